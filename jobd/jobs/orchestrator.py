@@ -1,0 +1,259 @@
+"""What `jobs` needs of a container engine, as Protocols and the plain facts that they exchange.
+
+Owns no behaviour. `jobd/docker` implements them on the Docker Engine, `jobd/testing` in memory; both pass the
+same suite in `tests/contract`. All calls are safe to repeat unless they say otherwise.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+from jobd.wire.job import JobSpec, Pull
+from jobd.wire.report import SidecarOrder
+
+Role = Literal["worker", "sidecar"]
+StreamName = Literal["stdout", "stderr"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """One attempt of one job: what names and labels its containers."""
+
+    uid: str
+    id: str
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFacts:
+    """What the engine says of one container. `state` is the engine's word: created, running, exited, dead, removing...
+
+    `exit_code` only after an end. `error`: why a start failed. `started_at` is None for one that never ran.
+    """
+
+    id: str
+    state: str
+    attempt: int
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    oom_killed: bool = False
+    error: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """True for a container that ran and is over."""
+        return self.state in ("exited", "dead") and self.started_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One look at a job. None means that the engine said 404: the container does not exist."""
+
+    worker: ContainerFacts | None
+    sidecar: ContainerFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """A local image: its id, its digest where it has one, and `USER` as the image states it."""
+
+    id: str
+    digest: str | None
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOrder:
+    """All that is needed to make a job's containers. `sidecar` only says that one is wanted."""
+
+    ref: JobRef
+    spec: JobSpec
+    sidecar: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The ids of the containers that `create` made or found, and who owns the workspace (resolved from the image)."""
+
+    worker_id: str
+    sidecar_id: str | None
+    worker_uid: int
+    worker_gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """The engine's size and versions: cores, bytes of memory."""
+
+    version: str
+    api_version: str
+    cpus: int
+    memory_bytes: int
+    platform: str
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LogCursor:
+    """How far one stream has been read: the engine's timestamp (as it prints it) and the bytes taken of that timestamp's text."""
+
+    timestamp: str
+    taken: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RawLine:
+    """One line of a container's log. `time` is the engine's RFC 3339 text. `partial`: a very long line, cut here.
+    `gap`: lines before this one are gone, and why. `cursor` stands after this line in its stream."""
+
+    stream: StreamName
+    time: str
+    text: str
+    cursor: LogCursor
+    partial: bool = False
+    gap: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Something happened: look at this job (`uid`), or, with None, at all of them (the engine was reached again)."""
+
+    uid: str | None
+    role: Role | None = None
+    action: str = ""
+
+
+class EngineError(Exception):
+    """Base of what an engine call raises. `code` is kebab-case, `remedy` says what helps."""
+
+    code = "engine-error"
+    remedy = ""
+
+
+class EngineUnavailable(EngineError):
+    """The engine did not answer, or answered that it cannot now. Nothing is known; ask again."""
+
+    code = "engine-unavailable"
+
+
+class ImageUnavailable(EngineError):
+    """The image does not exist, may not be pulled, or is for another platform. Asking again does not help."""
+
+    code = "image-not-found"
+
+
+class RefusedByEngine(EngineError):
+    """The engine understood and refused (for example a runtime that it does not have)."""
+
+    code = "refused-by-engine"
+
+
+class StartFailed(EngineError):
+    """The container did not start: no such command (127), not executable (126). `exit_code` is the engine's."""
+
+    code = "start-failed"
+
+    def __init__(self, message: str, exit_code: int = 128) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class NoSuchFile(EngineError):
+    """The path does not exist in the workspace, or the job's containers are gone."""
+
+    code = "file-not-found"
+
+
+class Lifecycle(Protocol):
+    """Making, looking at and removing a job's containers.
+
+    Every call raises EngineUnavailable where the engine's answer is not known.
+    """
+
+    async def ensure_image(
+        self, image: str, pull: Pull, platform: str | None, on_progress: Callable[[str], None]
+    ) -> ImageFacts:
+        """Pulls as the policy says; `on_progress` gets short texts ("pulling 12.3 / 40.1 MB").
+
+        Raises: ImageUnavailable."""
+        ...
+
+    async def create(self, order: WorkOrder, files: Path | None) -> Created:
+        """Makes volume, worker and (where wanted) sidecar, not started; puts the tar `files` into the workspace.
+
+        What this attempt already has is taken over as it is; containers of an earlier attempt under the same
+        names, and ones of this attempt that were made but not filled, are removed first.
+        Raises: RefusedByEngine, ImageUnavailable."""
+        ...
+
+    async def start_sidecar(self, ref: JobRef, order: SidecarOrder) -> None:
+        """Attaches, starts, writes the order to its stdin, closes it. Not repeated on a running sidecar."""
+        ...
+
+    async def start_worker(self, ref: JobRef) -> None:
+        """Starts the worker. Never repeated by itself: an answer that was lost raises EngineUnavailable.
+
+        Raises: StartFailed."""
+        ...
+
+    async def observe(self, ref: JobRef) -> Observation:
+        """Looks at both containers of this job. A container of another attempt shows its own `attempt`."""
+        ...
+
+    async def signal(self, ref: JobRef, role: Role, signal: str) -> None:
+        """Sends a signal by name ("SIGTERM"). A container that is gone or does not run is no error."""
+        ...
+
+    async def remove(self, ref: JobRef, role: Role | None = None) -> None:
+        """Removes by force this job's containers with their anonymous volumes, and with no `role` the workspace volume too.
+        Absent is fine. Never touches what lacks our labels."""
+        ...
+
+
+class Streams(Protocol):
+    """What flows out of containers."""
+
+    def logs(
+        self, ref: JobRef, role: Role, cursors: Mapping[StreamName, LogCursor], follow: bool
+    ) -> AsyncIterator[list[RawLine]]:
+        """Yields lines after the cursors, in the batches in which they arrive (bounded in count and bytes).
+
+        Without `follow`, ends when the stored log has been read to its end, an unterminated last line included.
+        With `follow`, goes on until the container ends, and keeps an unterminated line back.
+        A container that is gone yields nothing. Raises EngineUnavailable when the connection breaks."""
+        ...
+
+    def hints(self) -> AsyncIterator[Hint]:
+        """Yields hints for ever, reconnecting by itself with a growing pause; `Hint(None)` after each connect."""
+        ...
+
+
+class Files(Protocol):
+    """Files out of a job's workspace, while its worker container exists."""
+
+    def open_tar(self, ref: JobRef, path: str) -> AsyncIterator[bytes]:
+        """Streams the file or folder at the absolute container path as tar. Raises NoSuchFile before the first byte."""
+        ...
+
+
+class Engine(Protocol):
+    """The engine as a whole."""
+
+    async def ping(self) -> EngineFacts:
+        """Asks the engine who it is. Raises EngineUnavailable."""
+        ...
+
+    async def refs(self) -> list[JobRef]:
+        """Lists the jobs of this instance of jobd of which any container or volume exists."""
+        ...
+
+    async def ensure_sidecar_image(self) -> None:
+        """Finds, pulls or builds the sidecar image. Raises ImageUnavailable with what to do."""
+        ...
+
+
+class Orchestrator(Lifecycle, Streams, Files, Engine, Protocol):
+    """All of the above in one object, as the composition root passes it on."""

@@ -1,0 +1,120 @@
+"""The seven artifact kinds of a job spec: what is moved into or out of the workspace.
+
+Owns their fields. What makes a combination of artifacts valid is in `validate.py`; what moves the bytes is
+the sidecar. A new kind is a struct here, a name in `Artifact`, a row in `KINDS` and a file in `sidecar/artifacts/`.
+
+Source: job spec, table "Artifacts" of the wire contract.
+"""
+
+from typing import Literal
+
+import msgspec
+
+JOB = "job"
+"""The name that stands for the worker in `depends`: what depends on it runs after the job."""
+
+When = Literal["success", "failure", "always"]
+
+
+class ArtifactBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", omit_defaults=True):
+    """What all kinds share: `id` is unique in its job, `depends` names another artifact or the job."""
+
+    id: str
+    depends: str | None = None
+
+
+class OutputBase(ArtifactBase, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may run after the job: `when` says after which end of the worker, `optional` forgives a missing source."""
+
+    when: When = "success"
+    optional: bool = False
+
+
+class Download(ArtifactBase, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="download"):
+    """GET of the http(s) URL `in` into the file `out`; checked against `sha256` (hex) and `maxBytes` where given."""
+
+    source: str = msgspec.field(name="in")
+    out: str
+    sha256: str | None = None
+    max_bytes: int | None = msgspec.field(name="maxBytes", default=None)
+
+
+class Write(ArtifactBase, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="write"):
+    """The text `in`, as UTF-8, into the file `out` with the permissions `mode` (octal text, e.g. "0644")."""
+
+    source: str = msgspec.field(name="in")
+    out: str
+    mode: str | None = None
+
+
+class Unarchive(ArtifactBase, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="unarchive"):
+    """The archive `in` (tar.gz, tar or zip) into the directory `out`; `subdir` takes one folder out of it alone."""
+
+    source: str = msgspec.field(name="in")
+    out: str
+    subdir: str | None = None
+
+
+class Upload(OutputBase, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="upload"):
+    """PUT of the file `in` to the http(s) URL `out`."""
+
+    source: str = msgspec.field(name="in")
+    out: str
+
+
+class Read(OutputBase, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="read"):
+    """The content of the file `in` into the artifact's event: JSON if it parses, else text."""
+
+    source: str = msgspec.field(name="in")
+
+
+class Archive(OutputBase, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="archive"):
+    """The file or directory `in` into the archive `out`."""
+
+    source: str = msgspec.field(name="in")
+    out: str
+    format: Literal["tar.gz"] = "tar.gz"
+
+
+class List(ArtifactBase, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="list"):
+    """The names below the directory `in` into the artifact's event; `excludes` are globs on names."""
+
+    source: str = msgspec.field(name="in")
+    recursive: bool = True
+    excludes: list[str] = []
+
+
+Artifact = Download | Write | Unarchive | Upload | Read | Archive | List
+
+KINDS: dict[str, type[Artifact]] = {
+    "download": Download,
+    "write": Write,
+    "unarchive": Unarchive,
+    "upload": Upload,
+    "read": Read,
+    "archive": Archive,
+    "list": List,
+}
+
+
+def kind_of(artifact: Artifact) -> str:
+    """Returns the artifact's `type` as it stands on the wire."""
+    return str(artifact.__struct_config__.tag)
+
+
+def after_job(artifacts: list[Artifact]) -> frozenset[str]:
+    """Returns the ids of the artifacts that run after the job: those that depend on it, directly or through others.
+
+    A chain that ends in an unknown id or a cycle does not reach the job; `validate.py` refuses both.
+    """
+    depends = {a.id: a.depends for a in artifacts}
+    after: set[str] = set()
+    for start in depends:
+        chain: list[str] = []
+        at: str | None = start
+        while at is not None and at != JOB and at not in after and at not in chain:
+            chain.append(at)
+            at = depends.get(at)
+        if at == JOB or at in after:
+            after.update(chain)
+    return frozenset(after)

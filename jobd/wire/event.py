@@ -1,0 +1,121 @@
+"""The CloudEvents 1.0 that a job sends: types, sources, data, and the one place that turns them into bytes.
+
+Owns the envelope in structured mode. Pure: the id, the time and the sequence are given. The bytes made here are
+stored, signed and sent as they are, so that a signature still verifies after a restart.
+
+Source: CloudEvents 1.0.2 core and HTTP protocol binding; table "Events" of the wire contract.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+START = "orchestrator.job.start"
+LOG = "orchestrator.job.log"
+EXIT = "orchestrator.job.exit"
+ARTIFACT = "orchestrator.job.artifact"
+COMPLETE = "orchestrator.job.complete"
+
+SOURCE_SERVICE = "orchestrator/service"
+SOURCE_SIDECAR = "orchestrator/sidecar"
+
+SOURCES: dict[str, str] = {
+    START: SOURCE_SERVICE,
+    LOG: SOURCE_SERVICE,
+    EXIT: SOURCE_SERVICE,
+    ARTIFACT: SOURCE_SIDECAR,
+    COMPLETE: SOURCE_SERVICE,
+}
+"""Every event type with its source: what `callback.events` may name."""
+
+CONTENT_TYPE = "application/cloudevents+json"
+
+_encoder = msgspec.json.Encoder(decimal_format="string")
+
+
+class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event as it stands on the wire. `jobsequence` counts, from 1 and gapless, what passes the job's filter;
+    `jobuid` tells two jobs apart that used one id."""
+
+    specversion: str
+    id: str
+    type: str
+    source: str
+    subject: str
+    time: str
+    datacontenttype: str
+    jobuid: str
+    data: msgspec.Raw
+    jobsequence: int | None = None
+
+
+def rfc3339(moment: datetime) -> str:
+    """Returns an aware UTC time as RFC 3339 with microseconds and `Z`."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
+
+
+def encode(
+    *,
+    event_id: str,
+    type: str,
+    job_id: str,
+    job_uid: str,
+    moment: datetime,
+    sequence: int | None,
+    data: Mapping[str, Any],
+) -> bytes:
+    """Returns the structured-mode body of one event.
+
+    Raises:
+        KeyError: the type is not in `SOURCES`.
+    """
+    return _encoder.encode(
+        CloudEvent(
+            specversion="1.0",
+            id=event_id,
+            type=type,
+            source=SOURCES[type],
+            subject=job_id,
+            time=rfc3339(moment),
+            datacontenttype="application/json",
+            jobuid=job_uid,
+            jobsequence=sequence,
+            data=msgspec.Raw(_encoder.encode(data)),
+        )
+    )
+
+
+def binding_headers(body: bytes) -> dict[str, str]:
+    """Returns the content type and the `Ce-*` headers that repeat the body's attributes.
+
+    Values are percent-encoded where HTTP headers need it (CloudEvents HTTP binding, 3.1.3.2).
+
+    Raises:
+        msgspec.DecodeError: the body is not an event that `encode` made.
+    """
+    event = msgspec.json.decode(body, type=CloudEvent)
+    headers = {
+        "Content-Type": CONTENT_TYPE,
+        "Ce-Specversion": event.specversion,
+        "Ce-Id": event.id,
+        "Ce-Type": event.type,
+        "Ce-Source": event.source,
+        "Ce-Subject": event.subject,
+        "Ce-Time": event.time,
+        "Ce-Jobuid": event.jobuid,
+    }
+    if event.jobsequence is not None:
+        headers["Ce-Jobsequence"] = str(event.jobsequence)
+    return {name: _header_value(value) for name, value in headers.items()}
+
+
+def _header_value(value: str) -> str:
+    keep = []
+    for char in value:
+        if "\x21" <= char <= "\x7e" and char not in '"%':
+            keep.append(char)
+        else:
+            keep.extend(f"%{byte:02X}" for byte in char.encode())
+    return "".join(keep)

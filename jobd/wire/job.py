@@ -1,0 +1,84 @@
+"""The job spec: what `POST /v1/jobs` takes, with its defaults and limits.
+
+Owns the fields and the numbers. What a value may be beyond its type is in `validate.py`.
+
+Source: job spec, table "Job spec" of the wire contract.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from jobd.wire.artifact import Artifact
+
+DEFAULT_CPU = 1.0
+DEFAULT_MEMORY_MB = 512
+DEFAULT_TIMEOUT_S = 1800
+DEFAULT_WORKSPACE = "/workspace"
+DEFAULT_PIDS = 4096
+
+Pull = Literal["missing", "always", "never"]
+
+
+class Callback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where a job's events go: POSTed to `url`, only the types in `events` (empty: all), signed with `key`."""
+
+    url: str
+    events: list[str] = []
+    key: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Callback(url={self.url!r}, events={self.events!r}, key={'***' if self.key else None})"
+
+    def wants(self, event_type: str) -> bool:
+        """True where events of this type pass the filter."""
+        return not self.events or event_type in self.events
+
+
+class JobSpec(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"
+):
+    """One job as a client asks for it. Absent fields, and 0 for cpu, memory and timeoutSeconds, mean the default.
+
+    Units: `cpu` in cores, `memory` in MB (MiB, as the engine counts), `timeout_seconds` from the worker's start.
+    `command` as text is a shell line that replaces the entrypoint; as a list it is the entrypoint's arguments.
+    """
+
+    id: str
+    image: str
+    meta: dict[str, str] = {}
+    command: str | list[str] | None = None
+    entrypoint: list[str] | None = None
+    cpu: float = 0
+    memory: int = 0
+    environment: dict[str, str] = {}
+    timeout_seconds: int = 0
+    workspace: str = DEFAULT_WORKSPACE
+    artifacts: list[Artifact] = []
+    callback: Callback | None = None
+    labels: dict[str, str] = {}
+    pids: int = 0
+    user: str | None = None
+    pull: Pull = "missing"
+    platform: str | None = None
+    runtime: str | None = None
+
+    @property
+    def cpu_cores(self) -> float:
+        """The cores that the worker may use, with the default applied."""
+        return self.cpu or DEFAULT_CPU
+
+    @property
+    def memory_mb(self) -> int:
+        """The worker's memory limit in MiB, with the default applied."""
+        return self.memory or DEFAULT_MEMORY_MB
+
+    @property
+    def timeout_s(self) -> int:
+        """The worker's longest run in seconds, with the default applied."""
+        return self.timeout_seconds or DEFAULT_TIMEOUT_S
+
+    @property
+    def pids_limit(self) -> int:
+        """The worker's process limit, with the default applied."""
+        return self.pids or DEFAULT_PIDS

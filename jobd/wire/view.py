@@ -1,0 +1,176 @@
+"""What the API answers: a job as clients see it, its log lines, deliveries, health and errors.
+
+Owns the shapes alone. They are tolerant of unknown fields, so that an older client reads a newer daemon.
+Times are RFC 3339 texts in UTC, durations are seconds.
+
+Source: table "HTTP API" of the wire contract.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+Status = Literal["accepted", "running", "completed", "failed", "cancelled"]
+Phase = Literal["queued", "pulling", "inputs", "running", "outputs", "done"]
+Stream = Literal["stdout", "stderr"]
+
+TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """What all answers share: camelCase names, defaults left out."""
+
+
+class Accepted(View, frozen=True, kw_only=True):
+    """202 of `POST /v1/jobs`."""
+
+    id: str
+    status: str
+    uid: str | None = None
+
+
+class ArtifactView(View, frozen=True, kw_only=True):
+    """One artifact and how it went; `pending` until it has been tried."""
+
+    id: str
+    type: str
+    status: Literal["pending", "success", "failed", "skipped"] = msgspec.field(default="pending")
+    error: str | None = None
+    bytes: int | None = None
+    done_bytes: int | None = None
+
+
+class AttemptView(View, frozen=True, kw_only=True):
+    """One run of the worker."""
+
+    number: int
+    exit_code: int | None = None
+    reason: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+
+
+class LimitsView(View, frozen=True, kw_only=True):
+    """The limits that hold for the worker: cores, MiB, processes, seconds."""
+
+    cpu: float
+    memory: int
+    pids: int
+    timeout_seconds: int
+
+
+class JobView(View, frozen=True, kw_only=True):
+    """A job. `exit_code` is absent while unknown; `reason` is a kebab code once there is one to give.
+
+    `status` and `id` are always present. `waiting_for` says in words what the job waits for now.
+    """
+
+    id: str
+    status: str
+    uid: str = ""
+    exit_code: int | None = None
+    error: str | None = None
+    phase: str = ""
+    reason: str | None = None
+    waiting_for: str | None = None
+    queue_position: int | None = None
+    image: str = ""
+    image_digest: str | None = None
+    command: str | list[str] | None = None
+    meta: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    owner: str | None = None
+    cancelled_by: str | None = None
+    limits: LimitsView | None = None
+    artifacts: list[ArtifactView] = []
+    attempts: list[AttemptView] = []
+    created_at: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    files_until: str | None = None
+
+
+class JobList(View, frozen=True, kw_only=True):
+    """One page, newest first; `next` is the cursor of the following page. `jobs` is always present."""
+
+    jobs: list[JobView]
+    next: str | None = None
+
+
+class LogLine(View, frozen=True, kw_only=True):
+    """One line of the worker, without its newline; `seq` counts from 1 over both streams.
+    `gap` marks lines that were lost before this one and says why."""
+
+    seq: int
+    time: str
+    stream: str
+    line: str
+    gap: str | None = None
+    partial: bool = False
+    """True where a very long line was cut here and goes on in the next entry of its stream."""
+
+
+class End(View, frozen=True, kw_only=True):
+    """How the job ended."""
+
+    status: str
+    exit_code: int | None = None
+    reason: str | None = None
+
+
+class LogEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """The last frame of a log; without `follow` only when the job has ended."""
+
+    end: End
+
+
+class DeliveryView(View, frozen=True, kw_only=True):
+    """One event on its way to its callback. `state`: pending, delivered, parked or abandoned (the receiver said 410)."""
+
+    id: int
+    event_id: str
+    event_type: str
+    state: str
+    attempts: int
+    job_id: str = ""
+    job_uid: str = ""
+    url: str = ""
+    created_at: str | None = None
+    next_attempt_at: str | None = None
+    delivered_at: str | None = None
+    last_status: int | None = None
+    last_error: str | None = None
+
+
+class DeliveryList(View, frozen=True, kw_only=True):
+    """The deliveries of one job, oldest first."""
+
+    deliveries: list[DeliveryView]
+    next: str | None = None
+
+
+class Health(View, frozen=True, kw_only=True):
+    """`/livez` and `/readyz`. Each check is `healthy` or says what is wrong."""
+
+    status: Literal["healthy", "unhealthy"]
+    checks: dict[str, str]
+
+
+class Version(View, frozen=True, kw_only=True):
+    """`GET /v1/version`: the daemon, its engine and how it is set up; what `jobctl version` and `doctor` show."""
+
+    version: str
+    instance: str
+    engine: dict[str, Any] = {}
+    sidecar_image: str = ""
+    sidecar_image_present: bool | None = None
+    state_dir: str = ""
+    max_concurrent_jobs: int = 0
+
+
+class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Any answer that is not a success. `code` is kebab-case and stable; `field` is a path into the spec."""
+
+    error: str
+    code: str
+    field: str | None = None
