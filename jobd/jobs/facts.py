@@ -1,0 +1,222 @@
+"""What can happen to a job (facts), and what a job's state asks for (demands): the two vocabularies of `machine.py`.
+
+Owns the words alone. A fact is something that has happened and was seen; a demand is one engine call, or a wait, that
+the supervisor carries out and that is safe to repeat.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jobd.jobs.orchestrator import Created, ImageFacts, Observation
+from jobd.wire.report import Report
+
+# --- facts
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The queue gave the job a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReady:
+    """The image is local."""
+
+    image: ImageFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The containers exist, not started."""
+
+    created: Created
+
+
+@dataclass(frozen=True, slots=True)
+class SetupFailed:
+    """The job cannot be set up and asking again would not help. `reason` is a kebab code."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarStarting:
+    """The sidecar is about to be started. Recorded first: a sidecar that was started is not started again."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarting:
+    """The worker is about to be started. Recorded first: an ambiguous start is never repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStartFailed:
+    """The engine said that the worker did not start. `exit_code`: 126, 127 or 128."""
+
+    exit_code: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One look at the containers. `reports_drained`: every report of an ended sidecar has been handled before this."""
+
+    observation: Observation
+    reports_drained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The sidecar said something."""
+
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsTold:
+    """The signal that the worker has ended was sent to the sidecar."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogsDrained:
+    """The log of the ended worker has been read to its end and stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopSent:
+    """A stopping signal was sent; `kill` for SIGKILL."""
+
+    kill: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CancelWished:
+    """A user wants the job to end; with `delete`, to be gone as well."""
+
+    by: str
+    grace_s: float
+    delete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """A moment has come that `demand` asked to be woken at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """No container or volume of the job is left."""
+
+
+Fact = (
+    Admitted
+    | ImageReady
+    | Prepared
+    | SetupFailed
+    | SidecarStarting
+    | WorkerStarting
+    | WorkerStartFailed
+    | Observed
+    | Reported
+    | OutputsTold
+    | LogsDrained
+    | StopSent
+    | CancelWished
+    | TimePassed
+    | Cleaned
+)
+
+# --- demands
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Wait for a place in the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """Make the image local."""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make the containers, after removing the sidecar or worker named in `remove_first`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartSidecar:
+    """Start the sidecar and hand it its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartWorker:
+    """Start the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """Look at the containers."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellSidecar:
+    """Send the signal that the worker has ended."""
+
+    succeeded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DrainLogs:
+    """Read the ended worker's log to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Send a stopping signal to a container."""
+
+    role: str
+    kill: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove containers and volume."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do until something happens, or until `until`."""
+
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Nothing is left to do for this job, for now."""
+
+
+Demand = (
+    Admit
+    | Pull
+    | Create
+    | StartSidecar
+    | StartWorker
+    | Observe
+    | TellSidecar
+    | DrainLogs
+    | Signal
+    | Remove
+    | Wait
+    | Retire
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event to be: its type and data, before it has an id, a time and a sequence number."""
+
+    type: str
+    data: dict[str, Any]

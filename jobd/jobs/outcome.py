@@ -1,0 +1,141 @@
+"""How a job's run is concluded: the worker's end, the exit event, the final status. Pure.
+
+Owns `Step`, what ends a job and in which order that is announced: exit, then outputs, then `complete` as the last.
+Which facts lead here is in `machine.py`.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from jobd.jobs import facts as f
+from jobd.jobs.orchestrator import ContainerFacts
+from jobd.jobs.record import Record, artifact_type, has_outputs, seconds_between
+from jobd.wire import event
+from jobd.wire.job import JobSpec
+from jobd.wire.view import Phase, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The outcome of one fact: the next record and the events to store with it, in order."""
+
+    record: Record
+    drafts: tuple[f.Draft, ...] = ()
+
+    def then(self, later: "Step") -> "Step":
+        """Returns both steps as one: the later record, all events."""
+        return replace(later, drafts=self.drafts + later.drafts)
+
+
+def worker_over(
+    record: Record,
+    spec: JobSpec,
+    worker: ContainerFacts | None,
+    now: datetime,
+    reason: str | None = None,
+    error: str | None = None,
+) -> Step:
+    code = worker.exit_code if worker else None
+    oom = bool(worker and worker.oom_killed and code == 137)
+    if reason is None and record.desired == "run":
+        if record.timed_out:
+            reason, error = "timeout", f"stopped after {spec.timeout_s} seconds (timeoutSeconds)"
+        elif oom:
+            reason, error = "oom-killed", f"killed by the kernel: over {spec.memory_mb} MB of memory"
+        elif code != 0:
+            reason, error = "exit-code", f"the command exited with code {code}"
+    elif record.desired != "run":
+        reason, error = "cancelled", f"cancelled by {record.cancelled_by or 'a user'}"
+    return Step(
+        change(
+            record,
+            worker_over=True,
+            exit_code=code,
+            oom_killed=oom,
+            exited_at=(worker.finished_at if worker else None) or now,
+            reason=reason,
+            error=error,
+        )
+    )
+
+
+def logs_drained(record: Record, spec: JobSpec, now: datetime) -> Step:
+    announced = change(record, exit_announced=True)
+    exit_code = -1 if record.exit_code is None else record.exit_code
+    draft = f.Draft(event.EXIT, data_of(record, spec, exitCode=exit_code, error=record.error))
+    return Step(announced, (draft,)).then(after_worker(announced, spec, now))
+
+
+def worker_never_ran(
+    record: Record, spec: JobSpec, now: datetime, reason: str, error: str, exit_code: int | None = None
+) -> Step:
+    if record.desired != "run":
+        reason, error = "cancelled", f"cancelled by {record.cancelled_by or 'a user'}"
+    over = change(
+        record, worker_over=True, exit_announced=True, exit_code=exit_code, reason=reason, error=error
+    )
+    draft = f.Draft(event.EXIT, data_of(record, spec, exitCode=-1, error=error))
+    first = Step(over, (draft,))
+    if record.phase == "running":
+        return first.then(after_worker(over, spec, now))
+    return first.then(finish(over, spec, now))
+
+
+def after_worker(record: Record, spec: JobSpec, now: datetime) -> Step:
+    if record.inputs_ready and has_outputs(spec):
+        return Step(enter(record, "outputs", now, stop_sent_at=None, kill_sent=False))
+    return finish(record, spec, now)
+
+
+def finish(record: Record, spec: JobSpec, now: datetime) -> Step:
+    status: Status = "failed" if record.reason else "completed"
+    reason = record.reason
+    if record.desired != "run":
+        status, reason = "cancelled", "cancelled"
+    artifacts = [
+        {"id": a.id, "type": artifact_type(spec, a.id), "status": record.artifacts[a.id].status}
+        for a in spec.artifacts
+        if a.id in record.artifacts
+    ]
+    ended = enter(record, "done", now, status=status, reason=reason, finished_at=now)
+    data = data_of(
+        record,
+        spec,
+        status=status,
+        exitCode=-1 if record.exit_code is None else record.exit_code,
+        error=record.error,
+    )
+    data |= {"reason": reason, "artifacts": artifacts, "durations": durations(ended)}
+    return Step(ended, (f.Draft(event.COMPLETE, data),))
+
+
+def durations(record: Record) -> dict[str, float]:
+    """Returns the seconds that the job spent queued, preparing, running, finishing, and in all, as far as known."""
+    spans = {
+        "queued": (record.created_at, record.admitted_at),
+        "preparing": (record.admitted_at, record.started_at),
+        "running": (record.started_at, record.exited_at),
+        "finishing": (record.exited_at, record.finished_at),
+        "total": (record.created_at, record.finished_at),
+    }
+    return {name: s for name, (a, b) in spans.items() if (s := seconds_between(a, b)) is not None}
+
+
+def outputs_failed(record: Record, error: str) -> Record:
+    # The worker's own failure, where there is one, stays the reason; the outputs' is what makes a good run fail.
+    return record if record.reason else change(record, reason="output-failed", error=error)
+
+
+def change(record: Record, **fields: Any) -> Record:
+    return msgspec.structs.replace(record, **fields)
+
+
+def enter(record: Record, phase: Phase, now: datetime, **fields: Any) -> Record:
+    return change(record, phase=phase, phase_since=now, **fields)
+
+
+def data_of(record: Record, spec: JobSpec, **more: Any) -> dict[str, Any]:
+    return {"jobId": record.id, **{k: v for k, v in more.items() if v is not None}, "meta": spec.meta}

@@ -1,0 +1,153 @@
+"""A job's record: everything that must survive a crash, as one immutable value.
+
+Owns the fields and their stored form (JSON that tolerates unknown fields, so that an older daemon can read a newer record).
+The spec is stored beside the record, not in it: it is large and never changes. How a record changes is in `machine.py`.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from jobd.wire.artifact import after_job, kind_of
+from jobd.wire.job import JobSpec
+from jobd.wire.view import TERMINAL, Phase, Status
+
+Desired = Literal["run", "cancel", "delete"]
+ArtifactStatus = Literal["pending", "success", "failed", "skipped"]
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """How far one log stream was read: the engine's timestamp and the bytes taken of its text."""
+
+    timestamp: str
+    taken: int = 0
+
+
+class ArtifactState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How one artifact went. `moved` is the progress of a transfer that is under way, in bytes."""
+
+    status: ArtifactStatus = "pending"
+    error: str | None = None
+    bytes: int | None = None
+    moved: int | None = None
+    optional: bool = False
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known and wished of one job. Times are aware UTC; `*_s` are seconds.
+
+    `worker_over`: the worker's end is known (its code in `exit_code`, or None). `start_intended_at` is committed before the
+    engine is asked to start the worker, so that a start whose answer was lost is never repeated. `exit_announced`: the log is
+    complete and the exit event is stored.
+    """
+
+    uid: str
+    id: str
+    created_at: datetime
+    owner: str | None = None
+    spec_digest: str = ""
+    has_spool: bool = False
+    token: str = ""
+
+    status: Status = "accepted"
+    phase: Phase = "queued"
+    reason: str | None = None
+    error: str | None = None
+    attempt: int = 1
+
+    desired: Desired = "run"
+    cancelled_by: str | None = None
+    grace_s: float = 10.0
+    stop_sent_at: datetime | None = None
+    kill_sent: bool = False
+
+    admitted_at: datetime | None = None
+    phase_since: datetime | None = None
+    image_id: str | None = None
+    image_digest: str | None = None
+    worker_id: str | None = None
+    sidecar_id: str | None = None
+    worker_uid: int = 0
+    worker_gid: int = 0
+    sidecar_intended_at: datetime | None = None
+    sidecar_runs: int = 0
+    report_n: int = 0
+    inputs_ready: bool = False
+
+    start_intended_at: datetime | None = None
+    started_at: datetime | None = None
+    exited_at: datetime | None = None
+    deadline: datetime | None = None
+    timed_out: bool = False
+    worker_over: bool = False
+    exit_code: int | None = None
+    oom_killed: bool = False
+    exit_announced: bool = False
+
+    outputs_told_at: datetime | None = None
+    outputs_heard: bool = False
+    outputs_failed: list[str] = []
+    artifacts: dict[str, ArtifactState] = {}
+
+    events: int = 0
+    sequence: int = 0
+    log_seq: int = 0
+    log_bytes: int = 0
+    log_full: bool = False
+    log_cursors: dict[str, Cursor] = {}
+
+    finished_at: datetime | None = None
+    cleaned: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """True once the status is final."""
+        return self.status in TERMINAL
+
+
+def new_record(spec: JobSpec, *, now: datetime, owner: str | None, digest: str, has_spool: bool) -> Record:
+    """Returns the record of a job that was just submitted. Its `uid` sorts by time and is unique."""
+    return Record(
+        uid=f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(6)}",
+        id=spec.id,
+        created_at=now,
+        owner=owner,
+        spec_digest=digest,
+        has_spool=has_spool,
+        token=secrets.token_urlsafe(24),
+        phase_since=now,
+        artifacts={a.id: ArtifactState(optional=bool(getattr(a, "optional", False))) for a in spec.artifacts},
+    )
+
+
+def has_outputs(spec: JobSpec) -> bool:
+    """True where an artifact runs after the job."""
+    return bool(after_job(spec.artifacts))
+
+
+def artifact_type(spec: JobSpec, artifact_id: str) -> str | None:
+    """Returns the type of the spec's artifact, or None where there is none of that id."""
+    return next((kind_of(a) for a in spec.artifacts if a.id == artifact_id), None)
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
+    """Returns the seconds from `start` to `end`, or None where one is not known; never negative."""
+    if start is None or end is None:
+        return None
+    return max(0.0, round((end - start) / timedelta(seconds=1), 6))
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Record)
+
+
+def encode_record(record: Record) -> bytes:
+    """Returns the stored form."""
+    return _encoder.encode(record)
+
+
+def decode_record(data: bytes) -> Record:
+    """Returns the record of a stored form. Raises msgspec.DecodeError."""
+    return _decoder.decode(data)
