@@ -1,0 +1,79 @@
+# `make` alone lists the targets. GNU make.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.stamp
+CODE := jobd jobctl sidecar scripts tests
+PYTEST_ARGS ?=
+
+.PHONY: help venv engine engine-stop images demo test test-unit test-integration test-e2e faults dev bench lint format types imports \
+	docs generated monitoring monitoring-stop install-hooks clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## Make .venv with the project and all that its tests need
+$(STAMP): pyproject.toml scripts/venv
+	@scripts/venv $(VENV)
+
+engine: ## Find a container engine, or install and start one (root, Debian or Ubuntu)
+	@scripts/engine
+engine-stop: ## Stop the engine, if `make engine` started it
+	@scripts/engine stop
+
+images: venv engine ## Pull or build the images that demo and tests use
+	@$(PY) scripts/images.py
+
+demo: images ## Run the main job on real public data, end to end, and check every result
+	@$(PY) scripts/demo.py
+
+test: images ## All tests, the real engine included
+	@$(PY) -m pytest $(PYTEST_ARGS)
+test-unit: venv ## Unit tests: no engine, no network
+	@$(PY) -m pytest tests/unit $(PYTEST_ARGS)
+test-integration: images ## Contract and integration tests: real engine, SQLite and HTTP
+	@$(PY) -m pytest tests/contract tests/integration $(PYTEST_ARGS)
+test-e2e: images ## Whole programs, happy paths
+	@$(PY) -m pytest tests/e2e $(PYTEST_ARGS)
+faults: images ## The slow rows of the fault matrix (minutes)
+	@$(PY) -m pytest tests/faults $(PYTEST_ARGS)
+
+dev: images ## jobd with hot reload, state in .dev/, no API key, loopback only
+	@mkdir -p .dev
+	@echo "jobctl --host unix://$(CURDIR)/.dev/jobd.sock   or   http://127.0.0.1:8080"
+	@exec $(PY) -m watchfiles --filter python --sigint-timeout 15 \
+		"$(PY) -m jobd --no-auth --state-dir .dev --socket .dev/jobd.sock" jobd
+bench: images ## Measure the budgets as ratios, side by side; table and build/bench.json
+	@$(PY) scripts/bench.py
+
+lint: venv types imports generated ## All static checks: style, types, import rule, generated files, docs
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) scripts/check_docs.py
+types: venv
+	@$(PY) -m mypy $(CODE)
+imports: venv
+	@$(VENV)/bin/lint-imports
+generated: venv
+	@$(PY) scripts/generate_docs.py --check
+format: venv ## Rewrite the code in the house style
+	@$(PY) -m ruff check --fix-only --quiet .
+	@$(PY) -m ruff format .
+docs: venv ## Write man pages and completions from the code; check links and tables of docs/
+	@$(PY) scripts/generate_docs.py
+	@$(PY) scripts/check_docs.py
+
+monitoring: ## Prometheus on :9091 and Grafana on :3000, dashboard included
+	@docker compose -f deploy/compose.yaml up -d
+monitoring-stop: ## Stop them and remove their containers
+	@docker compose -f deploy/compose.yaml down
+
+install-hooks: venv ## Run lint and unit tests before each commit
+	@$(VENV)/bin/pre-commit install
+clean: ## Remove what make made here (not the engine, not its images)
+	@rm -rf $(VENV) build dist .dev .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
