@@ -14,7 +14,7 @@ PYTEST_ARGS ?=
 	docs generated monitoring monitoring-stop install-hooks clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(STAMP) ## Make .venv with the project and all that its tests need
 $(STAMP): pyproject.toml scripts/venv
