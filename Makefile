@@ -29,7 +29,7 @@ images: venv engine ## Pull or build the images that demo and tests use
 	@$(PY) scripts/images.py
 
 demo: images ## Run the main job on real public data, end to end, and check every result
-	@$(PY) scripts/demo.py
+	@$(PY) -m scripts.demo
 
 test: images ## All tests, the real engine included
 	@$(PY) -m pytest $(PYTEST_ARGS)
@@ -48,7 +48,7 @@ dev: images ## jobd with hot reload, state in .dev/, no API key, loopback only
 	@exec $(PY) -m watchfiles --filter python --sigint-timeout 15 \
 		"$(PY) -m jobd --no-auth --state-dir .dev --socket .dev/jobd.sock" jobd
 bench: images ## Measure the budgets as ratios, side by side; table and build/bench.json
-	@$(PY) scripts/bench.py
+	@$(PY) -m scripts.bench
 
 lint: venv types imports generated ## All static checks: style, types, import rule, generated files, docs
 	@$(PY) -m ruff check .

@@ -1,0 +1,169 @@
+"""A jobd of one's own, as demo and benchmarks start it: a process on a Unix socket with its state in a folder that goes.
+
+Owns starting, asking, reading its streams and stopping. Uses the HTTP API alone, with the standard library.
+"""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from jobd.config import NAMES
+
+READY_S = 120
+"""The first start may build the sidecar image."""
+STOP_S = 30
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class DaemonFailed(Exception):
+    """jobd did not start, did not answer as it must, or did not stop; the text ends with what it logged last."""
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Daemon:
+    """A context manager: jobd runs inside the `with`, ended by SIGTERM and checked at its end."""
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="jobd-"))
+        self.socket = self.folder / "jobd.sock"
+        self.log = self.folder / "jobd.log"
+        inherited = {name: value for name, value in os.environ.items() if name not in NAMES}
+        arguments = [
+            "--socket",
+            str(self.socket),
+            "--state-dir",
+            str(self.folder / "state"),
+            "--port",
+            "0",
+            "--metrics-port",
+            "0",
+        ]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "jobd", *arguments],
+                cwd=ROOT,
+                env=inherited | dict(variables or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C reaches the script alone, which then ends jobd in order
+            )
+
+    @property
+    def url(self) -> str:
+        """The address as `jobctl --host` takes it."""
+        return f"unix://{self.socket}"
+
+    def __enter__(self) -> Self:
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self._kill()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self.stop()
+        finally:
+            self._kill()
+
+    def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Returns the status and the decoded JSON (None without a body) of one call."""
+        connection = UnixConnection(str(self.socket), timeout_s=30)
+        try:
+            payload = None if body is None else json.dumps(body).encode()
+            connection.request(method, path, payload, {"Content-Type": "application/json"} if payload else {})
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        return answer.status, json.loads(text) if text else None
+
+    def lines(self, path: str, idle_s: float = 60) -> Iterator[dict[str, Any]]:
+        """Yields the objects of an NDJSON stream as they arrive, until the daemon ends it."""
+        connection = UnixConnection(str(self.socket), timeout_s=idle_s)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise DaemonFailed(
+                    f"GET {path} answered {answer.status}: {answer.read()[:400].decode(errors='replace')}"
+                )
+            for line in answer:
+                if line.strip():
+                    yield json.loads(line)
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """Ends jobd as systemd does, by SIGTERM.
+
+        Raises:
+            DaemonFailed: it does not end in time, or ends with another code than 0.
+        """
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            raise DaemonFailed(
+                f"jobd does not end within {STOP_S} s of SIGTERM\n{self.last_words()}"
+            ) from None
+        if code:
+            raise DaemonFailed(f"jobd ended with {code}\n{self.last_words()}")
+
+    def last_words(self, lines: int = 15) -> str:
+        """Returns the end of jobd's log."""
+        return (
+            "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+        )
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_S
+        answer: object = "no answer"
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise DaemonFailed(
+                    f"jobd ended with {self.process.returncode} at its start\n{self.last_words()}"
+                )
+            try:
+                status, answer = self.request("GET", "/readyz")
+                if status == 200:
+                    return
+            except (OSError, http.client.HTTPException):
+                pass  # not listening yet
+            time.sleep(0.02)
+        raise DaemonFailed(f"jobd is not ready after {READY_S} s: {answer}\n{self.last_words()}")
+
+    def _kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
