@@ -53,19 +53,19 @@ bench: images ## Measure the budgets as ratios, side by side; table and build/be
 lint: venv types imports generated ## All static checks: style, types, import rule, generated files, docs
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) scripts/check_docs.py
+	@$(PY) -m scripts.check_docs
 types: venv
 	@$(PY) -m mypy $(CODE)
 imports: venv
 	@$(VENV)/bin/lint-imports
 generated: venv
-	@$(PY) scripts/generate_docs.py --check
+	@$(PY) -m scripts.generate_docs --check
 format: venv ## Rewrite the code in the house style
 	@$(PY) -m ruff check --fix-only --quiet .
 	@$(PY) -m ruff format .
 docs: venv ## Write man pages and completions from the code; check links and tables of docs/
-	@$(PY) scripts/generate_docs.py
-	@$(PY) scripts/check_docs.py
+	@$(PY) -m scripts.generate_docs
+	@$(PY) -m scripts.check_docs
 
 monitoring: ## Prometheus on :9091 and Grafana on :3000, dashboard included
 	@docker compose -f deploy/compose.yaml up -d
