@@ -1,0 +1,303 @@
+"""HTTP to the daemon over its Unix socket or TCP: one connection a request, a timeout on each, streams read in blocks.
+
+Owns the translation of sockets, HTTP and the daemon's error answers into `jobctl.errors`. It knows no endpoint's meaning.
+"""
+
+import http.client
+import json
+import os
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from jobctl.config import Target
+from jobctl.errors import Conflict, ConnectionLost, JobctlError, NotAllowed, NotFound, Refused, Unreachable
+
+CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 60.0
+SILENCE_TIMEOUT_S = 90.0
+"""A followed stream that says nothing for this long, not even a keep-alive, is taken for broken."""
+BLOCK_BYTES = 1 << 16
+LONGEST_ANSWER_BYTES = 64 << 20
+LONGEST_ERROR_BYTES = 1 << 16
+
+Query = Mapping[str, object]
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(self._path)
+        except BaseException:
+            self.sock.close()
+            raise
+
+
+class Client:
+    """Requests to the first of `targets` that takes a connection; from then on to that one."""
+
+    def __init__(self, targets: Iterable[Target]) -> None:
+        self._candidates = iter(targets)
+        self._target: Target | None = None
+
+    @property
+    def target(self) -> Target | None:
+        """The daemon that took the last connection."""
+        return self._target
+
+    def get(self, path: str, query: Query | None = None) -> bytes:
+        """Returns the body of a GET. Raises as `open` does."""
+        return self.call("GET", path, query)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> bytes:
+        """Returns the body of an answer that is a success. A body that is sent is JSON. Raises as `open` does."""
+        with self.open(method, path, query, body, headers, timeout_s) as response:
+            return read_all(response, LONGEST_ANSWER_BYTES)
+
+    @contextmanager
+    def open(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: bytes | Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> Iterator[http.client.HTTPResponse]:
+        """Gives the answer with its body unread, where it is a success; `timeout_s` holds for every single read.
+
+        Raises:
+            Unreachable: no daemon takes the connection.
+            ConnectionLost: it broke before the answer.
+            NotFound, NotAllowed, Conflict, Refused: the daemon says no.
+        """
+        connection = self._connect()
+        try:
+            response = self._send(connection, method, path, query, body, headers or {}, timeout_s)
+            if response.status >= 300:
+                raise refusal(response.status, read_all(response, LONGEST_ERROR_BYTES))
+            yield response
+        finally:
+            connection.close()
+
+    def _send(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        query: Query | None,
+        body: bytes | Iterable[bytes] | None,
+        headers: Mapping[str, str],
+        timeout_s: float,
+    ) -> http.client.HTTPResponse:
+        if connection.sock is not None:
+            connection.sock.settimeout(timeout_s)
+        sent = {"Accept": "application/json", **headers}
+        if isinstance(body, bytes):
+            sent.setdefault("Content-Type", "application/json")
+        if self._target is not None and self._target.key:
+            sent["Authorization"] = f"Bearer {self._target.key}"
+        address = path + ("?" + urlencode(_pairs(query)) if query else "")
+        try:
+            try:
+                connection.request(
+                    method, address, body, sent, encode_chunked=not isinstance(body, bytes | None)
+                )
+            except (BrokenPipeError, ConnectionResetError):
+                if isinstance(body, bytes | None):
+                    raise  # a daemon that refuses a long upload answers before it has read it all: hear it out
+            return connection.getresponse()
+        except TimeoutError:
+            raise ConnectionLost(f"jobd at {self._target} did not answer within {timeout_s:g} s") from None
+        except (http.client.HTTPException, OSError) as error:
+            raise ConnectionLost(f"the connection to jobd at {self._target} broke: {_why(error)}") from None
+
+    def _connect(self) -> http.client.HTTPConnection:
+        if self._target is not None:
+            return _connected(self._target)
+        absent: list[Unreachable] = []
+        for target in self._candidates:
+            try:
+                connection = _connected(target)
+            except Unreachable as error:
+                absent.append(error)
+                continue
+            self._target = target
+            return connection
+        refused = [error for error in absent if error.code == "connection-refused"]
+        raise (refused or absent)[0]
+
+
+def job_path(job_id: str, *rest: str) -> str:
+    """Returns the path of a job's resource: `/v1/jobs/<id>/<rest>`."""
+    return "/".join(["/v1/jobs", quote(job_id, safe=""), *rest])
+
+
+def read_all(response: http.client.HTTPResponse, longest_bytes: int) -> bytes:
+    """Returns the rest of a body.
+
+    Raises:
+        ConnectionLost: it was cut, or is longer than `longest_bytes`.
+    """
+    blocks: list[bytes] = []
+    size = 0
+    for block in read_blocks(response):
+        blocks.append(block)
+        size += len(block)
+        if size > longest_bytes:
+            raise ConnectionLost(
+                f"jobd's answer is longer than {longest_bytes >> 20} MiB", hint="ask for less with --limit"
+            )
+    return b"".join(blocks)
+
+
+def read_blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """Yields the body as it arrives, at most 64 KiB at a time.
+
+    Raises:
+        ConnectionLost: it was cut, or nothing came for the request's timeout.
+    """
+    while True:
+        try:
+            block = response.read1(BLOCK_BYTES)
+        except TimeoutError:
+            raise ConnectionLost("jobd has fallen silent") from None
+        except (http.client.HTTPException, OSError, ValueError) as error:
+            raise ConnectionLost(f"the connection to jobd broke: {_why(error)}") from None
+        if not block:
+            if response.length:
+                raise ConnectionLost("the connection to jobd broke in the middle of its answer")
+            return
+        yield block
+
+
+class Body:
+    """An answer's body as a file to read from, for readers such as tarfile. Raises `ConnectionLost` as `read_blocks`."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self._blocks = read_blocks(response)
+        self._rest = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Returns the next `size` bytes; fewer only at the end."""
+        parts, have = [self._rest], len(self._rest)
+        while size < 0 or have < size:
+            block = next(self._blocks, b"")
+            if not block:
+                break
+            parts.append(block)
+            have += len(block)
+        data = b"".join(parts)
+        if size < 0:
+            size = len(data)
+        self._rest = data[size:]
+        return data[:size]
+
+
+def refusal(status: int, body: bytes) -> JobctlError:
+    """Returns the error that an answer other than a success stands for.
+
+    Source: "Errors are JSON" of the wire contract.
+    """
+    message, code, field = f"jobd answered with status {status}", f"http-{status}", None
+    try:
+        tree = json.loads(body)
+    except ValueError:
+        tree = None
+    if isinstance(tree, dict) and isinstance(tree.get("error"), str):
+        message, field = tree["error"], tree.get("field")
+        code = str(tree.get("code") or code)
+    kind = {401: NotAllowed, 403: NotAllowed, 404: NotFound, 409: Conflict}.get(status, Refused)
+    error = kind(
+        message, field=field if isinstance(field, str) and field else None, hint=_HINTS.get(status), code=code
+    )
+    if isinstance(error, Refused):
+        error.transient = status in (502, 503, 504)
+    return error
+
+
+_HINTS = {
+    401: "set JOBCTL_API_KEY_FILE to the file that holds the daemon's key",
+    429: "wait until jobs have ended (jobctl ls), then submit again",
+    503: "run: jobctl doctor",
+    507: "free some disk space, then submit again; see: jobctl doctor",
+}
+
+
+def _connected(target: Target) -> http.client.HTTPConnection:
+    if target.scheme == "unix":
+        connection: http.client.HTTPConnection = _UnixConnection(target.path, CONNECT_TIMEOUT_S)
+    elif target.scheme == "https":
+        connection = http.client.HTTPSConnection(target.host, target.port, timeout=CONNECT_TIMEOUT_S)
+    else:
+        connection = http.client.HTTPConnection(target.host, target.port, timeout=CONNECT_TIMEOUT_S)
+    try:
+        connection.connect()
+    except PermissionError:
+        raise NotAllowed(
+            f"this user may not use the socket {target.path}",
+            hint="join the group of the socket: sudo usermod -aG jobd $USER, then log in again",
+        ) from None
+    except OSError as error:
+        raise _unreachable(target, error) from None
+    return connection
+
+
+def _unreachable(target: Target, error: OSError) -> Unreachable:
+    code = "connection-refused" if isinstance(error, ConnectionRefusedError) else "daemon-unreachable"
+    if target.scheme != "unix":
+        start = (
+            f"jobd --port {target.port}"
+            if target.host in ("localhost", "127.0.0.1", "::1")
+            else "jobd on that machine"
+        )
+        return Unreachable(f"no jobd answers at {target} ({_why(error)}); start it with: {start}", code=code)
+    return Unreachable(
+        f"jobd is not running at {target.path}; start it with: {start_command(target.path)}", code=code
+    )
+
+
+def start_command(socket_path: str) -> str:
+    """Returns the command that starts the daemon behind a socket on this machine: its systemd unit where there is one."""
+    if socket_path == "/run/jobd/jobd.sock" and os.path.exists("/etc/systemd/system/jobd.service"):
+        return "sudo systemctl start jobd"
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    for folder in (os.path.join(home, "systemd/user"), "/etc/systemd/user", "/usr/lib/systemd/user"):
+        if os.path.exists(os.path.join(folder, "jobd.service")):
+            return "systemctl --user start jobd"
+    from jobctl.config import sockets
+
+    default = next(iter(sockets({k: v for k, v in os.environ.items() if k != "JOBD_SOCKET"})))
+    return "jobd" if socket_path == default else f"jobd --socket {socket_path}"
+
+
+def _pairs(query: Query) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for name, value in query.items():
+        values: Iterable[Any] = value if isinstance(value, list | tuple) else [value]
+        pairs.extend((name, str(int(v) if isinstance(v, bool) else v)) for v in values if v is not None)
+    return pairs
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__

@@ -1,0 +1,129 @@
+"""`jobctl logs`: what jobs have written, and with -f what they write until they end."""
+
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from jobctl import output
+from jobctl.errors import JobctlError, Left, Misuse
+from jobctl.ids import resolve
+from jobctl.quantities import moment_before
+from jobctl.session import of
+
+if TYPE_CHECKING:
+    from jobctl.client import Client
+    from jobctl.printer import Printer
+
+EXAMPLES = """
+  jobctl logs @last
+  jobctl logs -f --tail 20 trainer-3f
+  jobctl logs -f -t web-1 web-2
+  jobctl logs --stream stderr @last | grep -i error
+"""
+MOST_FOLLOWED = 64
+
+
+def logs(
+    ctx: typer.Context,
+    ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="Ids, unique prefixes of them, or @last.")
+    ],
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the job has ended.")] = False,
+    tail: Annotated[
+        int | None, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Only lines since: 10m, or an RFC 3339 time."),
+    ] = None,
+    times: Annotated[bool, typer.Option("-t", "--timestamps", help="The time before each line.")] = False,
+    stream: Annotated[
+        Literal["stdout", "stderr"] | None,
+        typer.Option("--stream", help="Only one of the two.", show_default=False),
+    ] = None,
+) -> None:
+    """Print the logs of jobs; with -f, follow them until the jobs have ended.
+
+    The jobs' stdout goes to stdout and their stderr to stderr. With several ids, each line says whose it is.
+    """
+    session = of(ctx)
+    client = session.client()
+    moment = None
+    if since is not None:
+        try:
+            moment = moment_before(since, datetime.now(UTC))
+        except ValueError as error:
+            raise Misuse(f"--since: {error}") from None
+    if len(ids) > MOST_FOLLOWED and follow:
+        raise Misuse(f"at most {MOST_FOLLOWED} jobs can be followed at once")
+    names = list(dict.fromkeys(resolve(client, text) for text in ids))
+
+    from jobctl.printer import Printer
+
+    width = max(map(len, names))
+    several = len(names) > 1
+    printers = {
+        name: Printer(
+            prefix=f"{name.ljust(width)} | " if several else "",
+            times=times,
+            as_json=session.format == "json",
+            job_id=name if several else "",
+            since=moment,
+        )
+        for name in names
+    }
+    try:
+        if several and follow:
+            _all_at_once(client, printers, tail, stream)
+        else:
+            for name, printer in printers.items():
+                _one(client, name, printer, follow, tail, stream, threading.Lock())
+    except KeyboardInterrupt:
+        raise Left(2, f"come back with: jobctl logs -f {' '.join(names)}") from None
+
+
+def _one(
+    client: "Client",
+    job_id: str,
+    printer: "Printer",
+    follow: bool,
+    tail: int | None,
+    stream: str | None,
+    lock: threading.Lock,
+) -> None:
+    from jobctl.follow import frames
+
+    def on_break(why: str) -> None:
+        output.note(f"{job_id}: {why}; trying again")
+
+    for batch in frames(client, job_id, follow=follow, tail=tail, stream=stream, on_break=on_break):
+        with lock:
+            printer.show(batch)
+
+
+def _all_at_once(
+    client: "Client", printers: dict[str, "Printer"], tail: int | None, stream: str | None
+) -> None:
+    """One thread a job; batches are printed whole. The first failure is raised when all have ended or failed."""
+    lock = threading.Lock()
+    failures: list[BaseException] = []
+
+    def follow_one(job_id: str, printer: "Printer") -> None:
+        try:
+            _one(client, job_id, printer, True, tail, stream, lock)
+        except (JobctlError, OSError) as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=follow_one, args=item, daemon=True) for item in printers.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(timeout=0.2)
+            broken = next((f for f in failures if isinstance(f, BrokenPipeError)), None)
+            if broken is not None:
+                raise broken
+    if failures:
+        raise failures[0]

@@ -1,0 +1,212 @@
+"""`jobctl run`: submits a job and stays with it, or with -d prints its id."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from jobctl import output
+from jobctl.errors import LocalFile, Misuse
+from jobctl.outcome import Outcome
+from jobctl.plan import Flags, Plan
+from jobctl.session import Session, of
+
+SETTINGS = {"allow_interspersed_args": False}
+EXAMPLES = """
+  jobctl run busybox echo hello
+  jobctl run --sh 'sort words.txt | uniq -c > counts.txt' --in words.txt=./words.txt --out counts.txt=. busybox
+  jobctl run -f job.yaml -e LEVEL=debug
+  id=$(jobctl run -d -m 2g --timeout 2h trainer:1 python train.py)
+
+Flags stand before IMAGE; what follows it is the command.
+
+\b
+Exit codes: the job's own, and
+  121 cancelled elsewhere        125 jobctl or jobd failed
+  122 outputs failed             126, 127 the command cannot be run
+  123 image or input failed      130 interrupted here
+  124 timed out                  137 out of memory, or killed
+"""
+
+Texts = list[str] | None
+
+
+def run(
+    ctx: typer.Context,
+    image: Annotated[
+        str | None,
+        typer.Argument(metavar="[IMAGE]", help="The image; may come from the job file.", show_default=False),
+    ] = None,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[COMMAND]...", help="Arguments of the image's entrypoint.", show_default=False
+        ),
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "-f", "--file", metavar="FILE", help="A job file, JSON or YAML; - is stdin. Flags override it."
+        ),
+    ] = None,
+    detach: Annotated[bool, typer.Option("-d", "--detach", help="Print the id and leave.")] = False,
+    shell: Annotated[
+        str | None,
+        typer.Option("--sh", metavar="LINE", help="A shell line, run by /bin/sh -c, instead of COMMAND."),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="ID", help="The job's id; made from the image's name when absent."),
+    ] = None,
+    env: Annotated[
+        Texts,
+        typer.Option(
+            "-e", "--env", metavar="NAME[=VALUE]", help="A variable; without a value, the caller's."
+        ),
+    ] = None,
+    env_file: Annotated[
+        Texts, typer.Option("--env-file", metavar="FILE", help="Variables, one a line.")
+    ] = None,
+    workdir: Annotated[
+        str | None,
+        typer.Option(
+            "-w", "--workdir", metavar="PATH", help="The workspace: working directory and mount. [/workspace]"
+        ),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option("-m", "--memory", metavar="AMOUNT", help="Memory limit with its unit: 512m, 2g. [512m]"),
+    ] = None,
+    cpus: Annotated[
+        float | None, typer.Option("--cpus", metavar="CORES", help="CPU limit, for instance 0.5. [1]")
+    ] = None,
+    pids_limit: Annotated[
+        int | None, typer.Option("--pids-limit", metavar="N", help="Process limit. [4096]")
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="DURATION", help="Longest run: 90s, 2h. [30m]")
+    ] = None,
+    label: Annotated[
+        Texts, typer.Option("-l", "--label", metavar="KEY=VALUE", help="A label, for ls --label.")
+    ] = None,
+    meta: Annotated[
+        Texts, typer.Option("--meta", metavar="KEY=VALUE", help="An entry that every event carries.")
+    ] = None,
+    inputs: Annotated[
+        Texts,
+        typer.Option(
+            "--in", metavar="PATH=SOURCE", help="Put a URL, local file or folder at PATH of the workspace."
+        ),
+    ] = None,
+    outputs: Annotated[
+        Texts,
+        typer.Option(
+            "--out",
+            metavar="PATH=DEST",
+            help="After success, send PATH to a URL or fetch it to a local file or folder.",
+        ),
+    ] = None,
+    write: Annotated[
+        Texts, typer.Option("--write", metavar="PATH=TEXT", help="Write TEXT to PATH before the start.")
+    ] = None,
+    read: Annotated[
+        Texts,
+        typer.Option("--read", metavar="PATH", help="Put the content of PATH into an event after success."),
+    ] = None,
+    callback: Annotated[
+        str | None, typer.Option("--callback", metavar="URL", help="Where the job's events are posted.")
+    ] = None,
+    callback_key_file: Annotated[
+        str | None, typer.Option("--callback-key-file", metavar="FILE", help="The key that signs them.")
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="UID[:GID]", help="The user of the worker. [the image's]")
+    ] = None,
+    pull: Annotated[
+        Literal["missing", "always", "never"] | None,
+        typer.Option("--pull", help="When to pull the image. [missing]", show_default=False),
+    ] = None,
+    entrypoint: Annotated[
+        str | None, typer.Option("--entrypoint", metavar="PROGRAM", help="Instead of the image's own.")
+    ] = None,
+    platform: Annotated[
+        str | None, typer.Option("--platform", metavar="OS/ARCH", help="The image's platform.")
+    ] = None,
+    runtime: Annotated[
+        str | None, typer.Option("--runtime", metavar="NAME", help="The engine's runtime.")
+    ] = None,
+) -> Outcome | None:
+    """Run a job, stream its log, exit with its code."""
+    from jobctl import submission
+
+    session = of(ctx)
+    flags = Flags(
+        image=image, command=command or (), shell=shell, name=name, env=env or (), workdir=workdir, memory=memory,
+        env_files=[(path, _text(path, "--env-file")) for path in env_file or ()], cpus=cpus, pids_limit=pids_limit,
+        user=user, pull=pull, platform=platform, runtime=runtime, entrypoint=entrypoint, labels=label or (),
+        meta=meta or (), timeout=timeout, callback=callback, inputs=inputs or (), outputs=outputs or (),
+        callback_key=_key(callback_key_file), writes=write or (), reads=read or (),
+    )  # fmt: skip
+    source = submission.source_of(file)
+    prepared = submission.prepare(flags, source)
+    if detach:
+        return _detached(session, prepared, source)
+    return _attached(session, prepared, source)
+
+
+def _detached(session: Session, prepared: Plan, source: Any) -> None:
+    from jobctl.submission import submit
+
+    if prepared.fetches:
+        carry = prepared.fetches[0]
+        raise Misuse(
+            f"--out {carry.path}={carry.local} needs an attached run: a local file is fetched after the end",
+            hint=f"leave -d out, or fetch it later: jobctl cp ID:{carry.path} {carry.local}",
+        )
+    answer = submit(session.client(), prepared, source)
+    if session.format in ("json", "yaml"):
+        output.tree(answer, session.format)
+    else:
+        output.text(f"{answer['id']}\n")
+
+
+def _attached(session: Session, prepared: Plan, source: Any) -> Outcome:
+    from jobctl import attach
+    from jobctl.errors import JobctlError
+    from jobctl.submission import submit
+
+    client = session.client()
+    job_id = str(prepared.spec["id"])
+    with attach.Keyboard(client, job_id) as keyboard:
+        try:
+            submit(client, prepared, source)
+        except KeyboardInterrupt:
+            try:  # it may have arrived: nobody is left to wait for it
+                attach.cancel(client, job_id, by="Ctrl-C in jobctl run", timeout_s=5.0)
+            except JobctlError:
+                pass
+            raise
+        keyboard.accepted = True
+        ended = attach.follow_to_end(client, job_id, keyboard, as_json=session.format == "json")
+        sys.stdout.flush()
+        if keyboard.presses:
+            return attach.after_interrupt(keyboard, ended)
+        return attach.after_interrupt(keyboard, attach.finish(client, job_id, ended, prepared.fetches))
+
+
+def _text(path: str, flag: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise LocalFile(f"{flag}: {path} cannot be read: {why}") from None
+
+
+def _key(path: str | None) -> str | None:
+    if path is None:
+        return None
+    key = _text(path, "--callback-key-file").strip()
+    if not key:
+        raise LocalFile(f"--callback-key-file: {path} is empty", field="callback.key")
+    return key

@@ -1,0 +1,110 @@
+"""`jobctl show`: all that is known about jobs."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from jobctl import output
+from jobctl.ids import find
+from jobctl.quantities import age, bytes_text, parse_time, short_duration
+from jobctl.session import of
+
+EXAMPLES = """
+  jobctl show @last
+  jobctl show trainer-3f --json | jq .attempts
+"""
+
+
+def show(
+    ctx: typer.Context,
+    ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="Ids, unique prefixes of them, or @last.")
+    ],
+) -> None:
+    """Show all that is known about jobs: state, times, limits, attempts, artifacts."""
+    session = of(ctx)
+    client = session.client()
+    jobs = [find(client, text) for text in ids]
+    if session.format == "name":
+        output.text("".join(f"{job['id']}\n" for job in jobs))
+    elif session.format in ("json", "yaml"):
+        output.tree(jobs[0] if len(jobs) == 1 else {"jobs": jobs}, session.format)
+    else:
+        for number, job in enumerate(jobs):
+            if number:
+                output.text("\n")
+            output.fields(described(job, datetime.now(UTC)))
+
+
+def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
+    """Returns names and values of a job's facts, in the order in which they are read; what is absent is left out."""
+    command = job.get("command")
+    code = job.get("exitCode")
+    facts: list[tuple[str, Any]] = [
+        ("Id", job["id"]),
+        ("Status", job["status"] + (f" ({job['reason']})" if job.get("reason") else "")),
+        ("Exit code", None if code is None else str(code)),
+        ("Error", job.get("error")),
+        ("Cancelled by", job.get("cancelledBy")),
+        ("Phase", job.get("phase") if job.get("phase") != "done" else None),
+        ("Waiting for", job.get("waitingFor")),
+        ("Queue position", None if job.get("queuePosition") is None else str(job["queuePosition"])),
+        ("Image", job.get("image")),
+        ("Digest", job.get("imageDigest")),
+        ("Command", " ".join(map(str, command)) if isinstance(command, list) else command),
+        ("Owner", job.get("owner")),
+        ("Labels", output.labels(job["labels"]) if job.get("labels") else None),
+        ("Meta", output.labels(job["meta"]) if job.get("meta") else None),
+        ("Limits", _limits(job.get("limits"))),
+        ("Created", _moment(job.get("createdAt"), now)),
+        ("Started", _moment(job.get("startedAt"), now)),
+        ("Ended", _moment(job.get("finishedAt"), now)),
+        ("Ran for", _between(job.get("startedAt"), job.get("finishedAt"))),
+        ("Files until", job.get("filesUntil")),
+        ("Attempts", "\n".join(map(_attempt, job.get("attempts") or [])) or None),
+        ("Artifacts", "\n".join(map(_artifact, job.get("artifacts") or [])) or None),
+        ("Uid", job.get("uid")),
+    ]
+    return [(name, str(value)) for name, value in facts if value]
+
+
+def _limits(limits: dict[str, Any] | None) -> str | None:
+    if not limits:
+        return None
+    seconds = short_duration(float(limits.get("timeoutSeconds", 0)))
+    return (
+        f"{limits.get('cpu'):g} cores, {limits.get('memory')} MiB, {limits.get('pids')} processes, {seconds}"
+    )
+
+
+def _moment(text: str | None, now: datetime) -> str | None:
+    return f"{text} ({age(text, now)} ago)" if text else None
+
+
+def _between(start: str | None, end: str | None) -> str | None:
+    first, last = parse_time(start), parse_time(end)
+    return short_duration((last - first).total_seconds()) if first and last else None
+
+
+def _attempt(attempt: dict[str, Any]) -> str:
+    code = attempt.get("exitCode")
+    parts = [
+        f"{attempt.get('number')}:",
+        attempt.get("reason") or "under way",
+        "" if code is None else f"exit {code}",
+    ]
+    return " ".join(
+        [*filter(None, parts), _between(attempt.get("startedAt"), attempt.get("finishedAt")) or ""]
+    ).rstrip()
+
+
+def _artifact(artifact: dict[str, Any]) -> str:
+    size = artifact.get("bytes")
+    parts = [
+        artifact["id"],
+        artifact["type"],
+        artifact.get("status", "pending"),
+        "" if size is None else bytes_text(size),
+    ]
+    return " ".join(filter(None, parts)) + (f": {artifact['error']}" if artifact.get("error") else "")

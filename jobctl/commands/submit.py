@@ -1,0 +1,25 @@
+"""`jobctl submit`: `run -d` under its own name, with the same flags."""
+
+import inspect
+from typing import Any
+
+from jobctl.commands.run import SETTINGS as SETTINGS
+from jobctl.commands.run import run
+
+EXAMPLES = """
+  jobctl submit busybox sleep 60
+  jobctl submit -f job.yaml --name nightly
+  jobctl logs -f "$(jobctl submit -f job.yaml)"
+"""
+
+
+def submit(**given: Any) -> Any:
+    """Submit a job and print its id; the same as run -d."""
+    return run(**given, detach=True)
+
+
+_signature = inspect.signature(run)
+submit.__signature__ = _signature.replace(  # type: ignore[attr-defined]
+    parameters=[parameter for name, parameter in _signature.parameters.items() if name != "detach"]
+)
+submit.__annotations__ = {name: hint for name, hint in run.__annotations__.items() if name != "detach"}

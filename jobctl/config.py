@@ -1,0 +1,196 @@
+"""Where the daemon is and which key opens it: --host, then JOBCTL_HOST, the context file, the user's socket, the system's.
+
+Owns the order. It reads files but opens no connection; `client.py` tries the targets in turn.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from jobctl.errors import LocalFile, Misuse, NotAllowed
+
+SYSTEM_SOCKET = "/run/jobd/jobd.sock"
+DEFAULT_PORT = 8080
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One place where a daemon may listen: a Unix socket's `path`, or `host` and `port`. The key hides in `repr`."""
+
+    scheme: str
+    path: str = ""
+    host: str = ""
+    port: int = 0
+    key: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        if self.scheme == "unix":
+            return f"unix://{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+def targets(host: str | None, environ: Mapping[str, str]) -> Iterator[Target]:
+    """Yields the places to try, best first; more than one only where nobody named one.
+
+    Raises:
+        Misuse: the address is not one.
+        LocalFile, NotAllowed: the context or key file cannot be read.
+    """
+    key_file = environ.get("JOBCTL_API_KEY_FILE") or None
+    chosen: str | None = host or environ.get("JOBCTL_HOST") or None
+    if chosen is None:
+        chosen, context_key_file = context(environ)
+        key_file = key_file or context_key_file
+    if chosen is not None:
+        yield with_key(parse_host(chosen), key_file, environ)
+        return
+    for path in sockets(environ):
+        yield Target("unix", path=path)
+
+
+def parse_host(text: str) -> Target:
+    """Returns the target of `unix:///path` or `http://host:port` (also https); a bare absolute path is a socket.
+
+    Raises:
+        Misuse: anything else.
+    """
+    example = "use unix:///path/to/jobd.sock or http://host:8080"
+    if text.startswith("/"):
+        return Target("unix", path=text)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise Misuse(f"the host {text!r} is not an address", hint=example) from None
+    if parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/"):
+        return Target("unix", path=parts.path)
+    if parts.scheme in ("http", "https") and parts.hostname and port != 0 and parts.path in ("", "/"):
+        if parts.username or parts.password:
+            raise Misuse(
+                "the host must not hold a key or password",
+                hint="put the key in a file named by JOBCTL_API_KEY_FILE",
+            )
+        return Target(
+            parts.scheme, host=parts.hostname, port=port or (443 if parts.scheme == "https" else DEFAULT_PORT)
+        )
+    raise Misuse(f"the host {text!r} is not an address", hint=example)
+
+
+def with_key(target: Target, key_file: str | None, environ: Mapping[str, str]) -> Target:
+    """Returns the target with its key: from the named file, or for this machine the one that jobd keeps in its state
+    directory. A Unix socket needs none.
+
+    Raises:
+        LocalFile, NotAllowed: the named file cannot be read or is empty.
+    """
+    if target.scheme == "unix":
+        return target
+    if key_file is not None:
+        key = read_key(Path(key_file).expanduser())
+    elif target.host in LOOPBACK_HOSTS:
+        key = _own_key(state_dir(environ) / "api-key")
+    else:
+        key = None
+    return Target(target.scheme, host=target.host, port=target.port, key=key)
+
+
+def read_key(path: Path) -> str:
+    """Returns the key in a file, without the blanks around it.
+
+    Raises:
+        NotAllowed: the file is not readable for this user.
+        LocalFile: it does not exist, is empty, or holds more than one line.
+    """
+    try:
+        key = path.read_text(encoding="utf-8").strip()
+    except PermissionError:
+        raise NotAllowed(f"the key file {path} is not readable for this user", hint=f"ls -l {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise LocalFile(
+            f"the key file {path} cannot be read: {why}", hint="JOBCTL_API_KEY_FILE names it"
+        ) from None
+    if not key or not key.isprintable() or " " in key or not key.isascii():
+        raise LocalFile(f"the key file {path} does not hold one key", hint="it must be one line of text")
+    return key
+
+
+def _own_key(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def sockets(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yields the sockets to try where no host was named: the user's, then the system's."""
+    if named := environ.get("JOBD_SOCKET"):
+        yield named
+        return
+    if runtime := environ.get("XDG_RUNTIME_DIR"):
+        yield os.path.join(runtime, "jobd", "jobd.sock")
+    yield str(state_dir(environ) / "jobd.sock")
+    yield SYSTEM_SOCKET
+
+
+def state_dir(environ: Mapping[str, str]) -> Path:
+    """Returns where jobd keeps its state: JOBD_STATE_DIR, else the platform's place for it."""
+    if named := environ.get("JOBD_STATE_DIR"):
+        return Path(named)
+    import platformdirs
+
+    return platformdirs.user_state_path("jobd")
+
+
+def context_path(environ: Mapping[str, str]) -> Path:
+    """Returns the context file: JOBCTL_CONFIG, else `jobctl/contexts.toml` in the user's configuration folder."""
+    if named := environ.get("JOBCTL_CONFIG"):
+        return Path(named)
+    base = environ.get("XDG_CONFIG_HOME") or os.path.join(
+        environ.get("HOME") or os.path.expanduser("~"), ".config"
+    )
+    return Path(base) / "jobctl" / "contexts.toml"
+
+
+def context(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Returns the host and the key file of the current context, or (None, None) without one.
+
+    The file names one of its tables: `current = "lab"`, then `[contexts.lab]` with `host` and `api_key_file`;
+    JOBCTL_CONTEXT chooses another.
+
+    Raises:
+        LocalFile: the file cannot be read or names a context that it does not hold.
+    """
+    path = context_path(environ)
+    try:
+        raw = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        if named := environ.get("JOBCTL_CONTEXT"):
+            raise LocalFile(f"the context {named!r} is not defined: {path} does not exist") from None
+        return None, None
+    except OSError as error:
+        raise LocalFile(f"the context file {path} cannot be read: {error.strerror}") from None
+    import tomllib
+
+    try:
+        tree = tomllib.loads(raw.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise LocalFile(f"the context file {path} is not TOML: {error}") from None
+    name = environ.get("JOBCTL_CONTEXT") or tree.get("current")
+    if not name:
+        return None, None
+    contexts = tree.get("contexts")
+    entry = contexts.get(name) if isinstance(contexts, dict) else None
+    if not isinstance(entry, dict) or not isinstance(entry.get("host"), str):
+        raise LocalFile(
+            f"the context {name!r} in {path} has no host",
+            hint=f'add [contexts.{name}] with host = "http://host:8080"',
+        )
+    key_file = entry.get("api_key_file")
+    if key_file is not None and not isinstance(key_file, str):
+        raise LocalFile(f"api_key_file of the context {name!r} in {path} must be text")
+    return entry["host"], key_file

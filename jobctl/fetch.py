@@ -1,0 +1,21 @@
+"""Copying out of a job's workspace: the request, and what it means where nothing is there.
+
+Owns the call alone; writing the caller's files is `extract.py`.
+"""
+
+from jobctl.client import ANSWER_TIMEOUT_S, Body, Client, job_path
+from jobctl.extract import Extracted, extract
+
+
+def fetch(client: Client, job_id: str, path: str, destination: str) -> Extracted:
+    """Copies the workspace's `path` to the local `destination` and returns what was made.
+
+    Raises:
+        NotFound: the job or the path is not there.
+        LocalFile: the destination cannot be written.
+    """
+    headers = {"Accept": "application/x-tar"}
+    with client.open(
+        "GET", job_path(job_id, "files"), {"path": path}, None, headers, ANSWER_TIMEOUT_S
+    ) as response:
+        return extract(Body(response), path, destination)

@@ -1,0 +1,162 @@
+"""The commands as a table: name -> module and summary. Only the one that runs is imported.
+
+Owns the table and the flags that every command takes. A command module holds one function, named in its row, and
+optionally `SETTINGS` for the parser; the function's docstring is the help, `EXAMPLES` its end.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, cast
+
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.main import get_command
+
+from jobctl.errors import Misuse
+from jobctl.session import FORMATS, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One command: its module in `jobctl.commands`, which holds a function of the same name, and its summary."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: dict[str, Row] = {
+    "run": Row("run", "Run a job, stream its log, exit with its code."),
+    "submit": Row("submit", "Submit a job and print its id; the same as run -d."),
+    "ls": Row("ls", "List jobs."),
+    "show": Row("show", "Show all that is known about jobs."),
+    "explain": Row("explain", "Say why a job waits or failed, and what to do about it."),
+    "logs": Row("logs", "Print or follow the logs of jobs."),
+    "wait": Row("wait", "Wait until jobs have ended; exit with their code."),
+    "cancel": Row("cancel", "End jobs and keep their records."),
+    "rm": Row("rm", "Remove jobs with all that belongs to them."),
+    "cp": Row("cp", "Copy files out of a job's workspace."),
+    "validate": Row("validate", "Check a job file without running it."),
+    "events": Row("events", "Print or follow the events of all jobs."),
+    "deliveries": Row("deliveries", "List the callback deliveries of a job."),
+    "replay": Row("replay", "Send callback deliveries again."),
+    "doctor": Row("doctor", "Check daemon, engine, image, disk and key; say what helps."),
+    "completion": Row("completion", "Print the completion script of a shell."),
+    "version": Row("version", "Show the versions of jobctl, jobd and the engine."),
+}
+ALIASES = {"ps": "ls"}
+DEFAULT = "ls"
+
+_HELP = """Run container jobs on this machine.
+
+Without a command, lists the jobs that are under way."""
+
+_EXAMPLES = """\b
+Examples:
+  jobctl run busybox echo hello
+  jobctl run -m 512m --in data=./data --out result.csv=. python:3-slim python data/main.py
+  jobctl ls -a
+  jobctl logs -f @last
+
+Where the daemon is: --host, else JOBCTL_HOST, the context file, the user's socket, the system's socket."""
+
+
+def global_options() -> list[TyperOption]:
+    """Returns the flags that may stand before the command as well as after it."""
+
+    def keep(name: str) -> Callable[..., Any]:
+        def callback(ctx: Any, value: Any) -> Any:
+            session = ctx.find_object(Session)
+            if value not in (None, False) and session is not None:
+                setattr(session, name, value)
+            return value
+
+        return lambda ctx, param, value: callback(ctx, value)
+
+    def output(ctx: Any, param: Any, value: str | None) -> str | None:
+        if value is not None and value not in FORMATS:
+            raise Misuse(f"-o {value!r} is not a format", hint=f"use one of {', '.join(FORMATS)}")
+        keep("output")(ctx, param, value)
+        return value
+
+    return [
+        TyperOption(
+            param_decls=["--host"], metavar="URL", callback=keep("host"), expose_value=False,
+            help="The daemon: unix:///path or http://host:port.",
+        ),
+        TyperOption(
+            param_decls=["-o", "--output"], metavar="FORMAT", callback=output, expose_value=False,
+            help="table, wide, json, yaml or name.",
+        ),
+        TyperOption(
+            param_decls=["--json"], is_flag=True, default=False, callback=keep("json"), expose_value=False,
+            help="The same as -o json.",
+        ),
+    ]  # fmt: skip
+
+
+def load(name: str) -> TyperCommand:
+    """Returns the parser and function of one command; imports its module."""
+    row = COMMANDS[name]
+    module = importlib.import_module(f"jobctl.commands.{row.module}")
+    function: Callable[..., Any] = getattr(module, name.replace("-", "_"))
+    examples = getattr(module, "EXAMPLES", "")
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(
+        name=name,
+        short_help=row.summary,
+        epilog="\b\nExamples:\n" + examples.strip("\n") if examples else None,
+        context_settings={"help_option_names": ["-h", "--help"], **getattr(module, "SETTINGS", {})},
+    )(function)
+    command = cast(TyperCommand, get_command(app))
+    command.params.extend(cast(Any, global_options()))
+    return command
+
+
+class CommandTable(TyperGroup):
+    """The root command, which imports no command before it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names in the table's order, which is the help's."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Imports the command `cmd_name`; an unknown one is refused with its likeliest neighbour."""
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
+            near = get_close_matches(cmd_name, [*COMMANDS, *ALIASES], n=1)
+            hint = f"did you mean: jobctl {near[0]}" if near else "jobctl --help lists them"
+            raise Misuse(f"there is no command {cmd_name!r}", hint=hint)
+        session = ctx.find_object(Session)
+        if session is not None:
+            session.command = name
+        return load(name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The summaries from the table, without an import."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row.summary) for name, row in COMMANDS.items()])
+
+
+def root() -> CommandTable:
+    """Returns the command `jobctl`; alone, it lists the jobs that are under way."""
+    app = typer.Typer(
+        cls=CommandTable, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )  # fmt: skip
+
+    def jobctl(ctx: typer.Context) -> Any:
+        if ctx.invoked_subcommand is None:
+            session = ctx.find_object(Session)
+            assert session is not None
+            session.command = DEFAULT
+            command = load(DEFAULT)
+            with command.make_context(DEFAULT, [], parent=ctx) as inner:
+                return command.invoke(inner)
+        return None
+
+    app.callback(invoke_without_command=True, help=_HELP, epilog=_EXAMPLES)(jobctl)
+    command = cast(CommandTable, get_command(app))
+    command.params.extend(cast(Any, global_options()))
+    return command

@@ -1,0 +1,144 @@
+"""The entry point: runs one command and turns how it ended into an exit code. Nothing else knows exit codes.
+
+Source: "Exit codes of run and wait" of the command-line contract.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from typer import Abort, TyperException
+
+from jobctl import output
+from jobctl.errors import (
+    Conflict,
+    JobctlError,
+    Left,
+    Misuse,
+    NotAllowed,
+    NotFound,
+    OutputMissing,
+    Unreachable,
+)
+from jobctl.lazy import root
+from jobctl.outcome import Ended, GaveUp, Interrupted, Outcome, Unhealthy
+from jobctl.session import Session
+
+WAIT_GAVE_UP = 120
+CANCELLED = 121
+OUTPUT_FAILED = 122
+NOT_STARTED = 123
+DEADLINE = 124
+INTERNAL = 125
+CANNOT_EXECUTE = 126
+OUT_OF_MEMORY = 137
+INTERRUPTED = 130
+BROKEN_PIPE = 128 + signal.SIGPIPE
+
+PASS_THROUGH = frozenset({"run", "wait"})
+"""Commands whose exit code is a job's: their own failures are 125, apart from everything a job says."""
+
+REASONS: Mapping[str, int] = MappingProxyType(
+    {
+        "timeout": DEADLINE,
+        "oom-killed": OUT_OF_MEMORY,
+        "cancelled": CANCELLED,
+        "image-not-found": NOT_STARTED,
+        "input-failed": NOT_STARTED,
+        "refused-by-engine": NOT_STARTED,
+        "output-failed": OUTPUT_FAILED,
+        "lost": INTERNAL,
+    }
+)
+
+ERRORS: Mapping[type[JobctlError], int] = MappingProxyType(
+    {Misuse: 2, Unreachable: 3, NotFound: 4, NotAllowed: 5, Conflict: 6, OutputMissing: OUTPUT_FAILED}
+)
+
+
+def main() -> None:
+    """The command `jobctl`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code. Errors are said on stderr, one way for all commands."""
+    session = Session()
+    try:
+        result = root().main(args=list(arguments), prog_name="jobctl", standalone_mode=False, obj=session)
+        sys.stdout.flush()
+        if isinstance(result, Outcome):
+            return outcome_code(result)
+        return result if isinstance(result, int) else 0
+    except JobctlError as error:
+        output.error(error, as_json=_wants_json(session, arguments))
+        return error_code(error, session.command)
+    except Left as left:
+        output.note(left.hint)
+        return 128 + left.number
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        return BROKEN_PIPE
+    except TyperException as error:
+        return _usage(error, session, arguments)
+    except Abort:
+        return INTERRUPTED
+
+
+def outcome_code(outcome: Outcome) -> int:
+    """Returns the exit code of what `run`, `wait`, `doctor` and `validate` found."""
+    if isinstance(outcome, Interrupted):
+        return INTERRUPTED
+    if isinstance(outcome, GaveUp):
+        return WAIT_GAVE_UP
+    if isinstance(outcome, Unhealthy):
+        return 1
+    return ended_code(outcome)
+
+
+def ended_code(ended: Ended) -> int:
+    """Returns the exit code for the end of a job: its own code, or one of the reserved ones where it has none to give."""
+    if ended.status == "completed":
+        return 0
+    if ended.status == "cancelled":
+        return CANCELLED
+    if ended.reason in REASONS:
+        return REASONS[ended.reason]
+    if ended.reason == "start-failed":
+        return ended.exit_code if ended.exit_code in (126, 127) else CANNOT_EXECUTE
+    if ended.exit_code is not None and 0 < ended.exit_code < 256:
+        return ended.exit_code
+    return INTERNAL
+
+
+def error_code(error: JobctlError, command: str) -> int:
+    """Returns the exit code of a command that could not do its work."""
+    if isinstance(error, OutputMissing):
+        return OUTPUT_FAILED
+    if command in PASS_THROUGH:
+        return INTERNAL
+    return next((code for kind, code in ERRORS.items() if isinstance(error, kind)), 1)
+
+
+def _usage(error: TyperException, session: Session, arguments: Sequence[str]) -> int:
+    name = f"jobctl {session.command}".rstrip()
+    misuse = Misuse(error.format_message().rstrip("."), hint=f"{name} --help")
+    output.error(misuse, as_json=_wants_json(session, arguments))
+    return error_code(misuse, session.command)
+
+
+def _wants_json(session: Session, arguments: Sequence[str]) -> bool:
+    """Flags that were not read yet when the error came still say how errors are to look."""
+    return session.format == "json" or (session.command not in PASS_THROUGH and "--json" in arguments)
+
+
+def _forget_stdout() -> None:
+    """Points stdout at nothing, so that the interpreter's last flush does not complain about the reader that left."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass

@@ -1,0 +1,204 @@
+"""What jobctl prints: tables, JSON, YAML and names on stdout; notes and errors on stderr.
+
+Owns the look, and is the only module that imports rich - where something is drawn on a terminal. Off a terminal columns
+are plain and stable; there is no colour there, nor with NO_COLOR.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+from jobctl.errors import JobctlError
+
+STATUS_STYLES = {
+    "running": "cyan",
+    "accepted": "yellow",
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+    "delivered": "green",
+    "parked": "red",
+    "pending": "yellow",
+    "ok": "green",
+    "FAIL": "bold red",
+}
+
+Rows = Sequence[Sequence[str]]
+
+
+class Screen(Protocol):
+    """Something on a terminal that is drawn again and again."""
+
+    def show(self, text: str) -> None:
+        """Replaces what is shown."""
+        ...
+
+
+def table(columns: Sequence[str], rows: Rows, *, format: str = "", header: bool = True) -> None:
+    """Prints rows: drawn on a terminal or where a table was asked for, else as plain columns."""
+    clean = [[_printable(cell) for cell in row] for row in rows]
+    if format in ("table", "wide") or sys.stdout.isatty():
+        _console(sys.stdout).print(_rich_table(columns, clean))
+    else:
+        text(plain_columns(columns if header else None, clean))
+
+
+def plain_columns(columns: Sequence[str] | None, rows: Rows) -> str:
+    """Returns rows as columns with at least two blanks between them, without any at the end of a line."""
+    lines = [*([columns] if columns else []), *rows]
+    widths = [max((len(line[i]) for line in lines), default=0) for i in range(len(lines[0]))] if lines else []
+    return "".join(
+        "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() + "\n" for line in lines
+    )
+
+
+def fields(pairs: Iterable[tuple[str, str]]) -> None:
+    """Prints names and values, one a line, the values in one column."""
+    rows = [(f"{name}:", _printable(value, keep_newlines=True)) for name, value in pairs]
+    width = max((len(name) for name, _ in rows), default=0) + 2
+    for name, value in rows:
+        text(name.ljust(width) + value.replace("\n", "\n" + " " * width) + "\n")
+
+
+def tree(value: Any, format: str) -> None:
+    """Prints a tree of plain values as JSON or YAML."""
+    if format == "yaml":
+        import yaml
+
+        text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=False))
+    else:
+        text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def json_line(value: Any) -> None:
+    """Prints one value as a line of NDJSON, at once."""
+    text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+
+
+def text(what: str) -> None:
+    """Prints data as it is; what stdout's encoding cannot say becomes a mark instead of an error."""
+    sys.stdout.buffer.write(what.encode("utf-8", "replace"))
+
+
+def note(what: str) -> None:
+    """Says something to the person, on stderr. A terminal that is gone is no reason to fail."""
+    try:
+        sys.stderr.write(f"jobctl: {_printable(what)}\n")
+        sys.stderr.flush()
+    except OSError:
+        pass
+
+
+def error(what: JobctlError, *, as_json: bool) -> None:
+    """Says on stderr what happened, where, and what helps."""
+    if as_json:
+        parts = {"error": what.message, "code": what.code, "field": what.field, "hint": what.hint}
+        sys.stderr.write(
+            json.dumps({k: v for k, v in parts.items() if v is not None}, ensure_ascii=False) + "\n"
+        )
+        return
+    where = f"{what.field}: " if what.field and what.field not in what.message else ""
+    note(f"{where}{what.message}")
+    if what.hint:
+        note(f"  {what.hint}")
+
+
+def coloured() -> bool:
+    """True where stdout may carry colour."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def screen(*, on_stderr: bool) -> AbstractContextManager[Screen | None]:
+    """Gives a place on the terminal that can be drawn again and again; None off a terminal."""
+    stream = sys.stderr if on_stderr else sys.stdout
+    if not stream.isatty() or os.environ.get("TERM") == "dumb":
+        return nullcontext(None)
+    return _Live(stream, transient=on_stderr)
+
+
+class _Live:
+    def __init__(self, stream: Any, *, transient: bool) -> None:
+        from rich.live import Live
+
+        self._live = Live(
+            console=_console(stream),
+            transient=transient,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> Screen:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, text: str) -> None:
+        from rich.text import Text
+
+        self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
+
+    def show_table(self, columns: Sequence[str], rows: Rows) -> None:
+        clean = [[_printable(cell) for cell in row] for row in rows]
+        self._live.update(_rich_table(columns, clean), refresh=True)
+
+
+def watch_table(columns: Sequence[str], rows: Callable[[], Rows], wait: Callable[[], bool]) -> None:
+    """Draws a table again and again until `wait` says that it is enough. Needs a terminal."""
+    live = _Live(sys.stdout, transient=False)
+    with live:
+        while True:
+            live.show_table(columns, rows())
+            if not wait():
+                return
+
+
+def bar(done: int, total: int | None, width: int = 24) -> str:
+    """Returns a progress bar in plain characters; empty where the total is unknown."""
+    if not total:
+        return ""
+    filled = min(width, width * done // total)
+    return "[" + "#" * filled + "." * (width - filled) + "]"
+
+
+def _rich_table(columns: Sequence[str], rows: Rows) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        drawn.add_column(column, no_wrap=column in ("ID", "STATUS", "PHASE", "AGE", "EXIT"), overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(cell, style=STATUS_STYLES.get(cell, "")) for cell in row))
+    return drawn
+
+
+def _console(stream: Any) -> Any:
+    from rich.console import Console
+
+    return Console(
+        file=stream,
+        no_color=bool(os.environ.get("NO_COLOR")) or not stream.isatty(),
+        highlight=False,
+        soft_wrap=False,
+    )
+
+
+def _printable(cell: str, *, keep_newlines: bool = False) -> str:
+    """Text of jobs and daemons never moves the cursor or colours the screen."""
+    if cell.isprintable():
+        return cell
+    return "".join(
+        c if c.isprintable() or (keep_newlines and c == "\n") else " " if c in "\n\t" else "?" for c in cell
+    )
+
+
+def labels(pairs: Mapping[str, str]) -> str:
+    """Returns a map as `k=v,k=v`, or `-`."""
+    return ",".join(f"{key}={value}" for key, value in pairs.items()) or "-"

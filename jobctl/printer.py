@@ -1,0 +1,85 @@
+"""Log lines to the terminal or a pipe: the worker's stdout to stdout, its stderr to stderr, in order, at once.
+
+Owns prefixes, times and the JSON form. A batch costs one write a stream.
+"""
+
+import sys
+from datetime import datetime
+from itertools import groupby
+
+import msgspec
+
+from jobctl import output
+from jobctl.follow import Frame
+from jobctl.quantities import parse_time
+
+_encoder = msgspec.json.Encoder()
+
+
+class Printer:
+    """Prints batches of frames. `prefix` stands before each line, `since` leaves out what is older."""
+
+    def __init__(
+        self,
+        *,
+        prefix: str = "",
+        times: bool = False,
+        as_json: bool = False,
+        job_id: str = "",
+        since: datetime | None = None,
+    ) -> None:
+        self._prefix = prefix
+        self._times = times
+        self._as_json = as_json
+        self._job_id = job_id
+        self._since = since
+        self._open_line: dict[str, bool] = {}
+        self._plain = not (prefix or times)
+
+    def show(self, batch: list[Frame]) -> None:
+        """Prints the lines of a batch; the end is shown in the JSON form only."""
+        if self._since is not None:
+            batch = [frame for frame in batch if frame.end is not None or self._recent(frame)]
+        if self._as_json:
+            self._json(batch)
+            return
+        for stream, group in groupby((f for f in batch if f.end is None), key=lambda frame: frame.stream):
+            parts: list[str] = []
+            for frame in group:
+                if frame.gap:
+                    parts = self._flush(stream, parts)
+                    output.note(f"{self._prefix}{frame.gap}")
+                if frame.line or not frame.gap:
+                    parts.append(self._line(frame))
+            self._flush(stream, parts)
+
+    def _line(self, frame: Frame) -> str:
+        end = "" if frame.partial else "\n"
+        if self._plain:
+            return frame.line + end
+        goes_on = self._open_line.get(frame.stream, False)
+        self._open_line[frame.stream] = frame.partial
+        start = "" if goes_on else self._prefix + (f"{frame.time} " if self._times else "")
+        return start + frame.line + end
+
+    def _flush(self, stream: str, parts: list[str]) -> list[str]:
+        if parts:
+            target = sys.stderr.buffer if stream == "stderr" else sys.stdout.buffer
+            target.write("".join(parts).encode("utf-8", "replace"))
+            target.flush()
+        return []
+
+    def _json(self, batch: list[Frame]) -> None:
+        lines = bytearray()
+        for frame in batch:
+            # NDJSON as the daemon sends it; with several jobs each line says whose it is
+            shown: object = {"end": frame.end} if frame.end is not None else frame
+            if self._job_id:
+                shown = {"id": self._job_id, **msgspec.to_builtins(shown)}
+            lines += _encoder.encode(shown) + b"\n"
+        sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.flush()
+
+    def _recent(self, frame: Frame) -> bool:
+        moment = parse_time(frame.time)
+        return moment is None or self._since is None or moment >= self._since

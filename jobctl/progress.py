@@ -1,0 +1,92 @@
+"""The one line on a terminal that says what an attached job waits for: queue, pull, inputs, outputs with bytes and rate.
+
+Owns a thread that asks the daemon while there is nothing else to see. Off a terminal it does nothing at all.
+"""
+
+import json
+import sys
+import threading
+import time
+from typing import Any
+
+from jobctl import output
+from jobctl.client import Client, job_path
+from jobctl.errors import JobctlError
+from jobctl.quantities import bytes_text
+
+QUIET_FOR_S = 0.6
+"""A job that starts this fast needs no line."""
+EVERY_S = 0.4
+_SHOWN_PHASES = ("queued", "pulling", "inputs", "outputs")
+
+
+class Progress:
+    """Draws while the job is in a phase that prints nothing itself."""
+
+    def __init__(self, client: Client, job_id: str) -> None:
+        self._client = client
+        self._job_id = job_id
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> "Progress":
+        if sys.stderr.isatty():
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    def log_has_begun(self) -> None:
+        """The log is what there is to see from here on."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        if self._stop.wait(QUIET_FOR_S):
+            return
+        with output.screen(on_stderr=True) as screen:
+            before: tuple[float, int] | None = None
+            while screen is not None and not self._stop.is_set():
+                try:
+                    job = json.loads(self._client.get(job_path(self._job_id)))
+                except (JobctlError, ValueError):
+                    return
+                if job.get("phase") not in _SHOWN_PHASES:
+                    screen.show("")
+                else:
+                    now = (time.monotonic(), moved(job)[0])
+                    rate = (now[1] - before[1]) / (now[0] - before[0]) if before else 0.0
+                    before = now
+                    screen.show(line(job, rate))
+                self._stop.wait(EVERY_S)
+            if screen is not None:
+                screen.show("")
+
+
+def line(job: dict[str, Any], rate: float) -> str:
+    """Returns what the job does now, in one line; `rate` in bytes a second."""
+    parts = [f"{job['id']}: {job.get('waitingFor') or job.get('phase')}"]
+    if job.get("queuePosition") is not None and not job.get("waitingFor"):
+        parts.append(f"position {job['queuePosition']}")
+    done, total = moved(job)
+    if done:
+        parts.append(output.bar(done, total))
+        parts.append(bytes_text(done) + (f" of {bytes_text(total)}" if total else ""))
+        if rate > 0:
+            parts.append(f"{bytes_text(int(rate))}/s")
+    return "  ".join(part for part in parts if part)
+
+
+def moved(job: dict[str, Any]) -> tuple[int, int | None]:
+    """Returns the bytes that the artifacts under way have moved, and of how many; None where one does not know."""
+    done, total = 0, 0
+    known = True
+    for artifact in job.get("artifacts") or []:
+        if artifact.get("status", "pending") == "pending" and artifact.get("doneBytes"):
+            done += int(artifact["doneBytes"])
+            total += int(artifact.get("bytes") or 0)
+            known = known and bool(artifact.get("bytes"))
+    return done, total if known and total else None

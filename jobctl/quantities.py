@@ -1,0 +1,115 @@
+"""Amounts as people type them and as tables show them: memory, durations, ages, bytes.
+
+Pure; the time is given.
+"""
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+
+from jobd.wire.duration import parse_duration
+
+_MEMORY = re.compile(r"^(\d+(?:\.\d+)?)\s*([bkmg])(?:i?b)?$", re.IGNORECASE)
+_UNIT_BYTES = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_MIB = 1 << 20
+
+
+def memory_mb(text: str) -> int:
+    """Returns the MiB, rounded up, of an amount with its unit: 512m -> 512, 1.5g -> 1536, 1k -> 1.
+
+    Raises:
+        ValueError: no number, no unit (b, k, m or g), or nothing at all.
+    """
+    match = _MEMORY.match(text.strip())
+    if match is None:
+        if re.fullmatch(r"\d+(\.\d+)?", text.strip()):
+            raise ValueError(f"{text!r} needs its unit: {text.strip()}m for MiB, {text.strip()}g for GiB")
+        raise ValueError(f"{text!r} is not an amount of memory such as 512m or 2g")
+    amount = float(match[1]) * _UNIT_BYTES[match[2].lower()]
+    if not 0 < amount < 1 << 60:
+        raise ValueError(f"{text!r} is not an amount of memory that a job can have")
+    return math.ceil(amount / _MIB)
+
+
+def whole_seconds(text: str) -> int:
+    """Returns the seconds, rounded up, of a duration such as 90s or 1h30m; a bare number is seconds.
+
+    Raises:
+        ValueError: it is neither, or is nothing.
+    """
+    seconds = math.ceil(seconds_of(text))
+    if seconds <= 0:
+        raise ValueError(f"{text!r} must be more than 0")
+    return seconds
+
+
+def seconds_of(text: str) -> float:
+    """Returns the seconds of a duration such as 100ms, 90s or 1h30m; a bare number is seconds.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    return parse_duration(text + "s" if re.fullmatch(r"\d+(\.\d+)?", text) else text)
+
+
+def moment_before(text: str, now: datetime) -> datetime:
+    """Returns the moment that --since names: a duration before `now`, or an RFC 3339 time; without a zone it is UTC.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        return now - timedelta(seconds=seconds_of(text))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is neither a duration such as 10m nor a time such as 2030-01-31T08:00:00Z"
+        ) from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Returns an aware time for an RFC 3339 text, or None where there is none to read."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def age(text: str | None, now: datetime) -> str:
+    """Returns how long ago an RFC 3339 time was, short: 5s, 3m, 2h, 4d; `-` where there is none."""
+    moment = parse_time(text)
+    return "-" if moment is None else short_duration((now - moment).total_seconds())
+
+
+def short_duration(seconds: float) -> str:
+    """Returns a duration as tables show it, in its one or two largest units: 0.4s, 12s, 3m20s, 5h10m, 4d."""
+    if seconds < 0:
+        seconds = 0.0
+    if seconds < 10:
+        return f"{int(seconds * 10) / 10:g}s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60}s" if whole < 600 and whole % 60 else f"{whole // 60}m"
+    if whole < 86400:
+        minutes = whole % 3600 // 60
+        return f"{whole // 3600}h{minutes}m" if minutes else f"{whole // 3600}h"
+    return f"{whole // 86400}d"
+
+
+def bytes_text(count: int) -> str:
+    """Returns a size as people read it: 512 B, 1.5 MiB."""
+    size = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

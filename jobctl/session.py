@@ -1,0 +1,42 @@
+"""What one call of jobctl knows from its global flags, and the client that follows from them.
+
+Owns the flags that every command takes. It imports the client only when a command asks for it.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jobctl.client import Client
+
+FORMATS = ("table", "wide", "json", "yaml", "name")
+
+
+@dataclass(slots=True)
+class Session:
+    """The global flags. `command` is the name of the command that runs, once it is known."""
+
+    command: str = ""
+    host: str | None = None
+    output: str | None = None
+    json: bool = False
+
+    @property
+    def format(self) -> str:
+        """One of `FORMATS`, or "" where the command may choose: plain columns off a terminal."""
+        return "json" if self.json else (self.output or "")
+
+    def client(self) -> "Client":
+        """Returns a client for the daemon that the flags and variables name. Nothing is connected yet."""
+        from jobctl.client import Client
+        from jobctl.config import targets
+
+        return Client(targets(self.host, os.environ))
+
+
+def of(ctx: Any) -> Session:
+    """Returns the session of a command's context."""
+    session = ctx.find_object(Session)
+    assert isinstance(session, Session)
+    return session

@@ -1,0 +1,126 @@
+"""One submission: flags and a job file in, an accepted job out, sent again under the same key where the answer got lost.
+
+Owns the request. What the flags mean is in `plan.py`, what the daemon thinks of the spec comes back as an error.
+"""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from jobctl import jobfile
+from jobctl.client import Client, read_all
+from jobctl.errors import ConnectionLost, JobctlError, Misuse, Unreachable
+from jobctl.plan import Flags, Plan, plan
+
+RESEND_FOR_S = 30.0
+LONGEST_ANSWER_BYTES = 4 << 20
+UPLOAD_TIMEOUT_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A job file as it was read; an absent one has no fields."""
+
+    name: str = ""
+    text: str = ""
+
+    @property
+    def tree(self) -> jobfile.Tree:
+        """Its fields. Raises as `jobfile.parse` does."""
+        return jobfile.parse(self.text, self.name) if self.name else {}
+
+    @contextmanager
+    def located(self) -> Iterator[None]:
+        """Adds the file and the line to an error that names a field of it."""
+        try:
+            yield
+        except JobctlError as error:
+            if self.name and error.field and not error.message.startswith(self.name):
+                line = jobfile.line_of(self.text, error.field)
+                if line is not None:
+                    error.message = f"{self.name}:{line}: {error.field}: {error.message}"
+            raise
+
+
+def source_of(file: str | None) -> Source:
+    """Returns the job file that `-f` names, read. Raises `LocalFile`."""
+    if file is None:
+        return Source()
+    return Source("stdin" if file == "-" else file, jobfile.read(file))
+
+
+def prepare(flags: Flags, source: Source) -> Plan:
+    """Returns the plan for the flags over the file.
+
+    Raises:
+        Misuse: either asks for something that cannot be.
+    """
+    with source.located():
+        return plan(flags, source.tree, os.environ, secrets.token_hex(3))
+
+
+def encoded(spec: jobfile.Tree) -> bytes:
+    """Returns the spec as the JSON that is sent.
+
+    Raises:
+        Misuse: it holds a number or a character that JSON cannot say.
+    """
+    try:
+        return json.dumps(spec, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except ValueError as error:
+        raise Misuse(f"the job cannot be said in JSON: {error}") from None
+
+
+def submit(client: Client, prepared: Plan, source: Source) -> dict[str, Any]:
+    """Returns the daemon's answer to the submission: at least `id` and `status`.
+
+    An answer that gets lost is asked for again, under an idempotency key: the job is there once. The first try goes
+    without it, so that an id which is in use is refused.
+
+    Raises:
+        JobctlError: not accepted; where a file's field is wrong, with its line.
+    """
+    spec = encoded(prepared.spec)
+    entries = None
+    if prepared.uploads:
+        from jobctl import files
+
+        entries = files.members(prepared.uploads)
+        _check_before_upload(spec, source)
+    key, give_up, pause = secrets.token_hex(16), time.monotonic() + RESEND_FOR_S, 0.1
+    headers: dict[str, str] = {}
+    while True:
+        body: Any = spec
+        if entries is not None:
+            headers["Content-Type"], body = files.multipart(spec, entries)
+        try:
+            with source.located():
+                timeout_s = UPLOAD_TIMEOUT_S if entries is not None else 60.0
+                with client.open("POST", "/v1/jobs", None, body, headers, timeout_s) as response:
+                    answer: dict[str, Any] = json.loads(read_all(response, LONGEST_ANSWER_BYTES))
+                    return answer
+        except (ConnectionLost, Unreachable) as error:
+            if client.target is None or time.monotonic() > give_up:
+                raise
+            if isinstance(error, Unreachable) and "Idempotency-Key" not in headers:
+                raise
+            headers["Idempotency-Key"] = key
+        time.sleep(pause)
+        pause = min(pause * 2, 2.0)
+
+
+def _check_before_upload(spec: bytes, source: Source) -> None:
+    """Files are sent only for a spec that the contract allows: nothing is uploaded in vain."""
+    from jobd.wire.validate import InvalidSpec, decode_spec
+
+    try:
+        decode_spec(spec)
+    except InvalidSpec as error:
+        first = error.problems[0]
+        with source.located():
+            raise Misuse(first.message, field=first.field or None, code="invalid-spec") from None
