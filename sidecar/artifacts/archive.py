@@ -1,0 +1,114 @@
+"""archive: a file or a directory into a tar.gz.
+
+A file stands in the archive under its own name; of a directory, what is in it stands at the archive's root, so that unarchiving into an
+empty directory gives the same tree. Links are stored as links. Entries are sorted, owners left out, and equal trees give equal bytes.
+The archive never holds itself or the sidecar's `.ready`. A FIFO, socket or device fails it: an archive that silently lacks something is
+worse than none.
+"""
+
+import gzip
+import os
+import stat
+import tarfile
+from collections.abc import Iterator
+
+from jobd.wire.artifact import Archive
+from sidecar.artifacts.base import Context, Moved
+from sidecar.errors import ArtifactError
+from sidecar.paths import Entry, kind_of, parts_of
+
+_LEVEL = 6
+
+
+def move(artifact: Archive, context: Context) -> Moved:
+    """Writes the archive; its size is the compressed one."""
+    workspace = context.workspace
+    source, out = "/".join(parts_of(artifact.source)), parts_of(artifact.out)
+    with context.interrupts.time_limit(context.caps.local_s):
+        # Looked at first, so that a missing source leaves nothing behind.
+        facts = workspace.look(source)
+        if not (stat.S_ISDIR(facts.st_mode) or stat.S_ISREG(facts.st_mode)):
+            raise ArtifactError(f"{artifact.source}: is {kind_of(facts.st_mode)}, not a file or directory")
+        with workspace.replace(artifact.out) as file:
+            itself = os.fstat(file.fileno())
+            with (
+                gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=_LEVEL, mtime=0) as packed,
+                tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+            ):
+                _fill(tar, artifact, source, facts, out, itself, context)
+            file.flush()
+            size = os.fstat(file.fileno()).st_size
+    return Moved(size_bytes=size)
+
+
+def _fill(
+    tar: tarfile.TarFile,
+    artifact: Archive,
+    source: str,
+    facts: os.stat_result,
+    out: tuple[str, ...],
+    itself: os.stat_result,
+    context: Context,
+) -> None:
+    caps = context.caps
+    members = size = 0
+    for path, name, found in _tree(source, facts, caps.archive_members, context):
+        if os.path.samestat(found, itself) or parts_of(path) == out:
+            continue
+        members += 1
+        size += found.st_size if stat.S_ISREG(found.st_mode) else 0
+        if members > caps.archive_members:
+            raise ArtifactError(f"{artifact.source}: holds more than {caps.archive_members} files")
+        if size > caps.archive_bytes:
+            raise ArtifactError(f"{artifact.source}: holds more than {caps.archive_bytes} bytes")
+        _add(tar, path, name, found, context)
+        context.meter(size, None)
+
+
+def _tree(
+    source: str, facts: os.stat_result, at_most: int, context: Context
+) -> Iterator[tuple[str, str, os.stat_result]]:
+    """Yields each path in the workspace with its name in the archive and its facts, parents before what is in them."""
+    if not stat.S_ISDIR(facts.st_mode):
+        yield source, source.rpartition("/")[2], facts
+        return
+    pending: list[tuple[str, list[Entry]]] = [("", _reversed(source, at_most, context))]
+    while pending:
+        below, entries = pending[-1]
+        if not entries:
+            pending.pop()
+            continue
+        entry = entries.pop()
+        name = f"{below}{entry.name}"
+        path = f"{source}/{name}" if source else name
+        yield path, name, entry.facts
+        if entry.is_directory:
+            pending.append((name + "/", _reversed(path, at_most, context)))
+
+
+def _reversed(path: str, at_most: int, context: Context) -> list[Entry]:
+    return context.workspace.entries(path, at_most)[::-1]
+
+
+def _add(tar: tarfile.TarFile, path: str, name: str, facts: os.stat_result, context: Context) -> None:
+    info = tarfile.TarInfo(name)
+    info.mode = stat.S_IMODE(facts.st_mode) & 0o777
+    info.mtime = max(0, int(facts.st_mtime))
+    if stat.S_ISDIR(facts.st_mode):
+        info.type = tarfile.DIRTYPE
+        tar.addfile(info)
+    elif stat.S_ISLNK(facts.st_mode):
+        info.type = tarfile.SYMTYPE
+        info.linkname = context.workspace.read_link(path)
+        tar.addfile(info)
+    elif stat.S_ISREG(facts.st_mode):
+        info.size = facts.st_size
+        with context.workspace.open(path) as file:
+            try:
+                tar.addfile(info, file)
+            except OSError as error:
+                if error.errno is None:  # tarfile's own: the file ended early
+                    raise ArtifactError(f"{path}: became shorter while it was archived") from error
+                raise
+    else:
+        raise ArtifactError(f"{path}: is {kind_of(facts.st_mode)}, which an archive cannot hold")

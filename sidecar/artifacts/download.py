@@ -1,0 +1,41 @@
+"""download: GET of a URL into a file, checked against its announced length, its checksum and its cap."""
+
+import hashlib
+
+from jobd.wire.artifact import Download
+from sidecar.artifacts.base import Context, Moved
+from sidecar.errors import ArtifactError
+from sidecar.http import Answer, Request, safe_url
+
+RETRIES = 3
+
+
+def move(artifact: Download, context: Context) -> Moved:
+    """Streams the file; every try starts from the beginning, and the name appears when all of it is there and right."""
+    url = safe_url(artifact.source)
+
+    def too_large() -> ArtifactError:
+        return ArtifactError(f"GET {url}: is larger than maxBytes, {artifact.max_bytes} bytes")
+
+    def receive(answer: Answer) -> int:
+        if artifact.max_bytes is not None and answer.total is not None and answer.total > artifact.max_bytes:
+            raise too_large()
+        size = 0
+        digest = hashlib.sha256()
+        with context.workspace.replace(artifact.out) as file:
+            for chunk in answer.chunks:
+                size += len(chunk)
+                if artifact.max_bytes is not None and size > artifact.max_bytes:
+                    raise too_large()
+                if artifact.sha256 is not None:
+                    digest.update(chunk)
+                file.write(chunk)
+                context.meter(size, answer.total)
+            if artifact.sha256 is not None and digest.hexdigest() != artifact.sha256.lower():
+                raise ArtifactError(
+                    f"GET {url}: sha256 is {digest.hexdigest()}, not {artifact.sha256.lower()}"
+                )
+        return size
+
+    request = Request(method="GET", url=artifact.source, limit_s=context.caps.download_s, retries=RETRIES)
+    return Moved(size_bytes=context.http().send(request, receive))

@@ -1,0 +1,96 @@
+"""read: the content of a file into the artifact's event, as JSON where that loses nothing, else as text.
+
+What JSON readers on the way would change or refuse is passed on as the text that it is: NaN and Infinity, numbers beyond 64 bits or
+beyond a double, names that are given twice, unpaired surrogates, very deep nesting. Bytes that are not UTF-8 become U+FFFD.
+"""
+
+import json
+import math
+from typing import Any
+
+from jobd.wire.artifact import Read
+from sidecar.artifacts.base import Caps, Context, Moved
+from sidecar.errors import ArtifactError
+
+_SMALLEST, _LARGEST = -(2**63), 2**64 - 1
+_DEEPEST = 100
+
+
+def move(artifact: Read, context: Context) -> Moved:
+    """Returns the content; a file over the cap fails, it is not cut."""
+    caps = context.caps
+    with context.interrupts.time_limit(caps.local_s), context.workspace.open(artifact.source) as file:
+        raw = file.read(caps.content_bytes + 1)
+    if len(raw) > caps.content_bytes:
+        raise ArtifactError(
+            f"{artifact.source}: is larger than {caps.content_bytes} bytes, the most that an event can hold; upload it instead"
+        )
+    content = content_of(raw)
+    check_encoded(artifact.source, content, caps)
+    return Moved(size_bytes=len(raw), content=content)
+
+
+def check_encoded(path: str, content: Any, caps: Caps) -> None:
+    """Refuses what would be too long a line once it is encoded.
+
+    Raises:
+        ArtifactError: it is longer than `caps.encoded_content_bytes`.
+    """
+    if len(json.dumps(content, ensure_ascii=True)) > caps.encoded_content_bytes:
+        raise ArtifactError(
+            f"{path}: is too large for an event once it is encoded as JSON; upload it instead"
+        )
+
+
+def content_of(raw: bytes) -> Any:
+    """Returns a tree of JSON values, or a text, that every JSON reader takes and gives back unchanged."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode(errors="replace")
+    try:
+        tree = json.loads(
+            text, parse_constant=_refuse, parse_int=_integer, parse_float=_number, object_pairs_hook=_object
+        )
+        json.dumps(tree, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return text
+    return tree if _depth_is_fine(tree) else text
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 20 or not _SMALLEST <= (value := int(digits)) <= _LARGEST:
+        raise ValueError("beyond 64 bits")
+    return value
+
+
+def _number(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError("beyond a double")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name is given twice")
+    return members
+
+
+def _depth_is_fine(tree: Any) -> bool:
+    level = [tree]
+    for _ in range(_DEEPEST):
+        level = [
+            child
+            for node in level
+            if isinstance(node, dict | list)
+            for child in (node.values() if isinstance(node, dict) else node)
+        ]
+        if not level:
+            return True
+    return False

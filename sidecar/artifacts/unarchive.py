@@ -1,0 +1,198 @@
+"""unarchive: a tar.gz, tar or zip into a directory, member by member, each through the workspace's own opens.
+
+The format is told by the first bytes. What exists is replaced file by file; directories are kept. Owners in the archive mean nothing,
+set-uid bits are dropped. What names and links are refused is in `member.py`; the caps stop a bomb while it unpacks. A failure says
+how much had been extracted by then.
+"""
+
+import gzip
+import os
+import zlib
+from collections.abc import Callable
+from typing import IO
+
+from jobd.wire.artifact import Unarchive
+from sidecar.artifacts.base import Caps, Context, Meter, Moved
+from sidecar.errors import ArtifactError
+from sidecar.member import BadArchive, Content, Contents, Member, Members, Parts, check_symlink, name_parts
+from sidecar.paths import Workspace, parts_of
+from sidecar.tar import BLOCK, Read, read_tar
+
+_GZIP = b"\x1f\x8b"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_OTHERS = {
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!": "rar",
+}
+
+
+class _Budget:
+    """What one pass may still unpack, padding and skipped members included."""
+
+    def __init__(self, archive_bytes: int, caps: Caps) -> None:
+        self._members = caps.unarchive_members
+        self._most_members = caps.unarchive_members
+        self._most_bytes = min(
+            caps.unarchive_bytes, max(caps.unarchive_free_bytes, caps.unarchive_ratio * archive_bytes)
+        )
+        self._bytes = self._most_bytes
+
+    def member(self) -> None:
+        self._members -= 1
+        if self._members < 0:
+            raise BadArchive(f"the archive has more than {self._most_members} members")
+
+    def take(self, size: int) -> None:
+        self._bytes -= size
+        if self._bytes < 0:
+            raise BadArchive(
+                f"the archive unpacks to more than {self._most_bytes} bytes, the most allowed for its size"
+            )
+
+
+def move(artifact: Unarchive, context: Context) -> Moved:
+    """Extracts the archive, or its folder `subdir`."""
+    with context.interrupts.time_limit(context.caps.local_s), context.workspace.open(artifact.source) as file:
+        size = os.fstat(file.fileno()).st_size
+
+        def members() -> tuple[Members, _Budget]:
+            budget = _Budget(size, context.caps)
+            file.seek(0)
+            return _members(file, budget), budget
+
+        wanted = parts_of(artifact.subdir) if artifact.subdir is not None else ()
+        folder = _find(wanted, members) if wanted else ()
+        extraction = _Extraction(context.workspace, artifact.out, folder, context.meter)
+        try:
+            extraction.run(*members())
+        except ArtifactError as error:
+            raise ArtifactError(f"{artifact.source}: {error}{extraction.progress()}") from error
+    return Moved(size_bytes=extraction.size_bytes)
+
+
+def _find(wanted: Parts, members: Callable[[], tuple[Members, _Budget]]) -> Parts:
+    contents = Contents(wanted)
+    found, budget = members()
+    for member, _ in found:
+        budget.member()
+        contents.saw(name_parts(member.name), member.kind)
+    return contents.folder()
+
+
+def _members(file: IO[bytes], budget: _Budget) -> Members:
+    head = file.read(BLOCK)
+    file.seek(0)
+    if head[:4] in _ZIP:
+        from sidecar.zip import read_zip
+
+        for member, content in read_zip(file):
+            yield member, _counted(content, budget)
+        return
+    if other := next((name for magic, name in _OTHERS.items() if head.startswith(magic)), None):
+        raise BadArchive(f"is a {other} archive; supported are tar.gz, tar and zip")
+    if head.startswith(_GZIP):
+        yield from read_tar(_unpacked(file, budget))
+    elif len(head) == BLOCK:
+        yield from read_tar(_plain(file, budget))
+    else:
+        raise BadArchive("is not a tar.gz, tar or zip archive")
+
+
+def _counted(content: Content, budget: _Budget) -> Content:
+    for chunk in content:
+        budget.take(len(chunk))
+        yield chunk
+
+
+def _plain(file: IO[bytes], budget: _Budget) -> Read:
+    def read(size: int) -> bytes:
+        data = file.read(size)
+        budget.take(len(data))
+        return data
+
+    return read
+
+
+def _unpacked(file: IO[bytes], budget: _Budget) -> Read:
+    packed = gzip.GzipFile(fileobj=file, mode="rb")
+
+    def read(size: int) -> bytes:
+        try:
+            data = packed.read(size)
+        except EOFError:
+            raise BadArchive("the archive is cut: its compressed data ends early") from None
+        except (gzip.BadGzipFile, zlib.error):
+            raise BadArchive("the archive is damaged: its compressed data does not unpack") from None
+        budget.take(len(data))
+        return data
+
+    return read
+
+
+class _Extraction:
+    """One pass that puts members in their places. Links come last, so that nothing is written through one."""
+
+    def __init__(self, workspace: Workspace, out: str, folder: Parts, meter: Meter) -> None:
+        self._workspace, self._out, self._folder, self._meter = workspace, out, folder, meter
+        self._files: set[Parts] = set()
+        self._links: dict[Parts, str] = {}
+        self._modes: dict[Parts, int] = {}
+        self.size_bytes = 0
+
+    def progress(self) -> str:
+        """Returns, for the text of a failure, what remains of the work."""
+        return f"; {len(self._files)} of its files had been extracted and remain" if self._files else ""
+
+    def run(self, members: Members, budget: _Budget) -> None:
+        """Extracts everything below the folder."""
+        self._workspace.make_directory(self._out)
+        for member, content in members:
+            budget.member()
+            parts = name_parts(member.name)
+            if parts[: len(self._folder)] == self._folder:
+                self._place(parts[len(self._folder) :], member, content)
+        for place, target in self._links.items():
+            self._workspace.symlink(self._path(place), target)
+        for place, mode in self._modes.items():
+            self._workspace.set_mode(self._path(place), mode | 0o700)
+
+    def _place(self, place: Parts, member: Member, content: Content) -> None:
+        if not place:
+            if member.kind != "directory":
+                raise BadArchive(f"the archive's member {member.name[:200]!r} is not a folder")
+            return
+        self._links.pop(place, None)
+        if member.kind == "directory":
+            self._workspace.make_directory(self._path(place))
+            self._modes[place] = member.mode
+        elif member.kind == "symlink":
+            check_symlink(place, member.link)
+            self._links[place] = member.link
+        elif member.kind == "hardlink":
+            source = name_parts(member.link)
+            known = source[: len(self._folder)] == self._folder and source[len(self._folder) :] in self._files
+            if not known:
+                raise BadArchive(
+                    f"the archive's hard link {member.name[:200]!r} names no file extracted before it"
+                )
+            self._workspace.hardlink(self._path(place), self._path(source[len(self._folder) :]))
+            self._files.add(place)
+        else:
+            self._write(place, member, content)
+            self._files.add(place)
+
+    def _write(self, place: Parts, member: Member, content: Content) -> None:
+        with self._workspace.replace(self._path(place), member.mode) as file:
+            for chunk in content:
+                file.write(chunk)
+                self.size_bytes += len(chunk)
+                self._meter(self.size_bytes, None)
+            if member.mtime_s is not None:
+                file.flush()
+                os.utime(file.fileno(), (member.mtime_s, member.mtime_s))
+
+    def _path(self, place: Parts) -> str:
+        return "/".join((self._out, *place))

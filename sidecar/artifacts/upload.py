@@ -1,0 +1,48 @@
+"""upload: PUT of a file to a URL, streamed, opened again for every try. `UPLOAD_TIMEOUT` bounds each try as a whole."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import IO
+
+from jobd.wire.artifact import Upload
+from sidecar.artifacts.base import Context, Moved
+from sidecar.errors import ArtifactError, artifact_error
+from sidecar.http import CHUNK_BYTES, Body, Request, small_body
+
+
+def move(artifact: Upload, context: Context) -> Moved:
+    """Sends the file with its length. The answer's body is not looked at."""
+    size = 0
+    with ExitStack() as opened:
+
+        def open_again() -> Body:
+            nonlocal size
+            opened.close()
+            file = opened.enter_context(context.workspace.open(artifact.source))
+            size = os.fstat(file.fileno()).st_size
+            return Body(size, _chunks(artifact.source, file, size, context))
+
+        request = Request(
+            method="PUT",
+            url=artifact.out,
+            limit_s=context.upload_timeout_s,
+            retries=context.upload_retries,
+            body=open_again,
+        )
+        context.http().send(request, small_body)
+    return Moved(size_bytes=size)
+
+
+def _chunks(path: str, file: IO[bytes], size: int, context: Context) -> Iterator[bytes]:
+    sent = 0
+    while sent < size:
+        try:
+            chunk = file.read(min(CHUNK_BYTES, size - sent))
+        except OSError as error:
+            raise artifact_error(error, path) from error
+        if not chunk:
+            raise ArtifactError(f"{path}: became shorter while it was sent")
+        yield chunk
+        sent += len(chunk)
+        context.meter(sent, size)

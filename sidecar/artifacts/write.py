@@ -1,0 +1,24 @@
+"""write: the text of the spec, as UTF-8, into a file."""
+
+from jobd.wire.artifact import Write
+from sidecar.artifacts.base import Context, Moved
+from sidecar.errors import ArtifactError
+
+DEFAULT_MODE = 0o644
+
+
+def move(artifact: Write, context: Context) -> Moved:
+    """Writes the file; it has its permissions, or 0644, whatever the umask."""
+    try:
+        mode = int(artifact.mode, 8) if artifact.mode is not None else DEFAULT_MODE
+        content = artifact.source.encode()
+    except UnicodeEncodeError:
+        raise ArtifactError("the text cannot be written as UTF-8") from None
+    except ValueError:
+        raise ArtifactError(f'mode {artifact.mode!r} is not octal permissions such as "0644"') from None
+    with (
+        context.interrupts.time_limit(context.caps.local_s),
+        context.workspace.replace(artifact.out, mode & 0o777) as file,
+    ):
+        file.write(content)
+    return Moved(size_bytes=len(content))

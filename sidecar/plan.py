@@ -1,0 +1,113 @@
+"""What runs when: the order of the artifacts, and for each one whether it runs, is skipped, or has failed already.
+
+Pure: decides, moves nothing, knows no time. Artifacts that depend on the job, directly or through others, are outputs; all
+others are inputs.
+
+Source: table "Artifacts" of the wire contract.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from jobd.wire.artifact import JOB, Artifact, OutputBase, after_job
+from sidecar.errors import Refusal
+from sidecar.interrupts import WorkerEnd
+
+Status = Literal["success", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Both halves of the work, each in an order in which everything comes after what it depends on."""
+
+    inputs: tuple[Artifact, ...]
+    outputs: tuple[Artifact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one artifact went. `why` for what failed or was skipped; `forgiven`: it failed and its spec allows that."""
+
+    status: Status
+    why: str = ""
+    forgiven: bool = False
+
+
+def make_plan(artifacts: Sequence[Artifact]) -> Plan:
+    """Returns the plan; artifacts keep the order of the spec as far as their dependencies allow.
+
+    Raises:
+        Refusal: an id is used twice or is reserved, a dependency is unknown, or artifacts depend on each other in a circle.
+    """
+    by_id: dict[str, Artifact] = {}
+    for artifact in artifacts:
+        if artifact.id in by_id:
+            raise Refusal(f"artifact {artifact.id!r} is given twice")
+        if artifact.id == JOB:
+            raise Refusal("an artifact cannot be called 'job'")
+        by_id[artifact.id] = artifact
+    placed: dict[str, Artifact] = {}
+    for artifact in artifacts:
+        chain: list[Artifact] = []
+        at: Artifact | None = artifact
+        while at is not None and at.id not in placed:
+            if any(at.id == earlier.id for earlier in chain):
+                circle = " -> ".join([*(a.id for a in chain), at.id])
+                raise Refusal(f"artifact {artifact.id!r} depends on itself: {circle}")
+            chain.append(at)
+            at = _parent(at, by_id)
+        for link in reversed(chain):
+            placed[link.id] = link
+    outputs = after_job(list(artifacts))
+    return Plan(
+        inputs=tuple(a for a in placed.values() if a.id not in outputs),
+        outputs=tuple(a for a in placed.values() if a.id in outputs),
+    )
+
+
+def _parent(artifact: Artifact, by_id: Mapping[str, Artifact]) -> Artifact | None:
+    if artifact.depends is None or artifact.depends == JOB:
+        return None
+    if artifact.depends not in by_id:
+        raise Refusal(f"artifact {artifact.id!r} depends on {artifact.depends!r}, which does not exist")
+    return by_id[artifact.depends]
+
+
+def verdict(
+    artifact: Artifact,
+    outcomes: Mapping[str, Outcome],
+    *,
+    worker_end: WorkerEnd | None = None,
+    failed_input: str | None = None,
+) -> Outcome | None:
+    """Returns None where the artifact has to run now, else how it ends without running.
+
+    `outcomes` holds everything that comes before it in the plan. For outputs `worker_end` says how the worker ended; for
+    inputs it is None, and `failed_input` names the first input that failed: the job cannot start any more, so what does
+    not depend on that one is skipped.
+    """
+    cause = outcomes.get(artifact.depends) if artifact.depends not in (None, JOB) else None
+    if cause is not None and cause.status == "failed" and not cause.forgiven:
+        return failed(artifact, f"depends on {artifact.depends!r}, which failed: {_root_cause(cause.why)}")
+    if cause is not None and cause.status != "success":
+        how = "failed and is optional" if cause.status == "failed" else "was skipped"
+        return Outcome("skipped", f"depends on {artifact.depends!r}, which {how}")
+    if worker_end is not None:
+        when = artifact.when if isinstance(artifact, OutputBase) else "success"
+        if when not in ("always", worker_end):
+            ended = "succeeded" if worker_end == "success" else "failed"
+            return Outcome("skipped", f"runs on {when} only, and the job {ended}")
+    if failed_input is not None:
+        return Outcome("skipped", f"input {failed_input!r} failed, so the job does not start")
+    return None
+
+
+def failed(artifact: Artifact, why: str) -> Outcome:
+    """Returns the failure of this artifact, forgiven where its spec says `optional`."""
+    return Outcome("failed", why, forgiven=isinstance(artifact, OutputBase) and artifact.optional)
+
+
+def _root_cause(why: str) -> str:
+    """Returns the last cause of a chain, so that a long chain does not repeat itself in every text."""
+    return why.rpartition(", which failed: ")[2] if why.startswith("depends on ") else why

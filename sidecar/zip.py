@@ -1,0 +1,89 @@
+"""Reading zip: stored and deflated members, links, nothing encrypted.
+
+Owns the format alone, on top of the standard library's reader, which is kept from reading more at once than a sane directory needs.
+
+Source: PKWARE APPNOTE 6.3; Info-ZIP's use of the external attributes for Unix modes.
+"""
+
+import os
+import stat
+import zipfile
+import zlib
+from typing import IO
+
+from sidecar.member import BadArchive, Content, Member, Members
+
+_CHUNK_BYTES = 256 * 1024
+_LARGEST_DIRECTORY = 32 << 20
+_LONGEST_LINK = 4096
+_ENCRYPTED = 0x1
+
+
+class _Guarded:
+    """The archive's file, refusing reads that only a lying directory would ask for."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        if size < 0:
+            left = os.fstat(self._file.fileno()).st_size - self._file.tell()
+            size = max(left, 0)
+        if size > _LARGEST_DIRECTORY:
+            raise BadArchive("the archive's directory is too large")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+
+def read_zip(file: IO[bytes]) -> Members:
+    """Yields the members of a zip archive.
+
+    Raises:
+        BadArchive: it is damaged, cut, encrypted, or uses what is not supported.
+    """
+    try:
+        with zipfile.ZipFile(_Guarded(file)) as archive:
+            for info in archive.infolist():
+                member = _member(archive, info)
+                yield member, _content(archive, info)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, zlib.error, EOFError) as error:
+        raise BadArchive(
+            f"the archive is damaged or cut, or is not a zip archive ({type(error).__name__})"
+        ) from error
+    except (ValueError, RuntimeError) as error:
+        raise BadArchive(f"the archive cannot be read ({type(error).__name__})") from error
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+    shown = repr(info.filename[:200])
+    if info.flag_bits & _ENCRYPTED:
+        raise BadArchive(f"the archive's member {shown} is encrypted, which is not supported")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise BadArchive(f"the archive's member {shown} uses a compression that is not supported")
+    mode = info.external_attr >> 16
+    permissions = mode & 0o777
+    if info.is_dir() or stat.S_ISDIR(mode):
+        return Member(name=info.filename, kind="directory", mode=permissions or 0o755)
+    if stat.S_ISLNK(mode):
+        if info.file_size > _LONGEST_LINK:
+            raise BadArchive(f"the archive's link {shown} has a target that is too long")
+        target = b"".join(_content(archive, info))
+        return Member(name=info.filename, kind="symlink", link=target.decode(errors="surrogateescape"))
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+        raise BadArchive(f"the archive's member {shown} is a device, FIFO or socket, which is not supported")
+    return Member(name=info.filename, kind="file", size=info.file_size, mode=permissions or 0o644)
+
+
+def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Content:
+    """Yields the content; its length and checksum are verified at its end."""
+    with archive.open(info) as packed:
+        while chunk := packed.read(_CHUNK_BYTES):
+            yield chunk
