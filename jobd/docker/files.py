@@ -1,0 +1,203 @@
+"""Files into a container as tar: what is let through of an uploaded archive, whose it becomes, and users by name.
+
+Pure but for reading the archive from disk. Owns the rules for members; `orchestrator.py` sends the bytes.
+
+Source: POSIX pax/ustar; Docker Engine API, PutContainerArchive.
+"""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from jobd.jobs.orchestrator import RefusedByEngine
+
+CHUNK_BYTES = 256 * 1024
+_HEADER_BYTES = 1024 * 1024
+_PATH_LIMIT = 4096
+_LINKS_LIMIT = 100_000
+_BLOCK = 512
+
+
+class RefusedFiles(RefusedByEngine):
+    """The archive of local files holds what may not go into a workspace, or is damaged."""
+
+    code = "files-refused"
+
+
+def workspace_tar(workspace: str, uid: int, gid: int, files: Path | None) -> Iterator[bytes]:
+    """Yields a tar to be unpacked at `/`: the workspace folder itself, then the members of `files` below it.
+
+    Everything belongs to uid:gid. Memory is bounded whatever the archive holds.
+    Raises: RefusedFiles: at the first member that is no regular file, folder or link that stays inside.
+    """
+    root = workspace.strip("/")
+    folder = _member(root + "/", tarfile.DIRTYPE, 0o755, uid, gid)
+    # The folder's own entry is what hands a mount over: the engine ignores one named "./".
+    yield _header(folder)
+    if files is not None:
+        yield from _rewritten(root, uid, gid, files)
+    yield b"\0" * (2 * _BLOCK)
+
+
+class _Narrow(io.RawIOBase):
+    """A file that refuses to give much at once: tarfile reads a whole extended header into memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        if size < 0 or size > _HEADER_BYTES:
+            raise RefusedFiles("the archive holds a header of more than 1 MiB")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def _rewritten(root: str, uid: int, gid: int, files: Path) -> Iterator[bytes]:
+    links: set[str] = set()
+    try:
+        with files.open("rb") as raw, tarfile.open(fileobj=_Narrow(raw), mode="r:") as archive:
+            while (member := archive.next()) is not None:
+                archive.members.clear()  # type: ignore[attr-defined]  # it would remember every member
+                name = _inside(member.name, links)
+                if name == "":
+                    continue
+                yield from _copied(member, f"{root}/{name}", name, uid, gid, raw, links)
+            # tarfile takes a damaged header after the first for the end.
+            raw.seek(archive.offset)
+            if raw.read(_BLOCK).strip(b"\0"):
+                raise RefusedFiles("the archive is damaged: no header where one should be")
+    except tarfile.TarError as error:
+        raise RefusedFiles(f"the archive of files is not a plain tar: {error}") from error
+
+
+def _copied(
+    member: tarfile.TarInfo, path: str, name: str, uid: int, gid: int, raw: IO[bytes], links: set[str]
+) -> Iterator[bytes]:
+    if member.isdir():
+        yield _header(_member(path + "/", tarfile.DIRTYPE, member.mode & 0o777, uid, gid, member.mtime))
+    elif member.issym():
+        made = _member(path, tarfile.SYMTYPE, 0o777, uid, gid, member.mtime)
+        made.linkname = _link_inside(name, member.linkname)
+        links.add(name)
+        if len(links) > _LINKS_LIMIT:
+            raise RefusedFiles(f"the archive holds more than {_LINKS_LIMIT} symbolic links")
+        yield _header(made)
+    elif member.isreg() and not member.issparse():
+        made = _member(path, tarfile.REGTYPE, member.mode & 0o777, uid, gid, member.mtime)
+        made.size = member.size
+        links.discard(name)
+        yield _header(made)
+        yield from _content(raw, member.offset_data, member.size, name)
+    else:
+        raise RefusedFiles(f"{name!r} is no regular file, folder or symbolic link")
+
+
+def _content(raw: IO[bytes], offset: int, size: int, name: str) -> Iterator[bytes]:
+    raw.seek(offset)
+    left = size
+    while left:
+        chunk = raw.read(min(left, CHUNK_BYTES))
+        if not chunk:
+            raise RefusedFiles(f"the archive is cut within {name!r}")
+        left -= len(chunk)
+        yield chunk
+    if size % _BLOCK:
+        yield b"\0" * (_BLOCK - size % _BLOCK)
+
+
+def _inside(name: str, links: set[str]) -> str:
+    """Returns a member's path below the workspace, plain; empty for the workspace itself."""
+    if name.startswith("/") or "\0" in name or len(name) > _PATH_LIMIT:
+        raise RefusedFiles(f"{name[:200]!r} is no relative path of at most {_PATH_LIMIT} characters")
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise RefusedFiles(f"{name!r} leaves the workspace")
+    for depth in range(1, len(parts)):
+        if (parent := "/".join(parts[:depth])) in links:
+            raise RefusedFiles(f"{name!r} goes through the symbolic link {parent!r}")
+    return "/".join(parts)
+
+
+def _link_inside(name: str, target: str) -> str:
+    if not target or target.startswith("/") or "\0" in target or len(target) > _PATH_LIMIT:
+        raise RefusedFiles(f"the symbolic link {name!r} is not relative")
+    parts = [part for part in target.split("/") if part not in ("", ".")]
+    up = next((index for index, part in enumerate(parts) if part != ".."), len(parts))
+    # ".." further on would climb from wherever another link leads.
+    if up > name.count("/") or ".." in parts[up:]:
+        raise RefusedFiles(f"the symbolic link {name!r} leaves the workspace")
+    return target
+
+
+def _member(path: str, kind: bytes, mode: int, uid: int, gid: int, mtime: float = 0) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(path)
+    made.type, made.mode, made.uid, made.gid, made.mtime = kind, mode, uid, gid, int(mtime)
+    return made
+
+
+def _header(member: tarfile.TarInfo) -> bytes:
+    return member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+
+
+def only_file(tar: bytes) -> bytes:
+    """Returns the content of the one regular file in `tar`; empty where there is none."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as archive:
+            for member in archive:
+                if member.isreg() and (file := archive.extractfile(member)) is not None:
+                    return file.read()
+    except tarfile.TarError:
+        pass  # a link or a device in its place: as good as absent
+    return b""
+
+
+def resolved_user(user: str, passwd: bytes, group: bytes) -> tuple[int, int] | None:
+    """Returns uid and gid of `uid|name[:gid|group]` as the engine will resolve it; None where a name is unknown.
+
+    Source: the engine's own rules: a uid without a group takes the group that /etc/passwd gives it, else 0.
+    """
+    name, _, group_name = user.partition(":")
+    uid, gid = 0, 0
+    if entry := _row(passwd, name, 2):
+        uid, gid = int(entry[2]), int(entry[3])
+    elif _is_id(name or "0"):
+        uid = int(name or "0")
+    else:
+        return None
+    if entry := _row(group, group_name, 1) if group_name else None:
+        gid = int(entry[2])
+    elif _is_id(group_name):
+        gid = int(group_name)
+    elif group_name:
+        return None
+    return uid, gid
+
+
+def needs_passwd(user: str) -> bool:
+    """True where the ids cannot be told from `user` alone."""
+    name, colon, group_name = user.partition(":")
+    if name in ("", "0", "root") and not colon:
+        return False
+    return not (_is_id(name) and _is_id(group_name))
+
+
+def _row(table: bytes, wanted: str, ids: int) -> list[str] | None:
+    """Returns the first row named `wanted` or with that id; `ids`: how many numbers stand from the third field on."""
+    for raw in table.decode("utf-8", "replace").splitlines():
+        fields = raw.split(":")
+        if len(fields) < 2 + ids or not all(_is_id(field) for field in fields[2 : 2 + ids]):
+            continue
+        if fields[0] == wanted or (_is_id(wanted) and int(fields[2]) == int(wanted)):
+            return fields
+    return None
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 10

@@ -1,0 +1,168 @@
+"""What flows out of a job's containers: log lines, hints from the engine's events, files as tar.
+
+Owns these three streams, their ends and their breaks. What the bytes mean is in `logs.py` and `observe.py`.
+"""
+
+import asyncio
+import calendar
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from email.utils import parsedate
+
+import msgspec
+
+from jobd.docker import labels, logs, observe
+from jobd.docker.answers import Refusal
+from jobd.docker.engine import Engine
+from jobd.docker.observe import EngineEvent, Inspected
+from jobd.jobs.orchestrator import (
+    EngineUnavailable,
+    Hint,
+    JobRef,
+    LogCursor,
+    NoSuchFile,
+    RawLine,
+    Role,
+    StreamName,
+)
+
+_LOG_BUFFER_BYTES = 64 * 1024
+_TAR_BUFFER_BYTES = 512 * 1024
+_EVENT_BYTES = 1024 * 1024
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+_ALIVE = ("running", "paused", "restarting")
+
+
+class Flows:
+    """The streaming half of the orchestrator, over one engine, for one instance of jobd."""
+
+    def __init__(self, engine: Engine, instance: str) -> None:
+        self._engine = engine
+        self._instance = instance
+
+    async def logs(
+        self, ref: JobRef, role: Role, cursors: Mapping[StreamName, LogCursor], follow: bool
+    ) -> AsyncGenerator[list[RawLine], None]:
+        """Yields lines after the cursors, in batches as they arrive; see `jobs.orchestrator.Streams`.
+
+        A container that was made and not started has no log: nothing comes, with `follow` too.
+        Raises: EngineUnavailable: the connection broke, or ended while the container runs; ask again from the last cursor.
+        """
+        found = await self._ours(ref, role)
+        if found is None:
+            return
+        params = {"stdout": "1", "stderr": "1", "timestamps": "1", "follow": "1" if follow else "0"}
+        if (start := logs.since(cursors)) is not None:
+            params["since"] = start
+        reader = logs.LogReader(cursors)
+        # A container may be silent for days; without follow the engine has the bytes at hand.
+        silence_s = None if follow else self._engine.timeouts.work_s
+        path = await self._engine.path(f"/containers/{found.id}/logs")
+        try:
+            async with self._engine.streams.open(
+                "GET", path, params=params, silence_s=silence_s, buffer_bytes=_LOG_BUFFER_BYTES
+            ) as body:
+                async for chunk in body.chunks():
+                    for batch in _batches(reader.feed(chunk)):
+                        yield batch
+        except Refusal as error:
+            if error.status in (404, 409):
+                return  # removed since it was looked at
+            raise EngineUnavailable(error.message) from error
+        except logs.DamagedLog as error:
+            raise EngineUnavailable(f"the log of {ref.id} {role} cannot be read: {error}") from error
+        if reader.cut:
+            raise EngineUnavailable("the log stream was cut")
+        if not follow:
+            for batch in _batches(reader.end()):
+                yield batch
+            return
+        now = await self._ours(ref, role)
+        if now is not None and now.id == found.id and now.state.status in _ALIVE:
+            raise EngineUnavailable("the log stream ended while the container runs")
+
+    async def hints(self) -> AsyncGenerator[Hint, None]:
+        """Yields hints for ever; `Hint(None, action="connected")` after each connect. Never raises EngineUnavailable."""
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                async for hint in self._events():
+                    pause_s = _FIRST_PAUSE_S
+                    yield hint
+            except (EngineUnavailable, Refusal):
+                pass  # whoever calls the engine next hears of it; here it is only waited for
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    async def open_tar(self, ref: JobRef, path: str) -> AsyncGenerator[bytes, None]:
+        """Streams the file or folder at the absolute container path as tar.
+
+        Raises: NoSuchFile, before the first byte. EngineUnavailable.
+        """
+        found = await self._ours(ref, "worker")
+        if found is None:
+            raise NoSuchFile(f"the container of job {ref.id} is gone, and its files with it")
+        url = await self._engine.path(f"/containers/{found.id}/archive")
+        try:
+            async with self._engine.streams.open(
+                "GET",
+                url,
+                params={"path": path},
+                silence_s=self._engine.timeouts.work_s,
+                buffer_bytes=_TAR_BUFFER_BYTES,
+            ) as body:
+                async for chunk in body.chunks():
+                    yield chunk
+        except Refusal as error:
+            raise NoSuchFile(f"{path!r} does not exist in job {ref.id}") from error
+
+    async def _ours(self, ref: JobRef, role: Role) -> Inspected | None:
+        """Returns the container of exactly this attempt; None where it does not exist."""
+        found = await self._engine.inspect_container(labels.container_name(ref.id, role))
+        if found is None or labels.ref_of(found.config.labels, self._instance) != ref:
+            return None
+        return found
+
+    async def _events(self) -> AsyncIterator[Hint]:
+        """One connection's worth of hints, the one that says "connected" first."""
+        await self._engine.version(fresh=True)
+        filters = {
+            "type": ["container"],
+            "event": list(observe.EVENT_ACTIONS),
+            "label": [f"{name}={value}" for name, value in labels.instance_labels(self._instance).items()],
+        }
+        params = {
+            "filters": msgspec.json.encode(filters).decode(),
+            "since": str(await self._engine_time() - 1),
+        }
+        path = await self._engine.path("/events")
+        async with self._engine.streams.open("GET", path, params=params, silence_s=None) as body:
+            yield Hint(None, action="connected")
+            rest = b""
+            async for chunk in body.chunks():
+                *lines, rest = (rest + chunk).split(b"\n")
+                if len(rest) > _EVENT_BYTES:
+                    raise EngineUnavailable("an event of the engine is too long")
+                for line in lines:
+                    if (hint := self._hint(line)) is not None:
+                        yield hint
+
+    def _hint(self, line: bytes) -> Hint | None:
+        try:
+            return observe.hint(msgspec.json.decode(line, type=EngineEvent), self._instance)
+        except msgspec.DecodeError:
+            return None  # the timer reconciles what is missed here
+
+    async def _engine_time(self) -> int:
+        """Returns the engine's own clock: the answer to a subscription comes a moment before the subscription does, so
+        events are asked for from a little earlier, and that must not be told by a clock that differs.
+        """
+        async with self._engine.streams.open(
+            "GET", "/_ping", silence_s=self._engine.timeouts.connect_s
+        ) as body:
+            date = parsedate(body.date)
+        return calendar.timegm(date) if date is not None else int(time.time())
+
+
+def _batches(lines: list[RawLine]) -> list[list[RawLine]]:
+    return [lines[at : at + logs.BATCH_LINES] for at in range(0, len(lines), logs.BATCH_LINES)]

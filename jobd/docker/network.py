@@ -1,0 +1,55 @@
+"""The network of one instance of jobd: made on first need, made again when it has gone.
+
+Owns that it exists and that it is ours. What it is like stands in `spec.py`. It is left in place when jobd ends.
+"""
+
+import asyncio
+
+from jobd.docker import labels, spec
+from jobd.docker.answers import Refusal
+from jobd.docker.engine import Engine
+from jobd.jobs.orchestrator import RefusedByEngine
+
+
+class Network:
+    """Keeps in mind that the network was seen; `forget` when a start says that it is gone."""
+
+    def __init__(self, engine: Engine, instance: str) -> None:
+        self._engine = engine
+        self._instance = instance
+        self._seen = False
+        self._lock = asyncio.Lock()
+
+    async def ensure(self) -> None:
+        """Returns once the network exists. Costs nothing after the first time.
+
+        Raises: RefusedByEngine: the name is taken by a foreign network, or no network can be made.
+        """
+        if self._seen:
+            return
+        async with self._lock:
+            if not self._seen:
+                await self._make()
+                self._seen = True
+
+    def forget(self) -> None:
+        """The next `ensure` looks again."""
+        self._seen = False
+
+    async def _make(self) -> None:
+        name = labels.network_name(self._instance)
+        found = await self._engine.network_labels(name)
+        if found is None:
+            try:
+                await self._engine.create_network(spec.network_body(self._instance))
+            except Refusal as error:
+                if error.status != 409:
+                    error.remedy = "docker network prune frees address ranges of networks that nothing uses"
+                    raise
+                found = await self._engine.network_labels(name)
+            else:
+                return
+        if not labels.is_ours(found, self._instance):
+            foreign = RefusedByEngine(f"the network {name!r} exists and is not this jobd's")
+            foreign.remedy = f"docker network rm {name}"
+            raise foreign

@@ -1,0 +1,151 @@
+"""What the engine says, as the facts that `jobs` decides on.
+
+Pure: inspect answers, events and refused starts in, facts out. Knows nothing of calls.
+
+Source: Docker Engine API, ContainerInspect, ImageInspect, SystemEvents.
+"""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from jobd.docker import labels
+from jobd.jobs.orchestrator import (
+    ContainerFacts,
+    EngineError,
+    EngineUnavailable,
+    Hint,
+    JobRef,
+    Role,
+    StartFailed,
+)
+
+EVENT_ACTIONS = ("start", "die", "oom", "kill", "destroy")
+
+_NEVER = "0001-01-01"
+_LOST_ANSWERS = (
+    "transport is closing",
+    "connection is unavailable",
+    "connection refused",
+    "context canceled",
+    "deadline exceeded",
+    "shutting down",
+    "ttrpc: closed",
+    "unexpected eof",
+)
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """`State` of ContainerInspect."""
+
+    status: str
+    exit_code: int = 0
+    oom_killed: bool = msgspec.field(name="OOMKilled", default=False)
+    error: str = ""
+    started_at: str = _NEVER
+    finished_at: str = _NEVER
+
+
+class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """`Config` of ContainerInspect: labels, and the user with the image's own filled in."""
+
+    user: str = ""
+    labels: dict[str, str] | None = None
+
+
+class Inspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The part of ContainerInspect that is read."""
+
+    id: str
+    state: State
+    config: ContainerConfig
+
+    @property
+    def never_started(self) -> bool:
+        """True for a container that was made and whose process has never run."""
+        return self.state.status == "created" and moment(self.state.started_at) is None
+
+
+class _Actor(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    attributes: dict[str, str] = msgspec.field(name="Attributes", default_factory=dict)
+
+
+class EngineEvent(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The part of an event that is read."""
+
+    type: str = ""
+    action: str = ""
+    actor: _Actor = _Actor()
+
+
+def moment(text: str) -> datetime | None:
+    """Returns the engine's RFC 3339 time as aware UTC, to the microsecond; None for its zero time and for no time."""
+    if not text or text.startswith(_NEVER):
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def facts(inspected: Inspected, ref: JobRef, instance: str) -> ContainerFacts | None:
+    """Returns the facts of one of the job's containers, of whatever attempt; None where it is not this job's."""
+    owner = labels.ref_of(inspected.config.labels, instance)
+    if owner is None or owner.uid != ref.uid:
+        return None
+    state = inspected.state
+    refused = inspected.never_started and state.error != ""
+    ended = state.status in ("exited", "dead")
+    return ContainerFacts(
+        id=inspected.id,
+        state=state.status,
+        attempt=owner.attempt,
+        started_at=moment(state.started_at),
+        finished_at=moment(state.finished_at),
+        exit_code=state.exit_code if ended or refused else None,
+        oom_killed=state.oom_killed,
+        error=state.error,
+    )
+
+
+def hint(event: EngineEvent, instance: str) -> Hint | None:
+    """Returns what an event says of one of our jobs, or None where it says nothing of them."""
+    owner = labels.ref_of(event.actor.attributes, instance)
+    if event.type != "container" or owner is None or event.action not in EVENT_ACTIONS:
+        return None
+    return Hint(owner.uid, _role(event.actor.attributes.get(labels.JOB_TYPE)), event.action)
+
+
+def _role(text: str | None) -> Role | None:
+    return next((role for role in labels.ROLES if role == text), None)
+
+
+def start_failure(status: int, message: str) -> EngineError:
+    """Returns what a refused start means. An answer that only says that the engine broke off leaves it open.
+
+    Source: how the engine itself maps runtime errors to 126, 127 and 128.
+    """
+    text = message.lower()
+    if status == 503 or (status >= 500 and any(sign in text for sign in _LOST_ANSWERS)):
+        return EngineUnavailable(f"the engine broke off while starting the container: {message}")
+    return StartFailed(message, start_exit_code(text))
+
+
+def start_exit_code(message: str) -> int:
+    """Returns 127 for a command that does not exist, 126 for one that may not be run, else 128."""
+    text = message.lower()
+    if "exec: " not in text:
+        return 128
+    if "permission denied" in text or "is a directory" in text:
+        return 126
+    if any(
+        sign in text for sign in ("executable file not found", "no such file or directory", "not a directory")
+    ):
+        return 127
+    return 128
+
+
+def network_missing(status: int, message: str) -> bool:
+    """True where a start was refused since the container's network does not exist: nothing has run."""
+    text = message.lower()
+    return status == 404 and "network" in text and "not found" in text

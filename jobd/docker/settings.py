@@ -1,0 +1,30 @@
+"""What the Docker adapter must be told: whose containers it makes and with which limits.
+
+Owns the fields and what makes them usable. Knows nothing of where they come from.
+"""
+
+import re
+from dataclasses import dataclass
+
+_INSTANCE = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}\Z")
+MIN_LOG_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class DockerSettings:
+    """How one instance of jobd uses the engine.
+
+    `instance` tells two daemons on one engine apart: it stands in labels and in the network's name.
+    `extra_hosts` are `host:ip` or `host:host-gateway`. `log_max_bytes` is what the engine keeps of one worker's log.
+    """
+
+    instance: str
+    sidecar_image: str = "job-sidecar:latest"
+    extra_hosts: tuple[str, ...] = ()
+    log_max_bytes: int = 64 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        if not _INSTANCE.match(self.instance):
+            raise ValueError(f"instance {self.instance!r} must be 1 to 63 letters, digits, '_', '.' or '-'")
+        if self.log_max_bytes < MIN_LOG_BYTES:
+            raise ValueError(f"log_max_bytes must be at least {MIN_LOG_BYTES}")

@@ -1,0 +1,196 @@
+"""What the sidecar image is built from: the code that is installed here, and the two packages that it needs.
+
+Owns the list of files, their digest, and the build context in memory. Knows nothing of the engine.
+A compiled package is copied where the image's Python can load it; else a wheel that fits is fetched.
+"""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import io
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobd.jobs.orchestrator import ImageUnavailable
+
+DIGEST_LABEL = "job.sidecar.digest"
+VERSION_LABEL = "job.sidecar.version"
+PYTHON_LABEL = "job.sidecar.python"
+"""A base image may carry this label to say which Python it holds (X.Y); else its tag or this Python's version counts."""
+REMEDY = "run `make images`, or set SIDECAR_IMAGE to an image that can be pulled"
+
+_PACKAGES = ("msgspec", "urllib3")
+_FETCH_S = 180
+_WHEEL_BYTES = 32 * 1024 * 1024
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+_DOCKERFILE = """\
+ARG BASE
+FROM ${BASE}
+COPY app/ /app/
+ENV PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENTRYPOINT ["python3", "-m", "sidecar"]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One build: the tar that the engine takes, its arguments and the image's labels."""
+
+    tar: bytes
+    build_args: dict[str, str]
+    labels: dict[str, str]
+
+
+def source_files() -> dict[str, bytes]:
+    """Returns our own files of the image by their path below PYTHONPATH.
+
+    Raises: ImageUnavailable: the sidecar's code is not installed.
+    """
+    sidecar, jobd = _folder("sidecar"), _folder("jobd")
+    files = _python_files(sidecar, "sidecar") | _python_files(jobd / "wire", "jobd/wire")
+    return {**files, "jobd/__init__.py": (jobd / "__init__.py").read_bytes()}
+
+
+def source_digest() -> str:
+    """Returns a digest of all that goes into the image from here, the versions of the two packages included."""
+    digest = hashlib.sha256(_DOCKERFILE.encode())
+    for name in _PACKAGES:
+        digest.update(f"{name}={importlib.metadata.version(name)}\n".encode())
+    for path, content in sorted(source_files().items()):
+        digest.update(f"{path}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def make(base: str, python: str, architecture: str) -> Context:
+    """Returns the build context for a base image with this Python (X.Y) on this architecture (amd64, arm64).
+
+    Blocks: reads files, and fetches wheels where this Python's own packages do not fit.
+    Raises: ImageUnavailable: no fitting package can be had.
+    """
+    files = {f"app/{path}": content for path, content in source_files().items()}
+    packages = (
+        installed_packages() if fits_here(python, architecture) else fetched_packages(python, architecture)
+    )
+    files |= {f"app/{path}": content for path, content in packages.items()}
+    files["Dockerfile"] = _DOCKERFILE.encode()
+    return Context(
+        tar=tar_of(files),
+        build_args={"BASE": base},
+        labels={DIGEST_LABEL: source_digest(), VERSION_LABEL: _version(), PYTHON_LABEL: python},
+    )
+
+
+def fits_here(python: str, architecture: str) -> bool:
+    """True where a compiled package of this Python runs in the image: same minor version, architecture and C library."""
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    platform = sysconfig.get_platform()
+    return (
+        python == ours
+        and sys.implementation.name == "cpython"
+        and not sysconfig.get_config_var("Py_GIL_DISABLED")
+        and platform == f"linux-{_MACHINES.get(architecture, architecture)}"
+        and "musl" not in str(sysconfig.get_config_var("SOABI"))
+    )
+
+
+def installed_packages() -> dict[str, bytes]:
+    """Returns the files of msgspec and urllib3 as they are installed here."""
+    files: dict[str, bytes] = {}
+    for name in _PACKAGES:
+        folder = _folder(name)
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.suffix in (".py", ".so", ".typed"):
+                files[f"{name}/{path.relative_to(folder).as_posix()}"] = path.read_bytes()
+    return files
+
+
+def fetched_packages(python: str, architecture: str) -> dict[str, bytes]:
+    """Returns the same files out of wheels for another Python or architecture, fetched by pip.
+
+    Raises: ImageUnavailable: pip cannot have them.
+    """
+    machine = _MACHINES.get(architecture, architecture)
+    wanted = [f"{name}=={importlib.metadata.version(name)}" for name in _PACKAGES]
+    platforms = [f"--platform=manylinux{tag}_{machine}" for tag in ("2014", "_2_17", "_2_28")]
+    with tempfile.TemporaryDirectory(prefix="jobd-wheels-") as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        command += [
+            "--disable-pip-version-check",
+            "--no-input",
+            f"--python-version={python}",
+            "--implementation=cp",
+        ]
+        command += [*platforms, f"--dest={folder}", *wanted]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=_FETCH_S, check=False, text=True)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise _unavailable(f"no packages for Python {python} on {machine}: {error}") from error
+        if done.returncode != 0:
+            raise _unavailable(f"no packages for Python {python} on {machine}: {done.stderr.strip()[-500:]}")
+        files: dict[str, bytes] = {}
+        for wheel in sorted(Path(folder).glob("*.whl")):
+            files |= unpacked(wheel)
+    return files
+
+
+def unpacked(wheel: Path) -> dict[str, bytes]:
+    """Returns a wheel's Python and compiled files.
+
+    Raises: ImageUnavailable: it is larger than such a wheel can be.
+    """
+    files: dict[str, bytes] = {}
+    left = _WHEEL_BYTES
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            if not member.filename.endswith((".py", ".so", ".typed")) or ".." in member.filename.split("/"):
+                continue
+            left -= member.file_size
+            if left < 0:
+                raise _unavailable(f"{wheel.name} is too large")
+            files[member.filename] = archive.read(member)
+    return files
+
+
+def tar_of(files: dict[str, bytes]) -> bytes:
+    """Returns the files as a tar, the same bytes for the same files, so that the engine's build cache hits."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for path in sorted(files):
+            member = tarfile.TarInfo(path)
+            member.size, member.mode = len(files[path]), 0o644
+            archive.addfile(member, io.BytesIO(files[path]))
+    return out.getvalue()
+
+
+def _folder(package: str) -> Path:
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise _unavailable(f"the package {package!r} is not installed here")
+    return Path(os.fspath(next(iter(found.submodule_search_locations))))
+
+
+def _python_files(folder: Path, prefix: str) -> dict[str, bytes]:
+    return {
+        f"{prefix}/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in folder.rglob("*.py")
+    }
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("jobd")
+    except importlib.metadata.PackageNotFoundError:
+        return "0"  # run from a checkout
+
+
+def _unavailable(message: str) -> ImageUnavailable:
+    error = ImageUnavailable(f"the sidecar image cannot be built: {message}")
+    error.remedy = REMEDY
+    return error
