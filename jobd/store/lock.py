@@ -1,0 +1,63 @@
+"""One daemon a state directory: an flock on its `lock` file, which also names the holder's process.
+
+The kernel drops the lock when the process ends, however it ends.
+"""
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from jobd.store.errors import StateLocked, StoreFailed
+
+LOCK_NAME = "lock"
+
+
+class StateLock:
+    """Holds the state directory from construction to `release`, or as a context manager.
+
+    Raises:
+        StateLocked: another process holds it; names its pid.
+        StoreFailed: the lock file cannot be opened.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        path = state_dir / LOCK_NAME
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise StoreFailed(f"cannot open the lock file {path}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            pid = self._holder()
+            os.close(self._fd)
+            if not isinstance(error, BlockingIOError):
+                raise StoreFailed(f"cannot lock {path}: {error.strerror}") from error
+            who = f"process {pid}" if pid else "another process"
+            raise StateLocked(
+                f"{state_dir} is in use by {who}: stop that daemon or choose another state directory", pid
+            ) from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def _holder(self) -> int | None:
+        with contextlib.suppress(OSError, ValueError):
+            return int(os.pread(self._fd, 32, 0))
+        return None
+
+    def release(self) -> None:
+        """Gives the directory free. Safe to repeat. The file stays: removing it would let two processes in."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.release()

@@ -1,0 +1,202 @@
+"""The store: what is acknowledged is on the disk. Jobs, events, the outbox and logs in one SQLite file.
+
+Owns who may do what: writes go to the one writer thread, reads to the reader threads. Knows rows and bytes; what
+they mean is the callers' knowledge. The SQL is in `jobs.py`, `outbox.py` and `housekeeping.py`.
+
+Every method may raise `StoreError`; reads repeat safely, and so does a commit with the same event ids.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from jobd.store import database, housekeeping, jobs, outbox
+from jobd.store.reader import Reader
+from jobd.store.rows import (
+    Counts,
+    Delivery,
+    Due,
+    JobPage,
+    JobRow,
+    LaneDue,
+    LogChunk,
+    LogStats,
+    Settled,
+    Settlement,
+    StoredEvent,
+    Transition,
+)
+from jobd.store.writer import Writer
+
+PAGE_BYTES = 4 << 20
+
+
+class Store:
+    """One open database. Made by `Store.open`, belongs to the event loop that opened it."""
+
+    def __init__(self, path: Path, writer: Writer, reader: Reader) -> None:
+        self._path = path
+        self._writer = writer
+        self._reader = reader
+
+    @classmethod
+    async def open(cls, path: Path, max_bytes: int | None = None) -> Self:
+        """Opens or makes the database at `path`; checks and migrates it. `max_bytes` bounds the file.
+
+        Hold a `StateLock` on its directory first: two daemons on one file would do everything twice.
+
+        Raises:
+            StoreCorrupt: damaged, foreign or of a newer version; the file is kept.
+            StoreFailed: the disk refused.
+        """
+        connection = await asyncio.to_thread(database.prepare, path, max_bytes)
+        writer = Writer(connection, partial(database.open_writer, path, max_bytes))
+        try:
+            reader = await asyncio.to_thread(Reader, path)
+        except BaseException:
+            await writer.close()
+            raise
+        return cls(path, writer, reader)
+
+    async def close(self) -> None:
+        """Writes what waits and closes the file. Safe to repeat."""
+        await self._writer.close()
+        await self._reader.close()
+
+    async def commit(self, transition: Transition) -> list[StoredEvent]:
+        """Writes the job's row, events, deliveries and log in one transaction; returns the events once durable.
+
+        Raises:
+            IdTaken: `claim_id`, and the id belongs to another job.
+            NoSuchJob: not `claim_id`, and the row is not there.
+            StoreFull: no room.
+        """
+        return await self._writer.write(partial(jobs.commit, transition=transition))
+
+    async def get_by_id(self, job_id: str) -> JobRow | None:
+        """Returns the newest job with this id that is not hidden."""
+        return await self._reader.read(partial(jobs.by_id, job_id=job_id))
+
+    async def get_by_uid(self, uid: str) -> JobRow | None:
+        """Returns the job with this uid, hidden or not."""
+        return await self._reader.read(partial(jobs.by_uid, uid=uid))
+
+    async def live_rows(self) -> list[JobRow]:
+        """Returns all jobs that still need work, oldest first: where a start goes on from."""
+        return await self._reader.read(jobs.live)
+
+    async def list_jobs(
+        self,
+        *,
+        statuses: frozenset[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        owner: str | None = None,
+        since: datetime | None = None,
+        prefix: str = "",
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> JobPage:
+        """Returns one page of jobs that are not hidden, newest first. `labels` must all match; `prefix` is of the id.
+
+        Raises:
+            ValueError: the cursor is not one that a page gave.
+        """
+        return await self._reader.read(
+            partial(
+                jobs.page,
+                statuses=statuses,
+                labels=labels or {},
+                owner=owner,
+                since=since,
+                prefix=prefix,
+                cursor=cursor,
+                limit=limit,
+            )
+        )
+
+    async def list_events(self, after_seq: int, job_uid: str | None, limit: int) -> list[StoredEvent]:
+        """Returns up to `limit` events after `after_seq`, oldest first; fewer where they are long (4 MiB a page)."""
+        return await self._reader.read(
+            partial(jobs.events, after_seq=after_seq, uid=job_uid, limit=limit, max_bytes=PAGE_BYTES)
+        )
+
+    async def last_seq(self) -> int:
+        """Returns the highest event number given so far: where a reader that wants only news begins."""
+        return await self._reader.read(jobs.last_seq)
+
+    async def log_chunks(self, uid: str, after_seq: int, max_bytes: int) -> list[LogChunk]:
+        """Returns chunks with lines after `after_seq`, in order; the first may hold earlier lines too.
+
+        At least one where there is any, more up to `max_bytes`.
+        """
+        return await self._reader.read(
+            partial(jobs.log_chunks, uid=uid, after_seq=after_seq, max_bytes=max_bytes)
+        )
+
+    async def log_stats(self, uid: str) -> LogStats:
+        """Returns how much log a job has."""
+        return await self._reader.read(partial(jobs.log_stats, uid=uid))
+
+    async def deliveries(self, uid: str, after: int, limit: int) -> list[Delivery]:
+        """Returns the deliveries of a job with an id above `after`, oldest first."""
+        return await self._reader.read(partial(outbox.deliveries, uid=uid, after=after, limit=limit))
+
+    async def delivery(self, delivery_id: int) -> Delivery | None:
+        """Returns one delivery."""
+        return await self._reader.read(partial(outbox.delivery, delivery_id=delivery_id))
+
+    async def lanes(self, after: str, limit: int) -> list[LaneDue]:
+        """Returns lanes with pending deliveries, by name, after `after`: for the dispatcher."""
+        return await self._reader.read(partial(outbox.lanes, after=after, limit=limit))
+
+    async def due(self, lane: str, limit: int) -> list[Due]:
+        """Returns the first pending delivery of each job of a lane, by the time at which it is due, later ones too."""
+        return await self._reader.read(partial(outbox.due, lane=lane, limit=limit))
+
+    async def due_of(self, uids: Sequence[str]) -> list[Due]:
+        """Returns the first pending delivery of each of these jobs."""
+        return await self._reader.read(partial(outbox.due_of, uids=uids))
+
+    async def delivery_body(self, delivery_id: int) -> bytes | None:
+        """Returns the bytes to send, None where the delivery is gone."""
+        return await self._reader.read(partial(outbox.body, delivery_id=delivery_id))
+
+    async def settle(self, settlement: Settlement) -> Settled:
+        """Keeps what became of a delivery, and says what of the same job is due next."""
+        return await self._writer.write(partial(outbox.settle, settlement=settlement))
+
+    async def replay(self, delivery_id: int, at: datetime) -> Delivery | None:
+        """Makes a delivery pending and due again, whatever became of it. None where there is none."""
+        return await self._writer.write(partial(outbox.replay, delivery_id=delivery_id, at=at))
+
+    async def purge(self, uid: str) -> bool:
+        """Removes a job with its events, logs, deliveries and callback. False where there is none.
+
+        Raises:
+            DeliveriesPending: it has events that still have to go out.
+        """
+        return await self._writer.write(partial(housekeeping.purge, uid=uid))
+
+    async def purge_ended_before(self, moment: datetime, limit: int) -> list[str]:
+        """Removes up to `limit` jobs that ended before `moment`, need no work and have nothing pending; returns their
+        uids.
+        """
+        return await self._writer.write(partial(housekeeping.purge_ended_before, moment=moment, limit=limit))
+
+    async def counts(self) -> Counts:
+        """Returns how much there is, for metrics and the doctor."""
+        found_jobs, live, pending, parked, oldest = await self._reader.read(housekeeping.counts)
+        used = await self._reader.read(housekeeping.size_bytes)
+        wal = self._path.with_name(self._path.name + "-wal")
+        return Counts(
+            jobs=found_jobs,
+            live_jobs=live,
+            pending=pending,
+            parked=parked,
+            oldest_pending_at=oldest,
+            size_bytes=used,
+            wal_bytes=wal.stat().st_size if wal.exists() else 0,
+        )
