@@ -26,14 +26,14 @@ class RefusedFiles(RefusedByEngine):
     code = "files-refused"
 
 
-def workspace_tar(workspace: str, uid: int, gid: int, files: Path | None) -> Iterator[bytes]:
+def workspace_tar(workspace: str, uid: int, gid: int, files: Path | None, now_s: float = 0) -> Iterator[bytes]:
     """Yields a tar to be unpacked at `/`: the workspace folder itself, then the members of `files` below it.
 
-    Everything belongs to uid:gid. Memory is bounded whatever the archive holds.
+    Everything belongs to uid:gid; `now_s` (since 1970) dates the folder. Memory is bounded whatever the archive holds.
     Raises: RefusedFiles: at the first member that is no regular file, folder or link that stays inside.
     """
     root = workspace.strip("/")
-    folder = _member(root + "/", tarfile.DIRTYPE, 0o755, uid, gid)
+    folder = _member(root + "/", tarfile.DIRTYPE, 0o755, uid, gid, now_s)
     # The folder's own entry is what hands a mount over: the engine ignores one named "./".
     yield _header(folder)
     if files is not None:

@@ -114,6 +114,8 @@ class Streams:
                 connector=_connector(self._endpoint),
                 # Proxy variables are for the way out, never for the way to the engine.
                 trust_env=False,
+                # Unasked, aiohttp accepts gzip, and the engine would spend its time on packing archives.
+                headers={"Accept-Encoding": "identity"},
                 auto_decompress=False,
             )
         return self._session

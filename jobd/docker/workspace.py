@@ -4,6 +4,7 @@ Owns the two archive calls. The rules for members and users are in `files.py`.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -43,7 +44,7 @@ class Workspace:
 
         Raises: RefusedFiles: a member that may not be in it. RefusedByEngine, EngineUnavailable.
         """
-        # A fuller name would let a link in the image at this path be replaced by a folder that the mount then hides.
+        # Without the second, a link in the image at this path would be replaced by a folder that the mount then hides.
         params = {"path": "/", "noOverwriteDirNonDir": "1"}
         path = await self._engine.path(f"/containers/{container_id}/archive")
         try:
@@ -52,7 +53,7 @@ class Workspace:
                 path,
                 params=params,
                 headers={"Content-Type": "application/x-tar"},
-                data=_sent(tar.workspace_tar(workspace, uid, gid, files)),
+                data=_sent(tar.workspace_tar(workspace, uid, gid, files, time.time())),
                 silence_s=self._engine.timeouts.work_s,
             ):
                 pass

@@ -30,7 +30,8 @@ class JobRef:
 class ContainerFacts:
     """What the engine says of one container. `state` is the engine's word: created, running, exited, dead, removing...
 
-    `exit_code` only after an end. `error`: why a start failed. `started_at` is None for one that never ran.
+    `exit_code` only after an end, or after a start that failed, which leaves `created` with `error`, why it failed.
+    `started_at` is None for one that never ran.
     """
 
     id: str
