@@ -26,7 +26,7 @@ engine-stop: ## Stop the engine, if `make engine` started it
 	@scripts/engine stop
 
 images: venv engine ## Pull or build the images that demo and tests use
-	@$(PY) scripts/images.py
+	@$(PY) -m scripts.images
 
 demo: images ## Run the main job on real public data, end to end, and check every result
 	@$(PY) -m scripts.demo

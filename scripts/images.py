@@ -20,6 +20,8 @@ import requests
 from docker.context import ContextAPI
 from docker.models.images import Image
 
+from jobd.docker.sidecar_context import PYTHON_LABEL
+
 WORKER = "busybox:latest"
 BASE = "job-sidecar-base"
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -203,9 +205,12 @@ class Root:
         self.tar.close()
 
 
-def import_root(client: docker.DockerClient, path: Path, reference: str, command: str) -> None:
+def import_root(client: docker.DockerClient, path: Path, reference: str, command: str, *labels: str) -> None:
     """Makes an image out of a root file system."""
-    changes = [f'CMD ["{command}"]', "LABEL jobd.made-from=debian-packages"]
+    changes = [
+        f'CMD ["{command}"]',
+        *(f"LABEL {label}" for label in ("jobd.made-from=debian-packages", *labels)),
+    ]
     repository, tag = reference.split(":")
     client.api.import_image_from_file(str(path), repository=repository, tag=tag, changes=changes)
     if find(client, reference) is None:
@@ -264,7 +269,7 @@ def build_base(client: docker.DockerClient, scratch: Path) -> str:
             root.link(f"bin/{applet}", "busybox")
     root.people()
     root.close()
-    import_root(client, path, f"{BASE}:{version}", "python3")
+    import_root(client, path, f"{BASE}:{version}", "python3", f"{PYTHON_LABEL}={version}")
     return version
 
 
@@ -293,13 +298,17 @@ def ensure_base(client: docker.DockerClient) -> None:
         (local or client.images.get(python)).tag(BASE, HERE)
         say(f"{wanted} is {python}")
         return
-    if client.images.list(f"{BASE}:*"):
-        return  # built below on an earlier run, with the other version that Debian has
+    if find(client, f"{BASE}:latest"):
+        return  # built below on an earlier run, with the other Python that Debian has
     say(
         f"python:{HERE}-slim cannot be pulled ({why}): building a base from this machine's packages (some 20 s)"
     )
     with tempfile.TemporaryDirectory() as scratch:
         version = build_base(client, Path(scratch))
+    if (
+        version != HERE
+    ):  # Debian's Python is another than the one that runs jobd: found by this tag, known by its label
+        client.images.get(f"{BASE}:{version}").tag(BASE, "latest")
     say(f"{BASE}:{version} built")
 
 
