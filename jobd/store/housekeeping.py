@@ -37,6 +37,19 @@ def purge_ended_before(connection: sqlite3.Connection, moment: datetime, limit: 
         " ORDER BY ifnull(finished_at, created_at) LIMIT ?",
         (to_micros(moment), limit),
     ).fetchall()
+    return _remove(connection, rows)
+
+
+def purge_hidden(connection: sqlite3.Connection, limit: int) -> list[str]:
+    """Removes up to `limit` hidden jobs that need no more work and have no pending delivery. Returns their uids."""
+    rows = connection.execute(
+        f"SELECT n, uid FROM jobs INDEXED BY jobs_hidden WHERE hidden = 1 AND live = 0 AND NOT {_PENDING} LIMIT ?",
+        (limit,),
+    ).fetchall()
+    return _remove(connection, rows)
+
+
+def _remove(connection: sqlite3.Connection, rows: list[tuple[int, str]]) -> list[str]:
     connection.executemany("DELETE FROM jobs WHERE n = ?", [(number,) for number, _ in rows])
     if rows:
         _give_back(connection)

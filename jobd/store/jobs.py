@@ -16,6 +16,8 @@ from jobd.store.moments import from_micros, optional_micros, optional_moment, to
 from jobd.store.rows import JobPage, JobRow, LogChunk, LogStats, StoredEvent, Transition
 
 _COLUMNS = "uid, id, owner, status, labels, created_at, finished_at, live, hidden, holds_id, record"
+_SPEC = "ifnull((SELECT spec FROM specs WHERE specs.job = jobs.n), x'')"
+_READ = f"{_COLUMNS}, {_SPEC}"
 _LAST_CHARACTER = "\U0010ffff"
 
 
@@ -51,7 +53,7 @@ def commit(connection: sqlite3.Connection, transition: Transition) -> list[Store
 
 def _claim(connection: sqlite3.Connection, job: JobRow) -> int:
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM jobs WHERE id = ? AND holds_id = 1", (job.id,)
+        f"SELECT {_READ} FROM jobs WHERE id = ? AND holds_id = 1", (job.id,)
     ).fetchone()
     if row is not None:
         raise IdTaken(_job(row))
@@ -71,6 +73,7 @@ def _claim(connection: sqlite3.Connection, job: JobRow) -> int:
             job.record,
         ),
     ).fetchone()[0]
+    connection.execute("INSERT INTO specs (job, spec) VALUES (?, ?)", (number, job.spec))
     if job.labels:
         connection.executemany(
             "INSERT INTO job_labels (name, value, job) VALUES (?, ?, ?)",
@@ -125,20 +128,36 @@ def _keep_logs(connection: sqlite3.Connection, number: int, chunks: Iterable[Log
 def by_id(connection: sqlite3.Connection, job_id: str) -> JobRow | None:
     """Returns the newest job with this id that is not hidden."""
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM jobs WHERE id = ? AND hidden = 0 ORDER BY n DESC LIMIT 1", (job_id,)
+        f"SELECT {_READ} FROM jobs WHERE id = ? AND hidden = 0 ORDER BY n DESC LIMIT 1", (job_id,)
     ).fetchone()
     return None if row is None else _job(row)
 
 
 def by_uid(connection: sqlite3.Connection, uid: str) -> JobRow | None:
     """Returns the job with this uid, hidden or not."""
-    row = connection.execute(f"SELECT {_COLUMNS} FROM jobs WHERE uid = ?", (uid,)).fetchone()
+    row = connection.execute(f"SELECT {_READ} FROM jobs WHERE uid = ?", (uid,)).fetchone()
     return None if row is None else _job(row)
 
 
 def live(connection: sqlite3.Connection) -> list[JobRow]:
-    """Returns all jobs that still need work, oldest first."""
-    return [_job(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM jobs WHERE live = 1 ORDER BY n")]
+    """Returns all jobs that have not ended, or are to be gone, and still need work; oldest first."""
+    where = "live = 1 AND (finished_at IS NULL OR hidden = 1)"
+    return [_job(row) for row in connection.execute(f"SELECT {_READ} FROM jobs WHERE {where} ORDER BY n")]
+
+
+def ended_live(connection: sqlite3.Connection, before: datetime, limit: int) -> list[JobRow]:
+    """Returns jobs that ended before a moment and have not been cleaned up, those that ended first, first."""
+    rows = connection.execute(
+        f"SELECT {_READ} FROM jobs INDEXED BY jobs_to_clean"
+        " WHERE live = 1 AND finished_at IS NOT NULL AND finished_at < ? ORDER BY finished_at LIMIT ?",
+        (to_micros(before), limit),
+    )
+    return [_job(row) for row in rows]
+
+
+def hide(connection: sqlite3.Connection, job_id: str) -> None:
+    """Hides every job of this id that is over: an older one must not come to light when the newest is deleted."""
+    connection.execute("UPDATE jobs SET hidden = 1 WHERE id = ? AND hidden = 0 AND live = 0", (job_id,))
 
 
 def page(
@@ -181,7 +200,7 @@ def page(
     # The numbers come out of the index alone; only the rows of the page itself are read.
     chosen = f"SELECT n FROM jobs INDEXED BY jobs_listed WHERE {' AND '.join(wheres)} ORDER BY n DESC LIMIT ?"
     rows = connection.execute(
-        f"SELECT n, {_COLUMNS} FROM jobs WHERE n IN ({chosen}) ORDER BY n DESC", (*values, limit + 1)
+        f"SELECT n, {_READ} FROM jobs WHERE n IN ({chosen}) ORDER BY n DESC", (*values, limit + 1)
     ).fetchall()
     more = len(rows) > limit
     return JobPage([_job(row[1:]) for row in rows[:limit]], str(rows[limit - 1][0]) if more else None)
@@ -247,7 +266,7 @@ def log_stats(connection: sqlite3.Connection, uid: str) -> LogStats:
 
 
 def _job(row: tuple[Any, ...]) -> JobRow:
-    uid, job_id, owner, status, labels, created, finished, is_live, hidden, holds_id, record = row
+    uid, job_id, owner, status, labels, created, finished, is_live, hidden, holds_id, record, spec = row
     return JobRow(
         uid=uid,
         id=job_id,
@@ -260,4 +279,5 @@ def _job(row: tuple[Any, ...]) -> JobRow:
         hidden=bool(hidden),
         holds_id=bool(holds_id),
         record=record,
+        spec=spec,
     )

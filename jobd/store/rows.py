@@ -18,7 +18,8 @@ class JobRow:
     """One job. `record` is the caller's own bytes, its current truth; the rest is what it is found by.
 
     `live`: it still needs work (not ended, or not cleaned up). `hidden`: deleted by wish, shown neither by id nor in
-    a list. `holds_id`: its id is not free yet. `uid`, `id`, `owner`, `labels` and `created_at` never change.
+    a list. `holds_id`: its id is not free yet. `uid`, `id`, `owner`, `labels`, `created_at` and `spec` never change;
+    `spec`, the caller's bytes too, is written with the claim alone and comes back with every read.
     """
 
     uid: str
@@ -32,6 +33,7 @@ class JobRow:
     hidden: bool
     holds_id: bool
     record: bytes
+    spec: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

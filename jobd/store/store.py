@@ -85,8 +85,16 @@ class Store:
         return await self._reader.read(partial(jobs.by_uid, uid=uid))
 
     async def live_rows(self) -> list[JobRow]:
-        """Returns all jobs that still need work, oldest first: where a start goes on from."""
+        """Returns all jobs that have not ended, or are to be gone: where a start goes on from. Oldest first."""
         return await self._reader.read(jobs.live)
+
+    async def ended_live_rows(self, before: datetime, limit: int) -> list[JobRow]:
+        """Returns jobs that ended before a moment and have not been cleaned up, those that ended first, first."""
+        return await self._reader.read(partial(jobs.ended_live, before=before, limit=limit))
+
+    async def hide(self, job_id: str) -> None:
+        """Hides the jobs of this id that are over."""
+        await self._writer.write(partial(jobs.hide, job_id=job_id))
 
     async def list_jobs(
         self,
@@ -185,6 +193,10 @@ class Store:
         uids.
         """
         return await self._writer.write(partial(housekeeping.purge_ended_before, moment=moment, limit=limit))
+
+    async def purge_hidden(self, limit: int) -> list[str]:
+        """Removes up to `limit` hidden jobs that need no work and have nothing pending; returns their uids."""
+        return await self._writer.write(partial(housekeeping.purge_hidden, limit=limit))
 
     async def counts(self) -> Counts:
         """Returns how much there is, for metrics and the doctor."""

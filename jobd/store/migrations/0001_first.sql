@@ -17,7 +17,15 @@ CREATE UNIQUE INDEX jobs_holder ON jobs (id) WHERE holds_id = 1;
 CREATE INDEX jobs_by_id ON jobs (id);
 CREATE INDEX jobs_listed ON jobs (n, hidden, status, owner, created_at, id);
 CREATE INDEX jobs_live ON jobs (n) WHERE live = 1;
+CREATE INDEX jobs_to_clean ON jobs (finished_at) WHERE live = 1 AND finished_at IS NOT NULL;
+CREATE INDEX jobs_hidden ON jobs (n) WHERE hidden = 1;
 CREATE INDEX jobs_ended ON jobs (ifnull(finished_at, created_at)) WHERE live = 0;
+
+-- specs: large and never changed, so not written again with each record.
+CREATE TABLE specs (
+    job  INTEGER PRIMARY KEY REFERENCES jobs (n) ON DELETE CASCADE,
+    spec BLOB    NOT NULL
+);
 
 CREATE TABLE job_labels (
     name  TEXT    NOT NULL,
