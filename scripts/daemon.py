@@ -1,6 +1,6 @@
 """A jobd of one's own, as demo and benchmarks start it: a process on a Unix socket with its state in a folder that goes.
 
-Owns starting, asking, reading its streams and stopping. Uses the HTTP API alone, with the standard library.
+Owns starting, asking, reading its streams, stopping, and looking on the engine for what is left. Asks over the HTTP API alone.
 """
 
 import http.client
@@ -18,7 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import docker
+
 from jobd.config import NAMES
+from jobd.docker import labels
 
 READY_S = 120
 """The first start may build the sidecar image."""
@@ -47,6 +50,8 @@ class Daemon:
     """A context manager: jobd runs inside the `with`, ended by SIGTERM and checked at its end."""
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self.engine = docker.from_env(timeout=60)
+        self.instance = ""
         self.folder = Path(tempfile.mkdtemp(prefix="jobd-"))
         self.socket = self.folder / "jobd.sock"
         self.log = self.folder / "jobd.log"
@@ -80,8 +85,9 @@ class Daemon:
     def __enter__(self) -> Self:
         try:
             self._wait_until_ready()
+            self.instance = self.request("GET", "/v1/version")[1]["instance"]
         except BaseException:
-            self._kill()
+            self._clear()
             raise
         return self
 
@@ -92,7 +98,7 @@ class Daemon:
             if kind is None:
                 self.stop()
         finally:
-            self._kill()
+            self._clear()
 
     def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Returns the status and the decoded JSON (None without a body) of one call."""
@@ -139,6 +145,15 @@ class Daemon:
         if code:
             raise DaemonFailed(f"jobd ended with {code}\n{self.last_words()}")
 
+    def left(self) -> list[str]:
+        """Returns the containers and volumes of this jobd that the engine has."""
+        mine = {"label": f"{labels.JOB_INSTANCE}={self.instance}"}
+        containers = self.engine.api.containers(all=True, filters=mine)
+        volumes = self.engine.api.volumes(filters=mine)["Volumes"] or []
+        return [container["Names"][0].lstrip("/") for container in containers] + [
+            volume["Name"] for volume in volumes
+        ]
+
     def last_words(self, lines: int = 15) -> str:
         """Returns the end of jobd's log."""
         return (
@@ -162,8 +177,18 @@ class Daemon:
             time.sleep(0.02)
         raise DaemonFailed(f"jobd is not ready after {READY_S} s: {answer}\n{self.last_words()}")
 
-    def _kill(self) -> None:
+    def _clear(self) -> None:
+        """Ends what still runs and removes all of this instance from the engine, its network too: nobody comes back to it."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(10)
+        if self.instance:
+            mine = {"label": f"{labels.JOB_INSTANCE}={self.instance}"}
+            for container in self.engine.api.containers(all=True, filters=mine):
+                self.engine.api.remove_container(container["Id"], v=True, force=True)
+            for volume in self.engine.api.volumes(filters=mine)["Volumes"] or []:
+                self.engine.api.remove_volume(volume["Name"], force=True)
+            for network in self.engine.api.networks(filters=mine):
+                self.engine.api.remove_network(network["Id"])
+        self.engine.close()
         shutil.rmtree(self.folder, ignore_errors=True)

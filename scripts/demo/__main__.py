@@ -11,8 +11,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import docker
-
 from scripts.daemon import Daemon, DaemonFailed
 from scripts.demo.command_line import from_the_command_line
 from scripts.demo.data import SHA256, dataset
@@ -20,16 +18,7 @@ from scripts.demo.over_http import over_http
 from scripts.demo.story import Difference, Story, wait_for
 
 
-def leftovers(engine: docker.DockerClient, jobs: tuple[str, ...]) -> list[str]:
-    """Returns the containers and volumes of these jobs that the engine has."""
-    found = engine.containers.list(all=True, filters={"label": "job.id"}, ignore_removed=True)
-    containers = [str(container.name) for container in found if container.labels.get("job.id") in jobs]
-    return containers + [
-        v.name for v in engine.volumes.list() if v.name in {f"job-{job}-workspace" for job in jobs}
-    ]
-
-
-def run(story: Story, engine: docker.DockerClient, jobs: tuple[str, str, str]) -> None:
+def run(story: Story, jobs: tuple[str, str, str]) -> None:
     """Tells the whole story.
 
     Raises:
@@ -55,35 +44,23 @@ def run(story: Story, engine: docker.DockerClient, jobs: tuple[str, str, str]) -
             story.section("Nothing is left")
             answers = [jobd.request("DELETE", f"/v1/jobs/{job}")[0] for job in jobs]
             story.check(answers == [204] * len(jobs), "DELETE: 204 for each job", answers)
-            wait_for(lambda: not leftovers(engine, jobs), "removal of the containers and volumes")
-            story.check(not leftovers(engine, jobs), "no container and no volume of these jobs on the engine")
+            wait_for(lambda: not jobd.left(), "removal of the containers and volumes")
+            story.check(
+                not jobd.left(), "no container and no volume of these jobs on the engine", jobd.left()
+            )
         except Difference as error:
             raise Difference(f"{error}\n\njobd said last:\n{jobd.last_words()}") from None
     story.check(jobd.process.returncode == 0, "jobd ended in order on SIGTERM", jobd.process.returncode)
 
 
-def sweep(engine: docker.DockerClient, jobs: tuple[str, ...]) -> None:
-    """Removes what a demo that failed has left."""
-    for name in leftovers(engine, jobs):
-        if name.endswith("-workspace"):
-            engine.volumes.get(name).remove(force=True)
-        else:
-            engine.containers.get(name).remove(force=True, v=True)
-
-
 def main() -> int:
     story = Story()
     run_id = secrets.token_hex(3)
-    jobs = (f"demo-{run_id}-http", f"demo-{run_id}-files", f"demo-{run_id}-exit")
-    engine = docker.from_env(timeout=30)
     try:
-        run(story, engine, jobs)
+        run(story, (f"demo-{run_id}-http", f"demo-{run_id}-files", f"demo-{run_id}-exit"))
     except (Difference, DaemonFailed) as error:
         print(f"\ndemo: {error}", file=sys.stderr)
         return 1
-    finally:
-        sweep(engine, jobs)
-        engine.close()
     story.end()
     return 0
 
