@@ -10,10 +10,10 @@ from types import FrameType
 from typing import Any
 
 from jobctl import output
+from jobctl.carry import Carry
 from jobctl.client import Client, job_path
 from jobctl.errors import ConnectionLost, JobctlError, Left, NotFound, OutputMissing
 from jobctl.outcome import Ended, Interrupted
-from jobctl.plan import Carry
 
 _LEAVING = (signal.SIGTERM, signal.SIGHUP)
 

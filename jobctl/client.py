@@ -5,17 +5,15 @@ Owns the translation of sockets, HTTP and the daemon's error answers into `jobct
 
 import http.client
 import json
-import os
-import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from jobctl.config import Target
+from jobctl.connection import connected, why
 from jobctl.errors import Conflict, ConnectionLost, JobctlError, NotAllowed, NotFound, Refused, Unreachable
 
-CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 60.0
 SILENCE_TIMEOUT_S = 90.0
 """A followed stream that says nothing for this long, not even a keep-alive, is taken for broken."""
@@ -24,21 +22,6 @@ LONGEST_ANSWER_BYTES = 64 << 20
 LONGEST_ERROR_BYTES = 1 << 16
 
 Query = Mapping[str, object]
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self.sock.settimeout(self.timeout)
-            self.sock.connect(self._path)
-        except BaseException:
-            self.sock.close()
-            raise
 
 
 class Client:
@@ -79,8 +62,10 @@ class Client:
         body: bytes | Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
+        also: tuple[int, ...] = (),
     ) -> Iterator[http.client.HTTPResponse]:
-        """Gives the answer with its body unread, where it is a success; `timeout_s` holds for every single read.
+        """Gives the answer with its body unread, where it is a success or its status is in `also`; `timeout_s` holds
+        for every single read.
 
         Raises:
             Unreachable: no daemon takes the connection.
@@ -90,7 +75,7 @@ class Client:
         connection = self._connect()
         try:
             response = self._send(connection, method, path, query, body, headers or {}, timeout_s)
-            if response.status >= 300:
+            if response.status >= 300 and response.status not in also:
                 raise refusal(response.status, read_all(response, LONGEST_ERROR_BYTES))
             yield response
         finally:
@@ -126,15 +111,15 @@ class Client:
         except TimeoutError:
             raise ConnectionLost(f"jobd at {self._target} did not answer within {timeout_s:g} s") from None
         except (http.client.HTTPException, OSError) as error:
-            raise ConnectionLost(f"the connection to jobd at {self._target} broke: {_why(error)}") from None
+            raise ConnectionLost(f"the connection to jobd at {self._target} broke: {why(error)}") from None
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._target is not None:
-            return _connected(self._target)
+            return connected(self._target)
         absent: list[Unreachable] = []
         for target in self._candidates:
             try:
-                connection = _connected(target)
+                connection = connected(target)
             except Unreachable as error:
                 absent.append(error)
                 continue
@@ -179,7 +164,7 @@ def read_blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
         except TimeoutError:
             raise ConnectionLost("jobd has fallen silent") from None
         except (http.client.HTTPException, OSError, ValueError) as error:
-            raise ConnectionLost(f"the connection to jobd broke: {_why(error)}") from None
+            raise ConnectionLost(f"the connection to jobd broke: {why(error)}") from None
         if not block:
             if response.length:
                 raise ConnectionLost("the connection to jobd broke in the middle of its answer")
@@ -240,64 +225,9 @@ _HINTS = {
 }
 
 
-def _connected(target: Target) -> http.client.HTTPConnection:
-    if target.scheme == "unix":
-        connection: http.client.HTTPConnection = _UnixConnection(target.path, CONNECT_TIMEOUT_S)
-    elif target.scheme == "https":
-        connection = http.client.HTTPSConnection(target.host, target.port, timeout=CONNECT_TIMEOUT_S)
-    else:
-        connection = http.client.HTTPConnection(target.host, target.port, timeout=CONNECT_TIMEOUT_S)
-    try:
-        connection.connect()
-    except PermissionError:
-        raise NotAllowed(
-            f"this user may not use the socket {target.path}",
-            hint="join the group of the socket: sudo usermod -aG jobd $USER, then log in again",
-        ) from None
-    except OSError as error:
-        raise _unreachable(target, error) from None
-    return connection
-
-
-def _unreachable(target: Target, error: OSError) -> Unreachable:
-    code = "connection-refused" if isinstance(error, ConnectionRefusedError) else "daemon-unreachable"
-    if target.scheme != "unix":
-        start = (
-            f"jobd --port {target.port}"
-            if target.host in ("localhost", "127.0.0.1", "::1")
-            else "jobd on that machine"
-        )
-        return Unreachable(f"no jobd answers at {target} ({_why(error)}); start it with: {start}", code=code)
-    return Unreachable(
-        f"jobd is not running at {target.path}; start it with: {start_command(target.path)}", code=code
-    )
-
-
-def start_command(socket_path: str) -> str:
-    """Returns the command that starts the daemon behind a socket on this machine: its systemd unit where there is one."""
-    if socket_path == "/run/jobd/jobd.sock" and os.path.exists("/etc/systemd/system/jobd.service"):
-        return "sudo systemctl start jobd"
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    for folder in (os.path.join(home, "systemd/user"), "/etc/systemd/user", "/usr/lib/systemd/user"):
-        if os.path.exists(os.path.join(folder, "jobd.service")):
-            return "systemctl --user start jobd"
-    from jobctl.config import sockets
-
-    default = next(iter(sockets({k: v for k, v in os.environ.items() if k != "JOBD_SOCKET"})))
-    return "jobd" if socket_path == default else f"jobd --socket {socket_path}"
-
-
 def _pairs(query: Query) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     for name, value in query.items():
         values: Iterable[Any] = value if isinstance(value, list | tuple) else [value]
         pairs.extend((name, str(int(v) if isinstance(v, bool) else v)) for v in values if v is not None)
     return pairs
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return str(error) or type(error).__name__

@@ -3,7 +3,6 @@
 Owns the order. It reads files but opens no connection; `client.py` tries the targets in turn.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,12 +40,12 @@ def targets(host: str | None, environ: Mapping[str, str]) -> Iterator[Target]:
         LocalFile, NotAllowed: the context or key file cannot be read.
     """
     key_file = environ.get("JOBCTL_API_KEY_FILE") or None
-    chosen: str | None = host or environ.get("JOBCTL_HOST") or None
-    if chosen is None:
-        chosen, context_key_file = context(environ)
+    named = host or environ.get("JOBCTL_HOST") or None
+    if named is None:
+        named, context_key_file = context(environ)
         key_file = key_file or context_key_file
-    if chosen is not None:
-        yield with_key(parse_host(chosen), key_file, environ)
+    if named is not None:
+        yield with_key(parse_host(named), key_file, environ)
         return
     for path in sockets(environ):
         yield Target("unix", path=path)
@@ -89,12 +88,11 @@ def with_key(target: Target, key_file: str | None, environ: Mapping[str, str]) -
     """
     if target.scheme == "unix":
         return target
+    key: str | None = None
     if key_file is not None:
         key = read_key(Path(key_file).expanduser())
     elif target.host in LOOPBACK_HOSTS:
         key = _own_key(state_dir(environ) / "api-key")
-    else:
-        key = None
     return Target(target.scheme, host=target.host, port=target.port, key=key)
 
 
@@ -132,7 +130,7 @@ def sockets(environ: Mapping[str, str]) -> Iterator[str]:
         yield named
         return
     if runtime := environ.get("XDG_RUNTIME_DIR"):
-        yield os.path.join(runtime, "jobd", "jobd.sock")
+        yield str(Path(runtime) / "jobd" / "jobd.sock")
     yield str(state_dir(environ) / "jobd.sock")
     yield SYSTEM_SOCKET
 
@@ -150,10 +148,13 @@ def context_path(environ: Mapping[str, str]) -> Path:
     """Returns the context file: JOBCTL_CONFIG, else `jobctl/contexts.toml` in the user's configuration folder."""
     if named := environ.get("JOBCTL_CONFIG"):
         return Path(named)
-    base = environ.get("XDG_CONFIG_HOME") or os.path.join(
-        environ.get("HOME") or os.path.expanduser("~"), ".config"
-    )
-    return Path(base) / "jobctl" / "contexts.toml"
+    return config_home(environ) / "jobctl" / "contexts.toml"
+
+
+def config_home(environ: Mapping[str, str]) -> Path:
+    """Returns the user's configuration folder: XDG_CONFIG_HOME, else `~/.config`."""
+    named = environ.get("XDG_CONFIG_HOME")
+    return Path(named) if named else Path(environ.get("HOME") or "~").expanduser() / ".config"
 
 
 def context(environ: Mapping[str, str]) -> tuple[str | None, str | None]:

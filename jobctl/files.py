@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobctl.carry import Carry
 from jobctl.errors import LocalFile
-from jobctl.plan import Carry
 
 BLOCK_BYTES = 1 << 18
 _TAR_RECORD = tarfile.BLOCKSIZE
@@ -65,7 +65,7 @@ def members(uploads: Sequence[Carry]) -> list[Member]:
 def _walk(name: str, folder: Path, above: tuple[str, ...]) -> Iterator[Member]:
     yield Member(name, folder, True)
     try:
-        entries = sorted(os.listdir(folder))
+        entries = sorted(path.name for path in folder.iterdir())
     except OSError as error:
         raise LocalFile(f"the folder {folder} cannot be read: {error.strerror}") from None
     for entry in entries:
@@ -120,7 +120,7 @@ def _entry(member: Member) -> Iterator[bytes]:
     if member.folder or member.source is None:
         info.type, info.mode = tarfile.DIRTYPE, 0o755
         if member.source is not None:
-            status = os.stat(member.source)
+            status = member.source.stat()
             info.mode, info.mtime = stat.S_IMODE(status.st_mode) & 0o777 | 0o700, int(status.st_mtime)
         yield info.tobuf(tarfile.PAX_FORMAT)
         return

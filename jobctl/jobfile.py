@@ -148,7 +148,8 @@ def _parse_yaml(text: str, source: str) -> Any:
 
 def _check_values(tree: Tree, source: str) -> None:
     """Bounds what aliases can blow up, and refuses what JSON cannot say."""
-    count, todo = 0, [("", tree)]
+    count = 0
+    todo: list[tuple[str, Any]] = [("", tree)]
     while todo:
         field, value = todo.pop()
         count += 1
@@ -165,6 +166,5 @@ def _check_values(tree: Tree, source: str) -> None:
 def _kind(value: object) -> str:
     if value is None:
         return "nothing"
-    return {list: "a list", str: "text", dict: "a mapping", set: "a set", bytes: "binary"}.get(
-        type(value), "a number"
-    )
+    names: dict[type, str] = {list: "a list", str: "text", dict: "a mapping", set: "a set", bytes: "binary"}
+    return names.get(type(value), "a number")

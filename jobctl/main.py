@@ -106,8 +106,9 @@ def ended_code(ended: Ended) -> int:
         return 0
     if ended.status == "cancelled":
         return CANCELLED
-    if ended.reason in REASONS:
-        return REASONS[ended.reason]
+    reserved = REASONS.get(ended.reason or "")
+    if reserved is not None:
+        return reserved
     if ended.reason == "start-failed":
         return ended.exit_code if ended.exit_code in (126, 127) else CANNOT_EXECUTE
     if ended.exit_code is not None and 0 < ended.exit_code < 256:

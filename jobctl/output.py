@@ -39,7 +39,7 @@ class Screen(Protocol):
 
 def table(columns: Sequence[str], rows: Rows, *, format: str = "", header: bool = True) -> None:
     """Prints rows: drawn on a terminal or where a table was asked for, else as plain columns."""
-    clean = [[_printable(cell) for cell in row] for row in rows]
+    clean = [[printable(cell) for cell in row] for row in rows]
     if format in ("table", "wide") or sys.stdout.isatty():
         _console(sys.stdout).print(_rich_table(columns, clean))
     else:
@@ -57,7 +57,7 @@ def plain_columns(columns: Sequence[str] | None, rows: Rows) -> str:
 
 def fields(pairs: Iterable[tuple[str, str]]) -> None:
     """Prints names and values, one a line, the values in one column."""
-    rows = [(f"{name}:", _printable(value, keep_newlines=True)) for name, value in pairs]
+    rows = [(f"{name}:", printable(value, keep_newlines=True)) for name, value in pairs]
     width = max((len(name) for name, _ in rows), default=0) + 2
     for name, value in rows:
         text(name.ljust(width) + value.replace("\n", "\n" + " " * width) + "\n")
@@ -87,7 +87,7 @@ def text(what: str) -> None:
 def note(what: str) -> None:
     """Says something to the person, on stderr. A terminal that is gone is no reason to fail."""
     try:
-        sys.stderr.write(f"jobctl: {_printable(what)}\n")
+        sys.stderr.write(f"jobctl: {printable(what)}\n")
         sys.stderr.flush()
     except OSError:
         pass
@@ -145,7 +145,7 @@ class _Live:
         self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
 
     def show_table(self, columns: Sequence[str], rows: Rows) -> None:
-        clean = [[_printable(cell) for cell in row] for row in rows]
+        clean = [[printable(cell) for cell in row] for row in rows]
         self._live.update(_rich_table(columns, clean), refresh=True)
 
 
@@ -190,8 +190,8 @@ def _console(stream: Any) -> Any:
     )
 
 
-def _printable(cell: str, *, keep_newlines: bool = False) -> str:
-    """Text of jobs and daemons never moves the cursor or colours the screen."""
+def printable(cell: str, *, keep_newlines: bool = False) -> str:
+    """Returns a text of jobs or daemons in a form that never moves the cursor or colours the screen."""
     if cell.isprintable():
         return cell
     return "".join(

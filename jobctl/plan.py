@@ -8,15 +8,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
+from jobctl import carry
+from jobctl.carry import Carry
 from jobctl.errors import Misuse
 from jobctl.quantities import memory_mb, whole_seconds
 
 Tree = dict[str, Any]
 
-_URL = re.compile(r"^https?://", re.IGNORECASE)
-_OTHER_SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]+")
 _LONGEST_ID_STEM = 40
 
@@ -50,16 +49,6 @@ class Flags:
     outputs: Sequence[str] = ()
     writes: Sequence[str] = ()
     reads: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Carry:
-    """One file or folder between the workspace's `path` and the caller's `local` one. A `/` at an end is kept:
-    it says that the other side's name goes into that folder.
-    """
-
-    path: str
-    local: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +86,10 @@ def plan(flags: Flags, file: Tree, environ: Mapping[str, str], fresh: str) -> Pl
     _merge(spec, "labels", _key_values("--label", flags.labels))
     _merge(spec, "meta", _key_values("--meta", flags.meta))
     _callback(spec, flags)
-    uploads, fetches = _artifacts(spec, flags)
-    return Plan(spec, tuple(uploads), tuple(fetches))
+    carried = carry.carry(spec.get("artifacts", []), flags.inputs, flags.outputs, flags.writes, flags.reads)
+    if carried.artifacts:
+        spec["artifacts"] = carried.artifacts
+    return Plan(spec, carried.uploads, carried.fetches)
 
 
 def generated_id(image: str, fresh: str) -> str:
@@ -136,28 +127,6 @@ def _variable(found: dict[str, str], entry: str, at: str, environ: Mapping[str, 
         found[name] = value
     elif name in environ:
         found[name] = environ[name]
-
-
-def in_container_host(url: str) -> str | None:
-    """Returns the URL with `host.docker.internal` in the place of this machine's loopback names, or None where it has
-    none: inside a container, localhost is the container.
-    """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return None
-    from ipaddress import ip_address
-
-    name = host.rstrip(".").lower()
-    try:
-        address = ip_address(name)
-        loopback = address.is_loopback or address.is_unspecified
-    except ValueError:
-        loopback = name == "localhost" or name.endswith(".localhost")
-    if not loopback:
-        return None
-    return parts._replace(netloc="host.docker.internal" + (f":{port}" if port else "")).geturl()
 
 
 def _command(spec: Tree, flags: Flags) -> None:
@@ -202,92 +171,6 @@ def _callback(spec: Tree, flags: Flags) -> None:
     if "url" not in callback:
         raise Misuse("--callback-key-file needs --callback URL", field="callback.url")
     spec["callback"] = callback
-
-
-def _artifacts(spec: Tree, flags: Flags) -> tuple[list[Carry], list[Carry]]:
-    given = spec.get("artifacts", [])
-    if not (flags.inputs or flags.outputs or flags.writes or flags.reads):
-        return [], []
-    if not isinstance(given, list):
-        raise Misuse("artifacts must be a list", field="artifacts")
-    artifacts: list[Any] = list(given)
-    taken = {item.get("id") for item in artifacts if isinstance(item, dict)}
-
-    def add(stem: str, entry: Tree) -> None:
-        number = 1
-        while f"{stem}-{number}" in taken:
-            number += 1
-        taken.add(f"{stem}-{number}")
-        artifacts.append({"id": f"{stem}-{number}", **entry})
-
-    uploads: list[Carry] = []
-    for text in flags.inputs:
-        path, source = _pair("--in", text, "PATH=SOURCE")
-        if _is_url("--in", source):
-            add("in", {"type": "download", "in": source, "out": _named(path, source)})
-        else:
-            uploads.append(Carry(path, source))
-    for text in flags.writes:
-        path, content = _pair("--write", text, "PATH=TEXT", empty_ok=True)
-        add("write", {"type": "write", "in": content, "out": path})
-    fetches: list[Carry] = []
-    for text in flags.outputs:
-        path, target = _pair("--out", text, "PATH=DESTINATION")
-        if _is_url("--out", target):
-            add("out", {"type": "upload", "in": path, "out": target, "depends": "job"})
-        else:
-            fetches.append(Carry(path, target))
-    for path in flags.reads:
-        add("read", {"type": "read", "in": _workspace_path("--read", path), "depends": "job"})
-    if artifacts:
-        spec["artifacts"] = artifacts
-    return uploads, fetches
-
-
-def _pair(flag: str, text: str, form: str, *, empty_ok: bool = False) -> tuple[str, str]:
-    path, equals, value = text.partition("=")
-    if not equals or not path or not (value or empty_ok):
-        raise Misuse(f"{flag} {text!r} must be {form}", field="artifacts")
-    return _workspace_path(flag, path), value
-
-
-def _workspace_path(flag: str, path: str) -> str:
-    if path.startswith("/") or ".." in path.split("/") or "\0" in path or not path:
-        raise Misuse(
-            f"{flag}: {path!r} must be a path inside the workspace",
-            field="artifacts",
-            hint="leave out the leading / and any ..",
-        )
-    return path
-
-
-def _named(path: str, url: str) -> str:
-    """`data/` and a URL: the URL's last name goes into that folder."""
-    if not path.endswith("/") and path != ".":
-        return path
-    name = urlsplit(url).path.rpartition("/")[2]
-    if not name or name in (".", ".."):
-        raise Misuse(
-            f"--in {path}={url}: the URL has no file name; say {path.rstrip('/')}/NAME", field="artifacts"
-        )
-    return name if path == "." else path + name
-
-
-def _is_url(flag: str, text: str) -> bool:
-    if not _URL.match(text):
-        if _OTHER_SCHEME.match(text):
-            raise Misuse(
-                f"{flag}: {text.partition('://')[0]}:// is not supported; use http(s):// or a local path",
-                field="artifacts",
-            )
-        return False
-    if better := in_container_host(text):
-        raise Misuse(
-            f"{flag}: in a container, localhost is the container itself and not this machine: {text}",
-            field="artifacts",
-            hint=f"use {better}",
-        )
-    return True
 
 
 def _key_values(flag: str, pairs: Sequence[str]) -> dict[str, str]:

@@ -151,7 +151,8 @@ def run(
     source = submission.source_of(file)
     prepared = submission.prepare(flags, source)
     if detach:
-        return _detached(session, prepared, source)
+        _detached(session, prepared, source)
+        return None
     return _attached(session, prepared, source)
 
 

@@ -1,0 +1,26 @@
+"""`jobctl completion`: the completion script of a shell."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from jobctl import output
+
+EXAMPLES = """
+  source <(jobctl completion bash)
+  jobctl completion zsh > "${fpath[1]}/_jobctl"
+  jobctl completion fish > ~/.config/fish/completions/jobctl.fish
+"""
+
+
+def completion(
+    ctx: typer.Context,
+    shell: Annotated[
+        Literal["bash", "zsh", "fish"], typer.Argument(help="bash, zsh or fish.", show_default=False)
+    ],
+) -> None:
+    """Print the completion script of a shell; it offers commands, flags and the ids of jobs."""
+    from jobctl.describe import words
+    from jobctl.shells import script
+
+    output.text(script(shell, words()))

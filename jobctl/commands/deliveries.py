@@ -1,0 +1,64 @@
+"""`jobctl deliveries`: the events of a job on their way to its callback."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from jobctl import output
+from jobctl.client import job_path
+from jobctl.ids import resolve
+from jobctl.quantities import age, parse_time, short_duration
+from jobctl.session import of
+
+EXAMPLES = """
+  jobctl deliveries @last
+  jobctl deliveries @last --state parked -o name | xargs jobctl replay
+"""
+COLUMNS = ("DELIVERY", "EVENT", "STATE", "TRIES", "LAST", "NEXT", "AGE")
+WIDE = (*COLUMNS, "URL", "ERROR")
+
+
+def deliveries(
+    ctx: typer.Context,
+    job: Annotated[
+        str, typer.Argument(metavar="ID", help="An id, a unique prefix of one, or @last.", show_default=False)
+    ],
+    state: Annotated[
+        str | None,
+        typer.Option("--state", metavar="STATE", help="Only pending, delivered, parked or abandoned."),
+    ] = None,
+) -> None:
+    """List the callback deliveries of a job, oldest first."""
+    session = of(ctx)
+    client = session.client()
+    job_id = resolve(client, job)
+    found: list[dict[str, Any]] = []
+    cursor: object = None
+    while True:
+        page = json.loads(client.get(job_path(job_id, "deliveries"), {"cursor": cursor}))
+        found += [entry for entry in page["deliveries"] if state in (None, entry["state"])]
+        cursor = page.get("next")
+        if not cursor:
+            break
+    if session.format == "name":
+        output.text("".join(f"{entry['id']}\n" for entry in found))
+    elif session.format in ("json", "yaml"):
+        output.tree({"deliveries": found}, session.format)
+    else:
+        now, wide = datetime.now(UTC), session.format == "wide"
+        rows = [row(entry, now, wide=wide) for entry in found]
+        output.table(WIDE if wide else COLUMNS, rows, format=session.format)
+
+
+def row(entry: dict[str, Any], now: datetime, *, wide: bool) -> list[str]:
+    """Returns one line of the table; LAST is the receiver's status or `error`."""
+    upcoming = parse_time(entry.get("nextAttemptAt")) if entry["state"] == "pending" else None
+    last = entry.get("lastStatus") or ("error" if entry.get("lastError") else "-")
+    cells = [
+        str(entry["id"]), str(entry["eventType"]).removeprefix("orchestrator.job."), str(entry["state"]),
+        str(entry["attempts"]), str(last),
+        "-" if upcoming is None else f"in {short_duration((upcoming - now).total_seconds())}", age(entry.get("createdAt"), now),
+    ]  # fmt: skip
+    return [*cells, str(entry.get("url") or "-"), str(entry.get("lastError") or "-")] if wide else cells

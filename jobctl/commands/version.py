@@ -1,0 +1,64 @@
+"""`jobctl version`: what runs here, and what answers."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from jobctl import output
+from jobctl.errors import JobctlError
+from jobctl.session import of
+
+EXAMPLES = """
+  jobctl version
+  jobctl version --client
+"""
+
+
+def version(
+    ctx: typer.Context,
+    client_only: Annotated[bool, typer.Option("--client", help="Only jobctl's own; asks no daemon.")] = False,
+) -> None:
+    """Show the versions of jobctl, jobd and the engine."""
+    session = of(ctx)
+    tree: dict[str, Any] = {"jobctl": own_version()}
+    failure: JobctlError | None = None
+    if not client_only:
+        try:
+            tree["jobd"] = json.loads(session.client().get("/v1/version"))
+        except JobctlError as error:
+            failure = error
+    if session.format in ("json", "yaml"):
+        output.tree(tree, session.format)
+    else:
+        daemon = tree.get("jobd") or {}
+        output.fields(
+            (name, str(value))
+            for name, value in (
+                ("jobctl", tree["jobctl"]),
+                ("jobd", daemon.get("version")),
+                ("engine", engine_text(daemon.get("engine") or {})),
+                ("instance", daemon.get("instance")),
+            )
+            if value
+        )
+    if failure is not None:
+        raise failure
+
+
+def own_version() -> str:
+    """Returns the version of the installed package; `0` for a tree that was never installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("jobd")
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+def engine_text(engine: dict[str, Any]) -> str:
+    """Returns the engine's name and versions in a line."""
+    parts = [str(engine[key]) for key in ("name", "version") if engine.get(key)]
+    if engine.get("apiVersion"):
+        parts.append(f"(API {engine['apiVersion']})")
+    return " ".join(parts) or ", ".join(f"{key}={value}" for key, value in engine.items())

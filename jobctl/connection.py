@@ -1,0 +1,88 @@
+"""Connections to the daemon: over its Unix socket or TCP, and what to say where nobody takes one.
+
+Owns connecting. What is sent is up to `client.py`.
+"""
+
+import http.client
+import os
+import socket
+from pathlib import Path
+
+from jobctl.config import LOOPBACK_HOSTS, SYSTEM_SOCKET, Target, config_home, sockets
+from jobctl.errors import NotAllowed, Unreachable
+
+CONNECT_TIMEOUT_S = 5.0
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(self._path)
+        except BaseException:
+            self.sock.close()
+            raise
+
+
+def connected(target: Target) -> http.client.HTTPConnection:
+    """Returns a connection to the daemon at `target`, made.
+
+    Raises:
+        Unreachable: nobody takes it; the message says how to start the daemon.
+        NotAllowed: the socket is not for this user.
+    """
+    if target.scheme == "unix":
+        connection: http.client.HTTPConnection = _UnixConnection(target.path, CONNECT_TIMEOUT_S)
+    elif target.scheme == "https":
+        connection = http.client.HTTPSConnection(target.host, target.port, timeout=CONNECT_TIMEOUT_S)
+    else:
+        connection = http.client.HTTPConnection(target.host, target.port, timeout=CONNECT_TIMEOUT_S)
+    try:
+        connection.connect()
+    except PermissionError:
+        raise NotAllowed(
+            f"this user may not use the socket {target.path}",
+            hint="join the group of the socket: sudo usermod -aG jobd $USER, then log in again",
+        ) from None
+    except OSError as error:
+        raise _unreachable(target, error) from None
+    return connection
+
+
+def _unreachable(target: Target, error: OSError) -> Unreachable:
+    code = "connection-refused" if isinstance(error, ConnectionRefusedError) else "daemon-unreachable"
+    if target.scheme != "unix":
+        start = f"jobd --port {target.port}" if target.host in LOOPBACK_HOSTS else "jobd on that machine"
+        return Unreachable(f"no jobd answers at {target} ({why(error)}); start it with: {start}", code=code)
+    return Unreachable(
+        f"jobd is not running at {target.path}; start it with: {start_command(target.path)}", code=code
+    )
+
+
+def start_command(socket_path: str) -> str:
+    """Returns the command that starts the daemon behind a socket on this machine: its systemd unit where there is one."""
+    if socket_path == SYSTEM_SOCKET and Path("/etc/systemd/system/jobd.service").exists():
+        return "sudo systemctl start jobd"
+    for folder in (
+        config_home(os.environ) / "systemd/user",
+        Path("/etc/systemd/user"),
+        Path("/usr/lib/systemd/user"),
+    ):
+        if (folder / "jobd.service").exists():
+            return "systemctl --user start jobd"
+    default = next(iter(sockets({k: v for k, v in os.environ.items() if k != "JOBD_SOCKET"})))
+    return "jobd" if socket_path == default else f"jobd --socket {socket_path}"
+
+
+def why(error: Exception) -> str:
+    """Returns what went wrong with a connection in a few words."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__

@@ -1,0 +1,88 @@
+"""What the commands say of themselves, read from their parsers: for completion scripts and man pages.
+
+Owns the reading. It imports every command, which no command that does work may do.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from jobctl.lazy import COMMANDS, load
+from jobctl.shells import FORMATS, STATUSES, CommandWords, OptionWords
+
+JOB_ARGUMENTS = frozenset({"show", "explain", "logs", "wait", "cancel", "rm", "deliveries"})
+FILE_OPTIONS = frozenset({"--file", "--env-file", "--callback-key-file"})
+
+
+@dataclass(frozen=True, slots=True)
+class OptionText:
+    """One option as a page shows it."""
+
+    names: tuple[str, ...]
+    metavar: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandText:
+    """One command as a page shows it."""
+
+    name: str
+    summary: str
+    usage: str
+    help: str
+    options: tuple[OptionText, ...]
+    examples: str
+
+
+def words() -> list[CommandWords]:
+    """Returns all commands as completion scripts need them."""
+    found = []
+    for name, row in COMMANDS.items():
+        options = tuple(_option_words(parameter) for parameter in _options(load(name)))
+        argument = (
+            "jobs"
+            if name in JOB_ARGUMENTS or name == "cp"
+            else {"completion": "shells", "validate": "files"}.get(name, "")
+        )
+        found.append(CommandWords(name, row.summary, options, argument))
+    return found
+
+
+def texts() -> list[CommandText]:
+    """Returns all commands as man pages need them."""
+    found = []
+    for name, row in COMMANDS.items():
+        command = load(name)
+        context = command.make_context(f"jobctl {name}", [], resilient_parsing=True)
+        usage = " ".join(command.collect_usage_pieces(context))
+        options = tuple(
+            OptionText((*p.opts, *p.secondary_opts), _metavar(p), str(p.help or ""))
+            for p in _options(command)
+        )
+        examples = (command.epilog or "").replace("\b\n", "")
+        found.append(CommandText(name, row.summary, usage, command.help or "", options, examples))
+    return found
+
+
+def _options(command: Any) -> list[Any]:
+    return [p for p in command.params if p.param_type_name == "option" and not p.hidden]
+
+
+def _metavar(parameter: Any) -> str:
+    if parameter.is_flag:
+        return ""
+    choices = getattr(parameter.type, "choices", None)
+    return str(parameter.metavar or ("|".join(map(str, choices)) if choices else "VALUE"))
+
+
+def _option_words(parameter: Any) -> OptionWords:
+    names = (*parameter.opts, *parameter.secondary_opts)
+    choices = tuple(map(str, getattr(parameter.type, "choices", None) or ()))
+    if "--output" in names:
+        choices = tuple(FORMATS.split())
+    elif "--status" in names:
+        choices = tuple(STATUSES.split())
+    takes_value = not parameter.is_flag
+    return OptionWords(
+        names, str(parameter.help or "").rstrip("."), takes_value, choices, bool(FILE_OPTIONS & set(names))
+    )
