@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from jobd.jobs.orchestrator import Created, ImageFacts, Observation
+from jobd.jobs.orchestrator import Created, ImageFacts, Observation, Role
 from jobd.wire.report import Report
 
 # --- facts
@@ -177,7 +177,7 @@ class DrainLogs:
 class Signal:
     """Send a stopping signal to a container."""
 
-    role: str
+    role: Role
     kill: bool
 
 

@@ -46,11 +46,11 @@ def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
             return _prepared(record, spec, created, now)
         case f.SetupFailed(reason, message):
             return worker_never_ran(record, spec, now, reason, message)
-        case f.SidecarStarting():
+        case f.SidecarStarting() if record.phase == "inputs" and not stopping(record):
             return Step(
                 change(record, sidecar_intended_at=now, sidecar_runs=record.sidecar_runs + 1, report_n=0)
             )
-        case f.WorkerStarting():
+        case f.WorkerStarting() if record.phase == "running" and not record.worker_over:
             return Step(change(record, start_intended_at=now))
         case f.WorkerStartFailed(exit_code, message) if not record.worker_over:
             return worker_never_ran(record, spec, now, "start-failed", message, exit_code)

@@ -4,7 +4,7 @@ Owns no behaviour. `jobd/docker` implements them on the Docker Engine, `jobd/tes
 same suite in `tests/contract`. All calls are safe to repeat unless they say otherwise.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -219,7 +219,7 @@ class Streams(Protocol):
 
     def logs(
         self, ref: JobRef, role: Role, cursors: Mapping[StreamName, LogCursor], follow: bool
-    ) -> AsyncIterator[list[RawLine]]:
+    ) -> AsyncGenerator[list[RawLine], None]:
         """Yields lines after the cursors, in the batches in which they arrive (bounded in count and bytes).
 
         Without `follow`, ends when the stored log has been read to its end, an unterminated last line included.
@@ -227,7 +227,7 @@ class Streams(Protocol):
         A container that is gone yields nothing. Raises EngineUnavailable when the connection breaks."""
         ...
 
-    def hints(self) -> AsyncIterator[Hint]:
+    def hints(self) -> AsyncGenerator[Hint, None]:
         """Yields hints for ever, reconnecting by itself with a growing pause; `Hint(None)` after each connect."""
         ...
 
@@ -235,7 +235,7 @@ class Streams(Protocol):
 class Files(Protocol):
     """Files out of a job's workspace, while its worker container exists."""
 
-    def open_tar(self, ref: JobRef, path: str) -> AsyncIterator[bytes]:
+    def open_tar(self, ref: JobRef, path: str) -> AsyncGenerator[bytes, None]:
         """Streams the file or folder at the absolute container path as tar. Raises NoSuchFile before the first byte."""
         ...
 

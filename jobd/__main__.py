@@ -1,0 +1,57 @@
+"""The program `jobd`: flags, settings, then the daemon. Exit codes: 0 asked to end, 1 failed, 2 wrong settings."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from jobd.config import VARIABLES, Config, from_sources
+from jobd.errors import ConfigError
+
+DESCRIPTION = "Runs container jobs: files in, files out, live logs, the job's own exit code, signed events."
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs jobd until SIGTERM or SIGINT."""
+    flags = vars(parser().parse_args(arguments))
+    file = flags.pop("config")
+    given = {name: str(value).lower() if value is True else value for name, value in flags.items() if value}
+    try:
+        config = from_sources(given, os.environ, Path(file) if file else None)
+        code = _run(config)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"jobd: {problem}", file=sys.stderr)
+        code = 2
+    sys.exit(code)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line, made of the table of settings."""
+    made = argparse.ArgumentParser(
+        prog="jobd", description=DESCRIPTION, epilog="Every setting has a variable as well: see man 8 jobd."
+    )
+    made.add_argument("--version", action="version", version=f"jobd {version('jobd')}")
+    made.add_argument("--config", metavar="FILE", help="TOML file; keys are the variables' names in lower case")
+    for variable in VARIABLES:
+        if variable.flag is None:
+            continue
+        text = f"{variable.help} ({variable.name}" + (f", default {variable.default})" if variable.default else ")")
+        if variable.default in ("true", "false"):
+            made.add_argument(variable.flag, dest=variable.name, action="store_true", help=text)
+        else:
+            made.add_argument(variable.flag, dest=variable.name, metavar="VALUE", help=text)
+    return made
+
+
+def _run(config: Config) -> int:
+    from jobd.serve import serve
+
+    return asyncio.run(serve(config))
+
+
+if __name__ == "__main__":
+    main()

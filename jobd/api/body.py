@@ -1,0 +1,134 @@
+"""Reading request bodies and parameters: bounded in size and time, refused with the field that is wrong."""
+
+import asyncio
+import re
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from jobd.errors import InvalidRequest, TooLarge, WrongMediaType
+from jobd.wire.validate import MAX_BODY_BYTES, problem_of
+
+READ_LIMIT_S = 30.0
+_NUMBER = re.compile(r"\d{1,18}\Z")
+
+T = TypeVar("T")
+
+
+async def read_json_bytes(request: web.Request) -> bytes:
+    """Returns the body of a request that says it is JSON.
+
+    Raises:
+        WrongMediaType: it says something else, or nothing. TooLarge. InvalidRequest: it came too slowly.
+    """
+    if request.content_type != "application/json" or "Content-Type" not in request.headers:
+        raise WrongMediaType("the body must be JSON; send Content-Type: application/json")
+    return await read_bytes(request)
+
+
+async def read_bytes(request: web.Request, limit: int = MAX_BODY_BYTES) -> bytes:
+    """Returns the body, `limit` bytes at most, within a time limit. Raises TooLarge, InvalidRequest."""
+    if request.content_length is not None and request.content_length > limit:
+        raise TooLarge(f"the body is over the limit of {limit} bytes")
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(READ_LIMIT_S):
+            async for part in request.content.iter_chunked(65536):
+                size += len(part)
+                if size > limit:
+                    raise TooLarge(f"the body is over the limit of {limit} bytes")
+                parts.append(part)
+    except TimeoutError:
+        raise InvalidRequest("the body did not arrive within 30 seconds", code="body-too-slow") from None
+    return b"".join(parts)
+
+
+def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """Returns the decoded body. Raises InvalidRequest with the field."""
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if isinstance(error, msgspec.DecodeError):
+            problem = problem_of(error)
+            raise InvalidRequest(
+                f"{problem.field}: {problem.message}" if problem.field else problem.message,
+                field=problem.field or None,
+            ) from None
+        raise InvalidRequest("the body is not valid JSON") from None
+
+
+class Parameters:
+    """The query of one request. Each value is checked; what is unknown or given twice is refused at `done`."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._query = request.query
+        self._read: set[str] = set()
+
+    def text(self, name: str, default: str | None = None) -> str | None:
+        """Returns the parameter, or the default."""
+        self._read.add(name)
+        values = self._query.getall(name, [])
+        if len(values) > 1:
+            raise InvalidRequest(f"{name} is given twice", field=name)
+        if values and "\0" in values[0]:
+            raise InvalidRequest(f"{name} must not hold a NUL character", field=name)
+        return values[0] if values else default
+
+    def texts(self, name: str) -> list[str]:
+        """Returns all values of a parameter that may be repeated."""
+        self._read.add(name)
+        values = self._query.getall(name, [])
+        if len(values) > 64:
+            raise InvalidRequest(f"{name} is given more than 64 times", field=name)
+        return values
+
+    def number(self, name: str, default: int, low: int, high: int) -> int:
+        """Returns a whole number between the bounds."""
+        text = self.text(name)
+        if text is None:
+            return default
+        if not _NUMBER.match(text) or not low <= int(text) <= high:
+            raise InvalidRequest(f"{name} must be a whole number from {low} to {high}", field=name)
+        return int(text)
+
+    def optional_number(self, name: str, low: int, high: int) -> int | None:
+        """Returns a whole number between the bounds, None where it is absent."""
+        return None if self.text(name) is None else self.number(name, low, low, high)
+
+    def flag(self, name: str) -> bool:
+        """Returns a yes or no: 1, true (or the bare name), 0, false."""
+        text = self.text(name, "0")
+        if text in ("1", "true", ""):
+            return True
+        if text in ("0", "false"):
+            return False
+        raise InvalidRequest(f"{name} must be 1, true, 0 or false", field=name)
+
+    def one_of(self, name: str, allowed: frozenset[str]) -> str | None:
+        """Returns one of the allowed words, None where it is absent."""
+        text = self.text(name)
+        if text is not None and text not in allowed:
+            raise InvalidRequest(f"{name} must be one of {', '.join(sorted(allowed))}", field=name)
+        return text
+
+    def moment(self, name: str) -> datetime | None:
+        """Returns an RFC 3339 time, None where it is absent."""
+        text = self.text(name)
+        if text is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None or not 1970 <= moment.year < 9999:
+            raise InvalidRequest(f"{name} must be an RFC 3339 time such as 2030-01-31T12:00:00Z", field=name)
+        return moment
+
+    def done(self) -> None:
+        """Refuses parameters that nobody has asked for."""
+        for name in self._query:
+            if name not in self._read:
+                raise InvalidRequest(f"unknown parameter {name[:64]!r}", field=name[:64])

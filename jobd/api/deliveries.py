@@ -1,0 +1,58 @@
+"""The calls on deliveries: list a job's, send one again."""
+
+from aiohttp import web
+
+from jobd.api.body import Parameters
+from jobd.api.context import context_of
+from jobd.api.respond import json_response
+from jobd.errors import NotFound
+from jobd.store.rows import Delivery
+from jobd.wire.event import rfc3339
+from jobd.wire.view import DeliveryList, DeliveryView
+
+MAX_PAGE = 1000
+
+
+async def list_deliveries(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/jobs/{id}/deliveries`."""
+    context = context_of(request)
+    parameters = Parameters(request)
+    after = parameters.number("after", 0, 0, 10**18 - 1)
+    limit = parameters.number("limit", 100, 1, MAX_PAGE)
+    parameters.done()
+    record = await context.jobs.find(request.match_info["id"])
+    found = await context.store.deliveries(record.uid, after, limit)
+    following = str(found[-1].id) if len(found) == limit else None
+    return json_response(DeliveryList(deliveries=[view(d) for d in found], next=following))
+
+
+async def replay(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/deliveries/{id}/replay`: the delivery is pending again when this answers."""
+    Parameters(request).done()
+    text = request.match_info["id"]
+    found = None
+    if text.isascii() and text.isdecimal() and len(text) <= 18:
+        found = await context_of(request).dispatcher.replay(int(text))
+    if found is None:
+        raise NotFound(f"no delivery {text[:64]!r}")
+    return json_response(view(found), 202)
+
+
+def view(delivery: Delivery) -> DeliveryView:
+    """Returns a delivery as clients see it: the URL without its query, which may hold a secret."""
+    waiting = delivery.next_attempt_at
+    return DeliveryView(
+        id=delivery.id,
+        event_id=delivery.event_id,
+        event_type=delivery.event_type,
+        state=delivery.state,
+        attempts=delivery.attempts,
+        job_id=delivery.job_id,
+        job_uid=delivery.job_uid,
+        url=delivery.url.partition("?")[0],
+        created_at=rfc3339(delivery.created_at),
+        next_attempt_at=rfc3339(waiting) if waiting else None,
+        delivered_at=rfc3339(delivery.delivered_at) if delivery.delivered_at else None,
+        last_status=delivery.last_status,
+        last_error=delivery.last_error,
+    )

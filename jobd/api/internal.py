@@ -1,0 +1,26 @@
+"""`POST /internal/events`: reports of a sidecar whose output jobd cannot read.
+
+The destination of what comes of them is the job's record; the caller only says which job, and proves it with the job's token.
+"""
+
+import msgspec
+from aiohttp import web
+
+from jobd.api.body import decode, read_json_bytes
+from jobd.api.context import context_of
+from jobd.api.middleware import bearer
+from jobd.api.respond import json_response
+from jobd.errors import Unauthorized
+from jobd.wire.report import InternalReports
+
+_decoder = msgspec.json.Decoder(InternalReports)
+
+
+async def take_reports(request: web.Request) -> web.StreamResponse:
+    """Answers 202 once the reports are stored."""
+    token = bearer(request)
+    if not token:
+        raise Unauthorized("the job's token is missing; send it as Authorization: Bearer <token>")
+    said = decode(await read_json_bytes(request), _decoder)
+    await context_of(request).jobs.take_reports(said.job_id, token, said.reports)
+    return json_response({"status": "accepted"}, 202)

@@ -1,0 +1,124 @@
+"""The calls on jobs: submit, list, show, delete, cancel."""
+
+from aiohttp import web
+
+import msgspec
+
+from jobd.api.body import Parameters, decode, read_bytes, read_json_bytes
+from jobd.api.context import caller, context_of
+from jobd.api.respond import json_response
+from jobd.api.upload import receive_multipart
+from jobd.errors import InvalidRequest
+from jobd.jobs.service import ListQuery, Submission
+from jobd.wire.validate import decode_spec
+from jobd.wire.view import TERMINAL, Accepted
+
+STATUSES = frozenset({"accepted", "running", *TERMINAL})
+DEFAULT_GRACE_S = 10.0
+MAX_GRACE_S = 3600
+MAX_PAGE = 1000
+
+
+class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """The optional body of a cancel: who wishes it, and the seconds between SIGTERM and SIGKILL."""
+
+    by: str | None = None
+    grace_seconds: int | None = None
+
+
+_cancel_decoder = msgspec.json.Decoder(CancelBody)
+
+
+async def submit(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/jobs`: JSON, or multipart with the parts `spec` and `files`."""
+    context = context_of(request)
+    parameters = Parameters(request)
+    dry_run = parameters.flag("dryRun")
+    parameters.done()
+    files = None
+    if request.content_type == "multipart/form-data":
+        body, files = await receive_multipart(request, context.upload_dir, context.max_upload_bytes)
+    else:
+        body = await read_json_bytes(request)
+    try:
+        spec = decode_spec(body)
+        if dry_run:
+            context.jobs.check(spec)
+            return json_response({"valid": True})
+        submission = Submission(
+            spec=spec, owner=caller(request), files=files, idempotent="Idempotency-Key" in request.headers
+        )
+        record, is_new = await context.jobs.submit(submission)
+    finally:
+        if files is not None:
+            files.unlink(missing_ok=True)
+    if not is_new:
+        return json_response(await context.jobs.get(record.id))
+    accepted = Accepted(id=record.id, status=record.status, uid=record.uid)
+    return json_response(accepted, 202, {"Location": f"/v1/jobs/{record.id}"})
+
+
+async def list_jobs(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/jobs`."""
+    parameters = Parameters(request)
+    statuses = parameters.text("status")
+    owner = parameters.text("owner")
+    query = ListQuery(
+        statuses=_statuses(statuses) if statuses else None,
+        labels=dict(map(_label, parameters.texts("label"))),
+        owner=(caller(request) or "") if owner == "me" else owner,
+        since=parameters.moment("since"),
+        prefix=parameters.text("prefix", "") or "",
+        cursor=parameters.text("cursor"),
+        limit=parameters.number("limit", 100, 1, MAX_PAGE),
+    )
+    parameters.done()
+    return json_response(await context_of(request).jobs.page(query))
+
+
+async def show(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/jobs/{id}`."""
+    Parameters(request).done()
+    return json_response(await context_of(request).jobs.get(request.match_info["id"]))
+
+
+async def delete(request: web.Request) -> web.StreamResponse:
+    """`DELETE /v1/jobs/{id}`: the wish is stored when this answers."""
+    Parameters(request).done()
+    await context_of(request).jobs.delete(request.match_info["id"], _by(request))
+    return web.Response(status=204)
+
+
+async def cancel(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/jobs/{id}/cancel`: the body is optional."""
+    Parameters(request).done()
+    wish = CancelBody()
+    if request.can_read_body:
+        content = await (read_json_bytes(request) if request.content_length else read_bytes(request))
+        wish = decode(content, _cancel_decoder) if content else wish
+    if wish.grace_seconds is not None and not 0 <= wish.grace_seconds <= MAX_GRACE_S:
+        raise InvalidRequest(f"graceSeconds: must be from 0 to {MAX_GRACE_S}", field="graceSeconds")
+    if wish.by is not None and not 0 < len(wish.by) <= 256:
+        raise InvalidRequest("by: must have 1 to 256 characters", field="by")
+    grace_s = DEFAULT_GRACE_S if wish.grace_seconds is None else float(wish.grace_seconds)
+    job_id = request.match_info["id"]
+    await context_of(request).jobs.cancel(job_id, wish.by or _by(request), grace_s)
+    return json_response(Accepted(id=job_id, status="cancelling"), 202)
+
+
+def _by(request: web.Request) -> str:
+    return caller(request) or "the API"
+
+
+def _statuses(text: str) -> frozenset[str]:
+    names = frozenset(text.split(","))
+    for name in names - STATUSES:
+        raise InvalidRequest(f"unknown status {name[:64]!r}; use {', '.join(sorted(STATUSES))}", field="status")
+    return names
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise InvalidRequest("label must be key=value", field="label")
+    return key, value

@@ -1,0 +1,102 @@
+"""What every request passes through, outermost first: measuring, errors to answers, the door.
+
+Owns the door's rules: a request over TCP carries the API key and a Host of ours; none may come from a web page (Origin).
+A request over the Unix socket was let in by the file's permissions.
+"""
+
+import hmac
+import logging
+import time
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from jobd.api.context import is_unix
+from jobd.api.respond import error_response
+from jobd.errors import Forbidden, Unauthorized
+from jobd.metrics.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+OPEN_PATHS = frozenset({"/livez", "/readyz"})
+OWN_TOKEN_PATHS = frozenset({"/internal/events"})
+"""These carry a token of the job's instead of the API key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Who may come in over TCP. `api_key` None: anybody on loopback (an explicit choice of the operator)."""
+
+    api_key: str | None
+    hosts: frozenset[str]
+
+
+def measuring(metrics: Metrics) -> Middleware:
+    """Returns the middleware that counts and times requests by path template, so that labels stay few."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = time.perf_counter()
+        status = 500
+        try:
+            response = await handler(request)
+            status = response.status
+            return response
+        finally:
+            resource = request.match_info.route.resource
+            template = resource.canonical if resource is not None else "unknown"
+            metrics.http_request(request.method, template, status, time.perf_counter() - started)
+
+    return middleware
+
+
+@web.middleware
+async def answering_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns what a handler raises into the documented answer; logs what is a fault of ours."""
+    try:
+        return await handler(request)
+    except (ConnectionError, web.HTTPSuccessful):
+        raise
+    except Exception as error:
+        response = error_response(error)
+        if response.status == 500:
+            log.exception("request failed", extra={"action": "http", "method": request.method, "path": request.path})
+        return response
+
+
+def guarding(door: Door) -> Middleware:
+    """Returns the middleware that keeps out who may not come in."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if "Origin" in request.headers:
+            raise Forbidden("requests from web pages are refused", code="origin-refused")
+        if not is_unix(request):
+            _check_host(request, door)
+            if request.path not in OPEN_PATHS and request.path not in OWN_TOKEN_PATHS:
+                _check_key(request, door)
+        return await handler(request)
+
+    return middleware
+
+
+def bearer(request: web.Request) -> str:
+    """Returns the token of the Authorization header, empty where there is none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _check_host(request: web.Request, door: Door) -> None:
+    host = request.headers.get("Host", "")
+    name = host[: host.rindex("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
+    if name.lower() not in door.hosts:
+        raise Forbidden("the Host header is none of this daemon's names", code="host-refused")
+
+
+def _check_key(request: web.Request, door: Door) -> None:
+    if door.api_key is None:
+        return
+    given = bearer(request) or request.headers.get("X-API-Key", "")
+    if not hmac.compare_digest(given.encode(), door.api_key.encode()):
+        raise Unauthorized("the API key is missing or wrong; send it as Authorization: Bearer <key>")

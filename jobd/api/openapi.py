@@ -1,0 +1,101 @@
+"""The OpenAPI 3.1 document, made from the route table and the wire types. Pure.
+
+Source: OpenAPI Specification 3.1.0.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from jobd.wire.validate import ID_PATTERN, MAX_ID
+from jobd.wire.view import Error
+
+if TYPE_CHECKING:
+    from jobd.api.routes import Route
+
+_COMMON_REFUSALS = (400, 401, 403)
+_REFERENCE = "#/components/schemas/{name}"
+
+
+def document(routes: "Iterable[Route]", version: str) -> dict[str, Any]:
+    """Returns the document as builtins, ready to be encoded as JSON."""
+    routes = list(routes)
+    types = [t for route in routes for t in (route.body, *route.answers.values()) if t is not None]
+    unique = list({id(t): t for t in (*types, Error)}.values())
+    schemas, components = msgspec.json.schema_components(unique, ref_template=_REFERENCE)
+    schema_of = dict(zip(map(id, unique), schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "jobd",
+            "version": version,
+            "description": "Runs container jobs: files in, files out, live logs, the job's own exit code and signed events.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"apiKey": []}],
+    }
+
+
+def _operation(route: "Route", schema_of: dict[int, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "operationId": route.handler.__name__,
+        "parameters": [*_path_parameters(route.path), *map(_parameter, route.parameters)],
+        "responses": {str(status): _success(route, status, kind, schema_of) for status, kind in route.answers.items()},
+    }
+    refusals = {*_COMMON_REFUSALS, *route.refuses, *((415, 413) if route.body else ())}
+    for status in sorted(refusals - set(route.answers)):
+        operation["responses"][str(status)] = {
+            "description": "refused",
+            "content": {"application/json": {"schema": schema_of[id(Error)]}},
+        }
+    if route.open:
+        operation["security"] = []
+    if route.body is not None:
+        content: dict[str, Any] = {"application/json": {"schema": schema_of[id(route.body)]}}
+        if route.multipart:
+            content["multipart/form-data"] = {"schema": _multipart(schema_of[id(route.body)])}
+        operation["requestBody"] = {"required": route.body_required, "content": content}
+    return operation
+
+
+def _success(route: "Route", status: int, kind: object, schema_of: dict[int, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": "done"}
+    if status == 204:
+        return answer
+    media = route.media or "application/json"
+    answer["content"] = {media: {"schema": schema_of[id(kind)] if kind is not None else {}}}
+    return answer
+
+
+def _multipart(spec: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["spec"],
+        "properties": {"spec": spec, "files": {"type": "string", "contentMediaType": "application/x-tar"}},
+    }
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    names = re.findall(r"\{(\w+)\}", path)
+    job_id = {"type": "string", "pattern": ID_PATTERN, "maxLength": MAX_ID}
+    schema = {"type": "integer", "minimum": 1} if path.startswith("/v1/deliveries") else job_id
+    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
+
+
+def _parameter(parameter: Any) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.where,
+        "description": parameter.help,
+        "schema": parameter.schema,
+    }

@@ -1,0 +1,85 @@
+"""From what the API answers to HTTP: JSON bodies, and the one table of errors and statuses.
+
+Owns the mapping of every error to its status, here and nowhere else.
+"""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from jobd import errors
+from jobd.jobs.orchestrator import EngineError, EngineUnavailable, NoSuchFile
+from jobd.store.errors import NoSuchJob, StoreClosed, StoreError, StoreFull
+from jobd.wire.validate import InvalidSpec
+from jobd.wire.view import Error
+
+_encoder = msgspec.json.Encoder()
+
+STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (InvalidSpec, 400),
+    (errors.InvalidRequest, 400),
+    (errors.Unauthorized, 401),
+    (errors.Forbidden, 403),
+    (errors.NotFound, 404),
+    (NoSuchJob, 404),
+    (NoSuchFile, 404),
+    (errors.Conflict, 409),
+    (errors.TooLarge, 413),
+    (errors.WrongMediaType, 415),
+    (errors.QueueFull, 429),
+    (errors.Unavailable, 503),
+    (EngineUnavailable, 503),
+    (EngineError, 502),
+    (errors.DiskFull, 507),
+    (StoreFull, 507),
+    (StoreClosed, 503),
+    (StoreError, 500),
+)
+"""First match counts. What is not here is a fault of ours: 500."""
+
+_HTTP_CODES = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+
+
+def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Returns `body`, a msgspec struct or builtins, as JSON."""
+    return web.Response(
+        body=_encoder.encode(body) + b"\n", status=status, content_type="application/json", headers=headers
+    )
+
+
+def error_response(error: Exception) -> web.Response:
+    """Returns the answer to a request that ended with `error`. A fault of ours is not explained to the caller."""
+    if isinstance(error, web.HTTPException):
+        return _http_error(error)
+    status = next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
+    headers = {"WWW-Authenticate": 'Bearer realm="jobd"'} if status == 401 else {}
+    if status in (429, 503):
+        headers["Retry-After"] = "1"
+    return json_response(_body(error, status), status, headers)
+
+
+def _body(error: Exception, status: int) -> Error:
+    if isinstance(error, InvalidSpec):
+        first = error.problems[0]
+        more = len(error.problems) - 1
+        text = f"{first.field}: {first.message}" if first.field else first.message
+        text += f" (and {more} more)" if more else ""
+        return Error(error=text, code="invalid-spec", field=first.field or None)
+    if status == 500:
+        return Error(error="internal error; the daemon's log has the details", code="internal")
+    code = getattr(error, "code", "internal")
+    remedy = getattr(error, "remedy", "")
+    text = f"{error}; {remedy}" if remedy else str(error)
+    return Error(error=text, code=code, field=getattr(error, "field", None))
+
+
+def _http_error(error: web.HTTPException) -> web.Response:
+    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    code = _HTTP_CODES.get(error.status, "http-error")
+    text = {
+        404: "there is no such path; GET /openapi.json lists what there is",
+        405: f"this path does not take that method; it takes {error.headers.get('Allow', 'others')}",
+        413: "the body is over the limit of 1 MiB",
+    }.get(error.status, error.reason)
+    return json_response(Error(error=text, code=code), error.status, headers)

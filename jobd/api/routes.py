@@ -1,0 +1,171 @@
+"""The whole API in one table: what is served, by which handler, and what the OpenAPI document says of it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from jobd.api import deliveries, internal, jobs, probes, streams
+from jobd.wire import view
+from jobd.wire.job import JobSpec
+from jobd.wire.report import InternalReports
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A query or header parameter. `schema` is JSON Schema."""
+
+    name: str
+    schema: Mapping[str, object]
+    help: str
+    where: str = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call. `body`: the type of its JSON body. `answers`: status -> type, None for no JSON body.
+
+    `refuses`: the documented error statuses beside those that every call may give (400, 401, 403, 500).
+    `media`: the content type of a success that is not JSON.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    answers: Mapping[int, object]
+    refuses: tuple[int, ...] = ()
+    body: object = None
+    body_required: bool = True
+    multipart: bool = False
+    parameters: tuple[Parameter, ...] = ()
+    media: str | None = None
+    open: bool = False
+
+
+_FLAG = {"type": "string", "enum": ["0", "1", "true", "false"]}
+_SEQ = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+_LIMIT = {"type": "integer", "minimum": 1, "maximum": 1000}
+_TEXT = {"type": "string"}
+
+_FOLLOW = Parameter("follow", _FLAG, "go on as new ones come")
+_AFTER = Parameter("after", _SEQ, "only what comes after this number: resumes without gap or repeat")
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "POST",
+        "/v1/jobs",
+        jobs.submit,
+        "Submit a job",
+        {202: view.Accepted, 200: view.JobView},
+        (409, 413, 415, 429, 503, 507),
+        body=JobSpec,
+        multipart=True,
+        parameters=(
+            Parameter("dryRun", _FLAG, "only check the spec"),
+            Parameter("Idempotency-Key", _TEXT, "the same spec under the same id answers 200", "header"),
+        ),
+    ),
+    Route(
+        "GET",
+        "/v1/jobs",
+        jobs.list_jobs,
+        "List jobs, newest first",
+        {200: view.JobList},
+        parameters=(
+            Parameter("status", _TEXT, "comma list of statuses"),
+            Parameter("label", {"type": "array", "items": _TEXT}, "key=value; repeat for several"),
+            Parameter("owner", _TEXT, "jobs of this user; `me` for the caller's own"),
+            Parameter("since", {"type": "string", "format": "date-time"}, "submitted at or after"),
+            Parameter("prefix", _TEXT, "ids that start so"),
+            Parameter("limit", _LIMIT, "jobs a page"),
+            Parameter("cursor", _TEXT, "`next` of the page before"),
+        ),
+    ),
+    Route("GET", "/v1/jobs/{id}", jobs.show, "Show a job", {200: view.JobView}, (404,)),
+    Route(
+        "DELETE", "/v1/jobs/{id}", jobs.delete, "Delete a job with its containers and workspace", {204: None}, (404, 507)
+    ),
+    Route(
+        "POST",
+        "/v1/jobs/{id}/cancel",
+        jobs.cancel,
+        "End a job, keep its record",
+        {202: view.Accepted},
+        (404, 409, 413, 415, 507),
+        body=jobs.CancelBody,
+        body_required=False,
+    ),
+    Route(
+        "GET",
+        "/v1/jobs/{id}/logs",
+        streams.logs,
+        "A job's log; the last frame is {end}",
+        {200: view.LogLine},
+        (404,),
+        parameters=(
+            _FOLLOW,
+            _AFTER,
+            Parameter("tail", _SEQ, "only so many of the last lines"),
+            Parameter("stream", {"type": "string", "enum": ["stdout", "stderr"]}, "one stream alone"),
+        ),
+        media="application/x-ndjson",
+    ),
+    Route(
+        "GET",
+        "/v1/jobs/{id}/files",
+        streams.files,
+        "A file or folder of the workspace, as tar",
+        {200: None},
+        (404, 502, 503),
+        parameters=(Parameter("path", _TEXT, "relative to the workspace"),),
+        media="application/x-tar",
+    ),
+    Route(
+        "GET",
+        "/v1/jobs/{id}/deliveries",
+        deliveries.list_deliveries,
+        "What became of a job's callbacks",
+        {200: view.DeliveryList},
+        (404,),
+        parameters=(_AFTER, Parameter("limit", _LIMIT, "deliveries a page")),
+    ),
+    Route(
+        "POST",
+        "/v1/deliveries/{id}/replay",
+        deliveries.replay,
+        "Send one delivery again",
+        {202: view.DeliveryView},
+        (404, 507),
+    ),
+    Route(
+        "GET",
+        "/v1/events",
+        streams.events,
+        "All events, live where followed; SSE with Accept: text/event-stream",
+        {200: None},
+        (404,),
+        parameters=(
+            _FOLLOW,
+            _AFTER,
+            Parameter("job", _TEXT, "of this job alone"),
+            Parameter("Last-Event-ID", _TEXT, "SSE: the last event that the client has", "header"),
+        ),
+        media="application/x-ndjson",
+    ),
+    Route("GET", "/v1/version", probes.version, "The daemon, its engine and its settings", {200: view.Version}),
+    Route(
+        "POST",
+        "/internal/events",
+        internal.take_reports,
+        "Reports of a sidecar that jobd cannot read from",
+        {202: None},
+        (413, 415, 507),
+        body=InternalReports,
+    ),
+    Route("GET", "/livez", probes.livez, "Is the process alive", {200: view.Health, 503: view.Health}, open=True),
+    Route("GET", "/readyz", probes.readyz, "Can jobs be run now", {200: view.Health, 503: view.Health}, open=True),
+    Route("GET", "/openapi.json", probes.openapi, "This document", {200: None}),
+)

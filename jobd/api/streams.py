@@ -1,0 +1,90 @@
+"""The calls that stream: a job's log, the event feed, files out of a workspace."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+from aiohttp import web
+
+from jobd.api.body import Parameters
+from jobd.api.context import context_of
+from jobd.errors import InvalidRequest
+from jobd.jobs.logview import LogQuery
+from jobd.store.rows import StoredEvent
+from jobd.wire.validate import MAX_PATH
+
+MAX_SEQ = 10**18 - 1
+STREAMS = frozenset({"stdout", "stderr"})
+
+_encoder = msgspec.json.Encoder()
+
+
+async def logs(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/jobs/{id}/logs`: NDJSON."""
+    context = context_of(request)
+    parameters = Parameters(request)
+    query = LogQuery(
+        follow=parameters.flag("follow"),
+        after=parameters.number("after", 0, 0, MAX_SEQ),
+        tail=parameters.optional_number("tail", 0, MAX_SEQ),
+        stream=parameters.one_of("stream", STREAMS),
+    )
+    parameters.done()
+    record = await context.jobs.find(request.match_info["id"])
+    return await stream(request, context.logs.frames(record, query), "application/x-ndjson")
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/events`: SSE where the client accepts it, else NDJSON."""
+    context = context_of(request)
+    parameters = Parameters(request)
+    follow = parameters.flag("follow")
+    after = parameters.number("after", 0, 0, MAX_SEQ)
+    job_id = parameters.text("job")
+    parameters.done()
+    uid = (await context.jobs.find(job_id)).uid if job_id else None
+    as_sse = "text/event-stream" in request.headers.get("Accept", "")
+    if as_sse and (last := request.headers.get("Last-Event-ID")):
+        if not last.isascii() or not last.isdecimal() or len(last) > 18:
+            raise InvalidRequest("Last-Event-ID is none of this feed's", field="Last-Event-ID")
+        after = int(last)
+    source = context.feed.follow(after, uid) if follow else context.feed.read(after, uid)
+    kind = "text/event-stream" if as_sse else "application/x-ndjson"
+    return await stream(request, _event_frames(source, as_sse), kind)
+
+
+async def files(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/jobs/{id}/files`: tar."""
+    parameters = Parameters(request)
+    path = parameters.text("path", ".") or "."
+    parameters.done()
+    if len(path) > MAX_PATH:
+        raise InvalidRequest(f"path must be at most {MAX_PATH} characters", field="path")
+    source = await context_of(request).jobs.open_files(request.match_info["id"], path)
+    return await stream(request, source, "application/x-tar")
+
+
+async def stream(request: web.Request, source: AsyncIterator[bytes], content_type: str) -> web.StreamResponse:
+    """Sends what `source` yields as it comes; a client that goes away ends it quietly."""
+    response = web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+    await response.prepare(request)
+    try:
+        async for part in source:
+            await response.write(part)
+        await response.write_eof()
+    except ConnectionError:
+        pass  # the client has left
+    finally:
+        close = getattr(source, "aclose", None)
+        if close is not None:
+            await close()
+    return response
+
+
+async def _event_frames(source: AsyncIterator[StoredEvent | None], as_sse: bool) -> AsyncIterator[bytes]:
+    async for event in source:
+        if event is None:
+            yield b":\n\n" if as_sse else b"\n"
+        elif as_sse:
+            yield b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), event.body)
+        else:
+            yield _encoder.encode({"seq": event.seq, "event": msgspec.Raw(event.body)}) + b"\n"

@@ -1,0 +1,94 @@
+"""Receiving local files with a submission: multipart, streamed to the disk, bounded, durable before the job is accepted."""
+
+import asyncio
+import errno
+import os
+import secrets
+from pathlib import Path
+from typing import BinaryIO
+
+from aiohttp import BodyPartReader, web
+
+from jobd.errors import DiskFull, InvalidRequest, TooLarge
+from jobd.wire.validate import MAX_BODY_BYTES
+
+STALL_LIMIT_S = 60.0
+CHUNK_BYTES = 1 << 18
+
+
+async def receive_multipart(request: web.Request, folder: Path, max_bytes: int) -> tuple[bytes, Path | None]:
+    """Returns the bytes of the part `spec`, and the file that the part `files` was written to, if there was one.
+
+    The caller owns the file. Raises InvalidRequest, TooLarge, DiskFull; then nothing is left behind.
+    """
+    spec: bytes | None = None
+    files: Path | None = None
+    try:
+        reader = await request.multipart()
+        while True:
+            async with asyncio.timeout(STALL_LIMIT_S):
+                part = await reader.next()
+            if part is None:
+                break
+            if not isinstance(part, BodyPartReader):
+                raise InvalidRequest("nested multipart bodies are not taken")
+            if part.name == "spec" and spec is None:
+                spec = await _read_spec(part)
+            elif part.name == "files" and files is None:
+                files = folder / f"incoming-{secrets.token_hex(8)}.tar"
+                await _write(part, files, max_bytes)
+            else:
+                raise InvalidRequest(
+                    f"unexpected part {str(part.name)[:64]!r}; a submission has one 'spec' and at most one 'files'",
+                    field=str(part.name)[:64],
+                )
+        if spec is None:
+            raise InvalidRequest("the part 'spec' is missing", field="spec")
+        return spec, files
+    except BaseException as error:
+        if files is not None:
+            files.unlink(missing_ok=True)
+        if isinstance(error, TimeoutError):
+            raise InvalidRequest("the body stalled for a minute", code="body-too-slow") from None
+        if isinstance(error, ValueError | AssertionError):
+            raise InvalidRequest("the multipart body is malformed") from None
+        raise
+
+
+async def _read_spec(part: BodyPartReader) -> bytes:
+    spec = bytearray()
+    while chunk := await _chunk(part):
+        spec += chunk
+        if len(spec) > MAX_BODY_BYTES:
+            raise TooLarge("the spec is over the limit of 1 MiB")
+    return bytes(spec)
+
+
+async def _write(part: BodyPartReader, path: Path, max_bytes: int) -> None:
+    size = 0
+    try:
+        with open(path, "xb", opener=_private) as file:
+            while chunk := await _chunk(part):
+                size += len(chunk)
+                if size > max_bytes:
+                    raise TooLarge(f"the files are over the limit of {max_bytes} bytes (MAX_UPLOAD_BYTES)")
+                await asyncio.to_thread(file.write, chunk)
+            await asyncio.to_thread(_sync, file)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull("the state folder's disk is full; nothing was accepted") from None
+        raise
+
+
+async def _chunk(part: BodyPartReader) -> bytes:
+    async with asyncio.timeout(STALL_LIMIT_S):
+        return await part.read_chunk(CHUNK_BYTES)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

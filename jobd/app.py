@@ -1,0 +1,193 @@
+"""The composition root: builds every part of jobd and joins them. The only module that names concrete classes.
+
+Owns nothing that runs; `serve.py` runs what is built here.
+"""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import msgspec
+from aiohttp import web
+
+from jobd.api.context import CONTEXT, Context
+from jobd.api.middleware import Door, answering_errors, guarding, measuring
+from jobd.api.openapi import document
+from jobd.api.routes import ROUTES
+from jobd.clock import SystemClock
+from jobd.config import Config
+from jobd.docker.orchestrator import DockerOrchestrator
+from jobd.docker.settings import MIN_LOG_BYTES, DockerSettings
+from jobd.events.dispatcher import Dispatcher
+from jobd.events.egress import EgressPolicy
+from jobd.events.feed import Feed
+from jobd.events.sender import Sender
+from jobd.events.settings import DispatcherSettings
+from jobd.health.health import HealthCheck
+from jobd.jobs.engine_watch import EngineWatch
+from jobd.jobs.ledger import Ledger
+from jobd.jobs.logview import LogView
+from jobd.jobs.order import SidecarSettings
+from jobd.jobs.queue import AdmissionQueue
+from jobd.jobs.retention import Retention, RetentionSettings
+from jobd.jobs.roster import Roster
+from jobd.jobs.service import JobService, Limits
+from jobd.jobs.supervisor import Surroundings
+from jobd.jobs.watch import Watchers
+from jobd.metrics.deliveries import DeliveryMetrics
+from jobd.metrics.jobs import JobObserver
+from jobd.metrics.metrics import CONTENT_TYPE, Metrics
+from jobd.state import StateFolder
+from jobd.store.store import Store
+from jobd.wire.validate import MAX_BODY_BYTES
+from jobd.wire.view import Version
+
+VERSION = version("jobd")
+OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "host.docker.internal"})
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The parts that are run, stopped and asked from outside."""
+
+    store: Store
+    engine: DockerOrchestrator
+    engine_watch: EngineWatch
+    roster: Roster
+    queue: AdmissionQueue
+    retention: Retention
+    dispatcher: Dispatcher
+    sender: Sender
+    health: HealthCheck
+    metrics: Metrics
+    job_metrics: JobObserver
+    api: web.Application
+    metrics_api: web.Application
+
+
+def build(
+    config: Config,
+    *,
+    folder: StateFolder,
+    store: Store,
+    instance: str,
+    api_key: str | None,
+    own_addresses: frozenset[tuple[str, int]],
+) -> App:
+    """Returns all parts, joined. `own_addresses` are jobd's listeners: no callback may go there.
+
+    Must be called inside the running event loop.
+    """
+    clock, metrics, queue, watchers = SystemClock(), Metrics(), AdmissionQueue(config.max_concurrent_jobs), Watchers()
+    job_metrics = JobObserver(metrics)
+    engine = DockerOrchestrator(
+        DockerSettings(
+            instance=instance,
+            sidecar_image=config.sidecar_image,
+            extra_hosts=config.extra_hosts,
+            # The engine rotates by raw bytes; what jobd keeps must fit into that with room to spare.
+            log_max_bytes=max(2 * config.log_max_bytes, MIN_LOG_BYTES),
+        ),
+        on_call=metrics.engine_call,
+    )
+    settings = DispatcherSettings(**msgspec.structs.asdict(config.dispatcher))
+    sender = Sender(settings, EgressPolicy.parse(config.egress_policy, own_addresses))
+    dispatcher = Dispatcher(store, sender, settings, clock, DeliveryMetrics(metrics.registry))
+    feed = Feed(store)
+    ledger = Ledger(store, feed, dispatcher, watchers, clock)
+    around = Surroundings(
+        engine=engine,
+        ledger=ledger,
+        queue=queue,
+        clock=clock,
+        sidecar=SidecarSettings(
+            direct=config.callback_proxy_url is None,
+            callback_timeout_s=config.callback_timeout_s,
+            upload_timeout_s=config.upload_timeout_s,
+            upload_retries=config.upload_retries,
+        ),
+        log_max_bytes=config.log_max_bytes,
+        spool_path=folder.spool_path,
+        on_change=job_metrics.changed,
+    )
+    roster = Roster(around, store)
+    engine_watch = EngineWatch(engine, roster, clock)
+    health = HealthCheck(store.last_seq, engine_watch)
+    retention = Retention(
+        store,
+        ledger,
+        roster,
+        engine,
+        clock,
+        RetentionSettings(config.job_retention_s, config.history_retention_s, config.maintenance_interval_s),
+        folder.spool_path,
+    )
+    service = JobService(
+        store=store,
+        ledger=ledger,
+        roster=roster,
+        queue=queue,
+        engine=engine,
+        engine_watch=engine_watch,
+        spool_path=folder.spool_path,
+        clock=clock,
+        limits=Limits(config.max_queued_jobs, config.job_retention_s),
+        on_accepted=job_metrics.accepted,
+    )
+
+    def about() -> Version:
+        facts = engine_watch.facts
+        return Version(
+            version=VERSION,
+            instance=instance,
+            engine=msgspec.to_builtins(facts) if facts and not engine_watch.trouble else {},
+            sidecar_image=config.sidecar_image,
+            state_dir=str(folder.path),
+            max_concurrent_jobs=config.max_concurrent_jobs,
+        )
+
+    context = Context(
+        jobs=service,
+        logs=LogView(store, watchers, service.current),
+        store=store,
+        feed=feed,
+        dispatcher=dispatcher,
+        health=health,
+        upload_dir=folder.spool,
+        max_upload_bytes=config.max_upload_bytes,
+        about=about,
+        openapi=msgspec.json.encode(document(ROUTES, VERSION)),
+    )
+    return App(
+        store=store,
+        engine=engine,
+        engine_watch=engine_watch,
+        roster=roster,
+        queue=queue,
+        retention=retention,
+        dispatcher=dispatcher,
+        sender=sender,
+        health=health,
+        metrics=metrics,
+        job_metrics=job_metrics,
+        api=_api(context, metrics, Door(api_key, OWN_NAMES | {config.host.lower()})),
+        metrics_api=_metrics_api(metrics),
+    )
+
+
+def _api(context: Context, metrics: Metrics, door: Door) -> web.Application:
+    api = web.Application(
+        middlewares=[measuring(metrics), answering_errors, guarding(door)], client_max_size=MAX_BODY_BYTES
+    )
+    api[CONTEXT] = context
+    for route in ROUTES:
+        api.router.add_route(route.method, route.path, route.handler)
+    return api
+
+
+def _metrics_api(metrics: Metrics) -> web.Application:
+    async def scrape(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+
+    api = web.Application()
+    api.router.add_get("/metrics", scrape)
+    return api

@@ -1,0 +1,346 @@
+"""Every setting of jobd: its variable, flag, default and meaning in one table, and the frozen value made of them.
+
+Owns the precedence (flag > variable > file > default) and the checks; all problems are reported together and nothing invalid
+is silently replaced by a default. Reads no global state: the mappings are passed in.
+
+Source: section "Environment variables" of the wire contract.
+"""
+
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from jobd.errors import ConfigError
+from jobd.wire.duration import parse_duration
+from jobd.wire.validate import url_problem
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One setting. `default` is its text as a user would write it; `flag` is jobd's option of the same meaning."""
+
+    name: str
+    default: str
+    help: str
+    flag: str | None = None
+
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable("PORT", "8080", "TCP port of the API; 0 takes a free one", "--port"),
+    Variable("JOBD_HOST", "127.0.0.1", "address that the API's TCP port is bound to", "--host"),
+    Variable("METRICS_PORT", "9090", "TCP port of GET /metrics; 0 takes a free one", "--metrics-port"),
+    Variable("METRICS_HOST", "127.0.0.1", "address that the metrics port is bound to", "--metrics-host"),
+    Variable("API_KEY_FILE", "", "file with the API key for TCP; unset: one is made in the state folder", "--api-key-file"),
+    Variable("JOBD_NO_AUTH", "false", "true: no key is asked for over TCP; loopback alone", "--no-auth"),
+    Variable("JOBD_SOCKET", "", "path of the Unix socket; default: jobd.sock in the runtime or state folder", "--socket"),
+    Variable("JOBD_STATE_DIR", "", "folder of the database, the key and uploaded files; default: the platform's", "--state-dir"),
+    Variable("SHUTDOWN_DRAIN_WAIT", "5s", "longest wait at shutdown for requests and deliveries under way"),
+    Variable("SIDECAR_IMAGE", "job-sidecar:latest", "image of the sidecar; built or pulled when it is missing"),
+    Variable("JOB_RETENTION", "15m", "how long containers and workspace are kept after a job's end"),
+    Variable("HISTORY_RETENTION", "168h", "how long records, events and logs are kept after a job's end"),
+    Variable("MAINTENANCE_INTERVAL", "1m", "pause between two looks at what retention lets go, and at all jobs"),
+    Variable(
+        "CALLBACK_PROXY_URL",
+        "http://host.docker.internal:8080",
+        "where a sidecar that jobd cannot read from reports to (the port follows PORT); empty: sidecars call back directly",
+    ),
+    Variable("EXTRA_HOSTS", "", "comma list of host:ip or host:host-gateway for worker and sidecar"),
+    Variable("MAX_CONCURRENT_JOBS", "", "jobs that run at once, the rest waits; default: 4 per core", "--max-concurrent-jobs"),
+    Variable("MAX_QUEUED_JOBS", "10000", "jobs that may wait; more are answered with 429"),
+    Variable("LOG_MAX_BYTES", "67108864", "bytes of log that are kept for one job; what is over is dropped and marked"),
+    Variable("MAX_UPLOAD_BYTES", "4294967296", "largest upload of local files with one job, in bytes"),
+    Variable("EGRESS_POLICY", "local", "where callbacks may go: local, or strict[,CIDR...] for public addresses and the CIDRs"),
+    Variable("LOG_LEVEL", "info", "debug, info, warning or error", "--log-level"),
+    Variable("DISPATCHER_BUFFER_SIZE", "10000", "undelivered events held in memory; more waits on disk"),
+    Variable("DISPATCHER_WORKERS", "10", "deliveries under way at once"),
+    Variable("DISPATCHER_HTTP_TIMEOUT", "10s", "longest time for one delivery attempt"),
+    Variable("DISPATCHER_MAX_RETRIES", "3", "retries after a failed attempt, before the delivery is requeued"),
+    Variable("DISPATCHER_INITIAL_BACKOFF", "100ms", "upper bound of the first pause between attempts"),
+    Variable("DISPATCHER_MAX_BACKOFF", "5s", "upper bound of any pause between attempts"),
+    Variable("DISPATCHER_BREAKER_THRESHOLD", "5", "failures in a row that open a host's circuit"),
+    Variable("DISPATCHER_BREAKER_COOLDOWN", "30s", "time before an open circuit lets one probe through"),
+    Variable("DISPATCHER_MAX_REQUEUES", "10", "requeues before a delivery is parked"),
+    Variable("CALLBACK_TIMEOUT", "30s", "sidecar: longest time for one direct callback"),
+    Variable("UPLOAD_TIMEOUT", "5m", "sidecar: longest time for one upload attempt"),
+    Variable("UPLOAD_RETRIES", "3", "sidecar: retries of an upload"),
+)
+
+NAMES = frozenset(v.name for v in VARIABLES)
+_DEFAULTS = {v.name: v.default for v in VARIABLES}
+_HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherConfig:
+    """The nine `DISPATCHER_*` settings; durations in seconds."""
+
+    buffer_size: int
+    workers: int
+    http_timeout_s: float
+    max_retries: int
+    initial_backoff_s: float
+    max_backoff_s: float
+    breaker_threshold: int
+    breaker_cooldown_s: float
+    max_requeues: int
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings, checked. Durations in seconds, sizes in bytes. `callback_proxy_url` None: direct mode."""
+
+    port: int
+    host: str
+    metrics_port: int
+    metrics_host: str
+    api_key_file: Path | None
+    no_auth: bool
+    socket: Path
+    state_dir: Path
+    shutdown_drain_s: float
+    sidecar_image: str
+    job_retention_s: float
+    history_retention_s: float
+    maintenance_interval_s: float
+    callback_proxy_url: str | None
+    extra_hosts: tuple[str, ...]
+    max_concurrent_jobs: int
+    max_queued_jobs: int
+    log_max_bytes: int
+    max_upload_bytes: int
+    egress_policy: str
+    log_level: str
+    dispatcher: DispatcherConfig
+    callback_timeout_s: float
+    upload_timeout_s: float
+    upload_retries: int
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads texts one by one and collects what is wrong with them."""
+
+    values: Mapping[str, str]
+    problems: list[str] = field(default_factory=list)
+
+    def read(self, name: str, parse: Callable[[str], Any], fallback: Any) -> Any:
+        text = self.values.get(name, _DEFAULTS[name])
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.problems.append(f"{name}: {error}")
+            return fallback
+
+    def integer(self, name: str, low: int, high: int) -> int:
+        def parse(text: str) -> int:
+            if not re.fullmatch(r"\d{1,18}", text) or not low <= int(text) <= high:
+                raise ValueError(f"must be a whole number from {low} to {high}, not {text[:40]!r}")
+            return int(text)
+
+        return int(self.read(name, parse, low))
+
+    def duration(self, name: str, *, more_than_zero: bool = False) -> float:
+        def parse(text: str) -> float:
+            seconds = parse_duration(text)
+            if more_than_zero and seconds <= 0:
+                raise ValueError("must be more than 0s")
+            return seconds
+
+        return float(self.read(name, parse, 1.0))
+
+
+def from_mapping(values: Mapping[str, str]) -> Config:
+    """Returns the settings in `values` (variable name -> text); what is absent has its default.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    r = _Reader(values)
+    port = r.integer("PORT", 0, 65535)
+    state_dir = r.read("JOBD_STATE_DIR", _state_dir, Path())
+    config = Config(
+        port=port,
+        host=r.read("JOBD_HOST", _address, "127.0.0.1"),
+        metrics_port=r.integer("METRICS_PORT", 0, 65535),
+        metrics_host=r.read("METRICS_HOST", _address, "127.0.0.1"),
+        api_key_file=r.read("API_KEY_FILE", lambda text: Path(text).expanduser() if text else None, None),
+        no_auth=r.read("JOBD_NO_AUTH", _flag, False),
+        socket=r.read("JOBD_SOCKET", lambda text: _socket(text, state_dir), Path()),
+        state_dir=state_dir,
+        shutdown_drain_s=r.duration("SHUTDOWN_DRAIN_WAIT"),
+        sidecar_image=r.read("SIDECAR_IMAGE", _not_empty, ""),
+        job_retention_s=r.duration("JOB_RETENTION"),
+        history_retention_s=r.duration("HISTORY_RETENTION"),
+        maintenance_interval_s=r.duration("MAINTENANCE_INTERVAL", more_than_zero=True),
+        callback_proxy_url=r.read("CALLBACK_PROXY_URL", lambda text: _proxy(text, values, port), None),
+        extra_hosts=r.read("EXTRA_HOSTS", _extra_hosts, ()),
+        max_concurrent_jobs=r.read("MAX_CONCURRENT_JOBS", _concurrency, 1),
+        max_queued_jobs=r.integer("MAX_QUEUED_JOBS", 1, 10_000_000),
+        log_max_bytes=r.integer("LOG_MAX_BYTES", 1024, 1 << 40),
+        max_upload_bytes=r.integer("MAX_UPLOAD_BYTES", 0, 1 << 50),
+        egress_policy=r.read("EGRESS_POLICY", _egress, "local"),
+        log_level=r.read("LOG_LEVEL", _log_level, "info"),
+        dispatcher=DispatcherConfig(
+            buffer_size=r.integer("DISPATCHER_BUFFER_SIZE", 1, 10_000_000),
+            workers=r.integer("DISPATCHER_WORKERS", 1, 1000),
+            http_timeout_s=r.duration("DISPATCHER_HTTP_TIMEOUT", more_than_zero=True),
+            max_retries=r.integer("DISPATCHER_MAX_RETRIES", 0, 1000),
+            initial_backoff_s=r.duration("DISPATCHER_INITIAL_BACKOFF"),
+            max_backoff_s=r.duration("DISPATCHER_MAX_BACKOFF"),
+            breaker_threshold=r.integer("DISPATCHER_BREAKER_THRESHOLD", 1, 1_000_000),
+            breaker_cooldown_s=r.duration("DISPATCHER_BREAKER_COOLDOWN"),
+            max_requeues=r.integer("DISPATCHER_MAX_REQUEUES", 0, 1_000_000),
+        ),
+        callback_timeout_s=r.duration("CALLBACK_TIMEOUT", more_than_zero=True),
+        upload_timeout_s=r.duration("UPLOAD_TIMEOUT", more_than_zero=True),
+        upload_retries=r.integer("UPLOAD_RETRIES", 0, 1000),
+    )
+    if config.no_auth and not is_loopback(config.host):
+        r.problems.append("JOBD_NO_AUTH: running without a key is for loopback alone; set JOBD_HOST=127.0.0.1")
+    elif not is_loopback(config.host):
+        r.problems.append("JOBD_HOST: only loopback addresses are served; put a TLS proxy in front for others")
+    if r.problems:
+        raise ConfigError(r.problems)
+    return config
+
+
+def from_sources(flags: Mapping[str, str], environ: Mapping[str, str], file: Path | None) -> Config:
+    """Returns the settings by precedence: flags over variables over the TOML file over defaults.
+
+    The file's keys are the variables' names in lower case. An empty variable counts as set where empty has a meaning.
+
+    Raises:
+        ConfigError: a value is wrong, or the file cannot be read or has an unknown key.
+    """
+    values = dict(_from_file(file)) if file else {}
+    values |= {name: environ[name] for name in NAMES if name in environ and (environ[name] or name in _EMPTY_COUNTS)}
+    return from_mapping({**values, **flags})
+
+
+_EMPTY_COUNTS = frozenset({"CALLBACK_PROXY_URL", "EXTRA_HOSTS"})
+
+
+def _from_file(path: Path) -> dict[str, str]:
+    try:
+        table = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError([f"config file {path}: {error.strerror or error}"]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([f"config file {path}: {error}"]) from None
+    unknown = [key for key in table if key.upper() not in NAMES]
+    if unknown:
+        raise ConfigError([f"config file {path}: unknown setting {key!r}" for key in unknown])
+    return {key.upper(): _file_text(value) for key, value in table.items()}
+
+
+def _file_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return str(value)
+
+
+def is_loopback(host: str) -> bool:
+    """True for `localhost` and for loopback addresses."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _state_dir(text: str) -> Path:
+    if text:
+        return Path(text).expanduser().absolute()
+    return Path(platformdirs.user_state_path("jobd"))
+
+
+def _socket(text: str, state_dir: Path) -> Path:
+    if text:
+        path = Path(text).expanduser().absolute()
+    elif runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        path = Path(runtime) / "jobd" / "jobd.sock"
+    else:
+        path = state_dir / "jobd.sock"
+    if len(os.fsencode(path)) > 107:
+        raise ValueError(f"{path} is longer than the 107 bytes that a Unix socket's path may have")
+    return path
+
+
+def _address(text: str) -> str:
+    if text != "localhost":
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            raise ValueError(f"{text[:80]!r} is not an IP address") from None
+    return text
+
+
+def _not_empty(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+def _flag(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("", "0", "false", "no", "off"):
+        return False
+    raise ValueError(f"must be true or false, not {text[:40]!r}")
+
+
+def _proxy(text: str, values: Mapping[str, str], port: int) -> str | None:
+    if "CALLBACK_PROXY_URL" not in values:
+        return f"http://host.docker.internal:{port}"
+    if not text:
+        return None
+    if why := url_problem(text):
+        raise ValueError(why)
+    return text.rstrip("/")
+
+
+def _extra_hosts(text: str) -> tuple[str, ...]:
+    entries = tuple(part.strip() for part in text.split(",") if part.strip())
+    for entry in entries:
+        host, _, address = entry.partition(":")
+        if not _HOST.match(host):
+            raise ValueError(f"{entry[:80]!r} must be host:ip or host:host-gateway")
+        if address != "host-gateway":
+            try:
+                ipaddress.ip_address(address.strip("[]"))
+            except ValueError:
+                raise ValueError(f"{entry[:80]!r} must be host:ip or host:host-gateway") from None
+    return entries
+
+
+def _concurrency(text: str) -> int:
+    if not text:
+        return 4 * (os.cpu_count() or 1)
+    if not re.fullmatch(r"\d{1,6}", text) or int(text) < 1:
+        raise ValueError(f"must be a whole number from 1 to 999999, not {text[:40]!r}")
+    return int(text)
+
+
+def _egress(text: str) -> str:
+    policy, *cidrs = (part.strip() for part in text.split(","))
+    if policy not in ("local", "strict") or (policy == "local" and cidrs):
+        raise ValueError("must be local, or strict with allowed networks such as strict,10.0.0.0/8")
+    for cidr in cidrs:
+        ipaddress.ip_network(cidr)
+    return text
+
+
+def _log_level(text: str) -> str:
+    if text.lower() not in ("debug", "info", "warning", "error"):
+        raise ValueError("must be debug, info, warning or error")
+    return text.lower()

@@ -1,0 +1,44 @@
+"""Whether jobd is alive, and whether it can run jobs now. Owns the checks and their words."""
+
+from collections.abc import Awaitable, Callable
+
+from jobd.jobs.engine_watch import EngineWatch
+from jobd.store.errors import StoreError
+from jobd.wire.view import Health
+
+HEALTHY = "healthy"
+
+
+class HealthCheck:
+    """`stopping` is set at shutdown: from then on jobd is not ready."""
+
+    def __init__(self, ask_store: Callable[[], Awaitable[object]], engine: EngineWatch) -> None:
+        self._ask_store = ask_store
+        self._engine = engine
+        self.stopping = False
+
+    async def live(self) -> Health:
+        """This process works: its store answers."""
+        return _health({"store": await self._store()})
+
+    async def ready(self) -> Health:
+        """Jobs can be run: store and engine answer, and no shutdown is under way."""
+        return _health(
+            {
+                "store": await self._store(),
+                "engine": f"unreachable: {self._engine.trouble}" if self._engine.trouble else HEALTHY,
+                "shutdown": "stopping" if self.stopping else HEALTHY,
+            }
+        )
+
+    async def _store(self) -> str:
+        try:
+            await self._ask_store()
+        except StoreError as error:
+            return str(error)
+        return HEALTHY
+
+
+def _health(checks: dict[str, str]) -> Health:
+    well = all(word == HEALTHY for word in checks.values())
+    return Health(status="healthy" if well else "unhealthy", checks=checks)

@@ -1,0 +1,114 @@
+"""The one way by which a job's record changes: numbered events, one durable commit, then the news.
+
+Owns the order: nothing is announced before it is stored. Numbers come from the record itself, so that a change which was not
+stored leaves no hole.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from jobd.clock import Clock
+from jobd.events.dispatcher import Dispatcher
+from jobd.events.feed import Feed
+from jobd.jobs.facts import Draft
+from jobd.jobs.logbook import Batch
+from jobd.jobs.record import Record, encode_record
+from jobd.jobs.watch import Watchers
+from jobd.store.rows import Callback, JobRow, LogChunk, NewEvent, Transition
+from jobd.store.store import Store
+from jobd.wire import event
+from jobd.wire.job import JobSpec
+
+
+class Ledger:
+    """Stores changes of records with what they announce, and wakes who waits for them."""
+
+    def __init__(self, store: Store, feed: Feed, dispatcher: Dispatcher, watchers: Watchers, clock: Clock) -> None:
+        self._store = store
+        self._feed = feed
+        self._dispatcher = dispatcher
+        self._watchers = watchers
+        self._clock = clock
+
+    async def open(self, record: Record, spec: JobSpec, spec_bytes: bytes, callback: Callback | None) -> None:
+        """Stores a new job; durable when this returns.
+
+        Raises:
+            IdTaken: another job holds the id. StoreFull, StoreFailed: nothing was stored.
+        """
+        row = row_of(record, spec, spec_bytes)
+        await self._store.commit(Transition(job=row, callback=callback, claim_id=True))
+
+    async def change(
+        self, record: Record, spec: JobSpec, drafts: Iterable[Draft] = (), batch: Batch | None = None
+    ) -> Record:
+        """Stores `record` with its events and log lines in one commit; returns it with its counters moved on.
+
+        Raises:
+            StoreFull, StoreFailed: nothing was stored; the caller's record of before still holds.
+        """
+        numbered, events = number(record, spec, drafts, self._clock.now())
+        chunks: tuple[LogChunk, ...] = ()
+        if batch is not None and batch.frames:
+            chunks = (LogChunk(batch.first_seq, batch.last_seq, batch.line_count, batch.frames),)
+        stored = await self._store.commit(Transition(job=row_of(numbered, spec), events=events, logs=chunks))
+        if stored:
+            self._feed.publish(stored)
+            if spec.callback is not None:
+                self._dispatcher.notify(record.uid)
+        self._watchers.notify(record.uid)
+        return numbered
+
+
+def number(
+    record: Record, spec: JobSpec, drafts: Iterable[Draft], now: datetime
+) -> tuple[Record, tuple[NewEvent, ...]]:
+    """Returns the drafts as events with ids, and the record that has counted them. Pure.
+
+    `jobsequence` counts what passes the callback's filter, all where there is no callback; what does not pass has none.
+    """
+    count, sequence = record.events, record.sequence
+    events: list[NewEvent] = []
+    for draft in drafts:
+        count += 1
+        passes = spec.callback is None or spec.callback.wants(draft.type)
+        sequence += passes
+        event_id = f"{record.uid}-{count}"
+        body = event.encode(
+            event_id=event_id,
+            type=draft.type,
+            job_id=record.id,
+            job_uid=record.uid,
+            moment=now,
+            sequence=sequence if passes else None,
+            data=draft.data,
+        )
+        deliver = passes and spec.callback is not None
+        events.append(NewEvent(event_id=event_id, type=draft.type, body=body, created_at=now, deliver=deliver))
+    if not events:
+        return record, ()
+    return msgspec.structs.replace(record, events=count, sequence=sequence), tuple(events)
+
+
+def row_of(record: Record, spec: JobSpec, spec_bytes: bytes = b"") -> JobRow:
+    """Returns the row that the store keeps: what it searches by, and the record itself. Pure.
+
+    A deleted job is hidden at once, and holds its id until its containers are gone.
+    """
+    hidden = record.desired == "delete"
+    return JobRow(
+        uid=record.uid,
+        id=record.id,
+        owner=record.owner,
+        status=record.status,
+        labels=spec.labels,
+        created_at=record.created_at,
+        finished_at=record.finished_at,
+        live=not (record.ended and record.cleaned),
+        hidden=hidden,
+        holds_id=not record.cleaned,
+        record=encode_record(record),
+        spec=spec_bytes,
+    )

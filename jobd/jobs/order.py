@@ -1,0 +1,38 @@
+"""What a job's sidecar is told: its order, made of the record, the spec and the settings. Pure."""
+
+from dataclasses import dataclass
+
+from jobd.jobs.record import Record
+from jobd.wire.job import JobSpec
+from jobd.wire.report import DirectCallback, SidecarOrder
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarSettings:
+    """`direct`: the sidecar itself posts artifact events to the callback. Times in seconds."""
+
+    direct: bool
+    callback_timeout_s: float
+    upload_timeout_s: float
+    upload_retries: int
+
+
+def sidecar_order(record: Record, spec: JobSpec, settings: SidecarSettings) -> SidecarOrder:
+    """Returns the order. The callback's key goes along in direct mode alone: a sidecar has no use for it otherwise."""
+    callback = None
+    if settings.direct and spec.callback is not None:
+        callback = DirectCallback(url=spec.callback.url, events=spec.callback.events, key=spec.callback.key)
+    return SidecarOrder(
+        job_id=record.id,
+        job_uid=record.uid,
+        artifacts=spec.artifacts,
+        meta=spec.meta,
+        workspace=spec.workspace,
+        worker_uid=record.worker_uid,
+        worker_gid=record.worker_gid,
+        timeout_s=spec.timeout_s,
+        callback=callback,
+        callback_timeout_s=settings.callback_timeout_s,
+        upload_timeout_s=settings.upload_timeout_s,
+        upload_retries=settings.upload_retries,
+    )

@@ -1,0 +1,66 @@
+"""Admission: how many jobs run at once, and who is next. First in, first out.
+
+Owns places and positions. A job holds its place from its admission to its end, over restarts of jobd too (`occupy`).
+Not thread-safe: it belongs to the event loop.
+"""
+
+import asyncio
+from collections import OrderedDict
+
+
+class AdmissionQueue:
+    """`limit` places; the rest waits in the order of `enter`."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._holders: set[str] = set()
+        self._waiting: OrderedDict[str, asyncio.Event] = OrderedDict()
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait."""
+        return len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        """How many jobs hold a place."""
+        return len(self._holders)
+
+    def occupy(self, uid: str) -> None:
+        """Takes a place for a job that was admitted before a restart, over the limit if need be."""
+        self._holders.add(uid)
+
+    def enter(self, uid: str) -> None:
+        """Puts a job at the end of the queue; one that waits or holds a place already stays where it is."""
+        if uid not in self._holders and uid not in self._waiting:
+            self._waiting[uid] = asyncio.Event()
+            self._admit()
+
+    async def admitted(self, uid: str) -> None:
+        """Returns once the job holds a place. A job that left meanwhile returns as well: its state says what to do."""
+        event = self._waiting.get(uid)
+        if event is not None:
+            await event.wait()
+
+    def leave(self, uid: str) -> None:
+        """Gives up the job's place, in the queue or among those that run. Safe to repeat."""
+        event = self._waiting.pop(uid, None)
+        if event is not None:
+            event.set()
+        self._holders.discard(uid)
+        self._admit()
+
+    def position(self, uid: str) -> int | None:
+        """Returns the job's place in the queue, from 1, or None where it does not wait."""
+        if uid not in self._waiting:
+            return None
+        for position, waiting in enumerate(self._waiting, start=1):
+            if waiting == uid:
+                return position
+        return None
+
+    def _admit(self) -> None:
+        while self._waiting and len(self._holders) < self.limit:
+            uid, event = self._waiting.popitem(last=False)
+            self._holders.add(uid)
+            event.set()

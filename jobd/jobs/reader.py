@@ -1,0 +1,140 @@
+"""Following what containers print: the worker's log into the logbook, the sidecar's reports into facts.
+
+Owns the two background tasks of a supervisor. While a container runs they follow it; when it has ended they read once more without
+following, from where they are, because a follow may lose the last line. What was read before is recognised, by cursor or by
+number, so that reading again is always safe.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import msgspec
+
+from jobd.jobs.logbook import cursors_of
+from jobd.jobs.orchestrator import EngineUnavailable, JobRef, LogCursor, RawLine, Role, StreamName, Streams
+from jobd.jobs.record import Record
+from jobd.store.errors import StoreError
+from jobd.wire.report import Report, decode_report
+
+MAX_REPORT_BYTES = 8 << 20
+READ_LIMIT_S = 600.0
+
+log = logging.getLogger(__name__)
+
+Cursors = Mapping[StreamName, LogCursor]
+
+
+class Reader:
+    """Feeds the lines of one container to `take`. `where` says which container and from where, at each start."""
+
+    def __init__(
+        self,
+        engine: Streams,
+        role: Role,
+        where: Callable[[], tuple[JobRef, Cursors]],
+        take: Callable[[list[RawLine]], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._engine = engine
+        self._role = role
+        self._where = where
+        self._take = take
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Follows the container, if that is not being done already."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._follow(), name=f"follow {self._role}")
+
+    async def stop(self) -> None:
+        """Ends the following, after the batch that is being stored."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def drain(self) -> None:
+        """Reads the ended container's log to its end.
+
+        Raises:
+            EngineUnavailable, StoreError: it was not read to its end; safe to repeat.
+        """
+        await self.stop()
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                await self._read(follow=False)
+        except TimeoutError:
+            raise EngineUnavailable(f"the {self._role}'s log could not be read within ten minutes") from None
+
+    async def _follow(self) -> None:
+        try:
+            await self._read(follow=True)
+        except (EngineUnavailable, StoreError) as error:
+            # The supervisor starts it again after its next look, from the cursor.
+            log.info("following stopped", extra={"action": "follow", "role": self._role, "error": str(error)})
+
+    async def _read(self, follow: bool) -> None:
+        ref, cursors = self._where()
+        async with contextlib.aclosing(self._engine.logs(ref, self._role, cursors, follow)) as batches:
+            async for lines in batches:
+                await _to_its_end(self._take(lines))
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Awaits `work`; a cancellation waits for it too: a batch that was read is stored before anyone reads on."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+class ReportLines:
+    """Puts the sidecar's lines together and decodes them; what is no report is logged, shortened, and passed over."""
+
+    def __init__(self, handle: Callable[[Report], Coroutine[Any, Any, None]], job_id: Callable[[], str]) -> None:
+        self._handle = handle
+        self._job_id = job_id
+        self._partial: list[str] = []
+
+    def restart(self) -> None:
+        """Reading begins anew, at a line's start."""
+        self._partial = []
+
+    async def take(self, lines: list[RawLine]) -> None:
+        """Handles the reports in `lines`, in order."""
+        for line in lines:
+            if line.stream != "stdout":
+                continue
+            self._partial.append(line.text)
+            if line.partial and sum(map(len, self._partial)) < MAX_REPORT_BYTES:
+                continue
+            text, self._partial = "".join(self._partial), []
+            try:
+                said = decode_report(text.encode())
+            except msgspec.DecodeError as error:
+                log.warning(
+                    "not a report",
+                    extra={"job_id": self._job_id(), "action": "read-report", "error": str(error), "line": text[:200]},
+                )
+                continue
+            await self._handle(said)
+
+
+def log_reader(engine: Streams, ref: Callable[[], JobRef], record: Callable[[], Record], take: Callable[[list[RawLine]], Coroutine[Any, Any, None]]) -> Reader:
+    """Returns the reader of a worker's log; it goes on from the record's cursors."""
+    return Reader(engine, "worker", lambda: (ref(), cursors_of(record())), take)
+
+
+def report_reader(engine: Streams, ref: Callable[[], JobRef], lines: ReportLines) -> Reader:
+    """Returns the reader of a sidecar's reports; it begins at the start each time, known numbers are passed over."""
+
+    def where() -> tuple[JobRef, Cursors]:
+        lines.restart()
+        return ref(), {}
+
+    return Reader(engine, "sidecar", where, lines.take)

@@ -1,0 +1,108 @@
+"""What is let go: containers and workspaces after `JOB_RETENTION`, records after `HISTORY_RETENTION`, leftovers at once.
+
+Owns the timer of `MAINTENANCE_INTERVAL`, which also lets every job look at its containers: the third way, beside boot and
+reconnect, into the same reconcile. Never touches a job that has not ended.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from jobd.clock import Clock
+from jobd.jobs import facts as f
+from jobd.jobs.ledger import Ledger
+from jobd.jobs.machine import step
+from jobd.jobs.orchestrator import EngineError, JobRef, Orchestrator
+from jobd.jobs.record import decode_record
+from jobd.jobs.roster import Roster
+from jobd.store.errors import StoreError
+from jobd.store.rows import JobRow
+from jobd.store.store import Store
+from jobd.wire.job import JobSpec
+
+BATCH = 200
+
+log = logging.getLogger(__name__)
+
+_spec_decoder = msgspec.json.Decoder(JobSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """All in seconds."""
+
+    job_retention_s: float
+    history_retention_s: float
+    interval_s: float
+
+
+class Retention:
+    """`run` is the timer; `sweep` is one round of it."""
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        roster: Roster,
+        engine: Orchestrator,
+        clock: Clock,
+        settings: RetentionSettings,
+        spool_path: Callable[[str], Path],
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._roster = roster
+        self._engine = engine
+        self._clock = clock
+        self._settings = settings
+        self._spool_path = spool_path
+
+    async def run(self) -> None:
+        """Sweeps for ever, with the interval between two rounds."""
+        while True:
+            await self._clock.sleep(self._settings.interval_s)
+            try:
+                self._roster.hint(None)
+                await self.sweep()
+            except (EngineError, StoreError) as error:
+                log.warning("maintenance put off", extra={"action": "sweep", "error": str(error)})
+
+    async def sweep(self) -> None:
+        """Removes what is over its time. Safe to repeat.
+
+        Raises:
+            EngineUnavailable, StoreError: the rest is done in the next round.
+        """
+        now = self._clock.now()
+        before = now - timedelta(seconds=self._settings.job_retention_s)
+        while rows := await self._store.ended_live_rows(before, BATCH):
+            for row in rows:
+                await self._clean(row)
+        await self._store.purge_hidden(BATCH)
+        history = now - timedelta(seconds=self._settings.history_retention_s)
+        while await self._store.purge_ended_before(history, BATCH):
+            pass
+
+    async def remove_leftovers(self) -> None:
+        """Removes containers and volumes of this jobd that belong to no job any more, and uploads likewise.
+
+        Raises:
+            EngineUnavailable, StoreError: safe to repeat.
+        """
+        for ref in await self._engine.refs():
+            row = await self._store.get_by_uid(ref.uid)
+            if row is None or (not row.live and self._roster.get(ref.uid) is None):
+                log.info("leftover removed", extra={"job_id": ref.id, "action": "remove-leftover"})
+                await self._engine.remove(ref)
+
+    async def _clean(self, row: JobRow) -> None:
+        record = decode_record(row.record)
+        spec = _spec_decoder.decode(row.spec)
+        await self._engine.remove(JobRef(record.uid, record.id, record.attempt))
+        self._spool_path(record.uid).unlink(missing_ok=True)
+        made = step(record, spec, f.Cleaned(), self._clock.now())
+        await self._ledger.change(made.record, spec)

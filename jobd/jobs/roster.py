@@ -1,0 +1,83 @@
+"""The supervisors that run: one for each job that is not over, found by uid.
+
+Owns their tasks. A fault in one supervisor is logged and it is started again from the stored record; it never touches another job.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+
+from jobd.jobs.record import Record, decode_record
+from jobd.jobs.supervisor import Supervisor, Surroundings
+from jobd.store.store import Store
+from jobd.wire.job import JobSpec
+
+AGAIN_AFTER_FAULT_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Roster:
+    """Starts and finds supervisors. `run` owns their tasks until it is cancelled."""
+
+    def __init__(self, around: Surroundings, store: Store) -> None:
+        self._around = around
+        self._store = store
+        self._supervisors: dict[str, Supervisor] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._supervisors)
+
+    def __iter__(self) -> Iterator[Supervisor]:
+        return iter(list(self._supervisors.values()))
+
+    def get(self, uid: str) -> Supervisor | None:
+        """Returns the job's supervisor, or None where nothing is left to do for it."""
+        return self._supervisors.get(uid)
+
+    def get_or_make(self, record: Record, spec: JobSpec) -> Supervisor:
+        """Returns the job's supervisor: the one that runs, or a new one that does not run yet."""
+        return self._supervisors.get(record.uid) or Supervisor(record, spec, self._around)
+
+    def start(self, supervisor: Supervisor) -> None:
+        """Lets the supervisor run, unless its job has one that runs."""
+        uid = supervisor.record.uid
+        if uid not in self._supervisors:
+            self._supervisors[uid] = supervisor
+            self._tasks[uid] = asyncio.create_task(self._supervise(supervisor), name=f"job {supervisor.record.id}")
+
+    def hint(self, uid: str | None) -> None:
+        """Lets one job, or with None all of them, look at their containers again."""
+        if uid is None:
+            for supervisor in self:
+                supervisor.hint()
+        elif uid in self._supervisors:
+            self._supervisors[uid].hint()
+
+    async def stop(self) -> None:
+        """Ends all supervisors; the jobs themselves go on and are found again at the next start."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _supervise(self, supervisor: Supervisor) -> None:
+        uid = supervisor.record.uid
+        try:
+            while True:
+                try:
+                    await supervisor.run()
+                except Exception:
+                    log.exception("supervisor failed, will start again", extra={"job_id": supervisor.record.id})
+                    await asyncio.sleep(AGAIN_AFTER_FAULT_S)
+                    supervisor.record = await self._stored(supervisor.record)
+                else:
+                    return
+        finally:
+            self._supervisors.pop(uid, None)
+            self._tasks.pop(uid, None)
+
+    async def _stored(self, record: Record) -> Record:
+        row = await self._store.get_by_uid(record.uid)
+        return decode_record(row.record) if row else record

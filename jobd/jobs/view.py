@@ -1,0 +1,94 @@
+"""A job's record as clients see it. Pure.
+
+Owns the words for what a job waits for; the shapes are in `wire/view.py`.
+"""
+
+from datetime import datetime, timedelta
+
+from jobd.jobs.record import ArtifactState, Record
+from jobd.wire.artifact import kind_of
+from jobd.wire.event import rfc3339
+from jobd.wire.job import JobSpec
+from jobd.wire.view import ArtifactView, AttemptView, JobView, LimitsView
+
+_WAITING = {
+    "pulling": "the image and the containers",
+    "inputs": "its inputs",
+    "running": "the command to end",
+    "outputs": "its outputs",
+}
+
+
+def view_of(
+    record: Record, spec: JobSpec, *, queue_position: int | None, progress: str | None, retention_s: float
+) -> JobView:
+    """Returns the answer of `GET /v1/jobs/{id}`. `progress` is the latest word of a pull that is under way."""
+    kept = record.finished_at is not None and not record.cleaned
+    return JobView(
+        id=record.id,
+        uid=record.uid,
+        status=record.status,
+        phase=record.phase,
+        reason=record.reason,
+        error=record.error,
+        exit_code=record.exit_code,
+        waiting_for=_waiting_for(record, queue_position, progress),
+        queue_position=queue_position,
+        image=spec.image,
+        image_digest=record.image_digest,
+        command=spec.command,
+        meta=spec.meta,
+        labels=spec.labels,
+        owner=record.owner,
+        cancelled_by=record.cancelled_by,
+        limits=LimitsView(
+            cpu=spec.cpu_cores, memory=spec.memory_mb, pids=spec.pids_limit, timeout_seconds=spec.timeout_s
+        ),
+        artifacts=[
+            _artifact(a.id, kind_of(a), record.artifacts.get(a.id, ArtifactState())) for a in spec.artifacts
+        ],
+        attempts=[_attempt(record)] if record.start_intended_at else [],
+        created_at=rfc3339(record.created_at),
+        started_at=_text(record.started_at),
+        finished_at=_text(record.finished_at),
+        files_until=_text(record.finished_at + timedelta(seconds=retention_s))
+        if kept and record.finished_at
+        else None,
+    )
+
+
+def _waiting_for(record: Record, position: int | None, progress: str | None) -> str | None:
+    if record.ended:
+        return None
+    if record.desired != "run":
+        return "its containers to stop"
+    if record.phase == "queued":
+        return f"a free place: number {position} in the queue" if position else "a free place"
+    if record.phase == "pulling" and progress:
+        return progress
+    return _WAITING.get(record.phase)
+
+
+def _artifact(artifact_id: str, kind: str, state: ArtifactState) -> ArtifactView:
+    return ArtifactView(
+        id=artifact_id,
+        type=kind,
+        status=state.status,
+        error=state.error,
+        bytes=state.bytes,
+        done_bytes=state.moved,
+    )
+
+
+def _attempt(record: Record) -> AttemptView:
+    return AttemptView(
+        number=record.attempt,
+        exit_code=record.exit_code,
+        reason=record.reason if record.worker_over else None,
+        started_at=_text(record.started_at),
+        finished_at=_text(record.exited_at),
+    )
+
+
+def _text(moment: datetime | None) -> str | None:
+    return rfc3339(moment) if moment else None

@@ -1,0 +1,35 @@
+"""From a job's changes to metrics: what a supervisor's `on_change` feeds."""
+
+from jobd.jobs.record import Record, seconds_between
+from jobd.metrics.metrics import Metrics
+from jobd.wire.job import JobSpec
+
+
+class JobObserver:
+    """Compares a record before and after a stored change."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def accepted(self, spec: JobSpec) -> None:
+        """A job was accepted."""
+        self._metrics.job_submitted(spec.image)
+        self._metrics.job_active(spec.image, +1)
+
+    def resumed(self, spec: JobSpec) -> None:
+        """A job of before a restart goes on."""
+        self._metrics.job_active(spec.image, +1)
+
+    def changed(self, before: Record, after: Record, spec: JobSpec) -> None:
+        """Counts what the change means."""
+        metrics = self._metrics
+        if before.admitted_at is None and after.admitted_at is not None:
+            metrics.job_admitted(seconds_between(after.created_at, after.admitted_at) or 0.0)
+        if before.phase != after.phase:
+            metrics.phase_left(before.phase, seconds_between(before.phase_since, after.phase_since) or 0.0)
+        if after.ended and not before.ended:
+            seconds = seconds_between(after.created_at, after.finished_at) or 0.0
+            metrics.job_ended(spec.image, after.reason, seconds)
+            metrics.job_active(spec.image, -1)
+        if after.log_bytes > before.log_bytes:
+            metrics.log_stored(after.log_bytes - before.log_bytes)

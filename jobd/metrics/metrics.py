@@ -1,0 +1,95 @@
+"""The Prometheus metrics: names, labels and buckets, and the observers that feed them.
+
+Owns the registry. Label values are bounded: paths are templates, images are capped in number, the rest is "other".
+
+Source: section "Metrics" of the wire contract.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+MAX_IMAGES = 100
+_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_SLOW = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 1800, 3600, 14400, 86400)
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+
+class Metrics:
+    """One registry with all metrics. Methods are cheap and never raise."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        registry = self.registry
+        http = ("method", "path", "status")
+        self._http_seconds = Histogram(
+            "http_request_duration_seconds", "Time of an API request", http, buckets=_FAST, registry=registry
+        )
+        self._http_requests = Counter("http_requests", "API requests", http, registry=registry)
+        self._http_errors = Counter("http_errors", "API requests answered with 4xx or 5xx", http, registry=registry)
+        self._job_seconds = Histogram(
+            "job_duration_seconds", "Time from submission to end", ("image", "success"), buckets=_SLOW, registry=registry
+        )
+        self._jobs = Counter("jobs", "Jobs submitted", ("image",), registry=registry)
+        self._job_errors = Counter("job_errors", "Jobs that failed, by reason", ("reason",), registry=registry)
+        self._jobs_active = Gauge("jobs_active", "Jobs that have not ended", ("image",), registry=registry)
+        self._queue_wait = Histogram(
+            "job_queue_wait_seconds", "Time from submission to admission", buckets=_SLOW, registry=registry
+        )
+        self._phase_seconds = Histogram(
+            "job_phase_duration_seconds", "Time in a phase of a job", ("phase",), buckets=_SLOW, registry=registry
+        )
+        self._log_bytes = Counter("job_log_bytes", "Bytes of job log stored", registry=registry)
+        self._engine_seconds = Histogram(
+            "engine_call_duration_seconds", "Time of an engine call", ("call", "ok"), buckets=_FAST, registry=registry
+        )
+        self._images: set[str] = set()
+
+    def render(self) -> bytes:
+        """Returns the text exposition."""
+        return generate_latest(self.registry)
+
+    def http_request(self, method: str, path: str, status: int, seconds: float) -> None:
+        """One API request has been answered; `path` is a template, `status` becomes its class."""
+        method = method if method in ("GET", "POST", "DELETE", "HEAD", "PUT", "PATCH", "OPTIONS") else "other"
+        labels = (method, path, f"{status // 100}xx")
+        self._http_seconds.labels(*labels).observe(seconds)
+        self._http_requests.labels(*labels).inc()
+        if status >= 400:
+            self._http_errors.labels(*labels).inc()
+
+    def job_submitted(self, image: str) -> None:
+        """A job was accepted."""
+        self._jobs.labels(self._image(image)).inc()
+
+    def job_active(self, image: str, change: int) -> None:
+        """One job more or less is under way."""
+        self._jobs_active.labels(self._image(image)).inc(change)
+
+    def job_admitted(self, waited_s: float) -> None:
+        """A job has left the queue."""
+        self._queue_wait.observe(waited_s)
+
+    def phase_left(self, phase: str, seconds: float) -> None:
+        """A job has left a phase."""
+        self._phase_seconds.labels(phase).observe(seconds)
+
+    def job_ended(self, image: str, reason: str | None, seconds: float) -> None:
+        """A job has ended; no reason means success."""
+        self._job_seconds.labels(self._image(image), "true" if reason is None else "false").observe(seconds)
+        if reason is not None:
+            self._job_errors.labels(reason).inc()
+
+    def log_stored(self, size_bytes: int) -> None:
+        """Log frames were stored."""
+        self._log_bytes.inc(size_bytes)
+
+    def engine_call(self, call: str, seconds: float, ok: bool) -> None:
+        """One call to the engine has ended."""
+        self._engine_seconds.labels(call, "true" if ok else "false").observe(seconds)
+
+    def _image(self, image: str) -> str:
+        if image in self._images or len(self._images) < MAX_IMAGES:
+            self._images.add(image)
+            return image
+        return "other"

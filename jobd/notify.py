@@ -1,0 +1,42 @@
+"""Telling systemd how jobd is: ready, stopping, alive. Does nothing where no systemd asks.
+
+Source: sd_notify(3), sd_watchdog_enabled(3).
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+
+
+class ServiceManager:
+    """The socket in `NOTIFY_SOCKET`, if any. Sending never fails: a service manager that is gone changes nothing."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._address = environ.get("NOTIFY_SOCKET", "")
+        watchdog_us = environ.get("WATCHDOG_USEC", "")
+        mine = environ.get("WATCHDOG_PID", "") in ("", str(os.getpid()))
+        self.watchdog_s = int(watchdog_us) / 1e6 if watchdog_us.isdecimal() and mine else None
+
+    def ready(self) -> None:
+        """Requests are served from now on."""
+        self._send("READY=1")
+
+    def stopping(self) -> None:
+        """The shutdown has begun."""
+        self._send("STOPPING=1")
+
+    def alive(self) -> None:
+        """The event loop goes round."""
+        self._send("WATCHDOG=1")
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+                sock.settimeout(1.0)
+                sock.connect(address)
+                sock.sendall(message.encode())
+        except OSError:
+            return

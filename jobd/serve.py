@@ -1,0 +1,186 @@
+"""Running the daemon: state, listeners, the tasks that go on for ever, and an end that loses nothing.
+
+Owns the order of start and stop, and every long-lived task in one TaskGroup.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+
+import msgspec
+from aiohttp import web
+
+from jobd import logs
+from jobd.app import VERSION, App, build
+from jobd.config import Config
+from jobd.errors import ConfigError
+from jobd.jobs.orchestrator import EngineError
+from jobd.jobs.record import decode_record
+from jobd.listeners import address_of, inherited, serve_on, tcp_listener, unix_listener
+from jobd.notify import ServiceManager
+from jobd.state import StateFolder, api_key, instance_name, open_state, remove_stale_uploads
+from jobd.store.errors import StateLocked, StoreError
+from jobd.store.lock import StateLock
+from jobd.store.store import Store
+from jobd.wire.job import JobSpec
+
+LEFTOVERS_AGAIN_S = 60.0
+
+log = logging.getLogger(__name__)
+
+_spec_decoder = msgspec.json.Decoder(JobSpec)
+
+
+async def serve(config: Config) -> int:
+    """Runs jobd until SIGTERM or SIGINT; returns the exit code.
+
+    Raises:
+        ConfigError: it cannot start as it is set up.
+    """
+    logs.set_up(config.log_level)
+    folder = open_state(config.state_dir)
+    try:
+        with StateLock(folder.path):
+            store = await Store.open(folder.database)
+            try:
+                await _serve(config, folder, store)
+            finally:
+                await store.close()
+    except StateLocked as error:
+        raise ConfigError([f"JOBD_STATE_DIR: {error}"]) from None
+    except StoreError as error:
+        log.error("store unusable", extra={"action": "start", "error": str(error)})
+        return 1
+    return 0
+
+
+async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
+    manager = ServiceManager(os.environ)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    key = None if config.no_auth else api_key(folder, config.api_key_file)
+    tcp = tcp_listener(config.host, config.port, "PORT")
+    metrics = tcp_listener(config.metrics_host, config.metrics_port, "METRICS_PORT")
+    given = [sock for sock in inherited(os.environ) if sock.family == socket.AF_UNIX]
+    unix = given or [unix_listener(config.socket)]
+    app = build(
+        config,
+        folder=folder,
+        store=store,
+        instance=instance_name(folder),
+        api_key=key,
+        own_addresses=frozenset({address_of(tcp), address_of(metrics)}),
+    )
+    api = web.AppRunner(app.api, access_log=None, shutdown_timeout=config.shutdown_drain_s, handle_signals=False)
+    metrics_api = web.AppRunner(app.metrics_api, access_log=None, shutdown_timeout=1.0, handle_signals=False)
+    try:
+        await app.engine_watch.ask()
+        await _recover(app, folder)
+        await api.setup()
+        await metrics_api.setup()
+        tasks = [
+            asyncio.create_task(work, name=name)
+            for name, work in (
+                ("dispatcher", app.dispatcher.run()),
+                ("hints", app.engine_watch.listen()),
+                ("ask engine", app.engine_watch.keep_asking()),
+                ("retention", app.retention.run()),
+                ("leftovers", _remove_leftovers(app)),
+                ("watchdog", _watchdog(manager)),
+            )
+        ]
+        await serve_on(api, *unix, tcp)
+        await serve_on(metrics_api, metrics)
+        _say_where(config, tcp.getsockname(), metrics.getsockname())
+        manager.ready()
+        await _until(stop, tasks)
+        manager.stopping()
+        await _shut_down(app, api, metrics_api, tasks, config.shutdown_drain_s)
+    finally:
+        await app.engine.close()
+        await app.sender.close()
+        if not given:
+            config.socket.unlink(missing_ok=True)
+
+
+async def _recover(app: App, folder: StateFolder) -> None:
+    """Takes up every job that is not over: those that were admitted keep their places, the rest queues in order."""
+    rows = await app.store.live_rows()
+    jobs = [(decode_record(row.record), _spec_decoder.decode(row.spec)) for row in rows]
+    remove_stale_uploads(folder, {record.uid for record, _ in jobs})
+    for record, spec in jobs:
+        if not record.ended:
+            app.job_metrics.resumed(spec)
+            if record.phase == "queued":
+                app.queue.enter(record.uid)
+            else:
+                app.queue.occupy(record.uid)
+    for record, spec in jobs:
+        app.roster.start(app.roster.get_or_make(record, spec))
+    if jobs:
+        log.info("jobs taken up again", extra={"action": "recover", "count": len(jobs)})
+
+
+async def _remove_leftovers(app: App) -> None:
+    while True:
+        try:
+            await app.retention.remove_leftovers()
+            await app.retention.sweep()
+            return
+        except (EngineError, StoreError) as error:
+            log.warning("leftovers not looked at yet", extra={"action": "remove-leftovers", "error": str(error)})
+            await asyncio.sleep(LEFTOVERS_AGAIN_S)
+
+
+async def _watchdog(manager: ServiceManager) -> None:
+    while manager.watchdog_s:
+        manager.alive()
+        await asyncio.sleep(manager.watchdog_s / 3)
+
+
+async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Returns when the daemon is asked to end. Raises what a task that must go on for ever has failed with."""
+    asked = asyncio.create_task(stop.wait())
+    pending: set[asyncio.Task[object]] = {asked, *tasks}
+    while not stop.is_set():
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    asked.cancel()
+
+
+async def _shut_down(
+    app: App, api: web.AppRunner, metrics_api: web.AppRunner, tasks: list[asyncio.Task[None]], drain_s: float
+) -> None:
+    """Stops taking work, lets what is under way end within `drain_s`, then ends the rest. Jobs go on in the engine."""
+    app.health.stopping = True
+    log.info("stopping", extra={"action": "stop", "jobs": len(app.roster)})
+    for site in list(api.sites):
+        await site.stop()
+    await app.dispatcher.drain(drain_s)
+    await app.roster.stop()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await api.cleanup()
+    await metrics_api.cleanup()
+    log.info("stopped", extra={"action": "stop"})
+
+
+def _say_where(config: Config, tcp: tuple[str, int], metrics: tuple[str, int]) -> None:
+    log.info(
+        "jobd is ready",
+        extra={
+            "action": "start",
+            "version": VERSION,
+            "socket": str(config.socket),
+            "http": f"http://{tcp[0]}:{tcp[1]}",
+            "metrics": f"http://{metrics[0]}:{metrics[1]}/metrics",
+            "state": str(config.state_dir),
+            "auth": "none" if config.no_auth else "key",
+        },
+    )

@@ -1,0 +1,107 @@
+"""What jobd keeps in its state folder beside the database: its instance name, the API key, uploaded files.
+
+Owns their paths, permissions (0700, 0600) and how they come into being.
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobd.errors import ConfigError
+
+MIN_KEY_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """The folder, which exists and is private."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.path / "jobd.db"
+
+    @property
+    def spool(self) -> Path:
+        """The folder of uploaded files."""
+        return self.path / "spool"
+
+    def spool_path(self, uid: str) -> Path:
+        """Where the files of one job are kept until its worker has them."""
+        return self.spool / f"{uid}.tar"
+
+
+def open_state(path: Path) -> StateFolder:
+    """Returns the folder, made where it is missing.
+
+    Raises:
+        ConfigError: it cannot be made or written.
+    """
+    folder = StateFolder(path)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+        folder.spool.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigError([f"JOBD_STATE_DIR: {path}: {error.strerror}"]) from None
+    return folder
+
+
+def instance_name(folder: StateFolder) -> str:
+    """Returns the name that tells this jobd's containers from another's; made once, kept for ever.
+
+    Raises:
+        ConfigError: it cannot be read or kept.
+    """
+    return _kept(folder.path / "instance", lambda: secrets.token_hex(6))
+
+
+def api_key(folder: StateFolder, key_file: Path | None) -> str:
+    """Returns the API key: out of `key_file`, or the one in the folder, made on the first start.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds no usable key.
+    """
+    path = key_file or folder.path / "api-key"
+    key = _read(path) if key_file else _kept(path, lambda: secrets.token_urlsafe(32))
+    if len(key) < MIN_KEY_LENGTH or not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigError(
+            [f"API_KEY_FILE: {path} must hold one key of {MIN_KEY_LENGTH} or more printable characters without spaces"]
+        )
+    return key
+
+
+def remove_stale_uploads(folder: StateFolder, wanted: set[str]) -> int:
+    """Removes uploads that no job waits for; `wanted` are the uids that do. Returns how many."""
+    removed = 0
+    for path in folder.spool.glob("*.tar"):
+        if path.stem not in wanted:
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
+
+
+def _kept(path: Path, make: Callable[[], str]) -> str:
+    if not path.exists():
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(make() + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(path)
+        except OSError as error:
+            raise ConfigError([f"{path}: {error.strerror}"]) from None
+    return _read(path)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: {getattr(error, 'strerror', None) or error}"]) from None
