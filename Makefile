@@ -65,7 +65,7 @@ format: venv ## Rewrite the code in the house style
 	@$(PY) -m ruff format .
 docs: venv ## Write man pages and completions from the code; check links and tables of docs/
 	@$(PY) -m scripts.generate_docs
-	@$(PY) -m scripts.check_docs
+	@$(PY) -m scripts.check_docs --write
 
 monitoring: ## Prometheus on :9091 and Grafana on :3000, dashboard included
 	@docker compose -f deploy/compose.yaml up -d
