@@ -15,7 +15,8 @@ from jobd.wire.event import ARTIFACT, binding_headers, encode
 from jobd.wire.report import DirectCallback, SidecarOrder
 from jobd.wire.signing import signature_headers
 from sidecar.errors import ArtifactError
-from sidecar.http import Body, Http, HttpFailure, Request, small_body
+from sidecar.http import Body, Http, Request, small_body
+from sidecar.http_errors import HttpFailure
 from sidecar.plan import Outcome
 from sidecar.report import note
 

@@ -1,16 +1,13 @@
 """HTTP for transfers: streaming GET and PUT, small POSTs, with time limits, redirects and retries.
 
-Owns the only use of urllib3. What is worth another try: network errors, 408, 425, 429 and 5xx; everything else fails at once. A
-URL may be a secret (presigned, or with a password): error texts show scheme, host and path alone, and no text of urllib3, which
-would quote the rest, ever gets out.
+Owns the only client of the sidecar. What is worth another try: network errors, 408, 425, 429 and 5xx; everything else fails at once.
+How long to wait is in `retry.py`, what errors are called in `http_errors.py`.
 
-Source: RFC 9110 (redirects, Retry-After); section "Delivery rules" of the guarantees for what is retried.
+Source: RFC 9110, "Redirection 3xx"; section "Delivery rules" of the guarantees for what is retried.
 """
 
 import base64
-import email.utils
 import random
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,11 +16,11 @@ from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
 import urllib3
-from urllib3 import exceptions as trouble
 from urllib3.response import BaseHTTPResponse
 
-from sidecar.errors import ArtifactError
+from sidecar.http_errors import HttpFailure, WorthAnotherTry, translated
 from sidecar.interrupts import Interrupts, TimeIsUp
+from sidecar.retry import Pace, backoff_s, retry_after_s, safe_url
 
 CHUNK_BYTES = 256 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -33,31 +30,6 @@ _MOST_REDIRECTS = 5
 _MOST_OF_A_BODY = 64 * 1024
 
 T = TypeVar("T")
-
-
-class HttpFailure(ArtifactError):
-    """The request failed for good. `status` is the last answer's, None where there was none."""
-
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class _WorthAnotherTry(Exception):
-    def __init__(self, why: str, status: int | None = None, after_s: float | None = None) -> None:
-        super().__init__(why)
-        self.status, self.after_s = status, after_s
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long single steps may take and how long to wait between tries, all in seconds."""
-
-    connect_s: float = 30
-    stall_s: float = 60
-    first_backoff_s: float = 0.5
-    longest_backoff_s: float = 10
-    longest_retry_after_s: float = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,38 +61,6 @@ class Answer:
     chunks: Iterator[bytes]
 
 
-def safe_url(url: str) -> str:
-    """Returns a URL without what may be secret in it: user name, password, query, fragment."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        port = f":{parts.port}" if parts.port is not None else ""
-    except ValueError:
-        return "(a URL that cannot be read)"
-    return urlunsplit((parts.scheme, (f"[{host}]" if ":" in host else host) + port, parts.path, "", ""))
-
-
-def backoff_s(pace: Pace, failures: int, asked_s: float | None, share: float) -> float:
-    """Returns how long to wait after `failures` tries: what the server asked for, clamped, else a share
-    (0 to 1) of a window that doubles each time.
-    """
-    if asked_s is not None:
-        return min(max(asked_s, 0.0), pace.longest_retry_after_s)
-    return share * min(pace.longest_backoff_s, pace.first_backoff_s * 2.0 ** min(failures - 1, 30))
-
-
-def retry_after_s(value: str | None, now_s: float) -> float | None:
-    """Returns the seconds that a Retry-After header asks for, given as seconds or as a date; None where it asks for nothing."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value.strip()[:9])
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now_s)
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
 class Http:
     """Sends requests, one at a time."""
 
@@ -143,7 +83,7 @@ class Http:
             except TimeIsUp:
                 self._pool.clear()
                 raise HttpFailure(f"{what}: not finished within {request.limit_s:g} seconds") from None
-            except _WorthAnotherTry as failure:
+            except WorthAnotherTry as failure:
                 self._pool.clear()
                 if tries > request.retries:
                     times = f", after {tries} tries" if tries > 1 else ""
@@ -178,7 +118,7 @@ class Http:
         if body is not None:
             headers["Content-Length"] = str(body.size)
         bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
-        with _translated():
+        with translated():
             response = self._pool.request(
                 request.method,
                 bare,
@@ -201,7 +141,7 @@ def _check(response: BaseHTTPResponse) -> None:
         return
     why = f"the server answered {status}" + (f" {_plain(response.reason)}" if response.reason else "")
     if status in _RETRIED or status >= 500:
-        raise _WorthAnotherTry(why, status, retry_after_s(response.headers.get("Retry-After"), time.time()))
+        raise WorthAnotherTry(why, status, retry_after_s(response.headers.get("Retry-After"), time.time()))
     raise HttpFailure(why, status)
 
 
@@ -236,7 +176,7 @@ def _length(response: BaseHTTPResponse) -> int | None:
 
 
 def _chunks(response: BaseHTTPResponse) -> Iterator[bytes]:
-    with _translated():
+    with translated():
         yield from response.stream(CHUNK_BYTES, decode_content=False)
 
 
@@ -248,58 +188,3 @@ def small_body(answer: Answer) -> bytes:
         if len(found) >= _MOST_OF_A_BODY:
             break
     return found[:_MOST_OF_A_BODY]
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turns urllib3's errors into ours, in words of our own: its texts quote the URL."""
-    try:
-        yield
-    except trouble.NameResolutionError:
-        raise _WorthAnotherTry("the host's name cannot be resolved") from None
-    except trouble.ConnectTimeoutError:
-        raise _WorthAnotherTry("the host did not accept a connection in time") from None
-    except trouble.NewConnectionError as error:
-        raise _WorthAnotherTry(f"no connection ({_system_words(error)})") from None
-    except (trouble.ReadTimeoutError, TimeoutError):
-        raise _WorthAnotherTry("the server stopped sending or taking data") from None
-    except (trouble.SSLError, ssl.SSLError) as error:
-        words = _tls_words(error)
-        if "certificate" in words:
-            raise HttpFailure(f"TLS failed ({words})") from None
-        raise _WorthAnotherTry(f"TLS failed ({words})") from None
-    except trouble.LocationValueError:
-        raise HttpFailure("the URL cannot be used") from None
-    except trouble.ProtocolError as error:
-        inner = error.args[-1] if error.args else None
-        if isinstance(inner, trouble.IncompleteRead):
-            raise _WorthAnotherTry(f"the connection ended {inner.expected} bytes early") from None
-        raise _WorthAnotherTry(f"the connection broke ({_system_words(error)})") from None
-    except trouble.HTTPError as error:
-        raise _WorthAnotherTry(f"the request failed ({type(error).__name__})") from None
-    except ValueError as error:
-        raise HttpFailure(f"the URL or the answer cannot be used ({type(error).__name__})") from None
-    except OSError as error:
-        raise _WorthAnotherTry(f"the connection broke ({_system_words(error)})") from None
-
-
-def _system_words(error: BaseException) -> str:
-    """Returns the system's own words for the error that lies below, or the error's class: never its text."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.strerror and not isinstance(seen, trouble.HTTPError):
-            return seen.strerror
-        seen = (
-            next((a for a in seen.args if isinstance(a, BaseException)), None)
-            or seen.__cause__
-            or seen.__context__
-        )
-    return type(error).__name__
-
-
-def _tls_words(error: BaseException) -> str:
-    inner = next((a for a in error.args if isinstance(a, ssl.SSLError)), error)
-    reason = getattr(inner, "reason", None)
-    detail = getattr(inner, "verify_message", None)
-    words = str(reason).replace("_", " ").lower() if isinstance(reason, str) else "handshake failed"
-    return f"{words}: {detail}" if detail else words

@@ -74,10 +74,6 @@ class Interrupts:
         self.checkpoint()
         self._moving_inputs = False
 
-    def stop_cancelling(self) -> None:
-        """From here on a signal changes nothing: the sidecar is on its way out."""
-        self._moving_inputs = False
-
     def wait_for_worker_end(self, timeout_s: float) -> WorkerEnd | None:
         """Returns how the worker ended as soon as a signal has told it, or None after `timeout_s` seconds."""
         deadline = time.monotonic() + timeout_s

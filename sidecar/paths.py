@@ -12,48 +12,14 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import IO
 
+from sidecar.entry import READY_FILE, Entry, Parts, kind_of, parts_of
 from sidecar.errors import ArtifactError, artifact_error
 
-READY_FILE = ".ready"
-"""Made in the workspace once the inputs are in place; not part of any list or archive."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_LONGEST_PATH = 4096
-
-Parts = tuple[str, ...]
-
-
-def parts_of(path: str) -> Parts:
-    """Returns the names in a relative path; the workspace itself is the empty tuple.
-
-    Raises:
-        ArtifactError: the path is absolute, holds `..` or a NUL, or is too long.
-    """
-    if path.startswith("/"):
-        raise ArtifactError(f"{path[:200]}: must be relative to the workspace")
-    if "\0" in path or len(path) > _LONGEST_PATH:
-        raise ArtifactError(f"{path[:200]!r}: is no usable path")
-    parts = tuple(part for part in path.split("/") if part not in ("", "."))
-    if ".." in parts:
-        raise ArtifactError(f"{path[:200]}: must stay inside the workspace, '..' is not allowed")
-    return parts
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One name in a directory, as it stands there: a link is a link."""
-
-    name: str
-    facts: os.stat_result
-
-    @property
-    def is_directory(self) -> bool:
-        """True for a directory, not for a link to one."""
-        return stat.S_ISDIR(self.facts.st_mode)
 
 
 class Workspace:
@@ -92,10 +58,11 @@ class Workspace:
         """Opens a regular file for reading."""
         with _told(path):
             fd = self._open(parts_of(path), _FILE)
-        with os.fdopen(fd, "rb") as file:
             mode = os.fstat(fd).st_mode
-            if not stat.S_ISREG(mode):
-                raise ArtifactError(f"{path}: is {kind_of(mode)}, not a regular file")
+        if not stat.S_ISREG(mode):
+            os.close(fd)
+            raise ArtifactError(f"{path}: is {kind_of(mode)}, not a regular file")
+        with os.fdopen(fd, "rb") as file:
             yield file
 
     @contextmanager
@@ -266,24 +233,9 @@ class Workspace:
             os.fchown(fd, self._uid, self._gid)
 
 
-def kind_of(mode: int) -> str:
-    """Returns what a file mode stands for, in words."""
-    for test, words in (
-        (stat.S_ISLNK, "a symbolic link"),
-        (stat.S_ISDIR, "a directory"),
-        (stat.S_ISFIFO, "a FIFO"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISCHR, "a device"),
-        (stat.S_ISBLK, "a device"),
-    ):
-        if test(mode):
-            return words
-    return "a regular file"
-
-
 @contextmanager
 def _told(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise artifact_error(error, path) from error
+        raise artifact_error(error, path or ".") from error

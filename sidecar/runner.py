@@ -12,9 +12,10 @@ from collections.abc import Callable
 
 from jobd.wire.artifact import Artifact, kind_of
 from sidecar.artifacts.base import Context, Meter, Moved, handler_of
+from sidecar.entry import READY_FILE
 from sidecar.errors import ArtifactError
 from sidecar.interrupts import Cancelled, Interrupts, TimeIsUp, WorkerEnd
-from sidecar.paths import READY_FILE, Workspace
+from sidecar.paths import Workspace
 from sidecar.plan import Outcome, Plan, failed, verdict
 from sidecar.report import Reports, note
 
@@ -45,13 +46,10 @@ class Run:
         """Returns the exit code once everything has been moved or reported as failed."""
         try:
             error = self._inputs()
-            if error is None:
-                self._interrupts.inputs_are_over()
+            self._interrupts.inputs_are_over()
         except Cancelled:
-            self._reports.inputs_failed("cancelled before the inputs were in place")
-            return EXIT_INPUTS_FAILED
+            error = "cancelled before the inputs were in place"
         if error is not None:
-            self._interrupts.stop_cancelling()
             self._reports.inputs_failed(error)
             return EXIT_INPUTS_FAILED
         self._reports.ready()

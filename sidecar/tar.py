@@ -119,10 +119,11 @@ def _header_text(read: Read, size: int) -> bytes:
 
 
 def _check_sum(block: bytes) -> None:
-    stated = _number(block[148:156])
+    """Accepts a header whose bytes add up to what it says, taken as unsigned, or as signed as some old writers did."""
+    match = _OCTAL.match(block[148:156])
     blanked = block[:148] + b" " * 8 + block[156:]
-    signed = sum(byte - 256 if byte > 127 else byte for byte in blanked) if sum(blanked) != stated else stated
-    if stated != signed:
+    signed = sum(blanked) - 256 * sum(byte > 127 for byte in blanked)
+    if match is None or int(match[1] or b"0", 8) not in (sum(blanked), signed):
         raise BadArchive("the archive is damaged, or is not a tar archive: a header's checksum is wrong")
 
 

@@ -7,8 +7,11 @@ Source: PKWARE APPNOTE 6.3; Info-ZIP's use of the external attributes for Unix m
 
 import os
 import stat
+import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO
 
 from sidecar.member import BadArchive, Content, Member, Members
@@ -34,6 +37,8 @@ class _Guarded:
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == os.SEEK_SET and offset < 0:
+            raise BadArchive("the archive is damaged: its directory lies outside of it")
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
@@ -49,12 +54,24 @@ def read_zip(file: IO[bytes]) -> Members:
     Raises:
         BadArchive: it is damaged, cut, encrypted, or uses what is not supported.
     """
+    with _translated(), zipfile.ZipFile(_Guarded(file)) as archive:
+        for info in archive.infolist():
+            member = _member(archive, info)
+            yield member, _content(archive, info)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
     try:
-        with zipfile.ZipFile(_Guarded(file)) as archive:
-            for info in archive.infolist():
-                member = _member(archive, info)
-                yield member, _content(archive, info)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, zlib.error, EOFError) as error:
+        yield
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        NotImplementedError,
+        zlib.error,
+        EOFError,
+        struct.error,
+    ) as error:
         raise BadArchive(
             f"the archive is damaged or cut, or is not a zip archive ({type(error).__name__})"
         ) from error
@@ -84,6 +101,6 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Content:
     """Yields the content; its length and checksum are verified at its end."""
-    with archive.open(info) as packed:
+    with _translated(), archive.open(info) as packed:
         while chunk := packed.read(_CHUNK_BYTES):
             yield chunk

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 from jobd.wire.artifact import Archive
 from sidecar.artifacts.base import Context, Moved
+from sidecar.entry import Entry, kind_of, parts_of
 from sidecar.errors import ArtifactError
-from sidecar.paths import Entry, kind_of, parts_of
 
 _LEVEL = 6
 
@@ -24,6 +24,8 @@ def move(artifact: Archive, context: Context) -> Moved:
     """Writes the archive; its size is the compressed one."""
     workspace = context.workspace
     source, out = "/".join(parts_of(artifact.source)), parts_of(artifact.out)
+    if parts_of(source) == out:
+        raise ArtifactError(f"{artifact.source}: in and out are the same")
     with context.interrupts.time_limit(context.caps.local_s):
         # Looked at first, so that a missing source leaves nothing behind.
         facts = workspace.look(source)

@@ -5,7 +5,8 @@ import hashlib
 from jobd.wire.artifact import Download
 from sidecar.artifacts.base import Context, Moved
 from sidecar.errors import ArtifactError
-from sidecar.http import Answer, Request, safe_url
+from sidecar.http import Answer, Request
+from sidecar.retry import safe_url
 
 RETRIES = 3
 

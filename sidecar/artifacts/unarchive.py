@@ -13,9 +13,10 @@ from typing import IO
 
 from jobd.wire.artifact import Unarchive
 from sidecar.artifacts.base import Caps, Context, Meter, Moved
+from sidecar.entry import parts_of
 from sidecar.errors import ArtifactError
 from sidecar.member import BadArchive, Content, Contents, Member, Members, Parts, check_symlink, name_parts
-from sidecar.paths import Workspace, parts_of
+from sidecar.paths import Workspace
 from sidecar.tar import BLOCK, Read, read_tar
 
 _GZIP = b"\x1f\x8b"

@@ -1,0 +1,60 @@
+"""What stands in a workspace: paths taken apart, names in a directory, kinds of files in words.
+
+Pure; opens nothing.
+"""
+
+import os
+import stat
+from dataclasses import dataclass
+
+from sidecar.errors import ArtifactError
+
+READY_FILE = ".ready"
+"""Made in the workspace once the inputs are in place; not part of any list or archive."""
+_LONGEST_PATH = 4096
+
+Parts = tuple[str, ...]
+
+
+def parts_of(path: str) -> Parts:
+    """Returns the names in a relative path; the workspace itself is the empty tuple.
+
+    Raises:
+        ArtifactError: the path is absolute, holds `..` or a NUL, or is too long.
+    """
+    if path.startswith("/"):
+        raise ArtifactError(f"{path[:200]}: must be relative to the workspace")
+    if "\0" in path or len(path) > _LONGEST_PATH:
+        raise ArtifactError(f"{path[:200]!r}: is no usable path")
+    parts = tuple(part for part in path.split("/") if part not in ("", "."))
+    if ".." in parts:
+        raise ArtifactError(f"{path[:200]}: must stay inside the workspace, '..' is not allowed")
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a directory, as it stands there: a link is a link."""
+
+    name: str
+    facts: os.stat_result
+
+    @property
+    def is_directory(self) -> bool:
+        """True for a directory, not for a link to one."""
+        return stat.S_ISDIR(self.facts.st_mode)
+
+
+def kind_of(mode: int) -> str:
+    """Returns what a file mode stands for, in words."""
+    for test, words in (
+        (stat.S_ISLNK, "a symbolic link"),
+        (stat.S_ISDIR, "a directory"),
+        (stat.S_ISFIFO, "a FIFO"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+    ):
+        if test(mode):
+            return words
+    return "a regular file"

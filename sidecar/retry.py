@@ -1,0 +1,53 @@
+"""How a transfer is tried again: the pace, what Retry-After asks for, and what of a URL may be shown.
+
+Pure: the time and the random share are passed in.
+
+Source: RFC 9110, "Retry-After".
+"""
+
+import email.utils
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long single steps may take and how long to wait between tries, all in seconds."""
+
+    connect_s: float = 30
+    stall_s: float = 60
+    first_backoff_s: float = 0.5
+    longest_backoff_s: float = 10
+    longest_retry_after_s: float = 60
+
+
+def safe_url(url: str) -> str:
+    """Returns a URL without what may be secret in it: user name, password, query, fragment."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = f":{parts.port}" if parts.port is not None else ""
+    except ValueError:
+        return "(a URL that cannot be read)"
+    return urlunsplit((parts.scheme, (f"[{host}]" if ":" in host else host) + port, parts.path, "", ""))
+
+
+def backoff_s(pace: Pace, failures: int, asked_s: float | None, share: float) -> float:
+    """Returns how long to wait after `failures` tries: what the server asked for, clamped, else a share
+    (0 to 1) of a window that doubles each time.
+    """
+    if asked_s is not None:
+        return min(max(asked_s, 0.0), pace.longest_retry_after_s)
+    return share * min(pace.longest_backoff_s, pace.first_backoff_s * 2.0 ** min(failures - 1, 30))
+
+
+def retry_after_s(value: str | None, now_s: float) -> float | None:
+    """Returns the seconds that a Retry-After header asks for, given as seconds or as a date; None where it asks for nothing."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value.strip()[:9])
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now_s)
+    except (ValueError, TypeError, OverflowError):
+        return None

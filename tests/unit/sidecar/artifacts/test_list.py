@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import pytest
+
+from jobd.wire.artifact import List
+from sidecar.artifacts.base import Context
+from sidecar.artifacts.list import move
+from sidecar.errors import ArtifactError, Missing
+
+
+@pytest.fixture
+def tree(root: Path) -> Path:
+    for path in ("out/b.txt", "out/a/deep/x.tmp", "out/a/deep/y.txt", "out/node_modules/z.txt", ".ready"):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("x")
+    (root / "out/empty").mkdir()
+    (root / "out/link").symlink_to("..")
+    return root
+
+
+def test_all_below_sorted_directories_marked_links_not_followed(context: Context, tree: Path) -> None:
+    found = move(List(id="l", source="out", excludes=["*.tmp", "node_modules"]), context).content
+    assert found == ["a/", "a/deep/", "a/deep/y.txt", "b.txt", "empty/", "link"]
+
+
+def test_one_level_alone(context: Context, tree: Path) -> None:
+    found = move(List(id="l", source="out/", recursive=False), context).content
+    assert found == ["a/", "b.txt", "empty/", "link", "node_modules/"]
+
+
+def test_the_workspace_itself_without_the_mark_of_the_sidecar(context: Context, tree: Path) -> None:
+    assert move(List(id="l", source=".", recursive=False), context).content == ["out/"]
+
+
+def test_an_empty_directory_gives_an_empty_list(context: Context, tree: Path) -> None:
+    assert move(List(id="l", source="out/empty"), context).content == []
+
+
+def test_names_that_are_not_utf8_are_still_text(context: Context, root: Path) -> None:
+    (root / b"caf\xe9".decode(errors="surrogateescape")).write_text("")
+    assert move(List(id="l", source="."), context).content == ["caf\ufffd"]
+
+
+def test_too_many_entries_fail_and_are_not_cut(make_context: object, tree: Path) -> None:
+    context = make_context(list_entries=3)  # type: ignore[operator]
+    with pytest.raises(ArtifactError, match="more than 3 entries"):
+        move(List(id="l", source="out"), context)
+    assert len(move(List(id="l", source="out/a"), context).content) == 3
+
+
+def test_long_names_in_number_are_too_long_for_an_event(make_context: object, root: Path) -> None:
+    for number in range(20):
+        (root / f"{number:0200}").write_text("")
+    with pytest.raises(ArtifactError, match="too large for an event"):
+        move(List(id="l", source="."), make_context(encoded_content_bytes=4000))  # type: ignore[operator]
+
+
+def test_a_file_a_link_and_nothing_are_no_directories(context: Context, tree: Path) -> None:
+    for path, kind in (("out/b.txt", ArtifactError), ("out/link", ArtifactError), ("none", Missing)):
+        with pytest.raises(kind):
+            move(List(id="l", source=path), context)
+
+
+def test_a_deep_tree_is_walked_without_running_out_of_descriptors(context: Context, root: Path) -> None:
+    (root / "/".join("d" * 400)).mkdir(parents=True)
+    assert len(move(List(id="l", source="."), context).content) == 400
