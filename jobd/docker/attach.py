@@ -44,7 +44,9 @@ class Attached:
                 while await self._reader.read(_HEAD_BYTES):
                     pass
         except (OSError, TimeoutError) as error:
-            raise EngineUnavailable(f"the container's input broke: {str(error) or 'not read in time'}") from error
+            raise EngineUnavailable(
+                f"the container's input broke: {str(error) or 'not read in time'}"
+            ) from error
 
     async def __aenter__(self) -> Self:
         return self

@@ -26,7 +26,9 @@ class RefusedFiles(RefusedByEngine):
     code = "files-refused"
 
 
-def workspace_tar(workspace: str, uid: int, gid: int, files: Path | None, now_s: float = 0) -> Iterator[bytes]:
+def workspace_tar(
+    workspace: str, uid: int, gid: int, files: Path | None, now_s: float = 0
+) -> Iterator[bytes]:
     """Yields a tar to be unpacked at `/`: the workspace folder itself, then the members of `files` below it.
 
     Everything belongs to uid:gid; `now_s` (since 1970) dates the folder. Memory is bounded whatever the archive holds.

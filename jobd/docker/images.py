@@ -28,6 +28,7 @@ Progress = Callable[[str], None]
 _PROGRESS_EVERY_S = 0.5
 _LINE_BYTES = 1024 * 1024
 _TAIL_LINES = 15
+_PIECE_BYTES = 256 * 1024
 SIDECAR_PULL_S = 120
 BASE_PULL_S = 300
 _RUNS_ON = {("amd64", "386"), ("arm64", "arm")}
@@ -210,7 +211,7 @@ class Images:
             await self._engine.path(path),
             params=params,
             headers=headers,
-            data=data,
+            data=_pieces(data),
             silence_s=self._engine.timeouts.stall_s,
         ) as body:
             async for chunk in body.chunks():
@@ -264,6 +265,12 @@ def normal(architecture: str) -> str:
     return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i386": "386", "i686": "386"}.get(
         architecture, architecture
     )
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    """Yields a large body bit by bit, so that sending it does not hold the event loop."""
+    for at in range(0, len(data), _PIECE_BYTES):
+        yield data[at : at + _PIECE_BYTES]
 
 
 def _decoded(line: bytes) -> _Message:

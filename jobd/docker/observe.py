@@ -96,12 +96,16 @@ def facts(inspected: Inspected, ref: JobRef, instance: str) -> ContainerFacts | 
     state = inspected.state
     refused = inspected.never_started and state.error != ""
     ended = state.status in ("exited", "dead")
+    started, finished = moment(state.started_at), moment(state.finished_at)
+    if started is not None and finished is not None:
+        # The engine notes the start after the fact: a very short container may have ended before it started.
+        finished = max(started, finished)
     return ContainerFacts(
         id=inspected.id,
         state=state.status,
         attempt=owner.attempt,
-        started_at=moment(state.started_at),
-        finished_at=moment(state.finished_at),
+        started_at=started,
+        finished_at=finished,
         exit_code=state.exit_code if ended or refused else None,
         oom_killed=state.oom_killed,
         error=state.error,

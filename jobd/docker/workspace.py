@@ -11,7 +11,7 @@ from pathlib import Path
 from jobd.docker import files as tar
 from jobd.docker.answers import Refusal
 from jobd.docker.engine import Engine
-from jobd.jobs.orchestrator import RefusedByEngine
+from jobd.jobs.orchestrator import EngineError, EngineUnavailable, RefusedByEngine
 
 _TABLE_BYTES = 1024 * 1024
 _SEND_BYTES = 1024 * 1024
@@ -44,16 +44,32 @@ class Workspace:
 
         Raises: RefusedFiles: a member that may not be in it. RefusedByEngine, EngineUnavailable.
         """
-        # Without the second, a link in the image at this path would be replaced by a folder that the mount then hides.
-        params = {"path": "/", "noOverwriteDirNonDir": "1"}
-        path = await self._engine.path(f"/containers/{container_id}/archive")
+        members = _Members(tar.workspace_tar(workspace, uid, gid, files, time.time()))
+        try:
+            await self._put(container_id, members)
+        except EngineUnavailable:
+            if isinstance(members.error, OSError):
+                raise tar.RefusedFiles(
+                    f"the archive of files cannot be read: {members.error}"
+                ) from members.error
+            if members.error is not None:
+                raise members.error from None
+            if files is not None:
+                # An engine that refuses half-way through may just hang up: a small archive gets its reason.
+                await self._put(
+                    container_id, _Members(tar.workspace_tar(workspace, uid, gid, None, time.time()))
+                )
+            raise
+
+    async def _put(self, container_id: str, members: "_Members") -> None:
         try:
             async with self._engine.streams.open(
                 "PUT",
-                path,
-                params=params,
+                await self._engine.path(f"/containers/{container_id}/archive"),
+                # Without the second, a link in the image at this path would give way to a folder that the mount hides.
+                params={"path": "/", "noOverwriteDirNonDir": "1"},
                 headers={"Content-Type": "application/x-tar"},
-                data=_sent(tar.workspace_tar(workspace, uid, gid, files, time.time())),
+                data=members.pieces(),
                 silence_s=self._engine.timeouts.work_s,
             ):
                 pass
@@ -76,10 +92,23 @@ class Workspace:
             raise
 
 
-async def _sent(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Yields the parts in pieces of about 1 MiB, each put together in a thread, since the disk may be slow."""
-    while piece := await asyncio.to_thread(_piece, parts):
-        yield piece
+class _Members:
+    """Parts of a tar in pieces of about 1 MiB, each put together in a thread, since the disk may be slow.
+
+    `error` keeps what went wrong with them, since the HTTP client reports that as a broken connection.
+    """
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+        self.error: EngineError | OSError | None = None
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        try:
+            while piece := await asyncio.to_thread(_piece, self._parts):
+                yield piece
+        except (EngineError, OSError) as error:
+            self.error = error
+            raise
 
 
 def _piece(parts: Iterator[bytes]) -> bytes:

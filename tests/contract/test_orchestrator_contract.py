@@ -1,0 +1,293 @@
+"""What `jobs` may rely on, whichever engine is behind it."""
+
+import asyncio
+import io
+import tarfile
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobd.jobs.orchestrator import (
+    ContainerFacts,
+    Hint,
+    ImageUnavailable,
+    JobRef,
+    NoSuchFile,
+    Observation,
+    RawLine,
+    StartFailed,
+)
+from jobd.wire.artifact import Write
+from jobd.wire.report import SidecarOrder
+
+Until = Callable[[JobRef, Callable[[Observation], bool]], Coroutine[Any, Any, Observation]]
+DEADLINE_S = 60
+
+
+def ended(seen: Observation) -> bool:
+    return seen.worker is not None and seen.worker.ended
+
+
+async def run(world: Any, ref: JobRef, behaviour: Any, until: Until) -> ContainerFacts:
+    await world.orchestrator.create(world.work(ref, behaviour), None)
+    await world.orchestrator.start_worker(ref)
+    worker = (await until(ref, ended)).worker
+    assert worker is not None
+    return worker
+
+
+async def read(world: Any, ref: JobRef, cursors: Any = None, follow: bool = False) -> list[RawLine]:
+    lines: list[RawLine] = []
+    async with asyncio.timeout(DEADLINE_S):
+        async for batch in world.orchestrator.logs(ref, "worker", cursors or {}, follow):
+            lines += batch
+    return lines
+
+
+async def file_of(world: Any, ref: JobRef, path: str) -> bytes:
+    whole = b"".join([chunk async for chunk in world.orchestrator.open_tar(ref, path)])
+    with tarfile.open(fileobj=io.BytesIO(whole)) as archive:
+        (member,) = archive.getmembers()
+        file = archive.extractfile(member)
+        assert file is not None
+        return file.read()
+
+
+async def test_the_engine_says_who_it_is(world: Any) -> None:
+    facts = await world.orchestrator.ping()
+    assert facts.cpus > 0
+    assert facts.memory_bytes > 0
+    assert facts.version
+    assert facts.platform
+
+
+async def test_a_made_job_has_not_run(world: Any, ref: JobRef, behave: Any) -> None:
+    made = await world.orchestrator.create(world.work(ref, behave()), None)
+    seen = await world.orchestrator.observe(ref)
+    assert seen.worker is not None
+    assert (seen.worker.id, seen.worker.state, seen.worker.attempt) == (made.worker_id, "created", 1)
+    assert (seen.worker.started_at, seen.worker.exit_code, seen.worker.ended) == (None, None, False)
+    assert (seen.sidecar, made.sidecar_id) == (None, None)
+    assert ref in await world.orchestrator.refs()
+
+
+async def test_making_again_leaves_one_job_that_has_not_run(
+    world: Any, ref: JobRef, behave: Any, until: Until
+) -> None:
+    order = world.work(ref, behave(exit_code=3))
+    await world.orchestrator.create(order, None)
+    made = await world.orchestrator.create(order, None)
+    seen = await world.orchestrator.observe(ref)
+    assert seen.worker is not None
+    assert (seen.worker.id, seen.worker.state) == (made.worker_id, "created")
+    await world.orchestrator.start_worker(ref)
+    worker = (await until(ref, ended)).worker
+    assert worker is not None
+    assert worker.exit_code == 3
+
+
+@pytest.mark.parametrize("code", [0, 1, 42, 255])
+async def test_the_exit_code_is_the_workers(
+    world: Any, ref: JobRef, behave: Any, until: Until, code: int
+) -> None:
+    worker = await run(world, ref, behave(exit_code=code), until)
+    assert worker.exit_code == code
+    assert worker.started_at is not None
+    assert worker.finished_at is not None
+    assert worker.finished_at >= worker.started_at
+
+
+async def test_what_has_run_is_taken_over_and_not_made_again(
+    world: Any, ref: JobRef, behave: Any, until: Until
+) -> None:
+    worker = await run(world, ref, behave(exit_code=7), until)
+    made = await world.orchestrator.create(world.work(ref, behave(exit_code=7)), None)
+    seen = await world.orchestrator.observe(ref)
+    assert made.worker_id == worker.id
+    assert seen.worker == worker
+
+
+async def test_a_new_attempt_replaces_the_one_before(
+    world: Any, ref: JobRef, behave: Any, until: Until
+) -> None:
+    worker = await run(world, ref, behave(writes={"old": "1"}), until)
+    again = JobRef(ref.uid, ref.id, 2)
+    made = await world.orchestrator.create(world.work(again, behave()), None)
+    assert made.worker_id != worker.id
+    for look in (ref, again):
+        seen = await world.orchestrator.observe(look)
+        assert seen.worker is not None
+        assert (seen.worker.attempt, seen.worker.state) == (2, "created")
+    with pytest.raises(NoSuchFile):
+        await file_of(world, again, "/workspace/old")
+
+
+async def test_a_job_that_took_over_an_id_is_not_the_one_before(
+    world: Any, ref: JobRef, behave: Any, until: Until
+) -> None:
+    await run(world, ref, behave(), until)
+    other = JobRef("another-uid", ref.id, 1)
+    await world.orchestrator.create(world.work(other, behave()), None)
+    assert await world.orchestrator.observe(ref) == Observation(None, None)
+    await world.orchestrator.remove(ref)
+    assert (await world.orchestrator.observe(other)).worker is not None
+
+
+async def test_a_command_that_does_not_exist(world: Any, ref: JobRef, behave: Any) -> None:
+    await world.orchestrator.create(world.work(ref, behave(missing=True)), None)
+    with pytest.raises(StartFailed) as caught:
+        await world.orchestrator.start_worker(ref)
+    assert caught.value.exit_code == 127
+    worker = (await world.orchestrator.observe(ref)).worker
+    assert worker is not None
+    assert (worker.state, worker.exit_code, worker.started_at, worker.ended) == ("created", 127, None, False)
+    assert worker.error
+
+
+async def test_a_signal_ends_a_worker(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
+    await world.orchestrator.create(world.work(ref, behave(stays=True)), None)
+    await world.orchestrator.start_worker(ref)
+    await until(ref, lambda seen: seen.worker is not None and seen.worker.state == "running")
+    await world.orchestrator.signal(ref, "worker", "SIGKILL")
+    worker = (await until(ref, ended)).worker
+    assert worker is not None
+    assert (worker.exit_code, worker.oom_killed) == (137, False)
+    await world.orchestrator.signal(ref, "worker", "SIGKILL")
+
+
+async def test_nothing_is_left_after_removal(world: Any, ref: JobRef, behave: Any) -> None:
+    await world.orchestrator.create(world.work(ref, behave(stays=True)), None)
+    await world.orchestrator.start_worker(ref)
+    await world.orchestrator.remove(ref)
+    assert await world.orchestrator.observe(ref) == Observation(None, None)
+    assert ref not in await world.orchestrator.refs()
+    await world.orchestrator.remove(ref)
+
+
+async def test_the_volume_alone_still_names_the_job(world: Any, ref: JobRef, behave: Any) -> None:
+    await world.orchestrator.create(world.work(ref, behave()), None)
+    await world.orchestrator.remove(ref, "worker")
+    assert (await world.orchestrator.observe(ref)).worker is None
+    assert ref in await world.orchestrator.refs()
+
+
+async def test_an_unknown_job_is_absent_and_that_is_no_error(world: Any, ref: JobRef) -> None:
+    assert await world.orchestrator.observe(ref) == Observation(None, None)
+    assert await read(world, ref) == []
+    assert await read(world, ref, follow=True) == []
+    await world.orchestrator.signal(ref, "worker", "SIGTERM")
+    await world.orchestrator.remove(ref)
+    with pytest.raises(NoSuchFile):
+        await file_of(world, ref, "/workspace/x")
+    with pytest.raises(StartFailed):
+        await world.orchestrator.start_worker(ref)
+
+
+async def test_the_log_is_there_after_the_end(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
+    await run(world, ref, behave(lines=("one", "", "three é"), errors=("oops",), rest="no newline"), until)
+    lines = await read(world, ref)
+    assert [line.text for line in lines if line.stream == "stdout"] == ["one", "", "three é", "no newline"]
+    assert [line.text for line in lines if line.stream == "stderr"] == ["oops"]
+    assert all(line.gap is None and not line.partial for line in lines)
+
+
+async def test_reading_goes_on_after_each_cursor(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
+    await run(world, ref, behave(lines=("one", "two", "three"), rest="four"), until)
+    whole = await read(world, ref)
+    assert [line.text for line in whole] == ["one", "two", "three", "four"]
+    for number, line in enumerate(whole):
+        assert await read(world, ref, {"stdout": line.cursor}) == whole[number + 1 :]
+
+
+async def test_following_ends_with_the_worker_and_keeps_back_an_unfinished_line(
+    world: Any, ref: JobRef, behave: Any
+) -> None:
+    await world.orchestrator.create(world.work(ref, behave(lines=("one", "two"), rest="three")), None)
+    await world.orchestrator.start_worker(ref)
+    followed = await read(world, ref, follow=True)
+    assert "three" not in [line.text for line in followed]
+    cursors = {line.stream: line.cursor for line in followed}
+    rest = await read(world, ref, cursors)
+    assert [line.text for line in [*followed, *rest]] == ["one", "two", "three"]
+
+
+async def test_a_line_is_followed_while_the_worker_runs(world: Any, ref: JobRef, behave: Any) -> None:
+    await world.orchestrator.create(world.work(ref, behave(lines=("hello",), stays=True)), None)
+    await world.orchestrator.start_worker(ref)
+    stream = world.orchestrator.logs(ref, "worker", {}, True)
+    async with asyncio.timeout(DEADLINE_S):
+        assert [line.text for line in await anext(stream)] == ["hello"]
+    await stream.aclose()
+
+
+async def test_hints_begin_with_connected_and_name_the_job(world: Any, ref: JobRef, behave: Any) -> None:
+    stream = world.orchestrator.hints()
+    async with asyncio.timeout(DEADLINE_S):
+        first = await anext(stream)
+        assert (first.uid, first.action) == (None, "connected")
+        await world.orchestrator.create(world.work(ref, behave()), None)
+        await world.orchestrator.start_worker(ref)
+        while (hint := await anext(stream)) != Hint(ref.uid, "worker", "die"):
+            assert hint.uid in (None, ref.uid)
+    await stream.aclose()
+
+
+async def test_files_go_in_before_the_start_and_come_out(
+    world: Any, ref: JobRef, behave: Any, tmp_path: Path
+) -> None:
+    with tarfile.open(tmp_path / "in.tar", "w") as archive:
+        member = tarfile.TarInfo("given/a.txt")
+        member.size = 5
+        archive.addfile(member, io.BytesIO(b"hello"))
+    await world.orchestrator.create(world.work(ref, behave(writes={"made": "out"})), tmp_path / "in.tar")
+    assert await file_of(world, ref, "/workspace/given/a.txt") == b"hello"
+    await world.orchestrator.start_worker(ref)
+    await read(world, ref, follow=True)
+    assert await file_of(world, ref, "/workspace/made") == b"out"
+    with pytest.raises(NoSuchFile):
+        await file_of(world, ref, "/workspace/nothing")
+
+
+async def test_making_again_fills_again(world: Any, ref: JobRef, behave: Any, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "in.tar", "w") as archive:
+        member = tarfile.TarInfo("a.txt")
+        member.size = 5
+        archive.addfile(member, io.BytesIO(b"hello"))
+    order = world.work(ref, behave())
+    await world.orchestrator.create(order, None)
+    await world.orchestrator.create(order, tmp_path / "in.tar")
+    assert await file_of(world, ref, "/workspace/a.txt") == b"hello"
+
+
+async def test_a_local_image_is_found_without_a_pull(world: Any) -> None:
+    said: list[str] = []
+    facts = await world.orchestrator.ensure_image(world.image, "missing", None, said.append)
+    assert facts.id
+    assert said == []
+
+
+async def test_an_image_that_may_not_be_pulled_is_named(world: Any) -> None:
+    with pytest.raises(ImageUnavailable, match="no-such-image"):
+        await world.orchestrator.ensure_image("no-such-image:1", "never", None, lambda text: None)
+
+
+async def test_a_sidecar_starts_once(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
+    await world.orchestrator.ensure_sidecar_image()
+    made = await world.orchestrator.create(world.work(ref, behave(), sidecar=True), None)
+    assert made.sidecar_id is not None
+    order = SidecarOrder(
+        job_id=ref.id,
+        job_uid=ref.uid,
+        artifacts=[Write(id="w", source="hi", out="w"), Write(id="x", source="", out="x", depends="w")],
+    )
+    await world.orchestrator.start_sidecar(ref, order)
+    first = await until(ref, lambda seen: seen.sidecar is not None and seen.sidecar.started_at is not None)
+    await world.orchestrator.start_sidecar(ref, order)
+    again = await world.orchestrator.observe(ref)
+    assert first.sidecar is not None
+    assert again.sidecar is not None
+    assert again.sidecar.started_at == first.sidecar.started_at
+    assert again.worker is not None
+    assert again.worker.state == "created"

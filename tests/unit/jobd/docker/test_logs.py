@@ -1,0 +1,227 @@
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobd.docker.logs import GAP, LINE_BYTES, DamagedLog, LogReader, nanoseconds, since
+from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
+
+CHUNK = 16 * 1024
+KIND: dict[StreamName, int] = {"stdout": 1, "stderr": 2}
+Entry = tuple[StreamName, str, bytes]
+
+
+def stamp(number: int) -> str:
+    return f"2026-01-02T03:04:{number // 1000:02d}.{number % 1000:03d}000001Z"
+
+
+def frame(stream: StreamName, time: str, payload: bytes) -> bytes:
+    body = time.encode() + b" " + payload
+    return bytes([KIND[stream], 0, 0, 0]) + len(body).to_bytes(4, "big") + body
+
+
+def entries_of(lines: list[tuple[StreamName, bytes]], chunk: int = CHUNK) -> list[Entry]:
+    """What the engine stores: each line under a time of its own, in pieces of at most `chunk` bytes."""
+    out: list[Entry] = []
+    for number, (stream, text) in enumerate(lines):
+        pieces = [text[at : at + chunk] for at in range(0, len(text), chunk)] or [b""]
+        out += [(stream, stamp(number), piece) for piece in pieces if piece]
+    return out
+
+
+def wire(entries: list[Entry], start: int | None = None) -> bytes:
+    """The engine's answer to a request with `since`, which is inclusive."""
+    kept = [entry for entry in entries if start is None or nanoseconds(entry[1]) >= start]
+    return b"".join(frame(*entry) for entry in kept)
+
+
+def since_ns(cursors: Mapping[StreamName, LogCursor]) -> int | None:
+    text = since(cursors)
+    if text is None:
+        return None
+    whole, fraction = text.split(".")
+    return int(whole) * 1_000_000_000 + int(fraction)
+
+
+def read(
+    data: bytes, cursors: Mapping[StreamName, LogCursor] | None = None, end: bool = True
+) -> list[RawLine]:
+    reader = LogReader(cursors or {})
+    return reader.feed(data) + (reader.end() if end else [])
+
+
+streams = st.sampled_from(["stdout", "stderr"])
+texts = st.binary(max_size=80).map(lambda raw: raw.replace(b"\n", b"")) | st.sampled_from(
+    [b"", b"x" * 63, "é".encode() * 40, b"\xff" * 5]
+)
+logs = st.lists(st.tuples(streams, texts.map(lambda text: text + b"\n")), max_size=12)
+
+
+@given(logs, st.lists(st.integers(0, 2000), max_size=10), st.integers(1, 40))
+def test_any_cutting_of_the_bytes_gives_the_same_lines(
+    lines: list[tuple[StreamName, bytes]], cuts: list[int], chunk: int
+) -> None:
+    data = wire(entries_of(lines, chunk))
+    reader = LogReader({})
+    got: list[RawLine] = []
+    at = 0
+    for cut in sorted(min(cut, len(data)) for cut in cuts):
+        got += reader.feed(data[at:cut])
+        at = cut
+    got += reader.feed(data[at:]) + reader.end()
+    assert got == read(data)
+    assert not reader.cut
+    assert [(line.stream, line.text) for line in got] == [
+        (stream, text[:-1].decode("utf-8", "replace")) for stream, text in lines
+    ]
+
+
+@given(logs, st.booleans(), st.data())
+def test_reading_in_two_parts_gives_the_same_lines(
+    lines: list[tuple[StreamName, bytes]], unterminated: bool, data: st.DataObject
+) -> None:
+    if unterminated and lines:
+        stream, text = lines[-1]
+        lines = [*lines[:-1], (stream, text[:-1])]
+    entries = entries_of(lines, 30)
+    whole = read(wire(entries))
+    # The connection breaks anywhere; the reader goes on from the last line of each stream that it was given.
+    sent = wire(entries)
+    first = read(sent[: data.draw(st.integers(0, len(sent)))], end=False)
+    first = first[: data.draw(st.integers(0, len(first)))]
+    cursors = {line.stream: line.cursor for line in first}
+    second = read(wire(entries, since_ns(cursors)), cursors)
+    assert [(line.stream, line.text, line.cursor) for line in first + second] == [
+        (line.stream, line.text, line.cursor) for line in whole
+    ]
+    assert all(line.gap is None for line in second)
+
+
+@given(st.integers(0, 5), st.integers(1, 3 * LINE_BYTES + 10), st.booleans(), st.integers(0, 6))
+def test_a_long_line_is_cut_and_resumed_without_loss(before: int, size: int, ended: bool, taken: int) -> None:
+    text = bytes(97 + number % 26 for number in range(size))
+    lines: list[tuple[StreamName, bytes]] = [("stdout", b"short\n")] * before
+    entries = entries_of([*lines, ("stdout", text + (b"\n" if ended else b""))])
+    whole = read(wire(entries))
+    assert "".join(line.text for line in whole[before:]) == text.decode()
+    assert all(len(line.text) == LINE_BYTES for line in whole[before:] if line.partial)
+    assert not whole[-1].partial
+    kept = whole[: min(taken, len(whole))]
+    cursors = {line.stream: line.cursor for line in kept}
+    assert kept + read(wire(entries, since_ns(cursors)), cursors) == whole
+
+
+def test_a_cut_falls_between_characters() -> None:
+    text = b"x" + "é".encode() * LINE_BYTES
+    got = read(wire(entries_of([("stdout", text + b"\n")], 10**9)))
+    assert "".join(line.text for line in got) == text.decode()
+    assert all("�" not in line.text for line in got)
+
+
+def test_bytes_that_are_no_text_are_replaced() -> None:
+    assert [line.text for line in read(wire([("stderr", stamp(0), b"\xff\xfe\0a\n")]))] == ["��\0a"]
+
+
+def test_the_last_line_without_newline_comes_only_at_the_end() -> None:
+    data = wire([("stdout", stamp(0), b"a\n"), ("stdout", stamp(1), b"b")])
+    reader = LogReader({})
+    assert [line.text for line in reader.feed(data)] == ["a"]
+    assert [line.text for line in reader.end()] == ["b"]
+
+
+def test_two_unterminated_streams_end_in_the_order_of_their_times() -> None:
+    got = read(wire([("stderr", stamp(0), b"e"), ("stdout", stamp(1), b"o")]))
+    assert [(line.stream, line.text) for line in got] == [("stderr", "e"), ("stdout", "o")]
+
+
+def test_lines_that_share_a_time_are_told_apart_by_the_bytes_taken() -> None:
+    entries: list[Entry] = [
+        ("stdout", stamp(0), b"a\n"),
+        ("stdout", stamp(0), b"a\n"),
+        ("stdout", stamp(0), b"b\n"),
+    ]
+    whole = read(wire(entries))
+    assert [line.cursor.taken for line in whole] == [2, 4, 6]
+    assert [line.text for line in read(wire(entries), {"stdout": whole[1].cursor})] == ["b"]
+
+
+def test_a_new_time_within_a_line_loses_nothing() -> None:
+    got = read(wire([("stdout", stamp(0), b"ab"), ("stdout", stamp(1), b"cd\n")]))
+    assert [(line.text, line.partial) for line in got] == [("ab", True), ("cd", False)]
+
+
+def test_lines_that_rotated_away_leave_a_mark() -> None:
+    entries = entries_of([("stdout", b"%d\n" % number) for number in range(5)])
+    cursor = read(wire(entries))[0].cursor
+    got = read(wire(entries[3:]), {"stdout": cursor})
+    assert [(line.text, line.gap) for line in got] == [("3", GAP), ("4", None)]
+
+
+def test_the_mark_is_for_the_stream_that_lost_lines() -> None:
+    entries = entries_of([("stdout", b"a\n"), ("stderr", b"b\n"), ("stdout", b"c\n"), ("stderr", b"d\n")])
+    a, b, *_ = read(wire(entries))
+    got = read(wire(entries[1:]), {"stdout": a.cursor, "stderr": b.cursor})
+    assert [(line.text, line.gap) for line in got] == [("c", GAP), ("d", None)]
+
+
+def test_a_stream_that_was_silent_so_far_is_read_from_its_start() -> None:
+    entries = entries_of([("stdout", b"a\n"), ("stderr", b"late\n"), ("stdout", b"b\n")])
+    got = read(wire(entries), {"stdout": LogCursor(stamp(2), 2)})
+    assert [(line.stream, line.text) for line in got] == [("stderr", "late")]
+
+
+def test_since_is_the_older_cursor_to_the_nanosecond() -> None:
+    cursors: dict[StreamName, LogCursor] = {
+        "stdout": LogCursor("1970-01-01T00:01:40.000000007Z", 1),
+        "stderr": LogCursor("1970-01-01T00:01:41Z", 1),
+    }
+    assert since(cursors) == "100.000000007"
+
+
+def test_since_starts_earlier_where_one_stream_was_silent() -> None:
+    assert since({"stdout": LogCursor("1970-01-01T00:01:40Z", 1)}) == "70.000000000"
+    assert since({"stdout": LogCursor("1970-01-01T00:00:01Z", 1)}) == "0.000000000"
+    assert since({}) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1970-01-01T00:00:01Z", 1_000_000_000),
+        ("1970-01-01T02:00:00.5+02:00", 500_000_000),
+        ("1969-12-31T23:00:00-01:00", 0),
+        ("1970-01-01T00:00:00.1234567891Z", 123_456_789),
+    ],
+)
+def test_times_are_read_to_the_nanosecond(text: str, expected: int) -> None:
+    assert nanoseconds(text) == expected
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x07\0\0\0\0\0\0\0",
+        b"plain text log",
+        b"\x01\0\0\0\xff\xff\xff\xff",
+        b"\x01\0\0\0\0\0\0\x03abc",
+        b"\x03\0\0\0\0\0\0\x04boom",
+    ],
+)
+def test_what_is_no_log_stream_is_refused(data: bytes) -> None:
+    with pytest.raises(DamagedLog):
+        LogReader({}).feed(data)
+
+
+def test_a_cut_frame_is_noticed() -> None:
+    reader = LogReader({})
+    reader.feed(wire([("stdout", stamp(0), b"abc\n")])[:-1])
+    assert reader.cut
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    try:
+        read(data)
+    except DamagedLog:
+        pass
