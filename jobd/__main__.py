@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _run(config)
     except ConfigError as error:
         for problem in error.problems:
-            print(f"jobd: {problem}", file=sys.stderr)
+            sys.stderr.write(f"jobd: {problem}\n")
         code = 2
     sys.exit(code)
 
@@ -35,11 +35,15 @@ def parser() -> argparse.ArgumentParser:
         prog="jobd", description=DESCRIPTION, epilog="Every setting has a variable as well: see man 8 jobd."
     )
     made.add_argument("--version", action="version", version=f"jobd {version('jobd')}")
-    made.add_argument("--config", metavar="FILE", help="TOML file; keys are the variables' names in lower case")
+    made.add_argument(
+        "--config", metavar="FILE", help="TOML file; keys are the variables' names in lower case"
+    )
     for variable in VARIABLES:
         if variable.flag is None:
             continue
-        text = f"{variable.help} ({variable.name}" + (f", default {variable.default})" if variable.default else ")")
+        text = f"{variable.help} ({variable.name}" + (
+            f", default {variable.default})" if variable.default else ")"
+        )
         if variable.default in ("true", "false"):
             made.add_argument(variable.flag, dest=variable.name, action="store_true", help=text)
         else:

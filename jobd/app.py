@@ -3,7 +3,9 @@
 Owns nothing that runs; `serve.py` runs what is built here.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import version
 
 import msgspec
@@ -21,7 +23,6 @@ from jobd.events.dispatcher import Dispatcher
 from jobd.events.egress import EgressPolicy
 from jobd.events.feed import Feed
 from jobd.events.sender import Sender
-from jobd.events.settings import DispatcherSettings
 from jobd.health.health import HealthCheck
 from jobd.jobs.engine_watch import EngineWatch
 from jobd.jobs.ledger import Ledger
@@ -77,7 +78,12 @@ def build(
 
     Must be called inside the running event loop.
     """
-    clock, metrics, queue, watchers = SystemClock(), Metrics(), AdmissionQueue(config.max_concurrent_jobs), Watchers()
+    clock, metrics, queue, watchers = (
+        SystemClock(),
+        Metrics(),
+        AdmissionQueue(config.max_concurrent_jobs),
+        Watchers(),
+    )
     job_metrics = JobObserver(metrics)
     engine = DockerOrchestrator(
         DockerSettings(
@@ -89,9 +95,14 @@ def build(
         ),
         on_call=metrics.engine_call,
     )
-    settings = DispatcherSettings(**msgspec.structs.asdict(config.dispatcher))
-    sender = Sender(settings, EgressPolicy.parse(config.egress_policy, own_addresses))
-    dispatcher = Dispatcher(store, sender, settings, clock, DeliveryMetrics(metrics.registry))
+    deliveries = DeliveryMetrics(metrics.registry)
+    sender = Sender(
+        EgressPolicy(config.egress, own_addresses),
+        clock,
+        timeout_s=config.dispatcher.http_timeout_s,
+        connections=2 * config.dispatcher.workers,
+    )
+    dispatcher = Dispatcher(store, sender, config.dispatcher, clock, deliveries)
     feed = Feed(store)
     ledger = Ledger(store, feed, dispatcher, watchers, clock)
     around = Surroundings(
@@ -145,6 +156,16 @@ def build(
             max_concurrent_jobs=config.max_concurrent_jobs,
         )
 
+    async def outbox() -> None:
+        counts = await store.counts()
+        age = clock.now() - counts.oldest_pending_at if counts.oldest_pending_at else timedelta()
+        deliveries.outbox(
+            pending=counts.pending,
+            in_memory=dispatcher.in_memory,
+            parked=counts.parked,
+            oldest_age_s=max(0.0, age / timedelta(seconds=1)),
+        )
+
     context = Context(
         jobs=service,
         logs=LogView(store, watchers, service.current),
@@ -170,7 +191,7 @@ def build(
         metrics=metrics,
         job_metrics=job_metrics,
         api=_api(context, metrics, Door(api_key, OWN_NAMES | {config.host.lower()})),
-        metrics_api=_metrics_api(metrics),
+        metrics_api=_metrics_api(metrics, outbox),
     )
 
 
@@ -184,8 +205,9 @@ def _api(context: Context, metrics: Metrics, door: Door) -> web.Application:
     return api
 
 
-def _metrics_api(metrics: Metrics) -> web.Application:
+def _metrics_api(metrics: Metrics, before_scrape: Callable[[], Awaitable[None]]) -> web.Application:
     async def scrape(_: web.Request) -> web.Response:
+        await before_scrape()
         return web.Response(body=metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
     api = web.Application()

@@ -18,6 +18,8 @@ from typing import Any
 import platformdirs
 
 from jobd.errors import ConfigError
+from jobd.events.egress import EgressRule, parse_rule
+from jobd.events.settings import DispatcherSettings
 from jobd.wire.duration import parse_duration
 from jobd.wire.validate import url_problem
 
@@ -37,31 +39,65 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("JOBD_HOST", "127.0.0.1", "address that the API's TCP port is bound to", "--host"),
     Variable("METRICS_PORT", "9090", "TCP port of GET /metrics; 0 takes a free one", "--metrics-port"),
     Variable("METRICS_HOST", "127.0.0.1", "address that the metrics port is bound to", "--metrics-host"),
-    Variable("API_KEY_FILE", "", "file with the API key for TCP; unset: one is made in the state folder", "--api-key-file"),
+    Variable(
+        "API_KEY_FILE",
+        "",
+        "file with the API key for TCP; unset: one is made in the state folder",
+        "--api-key-file",
+    ),
     Variable("JOBD_NO_AUTH", "false", "true: no key is asked for over TCP; loopback alone", "--no-auth"),
-    Variable("JOBD_SOCKET", "", "path of the Unix socket; default: jobd.sock in the runtime or state folder", "--socket"),
-    Variable("JOBD_STATE_DIR", "", "folder of the database, the key and uploaded files; default: the platform's", "--state-dir"),
+    Variable(
+        "JOBD_SOCKET",
+        "",
+        "path of the Unix socket; default: jobd.sock in the runtime or state folder",
+        "--socket",
+    ),
+    Variable(
+        "JOBD_STATE_DIR",
+        "",
+        "folder of the database, the key and uploaded files; default: the platform's",
+        "--state-dir",
+    ),
     Variable("SHUTDOWN_DRAIN_WAIT", "5s", "longest wait at shutdown for requests and deliveries under way"),
-    Variable("SIDECAR_IMAGE", "job-sidecar:latest", "image of the sidecar; built or pulled when it is missing"),
+    Variable(
+        "SIDECAR_IMAGE", "job-sidecar:latest", "image of the sidecar; built or pulled when it is missing"
+    ),
     Variable("JOB_RETENTION", "15m", "how long containers and workspace are kept after a job's end"),
     Variable("HISTORY_RETENTION", "168h", "how long records, events and logs are kept after a job's end"),
-    Variable("MAINTENANCE_INTERVAL", "1m", "pause between two looks at what retention lets go, and at all jobs"),
+    Variable(
+        "MAINTENANCE_INTERVAL", "1m", "pause between two looks at what retention lets go, and at all jobs"
+    ),
     Variable(
         "CALLBACK_PROXY_URL",
         "http://host.docker.internal:8080",
         "where a sidecar that jobd cannot read from reports to (the port follows PORT); empty: sidecars call back directly",
     ),
     Variable("EXTRA_HOSTS", "", "comma list of host:ip or host:host-gateway for worker and sidecar"),
-    Variable("MAX_CONCURRENT_JOBS", "", "jobs that run at once, the rest waits; default: 4 per core", "--max-concurrent-jobs"),
+    Variable(
+        "MAX_CONCURRENT_JOBS",
+        "",
+        "jobs that run at once, the rest waits; default: 4 per core",
+        "--max-concurrent-jobs",
+    ),
     Variable("MAX_QUEUED_JOBS", "10000", "jobs that may wait; more are answered with 429"),
-    Variable("LOG_MAX_BYTES", "67108864", "bytes of log that are kept for one job; what is over is dropped and marked"),
+    Variable(
+        "LOG_MAX_BYTES",
+        "67108864",
+        "bytes of log that are kept for one job; what is over is dropped and marked",
+    ),
     Variable("MAX_UPLOAD_BYTES", "4294967296", "largest upload of local files with one job, in bytes"),
-    Variable("EGRESS_POLICY", "local", "where callbacks may go: local, or strict[,CIDR...] for public addresses and the CIDRs"),
+    Variable(
+        "EGRESS_POLICY",
+        "local",
+        "where callbacks may go: local, or strict[,CIDR...] for public addresses and the CIDRs",
+    ),
     Variable("LOG_LEVEL", "info", "debug, info, warning or error", "--log-level"),
     Variable("DISPATCHER_BUFFER_SIZE", "10000", "undelivered events held in memory; more waits on disk"),
     Variable("DISPATCHER_WORKERS", "10", "deliveries under way at once"),
     Variable("DISPATCHER_HTTP_TIMEOUT", "10s", "longest time for one delivery attempt"),
-    Variable("DISPATCHER_MAX_RETRIES", "3", "retries after a failed attempt, before the delivery is requeued"),
+    Variable(
+        "DISPATCHER_MAX_RETRIES", "3", "retries after a failed attempt, before the delivery is requeued"
+    ),
     Variable("DISPATCHER_INITIAL_BACKOFF", "100ms", "upper bound of the first pause between attempts"),
     Variable("DISPATCHER_MAX_BACKOFF", "5s", "upper bound of any pause between attempts"),
     Variable("DISPATCHER_BREAKER_THRESHOLD", "5", "failures in a row that open a host's circuit"),
@@ -75,21 +111,6 @@ VARIABLES: tuple[Variable, ...] = (
 NAMES = frozenset(v.name for v in VARIABLES)
 _DEFAULTS = {v.name: v.default for v in VARIABLES}
 _HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class DispatcherConfig:
-    """The nine `DISPATCHER_*` settings; durations in seconds."""
-
-    buffer_size: int
-    workers: int
-    http_timeout_s: float
-    max_retries: int
-    initial_backoff_s: float
-    max_backoff_s: float
-    breaker_threshold: int
-    breaker_cooldown_s: float
-    max_requeues: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +136,9 @@ class Config:
     max_queued_jobs: int
     log_max_bytes: int
     max_upload_bytes: int
-    egress_policy: str
+    egress: EgressRule
     log_level: str
-    dispatcher: DispatcherConfig
+    dispatcher: DispatcherSettings
     callback_timeout_s: float
     upload_timeout_s: float
     upload_retries: int
@@ -185,9 +206,9 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         max_queued_jobs=r.integer("MAX_QUEUED_JOBS", 1, 10_000_000),
         log_max_bytes=r.integer("LOG_MAX_BYTES", 1024, 1 << 40),
         max_upload_bytes=r.integer("MAX_UPLOAD_BYTES", 0, 1 << 50),
-        egress_policy=r.read("EGRESS_POLICY", _egress, "local"),
+        egress=r.read("EGRESS_POLICY", parse_rule, EgressRule()),
         log_level=r.read("LOG_LEVEL", _log_level, "info"),
-        dispatcher=DispatcherConfig(
+        dispatcher=DispatcherSettings(
             buffer_size=r.integer("DISPATCHER_BUFFER_SIZE", 1, 10_000_000),
             workers=r.integer("DISPATCHER_WORKERS", 1, 1000),
             http_timeout_s=r.duration("DISPATCHER_HTTP_TIMEOUT", more_than_zero=True),
@@ -203,9 +224,13 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         upload_retries=r.integer("UPLOAD_RETRIES", 0, 1000),
     )
     if config.no_auth and not is_loopback(config.host):
-        r.problems.append("JOBD_NO_AUTH: running without a key is for loopback alone; set JOBD_HOST=127.0.0.1")
+        r.problems.append(
+            "JOBD_NO_AUTH: running without a key is for loopback alone; set JOBD_HOST=127.0.0.1"
+        )
     elif not is_loopback(config.host):
-        r.problems.append("JOBD_HOST: only loopback addresses are served; put a TLS proxy in front for others")
+        r.problems.append(
+            "JOBD_HOST: only loopback addresses are served; put a TLS proxy in front for others"
+        )
     if r.problems:
         raise ConfigError(r.problems)
     return config
@@ -220,7 +245,9 @@ def from_sources(flags: Mapping[str, str], environ: Mapping[str, str], file: Pat
         ConfigError: a value is wrong, or the file cannot be read or has an unknown key.
     """
     values = dict(_from_file(file)) if file else {}
-    values |= {name: environ[name] for name in NAMES if name in environ and (environ[name] or name in _EMPTY_COUNTS)}
+    values |= {
+        name: environ[name] for name in NAMES if name in environ and (environ[name] or name in _EMPTY_COUNTS)
+    }
     return from_mapping({**values, **flags})
 
 
@@ -329,15 +356,6 @@ def _concurrency(text: str) -> int:
     if not re.fullmatch(r"\d{1,6}", text) or int(text) < 1:
         raise ValueError(f"must be a whole number from 1 to 999999, not {text[:40]!r}")
     return int(text)
-
-
-def _egress(text: str) -> str:
-    policy, *cidrs = (part.strip() for part in text.split(","))
-    if policy not in ("local", "strict") or (policy == "local" and cidrs):
-        raise ValueError("must be local, or strict with allowed networks such as strict,10.0.0.0/8")
-    for cidr in cidrs:
-        ipaddress.ip_network(cidr)
-    return text
 
 
 def _log_level(text: str) -> str:

@@ -35,7 +35,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the line."""
-        time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S.%f")[:-3]
+        time = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
         fields = "".join(f" {key}={value}" for key, value in fields_of(record).items())
         line = f"{time} {record.levelname.lower():<7} {record.getMessage()}{fields}"
         if record.exc_info:

@@ -75,7 +75,9 @@ async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
         api_key=key,
         own_addresses=frozenset({address_of(tcp), address_of(metrics)}),
     )
-    api = web.AppRunner(app.api, access_log=None, shutdown_timeout=config.shutdown_drain_s, handle_signals=False)
+    api = web.AppRunner(
+        app.api, access_log=None, shutdown_timeout=config.shutdown_drain_s, handle_signals=False
+    )
     metrics_api = web.AppRunner(app.metrics_api, access_log=None, shutdown_timeout=1.0, handle_signals=False)
     try:
         await app.engine_watch.ask()
@@ -132,7 +134,9 @@ async def _remove_leftovers(app: App) -> None:
             await app.retention.sweep()
             return
         except (EngineError, StoreError) as error:
-            log.warning("leftovers not looked at yet", extra={"action": "remove-leftovers", "error": str(error)})
+            log.warning(
+                "leftovers not looked at yet", extra={"action": "remove-leftovers", "error": str(error)}
+            )
             await asyncio.sleep(LEFTOVERS_AGAIN_S)
 
 

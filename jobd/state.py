@@ -70,7 +70,9 @@ def api_key(folder: StateFolder, key_file: Path | None) -> str:
     key = _read(path) if key_file else _kept(path, lambda: secrets.token_urlsafe(32))
     if len(key) < MIN_KEY_LENGTH or not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigError(
-            [f"API_KEY_FILE: {path} must hold one key of {MIN_KEY_LENGTH} or more printable characters without spaces"]
+            [
+                f"API_KEY_FILE: {path} must hold one key of {MIN_KEY_LENGTH} or more printable characters without spaces"
+            ]
         )
     return key
 

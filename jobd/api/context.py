@@ -23,7 +23,8 @@ _PEER_CREDENTIALS = struct.Struct("3i")
 @dataclass(frozen=True, slots=True)
 class Context:
     """The parts that handlers call. `about` gives the answer of `GET /v1/version`,
-    `openapi` is the document as JSON."""
+    `openapi` is the document as JSON.
+    """
 
     jobs: JobService
     logs: LogView

@@ -1,8 +1,7 @@
 """The calls on jobs: submit, list, show, delete, cancel."""
 
-from aiohttp import web
-
 import msgspec
+from aiohttp import web
 
 from jobd.api.body import Parameters, decode, read_bytes, read_json_bytes
 from jobd.api.context import caller, context_of
@@ -113,7 +112,9 @@ def _by(request: web.Request) -> str:
 def _statuses(text: str) -> frozenset[str]:
     names = frozenset(text.split(","))
     for name in names - STATUSES:
-        raise InvalidRequest(f"unknown status {name[:64]!r}; use {', '.join(sorted(STATUSES))}", field="status")
+        raise InvalidRequest(
+            f"unknown status {name[:64]!r}; use {', '.join(sorted(STATUSES))}", field="status"
+        )
     return names
 
 

@@ -61,7 +61,9 @@ async def answering_errors(request: web.Request, handler: Handler) -> web.Stream
     except Exception as error:
         response = error_response(error)
         if response.status == 500:
-            log.exception("request failed", extra={"action": "http", "method": request.method, "path": request.path})
+            log.exception(
+                "request failed", extra={"action": "http", "method": request.method, "path": request.path}
+            )
         return response
 
 

@@ -50,7 +50,9 @@ def _operation(route: "Route", schema_of: dict[int, Any]) -> dict[str, Any]:
         "summary": route.summary,
         "operationId": route.handler.__name__,
         "parameters": [*_path_parameters(route.path), *map(_parameter, route.parameters)],
-        "responses": {str(status): _success(route, status, kind, schema_of) for status, kind in route.answers.items()},
+        "responses": {
+            str(status): _success(route, status, kind, schema_of) for status, kind in route.answers.items()
+        },
     }
     refusals = {*_COMMON_REFUSALS, *route.refuses, *((415, 413) if route.body else ())}
     for status in sorted(refusals - set(route.answers)):

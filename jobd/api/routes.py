@@ -86,7 +86,12 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", "/v1/jobs/{id}", jobs.show, "Show a job", {200: view.JobView}, (404,)),
     Route(
-        "DELETE", "/v1/jobs/{id}", jobs.delete, "Delete a job with its containers and workspace", {204: None}, (404, 507)
+        "DELETE",
+        "/v1/jobs/{id}",
+        jobs.delete,
+        "Delete a job with its containers and workspace",
+        {204: None},
+        (404, 507),
     ),
     Route(
         "POST",
@@ -155,7 +160,9 @@ ROUTES: tuple[Route, ...] = (
         ),
         media="application/x-ndjson",
     ),
-    Route("GET", "/v1/version", probes.version, "The daemon, its engine and its settings", {200: view.Version}),
+    Route(
+        "GET", "/v1/version", probes.version, "The daemon, its engine and its settings", {200: view.Version}
+    ),
     Route(
         "POST",
         "/internal/events",
@@ -165,7 +172,16 @@ ROUTES: tuple[Route, ...] = (
         (413, 415, 507),
         body=InternalReports,
     ),
-    Route("GET", "/livez", probes.livez, "Is the process alive", {200: view.Health, 503: view.Health}, open=True),
-    Route("GET", "/readyz", probes.readyz, "Can jobs be run now", {200: view.Health, 503: view.Health}, open=True),
+    Route(
+        "GET", "/livez", probes.livez, "Is the process alive", {200: view.Health, 503: view.Health}, open=True
+    ),
+    Route(
+        "GET",
+        "/readyz",
+        probes.readyz,
+        "Can jobs be run now",
+        {200: view.Health, 503: view.Health},
+        open=True,
+    ),
     Route("GET", "/openapi.json", probes.openapi, "This document", {200: None}),
 )

@@ -67,7 +67,7 @@ async def _read_spec(part: BodyPartReader) -> bytes:
 async def _write(part: BodyPartReader, path: Path, max_bytes: int) -> None:
     size = 0
     try:
-        with open(path, "xb", opener=_private) as file:
+        with await asyncio.to_thread(_create, path) as file:
             while chunk := await _chunk(part):
                 size += len(chunk)
                 if size > max_bytes:
@@ -85,8 +85,8 @@ async def _chunk(part: BodyPartReader) -> bytes:
         return await part.read_chunk(CHUNK_BYTES)
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _create(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def _sync(file: BinaryIO) -> None:

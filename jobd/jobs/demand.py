@@ -96,8 +96,10 @@ def _succeeded(record: Record) -> bool:
 
 
 def since_of(record: Record, now: datetime) -> datetime:
+    """Returns when the record's phase began."""
     return record.phase_since or now
 
 
 def is_mine(container: ContainerFacts | None, record: Record, state: str) -> bool:
+    """True for a container of this attempt that is in the state of this name."""
     return container is not None and container.attempt == record.attempt and container.state == state

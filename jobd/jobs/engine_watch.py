@@ -3,7 +3,6 @@
 Owns the last answer. Health and admission ask here; nobody waits for the engine in a request.
 """
 
-import asyncio
 import contextlib
 import logging
 

@@ -25,7 +25,9 @@ from jobd.wire.job import JobSpec
 class Ledger:
     """Stores changes of records with what they announce, and wakes who waits for them."""
 
-    def __init__(self, store: Store, feed: Feed, dispatcher: Dispatcher, watchers: Watchers, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, feed: Feed, dispatcher: Dispatcher, watchers: Watchers, clock: Clock
+    ) -> None:
         self._store = store
         self._feed = feed
         self._dispatcher = dispatcher
@@ -86,7 +88,9 @@ def number(
             data=draft.data,
         )
         deliver = passes and spec.callback is not None
-        events.append(NewEvent(event_id=event_id, type=draft.type, body=body, created_at=now, deliver=deliver))
+        events.append(
+            NewEvent(event_id=event_id, type=draft.type, body=body, created_at=now, deliver=deliver)
+        )
     if not events:
         return record, ()
     return msgspec.structs.replace(record, events=count, sequence=sequence), tuple(events)

@@ -64,9 +64,7 @@ def take(record: Record, spec: JobSpec, lines: Sequence[RawLine], max_bytes: int
         Draft(event.LOG, {"jobId": record.id, "lines": stream_lines, "stream": stream, "meta": spec.meta})
         for stream, stream_lines in texts.items()
     )
-    after = msgspec.structs.replace(
-        record, log_seq=seq, log_bytes=size, log_full=full, log_cursors=cursors
-    )
+    after = msgspec.structs.replace(record, log_seq=seq, log_bytes=size, log_full=full, log_cursors=cursors)
     joined = b"\n".join(frames) + b"\n" if frames else b""
     return Batch(after, record.log_seq + 1, seq, joined, drafts)
 

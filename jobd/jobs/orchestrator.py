@@ -108,7 +108,8 @@ class LogCursor:
 @dataclass(frozen=True, slots=True)
 class RawLine:
     """One line of a container's log. `time` is the engine's RFC 3339 text. `partial`: a very long line, cut here.
-    `gap`: lines before this one are gone, and why. `cursor` stands after this line in its stream."""
+    `gap`: lines before this one are gone, and why. `cursor` stands after this line in its stream.
+    """
 
     stream: StreamName
     time: str
@@ -179,7 +180,8 @@ class Lifecycle(Protocol):
     ) -> ImageFacts:
         """Pulls as the policy says; `on_progress` gets short texts ("pulling 12.3 / 40.1 MB").
 
-        Raises: ImageUnavailable."""
+        Raises: ImageUnavailable.
+        """
         ...
 
     async def create(self, order: WorkOrder, files: Path | None) -> Created:
@@ -187,7 +189,8 @@ class Lifecycle(Protocol):
 
         What this attempt already has is taken over as it is; containers of an earlier attempt under the same
         names, and ones of this attempt that were made but not filled, are removed first.
-        Raises: RefusedByEngine, ImageUnavailable."""
+        Raises: RefusedByEngine, ImageUnavailable.
+        """
         ...
 
     async def start_sidecar(self, ref: JobRef, order: SidecarOrder) -> None:
@@ -197,7 +200,8 @@ class Lifecycle(Protocol):
     async def start_worker(self, ref: JobRef) -> None:
         """Starts the worker. Never repeated by itself: an answer that was lost raises EngineUnavailable.
 
-        Raises: StartFailed."""
+        Raises: StartFailed.
+        """
         ...
 
     async def observe(self, ref: JobRef) -> Observation:
@@ -210,7 +214,8 @@ class Lifecycle(Protocol):
 
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
         """Removes by force this job's containers with their anonymous volumes, and with no `role` the workspace volume too.
-        Absent is fine. Never touches what lacks our labels."""
+        Absent is fine. Never touches what lacks our labels.
+        """
         ...
 
 
@@ -224,7 +229,8 @@ class Streams(Protocol):
 
         Without `follow`, ends when the stored log has been read to its end, an unterminated last line included.
         With `follow`, goes on until the container ends, and keeps an unterminated line back.
-        A container that is gone yields nothing. Raises EngineUnavailable when the connection breaks."""
+        A container that is gone yields nothing. Raises EngineUnavailable when the connection breaks.
+        """
         ...
 
     def hints(self) -> AsyncGenerator[Hint, None]:

@@ -38,6 +38,7 @@ def worker_over(
     reason: str | None = None,
     error: str | None = None,
 ) -> Step:
+    """The worker has ended, or (None) is gone; its log is still to be read. Without a `reason`, finds the one that holds."""
     code = worker.exit_code if worker else None
     oom = bool(worker and worker.oom_killed and code == 137)
     if reason is None and record.desired == "run":
@@ -63,6 +64,7 @@ def worker_over(
 
 
 def logs_drained(record: Record, spec: JobSpec, now: datetime) -> Step:
+    """The ended worker's log is complete: announces its exit and goes on to the outputs or the end."""
     announced = change(record, exit_announced=True)
     exit_code = -1 if record.exit_code is None else record.exit_code
     draft = f.Draft(event.EXIT, data_of(record, spec, exitCode=exit_code, error=record.error))
@@ -72,6 +74,7 @@ def logs_drained(record: Record, spec: JobSpec, now: datetime) -> Step:
 def worker_never_ran(
     record: Record, spec: JobSpec, now: datetime, reason: str, error: str, exit_code: int | None = None
 ) -> Step:
+    """The worker will not run (any more): announces exit -1 and goes on; a wish to cancel outranks the reason given."""
     if record.desired != "run":
         reason, error = "cancelled", f"cancelled by {record.cancelled_by or 'a user'}"
     over = change(
@@ -85,12 +88,14 @@ def worker_never_ran(
 
 
 def after_worker(record: Record, spec: JobSpec, now: datetime) -> Step:
+    """Goes on to the outputs where a sidecar waits with some, else to the end."""
     if record.inputs_ready and has_outputs(spec):
         return Step(enter(record, "outputs", now, stop_sent_at=None, kill_sent=False))
     return finish(record, spec, now)
 
 
 def finish(record: Record, spec: JobSpec, now: datetime) -> Step:
+    """Gives the job its final status and announces it; the last event of any job."""
     status: Status = "failed" if record.reason else "completed"
     reason = record.reason
     if record.desired != "run":
@@ -125,17 +130,21 @@ def durations(record: Record) -> dict[str, float]:
 
 
 def outputs_failed(record: Record, error: str) -> Record:
+    """Returns the record of a job whose outputs are not where they belong."""
     # The worker's own failure, where there is one, stays the reason; the outputs' is what makes a good run fail.
     return record if record.reason else change(record, reason="output-failed", error=error)
 
 
 def change(record: Record, **fields: Any) -> Record:
+    """Returns the record with these fields."""
     return msgspec.structs.replace(record, **fields)
 
 
 def enter(record: Record, phase: Phase, now: datetime, **fields: Any) -> Record:
+    """Returns the record in the next phase."""
     return change(record, phase=phase, phase_since=now, **fields)
 
 
 def data_of(record: Record, spec: JobSpec, **more: Any) -> dict[str, Any]:
+    """Returns an event's data: the job's id, what is known of `more`, the job's meta."""
     return {"jobId": record.id, **{k: v for k, v in more.items() if v is not None}, "meta": spec.meta}

@@ -96,7 +96,9 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
 class ReportLines:
     """Puts the sidecar's lines together and decodes them; what is no report is logged, shortened, and passed over."""
 
-    def __init__(self, handle: Callable[[Report], Coroutine[Any, Any, None]], job_id: Callable[[], str]) -> None:
+    def __init__(
+        self, handle: Callable[[Report], Coroutine[Any, Any, None]], job_id: Callable[[], str]
+    ) -> None:
         self._handle = handle
         self._job_id = job_id
         self._partial: list[str] = []
@@ -119,13 +121,23 @@ class ReportLines:
             except msgspec.DecodeError as error:
                 log.warning(
                     "not a report",
-                    extra={"job_id": self._job_id(), "action": "read-report", "error": str(error), "line": text[:200]},
+                    extra={
+                        "job_id": self._job_id(),
+                        "action": "read-report",
+                        "error": str(error),
+                        "line": text[:200],
+                    },
                 )
                 continue
             await self._handle(said)
 
 
-def log_reader(engine: Streams, ref: Callable[[], JobRef], record: Callable[[], Record], take: Callable[[list[RawLine]], Coroutine[Any, Any, None]]) -> Reader:
+def log_reader(
+    engine: Streams,
+    ref: Callable[[], JobRef],
+    record: Callable[[], Record],
+    take: Callable[[list[RawLine]], Coroutine[Any, Any, None]],
+) -> Reader:
     """Returns the reader of a worker's log; it goes on from the record's cursors."""
     return Reader(engine, "worker", lambda: (ref(), cursors_of(record())), take)
 

@@ -45,7 +45,9 @@ class Roster:
         uid = supervisor.record.uid
         if uid not in self._supervisors:
             self._supervisors[uid] = supervisor
-            self._tasks[uid] = asyncio.create_task(self._supervise(supervisor), name=f"job {supervisor.record.id}")
+            self._tasks[uid] = asyncio.create_task(
+                self._supervise(supervisor), name=f"job {supervisor.record.id}"
+            )
 
     def hint(self, uid: str | None) -> None:
         """Lets one job, or with None all of them, look at their containers again."""
@@ -69,7 +71,9 @@ class Roster:
                 try:
                     await supervisor.run()
                 except Exception:
-                    log.exception("supervisor failed, will start again", extra={"job_id": supervisor.record.id})
+                    log.exception(
+                        "supervisor failed, will start again", extra={"job_id": supervisor.record.id}
+                    )
                     await asyncio.sleep(AGAIN_AFTER_FAULT_S)
                     supervisor.record = await self._stored(supervisor.record)
                 else:

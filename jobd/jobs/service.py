@@ -38,7 +38,8 @@ _spec_encoder = msgspec.json.Encoder(order="sorted")
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A valid spec and who sent it. `files`: a received tar, on the disk, that goes into the workspace; it is
-    moved away when the job is accepted. `idempotent`: the same spec under the same id is not refused."""
+    moved away when the job is accepted. `idempotent`: the same spec under the same id is not refused.
+    """
 
     spec: JobSpec
     owner: str | None
@@ -265,7 +266,9 @@ def _callback(spec: JobSpec) -> Callback | None:
 def _same_or_refuse(existing: JobRow, digest: str, idempotent: bool) -> Record:
     record = decode_record(existing.record)
     if existing.hidden:
-        raise Conflict(f"job {record.id!r} is being deleted; its id is free in a moment", code="deleting", field="id")
+        raise Conflict(
+            f"job {record.id!r} is being deleted; its id is free in a moment", code="deleting", field="id"
+        )
     if idempotent and hmac.compare_digest(record.spec_digest, digest):
         return record
     raise Conflict(

@@ -26,22 +26,38 @@ class Metrics:
             "http_request_duration_seconds", "Time of an API request", http, buckets=_FAST, registry=registry
         )
         self._http_requests = Counter("http_requests", "API requests", http, registry=registry)
-        self._http_errors = Counter("http_errors", "API requests answered with 4xx or 5xx", http, registry=registry)
+        self._http_errors = Counter(
+            "http_errors", "API requests answered with 4xx or 5xx", http, registry=registry
+        )
         self._job_seconds = Histogram(
-            "job_duration_seconds", "Time from submission to end", ("image", "success"), buckets=_SLOW, registry=registry
+            "job_duration_seconds",
+            "Time from submission to end",
+            ("image", "success"),
+            buckets=_SLOW,
+            registry=registry,
         )
         self._jobs = Counter("jobs", "Jobs submitted", ("image",), registry=registry)
-        self._job_errors = Counter("job_errors", "Jobs that failed, by reason", ("reason",), registry=registry)
+        self._job_errors = Counter(
+            "job_errors", "Jobs that failed, by reason", ("reason",), registry=registry
+        )
         self._jobs_active = Gauge("jobs_active", "Jobs that have not ended", ("image",), registry=registry)
         self._queue_wait = Histogram(
             "job_queue_wait_seconds", "Time from submission to admission", buckets=_SLOW, registry=registry
         )
         self._phase_seconds = Histogram(
-            "job_phase_duration_seconds", "Time in a phase of a job", ("phase",), buckets=_SLOW, registry=registry
+            "job_phase_duration_seconds",
+            "Time in a phase of a job",
+            ("phase",),
+            buckets=_SLOW,
+            registry=registry,
         )
         self._log_bytes = Counter("job_log_bytes", "Bytes of job log stored", registry=registry)
         self._engine_seconds = Histogram(
-            "engine_call_duration_seconds", "Time of an engine call", ("call", "ok"), buckets=_FAST, registry=registry
+            "engine_call_duration_seconds",
+            "Time of an engine call",
+            ("call", "ok"),
+            buckets=_FAST,
+            registry=registry,
         )
         self._images: set[str] = set()
 

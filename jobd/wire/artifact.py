@@ -16,7 +16,14 @@ JOB = "job"
 When = Literal["success", "failure", "always"]
 
 
-class ArtifactBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", omit_defaults=True):
+class ArtifactBase(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    omit_defaults=True,
+):
     """What all kinds share: `id` is unique in its job, `depends` names another artifact or the job."""
 
     id: str

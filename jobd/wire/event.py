@@ -37,7 +37,8 @@ _encoder = msgspec.json.Encoder(decimal_format="string")
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event as it stands on the wire. `jobsequence` counts, from 1 and gapless, what passes the job's filter;
-    `jobuid` tells two jobs apart that used one id."""
+    `jobuid` tells two jobs apart that used one id.
+    """
 
     specversion: str
     id: str

@@ -74,10 +74,17 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
 
 class ArtifactDone(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="artifact", rename="camel", omit_defaults=True
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="type",
+    tag="artifact",
+    rename="camel",
+    omit_defaults=True,
 ):
     """The end of one artifact. `content`: what `read` and `list` found. `skipped`: its `when` did not apply.
-    `optional`: it failed, and its spec forgives that. `sent`: its event was delivered directly, jobd need not."""
+    `optional`: it failed, and its spec forgives that. `sent`: its event was delivered directly, jobd need not.
+    """
 
     n: int
     artifact_id: str

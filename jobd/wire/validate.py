@@ -114,12 +114,14 @@ def problem_of(error: msgspec.DecodeError) -> Problem:
     text, path = (match["text"], match["path"] or "$") if match else (str(error), "$")
     field = path.removeprefix("$").removeprefix(".")
     if unknown := _UNKNOWN_FIELD.match(text):
-        return Problem(f"{field}.{unknown['field']}".lstrip("."), "unknown field; remove it or correct its name")
+        return Problem(
+            f"{field}.{unknown['field']}".lstrip("."), "unknown field; remove it or correct its name"
+        )
     if missing := _MISSING_FIELD.match(text):
         return Problem(f"{field}.{missing['field']}".lstrip("."), "is required")
     if text.startswith("Invalid value") and field.endswith("type"):
         text = "unknown artifact type; use one of download, write, unarchive, upload, read, archive, list"
-    if text.startswith("JSON is malformed") or text.startswith("Input data was truncated"):
+    if text.startswith(("JSON is malformed", "Input data was truncated")):
         return Problem("", f"the body is not JSON: {text.removeprefix('JSON is malformed: ')}")
     return Problem(field.replace("[...]", ""), text[:1].lower() + text[1:])
 
@@ -145,7 +147,9 @@ def _job(spec: JobSpec) -> Iterator[Problem]:
         yield Problem("id", why)
     yield from _map("meta", spec.meta, MAX_META, MAX_META_KEY, MAX_META_VALUE)
     if not spec.image or len(spec.image) > MAX_IMAGE or not _IMAGE.match(spec.image):
-        yield Problem("image", "must be an image reference such as busybox:latest or registry:5000/team/tool@sha256:...")
+        yield Problem(
+            "image", "must be an image reference such as busybox:latest or registry:5000/team/tool@sha256:..."
+        )
     yield from _arguments(spec)
     if not math.isfinite(spec.cpu) or spec.cpu < 0 or spec.cpu > MAX_CPU:
         yield Problem("cpu", f"must be more than 0 and at most {MAX_CPU} cores")
@@ -181,7 +185,9 @@ def _arguments(spec: JobSpec) -> Iterator[Problem]:
             for index, value in enumerate(values):
                 yield from _text(f"{name}[{index}]", value)
     if isinstance(spec.command, str) and spec.entrypoint is not None:
-        yield Problem("entrypoint", "cannot be combined with a command given as text, which replaces the entrypoint")
+        yield Problem(
+            "entrypoint", "cannot be combined with a command given as text, which replaces the entrypoint"
+        )
 
 
 def _environment(environment: dict[str, str]) -> Iterator[Problem]:
@@ -192,7 +198,9 @@ def _environment(environment: dict[str, str]) -> Iterator[Problem]:
         yield from _text(field, f"{name}={value}")
 
 
-def _map(field: str, values: dict[str, str], entries: int, key_length: int, value_length: int) -> Iterator[Problem]:
+def _map(
+    field: str, values: dict[str, str], entries: int, key_length: int, value_length: int
+) -> Iterator[Problem]:
     if len(values) > entries:
         yield Problem(field, f"must have at most {entries} entries")
     for key, value in values.items():
@@ -209,7 +217,10 @@ def _text(field: str, value: str) -> Iterator[Problem]:
     if "\0" in value:
         yield Problem(field, "must not hold a NUL character")
     if _utf8_length(value) > MAX_TEXT_BYTES:
-        yield Problem(field, f"must be at most {MAX_TEXT_BYTES} bytes; write longer text to a file with a write artifact")
+        yield Problem(
+            field,
+            f"must be at most {MAX_TEXT_BYTES} bytes; write longer text to a file with a write artifact",
+        )
 
 
 def _utf8_length(value: str) -> int:
@@ -290,7 +301,11 @@ def _paths(at: str, artifact: Artifact) -> Iterator[Problem]:
         why = url_problem(artifact.out)
     else:
         why = path_problem(artifact.out)
-        if not why and not isinstance(artifact, Unarchive) and artifact.out.rstrip("/").rpartition("/")[2] in ("", "."):
+        if (
+            not why
+            and not isinstance(artifact, Unarchive)
+            and artifact.out.rstrip("/").rpartition("/")[2] in ("", ".")
+        ):
             why = "must name a file"
         elif not why and not isinstance(artifact, Unarchive) and artifact.out.endswith("/"):
             why = "must name a file, without a '/' at its end"
@@ -306,7 +321,11 @@ def _options(at: str, artifact: Artifact) -> Iterator[Problem]:
             yield Problem(f"{at}.maxBytes", "must be more than 0")
     if isinstance(artifact, Write) and artifact.mode is not None and not _MODE.match(artifact.mode):
         yield Problem(f"{at}.mode", 'must be octal permissions such as "0644"')
-    if isinstance(artifact, Unarchive) and artifact.subdir is not None and (why := path_problem(artifact.subdir)):
+    if (
+        isinstance(artifact, Unarchive)
+        and artifact.subdir is not None
+        and (why := path_problem(artifact.subdir))
+    ):
         yield Problem(f"{at}.subdir", why.replace("the workspace", "the archive"))
     if isinstance(artifact, List):
         for index, glob in enumerate(artifact.excludes):

@@ -99,7 +99,8 @@ class JobList(View, frozen=True, kw_only=True):
 
 class LogLine(View, frozen=True, kw_only=True):
     """One line of the worker, without its newline; `seq` counts from 1 over both streams.
-    `gap` marks lines that were lost before this one and says why."""
+    `gap` marks lines that were lost before this one and says why.
+    """
 
     seq: int
     time: str

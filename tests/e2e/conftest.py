@@ -1,0 +1,265 @@
+"""A real jobd with its real programs: started, killed and started again as a user's would be, and a receiver of callbacks."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+DEADLINE_S = 60.0
+
+
+def until(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
+    """Returns the first truthy value of `condition`; fails with `what` at the deadline."""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    pytest.fail(f"not within {deadline_s:g} s: {what}")
+
+
+@dataclass
+class Answer:
+    """An HTTP answer: the status, the body, its JSON."""
+
+    status: int
+    body: bytes
+    headers: Any = None
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Daemon:
+    """One jobd on a state folder of its own. `start` after `kill` goes on with the same state."""
+
+    folder: Path
+    environ: dict[str, str] = field(default_factory=dict)
+    flags: tuple[str, ...] = ("--no-auth",)
+    process: subprocess.Popen[bytes] | None = None
+    http: str = ""
+    metrics: str = ""
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "jobd.sock"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "jobd.log"
+
+    def start(self) -> "Daemon":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        begin = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "jobd",
+                    "--socket",
+                    str(self.socket),
+                    "--state-dir",
+                    str(self.folder / "state"),
+                    *self.flags,
+                ],
+                env={**os.environ, "PORT": "0", "METRICS_PORT": "0", **self.environ},
+                stderr=log,
+                stdout=log,
+            )
+        until(lambda: self._ready(begin), "jobd is ready")
+        return self
+
+    def _ready(self, begin: int) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            pytest.fail(f"jobd ended with {self.process.returncode}:\n{self.log.read_text()[-4000:]}")
+        for line in self.log.read_bytes()[begin:].splitlines():
+            with contextlib.suppress(ValueError):
+                entry = json.loads(line)
+                if entry.get("message") == "jobd is ready":
+                    self.http, self.metrics = entry["http"], entry["metrics"]
+                    return True
+        return False
+
+    def kill(self) -> None:
+        """Kill -9."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(DEADLINE_S)
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            pytest.fail("jobd did not end on SIGTERM")
+
+    def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        given = {"Content-Type": "application/json"} if data is not None else {}
+        request = urllib.request.Request(self.http + path, data, {**given, **(headers or {})}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=DEADLINE_S) as response:
+                return Answer(response.status, response.read(), response.headers)
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.read(), error.headers)
+
+    def submit(self, **spec: Any) -> str:
+        answer = self.call("POST", "/v1/jobs", spec)
+        assert answer.status == 202, answer.body
+        return str(answer.json["id"])
+
+    def ended(self, job_id: str, deadline_s: float = DEADLINE_S) -> dict[str, Any]:
+        """Waits for the job's end and returns its view."""
+
+        def look() -> Any:
+            view = self.call("GET", f"/v1/jobs/{job_id}").json
+            return view if view.get("status") in ("completed", "failed", "cancelled") else None
+
+        view: dict[str, Any] = until(look, f"job {job_id} has ended", deadline_s)
+        return view
+
+    def log_lines(self, job_id: str, query: str = "") -> list[dict[str, Any]]:
+        body = self.call("GET", f"/v1/jobs/{job_id}/logs{query}").body
+        return [json.loads(line) for line in body.splitlines() if line]
+
+    def jobctl(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "jobctl", "--host", f"unix://{self.socket}", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S * 2,
+            **options,
+        )
+
+
+class Receiver:
+    """An HTTP server that keeps what is POSTed to it, by path, in the order of arrival."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self._lock = threading.Lock()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                with receiver._lock:
+                    receiver.requests.append((self.path, dict(self.headers.items()), body))
+                self.send_response(204)
+                self.end_headers()
+
+            def do_PUT(self) -> None:
+                self.do_POST()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("0.0.0.0", 0), Handler)  # containers reach it through the bridge
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        self._thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def events(self, path: str) -> list[dict[str, Any]]:
+        with self._lock:
+            return [json.loads(body) for at, _, body in self.requests if at == path]
+
+    def raw(self, path: str) -> list[tuple[dict[str, str], bytes]]:
+        with self._lock:
+            return [(headers, body) for at, headers, body in self.requests if at == path]
+
+    def complete(self, path: str) -> list[dict[str, Any]]:
+        """Waits for the job's last event and returns all."""
+
+        def look() -> Any:
+            events = self.events(path)
+            return events if events and events[-1]["type"] == "orchestrator.job.complete" else None
+
+        events: list[dict[str, Any]] = until(look, f"the complete event at {path}")
+        return events
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory, worker_image: str) -> Iterator[Daemon]:
+    made = Daemon(tmp_path_factory.mktemp("jobd")).start()
+    yield made
+    made.stop()
+    remove_all(made)
+
+
+@pytest.fixture
+def make_daemon(tmp_path: Path, worker_image: str) -> Iterator[Callable[..., Daemon]]:
+    """Makes daemons that are not started; all are stopped, and their containers removed, at the end."""
+    made: list[Daemon] = []
+
+    def make(**options: Any) -> Daemon:
+        made.append(Daemon(tmp_path / f"jobd{len(made)}", **options))
+        return made[-1]
+
+    yield make
+    for daemon in made:
+        if daemon.process is not None:
+            daemon.process.kill()
+            daemon.process.wait(DEADLINE_S)
+            remove_all(daemon)
+
+
+def remove_all(daemon: Daemon) -> None:
+    """Removes what this daemon's instance has left on the engine."""
+    path = daemon.folder / "state" / "instance"
+    if not path.exists():
+        return
+    client = docker.from_env(timeout=60)
+    wanted = {"label": f"job.instance={path.read_text().strip()}"}
+    for container in client.containers.list(all=True, filters=wanted):
+        container.remove(force=True, v=True)
+    for volume in client.volumes.list(filters=wanted):
+        volume.remove(force=True)
+    for network in client.networks.list(filters=wanted):
+        network.remove()
+    client.close()
+
+
+def of_job(client: docker.DockerClient, job_id: str) -> list[Any]:
+    """Returns the job's containers and volumes."""
+    wanted = {"label": f"job.id={job_id}"}
+    return [*client.containers.list(all=True, filters=wanted), *client.volumes.list(filters=wanted)]
