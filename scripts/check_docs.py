@@ -25,7 +25,7 @@ _TARGET = re.compile(r"^([a-z0-9-]+):", re.MULTILINE)
 _MAKE = re.compile(r"^(?:\$ )?\s*make ([a-z0-9-]+)|`make ([a-z0-9-]+)", re.MULTILINE)
 _JOBCTL = re.compile(r"(?:^|[`$(] ?|\s{4})jobctl ([a-z-]+)\b", re.MULTILINE)
 _UNFINISHED = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "WI" + "P")) + r")\b")
-_SOMEBODYS_PATH = re.compile(r"(?<![\w.:/-])/(?:root|work|home/[a-z]+|Users/\w+)/")
+_SOMEBODYS_PATH = re.compile(r"(?<![\w.:/-])/(?:root|home/[a-z]+|Users/\w+)/")
 _TICKET = re.compile(r"(?<![&\w/])#\d{1,6}\b(?!;)")
 _TEXT = {".py", ".md", ".toml", ".yaml", ".yml", ".json", ".sh", ".sql", ".service", ".socket", ""}
 
@@ -109,8 +109,9 @@ def words() -> Iterator[str]:
 
 def write_tables() -> None:
     """Puts the current tables into the documents."""
-    text = CONFIGURATION.read_text()
-    CONFIGURATION.write_text(text.replace(_table(text), variable_table()))
+    before, begin, rest = CONFIGURATION.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    CONFIGURATION.write_text(f"{before}{begin}\n{variable_table()}\n{END}{after}")
 
 
 def problems() -> list[str]:
