@@ -161,7 +161,7 @@ def build(
         age = clock.now() - counts.oldest_pending_at if counts.oldest_pending_at else timedelta()
         deliveries.outbox(
             pending=counts.pending,
-            in_memory=dispatcher.in_memory,
+            in_memory=dispatcher.state().held,
             parked=counts.parked,
             oldest_age_s=max(0.0, age / timedelta(seconds=1)),
         )

@@ -161,7 +161,7 @@ class _Reader:
 
     def integer(self, name: str, low: int, high: int) -> int:
         def parse(text: str) -> int:
-            if not re.fullmatch(r"\d{1,18}", text) or not low <= int(text) <= high:
+            if not re.fullmatch(r"[0-9]{1,18}", text) or not low <= int(text) <= high:
                 raise ValueError(f"must be a whole number from {low} to {high}, not {text[:40]!r}")
             return int(text)
 
@@ -353,7 +353,7 @@ def _extra_hosts(text: str) -> tuple[str, ...]:
 def _concurrency(text: str) -> int:
     if not text:
         return 4 * (os.cpu_count() or 1)
-    if not re.fullmatch(r"\d{1,6}", text) or int(text) < 1:
+    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < 1:
         raise ValueError(f"must be a whole number from 1 to 999999, not {text[:40]!r}")
     return int(text)
 

@@ -5,12 +5,16 @@ Folders have fixtures of their own; nothing here knows of jobd's parts.
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import docker
 import docker.errors
 import pytest
 import requests
+
+from tests.support.daemon import DEADLINE_S, Daemon, Receiver, remove_all
 
 ENGINE_TIERS = ("contract", "integration", "e2e", "faults")
 
@@ -43,3 +47,35 @@ def worker_image(docker_client: docker.DockerClient) -> str:
 def job_id() -> str:
     """A job id that no other test, run or person uses."""
     return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory, worker_image: str) -> Iterator[Daemon]:
+    made = Daemon(tmp_path_factory.mktemp("jobd")).start()
+    yield made
+    made.stop()
+    remove_all(made)
+
+
+@pytest.fixture
+def make_daemon(tmp_path: Path, worker_image: str) -> Iterator[Callable[..., Daemon]]:
+    """Makes daemons that are not started; all are stopped, and their containers removed, at the end."""
+    made: list[Daemon] = []
+
+    def make(**options: Any) -> Daemon:
+        made.append(Daemon(tmp_path / f"jobd{len(made)}", **options))
+        return made[-1]
+
+    yield make
+    for daemon in made:
+        if daemon.process is not None:
+            daemon.process.kill()
+            daemon.process.wait(DEADLINE_S)
+            remove_all(daemon)

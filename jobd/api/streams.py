@@ -8,11 +8,14 @@ from aiohttp import web
 from jobd.api.body import Parameters
 from jobd.api.context import context_of
 from jobd.errors import InvalidRequest
-from jobd.jobs.logview import LogQuery
+from jobd.events.feed import Feed
+from jobd.jobs.logview import KEEP_ALIVE_S, LogQuery
 from jobd.store.rows import StoredEvent
+from jobd.store.store import Store
 from jobd.wire.validate import MAX_PATH
 
 MAX_SEQ = 10**18 - 1
+PAGE = 200
 STREAMS = frozenset({"stdout", "stderr"})
 
 _encoder = msgspec.json.Encoder()
@@ -47,7 +50,7 @@ async def events(request: web.Request) -> web.StreamResponse:
         if not last.isascii() or not last.isdecimal() or len(last) > 18:
             raise InvalidRequest("Last-Event-ID is none of this feed's", field="Last-Event-ID")
         after = int(last)
-    source = context.feed.follow(after, uid) if follow else context.feed.read(after, uid)
+    source = _following(context.feed, after, uid) if follow else _stored(context.store, after, uid)
     kind = "text/event-stream" if as_sse else "application/x-ndjson"
     return await stream(request, _event_frames(source, as_sse), kind)
 
@@ -78,6 +81,24 @@ async def stream(request: web.Request, source: AsyncIterator[bytes], content_typ
         if close is not None:
             await close()
     return response
+
+
+async def _stored(store: Store, after: int, uid: str | None) -> AsyncIterator[StoredEvent | None]:
+    while page := await store.list_events(after, uid, PAGE):
+        for event in page:
+            yield event
+        after = page[-1].seq
+
+
+async def _following(feed: Feed, after: int, uid: str | None) -> AsyncIterator[StoredEvent | None]:
+    """Yields None now and then while nothing happens, which keeps the connection known to be alive."""
+    while True:
+        page = await feed.after(after, uid, PAGE, wait_s=KEEP_ALIVE_S)
+        if not page:
+            yield None
+        for event in page:
+            yield event
+            after = event.seq
 
 
 async def _event_frames(source: AsyncIterator[StoredEvent | None], as_sse: bool) -> AsyncIterator[bytes]:

@@ -111,8 +111,8 @@ class LogLine(View, frozen=True, kw_only=True):
     """True where a very long line was cut here and goes on in the next entry of its stream."""
 
 
-class End(View, frozen=True, kw_only=True):
-    """How the job ended."""
+class End(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How the job ended; all three are always present, null where there is nothing to say."""
 
     status: str
     exit_code: int | None = None

@@ -10,6 +10,8 @@ import docker
 import pytest
 from standardwebhooks import Webhook
 
+from tests.support.daemon import Daemon, Receiver, until
+
 CLIENT_LINES = 500
 START, LOG, EXIT = "orchestrator.job.start", "orchestrator.job.log", "orchestrator.job.exit"
 ARTIFACT, COMPLETE = "orchestrator.job.artifact", "orchestrator.job.complete"
@@ -21,7 +23,7 @@ def resources(client: docker.DockerClient, job_id: str) -> tuple[list[Any], list
 
 
 @pytest.mark.parametrize("code", [0, 1, 7, 126, 255])
-def test_the_exit_code_is_the_commands_own(daemon: Any, worker_image: str, job_id: str, code: int) -> None:
+def test_the_exit_code_is_the_commands_own(daemon: Daemon, worker_image: str, job_id: str, code: int) -> None:
     daemon.submit(id=job_id, image=worker_image, command=f"exit {code}")
     view = daemon.ended(job_id)
     assert view["exitCode"] == code
@@ -30,7 +32,7 @@ def test_the_exit_code_is_the_commands_own(daemon: Any, worker_image: str, job_i
 
 
 def test_every_line_arrives_in_order_with_the_last_one_unterminated(
-    daemon: Any, receiver: Any, worker_image: str, job_id: str
+    daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str
 ) -> None:
     path = f"/{job_id}"
     script = f"i=1; while [ $i -le {CLIENT_LINES} ]; do echo out $i; echo err $i >&2; i=$((i+1)); done; printf last"
@@ -46,7 +48,7 @@ def test_every_line_arrives_in_order_with_the_last_one_unterminated(
     assert err == [f"err {i}" for i in range(1, CLIENT_LINES + 1)]
 
     events = receiver.complete(path)
-    sent = {"stdout": [], "stderr": []}
+    sent: dict[str, list[str]] = {"stdout": [], "stderr": []}
     for event in events:
         if event["type"] == LOG:
             sent[event["data"]["stream"]] += event["data"]["lines"]
@@ -58,7 +60,7 @@ def test_every_line_arrives_in_order_with_the_last_one_unterminated(
     assert printed.stderr.splitlines() == err
 
 
-def test_a_log_is_resumed_without_gap_or_repeat(daemon: Any, worker_image: str, job_id: str) -> None:
+def test_a_log_is_resumed_without_gap_or_repeat(daemon: Daemon, worker_image: str, job_id: str) -> None:
     daemon.submit(
         id=job_id, image=worker_image, command="i=1; while [ $i -le 50 ]; do echo $i; i=$((i+1)); done"
     )
@@ -72,7 +74,7 @@ def test_a_log_is_resumed_without_gap_or_repeat(daemon: Any, worker_image: str, 
 
 
 def test_events_of_a_job_come_signed_in_order_and_gapless(
-    daemon: Any, receiver: Any, worker_image: str, job_id: str
+    daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str
 ) -> None:
     path, key = f"/{job_id}", "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ="
     daemon.submit(
@@ -108,7 +110,7 @@ def test_events_of_a_job_come_signed_in_order_and_gapless(
 
 
 def test_a_filter_lets_through_what_it_names_and_numbers_that(
-    daemon: Any, receiver: Any, worker_image: str, job_id: str
+    daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str
 ) -> None:
     path = f"/{job_id}"
     wanted = [START, COMPLETE]
@@ -123,7 +125,7 @@ def test_a_filter_lets_through_what_it_names_and_numbers_that(
 
 
 def test_one_container_without_artifacts_two_with(
-    daemon: Any, docker_client: docker.DockerClient, worker_image: str, job_id: str
+    daemon: Daemon, docker_client: docker.DockerClient, worker_image: str, job_id: str
 ) -> None:
     plain, moved = f"{job_id}-p", f"{job_id}-m"
     daemon.submit(id=plain, image=worker_image, command="true")
@@ -143,18 +145,11 @@ def test_one_container_without_artifacts_two_with(
 
 
 def gone(client: docker.DockerClient, job_id: str) -> None:
-    from time import monotonic, sleep
-
-    end = monotonic() + 60
-    while monotonic() < end:
-        if resources(client, job_id) == ([], []):
-            return
-        sleep(0.05)
-    pytest.fail(f"left over: {resources(client, job_id)}")
+    until(lambda: resources(client, job_id) == ([], []), f"nothing of {job_id} is left")
 
 
 def test_a_deleted_running_job_says_that_it_was_cancelled_and_frees_its_id(
-    daemon: Any, receiver: Any, docker_client: docker.DockerClient, worker_image: str, job_id: str
+    daemon: Daemon, receiver: Receiver, docker_client: docker.DockerClient, worker_image: str, job_id: str
 ) -> None:
     path = f"/{job_id}"
     spec = {
@@ -177,31 +172,22 @@ def test_a_deleted_running_job_says_that_it_was_cancelled_and_frees_its_id(
     assert daemon.ended(job_id)["status"] == "completed"
 
 
-def again(daemon: Any, spec: dict[str, Any]) -> None:
-    from time import monotonic, sleep
+def again(daemon: Daemon, spec: dict[str, Any]) -> None:
+    """Submits until the id is free."""
 
-    end = monotonic() + 60
-    while monotonic() < end:
+    def submit() -> bool:
         answer = daemon.call("POST", "/v1/jobs", spec)
-        if answer.status == 202:
-            return
-        assert (answer.status, answer.json["code"]) == (409, "deleting")
-        sleep(0.05)
-    pytest.fail("the id was never free again")
+        assert answer.status == 202 or (answer.status, answer.json["code"]) == (409, "deleting")
+        return answer.status == 202
+
+    until(submit, f"the id {spec['id']} is free again")
 
 
-def wait_running(daemon: Any, job_id: str) -> None:
-    from time import monotonic, sleep
-
-    end = monotonic() + 60
-    while monotonic() < end:
-        if daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "running":
-            return
-        sleep(0.02)
-    pytest.fail(f"{job_id} never ran")
+def wait_running(daemon: Daemon, job_id: str) -> None:
+    until(lambda: daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "running", f"{job_id} runs")
 
 
-def test_cancel_keeps_the_record_with_who(daemon: Any, worker_image: str, job_id: str) -> None:
+def test_cancel_keeps_the_record_with_who(daemon: Daemon, worker_image: str, job_id: str) -> None:
     daemon.submit(id=job_id, image=worker_image, command="trap 'exit 9' TERM; echo up; sleep 600 & wait")
     wait_running(daemon, job_id)
     assert daemon.call("POST", f"/v1/jobs/{job_id}/cancel", {"by": "a person"}).status == 202
@@ -210,7 +196,9 @@ def test_cancel_keeps_the_record_with_who(daemon: Any, worker_image: str, job_id
     assert daemon.call("POST", f"/v1/jobs/{job_id}/cancel").status == 409
 
 
-def test_the_timeout_kills_a_worker_that_ignores_sigterm(daemon: Any, worker_image: str, job_id: str) -> None:
+def test_the_timeout_kills_a_worker_that_ignores_sigterm(
+    daemon: Daemon, worker_image: str, job_id: str
+) -> None:
     script = "trap '' TERM; while true; do sleep 1; done"
     daemon.submit(id=job_id, image=worker_image, command=script, timeoutSeconds=1)
     view = daemon.ended(job_id)
@@ -225,7 +213,7 @@ def test_the_timeout_kills_a_worker_that_ignores_sigterm(daemon: Any, worker_ima
     ],
 )
 def test_a_job_that_cannot_start_says_why(
-    daemon: Any, receiver: Any, job_id: str, image: str, command: Any, reason: str
+    daemon: Daemon, receiver: Receiver, job_id: str, image: str, command: Any, reason: str
 ) -> None:
     path = f"/{job_id}"
     spec = {"command": command} if command else {}
@@ -240,7 +228,7 @@ def test_a_job_that_cannot_start_says_why(
     assert events[0]["data"]["error"]
 
 
-def test_fifty_jobs_ten_at_a_time(daemon: Any, receiver: Any, worker_image: str, job_id: str) -> None:
+def test_fifty_jobs_ten_at_a_time(daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str) -> None:
     def one(number: int) -> None:
         daemon.submit(
             id=f"{job_id}-{number}",
@@ -258,7 +246,11 @@ def test_fifty_jobs_ten_at_a_time(daemon: Any, receiver: Any, worker_image: str,
 
 
 def test_killed_in_the_middle_of_a_job_then_started_again(
-    make_daemon: Any, receiver: Any, docker_client: docker.DockerClient, worker_image: str, job_id: str
+    make_daemon: Callable[..., Daemon],
+    receiver: Receiver,
+    docker_client: docker.DockerClient,
+    worker_image: str,
+    job_id: str,
 ) -> None:
     path = f"/{job_id}"
     daemon = make_daemon().start()
@@ -285,7 +277,7 @@ def test_killed_in_the_middle_of_a_job_then_started_again(
 
 
 def test_a_large_spec_works_and_secrets_stay_out_of_inspect(
-    daemon: Any, receiver: Any, docker_client: docker.DockerClient, worker_image: str, job_id: str
+    daemon: Daemon, receiver: Receiver, docker_client: docker.DockerClient, worker_image: str, job_id: str
 ) -> None:
     key, signature = "callback-key-0123456789", "X-Presigned=abcdef0123456789"
     text = "x" * 880_000
@@ -320,7 +312,7 @@ def test_a_large_spec_works_and_secrets_stay_out_of_inspect(
 
 
 def test_retention_leaves_nothing(
-    make_daemon: Any, docker_client: docker.DockerClient, worker_image: str, job_id: str
+    make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon(environ={"JOB_RETENTION": "1s", "MAINTENANCE_INTERVAL": "200ms"}).start()
     write = {"id": "w", "type": "write", "in": "hello", "out": "in.txt"}

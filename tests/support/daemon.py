@@ -1,4 +1,4 @@
-"""A real jobd with its real programs: started, killed and started again as a user's would be, and a receiver of callbacks."""
+"""A real jobd as a process of its own, started, killed and started again as a user's would be; a receiver of callbacks."""
 
 import contextlib
 import json
@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -211,38 +211,6 @@ class Receiver:
         self.server.server_close()
 
 
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory, worker_image: str) -> Iterator[Daemon]:
-    made = Daemon(tmp_path_factory.mktemp("jobd")).start()
-    yield made
-    made.stop()
-    remove_all(made)
-
-
-@pytest.fixture
-def make_daemon(tmp_path: Path, worker_image: str) -> Iterator[Callable[..., Daemon]]:
-    """Makes daemons that are not started; all are stopped, and their containers removed, at the end."""
-    made: list[Daemon] = []
-
-    def make(**options: Any) -> Daemon:
-        made.append(Daemon(tmp_path / f"jobd{len(made)}", **options))
-        return made[-1]
-
-    yield make
-    for daemon in made:
-        if daemon.process is not None:
-            daemon.process.kill()
-            daemon.process.wait(DEADLINE_S)
-            remove_all(daemon)
-
-
 def remove_all(daemon: Daemon) -> None:
     """Removes what this daemon's instance has left on the engine."""
     path = daemon.folder / "state" / "instance"
@@ -257,9 +225,3 @@ def remove_all(daemon: Daemon) -> None:
     for network in client.networks.list(filters=wanted):
         network.remove()
     client.close()
-
-
-def of_job(client: docker.DockerClient, job_id: str) -> list[Any]:
-    """Returns the job's containers and volumes."""
-    wanted = {"label": f"job.id={job_id}"}
-    return [*client.containers.list(all=True, filters=wanted), *client.volumes.list(filters=wanted)]
