@@ -31,8 +31,8 @@ images: venv engine ## Pull or build the images that demo and tests use
 demo: images ## Run the main job on real public data, end to end, and check every result
 	@$(PY) -m scripts.demo
 
-test: images ## All tests, the real engine included
-	@$(PY) -m pytest $(PYTEST_ARGS)
+test: images ## All tests but the slow faults, the real engine included
+	@$(PY) -m pytest tests/unit tests/contract tests/integration tests/e2e $(PYTEST_ARGS)
 test-unit: venv ## Unit tests: no engine, no network
 	@$(PY) -m pytest tests/unit $(PYTEST_ARGS)
 test-integration: images ## Contract and integration tests: real engine, SQLite and HTTP
