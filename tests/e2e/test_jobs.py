@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,7 +19,7 @@ ARTIFACT, COMPLETE = "orchestrator.job.artifact", "orchestrator.job.complete"
 
 
 def resources(client: docker.DockerClient, job_id: str) -> tuple[list[Any], list[Any]]:
-    wanted = {"label": f"job.id={job_id}"}
+    wanted: dict[str, str | list[str] | bool] = {"label": f"job.id={job_id}"}
     return client.containers.list(all=True, filters=wanted), client.volumes.list(filters=wanted)
 
 

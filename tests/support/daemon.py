@@ -217,7 +217,7 @@ def remove_all(daemon: Daemon) -> None:
     if not path.exists():
         return
     client = docker.from_env(timeout=60)
-    wanted = {"label": f"job.instance={path.read_text().strip()}"}
+    wanted: dict[str, str | list[str] | bool] = {"label": f"job.instance={path.read_text().strip()}"}
     for container in client.containers.list(all=True, filters=wanted):
         container.remove(force=True, v=True)
     for volume in client.volumes.list(filters=wanted):
