@@ -12,7 +12,7 @@ from typing import Any
 from jobctl import output
 from jobctl.carry import Carry
 from jobctl.client import Client, job_path
-from jobctl.errors import ConnectionLost, JobctlError, Left, NotFound, OutputMissing
+from jobctl.errors import Conflict, ConnectionLost, JobctlError, Left, NotFound, OutputMissing
 from jobctl.outcome import Ended, Interrupted
 
 _LEAVING = (signal.SIGTERM, signal.SIGHUP)
@@ -66,11 +66,10 @@ class Keyboard:
     def _cancel(self, kill: bool) -> None:
         try:
             cancel(self._client, self._job_id, by="Ctrl-C in jobctl run", grace_s=0 if kill else None)
+        except Conflict:
+            pass  # it has ended meanwhile
         except JobctlError as error:
-            if error.code != "conflict":
-                output.note(
-                    f"cannot cancel {self._job_id}: {error.message}; try: jobctl cancel {self._job_id}"
-                )
+            output.note(f"cannot cancel {self._job_id}: {error.message}; try: jobctl cancel {self._job_id}")
 
 
 def cancel(

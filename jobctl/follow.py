@@ -60,7 +60,7 @@ def frames(
         try:
             with client.open("GET", job_path(job_id, "logs"), query, timeout_s=SILENCE_TIMEOUT_S) as response:
                 for batch in _batches(read_blocks(response)):
-                    pause, broke_at = FIRST_PAUSE_S, None
+                    pause, broke_at = FIRST_PAUSE_S, None  # also for a keep-alive, which is an empty batch
                     fresh = [frame for frame in batch if frame.end is not None or frame.seq > seen]
                     seen = max((frame.seq for frame in fresh), default=seen) or seen
                     if fresh:
@@ -98,8 +98,7 @@ def _batches(blocks: Iterator[bytes]) -> Iterator[list[Frame]]:
             continue
         batch = _decode(rest + whole)
         rest = after
-        if batch:
-            yield batch
+        yield batch
     if rest.strip():
         yield _decode(rest)
 

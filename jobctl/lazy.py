@@ -5,6 +5,7 @@ optionally `SETTINGS` for the parser; the function's docstring is the help, `EXA
 """
 
 import importlib
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
-from jobctl.errors import Misuse
+from jobctl.errors import Left, Misuse
 from jobctl.session import FORMATS, Session
 
 
@@ -132,6 +133,13 @@ class CommandTable(TyperGroup):
         if session is not None:
             session.command = name
         return load(name)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command; a reader of stdout that went away becomes `Left`, which the parser would hide."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise Left(signal.SIGPIPE, "") from None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The summaries from the table, without an import."""

@@ -35,7 +35,6 @@ INTERNAL = 125
 CANNOT_EXECUTE = 126
 OUT_OF_MEMORY = 137
 INTERRUPTED = 130
-BROKEN_PIPE = 128 + signal.SIGPIPE
 
 PASS_THROUGH = frozenset({"run", "wait"})
 """Commands whose exit code is a job's: their own failures are 125, apart from everything a job says."""
@@ -60,7 +59,15 @@ ERRORS: Mapping[type[JobctlError], int] = MappingProxyType(
 
 def main() -> None:
     """The command `jobctl`."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError as error:  # the interpreter would make it exit code 120, which means something else here
+        _forget_stdout()
+        if code == 0:
+            output.note(f"standard output cannot be written: {error.strerror}")
+            code = 1
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -76,13 +83,15 @@ def run(arguments: Sequence[str]) -> int:
         output.error(error, as_json=_wants_json(session, arguments))
         return error_code(error, session.command)
     except Left as left:
-        output.note(left.hint)
+        if left.number == signal.SIGPIPE:
+            _forget_stdout()
+        if left.hint:
+            output.note(left.hint)
         return 128 + left.number
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        _forget_stdout()
-        return BROKEN_PIPE
+    except OSError as error:
+        return _output_failed(error, session)
     except TyperException as error:
         return _usage(error, session, arguments)
     except Abort:
@@ -123,6 +132,14 @@ def error_code(error: JobctlError, command: str) -> int:
     if command in PASS_THROUGH:
         return INTERNAL
     return next((code for kind, code in ERRORS.items() if isinstance(error, kind)), 1)
+
+
+def _output_failed(error: OSError, session: Session) -> int:
+    """What is left untranslated is writing to stdout, for instance to a full disk."""
+    _forget_stdout()
+    failure = JobctlError(f"the output cannot be written: {error.strerror or error}", code="output")
+    output.error(failure, as_json=session.format == "json")
+    return error_code(failure, session.command)
 
 
 def _usage(error: TyperException, session: Session, arguments: Sequence[str]) -> int:

@@ -101,7 +101,7 @@ def error(what: JobctlError, *, as_json: bool) -> None:
             json.dumps({k: v for k, v in parts.items() if v is not None}, ensure_ascii=False) + "\n"
         )
         return
-    where = f"{what.field}: " if what.field and what.field not in what.message else ""
+    where = f"{what.field}: " if what.field and f"{what.field}:" not in what.message else ""
     note(f"{where}{what.message}")
     if what.hint:
         note(f"  {what.hint}")

@@ -43,7 +43,12 @@ class Source:
             if self.name and error.field and not error.message.startswith(self.name):
                 line = jobfile.line_of(self.text, error.field)
                 if line is not None:
-                    error.message = f"{self.name}:{line}: {error.field}: {error.message}"
+                    said = (
+                        error.message
+                        if error.message.startswith(error.field)
+                        else f"{error.field}: {error.message}"
+                    )
+                    error.message = f"{self.name}:{line}: {said}"
             raise
 
 

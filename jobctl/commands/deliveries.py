@@ -37,7 +37,7 @@ def deliveries(
     found: list[dict[str, Any]] = []
     cursor: object = None
     while True:
-        page = json.loads(client.get(job_path(job_id, "deliveries"), {"cursor": cursor}))
+        page = json.loads(client.get(job_path(job_id, "deliveries"), {"after": cursor}))
         found += [entry for entry in page["deliveries"] if state in (None, entry["state"])]
         cursor = page.get("next")
         if not cursor:

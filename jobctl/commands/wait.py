@@ -1,6 +1,7 @@
 """`jobctl wait`: returns when jobs have ended, also when they had ended before."""
 
 import queue
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -137,3 +138,4 @@ def _say(job_id: str, end: Ended, format: str) -> None:
         output.text(
             f"{job_id}  {end.status}  {'-' if end.exit_code is None else end.exit_code}  {end.reason or '-'}\n"
         )
+    sys.stdout.flush()

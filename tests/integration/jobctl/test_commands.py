@@ -1,0 +1,289 @@
+"""The commands beside `run`, against a daemon that answers over a real socket."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def add(daemon, job_id, **state):
+    """A job that is there without having been submitted by the command under test."""
+    daemon.make(job_id)
+    job = daemon.jobs[job_id]
+    for name, value in state.items():
+        setattr(job, name, value)
+    return job
+
+
+def test_ls_shows_what_is_under_way_and_with_a_everything(daemon, jobctl):
+    add(daemon, "one")
+    add(daemon, "two", status="completed", exit_code=0)
+    assert jobctl("ls", "-q").stdout == b"one\n"
+    assert jobctl().stdout.split()[:6] == [b"ID", b"STATUS", b"PHASE", b"EXIT", b"AGE", b"IMAGE"]
+    assert jobctl("ps", "-aq").stdout == b"two\none\n"
+    assert [job["id"] for job in json.loads(jobctl("ls", "-a", "--json").stdout)["jobs"]] == ["two", "one"]
+    assert [job["id"] for job in json.loads(jobctl("--json", "ls", "-a").stdout)["jobs"]] == ["two", "one"]
+    assert b"- id: two" in jobctl("ls", "-a", "-o", "yaml").stdout
+
+
+def test_ls_reads_all_pages_up_to_the_limit(daemon, jobctl):
+    for number in range(450):
+        add(daemon, f"j{number}")
+    assert len(jobctl("ls", "-q", "--limit", "0").stdout.split()) == 450
+    some = jobctl("ls", "-q", "--limit", "220")
+    assert len(some.stdout.split()) == 220
+    assert b"--limit 0 shows all" in some.stderr
+
+
+def test_plain_columns_have_no_colour_and_no_control_characters(daemon, jobctl):
+    add(daemon, "a", extra={"image": "evil\x1b]0;title\x07"})
+    out = jobctl("ls").stdout
+    assert b"\x1b" not in out
+    assert b"evil?]0;title?" in out
+
+
+def test_exact_ids_win_over_prefixes_and_ambiguous_ones_are_refused(daemon, jobctl):
+    for job_id in ("web", "web-1", "web-2", "api-77"):
+        add(daemon, job_id)
+    assert json.loads(jobctl("show", "web", "--json").stdout)["id"] == "web"
+    assert json.loads(jobctl("show", "api", "--json").stdout)["id"] == "api-77"
+    assert json.loads(jobctl("show", "@last", "--json").stdout)["id"] == "api-77"
+    twice = jobctl("show", "web-")
+    assert twice.returncode == 6
+    assert b"fits several jobs: web-2, web-1" in twice.stderr
+    gone = jobctl("show", "nothing")
+    assert gone.returncode == 4
+    assert b"jobctl ls -a" in gone.stderr
+
+
+def test_show_and_explain_read_well(daemon, jobctl):
+    add(
+        daemon, "a", status="failed", exit_code=137, reason="oom-killed", error="killed by the kernel",
+        extra={"limits": {"cpu": 1, "memory": 64, "pids": 10, "timeoutSeconds": 60}},
+    )  # fmt: skip
+    shown = jobctl("show", "a").stdout.decode()
+    assert "Status:     failed (oom-killed)\n" in shown
+    assert "1 cores, 64 MiB, 10 processes, 1m\n" in shown
+    said = jobctl("explain", "a").stdout.decode()
+    assert "needed more than its 64 MiB" in said
+    assert "-m 128m" in said
+    assert "because: killed by the kernel" in said
+
+
+def test_logs_can_be_cut_filtered_and_followed(daemon, jobctl):
+    job = add(daemon, "a")
+    for number in range(5):
+        job.say(f"l{number}", "stderr" if number % 2 else "stdout")
+    assert jobctl("logs", "a").stdout == b"l0\nl2\nl4\n"
+    assert jobctl("logs", "--tail", "2", "a").stdout == b"l4\n"
+    only = jobctl("logs", "--stream", "stderr", "a")
+    assert (only.stdout, only.stderr) == (b"", b"l1\nl3\n")
+    assert jobctl("logs", "-t", "a").stdout.startswith(b"2030-01-31T08:00:00.000000Z l0\n")
+    assert jobctl("logs", "--since", "2031-01-01T00:00:00Z", "a").stdout == b""
+    frames = [json.loads(line) for line in jobctl("logs", "a", "--json").stdout.splitlines()]
+    assert [frame["seq"] for frame in frames] == [1, 2, 3, 4, 5]
+    job.end(0)
+    followed = jobctl("logs", "-f", "a")
+    assert (followed.returncode, followed.stdout) == (0, b"l0\nl2\nl4\n")
+
+
+def test_several_logs_get_a_prefix(daemon, jobctl):
+    for job_id in ("a", "long"):
+        job = add(daemon, job_id)
+        job.say("hello")
+        job.end(0)
+    assert sorted(jobctl("logs", "-f", "a", "long").stdout.splitlines()) == [b"a    | hello", b"long | hello"]
+    assert jobctl("logs", "a", "long").stdout == b"a    | hello\nlong | hello\n"
+
+
+def test_lost_and_partial_lines_are_shown_for_what_they_are(daemon, jobctl):
+    job = add(daemon, "a")
+    job.say("first half, ", partial=True)
+    job.say("second half")
+    job.say("later", gap="12 lines were lost here")
+    done = jobctl("logs", "a")
+    assert done.stdout == b"first half, second half\nlater\n"
+    assert done.stderr == b"jobctl: 12 lines were lost here\n"
+
+
+def test_a_pipe_that_closes_early_is_no_error(daemon, jobctl):
+    job = add(daemon, "a")
+    for number in range(20_000):
+        job.lines.append({"seq": number + 1, "time": "", "stream": "stdout", "line": "x" * 80})
+    program = jobctl.start("logs", "a")
+    assert program.stdout.readline() == b"x" * 80 + b"\n"
+    program.stdout.close()
+    err = program.stderr.read()
+    program.stderr.close()
+    assert (program.wait(60), err) == (141, b"")
+
+
+def test_a_full_disk_is_said(daemon, jobctl):
+    add(daemon, "a")
+    with Path("/dev/full").open("wb") as full:
+        program = jobctl.start("ls", "-q", stdout=full)
+        _, err = program.communicate(timeout=60)
+    assert program.returncode == 1
+    assert b"No space left on device" in err
+
+
+def test_ctrl_c_leaves_logs_and_wait_and_says_how_to_come_back(daemon, jobctl, until):
+    add(daemon, "a")
+    for command in (["logs", "-f", "a"], ["wait", "a"]):
+        daemon.followers = 0
+        program = jobctl.start(*command)
+        until(lambda: daemon.followers)
+        program.send_signal(signal.SIGINT)
+        _, err = program.communicate(timeout=60)
+        assert program.returncode == 130
+        assert err.decode() == f"jobctl: come back with: jobctl {' '.join(command)}\n"
+    assert daemon.jobs["a"].cancels == []
+
+
+@pytest.mark.parametrize(("exit_code", "expected"), [(0, 0), (9, 9)])
+def test_wait_is_right_for_jobs_that_have_ended_already(daemon, jobctl, exit_code, expected):
+    add(daemon, "a").end(exit_code)
+    done = jobctl("wait", "a")
+    assert done.returncode == expected
+    assert done.stdout.decode().split()[:3] == [
+        "a",
+        "completed" if exit_code == 0 else "failed",
+        str(exit_code),
+    ]
+
+
+def test_wait_for_all_and_for_any(daemon, jobctl, until):
+    add(daemon, "a")
+    add(daemon, "b")
+    everyone = jobctl.start("wait", "a", "b")
+    until(lambda: daemon.followers == 2)
+    daemon.jobs["b"].end(4)
+    assert everyone.stdout.readline().startswith(b"b  failed  4")
+    first = jobctl("wait", "--any", "a", "b")
+    assert first.returncode == 4
+    daemon.jobs["a"].end(0)
+    everyone.communicate(timeout=60)
+    assert everyone.returncode == 4
+
+
+def test_wait_gives_up(daemon, jobctl):
+    add(daemon, "a")
+    done = jobctl("wait", "--timeout", "200ms", "a")
+    assert done.returncode == 120
+    assert b"still under way: a" in done.stderr
+    assert jobctl("wait", "nothing").returncode == 125
+
+
+def test_cancel_and_rm(daemon, jobctl):
+    add(daemon, "a")
+    add(daemon, "b").end(0)
+    assert jobctl("rm", "a").returncode == 6
+    assert jobctl("cancel", "--grace", "3s", "a").stdout == b"a\n"
+    assert daemon.jobs["a"].cancels == [{"graceSeconds": 3}]
+    again = jobctl("cancel", "a", "missing")
+    assert again.returncode == 4
+    assert b"a had ended already: cancelled" in again.stderr
+    assert jobctl("rm", "a", "b").stdout == b"a\nb\n"
+    assert daemon.jobs == {}
+
+
+def test_cp_copies_files_folders_and_everything(daemon, jobctl):
+    add(daemon, "a", files={"x/y.txt": b"why", "z": b"zet"})
+    assert jobctl("cp", "a:x", "there").returncode == 0
+    assert (jobctl.home / "there" / "y.txt").read_bytes() == b"why"
+    assert jobctl("cp", "a:x", "there").returncode == 0
+    assert (jobctl.home / "there" / "x" / "y.txt").read_bytes() == b"why"
+    assert jobctl("cp", "@last:.", "all/").returncode == 0
+    assert (jobctl.home / "all" / "z").read_bytes() == b"zet"
+    assert b"ustar" in jobctl("cp", "a:z", "-").stdout
+    assert jobctl("cp", "a:none", ".").returncode == 4
+    assert jobctl("cp", "z", "a:z").returncode == 2
+
+
+def test_validate_names_every_problem_with_its_line(daemon, jobctl):
+    (jobctl.home / "job.yaml").write_text(
+        "image: busybox\ncpu: -1\nmemory: 2\nartifacts:\n  - {id: a, type: nope}\n"
+    )
+    done = jobctl("validate", "-f", "job.yaml")
+    assert done.returncode == 1
+    assert done.stdout.startswith(b"job.yaml:5: artifacts[0].type: ")
+    (jobctl.home / "job.yaml").write_text("image: busybox\ncpu: -1\nmemory: 2\n")
+    assert [line.split(b": ")[0:2] for line in jobctl("validate", "job.yaml").stdout.splitlines()] == [
+        [b"job.yaml:2", b"cpu"],
+        [b"job.yaml:3", b"memory"],
+    ]
+    (jobctl.home / "job.yaml").write_text("image: busybox\n")
+    fine = jobctl("validate", "-f", "job.yaml")
+    assert (fine.returncode, fine.stdout, fine.stderr) == (0, b"job.yaml: valid\n", b"")
+    daemon.refuse = (400, {"error": "more cpus than there are", "code": "invalid-spec", "field": "image"})
+    assert jobctl("validate", "job.yaml", "--json").returncode == 1
+    daemon.stop()
+    alone = jobctl("validate", "job.yaml")
+    assert alone.returncode == 0
+    assert b"not running" in alone.stderr
+
+
+def test_events_deliveries_and_replay(daemon, jobctl):
+    add(daemon, "a")
+    assert jobctl("events").stdout == b"4  2030-01-31T08:00:00Z  exit      a  exitCode=3\n"
+    assert json.loads(jobctl("events", "--json").stdout)["seq"] == 4
+    assert jobctl("deliveries", "a").stdout.splitlines()[1].split()[:4] == [b"7", b"exit", b"parked", b"3"]
+    assert jobctl("deliveries", "a", "--state", "pending", "-o", "name").stdout == b""
+    assert jobctl("replay", "7").stdout == b"7\n"
+    assert ("POST", "/v1/deliveries/7/replay") in [request[:2] for request in daemon.requests]
+
+
+def test_doctor_says_what_is_wrong_and_what_helps(daemon, jobctl):
+    fine = jobctl("doctor")
+    assert fine.returncode == 0, fine.stdout
+    daemon.refuse = (503, {})
+    sick = jobctl("doctor", "--json")
+    assert sick.returncode == 1
+    (bad,) = [check for check in json.loads(sick.stdout)["checks"] if not check["ok"]]
+    assert bad["name"] == "engine"
+    assert "systemctl start docker" in bad["remedy"]
+    daemon.stop()
+    away = jobctl("doctor")
+    assert away.returncode == 1
+    assert b"start it with: jobd" in away.stdout
+
+
+def test_version_shows_both(daemon, jobctl):
+    assert json.loads(jobctl("version", "--json").stdout)["jobd"]["engine"]["version"] == "20.10"
+    daemon.stop()
+    assert jobctl("version", "--client").returncode == 0
+    assert jobctl("version").returncode == 3
+
+
+def test_ls_q_imports_only_what_it_needs(daemon, jobctl):
+    add(daemon, "a")
+    program = jobctl.start("ls", "-q")
+    program.communicate(timeout=60)
+    code = (
+        "import sys; from jobctl.main import run; run(['ls', '-q']); "
+        "print([m for m in ('aiohttp', 'docker', 'rich', 'yaml', 'msgspec', 'platformdirs', 'urllib3') if m in sys.modules])"
+    )
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=jobctl.env, capture_output=True, timeout=60, check=True
+    )
+    assert done.stdout == b"a\n[]\n"
+
+
+def test_tcp_sends_the_key_and_a_wrong_one_is_not_allowed(jobctl, free_port_daemon):
+    jobctl.env["JOBCTL_HOST"] = f"http://127.0.0.1:{free_port_daemon.port}"
+    refused = jobctl("ls")
+    assert refused.returncode == 5
+    assert b"JOBCTL_API_KEY_FILE" in refused.stderr
+    key = jobctl.home / "key"
+    key.write_text("s3cret\n")
+    jobctl.env["JOBCTL_API_KEY_FILE"] = str(key)
+    assert jobctl("ls").returncode == 0
+    del jobctl.env["JOBCTL_API_KEY_FILE"]
+    state = jobctl.home / ".local" / "state" / "jobd"
+    state.mkdir(parents=True)
+    (state / "api-key").write_text("s3cret\n")
+    assert jobctl("ls").returncode == 0
