@@ -54,6 +54,8 @@ def main() -> int:
         note(f"internal error: {type(error).__name__}")
         note_places(error)
         return EXIT_INTERNAL
+    finally:
+        interrupts.ignore()
 
 
 def _main(interrupts: Interrupts, environ: Mapping[str, str]) -> int:

@@ -35,10 +35,10 @@ def translated() -> Iterator[None]:
         yield
     except trouble.NameResolutionError:
         raise WorthAnotherTry("the host's name cannot be resolved") from None
-    except trouble.ConnectTimeoutError:
-        raise WorthAnotherTry("the host did not accept a connection in time") from None
     except trouble.NewConnectionError as error:
         raise WorthAnotherTry(f"no connection ({_system_words(error)})") from None
+    except trouble.ConnectTimeoutError:
+        raise WorthAnotherTry("the host did not accept a connection in time") from None
     except (trouble.ReadTimeoutError, TimeoutError):
         raise WorthAnotherTry("the server stopped sending or taking data") from None
     except (trouble.SSLError, ssl.SSLError) as error:

@@ -63,6 +63,11 @@ class Interrupts:
         os.close(self._wake_read)
         os.close(self._wake_write)
 
+    def ignore(self) -> None:
+        """Ignores signals from here to the end of the process: the interpreter's own end would put back handlers that kill."""
+        for number in _MEANING:
+            signal.signal(number, signal.SIG_IGN)
+
     def checkpoint(self) -> None:
         """Raises Cancelled where a signal came but its exception was lost (Python swallows those in a `__del__`)."""
         if self._moving_inputs and self.worker_end is not None:

@@ -1,0 +1,411 @@
+"""The whole program: orders on stdin and in variables, signals, direct mode, proxy mode, exit codes."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import standardwebhooks
+
+from jobd.wire.artifact import Artifact, Download, Read, Unarchive, Upload, Write
+from jobd.wire.report import (
+    ArtifactDone,
+    DirectCallback,
+    Done,
+    InputsFailed,
+    InternalReports,
+    OutputsStarted,
+    Ready,
+    Refused,
+    SidecarOrder,
+    Started,
+    encode_order,
+)
+from jobd.wire.signing import verify_256
+
+Variables = Callable[..., dict[str, str]]
+KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def order_of(root: Path, *artifacts: Artifact, **options: Any) -> SidecarOrder:
+    facts = root.stat()
+    given: dict[str, Any] = {
+        "job_id": "job-1",
+        "job_uid": "uid-1",
+        "artifacts": list(artifacts),
+        "workspace": str(root),
+        "worker_uid": facts.st_uid,
+        "worker_gid": facts.st_gid,
+    }
+    return SidecarOrder(**given | options)
+
+
+def test_inputs_worker_outputs(start: Any, server: Any, root: Path) -> None:
+    order = order_of(
+        root,
+        Download(id="in", source=server.on("/in", server.answer(200, b"[1,2]")), out="data/in.json"),
+        Read(id="result", source="data/out.json", depends="job"),
+        Upload(id="up", source="data/out.json", out=server.on("/out", server.answer(200)), depends="result"),
+    )
+    program = start(encode_order(order))
+    program.until(Ready)
+    assert (root / "data/in.json").read_bytes() == b"[1,2]"
+    assert (root / ".ready").exists()
+    (root / "data/out.json").write_text('{"sum": 3}')
+    program.process.send_signal(signal.SIGUSR1)
+    program.until(OutputsStarted)
+    program.process.send_signal(signal.SIGUSR1)
+    assert program.end() == 0
+    assert [r.n for r in program.reports] == list(range(1, len(program.reports) + 1))
+    assert isinstance(program.reports[0], Started)
+    results = {r.artifact_id: r for r in program.reports if isinstance(r, ArtifactDone)}
+    assert results["result"].content == {"sum": 3}
+    assert not results["result"].sent
+    assert server.seen[-1].body == b'{"sum": 3}'
+    assert program.stderr() == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM, signal.SIGUSR2])
+def test_a_signal_in_the_instant_of_the_first_report_is_not_lost(start: Any, root: Path, number: int) -> None:
+    """From `Started` on a signal is heard: it cancels, or, once ready, it ends the wait."""
+    program = start(encode_order(order_of(root, Read(id="r", source="x", depends="job", when="always"))))
+    program.until(Started)
+    program.process.send_signal(number)
+    assert program.end() in (0, 1)
+    assert isinstance(program.reports[-1], Done | InputsFailed)
+
+
+def test_signals_that_never_stop_change_nothing(start: Any, root: Path) -> None:
+    (root / "x").write_text("x")
+    reads = [Read(id=f"r{n}", source="x", depends="job") for n in range(20)]
+    program = start(encode_order(order_of(root, *reads)))
+    program.until(Ready)
+    stop = threading.Event()
+
+    def pester() -> None:
+        while not stop.is_set() and program.process.poll() is None:
+            program.process.send_signal(signal.SIGUSR1)
+            program.process.send_signal(signal.SIGTERM)
+
+    thread = threading.Thread(target=pester)
+    thread.start()
+    try:
+        assert program.end() == 0
+    finally:
+        stop.set()
+        thread.join(30)
+    assert sum(isinstance(r, ArtifactDone) and r.status == "success" for r in program.reports) == 20
+    assert program.reports[-1].n == len(program.reports)
+
+
+def test_a_signal_ends_a_download_that_hangs(start: Any, server: Any, root: Path) -> None:
+    order = order_of(root, Download(id="d", source=server.on("/x", server.stall), out="x"))
+    program = start(encode_order(order))
+    program.until(Started)
+    wait_for(lambda: bool(server.seen))
+    program.process.send_signal(signal.SIGTERM)
+    assert program.end() == 1
+    end = program.reports[-1]
+    assert isinstance(end, InputsFailed)
+    assert "cancelled" in end.error
+    assert list(root.iterdir()) == []
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(3000):
+        if condition():
+            return
+        pause.wait(0.01)
+    pytest.fail("the condition did not come true in time")
+
+
+def test_an_order_of_900_kilobytes_arrives_whole(start: Any, root: Path) -> None:
+    text = "é\n\0" * 225_000
+    line = encode_order(order_of(root, Write(id="w", source=text, out="large")))
+    assert len(line) > 900_000
+    program = start(line)
+    assert program.end() == 0
+    assert (root / "large").read_bytes() == text.encode()
+
+
+@pytest.mark.parametrize(
+    "cut", ["no newline", "half", "nothing", "not JSON", "circle", "no workspace", "not utf8"]
+)
+def test_an_order_that_cannot_be_carried_out_is_refused(start: Any, root: Path, cut: str) -> None:
+    whole = encode_order(order_of(root, Write(id="w", source="x", out="y")))
+    circle = [Write(id="a", source="", out="x", depends="b"), Write(id="b", source="", out="y", depends="a")]
+    given = {
+        "no newline": whole[:-1],
+        "half": whole[: len(whole) // 2] + b"\n",
+        "nothing": b"",
+        "not JSON": b"hello\n",
+        "circle": encode_order(order_of(root, *circle)),
+        "no workspace": encode_order(order_of(root, workspace=str(root / "none"))),
+        "not utf8": whole.replace(b'"x"', b'"\xff"'),
+    }[cut]
+    program = start(given)
+    assert program.end() == 64
+    (refused,) = program.reports
+    assert isinstance(refused, Refused)
+    assert refused.n == 1
+    assert list(root.iterdir()) == []
+
+
+def test_a_failed_input_ends_with_code_1(start: Any, server: Any, root: Path) -> None:
+    order = order_of(
+        root,
+        Download(id="d", source=server.on("/x", server.answer(404)) + "?sig=sesame", out="a.tgz"),
+        Unarchive(id="u", source="a.tgz", out=".", depends="d"),
+    )
+    program = start(encode_order(order))
+    assert program.end() == 1
+    end = program.reports[-1]
+    assert isinstance(end, InputsFailed)
+    assert end.error.startswith("input 'd' (download) failed: GET http://127.0.0.1")
+    assert "sesame" not in str(program.reports) + program.stderr()
+
+
+def test_variables_give_the_order(start: Any, server: Any, root: Path, variables: Variables) -> None:
+    given = variables(
+        {"id": "w", "type": "write", "in": "made", "out": "result", "mode": "0600"},
+        {"id": "r", "type": "read", "in": "result", "depends": "job"},
+        {
+            "id": "u",
+            "type": "upload",
+            "in": "result",
+            "out": server.on("/up", server.answer(500)),
+            "depends": "job",
+        },
+        {
+            "id": "slow",
+            "type": "upload",
+            "in": "result",
+            "out": server.on("/slow", server.stall),
+            "depends": "job",
+        },
+    )
+    program = start(**given, UPLOAD_RETRIES="1", UPLOAD_TIMEOUT="500ms")
+    program.until(Ready)
+    assert stat.S_IMODE((root / "result").stat().st_mode) == 0o600
+    program.process.send_signal(signal.SIGTERM)
+    assert program.end() == 0
+    assert program.reports[-1] == Done(n=len(program.reports), failed=["u", "slow"])
+    errors = {r.artifact_id: r.error or "" for r in program.reports if isinstance(r, ArtifactDone)}
+    assert "500 Internal Server Error, after 2 tries" in errors["u"]
+    assert "not finished within 0.5 seconds" in errors["slow"]
+
+
+def test_variables_that_are_wrong_are_refused_together(start: Any, variables: Variables) -> None:
+    program = start(
+        **variables() | {"ARTIFACTS_JSON": "[1]"}, JOB_META="x", UPLOAD_TIMEOUT="5", TIMEOUT_SECONDS="soon"
+    )
+    assert program.end() == 64
+    (refused,) = program.reports
+    assert isinstance(refused, Refused)
+    for name in ("JOB_META", "UPLOAD_TIMEOUT", "TIMEOUT_SECONDS", "ARTIFACTS_JSON"):
+        assert name in refused.error
+
+
+@pytest.mark.parametrize("by_variables", [True, False])
+def test_direct_mode_signs_and_retries_under_one_id(
+    start: Any, server: Any, root: Path, variables: Variables, by_variables: bool
+) -> None:
+    hook = server.on("/hook", server.answer(503), server.answer(204))
+    artifacts = [
+        {"id": "w", "type": "write", "in": '{"größe": 1}', "out": "x"},
+        {"id": "r", "type": "read", "in": "x", "depends": "w"},
+        {"id": "bad", "type": "read", "in": "none", "depends": "job", "optional": True},
+        {"id": "not", "type": "read", "in": "x", "depends": "job", "when": "failure"},
+    ]
+    if by_variables:
+        program = start(
+            **variables(*artifacts),
+            CALLBACK_URL=hook + "?t=sesame",
+            CALLBACK_KEY=KEY,
+            JOB_META='{"team":"blue"}',
+        )
+    else:
+        order = order_of(
+            root,
+            *msgspec.convert(artifacts, list[Artifact]),
+            callback=DirectCallback(url=hook + "?t=sesame", key=KEY),
+            meta={"team": "blue"},
+        )
+        program = start(encode_order(order))
+    program.until(Ready)
+    program.process.send_signal(signal.SIGUSR1)
+    assert program.end() == 0
+    done = {r.artifact_id: r for r in program.reports if isinstance(r, ArtifactDone)}
+    assert {id: r.sent for id, r in done.items()} == {"w": True, "r": True, "bad": True, "not": False}
+    posts = server.seen
+    assert [json.loads(p.body)["data"]["artifactId"] for p in posts] == ["w", "w", "r", "bad"]
+    assert posts[0].body == posts[1].body
+    for post in posts:
+        event = json.loads(post.body)
+        standardwebhooks.Webhook(KEY).verify(post.body, post.headers)
+        assert verify_256(KEY, post.body, post.headers["X-Signature-256"])
+        assert post.headers["Content-Type"] == "application/cloudevents+json"
+        assert post.headers["Ce-Id"] == event["id"] == post.headers["Webhook-Id"]
+        assert (event["specversion"], event["type"], event["source"], event["subject"]) == (
+            "1.0",
+            "orchestrator.job.artifact",
+            "orchestrator/sidecar",
+            "job-1",
+        )
+        assert "jobsequence" not in event
+    data = {p["artifactId"]: p for p in (json.loads(post.body)["data"] for post in posts)}
+    assert data["r"] == {
+        "jobId": "job-1",
+        "artifactId": "r",
+        "artifactType": "read",
+        "status": "success",
+        "content": {"größe": 1},
+        "meta": {"team": "blue"},
+    }
+    assert data["bad"]["status"] == "failed"
+    assert "does not exist" in data["bad"]["error"]
+    assert "sesame" not in str(program.reports) + program.stderr()
+
+
+def test_direct_mode_without_a_receiver_leaves_the_events_to_jobd(
+    start: Any, server: Any, root: Path
+) -> None:
+    order = order_of(
+        root,
+        *(Write(id=f"w{n}", source="x", out="x") for n in range(3)),
+        callback=DirectCallback(url=server.on("/hook", server.answer(410)) + "?t=sesame"),
+    )
+    program = start(encode_order(order))
+    assert program.end() == 0
+    assert [r.sent for r in program.reports if isinstance(r, ArtifactDone)] == [False] * 3
+    assert len(server.seen) == 1  # 410: the callback is gone
+    assert "X-Signature-256" not in server.seen[0].headers
+    stderr = program.stderr()
+    assert "was not delivered" in stderr
+    assert "sesame" not in stderr
+
+
+def test_the_filter_and_the_timeout_of_the_callback_hold(
+    start: Any, server: Any, root: Path, variables: Variables
+) -> None:
+    artifact = {"id": "w", "type": "write", "in": "x", "out": "x"}
+    hook = server.on("/hook", server.stall)
+    filtered = start(
+        **variables(artifact),
+        CALLBACK_URL=hook,
+        CALLBACK_EVENTS="orchestrator.job.exit",
+        CALLBACK_TIMEOUT="1h",
+    )
+    assert filtered.end() == 0
+    assert server.seen == []
+    slow = start(**variables(artifact), CALLBACK_URL=hook, CALLBACK_TIMEOUT="100ms")
+    assert slow.end() == 0
+    assert len(server.seen) == 1
+    assert "not finished within 0.1 seconds" in slow.stderr()
+
+
+def test_proxy_mode_posts_the_same_reports_with_the_token(
+    start: Any, server: Any, root: Path, variables: Variables
+) -> None:
+    server.on("/internal/events", server.answer(503), server.answer(202))
+    large = "\N{SNOWMAN}" * 80_000
+    given = variables(
+        {"id": "w", "type": "write", "in": large, "out": "x"},
+        *({"id": f"r{n}", "type": "read", "in": "x", "depends": "job"} for n in range(4)),
+    )
+    given["ARTIFACTS_JSON"] = given["ARTIFACTS_JSON"].replace(json.dumps(large), '"%s"' % ("x" * 100_000))
+    program = start(
+        **given, CALLBACK_PROXY_URL=server.url + "/", JOB_TOKEN="tok-sesame", CALLBACK_URL="http://h.invalid/"
+    )
+    program.until(Ready)
+    program.process.send_signal(signal.SIGUSR1)
+    assert program.end() == 0
+    assert all(s.headers["Authorization"] == "Bearer tok-sesame" for s in server.seen)
+    assert all(len(s.body) < 1 << 20 for s in server.seen)
+    bodies = [msgspec.json.decode(s.body, type=InternalReports) for s in server.seen[1:]]
+    assert {b.job_id for b in bodies} == {"job-1"}
+    assert [r for b in bodies for r in b.reports] == program.reports
+    assert "sesame" not in program.stderr()
+
+
+def test_proxy_mode_without_a_daemon_still_does_the_work(
+    start: Any, server: Any, root: Path, variables: Variables
+) -> None:
+    server.on("/internal/events", server.answer(401))
+    program = start(
+        **variables({"id": "w", "type": "write", "in": "x", "out": "x"}),
+        CALLBACK_PROXY_URL=server.url,
+        JOB_TOKEN="t",
+    )
+    assert program.end() == 0
+    assert (root / "x").read_text() == "x"
+    assert "4 reports wait to be sent" in program.stderr()
+
+
+def test_a_reader_of_stdout_that_goes_away_does_not_stop_the_outputs(start: Any, root: Path) -> None:
+    from jobd.wire.artifact import Archive
+
+    (root / "x").write_text("x")
+    program = start(encode_order(order_of(root, Archive(id="a", source="x", out="x.tgz", depends="job"))))
+    program.until(Ready)
+    program.process.stdout.close()
+    program.process.send_signal(signal.SIGUSR1)
+    assert program.process.wait(30) == 0
+    assert (root / "x.tgz").exists()
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(start: Any, server: Any, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root mounts a small file system")
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(small)], check=True)
+    try:
+        order = order_of(
+            small, Download(id="d", source=server.on("/x", server.answer(200, b"x" * 600_000)), out="x")
+        )
+        program = start(encode_order(order))
+        assert program.end() == 1
+        end = program.reports[-1]
+        assert isinstance(end, InputsFailed)
+        assert "no space left on the disk" in end.error
+        assert len(server.seen) == 1
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_the_console_script_has_an_entry_point() -> None:
+    code = "from sidecar.__main__ import main; raise SystemExit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=b"",
+        capture_output=True,
+        timeout=30,
+        env={},
+        check=False,
+        cwd=Path(__file__).parents[3],
+    )
+    assert done.returncode == 64
+    assert b"no order on standard input" in done.stdout
+
+
+def test_a_start_for_writing_and_reading_imports_no_client_and_no_archives() -> None:
+    code = "import sidecar.__main__, sys; print([m for m in ('urllib3', 'tarfile', 'zipfile', 'ssl') if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        timeout=30,
+        check=True,
+        cwd=Path(__file__).parents[3],
+    )
+    assert done.stdout.strip() == b"[]"

@@ -1,0 +1,87 @@
+"""Signals: what they mean before and after the inputs, and that repeating one changes nothing."""
+
+import os
+import signal
+
+import pytest
+
+from sidecar.interrupts import Cancelled, Interrupts, TimeIsUp, WorkerEnd
+
+
+def send(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize(
+    ("number", "end"),
+    [(signal.SIGUSR1, "success"), (signal.SIGUSR2, "failure"), (signal.SIGTERM, "success")],
+)
+def test_a_signal_after_the_inputs_tells_how_the_worker_ended(
+    interrupts: Interrupts, number: int, end: WorkerEnd
+) -> None:
+    interrupts.inputs_are_over()
+    for _ in range(3):
+        send(number)
+    send(signal.SIGUSR2)
+    assert interrupts.wait_for_worker_end(0) == end
+    assert interrupts.wait_for_worker_end(10) == end
+
+
+def test_a_signal_wakes_a_wait_that_has_begun(interrupts: Interrupts) -> None:
+    interrupts.inputs_are_over()
+    signal.signal(signal.SIGALRM, lambda *_: send(signal.SIGUSR1))
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
+    assert interrupts.wait_for_worker_end(60) == "success"
+
+
+def test_without_a_signal_the_wait_ends(interrupts: Interrupts) -> None:
+    interrupts.inputs_are_over()
+    assert interrupts.wait_for_worker_end(0.001) is None
+
+
+def test_a_signal_during_the_inputs_cancels_once(interrupts: Interrupts) -> None:
+    with pytest.raises(Cancelled):
+        send(signal.SIGTERM)
+    send(signal.SIGTERM)
+    send(signal.SIGUSR1)
+    with pytest.raises(Cancelled):
+        interrupts.inputs_are_over()
+
+
+def test_what_is_held_is_postponed_to_its_end(interrupts: Interrupts) -> None:
+    reached = []
+
+    def work() -> None:
+        with interrupts.held():
+            send(signal.SIGTERM)
+            reached.append("inside")
+        reached.append("after")
+
+    with pytest.raises(Cancelled):
+        work()
+    assert reached == ["inside"]
+
+
+def test_a_cancellation_that_was_swallowed_is_raised_again(interrupts: Interrupts) -> None:
+    try:
+        send(signal.SIGTERM)
+    except Cancelled:
+        pass
+    with pytest.raises(Cancelled):
+        interrupts.checkpoint()
+
+
+def test_a_time_limit_ends_whatever_waits_and_nothing_after_it(interrupts: Interrupts) -> None:
+    read, write = os.pipe()
+    with pytest.raises(TimeIsUp), interrupts.time_limit(0.005):
+        os.read(read, 1)
+    with interrupts.time_limit(60):
+        pass
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+    os.close(read)
+    os.close(write)
+
+
+def test_a_limit_of_nothing_is_over_at_once(interrupts: Interrupts) -> None:
+    with pytest.raises(TimeIsUp), interrupts.time_limit(0):
+        signal.pause()
