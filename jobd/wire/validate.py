@@ -113,12 +113,11 @@ def problem_of(error: msgspec.DecodeError) -> Problem:
     match = _PATH_IN_MESSAGE.match(str(error))
     text, path = (match["text"], match["path"] or "$") if match else (str(error), "$")
     field = path.removeprefix("$").removeprefix(".")
+    within = f"{field}." if field else ""
     if unknown := _UNKNOWN_FIELD.match(text):
-        return Problem(
-            f"{field}.{unknown['field']}".lstrip("."), "unknown field; remove it or correct its name"
-        )
+        return Problem(within + (unknown["field"] or '""'), "unknown field; remove it or correct its name")
     if missing := _MISSING_FIELD.match(text):
-        return Problem(f"{field}.{missing['field']}".lstrip("."), "is required")
+        return Problem(within + missing["field"], "is required")
     if text.startswith("Invalid value") and field.endswith("type"):
         text = "unknown artifact type; use one of download, write, unarchive, upload, read, archive, list"
     if text.startswith(("JSON is malformed", "Input data was truncated")):

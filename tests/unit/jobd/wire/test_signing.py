@@ -1,0 +1,86 @@
+"""Signatures as receivers check them: by the official Standard Webhooks library, and by plain HMAC."""
+
+import base64
+import hashlib
+import hmac
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from jobd.wire.signing import (
+    signature_256,
+    signature_headers,
+    standard_webhooks_key,
+    standard_webhooks_signature,
+    verify_256,
+)
+
+BODY = b'{"n":1,"text":"\xc3\xa4"}'
+WHSEC = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
+
+
+@pytest.mark.parametrize("key", ["plain key", "ä", WHSEC])
+def test_the_official_library_verifies_the_headers(key: str) -> None:
+    headers = signature_headers(key, "u1-1", int(time.time()), BODY)
+    assert Webhook(standard_webhooks_key(key)).verify(BODY, headers) == {"n": 1, "text": "ä"}
+    with pytest.raises(WebhookVerificationError):
+        Webhook(standard_webhooks_key(key)).verify(BODY.replace(b"1", b"2"), headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(standard_webhooks_key(key)).verify(BODY, {**headers, "Webhook-Id": "u1-2"})
+
+
+def test_a_whsec_key_is_the_one_that_the_library_makes_of_the_same_text() -> None:
+    headers = signature_headers(WHSEC, "u1-1", int(time.time()), BODY)
+    Webhook(WHSEC).verify(BODY, headers)
+
+
+def test_the_published_example_of_the_scheme_holds() -> None:
+    signature = standard_webhooks_signature(
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        1614265330,
+        b'{"test": 2432232314}',
+    )
+    assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.text(st.characters(codec="utf-8", max_codepoint=0x2FFF), min_size=1, max_size=20),
+    st.binary(max_size=60),
+)
+def test_the_plain_signature_is_the_bodys_hmac(key: str, body: bytes) -> None:
+    expected = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+    assert signature_256(key, body) == f"sha256={expected}"
+    assert verify_256(key, body, f"sha256={expected}")
+    assert not verify_256(key, body + b"x", f"sha256={expected}")
+    assert not verify_256(key + "x", body, f"sha256={expected}")
+    assert not verify_256(key, body, expected)
+
+
+@pytest.mark.parametrize("key", [None, ""])
+def test_without_a_key_only_the_id_and_the_time_are_sent(key: str | None) -> None:
+    assert signature_headers(key, "u1-1", 5, BODY) == {"Webhook-Id": "u1-1", "Webhook-Timestamp": "5"}
+
+
+def test_with_a_key_all_four_headers_are_sent() -> None:
+    assert set(signature_headers("k", "u1-1", 5, BODY)) == {
+        "Webhook-Id",
+        "Webhook-Timestamp",
+        "Webhook-Signature",
+        "X-Signature-256",
+    }
+
+
+@pytest.mark.parametrize("key", ["whsec_secret!", "whsec_abc", "whsec_ä"])
+def test_a_whsec_key_that_is_not_base64_is_refused_without_repeating_it(key: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        standard_webhooks_key(key)
+    assert key.removeprefix("whsec_") not in str(caught.value)
+
+
+def test_a_signature_of_other_characters_does_not_verify() -> None:
+    assert not verify_256("k", BODY, "sha256=é")
