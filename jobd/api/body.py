@@ -17,19 +17,34 @@ _NUMBER = re.compile(r"\d{1,18}\Z")
 T = TypeVar("T")
 
 
-async def read_json_bytes(request: web.Request) -> bytes:
-    """Returns the body of a request that says it is JSON.
+async def read_json_bytes(request: web.Request, *, optional: bool = False) -> bytes:
+    """Returns the body of a request that says it is JSON. `optional`: one without a body need not say so.
 
     Raises:
         WrongMediaType: it says something else, or nothing. TooLarge. InvalidRequest: it came too slowly.
     """
-    if request.content_type != "application/json" or "Content-Type" not in request.headers:
-        raise WrongMediaType("the body must be JSON; send Content-Type: application/json")
-    return await read_bytes(request)
+    says_json = "Content-Type" in request.headers and request.content_type == "application/json"
+    if not says_json and (request.content_length or not optional):
+        raise _not_json()
+    content = await read_bytes(request)
+    if content and not says_json:
+        raise _not_json()
+    return content
+
+
+def _not_json() -> WrongMediaType:
+    return WrongMediaType("the body must be JSON; send Content-Type: application/json")
+
+
+def refuse_encoded(request: web.Request) -> None:
+    """Raises WrongMediaType: the body is compressed. The limits count what is sent, and so must what is read."""
+    if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
+        raise WrongMediaType("compressed bodies are not taken; send it without Content-Encoding")
 
 
 async def read_bytes(request: web.Request, limit: int = MAX_BODY_BYTES) -> bytes:
-    """Returns the body, `limit` bytes at most, within a time limit. Raises TooLarge, InvalidRequest."""
+    """Returns the body, `limit` bytes at most, within a time limit. Raises TooLarge, InvalidRequest, WrongMediaType."""
+    refuse_encoded(request)
     if request.content_length is not None and request.content_length > limit:
         raise TooLarge(f"the body is over the limit of {limit} bytes")
     parts: list[bytes] = []

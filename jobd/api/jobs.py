@@ -3,7 +3,7 @@
 import msgspec
 from aiohttp import web
 
-from jobd.api.body import Parameters, decode, read_bytes, read_json_bytes
+from jobd.api.body import Parameters, decode, read_json_bytes
 from jobd.api.context import caller, context_of
 from jobd.api.respond import json_response
 from jobd.api.upload import receive_multipart
@@ -25,6 +25,12 @@ class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     grace_seconds: int | None = None
 
 
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a dry run: the job could be submitted."""
+
+    valid: bool
+
+
 _cancel_decoder = msgspec.json.Decoder(CancelBody)
 
 
@@ -43,7 +49,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
         spec = decode_spec(body)
         if dry_run:
             context.jobs.check(spec)
-            return json_response({"valid": True})
+            return json_response(Checked(valid=True))
         submission = Submission(
             spec=spec, owner=caller(request), files=files, idempotent="Idempotency-Key" in request.headers
         )
@@ -91,10 +97,8 @@ async def delete(request: web.Request) -> web.StreamResponse:
 async def cancel(request: web.Request) -> web.StreamResponse:
     """`POST /v1/jobs/{id}/cancel`: the body is optional."""
     Parameters(request).done()
-    wish = CancelBody()
-    if request.can_read_body:
-        content = await (read_json_bytes(request) if request.content_length else read_bytes(request))
-        wish = decode(content, _cancel_decoder) if content else wish
+    content = await read_json_bytes(request, optional=True)
+    wish = decode(content, _cancel_decoder) if content else CancelBody()
     if wish.grace_seconds is not None and not 0 <= wish.grace_seconds <= MAX_GRACE_S:
         raise InvalidRequest(f"graceSeconds: must be from 0 to {MAX_GRACE_S}", field="graceSeconds")
     if wish.by is not None and not 0 < len(wish.by) <= 256:

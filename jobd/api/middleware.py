@@ -84,9 +84,14 @@ def guarding(door: Door) -> Middleware:
 
 
 def bearer(request: web.Request) -> str:
-    """Returns the token of the Authorization header, empty where there is none."""
+    """Returns the token of the Authorization header, empty where there is none that could be one of ours."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+    return _ascii(token.strip()) if scheme.lower() == "bearer" else ""
+
+
+def _ascii(text: str) -> str:
+    """Keys and tokens are ASCII; other bytes of a header come as surrogates, which cannot be encoded for comparing."""
+    return text if text.isascii() else ""
 
 
 def _check_host(request: web.Request, door: Door) -> None:
@@ -99,6 +104,6 @@ def _check_host(request: web.Request, door: Door) -> None:
 def _check_key(request: web.Request, door: Door) -> None:
     if door.api_key is None:
         return
-    given = bearer(request) or request.headers.get("X-API-Key", "")
+    given = bearer(request) or _ascii(request.headers.get("X-API-Key", ""))
     if not hmac.compare_digest(given.encode(), door.api_key.encode()):
         raise Unauthorized("the API key is missing or wrong; send it as Authorization: Bearer <key>")

@@ -5,6 +5,7 @@ Source: OpenAPI Specification 3.1.0.
 
 import re
 from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,7 +23,7 @@ _REFERENCE = "#/components/schemas/{name}"
 def document(routes: "Iterable[Route]", version: str) -> dict[str, Any]:
     """Returns the document as builtins, ready to be encoded as JSON."""
     routes = list(routes)
-    types = [t for route in routes for t in (route.body, *route.answers.values()) if t is not None]
+    types = [t for route in routes for t in (route.body, *chain(*route.answers.values())) if t is not None]
     unique = list({id(t): t for t in (*types, Error)}.values())
     schemas, components = msgspec.json.schema_components(unique, ref_template=_REFERENCE)
     schema_of = dict(zip(map(id, unique), schemas, strict=True))
@@ -50,9 +51,7 @@ def _operation(route: "Route", schema_of: dict[int, Any]) -> dict[str, Any]:
         "summary": route.summary,
         "operationId": route.handler.__name__,
         "parameters": [*_path_parameters(route.path), *map(_parameter, route.parameters)],
-        "responses": {
-            str(status): _success(route, status, kind, schema_of) for status, kind in route.answers.items()
-        },
+        "responses": {str(status): _success(route, status, schema_of) for status in route.answers},
     }
     refusals = {*_COMMON_REFUSALS, *route.refuses, *((415, 413) if route.body else ())}
     for status in sorted(refusals - set(route.answers)):
@@ -70,12 +69,13 @@ def _operation(route: "Route", schema_of: dict[int, Any]) -> dict[str, Any]:
     return operation
 
 
-def _success(route: "Route", status: int, kind: object, schema_of: dict[int, Any]) -> dict[str, Any]:
+def _success(route: "Route", status: int, schema_of: dict[int, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": "done"}
     if status == 204:
         return answer
-    media = route.media or "application/json"
-    answer["content"] = {media: {"schema": schema_of[id(kind)] if kind is not None else {}}}
+    schemas = [schema_of[id(kind)] for kind in route.answers[status]]
+    schema = {"anyOf": schemas} if len(schemas) > 1 else next(iter(schemas), {})
+    answer["content"] = {media: {"schema": schema} for media in route.media}
     return answer
 
 

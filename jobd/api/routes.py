@@ -25,23 +25,23 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One call. `body`: the type of its JSON body. `answers`: status -> type, None for no JSON body.
+    """One call. `body`: the type of its JSON body. `answers`: status -> its types, none for no JSON body.
 
     `refuses`: the documented error statuses beside those that every call may give (400, 401, 403, 500).
-    `media`: the content type of a success that is not JSON.
+    `media`: the content types of a success that is not JSON.
     """
 
     method: str
     path: str
     handler: Handler
     summary: str
-    answers: Mapping[int, object]
+    answers: Mapping[int, tuple[type, ...]]
     refuses: tuple[int, ...] = ()
-    body: object = None
+    body: type | None = None
     body_required: bool = True
     multipart: bool = False
     parameters: tuple[Parameter, ...] = ()
-    media: str | None = None
+    media: tuple[str, ...] = ("application/json",)
     open: bool = False
 
 
@@ -59,7 +59,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/jobs",
         jobs.submit,
         "Submit a job",
-        {202: view.Accepted, 200: view.JobView},
+        {202: (view.Accepted,), 200: (view.JobView, jobs.Checked)},
         (409, 413, 415, 429, 503, 507),
         body=JobSpec,
         multipart=True,
@@ -73,7 +73,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/jobs",
         jobs.list_jobs,
         "List jobs, newest first",
-        {200: view.JobList},
+        {200: (view.JobList,)},
         parameters=(
             Parameter("status", _TEXT, "comma list of statuses"),
             Parameter("label", {"type": "array", "items": _TEXT}, "key=value; repeat for several"),
@@ -84,13 +84,13 @@ ROUTES: tuple[Route, ...] = (
             Parameter("cursor", _TEXT, "`next` of the page before"),
         ),
     ),
-    Route("GET", "/v1/jobs/{id}", jobs.show, "Show a job", {200: view.JobView}, (404,)),
+    Route("GET", "/v1/jobs/{id}", jobs.show, "Show a job", {200: (view.JobView,)}, (404,)),
     Route(
         "DELETE",
         "/v1/jobs/{id}",
         jobs.delete,
         "Delete a job with its containers and workspace",
-        {204: None},
+        {204: ()},
         (404, 507),
     ),
     Route(
@@ -98,7 +98,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/jobs/{id}/cancel",
         jobs.cancel,
         "End a job, keep its record",
-        {202: view.Accepted},
+        {202: (view.Accepted,)},
         (404, 409, 413, 415, 507),
         body=jobs.CancelBody,
         body_required=False,
@@ -108,7 +108,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/jobs/{id}/logs",
         streams.logs,
         "A job's log; the last frame is {end}",
-        {200: view.LogLine},
+        {200: (view.LogLine, view.LogEnd)},
         (404,),
         parameters=(
             _FOLLOW,
@@ -116,24 +116,24 @@ ROUTES: tuple[Route, ...] = (
             Parameter("tail", _SEQ, "only so many of the last lines"),
             Parameter("stream", {"type": "string", "enum": ["stdout", "stderr"]}, "one stream alone"),
         ),
-        media="application/x-ndjson",
+        media=("application/x-ndjson",),
     ),
     Route(
         "GET",
         "/v1/jobs/{id}/files",
         streams.files,
         "A file or folder of the workspace, as tar",
-        {200: None},
+        {200: ()},
         (404, 502, 503),
         parameters=(Parameter("path", _TEXT, "relative to the workspace"),),
-        media="application/x-tar",
+        media=("application/x-tar",),
     ),
     Route(
         "GET",
         "/v1/jobs/{id}/deliveries",
         deliveries.list_deliveries,
         "What became of a job's callbacks",
-        {200: view.DeliveryList},
+        {200: (view.DeliveryList,)},
         (404,),
         parameters=(_AFTER, Parameter("limit", _LIMIT, "deliveries a page")),
     ),
@@ -142,7 +142,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/deliveries/{id}/replay",
         deliveries.replay,
         "Send one delivery again",
-        {202: view.DeliveryView},
+        {202: (view.DeliveryView,)},
         (404, 507),
     ),
     Route(
@@ -150,7 +150,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/events",
         streams.events,
         "All events, live where followed; SSE with Accept: text/event-stream",
-        {200: None},
+        {200: ()},
         (404,),
         parameters=(
             _FOLLOW,
@@ -158,30 +158,39 @@ ROUTES: tuple[Route, ...] = (
             Parameter("job", _TEXT, "of this job alone"),
             Parameter("Last-Event-ID", _TEXT, "SSE: the last event that the client has", "header"),
         ),
-        media="application/x-ndjson",
+        media=("application/x-ndjson", "text/event-stream"),
     ),
     Route(
-        "GET", "/v1/version", probes.version, "The daemon, its engine and its settings", {200: view.Version}
+        "GET",
+        "/v1/version",
+        probes.version,
+        "The daemon, its engine and its settings",
+        {200: (view.Version,)},
     ),
     Route(
         "POST",
         "/internal/events",
         internal.take_reports,
         "Reports of a sidecar that jobd cannot read from",
-        {202: None},
+        {202: ()},
         (413, 415, 507),
         body=InternalReports,
     ),
     Route(
-        "GET", "/livez", probes.livez, "Is the process alive", {200: view.Health, 503: view.Health}, open=True
+        "GET",
+        "/livez",
+        probes.livez,
+        "Is the process alive",
+        {200: (view.Health,), 503: (view.Health,)},
+        open=True,
     ),
     Route(
         "GET",
         "/readyz",
         probes.readyz,
         "Can jobs be run now",
-        {200: view.Health, 503: view.Health},
+        {200: (view.Health,), 503: (view.Health,)},
         open=True,
     ),
-    Route("GET", "/openapi.json", probes.openapi, "This document", {200: None}),
+    Route("GET", "/openapi.json", probes.openapi, "This document", {200: ()}),
 )

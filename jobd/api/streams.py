@@ -1,5 +1,6 @@
 """The calls that stream: a job's log, the event feed, files out of a workspace."""
 
+import logging
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -17,6 +18,8 @@ from jobd.wire.validate import MAX_PATH
 MAX_SEQ = 10**18 - 1
 PAGE = 200
 STREAMS = frozenset({"stdout", "stderr"})
+
+log = logging.getLogger(__name__)
 
 _encoder = msgspec.json.Encoder()
 
@@ -67,7 +70,10 @@ async def files(request: web.Request) -> web.StreamResponse:
 
 
 async def stream(request: web.Request, source: AsyncIterator[bytes], content_type: str) -> web.StreamResponse:
-    """Sends what `source` yields as it comes; a client that goes away ends it quietly."""
+    """Sends what `source` yields as it comes; a client that goes away ends it quietly.
+
+    Where `source` fails the connection is cut: the status is on its way, and only that tells that something is missing.
+    """
     response = web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-store"})
     await response.prepare(request)
     try:
@@ -76,6 +82,10 @@ async def stream(request: web.Request, source: AsyncIterator[bytes], content_typ
         await response.write_eof()
     except ConnectionError:
         pass  # the client has left
+    except Exception:
+        log.exception("stream cut", extra={"action": "http", "method": request.method, "path": request.path})
+        if request.transport is not None:
+            request.transport.abort()
     finally:
         close = getattr(source, "aclose", None)
         if close is not None:

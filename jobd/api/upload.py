@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from aiohttp import BodyPartReader, web
 
+from jobd.api.body import refuse_encoded
 from jobd.errors import DiskFull, InvalidRequest, TooLarge
 from jobd.wire.validate import MAX_BODY_BYTES
 
@@ -19,8 +20,9 @@ CHUNK_BYTES = 1 << 18
 async def receive_multipart(request: web.Request, folder: Path, max_bytes: int) -> tuple[bytes, Path | None]:
     """Returns the bytes of the part `spec`, and the file that the part `files` was written to, if there was one.
 
-    The caller owns the file. Raises InvalidRequest, TooLarge, DiskFull; then nothing is left behind.
+    The caller owns the file. Raises InvalidRequest, TooLarge, WrongMediaType, DiskFull; then nothing is left behind.
     """
+    refuse_encoded(request)
     spec: bytes | None = None
     files: Path | None = None
     try:
