@@ -3,21 +3,22 @@
 Owns the translation of sockets, HTTP and the daemon's error answers into `jobctl.errors`. It knows no endpoint's meaning.
 """
 
-import http.client
 import json
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from jobctl import http1
 from jobctl.config import Target
 from jobctl.connection import connected, why
 from jobctl.errors import Conflict, ConnectionLost, JobctlError, NotAllowed, NotFound, Refused, Unreachable
+from jobctl.http1 import Answer
 
 ANSWER_TIMEOUT_S = 60.0
 SILENCE_TIMEOUT_S = 90.0
 """A followed stream that says nothing for this long, not even a keep-alive, is taken for broken."""
-BLOCK_BYTES = 1 << 16
 LONGEST_ANSWER_BYTES = 64 << 20
 LONGEST_ERROR_BYTES = 1 << 16
 
@@ -63,7 +64,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
         also: tuple[int, ...] = (),
-    ) -> Iterator[http.client.HTTPResponse]:
+    ) -> Iterator[Answer]:
         """Gives the answer with its body unread, where it is a success or its status is in `also`; `timeout_s` holds
         for every single read.
 
@@ -83,17 +84,17 @@ class Client:
 
     def _send(
         self,
-        connection: http.client.HTTPConnection,
+        connection: socket.socket,
         method: str,
         path: str,
         query: Query | None,
         body: bytes | Iterable[bytes] | None,
         headers: Mapping[str, str],
         timeout_s: float,
-    ) -> http.client.HTTPResponse:
-        if connection.sock is not None:
-            connection.sock.settimeout(timeout_s)
-        sent = {"Accept": "application/json", **headers}
+    ) -> Answer:
+        connection.settimeout(timeout_s)
+        host = self._target.authority if self._target is not None else "localhost"
+        sent = {"Host": host, "Accept": "application/json", "Connection": "close", **headers}
         if isinstance(body, bytes):
             sent.setdefault("Content-Type", "application/json")
         if self._target is not None and self._target.key:
@@ -101,19 +102,17 @@ class Client:
         address = path + ("?" + urlencode(_pairs(query)) if query else "")
         try:
             try:
-                connection.request(
-                    method, address, body, sent, encode_chunked=not isinstance(body, bytes | None)
-                )
+                http1.send(connection, method, address, sent, body)
             except (BrokenPipeError, ConnectionResetError):
                 if isinstance(body, bytes | None):
                     raise  # a daemon that refuses a long upload answers before it has read it all: hear it out
-            return connection.getresponse()
+            return http1.receive(connection)
         except TimeoutError:
             raise ConnectionLost(f"jobd at {self._target} did not answer within {timeout_s:g} s") from None
-        except (http.client.HTTPException, OSError) as error:
+        except (http1.BadAnswer, OSError) as error:
             raise ConnectionLost(f"the connection to jobd at {self._target} broke: {why(error)}") from None
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self) -> socket.socket:
         if self._target is not None:
             return connected(self._target)
         absent: list[Unreachable] = []
@@ -134,7 +133,7 @@ def job_path(job_id: str, *rest: str) -> str:
     return "/".join(["/v1/jobs", quote(job_id, safe=""), *rest])
 
 
-def read_all(response: http.client.HTTPResponse, longest_bytes: int) -> bytes:
+def read_all(response: Answer, longest_bytes: int) -> bytes:
     """Returns the rest of a body.
 
     Raises:
@@ -152,22 +151,21 @@ def read_all(response: http.client.HTTPResponse, longest_bytes: int) -> bytes:
     return b"".join(blocks)
 
 
-def read_blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+def read_blocks(response: Answer) -> Iterator[bytes]:
     """Yields the body as it arrives, at most 64 KiB at a time.
 
     Raises:
         ConnectionLost: it was cut, or nothing came for the request's timeout.
     """
+    blocks = response.blocks()
     while True:
         try:
-            block = response.read1(BLOCK_BYTES)
+            block = next(blocks, None)
         except TimeoutError:
             raise ConnectionLost("jobd has fallen silent") from None
-        except (http.client.HTTPException, OSError, ValueError) as error:
+        except (http1.BadAnswer, OSError) as error:
             raise ConnectionLost(f"the connection to jobd broke: {why(error)}") from None
-        if not block:
-            if response.length:
-                raise ConnectionLost("the connection to jobd broke in the middle of its answer")
+        if block is None:
             return
         yield block
 
@@ -175,7 +173,7 @@ def read_blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
 class Body:
     """An answer's body as a file to read from, for readers such as tarfile. Raises `ConnectionLost` as `read_blocks`."""
 
-    def __init__(self, response: http.client.HTTPResponse) -> None:
+    def __init__(self, response: Answer) -> None:
         self._blocks = read_blocks(response)
         self._rest = b""
 

@@ -25,11 +25,15 @@ class Target:
     port: int = 0
     key: str | None = field(default=None, repr=False)
 
-    def __str__(self) -> str:
+    @property
+    def authority(self) -> str:
+        """What goes into the Host field: `host:port`; a socket is `localhost`."""
         if self.scheme == "unix":
-            return f"unix://{self.path}"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+            return "localhost"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"unix://{self.path}" if self.scheme == "unix" else f"{self.scheme}://{self.authority}"
 
 
 def targets(host: str | None, environ: Mapping[str, str]) -> Iterator[Target]:

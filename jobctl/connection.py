@@ -1,9 +1,8 @@
 """Connections to the daemon: over its Unix socket or TCP, and what to say where nobody takes one.
 
-Owns connecting. What is sent is up to `client.py`.
+Owns connecting. What is sent is up to `client.py`, how it is framed to `http1.py`.
 """
 
-import http.client
 import os
 import socket
 from pathlib import Path
@@ -14,36 +13,19 @@ from jobctl.errors import NotAllowed, Unreachable
 CONNECT_TIMEOUT_S = 5.0
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self.sock.settimeout(self.timeout)
-            self.sock.connect(self._path)
-        except BaseException:
-            self.sock.close()
-            raise
-
-
-def connected(target: Target) -> http.client.HTTPConnection:
+def connected(target: Target) -> socket.socket:
     """Returns a connection to the daemon at `target`, made.
 
     Raises:
         Unreachable: nobody takes it; the message says how to start the daemon.
         NotAllowed: the socket is not for this user.
     """
-    if target.scheme == "unix":
-        connection: http.client.HTTPConnection = _UnixConnection(target.path, CONNECT_TIMEOUT_S)
-    elif target.scheme == "https":
-        connection = http.client.HTTPSConnection(target.host, target.port, timeout=CONNECT_TIMEOUT_S)
-    else:
-        connection = http.client.HTTPConnection(target.host, target.port, timeout=CONNECT_TIMEOUT_S)
     try:
-        connection.connect()
+        if target.scheme == "unix":
+            return _unix(target.path)
+        connection = socket.create_connection((target.host, target.port), CONNECT_TIMEOUT_S)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return _secured(connection, target.host) if target.scheme == "https" else connection
     except PermissionError:
         raise NotAllowed(
             f"this user may not use the socket {target.path}",
@@ -51,7 +33,27 @@ def connected(target: Target) -> http.client.HTTPConnection:
         ) from None
     except OSError as error:
         raise _unreachable(target, error) from None
+
+
+def _unix(path: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(CONNECT_TIMEOUT_S)
+        connection.connect(path)
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _secured(connection: socket.socket, host: str) -> socket.socket:
+    import ssl
+
+    try:
+        return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _unreachable(target: Target, error: OSError) -> Unreachable:

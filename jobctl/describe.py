@@ -37,21 +37,21 @@ class CommandText:
 def words() -> list[CommandWords]:
     """Returns all commands as completion scripts need them."""
     found = []
-    for name, row in COMMANDS.items():
+    for name, (_, summary) in COMMANDS.items():
         options = tuple(_option_words(parameter) for parameter in _options(load(name)))
         argument = (
             "jobs"
             if name in JOB_ARGUMENTS or name == "cp"
             else {"completion": "shells", "validate": "files"}.get(name, "")
         )
-        found.append(CommandWords(name, row.summary, options, argument))
+        found.append(CommandWords(name, summary, options, argument))
     return found
 
 
 def texts() -> list[CommandText]:
     """Returns all commands as man pages need them."""
     found = []
-    for name, row in COMMANDS.items():
+    for name, (_, summary) in COMMANDS.items():
         command = load(name)
         context = command.make_context(f"jobctl {name}", [], resilient_parsing=True)
         usage = " ".join(command.collect_usage_pieces(context))
@@ -60,7 +60,7 @@ def texts() -> list[CommandText]:
             for p in _options(command)
         )
         examples = (command.epilog or "").replace("\b\n", "")
-        found.append(CommandText(name, row.summary, usage, command.help or "", options, examples))
+        found.append(CommandText(name, summary, usage, command.help or "", options, examples))
     return found
 
 

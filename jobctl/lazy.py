@@ -7,7 +7,6 @@ optionally `SETTINGS` for the parser; the function's docstring is the help, `EXA
 import importlib
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, cast
 
@@ -18,34 +17,26 @@ from typer.main import get_command
 from jobctl.errors import Left, Misuse
 from jobctl.session import FORMATS, Session
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One command: its module in `jobctl.commands`, which holds a function of the same name, and its summary."""
-
-    module: str
-    summary: str
-
-
-COMMANDS: dict[str, Row] = {
-    "run": Row("run", "Run a job, stream its log, exit with its code."),
-    "submit": Row("submit", "Submit a job and print its id; the same as run -d."),
-    "ls": Row("ls", "List jobs."),
-    "show": Row("show", "Show all that is known about jobs."),
-    "explain": Row("explain", "Say why a job waits or failed, and what to do about it."),
-    "logs": Row("logs", "Print or follow the logs of jobs."),
-    "wait": Row("wait", "Wait until jobs have ended; exit with their code."),
-    "cancel": Row("cancel", "End jobs and keep their records."),
-    "rm": Row("rm", "Remove jobs with all that belongs to them."),
-    "cp": Row("cp", "Copy files out of a job's workspace."),
-    "validate": Row("validate", "Check a job file without running it."),
-    "events": Row("events", "Print or follow the events of all jobs."),
-    "deliveries": Row("deliveries", "List the callback deliveries of a job."),
-    "replay": Row("replay", "Send callback deliveries again."),
-    "doctor": Row("doctor", "Check daemon, engine, image, disk and key; say what helps."),
-    "completion": Row("completion", "Print the completion script of a shell."),
-    "version": Row("version", "Show the versions of jobctl, jobd and the engine."),
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("run", "Run a job, stream its log, exit with its code."),
+    "submit": ("submit", "Submit a job and print its id; the same as run -d."),
+    "ls": ("ls", "List jobs."),
+    "show": ("show", "Show all that is known about jobs."),
+    "explain": ("explain", "Say why a job waits or failed, and what to do about it."),
+    "logs": ("logs", "Print or follow the logs of jobs."),
+    "wait": ("wait", "Wait until jobs have ended; exit with their code."),
+    "cancel": ("cancel", "End jobs and keep their records."),
+    "rm": ("rm", "Remove jobs with all that belongs to them."),
+    "cp": ("cp", "Copy files out of a job's workspace."),
+    "validate": ("validate", "Check a job file without running it."),
+    "events": ("events", "Print or follow the events of all jobs."),
+    "deliveries": ("deliveries", "List the callback deliveries of a job."),
+    "replay": ("replay", "Send callback deliveries again."),
+    "doctor": ("doctor", "Check daemon, engine, image, disk and key; say what helps."),
+    "completion": ("completion", "Print the completion script of a shell."),
+    "version": ("version", "Show the versions of jobctl, jobd and the engine."),
 }
+"""name -> (module in `jobctl.commands`, which holds a function of that name; summary)"""
 ALIASES = {"ps": "ls"}
 DEFAULT = "ls"
 
@@ -99,14 +90,14 @@ def global_options() -> list[TyperOption]:
 
 def load(name: str) -> TyperCommand:
     """Returns the parser and function of one command; imports its module."""
-    row = COMMANDS[name]
-    module = importlib.import_module(f"jobctl.commands.{row.module}")
+    module_name, summary = COMMANDS[name]
+    module = importlib.import_module(f"jobctl.commands.{module_name}")
     function: Callable[..., Any] = getattr(module, name.replace("-", "_"))
     examples = getattr(module, "EXAMPLES", "")
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(
         name=name,
-        short_help=row.summary,
+        short_help=summary,
         epilog="\b\nExamples:\n" + examples.strip("\n") if examples else None,
         context_settings={"help_option_names": ["-h", "--help"], **getattr(module, "SETTINGS", {})},
     )(function)
@@ -144,7 +135,7 @@ class CommandTable(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The summaries from the table, without an import."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, row.summary) for name, row in COMMANDS.items()])
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
 def root() -> CommandTable:

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from typer import Abort, TyperException
 
@@ -23,8 +24,10 @@ from jobctl.errors import (
     Unreachable,
 )
 from jobctl.lazy import root
-from jobctl.outcome import Ended, GaveUp, Interrupted, Outcome, Unhealthy
 from jobctl.session import Session
+
+if TYPE_CHECKING:
+    from jobctl.outcome import Ended, Outcome
 
 WAIT_GAVE_UP = 120
 CANCELLED = 121
@@ -76,9 +79,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = root().main(args=list(arguments), prog_name="jobctl", standalone_mode=False, obj=session)
         sys.stdout.flush()
-        if isinstance(result, Outcome):
-            return outcome_code(result)
-        return result if isinstance(result, int) else 0
+        if result is None or isinstance(result, int):
+            return result or 0
+        return outcome_code(result)
     except JobctlError as error:
         output.error(error, as_json=_wants_json(session, arguments))
         return error_code(error, session.command)
@@ -98,8 +101,10 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
 
 
-def outcome_code(outcome: Outcome) -> int:
+def outcome_code(outcome: "Outcome") -> int:
     """Returns the exit code of what `run`, `wait`, `doctor` and `validate` found."""
+    from jobctl.outcome import GaveUp, Interrupted, Unhealthy
+
     if isinstance(outcome, Interrupted):
         return INTERRUPTED
     if isinstance(outcome, GaveUp):
@@ -109,7 +114,7 @@ def outcome_code(outcome: Outcome) -> int:
     return ended_code(outcome)
 
 
-def ended_code(ended: Ended) -> int:
+def ended_code(ended: "Ended") -> int:
     """Returns the exit code for the end of a job: its own code, or one of the reserved ones where it has none to give."""
     if ended.status == "completed":
         return 0

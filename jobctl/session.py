@@ -4,7 +4,6 @@ Owns the flags that every command takes. It imports the client only when a comma
 """
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,14 +12,14 @@ if TYPE_CHECKING:
 FORMATS = ("table", "wide", "json", "yaml", "name")
 
 
-@dataclass(slots=True)
 class Session:
     """The global flags. `command` is the name of the command that runs, once it is known."""
 
-    command: str = ""
-    host: str | None = None
-    output: str | None = None
-    json: bool = False
+    def __init__(self) -> None:
+        self.command = ""
+        self.host: str | None = None
+        self.output: str | None = None
+        self.json = False
 
     @property
     def format(self) -> str:

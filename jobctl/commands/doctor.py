@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from jobctl import output
-from jobctl.client import Client
+from jobctl.client import Client, read_all
 from jobctl.commands.version import engine_text, own_version
 from jobctl.config import Target, state_dir, targets
 from jobctl.errors import JobctlError
@@ -154,7 +154,7 @@ def _key_files(session: Session) -> Iterator[Check]:
 def _ready(client: Client) -> Iterator[Check]:
     try:
         with client.open("GET", "/readyz", also=(503,)) as response:
-            health = json.loads(response.read(1 << 16))
+            health = json.loads(read_all(response, 1 << 16))
         checks = health.get("checks") or {}
     except (JobctlError, ValueError, AttributeError) as error:
         yield Check("ready", False, f"/readyz: {error}", "look at jobd's own log")
