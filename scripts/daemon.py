@@ -21,7 +21,7 @@ from typing import Any, Self
 import docker
 
 from jobd.config import NAMES
-from jobd.docker import labels
+from scripts import leftovers
 
 READY_S = 120
 """The first start may build the sidecar image."""
@@ -147,12 +147,7 @@ class Daemon:
 
     def left(self) -> list[str]:
         """Returns the containers and volumes of this jobd that the engine has."""
-        mine = {"label": f"{labels.JOB_INSTANCE}={self.instance}"}
-        containers = self.engine.api.containers(all=True, filters=mine)
-        volumes = self.engine.api.volumes(filters=mine)["Volumes"] or []
-        return [container["Names"][0].lstrip("/") for container in containers] + [
-            volume["Name"] for volume in volumes
-        ]
+        return leftovers.left(self.engine.api, self.instance)
 
     def last_words(self, lines: int = 15) -> str:
         """Returns the end of jobd's log."""
@@ -183,12 +178,6 @@ class Daemon:
             self.process.kill()
             self.process.wait(10)
         if self.instance:
-            mine = {"label": f"{labels.JOB_INSTANCE}={self.instance}"}
-            for container in self.engine.api.containers(all=True, filters=mine):
-                self.engine.api.remove_container(container["Id"], v=True, force=True)
-            for volume in self.engine.api.volumes(filters=mine)["Volumes"] or []:
-                self.engine.api.remove_volume(volume["Name"], force=True)
-            for network in self.engine.api.networks(filters=mine):
-                self.engine.api.remove_network(network["Id"])
+            leftovers.remove(self.engine.api, self.instance, network=True)
         self.engine.close()
         shutil.rmtree(self.folder, ignore_errors=True)

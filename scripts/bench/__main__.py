@@ -81,9 +81,10 @@ class Ours:
         """Deletes the jobs and waits until they are gone, so that removing them weighs on no measurement."""
         for name in self.made:
             self.jobd.request("DELETE", f"/v1/jobs/{name}")
+        going = {f"job-{name}-workspace" for name in self.made}
         self.made.clear()
         deadline = time.monotonic() + 120
-        while self.jobd.left():
+        while going & set(self.jobd.left()):
             if time.monotonic() > deadline:
                 raise RuntimeError(f"deleted jobs are still there: {self.jobd.left()[:5]}")
             time.sleep(0.05)

@@ -20,6 +20,7 @@ from jobd.jobs.orchestrator import JobRef, WorkOrder
 from jobd.wire.job import JobSpec
 from jobd.wire.report import SUCCEEDED_SIGNAL, SidecarOrder, encode_order
 from jobd.wire.validate import convert_spec
+from scripts import leftovers
 
 TIMEOUT_S = 60
 
@@ -83,17 +84,12 @@ class Bare:
         return reports
 
     def sweep(self) -> None:
-        """Removes all containers, volumes and the network of this instance."""
-        mine = {"label": f"{labels.JOB_INSTANCE}={self.settings.instance}"}
-        for container in self.api.containers(all=True, filters=mine):
-            self.api.remove_container(container["Id"], v=True, force=True)
-        for volume in self.api.volumes(filters=mine)["Volumes"] or []:
-            self.api.remove_volume(volume["Name"], force=True)
+        """Removes all containers and volumes of this instance."""
+        leftovers.remove(self.api, self.settings.instance, network=False)
 
     def close(self) -> None:
         """Removes everything, the network too."""
-        self.sweep()
-        self.api.remove_network(labels.network_name(self.settings.instance))
+        leftovers.remove(self.api, self.settings.instance, network=True)
 
     def _order(self, tree: dict[str, Any], sidecar: bool) -> WorkOrder:
         job: JobSpec = convert_spec({**tree, "id": f"bench-{uuid.uuid4().hex[:12]}"})
