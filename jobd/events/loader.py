@@ -1,0 +1,239 @@
+"""What comes from the outbox into the lanes, and when: the one place that looks at the disk for work.
+
+Owns when to look. What is in memory is `lanes.py`'s, what may be sent is the breakers'. Level-triggered: a notification
+makes things quick, and a look at everything every now and then makes them sure.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from jobd.clock import Clock
+from jobd.events.breaker import Breakers
+from jobd.events.lanes import Lanes
+from jobd.events.observer import DeliveryObserver
+from jobd.events.settings import DispatcherSettings
+from jobd.events.waiting import wait_for
+from jobd.store.errors import StoreClosed, StoreFailed
+from jobd.store.rows import Delivery, Due, LaneDue, Settled, Settlement
+
+log = logging.getLogger(__name__)
+
+RESCAN_S = 30.0
+STORE_PAUSE_S = 1.0
+LANES_PAGE = 256
+FRESH_PAGE = 128
+MAX_FRESH = 4096
+EXPIRED_PAGE = 256
+UNTRIED_S = 3600.0
+"""How long an old delivery must not have been tried before it counts as expired: a replay is given that long."""
+
+
+class Outbox(Protocol):
+    """What the dispatcher needs of the store."""
+
+    async def lanes(self, after: str, limit: int) -> list[LaneDue]:
+        """Lanes with pending deliveries, by name, after `after`."""
+        ...
+
+    async def due(self, lane: str, limit: int) -> list[Due]:
+        """The first pending delivery of each job of a lane, by the time at which it is due."""
+        ...
+
+    async def due_of(self, uids: Sequence[str]) -> list[Due]:
+        """The first pending delivery of each of these jobs."""
+        ...
+
+    async def delivery_body(self, delivery_id: int) -> bytes | None:
+        """The bytes to send."""
+        ...
+
+    async def settle(self, settlement: Settlement) -> Settled:
+        """Keeps what became of a delivery."""
+        ...
+
+    async def replay(self, delivery_id: int, at: datetime) -> Delivery | None:
+        """Makes a delivery pending and due again."""
+        ...
+
+
+class Loader:
+    """Loads what is due. `on_loaded` is called when there is something to send."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        lanes: Lanes,
+        breakers: Breakers,
+        settings: DispatcherSettings,
+        clock: Clock,
+        observer: DeliveryObserver,
+        on_loaded: Callable[[], None],
+    ) -> None:
+        self._outbox = outbox
+        self._lanes = lanes
+        self._breakers = breakers
+        self._clock = clock
+        self._observer = observer
+        self._on_loaded = on_loaded
+        self._horizon = timedelta(seconds=settings.horizon_s)
+        self._max_age = timedelta(seconds=settings.max_age_s)
+        self._wake = asyncio.Event()
+        self._fresh: dict[str, None] = {}
+        self._again: set[str] = set()
+        self._settled: set[str] = set()
+        self._looks: dict[str, datetime] = {}
+        self._scan_after = ""
+        self._scan_at = 0.0
+
+    def notify(self, job_uid: str) -> None:
+        """There may be something new for this job. Cheap; a call too many does no harm."""
+        if self._lanes.holds(job_uid):
+            self._again.add(job_uid)
+        elif len(self._fresh) < MAX_FRESH:
+            self._fresh[job_uid] = None
+            self._wake.set()
+        else:
+            self._scan_at = 0.0
+
+    def settled(self, due: Due, following: Due | None, next_at: datetime | None) -> None:
+        """A delivery is on record and its job not held any more: `following` is due now, or the same again at `next_at`."""
+        self._settled.add(due.job_uid)
+        if next_at is not None:
+            self.look_at(due.lane, next_at)
+        if following is not None:
+            self._offer(following)
+        elif due.job_uid in self._again:
+            self._fresh[due.job_uid] = None
+            self._wake.set()
+        self._again.discard(due.job_uid)
+        if due.lane in self._looks or self._lanes.size + 1 >= self._lanes.capacity:
+            self._wake.set()
+
+    def look_at(self, lane: str, moment: datetime) -> None:
+        """This lane has something on disk that is due at `moment`."""
+        known = self._looks.get(lane)
+        if known is None or moment < known:
+            self._looks[lane] = moment
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Loads until cancelled. A store that fails is asked again.
+
+        Raises:
+            StoreError: the store is closed or damaged.
+        """
+        while True:
+            self._wake.clear()
+            try:
+                await self._load()
+                delay = self._delay_s()
+            except StoreClosed:
+                raise
+            except StoreFailed as error:
+                log.warning("cannot read the outbox", extra={"action": "load", "error": str(error)})
+                self._scan_at = 0.0
+                await self._clock.sleep(STORE_PAUSE_S)
+                continue
+            await wait_for(self._wake, self._clock, delay)
+
+    async def _load(self) -> None:
+        if self._clock.monotonic() >= self._scan_at:
+            await self._scan()
+        while self._fresh:
+            await self._load_fresh()
+        for lane in [
+            lane for lane in self._looks if self._may_look(lane) and self._is_due(self._looks[lane])
+        ]:
+            await self._look(lane)
+
+    def _delay_s(self) -> float:
+        mono, now = self._clock.monotonic(), self._clock.now()
+        delay = max(self._scan_at - mono, 0.0)
+        for lane, moment in self._looks.items():
+            wait_s = self._breakers.wait_s(lane, mono)
+            if wait_s == 0.0 and not self._may_look(lane):
+                continue  # a settlement makes room, and wakes
+            due_s = 0.0 if self._is_due(moment) else (moment - now).total_seconds()
+            delay = min(delay, max(due_s, wait_s))
+        return delay
+
+    def _may_look(self, lane: str) -> bool:
+        return self._lanes.wants(lane) and self._breakers.admits(lane, self._clock.monotonic())
+
+    def _is_due(self, moment: datetime) -> bool:
+        now = self._clock.now()
+        return moment <= now or moment > now + self._horizon
+
+    def _offer(self, due: Due) -> None:
+        """Takes one in, or remembers that it is on disk."""
+        if not self._is_due(due.due_at):
+            self.look_at(due.lane, due.due_at)
+        elif due.lane in self._looks and self._is_due(self._looks[due.lane]):
+            pass  # others of this lane have waited longer: it takes its turn from the disk
+        elif not self._breakers.admits(due.lane, self._clock.monotonic()):
+            self.look_at(due.lane, due.due_at)
+        elif self._lanes.hold(due):
+            self._on_loaded()
+        elif not self._lanes.holds(due.job_uid):
+            self.look_at(due.lane, due.due_at)
+
+    async def _load_fresh(self) -> None:
+        uids = list(self._fresh)[:FRESH_PAGE]
+        for uid in uids:
+            del self._fresh[uid]
+        self._settled.clear()
+        for due in await self._outbox.due_of(uids):
+            if due.job_uid in self._settled or self._lanes.holds(due.job_uid):
+                self.notify(due.job_uid)  # what was read is older than what is known
+            else:
+                self._offer(due)
+
+    async def _look(self, lane: str) -> None:
+        del self._looks[lane]
+        limit = self._lanes.held(lane) + self._lanes.room(lane) + 1
+        self._settled.clear()
+        rows = await self._outbox.due(lane, limit)
+        now = self._clock.now()
+        more = len(rows) == limit
+        for due in rows:
+            if due.job_uid in self._settled:
+                self.notify(due.job_uid)  # what was read is older than what is known
+            elif self._lanes.holds(due.job_uid):
+                continue
+            elif not self._is_due(due.due_at):
+                self.look_at(lane, due.due_at)
+                more = False  # what comes behind it is due later still
+            elif self._lanes.hold(due):
+                self._on_loaded()
+            else:
+                more = True
+                break
+        if more:
+            self.look_at(lane, now)
+
+    async def _scan(self) -> None:
+        self._scan_at = self._clock.monotonic() + RESCAN_S
+        while True:
+            page = await self._outbox.lanes(self._scan_after, LANES_PAGE)
+            for found in page:
+                if self._breakers.state(found.lane, self._clock.monotonic()) != "closed":
+                    await self._expire(found.lane)
+                self.look_at(found.lane, found.due_at)
+            self._scan_after = page[-1].lane if len(page) == LANES_PAGE else ""
+            if not self._scan_after or len(self._looks) >= self._lanes.capacity:
+                break
+
+    async def _expire(self, lane: str) -> None:
+        """Parks what is too old in a lane whose host is down."""
+        now = self._clock.now()
+        self._settled.clear()
+        for due in await self._outbox.due(lane, EXPIRED_PAGE):
+            old = due.created_at < now - self._max_age and due.due_at < now - timedelta(seconds=UNTRIED_S)
+            if not old or self._lanes.holds(due.job_uid) or due.job_uid in self._settled:
+                continue
+            reason = "expired: its host has been down for too long"
+            await self._outbox.settle(Settlement(due.id, "park", now, error=reason, sent=False))
+            self._observer.dropped("parked", 1)

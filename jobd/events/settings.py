@@ -1,0 +1,33 @@
+"""How the dispatcher is tuned. Owns the numbers and their defaults; reading variables is `config.py`'s work."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherSettings:
+    """Seconds and counts; every one of the first nine is a `DISPATCHER_*` variable.
+
+    `buffer_size`: deliveries held in memory, more waits on disk. `workers`: requests at once, over all hosts.
+    `max_retries`: further tries after the first, in one round. `max_requeues`: further rounds, then the delivery is parked.
+    `max_retry_after_s`: the longest wait that a receiver may ask for. `max_age_s`: a delivery that is older than this
+    and cannot be tried, because its host stays down, is parked too.
+    """
+
+    buffer_size: int = 10_000
+    workers: int = 10
+    http_timeout_s: float = 10.0
+    max_retries: int = 3
+    initial_backoff_s: float = 0.1
+    max_backoff_s: float = 5.0
+    breaker_threshold: int = 5
+    breaker_cooldown_s: float = 30.0
+    max_requeues: int = 10
+    max_retry_after_s: float = 3600.0
+    max_age_s: float = 72 * 3600.0
+
+    @property
+    def horizon_s(self) -> float:
+        """The longest wait that this dispatcher ever writes down: what is due later was written before the wall
+        clock was set back, and is due now.
+        """
+        return 2 * max(self.max_backoff_s, self.breaker_cooldown_s, self.max_retry_after_s)

@@ -1,0 +1,527 @@
+"""The dispatcher on a real outbox, with a scripted sender and a clock that stands still: order, rounds, breaker, bounds."""
+
+import asyncio
+import itertools
+import random
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from jobd.events.breaker import State
+from jobd.events.dispatcher import Dispatcher
+from jobd.events.settings import DispatcherSettings
+from jobd.events.verdict import Answer
+from jobd.store.errors import StoreFull
+from jobd.store.rows import Settled, Settlement
+from jobd.store.store import Store
+from jobd.testing.clock import FakeClock
+
+OK = Answer("answer", 204)
+DOWN = Answer("network", text="cannot connect")
+SETTINGS = DispatcherSettings()
+
+
+class ScriptedSender:
+    """Answers as a test says; remembers what was sent, and that no job had two at once."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str]] = []
+        self.answers: dict[str, Callable[[str], Answer | Awaitable[Answer]]] = {}
+        self.in_flight: Counter[str] = Counter()
+        self.most_at_once = 0
+
+    async def send(self, url: str, key: str | None, event_id: str, body: bytes) -> Answer:
+        job = event_id.rpartition("-")[0]
+        assert event_id.encode() in body
+        assert not self.in_flight[job], f"two of {job} at once"
+        self.in_flight[job] += 1
+        self.most_at_once = max(self.most_at_once, self.in_flight.total())
+        self.sent.append((url, event_id))
+        try:
+            answer = self.answers.get(url, lambda _: OK)(event_id)
+            if not isinstance(answer, Answer):
+                answer = await answer
+            else:
+                await asyncio.sleep(0)
+            return answer
+        finally:
+            self.in_flight[job] -= 1
+
+    def of(self, job: str) -> list[str]:
+        return [event_id for _, event_id in self.sent if event_id.rpartition("-")[0] == job]
+
+
+@dataclass
+class Heard:
+    """An observer that keeps what it hears."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    breakers: list[tuple[str, State]] = field(default_factory=list)
+
+    def delivered(self, latency_s: float) -> None:
+        self.counts["delivered"] += 1
+
+    def requested(self, seconds: float) -> None:
+        self.counts["requested"] += 1
+
+    def failed(self, kind: str) -> None:
+        self.counts[f"failed {kind}"] += 1
+
+    def retried(self) -> None:
+        self.counts["retried"] += 1
+
+    def requeued(self) -> None:
+        self.counts["requeued"] += 1
+
+    def dropped(self, outcome: str, count: int) -> None:
+        self.counts[outcome] += count
+
+    def breaker_changed(self, lane: str, state: State) -> None:
+        self.breakers.append((lane, state))
+
+
+@dataclass
+class Rig:
+    dispatcher: Dispatcher
+    sender: ScriptedSender
+    clock: FakeClock
+    heard: Heard
+
+
+@pytest.fixture
+def rig(store: Store) -> Callable[..., Any]:
+    """Runs a dispatcher for the length of a block."""
+
+    @asynccontextmanager
+    async def running(outbox: Any = store, **changes: Any) -> AsyncIterator[Rig]:
+        sender, clock, heard = ScriptedSender(), changes.pop("clock", None) or FakeClock(), Heard()
+        sender = changes.pop("sender", sender)
+        settings = replace(SETTINGS, **changes)
+        dispatcher = Dispatcher(outbox, sender, settings, clock, heard, spread=lambda: 0.5)
+        task = asyncio.ensure_future(dispatcher.run())
+        try:
+            yield Rig(dispatcher, sender, clock, heard)
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    return running
+
+
+@pytest.fixture
+def tick(until) -> Callable[..., Awaitable[None]]:
+    """Moves the clock in small steps until a condition holds."""
+
+    async def move(
+        clock: FakeClock, condition: Callable[[], Any], step_s: float = 0.5, steps: int = 100_000
+    ) -> None:
+        async def reached() -> bool:
+            clock.advance(step_s)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            outcome = condition()
+            return bool(await outcome if asyncio.iscoroutine(outcome) else outcome)
+
+        await until(reached)
+
+    return move
+
+
+A, B = "http://a.test/hook", "http://b.test/hook"
+
+
+async def test_events_of_a_job_go_out_in_order_and_one_at_a_time(rig, jobs, until) -> None:
+    async with rig() as r:
+        for uid in ("x", "y", "z"):
+            await jobs.emit(uid, A, 20)
+            r.dispatcher.notify(uid)
+        await until(lambda: len(r.sender.sent) == 60)
+        for uid in ("x", "y", "z"):
+            assert r.sender.of(uid) == [f"{uid}-{n}" for n in range(1, 21)]
+        await until(lambda: r.dispatcher.state().held == 0)
+        assert await jobs.states("x") == " ".join(["delivered"] * 20)
+        assert r.heard.counts["delivered"] == 60
+
+
+async def test_what_waits_at_the_start_goes_out_without_a_word(rig, jobs, until) -> None:
+    for n in range(300):
+        await jobs.emit(f"j{n}", f"http://host{n % 7}.test/", 1)
+    async with rig() as r:
+        await until(lambda: len(r.sender.sent) == 300)
+
+
+async def test_a_word_that_was_lost_is_made_up_for(rig, jobs, tick) -> None:
+    async with rig() as r:
+        await asyncio.sleep(0)
+        await jobs.emit("x", A)
+        await tick(r.clock, lambda: r.sender.sent)
+        assert r.clock.monotonic() < 60
+
+
+async def test_a_round_of_retries_then_a_pause_then_again(rig, jobs, tick, store) -> None:
+    async with rig(max_requeues=1, breaker_threshold=100) as r:
+        r.sender.answers[A] = lambda _: Answer("answer", 503)
+        moments: list[float] = []
+        await jobs.emit("x", A, 2)
+        r.sender.answers[A] = lambda event_id: (moments.append(r.clock.monotonic()), Answer("answer", 503))[1]
+        r.dispatcher.notify("x")
+        await tick(r.clock, lambda: len(r.sender.of("x")) > 8, step_s=0.05)
+        assert r.sender.of("x")[:9] == ["x-1"] * 8 + ["x-2"]  # two rounds of four, then the next one passes
+        waits = [later - earlier for earlier, later in itertools.pairwise(moments)]
+        assert all(wait < 5 for wait in waits[:3] + waits[4:7])
+        assert waits[3] >= 30
+        first = (await store.deliveries("x", 0, 1))[0]
+        assert (first.state, first.attempts, first.requeues) == ("parked", 8, 1)
+        assert first.last_error is not None
+        assert "gave up after 2 rounds: HTTP 503" in first.last_error
+        assert (r.heard.counts["requeued"], r.heard.counts["parked"]) == (1, 1)
+
+
+async def test_later_events_wait_while_the_first_is_retried(rig, jobs, tick, until) -> None:
+    failing = True
+    async with rig(breaker_threshold=100) as r:
+        r.sender.answers[A] = lambda event_id: DOWN if failing and event_id == "x-1" else OK
+        await jobs.emit("x", A, 3)
+        await jobs.emit("y", A, 1)
+        for uid in "xy":
+            r.dispatcher.notify(uid)
+        await until(lambda: r.sender.of("y") and r.sender.of("x"))
+        assert set(r.sender.of("x")) == {"x-1"}
+        failing = False
+        await tick(r.clock, lambda: len(set(r.sender.of("x"))) == 3)
+        order = r.sender.of("x")
+        assert order == sorted(order)
+
+
+async def test_retry_after_is_honoured_and_clamped(rig, jobs, tick, store) -> None:
+    async with rig(max_retry_after_s=100, breaker_threshold=100) as r:
+        moments: list[float] = []
+        answers = iter(["60", "99999999", None])
+
+        def busy(event_id: str) -> Answer:
+            moments.append(r.clock.monotonic())
+            wait = next(answers)
+            return Answer("answer", 429, wait) if wait else OK
+
+        r.sender.answers[A] = busy
+        await jobs.emit("x", A)
+        r.dispatcher.notify("x")
+        await tick(r.clock, lambda: len(moments) == 3, step_s=1)
+        assert 60 <= moments[1] - moments[0] < 75
+        assert 100 <= moments[2] - moments[1] < 115
+
+
+async def test_gone_ends_this_callback_alone(rig, jobs, until, store) -> None:
+    async with rig() as r:
+        r.sender.answers[A] = lambda event_id: Answer("answer", 410) if event_id == "x-2" else OK
+        await jobs.emit("x", A, 5)
+        await jobs.emit("y", A, 5)
+        for uid in "xy":
+            r.dispatcher.notify(uid)
+        await until(lambda: len(r.sender.of("y")) == 5)
+        await until(lambda: r.dispatcher.state().held == 0)
+        assert r.sender.of("x") == ["x-1", "x-2"]
+        assert await jobs.states("x") == "delivered abandoned abandoned abandoned abandoned"
+        assert r.heard.counts["abandoned"] == 4
+
+
+async def test_refused_events_are_parked_at_once_and_can_be_replayed(rig, jobs, until) -> None:
+    async with rig() as r:
+        r.sender.answers[A] = lambda event_id: Answer("answer", 415) if event_id == "x-1" else OK
+        (first, *_) = await jobs.emit("x", A, 3)
+        r.dispatcher.notify("x")
+        await until(lambda: r.sender.of("x") == ["x-1", "x-2", "x-3"])
+        await until(lambda: r.dispatcher.state().held == 0)
+        assert await jobs.states("x") == "parked delivered delivered"
+        r.sender.answers[A] = lambda _: OK
+        replayed = await r.dispatcher.replay(first.seq)
+        assert replayed is not None
+        assert replayed.state == "pending"
+        await until(lambda: r.sender.of("x")[-1] == "x-1")
+        await until(lambda: r.dispatcher.state().held == 0)
+        assert await jobs.states("x") == "delivered delivered delivered"
+        assert await r.dispatcher.replay(999) is None
+
+
+async def test_an_open_breaker_tries_nothing_and_counts_nothing_but_a_probe(
+    rig, jobs, tick, until, store
+) -> None:
+    async with rig(workers=10) as r:
+        r.sender.answers[A] = lambda _: DOWN
+        for n in range(20):
+            await jobs.emit(f"a{n}", A)
+            r.dispatcher.notify(f"a{n}")
+        await until(lambda: ("http://a.test:80", "open") in r.heard.breakers)
+        await until(lambda: r.dispatcher.state().in_flight == 0)
+        tried = len(r.sender.sent)
+        assert 5 <= tried <= 6  # the fifth failure opens it; one more may have been under way
+        assert r.dispatcher.state().breakers_open == 1
+        for uid in ("b1", "b2"):
+            await jobs.emit(uid, B)
+            r.dispatcher.notify(uid)
+        await until(lambda: r.sender.of("b1") and r.sender.of("b2"))
+        r.clock.advance(29)
+        await jobs.emit("a99", A)
+        r.dispatcher.notify("a99")
+        await jobs.emit("b3", B)
+        r.dispatcher.notify("b3")
+        await until(lambda: r.sender.of("b3"))
+        assert len(r.sender.sent) == tried + 3
+        counted = sum([(await store.deliveries(f"a{n}", 0, 1))[0].attempts for n in range(20)])
+        assert counted == tried
+        r.clock.advance(1)
+        await until(lambda: len(r.sender.sent) == tried + 4)  # one probe
+        await until(lambda: r.heard.breakers[-1] == ("http://a.test:80", "open"))
+        r.sender.answers[A] = lambda _: OK
+        await tick(r.clock, lambda: r.heard.counts["delivered"] == 24)
+        assert r.dispatcher.state().breakers == 0
+
+
+async def test_one_dead_host_among_twenty_hurts_only_itself(rig, jobs, until) -> None:
+    never = asyncio.Event()
+
+    async def hang(event_id: str) -> Answer:
+        await never.wait()
+        return OK
+
+    async with rig() as r:
+        r.sender.answers["http://dead.test/"] = hang
+        for n in range(50):
+            await jobs.emit(f"dead{n}", "http://dead.test/")
+            r.dispatcher.notify(f"dead{n}")
+        await until(lambda: r.dispatcher.state().in_flight)
+        for n in range(19):
+            for k in range(10):
+                await jobs.emit(f"h{n}j{k}", f"http://host{n}.test/", 3)
+                r.dispatcher.notify(f"h{n}j{k}")
+        await until(lambda: len(r.sender.sent) >= 19 * 30 + 2)
+        await until(lambda: r.heard.counts["delivered"] == 19 * 30)
+        assert r.dispatcher.state().in_flight == 2  # a fifth of the workers, and no more
+
+
+async def test_memory_holds_no_more_than_the_buffer_and_all_is_delivered(rig, jobs, until) -> None:
+    most = 0
+    for n in range(200):
+        await jobs.emit(f"j{n}", f"http://host{n % 5}.test/", 5)
+    async with rig(buffer_size=7, workers=4) as r:
+
+        def done() -> bool:
+            nonlocal most
+            most = max(most, r.dispatcher.state().held)
+            return r.heard.counts["delivered"] == 1000
+
+        await until(done)
+        assert most <= 7
+        assert r.sender.most_at_once <= 4
+        for n in range(200):
+            assert r.sender.of(f"j{n}") == [f"j{n}-{k}" for k in range(1, 6)]
+
+
+async def test_a_buffer_full_of_one_host_starves_no_other(rig, jobs, until) -> None:
+    never = asyncio.Event()
+
+    async def hang(event_id: str) -> Answer:
+        await never.wait()
+        return OK
+
+    for n in range(100):
+        await jobs.emit(f"slow{n}", A)
+    async with rig(buffer_size=60, workers=10) as r:
+        r.sender.answers[A] = hang
+        await until(lambda: r.sender.sent)
+        await jobs.emit("late", B, 3)
+        r.dispatcher.notify("late")
+        await until(lambda: len(r.sender.of("late")) == 3)
+
+
+async def test_a_busy_job_lets_others_of_its_host_have_their_turn(rig, jobs, until) -> None:
+    await jobs.emit("busy", A, 400)
+    for n in range(100):
+        await jobs.emit(f"j{n}", A)
+    async with rig(workers=1, buffer_size=3) as r:
+        await until(lambda: len({e for _, e in r.sender.sent}) == 500)
+        last_of_others = max(i for i, (_, e) in enumerate(r.sender.sent) if e.startswith("j"))
+        assert last_of_others < 499 - 200
+
+
+async def test_a_restart_goes_on_and_repeats_only_what_was_in_flight(rig, jobs, until) -> None:
+    taken: list[str] = []
+    never = asyncio.Event()
+
+    async def take_and_die(event_id: str) -> Answer:
+        taken.append(event_id)
+        await never.wait()
+        return OK
+
+    await jobs.emit("x", A, 10)
+    async with rig() as r:
+        r.sender.answers[A] = lambda event_id: take_and_die(event_id) if event_id == "x-4" else OK
+        await until(lambda: taken == ["x-4"])
+    sender = ScriptedSender()
+    async with rig(sender=sender) as r:
+        await until(lambda: len(sender.sent) == 7)
+        assert sender.of("x") == [f"x-{n}" for n in range(4, 11)]
+
+
+async def test_a_retry_that_was_planned_before_a_restart_keeps_its_time(rig, jobs, until, tick) -> None:
+    clock = FakeClock()
+    await jobs.emit("x", A)
+    async with rig(clock=clock) as r:
+        r.sender.answers[A] = lambda _: Answer("answer", 503, "60")
+        await until(lambda: r.heard.counts["retried"])
+    clock.advance(10)
+    async with rig(clock=clock) as r:
+        await until(lambda: clock._sleepers)
+        assert not r.sender.sent
+        await tick(clock, lambda: r.sender.sent)
+        assert 60 <= clock.monotonic() <= 95
+
+
+async def test_a_wall_clock_set_back_a_day_stops_nothing(rig, jobs, until, tick) -> None:
+    async with rig(breaker_threshold=100) as r:
+        r.sender.answers[A] = lambda _: DOWN
+        await jobs.emit("x", A, 2)
+        r.dispatcher.notify("x")
+        await until(lambda: r.heard.counts["retried"])
+        r.clock.jump(-86400)
+        r.sender.answers[A] = lambda _: OK
+        await tick(r.clock, lambda: r.heard.counts["delivered"] == 2)
+        assert r.clock.monotonic() < 120
+
+
+async def test_drain_waits_for_what_is_under_way_and_takes_nothing_new(rig, jobs, until) -> None:
+    go = asyncio.Event()
+
+    async def slow(event_id: str) -> Answer:
+        await go.wait()
+        return OK
+
+    async with rig() as r:
+        r.sender.answers[A] = slow
+        await jobs.emit("x", A, 1000)
+        r.dispatcher.notify("x")
+        await until(lambda: r.sender.sent)
+        draining = asyncio.ensure_future(r.dispatcher.drain(5))
+        await asyncio.sleep(0)
+        assert not draining.done()
+        go.set()
+        assert await draining
+        assert r.sender.of("x") == ["x-1"]
+        assert (await jobs.states("x")).startswith("delivered pending")
+
+
+async def test_drain_gives_up_after_its_time(rig, jobs, until) -> None:
+    never = asyncio.Event()
+
+    async def hang(event_id: str) -> Answer:
+        await never.wait()
+        return OK
+
+    async with rig() as r:
+        r.sender.answers[A] = hang
+        await jobs.emit("x", A)
+        r.dispatcher.notify("x")
+        await until(lambda: r.sender.sent)
+        draining = asyncio.ensure_future(r.dispatcher.drain(5))
+        await until(lambda: any(at - r.clock.monotonic() <= 5 for at, _, _ in r.clock._sleepers))
+        r.clock.advance(5)
+        assert not await draining
+
+
+async def test_drain_with_nothing_to_do_is_done(rig) -> None:
+    async with rig() as r:
+        assert await r.dispatcher.drain(5)
+
+
+async def test_a_disk_that_is_full_for_a_while_turns_one_delivery_into_no_more(
+    rig, jobs, until, tick, store
+) -> None:
+    class FullForAWhile:
+        def __init__(self) -> None:
+            self.refusals = 3
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+        async def settle(self, settlement: Settlement) -> Settled:
+            if self.refusals:
+                self.refusals -= 1
+                raise StoreFull("full")
+            return await store.settle(settlement)
+
+    async with rig(outbox=FullForAWhile()) as r:
+        await jobs.emit("x", A, 2)
+        r.dispatcher.notify("x")
+        await tick(r.clock, lambda: r.heard.counts["delivered"] == 2)
+        assert r.sender.of("x") == ["x-1", "x-2"]
+
+
+async def test_a_mistake_in_one_delivery_does_not_end_the_others(rig, jobs, until) -> None:
+    def broken(event_id: str) -> Answer:
+        raise RuntimeError("a mistake")
+
+    async with rig() as r:
+        r.sender.answers[A] = broken
+        await jobs.emit("x", A)
+        await jobs.emit("y", B)
+        for uid in "xy":
+            r.dispatcher.notify(uid)
+        await until(lambda: r.heard.counts["delivered"] == 1 and r.heard.counts["parked"] == 1)
+        assert await jobs.states("x") == "parked"
+
+
+async def test_long_bodies_are_read_from_the_store(rig, jobs, until) -> None:
+    async with rig() as r:
+        await jobs.emit("x", A, 3, text="x" * 100_000)
+        r.dispatcher.notify("x")
+        await until(lambda: r.heard.counts["delivered"] == 3)
+
+
+async def test_what_is_too_old_for_a_host_that_stays_down_is_parked(rig, jobs, tick, until) -> None:
+    async with rig(max_age_s=10_000, breaker_threshold=1) as r:
+        r.sender.answers[A] = lambda _: DOWN
+        for n in range(400):
+            await jobs.emit(f"a{n}", A)
+        r.dispatcher.notify("a0")
+        await tick(r.clock, lambda: r.heard.counts["parked"] == 400, step_s=30)
+        assert r.clock.monotonic() < 40_000
+        assert r.sender.sent  # it was probed all the while
+
+
+async def test_more_words_than_are_kept_lose_nothing(rig, jobs, tick) -> None:
+    async with rig() as r:
+        for n in range(50):
+            await jobs.emit(f"j{n}", A)
+        for n in range(6000):
+            r.dispatcher.notify(f"none{n}")
+        for n in range(50):
+            r.dispatcher.notify(f"j{n}")
+        await tick(r.clock, lambda: r.heard.counts["delivered"] == 50)
+
+
+async def test_random_failures_keep_order_and_lose_nothing(rig, jobs, tick) -> None:
+    dice = random.Random(7)
+    async with rig(breaker_cooldown_s=2, max_requeues=1000) as r:
+
+        def flaky(event_id: str) -> Answer:
+            return dice.choice(
+                [OK, OK, DOWN, Answer("answer", 500), Answer("timeout"), Answer("answer", 302)]
+            )
+
+        for host in (A, B, "http://c.test/"):
+            r.sender.answers[host] = flaky
+        for n in range(30):
+            uid = f"j{n}"
+            await jobs.emit(uid, (A, B, "http://c.test/")[n % 3], 4)
+            r.dispatcher.notify(uid)
+        await tick(r.clock, lambda: r.heard.counts["delivered"] == 120)
+        seen: dict[str, list[str]] = defaultdict(list)
+        for _, event_id in r.sender.sent:
+            seen[event_id.rpartition("-")[0]].append(event_id)
+        for order in seen.values():
+            assert order == sorted(order)

@@ -1,0 +1,289 @@
+"""One request over real sockets: what is sent, and what is made of every bad answer."""
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+from aiohttp import web
+from cloudevents.v1.http import from_http
+from standardwebhooks.webhooks import Webhook
+
+from jobd.clock import SystemClock
+from jobd.events.egress import EgressPolicy, EgressRule, parse_rule
+from jobd.events.sender import Sender
+from jobd.events.verdict import Answer
+from jobd.wire.event import ARTIFACT, encode
+from jobd.wire.signing import verify_256
+
+KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+BODY = encode(
+    event_id="e-1",
+    type=ARTIFACT,
+    job_id="job-1",
+    job_uid="u-1",
+    moment=datetime(2030, 1, 1, tzinfo=UTC),
+    sequence=3,
+    data={"jobId": "job-1", "content": {"big": 2**80, "text": "ü\U0001f600"}},
+)
+
+
+@pytest.fixture
+async def sender() -> AsyncIterator[Sender]:
+    async with Sender(EgressPolicy(EgressRule()), SystemClock(), timeout_s=5) as made:
+        yield made
+
+
+@pytest.fixture
+async def hasty() -> AsyncIterator[Sender]:
+    async with Sender(EgressPolicy(EgressRule()), SystemClock(), timeout_s=0.2) as made:
+        yield made
+
+
+async def test_an_event_arrives_whole_signed_and_readable_by_others(sender: Sender, receivers) -> None:
+    receiver = await receivers()
+    assert await sender.send(receiver.url + "?a=b%20c", KEY, "e-1", BODY) == Answer("answer", 204)
+    (got,) = receiver.got
+    assert (got.path, got.body) == ("/hook?a=b%20c", BODY)
+    assert Webhook(KEY).verify(got.body.decode(), {k.lower(): v for k, v in got.headers.items()})
+    assert verify_256(KEY, got.body, got.headers["X-Signature-256"])
+    event = from_http(got.headers, got.body)
+    assert (event["id"], event["type"], event["subject"], event["jobsequence"]) == (
+        "e-1",
+        ARTIFACT,
+        "job-1",
+        3,
+    )
+    assert event.data["content"]["big"] == 2**80
+    assert got.headers["Ce-Id"] == "e-1"
+    assert got.headers["Content-Type"] == "application/cloudevents+json"
+    assert got.headers["User-Agent"] == "jobd"
+    assert "Cookie" not in got.headers
+
+
+async def test_without_a_key_nothing_is_signed(sender: Sender, receivers) -> None:
+    receiver = await receivers()
+    await sender.send(receiver.url, None, "e-1", BODY)
+    headers = receiver.got[0].headers
+    assert "X-Signature-256" not in headers
+    assert "Webhook-Signature" not in headers
+    assert headers["Webhook-Id"] == "e-1"
+
+
+async def test_a_plain_key_signs_as_its_text(sender: Sender, receivers) -> None:
+    receiver = await receivers()
+    await sender.send(receiver.url, "plain", "e-1", BODY)
+    assert verify_256("plain", BODY, receiver.got[0].headers["X-Signature-256"])
+
+
+async def test_redirects_are_not_followed_and_cookies_not_kept(sender: Sender, receivers) -> None:
+    receiver = await receivers()
+
+    def redirect(request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": "/other", "Set-Cookie": "a=b; Path=/"})
+
+    receiver.answer = redirect
+    for _ in range(2):
+        assert (await sender.send(receiver.url, KEY, "e-1", BODY)).status == 302
+    assert [got.path for got in receiver.got] == ["/hook", "/hook"]
+    assert all("Cookie" not in got.headers for got in receiver.got)
+
+
+async def test_proxy_variables_are_ignored(receivers, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    receiver = await receivers()
+    async with Sender(EgressPolicy(EgressRule()), SystemClock()) as sender:
+        assert (await sender.send(receiver.url, KEY, "e-1", BODY)).status == 204
+
+
+async def test_an_error_says_what_the_receiver_said(sender: Sender, receivers) -> None:
+    receiver = await receivers()
+    receiver.answer = lambda request: web.Response(
+        status=415, text="only\nXML \x1b[31m" + "x" * 9000, headers={"Retry-After": "7"}
+    )
+    answer = await sender.send(receiver.url, KEY, "e-1", BODY)
+    assert (answer.status, answer.retry_after) == (415, "7")
+    assert answer.text.startswith("only XML  [31mxxx")
+    assert len(answer.text) == 200
+
+
+async def test_connections_are_used_again(sender: Sender, receivers) -> None:
+    receiver = await receivers()
+    peers: list[object] = []
+
+    def note(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        peers.append(request.transport.get_extra_info("peername"))
+        return web.Response(text="thanks")
+
+    receiver.answer = note
+    for _ in range(5):
+        await sender.send(receiver.url, KEY, "e-1", BODY)
+    assert len(set(peers)) == 1
+
+
+async def test_a_receiver_that_is_down(sender: Sender, unused_tcp_port: int) -> None:
+    answer = await sender.send(f"http://127.0.0.1:{unused_tcp_port}/", KEY, "e-1", BODY)
+    assert (answer.kind, answer.text) == (
+        "network",
+        "cannot connect: Connect call failed",
+    ) or answer.kind == "network"
+    assert "cannot connect" in answer.text
+
+
+async def test_a_receiver_that_never_answers(hasty: Sender, raw) -> None:
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    assert await hasty.send(await raw(never), KEY, "e-1", BODY) == Answer("timeout", text="no answer in time")
+
+
+async def test_a_receiver_that_never_accepts(hasty: Sender) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+        answer = await hasty.send(f"http://127.0.0.1:{port}/", KEY, "e-1", BODY)
+        for filler in fillers:
+            filler.close()
+    assert answer.kind == "timeout"
+
+
+async def test_headers_that_trickle_for_ever(hasty: Sender, raw) -> None:
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            writer.write(b"X-A: b\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    answer = await hasty.send(await raw(trickle), KEY, "e-1", BODY)
+    assert answer.kind in ("timeout", "network")
+
+
+async def test_an_endless_body_is_not_read(sender: Sender, raw) -> None:
+    written = 0
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal written
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x" * 65536)
+            written += 65536
+            await writer.drain()
+
+    assert (await sender.send(await raw(endless), KEY, "e-1", BODY)).status == 200
+    assert written < 64 << 20
+
+
+async def test_a_body_that_stalls_does_not_take_the_success_away(hasty: Sender, raw) -> None:
+    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    assert (await hasty.send(await raw(stall), KEY, "e-1", BODY)).status == 200
+
+
+async def test_a_reset_after_the_status_line_is_no_answer(sender: Sender, raw) -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        await writer.drain()
+        made = writer.get_extra_info("socket")
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    answer = await sender.send(await raw(reset), KEY, "e-1", BODY)
+    assert answer.kind == "network", answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 banana OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: " + b"x" * 99999],
+)
+async def test_what_is_not_http_is_no_answer(sender: Sender, raw, answer: bytes) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+
+    assert (await sender.send(await raw(speak), KEY, "e-1", BODY)).kind == "network"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["169.254.169.254", "[::ffff:169.254.169.254]", "0.0.0.0", "0x0", "[::]", "[fe80::1]"],
+)
+async def test_forbidden_addresses_are_refused_in_every_spelling(sender: Sender, host: str) -> None:
+    answer = await sender.send(f"http://{host}:80/", KEY, "e-1", BODY)
+    assert answer.kind == "refused", answer
+    assert "egress policy" in answer.text
+
+
+@pytest.mark.parametrize("host", ["0", "0251.0376.0xa9fe", "2852039166", "169.254.43518", "127.1"])
+async def test_numbers_that_are_no_address_are_not_used_as_one(sender: Sender, host: str) -> None:
+    answer = await sender.send(f"http://{host}:1/", KEY, "e-1", BODY)
+    assert answer.kind in ("refused", "invalid")
+
+
+async def test_own_listeners_are_refused_by_name_too(receivers) -> None:
+    receiver = await receivers()
+    port = int(receiver.url.split(":")[2].split("/")[0])
+    policy = EgressPolicy(EgressRule(), frozenset({("127.0.0.1", port)}))
+    async with Sender(policy, SystemClock()) as sender:
+        for host in ("127.0.0.1", "localhost", "host.docker.internal", "[::ffff:127.0.0.1]"):
+            answer = await sender.send(f"http://{host}:{port}/hook", KEY, "e-1", BODY)
+            assert answer.kind == "refused", (host, answer)
+    assert receiver.got == []
+
+
+async def test_strict_refuses_this_machine_and_takes_what_is_listed(receivers) -> None:
+    receiver = await receivers()
+    async with Sender(EgressPolicy(parse_rule("strict")), SystemClock()) as sender:
+        assert (await sender.send(receiver.url, KEY, "e-1", BODY)).kind == "refused"
+        assert (
+            await sender.send(receiver.url.replace("127.0.0.1", "localhost"), KEY, "e-1", BODY)
+        ).kind == "refused"
+    async with Sender(EgressPolicy(parse_rule("strict,127.0.0.0/8")), SystemClock()) as sender:
+        assert (await sender.send(receiver.url, KEY, "e-1", BODY)).status == 204
+
+
+async def test_the_name_for_this_machine_works_here_too(sender: Sender, receivers) -> None:
+    receiver = await receivers()
+    url = receiver.url.replace("127.0.0.1", "host.docker.internal")
+    assert (await sender.send(url, KEY, "e-1", BODY)).status == 204
+    assert receiver.got[0].headers["Host"].startswith("host.docker.internal:")
+
+
+async def test_a_name_that_does_not_exist_is_a_network_error(sender: Sender) -> None:
+    answer = await sender.send("http://no-such-name.invalid/", KEY, "e-1", BODY)
+    assert answer.kind == "network"
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://", "http://h:99999/", "ftp://127.0.0.1/"])
+async def test_a_url_that_is_not_usable_is_invalid_and_not_shown(sender: Sender, url: str) -> None:
+    answer = await sender.send(url, "whsec_!!!", "e-1", BODY)
+    assert answer.kind == "invalid"
+    assert "!!!" not in answer.text
+
+
+async def test_a_body_that_is_no_event_is_invalid(sender: Sender, receivers) -> None:
+    receiver = await receivers()
+    assert (await sender.send(receiver.url, KEY, "e-1", b"{}")).kind == "invalid"
+    assert receiver.got == []
+
+
+async def test_bodies_of_a_mebibyte_arrive(sender: Sender, receivers) -> None:
+    receiver = await receivers()
+    big = json.loads(BODY)
+    big["data"]["content"] = "x" * (1 << 20)
+    body = json.dumps(big).encode()
+    assert (await sender.send(receiver.url, KEY, "e-1", body)).status == 204
+    assert receiver.got[0].body == body
