@@ -4,6 +4,8 @@ Owns the order: nothing is announced before it is stored. Numbers come from the 
 stored leaves no hole.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -20,6 +22,9 @@ from jobd.store.rows import Callback, JobRow, LogChunk, NewEvent, Transition
 from jobd.store.store import Store
 from jobd.wire import event
 from jobd.wire.job import JobSpec
+
+
+DELIVERED_LOOK_S = 0.02
 
 
 class Ledger:
@@ -63,6 +68,13 @@ class Ledger:
         self._watchers.notify(record.uid)
         return numbered
 
+    async def delivered(self, uid: str, limit_s: float) -> None:
+        """Returns once nothing of the job waits to be delivered, or after `limit_s`. Raises StoreError."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while await self._store.due_of([uid]):
+                    await self._clock.sleep(DELIVERED_LOOK_S)
+
 
 def number(
     record: Record, spec: JobSpec, drafts: Iterable[Draft], now: datetime
@@ -75,9 +87,9 @@ def number(
     events: list[NewEvent] = []
     for draft in drafts:
         count += 1
-        passes = spec.callback is None or spec.callback.wants(draft.type)
+        passes = not draft.sent and (spec.callback is None or spec.callback.wants(draft.type))
         sequence += passes
-        event_id = f"{record.uid}-{count}"
+        event_id = f"{record.uid}-{draft.key or count}"
         body = event.encode(
             event_id=event_id,
             type=draft.type,

@@ -204,7 +204,7 @@ def _artifact(record: Record, spec: JobSpec, said: report.Progress | report.Arti
         return Step(_with_artifact(record, said.artifact_id, after))
     after = ArtifactState(status=said.status, error=said.error, bytes=said.bytes, optional=said.optional)
     changed = _with_artifact(record, said.artifact_id, after)
-    if said.status == "skipped" or said.sent:
+    if said.status == "skipped":
         return Step(changed)
     data = {
         "jobId": record.id,
@@ -216,7 +216,8 @@ def _artifact(record: Record, spec: JobSpec, said: report.Progress | report.Arti
         data["content"] = said.content
     if said.error is not None:
         data["error"] = said.error
-    return Step(changed, (f.Draft(event.ARTIFACT, {**data, "meta": spec.meta}),))
+    key = f"artifact-{said.artifact_id}"
+    return Step(changed, (f.Draft(event.ARTIFACT, {**data, "meta": spec.meta}, key, said.sent),))
 
 
 def _cancelled(record: Record, spec: JobSpec, wish: f.CancelWished, now: datetime) -> Step:

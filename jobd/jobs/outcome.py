@@ -12,7 +12,7 @@ import msgspec
 
 from jobd.jobs import facts as f
 from jobd.jobs.orchestrator import ContainerFacts
-from jobd.jobs.record import Record, artifact_type, has_outputs, seconds_between
+from jobd.jobs.record import ArtifactState, Record, artifact_type, has_outputs, seconds_between
 from jobd.wire import event
 from jobd.wire.job import JobSpec
 from jobd.wire.view import Phase, Status
@@ -100,12 +100,17 @@ def finish(record: Record, spec: JobSpec, now: datetime) -> Step:
     reason = record.reason
     if record.desired != "run":
         status, reason = "cancelled", "cancelled"
+    # What was not reported by now was not tried and will not be.
+    skipped = ArtifactState(status="skipped")
+    states = {
+        name: skipped if state.status == "pending" else state for name, state in record.artifacts.items()
+    }
     artifacts = [
-        {"id": a.id, "type": artifact_type(spec, a.id), "status": record.artifacts[a.id].status}
+        {"id": a.id, "type": artifact_type(spec, a.id), "status": states[a.id].status}
         for a in spec.artifacts
-        if a.id in record.artifacts
+        if a.id in states
     ]
-    ended = enter(record, "done", now, status=status, reason=reason, finished_at=now)
+    ended = enter(record, "done", now, status=status, reason=reason, finished_at=now, artifacts=states)
     data = data_of(
         record,
         spec,

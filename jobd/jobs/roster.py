@@ -76,7 +76,9 @@ class Roster:
                     )
                     await asyncio.sleep(AGAIN_AFTER_FAULT_S)
                     supervisor.record = await self._stored(supervisor.record)
-                else:
+                # A wish that came while the run was ending is still to be carried out; from here to the
+                # removal nothing is awaited, so a later one finds no supervisor and starts another.
+                if supervisor.settled:
                     return
         finally:
             self._supervisors.pop(uid, None)

@@ -40,6 +40,7 @@ from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL, Report
 LOOK_AGAIN_S = 2.0
 """A job that runs is looked at this often even when the engine's event stream is silent."""
 PULL_LIMIT_S = 1800.0
+DIRECT_ORDER_LIMIT_S = 10.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,11 @@ class Supervisor:
             around.engine, self._ref, ReportLines(self._report, lambda: self.record.id)
         )
         self._logs = log_reader(around.engine, self._ref, lambda: self.record, self._take_log)
+
+    @property
+    def settled(self) -> bool:
+        """True where the state asks for nothing more."""
+        return isinstance(demand(self.record, None, self._around.clock.now()), f.Retire)
 
     def hint(self) -> None:
         """Something may have happened to the containers: look again."""
@@ -145,9 +151,7 @@ class Supervisor:
             case f.Observe():
                 await self._observe()
             case f.TellSidecar(succeeded):
-                name = SUCCEEDED_SIGNAL if succeeded else FAILED_SIGNAL
-                await self._around.engine.signal(self._ref(), "sidecar", name)
-                await self.apply(f.OutputsTold())
+                await self._tell_sidecar(SUCCEEDED_SIGNAL if succeeded else FAILED_SIGNAL)
             case f.DrainLogs():
                 await self._logs.drain()
                 await self.apply(f.LogsDrained())
@@ -238,6 +242,13 @@ class Supervisor:
             self._logs.start()
         if hints == self._hints:
             self._seen = seen
+
+    async def _tell_sidecar(self, signal: str) -> None:
+        if self._around.sidecar.direct and self.spec.callback is not None:
+            # The sidecar's own callbacks must not overtake the exit event.
+            await self._around.ledger.delivered(self.record.uid, DIRECT_ORDER_LIMIT_S)
+        await self._around.engine.signal(self._ref(), "sidecar", signal)
+        await self.apply(f.OutputsTold())
 
     async def _remove(self) -> None:
         await self._logs.stop()
