@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from jobd.wire.duration import parse_duration
 
-_MEMORY = re.compile(r"^(\d+(?:\.\d+)?)\s*([bkmg])(?:i?b)?$", re.IGNORECASE)
+_MEMORY = re.compile(r"^(\d+(?:\.\d+)?)\s*([bkmg])(?:i?b)?$", re.IGNORECASE | re.ASCII)
 _UNIT_BYTES = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _MIB = 1 << 20
 

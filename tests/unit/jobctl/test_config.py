@@ -1,0 +1,103 @@
+"""Finding the daemon: who wins over whom, and what a key needs."""
+
+import pytest
+
+from jobctl.config import SYSTEM_SOCKET, Target, parse_host, read_key, targets
+from jobctl.errors import LocalFile, Misuse
+
+
+def texts(host, environ):
+    return [str(target) for target in targets(host, environ)]
+
+
+@pytest.fixture
+def home(tmp_path):
+    (tmp_path / ".config" / "jobctl").mkdir(parents=True)
+    return tmp_path
+
+
+def environ_of(home, **more):
+    return {"HOME": str(home), "JOBD_STATE_DIR": str(home / "state"), **more}
+
+
+def test_without_anything_the_users_sockets_come_before_the_systems(home):
+    assert texts(None, environ_of(home)) == [f"unix://{home}/state/jobd.sock", f"unix://{SYSTEM_SOCKET}"]
+    assert (
+        texts(None, environ_of(home, XDG_RUNTIME_DIR="/run/user/7"))[0] == "unix:///run/user/7/jobd/jobd.sock"
+    )
+    assert texts(None, environ_of(home, JOBD_SOCKET="/s", XDG_RUNTIME_DIR="/run/user/7")) == ["unix:///s"]
+
+
+def test_flag_over_variable_over_context_over_sockets(home):
+    (home / ".config" / "jobctl" / "contexts.toml").write_text(
+        'current = "lab"\n[contexts.lab]\nhost = "http://lab:1"\n[contexts.other]\nhost = "unix:///o"\n'
+    )
+    environ = environ_of(home, JOBD_SOCKET="/s")
+    assert texts(None, environ) == ["http://lab:1"]
+    assert texts(None, {**environ, "JOBCTL_CONTEXT": "other"}) == ["unix:///o"]
+    assert texts(None, {**environ, "JOBCTL_HOST": "http://var:2"}) == ["http://var:2"]
+    assert texts("unix:///flag", {**environ, "JOBCTL_HOST": "http://var:2"}) == ["unix:///flag"]
+
+
+def test_the_key_comes_from_the_named_file_or_from_this_machines_daemon(home):
+    (home / "state").mkdir()
+    (home / "state" / "api-key").write_text("own\n")
+    (home / "named").write_text("named\n")
+    environ = environ_of(home)
+    key = lambda host, **more: next(iter(targets(host, {**environ, **more}))).key  # noqa: E731
+    assert key("http://127.0.0.1:8080") == "own"
+    assert key("http://[::1]:8080") == "own"
+    assert key("http://elsewhere:8080") is None, "this machine's key is not sent to another"
+    assert key("http://elsewhere:8080", JOBCTL_API_KEY_FILE=str(home / "named")) == "named"
+    assert key("http://localhost", JOBCTL_API_KEY_FILE=str(home / "named")) == "named"
+    assert key("unix:///s", JOBCTL_API_KEY_FILE=str(home / "gone")) is None
+
+
+def test_keys_never_show_in_a_repr():
+    assert "s3cret" not in repr(Target("http", host="h", port=1, key="s3cret"))
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("unix:///a/b", Target("unix", path="/a/b")),
+        ("/a/b", Target("unix", path="/a/b")),
+        ("http://h", Target("http", host="h", port=8080)),
+        ("http://[::1]:9/", Target("http", host="::1", port=9)),
+        ("https://h", Target("https", host="h", port=443)),
+    ],
+)
+def test_addresses(text, target):
+    assert parse_host(text) == target
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["h:80", "unix://a", "http://", "http://h/x", "http://u:p@h", "http://h:0", "http://h:x", "tcp://h:1"],
+)
+def test_what_is_no_address(text):
+    with pytest.raises(Misuse):
+        parse_host(text)
+
+
+@pytest.mark.parametrize("content", ["", "a b\n", "a\nb\n", "ü\n"])
+def test_what_is_no_key(tmp_path, content):
+    (tmp_path / "k").write_text(content, encoding="utf-8")
+    with pytest.raises(LocalFile) as caught:
+        read_key(tmp_path / "k")
+    assert content.strip() == "" or content.strip() not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "not toml",
+        'current = "gone"',
+        'current = "a"\n[contexts.a]\nport = 1',
+        'current = "a"\n[contexts.a]\nhost = "/s"\napi_key_file = 3',
+    ],
+)
+def test_a_context_file_that_is_wrong_is_named(home, content):
+    (home / ".config" / "jobctl" / "contexts.toml").write_text(content)
+    with pytest.raises(LocalFile, match=r"contexts\.toml"):
+        texts(None, environ_of(home))

@@ -1,0 +1,105 @@
+"""Job files: JSON or YAML alike, refused with the line where one can be said."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobctl.errors import LocalFile, Misuse
+from jobctl.jobfile import line_of, parse, read
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=40)
+@given(st.dictionaries(st.text(max_size=5), values, max_size=4))
+def test_json_is_read_as_it_is(tree):
+    assert parse(json.dumps(tree), "job.json") == tree
+
+
+def test_yaml_without_its_surprises():
+    text = "image: busybox\nenvironment: {DAY: 2030-01-31, 'NO': 'no'}\ncommand: [a, b]\n"
+    assert parse(text, "job.yaml") == {
+        "image": "busybox",
+        "environment": {"DAY": "2030-01-31", "NO": "no"},
+        "command": ["a", "b"],
+    }
+    assert parse("{image: busybox}", "-") == {"image": "busybox"}
+    assert parse("base: &b {x: 1}\nmine: {<<: *b, y: 2}\n", "f")["mine"] == {"x": 1, "y": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("image: [", "f:1"),
+        ("a: 1\nb: 2\na: 3\n", "f:3: 'a' is there twice"),
+        ("a: {x: 1,\n x: 2}\n", "f:2: 'x' is there twice"),
+        ("yes: 1\n", "must be text"),
+        ("- a\n- b\n", "not a list"),
+        ("", "not nothing"),
+        ("a: !!python/object:os.system {}\n", "not YAML"),
+        ("a: !!binary aGk=\n", "binary"),
+        ("\tx: 1", "not YAML"),
+        ("[" * 5000, "nested too deeply"),
+        ("a: &a [1]\nb: &b [" + "*a," * 50 + "]\n", None),
+    ],
+)
+def test_what_is_no_job_file(text, words):
+    if words is None:
+        parse(text, "f")
+        return
+    with pytest.raises(Misuse) as caught:
+        parse(text, "f")
+    assert words in caught.value.message
+
+
+def test_json_that_says_a_name_twice():
+    with pytest.raises(Misuse, match="'a' is there twice"):
+        parse('{"a": 1, "a": 2}', "f.json")
+    with pytest.raises(Misuse, match=r"f\.json:2: not JSON"):
+        parse('{"a":\n x}', "f.json")
+
+
+def test_aliases_cannot_blow_up():
+    levels = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]"]
+    levels += [f"a{n}: &a{n} [" + ",".join([f"*a{n - 1}"] * 10) + "]" for n in range(1, 9)]
+    with pytest.raises(Misuse, match="more than 100000 values"):
+        parse("\n".join(levels), "bomb.yaml")
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused(text):
+    try:
+        tree = parse(text, "f")
+    except Misuse:
+        return
+    assert isinstance(tree, dict)
+
+
+def test_lines_of_fields():
+    text = "image: b\nartifacts:\n  - id: x\n    in: y\n  - {id: z, in: w}\nenvironment:\n  A: '1'\n"
+    assert [line_of(text, f) for f in ("image", "artifacts[0].in", "artifacts[1].in", "environment.A")] == [
+        1,
+        4,
+        5,
+        7,
+    ]
+    assert line_of(text, "artifacts[1].missing") == 5
+    assert line_of(text, "nothing") is None
+    assert line_of(json.dumps({"a": {"b": 1}}, indent=1), "a.b") == 3
+    assert line_of("a: [", "a") is None
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(LocalFile, match="No such file"):
+        read(str(tmp_path / "no"))
+    (tmp_path / "latin").write_bytes(b"a: 1\nb: \xe9\n")
+    with pytest.raises(LocalFile, match="latin:2"):
+        read(str(tmp_path / "latin"))
+    (tmp_path / "bom").write_bytes(b"\xef\xbb\xbfa: 1")
+    assert read(str(tmp_path / "bom")) == "a: 1"
