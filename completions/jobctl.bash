@@ -1,0 +1,147 @@
+# bash completion for jobctl. Made by scripts/generate_docs.py.
+_jobctl() {
+    local cur prev command="" flags="--host --output --json --help" valued="" words="" files="" i
+    cur="${COMP_WORDS[COMP_CWORD]}"
+    prev="${COMP_WORDS[COMP_CWORD-1]}"
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case "${COMP_WORDS[i]}" in
+        --host|-o|--output) ((i++)) ;;
+        -*) ;;
+        *) command="${COMP_WORDS[i]}"; break ;;
+        esac
+    done
+    if [[ -z "$command" ]]; then
+        case "$prev" in
+        -o|--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        --host) COMPREPLY=(); return ;;
+        esac
+        COMPREPLY=($(compgen -W "run submit ls show explain logs wait cancel rm cp validate events deliveries replay doctor completion version $flags" -- "$cur"))
+        return
+    fi
+    [[ "$command" == ps ]] && command=ls
+    if ((COMP_CWORD > i + 1)); then
+        case "$command:$prev" in
+        run:-f|run:--file) compopt -o default; COMPREPLY=(); return ;;
+        run:--sh) COMPREPLY=(); return ;;
+        run:--name) COMPREPLY=(); return ;;
+        run:-e|run:--env) COMPREPLY=(); return ;;
+        run:--env-file) compopt -o default; COMPREPLY=(); return ;;
+        run:-w|run:--workdir) COMPREPLY=(); return ;;
+        run:-m|run:--memory) COMPREPLY=(); return ;;
+        run:--cpus) COMPREPLY=(); return ;;
+        run:--pids-limit) COMPREPLY=(); return ;;
+        run:--timeout) COMPREPLY=(); return ;;
+        run:-l|run:--label) COMPREPLY=(); return ;;
+        run:--meta) COMPREPLY=(); return ;;
+        run:--in) COMPREPLY=(); return ;;
+        run:--out) COMPREPLY=(); return ;;
+        run:--write) COMPREPLY=(); return ;;
+        run:--read) COMPREPLY=(); return ;;
+        run:--callback) COMPREPLY=(); return ;;
+        run:--callback-key-file) compopt -o default; COMPREPLY=(); return ;;
+        run:--user) COMPREPLY=(); return ;;
+        run:--pull) COMPREPLY=($(compgen -W "missing always never" -- "$cur")); return ;;
+        run:--entrypoint) COMPREPLY=(); return ;;
+        run:--platform) COMPREPLY=(); return ;;
+        run:--runtime) COMPREPLY=(); return ;;
+        run:--host) COMPREPLY=(); return ;;
+        run:-o|run:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        submit:-f|submit:--file) compopt -o default; COMPREPLY=(); return ;;
+        submit:--sh) COMPREPLY=(); return ;;
+        submit:--name) COMPREPLY=(); return ;;
+        submit:-e|submit:--env) COMPREPLY=(); return ;;
+        submit:--env-file) compopt -o default; COMPREPLY=(); return ;;
+        submit:-w|submit:--workdir) COMPREPLY=(); return ;;
+        submit:-m|submit:--memory) COMPREPLY=(); return ;;
+        submit:--cpus) COMPREPLY=(); return ;;
+        submit:--pids-limit) COMPREPLY=(); return ;;
+        submit:--timeout) COMPREPLY=(); return ;;
+        submit:-l|submit:--label) COMPREPLY=(); return ;;
+        submit:--meta) COMPREPLY=(); return ;;
+        submit:--in) COMPREPLY=(); return ;;
+        submit:--out) COMPREPLY=(); return ;;
+        submit:--write) COMPREPLY=(); return ;;
+        submit:--read) COMPREPLY=(); return ;;
+        submit:--callback) COMPREPLY=(); return ;;
+        submit:--callback-key-file) compopt -o default; COMPREPLY=(); return ;;
+        submit:--user) COMPREPLY=(); return ;;
+        submit:--pull) COMPREPLY=($(compgen -W "missing always never" -- "$cur")); return ;;
+        submit:--entrypoint) COMPREPLY=(); return ;;
+        submit:--platform) COMPREPLY=(); return ;;
+        submit:--runtime) COMPREPLY=(); return ;;
+        submit:--host) COMPREPLY=(); return ;;
+        submit:-o|submit:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        ls:--status) COMPREPLY=($(compgen -W "accepted running completed failed cancelled" -- "$cur")); return ;;
+        ls:-l|ls:--label) COMPREPLY=(); return ;;
+        ls:--since) COMPREPLY=(); return ;;
+        ls:--limit) COMPREPLY=(); return ;;
+        ls:--host) COMPREPLY=(); return ;;
+        ls:-o|ls:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        show:--host) COMPREPLY=(); return ;;
+        show:-o|show:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        explain:--host) COMPREPLY=(); return ;;
+        explain:-o|explain:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        logs:--tail) COMPREPLY=(); return ;;
+        logs:--since) COMPREPLY=(); return ;;
+        logs:--stream) COMPREPLY=($(compgen -W "stdout stderr" -- "$cur")); return ;;
+        logs:--host) COMPREPLY=(); return ;;
+        logs:-o|logs:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        wait:--timeout) COMPREPLY=(); return ;;
+        wait:--host) COMPREPLY=(); return ;;
+        wait:-o|wait:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        cancel:--grace) COMPREPLY=(); return ;;
+        cancel:--host) COMPREPLY=(); return ;;
+        cancel:-o|cancel:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        rm:--host) COMPREPLY=(); return ;;
+        rm:-o|rm:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        cp:--host) COMPREPLY=(); return ;;
+        cp:-o|cp:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        validate:-f|validate:--file) compopt -o default; COMPREPLY=(); return ;;
+        validate:--host) COMPREPLY=(); return ;;
+        validate:-o|validate:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        events:--job) COMPREPLY=(); return ;;
+        events:--after) COMPREPLY=(); return ;;
+        events:--host) COMPREPLY=(); return ;;
+        events:-o|events:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        deliveries:--state) COMPREPLY=(); return ;;
+        deliveries:--host) COMPREPLY=(); return ;;
+        deliveries:-o|deliveries:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        replay:--host) COMPREPLY=(); return ;;
+        replay:-o|replay:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        doctor:--host) COMPREPLY=(); return ;;
+        doctor:-o|doctor:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        completion:--host) COMPREPLY=(); return ;;
+        completion:-o|completion:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        version:--host) COMPREPLY=(); return ;;
+        version:-o|version:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        esac
+    fi
+    case "$command" in
+        run) flags="-f --file -d --detach --sh --name -e --env --env-file -w --workdir -m --memory --cpus --pids-limit --timeout -l --label --meta --in --out --write --read --callback --callback-key-file --user --pull --entrypoint --platform --runtime --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--user|--pull|--entrypoint|--platform|--runtime|--host|-o|--output"; : ;;
+        submit) flags="-f --file --sh --name -e --env --env-file -w --workdir -m --memory --cpus --pids-limit --timeout -l --label --meta --in --out --write --read --callback --callback-key-file --user --pull --entrypoint --platform --runtime --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--user|--pull|--entrypoint|--platform|--runtime|--host|-o|--output"; : ;;
+        ls) flags="-a --all -q --quiet -w --watch --status -l --label --mine --since --limit --host -o --output --json"; valued="--status|-l|--label|--since|--limit|--host|-o|--output"; : ;;
+        show) flags="--host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        explain) flags="--host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        logs) flags="-f --follow --tail --since -t --timestamps --stream --host -o --output --json"; valued="--tail|--since|--stream|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        wait) flags="--any --timeout --host -o --output --json"; valued="--timeout|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        cancel) flags="--grace --host -o --output --json"; valued="--grace|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        rm) flags="-f --force --host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        cp) flags="--host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        validate) flags="-f --file --host -o --output --json"; valued="-f|--file|--host|-o|--output"; files=1 ;;
+        events) flags="-f --follow --job --after --host -o --output --json"; valued="--job|--after|--host|-o|--output"; : ;;
+        deliveries) flags="--state --host -o --output --json"; valued="--state|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        replay) flags="--host -o --output --json"; valued="--host|-o|--output"; : ;;
+        doctor) flags="--host -o --output --json"; valued="--host|-o|--output"; : ;;
+        completion) flags="--host -o --output --json"; valued="--host|-o|--output"; words="bash zsh fish" ;;
+        version) flags="--client --host -o --output --json"; valued="--host|-o|--output"; : ;;
+    esac
+    if [[ "$cur" == -* ]]; then
+        COMPREPLY=($(compgen -W "$flags" -- "$cur"))
+    elif [[ -n "$files" ]]; then
+        compopt -o default
+        COMPREPLY=()
+    else
+        COMPREPLY=($(compgen -W "$words" -- "$cur"))
+    fi
+}
+complete -F _jobctl jobctl
