@@ -44,7 +44,7 @@ def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
             return Step(change(record, image_id=image.id, image_digest=image.digest))
         case f.Prepared(created):
             return _prepared(record, spec, created, now)
-        case f.SetupFailed(reason, message):
+        case f.SetupFailed(reason, message) if not record.worker_over:
             return worker_never_ran(record, spec, now, reason, message)
         case f.SidecarStarting() if record.phase == "inputs" and not stopping(record):
             return Step(

@@ -1,0 +1,140 @@
+"""A job that is walked through its states by facts, without an engine: what it becomes, announces and asks for."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from jobd.jobs import facts as f
+from jobd.jobs.demand import demand
+from jobd.jobs.machine import step
+from jobd.jobs.orchestrator import ContainerFacts, Created, ImageFacts, Observation
+from jobd.jobs.record import Record, decode_record, encode_record, new_record
+from jobd.wire.artifact import Artifact, Read, Write
+from jobd.wire.job import JobSpec
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+INPUT = Write(id="in", source="text", out="f")
+OUTPUT = Read(id="out", source="f", depends="job")
+
+
+def container(state: str, **fields: Any) -> ContainerFacts:
+    """A container of the first attempt; one that runs or ran has a start time."""
+    if state != "created":
+        fields.setdefault("started_at", START + timedelta(seconds=5))
+    return ContainerFacts(**{"id": "c", "attempt": 1, "state": state, **fields})
+
+
+class Walk:
+    """One job. `tell` applies facts; each record must survive its stored form, so that a restart changes nothing."""
+
+    def __init__(self, spec: JobSpec) -> None:
+        self.spec = spec
+        self.now = START
+        self.record: Record = new_record(spec, now=START, owner="1000", digest="d", has_spool=False)
+        self.drafts: list[f.Draft] = []
+        self.container = container
+
+    def tell(self, *facts: f.Fact) -> "Walk":
+        for fact in facts:
+            made = step(self.record, self.spec, fact, self.now)
+            self.record = decode_record(encode_record(made.record))
+            assert self.record == made.record
+            self.drafts += made.drafts
+        return self
+
+    def look(
+        self,
+        worker: ContainerFacts | None = None,
+        sidecar: ContainerFacts | None = None,
+        drained: bool = True,
+    ) -> "Walk":
+        return self.tell(f.Observed(Observation(worker, sidecar), reports_drained=drained))
+
+    def later(self, seconds: float) -> "Walk":
+        self.now += timedelta(seconds=seconds)
+        return self
+
+    def at(self, seconds: float) -> datetime:
+        return START + timedelta(seconds=seconds)
+
+    def asks(
+        self, worker: ContainerFacts | None = None, sidecar: ContainerFacts | None = None, blind: bool = False
+    ) -> f.Demand:
+        return demand(self.record, None if blind else Observation(worker, sidecar), self.now)
+
+    @property
+    def types(self) -> list[str]:
+        return [draft.type.removeprefix("orchestrator.job.") for draft in self.drafts]
+
+    def data(self, kind: str) -> dict[str, Any]:
+        found = [draft.data for draft in self.drafts if draft.type == f"orchestrator.job.{kind}"]
+        assert len(found) == 1
+        return found[0]
+
+    # The stations of a job, each from the one before.
+
+    def created(self) -> "Walk":
+        sidecar = "s" if self.spec.artifacts else None
+        self.tell(f.Admitted(), f.ImageReady(ImageFacts("sha256:1", "sha256:2", "")))
+        return self.tell(f.Prepared(Created("w", sidecar, 0, 0)))
+
+    def sidecar_runs(self) -> "Walk":
+        return (
+            self.created()
+            .tell(f.SidecarStarting())
+            .look(container("created"), container("running"), drained=False)
+        )
+
+    def to(self, station: str) -> "Walk":
+        from jobd.wire import report
+
+        if station == "queued":
+            return self
+        if station == "pulling":
+            return self.tell(f.Admitted())
+        if station == "creating":
+            return self.tell(f.Admitted(), f.ImageReady(ImageFacts("sha256:1", None, "")))
+        if station == "inputs":
+            return self.sidecar_runs()
+        if self.spec.artifacts:
+            self.sidecar_runs().tell(f.Reported(report.Started(n=1)), f.Reported(report.Ready(n=2)))
+        else:
+            self.created()
+        if station == "ready":
+            return self
+        self.tell(f.WorkerStarting()).look(container("running"), self._sidecar("running"), drained=False)
+        if station == "running":
+            return self
+        self.look(self.exited(0), self._sidecar("running"), drained=False)
+        if station == "drained":
+            return self
+        assert station == "outputs"
+        return self.tell(f.LogsDrained())
+
+    def exited(self, code: int, **fields: Any) -> ContainerFacts:
+        return container("exited", exit_code=code, finished_at=START + timedelta(seconds=9), **fields)
+
+    def _sidecar(self, state: str) -> ContainerFacts | None:
+        return container(state) if self.spec.artifacts else None
+
+
+@pytest.fixture(scope="session")
+def job() -> Callable[..., Walk]:
+    """Returns a job that has just been submitted; fields as `JobSpec` has them."""
+
+    def made(*artifacts: Artifact, **fields: Any) -> Walk:
+        return Walk(JobSpec(id="a", image="busybox", artifacts=list(artifacts), meta={"k": "v"}, **fields))
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def job_with_files(job: Callable[..., Walk]) -> Callable[..., Walk]:
+    """The same with one input and one output."""
+
+    def made(**fields: Any) -> Walk:
+        return job(INPUT, OUTPUT, **fields)
+
+    return made
