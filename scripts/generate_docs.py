@@ -6,6 +6,7 @@ jobctl.1 comes from the command table and the parsers, jobd.8 from jobd's table 
 contract. What a field means is written here; a field without words, or words without a field, is an error.
 """
 
+import re
 import sys
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -72,6 +73,8 @@ IN_OUT = {
     "archive": ("file or folder in the workspace", "archive in the workspace"),
     "list": ("folder in the workspace; its names go into the event", ""),
 }
+_SECOND_BREAK = re.compile(r"(^\.S[HS] .*\n)\.PP\n", re.MULTILINE)
+
 EXIT_CODES = (
     ("0", "success"),
     ("1", "error"),
@@ -112,9 +115,8 @@ CLIENT_VARIABLES = (
 def pages() -> dict[Path, str]:
     """Returns every generated file with its content."""
     made = {Path("completions") / COMPLETION_FILES[shell]: script(shell, words()) for shell in SHELLS}
-    made[Path("man/jobctl.1")] = jobctl_page()
-    made[Path("man/jobd.8")] = jobd_page()
-    made[Path("man/job.5")] = job_page()
+    for name, page in (("jobctl.1", jobctl_page()), ("jobd.8", jobd_page()), ("job.5", job_page())):
+        made[Path("man") / name] = _SECOND_BREAK.sub(r"\1", page)
     return made
 
 
