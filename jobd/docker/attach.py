@@ -28,6 +28,7 @@ class Attached:
         self._reader = reader
         self._writer = writer
         self._timeouts = timeouts
+        self._written = False
 
     async def write_all(self, data: bytes) -> None:
         """Writes `data`, closes the input, and returns once the engine has passed everything on.
@@ -38,6 +39,7 @@ class Attached:
             async with asyncio.timeout(self._timeouts.answer_s):
                 self._writer.write(data)
                 await self._writer.drain()
+                self._written = True
                 if not self._writer.can_write_eof():
                     return  # TLS: leaving closes both ways, after all that was written
                 self._writer.write_eof()
@@ -54,6 +56,10 @@ class Attached:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self._written:
+            # What nobody has read for so long need not be waited for.
+            self._writer.transport.abort()
+            return
         self._writer.close()
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(self._timeouts.connect_s):

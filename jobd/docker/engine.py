@@ -74,6 +74,7 @@ class ImageInspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal")
 
     id: str
     repo_digests: list[str] | None = None
+    repo_tags: list[str] | None = None
     architecture: str = ""
     os: str = ""
     config: ImageConfig | None = None
@@ -196,6 +197,10 @@ class Engine:
             return sdk.inspect_image(name)
 
         return await self._look("image-inspect", look, ImageInspected)
+
+    async def remove_image(self, image_id: str) -> None:
+        """Removes an image that nothing uses. Raises: Refusal (404, 409: in use, or it has tags), EngineUnavailable."""
+        await self._call("image-remove", lambda client: client.remove_image(image_id), "work")
 
     async def container_labels(self, labels: Mapping[str, str]) -> list[Labels]:
         """Returns the labels of all containers, running or not, that carry `labels`."""

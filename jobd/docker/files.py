@@ -169,9 +169,9 @@ def resolved_user(user: str, passwd: bytes, group: bytes) -> tuple[int, int] | N
     uid, gid = 0, 0
     if entry := _row(passwd, name, 2):
         uid, gid = int(entry[2]), int(entry[3])
-    elif _is_id(name or "0"):
-        uid = int(name or "0")
-    else:
+    elif _is_id(name):
+        uid = int(name)
+    elif name not in ("", "root"):
         return None
     if entry := _row(group, group_name, 1) if group_name else None:
         gid = int(entry[2])

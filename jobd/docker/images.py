@@ -20,6 +20,7 @@ from jobd.docker.answers import Refusal, Trouble
 from jobd.docker.endpoint import endpoint
 from jobd.docker.engine import Engine, ImageInspected
 from jobd.docker.sidecar_context import Context
+from jobd.docker.streams import Silent
 from jobd.jobs.orchestrator import EngineError, EngineUnavailable, ImageFacts, ImageUnavailable
 from jobd.wire.job import Pull
 
@@ -122,6 +123,9 @@ class Images:
                 progress.note(message.status, message.id, detail.current, detail.total)
         except (Refusal, Trouble) as error:
             raise _pull_failed(image, error.message) from error
+        except Silent as error:
+            stall_s = self._engine.timeouts.stall_s
+            raise _pull_failed(image, f"it stalled: nothing came for {stall_s:g} s") from error
 
     async def ensure_sidecar(self, image: str, say: Progress = lambda text: None) -> None:
         """Returns once the sidecar image is local and, where it was built from this code before, up to date.
@@ -138,6 +142,8 @@ class Images:
         if found is None and "/" in image and await self._pulled(image, SIDECAR_PULL_S, say):
             return
         await self.build_sidecar(image, say)
+        if found is not None:
+            await self._forget(found.id)
 
     async def build_sidecar(self, image: str, say: Progress) -> None:
         """Builds the sidecar image from the code that is installed here, and tags it `image`.
@@ -150,6 +156,16 @@ class Images:
             sidecar_context.make, base, python, (await self._engine.version()).arch or "amd64"
         )
         await self._build(image, context)
+
+    async def _forget(self, image_id: str) -> None:
+        """Removes the image that lost its tag to a newer one, unless a container still uses it or another tag names it."""
+        now = await self._engine.inspect_image(image_id)
+        if now is None or now.repo_tags:
+            return
+        try:
+            await self._engine.remove_image(image_id)
+        except (Refusal, Trouble):
+            pass  # still in use: it stays until somebody prunes
 
     async def _base(self, say: Progress) -> tuple[str, str]:
         """Returns a local image with a Python in it, and that Python's version (X.Y)."""

@@ -8,12 +8,12 @@ import asyncio
 import os
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from jobd.docker import labels, observe, spec
 from jobd.docker.answers import Refusal, Trouble
-from jobd.docker.attach import attach_stdin
+from jobd.docker.attach import Attached, attach_stdin
 from jobd.docker.endpoint import endpoint
 from jobd.docker.engine import Engine, OnCall
 from jobd.docker.flows import Flows
@@ -42,6 +42,8 @@ from jobd.wire.report import SidecarOrder, encode_order
 _REMEMBERED = 4096
 _GONE_TRIES = 150
 _GONE_PAUSE_S = 0.2
+_LOOK_AGAIN_S = 1.0
+_IN_USE_PAUSES_S = (0.05, 0.1, 0.2, 0.5)
 
 
 class DockerOrchestrator(Flows):
@@ -151,7 +153,7 @@ class DockerOrchestrator(Flows):
             raise EngineUnavailable(f"cannot attach to the sidecar: {error.message}") from error
         async with stdin:
             await self._start(found.id)
-            await stdin.write_all(encode_order(order))
+            await self._handed_over(ref, stdin, encode_order(order))
 
     async def start_worker(self, ref: JobRef) -> None:
         """Starts the worker, once. Raises: StartFailed, EngineUnavailable: whether it started is not known."""
@@ -188,9 +190,9 @@ class DockerOrchestrator(Flows):
         Raises: EngineUnavailable; RefusedByEngine: something else uses the volume.
         """
         roles = labels.ROLES if role is None else (role,)
-        await asyncio.gather(*(self._remove_container(ref, one) for one in roles))
-        if role is None:
-            await self._remove_volume(ref)
+        await self._emptied(
+            ref, roles, volume=role is None, mine=lambda owner: owner is not None and owner.uid == ref.uid
+        )
 
     async def _make(self, order: WorkOrder, making: str) -> tuple[str, str | None, str]:
         """Makes all that `order` names; returns the containers' ids and the worker's user.
@@ -270,16 +272,31 @@ class DockerOrchestrator(Flows):
 
     async def _clear(self, ref: JobRef) -> None:
         """Removes what stands under this job's names, of whatever job and attempt, if it is ours."""
-        instance = self._settings.instance
-        found = await asyncio.gather(*(self._inspect(ref, role) for role in labels.ROLES))
-        await asyncio.gather(*(self._remove_by_id(one.id) for one in found if one is not None))
         name = labels.volume_name(ref.id)
         volume = await self._engine.volume_labels(name)
-        if volume is None:
-            return
-        if not labels.is_ours(volume, instance):
+        if volume is not None and not labels.is_ours(volume, self._settings.instance):
             raise _foreign("volume", name, f"docker volume rm {name}")
-        await self._remove_volume_by_name(name)
+        await self._emptied(ref, labels.ROLES, volume=True, mine=lambda owner: owner is not None)
+
+    async def _emptied(
+        self, ref: JobRef, roles: Sequence[Role], *, volume: bool, mine: Callable[[JobRef | None], bool]
+    ) -> None:
+        """Removes this job's containers and volume where `mine` says yes to whom their labels name.
+
+        A create whose answer was lost may still be under way: a volume that is in use gets a second look.
+        """
+        for pause_s in (*_IN_USE_PAUSES_S, None):
+            found = await asyncio.gather(*(self._inspect(ref, role) for role in roles))
+            ids = [one.id for one in found if one is not None and mine(self._owner(one.config.labels))]
+            await asyncio.gather(*(self._remove_by_id(one) for one in ids))
+            try:
+                if volume:
+                    await self._remove_volume(labels.volume_name(ref.id), mine)
+                return
+            except Refusal as error:
+                if error.status != 409 or pause_s is None:
+                    raise
+            await asyncio.sleep(pause_s)
 
     async def _start(self, container_id: str) -> None:
         try:
@@ -295,17 +312,24 @@ class DockerOrchestrator(Flows):
         except (Refusal, Trouble) as error:
             raise observe.start_failure(error.status, error.message) from error
 
+    async def _handed_over(self, ref: JobRef, stdin: Attached, order: bytes) -> None:
+        """Writes the order; stops where the sidecar ended without reading it, which the engine does not notice."""
+        writing = asyncio.ensure_future(stdin.write_all(order))
+        try:
+            while not (await asyncio.wait([writing], timeout=_LOOK_AGAIN_S))[0]:
+                found = await self._ours(ref, "sidecar")
+                if found is None or found.state.status in ("exited", "dead"):
+                    return
+            await writing
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+
     async def _inspect(self, ref: JobRef, role: Role) -> Inspected | None:
         return await self._engine.inspect_container(labels.container_name(ref.id, role))
 
     def _is(self, found: Inspected, ref: JobRef) -> bool:
-        return labels.ref_of(found.config.labels, self._settings.instance) == ref
-
-    async def _remove_container(self, ref: JobRef, role: Role) -> None:
-        found = await self._inspect(ref, role)
-        if found is None or observe.facts(found, ref, self._settings.instance) is None:
-            return
-        await self._remove_by_id(found.id)
+        return self._owner(found.config.labels) == ref
 
     async def _remove_by_id(self, container_id: str) -> None:
         for _ in range(_GONE_TRIES):
@@ -321,13 +345,9 @@ class DockerOrchestrator(Flows):
             await asyncio.sleep(_GONE_PAUSE_S)
         raise EngineUnavailable(f"the removal of container {container_id[:12]} does not end")
 
-    async def _remove_volume(self, ref: JobRef) -> None:
-        name = labels.volume_name(ref.id)
-        owner = labels.ref_of(await self._engine.volume_labels(name), self._settings.instance)
-        if owner is not None and owner.uid == ref.uid:
-            await self._remove_volume_by_name(name)
-
-    async def _remove_volume_by_name(self, name: str) -> None:
+    async def _remove_volume(self, name: str, mine: Callable[[JobRef | None], bool]) -> None:
+        if not mine(self._owner(await self._engine.volume_labels(name))):
+            return
         try:
             await self._engine.remove_volume(name)
         except Refusal as error:
@@ -335,6 +355,9 @@ class DockerOrchestrator(Flows):
                 return
             error.remedy = f"docker ps -a --filter volume={name} shows what uses it"
             raise
+
+    def _owner(self, found: Mapping[str, str] | None) -> JobRef | None:
+        return labels.ref_of(found, self._settings.instance)
 
     def _remember(self, ref: JobRef, role: Role, container_id: str) -> None:
         self._ids[ref, role] = container_id

@@ -34,6 +34,10 @@ class Timeouts:
     """How long a pull or a build may be silent."""
 
 
+class Silent(EngineUnavailable):
+    """The engine answered nothing for as long as it was allowed to."""
+
+
 class Body:
     """The body of a successful answer. `date`: the engine's clock, as its HTTP header says it."""
 
@@ -103,7 +107,9 @@ class Streams:
                     body = await response.content.read(_ERROR_BYTES)
                     raise refusal(response.status, message_of(body))
                 yield Body(response)
-        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+        except TimeoutError as error:
+            raise Silent(f"{self._endpoint.url}: no answer in time") from error
+        except (aiohttp.ClientError, OSError) as error:
             what = str(error) or type(error).__name__
             raise EngineUnavailable(f"{self._endpoint.url}: {what}") from error
 

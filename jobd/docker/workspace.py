@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from jobd.docker import files as tar
-from jobd.docker.answers import Refusal
+from jobd.docker.answers import Refusal, Trouble
 from jobd.docker.engine import Engine
 from jobd.jobs.orchestrator import EngineError, EngineUnavailable, RefusedByEngine
 
 _TABLE_BYTES = 1024 * 1024
 _SEND_BYTES = 1024 * 1024
+_IN_THE_WAY = ("cannot overwrite", "not a directory")
+"""What the engine says, as its own error 500, where the path is no folder."""
 
 
 class Workspace:
@@ -46,7 +48,7 @@ class Workspace:
         """
         members = _Members(tar.workspace_tar(workspace, uid, gid, files, time.time()))
         try:
-            await self._put(container_id, members)
+            await self._put(container_id, workspace, members)
         except EngineUnavailable:
             if isinstance(members.error, OSError):
                 raise tar.RefusedFiles(
@@ -57,11 +59,13 @@ class Workspace:
             if files is not None:
                 # An engine that refuses half-way through may just hang up: a small archive gets its reason.
                 await self._put(
-                    container_id, _Members(tar.workspace_tar(workspace, uid, gid, None, time.time()))
+                    container_id,
+                    workspace,
+                    _Members(tar.workspace_tar(workspace, uid, gid, None, time.time())),
                 )
             raise
 
-    async def _put(self, container_id: str, members: "_Members") -> None:
+    async def _put(self, container_id: str, workspace: str, members: "_Members") -> None:
         try:
             async with self._engine.streams.open(
                 "PUT",
@@ -73,9 +77,12 @@ class Workspace:
                 silence_s=self._engine.timeouts.work_s,
             ):
                 pass
-        except Refusal as error:
-            error.remedy = "is the workspace a link or a file in the image? choose another path for it"
-            raise
+        except (Refusal, Trouble) as error:
+            if isinstance(error, Trouble) and not any(sign in error.message for sign in _IN_THE_WAY):
+                raise
+            refused = RefusedByEngine(f"the workspace {workspace!r} cannot be filled: {error.message}")
+            refused.remedy = "is it a link or a file in the image? choose another path for it"
+            raise refused from error
 
     async def _table(self, container_id: str, path: str) -> bytes:
         try:

@@ -55,8 +55,8 @@ def test_an_ended_container_has_its_code() -> None:
 
 
 def test_a_container_never_ends_before_it_started() -> None:
-    times = {"StartedAt": "2026-01-02T03:04:05.5Z", "FinishedAt": "2026-01-02T03:04:05.4Z"}
-    facts = observe.facts(inspected(Status="exited", **times), REF, "one")
+    early, late = "2026-01-02T03:04:05.4Z", "2026-01-02T03:04:05.5Z"
+    facts = observe.facts(inspected(Status="exited", StartedAt=late, FinishedAt=early), REF, "one")
     assert facts is not None
     assert facts.finished_at == facts.started_at
 
