@@ -178,6 +178,7 @@ class Daemon:
             self.process.kill()
             self.process.wait(10)
         if self.instance:
-            leftovers.remove(self.engine.api, self.instance, network=True)
+            leftovers.remove(self.engine.api, self.instance)
+            leftovers.remove_network(self.engine.api, self.instance)
         self.engine.close()
         shutil.rmtree(self.folder, ignore_errors=True)

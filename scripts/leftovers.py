@@ -3,7 +3,9 @@
 For instances that nobody comes back to: those of demo, benchmarks and tests.
 """
 
+import sys
 import time
+from collections.abc import Callable
 
 import docker
 import docker.errors
@@ -11,6 +13,7 @@ import docker.errors
 from jobd.docker import labels
 
 REMOVE_S = 60
+NETWORK_S = 5
 
 
 def left(api: docker.APIClient, instance: str) -> list[str]:
@@ -23,30 +26,45 @@ def left(api: docker.APIClient, instance: str) -> list[str]:
     ]
 
 
-def remove(api: docker.APIClient, instance: str, *, network: bool) -> None:
-    """Removes the instance's containers and volumes, and its network where it is asked for; repeats what was refused because
-    the engine was not done with something else.
+def remove(api: docker.APIClient, instance: str) -> None:
+    """Removes the instance's containers and volumes; repeats what was refused because the engine was not done with something else.
 
     Raises:
         docker.errors.APIError: something could not be removed within a minute.
     """
-    deadline = time.monotonic() + REMOVE_S
+    mine = {"label": f"{labels.JOB_INSTANCE}={instance}"}
+
+    def attempt() -> None:
+        for container in api.containers(all=True, filters=mine):
+            api.remove_container(container["Id"], v=True, force=True)
+        for volume in api.volumes(filters=mine)["Volumes"] or []:
+            api.remove_volume(volume["Name"], force=True)
+
+    _repeat(attempt, REMOVE_S)
+
+
+def remove_network(api: docker.APIClient, instance: str) -> None:
+    """Removes the instance's network. Older engines may count endpoints of containers that are gone, until they are
+    restarted: such a network stays, and stderr says so."""
+
+    def attempt() -> None:
+        for found in api.networks(filters={"label": f"{labels.JOB_INSTANCE}={instance}"}):
+            api.remove_network(found["Id"])
+
+    try:
+        _repeat(attempt, NETWORK_S)
+    except docker.errors.APIError as error:
+        print(f"network {labels.network_name(instance)} stays: {error.explanation}", file=sys.stderr)
+
+
+def _repeat(attempt: Callable[[], None], limit_s: float) -> None:
+    deadline = time.monotonic() + limit_s
     while True:
         try:
-            return _remove(api, instance, network)
+            return attempt()
         except docker.errors.NotFound:
             pass  # somebody else has removed it
         except docker.errors.APIError:
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.2)
-
-
-def _remove(api: docker.APIClient, instance: str, network: bool) -> None:
-    mine = {"label": f"{labels.JOB_INSTANCE}={instance}"}
-    for container in api.containers(all=True, filters=mine):
-        api.remove_container(container["Id"], v=True, force=True)
-    for volume in api.volumes(filters=mine)["Volumes"] or []:
-        api.remove_volume(volume["Name"], force=True)
-    for found in api.networks(filters=mine) if network else ():
-        api.remove_network(found["Id"])

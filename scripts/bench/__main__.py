@@ -166,7 +166,7 @@ def main() -> int:
             results = sorted(benchmarks(jobd, bare, Path(folder)), key=lambda result: result.budget.number)
     finally:
         bare.close()
-    print(table(results))
+    print(table(results), flush=True)
     OUT.parent.mkdir(exist_ok=True)
     machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
     OUT.write_text(

@@ -85,11 +85,12 @@ class Bare:
 
     def sweep(self) -> None:
         """Removes all containers and volumes of this instance."""
-        leftovers.remove(self.api, self.settings.instance, network=False)
+        leftovers.remove(self.api, self.settings.instance)
 
     def close(self) -> None:
         """Removes everything, the network too."""
-        leftovers.remove(self.api, self.settings.instance, network=True)
+        self.sweep()
+        leftovers.remove_network(self.api, self.settings.instance)
 
     def _order(self, tree: dict[str, Any], sidecar: bool) -> WorkOrder:
         job: JobSpec = convert_spec({**tree, "id": f"bench-{uuid.uuid4().hex[:12]}"})
