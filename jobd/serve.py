@@ -76,7 +76,11 @@ async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
         own_addresses=frozenset({address_of(tcp), address_of(metrics)}),
     )
     api = web.AppRunner(
-        app.api, access_log=None, shutdown_timeout=config.shutdown_drain_s, handle_signals=False
+        app.api,
+        access_log=None,
+        auto_decompress=False,  # the API refuses compressed bodies itself, in its own words
+        shutdown_timeout=config.shutdown_drain_s,
+        handle_signals=False,
     )
     metrics_api = web.AppRunner(app.metrics_api, access_log=None, shutdown_timeout=1.0, handle_signals=False)
     try:

@@ -45,7 +45,7 @@ class Route:
     open: bool = False
 
 
-_FLAG = {"type": "string", "enum": ["0", "1", "true", "false"]}
+_FLAG = {"type": "string", "enum": ["", "0", "1", "true", "false"]}
 _SEQ = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": 1000}
 _TEXT = {"type": "string"}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from jobd.api.body import refuse_encoded
 from jobd.errors import DiskFull, InvalidRequest, TooLarge
@@ -52,7 +53,7 @@ async def receive_multipart(request: web.Request, folder: Path, max_bytes: int) 
             files.unlink(missing_ok=True)
         if isinstance(error, TimeoutError):
             raise InvalidRequest("the body stalled for a minute", code="body-too-slow") from None
-        if isinstance(error, ValueError | AssertionError):
+        if isinstance(error, ValueError | AssertionError | HttpProcessingError):
             raise InvalidRequest("the multipart body is malformed") from None
         raise
 
