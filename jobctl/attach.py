@@ -48,8 +48,12 @@ class Keyboard:
         self.presses += 1
         if not self.accepted or self.presses > 2:
             raise KeyboardInterrupt
-        if self.presses == 1:
-            output.note(f"cancelling {self._job_id}; Ctrl-C again kills it")
+        said = (
+            f"cancelling {self._job_id}; Ctrl-C again kills it"
+            if self.presses == 1
+            else f"killing {self._job_id}"
+        )
+        output.note(said, after_key=True)
         wish = threading.Thread(target=self._cancel, args=(self.presses == 2,), daemon=True)
         self._wishes.append(wish)
         wish.start()

@@ -84,9 +84,13 @@ def text(what: str) -> None:
     sys.stdout.buffer.write(what.encode("utf-8", "replace"))
 
 
-def note(what: str) -> None:
-    """Says something to the person, on stderr. A terminal that is gone is no reason to fail."""
+def note(what: str, *, after_key: bool = False) -> None:
+    """Says something to the person, on stderr. A terminal that is gone is no reason to fail. `after_key`: on a line of its
+    own, where the terminal has just shown a key such as ^C.
+    """
     try:
+        if after_key and sys.stderr.isatty():
+            sys.stderr.write("\n")
         sys.stderr.write(f"jobctl: {printable(what)}\n")
         sys.stderr.flush()
     except OSError:

@@ -48,7 +48,7 @@ class Progress:
         if self._stop.wait(QUIET_FOR_S):
             return
         with output.screen(on_stderr=True) as screen:
-            before: tuple[float, int] | None = None
+            first: tuple[float, int] | None = None
             while screen is not None and not self._stop.is_set():
                 try:
                     job = json.loads(self._client.get(job_path(self._job_id)))
@@ -58,8 +58,9 @@ class Progress:
                     screen.show("")
                 else:
                     now = (time.monotonic(), moved(job)[0])
-                    rate = (now[1] - before[1]) / (now[0] - before[0]) if before else 0.0
-                    before = now
+                    if first is None or now[1] < first[1]:
+                        first = now if now[1] else None
+                    rate = (now[1] - first[1]) / (now[0] - first[0]) if first and now[0] > first[0] else 0.0
                     screen.show(line(job, rate))
                 self._stop.wait(EVERY_S)
             if screen is not None:
@@ -68,9 +69,7 @@ class Progress:
 
 def line(job: dict[str, Any], rate: float) -> str:
     """Returns what the job does now, in one line; `rate` in bytes a second."""
-    parts = [f"{job['id']}: {job.get('waitingFor') or job.get('phase')}"]
-    if job.get("queuePosition") is not None and not job.get("waitingFor"):
-        parts.append(f"position {job['queuePosition']}")
+    parts = [f"{job['id']} {waiting_text(job) or job.get('phase')}"]
     done, total = moved(job)
     if done:
         parts.append(output.bar(done, total))
@@ -78,6 +77,12 @@ def line(job: dict[str, Any], rate: float) -> str:
         if rate > 0:
             parts.append(f"{bytes_text(int(rate))}/s")
     return "  ".join(part for part in parts if part)
+
+
+def waiting_text(job: dict[str, Any]) -> str:
+    """Returns what a job waits for as part of a sentence, or "" where it waits for nothing."""
+    waiting = str(job.get("waitingFor") or "")
+    return waiting if not waiting or waiting.startswith("pulling") else f"waits for {waiting}"
 
 
 def moved(job: dict[str, Any]) -> tuple[int, int | None]:

@@ -7,6 +7,7 @@ import typer
 
 from jobctl import output
 from jobctl.ids import find
+from jobctl.progress import waiting_text
 from jobctl.session import of
 
 EXAMPLES = """
@@ -107,16 +108,10 @@ def explanation(job: dict[str, Any]) -> Explanation:
         return Explanation("it completed: its command succeeded and its outputs are where they belong")
     if status in ("failed", "cancelled"):
         key = "cancelled" if status == "cancelled" else reason
-        what, remedies = _REMEDIES.get(
-            key, ("it failed" + (f" ({reason})" if reason else ""), ("jobctl logs {id}", "jobctl doctor"))
-        )
+        what, remedies = _REMEDIES.get(key, ("it failed{reason}", ("jobctl logs {id}", "jobctl doctor")))
     else:
         what, remedies = _PHASES.get(str(job.get("phase")), ("it is under way", ("jobctl show {id}",)))
-    cause = job.get("error") or job.get("waitingFor") or _first_artifact_error(job)
-    if job.get("queuePosition") is not None and status == "accepted":
-        cause = " ".join(
-            filter(None, [cause and f"{cause};", f"position {job['queuePosition']} in the queue"])
-        )
+    cause = job.get("error") or waiting_text(job) or _first_artifact_error(job)
     return Explanation(
         what.format(**values), str(cause or ""), tuple(remedy.format(**values) for remedy in remedies)
     )
@@ -130,6 +125,7 @@ def _values(job: dict[str, Any]) -> dict[str, object]:
     return {
         "id": job["id"], "image": job.get("image") or "?", "code": "unknown" if code is None else code, "memory": memory,
         "more_memory": memory * 2, "limit": limits.get("timeoutSeconds", 1800), "by": f" by {by}" if by else "",
+        "reason": f" ({job['reason']})" if job.get("reason") else "",
     }  # fmt: skip
 
 

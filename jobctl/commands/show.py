@@ -89,9 +89,10 @@ def _between(start: str | None, end: str | None) -> str | None:
 
 def _attempt(attempt: dict[str, Any]) -> str:
     code = attempt.get("exitCode")
+    state = attempt.get("reason") or ("completed" if attempt.get("finishedAt") else "under way")
     parts = [
         f"{attempt.get('number')}:",
-        attempt.get("reason") or "under way",
+        state,
         "" if code is None else f"exit {code}",
     ]
     return " ".join(

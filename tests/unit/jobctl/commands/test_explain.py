@@ -22,9 +22,14 @@ def test_each_reason_is_explained(reason):
 @pytest.mark.parametrize("phase", ["queued", "pulling", "inputs", "running", "outputs"])
 def test_each_phase_is_explained(phase):
     assert phase in _PHASES
-    job = {"id": "a", "status": "accepted", "phase": phase, "waitingFor": "a free slot", "queuePosition": 2}
+    job = {
+        "id": "a",
+        "status": "accepted",
+        "phase": phase,
+        "waitingFor": "a free place: number 2 in the queue",
+    }
     said = explanation(job)
-    assert said.cause == "a free slot; position 2 in the queue"
+    assert said.cause == "waits for a free place: number 2 in the queue"
 
 
 @given(
