@@ -45,7 +45,8 @@ def remove(api: docker.APIClient, instance: str) -> None:
 
 def remove_network(api: docker.APIClient, instance: str) -> None:
     """Removes the instance's network. Older engines may count endpoints of containers that are gone, until they are
-    restarted: such a network stays, and stderr says so."""
+    restarted: such a network stays, and stderr says so.
+    """
 
     def attempt() -> None:
         for found in api.networks(filters={"label": f"{labels.JOB_INSTANCE}={instance}"}):
