@@ -15,6 +15,7 @@ from jobd.api.context import CONTEXT, Context
 from jobd.api.middleware import Door, answering_errors, guarding, measuring
 from jobd.api.openapi import document
 from jobd.api.routes import ROUTES
+from jobd.api.streams import FOLLOWERS, let_followers_go
 from jobd.clock import SystemClock
 from jobd.config import Config
 from jobd.docker.orchestrator import DockerOrchestrator
@@ -200,6 +201,8 @@ def _api(context: Context, metrics: Metrics, door: Door) -> web.Application:
         middlewares=[measuring(metrics), answering_errors, guarding(door)], client_max_size=MAX_BODY_BYTES
     )
     api[CONTEXT] = context
+    api[FOLLOWERS] = set()
+    api.on_shutdown.append(let_followers_go)
     for route in ROUTES:
         api.router.add_route(route.method, route.path, route.handler)
     return api

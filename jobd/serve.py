@@ -27,6 +27,8 @@ from jobd.store.store import Store
 from jobd.wire.job import JobSpec
 
 LEFTOVERS_AGAIN_S = 60.0
+NO_WAIT_S = 0.01
+"""To aiohttp a wait of 0 means for ever."""
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +81,7 @@ async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
         app.api,
         access_log=None,
         auto_decompress=False,  # the API refuses compressed bodies itself, in its own words
-        shutdown_timeout=config.shutdown_drain_s,
+        shutdown_timeout=max(config.shutdown_drain_s, NO_WAIT_S),
         handle_signals=False,
     )
     metrics_api = web.AppRunner(app.metrics_api, access_log=None, shutdown_timeout=1.0, handle_signals=False)

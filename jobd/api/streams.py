@@ -1,5 +1,6 @@
 """The calls that stream: a job's log, the event feed, files out of a workspace."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 
@@ -19,6 +20,9 @@ MAX_SEQ = 10**18 - 1
 PAGE = 200
 STREAMS = frozenset({"stdout", "stderr"})
 
+FOLLOWERS: web.AppKey[set[asyncio.Task[object]]] = web.AppKey("followers")
+"""The requests that go on until something outside ends them; jobd's end does."""
+
 log = logging.getLogger(__name__)
 
 _encoder = msgspec.json.Encoder()
@@ -36,7 +40,8 @@ async def logs(request: web.Request) -> web.StreamResponse:
     )
     parameters.done()
     record = await context.jobs.find(request.match_info["id"])
-    return await stream(request, context.logs.frames(record, query), "application/x-ndjson")
+    source = context.logs.frames(record, query)
+    return await stream(request, source, "application/x-ndjson", follows=query.follow)
 
 
 async def events(request: web.Request) -> web.StreamResponse:
@@ -55,7 +60,7 @@ async def events(request: web.Request) -> web.StreamResponse:
         after = int(last)
     source = _following(context.feed, after, uid) if follow else _stored(context.store, after, uid)
     kind = "text/event-stream" if as_sse else "application/x-ndjson"
-    return await stream(request, _event_frames(source, as_sse), kind)
+    return await stream(request, _event_frames(source, as_sse), kind, follows=follow)
 
 
 async def files(request: web.Request) -> web.StreamResponse:
@@ -69,13 +74,24 @@ async def files(request: web.Request) -> web.StreamResponse:
     return await stream(request, source, "application/x-tar")
 
 
-async def stream(request: web.Request, source: AsyncIterator[bytes], content_type: str) -> web.StreamResponse:
+async def let_followers_go(app: web.Application) -> None:
+    """Ends the requests that follow something, at jobd's end: waiting for them would use up the time of all others."""
+    for task in app[FOLLOWERS]:
+        task.cancel()
+
+
+async def stream(
+    request: web.Request, source: AsyncIterator[bytes], content_type: str, *, follows: bool = False
+) -> web.StreamResponse:
     """Sends what `source` yields as it comes; a client that goes away ends it quietly.
 
-    Where `source` fails the connection is cut: the status is on its way, and only that tells that something is missing.
+    `follows`: it may go on for ever. Where `source` fails the connection is cut: the status is on its way, and only that tells that something is missing.
     """
     response = web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-store"})
     await response.prepare(request)
+    task = asyncio.current_task()
+    if follows and task is not None:
+        request.app[FOLLOWERS].add(task)
     try:
         async for part in source:
             await response.write(part)
@@ -87,6 +103,8 @@ async def stream(request: web.Request, source: AsyncIterator[bytes], content_typ
         if request.transport is not None:
             request.transport.abort()
     finally:
+        if follows and task is not None:
+            request.app[FOLLOWERS].discard(task)
         close = getattr(source, "aclose", None)
         if close is not None:
             await close()
