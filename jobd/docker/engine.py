@@ -23,6 +23,7 @@ from docker.tls import TLSConfig
 from jobd.docker.answers import Refusal, refusal
 from jobd.docker.endpoint import Endpoint
 from jobd.docker.observe import Inspected
+from jobd.docker.shapes import ImageInspected, Info, Version
 from jobd.docker.spec import Body
 from jobd.docker.streams import Streams, Timeouts
 from jobd.jobs.orchestrator import EngineUnavailable
@@ -34,50 +35,6 @@ Labels = dict[str, str]
 
 _THREADS = 32
 _SMALL_ANSWER = 4 * 1024 * 1024
-
-
-class Version(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """The part of SystemVersion that is read; `spoken` is what was agreed on."""
-
-    version: str = "?"
-    api_version: str = msgspec.field(name="ApiVersion", default="1.41")
-    min_api_version: str = msgspec.field(name="MinAPIVersion", default="1.12")
-    os: str = "linux"
-    arch: str = ""
-    spoken: str = ""
-
-
-class Info(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """The part of SystemInfo that is read."""
-
-    cpus: int = msgspec.field(name="NCPU", default=0)
-    mem_total: int = 0
-    driver: str = ""
-    cgroup_driver: str = ""
-    cgroup_version: str = ""
-    operating_system: str = ""
-    kernel_version: str = ""
-    logging_driver: str = ""
-    runtimes: dict[str, Any] = {}
-    security_options: list[str] | None = None
-
-
-class ImageConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """`Config` of ImageInspect."""
-
-    user: str = ""
-    labels: dict[str, str] | None = None
-
-
-class ImageInspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """The part of ImageInspect that is read."""
-
-    id: str
-    repo_digests: list[str] | None = None
-    repo_tags: list[str] | None = None
-    architecture: str = ""
-    os: str = ""
-    config: ImageConfig | None = None
 
 
 class Engine:
@@ -135,7 +92,7 @@ class Engine:
             sdk: Any = client
             return sdk.create_container_from_config(body, name, platform)
 
-        made = await self._call("create", create)
+        made = await self._call("create", create, "work")
         return str(made["Id"])
 
     async def start(self, container_id: str) -> None:

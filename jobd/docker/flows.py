@@ -113,7 +113,9 @@ class Flows:
             ) as body:
                 async for chunk in body.chunks():
                     yield chunk
-        except Refusal as error:
+        except (Refusal, Trouble) as error:
+            if isinstance(error, Trouble) and not error.message.endswith(_NAMES_NOTHING):
+                raise
             raise NoSuchFile(f"{path!r} does not exist in job {ref.id}") from error
 
     async def _ours(self, ref: JobRef, role: Role) -> Inspected | None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from jobd.jobs.orchestrator import JobRef, Role
 
+Labels = Mapping[str, str]
+
 MANAGED_BY = "managed-by"
 SERVICE = "jobs-service"
 JOB_ID = "job.id"

@@ -58,12 +58,13 @@ async def test_binary_output_is_read_as_text(bench: Any) -> None:
 
 async def test_lines_that_rotated_away_are_marked(make_bench: Any) -> None:
     bench = make_bench(log_max_bytes=64 * 1024)
-    await bench.create(command="echo first; sleep 1; seq 100000")
+    await bench.create(command="trap 'seq 100000; exit' USR1; echo first; while :; do sleep 0.1; done")
     await bench.orchestrator.start_worker(bench.ref)
     stream = bench.orchestrator.logs(bench.ref, "worker", {}, True)
     first = (await anext(stream))[0]
     await stream.aclose()
     assert first.text == "first"
+    await bench.orchestrator.signal(bench.ref, "worker", "SIGUSR1")
     await bench.ended()
     rest = await bench.lines(cursors={"stdout": first.cursor})
     assert rest[0].gap == GAP

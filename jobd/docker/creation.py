@@ -1,0 +1,161 @@
+"""Making a job's volume, worker and sidecar, and what to do with what is in the way.
+
+Owns the order of the calls, the fast way and the slow one. Bodies are in `spec.py`.
+
+The fast way asks nothing first: the volume carries a random word, so that one that was there already is told from a
+fresh one, and a name that is taken is the engine's 409. Only then is looked at what stands there.
+"""
+
+import asyncio
+import secrets
+from pathlib import Path
+
+from jobd.docker import labels, spec
+from jobd.docker.answers import Refusal
+from jobd.docker.engine import Engine
+from jobd.docker.images import Images
+from jobd.docker.network import Network
+from jobd.docker.removal import Removal
+from jobd.docker.settings import DockerSettings
+from jobd.docker.workspace import Workspace
+from jobd.jobs.orchestrator import (
+    Created,
+    EngineUnavailable,
+    ImageUnavailable,
+    JobRef,
+    RefusedByEngine,
+    Role,
+    WorkOrder,
+)
+
+
+class Creation:
+    """Makes jobs on one engine for one instance of jobd."""
+
+    def __init__(
+        self, engine: Engine, settings: DockerSettings, images: Images, network: Network, removal: Removal
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._images = images
+        self._network = network
+        self._removal = removal
+        self._workspace = Workspace(engine)
+
+    async def create(self, order: WorkOrder, files: Path | None) -> Created:
+        """Makes all that `order` names, or takes over what has run; see `jobs.orchestrator.Lifecycle.create`.
+
+        Raises: RefusedByEngine, ImageUnavailable, EngineUnavailable.
+        """
+        await self._network.ensure()
+        making = secrets.token_hex(8)
+        try:
+            made = await self._make(order, making)
+        except _InTheWay:
+            if adopted := await self._adopted(order):
+                return adopted
+            await self._removal.remove(order.ref, labels.ROLES, volume=True, mine=self._is_ours)
+            try:
+                made = await self._make(order, making)
+            except _InTheWay as error:
+                raise EngineUnavailable(f"{error} came back while it was being replaced") from error
+        worker_id, sidecar_id, user = made
+        uid, gid = await self._workspace.owner(worker_id, user)
+        # A sidecar hands the workspace over by itself.
+        if files is not None or (sidecar_id is None and (uid, gid) != (0, 0)):
+            await self._workspace.fill(worker_id, order.spec.workspace, uid, gid, files)
+        return Created(worker_id, sidecar_id, uid, gid)
+
+    async def _make(self, order: WorkOrder, making: str) -> tuple[str, str | None, str]:
+        """Makes volume and containers; returns the containers' ids and the worker's user.
+
+        Raises: _InTheWay: one of the names is taken. What was made by then stays.
+        """
+        ref, instance = order.ref, self._settings.instance
+        volume = labels.volume_name(ref.id)
+        found = await self._engine.create_volume(volume, spec.volume_labels(ref, instance, making))
+        if found.get(labels.MAKING) != making:
+            raise _InTheWay(f"the volume {volume}")
+        # All three to their end, whatever becomes of one: what is made must not appear after a clean-up.
+        worker, sidecar, user = await asyncio.gather(
+            self._make_container(order, "worker", spec.worker_body(order, self._settings, making)),
+            self._make_sidecar(order, making),
+            self._user(order),
+            return_exceptions=True,
+        )
+        if isinstance(worker, BaseException):
+            raise worker
+        if isinstance(sidecar, BaseException):
+            raise sidecar
+        if isinstance(user, BaseException):
+            raise user
+        return worker, sidecar, user
+
+    async def _make_sidecar(self, order: WorkOrder, making: str) -> str | None:
+        if not order.sidecar:
+            return None
+        body = spec.sidecar_body(order, self._settings, making)
+        try:
+            return await self._make_container(order, "sidecar", body)
+        except ImageUnavailable:
+            # Removed since jobd started: make it again, once.
+            await self._images.ensure_sidecar(self._settings.sidecar_image)
+            return await self._make_container(order, "sidecar", body)
+
+    async def _make_container(self, order: WorkOrder, role: Role, body: spec.Body) -> str:
+        name = labels.container_name(order.ref.id, role)
+        platform = order.spec.platform if role == "worker" else None
+        try:
+            return await self._engine.create_container(body, name, platform)
+        except Refusal as error:
+            if error.status == 409:
+                raise _InTheWay(f"the container {name}") from error
+            if error.status == 404 and "image" in error.message.lower():
+                raise ImageUnavailable(error.message) from error
+            raise
+
+    async def _user(self, order: WorkOrder) -> str:
+        if order.spec.user is not None:
+            return order.spec.user
+        found = await self._engine.inspect_image(order.spec.image)
+        if found is None:
+            raise ImageUnavailable(f"the image {order.spec.image!r} is gone")
+        return found.config.user if found.config else ""
+
+    async def _adopted(self, order: WorkOrder) -> Created | None:
+        """Returns this attempt's containers where one of them has run; None where what is there may be replaced.
+
+        Raises: RefusedByEngine: a name is taken by what is not ours.
+        """
+        ref = order.ref
+        worker, sidecar = await self._removal.inspect(ref.id)
+        for role, found in zip(labels.ROLES, (worker, sidecar), strict=True):
+            if found is not None and not self._is_ours(found.config.labels):
+                name = labels.container_name(ref.id, role)
+                raise _foreign("container", name, f"docker rm -f {name}")
+        volume = await self._engine.volume_labels(name := labels.volume_name(ref.id))
+        if volume is not None and not self._is_ours(volume):
+            raise _foreign("volume", name, f"docker volume rm {name}")
+        if worker is None or not self._is_of(worker.config.labels, ref):
+            return None
+        mine = sidecar if sidecar is not None and self._is_of(sidecar.config.labels, ref) else None
+        if worker.never_started and (mine is None or mine.never_started):
+            return None
+        uid, gid = await self._workspace.owner(worker.id, worker.config.user)
+        return Created(worker.id, None if mine is None else mine.id, uid, gid)
+
+    def _is_ours(self, found: labels.Labels | None) -> bool:
+        return labels.is_ours(found, self._settings.instance)
+
+    def _is_of(self, found: labels.Labels | None, ref: JobRef) -> bool:
+        return labels.ref_of(found, self._settings.instance) == ref
+
+
+class _InTheWay(Exception):
+    """A name that is needed is taken."""
+
+
+def _foreign(kind: str, name: str, command: str) -> RefusedByEngine:
+    error = RefusedByEngine(f"a {kind} named {name!r} exists and is not this jobd's")
+    error.remedy = f"choose another id, or remove it: {command}"
+    return error

@@ -1,0 +1,82 @@
+"""Taking away what stands under a job's names, and nothing that is not ours.
+
+Owns the order of the calls and the waits for what the engine has under way. Whose a thing is, `labels.py` says; which
+of ours are meant, the caller.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from jobd.docker import labels
+from jobd.docker.answers import Refusal
+from jobd.docker.engine import Engine
+from jobd.docker.observe import Inspected
+from jobd.jobs.orchestrator import EngineUnavailable, JobRef, Role
+
+Mine = Callable[[labels.Labels | None], bool]
+
+_GONE_TRIES = 150
+_GONE_PAUSE_S = 0.2
+_IN_USE_PAUSES_S = (0.05, 0.1, 0.2, 0.5)
+
+
+class Removal:
+    """Removes containers and volumes of one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def inspect(self, job_id: str) -> tuple[Inspected | None, Inspected | None]:
+        """Returns worker and sidecar as they stand under the job's names, whoever made them."""
+        worker, sidecar = await asyncio.gather(
+            *(self._engine.inspect_container(labels.container_name(job_id, role)) for role in labels.ROLES)
+        )
+        return worker, sidecar
+
+    async def remove(self, ref: JobRef, roles: Sequence[Role], *, volume: bool, mine: Mine) -> None:
+        """Removes the containers of `roles`, and the volume where it is wanted, if `mine` says yes to their labels.
+
+        A create whose answer was lost may still be under way: a volume that is in use gets a second look.
+        Raises: EngineUnavailable; RefusedByEngine: something else uses the volume.
+        """
+        for pause_s in (*_IN_USE_PAUSES_S, None):
+            found = [
+                one
+                for role, one in zip(labels.ROLES, await self.inspect(ref.id), strict=True)
+                if role in roles
+            ]
+            ids = [one.id for one in found if one is not None and mine(one.config.labels)]
+            await asyncio.gather(*(self._container(one) for one in ids))
+            try:
+                if volume:
+                    await self._volume(labels.volume_name(ref.id), mine)
+                return
+            except Refusal as error:
+                if error.status != 409 or pause_s is None:
+                    raise
+            await asyncio.sleep(pause_s)
+
+    async def _container(self, container_id: str) -> None:
+        for _ in range(_GONE_TRIES):
+            try:
+                await self._engine.remove_container(container_id)
+                return
+            except Refusal as error:
+                if error.status == 404:
+                    return
+                if error.status != 409:
+                    raise
+            # Somebody else's removal is under way.
+            await asyncio.sleep(_GONE_PAUSE_S)
+        raise EngineUnavailable(f"the removal of container {container_id[:12]} does not end")
+
+    async def _volume(self, name: str, mine: Mine) -> None:
+        if not mine(await self._engine.volume_labels(name)):
+            return
+        try:
+            await self._engine.remove_volume(name)
+        except Refusal as error:
+            if error.status == 404:
+                return
+            error.remedy = f"docker ps -a --filter volume={name} shows what uses it"
+            raise

@@ -1,0 +1,70 @@
+"""The parts of the engine's answers that are read, as types; all else in an answer is ignored.
+
+Owns the shapes alone. What they mean is said by `observe.py` and `images.py`.
+
+Source: Docker Engine API, SystemVersion, SystemInfo, ImageInspect.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """SystemVersion; `spoken` is added here: the API version that both sides agreed on."""
+
+    version: str = "?"
+    api_version: str = msgspec.field(name="ApiVersion", default="1.41")
+    min_api_version: str = msgspec.field(name="MinAPIVersion", default="1.12")
+    os: str = "linux"
+    arch: str = ""
+    spoken: str = ""
+
+
+class Info(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """SystemInfo."""
+
+    cpus: int = msgspec.field(name="NCPU", default=0)
+    mem_total: int = 0
+    driver: str = ""
+    cgroup_driver: str = ""
+    cgroup_version: str = ""
+    operating_system: str = ""
+    kernel_version: str = ""
+    runtimes: dict[str, Any] | None = None
+    security_options: list[str] | None = None
+
+
+class ImageConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """`Config` of ImageInspect."""
+
+    user: str = ""
+    labels: dict[str, str] | None = None
+
+
+class ImageInspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """ImageInspect."""
+
+    id: str
+    repo_digests: list[str] | None = None
+    repo_tags: list[str] | None = None
+    architecture: str = ""
+    os: str = ""
+    config: ImageConfig | None = None
+
+
+class ProgressDetail(msgspec.Struct, frozen=True):
+    """How far a layer is, in bytes."""
+
+    current: int | None = None
+    total: int | None = None
+
+
+class Message(msgspec.Struct, frozen=True, rename={"progress": "progressDetail"}):
+    """One line of what a pull or a build says."""
+
+    status: str = ""
+    id: str = ""
+    error: str = ""
+    stream: str = ""
+    progress: ProgressDetail | None = None
