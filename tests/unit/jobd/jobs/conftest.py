@@ -11,6 +11,7 @@ from jobd.jobs.demand import demand
 from jobd.jobs.machine import step
 from jobd.jobs.orchestrator import ContainerFacts, Created, ImageFacts, Observation
 from jobd.jobs.record import Record, decode_record, encode_record, new_record
+from jobd.wire import report
 from jobd.wire.artifact import Artifact, Read, Write
 from jobd.wire.job import JobSpec
 
@@ -88,8 +89,6 @@ class Walk:
         )
 
     def to(self, station: str) -> "Walk":
-        from jobd.wire import report
-
         if station == "queued":
             return self
         if station == "pulling":

@@ -460,6 +460,33 @@ class TestWishes:
     def test_retention_cleans_a_job_that_has_ended(self, job: Job) -> None:
         assert job().to("outputs").tell(f.Cleaned()).record.cleaned
 
+    def test_a_wish_while_a_new_sidecar_is_to_be_made_makes_none(self, job_with_files: Job) -> None:
+        a = job_with_files().to("inputs").tell(said(report.Refused(n=1, error="cut")))
+        assert a.asks(blind=True) == f.Create()
+        a.tell(f.CancelWished(by="x", grace_s=0, delete=False))
+        assert a.asks(blind=True) == f.Observe()
+        a.look(a.container("created"), a.exited(1))
+        assert a.record.status == "cancelled"
+
+    def test_the_signals_to_the_worker_do_not_count_for_the_sidecar(self, job_with_files: Job) -> None:
+        a = (
+            job_with_files(timeout_seconds=1)
+            .to("running")
+            .later(60)
+            .tell(f.TimePassed(), f.StopSent(kill=True))
+        )
+        a.look(a.exited(137), a.container("running")).tell(f.LogsDrained())
+        assert (a.record.phase, a.record.reason) == ("outputs", "timeout")
+        a.tell(f.CancelWished(by="x", grace_s=0, delete=False))
+        assert a.asks(a.exited(137), a.container("running")) == f.Signal("sidecar", kill=True)
+
+
+def test_a_log_that_is_drained_again_announces_no_second_exit(job_with_files: Job) -> None:
+    a = job_with_files().to("outputs")
+    before = a.record
+    assert a.tell(f.LogsDrained()).record == before
+    assert a.types == ["start", "exit"]
+
 
 LATE: list[f.Fact] = [
     f.Admitted(),

@@ -1,0 +1,432 @@
+"""The state machine against every order of events: a small pure engine, a sidecar, users, restarts and faults.
+
+The engine here is a model, not a fake: it keeps just what decides whether a worker runs twice or an event is out of order.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from jobd.jobs import facts as f
+from jobd.jobs.demand import demand
+from jobd.jobs.ledger import number
+from jobd.jobs.machine import step
+from jobd.jobs.orchestrator import ContainerFacts, Created, ImageFacts, Observation
+from jobd.jobs.record import decode_record, encode_record, new_record
+from jobd.wire import event, report
+from jobd.wire.artifact import Artifact, List, Read, Write, after_job
+from jobd.wire.job import Callback, JobSpec
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+MOST_TURNS = 120
+MOST_TURNS_WITHOUT_WAIT = 25
+
+ARTIFACTS: list[list[Artifact]] = [
+    [],
+    [Write(id="in", source="x", out="f")],
+    [Read(id="out", source="f", depends="job", optional=True)],
+    [
+        Write(id="in", source="x", out="f"),
+        Read(id="out", source="f", depends="job"),
+        List(id="late", source=".", depends="out"),
+    ],
+]
+FILTERS: list[list[str] | None] = [None, [], [event.EXIT], [event.COMPLETE, event.ARTIFACT]]
+
+
+@dataclass
+class Box:
+    """A container: its facts, and what a sidecar has said so far. `told`: it heard that the worker has ended."""
+
+    facts: ContainerFacts
+    said: list[report.Report] = field(default_factory=list)
+    told: bool = False
+
+    @property
+    def running(self) -> bool:
+        return self.facts.state == "running"
+
+
+class ModelEngine:
+    """Two containers at most. Counts how often a worker began to run."""
+
+    def __init__(self, spec: JobSpec) -> None:
+        self.spec = spec
+        self.worker: Box | None = None
+        self.sidecar: Box | None = None
+        self.runs = 0
+        self.made = 0
+        self.late_start: Box | None = None
+        self.asked_to_start: set[str] = set()
+
+    def look(self) -> Observation:
+        return Observation(
+            self.worker.facts if self.worker else None, self.sidecar.facts if self.sidecar else None
+        )
+
+    def create(self) -> Created:
+        """Keeps what has run and is of use, makes the rest anew."""
+        if self.worker is None or self.worker.facts.started_at is None:
+            self.worker = self._new()
+        wanted = bool(self.spec.artifacts)
+        if wanted and (self.sidecar is None or not self.sidecar.running):
+            self.sidecar = self._new()
+        assert self.worker is not None
+        return Created(self.worker.facts.id, self.sidecar.facts.id if self.sidecar and wanted else None, 0, 0)
+
+    def start(self, box: Box | None, now: datetime) -> None:
+        """A container that has been started is not started again; one that was removed cannot be."""
+        if box is None or box.facts.started_at is not None or box not in (self.worker, self.sidecar):
+            return
+        box.facts = replace(box.facts, state="running", started_at=now)
+        self.runs += box is self.worker
+
+    def ask_to_start(self, box: Box | None) -> None:
+        """An ambiguous start is never repeated: a worker that has not run is asked to once."""
+        if box is not None and box.facts.started_at is None:
+            assert box.facts.id not in self.asked_to_start
+            self.asked_to_start.add(box.facts.id)
+
+    def end(self, box: Box | None, code: int, now: datetime, oom: bool = False) -> None:
+        if box is not None and box.running:
+            box.facts = replace(box.facts, state="exited", exit_code=code, finished_at=now, oom_killed=oom)
+
+    def next_report(self, fails: bool, now: datetime) -> report.Report | None:
+        """Lets the sidecar say its next thing, as the real one would; None where it waits."""
+        box = self.sidecar
+        if box is None or not box.running:
+            return None
+        late = after_job(self.spec.artifacts)
+        n = len(box.said) + 1
+        done = [said.artifact_id for said in box.said if isinstance(said, report.ArtifactDone)]
+        ready = any(isinstance(said, report.Ready) for said in box.said)
+        status: Literal["success", "failed"] = "failed" if fails else "success"
+        if not box.said:
+            return self._say(box, report.Started(n=1))
+        if not ready:
+            for artifact in self.spec.artifacts:
+                if artifact.id not in late and artifact.id not in done:
+                    return self._say(
+                        box,
+                        report.ArtifactDone(n=n, artifact_id=artifact.id, artifact_type="x", status=status),
+                    )
+            if any(isinstance(said, report.ArtifactDone) and said.status == "failed" for said in box.said):
+                self._say(box, report.InputsFailed(n=n, error="an input failed"))
+                self.end(box, 1, now)
+                return box.said[-1]
+            return self._say(box, report.Ready(n=n))
+        if not box.told:
+            return None
+        if not any(isinstance(said, report.OutputsStarted) for said in box.said):
+            return self._say(box, report.OutputsStarted(n=n))
+        for artifact in self.spec.artifacts:
+            if artifact.id in late and artifact.id not in done:
+                return self._say(
+                    box, report.ArtifactDone(n=n, artifact_id=artifact.id, artifact_type="x", status=status)
+                )
+        failed = [
+            said.artifact_id
+            for said in box.said
+            if isinstance(said, report.ArtifactDone) and said.status == "failed"
+        ]
+        self._say(box, report.Done(n=n, failed=failed))
+        self.end(box, 0, now)
+        return box.said[-1]
+
+    def _say(self, box: Box, said: report.Report) -> report.Report:
+        box.said.append(said)
+        return said
+
+    def _new(self) -> Box:
+        self.made += 1
+        return Box(ContainerFacts(id=f"c{self.made}", state="created", attempt=1))
+
+
+class Life(RuleBasedStateMachine):
+    """One job: `turn` is what the supervisor does, the other rules are what the world does."""
+
+    @initialize(
+        artifacts=st.sampled_from(ARTIFACTS), events=st.sampled_from(FILTERS), grace=st.sampled_from([0, 10])
+    )
+    def submit(self, artifacts: list[Artifact], events: list[str] | None, grace: float) -> None:
+        callback = None if events is None else Callback(url="http://h", events=events)
+        self.spec = JobSpec(id="a", image="b", artifacts=artifacts, callback=callback, timeout_seconds=60)
+        self.now = START
+        self.grace = grace
+        self.record = new_record(self.spec, now=START, owner=None, digest="", has_spool=False)
+        self.seen: Observation | None = None
+        self.engine = ModelEngine(self.spec)
+        self.events: list[tuple[str, str | None, int | None]] = []
+        self.read = 0
+        self.past: list[f.Fact] = []
+        self.asked: list[type[object]] = []
+
+    # --- what jobd does
+
+    def apply(self, fact: f.Fact) -> None:
+        before = self.record
+        made = step(before, self.spec, fact, self.now)
+        numbered, events = number(made.record, self.spec, made.drafts, self.now)
+        self.record = decode_record(encode_record(numbered))
+        assert self.record == numbered
+        for draft, stored in zip(made.drafts, events, strict=True):
+            sequence = decode_sequence(stored.body)
+            passes = self.spec.callback is None or self.spec.callback.wants(draft.type)
+            assert stored.deliver == (passes and self.spec.callback is not None)
+            assert (sequence is not None) == passes
+            self.events.append((draft.type, draft.data.get("artifactId"), sequence))
+        if before.ended:
+            assert (self.record.status, self.record.reason, self.record.exit_code) == (
+                before.status,
+                before.reason,
+                before.exit_code,
+            )
+            assert not events
+        self.past.append(fact)
+
+    def read_reports(self, most: int = 1000) -> None:
+        """Reads on in the sidecar's log; after a restart from its beginning."""
+        box = self.engine.sidecar
+        while box is not None and self.read < len(box.said) and most:
+            said = box.said[self.read]
+            self.read += 1
+            most -= 1
+            self.apply(f.Reported(said))
+
+    def observe(self) -> None:
+        seen = self.engine.look()
+        over = seen.sidecar is not None and seen.sidecar.state not in ("created", "running")
+        if over and self.record.phase in ("inputs", "outputs"):
+            self.read_reports()
+        self.apply(f.Observed(seen, reports_drained=over))
+        self.seen = seen
+
+    def carry_out(self, fault: str) -> f.Demand:
+        """One turn of the supervisor; returns what the state asked for."""
+        asked = demand(self.record, self.seen, self.now)
+        self.asked.append(type(asked))
+        match asked:
+            case f.Admit():
+                self.apply(f.Admitted())
+            case f.Pull() if fault == "refused":
+                self.apply(f.SetupFailed("image-not-found", "no"))
+            case f.Pull() if fault == "none":
+                self.apply(f.ImageReady(ImageFacts("sha256:1", None, "")))
+            case f.Create() if fault == "refused":
+                self.apply(f.SetupFailed("refused-by-engine", "no"))
+            case f.Create():
+                created = self.engine.create()
+                self.read = 0
+                if fault == "none":
+                    self.apply(f.Prepared(created))
+            case f.StartSidecar():
+                self.apply(f.SidecarStarting())
+                self.read = 0
+                self.seen = None
+                if self.record.sidecar_intended_at is not None and fault != "lost-before":
+                    self.engine.start(self.engine.sidecar, self.now)
+            case f.StartWorker():
+                self.start_worker(fault)
+            case f.Observe() if fault == "none":
+                self.observe()
+            case f.TellSidecar():
+                box = self.engine.sidecar
+                if fault != "lost-before" and box is not None and box.running and box.said:
+                    box.told = True
+                if fault != "lost-after":
+                    self.apply(f.OutputsTold())
+            case f.DrainLogs() if fault == "none":
+                self.apply(f.LogsDrained())
+            case f.Signal(role, kill):
+                box = self.engine.worker if role == "worker" else self.engine.sidecar
+                if fault != "lost-before" and (kill or fault != "refused"):
+                    self.engine.end(box, 137 if kill else 143, self.now)
+                if fault != "lost-after":
+                    self.apply(f.StopSent(kill))
+            case f.Remove():
+                self.engine.worker = self.engine.sidecar = None
+                if fault != "lost-after":
+                    self.apply(f.Cleaned())
+            case _:
+                pass
+        if fault != "none":
+            self.seen = None
+        return asked
+
+    def start_worker(self, fault: str) -> None:
+        self.apply(f.WorkerStarting())
+        if self.record.phase != "running" or self.record.worker_over:
+            return
+        self.seen = None
+        if fault == "refused":
+            self.apply(f.WorkerStartFailed(127, "no such file"))
+        elif fault == "lost-before":
+            self.engine.ask_to_start(self.engine.worker)
+            self.engine.late_start = self.engine.worker
+        else:
+            self.engine.ask_to_start(self.engine.worker)
+            self.engine.start(self.engine.worker, self.now)
+
+    def wait(self, until: datetime | None) -> None:
+        left = timedelta(seconds=2)
+        if until is not None:
+            left = min(left, max(until - self.now, timedelta(0)))
+        self.now += left
+        self.seen = None
+        self.apply(f.TimePassed())
+
+    # --- what happens
+
+    @rule(fault=st.sampled_from(["none", "none", "none", "none", "refused", "lost-before", "lost-after"]))
+    def turn(self, fault: str) -> None:
+        self.carry_out(fault)
+
+    @rule(turns=st.integers(1, 8))
+    def turns(self, turns: int) -> None:
+        for _ in range(turns):
+            self.carry_out("none")
+
+    @rule(fails=st.booleans(), heard=st.booleans())
+    def the_sidecar_speaks(self, fails: bool, heard: bool) -> None:
+        self.engine.next_report(fails, self.now)
+        if heard:
+            self.read_reports(most=2)
+
+    @precondition(lambda self: self.record.phase == "inputs")
+    @rule()
+    def the_sidecar_refuses(self) -> None:
+        box = self.engine.sidecar
+        if box is not None and box.running and not box.said:
+            box.said.append(report.Refused(n=1, error="cut"))
+            self.engine.end(box, 2, self.now)
+
+    @rule(code=st.sampled_from([0, 1, 137]), oom=st.booleans())
+    def the_worker_ends(self, code: int, oom: bool) -> None:
+        self.engine.end(self.engine.worker, code, self.now, oom)
+        self.seen = None
+
+    @rule(code=st.sampled_from([0, 1]))
+    def the_sidecar_dies(self, code: int) -> None:
+        self.engine.end(self.engine.sidecar, code, self.now)
+        self.seen = None
+
+    @rule(which=st.sampled_from(["worker", "sidecar"]))
+    def somebody_removes_a_container(self, which: str) -> None:
+        setattr(self.engine, which, None)
+        self.seen = None
+
+    @rule()
+    def a_start_that_was_lost_arrives_late(self) -> None:
+        self.engine.start(self.engine.late_start, self.now)
+        self.engine.late_start = None
+
+    @rule(seconds=st.sampled_from([0.5, 2, 10, 61, 3700]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.seen = None
+        self.apply(f.TimePassed())
+
+    @rule(delete=st.booleans())
+    def a_user_ends_it(self, delete: bool) -> None:
+        self.apply(f.CancelWished(by="x", grace_s=self.grace, delete=delete))
+
+    @rule()
+    def jobd_restarts(self) -> None:
+        self.seen = None
+        self.read = 0
+
+    @rule(data=st.data())
+    def an_old_report_comes_again(self, data: st.DataObject) -> None:
+        old = [
+            fact
+            for fact in self.past
+            if isinstance(fact, f.Reported) and fact.report.n <= self.record.report_n
+        ]
+        if old:
+            before = self.record
+            self.apply(data.draw(st.sampled_from(old)))
+            assert self.record == before
+
+    # --- what always holds
+
+    @invariant()
+    def each_event_is_in_its_place(self) -> None:
+        types = [kind for kind, _, _ in getattr(self, "events", [])]
+        assert types.count(event.START) <= 1
+        assert types.count(event.EXIT) <= 1
+        assert types.count(event.COMPLETE) <= 1
+        if event.COMPLETE in types:
+            assert types[-1] == event.COMPLETE
+            assert event.EXIT in types
+        late = after_job(self.spec.artifacts) if types else frozenset()
+        for index, (kind, artifact_id, _) in enumerate(getattr(self, "events", [])):
+            if kind == event.ARTIFACT and artifact_id in late:
+                assert event.EXIT in types[:index]
+        named = [
+            artifact_id for kind, artifact_id, _ in getattr(self, "events", []) if kind == event.ARTIFACT
+        ]
+        assert len(named) == len(set(named))
+
+    @invariant()
+    def numbers_have_no_gap(self) -> None:
+        numbers = [sequence for _, _, sequence in getattr(self, "events", []) if sequence is not None]
+        assert numbers == list(range(1, len(numbers) + 1))
+
+    @invariant()
+    def a_worker_runs_once_at_most(self) -> None:
+        if hasattr(self, "engine"):
+            assert self.engine.runs <= 1
+
+    @invariant()
+    def complete_and_the_status_come_together(self) -> None:
+        if hasattr(self, "record"):
+            assert self.record.ended == any(kind == event.COMPLETE for kind, _, _ in self.events)
+            assert self.record.ended == (self.record.phase == "done")
+            assert self.record.status != "completed" or (
+                self.record.exit_code == 0 and self.record.reason is None
+            )
+
+    def teardown(self) -> None:
+        """Left alone in a world that works, the job ends; deleted, it leaves nothing."""
+        if not hasattr(self, "record"):
+            return
+        self.live_until(lambda: self.record.ended)
+        self.apply(f.CancelWished(by="x", grace_s=0, delete=True))
+        self.live_until(lambda: self.record.cleaned)
+        assert demand(self.record, None, self.now) == f.Retire()
+        assert self.engine.look() == Observation(None, None)
+        self.complete_and_the_status_come_together()
+        self.each_event_is_in_its_place()
+        self.numbers_have_no_gap()
+        self.a_worker_runs_once_at_most()
+
+    def live_until(self, reached: Callable[[], bool]) -> None:
+        busy = 0
+        for _ in range(MOST_TURNS):
+            if reached():
+                return
+            asked = self.carry_out("none")
+            busy += 1
+            assert busy <= MOST_TURNS_WITHOUT_WAIT, f"asks without end: {self.asked[-8:]}"
+            if isinstance(asked, f.Wait):
+                busy = 0
+                self.engine.next_report(False, self.now)
+                self.read_reports()
+                if self.record.phase == "running" and self.seen is not None:
+                    self.engine.end(self.engine.worker, 0, self.now)
+                self.wait(asked.until)
+        raise AssertionError(f"does not end: {self.asked[-8:]} in {self.record}")
+
+
+def decode_sequence(body: bytes) -> int | None:
+    return msgspec.json.decode(body, type=event.CloudEvent).jobsequence
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
