@@ -28,7 +28,7 @@ FRESH_PAGE = 128
 MAX_FRESH = 4096
 EXPIRED_PAGE = 256
 UNTRIED_S = 3600.0
-"""How long an old delivery must not have been tried before it counts as expired: a replay is given that long."""
+"""An old delivery that was made pending again, and not tried since, is given this long."""
 
 
 class Outbox(Protocol):
@@ -231,8 +231,9 @@ class Loader:
         now = self._clock.now()
         self._settled.clear()
         for due in await self._outbox.due(lane, EXPIRED_PAGE):
-            old = due.created_at < now - self._max_age and due.due_at < now - timedelta(seconds=UNTRIED_S)
-            if not old or self._lanes.holds(due.job_uid) or due.job_uid in self._settled:
+            old = due.created_at < now - self._max_age
+            fresh = not due.tries and not due.requeues and due.due_at > now - timedelta(seconds=UNTRIED_S)
+            if not old or fresh or self._lanes.holds(due.job_uid) or due.job_uid in self._settled:
                 continue
             reason = "expired: its host has been down for too long"
             await self._outbox.settle(Settlement(due.id, "park", now, error=reason, sent=False))

@@ -9,7 +9,6 @@ Source: CloudEvents 1.0.2 HTTP binding (structured mode); Standard Webhooks 1.0.
 import asyncio
 import io
 import socket
-from ipaddress import ip_address
 from typing import Self
 
 import aiohttp
@@ -65,7 +64,7 @@ class Sender:
         )
 
     def _socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
-        # The last place before connect(): whatever way an address came, it passes here.
+        # The last place before connect(): names, literals, odd spellings - every address passes here.
         family, kind, protocol, _, address = info
         self._policy.check(str(address[0]), int(address[1]))
         made = socket.socket(family, kind, protocol)
@@ -76,11 +75,8 @@ class Sender:
         """POSTs `body` to `url`, signed with `key` where there is one. Returns what came of it; raises nothing of its own."""
         try:
             target = URL(url)
-            self._check_literal(target)
             headers = binding_headers(body)
             headers |= signature_headers(key, event_id, int(self._clock.now().timestamp()), body)
-        except EgressRefused as error:
-            return Answer("refused", text=str(error))
         except (ValueError, msgspec.MsgspecError):
             return Answer("invalid", text="the callback's URL, its key or the stored event is not usable")
         try:
@@ -96,14 +92,6 @@ class Sender:
             return Answer("invalid", text="the callback's URL is not usable")
         except (aiohttp.ClientError, OSError) as error:
             return _no_answer(error)
-
-    def _check_literal(self, target: URL) -> None:
-        # aiohttp asks no resolver for addresses; refused here, a literal gets the policy's own words.
-        try:
-            address = ip_address((target.host or "").partition("%")[0])
-        except ValueError:
-            return
-        self._policy.check(str(address), target.port or 0)
 
     async def _read(self, response: aiohttp.ClientResponse) -> str:
         # The status decides; the body is read as far as it is short and quick, so that the connection can be kept.
@@ -145,4 +133,9 @@ def _no_answer(error: Exception) -> Answer:
         return Answer("network", text="the receiver closed the connection without an answer")
     if isinstance(error, aiohttp.ClientConnectorError):
         return Answer("network", text=f"cannot connect: {error.os_error.strerror or error.os_error}")
-    return Answer("network", text=f"{type(error).__name__}: {error}")
+    if isinstance(error, aiohttp.ClientResponseError):
+        # Its own text would hold the URL, and a URL may hold a token.
+        return Answer(
+            "network", text=f"not an HTTP answer: {' '.join(error.message.split())[:_SHOWN_CHARACTERS]}"
+        )
+    return Answer("network", text=f"{type(error).__name__}: {error}"[:_SHOWN_CHARACTERS])

@@ -214,7 +214,10 @@ async def test_what_is_not_http_is_no_answer(sender: Sender, raw, answer: bytes)
         writer.write(answer)
         await writer.drain()
 
-    assert (await sender.send(await raw(speak), KEY, "e-1", BODY)).kind == "network"
+    got = await sender.send(await raw(speak) + "?token=s3cret", KEY, "e-1", BODY)
+    assert got.kind == "network"
+    assert "s3cret" not in got.text
+    assert "\n" not in got.text
 
 
 @pytest.mark.parametrize(

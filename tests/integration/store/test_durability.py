@@ -61,8 +61,9 @@ async def test_acknowledged_rows_survive_kill_9(path: Path, acknowledged: int) -
     await store.close()
 
 
+LAST = datetime.max.replace(tzinfo=UTC)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-times = st.datetimes(timezones=st.just(UTC))
+times = st.datetimes(timezones=st.just(UTC)).filter(lambda moment: moment < LAST)
 
 
 @st.composite
@@ -108,7 +109,18 @@ async def _run_plan(plan) -> None:
                 events = [event for event in events if event[0] != uid]
             elif kind == "claim" or known is None:
                 row = JobRow(
-                    uid, f"id{number}", None, "accepted", labels, moment, None, flag, False, True, record
+                    uid,
+                    f"id{number}",
+                    None,
+                    "accepted",
+                    labels,
+                    moment,
+                    None,
+                    flag,
+                    False,
+                    True,
+                    record,
+                    record * 2,
                 )
                 transition = Transition(row, new, claim_id=kind == "claim")
                 if kind == "claim" and known is None:
@@ -119,7 +131,8 @@ async def _run_plan(plan) -> None:
                     with pytest.raises(IdTaken if known else NoSuchJob):
                         await store.commit(transition)
             else:
-                row = replace(known, status="running", record=record, live=flag, finished_at=moment)
+                ended = moment if count % 2 else None
+                row = replace(known, status="running", record=record, live=flag, finished_at=ended)
                 first = sum(chunk.line_count for chunk in lines.get(uid, [])) + 1
                 chunk = LogChunk(first, first + count, count + 1, record)
                 await store.commit(Transition(row, new, (chunk,)))
@@ -128,7 +141,10 @@ async def _run_plan(plan) -> None:
                 events += [(uid, event.event_id, event.body) for event in new]
         for _ in range(2):
             assert {job.uid: job for job in (await store.list_jobs()).jobs} == jobs
-            assert {job.uid for job in await store.live_rows()} == {u for u, job in jobs.items() if job.live}
+            going_on = {job.uid for job in await store.live_rows()}
+            assert going_on == {u for u, job in jobs.items() if job.live and job.finished_at is None}
+            to_clean = {job.uid for job in await store.ended_live_rows(LAST, 100)}
+            assert to_clean == {u for u, job in jobs.items() if job.live and job.finished_at is not None}
             kept = [(e.job_uid, e.event_id, e.body) for e in await store.list_events(0, None, 1000)]
             assert kept == events
             for uid in jobs:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from jobd.store.errors import IdTaken, NoSuchJob
-from jobd.store.rows import LogChunk, LogStats, Transition
+from jobd.store.rows import LogChunk, LogStats, Settlement, Transition
 from jobd.store.store import Store
 
 
@@ -68,10 +68,50 @@ async def test_a_hidden_job_is_found_by_uid_alone(store: Store, make) -> None:
     assert taken.value.existing.hidden
 
 
-async def test_live_rows_are_those_that_need_work(store: Store, make) -> None:
+async def test_a_start_goes_on_with_what_has_not_ended_and_what_is_to_be_gone(store: Store, make) -> None:
     for n in range(4):
         await store.commit(make.claim(f"u{n}", live=n % 2 == 0))
-    assert [job.uid for job in await store.live_rows()] == ["u0", "u2"]
+    await store.commit(make.claim("u4", finished_at=make.start))
+    await store.commit(make.claim("u5", finished_at=make.start, hidden=True))
+    assert [job.uid for job in await store.live_rows()] == ["u0", "u2", "u5"]
+
+
+async def test_ended_jobs_are_cleaned_in_the_order_in_which_they_ended(store: Store, make, later) -> None:
+    for n in range(6):
+        await store.commit(make.claim(f"u{n}", finished_at=later(10 - n), live=n != 3))
+    await store.commit(make.claim("u9"))
+    assert [job.uid for job in await store.ended_live_rows(later(10), 3)] == ["u5", "u4", "u2"]
+    assert [job.uid for job in await store.ended_live_rows(later(6), 9)] == ["u5"]
+
+
+async def test_the_spec_is_kept_as_it_was_claimed(store: Store, make) -> None:
+    await store.commit(make.claim("u1", spec=b"the spec"))
+    await store.commit(Transition(make.job("u1", spec=b"", record=b"new")))
+    for found in (
+        await store.get_by_uid("u1"),
+        await store.get_by_id("job-1"),
+        (await store.list_jobs()).jobs[0],
+    ):
+        assert found is not None
+        assert (found.spec, found.record) == (b"the spec", b"new")
+
+
+async def test_hiding_an_id_hides_what_is_over_and_purging_removes_it(store: Store, make) -> None:
+    for n in range(3):
+        await store.commit(make.claim(f"u{n}", id="same", live=n == 2, holds_id=n == 2))
+    await store.commit(make.claim("u3", id="other", live=False))
+    await store.hide("same")
+    assert [job.uid for job in (await store.list_jobs()).jobs] == ["u3", "u2"]
+    assert await store.purge_hidden(1) == ["u0"]
+    assert await store.purge_hidden(9) == ["u1"]
+    assert await store.purge_hidden(9) == []
+
+
+async def test_what_is_hidden_stays_until_its_events_are_out(store: Store, make, later) -> None:
+    await store.commit(make.claim("u1", events=1, port=1, hidden=True, live=False))
+    assert await store.purge_hidden(9) == []
+    await store.settle(Settlement(1, "delivered", later(1)))
+    assert await store.purge_hidden(9) == ["u1"]
 
 
 async def test_events_are_numbered_over_all_jobs(store: Store, make) -> None:

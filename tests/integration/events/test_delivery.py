@@ -1,0 +1,217 @@
+"""Outbox, dispatcher, sender and receivers together, over real sockets and on the real clock."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from cloudevents.v1.http import from_http
+from standardwebhooks.webhooks import Webhook
+
+from jobd.clock import SystemClock
+from jobd.events.dispatcher import Dispatcher
+from jobd.events.egress import EgressPolicy, EgressRule
+from jobd.events.sender import Sender
+from jobd.events.settings import DispatcherSettings
+from jobd.store.store import Store
+
+KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SETTINGS = DispatcherSettings(
+    http_timeout_s=0.3, initial_backoff_s=0.01, max_backoff_s=0.02, breaker_cooldown_s=0.05, max_requeues=2
+)
+
+
+@pytest.fixture
+def delivering(store: Store) -> Callable[..., Any]:
+    """Runs a dispatcher with a real sender for the length of a block."""
+
+    @asynccontextmanager
+    async def running(**changes: Any) -> AsyncIterator[Dispatcher]:
+        settings = replace(SETTINGS, **changes)
+        clock = SystemClock()
+        async with Sender(EgressPolicy(EgressRule()), clock, settings.http_timeout_s) as sender:
+            dispatcher = Dispatcher(store, sender, settings, clock)
+            task = asyncio.ensure_future(dispatcher.run())
+            try:
+                yield dispatcher
+            finally:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    return running
+
+
+async def test_every_event_arrives_in_order_signed_and_numbered(delivering, jobs, receivers, until) -> None:
+    receiver = await receivers()
+    async with delivering() as dispatcher:
+        for n in range(10):
+            await jobs.emit(f"j{n}", receiver.url, 10)
+            dispatcher.notify(f"j{n}")
+        await until(lambda: len(receiver.got) == 100)
+    order = defaultdict(list)
+    for got in receiver.got:
+        Webhook(KEY).verify(got.body.decode(), {name.lower(): value for name, value in got.headers.items()})
+        event = from_http(got.headers, got.body)
+        order[event["jobuid"]].append(int(event["jobsequence"]))
+    assert dict(order) == {f"j{n}": list(range(1, 11)) for n in range(10)}
+
+
+async def test_each_kind_of_bad_receiver_ends_where_it_should(
+    delivering, jobs, receivers, raw, until, store, unused_tcp_port: int
+) -> None:
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x" * 65536)
+            await writer.drain()
+
+    def says(status: int, **headers: str) -> Callable[[web.Request], web.Response]:
+        return lambda request: web.Response(status=status, headers=headers)
+
+    urls = {
+        "down": f"http://127.0.0.1:{unused_tcp_port}/",
+        "never": await raw(never),
+        "endless": await raw(endless),
+    }
+    for name, answer in {
+        "well": says(204),
+        "gone": says(410),
+        "moved": says(302, Location="http://127.0.0.1:1/"),
+        "type": says(415),
+        "busy": says(429, **{"Retry-After": "0"}),
+        "broken": says(500),
+    }.items():
+        receiver = await receivers()
+        receiver.answer = answer
+        urls[name] = receiver.url
+    async with delivering(max_requeues=1, http_timeout_s=0.2) as dispatcher:
+        for name, url in urls.items():
+            await jobs.emit(name, url, 2)
+            dispatcher.notify(name)
+
+        async def settled() -> bool:
+            return (await store.counts()).pending == 0
+
+        await until(settled)
+    states = {name: await jobs.states(name) for name in urls}
+    assert states == {
+        "down": "parked parked",
+        "never": "parked parked",
+        "endless": "delivered delivered",
+        "well": "delivered delivered",
+        "gone": "abandoned abandoned",
+        "moved": "parked parked",
+        "type": "parked parked",
+        "busy": "parked parked",
+        "broken": "parked parked",
+    }
+    attempts = {name: (await store.deliveries(name, 0, 1))[0].attempts for name in urls}
+    assert attempts["type"] == attempts["gone"] == attempts["well"] == 1
+    assert attempts["down"] == attempts["busy"] == attempts["broken"] == attempts["moved"] == 8
+    assert (await store.deliveries("type", 0, 1))[0].last_status == 415
+    assert "302" in ((await store.deliveries("moved", 0, 1))[0].last_error or "")
+
+
+async def test_a_receiver_that_comes_back_gets_everything_in_order(
+    delivering, jobs, receivers, until
+) -> None:
+    receiver = await receivers()
+    down = True
+    receiver.answer = lambda request: web.Response(status=503 if down else 200)
+    async with delivering(max_requeues=1000) as dispatcher:
+        for n in range(5):
+            await jobs.emit(f"j{n}", receiver.url, 4)
+            dispatcher.notify(f"j{n}")
+        await until(lambda: dispatcher.state().breakers_open == 1)
+        down = False
+        await until(lambda: len({got.headers["Ce-Id"] for got in receiver.got}) == 20)
+    seen = defaultdict(list)
+    for got in receiver.got:
+        seen[got.headers["Ce-Jobuid"]].append(int(got.headers["Ce-Jobsequence"]))
+    assert all(order == sorted(order) for order in seen.values())
+
+
+async def test_one_receiver_that_never_answers_leaves_the_others_alone(
+    delivering, jobs, receivers, raw, until
+) -> None:
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    dead = await raw(never)
+    well = [await receivers() for _ in range(5)]
+    async with delivering(http_timeout_s=60) as dispatcher:
+        for n in range(30):
+            await jobs.emit(f"dead{n}", dead)
+            dispatcher.notify(f"dead{n}")
+        await until(lambda: dispatcher.state().in_flight == 2)
+        for n, receiver in enumerate(well):
+            for k in range(20):
+                await jobs.emit(f"w{n}-{k}", receiver.url)
+                dispatcher.notify(f"w{n}-{k}")
+        await until(lambda: all(len(receiver.got) == 20 for receiver in well))
+        assert dispatcher.state().in_flight >= 2  # the dead ones were in the way all the time
+
+
+DELIVER_AND_DIE = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from jobd.clock import SystemClock
+from jobd.events.dispatcher import Dispatcher
+from jobd.events.egress import EgressPolicy, EgressRule
+from jobd.events.sender import Sender
+from jobd.events.settings import DispatcherSettings
+from jobd.store.store import Store
+
+class Outbox:
+    def __init__(self, store, last): self.store, self.left = store, last
+    def __getattr__(self, name): return getattr(self.store, name)
+    async def settle(self, settlement):
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)  # after the receiver's 2xx, before it is on record
+        return await self.store.settle(settlement)
+
+async def main():
+    store = await Store.open(Path(sys.argv[1]))
+    async with Sender(EgressPolicy(EgressRule()), SystemClock()) as sender:
+        await Dispatcher(Outbox(store, int(sys.argv[2])), sender, DispatcherSettings(), SystemClock()).run()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_crash_between_the_answer_and_its_record_repeats_that_one_under_its_id(
+    tmp_path: Path, jobs, store: Store, receivers
+) -> None:
+    receiver = await receivers()
+    await jobs.emit("x", receiver.url, 6)
+    await store.close()
+    for deaths in (3, 100):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", DELIVER_AND_DIE, str(tmp_path / "jobd.db"), str(deaths), env={**os.environ}
+        )
+        if deaths == 3:
+            async with asyncio.timeout(20):
+                assert await process.wait() == -signal.SIGKILL
+        else:
+            async with asyncio.timeout(20):
+                while len({got.headers["Ce-Id"] for got in receiver.got}) < 6:
+                    await asyncio.sleep(0.01)
+            process.kill()
+            await process.wait()
+    assert [got.headers["Ce-Id"] for got in receiver.got] == ["x-1", "x-2", "x-3", "x-3", "x-4", "x-5", "x-6"]
+    assert receiver.got[2].body == receiver.got[3].body
+    assert json.loads(receiver.got[3].body)["jobsequence"] == 3
