@@ -5,7 +5,6 @@ else is refused before a byte is sent. Nothing is held in memory but one block.
 """
 
 import os
-import secrets
 import stat
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -148,7 +147,7 @@ def multipart(spec: bytes, entries: Sequence[Member]) -> tuple[str, Iterator[byt
 
     Source: row "POST /v1/jobs as multipart/form-data" of the wire contract; RFC 7578.
     """
-    boundary = f"jobctl-{secrets.token_hex(16)}"
+    boundary = f"jobctl-{os.urandom(16).hex()}"
 
     def body() -> Iterator[bytes]:
         yield _part(boundary, 'name="spec"', "application/json") + spec + b"\r\n"

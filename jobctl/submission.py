@@ -5,7 +5,6 @@ Owns the request. What the flags mean is in `plan.py`, what the daemon thinks of
 
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,7 +65,7 @@ def prepare(flags: Flags, source: Source) -> Plan:
         Misuse: either asks for something that cannot be.
     """
     with source.located():
-        return plan(flags, source.tree, os.environ, secrets.token_hex(3))
+        return plan(flags, source.tree, os.environ, os.urandom(3).hex())
 
 
 def encoded(spec: jobfile.Tree) -> bytes:
@@ -97,7 +96,7 @@ def submit(client: Client, prepared: Plan, source: Source) -> dict[str, Any]:
 
         entries = files.members(prepared.uploads)
         _check_before_upload(spec, source)
-    key, give_up, pause = secrets.token_hex(16), time.monotonic() + RESEND_FOR_S, 0.1
+    key, give_up, pause = os.urandom(16).hex(), time.monotonic() + RESEND_FOR_S, 0.1
     headers: dict[str, str] = {}
     while True:
         body: Any = spec
