@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 from jobd.clock import Clock
 from jobd.errors import Conflict, InvalidRequest, NotFound, QueueFull, Unauthorized
+from jobd.events.lanes import lane_of
 from jobd.jobs import facts as f
 from jobd.jobs.engine_watch import EngineWatch
 from jobd.jobs.ledger import Ledger
@@ -247,14 +247,6 @@ class JobService:
             progress=supervisor.progress if supervisor else None,
             retention_s=self._limits.retention_s,
         )
-
-
-def lane_of(url: str) -> str:
-    """Returns scheme, host and port of a callback: what the circuit breaker goes by."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    host = parts.hostname or ""
-    return f"{parts.scheme.lower()}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _callback(spec: JobSpec) -> Callback | None:

@@ -52,9 +52,7 @@ def commit(connection: sqlite3.Connection, transition: Transition) -> list[Store
 
 
 def _claim(connection: sqlite3.Connection, job: JobRow) -> int:
-    row = connection.execute(
-        f"SELECT {_READ} FROM jobs WHERE id = ? AND holds_id = 1", (job.id,)
-    ).fetchone()
+    row = connection.execute(f"SELECT {_READ} FROM jobs WHERE id = ? AND holds_id = 1", (job.id,)).fetchone()
     if row is not None:
         raise IdTaken(_job(row))
     number: int = connection.execute(
@@ -169,8 +167,9 @@ def page(
     prefix: str,
     cursor: str | None,
     limit: int,
+    max_bytes: int,
 ) -> JobPage:
-    """Returns one page of the jobs that are not hidden, newest first.
+    """Returns one page of the jobs that are not hidden, newest first: at most `limit`, after the first one `max_bytes`.
 
     Raises:
         ValueError: the cursor is not one that a page gave.
@@ -201,9 +200,17 @@ def page(
     chosen = f"SELECT n FROM jobs INDEXED BY jobs_listed WHERE {' AND '.join(wheres)} ORDER BY n DESC LIMIT ?"
     rows = connection.execute(
         f"SELECT n, {_READ} FROM jobs WHERE n IN ({chosen}) ORDER BY n DESC", (*values, limit + 1)
-    ).fetchall()
-    more = len(rows) > limit
-    return JobPage([_job(row[1:]) for row in rows[:limit]], str(rows[limit - 1][0]) if more else None)
+    )
+    found: list[JobRow] = []
+    size, last = 0, 0
+    for number, *columns in rows:
+        job = _job(tuple(columns))
+        size += len(job.spec) + len(job.record)
+        if len(found) == limit or (found and size > max_bytes):
+            return JobPage(found, str(last))
+        found.append(job)
+        last = number
+    return JobPage(found, None)
 
 
 def _cursor(text: str) -> int:

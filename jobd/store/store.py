@@ -107,7 +107,8 @@ class Store:
         cursor: str | None = None,
         limit: int = 100,
     ) -> JobPage:
-        """Returns one page of jobs that are not hidden, newest first. `labels` must all match; `prefix` is of the id.
+        """Returns one page of jobs that are not hidden, newest first; fewer than `limit` where their specs are
+        long (4 MiB a page). `labels` must all match; `prefix` is of the id.
 
         Raises:
             ValueError: the cursor is not one that a page gave.
@@ -122,6 +123,7 @@ class Store:
                 prefix=prefix,
                 cursor=cursor,
                 limit=limit,
+                max_bytes=PAGE_BYTES,
             )
         )
 
