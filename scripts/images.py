@@ -4,6 +4,7 @@ Owns where they come from: the registry, if one answers within seconds, else thi
 Ubuntu). Does nothing for what is there. The sidecar image itself is built by `jobd.docker.images`, on the base made here.
 """
 
+import contextlib
 import io
 import os
 import shutil
@@ -128,11 +129,17 @@ def codename() -> str:
     return fields["VERSION_CODENAME"].strip('"')
 
 
+def update() -> None:
+    """Renews the package lists. A source that cannot be reached is no obstacle here; a missing package says so later."""
+    with contextlib.suppress(Failed):
+        run("apt-get", "update", "-qq", timeout_s=300)
+
+
 def apt(*packages: str) -> None:
     if os.getuid() != 0:
         raise Failed(f"needs packages that are not here; run once: sudo apt-get install {' '.join(packages)}")
     environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
-    run(*environment, "apt-get", "update", "-qq")
+    update()
     run(*environment, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages)
 
 
@@ -146,7 +153,7 @@ def busybox_binary(scratch: Path) -> bytes:
     try:
         run("apt-get", "download", "-qq", "busybox-static", cwd=str(scratch))
     except Failed:
-        run("apt-get", "update", "-qq")
+        update()
         run("apt-get", "download", "-qq", "busybox-static", cwd=str(scratch))
     (package,) = scratch.glob("busybox-static_*.deb")
     run("dpkg-deb", "-x", str(package), str(scratch / "busybox"))
