@@ -42,9 +42,10 @@ class Creation:
         self._removal = removal
         self._workspace = Workspace(engine)
 
-    async def create(self, order: WorkOrder, files: Path | None) -> Created:
+    async def create(self, order: WorkOrder, files: Path | None) -> tuple[Created, bool]:
         """Makes all that `order` names, or takes over what has run; see `jobs.orchestrator.Lifecycle.create`.
 
+        Returns whether the containers are new as well: what was taken over may have run.
         Raises: RefusedByEngine, ImageUnavailable, EngineUnavailable.
         """
         await self._network.ensure()
@@ -53,7 +54,7 @@ class Creation:
             made = await self._make(order, making)
         except _InTheWay:
             if adopted := await self._adopted(order):
-                return adopted
+                return adopted, False
             await self._removal.remove(order.ref, labels.ROLES, volume=True, mine=self._is_ours)
             try:
                 made = await self._make(order, making)
@@ -64,7 +65,7 @@ class Creation:
         # A sidecar hands the workspace over by itself.
         if files is not None or (sidecar_id is None and (uid, gid) != (0, 0)):
             await self._workspace.fill(worker_id, order.spec.workspace, uid, gid, files)
-        return Created(worker_id, sidecar_id, uid, gid)
+        return Created(worker_id, sidecar_id, uid, gid), True
 
     async def _make(self, order: WorkOrder, making: str) -> tuple[str, str | None, str]:
         """Makes volume and containers; returns the containers' ids and the worker's user.

@@ -114,8 +114,10 @@ class DockerOrchestrator(Flows):
         nobody knows whether it was filled. Removes stale things of ours under the same names.
         Raises: RefusedByEngine, ImageUnavailable, EngineUnavailable.
         """
-        made = await self._creation.create(order, files)
-        self._fresh[order.ref] = made.worker_id
+        made, is_new = await self._creation.create(order, files)
+        self._fresh.pop(order.ref, None)
+        if is_new:
+            self._fresh[order.ref] = made.worker_id
         while len(self._fresh) > _REMEMBERED:
             self._fresh.popitem(last=False)
         return made

@@ -17,6 +17,7 @@ import pytest
 from jobd.docker.orchestrator import DockerOrchestrator
 from jobd.docker.settings import DockerSettings
 from jobd.jobs.orchestrator import JobRef, Observation, Orchestrator, WorkOrder
+from jobd.testing.orchestrator import FakeOrchestrator, WorkerScript
 from jobd.wire.job import JobSpec
 
 DEADLINE_S = 60
@@ -83,8 +84,39 @@ async def docker_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
             network.remove()
 
 
+class FakeWorld:
+    """The engine in memory: behaviours become scripts."""
+
+    image = "fake:latest"
+
+    def __init__(self) -> None:
+        self.fake = FakeOrchestrator()
+        self.fake.missing_images.add("no-such-image:1")
+        self.orchestrator: Orchestrator = self.fake
+
+    def work(self, ref: JobRef, behaviour: Behaviour, *, sidecar: bool = False) -> WorkOrder:
+        self.fake.workers[ref.id] = WorkerScript(
+            lines=behaviour.lines,
+            errors=behaviour.errors,
+            rest=behaviour.rest,
+            writes={path: text.encode() for path, text in behaviour.writes.items()},
+            exit_code=behaviour.exit_code,
+            runs_s=None if behaviour.stays else 0.0,
+            start_error=(127, "no such command") if behaviour.missing else None,
+        )
+        return WorkOrder(ref, JobSpec(id=ref.id, image=self.image), sidecar)
+
+
+@asynccontextmanager
+async def fake_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    world = FakeWorld()
+    yield world
+    await world.fake.close()
+
+
 WORLDS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[World]]] = {
-    "docker": docker_world
+    "docker": docker_world,
+    "fake": fake_world,
 }
 
 

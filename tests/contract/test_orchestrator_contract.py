@@ -115,6 +115,15 @@ async def test_what_has_run_is_not_started_again(world: Any, ref: JobRef, behave
     assert (await world.orchestrator.observe(ref)).worker == worker
 
 
+async def test_what_was_taken_over_is_not_started_again(
+    world: Any, ref: JobRef, behave: Any, until: Until
+) -> None:
+    worker = await run(world, ref, behave(exit_code=7), until)
+    await world.orchestrator.create(world.work(ref, behave(exit_code=7)), None)
+    await world.orchestrator.start_worker(ref)
+    assert (await world.orchestrator.observe(ref)).worker == worker
+
+
 async def test_a_new_attempt_replaces_the_one_before(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:

@@ -1,0 +1,130 @@
+"""From raw lines to frames and log events: numbers, cursors, the size bound, and that batching changes nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobd.jobs.facts import Draft
+from jobd.jobs.logbook import Batch, cursors_of, take
+from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
+from jobd.jobs.record import Cursor, Record
+from jobd.testing.clock import FakeClock
+from jobd.wire.job import JobSpec
+from jobd.wire.view import LogLine
+
+MUCH = 1 << 20
+SPEC = JobSpec(id="a", image="b", meta={"k": "v"})
+
+
+def line(text: str, stream: StreamName = "stdout", at: int = 1, **fields: Any) -> RawLine:
+    return RawLine(stream=stream, time=f"t{at}", text=text, cursor=LogCursor(f"t{at}", len(text)), **fields)
+
+
+def frames(data: bytes) -> list[LogLine]:
+    return [msgspec.json.decode(frame, type=LogLine) for frame in data.splitlines()]
+
+
+def test_lines_are_numbered_over_both_streams_and_over_batches(job: Callable[..., Any]) -> None:
+    first = take(job().record, SPEC, [line("one", at=1), line("two", "stderr", 2)], MUCH)
+    assert (first.first_seq, first.last_seq, first.line_count) == (1, 2, 2)
+    second = take(first.record, SPEC, [line("", at=3)], MUCH)
+    assert (second.first_seq, second.last_seq) == (3, 3)
+    assert frames(first.frames + second.frames) == [
+        LogLine(seq=1, time="t1", stream="stdout", line="one"),
+        LogLine(seq=2, time="t2", stream="stderr", line="two"),
+        LogLine(seq=3, time="t3", stream="stdout", line=""),
+    ]
+    assert second.record.log_seq == 3
+    assert second.record.log_bytes == len(first.frames + second.frames) - 3
+
+
+def test_each_stream_has_its_cursor_also_where_lines_were_dropped(job: Callable[..., Any]) -> None:
+    made = take(
+        job().record,
+        SPEC,
+        [line("one", at=1), line("x" * 2000, "stderr", 2), line("three", "stderr", 3)],
+        100,
+    )
+    assert made.record.log_cursors == {"stdout": Cursor("t1", 3), "stderr": Cursor("t3", 5)}
+    assert cursors_of(made.record) == {"stdout": LogCursor("t1", 3), "stderr": LogCursor("t3", 5)}
+    assert cursors_of(job().record) == {}
+
+
+def test_one_event_a_stream_holds_the_batchs_lines(job: Callable[..., Any]) -> None:
+    made = take(job().record, SPEC, [line("a"), line("b", "stderr"), line("c")], MUCH)
+    assert [draft.type for draft in made.drafts] == ["orchestrator.job.log"] * 2
+    assert [draft.data for draft in made.drafts] == [
+        {"jobId": "a", "lines": ["a", "c"], "stream": "stdout", "meta": {"k": "v"}},
+        {"jobId": "a", "lines": ["b"], "stream": "stderr", "meta": {"k": "v"}},
+    ]
+
+
+def test_a_gap_and_a_cut_line_are_marked(job: Callable[..., Any]) -> None:
+    made = take(job().record, SPEC, [line("long", partial=True), line("next", gap="lines were lost")], MUCH)
+    assert frames(made.frames) == [
+        LogLine(seq=1, time="t1", stream="stdout", line="long", partial=True),
+        LogLine(seq=2, time="t1", stream="stdout", line="next", gap="lines were lost"),
+    ]
+    assert made.drafts[0].data["lines"] == ["long", "[jobd: lines were lost]", "next"]
+
+
+def test_a_full_log_says_so_once_and_drops_the_rest(job: Callable[..., Any]) -> None:
+    made = take(job().record, SPEC, [line("x" * 50), line("y" * 500), line("z")], 200)
+    shown = frames(made.frames)
+    assert [(frame.seq, frame.line) for frame in shown] == [(1, "x" * 50), (2, "")]
+    assert shown[1].gap == "the log is full at 200 bytes; later lines are dropped"
+    assert made.record.log_full
+    assert made.drafts[0].data["lines"] == [
+        "x" * 50,
+        "[jobd: the log is full at 200 bytes; later lines are dropped]",
+    ]
+    later = take(made.record, SPEC, [line("more", at=9)], 200)
+    assert (later.frames, later.drafts, later.line_count) == (b"", (), 0)
+    assert later.record.log_cursors["stdout"] == Cursor("t9", 4)
+
+
+def test_no_lines_are_no_change(job: Callable[..., Any]) -> None:
+    before = job().record
+    assert take(before, SPEC, [], MUCH) == Batch(before, 1, 0, b"", ())
+
+
+LINES = st.lists(
+    st.builds(
+        line,
+        text=st.text(st.characters(codec="utf-8", max_codepoint=0x2FFF), max_size=30),
+        stream=st.sampled_from(["stdout", "stderr"]),
+        at=st.integers(1, 9),
+        partial=st.booleans(),
+        gap=st.none() | st.just("lost"),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(LINES, st.lists(st.integers(1, 4), max_size=12), st.sampled_from([100, 300, MUCH]))
+def test_any_batching_of_the_same_lines_gives_the_same_log(
+    lines: list[RawLine], sizes: list[int], limit: int
+) -> None:
+    start = Record(uid="u", id="a", created_at=FakeClock().now())
+    whole = take(start, SPEC, lines, limit)
+    record, parts, left = start, b"", lines
+    events: list[Draft] = []
+    for size in [*sizes, len(lines)]:
+        batch = take(record, SPEC, left[:size], limit)
+        assert batch.first_seq == record.log_seq + 1
+        record, parts, left = batch.record, parts + batch.frames, left[size:]
+        events += batch.drafts
+    assert parts == whole.frames
+    assert record == whole.record
+    for stream in ("stdout", "stderr"):
+        told = [text for draft in events if draft.data["stream"] == stream for text in draft.data["lines"]]
+        assert told == [
+            text for draft in whole.drafts if draft.data["stream"] == stream for text in draft.data["lines"]
+        ]
+    assert [frame.seq for frame in frames(parts)] == list(range(1, record.log_seq + 1))
+    longest = max((len(raw.text) for raw in lines), default=0) * 6
+    assert record.log_bytes <= limit + longest + 300

@@ -1,0 +1,87 @@
+"""A job as clients see it, and what it waits for in words."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jobd.jobs import facts as f
+from jobd.jobs.view import view_of
+from jobd.wire import report
+from jobd.wire.view import ArtifactView, AttemptView, JobView, LimitsView
+
+Job = Callable[..., Any]
+
+
+def seen(walk: Any, position: int | None = None, progress: str | None = None) -> JobView:
+    return view_of(walk.record, walk.spec, queue_position=position, progress=progress, retention_s=900)
+
+
+def test_a_job_that_was_just_accepted(job: Job) -> None:
+    view = seen(job(labels={"team": "x"}, command="true", cpu=2), position=3)
+    assert (view.id, view.status, view.phase, view.queue_position) == ("a", "accepted", "queued", 3)
+    assert view.waiting_for == "a free place: number 3 in the queue"
+    assert view.limits == LimitsView(cpu=2, memory=512, pids=4096, timeout_seconds=1800)
+    assert (view.meta, view.labels, view.owner, view.command) == ({"k": "v"}, {"team": "x"}, "1000", "true")
+    assert (view.attempts, view.exit_code, view.started_at, view.files_until) == ([], None, None, None)
+    assert view.created_at == "2030-01-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("station", "progress", "words"),
+    [
+        ("queued", None, "a free place"),
+        ("pulling", None, "the image and the containers"),
+        ("pulling", "pulling 1 / 2 MB", "pulling 1 / 2 MB"),
+        ("inputs", None, "its inputs"),
+        ("running", None, "the command to end"),
+        ("outputs", None, "its outputs"),
+    ],
+)
+def test_what_a_job_waits_for_is_said_in_words(
+    job_with_files: Job, station: str, progress: str | None, words: str
+) -> None:
+    assert seen(job_with_files().to(station), progress=progress).waiting_for == words
+
+
+def test_a_job_that_is_to_stop_waits_for_its_containers(job: Job) -> None:
+    walk = job().to("running").tell(f.CancelWished(by="x", grace_s=1, delete=False))
+    assert seen(walk).waiting_for == "its containers to stop"
+    assert seen(walk).cancelled_by == "x"
+
+
+def test_a_job_that_has_ended_shows_how_and_until_when_its_files_are_kept(job: Job) -> None:
+    walk = job().to("running").look(job().exited(3)).later(60).tell(f.LogsDrained())
+    view = seen(walk)
+    assert (view.status, view.reason, view.exit_code, view.waiting_for) == ("failed", "exit-code", 3, None)
+    assert view.error == "the command exited with code 3"
+    assert view.finished_at == "2030-01-01T00:01:00.000000Z"
+    assert view.files_until == "2030-01-01T00:16:00.000000Z"
+    assert view.attempts == [
+        AttemptView(
+            number=1,
+            exit_code=3,
+            reason="exit-code",
+            started_at="2030-01-01T00:00:05.000000Z",
+            finished_at="2030-01-01T00:00:09.000000Z",
+        )
+    ]
+    assert seen(walk.tell(f.Cleaned())).files_until is None
+
+
+def test_artifacts_show_their_progress_and_their_end(job_with_files: Job) -> None:
+    walk = (
+        job_with_files()
+        .to("inputs")
+        .tell(f.Reported(report.Progress(n=1, artifact_id="in", bytes=5, total=9)))
+    )
+    assert seen(walk).artifacts == [
+        ArtifactView(id="in", type="write", status="pending", bytes=9, done_bytes=5),
+        ArtifactView(id="out", type="read", status="pending"),
+    ]
+    walk.tell(
+        f.Reported(
+            report.ArtifactDone(n=2, artifact_id="in", artifact_type="write", status="failed", error="no")
+        )
+    )
+    assert seen(walk).artifacts[0] == ArtifactView(id="in", type="write", status="failed", error="no")
