@@ -12,7 +12,7 @@ from email.utils import parsedate
 import msgspec
 
 from jobd.docker import labels, logs, observe
-from jobd.docker.answers import Refusal
+from jobd.docker.answers import Refusal, Trouble
 from jobd.docker.engine import Engine
 from jobd.docker.observe import EngineEvent, Inspected
 from jobd.jobs.orchestrator import (
@@ -31,6 +31,8 @@ _TAR_BUFFER_BYTES = 512 * 1024
 _EVENT_BYTES = 1024 * 1024
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _ALIVE = ("running", "paused", "restarting")
+_NAMES_NOTHING = ("not a directory", "too many levels of symbolic links", "file name too long")
+"""For such a path the engine answers 500, in words that hold paths of the host's."""
 
 
 class Flows:
@@ -114,7 +116,7 @@ class Flows:
                 async for chunk in body.chunks():
                     yield chunk
         except (Refusal, Trouble) as error:
-            if isinstance(error, Trouble) and not error.message.endswith(_NAMES_NOTHING):
+            if isinstance(error, Trouble) and not _names_nothing(error.message):
                 raise
             raise NoSuchFile(f"{path!r} does not exist in job {ref.id}") from error
 
@@ -168,3 +170,8 @@ class Flows:
 
 def _batches(lines: list[RawLine]) -> list[list[RawLine]]:
     return [lines[at : at + logs.BATCH_LINES] for at in range(0, len(lines), logs.BATCH_LINES)]
+
+
+def _names_nothing(message: str) -> bool:
+    """True for the engine's own errors (500) over a path that leads nowhere: through a file, round in links, too long."""
+    return message.endswith(_NAMES_NOTHING) or "too many links in " in message

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs.orchestrator import ImageUnavailable, JobRef, RefusedByEngine
+from jobd.jobs.orchestrator import ImageUnavailable, JobRef, NoSuchFile, RefusedByEngine
 
 TarOf = Callable[[dict[str, bytes]], Path]
 BuildImage = Callable[[str], str]
@@ -204,3 +204,10 @@ async def test_the_way_to_a_started_job_takes_few_calls(make_bench: Any) -> None
     await bench.create(other, command=["true"])
     await bench.orchestrator.start_worker(other)
     assert sorted(calls) == ["create", "image-inspect", "start", "volume-create"]
+
+
+@pytest.mark.parametrize("path", ["nothing", "file/below", "loop/x", "n" * 300])
+async def test_a_path_that_names_nothing_is_not_found(bench: Any, path: str) -> None:
+    await bench.run(command="echo > file; ln -s loop loop")
+    with pytest.raises(NoSuchFile):
+        await anext(bench.orchestrator.open_tar(bench.ref, f"/workspace/{path}"))
