@@ -1,0 +1,140 @@
+"""Jobs on a real store with the engine in memory and a clock that tests move: no Docker, no HTTP, no waiting."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from jobd.events.dispatcher import Dispatcher
+from jobd.events.feed import Feed
+from jobd.events.settings import DispatcherSettings
+from jobd.jobs.engine_watch import EngineWatch
+from jobd.jobs.ledger import Ledger
+from jobd.jobs.order import SidecarSettings
+from jobd.jobs.queue import AdmissionQueue
+from jobd.jobs.record import Record, decode_record
+from jobd.jobs.roster import Roster
+from jobd.jobs.service import JobService, Limits, Submission
+from jobd.jobs.supervisor import Surroundings
+from jobd.jobs.watch import Watchers
+from jobd.store.store import Store
+from jobd.testing.clock import FakeClock
+from jobd.testing.orchestrator import FakeOrchestrator
+from jobd.wire.job import JobSpec
+
+DEADLINE_S = 10.0
+LOG_MAX_BYTES = 1 << 20
+
+
+class NoSender:
+    """No event leaves: the dispatcher of these tests does not run."""
+
+    async def send(self, url: str, key: str | None, event_id: str, body: bytes) -> Any:
+        raise AssertionError("nothing is to be sent")
+
+
+class House:
+    """The parts of jobd that jobs are made of. `restart` leaves the store and the engine as they are."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self.store = store
+        self.clock = FakeClock()
+        self.engine = FakeOrchestrator(self.clock)
+        self.folder = folder
+        self._listening: asyncio.Task[None] | None = None
+        self._build()
+
+    def _build(self) -> None:
+        self.watchers = Watchers()
+        feed = Feed(self.store)
+        dispatcher = Dispatcher(self.store, NoSender(), DispatcherSettings(), self.clock)
+        self.ledger = Ledger(self.store, feed, dispatcher, self.watchers, self.clock)
+        self.queue = AdmissionQueue(2)
+        around = Surroundings(
+            engine=self.engine,
+            ledger=self.ledger,
+            queue=self.queue,
+            clock=self.clock,
+            sidecar=SidecarSettings(
+                direct=False, callback_timeout_s=30, upload_timeout_s=300, upload_retries=3
+            ),
+            log_max_bytes=LOG_MAX_BYTES,
+            spool_path=lambda uid: self.folder / f"{uid}.tar",
+            on_change=lambda before, after, spec: None,
+        )
+        self.roster = Roster(around, self.store)
+        self.engine_watch = EngineWatch(self.engine, self.roster, self.clock)
+        self.service = JobService(
+            store=self.store,
+            ledger=self.ledger,
+            roster=self.roster,
+            queue=self.queue,
+            engine=self.engine,
+            engine_watch=self.engine_watch,
+            spool_path=around.spool_path,
+            clock=self.clock,
+            limits=Limits(max_queued=100, retention_s=900),
+            on_accepted=lambda spec: None,
+        )
+        self._listening = asyncio.create_task(self.engine_watch.listen())
+
+    async def stop(self) -> None:
+        await self.roster.stop()
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+
+    async def restart(self) -> None:
+        """Ends all supervisors without a word and begins again from what is stored."""
+        await self.stop()
+        self._build()
+        for row in await self.store.live_rows():
+            record, spec = decode_record(row.record), msgspec.json.decode(row.spec, type=JobSpec)
+            if record.admitted_at is not None and not record.ended:
+                self.queue.occupy(record.uid)
+            self.roster.start(self.roster.get_or_make(record, spec))
+
+    async def submit(self, *artifacts: Any, **fields: Any) -> Record:
+        spec = JobSpec(id=fields.pop("id", "a"), image="busybox", artifacts=list(artifacts), **fields)
+        record, _ = await self.service.submit(Submission(spec, owner="1000"))
+        return record
+
+    async def stored(self, record: Record) -> Record:
+        row = await self.store.get_by_uid(record.uid)
+        assert row is not None
+        return decode_record(row.record)
+
+    async def until(self, record: Record, condition: Callable[[Record], bool], tick_s: float = 0.0) -> Record:
+        """Returns the record once the condition holds; moves the clock by `tick_s` at each look."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition(now := await self.stored(record)):
+                self.clock.advance(tick_s)
+                await asyncio.sleep(0)
+            return now
+
+    async def ended(self, record: Record, tick_s: float = 0.0) -> Record:
+        return await self.until(record, lambda now: now.ended, tick_s)
+
+    async def events(self, record: Record) -> list[dict[str, Any]]:
+        return [msgspec.json.decode(e.body) for e in await self.store.list_events(0, record.uid, 1000)]
+
+    async def event_types(self, record: Record) -> list[str]:
+        return [event["type"].removeprefix("orchestrator.job.") for event in await self.events(record)]
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await Store.open(tmp_path / "jobd.db")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def house(store: Store, tmp_path: Path) -> AsyncIterator[House]:
+    made = House(store, tmp_path)
+    yield made
+    await made.stop()
+    await made.engine.close()

@@ -1,0 +1,169 @@
+"""A job's log as it is served: from any line on, of one stream or both, live to the end, without gap or repeat."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from jobd.jobs.logbook import take
+from jobd.jobs.logview import LogQuery, LogView, cut
+from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
+from jobd.jobs.record import Record, new_record
+from jobd.store.rows import LogChunk
+from jobd.wire.job import JobSpec
+from jobd.wire.view import LogLine
+
+SPEC = JobSpec(id="a", image="b")
+DEADLINE_S = 10.0
+
+
+class Log:
+    """A stored job whose log grows by `write` and whose end is `finish`; read by a view."""
+
+    def __init__(self, house: Any, record: Record) -> None:
+        self.house = house
+        self.record = record
+        self.view = LogView(house.store, house.watchers, self._current)
+
+    async def _current(self, record: Record) -> Record:
+        return self.record
+
+    async def write(self, *lines: str, stream: StreamName = "stdout") -> None:
+        raw = [RawLine(stream, "2030-01-01T00:00:00Z", text, LogCursor("t")) for text in lines]
+        batch = take(self.record, SPEC, raw, 1 << 20)
+        self.record = await self.house.ledger.change(batch.record, SPEC, batch.drafts, batch)
+
+    async def finish(self) -> None:
+        ended = msgspec.structs.replace(
+            self.record, status="failed", phase="done", exit_code=3, reason="exit-code"
+        )
+        self.record = await self.house.ledger.change(ended, SPEC)
+
+    async def read(self, **query: Any) -> list[Any]:
+        async with asyncio.timeout(DEADLINE_S):
+            parts = [part async for part in self.view.frames(self.record, LogQuery(**query))]
+        whole = b"".join(parts)
+        assert not whole or whole.endswith(b"\n")
+        return [msgspec.json.decode(frame) for frame in whole.splitlines() if frame]
+
+
+@pytest.fixture
+async def log(house: Any) -> Log:
+    record = new_record(SPEC, now=house.clock.now(), owner=None, digest="", has_spool=False)
+    await house.ledger.open(record, SPEC, msgspec.json.encode(SPEC), None)
+    return Log(house, record)
+
+
+def seqs(frames: Sequence[Any]) -> list[int]:
+    return [frame["seq"] for frame in frames if "seq" in frame]
+
+
+END = {"end": {"status": "failed", "exitCode": 3, "reason": "exit-code"}}
+
+
+async def test_a_log_is_read_from_its_beginning_or_from_after_any_line(log: Log) -> None:
+    await log.write("one", "two")
+    await log.write("three", stream="stderr")
+    await log.write("four")
+    assert [frame["line"] for frame in await log.read()] == ["one", "two", "three", "four"]
+    for after in range(6):
+        assert seqs(await log.read(after=after)) == list(range(after + 1, 5))
+
+
+async def test_the_end_frame_is_last_once_the_job_has_ended(log: Log) -> None:
+    assert await log.read() == []
+    await log.write("one")
+    await log.finish()
+    assert (await log.read())[-1] == END
+    assert await log.read(after=1) == [END]
+    assert await log.read(after=99, follow=True) == [END]
+
+
+async def test_one_stream_alone_keeps_its_numbers(log: Log) -> None:
+    await log.write("a", "b")
+    await log.write("c", stream="stderr")
+    await log.write("d")
+    assert seqs(await log.read(stream="stdout")) == [1, 2, 4]
+    assert seqs(await log.read(stream="stderr")) == [3]
+    assert seqs(await log.read(stream="stdout", after=1)) == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("tail", "expected"),
+    [(0, []), (1, [6]), (2, [5, 6]), (5, [2, 3, 4, 5, 6]), (6, [1, 2, 3, 4, 5, 6]), (99, [1, 2, 3, 4, 5, 6])],
+)
+async def test_a_tail_is_the_last_lines(log: Log, tail: int, expected: list[int]) -> None:
+    await log.write("1", "2", "3")
+    await log.write("4", "5", "6")
+    assert seqs(await log.read(tail=tail)) == expected
+    assert seqs(await log.read(tail=tail, after=4)) == [seq for seq in expected if seq > 4]
+
+
+@pytest.mark.parametrize(("tail", "expected"), [(0, []), (1, [1]), (2, [1]), (9, [1])])
+async def test_a_tail_of_one_stream_looks_as_far_back_as_it_must(
+    log: Log, tail: int, expected: list[int]
+) -> None:
+    await log.write("only", stream="stderr")
+    for _ in range(4):
+        await log.write(*("x" * 3 for _ in range(10)))
+    assert seqs(await log.read(tail=tail, stream="stderr")) == expected
+    assert len(await log.read(tail=7, stream="stdout")) == 7
+
+
+async def test_a_follower_gets_each_line_once_and_then_the_end(log: Log) -> None:
+    await log.write("before")
+    reading = asyncio.create_task(log.read(follow=True))
+    for number in range(20):
+        await log.write(f"line {number}", *(["more"] * (number % 3)))
+        await asyncio.sleep(0)
+    await log.finish()
+    frames = await asyncio.wait_for(reading, DEADLINE_S)
+    assert seqs(frames) == list(range(1, log.record.log_seq + 1))
+    assert frames[-1] == END
+
+
+async def test_a_follower_that_comes_back_goes_on_where_it_was(log: Log) -> None:
+    await log.write(*"abcdef")
+    stream = log.view.frames(log.record, LogQuery(follow=True))
+    first = await anext(stream)
+    await stream.aclose()  # type: ignore[attr-defined]
+    had = [msgspec.json.decode(frame)["seq"] for frame in first.splitlines()]
+    await log.write(*"ghi")
+    await log.finish()
+    rest = await log.read(follow=True, after=had[-1])
+    assert had + seqs(rest) == list(range(1, 10))
+    assert not log.house.watchers._events
+
+
+async def test_a_tail_that_is_followed_goes_on_with_what_comes(log: Log) -> None:
+    await log.write(*"abc")
+    reading = asyncio.create_task(log.read(follow=True, tail=1))
+    while not log.house.watchers._events:
+        await asyncio.sleep(0)
+    await log.write("d")
+    await log.finish()
+    assert seqs(await asyncio.wait_for(reading, DEADLINE_S)) == [3, 4]
+
+
+def chunk(first: int, *streams: str) -> LogChunk:
+    frames = [
+        msgspec.json.encode(LogLine(seq=first + at, time="t", stream=stream, line="\u2028 x")) + b"\n"
+        for at, stream in enumerate(streams)
+    ]
+    return LogChunk(first, first + len(streams) - 1, len(streams), b"".join(frames))
+
+
+@pytest.mark.parametrize("after", range(9))
+def test_a_chunk_is_cut_at_any_line(after: int) -> None:
+    whole = chunk(3, "stdout", "stderr", "stdout", "stdout")
+    left = [msgspec.json.decode(frame)["seq"] for frame in cut(whole, after, None).split(b"\n") if frame]
+    assert left == [seq for seq in (3, 4, 5, 6) if seq > after]
+    left = [msgspec.json.decode(frame)["seq"] for frame in cut(whole, after, "stdout").split(b"\n") if frame]
+    assert left == [seq for seq in (3, 5, 6) if seq > after]
+
+
+def test_a_chunk_that_is_wanted_whole_is_passed_on_as_it_is() -> None:
+    whole = chunk(3, "stdout", "stderr")
+    assert cut(whole, 2, None) is whole.data

@@ -1,0 +1,201 @@
+"""One job from its submission to its end, on a real store: what is stored, announced, and left behind."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from jobd.errors import Conflict, NotFound
+from jobd.testing.orchestrator import WorkerScript
+from jobd.testing.sidecar import SidecarScript
+from jobd.wire import report
+from jobd.wire.artifact import Read, Write
+
+INPUT = Write(id="in", source="x", out="f")
+OUTPUT = Read(id="out", source="f", depends="job")
+
+
+async def test_a_job_runs_to_its_end_with_its_log_and_events(house: Any) -> None:
+    house.engine.workers["a"] = WorkerScript(lines=["one", "two"], rest="three", exit_code=4)
+    record = await house.ended(await house.submit())
+    assert (record.status, record.reason, record.exit_code) == ("failed", "exit-code", 4)
+    types = await house.event_types(record)
+    assert (types[0], types[-2:]) == ("start", ["exit", "complete"])
+    logged = [
+        line
+        for event in await house.events(record)
+        if event["type"].endswith(".log")
+        for line in event["data"]["lines"]
+    ]
+    assert logged == ["one", "two", "three"]
+    assert [event["jobsequence"] for event in await house.events(record)] == list(range(1, len(types) + 1))
+    assert len(house.engine.starts) == 1
+
+
+async def test_a_job_with_artifacts_runs_to_its_end(house: Any) -> None:
+    record = await house.ended(await house.submit(INPUT, OUTPUT))
+    assert record.status == "completed"
+    assert await house.event_types(record) == ["artifact", "start", "exit", "artifact", "complete"]
+    assert {name: state.status for name, state in record.artifacts.items()} == {
+        "in": "success",
+        "out": "success",
+    }
+
+
+async def test_a_sidecar_whose_order_was_cut_is_made_anew(house: Any) -> None:
+    house.engine.sidecars["a"] = SidecarScript(inputs=[report.Refused(n=1, error="cut")])
+    record = await house.submit(INPUT)
+    await house.until(record, lambda now: now.sidecar_runs == 1)
+    house.engine.sidecars.clear()
+    record = await house.ended(record, tick_s=0.1)
+    assert record.status == "completed"
+    assert record.sidecar_runs > 1
+
+
+async def test_a_sidecar_that_always_refuses_fails_the_job(house: Any) -> None:
+    house.engine.sidecars["a"] = SidecarScript(inputs=[report.Refused(n=1, error="cut")])
+    record = await house.ended(await house.submit(INPUT), tick_s=0.1)
+    assert (record.status, record.reason, record.sidecar_runs) == ("failed", "input-failed", 3)
+    assert house.engine.starts == []
+
+
+async def test_an_image_that_is_not_there_fails_the_job_with_its_name(house: Any) -> None:
+    house.engine.missing_images.add("busybox")
+    record = await house.ended(await house.submit())
+    assert (record.status, record.reason) == ("failed", "image-not-found")
+    assert "busybox" in (record.error or "")
+
+
+async def test_a_sidecar_image_that_is_not_there_fails_only_jobs_that_need_it(house: Any) -> None:
+    house.engine.sidecar_image_missing = True
+    assert (await house.ended(await house.submit(id="plain"))).status == "completed"
+    assert (await house.ended(await house.submit(INPUT, id="files"))).reason == "image-not-found"
+
+
+async def test_a_command_that_does_not_start(house: Any) -> None:
+    house.engine.workers["a"] = WorkerScript(start_error=(127, "no such file"))
+    record = await house.ended(await house.submit())
+    assert (record.reason, record.error) == ("start-failed", "no such file")
+    assert await house.event_types(record) == ["exit", "complete"]
+
+
+@pytest.mark.parametrize("lost", ["before", "after"])
+async def test_a_start_whose_answer_was_lost_runs_the_worker_once(house: Any, lost: Any) -> None:
+    house.engine.lose_start = lost
+    house.engine.workers["a"] = WorkerScript(runs_s=None)
+    record = await house.submit()
+    await house.until(record, lambda now: now.start_intended_at is not None)
+    house.engine.lose_start = None
+    record = await house.until(record, lambda now: now.status == "running", tick_s=0.5)
+    house.engine.end("a", "worker", 0)
+    record = await house.ended(record, tick_s=0.5)
+    assert record.status == "completed"
+    assert len(house.engine.starts) == 1
+
+
+async def test_a_job_over_its_time_is_stopped_and_then_killed(house: Any) -> None:
+    house.engine.workers["a"] = WorkerScript(runs_s=None, ignores_sigterm=True)
+    record = await house.submit(timeout_seconds=60)
+    record = await house.ended(record, tick_s=1)
+    assert (record.status, record.reason, record.exit_code) == ("failed", "timeout", 137)
+
+
+async def test_a_job_that_is_cancelled_ends_with_its_record_kept(house: Any) -> None:
+    house.engine.workers["a"] = WorkerScript(runs_s=None)
+    record = await house.submit()
+    await house.until(record, lambda now: now.started_at is not None)
+    await house.service.cancel("a", by="uid 1000", grace_s=5)
+    record = await house.ended(record)
+    assert (record.status, record.exit_code, record.cancelled_by) == ("cancelled", 143, "uid 1000")
+    with pytest.raises(Conflict):
+        await house.service.cancel("a", by="x", grace_s=0)
+    assert (await house.service.get("a")).status == "cancelled"
+
+
+async def test_a_job_that_is_deleted_is_not_found_at_once_and_leaves_nothing(house: Any) -> None:
+    house.engine.workers["a"] = WorkerScript(runs_s=None)
+    record = await house.submit()
+    await house.until(record, lambda now: now.started_at is not None)
+    await house.service.delete("a", by="x")
+    with pytest.raises(NotFound):
+        await house.service.get("a")
+    record = await house.until(record, lambda now: now.cleaned)
+    assert record.status == "cancelled"
+    assert await house.engine.refs() == []
+    assert (await house.event_types(record))[-1] == "complete"
+    house.engine.workers.clear()
+    again = await house.ended(await house.submit())
+    assert again.uid != record.uid
+
+
+async def test_a_job_that_waits_is_cancelled_without_a_place(house: Any) -> None:
+    for name in ("x", "y"):
+        house.engine.workers[name] = WorkerScript(runs_s=None)
+        await house.submit(id=name)
+    waiting = await house.submit()
+    view = await house.service.get("a")
+    assert (view.phase, view.queue_position) == ("queued", 1)
+    await house.service.cancel("a", by="x", grace_s=0)
+    assert (await house.ended(waiting)).status == "cancelled"
+    assert (house.queue.running, house.queue.waiting) == (2, 0)
+
+
+async def test_a_place_is_given_on_when_a_job_ends(house: Any) -> None:
+    for name in ("x", "y"):
+        house.engine.workers[name] = WorkerScript(runs_s=None)
+        await house.until(await house.submit(id=name), lambda now: now.started_at is not None)
+    waiting = await house.submit()
+    assert (await house.service.get("a")).queue_position == 1
+    house.engine.end("x", "worker", 0)
+    assert (await house.ended(waiting)).status == "completed"
+
+
+async def test_an_engine_that_is_away_is_waited_for(house: Any) -> None:
+    house.engine.away = True
+    record = await house.submit()
+    await house.until(record, lambda now: now.phase == "pulling", tick_s=0.1)
+    house.engine.away = False
+    assert (await house.ended(record, tick_s=0.1)).status == "completed"
+
+
+async def test_a_job_goes_on_after_a_restart_in_any_phase(house: Any) -> None:
+    house.engine.workers["a"] = WorkerScript(lines=["one"], runs_s=None)
+    house.engine.sidecars["a"] = SidecarScript(outputs=[])
+    record = await house.submit(INPUT, OUTPUT)
+    await house.restart()
+    await house.until(record, lambda now: now.started_at is not None and now.log_seq == 1)
+    await house.restart()
+    house.engine.end("a", "worker", 0)
+    await house.until(record, lambda now: now.phase == "outputs" and now.outputs_told_at is not None)
+    await house.restart()
+    house.engine.sidecars.clear()
+    house.engine.end("a", "sidecar", 9)
+    record = await house.ended(record, tick_s=0.1)
+    assert (record.status, record.reason) == ("failed", "output-failed")
+    assert await house.event_types(record) == ["artifact", "start", "log", "exit", "complete"]
+    assert len(house.engine.starts) == 1
+
+
+async def test_a_worker_that_ended_while_jobd_was_down_is_found_with_its_code_and_log(house: Any) -> None:
+    house.engine.workers["a"] = WorkerScript(lines=["one"], rest="two", runs_s=None)
+    record = await house.submit()
+    await house.until(record, lambda now: now.started_at is not None and now.log_seq == 1)
+    await house.stop()
+    house.engine.end("a", "worker", 6)
+    await house.restart()
+    record = await house.ended(record)
+    assert (record.exit_code, record.log_seq) == (6, 2)
+
+
+async def test_a_worker_that_was_removed_by_hand_is_lost(house: Any) -> None:
+    house.engine.workers["a"] = WorkerScript(runs_s=None)
+    record = await house.submit()
+    await house.until(record, lambda now: now.started_at is not None)
+    house.engine.remove_by_hand("a", "worker")
+    assert (await house.ended(record)).reason == "lost"
+
+
+async def test_one_id_submitted_many_times_at_once_is_one_job(house: Any) -> None:
+    results = await asyncio.gather(*(house.submit() for _ in range(8)), return_exceptions=True)
+    assert sum(not isinstance(result, BaseException) for result in results) == 1
+    assert all(isinstance(result, Conflict) for result in results if isinstance(result, BaseException))
