@@ -191,7 +191,7 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         host=r.read("JOBD_HOST", _address, "127.0.0.1"),
         metrics_port=r.integer("METRICS_PORT", 0, 65535),
         metrics_host=r.read("METRICS_HOST", _address, "127.0.0.1"),
-        api_key_file=r.read("API_KEY_FILE", lambda text: Path(text).expanduser() if text else None, None),
+        api_key_file=r.read("API_KEY_FILE", lambda text: _path(text) if text else None, None),
         no_auth=r.read("JOBD_NO_AUTH", _flag, False),
         socket=r.read("JOBD_SOCKET", lambda text: _socket(text, state_dir), Path()),
         state_dir=state_dir,
@@ -285,15 +285,22 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _path(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{text[:80]!r} begins with the home of a user who does not exist") from None
+
+
 def _state_dir(text: str) -> Path:
     if text:
-        return Path(text).expanduser().absolute()
+        return _path(text).absolute()
     return Path(platformdirs.user_state_path("jobd"))
 
 
 def _socket(text: str, state_dir: Path) -> Path:
     if text:
-        path = Path(text).expanduser().absolute()
+        path = _path(text).absolute()
     elif runtime := os.environ.get("XDG_RUNTIME_DIR"):
         path = Path(runtime) / "jobd" / "jobd.sock"
     else:

@@ -1,0 +1,132 @@
+"""The metrics as Prometheus reads them: the contract's names and labels, bounded whatever comes."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from jobd.jobs.record import Record
+from jobd.metrics.jobs import JobObserver
+from jobd.metrics.metrics import CONTENT_TYPE, MAX_IMAGES, Metrics
+from jobd.testing.clock import FakeClock
+from jobd.wire.job import JobSpec
+
+NOW = FakeClock().now()
+
+
+def samples(metrics: Metrics) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for family in text_string_to_metric_families(metrics.render().decode()):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append(sample)
+    return found
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float:
+    (sample,) = [sample for sample in samples(metrics)[name] if sample.labels == labels]
+    return float(sample.value)
+
+
+def record(**fields: Any) -> Record:
+    return msgspec.structs.replace(Record(uid="u", id="a", created_at=NOW, phase_since=NOW), **fields)
+
+
+SPEC = JobSpec(id="a", image="busybox")
+
+
+def test_requests_are_counted_by_method_template_and_class() -> None:
+    metrics = Metrics()
+    metrics.http_request("GET", "/v1/jobs/{id}", 200, 0.01)
+    metrics.http_request("GET", "/v1/jobs/{id}", 204, 0.01)
+    metrics.http_request("POST", "/v1/jobs", 400, 0.01)
+    metrics.http_request("POST", "/v1/jobs", 503, 0.01)
+    assert value(metrics, "http_requests_total", method="GET", path="/v1/jobs/{id}", status="2xx") == 2
+    assert value(metrics, "http_errors_total", method="POST", path="/v1/jobs", status="4xx") == 1
+    assert value(metrics, "http_errors_total", method="POST", path="/v1/jobs", status="5xx") == 1
+    assert (
+        value(metrics, "http_request_duration_seconds_count", method="POST", path="/v1/jobs", status="4xx")
+        == 1
+    )
+    assert len(samples(metrics)["http_errors_total"]) == 2
+
+
+def test_a_made_up_method_makes_no_new_series() -> None:
+    metrics = Metrics()
+    for number in range(50):
+        metrics.http_request(f"M{number}", "/x", 405, 0.0)
+    assert value(metrics, "http_requests_total", method="other", path="/x", status="4xx") == 50
+
+
+def test_images_are_capped_and_what_is_over_is_other() -> None:
+    metrics = Metrics()
+    for number in range(MAX_IMAGES + 50):
+        metrics.job_submitted(f"image-{number}")
+    metrics.job_submitted("image-0")
+    assert len(samples(metrics)["jobs_total"]) == MAX_IMAGES + 1
+    assert value(metrics, "jobs_total", image="other") == 50
+    assert value(metrics, "jobs_total", image="image-0") == 2
+
+
+def test_a_jobs_life_is_counted() -> None:
+    metrics = Metrics()
+    observer = JobObserver(metrics)
+    observer.accepted(SPEC)
+    assert value(metrics, "jobs_total", image="busybox") == 1
+    assert value(metrics, "jobs_active", image="busybox") == 1
+    admitted = record(
+        phase="pulling", phase_since=NOW + timedelta(seconds=3), admitted_at=NOW + timedelta(seconds=3)
+    )
+    observer.changed(record(), admitted, SPEC)
+    assert value(metrics, "job_queue_wait_seconds_sum") == 3
+    assert value(metrics, "job_phase_duration_seconds_sum", phase="queued") == 3
+    running = msgspec.structs.replace(admitted, log_bytes=70)
+    observer.changed(admitted, running, SPEC)
+    observer.changed(running, msgspec.structs.replace(running, log_bytes=100), SPEC)
+    assert value(metrics, "job_log_bytes_total") == 100
+    done = {
+        "phase": "done",
+        "phase_since": NOW + timedelta(seconds=9),
+        "finished_at": NOW + timedelta(seconds=9),
+    }
+    ended = msgspec.structs.replace(running, status="completed", **done)
+    observer.changed(running, ended, SPEC)
+    assert value(metrics, "job_duration_seconds_sum", image="busybox", success="true") == 9
+    assert value(metrics, "job_phase_duration_seconds_sum", phase="pulling") == 6
+    assert value(metrics, "jobs_active", image="busybox") == 0
+    observer.changed(ended, msgspec.structs.replace(ended, cleaned=True), SPEC)
+    assert value(metrics, "job_duration_seconds_count", image="busybox", success="true") == 1
+    assert value(metrics, "job_queue_wait_seconds_count") == 1
+    assert "job_errors_total" not in samples(metrics)
+
+
+@pytest.mark.parametrize(("status", "reason"), [("failed", "timeout"), ("cancelled", "cancelled")])
+def test_a_job_that_did_not_complete_is_an_error_by_its_reason(status: str, reason: str) -> None:
+    metrics = Metrics()
+    ended = record(status=status, reason=reason, phase="done", finished_at=NOW + timedelta(seconds=1))
+    JobObserver(metrics).changed(record(), ended, SPEC)
+    assert value(metrics, "job_errors_total", reason=reason) == 1
+    assert value(metrics, "job_duration_seconds_count", image="busybox", success="false") == 1
+
+
+def test_a_job_of_before_a_restart_is_active_and_not_submitted_again() -> None:
+    metrics = Metrics()
+    JobObserver(metrics).resumed(SPEC)
+    assert value(metrics, "jobs_active", image="busybox") == 1
+    assert "jobs_total" not in samples(metrics)
+
+
+def test_engine_calls_are_timed_by_name_and_outcome() -> None:
+    metrics = Metrics()
+    metrics.engine_call("create", 0.2, True)
+    metrics.engine_call("create", 0.3, False)
+    assert value(metrics, "engine_call_duration_seconds_sum", call="create", ok="true") == 0.2
+    assert value(metrics, "engine_call_duration_seconds_count", call="create", ok="false") == 1
+
+
+def test_two_daemons_in_one_process_do_not_share_a_registry() -> None:
+    one, two = Metrics(), Metrics()
+    one.log_stored(5)
+    assert value(two, "job_log_bytes_total") == 0
+    assert CONTENT_TYPE.startswith("text/plain")
