@@ -16,7 +16,7 @@ from jobd import logs
 from jobd.app import VERSION, App, build
 from jobd.config import Config
 from jobd.errors import ConfigError
-from jobd.jobs.orchestrator import EngineError
+from jobd.jobs.orchestrator import EngineError, RefusedByEngine
 from jobd.jobs.record import decode_record
 from jobd.listeners import address_of, inherited, serve_on, tcp_listener, unix_listener
 from jobd.notify import ServiceManager
@@ -69,14 +69,17 @@ async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
     metrics = tcp_listener(config.metrics_host, config.metrics_port, "METRICS_PORT")
     given = [sock for sock in inherited(os.environ) if sock.family == socket.AF_UNIX]
     unix = given or [unix_listener(config.socket)]
-    app = build(
-        config,
-        folder=folder,
-        store=store,
-        instance=instance_name(folder),
-        api_key=key,
-        own_addresses=frozenset({address_of(tcp), address_of(metrics)}),
-    )
+    try:
+        app = build(
+            config,
+            folder=folder,
+            store=store,
+            instance=instance_name(folder),
+            api_key=key,
+            own_addresses=frozenset({address_of(tcp), address_of(metrics)}),
+        )
+    except RefusedByEngine as error:
+        raise ConfigError([f"DOCKER_HOST: {error}"]) from None
     api = web.AppRunner(
         app.api,
         access_log=None,

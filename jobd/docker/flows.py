@@ -6,6 +6,7 @@ Owns these three streams, their ends and their breaks. What the bytes mean is in
 import asyncio
 import calendar
 import time
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from email.utils import parsedate
 
@@ -29,6 +30,7 @@ from jobd.jobs.orchestrator import (
 _LOG_BUFFER_BYTES = 64 * 1024
 _TAR_BUFFER_BYTES = 512 * 1024
 _EVENT_BYTES = 1024 * 1024
+_REMEMBERED = 8192
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _ALIVE = ("running", "paused", "restarting")
 _NAMES_NOTHING = ("not a directory", "too many levels of symbolic links", "file name too long")
@@ -41,6 +43,9 @@ class Flows:
     def __init__(self, engine: Engine, instance: str) -> None:
         self._engine = engine
         self._instance = instance
+        self._known: OrderedDict[tuple[JobRef, Role], str] = OrderedDict()
+        """Ids of containers that are known to be this attempt's. A look at a container that has just ended waits until the
+        engine has taken down its network; a call by its id does not, and an id is never given twice."""
 
     async def logs(
         self, ref: JobRef, role: Role, cursors: Mapping[StreamName, LogCursor], follow: bool
@@ -50,8 +55,8 @@ class Flows:
         A container that was made and not started has no log: nothing comes, with `follow` too.
         Raises: EngineUnavailable: the connection broke, or ended while the container runs; ask again from the last cursor.
         """
-        found = await self._ours(ref, role)
-        if found is None:
+        container_id = await self._id_of(ref, role)
+        if container_id is None:
             return
         params = {"stdout": "1", "stderr": "1", "timestamps": "1", "follow": "1" if follow else "0"}
         if (start := logs.since(cursors)) is not None:
@@ -59,7 +64,7 @@ class Flows:
         reader = logs.LogReader(cursors)
         # A container may be silent for days; without follow the engine has the bytes at hand.
         silence_s = None if follow else self._engine.timeouts.work_s
-        path = await self._engine.path(f"/containers/{found.id}/logs")
+        path = await self._engine.path(f"/containers/{container_id}/logs")
         try:
             async with self._engine.streams.open(
                 "GET", path, params=params, silence_s=silence_s, buffer_bytes=_LOG_BUFFER_BYTES
@@ -69,7 +74,8 @@ class Flows:
                         yield batch
         except Refusal as error:
             if error.status in (404, 409):
-                return  # removed since it was looked at
+                self._known.pop((ref, role), None)
+                return  # removed since it was made
             raise EngineUnavailable(error.message) from error
         except logs.DamagedLog as error:
             raise EngineUnavailable(f"the log of {ref.id} {role} cannot be read: {error}") from error
@@ -80,7 +86,7 @@ class Flows:
                 yield batch
             return
         now = await self._ours(ref, role)
-        if now is not None and now.id == found.id and now.state.status in _ALIVE:
+        if now is not None and now.id == container_id and now.state.status in _ALIVE:
             raise EngineUnavailable("the log stream ended while the container runs")
 
     async def hints(self) -> AsyncGenerator[Hint, None]:
@@ -124,8 +130,23 @@ class Flows:
         """Returns the container of exactly this attempt; None where it does not exist."""
         found = await self._engine.inspect_container(labels.container_name(ref.id, role))
         if found is None or labels.ref_of(found.config.labels, self._instance) != ref:
+            self._known.pop((ref, role), None)
             return None
+        self._remember(ref, role, found.id)
         return found
+
+    async def _id_of(self, ref: JobRef, role: Role) -> str | None:
+        """Returns the id of the container of exactly this attempt, without a look where it is known already."""
+        known = self._known.get((ref, role))
+        if known is not None:
+            return known
+        found = await self._ours(ref, role)
+        return None if found is None else found.id
+
+    def _remember(self, ref: JobRef, role: Role, container_id: str) -> None:
+        self._known[(ref, role)] = container_id
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
 
     async def _events(self) -> AsyncIterator[Hint]:
         """One connection's worth of hints, the one that says "connected" first."""

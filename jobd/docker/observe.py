@@ -23,6 +23,7 @@ from jobd.jobs.orchestrator import (
 EVENT_ACTIONS = ("start", "die", "oom", "kill", "destroy")
 
 _NEVER = "0001-01-01"
+_LAST_NANO = 253_402_300_800 * 10**9
 _LOST_ANSWERS = (
     "transport is closing",
     "connection is unavailable",
@@ -67,6 +68,7 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 
 class _Actor(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    id: str = msgspec.field(name="ID", default="")
     attributes: dict[str, str] = msgspec.field(name="Attributes", default_factory=dict)
 
 
@@ -76,6 +78,7 @@ class EngineEvent(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     type: str = ""
     action: str = ""
     actor: _Actor = _Actor()
+    time_nano: int = msgspec.field(name="timeNano", default=0)
 
 
 def moment(text: str) -> datetime | None:
@@ -117,7 +120,21 @@ def hint(event: EngineEvent, instance: str) -> Hint | None:
     owner = labels.ref_of(event.actor.attributes, instance)
     if event.type != "container" or owner is None or event.action not in EVENT_ACTIONS:
         return None
-    return Hint(owner.uid, _role(event.actor.attributes.get(labels.JOB_TYPE)), event.action)
+    role = _role(event.actor.attributes.get(labels.JOB_TYPE))
+    return Hint(owner.uid, role, event.action, _facts_of_event(event, owner.attempt))
+
+
+def _facts_of_event(event: EngineEvent, attempt: int) -> ContainerFacts | None:
+    """Returns what a start or an end says by itself; the engine's event and its inspect always agreed on the code."""
+    if not event.actor.id or not 0 < event.time_nano < _LAST_NANO:
+        return None
+    at = datetime.fromtimestamp(event.time_nano / 1e9, UTC)
+    if event.action == "start":
+        return ContainerFacts(event.actor.id, "running", attempt, started_at=at)
+    code = event.actor.attributes.get("exitCode", "")
+    if event.action == "die" and code.isascii() and code.isdecimal() and len(code) < 10:
+        return ContainerFacts(event.actor.id, "exited", attempt, finished_at=at, exit_code=int(code))
+    return None
 
 
 def _role(text: str | None) -> Role | None:

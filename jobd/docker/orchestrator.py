@@ -118,6 +118,9 @@ class DockerOrchestrator(Flows):
         self._fresh.pop(order.ref, None)
         if is_new:
             self._fresh[order.ref] = made.worker_id
+        self._remember(order.ref, "worker", made.worker_id)
+        if made.sidecar_id is not None:
+            self._remember(order.ref, "sidecar", made.sidecar_id)
         while len(self._fresh) > _REMEMBERED:
             self._fresh.popitem(last=False)
         return made
@@ -166,11 +169,11 @@ class DockerOrchestrator(Flows):
 
     async def signal(self, ref: JobRef, role: Role, signal: str) -> None:
         """Sends a signal by name. A container that is gone or does not run is no error."""
-        found = await self._ours(ref, role)
-        if found is None:
+        container_id = await self._id_of(ref, role)
+        if container_id is None:
             return
         try:
-            await self._engine.kill(found.id, signal)
+            await self._engine.kill(container_id, signal)
         except Refusal as error:
             if error.status not in (404, 409):
                 raise

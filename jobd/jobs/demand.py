@@ -66,6 +66,8 @@ def _demand_running(record: Record, seen: Observation | None, now: datetime) -> 
 
 
 def _demand_outputs(record: Record, seen: Observation | None, now: datetime) -> f.Demand:
+    if not stopping(record) and record.outputs_told_at is None:
+        return f.TellSidecar(succeeded=_succeeded(record))
     if seen is None:
         return f.Observe()
     if stopping(record):

@@ -48,7 +48,7 @@ class EngineWatch:
         """Passes the engine's hints on to the supervisors, for ever."""
         async with contextlib.aclosing(self._engine.hints()) as hints:
             async for hint in hints:
-                self._roster.hint(hint.uid)
+                self._roster.hint(hint)
 
     def check_fits(self, spec: JobSpec) -> None:
         """Raises InvalidRequest where this host can never run the job. An engine that is away refuses nothing."""

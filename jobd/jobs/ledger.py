@@ -23,7 +23,6 @@ from jobd.store.store import Store
 from jobd.wire import event
 from jobd.wire.job import JobSpec
 
-
 DELIVERED_LOOK_S = 0.02
 
 

@@ -121,11 +121,16 @@ class RawLine:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Something happened: look at this job (`uid`), or, with None, at all of them (the engine was reached again)."""
+    """Something happened: look at this job (`uid`), or, with None, at all of them (the engine was reached again).
+
+    `facts`: what the engine said along with a start or an end, where it said enough to spare a look: a container that
+    has just ended is locked by the engine until its network and mounts are taken down. An end carries no `started_at`.
+    """
 
     uid: str | None
     role: Role | None = None
     action: str = ""
+    facts: ContainerFacts | None = None
 
 
 class EngineError(Exception):

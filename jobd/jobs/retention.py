@@ -16,7 +16,7 @@ from jobd.clock import Clock
 from jobd.jobs import facts as f
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.machine import step
-from jobd.jobs.orchestrator import EngineError, JobRef, Orchestrator
+from jobd.jobs.orchestrator import EngineError, Hint, JobRef, Orchestrator
 from jobd.jobs.record import decode_record
 from jobd.jobs.roster import Roster
 from jobd.store.errors import StoreError
@@ -66,7 +66,7 @@ class Retention:
         while True:
             await self._clock.sleep(self._settings.interval_s)
             try:
-                self._roster.hint(None)
+                self._roster.hint(Hint(None, action="timer"))
                 await self.sweep()
             except (EngineError, StoreError) as error:
                 log.warning("maintenance put off", extra={"action": "sweep", "error": str(error)})

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 
+from jobd.jobs.orchestrator import Hint
 from jobd.jobs.record import Record, decode_record
 from jobd.jobs.supervisor import Supervisor, Surroundings
 from jobd.store.store import Store
@@ -49,13 +50,13 @@ class Roster:
                 self._supervise(supervisor), name=f"job {supervisor.record.id}"
             )
 
-    def hint(self, uid: str | None) -> None:
-        """Lets one job, or with None all of them, look at their containers again."""
-        if uid is None:
+    def hint(self, hint: Hint) -> None:
+        """Lets the job that the hint is of, or all of them, look at their containers again."""
+        if hint.uid is None:
             for supervisor in self:
-                supervisor.hint()
-        elif uid in self._supervisors:
-            self._supervisors[uid].hint()
+                supervisor.hint(hint)
+        elif hint.uid in self._supervisors:
+            self._supervisors[hint.uid].hint(hint)
 
     async def stop(self) -> None:
         """Ends all supervisors; the jobs themselves go on and are found again at the next start."""

@@ -7,7 +7,7 @@ over, started by a submission and by a boot alike: what a state demands does not
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,8 +19,10 @@ from jobd.jobs.ledger import Ledger
 from jobd.jobs.logbook import take as take_lines
 from jobd.jobs.machine import step
 from jobd.jobs.orchestrator import (
+    ContainerFacts,
     EngineError,
     EngineUnavailable,
+    Hint,
     ImageUnavailable,
     JobRef,
     Observation,
@@ -40,6 +42,7 @@ from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL, Report
 LOOK_AGAIN_S = 2.0
 """A job that runs is looked at this often even when the engine's event stream is silent."""
 PULL_LIMIT_S = 1800.0
+OOM_EXIT_CODE = 137
 DIRECT_ORDER_LIMIT_S = 10.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 
@@ -71,6 +74,8 @@ class Supervisor:
         self._around = around
         self._seen: Observation | None = None
         self._hints = 0
+        self._began: ContainerFacts | None = None
+        self._died: ContainerFacts | None = None
         self._wake = asyncio.Event()
         self._changing = asyncio.Lock()
         self._interruptible: asyncio.Task[Any] | None = None
@@ -84,10 +89,15 @@ class Supervisor:
         """True where the state asks for nothing more."""
         return isinstance(demand(self.record, None, self._around.clock.now()), f.Retire)
 
-    def hint(self) -> None:
-        """Something may have happened to the containers: look again."""
+    def hint(self, hint: Hint) -> None:
+        """Something may have happened to the containers: look again, unless the hint says all there is to see."""
         self._hints += 1
         self._seen = None
+        if hint.role == "worker" and hint.facts is not None:
+            if hint.action == "start":
+                self._began = hint.facts
+            elif hint.action == "die":
+                self._died = hint.facts
         self._wake.set()
 
     async def apply(self, fact: f.Fact) -> None:
@@ -194,6 +204,9 @@ class Supervisor:
         order = WorkOrder(self._ref(), self.spec, sidecar=bool(self.spec.artifacts))
         files = self._around.spool_path(self.record.uid) if self.record.has_spool else None
         try:
+            if self.record.phase == "inputs":
+                # The sidecar failed before anything else ran: nothing of it may be taken over.
+                await self._around.engine.remove(self._ref())
             created = await self._around.engine.create(order, files)
         except EngineUnavailable:
             raise
@@ -228,8 +241,19 @@ class Supervisor:
             await self.apply(f.WorkerStartFailed(error.exit_code, str(error)))
         except EngineError as error:
             await self.apply(f.WorkerStartFailed(128, str(error)))
+        else:
+            began, self._began = self._told(self._began), None
+            started_at = (began.started_at if began else None) or self._around.clock.now()
+            worker = ContainerFacts(self.record.worker_id or "", "running", self.record.attempt, started_at)
+            await self.apply(f.Observed(Observation(worker, None)))
+            self._logs.start()
 
     async def _observe(self) -> None:
+        died, self._died = self._told(self._died), None
+        if died is not None and self.record.phase == "running" and self.record.started_at is not None:
+            ended = replace(died, started_at=self.record.started_at)
+            await self.apply(f.Observed(Observation(ended, None)))
+            return
         hints = self._hints
         seen = await self._around.engine.observe(self._ref())
         sidecar_over = seen.sidecar is not None and seen.sidecar.state not in ("created", "running")
@@ -249,6 +273,12 @@ class Supervisor:
             await self._around.ledger.delivered(self.record.uid, DIRECT_ORDER_LIMIT_S)
         await self._around.engine.signal(self._ref(), "sidecar", signal)
         await self.apply(f.OutputsTold())
+
+    def _told(self, told: ContainerFacts | None) -> ContainerFacts | None:
+        """Returns what an event said of this attempt's worker. A 137 needs a look: it may be the kernel's doing."""
+        if told is None or told.id != self.record.worker_id or told.exit_code == OOM_EXIT_CODE:
+            return None
+        return told
 
     async def _remove(self) -> None:
         await self._logs.stop()

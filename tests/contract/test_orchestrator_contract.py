@@ -11,7 +11,6 @@ import pytest
 
 from jobd.jobs.orchestrator import (
     ContainerFacts,
-    Hint,
     ImageUnavailable,
     JobRef,
     NoSuchFile,
@@ -244,8 +243,11 @@ async def test_hints_begin_with_connected_and_name_the_job(world: Any, ref: JobR
         assert (first.uid, first.action) == (None, "connected")
         await world.orchestrator.create(world.work(ref, behave()), None)
         await world.orchestrator.start_worker(ref)
-        while (hint := await anext(stream)) != Hint(ref.uid, "worker", "die"):
+        while (hint := await anext(stream)).action != "die":
             assert hint.uid in (None, ref.uid)
+    assert (hint.uid, hint.role) == (ref.uid, "worker")
+    if hint.facts is not None:
+        assert (hint.facts.state, hint.facts.exit_code, hint.facts.attempt) == ("exited", 0, ref.attempt)
     await stream.aclose()
 
 

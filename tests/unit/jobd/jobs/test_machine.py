@@ -146,9 +146,8 @@ class TestWithArtifacts:
         a.look(a.exited(0), running).tell(f.LogsDrained())
         assert a.types == ["artifact", "start", "exit"]
         assert a.record.phase == "outputs"
-        assert a.asks(blind=True) == f.Observe()
-        assert a.asks(a.exited(0), running) == f.TellSidecar(succeeded=True)
-        a.tell(f.OutputsTold())
+        assert a.asks(blind=True) == f.TellSidecar(succeeded=True)
+        assert a.tell(f.OutputsTold()).asks(blind=True) == f.Observe()
         assert a.asks(a.exited(0), running) == f.Wait(a.at(1))
         a.later(1)
         assert a.asks(a.exited(0), running) == f.TellSidecar(succeeded=True)
