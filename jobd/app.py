@@ -28,6 +28,7 @@ from jobd.health.health import HealthCheck
 from jobd.jobs.engine_watch import EngineWatch
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.logview import LogView
+from jobd.jobs.orchestrator import EngineFacts
 from jobd.jobs.order import SidecarSettings
 from jobd.jobs.queue import AdmissionQueue
 from jobd.jobs.retention import Retention, RetentionSettings
@@ -151,7 +152,7 @@ def build(
         return Version(
             version=VERSION,
             instance=instance,
-            engine=msgspec.to_builtins(facts) if facts and not engine_watch.trouble else {},
+            engine=_about_engine(facts) if facts and not engine_watch.trouble else {},
             sidecar_image=config.sidecar_image,
             state_dir=str(folder.path),
             max_concurrent_jobs=config.max_concurrent_jobs,
@@ -194,6 +195,18 @@ def build(
         api=_api(context, metrics, Door(api_key, OWN_NAMES | {config.host.lower()})),
         metrics_api=_metrics_api(metrics, outbox),
     )
+
+
+def _about_engine(facts: EngineFacts) -> dict[str, object]:
+    return {
+        "name": "docker",
+        "version": facts.version,
+        "apiVersion": facts.api_version,
+        "platform": facts.platform,
+        "cpus": facts.cpus,
+        "memoryBytes": facts.memory_bytes,
+        **facts.details,
+    }
 
 
 def _api(context: Context, metrics: Metrics, door: Door) -> web.Application:
