@@ -1,5 +1,7 @@
 """The calls on deliveries: list a job's, send one again."""
 
+from urllib.parse import urlsplit
+
 from aiohttp import web
 
 from jobd.api.body import Parameters
@@ -39,7 +41,7 @@ async def replay(request: web.Request) -> web.StreamResponse:
 
 
 def view(delivery: Delivery) -> DeliveryView:
-    """Returns a delivery as clients see it: the URL without its query, which may hold a secret."""
+    """Returns a delivery as clients see it: of the URL only what cannot hold a secret."""
     waiting = delivery.next_attempt_at
     return DeliveryView(
         id=delivery.id,
@@ -49,10 +51,15 @@ def view(delivery: Delivery) -> DeliveryView:
         attempts=delivery.attempts,
         job_id=delivery.job_id,
         job_uid=delivery.job_uid,
-        url=delivery.url.partition("?")[0],
+        url=_without_secrets(delivery.url),
         created_at=rfc3339(delivery.created_at),
         next_attempt_at=rfc3339(waiting) if waiting else None,
         delivered_at=rfc3339(delivery.delivered_at) if delivery.delivered_at else None,
         last_status=delivery.last_status,
         last_error=delivery.last_error,
     )
+
+
+def _without_secrets(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -34,7 +34,7 @@ class ArtifactView(View, frozen=True, kw_only=True):
 
     id: str
     type: str
-    status: Literal["pending", "success", "failed", "skipped"] = msgspec.field(default="pending")
+    status: Literal["pending", "success", "failed", "skipped"]
     error: str | None = None
     bytes: int | None = None
     done_bytes: int | None = None

@@ -1,0 +1,38 @@
+"""Daemons for the tests of the API: one without an engine, receivers that answer as they are told."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.daemon import Daemon
+from tests.support.wire import ChoosingReceiver
+
+NO_ENGINE = "unix:///nonexistent/engine.sock"
+
+
+@pytest.fixture(scope="module")
+def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon whose engine is away: all jobs wait, so that the API is all there is to see."""
+    made = Daemon(tmp_path_factory.mktemp("lonely"), environ={"DOCKER_HOST": NO_ENGINE})
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def make_receiver() -> Iterator[Callable[..., ChoosingReceiver]]:
+    made: list[ChoosingReceiver] = []
+
+    def make(choose: Callable[[str, int], int]) -> ChoosingReceiver:
+        made.append(ChoosingReceiver(choose))
+        return made[-1]
+
+    yield make
+    for receiver in made:
+        receiver.close()
+
+
+@pytest.fixture(scope="session")
+def no_engine() -> dict[str, str]:
+    """The variable that takes the engine away."""
+    return {"DOCKER_HOST": NO_ENGINE}

@@ -1,0 +1,336 @@
+"""Every variable of the service does what it says, seen from outside. Those of deliveries are in `test_deliveries.py`."""
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from jobd.config import VARIABLES, from_mapping
+from jobd.wire.signing import verify_256
+from tests.support.daemon import Daemon, Receiver, until
+from tests.support.wire import answer_on, connect, head, over_unix
+
+ARTIFACT, COMPLETE = "orchestrator.job.artifact", "orchestrator.job.complete"
+
+METRICS = (
+    "http_request_duration_seconds_count",
+    "http_requests_total",
+    "http_errors_total",
+    "job_duration_seconds_count",
+    "jobs_total",
+    "job_errors_total",
+    "jobs_active",
+    "dispatcher_duration_seconds_count",
+    "dispatcher_delivered_total",
+    "dispatcher_failed_total",
+    "dispatcher_dropped_total",
+    "dispatcher_requeued_total",
+    "dispatcher_queue_size",
+    "dispatcher_retries_total",
+    "dispatcher_breakers",
+    "dispatcher_parked",
+    "job_queue_wait_seconds_count",
+    "job_phase_duration_seconds_count",
+    "job_log_bytes_total",
+    "engine_call_duration_seconds_count",
+)
+
+
+def scrape(daemon: Daemon) -> str:
+    with urllib.request.urlopen(daemon.metrics, timeout=30) as response:
+        assert response.headers["Content-Type"].startswith("text/plain")
+        text: str = response.read().decode()
+    return text
+
+
+def inspect(client: docker.DockerClient, job_id: str, role: str) -> dict[str, Any]:
+    found: dict[str, Any] = client.api.inspect_container(f"job-{job_id}-{role}")
+    return found
+
+
+def test_every_metric_of_the_contract_is_there_after_one_job_and_bounded_in_labels(
+    make_daemon: Callable[..., Daemon], receiver: Receiver, worker_image: str
+) -> None:
+    daemon = make_daemon().start()
+    for job_id, command in (("good", "echo hello"), ("bad", "exit 1")):
+        daemon.submit(
+            id=job_id, image=worker_image, command=command, callback={"url": receiver.url(f"/{job_id}")}
+        )
+        daemon.ended(job_id)
+        receiver.complete(f"/{job_id}")
+    daemon.call("GET", "/v1/jobs/no-such")
+    for number in range(5):
+        daemon.call("GET", f"/nowhere/{number}")
+    text = scrape(daemon)
+    named = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    samples = {line.partition(" ")[0].partition("{")[0] for line in text.splitlines() if line[:1] != "#"}
+    missing = [name for name in METRICS if name not in samples and name not in named]
+    assert missing == []
+    assert f'jobs_total{{image="{worker_image}"}} 2.0' in text
+    assert f'jobs_active{{image="{worker_image}"}} 0.0' in text
+    assert f'job_duration_seconds_count{{image="{worker_image}",success="true"}} 1.0' in text
+    assert 'job_errors_total{reason="exit-code"} 1.0' in text
+    assert 'http_errors_total{method="GET",path="/v1/jobs/{id}",status="4xx"} 1.0' in text
+    assert "nowhere" not in text
+    assert 'http_requests_total{method="GET",path="unknown",status="4xx"} 5.0' in text
+    assert "dispatcher_queue_size 0.0" in text
+
+
+def test_the_key_file_is_read_and_one_that_cannot_be_is_fatal(
+    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "key"
+    path.write_text("a-key-of-the-operator\n")
+    daemon = make_daemon(environ={**no_engine, "API_KEY_FILE": str(path)}, flags=()).start()
+    for key, status in (("a-key-of-the-operator", 200), ("a-key-of-the-operator2", 401)):
+        assert daemon.call("GET", "/v1/jobs", headers={"Authorization": f"Bearer {key}"}).status == status
+    assert not (daemon.folder / "state" / "api-key").exists()
+    assert "a-key-of-the-operator" not in daemon.log.read_text()
+    daemon.stop()
+    path.write_text("")
+    with pytest.raises(pytest.fail.Exception, match="ended with 2"):
+        daemon.start()
+    assert "API_KEY_FILE" in daemon.log.read_text().splitlines()[-1]
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_the_end_waits_for_deliveries_under_way_as_long_as_it_may(
+    make_daemon: Callable[..., Daemon], make_receiver: Any, no_engine: dict[str, str], waits: bool
+) -> None:
+    release = threading.Event()
+    receiver = make_receiver(lambda path, before: 200 + 4 * release.wait(60))
+    environ = {
+        **no_engine,
+        "SHUTDOWN_DRAIN_WAIT": "1m" if waits else "0s",
+        "DISPATCHER_HTTP_TIMEOUT": "1m",
+    }
+    daemon = make_daemon(environ=environ).start()
+    daemon.submit(id="job", image="busybox", callback={"url": receiver.url("/"), "events": [COMPLETE]})
+    assert daemon.call("POST", "/v1/jobs/job/cancel").status == 202
+    until(lambda: receiver.at("/"), "the delivery is under way")
+    assert daemon.process is not None
+    with connect(daemon) as sock:
+        sock.sendall(head("GET", "/readyz"))
+        assert answer_on(sock).json["checks"]["shutdown"] == "healthy"
+        daemon.process.terminate()
+        if waits:
+            until(lambda: '"stopping"' in daemon.log.read_text(), "the shutdown has begun")
+            sock.sendall(head("GET", "/readyz"))
+            answer = answer_on(sock)
+            assert (answer.status, answer.json["checks"]["shutdown"]) == (503, "stopping")
+            release.set()
+        assert daemon.process.wait(60) == 0
+    release.set()
+    daemon.start()
+    delivered = '"state":"delivered"'
+    until(lambda: delivered in daemon.call("GET", "/v1/jobs/job/deliveries").body.decode(), "delivered")
+    events = receiver.at("/")
+    assert len(events) == (1 if waits else 2)
+    assert len({event["id"] for event in events}) == 1
+
+
+@pytest.fixture
+def sidecar_copy(docker_client: docker.DockerClient) -> Iterator[str]:
+    """The sidecar's image under another name."""
+    name = f"job-sidecar-copy:{uuid.uuid4().hex[:8]}"
+    docker_client.images.get("job-sidecar:latest").tag(name)
+    yield name
+    docker_client.images.remove(name)
+
+
+def test_the_sidecars_image_and_extra_hosts_of_both_containers(
+    make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, sidecar_copy: str, job_id: str
+) -> None:  # fmt: skip
+    daemon = make_daemon(
+        environ={
+            "SIDECAR_IMAGE": sidecar_copy,
+            "EXTRA_HOSTS": "files.test:192.0.2.7, gateway.test:host-gateway",
+        }
+    ).start()
+    write = {"id": "w", "type": "write", "in": "x", "out": "x"}
+    daemon.submit(
+        id=job_id, image=worker_image, artifacts=[write],
+        command="grep files.test /etc/hosts; grep -c 'gateway.test\\|host.docker.internal' /etc/hosts",
+    )  # fmt: skip
+    assert daemon.ended(job_id)["status"] == "completed"
+    lines = [frame["line"].split() for frame in daemon.log_lines(job_id)[:-1]]
+    assert lines == [["192.0.2.7", "files.test"], ["2"]]
+    assert inspect(docker_client, job_id, "sidecar")["Config"]["Image"] == sidecar_copy
+    for role in ("worker", "sidecar"):
+        hosts = inspect(docker_client, job_id, role)["HostConfig"]["ExtraHosts"]
+        assert {
+            "files.test:192.0.2.7",
+            "gateway.test:host-gateway",
+            "host.docker.internal:host-gateway",
+        } <= set(hosts)
+    daemon.stop()
+    remove(docker_client, daemon)
+
+
+def remove(client: docker.DockerClient, daemon: Daemon) -> None:
+    """Removes the containers, so that the image they are made of can go."""
+    instance = (daemon.folder / "state" / "instance").read_text().strip()
+    wanted: dict[str, str | list[str] | bool] = {"label": f"job.instance={instance}"}
+    for container in client.containers.list(all=True, filters=wanted):
+        container.remove(force=True, v=True)
+
+
+def test_no_more_jobs_at_once_than_allowed(
+    make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
+) -> None:
+    daemon = make_daemon(environ={**no_engine, "MAX_CONCURRENT_JOBS": "2"}).start()
+    for number in range(5):
+        daemon.submit(id=f"job-{number}", image="busybox")
+    assert daemon.call("GET", "/v1/version").json["maxConcurrentJobs"] == 2
+
+    def places() -> list[Any]:
+        return [daemon.call("GET", f"/v1/jobs/job-{n}").json.get("queuePosition") for n in range(5)]
+
+    assert places() == [None, None, 1, 2, 3]
+    assert daemon.call("POST", "/v1/jobs/job-0/cancel").status == 202
+    until(lambda: places() == [None, None, None, 1, 2], "the next one has the place")
+
+
+def test_history_is_kept_and_then_gone(make_daemon: Callable[..., Daemon], worker_image: str) -> None:
+    daemon = make_daemon(
+        environ={"JOB_RETENTION": "0s", "MAINTENANCE_INTERVAL": "100ms", "HISTORY_RETENTION": "2s"}
+    ).start()
+    daemon.submit(id="job", image=worker_image, command="echo x")
+    view = daemon.ended("job")
+    assert view["status"] == "completed"
+    until(lambda: daemon.call("GET", "/v1/jobs/job").status == 404, "the record is gone")
+    assert daemon.call("GET", "/v1/jobs").json == {"jobs": []}
+    assert daemon.call("GET", "/v1/events").body == b""
+
+
+def test_without_a_proxy_sidecars_send_their_events_themselves(
+    make_daemon: Callable[..., Daemon], receiver: Receiver, worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon(environ={"CALLBACK_PROXY_URL": ""}).start()
+    key = "a-key-to-sign-with"
+    # The name works inside the job's network and in the daemon alike.
+    url = f"http://host.docker.internal:{receiver.port}/{job_id}"
+    daemon.submit(
+        id=job_id,
+        image=worker_image,
+        command="cat in.txt; echo '{\"a\": 1}' > out.json",
+        artifacts=[
+            {"id": "in", "type": "write", "in": "hello", "out": "in.txt"},
+            {"id": "out", "type": "read", "in": "out.json", "depends": "job"},
+        ],
+        callback={"url": url, "key": key},
+    )
+    assert daemon.ended(job_id)["status"] == "completed"
+    events = receiver.complete(f"/{job_id}")
+    artifacts = [event for event in events if event["type"] == ARTIFACT]
+    assert sorted(event["data"]["artifactId"] for event in artifacts) == ["in", "out"]
+    assert {e["data"]["artifactId"]: e["data"].get("content") for e in artifacts} == {
+        "in": None,
+        "out": {"a": 1},
+    }
+    assert len({event["id"] for event in events}) == len(events)
+    senders: dict[bool, set[str]] = {}
+    for headers, body in receiver.raw(f"/{job_id}"):
+        assert headers["Content-Type"] == "application/cloudevents+json"
+        assert verify_256(key, body, headers["X-Signature-256"])
+        senders.setdefault(headers["Ce-Type"] == ARTIFACT, set()).add(headers["User-Agent"])
+    assert senders[True].isdisjoint(senders[False])  # not jobd's, but the sidecar's own requests
+
+
+def test_a_port_is_free_or_named(make_daemon: Callable[..., Daemon], no_engine: dict[str, str]) -> None:
+    first = make_daemon(environ=no_engine).start()
+    ports = {"PORT": first.http.rpartition(":")[2], "METRICS_PORT": first.metrics[:-8].rpartition(":")[2]}
+    first.stop()
+    second = make_daemon(environ={**no_engine, **ports}).start()
+    assert (second.http, second.metrics) == (first.http, first.metrics)
+
+
+def test_the_socket_and_the_state_are_where_the_variables_say_unless_a_flag_does(
+    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], tmp_path: Path
+) -> None:
+    at = {"JOBD_SOCKET": str(tmp_path / "a" / "s"), "JOBD_STATE_DIR": str(tmp_path / "b")}
+    flagged = make_daemon(environ={**no_engine, **at}).start()
+    assert flagged.socket.is_socket()
+    assert (flagged.folder / "state" / "jobd.db").exists()
+    assert not (tmp_path / "b").exists()
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        plain = subprocess.Popen(
+            [sys.executable, "-m", "jobd"],
+            env={**os.environ, **no_engine, **at, "PORT": "0", "METRICS_PORT": "0"},
+            stderr=output,
+        )
+    try:
+        until(lambda: b"jobd is ready" in log.read_bytes(), "jobd is ready")
+        assert over_unix(tmp_path / "a" / "s", "GET", "/v1/version").json["stateDir"] == str(tmp_path / "b")
+        assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o700
+    finally:
+        plain.terminate()
+        assert plain.wait(60) == 0
+    assert not (tmp_path / "a" / "s").exists()
+
+
+VALUES: dict[str, tuple[str, str, object]] = {
+    "PORT": ("1234", "port", 1234),
+    "METRICS_PORT": ("1234", "metrics_port", 1234),
+    "SHUTDOWN_DRAIN_WAIT": ("1m30s", "shutdown_drain_s", 90.0),
+    "SIDECAR_IMAGE": ("x:1", "sidecar_image", "x:1"),
+    "JOB_RETENTION": ("1h", "job_retention_s", 3600.0),
+    "HISTORY_RETENTION": ("2h", "history_retention_s", 7200.0),
+    "MAINTENANCE_INTERVAL": ("500ms", "maintenance_interval_s", 0.5),
+    "CALLBACK_PROXY_URL": ("http://p:1/", "callback_proxy_url", "http://p:1"),
+    "EXTRA_HOSTS": ("a:192.0.2.1,b:host-gateway", "extra_hosts", ("a:192.0.2.1", "b:host-gateway")),
+    "MAX_CONCURRENT_JOBS": ("7", "max_concurrent_jobs", 7),
+    "DISPATCHER_BUFFER_SIZE": ("11", "dispatcher.buffer_size", 11),
+    "DISPATCHER_WORKERS": ("12", "dispatcher.workers", 12),
+    "DISPATCHER_HTTP_TIMEOUT": ("13s", "dispatcher.http_timeout_s", 13.0),
+    "DISPATCHER_MAX_RETRIES": ("14", "dispatcher.max_retries", 14),
+    "DISPATCHER_INITIAL_BACKOFF": ("15ms", "dispatcher.initial_backoff_s", 0.015),
+    "DISPATCHER_MAX_BACKOFF": ("16s", "dispatcher.max_backoff_s", 16.0),
+    "DISPATCHER_BREAKER_THRESHOLD": ("17", "dispatcher.breaker_threshold", 17),
+    "DISPATCHER_BREAKER_COOLDOWN": ("18s", "dispatcher.breaker_cooldown_s", 18.0),
+    "DISPATCHER_MAX_REQUEUES": ("19", "dispatcher.max_requeues", 19),
+    "CALLBACK_TIMEOUT": ("20s", "callback_timeout_s", 20.0),
+    "UPLOAD_TIMEOUT": ("21m", "upload_timeout_s", 1260.0),
+    "UPLOAD_RETRIES": ("22", "upload_retries", 22),
+}
+DEFAULTS: dict[str, object] = {
+    "port": 8080, "metrics_port": 9090, "host": "127.0.0.1", "metrics_host": "127.0.0.1", "api_key_file": None,
+    "no_auth": False, "shutdown_drain_s": 5.0, "sidecar_image": "job-sidecar:latest", "job_retention_s": 900.0,
+    "history_retention_s": 604800.0, "maintenance_interval_s": 60.0, "extra_hosts": (),
+    "callback_proxy_url": "http://host.docker.internal:8080", "max_concurrent_jobs": 4 * (os.cpu_count() or 1),
+    "dispatcher.buffer_size": 10000, "dispatcher.workers": 10, "dispatcher.http_timeout_s": 10.0,
+    "dispatcher.max_retries": 3, "dispatcher.initial_backoff_s": 0.1, "dispatcher.max_backoff_s": 5.0,
+    "dispatcher.breaker_threshold": 5, "dispatcher.breaker_cooldown_s": 30.0, "dispatcher.max_requeues": 10,
+    "callback_timeout_s": 30.0, "upload_timeout_s": 300.0, "upload_retries": 3,
+}  # fmt: skip
+
+
+def setting(values: dict[str, str], path: str) -> object:
+    found: object = from_mapping(values)
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_variable_sets_its_setting_and_no_other(name: str) -> None:
+    text, path, value = VALUES[name]
+    assert name in {variable.name for variable in VARIABLES}
+    assert setting({name: text}, path) == value
+    untouched = {p: v for p, v in DEFAULTS.items() if p != path and not (name == "PORT" and "proxy" in p)}
+    for other, default in untouched.items():
+        assert setting({name: text}, other) == default
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    assert {path: setting({}, path) for path in DEFAULTS} == DEFAULTS

@@ -1,0 +1,243 @@
+"""`POST /v1/jobs`: what is accepted, what is refused and with which field. The engine is away: nothing needs to run."""
+
+import json
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from jobd.wire.validate import MAX_BODY_BYTES
+from tests.support.daemon import Daemon
+from tests.support.wire import answer_on, connect, exchange, head
+
+JSON = "application/json"
+
+
+def full(job_id: str) -> dict[str, Any]:
+    """A spec with every field of the contract."""
+    return {
+        "id": job_id,
+        "meta": {"team": "blue"},
+        "image": "busybox:latest",
+        "command": ["-c", "true"],
+        "entrypoint": ["/bin/sh"],
+        "cpu": 0.5,
+        "memory": 64,
+        "environment": {"A": "1", "B": ""},
+        "timeoutSeconds": 60,
+        "workspace": "/work",
+        "artifacts": [
+            {"id": "a", "type": "download", "in": "http://localhost/x", "out": "x.tar", "sha256": "0" * 64, "maxBytes": 9},
+            {"id": "b", "type": "write", "in": "text", "out": "t", "mode": "0640"},
+            {"id": "c", "type": "unarchive", "in": "x.tar", "out": "d", "subdir": "s", "depends": "a"},
+            {"id": "d", "type": "upload", "in": "o", "out": "http://localhost/o", "depends": "job", "when": "always"},
+            {"id": "e", "type": "read", "in": "o", "depends": "d", "optional": True},
+            {"id": "f", "type": "archive", "in": ".", "out": "a.tgz", "format": "tar.gz", "depends": "job"},
+            {"id": "g", "type": "list", "in": ".", "recursive": False, "excludes": ["*.o"]},
+        ],
+        "callback": {"url": "http://127.0.0.1:9/x", "events": ["orchestrator.job.exit"], "key": "secret-key"},
+        "labels": {"kind": "test"},
+        "pids": 10,
+        "user": "1000:1000",
+        "pull": "never",
+        "platform": "linux/amd64",
+        "runtime": "runc",
+    }  # fmt: skip
+
+
+def test_the_smallest_spec_is_accepted_with_its_place(lonely: Daemon, job_id: str) -> None:
+    answer = lonely.call("POST", "/v1/jobs", {"id": job_id, "image": "busybox"})
+    assert answer.status == 202
+    assert answer.headers["Content-Type"] == JSON
+    assert answer.headers["Location"] == f"/v1/jobs/{job_id}"
+    assert answer.json["id"] == job_id
+    assert answer.json["status"] == "accepted"
+    view = lonely.call("GET", f"/v1/jobs/{job_id}").json
+    assert view["uid"] == answer.json["uid"]
+    assert view["limits"] == {"cpu": 1.0, "memory": 512, "pids": 4096, "timeoutSeconds": 1800}
+
+
+def test_every_field_of_the_contract_is_taken(lonely: Daemon, job_id: str) -> None:
+    spec = full(job_id)
+    assert lonely.call("POST", "/v1/jobs", spec).status == 202
+    view = lonely.call("GET", f"/v1/jobs/{job_id}").json
+    assert view["limits"] == {"cpu": 0.5, "memory": 64, "pids": 10, "timeoutSeconds": 60}
+    assert (view["meta"], view["labels"]) == ({"team": "blue"}, {"kind": "test"})
+    assert [(a["id"], a["type"]) for a in view["artifacts"]] == [
+        (a["id"], a["type"]) for a in spec["artifacts"]
+    ]
+    assert "secret-key" not in json.dumps(view)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"id": None}, "id"),
+        ({"id": "-x"}, "id"),
+        ({"id": "x" * 129}, "id"),
+        ({"image": ""}, "image"),
+        ({"cpu": -1}, "cpu"),
+        ({"cpu": 65}, "cpu"),
+        ({"memory": 1.5}, "memory"),
+        ({"memory": -1}, "memory"),
+        ({"timeoutSeconds": 86401}, "timeoutSeconds"),
+        ({"workspace": "/proc/x"}, "workspace"),
+        ({"environment": {"A": "\0"}}, "environment.A"),
+        ({"surprise": 1}, "surprise"),
+        ({"artifacts": [{"id": "a", "type": "write", "in": "x", "out": "../x"}]}, "artifacts[0].out"),
+        ({"artifacts": [{"id": "a", "type": "write", "in": "x"}]}, "artifacts[0].out"),
+        ({"artifacts": [{"id": "a", "type": "teleport", "in": "x"}]}, "artifacts[0].type"),
+        ({"artifacts": [{"id": "a", "type": "read", "in": "x", "depends": "a"}]}, "artifacts[0].depends"),
+        ({"callback": {"url": "ftp://x"}}, "callback.url"),
+        ({"callback": {"url": "http://x", "events": ["nonsense"]}}, "callback.events[0]"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_field_and_nothing_else_happens(
+    lonely: Daemon, job_id: str, change: dict[str, Any], field: str
+) -> None:
+    spec = {"id": job_id, "image": "busybox"} | change
+    answer = lonely.call("POST", "/v1/jobs", {k: v for k, v in spec.items() if v is not None})
+    assert (answer.status, answer.json["code"], answer.json["field"]) == (400, "invalid-spec", field)
+    assert answer.json["error"].startswith(field)
+    assert lonely.call("GET", f"/v1/jobs/{job_id}").status == 404
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"null", b"[]", b"\xff{}", b'{"id": NaN}', b'{"id":"\\ud800"}', b"[" * 100_000]
+)
+def test_what_is_no_spec_is_refused(lonely: Daemon, body: bytes) -> None:
+    answer = lonely.call("POST", "/v1/jobs", body)
+    assert (answer.status, answer.json["code"]) == (400, "invalid-spec")
+
+
+def test_the_same_spec_again_answers_with_the_record_where_the_client_says_so(
+    lonely: Daemon, job_id: str
+) -> None:
+    spec = full(job_id)
+    uid = lonely.call("POST", "/v1/jobs", spec).json["uid"]
+    again = {"Idempotency-Key": "any"}
+    plain = lonely.call("POST", "/v1/jobs", spec)
+    assert (plain.status, plain.json["code"], plain.json["field"]) == (409, "exists", "id")
+    shuffled = dict(reversed(spec.items()))
+    same = lonely.call("POST", "/v1/jobs", shuffled, again)
+    assert (same.status, same.json["uid"], same.json["id"]) == (200, uid, job_id)
+    other = lonely.call("POST", "/v1/jobs", {**spec, "memory": 65}, again)
+    assert (other.status, other.json["code"], other.json["field"]) == (409, "exists", "id")
+
+
+def test_one_id_submitted_many_times_at_once_is_one_job(lonely: Daemon, job_id: str) -> None:
+    spec = {"id": job_id, "image": "busybox"}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: lonely.call("POST", "/v1/jobs", spec), range(16)))
+    assert sorted(a.status for a in answers) == [202] + [409] * 15
+
+
+def test_a_dry_run_checks_and_keeps_nothing(lonely: Daemon, job_id: str) -> None:
+    answer = lonely.call("POST", "/v1/jobs?dryRun=1", {"id": job_id, "image": "busybox"})
+    assert (answer.status, answer.json) == (200, {"valid": True})
+    assert lonely.call("GET", f"/v1/jobs/{job_id}").status == 404
+    assert lonely.call("POST", "/v1/jobs?dryRun=1", {"id": job_id}).json["field"] == "image"
+    assert lonely.call("POST", "/v1/jobs?dryrun=1", {"id": job_id, "image": "b"}).json["field"] == "dryrun"
+
+
+def large(job_id: str, size: int) -> bytes:
+    spec = {
+        "id": job_id,
+        "image": "busybox",
+        "artifacts": [{"id": "a", "type": "write", "in": "", "out": "o"}],
+    }
+    spec["artifacts"][0]["in"] = "x" * (size - len(json.dumps(spec)))  # type: ignore[index]
+    return json.dumps(spec).encode()
+
+
+def test_a_body_of_one_mebibyte_is_taken_and_one_byte_more_is_not(lonely: Daemon, job_id: str) -> None:
+    assert lonely.call("POST", "/v1/jobs", large(job_id, MAX_BODY_BYTES)).status == 202
+    with connect(lonely) as sock:
+        sock.sendall(head("POST", "/v1/jobs", Content_Type=JSON, Content_Length=str(MAX_BODY_BYTES + 1)))
+        answer = answer_on(sock)  # before a byte of the body was sent
+    assert (answer.status, answer.json["code"]) == (413, "too-large")
+
+
+def test_a_chunked_body_is_counted_as_it_comes(lonely: Daemon, job_id: str) -> None:
+    def chunked(body: bytes) -> bytes:
+        parts = [body[at : at + 50_000] for at in range(0, len(body), 50_000)]
+        return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+    start = head("POST", "/v1/jobs", Content_Type=JSON, Transfer_Encoding="chunked")
+    assert exchange(lonely, start + chunked(large(job_id, MAX_BODY_BYTES))).status == 202
+    with connect(lonely) as sock:
+        sock.sendall(start)
+        try:
+            sock.sendall(chunked(large(job_id + "x", MAX_BODY_BYTES + 1)))
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it has had enough already
+        answer = answer_on(sock)
+    assert (answer.status, answer.json["code"]) == (413, "too-large")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/any/cancel"])
+def test_a_body_that_does_not_say_it_is_json_is_refused(lonely: Daemon, path: str, kind: str) -> None:
+    headers = {"Content_Type": kind} if kind else {}
+    answer = exchange(lonely, head("POST", path, Content_Length="2", **headers) + b"{}")
+    assert (answer.status, answer.json["code"]) == (415, "unsupported-media-type")
+    chunked = head("POST", path, Transfer_Encoding="chunked", **headers) + b"2\r\n{}\r\n0\r\n\r\n"
+    assert exchange(lonely, chunked).status == 415
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "unheard-of"])
+def test_a_compressed_body_is_refused(lonely: Daemon, coding: str) -> None:
+    for kind in (JSON, "multipart/form-data; boundary=x"):
+        headers = {"Content-Type": kind, "Content-Encoding": coding}
+        answer = lonely.call("POST", "/v1/jobs", b"{}", headers)
+        assert (answer.status, answer.json["code"]) == (415, "unsupported-media-type")
+
+
+def test_a_full_queue_refuses_until_a_place_is_free(
+    make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
+) -> None:
+    daemon = make_daemon(environ={**no_engine, "MAX_CONCURRENT_JOBS": "1", "MAX_QUEUED_JOBS": "1"}).start()
+    for job_id in ("first", "second"):
+        daemon.submit(id=job_id, image="busybox")
+    second = daemon.call("GET", "/v1/jobs/second").json
+    assert (second["phase"], second["queuePosition"]) == ("queued", 1)
+    answer = daemon.call("POST", "/v1/jobs", {"id": "third", "image": "busybox"})
+    assert (answer.status, answer.json["code"]) == (429, "queue-full")
+    assert answer.headers["Retry-After"] == "1"
+    assert daemon.call("GET", "/v1/jobs/third").status == 404
+    assert daemon.call("POST", "/v1/jobs/second/cancel").status == 202
+    daemon.ended("second")
+    daemon.submit(id="third", image="busybox")
+
+
+def test_jobs_that_came_while_the_engine_was_away_are_kept_and_run_when_it_is_back(
+    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon(environ=dict(no_engine)).start()
+    ready = daemon.call("GET", "/readyz")
+    assert (ready.status, ready.json["status"]) == (503, "unhealthy")
+    assert ready.json["checks"]["engine"].startswith("unreachable")
+    assert daemon.call("GET", "/livez").status == 200
+    daemon.submit(id=job_id, image=worker_image, command="exit 4")
+    assert daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "accepted"
+    daemon.kill()
+    daemon.environ.clear()
+    daemon.start()
+    assert daemon.ended(job_id)["exitCode"] == 4
+    assert daemon.call("GET", "/readyz").json["status"] == "healthy"
+
+
+def test_a_body_that_stops_hinders_nobody_and_leaves_nothing(lonely: Daemon, job_id: str) -> None:
+    slow = []
+    for _ in range(20):
+        sock = connect(lonely)
+        sock.sendall(head("POST", "/v1/jobs", Content_Type=JSON, Content_Length="1000") + b'{"id":')
+        slow.append(sock)
+    lonely.submit(id=job_id, image="busybox")
+    for sock in slow:
+        sock.shutdown(socket.SHUT_WR)
+        sock.close()
+    assert lonely.call("GET", f"/v1/jobs/{job_id}").status == 200
+    assert "request failed" not in lonely.log.read_text()

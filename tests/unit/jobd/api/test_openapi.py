@@ -1,0 +1,73 @@
+"""The document is made of the route table alone."""
+
+import pytest
+
+from jobd.api.openapi import document
+from jobd.api.routes import ROUTES, Parameter, Route
+from jobd.wire.job import JobSpec
+from jobd.wire.view import Accepted, JobView
+
+
+async def handler(_: object) -> None:
+    """Never called."""
+
+
+def made(**options: object) -> dict[str, object]:
+    route = Route("POST", "/v1/things/{id}", handler, "Do it", **options)  # type: ignore[arg-type]
+    operation: dict[str, object] = document([route], "1.2.3")["paths"]["/v1/things/{id}"]["post"]
+    return operation
+
+
+def test_a_route_becomes_an_operation() -> None:
+    operation = made(
+        answers={202: (Accepted,), 200: (Accepted, JobView)},
+        refuses=(409,),
+        body=JobSpec,
+        parameters=(Parameter("deep", {"type": "boolean"}, "how deep"),),
+    )
+    responses = operation["responses"]
+    assert isinstance(responses, dict)
+    assert set(responses) == {"200", "202", "400", "401", "403", "409", "413", "415"}
+    assert responses["202"]["content"] == {
+        "application/json": {"schema": {"$ref": "#/components/schemas/Accepted"}}
+    }
+    assert len(responses["200"]["content"]["application/json"]["schema"]["anyOf"]) == 2
+    assert operation["parameters"] == [
+        {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[a-zA-Z0-9][a-zA-Z0-9_-]*$", "maxLength": 128}},
+        {"name": "deep", "in": "query", "description": "how deep", "schema": {"type": "boolean"}},
+    ]  # fmt: skip
+    assert operation["requestBody"] == {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/JobSpec"}}},
+    }
+    assert "security" not in operation
+
+
+def test_open_streaming_and_empty_answers() -> None:
+    operation = made(
+        answers={204: (), 200: ()}, media=("application/x-ndjson", "text/event-stream"), open=True
+    )
+    responses = operation["responses"]
+    assert isinstance(responses, dict)
+    assert "content" not in responses["204"]
+    assert responses["200"]["content"] == {
+        "application/x-ndjson": {"schema": {}},
+        "text/event-stream": {"schema": {}},
+    }
+    assert operation["security"] == []
+    assert "requestBody" not in operation
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_every_route_says_what_it_needs(route: Route) -> None:
+    assert route.summary[0].isupper()
+    assert not route.summary.endswith(".")
+    assert any(200 <= status < 300 for status in route.answers)
+    assert (404 in route.refuses) or "{" not in route.path
+    assert all(parameter.help and parameter.schema for parameter in route.parameters)
+    assert not set(route.answers) & set(route.refuses)
+
+
+def test_the_document_is_the_same_each_time() -> None:
+    assert document(ROUTES, "1") == document(ROUTES, "1")
+    assert document(ROUTES, "1")["info"]["version"] == "1"
