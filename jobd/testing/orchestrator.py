@@ -72,6 +72,7 @@ class _Container:
     unfinished: RawLine | None = None
     run: asyncio.Task[None] | None = None
     order: SidecarOrder | None = None
+    script: SidecarScript = field(default_factory=SidecarScript)
     told: bool = False
 
 
@@ -91,15 +92,17 @@ class _Job:
 
 class FakeOrchestrator:
     """Belongs to one event loop. `workers` and `sidecars` hold scripts by job id; what has none does nothing, successfully.
+    A list of sidecar scripts gives each start its own; the last one stays.
 
     `missing_images`: not to be had. `refuse_create`: why `create` is refused. `lose_start`: the answer to `start_worker` is
-    lost, `before` or `after` it took effect. `starts` lists the workers that were really started, in order.
+    lost, `before` or `after` it took effect. `hints_say_all`: hints of a start or an end carry facts, as Docker's do.
+    `starts` lists the workers that were really started, in order.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
         self.workers: dict[str, WorkerScript] = {}
-        self.sidecars: dict[str, SidecarScript] = {}
+        self.sidecars: dict[str, SidecarScript | list[SidecarScript]] = {}
         self.missing_images: set[str] = set()
         self.sidecar_image_missing = False
         self.refuse_create: str | None = None
@@ -107,6 +110,7 @@ class FakeOrchestrator:
         self.facts = EngineFacts(
             version="fake", api_version="0", cpus=4, memory_bytes=8 << 30, platform="linux/amd64"
         )
+        self.hints_say_all = True
         self.starts: list[JobRef] = []
         self._away = False
         self._jobs: dict[str, _Job] = {}
@@ -202,9 +206,9 @@ class FakeOrchestrator:
         if job is None or job.sidecar is None:
             raise StartFailed("the sidecar container is gone")
         if job.sidecar.facts.started_at is None:
-            job.sidecar.order = order
+            job.sidecar.order, job.sidecar.script = order, self._sidecar_script(job)
             self._started(job, "sidecar", job.sidecar)
-            self._play_sidecar(job, job.sidecar, self._sidecar_script(job).inputs_of(order))
+            self._play_sidecar(job, job.sidecar, job.sidecar.script.inputs_of(order))
 
     async def start_worker(self, ref: JobRef) -> None:
         """Starts the worker; one that runs or has run is left alone."""
@@ -251,7 +255,7 @@ class FakeOrchestrator:
         elif signal in (SUCCEEDED_SIGNAL, FAILED_SIGNAL) and role == "sidecar" and not box.told:
             assert box.order is not None
             box.told = True
-            reports = self._sidecar_script(job).outputs_of(box.order, signal == SUCCEEDED_SIGNAL)
+            reports = box.script.outputs_of(box.order, signal == SUCCEEDED_SIGNAL)
             self._play_sidecar(job, box, reports)
 
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
@@ -355,7 +359,10 @@ class FakeOrchestrator:
         return _Container(ContainerFacts(id=f"fake-{next(self._made)}", state="created", attempt=ref.attempt))
 
     def _sidecar_script(self, job: _Job) -> SidecarScript:
-        return self.sidecars.get(job.ref.id, SidecarScript())
+        script = self.sidecars.get(job.ref.id, SidecarScript())
+        if isinstance(script, list):
+            return script.pop(0) if len(script) > 1 else script[0]
+        return script
 
     def _started(self, job: _Job, role: Role, box: _Container) -> None:
         box.facts = replace(box.facts, state="running", started_at=self._now())
@@ -426,8 +433,14 @@ class FakeOrchestrator:
         return self.clock.now()
 
     def _tell(self, job: _Job, role: Role, action: str) -> None:
+        box = job.of(role)
+        facts = box.facts if box is not None and self.hints_say_all else None
+        if facts is not None and action == "die":
+            # As the engine's own event: it knows neither the start nor the kernel's part in the end.
+            facts = replace(facts, started_at=None, oom_killed=False)
+        hint = Hint(job.ref.uid, role, action, facts if action in ("start", "die") else None)
         for listener in self._listeners:
-            listener.hints.append(Hint(job.ref.uid, role, action))
+            listener.hints.append(hint)
             del listener.hints[:-MAX_HINTS]
         self._changed()
 

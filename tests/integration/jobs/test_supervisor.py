@@ -15,7 +15,9 @@ INPUT = Write(id="in", source="x", out="f")
 OUTPUT = Read(id="out", source="f", depends="job")
 
 
-async def test_a_job_runs_to_its_end_with_its_log_and_events(house: Any) -> None:
+@pytest.mark.parametrize("hints_say_all", [True, False])
+async def test_a_job_runs_to_its_end_with_its_log_and_events(house: Any, hints_say_all: bool) -> None:
+    house.engine.hints_say_all = hints_say_all
     house.engine.workers["a"] = WorkerScript(lines=["one", "two"], rest="three", exit_code=4)
     record = await house.ended(await house.submit())
     assert (record.status, record.reason, record.exit_code) == ("failed", "exit-code", 4)
@@ -43,13 +45,11 @@ async def test_a_job_with_artifacts_runs_to_its_end(house: Any) -> None:
 
 
 async def test_a_sidecar_whose_order_was_cut_is_made_anew(house: Any) -> None:
-    house.engine.sidecars["a"] = SidecarScript(inputs=[report.Refused(n=1, error="cut")])
-    record = await house.submit(INPUT)
-    await house.until(record, lambda now: now.sidecar_runs == 1)
-    house.engine.sidecars.clear()
-    record = await house.ended(record, tick_s=0.1)
-    assert record.status == "completed"
-    assert record.sidecar_runs > 1
+    refusing = SidecarScript(inputs=[report.Refused(n=1, error="cut")])
+    house.engine.sidecars["a"] = [refusing, refusing, SidecarScript()]
+    record = await house.ended(await house.submit(INPUT), tick_s=0.1)
+    assert (record.status, record.sidecar_runs) == ("completed", 3)
+    assert record.artifacts["in"].status == "success"
 
 
 async def test_a_sidecar_that_always_refuses_fails_the_job(house: Any) -> None:
@@ -98,6 +98,16 @@ async def test_a_job_over_its_time_is_stopped_and_then_killed(house: Any) -> Non
     record = await house.submit(timeout_seconds=60)
     record = await house.ended(record, tick_s=1)
     assert (record.status, record.reason, record.exit_code) == ("failed", "timeout", 137)
+
+
+@pytest.mark.parametrize(("oom", "reason"), [(True, "oom-killed"), (False, "exit-code")])
+async def test_out_of_memory_is_told_from_a_kill_by_others(house: Any, oom: bool, reason: str) -> None:
+    house.engine.workers["a"] = WorkerScript(runs_s=None)
+    record = await house.submit()
+    await house.until(record, lambda now: now.started_at is not None)
+    house.engine.end("a", "worker", 137, oom_killed=oom)
+    record = await house.ended(record)
+    assert (record.status, record.reason, record.exit_code) == ("failed", reason, 137)
 
 
 async def test_a_job_that_is_cancelled_ends_with_its_record_kept(house: Any) -> None:
