@@ -18,10 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import docker
-
 from jobd.config import NAMES
 from scripts import leftovers
+from scripts.engine_client import connect
 
 READY_S = 120
 """The first start may build the sidecar image."""
@@ -50,7 +49,7 @@ class Daemon:
     """A context manager: jobd runs inside the `with`, ended by SIGTERM and checked at its end."""
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
-        self.engine = docker.from_env(timeout=60)
+        self.engine = connect()
         self.instance = ""
         self.folder = Path(tempfile.mkdtemp(prefix="jobd-"))
         self.socket = self.folder / "jobd.sock"

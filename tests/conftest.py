@@ -14,17 +14,17 @@ import docker.errors
 import pytest
 import requests
 
+from jobd.jobs.orchestrator import EngineError
+from scripts.engine_client import connect
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, remove_all
-
-ENGINE_TIERS = ("contract", "integration", "e2e", "faults")
 
 
 @pytest.fixture(scope="session")
 def docker_client() -> Iterator[docker.DockerClient]:
     """The engine. Without one, tests that need it are skipped on a workstation and fail where `CI=true`."""
     try:
-        client = docker.from_env(timeout=30)
-    except (docker.errors.DockerException, requests.RequestException) as error:
+        client = connect(30)
+    except (docker.errors.DockerException, requests.RequestException, EngineError) as error:
         explanation = f"no engine answers ({error}); `make engine` finds or starts one"
         if os.environ.get("CI", "").lower() in ("1", "true"):
             pytest.fail(explanation, pytrace=False)

@@ -21,6 +21,7 @@ from jobd.wire.job import JobSpec
 from jobd.wire.report import SUCCEEDED_SIGNAL, SidecarOrder, encode_order
 from jobd.wire.validate import convert_spec
 from scripts import leftovers
+from scripts.engine_client import connect
 
 TIMEOUT_S = 60
 
@@ -41,7 +42,7 @@ class Bare:
     def api(self) -> docker.APIClient:
         """This thread's own client: the SDK's connections are not shared between threads."""
         if not hasattr(self.local, "api"):
-            self.local.api = docker.from_env(timeout=TIMEOUT_S).api
+            self.local.api = connect(TIMEOUT_S).api
         return cast(docker.APIClient, self.local.api)
 
     def job(self, tree: dict[str, Any]) -> None:

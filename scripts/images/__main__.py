@@ -1,0 +1,139 @@
+"""Makes sure that the images which demo, tests and benchmarks use are on the engine.
+
+Owns where they come from: the registry, if one answers within seconds, else this machine's own packages (Debian and
+Ubuntu). Does nothing for what is there. The sidecar image itself is built by `jobd.docker.images`, on the base made here.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import docker
+import docker.errors
+import requests
+from docker.models.images import Image
+
+from jobd.docker.sidecar_context import PYTHON_LABEL
+from jobd.jobs.orchestrator import EngineError
+from scripts.engine_client import connect
+from scripts.images.packages import Failed, build_base, build_worker
+
+WORKER = "busybox:latest"
+BASE = "job-sidecar-base"
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+STALL_S = 8
+"""A registry that says nothing for this long counts as absent."""
+PULL_S = 300
+
+
+def say(message: str) -> None:
+    print(f"images: {message}", file=sys.stderr, flush=True)
+
+
+def find(client: docker.DockerClient, reference: str) -> Image | None:
+    try:
+        return client.images.get(reference)
+    except docker.errors.ImageNotFound:
+        return None
+
+
+def pull(client: docker.DockerClient, reference: str) -> str | None:
+    """Pulls an image. Returns why it could not, or None: it is here now."""
+    repository, tag = reference.split(":")
+    impatient = connect(STALL_S)
+    deadline = time.monotonic() + PULL_S
+    try:
+        for frame in impatient.api.pull(repository, tag=tag, stream=True, decode=True):
+            if "error" in frame:
+                return str(frame["error"])
+            if time.monotonic() > deadline:
+                return f"not done within {PULL_S} s"
+    except docker.errors.APIError as error:
+        return str(error.explanation or error).rpartition(": ")[2]
+    except (requests.RequestException, OSError):
+        return f"no answer from a registry within {STALL_S} s"
+    finally:
+        impatient.close()
+    return None if find(client, reference) else "the engine does not have it after the pull"
+
+
+def import_root(client: docker.DockerClient, path: Path, reference: str, command: str, *labels: str) -> None:
+    """Makes an image out of a root file system."""
+    changes = [
+        f'CMD ["{command}"]',
+        *(f"LABEL {label}" for label in ("jobd.made-from=debian-packages", *labels)),
+    ]
+    repository, tag = reference.split(":")
+    client.api.import_image_from_file(str(path), repository=repository, tag=tag, changes=changes)
+    if find(client, reference) is None:
+        raise Failed(f"the engine took {reference} and does not have it")
+
+
+def ensure_worker(client: docker.DockerClient) -> None:
+    if find(client, WORKER):
+        return
+    why = pull(client, WORKER)
+    if why is None:
+        say(f"{WORKER} pulled")
+        return
+    say(f"{WORKER} cannot be pulled ({why}): building it from this machine's packages")
+    with tempfile.TemporaryDirectory() as scratch:
+        import_root(client, build_worker(Path(scratch)), WORKER, "sh")
+    say(f"{WORKER} built")
+
+
+def ensure_base(client: docker.DockerClient) -> None:
+    """The base has this Python's version, so that the sidecar image can take the packages that are installed here."""
+    wanted = f"{BASE}:{HERE}"
+    if find(client, wanted):
+        return
+    python = f"python:{HERE}-slim"
+    local = find(client, python)
+    why = None if local else pull(client, python)
+    if why is None:
+        (local or client.images.get(python)).tag(BASE, HERE)
+        say(f"{wanted} is {python}")
+        return
+    if find(client, f"{BASE}:latest"):
+        return  # built below on an earlier run, with the other Python that Debian has
+    say(f"{python} cannot be pulled ({why}): building a base from this machine's packages")
+    with tempfile.TemporaryDirectory() as scratch:
+        path, version = build_base(Path(scratch))
+        import_root(client, path, f"{BASE}:{version}", "python3", f"{PYTHON_LABEL}={version}")
+    if version != HERE:
+        # Debian's Python is another than the one that runs jobd: found by this tag, known by its label.
+        client.images.get(f"{BASE}:{version}").tag(BASE, "latest")
+    say(f"{BASE}:{version} built")
+
+
+def build_sidecar() -> int:
+    """Lets jobd build its sidecar image. Passes on what it says, but not that there was nothing to do."""
+    command = [sys.executable, "-m", "jobd.docker.images"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        said = False
+        for line in process.stderr or ():
+            if said or not line.rstrip().endswith(" is ready"):
+                say(line.rstrip())
+                said = True
+        return process.wait(timeout=10)
+
+
+def main() -> int:
+    try:
+        client = connect()
+        ensure_worker(client)
+        ensure_base(client)
+    except Failed as error:
+        say(str(error))
+        return 1
+    except (docker.errors.DockerException, requests.RequestException, EngineError) as error:
+        say(f"the engine does not do what is asked: {error}")
+        return 1
+    return build_sidecar()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
