@@ -132,7 +132,6 @@ def build(
         engine,
         clock,
         RetentionSettings(config.job_retention_s, config.history_retention_s, config.maintenance_interval_s),
-        folder.spool_path,
     )
     service = JobService(
         store=store,

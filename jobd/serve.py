@@ -126,10 +126,10 @@ async def _recover(app: App, folder: StateFolder) -> None:
     for record, spec in jobs:
         if not record.ended:
             app.job_metrics.resumed(spec)
-            if record.phase == "queued":
-                app.queue.enter(record.uid)
-            else:
+            if record.phase != "queued":
                 app.queue.occupy(record.uid)
+            elif record.retry_at is None:
+                app.queue.enter(record.uid)
     for record, spec in jobs:
         app.roster.start(app.roster.get_or_make(record, spec))
     if jobs:

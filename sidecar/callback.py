@@ -12,7 +12,7 @@ from typing import Any
 
 from jobd.wire.artifact import Artifact, kind_of
 from jobd.wire.event import ARTIFACT, binding_headers, encode
-from jobd.wire.report import DirectCallback, SidecarOrder
+from jobd.wire.report import DirectCallback, SidecarOrder, artifact_event_key
 from jobd.wire.signing import signature_headers
 from sidecar.errors import ArtifactError
 from sidecar.http import Body, Http, Request, small_body
@@ -24,9 +24,9 @@ RETRIES = 3
 _GONE = 410
 
 
-def event_id(job_uid: str, artifact_id: str) -> str:
+def event_id(order: SidecarOrder, artifact_id: str) -> str:
     """Returns the id of an artifact's event: the same in every try and for whoever sends it."""
-    return f"{job_uid}-artifact-{artifact_id}"
+    return f"{order.job_uid}-{artifact_event_key(artifact_id, order.attempt)}"
 
 
 def event_data(order: SidecarOrder, artifact: Artifact, outcome: Outcome, content: Any) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class CallbackSender:
         if self._gone or (self._callback.events and ARTIFACT not in self._callback.events):
             return False
         body = encode(
-            event_id=event_id(self._order.job_uid, artifact.id),
+            event_id=event_id(self._order, artifact.id),
             type=ARTIFACT,
             job_id=self._order.job_id,
             job_uid=self._order.job_uid,
@@ -66,7 +66,7 @@ class CallbackSender:
             data=event_data(self._order, artifact, outcome, content),
         )
         signed = signature_headers(
-            self._callback.key, event_id(self._order.job_uid, artifact.id), int(time.time()), body
+            self._callback.key, event_id(self._order, artifact.id), int(time.time()), body
         )
         request = Request(
             method="POST",

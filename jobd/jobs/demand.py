@@ -22,7 +22,9 @@ def demand(record: Record, seen: Observation | None, now: datetime) -> f.Demand:
     if record.phase == "done":
         return f.Remove() if record.desired == "delete" and not record.cleaned else f.Retire()
     if record.phase == "queued":
-        return f.Admit()
+        if record.leftovers:
+            return f.Remove()
+        return f.Wait(record.retry_at) if record.retry_at and now < record.retry_at else f.Admit()
     if record.phase == "pulling" and record.image_id is None:
         return f.Pull()
     if record.worker_id is None and not record.worker_over and not stopping(record):

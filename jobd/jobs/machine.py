@@ -70,6 +70,8 @@ def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
             return _cancelled(record, spec, fact, now)
         case f.TimePassed():
             return _time_passed(record, now)
+        case f.Cleaned() if record.leftovers:
+            return Step(change(record, leftovers=False))
         case _:
             return Step(record)
 
@@ -154,8 +156,10 @@ def _started(record: Record, spec: JobSpec, at: datetime) -> Step:
     if record.started_at is not None:
         return Step(record)
     deadline = at + timedelta(seconds=spec.timeout_s)
-    draft = f.Draft(event.START, data_of(record, spec))
-    return Step(change(record, status="running", started_at=at, deadline=deadline), (draft,))
+    drafts = () if record.start_announced else (f.Draft(event.START, data_of(record, spec)),)
+    return Step(
+        change(record, status="running", started_at=at, deadline=deadline, start_announced=True), drafts
+    )
 
 
 def _observed_outputs(
@@ -172,7 +176,7 @@ def _observed_outputs(
 
 
 def _reported(record: Record, spec: JobSpec, said: report.Report, now: datetime) -> Step:
-    if said.n <= record.report_n:
+    if said.n <= record.report_n or record.sidecar_intended_at is None:
         return Step(record)
     record = change(record, report_n=said.n)
     match said:
@@ -216,7 +220,7 @@ def _artifact(record: Record, spec: JobSpec, said: report.Progress | report.Arti
         data["content"] = said.content
     if said.error is not None:
         data["error"] = said.error
-    key = f"artifact-{said.artifact_id}"
+    key = report.artifact_event_key(said.artifact_id, record.attempt)
     return Step(changed, (f.Draft(event.ARTIFACT, {**data, "meta": spec.meta}, key, said.sent),))
 
 

@@ -26,6 +26,7 @@ def sidecar_order(record: Record, spec: JobSpec, settings: SidecarSettings) -> S
         job_id=record.id,
         job_uid=record.uid,
         artifacts=spec.artifacts,
+        attempt=record.attempt,
         meta=spec.meta,
         workspace=spec.workspace,
         worker_uid=record.worker_uid,

@@ -13,6 +13,7 @@ import msgspec
 from jobd.jobs import facts as f
 from jobd.jobs.orchestrator import ContainerFacts
 from jobd.jobs.record import ArtifactState, Record, artifact_type, has_outputs, seconds_between
+from jobd.jobs.retry import is_repeated, repeated
 from jobd.wire import event
 from jobd.wire.job import JobSpec
 from jobd.wire.view import Phase, Status
@@ -65,6 +66,8 @@ def worker_over(
 
 def logs_drained(record: Record, spec: JobSpec, now: datetime) -> Step:
     """The ended worker's log is complete: announces its exit and goes on to the outputs or the end."""
+    if is_repeated(record, spec):
+        return _again(record, spec, now)
     announced = change(record, exit_announced=True)
     exit_code = -1 if record.exit_code is None else record.exit_code
     draft = f.Draft(event.EXIT, data_of(record, spec, exitCode=exit_code, error=record.error))
@@ -80,11 +83,18 @@ def worker_never_ran(
     over = change(
         record, worker_over=True, exit_announced=True, exit_code=exit_code, reason=reason, error=error
     )
+    if is_repeated(over, spec):
+        return _again(over, spec, now)
     draft = f.Draft(event.EXIT, data_of(record, spec, exitCode=-1, error=error))
     first = Step(over, (draft,))
     if record.phase == "running":
         return first.then(after_worker(over, spec, now))
     return first.then(finish(over, spec, now))
+
+
+def _again(record: Record, spec: JobSpec, now: datetime) -> Step:
+    following, draft = repeated(record, spec, now)
+    return Step(following, (draft,))
 
 
 def after_worker(record: Record, spec: JobSpec, now: datetime) -> Step:

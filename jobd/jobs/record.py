@@ -35,12 +35,23 @@ class ArtifactState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     optional: bool = False
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One attempt that has failed and is being repeated."""
+
+    number: int
+    reason: str
+    error: str | None = None
+    exit_code: int | None = None
+    started_at: datetime | None = None
+    exited_at: datetime | None = None
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known and wished of one job. Times are aware UTC; `*_s` are seconds.
 
     `worker_over`: the worker's end is known (its code in `exit_code`, or None). `start_intended_at` is committed before the
     engine is asked to start the worker, so that a start whose answer was lost is never repeated. `exit_announced`: the log is
-    complete and the exit event is stored.
+    complete and the exit event is stored. `leftovers`: the containers of the attempt before are still to be removed.
     """
 
     uid: str
@@ -56,6 +67,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
     error: str | None = None
     attempt: int = 1
+    earlier: list[Attempt] = []
+    retry_at: datetime | None = None
+    leftovers: bool = False
 
     desired: Desired = "run"
     cancelled_by: str | None = None
@@ -97,6 +111,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     log_bytes: int = 0
     log_full: bool = False
     log_cursors: dict[str, Cursor] = {}
+    start_announced: bool = False
 
     finished_at: datetime | None = None
     cleaned: bool = False

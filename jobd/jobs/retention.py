@@ -5,10 +5,8 @@ reconnect, into the same reconcile. Never touches a job that has not ended.
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
 
@@ -51,7 +49,6 @@ class Retention:
         engine: Orchestrator,
         clock: Clock,
         settings: RetentionSettings,
-        spool_path: Callable[[str], Path],
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -59,7 +56,6 @@ class Retention:
         self._engine = engine
         self._clock = clock
         self._settings = settings
-        self._spool_path = spool_path
 
     async def run(self) -> None:
         """Sweeps for ever, with the interval between two rounds."""
@@ -103,6 +99,5 @@ class Retention:
         record = decode_record(row.record)
         spec = _spec_decoder.decode(row.spec)
         await self._engine.remove(JobRef(record.uid, record.id, record.attempt))
-        self._spool_path(record.uid).unlink(missing_ok=True)
         made = step(record, spec, f.Cleaned(), self._clock.now())
         await self._ledger.change(made.record, spec)

@@ -113,6 +113,9 @@ class Supervisor:
                 return
             self.record = await self._around.ledger.change(made.record, self.spec, made.drafts)
             self._around.on_change(before, self.record, self.spec)
+            if self.record.attempt != before.attempt:
+                # The next attempt queues like any other job.
+                self._around.queue.leave(self.record.uid)
         self._wake.set()
 
     async def wish(self, wish: f.CancelWished) -> None:
@@ -145,6 +148,7 @@ class Supervisor:
             await self._reports.stop()
             if self.record.ended:
                 self._around.queue.leave(self.record.uid)
+                self._around.spool_path(self.record.uid).unlink(missing_ok=True)
 
     async def _carry_out(self, asked: f.Demand) -> None:
         match asked:
@@ -284,7 +288,6 @@ class Supervisor:
         await self._logs.stop()
         await self._reports.stop()
         await self._around.engine.remove(self._ref())
-        self._around.spool_path(self.record.uid).unlink(missing_ok=True)
         await self.apply(f.Cleaned())
 
     async def _wait(self, until: datetime | None) -> None:

@@ -5,7 +5,7 @@ Owns the words for what a job waits for; the shapes are in `wire/view.py`.
 
 from datetime import datetime, timedelta
 
-from jobd.jobs.record import ArtifactState, Record
+from jobd.jobs.record import ArtifactState, Attempt, Record
 from jobd.wire.artifact import kind_of
 from jobd.wire.event import rfc3339
 from jobd.wire.job import JobSpec
@@ -47,7 +47,7 @@ def view_of(
         artifacts=[
             _artifact(a.id, kind_of(a), record.artifacts.get(a.id, ArtifactState())) for a in spec.artifacts
         ],
-        attempts=[_attempt(record)] if record.start_intended_at else [],
+        attempts=[*map(_earlier, record.earlier), *([_attempt(record)] if record.start_intended_at else [])],
         created_at=rfc3339(record.created_at),
         started_at=_text(record.started_at),
         finished_at=_text(record.finished_at),
@@ -62,6 +62,8 @@ def _waiting_for(record: Record, position: int | None, progress: str | None) -> 
         return None
     if record.desired != "run":
         return "its containers to stop"
+    if record.phase == "queued" and record.retry_at is not None and position is None:
+        return f"attempt {record.attempt}, due at {rfc3339(record.retry_at)}"
     if record.phase == "queued":
         return f"a free place: number {position} in the queue" if position else "a free place"
     if record.phase == "pulling" and progress:
@@ -77,6 +79,16 @@ def _artifact(artifact_id: str, kind: str, state: ArtifactState) -> ArtifactView
         error=state.error,
         bytes=state.bytes,
         done_bytes=state.moved,
+    )
+
+
+def _earlier(attempt: Attempt) -> AttemptView:
+    return AttemptView(
+        number=attempt.number,
+        exit_code=attempt.exit_code,
+        reason=attempt.reason,
+        started_at=_text(attempt.started_at),
+        finished_at=_text(attempt.exited_at),
     )
 
 

@@ -19,16 +19,34 @@ DEFAULT_PIDS = 4096
 
 Pull = Literal["missing", "always", "never"]
 
+RETRY_REASONS = frozenset(
+    {
+        "exit-code",
+        "timeout",
+        "oom-killed",
+        "lost",
+        "start-failed",
+        "image-not-found",
+        "input-failed",
+        "refused-by-engine",
+    }
+)
+"""What `retryOn` may name: how an attempt can fail before its outputs."""
+
 
 class Callback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Where a job's events go: POSTed to `url`, only the types in `events` (empty: all), signed with `key`."""
+    """Where a job's events go: POSTed to `url`, only the types in `events` (empty: all), signed with `key`: one key, or
+    several while they are rotated (`whsec_new whsec_old`). `batch`: what has piled up goes out as one array.
+    """
 
     url: str
     events: list[str] = []
     key: str | None = None
+    batch: bool = False
 
     def __repr__(self) -> str:
-        return f"Callback(url={self.url!r}, events={self.events!r}, key={'***' if self.key else None})"
+        key = "***" if self.key else None
+        return f"Callback(url={self.url!r}, events={self.events!r}, key={key}, batch={self.batch})"
 
     def wants(self, event_type: str) -> bool:
         """True where events of this type pass the filter."""
@@ -42,6 +60,7 @@ class JobSpec(
 
     Units: `cpu` in cores, `memory` in MB (MiB, as the engine counts), `timeout_seconds` from the worker's start.
     `command` as text is a shell line that replaces the entrypoint; as a list it is the entrypoint's arguments.
+    `retries`: further attempts after a failure, `retry_on` only for these exit codes or reasons (empty: any failure).
     """
 
     id: str
@@ -62,6 +81,8 @@ class JobSpec(
     pull: Pull = "missing"
     platform: str | None = None
     runtime: str | None = None
+    retries: int = 0
+    retry_on: list[int | str] = []
 
     @property
     def cpu_cores(self) -> float:

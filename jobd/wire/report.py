@@ -38,6 +38,7 @@ class SidecarOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     job_id: str
     job_uid: str
     artifacts: list[Artifact]
+    attempt: int = 1
     meta: dict[str, str] = {}
     workspace: str = "/workspace"
     worker_uid: int = 0
@@ -49,6 +50,11 @@ class SidecarOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     upload_retries: int = 3
     proxy_url: str | None = None
     token: str | None = None
+
+
+def artifact_event_key(artifact_id: str, attempt: int) -> str:
+    """Returns what follows `<job uid>-` in the id of an artifact's event: the same whoever sends it."""
+    return f"artifact-{artifact_id}" if attempt == 1 else f"artifact-{artifact_id}-{attempt}"
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="started"):

@@ -1,6 +1,8 @@
 """How an event is signed: `X-Signature-256` and the three Standard Webhooks headers.
 
-Owns the two schemes, signing and checking. Pure; the time is given. Keys never appear in an error text.
+Owns the two schemes, signing and checking, and how several keys are written while they are rotated: separated by spaces, the
+newest first, which must be a `whsec_` key (any other text is one key, spaces and all). Pure; the time is given. Keys never
+appear in an error text.
 
 Source: Standard Webhooks 1.0, "Signature scheme"; the Go service's `X-Signature-256`.
 """
@@ -12,6 +14,11 @@ import hmac
 
 SIGNATURE_HEADER = "X-Signature-256"
 _WHSEC = "whsec_"
+
+
+def keys_of(key: str) -> list[str]:
+    """Returns the keys in `callback.key`, in their order: `whsec_new whsec_old` are two, `plain key` is one."""
+    return [one for one in key.split(" ") if one] if key.startswith(_WHSEC) else [key]
 
 
 def signature_256(key: str, body: bytes) -> str:
@@ -41,11 +48,17 @@ def standard_webhooks_signature(key: str, message_id: str, timestamp_s: int, bod
 
 
 def signature_headers(key: str | None, message_id: str, timestamp_s: int, body: bytes) -> dict[str, str]:
-    """Returns the headers that sign `body`; without a key only the id and the timestamp, which need none."""
+    """Returns the headers that sign `body`; without a key only the id and the timestamp, which need none.
+
+    With several keys `Webhook-Signature` has one signature for each, `X-Signature-256` is the first key's.
+    """
     headers = {"Webhook-Id": message_id, "Webhook-Timestamp": str(timestamp_s)}
     if key:
-        headers[SIGNATURE_HEADER] = signature_256(key, body)
-        headers["Webhook-Signature"] = standard_webhooks_signature(key, message_id, timestamp_s, body)
+        keys = keys_of(key)
+        headers[SIGNATURE_HEADER] = signature_256(keys[0], body)
+        headers["Webhook-Signature"] = " ".join(
+            standard_webhooks_signature(one, message_id, timestamp_s, body) for one in keys
+        )
     return headers
 
 

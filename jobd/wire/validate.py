@@ -15,8 +15,8 @@ import msgspec
 
 from jobd.wire.artifact import JOB, Artifact, Download, List, Read, Unarchive, Upload, Write
 from jobd.wire.event import SOURCES
-from jobd.wire.job import Callback, JobSpec
-from jobd.wire.signing import standard_webhooks_key
+from jobd.wire.job import RETRY_REASONS, Callback, JobSpec
+from jobd.wire.signing import keys_of, standard_webhooks_key
 
 MAX_BODY_BYTES = 1 << 20
 MAX_TEXT_BYTES = 128 * 1024 - 1
@@ -30,7 +30,9 @@ MIN_MEMORY_MB, MAX_MEMORY_MB = 6, 65536
 MAX_TIMEOUT_S = 86400
 MAX_ARTIFACTS = 64
 MAX_CALLBACK_EVENTS = 16
+MAX_KEYS, MAX_KEY = 4, 4096
 MAX_PIDS = 4_194_304
+MAX_RETRIES, MAX_RETRY_ON = 10, 32
 MAX_URL = 8192
 MAX_PATH = 4096
 MAX_IMAGE = 512
@@ -170,6 +172,21 @@ def _job(spec: JobSpec) -> Iterator[Problem]:
         yield Problem("platform", "must be os[/architecture[/variant]], for instance linux/amd64")
     if spec.runtime is not None and not _RUNTIME.match(spec.runtime):
         yield Problem("runtime", "must be the name of a runtime that the engine knows, for instance runc")
+    yield from _retries(spec)
+
+
+def _retries(spec: JobSpec) -> Iterator[Problem]:
+    if not 0 <= spec.retries <= MAX_RETRIES:
+        yield Problem("retries", f"must be from 0 to {MAX_RETRIES}")
+    if len(spec.retry_on) > MAX_RETRY_ON:
+        yield Problem("retryOn", f"must have at most {MAX_RETRY_ON} entries")
+    for index, cause in enumerate(spec.retry_on):
+        if isinstance(cause, int) and not 1 <= cause <= 255:
+            yield Problem(f"retryOn[{index}]", "an exit code must be from 1 to 255")
+        if isinstance(cause, str) and cause not in RETRY_REASONS:
+            yield Problem(
+                f"retryOn[{index}]", f"must be an exit code or one of {', '.join(sorted(RETRY_REASONS))}"
+            )
 
 
 def _arguments(spec: JobSpec) -> Iterator[Problem]:
@@ -362,10 +379,22 @@ def _callback(callback: Callback) -> Iterator[Problem]:
         if event_type not in SOURCES:
             yield Problem(f"callback.events[{index}]", f"unknown event type; use one of {', '.join(SOURCES)}")
     if callback.key is not None:
-        if not callback.key or len(callback.key) > 4096 or "\0" in callback.key:
-            yield Problem("callback.key", "must have 1 to 4096 characters and no NUL")
-        else:
-            try:
-                standard_webhooks_key(callback.key)
-            except ValueError as error:
-                yield Problem("callback.key", str(error))
+        yield from _keys(callback.key)
+
+
+def _keys(text: str) -> Iterator[Problem]:
+    keys = keys_of(text)
+    if len(keys) > MAX_KEYS:
+        yield Problem("callback.key", f"must hold at most {MAX_KEYS} keys")
+        return
+    if any(not key or len(key) > MAX_KEY or "\0" in key for key in keys):
+        yield Problem(
+            "callback.key",
+            f"must have 1 to {MAX_KEY} characters (each key, where there are several) and no NUL",
+        )
+        return
+    try:
+        for key in keys:
+            standard_webhooks_key(key)
+    except ValueError as error:
+        yield Problem("callback.key", str(error))

@@ -15,6 +15,7 @@ from tests.support.daemon import Daemon, Receiver, until
 
 CLIENT_LINES = 500
 START, LOG, EXIT = "orchestrator.job.start", "orchestrator.job.log", "orchestrator.job.exit"
+RETRY = "orchestrator.job.retry"
 ARTIFACT, COMPLETE = "orchestrator.job.artifact", "orchestrator.job.complete"
 
 
@@ -230,6 +231,35 @@ def test_a_job_that_cannot_start_says_why(
     assert [e["type"] for e in events] == [EXIT, COMPLETE]
     assert events[0]["data"]["exitCode"] == -1
     assert events[0]["data"]["error"]
+
+
+def test_a_failed_attempt_is_repeated_from_fresh_containers(
+    daemon: Daemon, receiver: Receiver, docker_client: docker.DockerClient, worker_image: str, job_id: str
+) -> None:
+    path = f"/{job_id}"
+    write = {"id": "w", "type": "write", "in": "hello", "out": "in.txt"}
+    daemon.submit(
+        id=job_id,
+        image=worker_image,
+        command="test ! -e mark || exit 99; touch mark; cat in.txt; exit 3",
+        artifacts=[write],
+        retries=1,
+        retryOn=[3],
+        callback={"url": receiver.url(path)},
+    )
+    view = daemon.ended(job_id)
+    assert (view["status"], view["exitCode"]) == ("failed", 3)
+    assert [(a["number"], a["exitCode"], a["reason"]) for a in view["attempts"]] == [
+        (1, 3, "exit-code"),
+        (2, 3, "exit-code"),
+    ]
+    events = receiver.complete(path)
+    assert [e["type"] for e in events] == [ARTIFACT, START, LOG, RETRY, ARTIFACT, LOG, EXIT, COMPLETE]
+    assert len({e["id"] for e in events}) == len(events)
+    retry = events[3]["data"]
+    assert (retry["attempt"], retry["reason"], retry["exitCode"]) == (1, "exit-code", 3)
+    assert [line["line"] for line in daemon.log_lines(job_id)[:-1]] == ["hello", "hello"]
+    assert len(resources(docker_client, job_id)[0]) == 2
 
 
 def test_fifty_jobs_ten_at_a_time(daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str) -> None:

@@ -40,6 +40,7 @@ def test_the_types_and_their_sources_are_those_of_the_contract() -> None:
         "orchestrator.job.start": "orchestrator/service",
         "orchestrator.job.log": "orchestrator/service",
         "orchestrator.job.exit": "orchestrator/service",
+        "orchestrator.job.retry": "orchestrator/service",
         "orchestrator.job.artifact": "orchestrator/sidecar",
         "orchestrator.job.complete": "orchestrator/service",
     }

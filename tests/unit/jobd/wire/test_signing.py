@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from jobd.wire.signing import (
+    keys_of,
     signature_256,
     signature_headers,
     standard_webhooks_key,
@@ -35,6 +36,32 @@ def test_the_official_library_verifies_the_headers(key: str) -> None:
 def test_a_whsec_key_is_the_one_that_the_library_makes_of_the_same_text() -> None:
     headers = signature_headers(WHSEC, "u1-1", int(time.time()), BODY)
     Webhook(WHSEC).verify(BODY, headers)
+
+
+def test_while_keys_are_rotated_either_verifies_with_the_official_library() -> None:
+    old = "whsec_" + base64.b64encode(b"76543210fedcba9876543210").decode()
+    headers = signature_headers(f"{WHSEC} {old}", "u1-1", int(time.time()), BODY)
+    assert len(headers["Webhook-Signature"].split(" ")) == 2
+    for key in (WHSEC, old):
+        Webhook(key).verify(BODY, headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook("whsec_" + base64.b64encode(b"another key altogether..").decode()).verify(BODY, headers)
+    assert headers["X-Signature-256"] == signature_256(WHSEC, BODY)
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        (WHSEC, [WHSEC]),
+        (f"{WHSEC} {WHSEC}x", [WHSEC, f"{WHSEC}x"]),
+        (f"{WHSEC}  old-plain-key", [WHSEC, "old-plain-key"]),
+        ("one plain key", ["one plain key"]),
+        (f"plain {WHSEC}", [f"plain {WHSEC}"]),
+        ("", [""]),
+    ],
+)
+def test_several_keys_begin_with_a_whsec_key(text: str, keys: list[str]) -> None:
+    assert keys_of(text) == keys
 
 
 def test_the_published_example_of_the_scheme_holds() -> None:

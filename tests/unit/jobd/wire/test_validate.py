@@ -330,14 +330,28 @@ def test_callback_events_are_known_types_and_sixteen_at_most(accept: Accept, ref
     assert [p.field for p in refuse(callback={"url": "http://h", "events": [5]})] == ["callback.events[0]"]
 
 
-@pytest.mark.parametrize("value", ["k", "ä", "k" * 4096, "whsec_c2VjcmV0"])
+@pytest.mark.parametrize(
+    "value", ["k", "ä", "k" * 4096, "whsec_c2VjcmV0", "whsec_c2VjcmV0 whsec_b2xk old", "a plain key"]
+)
 def test_a_callback_key_is_taken(accept: Accept, value: str) -> None:
     callback = accept(callback={"url": "http://h", "key": value}).callback
     assert callback is not None
     assert callback.key == value
 
 
-@pytest.mark.parametrize("value", ["", "k" * 4097, "k\0", "whsec_***not-base64", 5])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "k" * 4097,
+        "k\0",
+        "whsec_***not-base64",
+        5,
+        "whsec_c2VjcmV0 whsec_***not-base64",
+        "whsec_c2VjcmV0" + " whsec_b2xk" * 4,
+        "whsec_c2VjcmV0 " + "k" * 4097,
+    ],
+)
 def test_a_callback_key_is_refused_and_never_repeated(refuse: Refuse, value: object) -> None:
     found = refuse(callback={"url": "http://h", "key": value})
     assert [p.field for p in found] == ["callback.key"]
