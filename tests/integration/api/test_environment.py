@@ -1,4 +1,4 @@
-"""Every variable of the service does what it says, seen from outside. Those of deliveries are in `test_deliveries.py`."""
+"""What the variables of the service do, seen from outside. Those of deliveries are in `test_deliveries.py`."""
 
 import os
 import stat
@@ -14,7 +14,6 @@ from typing import Any
 import docker
 import pytest
 
-from jobd.config import VARIABLES, from_mapping
 from jobd.wire.signing import verify_256
 from tests.support.daemon import Daemon, Receiver, until
 from tests.support.wire import answer_on, connect, head, over_unix
@@ -277,60 +276,3 @@ def test_the_socket_and_the_state_are_where_the_variables_say_unless_a_flag_does
         plain.terminate()
         assert plain.wait(60) == 0
     assert not (tmp_path / "a" / "s").exists()
-
-
-VALUES: dict[str, tuple[str, str, object]] = {
-    "PORT": ("1234", "port", 1234),
-    "METRICS_PORT": ("1234", "metrics_port", 1234),
-    "SHUTDOWN_DRAIN_WAIT": ("1m30s", "shutdown_drain_s", 90.0),
-    "SIDECAR_IMAGE": ("x:1", "sidecar_image", "x:1"),
-    "JOB_RETENTION": ("1h", "job_retention_s", 3600.0),
-    "HISTORY_RETENTION": ("2h", "history_retention_s", 7200.0),
-    "MAINTENANCE_INTERVAL": ("500ms", "maintenance_interval_s", 0.5),
-    "CALLBACK_PROXY_URL": ("http://p:1/", "callback_proxy_url", "http://p:1"),
-    "EXTRA_HOSTS": ("a:192.0.2.1,b:host-gateway", "extra_hosts", ("a:192.0.2.1", "b:host-gateway")),
-    "MAX_CONCURRENT_JOBS": ("7", "max_concurrent_jobs", 7),
-    "DISPATCHER_BUFFER_SIZE": ("11", "dispatcher.buffer_size", 11),
-    "DISPATCHER_WORKERS": ("12", "dispatcher.workers", 12),
-    "DISPATCHER_HTTP_TIMEOUT": ("13s", "dispatcher.http_timeout_s", 13.0),
-    "DISPATCHER_MAX_RETRIES": ("14", "dispatcher.max_retries", 14),
-    "DISPATCHER_INITIAL_BACKOFF": ("15ms", "dispatcher.initial_backoff_s", 0.015),
-    "DISPATCHER_MAX_BACKOFF": ("16s", "dispatcher.max_backoff_s", 16.0),
-    "DISPATCHER_BREAKER_THRESHOLD": ("17", "dispatcher.breaker_threshold", 17),
-    "DISPATCHER_BREAKER_COOLDOWN": ("18s", "dispatcher.breaker_cooldown_s", 18.0),
-    "DISPATCHER_MAX_REQUEUES": ("19", "dispatcher.max_requeues", 19),
-    "CALLBACK_TIMEOUT": ("20s", "callback_timeout_s", 20.0),
-    "UPLOAD_TIMEOUT": ("21m", "upload_timeout_s", 1260.0),
-    "UPLOAD_RETRIES": ("22", "upload_retries", 22),
-}
-DEFAULTS: dict[str, object] = {
-    "port": 8080, "metrics_port": 9090, "host": "127.0.0.1", "metrics_host": "127.0.0.1", "api_key_file": None,
-    "no_auth": False, "shutdown_drain_s": 5.0, "sidecar_image": "job-sidecar:latest", "job_retention_s": 900.0,
-    "history_retention_s": 604800.0, "maintenance_interval_s": 60.0, "extra_hosts": (),
-    "callback_proxy_url": "http://host.docker.internal:8080", "max_concurrent_jobs": 4 * (os.cpu_count() or 1),
-    "dispatcher.buffer_size": 10000, "dispatcher.workers": 10, "dispatcher.http_timeout_s": 10.0,
-    "dispatcher.max_retries": 3, "dispatcher.initial_backoff_s": 0.1, "dispatcher.max_backoff_s": 5.0,
-    "dispatcher.breaker_threshold": 5, "dispatcher.breaker_cooldown_s": 30.0, "dispatcher.max_requeues": 10,
-    "callback_timeout_s": 30.0, "upload_timeout_s": 300.0, "upload_retries": 3,
-}  # fmt: skip
-
-
-def setting(values: dict[str, str], path: str) -> object:
-    found: object = from_mapping(values)
-    for name in path.split("."):
-        found = getattr(found, name)
-    return found
-
-
-@pytest.mark.parametrize("name", VALUES)
-def test_a_variable_sets_its_setting_and_no_other(name: str) -> None:
-    text, path, value = VALUES[name]
-    assert name in {variable.name for variable in VARIABLES}
-    assert setting({name: text}, path) == value
-    untouched = {p: v for p, v in DEFAULTS.items() if p != path and not (name == "PORT" and "proxy" in p)}
-    for other, default in untouched.items():
-        assert setting({name: text}, other) == default
-
-
-def test_the_defaults_are_those_of_the_contract() -> None:
-    assert {path: setting({}, path) for path in DEFAULTS} == DEFAULTS

@@ -18,7 +18,7 @@ from jobd.api.routes import ROUTES
 from jobd.app import VERSION
 from tests.support.daemon import Daemon
 
-CASES = int(os.environ.get("FUZZ_CASES", "20"))
+CASES = int(os.environ.get("FUZZ_CASES", "15"))
 
 schema = schemathesis.openapi.from_dict(document(ROUTES, VERSION))
 
