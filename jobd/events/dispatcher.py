@@ -1,41 +1,49 @@
 """The dispatcher: every event that waits in the outbox goes to its callback, in order per job, until it is settled.
 
-Owns the tasks that send and the counting of tries and rounds. Knows no HTTP (`sender.py`), no SQL (the store) and no
-rule about answers (`verdict.py`). A wait is a time in the outbox, never a worker that sleeps; so a restart goes on from
-the table. What was in flight when the process died is sent again under the same id.
+Owns the tasks that send. Knows no HTTP (`sender.py`), no SQL (the store), no rule about answers (`verdict.py`) and counts no
+tries (`rounds.py`). A wait is a time in the outbox, never a worker that sleeps; so a restart goes on from the table. What was
+in flight or not on record yet when the process died is sent again under the same id.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol, TypeVar
 
 from jobd.clock import Clock
-from jobd.events.backoff import FullJitter
 from jobd.events.breaker import Breaker, Breakers, State, Ticket
 from jobd.events.lanes import Lanes
-from jobd.events.loader import STORE_PAUSE_S, Loader, Outbox
+from jobd.events.loader import Loader, Outbox
 from jobd.events.observer import DeliveryObserver, NullObserver
+from jobd.events.rounds import Rounds
 from jobd.events.settings import DispatcherSettings
-from jobd.events.verdict import Abandon, Answer, Delivered, Park, Verdict, host_after, judge
+from jobd.events.settler import STORE_PAUSE_S, Settler
+from jobd.events.verdict import Answer, Delivered, Park, Verdict, host_after, judge
 from jobd.events.waiting import wait_for
 from jobd.store.errors import StoreClosed, StoreFailed
 from jobd.store.rows import Delivery, Due, Settled, Settlement
+from jobd.wire.event import batch_body
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-UNSETTLED_PER_WORKER = 4
+UNSETTLED_PER_WORKER = 8
 """Answers that wait to be put on record, a worker: beyond that no more is sent until the disk has caught up."""
+BATCH_EVENTS = 100
+BATCH_BYTES = 1 << 20
+MAX_SINGLY = 10_000
 
 
 class EventSender(Protocol):
-    """What sends one event."""
+    """What sends events."""
 
-    async def send(self, url: str, key: str | None, event_id: str, body: bytes) -> Answer:
-        """POSTs the body; returns what came of it."""
+    async def send(
+        self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
+    ) -> Answer:
+        """POSTs the body, an array of events where `batch`; returns what came of it."""
         ...
 
 
@@ -66,10 +74,8 @@ class Dispatcher:
         self._settings = settings
         self._clock = clock
         self._observer = observer or NullObserver()
-        self._spread = spread
-        self._backoff = FullJitter(
-            settings.max_retries, settings.initial_backoff_s, settings.max_backoff_s, spread
-        )
+        self._rounds = Rounds(settings, spread)
+        self._settler = Settler(outbox, clock)
         self._lanes = Lanes(settings.workers, settings.buffer_size)
         self._breakers = Breakers(
             settings.breaker_threshold, settings.breaker_cooldown_s, self._breaker_changed
@@ -81,6 +87,7 @@ class Dispatcher:
         self._idle = asyncio.Event()
         self._idle.set()
         self._unsettled = 0
+        self._singly: dict[str, int] = {}
         self._draining = False
 
     def notify(self, job_uid: str) -> None:
@@ -111,6 +118,7 @@ class Dispatcher:
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._loader.run(), name="dispatcher-loader")
+            group.create_task(self._settler.run(), name="dispatcher-settler")
             while True:
                 self._wake.clear()
                 while (due := self._next()) is not None:
@@ -138,104 +146,133 @@ class Dispatcher:
         return self._lanes.pick(lambda lane: self._breakers.admits(lane, now))
 
     async def _deliver(self, due: Due, taken: tuple[Breaker, Ticket]) -> None:
-        try:
-            answer = await self._send(due)
-            if answer is None:
-                self._breakers.record(due.lane, taken, "unknown", self._clock.monotonic())
-                self._lanes.answered(due, proven=False)
-                settled, settlement = Settled(None), None
-            else:
-                host = host_after(answer)
-                self._breakers.record(due.lane, taken, host, self._clock.monotonic())
-                self._lanes.answered(due, proven=host == "up")
-                self._wake.set()
-                verdict = judge(answer, self._clock.now(), self._settings.max_retry_after_s)
-                settlement = self._settlement(due, answer, verdict)
-                settled = await self._settle(settlement)
-                self._report(due, answer, settlement, settled)
-            self._lanes.settled(due)
-            self._loader.settled(due, settled.following, settlement.next_attempt_at if settlement else None)
-        finally:
-            self._unsettled -= 1
-            if not self._unsettled:
-                self._idle.set()
-            self._wake.set()
+        run = await self._load(due)
+        answer = await self._send(run) if run else None
+        if answer is None:
+            self._breakers.record(due.lane, taken, "unknown", self._clock.monotonic())
+            self._lanes.answered(due, proven=False)
+            self._settler.add((), lambda _: self._ended(due, None, None))
+            return
+        if len(run) > 1 and self._refuses_batch(answer):
+            # Nothing is parked because of its neighbours: each of these goes alone, beginning now.
+            self._remember_singly(run)
+            run = run[:1]
+            answer = await self._send(run)
+        host = host_after(answer)
+        now = self._clock.now()
+        self._breakers.record(due.lane, taken, host, self._clock.monotonic())
+        self._lanes.answered(due, proven=host == "up")
+        verdict = judge(answer, now, self._settings.max_retry_after_s)
+        self._keep(due, run, answer, verdict, now)
+        self._wake.set()
 
-    async def _send(self, due: Due) -> Answer | None:
-        """Sends one; None where it is not in the store any more."""
-        began = self._clock.monotonic()
-        try:
-            body = due.body if due.body is not None else await self._body(due.id)
-            if body is None:
-                return None
-            answer = await self._sender.send(due.url, due.key, due.event_id, body)
-        except Exception as error:  # a mistake here must not end the other deliveries
-            if isinstance(error, StoreClosed):
-                raise
-            log.exception("sending failed unexpectedly", extra={"action": "deliver", "job_id": due.job_id})
-            answer = Answer("invalid", text=f"internal error: {type(error).__name__}")
-        self._observer.requested(self._clock.monotonic() - began)
-        return answer
+    def _keep(self, due: Due, run: list[Due], answer: Answer, verdict: Verdict, now: datetime) -> None:
+        """Has it put on record. The job's next one may go at once where it is in memory: what the receiver has taken need not
+        be on disk for that. A crash in between repeats both, in their order.
+        """
+        goes_on = isinstance(verdict, Delivered) and not due.batch
+        if goes_on and self._breakers.admits(due.lane, self._clock.monotonic()) and self._lanes.follow(due):
+            settlement = self._rounds.settlement(due, answer, verdict, now, follow=False)
+            self._settler.add((settlement,), lambda settled: self._recorded(due, answer, settlement))
+            return
+        ahead = self._loader.ahead_of(due.lane)
+        settlements = [
+            self._rounds.settlement(one, answer, verdict, now, follow=one is run[-1], ahead=ahead)
+            for one in run
+        ]
 
-    async def _body(self, delivery_id: int) -> bytes | None:
+        def recorded(settled: list[Settled]) -> None:
+            self._report(run, answer, settlements, settled)
+            following = next((one.following for one in settled if one.following is not None), None)
+            self._ended(due, following, settlements[0].next_attempt_at)
+
+        self._settler.add(settlements, recorded)
+
+    def _recorded(self, due: Due, answer: Answer, settlement: Settlement) -> None:
+        """On record, while the job goes on."""
+        self._report([due], answer, [settlement], ())
+        if self._lanes.recorded(due):
+            self._loader.settled(due, None, self._clock.now())
+        self._done()
+
+    def _ended(self, due: Due, following: Due | None, next_attempt_at: datetime | None) -> None:
+        """On record, and the job not held any more."""
+        self._lanes.settled(due)
+        self._loader.settled(due, following, next_attempt_at)
+        self._done()
+
+    def _done(self) -> None:
+        self._unsettled -= 1
+        if not self._unsettled:
+            self._idle.set()
+        self._wake.set()
+
+    async def _load(self, due: Due) -> list[Due]:
+        """Returns what goes into one request, with bodies; nothing where it is not in the store any more."""
+        if due.batch and due.id > self._singly.get(due.job_uid, 0):
+            self._singly.pop(due.job_uid, None)
+            return await self._read(lambda: self._outbox.delivery_run(due.id, BATCH_EVENTS, BATCH_BYTES))
+        if due.body is None:
+            body = await self._read(lambda: self._outbox.delivery_body(due.id))
+            return [] if body is None else [replace(due, body=body)]
+        return [due]
+
+    async def _read(self, read: Callable[[], Awaitable[T]]) -> T:
         while True:
             try:
-                return await self._outbox.delivery_body(delivery_id)
+                return await read()
             except StoreClosed:
                 raise
             except StoreFailed as error:
                 log.warning("cannot read an event", extra={"action": "deliver", "error": str(error)})
             await self._clock.sleep(STORE_PAUSE_S)
 
-    async def _settle(self, settlement: Settlement) -> Settled:
-        """Puts it on record, as often as it takes: a full disk must not turn one delivery into many."""
-        while True:
-            try:
-                return await self._outbox.settle(settlement)
-            except StoreClosed:
-                raise
-            except StoreFailed as error:
-                log.warning(
-                    "cannot put a delivery on record", extra={"action": "settle", "error": str(error)}
-                )
-            await self._clock.sleep(STORE_PAUSE_S)
+    async def _send(self, run: list[Due]) -> Answer:
+        first, began = run[0], self._clock.monotonic()
+        try:
+            if len(run) > 1:
+                body = batch_body([one.body or b"" for one in run])
+                answer = await self._sender.send(first.url, first.key, first.event_id, body, batch=True)
+            else:
+                answer = await self._sender.send(first.url, first.key, first.event_id, first.body or b"")
+        except Exception as error:  # a mistake here must not end the other deliveries
+            log.exception("sending failed unexpectedly", extra={"action": "deliver", "job_id": first.job_id})
+            answer = Answer("invalid", text=f"internal error: {type(error).__name__}")
+        self._observer.requested(self._clock.monotonic() - began)
+        return answer
 
-    def _settlement(self, due: Due, answer: Answer, verdict: Verdict) -> Settlement:
-        now, status = self._clock.now(), answer.status
-        sent = answer.kind not in ("refused", "invalid")
-        if isinstance(verdict, Delivered):
-            return Settlement(due.id, "delivered", now, status=status)
-        if isinstance(verdict, Abandon):
-            return Settlement(due.id, "abandon", now, status=status, error=verdict.reason)
-        if isinstance(verdict, Park):
-            return Settlement(due.id, "park", now, status=status, error=verdict.reason, sent=sent)
-        asked_s = verdict.after_s or 0.0
-        if due.tries < self._settings.max_retries:
-            again = now + timedelta(seconds=max(asked_s, self._backoff.get_timeout(due.tries)))
-            return Settlement(due.id, "retry", now, again, status, verdict.reason)
-        if due.requeues < self._settings.max_requeues:
-            pause_s = self._settings.breaker_cooldown_s * (1 + self._spread() / 4)
-            again = now + timedelta(seconds=max(asked_s, pause_s))
-            return Settlement(due.id, "requeue", now, again, status, verdict.reason)
-        reason = f"gave up after {due.requeues + 1} rounds: {verdict.reason}"
-        return Settlement(due.id, "park", now, status=status, error=reason)
+    def _refuses_batch(self, answer: Answer) -> bool:
+        verdict = judge(answer, self._clock.now(), self._settings.max_retry_after_s)
+        return isinstance(verdict, Park) and answer.kind == "answer"
 
-    def _report(self, due: Due, answer: Answer, settlement: Settlement, settled: Settled) -> None:
-        if settlement.outcome == "delivered":
-            self._observer.delivered(max(0.0, (settlement.at - due.created_at).total_seconds()))
-            return
-        self._observer.failed(f"{answer.status // 100}xx" if answer.status else answer.kind)
-        if settlement.outcome == "retry":
-            self._observer.retried()
-            return
-        fields = {"action": settlement.outcome, "job_id": due.job_id, "delivery_id": due.id, "lane": due.lane}
-        log.warning("an event was not delivered", extra={**fields, "error": settlement.error})
-        if settlement.outcome == "requeue":
-            self._observer.requeued()
-        elif settlement.outcome == "park":
-            self._observer.dropped("parked", 1)
-        else:
-            self._observer.dropped("abandoned", max(1, settled.abandoned))
+    def _remember_singly(self, run: list[Due]) -> None:
+        if len(self._singly) >= MAX_SINGLY:
+            del self._singly[next(iter(self._singly))]
+        self._singly[run[0].job_uid] = run[-1].id
+
+    def _report(
+        self, run: list[Due], answer: Answer, settlements: list[Settlement], settled: Sequence[Settled]
+    ) -> None:
+        for due, settlement in zip(run, settlements, strict=True):
+            if settlement.outcome == "delivered":
+                self._observer.delivered(max(0.0, (settlement.at - due.created_at).total_seconds()))
+                continue
+            self._observer.failed(f"{answer.status // 100}xx" if answer.status else answer.kind)
+            if settlement.outcome == "retry":
+                self._observer.retried()
+            elif settlement.outcome == "requeue":
+                self._observer.requeued()
+            elif settlement.outcome == "park":
+                self._observer.dropped("parked", 1)
+        if settlements[0].outcome == "abandon":
+            self._observer.dropped("abandoned", max(1, sum(one.abandoned for one in settled)))
+        if settlements[0].outcome not in ("delivered", "retry"):
+            first = run[0]
+            fields = {"job_id": first.job_id, "delivery_id": first.id, "lane": first.lane, "count": len(run)}
+            log.warning(
+                "events were not delivered",
+                extra={"action": settlements[0].outcome, **fields, "error": settlements[0].error},
+            )
 
     def _breaker_changed(self, lane: str, state: State) -> None:
         log.info("breaker changed", extra={"action": "breaker", "lane": lane, "state": state})

@@ -1,7 +1,7 @@
 """Which delivery goes next: one in flight per job, turns between hosts, a fair part of the workers for each host.
 
-Pure: holds what was loaded, decides, does no I/O and reads no clock. A lane is one `scheme://host:port`. What a job has
-behind its first delivery stays on disk, so order within a job follows from holding one delivery per job.
+Pure: holds what was loaded, decides, does no I/O and reads no clock. A lane is one `scheme://host:port`. Of each job one
+delivery waits or is in flight; a few of those behind it may be in memory too, and take its place when the receiver has taken it.
 """
 
 from collections import deque
@@ -13,6 +13,8 @@ from jobd.store.rows import Due
 
 INLINE_BUDGET_BYTES = 8 << 20
 """Bodies held in memory, all together; beyond that they are read when their turn comes."""
+AHEAD_SHARE = 4
+"""A part of the memory, one in so many, may go to deliveries that are behind their job's first one."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -31,6 +33,15 @@ def lane_of(url: str) -> str:
 
 
 @dataclass(slots=True)
+class _Job:
+    """A job in memory. `unrecorded`: deliveries that the receiver has taken and that are not on record yet."""
+
+    ahead: deque[Due]
+    unrecorded: int = 0
+    leaving: bool = False
+
+
+@dataclass(slots=True)
 class _Lane:
     waiting: deque[Due] = field(default_factory=deque)
     in_flight: int = 0
@@ -39,9 +50,10 @@ class _Lane:
 
 
 class Lanes:
-    """What is in memory. `capacity` bounds all lanes together, `lane_capacity` what waits in each of them.
+    """What is in memory. `capacity` bounds all lanes together, `lane_capacity` the jobs that are loaded to wait in each.
 
-    A job is held from `hold` over `pick` and `answered` to `settled`; a worker is taken from `pick` to `answered`.
+    A job is held from `hold` over `pick` and `answered` to `settled`, with `follow` and `pick` again for each delivery that it
+    has in memory; a worker is taken from `pick` to `answered`.
     """
 
     def __init__(self, workers: int, capacity: int) -> None:
@@ -51,25 +63,26 @@ class Lanes:
         self.in_flight = 0
         self._lanes: dict[str, _Lane] = {}
         self._turns: deque[str] = deque()
-        self._jobs: set[str] = set()
+        self._jobs: dict[str, _Job] = {}
+        self._ahead = 0
         self._inline_bytes = 0
 
     @property
     def size(self) -> int:
         """How many deliveries are in memory."""
-        return len(self._jobs)
+        return len(self._jobs) + self._ahead
 
     def holds(self, job_uid: str) -> bool:
         """True while a delivery of this job is in memory, until it is settled."""
         return job_uid in self._jobs
 
     def held(self, lane: str) -> int:
-        """How many deliveries of one lane are in memory."""
+        """How many jobs of one lane are in memory."""
         found = self._lanes.get(lane)
         return found.held if found else 0
 
     def room(self, lane: str) -> int:
-        """How many more deliveries of this lane may be loaded."""
+        """How many more jobs of this lane may be loaded."""
         found = self._lanes.get(lane)
         waiting = len(found.waiting) if found else 0
         return max(0, min(self.lane_capacity - waiting, self.capacity - self.size))
@@ -80,7 +93,9 @@ class Lanes:
         return self.room(lane) > 0 and (found is None or len(found.waiting) <= self.lane_capacity // 2)
 
     def hold(self, due: Due) -> bool:
-        """Takes a delivery in, behind the others of its lane. False where its job is held already or there is no room."""
+        """Takes a delivery in, behind the others of its lane, with those that come with it as far as there is room for them.
+        False where its job is held already or there is no room.
+        """
         if due.job_uid in self._jobs or not self.room(due.lane):
             return False
         size = len(due.body or b"")
@@ -88,13 +103,28 @@ class Lanes:
             due = replace(due, body=None)
         else:
             self._inline_bytes += size
+        self._jobs[due.job_uid] = _Job(self._take_ahead(due))
         lane = self._lanes.setdefault(due.lane, _Lane())
+        lane.held += 1
+        self._queue(due, lane)
+        return True
+
+    def _take_ahead(self, due: Due) -> deque[Due]:
+        taken: deque[Due] = deque()
+        for one in due.ahead:
+            size = len(one.body or b"")
+            full = self._ahead >= self.capacity // AHEAD_SHARE or self.size + 1 >= self.capacity
+            if full or self._inline_bytes + size > INLINE_BUDGET_BYTES // AHEAD_SHARE:
+                break
+            taken.append(one)
+            self._ahead += 1
+            self._inline_bytes += size
+        return taken
+
+    def _queue(self, due: Due, lane: _Lane) -> None:
         if not lane.waiting:
             self._turns.append(due.lane)
         lane.waiting.append(due)
-        lane.held += 1
-        self._jobs.add(due.job_uid)
-        return True
 
     def pick(self, admits: Callable[[str], bool]) -> Due | None:
         """Takes the next delivery to be sent: lanes in turn, of those that `admits` says yes to and that may use one
@@ -109,6 +139,7 @@ class Lanes:
                 self._turns.append(name)
                 continue
             due = lane.waiting.popleft()
+            self._jobs[due.job_uid].leaving = False
             self._inline_bytes -= len(due.body or b"")
             if lane.waiting:
                 self._turns.append(name)
@@ -131,26 +162,72 @@ class Lanes:
         lane.proven = proven
         self.in_flight -= 1
 
+    def follow(self, due: Due) -> bool:
+        """The receiver has taken `due`: puts the job's next one in its place, behind the others of the lane, where that one
+        is in memory. Then `recorded` is to be called instead of `settled` once `due` is on record.
+        """
+        job = self._jobs[due.job_uid]
+        if not job.ahead:
+            return False
+        job.unrecorded += 1
+        self._ahead -= 1
+        self._queue(job.ahead.popleft(), self._lanes[due.lane])
+        return True
+
+    def recorded(self, due: Due) -> bool:
+        """A delivery that another has followed is on record. True where its job is let go of only now."""
+        job = self._jobs[due.job_uid]
+        job.unrecorded -= 1
+        if job.unrecorded or not job.leaving:
+            return False
+        lane = self._lanes[due.lane]
+        for waiting in lane.waiting:
+            if waiting.job_uid == due.job_uid:
+                self._let_go(waiting)
+                lane.waiting.remove(waiting)
+                break
+        if not lane.waiting:
+            self._turns.remove(due.lane)
+        self._leave(due.lane, lane, 1)
+        return True
+
     def settled(self, due: Due) -> None:
         """The job's delivery is on record; its next one may be taken in."""
-        self._jobs.remove(due.job_uid)
-        lane = self._lanes[due.lane]
-        lane.held -= 1
+        self._drop(due.job_uid)
+        self._leave(due.lane, self._lanes[due.lane], 1)
+
+    def _let_go(self, due: Due) -> None:
+        self._inline_bytes -= len(due.body or b"")
+        self._drop(due.job_uid)
+
+    def _drop(self, job_uid: str) -> None:
+        job = self._jobs.pop(job_uid)
+        self._ahead -= len(job.ahead)
+        self._inline_bytes -= sum(len(one.body or b"") for one in job.ahead)
+
+    def _leave(self, name: str, lane: _Lane, count: int) -> None:
+        lane.held -= count
         if not lane.held:
-            del self._lanes[due.lane]
+            del self._lanes[name]
 
     def forget(self, lane: str) -> int:
-        """Lets go of what waits in a lane (it is on disk all the same); returns how many that was."""
+        """Lets go of what waits in a lane (it is on disk all the same); returns how many jobs that was. A job with deliveries
+        that are not on record yet stays until they are: the disk does not know yet where it has to go on.
+        """
         found = self._lanes.get(lane)
         if found is None or not found.waiting:
             return 0
-        count = len(found.waiting)
+        staying: deque[Due] = deque()
         for due in found.waiting:
-            self._jobs.remove(due.job_uid)
-            self._inline_bytes -= len(due.body or b"")
-        found.waiting.clear()
-        found.held -= count
-        self._turns.remove(lane)
-        if not found.held:
-            del self._lanes[lane]
+            job = self._jobs[due.job_uid]
+            if job.unrecorded:
+                job.leaving = True
+                staying.append(due)
+            else:
+                self._let_go(due)
+        count = len(found.waiting) - len(staying)
+        found.waiting = staying
+        if not staying:
+            self._turns.remove(lane)
+        self._leave(lane, found, count)
         return count

@@ -15,6 +15,7 @@ from jobd.events.breaker import Breakers
 from jobd.events.lanes import Lanes
 from jobd.events.observer import DeliveryObserver
 from jobd.events.settings import DispatcherSettings
+from jobd.events.settler import STORE_PAUSE_S
 from jobd.events.waiting import wait_for
 from jobd.store.errors import StoreClosed, StoreFailed
 from jobd.store.rows import Delivery, Due, LaneDue, Settled, Settlement
@@ -22,7 +23,10 @@ from jobd.store.rows import Delivery, Due, LaneDue, Settled, Settlement
 log = logging.getLogger(__name__)
 
 RESCAN_S = 30.0
-STORE_PAUSE_S = 1.0
+AHEAD = 16
+"""Deliveries behind a job's first one that are loaded with it: so many go out without a look at the disk, and at most so
+many are repeated after a crash.
+"""
 LANES_PAGE = 256
 FRESH_PAGE = 128
 MAX_FRESH = 4096
@@ -38,20 +42,24 @@ class Outbox(Protocol):
         """Lanes with pending deliveries, by name, after `after`."""
         ...
 
-    async def due(self, lane: str, limit: int) -> list[Due]:
-        """The first pending delivery of each job of a lane, by the time at which it is due."""
+    async def due(self, lane: str, limit: int, ahead: int = 0) -> list[Due]:
+        """The first pending delivery of each job of a lane, by the time at which it is due, with `ahead` behind it."""
         ...
 
-    async def due_of(self, uids: Sequence[str]) -> list[Due]:
-        """The first pending delivery of each of these jobs."""
+    async def due_of(self, uids: Sequence[str], ahead: int = 0) -> list[Due]:
+        """The first pending delivery of each of these jobs, with `ahead` behind it."""
         ...
 
     async def delivery_body(self, delivery_id: int) -> bytes | None:
         """The bytes to send."""
         ...
 
-    async def settle(self, settlement: Settlement) -> Settled:
-        """Keeps what became of a delivery."""
+    async def delivery_run(self, delivery_id: int, limit: int, max_bytes: int) -> list[Due]:
+        """A pending delivery and those of its job behind it, each with its body."""
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        """Keeps what became of deliveries, in one commit."""
         ...
 
     async def replay(self, delivery_id: int, at: datetime) -> Delivery | None:
@@ -97,6 +105,13 @@ class Loader:
             self._wake.set()
         else:
             self._scan_at = 0.0
+
+    def ahead_of(self, lane: str) -> int:
+        """How many deliveries behind the next one of a job are worth loading with it: none where others wait on disk."""
+        return 0 if self._is_crowded(lane) else AHEAD
+
+    def _is_crowded(self, lane: str) -> bool:
+        return lane in self._looks and self._is_due(self._looks[lane])
 
     def settled(self, due: Due, following: Due | None, next_at: datetime | None) -> None:
         """A delivery is on record and its job not held any more: `following` is due now, or the same again at `next_at`."""
@@ -171,7 +186,7 @@ class Loader:
         """Takes one in, or remembers that it is on disk."""
         if not self._is_due(due.due_at):
             self.look_at(due.lane, due.due_at)
-        elif due.lane in self._looks and self._is_due(self._looks[due.lane]):
+        elif self._is_crowded(due.lane):
             pass  # others of this lane have waited longer: it takes its turn from the disk
         elif not self._breakers.admits(due.lane, self._clock.monotonic()):
             self.look_at(due.lane, due.due_at)
@@ -185,7 +200,7 @@ class Loader:
         for uid in uids:
             del self._fresh[uid]
         self._settled.clear()
-        for due in await self._outbox.due_of(uids):
+        for due in await self._outbox.due_of(uids, AHEAD):
             if due.job_uid in self._settled or self._lanes.holds(due.job_uid):
                 self.notify(due.job_uid)  # what was read is older than what is known
             else:
@@ -195,7 +210,7 @@ class Loader:
         del self._looks[lane]
         limit = self._lanes.held(lane) + self._lanes.room(lane) + 1
         self._settled.clear()
-        rows = await self._outbox.due(lane, limit)
+        rows = await self._outbox.due(lane, limit, AHEAD)
         now = self._clock.now()
         more = len(rows) == limit
         for due in rows:
@@ -230,11 +245,14 @@ class Loader:
         """Parks what is too old in a lane whose host is down."""
         now = self._clock.now()
         self._settled.clear()
+        expired = []
         for due in await self._outbox.due(lane, EXPIRED_PAGE):
             old = due.created_at < now - self._max_age
             fresh = not due.tries and not due.requeues and due.due_at > now - timedelta(seconds=UNTRIED_S)
             if not old or fresh or self._lanes.holds(due.job_uid) or due.job_uid in self._settled:
                 continue
             reason = "expired: its host has been down for too long"
-            await self._outbox.settle(Settlement(due.id, "park", now, error=reason, sent=False))
-            self._observer.dropped("parked", 1)
+            expired.append(Settlement(due.id, "park", now, error=reason, sent=False, follow=False))
+        if expired:
+            await self._outbox.settle(expired)
+            self._observer.dropped("parked", len(expired))

@@ -1,9 +1,9 @@
-"""One signed POST of one stored event, and what came of it.
+"""One signed POST of one stored event, or of an array of them, and what came of it.
 
 Owns the HTTP client: no redirects, no proxies, no cookies, one bound on the whole exchange, a cap on what is read.
 Decides nothing: `verdict.py` says what an answer means. Signing keys never show in a text that it returns.
 
-Source: CloudEvents 1.0.2 HTTP binding (structured mode); Standard Webhooks 1.0.
+Source: CloudEvents 1.0.2 HTTP binding (structured and batched mode); Standard Webhooks 1.0.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from jobd.clock import Clock
 from jobd.events.egress import EgressPolicy, EgressRefused
 from jobd.events.resolver import EgressResolver
 from jobd.events.verdict import Answer
-from jobd.wire.event import binding_headers
+from jobd.wire.event import BATCH_CONTENT_TYPE, binding_headers
 from jobd.wire.signing import signature_headers
 
 USER_AGENT = "jobd"
@@ -71,11 +71,15 @@ class Sender:
         made.setblocking(False)
         return made
 
-    async def send(self, url: str, key: str | None, event_id: str, body: bytes) -> Answer:
-        """POSTs `body` to `url`, signed with `key` where there is one. Returns what came of it; raises nothing of its own."""
+    async def send(
+        self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
+    ) -> Answer:
+        """POSTs `body` to `url`, signed with `key` where there is one; with `batch` it is an array of events, and `event_id`
+        its first one's. Returns what came of it; raises nothing of its own.
+        """
         try:
             target = URL(url)
-            headers = binding_headers(body)
+            headers = {"Content-Type": BATCH_CONTENT_TYPE} if batch else binding_headers(body)
             headers |= signature_headers(key, event_id, int(self._clock.now().timestamp()), body)
         except (ValueError, msgspec.MsgspecError):
             return Answer("invalid", text="the callback's URL, its key or the stored event is not usable")

@@ -252,7 +252,8 @@ class JobService:
 def _callback(spec: JobSpec) -> Callback | None:
     if spec.callback is None:
         return None
-    return Callback(url=spec.callback.url, key=spec.callback.key, lane=lane_of(spec.callback.url))
+    callback = spec.callback
+    return Callback(url=callback.url, key=callback.key, lane=lane_of(callback.url), batch=callback.batch)
 
 
 def _same_or_refuse(existing: JobRow, digest: str, idempotent: bool) -> Record:

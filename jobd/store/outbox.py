@@ -1,26 +1,32 @@
-"""The outbox, in SQL: which deliveries are due, and what became of them.
+"""The outbox, in SQL: what is put into it, which deliveries are due, and what there is to see.
 
 Pure functions of a connection. Keeps one rule: of each job exactly the first pending delivery has a `due_at`, so
-order per job needs no look at what waits behind it. What counts as a failure is the dispatcher's knowledge.
+order per job needs no look at what waits behind it. What became of a delivery is kept by `settling.py`.
 """
 # ruff: noqa: S608 - only column lists and clauses of this file are put together; every value is a parameter
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from jobd.store.moments import from_micros, optional_micros, optional_moment, to_micros
-from jobd.store.rows import Callback, Delivery, Due, LaneDue, Settled, Settlement, StoredEvent
+from jobd.store.moments import from_micros, optional_moment, to_micros
+from jobd.store.rows import Callback, Delivery, Due, LaneDue, StoredEvent
 
 INLINE_BYTES = 16 * 1024
 """Bodies up to this length come with the row; longer ones are read when their turn comes."""
-MAX_ERROR = 500
+AHEAD_BYTES = 64 * 1024
+"""Bodies of the deliveries behind a job's first one, all together, that come with it."""
 
 _DUE = f"""
     SELECT d.id, j.uid, j.id, e.event_id, e.type, c.url, c.key, d.lane, d.tries, d.requeues, e.created_at, d.due_at,
-           CASE WHEN length(e.body) <= {INLINE_BYTES} THEN e.body END
+           CASE WHEN length(e.body) <= {INLINE_BYTES} THEN e.body END, c.batch
     FROM deliveries d JOIN events e ON e.seq = d.id JOIN jobs j ON j.n = d.job JOIN callbacks c ON c.job = d.job
+"""
+_BEHIND = """
+    SELECT d.id, e.event_id, e.type, d.tries, d.requeues, e.created_at, e.body
+    FROM deliveries d JOIN events e ON e.seq = d.id
+    WHERE d.job = (SELECT job FROM deliveries WHERE id = ?1) AND d.state = 'pending' AND d.id > ?1 ORDER BY d.id LIMIT ?2
 """
 _DELIVERY = """
     SELECT d.id, d.id, j.uid, j.id, e.event_id, e.type, c.url, d.lane, d.state, d.attempts, d.requeues, d.due_at,
@@ -32,8 +38,8 @@ _DELIVERY = """
 def set_callback(connection: sqlite3.Connection, number: int, callback: Callback) -> None:
     """Gives job `number` its callback; one that it has already stays."""
     connection.execute(
-        "INSERT INTO callbacks (job, url, key, lane) VALUES (?, ?, ?, ?) ON CONFLICT (job) DO NOTHING",
-        (number, callback.url, callback.key, callback.lane),
+        "INSERT INTO callbacks (job, url, key, lane, batch) VALUES (?, ?, ?, ?, ?) ON CONFLICT (job) DO NOTHING",
+        (number, callback.url, callback.key, callback.lane, callback.batch),
     )
 
 
@@ -45,7 +51,7 @@ def enqueue(connection: sqlite3.Connection, number: int, events: Iterable[Stored
     if callback is None:
         return
     lane, stopped = callback
-    busy = stopped or _first_pending(connection, number) is not None
+    busy = stopped or first_pending(connection, number) is not None
     for event in events:
         kept = connection.execute(
             "INSERT INTO deliveries (id, job, lane, state, due_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
@@ -60,7 +66,8 @@ def enqueue(connection: sqlite3.Connection, number: int, events: Iterable[Stored
         busy = busy or kept > 0
 
 
-def _first_pending(connection: sqlite3.Connection, number: int) -> int | None:
+def first_pending(connection: sqlite3.Connection, number: int) -> int | None:
+    """Returns the first pending delivery of job `number`, None where it has none."""
     row = connection.execute(
         "SELECT id FROM deliveries WHERE job = ? AND state = 'pending' ORDER BY id LIMIT 1", (number,)
     ).fetchone()
@@ -82,27 +89,82 @@ def lanes(connection: sqlite3.Connection, after: str, limit: int) -> list[LaneDu
     return found
 
 
-def due(connection: sqlite3.Connection, lane: str, limit: int) -> list[Due]:
-    """Returns the first pending delivery of each job of one lane, those due longest first, also those due later."""
+def due(connection: sqlite3.Connection, lane: str, limit: int, ahead: int = 0) -> list[Due]:
+    """Returns the first pending delivery of each job of one lane, those due longest first, also those due later; each with
+    up to `ahead` of those behind it.
+    """
     # The numbers come out of the index alone; only what is returned is joined.
     rows = connection.execute(
         _DUE
         + " WHERE d.id IN (SELECT id FROM deliveries WHERE lane = ? AND due_at IS NOT NULL ORDER BY due_at, id LIMIT ?)"
         " ORDER BY d.due_at, d.id",
         (lane, limit),
-    )
-    return [_due(row) for row in rows]
+    ).fetchall()
+    return [_with_ahead(connection, _due(row), ahead) for row in rows]
 
 
-def due_of(connection: sqlite3.Connection, uids: Sequence[str]) -> list[Due]:
-    """Returns the first pending delivery of each of these jobs, where it has one."""
+def due_of(connection: sqlite3.Connection, uids: Sequence[str], ahead: int = 0) -> list[Due]:
+    """Returns the first pending delivery of each of these jobs, where it has one, with up to `ahead` behind it."""
     found = []
     for uid in uids:
         number = connection.execute("SELECT n FROM jobs WHERE uid = ?", (uid,)).fetchone()
-        first = None if number is None else _first_pending(connection, number[0])
+        first = None if number is None else first_pending(connection, number[0])
         if first is not None:
-            found.append(_due(connection.execute(_DUE + " WHERE d.id = ?", (first,)).fetchone()))
+            found.append(due_by_id(connection, first, ahead))
     return found
+
+
+def run(connection: sqlite3.Connection, delivery_id: int, limit: int, max_bytes: int) -> list[Due]:
+    """Returns a pending delivery and those of its job behind it, each with its body: the first one whatever its length, more
+    up to `limit` and `max_bytes` together. Empty where it is not pending.
+    """
+    row = connection.execute(_DUE + " WHERE d.id = ? AND d.state = 'pending'", (delivery_id,)).fetchone()
+    if row is None:
+        return []
+    first = _due(row)
+    if first.body is None:
+        first = replace(first, body=body(connection, delivery_id))
+    left = max_bytes - len(first.body or b"")
+    return [first, *_behind(connection, first, limit - 1, left, max_bytes)]
+
+
+def due_by_id(connection: sqlite3.Connection, delivery_id: int, ahead: int) -> Due:
+    """Returns one delivery with up to `ahead` of those behind it."""
+    row = connection.execute(_DUE + " WHERE d.id = ?", (delivery_id,)).fetchone()
+    return _with_ahead(connection, _due(row), ahead)
+
+
+def _with_ahead(connection: sqlite3.Connection, first: Due, limit: int) -> Due:
+    # A batch is read when it is sent: by then there may be more.
+    if limit <= 0 or first.batch:
+        return first
+    return replace(first, ahead=tuple(_behind(connection, first, limit, AHEAD_BYTES, INLINE_BYTES)))
+
+
+def _behind(
+    connection: sqlite3.Connection, first: Due, limit: int, max_bytes: int, longest: int
+) -> Iterator[Due]:
+    rows = connection.execute(_BEHIND, (first.id, limit))
+    for number, event_id, type_, tries, requeues, created, content in rows:
+        max_bytes -= len(content)
+        if max_bytes < 0 or len(content) > longest:
+            return
+        yield Due(
+            number,
+            first.job_uid,
+            first.job_id,
+            event_id,
+            type_,
+            first.url,
+            first.key,
+            first.lane,
+            tries,
+            requeues,
+            from_micros(created),
+            first.due_at,
+            content,
+            first.batch,
+        )
 
 
 def body(connection: sqlite3.Connection, delivery_id: int) -> bytes | None:
@@ -111,94 +173,6 @@ def body(connection: sqlite3.Connection, delivery_id: int) -> bytes | None:
         "SELECT e.body FROM deliveries d JOIN events e ON e.seq = d.id WHERE d.id = ?", (delivery_id,)
     ).fetchone()
     return None if row is None else bytes(row[0])
-
-
-def settle(connection: sqlite3.Connection, settlement: Settlement) -> Settled:
-    """Keeps what became of a pending delivery. One that is not pending any more, or gone, is left as it is."""
-    row = connection.execute(
-        "SELECT job FROM deliveries WHERE id = ? AND state = 'pending'", (settlement.delivery_id,)
-    ).fetchone()
-    if row is None:
-        return Settled(None)
-    number: int = row[0]
-    error = settlement.error[:MAX_ERROR] if settlement.error else None
-    sent = int(settlement.sent)
-    if settlement.outcome in ("retry", "requeue"):
-        again = settlement.outcome == "requeue"
-        connection.execute(
-            "UPDATE deliveries SET attempts = attempts + ?, tries = CASE WHEN ? THEN 0 ELSE tries + ? END,"
-            " requeues = requeues + ?, last_status = ?, last_error = ?,"
-            " due_at = CASE WHEN due_at IS NULL THEN NULL ELSE ? END WHERE id = ?",
-            (
-                sent,
-                again,
-                sent,
-                again,
-                settlement.status,
-                error,
-                optional_micros(settlement.next_attempt_at or settlement.at),
-                settlement.delivery_id,
-            ),
-        )
-        return Settled(None)
-    state = {"delivered": "delivered", "park": "parked", "abandon": "abandoned"}[settlement.outcome]
-    connection.execute(
-        "UPDATE deliveries SET state = ?, due_at = NULL, attempts = attempts + ?, last_status = ?, last_error = ?,"
-        " delivered_at = ? WHERE id = ?",
-        (
-            state,
-            sent,
-            settlement.status,
-            error,
-            to_micros(settlement.at) if state == "delivered" else None,
-            settlement.delivery_id,
-        ),
-    )
-    if settlement.outcome == "abandon":
-        return Settled(None, 1 + _abandon(connection, number, error))
-    first = _put_first(connection, number, settlement.at)
-    if first is None:
-        return Settled(None)
-    return Settled(_due(connection.execute(_DUE + " WHERE d.id = ?", (first,)).fetchone()))
-
-
-def _abandon(connection: sqlite3.Connection, number: int, error: str | None) -> int:
-    connection.execute("UPDATE callbacks SET stopped = 1 WHERE job = ?", (number,))
-    return connection.execute(
-        "UPDATE deliveries SET state = 'abandoned', due_at = NULL, last_error = ? WHERE job = ? AND state = 'pending'",
-        (error, number),
-    ).rowcount
-
-
-def _put_first(connection: sqlite3.Connection, number: int, at: datetime) -> int | None:
-    """Makes the rule true again for one job; returns its first pending delivery."""
-    first = _first_pending(connection, number)
-    if first is not None:
-        connection.execute(
-            "UPDATE deliveries SET due_at = ifnull(due_at, ?) WHERE id = ?", (to_micros(at), first)
-        )
-        connection.execute(
-            "UPDATE deliveries SET due_at = NULL"
-            " WHERE job = ? AND state = 'pending' AND id > ? AND due_at IS NOT NULL",
-            (number, first),
-        )
-    return first
-
-
-def replay(connection: sqlite3.Connection, delivery_id: int, at: datetime) -> Delivery | None:
-    """Makes a delivery pending and due again, whatever its state, with fresh counts of this round; opens a callback that
-    a 410 had stopped. Returns it, None where there is none.
-    """
-    row = connection.execute("SELECT job FROM deliveries WHERE id = ?", (delivery_id,)).fetchone()
-    if row is None:
-        return None
-    connection.execute(
-        "UPDATE deliveries SET state = 'pending', due_at = NULL, tries = 0, requeues = 0, delivered_at = NULL WHERE id = ?",
-        (delivery_id,),
-    )
-    connection.execute("UPDATE callbacks SET stopped = 0 WHERE job = ?", (row[0],))
-    _put_first(connection, row[0], at)
-    return delivery(connection, delivery_id)
 
 
 def delivery(connection: sqlite3.Connection, delivery_id: int) -> Delivery | None:
@@ -217,7 +191,7 @@ def deliveries(connection: sqlite3.Connection, uid: str, after: int, limit: int)
 
 
 def _due(row: tuple[Any, ...]) -> Due:
-    values = (*row[:10], from_micros(row[10]), from_micros(row[11]), row[12])
+    values = (*row[:10], from_micros(row[10]), from_micros(row[11]), row[12], bool(row[13]))
     return Due(*values)
 
 

@@ -62,11 +62,15 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """Where a job's events go. `lane` is `scheme://host:port` in lower case: what the breaker is kept by."""
+    """Where a job's events go. `lane` is `scheme://host:port` in lower case: what the breaker is kept by.
+
+    `batch`: several events may go in one request.
+    """
 
     url: str
     key: str | None = field(repr=False)
     lane: str
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,8 @@ class Delivery:
 class Due:
     """The first pending delivery of its job, for the dispatcher. `tries` counts within this round.
 
-    `body` is None where it is long: `Store.delivery_body` reads it when its turn comes.
+    `body` is None where it is long: `Store.delivery_body` reads it when its turn comes. `ahead`: those behind it, in their
+    order, each with its body, as far as they were asked for and are short.
     """
 
     id: int
@@ -156,6 +161,8 @@ class Due:
     created_at: datetime
     due_at: datetime
     body: bytes | None = field(repr=False)
+    batch: bool = False
+    ahead: tuple["Due", ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +179,8 @@ class Settlement:
 
     `delivered`: the receiver took it. `retry`: again at `next_attempt_at`, in this round. `requeue`: the round has failed,
     a new one begins at `next_attempt_at`. `park`: kept, the job's next one goes on. `abandon`: the receiver wants no
-    more: this and everything else pending of the job. `sent`: False where no request was made.
+    more: this and everything else pending of the job. `sent`: False where no request was made. `follow`: the job's next one is
+    to come back, with up to `ahead` of those behind it.
     """
 
     delivery_id: int
@@ -182,11 +190,13 @@ class Settlement:
     status: int | None = None
     error: str | None = None
     sent: bool = True
+    follow: bool = True
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """After a settlement: the job's next delivery that is due now, if any; how many were abandoned with it."""
+    """After a settlement that ended a delivery: the job's first pending one, if any; how many were abandoned with it."""
 
     following: Due | None
     abandoned: int = 0

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from jobd.store import database, housekeeping, jobs, outbox
+from jobd.store import database, housekeeping, jobs, outbox, settling
 from jobd.store.reader import Reader
 from jobd.store.rows import (
     Counts,
@@ -162,25 +162,39 @@ class Store:
         """Returns lanes with pending deliveries, by name, after `after`: for the dispatcher."""
         return await self._reader.read(partial(outbox.lanes, after=after, limit=limit))
 
-    async def due(self, lane: str, limit: int) -> list[Due]:
-        """Returns the first pending delivery of each job of a lane, by the time at which it is due, later ones too."""
-        return await self._reader.read(partial(outbox.due, lane=lane, limit=limit))
+    async def due(self, lane: str, limit: int, ahead: int = 0) -> list[Due]:
+        """Returns the first pending delivery of each job of a lane, by the time at which it is due, later ones too; each with
+        up to `ahead` of those behind it.
+        """
+        return await self._reader.read(partial(outbox.due, lane=lane, limit=limit, ahead=ahead))
 
-    async def due_of(self, uids: Sequence[str]) -> list[Due]:
-        """Returns the first pending delivery of each of these jobs."""
-        return await self._reader.read(partial(outbox.due_of, uids=uids))
+    async def due_of(self, uids: Sequence[str], ahead: int = 0) -> list[Due]:
+        """Returns the first pending delivery of each of these jobs, with up to `ahead` of those behind it."""
+        return await self._reader.read(partial(outbox.due_of, uids=uids, ahead=ahead))
 
     async def delivery_body(self, delivery_id: int) -> bytes | None:
         """Returns the bytes to send, None where the delivery is gone."""
         return await self._reader.read(partial(outbox.body, delivery_id=delivery_id))
 
-    async def settle(self, settlement: Settlement) -> Settled:
-        """Keeps what became of a delivery, and says what of the same job is due next."""
-        return await self._writer.write(partial(outbox.settle, settlement=settlement))
+    async def delivery_run(self, delivery_id: int, limit: int, max_bytes: int) -> list[Due]:
+        """Returns a pending delivery and those of its job behind it, in their order, each with its body: the first one, and
+        more up to `limit` and `max_bytes`. Empty where it is not pending.
+        """
+        return await self._reader.read(
+            partial(outbox.run, delivery_id=delivery_id, limit=limit, max_bytes=max_bytes)
+        )
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        """Keeps what became of deliveries, in one commit; says of each what of the same job is due next."""
+        return await self._writer.write(partial(settling.settle, settlements=settlements))
 
     async def replay(self, delivery_id: int, at: datetime) -> Delivery | None:
         """Makes a delivery pending and due again, whatever became of it. None where there is none."""
-        return await self._writer.write(partial(outbox.replay, delivery_id=delivery_id, at=at))
+        return await self._writer.write(partial(settling.replay, delivery_id=delivery_id, at=at))
+
+    async def replay_all(self, uid: str, at: datetime) -> int:
+        """Makes all deliveries of a job that were given up pending again; returns how many that were."""
+        return await self._writer.write(partial(settling.replay_all, uid=uid, at=at))
 
     async def purge(self, uid: str) -> bool:
         """Removes a job with its events, logs, deliveries and callback. False where there is none.

@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ async def _seed(store: Store, job: str, count: int, url: str, batch: bool = Fals
     now = datetime.now(UTC)
     row = JobRow(job, job, None, "running", {}, now, None, True, False, True, b"{}")
     events = tuple(_event(job, number, now) for number in range(1, count + 1))
-    callback = Callback(url, KEY, lane_of(url))
+    callback = Callback(url, KEY, lane_of(url), batch)
     await store.commit(Transition(row, events, callback=callback, claim_id=True))
 
 
@@ -208,7 +209,7 @@ def benchmarks(say: Callable[[str], None] = lambda _: None) -> Iterator[Result]:
         loop = rate(lambda: bare(hook))
         for budget, batch in ((P4, False), (P4_BATCHED, True)):
             say(f"{budget.number}: {budget.what}")
-            ours = rate(lambda batch=batch: through_outbox(hook, batch))
+            ours = rate(partial(through_outbox, hook, batch))
             ours(), loop()  # both warm
             yield measure(budget, ours, loop, 9, 60)
     with Receiver() as well, Receiver() as stuck:

@@ -34,7 +34,9 @@ class Jobs:
         self._store = store
         self._sequences: dict[str, count[int]] = {}
 
-    async def emit(self, uid: str, url: str, events: int = 1, text: str = "line") -> list[StoredEvent]:
+    async def emit(
+        self, uid: str, url: str, events: int = 1, text: str = "line", batch: bool = False
+    ) -> list[StoredEvent]:
         """Commits events of job `uid`, making it where it is new."""
         new = uid not in self._sequences
         numbers = self._sequences.setdefault(uid, count(1))
@@ -53,7 +55,7 @@ class Jobs:
             )
             made.append(NewEvent(f"{uid}-{number}", LOG, body, START, True))
         return await self._store.commit(
-            Transition(job, tuple(made), callback=Callback(url, KEY, lane_of(url)), claim_id=new)
+            Transition(job, tuple(made), callback=Callback(url, KEY, lane_of(url), batch), claim_id=new)
         )
 
     async def states(self, uid: str) -> str:

@@ -16,7 +16,7 @@ from jobd.events.dispatcher import Dispatcher
 from jobd.events.settings import DispatcherSettings
 from jobd.events.verdict import Answer
 from jobd.store.errors import StoreFull
-from jobd.store.rows import Settled, Settlement
+from jobd.store.rows import Settlement
 from jobd.store.store import Store
 from jobd.testing.clock import FakeClock
 
@@ -34,7 +34,9 @@ class ScriptedSender:
         self.in_flight: Counter[str] = Counter()
         self.most_at_once = 0
 
-    async def send(self, url: str, key: str | None, event_id: str, body: bytes) -> Answer:
+    async def send(
+        self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
+    ) -> Answer:
         job = event_id.rpartition("-")[0]
         assert event_id.encode() in body
         assert not self.in_flight[job], f"two of {job} at once"
@@ -42,11 +44,13 @@ class ScriptedSender:
         self.most_at_once = max(self.most_at_once, self.in_flight.total())
         self.sent.append((url, event_id))
         try:
-            answer = self.answers.get(url, lambda _: OK)(event_id)
+            script: Callable[[str], Any] = self.answers.get(url, lambda _: OK)
+            answer: Any = script(event_id)
             if not isinstance(answer, Answer):
                 answer = await answer
             else:
                 await asyncio.sleep(0)
+            assert isinstance(answer, Answer)
             return answer
         finally:
             self.in_flight[job] -= 1
@@ -114,7 +118,7 @@ def rig(store: Store) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def tick(until) -> Callable[..., Awaitable[None]]:
+def tick(until: Any) -> Callable[..., Awaitable[None]]:
     """Moves the clock in small steps until a condition holds; each step waits until all that was due has been done."""
 
     async def move(r: Rig, condition: Callable[[], Any], step_s: float = 0.5) -> None:
@@ -139,7 +143,7 @@ def tick(until) -> Callable[..., Awaitable[None]]:
 A, B = "http://a.test/hook", "http://b.test/hook"
 
 
-async def test_events_of_a_job_go_out_in_order_and_one_at_a_time(rig, jobs, until) -> None:
+async def test_events_of_a_job_go_out_in_order_and_one_at_a_time(rig: Any, jobs: Any, until: Any) -> None:
     async with rig() as r:
         for uid in ("x", "y", "z"):
             await jobs.emit(uid, A, 20)
@@ -152,14 +156,14 @@ async def test_events_of_a_job_go_out_in_order_and_one_at_a_time(rig, jobs, unti
         assert r.heard.counts["delivered"] == 60
 
 
-async def test_what_waits_at_the_start_goes_out_without_a_word(rig, jobs, until) -> None:
+async def test_what_waits_at_the_start_goes_out_without_a_word(rig: Any, jobs: Any, until: Any) -> None:
     for n in range(300):
         await jobs.emit(f"j{n}", f"http://host{n % 7}.test/", 1)
     async with rig() as r:
         await until(lambda: len(r.sender.sent) == 300)
 
 
-async def test_a_word_that_was_lost_is_made_up_for(rig, jobs, tick) -> None:
+async def test_a_word_that_was_lost_is_made_up_for(rig: Any, jobs: Any, tick: Any) -> None:
     async with rig() as r:
         await asyncio.sleep(0)
         await jobs.emit("x", A)
@@ -167,12 +171,17 @@ async def test_a_word_that_was_lost_is_made_up_for(rig, jobs, tick) -> None:
         assert r.clock.monotonic() < 60
 
 
-async def test_a_round_of_retries_then_a_pause_then_again(rig, jobs, tick, store) -> None:
+async def test_a_round_of_retries_then_a_pause_then_again(rig: Any, jobs: Any, tick: Any, store: Any) -> None:
     async with rig(max_requeues=1, breaker_threshold=100) as r:
         r.sender.answers[A] = lambda _: Answer("answer", 503)
         moments: list[float] = []
+
+        def busy(event_id: str) -> Answer:
+            moments.append(r.clock.monotonic())
+            return Answer("answer", 503)
+
         await jobs.emit("x", A, 2)
-        r.sender.answers[A] = lambda event_id: (moments.append(r.clock.monotonic()), Answer("answer", 503))[1]
+        r.sender.answers[A] = busy
         r.dispatcher.notify("x")
         await tick(r, lambda: len(r.sender.of("x")) > 8, step_s=0.05)
         assert r.sender.of("x")[:9] == ["x-1"] * 8 + ["x-2"]  # two rounds of four, then the next one passes
@@ -186,7 +195,9 @@ async def test_a_round_of_retries_then_a_pause_then_again(rig, jobs, tick, store
         assert (r.heard.counts["requeued"], r.heard.counts["parked"]) == (1, 1)
 
 
-async def test_later_events_wait_while_the_first_is_retried(rig, jobs, tick, until) -> None:
+async def test_later_events_wait_while_the_first_is_retried(
+    rig: Any, jobs: Any, tick: Any, until: Any
+) -> None:
     failing = True
     async with rig(breaker_threshold=100) as r:
         r.sender.answers[A] = lambda event_id: DOWN if failing and event_id == "x-1" else OK
@@ -202,7 +213,7 @@ async def test_later_events_wait_while_the_first_is_retried(rig, jobs, tick, unt
         assert order == sorted(order)
 
 
-async def test_retry_after_is_honoured_and_clamped(rig, jobs, tick, store) -> None:
+async def test_retry_after_is_honoured_and_clamped(rig: Any, jobs: Any, tick: Any, store: Any) -> None:
     async with rig(max_retry_after_s=100, breaker_threshold=100) as r:
         moments: list[float] = []
         answers = iter(["60", "99999999", None])
@@ -220,7 +231,7 @@ async def test_retry_after_is_honoured_and_clamped(rig, jobs, tick, store) -> No
         assert 100 <= moments[2] - moments[1] < 115
 
 
-async def test_gone_ends_this_callback_alone(rig, jobs, until, store) -> None:
+async def test_gone_ends_this_callback_alone(rig: Any, jobs: Any, until: Any, store: Any) -> None:
     async with rig() as r:
         r.sender.answers[A] = lambda event_id: Answer("answer", 410) if event_id == "x-2" else OK
         await jobs.emit("x", A, 5)
@@ -234,7 +245,7 @@ async def test_gone_ends_this_callback_alone(rig, jobs, until, store) -> None:
         assert r.heard.counts["abandoned"] == 4
 
 
-async def test_refused_events_are_parked_at_once_and_can_be_replayed(rig, jobs, until) -> None:
+async def test_refused_events_are_parked_at_once_and_can_be_replayed(rig: Any, jobs: Any, until: Any) -> None:
     async with rig() as r:
         r.sender.answers[A] = lambda event_id: Answer("answer", 415) if event_id == "x-1" else OK
         (first, *_) = await jobs.emit("x", A, 3)
@@ -253,7 +264,7 @@ async def test_refused_events_are_parked_at_once_and_can_be_replayed(rig, jobs, 
 
 
 async def test_an_open_breaker_tries_nothing_and_counts_nothing_but_a_probe(
-    rig, jobs, tick, until, store
+    rig: Any, jobs: Any, tick: Any, until: Any, store: Any
 ) -> None:
     async with rig(workers=10) as r:
         r.sender.answers[A] = lambda _: DOWN
@@ -286,7 +297,7 @@ async def test_an_open_breaker_tries_nothing_and_counts_nothing_but_a_probe(
         assert r.dispatcher.state().breakers == 0
 
 
-async def test_one_dead_host_among_twenty_hurts_only_itself(rig, jobs, until) -> None:
+async def test_one_dead_host_among_twenty_hurts_only_itself(rig: Any, jobs: Any, until: Any) -> None:
     never = asyncio.Event()
 
     async def hang(event_id: str) -> Answer:
@@ -308,13 +319,15 @@ async def test_one_dead_host_among_twenty_hurts_only_itself(rig, jobs, until) ->
         assert r.dispatcher.state().in_flight == 2  # a fifth of the workers, and no more
 
 
-async def test_memory_holds_no_more_than_the_buffer_and_all_is_delivered(rig, jobs, until) -> None:
+async def test_memory_holds_no_more_than_the_buffer_and_all_is_delivered(
+    rig: Any, jobs: Any, until: Any
+) -> None:
     most = 0
     for n in range(200):
         await jobs.emit(f"j{n}", f"http://host{n % 5}.test/", 5)
     async with rig(buffer_size=7, workers=4) as r:
 
-        def done() -> bool:
+        def done() -> Any:
             nonlocal most
             most = max(most, r.dispatcher.state().held)
             return r.heard.counts["delivered"] == 1000
@@ -326,7 +339,7 @@ async def test_memory_holds_no_more_than_the_buffer_and_all_is_delivered(rig, jo
             assert r.sender.of(f"j{n}") == [f"j{n}-{k}" for k in range(1, 6)]
 
 
-async def test_a_buffer_full_of_one_host_starves_no_other(rig, jobs, until) -> None:
+async def test_a_buffer_full_of_one_host_starves_no_other(rig: Any, jobs: Any, until: Any) -> None:
     never = asyncio.Event()
 
     async def hang(event_id: str) -> Answer:
@@ -343,7 +356,7 @@ async def test_a_buffer_full_of_one_host_starves_no_other(rig, jobs, until) -> N
         await until(lambda: len(r.sender.of("late")) == 3)
 
 
-async def test_a_busy_job_lets_others_of_its_host_have_their_turn(rig, jobs, until) -> None:
+async def test_a_busy_job_lets_others_of_its_host_have_their_turn(rig: Any, jobs: Any, until: Any) -> None:
     await jobs.emit("busy", A, 400)
     for n in range(100):
         await jobs.emit(f"j{n}", A)
@@ -353,7 +366,7 @@ async def test_a_busy_job_lets_others_of_its_host_have_their_turn(rig, jobs, unt
         assert last_of_others < 499 - 200
 
 
-async def test_a_restart_goes_on_and_repeats_only_what_was_in_flight(rig, jobs, until) -> None:
+async def test_a_restart_goes_on_and_repeats_only_what_was_in_flight(rig: Any, jobs: Any, until: Any) -> None:
     taken: list[str] = []
     never = asyncio.Event()
 
@@ -366,13 +379,20 @@ async def test_a_restart_goes_on_and_repeats_only_what_was_in_flight(rig, jobs, 
     async with rig() as r:
         r.sender.answers[A] = lambda event_id: take_and_die(event_id) if event_id == "x-4" else OK
         await until(lambda: taken == ["x-4"])
+
+        async def recorded() -> Any:
+            return (await jobs.states("x")).startswith("delivered delivered delivered")
+
+        await until(recorded)
     sender = ScriptedSender()
     async with rig(sender=sender) as r:
         await until(lambda: len(sender.sent) == 7)
         assert sender.of("x") == [f"x-{n}" for n in range(4, 11)]
 
 
-async def test_a_retry_that_was_planned_before_a_restart_keeps_its_time(rig, jobs, until, tick) -> None:
+async def test_a_retry_that_was_planned_before_a_restart_keeps_its_time(
+    rig: Any, jobs: Any, until: Any, tick: Any
+) -> None:
     clock = FakeClock()
     await jobs.emit("x", A)
     async with rig(clock=clock) as r:
@@ -386,7 +406,7 @@ async def test_a_retry_that_was_planned_before_a_restart_keeps_its_time(rig, job
         assert 60 <= clock.monotonic() <= 95
 
 
-async def test_a_wall_clock_set_back_a_day_stops_nothing(rig, jobs, until, tick) -> None:
+async def test_a_wall_clock_set_back_a_day_stops_nothing(rig: Any, jobs: Any, until: Any, tick: Any) -> None:
     async with rig(breaker_threshold=100) as r:
         r.sender.answers[A] = lambda _: DOWN
         await jobs.emit("x", A, 2)
@@ -398,7 +418,9 @@ async def test_a_wall_clock_set_back_a_day_stops_nothing(rig, jobs, until, tick)
         assert r.clock.monotonic() < 120
 
 
-async def test_drain_waits_for_what_is_under_way_and_takes_nothing_new(rig, jobs, until) -> None:
+async def test_drain_waits_for_what_is_under_way_and_takes_nothing_new(
+    rig: Any, jobs: Any, until: Any
+) -> None:
     go = asyncio.Event()
 
     async def slow(event_id: str) -> Answer:
@@ -419,7 +441,7 @@ async def test_drain_waits_for_what_is_under_way_and_takes_nothing_new(rig, jobs
         assert (await jobs.states("x")).startswith("delivered pending")
 
 
-async def test_drain_gives_up_after_its_time(rig, jobs, until) -> None:
+async def test_drain_gives_up_after_its_time(rig: Any, jobs: Any, until: Any) -> None:
     never = asyncio.Event()
 
     async def hang(event_id: str) -> Answer:
@@ -437,13 +459,13 @@ async def test_drain_gives_up_after_its_time(rig, jobs, until) -> None:
         assert not await draining
 
 
-async def test_drain_with_nothing_to_do_is_done(rig) -> None:
+async def test_drain_with_nothing_to_do_is_done(rig: Any) -> None:
     async with rig() as r:
         assert await r.dispatcher.drain(5)
 
 
 async def test_a_disk_that_is_full_for_a_while_turns_one_delivery_into_no_more(
-    rig, jobs, until, tick, store
+    rig: Any, jobs: Any, until: Any, tick: Any, store: Any
 ) -> None:
     class FullForAWhile:
         def __init__(self) -> None:
@@ -452,11 +474,11 @@ async def test_a_disk_that_is_full_for_a_while_turns_one_delivery_into_no_more(
         def __getattr__(self, name: str) -> Any:
             return getattr(store, name)
 
-        async def settle(self, settlement: Settlement) -> Settled:
+        async def settle(self, settlements: list[Settlement]) -> Any:
             if self.refusals:
                 self.refusals -= 1
                 raise StoreFull("full")
-            return await store.settle(settlement)
+            return await store.settle(settlements)
 
     async with rig(outbox=FullForAWhile()) as r:
         await jobs.emit("x", A, 2)
@@ -465,7 +487,7 @@ async def test_a_disk_that_is_full_for_a_while_turns_one_delivery_into_no_more(
         assert r.sender.of("x") == ["x-1", "x-2"]
 
 
-async def test_a_mistake_in_one_delivery_does_not_end_the_others(rig, jobs, until) -> None:
+async def test_a_mistake_in_one_delivery_does_not_end_the_others(rig: Any, jobs: Any, until: Any) -> None:
     def broken(event_id: str) -> Answer:
         raise RuntimeError("a mistake")
 
@@ -479,14 +501,16 @@ async def test_a_mistake_in_one_delivery_does_not_end_the_others(rig, jobs, unti
         assert await jobs.states("x") == "parked"
 
 
-async def test_long_bodies_are_read_from_the_store(rig, jobs, until) -> None:
+async def test_long_bodies_are_read_from_the_store(rig: Any, jobs: Any, until: Any) -> None:
     async with rig() as r:
         await jobs.emit("x", A, 3, text="x" * 100_000)
         r.dispatcher.notify("x")
         await until(lambda: r.heard.counts["delivered"] == 3)
 
 
-async def test_what_is_too_old_for_a_host_that_stays_down_is_parked(rig, jobs, tick, until) -> None:
+async def test_what_is_too_old_for_a_host_that_stays_down_is_parked(
+    rig: Any, jobs: Any, tick: Any, until: Any
+) -> None:
     async with rig(max_age_s=10_000, breaker_threshold=1) as r:
         r.sender.answers[A] = lambda _: DOWN
         for n in range(400):
@@ -497,7 +521,7 @@ async def test_what_is_too_old_for_a_host_that_stays_down_is_parked(rig, jobs, t
         assert r.sender.sent  # it was probed all the while
 
 
-async def test_more_words_than_are_kept_lose_nothing(rig, jobs, tick) -> None:
+async def test_more_words_than_are_kept_lose_nothing(rig: Any, jobs: Any, tick: Any) -> None:
     async with rig() as r:
         for n in range(50):
             await jobs.emit(f"j{n}", A)
@@ -508,7 +532,7 @@ async def test_more_words_than_are_kept_lose_nothing(rig, jobs, tick) -> None:
         await tick(r, lambda: r.heard.counts["delivered"] == 50)
 
 
-async def test_random_failures_keep_order_and_lose_nothing(rig, jobs, tick) -> None:
+async def test_random_failures_keep_order_and_lose_nothing(rig: Any, jobs: Any, tick: Any) -> None:
     dice = random.Random(7)
     async with rig(breaker_cooldown_s=2, max_requeues=1000) as r:
 

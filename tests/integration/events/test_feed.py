@@ -1,6 +1,7 @@
 """The feed: from any number on, without a gap or a repeat, while others write."""
 
 import asyncio
+from typing import Any
 
 from jobd.events.feed import Feed
 from jobd.store.store import Store
@@ -8,7 +9,7 @@ from jobd.store.store import Store
 URL = "http://a.test/"
 
 
-async def test_a_follower_sees_what_was_and_what_comes_each_once(store: Store, jobs) -> None:
+async def test_a_follower_sees_what_was_and_what_comes_each_once(store: Store, jobs: Any) -> None:
     feed = Feed(store)
     await jobs.emit("x", URL, 250)
     got: list[int] = []
@@ -27,7 +28,7 @@ async def test_a_follower_sees_what_was_and_what_comes_each_once(store: Store, j
     assert got == list(range(101, 401))
 
 
-async def test_many_followers_of_their_own_jobs_see_only_those(store: Store, jobs) -> None:
+async def test_many_followers_of_their_own_jobs_see_only_those(store: Store, jobs: Any) -> None:
     feed = Feed(store)
 
     async def follow(uid: str) -> list[str]:
@@ -48,7 +49,7 @@ async def test_many_followers_of_their_own_jobs_see_only_those(store: Store, job
     assert outcomes == [[f"j{n}-{k}" for k in range(1, 31)] for n in range(10)]
 
 
-async def test_a_reader_that_waited_in_vain_gets_an_empty_page(store: Store, jobs) -> None:
+async def test_a_reader_that_waited_in_vain_gets_an_empty_page(store: Store, jobs: Any) -> None:
     feed = Feed(store)
     await jobs.emit("x", URL, 3)
     assert await feed.after(3, wait_s=0.01) == []
@@ -56,7 +57,7 @@ async def test_a_reader_that_waited_in_vain_gets_an_empty_page(store: Store, job
     assert [event.seq for event in await feed.after(0, limit=2)] == [1, 2]
 
 
-async def test_nothing_is_kept_of_readers_that_have_left(store: Store, jobs) -> None:
+async def test_nothing_is_kept_of_readers_that_have_left(store: Store, jobs: Any) -> None:
     feed = Feed(store)
     reading = [asyncio.ensure_future(feed.after(0)) for _ in range(20)]
     await asyncio.sleep(0)
@@ -68,13 +69,13 @@ async def test_nothing_is_kept_of_readers_that_have_left(store: Store, jobs) -> 
     feed.publish(await jobs.emit("x", URL))
 
 
-async def test_events_of_other_jobs_wake_nobody(store: Store, jobs, until) -> None:
+async def test_events_of_other_jobs_wake_nobody(store: Store, jobs: Any, until: Any) -> None:
     feed = Feed(store)
     reads = 0
     inner = store.list_events
 
     class Counting:
-        async def list_events(self, after_seq: int, job_uid: str | None, limit: int):
+        async def list_events(self, after_seq: int, job_uid: str | None, limit: int) -> Any:
             nonlocal reads
             reads += 1
             return await inner(after_seq, job_uid, limit)

@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -43,7 +44,7 @@ async def hasty() -> AsyncIterator[Sender]:
         yield made
 
 
-async def test_an_event_arrives_whole_signed_and_readable_by_others(sender: Sender, receivers) -> None:
+async def test_an_event_arrives_whole_signed_and_readable_by_others(sender: Sender, receivers: Any) -> None:
     receiver = await receivers()
     assert await sender.send(receiver.url + "?a=b%20c", KEY, "e-1", BODY) == Answer("answer", 204)
     (got,) = receiver.got
@@ -64,7 +65,7 @@ async def test_an_event_arrives_whole_signed_and_readable_by_others(sender: Send
     assert "Cookie" not in got.headers
 
 
-async def test_without_a_key_nothing_is_signed(sender: Sender, receivers) -> None:
+async def test_without_a_key_nothing_is_signed(sender: Sender, receivers: Any) -> None:
     receiver = await receivers()
     await sender.send(receiver.url, None, "e-1", BODY)
     headers = receiver.got[0].headers
@@ -73,13 +74,13 @@ async def test_without_a_key_nothing_is_signed(sender: Sender, receivers) -> Non
     assert headers["Webhook-Id"] == "e-1"
 
 
-async def test_a_plain_key_signs_as_its_text(sender: Sender, receivers) -> None:
+async def test_a_plain_key_signs_as_its_text(sender: Sender, receivers: Any) -> None:
     receiver = await receivers()
     await sender.send(receiver.url, "plain", "e-1", BODY)
     assert verify_256("plain", BODY, receiver.got[0].headers["X-Signature-256"])
 
 
-async def test_redirects_are_not_followed_and_cookies_not_kept(sender: Sender, receivers) -> None:
+async def test_redirects_are_not_followed_and_cookies_not_kept(sender: Sender, receivers: Any) -> None:
     receiver = await receivers()
 
     def redirect(request: web.Request) -> web.Response:
@@ -92,7 +93,7 @@ async def test_redirects_are_not_followed_and_cookies_not_kept(sender: Sender, r
     assert all("Cookie" not in got.headers for got in receiver.got)
 
 
-async def test_proxy_variables_are_ignored(receivers, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxy_variables_are_ignored(receivers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     receiver = await receivers()
@@ -100,7 +101,7 @@ async def test_proxy_variables_are_ignored(receivers, monkeypatch: pytest.Monkey
         assert (await sender.send(receiver.url, KEY, "e-1", BODY)).status == 204
 
 
-async def test_an_error_says_what_the_receiver_said(sender: Sender, receivers) -> None:
+async def test_an_error_says_what_the_receiver_said(sender: Sender, receivers: Any) -> None:
     receiver = await receivers()
     receiver.answer = lambda request: web.Response(
         status=415, text="only\nXML \x1b[31m" + "x" * 9000, headers={"Retry-After": "7"}
@@ -111,7 +112,7 @@ async def test_an_error_says_what_the_receiver_said(sender: Sender, receivers) -
     assert len(answer.text) == 200
 
 
-async def test_connections_are_used_again(sender: Sender, receivers) -> None:
+async def test_connections_are_used_again(sender: Sender, receivers: Any) -> None:
     receiver = await receivers()
     peers: list[object] = []
 
@@ -135,7 +136,7 @@ async def test_a_receiver_that_is_down(sender: Sender, unused_tcp_port: int) -> 
     assert "cannot connect" in answer.text
 
 
-async def test_a_receiver_that_never_answers(hasty: Sender, raw) -> None:
+async def test_a_receiver_that_never_answers(hasty: Sender, raw: Any) -> None:
     async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
 
@@ -157,7 +158,7 @@ async def test_a_receiver_that_never_accepts(hasty: Sender) -> None:
     assert answer.kind == "timeout"
 
 
-async def test_headers_that_trickle_for_ever(hasty: Sender, raw) -> None:
+async def test_headers_that_trickle_for_ever(hasty: Sender, raw: Any) -> None:
     async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n")
         while True:
@@ -169,7 +170,7 @@ async def test_headers_that_trickle_for_ever(hasty: Sender, raw) -> None:
     assert answer.kind in ("timeout", "network")
 
 
-async def test_an_endless_body_is_not_read(sender: Sender, raw) -> None:
+async def test_an_endless_body_is_not_read(sender: Sender, raw: Any) -> None:
     written = 0
 
     async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -184,7 +185,7 @@ async def test_an_endless_body_is_not_read(sender: Sender, raw) -> None:
     assert written < 64 << 20
 
 
-async def test_a_body_that_stalls_does_not_take_the_success_away(hasty: Sender, raw) -> None:
+async def test_a_body_that_stalls_does_not_take_the_success_away(hasty: Sender, raw: Any) -> None:
     async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
         await writer.drain()
@@ -193,7 +194,7 @@ async def test_a_body_that_stalls_does_not_take_the_success_away(hasty: Sender, 
     assert (await hasty.send(await raw(stall), KEY, "e-1", BODY)).status == 200
 
 
-async def test_a_reset_after_the_status_line_is_no_answer(sender: Sender, raw) -> None:
+async def test_a_reset_after_the_status_line_is_no_answer(sender: Sender, raw: Any) -> None:
     async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n")
         await writer.drain()
@@ -209,7 +210,7 @@ async def test_a_reset_after_the_status_line_is_no_answer(sender: Sender, raw) -
     "answer",
     [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 banana OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: " + b"x" * 99999],
 )
-async def test_what_is_not_http_is_no_answer(sender: Sender, raw, answer: bytes) -> None:
+async def test_what_is_not_http_is_no_answer(sender: Sender, raw: Any, answer: bytes) -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
         await writer.drain()
@@ -236,7 +237,7 @@ async def test_numbers_that_are_no_address_are_not_used_as_one(sender: Sender, h
     assert answer.kind in ("refused", "invalid")
 
 
-async def test_own_listeners_are_refused_by_name_too(receivers) -> None:
+async def test_own_listeners_are_refused_by_name_too(receivers: Any) -> None:
     receiver = await receivers()
     port = int(receiver.url.split(":")[2].split("/")[0])
     policy = EgressPolicy(EgressRule(), frozenset({("127.0.0.1", port)}))
@@ -247,7 +248,7 @@ async def test_own_listeners_are_refused_by_name_too(receivers) -> None:
     assert receiver.got == []
 
 
-async def test_strict_refuses_this_machine_and_takes_what_is_listed(receivers) -> None:
+async def test_strict_refuses_this_machine_and_takes_what_is_listed(receivers: Any) -> None:
     receiver = await receivers()
     async with Sender(EgressPolicy(parse_rule("strict")), SystemClock()) as sender:
         assert (await sender.send(receiver.url, KEY, "e-1", BODY)).kind == "refused"
@@ -258,7 +259,7 @@ async def test_strict_refuses_this_machine_and_takes_what_is_listed(receivers) -
         assert (await sender.send(receiver.url, KEY, "e-1", BODY)).status == 204
 
 
-async def test_the_name_for_this_machine_works_here_too(sender: Sender, receivers) -> None:
+async def test_the_name_for_this_machine_works_here_too(sender: Sender, receivers: Any) -> None:
     receiver = await receivers()
     url = receiver.url.replace("127.0.0.1", "host.docker.internal")
     assert (await sender.send(url, KEY, "e-1", BODY)).status == 204
@@ -277,13 +278,13 @@ async def test_a_url_that_is_not_usable_is_invalid_and_not_shown(sender: Sender,
     assert "!!!" not in answer.text
 
 
-async def test_a_body_that_is_no_event_is_invalid(sender: Sender, receivers) -> None:
+async def test_a_body_that_is_no_event_is_invalid(sender: Sender, receivers: Any) -> None:
     receiver = await receivers()
     assert (await sender.send(receiver.url, KEY, "e-1", b"{}")).kind == "invalid"
     assert receiver.got == []
 
 
-async def test_bodies_of_a_mebibyte_arrive(sender: Sender, receivers) -> None:
+async def test_bodies_of_a_mebibyte_arrive(sender: Sender, receivers: Any) -> None:
     receiver = await receivers()
     big = json.loads(BODY)
     big["data"]["content"] = "x" * (1 << 20)

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,14 +12,14 @@ from jobd.store.errors import StoreCorrupt, StoreFailed
 from jobd.store.store import Store
 
 
-async def _filled(path: Path, make, jobs: int = 200) -> None:
+async def _filled(path: Path, make: Any, jobs: int = 200) -> None:
     store = await Store.open(path)
     for n in range(jobs):
         await store.commit(make.claim(f"u{n}", events=1, record=b"x" * 500))
     await store.close()
 
 
-async def test_the_file_is_private_whatever_the_umask(path: Path, make) -> None:
+async def test_the_file_is_private_whatever_the_umask(path: Path, make: Any) -> None:
     before = os.umask(0)
     try:
         store = await Store.open(path)
@@ -30,14 +31,14 @@ async def test_the_file_is_private_whatever_the_umask(path: Path, make) -> None:
     assert modes == {"jobd.db": 0o600, "jobd.db-wal": 0o600, "jobd.db-shm": 0o600}
 
 
-async def test_a_file_that_others_could_read_is_closed_to_them(path: Path, make) -> None:
+async def test_a_file_that_others_could_read_is_closed_to_them(path: Path, make: Any) -> None:
     await _filled(path, make, 1)
     path.chmod(0o644)
     await (await Store.open(path)).close()
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-async def test_an_empty_file_becomes_the_newest_version(path: Path, make) -> None:
+async def test_an_empty_file_becomes_the_newest_version(path: Path, make: Any) -> None:
     path.touch()
     store = await Store.open(path)
     await store.commit(make.claim())
@@ -75,7 +76,7 @@ def test_a_migration_that_fails_leaves_the_version_as_it_was(
     opened.close()
 
 
-async def test_a_newer_file_is_refused_and_kept(path: Path, make) -> None:
+async def test_a_newer_file_is_refused_and_kept(path: Path, make: Any) -> None:
     await _filled(path, make, 1)
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
@@ -87,7 +88,7 @@ async def test_a_newer_file_is_refused_and_kept(path: Path, make) -> None:
 
 
 @pytest.mark.parametrize("keep", [1, 50, 4096, 20_000, -4096])
-async def test_a_truncated_file_is_refused_and_kept(path: Path, make, keep: int) -> None:
+async def test_a_truncated_file_is_refused_and_kept(path: Path, make: Any, keep: int) -> None:
     await _filled(path, make)
     whole = path.read_bytes()
     path.write_bytes(whole[:keep])
@@ -97,7 +98,7 @@ async def test_a_truncated_file_is_refused_and_kept(path: Path, make, keep: int)
     assert path.read_bytes() == whole[:keep]
 
 
-async def test_a_damaged_file_is_refused_and_kept(path: Path, make) -> None:
+async def test_a_damaged_file_is_refused_and_kept(path: Path, make: Any) -> None:
     await _filled(path, make)
     whole = path.read_bytes()
     damaged = whole[:8192] + os.urandom(8192) + whole[16384:]

@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -82,11 +83,11 @@ def changes(draw: st.DrawFn) -> tuple[str, int, bytes, dict[str, str], int, date
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(changes(), max_size=25))
-def test_any_sequence_of_changes_reads_back_as_a_plain_model(plan) -> None:
+def test_any_sequence_of_changes_reads_back_as_a_plain_model(plan: Any) -> None:
     asyncio.run(_run_plan(plan))
 
 
-async def _run_plan(plan) -> None:
+async def _run_plan(plan: Any) -> None:
     jobs: dict[str, JobRow] = {}
     events: list[tuple[str, str, bytes]] = []
     lines: dict[str, list[LogChunk]] = {}
@@ -154,7 +155,7 @@ async def _run_plan(plan) -> None:
         await store.close()
 
 
-async def test_one_that_fails_does_not_fail_those_beside_it(store: Store, make) -> None:
+async def test_one_that_fails_does_not_fail_those_beside_it(store: Store, make: Any) -> None:
     good = [make.claim(f"u{n}", events=1) for n in range(20)]
     bad = [
         Transition(make.job("nobody")),
@@ -170,7 +171,7 @@ async def test_one_that_fails_does_not_fail_those_beside_it(store: Store, make) 
     assert len(await store.live_rows()) == 20
 
 
-async def test_nothing_of_a_refused_transition_is_kept(store: Store, make) -> None:
+async def test_nothing_of_a_refused_transition_is_kept(store: Store, make: Any) -> None:
     broken = replace(make.claim("u1", events=2, port=1), logs=(LogChunk(1, 1, 1, None),))  # type: ignore[arg-type]
     with pytest.raises((StoreFailed, TypeError)):
         await store.commit(broken)
@@ -179,7 +180,7 @@ async def test_nothing_of_a_refused_transition_is_kept(store: Store, make) -> No
     assert await store.lanes("", 10) == []
 
 
-async def test_a_full_database_refuses_new_work_and_loses_nothing(path: Path, make) -> None:
+async def test_a_full_database_refuses_new_work_and_loses_nothing(path: Path, make: Any) -> None:
     store = await Store.open(path, max_bytes=400_000)
     kept = 0
     for n in range(1000):
@@ -205,7 +206,7 @@ async def test_a_full_database_refuses_new_work_and_loses_nothing(path: Path, ma
     await store.close()
 
 
-async def test_the_file_gives_room_back_after_a_purge(store: Store, make, path: Path) -> None:
+async def test_the_file_gives_room_back_after_a_purge(store: Store, make: Any, path: Path) -> None:
     for n in range(20):
         await store.commit(make.claim(f"u{n}", record=os.urandom(200_000), live=False))
     full = (await store.counts()).size_bytes
@@ -215,14 +216,14 @@ async def test_the_file_gives_room_back_after_a_purge(store: Store, make, path: 
     assert path.stat().st_size < full / 10
 
 
-async def test_the_log_file_stays_bounded(store: Store, make) -> None:
+async def test_the_log_file_stays_bounded(store: Store, make: Any) -> None:
     await store.commit(make.claim())
     for _ in range(60):
         await store.commit(Transition(make.job(record=os.urandom(500_000))))
     assert (await store.counts()).wal_bytes < 20 << 20
 
 
-async def test_close_writes_what_waits_and_then_refuses(path: Path, make) -> None:
+async def test_close_writes_what_waits_and_then_refuses(path: Path, make: Any) -> None:
     store = await Store.open(path)
     waiting = [asyncio.ensure_future(store.commit(make.claim(f"u{n}"))) for n in range(50)]
     await asyncio.sleep(0)
@@ -238,12 +239,12 @@ async def test_close_writes_what_waits_and_then_refuses(path: Path, make) -> Non
     await store.close()
 
 
-async def test_more_callers_than_may_wait_are_all_served(store: Store, make) -> None:
+async def test_more_callers_than_may_wait_are_all_served(store: Store, make: Any) -> None:
     await asyncio.gather(*(store.commit(make.claim(f"u{n}")) for n in range(5000)))
     assert (await store.counts()).jobs == 5000
 
 
-async def test_a_caller_that_goes_away_disturbs_nobody(store: Store, make) -> None:
+async def test_a_caller_that_goes_away_disturbs_nobody(store: Store, make: Any) -> None:
     tasks = [asyncio.ensure_future(store.commit(make.claim(f"u{n}"))) for n in range(100)]
     await asyncio.sleep(0)
     for task in tasks[::2]:
@@ -255,7 +256,7 @@ async def test_a_caller_that_goes_away_disturbs_nobody(store: Store, make) -> No
     assert {f"u{n}" for n in range(1, 100, 2)} | {"after"} <= kept
 
 
-async def test_the_writer_goes_on_after_the_disk_has_failed(path: Path, make) -> None:
+async def test_the_writer_goes_on_after_the_disk_has_failed(path: Path, make: Any) -> None:
     store = await Store.open(path)
     await store.commit(make.claim("before"))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

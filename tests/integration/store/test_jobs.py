@@ -2,7 +2,8 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from jobd.store.rows import LogChunk, LogStats, Settlement, Transition
 from jobd.store.store import Store
 
 
-async def test_a_job_comes_back_as_it_was(store: Store, make) -> None:
+async def test_a_job_comes_back_as_it_was(store: Store, make: Any) -> None:
     job = make.job(
         labels={"team": "ä", "k": 'v"'}, record=bytes(range(256)), finished_at=make.start, owner=None
     )
@@ -22,20 +23,20 @@ async def test_a_job_comes_back_as_it_was(store: Store, make) -> None:
     assert await store.get_by_uid("other") is None
 
 
-async def test_a_change_replaces_what_may_change(store: Store, make) -> None:
+async def test_a_change_replaces_what_may_change(store: Store, make: Any) -> None:
     await store.commit(make.claim())
     changed = make.job(status="completed", live=False, holds_id=False, record=b"new", finished_at=make.start)
     await store.commit(Transition(changed))
     assert await store.get_by_uid("u1") == changed
 
 
-async def test_a_change_of_a_row_that_is_not_there_is_refused(store: Store, make) -> None:
+async def test_a_change_of_a_row_that_is_not_there_is_refused(store: Store, make: Any) -> None:
     with pytest.raises(NoSuchJob):
         await store.commit(Transition(make.job()))
     assert await store.get_by_uid("u1") is None
 
 
-async def test_of_two_claims_of_one_id_at_once_one_wins(store: Store, make) -> None:
+async def test_of_two_claims_of_one_id_at_once_one_wins(store: Store, make: Any) -> None:
     claims = [make.claim(f"u{n}", id="same") for n in range(20)]
     outcomes = await asyncio.gather(*(store.commit(c) for c in claims), return_exceptions=True)
     won = [n for n, outcome in enumerate(outcomes) if outcome == []]
@@ -45,7 +46,7 @@ async def test_of_two_claims_of_one_id_at_once_one_wins(store: Store, make) -> N
     assert {error.existing.uid for error in lost} == {f"u{won[0]}"}
 
 
-async def test_an_id_is_free_once_no_row_holds_it(store: Store, make) -> None:
+async def test_an_id_is_free_once_no_row_holds_it(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", id="same"))
     await store.commit(Transition(make.job("u1", id="same", holds_id=False, live=False)))
     await store.commit(make.claim("u2", id="same"))
@@ -54,7 +55,7 @@ async def test_an_id_is_free_once_no_row_holds_it(store: Store, make) -> None:
     assert newest.uid == "u2"
 
 
-async def test_a_hidden_job_is_found_by_uid_alone(store: Store, make) -> None:
+async def test_a_hidden_job_is_found_by_uid_alone(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", id="same", holds_id=False))
     await store.commit(make.claim("u2", id="same"))
     await store.commit(Transition(make.job("u2", id="same", hidden=True)))
@@ -68,7 +69,9 @@ async def test_a_hidden_job_is_found_by_uid_alone(store: Store, make) -> None:
     assert taken.value.existing.hidden
 
 
-async def test_a_start_goes_on_with_what_has_not_ended_and_what_is_to_be_gone(store: Store, make) -> None:
+async def test_a_start_goes_on_with_what_has_not_ended_and_what_is_to_be_gone(
+    store: Store, make: Any
+) -> None:
     for n in range(4):
         await store.commit(make.claim(f"u{n}", live=n % 2 == 0))
     await store.commit(make.claim("u4", finished_at=make.start))
@@ -76,7 +79,9 @@ async def test_a_start_goes_on_with_what_has_not_ended_and_what_is_to_be_gone(st
     assert [job.uid for job in await store.live_rows()] == ["u0", "u2", "u5"]
 
 
-async def test_ended_jobs_are_cleaned_in_the_order_in_which_they_ended(store: Store, make, later) -> None:
+async def test_ended_jobs_are_cleaned_in_the_order_in_which_they_ended(
+    store: Store, make: Any, later: Any
+) -> None:
     for n in range(6):
         await store.commit(make.claim(f"u{n}", finished_at=later(10 - n), live=n != 3))
     await store.commit(make.claim("u9"))
@@ -84,7 +89,7 @@ async def test_ended_jobs_are_cleaned_in_the_order_in_which_they_ended(store: St
     assert [job.uid for job in await store.ended_live_rows(later(6), 9)] == ["u5"]
 
 
-async def test_the_spec_is_kept_as_it_was_claimed(store: Store, make) -> None:
+async def test_the_spec_is_kept_as_it_was_claimed(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", spec=b"the spec"))
     await store.commit(Transition(make.job("u1", spec=b"", record=b"new")))
     for found in (
@@ -96,7 +101,7 @@ async def test_the_spec_is_kept_as_it_was_claimed(store: Store, make) -> None:
         assert (found.spec, found.record) == (b"the spec", b"new")
 
 
-async def test_hiding_an_id_hides_what_is_over_and_purging_removes_it(store: Store, make) -> None:
+async def test_hiding_an_id_hides_what_is_over_and_purging_removes_it(store: Store, make: Any) -> None:
     for n in range(3):
         await store.commit(make.claim(f"u{n}", id="same", live=n == 2, holds_id=n == 2))
     await store.commit(make.claim("u3", id="other", live=False))
@@ -107,14 +112,14 @@ async def test_hiding_an_id_hides_what_is_over_and_purging_removes_it(store: Sto
     assert await store.purge_hidden(9) == []
 
 
-async def test_what_is_hidden_stays_until_its_events_are_out(store: Store, make, later) -> None:
+async def test_what_is_hidden_stays_until_its_events_are_out(store: Store, make: Any, later: Any) -> None:
     await store.commit(make.claim("u1", events=1, port=1, hidden=True, live=False))
     assert await store.purge_hidden(9) == []
-    await store.settle(Settlement(1, "delivered", later(1)))
+    await store.settle([Settlement(1, "delivered", later(1))])
     assert await store.purge_hidden(9) == ["u1"]
 
 
-async def test_events_are_numbered_over_all_jobs(store: Store, make) -> None:
+async def test_events_are_numbered_over_all_jobs(store: Store, make: Any) -> None:
     first = await store.commit(make.claim("u1", events=2))
     second = await store.commit(make.claim("u2", events=1))
     third = await store.commit(Transition(make.job("u1"), (make.event(),)))
@@ -125,7 +130,7 @@ async def test_events_are_numbered_over_all_jobs(store: Store, make) -> None:
     assert await store.last_seq() == 4
 
 
-async def test_a_commit_that_is_repeated_keeps_its_events_once(store: Store, make) -> None:
+async def test_a_commit_that_is_repeated_keeps_its_events_once(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", port=1))
     again = Transition(make.job("u1"), (make.event(), make.event()), (LogChunk(1, 2, 2, b"a\nb\n"),))
     first = await store.commit(again)
@@ -135,21 +140,21 @@ async def test_a_commit_that_is_repeated_keeps_its_events_once(store: Store, mak
     assert await store.log_stats("u1") == LogStats(2, 2, 4)
 
 
-async def test_a_number_is_never_used_again_after_a_purge(store: Store, make) -> None:
+async def test_a_number_is_never_used_again_after_a_purge(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", events=3, live=False))
     assert await store.purge("u1")
     assert await store.last_seq() == 3
     assert [e.seq for e in await store.commit(make.claim("u2", events=1))] == [4]
 
 
-async def test_a_page_of_events_is_bounded_in_bytes_but_never_empty(store: Store, make) -> None:
+async def test_a_page_of_events_is_bounded_in_bytes_but_never_empty(store: Store, make: Any) -> None:
     big = tuple(make.event(body=b"x" * (3 << 20)) for _ in range(3))
     await store.commit(replace(make.claim("u1"), events=big))
     assert [e.seq for e in await store.list_events(0, None, 10)] == [1]
     assert [e.seq for e in await store.list_events(1, None, 10)] == [2]
 
 
-async def test_log_chunks_resume_after_any_line(store: Store, make) -> None:
+async def test_log_chunks_resume_after_any_line(store: Store, make: Any) -> None:
     chunks = [LogChunk(1, 3, 3, b"abc"), LogChunk(4, 4, 1, b"d"), LogChunk(5, 9, 5, b"efghi")]
     await store.commit(replace(make.claim(), logs=tuple(chunks[:2])))
     await store.commit(Transition(make.job(), logs=(chunks[2],)))
@@ -164,7 +169,7 @@ async def test_log_chunks_resume_after_any_line(store: Store, make) -> None:
     assert await store.log_stats("none") == LogStats(0, 0, 0)
 
 
-async def test_pages_of_jobs_are_newest_first_and_complete(store: Store, make) -> None:
+async def test_pages_of_jobs_are_newest_first_and_complete(store: Store, make: Any) -> None:
     await asyncio.gather(*(store.commit(make.claim(f"u{n}")) for n in range(25)))
     seen: list[str] = []
     cursor: str | None = None
@@ -185,8 +190,8 @@ async def test_a_made_up_cursor_is_refused(store: Store, cursor: str) -> None:
         await store.list_jobs(cursor=cursor)
 
 
-async def test_filters_are_all_applied(store: Store, make) -> None:
-    def at(n: int) -> datetime:
+async def test_filters_are_all_applied(store: Store, make: Any) -> None:
+    def at(n: int) -> Any:
         return make.start + timedelta(seconds=n)
 
     for n in range(12):
@@ -212,7 +217,7 @@ async def test_filters_are_all_applied(store: Store, make) -> None:
     assert await uids(prefix="job-%") == []
 
 
-async def test_a_page_among_many_jobs_reads_the_index_alone(store: Store, make) -> None:
+async def test_a_page_among_many_jobs_reads_the_index_alone(store: Store, make: Any) -> None:
     import sqlite3
 
     plan = sqlite3.connect(store._path).execute(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ async def states(store: Store, uid: str = "u1") -> str:
     return " ".join(delivery.state for delivery in await store.deliveries(uid, 0, 100))
 
 
-async def test_only_the_first_of_each_job_is_due(store: Store, make) -> None:
+async def test_only_the_first_of_each_job_is_due(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", events=3, port=1))
     await store.commit(make.claim("u2", events=2, port=1))
     await store.commit(Transition(make.job("u1"), (make.event(),)))
@@ -31,7 +32,7 @@ async def test_only_the_first_of_each_job_is_due(store: Store, make) -> None:
     assert [entry.id for entry in await store.due_of(["u2", "u1", "none"])] == [4, 1]
 
 
-async def test_a_due_delivery_has_all_that_is_needed_to_send_it(store: Store, make) -> None:
+async def test_a_due_delivery_has_all_that_is_needed_to_send_it(store: Store, make: Any) -> None:
     stored = (await store.commit(make.claim("u1", events=1, port=1)))[0]
     (entry,) = await store.due(LANE, 1)
     assert (entry.job_uid, entry.job_id, entry.event_id, entry.body) == (
@@ -45,7 +46,7 @@ async def test_a_due_delivery_has_all_that_is_needed_to_send_it(store: Store, ma
     assert entry.due_at == entry.created_at == stored.created_at
 
 
-async def test_a_long_body_is_read_when_its_turn_comes(store: Store, make) -> None:
+async def test_a_long_body_is_read_when_its_turn_comes(store: Store, make: Any) -> None:
     body = b"x" * 100_000
     await store.commit(replace(make.claim("u1", port=1), events=(make.event(body=body),)))
     (entry,) = await store.due(LANE, 1)
@@ -54,16 +55,16 @@ async def test_a_long_body_is_read_when_its_turn_comes(store: Store, make) -> No
     assert await store.delivery_body(99) is None
 
 
-async def test_nothing_is_delivered_without_a_callback_or_a_wish(store: Store, make) -> None:
+async def test_nothing_is_delivered_without_a_callback_or_a_wish(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", events=2))
     await store.commit(replace(make.claim("u2", port=1), events=(make.event(deliver=False),)))
     assert await store.lanes("", 10) == []
     assert await store.deliveries("u1", 0, 10) == await store.deliveries("u2", 0, 10) == []
 
 
-async def test_a_delivered_one_lets_the_next_go(store: Store, make, later: Later) -> None:
+async def test_a_delivered_one_lets_the_next_go(store: Store, make: Any, later: Later) -> None:
     await store.commit(make.claim("u1", events=2, port=1))
-    settled = await store.settle(Settlement(1, "delivered", later(50), status=204))
+    (settled,) = await store.settle([Settlement(1, "delivered", later(50), status=204)])
     assert settled.following is not None
     assert (settled.following.id, settled.following.due_at) == (2, later(50))
     assert await due_ids(store) == [2]
@@ -75,16 +76,16 @@ async def test_a_delivered_one_lets_the_next_go(store: Store, make, later: Later
         later(50),
         204,
     )
-    assert (await store.settle(Settlement(2, "delivered", later(51)))).following is None
+    assert (await store.settle([Settlement(2, "delivered", later(51))]))[0].following is None
     assert await store.lanes("", 10) == []
 
 
-async def test_a_retry_keeps_its_place_and_its_successors_wait(store: Store, make, later: Later) -> None:
+async def test_a_retry_keeps_its_place_and_its_successors_wait(store: Store, make: Any, later: Later) -> None:
     await store.commit(make.claim("u1", events=2, port=1))
-    await store.settle(Settlement(1, "retry", later(5), later(90), 503, "busy"))
+    await store.settle([Settlement(1, "retry", later(5), later(90), 503, "busy")])
     (entry,) = await store.due(LANE, 10)
     assert (entry.id, entry.tries, entry.requeues, entry.due_at) == (1, 1, 0, later(90))
-    await store.settle(Settlement(1, "requeue", later(90), later(120), error="x" * 9000))
+    await store.settle([Settlement(1, "requeue", later(90), later(120), error="x" * 9000)])
     (entry,) = await store.due(LANE, 10)
     assert (entry.id, entry.tries, entry.requeues, entry.due_at) == (1, 0, 1, later(120))
     seen = await store.delivery(1)
@@ -92,9 +93,11 @@ async def test_a_retry_keeps_its_place_and_its_successors_wait(store: Store, mak
     assert (seen.attempts, seen.requeues, len(seen.last_error or "")) == (2, 1, 500)
 
 
-async def test_a_parked_one_lets_the_next_pass_and_can_be_replayed(store: Store, make, later: Later) -> None:
+async def test_a_parked_one_lets_the_next_pass_and_can_be_replayed(
+    store: Store, make: Any, later: Later
+) -> None:
     await store.commit(make.claim("u1", events=3, port=1))
-    settled = await store.settle(Settlement(1, "park", later(5), status=415, error="no"))
+    (settled,) = await store.settle([Settlement(1, "park", later(5), status=415, error="no")])
     assert settled.following is not None
     assert settled.following.id == 2
     assert (await store.counts()).parked == 1
@@ -102,30 +105,30 @@ async def test_a_parked_one_lets_the_next_pass_and_can_be_replayed(store: Store,
     assert replayed is not None
     assert (replayed.state, replayed.next_attempt_at) == ("pending", later(60))
     assert await due_ids(store) == [1]  # one of a job at a time, the earliest first
-    settled = await store.settle(Settlement(1, "delivered", later(61)))
+    (settled,) = await store.settle([Settlement(1, "delivered", later(61))])
     assert settled.following is not None
     assert settled.following.id == 2
     assert await store.replay(99, later(1)) is None
 
 
 async def test_what_was_in_flight_during_a_replay_is_settled_all_the_same(
-    store: Store, make, later: Later
+    store: Store, make: Any, later: Later
 ) -> None:
     await store.commit(make.claim("u1", events=3, port=1))
-    await store.settle(Settlement(1, "park", later(5)))
+    await store.settle([Settlement(1, "park", later(5))])
     await store.replay(1, later(6))
-    settled = await store.settle(Settlement(2, "delivered", later(7)))
+    (settled,) = await store.settle([Settlement(2, "delivered", later(7))])
     assert settled.following is not None
     assert settled.following.id == 1
-    await store.settle(Settlement(3, "retry", later(8), later(9)))
+    await store.settle([Settlement(3, "retry", later(8), later(9))])
     assert await due_ids(store) == [1]
 
 
-async def test_gone_stops_the_callback_of_this_job_alone(store: Store, make, later: Later) -> None:
+async def test_gone_stops_the_callback_of_this_job_alone(store: Store, make: Any, later: Later) -> None:
     await store.commit(make.claim("u1", events=3, port=1))
     await store.commit(make.claim("u2", events=1, port=1))
-    await store.settle(Settlement(1, "delivered", later(1)))
-    settled = await store.settle(Settlement(2, "abandon", later(2), status=410, error="gone"))
+    await store.settle([Settlement(1, "delivered", later(1))])
+    (settled,) = await store.settle([Settlement(2, "abandon", later(2), status=410, error="gone")])
     assert (settled.abandoned, settled.following) == (2, None)
     await store.commit(Transition(make.job("u1"), (make.event(),)))
     assert await states(store) == "delivered abandoned abandoned abandoned"
@@ -135,41 +138,41 @@ async def test_gone_stops_the_callback_of_this_job_alone(store: Store, make, lat
     assert await states(store) == "delivered pending abandoned abandoned pending"
 
 
-async def test_a_settlement_comes_once(store: Store, make, later: Later) -> None:
+async def test_a_settlement_comes_once(store: Store, make: Any, later: Later) -> None:
     await store.commit(make.claim("u1", events=2, port=1))
-    await store.settle(Settlement(1, "delivered", later(1)))
-    assert (await store.settle(Settlement(1, "park", later(2)))).following is None
-    assert (await store.settle(Settlement(77, "park", later(2)))).following is None
+    await store.settle([Settlement(1, "delivered", later(1))])
+    assert (await store.settle([Settlement(1, "park", later(2))]))[0].following is None
+    assert (await store.settle([Settlement(77, "park", later(2))]))[0].following is None
     assert await states(store) == "delivered pending"
 
 
 async def test_an_event_that_is_repeated_after_its_delivery_blocks_nothing(
-    store: Store, make, later: Later
+    store: Store, make: Any, later: Later
 ) -> None:
     await store.commit(make.claim("u1", port=1))
     old = make.event()
     await store.commit(Transition(make.job("u1"), (old,)))
-    await store.settle(Settlement(1, "delivered", later(1)))
+    await store.settle([Settlement(1, "delivered", later(1))])
     await store.commit(Transition(make.job("u1"), (old, make.event())))
     assert [entry.event_id for entry in await store.due(LANE, 10)] == ["e2"]
 
 
-async def test_lanes_are_listed_with_what_is_due_first(store: Store, make, later: Later) -> None:
+async def test_lanes_are_listed_with_what_is_due_first(store: Store, make: Any, later: Later) -> None:
     for n in range(6):
         await store.commit(make.claim(f"u{n}", events=1, port=1 + n % 3))
-    await store.settle(Settlement(1, "retry", later(5), later(99)))
+    await store.settle([Settlement(1, "retry", later(5), later(99))])
     lanes = await store.lanes("", 10)
     assert [lane.lane[-1] for lane in lanes] == ["1", "2", "3"]
     assert lanes[0].due_at == later(4)
     assert [lane.lane[-1] for lane in await store.lanes(lanes[0].lane, 1)] == ["2"]
 
 
-async def test_a_purge_waits_for_what_has_to_go_out(store: Store, make, later: Later) -> None:
+async def test_a_purge_waits_for_what_has_to_go_out(store: Store, make: Any, later: Later) -> None:
     await store.commit(make.claim("u1", events=1, port=1, live=False))
     with pytest.raises(DeliveriesPending):
         await store.purge("u1")
     assert await store.purge_ended_before(later(999), 10) == []
-    await store.settle(Settlement(1, "park", later(1)))
+    await store.settle([Settlement(1, "park", later(1))])
     assert await store.purge("u1")
     assert not await store.purge("u1")
     assert await store.get_by_uid("u1") is None
@@ -178,7 +181,7 @@ async def test_a_purge_waits_for_what_has_to_go_out(store: Store, make, later: L
     assert (counts.jobs, counts.pending, counts.parked) == (0, 0, 0)
 
 
-async def test_history_is_purged_from_its_old_end(store: Store, make, later: Later) -> None:
+async def test_history_is_purged_from_its_old_end(store: Store, make: Any, later: Later) -> None:
     for n in range(6):
         await store.commit(make.claim(f"u{n}", live=n == 0, finished_at=later(n), labels={"a": "b"}))
     assert await store.purge_ended_before(later(5), 2) == ["u1", "u2"]
@@ -186,7 +189,7 @@ async def test_history_is_purged_from_its_old_end(store: Store, make, later: Lat
     assert [job.uid for job in (await store.list_jobs(labels={"a": "b"})).jobs] == ["u5", "u0"]
 
 
-async def test_counts_say_what_waits(store: Store, make) -> None:
+async def test_counts_say_what_waits(store: Store, make: Any) -> None:
     await asyncio.gather(*(store.commit(make.claim(f"u{n}", events=2, port=1, live=n < 2)) for n in range(5)))
     counts = await store.counts()
     assert (counts.jobs, counts.live_jobs, counts.pending, counts.parked) == (5, 2, 10, 0)

@@ -1,0 +1,92 @@
+"""Putting on record what became of deliveries: what waits together is written together, in the order in which it came.
+
+Owns the one writing that is under way and the line behind it. A disk that refuses is asked again for as long as it takes: it
+must not turn one delivery into many.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from jobd.clock import Clock
+from jobd.store.errors import StoreClosed, StoreFailed
+from jobd.store.rows import Settled, Settlement
+
+log = logging.getLogger(__name__)
+
+STORE_PAUSE_S = 1.0
+MAX_GROUP = 256
+"""Settlements in one commit; more only where one delivery run alone has more."""
+
+
+class Record(Protocol):
+    """What the settler needs of the store."""
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        """Keeps what became of deliveries, in one commit."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    settlements: tuple[Settlement, ...]
+    then: Callable[[list[Settled]], None]
+
+
+class Settler:
+    """Writes settlements in groups. The caller bounds how many wait."""
+
+    def __init__(self, record: Record, clock: Clock) -> None:
+        self._record = record
+        self._clock = clock
+        self._line: deque[_Entry] = deque()
+        self._wake = asyncio.Event()
+
+    def add(self, settlements: Sequence[Settlement], then: Callable[[list[Settled]], None]) -> None:
+        """Takes settlements that belong together; `then` is called once they are durable, with what follows each. With none
+        at all it is called once everything before is durable.
+        """
+        self._line.append(_Entry(tuple(settlements), then))
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Writes until cancelled.
+
+        Raises:
+            StoreError: the store is closed or damaged.
+        """
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._line:
+                group = self._next_group()
+                settled = await self._write([one for entry in group for one in entry.settlements])
+                begin = 0
+                for entry in group:
+                    end = begin + len(entry.settlements)
+                    entry.then(settled[begin:end])
+                    begin = end
+
+    def _next_group(self) -> list[_Entry]:
+        group = [self._line.popleft()]
+        size = len(group[0].settlements)
+        while self._line and size + len(self._line[0].settlements) <= MAX_GROUP:
+            group.append(self._line.popleft())
+            size += len(group[-1].settlements)
+        return group
+
+    async def _write(self, settlements: list[Settlement]) -> list[Settled]:
+        if not settlements:
+            return []
+        while True:
+            try:
+                return await self._record.settle(settlements)
+            except StoreClosed:
+                raise
+            except StoreFailed as error:
+                fields = {"action": "settle", "error": str(error), "count": len(settlements)}
+                log.warning("cannot put deliveries on record", extra=fields)
+            await self._clock.sleep(STORE_PAUSE_S)

@@ -1,0 +1,181 @@
+"""What became of deliveries, in SQL: delivered, put off, given up, and made pending again.
+
+Pure functions of a connection. Keeps the outbox's rule with every change: of each job exactly the first pending delivery is due.
+Many are settled in few statements. What counts as a failure is the dispatcher's knowledge.
+"""
+# ruff: noqa: S608 - only placeholders and clauses of this file are put together; every value is a parameter
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from jobd.store import outbox
+from jobd.store.moments import optional_micros, to_micros
+from jobd.store.outbox import due_by_id, first_pending
+from jobd.store.rows import Delivery, Settled, Settlement
+
+MAX_ERROR = 500
+SETTLED_AT_ONCE = 100
+
+
+def settle(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[Settled]:
+    """Keeps what became of pending deliveries; one that is not pending any more, or gone, is left as it is. Returns what
+    follows each: nothing after a retry or where nothing was settled.
+    """
+    jobs = _pending_jobs(connection, settlements)
+    _deliver(
+        connection, [one for one in settlements if one.outcome == "delivered" and one.delivery_id in jobs]
+    )
+    abandoned: dict[int, tuple[int, str | None]] = {}
+    for one in settlements:
+        if one.delivery_id not in jobs or one.outcome == "delivered":
+            continue
+        if one.outcome in ("retry", "requeue"):
+            _put_off(connection, one)
+            continue
+        _end(connection, one)
+        if one.outcome == "abandon":
+            count, _ = abandoned.get(jobs[one.delivery_id], (0, None))
+            abandoned[jobs[one.delivery_id]] = (count + 1, _error(one))
+    stopped = {job: count + _abandon(connection, job, error) for job, (count, error) in abandoned.items()}
+    ended = [one for one in settlements if one.delivery_id in jobs and one.outcome in ("delivered", "park")]
+    firsts = _put_first(connection, {jobs[one.delivery_id] for one in ended}, ended[-1].at if ended else None)
+    found: list[Settled] = []
+    for one in settlements:
+        job = jobs.get(one.delivery_id)
+        if job is not None and one.outcome in ("delivered", "park") and job in firsts and one.follow:
+            found.append(Settled(due_by_id(connection, firsts[job], one.ahead)))
+        else:
+            gone = stopped.pop(job, 0) if job is not None and one.outcome == "abandon" else 0
+            found.append(Settled(None, gone))
+    return found
+
+
+def _pending_jobs(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> dict[int, int]:
+    """The numbers of the jobs of those that are pending still, by delivery."""
+    found: dict[int, int] = {}
+    for part in _parts(settlements):
+        marks = ",".join("?" * len(part))
+        packed = connection.execute(
+            f"SELECT group_concat(id || ' ' || job) FROM deliveries WHERE id IN ({marks}) AND state = 'pending'",
+            [one.delivery_id for one in part],
+        ).fetchone()[0]
+        for pair in packed.split(",") if packed else ():
+            delivery_id, _, job = pair.partition(" ")
+            found[int(delivery_id)] = int(job)
+    return found
+
+
+def _parts(settlements: Sequence[Settlement]) -> Iterator[Sequence[Settlement]]:
+    for begin in range(0, len(settlements), SETTLED_AT_ONCE):
+        yield settlements[begin : begin + SETTLED_AT_ONCE]
+
+
+def _deliver(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
+    # One statement for many rows: each statement lets go of the interpreter and has to wait for it again.
+    for part in _parts(settlements):
+        rows = ",".join(["(?,?,?)"] * len(part))
+        connection.execute(
+            f"WITH settled (id, at, status) AS (VALUES {rows})"
+            " UPDATE deliveries SET state = 'delivered', due_at = NULL, attempts = attempts + 1, last_error = NULL,"
+            " last_status = settled.status, delivered_at = settled.at FROM settled WHERE deliveries.id = settled.id",
+            [value for one in part for value in (one.delivery_id, to_micros(one.at), one.status)],
+        )
+
+
+def _put_off(connection: sqlite3.Connection, one: Settlement) -> None:
+    again, sent = one.outcome == "requeue", int(one.sent)
+    connection.execute(
+        "UPDATE deliveries SET attempts = attempts + ?, tries = CASE WHEN ? THEN 0 ELSE tries + ? END,"
+        " requeues = requeues + ?, last_status = ?, last_error = ?,"
+        " due_at = CASE WHEN due_at IS NULL THEN NULL ELSE ? END WHERE id = ?",
+        (
+            sent,
+            again,
+            sent,
+            again,
+            one.status,
+            _error(one),
+            optional_micros(one.next_attempt_at or one.at),
+            one.delivery_id,
+        ),
+    )
+
+
+def _end(connection: sqlite3.Connection, one: Settlement) -> None:
+    connection.execute(
+        "UPDATE deliveries SET state = ?, due_at = NULL, attempts = attempts + ?, last_status = ?, last_error = ?"
+        " WHERE id = ?",
+        (
+            {"park": "parked", "abandon": "abandoned"}[one.outcome],
+            int(one.sent),
+            one.status,
+            _error(one),
+            one.delivery_id,
+        ),
+    )
+
+
+def _error(one: Settlement) -> str | None:
+    return one.error[:MAX_ERROR] if one.error else None
+
+
+def _abandon(connection: sqlite3.Connection, number: int, error: str | None) -> int:
+    connection.execute("UPDATE callbacks SET stopped = 1 WHERE job = ?", (number,))
+    return connection.execute(
+        "UPDATE deliveries SET state = 'abandoned', due_at = NULL, last_error = ? WHERE job = ? AND state = 'pending'",
+        (error, number),
+    ).rowcount
+
+
+def _put_first(connection: sqlite3.Connection, jobs: set[int], at: datetime | None) -> dict[int, int]:
+    """Makes the first pending delivery of each of these jobs due, where it is not; returns those, by job."""
+    firsts: dict[int, int] = {}
+    for job in jobs:
+        first = first_pending(connection, job)
+        if first is not None and at is not None:
+            firsts[job] = first
+    if firsts and at is not None:
+        marks = ",".join("?" * len(firsts))
+        connection.execute(
+            f"UPDATE deliveries SET due_at = ? WHERE id IN ({marks}) AND due_at IS NULL",
+            (to_micros(at), *firsts.values()),
+        )
+    return firsts
+
+
+def replay(connection: sqlite3.Connection, delivery_id: int, at: datetime) -> Delivery | None:
+    """Makes a delivery pending and due again, whatever its state, with fresh counts of this round; opens a callback that
+    a 410 had stopped. Returns it, None where there is none.
+    """
+    row = connection.execute("SELECT job FROM deliveries WHERE id = ?", (delivery_id,)).fetchone()
+    if row is None:
+        return None
+    _make_pending(connection, row[0], "id = ?", delivery_id, at)
+    return outbox.delivery(connection, delivery_id)
+
+
+def replay_all(connection: sqlite3.Connection, uid: str, at: datetime) -> int:
+    """Makes all parked and abandoned deliveries of a job pending again, as `replay` does; returns how many they were."""
+    row = connection.execute("SELECT n FROM jobs WHERE uid = ?", (uid,)).fetchone()
+    if row is None:
+        return 0
+    chosen = "id IN (SELECT seq FROM events WHERE job = ?) AND state IN ('parked', 'abandoned')"
+    return _make_pending(connection, row[0], chosen, row[0], at)
+
+
+def _make_pending(connection: sqlite3.Connection, job: int, chosen: str, value: int, at: datetime) -> int:
+    count = connection.execute(
+        "UPDATE deliveries SET state = 'pending', due_at = NULL, tries = 0, requeues = 0, delivered_at = NULL"
+        f" WHERE {chosen}",
+        (value,),
+    ).rowcount
+    if count:
+        connection.execute("UPDATE callbacks SET stopped = 0 WHERE job = ?", (job,))
+        _put_first(connection, {job}, at)
+        connection.execute(
+            "UPDATE deliveries SET due_at = NULL WHERE job = ?1 AND state = 'pending' AND due_at IS NOT NULL AND id >"
+            " (SELECT min(id) FROM deliveries WHERE job = ?1 AND state = 'pending')",
+            (job,),
+        )
+    return count

@@ -1,0 +1,67 @@
+"""A database that schema 1 wrote: opened, brought to this version, and what waited in it delivered."""
+
+import asyncio
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from standardwebhooks.webhooks import Webhook
+
+from jobd.clock import SystemClock
+from jobd.events.dispatcher import Dispatcher
+from jobd.events.egress import EgressPolicy, EgressRule
+from jobd.events.sender import Sender
+from jobd.events.settings import DispatcherSettings
+from jobd.jobs.record import decode_record
+from jobd.store import database
+from jobd.store.store import Store
+
+DUMP = Path(__file__).parent.parent / "store" / "fixtures" / "schema_1.sql"
+KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+async def test_what_waited_in_a_database_of_the_first_schema_is_delivered(
+    tmp_path: Path, receivers: Any, until: Any
+) -> None:
+    receiver = await receivers()
+    path = tmp_path / "jobd.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(
+            DUMP.read_text().replace("http://127.0.0.1:59999", receiver.url.removesuffix("/hook"))
+        )
+        assert old.execute("PRAGMA user_version").fetchone() == (1,)
+        # What was put off before is due at once: the clock of today is far from that of the dump.
+        old.execute("UPDATE deliveries SET due_at = 0 WHERE due_at IS NOT NULL")
+        old.commit()
+    store = await Store.open(path)
+    clock = SystemClock()
+    async with Sender(EgressPolicy(EgressRule()), clock) as sender:
+        dispatcher = Dispatcher(store, sender, DispatcherSettings(), clock)
+        task = asyncio.ensure_future(dispatcher.run())
+        await until(lambda: len(receiver.got) == 6)
+        await dispatcher.replay(6)
+        await until(lambda: len(receiver.got) == 7)
+        assert await dispatcher.drain(10)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    waits = [got for got in receiver.got if got.path == "/waits"]
+    assert [got.headers["Ce-Jobsequence"] for got in waits] == ["2", "3", "4", "5"]
+    parked = [got.headers["Ce-Jobsequence"] for got in receiver.got if got.path == "/parked"]
+    assert parked == ["2", "3", "1"]
+    for got in receiver.got:
+        Webhook(KEY).verify(got.body.decode(), {name.lower(): value for name, value in got.headers.items()})
+    assert (await store.counts()).pending == 0
+    found = {job.id: decode_record(job.record) for job in (await store.list_jobs()).jobs}
+    assert {id_: record.exit_code for id_, record in found.items()} == {
+        "waits": 0,
+        "parked": 0,
+        "gone": 0,
+        "gone-by": 0,
+    }
+    assert [chunk.line_count for chunk in await store.log_chunks(found["waits"].uid, 0, 1 << 20)] == [2]
+    await store.close()
+    with closing(sqlite3.connect(path)) as now:
+        assert now.execute("PRAGMA user_version").fetchone() == (database.migrations()[-1][0],)
+        assert now.execute("SELECT DISTINCT batch FROM callbacks").fetchall() == [(0,)]
