@@ -6,6 +6,8 @@ Owns the only calls to the system's clocks. `jobd.testing.clock.FakeClock` stand
 import asyncio
 import time
 from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
 from typing import Protocol
 
 
@@ -24,6 +26,15 @@ class Clock(Protocol):
         """Returns after `seconds` on the monotonic clock."""
         ...
 
+    @property
+    def boot(self) -> str:
+        """Names the machine's current boot: `offset` of two moments can be compared only within one."""
+        ...
+
+    def offset(self) -> float:
+        """Seconds from the time since boot to the wall clock: changes only when somebody sets the wall clock."""
+        ...
+
 
 class SystemClock:
     """The real clocks."""
@@ -39,3 +50,15 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Source: the event loop's timer."""
         await asyncio.sleep(seconds)
+
+    @cached_property
+    def boot(self) -> str:
+        """Source: random(4), boot_id."""
+        try:
+            return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        except OSError:
+            return ""
+
+    def offset(self) -> float:
+        """Source: CLOCK_REALTIME less CLOCK_BOOTTIME."""
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)

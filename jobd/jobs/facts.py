@@ -106,6 +106,14 @@ class TimePassed:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockMoved:
+    """The wall clock was set, or the machine was booted, since the record's times were written. `offset` in seconds."""
+
+    boot: str
+    offset: float
+
+
+@dataclass(frozen=True, slots=True)
 class Cleaned:
     """No container or volume of the job is left."""
 
@@ -125,6 +133,7 @@ Fact = (
     | StopSent
     | CancelWished
     | TimePassed
+    | ClockMoved
     | Cleaned
 )
 

@@ -31,6 +31,16 @@ from jobd.wire import event, report
 from jobd.wire.job import JobSpec
 
 MAX_SIDECAR_RUNS = 3
+AWAITED = (
+    "phase_since",
+    "stop_sent_at",
+    "sidecar_intended_at",
+    "start_intended_at",
+    "deadline",
+    "outputs_told_at",
+    "retry_at",
+)
+"""The times that something is measured from or waited for; the others are for people to read."""
 
 
 def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
@@ -70,6 +80,8 @@ def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
             return _cancelled(record, spec, fact, now)
         case f.TimePassed():
             return _time_passed(record, now)
+        case f.ClockMoved(boot, offset):
+            return Step(_clock_moved(record, boot, offset))
         case f.Cleaned() if record.leftovers:
             return Step(change(record, leftovers=False))
         case _:
@@ -246,6 +258,15 @@ def _time_passed(record: Record, now: datetime) -> Step:
     if record.phase == "outputs" and not record.kill_sent and now >= since + OUTPUTS_LIMIT:
         return Step(change(outputs_failed(record, "outputs took longer than an hour"), outputs_failed=["*"]))
     return Step(record)
+
+
+def _clock_moved(record: Record, boot: str, offset: float) -> Record:
+    """Returns the record with what is waited for moved along with the clock, so that a limit stays as long as it was."""
+    if boot != record.boot:
+        return change(record, boot=boot, clock_offset=offset)
+    moved_by = timedelta(seconds=offset - record.clock_offset)
+    moved = {name: at + moved_by for name in AWAITED if (at := getattr(record, name)) is not None}
+    return change(record, clock_offset=offset, **moved)
 
 
 def _after_end(record: Record, fact: f.Fact) -> Step:

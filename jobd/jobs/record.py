@@ -52,6 +52,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `worker_over`: the worker's end is known (its code in `exit_code`, or None). `start_intended_at` is committed before the
     engine is asked to start the worker, so that a start whose answer was lost is never repeated. `exit_announced`: the log is
     complete and the exit event is stored. `leftovers`: the containers of the attempt before are still to be removed.
+    `boot`, `clock_offset`: the clock that the times which are waited for were written by (`jobd/clock.py`).
     """
 
     uid: str
@@ -113,6 +114,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     log_cursors: dict[str, Cursor] = {}
     start_announced: bool = False
 
+    boot: str = ""
+    clock_offset: float = 0.0
+
     finished_at: datetime | None = None
     cleaned: bool = False
 
@@ -122,7 +126,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.status in TERMINAL
 
 
-def new_record(spec: JobSpec, *, now: datetime, owner: str | None, digest: str, has_spool: bool) -> Record:
+def new_record(
+    spec: JobSpec,
+    *,
+    now: datetime,
+    owner: str | None,
+    digest: str,
+    has_spool: bool,
+    boot: str = "",
+    clock_offset: float = 0.0,
+) -> Record:
     """Returns the record of a job that was just submitted. Its `uid` sorts by time and is unique."""
     return Record(
         uid=f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(6)}",
@@ -133,6 +146,8 @@ def new_record(spec: JobSpec, *, now: datetime, owner: str | None, digest: str, 
         has_spool=has_spool,
         token=secrets.token_urlsafe(24),
         phase_since=now,
+        boot=boot,
+        clock_offset=clock_offset,
         artifacts={a.id: ArtifactState(optional=bool(getattr(a, "optional", False))) for a in spec.artifacts},
     )
 

@@ -59,6 +59,8 @@ def repeated(record: Record, spec: JobSpec, now: datetime) -> tuple[Record, f.Dr
         retry_at=now + timedelta(seconds=pause_s),
         leftovers=True,
         phase_since=now,
+        boot=record.boot,
+        clock_offset=record.clock_offset,
         image_digest=record.image_digest,
         artifacts={name: ArtifactState(optional=state.optional) for name, state in record.artifacts.items()},
         events=record.events,

@@ -118,6 +118,8 @@ class JobService:
             owner=submission.owner,
             digest=digest,
             has_spool=submission.files is not None,
+            boot=self._clock.boot,
+            clock_offset=self._clock.offset(),
         )
         if submission.files is not None:
             submission.files.rename(self._spool_path(record.uid))

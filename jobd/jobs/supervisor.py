@@ -42,6 +42,7 @@ from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL, Report
 LOOK_AGAIN_S = 2.0
 """A job that runs is looked at this often even when the engine's event stream is silent."""
 PULL_LIMIT_S = 1800.0
+CLOCK_TOLERANCE_S = 1.0
 OOM_EXIT_CODE = 137
 DIRECT_ORDER_LIMIT_S = 10.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
@@ -131,6 +132,7 @@ class Supervisor:
         pause_s = FIRST_PAUSE_S
         try:
             while True:
+                await self._follow_clock()
                 asked = demand(self.record, self._seen, self._around.clock.now())
                 if isinstance(asked, f.Retire):
                     return
@@ -149,6 +151,14 @@ class Supervisor:
             if self.record.ended:
                 self._around.queue.leave(self.record.uid)
                 self._around.spool_path(self.record.uid).unlink(missing_ok=True)
+
+    async def _follow_clock(self) -> None:
+        clock, record = self._around.clock, self.record
+        offset = clock.offset()
+        if not record.ended and (
+            record.boot != clock.boot or abs(offset - record.clock_offset) > CLOCK_TOLERANCE_S
+        ):
+            await self.apply(f.ClockMoved(clock.boot, offset))
 
     async def _carry_out(self, asked: f.Demand) -> None:
         match asked:

@@ -34,6 +34,15 @@ class FakeClock:
         heapq.heappush(self._sleepers, (self._monotonic + seconds, self._count, future))
         await future
 
+    @property
+    def boot(self) -> str:
+        """One boot, for ever."""
+        return "fake"
+
+    def offset(self) -> float:
+        """Changed by `jump` alone."""
+        return self._now.timestamp() - self._monotonic
+
     def advance(self, seconds: float) -> None:
         """Moves both clocks by `seconds` and wakes who sleeps no longer than that."""
         self._monotonic += seconds

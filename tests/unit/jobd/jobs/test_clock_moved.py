@@ -1,0 +1,46 @@
+"""A wall clock that is set changes no limit: what is waited for moves along."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jobd.jobs import facts as f
+
+DAY_S = 86400.0
+
+
+def test_a_deadline_moves_with_the_clock(job: Callable[..., Any]) -> None:
+    a = job(timeout_seconds=60)
+    a.tell(f.ClockMoved("boot", 1000.0))
+    a.to("running")
+    deadline = a.record.deadline
+    a.later(DAY_S).tell(f.ClockMoved("boot", 1000.0 + DAY_S))
+    assert a.record.deadline == deadline + timedelta(seconds=DAY_S)
+    assert not a.tell(f.TimePassed()).record.timed_out
+    assert a.later(65).tell(f.TimePassed()).record.timed_out
+
+
+def test_another_boot_only_changes_what_is_compared_with(job: Callable[..., Any]) -> None:
+    a = job()
+    a.tell(f.ClockMoved("one", 5.0))
+    a.to("running")
+    before = a.record
+    a.tell(f.ClockMoved("two", 99999.0))
+    assert (a.record.boot, a.record.clock_offset) == ("two", 99999.0)
+    assert a.record.deadline == before.deadline
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=5))
+def test_moving_there_and_back_changes_nothing(job: Callable[..., Any], offsets: list[float]) -> None:
+    a = job()
+    a.tell(f.ClockMoved("boot", 0.0))
+    a.to("running")
+    before = a.record
+    a.tell(*(f.ClockMoved("boot", offset) for offset in offsets), f.ClockMoved("boot", 0.0))
+    assert a.record.deadline is not None
+    assert before.deadline is not None
+    assert abs(a.record.deadline - before.deadline) < timedelta(milliseconds=1)
