@@ -1,5 +1,7 @@
 """The calls on jobs: submit, list, show, delete, cancel."""
 
+from typing import Literal
+
 import msgspec
 from aiohttp import web
 
@@ -8,20 +10,29 @@ from jobd.api.context import caller, context_of
 from jobd.api.respond import json_response
 from jobd.api.upload import receive_multipart
 from jobd.errors import InvalidRequest
+from jobd.jobs.facts import CancelWished
 from jobd.jobs.service import ListQuery, Submission
 from jobd.wire.validate import decode_spec
 from jobd.wire.view import TERMINAL, Accepted
 
 STATUSES = frozenset({"accepted", "running", *TERMINAL})
 DEFAULT_GRACE_S = 10.0
+MAX_WORDS = 256
 MAX_GRACE_S = 3600
 MAX_PAGE = 1000
 
 
+StopSignal = Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL"]
+
+
 class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """The optional body of a cancel: who wishes it, and the seconds between SIGTERM and SIGKILL."""
+    """The optional body of a cancel: who wishes it and why, the signal that the worker gets first, and the seconds from
+    there to SIGKILL.
+    """
 
     by: str | None = None
+    reason: str | None = None
+    signal: StopSignal = "SIGTERM"
     grace_seconds: int | None = None
 
 
@@ -101,11 +112,19 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     wish = decode(content, _cancel_decoder) if content else CancelBody()
     if wish.grace_seconds is not None and not 0 <= wish.grace_seconds <= MAX_GRACE_S:
         raise InvalidRequest(f"graceSeconds: must be from 0 to {MAX_GRACE_S}", field="graceSeconds")
-    if wish.by is not None and not 0 < len(wish.by) <= 256:
-        raise InvalidRequest("by: must have 1 to 256 characters", field="by")
+    for name, words in (("by", wish.by), ("reason", wish.reason)):
+        if words is not None and not 0 < len(words) <= MAX_WORDS:
+            raise InvalidRequest(f"{name}: must have 1 to {MAX_WORDS} characters", field=name)
     grace_s = DEFAULT_GRACE_S if wish.grace_seconds is None else float(wish.grace_seconds)
     job_id = request.match_info["id"]
-    await context_of(request).jobs.cancel(job_id, wish.by or _by(request), grace_s)
+    cancelled = CancelWished(
+        by=wish.by or _by(request),
+        grace_s=0.0 if wish.signal == "SIGKILL" else grace_s,
+        delete=False,
+        why=wish.reason,
+        signal=wish.signal,
+    )
+    await context_of(request).jobs.cancel(job_id, cancelled)
     return json_response(Accepted(id=job_id, status="cancelling"), 202)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from jobd.jobs.orchestrator import Created, ImageFacts, Observation, Role
 from jobd.wire.report import Report
 
+STOP_SIGNAL = "SIGTERM"
+
 # --- facts
 
 
@@ -93,11 +95,13 @@ class StopSent:
 
 @dataclass(frozen=True, slots=True)
 class CancelWished:
-    """A user wants the job to end; with `delete`, to be gone as well."""
+    """A user wants the job to end; with `delete`, to be gone as well. `signal`: the first one that the worker gets."""
 
     by: str
     grace_s: float
     delete: bool
+    why: str | None = None
+    signal: str = STOP_SIGNAL
 
 
 @dataclass(frozen=True, slots=True)

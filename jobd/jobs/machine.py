@@ -241,6 +241,8 @@ def _cancelled(record: Record, spec: JobSpec, wish: f.CancelWished, now: datetim
         record,
         desired="delete" if wish.delete else "cancel",
         cancelled_by=record.cancelled_by or wish.by,
+        cancel_why=record.cancel_why or wish.why,
+        stop_signal=wish.signal,
         grace_s=min(wish.grace_s, record.grace_s) if record.desired != "run" else wish.grace_s,
     )
     not_started = record.phase == "running" and record.start_intended_at is None

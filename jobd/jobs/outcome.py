@@ -50,7 +50,7 @@ def worker_over(
         elif code != 0:
             reason, error = "exit-code", f"the command exited with code {code}"
     elif record.desired != "run":
-        reason, error = "cancelled", f"cancelled by {record.cancelled_by or 'a user'}"
+        reason, error = "cancelled", _cancelled_words(record)
     return Step(
         change(
             record,
@@ -62,6 +62,11 @@ def worker_over(
             error=error,
         )
     )
+
+
+def _cancelled_words(record: Record) -> str:
+    words = f"cancelled by {record.cancelled_by or 'a user'}"
+    return f"{words}: {record.cancel_why}" if record.cancel_why else words
 
 
 def logs_drained(record: Record, spec: JobSpec, now: datetime) -> Step:
@@ -79,7 +84,7 @@ def worker_never_ran(
 ) -> Step:
     """The worker will not run (any more): announces exit -1 and goes on; a wish to cancel outranks the reason given."""
     if record.desired != "run":
-        reason, error = "cancelled", f"cancelled by {record.cancelled_by or 'a user'}"
+        reason, error = "cancelled", _cancelled_words(record)
     over = change(
         record, worker_over=True, exit_announced=True, exit_code=exit_code, reason=reason, error=error
     )

@@ -74,6 +74,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     desired: Desired = "run"
     cancelled_by: str | None = None
+    cancel_why: str | None = None
+    stop_signal: str = "SIGTERM"
     grace_s: float = 10.0
     stop_sent_at: datetime | None = None
     kill_sent: bool = False

@@ -155,7 +155,7 @@ class JobService:
             raise InvalidRequest(str(error), field="cursor") from None
         return JobList(jobs=[self._view(row) for row in page.jobs], next=page.cursor)
 
-    async def cancel(self, job_id: str, by: str, grace_s: float) -> None:
+    async def cancel(self, job_id: str, wish: f.CancelWished) -> None:
         """Stores the wish that the job ends; its record stays.
 
         Raises:
@@ -165,7 +165,7 @@ class JobService:
         supervisor = self._roster.get(row.uid)
         if supervisor is None or supervisor.record.ended:
             raise Conflict(f"job {job_id!r} has ended already", code="ended")
-        await supervisor.wish(f.CancelWished(by=by, grace_s=grace_s, delete=False))
+        await supervisor.wish(wish)
 
     async def delete(self, job_id: str, by: str) -> None:
         """Stores the wish that the job be gone: it is not found from now on, its containers and volume go.

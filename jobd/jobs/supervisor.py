@@ -180,7 +180,8 @@ class Supervisor:
                 await self._logs.drain()
                 await self.apply(f.LogsDrained())
             case f.Signal(role, kill):
-                await self._around.engine.signal(self._ref(), role, "SIGKILL" if kill else "SIGTERM")
+                name = "SIGKILL" if kill else self.record.stop_signal
+                await self._around.engine.signal(self._ref(), role, name)
                 await self.apply(f.StopSent(kill))
             case f.Remove():
                 await self._remove()

@@ -41,6 +41,7 @@ def view_of(
         labels=spec.labels,
         owner=record.owner,
         cancelled_by=record.cancelled_by,
+        cancel_reason=record.cancel_why,
         limits=LimitsView(
             cpu=spec.cpu_cores, memory=spec.memory_mb, pids=spec.pids_limit, timeout_seconds=spec.timeout_s
         ),

@@ -81,6 +81,7 @@ class JobView(View, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     owner: str | None = None
     cancelled_by: str | None = None
+    cancel_reason: str | None = None
     limits: LimitsView | None = None
     artifacts: list[ArtifactView] = []
     attempts: list[AttemptView] = []

@@ -201,6 +201,18 @@ def test_cancel_keeps_the_record_with_who(daemon: Daemon, worker_image: str, job
     assert daemon.call("POST", f"/v1/jobs/{job_id}/cancel").status == 409
 
 
+def test_cancel_takes_a_signal_and_a_reason(daemon: Daemon, worker_image: str, job_id: str) -> None:
+    script = "trap 'echo interrupted; exit 9' INT; echo up; while true; do sleep 0.1; done"
+    daemon.submit(id=job_id, image=worker_image, command=script)
+    until(lambda: daemon.log_lines(job_id), f"{job_id} is up")
+    body = {"reason": "wrong input", "signal": "SIGINT", "graceSeconds": 60}
+    assert daemon.call("POST", f"/v1/jobs/{job_id}/cancel", body).status == 202
+    view = daemon.ended(job_id)
+    assert (view["status"], view["exitCode"], view["cancelReason"]) == ("cancelled", 9, "wrong input")
+    assert view["error"].endswith(": wrong input")
+    assert [line["line"] for line in daemon.log_lines(job_id)[:-1]] == ["up", "interrupted"]
+
+
 def test_the_timeout_kills_a_worker_that_ignores_sigterm(
     daemon: Daemon, worker_image: str, job_id: str
 ) -> None:
