@@ -21,7 +21,8 @@ ARTIFACT, COMPLETE = "orchestrator.job.artifact", "orchestrator.job.complete"
 
 def resources(client: docker.DockerClient, job_id: str) -> tuple[list[Any], list[Any]]:
     """Returns what the engine lists of a job: containers and volumes, as the API gives them (no look at each, which
-    one that is being removed would fail)."""
+    one that is being removed would fail).
+    """
     wanted = {"label": f"job.id={job_id}"}
     containers = client.api.containers(all=True, filters=wanted)
     return containers, client.api.volumes(filters=wanted)["Volumes"] or []
