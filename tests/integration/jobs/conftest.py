@@ -32,7 +32,9 @@ LOG_MAX_BYTES = 1 << 20
 class NoSender:
     """No event leaves: the dispatcher of these tests does not run."""
 
-    async def send(self, url: str, key: str | None, event_id: str, body: bytes) -> Any:
+    async def send(
+        self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
+    ) -> Any:
         raise AssertionError("nothing is to be sent")
 
 
@@ -103,9 +105,9 @@ class House:
         return record
 
     async def stored(self, record: Record) -> Record:
-        row = await self.store.get_by_uid(record.uid)
-        assert row is not None
-        return decode_record(row.record)
+        """The record as the API shows it. Waits for a read of the store, so that the writer gets on as well."""
+        assert await self.store.get_by_uid(record.uid) is not None
+        return await self.service.current(record)
 
     async def until(self, record: Record, condition: Callable[[Record], bool], tick_s: float = 0.0) -> Record:
         """Returns the record once the condition holds; moves the clock by `tick_s` at each look."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from jobd.errors import Conflict, NotFound
+from jobd.jobs import facts as f
 from jobd.testing.orchestrator import WorkerScript
 from jobd.testing.sidecar import SidecarScript
 from jobd.wire import report
@@ -114,11 +115,11 @@ async def test_a_job_that_is_cancelled_ends_with_its_record_kept(house: Any) -> 
     house.engine.workers["a"] = WorkerScript(runs_s=None)
     record = await house.submit()
     await house.until(record, lambda now: now.started_at is not None)
-    await house.service.cancel("a", by="uid 1000", grace_s=5)
+    await house.service.cancel("a", f.CancelWished(by="uid 1000", grace_s=5, delete=False))
     record = await house.ended(record)
     assert (record.status, record.exit_code, record.cancelled_by) == ("cancelled", 143, "uid 1000")
     with pytest.raises(Conflict):
-        await house.service.cancel("a", by="x", grace_s=0)
+        await house.service.cancel("a", f.CancelWished(by="x", grace_s=0, delete=False))
     assert (await house.service.get("a")).status == "cancelled"
 
 
@@ -145,7 +146,7 @@ async def test_a_job_that_waits_is_cancelled_without_a_place(house: Any) -> None
     waiting = await house.submit()
     view = await house.service.get("a")
     assert (view.phase, view.queue_position) == ("queued", 1)
-    await house.service.cancel("a", by="x", grace_s=0)
+    await house.service.cancel("a", f.CancelWished(by="x", grace_s=0, delete=False))
     assert (await house.ended(waiting)).status == "cancelled"
     assert (house.queue.running, house.queue.waiting) == (2, 0)
 
