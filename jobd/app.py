@@ -3,6 +3,7 @@
 Owns nothing that runs; `serve.py` runs what is built here.
 """
 
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +25,7 @@ from jobd.events.dispatcher import Dispatcher
 from jobd.events.egress import EgressPolicy
 from jobd.events.feed import Feed
 from jobd.events.sender import Sender
+from jobd.failpoints import Failpoints
 from jobd.health.health import HealthCheck
 from jobd.jobs.engine_watch import EngineWatch
 from jobd.jobs.ledger import Ledger
@@ -87,6 +89,7 @@ def build(
         Watchers(),
     )
     job_metrics = JobObserver(metrics)
+    failpoints = Failpoints.of(os.environ)  # None but in tests of crashes
     engine = DockerOrchestrator(
         DockerSettings(
             instance=instance,
@@ -95,7 +98,7 @@ def build(
             # The engine rotates by raw bytes; what jobd keeps must fit into that with room to spare.
             log_max_bytes=max(2 * config.log_max_bytes, MIN_LOG_BYTES),
         ),
-        on_call=metrics.engine_call,
+        on_call=failpoints.after_calls(metrics.engine_call) if failpoints else metrics.engine_call,
     )
     deliveries = DeliveryMetrics(metrics.registry)
     sender = Sender(
@@ -104,6 +107,8 @@ def build(
         timeout_s=config.dispatcher.http_timeout_s,
         connections=2 * config.dispatcher.workers,
     )
+    if failpoints:
+        failpoints.place(store=store, engine=engine, sender=sender)
     dispatcher = Dispatcher(store, sender, config.dispatcher, clock, deliveries)
     feed = Feed(store)
     ledger = Ledger(store, feed, dispatcher, watchers, clock)

@@ -1,0 +1,158 @@
+"""Points at which jobd dies on purpose, as by kill -9: for tests of crashes alone, never for use.
+
+Nothing is there unless `JOBD_FAILPOINTS=1`. Then `JOBD_FAILPOINT=name[:count]` ends the process the count-th time that the
+point of this name is reached, and each point that is reached is logged at debug level. Owns the names of all points, and puts them
+around the calls of parts that know nothing of it; must not change what a call does.
+"""
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Self
+
+from jobd.errors import ConfigError
+from jobd.jobs.record import decode_record
+from jobd.store.rows import Transition
+
+COMMITS = (
+    "accepted",
+    "pulling",
+    "image",
+    "inputs",
+    "sidecar-intended",
+    "running",
+    "start-intended",
+    "started",
+    "log",
+    "worker-over",
+    "outputs",
+    "outputs-told",
+    "done",
+    "wish",
+    "stop-sent",
+    "cleaned",
+)
+"""What a commit of a job's record is called: what the record says for the first time, or says still."""
+WRITES = ("hide", "settle")
+ENGINE = (
+    "ensure_image",
+    "ensure_sidecar_image",
+    "create",
+    "start_sidecar",
+    "start_worker",
+    "observe",
+    "signal",
+    "remove",
+    "ping",
+    "refs",
+)
+ENGINE_CALLS = ("network-create", "volume-create", "create", "start", "kill", "remove", "volume-remove")
+"""The single requests that those are made of, of which each one changes something."""
+
+POINTS = (
+    *(f"{when}-commit:{name}" for name in (*COMMITS, *WRITES) for when in ("before", "after")),
+    *(f"{when}-engine:{name}" for name in ENGINE for when in ("before", "after")),
+    *(f"after-call:{name}" for name in ENGINE_CALLS),
+    "before-send:event",
+    "after-send:event",
+)
+
+log = logging.getLogger(__name__)
+
+
+class Failpoints:
+    """The points of one process, and the one of them that is deadly (None: none is)."""
+
+    def __init__(self, deadly: str | None, count: int = 1) -> None:
+        self._deadly = deadly
+        self._left = count
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Self | None:
+        """Returns what the variables ask for; None, unless failpoints are switched on.
+
+        Raises:
+            ConfigError: there is no such point.
+        """
+        if environ.get("JOBD_FAILPOINTS") != "1":
+            return None
+        text = environ.get("JOBD_FAILPOINT", "")
+        if not text:
+            return cls(None)
+        name, _, count = text.rpartition(":")
+        if not (count.isascii() and count.isdecimal()):
+            name, count = text, "1"
+        if name not in POINTS or int(count) < 1:
+            raise ConfigError([f"JOBD_FAILPOINT: there is no point {text[:80]!r}"])
+        return cls(name, int(count))
+
+    def reach(self, name: str) -> None:
+        """Ends the process, at once and without any clean-up, if this is the point and the time for it."""
+        log.debug("failpoint", extra={"action": "reach", "point": name})
+        if name == self._deadly:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def after_calls(self, hear: Callable[[str, float, bool], None]) -> Callable[[str, float, bool], None]:
+        """Returns what hears of the engine's requests in place of `hear`, which it passes them on to."""
+
+        def heard(name: str, seconds: float, ok: bool) -> None:
+            hear(name, seconds, ok)
+            if name in ENGINE_CALLS:
+                self.reach(f"after-call:{name}")
+
+        return heard
+
+    def place(self, *, store: object, engine: object, sender: object) -> None:
+        """Puts the points around the calls of these three."""
+        for name in ENGINE:
+            self._around(engine, name, lambda *_, name=name: f"engine:{name}")
+        for name in WRITES:
+            self._around(store, name, lambda *_, name=name: f"commit:{name}")
+        self._around(store, "commit", lambda transition: f"commit:{commit_name(transition)}")
+        self._around(sender, "send", lambda *_: "send:event", when=lambda answer: answer.status // 100 == 2)
+
+    def _around(
+        self,
+        part: object,
+        call: str,
+        named: Callable[..., str],
+        when: Callable[[Any], bool] = lambda _: True,
+    ) -> None:
+        inner: Callable[..., Coroutine[Any, Any, Any]] = getattr(part, call)
+
+        async def surrounded(*args: Any, **kwargs: Any) -> Any:
+            name = named(*args)
+            self.reach(f"before-{name}")
+            result = await inner(*args, **kwargs)
+            if when(result):
+                self.reach(f"after-{name}")
+            return result
+
+        setattr(part, call, surrounded)
+
+
+def commit_name(transition: Transition) -> str:
+    """Returns which of COMMITS this one is. Pure."""
+    record = decode_record(transition.job.record)
+    stages = (
+        (transition.claim_id, "accepted"),
+        (bool(transition.logs), "log"),
+        (record.cleaned, "cleaned"),
+        (record.phase == "done" and record.desired != "delete", "done"),
+        (record.stop_sent_at is not None and not record.worker_over, "stop-sent"),
+        (record.desired != "run" and (record.phase == "done" or not record.worker_over), "wish"),
+        (record.phase == "done", "done"),
+        (record.phase == "outputs" and record.outputs_told_at is not None, "outputs-told"),
+        (record.phase == "outputs", "outputs"),
+        (record.worker_over, "worker-over"),
+        (record.started_at is not None, "started"),
+        (record.start_intended_at is not None, "start-intended"),
+        (record.phase == "running", "running"),
+        (record.sidecar_intended_at is not None, "sidecar-intended"),
+        (record.phase == "inputs", "inputs"),
+        (record.image_id is not None, "image"),
+    )
+    return next((name for holds, name in stages if holds), "pulling")

@@ -1,0 +1,240 @@
+"""A Unix socket between jobd and the engine that loses, delays and cuts what a test names; else it passes bytes on.
+
+Knows as much HTTP as it takes to tell one request from the next: methods, paths and body lengths. Runs in a thread with an
+event loop of its own.
+"""
+
+import asyncio
+import contextlib
+import re
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+ENGINE = "/var/run/docker.sock"
+LIMIT_S = 30.0
+PIECE_BYTES = 64 * 1024
+
+Fault = Literal["refuse", "lose", "stall", "silent", "unavailable"]
+"""`refuse`: the connection ends before the request reaches the engine. `lose`: the engine gets the request and answers, and the
+answer is lost. `stall`: nothing comes back for as long as the rule stands. `silent`: the answer's head arrives, and nothing of
+its body. `unavailable`: answered with 503, the engine hears nothing.
+"""
+
+
+@dataclass
+class Rule:
+    """A fault for requests whose "METHOD /path?query" the pattern is found in. `times`: how often; None: always."""
+
+    pattern: re.Pattern[str]
+    fault: Fault
+    times: int | None
+    hits: int = 0
+    lifted: threading.Event = field(default_factory=threading.Event)
+
+    def matches(self, request: str) -> bool:
+        return (
+            not self.lifted.is_set()
+            and (self.times is None or self.hits < self.times)
+            and self.pattern.search(request) is not None
+        )
+
+
+class EngineProxy:
+    """Listens from its making on. `requests` are all that came, as "METHOD /path?query"."""
+
+    def __init__(self, path: Path, engine: str = ENGINE) -> None:
+        self.path = path
+        self.requests: list[str] = []
+        self._engine = engine
+        self._rules: list[Rule] = []
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.up()
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.path}"
+
+    def on(self, pattern: str, fault: Fault, times: int | None = 1) -> Rule:
+        """Adds a fault; `lift` takes it away."""
+        rule = Rule(re.compile(pattern), fault, times)
+        self._rules.append(rule)
+        return rule
+
+    def count(self, pattern: str) -> int:
+        """Returns how many requests have come that the pattern is found in."""
+        return sum(re.search(pattern, request) is not None for request in list(self.requests))
+
+    def up(self) -> None:
+        """Takes connections."""
+        self._run(self._up())
+
+    def down(self) -> None:
+        """Refuses connections, and cuts those that there are."""
+        self._run(self._down())
+
+    def cut(self) -> None:
+        """Cuts all connections; new ones are taken."""
+        self._run(self._cut())
+
+    def close(self) -> None:
+        for rule in self._rules:
+            rule.lifted.set()
+        self.down()
+        self._run(self._end_tasks())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(LIMIT_S)
+        self._loop.close()
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(LIMIT_S)
+
+    async def _up(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._serve, self.path)
+
+    async def _down(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self.path.unlink(missing_ok=True)
+        await self._cut()
+
+    async def _cut(self) -> None:
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def _end_tasks(self) -> None:
+        mine = asyncio.current_task()
+        tasks = [task for task in asyncio.all_tasks() if task is not mine]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            while await self._exchange(reader, writer):
+                pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # one side has gone: so does the other
+        finally:
+            self._writers.discard(writer)
+            writer.transport.abort()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Passes one request on, on a connection of its own to the engine; True where another may follow."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        method, target = head.split(b" ", 2)[:2]
+        request = f"{method.decode()} {target.decode()}"
+        self.requests.append(request)
+        rule = next((rule for rule in self._rules if rule.matches(request)), None)
+        if rule is not None:
+            rule.hits += 1
+            if rule.fault == "refuse":
+                return False
+            if rule.fault == "stall":
+                await self._until_lifted(rule)
+                return False
+            if rule.fault == "unavailable":
+                await _read_body(reader, head, None)
+                body = b'{"message":"the engine cannot now"}'
+                writer.write(
+                    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+                    b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+                )
+                await writer.drain()
+                return True
+        upgrade = re.search(rb"\r\nupgrade:", head, re.IGNORECASE) is not None
+        back, out = await asyncio.open_unix_connection(self._engine)
+        self._writers.add(out)
+        try:
+            if not upgrade:
+                head = re.sub(rb"(?i)\r\nconnection:[^\r]*", b"", head)
+                head = head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+            out.write(head)
+            await out.drain()
+            if upgrade:
+                await _both(reader, writer, back, out)
+                return False
+            await _read_body(reader, head, out)
+            await self._answer(rule, back, writer)
+            return False
+        finally:
+            self._writers.discard(out)
+            out.transport.abort()
+
+    async def _answer(
+        self, rule: Rule | None, back: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        if rule is not None and rule.fault == "lose":
+            await back.read()  # to its end: the engine has done it
+            return
+        if rule is not None and rule.fault == "silent":
+            writer.write(await back.readuntil(b"\r\n\r\n"))
+            await writer.drain()
+            await self._until_lifted(rule)
+            return
+        await _pass(back, writer)
+
+    async def _until_lifted(self, rule: Rule) -> None:
+        while not rule.lifted.is_set():
+            await asyncio.sleep(0.05)
+
+
+async def _read_body(reader: asyncio.StreamReader, head: bytes, out: asyncio.StreamWriter | None) -> None:
+    """Reads a request's body and passes it on as it is."""
+    length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
+    if length is not None:
+        left = int(length[1])
+        while left:
+            piece = await reader.read(min(left, PIECE_BYTES))
+            if not piece:
+                raise asyncio.IncompleteReadError(b"", left)
+            left -= len(piece)
+            await _write(out, piece)
+    elif re.search(rb"\r\ntransfer-encoding: *chunked", head, re.IGNORECASE):
+        size = -1
+        while size:
+            line = await reader.readuntil(b"\r\n")
+            size = int(line, 16)
+            await _write(out, line + await reader.readexactly(size + 2))
+
+
+async def _write(out: asyncio.StreamWriter | None, data: bytes) -> None:
+    if out is not None:
+        out.write(data)
+        await out.drain()
+
+
+async def _pass(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    while piece := await source.read(PIECE_BYTES):
+        target.write(piece)
+        await target.drain()
+
+
+async def _both(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    back: asyncio.StreamReader,
+    out: asyncio.StreamWriter,
+) -> None:
+    """Passes bytes in both directions until both have ended; an end is passed on too."""
+
+    async def upwards() -> None:
+        await _pass(reader, out)
+        with contextlib.suppress(OSError):
+            out.write_eof()
+
+    up, down = asyncio.create_task(upwards()), asyncio.create_task(_pass(back, writer))
+    try:
+        await down
+    finally:
+        up.cancel()
+        await asyncio.gather(up, down, return_exceptions=True)
