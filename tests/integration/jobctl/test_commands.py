@@ -4,11 +4,12 @@ import json
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 
-def add(daemon, job_id, **state):
+def add(daemon: Any, job_id: Any, **state: Any) -> Any:
     """A job that is there without having been submitted by the command under test."""
     daemon.make(job_id)
     job = daemon.jobs[job_id]
@@ -17,7 +18,7 @@ def add(daemon, job_id, **state):
     return job
 
 
-def test_ls_shows_what_is_under_way_and_with_a_everything(daemon, jobctl):
+def test_ls_shows_what_is_under_way_and_with_a_everything(daemon: Any, jobctl: Any) -> None:
     add(daemon, "one")
     add(daemon, "two", status="completed", exit_code=0)
     assert jobctl("ls", "-q").stdout == b"one\n"
@@ -28,7 +29,7 @@ def test_ls_shows_what_is_under_way_and_with_a_everything(daemon, jobctl):
     assert b"- id: two" in jobctl("ls", "-a", "-o", "yaml").stdout
 
 
-def test_ls_reads_all_pages_up_to_the_limit(daemon, jobctl):
+def test_ls_reads_all_pages_up_to_the_limit(daemon: Any, jobctl: Any) -> None:
     for number in range(450):
         add(daemon, f"j{number}")
     assert len(jobctl("ls", "-q", "--limit", "0").stdout.split()) == 450
@@ -37,14 +38,14 @@ def test_ls_reads_all_pages_up_to_the_limit(daemon, jobctl):
     assert b"--limit 0 shows all" in some.stderr
 
 
-def test_plain_columns_have_no_colour_and_no_control_characters(daemon, jobctl):
+def test_plain_columns_have_no_colour_and_no_control_characters(daemon: Any, jobctl: Any) -> None:
     add(daemon, "a", extra={"image": "evil\x1b]0;title\x07"})
     out = jobctl("ls").stdout
     assert b"\x1b" not in out
     assert b"evil?]0;title?" in out
 
 
-def test_exact_ids_win_over_prefixes_and_ambiguous_ones_are_refused(daemon, jobctl):
+def test_exact_ids_win_over_prefixes_and_ambiguous_ones_are_refused(daemon: Any, jobctl: Any) -> None:
     for job_id in ("web", "web-1", "web-2", "api-77"):
         add(daemon, job_id)
     assert json.loads(jobctl("show", "web", "--json").stdout)["id"] == "web"
@@ -58,7 +59,7 @@ def test_exact_ids_win_over_prefixes_and_ambiguous_ones_are_refused(daemon, jobc
     assert b"jobctl ls -a" in gone.stderr
 
 
-def test_show_and_explain_read_well(daemon, jobctl):
+def test_show_and_explain_read_well(daemon: Any, jobctl: Any) -> None:
     add(
         daemon, "a", status="failed", exit_code=137, reason="oom-killed", error="killed by the kernel",
         extra={"limits": {"cpu": 1, "memory": 64, "pids": 10, "timeoutSeconds": 60}},
@@ -72,7 +73,7 @@ def test_show_and_explain_read_well(daemon, jobctl):
     assert "because: killed by the kernel" in said
 
 
-def test_logs_can_be_cut_filtered_and_followed(daemon, jobctl):
+def test_logs_can_be_cut_filtered_and_followed(daemon: Any, jobctl: Any) -> None:
     job = add(daemon, "a")
     for number in range(5):
         job.say(f"l{number}", "stderr" if number % 2 else "stdout")
@@ -89,7 +90,7 @@ def test_logs_can_be_cut_filtered_and_followed(daemon, jobctl):
     assert (followed.returncode, followed.stdout) == (0, b"l0\nl2\nl4\n")
 
 
-def test_several_logs_get_a_prefix(daemon, jobctl):
+def test_several_logs_get_a_prefix(daemon: Any, jobctl: Any) -> None:
     for job_id in ("a", "long"):
         job = add(daemon, job_id)
         job.say("hello")
@@ -98,7 +99,7 @@ def test_several_logs_get_a_prefix(daemon, jobctl):
     assert jobctl("logs", "a", "long").stdout == b"a    | hello\nlong | hello\n"
 
 
-def test_lost_and_partial_lines_are_shown_for_what_they_are(daemon, jobctl):
+def test_lost_and_partial_lines_are_shown_for_what_they_are(daemon: Any, jobctl: Any) -> None:
     job = add(daemon, "a")
     job.say("first half, ", partial=True)
     job.say("second half")
@@ -108,7 +109,7 @@ def test_lost_and_partial_lines_are_shown_for_what_they_are(daemon, jobctl):
     assert done.stderr == b"jobctl: 12 lines were lost here\n"
 
 
-def test_a_pipe_that_closes_early_is_no_error(daemon, jobctl):
+def test_a_pipe_that_closes_early_is_no_error(daemon: Any, jobctl: Any) -> None:
     job = add(daemon, "a")
     for number in range(20_000):
         job.lines.append({"seq": number + 1, "time": "", "stream": "stdout", "line": "x" * 80})
@@ -120,7 +121,7 @@ def test_a_pipe_that_closes_early_is_no_error(daemon, jobctl):
     assert (program.wait(60), err) == (141, b"")
 
 
-def test_a_full_disk_is_said(daemon, jobctl):
+def test_a_full_disk_is_said(daemon: Any, jobctl: Any) -> None:
     add(daemon, "a")
     with Path("/dev/full").open("wb") as full:
         program = jobctl.start("ls", "-q", stdout=full)
@@ -129,7 +130,7 @@ def test_a_full_disk_is_said(daemon, jobctl):
     assert b"No space left on device" in err
 
 
-def test_ctrl_c_leaves_logs_and_wait_and_says_how_to_come_back(daemon, jobctl, until):
+def test_ctrl_c_leaves_logs_and_wait_and_says_how_to_come_back(daemon: Any, jobctl: Any, until: Any) -> None:
     add(daemon, "a")
     for command in (["logs", "-f", "a"], ["wait", "a"]):
         daemon.followers = 0
@@ -143,7 +144,9 @@ def test_ctrl_c_leaves_logs_and_wait_and_says_how_to_come_back(daemon, jobctl, u
 
 
 @pytest.mark.parametrize(("exit_code", "expected"), [(0, 0), (9, 9)])
-def test_wait_is_right_for_jobs_that_have_ended_already(daemon, jobctl, exit_code, expected):
+def test_wait_is_right_for_jobs_that_have_ended_already(
+    daemon: Any, jobctl: Any, exit_code: Any, expected: Any
+) -> None:
     add(daemon, "a").end(exit_code)
     done = jobctl("wait", "a")
     assert done.returncode == expected
@@ -154,7 +157,7 @@ def test_wait_is_right_for_jobs_that_have_ended_already(daemon, jobctl, exit_cod
     ]
 
 
-def test_wait_for_all_and_for_any(daemon, jobctl, until):
+def test_wait_for_all_and_for_any(daemon: Any, jobctl: Any, until: Any) -> None:
     add(daemon, "a")
     add(daemon, "b")
     everyone = jobctl.start("wait", "a", "b")
@@ -168,7 +171,7 @@ def test_wait_for_all_and_for_any(daemon, jobctl, until):
     assert everyone.returncode == 4
 
 
-def test_wait_gives_up(daemon, jobctl):
+def test_wait_gives_up(daemon: Any, jobctl: Any) -> None:
     add(daemon, "a")
     done = jobctl("wait", "--timeout", "200ms", "a")
     assert done.returncode == 120
@@ -176,7 +179,7 @@ def test_wait_gives_up(daemon, jobctl):
     assert jobctl("wait", "nothing").returncode == 125
 
 
-def test_cancel_and_rm(daemon, jobctl):
+def test_cancel_and_rm(daemon: Any, jobctl: Any) -> None:
     add(daemon, "a")
     add(daemon, "b").end(0)
     assert jobctl("rm", "a").returncode == 6
@@ -189,7 +192,7 @@ def test_cancel_and_rm(daemon, jobctl):
     assert daemon.jobs == {}
 
 
-def test_cp_copies_files_folders_and_everything(daemon, jobctl):
+def test_cp_copies_files_folders_and_everything(daemon: Any, jobctl: Any) -> None:
     add(daemon, "a", files={"x/y.txt": b"why", "z": b"zet"})
     assert jobctl("cp", "a:x", "there").returncode == 0
     assert (jobctl.home / "there" / "y.txt").read_bytes() == b"why"
@@ -202,7 +205,7 @@ def test_cp_copies_files_folders_and_everything(daemon, jobctl):
     assert jobctl("cp", "z", "a:z").returncode == 2
 
 
-def test_validate_names_every_problem_with_its_line(daemon, jobctl):
+def test_validate_names_every_problem_with_its_line(daemon: Any, jobctl: Any) -> None:
     (jobctl.home / "job.yaml").write_text(
         "image: busybox\ncpu: -1\nmemory: 2\nartifacts:\n  - {id: a, type: nope}\n"
     )
@@ -225,7 +228,7 @@ def test_validate_names_every_problem_with_its_line(daemon, jobctl):
     assert b"not running" in alone.stderr
 
 
-def test_events_deliveries_and_replay(daemon, jobctl):
+def test_events_deliveries_and_replay(daemon: Any, jobctl: Any) -> None:
     add(daemon, "a")
     assert jobctl("events").stdout == b"4  2030-01-31T08:00:00Z  exit      a  exitCode=3\n"
     assert json.loads(jobctl("events", "--json").stdout)["seq"] == 4
@@ -235,7 +238,7 @@ def test_events_deliveries_and_replay(daemon, jobctl):
     assert ("POST", "/v1/deliveries/7/replay") in [request[:2] for request in daemon.requests]
 
 
-def test_doctor_says_what_is_wrong_and_what_helps(daemon, jobctl):
+def test_doctor_says_what_is_wrong_and_what_helps(daemon: Any, jobctl: Any) -> None:
     fine = jobctl("doctor")
     assert fine.returncode == 0, fine.stdout
     daemon.refuse = (503, {})
@@ -250,14 +253,14 @@ def test_doctor_says_what_is_wrong_and_what_helps(daemon, jobctl):
     assert b"start it with: jobd" in away.stdout
 
 
-def test_version_shows_both(daemon, jobctl):
+def test_version_shows_both(daemon: Any, jobctl: Any) -> None:
     assert json.loads(jobctl("version", "--json").stdout)["jobd"]["engine"]["version"] == "20.10"
     daemon.stop()
     assert jobctl("version", "--client").returncode == 0
     assert jobctl("version").returncode == 3
 
 
-def test_ls_q_imports_only_what_it_needs(daemon, jobctl):
+def test_ls_q_imports_only_what_it_needs(daemon: Any, jobctl: Any) -> None:
     add(daemon, "a")
     program = jobctl.start("ls", "-q")
     program.communicate(timeout=60)
@@ -273,7 +276,7 @@ def test_ls_q_imports_only_what_it_needs(daemon, jobctl):
     assert done.stdout == b"a\n[]\n"
 
 
-def test_tcp_sends_the_key_and_a_wrong_one_is_not_allowed(jobctl, free_port_daemon):
+def test_tcp_sends_the_key_and_a_wrong_one_is_not_allowed(jobctl: Any, free_port_daemon: Any) -> None:
     jobctl.env["JOBCTL_HOST"] = f"http://127.0.0.1:{free_port_daemon.port}"
     refused = jobctl("ls")
     assert refused.returncode == 5

@@ -7,12 +7,13 @@ import pty
 import signal
 import subprocess
 import tarfile
+from typing import Any
 
 import pytest
 
 
-def test_streams_keep_apart_and_the_exit_code_is_the_jobs(daemon, jobctl):
-    def play(job):
+def test_streams_keep_apart_and_the_exit_code_is_the_jobs(daemon: Any, jobctl: Any) -> None:
+    def play(job: Any) -> None:
         job.say("to out")
         job.say("to err", "stderr")
         job.say("ünïcode \x1b[31m")
@@ -43,7 +44,9 @@ def test_streams_keep_apart_and_the_exit_code_is_the_jobs(daemon, jobctl):
         (None, "lost", "failed", 125),
     ],
 )
-def test_each_end_has_its_code_and_is_said(daemon, jobctl, exit_code, reason, status, expected):
+def test_each_end_has_its_code_and_is_said(
+    daemon: Any, jobctl: Any, exit_code: Any, reason: Any, status: Any, expected: Any
+) -> None:
     daemon.on_submit = lambda job: job.end(exit_code, reason, status)
     done = jobctl("run", "busybox")
     assert done.returncode == expected
@@ -52,7 +55,7 @@ def test_each_end_has_its_code_and_is_said(daemon, jobctl, exit_code, reason, st
     assert (reason or "").encode() in done.stderr
 
 
-def test_detached_prints_the_id_and_nothing_else(daemon, jobctl):
+def test_detached_prints_the_id_and_nothing_else(daemon: Any, jobctl: Any) -> None:
     done = jobctl("run", "-d", "registry:5000/tools/busybox:1.36", "true")
     (job_id,) = daemon.jobs
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{job_id}\n".encode(), b"")
@@ -61,10 +64,10 @@ def test_detached_prints_the_id_and_nothing_else(daemon, jobctl):
     assert json.loads(same.stdout)["status"] == "accepted"
 
 
-def test_a_broken_stream_is_resumed_without_gap_or_repeat(daemon, jobctl):
+def test_a_broken_stream_is_resumed_without_gap_or_repeat(daemon: Any, jobctl: Any) -> None:
     daemon.cut_after = 7
 
-    def play(job):
+    def play(job: Any) -> None:
         for number in range(50):
             job.say(f"line {number}")
         job.end(0)
@@ -76,7 +79,7 @@ def test_a_broken_stream_is_resumed_without_gap_or_repeat(daemon, jobctl):
     assert b"trying again" in done.stderr
 
 
-def test_a_restart_of_the_daemon_does_not_end_the_run(daemon, jobctl, until):
+def test_a_restart_of_the_daemon_does_not_end_the_run(daemon: Any, jobctl: Any, until: Any) -> None:
     program = jobctl.start("run", "--name", "a", "busybox")
     until(lambda: daemon.followers)
     daemon.jobs["a"].say("before")
@@ -91,7 +94,7 @@ def test_a_restart_of_the_daemon_does_not_end_the_run(daemon, jobctl, until):
     assert program.returncode == 3
 
 
-def test_a_lost_answer_is_asked_for_again_under_a_key(daemon, jobctl):
+def test_a_lost_answer_is_asked_for_again_under_a_key(daemon: Any, jobctl: Any) -> None:
     daemon.lose_answers = 1
     daemon.on_submit = lambda job: job.end(0)
     done = jobctl("run", "--name", "a", "busybox")
@@ -102,7 +105,7 @@ def test_a_lost_answer_is_asked_for_again_under_a_key(daemon, jobctl):
     assert keys[1]
 
 
-def test_an_id_in_use_is_refused(daemon, jobctl):
+def test_an_id_in_use_is_refused(daemon: Any, jobctl: Any) -> None:
     assert jobctl("submit", "--name", "a", "busybox").returncode == 0
     again = jobctl("submit", "--name", "a", "busybox")
     assert again.returncode == 6
@@ -110,7 +113,7 @@ def test_an_id_in_use_is_refused(daemon, jobctl):
     assert jobctl("run", "--name", "a", "busybox").returncode == 125
 
 
-def test_ctrl_c_cancels_and_the_rest_of_the_log_is_still_shown(daemon, jobctl, until):
+def test_ctrl_c_cancels_and_the_rest_of_the_log_is_still_shown(daemon: Any, jobctl: Any, until: Any) -> None:
     daemon.on_cancel = lambda job: (job.say("shutting down"), job.end(0, "cancelled", "cancelled"))
     program = jobctl.start("run", "--name", "a", "busybox")
     until(lambda: daemon.followers)
@@ -122,8 +125,8 @@ def test_ctrl_c_cancels_and_the_rest_of_the_log_is_still_shown(daemon, jobctl, u
     assert daemon.jobs["a"].cancels == [{"by": "Ctrl-C in jobctl run"}]
 
 
-def test_a_second_ctrl_c_kills(daemon, jobctl, until):
-    def stubborn(job):
+def test_a_second_ctrl_c_kills(daemon: Any, jobctl: Any, until: Any) -> None:
+    def stubborn(job: Any) -> None:
         if len(job.cancels) == 2:
             job.end(137, "cancelled", "cancelled")
 
@@ -139,7 +142,9 @@ def test_a_second_ctrl_c_kills(daemon, jobctl, until):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_other_signals_leave_the_job_and_say_how_to_come_back(daemon, jobctl, until, number, code):
+def test_other_signals_leave_the_job_and_say_how_to_come_back(
+    daemon: Any, jobctl: Any, until: Any, number: Any, code: Any
+) -> None:
     program = jobctl.start("run", "--name", "a", "busybox")
     until(lambda: daemon.followers)
     program.send_signal(number)
@@ -150,7 +155,9 @@ def test_other_signals_leave_the_job_and_say_how_to_come_back(daemon, jobctl, un
     assert daemon.jobs["a"].status == "running"
 
 
-def test_a_reader_that_leaves_ends_the_run_quietly_and_not_the_job(daemon, jobctl, until):
+def test_a_reader_that_leaves_ends_the_run_quietly_and_not_the_job(
+    daemon: Any, jobctl: Any, until: Any
+) -> None:
     daemon.on_submit = lambda job: job.say("first")
     program = jobctl.start("run", "--name", "a", "busybox")
     assert program.stdout.readline() == b"first\n"
@@ -164,14 +171,14 @@ def test_a_reader_that_leaves_ends_the_run_quietly_and_not_the_job(daemon, jobct
     assert daemon.jobs["a"].status == "running"
 
 
-def test_local_files_go_in_and_come_out(daemon, jobctl):
+def test_local_files_go_in_and_come_out(daemon: Any, jobctl: Any) -> None:
     (jobctl.home / "data" / "sub").mkdir(parents=True)
     (jobctl.home / "data" / "a.csv").write_bytes(b"1,2\n" * 100_000)
     (jobctl.home / "data" / "sub" / "b.txt").write_text("b")
     (jobctl.home / "tool.sh").write_text("#!/bin/sh\n")
     (jobctl.home / "tool.sh").chmod(0o755)
 
-    def play(job):
+    def play(job: Any) -> None:
         job.files = {"result.csv": b"3\n", "plots/one.png": b"png", "plots/deep/two.png": b"PNG"}
         job.end(0)
 
@@ -182,15 +189,17 @@ def test_local_files_go_in_and_come_out(daemon, jobctl):
     assert done.returncode == 0, done.stderr
     with tarfile.open(fileobj=io.BytesIO(daemon.jobs["a"].uploaded)) as archive:
         modes = {member.name: (member.isdir(), member.mode, member.uid) for member in archive}
-        assert archive.extractfile("in/a.csv").read() == b"1,2\n" * 100_000
+        content = archive.extractfile("in/a.csv")
+        assert content is not None
+        assert content.read() == b"1,2\n" * 100_000
     assert sorted(modes) == ["bin", "bin/tool.sh", "in", "in/a.csv", "in/sub", "in/sub/b.txt"]
     assert modes["bin/tool.sh"] == (False, 0o755, 0)
     assert (jobctl.home / "result.csv").read_bytes() == b"3\n"
     assert (jobctl.home / "pictures" / "deep" / "two.png").read_bytes() == b"PNG"
 
 
-def test_a_missing_output_is_122_and_the_others_are_fetched(daemon, jobctl):
-    def play(job):
+def test_a_missing_output_is_122_and_the_others_are_fetched(daemon: Any, jobctl: Any) -> None:
+    def play(job: Any) -> None:
         job.files = {"b": b"here"}
         job.end(0)
 
@@ -201,14 +210,14 @@ def test_a_missing_output_is_122_and_the_others_are_fetched(daemon, jobctl):
     assert (jobctl.home / "b").read_bytes() == b"here"
 
 
-def test_outputs_of_a_failed_job_are_left_and_the_way_to_them_said(daemon, jobctl):
+def test_outputs_of_a_failed_job_are_left_and_the_way_to_them_said(daemon: Any, jobctl: Any) -> None:
     daemon.on_submit = lambda job: job.end(1)
     done = jobctl("run", "--name", "a", "--out", "x=y", "busybox")
     assert done.returncode == 1
     assert b"jobctl cp a:x y" in done.stderr
 
 
-def test_a_wrong_field_of_a_file_is_said_with_its_line(daemon, jobctl):
+def test_a_wrong_field_of_a_file_is_said_with_its_line(daemon: Any, jobctl: Any) -> None:
     (jobctl.home / "job.yaml").write_text(
         "image: busybox\nartifacts:\n  - id: x\n    type: read\n    in: ../up\n"
     )
@@ -224,14 +233,14 @@ def test_a_wrong_field_of_a_file_is_said_with_its_line(daemon, jobctl):
     assert as_json.stdout == b""
 
 
-def test_stdin_is_a_job_file_and_flags_override_it(daemon, jobctl):
+def test_stdin_is_a_job_file_and_flags_override_it(daemon: Any, jobctl: Any) -> None:
     job = {"id": "from-file", "image": "busybox", "environment": {"A": "1", "B": "2"}}
     done = jobctl("submit", "-f", "-", "-e", "B=3", "--name", "b", stdin=json.dumps(job).encode())
     assert done.returncode == 0, done.stderr
     assert daemon.jobs["b"].spec["environment"] == {"A": "1", "B": "3"}
 
 
-def test_a_stopped_daemon_is_one_sentence_with_the_command_that_starts_it(jobctl):
+def test_a_stopped_daemon_is_one_sentence_with_the_command_that_starts_it(jobctl: Any) -> None:
     done = jobctl("ls")
     assert done.returncode == 3
     assert done.stdout == b""
@@ -244,7 +253,7 @@ def test_a_stopped_daemon_is_one_sentence_with_the_command_that_starts_it(jobctl
     assert jobctl("submit", "busybox").returncode == 3
 
 
-def test_on_a_terminal_progress_is_drawn_and_removed_again(daemon, jobctl, until):
+def test_on_a_terminal_progress_is_drawn_and_removed_again(daemon: Any, jobctl: Any, until: Any) -> None:
     jobctl.env |= {"TERM": "xterm-256color"}
     main, other = pty.openpty()
     daemon.on_submit = lambda job: job.extra.update(phase="pulling", waitingFor="pulling busybox: 3 of 9 MB")

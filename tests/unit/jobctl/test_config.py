@@ -1,26 +1,28 @@
 """Finding the daemon: who wins over whom, and what a key needs."""
 
+from typing import Any
+
 import pytest
 
 from jobctl.config import SYSTEM_SOCKET, Target, parse_host, read_key, targets
 from jobctl.errors import LocalFile, Misuse
 
 
-def texts(host, environ):
+def texts(host: Any, environ: Any) -> Any:
     return [str(target) for target in targets(host, environ)]
 
 
 @pytest.fixture
-def home(tmp_path):
+def home(tmp_path: Any) -> Any:
     (tmp_path / ".config" / "jobctl").mkdir(parents=True)
     return tmp_path
 
 
-def environ_of(home, **more):
+def environ_of(home: Any, **more: Any) -> Any:
     return {"HOME": str(home), "JOBD_STATE_DIR": str(home / "state"), **more}
 
 
-def test_without_anything_the_users_sockets_come_before_the_systems(home):
+def test_without_anything_the_users_sockets_come_before_the_systems(home: Any) -> None:
     assert texts(None, environ_of(home)) == [f"unix://{home}/state/jobd.sock", f"unix://{SYSTEM_SOCKET}"]
     assert (
         texts(None, environ_of(home, XDG_RUNTIME_DIR="/run/user/7"))[0] == "unix:///run/user/7/jobd/jobd.sock"
@@ -28,7 +30,7 @@ def test_without_anything_the_users_sockets_come_before_the_systems(home):
     assert texts(None, environ_of(home, JOBD_SOCKET="/s", XDG_RUNTIME_DIR="/run/user/7")) == ["unix:///s"]
 
 
-def test_flag_over_variable_over_context_over_sockets(home):
+def test_flag_over_variable_over_context_over_sockets(home: Any) -> None:
     (home / ".config" / "jobctl" / "contexts.toml").write_text(
         'current = "lab"\n[contexts.lab]\nhost = "http://lab:1"\n[contexts.other]\nhost = "unix:///o"\n'
     )
@@ -39,12 +41,15 @@ def test_flag_over_variable_over_context_over_sockets(home):
     assert texts("unix:///flag", {**environ, "JOBCTL_HOST": "http://var:2"}) == ["unix:///flag"]
 
 
-def test_the_key_comes_from_the_named_file_or_from_this_machines_daemon(home):
+def test_the_key_comes_from_the_named_file_or_from_this_machines_daemon(home: Any) -> None:
     (home / "state").mkdir()
     (home / "state" / "api-key").write_text("own\n")
     (home / "named").write_text("named\n")
     environ = environ_of(home)
-    key = lambda host, **more: next(iter(targets(host, {**environ, **more}))).key  # noqa: E731
+
+    def key(host: str, **more: str) -> str | None:
+        return next(iter(targets(host, {**environ, **more}))).key
+
     assert key("http://127.0.0.1:8080") == "own"
     assert key("http://[::1]:8080") == "own"
     assert key("http://elsewhere:8080") is None, "this machine's key is not sent to another"
@@ -53,7 +58,7 @@ def test_the_key_comes_from_the_named_file_or_from_this_machines_daemon(home):
     assert key("unix:///s", JOBCTL_API_KEY_FILE=str(home / "gone")) is None
 
 
-def test_keys_never_show_in_a_repr():
+def test_keys_never_show_in_a_repr() -> None:
     assert "s3cret" not in repr(Target("http", host="h", port=1, key="s3cret"))
 
 
@@ -67,7 +72,7 @@ def test_keys_never_show_in_a_repr():
         ("https://h", Target("https", host="h", port=443)),
     ],
 )
-def test_addresses(text, target):
+def test_addresses(text: Any, target: Any) -> None:
     assert parse_host(text) == target
 
 
@@ -75,13 +80,13 @@ def test_addresses(text, target):
     "text",
     ["h:80", "unix://a", "http://", "http://h/x", "http://u:p@h", "http://h:0", "http://h:x", "tcp://h:1"],
 )
-def test_what_is_no_address(text):
+def test_what_is_no_address(text: Any) -> None:
     with pytest.raises(Misuse):
         parse_host(text)
 
 
 @pytest.mark.parametrize("content", ["", "a b\n", "a\nb\n", "ü\n"])
-def test_what_is_no_key(tmp_path, content):
+def test_what_is_no_key(tmp_path: Any, content: Any) -> None:
     (tmp_path / "k").write_text(content, encoding="utf-8")
     with pytest.raises(LocalFile) as caught:
         read_key(tmp_path / "k")
@@ -97,7 +102,7 @@ def test_what_is_no_key(tmp_path, content):
         'current = "a"\n[contexts.a]\nhost = "/s"\napi_key_file = 3',
     ],
 )
-def test_a_context_file_that_is_wrong_is_named(home, content):
+def test_a_context_file_that_is_wrong_is_named(home: Any, content: Any) -> None:
     (home / ".config" / "jobctl" / "contexts.toml").write_text(content)
     with pytest.raises(LocalFile, match=r"contexts\.toml"):
         texts(None, environ_of(home))

@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from jobctl.errors import LocalFile, OutputMissing
 from jobctl.extract import extract
 
 
-def tar(*members):
+def tar(*members: Any) -> Any:
     """Members are (name, content) or (name, type, linkname)."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as archive:
@@ -28,20 +29,20 @@ def tar(*members):
 
 
 @pytest.fixture
-def place(tmp_path):
+def place(tmp_path: Any) -> Any:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "precious").write_text("keep")
     (tmp_path / "d").mkdir()
     return tmp_path
 
 
-def unharmed(place):
+def unharmed(place: Any) -> Any:
     return [p.name for p in (place / "outside").iterdir()] == ["precious"] and (
         place / "outside" / "precious"
     ).read_text() == "keep"
 
 
-def test_a_file_gets_the_destinations_name_or_goes_inside(place):
+def test_a_file_gets_the_destinations_name_or_goes_inside(place: Any) -> None:
     extract(tar(("x", b"one")), "a/x", str(place / "y"))
     extract(tar(("x", b"two")), "a/x", str(place / "d"))
     extract(tar(("x", b"three")), "a/x", f"{place}/new/")
@@ -50,7 +51,7 @@ def test_a_file_gets_the_destinations_name_or_goes_inside(place):
     assert (place / "new" / "x").read_bytes() == b"three"
 
 
-def test_a_folder_becomes_the_destination_or_goes_inside_and_is_merged(place):
+def test_a_folder_becomes_the_destination_or_goes_inside_and_is_merged(place: Any) -> None:
     folder = [("f", tarfile.DIRTYPE), ("f/a", b"AAA"), ("f/s/b", b"BBB"), ("f/empty", tarfile.DIRTYPE)]
     made = extract(tar(*folder), "f", str(place / "g"))
     assert (made.files, made.size_bytes) == (2, 6)
@@ -64,7 +65,7 @@ def test_a_folder_becomes_the_destination_or_goes_inside_and_is_merged(place):
     assert (place / "d" / "q").read_bytes() == b"qqq"
 
 
-def test_files_are_the_callers_with_plain_permissions(place):
+def test_files_are_the_callers_with_plain_permissions(place: Any) -> None:
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as archive:
         info = tarfile.TarInfo("x")
@@ -81,13 +82,13 @@ def test_files_are_the_callers_with_plain_permissions(place):
 @pytest.mark.parametrize(
     "name", ["f/../../outside/evil", "/etc/evil", "../evil", "f/..", "f//x", "f/./x", "f/" + "a/" * 300 + "b"]
 )
-def test_names_that_lead_outside_are_refused(place, name):
+def test_names_that_lead_outside_are_refused(place: Any, name: Any) -> None:
     with pytest.raises(LocalFile, match="leads outside"):
         extract(tar(("f", tarfile.DIRTYPE), (name, b"evil")), "f", str(place / "d" / "g"))
     assert unharmed(place)
 
 
-def test_links_in_the_archive_are_left_out_and_nothing_goes_through_them(place):
+def test_links_in_the_archive_are_left_out_and_nothing_goes_through_them(place: Any) -> None:
     hostile = tar(
         ("f", tarfile.DIRTYPE),
         ("f/out", tarfile.SYMTYPE, str(place / "outside")),
@@ -103,7 +104,7 @@ def test_links_in_the_archive_are_left_out_and_nothing_goes_through_them(place):
     assert unharmed(place)
 
 
-def test_links_that_are_already_there_are_not_followed(place):
+def test_links_that_are_already_there_are_not_followed(place: Any) -> None:
     (place / "g").mkdir()
     (place / "g" / "out").symlink_to(place / "outside")
     (place / "g" / "file").symlink_to(place / "outside" / "precious")
@@ -115,7 +116,7 @@ def test_links_that_are_already_there_are_not_followed(place):
     assert unharmed(place)
 
 
-def test_a_link_or_device_alone_and_an_empty_archive(place):
+def test_a_link_or_device_alone_and_an_empty_archive(place: Any) -> None:
     with pytest.raises(LocalFile, match="is a link or a special file"):
         extract(tar(("x", tarfile.SYMTYPE, "/etc/passwd")), "x", str(place / "x"))
     with pytest.raises(OutputMissing):
@@ -123,7 +124,7 @@ def test_a_link_or_device_alone_and_an_empty_archive(place):
     assert not (place / "x").exists()
 
 
-def test_a_cut_archive_is_refused_and_leaves_no_half_file(place):
+def test_a_cut_archive_is_refused_and_leaves_no_half_file(place: Any) -> None:
     whole = tar(("f", tarfile.DIRTYPE), ("f/x", b"x" * 100_000)).getvalue()
     with pytest.raises(LocalFile):
         extract(io.BytesIO(whole[:50_000]), "f", str(place / "g"))
@@ -132,7 +133,7 @@ def test_a_cut_archive_is_refused_and_leaves_no_half_file(place):
 
 @settings(max_examples=25)
 @given(st.binary(max_size=2000))
-def test_bytes_that_are_no_tar_are_refused(tmp_path_factory, content):
+def test_bytes_that_are_no_tar_are_refused(tmp_path_factory: Any, content: Any) -> None:
     place = tmp_path_factory.mktemp("t", numbered=True)
     with pytest.raises((LocalFile, OutputMissing)):
         extract(io.BytesIO(content), "x", str(place / "x"))
@@ -148,7 +149,7 @@ segments = st.lists(st.sampled_from(["a", "b", "..", ".", "", "c\n", "é"]), min
         st.tuples(segments, st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE])), max_size=6
     )
 )
-def test_whatever_the_names_nothing_appears_outside(tmp_path_factory, members):
+def test_whatever_the_names_nothing_appears_outside(tmp_path_factory: Any, members: Any) -> None:
     place = tmp_path_factory.mktemp("t", numbered=True)
     (place / "dest").mkdir()
     entries = [

@@ -3,6 +3,7 @@
 import io
 import os
 import tarfile
+from typing import Any
 
 import pytest
 
@@ -11,12 +12,12 @@ from jobctl.errors import LocalFile
 from jobctl.files import members, multipart, tar_stream
 
 
-def opened(uploads):
+def opened(uploads: Any) -> Any:
     return tarfile.open(fileobj=io.BytesIO(b"".join(tar_stream(members(uploads)))))
 
 
 @pytest.fixture
-def tree(tmp_path, monkeypatch):
+def tree(tmp_path: Any, monkeypatch: Any) -> Any:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "d" / "sub").mkdir(parents=True)
     (tmp_path / "d" / "a").write_bytes(b"a" * 700)
@@ -25,7 +26,7 @@ def tree(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_names_in_the_workspace(tree):
+def test_names_in_the_workspace(tree: Any) -> None:
     cases = {
         "x=one": ["x"],
         "x/=one": ["x", "x/one"],
@@ -41,13 +42,13 @@ def test_names_in_the_workspace(tree):
             assert archive.getnames() == expected, text
 
 
-def test_a_later_upload_wins_and_names_stand_once(tree):
+def test_a_later_upload_wins_and_names_stand_once(tree: Any) -> None:
     with opened([Carry("in", "d"), Carry("in/a", "one"), Carry("in/new", "one")]) as archive:
         assert archive.getnames() == ["in", "in/a", "in/sub", "in/sub/ü", "in/new"]
         assert archive.extractfile("in/a").read() == b"1"
 
 
-def test_links_travel_as_what_they_point_at(tree):
+def test_links_travel_as_what_they_point_at(tree: Any) -> None:
     (tree / "d" / "link").symlink_to(tree / "one")
     (tree / "d" / "folder").symlink_to(tree / "d" / "sub")
     with opened([Carry("in", "d")]) as archive:
@@ -55,13 +56,13 @@ def test_links_travel_as_what_they_point_at(tree):
         assert archive.getmember("in/folder/ü").isreg()
 
 
-def test_a_folder_that_holds_itself_is_refused(tree):
+def test_a_folder_that_holds_itself_is_refused(tree: Any) -> None:
     (tree / "d" / "sub" / "up").symlink_to(tree / "d")
     with pytest.raises(LocalFile, match="leads back to"):
         members([Carry("in", "d")])
 
 
-def test_what_cannot_travel_is_refused_before_anything_is_sent(tree):
+def test_what_cannot_travel_is_refused_before_anything_is_sent(tree: Any) -> None:
     os.mkfifo(tree / "d" / "pipe")
     (tree / "broken").symlink_to(tree / "gone")
     for local, words in (
@@ -75,7 +76,7 @@ def test_what_cannot_travel_is_refused_before_anything_is_sent(tree):
         members([Carry("x", "one"), Carry("x/y", "one")])
 
 
-def test_a_file_that_shrinks_while_it_is_sent_is_noticed(tree):
+def test_a_file_that_shrinks_while_it_is_sent_is_noticed(tree: Any) -> None:
     (tree / "big").write_bytes(b"x" * (1 << 20))
     stream = tar_stream(members([Carry("big", "big")]))
     next(stream)
@@ -85,7 +86,7 @@ def test_a_file_that_shrinks_while_it_is_sent_is_noticed(tree):
         list(stream)
 
 
-def test_a_multipart_body_has_both_parts(tree):
+def test_a_multipart_body_has_both_parts(tree: Any) -> None:
     content_type, body = multipart(b'{"id":"a"}', members([Carry("x", "one")]))
     boundary = content_type.partition("boundary=")[2].encode()
     parts = b"".join(body).split(b"--" + boundary)

@@ -4,6 +4,7 @@ import socket
 import threading
 from contextlib import suppress
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,12 +15,12 @@ from jobctl.http1 import BadAnswer, receive, send
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: x\r\n"
 
 
-def answered(pieces):
+def answered(pieces: Any) -> Any:
     """What a client reads where the peer sends these pieces and closes."""
     ours, theirs = socket.socketpair()
     ours.settimeout(5)
 
-    def play():
+    def play() -> None:
         # what comes after the end of a body, such as the last line break of chunks, need not be read
         with theirs, suppress(BrokenPipeError):
             for piece in pieces:
@@ -35,25 +36,25 @@ def answered(pieces):
         player.join(5)
 
 
-def chunked(parts):
+def chunked(parts: Any) -> Any:
     return b"".join(b"%x;ext=1\r\n%b\r\n" % (len(part), part) for part in parts if part) + b"0\r\n\r\n"
 
 
-def cut_up(data, places):
+def cut_up(data: Any, places: Any) -> Any:
     at = sorted({place % (len(data) + 1) for place in places} | {0, len(data)})
     return [data[a:b] for a, b in pairwise(at)]
 
 
 @settings(max_examples=40)
 @given(st.lists(st.binary(max_size=50), max_size=5), st.lists(st.integers(0, 10_000), max_size=8))
-def test_chunks_read_the_same_however_they_arrive(parts, places):
+def test_chunks_read_the_same_however_they_arrive(parts: Any, places: Any) -> None:
     data = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(parts)
     assert answered(cut_up(data, places)) == (200, b"".join(parts))
 
 
 @settings(max_examples=30)
 @given(st.binary(min_size=1, max_size=50), st.booleans(), st.data())
-def test_a_cut_body_is_never_taken_for_a_whole_one(body, as_chunks, data):
+def test_a_cut_body_is_never_taken_for_a_whole_one(body: Any, as_chunks: Any, data: Any) -> None:
     if as_chunks:
         whole = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked([body])
         whole = whole[:-2]
@@ -64,7 +65,7 @@ def test_a_cut_body_is_never_taken_for_a_whole_one(body, as_chunks, data):
         answered([whole[:length]])
 
 
-def test_other_framings():
+def test_other_framings() -> None:
     assert answered([HEAD + b"Content-Length: 3\r\n\r\nabc"]) == (200, b"abc")
     assert answered([HEAD + b"\r\nuntil closed"]) == (200, b"until closed")
     assert answered([b"HTTP/1.1 204 No Content\r\n\r\n"]) == (204, b"")
@@ -89,12 +90,12 @@ def test_other_framings():
         b"x" * 200_000,
     ],
 )
-def test_what_is_no_answer(data):
+def test_what_is_no_answer(data: Any) -> None:
     with pytest.raises((BadAnswer, ConnectionError)):
         answered([data])
 
 
-def test_requests_as_they_are_sent():
+def test_requests_as_they_are_sent() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         send(ours, "GET", "/a?b=c", {"Host": "h"}, None)

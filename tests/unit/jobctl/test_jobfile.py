@@ -1,6 +1,7 @@
 """Job files: JSON or YAML alike, refused with the line where one can be said."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,11 +19,11 @@ values = st.recursive(
 
 @settings(max_examples=40)
 @given(st.dictionaries(st.text(max_size=5), values, max_size=4))
-def test_json_is_read_as_it_is(tree):
+def test_json_is_read_as_it_is(tree: Any) -> None:
     assert parse(json.dumps(tree), "job.json") == tree
 
 
-def test_yaml_without_its_surprises():
+def test_yaml_without_its_surprises() -> None:
     text = "image: busybox\nenvironment: {DAY: 2030-01-31, 'NO': 'no'}\ncommand: [a, b]\n"
     assert parse(text, "job.yaml") == {
         "image": "busybox",
@@ -49,7 +50,7 @@ def test_yaml_without_its_surprises():
         ("a: &a [1]\nb: &b [" + "*a," * 50 + "]\n", None),
     ],
 )
-def test_what_is_no_job_file(text, words):
+def test_what_is_no_job_file(text: Any, words: Any) -> None:
     if words is None:
         parse(text, "f")
         return
@@ -58,14 +59,14 @@ def test_what_is_no_job_file(text, words):
     assert words in caught.value.message
 
 
-def test_json_that_says_a_name_twice():
+def test_json_that_says_a_name_twice() -> None:
     with pytest.raises(Misuse, match="'a' is there twice"):
         parse('{"a": 1, "a": 2}', "f.json")
     with pytest.raises(Misuse, match=r"f\.json:2: not JSON"):
         parse('{"a":\n x}', "f.json")
 
 
-def test_aliases_cannot_blow_up():
+def test_aliases_cannot_blow_up() -> None:
     levels = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]"]
     levels += [f"a{n}: &a{n} [" + ",".join([f"*a{n - 1}"] * 10) + "]" for n in range(1, 9)]
     with pytest.raises(Misuse, match="more than 100000 values"):
@@ -73,7 +74,7 @@ def test_aliases_cannot_blow_up():
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_read_or_refused(text):
+def test_any_text_is_read_or_refused(text: Any) -> None:
     try:
         tree = parse(text, "f")
     except Misuse:
@@ -81,7 +82,7 @@ def test_any_text_is_read_or_refused(text):
     assert isinstance(tree, dict)
 
 
-def test_lines_of_fields():
+def test_lines_of_fields() -> None:
     text = "image: b\nartifacts:\n  - id: x\n    in: y\n  - {id: z, in: w}\nenvironment:\n  A: '1'\n"
     assert [line_of(text, f) for f in ("image", "artifacts[0].in", "artifacts[1].in", "environment.A")] == [
         1,
@@ -95,7 +96,7 @@ def test_lines_of_fields():
     assert line_of("a: [", "a") is None
 
 
-def test_a_file_that_cannot_be_read(tmp_path):
+def test_a_file_that_cannot_be_read(tmp_path: Any) -> None:
     with pytest.raises(LocalFile, match="No such file"):
         read(str(tmp_path / "no"))
     (tmp_path / "latin").write_bytes(b"a: 1\nb: \xe9\n")

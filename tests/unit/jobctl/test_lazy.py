@@ -1,12 +1,14 @@
 """The command table: complete, and imported one command at a time."""
 
+from typing import Any
+
 import pytest
 
 from jobctl.lazy import ALIASES, COMMANDS, load
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_command_has_help_examples_and_the_global_flags(name):
+def test_each_command_has_help_examples_and_the_global_flags(name: Any) -> None:
     command = load(name)
     spelled = {option for parameter in command.params for option in parameter.opts}
     assert {"--host", "--json", "-o"} <= spelled
@@ -18,6 +20,6 @@ def test_each_command_has_help_examples_and_the_global_flags(name):
     )
 
 
-def test_aliases_name_commands():
+def test_aliases_name_commands() -> None:
     assert set(ALIASES.values()) <= set(COMMANDS)
     assert not set(ALIASES) & set(COMMANDS)

@@ -1,5 +1,7 @@
 """The table of exit codes, as the command-line contract has it."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,12 +44,12 @@ from jobctl.outcome import Ended, GaveUp, Interrupted, Unhealthy
         (Ended("failed", 0, "of-a-newer-daemon"), 125),
     ],
 )
-def test_each_end_of_a_job_has_its_code(ended, code):
+def test_each_end_of_a_job_has_its_code(ended: Any, code: Any) -> None:
     assert ended_code(ended) == code
 
 
 @given(st.integers(1, 255))
-def test_the_jobs_own_code_passes_through(code):
+def test_the_jobs_own_code_passes_through(code: Any) -> None:
     assert ended_code(Ended("failed", code, "exit-code")) == code
 
 
@@ -56,11 +58,11 @@ def test_the_jobs_own_code_passes_through(code):
     st.none() | st.integers(-1000, 1000),
     st.none() | st.sampled_from([*REASONS, "start-failed", "exit-code"]) | st.text(),
 )
-def test_what_did_not_complete_never_looks_like_a_success(status, exit_code, reason):
+def test_what_did_not_complete_never_looks_like_a_success(status: Any, exit_code: Any, reason: Any) -> None:
     assert 0 < ended_code(Ended(status, exit_code, reason)) < 256
 
 
-def test_the_other_outcomes():
+def test_the_other_outcomes() -> None:
     assert [outcome_code(o) for o in (Interrupted(), GaveUp(), Unhealthy())] == [130, 120, 1]
 
 
@@ -78,7 +80,7 @@ def test_the_other_outcomes():
         (OutputMissing(""), 122, 122),
     ],
 )
-def test_failures_of_run_and_wait_are_apart_from_the_jobs_codes(error, other, of_run):
+def test_failures_of_run_and_wait_are_apart_from_the_jobs_codes(error: Any, other: Any, of_run: Any) -> None:
     assert error_code(error, "ls") == other
     assert error_code(error, "submit") == other
     assert error_code(error, "run") == of_run

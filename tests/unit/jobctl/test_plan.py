@@ -1,6 +1,7 @@
 """Flags and a job file to a spec: flags override, and what is typed wrong is named."""
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,15 +15,15 @@ names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,10}", fullmatch=True)
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 
 
-def planned(flags=None, file=None, environ=None):
+def planned(flags: Any = None, file: Any = None, environ: Any = None) -> Any:
     return plan(flags or Flags(image="busybox"), file or {}, environ or {}, "abc123")
 
 
-def test_the_smallest_job():
+def test_the_smallest_job() -> None:
     assert planned().spec == {"image": "busybox", "id": "busybox-abc123"}
 
 
-def test_all_flags_together_are_a_valid_spec():
+def test_all_flags_together_are_a_valid_spec() -> None:
     flags = Flags(
         image="a/b:1", command=["x", "-y"], name="n", env=["A=1", "B=", "HOME"], workdir="/w", memory="1.5g", cpus=0.5,
         pids_limit=9, user="1000:1000", pull="never", platform="linux/amd64", runtime="runc", entrypoint="/bin/e",
@@ -47,7 +48,7 @@ def test_all_flags_together_are_a_valid_spec():
     assert [(c.path, c.local) for c in made.fetches] == [("o2", "./o2")]
 
 
-def test_flags_override_the_file_and_maps_and_artifacts_are_merged():
+def test_flags_override_the_file_and_maps_and_artifacts_are_merged() -> None:
     file = {
         "id": "f", "image": "old", "command": "sh line", "environment": {"A": "1", "B": "2"}, "memory": 64,
         "artifacts": [{"id": "read-1", "type": "read", "in": "x"}], "callback": {"url": "http://x", "events": []},
@@ -64,7 +65,7 @@ def test_flags_override_the_file_and_maps_and_artifacts_are_merged():
     assert file["environment"] == {"A": "1", "B": "2"}, "the file's own tree is left as it was"
 
 
-def test_a_shell_line_takes_the_place_of_command_and_entrypoint():
+def test_a_shell_line_takes_the_place_of_command_and_entrypoint() -> None:
     file = {"image": "i", "command": ["a"], "entrypoint": ["b"]}
     assert planned(Flags(shell="x | y"), file).spec == {"image": "i", "command": "x | y", "id": "i-abc123"}
 
@@ -92,7 +93,7 @@ def test_a_shell_line_takes_the_place_of_command_and_entrypoint():
         (Flags(image="i", reads=["../x"]), "inside the workspace"),
     ],
 )
-def test_what_cannot_be_is_refused_in_words(flags, words):
+def test_what_cannot_be_is_refused_in_words(flags: Any, words: Any) -> None:
     with pytest.raises(Misuse) as caught:
         planned(flags)
     assert words in caught.value.message
@@ -101,7 +102,7 @@ def test_what_cannot_be_is_refused_in_words(flags, words):
 @pytest.mark.parametrize(
     "host", ["localhost:9000", "LOCALHOST", "127.1.2.3:80", "[::1]:8", "0.0.0.0:1", "a.localhost"]
 )
-def test_localhost_is_explained_with_the_url_that_works(host):
+def test_localhost_is_explained_with_the_url_that_works(host: Any) -> None:
     for flags in (
         Flags(image="i", inputs=[f"x=http://{host}/p?q"]),
         Flags(image="i", outputs=[f"x=http://{host}/p?q"]),
@@ -109,11 +110,12 @@ def test_localhost_is_explained_with_the_url_that_works(host):
         with pytest.raises(Misuse) as caught:
             planned(flags)
         assert "the container itself" in caught.value.message
+        assert caught.value.hint is not None
         assert "http://host.docker.internal" in caught.value.hint
         assert caught.value.hint.endswith("/p?q")
 
 
-def test_the_callback_is_sent_by_the_daemon_so_localhost_is_right():
+def test_the_callback_is_sent_by_the_daemon_so_localhost_is_right() -> None:
     assert planned(Flags(image="i", callback="http://localhost:9/x")).spec["callback"] == {
         "url": "http://localhost:9/x"
     }
@@ -121,7 +123,7 @@ def test_the_callback_is_sent_by_the_daemon_so_localhost_is_right():
 
 @settings(max_examples=25)
 @given(st.dictionaries(names, texts, max_size=5), st.dictionaries(names, texts, max_size=5))
-def test_the_last_word_on_a_variable_is_the_flags(in_file, in_flags):
+def test_the_last_word_on_a_variable_is_the_flags(in_file: Any, in_flags: Any) -> None:
     lines = "\n".join(f"{k}={v}" for k, v in in_file.items() if v.splitlines() in ([v], []))
     flags = [f"{k}={v}" for k, v in in_flags.items()]
     found = environment(flags, [("f", lines)], {})
@@ -129,7 +131,7 @@ def test_the_last_word_on_a_variable_is_the_flags(in_file, in_flags):
 
 
 @given(st.text(max_size=300))
-def test_generated_ids_are_always_valid(image):
+def test_generated_ids_are_always_valid(image: Any) -> None:
     made = generated_id(image, "0af3b1")
     assert id_problem(made) is None
     assert len(made) <= MAX_ID
@@ -139,7 +141,7 @@ def test_generated_ids_are_always_valid(image):
 @given(
     st.lists(st.tuples(names, st.text(max_size=30)), max_size=5), st.lists(st.text(max_size=30), max_size=5)
 )
-def test_transfers_are_planned_or_refused_and_never_crash(pairs, raw):
+def test_transfers_are_planned_or_refused_and_never_crash(pairs: Any, raw: Any) -> None:
     flags = Flags(image="i", inputs=[f"{a}={b}" for a, b in pairs] + raw, outputs=raw, writes=raw, reads=raw)
     try:
         made = planned(flags)

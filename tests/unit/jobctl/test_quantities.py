@@ -1,6 +1,7 @@
 """Amounts as people type them."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,12 +33,12 @@ NOW = datetime(2030, 1, 31, 8, tzinfo=UTC)
         (" 8 m ", 8),
     ],
 )
-def test_memory(text, mb):
+def test_memory(text: Any, mb: Any) -> None:
     assert memory_mb(text) == mb
 
 
 @given(st.integers(1, 1 << 40), st.sampled_from("bkmg"))
-def test_memory_is_rounded_up_and_never_down(amount, unit):
+def test_memory_is_rounded_up_and_never_down(amount: Any, unit: Any) -> None:
     size = amount * {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[unit]
     if size >= 1 << 60:
         return
@@ -45,7 +46,7 @@ def test_memory_is_rounded_up_and_never_down(amount, unit):
 
 
 @pytest.mark.parametrize("text", ["512", "", "m", "-1m", "0m", "1t", "1e3m", "٣m", "9" * 30 + "g"])
-def test_what_is_no_memory(text):
+def test_what_is_no_memory(text: Any) -> None:
     with pytest.raises(ValueError):
         memory_mb(text)
 
@@ -53,7 +54,7 @@ def test_what_is_no_memory(text):
 @pytest.mark.parametrize(
     ("text", "seconds"), [("90", 90), ("90s", 90), ("1h30m", 5400), ("1ms", 1), ("2.5", 3)]
 )
-def test_whole_seconds(text, seconds):
+def test_whole_seconds(text: Any, seconds: Any) -> None:
     assert whole_seconds(text) == seconds
 
 
@@ -66,12 +67,12 @@ def test_whole_seconds(text, seconds):
         ("2030-01-31 08:00:00", NOW),
     ],
 )
-def test_since(text, moment):
+def test_since(text: Any, moment: Any) -> None:
     assert moment_before(text, NOW) == moment
 
 
 @given(st.text(max_size=20))
-def test_since_parses_or_refuses(text):
+def test_since_parses_or_refuses(text: Any) -> None:
     try:
         assert moment_before(text, NOW).tzinfo is UTC
     except ValueError:
@@ -79,14 +80,14 @@ def test_since_parses_or_refuses(text):
 
 
 @given(st.floats(-10, 10**8), st.floats(-10, 10**8))
-def test_durations_are_short_and_in_order_of_magnitude(a, b):
+def test_durations_are_short_and_in_order_of_magnitude(a: Any, b: Any) -> None:
     assert len(short_duration(a)) <= 7
     units = "smhd"
     if a < b:
         assert units.index(short_duration(a)[-1]) <= units.index(short_duration(b)[-1]) or b < 86400
 
 
-def test_times_and_sizes():
+def test_times_and_sizes() -> None:
     assert age("2030-01-31T07:57:00.000000Z", NOW) == "3m"
     assert age(None, NOW) == "-"
     assert parse_time("yesterday") is None

@@ -1,5 +1,7 @@
 """Why a job waits or failed: every reason of the contract has words and, where there is one, a remedy."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from jobctl.main import REASONS
 
 
 @pytest.mark.parametrize("reason", [*REASONS, "exit-code", "start-failed"])
-def test_each_reason_is_explained(reason):
+def test_each_reason_is_explained(reason: Any) -> None:
     assert reason in _REMEDIES
     said = explanation(
         {"id": "a", "status": "failed", "reason": reason, "exitCode": 3, "image": "i", "error": "why"}
@@ -20,7 +22,7 @@ def test_each_reason_is_explained(reason):
 
 
 @pytest.mark.parametrize("phase", ["queued", "pulling", "inputs", "running", "outputs"])
-def test_each_phase_is_explained(phase):
+def test_each_phase_is_explained(phase: Any) -> None:
     assert phase in _PHASES
     job = {
         "id": "a",
@@ -37,5 +39,5 @@ def test_each_phase_is_explained(phase):
     st.none() | st.text(),
     st.none() | st.text(),
 )
-def test_what_a_newer_daemon_says_is_no_crash(status, reason, phase):
+def test_what_a_newer_daemon_says_is_no_crash(status: Any, reason: Any, phase: Any) -> None:
     assert explanation({"id": "a", "status": status, "reason": reason, "phase": phase, "error": "{x}"}).what
