@@ -1,26 +1,27 @@
-"""`POST /internal/events`: a job's token, its reports once each, and nothing that a caller could choose. The engine is away."""
+"""`POST /internal/events`: a job's token, its reports once each, and nothing that a caller could choose."""
 
+import socket
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
 import pytest
 
-from jobd.jobs.record import decode_record
+from jobd.jobs.record import Record, decode_record
 from tests.support.daemon import Answer, Daemon, until
 from tests.support.wire import ChoosingReceiver, exchange, head
 
 ARTIFACT = "orchestrator.job.artifact"
 
 
-def token_of(daemon: Daemon, uid: str) -> str:
-    """Returns the job's token out of its record, as the sidecar gets it in its order."""
+def record_of(daemon: Daemon, uid: str) -> Record:
+    """Returns the job's record; its token is what the sidecar gets in its order."""
     with closing(
         sqlite3.connect(f"file:{daemon.folder / 'state' / 'jobd.db'}?mode=ro", uri=True)
     ) as database:
         (record,) = database.execute("SELECT record FROM jobs WHERE uid = ?", (uid,)).fetchone()
-    return decode_record(record).token
+    return decode_record(record)
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def receiver(make_receiver: Callable[..., ChoosingReceiver]) -> ChoosingReceiver
 
 @pytest.fixture
 def token(lonely: Daemon, receiver: ChoosingReceiver, job_id: str) -> str:
-    """Of a job with two artifacts that waits for the engine."""
+    """Of a job with two artifacts that waits for the engine, which is away."""
     artifacts = [{"id": name, "type": "read", "in": name, "depends": "job"} for name in ("one", "two")]
     callback = {"url": receiver.url(f"/{job_id}"), "key": "a-signing-key"}
     answer = lonely.call(
@@ -38,7 +39,25 @@ def token(lonely: Daemon, receiver: ChoosingReceiver, job_id: str) -> str:
         "/v1/jobs",
         {"id": job_id, "image": "busybox", "artifacts": artifacts, "callback": callback},
     )
-    return token_of(lonely, answer.json["uid"])
+    return record_of(lonely, answer.json["uid"]).token
+
+
+@pytest.fixture
+def held(daemon: Daemon, receiver: ChoosingReceiver, worker_image: str, job_id: str) -> Iterator[str]:
+    """The token of a job whose sidecar waits for an input that never comes, and so says nothing of the others."""
+    with socket.create_server(("0.0.0.0", 0)) as silent:
+        url = f"http://host.docker.internal:{silent.getsockname()[1]}/never"
+        reads = [{"id": name, "type": "read", "in": name, "depends": "job"} for name in ("one", "two")]
+        daemon.submit(
+            id=job_id,
+            image=worker_image,
+            artifacts=[{"id": "hold", "type": "download", "in": url, "out": "x"}, *reads],
+            callback={"url": receiver.url(f"/{job_id}"), "key": "a-signing-key"},
+        )
+        uid = daemon.call("GET", f"/v1/jobs/{job_id}").json["uid"]
+        until(lambda: record_of(daemon, uid).sidecar_intended_at, "the sidecar is on its way")
+        yield record_of(daemon, uid).token
+        daemon.call("DELETE", f"/v1/jobs/{job_id}")
 
 
 def report(daemon: Daemon, token: str | None, body: Any) -> Answer:
@@ -58,36 +77,44 @@ def done(number: int, name: str, **more: Any) -> dict[str, Any]:
 
 
 def test_reports_become_events_once_and_go_where_the_record_says(
-    lonely: Daemon, receiver: ChoosingReceiver, token: str, job_id: str
+    daemon: Daemon, receiver: ChoosingReceiver, held: str, job_id: str
 ) -> None:
-    first = [done(1, "one", content={"answer": 42})]
-    for _ in range(3):
-        answer = report(lonely, token, {"jobId": job_id, "reports": first})
+    def send(*reports: dict[str, Any]) -> None:
+        answer = report(daemon, held, {"jobId": job_id, "reports": list(reports)})
         assert (answer.status, answer.json) == (202, {"status": "accepted"})
-    assert (
-        report(lonely, token, {"jobId": job_id, "reports": [*first, done(2, "two", content="x")]}).status
-        == 202
-    )
-    assert report(lonely, token, {"jobId": job_id, "reports": [done(3, "two", content="y")]}).status == 202
+
+    first = done(101, "one", content={"answer": 42})
+    for _ in range(3):
+        send(first)
+    send(first, done(102, "two", content="x"))
+    send(done(103, "two", content="y"))
+    send(done(1, "hold"))
     events = until(lambda: e if len(e := receiver.at(f"/{job_id}")) >= 2 else None, "both events")
     assert [(e["type"], e["source"]) for e in events] == [(ARTIFACT, "orchestrator/sidecar")] * 2
     assert [e["data"]["artifactId"] for e in events] == ["one", "two"]
-    assert events[0]["data"]["content"] == {"answer": 42}
-    assert events[1]["data"]["content"] == "x"
-    view = lonely.call("GET", f"/v1/jobs/{job_id}").json
-    assert [a["status"] for a in view["artifacts"]] == ["success", "success"]
-    assert lonely.call("POST", f"/v1/jobs/{job_id}/cancel").status == 202
+    assert [e["data"]["content"] for e in events] == [{"answer": 42}, "x"]
+    view = daemon.call("GET", f"/v1/jobs/{job_id}").json
+    assert [a["status"] for a in view["artifacts"]] == ["pending", "success", "success"]
+    assert daemon.call("POST", f"/v1/jobs/{job_id}/cancel", {"graceSeconds": 0}).status == 202
     until(lambda: receiver.at(f"/{job_id}")[-1]["type"].endswith("complete"), "the last event")
-    assert [e["type"] for e in receiver.at(f"/{job_id}")].count(ARTIFACT) == 2
+    sent = [e["data"]["artifactId"] for e in receiver.at(f"/{job_id}") if e["type"] == ARTIFACT]
+    assert sent[:2] == ["one", "two"]
+    assert len(set(sent)) == len(sent)
 
 
 def test_the_type_is_the_records_and_an_unknown_artifact_is_nothing(
-    lonely: Daemon, receiver: ChoosingReceiver, token: str, job_id: str
+    daemon: Daemon, receiver: ChoosingReceiver, held: str, job_id: str
 ) -> None:
-    reports = [done(1, "nobody"), done(2, "one") | {"artifactType": "upload"}]
-    assert report(lonely, token, {"jobId": job_id, "reports": reports}).status == 202
+    reports = [done(101, "nobody"), done(102, "one") | {"artifactType": "upload"}]
+    assert report(daemon, held, {"jobId": job_id, "reports": reports}).status == 202
     events = until(lambda: receiver.at(f"/{job_id}"), "the event")
     assert [(e["data"]["artifactId"], e["data"]["artifactType"]) for e in events] == [("one", "read")]
+
+
+def test_reports_before_there_is_a_sidecar_are_nobodys(lonely: Daemon, token: str, job_id: str) -> None:
+    assert report(lonely, token, {"jobId": job_id, "reports": [done(1, "one")]}).status == 202
+    view = lonely.call("GET", f"/v1/jobs/{job_id}").json
+    assert [a["status"] for a in view["artifacts"]] == ["pending", "pending"]
 
 
 @pytest.mark.parametrize("given", [None, "", "wrong", "é", "x" * 5000])
@@ -148,6 +175,6 @@ def test_the_daemons_own_key_opens_no_job(
     created = daemon.call("POST", "/v1/jobs", spec, {"Authorization": f"Bearer {key}"})
     assert created.status == 202
     assert report(daemon, key, {"jobId": "job", "reports": []}).status == 401
-    token = token_of(daemon, created.json["uid"])
+    token = record_of(daemon, created.json["uid"]).token
     assert report(daemon, token, {"jobId": "job", "reports": []}).status == 202
     assert daemon.call("GET", "/v1/jobs", headers={"Authorization": f"Bearer {token}"}).status == 401
