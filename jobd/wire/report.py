@@ -54,7 +54,8 @@ class SidecarOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 def artifact_event_key(artifact_id: str, attempt: int) -> str:
     """Returns what follows `<job uid>-` in the id of an artifact's event: the same whoever sends it."""
-    return f"artifact-{artifact_id}" if attempt == 1 else f"artifact-{artifact_id}-{attempt}"
+    # A dot is in no artifact's id: `x` in its second attempt is not `x-2` in its first.
+    return f"artifact-{artifact_id}" if attempt == 1 else f"artifact-{artifact_id}.{attempt}"
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="started"):

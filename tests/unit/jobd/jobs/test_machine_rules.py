@@ -3,6 +3,7 @@
 The engine here is a model, not a fake: it keeps just what decides whether a worker runs twice or an event is out of order.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,8 @@ from jobd.wire.artifact import Artifact, List, Read, Write, after_job
 from jobd.wire.job import Callback, JobSpec
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
-MOST_TURNS = 120
+RETRIES = 2
+MOST_TURNS = 300
 MOST_TURNS_WITHOUT_WAIT = 25
 
 ARTIFACTS: list[list[Artifact]] = [
@@ -35,6 +37,7 @@ ARTIFACTS: list[list[Artifact]] = [
         Write(id="in", source="x", out="f"),
         Read(id="out", source="f", depends="job"),
         List(id="late", source=".", depends="out"),
+        Write(id="in-2", source="x", out="g"),
     ],
 ]
 FILTERS: list[list[str] | None] = [None, [], [event.EXIT], [event.COMPLETE, event.ARTIFACT]]
@@ -54,13 +57,13 @@ class Box:
 
 
 class ModelEngine:
-    """Two containers at most. Counts how often a worker began to run."""
+    """Two containers at most. Counts how often a worker began to run, by attempt."""
 
     def __init__(self, spec: JobSpec) -> None:
         self.spec = spec
         self.worker: Box | None = None
         self.sidecar: Box | None = None
-        self.runs = 0
+        self.runs: Counter[int] = Counter()
         self.made = 0
         self.late_start: Box | None = None
         self.asked_to_start: set[str] = set()
@@ -70,13 +73,17 @@ class ModelEngine:
             self.worker.facts if self.worker else None, self.sidecar.facts if self.sidecar else None
         )
 
-    def create(self) -> Created:
+    def create(self, attempt: int) -> Created:
         """Keeps what has run and is of use, makes the rest anew."""
-        if self.worker is None or self.worker.facts.started_at is None:
-            self.worker = self._new()
+        if (
+            self.worker is None
+            or self.worker.facts.started_at is None
+            or self.worker.facts.attempt != attempt
+        ):
+            self.worker = self._new(attempt)
         wanted = bool(self.spec.artifacts)
         if wanted and (self.sidecar is None or not self.sidecar.running):
-            self.sidecar = self._new()
+            self.sidecar = self._new(attempt)
         assert self.worker is not None
         return Created(self.worker.facts.id, self.sidecar.facts.id if self.sidecar and wanted else None, 0, 0)
 
@@ -85,7 +92,7 @@ class ModelEngine:
         if box is None or box.facts.started_at is not None or box not in (self.worker, self.sidecar):
             return
         box.facts = replace(box.facts, state="running", started_at=now)
-        self.runs += box is self.worker
+        self.runs[box.facts.attempt] += box is self.worker
 
     def ask_to_start(self, box: Box | None) -> None:
         """An ambiguous start is never repeated: a worker that has not run is asked to once."""
@@ -143,26 +150,32 @@ class ModelEngine:
         box.said.append(said)
         return said
 
-    def _new(self) -> Box:
+    def _new(self, attempt: int) -> Box:
         self.made += 1
-        return Box(ContainerFacts(id=f"c{self.made}", state="created", attempt=1))
+        return Box(ContainerFacts(id=f"c{self.made}", state="created", attempt=attempt))
 
 
 class Life(RuleBasedStateMachine):
     """One job: `turn` is what the supervisor does, the other rules are what the world does."""
 
     @initialize(
-        artifacts=st.sampled_from(ARTIFACTS), events=st.sampled_from(FILTERS), grace=st.sampled_from([0, 10])
+        artifacts=st.sampled_from(ARTIFACTS),
+        events=st.sampled_from(FILTERS),
+        grace=st.sampled_from([0, 10]),
+        retries=st.sampled_from([0, RETRIES]),
     )
-    def submit(self, artifacts: list[Artifact], events: list[str] | None, grace: float) -> None:
+    def submit(self, artifacts: list[Artifact], events: list[str] | None, grace: float, retries: int) -> None:
         callback = None if events is None else Callback(url="http://h", events=events)
-        self.spec = JobSpec(id="a", image="b", artifacts=artifacts, callback=callback, timeout_seconds=60)
+        self.spec = JobSpec(
+            id="a", image="b", artifacts=artifacts, callback=callback, timeout_seconds=60, retries=retries
+        )
         self.now = START
         self.grace = grace
         self.record = new_record(self.spec, now=START, owner=None, digest="", has_spool=False)
         self.seen: Observation | None = None
         self.engine = ModelEngine(self.spec)
         self.events: list[tuple[str, str | None, int | None]] = []
+        self.event_ids: list[str] = []
         self.read = 0
         self.past: list[f.Fact] = []
         self.asked: list[type[object]] = []
@@ -181,6 +194,7 @@ class Life(RuleBasedStateMachine):
             assert stored.deliver == (passes and self.spec.callback is not None)
             assert (sequence is not None) == passes
             self.events.append((draft.type, draft.data.get("artifactId"), sequence))
+            self.event_ids.append(stored.event_id)
         if before.ended:
             assert (self.record.status, self.record.reason, self.record.exit_code) == (
                 before.status,
@@ -221,7 +235,7 @@ class Life(RuleBasedStateMachine):
             case f.Create() if fault == "refused":
                 self.apply(f.SetupFailed("refused-by-engine", "no"))
             case f.Create():
-                created = self.engine.create()
+                created = self.engine.create(self.record.attempt)
                 self.read = 0
                 if fault == "none":
                     self.apply(f.Prepared(created))
@@ -359,6 +373,7 @@ class Life(RuleBasedStateMachine):
     def each_event_is_in_its_place(self) -> None:
         types = [kind for kind, _, _ in getattr(self, "events", [])]
         assert types.count(event.START) <= 1
+        assert types.count(event.RETRY) <= RETRIES
         assert types.count(event.EXIT) <= 1
         assert types.count(event.COMPLETE) <= 1
         if event.COMPLETE in types:
@@ -368,10 +383,8 @@ class Life(RuleBasedStateMachine):
         for index, (kind, artifact_id, _) in enumerate(getattr(self, "events", [])):
             if kind == event.ARTIFACT and artifact_id in late:
                 assert event.EXIT in types[:index]
-        named = [
-            artifact_id for kind, artifact_id, _ in getattr(self, "events", []) if kind == event.ARTIFACT
-        ]
-        assert len(named) == len(set(named))
+        ids = getattr(self, "event_ids", [])
+        assert len(ids) == len(set(ids))
 
     @invariant()
     def numbers_have_no_gap(self) -> None:
@@ -381,7 +394,8 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def a_worker_runs_once_at_most(self) -> None:
         if hasattr(self, "engine"):
-            assert self.engine.runs <= 1
+            assert all(count <= 1 for count in self.engine.runs.values())
+            assert max(self.engine.runs, default=1) <= 1 + self.spec.retries
 
     @invariant()
     def complete_and_the_status_come_together(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jobd.wire import report
@@ -135,3 +135,16 @@ def test_the_reports_of_the_internal_route_are_read_and_unknown_fields_refused()
     assert read.reports == [report.Started(n=1), report.Done(n=2, failed=["x"])]
     with pytest.raises(msgspec.ValidationError):
         decoder.decode(json.dumps({**body, "url": "http://elsewhere"}).encode())
+
+
+ARTIFACT_IDS = st.text(alphabet="ax-_0123456789", min_size=1, max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ARTIFACT_IDS, st.integers(1, 12), ARTIFACT_IDS, st.integers(1, 12))
+@example("x", 2, "x-2", 1)
+def test_each_artifact_of_each_attempt_has_an_event_of_its_own(
+    one: str, attempt: int, other: str, another: int
+) -> None:
+    same = report.artifact_event_key(one, attempt) == report.artifact_event_key(other, another)
+    assert same == ((one, attempt) == (other, another))

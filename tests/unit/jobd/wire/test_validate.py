@@ -330,6 +330,48 @@ def test_callback_events_are_known_types_and_sixteen_at_most(accept: Accept, ref
     assert [p.field for p in refuse(callback={"url": "http://h", "events": [5]})] == ["callback.events[0]"]
 
 
+@pytest.mark.parametrize("value", [0, 1, 10])
+def test_retries_are_taken(accept: Accept, value: int) -> None:
+    assert accept(retries=value).retries == value
+
+
+@pytest.mark.parametrize("value", [-1, 11, 1.5, "1", True, None])
+def test_retries_are_refused(refuse: Refuse, value: object) -> None:
+    assert [p.field for p in refuse(retries=value)] == ["retries"]
+
+
+@pytest.mark.parametrize("value", [[], [1, 255], ["timeout", 137], ["exit-code"] * 32])
+def test_causes_of_retries_are_taken(accept: Accept, value: list[int | str]) -> None:
+    assert accept(retries=1, retryOn=value).retry_on == value
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        ([0], "retryOn[0]"),
+        ([1, 256], "retryOn[1]"),
+        ([-1], "retryOn[0]"),
+        (["cancelled"], "retryOn[0]"),
+        ([""], "retryOn[0]"),
+        ([1.5], "retryOn[0]"),
+        ([None], "retryOn[0]"),
+        ([1] * 33, "retryOn"),
+        (1, "retryOn"),
+        ("timeout", "retryOn"),
+    ],
+)
+def test_causes_of_retries_are_refused(refuse: Refuse, value: object, field: str) -> None:
+    assert [p.field for p in refuse(retries=1, retryOn=value)] == [field]
+
+
+def test_batches_are_asked_for_by_true(accept: Accept, refuse: Refuse) -> None:
+    for value in (False, True):
+        callback = accept(callback={"url": "http://h", "batch": value}).callback
+        assert callback is not None
+        assert callback.batch is value
+    assert [p.field for p in refuse(callback={"url": "http://h", "batch": 1})] == ["callback.batch"]
+
+
 @pytest.mark.parametrize(
     "value", ["k", "ä", "k" * 4096, "whsec_c2VjcmV0", "whsec_c2VjcmV0 whsec_b2xk old", "a plain key"]
 )
