@@ -109,6 +109,8 @@ VARIABLES: tuple[Variable, ...] = (
 )
 
 NAMES = frozenset(v.name for v in VARIABLES)
+RUNTIME_DIR = "XDG_RUNTIME_DIR"
+"""Not a setting of jobd's, but where a user's sockets belong."""
 _DEFAULTS = {v.name: v.default for v in VARIABLES}
 _HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 
@@ -193,7 +195,7 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         metrics_host=r.read("METRICS_HOST", _address, "127.0.0.1"),
         api_key_file=r.read("API_KEY_FILE", lambda text: _path(text) if text else None, None),
         no_auth=r.read("JOBD_NO_AUTH", _flag, False),
-        socket=r.read("JOBD_SOCKET", lambda text: _socket(text, state_dir), Path()),
+        socket=r.read("JOBD_SOCKET", lambda text: _socket(text, state_dir, values.get(RUNTIME_DIR)), Path()),
         state_dir=state_dir,
         shutdown_drain_s=r.duration("SHUTDOWN_DRAIN_WAIT"),
         sidecar_image=r.read("SIDECAR_IMAGE", _not_empty, ""),
@@ -245,8 +247,9 @@ def from_sources(flags: Mapping[str, str], environ: Mapping[str, str], file: Pat
         ConfigError: a value is wrong, or the file cannot be read or has an unknown key.
     """
     values = dict(_from_file(file)) if file else {}
+    known = NAMES | {RUNTIME_DIR}
     values |= {
-        name: environ[name] for name in NAMES if name in environ and (environ[name] or name in _EMPTY_COUNTS)
+        name: environ[name] for name in known if name in environ and (environ[name] or name in _EMPTY_COUNTS)
     }
     return from_mapping({**values, **flags})
 
@@ -298,10 +301,10 @@ def _state_dir(text: str) -> Path:
     return Path(platformdirs.user_state_path("jobd"))
 
 
-def _socket(text: str, state_dir: Path) -> Path:
+def _socket(text: str, state_dir: Path, runtime: str | None) -> Path:
     if text:
         path = _path(text).absolute()
-    elif runtime := os.environ.get("XDG_RUNTIME_DIR"):
+    elif runtime:
         path = Path(runtime) / "jobd" / "jobd.sock"
     else:
         path = state_dir / "jobd.sock"

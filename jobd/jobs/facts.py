@@ -156,7 +156,7 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Make the containers, after removing the sidecar or worker named in `remove_first`."""
+    """Make the containers; what an earlier try of the same phase has left is removed first."""
 
 
 @dataclass(frozen=True, slots=True)

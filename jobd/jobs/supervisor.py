@@ -222,6 +222,9 @@ class Supervisor:
             if self.record.phase == "inputs":
                 # The sidecar failed before anything else ran: nothing of it may be taken over.
                 await self._around.engine.remove(self._ref())
+            elif self.record.phase == "running":
+                # Its start was asked for and did not happen: made anew, never started a second time.
+                await self._around.engine.remove(self._ref(), "worker")
             created = await self._around.engine.create(order, files)
         except EngineUnavailable:
             raise

@@ -104,7 +104,7 @@ async def test_hints_come_back_after_a_break(make_bench: Any, proxy: Any) -> Non
         await proxy.cut()
         assert await anext(stream) == Hint(None, action="connected")
         await bench.run(command=["true"])
-        while await anext(stream) != Hint(bench.ref.uid, "worker", "die"):
+        while (hint := await anext(stream)).action != "die" or hint.uid != bench.ref.uid:
             pass
     await stream.aclose()
 

@@ -23,7 +23,7 @@ ROWS: list[tuple[str, str, Any, str, Any]] = [
     ("METRICS_HOST", "metrics_host", "127.0.0.1", "172.17.0.1", "172.17.0.1"),
     ("API_KEY_FILE", "api_key_file", None, "/etc/key", Path("/etc/key")),
     ("JOBD_NO_AUTH", "no_auth", False, "true", True),
-    ("JOBD_SOCKET", "socket", Path("/run/user/7/jobd/jobd.sock"), "/run/x.sock", Path("/run/x.sock")),
+    ("JOBD_SOCKET", "socket", Path("/home/x/.local/state/jobd/jobd.sock"), "/run/x.sock", Path("/run/x.sock")),
     (
         "JOBD_STATE_DIR",
         "state_dir",
@@ -116,7 +116,6 @@ WRONG: dict[str, list[str]] = {
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/x")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
 
 
@@ -258,9 +257,11 @@ class TestHost:
 
 class TestPlaces:
     def test_the_socket_is_in_the_runtime_folder_or_else_in_the_state_folder(
-        self, monkeypatch: pytest.MonkeyPatch
+        self,
     ) -> None:
-        monkeypatch.delenv("XDG_RUNTIME_DIR")
+        assert from_sources({}, {"XDG_RUNTIME_DIR": "/run/user/7"}, None).socket == Path(
+            "/run/user/7/jobd/jobd.sock"
+        )
         assert from_mapping({}).socket == Path("/home/x/.local/state/jobd/jobd.sock")
         assert from_mapping({"JOBD_STATE_DIR": "/s"}).socket == Path("/s/jobd.sock")
 
