@@ -63,8 +63,9 @@ class Store:
 
     async def close(self) -> None:
         """Writes what waits and closes the file. Safe to repeat."""
-        await self._writer.close()
+        # The writer last: only it can fold the log back, and then the one file holds all there is to back up.
         await self._reader.close()
+        await self._writer.close()
 
     async def commit(self, transition: Transition) -> list[StoredEvent]:
         """Writes the job's row, events, deliveries and log in one transaction; returns the events once durable.

@@ -40,6 +40,10 @@ class Starts:
     def of(self, job_id: str, role: str = "worker") -> int:
         """Returns how often the job's container was started, whichever container had the name."""
         self.settle(f"mark-{job_id}-{len(self._probes)}")
+        return self.count(job_id, role)
+
+    def count(self, job_id: str, role: str = "worker") -> int:
+        """Returns the same of what has arrived by now."""
         return self._counts[f"job-{job_id}-{role}"]
 
     def close(self) -> None:

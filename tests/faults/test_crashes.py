@@ -1,0 +1,304 @@
+"""jobd is killed at any moment, started twice, beside another one, or on what is left of its database."""
+
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import docker
+import msgspec
+import pytest
+
+from jobd.events.lanes import lane_of
+from jobd.jobs.facts import Draft
+from jobd.jobs.ledger import number, row_of
+from jobd.jobs.outcome import data_of, enter
+from jobd.jobs.record import Record, new_record
+from jobd.store.rows import Callback as StoredCallback
+from jobd.store.rows import Transition
+from jobd.store.store import Store
+from jobd.wire.job import JobSpec
+from tests.support.daemon import DEADLINE_S, Daemon, Receiver, until
+from tests.support.invariants import EXIT, check_events, delete, delivered
+from tests.support.starts import Starts
+from tests.support.wire import ChoosingReceiver
+
+JOBS, KILLS = 50, 8
+QUEUED_JOBS, QUEUED_EACH = 10, 100
+
+
+def running(daemon: Daemon, job_id: str) -> None:
+    until(lambda: daemon.call("GET", f"/v1/jobs/{job_id}").json.get("status") == "running", f"{job_id} runs")
+
+
+def worker_state(client: docker.DockerClient, job_id: str) -> dict[str, Any]:
+    state: dict[str, Any] = client.api.inspect_container(f"job-{job_id}-worker")["State"]
+    return state
+
+
+@pytest.mark.fault(
+    row="Crash",
+    injection=f"kill -9 at {KILLS} random moments while {JOBS} jobs run",
+    invariant="each job as in the failpoint row",
+)
+def test_random_kills(
+    make_daemon: Callable[..., Daemon],
+    receiver: Receiver,
+    docker_client: docker.DockerClient,
+    starts: Starts,
+    worker_image: str,
+    job_id: str,
+) -> None:
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "4"}).start()
+    wanted = [
+        {
+            "id": f"{job_id}-{n}",
+            "image": worker_image,
+            "command": f"echo {n}; sleep 0.{n % 5}; exit {n % 4}",
+            "callback": {"url": receiver.url(f"/{job_id}-{n}")},
+        }
+        for n in range(JOBS)
+    ]
+    waiting = list(wanted)
+    for _ in range(KILLS):
+        end = time.monotonic() + moments.uniform(0.05, 2.5)
+        while time.monotonic() < end:
+            if waiting:
+                answer = daemon.call("POST", "/v1/jobs", waiting[0], {"Idempotency-Key": "k"})
+                assert answer.status in (200, 202), answer.body
+                waiting.pop(0)
+            else:
+                time.sleep(0.01)
+        daemon.kill()
+        daemon.start()
+    for spec in waiting:
+        assert daemon.call("POST", "/v1/jobs", spec).status in (202, 409)
+    for n in range(JOBS):
+        view = daemon.ended(f"{job_id}-{n}")
+        assert view["exitCode"] == n % 4, view
+        status = "failed" if n % 4 else "completed"
+        check_events(delivered(receiver, f"/{job_id}-{n}"), exit_code=n % 4, status=status)
+        assert [line["line"] for line in daemon.log_lines(f"{job_id}-{n}")[:-1]] == [str(n)]
+    starts.settle(f"mark-{job_id}")
+    assert {starts.count(f"{job_id}-{n}") for n in range(JOBS)} == {1}
+    for n in range(JOBS):
+        delete(docker_client, daemon, f"{job_id}-{n}")
+
+
+@pytest.mark.fast
+@pytest.mark.fault(
+    row="Crash", injection="the job ends while jobd is down", invariant="its own code and whole log"
+)
+def test_the_job_ends_while_jobd_is_down(
+    make_daemon: Callable[..., Daemon],
+    receiver: Receiver,
+    docker_client: docker.DockerClient,
+    worker_image: str,
+    job_id: str,
+) -> None:
+    daemon = make_daemon().start()
+    daemon.submit(
+        id=job_id,
+        image=worker_image,
+        command="echo first; sleep 1; echo second; printf last; exit 9",
+        callback={"url": receiver.url(f"/{job_id}")},
+    )
+    running(daemon, job_id)
+    daemon.kill()
+    until(lambda: worker_state(docker_client, job_id)["Status"] == "exited", "the worker has ended")
+    daemon.start()
+    assert daemon.ended(job_id)["exitCode"] == 9
+    check_events(delivered(receiver, f"/{job_id}"), exit_code=9, status="failed")
+    assert [line["line"] for line in daemon.log_lines(job_id)[:-1]] == ["first", "second", "last"]
+
+
+@pytest.mark.fast
+@pytest.mark.fault(
+    row="Crash", injection="the deadline passes while jobd is down", invariant="the job ends by its timeout"
+)
+def test_the_deadline_passes_while_jobd_is_down(
+    make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon().start()
+    daemon.submit(id=job_id, image=worker_image, command="trap '' TERM; sleep 600", timeoutSeconds=1)
+    running(daemon, job_id)
+    daemon.kill()
+    began = datetime.fromisoformat(worker_state(docker_client, job_id)["StartedAt"][:26] + "+00:00")
+    until(lambda: datetime.now(UTC) > began + timedelta(seconds=1.5), "the deadline has passed")
+    assert worker_state(docker_client, job_id)["Status"] == "running"
+    daemon.start()
+    view = daemon.ended(job_id)
+    assert (view["status"], view["reason"], view["exitCode"]) == ("failed", "timeout", 137)
+
+
+@pytest.mark.fault(
+    row="Crash",
+    injection="killed after the receiver's 2xx, before its ack is stored",
+    invariant="sent again under the same id, nothing else is repeated",
+)
+def test_killed_between_a_delivery_and_its_record(
+    make_daemon: Callable[..., Daemon], receiver: Receiver, worker_image: str, job_id: str
+) -> None:
+    environ = {"JOBD_FAILPOINTS": "1", "JOBD_FAILPOINT": "after-send:event:3"}
+    daemon = make_daemon(environ=environ).start()
+    daemon.submit(
+        id=job_id, image=worker_image, command="echo x", callback={"url": receiver.url(f"/{job_id}")}
+    )
+    assert daemon.process is not None
+    assert daemon.process.wait(DEADLINE_S) == -9
+    before = receiver.events(f"/{job_id}")
+    daemon.environ = {}
+    daemon.start()
+    check_events(delivered(receiver, f"/{job_id}"), exit_code=0, status="completed")
+    ids = [event["id"] for event in receiver.events(f"/{job_id}")]
+    assert ids.count(before[-1]["id"]) == 2, "what was in flight came again"
+
+
+def has_all(receiver: ChoosingReceiver, path: str) -> bool:
+    return len(receiver.at(path)) >= QUEUED_EACH
+
+
+def queued_events(url: str) -> list[Transition]:
+    """Returns jobs that have ended with events which no one has taken yet."""
+    made = []
+    for n in range(QUEUED_JOBS):
+        spec = msgspec.convert(
+            {"id": f"queued-{n}", "image": "none", "callback": {"url": f"{url}{n}"}}, JobSpec
+        )
+        now = datetime.now(UTC)
+        record: Record = new_record(spec, now=now, owner=None, digest="", has_spool=False)
+        drafts = [Draft(EXIT, data_of(record, spec, exitCode=code)) for code in range(QUEUED_EACH)]
+        record, events = number(record, spec, drafts, now)
+        record = enter(record, "done", now, status="completed", finished_at=now, cleaned=True)
+        stored = StoredCallback(url=f"{url}{n}", key=None, lane=lane_of(url))
+        row = row_of(record, spec, msgspec.json.encode(spec))
+        made.append(Transition(job=row, events=events, callback=stored, claim_id=True))
+    return made
+
+
+@pytest.mark.fault(
+    row="Crash",
+    injection="SIGTERM with 1,000 events queued",
+    invariant="ends at once; the rest goes out after the next start, in order",
+)
+async def test_sigterm_with_a_thousand_events_queued(make_daemon: Callable[..., Daemon]) -> None:
+    def slowly(path: str, before: int) -> int:
+        time.sleep(0.05)
+        return 204
+
+    receiver = ChoosingReceiver(slowly)
+    daemon = make_daemon(environ={"SHUTDOWN_DRAIN_WAIT": "2s"})
+    (daemon.folder / "state").mkdir(parents=True)
+    store = await Store.open(daemon.folder / "state" / "jobd.db")
+    for transition in queued_events(receiver.url("/")):
+        await store.commit(transition)
+    await store.close()
+    try:
+        daemon.start()
+        until(lambda: len(receiver.requests) > 40, "deliveries are under way")
+        assert daemon.stop() == 0
+        assert len(receiver.requests) < QUEUED_JOBS * QUEUED_EACH
+        sent = len(receiver.requests)
+        receiver.choose = lambda path, before: 204
+        daemon.start()
+        for n in range(QUEUED_JOBS):
+            until(partial(has_all, receiver, f"/{n}"), f"all events of job {n}")
+            numbers = [event["jobsequence"] for event in receiver.at(f"/{n}")]
+            assert numbers == list(range(1, QUEUED_EACH + 1)), "a graceful end repeats nothing"
+        assert sent <= QUEUED_JOBS * QUEUED_EACH
+    finally:
+        receiver.close()
+
+
+@pytest.mark.fast
+@pytest.mark.fault(
+    row="Crash",
+    injection="a second daemon on the same state",
+    invariant="refuses, the first is not disturbed",
+)
+def test_a_second_daemon_refuses(make_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+    first = make_daemon().start()
+    assert first.process is not None
+    second = subprocess.run(
+        [
+            *(sys.executable, "-m", "jobd", "--no-auth", "--port", "0", "--metrics-port", "0"),
+            *("--socket", str(tmp_path / "other.sock"), "--state-dir", str(first.folder / "state")),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+    assert second.returncode == 2
+    assert f"in use by process {first.process.pid}" in second.stderr
+    assert first.call("GET", "/readyz").status == 200
+    assert first.socket.exists()
+
+
+@pytest.mark.fault(
+    row="Crash",
+    injection="two instances on one engine, one dies",
+    invariant="each leaves the other's jobs alone",
+)
+def test_another_instances_jobs_are_left_alone(
+    make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
+) -> None:
+    one, other = make_daemon().start(), make_daemon().start()
+    one.submit(id=job_id, image=worker_image, command="sleep 600")
+    running(one, job_id)
+    other.submit(id=job_id, image=worker_image, command="true")
+    refused = other.ended(job_id)
+    assert (refused["status"], refused["reason"]) == ("failed", "refused-by-engine")
+    assert f"job-{job_id}-worker" in refused["error"] or f"job-{job_id}-workspace" in refused["error"]
+    assert other.call("DELETE", f"/v1/jobs/{job_id}").status == 204
+    one.kill()
+    other.stop()
+    other.start()
+    until(lambda: other.call("GET", f"/v1/jobs/{job_id}").status == 404, "the other's job is gone")
+    other.submit(id=f"{job_id}-2", image=worker_image, command="true")
+    other.ended(f"{job_id}-2")
+    assert worker_state(docker_client, job_id)["Running"]
+    one.start()
+    assert one.call("GET", f"/v1/jobs/{job_id}").json["status"] == "running"
+    delete(docker_client, one, job_id)
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("damage", ["cut short", "overwritten", "empty header"])
+@pytest.mark.fault(
+    row="Crash", injection="damaged database", invariant="refused with a reason, the file is kept"
+)
+def test_a_damaged_database_is_refused_and_kept(
+    make_daemon: Callable[..., Daemon], worker_image: str, damage: str, tmp_path: Path
+) -> None:
+    daemon = make_daemon().start()
+    daemon.submit(id="kept", image=worker_image, command="true")
+    daemon.ended("kept")
+    daemon.stop()
+    path = daemon.folder / "state" / "jobd.db"
+    assert not list(path.parent.glob("jobd.db-*")), "after an end the one file holds all"
+    shutil.copy(path, tmp_path / "whole.db")
+    whole = path.read_bytes()
+    damaged = {
+        "cut short": whole[: len(whole) // 2],
+        "overwritten": whole[:4096] + b"\xa5" * 8192 + whole[12288:],
+        "empty header": b"\0" * 100 + whole[100:],
+    }[damage]
+    path.write_bytes(damaged)
+    with pytest.raises(pytest.fail.Exception, match="jobd ended with 1"):
+        daemon.start()
+    assert path.read_bytes() == damaged
+    assert "cannot be used" in daemon.log.read_text()
+    for beside in path.parent.glob("jobd.db-*"):
+        beside.unlink()  # SQLite makes them to look at the file
+    shutil.copy(tmp_path / "whole.db", path)
+    daemon.start()
+    assert daemon.call("GET", "/v1/jobs/kept").json["status"] == "completed"
