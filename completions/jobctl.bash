@@ -15,7 +15,7 @@ _jobctl() {
         -o|--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
         --host) COMPREPLY=(); return ;;
         esac
-        COMPREPLY=($(compgen -W "run submit ls show explain logs wait cancel rm cp validate events deliveries replay doctor completion version $flags" -- "$cur"))
+        COMPREPLY=($(compgen -W "run submit ls top show explain logs wait cancel rm prune cp validate events deliveries replay verify listen doctor completion version $flags" -- "$cur"))
         return
     fi
     [[ "$command" == ps ]] && command=ls
@@ -31,6 +31,8 @@ _jobctl() {
         run:--cpus) COMPREPLY=(); return ;;
         run:--pids-limit) COMPREPLY=(); return ;;
         run:--timeout) COMPREPLY=(); return ;;
+        run:--retries) COMPREPLY=(); return ;;
+        run:--retry-on) COMPREPLY=($(compgen -W "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine" -- "$cur")); return ;;
         run:-l|run:--label) COMPREPLY=(); return ;;
         run:--meta) COMPREPLY=(); return ;;
         run:--in) COMPREPLY=(); return ;;
@@ -39,6 +41,7 @@ _jobctl() {
         run:--read) COMPREPLY=(); return ;;
         run:--callback) COMPREPLY=(); return ;;
         run:--callback-key-file) compopt -o default; COMPREPLY=(); return ;;
+        run:--callback-events) COMPREPLY=($(compgen -W "start log exit retry artifact complete" -- "$cur")); return ;;
         run:--user) COMPREPLY=(); return ;;
         run:--pull) COMPREPLY=($(compgen -W "missing always never" -- "$cur")); return ;;
         run:--entrypoint) COMPREPLY=(); return ;;
@@ -56,6 +59,8 @@ _jobctl() {
         submit:--cpus) COMPREPLY=(); return ;;
         submit:--pids-limit) COMPREPLY=(); return ;;
         submit:--timeout) COMPREPLY=(); return ;;
+        submit:--retries) COMPREPLY=(); return ;;
+        submit:--retry-on) COMPREPLY=($(compgen -W "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine" -- "$cur")); return ;;
         submit:-l|submit:--label) COMPREPLY=(); return ;;
         submit:--meta) COMPREPLY=(); return ;;
         submit:--in) COMPREPLY=(); return ;;
@@ -64,6 +69,7 @@ _jobctl() {
         submit:--read) COMPREPLY=(); return ;;
         submit:--callback) COMPREPLY=(); return ;;
         submit:--callback-key-file) compopt -o default; COMPREPLY=(); return ;;
+        submit:--callback-events) COMPREPLY=($(compgen -W "start log exit retry artifact complete" -- "$cur")); return ;;
         submit:--user) COMPREPLY=(); return ;;
         submit:--pull) COMPREPLY=($(compgen -W "missing always never" -- "$cur")); return ;;
         submit:--entrypoint) COMPREPLY=(); return ;;
@@ -77,6 +83,9 @@ _jobctl() {
         ls:--limit) COMPREPLY=(); return ;;
         ls:--host) COMPREPLY=(); return ;;
         ls:-o|ls:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        top:--interval) COMPREPLY=(); return ;;
+        top:--host) COMPREPLY=(); return ;;
+        top:-o|top:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
         show:--host) COMPREPLY=(); return ;;
         show:-o|show:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
         explain:--host) COMPREPLY=(); return ;;
@@ -90,24 +99,44 @@ _jobctl() {
         wait:--host) COMPREPLY=(); return ;;
         wait:-o|wait:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
         cancel:--grace) COMPREPLY=(); return ;;
+        cancel:--signal) COMPREPLY=($(compgen -W "TERM INT QUIT HUP USR1 USR2 KILL" -- "$cur")); return ;;
+        cancel:--reason) COMPREPLY=(); return ;;
         cancel:--host) COMPREPLY=(); return ;;
         cancel:-o|cancel:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
         rm:--host) COMPREPLY=(); return ;;
         rm:-o|rm:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        prune:--older-than) COMPREPLY=(); return ;;
+        prune:--status) COMPREPLY=($(compgen -W "completed failed cancelled" -- "$cur")); return ;;
+        prune:-l|prune:--label) COMPREPLY=(); return ;;
+        prune:--host) COMPREPLY=(); return ;;
+        prune:-o|prune:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
         cp:--host) COMPREPLY=(); return ;;
         cp:-o|cp:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
         validate:-f|validate:--file) compopt -o default; COMPREPLY=(); return ;;
         validate:--host) COMPREPLY=(); return ;;
         validate:-o|validate:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
-        events:--job) COMPREPLY=(); return ;;
+        events:--job) COMPREPLY=($(compgen -W "$(jobctl ls -q -a --limit 200 2>/dev/null) @last" -- "$cur")); return ;;
         events:--after) COMPREPLY=(); return ;;
         events:--host) COMPREPLY=(); return ;;
         events:-o|events:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
-        deliveries:--state) COMPREPLY=(); return ;;
+        deliveries:--state) COMPREPLY=($(compgen -W "pending delivered parked abandoned" -- "$cur")); return ;;
         deliveries:--host) COMPREPLY=(); return ;;
         deliveries:-o|deliveries:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        replay:--job) COMPREPLY=($(compgen -W "$(jobctl ls -q -a --limit 200 2>/dev/null) @last" -- "$cur")); return ;;
         replay:--host) COMPREPLY=(); return ;;
         replay:-o|replay:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        verify:--key-file) compopt -o default; COMPREPLY=(); return ;;
+        verify:-H|verify:--header) COMPREPLY=(); return ;;
+        verify:--tolerance) COMPREPLY=(); return ;;
+        verify:--host) COMPREPLY=(); return ;;
+        verify:-o|verify:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        listen:--port) COMPREPLY=(); return ;;
+        listen:--bind) COMPREPLY=(); return ;;
+        listen:--key-file) compopt -o default; COMPREPLY=(); return ;;
+        listen:--status) COMPREPLY=(); return ;;
+        listen:-n|listen:--count) COMPREPLY=(); return ;;
+        listen:--host) COMPREPLY=(); return ;;
+        listen:-o|listen:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
         doctor:--host) COMPREPLY=(); return ;;
         doctor:-o|doctor:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
         completion:--host) COMPREPLY=(); return ;;
@@ -117,20 +146,24 @@ _jobctl() {
         esac
     fi
     case "$command" in
-        run) flags="-f --file -d --detach --sh --name -e --env --env-file -w --workdir -m --memory --cpus --pids-limit --timeout -l --label --meta --in --out --write --read --callback --callback-key-file --user --pull --entrypoint --platform --runtime --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--user|--pull|--entrypoint|--platform|--runtime|--host|-o|--output"; : ;;
-        submit) flags="-f --file --sh --name -e --env --env-file -w --workdir -m --memory --cpus --pids-limit --timeout -l --label --meta --in --out --write --read --callback --callback-key-file --user --pull --entrypoint --platform --runtime --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--user|--pull|--entrypoint|--platform|--runtime|--host|-o|--output"; : ;;
+        run) flags="-f --file -d --detach --sh --name -e --env --env-file -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--host|-o|--output"; : ;;
+        submit) flags="-f --file --sh --name -e --env --env-file -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--host|-o|--output"; : ;;
         ls) flags="-a --all -q --quiet -w --watch --status -l --label --mine --since --limit --host -o --output --json"; valued="--status|-l|--label|--since|--limit|--host|-o|--output"; : ;;
+        top) flags="--once --interval --host -o --output --json"; valued="--interval|--host|-o|--output"; : ;;
         show) flags="--host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         explain) flags="--host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         logs) flags="-f --follow --tail --since -t --timestamps --stream --host -o --output --json"; valued="--tail|--since|--stream|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         wait) flags="--any --timeout --host -o --output --json"; valued="--timeout|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
-        cancel) flags="--grace --host -o --output --json"; valued="--grace|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        cancel) flags="--grace --signal --reason --host -o --output --json"; valued="--grace|--signal|--reason|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         rm) flags="-f --force --host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        prune) flags="--older-than --status -l --label --mine --dry-run -f --yes --host -o --output --json"; valued="--older-than|--status|-l|--label|--host|-o|--output"; : ;;
         cp) flags="--host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         validate) flags="-f --file --host -o --output --json"; valued="-f|--file|--host|-o|--output"; files=1 ;;
         events) flags="-f --follow --job --after --host -o --output --json"; valued="--job|--after|--host|-o|--output"; : ;;
         deliveries) flags="--state --host -o --output --json"; valued="--state|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
-        replay) flags="--host -o --output --json"; valued="--host|-o|--output"; : ;;
+        replay) flags="--job --host -o --output --json"; valued="--job|--host|-o|--output"; : ;;
+        verify) flags="--key-file -H --header --tolerance --any-age --host -o --output --json"; valued="--key-file|-H|--header|--tolerance|--host|-o|--output"; files=1 ;;
+        listen) flags="--port --bind --key-file --status -n --count --host -o --output --json"; valued="--port|--bind|--key-file|--status|-n|--count|--host|-o|--output"; : ;;
         doctor) flags="--host -o --output --json"; valued="--host|-o|--output"; : ;;
         completion) flags="--host -o --output --json"; valued="--host|-o|--output"; words="bash zsh fish" ;;
         version) flags="--client --host -o --output --json"; valued="--host|-o|--output"; : ;;

@@ -77,12 +77,22 @@ class Keyboard:
 
 
 def cancel(
-    client: Client, job_id: str, *, by: str | None = None, grace_s: int | None = None, timeout_s: float = 30.0
+    client: Client,
+    job_id: str,
+    *,
+    by: str | None = None,
+    why: str | None = None,
+    signal_name: str | None = None,
+    grace_s: int | None = None,
+    timeout_s: float = 30.0,
 ) -> None:
-    """Asks the daemon to end a job; its record stays. Repeats safely."""
+    """Asks the daemon to end a job; its record stays. `signal_name` goes to the worker first, SIGKILL `grace_s` seconds
+    later. Repeats safely.
+    """
     import json
 
-    wish = {key: value for key, value in (("by", by), ("graceSeconds", grace_s)) if value is not None}
+    given = {"by": by, "reason": why, "signal": signal_name, "graceSeconds": grace_s}
+    wish = {key: value for key, value in given.items() if value is not None}
     client.call("POST", job_path(job_id, "cancel"), None, json.dumps(wish).encode(), None, timeout_s)
 
 
@@ -170,7 +180,10 @@ def _say_why(client: Client, job_id: str, ended: Ended) -> None:
         job = json.loads(client.get(job_path(job_id)))
         why = str(job.get("error") or "")
         if job.get("cancelledBy"):
-            why = why or f"by {job['cancelledBy']}"
+            why = f"by {job['cancelledBy']}" + (f": {job['cancelReason']}" if job.get("cancelReason") else "")
+        earlier = len(job.get("attempts") or []) - 1
+        if earlier > 0:
+            why += f"{', ' if why else ''}after {earlier + 1} attempts"
     except (JobctlError, ValueError):
         pass
     reason = f" ({ended.reason})" if ended.reason and ended.reason != ended.status else ""

@@ -6,11 +6,24 @@ Owns the reading. It imports every command, which no command that does work may 
 from dataclasses import dataclass
 from typing import Any
 
+from jobctl.commands.cancel import SIGNALS
+from jobctl.commands.deliveries import STATES
+from jobctl.commands.prune import ENDED
+from jobctl.commands.run import EVENT_TYPES, RETRY_REASONS
 from jobctl.lazy import COMMANDS, load
 from jobctl.shells import FORMATS, STATUSES, CommandWords, OptionWords
 
 JOB_ARGUMENTS = frozenset({"show", "explain", "logs", "wait", "cancel", "rm", "deliveries"})
-FILE_OPTIONS = frozenset({"--file", "--env-file", "--callback-key-file"})
+FILE_OPTIONS = frozenset({"--file", "--env-file", "--callback-key-file", "--key-file"})
+JOB_OPTIONS = frozenset({"--job"})
+OPTION_WORDS = {
+    "--output": FORMATS,
+    "--state": " ".join(STATES),
+    "--signal": " ".join(SIGNALS),
+    "--callback-events": EVENT_TYPES.replace(",", ""),
+    "--retry-on": RETRY_REASONS.replace(",", ""),
+}
+STATUS_WORDS = {"ls": STATUSES, "prune": " ".join(ENDED)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +51,11 @@ def words() -> list[CommandWords]:
     """Returns all commands as completion scripts need them."""
     found = []
     for name, (_, summary) in COMMANDS.items():
-        options = tuple(_option_words(parameter) for parameter in _options(load(name)))
+        options = tuple(_option_words(name, parameter) for parameter in _options(load(name)))
         argument = (
             "jobs"
             if name in JOB_ARGUMENTS or name == "cp"
-            else {"completion": "shells", "validate": "files"}.get(name, "")
+            else {"completion": "shells", "validate": "files", "verify": "files"}.get(name, "")
         )
         found.append(CommandWords(name, summary, options, argument))
     return found
@@ -75,14 +88,17 @@ def _metavar(parameter: Any) -> str:
     return str(parameter.metavar or ("|".join(map(str, choices)) if choices else "VALUE"))
 
 
-def _option_words(parameter: Any) -> OptionWords:
+def _option_words(command: str, parameter: Any) -> OptionWords:
     names = (*parameter.opts, *parameter.secondary_opts)
     choices = tuple(map(str, getattr(parameter.type, "choices", None) or ()))
-    if "--output" in names:
-        choices = tuple(FORMATS.split())
-    elif "--status" in names:
-        choices = tuple(STATUSES.split())
-    takes_value = not parameter.is_flag
+    for name in names:
+        known = STATUS_WORDS.get(command, "") if name == "--status" else OPTION_WORDS.get(name, "")
+        choices = choices or tuple(known.split())
     return OptionWords(
-        names, str(parameter.help or "").rstrip("."), takes_value, choices, bool(FILE_OPTIONS & set(names))
+        names,
+        str(parameter.help or "").rstrip("."),
+        takes_value=not parameter.is_flag,
+        words=choices,
+        files=bool(FILE_OPTIONS & set(names)),
+        jobs=bool(JOB_OPTIONS & set(names)),
     )

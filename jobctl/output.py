@@ -26,6 +26,9 @@ STATUS_STYLES = {
     "FAIL": "bold red",
 }
 
+ANSI_STYLES = {"green": "32", "bold red": "1;31", "dim": "2"}
+"""Styles of single words in a line, which need no drawing library."""
+
 Rows = Sequence[Sequence[str]]
 
 
@@ -116,10 +119,21 @@ def coloured() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def styled(what: str, style: str) -> str:
+    """Returns a text in one of `ANSI_STYLES` where stdout may carry colour, else as it is."""
+    return f"\x1b[{ANSI_STYLES[style]}m{what}\x1b[0m" if coloured() else what
+
+
+def can_animate(*, on_stderr: bool = False) -> bool:
+    """True where something can be drawn again and again: on a terminal that can move its cursor."""
+    stream = sys.stderr if on_stderr else sys.stdout
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def screen(*, on_stderr: bool) -> AbstractContextManager[Screen | None]:
     """Gives a place on the terminal that can be drawn again and again; None off a terminal."""
     stream = sys.stderr if on_stderr else sys.stdout
-    if not stream.isatty() or os.environ.get("TERM") == "dumb":
+    if not can_animate(on_stderr=on_stderr):
         return nullcontext(None)
     return _Live(stream, transient=on_stderr)
 
@@ -148,17 +162,30 @@ class _Live:
 
         self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
 
-    def show_table(self, columns: Sequence[str], rows: Rows) -> None:
+    def show_table(self, columns: Sequence[str], rows: Rows, title: str) -> None:
         clean = [[printable(cell) for cell in row] for row in rows]
-        self._live.update(_rich_table(columns, clean), refresh=True)
+        drawn = _rich_table(columns, clean)
+        if title:
+            from rich.console import Group
+            from rich.text import Text
+
+            head = Text(printable(title), style="dim", no_wrap=True, overflow="ellipsis")
+            drawn = Group(head, drawn)
+        self._live.update(drawn, refresh=True)
 
 
-def watch_table(columns: Sequence[str], rows: Callable[[], Rows], wait: Callable[[], bool]) -> None:
-    """Draws a table again and again until `wait` says that it is enough. Needs a terminal."""
+def watch_table(
+    columns: Sequence[str],
+    rows: Callable[[], Rows],
+    wait: Callable[[], bool],
+    title: Callable[[], str] = lambda: "",
+) -> None:
+    """Draws a table again and again until `wait` says that it is enough; `title` is asked after `rows`. Needs a terminal."""
     live = _Live(sys.stdout, transient=False)
     with live:
         while True:
-            live.show_table(columns, rows())
+            found = rows()
+            live.show_table(columns, found, title())
             if not wait():
                 return
 

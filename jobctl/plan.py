@@ -16,7 +16,9 @@ from jobctl.quantities import memory_mb, whole_seconds
 
 Tree = dict[str, Any]
 
+EVENT_PREFIX = "orchestrator.job."
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]+")
+_CODE = re.compile(r"[0-9]{1,9}")
 _LONGEST_ID_STEM = 40
 
 
@@ -45,6 +47,10 @@ class Flags:
     timeout: str | None = None
     callback: str | None = None
     callback_key: str | None = field(default=None, repr=False)
+    callback_events: Sequence[str] = ()
+    callback_batch: bool = False
+    retries: int | None = None
+    retry_on: Sequence[str] = ()
     inputs: Sequence[str] = ()
     outputs: Sequence[str] = ()
     writes: Sequence[str] = ()
@@ -85,6 +91,7 @@ def plan(flags: Flags, file: Tree, environ: Mapping[str, str], fresh: str) -> Pl
     _merge(spec, "environment", environment(flags.env, flags.env_files, environ))
     _merge(spec, "labels", _key_values("--label", flags.labels))
     _merge(spec, "meta", _key_values("--meta", flags.meta))
+    _retries(spec, flags)
     _callback(spec, flags)
     carried = carry.carry(spec.get("artifacts", []), flags.inputs, flags.outputs, flags.writes, flags.reads)
     if carried.artifacts:
@@ -162,15 +169,45 @@ def _limits(spec: Tree, flags: Flags) -> None:
 
 
 def _callback(spec: Tree, flags: Flags) -> None:
-    if flags.callback is None and flags.callback_key is None:
+    given = {
+        "--callback-key-file": ("key", flags.callback_key),
+        "--callback-events": (
+            "events",
+            [_event_type(name) for name in _words(flags.callback_events)] or None,
+        ),
+        "--callback-batch": ("batch", flags.callback_batch or None),
+    }
+    wished = {flag: pair for flag, pair in given.items() if pair[1] is not None}
+    if flags.callback is None and not wished:
         return
     callback = spec.get("callback")
     callback = dict(callback) if isinstance(callback, dict) else {}
     _set(callback, "url", flags.callback)
-    _set(callback, "key", flags.callback_key)
     if "url" not in callback:
-        raise Misuse("--callback-key-file needs --callback URL", field="callback.url")
+        raise Misuse(f"{next(iter(wished))} needs --callback URL", field="callback.url")
+    callback.update(wished.values())
     spec["callback"] = callback
+
+
+def _event_type(name: str) -> str:
+    """The last word of a type is enough: exit is orchestrator.job.exit."""
+    return name if "." in name else EVENT_PREFIX + name
+
+
+def _retries(spec: Tree, flags: Flags) -> None:
+    _set(spec, "retries", flags.retries)
+    causes = _words(flags.retry_on)
+    if not causes:
+        return
+    if not spec.get("retries"):
+        raise Misuse("--retry-on needs --retries N", field="retries", hint="for instance: --retries 3")
+    spec["retryOn"] = [int(cause) if _CODE.fullmatch(cause) else cause for cause in causes]
+
+
+def _words(given: Sequence[str]) -> list[str]:
+    """Returns the words of a flag that may be repeated and may hold several, with commas between; each once."""
+    words = (part.strip() for text in given for part in text.split(","))
+    return list(dict.fromkeys(word for word in words if word))
 
 
 def _key_values(flag: str, pairs: Sequence[str]) -> dict[str, str]:

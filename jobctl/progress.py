@@ -7,12 +7,13 @@ import json
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from jobctl import output
 from jobctl.client import Client, job_path
 from jobctl.errors import JobctlError
-from jobctl.quantities import bytes_text
+from jobctl.quantities import bytes_text, parse_time, short_duration
 
 QUIET_FOR_S = 0.6
 """A job that starts this fast needs no line."""
@@ -81,8 +82,19 @@ def line(job: dict[str, Any], rate: float) -> str:
 
 def waiting_text(job: dict[str, Any]) -> str:
     """Returns what a job waits for as part of a sentence, or "" where it waits for nothing."""
-    waiting = str(job.get("waitingFor") or "")
+    waiting = waiting_words(job, datetime.now(UTC))
     return waiting if not waiting or waiting.startswith("pulling") else f"waits for {waiting}"
+
+
+def waiting_words(job: dict[str, Any], now: datetime) -> str:
+    """Returns what a job waits for, as the daemon says it; a moment to come is said as the time until then."""
+    waiting = str(job.get("waitingFor") or "")
+    before, at, text = waiting.rpartition(" at ")
+    moment = parse_time(text) if at else None
+    if moment is None:
+        return waiting
+    left_s = (moment - now).total_seconds()
+    return f"{before} {'in ' + short_duration(left_s) if left_s > 0 else 'now'}"
 
 
 def moved(job: dict[str, Any]) -> tuple[int, int | None]:

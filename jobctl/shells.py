@@ -15,7 +15,7 @@ SHELLS = ("bash", "zsh", "fish")
 @dataclass(frozen=True, slots=True)
 class OptionWords:
     """One option: its spellings, what it says of itself, whether a value follows, and the words that value may be.
-    `files`: the value is a path.
+    `files`: the value is a path; `jobs`: it is a job's id.
     """
 
     names: tuple[str, ...]
@@ -23,6 +23,7 @@ class OptionWords:
     takes_value: bool
     words: tuple[str, ...] = ()
     files: bool = False
+    jobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,10 @@ def _bash(commands: Sequence[CommandWords]) -> str:
             if option.words:
                 values.append(
                     f'        {pattern}) COMPREPLY=($(compgen -W "{" ".join(option.words)}" -- "$cur")); return ;;'
+                )
+            elif option.jobs:
+                values.append(
+                    f'        {pattern}) COMPREPLY=($(compgen -W "$({IDS}) @last" -- "$cur")); return ;;'
                 )
             elif option.files:
                 values.append(f"        {pattern}) compopt -o default; COMPREPLY=(); return ;;")
@@ -158,6 +163,8 @@ def _zsh_option(option: OptionWords) -> list[str]:
     value = ""
     if option.words:
         value = f":value:({' '.join(option.words)})"
+    elif option.jobs:
+        value = ":job:_jobctl_jobs"
     elif option.files:
         value = ":file:_files"
     elif option.takes_value:
@@ -190,6 +197,8 @@ def _fish(commands: Sequence[CommandWords]) -> str:
             spelled = " ".join(f"-l {n[2:]}" if n.startswith("--") else f"-s {n[1:]}" for n in option.names)
             if option.words:
                 value = f" -x -a '{' '.join(option.words)}'"
+            elif option.jobs:
+                value = " -x -a '(__jobctl_jobs)'"
             elif option.files:
                 value = " -r -F"
             else:

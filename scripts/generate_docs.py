@@ -45,11 +45,14 @@ JOB_FIELDS = {
     "pull": "when the image is pulled",
     "platform": "os[/architecture[/variant]] of the image",
     "runtime": "the engine's runtime",
+    "retries": f"further attempts after a failure, at most {validate.MAX_RETRIES}; each begins anew, after a pause that doubles",
+    "retryOn": "exit codes and reasons to repeat after; empty: any failure before the outputs",
 }
 CALLBACK_FIELDS = {
     "url": "http(s) URL; localhost is the machine that jobd runs on",
     "events": "types to post; empty: all",
-    "key": "secret that signs each event",
+    "key": "secret that signs each event; while it is rotated several, the newest first: whsec_NEW whsec_OLD",
+    "batch": "what has piled up is posted as one array (application/cloudevents-batch+json)",
 }
 ARTIFACT_FIELDS = {
     "id": "name of the artifact, unique in its job",

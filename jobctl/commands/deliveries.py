@@ -2,18 +2,24 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jobctl import output
 from jobctl.client import job_path
+from jobctl.errors import Misuse
 from jobctl.ids import resolve
 from jobctl.quantities import age, parse_time, short_duration
 from jobctl.session import of
 
+if TYPE_CHECKING:
+    from jobctl.client import Client
+
+STATES = ("pending", "delivered", "parked", "abandoned")
 EXAMPLES = """
   jobctl deliveries @last
+  jobctl deliveries @last --state parked -o wide
   jobctl deliveries @last --state parked -o name | xargs jobctl replay
 """
 COLUMNS = ("DELIVERY", "EVENT", "STATE", "TRIES", "LAST", "NEXT", "AGE")
@@ -32,16 +38,11 @@ def deliveries(
 ) -> None:
     """List the callback deliveries of a job, oldest first."""
     session = of(ctx)
+    if state is not None and state not in STATES:
+        raise Misuse(f"--state {state!r} is not a state", hint=f"use one of {', '.join(STATES)}")
     client = session.client()
     job_id = resolve(client, job)
-    found: list[dict[str, Any]] = []
-    cursor: object = None
-    while True:
-        page = json.loads(client.get(job_path(job_id, "deliveries"), {"after": cursor}))
-        found += [entry for entry in page["deliveries"] if state in (None, entry["state"])]
-        cursor = page.get("next")
-        if not cursor:
-            break
+    found = deliveries_of(client, job_id, state)
     if session.format == "name":
         output.text("".join(f"{entry['id']}\n" for entry in found))
     elif session.format in ("json", "yaml"):
@@ -50,6 +51,18 @@ def deliveries(
         now, wide = datetime.now(UTC), session.format == "wide"
         rows = [row(entry, now, wide=wide) for entry in found]
         output.table(WIDE if wide else COLUMNS, rows, format=session.format)
+
+
+def deliveries_of(client: "Client", job_id: str, state: str | None) -> list[dict[str, Any]]:
+    """Returns all deliveries of a job, oldest first, or those in one state."""
+    found: list[dict[str, Any]] = []
+    cursor: object = None
+    while True:
+        page = json.loads(client.get(job_path(job_id, "deliveries"), {"after": cursor}))
+        found += [entry for entry in page["deliveries"] if state in (None, entry["state"])]
+        cursor = page.get("next")
+        if not cursor:
+            return found
 
 
 def row(entry: dict[str, Any], now: datetime, *, wide: bool) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from jobctl import output
+from jobctl.commands.show import attempt_text
 from jobctl.ids import find
 from jobctl.progress import waiting_text
 from jobctl.session import of
@@ -17,11 +18,14 @@ EXAMPLES = """
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What is so, in words; where it is known, the cause as the daemon reported it; and what helps."""
+    """What is so, in words; where it is known, the cause as the daemon reported it; what helps; and how each attempt
+    went where there were several.
+    """
 
     what: str
     cause: str = ""
     remedies: tuple[str, ...] = ()
+    attempts: tuple[str, ...] = ()
 
 
 _REMEDIES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -58,7 +62,7 @@ _REMEDIES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("check that the command is in the image: jobctl run --entrypoint /bin/sh {image} -c 'command -v NAME'",
          "a shell line needs --sh", "check the image's architecture: --platform"),
     ),
-    "cancelled": ("it was cancelled{by}", ()),
+    "cancelled": ("it was cancelled{by}{why}", ()),
     "lost": (
         "it was lost: its container or the engine went away, so nobody knows how its command ended",
         ("check the engine: jobctl doctor", "run it again if that is safe"),
@@ -76,6 +80,11 @@ _PHASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "outputs": ("its command has ended and its outputs are on their way", ("see each: jobctl show {id}",)),
 }
 
+_RETRYING = (
+    "its last attempt failed and another one is to come",
+    ("read why: jobctl logs --tail 50 {id}", "end it instead: jobctl cancel {id}"),
+)
+
 
 def explain(
     ctx: typer.Context,
@@ -89,13 +98,24 @@ def explain(
     jobs = [find(client, text) for text in ids]
     found = [(str(job["id"]), explanation(job)) for job in jobs]
     if session.format in ("json", "yaml"):
-        trees = [{"id": i, "what": e.what, "cause": e.cause, "remedies": list(e.remedies)} for i, e in found]
+        trees = [
+            {
+                "id": i,
+                "what": e.what,
+                "cause": e.cause,
+                "attempts": list(e.attempts),
+                "remedies": list(e.remedies),
+            }
+            for i, e in found
+        ]
         output.tree(trees[0] if len(trees) == 1 else trees, session.format)
         return
     for job_id, each in found:
         output.text(f"{job_id}: {each.what}\n")
         if each.cause:
             output.text(f"  because: {each.cause}\n")
+        for attempt in each.attempts:
+            output.text(f"  attempt {attempt}\n")
         for remedy in each.remedies:
             output.text(f"  - {remedy}\n")
 
@@ -104,17 +124,22 @@ def explanation(job: dict[str, Any]) -> Explanation:
     """Returns what is to be said of a job. Pure."""
     values = _values(job)
     status, reason = str(job["status"]), str(job.get("reason") or "")
+    tried = job.get("attempts") or []
+    retrying = str(job.get("waitingFor") or "").startswith("attempt ")
+    attempts = tuple(map(attempt_text, tried)) if len(tried) > 1 or retrying else ()
     if status == "completed":
-        return Explanation("it completed: its command succeeded and its outputs are where they belong")
+        done = "it completed: its command succeeded and its outputs are where they belong"
+        return Explanation(done, attempts=attempts)
     if status in ("failed", "cancelled"):
         key = "cancelled" if status == "cancelled" else reason
         what, remedies = _REMEDIES.get(key, ("it failed{reason}", ("jobctl logs {id}", "jobctl doctor")))
+    elif retrying:
+        what, remedies = _RETRYING
     else:
         what, remedies = _PHASES.get(str(job.get("phase")), ("it is under way", ("jobctl show {id}",)))
     cause = job.get("error") or waiting_text(job) or _first_artifact_error(job)
-    return Explanation(
-        what.format(**values), str(cause or ""), tuple(remedy.format(**values) for remedy in remedies)
-    )
+    helps = tuple(remedy.format(**values) for remedy in remedies)
+    return Explanation(what.format(**values), str(cause or ""), helps, attempts)
 
 
 def _values(job: dict[str, Any]) -> dict[str, object]:
@@ -125,6 +150,7 @@ def _values(job: dict[str, Any]) -> dict[str, object]:
     return {
         "id": job["id"], "image": job.get("image") or "?", "code": "unknown" if code is None else code, "memory": memory,
         "more_memory": memory * 2, "limit": limits.get("timeoutSeconds", 1800), "by": f" by {by}" if by else "",
+        "why": f": {job['cancelReason']}" if job.get("cancelReason") else "",
         "reason": f" ({job['reason']})" if job.get("reason") else "",
     }  # fmt: skip
 

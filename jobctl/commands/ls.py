@@ -164,7 +164,7 @@ def _watch(client: "Client", query: dict[str, object], limit: int, style: str) -
         return True
 
     try:
-        if sys.stdout.isatty() and style in ("", "table", "wide"):
+        if output.can_animate() and style in ("", "table", "wide"):
             output.watch_table(WIDE if style == "wide" else COLUMNS, now_rows, wait)
             return
         _watch_plainly(client, query, limit, style, wait)

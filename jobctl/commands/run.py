@@ -17,6 +17,7 @@ EXAMPLES = """
   jobctl run busybox echo hello
   jobctl run --sh 'sort words.txt | uniq -c > counts.txt' --in words.txt=./words.txt --out counts.txt=. busybox
   jobctl run -f job.yaml -e LEVEL=debug
+  jobctl run --retries 3 --retry-on 75,timeout fetcher:1
   id=$(jobctl run -d -m 2g --timeout 2h trainer:1 python train.py)
 
 Flags stand before IMAGE; what follows it is the command.
@@ -30,6 +31,10 @@ Exit codes: the job's own, and
 """
 
 Texts = list[str] | None
+EVENT_TYPES = "start, log, exit, retry, artifact, complete"
+RETRY_REASONS = (
+    "exit-code, timeout, oom-killed, lost, start-failed, image-not-found, input-failed, refused-by-engine"
+)
 
 
 def run(
@@ -87,6 +92,18 @@ def run(
     timeout: Annotated[
         str | None, typer.Option("--timeout", metavar="DURATION", help="Longest run: 90s, 2h. [30m]")
     ] = None,
+    retries: Annotated[
+        int | None,
+        typer.Option("--retries", metavar="N", help="Further attempts after a failure, at most 10. [0]"),
+    ] = None,
+    retry_on: Annotated[
+        Texts,
+        typer.Option(
+            "--retry-on",
+            metavar="CODE|REASON",
+            help=f"Repeat after these alone: numbers, or {RETRY_REASONS}.",
+        ),
+    ] = None,
     label: Annotated[
         Texts, typer.Option("-l", "--label", metavar="KEY=VALUE", help="A label, for ls --label.")
     ] = None,
@@ -118,8 +135,20 @@ def run(
         str | None, typer.Option("--callback", metavar="URL", help="Where the job's events are posted.")
     ] = None,
     callback_key_file: Annotated[
-        str | None, typer.Option("--callback-key-file", metavar="FILE", help="The key that signs them.")
+        str | None,
+        typer.Option(
+            "--callback-key-file",
+            metavar="FILE",
+            help="The key that signs them; several: a line each, newest first.",
+        ),
     ] = None,
+    callback_events: Annotated[
+        Texts,
+        typer.Option("--callback-events", metavar="TYPE[,TYPE]", help=f"Only these: {EVENT_TYPES}."),
+    ] = None,
+    callback_batch: Annotated[
+        bool, typer.Option("--callback-batch", help="Post what has piled up as one array.")
+    ] = False,
     user: Annotated[
         str | None, typer.Option("--user", metavar="UID[:GID]", help="The user of the worker. [the image's]")
     ] = None,
@@ -146,7 +175,8 @@ def run(
         env_files=[(path, _text(path, "--env-file")) for path in env_file or ()], cpus=cpus, pids_limit=pids_limit,
         user=user, pull=pull, platform=platform, runtime=runtime, entrypoint=entrypoint, labels=label or (),
         meta=meta or (), timeout=timeout, callback=callback, inputs=inputs or (), outputs=outputs or (),
-        callback_key=_key(callback_key_file), writes=write or (), reads=read or (),
+        callback_key=_key(callback_key_file), callback_events=callback_events or (), callback_batch=callback_batch,
+        retries=retries, retry_on=retry_on or (), writes=write or (), reads=read or (),
     )  # fmt: skip
     source = submission.source_of(file)
     prepared = submission.prepare(flags, source)
@@ -174,6 +204,7 @@ def _detached(session: Session, prepared: Plan, source: Any) -> None:
 
 def _attached(session: Session, prepared: Plan, source: Any) -> Outcome:
     from jobctl import attach
+    from jobctl.attempts import Attempts
     from jobctl.errors import JobctlError
     from jobctl.submission import submit
 
@@ -189,7 +220,8 @@ def _attached(session: Session, prepared: Plan, source: Any) -> Outcome:
                 pass
             raise
         keyboard.accepted = True
-        ended = attach.follow_to_end(client, job_id, keyboard, as_json=session.format == "json")
+        with Attempts(client, job_id, prepared.spec.get("retries")):
+            ended = attach.follow_to_end(client, job_id, keyboard, as_json=session.format == "json")
         sys.stdout.flush()
         if keyboard.presses:
             return attach.after_interrupt(keyboard, ended)
@@ -207,7 +239,9 @@ def _text(path: str, flag: str) -> str:
 def _key(path: str | None) -> str | None:
     if path is None:
         return None
-    key = _text(path, "--callback-key-file").strip()
+    from jobctl.signatures import joined
+
+    key = joined(_text(path, "--callback-key-file"))
     if not key:
         raise LocalFile(f"--callback-key-file: {path} is empty", field="callback.key")
     return key

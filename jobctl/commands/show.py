@@ -7,6 +7,7 @@ import typer
 
 from jobctl import output
 from jobctl.ids import find
+from jobctl.progress import waiting_words
 from jobctl.quantities import age, bytes_text, parse_time, short_duration
 from jobctl.session import of
 
@@ -47,8 +48,9 @@ def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("Exit code", None if code is None else str(code)),
         ("Error", job.get("error")),
         ("Cancelled by", job.get("cancelledBy")),
+        ("Cancelled for", job.get("cancelReason")),
         ("Phase", job.get("phase") if job.get("phase") != "done" else None),
-        ("Waiting for", job.get("waitingFor")),
+        ("Waiting for", waiting_words(job, now)),
         ("Queue position", None if job.get("queuePosition") is None else str(job["queuePosition"])),
         ("Image", job.get("image")),
         ("Digest", job.get("imageDigest")),
@@ -62,7 +64,7 @@ def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("Ended", _moment(job.get("finishedAt"), now)),
         ("Ran for", _between(job.get("startedAt"), job.get("finishedAt"))),
         ("Files until", job.get("filesUntil")),
-        ("Attempts", "\n".join(map(_attempt, job.get("attempts") or [])) or None),
+        ("Attempts", "\n".join(map(attempt_text, job.get("attempts") or [])) or None),
         ("Artifacts", "\n".join(map(_artifact, job.get("artifacts") or [])) or None),
         ("Uid", job.get("uid")),
     ]
@@ -87,7 +89,8 @@ def _between(start: str | None, end: str | None) -> str | None:
     return short_duration((last - first).total_seconds()) if first and last else None
 
 
-def _attempt(attempt: dict[str, Any]) -> str:
+def attempt_text(attempt: dict[str, Any]) -> str:
+    """Returns one attempt in a line: its number, how it went, for how long."""
     code = attempt.get("exitCode")
     state = attempt.get("reason") or ("completed" if attempt.get("finishedAt") else "under way")
     parts = [

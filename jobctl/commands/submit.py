@@ -8,7 +8,7 @@ from jobctl.commands.run import run
 
 EXAMPLES = """
   jobctl submit busybox sleep 60
-  jobctl submit -f job.yaml --name nightly
+  jobctl submit -f job.yaml --name nightly --retries 2
   jobctl logs -f "$(jobctl submit -f job.yaml)"
 """
 

@@ -65,3 +65,20 @@ def signature_headers(key: str | None, message_id: str, timestamp_s: int, body: 
 def verify_256(key: str, body: bytes, signature: str) -> bool:
     """True where `signature` is the body's `X-Signature-256` under `key`; compared in constant time."""
     return hmac.compare_digest(signature_256(key, body).encode(), signature.encode())
+
+
+def verify_standard_webhooks(
+    key: str, message_id: str, timestamp_s: int, body: bytes, signatures: str
+) -> bool:
+    """True where one of the `v1` signatures, separated by blanks, is the body's under `key`; compared in constant time.
+
+    How old the timestamp may be is the receiver's to say.
+
+    Raises:
+        ValueError: the key is a `whsec_` key that is not base64.
+
+    Source: Standard Webhooks 1.0, "Verifying signatures".
+    """
+    expected = standard_webhooks_signature(key, message_id, timestamp_s, body).encode()
+    found = [hmac.compare_digest(expected, one.encode("utf-8", "replace")) for one in signatures.split(" ")]
+    return any(found)

@@ -1,0 +1,191 @@
+"""`jobctl listen`: receives events on this machine, shows and verifies them, for trying callbacks out."""
+
+import json
+import sys
+import time
+from collections import OrderedDict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jobctl import eventtext, output
+from jobctl.errors import LocalFile
+from jobctl.outcome import Outcome, Unhealthy
+from jobctl.session import of
+
+if TYPE_CHECKING:
+    from jobctl.receiver import Received, Reply
+    from jobctl.signatures import Verdict
+
+EXAMPLES = """
+  jobctl listen
+  jobctl listen --port 9000 --key-file key
+  jobctl run --callback http://127.0.0.1:9000/ --callback-key-file key busybox echo hello
+  jobctl listen --json -n 4 | jq .event.type
+  jobctl listen --port 9000 --status 500     # see how jobd tries again
+
+Ends on Ctrl-C, or after -n events; exit code 1 where one was not verified. A body with a wrong signature is answered
+with 401, one that holds no event with 400, all others with 204; --status answers everything.
+"""
+MOST_REMEMBERED = 100_000
+BATCH_TYPE = "application/cloudevents-batch+json"
+
+
+def listen(
+    ctx: typer.Context,
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port",
+            metavar="N",
+            min=0,
+            max=65535,
+            show_default=False,
+            help="Where; else a port that is free.",
+        ),
+    ] = 0,
+    bind: Annotated[
+        str, typer.Option("--bind", metavar="ADDRESS", help="0.0.0.0: also for other machines.")
+    ] = "127.0.0.1",
+    key_file: Annotated[
+        list[str] | None,
+        typer.Option("--key-file", metavar="FILE", help="The key of the events; may be repeated."),
+    ] = None,
+    status: Annotated[
+        int | None,
+        typer.Option("--status", metavar="CODE", min=200, max=599, help="What everything is answered with."),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option("-n", "--count", metavar="N", min=1, help="End after so many events.")
+    ] = None,
+) -> Outcome | None:
+    """Receive events here and show them: time, type, job, what they say, whether the signature holds.
+
+    The URL to use as --callback is printed on stderr. An event that was seen before is marked: deliveries may repeat.
+    """
+    from jobctl.receiver import Receiver
+    from jobctl.signatures import read_keys
+
+    session = of(ctx)
+    keys = [key for path in key_file or () for key in read_keys(path)]
+    desk = Desk(keys, status=status, count=count, as_json=session.format == "json")
+    try:
+        receiver = Receiver((bind, port), desk.take)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise LocalFile(
+            f"cannot listen on {bind} port {port}: {why}", hint="--port 0 finds one that is free"
+        ) from None
+    with receiver:
+        output.note(f"listening; use: --callback {_url(bind, receiver.server_address[1])}")
+        try:
+            receiver.serve()
+        except KeyboardInterrupt:
+            output.note(desk.summary(), after_key=True)
+        else:
+            output.note(desk.summary())
+    return Unhealthy() if desk.bad else None
+
+
+class Desk:
+    """Looks at one request after the other, prints its events, and keeps count. Not for two threads at once."""
+
+    def __init__(self, keys: list[str], *, status: int | None, count: int | None, as_json: bool) -> None:
+        self._keys = keys
+        self._status = status
+        self._count = count
+        self._as_json = as_json
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self.events = 0
+        self.again = 0
+        self.bad = 0
+
+    def take(self, received: "Received") -> "Reply":
+        """Prints what a request holds, and returns what it is answered."""
+        from jobctl.receiver import Reply
+
+        verdict = self._verdict(received)
+        found = events_of(received)
+        if found is None:
+            self._unreadable(received)
+            status = 400
+        else:
+            for event in found:
+                self._show(received, event, verdict)
+            self.bad += len(found) if verdict is not None and not verdict.verified else 0
+            status = 401 if verdict is not None and not verdict.verified else 204
+        sys.stdout.flush()
+        enough = self._count is not None and self.events >= self._count
+        return Reply(self._status or status, last=enough)
+
+    def summary(self) -> str:
+        """Returns what came, in a line."""
+        parts = [f"{self.events} event{'' if self.events == 1 else 's'}"]
+        parts += [f"{self.again} of them again"] if self.again else []
+        parts += [f"{self.bad} not verified"] if self.bad else []
+        return ", ".join(parts)
+
+    def _verdict(self, received: "Received") -> "Verdict | None":
+        if not self._keys:
+            return None
+        from jobctl.signatures import TOLERANCE_S, check
+
+        return check(received.headers, received.body, self._keys, time.time(), TOLERANCE_S)
+
+    def _show(self, received: "Received", event: dict[str, Any], verdict: "Verdict | None") -> None:
+        self.events += 1
+        event_id = str(event.get("id"))
+        again = event_id in self._seen
+        self.again += again
+        self._seen[event_id] = None
+        if len(self._seen) > MOST_REMEMBERED:
+            self._seen.popitem(last=False)
+        if self._as_json:
+            shown = {
+                "receivedAt": datetime.now(UTC).isoformat().replace("+00:00", "Z"), "path": received.path,
+                "verified": None if verdict is None else verdict.verified, "again": again, "event": event,
+            }  # fmt: skip
+            output.json_line(shown | ({"reason": verdict.reason} if verdict and verdict.reason else {}))
+            return
+        moment, kind, subject, what = eventtext.columns(event)
+        cells = [_clock(moment), kind, subject, what, *(["seen before"] if again else [])]
+        line = output.printable("  ".join(filter(None, cells)))
+        output.text(f"{line}  {_mark(received, verdict)}".rstrip() + "\n")
+
+    def _unreadable(self, received: "Received") -> None:
+        start = received.body[:80].decode("utf-8", "replace")
+        output.note(f"POST {received.path}: {len(received.body)} bytes that hold no event: {start}")
+
+
+def events_of(received: "Received") -> list[dict[str, Any]] | None:
+    """Returns the events in a body, one or a batch of them; None where it holds none."""
+    try:
+        tree = json.loads(received.body)
+    except (ValueError, RecursionError):
+        return None
+    content_type = next((v for k, v in received.headers.items() if k.lower() == "content-type"), "")
+    found = tree if isinstance(tree, list) and content_type.split(";")[0].strip() == BATCH_TYPE else [tree]
+    if not found or not all(isinstance(each, dict) and "id" in each and "type" in each for each in found):
+        return None
+    return found
+
+
+def _mark(received: "Received", verdict: "Verdict | None") -> str:
+    if verdict is not None:
+        if verdict.verified:
+            return output.styled("[verified]", "green")
+        return output.styled(f"[NOT VERIFIED: {output.printable(verdict.reason)}]", "bold red")
+    names = {name.lower() for name in received.headers}
+    return "[signed]" if names & {"x-signature-256", "webhook-signature"} else ""
+
+
+def _clock(moment: str) -> str:
+    """The time of day alone, to the millisecond: what a person looks for in a line."""
+    clock = moment.partition("T")[2].rstrip("Z")
+    return clock[:12] or moment
+
+
+def _url(bind: str, port: int) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(bind, f"[{bind}]" if ":" in bind else bind)  # noqa: S104 - compared, not bound
+    return f"http://{host}:{port}/"
