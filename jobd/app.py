@@ -158,6 +158,7 @@ def build(
             instance=instance,
             engine=_about_engine(facts) if facts and not engine_watch.trouble else {},
             sidecar_image=config.sidecar_image,
+            sidecar_image_present=facts.has_sidecar_image if facts else None,
             state_dir=str(folder.path),
             max_concurrent_jobs=config.max_concurrent_jobs,
         )

@@ -118,6 +118,8 @@ class Creation:
     async def _user(self, order: WorkOrder) -> str:
         if order.spec.user is not None:
             return order.spec.user
+        if order.image_user is not None:
+            return order.image_user
         found = await self._engine.inspect_image(order.spec.image)
         if found is None:
             raise ImageUnavailable(f"the image {order.spec.image!r} is gone")

@@ -70,13 +70,18 @@ class DockerOrchestrator(Flows):
 
     async def ping(self) -> EngineFacts:
         """Asks the engine who it is. Raises EngineUnavailable."""
-        version, info = await asyncio.gather(self._engine.version(fresh=True), self._engine.info())
+        version, info, sidecar = await asyncio.gather(
+            self._engine.version(fresh=True),
+            self._engine.info(),
+            self._engine.inspect_image(self._settings.sidecar_image),
+        )
         return EngineFacts(
             version=version.version,
             api_version=version.spoken,
             cpus=info.cpus,
             memory_bytes=info.mem_total,
             platform=f"{version.os}/{version.arch}",
+            has_sidecar_image=sidecar is not None,
             details={
                 "address": self._engine.endpoint.url,
                 "system": info.operating_system,

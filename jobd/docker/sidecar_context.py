@@ -34,6 +34,7 @@ _DOCKERFILE = """\
 ARG BASE
 FROM ${BASE}
 COPY app/ /app/
+RUN ["python3", "-m", "compileall", "-q", "/app"]
 ENV PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 ENTRYPOINT ["python3", "-m", "sidecar"]
 """

@@ -51,7 +51,7 @@ def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
         case f.Admitted() if record.phase == "queued":
             return Step(enter(record, "pulling", now, admitted_at=now))
         case f.ImageReady(image) if record.phase == "pulling":
-            return Step(change(record, image_id=image.id, image_digest=image.digest))
+            return Step(change(record, image_id=image.id, image_digest=image.digest, image_user=image.user))
         case f.Prepared(created):
             return _prepared(record, spec, created, now)
         case f.SetupFailed(reason, message) if not record.worker_over:

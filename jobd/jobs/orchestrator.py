@@ -68,11 +68,13 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
-    """All that is needed to make a job's containers. `sidecar` only says that one is wanted."""
+    """All that is needed to make a job's containers. `sidecar` only says that one is wanted. `image_user`: the image's
+    `USER`, where it is known already (empty: none)."""
 
     ref: JobRef
     spec: JobSpec
     sidecar: bool
+    image_user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,14 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The engine's size and versions: cores, bytes of memory."""
+    """The engine's size and versions: cores, bytes of memory. `has_sidecar_image`: it need not be built or pulled."""
 
     version: str
     api_version: str
     cpus: int
     memory_bytes: int
     platform: str
+    has_sidecar_image: bool = False
     details: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -84,6 +84,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     phase_since: datetime | None = None
     image_id: str | None = None
     image_digest: str | None = None
+    image_user: str | None = None
     worker_id: str | None = None
     sidecar_id: str | None = None
     worker_uid: int = 0

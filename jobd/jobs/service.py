@@ -95,6 +95,7 @@ class JobService:
         self._clock = clock
         self._limits = limits
         self._on_accepted = on_accepted
+        self._submitting = 0
 
     def check(self, spec: JobSpec) -> None:
         """Raises InvalidRequest where this host can never run the job."""
@@ -108,8 +109,9 @@ class JobService:
         """
         spec = submission.spec
         self.check(spec)
-        if self._queue.waiting >= self._limits.max_queued:
-            raise QueueFull(f"{self._queue.waiting} jobs wait already; try again later")
+        waiting = self._queue.waiting + self._submitting
+        if waiting >= self._limits.max_queued:
+            raise QueueFull(f"{waiting} jobs wait already; try again later")
         spec_bytes = _spec_encoder.encode(spec)
         digest = hashlib.sha256(spec_bytes).hexdigest()
         record = new_record(
@@ -123,6 +125,7 @@ class JobService:
         )
         if submission.files is not None:
             submission.files.rename(self._spool_path(record.uid))
+        self._submitting += 1
         try:
             await self._ledger.open(record, spec, spec_bytes, _callback(spec))
         except BaseException as error:
@@ -130,6 +133,8 @@ class JobService:
             if isinstance(error, IdTaken):
                 return _same_or_refuse(error.existing, digest, submission.idempotent), False
             raise
+        finally:
+            self._submitting -= 1
         self._on_accepted(spec)
         self._queue.enter(record.uid)
         self._roster.start(self._roster.get_or_make(record, spec))

@@ -138,11 +138,12 @@ class Supervisor:
                     return
                 try:
                     await self._carry_out(asked)
-                    pause_s = FIRST_PAUSE_S
+                    pause_s, self.progress = FIRST_PAUSE_S, None
                 except (EngineUnavailable, StoreError) as error:
                     fields = {"job_id": self.record.id, "action": type(asked).__name__, "error": str(error)}
                     log.warning("job waits, will try again", extra=fields)
                     self._seen = None
+                    self.progress = f"another try: {error}"
                     await self._pause(pause_s)
                     pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         finally:
@@ -211,12 +212,12 @@ class Supervisor:
             return
         else:
             await self.apply(f.ImageReady(image))
-        finally:
-            self.progress = None
 
     async def _create(self) -> None:
         await self._reports.stop()
-        order = WorkOrder(self._ref(), self.spec, sidecar=bool(self.spec.artifacts))
+        order = WorkOrder(
+            self._ref(), self.spec, sidecar=bool(self.spec.artifacts), image_user=self.record.image_user
+        )
         files = self._around.spool_path(self.record.uid) if self.record.has_spool else None
         try:
             if self.record.phase == "inputs":

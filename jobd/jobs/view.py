@@ -67,7 +67,7 @@ def _waiting_for(record: Record, position: int | None, progress: str | None) -> 
         return f"attempt {record.attempt}, due at {rfc3339(record.retry_at)}"
     if record.phase == "queued":
         return f"a free place: number {position} in the queue" if position else "a free place"
-    if record.phase == "pulling" and progress:
+    if progress:
         return progress
     return _WAITING.get(record.phase)
 
