@@ -31,7 +31,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 UNSETTLED_PER_WORKER = 8
-"""Answers that wait to be put on record, a worker: beyond that no more is sent until the disk has caught up."""
+"""Answers that wait to be put on record, a worker: beyond that no more is sent until the disk has caught up. A crash repeats no
+more than these.
+"""
 BATCH_EVENTS = 100
 BATCH_BYTES = 1 << 20
 MAX_SINGLY = 10_000
@@ -45,6 +47,9 @@ class EventSender(Protocol):
     ) -> Answer:
         """POSTs the body, an array of events where `batch`; returns what came of it."""
         ...
+
+
+_Taken = tuple[Due, tuple[Breaker, Ticket]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +80,15 @@ class Dispatcher:
         self._clock = clock
         self._observer = observer or NullObserver()
         self._rounds = Rounds(settings, spread)
-        self._settler = Settler(outbox, clock)
+        self._settler = Settler(outbox, clock, settings.record_after_s)
         self._lanes = Lanes(settings.workers, settings.buffer_size)
         self._breakers = Breakers(
             settings.breaker_threshold, settings.breaker_cooldown_s, self._breaker_changed
         )
         self._loader = Loader(
-            outbox, self._lanes, self._breakers, settings, clock, self._observer, self._wake_up
+            outbox, self._lanes, self._breakers, settings, clock, self._observer, self._hand_out
         )
-        self._wake = asyncio.Event()
+        self._free: list[asyncio.Future[_Taken]] = []
         self._idle = asyncio.Event()
         self._idle.set()
         self._unsettled = 0
@@ -119,14 +124,8 @@ class Dispatcher:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._loader.run(), name="dispatcher-loader")
             group.create_task(self._settler.run(), name="dispatcher-settler")
-            while True:
-                self._wake.clear()
-                while (due := self._next()) is not None:
-                    taken = self._breakers.take(due.lane, self._clock.monotonic())
-                    self._unsettled += 1
-                    self._idle.clear()
-                    group.create_task(self._deliver(due, taken))
-                await self._wake.wait()
+            for number in range(self._settings.workers):
+                group.create_task(self._work(), name=f"dispatcher-{number}")
 
     async def drain(self, timeout_s: float) -> bool:
         """Sends nothing new and waits for what is under way to be put on record. False where `timeout_s` was too short.
@@ -136,14 +135,30 @@ class Dispatcher:
         self._draining = True
         return await wait_for(self._idle, self._clock, timeout_s)
 
-    def _wake_up(self) -> None:
-        self._wake.set()
+    async def _work(self) -> None:
+        while True:
+            taken = self._take()
+            if taken is None:
+                future: asyncio.Future[_Taken] = asyncio.get_running_loop().create_future()
+                self._free.append(future)
+                taken = await future
+            await self._deliver(*taken)
 
-    def _next(self) -> Due | None:
+    def _hand_out(self) -> None:
+        """Call when something may go that could not go before: gives it to workers that have nothing to do."""
+        while self._free and (taken := self._take()) is not None:
+            self._free.pop().set_result(taken)
+
+    def _take(self) -> _Taken | None:
         if self._draining or self._unsettled >= UNSETTLED_PER_WORKER * self._settings.workers:
             return None
         now = self._clock.monotonic()
-        return self._lanes.pick(lambda lane: self._breakers.admits(lane, now))
+        due = self._lanes.pick(lambda lane: self._breakers.admits(lane, now))
+        if due is None:
+            return None
+        self._unsettled += 1
+        self._idle.clear()
+        return due, self._breakers.take(due.lane, now)
 
     async def _deliver(self, due: Due, taken: tuple[Breaker, Ticket]) -> None:
         run = await self._load(due)
@@ -164,7 +179,7 @@ class Dispatcher:
         self._lanes.answered(due, proven=host == "up")
         verdict = judge(answer, now, self._settings.max_retry_after_s)
         self._keep(due, run, answer, verdict, now)
-        self._wake.set()
+        self._hand_out()
 
     def _keep(self, due: Due, run: list[Due], answer: Answer, verdict: Verdict, now: datetime) -> None:
         """Has it put on record. The job's next one may go at once where it is in memory: what the receiver has taken need not
@@ -173,7 +188,7 @@ class Dispatcher:
         goes_on = isinstance(verdict, Delivered) and not due.batch
         if goes_on and self._breakers.admits(due.lane, self._clock.monotonic()) and self._lanes.follow(due):
             settlement = self._rounds.settlement(due, answer, verdict, now, follow=False)
-            self._settler.add((settlement,), lambda settled: self._recorded(due, answer, settlement))
+            self._settler.add((settlement,), lambda _: self._recorded(due, answer, settlement), urgent=False)
             return
         ahead = self._loader.ahead_of(due.lane)
         settlements = [
@@ -205,7 +220,7 @@ class Dispatcher:
         self._unsettled -= 1
         if not self._unsettled:
             self._idle.set()
-        self._wake.set()
+        self._hand_out()
 
     async def _load(self, due: Due) -> list[Due]:
         """Returns what goes into one request, with bodies; nothing where it is not in the store any more."""

@@ -23,10 +23,8 @@ from jobd.store.rows import Delivery, Due, LaneDue, Settled, Settlement
 log = logging.getLogger(__name__)
 
 RESCAN_S = 30.0
-AHEAD = 16
-"""Deliveries behind a job's first one that are loaded with it: so many go out without a look at the disk, and at most so
-many are repeated after a crash.
-"""
+AHEAD = 64
+"""Deliveries behind a job's first one that are loaded with it: so many go out without a look at the disk."""
 LANES_PAGE = 256
 FRESH_PAGE = 128
 MAX_FRESH = 4096
@@ -210,9 +208,9 @@ class Loader:
         del self._looks[lane]
         limit = self._lanes.held(lane) + self._lanes.room(lane) + 1
         self._settled.clear()
-        rows = await self._outbox.due(lane, limit, AHEAD)
-        now = self._clock.now()
+        rows = await self._outbox.due(lane, limit)
         more = len(rows) == limit
+        uids = []
         for due in rows:
             if due.job_uid in self._settled:
                 self.notify(due.job_uid)  # what was read is older than what is known
@@ -221,13 +219,25 @@ class Loader:
             elif not self._is_due(due.due_at):
                 self.look_at(lane, due.due_at)
                 more = False  # what comes behind it is due later still
+            else:
+                uids.append(due.job_uid)
+        if uids:
+            more |= await self._take_in(uids)
+        if more:
+            self.look_at(lane, self._clock.now())
+
+    async def _take_in(self, uids: list[str]) -> bool:
+        """Loads these jobs with what is behind their first delivery. True where there was no room for one of them."""
+        for due in await self._outbox.due_of(uids, AHEAD):
+            if due.job_uid in self._settled or self._lanes.holds(due.job_uid):
+                self.notify(due.job_uid)
+            elif not self._is_due(due.due_at):
+                self.look_at(due.lane, due.due_at)
             elif self._lanes.hold(due):
                 self._on_loaded()
             else:
-                more = True
-                break
-        if more:
-            self.look_at(lane, now)
+                return True
+        return False
 
     async def _scan(self) -> None:
         self._scan_at = self._clock.monotonic() + RESCAN_S

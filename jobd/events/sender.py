@@ -99,6 +99,8 @@ class Sender:
 
     async def _read(self, response: aiohttp.ClientResponse) -> str:
         # The status decides; the body is read as far as it is short and quick, so that the connection can be kept.
+        if response.status < 300 and response.content.at_eof():
+            return ""
         got = b""
         try:
             async with asyncio.timeout(READ_S):

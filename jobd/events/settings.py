@@ -10,7 +10,8 @@ class DispatcherSettings:
     `buffer_size`: deliveries held in memory, more waits on disk. `workers`: requests at once, over all hosts.
     `max_retries`: further tries after the first, in one round. `max_requeues`: further rounds, then the delivery is parked.
     `max_retry_after_s`: the longest wait that a receiver may ask for. `max_age_s`: a delivery that is older than this
-    and cannot be tried, because its host stays down, is parked too.
+    and cannot be tried, because its host stays down, is parked too. `record_after_s`: a 2xx goes on record after this at
+    the latest, together with others; sooner where its job has to wait for that.
     """
 
     buffer_size: int = 10_000
@@ -24,6 +25,7 @@ class DispatcherSettings:
     max_requeues: int = 10
     max_retry_after_s: float = 3600.0
     max_age_s: float = 72 * 3600.0
+    record_after_s: float = 0.01
 
     @property
     def horizon_s(self) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from jobd.clock import Clock
+from jobd.events.waiting import wait_for
 from jobd.store.errors import StoreClosed, StoreFailed
 from jobd.store.rows import Settled, Settlement
 
@@ -19,7 +20,9 @@ log = logging.getLogger(__name__)
 
 STORE_PAUSE_S = 1.0
 MAX_GROUP = 256
-"""Settlements in one commit; more only where one delivery run alone has more."""
+"""Settlements in one commit."""
+ENOUGH = 64
+"""So many do not wait for company."""
 
 
 class Record(Protocol):
@@ -37,20 +40,30 @@ class _Entry:
 
 
 class Settler:
-    """Writes settlements in groups. The caller bounds how many wait."""
+    """Writes settlements in groups. The caller bounds how many wait. `patience_s`: what nobody waits for waits so long."""
 
-    def __init__(self, record: Record, clock: Clock) -> None:
+    def __init__(self, record: Record, clock: Clock, patience_s: float) -> None:
         self._record = record
         self._clock = clock
+        self._patience_s = patience_s
         self._line: deque[_Entry] = deque()
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
 
-    def add(self, settlements: Sequence[Settlement], then: Callable[[list[Settled]], None]) -> None:
+    def add(
+        self,
+        settlements: Sequence[Settlement],
+        then: Callable[[list[Settled]], None],
+        *,
+        urgent: bool = True,
+    ) -> None:
         """Takes settlements that belong together; `then` is called once they are durable, with what follows each. With none
-        at all it is called once everything before is durable.
+        at all it is called once everything before is durable. `urgent`: someone waits for it.
         """
         self._line.append(_Entry(tuple(settlements), then))
         self._wake.set()
+        if urgent or len(self._line) >= ENOUGH:
+            self._hurry.set()
 
     async def run(self) -> None:
         """Writes until cancelled.
@@ -60,7 +73,10 @@ class Settler:
         """
         while True:
             await self._wake.wait()
+            if self._patience_s > 0:
+                await wait_for(self._hurry, self._clock, self._patience_s)
             self._wake.clear()
+            self._hurry.clear()
             while self._line:
                 group = self._next_group()
                 settled = await self._write([one for entry in group for one in entry.settlements])

@@ -8,11 +8,14 @@ Many are settled in few statements. What counts as a failure is the dispatcher's
 import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from jobd.store import outbox
 from jobd.store.moments import optional_micros, to_micros
-from jobd.store.outbox import due_by_id, first_pending
+from jobd.store.outbox import due_by_id
 from jobd.store.rows import Delivery, Settled, Settlement
+
+T = TypeVar("T")
 
 MAX_ERROR = 500
 SETTLED_AT_ONCE = 100
@@ -60,15 +63,13 @@ def _pending_jobs(connection: sqlite3.Connection, settlements: Sequence[Settleme
             f"SELECT group_concat(id || ' ' || job) FROM deliveries WHERE id IN ({marks}) AND state = 'pending'",
             [one.delivery_id for one in part],
         ).fetchone()[0]
-        for pair in packed.split(",") if packed else ():
-            delivery_id, _, job = pair.partition(" ")
-            found[int(delivery_id)] = int(job)
+        found |= _unpacked(packed)
     return found
 
 
-def _parts(settlements: Sequence[Settlement]) -> Iterator[Sequence[Settlement]]:
-    for begin in range(0, len(settlements), SETTLED_AT_ONCE):
-        yield settlements[begin : begin + SETTLED_AT_ONCE]
+def _parts(of: Sequence[T]) -> Iterator[Sequence[T]]:
+    for begin in range(0, len(of), SETTLED_AT_ONCE):
+        yield of[begin : begin + SETTLED_AT_ONCE]
 
 
 def _deliver(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
@@ -131,17 +132,34 @@ def _abandon(connection: sqlite3.Connection, number: int, error: str | None) -> 
 def _put_first(connection: sqlite3.Connection, jobs: set[int], at: datetime | None) -> dict[int, int]:
     """Makes the first pending delivery of each of these jobs due, where it is not; returns those, by job."""
     firsts: dict[int, int] = {}
-    for job in jobs:
-        first = first_pending(connection, job)
-        if first is not None and at is not None:
-            firsts[job] = first
-    if firsts and at is not None:
-        marks = ",".join("?" * len(firsts))
+    if at is None:
+        return firsts
+    for part in _parts(sorted(jobs)):
+        firsts |= _first_pending(connection, part)
+    for part in _parts(list(firsts.values())):
+        marks = ",".join("?" * len(part))
         connection.execute(
             f"UPDATE deliveries SET due_at = ? WHERE id IN ({marks}) AND due_at IS NULL",
-            (to_micros(at), *firsts.values()),
+            (to_micros(at), *part),
         )
     return firsts
+
+
+def _first_pending(connection: sqlite3.Connection, jobs: Sequence[int]) -> dict[int, int]:
+    """The first pending delivery of each of these jobs, where it has one."""
+    rows = ",".join(["(?)"] * len(jobs))
+    packed = connection.execute(
+        f"WITH jobs (n) AS (VALUES {rows}) SELECT group_concat(n || ' ' || first) FROM (SELECT n, (SELECT id FROM deliveries"
+        " WHERE job = n AND state = 'pending' ORDER BY id LIMIT 1) AS first FROM jobs) WHERE first IS NOT NULL",
+        jobs,
+    ).fetchone()[0]
+    return _unpacked(packed)
+
+
+def _unpacked(packed: str | None) -> dict[int, int]:
+    # Many small rows come as one: each row that is fetched lets go of the interpreter and has to wait for it again.
+    pairs = (pair.partition(" ") for pair in packed.split(",")) if packed else ()
+    return {int(key): int(value) for key, _, value in pairs}
 
 
 def replay(connection: sqlite3.Connection, delivery_id: int, at: datetime) -> Delivery | None:

@@ -4,10 +4,11 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from cloudevents.v1.http import from_http
 from standardwebhooks.webhooks import Webhook
 
 from jobd.clock import SystemClock
-from jobd.events.dispatcher import Dispatcher
+from jobd.events.dispatcher import UNSETTLED_PER_WORKER, Dispatcher
 from jobd.events.egress import EgressPolicy, EgressRule
 from jobd.events.sender import Sender
 from jobd.events.settings import DispatcherSettings
@@ -199,28 +200,31 @@ async def test_a_crash_between_answers_and_their_record_repeats_those_in_order_u
     tmp_path: Path, jobs: Any, store: Store, receivers: Any
 ) -> None:
     receiver = await receivers()
-    await jobs.emit("x", receiver.url, 6)
+    await jobs.emit("x", receiver.url, 200)
     await store.close()
-    for deaths in (3, 100):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", DELIVER_AND_DIE, str(tmp_path / "jobd.db"), str(deaths), env={**os.environ}
-        )
-        if deaths == 3:
-            async with asyncio.timeout(20):
-                assert await process.wait() == -signal.SIGKILL
-        else:
-            async with asyncio.timeout(20):
-                while len({got.headers["Ce-Id"] for got in receiver.got}) < 6:
-                    await asyncio.sleep(0.01)
-            process.kill()
-            await process.wait()
+    path = tmp_path / "jobd.db"
+
+    async def life(deaths: int) -> Any:
+        command = (sys.executable, "-c", DELIVER_AND_DIE, str(path), str(deaths))
+        return await asyncio.create_subprocess_exec(*command, env={**os.environ})
+
+    process = await life(100)
+    async with asyncio.timeout(20):
+        assert await process.wait() == -signal.SIGKILL
+    sent = len(receiver.got)
+    with closing(sqlite3.connect(path)) as connection:
+        (recorded,) = connection.execute(
+            "SELECT count(*) FROM deliveries WHERE state = 'delivered'"
+        ).fetchone()
+    assert 0 < recorded < sent <= recorded + UNSETTLED_PER_WORKER * DispatcherSettings().workers
+    process = await life(10_000)
+    async with asyncio.timeout(20):
+        while len(receiver.got) < sent + 200 - recorded:
+            await asyncio.sleep(0.01)
+    process.kill()
+    await process.wait()
     ids = [got.headers["Ce-Id"] for got in receiver.got]
-    again = ids.index(
-        next(one for n, one in enumerate(ids) if one in ids[:n])
-    )  # where the second life begins
-    cut = len(ids) - (6 - again)
-    assert 3 <= cut <= 6  # three were answered, and perhaps some more while those were to be put on record
-    assert ids[:cut] == [f"x-{n}" for n in range(1, cut + 1)]
-    assert ids[cut:] == [f"x-{n}" for n in range(again + 1, 7)]
-    assert receiver.got[again].body == receiver.got[cut].body
-    assert json.loads(receiver.got[cut].body)["jobsequence"] == again + 1
+    assert ids == [f"x-{n}" for n in (*range(1, sent + 1), *range(recorded + 1, 201))]
+    again = receiver.got[recorded], receiver.got[sent]
+    assert again[0].body == again[1].body
+    assert json.loads(again[1].body)["jobsequence"] == recorded + 1

@@ -22,7 +22,7 @@ from jobd.testing.clock import FakeClock
 
 OK = Answer("answer", 204)
 DOWN = Answer("network", text="cannot connect")
-SETTINGS = DispatcherSettings()
+SETTINGS = DispatcherSettings(record_after_s=0)  # the clock stands still
 
 
 class ScriptedSender:
