@@ -171,10 +171,10 @@ def read_blocks(response: Answer) -> Iterator[bytes]:
 
 
 class Body:
-    """An answer's body as a file to read from, for readers such as tarfile. Raises `ConnectionLost` as `read_blocks`."""
+    """The blocks of an answer's body as a file to read from, for readers such as tarfile. Raises what they raise."""
 
-    def __init__(self, response: Answer) -> None:
-        self._blocks = read_blocks(response)
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
         self._rest = b""
 
     def read(self, size: int = -1) -> bytes:

@@ -34,6 +34,8 @@ def said(kind: str, data: Any) -> str:
         return ""
     if kind == "log":
         return _log(data)
+    if data.get("error") == f"the command exited with code {data.get('exitCode')}":
+        data = {**data, "error": None}  # says nothing that the number beside it does not
     named = ((name, data.get(name)) for name in _FIELDS.get(kind, ()))
     return " ".join(f"{name}={value}" for name, value in named if value is not None)
 

@@ -3,8 +3,9 @@
 Owns the call alone; writing the caller's files is `extract.py`.
 """
 
-from jobctl.client import ANSWER_TIMEOUT_S, Body, Client, job_path
+from jobctl.client import ANSWER_TIMEOUT_S, Body, Client, job_path, read_blocks
 from jobctl.extract import Extracted, extract
+from jobctl.meter import metered
 
 
 def fetch(client: Client, job_id: str, path: str, destination: str) -> Extracted:
@@ -18,4 +19,4 @@ def fetch(client: Client, job_id: str, path: str, destination: str) -> Extracted
     with client.open(
         "GET", job_path(job_id, "files"), {"path": path}, None, headers, ANSWER_TIMEOUT_S
     ) as response:
-        return extract(Body(response), path, destination)
+        return extract(Body(metered(read_blocks(response), f"fetching {path}")), path, destination)

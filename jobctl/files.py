@@ -103,6 +103,18 @@ def _readable(path: Path) -> None:
         raise LocalFile(f"the file {path} cannot be read: permission denied")
 
 
+def size_bytes(entries: Sequence[Member]) -> int:
+    """Returns how large the files of the members are together, as far as they can be looked at."""
+    sizes = 0
+    for member in entries:
+        if member.source is not None and not member.folder:
+            try:
+                sizes += member.source.stat().st_size
+            except OSError:
+                continue  # said when it is read
+    return sizes
+
+
 def tar_stream(entries: Sequence[Member]) -> Iterator[bytes]:
     """Yields a POSIX tar of the members. Owner and group are 0: the daemon hands the files to the worker's user.
 

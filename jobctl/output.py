@@ -26,6 +26,7 @@ STATUS_STYLES = {
     "FAIL": "bold red",
 }
 
+ONE_LINE_COLUMNS = frozenset({"ID", "STATUS", "PHASE", "AGE", "EXIT", "FOR", "TRY", "CPUS", "MEMORY"})
 ANSI_STYLES = {"green": "32", "bold red": "1;31", "dim": "2"}
 """Styles of single words in a line, which need no drawing library."""
 
@@ -163,7 +164,9 @@ class _Live:
         self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
 
     def show_table(self, columns: Sequence[str], rows: Rows, title: str) -> None:
-        clean = [[printable(cell) for cell in row] for row in rows]
+        clean = fitting(
+            [[printable(cell) for cell in row] for row in rows], columns, self._live.console.width
+        )
         drawn = _rich_table(columns, clean)
         if title:
             from rich.console import Group
@@ -190,6 +193,13 @@ def watch_table(
                 return
 
 
+def fitting(rows: Rows, columns: Sequence[str], width: int) -> Rows:
+    """Returns rows whose last cells are cut to the room that the other columns leave of `width`; at least ten characters."""
+    others = [max(len(line[i]) for line in [columns, *rows]) + 2 for i in range(len(columns) - 1)]
+    room = max(10, width - sum(others))
+    return [[*row[:-1], row[-1] if len(row[-1]) <= room else row[-1][: room - 1] + "…"] for row in rows]
+
+
 def bar(done: int, total: int | None, width: int = 24) -> str:
     """Returns a progress bar in plain characters; empty where the total is unknown."""
     if not total:
@@ -204,7 +214,7 @@ def _rich_table(columns: Sequence[str], rows: Rows) -> Any:
 
     drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        drawn.add_column(column, no_wrap=column in ("ID", "STATUS", "PHASE", "AGE", "EXIT"), overflow="fold")
+        drawn.add_column(column, no_wrap=column in ONE_LINE_COLUMNS, overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(cell, style=STATUS_STYLES.get(cell, "")) for cell in row))
     return drawn

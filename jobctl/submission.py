@@ -93,6 +93,7 @@ def submit(client: Client, prepared: Plan, source: Source) -> dict[str, Any]:
     entries = None
     if prepared.uploads:
         from jobctl import files
+        from jobctl.meter import metered
 
         entries = files.members(prepared.uploads)
         _check_before_upload(spec, source)
@@ -102,6 +103,7 @@ def submit(client: Client, prepared: Plan, source: Source) -> dict[str, Any]:
         body: Any = spec
         if entries is not None:
             headers["Content-Type"], body = files.multipart(spec, entries)
+            body = metered(body, "sending files", files.size_bytes(entries))
         try:
             with source.located():
                 timeout_s = UPLOAD_TIMEOUT_S if entries is not None else 60.0

@@ -120,7 +120,12 @@ def _ask(chosen: list[Job]) -> None:
         output.printable(f"Remove {_jobs(len(chosen))} with logs and files: {names}{more}? [y/N] ")
     )
     sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    try:
+        said = sys.stdin.readline()
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+        raise
+    if said.strip().lower() not in ("y", "yes"):
         raise JobctlError("nothing was removed", code="declined")
 
 

@@ -42,11 +42,13 @@ def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
     """Returns names and values of a job's facts, in the order in which they are read; what is absent is left out."""
     command = job.get("command")
     code = job.get("exitCode")
+    reason = job.get("reason")
+    attempts = job.get("attempts") or []
     facts: list[tuple[str, Any]] = [
         ("Id", job["id"]),
-        ("Status", job["status"] + (f" ({job['reason']})" if job.get("reason") else "")),
+        ("Status", job["status"] + (f" ({reason})" if reason and reason != job["status"] else "")),
         ("Exit code", None if code is None else str(code)),
-        ("Error", job.get("error")),
+        ("Error", job.get("error") if job["status"] != "cancelled" else None),
         ("Cancelled by", job.get("cancelledBy")),
         ("Cancelled for", job.get("cancelReason")),
         ("Phase", job.get("phase") if job.get("phase") != "done" else None),
@@ -64,7 +66,7 @@ def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("Ended", _moment(job.get("finishedAt"), now)),
         ("Ran for", _between(job.get("startedAt"), job.get("finishedAt"))),
         ("Files until", job.get("filesUntil")),
-        ("Attempts", "\n".join(map(attempt_text, job.get("attempts") or [])) or None),
+        ("Attempts", "\n".join(map(attempt_text, attempts)) if len(attempts) > 1 else None),
         ("Artifacts", "\n".join(map(_artifact, job.get("artifacts") or [])) or None),
         ("Uid", job.get("uid")),
     ]
@@ -91,16 +93,12 @@ def _between(start: str | None, end: str | None) -> str | None:
 
 def attempt_text(attempt: dict[str, Any]) -> str:
     """Returns one attempt in a line: its number, how it went, for how long."""
-    code = attempt.get("exitCode")
-    state = attempt.get("reason") or ("completed" if attempt.get("finishedAt") else "under way")
-    parts = [
-        f"{attempt.get('number')}:",
-        state,
-        "" if code is None else f"exit {code}",
-    ]
-    return " ".join(
-        [*filter(None, parts), _between(attempt.get("startedAt"), attempt.get("finishedAt")) or ""]
-    ).rstrip()
+    code, reason = attempt.get("exitCode"), attempt.get("reason")
+    took = _between(attempt.get("startedAt"), attempt.get("finishedAt"))
+    state = str(reason or ("completed" if attempt.get("finishedAt") else "under way"))
+    parts = [state, "" if code is None or (code == 0 and not reason) else f"exit code {code}"]
+    said = ", ".join(filter(None, parts)) + (f" after {took}" if took else "")
+    return f"{attempt.get('number')}: {said}"
 
 
 def _artifact(artifact: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ import typer
 
 from jobctl import output
 from jobctl.commands.ls import ACTIVE, pages
-from jobctl.errors import ConnectionLost, Misuse, Unreachable
+from jobctl.errors import ConnectionLost, Misuse, NotFound, Unreachable
 from jobctl.progress import moved, waiting_words
 from jobctl.quantities import bytes_text, parse_time, seconds_of, short_duration
 from jobctl.session import of
@@ -31,6 +31,8 @@ COLUMNS = ("ID", "PHASE", "FOR", "TRY", "CPUS", "MEMORY", "NOW")
 JUST_ENDED_S = 60.0
 MOST_ENDED = 8
 MOST_SHOWN = 200
+MOST_READ = 16
+LONGEST_LINE = 200
 HEAD_LINES = 3
 
 Job = dict[str, Any]
@@ -45,7 +47,8 @@ def top(
 ) -> None:
     """Watch the jobs that run and wait, and those that have just ended. Ctrl-C leaves.
 
-    FOR is the time in this state, TRY the attempt, CPUS and MEMORY are limits. NOW: what the job waits for, or its image.
+    FOR is how long a job waits, runs or ran, TRY the attempt; CPUS and MEMORY are limits. NOW: its last line, or what it
+    waits for.
     """
     session = of(ctx)
     try:
@@ -72,12 +75,31 @@ def top(
 
 
 def look(client: "Client", now: datetime) -> list[Job]:
-    """Returns the jobs under way, and those that ended within the last minute, in the order in which they are shown."""
+    """Returns the jobs under way, and those that ended within the last minute, in the order in which they are shown.
+
+    The first `MOST_READ` that run have their last line under `lastLine`.
+    """
     active = pages(client, {"status": ",".join(ACTIVE)}, MOST_SHOWN)[0]
     newest: list[Job] = json.loads(
         client.get("/v1/jobs", {"status": "completed,failed,cancelled", "limit": 50})
     )["jobs"]
-    return ordered(active, newest, now)
+    found = ordered(active, newest, now)
+    for job in [job for job in found if job.get("phase") == "running"][:MOST_READ]:
+        job["lastLine"] = last_line(client, str(job["id"]))
+    return found
+
+
+def last_line(client: "Client", job_id: str) -> str:
+    """Returns the last line that a job has written, "" where there is none."""
+    from jobctl.follow import frames
+
+    try:
+        lines = [
+            f.line for batch in frames(client, job_id, follow=False, tail=1) for f in batch if f.end is None
+        ]
+    except NotFound:
+        return ""
+    return lines[-1][:LONGEST_LINE] if lines else ""
 
 
 def ordered(active: list[Job], ended: list[Job], now: datetime) -> list[Job]:
@@ -129,7 +151,7 @@ def doing(job: Job, now: datetime) -> str:
     done, total = moved(job)
     size = f": {bytes_text(done)}{f' of {bytes_text(total)}' if total else ''}" if done else ""
     if job.get("phase") == "running":
-        return str(job.get("image") or "-")
+        return str(job.get("lastLine") or job.get("image") or "-")
     return (waiting_words(job, now) or str(job.get("image") or "-")) + size
 
 
