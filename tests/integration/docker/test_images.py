@@ -97,7 +97,7 @@ class Registry:
 def untag(client: docker.DockerClient, tag: str) -> None:
     """By tag and not by id: the same image may carry other people's tags."""
     with contextlib.suppress(ImageNotFound):
-        client.images.remove(tag)
+        client.images.remove(tag, force=True)  # a container of the same test may go a moment later
 
 
 def digest(content: bytes) -> str:
