@@ -67,6 +67,10 @@ class Ledger:
         self._watchers.notify(record.uid)
         return numbered
 
+    async def log_frames(self, uid: str, after_seq: int, max_bytes: int) -> bytes:
+        """Returns stored log frames after line `after_seq`, whole chunks, about `max_bytes`. Raises StoreError."""
+        return b"".join(chunk.data for chunk in await self._store.log_chunks(uid, after_seq, max_bytes))
+
     async def delivered(self, uid: str, limit_s: float) -> None:
         """Returns once nothing of the job waits to be delivered, or after `limit_s`. Raises StoreError."""
         with contextlib.suppress(TimeoutError):

@@ -1,7 +1,8 @@
 """From the engine's log lines to what is stored and sent: sequence numbers, wire frames, log events, the size bound. Pure.
 
-Owns the rules for a batch. One batch becomes one chunk of NDJSON frames, exactly as the API serves them, and at most one log
-event a stream. When a job's log is full, one marked line says so and the rest is dropped.
+Owns the rules for a batch, which becomes one chunk of NDJSON frames, exactly as the API serves them; and for log events,
+which are made of stored frames, as many as are not announced yet, one event a stream. When a job's log is full, one marked line
+says so and the rest is dropped.
 """
 
 from collections.abc import Sequence
@@ -17,17 +18,17 @@ from jobd.wire.job import JobSpec
 from jobd.wire.view import LogLine
 
 _encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(LogLine)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a batch of lines makes: the next record, the frames (empty: nothing to store) and the log events."""
+    """What a batch of lines makes: the next record and the frames (empty: nothing to store)."""
 
     record: Record
     first_seq: int
     last_seq: int
     frames: bytes
-    drafts: tuple[Draft, ...]
 
     @property
     def line_count(self) -> int:
@@ -35,10 +36,9 @@ class Batch:
         return self.last_seq - self.first_seq + 1
 
 
-def take(record: Record, spec: JobSpec, lines: Sequence[RawLine], max_bytes: int) -> Batch:
+def take(record: Record, lines: Sequence[RawLine], max_bytes: int) -> Batch:
     """Returns what `lines`, which come after all that the record has seen, add to the job's log."""
     frames: list[bytes] = []
-    texts: dict[StreamName, list[str]] = {}
     seq, size, full = record.log_seq, record.log_bytes, record.log_full
     cursors = dict(record.log_cursors)
     for raw in lines:
@@ -56,17 +56,50 @@ def take(record: Record, spec: JobSpec, lines: Sequence[RawLine], max_bytes: int
         encoded = _encoder.encode(frame)
         size += len(encoded)
         frames.append(encoded)
-        if gap:
-            texts.setdefault(raw.stream, []).append(f"[jobd: {gap}]")
-        if not full:
-            texts.setdefault(raw.stream, []).append(text)
-    drafts = tuple(
-        Draft(event.LOG, {"jobId": record.id, "lines": stream_lines, "stream": stream, "meta": spec.meta})
-        for stream, stream_lines in texts.items()
+    after = msgspec.structs.replace(
+        record,
+        log_seq=seq,
+        log_bytes=size,
+        log_full=full,
+        log_announced=record.announced_seq,
+        log_cursors=cursors,
     )
-    after = msgspec.structs.replace(record, log_seq=seq, log_bytes=size, log_full=full, log_cursors=cursors)
     joined = b"\n".join(frames) + b"\n" if frames else b""
-    return Batch(after, record.log_seq + 1, seq, joined, drafts)
+    return Batch(after, record.log_seq + 1, seq, joined)
+
+
+def announce(record: Record, spec: JobSpec, frames: bytes) -> tuple[Record, tuple[Draft, ...]]:
+    """Returns the log events for those of the stored `frames` that have none yet, one a stream, and the record that remembers
+    it. The frames must follow what is announced without a hole.
+
+    A gap is a line of its own in its place, `[jobd: why]`, and the event's `gap` says why: a worker cannot write that.
+    """
+    texts: dict[str, list[str]] = {}
+    gaps: dict[str, dict[str, None]] = {}
+    announced = record.announced_seq
+    for encoded in frames.splitlines():
+        frame = _decoder.decode(encoded)
+        if frame.seq <= announced:
+            continue
+        announced = frame.seq
+        lines = texts.setdefault(frame.stream, [])
+        if frame.gap:
+            lines.append(f"[jobd: {frame.gap}]")
+            gaps.setdefault(frame.stream, {})[frame.gap] = None
+        if not (record.log_full and frame.seq == record.log_seq):  # the last one of a full log only says so
+            lines.append(frame.line)
+    drafts = []
+    for stream, lines in texts.items():
+        data: dict[str, object] = {
+            "jobId": record.id,
+            "lines": lines,
+            "stream": stream,
+            "meta": spec.meta,
+        }
+        if stream in gaps:
+            data["gap"] = "; ".join(gaps[stream])
+        drafts.append(Draft(event.LOG, data))
+    return msgspec.structs.replace(record, log_announced=announced), tuple(drafts)
 
 
 def cursors_of(record: Record) -> dict[StreamName, LogCursor]:

@@ -114,6 +114,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     log_seq: int = 0
     log_bytes: int = 0
     log_full: bool = False
+    log_announced: int | None = None
     log_cursors: dict[str, Cursor] = {}
     start_announced: bool = False
 
@@ -122,6 +123,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     finished_at: datetime | None = None
     cleaned: bool = False
+
+    @property
+    def announced_seq(self) -> int:
+        """The last line of the log that is in an event; None in the record, as older versions wrote it, means all are."""
+        return self.log_seq if self.log_announced is None else self.log_announced
 
     @property
     def ended(self) -> bool:

@@ -68,6 +68,7 @@ def repeated(record: Record, spec: JobSpec, now: datetime) -> tuple[Record, f.Dr
         log_seq=record.log_seq,
         log_bytes=record.log_bytes,
         log_full=record.log_full,
+        log_announced=record.announced_seq,
         start_announced=record.start_announced,
     )
     return following, f.Draft(event.RETRY, data)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from jobd.clock import Clock
 from jobd.jobs import facts as f
+from jobd.jobs.announcer import ANNOUNCE_AFTER_S, Announcer, waits
 from jobd.jobs.demand import demand
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.logbook import take as take_lines
@@ -84,6 +85,8 @@ class Supervisor:
             around.engine, self._ref, ReportLines(self._report, lambda: self.record.id)
         )
         self._logs = log_reader(around.engine, self._ref, lambda: self.record, self._take_log)
+        self._announcer = Announcer(around.ledger.log_frames)
+        self._announcing: asyncio.Task[None] | None = None
 
     @property
     def settled(self) -> bool:
@@ -112,7 +115,14 @@ class Supervisor:
             made = step(before, self.spec, fact, self._around.clock.now())
             if made.record == before and not made.drafts:
                 return
-            self.record = await self._around.ledger.change(made.record, self.spec, made.drafts)
+            drafts = made.drafts
+            if drafts and waits(before):
+                # Events keep the order of the facts: what was logged before comes before.
+                before, logged = await self._announce(leave_last=True)
+                made = step(before, self.spec, fact, self._around.clock.now())
+                drafts = (*logged, *made.drafts)
+            self.record = await self._around.ledger.change(made.record, self.spec, drafts)
+            self._announcer.announced(self.record)
             self._around.on_change(before, self.record, self.spec)
             if self.record.attempt != before.attempt:
                 # The next attempt queues like any other job.
@@ -130,6 +140,7 @@ class Supervisor:
     async def run(self) -> None:
         """Returns when the job is over and nothing is wished of it; is cancelled at jobd's end."""
         pause_s = FIRST_PAUSE_S
+        self._announce_soon()
         try:
             while True:
                 await self._follow_clock()
@@ -149,6 +160,8 @@ class Supervisor:
         finally:
             await self._logs.stop()
             await self._reports.stop()
+            if self._announcing is not None:
+                self._announcing.cancel()
             if self.record.ended:
                 self._around.queue.leave(self.record.uid)
                 self._around.spool_path(self.record.uid).unlink(missing_ok=True)
@@ -346,8 +359,39 @@ class Supervisor:
 
     async def _take_log(self, lines: list[RawLine]) -> None:
         async with self._changing:
-            batch = take_lines(self.record, self.spec, lines, self._around.log_max_bytes)
-            self.record = await self._around.ledger.change(batch.record, self.spec, batch.drafts, batch)
+            batch = take_lines(self.record, lines, self._around.log_max_bytes)
+            self.record = await self._around.ledger.change(batch.record, self.spec, (), batch)
+            self._announcer.add(batch)
+            if self._announcer.enough:
+                await self._announce()
+        self._announce_soon()
+
+    def _announce_soon(self) -> None:
+        """Has stored lines without an event get one, after a moment in which more may come."""
+        if waits(self.record) and (self._announcing is None or self._announcing.done()):
+            self._announcing = asyncio.create_task(self._announce_later(), name="announce")
+
+    async def _announce_later(self) -> None:
+        while waits(self.record):
+            await self._around.clock.sleep(ANNOUNCE_AFTER_S)
+            try:
+                async with self._changing:
+                    await self._announce()
+            except StoreError as error:
+                fields = {"job_id": self.record.id, "action": "announce", "error": str(error)}
+                log.warning("log lines wait for their event", extra=fields)
+
+    async def _announce(self, leave_last: bool = False) -> tuple[Record, tuple[f.Draft, ...]]:
+        """Stores the events of all lines that have none; the caller holds the lock. With `leave_last` the last of them are not
+        stored but returned, with the record that has them, to go into the caller's commit. Raises StoreError.
+        """
+        while waits(self.record):
+            record, drafts = await self._announcer.next_events(self.record, self.spec)
+            if leave_last and not waits(record):
+                return record, drafts
+            self.record = await self._around.ledger.change(record, self.spec, drafts)
+            self._announcer.announced(self.record)
+        return self.record, ()
 
     def _ref(self) -> JobRef:
         return JobRef(self.record.uid, self.record.id, self.record.attempt)

@@ -32,8 +32,8 @@ class Log:
 
     async def write(self, *lines: str, stream: StreamName = "stdout") -> None:
         raw = [RawLine(stream, "2030-01-01T00:00:00Z", text, LogCursor("t")) for text in lines]
-        batch = take(self.record, SPEC, raw, 1 << 20)
-        self.record = await self.house.ledger.change(batch.record, SPEC, batch.drafts, batch)
+        batch = take(self.record, raw, 1 << 20)
+        self.record = await self.house.ledger.change(batch.record, SPEC, (), batch)
 
     async def finish(self) -> None:
         ended = msgspec.structs.replace(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobd.jobs.facts import Draft
-from jobd.jobs.logbook import Batch, cursors_of, take
+from jobd.jobs.logbook import Batch, announce, cursors_of, take
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
 from jobd.jobs.record import Cursor, Record
 from jobd.testing.clock import FakeClock
@@ -28,9 +28,9 @@ def frames(data: bytes) -> list[LogLine]:
 
 
 def test_lines_are_numbered_over_both_streams_and_over_batches(job: Callable[..., Any]) -> None:
-    first = take(job().record, SPEC, [line("one", at=1), line("two", "stderr", 2)], MUCH)
+    first = take(job().record, [line("one", at=1), line("two", "stderr", 2)], MUCH)
     assert (first.first_seq, first.last_seq, first.line_count) == (1, 2, 2)
-    second = take(first.record, SPEC, [line("", at=3)], MUCH)
+    second = take(first.record, [line("", at=3)], MUCH)
     assert (second.first_seq, second.last_seq) == (3, 3)
     assert frames(first.frames + second.frames) == [
         LogLine(seq=1, time="t1", stream="stdout", line="one"),
@@ -44,7 +44,6 @@ def test_lines_are_numbered_over_both_streams_and_over_batches(job: Callable[...
 def test_each_stream_has_its_cursor_also_where_lines_were_dropped(job: Callable[..., Any]) -> None:
     made = take(
         job().record,
-        SPEC,
         [line("one", at=1), line("x" * 2000, "stderr", 2), line("three", "stderr", 3)],
         100,
     )
@@ -53,42 +52,56 @@ def test_each_stream_has_its_cursor_also_where_lines_were_dropped(job: Callable[
     assert cursors_of(job().record) == {}
 
 
-def test_one_event_a_stream_holds_the_batchs_lines(job: Callable[..., Any]) -> None:
-    made = take(job().record, SPEC, [line("a"), line("b", "stderr"), line("c")], MUCH)
-    assert [draft.type for draft in made.drafts] == ["orchestrator.job.log"] * 2
-    assert [draft.data for draft in made.drafts] == [
+def test_one_event_a_stream_holds_the_lines_that_have_none(job: Callable[..., Any]) -> None:
+    made = take(job().record, [line("a"), line("b", "stderr"), line("c")], MUCH)
+    assert (made.record.log_seq, made.record.announced_seq) == (3, 0)
+    record, drafts = announce(made.record, SPEC, made.frames)
+    assert record.announced_seq == 3
+    assert [draft.type for draft in drafts] == ["orchestrator.job.log"] * 2
+    assert [draft.data for draft in drafts] == [
         {"jobId": "a", "lines": ["a", "c"], "stream": "stdout", "meta": {"k": "v"}},
         {"jobId": "a", "lines": ["b"], "stream": "stderr", "meta": {"k": "v"}},
     ]
+    assert announce(record, SPEC, made.frames) == (record, ())
+
+
+def test_a_record_of_before_announces_only_what_comes_from_now_on(job: Callable[..., Any]) -> None:
+    old = msgspec.structs.replace(job().record, log_seq=7, log_announced=None)
+    made = take(old, [line("new")], MUCH)
+    assert (made.record.log_seq, made.record.announced_seq) == (8, 7)
 
 
 def test_a_gap_and_a_cut_line_are_marked(job: Callable[..., Any]) -> None:
-    made = take(job().record, SPEC, [line("long", partial=True), line("next", gap="lines were lost")], MUCH)
+    made = take(job().record, [line("long", partial=True), line("next", gap="lines were lost")], MUCH)
     assert frames(made.frames) == [
         LogLine(seq=1, time="t1", stream="stdout", line="long", partial=True),
         LogLine(seq=2, time="t1", stream="stdout", line="next", gap="lines were lost"),
     ]
-    assert made.drafts[0].data["lines"] == ["long", "[jobd: lines were lost]", "next"]
+    _, (draft,) = announce(made.record, SPEC, made.frames)
+    assert draft.data["lines"] == ["long", "[jobd: lines were lost]", "next"]
+    assert draft.data["gap"] == "lines were lost"
 
 
 def test_a_full_log_says_so_once_and_drops_the_rest(job: Callable[..., Any]) -> None:
-    made = take(job().record, SPEC, [line("x" * 50), line("y" * 500), line("z")], 200)
+    made = take(job().record, [line("x" * 50), line("y" * 500), line("z")], 200)
     shown = frames(made.frames)
     assert [(frame.seq, frame.line) for frame in shown] == [(1, "x" * 50), (2, "")]
     assert shown[1].gap == "the log is full at 200 bytes; later lines are dropped"
     assert made.record.log_full
-    assert made.drafts[0].data["lines"] == [
+    _, (draft,) = announce(made.record, SPEC, made.frames)
+    assert draft.data["lines"] == [
         "x" * 50,
         "[jobd: the log is full at 200 bytes; later lines are dropped]",
     ]
-    later = take(made.record, SPEC, [line("more", at=9)], 200)
-    assert (later.frames, later.drafts, later.line_count) == (b"", (), 0)
+    later = take(made.record, [line("more", at=9)], 200)
+    assert (later.frames, later.line_count) == (b"", 0)
     assert later.record.log_cursors["stdout"] == Cursor("t9", 4)
 
 
 def test_no_lines_are_no_change(job: Callable[..., Any]) -> None:
     before = job().record
-    assert take(before, SPEC, [], MUCH) == Batch(before, 1, 0, b"", ())
+    made = take(before, [], MUCH)
+    assert made == Batch(msgspec.structs.replace(before, log_announced=0), 1, 0, b"")
 
 
 LINES = st.lists(
@@ -110,20 +123,29 @@ def test_any_batching_of_the_same_lines_gives_the_same_log(
     lines: list[RawLine], sizes: list[int], limit: int
 ) -> None:
     start = Record(uid="u", id="a", created_at=FakeClock().now())
-    whole = take(start, SPEC, lines, limit)
+    whole = take(start, lines, limit)
     record, parts, left = start, b"", lines
+    told_at = [draw_at for draw_at in sizes if draw_at % 2]
     events: list[Draft] = []
+    waiting = b""
     for size in [*sizes, len(lines)]:
-        batch = take(record, SPEC, left[:size], limit)
+        batch = take(record, left[:size], limit)
         assert batch.first_seq == record.log_seq + 1
         record, parts, left = batch.record, parts + batch.frames, left[size:]
-        events += batch.drafts
+        waiting += batch.frames
+        if size in told_at:  # some are announced at once, others together with what comes later
+            record, drafts = announce(record, SPEC, waiting)
+            events += drafts
+            waiting = b""
+    record, drafts = announce(record, SPEC, waiting)
+    events += drafts
     assert parts == whole.frames
-    assert record == whole.record
+    told_whole, whole_drafts = announce(whole.record, SPEC, whole.frames)
+    assert record == told_whole
     for stream in ("stdout", "stderr"):
         told = [text for draft in events if draft.data["stream"] == stream for text in draft.data["lines"]]
         assert told == [
-            text for draft in whole.drafts if draft.data["stream"] == stream for text in draft.data["lines"]
+            text for draft in whole_drafts if draft.data["stream"] == stream for text in draft.data["lines"]
         ]
     assert [frame.seq for frame in frames(parts)] == list(range(1, record.log_seq + 1))
     longest = max((len(raw.text) for raw in lines), default=0) * 6

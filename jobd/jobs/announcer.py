@@ -1,0 +1,69 @@
+"""Which lines of a job's log wait for an event, and when they get one: a flood of lines becomes few events.
+
+Owns the bounds. Lines are stored at once and without an event; what waits is remembered here while it is little, else read
+back from the store, so that a restart goes on in the same way. Stores nothing itself: the supervisor commits what `next_events`
+gives.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from jobd.jobs.facts import Draft
+from jobd.jobs.logbook import Batch, announce
+from jobd.jobs.record import Record
+from jobd.wire.job import JobSpec
+
+ANNOUNCE_AFTER_S = 0.2
+"""Lines wait so long for company, at most."""
+ANNOUNCE_BYTES = 64 * 1024
+"""So many bytes of frames wait for no more."""
+
+Frames = Callable[[str, int, int], Awaitable[bytes]]
+
+
+class Announcer:
+    """The lines of one job that have no event yet. `frames` reads stored ones: uid, after line, about how many bytes."""
+
+    def __init__(self, frames: Frames) -> None:
+        self._frames = frames
+        self._recent: list[Batch] = []
+        self._bytes = 0
+
+    @property
+    def enough(self) -> bool:
+        """True where so much waits that it should go now."""
+        return self._bytes >= ANNOUNCE_BYTES
+
+    def add(self, batch: Batch) -> None:
+        """These lines are stored."""
+        if batch.frames:
+            self._recent.append(batch)
+            self._bytes += len(batch.frames)
+
+    async def next_events(self, record: Record, spec: JobSpec) -> tuple[Record, tuple[Draft, ...]]:
+        """Returns the next log events and the record that has them: all that wait, or the first part where that is much.
+
+        Raises:
+            StoreError: stored lines could not be read.
+        """
+        after = record.announced_seq
+        if self._recent and self._recent[0].first_seq == after + 1:
+            frames = b"".join(batch.frames for batch in self._recent)
+        else:
+            frames = await self._frames(record.uid, after, ANNOUNCE_BYTES)
+        following, drafts = announce(record, spec, frames)
+        if not drafts:  # the store has no such lines: nothing is left to announce
+            following = msgspec.structs.replace(record, log_announced=record.log_seq)
+        return following, drafts
+
+    def announced(self, record: Record) -> None:
+        """The events of all lines up to `record.announced_seq` are stored."""
+        if self._recent:
+            self._recent = [batch for batch in self._recent if batch.last_seq > record.announced_seq]
+            self._bytes = sum(len(batch.frames) for batch in self._recent)
+
+
+def waits(record: Record) -> bool:
+    """True where stored lines have no event yet."""
+    return record.announced_seq < record.log_seq
