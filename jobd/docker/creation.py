@@ -53,7 +53,7 @@ class Creation:
         try:
             made = await self._make(order, making)
         except _InTheWay:
-            if adopted := await self._adopted(order):
+            if adopted := await self._adopted(order, making):
                 return adopted, False
             await self._removal.remove(order.ref, labels.ROLES, volume=True, mine=self._is_ours)
             try:
@@ -125,9 +125,10 @@ class Creation:
             raise ImageUnavailable(f"the image {order.spec.image!r} is gone")
         return found.config.user if found.config else ""
 
-    async def _adopted(self, order: WorkOrder) -> Created | None:
+    async def _adopted(self, order: WorkOrder, making: str) -> Created | None:
         """Returns this attempt's containers where one of them has run; None where what is there may be replaced.
 
+        A worker that is missing beside a sidecar that has run is made: the workspace holds its inputs already.
         Raises: RefusedByEngine: a name is taken by what is not ours.
         """
         ref = order.ref
@@ -139,9 +140,14 @@ class Creation:
         volume = await self._engine.volume_labels(name := labels.volume_name(ref.id))
         if volume is not None and not self._is_ours(volume):
             raise _foreign("volume", name, f"docker volume rm {name}")
+        mine = sidecar if sidecar is not None and self._is_of(sidecar.config.labels, ref) else None
+        if worker is None and mine is not None and not mine.never_started:
+            body = spec.worker_body(order, self._settings, making)
+            made = await self._make_container(order, "worker", body)
+            uid, gid = await self._workspace.owner(made, await self._user(order))
+            return Created(made, mine.id, uid, gid)
         if worker is None or not self._is_of(worker.config.labels, ref):
             return None
-        mine = sidecar if sidecar is not None and self._is_of(sidecar.config.labels, ref) else None
         if worker.never_started and (mine is None or mine.never_started):
             return None
         uid, gid = await self._workspace.owner(worker.id, worker.config.user)

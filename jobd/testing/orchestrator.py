@@ -195,7 +195,8 @@ class FakeOrchestrator:
             job.sidecar = self._new(order.ref) if order.sidecar else None
             self._jobs[order.ref.id] = job
             self._tell(job, "worker", "create")
-        assert job.worker is not None
+        if job.worker is None:
+            job.worker = self._new(order.ref)  # made anew beside a sidecar that has run
         uid, gid = _owner(order.spec.user)
         return Created(job.worker.facts.id, job.sidecar.facts.id if job.sidecar else None, uid, gid)
 
@@ -351,7 +352,7 @@ class FakeOrchestrator:
         return job if job is not None and job.ref == ref else None
 
     def _is_to_be_kept(self, job: _Job, ref: JobRef) -> bool:
-        if job.ref != ref or job.worker is None:
+        if job.ref != ref:
             return False
         return any(box is not None and box.facts.started_at is not None for box in (job.worker, job.sidecar))
 

@@ -308,3 +308,21 @@ async def test_a_sidecar_starts_once(world: Any, ref: JobRef, behave: Any, until
     assert again.sidecar.started_at == first.sidecar.started_at
     assert again.worker is not None
     assert again.worker.state == "created"
+
+
+async def test_a_worker_that_is_made_anew_finds_its_sidecar_and_what_it_left(
+    world: Any, ref: JobRef, behave: Any, until: Until
+) -> None:
+    await world.orchestrator.ensure_sidecar_image()
+    made = await world.orchestrator.create(world.work(ref, behave(), sidecar=True), None)
+    write = Write(id="w", source="hi", out="w.txt")
+    await world.orchestrator.start_sidecar(
+        ref, SidecarOrder(job_id=ref.id, job_uid=ref.uid, artifacts=[write])
+    )
+    await until(ref, lambda seen: seen.sidecar is not None and seen.sidecar.state == "running")
+    await world.orchestrator.remove(ref, "worker")
+    again = await world.orchestrator.create(world.work(ref, behave(), sidecar=True), None)
+    assert again.sidecar_id == made.sidecar_id
+    assert again.worker_id != made.worker_id
+    seen = await world.orchestrator.observe(ref)
+    assert (seen.worker.state, seen.sidecar.id) == ("created", made.sidecar_id)

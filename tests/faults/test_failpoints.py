@@ -156,7 +156,7 @@ def test_killed_at_a_failpoint(
     else:
         daemon.start()
         run_cancelled(daemon, wanted) if stopping else run_short(daemon, docker_client, wanted)
-        assert dead(daemon), f"{point} was not reached"
+        until(lambda: dead(daemon), f"{point} is reached", 10)
     receiver_knew = bool(receiver.events(f"/{job_id}"))
 
     daemon.environ = {}
