@@ -23,7 +23,7 @@ from docker.tls import TLSConfig
 from jobd.docker.answers import Refusal, refusal
 from jobd.docker.endpoint import Endpoint
 from jobd.docker.observe import Inspected
-from jobd.docker.shapes import ImageInspected, Info, Version
+from jobd.docker.shapes import ImageInspected, Info, Stats, Version
 from jobd.docker.spec import Body
 from jobd.docker.streams import Streams, Timeouts
 from jobd.jobs.orchestrator import EngineUnavailable
@@ -84,6 +84,19 @@ class Engine:
     async def inspect_container(self, name: str) -> Inspected | None:
         """Looks at a container by name or id; None where it does not exist. Raises: EngineUnavailable."""
         return await self._look("inspect", lambda client: client.inspect_container(name), Inspected)
+
+    async def stats(self, container_id: str) -> Stats:
+        """Returns one measurement, at once. Raises: Refusal (404, 409), EngineUnavailable."""
+        path = await self.path(f"/containers/{container_id}/stats")
+        params = {"stream": "false", "one-shot": "true"}
+        started = time.perf_counter()
+        async with self.streams.open("GET", path, params=params, silence_s=self.timeouts.connect_s) as body:
+            answer = await body.read(_SMALL_ANSWER)
+        self._measured("stats", started, True)
+        try:
+            return msgspec.json.decode(answer, type=Stats)
+        except msgspec.MsgspecError as error:
+            raise EngineUnavailable(f"{self.endpoint.url} gave no measurement: {error}") from error
 
     async def create_container(self, body: Body, name: str, platform: str | None) -> str:
         """Makes a container and returns its id. Raises: Refusal (409: the name is taken), EngineUnavailable."""

@@ -31,6 +31,7 @@ from jobd.jobs.orchestrator import (
     Observation,
     Role,
     StartFailed,
+    Usage,
     WorkOrder,
 )
 from jobd.wire.job import Pull
@@ -92,6 +93,20 @@ class DockerOrchestrator(Flows):
                 "security": ", ".join(info.security_options or []),
             },
         )
+
+    async def usage(self, ref: JobRef) -> Usage | None:
+        """Measures the running worker. Raises EngineUnavailable."""
+        container_id = await self._id_of(ref, "worker")
+        if container_id is None:
+            return None
+        try:
+            stats = await self._engine.stats(container_id)
+        except Refusal:
+            return None
+        memory = max(stats.memory_stats.usage, stats.memory_stats.max_usage)
+        if not memory:
+            return None
+        return Usage(stats.cpu_stats.cpu_usage.total_usage / 1e9, memory)
 
     async def refs(self) -> list[JobRef]:
         """Lists the jobs of this instance of which any container or volume exists."""

@@ -35,6 +35,32 @@ class Info(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     security_options: list[str] | None = None
 
 
+class CpuUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """In nanoseconds."""
+
+    total_usage: int = 0
+
+
+class CpuStats(msgspec.Struct, frozen=True, kw_only=True):
+    """`cpu_stats` of ContainerStats."""
+
+    cpu_usage: CpuUsage = CpuUsage()
+
+
+class MemoryStats(msgspec.Struct, frozen=True, kw_only=True):
+    """`memory_stats` of ContainerStats, in bytes; with cgroup v2 there is no `max_usage`."""
+
+    usage: int = 0
+    max_usage: int = 0
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """ContainerStats. All zero for a container that does not run."""
+
+    cpu_stats: CpuStats = CpuStats()
+    memory_stats: MemoryStats = MemoryStats()
+
+
 class ImageConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     """`Config` of ImageInspect."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from jobd.jobs.orchestrator import Created, ImageFacts, Observation, Role
+from jobd.jobs.orchestrator import Created, ImageFacts, Observation, Role, Usage
 from jobd.wire.report import Report
 
 STOP_SIGNAL = "SIGTERM"
@@ -110,6 +110,13 @@ class TimePassed:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """The running worker was measured."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class ClockMoved:
     """The wall clock was set, or the machine was booted, since the record's times were written. `offset` in seconds."""
 
@@ -138,6 +145,7 @@ Fact = (
     | CancelWished
     | TimePassed
     | ClockMoved
+    | Measured
     | Cleaned
 )
 

@@ -80,6 +80,9 @@ def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
             return _cancelled(record, spec, fact, now)
         case f.TimePassed():
             return _time_passed(record, now)
+        case f.Measured(usage) if record.phase == "running":
+            peak = max(usage.memory_peak_bytes, record.memory_peak_bytes or 0)
+            return Step(change(record, cpu_s=usage.cpu_s, memory_peak_bytes=peak))
         case f.ClockMoved(boot, offset):
             return Step(_clock_moved(record, boot, offset))
         case f.Cleaned() if record.leftovers:

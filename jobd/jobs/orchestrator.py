@@ -69,7 +69,8 @@ class ImageFacts:
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
     """All that is needed to make a job's containers. `sidecar` only says that one is wanted. `image_user`: the image's
-    `USER`, where it is known already (empty: none)."""
+    `USER`, where it is known already (empty: none).
+    """
 
     ref: JobRef
     spec: JobSpec
@@ -98,6 +99,14 @@ class EngineFacts:
     platform: str
     has_sidecar_image: bool = False
     details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a worker has used so far: seconds of CPU, and the most memory at once, in bytes, as far as was seen."""
+
+    cpu_s: float
+    memory_peak_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +268,10 @@ class Engine(Protocol):
 
     async def ping(self) -> EngineFacts:
         """Asks the engine who it is. Raises EngineUnavailable."""
+        ...
+
+    async def usage(self, ref: JobRef) -> Usage | None:
+        """Measures the running worker; None where it does not run, or the engine cannot tell. Raises EngineUnavailable."""
         ...
 
     async def refs(self) -> list[JobRef]:

@@ -103,6 +103,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exit_code: int | None = None
     oom_killed: bool = False
     exit_announced: bool = False
+    cpu_s: float | None = None
+    memory_peak_bytes: int | None = None
 
     outputs_told_at: datetime | None = None
     outputs_heard: bool = False

@@ -322,9 +322,14 @@ class Supervisor:
         left_s = LOOK_AGAIN_S
         if until is not None:
             left_s = min(left_s, (until - self._around.clock.now()) / timedelta(seconds=1))
-        if not await self._pause(left_s):
-            self._seen = None
-            await self.apply(f.TimePassed())
+        if await self._pause(left_s):
+            return
+        self._seen = None
+        await self.apply(f.TimePassed())
+        if self.record.started_at is not None and not self.record.worker_over:
+            usage = await self._around.engine.usage(self._ref())
+            if usage is not None:
+                await self.apply(f.Measured(usage))
 
     async def _pause(self, seconds: float) -> bool:
         """Waits for a wake-up, `seconds` at most; True where there was one."""

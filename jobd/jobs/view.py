@@ -9,7 +9,7 @@ from jobd.jobs.record import ArtifactState, Attempt, Record
 from jobd.wire.artifact import kind_of
 from jobd.wire.event import rfc3339
 from jobd.wire.job import JobSpec
-from jobd.wire.view import ArtifactView, AttemptView, JobView, LimitsView
+from jobd.wire.view import ArtifactView, AttemptView, JobView, LimitsView, UsageView
 
 _WAITING = {
     "pulling": "the image and the containers",
@@ -45,6 +45,7 @@ def view_of(
         limits=LimitsView(
             cpu=spec.cpu_cores, memory=spec.memory_mb, pids=spec.pids_limit, timeout_seconds=spec.timeout_s
         ),
+        usage=_usage(record),
         artifacts=[
             _artifact(a.id, kind_of(a), record.artifacts.get(a.id, ArtifactState())) for a in spec.artifacts
         ],
@@ -56,6 +57,12 @@ def view_of(
         if kept and record.finished_at
         else None,
     )
+
+
+def _usage(record: Record) -> UsageView | None:
+    if record.cpu_s is None or record.memory_peak_bytes is None:
+        return None
+    return UsageView(cpu_seconds=record.cpu_s, memory_peak_bytes=record.memory_peak_bytes)
 
 
 def _waiting_for(record: Record, position: int | None, progress: str | None) -> str | None:

@@ -33,6 +33,7 @@ from jobd.jobs.orchestrator import (
     Role,
     StartFailed,
     StreamName,
+    Usage,
     WorkOrder,
 )
 from jobd.testing.sidecar import SidecarScript
@@ -156,6 +157,11 @@ class FakeOrchestrator:
         """Returns `facts`, which tests may replace."""
         self._here()
         return self.facts
+
+    async def usage(self, ref: JobRef) -> Usage | None:
+        """Measures nothing."""
+        self._here()
+        return None
 
     async def refs(self) -> list[JobRef]:
         """Lists what exists."""

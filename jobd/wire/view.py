@@ -59,6 +59,13 @@ class LimitsView(View, frozen=True, kw_only=True):
     timeout_seconds: int
 
 
+class UsageView(View, frozen=True, kw_only=True):
+    """What the worker used, as far as it was measured while it ran: seconds of CPU, the most memory at once in bytes."""
+
+    cpu_seconds: float
+    memory_peak_bytes: int
+
+
 class JobView(View, frozen=True, kw_only=True):
     """A job. `exit_code` is absent while unknown; `reason` is a kebab code once there is one to give.
 
@@ -83,6 +90,7 @@ class JobView(View, frozen=True, kw_only=True):
     cancelled_by: str | None = None
     cancel_reason: str | None = None
     limits: LimitsView | None = None
+    usage: UsageView | None = None
     artifacts: list[ArtifactView] = []
     attempts: list[AttemptView] = []
     created_at: str | None = None
@@ -149,6 +157,12 @@ class DeliveryList(View, frozen=True, kw_only=True):
 
     deliveries: list[DeliveryView]
     next: str | None = None
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """202 of `POST /v1/jobs/{id}/deliveries/replay`: how many deliveries are pending again."""
+
+    replayed: int
 
 
 class Health(View, frozen=True, kw_only=True):

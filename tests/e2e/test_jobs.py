@@ -214,6 +214,21 @@ def test_cancel_takes_a_signal_and_a_reason(daemon: Daemon, worker_image: str, j
     assert [line["line"] for line in daemon.log_lines(job_id)[:-1]] == ["up", "interrupted"]
 
 
+def test_a_worker_is_measured_while_it_runs(daemon: Daemon, worker_image: str, job_id: str) -> None:
+    daemon.submit(
+        id=job_id,
+        image=worker_image,
+        command="x=$(head -c 20000000 /dev/zero | tr '\\0' x); while true; do :; done",
+    )
+    usage = until(
+        lambda: daemon.call("GET", f"/v1/jobs/{job_id}").json.get("usage"), "the worker is measured"
+    )
+    assert usage["cpuSeconds"] > 0
+    assert usage["memoryPeakBytes"] > 20_000_000
+    assert daemon.call("POST", f"/v1/jobs/{job_id}/cancel", {"signal": "SIGKILL"}).status == 202
+    assert daemon.ended(job_id)["usage"]["memoryPeakBytes"] >= usage["memoryPeakBytes"]
+
+
 def test_the_timeout_kills_a_worker_that_ignores_sigterm(
     daemon: Daemon, worker_image: str, job_id: str
 ) -> None:
