@@ -1,4 +1,4 @@
-"""The calls on deliveries: list a job's, send one again."""
+"""The calls on deliveries: list a job's, send one again, send all again that were given up."""
 
 from urllib.parse import urlsplit
 
@@ -10,7 +10,7 @@ from jobd.api.respond import json_response
 from jobd.errors import NotFound
 from jobd.store.rows import Delivery
 from jobd.wire.event import rfc3339
-from jobd.wire.view import DeliveryList, DeliveryView
+from jobd.wire.view import DeliveryList, DeliveryView, Replayed
 
 MAX_PAGE = 1000
 
@@ -38,6 +38,14 @@ async def replay(request: web.Request) -> web.StreamResponse:
     if found is None:
         raise NotFound(f"no delivery {text[:64]!r}")
     return json_response(view(found), 202)
+
+
+async def replay_all(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/jobs/{id}/deliveries/replay`: what was parked or abandoned is pending again when this answers."""
+    Parameters(request).done()
+    context = context_of(request)
+    record = await context.jobs.find(request.match_info["id"])
+    return json_response(Replayed(replayed=await context.dispatcher.replay_all(record.uid)), 202)
 
 
 def view(delivery: Delivery) -> DeliveryView:

@@ -139,6 +139,14 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "POST",
+        "/v1/jobs/{id}/deliveries/replay",
+        deliveries.replay_all,
+        "Send all of a job's deliveries again that were given up",
+        {202: (view.Replayed,)},
+        (404, 507),
+    ),
+    Route(
+        "POST",
         "/v1/deliveries/{id}/replay",
         deliveries.replay,
         "Send one delivery again",

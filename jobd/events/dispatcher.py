@@ -106,6 +106,13 @@ class Dispatcher:
             self.notify(replayed.job_uid)
         return replayed
 
+    async def replay_all(self, job_uid: str) -> int:
+        """Sends all deliveries of a job again that were given up; returns how many."""
+        count = await self._outbox.replay_all(job_uid, self._clock.now())
+        if count:
+            self.notify(job_uid)
+        return count
+
     def state(self) -> DispatcherState:
         """How much is under way now, for metrics."""
         return DispatcherState(

@@ -64,6 +64,10 @@ class Outbox(Protocol):
         """Makes a delivery pending and due again."""
         ...
 
+    async def replay_all(self, uid: str, at: datetime) -> int:
+        """Makes all deliveries of a job pending that were given up."""
+        ...
+
 
 class Loader:
     """Loads what is due. `on_loaded` is called when there is something to send."""

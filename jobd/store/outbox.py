@@ -191,7 +191,9 @@ def deliveries(connection: sqlite3.Connection, uid: str, after: int, limit: int)
 
 
 def _due(row: tuple[Any, ...]) -> Due:
-    values = (*row[:10], from_micros(row[10]), from_micros(row[11]), row[12], bool(row[13]))
+    # Not due by itself, but asked for: a replay has put an earlier one before it.
+    due_at = from_micros(row[10] if row[11] is None else row[11])
+    values = (*row[:10], from_micros(row[10]), due_at, row[12], bool(row[13]))
     return Due(*values)
 
 

@@ -60,6 +60,20 @@ def test_a_refused_delivery_is_parked_the_next_one_passes_and_a_replay_arrives(
     assert (first["jobsequence"], second["jobsequence"]) == (1, 2)
 
 
+def test_all_of_a_job_that_were_given_up_can_be_sent_again_at_once(
+    lonely: Daemon, make_receiver: Callable[..., ChoosingReceiver], job_id: str
+) -> None:
+    receiver = make_receiver(lambda path, before: 410 if before == 0 else 204)
+    cancelled(lonely, job_id, receiver.url(f"/{job_id}"))
+    settled(lonely, job_id, ["abandoned", "abandoned"])
+    answer = lonely.call("POST", f"/v1/jobs/{job_id}/deliveries/replay")
+    assert (answer.status, answer.json) == (202, {"replayed": 2})
+    settled(lonely, job_id, ["delivered", "delivered"])
+    assert [event["jobsequence"] for event in receiver.at(f"/{job_id}")] == [1, 1, 2]
+    assert lonely.call("POST", f"/v1/jobs/{job_id}/deliveries/replay").json == {"replayed": 0}
+    assert lonely.call("POST", "/v1/jobs/none/deliveries/replay").status == 404
+
+
 def test_a_delivered_one_can_be_sent_again(lonely: Daemon, make_receiver: Any, job_id: str) -> None:
     receiver = make_receiver(lambda path, before: 200)
     cancelled(lonely, job_id, receiver.url(f"/{job_id}"))

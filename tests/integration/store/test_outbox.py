@@ -111,6 +111,72 @@ async def test_a_parked_one_lets_the_next_pass_and_can_be_replayed(
     assert await store.replay(99, later(1)) is None
 
 
+async def test_all_that_were_given_up_can_be_replayed_and_the_rest_is_left_alone(
+    store: Store, make: Any, later: Later
+) -> None:
+    await store.commit(make.claim("u1", events=5, port=1))
+    await store.commit(make.claim("u2", events=1, port=1))
+    await store.settle([Settlement(1, "delivered", later(1)), Settlement(2, "park", later(1))])
+    await store.settle([Settlement(3, "park", later(2)), Settlement(6, "park", later(2))])
+    assert await due_ids(store) == [4]
+    assert await store.replay_all("u1", later(3)) == 2
+    assert await states(store) == "delivered pending pending pending pending"
+    assert await due_ids(store) == [2]
+    assert await store.replay_all("u1", later(4)) == 0
+    assert await store.replay_all("none", later(4)) == 0
+    assert await states(store, "u2") == "parked"
+
+
+async def test_many_of_many_jobs_are_settled_in_one_commit(store: Store, make: Any, later: Later) -> None:
+    for n in range(150):
+        await store.commit(make.claim(f"u{n}", events=3, port=1))
+    firsts = [1 + 3 * n for n in range(150)]
+    outcomes = ["delivered", "park", "retry", "requeue", "abandon"]
+    settled = await store.settle(
+        [
+            Settlement(number, outcomes[n % 5], later(5), later(60), 200 + n, f"e{n}", ahead=2)  # type: ignore[arg-type]
+            for n, number in enumerate(firsts)
+        ]
+    )
+    for n, one in enumerate(settled):
+        outcome = outcomes[n % 5]
+        first, *behind = await store.deliveries(f"u{n}", 0, 10)
+        assert first.attempts == 1
+        assert first.last_status == 200 + n
+        assert first.last_error == (None if outcome == "delivered" else f"e{n}")
+        if outcome in ("delivered", "park"):
+            assert one.following is not None
+            assert (one.following.id, [due.id for due in one.following.ahead]) == (
+                firsts[n] + 1,
+                [firsts[n] + 2],
+            )
+            assert first.state == ("delivered" if outcome == "delivered" else "parked")
+            assert behind[0].next_attempt_at == later(5)
+        elif outcome == "abandon":
+            assert (one.following, one.abandoned) == (None, 3)
+            assert {d.state for d in (first, *behind)} == {"abandoned"}
+        else:
+            assert one.following is None
+            assert (first.state, first.next_attempt_at) == ("pending", later(60))
+            assert behind[0].next_attempt_at is None
+
+
+async def test_a_run_is_bounded_and_holds_the_bodies(store: Store, make: Any, later: Later) -> None:
+    bodies = [b"a" * 10, b"b" * 20_000, b"c" * 10, b"d" * 10]
+    events = tuple(make.event(body=body) for body in bodies)
+    await store.commit(replace(make.claim("u1", port=1), events=events))
+    assert [one.body for one in await store.delivery_run(1, 10, 1 << 20)] == bodies
+    assert [one.id for one in await store.delivery_run(1, 2, 1 << 20)] == [1, 2]
+    assert [one.id for one in await store.delivery_run(1, 10, 15)] == [1]
+    assert [one.id for one in await store.delivery_run(2, 10, 20_010)] == [2, 3]
+    (due,) = await store.due(LANE, 10, 10)
+    assert due.ahead == ()  # the next one is long: it is read when its turn comes
+    await store.settle([Settlement(1, "delivered", later(1)), Settlement(2, "delivered", later(1))])
+    assert await store.delivery_run(1, 10, 1 << 20) == []
+    (due,) = await store.due_of(["u1"], 10)
+    assert (due.id, [one.id for one in due.ahead]) == (3, [4])
+
+
 async def test_what_was_in_flight_during_a_replay_is_settled_all_the_same(
     store: Store, make: Any, later: Later
 ) -> None:
