@@ -32,11 +32,11 @@ demo: images ## Run the main job on real public data, end to end, and check ever
 	@$(PY) -m scripts.demo
 
 test: images ## All tests but the slow faults, the real engine included
-	@$(PY) -m pytest tests/unit tests/contract tests/integration tests/e2e $(PYTEST_ARGS)
+	@$(PY) -m pytest tests/unit tests/contract tests/integration tests/security tests/e2e $(PYTEST_ARGS)
 test-unit: venv ## Unit tests: no engine, no network
 	@$(PY) -m pytest tests/unit $(PYTEST_ARGS)
 test-integration: images ## Contract and integration tests: real engine, SQLite and HTTP
-	@$(PY) -m pytest tests/contract tests/integration $(PYTEST_ARGS)
+	@$(PY) -m pytest tests/contract tests/integration tests/security $(PYTEST_ARGS)
 test-e2e: images ## Whole programs, happy paths
 	@$(PY) -m pytest tests/e2e $(PYTEST_ARGS)
 faults: images ## The slow rows of the fault matrix (minutes)

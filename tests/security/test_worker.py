@@ -1,0 +1,300 @@
+"""A worker that tries everything: each trick as a whole job, with what must not come of it. Rows: see README.md."""
+
+import io
+import json
+import os
+import socket
+import tarfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from tests.support.daemon import Daemon, Receiver, until
+from tests.support.wire import streaming
+
+DUMPED = "root:x:", "root:*:", "root::"
+"""How /etc/passwd and /etc/shadow begin in the images here."""
+
+
+def after_job(id: str, type: str, source: str, **more: Any) -> dict[str, Any]:
+    return {"id": id, "type": type, "in": source, "depends": "job", **more}
+
+
+def test_outputs_that_are_links_give_nothing_away(run: Any, receiver: Receiver, job_id: str) -> None:
+    targets = {
+        "environ": "/proc/self/environ",
+        "shadow": "/etc/shadow",
+        "passwd": "../etc/passwd",
+        "up": "../../../../etc/passwd",
+        "fd": "/proc/self/fd/0",
+        "root": "/",
+        "dots": "..",
+        "self": "self",
+    }
+    links = "; ".join(f"ln -s {target} {name}" for name, target in targets.items())
+    put = f"http://host.docker.internal:{receiver.port}/{job_id}-put"
+    outputs = [
+        *(after_job(f"read-{name}", "read", name) for name in targets),
+        *(after_job(f"put-{name}", "upload", name, out=put) for name in targets),
+        *(after_job(f"list-{name}", "list", name) for name in ("root", "dots", "self")),
+        after_job("through-root", "read", "root/etc/shadow"),
+        after_job("through-dots", "upload", "dots/etc/passwd", out=put),
+        after_job("pack-through", "archive", "root/etc", out="etc.tgz"),
+        after_job("pack-link", "archive", "shadow", out="shadow.tgz"),
+        after_job("onto-link", "archive", "real", out="root/tmp/evil.tgz"),
+        after_job("good", "read", "real/file"),
+    ]
+    ran = run(command=f"mkdir real; echo fine > real/file; {links}", artifacts=outputs)
+    assert (ran.view["status"], ran.view["reason"]) == ("failed", "output-failed")
+    results = ran.artifacts
+    assert results.pop("good")["content"] == "fine\n"
+    assert {id: r["status"] for id, r in results.items()} == dict.fromkeys(results, "failed")
+    assert not [r for r in results.values() if "content" in r]
+    assert not [text for text in DUMPED if text in json.dumps(ran.events)]
+    assert receiver.raw(f"/{job_id}-put") == []
+
+
+def test_a_hostile_workspace_is_fetched_without_harm(
+    run: Any, daemon: Daemon, job_id: str, tmp_path: Path
+) -> None:
+    """What the API gives of it is a tar of links as links; jobctl takes files alone and leaves the rest."""
+    run(
+        command="ln -s /etc/shadow shadow; ln -s .. up; mkdir d; ln -s ../../canary d/canary; mkfifo fifo;"
+        "mknod null c 1 3; echo fine > file; ln -s d e; chmod 4755 file"
+    )
+    tar = daemon.call("GET", f"/v1/jobs/{job_id}/files?path=.").body
+    assert not [text for text in DUMPED if text.encode() in tar]
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        assert archive.getmember("workspace/shadow").issym()
+    (tmp_path / "canary").write_text("canary")
+    fetched = tmp_path / "into"
+    fetched.mkdir()
+    done = daemon.jobctl("cp", f"{job_id}:.", str(fetched))
+    assert (tmp_path / "canary").read_text() == "canary"
+    found = [path for path in fetched.rglob("*") if not path.is_dir() or path.is_symlink()]
+    assert [path.name for path in found] == ["file"], done.stderr
+    assert found[0].stat().st_mode & 0o7000 == 0
+    for name in ("fifo", "null", "shadow"):
+        # The engine gives no content of these, whatever they lead to.
+        part = daemon.call("GET", f"/v1/jobs/{job_id}/files?path={name}")
+        assert not [text for text in DUMPED if text.encode() in part.body]
+
+
+def test_what_is_no_file_is_no_output(run: Any, receiver: Receiver, job_id: str) -> None:
+    put = f"http://host.docker.internal:{receiver.port}/{job_id}-put"
+    kinds = ("fifo", "sock", "null", "zero")
+    outputs = [
+        *(after_job(f"read-{kind}", "read", kind) for kind in kinds),
+        *(after_job(f"put-{kind}", "upload", kind, out=put) for kind in kinds),
+        *(after_job(f"pack-{kind}", "archive", kind, out=f"{kind}.tgz") for kind in kinds),
+        after_job("pack-all", "archive", ".", out="all.tgz"),
+        after_job("list", "list", "."),
+    ]
+    ran = run(
+        command="mkfifo fifo; ln -s /workspace/sock /dev/log; syslogd; mknod null c 1 3; mknod zero c 1 5;"
+        "while ! [ -S sock ]; do usleep 1000; done; kill -9 -1",
+        artifacts=outputs,
+    )
+    results = ran.artifacts
+    assert results.pop("list")["content"] == sorted(kinds)
+    assert {id: r["status"] for id, r in results.items()} == dict.fromkeys(results, "failed")
+    assert "FIFO" in results["read-fifo"]["error"]
+    assert receiver.raw(f"/{job_id}-put") == []
+
+
+def test_a_sparse_terabyte_is_refused_and_fills_nothing(
+    run: Any, daemon: Daemon, job_id: str, tmp_path: Path
+) -> None:
+    free = free_bytes(tmp_path)
+    outputs = [
+        after_job("read", "read", "giant"),
+        after_job("pack", "archive", "giant", out="giant.tgz"),
+        after_job("pack-all", "archive", ".", out="all.tgz"),
+        after_job("list", "list", "."),
+    ]
+    ran = run(command="truncate -s 1099511627776 giant", artifacts=outputs)
+    results = ran.artifacts
+    assert results["list"]["content"] == ["giant"]
+    assert [results[id]["status"] for id in ("read", "pack", "pack-all")] == ["failed"] * 3
+    with streaming(daemon, f"/v1/jobs/{job_id}/files?path=giant") as _:
+        pass  # a client that asks for all of it and goes away
+    assert daemon.call("GET", "/livez").status == 200
+    assert free - free_bytes(tmp_path) < 1 << 30
+
+
+def free_bytes(path: Path) -> int:
+    facts = os.statvfs(path)
+    return facts.f_bavail * facts.f_frsize
+
+
+def test_very_many_files_are_counted_not_hoarded(run: Any) -> None:
+    outputs = [
+        after_job("list", "list", "many"),
+        after_job("some", "list", "many", excludes=["[1-9]*"]),
+        after_job("pack", "archive", "many", out="many.tgz"),
+    ]
+    ran = run(command="mkdir many; cd many; seq 11000 | xargs touch; touch 0", memory=128, artifacts=outputs)
+    results = ran.artifacts
+    assert results["list"]["status"] == "failed"
+    assert "more than 10000 entries" in results["list"]["error"]
+    assert results["some"]["content"] == ["0"]
+    assert results["pack"]["status"] == "success"
+
+
+def test_names_beyond_what_a_path_holds_fail_their_artifact_alone(run: Any) -> None:
+    name = "n" * 250
+    outputs = [
+        after_job("list", "list", "."),
+        after_job("flat", "list", ".", recursive=False),
+        after_job("pack", "archive", name, out="deep.tgz"),
+        after_job("good", "read", "file"),
+    ]
+    deep = f"i=0; while [ $i -lt 20 ]; do mkdir {name}; cd {name}; i=$((i+1)); done; touch end"
+    ran = run(command=f"echo fine > file; {deep}", artifacts=outputs)
+    results = ran.artifacts
+    assert results["flat"]["content"] == ["file", f"{name}/"]
+    assert results["good"]["content"] == "fine\n"
+    for id in ("list", "pack"):
+        assert results[id]["status"] == "failed", results[id]
+        assert len(results[id]["error"]) < 20_000
+
+
+def test_a_fork_bomb_stays_within_its_limit_and_ends_with_its_job(
+    daemon: Daemon, docker_client: docker.DockerClient, worker_image: str, job_id: str
+) -> None:
+    """The bomb doubles seven times at most, so that it is a nuisance and no more should the limit be missing."""
+    bomb = "b() { [ $1 -gt 0 ] || exec sleep 60; b $(($1-1)) & b $(($1-1)) & wait; }; b 7 2>/dev/null & sleep 3; exit 5"
+    daemon.submit(id=job_id, image=worker_image, pids=24, cpu=0.5, command=bomb)
+    container = until(
+        lambda: next(iter(docker_client.containers.list(filters={"name": f"job-{job_id}-worker"})), None),
+        "the worker runs",
+    )
+    peak = 0
+    while daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] in ("accepted", "running"):
+        try:
+            peak = max(peak, len(container.top(ps_args="-o pid")["Processes"] or ()))
+        except docker.errors.APIError:
+            break  # over
+    assert daemon.ended(job_id)["exitCode"] == 5
+    assert 12 <= peak <= 24
+    assert daemon.call("GET", "/readyz").status == 200
+    container.reload()
+    assert container.attrs["State"]["Pid"] == 0
+
+
+def test_a_job_does_not_reach_the_daemon_the_engine_or_another_job(
+    daemon: Daemon, receiver: Receiver, docker_client: docker.DockerClient, worker_image: str, job_id: str
+) -> None:
+    """The network itself works: what listens on all addresses of this machine is reached."""
+    other = f"{job_id}-other"
+    daemon.submit(
+        id=other, image=worker_image, command="echo inside > index.html; echo up; exec httpd -f -p 8080"
+    )
+    until(lambda: daemon.log_lines(other), "the other job serves")
+    network = next(
+        iter(
+            docker_client.containers.get(f"job-{other}-worker").attrs["NetworkSettings"]["Networks"].values()
+        )
+    )
+    until(lambda: answers(network["IPAddress"], 8080), "the other job answers this machine")
+    port, metrics = daemon.http.rpartition(":")[2], daemon.metrics.removesuffix("/metrics").rpartition(":")[2]
+    hosts = ("$host", network["Gateway"], "127.0.0.1", "0.0.0.0")
+    command = (
+        # A static busybox resolves no names, so the host's is looked up.
+        "host=$(awk '$2 == \"host.docker.internal\" {print $1}' /etc/hosts);"
+        "try() { printf 'GET /livez HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' | nc -w 3 $1 $2 2>/dev/null | grep -q . "
+        "&& echo reached $3; };"
+        f"try $host {receiver.port} control;"
+        + "".join(f"try {host} {at} {host}:{at}; " for host in hosts for at in (port, metrics))
+        + f"try {network['IPAddress']} 8080 neighbour;"
+        "ls /var/run/docker.sock /run/docker.sock /run/jobd 2>/dev/null; find / -xdev -name '*.sock' 2>/dev/null; echo end"
+    )
+    daemon.submit(id=job_id, image=worker_image, command=command)
+    view = daemon.ended(job_id)
+    said = [frame["line"] for frame in daemon.log_lines(job_id) if "line" in frame]
+    daemon.call("DELETE", f"/v1/jobs/{other}")
+    assert view["status"] == "completed"
+    assert said == ["reached control", "end"]
+
+
+def answers(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=5) as sock:
+            sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return sock.recv(100) != b""
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def planted(docker_client: docker.DockerClient, worker_image: str) -> Iterator[str]:
+    tag = f"jobd-test-{uuid.uuid4().hex[:10]}:1"
+    lines = (
+        f"FROM {worker_image}\nRUN mkdir -p /workspace/d && ln -s /etc/shadow /workspace/out &&"
+        " ln -s /etc /workspace/etc && echo planted > /workspace/d/file"
+    )
+    docker_client.images.build(fileobj=io.BytesIO(lines.encode()), tag=tag, rm=True)
+    yield tag
+    docker_client.images.remove(tag, force=True)
+
+
+def test_an_image_cannot_plant_links_in_the_workspace(run: Any, planted: str) -> None:
+    outputs = [
+        {"id": "in", "type": "write", "in": "given", "out": "etc/hosts"},
+        after_job("list", "list", "."),
+        after_job("out", "read", "out"),
+        after_job("hosts", "read", "etc/hosts"),
+    ]
+    ran = run(image=planted, command="ls -a > seen; cat etc/hosts", artifacts=outputs)
+    results = ran.artifacts
+    assert results["list"]["content"] == ["etc/", "etc/hosts", "seen"]
+    assert results["out"]["status"] == "failed"
+    assert results["hosts"]["content"] == "given"
+
+
+def test_binary_output_is_text_everywhere(run: Any, daemon: Daemon, job_id: str) -> None:
+    """Every byte, escape sequences and what looks like a report or the log's own last frame."""
+    forged = json.dumps({"end": {"status": "completed", "exitCode": 0}})
+    command = (
+        f"head -c 200000 /dev/urandom; echo; echo '{forged}'; printf '\\033]0;owned\\007\\000\\377\\n';"
+        " head -c 50000 /dev/urandom >&2; exit 9"
+    )
+    ran = run(command=command)
+    assert ran.view["exitCode"] == 9
+    frames = daemon.log_lines(job_id)
+    assert frames[-1]["end"]["exitCode"] == 9
+    assert not [frame for frame in frames[:-1] if "end" in frame]
+    lines = [frame["line"] for frame in frames[:-1]]
+    assert forged in lines
+    "".join(lines).encode()  # no lone surrogate
+    logged = [line for e in ran.events if e["type"] == "orchestrator.job.log" for line in e["data"]["lines"]]
+    assert sorted(logged) == sorted(lines)
+    shown = daemon.jobctl("logs", job_id)
+    assert forged in shown.stdout
+
+
+def test_a_line_of_a_hundred_megabytes_costs_little_memory(
+    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon(environ={"LOG_MAX_BYTES": str(8 << 20)}).start()
+    assert daemon.process is not None
+    before = peak_memory_kb(daemon.process.pid)
+    daemon.submit(
+        id=job_id,
+        image=worker_image,
+        command="head -c 100000000 /dev/zero | tr '\\0' x; echo; echo last; exit 3",
+    )
+    view = daemon.ended(job_id, 120)
+    assert view["exitCode"] == 3
+    size = sum(len(frame.get("line", "")) for frame in daemon.log_lines(job_id))
+    assert size <= 9 << 20
+    assert peak_memory_kb(daemon.process.pid) - before < 150_000
+
+
+def peak_memory_kb(pid: int) -> int:
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(text.partition("VmHWM:")[2].split()[0])
