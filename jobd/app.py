@@ -82,14 +82,14 @@ def build(
 
     Must be called inside the running event loop.
     """
+    failpoints = Failpoints.of(os.environ)  # None but in tests of crashes
     clock, metrics, queue, watchers = (
-        SystemClock(),
+        failpoints.clock if failpoints else SystemClock(),
         Metrics(),
         AdmissionQueue(config.max_concurrent_jobs),
         Watchers(),
     )
     job_metrics = JobObserver(metrics)
-    failpoints = Failpoints.of(os.environ)  # None but in tests of crashes
     engine = DockerOrchestrator(
         DockerSettings(
             instance=instance,

@@ -1,16 +1,20 @@
 """Points at which jobd dies on purpose, as by kill -9: for tests of crashes alone, never for use.
 
 Nothing is there unless `JOBD_FAILPOINTS=1`. Then `JOBD_FAILPOINT=name[:count]` ends the process the count-th time that the
-point of this name is reached, and each point that is reached is logged at debug level. Owns the names of all points, and puts them
-around the calls of parts that know nothing of it; must not change what a call does.
+point of this name is reached, and each point that is reached is logged at debug level. `JOBD_FAILPOINT_CLOCK=file`: the wall clock is
+off by the seconds that stand in the file, read anew each time. Owns the names of all points, and puts them around the calls of
+parts that know nothing of it; must not change what a call does.
 """
 
 import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Self
 
+from jobd.clock import SystemClock
 from jobd.errors import ConfigError
 from jobd.jobs.record import decode_record
 from jobd.store.rows import Transition
@@ -61,12 +65,31 @@ POINTS = (
 log = logging.getLogger(__name__)
 
 
+class ClockThatIsOff(SystemClock):
+    """The system's clocks, of which the wall clock is off by the seconds in `file`."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def now(self) -> datetime:
+        """As if somebody had set the clock."""
+        return super().now() + timedelta(seconds=self._off_s())
+
+    def offset(self) -> float:
+        """As if somebody had set the clock."""
+        return super().offset() + self._off_s()
+
+    def _off_s(self) -> float:
+        return float(self._file.read_text() or 0)
+
+
 class Failpoints:
     """The points of one process, and the one of them that is deadly (None: none is)."""
 
-    def __init__(self, deadly: str | None, count: int = 1) -> None:
+    def __init__(self, deadly: str | None, count: int = 1, clock_file: str = "") -> None:
         self._deadly = deadly
         self._left = count
+        self.clock = ClockThatIsOff(Path(clock_file)) if clock_file else SystemClock()
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self | None:
@@ -77,15 +100,15 @@ class Failpoints:
         """
         if environ.get("JOBD_FAILPOINTS") != "1":
             return None
-        text = environ.get("JOBD_FAILPOINT", "")
+        text, clock_file = environ.get("JOBD_FAILPOINT", ""), environ.get("JOBD_FAILPOINT_CLOCK", "")
         if not text:
-            return cls(None)
+            return cls(None, 1, clock_file)
         name, _, count = text.rpartition(":")
         if not (count.isascii() and count.isdecimal()):
             name, count = text, "1"
         if name not in POINTS or int(count) < 1:
             raise ConfigError([f"JOBD_FAILPOINT: there is no point {text[:80]!r}"])
-        return cls(name, int(count))
+        return cls(name, int(count), clock_file)
 
     def reach(self, name: str) -> None:
         """Ends the process, at once and without any clean-up, if this is the point and the time for it."""

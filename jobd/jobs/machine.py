@@ -161,16 +161,18 @@ def _observed_worker(record: Record, spec: JobSpec, worker: ContainerFacts | Non
                 return worker_never_ran(record, spec, now, "cancelled", "")
             return Step(change(record, worker_id=None, start_intended_at=None))
         return Step(record)
-    started = _started(record, spec, worker.started_at)
+    started = _started(record, spec, worker.started_at, now)
     if not worker.ended:
         return started
     return started.then(worker_over(started.record, spec, worker, now))
 
 
-def _started(record: Record, spec: JobSpec, at: datetime) -> Step:
+def _started(record: Record, spec: JobSpec, at: datetime, now: datetime) -> Step:
     if record.started_at is not None:
         return Step(record)
-    deadline = at + timedelta(seconds=spec.timeout_s)
+    # The engine's clock may be another machine's: by ours, the start lies between its wish and this moment.
+    began = min(max(at, record.start_intended_at or at), now)
+    deadline = began + timedelta(seconds=spec.timeout_s)
     drafts = () if record.start_announced else (f.Draft(event.START, data_of(record, spec)),)
     return Step(
         change(record, status="running", started_at=at, deadline=deadline, start_announced=True), drafts

@@ -325,6 +325,7 @@ class Supervisor:
         if await self._pause(left_s):
             return
         self._seen = None
+        await self._follow_clock()  # before what has passed is counted
         await self.apply(f.TimePassed())
         if self.record.started_at is not None and not self.record.worker_over:
             usage = await self._around.engine.usage(self._ref())

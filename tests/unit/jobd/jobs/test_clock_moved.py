@@ -1,9 +1,11 @@
 """A wall clock that is set changes no limit: what is waited for moves along."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +23,14 @@ def test_a_deadline_moves_with_the_clock(job: Callable[..., Any]) -> None:
     assert a.record.deadline == deadline + timedelta(seconds=DAY_S)
     assert not a.tell(f.TimePassed()).record.timed_out
     assert a.later(65).tell(f.TimePassed()).record.timed_out
+
+
+@pytest.mark.parametrize("engine_is_off_s", [DAY_S, -DAY_S])
+def test_the_limit_is_counted_by_our_own_clock(job: Callable[..., Any], engine_is_off_s: float) -> None:
+    a = job(timeout_seconds=60).to("ready").tell(f.WorkerStarting()).later(2)
+    worker = replace(a.container("running"), started_at=a.now + timedelta(seconds=engine_is_off_s))
+    a.look(worker)
+    assert a.now + timedelta(seconds=58) <= a.record.deadline <= a.now + timedelta(seconds=60)
 
 
 def test_another_boot_only_changes_what_is_compared_with(job: Callable[..., Any]) -> None:

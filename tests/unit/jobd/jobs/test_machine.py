@@ -38,7 +38,7 @@ class TestWithoutArtifacts:
         a.look(running)
         assert a.types == ["start"]
         assert a.record.status == "running"
-        assert a.asks(running) == f.Wait(a.at(5 + 1800))
+        assert a.asks(running) == f.Wait(a.at(1800))
         assert a.look(a.exited(0)).asks(blind=True) == f.DrainLogs()
         assert a.types == ["start"]
         assert a.tell(f.LogsDrained()).asks(blind=True) == f.Retire()
@@ -334,10 +334,10 @@ class TestTimeout:
     def test_the_worker_is_asked_to_end_and_killed_after_the_grace_period(self, job: Job) -> None:
         a = job(timeout_seconds=60).to("running")
         running = a.container("running")
-        assert a.asks(running) == f.Wait(a.at(65))
-        assert a.later(64).tell(f.TimePassed()).asks(running) == f.Wait(a.at(65))
+        assert a.asks(running) == f.Wait(a.at(60))
+        assert a.later(59).tell(f.TimePassed()).asks(running) == f.Wait(a.at(60))
         assert a.later(1).tell(f.TimePassed()).asks(running) == f.Signal("worker", kill=False)
-        assert a.tell(f.StopSent(kill=False)).asks(running) == f.Wait(a.at(75))
+        assert a.tell(f.StopSent(kill=False)).asks(running) == f.Wait(a.at(70))
         assert a.later(10).asks(running) == f.Signal("worker", kill=True)
         assert a.tell(f.StopSent(kill=True)).asks(running) == f.Wait(None)
         a.look(a.exited(137)).tell(f.LogsDrained())

@@ -1,0 +1,387 @@
+"""Disk, memory, file descriptors and patience run out: what was acknowledged is kept, and all goes on afterwards."""
+
+import contextlib
+import resource
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from tests.support.daemon import Answer, Daemon, Receiver, until
+from tests.support.invariants import check_events, delete, delivered
+from tests.support.wire import connect
+
+MB = 1 << 20
+FLOOD_LOG_BYTES = 2 * MB
+FLOOD_RSS_MB, QUEUE_RSS_MB = 160, 150
+MANY, QUEUED = 200, 2000
+DESCRIPTORS = 64
+
+
+def peak_mb(daemon: Daemon) -> float:
+    """The most memory that the daemon has held so far."""
+    assert daemon.process is not None
+    for line in Path(f"/proc/{daemon.process.pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError("no VmHWM")
+
+
+def running(daemon: Daemon, job_id: str) -> None:
+    until(lambda: daemon.call("GET", f"/v1/jobs/{job_id}").json.get("status") == "running", f"{job_id} runs")
+
+
+@contextmanager
+def small_disk(path: Path, options: str) -> Iterator[None]:
+    path.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def fill(path: Path) -> None:
+    """Writes until there is no room left."""
+    with path.open("ab", buffering=0) as file:
+        for size in (64 * 1024, 4096, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(b"\0" * size)
+
+
+@pytest.mark.fault(
+    row="Exhaustion",
+    injection="state on an 8 MB tmpfs that is full",
+    invariant="507 for new work, nothing acknowledged lost, goes on with room",
+)
+def test_the_disk_is_full(
+    make_daemon: Callable[..., Daemon],
+    receiver: Receiver,
+    docker_client: docker.DockerClient,
+    worker_image: str,
+    job_id: str,
+) -> None:
+    daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "1"})
+    state = daemon.folder / "state"
+    with small_disk(state, "size=8m"):
+        daemon.start()
+        first = f"{job_id}-0"
+        daemon.submit(
+            id=first,
+            image=worker_image,
+            command="echo up; while ! test -e go; do sleep 0.1; done; echo down; exit 3",
+            callback={"url": receiver.url(f"/{first}")},
+        )
+        running(daemon, first)
+        accepted = [first]
+        large = {f"V{n}": "x" * 120_000 for n in range(7)}
+
+        def submit() -> Answer:
+            name = f"{job_id}-{len(accepted)}"
+            spec = {"id": name, "image": worker_image, "command": "true", "environment": large}
+            answer = daemon.call("POST", "/v1/jobs", spec)
+            if answer.status == 202:
+                accepted.append(name)
+            return answer
+
+        answer = until(lambda: (a := submit()).status != 202 and a, "the disk is full")
+        assert (answer.status, answer.json["code"]) == (507, "disk-full"), answer.body
+        fill(state / "filler")
+        assert submit().status == 507
+        # The job that runs ends now, and that cannot be stored.
+        docker_client.containers.get(f"job-{first}-worker").exec_run(["touch", "/workspace/go"])
+        name = f"job-{first}-worker"
+        until(lambda: not docker_client.api.inspect_container(name)["State"]["Running"], "the worker ends")
+        for one in accepted:
+            assert daemon.call("GET", f"/v1/jobs/{one}").status == 200
+        daemon.kill()
+        (state / "filler").unlink()
+        subprocess.run(["mount", "-o", "remount,size=64m", state], check=True)
+        daemon.start()
+        assert daemon.ended(first)["exitCode"] == 3
+        check_events(delivered(receiver, f"/{first}"), exit_code=3, status="failed")
+        assert [line["line"] for line in daemon.log_lines(first)[:-1]] == ["up", "down"]
+        assert submit().status == 202
+        for one in accepted[1:]:
+            assert daemon.ended(one)["status"] == "completed"
+        daemon.stop()
+
+
+@pytest.mark.fault(
+    row="Exhaustion",
+    injection="the disk fills while a job runs, then there is room again",
+    invariant="the job's end is stored late, and is the true one",
+)
+def test_the_disk_is_full_for_a_while(
+    make_daemon: Callable[..., Daemon],
+    receiver: Receiver,
+    docker_client: docker.DockerClient,
+    worker_image: str,
+    job_id: str,
+) -> None:
+    daemon = make_daemon()
+    state = daemon.folder / "state"
+    with small_disk(state, "size=8m"):
+        daemon.start()
+        daemon.submit(
+            id=job_id,
+            image=worker_image,
+            command="i=0; while [ $i -lt 100000 ]; do echo $i; i=$((i+1)); test -e go && break; done; exit 4",
+            callback={"url": receiver.url(f"/{job_id}"), "events": ["orchestrator.job.complete"]},
+        )
+        running(daemon, job_id)
+        fill(state / "filler")
+        docker_client.containers.get(f"job-{job_id}-worker").exec_run(["touch", "/workspace/go"])
+        until(
+            lambda: daemon.call("POST", "/v1/jobs", {"id": "no-room", "image": "none"}).status == 507,
+            "there is no room",
+        )
+        until(lambda: "will try again" in daemon.log.read_text(), "the job waits for room")
+        (state / "filler").unlink()
+        subprocess.run(["mount", "-o", "remount,size=64m", state], check=True)
+        assert daemon.ended(job_id)["exitCode"] == 4
+        lines = [line["line"] for line in daemon.log_lines(job_id)[:-1]]
+        assert lines == [str(n) for n in range(len(lines))]
+        assert delivered(receiver, f"/{job_id}")[-1]["data"]["exitCode"] == 4
+        delete(docker_client, daemon, job_id)
+        daemon.stop()
+
+
+@pytest.mark.fault(
+    row="Exhaustion",
+    injection="fsync fails (a loop device whose backing is full)",
+    invariant="nothing acknowledged that is not stored; goes on after",
+)
+def test_fsync_fails(make_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+    daemon = make_daemon()
+    state, backing = daemon.folder / "state", tmp_path / "backing"
+    state.mkdir(parents=True)
+    with small_disk(backing, "size=12m"):
+        image = backing / "image"
+        with image.open("wb") as file:
+            file.truncate(64 * MB)
+        subprocess.run(
+            ["mkfs.ext4", "-q", "-O", "^has_journal", "-E", "lazy_itable_init=1", image], check=True
+        )
+        subprocess.run(["mount", "-o", "loop,errors=continue", image, state], check=True)
+        try:
+            daemon.start()
+            accepted: list[str] = []
+
+            def submit() -> int:
+                # Queued behind an image that no one has: what matters is what is stored.
+                name = f"fsync-{len(accepted)}"
+                spec = {"id": name, "image": "none", "pull": "never", "environment": {"V": "x" * 100_000}}
+                status = daemon.call("POST", "/v1/jobs", spec, {"Idempotency-Key": "k"}).status
+                if status in (200, 202):
+                    accepted.append(name)
+                return status
+
+            assert submit() == 202
+            fill(backing / "filler")
+            refused = until(lambda: (s := submit()) >= 500 and s, "the disk refuses")
+            assert refused in (500, 503, 507)
+            (backing / "filler").unlink()
+            until(lambda: submit() in (200, 202), "the disk takes again")
+            daemon.kill()
+            daemon.start()
+            for name in accepted:
+                assert daemon.call("GET", f"/v1/jobs/{name}").status == 200, name
+            daemon.stop()
+        finally:
+            subprocess.run(["umount", "--lazy", state], check=True)
+
+
+@pytest.mark.fault(
+    row="Exhaustion",
+    injection="two jobs say `yes` as fast as they can",
+    invariant=f"log bounded and marked, memory < {FLOOD_RSS_MB} MB, the API answers",
+)
+def test_log_floods(
+    make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon(environ={"LOG_MAX_BYTES": str(FLOOD_LOG_BYTES)}).start()
+    names = [f"{job_id}-{n}" for n in range(2)]
+    for name in names:
+        daemon.submit(id=name, image=worker_image, command="timeout 5 yes; exit 0")
+    for name in names:
+        running(daemon, name)
+    answered = 0
+    while any(daemon.call("GET", f"/v1/jobs/{name}").json["status"] == "running" for name in names):
+        assert daemon.call("GET", "/v1/jobs").status == 200
+        answered += 1
+    assert answered > 5
+    for name in names:
+        assert daemon.ended(name)["exitCode"] == 0
+        frames = daemon.log_lines(name)[:-1]
+        assert "the log is full" in frames[-1]["gap"]
+        assert sum(len(frame["line"]) for frame in frames) <= FLOOD_LOG_BYTES
+        assert [frame["seq"] for frame in frames] == list(range(1, len(frames) + 1))
+    assert peak_mb(daemon) < FLOOD_RSS_MB
+    for name in names:
+        delete(docker_client, daemon, name)
+
+
+@pytest.mark.fault(
+    row="Exhaustion",
+    injection=f"{DESCRIPTORS} file descriptors for jobd, clients that hold connections",
+    invariant="jobs wait rather than fail; all is well afterwards",
+)
+def test_few_file_descriptors(
+    make_daemon: Callable[..., Daemon], receiver: Receiver, worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "8"}).start()
+    assert daemon.process is not None
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+    count = 24
+    for n in range(count):
+        daemon.submit(
+            id=f"{job_id}-{n}",
+            image=worker_image,
+            command="echo x; sleep 0.5; exit 1",
+            callback={"url": receiver.url(f"/{job_id}-{n}")},
+        )
+    held: list[socket.socket] = []
+    try:
+        for _ in range(2 * DESCRIPTORS):
+            held.append(connect(daemon))
+        time.sleep(1.0)  # how long it lasts, not what is waited for
+    finally:
+        for one in held:
+            one.close()
+    for n in range(count):
+        view = daemon.ended(f"{job_id}-{n}", deadline_s=120)
+        assert (view["reason"], view["exitCode"]) == ("exit-code", 1), view
+        check_events(delivered(receiver, f"/{job_id}-{n}"), exit_code=1, status="failed")
+    assert daemon.call("GET", "/readyz").status == 200
+
+
+@pytest.mark.fault(
+    row="Exhaustion",
+    injection=f"{MANY} jobs at once that print an unterminated line and end",
+    invariant=f"{MANY} complete logs and true codes",
+)
+def test_two_hundred_jobs_at_once(
+    make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon().start()
+
+    def submit(n: int) -> None:
+        daemon.submit(id=f"{job_id}-{n}", image=worker_image, command=f"printf 'line {n}'; exit {n % 3}")
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(submit, range(MANY)))
+    for n in range(MANY):
+        view = daemon.ended(f"{job_id}-{n}", deadline_s=240)
+        assert view["exitCode"] == n % 3, view
+        assert [line["line"] for line in daemon.log_lines(f"{job_id}-{n}")[:-1]] == [f"line {n}"]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: daemon.call("DELETE", f"/v1/jobs/{job_id}-{n}"), range(MANY)))
+    until(lambda: not jobs_left(docker_client, daemon), "nothing is left", 180)
+
+
+def jobs_left(client: docker.DockerClient, daemon: Daemon) -> list[Any]:
+    instance = (daemon.folder / "state" / "instance").read_text().strip()
+    wanted = {"label": f"job.instance={instance}"}
+    return [
+        *client.api.containers(all=True, filters=wanted),
+        *(client.api.volumes(filters=wanted)["Volumes"] or []),
+    ]
+
+
+@pytest.mark.fault(
+    row="Exhaustion",
+    injection=f"{QUEUED:,} jobs submitted at once",
+    invariant=f"all accepted, run in order under the cap, memory < {QUEUE_RSS_MB} MB",
+)
+def test_two_thousand_jobs_submitted_at_once(
+    make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "2"}).start()
+
+    def submit(n: int) -> int:
+        spec = {"id": f"{job_id}-{n}", "image": worker_image, "command": "true"}
+        return daemon.call("POST", "/v1/jobs", spec).status
+
+    with ThreadPoolExecutor(20) as pool:
+        statuses = list(pool.map(submit, range(QUEUED)))
+    assert set(statuses) == {202}
+
+    def finished() -> Any:
+        jobs: list[dict[str, Any]] = []
+        cursor = ""
+        while True:
+            page = daemon.call("GET", f"/v1/jobs?limit=500&status=completed{cursor}").json
+            jobs += page["jobs"]
+            if not page.get("next"):
+                return jobs if len(jobs) >= 12 else None
+            cursor = f"&cursor={page['next']}"
+
+    jobs = until(finished, "some have run", 120)
+    jobs.sort(key=lambda job: job["createdAt"])
+    starts = [job["startedAt"] for job in jobs]
+    for n, start in enumerate(starts[2:]):
+        assert start > starts[n], "first in, first out, two at a time"
+    instance = (daemon.folder / "state" / "instance").read_text().strip()
+    alive = docker_client.api.containers(filters={"label": f"job.instance={instance}"})
+    assert len(alive) <= 2
+    with ThreadPoolExecutor(20) as pool:
+        gone = list(pool.map(lambda n: daemon.call("DELETE", f"/v1/jobs/{job_id}-{n}").status, range(QUEUED)))
+    assert set(gone) == {204}
+    assert daemon.call("GET", "/v1/jobs").json["jobs"] == []
+    until(lambda: not jobs_left(docker_client, daemon), "nothing is left", 120)
+    assert peak_mb(daemon) < QUEUE_RSS_MB
+
+
+@pytest.mark.fast
+@pytest.mark.fault(row="Exhaustion", injection="the worker is out of memory", invariant="oom-killed, 137")
+def test_the_worker_is_out_of_memory(
+    daemon: Daemon, receiver: Receiver, docker_client: docker.DockerClient, worker_image: str, job_id: str
+) -> None:
+    daemon.submit(
+        id=job_id,
+        image=worker_image,
+        command=["tail", "/dev/zero"],
+        memory=16,
+        callback={"url": receiver.url(f"/{job_id}")},
+    )
+    view = daemon.ended(job_id)
+    assert (view["reason"], view["exitCode"]) == ("oom-killed", 137)
+    assert "16 MB" in view["error"]
+    check_events(delivered(receiver, f"/{job_id}"), exit_code=137, status="failed")
+    delete(docker_client, daemon, job_id)
+
+
+@pytest.mark.fast
+@pytest.mark.fault(
+    row="Exhaustion",
+    injection="the clock is a day off the engine's, or is set by a day",
+    invariant="no job ends early, each timeout is kept",
+)
+@pytest.mark.parametrize(("first", "then"), [(0, 86400), (0, -86400), (86400, 86400), (-86400, -86400)])
+def test_the_clock_is_a_day_off(
+    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str, first: int, then: int, tmp_path: Path
+) -> None:
+    offset = tmp_path / "offset"
+    offset.write_text(str(first))
+    daemon = make_daemon(environ={"JOBD_FAILPOINTS": "1", "JOBD_FAILPOINT_CLOCK": str(offset)}).start()
+    in_time, late = f"{job_id}-a", f"{job_id}-b"
+    daemon.submit(id=in_time, image=worker_image, command="sleep 4; exit 2", timeoutSeconds=60)
+    daemon.submit(
+        id=late, image=worker_image, command="trap 'exit 0' TERM; sleep 600 & wait", timeoutSeconds=3
+    )
+    running(daemon, in_time)
+    running(daemon, late)
+    offset.write_text(str(then))
+    ended = daemon.ended(in_time)
+    assert (ended["reason"], ended["exitCode"]) == ("exit-code", 2)
+    view = daemon.ended(late, deadline_s=25)
+    assert view["reason"] == "timeout"
