@@ -51,4 +51,5 @@ def retry_text(job_id: str, data: dict[str, Any]) -> str:
     following = f"attempt {number + 1}" if isinstance(number, int) else "another one"
     delay = data.get("delaySeconds")
     when = f" in {short_duration(float(delay))}" if isinstance(delay, int | float) else ""
-    return f"{job_id}: attempt {number} failed ({why}); {following} follows{when}"
+    failed = f"attempt {number}" if isinstance(number, int) else "an attempt"
+    return f"{job_id}: {failed} failed ({why}); {following} follows{when}"

@@ -179,9 +179,9 @@ def _live(client: "Client", every_s: float) -> None:
         now = datetime.now(UTC)
         try:
             jobs = look(client, now)
-            title = summary(jobs)
+            title = f"{summary(jobs)}; jobd at {client.target}"
         except (ConnectionLost, Unreachable) as error:
-            title = f"{error.message} (as it was before)"
+            title = f"{error.message}; as it was before:"
         room = max(1, shutil.get_terminal_size().lines - HEAD_LINES)
         shown = [row(job, now) for job in jobs[:room]]
         if len(jobs) > room:
@@ -193,6 +193,6 @@ def _live(client: "Client", every_s: float) -> None:
         return True
 
     try:
-        output.watch_table(COLUMNS, rows, wait, title=lambda: f"jobd at {client.target}: {title}")
+        output.watch_table(COLUMNS, rows, wait, title=lambda: title)
     except KeyboardInterrupt:
         sys.stdout.flush()

@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobctl.commands.run import EVENT_TYPES
+from jobctl.commands.run import RETRY_REASONS as RETRY_WORDS
 from jobctl.errors import Misuse
 from jobctl.plan import Flags, environment, generated_id, plan
+from jobd.wire.event import SOURCES
+from jobd.wire.job import RETRY_REASONS
 from jobd.wire.validate import MAX_ID, convert_spec, id_problem
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,10}", fullmatch=True)
@@ -150,3 +154,47 @@ def test_transfers_are_planned_or_refused_and_never_crash(pairs: Any, raw: Any) 
     ids = [artifact["id"] for artifact in made.spec.get("artifacts", [])]
     assert len(ids) == len(set(ids))
     assert len(ids) + len(made.uploads) + len(made.fetches) == len(pairs) + 4 * len(raw)
+
+
+def test_retries_and_what_they_are_for() -> None:
+    flags = Flags(image="i", retries=3, retry_on=["75, 76", "timeout", "75"])
+    spec = planned(flags).spec
+    assert (spec["retries"], spec["retryOn"]) == (3, [75, 76, "timeout"])
+    assert convert_spec(spec).retry_on == [75, 76, "timeout"]
+    from_file = planned(Flags(image="i", retry_on=["1"]), {"retries": 2}).spec
+    assert (from_file["retries"], from_file["retryOn"]) == (2, [1])
+    with pytest.raises(Misuse, match="needs --retries"):
+        planned(Flags(image="i", retry_on=["1"]))
+
+
+def test_events_of_the_callback_may_be_named_by_their_last_word() -> None:
+    flags = Flags(
+        image="i",
+        callback="http://h/",
+        callback_events=["exit,orchestrator.job.complete"],
+        callback_batch=True,
+    )
+    callback = convert_spec(planned(flags).spec).callback
+    assert callback is not None
+    assert callback.events == ["orchestrator.job.exit", "orchestrator.job.complete"]
+    assert callback.batch
+    file = {"callback": {"url": "http://h/", "batch": True}}
+    assert planned(Flags(image="i", callback_key="k"), file).spec["callback"] == {
+        "url": "http://h/", "batch": True, "key": "k",
+    }  # fmt: skip
+    with pytest.raises(Misuse, match="--callback-batch needs --callback URL"):
+        planned(Flags(image="i", callback_batch=True))
+
+
+@given(st.lists(st.text(max_size=12), max_size=4), st.lists(st.text(max_size=12), max_size=4))
+def test_any_words_for_retries_and_events_make_a_plan(causes: list[str], events: list[str]) -> None:
+    made = planned(
+        Flags(image="i", retries=1, retry_on=causes, callback="http://h/", callback_events=events)
+    ).spec
+    assert all(cause and "," not in str(cause) for cause in made.get("retryOn", []) if isinstance(cause, str))
+    assert len(made.get("retryOn", [])) <= sum(cause.count(",") + 1 for cause in causes)
+
+
+def test_the_words_in_the_help_are_the_contracts() -> None:
+    assert set(EVENT_TYPES.split(", ")) == {kind.rpartition(".")[2] for kind in SOURCES}
+    assert set(RETRY_WORDS.split(", ")) == set(RETRY_REASONS)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import time
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from jobd.wire.signing import (
     standard_webhooks_key,
     standard_webhooks_signature,
     verify_256,
+    verify_standard_webhooks,
 )
 
 BODY = b'{"n":1,"text":"\xc3\xa4"}'
@@ -111,3 +113,25 @@ def test_a_whsec_key_that_is_not_base64_is_refused_without_repeating_it(key: str
 
 def test_a_signature_of_other_characters_does_not_verify() -> None:
     assert not verify_256("k", BODY, "sha256=é")
+
+
+@pytest.mark.parametrize("key", ["plain key", "ä", WHSEC])
+def test_what_the_official_library_signs_is_verified(key: str) -> None:
+    moment = datetime.fromtimestamp(1_900_000_000, UTC)
+    signed = Webhook(standard_webhooks_key(key)).sign("m-1", moment, BODY.decode())
+    assert verify_standard_webhooks(key, "m-1", 1_900_000_000, BODY, signed)
+    assert verify_standard_webhooks(key, "m-1", 1_900_000_000, BODY, f"v1,AAAA v2,x {signed}")
+    for changed in (
+        ("m-2", 1_900_000_000, BODY),
+        ("m-1", 1_900_000_001, BODY),
+        ("m-1", 1_900_000_000, BODY + b" "),
+    ):
+        assert not verify_standard_webhooks(key, *changed, signed)
+    assert not verify_standard_webhooks(
+        key + "x" if key != WHSEC else "other", "m-1", 1_900_000_000, BODY, signed
+    )
+
+
+@given(st.text(max_size=40))
+def test_other_signatures_never_verify(signatures: str) -> None:
+    assert not verify_standard_webhooks("k", "m-1", 5, BODY, signatures)

@@ -1,0 +1,62 @@
+"""What `top` shows and in which order; nothing is shown that the daemon does not tell."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobctl.commands.top import COLUMNS, ordered, row, summary
+from jobctl.output import fitting
+
+NOW = datetime(2030, 1, 31, 8, 0, tzinfo=UTC)
+
+
+def job(job_id: str, **more: Any) -> dict[str, Any]:
+    return {"id": job_id, "uid": f"u-{job_id}", "status": "running", "phase": "running", **more}
+
+
+def test_running_jobs_come_first_then_the_queue_then_what_has_just_ended() -> None:
+    active = [
+        job("q2", status="accepted", phase="queued", queuePosition=2),
+        job("q1", status="accepted", phase="queued", queuePosition=1),
+        job("young", startedAt="2030-01-31T07:59:00Z"),
+        job("old", startedAt="2030-01-31T07:00:00Z"),
+    ]
+    ended = [
+        job("just", status="failed", phase="done", finishedAt="2030-01-31T07:59:30Z"),
+        job("now", status="completed", phase="done", finishedAt="2030-01-31T07:59:59Z"),
+        job("long-ago", status="completed", phase="done", finishedAt="2030-01-31T07:58:59Z"),
+        job("young", status="completed", phase="done", finishedAt="2030-01-31T07:59:59Z"),
+    ]
+    shown = ordered(active, ended, NOW)
+    assert [each["id"] for each in shown] == ["old", "young", "q1", "q2", "now", "just"]
+    assert summary(shown) == "2 under way, 2 waiting, 2 just ended"
+
+
+def test_rows_say_what_a_job_does() -> None:
+    limits = {"cpu": 0.5, "memory": 2048}
+    running = job(
+        "a", limits=limits, attempts=[{"number": 2}], startedAt="2030-01-31T07:58:00Z", lastLine="step 7"
+    )
+    assert row(running, NOW) == ["a", "running", "2m", "2", "0.5", "2 GiB", "step 7"]
+    waiting = job("b", status="accepted", phase="queued", waitingFor="a free place: number 1 in the queue")
+    assert row(waiting, NOW)[-1] == "a free place: number 1 in the queue"
+    inputs = job("c", phase="inputs", artifacts=[{"status": "pending", "doneBytes": 1024, "bytes": 2048}])
+    assert row(inputs, NOW)[-1].endswith(": 1.0 KiB of 2.0 KiB")
+    failed = job("d", status="failed", phase="done", reason="oom-killed", exitCode=137)
+    assert row(failed, NOW)[1:2] + row(failed, NOW)[-1:] == ["failed", "oom-killed, exit 137"]
+
+
+@given(st.dictionaries(st.sampled_from(["phase", "waitingFor", "startedAt", "image", "lastLine"]), st.text()))
+def test_any_text_of_the_daemon_makes_a_row(texts: dict[str, str]) -> None:
+    assert len(row(job("a", **texts), NOW)) == len(COLUMNS)
+
+
+@given(st.lists(st.tuples(st.text(max_size=8), st.text(max_size=80)), max_size=5), st.integers(20, 100))
+def test_the_last_column_is_cut_to_the_width(rows: list[tuple[str, str]], width: int) -> None:
+    shown = fitting([list(each) for each in rows], ["ID", "NOW"], width)
+    first = max([2, *(len(each[0]) for each in rows)]) + 2
+    for before, after in zip(rows, shown, strict=True):
+        assert len(after[1]) <= max(10, width - first)
+        assert after[1] == before[1] or (after[1].endswith("…") and before[1].startswith(after[1][:-1]))
