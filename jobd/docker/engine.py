@@ -144,6 +144,10 @@ class Engine:
         found: Any = await self._found("network-inspect", lambda client: client.inspect_network(name))
         return None if found is None else _labels(found)
 
+    async def remove_network(self, name: str) -> None:
+        """Removes a network. Raises: Refusal (403, 409: in use), EngineUnavailable."""
+        await self._call("network-remove", lambda client: client.remove_network(name))
+
     async def create_network(self, body: Body) -> None:
         """Makes a network. Raises: Refusal (409: the name is taken), EngineUnavailable."""
         raw: Any = body

@@ -1,6 +1,7 @@
 """The network of one instance of jobd: made on first need, made again when it has gone.
 
-Owns that it exists and that it is ours. What it is like stands in `spec.py`. It is left in place when jobd ends.
+Owns that it exists and that it is ours, and that it goes when jobd ends and no job runs in it. What it is like stands in
+`spec.py`.
 """
 
 import asyncio
@@ -8,7 +9,10 @@ import asyncio
 from jobd.docker import labels, spec
 from jobd.docker.answers import Refusal
 from jobd.docker.engine import Engine
-from jobd.jobs.orchestrator import RefusedByEngine
+from jobd.jobs.orchestrator import EngineError, RefusedByEngine
+
+
+RELEASE_S = 5.0
 
 
 class Network:
@@ -35,6 +39,21 @@ class Network:
     def forget(self) -> None:
         """The next `ensure` looks again."""
         self._seen = False
+
+    async def release(self) -> None:
+        """Removes the network unless a job still runs in it, or it is not ours. Never raises.
+
+        A container that was made and is started later finds it again: a start that misses it makes it anew.
+        """
+        name = labels.network_name(self._instance)
+        try:
+            async with asyncio.timeout(RELEASE_S):
+                if self._seen and labels.is_ours(await self._engine.network_labels(name), self._instance):
+                    await self._engine.remove_network(name)
+        except (Refusal, EngineError, TimeoutError):
+            return  # in use, or the engine is away: it is used again after the next start
+        finally:
+            self._seen = False
 
     async def _make(self) -> None:
         name = labels.network_name(self._instance)

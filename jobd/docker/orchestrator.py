@@ -66,7 +66,8 @@ class DockerOrchestrator(Flows):
         """Workers that this process made and has not started: their start needs no look before it."""
 
     async def close(self) -> None:
-        """Ends the connections and threads."""
+        """Removes the network where no job runs in it, and ends the connections and threads."""
+        await self._network.release()
         await self._engine.close()
 
     async def ping(self) -> EngineFacts:
