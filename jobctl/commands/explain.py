@@ -137,8 +137,9 @@ def explanation(job: dict[str, Any]) -> Explanation:
         what, remedies = _RETRYING
     else:
         what, remedies = _PHASES.get(str(job.get("phase")), ("it is under way", ("jobctl show {id}",)))
-    said = None if status == "cancelled" and job.get("cancelledBy") else job.get("error")
-    cause = said or waiting_text(job) or _first_artifact_error(job)
+    said_already = status == "cancelled" and job.get("cancelledBy")
+    said_already = said_already or job.get("error") == f"the command exited with code {job.get('exitCode')}"
+    cause = (None if said_already else job.get("error")) or waiting_text(job) or _first_artifact_error(job)
     helps = tuple(remedy.format(**values) for remedy in remedies)
     return Explanation(what.format(**values), str(cause or ""), helps, attempts)
 

@@ -97,6 +97,7 @@ class Desk:
         self._count = count
         self._as_json = as_json
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._said = ""
         self.events = 0
         self.again = 0
         self.bad = 0
@@ -113,8 +114,11 @@ class Desk:
         else:
             for event in found:
                 self._show(received, event, verdict)
-            self.bad += len(found) if verdict is not None and not verdict.verified else 0
-            status = 401 if verdict is not None and not verdict.verified else 204
+            status = 204
+            if verdict is not None and not verdict.verified:
+                status = 401
+                self.bad += len(found)
+                self._why(verdict.reason)
         sys.stdout.flush()
         enough = self._count is not None and self.events >= self._count
         return Reply(self._status or status, last=enough)
@@ -153,6 +157,13 @@ class Desk:
         line = output.printable("  ".join(filter(None, cells)))
         output.text(f"{line}  {_mark(received, verdict)}".rstrip() + "\n")
 
+    def _why(self, reason: str) -> None:
+        """Once for all events in a row that fail for the same reason: it is long."""
+        if not self._as_json and reason != self._said:
+            sys.stdout.flush()
+            output.note(f"not verified: {reason}")
+        self._said = reason
+
     def _unreadable(self, received: "Received") -> None:
         start = received.body[:80].decode("utf-8", "replace")
         output.note(f"POST {received.path}: {len(received.body)} bytes that hold no event: {start}")
@@ -175,7 +186,7 @@ def _mark(received: "Received", verdict: "Verdict | None") -> str:
     if verdict is not None:
         if verdict.verified:
             return output.styled("[verified]", "green")
-        return output.styled(f"[NOT VERIFIED: {output.printable(verdict.reason)}]", "bold red")
+        return output.styled("[NOT VERIFIED]", "bold red")
     names = {name.lower() for name in received.headers}
     return "[signed]" if names & {"x-signature-256", "webhook-signature"} else ""
 

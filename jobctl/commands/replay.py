@@ -1,12 +1,14 @@
 """`jobctl replay`: sends callback deliveries again, under their own ids."""
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jobctl import output
-from jobctl.errors import JobctlError, Misuse, NotFound
-from jobctl.session import of
+from jobctl.client import job_path
+from jobctl.errors import JobctlError, Misuse
+from jobctl.session import Session, of
 
 if TYPE_CHECKING:
     from jobctl.client import Client
@@ -26,7 +28,9 @@ def replay(
     ] = None,
     job: Annotated[
         str | None,
-        typer.Option("--job", metavar="ID", help="All of this job's that are parked, in their order."),
+        typer.Option(
+            "--job", metavar="ID", help="All of this job's that were given up: parked or abandoned."
+        ),
     ] = None,
 ) -> None:
     """Send callback deliveries again: the same event, with the same id and number."""
@@ -34,22 +38,17 @@ def replay(
     if bool(deliveries) == (job is not None):
         raise Misuse("either deliveries or --job is needed", hint="jobctl deliveries ID lists them")
     client = session.client()
-    failures: list[JobctlError] = []
     if job is not None:
-        from jobctl.ids import resolve
-
-        job_id = resolve(client, job)
-        done = parked_again(client, job_id)
-        if not done:
-            output.note(f"{job_id} has no parked deliveries")
-    else:
-        done = []
-        for delivery in deliveries or ():
-            try:
-                one_again(client, delivery)
-                done.append(delivery)
-            except JobctlError as error:
-                failures.append(error)
+        _all_of(session, client, job)
+        return
+    failures: list[JobctlError] = []
+    done: list[int] = []
+    for delivery in deliveries or ():
+        try:
+            client.call("POST", f"/v1/deliveries/{delivery}/replay", None, b"{}")
+            done.append(delivery)
+        except JobctlError as error:
+            failures.append(error)
     if session.format in ("json", "yaml"):
         output.tree({"replayed": done}, session.format)
     else:
@@ -60,20 +59,17 @@ def replay(
         raise failures[0]
 
 
-def one_again(client: "Client", delivery: int) -> None:
-    """Has one delivery sent again. Raises NotFound: there is none of this number."""
-    client.call("POST", f"/v1/deliveries/{delivery}/replay", None, b"{}")
+def _all_of(session: Session, client: "Client", job: str) -> None:
+    """Has all deliveries of a job that were given up sent again, in their order. Repeats safely."""
+    from jobctl.ids import resolve
 
-
-def parked_again(client: "Client", job_id: str) -> list[int]:
-    """Has all parked deliveries of a job sent again, oldest first, and returns their numbers. Repeats safely."""
-    from jobctl.commands.deliveries import deliveries_of
-
-    done: list[int] = []
-    for entry in deliveries_of(client, job_id, "parked"):
-        try:
-            one_again(client, int(entry["id"]))
-        except NotFound:
-            continue  # the job was removed meanwhile
-        done.append(int(entry["id"]))
-    return done
+    job_id = resolve(client, job)
+    answer = json.loads(client.call("POST", job_path(job_id, "deliveries", "replay"), None, b"{}"))
+    count = int(answer["replayed"])
+    if session.format in ("json", "yaml"):
+        output.tree({"id": job_id, "replayed": count}, session.format)
+    else:
+        output.text(f"{count}\n")
+        output.note(
+            f"{job_id}: {count} deliver{'y' if count == 1 else 'ies'} given up before, now sent again"
+        )

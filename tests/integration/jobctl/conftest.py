@@ -117,6 +117,7 @@ class StandIn:
         app.router.add_get("/v1/jobs/{id}/files", self._files)
         app.router.add_get("/v1/jobs/{id}/deliveries", self._deliveries)
         app.router.add_post("/v1/deliveries/{id}/replay", self._replay)
+        app.router.add_post("/v1/jobs/{id}/deliveries/replay", self._replay_all)
         app.router.add_get("/v1/events", self._events)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -288,6 +289,11 @@ class StandIn:
     async def _replay(self, request: web.Request) -> web.Response:
         self._seen(request)
         return web.json_response({"id": int(request.match_info["id"])}, status=202)
+
+    async def _replay_all(self, request: web.Request) -> web.Response:
+        self._seen(request)
+        self._job(request)
+        return web.json_response({"replayed": 3}, status=202)
 
     async def _events(self, request: web.Request) -> web.Response:
         data = {"jobId": "a", "exitCode": 3}

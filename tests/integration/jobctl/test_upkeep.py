@@ -81,10 +81,12 @@ def test_prune_asks_on_a_terminal(
     assert list(daemon.jobs) == left
 
 
-def test_replay_of_a_job_sends_what_is_parked(daemon: Any, jobctl: Any) -> None:
+def test_replay_of_a_job_sends_all_that_was_given_up(daemon: Any, jobctl: Any) -> None:
     daemon.make("a")
-    assert json.loads(jobctl("replay", "--job", "@last", "--json").stdout) == {"replayed": [7]}
-    assert ("POST", "/v1/deliveries/7/replay") in [request[:2] for request in daemon.requests]
+    assert json.loads(jobctl("replay", "--job", "@last", "--json").stdout) == {"id": "a", "replayed": 3}
+    assert jobctl("replay", "--job", "a").stdout == b"3\n"
+    assert ("POST", "/v1/jobs/a/deliveries/replay") in [request[:2] for request in daemon.requests]
+    assert jobctl("replay", "--job", "none").returncode == 4
     for wrong in (["replay"], ["replay", "--job", "a", "7"]):
         assert jobctl(*wrong).returncode == 2
 
