@@ -47,6 +47,8 @@ _jobctl() {
         run:--entrypoint) COMPREPLY=(); return ;;
         run:--platform) COMPREPLY=(); return ;;
         run:--runtime) COMPREPLY=(); return ;;
+        run:--cap-drop) COMPREPLY=(); return ;;
+        run:--cap-add) COMPREPLY=(); return ;;
         run:--host) COMPREPLY=(); return ;;
         run:-o|run:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
         submit:-f|submit:--file) compopt -o default; COMPREPLY=(); return ;;
@@ -75,6 +77,8 @@ _jobctl() {
         submit:--entrypoint) COMPREPLY=(); return ;;
         submit:--platform) COMPREPLY=(); return ;;
         submit:--runtime) COMPREPLY=(); return ;;
+        submit:--cap-drop) COMPREPLY=(); return ;;
+        submit:--cap-add) COMPREPLY=(); return ;;
         submit:--host) COMPREPLY=(); return ;;
         submit:-o|submit:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
         ls:--status) COMPREPLY=($(compgen -W "accepted running completed failed cancelled" -- "$cur")); return ;;
@@ -146,8 +150,8 @@ _jobctl() {
         esac
     fi
     case "$command" in
-        run) flags="-f --file -d --detach --sh --name -e --env --env-file -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--host|-o|--output"; : ;;
-        submit) flags="-f --file --sh --name -e --env --env-file -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--host|-o|--output"; : ;;
+        run) flags="-f --file -d --detach --sh --name -e --env --env-file -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|-o|--output"; : ;;
+        submit) flags="-f --file --sh --name -e --env --env-file -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|-o|--output"; : ;;
         ls) flags="-a --all -q --quiet -w --watch --status -l --label --mine --since --limit --host -o --output --json"; valued="--status|-l|--label|--since|--limit|--host|-o|--output"; : ;;
         top) flags="--once --interval --host -o --output --json"; valued="--interval|--host|-o|--output"; : ;;
         show) flags="--host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;

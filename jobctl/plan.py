@@ -41,6 +41,9 @@ class Flags:
     pull: str | None = None
     platform: str | None = None
     runtime: str | None = None
+    read_only: bool = False
+    cap_drop: Sequence[str] = ()
+    cap_add: Sequence[str] = ()
     entrypoint: str | None = None
     labels: Sequence[str] = ()
     meta: Sequence[str] = ()
@@ -88,6 +91,9 @@ def plan(flags: Flags, file: Tree, environ: Mapping[str, str], fresh: str) -> Pl
     _set(spec, "platform", flags.platform)
     _set(spec, "runtime", flags.runtime)
     _set(spec, "pids", flags.pids_limit)
+    _set(spec, "readOnly", flags.read_only or None)
+    _set(spec, "capDrop", _capabilities(flags.cap_drop))
+    _set(spec, "capAdd", _capabilities(flags.cap_add))
     _merge(spec, "environment", environment(flags.env, flags.env_files, environ))
     _merge(spec, "labels", _key_values("--label", flags.labels))
     _merge(spec, "meta", _key_values("--meta", flags.meta))
@@ -202,6 +208,11 @@ def _retries(spec: Tree, flags: Flags) -> None:
     if not spec.get("retries"):
         raise Misuse("--retry-on needs --retries N", field="retries", hint="for instance: --retries 3")
     spec["retryOn"] = [int(cause) if _CODE.fullmatch(cause) else cause for cause in causes]
+
+
+def _capabilities(given: Sequence[str]) -> list[str] | None:
+    """As docker takes them: in any case, with or without CAP_."""
+    return [word.upper().removeprefix("CAP_") for word in _words(given)] or None
 
 
 def _words(given: Sequence[str]) -> list[str]:

@@ -147,7 +147,7 @@ def build(
         engine_watch=engine_watch,
         spool_path=folder.spool_path,
         clock=clock,
-        limits=Limits(config.max_queued_jobs, config.job_retention_s),
+        limits=Limits(config.max_queued_jobs, config.job_retention_s, config.allow_cap_add),
         on_accepted=job_metrics.accepted,
     )
 

@@ -91,6 +91,9 @@ VARIABLES: tuple[Variable, ...] = (
         "local",
         "where callbacks may go: local, or strict[,CIDR...] for public addresses and the CIDRs",
     ),
+    Variable(
+        "ALLOW_CAP_ADD", "false", "true: jobs may ask for more capabilities (capAdd)", "--allow-cap-add"
+    ),
     Variable("LOG_LEVEL", "info", "debug, info, warning or error", "--log-level"),
     Variable("DISPATCHER_BUFFER_SIZE", "10000", "undelivered events held in memory; more waits on disk"),
     Variable("DISPATCHER_WORKERS", "10", "deliveries under way at once"),
@@ -139,6 +142,7 @@ class Config:
     log_max_bytes: int
     max_upload_bytes: int
     egress: EgressRule
+    allow_cap_add: bool
     log_level: str
     dispatcher: DispatcherSettings
     callback_timeout_s: float
@@ -209,6 +213,7 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         log_max_bytes=r.integer("LOG_MAX_BYTES", 1024, 1 << 40),
         max_upload_bytes=r.integer("MAX_UPLOAD_BYTES", 0, 1 << 50),
         egress=r.read("EGRESS_POLICY", parse_rule, EgressRule()),
+        allow_cap_add=r.read("ALLOW_CAP_ADD", _flag, False),
         log_level=r.read("LOG_LEVEL", _log_level, "info"),
         dispatcher=DispatcherSettings(
             buffer_size=r.integer("DISPATCHER_BUFFER_SIZE", 1, 10_000_000),

@@ -45,6 +45,9 @@ JOB_FIELDS = {
     "pull": "when the image is pulled",
     "platform": "os[/architecture[/variant]] of the image",
     "runtime": "the engine's runtime",
+    "readOnly": "the command can write to its workspace and to a /tmp in memory alone",
+    "capDrop": "capabilities that are taken away, such as SETUID, or ALL; NET_RAW always is",
+    "capAdd": "capabilities that are given; refused unless jobd runs with ALLOW_CAP_ADD",
     "retries": f"further attempts after a failure, at most {validate.MAX_RETRIES}; each begins anew, after a pause that doubles",
     "retryOn": "exit codes and reasons to repeat after; empty: any failure before the outputs",
 }

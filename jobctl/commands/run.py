@@ -165,6 +165,15 @@ def run(
     runtime: Annotated[
         str | None, typer.Option("--runtime", metavar="NAME", help="The engine's runtime.")
     ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Nothing but the workspace and /tmp can be written to.")
+    ] = False,
+    cap_drop: Annotated[
+        Texts, typer.Option("--cap-drop", metavar="NAME", help="Take a capability away; ALL takes all.")
+    ] = None,
+    cap_add: Annotated[
+        Texts, typer.Option("--cap-add", metavar="NAME", help="Give one more, where the daemon allows that.")
+    ] = None,
 ) -> Outcome | None:
     """Run a job, stream its log, exit with its code."""
     from jobctl import submission
@@ -176,7 +185,8 @@ def run(
         user=user, pull=pull, platform=platform, runtime=runtime, entrypoint=entrypoint, labels=label or (),
         meta=meta or (), timeout=timeout, callback=callback, inputs=inputs or (), outputs=outputs or (),
         callback_key=_key(callback_key_file), callback_events=callback_events or (), callback_batch=callback_batch,
-        retries=retries, retry_on=retry_on or (), writes=write or (), reads=read or (),
+        retries=retries, retry_on=retry_on or (), writes=write or (), reads=read or (), read_only=read_only,
+        cap_drop=cap_drop or (), cap_add=cap_add or (),
     )  # fmt: skip
     source = submission.source_of(file)
     prepared = submission.prepare(flags, source)

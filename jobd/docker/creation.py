@@ -64,7 +64,10 @@ class Creation:
         uid, gid = await self._workspace.owner(worker_id, user)
         # A sidecar hands the workspace over by itself.
         if files is not None or (sidecar_id is None and (uid, gid) != (0, 0)):
-            await self._workspace.fill(worker_id, order.spec.workspace, uid, gid, files)
+            # A read-only worker always has a sidecar, which hands over the folder.
+            await self._workspace.fill(
+                worker_id, order.spec.workspace, uid, gid, files, inside=order.spec.read_only
+            )
         return Created(worker_id, sidecar_id, uid, gid), True
 
     async def _make(self, order: WorkOrder, making: str) -> tuple[str, str | None, str]:

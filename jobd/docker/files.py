@@ -27,9 +27,10 @@ class RefusedFiles(RefusedByEngine):
 
 
 def workspace_tar(
-    workspace: str, uid: int, gid: int, files: Path | None, now_s: float = 0
+    workspace: str, uid: int, gid: int, files: Path | None, now_s: float = 0, *, inside: bool = False
 ) -> Iterator[bytes]:
-    """Yields a tar to be unpacked at `/`: the workspace folder itself, then the members of `files` below it.
+    """Yields a tar to be unpacked at `/`: the workspace folder itself, then the members of `files` below it. `inside`: to be
+    unpacked in the workspace, whose folder is left as it is.
 
     Everything belongs to uid:gid; `now_s` (since 1970) dates the folder. Memory is bounded whatever the archive holds.
     Raises: RefusedFiles: at the first member that is no regular file, folder or link that stays inside.
@@ -37,9 +38,10 @@ def workspace_tar(
     root = workspace.strip("/")
     folder = _member(root + "/", tarfile.DIRTYPE, 0o755, uid, gid, now_s)
     # The folder's own entry is what hands a mount over: the engine ignores one named "./".
-    yield _header(folder)
+    if not inside:
+        yield _header(folder)
     if files is not None:
-        yield from _rewritten(root, uid, gid, files)
+        yield from _rewritten("" if inside else f"{root}/", uid, gid, files)
     yield b"\0" * (2 * _BLOCK)
 
 
@@ -70,7 +72,7 @@ def _rewritten(root: str, uid: int, gid: int, files: Path) -> Iterator[bytes]:
                 name = _inside(member.name, links)
                 if name == "":
                     continue
-                yield from _copied(member, f"{root}/{name}", name, uid, gid, raw, links)
+                yield from _copied(member, f"{root}{name}", name, uid, gid, raw, links)
             # tarfile takes a damaged header after the first for the end.
             raw.seek(archive.offset)
             if raw.read(_BLOCK).strip(b"\0"):

@@ -8,7 +8,7 @@ Source: Docker Engine API, ContainerCreate, VolumeCreate, NetworkCreate.
 from jobd.docker import labels
 from jobd.docker.settings import DockerSettings
 from jobd.jobs.orchestrator import JobRef, WorkOrder
-from jobd.wire.job import JobSpec
+from jobd.wire.job import DEFAULT_WORKSPACE, JobSpec
 
 Body = dict[str, object]
 
@@ -16,7 +16,11 @@ MIB = 1024 * 1024
 HOST_ALIAS = "host.docker.internal"
 SIDECAR_MEMORY_BYTES = 256 * MIB
 SIDECAR_PIDS = 256
+SIDECAR_WORKSPACE = DEFAULT_WORKSPACE
+"""Where the sidecar has it, whatever the worker calls it: a workspace at /usr would hide the sidecar's own programs."""
 SIDECAR_TMP = "rw,noexec,nosuid,nodev,size=16m,mode=1777"
+WORKER_TMP = "rw,nosuid,nodev,size=64m,mode=1777"
+"""Programs may be run from it, as builds and installers do; what is in it counts as the worker's memory."""
 SIDECAR_CAPABILITIES = ("DAC_OVERRIDE", "CHOWN", "FOWNER")
 SIDECAR_LOG_BYTES = 256 * MIB
 """Generous, since a report that rotates away unread is lost: it bounds a sidecar that has gone mad, no other."""
@@ -43,12 +47,16 @@ def worker_body(order: WorkOrder, settings: DockerSettings, making: str) -> Body
     if spec.user is not None:
         body["User"] = spec.user
     host: Body = {
-        **_host(order, settings, making, settings.log_max_bytes),
+        **_host(order, settings, making, settings.log_max_bytes, spec.workspace),
         "NanoCpus": nano_cpus(spec.cpu_cores),
         "PidsLimit": spec.pids_limit,
-        "CapDrop": ["NET_RAW"],
+        **_capabilities(spec),
         **_memory(spec.memory_mb * MIB),
     }
+    if spec.read_only:
+        host["ReadonlyRootfs"] = True
+        if spec.workspace != "/tmp":  # noqa: S108 - the worker's own
+            host["Tmpfs"] = {"/tmp": WORKER_TMP}  # noqa: S108 - the same
     if spec.runtime is not None:
         host["Runtime"] = spec.runtime
     body["HostConfig"] = host
@@ -71,7 +79,7 @@ def sidecar_body(order: WorkOrder, settings: DockerSettings, making: str) -> Bod
         "Tty": False,
         "Healthcheck": _NO_HEALTHCHECK,
         "HostConfig": {
-            **_host(order, settings, making, SIDECAR_LOG_BYTES),
+            **_host(order, settings, making, SIDECAR_LOG_BYTES, SIDECAR_WORKSPACE),
             "PidsLimit": SIDECAR_PIDS,
             "CapDrop": ["ALL"],
             "CapAdd": list(SIDECAR_CAPABILITIES),
@@ -110,6 +118,12 @@ def nano_cpus(cores: float) -> int:
     return max(round(cores * 1_000_000_000), 10_000_000)
 
 
+def _capabilities(spec: JobSpec) -> Body:
+    # Whoever may open raw sockets can answer for other containers on the bridge.
+    dropped = {*({"NET_RAW"} - set(spec.cap_add)), *spec.cap_drop}
+    return {"CapDrop": sorted(dropped), **({"CapAdd": sorted(set(spec.cap_add))} if spec.cap_add else {})}
+
+
 def _process(spec: JobSpec) -> Body:
     if isinstance(spec.command, str):
         return {"Entrypoint": ["/bin/sh", "-c"], "Cmd": [spec.command]}
@@ -121,12 +135,12 @@ def _process(spec: JobSpec) -> Body:
     return process
 
 
-def _host(order: WorkOrder, settings: DockerSettings, making: str, log_bytes: int) -> Body:
+def _host(order: WorkOrder, settings: DockerSettings, making: str, log_bytes: int, workspace: str) -> Body:
     return {
         "NetworkMode": labels.network_name(settings.instance),
         "SecurityOpt": _NO_NEW_PRIVILEGES,
         "ExtraHosts": extra_hosts(settings.extra_hosts),
-        "Mounts": [_workspace(order, settings, making)],
+        "Mounts": [_workspace(order, settings, making, workspace)],
         "LogConfig": {
             "Type": "json-file",
             "Config": {"max-size": str(log_bytes // _LOG_FILES), "max-file": str(_LOG_FILES)},
@@ -136,13 +150,13 @@ def _host(order: WorkOrder, settings: DockerSettings, making: str, log_bytes: in
     }
 
 
-def _workspace(order: WorkOrder, settings: DockerSettings, making: str) -> Body:
+def _workspace(order: WorkOrder, settings: DockerSettings, making: str, target: str) -> Body:
     # NoCopy: what the image holds at this path, links above all, must not get into the volume.
     # The labels: should the volume have gone since it was made, the engine makes it again, and it must be ours.
     return {
         "Type": "volume",
         "Source": labels.volume_name(order.ref.id),
-        "Target": order.spec.workspace,
+        "Target": target,
         "VolumeOptions": {
             "NoCopy": True,
             "Labels": volume_labels(order.ref, settings.instance, making),

@@ -41,14 +41,25 @@ class Workspace:
             raise error
         return found
 
-    async def fill(self, container_id: str, workspace: str, uid: int, gid: int, files: Path | None) -> None:
+    async def fill(
+        self,
+        container_id: str,
+        workspace: str,
+        uid: int,
+        gid: int,
+        files: Path | None,
+        *,
+        inside: bool = False,
+    ) -> None:
         """Hands the workspace to uid:gid and puts the tar `files` into it. Memory is bounded.
+
+        `inside`: the folder itself is left as it is; the engine writes nowhere else into a read-only container.
 
         Raises: RefusedFiles: a member that may not be in it. RefusedByEngine, EngineUnavailable.
         """
-        members = _Members(tar.workspace_tar(workspace, uid, gid, files, time.time()))
+        members = _Members(tar.workspace_tar(workspace, uid, gid, files, time.time(), inside=inside))
         try:
-            await self._put(container_id, workspace, members)
+            await self._put(container_id, workspace, members, inside)
         except EngineUnavailable:
             if isinstance(members.error, OSError):
                 raise tar.RefusedFiles(
@@ -61,17 +72,18 @@ class Workspace:
                 await self._put(
                     container_id,
                     workspace,
-                    _Members(tar.workspace_tar(workspace, uid, gid, None, time.time())),
+                    _Members(tar.workspace_tar(workspace, uid, gid, None, time.time(), inside=inside)),
+                    inside,
                 )
             raise
 
-    async def _put(self, container_id: str, workspace: str, members: "_Members") -> None:
+    async def _put(self, container_id: str, workspace: str, members: "_Members", inside: bool) -> None:
         try:
             async with self._engine.streams.open(
                 "PUT",
                 await self._engine.path(f"/containers/{container_id}/archive"),
                 # Without the second, a link in the image at this path would give way to a folder that the mount hides.
-                params={"path": "/", "noOverwriteDirNonDir": "1"},
+                params={"path": workspace if inside else "/", "noOverwriteDirNonDir": "1"},
                 headers={"Content-Type": "application/x-tar"},
                 data=members.pieces(),
                 silence_s=self._engine.timeouts.work_s,

@@ -101,7 +101,7 @@ def _prepared(record: Record, spec: JobSpec, created: Created, now: datetime) ->
     )
     if record.phase != "pulling":
         return Step(kept)
-    return Step(enter(kept, "inputs" if spec.artifacts else "running", now))
+    return Step(enter(kept, "inputs" if spec.needs_sidecar else "running", now))
 
 
 def _observed(record: Record, spec: JobSpec, seen: Observation, drained: bool, now: datetime) -> Step:

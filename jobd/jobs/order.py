@@ -18,7 +18,10 @@ class SidecarSettings:
 
 
 def sidecar_order(record: Record, spec: JobSpec, settings: SidecarSettings) -> SidecarOrder:
-    """Returns the order. The callback's key goes along in direct mode alone: a sidecar has no use for it otherwise."""
+    """Returns the order. The callback's key goes along in direct mode alone: a sidecar has no use for it otherwise.
+
+    The workspace stands where it does by default: the worker's own name for it would hide what the sidecar has there.
+    """
     callback = None
     if settings.direct and spec.callback is not None:
         callback = DirectCallback(url=spec.callback.url, events=spec.callback.events, key=spec.callback.key)
@@ -28,7 +31,6 @@ def sidecar_order(record: Record, spec: JobSpec, settings: SidecarSettings) -> S
         artifacts=spec.artifacts,
         attempt=record.attempt,
         meta=spec.meta,
-        workspace=spec.workspace,
         worker_uid=record.worker_uid,
         worker_gid=record.worker_gid,
         timeout_s=spec.timeout_s,

@@ -66,6 +66,7 @@ class Limits:
 
     max_queued: int
     retention_s: float
+    allow_cap_add: bool = False
 
 
 class JobService:
@@ -98,7 +99,11 @@ class JobService:
         self._submitting = 0
 
     def check(self, spec: JobSpec) -> None:
-        """Raises InvalidRequest where this host can never run the job."""
+        """Raises InvalidRequest where this host can never run the job, or its operator does not want it."""
+        if spec.cap_add and not self._limits.allow_cap_add:
+            raise InvalidRequest(
+                "this daemon adds no capabilities; its operator can set ALLOW_CAP_ADD", field="capAdd"
+            )
         self._engine_watch.check_fits(spec)
 
     async def submit(self, submission: Submission) -> tuple[Record, bool]:

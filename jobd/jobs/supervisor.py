@@ -215,7 +215,7 @@ class Supervisor:
                 image = await self._unless_wished(
                     engine.ensure_image(spec.image, spec.pull, spec.platform, self._say)
                 )
-                if spec.artifacts:
+                if spec.needs_sidecar:
                     await self._unless_wished(engine.ensure_sidecar_image())
         except ImageUnavailable as error:
             await self.apply(f.SetupFailed(error.code, str(error)))
@@ -229,7 +229,7 @@ class Supervisor:
     async def _create(self) -> None:
         await self._reports.stop()
         order = WorkOrder(
-            self._ref(), self.spec, sidecar=bool(self.spec.artifacts), image_user=self.record.image_user
+            self._ref(), self.spec, sidecar=self.spec.needs_sidecar, image_user=self.record.image_user
         )
         files = self._around.spool_path(self.record.uid) if self.record.has_spool else None
         try:

@@ -19,6 +19,17 @@ DEFAULT_PIDS = 4096
 
 Pull = Literal["missing", "always", "never"]
 
+CAPABILITIES = frozenset(
+    """
+    AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER
+    FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE
+    NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE
+    SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM
+    """.split()  # noqa: SIM905 - a list of them would fill the page
+)
+"""What `capAdd` and `capDrop` may name. Source: capabilities(7)."""
+ALL_CAPABILITIES = "ALL"
+
 RETRY_REASONS = frozenset(
     {
         "exit-code",
@@ -61,6 +72,8 @@ class JobSpec(
     Units: `cpu` in cores, `memory` in MB (MiB, as the engine counts), `timeout_seconds` from the worker's start.
     `command` as text is a shell line that replaces the entrypoint; as a list it is the entrypoint's arguments.
     `retries`: further attempts after a failure, `retry_on` only for these exit codes or reasons (empty: any failure).
+    `read_only`: the worker can write to its workspace and to a `/tmp` in memory, nowhere else. Capabilities are named as
+    capabilities(7) does, without `CAP_`; adding some needs the daemon's consent.
     """
 
     id: str
@@ -81,6 +94,9 @@ class JobSpec(
     pull: Pull = "missing"
     platform: str | None = None
     runtime: str | None = None
+    read_only: bool = False
+    cap_drop: list[str] = []
+    cap_add: list[str] = []
     retries: int = 0
     retry_on: list[int | str] = []
 
@@ -103,3 +119,10 @@ class JobSpec(
     def pids_limit(self) -> int:
         """The worker's process limit, with the default applied."""
         return self.pids or DEFAULT_PIDS
+
+    @property
+    def needs_sidecar(self) -> bool:
+        """True where a sidecar has to do something before the worker starts: moving files, or handing over the workspace
+        of a worker whose own root cannot be written through the engine.
+        """
+        return bool(self.artifacts) or self.read_only

@@ -15,7 +15,7 @@ import msgspec
 
 from jobd.wire.artifact import JOB, Artifact, Download, List, Read, Unarchive, Upload, Write
 from jobd.wire.event import SOURCES
-from jobd.wire.job import RETRY_REASONS, Callback, JobSpec
+from jobd.wire.job import ALL_CAPABILITIES, CAPABILITIES, RETRY_REASONS, Callback, JobSpec
 from jobd.wire.signing import keys_of, standard_webhooks_key
 
 MAX_BODY_BYTES = 1 << 20
@@ -172,7 +172,22 @@ def _job(spec: JobSpec) -> Iterator[Problem]:
         yield Problem("platform", "must be os[/architecture[/variant]], for instance linux/amd64")
     if spec.runtime is not None and not _RUNTIME.match(spec.runtime):
         yield Problem("runtime", "must be the name of a runtime that the engine knows, for instance runc")
+    yield from _capabilities("capDrop", spec.cap_drop, CAPABILITIES | {ALL_CAPABILITIES})
+    yield from _capabilities("capAdd", spec.cap_add, CAPABILITIES)
     yield from _retries(spec)
+
+
+def _capabilities(field: str, names: list[str], known: frozenset[str]) -> Iterator[Problem]:
+    if len(names) > len(known):
+        yield Problem(field, f"must have at most {len(known)} entries")
+        return
+    for index, name in enumerate(names):
+        if name not in known:
+            also = f", or {ALL_CAPABILITIES}" if ALL_CAPABILITIES in known else ""
+            yield Problem(
+                f"{field}[{index}]",
+                f"must be a capability such as NET_ADMIN, without CAP_, in capitals{also}",
+            )
 
 
 def _retries(spec: JobSpec) -> Iterator[Problem]:

@@ -23,7 +23,14 @@ ROWS: list[tuple[str, str, Any, str, Any]] = [
     ("METRICS_HOST", "metrics_host", "127.0.0.1", "172.17.0.1", "172.17.0.1"),
     ("API_KEY_FILE", "api_key_file", None, "/etc/key", Path("/etc/key")),
     ("JOBD_NO_AUTH", "no_auth", False, "true", True),
-    ("JOBD_SOCKET", "socket", Path("/home/x/.local/state/jobd/jobd.sock"), "/run/x.sock", Path("/run/x.sock")),
+    ("ALLOW_CAP_ADD", "allow_cap_add", False, "true", True),
+    (
+        "JOBD_SOCKET",
+        "socket",
+        Path("/home/x/.local/state/jobd/jobd.sock"),
+        "/run/x.sock",
+        Path("/run/x.sock"),
+    ),
     (
         "JOBD_STATE_DIR",
         "state_dir",
@@ -83,6 +90,7 @@ WRONG: dict[str, list[str]] = {
     "METRICS_HOST": ["", "localhost.localdomain"],
     "API_KEY_FILE": ["~no-such-user-here/key"],
     "JOBD_NO_AUTH": ["maybe", "2"],
+    "ALLOW_CAP_ADD": ["maybe", "2"],
     "JOBD_SOCKET": ["/" + "x" * 107, "~no-such-user-here/sock"],
     "JOBD_STATE_DIR": ["~no-such-user-here/state"],
     "SHUTDOWN_DRAIN_WAIT": ["5", "-5s", "soon"],

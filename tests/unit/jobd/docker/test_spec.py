@@ -87,6 +87,7 @@ def test_the_workspace_is_a_volume_without_copy_up_and_the_working_directory() -
 
 def test_worker_and_sidecar_share_the_workspace_and_the_network() -> None:
     one, other = worker(workspace="/w")["HostConfig"], sidecar(workspace="/w")["HostConfig"]
+    assert [mount.pop("Target") for host in (one, other) for mount in host["Mounts"]] == ["/w", "/workspace"]
     assert one["Mounts"] == other["Mounts"]
     assert one["NetworkMode"] == other["NetworkMode"]
     assert one["ExtraHosts"] == other["ExtraHosts"]
@@ -190,3 +191,27 @@ def test_containers_do_not_reach_each_other_on_the_network() -> None:
     assert body["Name"] == "jobs-service-one"
     assert body["Options"]["com.docker.network.bridge.enable_icc"] == "false"
     assert body["Labels"] == {"managed-by": "jobs-service", "job.instance": "one"}
+
+
+def test_a_read_only_worker_has_a_tmp_in_memory_unless_its_workspace_is_there() -> None:
+    host = worker(read_only=True)["HostConfig"]
+    assert host["ReadonlyRootfs"] is True
+    assert set(host["Tmpfs"]) == {"/tmp"}
+    assert "Tmpfs" not in worker(read_only=True, workspace="/tmp")["HostConfig"]
+    assert not {"ReadonlyRootfs", "Tmpfs"} & set(worker()["HostConfig"])
+
+
+@pytest.mark.parametrize(
+    ("dropped", "added", "drop", "add"),
+    [
+        (["SETUID", "SETUID"], [], ["NET_RAW", "SETUID"], None),
+        (["ALL"], ["CHOWN"], ["ALL", "NET_RAW"], ["CHOWN"]),
+        ([], ["NET_RAW"], [], ["NET_RAW"]),
+    ],
+)
+def test_raw_sockets_are_dropped_unless_they_are_asked_for(
+    dropped: list[str], added: list[str], drop: list[str], add: list[str] | None
+) -> None:
+    host = worker(cap_drop=dropped, cap_add=added)["HostConfig"]
+    assert host["CapDrop"] == drop
+    assert host.get("CapAdd") == add

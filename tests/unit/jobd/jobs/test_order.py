@@ -29,7 +29,7 @@ def test_the_order_holds_the_job_and_the_settings(job_with_files: Callable[..., 
     order = sidecar_order(walk.record, walk.spec, settings(direct=False))
     assert (order.job_id, order.job_uid) == ("a", walk.record.uid)
     assert order.artifacts == walk.spec.artifacts
-    assert (order.meta, order.workspace, order.timeout_s) == ({"k": "v"}, "/data", 60)
+    assert (order.meta, order.workspace, order.timeout_s) == ({"k": "v"}, "/workspace", 60)
     assert (order.worker_uid, order.worker_gid) == (1000, 2000)
     assert (order.callback_timeout_s, order.upload_timeout_s, order.upload_retries) == (7, 8, 9)
 

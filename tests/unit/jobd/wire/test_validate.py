@@ -282,6 +282,25 @@ def test_a_runtime_is_refused(refuse: Refuse, value: object) -> None:
     assert [p.field for p in refuse(runtime=value)] == ["runtime"]
 
 
+@pytest.mark.parametrize("field", ["capDrop", "capAdd"])
+@pytest.mark.parametrize("names", [[], ["NET_ADMIN"], ["SETUID", "CHOWN", "SETUID"]])
+def test_capabilities_are_taken(accept: Accept, field: str, names: list[str]) -> None:
+    spec = accept(**{field: names})
+    assert {"capDrop": spec.cap_drop, "capAdd": spec.cap_add}[field] == names
+
+
+@pytest.mark.parametrize("field", ["capDrop", "capAdd"])
+@pytest.mark.parametrize("name", ["", "net_admin", "CAP_NET_ADMIN", "EVERYTHING", "NET_ADMIN\n"])
+def test_a_capability_that_does_not_exist_is_refused(refuse: Refuse, field: str, name: str) -> None:
+    assert [p.field for p in refuse(**{field: ["CHOWN", name]})] == [f"{field}[1]"]
+
+
+def test_all_capabilities_are_taken_away_but_never_given(accept: Accept, refuse: Refuse) -> None:
+    assert accept(capDrop=["ALL"]).cap_drop == ["ALL"]
+    assert [p.field for p in refuse(capAdd=["ALL"])] == ["capAdd[0]"]
+    assert [p.field for p in refuse(capDrop=["CHOWN"] * 100)] == ["capDrop"]
+
+
 @pytest.mark.parametrize(
     "value",
     ["http://h/p?q=1", "https://h:8443", "http://[::1]:9/x", "http://u:p@h/", "http://h/" + "x" * (8192 - 9)],
