@@ -13,6 +13,7 @@
 | one dead host among 20 | test_one_dead_host_among_twenty |
 | a name that resolves to metadata | test_a_name_that_resolves_to_metadata_is_refused |
 | kill -9 with 1,000 events waiting, receiver up afterwards | test_killed_with_a_thousand_events_waiting |
+| 100,000 events waiting | test_memory_stays_flat_while_a_hundred_thousand_events_wait |
 
 What a sender makes of single answers is in tests/integration/events/test_sender.py; downloads are the sidecar's.
 No engine is needed: jobs here have ended, only their events are left.
@@ -78,7 +79,7 @@ def put(tmp_path: Path) -> Iterator[Put]:
     made: list[Daemon] = []
 
     async def put(waiting: dict[str, tuple[str, int]], **environ: str) -> Daemon:
-        daemon = Daemon(tmp_path / "jobd", environ={**QUICK, **environ})
+        daemon = Daemon(tmp_path / f"jobd{len(made)}", environ={**QUICK, **environ})
         made.append(daemon)
         (daemon.folder / "state").mkdir(parents=True)
         store = await Store.open(daemon.folder / "state" / "jobd.db")
@@ -341,3 +342,41 @@ async def test_killed_with_a_thousand_events_waiting(put: Put, misbehaving: Make
     repeats = len(receiver.ids) - 1000
     assert repeats <= (UNSETTLED_PER_WORKER + 1) * DispatcherSettings().workers
     assert 300 <= known <= len(receiver.ids)
+
+
+MORE_MB = 24
+"""How much more memory a jobd may have at its peak with 100,000 events on disk than with ten."""
+
+
+def peak_mb(daemon: Daemon) -> float:
+    assert daemon.process is not None
+    status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
+
+
+@pytest.mark.fault(
+    row="Exhaustion",
+    injection="100,000 events waiting, host down and then up",
+    invariant=f"at most {MORE_MB} MB more than with ten",
+)
+async def test_memory_stays_flat_while_a_hundred_thousand_events_wait(put: Put, misbehaving: Make) -> None:
+    async def peak_with(jobs: int, each: int) -> float:
+        port = free_port()
+        url = f"http://127.0.0.1:{port}/"
+        daemon = await put({f"j{n}": (url, each) for n in range(jobs)}, DISPATCHER_MAX_REQUEUES="1000")
+        daemon.start()
+        first = partial(daemon.call, "GET", "/v1/jobs/j0/deliveries?limit=1")
+
+        def was_tried() -> bool:
+            return int(first().json["deliveries"][0]["attempts"]) > 0
+
+        until(was_tried, "the host was found down")
+        receiver = misbehaving(OK, port=port)
+        enough = min(jobs * each, 5000)
+        until(lambda: len(receiver.ids) >= enough, "events go out")
+        peak = peak_mb(daemon)
+        assert daemon.stop() == 0
+        return peak
+
+    few, many = await peak_with(1, 10), await peak_with(200, 500)
+    assert many - few <= MORE_MB, (few, many)
