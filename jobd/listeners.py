@@ -90,7 +90,10 @@ def inherited(environ: Mapping[str, str]) -> list[socket.socket]:
 async def serve_on(runner: web.AppRunner, *sockets: socket.socket) -> None:
     """Lets the application answer on these sockets."""
     for sock in sockets:
-        await web.SockSite(runner, sock, backlog=BACKLOG).start()
+        # To asyncio the backlog is also how often it tries to accept in one go, and each try that finds no free descriptor logs an
+        # error and begins again by itself: with 1 there is one a second. The kernel's queue is set back to its size.
+        await web.SockSite(runner, sock, backlog=1).start()
+        sock.listen(BACKLOG)
 
 
 def _refuse_if_served(path: Path) -> None:

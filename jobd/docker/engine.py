@@ -7,6 +7,7 @@ Source: Docker Engine API, 1.41 to 1.45.
 """
 
 import asyncio
+import resource
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +48,8 @@ class Engine:
         self.timeouts = timeouts or Timeouts()
         self.streams = Streams(endpoint, self.timeouts)
         self._on_call = on_call
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="engine")
+        self._at_once = at_once(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        self._threads = ThreadPoolExecutor(self._at_once, thread_name_prefix="engine")
         self._agreed: Version | None = None
         self._agreeing = asyncio.Lock()
         self._clients: dict[Speed, APIClient] = {}
@@ -276,7 +278,7 @@ class Engine:
 
     def _client(self, version: str, speed: Speed) -> APIClient:
         endpoint = self.endpoint
-        options: Any = {"timeout": self._limit_s(speed), "version": version, "max_pool_size": _THREADS}
+        options: Any = {"timeout": self._limit_s(speed), "version": version, "max_pool_size": self._at_once}
         try:
             if endpoint.tls is not None:
                 cert = (endpoint.tls.cert, endpoint.tls.key) if endpoint.tls.cert else None
@@ -291,6 +293,14 @@ class Engine:
         # Proxy variables are for the way out, never for the way to the engine.
         client.trust_env = False
         return client
+
+
+def at_once(descriptors: int) -> int:
+    """Returns how many calls may be under way at once where the process may have so many files open (-1: any number).
+
+    A call's connection is kept for the next one, one for each speed: of few descriptors those must not be all.
+    """
+    return _THREADS if descriptors < 0 else max(2, min(_THREADS, descriptors // 8))
 
 
 def agree(api_version: str, min_api_version: str) -> str:

@@ -53,6 +53,8 @@ class Daemon:
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ("--no-auth",)
+    within: tuple[str, ...] = ()
+    """A command that runs jobd in its own place, such as one that sets a limit."""
     process: subprocess.Popen[bytes] | None = None
     http: str = ""
     metrics: str = ""
@@ -71,6 +73,7 @@ class Daemon:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
+                    *self.within,
                     sys.executable,
                     "-m",
                     "jobd",
