@@ -168,7 +168,7 @@ complete -c jobctl -n '__fish_seen_subcommand_from deliveries' -s o -l output -x
 complete -c jobctl -n '__fish_seen_subcommand_from deliveries' -l json -d 'The same as -o json'
 complete -c jobctl -n '__fish_seen_subcommand_from deliveries' -a '(__jobctl_jobs)'
 complete -c jobctl -n __jobctl_bare -a replay -d 'Send callback deliveries again.'
-complete -c jobctl -n '__fish_seen_subcommand_from replay' -l job -x -a '(__jobctl_jobs)' -d 'All of this job\'s that are parked, in their order'
+complete -c jobctl -n '__fish_seen_subcommand_from replay' -l job -x -a '(__jobctl_jobs)' -d 'All of this job\'s that were given up: parked or abandoned'
 complete -c jobctl -n '__fish_seen_subcommand_from replay' -l host -x -d 'The daemon: unix:///path or http://host:port'
 complete -c jobctl -n '__fish_seen_subcommand_from replay' -s o -l output -x -a 'table wide json yaml name' -d 'table, wide, json, yaml or name'
 complete -c jobctl -n '__fish_seen_subcommand_from replay' -l json -d 'The same as -o json'
