@@ -122,7 +122,8 @@ def submit(client: Client, prepared: Plan, source: Source) -> dict[str, Any]:
 
 def _check_before_upload(spec: bytes, source: Source) -> None:
     """Files are sent only for a spec that the contract allows: nothing is uploaded in vain."""
-    from jobd.wire.validate import InvalidSpec, decode_spec
+    from jobd.wire.problem import InvalidSpec
+    from jobd.wire.validate import decode_spec
 
     try:
         decode_spec(spec)

@@ -43,7 +43,7 @@ from jobd.metrics.jobs import JobObserver
 from jobd.metrics.metrics import CONTENT_TYPE, Metrics
 from jobd.state import StateFolder
 from jobd.store.store import Store
-from jobd.wire.validate import MAX_BODY_BYTES
+from jobd.wire.limits import MAX_BODY_BYTES
 from jobd.wire.view import Version
 
 VERSION = version("jobd")
@@ -166,9 +166,11 @@ def build(
     async def outbox() -> None:
         counts = await store.counts()
         age = clock.now() - counts.oldest_pending_at if counts.oldest_pending_at else timedelta()
+        state = dispatcher.state()
         deliveries.outbox(
             pending=counts.pending,
-            in_memory=dispatcher.state().held,
+            in_memory=state.held,
+            breakers_closed=state.breakers - state.breakers_open,
             parked=counts.parked,
             oldest_age_s=max(0.0, age / timedelta(seconds=1)),
         )

@@ -21,7 +21,7 @@ from jobd.errors import ConfigError
 from jobd.events.egress import EgressRule, parse_rule
 from jobd.events.settings import DispatcherSettings
 from jobd.wire.duration import parse_duration
-from jobd.wire.validate import url_problem
+from jobd.wire.names import url_problem
 
 
 @dataclass(frozen=True, slots=True)

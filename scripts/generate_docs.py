@@ -18,7 +18,7 @@ from jobctl.jobfile import LONGEST_BYTES
 from jobctl.main import REASONS
 from jobctl.shells import SHELLS, script
 from jobd.config import VARIABLES
-from jobd.wire import job, validate
+from jobd.wire import job, limits
 from jobd.wire.artifact import KINDS
 from jobd.wire.job import Callback, JobSpec
 
@@ -26,20 +26,20 @@ ROOT = Path(__file__).resolve().parent.parent
 COMPLETION_FILES = {"bash": "jobctl.bash", "zsh": "_jobctl", "fish": "jobctl.fish"}
 
 JOB_FIELDS = {
-    "id": f"name of the job, at most {validate.MAX_ID} letters, digits, '-' and '_'; jobctl makes one when it is absent",
+    "id": f"name of the job, at most {limits.MAX_ID} letters, digits, '-' and '_'; jobctl makes one when it is absent",
     "image": "container image",
-    "meta": f"texts that every event carries, at most {validate.MAX_META}",
+    "meta": f"texts that every event carries, at most {limits.MAX_META}",
     "command": "a text is a shell line that takes the entrypoint's place; a list is the entrypoint's arguments",
     "entrypoint": "program and first arguments, instead of the image's own",
-    "cpu": f"limit in cores, at most {validate.MAX_CPU}; default {job.DEFAULT_CPU:g}",
-    "memory": f"limit in MB, {validate.MIN_MEMORY_MB} to {validate.MAX_MEMORY_MB}; default {job.DEFAULT_MEMORY_MB}",
+    "cpu": f"limit in cores, at most {limits.MAX_CPU}; default {job.DEFAULT_CPU:g}",
+    "memory": f"limit in MB, {limits.MIN_MEMORY_MB} to {limits.MAX_MEMORY_MB}; default {job.DEFAULT_MEMORY_MB}",
     "environment": "variables of the command",
     "timeoutSeconds": "longest run of the command in seconds, "
-    f"at most {validate.MAX_TIMEOUT_S}; default {job.DEFAULT_TIMEOUT_S}",
+    f"at most {limits.MAX_TIMEOUT_S}; default {job.DEFAULT_TIMEOUT_S}",
     "workspace": "absolute path of the working directory, where the job's files are",
-    "artifacts": f"what is moved in before and out after the command, at most {validate.MAX_ARTIFACTS}; see ARTIFACTS",
+    "artifacts": f"what is moved in before and out after the command, at most {limits.MAX_ARTIFACTS}; see ARTIFACTS",
     "callback": "where the job's events are posted; see CALLBACK",
-    "labels": f"texts to filter by, at most {validate.MAX_LABELS}",
+    "labels": f"texts to filter by, at most {limits.MAX_LABELS}",
     "pids": f"limit of processes; default {job.DEFAULT_PIDS}",
     "user": "uid[:gid] or name that the command runs as; default: the image's",
     "pull": "when the image is pulled",
@@ -48,7 +48,7 @@ JOB_FIELDS = {
     "readOnly": "the command can write to its workspace and to a /tmp in memory alone",
     "capDrop": "capabilities that are taken away, such as SETUID, or ALL; NET_RAW always is",
     "capAdd": "capabilities that are given; refused unless jobd runs with ALLOW_CAP_ADD",
-    "retries": f"further attempts after a failure, at most {validate.MAX_RETRIES}; each begins anew, after a pause that doubles",
+    "retries": f"further attempts after a failure, at most {limits.MAX_RETRIES}; each begins anew, after a pause that doubles",
     "retryOn": "exit codes and reasons to repeat after; empty: any failure before the outputs",
 }
 CALLBACK_FIELDS = {
@@ -195,7 +195,7 @@ def job_page() -> str:
     body += section("DESCRIPTION")
     body += text(
         "One mapping, as JSON or YAML. jobctl run -f reads it from a file; over HTTP it is the JSON body of POST /v1/jobs, of at "
-        f"most {validate.MAX_BODY_BYTES >> 20} MiB (a file may have {LONGEST_BYTES >> 20} MiB with its comments). Unknown fields "
+        f"most {limits.MAX_BODY_BYTES >> 20} MiB (a file may have {LONGEST_BYTES >> 20} MiB with its comments). Unknown fields "
         "are refused. jobctl validate -f names all that is wrong."
     )
     body += section("FIELDS") + struct_fields(JobSpec, JOB_FIELDS)

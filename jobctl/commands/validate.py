@@ -12,7 +12,7 @@ from jobctl.session import of
 
 if TYPE_CHECKING:
     from jobctl.client import Client
-    from jobd.wire.validate import Problem
+    from jobd.wire.problem import Problem
 
 EXAMPLES = """
   jobctl validate -f job.yaml
@@ -34,7 +34,8 @@ def validate(
     The contract is checked here, and by the daemon as well where one runs: it knows what its engine can do.
     """
     from jobctl.submission import encoded, source_of
-    from jobd.wire.validate import InvalidSpec, Problem, decode_spec
+    from jobd.wire.problem import InvalidSpec, Problem
+    from jobd.wire.validate import decode_spec
 
     session = of(ctx)
     if (file is None) == (option is None):
@@ -72,7 +73,7 @@ def validate(
 def _daemon_says(client: "Client", spec: bytes) -> "tuple[Problem | None, bool]":
     """Returns the daemon's objection, if any, and whether there was a daemon to ask."""
     from jobctl.errors import Refused
-    from jobd.wire.validate import Problem
+    from jobd.wire.problem import Problem
 
     try:
         client.call("POST", "/v1/jobs", {"dryRun": 1}, spec)

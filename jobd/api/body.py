@@ -9,7 +9,8 @@ import msgspec
 from aiohttp import web
 
 from jobd.errors import InvalidRequest, TooLarge, WrongMediaType
-from jobd.wire.validate import MAX_BODY_BYTES, problem_of
+from jobd.wire.limits import MAX_BODY_BYTES
+from jobd.wire.problem import problem_of
 
 READ_LIMIT_S = 30.0
 _NUMBER = re.compile(r"\d{1,18}\Z")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from jobd.wire.validate import ID_PATTERN, MAX_ID
+from jobd.wire.limits import ID_PATTERN, MAX_ID
 from jobd.wire.view import Error
 
 if TYPE_CHECKING:

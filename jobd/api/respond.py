@@ -11,7 +11,7 @@ from aiohttp import web
 from jobd import errors
 from jobd.jobs.orchestrator import EngineError, EngineUnavailable, NoSuchFile
 from jobd.store.errors import NoSuchJob, StoreClosed, StoreError, StoreFull
-from jobd.wire.validate import InvalidSpec
+from jobd.wire.problem import InvalidSpec
 from jobd.wire.view import Error
 
 _encoder = msgspec.json.Encoder()

@@ -14,7 +14,7 @@ from jobd.events.feed import Feed
 from jobd.jobs.logview import KEEP_ALIVE_S, LogQuery
 from jobd.store.rows import StoredEvent
 from jobd.store.store import Store
-from jobd.wire.validate import MAX_PATH
+from jobd.wire.limits import MAX_PATH
 
 MAX_SEQ = 10**18 - 1
 PAGE = 200

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from jobd.api.body import refuse_encoded
 from jobd.errors import DiskFull, InvalidRequest, TooLarge
-from jobd.wire.validate import MAX_BODY_BYTES
+from jobd.wire.limits import MAX_BODY_BYTES
 
 STALL_LIMIT_S = 60.0
 CHUNK_BYTES = 1 << 18

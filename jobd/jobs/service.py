@@ -27,8 +27,8 @@ from jobd.store.errors import IdTaken
 from jobd.store.rows import Callback, JobRow
 from jobd.store.store import Store
 from jobd.wire.job import JobSpec
+from jobd.wire.names import path_problem
 from jobd.wire.report import Report
-from jobd.wire.validate import path_problem
 from jobd.wire.view import JobList, JobView
 
 _spec_decoder = msgspec.json.Decoder(JobSpec)

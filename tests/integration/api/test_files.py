@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobd.wire.validate import MAX_BODY_BYTES
+from jobd.wire.limits import MAX_BODY_BYTES
 from tests.support.daemon import Answer, Daemon, until
 from tests.support.wire import BOUNDARY, connect, head, multipart
 

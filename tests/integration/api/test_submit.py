@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobd.wire.validate import MAX_BODY_BYTES
+from jobd.wire.limits import MAX_BODY_BYTES
 from tests.support.daemon import Daemon
 from tests.support.wire import answer_on, connect, exchange, head
 

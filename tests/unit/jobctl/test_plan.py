@@ -13,7 +13,9 @@ from jobctl.errors import Misuse
 from jobctl.plan import Flags, environment, generated_id, plan
 from jobd.wire.event import SOURCES
 from jobd.wire.job import RETRY_REASONS
-from jobd.wire.validate import MAX_ID, convert_spec, id_problem
+from jobd.wire.limits import MAX_ID
+from jobd.wire.names import id_problem
+from jobd.wire.validate import convert_spec
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,10}", fullmatch=True)
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)

@@ -9,7 +9,7 @@ from jobd import errors
 from jobd.api.respond import STATUSES, error_response
 from jobd.jobs import orchestrator
 from jobd.store import errors as store_errors
-from jobd.wire.validate import InvalidSpec, Problem
+from jobd.wire.problem import InvalidSpec, Problem
 
 ERRORS = [
     kind

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from jobd.wire.job import JobSpec
-from jobd.wire.validate import InvalidSpec, Problem, convert_spec, decode_spec
+from jobd.wire.problem import InvalidSpec, Problem
+from jobd.wire.validate import convert_spec, decode_spec
 
 Accept = Callable[..., JobSpec]
 Refuse = Callable[..., list[Problem]]

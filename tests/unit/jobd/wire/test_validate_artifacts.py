@@ -7,7 +7,8 @@ import pytest
 
 from jobd.wire.artifact import Archive, Download, List, Read, Unarchive, Upload, Write
 from jobd.wire.job import JobSpec
-from jobd.wire.validate import Problem, path_problem
+from jobd.wire.names import path_problem
+from jobd.wire.problem import Problem
 
 Accept = Callable[..., JobSpec]
 Refuse = Callable[..., list[Problem]]

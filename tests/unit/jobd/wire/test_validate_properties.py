@@ -10,7 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jobd.wire.job import JobSpec
-from jobd.wire.validate import InvalidSpec, Problem, convert_spec, decode_spec, path_problem, problems
+from jobd.wire.names import path_problem
+from jobd.wire.problem import InvalidSpec, Problem
+from jobd.wire.validate import convert_spec, decode_spec, problems
 
 CHARACTERS = st.characters(codec="utf-8", max_codepoint=0x2FFF)
 TEXT = st.text(CHARACTERS, max_size=12)

@@ -1,0 +1,23 @@
+"""The numbers of the contract: how long, how many, how much a job spec may ask for.
+
+Source: tables "Job spec" and "Artifacts" of the wire contract; the engine's own limits.
+"""
+
+MAX_BODY_BYTES = 1 << 20
+MAX_TEXT_BYTES = 128 * 1024 - 1
+"""One argument or variable: the kernel refuses a longer one and the engine does not say so."""
+ID_PATTERN = r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$"
+MAX_ID = 128
+MAX_META, MAX_META_KEY, MAX_META_VALUE = 32, 64, 256
+MAX_LABELS = 32
+MAX_CPU = 64
+MIN_MEMORY_MB, MAX_MEMORY_MB = 6, 65536
+MAX_TIMEOUT_S = 86400
+MAX_ARTIFACTS = 64
+MAX_CALLBACK_EVENTS = 16
+MAX_KEYS, MAX_KEY = 4, 4096
+MAX_PIDS = 4_194_304
+MAX_RETRIES, MAX_RETRY_ON = 10, 32
+MAX_URL = 8192
+MAX_PATH = 4096
+MAX_IMAGE = 512

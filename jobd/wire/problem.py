@@ -1,0 +1,46 @@
+"""What is wrong with a request, in words that name the field: the value, the error, and what a decoder says.
+
+Pure. Which values are wrong is decided in `validate.py`.
+"""
+
+import re
+from dataclasses import dataclass
+
+import msgspec
+
+_PATH_IN_MESSAGE = re.compile(r"^(?P<text>.*?)(?: - at `(?P<path>\$.*)`)?$", re.DOTALL)
+_UNKNOWN_FIELD = re.compile(r"^Object contains unknown field `(?P<field>.*)`$", re.DOTALL)
+_MISSING_FIELD = re.compile(r"^Object missing required field `(?P<field>.*)`$", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: the field, as a path such as `artifacts[0].out`, and what to do about it."""
+
+    field: str
+    message: str
+
+
+class InvalidSpec(ValueError):
+    """A spec that is refused. `problems` holds at least one; the first is what an API error shows."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(f"{p.field}: {p.message}" if p.field else p.message for p in problems))
+        self.problems = problems
+
+
+def problem_of(error: msgspec.DecodeError) -> Problem:
+    """Returns the field path and the text of a decoding error: `$.artifacts[0]`, unknown `x` -> `artifacts[0].x`."""
+    match = _PATH_IN_MESSAGE.match(str(error))
+    text, path = (match["text"], match["path"] or "$") if match else (str(error), "$")
+    field = path.removeprefix("$").removeprefix(".")
+    within = f"{field}." if field else ""
+    if unknown := _UNKNOWN_FIELD.match(text):
+        return Problem(within + (unknown["field"] or '""'), "unknown field; remove it or correct its name")
+    if missing := _MISSING_FIELD.match(text):
+        return Problem(within + missing["field"], "is required")
+    if text.startswith("Invalid value") and field.endswith("type"):
+        text = "unknown artifact type; use one of download, write, unarchive, upload, read, archive, list"
+    if text.startswith(("JSON is malformed", "Input data was truncated")):
+        return Problem("", f"the body is not JSON: {text.removeprefix('JSON is malformed: ')}")
+    return Problem(field.replace("[...]", ""), text[:1].lower() + text[1:])
