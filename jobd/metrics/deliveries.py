@@ -44,9 +44,14 @@ class DeliveryMetrics:
         self._breakers = Gauge(
             "dispatcher_breakers", "Circuit breakers by state", ("state",), registry=registry
         )
+        self._opened = Counter(
+            "dispatcher_breaker_openings", "Times that a circuit breaker opened", registry=registry
+        )
         self._states: dict[str, str] = {}
         for outcome in ("parked", "abandoned"):
             self._dropped.labels(outcome)
+        for state in ("open", "half-open", "closed"):
+            self._breakers.labels(state)
 
     def delivered(self, latency_s: float) -> None:
         """A receiver took an event."""
@@ -78,12 +83,17 @@ class DeliveryMetrics:
         before = self._states.pop(lane, None)
         if before is not None:
             self._breakers.labels(before).dec()
+        if state == "open":
+            self._opened.inc()
         if state != "closed":
             self._states[lane] = state
             self._breakers.labels(state).inc()
 
-    def outbox(self, *, pending: int, in_memory: int, parked: int, oldest_age_s: float) -> None:
-        """The outbox as it is now: set at each scrape."""
+    def outbox(
+        self, *, pending: int, in_memory: int, parked: int, oldest_age_s: float, breakers_closed: int
+    ) -> None:
+        """The outbox as it is now: set at each scrape. `breakers_closed`: those with failures or requests to remember."""
+        self._breakers.labels("closed").set(breakers_closed)
         self._queue.set(pending)
         self._memory.set(in_memory)
         self._parked.set(parked)
