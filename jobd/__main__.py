@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from jobd.config import VARIABLES, Config, from_sources
+from jobd.config import Config, from_sources
 from jobd.errors import ConfigError
+from jobd.variables import VARIABLES
 
 DESCRIPTION = "Runs container jobs: files in, files out, live logs, the job's own exit code, signed events."
 

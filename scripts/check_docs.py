@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jobctl.lazy import ALIASES, COMMANDS
-from jobd.config import VARIABLES
+from jobd.variables import VARIABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = ROOT / "docs" / "configuration.md"

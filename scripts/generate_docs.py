@@ -17,7 +17,7 @@ from jobctl.describe import CommandText, texts, words
 from jobctl.jobfile import LONGEST_BYTES
 from jobctl.main import REASONS
 from jobctl.shells import SHELLS, script
-from jobd.config import VARIABLES
+from jobd.variables import VARIABLES
 from jobd.wire import job, limits
 from jobd.wire.artifact import KINDS
 from jobd.wire.job import Callback, JobSpec

@@ -1,0 +1,94 @@
+"""Every setting of jobd in one table: its variable, flag, default and meaning. Flags, manual and documentation are made of it.
+
+Source: section "Environment variables" of the wire contract.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One setting. `default` is its text as a user would write it; `flag` is jobd's option of the same meaning."""
+
+    name: str
+    default: str
+    help: str
+    flag: str | None = None
+
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable("PORT", "8080", "TCP port of the API; 0 takes a free one", "--port"),
+    Variable("JOBD_HOST", "127.0.0.1", "address that the API's TCP port is bound to", "--host"),
+    Variable("METRICS_PORT", "9090", "TCP port of GET /metrics; 0 takes a free one", "--metrics-port"),
+    Variable("METRICS_HOST", "127.0.0.1", "address that the metrics port is bound to", "--metrics-host"),
+    Variable(
+        "API_KEY_FILE",
+        "",
+        "file with the API key for TCP; unset: one is made in the state folder",
+        "--api-key-file",
+    ),
+    Variable("JOBD_NO_AUTH", "false", "true: no key is asked for over TCP; loopback alone", "--no-auth"),
+    Variable(
+        "JOBD_SOCKET",
+        "",
+        "path of the Unix socket; default: jobd.sock in the runtime or state folder",
+        "--socket",
+    ),
+    Variable(
+        "JOBD_STATE_DIR",
+        "",
+        "folder of the database, the key and uploaded files; default: the platform's",
+        "--state-dir",
+    ),
+    Variable("SHUTDOWN_DRAIN_WAIT", "5s", "longest wait at shutdown for requests and deliveries under way"),
+    Variable(
+        "SIDECAR_IMAGE", "job-sidecar:latest", "image of the sidecar; built or pulled when it is missing"
+    ),
+    Variable("JOB_RETENTION", "15m", "how long containers and workspace are kept after a job's end"),
+    Variable("HISTORY_RETENTION", "168h", "how long records, events and logs are kept after a job's end"),
+    Variable(
+        "MAINTENANCE_INTERVAL", "1m", "pause between two looks at what retention lets go, and at all jobs"
+    ),
+    Variable(
+        "CALLBACK_PROXY_URL",
+        "http://host.docker.internal:8080",
+        "where a sidecar that jobd cannot read from reports to (the port follows PORT); empty: sidecars call back directly",
+    ),
+    Variable("EXTRA_HOSTS", "", "comma list of host:ip or host:host-gateway for worker and sidecar"),
+    Variable(
+        "MAX_CONCURRENT_JOBS",
+        "",
+        "jobs that run at once, the rest waits; default: 4 per core",
+        "--max-concurrent-jobs",
+    ),
+    Variable("MAX_QUEUED_JOBS", "10000", "jobs that may wait; more are answered with 429"),
+    Variable(
+        "LOG_MAX_BYTES",
+        "67108864",
+        "bytes of log that are kept for one job; what is over is dropped and marked",
+    ),
+    Variable("MAX_UPLOAD_BYTES", "4294967296", "largest upload of local files with one job, in bytes"),
+    Variable(
+        "EGRESS_POLICY",
+        "local",
+        "where callbacks may go: local, or strict[,CIDR...] for public addresses and the CIDRs",
+    ),
+    Variable(
+        "ALLOW_CAP_ADD", "false", "true: jobs may ask for more capabilities (capAdd)", "--allow-cap-add"
+    ),
+    Variable("LOG_LEVEL", "info", "debug, info, warning or error", "--log-level"),
+    Variable("DISPATCHER_BUFFER_SIZE", "10000", "undelivered events held in memory; more waits on disk"),
+    Variable("DISPATCHER_WORKERS", "10", "deliveries under way at once"),
+    Variable("DISPATCHER_HTTP_TIMEOUT", "10s", "longest time for one delivery attempt"),
+    Variable(
+        "DISPATCHER_MAX_RETRIES", "3", "retries after a failed attempt, before the delivery is requeued"
+    ),
+    Variable("DISPATCHER_INITIAL_BACKOFF", "100ms", "upper bound of the first pause between attempts"),
+    Variable("DISPATCHER_MAX_BACKOFF", "5s", "upper bound of any pause between attempts"),
+    Variable("DISPATCHER_BREAKER_THRESHOLD", "5", "failures in a row that open a host's circuit"),
+    Variable("DISPATCHER_BREAKER_COOLDOWN", "30s", "time before an open circuit lets one probe through"),
+    Variable("DISPATCHER_MAX_REQUEUES", "10", "requeues before a delivery is parked"),
+    Variable("CALLBACK_TIMEOUT", "30s", "sidecar: longest time for one direct callback"),
+    Variable("UPLOAD_TIMEOUT", "5m", "sidecar: longest time for one upload attempt"),
+    Variable("UPLOAD_RETRIES", "3", "sidecar: retries of an upload"),
+)
