@@ -16,7 +16,7 @@ from jobd.variables import VARIABLES
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = ROOT / "docs" / "configuration.md"
 DEPENDENCIES = ROOT / "docs" / "dependencies.md"
-BEGIN, END = "<!-- made from jobd/config.py: make docs -->", "<!-- end -->"
+BEGIN, END = "<!-- made from jobd/variables.py: make docs -->", "<!-- end -->"
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)
