@@ -292,13 +292,16 @@ class Engine:
             raise EngineUnavailable(f"cannot set up a client for {endpoint.url}: {error}") from error
         # Proxy variables are for the way out, never for the way to the engine.
         client.trust_env = False
+        if endpoint.socket_path is not None:
+            # There the SDK keeps a connection for each URL that was asked for lately: descriptors that no call finds again.
+            client.headers["Connection"] = "close"
         return client
 
 
 def at_once(descriptors: int) -> int:
     """Returns how many calls may be under way at once where the process may have so many files open (-1: any number).
 
-    A call's connection is kept for the next one, one for each speed: of few descriptors those must not be all.
+    Each takes a connection of its own: of few descriptors those must not be all.
     """
     return _THREADS if descriptors < 0 else max(2, min(_THREADS, descriptors // 8))
 
