@@ -32,14 +32,14 @@ demo: images ## Run the main job on real public data, end to end, and check ever
 	@$(PY) -m scripts.demo
 
 test: images ## All tests but the slow faults, the real engine included
-	@$(PY) -m pytest tests/unit tests/contract tests/integration tests/security tests/e2e $(PYTEST_ARGS)
+	@$(PY) -m pytest tests -m "not fault or fast" $(PYTEST_ARGS)
 test-unit: venv ## Unit tests: no engine, no network
 	@$(PY) -m pytest tests/unit $(PYTEST_ARGS)
 test-integration: images ## Contract and integration tests: real engine, SQLite and HTTP
 	@$(PY) -m pytest tests/contract tests/integration tests/security $(PYTEST_ARGS)
 test-e2e: images ## Whole programs, happy paths
 	@$(PY) -m pytest tests/e2e $(PYTEST_ARGS)
-faults: images ## The slow rows of the fault matrix (minutes)
+faults: images ## The whole fault matrix with real faults, and its table (minutes)
 	@$(PY) -m pytest tests/faults $(PYTEST_ARGS)
 
 dev: images ## jobd with hot reload, state in .dev/, no API key, loopback only
