@@ -26,6 +26,7 @@ _jobctl() {
         run:--name) COMPREPLY=(); return ;;
         run:-e|run:--env) COMPREPLY=(); return ;;
         run:--env-file) compopt -o default; COMPREPLY=(); return ;;
+        run:--secret) COMPREPLY=(); return ;;
         run:-w|run:--workdir) COMPREPLY=(); return ;;
         run:-m|run:--memory) COMPREPLY=(); return ;;
         run:--cpus) COMPREPLY=(); return ;;
@@ -56,6 +57,7 @@ _jobctl() {
         submit:--name) COMPREPLY=(); return ;;
         submit:-e|submit:--env) COMPREPLY=(); return ;;
         submit:--env-file) compopt -o default; COMPREPLY=(); return ;;
+        submit:--secret) COMPREPLY=(); return ;;
         submit:-w|submit:--workdir) COMPREPLY=(); return ;;
         submit:-m|submit:--memory) COMPREPLY=(); return ;;
         submit:--cpus) COMPREPLY=(); return ;;
@@ -150,8 +152,8 @@ _jobctl() {
         esac
     fi
     case "$command" in
-        run) flags="-f --file -d --detach --sh --name -e --env --env-file -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|-o|--output"; : ;;
-        submit) flags="-f --file --sh --name -e --env --env-file -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|-o|--output"; : ;;
+        run) flags="-f --file -d --detach --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|--secret|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|-o|--output"; : ;;
+        submit) flags="-f --file --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|--secret|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|-o|--output"; : ;;
         ls) flags="-a --all -q --quiet -w --watch --status -l --label --mine --since --limit --host -o --output --json"; valued="--status|-l|--label|--since|--limit|--host|-o|--output"; : ;;
         top) flags="--once --interval --host -o --output --json"; valued="--interval|--host|-o|--output"; : ;;
         show) flags="--host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;

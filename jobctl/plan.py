@@ -44,6 +44,8 @@ class Flags:
     read_only: bool = False
     cap_drop: Sequence[str] = ()
     cap_add: Sequence[str] = ()
+    secrets: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    """(name, text of its file)"""
     entrypoint: str | None = None
     labels: Sequence[str] = ()
     meta: Sequence[str] = ()
@@ -95,6 +97,7 @@ def plan(flags: Flags, file: Tree, environ: Mapping[str, str], fresh: str) -> Pl
     _set(spec, "capDrop", _capabilities(flags.cap_drop))
     _set(spec, "capAdd", _capabilities(flags.cap_add))
     _merge(spec, "environment", environment(flags.env, flags.env_files, environ))
+    _merge(spec, "secrets", dict(flags.secrets))
     _merge(spec, "labels", _key_values("--label", flags.labels))
     _merge(spec, "meta", _key_values("--meta", flags.meta))
     _retries(spec, flags)

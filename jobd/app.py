@@ -35,6 +35,7 @@ from jobd.jobs.order import SidecarSettings
 from jobd.jobs.queue import AdmissionQueue
 from jobd.jobs.retention import Retention, RetentionSettings
 from jobd.jobs.roster import Roster
+from jobd.jobs.secrets import SecretFiles
 from jobd.jobs.service import JobService, Limits
 from jobd.jobs.supervisor import Surroundings
 from jobd.jobs.watch import Watchers
@@ -111,6 +112,7 @@ def build(
         failpoints.place(store=store, engine=engine, sender=sender)
     dispatcher = Dispatcher(store, sender, config.dispatcher, clock, deliveries)
     feed = Feed(store)
+    secrets = SecretFiles(folder.secrets)
     ledger = Ledger(store, feed, dispatcher, watchers, clock)
     around = Surroundings(
         engine=engine,
@@ -125,6 +127,7 @@ def build(
         ),
         log_max_bytes=config.log_max_bytes,
         spool_path=folder.spool_path,
+        secrets=secrets,
         on_change=job_metrics.changed,
     )
     roster = Roster(around, store)
@@ -146,6 +149,7 @@ def build(
         engine=engine,
         engine_watch=engine_watch,
         spool_path=folder.spool_path,
+        secrets=secrets,
         clock=clock,
         limits=Limits(config.max_queued_jobs, config.job_retention_s, config.allow_cap_add),
         on_accepted=job_metrics.accepted,

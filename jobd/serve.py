@@ -18,6 +18,7 @@ from jobd.config import Config
 from jobd.errors import ConfigError
 from jobd.jobs.orchestrator import EngineError, RefusedByEngine
 from jobd.jobs.record import decode_record
+from jobd.jobs.secrets import SecretFiles
 from jobd.listeners import address_of, inherited, serve_on, tcp_listener, unix_listener
 from jobd.notify import ServiceManager
 from jobd.state import StateFolder, api_key, instance_name, open_state, remove_stale_uploads
@@ -123,6 +124,7 @@ async def _recover(app: App, folder: StateFolder) -> None:
     rows = await app.store.live_rows()
     jobs = [(decode_record(row.record), _spec_decoder.decode(row.spec)) for row in rows]
     remove_stale_uploads(folder, {record.uid for record, _ in jobs})
+    SecretFiles(folder.secrets).remove_all_but(record.uid for record, _ in jobs if not record.ended)
     for record, spec in jobs:
         if not record.ended:
             app.job_metrics.resumed(spec)

@@ -30,6 +30,11 @@ class StateFolder:
         """The folder of uploaded files."""
         return self.path / "spool"
 
+    @property
+    def secrets(self) -> Path:
+        """The folder of secrets of jobs that have not ended."""
+        return self.path / "secrets"
+
     def spool_path(self, uid: str) -> Path:
         """Where the files of one job are kept until its worker has them."""
         return self.spool / f"{uid}.tar"
@@ -46,6 +51,8 @@ def open_state(path: Path) -> StateFolder:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.chmod(0o700)
         folder.spool.mkdir(mode=0o700, exist_ok=True)
+        folder.secrets.mkdir(mode=0o700, exist_ok=True)
+        folder.secrets.chmod(0o700)
     except OSError as error:
         raise ConfigError([f"JOBD_STATE_DIR: {path}: {error.strerror}"]) from None
     return folder

@@ -45,6 +45,7 @@ JOB_FIELDS = {
     "pull": "when the image is pulled",
     "platform": "os[/architecture[/variant]] of the image",
     "runtime": "the engine's runtime",
+    "secrets": "name: text; each is a file in /run/secrets, in memory, that the command's user alone can read",
     "readOnly": "the command can write to its workspace and to a /tmp in memory alone",
     "capDrop": "capabilities that are taken away, such as SETUID, or ALL; NET_RAW always is",
     "capAdd": "capabilities that are given; refused unless jobd runs with ALLOW_CAP_ADD",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jobd.wire.report import SidecarOrder, decode_order
+from sidecar import secrets
 from sidecar.artifacts.base import Context, Meter
 from sidecar.errors import Refusal
 from sidecar.interrupts import Cancelled, Interrupts
@@ -83,7 +84,13 @@ def _main(interrupts: Interrupts, environ: Mapping[str, str]) -> int:
         )
 
     wait_s = order.timeout_s + (WAIT_MARGIN_BY_HAND_S if by_hand else WAIT_MARGIN_S)
-    run = Run(plan, workspace, interrupts, reports, context, wait_s)
+
+    def place() -> None:
+        secrets.place(order.secrets, order.worker_uid, order.worker_gid)
+
+    run = Run(
+        plan, workspace, interrupts, reports, context, wait_s, place_secrets=place if order.secrets else None
+    )
     try:
         reports.started()
     except Cancelled:

@@ -26,7 +26,9 @@ Clock = Callable[[], float]
 
 
 class Run:
-    """One job's inputs and outputs. `wait_s` bounds the wait for the worker's end."""
+    """One job's inputs and outputs. `wait_s` bounds the wait for the worker's end. `place_secrets` is called last before the
+    worker may start, and means a wait even without outputs: what it places is gone when the sidecar ends too early.
+    """
 
     def __init__(
         self,
@@ -37,9 +39,11 @@ class Run:
         context: Callable[[Meter], Context],
         wait_s: float,
         clock: Clock = time.monotonic,
+        place_secrets: Callable[[], None] | None = None,
     ) -> None:
         self._plan, self._workspace, self._interrupts, self._reports = plan, workspace, interrupts, reports
         self._context, self._wait_s, self._clock = context, wait_s, clock
+        self._place_secrets = place_secrets
         self._outcomes: dict[str, Outcome] = {}
 
     def run(self) -> int:
@@ -53,7 +57,7 @@ class Run:
             self._reports.inputs_failed(error)
             return EXIT_INPUTS_FAILED
         self._reports.ready()
-        if self._plan.outputs:
+        if self._plan.outputs or self._place_secrets is not None:
             self._outputs()
         self._reports.done(
             [id for id, o in self._outcomes.items() if o.status == "failed" and not o.forgiven]
@@ -74,6 +78,11 @@ class Run:
                 first = artifact
         if first is not None:
             return f"input {first.id!r} ({kind_of(first)}) failed: {self._outcomes[first.id].why}"
+        if self._place_secrets is not None:
+            try:
+                self._place_secrets()
+            except ArtifactError as error:
+                return f"the secrets cannot be placed: {error}"
         try:
             with self._workspace.replace(READY_FILE):
                 pass

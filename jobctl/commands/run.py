@@ -73,6 +73,14 @@ def run(
     env_file: Annotated[
         Texts, typer.Option("--env-file", metavar="FILE", help="Variables, one a line.")
     ] = None,
+    secret: Annotated[
+        Texts,
+        typer.Option(
+            "--secret",
+            metavar="NAME=FILE",
+            help="The file's text, at /run/secrets/NAME: in memory, for the worker alone.",
+        ),
+    ] = None,
     workdir: Annotated[
         str | None,
         typer.Option(
@@ -186,7 +194,7 @@ def run(
         meta=meta or (), timeout=timeout, callback=callback, inputs=inputs or (), outputs=outputs or (),
         callback_key=_key(callback_key_file), callback_events=callback_events or (), callback_batch=callback_batch,
         retries=retries, retry_on=retry_on or (), writes=write or (), reads=read or (), read_only=read_only,
-        cap_drop=cap_drop or (), cap_add=cap_add or (),
+        cap_drop=cap_drop or (), cap_add=cap_add or (), secrets=_secrets(secret or []),
     )  # fmt: skip
     source = submission.source_of(file)
     prepared = submission.prepare(flags, source)
@@ -244,6 +252,19 @@ def _text(path: str, flag: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise LocalFile(f"{flag}: {path} cannot be read: {why}") from None
+
+
+def _secrets(pairs: list[str]) -> list[tuple[str, str]]:
+    found = []
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not name or not equals or not path:
+            raise Misuse(
+                "--secret must be NAME=FILE: the value is not given on the command line, where others can see it",
+                field="secrets",
+            )
+        found.append((name, _text(path, "--secret")))
+    return found
 
 
 def _key(path: str | None) -> str | None:

@@ -77,9 +77,15 @@ class Creation:
         """
         ref, instance = order.ref, self._settings.instance
         volume = labels.volume_name(ref.id)
-        found = await self._engine.create_volume(volume, spec.volume_labels(ref, instance, making))
+        named = spec.volume_labels(ref, instance, making)
+        found = await self._engine.create_volume(volume, named)
         if found.get(labels.MAKING) != making:
             raise _InTheWay(f"the volume {volume}")
+        if order.spec.secrets:
+            volume = labels.secrets_name(ref.id)
+            found = await self._engine.create_volume(volume, named, spec.SECRETS_OPTIONS)
+            if found.get(labels.MAKING) != making:
+                raise _InTheWay(f"the volume {volume}")
         # All three to their end, whatever becomes of one: what is made must not appear after a clean-up.
         worker, sidecar, user = await asyncio.gather(
             self._make_container(order, "worker", spec.worker_body(order, self._settings, making)),
@@ -140,9 +146,10 @@ class Creation:
             if found is not None and not self._is_ours(found.config.labels):
                 name = labels.container_name(ref.id, role)
                 raise _foreign("container", name, f"docker rm -f {name}")
-        volume = await self._engine.volume_labels(name := labels.volume_name(ref.id))
-        if volume is not None and not self._is_ours(volume):
-            raise _foreign("volume", name, f"docker volume rm {name}")
+        for name in labels.volume_names(ref.id):
+            volume = await self._engine.volume_labels(name)
+            if volume is not None and not self._is_ours(volume):
+                raise _foreign("volume", name, f"docker volume rm {name}")
         mine = sidecar if sidecar is not None and self._is_of(sidecar.config.labels, ref) else None
         if worker is None and mine is not None and not mine.never_started:
             body = spec.worker_body(order, self._settings, making)

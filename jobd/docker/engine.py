@@ -124,11 +124,17 @@ class Engine:
             "remove", lambda client: client.remove_container(container_id, v=True, force=True), "work"
         )
 
-    async def create_volume(self, name: str, labels: Mapping[str, str]) -> Labels:
-        """Makes a volume and returns its labels; one that was there already keeps, and shows, its own."""
-        wanted = dict(labels)
+    async def create_volume(
+        self, name: str, labels: Mapping[str, str], options: Mapping[str, str] | None = None
+    ) -> Labels:
+        """Makes a volume and returns its labels; one that was there already keeps, and shows, its own.
+
+        `options` are the local driver's.
+        """
+        wanted, given = dict(labels), dict(options) if options else None
         made: Any = await self._call(
-            "volume-create", lambda client: client.create_volume(name, labels=wanted)
+            "volume-create",
+            lambda client: client.create_volume(name, "local" if given else None, given, labels=wanted),
         )
         return _labels(made)
 

@@ -34,6 +34,16 @@ def volume_name(job_id: str) -> str:
     return f"job-{job_id}-workspace"
 
 
+def secrets_name(job_id: str) -> str:
+    """Returns the name of the volume in memory that holds a job's secrets, where it has some."""
+    return f"job-{job_id}-secrets"
+
+
+def volume_names(job_id: str) -> tuple[str, str]:
+    """Returns the names of all volumes that a job may have."""
+    return volume_name(job_id), secrets_name(job_id)
+
+
 def network_name(instance: str) -> str:
     """Returns the name of the network that all containers of one instance of jobd join."""
     return f"{SERVICE}-{instance}"

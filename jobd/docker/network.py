@@ -11,7 +11,6 @@ from jobd.docker.answers import Refusal
 from jobd.docker.engine import Engine
 from jobd.jobs.orchestrator import EngineError, RefusedByEngine
 
-
 RELEASE_S = 5.0
 
 

@@ -34,7 +34,7 @@ class Removal:
         return worker, sidecar
 
     async def remove(self, ref: JobRef, roles: Sequence[Role], *, volume: bool, mine: Mine) -> None:
-        """Removes the containers of `roles`, and the volume where it is wanted, if `mine` says yes to their labels.
+        """Removes the containers of `roles`, and the volumes where that is wanted, if `mine` says yes to their labels.
 
         A create whose answer was lost may still be under way: a volume that is in use gets a second look.
         Raises: EngineUnavailable; RefusedByEngine: something else uses the volume.
@@ -49,7 +49,8 @@ class Removal:
             await asyncio.gather(*(self._container(one) for one in ids))
             try:
                 if volume:
-                    await self._volume(labels.volume_name(ref.id), mine)
+                    for name in labels.volume_names(ref.id):
+                        await self._volume(name, mine)
                 return
             except Refusal as error:
                 if error.status != 409 or pause_s is None:

@@ -8,7 +8,7 @@ Source: Docker Engine API, ContainerCreate, VolumeCreate, NetworkCreate.
 from jobd.docker import labels
 from jobd.docker.settings import DockerSettings
 from jobd.jobs.orchestrator import JobRef, WorkOrder
-from jobd.wire.job import DEFAULT_WORKSPACE, JobSpec
+from jobd.wire.job import DEFAULT_WORKSPACE, SECRETS_FOLDER, JobSpec
 
 Body = dict[str, object]
 
@@ -24,6 +24,12 @@ WORKER_TMP = "rw,nosuid,nodev,size=64m,mode=1777"
 SIDECAR_CAPABILITIES = ("DAC_OVERRIDE", "CHOWN", "FOWNER")
 SIDECAR_LOG_BYTES = 256 * MIB
 """Generous, since a report that rotates away unread is lost: it bounds a sidecar that has gone mad, no other."""
+SECRETS_OPTIONS = {
+    "type": "tmpfs",
+    "device": "tmpfs",
+    "o": "size=4m,nr_inodes=100,mode=0755,noexec,nosuid,nodev",
+}
+"""A volume in memory: it is there while a container that has it runs, and its content goes with the last one."""
 
 _LOG_FILES = 2
 _NO_HEALTHCHECK: Body = {"Test": ["NONE"]}
@@ -34,6 +40,10 @@ _NO_NEW_PRIVILEGES = ["no-new-privileges"]
 def worker_body(order: WorkOrder, settings: DockerSettings, making: str) -> Body:
     """Returns the create body of the worker. `making` is the random word that labels a volume made by this call."""
     spec = order.spec
+    mounts = [
+        _workspace(order, settings, making, spec.workspace),
+        *_secrets(order, settings, making, read_only=True),
+    ]
     body: Body = {
         "Image": spec.image,
         "Env": [f"{name}={value}" for name, value in spec.environment.items()],
@@ -47,7 +57,7 @@ def worker_body(order: WorkOrder, settings: DockerSettings, making: str) -> Body
     if spec.user is not None:
         body["User"] = spec.user
     host: Body = {
-        **_host(order, settings, making, settings.log_max_bytes, spec.workspace),
+        **_host(settings, settings.log_max_bytes, mounts),
         "NanoCpus": nano_cpus(spec.cpu_cores),
         "PidsLimit": spec.pids_limit,
         **_capabilities(spec),
@@ -68,6 +78,10 @@ def sidecar_body(order: WorkOrder, settings: DockerSettings, making: str) -> Bod
 
     Its environment is empty: what it must know, and above all what is secret, comes on that input.
     """
+    mounts = [
+        _workspace(order, settings, making, SIDECAR_WORKSPACE),
+        *_secrets(order, settings, making, read_only=False),
+    ]
     return {
         "Image": settings.sidecar_image,
         "User": "0:0",
@@ -79,7 +93,7 @@ def sidecar_body(order: WorkOrder, settings: DockerSettings, making: str) -> Bod
         "Tty": False,
         "Healthcheck": _NO_HEALTHCHECK,
         "HostConfig": {
-            **_host(order, settings, making, SIDECAR_LOG_BYTES, SIDECAR_WORKSPACE),
+            **_host(settings, SIDECAR_LOG_BYTES, mounts),
             "PidsLimit": SIDECAR_PIDS,
             "CapDrop": ["ALL"],
             "CapAdd": list(SIDECAR_CAPABILITIES),
@@ -135,12 +149,12 @@ def _process(spec: JobSpec) -> Body:
     return process
 
 
-def _host(order: WorkOrder, settings: DockerSettings, making: str, log_bytes: int, workspace: str) -> Body:
+def _host(settings: DockerSettings, log_bytes: int, mounts: list[Body]) -> Body:
     return {
         "NetworkMode": labels.network_name(settings.instance),
         "SecurityOpt": _NO_NEW_PRIVILEGES,
         "ExtraHosts": extra_hosts(settings.extra_hosts),
-        "Mounts": [_workspace(order, settings, making, workspace)],
+        "Mounts": mounts,
         "LogConfig": {
             "Type": "json-file",
             "Config": {"max-size": str(log_bytes // _LOG_FILES), "max-file": str(_LOG_FILES)},
@@ -162,6 +176,23 @@ def _workspace(order: WorkOrder, settings: DockerSettings, making: str, target: 
             "Labels": volume_labels(order.ref, settings.instance, making),
         },
     }
+
+
+def _secrets(order: WorkOrder, settings: DockerSettings, making: str, *, read_only: bool) -> list[Body]:
+    if not order.spec.secrets:
+        return []
+    volume: Body = {
+        "Type": "volume",
+        "Source": labels.secrets_name(order.ref.id),
+        "Target": SECRETS_FOLDER,
+        "ReadOnly": read_only,
+        "VolumeOptions": {
+            "NoCopy": True,
+            "Labels": volume_labels(order.ref, settings.instance, making),
+            "DriverConfig": {"Name": "local", "Options": dict(SECRETS_OPTIONS)},
+        },
+    }
+    return [volume]
 
 
 def _memory(size_bytes: int) -> Body:

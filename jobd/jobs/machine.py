@@ -26,7 +26,7 @@ from jobd.jobs.outcome import (
     worker_never_ran,
     worker_over,
 )
-from jobd.jobs.record import ArtifactState, Record, artifact_type
+from jobd.jobs.record import ArtifactState, Record, artifact_type, has_outputs
 from jobd.wire import event, report
 from jobd.wire.job import JobSpec
 
@@ -188,6 +188,8 @@ def _observed_outputs(
         return finish(record, spec, now)
     if sidecar is not None and sidecar.attempt == record.attempt and not drained:
         return Step(record)
+    if not has_outputs(spec):
+        return finish(record, spec, now)  # it was there for the secrets alone
     code = "was removed" if sidecar is None else f"ended with code {sidecar.exit_code}"
     return finish(outputs_failed(record, f"the sidecar {code} before outputs were done"), spec, now)
 

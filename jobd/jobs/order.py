@@ -1,5 +1,6 @@
 """What a job's sidecar is told: its order, made of the record, the spec and the settings. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobd.jobs.record import Record
@@ -17,10 +18,12 @@ class SidecarSettings:
     upload_retries: int
 
 
-def sidecar_order(record: Record, spec: JobSpec, settings: SidecarSettings) -> SidecarOrder:
+def sidecar_order(
+    record: Record, spec: JobSpec, settings: SidecarSettings, secrets: Mapping[str, str] | None = None
+) -> SidecarOrder:
     """Returns the order. The callback's key goes along in direct mode alone: a sidecar has no use for it otherwise.
 
-    The workspace stands where it does by default: the worker's own name for it would hide what the sidecar has there.
+    `secrets` are the values, which the spec does not have. The workspace stands where it does by default: the worker's own name for it would hide what the sidecar has there.
     """
     callback = None
     if settings.direct and spec.callback is not None:
@@ -38,4 +41,5 @@ def sidecar_order(record: Record, spec: JobSpec, settings: SidecarSettings) -> S
         callback_timeout_s=settings.callback_timeout_s,
         upload_timeout_s=settings.upload_timeout_s,
         upload_retries=settings.upload_retries,
+        secrets=dict(secrets or {}),
     )

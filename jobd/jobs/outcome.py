@@ -12,7 +12,7 @@ import msgspec
 
 from jobd.jobs import facts as f
 from jobd.jobs.orchestrator import ContainerFacts
-from jobd.jobs.record import ArtifactState, Record, artifact_type, has_outputs, seconds_between
+from jobd.jobs.record import ArtifactState, Record, artifact_type, seconds_between, sidecar_waits
 from jobd.jobs.retry import is_repeated, repeated
 from jobd.wire import event
 from jobd.wire.job import JobSpec
@@ -103,8 +103,8 @@ def _again(record: Record, spec: JobSpec, now: datetime) -> Step:
 
 
 def after_worker(record: Record, spec: JobSpec, now: datetime) -> Step:
-    """Goes on to the outputs where a sidecar waits with some, else to the end."""
-    if record.inputs_ready and has_outputs(spec):
+    """Goes on to the outputs where a sidecar waits for that, else to the end."""
+    if record.inputs_ready and sidecar_waits(spec):
         return Step(enter(record, "outputs", now, stop_sent_at=None, kill_sent=False))
     return finish(record, spec, now)
 

@@ -168,6 +168,11 @@ def has_outputs(spec: JobSpec) -> bool:
     return bool(after_job(spec.artifacts))
 
 
+def sidecar_waits(spec: JobSpec) -> bool:
+    """True where the sidecar goes on while the worker runs: for its outputs, or since the secrets' memory lives by it."""
+    return has_outputs(spec) or bool(spec.secrets)
+
+
 def artifact_type(spec: JobSpec, artifact_id: str) -> str | None:
     """Returns the type of the spec's artifact, or None where there is none of that id."""
     return next((kind_of(a) for a in spec.artifacts if a.id == artifact_id), None)

@@ -3,6 +3,7 @@
 Nothing slow happens in a call: a submission or a wish is stored, the rest is done by the job's supervisor.
 """
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -22,6 +23,7 @@ from jobd.jobs.orchestrator import JobRef, NoSuchFile, Orchestrator
 from jobd.jobs.queue import AdmissionQueue
 from jobd.jobs.record import Record, decode_record, new_record
 from jobd.jobs.roster import Roster
+from jobd.jobs.secrets import SecretFiles, without_values
 from jobd.jobs.view import view_of
 from jobd.store.errors import IdTaken
 from jobd.store.rows import Callback, JobRow
@@ -38,7 +40,8 @@ _spec_encoder = msgspec.json.Encoder(order="sorted")
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A valid spec and who sent it. `files`: a received tar, on the disk, that goes into the workspace; it is
-    moved away when the job is accepted. `idempotent`: the same spec under the same id is not refused.
+    moved away when the job is accepted. `idempotent`: the same spec under the same id is not refused; the values of secrets
+    are not compared, since only the job's own file has them.
     """
 
     spec: JobSpec
@@ -82,6 +85,7 @@ class JobService:
         engine: Orchestrator,
         engine_watch: EngineWatch,
         spool_path: Callable[[str], Path],
+        secrets: SecretFiles,
         clock: Clock,
         limits: Limits,
         on_accepted: Callable[[JobSpec], None],
@@ -93,6 +97,7 @@ class JobService:
         self._engine = engine
         self._engine_watch = engine_watch
         self._spool_path = spool_path
+        self._secrets = secrets
         self._clock = clock
         self._limits = limits
         self._on_accepted = on_accepted
@@ -112,7 +117,7 @@ class JobService:
         Raises:
             InvalidRequest: the host can never run it. QueueFull: too many wait. Conflict: the id is taken.
         """
-        spec = submission.spec
+        spec = without_values(submission.spec)
         self.check(spec)
         waiting = self._queue.waiting + self._submitting
         if waiting >= self._limits.max_queued:
@@ -132,9 +137,12 @@ class JobService:
             submission.files.rename(self._spool_path(record.uid))
         self._submitting += 1
         try:
+            if spec.secrets:
+                await asyncio.to_thread(self._secrets.keep, record.uid, submission.spec.secrets)
             await self._ledger.open(record, spec, spec_bytes, _callback(spec))
         except BaseException as error:
             self._spool_path(record.uid).unlink(missing_ok=True)
+            self._secrets.remove(record.uid)
             if isinstance(error, IdTaken):
                 return _same_or_refuse(error.existing, digest, submission.idempotent), False
             raise

@@ -36,6 +36,7 @@ from jobd.jobs.order import SidecarSettings, sidecar_order
 from jobd.jobs.queue import AdmissionQueue
 from jobd.jobs.reader import ReportLines, log_reader, report_reader
 from jobd.jobs.record import Record
+from jobd.jobs.secrets import SecretFiles
 from jobd.store.errors import StoreError
 from jobd.wire.job import JobSpec
 from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL, Report
@@ -63,6 +64,7 @@ class Surroundings:
     sidecar: SidecarSettings
     log_max_bytes: int
     spool_path: Callable[[str], Path]
+    secrets: SecretFiles
     on_change: Callable[[Record, Record, JobSpec], None]
 
 
@@ -165,6 +167,7 @@ class Supervisor:
             if self.record.ended:
                 self._around.queue.leave(self.record.uid)
                 self._around.spool_path(self.record.uid).unlink(missing_ok=True)
+                self._around.secrets.remove(self.record.uid)
 
     async def _follow_clock(self) -> None:
         clock, record = self._around.clock, self.record
@@ -252,7 +255,15 @@ class Supervisor:
         if self.record.phase != "inputs" or self.record.sidecar_intended_at is None:
             return
         self._seen = None
-        order = sidecar_order(self.record, self.spec, self._around.sidecar)
+        secrets = None
+        if self.spec.secrets:
+            secrets = await asyncio.to_thread(self._around.secrets.read, self.record.uid)
+            if secrets is None:
+                await self.apply(
+                    f.SetupFailed("input-failed", "the job's secrets are gone from the state folder")
+                )
+                return
+        order = sidecar_order(self.record, self.spec, self._around.sidecar, secrets)
         try:
             await self._around.engine.start_sidecar(self._ref(), order)
         except EngineUnavailable:
@@ -261,6 +272,13 @@ class Supervisor:
             await self.apply(f.SetupFailed("input-failed", f"the sidecar did not start: {error}"))
 
     async def _start_worker(self) -> None:
+        if self.spec.secrets:
+            seen = await self._around.engine.observe(self._ref())
+            if seen.sidecar is None or seen.sidecar.state != "running":
+                # The memory that they were in went with it: the worker would find an empty folder.
+                why = "the sidecar that held the job's secrets ended before the worker was started"
+                await self.apply(f.SetupFailed("input-failed", why))
+                return
         await self.apply(f.WorkerStarting())
         if self.record.phase != "running" or self.record.worker_over:
             return  # a wish came first

@@ -16,6 +16,7 @@ DEFAULT_MEMORY_MB = 512
 DEFAULT_TIMEOUT_S = 1800
 DEFAULT_WORKSPACE = "/workspace"
 DEFAULT_PIDS = 4096
+SECRETS_FOLDER = "/run/secrets"
 
 Pull = Literal["missing", "always", "never"]
 
@@ -73,7 +74,8 @@ class JobSpec(
     `command` as text is a shell line that replaces the entrypoint; as a list it is the entrypoint's arguments.
     `retries`: further attempts after a failure, `retry_on` only for these exit codes or reasons (empty: any failure).
     `read_only`: the worker can write to its workspace and to a `/tmp` in memory, nowhere else. Capabilities are named as
-    capabilities(7) does, without `CAP_`; adding some needs the daemon's consent.
+    capabilities(7) does, without `CAP_`; adding some needs the daemon's consent. `secrets`: name -> text of a file that the
+    worker finds in /run/secrets; a spec that is stored has the names alone.
     """
 
     id: str
@@ -97,6 +99,7 @@ class JobSpec(
     read_only: bool = False
     cap_drop: list[str] = []
     cap_add: list[str] = []
+    secrets: dict[str, str] = {}
     retries: int = 0
     retry_on: list[int | str] = []
 
@@ -123,6 +126,9 @@ class JobSpec(
     @property
     def needs_sidecar(self) -> bool:
         """True where a sidecar has to do something before the worker starts: moving files, or handing over the workspace
-        of a worker whose own root cannot be written through the engine.
+        of a worker whose own root cannot be written through the engine, or placing secrets.
         """
-        return bool(self.artifacts) or self.read_only
+        return bool(self.artifacts) or self.read_only or bool(self.secrets)
+
+    def __repr__(self) -> str:
+        return f"JobSpec(id={self.id!r}, image={self.image!r}, ...)"

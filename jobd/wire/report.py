@@ -33,6 +33,7 @@ class SidecarOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     `worker_uid` and `worker_gid` own the workspace and what inputs put there. Timeouts in seconds.
     `proxy_url` and `token`: set only where nobody reads the sidecar's stdout; it then posts its reports there.
+    `secrets`: written to memory before the worker starts; the sidecar then stays until the worker has ended.
     """
 
     job_id: str
@@ -50,6 +51,10 @@ class SidecarOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     upload_retries: int = 3
     proxy_url: str | None = None
     token: str | None = None
+    secrets: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"SidecarOrder(job_id={self.job_id!r}, job_uid={self.job_uid!r}, attempt={self.attempt}, ...)"
 
 
 def artifact_event_key(artifact_id: str, attempt: int) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from jobd.wire.event import SOURCES
-from jobd.wire.job import ALL_CAPABILITIES, CAPABILITIES, RETRY_REASONS, Callback, JobSpec
+from jobd.wire.job import ALL_CAPABILITIES, CAPABILITIES, RETRY_REASONS, SECRETS_FOLDER, Callback, JobSpec
 from jobd.wire.limits import (
     MAX_CALLBACK_EVENTS,
     MAX_CPU,
@@ -27,6 +27,8 @@ from jobd.wire.limits import (
     MAX_PIDS,
     MAX_RETRIES,
     MAX_RETRY_ON,
+    MAX_SECRET_BYTES,
+    MAX_SECRETS,
     MAX_TEXT_BYTES,
     MAX_TIMEOUT_S,
     MIN_MEMORY_MB,
@@ -43,6 +45,7 @@ _IMAGE = re.compile(
 )
 _PLATFORM = re.compile(r"^[a-z0-9]+(/[a-z0-9_]+){0,2}\Z")
 _RUNTIME = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}\Z")
+_SECRET = re.compile(r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,63}\Z")
 
 
 _decoder = msgspec.json.Decoder(JobSpec)
@@ -126,7 +129,33 @@ def _job(spec: JobSpec) -> Iterator[Problem]:
         yield Problem("runtime", "must be the name of a runtime that the engine knows, for instance runc")
     yield from _capabilities("capDrop", spec.cap_drop, CAPABILITIES | {ALL_CAPABILITIES})
     yield from _capabilities("capAdd", spec.cap_add, CAPABILITIES)
+    yield from _secrets(spec)
     yield from _retries(spec)
+
+
+def _secrets(spec: JobSpec) -> Iterator[Problem]:
+    """No text of it quotes a value."""
+    if len(spec.secrets) > MAX_SECRETS:
+        yield Problem("secrets", f"must have at most {MAX_SECRETS} entries")
+    for name, value in spec.secrets.items():
+        if not _SECRET.match(name):
+            yield Problem(
+                f"secrets.{name[:64]}", "a name must be 1 to 64 letters, digits, '_', '.' or '-', as a file's"
+            )
+        if utf8_length(value) > MAX_SECRET_BYTES:
+            yield Problem(f"secrets.{name[:64]}", f"must be at most {MAX_SECRET_BYTES} bytes")
+        if not _is_utf8(value):
+            yield Problem(f"secrets.{name[:64]}", "must be text")
+    if spec.secrets and (spec.workspace + "/").startswith(SECRETS_FOLDER + "/"):
+        yield Problem("workspace", f"must not be {SECRETS_FOLDER} or below it where there are secrets")
+
+
+def _is_utf8(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _capabilities(field: str, names: list[str], known: frozenset[str]) -> Iterator[Problem]:

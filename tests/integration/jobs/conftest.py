@@ -17,6 +17,7 @@ from jobd.jobs.order import SidecarSettings
 from jobd.jobs.queue import AdmissionQueue
 from jobd.jobs.record import Record, decode_record
 from jobd.jobs.roster import Roster
+from jobd.jobs.secrets import SecretFiles
 from jobd.jobs.service import JobService, Limits, Submission
 from jobd.jobs.supervisor import Surroundings
 from jobd.jobs.watch import Watchers
@@ -46,6 +47,7 @@ class House:
         self.clock = FakeClock()
         self.engine = FakeOrchestrator(self.clock)
         self.folder = folder
+        (folder / "secrets").mkdir()
         self._listening: asyncio.Task[None] | None = None
         self._build()
 
@@ -65,6 +67,7 @@ class House:
             ),
             log_max_bytes=LOG_MAX_BYTES,
             spool_path=lambda uid: self.folder / f"{uid}.tar",
+            secrets=SecretFiles(self.folder / "secrets"),
             on_change=lambda before, after, spec: None,
         )
         self.roster = Roster(around, self.store)
@@ -77,6 +80,7 @@ class House:
             engine=self.engine,
             engine_watch=self.engine_watch,
             spool_path=around.spool_path,
+            secrets=around.secrets,
             clock=self.clock,
             limits=Limits(max_queued=100, retention_s=900),
             on_accepted=lambda spec: None,

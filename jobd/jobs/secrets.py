@@ -1,0 +1,77 @@
+"""The values of jobs' secrets between submission and the sidecar that takes them: one private file a job.
+
+Owns these files (0600, in a folder 0700 of the state folder) and taking the values out of a spec. Nothing else that jobd stores,
+logs, sends or shows has them: the stored spec keeps the names alone. They are on the disk before a job is accepted, so that
+it can still start after a restart, and are removed when it has ended.
+"""
+
+import errno
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from jobd.errors import DiskFull
+from jobd.wire.job import JobSpec
+
+_decoder = msgspec.json.Decoder(dict[str, str])
+
+
+def without_values(spec: JobSpec) -> JobSpec:
+    """Returns the spec with its secrets' names and none of their values."""
+    return msgspec.structs.replace(spec, secrets=dict.fromkeys(spec.secrets, "")) if spec.secrets else spec
+
+
+class SecretFiles:
+    """The files below `folder`, which exists and is private. All calls block for as long as the disk takes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, uid: str, values: Mapping[str, str]) -> None:
+        """Stores a job's values; durable when this returns.
+
+        Raises:
+            DiskFull: nothing is left of it. OSError.
+        """
+        path = self._path(uid)
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(msgspec.json.encode(values))
+                file.flush()
+                os.fsync(file.fileno())
+            self._sync_folder()
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFull("the state folder's disk is full; nothing was accepted") from None
+            raise
+
+    def read(self, uid: str) -> dict[str, str] | None:
+        """Returns a job's values, None where they are not there or cannot be read any more."""
+        try:
+            return _decoder.decode(self._path(uid).read_bytes())
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def remove(self, uid: str) -> None:
+        """Removes a job's values; absent is fine."""
+        self._path(uid).unlink(missing_ok=True)
+
+    def remove_all_but(self, wanted: Iterable[str]) -> None:
+        """Removes what belongs to no job of these uids: a crash came between a job's end and the removal."""
+        names = {f"{uid}.json" for uid in wanted}
+        for path in self._folder.iterdir():
+            if path.name not in names:
+                path.unlink(missing_ok=True)
+
+    def _path(self, uid: str) -> Path:
+        return self._folder / f"{uid}.json"
+
+    def _sync_folder(self) -> None:
+        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
