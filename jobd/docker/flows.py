@@ -90,7 +90,9 @@ class Flows:
             raise EngineUnavailable("the log stream ended while the container runs")
 
     async def hints(self) -> AsyncGenerator[Hint, None]:
-        """Yields hints for ever; `Hint(None, action="connected")` after each connect. Never raises EngineUnavailable."""
+        """Yields hints for ever; `Hint(None)` with "connected" after each connect, "disconnected" after each end of one, and each
+        try in vain. Never raises EngineUnavailable.
+        """
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
@@ -99,6 +101,7 @@ class Flows:
                     yield hint
             except (EngineUnavailable, Refusal):
                 pass  # whoever calls the engine next hears of it; here it is only waited for
+            yield Hint(None, action="disconnected")
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 

@@ -63,10 +63,13 @@ class WorkerStartFailed:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One look at the containers. `reports_drained`: every report of an ended sidecar has been handled before this."""
+    """One look at the containers. `reports_drained`: every report of an ended sidecar has been handled before this.
+    `engine_stopped`: an end that is seen here came with the engine's own, not by itself.
+    """
 
     observation: Observation
     reports_drained: bool = False
+    engine_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

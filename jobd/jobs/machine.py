@@ -14,7 +14,7 @@ import msgspec
 
 from jobd.jobs import facts as f
 from jobd.jobs.demand import AMBIGUOUS_START, INPUTS_LIMIT, OUTPUTS_LIMIT, is_mine, since_of, stopping
-from jobd.jobs.orchestrator import ContainerFacts, Created, Observation
+from jobd.jobs.orchestrator import ContainerFacts, Created
 from jobd.jobs.outcome import (
     Step,
     change,
@@ -64,8 +64,8 @@ def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
             return Step(change(record, start_intended_at=now))
         case f.WorkerStartFailed(exit_code, message) if not record.worker_over:
             return worker_never_ran(record, spec, now, "start-failed", message, exit_code)
-        case f.Observed(observation, drained):
-            return _observed(record, spec, observation, drained, now)
+        case f.Observed():
+            return _observed(record, spec, fact, now)
         case f.Reported(said):
             return _reported(record, spec, said, now)
         case f.OutputsTold() if record.phase == "outputs":
@@ -104,11 +104,12 @@ def _prepared(record: Record, spec: JobSpec, created: Created, now: datetime) ->
     return Step(enter(kept, "inputs" if spec.needs_sidecar else "running", now))
 
 
-def _observed(record: Record, spec: JobSpec, seen: Observation, drained: bool, now: datetime) -> Step:
+def _observed(record: Record, spec: JobSpec, fact: f.Observed, now: datetime) -> Step:
+    seen, drained = fact.observation, fact.reports_drained
     if record.phase == "inputs":
         return _observed_inputs(record, spec, seen.sidecar, drained, now)
     if record.phase == "running":
-        return _observed_worker(record, spec, seen.worker, now)
+        return _observed_worker(record, spec, seen.worker, fact.engine_stopped, now)
     if record.phase == "outputs":
         return _observed_outputs(record, spec, seen.sidecar, drained, now)
     return Step(record)
@@ -146,7 +147,9 @@ def _sidecar_again(record: Record, spec: JobSpec, now: datetime, why: str) -> St
     return Step(change(record, worker_id=None, sidecar_id=None, sidecar_intended_at=None, report_n=0))
 
 
-def _observed_worker(record: Record, spec: JobSpec, worker: ContainerFacts | None, now: datetime) -> Step:
+def _observed_worker(
+    record: Record, spec: JobSpec, worker: ContainerFacts | None, engine_stopped: bool, now: datetime
+) -> Step:
     if record.worker_over or record.start_intended_at is None:
         return Step(record)
     if worker is None or worker.attempt != record.attempt:
@@ -164,6 +167,9 @@ def _observed_worker(record: Record, spec: JobSpec, worker: ContainerFacts | Non
     started = _started(record, spec, worker.started_at, now)
     if not worker.ended:
         return started
+    if engine_stopped and record.desired == "run" and not record.timed_out:
+        why = "the engine was stopped or killed while the worker ran"
+        return started.then(worker_over(started.record, spec, None, now, reason="lost", error=why))
     return started.then(worker_over(started.record, spec, worker, now))
 
 

@@ -80,6 +80,9 @@ class Supervisor:
         self._hints = 0
         self._began: ContainerFacts | None = None
         self._died: ContainerFacts | None = None
+        self._engine_away = False
+        self._struck = False
+        """The worker was sent a signal that jobd did not order. With the engine away as well: the engine is being stopped."""
         self._wake = asyncio.Event()
         self._changing = asyncio.Lock()
         self._interruptible: asyncio.Task[Any] | None = None
@@ -99,6 +102,10 @@ class Supervisor:
         """Something may have happened to the containers: look again, unless the hint says all there is to see."""
         self._hints += 1
         self._seen = None
+        if hint.action == "disconnected":
+            self._engine_away = True
+        elif hint.role == "worker" and hint.action == "kill":
+            self._struck = self.record.desired == "run" and not self.record.timed_out
         if hint.role == "worker" and hint.facts is not None:
             if hint.action == "start":
                 self._began = hint.facts
@@ -156,6 +163,7 @@ class Supervisor:
                     fields = {"job_id": self.record.id, "action": type(asked).__name__, "error": str(error)}
                     log.warning("job waits, will try again", extra=fields)
                     self._seen = None
+                    self._engine_away |= isinstance(error, EngineUnavailable)
                     self.progress = f"another try: {error}"
                     await self._pause(pause_s)
                     pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
@@ -311,7 +319,7 @@ class Supervisor:
             await self._reports.drain()
         elif seen.sidecar is not None and seen.sidecar.state == "running":
             self._reports.start()
-        await self.apply(f.Observed(seen, reports_drained=sidecar_over))
+        await self.apply(f.Observed(seen, sidecar_over, self._stopped_with_engine(seen.worker)))
         if self.record.started_at is not None and not self.record.worker_over:
             self._logs.start()
         if hints == self._hints:
@@ -326,9 +334,23 @@ class Supervisor:
 
     def _told(self, told: ContainerFacts | None) -> ContainerFacts | None:
         """Returns what an event said of this attempt's worker. A 137 needs a look: it may be the kernel's doing."""
-        if told is None or told.id != self.record.worker_id or told.exit_code == OOM_EXIT_CODE:
+        if (
+            told is None
+            or told.id != self.record.worker_id
+            or told.exit_code == OOM_EXIT_CODE
+            or self._struck
+        ):
             return None
         return told
+
+    def _stopped_with_engine(self, worker: ContainerFacts | None) -> bool:
+        """True where the worker's end is the engine's doing: it was away meanwhile, and the worker did not end by itself."""
+        if worker is None or not worker.ended:
+            if worker is not None and worker.state == "running":
+                self._engine_away = self._struck = False
+            return False
+        killed = worker.exit_code == OOM_EXIT_CODE and not worker.oom_killed
+        return self._engine_away and (self._struck or killed)
 
     async def _remove(self) -> None:
         await self._logs.stop()

@@ -1,0 +1,108 @@
+"""dockerd is killed, stopped and frozen under a running job: a second engine of the tests' own, in its own network namespace."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import docker
+import pytest
+
+from tests.support.daemon import Daemon, Receiver, until
+from tests.support.invariants import check_events, delivered
+from tests.support.second_engine import SecondEngine
+
+FROZEN_S = float(os.environ.get("FROZEN_S", "25"))
+"""Longer than jobd waits for an answer of the engine."""
+
+
+@pytest.fixture(scope="module")
+def second(docker_client: docker.DockerClient, worker_image: str) -> Iterator[SecondEngine]:
+    if os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("ip"):
+        pytest.skip("a second engine needs root, dockerd and ip on this machine")
+    engine = SecondEngine()
+    try:
+        engine.start()
+        engine.load(docker_client, worker_image)
+        yield engine
+    finally:
+        engine.close()
+
+
+@pytest.fixture
+def over_second(make_daemon: Callable[..., Daemon], second: SecondEngine) -> Daemon:
+    return make_daemon(environ={"DOCKER_HOST": second.url}).start()
+
+
+def submit(daemon: Daemon, receiver: Receiver, job_id: str, image: str, command: str) -> None:
+    daemon.submit(id=job_id, image=image, command=command, callback={"url": receiver.url(f"/{job_id}")})
+    until(lambda: daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "running", "the job runs")
+
+
+def check_lost(daemon: Daemon, receiver: Receiver, job_id: str) -> None:
+    view = daemon.ended(job_id)
+    assert (view["status"], view["reason"], view.get("exitCode")) == ("failed", "lost", None), view
+    check_events(delivered(receiver, f"/{job_id}"), exit_code=-1, status="failed")
+
+
+@pytest.mark.fault(
+    row="Engine",
+    injection="dockerd is killed (-9) under a running job",
+    invariant="lost; others keep their codes",
+)
+def test_the_engine_is_killed(
+    over_second: Daemon, second: SecondEngine, receiver: Receiver, worker_image: str, job_id: str
+) -> None:
+    long, brief = f"{job_id}-long", f"{job_id}-brief"
+    submit(over_second, receiver, long, worker_image, "sleep 600")
+    submit(over_second, receiver, brief, worker_image, "sleep 2; exit 6")
+    second.signal(signal.SIGKILL)
+    second.ended()
+    time.sleep(3)  # the brief one ends while nobody looks
+    second.start()
+    check_lost(over_second, receiver, long)
+    assert over_second.ended(brief)["exitCode"] == 6
+    check_events(delivered(receiver, f"/{brief}"), exit_code=6, status="failed")
+    after = f"{job_id}-after"
+    over_second.submit(id=after, image=worker_image, command="exit 1")
+    assert over_second.ended(after)["exitCode"] == 1
+
+
+@pytest.mark.fault(
+    row="Engine",
+    injection="dockerd is stopped and started under a worker that ends well on SIGTERM",
+    invariant="lost, code unknown: jobd did not order that end",
+)
+def test_the_engine_is_stopped(
+    over_second: Daemon, second: SecondEngine, receiver: Receiver, worker_image: str, job_id: str
+) -> None:
+    submit(over_second, receiver, job_id, worker_image, "trap 'exit 0' TERM; sleep 600 & wait")
+    second.signal(signal.SIGTERM)
+    second.ended()
+    second.start()
+    check_lost(over_second, receiver, job_id)
+
+
+@pytest.mark.fault(
+    row="Engine",
+    injection=f"dockerd is frozen (SIGSTOP) for {FROZEN_S:g} s",
+    invariant="true code, whole log, API answers",
+)
+def test_the_engine_is_frozen(
+    over_second: Daemon, second: SecondEngine, receiver: Receiver, worker_image: str, job_id: str
+) -> None:
+    submit(over_second, receiver, job_id, worker_image, "echo one; sleep 3; echo two; exit 5")
+    second.signal(signal.SIGSTOP)
+    try:
+        end = time.monotonic() + FROZEN_S
+        while time.monotonic() < end:
+            view: Any = over_second.call("GET", f"/v1/jobs/{job_id}").json
+            assert view["status"] == "running"
+            time.sleep(0.2)
+    finally:
+        second.signal(signal.SIGCONT)
+    assert over_second.ended(job_id)["exitCode"] == 5
+    check_events(delivered(receiver, f"/{job_id}"), exit_code=5, status="failed")
+    assert [line["line"] for line in over_second.log_lines(job_id)[:-1]] == ["one", "two"]

@@ -1,0 +1,104 @@
+"""A second engine for faults that would hurt others: in a network namespace and folders of its own, never beside the first."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+from http.client import HTTPException
+from pathlib import Path
+
+import docker
+
+from tests.support.daemon import DEADLINE_S, until
+from tests.support.wire import over_unix
+
+
+class SecondEngine:
+    """One dockerd, which `start` starts again on the same data. Needs root."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="engine-"))
+        self.namespace = f"engine-{uuid.uuid4().hex[:8]}"
+        self.process: subprocess.Popen[bytes] | None = None
+        (self.folder / "config").write_text("{}")
+        subprocess.run(["ip", "netns", "add", self.namespace], check=True)
+        subprocess.run(["ip", "-n", self.namespace, "link", "set", "lo", "up"], check=True)
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.folder}/docker.sock"
+
+    def client(self) -> docker.DockerClient:
+        return docker.DockerClient(base_url=self.url, timeout=60)
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *("nsenter", f"--net=/run/netns/{self.namespace}", "dockerd"),
+                    *("--data-root", self.folder / "data", "--exec-root", self.folder / "exec"),
+                    *(
+                        "--pidfile",
+                        self.folder / "pid",
+                        "--host",
+                        self.url,
+                        "--config-file",
+                        self.folder / "config",
+                    ),
+                    *("--cgroup-parent", f"/{self.namespace}"),
+                ],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        until(self._answers, "the second engine answers")
+
+    def load(self, client: docker.DockerClient, image: str) -> None:
+        """Brings an image over from another engine."""
+        mine = self.client()
+        mine.images.load(b"".join(client.images.get(image).save(named=True)))
+        mine.close()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to this dockerd alone: `nsenter` has become it."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def ended(self) -> None:
+        assert self.process is not None
+        self.process.wait(DEADLINE_S)
+
+    def close(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.signal(signal.SIGCONT)
+            self.signal(signal.SIGTERM)
+            self.ended()
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            # What a killed dockerd has left: its containerd and shims, which name this folder.
+            try:
+                if str(self.folder).encode() in entry.read_bytes():
+                    os.kill(int(entry.parent.name), signal.SIGKILL)
+            except (OSError, ValueError):
+                pass
+        subprocess.run(["ip", "netns", "del", self.namespace], check=False)
+        mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        for mount in reversed([m for m in mounts if m.startswith(str(self.folder))]):
+            subprocess.run(["umount", "--lazy", mount], check=False)
+        for controller in Path("/sys/fs/cgroup").glob(f"*/{self.namespace}"):
+            for folder in [*sorted(controller.rglob("*/"), reverse=True), controller]:
+                if folder.is_dir():
+                    try:
+                        folder.rmdir()
+                    except OSError:
+                        pass
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "log").read_text()[-3000:]
+        try:
+            return over_unix(self.folder / "docker.sock", "GET", "/_ping").status == 200
+        except (OSError, HTTPException):
+            return False
