@@ -24,6 +24,7 @@ class Target:
     host: str = ""
     port: int = 0
     key: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
 
     @property
     def authority(self) -> str:
@@ -97,7 +98,8 @@ def with_key(target: Target, key_file: str | None, environ: Mapping[str, str]) -
         key = read_key(Path(key_file).expanduser())
     elif target.host in LOOPBACK_HOSTS:
         key = _own_key(state_dir(environ) / "api-key")
-    return Target(target.scheme, host=target.host, port=target.port, key=key)
+    ca_file = environ.get("JOBCTL_CA_FILE") or None if target.scheme == "https" else None
+    return Target(target.scheme, host=target.host, port=target.port, key=key, ca_file=ca_file)
 
 
 def read_key(path: Path) -> str:

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 from jobctl.config import LOOPBACK_HOSTS, SYSTEM_SOCKET, Target, config_home, sockets
-from jobctl.errors import NotAllowed, Unreachable
+from jobctl.errors import LocalFile, NotAllowed, Unreachable
 
 CONNECT_TIMEOUT_S = 5.0
 
@@ -25,7 +25,7 @@ def connected(target: Target) -> socket.socket:
             return _unix(target.path)
         connection = socket.create_connection((target.host, target.port), CONNECT_TIMEOUT_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return _secured(connection, target.host) if target.scheme == "https" else connection
+        return _secured(connection, target) if target.scheme == "https" else connection
     except PermissionError:
         raise NotAllowed(
             f"this user may not use the socket {target.path}",
@@ -46,11 +46,22 @@ def _unix(path: str) -> socket.socket:
     return connection
 
 
-def _secured(connection: socket.socket, host: str) -> socket.socket:
+def _secured(connection: socket.socket, target: Target) -> socket.socket:
     import ssl
 
     try:
-        return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+        context = ssl.create_default_context(cafile=target.ca_file)
+        return context.wrap_socket(connection, server_hostname=target.host)
+    except ssl.SSLCertVerificationError as error:
+        connection.close()
+        raise NotAllowed(
+            f"the certificate of {target} is not trusted: {error.verify_message}",
+            hint="name the file of the authority that signed it with JOBCTL_CA_FILE",
+            code="certificate-not-trusted",
+        ) from None
+    except (FileNotFoundError, IsADirectoryError) as error:
+        connection.close()
+        raise LocalFile(f"JOBCTL_CA_FILE: {target.ca_file}: {error.strerror}") from None
     except BaseException:
         connection.close()
         raise

@@ -191,6 +191,7 @@ def build(
         about=about,
         openapi=msgspec.json.encode(document(ROUTES, VERSION)),
     )
+    names = OWN_NAMES | set(config.names)
     return App(
         store=store,
         engine=engine,
@@ -203,8 +204,8 @@ def build(
         health=health,
         metrics=metrics,
         job_metrics=job_metrics,
-        api=_api(context, metrics, Door(api_key, OWN_NAMES | {config.host.lower()})),
-        metrics_api=_metrics_api(metrics, outbox),
+        api=_api(context, metrics, Door(api_key, names | {config.host.lower()})),
+        metrics_api=_metrics_api(metrics, outbox, Door(None, names | {config.metrics_host.lower()})),
     )
 
 
@@ -232,11 +233,13 @@ def _api(context: Context, metrics: Metrics, door: Door) -> web.Application:
     return api
 
 
-def _metrics_api(metrics: Metrics, before_scrape: Callable[[], Awaitable[None]]) -> web.Application:
+def _metrics_api(
+    metrics: Metrics, before_scrape: Callable[[], Awaitable[None]], door: Door
+) -> web.Application:
     async def scrape(_: web.Request) -> web.Response:
         await before_scrape()
         return web.Response(body=metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
-    api = web.Application()
+    api = web.Application(middlewares=[answering_errors, guarding(door)])
     api.router.add_get("/metrics", scrape)
     return api

@@ -40,6 +40,9 @@ class Config:
     metrics_port: int
     metrics_host: str
     api_key_file: Path | None
+    tls_cert_file: Path | None
+    tls_key_file: Path | None
+    names: tuple[str, ...]
     no_auth: bool
     socket: Path
     state_dir: Path
@@ -111,6 +114,9 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         metrics_port=r.integer("METRICS_PORT", 0, 65535),
         metrics_host=r.read("METRICS_HOST", _address, "127.0.0.1"),
         api_key_file=r.read("API_KEY_FILE", lambda text: _path(text) if text else None, None),
+        tls_cert_file=r.read("TLS_CERT_FILE", lambda text: _path(text) if text else None, None),
+        tls_key_file=r.read("TLS_KEY_FILE", lambda text: _path(text) if text else None, None),
+        names=r.read("JOBD_NAMES", _names, ()),
         no_auth=r.read("JOBD_NO_AUTH", _flag, False),
         socket=r.read("JOBD_SOCKET", lambda text: _socket(text, state_dir, values.get(RUNTIME_DIR)), Path()),
         state_dir=state_dir,
@@ -143,13 +149,15 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         upload_timeout_s=r.duration("UPLOAD_TIMEOUT", more_than_zero=True),
         upload_retries=r.integer("UPLOAD_RETRIES", 0, 1000),
     )
+    if config.tls_key_file is not None and config.tls_cert_file is None:
+        r.problems.append("TLS_KEY_FILE: a key alone makes no TLS; set TLS_CERT_FILE as well")
     if config.no_auth and not is_loopback(config.host):
         r.problems.append(
             "JOBD_NO_AUTH: running without a key is for loopback alone; set JOBD_HOST=127.0.0.1"
         )
-    elif not is_loopback(config.host):
+    elif not is_loopback(config.host) and config.tls_cert_file is None:
         r.problems.append(
-            "JOBD_HOST: only loopback addresses are served; put a TLS proxy in front for others"
+            "JOBD_HOST: addresses other than loopback are served with TLS alone; set TLS_CERT_FILE"
         )
     if r.problems:
         raise ConfigError(r.problems)
@@ -262,6 +270,14 @@ def _proxy(text: str, values: Mapping[str, str], port: int) -> str | None:
     if why := url_problem(text):
         raise ValueError(why)
     return text.rstrip("/")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    for name in names:
+        if not _HOST.match(name):
+            raise ValueError(f"{name[:80]!r} is not a host's name")
+    return names
 
 
 def _extra_hosts(text: str) -> tuple[str, ...]:

@@ -3,22 +3,31 @@
 Owns how they are made and taken away, and the plain words for what stands in the way.
 """
 
+import asyncio
 import contextlib
 import errno
 import grp
 import os
+import resource
 import socket
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
 from aiohttp import web
 
 from jobd.errors import ConfigError
+from jobd.tls import HANDSHAKE_LIMIT_S
 
 SYSTEM_SOCKET = Path("/run/jobd/jobd.sock")
 GROUP = "jobd"
 BACKLOG = 512
 FIRST_INHERITED = 3
+HEAD_LIMIT_S = 30.0
+"""A connection without a whole request head for this long is closed, however its bytes drip."""
+MOST_CONNECTIONS = 512
+NO_WAIT_S = 0.01
+"""To aiohttp a wait of 0 means for ever."""
 
 
 def unix_listener(path: Path) -> socket.socket:
@@ -87,12 +96,89 @@ def inherited(environ: Mapping[str, str]) -> list[socket.socket]:
     return [socket.socket(fileno=number) for number in range(FIRST_INHERITED, FIRST_INHERITED + count)]
 
 
-async def serve_on(runner: web.AppRunner, *sockets: socket.socket) -> None:
-    """Lets the application answer on these sockets."""
+def runner_of(app: web.Application, shutdown_s: float) -> web.AppRunner:
+    """Returns what runs an application, with its limits; `shutdown_s` is what requests under way have at the end."""
+    return web.AppRunner(
+        app,
+        access_log=None,
+        auto_decompress=False,  # the API refuses compressed bodies itself, in its own words
+        keepalive_timeout=HEAD_LIMIT_S,
+        shutdown_timeout=max(shutdown_s, NO_WAIT_S),
+        handle_signals=False,
+    )
+
+
+class _Counted(asyncio.BaseProtocol):
+    """One connection, taken where the listener has a place left and closed at once where it has none."""
+
+    def __init__(self, site: "BoundedSite", inner: asyncio.Protocol) -> None:
+        self._site, self._inner = site, inner
+        self._taken = False
+        # Straight through: nothing is to be done for each piece of data.
+        self.data_received = inner.data_received
+        self.eof_received = inner.eof_received
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._site.open >= self._site.most:
+            transport.close()
+            return
+        self._taken = True
+        self._site.open += 1
+        self._inner.connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._taken:
+            self._taken = False
+            self._site.open -= 1
+            self._inner.connection_lost(error)
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+
+class BoundedSite(web.SockSite):
+    """A listener that keeps at most `most` connections, so that those who hold theirs leave the other listeners in peace."""
+
+    def __init__(
+        self, runner: web.AppRunner, sock: socket.socket, most: int, context: ssl.SSLContext | None
+    ) -> None:
+        super().__init__(runner, sock, ssl_context=context)
+        self.most = most
+        self.open = 0
+        self._listener, self._tls = sock, context
+
+    async def start(self) -> None:
+        """Listens."""
+        await web.BaseSite.start(self)
+        make = self._runner.server
+        if make is None:
+            raise RuntimeError("the runner is not set up")
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: _Counted(self, make()),
+            sock=self._listener,
+            ssl=self._tls,
+            ssl_handshake_timeout=HANDSHAKE_LIMIT_S if self._tls else None,
+            backlog=1,
+        )
+
+
+def most_connections() -> int:
+    """Returns how many connections one listener keeps: a quarter of the process's file descriptors, within reason."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if limit < 0 else max(16, min(MOST_CONNECTIONS, limit // 4))
+
+
+async def serve_on(
+    runner: web.AppRunner, *sockets: socket.socket, context: ssl.SSLContext | None = None
+) -> None:
+    """Lets the application answer on these sockets, with TLS where there is a context."""
     for sock in sockets:
         # To asyncio the backlog is also how often it tries to accept in one go, and each try that finds no free descriptor logs an
         # error and begins again by itself: with 1 there is one a second. The kernel's queue is set back to its size.
-        await web.SockSite(runner, sock, backlog=1).start()
+        await BoundedSite(runner, sock, most_connections(), context).start()
         sock.listen(BACKLOG)
 
 

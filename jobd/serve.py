@@ -19,17 +19,16 @@ from jobd.errors import ConfigError
 from jobd.jobs.orchestrator import EngineError, RefusedByEngine
 from jobd.jobs.record import decode_record
 from jobd.jobs.secrets import SecretFiles
-from jobd.listeners import address_of, inherited, serve_on, tcp_listener, unix_listener
+from jobd.listeners import address_of, inherited, runner_of, serve_on, tcp_listener, unix_listener
 from jobd.notify import ServiceManager
 from jobd.state import StateFolder, api_key, instance_name, open_state, remove_stale_uploads
 from jobd.store.errors import StateLocked, StoreError
 from jobd.store.lock import StateLock
 from jobd.store.store import Store
+from jobd.tls import server_context
 from jobd.wire.job import JobSpec
 
 LEFTOVERS_AGAIN_S = 60.0
-NO_WAIT_S = 0.01
-"""To aiohttp a wait of 0 means for ever."""
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +65,9 @@ async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     key = None if config.no_auth else api_key(folder, config.api_key_file)
+    tls = None
+    if config.tls_cert_file is not None:
+        tls = server_context(config.tls_cert_file, config.tls_key_file or config.tls_cert_file)
     tcp = tcp_listener(config.host, config.port, "PORT")
     metrics = tcp_listener(config.metrics_host, config.metrics_port, "METRICS_PORT")
     given = [sock for sock in inherited(os.environ) if sock.family == socket.AF_UNIX]
@@ -81,14 +83,8 @@ async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
         )
     except RefusedByEngine as error:
         raise ConfigError([f"DOCKER_HOST: {error}"]) from None
-    api = web.AppRunner(
-        app.api,
-        access_log=None,
-        auto_decompress=False,  # the API refuses compressed bodies itself, in its own words
-        shutdown_timeout=max(config.shutdown_drain_s, NO_WAIT_S),
-        handle_signals=False,
-    )
-    metrics_api = web.AppRunner(app.metrics_api, access_log=None, shutdown_timeout=1.0, handle_signals=False)
+    api = runner_of(app.api, config.shutdown_drain_s)
+    metrics_api = runner_of(app.metrics_api, 1.0)
     try:
         await app.engine_watch.ask()
         await _recover(app, folder)
@@ -105,7 +101,8 @@ async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
                 ("watchdog", _watchdog(manager)),
             )
         ]
-        await serve_on(api, *unix, tcp)
+        await serve_on(api, *unix)
+        await serve_on(api, tcp, context=tls)
         await serve_on(metrics_api, metrics)
         _say_where(config, tcp.getsockname(), metrics.getsockname())
         manager.ready()
@@ -193,7 +190,7 @@ def _say_where(config: Config, tcp: tuple[str, int], metrics: tuple[str, int]) -
             "action": "start",
             "version": VERSION,
             "socket": str(config.socket),
-            "http": f"http://{tcp[0]}:{tcp[1]}",
+            "http": f"{'https' if config.tls_cert_file else 'http'}://{tcp[0]}:{tcp[1]}",
             "metrics": f"http://{metrics[0]}:{metrics[1]}/metrics",
             "state": str(config.state_dir),
             "auth": "none" if config.no_auth else "key",

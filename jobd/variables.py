@@ -19,6 +19,19 @@ class Variable:
 VARIABLES: tuple[Variable, ...] = (
     Variable("PORT", "8080", "TCP port of the API; 0 takes a free one", "--port"),
     Variable("JOBD_HOST", "127.0.0.1", "address that the API's TCP port is bound to", "--host"),
+    Variable("TLS_CERT_FILE", "", "PEM certificate for TLS on the API's TCP port", "--tls-cert"),
+    Variable(
+        "TLS_KEY_FILE",
+        "",
+        "its PEM key, which no other user may read; default: in the same file",
+        "--tls-key",
+    ),
+    Variable(
+        "JOBD_NAMES",
+        "",
+        "comma list of names that clients call this daemon by, beside the loopback ones and its address",
+        "--names",
+    ),
     Variable("METRICS_PORT", "9090", "TCP port of GET /metrics; 0 takes a free one", "--metrics-port"),
     Variable("METRICS_HOST", "127.0.0.1", "address that the metrics port is bound to", "--metrics-host"),
     Variable(

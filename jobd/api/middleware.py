@@ -97,8 +97,14 @@ def _ascii(text: str) -> str:
 def _check_host(request: web.Request, door: Door) -> None:
     host = request.headers.get("Host", "")
     name = host[: host.rindex("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
-    if name.lower() not in door.hosts:
+    # The address that was connected to is no name that somebody else's DNS server could have pointed here.
+    if name.lower() not in door.hosts and name.strip("[]") != _own_address(request):
         raise Forbidden("the Host header is none of this daemon's names", code="host-refused")
+
+
+def _own_address(request: web.Request) -> str | None:
+    at = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    return str(at[0]) if isinstance(at, tuple) else None
 
 
 def _check_key(request: web.Request, door: Door) -> None:

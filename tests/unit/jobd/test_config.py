@@ -23,6 +23,9 @@ ROWS: list[tuple[str, str, Any, str, Any]] = [
     ("METRICS_PORT", "metrics_port", 9090, "0", 0),
     ("METRICS_HOST", "metrics_host", "127.0.0.1", "172.17.0.1", "172.17.0.1"),
     ("API_KEY_FILE", "api_key_file", None, "/etc/key", Path("/etc/key")),
+    ("TLS_CERT_FILE", "tls_cert_file", None, "/etc/cert", Path("/etc/cert")),
+    ("TLS_KEY_FILE", "tls_key_file", None, "/etc/tls-key", Path("/etc/tls-key")),
+    ("JOBD_NAMES", "names", (), "Box.example, box", ("box.example", "box")),
     ("JOBD_NO_AUTH", "no_auth", False, "true", True),
     ("ALLOW_CAP_ADD", "allow_cap_add", False, "true", True),
     (
@@ -84,12 +87,18 @@ ROWS: list[tuple[str, str, Any, str, Any]] = [
     ("UPLOAD_RETRIES", "upload_retries", 3, "0", 0),
 ]
 
+# What one setting needs of another.
+ALSO = {"TLS_KEY_FILE": {"TLS_CERT_FILE": "/etc/cert"}}
+
 WRONG: dict[str, list[str]] = {
     "PORT": ["", "-1", "65536", "80a", "8 0", "٣", "0x50"],
     "JOBD_HOST": ["", "example.org", "0.0.0.0", "10.0.0.1", "::", "256.0.0.1"],
     "METRICS_PORT": ["65536"],
     "METRICS_HOST": ["", "localhost.localdomain"],
     "API_KEY_FILE": ["~no-such-user-here/key"],
+    "TLS_CERT_FILE": ["~no-such-user-here/cert"],
+    "TLS_KEY_FILE": ["/etc/key", "~no-such-user-here/key"],
+    "JOBD_NAMES": ["a b", "a,-b", "box:8080"],
     "JOBD_NO_AUTH": ["maybe", "2"],
     "ALLOW_CAP_ADD": ["maybe", "2"],
     "JOBD_SOCKET": ["/" + "x" * 107, "~no-such-user-here/sock"],
@@ -152,11 +161,12 @@ def test_a_setting_that_is_set_is_read_from_variable_and_file(
 ) -> None:
     name, attribute, default, text, value = row
     assert value != default
-    assert attrgetter(attribute)(from_mapping({name: text})) == value
-    assert attrgetter(attribute)(from_sources({}, {name: text}, None)) == value
+    also = ALSO.get(name, {})
+    assert attrgetter(attribute)(from_mapping({name: text, **also})) == value
+    assert attrgetter(attribute)(from_sources({}, {name: text, **also}, None)) == value
     file = tmp_path / "jobd.toml"
     file.write_text(f'{name.lower()} = "{text}"\n')
-    assert attrgetter(attribute)(from_sources({}, {}, file)) == value
+    assert attrgetter(attribute)(from_sources({}, also, file)) == value
 
 
 @pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in WRONG.items() for text in texts])
@@ -258,6 +268,15 @@ class TestHost:
     def test_running_without_a_key_is_refused_elsewhere(self, host: str) -> None:
         assert not is_loopback(host)
         found = problems(lambda: from_mapping({"JOBD_NO_AUTH": "1", "JOBD_HOST": host}))
+        assert [problem.partition(":")[0] for problem in found] == ["JOBD_NO_AUTH"]
+
+    @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "::"])
+    def test_with_tls_and_a_key_other_addresses_are_served(self, host: str) -> None:
+        config = from_mapping({"JOBD_HOST": host, "TLS_CERT_FILE": "/c"})
+        assert (config.host, config.no_auth) == (host, False)
+        found = problems(
+            lambda: from_mapping({"JOBD_HOST": host, "TLS_CERT_FILE": "/c", "JOBD_NO_AUTH": "1"})
+        )
         assert [problem.partition(":")[0] for problem in found] == ["JOBD_NO_AUTH"]
 
     def test_a_name_is_not_loopback(self) -> None:
