@@ -30,7 +30,7 @@ from jobd.wire.event import batch_body
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-UNSETTLED_PER_WORKER = 8
+UNSETTLED_PER_WORKER = 16
 """Answers that wait to be put on record, a worker: beyond that no more is sent until the disk has caught up. A crash repeats no
 more than these.
 """
@@ -92,6 +92,7 @@ class Dispatcher:
         self._idle = asyncio.Event()
         self._idle.set()
         self._unsettled = 0
+        self._most_unsettled = UNSETTLED_PER_WORKER * settings.workers
         self._singly: dict[str, int] = {}
         self._draining = False
 
@@ -140,11 +141,13 @@ class Dispatcher:
         What is left waits on disk. Cancel `run` afterwards.
         """
         self._draining = True
+        self._settler.hurry()
         return await wait_for(self._idle, self._clock, timeout_s)
 
     async def _work(self) -> None:
         while True:
             taken = self._take()
+            self._hand_out()
             if taken is None:
                 future: asyncio.Future[_Taken] = asyncio.get_running_loop().create_future()
                 self._free.append(future)
@@ -157,7 +160,7 @@ class Dispatcher:
             self._free.pop().set_result(taken)
 
     def _take(self) -> _Taken | None:
-        if self._draining or self._unsettled >= UNSETTLED_PER_WORKER * self._settings.workers:
+        if self._draining or self._unsettled >= self._most_unsettled:
             return None
         now = self._clock.monotonic()
         due = self._lanes.pick(lambda lane: self._breakers.admits(lane, now))
@@ -168,7 +171,7 @@ class Dispatcher:
         return due, self._breakers.take(due.lane, now)
 
     async def _deliver(self, due: Due, taken: tuple[Breaker, Ticket]) -> None:
-        run = await self._load(due)
+        run = [due] if due.body is not None and not due.batch else await self._load(due)
         answer = await self._send(run) if run else None
         if answer is None:
             self._breakers.record(due.lane, taken, "unknown", self._clock.monotonic())
@@ -186,7 +189,6 @@ class Dispatcher:
         self._lanes.answered(due, proven=host == "up")
         verdict = judge(answer, now, self._settings.max_retry_after_s)
         self._keep(due, run, answer, verdict, now)
-        self._hand_out()
 
     def _keep(self, due: Due, run: list[Due], answer: Answer, verdict: Verdict, now: datetime) -> None:
         """Has it put on record. The job's next one may go at once where it is in memory: what the receiver has taken need not
@@ -195,7 +197,7 @@ class Dispatcher:
         goes_on = isinstance(verdict, Delivered) and not due.batch
         if goes_on and self._breakers.admits(due.lane, self._clock.monotonic()) and self._lanes.follow(due):
             settlement = self._rounds.settlement(due, answer, verdict, now, follow=False)
-            self._settler.add((settlement,), lambda _: self._recorded(due, answer, settlement), urgent=False)
+            self._settler.add((settlement,), lambda _: self._recorded(due, settlement), urgent=self._draining)
             return
         ahead = self._loader.ahead_of(due.lane)
         settlements = [
@@ -208,11 +210,14 @@ class Dispatcher:
             following = next((one.following for one in settled if one.following is not None), None)
             self._ended(due, following, settlements[0].next_attempt_at)
 
-        self._settler.add(settlements, recorded)
+        # The job waits for it; that matters where its host has nothing else to do meanwhile, or where it went wrong.
+        idle = self._draining or self._lanes.is_idle(due.lane)
+        waited_for = idle or settlements[0].outcome != "delivered"
+        self._settler.add(settlements, recorded, urgent=waited_for)
 
-    def _recorded(self, due: Due, answer: Answer, settlement: Settlement) -> None:
+    def _recorded(self, due: Due, settlement: Settlement) -> None:
         """On record, while the job goes on."""
-        self._report([due], answer, [settlement], ())
+        self._observer.delivered(max(0.0, (settlement.at - due.created_at).total_seconds()))
         if self._lanes.recorded(due):
             self._loader.settled(due, None, self._clock.now())
         self._done()
@@ -224,10 +229,12 @@ class Dispatcher:
         self._done()
 
     def _done(self) -> None:
+        held_up = self._unsettled >= self._most_unsettled
         self._unsettled -= 1
         if not self._unsettled:
             self._idle.set()
-        self._hand_out()
+        if held_up:
+            self._hand_out()
 
     async def _load(self, due: Due) -> list[Due]:
         """Returns what goes into one request, with bodies; nothing where it is not in the store any more."""

@@ -81,6 +81,11 @@ class Lanes:
         found = self._lanes.get(lane)
         return found.held if found else 0
 
+    def is_idle(self, lane: str) -> bool:
+        """True where no delivery of this lane waits for a worker."""
+        found = self._lanes.get(lane)
+        return found is None or not found.waiting
+
     def room(self, lane: str) -> int:
         """How many more jobs of this lane may be loaded."""
         found = self._lanes.get(lane)

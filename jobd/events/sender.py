@@ -13,6 +13,7 @@ from typing import Self
 
 import aiohttp
 import msgspec
+from aiohttp.payload import BytesPayload
 from yarl import URL
 
 from jobd.clock import Clock
@@ -84,7 +85,8 @@ class Sender:
         except (ValueError, msgspec.MsgspecError):
             return Answer("invalid", text="the callback's URL, its key or the stored event is not usable")
         try:
-            data = body if len(body) <= _AT_ONCE_BYTES else io.BytesIO(body)  # long ones go in pieces
+            # Long ones go in pieces.
+            data = BytesPayload(body) if len(body) <= _AT_ONCE_BYTES else io.BytesIO(body)
             async with self._session.post(
                 target, data=data, headers=headers, allow_redirects=False
             ) as response:

@@ -25,7 +25,7 @@ class DispatcherSettings:
     max_requeues: int = 10
     max_retry_after_s: float = 3600.0
     max_age_s: float = 72 * 3600.0
-    record_after_s: float = 0.01
+    record_after_s: float = 0.02
 
     @property
     def horizon_s(self) -> float:

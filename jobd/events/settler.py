@@ -37,6 +37,7 @@ class Record(Protocol):
 class _Entry:
     settlements: tuple[Settlement, ...]
     then: Callable[[list[Settled]], None]
+    urgent: bool
 
 
 class Settler:
@@ -60,10 +61,14 @@ class Settler:
         """Takes settlements that belong together; `then` is called once they are durable, with what follows each. With none
         at all it is called once everything before is durable. `urgent`: someone waits for it.
         """
-        self._line.append(_Entry(tuple(settlements), then))
+        self._line.append(_Entry(tuple(settlements), then, urgent))
         self._wake.set()
         if urgent or len(self._line) >= ENOUGH:
             self._hurry.set()
+
+    def hurry(self) -> None:
+        """Has all that waits written now."""
+        self._hurry.set()
 
     async def run(self) -> None:
         """Writes until cancelled.
@@ -75,16 +80,16 @@ class Settler:
             await self._wake.wait()
             if self._patience_s > 0:
                 await wait_for(self._hurry, self._clock, self._patience_s)
-            self._wake.clear()
             self._hurry.clear()
-            while self._line:
-                group = self._next_group()
-                settled = await self._write([one for entry in group for one in entry.settlements])
-                begin = 0
-                for entry in group:
-                    end = begin + len(entry.settlements)
-                    entry.then(settled[begin:end])
-                    begin = end
+            group = self._next_group()
+            if not self._line:
+                self._wake.clear()
+            settled = await self._write([one for entry in group for one in entry.settlements])
+            begin = 0
+            for entry in group:
+                end = begin + len(entry.settlements)
+                entry.then(settled[begin:end])
+                begin = end
 
     def _next_group(self) -> list[_Entry]:
         group = [self._line.popleft()]
@@ -92,6 +97,8 @@ class Settler:
         while self._line and size + len(self._line[0].settlements) <= MAX_GROUP:
             group.append(self._line.popleft())
             size += len(group[-1].settlements)
+        if len(self._line) >= ENOUGH or any(entry.urgent for entry in self._line):
+            self._hurry.set()
         return group
 
     async def _write(self, settlements: list[Settlement]) -> list[Settled]:

@@ -55,6 +55,7 @@ async def test_what_piled_up_goes_out_as_arrays_of_the_stored_bytes(
     stored = await jobs.emit("x", receiver.url, 250, batch=True)
     async with delivering():
         await until(lambda: sum(len(numbers(got)) for got in receiver.got) == 250)
+        await until(lambda: all_delivered(store, "x", 250))
     assert [len(numbers(got)) for got in receiver.got] == [BATCH_EVENTS, BATCH_EVENTS, 50]
     assert [n for got in receiver.got for n in numbers(got)] == list(range(1, 251))
     begin = 0
@@ -66,7 +67,6 @@ async def test_what_piled_up_goes_out_as_arrays_of_the_stored_bytes(
         assert got.headers["Webhook-Id"] == stored[begin].event_id
         Webhook(KEY).verify(got.body, {name.lower(): value for name, value in got.headers.items()})
         begin += BATCH_EVENTS
-    await until(lambda: all_delivered(store, "x", 250))
 
 
 async def all_delivered(store: Store, uid: str, count: int) -> bool:
