@@ -10,7 +10,7 @@ STAMP := $(VENV)/.stamp
 CODE := jobd jobctl sidecar scripts tests
 PYTEST_ARGS ?=
 
-.PHONY: help venv engine engine-stop images demo test test-unit test-integration test-e2e faults dev bench lint format types imports \
+.PHONY: help venv engine engine-stop images demo test test-browser test-unit test-integration test-e2e faults dev bench lint format types imports \
 	docs generated monitoring monitoring-stop install-hooks clean
 
 help: ## List the targets
@@ -39,6 +39,10 @@ test-integration: images ## Contract and integration tests: real engine, SQLite 
 	@$(PY) -m pytest tests/contract tests/integration tests/security $(PYTEST_ARGS)
 test-e2e: images ## Whole programs, happy paths
 	@$(PY) -m pytest tests/e2e $(PYTEST_ARGS)
+test-browser: venv ## What a web page in a real browser can do to jobd: nothing (needs Chromium)
+	@command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null || \
+		{ echo "no Chromium here; on Debian: apt-get install --no-install-recommends chromium-headless-shell (100 MB)"; exit 1; }
+	@BROWSER_TESTS=required $(PY) -m pytest tests/security/test_browser.py $(PYTEST_ARGS)
 faults: images ## The whole fault matrix with real faults, and its table (minutes)
 	@$(PY) -m pytest tests/faults $(PYTEST_ARGS)
 

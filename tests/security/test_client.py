@@ -118,6 +118,27 @@ async def test_a_body_that_drips_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
         await runner.cleanup()
 
 
+@pytest.mark.parametrize(
+    ("site", "dest", "status"),
+    [
+        ("cross-site", "image", 403),
+        ("cross-site", "iframe", 403),
+        ("same-site", "script", 403),
+        ("cross-site", "", 403),
+        ("cross-site", "document", 200),
+        ("none", "document", 200),
+        ("same-origin", "empty", 200),
+    ],
+)
+def test_what_a_page_loads_without_an_origin_is_refused_by_what_the_browser_says(
+    daemon: Daemon, site: str, dest: str, status: int
+) -> None:
+    """Images, scripts and frames carry no Origin. A link that somebody follows shows the answer to that person alone."""
+    for path in ("/v1/jobs", "/livez"):
+        answer = daemon.call("GET", path, headers={"Sec-Fetch-Site": site, "Sec-Fetch-Dest": dest})
+        assert answer.status == status
+
+
 class Silence:
     """Takes connections and never says a word: a registry, a source and a receiver that make a phase last."""
 
