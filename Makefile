@@ -11,13 +11,13 @@ CODE := jobd jobctl sidecar scripts tests
 PYTEST_ARGS ?=
 
 .PHONY: help venv engine engine-stop images demo test test-browser test-unit test-integration test-e2e faults dev bench lint format types imports \
-	docs generated monitoring monitoring-stop install-hooks clean
+	docs generated lock sbom audit monitoring monitoring-stop install-hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(STAMP) ## Make .venv with the project and all that its tests need
-$(STAMP): pyproject.toml scripts/venv
+$(STAMP): pyproject.toml requirements/ci.txt scripts/venv
 	@scripts/venv $(VENV)
 
 engine: ## Find a container engine, or install and start one (root, Debian or Ubuntu)
@@ -70,6 +70,15 @@ format: venv ## Rewrite the code in the house style
 docs: venv ## Write man pages and completions from the code; check links and tables of docs/
 	@$(PY) -m scripts.generate_docs
 	@$(PY) -m scripts.check_docs --write
+
+lock: ## Write requirements/ci.txt: every package in one version, with its hashes
+	@python3 -m venv build/lock && build/lock/bin/pip install --quiet --disable-pip-version-check uv
+	@build/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --no-annotate \
+		--custom-compile-command "make lock" --output-file requirements/ci.txt pyproject.toml requirements/build.in
+sbom: venv ## Write build/sbom.json: what jobd, jobctl and the sidecar are made of (CycloneDX)
+	@$(PY) -m scripts.sbom
+audit: ## Ask the public database for known weaknesses of the locked packages
+	@scripts/audit
 
 monitoring: ## Prometheus on :9091 and Grafana on :3000, dashboard included
 	@docker compose -f deploy/compose.yaml up -d
