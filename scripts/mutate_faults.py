@@ -1,0 +1,192 @@
+"""Shows that the fault tests can fail: takes away, one at a time, what a row of the matrix depends on, and expects its test to be red.
+
+    python -m scripts.mutate_faults [WORD]      only mutations whose name holds WORD
+
+Works on a temporary copy of the tree. Takes minutes and needs the engine; not part of CI.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LIMIT_S = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """`old` stands once in `file`; with `new` in its place `test` must fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+MUTATIONS = (
+    Mutation(
+        "a start that did not happen costs the inputs",
+        "jobd/docker/creation.py",
+        "if worker is None and mine is not None and not mine.never_started:",
+        "if False and mine is not None and worker is None:",
+        "test_failpoints.py::test_killed_at_a_failpoint[before-engine:start_worker]",
+    ),
+    Mutation(
+        "jobs are not taken up at a start",
+        "jobd/serve.py",
+        "        app.roster.start(app.roster.get_or_make(record, spec))",
+        "        pass",
+        "test_crashes.py::test_the_job_ends_while_jobd_is_down",
+    ),
+    Mutation(
+        "the log is not read again after the end",
+        "jobd/jobs/supervisor.py",
+        "                await self._logs.drain()\n",
+        "                await self._logs.stop()\n",
+        "test_crashes.py::test_the_job_ends_while_jobd_is_down",
+    ),
+    Mutation(
+        "a deadline is not kept",
+        "jobd/jobs/machine.py",
+        "return Step(change(record, timed_out=True))",
+        "return Step(record)",
+        "test_crashes.py::test_the_deadline_passes_while_jobd_is_down",
+    ),
+    Mutation(
+        "two daemons on one state",
+        "jobd/store/lock.py",
+        "            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "            pass",
+        "test_crashes.py::test_a_second_daemon_refuses",
+    ),
+    Mutation(
+        "a damaged database is opened",
+        "jobd/store/database.py",
+        '        if findings != ["ok"]:',
+        '        if findings == ["never"]:',
+        "test_crashes.py::test_a_damaged_database_is_refused_and_kept[overwritten]",
+    ),
+    Mutation(
+        "the log file is left beside a closed database",
+        "jobd/store/store.py",
+        "        await self._reader.close()\n        await self._writer.close()\n",
+        "        await self._writer.close()\n        await self._reader.close()\n",
+        "test_crashes.py::test_a_damaged_database_is_refused_and_kept[cut short]",
+    ),
+    Mutation(
+        "another instance's containers are taken for ours",
+        "jobd/docker/labels.py",
+        " and labels.get(JOB_INSTANCE) == instance",
+        "",
+        "test_crashes.py::test_another_instances_jobs_are_left_alone",
+    ),
+    Mutation(
+        "jobs are not looked at without events",
+        "jobd/jobs/supervisor.py",
+        "LOOK_AGAIN_S = 2.0",
+        "LOOK_AGAIN_S = 600.0",
+        "test_engine.py::test_the_event_stream_is_silent",
+    ),
+    Mutation(
+        "a worker that is gone is waited for",
+        "jobd/jobs/machine.py",
+        "    if worker is None or worker.attempt != record.attempt:\n        return worker_over(",
+        "    if worker is None:\n        return Step(record)\n    if worker.attempt != record.attempt:\n        return worker_over(",
+        "test_engine.py::test_the_worker_is_removed_by_hand",
+    ),
+    Mutation(
+        "the architecture is not looked at",
+        "jobd/docker/images.py",
+        "            await self._check_architecture(image, found)",
+        "            pass",
+        "test_engine.py::test_the_image_is_for_another_architecture",
+    ),
+    Mutation(
+        "the engine's end is taken for the worker's own",
+        "jobd/jobs/supervisor.py",
+        "return self._engine_away and (self._struck or killed)",
+        "return False",
+        "test_engine_restarts.py::test_the_engine_is_stopped",
+    ),
+    Mutation(
+        "a limit is counted by the engine's clock",
+        "jobd/jobs/machine.py",
+        "    began = min(max(at, record.start_intended_at or at), now)",
+        "    began = at",
+        "test_exhaustion.py::test_the_clock_is_a_day_off[-86400--86400]",
+    ),
+    Mutation(
+        "time is counted before the clock is followed",
+        "jobd/jobs/supervisor.py",
+        "        await self._follow_clock()  # before what has passed is counted\n",
+        "",
+        "test_exhaustion.py::test_the_clock_is_a_day_off[0-86400]",
+    ),
+    Mutation(
+        "connections to the engine are kept for each URL",
+        "jobd/docker/engine.py",
+        '            client.headers["Connection"] = "close"',
+        "            pass",
+        "test_exhaustion.py::test_few_file_descriptors",
+    ),
+    Mutation(
+        "a log has no end",
+        "jobd/jobs/logbook.py",
+        "if size + len(text) > max_bytes:",
+        "if size + len(text) > max_bytes * 1000:",
+        "test_exhaustion.py::test_log_floods",
+    ),
+)
+
+
+def main(words: list[str]) -> int:
+    """Runs the mutations whose names hold all the words; 0 where each one was noticed."""
+    unnoticed = 0
+    with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
+        copy = Path(folder) / "tree"
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        )
+        for name in listed.stdout.decode().split("\0"):
+            if name and (ROOT / name).is_file():
+                (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, copy / name)
+        for mutation in MUTATIONS:
+            if all(word in mutation.name for word in words):
+                verdict = tried(copy, mutation)
+                unnoticed += verdict != "noticed"
+                print(f"{verdict:<12} {mutation.name:<56} {mutation.test}", flush=True)
+    return min(unnoticed, 1)
+
+
+def tried(copy: Path, mutation: Mutation) -> str:
+    """Returns whether the mutation was noticed: the test passes without it and fails with it."""
+    path = copy / mutation.file
+    text = path.read_text()
+    if text.count(mutation.old) != 1:
+        return "OUT OF DATE"
+    if passes(copy, mutation.test) is not True:
+        return "RED BEFORE"
+    path.write_text(text.replace(mutation.old, mutation.new))
+    try:
+        return {True: "UNNOTICED", False: "noticed", None: "NOT RUN"}[passes(copy, mutation.test)]
+    finally:
+        path.write_text(text)
+
+
+def passes(copy: Path, test: str) -> bool | None:
+    """Returns how the test ends in the copy; None where it could not be run."""
+    pytest = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"tests/faults/{test}"]
+    ended = subprocess.run(pytest, cwd=copy, capture_output=True, timeout=LIMIT_S, check=False)
+    return {0: True, 1: False}.get(ended.returncode)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
