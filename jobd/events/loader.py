@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 RESCAN_S = 30.0
 AHEAD = 64
 """Deliveries behind a job's first one that are loaded with it: so many go out without a look at the disk."""
+AT_A_TIME = 5
+"""Jobs that are loaded together with what is behind their first delivery: the first can go while the others are read."""
 LANES_PAGE = 256
 FRESH_PAGE = 128
 MAX_FRESH = 4096
@@ -232,15 +234,16 @@ class Loader:
 
     async def _take_in(self, uids: list[str]) -> bool:
         """Loads these jobs with what is behind their first delivery. True where there was no room for one of them."""
-        for due in await self._outbox.due_of(uids, AHEAD):
-            if due.job_uid in self._settled or self._lanes.holds(due.job_uid):
-                self.notify(due.job_uid)
-            elif not self._is_due(due.due_at):
-                self.look_at(due.lane, due.due_at)
-            elif self._lanes.hold(due):
-                self._on_loaded()
-            else:
-                return True
+        for begin in range(0, len(uids), AT_A_TIME):
+            for due in await self._outbox.due_of(uids[begin : begin + AT_A_TIME], AHEAD):
+                if due.job_uid in self._settled or self._lanes.holds(due.job_uid):
+                    self.notify(due.job_uid)
+                elif not self._is_due(due.due_at):
+                    self.look_at(due.lane, due.due_at)
+                elif self._lanes.hold(due):
+                    self._on_loaded()
+                else:
+                    return True
         return False
 
     async def _scan(self) -> None:
