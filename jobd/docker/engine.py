@@ -27,6 +27,7 @@ from jobd.docker.observe import Inspected
 from jobd.docker.shapes import ImageInspected, Info, Stats, Version
 from jobd.docker.spec import Body
 from jobd.docker.streams import Streams, Timeouts
+from jobd.docker.unix import OnePoolAdapter
 from jobd.jobs.orchestrator import EngineUnavailable
 
 T = TypeVar("T")
@@ -299,15 +300,15 @@ class Engine:
         # Proxy variables are for the way out, never for the way to the engine.
         client.trust_env = False
         if endpoint.socket_path is not None:
-            # There the SDK keeps a connection for each URL that was asked for lately: descriptors that no call finds again.
-            client.headers["Connection"] = "close"
+            adapter = OnePoolAdapter(str(endpoint.socket_path), self._limit_s(speed), self._at_once)
+            client.mount("http+docker://", adapter)
         return client
 
 
 def at_once(descriptors: int) -> int:
     """Returns how many calls may be under way at once where the process may have so many files open (-1: any number).
 
-    Each takes a connection of its own: of few descriptors those must not be all.
+    Each has a connection, which is kept for the next one: of few descriptors those must not be all.
     """
     return _THREADS if descriptors < 0 else max(2, min(_THREADS, descriptors // 8))
 
