@@ -152,7 +152,8 @@ def test_what_a_job_wrote_arrives_as_signed(run: Any, receiver: Receiver, job_id
     key = "k" * 32
     written = {
         "utf8": r"\377\376ok\300\200",
-        "big": "[18446744073709551616, 1e400, 12345678901234567890]",
+        "big": "[18446744073709551616, -9223372036854775809]",
+        "huge": "[1e400]",
         "fits": "[18446744073709551615, -9223372036854775808, 0.1]",
         "twice": '{"a":1,"a":2}',
         "surrogate": r'"\\ud800"',
@@ -170,6 +171,7 @@ def test_what_a_job_wrote_arrives_as_signed(run: Any, receiver: Receiver, job_id
     content = {id: data["content"] for id, data in ran.artifacts.items()}
     assert content["utf8"] == "��ok��"
     assert content["big"] == written["big"]
+    assert content["huge"] == written["huge"]
     assert content["fits"] == [18446744073709551615, -9223372036854775808, 0.1]
     assert content["twice"] == written["twice"]
     assert content["surrogate"] == '"\\ud800"'
