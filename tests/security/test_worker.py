@@ -166,12 +166,12 @@ def test_names_beyond_what_a_path_holds_fail_their_artifact_alone(run: Any) -> N
 def test_a_fork_bomb_stays_within_its_limit_and_ends_with_its_job(
     daemon: Daemon, docker_client: docker.DockerClient, worker_image: str, job_id: str
 ) -> None:
-    """The bomb doubles seven times at most, so that it is a nuisance and no more should the limit be missing."""
-    # What the script itself needs is started before: beside the bomb there is no place for another process.
-    bomb = (
-        "b() { [ $1 -gt 0 ] || exec sleep 60; b $(($1-1)) & b $(($1-1)) & wait; };"
-        "sleep 3 & fuse=$!; b 7 2>/dev/null & wait $fuse; exit 5"
-    )
+    """The bomb has two hundred parts at most, so that it is a nuisance and no more should the limit be missing.
+
+    What the script itself needs is started first: beside the bomb there is no place for another process.
+    """
+    bomb = "(i=0; while [ $i -lt 200 ]; do sleep 60 & i=$((i+1)); done) 2>/dev/null"
+    bomb = f"sleep 3 & fuse=$!; {bomb} & wait $fuse; exit 5"
     daemon.submit(id=job_id, image=worker_image, pids=24, cpu=0.5, command=bomb)
     container = until(
         lambda: next(iter(docker_client.containers.list(filters={"name": f"job-{job_id}-worker"})), None),
