@@ -7,6 +7,7 @@ own server sees what the page found out. Chromium resolves `rebound.example` to 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -147,17 +148,18 @@ def visit(browser: str, site: Site, url: str, folder: Path) -> dict[str, Any]:
     ]  # fmt: skip
     with (folder / "browser.log").open("wb") as log:
         process = subprocess.Popen(
-            [browser, *flags, url], stdout=log, stderr=log, env={**os.environ, "HOME": str(folder)}
+            [browser, *flags, url],
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "HOME": str(folder)},
+            start_new_session=True,
         )
         try:
             arrived = site.arrived.wait(DEADLINE_S)
         finally:
-            process.terminate()
-            try:
-                process.wait(DEADLINE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(DEADLINE_S)
+            # The whole family: what is started here may be a script around the browser.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(DEADLINE_S)
     assert arrived, (folder / "browser.log").read_text(errors="replace")[-3000:]
     return site.found
 
