@@ -16,6 +16,8 @@ from tests.support.starts import Starts
 ON = {"JOBD_FAILPOINTS": "1", "LOG_LEVEL": "debug"}
 STOPPING = ("commit:wish", "commit:stop-sent", "engine:signal", "call:kill")
 """Points that a job which ends by itself does not reach."""
+TRIES = 5
+"""A quick sidecar may report the end of its outputs before it is on record that it was told: not every job reaches that."""
 FAST = ("after-commit:accepted", "before-engine:create", "after-engine:start_worker", "after-send:event")
 
 
@@ -111,9 +113,12 @@ def test_every_point_is_reached_and_named(
     job_id: str,
 ) -> None:
     daemon = make_daemon(environ=ON).start()
-    run_short(daemon, docker_client, short(receiver, worker_image, f"{job_id}-s"))
     run_cancelled(daemon, long(receiver, worker_image, f"{job_id}-l"))
-    until(lambda: reached(daemon) == set(POINTS), f"all are reached but {set(POINTS) - reached(daemon)}", 20)
+    for n in range(TRIES):
+        run_short(daemon, docker_client, short(receiver, worker_image, f"{job_id}-{n}"))
+        if reached(daemon) == set(POINTS):
+            break
+    until(lambda: reached(daemon) == set(POINTS), f"all are reached but {set(POINTS) - reached(daemon)}", 5)
     daemon.stop()
 
 
@@ -148,14 +153,18 @@ def test_killed_at_a_failpoint(
     point: str,
 ) -> None:
     stopping = point.endswith(STOPPING)
-    made = long if stopping else short
-    wanted = made(receiver, worker_image, job_id)
     daemon = make_daemon(environ={**ON, "JOBD_FAILPOINT": point})
     if point.endswith(("engine:ping", "engine:refs")):
+        wanted = short(receiver, worker_image, job_id)
         start_and_die(daemon)
     else:
         daemon.start()
-        run_cancelled(daemon, wanted) if stopping else run_short(daemon, docker_client, wanted)
+        for n in range(TRIES):
+            job_id = f"{job_id}-{n}"
+            wanted = (long if stopping else short)(receiver, worker_image, job_id)
+            run_cancelled(daemon, wanted) if stopping else run_short(daemon, docker_client, wanted)
+            if dead(daemon):
+                break
         until(lambda: dead(daemon), f"{point} is reached", 10)
     receiver_knew = bool(receiver.events(f"/{job_id}"))
 
