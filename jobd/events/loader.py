@@ -167,6 +167,8 @@ class Loader:
             lane for lane in self._looks if self._may_look(lane) and self._is_due(self._looks[lane])
         ]:
             await self._look(lane)
+        # What was loaded just before its breaker opened waits in memory: time, too, can let it go.
+        self._on_loaded()
 
     def _delay_s(self) -> float:
         mono, now = self._clock.monotonic(), self._clock.now()
@@ -228,13 +230,15 @@ class Loader:
             else:
                 uids.append(due.job_uid)
         if uids:
-            more |= await self._take_in(uids)
+            more |= await self._take_in(lane, uids)
         if more:
             self.look_at(lane, self._clock.now())
 
-    async def _take_in(self, uids: list[str]) -> bool:
-        """Loads these jobs with what is behind their first delivery. True where there was no room for one of them."""
+    async def _take_in(self, lane: str, uids: list[str]) -> bool:
+        """Loads these jobs of a lane with what is behind their first delivery. True where some were not taken."""
         for begin in range(0, len(uids), AT_A_TIME):
+            if not self._breakers.admits(lane, self._clock.monotonic()):
+                return True  # its host went down meanwhile: what is not in memory stays on disk
             for due in await self._outbox.due_of(uids[begin : begin + AT_A_TIME], AHEAD):
                 if due.job_uid in self._settled or self._lanes.holds(due.job_uid):
                     self.notify(due.job_uid)

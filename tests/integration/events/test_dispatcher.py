@@ -521,6 +521,34 @@ async def test_what_is_too_old_for_a_host_that_stays_down_is_parked(
         assert r.sender.sent  # it was probed all the while
 
 
+async def test_what_was_read_while_its_breaker_opened_goes_out_when_the_host_is_back(
+    rig: Any, jobs: Any, tick: Any, until: Any, store: Store
+) -> None:
+    opened = asyncio.Event()
+
+    class SlowToRead:
+        reads = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+        async def due_of(self, uids: list[str], ahead: int = 0) -> Any:
+            found = await store.due_of(uids, ahead)
+            self.reads += 1
+            if self.reads == 2:
+                await opened.wait()
+            return found
+
+    for n in range(60):
+        await jobs.emit(f"j{n}", A, 2)
+    async with rig(outbox=SlowToRead(), workers=3, buffer_size=9, breaker_threshold=1) as r:
+        r.sender.answers[A] = lambda _: DOWN
+        await until(lambda: r.dispatcher.state().breakers_open == 1)
+        opened.set()
+        r.sender.answers[A] = lambda _: OK
+        await tick(r, lambda: r.heard.counts["delivered"] == 120)
+
+
 async def test_more_words_than_are_kept_lose_nothing(rig: Any, jobs: Any, tick: Any) -> None:
     async with rig() as r:
         for n in range(50):

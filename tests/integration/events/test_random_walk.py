@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -46,8 +47,10 @@ SETTINGS = DispatcherSettings(
     breaker_cooldown_s=10,
     max_requeues=1,
 )
-URLS = ("http://a.test/", "http://a.test/", "http://b.test/", "http://b.test/", "http://c.test/")
-BATCHING = {"j1", "j3"}
+HOSTS = ("a", "a", "b", "a", "c")
+JOBS = 40
+"""More of them than a lane takes into memory, so that some wait on disk for others."""
+BATCHING = {f"j{n}" for n in range(JOBS) if n % 4 == 1}
 TAKEN = Answer("answer", 204)
 ANSWERS = {
     "taken": TAKEN,
@@ -93,6 +96,9 @@ class Receiver:
         self._walk.sends(request, self.waiting)
         self.waiting.append(request)
         try:
+            if self._walk.at_once is not None:
+                await asyncio.sleep(0)
+                self._walk.book(request, self._walk.at_once)
             return await request.answer
         finally:
             self.waiting.remove(request)
@@ -135,6 +141,7 @@ class Walk(RuleBasedStateMachine):
         self.allowed: set[tuple[str, int]] = set()
         self.loose: set[tuple[str, int]] = set()
         self.wrong: list[str] = []
+        self.at_once: str | None = None
         self.store = self.loop.run_until_complete(Store.open(self.folder / "jobd.db"))
         self.do(self.begin())
 
@@ -171,10 +178,23 @@ class Walk(RuleBasedStateMachine):
             if number <= self.furthest[request.job] and (request.job, number) not in self.allowed:
                 self.wrong.append(f"{request.job}-{number} goes after {self.furthest[request.job]}")
 
-    @rule(job=st.integers(0, len(URLS) - 1), count=st.integers(1, 6), heard=st.booleans())
-    def emit(self, job: int, count: int, heard: bool) -> None:
+    @initialize(one_host=st.booleans())
+    def hosts(self, one_host: bool) -> None:
+        self.one_host = one_host
+
+    @rule(
+        first=st.integers(0, JOBS - 1),
+        jobs=st.sampled_from([1, 1, 1, 20]),
+        count=st.integers(1, 6),
+        heard=st.booleans(),
+    )
+    def emit(self, first: int, jobs: int, count: int, heard: bool) -> None:
         walked["steps"] += 1
-        uid, url = f"j{job}", URLS[job]
+        for job in range(first, first + jobs):
+            self.emit_one(job % JOBS, count, heard)
+
+    def emit_one(self, job: int, count: int, heard: bool) -> None:
+        uid, url = f"j{job}", f"http://{'a' if self.one_host else HOSTS[job % len(HOSTS)]}.test/"
         first = self.emitted[uid] == 0
         numbers = range(self.emitted[uid] + 1, self.emitted[uid] + count + 1)
         events = tuple(
@@ -198,7 +218,21 @@ class Walk(RuleBasedStateMachine):
         walked["steps"] += 1
         self.give(self.receiver.waiting[which % len(self.receiver.waiting)], how)
 
+    @rule(how=st.sampled_from([None, None, "down", "taken"]))
+    def answers_come_at_once(self, how: str | None) -> None:
+        """From now on every new request is answered before anything else has come to rest."""
+        walked["steps"] += 1
+        self.at_once = how
+
     def give(self, request: Request, how: str) -> None:
+        self.book(request, how)
+
+        async def nothing() -> None:
+            pass
+
+        self.do(nothing())
+
+    def book(self, request: Request, how: str) -> None:
         if how == "taken":
             for number in request.numbers:
                 again = number in self.taken[request.job]
@@ -208,11 +242,6 @@ class Walk(RuleBasedStateMachine):
         if how in ("taken", "refused", "forbidden") and (how == "taken" or len(request.numbers) == 1):
             self.furthest[request.job] = max(self.furthest[request.job], request.numbers[-1])
         request.answer.set_result(ANSWERS[how])
-
-        async def nothing() -> None:
-            pass
-
-        self.do(nothing())
 
     @rule(seconds=st.sampled_from([0.01, 0.5, 2.0, 8.0, 31.0]))
     def wait(self, seconds: float) -> None:
@@ -279,6 +308,7 @@ class Walk(RuleBasedStateMachine):
 
     def finish(self) -> None:
         """All receivers are well from now on: all has to go out."""
+        self.at_once = None
         for _ in range(400):
             while self.receiver.waiting and not self.wrong:
                 self.give(self.receiver.waiting[0], "taken")
