@@ -36,7 +36,7 @@ from jobd.store.rows import Callback, Due, JobRow, NewEvent, Transition
 from jobd.store.store import Store
 from jobd.testing.clock import FakeClock
 
-STEPS, WALKS = 100, 110
+STEPS, WALKS = 100, 40
 SETTINGS = DispatcherSettings(
     buffer_size=30,
     workers=3,
@@ -212,11 +212,12 @@ class Walk(RuleBasedStateMachine):
 
         self.do(commit())
 
-    @precondition(lambda self: self.receiver.waiting)
     @rule(which=st.integers(0, 99), how=st.sampled_from(["taken"] * 5 + list(ANSWERS)))
     def answer(self, which: int, how: str) -> None:
-        walked["steps"] += 1
-        self.give(self.receiver.waiting[which % len(self.receiver.waiting)], how)
+        # Not a precondition: who waits may depend on threads, and what is drawn must not.
+        if self.receiver.waiting:
+            walked["steps"] += 1
+            self.give(self.receiver.waiting[which % len(self.receiver.waiting)], how)
 
     @rule(how=st.sampled_from([None, None, "down", "taken"]))
     def answers_come_at_once(self, how: str | None) -> None:
@@ -344,8 +345,8 @@ def check(machine: type[Walk], walks: int, phases: tuple[Phase, ...]) -> None:
 
 def test_no_walk_loses_doubles_reorders_or_blocks_an_event() -> None:
     walked.clear()
-    check(Walk, WALKS, (Phase.generate, Phase.shrink))
-    assert walked["steps"] >= 10_000
+    while walked["steps"] < 10_000:
+        check(Walk, WALKS, (Phase.generate, Phase.shrink))
     assert walked["crashes"] > 100
 
 
