@@ -79,7 +79,8 @@ def busybox_binary(scratch: Path) -> bytes:
         run("apt-get", "download", "-qq", "busybox-static", cwd=str(scratch))
     (package,) = scratch.glob("busybox-static_*.deb")
     run("dpkg-deb", "-x", str(package), str(scratch / "busybox"))
-    return next(path for path in (scratch / "busybox").rglob("busybox") if path.is_file()).read_bytes()
+    # Its scripts for others are called busybox too; the folder is bin, or usr/bin on newer systems.
+    return next((scratch / "busybox").glob("**/bin/busybox")).read_bytes()
 
 
 def applets(binary: bytes, scratch: Path) -> list[str]:
