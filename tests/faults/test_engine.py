@@ -120,7 +120,6 @@ def test_the_event_stream_is_silent(
     assert daemon.ended(job_id, deadline_s=20)["exitCode"] == 4
 
 
-@pytest.mark.fast
 @pytest.mark.fault(
     row="Engine",
     injection="the engine cannot be reached for a while",

@@ -18,7 +18,7 @@ STOPPING = ("commit:wish", "commit:stop-sent", "engine:signal", "call:kill")
 """Points that a job which ends by itself does not reach."""
 TRIES = 5
 """A quick sidecar may report the end of its outputs before it is on record that it was told: not every job reaches that."""
-FAST = ("after-commit:accepted", "before-engine:create", "after-engine:start_worker", "after-send:event")
+FAST = ("after-commit:accepted", "before-engine:create", "after-engine:start_worker", "after-commit:started")
 
 
 def spec(receiver: Receiver, worker_image: str, job_id: str, command: str) -> dict[str, Any]:
