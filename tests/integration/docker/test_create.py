@@ -39,8 +39,8 @@ async def test_the_workspace_is_where_the_worker_starts(bench: Any) -> None:
     ("user", "expected"),
     [
         ("1000", (1000, 1000)),
-        ("app", (1000, 1000)),
-        ("app:nobody", (1000, 65534)),
+        ("nobody", (65534, 65534)),
+        ("nobody:root", (65534, 0)),
         ("4321", (4321, 0)),
         ("4321:8765", (4321, 8765)),
         ("root", (0, 0)),
@@ -60,8 +60,8 @@ async def test_the_workspace_belongs_to_the_user_that_runs(
 
 
 async def test_the_images_user_counts_where_the_job_names_none(bench: Any, build_image: BuildImage) -> None:
-    made = await bench.create(image=build_image("USER app:nobody"))
-    assert (made.worker_uid, made.worker_gid) == (1000, 65534)
+    made = await bench.create(image=build_image("USER nobody:root"))
+    assert (made.worker_uid, made.worker_gid) == (65534, 0)
 
 
 async def test_an_unknown_user_is_named(bench: Any) -> None:
@@ -73,9 +73,9 @@ async def test_an_unknown_user_is_named(bench: Any) -> None:
 async def test_files_belong_to_the_worker(bench: Any, tar_of: TarOf) -> None:
     files = tar_of({"a.txt": b"hello", "deep/er/b.txt": b"x" * 100_000})
     command = "stat -c '%u %n' a.txt deep/er/b.txt; wc -c < deep/er/b.txt"
-    assert await bench.output(files=files, user="app", command=command) == [
-        "1000 a.txt",
-        "1000 deep/er/b.txt",
+    assert await bench.output(files=files, user="nobody", command=command) == [
+        "65534 a.txt",
+        "65534 deep/er/b.txt",
         "100000",
     ]
 

@@ -215,7 +215,7 @@ async def test_a_sidecar_whose_program_is_missing(make_bench: Any, build_image: 
 
 async def test_the_real_sidecar_reports_on_its_output(bench: Any) -> None:
     await bench.orchestrator.ensure_sidecar_image()
-    made = await bench.create(sidecar=True, user="app", command="cat in; stat -c %u in")
+    made = await bench.create(sidecar=True, user="nobody", command="cat in; stat -c %u in")
     order = SidecarOrder(
         job_id=bench.ref.id,
         job_uid=bench.ref.uid,
@@ -229,7 +229,7 @@ async def test_the_real_sidecar_reports_on_its_output(bench: Any) -> None:
     assert reports[0] == Started(n=1)
     await bench.orchestrator.start_worker(bench.ref)
     await bench.ended()
-    assert [line.text for line in await bench.lines()] == ["hello", "1000"]
+    assert [line.text for line in await bench.lines()] == ["hello", "65534"]
 
 
 async def test_a_network_that_went_is_made_again(bench: Any) -> None:
