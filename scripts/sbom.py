@@ -74,7 +74,7 @@ def component(name: str, package: Distribution, hashes: dict[tuple[str, str], li
         made["externalReferences"] = [
             {
                 "type": "distribution",
-                "url": f"https://pypi.org/project/{name}/{package.version}/",
+                "url": purl(name, package.version),
                 "hashes": [{"alg": "SHA-256", "content": value} for value in found],
             }
         ]
