@@ -14,7 +14,7 @@ from jobd.clock import Clock
 from jobd.jobs import facts as f
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.machine import step
-from jobd.jobs.orchestrator import EngineError, Hint, JobRef, Orchestrator
+from jobd.jobs.orchestrator import EngineError, Hint, JobRef, Orchestrator, RefusedByEngine
 from jobd.jobs.record import decode_record
 from jobd.jobs.roster import Roster
 from jobd.store.errors import StoreError
@@ -75,9 +75,9 @@ class Retention:
         """
         now = self._clock.now()
         before = now - timedelta(seconds=self._settings.job_retention_s)
-        while rows := await self._store.ended_live_rows(before, BATCH):
-            for row in rows:
-                await self._clean(row)
+        # One job that cannot be removed keeps no other from being.
+        while any([await self._cleaned(row) for row in await self._store.ended_live_rows(before, BATCH)]):
+            pass
         await self._store.purge_hidden(BATCH)
         history = now - timedelta(seconds=self._settings.history_retention_s)
         while await self._store.purge_ended_before(history, BATCH):
@@ -95,9 +95,15 @@ class Retention:
                 log.info("leftover removed", extra={"job_id": ref.id, "action": "remove-leftover"})
                 await self._engine.remove(ref)
 
-    async def _clean(self, row: JobRow) -> None:
+    async def _cleaned(self, row: JobRow) -> bool:
         record = decode_record(row.record)
         spec = _spec_decoder.decode(row.spec)
-        await self._engine.remove(JobRef(record.uid, record.id, record.attempt))
+        try:
+            await self._engine.remove(JobRef(record.uid, record.id, record.attempt))
+        except RefusedByEngine as error:
+            fields = {"job_id": record.id, "action": "clean", "error": str(error)}
+            log.warning("job not removed yet", extra=fields)
+            return False
         made = step(record, spec, f.Cleaned(), self._clock.now())
         await self._ledger.change(made.record, spec)
+        return True

@@ -36,7 +36,7 @@ def archive(path: Path, *members: tarfile.TarInfo, content: bytes = b"") -> Path
     return file
 
 
-def rewritten(file: Path | None, workspace: str = "/work/space") -> list[tarfile.TarInfo]:
+def rewritten(file: Path | None, workspace: str = "/srv/space") -> list[tarfile.TarInfo]:
     with tarfile.open(
         fileobj=io.BytesIO(b"".join(files.workspace_tar(workspace, 1000, 1001, file, 5)))
     ) as tar:
@@ -46,7 +46,7 @@ def rewritten(file: Path | None, workspace: str = "/work/space") -> list[tarfile
 def test_without_files_the_tar_hands_over_the_folder() -> None:
     (folder,) = rewritten(None)
     assert (folder.name, folder.isdir(), folder.mode, folder.uid, folder.gid, folder.mtime) == (
-        "work/space",
+        "srv/space",
         True,
         0o755,
         1000,
@@ -64,7 +64,7 @@ def test_members_become_the_workers_below_the_workspace(tmp_path: Path) -> None:
         content=b"hi",
     )
     _, folder, regular, link = rewritten(file)
-    assert [one.name for one in (folder, regular, link)] == ["work/space/d", "work/space/d/f", "work/space/l"]
+    assert [one.name for one in (folder, regular, link)] == ["srv/space/d", "srv/space/d/f", "srv/space/l"]
     assert {(one.uid, one.gid, one.uname, one.mtime) for one in (folder, regular, link)} == {
         (1000, 1001, "", 1000)
     }
@@ -153,7 +153,7 @@ def test_a_huge_extended_header_is_not_read_into_memory(tmp_path: Path) -> None:
 
 def test_long_names_survive(tmp_path: Path) -> None:
     name = "/".join(["n" * 200] * 5)
-    assert rewritten(archive(tmp_path, member(name)))[1].name == f"work/space/{name}"
+    assert rewritten(archive(tmp_path, member(name)))[1].name == f"srv/space/{name}"
 
 
 @pytest.mark.parametrize(
