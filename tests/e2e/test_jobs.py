@@ -384,3 +384,23 @@ def test_retention_leaves_nothing(
     assert daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "completed"
     again(daemon, {"id": job_id, "image": worker_image, "command": "true"})
     daemon.ended(job_id)
+
+
+def test_a_workspace_that_somebody_holds_keeps_no_other_job_from_being_cleaned(
+    make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon(environ={"JOB_RETENTION": "2s", "MAINTENANCE_INTERVAL": "200ms"}).start()
+    held, other = f"{job_id}-held", f"{job_id}-other"
+    daemon.submit(id=held, image=worker_image, command="true")
+    daemon.ended(held)
+    holder = docker_client.containers.create(
+        worker_image, "true", volumes={f"job-{held}-workspace": {"bind": "/w"}}
+    )
+    try:
+        daemon.submit(id=other, image=worker_image, command="true")
+        daemon.ended(other)
+        gone(docker_client, other)
+        assert resources(docker_client, held)[1]
+    finally:
+        holder.remove(force=True)
+    gone(docker_client, held)
