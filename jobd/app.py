@@ -37,7 +37,7 @@ from jobd.jobs.retention import Retention, RetentionSettings
 from jobd.jobs.roster import Roster
 from jobd.jobs.secrets import SecretFiles
 from jobd.jobs.service import JobService, Limits
-from jobd.jobs.supervisor import Surroundings
+from jobd.jobs.surroundings import Surroundings
 from jobd.jobs.watch import Watchers
 from jobd.metrics.deliveries import DeliveryMetrics
 from jobd.metrics.jobs import JobObserver

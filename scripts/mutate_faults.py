@@ -44,9 +44,9 @@ MUTATIONS = (
     ),
     Mutation(
         "the log is not read again after the end",
-        "jobd/jobs/supervisor.py",
-        "                await self._logs.drain()\n",
-        "                await self._logs.stop()\n",
+        "jobd/jobs/execution.py",
+        "        await self._logs.drain()\n",
+        "        await self._logs.stop()\n",
         "test_crashes.py::test_the_job_ends_while_jobd_is_down",
     ),
     Mutation(
@@ -107,7 +107,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the engine's end is taken for the worker's own",
-        "jobd/jobs/supervisor.py",
+        "jobd/jobs/sight.py",
         "return self._engine_away and (self._struck or killed)",
         "return False",
         "test_engine_restarts.py::test_the_engine_is_stopped",

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from jobd.jobs.orchestrator import Hint
 from jobd.jobs.record import Record, decode_record
-from jobd.jobs.supervisor import Supervisor, Surroundings
+from jobd.jobs.supervisor import Supervisor
+from jobd.jobs.surroundings import Surroundings
 from jobd.store.store import Store
 from jobd.wire.job import JobSpec
 
@@ -76,7 +77,7 @@ class Roster:
                         "supervisor failed, will start again", extra={"job_id": supervisor.record.id}
                     )
                     await asyncio.sleep(AGAIN_AFTER_FAULT_S)
-                    supervisor.record = await self._stored(supervisor.record)
+                    supervisor.begin_again(await self._stored(supervisor.record))
                 # A wish that came while the run was ending is still to be carried out; from here to the
                 # removal nothing is awaited, so a later one finds no supervisor and starts another.
                 if supervisor.settled:

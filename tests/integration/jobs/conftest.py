@@ -19,7 +19,7 @@ from jobd.jobs.record import Record, decode_record
 from jobd.jobs.roster import Roster
 from jobd.jobs.secrets import SecretFiles
 from jobd.jobs.service import JobService, Limits, Submission
-from jobd.jobs.supervisor import Surroundings
+from jobd.jobs.surroundings import Surroundings
 from jobd.jobs.watch import Watchers
 from jobd.store.store import Store
 from jobd.testing.clock import FakeClock

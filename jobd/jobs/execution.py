@@ -1,0 +1,131 @@
+"""A job's containers from the start of the worker to their removal: starting, looking, signalling, reading what they print.
+
+Owns how these demands are carried out and what came of them as facts, and the readers of both containers. What is to be done is
+decided by `demand.py`; what comes before the worker is in `preparation.py`.
+"""
+
+from dataclasses import replace
+
+from jobd.jobs import facts as f
+from jobd.jobs.journal import Journal
+from jobd.jobs.orchestrator import (
+    ContainerFacts,
+    EngineError,
+    EngineUnavailable,
+    Observation,
+    Role,
+    StartFailed,
+)
+from jobd.jobs.reader import ReportLines, log_reader, report_reader
+from jobd.jobs.sight import Sight
+from jobd.jobs.surroundings import Surroundings
+from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL
+
+DIRECT_ORDER_LIMIT_S = 10.0
+
+
+class Execution:
+    """One job's containers while they run.
+
+    Every call is safe to repeat and raises EngineUnavailable or StoreError where it is to be repeated.
+    """
+
+    def __init__(self, journal: Journal, sight: Sight, around: Surroundings) -> None:
+        self._journal = journal
+        self._sight = sight
+        self._around = around
+        reports = ReportLines(journal.take_report, lambda: journal.record.id)
+        self._reports = report_reader(around.engine, lambda: journal.ref, reports)
+        self._logs = log_reader(around.engine, lambda: journal.ref, lambda: journal.record, journal.take_log)
+
+    async def stop_reading(self) -> None:
+        """Ends the following of what both containers print, after what is being stored."""
+        await self._logs.stop()
+        await self._reports.stop()
+
+    async def stop_reading_reports(self) -> None:
+        """Ends the following of the sidecar's reports, after the one that is being stored."""
+        await self._reports.stop()
+
+    async def start_worker(self) -> None:
+        """Starts the worker, unless a wish comes first."""
+        journal = self._journal
+        if journal.spec.secrets:
+            seen = await self._around.engine.observe(journal.ref)
+            if seen.sidecar is None or seen.sidecar.state != "running":
+                # The memory that they were in went with it: the worker would find an empty folder.
+                why = "the sidecar that held the job's secrets ended before the worker was started"
+                await journal.apply(f.SetupFailed("input-failed", why))
+                return
+        await journal.apply(f.WorkerStarting())
+        if journal.record.phase != "running" or journal.record.worker_over:
+            return  # a wish came first
+        self._sight.forget()
+        try:
+            await self._around.engine.start_worker(journal.ref)
+        except EngineUnavailable:
+            raise
+        except StartFailed as error:
+            await journal.apply(f.WorkerStartFailed(error.exit_code, str(error)))
+        except EngineError as error:
+            await journal.apply(f.WorkerStartFailed(128, str(error)))
+        else:
+            record = journal.record
+            began = self._sight.take_beginning(record)
+            started_at = (began.started_at if began else None) or self._around.clock.now()
+            worker = ContainerFacts(record.worker_id or "", "running", record.attempt, started_at)
+            await journal.apply(f.Observed(Observation(worker, None)))
+            self._logs.start()
+
+    async def observe(self) -> None:
+        """Looks at the containers, or takes the engine's word for the worker's end; reads what they print."""
+        journal, sight = self._journal, self._sight
+        died = sight.take_end(journal.record)
+        if died is not None and journal.record.phase == "running" and journal.record.started_at is not None:
+            ended = replace(died, started_at=journal.record.started_at)
+            await journal.apply(f.Observed(Observation(ended, None)))
+            return
+        heard_before = sight.heard
+        seen = await self._around.engine.observe(journal.ref)
+        sidecar_over = seen.sidecar is not None and seen.sidecar.state not in ("created", "running")
+        if sidecar_over and journal.record.phase in ("inputs", "outputs"):
+            await self._reports.drain()
+        elif seen.sidecar is not None and seen.sidecar.state == "running":
+            self._reports.start()
+        await journal.apply(f.Observed(seen, sidecar_over, sight.stopped_with_engine(seen.worker)))
+        if journal.record.started_at is not None and not journal.record.worker_over:
+            self._logs.start()
+        sight.looked(seen, heard_before)
+
+    async def measure(self) -> None:
+        """Measures the worker, where it runs."""
+        if self._journal.record.started_at is not None and not self._journal.record.worker_over:
+            usage = await self._around.engine.usage(self._journal.ref)
+            if usage is not None:
+                await self._journal.apply(f.Measured(usage))
+
+    async def drain_log(self) -> None:
+        """Reads the ended worker's log to its end."""
+        await self._logs.drain()
+        await self._journal.apply(f.LogsDrained())
+
+    async def tell_sidecar(self, succeeded: bool) -> None:
+        """Tells the sidecar that the worker has ended, and how."""
+        if self._around.sidecar.direct and self._journal.spec.callback is not None:
+            # The sidecar's own callbacks must not overtake the exit event.
+            await self._around.ledger.delivered(self._journal.record.uid, DIRECT_ORDER_LIMIT_S)
+        signal = SUCCEEDED_SIGNAL if succeeded else FAILED_SIGNAL
+        await self._around.engine.signal(self._journal.ref, "sidecar", signal)
+        await self._journal.apply(f.OutputsTold())
+
+    async def stop(self, role: Role, kill: bool) -> None:
+        """Sends the signal that ends a container."""
+        name = "SIGKILL" if kill else self._journal.record.stop_signal
+        await self._around.engine.signal(self._journal.ref, role, name)
+        await self._journal.apply(f.StopSent(kill))
+
+    async def remove(self) -> None:
+        """Removes containers and volume."""
+        await self.stop_reading()
+        await self._around.engine.remove(self._journal.ref)
+        await self._journal.apply(f.Cleaned())

@@ -1,0 +1,126 @@
+"""All that is done for a job before its worker is started: the image, the containers, the sidecar.
+
+Owns how these demands are carried out and what came of them as facts; a wish of the user interrupts a pull. What is to be done
+is decided by `demand.py`, the worker's run is in `execution.py`.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from jobd.jobs import facts as f
+from jobd.jobs.journal import Journal
+from jobd.jobs.orchestrator import EngineError, EngineUnavailable, ImageUnavailable, WorkOrder
+from jobd.jobs.order import sidecar_order
+from jobd.jobs.sight import Sight
+from jobd.jobs.surroundings import Surroundings
+
+PULL_LIMIT_S = 1800.0
+
+T = TypeVar("T")
+
+
+class Preparation:
+    """One job's way to its worker. `say` gets the progress of a pull, for people.
+
+    Every call is safe to repeat and raises EngineUnavailable or StoreError where it is to be repeated.
+    """
+
+    def __init__(
+        self, journal: Journal, sight: Sight, around: Surroundings, say: Callable[[str], None]
+    ) -> None:
+        self._journal = journal
+        self._sight = sight
+        self._around = around
+        self._say = say
+        self._interruptible: asyncio.Task[Any] | None = None
+
+    def interrupt(self) -> None:
+        """A wish has come: what it would wait for is ended."""
+        if self._interruptible is not None:
+            self._interruptible.cancel()
+
+    async def pull(self) -> None:
+        """Makes the images local."""
+        engine, spec = self._around.engine, self._journal.spec
+        try:
+            async with asyncio.timeout(PULL_LIMIT_S):
+                image = await self._unless_wished(
+                    engine.ensure_image(spec.image, spec.pull, spec.platform, self._say)
+                )
+                if spec.needs_sidecar:
+                    await self._unless_wished(engine.ensure_sidecar_image())
+        except ImageUnavailable as error:
+            await self._journal.apply(f.SetupFailed(error.code, str(error)))
+        except TimeoutError:
+            await self._journal.apply(
+                f.SetupFailed("image-not-found", "the image was not pulled within half an hour")
+            )
+        except _Interrupted:
+            return
+        else:
+            await self._journal.apply(f.ImageReady(image))
+
+    async def create(self) -> None:
+        """Makes the containers; nobody reads from an earlier sidecar any more."""
+        engine, spec, ref = self._around.engine, self._journal.spec, self._journal.ref
+        record = self._journal.record
+        order = WorkOrder(ref, spec, sidecar=spec.needs_sidecar, image_user=record.image_user)
+        files = self._around.spool_path(record.uid) if record.has_spool else None
+        try:
+            if record.phase == "inputs":
+                # The sidecar failed before anything else ran: nothing of it may be taken over.
+                await engine.remove(ref)
+            elif record.phase == "running":
+                # Its start was asked for and did not happen: made anew, never started a second time.
+                await engine.remove(ref, "worker")
+            created = await engine.create(order, files)
+        except EngineUnavailable:
+            raise
+        except EngineError as error:
+            await self._journal.apply(f.SetupFailed(error.code, str(error)))
+        else:
+            await self._journal.apply(f.Prepared(created))
+
+    async def start_sidecar(self) -> None:
+        """Starts the sidecar with its order, unless a wish comes first."""
+        journal = self._journal
+        await journal.apply(f.SidecarStarting())
+        if journal.record.phase != "inputs" or journal.record.sidecar_intended_at is None:
+            return
+        self._sight.forget()
+        secrets = None
+        if journal.spec.secrets:
+            secrets = await asyncio.to_thread(self._around.secrets.read, journal.record.uid)
+            if secrets is None:
+                await journal.apply(
+                    f.SetupFailed("input-failed", "the job's secrets are gone from the state folder")
+                )
+                return
+        order = sidecar_order(journal.record, journal.spec, self._around.sidecar, secrets)
+        try:
+            await self._around.engine.start_sidecar(journal.ref, order)
+        except EngineUnavailable:
+            raise
+        except EngineError as error:
+            await journal.apply(f.SetupFailed("input-failed", f"the sidecar did not start: {error}"))
+
+    async def _unless_wished(self, work: Coroutine[Any, Any, T]) -> T:
+        """Returns what `work` returns. Raises _Interrupted: a wish came first, and `work` was cancelled."""
+        if self._journal.record.ended:
+            work.close()
+            raise _Interrupted
+        task = asyncio.create_task(work)
+        self._interruptible = task
+        try:
+            await asyncio.wait({task})
+            if task.cancelled():
+                raise _Interrupted
+            return task.result()
+        finally:
+            self._interruptible = None
+            task.cancel()
+
+
+class _Interrupted(Exception):
+    """A wish to cancel ended the work."""

@@ -1,0 +1,78 @@
+"""What is known of a job's containers: the last look, and what the engine's event stream has said since. Pure.
+
+Owns when a look is out of date, which words of the stream stand for a look, and whose doing a worker's end is. Asks the engine
+nothing, and must not know of the store.
+"""
+
+from jobd.jobs.orchestrator import ContainerFacts, Hint, Observation
+from jobd.jobs.record import Record
+
+OOM_EXIT_CODE = 137
+
+
+class Sight:
+    """One job's containers as they were last seen. `seen` is a look taken since the last change, or None.
+
+    `heard` counts the hints: a look during which one came is out of date already.
+    """
+
+    def __init__(self) -> None:
+        self.seen: Observation | None = None
+        self.heard = 0
+        self._began: ContainerFacts | None = None
+        self._died: ContainerFacts | None = None
+        self._engine_away = False
+        self._struck = False
+        """The worker was sent a signal that jobd did not order. With the engine away as well: the engine is being stopped."""
+
+    def hear(self, hint: Hint, record: Record) -> None:
+        """Takes a hint in: what was seen before it is out of date."""
+        self.heard += 1
+        self.seen = None
+        if hint.action == "disconnected":
+            self._engine_away = True
+        elif hint.role == "worker" and hint.action == "kill":
+            self._struck = record.desired == "run" and not record.timed_out
+        if hint.role == "worker" and hint.facts is not None:
+            if hint.action == "start":
+                self._began = hint.facts
+            elif hint.action == "die":
+                self._died = hint.facts
+
+    def looked(self, seen: Observation, heard_before: int) -> None:
+        """Keeps a look, unless something was heard since `heard_before`."""
+        if self.heard == heard_before:
+            self.seen = seen
+
+    def forget(self) -> None:
+        """What was seen is out of date."""
+        self.seen = None
+
+    def engine_left(self) -> None:
+        """The engine did not answer."""
+        self._engine_away = True
+
+    def take_beginning(self, record: Record) -> ContainerFacts | None:
+        """Returns, once, what the stream said of the start of this attempt's worker."""
+        began, self._began = self._told(self._began, record), None
+        return began
+
+    def take_end(self, record: Record) -> ContainerFacts | None:
+        """Returns, once, what the stream said of the end of this attempt's worker, where no look is needed to believe it."""
+        died, self._died = self._told(self._died, record), None
+        return died
+
+    def stopped_with_engine(self, worker: ContainerFacts | None) -> bool:
+        """True where the worker's end is the engine's doing: it was away meanwhile, and the worker did not end by itself."""
+        if worker is None or not worker.ended:
+            if worker is not None and worker.state == "running":
+                self._engine_away = self._struck = False
+            return False
+        killed = worker.exit_code == OOM_EXIT_CODE and not worker.oom_killed
+        return self._engine_away and (self._struck or killed)
+
+    def _told(self, told: ContainerFacts | None, record: Record) -> ContainerFacts | None:
+        """Returns what an event said of this attempt's worker. A 137 needs a look: it may be the kernel's doing."""
+        if told is None or told.id != record.worker_id or told.exit_code == OOM_EXIT_CODE or self._struck:
+            return None
+        return told

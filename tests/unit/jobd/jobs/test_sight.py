@@ -1,0 +1,101 @@
+"""What is taken from the engine's event stream without a look, and whose doing a worker's end is."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from jobd.jobs.orchestrator import Hint, Observation
+from jobd.jobs.sight import Sight
+
+KILL = Hint("u", "worker", "kill")
+DISCONNECTED = Hint(None, None, "disconnected")
+
+
+@pytest.fixture
+def running(job: Callable[..., Any]) -> Any:
+    """A walk whose worker runs, under the id that its record has."""
+    walk = job().to("running")
+    assert walk.record.worker_id == "w"
+    return walk
+
+
+def end_of(walk: Any, code: int = 0, **fields: Any) -> Any:
+    return replace(walk.exited(code, **fields), id="w")
+
+
+def test_a_look_counts_until_something_is_heard(running: Any) -> None:
+    sight, look = Sight(), Observation(None, None)
+    sight.looked(look, sight.heard)
+    assert sight.seen is look
+    heard_before = sight.heard
+    sight.hear(Hint("u", "sidecar", "destroy"), running.record)
+    sight.looked(look, heard_before)
+    assert sight.seen is None, "something was heard while looking"
+
+
+def test_an_end_that_was_told_needs_no_look_and_counts_once(running: Any) -> None:
+    sight = Sight()
+    sight.hear(Hint("u", "worker", "die", end_of(running, 3)), running.record)
+    told = sight.take_end(running.record)
+    assert told is not None
+    assert told.exit_code == 3
+    assert sight.take_end(running.record) is None
+
+
+def test_a_start_that_was_told_counts_once(running: Any) -> None:
+    sight, began = Sight(), replace(running.container("running"), id="w")
+    sight.hear(Hint("u", "worker", "start", began), running.record)
+    assert sight.take_beginning(running.record) == began
+    assert sight.take_beginning(running.record) is None
+
+
+@pytest.mark.parametrize("change", [{"id": "another"}, {"exit_code": 137}])
+def test_another_containers_end_and_a_137_need_a_look(running: Any, change: dict[str, Any]) -> None:
+    sight = Sight()
+    sight.hear(Hint("u", "worker", "die", replace(end_of(running), **change)), running.record)
+    assert sight.take_end(running.record) is None
+
+
+def test_an_end_after_a_signal_that_nobody_here_sent_needs_a_look(running: Any) -> None:
+    sight = Sight()
+    sight.hear(KILL, running.record)
+    sight.hear(Hint("u", "worker", "die", end_of(running, 143)), running.record)
+    assert sight.take_end(running.record) is None
+
+
+@pytest.mark.parametrize(
+    ("hints", "code", "oom", "with_engine"),
+    [
+        ((), 143, False, False),
+        ((KILL,), 143, False, False),
+        ((DISCONNECTED,), 143, False, False),
+        ((DISCONNECTED,), 137, True, False),
+        ((DISCONNECTED,), 137, False, True),
+        ((KILL, DISCONNECTED), 143, False, True),
+    ],
+)
+def test_an_end_is_the_engines_doing_where_it_was_away_and_the_worker_was_struck(
+    running: Any, hints: tuple[Hint, ...], code: int, oom: bool, with_engine: bool
+) -> None:
+    sight = Sight()
+    for hint in hints:
+        sight.hear(hint, running.record)
+    assert sight.stopped_with_engine(end_of(running, code, oom_killed=oom)) is with_engine
+
+
+def test_a_call_without_an_answer_counts_as_away_until_the_worker_is_seen_to_run(running: Any) -> None:
+    sight = Sight()
+    sight.engine_left()
+    assert sight.stopped_with_engine(end_of(running, 137))
+    assert not sight.stopped_with_engine(running.container("running"))
+    assert not sight.stopped_with_engine(end_of(running, 137))
+
+
+def test_a_signal_that_was_wished_here_is_no_strike(running: Any) -> None:
+    sight = Sight()
+    wished = running.record
+    sight.hear(KILL, type(wished)(uid="u", id="a", created_at=wished.created_at, desired="cancel"))
+    sight.hear(DISCONNECTED, wished)
+    assert not sight.stopped_with_engine(end_of(running, 143))
