@@ -1,6 +1,6 @@
 """What the fake engine's sidecar says: by default what a real one would that succeeds in everything.
 
-Owns the scripts of reports alone; when they are said is in `orchestrator.py`. No file is moved.
+Owns the scripts of reports alone; when they are said is in `world.py`. No file is moved.
 """
 
 from collections.abc import Sequence

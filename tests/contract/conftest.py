@@ -17,7 +17,8 @@ import pytest
 from jobd.docker.orchestrator import DockerOrchestrator
 from jobd.docker.settings import DockerSettings
 from jobd.jobs.orchestrator import JobRef, Observation, Orchestrator, WorkOrder
-from jobd.testing.orchestrator import FakeOrchestrator, WorkerScript
+from jobd.testing.orchestrator import FakeOrchestrator
+from jobd.testing.worker import WorkerScript
 from jobd.wire.job import JobSpec
 
 DEADLINE_S = 60

@@ -4,7 +4,7 @@ from typing import Any
 
 from jobd.jobs.announcer import ANNOUNCE_AFTER_S, ANNOUNCE_BYTES
 from jobd.jobs.record import Record
-from jobd.testing.orchestrator import WorkerScript
+from jobd.testing.worker import WorkerScript
 
 
 async def told(house: Any, record: Record, stream: str = "stdout") -> list[list[str]]:

@@ -7,8 +7,8 @@ import pytest
 
 from jobd.errors import Conflict, NotFound
 from jobd.jobs import facts as f
-from jobd.testing.orchestrator import WorkerScript
 from jobd.testing.sidecar import SidecarScript
+from jobd.testing.worker import WorkerScript
 from jobd.wire import report
 from jobd.wire.artifact import Read, Write
 

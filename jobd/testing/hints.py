@@ -1,0 +1,76 @@
+"""Who waits for news of the fake engine: readers of hints, and readers of logs that wait for the next line.
+
+Owns their bounded queues. Must not know of jobs.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from jobd.jobs.orchestrator import Hint
+
+MAX_HINTS = 256
+"""As many as a slow listener may be behind, like the engine's own buffer; then the oldest are lost."""
+
+
+class Hints:
+    """The readers of one engine. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Event] = set()
+        self._listeners: set[_Listener] = set()
+
+    def tell(self, hint: Hint) -> None:
+        """Gives a hint to all who read them."""
+        for listener in self._listeners:
+            listener.hints.append(hint)
+            del listener.hints[:-MAX_HINTS]
+        self.wake()
+
+    def wake(self) -> None:
+        """Something has changed: everyone looks again."""
+        for news in self._waiting:
+            news.set()
+        for listener in self._listeners:
+            listener.news.set()
+
+    @contextmanager
+    def waiting(self) -> Iterator[asyncio.Event]:
+        """Gives an event that is set at each change."""
+        news = asyncio.Event()
+        self._waiting.add(news)
+        try:
+            yield news
+        finally:
+            self._waiting.discard(news)
+
+    async def listen(self, is_away: Callable[[], bool]) -> AsyncGenerator[Hint, None]:
+        """Yields `Hint(None)` first and after each time away, then what is told."""
+        listener = _Listener()
+        self._listeners.add(listener)
+        connected = False
+        try:
+            while True:
+                listener.news.clear()
+                if is_away():
+                    connected = False
+                    listener.hints.clear()
+                elif not connected:
+                    connected = True
+                    yield Hint(None, None, "connected")
+                    continue
+                elif listener.hints:
+                    yield listener.hints.pop(0)
+                    continue
+                await listener.news.wait()
+        finally:
+            self._listeners.discard(listener)
+
+
+@dataclass(eq=False, slots=True)
+class _Listener:
+    """One reader of hints."""
+
+    hints: list[Hint] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,0 +1,40 @@
+"""Reading a fake container's log from cursors on, as the engine streams it.
+
+Must not know of scripts, nor of how a line came to be printed.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+
+from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
+from jobd.testing.hints import Hints
+from jobd.testing.world import Container
+
+Cursors = Mapping[StreamName, LogCursor]
+
+
+async def printed(
+    box: Container, cursors: Cursors, follow: bool, hints: Hints, answers: Callable[[], None]
+) -> AsyncGenerator[list[RawLine], None]:
+    """Yields what was printed after the cursors; with `follow` what is printed until the end.
+
+    `answers` raises where the engine is away: also in the middle of a stream.
+    """
+    taken = 0
+    with hints.waiting() as news:
+        while True:
+            news.clear()
+            answers()
+            fresh, taken = box.log[taken:], len(box.log)
+            if batch := [line for line in fresh if _is_after(line, cursors)]:
+                yield batch
+                continue
+            if not follow or box.facts.state != "running":
+                break
+            await news.wait()
+    if not follow and box.unfinished is not None and _is_after(box.unfinished, cursors):
+        yield [box.unfinished]
+
+
+def _is_after(line: RawLine, cursors: Cursors) -> bool:
+    cursor = cursors.get(line.stream)
+    return cursor is None or line.cursor.timestamp > cursor.timestamp
