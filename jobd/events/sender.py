@@ -1,39 +1,42 @@
 """One signed POST of one stored event, or of an array of them, and what came of it.
 
-Owns the HTTP client: no redirects, no proxies, no cookies, one bound on the whole exchange, a cap on what is read.
+Owns the request: its target, its headers, its bound in time. No redirects, no proxies, no cookies.
 Decides nothing: `verdict.py` says what an answer means. Signing keys never show in a text that it returns.
 
-Source: CloudEvents 1.0.2 HTTP binding (structured and batched mode); Standard Webhooks 1.0.
+Source: CloudEvents 1.0.2 HTTP binding (structured and batched mode); Standard Webhooks 1.0; RFC 9112, 3 (requests).
 """
 
 import asyncio
-import io
-import socket
+import base64
+import errno
+import ssl
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import Self
 
-import aiohttp
 import msgspec
-from aiohttp.payload import BytesPayload
 from yarl import URL
 
 from jobd.clock import Clock
+from jobd.events.connection import Connection, NoAnswer, Reply
+from jobd.events.connections import Connections, Origin
 from jobd.events.egress import EgressPolicy, EgressRefused
-from jobd.events.resolver import EgressResolver
 from jobd.events.verdict import Answer
 from jobd.wire.event import BATCH_CONTENT_TYPE, binding_headers
 from jobd.wire.signing import signature_headers
 
 USER_AGENT = "jobd"
-READ_BYTES = 4096
-READ_S = 1.0
 _SHOWN_CHARACTERS = 200
-_AT_ONCE_BYTES = 1 << 16
+_HERE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+"""What this machine lacks; it says nothing about the receiver."""
 
 
 class Sender:
     """Sends events. Made within a running loop; `close` it, or use it as a context manager.
 
-    `timeout_s` bounds one request from resolving the name to the answer's headers. Connections are kept and used again.
+    `timeout_s` bounds one request from resolving the name to the answer's headers. Connections are kept and used again;
+    `connections` bounds them, and is to be no less than the requests at once.
     """
 
     def __init__(
@@ -44,33 +47,9 @@ class Sender:
         connections: int = 20,
         gateway: str | None = None,
     ) -> None:
-        self._policy = policy
         self._clock = clock
-        self._resolver = EgressResolver(policy, gateway)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                resolver=self._resolver,
-                limit=connections,
-                ttl_dns_cache=10,
-                socket_factory=self._socket,
-            ),
-            timeout=aiohttp.ClientTimeout(total=timeout_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-            max_line_size=8190,
-            max_field_size=8190,
-            read_bufsize=2 * READ_BYTES,
-        )
-
-    def _socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
-        # The last place before connect(): names, literals, odd spellings - every address passes here.
-        family, kind, protocol, _, address = info
-        self._policy.check(str(address[0]), int(address[1]))
-        made = socket.socket(family, kind, protocol)
-        made.setblocking(False)
-        return made
+        self._timeout_s = timeout_s
+        self._connections = Connections(policy, connections, gateway)
 
     async def send(
         self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
@@ -79,49 +58,46 @@ class Sender:
         its first one's. Returns what came of it; raises nothing of its own.
         """
         try:
-            target = URL(url)
+            target = _target(url)
             headers = {"Content-Type": BATCH_CONTENT_TYPE} if batch else binding_headers(body)
             headers |= signature_headers(key, event_id, int(self._clock.now().timestamp()), body)
+            request = _request(target, headers, body)
         except (ValueError, msgspec.MsgspecError):
             return Answer("invalid", text="the callback's URL, its key or the stored event is not usable")
         try:
-            # Long ones go in pieces.
-            data = BytesPayload(body) if len(body) <= _AT_ONCE_BYTES else io.BytesIO(body)
-            async with self._session.post(
-                target, data=data, headers=headers, allow_redirects=False
-            ) as response:
-                text = await self._read(response)
-                return Answer("answer", response.status, response.headers.get("Retry-After"), text)
+            reply = await self._exchange(target.origin, request)
         except TimeoutError:
             return Answer("timeout", text="no answer in time")
-        except ValueError:  # aiohttp's InvalidURL too
-            return Answer("invalid", text="the callback's URL is not usable")
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             return _no_answer(error)
+        return Answer("answer", reply.status, reply.retry_after, _shown(reply))
 
-    async def _read(self, response: aiohttp.ClientResponse) -> str:
-        # The status decides; the body is read as far as it is short and quick, so that the connection can be kept.
-        if response.status < 300 and response.content.at_eof():
-            return ""
-        got = b""
+    async def _exchange(self, origin: Origin, request: bytes) -> Reply:
+        left_s = self._timeout_s
+        connection = self._connections.take(origin)
+        if connection is None:
+            connection, left_s = await self._open(origin)
         try:
-            async with asyncio.timeout(READ_S):
-                while len(got) <= READ_BYTES and not response.content.at_eof():
-                    got += await response.content.read(READ_BYTES + 1 - len(got))
-                    if len(got) > READ_BYTES:
-                        response.close()
-                        break
-        except (TimeoutError, aiohttp.ClientError, OSError):
-            response.close()
-        if response.status < 300:
-            return ""
-        text = got[: 4 * _SHOWN_CHARACTERS].decode("utf-8", "replace")
-        return "".join(c if c.isprintable() else " " for c in text)[:_SHOWN_CHARACTERS].strip()
+            return await connection.exchange(request, left_s)
+        finally:
+            self._connections.give_back(origin, connection)
+
+    async def _open(self, origin: Origin) -> tuple[Connection, float]:
+        """Returns a new connection, and the seconds that are left."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._timeout_s
+        async with asyncio.timeout_at(until):
+            try:
+                connection = await self._connections.open(origin)
+            except EgressRefused:
+                raise
+            except OSError as error:
+                raise _CannotConnect(error) from error
+        return connection, max(0.0, until - loop.time())
 
     async def close(self) -> None:
         """Closes all connections. Safe to repeat."""
-        await self._session.close()
-        await self._resolver.close()
+        await self._connections.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -130,20 +106,74 @@ class Sender:
         await self.close()
 
 
-def _no_answer(error: Exception) -> Answer:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, EgressRefused):
-            return Answer("refused", text=str(cause))
-        inner = getattr(cause, "os_error", None)
-        cause = inner if isinstance(inner, BaseException) and inner is not cause else cause.__cause__
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return Answer("network", text="the receiver closed the connection without an answer")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return Answer("network", text=f"cannot connect: {error.os_error.strerror or error.os_error}")
-    if isinstance(error, aiohttp.ClientResponseError):
-        # Its own text would hold the URL, and a URL may hold a token.
-        return Answer(
-            "network", text=f"not an HTTP answer: {' '.join(error.message.split())[:_SHOWN_CHARACTERS]}"
-        )
-    return Answer("network", text=f"{type(error).__name__}: {error}"[:_SHOWN_CHARACTERS])
+class _CannotConnect(OSError):
+    """No connection, for the reason in `cause`."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(cause.errno, str(cause))
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A callback's URL, made ready: where to connect, and how each request to it begins."""
+
+    origin: Origin
+    head: str
+
+
+@lru_cache(maxsize=1024)
+def _target(url: str) -> _Target:
+    """Takes a callback's URL apart.
+
+    Raises:
+        ValueError: it is no http(s) URL with a host, or its host only looks like an address.
+    """
+    parts = URL(url)
+    host, port = parts.raw_host, parts.port
+    if parts.scheme not in ("http", "https") or not host or not port:
+        raise ValueError("not an http(s) URL with a host")
+    if host.rstrip(".").rpartition(".")[2].isdecimal():
+        ip_address(host)  # 127.1 and 2130706433 are addresses to some and names to others
+    lines = [
+        f"POST {parts.raw_path_qs} HTTP/1.1",
+        f"Host: {parts.host_port_subcomponent}",
+        "Accept: */*",
+        "Accept-Encoding: identity",
+        f"User-Agent: {USER_AGENT}",
+    ]
+    if parts.user is not None or parts.password is not None:
+        credentials = f"{parts.user or ''}:{parts.password or ''}".encode()
+        lines.append("Authorization: Basic " + base64.b64encode(credentials).decode())
+    return _Target(Origin(parts.scheme == "https", host, port), "\r\n".join(lines))
+
+
+def _request(target: _Target, headers: dict[str, str], body: bytes) -> bytes:
+    """Returns the bytes of a request.
+
+    Raises:
+        ValueError: a header would break the line.
+    """
+    lines = "\r\n".join([f"{name}: {value}" for name, value in headers.items()])
+    if lines.count("\n") != len(headers) - 1 or lines.count("\r") != len(headers) - 1:
+        raise ValueError("a header holds a line break")
+    return f"{target.head}\r\n{lines}\r\nContent-Length: {len(body)}\r\n\r\n".encode("ascii") + body
+
+
+def _shown(reply: Reply) -> str:
+    if reply.status < 300:
+        return ""
+    text = reply.body[: 4 * _SHOWN_CHARACTERS].decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else " " for c in text)[:_SHOWN_CHARACTERS].strip()
+
+
+def _no_answer(error: OSError) -> Answer:
+    if isinstance(error, EgressRefused):
+        return Answer("refused", text=str(error))
+    if isinstance(error, NoAnswer):
+        return Answer("network", text=str(error))
+    cause = error.cause if isinstance(error, _CannotConnect) else error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return Answer("network", text=f"cannot connect: certificate: {cause.verify_message}")
+    text = f"cannot connect: {cause.strerror or cause}"[:_SHOWN_CHARACTERS]
+    return Answer("local" if cause.errno in _HERE else "network", text=text)

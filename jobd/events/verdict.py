@@ -12,14 +12,15 @@ from typing import Literal
 
 from jobd.events.breaker import Host
 
-Kind = Literal["answer", "network", "timeout", "refused", "invalid"]
+Kind = Literal["answer", "network", "timeout", "local", "refused", "invalid"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of one request. `status` and `retry_after` (as sent) only for the kind `answer`.
 
-    `network` and `timeout`: no complete answer. `refused`: the egress policy forbids the address; nothing was sent.
+    `network` and `timeout`: no complete answer. `local`: this machine could not even try, for want of descriptors or ports.
+    `refused`: the egress policy forbids the address; nothing was sent.
     `invalid`: the request could not be made from what is stored. `text` says it in words.
     """
 

@@ -1,0 +1,202 @@
+"""One HTTP/1.1 connection to a receiver: one POST after the other, and of each answer what the delivery rules look at.
+
+Owns the bytes on the wire and every bound on what comes back. Knows no URL, no policy and no signature; `connections.py` opens
+connections and keeps them. Parsing is llhttp's, by `httptools`, in its strict mode.
+
+Source: RFC 9112, 6.3 (where an answer ends), 9.3 (persistence), 9.6 (closing).
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import httptools
+
+HEAD_BYTES = 32 * 1024
+"""An answer's status line and headers, with any interim answers before it."""
+BODY_BYTES = 4096
+"""So much of a body is kept; a connection that has more of it to send is not used again."""
+BODY_S = 1.0
+"""So long a body may take after the headers, for the connection's sake; the status has been decided by then."""
+
+
+class NoAnswer(ConnectionError):
+    """The connection ended, or what came was not HTTP, before an answer's headers were complete. Its text is fit to be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The receiver's answer: `retry_after` as it was sent, the first `BODY_BYTES` of the body."""
+
+    status: int
+    retry_after: str | None
+    body: bytes
+
+
+class Connection(asyncio.Protocol):
+    """One connection, made by `loop.create_connection`; one exchange at a time."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._waiting: asyncio.Future[Reply] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._reusable = False
+        self._status = 0
+        self._retry_after: str | None = None
+        self._received = 0
+        self._in_body = False
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self.idle_since = 0.0
+
+    @property
+    def reusable(self) -> bool:
+        """True where the last answer was read to its end, and both sides keep the connection open."""
+        return self._reusable
+
+    def exchange(self, request: bytes, timeout_s: float) -> asyncio.Future[Reply]:
+        """Sends one whole request. The future has its answer once there is enough of it. Who waits for it no longer closes the
+        connection.
+
+        Raises, by the future:
+            NoAnswer: there will be none.
+            TimeoutError: no headers within `timeout_s`.
+        """
+        assert self._waiting is None, "one exchange at a time"
+        waiting: asyncio.Future[Reply] = self._loop.create_future()
+        self._reusable = False
+        if self._transport is None or self._transport.is_closing():
+            waiting.set_exception(NoAnswer("the receiver closed the connection without an answer"))
+            return waiting
+        self._waiting = waiting
+        self._status = self._received = self._body_bytes = 0
+        self._retry_after = None
+        self._in_body = False
+        self._body.clear()
+        self._timer = self._loop.call_later(timeout_s, self._too_late)
+        self._transport.write(request)
+        return waiting
+
+    def close(self) -> None:
+        """Closes it; what is under way has no answer. Safe to repeat."""
+        self._fail(NoAnswer("the connection was closed"))
+
+    # Below: called by the transport.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Source: `asyncio.BaseProtocol`."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Source: `asyncio.Protocol`."""
+        if self._waiting is None or self._waiting.done():
+            self._end()  # nobody asked for this
+            return
+        self._received += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._answer(whole=False)
+        except httptools.HttpParserError as error:
+            if self._status:
+                self._answer(whole=False)
+            else:
+                self._fail(NoAnswer(f"not an HTTP answer: {' '.join(str(error).split())[:200]}"))
+        if self._waiting is not None:
+            self._bound()
+
+    def _bound(self) -> None:
+        """There is more to come: not too much, and not for too long."""
+        if self._status:
+            if self._received > HEAD_BYTES + 2 * BODY_BYTES:
+                self._answer(whole=False)  # chunk extensions and trailers count too
+            elif not self._in_body:
+                self._in_body = True
+                self._wait_until(self._loop.time() + BODY_S)
+        elif self._received > HEAD_BYTES:
+            self._fail(NoAnswer("not an HTTP answer: its headers are too long"))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Source: `asyncio.BaseProtocol`."""
+        self._transport = None
+        self._reusable = False
+        if self._status:
+            self._answer(whole=False)
+        elif error is not None:
+            self._fail(NoAnswer(f"{type(error).__name__}: {error}"[:200]))
+        else:
+            self._fail(NoAnswer("the receiver closed the connection without an answer"))
+
+    # Below: called by the parser.
+
+    def on_message_begin(self) -> None:
+        """Source: `httptools.HttpResponseParser`, as those below."""
+        if self._waiting is None:
+            self._end()  # a second answer to one request
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header, names as they were sent."""
+        if self._retry_after is None and len(name) == 11 and name.lower() == b"retry-after":
+            self._retry_after = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """The status is known."""
+        status = self._parser.get_status_code()
+        if 100 <= status < 200 and status != 101:
+            self._retry_after = None  # an interim answer: the one that counts comes after it
+            return
+        if status < 100:
+            raise ValueError("not a status")
+        self._status = status
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if self._body_bytes <= BODY_BYTES:
+            self._body.append(body[: BODY_BYTES + 1 - self._body_bytes])
+        self._body_bytes += len(body)
+
+    def on_message_complete(self) -> None:
+        """The answer has ended where its own framing says so."""
+        if self._status and self._waiting is not None:
+            self._answer(whole=self._body_bytes <= BODY_BYTES and self._parser.should_keep_alive())
+
+    # Below: how an exchange ends.
+
+    def _answer(self, whole: bool) -> None:
+        waiting = self._over()
+        if waiting is not None and not waiting.done():
+            waiting.set_result(Reply(self._status, self._retry_after, b"".join(self._body)[:BODY_BYTES]))
+        self._reusable = whole and waiting is not None and self._transport is not None
+        if not self._reusable:
+            self._end()
+
+    def _fail(self, error: Exception) -> None:
+        waiting = self._over()
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(error)
+        self._end()
+
+    def _too_late(self) -> None:
+        if self._status:
+            self._answer(whole=False)
+        else:
+            self._fail(TimeoutError())
+
+    def _wait_until(self, moment: float) -> None:
+        if self._timer is not None and moment < self._timer.when():
+            self._timer.cancel()
+            self._timer = self._loop.call_at(moment, self._too_late)
+
+    def _over(self) -> asyncio.Future[Reply] | None:
+        waiting, self._waiting = self._waiting, None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return waiting
+
+    def _end(self) -> None:
+        self._reusable = False
+        if self._transport is not None:
+            self._transport.abort()  # what is not sent yet is of no use to anybody
