@@ -28,6 +28,7 @@ from jobd.events.sender import Sender
 from jobd.failpoints import Failpoints
 from jobd.health.health import HealthCheck
 from jobd.jobs.engine_watch import EngineWatch
+from jobd.jobs.fingerprint import Fingerprints
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.logview import LogView
 from jobd.jobs.orchestrator import EngineFacts
@@ -42,7 +43,7 @@ from jobd.jobs.watch import Watchers
 from jobd.metrics.deliveries import DeliveryMetrics
 from jobd.metrics.jobs import JobObserver
 from jobd.metrics.metrics import CONTENT_TYPE, Metrics
-from jobd.state import StateFolder
+from jobd.state import StateFolder, fingerprint_key
 from jobd.store.store import Store
 from jobd.wire.limits import MAX_BODY_BYTES
 from jobd.wire.view import Version
@@ -150,6 +151,7 @@ def build(
         engine_watch=engine_watch,
         spool_path=folder.spool_path,
         secrets=secrets,
+        fingerprints=Fingerprints(fingerprint_key(folder)),
         clock=clock,
         limits=Limits(config.max_queued_jobs, config.job_retention_s, config.allow_cap_add),
         on_accepted=job_metrics.accepted,

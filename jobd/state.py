@@ -1,4 +1,4 @@
-"""What jobd keeps in its state folder beside the database: its instance name, the API key, uploaded files.
+"""What jobd keeps in its state folder beside the database: its instance name, its keys, uploaded files.
 
 Owns their paths, permissions (0700, 0600) and how they come into being.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from jobd.errors import ConfigError
 
 MIN_KEY_LENGTH = 8
+FINGERPRINT_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,23 @@ def api_key(folder: StateFolder, key_file: Path | None) -> str:
                 f"API_KEY_FILE: {path} must hold one key of {MIN_KEY_LENGTH} or more printable characters without spaces"
             ]
         )
+    return key
+
+
+def fingerprint_key(folder: StateFolder) -> bytes:
+    """Returns the key by which a job's secrets are compared and not stored; made once, kept for ever.
+
+    Raises:
+        ConfigError: it cannot be read or kept, or is not what was made.
+    """
+    path = folder.path / "fingerprint-key"
+    text = _kept(path, lambda: secrets.token_hex(FINGERPRINT_KEY_BYTES))
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != FINGERPRINT_KEY_BYTES:
+        raise ConfigError([f"{path}: does not hold the key that was made there; remove it to have a new one"])
     return key
 
 

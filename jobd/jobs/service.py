@@ -4,7 +4,6 @@ Nothing slow happens in a call: a submission or a wish is stored, the rest is do
 """
 
 import asyncio
-import hashlib
 import hmac
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from jobd.errors import Conflict, InvalidRequest, NotFound, QueueFull, Unauthori
 from jobd.events.lanes import lane_of
 from jobd.jobs import facts as f
 from jobd.jobs.engine_watch import EngineWatch
+from jobd.jobs.fingerprint import Fingerprints
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.orchestrator import JobRef, NoSuchFile, Orchestrator
 from jobd.jobs.queue import AdmissionQueue
@@ -40,8 +40,7 @@ _spec_encoder = msgspec.json.Encoder(order="sorted")
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A valid spec and who sent it. `files`: a received tar, on the disk, that goes into the workspace; it is
-    moved away when the job is accepted. `idempotent`: the same spec under the same id is not refused; the values of secrets
-    are not compared, since only the job's own file has them.
+    moved away when the job is accepted. `idempotent`: the same spec under the same id, with the same secrets, is not refused.
     """
 
     spec: JobSpec
@@ -86,6 +85,7 @@ class JobService:
         engine_watch: EngineWatch,
         spool_path: Callable[[str], Path],
         secrets: SecretFiles,
+        fingerprints: Fingerprints,
         clock: Clock,
         limits: Limits,
         on_accepted: Callable[[JobSpec], None],
@@ -98,6 +98,7 @@ class JobService:
         self._engine_watch = engine_watch
         self._spool_path = spool_path
         self._secrets = secrets
+        self._fingerprints = fingerprints
         self._clock = clock
         self._limits = limits
         self._on_accepted = on_accepted
@@ -123,7 +124,7 @@ class JobService:
         if waiting >= self._limits.max_queued:
             raise QueueFull(f"{waiting} jobs wait already; try again later")
         spec_bytes = _spec_encoder.encode(spec)
-        digest = hashlib.sha256(spec_bytes).hexdigest()
+        digest = self._fingerprints.of(submission.spec)
         record = new_record(
             spec,
             now=self._clock.now(),

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from jobd.wire.limits import MAX_BODY_BYTES
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, until
 from tests.support.wire import answer_on, connect, exchange, head
 
 JSON = "application/json"
@@ -125,6 +126,40 @@ def test_the_same_spec_again_answers_with_the_record_where_the_client_says_so(
     assert (same.status, same.json["uid"], same.json["id"]) == (200, uid, job_id)
     other = lonely.call("POST", "/v1/jobs", {**spec, "memory": 65}, again)
     assert (other.status, other.json["code"], other.json["field"]) == (409, "exists", "id")
+
+
+def test_the_same_spec_with_another_secret_is_another_spec(
+    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], job_id: str
+) -> None:
+    """Also after a restart and when the values are gone; what is stored for it tells nobody the value."""
+    daemon = make_daemon(environ=no_engine).start()
+    secret = f"sEcReT{uuid.uuid4().hex}"
+    spec = {"id": job_id, "image": "busybox", "secrets": {"pin": secret, "name": "n"}}
+    uid = daemon.call("POST", "/v1/jobs", spec).json["uid"]
+    again = {"Idempotency-Key": "any"}
+    others: list[dict[str, str]] = [{"pin": "other", "name": "n"}, {"pin": secret}, {}]
+
+    def same_alone_is_answered() -> None:
+        same = daemon.call("POST", "/v1/jobs", spec, again)
+        assert (same.status, same.json["uid"]) == (200, uid)
+        for secrets in others:
+            other = daemon.call("POST", "/v1/jobs", {**spec, "secrets": secrets}, again)
+            assert (other.status, other.json["code"], other.json["field"]) == (409, "exists", "id")
+            assert secret.encode() not in other.body
+
+    same_alone_is_answered()
+    assert daemon.stop() == 0
+    daemon.start()
+    same_alone_is_answered()
+    assert daemon.call("POST", f"/v1/jobs/{job_id}/cancel").status == 202
+    daemon.ended(job_id)
+    folder = daemon.folder / "state"
+    until(lambda: not list((folder / "secrets").iterdir()), "the values are gone")
+    same_alone_is_answered()
+    assert daemon.stop() == 0
+    stored = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    assert secret.encode() not in stored
+    assert job_id.encode() in stored
 
 
 def test_one_id_submitted_many_times_at_once_is_one_job(lonely: Daemon, job_id: str) -> None:

@@ -12,6 +12,7 @@ from jobd.events.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.events.settings import DispatcherSettings
 from jobd.jobs.engine_watch import EngineWatch
+from jobd.jobs.fingerprint import Fingerprints
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.order import SidecarSettings
 from jobd.jobs.queue import AdmissionQueue
@@ -81,6 +82,7 @@ class House:
             engine_watch=self.engine_watch,
             spool_path=around.spool_path,
             secrets=around.secrets,
+            fingerprints=Fingerprints(b"k" * 32),
             clock=self.clock,
             limits=Limits(max_queued=100, retention_s=900),
             on_accepted=lambda spec: None,

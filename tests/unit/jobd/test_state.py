@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from jobd.errors import ConfigError
-from jobd.state import StateFolder, api_key, instance_name, open_state, remove_stale_uploads
+from jobd.state import (
+    StateFolder,
+    api_key,
+    fingerprint_key,
+    instance_name,
+    open_state,
+    remove_stale_uploads,
+)
 
 
 @pytest.fixture
@@ -59,6 +66,21 @@ def test_a_name_is_made_once_and_fits_a_label(folder: StateFolder) -> None:
     assert name.isalnum()
     assert instance_name(folder) == name
     assert mode(folder.path / "instance") == 0o600
+
+
+def test_the_key_of_fingerprints_is_made_once_and_private(folder: StateFolder, tmp_path: Path) -> None:
+    key = fingerprint_key(folder)
+    assert len(key) == 32
+    assert fingerprint_key(folder) == key != fingerprint_key(open_state(tmp_path / "other"))
+    assert mode(folder.path / "fingerprint-key") == 0o600
+
+
+@pytest.mark.parametrize("content", ["", "abcd", "no hexadecimal", "00" * 33])
+def test_a_damaged_key_of_fingerprints_is_fatal_and_not_shown(folder: StateFolder, content: str) -> None:
+    (folder.path / "fingerprint-key").write_text(content)
+    with pytest.raises(ConfigError, match="fingerprint-key") as caught:
+        fingerprint_key(folder)
+    assert not content or content not in str(caught.value)
 
 
 def test_a_key_file_is_used_without_its_newline_and_none_is_made(folder: StateFolder, tmp_path: Path) -> None:
