@@ -168,7 +168,10 @@ class Connection(asyncio.Protocol):
         waiting = self._over()
         if waiting is not None and not waiting.done():
             waiting.set_result(Reply(self._status, self._retry_after, b"".join(self._body)[:BODY_BYTES]))
-        self._reusable = whole and waiting is not None and self._transport is not None
+        transport = self._transport
+        # A receiver may answer before it has read everything, and then never read the rest.
+        sent = transport is not None and not transport.get_write_buffer_size()
+        self._reusable = whole and waiting is not None and sent
         if not self._reusable:
             self._end()
 

@@ -20,10 +20,14 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.sent = b""
+        self.unsent = 0
         self.gone = False
 
     def write(self, data: Any) -> None:
         self.sent += data
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def abort(self) -> None:
         self.gone = True
@@ -185,3 +189,14 @@ async def test_one_connection_serves_one_exchange_after_the_other() -> None:
     assert wire.gone
     with pytest.raises(NoAnswer):
         await connection.exchange(b"", LONG_S)
+
+
+def test_an_answer_before_all_was_sent_counts_and_ends_the_connection() -> None:
+    def act(connection: Connection, wire: Wire) -> None:
+        wire.unsent = 1
+        connection.data_received(b"HTTP/1.1 413 Too large\r\nContent-Length: 0\r\n\r\n")
+
+    outcome, connection, wire = exchanged(act)
+    assert outcome == Reply(413, None, b"")
+    assert wire.gone
+    assert not connection.reusable
