@@ -8,35 +8,32 @@ in flight or not on record yet when the process died is sent again under the sam
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from jobd.clock import Clock
+from jobd.events.bodies import Bodies
 from jobd.events.breaker import Breaker, Breakers, State, Ticket
 from jobd.events.lanes import Lanes
 from jobd.events.loader import Loader, Outbox
 from jobd.events.observer import DeliveryObserver, NullObserver
 from jobd.events.rounds import Rounds
 from jobd.events.settings import DispatcherSettings
-from jobd.events.settler import STORE_PAUSE_S, Settler
+from jobd.events.settler import Settler
+from jobd.events.telling import tell
 from jobd.events.verdict import Answer, Delivered, Park, Verdict, host_after, judge
 from jobd.events.waiting import wait_for
-from jobd.store.errors import StoreClosed, StoreFailed
 from jobd.store.rows import Delivery, Due, Settled, Settlement
 from jobd.wire.event import batch_body
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 UNSETTLED_PER_WORKER = 16
 """Answers that wait to be put on record, a worker: beyond that no more is sent until the disk has caught up. A crash repeats no
 more than these.
 """
-BATCH_EVENTS = 100
-BATCH_BYTES = 1 << 20
-MAX_SINGLY = 10_000
 
 
 class EventSender(Protocol):
@@ -93,7 +90,7 @@ class Dispatcher:
         self._idle.set()
         self._unsettled = 0
         self._most_unsettled = UNSETTLED_PER_WORKER * settings.workers
-        self._singly: dict[str, int] = {}
+        self._bodies = Bodies(outbox, clock)
         self._draining = False
 
     def notify(self, job_uid: str) -> None:
@@ -171,7 +168,7 @@ class Dispatcher:
         return due, self._breakers.take(due.lane, now)
 
     async def _deliver(self, due: Due, taken: tuple[Breaker, Ticket]) -> None:
-        run = [due] if due.body is not None and not due.batch else await self._load(due)
+        run = [due] if due.body is not None and not due.batch else await self._bodies.run_of(due)
         answer = await self._send(run) if run else None
         if answer is None:
             self._breakers.record(due.lane, taken, "unknown", self._clock.monotonic())
@@ -180,7 +177,7 @@ class Dispatcher:
             return
         if len(run) > 1 and self._refuses_batch(answer):
             # Nothing is parked because of its neighbours: each of these goes alone, beginning now.
-            self._remember_singly(run)
+            self._bodies.refused(run)
             run = run[:1]
             answer = await self._send(run)
         host = host_after(answer)
@@ -206,7 +203,7 @@ class Dispatcher:
         ]
 
         def recorded(settled: list[Settled]) -> None:
-            self._report(run, answer, settlements, settled)
+            tell(self._observer, run, answer, settlements, settled)
             following = next((one.following for one in settled if one.following is not None), None)
             self._ended(due, following, settlements[0].next_attempt_at)
 
@@ -236,26 +233,6 @@ class Dispatcher:
         if held_up:
             self._hand_out()
 
-    async def _load(self, due: Due) -> list[Due]:
-        """Returns what goes into one request, with bodies; nothing where it is not in the store any more."""
-        if due.batch and due.id > self._singly.get(due.job_uid, 0):
-            self._singly.pop(due.job_uid, None)
-            return await self._read(lambda: self._outbox.delivery_run(due.id, BATCH_EVENTS, BATCH_BYTES))
-        if due.body is None:
-            body = await self._read(lambda: self._outbox.delivery_body(due.id))
-            return [] if body is None else [replace(due, body=body)]
-        return [due]
-
-    async def _read(self, read: Callable[[], Awaitable[T]]) -> T:
-        while True:
-            try:
-                return await read()
-            except StoreClosed:
-                raise
-            except StoreFailed as error:
-                log.warning("cannot read an event", extra={"action": "deliver", "error": str(error)})
-            await self._clock.sleep(STORE_PAUSE_S)
-
     async def _send(self, run: list[Due]) -> Answer:
         first, began = run[0], self._clock.monotonic()
         try:
@@ -273,35 +250,6 @@ class Dispatcher:
     def _refuses_batch(self, answer: Answer) -> bool:
         verdict = judge(answer, self._clock.now(), self._settings.max_retry_after_s)
         return isinstance(verdict, Park) and answer.kind == "answer"
-
-    def _remember_singly(self, run: list[Due]) -> None:
-        if len(self._singly) >= MAX_SINGLY:
-            del self._singly[next(iter(self._singly))]
-        self._singly[run[0].job_uid] = run[-1].id
-
-    def _report(
-        self, run: list[Due], answer: Answer, settlements: list[Settlement], settled: Sequence[Settled]
-    ) -> None:
-        for due, settlement in zip(run, settlements, strict=True):
-            if settlement.outcome == "delivered":
-                self._observer.delivered(max(0.0, (settlement.at - due.created_at).total_seconds()))
-                continue
-            self._observer.failed(f"{answer.status // 100}xx" if answer.status else answer.kind)
-            if settlement.outcome == "retry":
-                self._observer.retried()
-            elif settlement.outcome == "requeue":
-                self._observer.requeued()
-            elif settlement.outcome == "park":
-                self._observer.dropped("parked", 1)
-        if settlements[0].outcome == "abandon":
-            self._observer.dropped("abandoned", max(1, sum(one.abandoned for one in settled)))
-        if settlements[0].outcome not in ("delivered", "retry"):
-            first = run[0]
-            fields = {"job_id": first.job_id, "delivery_id": first.id, "lane": first.lane, "count": len(run)}
-            log.warning(
-                "events were not delivered",
-                extra={"action": settlements[0].outcome, **fields, "error": settlements[0].error},
-            )
 
     def _breaker_changed(self, lane: str, state: State) -> None:
         log.info("breaker changed", extra={"action": "breaker", "lane": lane, "state": state})

@@ -12,7 +12,8 @@ from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
 from jobd.clock import SystemClock
-from jobd.events.dispatcher import BATCH_BYTES, BATCH_EVENTS, Dispatcher
+from jobd.events.bodies import BATCH_BYTES, BATCH_EVENTS
+from jobd.events.dispatcher import Dispatcher
 from jobd.events.egress import EgressPolicy, EgressRule
 from jobd.events.sender import Sender
 from jobd.events.settings import DispatcherSettings

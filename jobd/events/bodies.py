@@ -1,0 +1,72 @@
+"""What goes into one request: an event's bytes, or a run of a job's events where its receiver takes batches.
+
+Owns the bounds of a batch, and which jobs go singly because their receiver has refused one. Knows nothing of sending.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from jobd.clock import Clock
+from jobd.events.settler import STORE_PAUSE_S
+from jobd.store.errors import StoreClosed, StoreFailed
+from jobd.store.rows import Due
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+BATCH_EVENTS = 100
+BATCH_BYTES = 1 << 20
+MAX_SINGLY = 10_000
+
+
+class StoredBodies(Protocol):
+    """Where the bytes are."""
+
+    async def delivery_body(self, delivery_id: int) -> bytes | None:
+        """The bytes of one event."""
+        ...
+
+    async def delivery_run(self, delivery_id: int, limit: int, max_bytes: int) -> list[Due]:
+        """A pending delivery and those of its job behind it, each with its body."""
+        ...
+
+
+class Bodies:
+    """Reads what is to be sent. A store that fails is asked again."""
+
+    def __init__(self, stored: StoredBodies, clock: Clock) -> None:
+        self._stored = stored
+        self._clock = clock
+        self._singly: dict[str, int] = {}
+
+    async def run_of(self, due: Due) -> list[Due]:
+        """Returns what goes into one request, with bodies; nothing where it is not in the store any more.
+
+        Raises:
+            StoreClosed: the store is closed.
+        """
+        if due.batch and due.id > self._singly.get(due.job_uid, 0):
+            self._singly.pop(due.job_uid, None)
+            return await self._read(lambda: self._stored.delivery_run(due.id, BATCH_EVENTS, BATCH_BYTES))
+        if due.body is None:
+            body = await self._read(lambda: self._stored.delivery_body(due.id))
+            return [] if body is None else [replace(due, body=body)]
+        return [due]
+
+    def refused(self, run: Sequence[Due]) -> None:
+        """The receiver takes no batch: each of these goes alone."""
+        if len(self._singly) >= MAX_SINGLY:
+            del self._singly[next(iter(self._singly))]
+        self._singly[run[0].job_uid] = run[-1].id
+
+    async def _read(self, read: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await read()
+            except StoreClosed:
+                raise
+            except StoreFailed as error:
+                log.warning("cannot read an event", extra={"action": "deliver", "error": str(error)})
+            await self._clock.sleep(STORE_PAUSE_S)
