@@ -1,6 +1,6 @@
 """The calls on jobs: submit, list, show, delete, cancel."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
@@ -22,6 +22,10 @@ MAX_GRACE_S = 3600
 MAX_PAGE = 1000
 
 
+Words = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_WORDS})]
+Grace = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": MAX_GRACE_S})]
+"""Bounds for the document alone: `cancel` checks them, so that the refusal names the field as all others do."""
+
 StopSignal = Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL"]
 
 
@@ -30,10 +34,10 @@ class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     there to SIGKILL.
     """
 
-    by: str | None = None
-    reason: str | None = None
+    by: Words | None = None
+    reason: Words | None = None
     signal: StopSignal = "SIGTERM"
-    grace_seconds: int | None = None
+    grace_seconds: Grace | None = None
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from jobd.wire.limits import ID_PATTERN, MAX_ID
-from jobd.wire.view import Error
+from jobd.wire.view import Accepted, DeliveryList, Error, JobList, JobView
 
 if TYPE_CHECKING:
     from jobd.api.routes import Route
 
 _COMMON_REFUSALS = (400, 401, 403)
 _REFERENCE = "#/components/schemas/{name}"
+_LEADS_TO: tuple[tuple[type, str, str], ...] = (
+    (Accepted, "/v1/jobs/{id}", "/id"),
+    (JobView, "/v1/jobs/{id}", "/id"),
+    (JobList, "/v1/jobs/{id}", "/jobs/0/id"),
+    (DeliveryList, "/v1/deliveries/{id}", "/deliveries/0/id"),
+)
+"""What an answer names, the calls on it, and where in the answer its id stands."""
 
 
 def document(routes: "Iterable[Route]", version: str) -> dict[str, Any]:
@@ -29,7 +36,11 @@ def document(routes: "Iterable[Route]", version: str) -> dict[str, Any]:
     schema_of = dict(zip(map(id, unique), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
+        operation = _operation(route, schema_of)
+        for status, kinds in route.answers.items():
+            if links := _links(kinds, routes):
+                operation["responses"][str(status)]["links"] = links
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {
@@ -77,6 +88,20 @@ def _success(route: "Route", status: int, schema_of: dict[int, Any]) -> dict[str
     schema = {"anyOf": schemas} if len(schemas) > 1 else next(iter(schemas), {})
     answer["content"] = {media: {"schema": schema} for media in route.media}
     return answer
+
+
+def _links(kinds: Iterable[type], routes: "Iterable[Route]") -> dict[str, Any]:
+    """Returns the calls that an answer's id can be used in, by their names."""
+    return {
+        route.handler.__name__: {
+            "operationId": route.handler.__name__,
+            "parameters": {"id": f"$response.body#{pointer}"},
+        }
+        for kind, path, pointer in _LEADS_TO
+        if kind in kinds
+        for route in routes
+        if route.path == path or route.path.startswith(f"{path}/")
+    }
 
 
 def _multipart(spec: Any) -> dict[str, Any]:

@@ -48,7 +48,10 @@ class Route:
 _FLAG = {"type": "string", "enum": ["", "0", "1", "true", "false"]}
 _SEQ = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": 1000}
-_TEXT = {"type": "string"}
+_TEXT = {"type": "string", "pattern": "^[^\\u0000]*$"}
+_STATUS = "|".join(sorted(jobs.STATUSES))
+_STATUSES = {"type": "string", "pattern": f"^(({_STATUS})(,({_STATUS}))*)?$"}
+_LABEL = {"type": "string", "pattern": "^[^=\\u0000]+=[^\\u0000]*$"}
 
 _FOLLOW = Parameter("follow", _FLAG, "go on as new ones come")
 _AFTER = Parameter("after", _SEQ, "only what comes after this number: resumes without gap or repeat")
@@ -75,8 +78,8 @@ ROUTES: tuple[Route, ...] = (
         "List jobs, newest first",
         {200: (view.JobList,)},
         parameters=(
-            Parameter("status", _TEXT, "comma list of statuses"),
-            Parameter("label", {"type": "array", "items": _TEXT}, "key=value; repeat for several"),
+            Parameter("status", _STATUSES, "comma list of statuses"),
+            Parameter("label", {"type": "array", "items": _LABEL}, "key=value; repeat for several"),
             Parameter("owner", _TEXT, "jobs of this user; `me` for the caller's own"),
             Parameter("since", {"type": "string", "format": "date-time"}, "submitted at or after"),
             Parameter("prefix", _TEXT, "ids that start so"),

@@ -1,16 +1,27 @@
 """The API against its own description: whatever is sent, the answer is a documented one, and never a fault of ours.
 
-The engine is away, so that jobs only wait. `FUZZ_CASES` raises the number of cases a call.
+One call at a time, and walks along the document's links: what an answer names is used in the calls that it leads to. The engine is
+away, so that jobs only wait. `FUZZ_CASES` raises the number of cases a call, `FUZZ_STEPS` that of steps on walks.
+
+All checks of Schemathesis are on, with two exceptions: `/readyz` answers 503 here and must; and what values mean together (`depends`, URLs,
+a cursor) the document cannot say, so that for the calls of `MEANT` an answer of 400 to what has the right types is no fault.
 """
 
+import contextlib
 import os
+import sys
+import uuid
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
-from schemathesis.checks import not_a_server_error
+from hypothesis import HealthCheck, Phase, assume, seed, settings
+from hypothesis.errors import FlakyStrategyDefinition
+from schemathesis.checks import CHECKS, not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.generation.stateful.state_machine import StepInput, StepOutput
 from schemathesis.specs.openapi import checks as openapi_checks
 
 from jobd.api.openapi import document
@@ -19,11 +30,25 @@ from jobd.app import VERSION
 from tests.support.daemon import Daemon
 
 CASES = int(os.environ.get("FUZZ_CASES", "15"))
+STEPS = int(os.environ.get("FUZZ_STEPS", "300"))
+WALKS_A_ROUND = 10
+STEPS_A_WALK = 12
+CALLED: Counter[str] = Counter()
+"""How many cases were tried; shown at the end with `-s`."""
 
 schema = schemathesis.openapi.from_dict(document(ROUTES, VERSION))
 
-STRICTER = [openapi_checks.positive_data_acceptance]
-"""The document has types and bounds; what values mean together (`depends`, URLs) the daemon refuses with 400 beyond it."""
+MEANT = {
+    ("POST", "/v1/jobs"),  # which artifacts depend on which, what is a URL, a path, an image's name
+    ("GET", "/v1/jobs"),  # a cursor is one that a page gave
+    ("POST", "/v1/jobs/{id}/cancel"),  # 3.0 is an integer to JSON Schema, and to jobd it is not
+    ("GET", "/v1/jobs/{id}/files"),  # a path stays in the workspace
+    ("POST", "/internal/events"),  # a report is of one of the job's own artifacts
+}
+"""Calls whose values have a meaning beyond types and bounds, and what that is."""
+
+PLAIN = ("cpu", "memory", "pids", "timeoutSeconds", "priority")
+"""What a generated spec keeps on a walk, where it must often be accepted: with values of a meaning it hardly ever would be."""
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +56,44 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory, no_engine: dict[str, str]) 
     """It asks for a key, so that what is open without one shows."""
     daemon = Daemon(tmp_path_factory.mktemp("fuzzed"), environ=no_engine, flags=()).start()
     yield daemon
+    sys.stderr.write(f"\ncases: {CALLED['single']} single calls, {CALLED['steps']} steps of walks\n")
     assert daemon.stop() == 0
     log = daemon.log.read_text()
     assert "request failed" not in log, log[-4000:]
     assert "stream cut" not in log
+
+
+def key_of(daemon: Daemon) -> dict[str, str]:
+    return {"Authorization": f"Bearer {(daemon.folder / 'state' / 'api-key').read_text().strip()}"}
+
+
+def as_sent(case: schemathesis.Case[Any]) -> None:
+    """Nothing ever ends here: a stream that is followed would go on for good."""
+    if case.query.get("follow") in ("1", "true", ""):
+        case.query["follow"] = "0"
+    # Nothing of such a value is sent, and what is not sent cannot be refused.
+    assume(all(value not in ([], {}, None) for value in case.query.values()))
+
+
+def excluded(case: schemathesis.Case[Any]) -> list[Any]:
+    if case.path == "/readyz":
+        return [not_a_server_error]
+    return [openapi_checks.positive_data_acceptance] if (case.method, case.path) in MEANT else []
+
+
+def no_fault(case: schemathesis.Case[Any], status: int) -> bool:
+    return status < 500 or (case.path, status) == ("/readyz", 503)
+
+
+def test_no_check_is_off() -> None:
+    """Those that a version of Schemathesis adds are on as well."""
+    on = {
+        name
+        for name in CHECKS.get_all_names()
+        if schema.config.checks_config_for().get_by_name(name=name).enabled
+    }
+    assert on == set(CHECKS.get_all_names())
+    assert on >= {"use_after_free", "ensure_resource_availability", "ignored_auth", "unsupported_method"}
 
 
 @schema.parametrize()
@@ -47,9 +106,77 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory, no_engine: dict[str, str]) 
     phases=[Phase.explicit, Phase.generate],
 )
 def test_every_answer_is_a_documented_one(case: schemathesis.Case[Any], fuzzed: Daemon) -> None:
-    if case.query.get("follow") in ("1", "true", ""):
-        case.query["follow"] = "0"  # nothing ever ends here: the stream would go on for good
-    key = {"Authorization": f"Bearer {(fuzzed.folder / 'state' / 'api-key').read_text().strip()}"}
-    excluded: list[Any] = [*STRICTER, not_a_server_error] if case.path == "/readyz" else STRICTER
-    response = case.call_and_validate(base_url=fuzzed.http, headers=key, excluded_checks=excluded, timeout=30)
-    assert response.status_code < 500 or (case.path, response.status_code) == ("/readyz", 503)
+    as_sent(case)
+    response = case.call_and_validate(
+        base_url=fuzzed.http, headers=key_of(fuzzed), excluded_checks=excluded(case), timeout=30
+    )
+    assert no_fault(case, response.status_code)
+    CALLED["single"] += 1
+
+
+def test_walks_along_the_links_get_documented_answers(fuzzed: Daemon) -> None:
+    followed: Counter[tuple[str, int]] = Counter()
+    faults: list[BaseException] = []
+
+    class Walk(schema.as_state_machine()):  # type: ignore[misc]
+        def before_call(self, case: schemathesis.Case[Any]) -> None:
+            as_sent(case)
+            valid = case.meta is not None and case.meta.generation.mode.is_positive
+            if valid and (case.method, case.path) == ("POST", "/v1/jobs") and isinstance(case.body, dict):
+                given = {name: case.body[name] for name in PLAIN if name in case.body}
+                image, id = "busybox:latest", f"walk-{uuid.uuid4().hex}"
+                case.body = {**given, "id": id, "image": image, "callback": {"url": "http://127.0.0.1:9/"}}
+                case.media_type = "application/json"
+
+        def get_call_kwargs(self, case: schemathesis.Case[Any]) -> dict[str, Any]:
+            return {"base_url": fuzzed.http, "headers": key_of(fuzzed), "timeout": 30}
+
+        def validate_response(self, response: Any, case: schemathesis.Case[Any], **sent: Any) -> None:
+            case.validate_response(
+                response, excluded_checks=excluded(case), transport_kwargs=sent, recorder=self.recorder
+            )
+            assert no_fault(case, response.status_code)
+
+        def step(self, input: StepInput) -> StepOutput:
+            try:
+                output: StepOutput = super().step(input)
+            except (FailureGroup, AssertionError, OSError) as error:
+                faults.append(error)
+                raise
+            CALLED["steps"] += 1
+            if input.transition is not None and not input.transition.is_inferred and input.is_applied:
+                followed[input.case.operation.label, output.response.status_code] += 1
+            return output
+
+        def teardown(self) -> None:
+            for job in fuzzed.call("GET", "/v1/jobs?limit=1000", headers=key_of(fuzzed)).json["jobs"]:
+                fuzzed.call("DELETE", f"/v1/jobs/{job['id']}", headers=key_of(fuzzed))
+            super().teardown()
+
+    walking = settings(
+        max_examples=WALKS_A_ROUND,
+        deadline=None,
+        database=None,
+        stateful_step_count=STEPS_A_WALK,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
+    for round in range(STEPS):
+        # A job ends, is gone, has deliveries a moment sooner or later, so that one choice leads to another answer: to
+        # Hypothesis that is an end of this round. A fault is one, whether it comes again or not.
+        with contextlib.suppress(FlakyStrategyDefinition):
+            seed(round)(Walk).run(settings=walking)
+        assert not faults
+        if CALLED["steps"] >= STEPS:
+            break
+    # Links of the document were followed, and what they led to was there.
+    assert set(followed) >= {
+        ("GET /v1/jobs/{id}", 200),
+        ("GET /v1/jobs/{id}/logs", 200),
+        ("GET /v1/jobs/{id}/deliveries", 200),
+        ("POST /v1/jobs/{id}/cancel", 202),
+        ("POST /v1/jobs/{id}/deliveries/replay", 202),
+        ("DELETE /v1/jobs/{id}", 204),
+    }, followed
+    # And one that is gone is not found: `use_after_free` had something to look at.
+    assert [call for call, status in followed if status == 404]

@@ -1,14 +1,16 @@
 """The document is made of the route table alone."""
 
+from typing import Any
+
 import pytest
 
 from jobd.api.openapi import document
 from jobd.api.routes import ROUTES, Parameter, Route
 from jobd.wire.job import JobSpec
-from jobd.wire.view import Accepted, JobView
+from jobd.wire.view import Accepted, DeliveryList, JobList, JobView
 
 
-async def handler(_: object) -> None:
+async def handler(_: Any) -> Any:
     """Never called."""
 
 
@@ -56,6 +58,31 @@ def test_open_streaming_and_empty_answers() -> None:
     }
     assert operation["security"] == []
     assert "requestBody" not in operation
+
+
+async def elsewhere(_: Any) -> Any:
+    """Never called."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "id"),
+    [
+        (Accepted, "/v1/jobs/{id}/things", "/id"),
+        (JobView, "/v1/jobs/{id}", "/id"),
+        (JobList, "/v1/jobs/{id}", "/jobs/0/id"),
+        (DeliveryList, "/v1/deliveries/{id}/things", "/deliveries/0/id"),
+    ],
+)
+def test_an_answer_leads_to_the_calls_on_what_it_names(kind: type, path: str, id: str) -> None:
+    source = Route("GET", "/v1/source", handler, "Look", {200: (kind,)})
+    others = ("/v1/jobsworth", "/v1/jobs", "/v1/deliveries")
+    routes = [source, Route("GET", path, elsewhere, "Do it", {204: ()}),
+              *(Route("GET", other, handler, "Other", {204: ()}) for other in others)]  # fmt: skip
+    made = document(routes, "1")["paths"]
+    assert made["/v1/source"]["get"]["responses"]["200"]["links"] == {
+        "elsewhere": {"operationId": "elsewhere", "parameters": {"id": f"$response.body#{id}"}}
+    }
+    assert "links" not in made[path]["get"]["responses"]["204"]
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
