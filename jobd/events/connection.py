@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection to a receiver: one POST after the other, and of each answer what the delivery rules look at.
 
 Owns the bytes on the wire and every bound on what comes back. Knows no URL, no policy and no signature; `connections.py` opens
-connections and keeps them. Parsing is llhttp's, by `httptools`, in its strict mode.
+connections and keeps them. Parsing is llhttp's, by `httptools`.
 
 Source: RFC 9112, 6.3 (where an answer ends), 9.3 (persistence), 9.6 (closing).
 """
@@ -39,6 +39,10 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
+        # A receiver may be a few lines of shell. Nothing is passed on, so reading its answer kindly puts nobody at risk.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         self._waiting: asyncio.Future[Reply] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._reusable = False

@@ -141,6 +141,26 @@ def test_answers_after_which_the_connection_is_of_no_more_use(data: bytes, reply
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200 OK\n\n",
+        b"HTTP/1.0 200\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nFolded: a\r\n b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nOdd: \xe9\xff\r\n\r\n",
+        b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n0 \n\n",
+    ],
+)
+def test_what_a_receiver_of_a_few_lines_says_is_understood(data: bytes) -> None:
+    def act(connection: Connection, wire: Wire) -> None:
+        connection.data_received(data)
+        connection.connection_lost(None)
+
+    outcome, _, _ = exchanged(act)
+    assert isinstance(outcome, Reply)
+    assert outcome.status == 200
+
+
+@pytest.mark.parametrize(
     ("data", "text"),
     [
         (b"HTTP/1.1 200 OK\r\nContent-", "closed the connection without an answer"),
