@@ -128,9 +128,9 @@ MUTATIONS = (
     ),
     Mutation(
         "connections to the engine are kept for each URL",
-        "jobd/docker/engine.py",
-        '            client.headers["Connection"] = "close"',
-        "            pass",
+        "jobd/docker/sdk.py",
+        '        client.mount("http+docker://", adapter)',
+        "        pass",
         "test_exhaustion.py::test_few_file_descriptors",
     ),
     Mutation(

@@ -13,9 +13,10 @@ from pathlib import Path
 from jobd.docker import labels, observe
 from jobd.docker.answers import Refusal, Trouble
 from jobd.docker.attach import Attached, attach_stdin
+from jobd.docker.calls import OnCall
 from jobd.docker.creation import Creation
 from jobd.docker.endpoint import endpoint
-from jobd.docker.engine import Engine, OnCall
+from jobd.docker.engine import Engine
 from jobd.docker.flows import Flows
 from jobd.docker.images import Images
 from jobd.docker.network import Network

@@ -1,7 +1,7 @@
 import pytest
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 
-from jobd.docker.engine import agree, at_once
+from jobd.docker.version import agree
 from jobd.jobs.orchestrator import EngineUnavailable
 
 
@@ -26,8 +26,3 @@ def test_an_engine_that_is_too_new_is_named_with_a_remedy() -> None:
 def test_an_answer_that_is_no_version() -> None:
     with pytest.raises(EngineUnavailable):
         agree("latest", "1.2")
-
-
-@pytest.mark.parametrize(("descriptors", "calls"), [(-1, 32), (1024, 32), (64, 8), (10, 2)])
-def test_few_descriptors_are_not_all_kept_for_the_engine(descriptors: int, calls: int) -> None:
-    assert at_once(descriptors) == calls
