@@ -125,7 +125,7 @@ def unavailable(message: str, remedy: str) -> ImageUnavailable:
 
 def _pull_failed(image: str, why: str) -> ImageUnavailable:
     text = why.lower()
-    if "unauthorized" in text or "denied" in text:
+    if "unauthorized" in text or "denied" in text or "no basic auth credentials" in text:
         remedy = "check the image's name; for a private one run docker login as the user that runs jobd"
     elif "toomanyrequests" in text:
         remedy = "wait, or run docker login as the user that runs jobd"

@@ -1,0 +1,41 @@
+"""A credential helper, called in bounded time and not listened to: what it complains is not ours to log.
+
+Owns the call of the program. Which helper is asked, and for which registry, the SDK reads from the user's Docker configuration.
+
+Source: docker CLI, "Credential helper protocol".
+"""
+
+import shutil
+import subprocess
+from typing import Any
+
+from docker.credentials import Store, StoreError
+from docker.credentials.errors import process_store_error
+
+LIMIT_S = 5.0
+
+
+class QuietStore(Store):
+    """The SDK's store, but that its program has `LIMIT_S` seconds and no way into jobd's log."""
+
+    def __init__(self, helper: str) -> None:
+        self.program = f"docker-credential-{helper}"
+        self.exe = shutil.which(self.program)
+
+    def _execute(self, subcmd: str, data_input: bytes | None) -> Any:
+        if self.exe is None:
+            raise StoreError("it is not installed")
+        try:
+            done = subprocess.run(
+                [self.exe, subcmd],
+                input=data_input,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=LIMIT_S,
+                check=True,
+            )
+        except subprocess.CalledProcessError as error:
+            raise process_store_error(error, self.program) from None
+        except (subprocess.TimeoutExpired, OSError) as error:
+            raise StoreError(type(error).__name__) from None
+        return done.stdout
