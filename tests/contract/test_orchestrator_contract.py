@@ -319,7 +319,8 @@ async def test_a_worker_that_is_made_anew_finds_its_sidecar_and_what_it_left(
     await world.orchestrator.start_sidecar(
         ref, SidecarOrder(job_id=ref.id, job_uid=ref.uid, artifacts=[write])
     )
-    await until(ref, lambda seen: seen.sidecar is not None and seen.sidecar.state == "running")
+    # Without outputs to wait for it may be over by the first look.
+    await until(ref, lambda seen: seen.sidecar is not None and seen.sidecar.started_at is not None)
     await world.orchestrator.remove(ref, "worker")
     again = await world.orchestrator.create(world.work(ref, behave(), sidecar=True), None)
     assert again.sidecar_id == made.sidecar_id
