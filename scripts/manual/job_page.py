@@ -1,0 +1,37 @@
+"""job.5, from the structs of the wire contract and the words for them."""
+
+from jobctl.jobfile import LONGEST_BYTES
+from jobctl.main import REASONS
+from jobd.wire import limits
+from jobd.wire.artifact import KINDS
+from jobd.wire.job import Callback, JobSpec
+from scripts.manual.roff import escaped, line, section, tagged, text, title
+from scripts.manual.structs import encoded_names, struct_fields
+from scripts.manual.words import ARTIFACT_FIELDS, CALLBACK_FIELDS, EXAMPLE, IN_OUT, JOB_FIELDS
+
+
+def job_page() -> str:
+    """Returns job.5."""
+    body = title("JOB", 5, "job", "a job file or submission")
+    body += section("DESCRIPTION")
+    body += text(
+        "One mapping, as JSON or YAML. jobctl run -f reads it from a file; over HTTP it is the JSON body of POST /v1/jobs, of at "
+        f"most {limits.MAX_BODY_BYTES >> 20} MiB (a file may have {LONGEST_BYTES >> 20} MiB with its comments). Unknown fields "
+        "are refused. jobctl validate -f names all that is wrong."
+    )
+    body += section("FIELDS") + struct_fields(JobSpec, JOB_FIELDS)
+    body += section("CALLBACK") + struct_fields(Callback, CALLBACK_FIELDS)
+    body += section("ARTIFACTS") + text(
+        "An artifact runs before the command unless it depends on job, directly or through others. Paths are relative to the "
+        "workspace and never leave it."
+    )
+    assert set(IN_OUT) == set(KINDS), "IN_OUT and the artifact kinds differ"
+    for kind, struct in KINDS.items():
+        source, out = IN_OUT[kind]
+        body += f".SS {escaped(kind)}\n" + tagged("in", source) + (tagged("out", out) if out else "")
+        own = {name: ARTIFACT_FIELDS[name] for name in encoded_names(struct) if name not in ("in", "out")}
+        body += struct_fields(struct, {**own, "in": "", "out": ""}, leave_out=("in", "out"))
+    body += section("EXAMPLE") + ".nf\n" + "".join(line(each) for each in EXAMPLE.splitlines()) + ".fi\n"
+    reasons = ", ".join(sorted({*REASONS, "exit-code", "start-failed"}))
+    body += section("REASONS") + text(f"Why a job did not complete: {reasons}.")
+    return body + section("SEE ALSO") + "\\fBjobctl\\fR(1), \\fBjobd\\fR(8)\n"

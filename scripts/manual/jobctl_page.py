@@ -1,0 +1,86 @@
+"""jobctl.1, from the command table and the parsers; exit codes and variables are told here."""
+
+from jobctl.describe import CommandText, texts
+from scripts.manual.roff import escaped, line, option, section, tagged, text, title
+
+EXIT_CODES = (
+    ("0", "success"),
+    ("1", "error"),
+    ("2", "usage"),
+    ("3", "daemon unreachable"),
+    ("4", "not found"),
+    ("5", "not allowed"),
+    ("6", "conflict: an id in use, or a prefix of several"),
+)
+RUN_EXIT_CODES = (
+    ("120", "wait gave up"),
+    ("121", "cancelled elsewhere"),
+    ("122", "the command succeeded, an output did not"),
+    ("123", "failed before the start: image or input"),
+    ("124", "timed out"),
+    ("125", "jobctl or jobd failed"),
+    ("126, 127", "the command cannot be run, or is not there"),
+    ("130", "interrupted here"),
+    ("137", "out of memory"),
+    ("128+n", "ended by signal n"),
+)
+CLIENT_VARIABLES = (
+    ("JOBCTL_HOST", "the daemon: unix:///path or http://host:port; --host wins"),
+    (
+        "JOBCTL_API_KEY_FILE",
+        "file with the key for TCP; for this machine's daemon the key is found by itself",
+    ),
+    ("JOBCTL_CONTEXT", "which context of the context file; default: its current"),
+    ("JOBCTL_CONFIG", "the context file; default: ~/.config/jobctl/contexts.toml"),
+    (
+        "JOBD_SOCKET, JOBD_STATE_DIR",
+        "where this machine's jobd listens and keeps its key, when not in the usual places",
+    ),
+    ("NO_COLOR", "no colour"),
+)
+
+
+def jobctl_page() -> str:
+    """Returns jobctl.1."""
+    body = title("JOBCTL", 1, "jobctl", "run container jobs on this machine")
+    body += section("SYNOPSIS") + "\\fBjobctl\\fR [\\fIOPTIONS\\fR] [\\fICOMMAND\\fR] [\\fIARGUMENTS\\fR]\n"
+    body += section("DESCRIPTION")
+    body += text(
+        "Submits jobs to jobd(8), follows, lists and ends them. Without a command, lists the jobs that are under way. "
+        "Data is printed on standard output and everything else on standard error. "
+        "An ID is exact or a unique prefix; @last is this user's newest job."
+    )
+    commands = texts()
+    shared = {option.names for option in commands[0].options}.intersection(
+        *({o.names for o in c.options} for c in commands)
+    )
+    body += section("OPTIONS") + text("These stand before the command or after it.")
+    body += "".join(option(o.names, o.metavar, o.help) for o in commands[0].options if o.names in shared)
+    body += section("COMMANDS")
+    for command in commands:
+        body += command_part(command, shared)
+    body += section("EXIT STATUS") + text("Of run and wait: the job's own, and")
+    body += "".join(tagged(code, meaning) for code, meaning in RUN_EXIT_CODES) + text(
+        "Of all other commands:"
+    )
+    body += "".join(tagged(code, meaning) for code, meaning in EXIT_CODES)
+    body += section("ENVIRONMENT") + "".join(tagged(name, meaning) for name, meaning in CLIENT_VARIABLES)
+    body += section("FILES")
+    body += tagged(
+        "~/.config/jobctl/contexts.toml",
+        'current = "lab", then a table [contexts.lab] with host and api_key_file',
+    )
+    body += tagged("$XDG_RUNTIME_DIR/jobd/jobd.sock, /run/jobd/jobd.sock", "where the daemon is looked for")
+    return body + section("SEE ALSO") + "\\fBjobd\\fR(8), \\fBjob\\fR(5)\n"
+
+
+def command_part(command: CommandText, shared: set[tuple[str, ...]]) -> str:
+    """Returns one command's part of jobctl.1."""
+    part = (
+        f".SS {escaped(command.name)}\n\\fBjobctl {escaped(command.name)}\\fR {escaped(command.usage)}\n"
+        + text(command.help)
+    )
+    part += "".join(option(o.names, o.metavar, o.help) for o in command.options if o.names not in shared)
+    return part + (
+        ".PP\n.nf\n" + "".join(line(each) for each in command.examples.strip("\n").split("\n")) + ".fi\n"
+    )

@@ -1,0 +1,71 @@
+"""What the fields of a job file mean, in words: the part of job.5 that no code says.
+
+Owns the words alone; that each field has some, and no others are here, is checked in `structs.py`.
+"""
+
+from jobd.wire import job, limits
+
+JOB_FIELDS = {
+    "id": f"name of the job, at most {limits.MAX_ID} letters, digits, '-' and '_'; jobctl makes one when it is absent",
+    "image": "container image",
+    "meta": f"texts that every event carries, at most {limits.MAX_META}",
+    "command": "a text is a shell line that takes the entrypoint's place; a list is the entrypoint's arguments",
+    "entrypoint": "program and first arguments, instead of the image's own",
+    "cpu": f"limit in cores, at most {limits.MAX_CPU}; default {job.DEFAULT_CPU:g}",
+    "memory": f"limit in MB, {limits.MIN_MEMORY_MB} to {limits.MAX_MEMORY_MB}; default {job.DEFAULT_MEMORY_MB}",
+    "environment": "variables of the command",
+    "timeoutSeconds": "longest run of the command in seconds, "
+    f"at most {limits.MAX_TIMEOUT_S}; default {job.DEFAULT_TIMEOUT_S}",
+    "workspace": "absolute path of the working directory, where the job's files are",
+    "artifacts": f"what is moved in before and out after the command, at most {limits.MAX_ARTIFACTS}; see ARTIFACTS",
+    "callback": "where the job's events are posted; see CALLBACK",
+    "labels": f"texts to filter by, at most {limits.MAX_LABELS}",
+    "pids": f"limit of processes; default {job.DEFAULT_PIDS}",
+    "user": "uid[:gid] or name that the command runs as; default: the image's",
+    "pull": "when the image is pulled",
+    "platform": "os[/architecture[/variant]] of the image",
+    "runtime": "the engine's runtime",
+    "secrets": "name: text; each is a file in /run/secrets, in memory, that the command's user alone can read",
+    "readOnly": "the command can write to its workspace and to a /tmp in memory alone",
+    "capDrop": "capabilities that are taken away, such as SETUID, or ALL; NET_RAW always is",
+    "capAdd": "capabilities that are given; refused unless jobd runs with ALLOW_CAP_ADD",
+    "retries": f"further attempts after a failure, at most {limits.MAX_RETRIES}; each begins anew, after a pause that doubles",
+    "retryOn": "exit codes and reasons to repeat after; empty: any failure before the outputs",
+}
+CALLBACK_FIELDS = {
+    "url": "http(s) URL; localhost is the machine that jobd runs on",
+    "events": "types to post; empty: all",
+    "key": "secret that signs each event; while it is rotated several, the newest first: whsec_NEW whsec_OLD",
+    "batch": "what has piled up is posted as one array (application/cloudevents-batch+json)",
+}
+ARTIFACT_FIELDS = {
+    "id": "name of the artifact, unique in its job",
+    "depends": "another artifact's id, or job: run after it",
+    "when": "after which end of the command",
+    "optional": "a missing source is no failure",
+    "sha256": "hex digest that the content must have",
+    "maxBytes": "largest size that is taken",
+    "mode": "octal permissions, for instance 0644",
+    "subdir": "only this folder of the archive",
+    "format": "of the archive",
+    "recursive": "also what is in folders",
+    "excludes": "globs on names to leave out",
+}
+IN_OUT = {
+    "download": ("http(s) URL", "file in the workspace"),
+    "write": ("the text", "file in the workspace"),
+    "unarchive": ("tar.gz, tar or zip in the workspace", "folder in the workspace"),
+    "upload": ("file in the workspace", "http(s) URL, by PUT"),
+    "read": ("file in the workspace; its content goes into the event", ""),
+    "archive": ("file or folder in the workspace", "archive in the workspace"),
+    "list": ("folder in the workspace; its names go into the event", ""),
+}
+
+EXAMPLE = """\
+image: python:3-slim
+command: [python, count.py]
+memory: 256
+artifacts:
+  - {id: program, type: download, in: "https://example.org/count.py", out: count.py}
+  - {id: result, type: upload, in: counts.csv, out: "https://example.org/counts.csv", depends: job}
+"""
