@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from jobd.store import database, housekeeping, jobs, outbox, settling
+from jobd.store import database, events, housekeeping, jobs, listing, logs, outbox, settling, transitions
 from jobd.store.reader import Reader
 from jobd.store.rows import (
     Counts,
@@ -75,7 +75,7 @@ class Store:
             NoSuchJob: not `claim_id`, and the row is not there.
             StoreFull: no room.
         """
-        return await self._writer.write(partial(jobs.commit, transition=transition))
+        return await self._writer.write(partial(transitions.commit, transition=transition))
 
     async def get_by_id(self, job_id: str) -> JobRow | None:
         """Returns the newest job with this id that is not hidden."""
@@ -116,7 +116,7 @@ class Store:
         """
         return await self._reader.read(
             partial(
-                jobs.page,
+                listing.page,
                 statuses=statuses,
                 labels=labels or {},
                 owner=owner,
@@ -131,12 +131,12 @@ class Store:
     async def list_events(self, after_seq: int, job_uid: str | None, limit: int) -> list[StoredEvent]:
         """Returns up to `limit` events after `after_seq`, oldest first; fewer where they are long (4 MiB a page)."""
         return await self._reader.read(
-            partial(jobs.events, after_seq=after_seq, uid=job_uid, limit=limit, max_bytes=PAGE_BYTES)
+            partial(events.after, after_seq=after_seq, uid=job_uid, limit=limit, max_bytes=PAGE_BYTES)
         )
 
     async def last_seq(self) -> int:
         """Returns the highest event number given so far: where a reader that wants only news begins."""
-        return await self._reader.read(jobs.last_seq)
+        return await self._reader.read(events.last_seq)
 
     async def log_chunks(self, uid: str, after_seq: int, max_bytes: int) -> list[LogChunk]:
         """Returns chunks with lines after `after_seq`, in order; the first may hold earlier lines too.
@@ -144,12 +144,12 @@ class Store:
         At least one where there is any, more up to `max_bytes`.
         """
         return await self._reader.read(
-            partial(jobs.log_chunks, uid=uid, after_seq=after_seq, max_bytes=max_bytes)
+            partial(logs.chunks, uid=uid, after_seq=after_seq, max_bytes=max_bytes)
         )
 
     async def log_stats(self, uid: str) -> LogStats:
         """Returns how much log a job has."""
-        return await self._reader.read(partial(jobs.log_stats, uid=uid))
+        return await self._reader.read(partial(logs.stats, uid=uid))
 
     async def deliveries(self, uid: str, after: int, limit: int) -> list[Delivery]:
         """Returns the deliveries of a job with an id above `after`, oldest first."""
