@@ -1,13 +1,12 @@
 """The settings of jobd as one frozen value, made of texts.
 
-Owns the precedence (flag > variable > file > default) and the checks; all problems are reported together and nothing invalid
-is silently replaced by a default. Reads no global state: the mappings are passed in.
+Owns the precedence (flag > variable > file > default), the bounds, and the checks of settings together; all problems are reported
+at once and nothing invalid is silently replaced by a default. What a single text means is in `parse.py`. Reads no global state: the
+mappings are passed in.
 
 Source: section "Environment variables" of the wire contract.
 """
 
-import ipaddress
-import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -15,20 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
+from jobd import parse
 from jobd.errors import ConfigError
 from jobd.events.egress import EgressRule, parse_rule
 from jobd.events.settings import DispatcherSettings
+from jobd.parse import is_loopback
 from jobd.variables import VARIABLES
 from jobd.wire.duration import parse_duration
-from jobd.wire.names import url_problem
 
 NAMES = frozenset(v.name for v in VARIABLES)
 RUNTIME_DIR = "XDG_RUNTIME_DIR"
 """Not a setting of jobd's, but where a user's sockets belong."""
 _DEFAULTS = {v.name: v.default for v in VARIABLES}
-_HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,30 +70,30 @@ class _Reader:
     values: Mapping[str, str]
     problems: list[str] = field(default_factory=list)
 
-    def read(self, name: str, parse: Callable[[str], Any], fallback: Any) -> Any:
+    def read(self, name: str, of: Callable[[str], Any], fallback: Any) -> Any:
         text = self.values.get(name, _DEFAULTS[name])
         try:
-            return parse(text)
+            return of(text)
         except ValueError as error:
             self.problems.append(f"{name}: {error}")
             return fallback
 
     def integer(self, name: str, low: int, high: int) -> int:
-        def parse(text: str) -> int:
+        def number(text: str) -> int:
             if not re.fullmatch(r"[0-9]{1,18}", text) or not low <= int(text) <= high:
                 raise ValueError(f"must be a whole number from {low} to {high}, not {text[:40]!r}")
             return int(text)
 
-        return int(self.read(name, parse, low))
+        return int(self.read(name, number, low))
 
     def duration(self, name: str, *, more_than_zero: bool = False) -> float:
-        def parse(text: str) -> float:
+        def seconds_of(text: str) -> float:
             seconds = parse_duration(text)
             if more_than_zero and seconds <= 0:
                 raise ValueError("must be more than 0s")
             return seconds
 
-        return float(self.read(name, parse, 1.0))
+        return float(self.read(name, seconds_of, 1.0))
 
 
 def from_mapping(values: Mapping[str, str]) -> Config:
@@ -107,33 +104,35 @@ def from_mapping(values: Mapping[str, str]) -> Config:
     """
     r = _Reader(values)
     port = r.integer("PORT", 0, 65535)
-    state_dir = r.read("JOBD_STATE_DIR", _state_dir, Path())
+    state_dir = r.read("JOBD_STATE_DIR", parse.state_dir, Path())
     config = Config(
         port=port,
-        host=r.read("JOBD_HOST", _address, "127.0.0.1"),
+        host=r.read("JOBD_HOST", parse.address, "127.0.0.1"),
         metrics_port=r.integer("METRICS_PORT", 0, 65535),
-        metrics_host=r.read("METRICS_HOST", _address, "127.0.0.1"),
-        api_key_file=r.read("API_KEY_FILE", lambda text: _path(text) if text else None, None),
-        tls_cert_file=r.read("TLS_CERT_FILE", lambda text: _path(text) if text else None, None),
-        tls_key_file=r.read("TLS_KEY_FILE", lambda text: _path(text) if text else None, None),
-        names=r.read("JOBD_NAMES", _names, ()),
-        no_auth=r.read("JOBD_NO_AUTH", _flag, False),
-        socket=r.read("JOBD_SOCKET", lambda text: _socket(text, state_dir, values.get(RUNTIME_DIR)), Path()),
+        metrics_host=r.read("METRICS_HOST", parse.address, "127.0.0.1"),
+        api_key_file=r.read("API_KEY_FILE", lambda text: parse.path(text) if text else None, None),
+        tls_cert_file=r.read("TLS_CERT_FILE", lambda text: parse.path(text) if text else None, None),
+        tls_key_file=r.read("TLS_KEY_FILE", lambda text: parse.path(text) if text else None, None),
+        names=r.read("JOBD_NAMES", parse.names, ()),
+        no_auth=r.read("JOBD_NO_AUTH", parse.flag, False),
+        socket=r.read(
+            "JOBD_SOCKET", lambda text: parse.socket(text, state_dir, values.get(RUNTIME_DIR)), Path()
+        ),
         state_dir=state_dir,
         shutdown_drain_s=r.duration("SHUTDOWN_DRAIN_WAIT"),
-        sidecar_image=r.read("SIDECAR_IMAGE", _not_empty, ""),
+        sidecar_image=r.read("SIDECAR_IMAGE", parse.not_empty, ""),
         job_retention_s=r.duration("JOB_RETENTION"),
         history_retention_s=r.duration("HISTORY_RETENTION"),
         maintenance_interval_s=r.duration("MAINTENANCE_INTERVAL", more_than_zero=True),
-        callback_proxy_url=r.read("CALLBACK_PROXY_URL", lambda text: _proxy(text, values, port), None),
-        extra_hosts=r.read("EXTRA_HOSTS", _extra_hosts, ()),
-        max_concurrent_jobs=r.read("MAX_CONCURRENT_JOBS", _concurrency, 1),
+        callback_proxy_url=r.read("CALLBACK_PROXY_URL", lambda text: parse.proxy(text, values, port), None),
+        extra_hosts=r.read("EXTRA_HOSTS", parse.extra_hosts, ()),
+        max_concurrent_jobs=r.read("MAX_CONCURRENT_JOBS", parse.concurrency, 1),
         max_queued_jobs=r.integer("MAX_QUEUED_JOBS", 1, 10_000_000),
         log_max_bytes=r.integer("LOG_MAX_BYTES", 1024, 1 << 40),
         max_upload_bytes=r.integer("MAX_UPLOAD_BYTES", 0, 1 << 50),
         egress=r.read("EGRESS_POLICY", parse_rule, EgressRule()),
-        allow_cap_add=r.read("ALLOW_CAP_ADD", _flag, False),
-        log_level=r.read("LOG_LEVEL", _log_level, "info"),
+        allow_cap_add=r.read("ALLOW_CAP_ADD", parse.flag, False),
+        log_level=r.read("LOG_LEVEL", parse.log_level, "info"),
         dispatcher=DispatcherSettings(
             buffer_size=r.integer("DISPATCHER_BUFFER_SIZE", 1, 10_000_000),
             workers=r.integer("DISPATCHER_WORKERS", 1, 1000),
@@ -202,107 +201,3 @@ def _file_text(value: object) -> str:
     if isinstance(value, list):
         return ",".join(str(item) for item in value)
     return str(value)
-
-
-def is_loopback(host: str) -> bool:
-    """True for `localhost` and for loopback addresses."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _path(text: str) -> Path:
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        raise ValueError(f"{text[:80]!r} begins with the home of a user who does not exist") from None
-
-
-def _state_dir(text: str) -> Path:
-    if text:
-        return _path(text).absolute()
-    return Path(platformdirs.user_state_path("jobd"))
-
-
-def _socket(text: str, state_dir: Path, runtime: str | None) -> Path:
-    if text:
-        path = _path(text).absolute()
-    elif runtime:
-        path = Path(runtime) / "jobd" / "jobd.sock"
-    else:
-        path = state_dir / "jobd.sock"
-    if len(os.fsencode(path)) > 107:
-        raise ValueError(f"{path} is longer than the 107 bytes that a Unix socket's path may have")
-    return path
-
-
-def _address(text: str) -> str:
-    if text != "localhost":
-        try:
-            ipaddress.ip_address(text)
-        except ValueError:
-            raise ValueError(f"{text[:80]!r} is not an IP address") from None
-    return text
-
-
-def _not_empty(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be empty")
-    return text
-
-
-def _flag(text: str) -> bool:
-    if text.lower() in ("1", "true", "yes", "on"):
-        return True
-    if text.lower() in ("", "0", "false", "no", "off"):
-        return False
-    raise ValueError(f"must be true or false, not {text[:40]!r}")
-
-
-def _proxy(text: str, values: Mapping[str, str], port: int) -> str | None:
-    if "CALLBACK_PROXY_URL" not in values:
-        return f"http://host.docker.internal:{port}"
-    if not text:
-        return None
-    if why := url_problem(text):
-        raise ValueError(why)
-    return text.rstrip("/")
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(part.strip().lower() for part in text.split(",") if part.strip())
-    for name in names:
-        if not _HOST.match(name):
-            raise ValueError(f"{name[:80]!r} is not a host's name")
-    return names
-
-
-def _extra_hosts(text: str) -> tuple[str, ...]:
-    entries = tuple(part.strip() for part in text.split(",") if part.strip())
-    for entry in entries:
-        host, _, address = entry.partition(":")
-        if not _HOST.match(host):
-            raise ValueError(f"{entry[:80]!r} must be host:ip or host:host-gateway")
-        if address != "host-gateway":
-            try:
-                ipaddress.ip_address(address.strip("[]"))
-            except ValueError:
-                raise ValueError(f"{entry[:80]!r} must be host:ip or host:host-gateway") from None
-    return entries
-
-
-def _concurrency(text: str) -> int:
-    if not text:
-        return 4 * (os.cpu_count() or 1)
-    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < 1:
-        raise ValueError(f"must be a whole number from 1 to 999999, not {text[:40]!r}")
-    return int(text)
-
-
-def _log_level(text: str) -> str:
-    if text.lower() not in ("debug", "info", "warning", "error"):
-        raise ValueError("must be debug, info, warning or error")
-    return text.lower()

@@ -52,7 +52,7 @@ def links() -> Iterator[str]:
 def variables() -> Iterator[str]:
     """The table of variables is the one that the code has."""
     if _table(CONFIGURATION.read_text()) != variable_table():
-        yield f"{_name(CONFIGURATION)}: the table of variables is not jobd/config.py's; run: make docs"
+        yield f"{_name(CONFIGURATION)}: the table of variables is not jobd/variables.py's; run: make docs"
 
 
 def variable_table() -> str:

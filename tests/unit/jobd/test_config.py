@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from jobd.config import NAMES, Config, from_mapping, from_sources, is_loopback
+from jobd.config import NAMES, Config, from_mapping, from_sources
 from jobd.errors import ConfigError
 from jobd.events.egress import EgressRule
+from jobd.parse import is_loopback
 from jobd.variables import VARIABLES
 
 CORES = os.cpu_count() or 1
