@@ -26,7 +26,7 @@ STATUS_STYLES = {
     "FAIL": "bold red",
 }
 
-ONE_LINE_COLUMNS = frozenset({"ID", "STATUS", "PHASE", "AGE", "EXIT", "FOR", "TRY", "CPUS", "MEMORY"})
+ONE_LINE_COLUMNS = frozenset({"ID", "STATUS", "PHASE", "AGE", "EXIT", "FOR", "TRY", "CPU", "MEMORY"})
 ANSI_STYLES = {"green": "32", "bold red": "1;31", "dim": "2"}
 """Styles of single words in a line, which need no drawing library."""
 

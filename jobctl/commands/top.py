@@ -1,7 +1,4 @@
-"""`jobctl top`: the jobs that run and wait, drawn anew each second; a person looks rather than reads.
-
-The daemon tells a job's limits, not what it uses of them: there are no columns for that.
-"""
+"""`jobctl top`: the jobs that run and wait, drawn anew each second; a person looks rather than reads."""
 
 import json
 import shutil
@@ -18,6 +15,7 @@ from jobctl.errors import ConnectionLost, Misuse, NotFound, Unreachable
 from jobctl.progress import moved, waiting_words
 from jobctl.quantities import bytes_text, parse_time, seconds_of, short_duration
 from jobctl.session import of
+from jobctl.usage import Shares, average_cores, cpu_text, memory_text
 
 if TYPE_CHECKING:
     from jobctl.client import Client
@@ -27,7 +25,7 @@ EXAMPLES = """
   jobctl top --once
   jobctl top --interval 5s
 """
-COLUMNS = ("ID", "PHASE", "FOR", "TRY", "CPUS", "MEMORY", "NOW")
+COLUMNS = ("ID", "PHASE", "FOR", "TRY", "CPU", "MEMORY", "NOW")
 JUST_ENDED_S = 60.0
 MOST_ENDED = 8
 MOST_SHOWN = 200
@@ -47,8 +45,8 @@ def top(
 ) -> None:
     """Watch the jobs that run and wait, and those that have just ended. Ctrl-C leaves.
 
-    FOR is how long a job waits, runs or ran, TRY the attempt; CPUS and MEMORY are limits. NOW: its last line, or what it
-    waits for.
+    FOR is how long a job waits, runs or ran, TRY the attempt. CPU: cores in use, lately or, at one look, on the whole, and
+    the limit. MEMORY: the most in use at once, and the limit. NOW: its last line, or what it waits for.
     """
     session = of(ctx)
     try:
@@ -125,18 +123,16 @@ def _place(job: Job) -> tuple[int, int, str]:
     )
 
 
-def row(job: Job, now: datetime) -> list[str]:
-    """Returns one line of the table; `-` stands for what is unknown. Pure."""
-    limits = job.get("limits") or {}
+def row(job: Job, now: datetime, cores: float | None = None) -> list[str]:
+    """Returns one line of the table; `-` stands for what is unknown. `cores`: in use lately, if known. Pure."""
     attempts = job.get("attempts") or []
-    cpu, memory = limits.get("cpu"), limits.get("memory")
     return [
         str(job["id"]),
         str(job["status"] if job["status"] not in ACTIVE else job.get("phase") or job["status"]),
         _for(job, now),
         str(max((int(a.get("number") or 1) for a in attempts), default=1)) if attempts else "-",
-        "-" if cpu is None else f"{cpu:g}",
-        "-" if memory is None else bytes_text(int(memory) << 20).replace(".0 ", " "),
+        cpu_text(job, average_cores(job, now) if cores is None else cores),
+        memory_text(job),
         doing(job, now),
     ]
 
@@ -172,6 +168,7 @@ def _for(job: Job, now: datetime) -> str:
 def _live(client: "Client", every_s: float) -> None:
     """Draws until Ctrl-C. A daemon that is away is said, and asked again: whoever looks wants to see it come back."""
     jobs = look(client, datetime.now(UTC))
+    shares = Shares()
     title = ""
 
     def rows() -> list[list[str]]:
@@ -179,11 +176,12 @@ def _live(client: "Client", every_s: float) -> None:
         now = datetime.now(UTC)
         try:
             jobs = look(client, now)
+            shares.look(jobs, time.monotonic())
             title = f"{summary(jobs)}; jobd at {client.target}"
         except (ConnectionLost, Unreachable) as error:
             title = f"{error.message}; as it was before:"
         room = max(1, shutil.get_terminal_size().lines - HEAD_LINES)
-        shown = [row(job, now) for job in jobs[:room]]
+        shown = [row(job, now, shares.cores(job)) for job in jobs[:room]]
         if len(jobs) > room:
             title += f"; {len(jobs) - room} more do not fit"
         return shown

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -225,6 +226,10 @@ def test_a_worker_is_measured_while_it_runs(daemon: Daemon, worker_image: str, j
     )
     assert usage["cpuSeconds"] > 0
     assert usage["memoryPeakBytes"] > 20_000_000
+    shown = next(
+        line for line in daemon.jobctl("top", "--once").stdout.splitlines() if line.startswith(f"{job_id} ")
+    )
+    assert re.search(r"\d\.\d\d / 1  +\d+\.\d MiB / 512 MiB", shown), shown
     assert daemon.call("POST", f"/v1/jobs/{job_id}/cancel", {"signal": "SIGKILL"}).status == 202
     assert daemon.ended(job_id)["usage"]["memoryPeakBytes"] >= usage["memoryPeakBytes"]
 

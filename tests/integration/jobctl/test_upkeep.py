@@ -92,13 +92,19 @@ def test_replay_of_a_job_sends_all_that_was_given_up(daemon: Any, jobctl: Any) -
 
 
 def test_top_off_a_terminal_is_one_look(daemon: Any, jobctl: Any) -> None:
-    daemon.make("a").say("step 1")
+    job = daemon.make("a")
+    job.say("step 1")
+    job.extra = {
+        "limits": {"cpu": 2, "memory": 512},
+        "usage": {"cpuSeconds": 1.5, "memoryPeakBytes": 40 << 20},
+    }
     once = jobctl("top")
     assert once.returncode == 0, once.stderr
     head, line = once.stdout.decode().splitlines()
-    assert head.split() == ["ID", "PHASE", "FOR", "TRY", "CPUS", "MEMORY", "NOW"]
+    assert head.split() == ["ID", "PHASE", "FOR", "TRY", "CPU", "MEMORY", "NOW"]
     assert line.split()[:2] == ["a", "running"]
     assert line.endswith("step 1")
+    assert "40.0 MiB / 512 MiB" in line
     assert once.stderr == b"jobctl: 1 under way, 0 waiting\n"
     assert [job["id"] for job in json.loads(jobctl("top", "--json").stdout)["jobs"]] == ["a"]
 

@@ -39,7 +39,10 @@ def test_rows_say_what_a_job_does() -> None:
     running = job(
         "a", limits=limits, attempts=[{"number": 2}], startedAt="2030-01-31T07:58:00Z", lastLine="step 7"
     )
-    assert row(running, NOW) == ["a", "running", "2m", "2", "0.5", "2 GiB", "step 7"]
+    assert row(running, NOW) == ["a", "running", "2m", "2", "- / 0.5", "- / 2 GiB", "step 7"]
+    running["usage"] = {"cpuSeconds": 30.0, "memoryPeakBytes": 3 << 20}
+    assert row(running, NOW)[4:6] == ["0.25 / 0.5", "3.0 MiB / 2 GiB"]
+    assert row(running, NOW, cores=0.5)[4] == "0.50 / 0.5"
     waiting = job("b", status="accepted", phase="queued", waitingFor="a free place: number 1 in the queue")
     assert row(waiting, NOW)[-1] == "a free place: number 1 in the queue"
     inputs = job("c", phase="inputs", artifacts=[{"status": "pending", "doneBytes": 1024, "bytes": 2048}])
