@@ -58,7 +58,8 @@ def extract(stream: Readable, path: str, destination: str) -> Extracted:
         with tarfile.open(
             fileobj=cast(IO[bytes], stream), mode="r|", bufsize=BLOCK_BYTES, errorlevel=2
         ) as archive:
-            for member in archive:
+            while (member := archive.next()) is not None:
+                archive.members.clear()  # type: ignore[attr-defined]  # it would remember every member
                 any_member = True
                 parts = _parts(member.name)[1:]
                 if not parts and member.isreg():

@@ -17,6 +17,7 @@ CHUNK_BYTES = 256 * 1024
 _HEADER_BYTES = 1024 * 1024
 _PATH_LIMIT = 4096
 _LINKS_LIMIT = 100_000
+_MEMBERS_LIMIT = 200_000
 _BLOCK = 512
 
 
@@ -65,10 +66,14 @@ class _Narrow(io.RawIOBase):
 
 def _rewritten(root: str, uid: int, gid: int, files: Path) -> Iterator[bytes]:
     links: set[str] = set()
+    members = 0
     try:
         with files.open("rb") as raw, tarfile.open(fileobj=_Narrow(raw), mode="r:") as archive:
             while (member := archive.next()) is not None:
                 archive.members.clear()  # type: ignore[attr-defined]  # it would remember every member
+                members += 1
+                if members > _MEMBERS_LIMIT:
+                    raise RefusedFiles(f"the archive holds more than {_MEMBERS_LIMIT} files")
                 name = _inside(member.name, links)
                 if name == "":
                     continue

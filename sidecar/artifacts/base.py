@@ -47,6 +47,8 @@ class Caps:
     unarchive_ratio: int = 200
     """Content may be this many times its archive's size, once it is over `unarchive_free_bytes`."""
     unarchive_free_bytes: int = 1 << 30
+    unarchive_look_first_bytes: int = 32 << 20
+    """An archive of at most this size is looked through before anything of it is written."""
 
 
 @dataclass(frozen=True, slots=True)

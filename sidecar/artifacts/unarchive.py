@@ -1,6 +1,7 @@
 """unarchive: a tar.gz, tar or zip into a directory, member by member, each through the workspace's own opens.
 
-The format is told by the first bytes. What exists is replaced file by file; directories are kept. Owners in the archive mean nothing,
+An archive of a few megabytes is looked through first, so that one with too many members, a name that leads out or an end that is missing leaves
+nothing behind; a larger one is read once. The format is told by the first bytes. What exists is replaced file by file; directories are kept. Owners in the archive mean nothing,
 set-uid bits are dropped. What names and links are refused is in `member.py`; the caps stop a bomb while it unpacks. A failure says
 how much had been extracted by then.
 """
@@ -34,8 +35,7 @@ class _Budget:
     """What one pass may still unpack, padding and skipped members included."""
 
     def __init__(self, archive_bytes: int, caps: Caps) -> None:
-        self._members = caps.unarchive_members
-        self._most_members = caps.unarchive_members
+        self._members = self.most_members = caps.unarchive_members
         self._most_bytes = min(
             caps.unarchive_bytes, max(caps.unarchive_free_bytes, caps.unarchive_ratio * archive_bytes)
         )
@@ -44,7 +44,7 @@ class _Budget:
     def member(self) -> None:
         self._members -= 1
         if self._members < 0:
-            raise BadArchive(f"the archive has more than {self._most_members} members")
+            raise BadArchive(f"the archive has more than {self.most_members} members")
 
     def take(self, size: int) -> None:
         self._bytes -= size
@@ -65,7 +65,9 @@ def move(artifact: Unarchive, context: Context) -> Moved:
             return _members(file, budget), budget
 
         wanted = parts_of(artifact.subdir) if artifact.subdir is not None else ()
-        folder = _find(wanted, members) if wanted else ()
+        folder: Parts = ()
+        if wanted or size <= context.caps.unarchive_look_first_bytes:
+            folder = _looked_through(wanted, members, artifact.source)
         extraction = _Extraction(context.workspace, artifact.out, folder, context.meter)
         try:
             extraction.run(*members())
@@ -74,13 +76,17 @@ def move(artifact: Unarchive, context: Context) -> Moved:
     return Moved(size_bytes=extraction.size_bytes)
 
 
-def _find(wanted: Parts, members: Callable[[], tuple[Members, _Budget]]) -> Parts:
+def _looked_through(wanted: Parts, members: Callable[[], tuple[Members, _Budget]], source: str) -> Parts:
+    """Returns the folder to take, the root where none is wanted, once all names have been seen."""
     contents = Contents(wanted)
     found, budget = members()
-    for member, _ in found:
-        budget.member()
-        contents.saw(name_parts(member.name), member.kind)
-    return contents.folder()
+    try:
+        for member, _ in found:
+            budget.member()
+            contents.saw(name_parts(member.name), member.kind)
+        return contents.folder() if wanted else ()
+    except ArtifactError as error:
+        raise ArtifactError(f"{source}: {error}") from error
 
 
 def _members(file: IO[bytes], budget: _Budget) -> Members:
@@ -89,7 +95,7 @@ def _members(file: IO[bytes], budget: _Budget) -> Members:
     if head[:4] in _ZIP:
         from sidecar.zip import read_zip
 
-        for member, content in read_zip(file):
+        for member, content in read_zip(file, budget.most_members):
             yield member, _counted(content, budget)
         return
     if other := next((name for magic, name in _OTHERS.items() if head.startswith(magic)), None):

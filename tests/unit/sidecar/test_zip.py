@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from sidecar.member import BadArchive, Member
 from sidecar.zip import read_zip
 
+MOST = 50
+
 
 def packed(*members: tuple[str | zipfile.ZipInfo, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
     out = io.BytesIO()
@@ -19,6 +21,9 @@ def packed(*members: tuple[str | zipfile.ZipInfo, bytes], compression: int = zip
         for name, content in members:
             archive.writestr(name, content)
     return out.getvalue()
+
+
+TOO_MANY = packed(*((f"f{n}", b"") for n in range(MOST + 1)))
 
 
 def info(name: str, mode: int) -> zipfile.ZipInfo:
@@ -32,7 +37,7 @@ def unpacked(tmp_path: Path) -> object:
     def unpack(data: bytes) -> list[tuple[Member, bytes]]:
         (tmp_path / "a.zip").write_bytes(data)
         with (tmp_path / "a.zip").open("rb") as file:
-            return [(member, b"".join(content)) for member, content in read_zip(file)]
+            return [(member, b"".join(content)) for member, content in read_zip(file, MOST)]
 
     return unpack
 
@@ -75,6 +80,13 @@ def test_a_wrong_checksum_is_refused(unpacked) -> None:  # type: ignore[no-untyp
     data = packed(("x", b"abcdef"), compression=zipfile.ZIP_STORED)
     with pytest.raises(BadArchive, match="BadZipFile"):
         unpacked(data.replace(b"abcdef", b"abcdeg"))
+
+
+def test_too_many_members_are_refused_before_one_is_made(unpacked, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    assert len(unpacked(packed(*((f"f{n}", b"") for n in range(MOST))))) == MOST
+    monkeypatch.setattr(zipfile, "ZipInfo", None)  # nobody made of the directory's entries
+    with pytest.raises(BadArchive, match=f"more than {MOST} members"):
+        unpacked(TOO_MANY)
 
 
 @given(st.data())

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import shutil
 import stat
 import tarfile
 import zipfile
@@ -169,9 +170,11 @@ HOSTILE: dict[str, Fill] = {
 
 @pytest.mark.parametrize("fill", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize("look_first_bytes", [0, 1 << 20], ids=["read once", "looked through"])
 def test_a_hostile_tar_is_refused_and_touches_nothing_outside(
-    context: Context, root: Path, fill: Fill, mode: str
+    make_context: Callable[..., Context], root: Path, fill: Fill, mode: str, look_first_bytes: int
 ) -> None:
+    context = make_context(unarchive_look_first_bytes=look_first_bytes)
     (root / "out").mkdir()
     (root / "out/before").write_text("before")
     with pytest.raises(ArtifactError, match=r"^in: "):
@@ -217,11 +220,14 @@ def test_a_cut_gzip_is_refused(context: Context, root: Path, keep: int) -> None:
         extract(context, root, whole[:keep])
 
 
-def test_a_damaged_gzip_is_refused(context: Context, root: Path) -> None:
+def test_a_damaged_gzip_is_refused(make_context: Callable[..., Context], root: Path) -> None:
     whole = bytearray(tar(lambda a: add(a, "f", os.urandom(4000))))
     whole[-6] ^= 0xFF  # in the checksum at the end
+    with pytest.raises(ArtifactError, match="damaged"):
+        extract(make_context(), root, bytes(whole))
+    assert not (root / "out").exists()
     with pytest.raises(ArtifactError, match="damaged") as refused:
-        extract(context, root, bytes(whole))
+        extract(make_context(unarchive_look_first_bytes=0), root, bytes(whole))
     assert "1 of its files had been extracted" in str(refused.value)
 
 
@@ -243,11 +249,14 @@ def test_what_is_no_archive_is_refused(context: Context, root: Path, data: bytes
 
 
 def test_a_bomb_is_stopped_by_its_ratio(make_context: Callable[..., Context], root: Path) -> None:
-    context = make_context(unarchive_free_bytes=100_000, unarchive_ratio=10)
     bomb = tar(lambda a: add(a, "zeros", b"\0" * 3_000_000))
-    with pytest.raises(ArtifactError, match="unpacks to more than 100000 bytes"):
-        extract(context, root, bomb)
-    assert sorted(p.name for p in root.rglob("*")) == ["in", "out"]
+    for look_first_bytes, left in ((1 << 20, ["in"]), (0, ["in", "out"])):
+        context = make_context(
+            unarchive_free_bytes=100_000, unarchive_ratio=10, unarchive_look_first_bytes=look_first_bytes
+        )
+        with pytest.raises(ArtifactError, match="unpacks to more than 100000 bytes"):
+            extract(context, root, bomb)
+        assert sorted(p.name for p in root.rglob("*")) == left
 
 
 def test_a_zip_bomb_and_too_many_members_are_stopped(
@@ -259,8 +268,12 @@ def test_a_zip_bomb_and_too_many_members_are_stopped(
     with pytest.raises(ArtifactError, match="unpacks to more"):
         extract(make_context(unarchive_free_bytes=10, unarchive_ratio=10), root, data.getvalue())
     many = tar(lambda a: [add(a, f"f{n}") for n in range(5)])
+    shutil.rmtree(root / "out")
     with pytest.raises(ArtifactError, match="more than 4 members"):
         extract(make_context(unarchive_members=4), root, many)
+    assert not (root / "out").exists()
+    with pytest.raises(ArtifactError, match="more than 4 members; 4 of its files"):
+        extract(make_context(unarchive_members=4, unarchive_look_first_bytes=0), root, many)
 
 
 def test_a_bomb_in_what_subdir_leaves_out_is_stopped_too(
