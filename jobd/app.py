@@ -29,6 +29,7 @@ from jobd.failpoints import Failpoints
 from jobd.health.health import HealthCheck
 from jobd.jobs.engine_watch import EngineWatch
 from jobd.jobs.fingerprint import Fingerprints
+from jobd.jobs.intake import Intake, IntakeLimits
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.logview import LogView
 from jobd.jobs.orchestrator import EngineFacts
@@ -37,7 +38,7 @@ from jobd.jobs.queue import AdmissionQueue
 from jobd.jobs.retention import Retention, RetentionSettings
 from jobd.jobs.roster import Roster
 from jobd.jobs.secrets import SecretFiles
-from jobd.jobs.service import JobService, Limits
+from jobd.jobs.service import JobService
 from jobd.jobs.surroundings import Surroundings
 from jobd.jobs.watch import Watchers
 from jobd.metrics.deliveries import DeliveryMetrics
@@ -142,20 +143,15 @@ def build(
         clock,
         RetentionSettings(config.job_retention_s, config.history_retention_s, config.maintenance_interval_s),
     )
-    service = JobService(
-        store=store,
-        ledger=ledger,
-        roster=roster,
-        queue=queue,
-        engine=engine,
-        engine_watch=engine_watch,
-        spool_path=folder.spool_path,
-        secrets=secrets,
-        fingerprints=Fingerprints(fingerprint_key(folder)),
-        clock=clock,
-        limits=Limits(config.max_queued_jobs, config.job_retention_s, config.allow_cap_add),
+    intake = Intake(
+        around,
+        roster,
+        engine_watch,
+        Fingerprints(fingerprint_key(folder)),
+        IntakeLimits(config.max_queued_jobs, config.allow_cap_add),
         on_accepted=job_metrics.accepted,
     )
+    service = JobService(store, roster, queue, engine, config.job_retention_s)
 
     def about() -> Version:
         facts = engine_watch.facts
@@ -182,6 +178,7 @@ def build(
         )
 
     context = Context(
+        intake=intake,
         jobs=service,
         logs=LogView(store, watchers, service.current),
         store=store,

@@ -12,6 +12,7 @@ from aiohttp import web
 from jobd.events.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.health.health import HealthCheck
+from jobd.jobs.intake import Intake
 from jobd.jobs.logview import LogView
 from jobd.jobs.service import JobService
 from jobd.store.store import Store
@@ -26,6 +27,7 @@ class Context:
     `openapi` is the document as JSON.
     """
 
+    intake: Intake
     jobs: JobService
     logs: LogView
     store: Store

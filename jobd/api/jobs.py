@@ -11,7 +11,8 @@ from jobd.api.respond import json_response
 from jobd.api.upload import receive_multipart
 from jobd.errors import InvalidRequest
 from jobd.jobs.facts import CancelWished
-from jobd.jobs.service import ListQuery, Submission
+from jobd.jobs.intake import Submission
+from jobd.jobs.service import ListQuery
 from jobd.wire.validate import decode_spec
 from jobd.wire.view import TERMINAL, Accepted
 
@@ -63,12 +64,12 @@ async def submit(request: web.Request) -> web.StreamResponse:
     try:
         spec = decode_spec(body)
         if dry_run:
-            context.jobs.check(spec)
+            context.intake.check(spec)
             return json_response(Checked(valid=True))
         submission = Submission(
             spec=spec, owner=caller(request), files=files, idempotent="Idempotency-Key" in request.headers
         )
-        record, is_new = await context.jobs.submit(submission)
+        record, is_new = await context.intake.submit(submission)
     finally:
         if files is not None:
             files.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Whether two submissions ask for the same: a digest of the spec that is stored in the job's place.
 
 Owns how the values of secrets take part in it and stay secret: a plain digest of a short password is as good as the password, so a
-spec with secrets is digested with a key that only this installation has. What is compared with it is decided in `service.py`.
+spec with secrets is digested with a key that only this installation has. What is compared with it is decided in `intake.py`.
 
 Source: RFC 2104 (HMAC).
 """

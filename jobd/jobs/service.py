@@ -1,32 +1,23 @@
-"""The use cases of jobs: submit, look, cancel, delete, read files. What the API calls.
+"""The use cases of jobs that are there: look, cancel, delete, read files, take reports. What the API calls.
 
-Nothing slow happens in a call: a submission or a wish is stored, the rest is done by the job's supervisor.
+Nothing slow happens in a call: a wish is stored, the rest is done by the job's supervisor. New jobs come in by `intake.py`.
 """
 
-import asyncio
 import hmac
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 
-from jobd.clock import Clock
-from jobd.errors import Conflict, InvalidRequest, NotFound, QueueFull, Unauthorized
-from jobd.events.lanes import lane_of
+from jobd.errors import Conflict, InvalidRequest, NotFound, Unauthorized
 from jobd.jobs import facts as f
-from jobd.jobs.engine_watch import EngineWatch
-from jobd.jobs.fingerprint import Fingerprints
-from jobd.jobs.ledger import Ledger
 from jobd.jobs.orchestrator import JobRef, NoSuchFile, Orchestrator
 from jobd.jobs.queue import AdmissionQueue
-from jobd.jobs.record import Record, decode_record, new_record
+from jobd.jobs.record import Record, decode_record
 from jobd.jobs.roster import Roster
-from jobd.jobs.secrets import SecretFiles, without_values
 from jobd.jobs.view import view_of
-from jobd.store.errors import IdTaken
-from jobd.store.rows import Callback, JobRow
+from jobd.store.rows import JobRow
 from jobd.store.store import Store
 from jobd.wire.job import JobSpec
 from jobd.wire.names import path_problem
@@ -34,19 +25,6 @@ from jobd.wire.report import Report
 from jobd.wire.view import JobList, JobView
 
 _spec_decoder = msgspec.json.Decoder(JobSpec)
-_spec_encoder = msgspec.json.Encoder(order="sorted")
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A valid spec and who sent it. `files`: a received tar, on the disk, that goes into the workspace; it is
-    moved away when the job is accepted. `idempotent`: the same spec under the same id, with the same secrets, is not refused.
-    """
-
-    spec: JobSpec
-    owner: str | None
-    files: Path | None = None
-    idempotent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,97 +40,17 @@ class ListQuery:
     limit: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the service bounds: jobs that may wait, and how long workspaces are kept (seconds)."""
-
-    max_queued: int
-    retention_s: float
-    allow_cap_add: bool = False
-
-
 class JobService:
-    """See the module."""
+    """See the module. `retention_s`: how long workspaces are kept after an end."""
 
     def __init__(
-        self,
-        *,
-        store: Store,
-        ledger: Ledger,
-        roster: Roster,
-        queue: AdmissionQueue,
-        engine: Orchestrator,
-        engine_watch: EngineWatch,
-        spool_path: Callable[[str], Path],
-        secrets: SecretFiles,
-        fingerprints: Fingerprints,
-        clock: Clock,
-        limits: Limits,
-        on_accepted: Callable[[JobSpec], None],
+        self, store: Store, roster: Roster, queue: AdmissionQueue, engine: Orchestrator, retention_s: float
     ) -> None:
         self._store = store
-        self._ledger = ledger
         self._roster = roster
         self._queue = queue
         self._engine = engine
-        self._engine_watch = engine_watch
-        self._spool_path = spool_path
-        self._secrets = secrets
-        self._fingerprints = fingerprints
-        self._clock = clock
-        self._limits = limits
-        self._on_accepted = on_accepted
-        self._submitting = 0
-
-    def check(self, spec: JobSpec) -> None:
-        """Raises InvalidRequest where this host can never run the job, or its operator does not want it."""
-        if spec.cap_add and not self._limits.allow_cap_add:
-            raise InvalidRequest(
-                "this daemon adds no capabilities; its operator can set ALLOW_CAP_ADD", field="capAdd"
-            )
-        self._engine_watch.check_fits(spec)
-
-    async def submit(self, submission: Submission) -> tuple[Record, bool]:
-        """Stores a new job and starts it; returns its record and whether it is new.
-
-        Raises:
-            InvalidRequest: the host can never run it. QueueFull: too many wait. Conflict: the id is taken.
-        """
-        spec = without_values(submission.spec)
-        self.check(spec)
-        waiting = self._queue.waiting + self._submitting
-        if waiting >= self._limits.max_queued:
-            raise QueueFull(f"{waiting} jobs wait already; try again later")
-        spec_bytes = _spec_encoder.encode(spec)
-        digest = self._fingerprints.of(submission.spec)
-        record = new_record(
-            spec,
-            now=self._clock.now(),
-            owner=submission.owner,
-            digest=digest,
-            has_spool=submission.files is not None,
-            boot=self._clock.boot,
-            clock_offset=self._clock.offset(),
-        )
-        if submission.files is not None:
-            submission.files.rename(self._spool_path(record.uid))
-        self._submitting += 1
-        try:
-            if spec.secrets:
-                await asyncio.to_thread(self._secrets.keep, record.uid, submission.spec.secrets)
-            await self._ledger.open(record, spec, spec_bytes, _callback(spec))
-        except BaseException as error:
-            self._spool_path(record.uid).unlink(missing_ok=True)
-            self._secrets.remove(record.uid)
-            if isinstance(error, IdTaken):
-                return _same_or_refuse(error.existing, digest, submission.idempotent), False
-            raise
-        finally:
-            self._submitting -= 1
-        self._on_accepted(spec)
-        self._queue.enter(record.uid)
-        self._roster.start(self._roster.get_or_make(record, spec))
-        return record, True
+        self._retention_s = retention_s
 
     async def get(self, job_id: str) -> JobView:
         """Returns the newest job of this id. Raises NotFound."""
@@ -266,28 +164,8 @@ class JobService:
             spec,
             queue_position=self._queue.position(row.uid) if record.phase == "queued" else None,
             progress=supervisor.progress if supervisor else None,
-            retention_s=self._limits.retention_s,
+            retention_s=self._retention_s,
         )
-
-
-def _callback(spec: JobSpec) -> Callback | None:
-    if spec.callback is None:
-        return None
-    callback = spec.callback
-    return Callback(url=callback.url, key=callback.key, lane=lane_of(callback.url), batch=callback.batch)
-
-
-def _same_or_refuse(existing: JobRow, digest: str, idempotent: bool) -> Record:
-    record = decode_record(existing.record)
-    if existing.hidden:
-        raise Conflict(
-            f"job {record.id!r} is being deleted; its id is free in a moment", code="deleting", field="id"
-        )
-    if idempotent and hmac.compare_digest(record.spec_digest, digest):
-        return record
-    raise Conflict(
-        f"job {record.id!r} exists; choose another id, or delete it first", code="exists", field="id"
-    )
 
 
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -13,13 +13,14 @@ from jobd.events.feed import Feed
 from jobd.events.settings import DispatcherSettings
 from jobd.jobs.engine_watch import EngineWatch
 from jobd.jobs.fingerprint import Fingerprints
+from jobd.jobs.intake import Intake, IntakeLimits, Submission
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.order import SidecarSettings
 from jobd.jobs.queue import AdmissionQueue
 from jobd.jobs.record import Record, decode_record
 from jobd.jobs.roster import Roster
 from jobd.jobs.secrets import SecretFiles
-from jobd.jobs.service import JobService, Limits, Submission
+from jobd.jobs.service import JobService
 from jobd.jobs.surroundings import Surroundings
 from jobd.jobs.watch import Watchers
 from jobd.store.store import Store
@@ -73,20 +74,15 @@ class House:
         )
         self.roster = Roster(around, self.store)
         self.engine_watch = EngineWatch(self.engine, self.roster, self.clock)
-        self.service = JobService(
-            store=self.store,
-            ledger=self.ledger,
-            roster=self.roster,
-            queue=self.queue,
-            engine=self.engine,
-            engine_watch=self.engine_watch,
-            spool_path=around.spool_path,
-            secrets=around.secrets,
-            fingerprints=Fingerprints(b"k" * 32),
-            clock=self.clock,
-            limits=Limits(max_queued=100, retention_s=900),
+        self.intake = Intake(
+            around,
+            self.roster,
+            self.engine_watch,
+            Fingerprints(b"k" * 32),
+            IntakeLimits(max_queued=100),
             on_accepted=lambda spec: None,
         )
+        self.service = JobService(self.store, self.roster, self.queue, self.engine, retention_s=900)
         self._listening = asyncio.create_task(self.engine_watch.listen())
 
     async def stop(self) -> None:
@@ -107,7 +103,7 @@ class House:
 
     async def submit(self, *artifacts: Any, **fields: Any) -> Record:
         spec = JobSpec(id=fields.pop("id", "a"), image="busybox", artifacts=list(artifacts), **fields)
-        record, _ = await self.service.submit(Submission(spec, owner="1000"))
+        record, _ = await self.intake.submit(Submission(spec, owner="1000"))
         return record
 
     async def stored(self, record: Record) -> Record:

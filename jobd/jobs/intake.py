@@ -1,0 +1,138 @@
+"""Taking a job in: what this host refuses, how many may wait, one id for one job, and the first commit.
+
+Owns what is decided of a valid spec before it is a job, and that what was received goes away again when it becomes none. Starts
+no container: that is the supervisor's. Must not know of HTTP.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from jobd.errors import Conflict, InvalidRequest, QueueFull
+from jobd.events.lanes import lane_of
+from jobd.jobs.engine_watch import EngineWatch
+from jobd.jobs.fingerprint import Fingerprints
+from jobd.jobs.record import Record, decode_record, new_record
+from jobd.jobs.roster import Roster
+from jobd.jobs.secrets import without_values
+from jobd.jobs.surroundings import Surroundings
+from jobd.store.errors import IdTaken
+from jobd.store.rows import Callback, JobRow
+from jobd.wire.job import JobSpec
+
+_spec_encoder = msgspec.json.Encoder(order="sorted")
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A valid spec and who sent it. `files`: a received tar, on the disk, that goes into the workspace; it is
+    moved away when the job is accepted. `idempotent`: the same spec under the same id, with the same secrets, is not refused.
+    """
+
+    spec: JobSpec
+    owner: str | None
+    files: Path | None = None
+    idempotent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """What the operator allows: how many jobs may wait, and whether jobs may add capabilities."""
+
+    max_queued: int
+    allow_cap_add: bool = False
+
+
+class Intake:
+    """See the module. `on_accepted` hears of each new job."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        roster: Roster,
+        engine_watch: EngineWatch,
+        fingerprints: Fingerprints,
+        limits: IntakeLimits,
+        on_accepted: Callable[[JobSpec], None],
+    ) -> None:
+        self._around = around
+        self._roster = roster
+        self._engine_watch = engine_watch
+        self._fingerprints = fingerprints
+        self._limits = limits
+        self._on_accepted = on_accepted
+        self._submitting = 0
+
+    def check(self, spec: JobSpec) -> None:
+        """Raises InvalidRequest where this host can never run the job, or its operator does not want it."""
+        if spec.cap_add and not self._limits.allow_cap_add:
+            raise InvalidRequest(
+                "this daemon adds no capabilities; its operator can set ALLOW_CAP_ADD", field="capAdd"
+            )
+        self._engine_watch.check_fits(spec)
+
+    async def submit(self, submission: Submission) -> tuple[Record, bool]:
+        """Stores a new job and starts it; returns its record and whether it is new.
+
+        Raises:
+            InvalidRequest: the host can never run it. QueueFull: too many wait. Conflict: the id is taken.
+        """
+        spec = without_values(submission.spec)
+        self.check(spec)
+        waiting = self._around.queue.waiting + self._submitting
+        if waiting >= self._limits.max_queued:
+            raise QueueFull(f"{waiting} jobs wait already; try again later")
+        spec_bytes = _spec_encoder.encode(spec)
+        digest = self._fingerprints.of(submission.spec)
+        record = new_record(
+            spec,
+            now=self._around.clock.now(),
+            owner=submission.owner,
+            digest=digest,
+            has_spool=submission.files is not None,
+            boot=self._around.clock.boot,
+            clock_offset=self._around.clock.offset(),
+        )
+        if submission.files is not None:
+            submission.files.rename(self._around.spool_path(record.uid))
+        self._submitting += 1
+        try:
+            if spec.secrets:
+                await asyncio.to_thread(self._around.secrets.keep, record.uid, submission.spec.secrets)
+            await self._around.ledger.open(record, spec, spec_bytes, _callback(spec))
+        except BaseException as error:
+            self._around.spool_path(record.uid).unlink(missing_ok=True)
+            self._around.secrets.remove(record.uid)
+            if isinstance(error, IdTaken):
+                return _same_or_refuse(error.existing, digest, submission.idempotent), False
+            raise
+        finally:
+            self._submitting -= 1
+        self._on_accepted(spec)
+        self._around.queue.enter(record.uid)
+        self._roster.start(self._roster.get_or_make(record, spec))
+        return record, True
+
+
+def _callback(spec: JobSpec) -> Callback | None:
+    if spec.callback is None:
+        return None
+    callback = spec.callback
+    return Callback(url=callback.url, key=callback.key, lane=lane_of(callback.url), batch=callback.batch)
+
+
+def _same_or_refuse(existing: JobRow, digest: str, idempotent: bool) -> Record:
+    record = decode_record(existing.record)
+    if existing.hidden:
+        raise Conflict(
+            f"job {record.id!r} is being deleted; its id is free in a moment", code="deleting", field="id"
+        )
+    if idempotent and hmac.compare_digest(record.spec_digest, digest):
+        return record
+    raise Conflict(
+        f"job {record.id!r} exists; choose another id, or delete it first", code="exists", field="id"
+    )
