@@ -75,7 +75,7 @@ async def attach_stdin(
     """
     try:
         async with asyncio.timeout(timeouts.connect_s):
-            reader, writer = await _connect(endpoint)
+            reader, writer = await connect(endpoint)
     except (OSError, TimeoutError) as error:
         raise EngineUnavailable(f"cannot attach to a container at {endpoint.url}: {error}") from error
     attached = Attached(reader, writer, timeouts)
@@ -93,7 +93,8 @@ async def attach_stdin(
     return attached
 
 
-async def _connect(endpoint: Endpoint) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def connect(endpoint: Endpoint) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Opens a connection of its own to the engine. Raises: OSError."""
     if endpoint.socket_path is not None:
         return await asyncio.open_unix_connection(endpoint.socket_path, limit=_HEAD_BYTES)
     context = None if endpoint.tls is None else endpoint.tls.context()

@@ -78,12 +78,12 @@ class Creation:
         ref, instance = order.ref, self._settings.instance
         volume = labels.volume_name(ref.id)
         named = spec.volume_labels(ref, instance, making)
-        found = await self._engine.create_volume(volume, named)
+        found = await self._removal.half_made.create(volume, named)
         if found.get(labels.MAKING) != making:
             raise _InTheWay(f"the volume {volume}")
         if order.spec.secrets:
             volume = labels.secrets_name(ref.id)
-            found = await self._engine.create_volume(volume, named, spec.SECRETS_OPTIONS)
+            found = await self._removal.half_made.create(volume, named, spec.SECRETS_OPTIONS)
             if found.get(labels.MAKING) != making:
                 raise _InTheWay(f"the volume {volume}")
         # All three to their end, whatever becomes of one: what is made must not appear after a clean-up.
@@ -148,7 +148,11 @@ class Creation:
                 raise _foreign("container", name, f"docker rm -f {name}")
         for name in labels.volume_names(ref.id):
             volume = await self._engine.volume_labels(name)
-            if volume is not None and not self._is_ours(volume):
+            if (
+                volume is not None
+                and not self._is_ours(volume)
+                and not await self._removal.half_made.has(name, volume)
+            ):
                 raise _foreign("volume", name, f"docker volume rm {name}")
         mine = sidecar if sidecar is not None and self._is_of(sidecar.config.labels, ref) else None
         if worker is None and mine is not None and not mine.never_started:

@@ -15,7 +15,7 @@ from docker import APIClient
 
 from jobd.docker.calls import SMALL_ANSWER, Calls, OnCall
 from jobd.docker.endpoint import Endpoint
-from jobd.docker.observe import Inspected
+from jobd.docker.observe import Inspected, moment
 from jobd.docker.sdk import registry_auth
 from jobd.docker.shapes import ImageInspected, Info, Stats, Version
 from jobd.docker.spec import Body
@@ -111,6 +111,16 @@ class Engine:
         """Returns a volume's labels; None where it does not exist. Raises: EngineUnavailable."""
         found: Any = await self._calls.found("volume-inspect", lambda client: client.inspect_volume(name))
         return None if found is None else _labels(found)
+
+    async def volume_age_s(self, name: str) -> float | None:
+        """Returns how long a volume has been there, in seconds by the engine's clock; None where that is not known.
+
+        Raises: EngineUnavailable.
+        """
+        found: Any = await self._calls.found("volume-inspect", lambda client: client.inspect_volume(name))
+        made = moment(str((found or {}).get("CreatedAt") or ""))
+        now = moment((await self.info()).system_time)
+        return None if made is None or now is None else (now - made).total_seconds()
 
     async def remove_volume(self, name: str) -> None:
         """Removes a volume. Raises: Refusal (404, 409: in use), EngineUnavailable."""

@@ -31,7 +31,8 @@ _LOG_BUFFER_BYTES = 64 * 1024
 _TAR_BUFFER_BYTES = 512 * 1024
 _EVENT_BYTES = 1024 * 1024
 _REMEMBERED = 8192
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
+"""Who does not listen yet when an engine that has just come is stopped again takes a worker's end for its own."""
 _ALIVE = ("running", "paused", "restarting")
 _NAMES_NOTHING = ("not a directory", "too many levels of symbolic links", "file name too long")
 """For such a path the engine answers 500, in words that hold paths of the host's."""

@@ -22,6 +22,8 @@ from jobd.jobs.orchestrator import (
 
 EVENT_ACTIONS = ("start", "die", "oom", "kill", "destroy")
 
+NOT_STARTED = 128
+"""What the engine keeps as the code of a container that it could not start, for whatever reason but the command itself."""
 _NEVER = "0001-01-01"
 _LAST_NANO = 253_402_300_800 * 10**9
 _LOST_ANSWERS = (
@@ -156,14 +158,14 @@ def start_exit_code(message: str) -> int:
     """Returns 127 for a command that does not exist, 126 for one that may not be run, else 128."""
     text = message.lower()
     if "exec: " not in text:
-        return 128
+        return NOT_STARTED
     if "permission denied" in text or "is a directory" in text:
         return 126
     if any(
         sign in text for sign in ("executable file not found", "no such file or directory", "not a directory")
     ):
         return 127
-    return 128
+    return NOT_STARTED
 
 
 def network_missing(status: int, message: str) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from jobd.docker import labels, observe
+from jobd.docker.alive import is_alive
 from jobd.docker.answers import Refusal, Trouble
 from jobd.docker.attach import Attached, attach_stdin
 from jobd.docker.calls import OnCall
@@ -226,7 +227,15 @@ class DockerOrchestrator(Flows):
                 await self._network.ensure()
                 await self._engine.start(container_id)
         except (Refusal, Trouble) as error:
-            raise observe.start_failure(error.status, error.message) from error
+            failure = observe.start_failure(error.status, error.message)
+            if (
+                isinstance(error, Trouble)
+                and isinstance(failure, StartFailed)
+                and failure.exit_code == observe.NOT_STARTED
+                and not await is_alive(self._engine.endpoint)
+            ):
+                failure = EngineUnavailable(f"the engine is being stopped: {error.message}")
+            raise failure from error
 
     async def _handed_over(self, ref: JobRef, stdin: Attached, order: bytes) -> None:
         """Writes the order; stops where the sidecar ended without reading it, which the engine does not notice."""

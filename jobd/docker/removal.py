@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from jobd.docker import labels
 from jobd.docker.answers import Refusal
 from jobd.docker.engine import Engine
+from jobd.docker.half_made import HalfMade
 from jobd.docker.observe import Inspected
 from jobd.jobs.orchestrator import EngineUnavailable, JobRef, Role
 
@@ -25,6 +26,7 @@ class Removal:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.half_made = HalfMade(engine)
 
     async def inspect(self, job_id: str) -> tuple[Inspected | None, Inspected | None]:
         """Returns worker and sidecar as they stand under the job's names, whoever made them."""
@@ -72,10 +74,12 @@ class Removal:
         raise EngineUnavailable(f"the removal of container {container_id[:12]} does not end")
 
     async def _volume(self, name: str, mine: Mine) -> None:
-        if not mine(await self._engine.volume_labels(name)):
+        found = await self._engine.volume_labels(name)
+        if not mine(found) and not await self.half_made.has(name, found):
             return
         try:
             await self._engine.remove_volume(name)
+            self.half_made.forget(name)
         except Refusal as error:
             if error.status == 404:
                 return

@@ -33,6 +33,7 @@ class Info(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     kernel_version: str = ""
     runtimes: dict[str, Any] | None = None
     security_options: list[str] | None = None
+    system_time: str = ""
 
 
 class CpuUsage(msgspec.Struct, frozen=True, kw_only=True):

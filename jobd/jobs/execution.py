@@ -92,7 +92,8 @@ class Execution:
             await self._reports.drain()
         elif seen.sidecar is not None and seen.sidecar.state == "running":
             self._reports.start()
-        await journal.apply(f.Observed(seen, sidecar_over, sight.stopped_with_engine(seen.worker)))
+        watched = seen.sidecar if journal.record.phase == "inputs" else seen.worker
+        await journal.apply(f.Observed(seen, sidecar_over, sight.stopped_with_engine(watched)))
         if journal.record.started_at is not None and not journal.record.worker_over:
             self._logs.start()
         sight.looked(seen, heard_before)

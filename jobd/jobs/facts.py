@@ -64,7 +64,7 @@ class WorkerStartFailed:
 @dataclass(frozen=True, slots=True)
 class Observed:
     """One look at the containers. `reports_drained`: every report of an ended sidecar has been handled before this.
-    `engine_stopped`: an end that is seen here came with the engine's own, not by itself.
+    `engine_stopped`: an end or a failed start that is seen here came with the engine's own end, not by itself.
     """
 
     observation: Observation

@@ -107,7 +107,7 @@ def _prepared(record: Record, spec: JobSpec, created: Created, now: datetime) ->
 def _observed(record: Record, spec: JobSpec, fact: f.Observed, now: datetime) -> Step:
     seen, drained = fact.observation, fact.reports_drained
     if record.phase == "inputs":
-        return _observed_inputs(record, spec, seen.sidecar, drained, now)
+        return _observed_inputs(record, spec, seen.sidecar, drained, fact.engine_stopped, now)
     if record.phase == "running":
         return _observed_worker(record, spec, seen.worker, fact.engine_stopped, now)
     if record.phase == "outputs":
@@ -116,7 +116,12 @@ def _observed(record: Record, spec: JobSpec, fact: f.Observed, now: datetime) ->
 
 
 def _observed_inputs(
-    record: Record, spec: JobSpec, sidecar: ContainerFacts | None, drained: bool, now: datetime
+    record: Record,
+    spec: JobSpec,
+    sidecar: ContainerFacts | None,
+    drained: bool,
+    engine_stopped: bool,
+    now: datetime,
 ) -> Step:
     alive = is_mine(sidecar, record, "running")
     if stopping(record):
@@ -132,9 +137,11 @@ def _observed_inputs(
         )
     if sidecar.state == "created":
         if now >= record.sidecar_intended_at + AMBIGUOUS_START:
-            return _sidecar_again(record, spec, now, "the sidecar did not start")
+            return _sidecar_again(change(record, sidecar_runs=record.sidecar_runs - 1), spec, now, "")
         return Step(record)
     if drained and sidecar.ended:
+        if engine_stopped:
+            record = change(record, sidecar_runs=record.sidecar_runs - 1)  # not its own doing
         return _sidecar_again(
             record, spec, now, f"the sidecar ended with code {sidecar.exit_code} before inputs were ready"
         )
@@ -157,9 +164,11 @@ def _observed_worker(
             record, spec, None, now, reason="lost", error="the worker container was removed by someone else"
         )
     if worker.started_at is None:
-        if worker.exit_code and worker.error:
+        if worker.exit_code and worker.error and not engine_stopped:
             return worker_never_ran(record, spec, now, "start-failed", worker.error, worker.exit_code)
-        if worker.state == "created" and now >= record.start_intended_at + AMBIGUOUS_START:
+        if worker.state == "created" and (
+            engine_stopped or now >= record.start_intended_at + AMBIGUOUS_START
+        ):
             if stopping(record):
                 return worker_never_ran(record, spec, now, "cancelled", "")
             return Step(change(record, worker_id=None, start_intended_at=None))

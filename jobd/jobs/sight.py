@@ -1,6 +1,6 @@
 """What is known of a job's containers: the last look, and what the engine's event stream has said since. Pure.
 
-Owns when a look is out of date, which words of the stream stand for a look, and whose doing a worker's end is. Asks the engine
+Owns when a look is out of date, which words of the stream stand for a look, and whose doing an end is. Asks the engine
 nothing, and must not know of the store.
 """
 
@@ -8,6 +8,10 @@ from jobd.jobs.orchestrator import ContainerFacts, Hint, Observation
 from jobd.jobs.record import Record
 
 OOM_EXIT_CODE = 137
+UNKNOWN_EXIT_CODE = 255
+"""What containerd gives for a process that ended when nobody was there to see how; a worker's own may be the same."""
+NOT_STARTED_EXIT_CODE = 128
+"""The engine could not start the container, for whatever reason but the command itself."""
 
 
 class Sight:
@@ -23,7 +27,7 @@ class Sight:
         self._died: ContainerFacts | None = None
         self._engine_away = False
         self._struck = False
-        """The worker was sent a signal that jobd did not order. With the engine away as well: the engine is being stopped."""
+        """The worker, or the sidecar that loads its inputs, was sent a signal that jobd did not order. With the engine away as well: the engine is being stopped."""
 
     def hear(self, hint: Hint, record: Record) -> None:
         """Takes a hint in: what was seen before it is out of date."""
@@ -31,7 +35,7 @@ class Sight:
         self.seen = None
         if hint.action == "disconnected":
             self._engine_away = True
-        elif hint.role == "worker" and hint.action == "kill":
+        elif hint.action == "kill" and (hint.role == "worker" or record.phase == "inputs"):
             self._struck = record.desired == "run" and not record.timed_out
         if hint.role == "worker" and hint.facts is not None:
             if hint.action == "start":
@@ -62,17 +66,21 @@ class Sight:
         died, self._died = self._told(self._died, record), None
         return died
 
-    def stopped_with_engine(self, worker: ContainerFacts | None) -> bool:
-        """True where the worker's end is the engine's doing: it was away meanwhile, and the worker did not end by itself."""
-        if worker is None or not worker.ended:
-            if worker is not None and worker.state == "running":
+    def stopped_with_engine(self, watched: ContainerFacts | None) -> bool:
+        """True where the container's end, or that it could not be started, is the engine's doing: the engine was away meanwhile,
+        and the container did not end by itself.
+        """
+        if watched is None or not watched.ended:
+            if watched is not None and watched.state == "running":
                 self._engine_away = self._struck = False
-            return False
-        killed = worker.exit_code == OOM_EXIT_CODE and not worker.oom_killed
+            return self._engine_away and watched is not None and watched.exit_code == NOT_STARTED_EXIT_CODE
+        killed = watched.exit_code in (OOM_EXIT_CODE, UNKNOWN_EXIT_CODE) and not watched.oom_killed
         return self._engine_away and (self._struck or killed)
 
     def _told(self, told: ContainerFacts | None, record: Record) -> ContainerFacts | None:
-        """Returns what an event said of this attempt's worker. A 137 needs a look: it may be the kernel's doing."""
-        if told is None or told.id != record.worker_id or told.exit_code == OOM_EXIT_CODE or self._struck:
+        """Returns what an event said of this attempt's worker. A 137 needs a look: it may be the kernel's doing; so does a 255."""
+        if told is None or told.id != record.worker_id or self._struck:
+            return None
+        if told.exit_code in (OOM_EXIT_CODE, UNKNOWN_EXIT_CODE):
             return None
         return told

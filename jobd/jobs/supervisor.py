@@ -36,6 +36,8 @@ class Supervisor:
         self.progress: str | None = None
         self._around = around
         self._wake = asyncio.Event()
+        self._worth_a_try = asyncio.Event()
+        """Ends the pause after a failure: a wish, or the engine is back. Other hints may be of what has just been tried."""
         self._sight = Sight()
         self._journal = Journal(record, spec, around, self._wake.set)
         self._preparation = Preparation(self._journal, self._sight, around, self._say)
@@ -64,6 +66,8 @@ class Supervisor:
         """Something may have happened to the containers: look again, unless the hint says all there is to see."""
         self._sight.hear(hint, self.record)
         self._wake.set()
+        if hint.action == "connected":
+            self._worth_a_try.set()
 
     async def apply(self, fact: f.Fact) -> None:
         """Stores what `fact` makes of the record. Safe from any task. Raises StoreError: nothing changed."""
@@ -72,6 +76,7 @@ class Supervisor:
     async def wish(self, wish: f.CancelWished) -> None:
         """Stores a user's wish, then interrupts what would make it wait. Raises StoreError: nothing changed."""
         await self.apply(wish)
+        self._worth_a_try.set()
         self._preparation.interrupt()
         if self.record.ended:
             self._around.queue.leave(self.record.uid)
@@ -96,7 +101,7 @@ class Supervisor:
                     if isinstance(error, EngineUnavailable):
                         self._sight.engine_left()
                     self.progress = f"another try: {error}"
-                    await self._pause(pause_s)
+                    await self._pause(pause_s, self._worth_a_try)
                     pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         finally:
             await self._execution.stop_reading()
@@ -150,22 +155,22 @@ class Supervisor:
         left_s = LOOK_AGAIN_S
         if until is not None:
             left_s = min(left_s, (until - self._around.clock.now()) / timedelta(seconds=1))
-        if await self._pause(left_s):
+        if await self._pause(left_s, self._wake):
             return
         self._sight.forget()
         await self._follow_clock()  # before what has passed is counted
         await self.apply(f.TimePassed())
         await self._execution.measure()
 
-    async def _pause(self, seconds: float) -> bool:
+    async def _pause(self, seconds: float, wake: asyncio.Event) -> bool:
         """Waits for a wake-up, `seconds` at most; True where there was one."""
         sleeper = asyncio.ensure_future(self._around.clock.sleep(max(0.0, seconds)))
-        waker = asyncio.ensure_future(self._wake.wait())
+        waker = asyncio.ensure_future(wake.wait())
         try:
             await asyncio.wait({sleeper, waker}, return_when=asyncio.FIRST_COMPLETED)
-            return self._wake.is_set()
+            return wake.is_set()
         finally:
-            self._wake.clear()
+            wake.clear()
             sleeper.cancel()
             waker.cancel()
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from jobd.jobs import facts as f
-from jobd.jobs.orchestrator import Observation
+from jobd.jobs.machine import MAX_SIDECAR_RUNS
+from jobd.jobs.orchestrator import Created, Observation
 
 
 @pytest.mark.parametrize("code", [0, 137, 143])
@@ -27,3 +28,40 @@ def test_one_that_was_late_is_late(job: Callable[..., Any]) -> None:
     a = job(timeout_seconds=5).to("running").later(60).tell(f.TimePassed())
     a.tell(f.Observed(Observation(a.exited(143), None), engine_stopped=True), f.LogsDrained())
     assert (a.record.reason, a.record.exit_code) == ("timeout", 143)
+
+
+def test_a_start_that_failed_with_the_engine_is_made_anew(job: Callable[..., Any]) -> None:
+    a = job().to("ready").tell(f.WorkerStarting())
+    refused = a.container("created", exit_code=128, error="database not open")
+    a.tell(f.Observed(Observation(refused, None), engine_stopped=True))
+    assert a.types == []
+    assert a.asks(blind=True) == f.Create()
+
+
+def test_one_that_failed_by_itself_fails_the_job(job: Callable[..., Any]) -> None:
+    a = job().to("ready").tell(f.WorkerStarting())
+    a.look(a.container("created", exit_code=128, error="no such runtime"))
+    assert (a.record.status, a.record.reason, a.record.error) == ("failed", "start-failed", "no such runtime")
+
+
+@pytest.mark.parametrize("with_engine", [True, False])
+def test_a_sidecar_that_went_with_the_engine_was_no_try_of_its_own(
+    job_with_files: Callable[..., Any], with_engine: bool
+) -> None:
+    a = job_with_files().to("inputs")
+    for _ in range(MAX_SIDECAR_RUNS + 1):
+        if a.record.ended:
+            break
+        seen = Observation(a.container("created"), a.exited(137))
+        a.tell(f.Observed(seen, reports_drained=True, engine_stopped=with_engine))
+        a.tell(f.Prepared(Created("w", "s", 0, 0)), f.SidecarStarting())
+    assert a.record.reason == (None if with_engine else "input-failed")
+
+
+def test_a_sidecar_whose_start_was_lost_was_no_try(job_with_files: Callable[..., Any]) -> None:
+    a = job_with_files().created()
+    for _ in range(MAX_SIDECAR_RUNS + 1):
+        a.tell(f.SidecarStarting()).later(11).look(a.container("created"), a.container("created"))
+        assert a.asks(blind=True) == f.Create()
+        a.tell(f.Prepared(Created("w", "s", 0, 0)))
+    assert not a.record.ended

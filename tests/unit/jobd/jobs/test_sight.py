@@ -51,8 +51,10 @@ def test_a_start_that_was_told_counts_once(running: Any) -> None:
     assert sight.take_beginning(running.record) is None
 
 
-@pytest.mark.parametrize("change", [{"id": "another"}, {"exit_code": 137}])
-def test_another_containers_end_and_a_137_need_a_look(running: Any, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize("change", [{"id": "another"}, {"exit_code": 137}, {"exit_code": 255}])
+def test_another_containers_end_and_a_code_of_many_meanings_need_a_look(
+    running: Any, change: dict[str, Any]
+) -> None:
     sight = Sight()
     sight.hear(Hint("u", "worker", "die", replace(end_of(running), **change)), running.record)
     assert sight.take_end(running.record) is None
@@ -74,6 +76,8 @@ def test_an_end_after_a_signal_that_nobody_here_sent_needs_a_look(running: Any) 
         ((DISCONNECTED,), 137, True, False),
         ((DISCONNECTED,), 137, False, True),
         ((KILL, DISCONNECTED), 143, False, True),
+        ((), 255, False, False),
+        ((DISCONNECTED,), 255, False, True),
     ],
 )
 def test_an_end_is_the_engines_doing_where_it_was_away_and_the_worker_was_struck(
@@ -99,3 +103,23 @@ def test_a_signal_that_was_wished_here_is_no_strike(running: Any) -> None:
     sight.hear(KILL, type(wished)(uid="u", id="a", created_at=wished.created_at, desired="cancel"))
     sight.hear(DISCONNECTED, wished)
     assert not sight.stopped_with_engine(end_of(running, 143))
+
+
+@pytest.mark.parametrize(
+    ("away", "code", "with_engine"), [(True, 128, True), (False, 128, False), (True, 127, False)]
+)
+def test_a_start_that_failed_while_the_engine_went_is_its_doing(
+    running: Any, away: bool, code: int, with_engine: bool
+) -> None:
+    sight = Sight()
+    if away:
+        sight.engine_left()
+    refused = running.container("created", exit_code=code, error="database not open")
+    assert sight.stopped_with_engine(refused) is with_engine
+
+
+def test_a_sidecar_that_loads_inputs_is_struck_like_a_worker(job_with_files: Any) -> None:
+    sight, walk = Sight(), job_with_files().to("inputs")
+    sight.hear(Hint("u", "sidecar", "kill"), walk.record)
+    sight.hear(DISCONNECTED, walk.record)
+    assert sight.stopped_with_engine(walk.exited(0))
