@@ -1,0 +1,18 @@
+"""The state machine is walked through facts in any order, for longer than a unit test may."""
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.support.job_life import Life
+
+
+@pytest.mark.fault(
+    row="Crash",
+    injection="facts in any order: restarts, lost answers, clocks, users",
+    invariant="one start an attempt, an end is final, nothing is left",
+)
+def test_any_order_of_facts() -> None:
+    run_state_machine_as_test(
+        Life, settings=settings(max_examples=400, stateful_step_count=50, deadline=None)
+    )

@@ -1,0 +1,411 @@
+"""The life of one job as a rule machine: what jobd does and what the world does, in any order, and what must hold in all of them.
+
+Every fact of `jobd.jobs.facts` is drawn: a sidecar, users, restarts of jobd and of the engine, lost answers, clocks that are set.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from jobd.jobs import facts as f
+from jobd.jobs.demand import demand
+from jobd.jobs.ledger import number
+from jobd.jobs.machine import AWAITED, step
+from jobd.jobs.orchestrator import ContainerFacts, ImageFacts, Observation, Usage
+from jobd.jobs.record import Record, decode_record, encode_record, new_record
+from jobd.wire import event, report
+from jobd.wire.artifact import Artifact, List, Read, Write, after_job
+from jobd.wire.job import Callback, JobSpec
+from tests.support.model_engine import ModelEngine
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+RETRIES = 2
+MOST_TURNS = 300
+MOST_TURNS_WITHOUT_WAIT = 25
+
+ARTIFACTS: list[list[Artifact]] = [
+    [],
+    [Write(id="in", source="x", out="f")],
+    [Read(id="out", source="f", depends="job", optional=True)],
+    [
+        Write(id="in", source="x", out="f"),
+        Read(id="out", source="f", depends="job"),
+        List(id="late", source=".", depends="out"),
+        Write(id="in-2", source="x", out="g"),
+    ],
+]
+FILTERS: list[list[str] | None] = [None, [], [event.EXIT], [event.COMPLETE, event.ARTIFACT]]
+
+
+class Life(RuleBasedStateMachine):
+    """One job: `turn` is what the supervisor does, the other rules are what the world does."""
+
+    @initialize(
+        artifacts=st.sampled_from(ARTIFACTS),
+        events=st.sampled_from(FILTERS),
+        grace=st.sampled_from([0, 10]),
+        retries=st.sampled_from([0, RETRIES]),
+        has_spool=st.booleans(),
+    )
+    def submit(
+        self,
+        artifacts: list[Artifact],
+        events: list[str] | None,
+        grace: float,
+        retries: int,
+        has_spool: bool,
+    ) -> None:
+        callback = None if events is None else Callback(url="http://h", events=events)
+        self.spec = JobSpec(
+            id="a", image="b", artifacts=artifacts, callback=callback, timeout_seconds=60, retries=retries
+        )
+        self.now = START
+        self.grace = grace
+        self.boots, self.offset = 1, 0.0
+        self.record = new_record(
+            self.spec, now=START, owner=None, digest="", has_spool=has_spool, boot="boot-1"
+        )
+        self.engine_stopped = False
+        self.seen: Observation | None = None
+        self.engine = ModelEngine(self.spec)
+        self.events: list[tuple[str, str | None, int | None]] = []
+        self.event_ids: list[str] = []
+        self.read = 0
+        self.past: list[f.Fact] = []
+        self.asked: list[type[object]] = []
+
+    # --- what jobd does
+
+    def apply(self, fact: f.Fact) -> None:
+        before = self.record
+        made = step(before, self.spec, fact, self.now)
+        numbered, events = number(made.record, self.spec, made.drafts, self.now)
+        self.record = decode_record(encode_record(numbered))
+        assert self.record == numbered
+        for draft, stored in zip(made.drafts, events, strict=True):
+            sequence = decode_sequence(stored.body)
+            passes = self.spec.callback is None or self.spec.callback.wants(draft.type)
+            assert stored.deliver == (passes and self.spec.callback is not None)
+            assert (sequence is not None) == passes
+            self.events.append((draft.type, draft.data.get("artifactId"), sequence))
+            self.event_ids.append(stored.event_id)
+        if before.ended:
+            assert (self.record.status, self.record.reason, self.record.exit_code) == (
+                before.status,
+                before.reason,
+                before.exit_code,
+            )
+            assert not events
+        self.past.append(fact)
+
+    def read_reports(self, most: int = 1000) -> None:
+        """Reads on in the sidecar's log; after a restart from its beginning."""
+        box = self.engine.sidecar
+        while box is not None and self.read < len(box.said) and most:
+            said = box.said[self.read]
+            self.read += 1
+            most -= 1
+            self.apply(f.Reported(said))
+
+    def observe(self) -> None:
+        seen = self.engine.look()
+        over = seen.sidecar is not None and seen.sidecar.state not in ("created", "running")
+        if over and self.record.phase in ("inputs", "outputs"):
+            self.read_reports()
+        before, worker = self.record, seen.worker
+        fact = f.Observed(seen, reports_drained=over, engine_stopped=self.engine_stopped)
+        self.apply(fact)
+        if fact.engine_stopped and worker is not None and worker.attempt == before.attempt:
+            self.what_the_engine_ended_is_lost(before, worker)
+        watched = seen.sidecar if before.phase == "inputs" else worker
+        self.engine_stopped &= watched is None or watched.state != "running"
+        self.seen = seen
+
+    def what_the_engine_ended_is_lost(self, before: Record, worker: ContainerFacts) -> None:
+        waited_for = before.phase == "running" and not before.worker_over and before.start_intended_at
+        if not waited_for or before.desired != "run" or before.timed_out:
+            return
+        if worker.ended:
+            failed = self.record.earlier[-1] if self.record.attempt > before.attempt else self.record
+            assert (failed.reason, failed.exit_code) == ("lost", None)
+        elif worker.error:
+            assert self.record == replace_start(before), "nothing has run: it is made anew"
+
+    def carry_out(self, fault: str) -> f.Demand:
+        """One turn of the supervisor; returns what the state asked for."""
+        asked = demand(self.record, self.seen, self.now)
+        self.asked.append(type(asked))
+        match asked:
+            case f.Admit():
+                self.apply(f.Admitted())
+            case f.Pull() if fault == "refused":
+                self.apply(f.SetupFailed("image-not-found", "no"))
+            case f.Pull() if fault == "none":
+                self.apply(f.ImageReady(ImageFacts("sha256:1", None, "")))
+            case f.Create() if fault == "refused":
+                self.apply(f.SetupFailed("refused-by-engine", "no"))
+            case f.Create():
+                created = self.engine.create(self.record.attempt)
+                self.read = 0
+                if fault == "none":
+                    self.apply(f.Prepared(created))
+            case f.StartSidecar():
+                self.apply(f.SidecarStarting())
+                self.read = 0
+                self.seen = None
+                if self.record.sidecar_intended_at is not None and fault != "lost-before":
+                    self.engine.start(self.engine.sidecar, self.now)
+            case f.StartWorker():
+                self.start_worker(fault)
+            case f.Observe() if fault == "none":
+                self.observe()
+            case f.TellSidecar():
+                box = self.engine.sidecar
+                if fault != "lost-before" and box is not None and box.running and box.said:
+                    box.told = True
+                if fault != "lost-after":
+                    self.apply(f.OutputsTold())
+            case f.DrainLogs() if fault == "none":
+                self.apply(f.LogsDrained())
+            case f.Signal(role, kill):
+                box = self.engine.worker if role == "worker" else self.engine.sidecar
+                if fault != "lost-before" and (kill or fault != "refused"):
+                    self.engine.end(box, 137 if kill else 143, self.now)
+                if fault != "lost-after":
+                    self.apply(f.StopSent(kill))
+            case f.Remove():
+                self.engine.worker = self.engine.sidecar = None
+                if fault != "lost-after":
+                    self.apply(f.Cleaned())
+            case _:
+                pass
+        if fault != "none":
+            self.seen = None
+        return asked
+
+    def start_worker(self, fault: str) -> None:
+        self.apply(f.WorkerStarting())
+        if self.record.phase != "running" or self.record.worker_over:
+            return
+        self.seen = None
+        if fault == "refused":
+            self.apply(f.WorkerStartFailed(127, "no such file"))
+        elif fault == "lost-before":
+            self.engine.ask_to_start(self.engine.worker)
+            self.engine.late_start = self.engine.worker
+        else:
+            self.engine.ask_to_start(self.engine.worker)
+            self.engine.start(self.engine.worker, self.now)
+
+    def wait(self, until: datetime | None) -> None:
+        left = timedelta(seconds=2)
+        if until is not None:
+            left = min(left, max(until - self.now, timedelta(0)))
+        self.now += left
+        self.seen = None
+        self.apply(f.TimePassed())
+
+    # --- what happens
+
+    @rule(fault=st.sampled_from(["none", "none", "none", "none", "refused", "lost-before", "lost-after"]))
+    def turn(self, fault: str) -> None:
+        self.carry_out(fault)
+
+    @rule(turns=st.integers(1, 8))
+    def turns(self, turns: int) -> None:
+        for _ in range(turns):
+            self.carry_out("none")
+
+    @rule(fails=st.booleans(), heard=st.booleans())
+    def the_sidecar_speaks(self, fails: bool, heard: bool) -> None:
+        self.engine.next_report(fails, self.now)
+        if heard:
+            self.read_reports(most=2)
+
+    @precondition(lambda self: self.record.phase == "inputs")
+    @rule()
+    def the_sidecar_refuses(self) -> None:
+        box = self.engine.sidecar
+        if box is not None and box.running and not box.said:
+            box.said.append(report.Refused(n=1, error="cut"))
+            self.engine.end(box, 2, self.now)
+
+    @rule(code=st.sampled_from([0, 1, 137]), oom=st.booleans())
+    def the_worker_ends(self, code: int, oom: bool) -> None:
+        self.engine.end(self.engine.worker, code, self.now, oom)
+        self.seen = None
+
+    @rule(code=st.sampled_from([0, 1]))
+    def the_sidecar_dies(self, code: int) -> None:
+        self.engine.end(self.engine.sidecar, code, self.now)
+        self.seen = None
+
+    @rule(which=st.sampled_from(["worker", "sidecar"]))
+    def somebody_removes_a_container(self, which: str) -> None:
+        setattr(self.engine, which, None)
+        self.seen = None
+
+    @rule()
+    def a_start_that_was_lost_arrives_late(self) -> None:
+        self.engine.start(self.engine.late_start, self.now)
+        self.engine.late_start = None
+
+    @rule(seconds=st.sampled_from([0.5, 2, 10, 61, 3700]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.seen = None
+        self.apply(f.TimePassed())
+
+    @rule(delete=st.booleans())
+    def a_user_ends_it(self, delete: bool) -> None:
+        self.apply(f.CancelWished(by="x", grace_s=self.grace, delete=delete))
+
+    @rule(code=st.sampled_from([0, 137, 143]), starting=st.booleans())
+    def the_engine_is_stopped(self, code: int, starting: bool) -> None:
+        if starting and self.record.start_intended_at is not None:
+            self.engine.refuse_to_start(self.engine.worker)
+        self.engine.stop(code, self.now)
+        self.engine_stopped = True
+        self.seen = None
+
+    @rule(cpu_s=st.floats(0, 1e6), peak=st.integers(1, 1 << 40))
+    def it_is_measured(self, cpu_s: float, peak: int) -> None:
+        before = self.record
+        self.apply(f.Measured(Usage(cpu_s, peak)))
+        if before.phase == "running":
+            assert (self.record.memory_peak_bytes or 0) == max(peak, before.memory_peak_bytes or 0)
+        else:
+            assert self.record == before
+
+    @rule(seconds=st.sampled_from([-86400.0, -3.0, 3.0, 86400.0]), boots=st.booleans())
+    def the_clock_is_set(self, seconds: float, boots: bool) -> None:
+        """By hand, or by a boot, after which the offset says nothing of how the wall clock moved."""
+        before, left = self.record, self.time_left()
+        self.boots += boots
+        self.offset += seconds
+        if not boots:
+            self.now += timedelta(seconds=seconds)
+        self.apply(f.ClockMoved(f"boot-{self.boots}", self.offset))
+        assert self.time_left() == left, "what is waited for is as far away as before"
+        assert self.record.ended or (self.record.boot, self.record.clock_offset) == (
+            f"boot-{self.boots}",
+            self.offset,
+        )
+        self.apply(f.ClockMoved(f"boot-{self.boots}", self.offset))
+        assert self.record.phase == before.phase
+
+    def time_left(self) -> dict[str, timedelta]:
+        if self.record.ended:
+            return {}
+        awaited = {name: getattr(self.record, name) for name in AWAITED}
+        return {name: at - self.now for name, at in awaited.items() if at is not None}
+
+    @rule()
+    def jobd_restarts(self) -> None:
+        self.seen = None
+        self.read = 0
+        self.engine_stopped = False
+
+    @rule(data=st.data())
+    def an_old_report_comes_again(self, data: st.DataObject) -> None:
+        old = [
+            fact
+            for fact in self.past
+            if isinstance(fact, f.Reported) and fact.report.n <= self.record.report_n
+        ]
+        if old:
+            before = self.record
+            self.apply(data.draw(st.sampled_from(old)))
+            assert self.record == before
+
+    # --- what always holds
+
+    @invariant()
+    def each_event_is_in_its_place(self) -> None:
+        types = [kind for kind, _, _ in getattr(self, "events", [])]
+        assert types.count(event.START) <= 1
+        assert types.count(event.RETRY) <= RETRIES
+        assert types.count(event.EXIT) <= 1
+        assert types.count(event.COMPLETE) <= 1
+        if event.COMPLETE in types:
+            assert types[-1] == event.COMPLETE
+            assert event.EXIT in types
+        late = after_job(self.spec.artifacts) if types else frozenset()
+        for index, (kind, artifact_id, _) in enumerate(getattr(self, "events", [])):
+            if kind == event.ARTIFACT and artifact_id in late:
+                assert event.EXIT in types[:index]
+        ids = getattr(self, "event_ids", [])
+        assert len(ids) == len(set(ids))
+
+    @invariant()
+    def numbers_have_no_gap(self) -> None:
+        numbers = [sequence for _, _, sequence in getattr(self, "events", []) if sequence is not None]
+        assert numbers == list(range(1, len(numbers) + 1))
+
+    @invariant()
+    def a_worker_runs_once_at_most(self) -> None:
+        if hasattr(self, "engine"):
+            assert all(count <= 1 for count in self.engine.runs.values())
+            assert max(self.engine.runs, default=1) <= 1 + self.spec.retries
+
+    @invariant()
+    def complete_and_the_status_come_together(self) -> None:
+        if hasattr(self, "record"):
+            assert self.record.ended == any(kind == event.COMPLETE for kind, _, _ in self.events)
+            assert self.record.ended == (self.record.phase == "done")
+            assert self.record.status != "completed" or (
+                self.record.exit_code == 0 and self.record.reason is None
+            )
+
+    @invariant()
+    def nothing_is_left_of_what_is_over(self) -> None:
+        if hasattr(self, "record"):
+            if self.record.cleaned:
+                assert self.record.ended
+                assert self.engine.look() == Observation(None, None)
+                assert not self.record.has_spool
+            # What an attempt has left is gone before the next one makes its own.
+            assert not self.record.leftovers or self.record.phase in ("queued", "done")
+
+    def teardown(self) -> None:
+        """Left alone in a world that works, the job ends; deleted, it leaves nothing."""
+        if not hasattr(self, "record"):
+            return
+        self.live_until(lambda: self.record.ended)
+        self.apply(f.CancelWished(by="x", grace_s=0, delete=True))
+        self.live_until(lambda: self.record.cleaned)
+        assert demand(self.record, None, self.now) == f.Retire()
+        assert self.engine.look() == Observation(None, None)
+        self.complete_and_the_status_come_together()
+        self.each_event_is_in_its_place()
+        self.numbers_have_no_gap()
+        self.a_worker_runs_once_at_most()
+        self.nothing_is_left_of_what_is_over()
+
+    def live_until(self, reached: Callable[[], bool]) -> None:
+        busy = 0
+        for _ in range(MOST_TURNS):
+            if reached():
+                return
+            asked = self.carry_out("none")
+            busy += 1
+            assert busy <= MOST_TURNS_WITHOUT_WAIT, f"asks without end: {self.asked[-8:]}"
+            if isinstance(asked, f.Wait):
+                busy = 0
+                self.engine.next_report(False, self.now)
+                self.read_reports()
+                if self.record.phase == "running" and self.seen is not None:
+                    self.engine.end(self.engine.worker, 0, self.now)
+                self.wait(asked.until)
+        raise AssertionError(f"does not end: {self.asked[-8:]} in {self.record}")
+
+
+def replace_start(record: Record) -> Record:
+    return msgspec.structs.replace(record, worker_id=None, start_intended_at=None)
+
+
+def decode_sequence(body: bytes) -> int | None:
+    return msgspec.json.decode(body, type=event.CloudEvent).jobsequence

@@ -1,0 +1,135 @@
+"""A small pure engine for walks of the state machine: it keeps just what decides whether a worker runs twice or an event is out of
+order. A model, not a fake: no time passes in it and nothing waits.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from jobd.jobs.orchestrator import ContainerFacts, Created, Observation
+from jobd.wire import report
+from jobd.wire.artifact import after_job
+from jobd.wire.job import JobSpec
+
+
+@dataclass
+class Box:
+    """A container: its facts, and what a sidecar has said so far. `told`: it heard that the worker has ended."""
+
+    facts: ContainerFacts
+    said: list[report.Report] = field(default_factory=list)
+    told: bool = False
+
+    @property
+    def running(self) -> bool:
+        return self.facts.state == "running"
+
+
+class ModelEngine:
+    """Two containers at most. Counts how often a worker began to run, by attempt."""
+
+    def __init__(self, spec: JobSpec) -> None:
+        self.spec = spec
+        self.worker: Box | None = None
+        self.sidecar: Box | None = None
+        self.runs: Counter[int] = Counter()
+        self.made = 0
+        self.late_start: Box | None = None
+        self.asked_to_start: set[str] = set()
+
+    def look(self) -> Observation:
+        return Observation(
+            self.worker.facts if self.worker else None, self.sidecar.facts if self.sidecar else None
+        )
+
+    def create(self, attempt: int) -> Created:
+        """Keeps what has run and is of use, makes the rest anew."""
+        if (
+            self.worker is None
+            or self.worker.facts.started_at is None
+            or self.worker.facts.attempt != attempt
+        ):
+            self.worker = self._new(attempt)
+        wanted = bool(self.spec.artifacts)
+        if wanted and (self.sidecar is None or not self.sidecar.running):
+            self.sidecar = self._new(attempt)
+        assert self.worker is not None
+        return Created(self.worker.facts.id, self.sidecar.facts.id if self.sidecar and wanted else None, 0, 0)
+
+    def start(self, box: Box | None, now: datetime) -> None:
+        """A container that has been started is not started again; one that was removed cannot be."""
+        if box is None or box.facts.started_at is not None or box not in (self.worker, self.sidecar):
+            return
+        box.facts = replace(box.facts, state="running", started_at=now)
+        self.runs[box.facts.attempt] += box is self.worker
+
+    def ask_to_start(self, box: Box | None) -> None:
+        """An ambiguous start is never repeated: a worker that has not run is asked to once."""
+        if box is not None and box.facts.started_at is None:
+            assert box.facts.id not in self.asked_to_start
+            self.asked_to_start.add(box.facts.id)
+
+    def end(self, box: Box | None, code: int, now: datetime, oom: bool = False) -> None:
+        if box is not None and box.running:
+            box.facts = replace(box.facts, state="exited", exit_code=code, finished_at=now, oom_killed=oom)
+
+    def stop(self, code: int, now: datetime) -> None:
+        """The engine goes down and takes with it what runs; it comes back."""
+        for box in (self.worker, self.sidecar):
+            self.end(box, code, now)
+
+    def refuse_to_start(self, box: Box | None) -> None:
+        """A start that the engine could not carry out, as it was going down: it is kept in the container."""
+        if box is not None and box.facts.state == "created" and box.facts.started_at is None:
+            box.facts = replace(box.facts, exit_code=128, error="database not open")
+
+    def next_report(self, fails: bool, now: datetime) -> report.Report | None:
+        """Lets the sidecar say its next thing, as the real one would; None where it waits."""
+        box = self.sidecar
+        if box is None or not box.running:
+            return None
+        late = after_job(self.spec.artifacts)
+        n = len(box.said) + 1
+        done = [said.artifact_id for said in box.said if isinstance(said, report.ArtifactDone)]
+        ready = any(isinstance(said, report.Ready) for said in box.said)
+        status: Literal["success", "failed"] = "failed" if fails else "success"
+        if not box.said:
+            return self._say(box, report.Started(n=1))
+        if not ready:
+            for artifact in self.spec.artifacts:
+                if artifact.id not in late and artifact.id not in done:
+                    return self._say(
+                        box,
+                        report.ArtifactDone(n=n, artifact_id=artifact.id, artifact_type="x", status=status),
+                    )
+            if any(isinstance(said, report.ArtifactDone) and said.status == "failed" for said in box.said):
+                self._say(box, report.InputsFailed(n=n, error="an input failed"))
+                self.end(box, 1, now)
+                return box.said[-1]
+            return self._say(box, report.Ready(n=n))
+        if not box.told:
+            return None
+        if not any(isinstance(said, report.OutputsStarted) for said in box.said):
+            return self._say(box, report.OutputsStarted(n=n))
+        for artifact in self.spec.artifacts:
+            if artifact.id in late and artifact.id not in done:
+                return self._say(
+                    box, report.ArtifactDone(n=n, artifact_id=artifact.id, artifact_type="x", status=status)
+                )
+        failed = [
+            said.artifact_id
+            for said in box.said
+            if isinstance(said, report.ArtifactDone) and said.status == "failed"
+        ]
+        self._say(box, report.Done(n=n, failed=failed))
+        self.end(box, 0, now)
+        return box.said[-1]
+
+    def _say(self, box: Box, said: report.Report) -> report.Report:
+        box.said.append(said)
+        return said
+
+    def _new(self, attempt: int) -> Box:
+        self.made += 1
+        return Box(ContainerFacts(id=f"c{self.made}", state="created", attempt=attempt))
