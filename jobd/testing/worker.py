@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 class WorkerScript:
     """What a worker does once it is started: prints, writes, and ends after `runs_s` (None: when a signal ends it).
 
-    `rest` is printed to stdout last, without a newline. `writes` are files, by path within the workspace.
+    `shows` names secrets that are printed after `lines`, or missed on stderr. `rest` is printed to stdout last, without a newline. `writes` are files, by path within the workspace.
     `start_error` (code, text): it does not start at all.
     """
 
     lines: Sequence[str] = ()
     errors: Sequence[str] = ()
+    shows: Sequence[str] = ()
     rest: str = ""
     writes: Mapping[str, bytes] = field(default_factory=dict)
     exit_code: int = 0

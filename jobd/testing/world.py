@@ -5,7 +5,7 @@ refuses or loses a call is in `orchestrator.py`.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -49,6 +49,12 @@ class Job:
             box is not None and box.facts.started_at is not None for box in (self.worker, self.sidecar)
         )
 
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The values that a worker finds: they are in memory that its sidecar keeps while it runs."""
+        box = self.sidecar
+        return box.order.secrets if box is not None and box.order and box.facts.state == "running" else {}
+
     def of(self, role: Role) -> Container | None:
         """Returns the container of this role, if there is one."""
         return self.worker if role == "worker" else self.sidecar
@@ -86,6 +92,13 @@ class World:
             job.files[f"{job.spec.workspace}/{path}"] = content
         box.log += [self._line("stdout", text) for text in script.lines]
         box.log += [self._line("stderr", text) for text in script.errors]
+        secrets = job.secrets
+        for name in script.shows:
+            box.log.append(
+                self._line("stdout", secrets[name])
+                if name in secrets
+                else self._line("stderr", f"no secret {name}")
+            )
         if script.rest:
             box.unfinished = self._line("stdout", script.rest)
         self._hints.wake()

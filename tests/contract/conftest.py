@@ -26,13 +26,14 @@ DEADLINE_S = 60
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What the worker does: `writes` files into its workspace, prints `lines` (and `rest` without a newline), then ends
-    with `exit_code`; with `stays` it runs until a signal kills it; `missing` means that its command does not exist.
+    """What the worker does: `writes` files into its workspace, prints `lines`, the secrets that it `shows` (or on stderr that one
+    is missing) and `rest` without a newline, then ends with `exit_code`; with `stays` it runs until a signal kills it; `missing` means that its command does not exist.
     """
 
     lines: tuple[str, ...] = ()
     rest: str = ""
     errors: tuple[str, ...] = ()
+    shows: tuple[str, ...] = ()
     writes: dict[str, str] = field(default_factory=dict)
     exit_code: int = 0
     stays: bool = False
@@ -63,10 +64,15 @@ class DockerWorld:
         script = [f"printf %s {shlex.quote(text)} > {path}" for path, text in behaviour.writes.items()]
         script += [f"echo {shlex.quote(line)}" for line in behaviour.lines]
         script += [f"echo {shlex.quote(line)} >&2" for line in behaviour.errors]
+        script += [
+            f"cat /run/secrets/{name} 2>/dev/null && echo || echo no secret {name} >&2"
+            for name in behaviour.shows
+        ]
         script += [f"printf %s {shlex.quote(behaviour.rest)}"]
         script += ["exec sleep 3600"] if behaviour.stays else [f"exit {behaviour.exit_code}"]
         command: str | list[str] = ["/no/such/command"] if behaviour.missing else "; ".join(script)
-        return WorkOrder(ref, JobSpec(id=ref.id, image=self.image, command=command), sidecar)
+        secrets = dict.fromkeys(behaviour.shows, "")
+        return WorkOrder(ref, JobSpec(id=ref.id, image=self.image, command=command, secrets=secrets), sidecar)
 
 
 @asynccontextmanager
@@ -99,13 +105,15 @@ class FakeWorld:
         self.fake.workers[ref.id] = WorkerScript(
             lines=behaviour.lines,
             errors=behaviour.errors,
+            shows=behaviour.shows,
             rest=behaviour.rest,
             writes={path: text.encode() for path, text in behaviour.writes.items()},
             exit_code=behaviour.exit_code,
             runs_s=None if behaviour.stays else 0.0,
             start_error=(127, "no such command") if behaviour.missing else None,
         )
-        return WorkOrder(ref, JobSpec(id=ref.id, image=self.image), sidecar)
+        secrets = dict.fromkeys(behaviour.shows, "")
+        return WorkOrder(ref, JobSpec(id=ref.id, image=self.image, secrets=secrets), sidecar)
 
 
 @asynccontextmanager

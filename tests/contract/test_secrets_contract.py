@@ -1,0 +1,105 @@
+"""What `jobs` may rely on where a job has secrets, whichever engine is behind it: its worker alone finds them, while its sidecar lives."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from jobd.jobs.orchestrator import JobRef, Observation, RawLine, Role
+from jobd.wire.report import SUCCEEDED_SIGNAL, Ready, SidecarOrder, decode_report
+
+Until = Callable[[JobRef, Callable[[Observation], bool]], Coroutine[Any, Any, Observation]]
+DEADLINE_S = 60
+
+
+@pytest.fixture
+def values() -> dict[str, str]:
+    return {"token": f"sEcReT{uuid.uuid4().hex}", "other.pem": "two words"}
+
+
+async def printed(world: Any, ref: JobRef, role: Role) -> list[RawLine]:
+    return [line async for batch in world.orchestrator.logs(ref, role, {}, False) for line in batch]
+
+
+async def given(world: Any, ref: JobRef, behaviour: Any, values: dict[str, str]) -> None:
+    """Makes the job and waits until its sidecar says that the worker may start."""
+    await world.orchestrator.ensure_sidecar_image()
+    await world.orchestrator.create(world.work(ref, behaviour, sidecar=True), None)
+    order = SidecarOrder(job_id=ref.id, job_uid=ref.uid, artifacts=[], secrets=values)
+    await world.orchestrator.start_sidecar(ref, order)
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            lines = await printed(world, ref, "sidecar")
+            if any(isinstance(decode_report(line.text.encode()), Ready) for line in lines):
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_a_worker_finds_its_secrets(
+    world: Any, ref: JobRef, behave: Any, until: Until, values: dict[str, str]
+) -> None:
+    await given(world, ref, behave(shows=tuple(values)), values)
+    await world.orchestrator.start_worker(ref)
+    await until(ref, lambda seen: seen.worker is not None and seen.worker.ended)
+    assert [line.text for line in await printed(world, ref, "worker")] == list(values.values())
+
+
+async def test_they_are_in_no_file_of_the_workspace_and_in_no_report(
+    world: Any, ref: JobRef, behave: Any, values: dict[str, str]
+) -> None:
+    await given(world, ref, behave(shows=("token",), stays=True), values)
+    await world.orchestrator.start_worker(ref)
+    workspace = b"".join([chunk async for chunk in world.orchestrator.open_tar(ref, "/workspace")])
+    said = "".join(line.text for line in await printed(world, ref, "sidecar"))
+    facts = repr(await world.orchestrator.observe(ref))
+    assert said
+    assert values["token"].encode() not in workspace
+    assert values["token"] not in said + facts
+
+
+async def test_the_sidecar_stays_with_the_worker_and_goes_when_it_is_told(
+    world: Any, ref: JobRef, behave: Any, until: Until, values: dict[str, str]
+) -> None:
+    """The memory with the secrets lives by it."""
+    await given(world, ref, behave(shows=("token",)), values)
+    await world.orchestrator.start_worker(ref)
+    seen = await until(ref, lambda seen: seen.worker is not None and seen.worker.ended)
+    assert seen.sidecar is not None
+    assert seen.sidecar.state == "running"
+    await world.orchestrator.signal(ref, "sidecar", SUCCEEDED_SIGNAL)
+    seen = await until(ref, lambda seen: seen.sidecar is not None and seen.sidecar.ended)
+    assert seen.sidecar is not None
+    assert seen.sidecar.exit_code == 0
+
+
+async def test_without_the_sidecar_there_are_none(
+    world: Any, ref: JobRef, behave: Any, until: Until, values: dict[str, str]
+) -> None:
+    await given(world, ref, behave(shows=("token",)), values)
+    await world.orchestrator.signal(ref, "sidecar", "SIGKILL")
+    await until(ref, lambda seen: seen.sidecar is not None and seen.sidecar.ended)
+    await world.orchestrator.start_worker(ref)
+    await until(ref, lambda seen: seen.worker is not None and seen.worker.ended)
+    assert [(line.stream, line.text) for line in await printed(world, ref, "worker")] == [
+        ("stderr", "no secret token")
+    ]
+
+
+async def test_nothing_of_them_is_left_after_removal(
+    world: Any, ref: JobRef, behave: Any, until: Until, values: dict[str, str]
+) -> None:
+    """The same id has other secrets then, or none."""
+    await given(world, ref, behave(shows=("token",)), values)
+    await world.orchestrator.remove(ref)
+    assert ref not in await world.orchestrator.refs()
+    again = JobRef(uid=uuid.uuid4().hex, id=ref.id, attempt=1)
+    await given(world, again, behave(shows=("token", "other.pem")), {"token": "new"})
+    await world.orchestrator.start_worker(again)
+    await until(again, lambda seen: seen.worker is not None and seen.worker.ended)
+    lines = await printed(world, again, "worker")
+    assert sorted((line.stream, line.text) for line in lines) == [
+        ("stderr", "no secret other.pem"),
+        ("stdout", "new"),
+    ]
