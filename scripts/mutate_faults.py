@@ -93,7 +93,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a worker that is gone is waited for",
-        "jobd/jobs/machine.py",
+        "jobd/jobs/looks.py",
         "    if worker is None or worker.attempt != record.attempt:\n        return worker_over(",
         "    if worker is None:\n        return Step(record)\n    if worker.attempt != record.attempt:\n        return worker_over(",
         "test_engine.py::test_the_worker_is_removed_by_hand",
@@ -114,7 +114,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a limit is counted by the engine's clock",
-        "jobd/jobs/machine.py",
+        "jobd/jobs/looks.py",
         "    began = min(max(at, record.start_intended_at or at), now)",
         "    began = at",
         "test_exhaustion.py::test_the_clock_is_a_day_off[-86400--86400]",

@@ -5,32 +5,21 @@
     queued -> pulling -> [inputs] -> running -> [outputs] -> done
                  any of them ends early through `worker_never_ran` or `finish`
 
-Must not know of the store, the engine's calls, HTTP or asyncio.
+Owns which fact counts in which phase; what a look at the containers makes of a job is in `looks.py`, what the sidecar says in
+`reports.py`, how a run is concluded in `outcome.py`. Must not know of the store, the engine's calls, HTTP or asyncio.
 """
 
 from datetime import datetime, timedelta
 
-import msgspec
-
 from jobd.jobs import facts as f
-from jobd.jobs.demand import AMBIGUOUS_START, INPUTS_LIMIT, OUTPUTS_LIMIT, is_mine, since_of, stopping
-from jobd.jobs.orchestrator import ContainerFacts, Created
-from jobd.jobs.outcome import (
-    Step,
-    change,
-    data_of,
-    enter,
-    finish,
-    logs_drained,
-    outputs_failed,
-    worker_never_ran,
-    worker_over,
-)
-from jobd.jobs.record import ArtifactState, Record, artifact_type, has_outputs
-from jobd.wire import event, report
+from jobd.jobs.demand import INPUTS_LIMIT, OUTPUTS_LIMIT, since_of, stopping
+from jobd.jobs.looks import observed
+from jobd.jobs.orchestrator import Created
+from jobd.jobs.outcome import Step, change, enter, logs_drained, outputs_failed, worker_never_ran
+from jobd.jobs.record import Record
+from jobd.jobs.reports import reported
 from jobd.wire.job import JobSpec
 
-MAX_SIDECAR_RUNS = 3
 AWAITED = (
     "phase_since",
     "stop_sent_at",
@@ -65,9 +54,9 @@ def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
         case f.WorkerStartFailed(exit_code, message) if not record.worker_over:
             return worker_never_ran(record, spec, now, "start-failed", message, exit_code)
         case f.Observed():
-            return _observed(record, spec, fact, now)
+            return observed(record, spec, fact, now)
         case f.Reported(said):
-            return _reported(record, spec, said, now)
+            return reported(record, spec, said, now)
         case f.OutputsTold() if record.phase == "outputs":
             return Step(change(record, outputs_told_at=now))
         case f.LogsDrained() if record.worker_over and not record.exit_announced:
@@ -102,160 +91,6 @@ def _prepared(record: Record, spec: JobSpec, created: Created, now: datetime) ->
     if record.phase != "pulling":
         return Step(kept)
     return Step(enter(kept, "inputs" if spec.needs_sidecar else "running", now))
-
-
-def _observed(record: Record, spec: JobSpec, fact: f.Observed, now: datetime) -> Step:
-    seen, drained = fact.observation, fact.reports_drained
-    if record.phase == "inputs":
-        return _observed_inputs(record, spec, seen.sidecar, drained, fact.engine_stopped, now)
-    if record.phase == "running":
-        return _observed_worker(record, spec, seen.worker, fact.engine_stopped, now)
-    if record.phase == "outputs":
-        return _observed_outputs(record, spec, seen.sidecar, drained, now)
-    return Step(record)
-
-
-def _observed_inputs(
-    record: Record,
-    spec: JobSpec,
-    sidecar: ContainerFacts | None,
-    drained: bool,
-    engine_stopped: bool,
-    now: datetime,
-) -> Step:
-    alive = is_mine(sidecar, record, "running")
-    if stopping(record):
-        if alive:
-            # Not dead yet: the kill may have come too early, it is sent again.
-            return Step(change(record, kill_sent=False)) if record.kill_sent else Step(record)
-        return worker_never_ran(record, spec, now, record.reason or "cancelled", record.error or "cancelled")
-    if alive or record.sidecar_intended_at is None:
-        return Step(record)
-    if sidecar is None or sidecar.attempt != record.attempt:
-        return worker_never_ran(
-            record, spec, now, "lost", "the sidecar container was removed while inputs were loaded"
-        )
-    if sidecar.state == "created":
-        if now >= record.sidecar_intended_at + AMBIGUOUS_START:
-            return _sidecar_again(change(record, sidecar_runs=record.sidecar_runs - 1), spec, now, "")
-        return Step(record)
-    if drained and sidecar.ended:
-        if engine_stopped:
-            record = change(record, sidecar_runs=record.sidecar_runs - 1)  # not its own doing
-        return _sidecar_again(
-            record, spec, now, f"the sidecar ended with code {sidecar.exit_code} before inputs were ready"
-        )
-    return Step(record)
-
-
-def _sidecar_again(record: Record, spec: JobSpec, now: datetime, why: str) -> Step:
-    if record.sidecar_runs >= MAX_SIDECAR_RUNS:
-        return worker_never_ran(record, spec, now, "input-failed", why)
-    return Step(change(record, worker_id=None, sidecar_id=None, sidecar_intended_at=None, report_n=0))
-
-
-def _observed_worker(
-    record: Record, spec: JobSpec, worker: ContainerFacts | None, engine_stopped: bool, now: datetime
-) -> Step:
-    if record.worker_over or record.start_intended_at is None:
-        return Step(record)
-    if worker is None or worker.attempt != record.attempt:
-        return worker_over(
-            record, spec, None, now, reason="lost", error="the worker container was removed by someone else"
-        )
-    if worker.started_at is None:
-        if worker.exit_code and worker.error and not engine_stopped:
-            return worker_never_ran(record, spec, now, "start-failed", worker.error, worker.exit_code)
-        if worker.state == "created" and (
-            engine_stopped or now >= record.start_intended_at + AMBIGUOUS_START
-        ):
-            if stopping(record):
-                return worker_never_ran(record, spec, now, "cancelled", "")
-            return Step(change(record, worker_id=None, start_intended_at=None))
-        return Step(record)
-    started = _started(record, spec, worker.started_at, now)
-    if not worker.ended:
-        return started
-    if engine_stopped and record.desired == "run" and not record.timed_out:
-        why = "the engine was stopped or killed while the worker ran"
-        return started.then(worker_over(started.record, spec, None, now, reason="lost", error=why))
-    return started.then(worker_over(started.record, spec, worker, now))
-
-
-def _started(record: Record, spec: JobSpec, at: datetime, now: datetime) -> Step:
-    if record.started_at is not None:
-        return Step(record)
-    # The engine's clock may be another machine's: by ours, the start lies between its wish and this moment.
-    began = min(max(at, record.start_intended_at or at), now)
-    deadline = began + timedelta(seconds=spec.timeout_s)
-    drafts = () if record.start_announced else (f.Draft(event.START, data_of(record, spec)),)
-    return Step(
-        change(record, status="running", started_at=at, deadline=deadline, start_announced=True), drafts
-    )
-
-
-def _observed_outputs(
-    record: Record, spec: JobSpec, sidecar: ContainerFacts | None, drained: bool, now: datetime
-) -> Step:
-    if is_mine(sidecar, record, "running"):
-        return Step(change(record, kill_sent=False)) if record.kill_sent else Step(record)
-    if stopping(record):
-        return finish(record, spec, now)
-    if sidecar is not None and sidecar.attempt == record.attempt and not drained:
-        return Step(record)
-    if not has_outputs(spec):
-        return finish(record, spec, now)  # it was there for the secrets alone
-    code = "was removed" if sidecar is None else f"ended with code {sidecar.exit_code}"
-    return finish(outputs_failed(record, f"the sidecar {code} before outputs were done"), spec, now)
-
-
-def _reported(record: Record, spec: JobSpec, said: report.Report, now: datetime) -> Step:
-    if said.n <= record.report_n or record.sidecar_intended_at is None:
-        return Step(record)
-    record = change(record, report_n=said.n)
-    match said:
-        case report.Refused(error=error) if record.phase == "inputs":
-            return _sidecar_again(record, spec, now, f"the sidecar refused its order: {error}")
-        case report.Progress() | report.ArtifactDone():
-            return _artifact(record, spec, said)
-        case report.Ready() if record.phase == "inputs" and not stopping(record):
-            return Step(enter(record, "running", now, inputs_ready=True))
-        case report.InputsFailed(error=error) if record.phase == "inputs" and not stopping(record):
-            return worker_never_ran(record, spec, now, "input-failed", error)
-        case report.OutputsStarted():
-            return Step(change(record, outputs_heard=True))
-        case report.Done(failed=failed) if record.phase == "outputs" and not stopping(record):
-            if failed:
-                names = ", ".join(failed)
-                record = outputs_failed(change(record, outputs_failed=failed), f"outputs failed: {names}")
-            return finish(record, spec, now)
-        case _:
-            return Step(record)
-
-
-def _artifact(record: Record, spec: JobSpec, said: report.Progress | report.ArtifactDone) -> Step:
-    known = record.artifacts.get(said.artifact_id)
-    if known is None or known.status != "pending":
-        return Step(record)
-    if isinstance(said, report.Progress):
-        after = msgspec.structs.replace(known, moved=said.bytes, bytes=said.total)
-        return Step(_with_artifact(record, said.artifact_id, after))
-    after = ArtifactState(status=said.status, error=said.error, bytes=said.bytes, optional=said.optional)
-    changed = _with_artifact(record, said.artifact_id, after)
-    if said.status == "skipped":
-        return Step(changed)
-    data = {
-        "jobId": record.id,
-        "artifactId": said.artifact_id,
-        "artifactType": artifact_type(spec, said.artifact_id),
-        "status": said.status,
-    }
-    if said.content is not None:
-        data["content"] = said.content
-    if said.error is not None:
-        data["error"] = said.error
-    key = report.artifact_event_key(said.artifact_id, record.attempt)
-    return Step(changed, (f.Draft(event.ARTIFACT, {**data, "meta": spec.meta}, key, said.sent),))
 
 
 def _cancelled(record: Record, spec: JobSpec, wish: f.CancelWished, now: datetime) -> Step:
@@ -301,7 +136,3 @@ def _after_end(record: Record, fact: f.Fact) -> Step:
             return Step(change(record, cleaned=True, has_spool=False))
         case _:
             return Step(record)
-
-
-def _with_artifact(record: Record, artifact_id: str, state: ArtifactState) -> Record:
-    return change(record, artifacts={**record.artifacts, artifact_id: state})

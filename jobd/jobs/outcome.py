@@ -1,7 +1,7 @@
 """How a job's run is concluded: the worker's end, the exit event, the final status. Pure.
 
 Owns `Step`, what ends a job and in which order that is announced: exit, then outputs, then `complete` as the last.
-Which facts lead here is in `machine.py`.
+Which facts lead here is in `machine.py`, `looks.py` and `reports.py`.
 """
 
 from dataclasses import dataclass, replace
@@ -17,6 +17,8 @@ from jobd.jobs.retry import is_repeated, repeated
 from jobd.wire import event
 from jobd.wire.job import JobSpec
 from jobd.wire.view import Phase, Status
+
+MAX_SIDECAR_RUNS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,13 @@ def durations(record: Record) -> dict[str, float]:
         "total": (record.created_at, record.finished_at),
     }
     return {name: s for name, (a, b) in spans.items() if (s := seconds_between(a, b)) is not None}
+
+
+def sidecar_again(record: Record, spec: JobSpec, now: datetime, why: str) -> Step:
+    """The sidecar has ended before the inputs were ready: it is made anew, or, after a few, that fails the job."""
+    if record.sidecar_runs >= MAX_SIDECAR_RUNS:
+        return worker_never_ran(record, spec, now, "input-failed", why)
+    return Step(change(record, worker_id=None, sidecar_id=None, sidecar_intended_at=None, report_n=0))
 
 
 def outputs_failed(record: Record, error: str) -> Record:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from jobd.jobs import facts as f
-from jobd.jobs.machine import MAX_SIDECAR_RUNS
 from jobd.jobs.orchestrator import Created, Observation
+from jobd.jobs.outcome import MAX_SIDECAR_RUNS
 
 
 @pytest.mark.parametrize("code", [0, 137, 143])

@@ -1,0 +1,124 @@
+"""What a look at a job's containers changes, phase by phase. Pure.
+
+Owns how a container's state, or its absence, is read: as a start, an end, a loss, or a reason to look again later. What the sidecar
+says of itself is in `reports.py`.
+"""
+
+from datetime import datetime, timedelta
+
+from jobd.jobs import facts as f
+from jobd.jobs.demand import AMBIGUOUS_START, is_mine, stopping
+from jobd.jobs.orchestrator import ContainerFacts
+from jobd.jobs.outcome import (
+    Step,
+    change,
+    data_of,
+    finish,
+    outputs_failed,
+    sidecar_again,
+    worker_never_ran,
+    worker_over,
+)
+from jobd.jobs.record import Record, has_outputs
+from jobd.wire import event
+from jobd.wire.job import JobSpec
+
+
+def observed(record: Record, spec: JobSpec, fact: f.Observed, now: datetime) -> Step:
+    """Returns what a look makes of a job that is not over."""
+    seen, drained = fact.observation, fact.reports_drained
+    if record.phase == "inputs":
+        return _inputs(record, spec, seen.sidecar, drained, fact.engine_stopped, now)
+    if record.phase == "running":
+        return _worker(record, spec, seen.worker, fact.engine_stopped, now)
+    if record.phase == "outputs":
+        return _outputs(record, spec, seen.sidecar, drained, now)
+    return Step(record)
+
+
+def _inputs(
+    record: Record,
+    spec: JobSpec,
+    sidecar: ContainerFacts | None,
+    drained: bool,
+    engine_stopped: bool,
+    now: datetime,
+) -> Step:
+    alive = is_mine(sidecar, record, "running")
+    if stopping(record):
+        if alive:
+            # Not dead yet: the kill may have come too early, it is sent again.
+            return Step(change(record, kill_sent=False)) if record.kill_sent else Step(record)
+        return worker_never_ran(record, spec, now, record.reason or "cancelled", record.error or "cancelled")
+    if alive or record.sidecar_intended_at is None:
+        return Step(record)
+    if sidecar is None or sidecar.attempt != record.attempt:
+        return worker_never_ran(
+            record, spec, now, "lost", "the sidecar container was removed while inputs were loaded"
+        )
+    if sidecar.state == "created":
+        if now >= record.sidecar_intended_at + AMBIGUOUS_START:
+            return sidecar_again(change(record, sidecar_runs=record.sidecar_runs - 1), spec, now, "")
+        return Step(record)
+    if drained and sidecar.ended:
+        if engine_stopped:
+            record = change(record, sidecar_runs=record.sidecar_runs - 1)  # not its own doing
+        return sidecar_again(
+            record, spec, now, f"the sidecar ended with code {sidecar.exit_code} before inputs were ready"
+        )
+    return Step(record)
+
+
+def _worker(
+    record: Record, spec: JobSpec, worker: ContainerFacts | None, engine_stopped: bool, now: datetime
+) -> Step:
+    if record.worker_over or record.start_intended_at is None:
+        return Step(record)
+    if worker is None or worker.attempt != record.attempt:
+        return worker_over(
+            record, spec, None, now, reason="lost", error="the worker container was removed by someone else"
+        )
+    if worker.started_at is None:
+        if worker.exit_code and worker.error and not engine_stopped:
+            return worker_never_ran(record, spec, now, "start-failed", worker.error, worker.exit_code)
+        if worker.state == "created" and (
+            engine_stopped or now >= record.start_intended_at + AMBIGUOUS_START
+        ):
+            if stopping(record):
+                return worker_never_ran(record, spec, now, "cancelled", "")
+            return Step(change(record, worker_id=None, start_intended_at=None))
+        return Step(record)
+    started = _started(record, spec, worker.started_at, now)
+    if not worker.ended:
+        return started
+    if engine_stopped and record.desired == "run" and not record.timed_out:
+        why = "the engine was stopped or killed while the worker ran"
+        return started.then(worker_over(started.record, spec, None, now, reason="lost", error=why))
+    return started.then(worker_over(started.record, spec, worker, now))
+
+
+def _started(record: Record, spec: JobSpec, at: datetime, now: datetime) -> Step:
+    if record.started_at is not None:
+        return Step(record)
+    # The engine's clock may be another machine's: by ours, the start lies between its wish and this moment.
+    began = min(max(at, record.start_intended_at or at), now)
+    deadline = began + timedelta(seconds=spec.timeout_s)
+    drafts = () if record.start_announced else (f.Draft(event.START, data_of(record, spec)),)
+    return Step(
+        change(record, status="running", started_at=at, deadline=deadline, start_announced=True), drafts
+    )
+
+
+def _outputs(
+    record: Record, spec: JobSpec, sidecar: ContainerFacts | None, drained: bool, now: datetime
+) -> Step:
+    if is_mine(sidecar, record, "running"):
+        return Step(change(record, kill_sent=False)) if record.kill_sent else Step(record)
+    if stopping(record):
+        return finish(record, spec, now)
+    if sidecar is not None and sidecar.attempt == record.attempt and not drained:
+        return Step(record)
+    if not has_outputs(spec):
+        return finish(record, spec, now)  # it was there for the secrets alone
+    code = "was removed" if sidecar is None else f"ended with code {sidecar.exit_code}"
+    return finish(outputs_failed(record, f"the sidecar {code} before outputs were done"), spec, now)
