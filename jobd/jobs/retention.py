@@ -1,7 +1,7 @@
-"""What is let go: containers and workspaces after `JOB_RETENTION`, records after `HISTORY_RETENTION`, leftovers at once.
+"""What is let go: containers and workspaces after `JOB_RETENTION`, records after `HISTORY_RETENTION`, leftovers after a grace.
 
 Owns the timer of `MAINTENANCE_INTERVAL`, which also lets every job look at its containers: the third way, beside boot and
-reconnect, into the same reconcile. Never touches a job that has not ended.
+reconnect, into the same reconcile. Never touches a job that has not ended, nor what does not bear this jobd's labels.
 """
 
 import logging
@@ -56,6 +56,8 @@ class Retention:
         self._engine = engine
         self._clock = clock
         self._settings = settings
+        self._leftover_since: dict[str, float] = {}
+        """By uid, in monotonic seconds: what belongs to no job, and since when that is known."""
 
     async def run(self) -> None:
         """Sweeps for ever, with the interval between two rounds."""
@@ -64,6 +66,7 @@ class Retention:
             try:
                 self._roster.hint(Hint(None, action="timer"))
                 await self.sweep()
+                await self.remove_leftovers()
             except (EngineError, StoreError) as error:
                 log.warning("maintenance put off", extra={"action": "sweep", "error": str(error)})
 
@@ -84,16 +87,29 @@ class Retention:
             pass
 
     async def remove_leftovers(self) -> None:
-        """Removes containers and volumes of this jobd that belong to no job any more, and uploads likewise.
+        """Removes containers and volumes of this jobd that have belonged to no job for the time between two rounds.
 
         Raises:
             EngineUnavailable, StoreError: safe to repeat.
         """
-        for ref in await self._engine.refs():
-            row = await self._store.get_by_uid(ref.uid)
-            if row is None or (not row.live and self._roster.get(ref.uid) is None):
-                log.info("leftover removed", extra={"job_id": ref.id, "action": "remove-leftover"})
+        now, before = self._clock.monotonic(), self._leftover_since
+        refs = await self._engine.refs()
+        left = [ref for ref in refs if await self._is_leftover(ref)]
+        self._leftover_since = {ref.uid: before.get(ref.uid, now) for ref in left}
+        for ref in left:
+            if now - self._leftover_since[ref.uid] < self._settings.interval_s:
+                continue
+            try:
                 await self._engine.remove(ref)
+            except RefusedByEngine as error:
+                fields = {"job_id": ref.id, "action": "remove-leftover", "error": str(error)}
+                log.warning("leftover not removed yet", extra=fields)
+            else:
+                log.info("leftover removed", extra={"job_id": ref.id, "action": "remove-leftover"})
+
+    async def _is_leftover(self, ref: JobRef) -> bool:
+        row = await self._store.get_by_uid(ref.uid)
+        return row is None or (not row.live and self._roster.get(ref.uid) is None)
 
     async def _cleaned(self, row: JobRow) -> bool:
         record = decode_record(row.record)

@@ -18,6 +18,7 @@ from jobd.jobs.ledger import Ledger
 from jobd.jobs.order import SidecarSettings
 from jobd.jobs.queue import AdmissionQueue
 from jobd.jobs.record import Record, decode_record
+from jobd.jobs.retention import Retention, RetentionSettings
 from jobd.jobs.roster import Roster
 from jobd.jobs.secrets import SecretFiles
 from jobd.jobs.service import JobService
@@ -81,6 +82,14 @@ class House:
             Fingerprints(b"k" * 32),
             IntakeLimits(max_queued=100),
             on_accepted=lambda spec: None,
+        )
+        self.retention = Retention(
+            self.store,
+            self.ledger,
+            self.roster,
+            self.engine,
+            self.clock,
+            RetentionSettings(job_retention_s=900, history_retention_s=86400, interval_s=60),
         )
         self.service = JobService(self.store, self.roster, self.queue, self.engine, retention_s=900)
         self._listening = asyncio.create_task(self.engine_watch.listen())

@@ -1,0 +1,122 @@
+"""What belongs to no job any more goes after a grace; what is not ours stays, whatever its name."""
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import docker
+import pytest
+
+from tests.support.daemon import Daemon, until
+
+
+class Things:
+    """Containers and volumes made by hand, all removed at the end."""
+
+    def __init__(self, client: docker.DockerClient, image: str) -> None:
+        self.client = client
+        self.image = image
+        self.containers: list[Any] = []
+        self.volumes: list[Any] = []
+
+    def make(self, job_id: str, labels: dict[str, str]) -> None:
+        """A container that runs and a volume that it uses, under the names that jobd would give them."""
+        volume = self.client.volumes.create(f"job-{job_id}-workspace", labels=labels)
+        self.volumes.append(volume)
+        container = self.client.containers.create(
+            self.image,
+            ["sleep", "600"],
+            name=f"job-{job_id}-worker",
+            labels=labels,
+            volumes={volume.name: {"bind": "/workspace"}},
+        )
+        self.containers.append(container)
+        container.start()
+
+    def left(self, job_id: str) -> list[str]:
+        names = [f"/job-{job_id}-worker", f"job-{job_id}-workspace"]
+        found = [container["Names"][0] for container in self.client.api.containers(all=True)]
+        found += [volume["Name"] for volume in self.client.api.volumes()["Volumes"] or []]
+        return [name for name in names if name in found]
+
+    def gone(self, job_id: str) -> bool:
+        return not self.left(job_id)
+
+    def remove(self) -> None:
+        for thing in (*self.containers, *self.volumes):
+            with contextlib.suppress(docker.errors.NotFound):
+                thing.remove(force=True)
+
+
+@pytest.fixture
+def things(docker_client: docker.DockerClient, worker_image: str) -> Iterator[Things]:
+    made = Things(docker_client, worker_image)
+    yield made
+    made.remove()
+
+
+def labels_of(instance: str, job_id: str) -> dict[str, str]:
+    return {
+        "managed-by": "jobs-service",
+        "job.instance": instance,
+        "job.id": job_id,
+        "job.uid": uuid.uuid4().hex[:24],
+        "job.attempt": "1",
+        "job.type": "worker",
+    }
+
+
+@pytest.mark.fast
+@pytest.mark.fault(
+    row="Engine",
+    injection="containers and volumes of no job, of ours and of strangers",
+    invariant="ours go after a grace, strangers stay, jobs run on",
+)
+def test_orphans_go_and_strangers_stay(
+    make_daemon: Callable[..., Daemon], things: Things, worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon(environ={"MAINTENANCE_INTERVAL": "500ms"}).start()
+    instance = (daemon.folder / "state" / "instance").read_text().strip()
+    daemon.submit(id=f"{job_id}-runs", image=worker_image, command="sleep 600")
+    until(lambda: daemon.call("GET", f"/v1/jobs/{job_id}-runs").json["status"] == "running", "a job runs")
+    strangers = {
+        f"{job_id}-bare": {},
+        f"{job_id}-other": labels_of("another-instance", f"{job_id}-other"),
+        f"{job_id}-half": {"managed-by": "jobs-service", "job.id": f"{job_id}-half"},
+        f"{job_id}-name": {**labels_of(instance, f"{job_id}-name"), "managed-by": "somebody"},
+    }
+    for name, labels in strangers.items():
+        things.make(name, labels)
+    for n in range(2):  # the second one's end is proof of a whole round more
+        orphan = f"{job_id}-orphan{n}"
+        things.make(orphan, labels_of(instance, orphan))
+        until(partial(things.gone, orphan), f"{orphan} is gone")
+    for name in strangers:
+        assert len(things.left(name)) == 2, name
+    assert things.left(f"{job_id}-runs")
+    assert daemon.call("GET", f"/v1/jobs/{job_id}-runs").json["status"] == "running"
+    assert daemon.log.read_text().count('"leftover removed"') == 2
+
+
+@pytest.mark.fault(
+    row="Engine",
+    injection="an orphan of ours is there when jobd starts",
+    invariant="it goes after a grace, not at once",
+)
+def test_an_orphan_has_its_grace_at_a_start(
+    make_daemon: Callable[..., Daemon], things: Things, docker_client: docker.DockerClient, job_id: str
+) -> None:
+    daemon = make_daemon(environ={"MAINTENANCE_INTERVAL": "1h"}).start()
+    instance = (daemon.folder / "state" / "instance").read_text().strip()
+    daemon.stop()
+    things.make(job_id, labels_of(instance, job_id))
+    daemon.start()
+    daemon.submit(id=f"{job_id}-after", image="busybox:latest", command="true")
+    assert daemon.ended(f"{job_id}-after")["status"] == "completed"
+    assert len(things.left(job_id)) == 2
+    daemon.stop()
+    daemon.environ = {"MAINTENANCE_INTERVAL": "300ms"}
+    daemon.start()
+    until(lambda: not things.left(job_id), "it is gone")

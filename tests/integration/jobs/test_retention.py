@@ -1,0 +1,245 @@
+"""What retention lets go and when, on a real store with a clock that is moved: never too early, never a stranger's, never stuck."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jobd.errors import NotFound
+from jobd.jobs import retention
+from jobd.jobs.orchestrator import EngineUnavailable, JobRef, RefusedByEngine, WorkOrder
+from jobd.jobs.record import Record
+from jobd.store.rows import Settlement
+from jobd.testing.worker import WorkerScript
+from jobd.wire.job import Callback, JobSpec
+
+JOBS_S, HISTORY_S, INTERVAL_S = 900, 86400, 60
+DEADLINE_S = 10.0
+
+
+async def kept(house: Any) -> set[str]:
+    """The ids of which something is on the engine."""
+    return {ref.id for ref in await house.engine.refs()}
+
+
+async def ended(house: Any, *ids: str, **fields: Any) -> list[Record]:
+    return [await house.ended(await house.submit(id=name, **fields)) for name in ids]
+
+
+async def stray(house: Any, uid: str, job_id: str) -> JobRef:
+    """Makes what no record knows of."""
+    ref = JobRef(uid, job_id, 1)
+    await house.engine.create(WorkOrder(ref, JobSpec(id=job_id, image="busybox"), sidecar=False), None)
+    return ref
+
+
+async def settle_all(house: Any, record: Record) -> None:
+    """Has the receiver take whatever waits."""
+    while due := await house.store.due_of([record.uid]):
+        await house.store.settle([Settlement(due[0].id, "delivered", house.clock.now(), status=204)])
+
+
+@pytest.fixture
+def refuses(house: Any, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Ids whose things the engine does not remove, since somebody holds them."""
+    ids: set[str] = set()
+    remove = house.engine.remove
+
+    async def refusing(ref: JobRef, role: Any = None) -> None:
+        if ref.id in ids:
+            raise RefusedByEngine("volume is in use")
+        await remove(ref, role)
+
+    monkeypatch.setattr(house.engine, "remove", refusing)
+    return ids
+
+
+async def test_a_job_is_kept_for_its_time_and_its_record_for_longer(house: Any) -> None:
+    (record,) = await ended(house, "a")
+    house.clock.advance(JOBS_S - 1)
+    await house.retention.sweep()
+    assert await kept(house) == {"a"}
+    assert not (await house.stored(record)).cleaned
+    house.clock.advance(2)
+    await house.retention.sweep()
+    assert await kept(house) == set()
+    assert (await house.service.get("a")).status == "completed"
+
+
+async def test_a_job_that_runs_is_never_let_go(house: Any) -> None:
+    house.engine.workers["a"] = WorkerScript(runs_s=None)
+    record = await house.submit(timeout_seconds=10 * HISTORY_S)
+    await house.until(record, lambda now: now.started_at is not None)
+    house.clock.advance(2 * HISTORY_S)
+    await house.retention.sweep()
+    await house.retention.remove_leftovers()
+    house.clock.advance(2 * INTERVAL_S)
+    await house.retention.remove_leftovers()
+    assert await kept(house) == {"a"}
+    house.engine.end("a", "worker", 4)
+    assert (await house.ended(record)).exit_code == 4
+
+
+async def test_history_goes_after_its_time(house: Any) -> None:
+    (record,) = await ended(house, "a")
+    house.clock.advance(JOBS_S + 1)
+    await house.retention.sweep()
+    house.clock.advance(HISTORY_S - JOBS_S - 2)
+    await house.retention.sweep()
+    assert await house.store.get_by_uid(record.uid) is not None
+    house.clock.advance(2)
+    await house.retention.sweep()
+    assert await house.store.get_by_uid(record.uid) is None
+    assert await house.events(record) == []
+    with pytest.raises(NotFound):
+        await house.service.get("a")
+
+
+async def test_what_is_still_to_be_delivered_outlives_its_time(house: Any) -> None:
+    (record,) = await ended(house, "a", callback=Callback(url="http://127.0.0.1:9/"))
+    house.clock.advance(HISTORY_S + 1)
+    await house.retention.sweep()
+    assert await kept(house) == set(), "its containers need no receiver"
+    assert await house.store.get_by_uid(record.uid) is not None
+    await settle_all(house, record)
+    await house.retention.sweep()
+    assert await house.store.get_by_uid(record.uid) is None
+
+
+async def test_more_jobs_than_fit_into_a_round_are_all_let_go(
+    house: Any, refuses: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    await ended(house, *(f"j{n}" for n in range(5)))
+    refuses.add("j0")
+    house.clock.advance(JOBS_S + 1)
+    await house.retention.sweep()
+    assert await kept(house) == {"j0"}
+    refuses.clear()
+    await house.retention.sweep()
+    assert await kept(house) == set()
+
+
+async def test_an_engine_that_is_away_puts_it_off(house: Any) -> None:
+    (record,) = await ended(house, "a")
+    house.clock.advance(JOBS_S + 1)
+    house.engine.away = True
+    with pytest.raises(EngineUnavailable):
+        await house.retention.sweep()
+    assert not (await house.stored(record)).cleaned
+    house.engine.away = False
+    await house.retention.sweep()
+    assert (await house.stored(record)).cleaned
+
+
+async def test_what_belongs_to_no_job_goes_after_a_round_of_grace(house: Any) -> None:
+    await stray(house, "u-stray", "stray")
+    await ended(house, "known")
+    await house.retention.remove_leftovers()
+    house.clock.advance(INTERVAL_S - 1)
+    await house.retention.remove_leftovers()
+    assert await kept(house) == {"stray", "known"}
+    house.clock.advance(1)
+    await house.retention.remove_leftovers()
+    assert await kept(house) == {"known"}
+
+
+async def test_grace_is_counted_anew_for_what_was_gone_meanwhile(house: Any) -> None:
+    ref = await stray(house, "u-stray", "stray")
+    await house.retention.remove_leftovers()
+    await house.engine.remove(ref)
+    house.clock.advance(INTERVAL_S)
+    await house.retention.remove_leftovers()
+    await stray(house, "u-stray", "stray")
+    await house.retention.remove_leftovers()
+    assert await kept(house) == {"stray"}
+
+
+async def test_a_leftover_that_somebody_holds_keeps_no_other(house: Any, refuses: set[str]) -> None:
+    for name in ("one", "two"):
+        await stray(house, f"u-{name}", name)
+    refuses.add("one")
+    await house.retention.remove_leftovers()
+    house.clock.advance(INTERVAL_S)
+    await house.retention.remove_leftovers()
+    assert await kept(house) == {"one"}
+    refuses.clear()
+    await house.retention.remove_leftovers()
+    assert await kept(house) == set()
+
+
+async def test_what_a_cleaned_job_has_left_is_a_leftover(house: Any) -> None:
+    (record,) = await ended(house, "a")
+    house.clock.advance(JOBS_S + 1)
+    await house.retention.sweep()
+    await stray(house, record.uid, "a")  # as a create that the engine had put off would
+    await house.retention.remove_leftovers()
+    house.clock.advance(INTERVAL_S)
+    await house.retention.remove_leftovers()
+    assert await kept(house) == set()
+
+
+async def test_the_timer_goes_on_after_a_failure(house: Any) -> None:
+    (record,) = await ended(house, "a")
+    await stray(house, "u-stray", "stray")
+    house.engine.away = True
+    timer = asyncio.create_task(house.retention.run())
+    try:
+        house.clock.advance(JOBS_S + 1)
+        await rounds(house, lambda: True)
+        assert not (await house.stored(record)).cleaned
+        house.engine.away = False
+        left: set[str] = await kept(house)
+
+        async def look() -> None:
+            nonlocal left
+            left = await kept(house)
+
+        await rounds(house, lambda: not left, look)
+    finally:
+        timer.cancel()
+        await asyncio.gather(timer, return_exceptions=True)
+    assert (await house.stored(record)).cleaned
+
+
+async def rounds(house: Any, over: Callable[[], bool], look: Callable[[], Any] | None = None) -> None:
+    """Lets the timer come again and again, five times at least, until it is over."""
+    async with asyncio.timeout(DEADLINE_S):
+        turn = 0
+        while turn < 5 or not over():
+            turn += 1
+            await asyncio.sleep(0.005)  # for the store's threads
+            house.clock.advance(INTERVAL_S)
+            if look is not None:
+                await look()
+
+
+async def test_delivered_returns_at_once_where_nothing_waits(house: Any) -> None:
+    (record,) = await ended(house, "a")
+    async with asyncio.timeout(DEADLINE_S):
+        await house.ledger.delivered(record.uid, 3600)
+
+
+async def test_delivered_returns_when_the_last_one_has_been_taken(house: Any) -> None:
+    (record,) = await ended(house, "a", callback=Callback(url="http://127.0.0.1:9/"))
+    (other,) = await ended(house, "b", callback=Callback(url="http://127.0.0.1:9/"))
+    waiting = asyncio.create_task(house.ledger.delivered(record.uid, 3600))
+    async with asyncio.timeout(DEADLINE_S):
+        while due := await house.store.due_of([record.uid]):
+            assert not waiting.done()
+            settled = Settlement(due[0].id, "delivered", house.clock.now(), status=204)
+            await house.store.settle([settled])
+            house.clock.advance(1)
+        while not waiting.done():
+            house.clock.advance(1)
+            await asyncio.sleep(0)
+    await waiting
+    assert await house.store.due_of([other.uid]), "another job's wait on"
+
+
+async def test_delivered_waits_no_longer_than_it_is_told(house: Any) -> None:
+    (record,) = await ended(house, "a", callback=Callback(url="http://127.0.0.1:9/"))
+    async with asyncio.timeout(DEADLINE_S):
+        await house.ledger.delivered(record.uid, 0.01)
+    assert await house.store.due_of([record.uid])
