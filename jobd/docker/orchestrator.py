@@ -73,12 +73,14 @@ class DockerOrchestrator(Flows):
         await self._engine.close()
 
     async def ping(self) -> EngineFacts:
-        """Asks the engine who it is. Raises EngineUnavailable."""
+        """Asks the engine who it is. Raises EngineUnavailable, also where it is being stopped and answers whom it knows alone."""
         version, info, sidecar = await asyncio.gather(
             self._engine.version(fresh=True),
             self._engine.info(),
             self._engine.inspect_image(self._settings.sidecar_image),
         )
+        if not await is_alive(self._engine.endpoint, self._engine.timeouts.connect_s):
+            raise EngineUnavailable(f"{self._engine.endpoint.url} takes no new connections")
         return EngineFacts(
             version=version.version,
             api_version=version.spoken,

@@ -4,6 +4,7 @@ Owns how these demands are carried out and what came of them as facts, and the r
 decided by `demand.py`; what comes before the worker is in `preparation.py`.
 """
 
+import asyncio
 from dataclasses import replace
 
 from jobd.jobs import facts as f
@@ -22,6 +23,8 @@ from jobd.jobs.surroundings import Surroundings
 from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL
 
 DIRECT_ORDER_LIMIT_S = 10.0
+STAYS_LIMIT_S = 2.0
+"""One that is just coming up, behind a socket that others hold open for it, takes longer to answer."""
 
 
 class Execution:
@@ -93,10 +96,24 @@ class Execution:
         elif seen.sidecar is not None and seen.sidecar.state == "running":
             self._reports.start()
         watched = seen.sidecar if journal.record.phase == "inputs" else seen.worker
-        await journal.apply(f.Observed(seen, sidecar_over, sight.stopped_with_engine(watched)))
+        leaving = sight.is_in_doubt(watched) and not await self._engine_stays()
+        if leaving:
+            sight.engine_left()
+        await journal.apply(
+            f.Observed(seen, sidecar_over, sight.stopped_with_engine(watched, leaving=leaving))
+        )
         if journal.record.started_at is not None and not journal.record.worker_over:
             self._logs.start()
         sight.looked(seen, heard_before)
+
+    async def _engine_stays(self) -> bool:
+        """An engine that is being stopped answers on for a while, but takes nothing new."""
+        try:
+            async with asyncio.timeout(STAYS_LIMIT_S):
+                await self._around.engine.ping()
+        except (EngineUnavailable, TimeoutError):
+            return False
+        return True
 
     async def measure(self) -> None:
         """Measures the worker, where it runs."""

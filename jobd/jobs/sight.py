@@ -66,16 +66,23 @@ class Sight:
         died, self._died = self._told(self._died, record), None
         return died
 
-    def stopped_with_engine(self, watched: ContainerFacts | None) -> bool:
+    def stopped_with_engine(self, watched: ContainerFacts | None, *, leaving: bool = False) -> bool:
         """True where the container's end, or that it could not be started, is the engine's doing: the engine was away meanwhile,
-        and the container did not end by itself.
+        and the container did not end by itself. `leaving`: the engine still answers, and is on its way out.
         """
         if watched is None or not watched.ended:
-            if watched is not None and watched.state == "running":
+            if watched is not None and watched.state == "running" and self._engine_away and not leaving:
+                # It has outlived that; a strike alone may still be its end.
                 self._engine_away = self._struck = False
             return self._engine_away and watched is not None and watched.exit_code == NOT_STARTED_EXIT_CODE
         killed = watched.exit_code in (OOM_EXIT_CODE, UNKNOWN_EXIT_CODE) and not watched.oom_killed
         return self._engine_away and (self._struck or killed)
+
+    def is_in_doubt(self, watched: ContainerFacts | None) -> bool:
+        """True after a signal that nobody here sent, where what is seen now depends on whether the engine is going down."""
+        if not self._struck or watched is None:
+            return False
+        return watched.state == "running" if self._engine_away else watched.ended
 
     def _told(self, told: ContainerFacts | None, record: Record) -> ContainerFacts | None:
         """Returns what an event said of this attempt's worker. A 137 needs a look: it may be the kernel's doing; so does a 255."""

@@ -97,6 +97,47 @@ def test_a_call_without_an_answer_counts_as_away_until_the_worker_is_seen_to_run
     assert not sight.stopped_with_engine(end_of(running, 137))
 
 
+def test_a_worker_that_takes_its_time_after_a_strike_is_still_struck(running: Any) -> None:
+    sight = Sight()
+    sight.hear(KILL, running.record)
+    assert not sight.stopped_with_engine(running.container("running"))
+    sight.engine_left()
+    assert sight.stopped_with_engine(end_of(running, 0))
+
+
+def test_one_that_outlived_the_engines_stop_is_struck_no_more(running: Any) -> None:
+    sight = Sight()
+    sight.hear(KILL, running.record)
+    sight.engine_left()
+    assert not sight.stopped_with_engine(running.container("running"))
+    sight.engine_left()
+    assert not sight.stopped_with_engine(end_of(running, 0))
+
+
+def test_one_that_runs_on_while_the_engine_leaves_is_struck_still(running: Any) -> None:
+    sight = Sight()
+    sight.hear(KILL, running.record)
+    sight.engine_left()
+    assert sight.is_in_doubt(running.container("running"))
+    assert not sight.stopped_with_engine(running.container("running"), leaving=True)
+    assert sight.stopped_with_engine(end_of(running, 0))
+
+
+def test_an_end_after_a_signal_of_others_is_in_doubt_until_the_engine_is_known_to_go_or_stay(
+    running: Any,
+) -> None:
+    sight = Sight()
+    assert not sight.is_in_doubt(end_of(running, 0))
+    sight.hear(KILL, running.record)
+    assert not sight.is_in_doubt(running.container("running"))
+    sight.hear(KILL, running.record)
+    assert sight.is_in_doubt(end_of(running, 0))
+    assert not sight.stopped_with_engine(end_of(running, 0))
+    sight.engine_left()
+    assert not sight.is_in_doubt(end_of(running, 0))
+    assert sight.stopped_with_engine(end_of(running, 0))
+
+
 def test_a_signal_that_was_wished_here_is_no_strike(running: Any) -> None:
     sight = Sight()
     wished = running.record
