@@ -3,6 +3,8 @@
 `fast` marks the rows that run with all other tests; the rest takes minutes and runs by `make faults`.
 """
 
+import os
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +15,10 @@ import pytest
 
 from tests.support.daemon import Daemon
 from tests.support.engine_proxy import EngineProxy
+from tests.support.second_engine import SecondEngine
 from tests.support.starts import Starts
 
+SIDECAR_IMAGE = "job-sidecar:latest"
 ROWS = ("Crash", "Engine", "Receiver", "Exhaustion", "Worker", "Client", "Input")
 
 
@@ -102,3 +106,18 @@ def behind_proxy(make_daemon: Callable[..., Daemon], proxy: EngineProxy) -> Call
         return make_daemon(environ={"DOCKER_HOST": proxy.url, **(environ or {})}, **options)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def second(docker_client: docker.DockerClient, worker_image: str) -> Iterator[SecondEngine]:
+    """An engine that may be killed: in its own network namespace, with the images of workers and sidecar."""
+    if os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("ip"):
+        pytest.skip("a second engine needs root, dockerd and ip on this machine")
+    engine = SecondEngine()
+    try:
+        engine.start()
+        engine.load(docker_client, worker_image)
+        engine.load(docker_client, SIDECAR_IMAGE)
+        yield engine
+    finally:
+        engine.close()

@@ -1,13 +1,11 @@
 """dockerd is killed, stopped and frozen under a running job: a second engine of the tests' own, in its own network namespace."""
 
 import os
-import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import docker
 import pytest
 
 from tests.support.daemon import Daemon, Receiver, until
@@ -16,19 +14,6 @@ from tests.support.second_engine import SecondEngine
 
 FROZEN_S = float(os.environ.get("FROZEN_S", "25"))
 """Longer than jobd waits for an answer of the engine."""
-
-
-@pytest.fixture(scope="module")
-def second(docker_client: docker.DockerClient, worker_image: str) -> Iterator[SecondEngine]:
-    if os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("ip"):
-        pytest.skip("a second engine needs root, dockerd and ip on this machine")
-    engine = SecondEngine()
-    try:
-        engine.start()
-        engine.load(docker_client, worker_image)
-        yield engine
-    finally:
-        engine.close()
 
 
 @pytest.fixture

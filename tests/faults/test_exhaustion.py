@@ -274,19 +274,25 @@ def test_few_file_descriptors(
 def test_two_hundred_jobs_at_once(
     make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
 ) -> None:
-    daemon = make_daemon().start()
+    daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "8"}).start()
 
     def submit(n: int) -> None:
-        daemon.submit(id=f"{job_id}-{n}", image=worker_image, command=f"printf 'line {n}'; exit {n % 3}")
+        command = f"printf 'the line of {job_id}-{n}'; exit {n % 3}"
+        daemon.submit(id=f"{job_id}-{n}", image=worker_image, command=command)
 
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(submit, range(MANY)))
     for n in range(MANY):
         view = daemon.ended(f"{job_id}-{n}", deadline_s=240)
         assert view["exitCode"] == n % 3, view
-        assert [line["line"] for line in daemon.log_lines(f"{job_id}-{n}")[:-1]] == [f"line {n}"]
+        *frames, end = daemon.log_lines(f"{job_id}-{n}")
+        assert [(frame["line"], frame.get("gap")) for frame in frames] == [
+            (f"the line of {job_id}-{n}", None)
+        ]
+        assert "end" in end
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: daemon.call("DELETE", f"/v1/jobs/{job_id}-{n}"), range(MANY)))
+        gone = list(pool.map(lambda n: daemon.call("DELETE", f"/v1/jobs/{job_id}-{n}").status, range(MANY)))
+    assert set(gone) == {204}
     until(lambda: not jobs_left(docker_client, daemon), "nothing is left", 180)
 
 

@@ -22,6 +22,8 @@ class SecondEngine:
         self.folder = Path(tempfile.mkdtemp(prefix="engine-"))
         self.namespace = f"engine-{uuid.uuid4().hex[:8]}"
         self.process: subprocess.Popen[bytes] | None = None
+        self.live_restore = False
+        """Whether containers outlive this dockerd: holds from the next `start` on."""
         (self.folder / "config").write_text("{}")
         subprocess.run(["ip", "netns", "add", self.namespace], check=True)
         subprocess.run(["ip", "-n", self.namespace, "link", "set", "lo", "up"], check=True)
@@ -48,6 +50,7 @@ class SecondEngine:
                         self.folder / "config",
                     ),
                     *("--cgroup-parent", f"/{self.namespace}"),
+                    *(("--live-restore",) if self.live_restore else ()),
                 ],
                 stdout=log,
                 stderr=log,
@@ -61,14 +64,30 @@ class SecondEngine:
         mine.images.load(b"".join(client.images.get(image).save(named=True)))
         mine.close()
 
+    def restart(self, number: signal.Signals) -> None:
+        """Ends this dockerd by a signal and starts it again; returns when it answers."""
+        self.signal(number)
+        self.ended()
+        self.start()
+
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to this dockerd alone: `nsenter` has become it."""
         assert self.process is not None
         self.process.send_signal(number)
 
     def ended(self) -> None:
+        """Returns once dockerd has ended, and with it its containerd: the next dockerd would wait for one that is dying."""
         assert self.process is not None
         self.process.wait(DEADLINE_S)
+        kept = self.folder / "exec" / "containerd" / "containerd.pid"
+        if kept.exists():
+            number = kept.read_text().strip()
+            until(lambda: _is_dead(number), "the second engine's containerd has ended")
+            kept.unlink()
+
+    def in_volume(self, volume: str, path: str) -> Path:
+        """Returns where a file of a volume lies on this machine: readable also while no container has the volume."""
+        return self.folder / "data" / "volumes" / volume / "_data" / path
 
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -102,3 +121,10 @@ class SecondEngine:
             return over_unix(self.folder / "docker.sock", "GET", "/_ping").status == 200
         except (OSError, HTTPException):
             return False
+
+
+def _is_dead(number: str) -> bool:
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
