@@ -72,7 +72,7 @@ def extract(stream: Readable, path: str, destination: str) -> Extracted:
                     target.mkdir(parents=True, exist_ok=True)
                     root = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 _inside(archive, member, root, parts, made)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, RecursionError) as error:
         raise LocalFile(f"jobd sent no tar archive of {path!r}: {error}") from None
     except OSError as error:
         at = error.filename if isinstance(error.filename, str) else str(target)

@@ -18,6 +18,7 @@ _HEADER_BYTES = 1024 * 1024
 _PATH_LIMIT = 4096
 _LINKS_LIMIT = 100_000
 _MEMBERS_LIMIT = 200_000
+_LATEST_S = 1 << 33
 _BLOCK = 512
 
 
@@ -82,7 +83,8 @@ def _rewritten(root: str, uid: int, gid: int, files: Path) -> Iterator[bytes]:
             raw.seek(archive.offset)
             if raw.read(_BLOCK).strip(b"\0"):
                 raise RefusedFiles("the archive is damaged: no header where one should be")
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
+        # tarfile believes what an extended header says of numbers, and calls itself for each header before a member.
         raise RefusedFiles(f"the archive of files is not a plain tar: {error}") from error
 
 
@@ -98,7 +100,7 @@ def _copied(
         if len(links) > _LINKS_LIMIT:
             raise RefusedFiles(f"the archive holds more than {_LINKS_LIMIT} symbolic links")
         yield _header(made)
-    elif member.isreg() and not member.issparse():
+    elif member.isreg() and not member.issparse() and member.size >= 0:
         made = _member(path, tarfile.REGTYPE, member.mode & 0o777, uid, gid, member.mtime)
         made.size = member.size
         links.discard(name)
@@ -147,7 +149,9 @@ def _link_inside(name: str, target: str) -> str:
 
 def _member(path: str, kind: bytes, mode: int, uid: int, gid: int, mtime: float = 0) -> tarfile.TarInfo:
     made = tarfile.TarInfo(path)
-    made.type, made.mode, made.uid, made.gid, made.mtime = kind, mode, uid, gid, int(mtime)
+    made.type, made.mode, made.uid, made.gid = kind, mode, uid, gid
+    # A time is no reason to refuse a file; one that no file system holds makes the engine fail each time it is asked.
+    made.mtime = int(mtime) if 0 <= mtime < _LATEST_S else 0
     return made
 
 

@@ -1,4 +1,5 @@
 import io
+import posixpath
 import tarfile
 import tempfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from jobd.docker import files
 from jobd.docker.files import RefusedFiles
+from tests.support.hostile_archives import HARMLESS, REFUSED
 
 PASSWD = b"""\
 root:x:0:0:root:/root:/bin/sh
@@ -149,6 +151,78 @@ def test_a_huge_extended_header_is_not_read_into_memory(tmp_path: Path) -> None:
     (tmp_path / "files.tar").write_bytes(bomb.tobuf() + b"\0" * 4096)
     with pytest.raises(RefusedFiles, match="header"):
         rewritten(tmp_path / "files.tar")
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_is_odd_and_not_hostile_is_let_through_below_the_workspace(tmp_path: Path, name: str) -> None:
+    (tmp_path / "files.tar").write_bytes(HARMLESS[name])
+    members = rewritten(tmp_path / "files.tar")
+    assert {one.name.partition("/")[0] for one in members} == {"srv"}
+    assert all(0 <= one.mtime < 1 << 33 for one in members)
+
+
+REFUSED_AS_UPLOADS = sorted({*REFUSED} - {"sparse-pax", "file-then-folder", "folder-then-file"})
+
+
+@pytest.mark.parametrize("name", REFUSED_AS_UPLOADS)
+def test_a_hostile_archive_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "files.tar").write_bytes(REFUSED[name])
+    with pytest.raises(RefusedFiles):
+        rewritten(tmp_path / "files.tar")
+
+
+def test_only_so_many_members_are_let_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_MEMBERS_LIMIT", 3)
+    assert len(rewritten(archive(tmp_path, *map(member, "abc")))) == 4
+    with pytest.raises(RefusedFiles, match="more than 3 files"):
+        rewritten(archive(tmp_path, *map(member, "abcd")))
+
+
+KINDS = [
+    tarfile.REGTYPE,
+    tarfile.DIRTYPE,
+    tarfile.SYMTYPE,
+    tarfile.LNKTYPE,
+    tarfile.CHRTYPE,
+    tarfile.FIFOTYPE,
+]
+PATHS = st.lists(st.sampled_from(["a", "b", "..", ".", "", "c\n"]), min_size=1, max_size=4).map("/".join)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(KINDS), PATHS, PATHS), max_size=6),
+    st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
+    st.integers(0, 6000),
+    st.binary(max_size=8),
+)
+def test_whatever_is_made_nothing_leads_out_of_the_workspace(
+    members: list[tuple[bytes, str, str]], format: int, at: int, noise: bytes
+) -> None:
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w", format=format) as tar:
+        for kind, name, target in members:
+            one = member(name, kind, target, size=2 if kind == tarfile.REGTYPE else 0)
+            tar.addfile(one, io.BytesIO(b"hi"))
+    data = bytearray(raw.getvalue())
+    data[at : at + len(noise)] = noise
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "files.tar")
+        file.write_bytes(data)
+        try:
+            let_through = rewritten(file, "/w")
+        except RefusedFiles:
+            return
+    links = set()
+    for one in let_through:
+        parts = one.name.split("/")
+        assert parts[0] == "w"
+        assert not {"", ".", ".."} & set(parts)
+        assert one.isreg() or one.isdir() or one.issym()
+        assert not any("/".join(parts[:depth]) in links for depth in range(1, len(parts)))
+        if one.issym():
+            links.add(one.name)
+            assert not one.linkname.startswith("/")
+            assert posixpath.normpath("/".join([*parts[:-1], one.linkname])).split("/")[0] == "w"
 
 
 def test_long_names_survive(tmp_path: Path) -> None:
