@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jobd.docker import files
 from jobd.docker.files import RefusedFiles
-from tests.support.hostile_archives import HARMLESS, REFUSED
+from tests.support.hostile_archives import HARMLESS, REFUSED, pax
 
 PASSWD = b"""\
 root:x:0:0:root:/root:/bin/sh
@@ -169,6 +169,15 @@ def test_a_hostile_archive_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "files.tar").write_bytes(REFUSED[name])
     with pytest.raises(RefusedFiles):
         rewritten(tmp_path / "files.tar")
+
+
+def test_a_size_below_zero_reads_nothing(tmp_path: Path) -> None:
+    """To `read`, minus one is all there is."""
+    (tmp_path / "files.tar").write_bytes(pax("size", "-1", content=b"x" * (2 * files.CHUNK_BYTES)))
+    sizes: list[int] = []
+    with pytest.raises(RefusedFiles):
+        sizes += map(len, files.workspace_tar("/w", 0, 0, tmp_path / "files.tar"))
+    assert sum(sizes) < 4096
 
 
 def test_only_so_many_members_are_let_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
