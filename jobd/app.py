@@ -3,6 +3,7 @@
 Owns nothing that runs; `serve.py` runs what is built here.
 """
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from jobd.jobs.fingerprint import Fingerprints
 from jobd.jobs.intake import Intake, IntakeLimits
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.logview import LogView
-from jobd.jobs.orchestrator import EngineFacts
+from jobd.jobs.orchestrator import DiskUse, EngineFacts, EngineUnavailable
 from jobd.jobs.order import SidecarSettings
 from jobd.jobs.queue import AdmissionQueue
 from jobd.jobs.retention import Retention, RetentionSettings
@@ -44,10 +45,10 @@ from jobd.jobs.watch import Watchers
 from jobd.metrics.deliveries import DeliveryMetrics
 from jobd.metrics.jobs import JobObserver
 from jobd.metrics.metrics import CONTENT_TYPE, Metrics
-from jobd.state import StateFolder, fingerprint_key
+from jobd.state import StateFolder, fingerprint_key, sizes
 from jobd.store.store import Store
 from jobd.wire.limits import MAX_BODY_BYTES
-from jobd.wire.view import Version
+from jobd.wire.view import Disk, Kept, Version
 
 VERSION = version("jobd")
 OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "host.docker.internal"})
@@ -165,6 +166,21 @@ def build(
             max_concurrent_jobs=config.max_concurrent_jobs,
         )
 
+    async def disk() -> Disk:
+        free, database, uploads = await asyncio.to_thread(sizes, folder)
+        try:
+            use: DiskUse | None = await engine.disk_use()
+        except EngineUnavailable:
+            use = None
+        return Disk(
+            state_dir=str(folder.path),
+            free_bytes=free,
+            database_bytes=database,
+            uploads=Kept(count=len(uploads), bytes=sum(uploads)),
+            containers=Kept(count=use.containers, bytes=use.container_bytes) if use else None,
+            volumes=Kept(count=use.volumes, bytes=use.volume_bytes) if use else None,
+        )
+
     async def outbox() -> None:
         counts = await store.counts()
         age = clock.now() - counts.oldest_pending_at if counts.oldest_pending_at else timedelta()
@@ -188,6 +204,7 @@ def build(
         upload_dir=folder.spool,
         max_upload_bytes=config.max_upload_bytes,
         about=about,
+        disk=disk,
         openapi=msgspec.json.encode(document(ROUTES, VERSION)),
     )
     names = OWN_NAMES | set(config.names)

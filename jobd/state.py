@@ -5,6 +5,7 @@ Owns their paths, permissions (0700, 0600) and how they come into being.
 
 import os
 import secrets
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,26 @@ def fingerprint_key(folder: StateFolder) -> bytes:
     if len(key) != FINGERPRINT_KEY_BYTES:
         raise ConfigError([f"{path}: does not hold the key that was made there; remove it to have a new one"])
     return key
+
+
+def sizes(folder: StateFolder) -> tuple[int, int, list[int]]:
+    """Returns, in bytes, how much room there is on the folder's disk, and what the database and each upload take.
+
+    Raises: OSError.
+    """
+    database = [folder.database, *(folder.path.glob(f"{folder.database.name}-*"))]
+    return (
+        shutil.disk_usage(folder.path).free,
+        sum(_size(path) for path in database),
+        [_size(path) for path in folder.spool.iterdir()],
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0  # gone since it was listed
 
 
 def remove_stale_uploads(folder: StateFolder, wanted: set[str]) -> int:

@@ -46,7 +46,7 @@ _READY_REMEDIES = {
 
 
 def doctor(ctx: typer.Context) -> Outcome | None:
-    """Check daemon, engine, sidecar image, disk and key; exit 1 where something is wrong."""
+    """Check daemon, engine, sidecar image, disk and key, show what jobd keeps; exit 1 where something is wrong."""
     session = of(ctx)
     checks = list(examine(session))
     healthy = all(check.ok for check in checks)
@@ -86,6 +86,7 @@ def examine(session: Session) -> Iterator[Check]:
         yield Check("engine version", True, engine_text(engine))
     yield from _sidecar(version)
     yield from disk(str(version.get("stateDir") or ""), target)
+    yield from _kept(client)
 
 
 def _no_daemon(error: Exception) -> Check:
@@ -179,6 +180,31 @@ def _sidecar(version: dict[str, Any]) -> Iterator[Check]:
             else f"make it: make images, or: docker pull {image}; jobs without artifacts need none"
         )
         yield Check("sidecar image", bool(present), str(image) if present else f"{image} is missing", remedy)
+
+
+def _kept(client: Client) -> Iterator[Check]:
+    """Yields what jobd keeps takes; nothing where it is older than that call."""
+    try:
+        with client.open("GET", "/v1/disk", also=(404,)) as response:
+            answer = json.loads(read_all(response, 1 << 16)) if response.status == 200 else {}
+    except (JobctlError, ValueError) as error:
+        yield Check("disk use", False, f"/v1/disk: {error}", "look at jobd's own log")
+        return
+    yield from disk_use(answer)
+
+
+def disk_use(answer: dict[str, Any]) -> Iterator[Check]:
+    """Yields a line for each kind of thing that jobd keeps, by what `GET /v1/disk` says."""
+    if "databaseBytes" not in answer:
+        return
+    yield Check("database", True, f"{bytes_text(answer['databaseBytes'])} in {answer['stateDir']}")
+    for name in ("uploads", "containers", "volumes"):
+        kept = answer.get(name)
+        if kept is None:
+            yield Check(name, True, "not known: the engine did not say")
+        else:
+            size = "" if kept.get("bytes") is None else f", {bytes_text(kept['bytes'])}"
+            yield Check(name, True, f"{kept['count']} of jobd's{size}")
 
 
 def disk(folder: str, target: Target) -> Iterator[Check]:

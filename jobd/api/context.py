@@ -3,7 +3,7 @@
 import pwd
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +16,15 @@ from jobd.jobs.intake import Intake
 from jobd.jobs.logview import LogView
 from jobd.jobs.service import JobService
 from jobd.store.store import Store
-from jobd.wire.view import Version
+from jobd.wire.view import Disk, Version
 
 _PEER_CREDENTIALS = struct.Struct("3i")
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The parts that handlers call. `about` gives the answer of `GET /v1/version`,
-    `openapi` is the document as JSON.
+    """The parts that handlers call. `about` gives the answer of `GET /v1/version`, `disk` that of
+    `GET /v1/disk`, `openapi` is the document as JSON.
     """
 
     intake: Intake
@@ -37,6 +37,7 @@ class Context:
     upload_dir: Path
     max_upload_bytes: int
     about: Callable[[], Version]
+    disk: Callable[[], Awaitable[Disk]]
     openapi: bytes
 
 

@@ -23,6 +23,11 @@ async def version(request: web.Request) -> web.StreamResponse:
     return json_response(context_of(request).about())
 
 
+async def disk(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/disk`."""
+    return json_response(await context_of(request).disk())
+
+
 async def openapi(request: web.Request) -> web.StreamResponse:
     """`GET /openapi.json`."""
     return web.Response(body=context_of(request).openapi, content_type="application/json")

@@ -179,6 +179,13 @@ ROUTES: tuple[Route, ...] = (
         {200: (view.Version,)},
     ),
     Route(
+        "GET",
+        "/v1/disk",
+        probes.disk,
+        "How much room what jobd keeps takes; may take seconds",
+        {200: (view.Disk,)},
+    ),
+    Route(
         "POST",
         "/internal/events",
         internal.take_reports,

@@ -13,16 +13,19 @@ from typing import Any
 import msgspec
 from docker import APIClient
 
+from jobd.docker.answers import Refusal
 from jobd.docker.calls import SMALL_ANSWER, Calls, OnCall
 from jobd.docker.endpoint import Endpoint
 from jobd.docker.observe import Inspected, moment
 from jobd.docker.sdk import registry_auth
-from jobd.docker.shapes import ImageInspected, Info, Stats, Version
+from jobd.docker.shapes import DiskUsage, ImageInspected, Info, Stats, Version
 from jobd.docker.spec import Body
 from jobd.docker.streams import Streams, Timeouts
 from jobd.jobs.orchestrator import EngineUnavailable
 
 Labels = dict[str, str]
+DISK_USAGE_LIMIT_S = 20.0
+LARGE_ANSWER = 32 * 1024 * 1024
 
 
 class Engine:
@@ -68,6 +71,19 @@ class Engine:
             return msgspec.json.decode(answer, type=Stats)
         except msgspec.MsgspecError as error:
             raise EngineUnavailable(f"{self.endpoint.url} gave no measurement: {error}") from error
+
+    async def disk_usage(self) -> DiskUsage:
+        """Measures all containers and volumes; may take seconds. Raises: EngineUnavailable."""
+        path = await self.path("/system/df")
+        started = time.perf_counter()
+        try:
+            async with self.streams.open("GET", path, silence_s=DISK_USAGE_LIMIT_S) as body:
+                answer = await body.read(LARGE_ANSWER)
+            self._calls.measured("disk-usage", started, True)
+            return msgspec.json.decode(answer, type=DiskUsage)
+        except (Refusal, msgspec.MsgspecError) as error:
+            # One that measures for somebody else already refuses.
+            raise EngineUnavailable(f"{self.endpoint.url} does not tell its disk usage: {error}") from error
 
     async def create_container(self, body: Body, name: str, platform: str | None) -> str:
         """Makes a container and returns its id. Raises: Refusal (409: the name is taken), EngineUnavailable."""

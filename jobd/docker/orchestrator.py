@@ -26,6 +26,7 @@ from jobd.docker.settings import DockerSettings
 from jobd.docker.streams import Timeouts
 from jobd.jobs.orchestrator import (
     Created,
+    DiskUse,
     EngineFacts,
     EngineUnavailable,
     ImageFacts,
@@ -121,6 +122,19 @@ class DockerOrchestrator(Flows):
         )
         found = (labels.ref_of(entry, self._settings.instance) for entry in [*containers, *volumes])
         return list(dict.fromkeys(ref for ref in found if ref is not None))
+
+    async def disk_use(self) -> DiskUse:
+        """Measures the containers and volumes of this instance. Raises EngineUnavailable."""
+        usage = await self._engine.disk_usage()
+        instance = self._settings.instance
+        containers = [one for one in usage.containers or [] if labels.is_ours(one.labels, instance)]
+        volumes = [one for one in usage.volumes or [] if labels.is_ours(one.labels, instance)]
+        return DiskUse(
+            containers=len(containers),
+            container_bytes=sum(max(0, one.size_rw) for one in containers),
+            volumes=len(volumes),
+            volume_bytes=sum(max(0, one.usage_data.size) for one in volumes if one.usage_data),
+        )
 
     async def ensure_image(
         self, image: str, pull: Pull, platform: str | None, on_progress: Callable[[str], None]

@@ -2,7 +2,7 @@
 
 Owns the shapes alone. What they mean is said by `observe.py` and `images.py`.
 
-Source: Docker Engine API, SystemVersion, SystemInfo, ImageInspect.
+Source: Docker Engine API, SystemVersion, SystemInfo, SystemDataUsage, ImageInspect.
 """
 
 from typing import Any
@@ -60,6 +60,33 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
     cpu_stats: CpuStats = CpuStats()
     memory_stats: MemoryStats = MemoryStats()
+
+
+class VolumeUsage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """`UsageData` of a volume; -1 where the driver cannot tell."""
+
+    size: int = 0
+
+
+class DiskVolume(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """A volume of SystemDataUsage."""
+
+    labels: dict[str, str] | None = None
+    usage_data: VolumeUsage | None = None
+
+
+class DiskContainer(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """A container of SystemDataUsage; `size_rw` is what it has written beside its volumes."""
+
+    labels: dict[str, str] | None = None
+    size_rw: int = 0
+
+
+class DiskUsage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """SystemDataUsage."""
+
+    containers: list[DiskContainer] | None = None
+    volumes: list[DiskVolume] | None = None
 
 
 class ImageConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):

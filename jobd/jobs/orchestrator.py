@@ -102,6 +102,16 @@ class EngineFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskUse:
+    """What the containers and volumes of this jobd take on the engine's disk; sizes in bytes, images not counted."""
+
+    containers: int
+    container_bytes: int
+    volumes: int
+    volume_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a worker has used so far: seconds of CPU, and the most memory at once, in bytes, as far as was seen."""
 
@@ -276,6 +286,10 @@ class Engine(Protocol):
 
     async def refs(self) -> list[JobRef]:
         """Lists the jobs of this instance of jobd of which any container or volume exists."""
+        ...
+
+    async def disk_use(self) -> DiskUse:
+        """Measures the containers and volumes of this instance; may take seconds. Raises EngineUnavailable."""
         ...
 
     async def ensure_sidecar_image(self) -> None:

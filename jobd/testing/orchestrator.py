@@ -14,6 +14,7 @@ from typing import Literal
 from jobd.clock import Clock, SystemClock
 from jobd.jobs.orchestrator import (
     Created,
+    DiskUse,
     EngineFacts,
     EngineUnavailable,
     Hint,
@@ -118,6 +119,13 @@ class FakeOrchestrator:
         """Lists what exists."""
         self._here()
         return [job.ref for job in self._world.jobs.values()]
+
+    async def disk_use(self) -> DiskUse:
+        """Counts what exists; nothing takes any room."""
+        self._here()
+        jobs = list(self._world.jobs.values())
+        boxes = [box for job in jobs for box in (job.worker, job.sidecar) if box is not None]
+        return DiskUse(len(boxes), 0, len(jobs), 0)
 
     async def ensure_sidecar_image(self) -> None:
         """Raises ImageUnavailable where `sidecar_image_missing`."""

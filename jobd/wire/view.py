@@ -184,6 +184,27 @@ class Version(View, frozen=True, kw_only=True):
     max_concurrent_jobs: int = 0
 
 
+class Kept(View, frozen=True, kw_only=True):
+    """How many things there are and how much room they take; `bytes` is None where that is not known."""
+
+    count: int
+    bytes: int | None = None
+
+
+class Disk(View, frozen=True, kw_only=True):
+    """`GET /v1/disk`: what jobd keeps, and where; what `jobctl doctor` shows. Sizes in bytes.
+
+    `containers` and `volumes` are this jobd's own on the engine, None where the engine did not say in time.
+    """
+
+    state_dir: str
+    free_bytes: int
+    database_bytes: int
+    uploads: Kept
+    containers: Kept | None = None
+    volumes: Kept | None = None
+
+
 class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Any answer that is not a success. `code` is kebab-case and stable; `field` is a path into the spec."""
 

@@ -62,6 +62,17 @@ async def test_the_engine_says_who_it_is(world: Any) -> None:
     assert facts.platform
 
 
+async def test_what_is_kept_of_jobs_is_counted(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
+    before = await world.orchestrator.disk_use()
+    await run(world, ref, behave(writes={"f": "x" * 1000}), until)
+    kept = await world.orchestrator.disk_use()
+    assert (kept.containers - before.containers, kept.volumes - before.volumes) == (1, 1)
+    assert kept.container_bytes >= 0
+    assert kept.volume_bytes >= before.volume_bytes
+    await world.orchestrator.remove(ref)
+    assert await world.orchestrator.disk_use() == before
+
+
 async def test_a_made_job_has_not_run(world: Any, ref: JobRef, behave: Any) -> None:
     made = await world.orchestrator.create(world.work(ref, behave()), None)
     seen = await world.orchestrator.observe(ref)

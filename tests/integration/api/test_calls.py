@@ -201,6 +201,16 @@ def test_liveness_and_version_say_what_is(lonely: Daemon) -> None:
     assert "engine" not in version  # away
 
 
+def test_what_jobd_keeps_is_told_as_far_as_it_is_known(lonely: Daemon) -> None:
+    disk = lonely.call("GET", "/v1/disk").json
+    assert disk["stateDir"] == str(lonely.folder / "state")
+    assert disk["databaseBytes"] >= (lonely.folder / "state" / "jobd.db").stat().st_size > 0
+    assert disk["freeBytes"] > 0
+    assert disk["uploads"] == {"count": 0, "bytes": 0}
+    assert "containers" not in disk  # the engine is away
+    assert "volumes" not in disk
+
+
 def references(node: Any) -> set[str]:
     if isinstance(node, dict):
         own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
@@ -242,6 +252,7 @@ def test_answers_are_as_the_document_says(lonely: Daemon, job_id: str) -> None:
         ("/v1/jobs/{id}", f"/v1/jobs/{job_id}"),
         ("/v1/jobs/{id}/deliveries", f"/v1/jobs/{job_id}/deliveries"),
         ("/v1/version", "/v1/version"),
+        ("/v1/disk", "/v1/disk"),
         ("/livez", "/livez"),
     ):
         schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]

@@ -13,6 +13,7 @@ from jobd.state import (
     instance_name,
     open_state,
     remove_stale_uploads,
+    sizes,
 )
 
 
@@ -127,6 +128,18 @@ def test_a_key_file_that_cannot_be_read_is_fatal(folder: StateFolder, tmp_path: 
 def test_a_key_of_ones_own_in_the_folder_is_kept(folder: StateFolder) -> None:
     (folder.path / "api-key").write_text("my-own-long-key\n")
     assert api_key(folder, None) == "my-own-long-key"
+
+
+def test_sizes_are_of_the_database_with_its_log_and_of_each_upload(folder: StateFolder) -> None:
+    folder.database.write_bytes(b"x" * 1000)
+    folder.path.joinpath("jobd.db-wal").write_bytes(b"x" * 200)
+    folder.path.joinpath("api-key").write_bytes(b"x" * 50)
+    for name, size in (("u1", 30), ("u2", 4)):
+        folder.spool_path(name).write_bytes(b"x" * size)
+    free, database, uploads = sizes(folder)
+    assert free > 0
+    assert database == 1200
+    assert sorted(uploads) == [4, 30]
 
 
 def test_only_uploads_that_no_job_waits_for_are_removed(folder: StateFolder) -> None:
