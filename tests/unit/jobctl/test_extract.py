@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from jobctl.errors import LocalFile, OutputMissing
 from jobctl.extract import extract
+from tests.support.hostile_archives import HARMLESS, REFUSED
 
 
 def tar(*members: Any) -> Any:
@@ -138,6 +139,20 @@ def test_bytes_that_are_no_tar_are_refused(tmp_path_factory: Any, content: Any) 
     with pytest.raises((LocalFile, OutputMissing)):
         extract(io.BytesIO(content), "x", str(place / "x"))
     assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [*REFUSED, *HARMLESS])
+def test_a_hostile_archive_puts_nothing_outside(place: Any, name: str) -> None:
+    data = {**REFUSED, **HARMLESS}[name]
+    try:
+        extract(io.BytesIO(data), "f", str(place / "d"))
+    except (LocalFile, OutputMissing):
+        pass
+    assert unharmed(place)
+    assert sorted(path.name for path in place.iterdir()) == ["d", "outside"]
+    assert {path.name for path in (place / "d").iterdir()} <= {"f"}
+    assert all(path.is_dir() or path.is_file() for path in place.rglob("*"))
+    assert not any(path.is_symlink() for path in place.rglob("*"))
 
 
 segments = st.lists(st.sampled_from(["a", "b", "..", ".", "", "c\n", "é"]), min_size=1, max_size=5)
