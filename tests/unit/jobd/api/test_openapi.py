@@ -85,6 +85,22 @@ def test_an_answer_leads_to_the_calls_on_what_it_names(kind: type, path: str, id
     assert "links" not in made[path]["get"]["responses"]["204"]
 
 
+def test_every_link_leads_to_a_call_that_takes_what_it_gives() -> None:
+    operations = [
+        operation for path in document(ROUTES, "1")["paths"].values() for operation in path.values()
+    ]
+    takes = {o["operationId"]: {p["name"] for p in o["parameters"] if p["in"] == "path"} for o in operations}
+    assert len(takes) == len(operations)
+    links = [
+        link
+        for operation in operations
+        for answer in operation["responses"].values()
+        for link in answer.get("links", {}).values()
+    ]
+    assert len(links) > 20
+    assert all(set(link["parameters"]) == takes[link["operationId"]] for link in links)
+
+
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_every_route_says_what_it_needs(route: Route) -> None:
     assert route.summary[0].isupper()
