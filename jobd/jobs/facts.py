@@ -74,9 +74,10 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The sidecar said something."""
+    """The sidecar said something. `order_given`: it is known to have been handed the whole of its order."""
 
     report: Report
+    order_given: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ class Journal:
     ) -> None:
         self.record = record
         self.spec = spec
+        self.order_given = False
+        """The present sidecar has its whole order, as far as this process knows: one that a killed jobd has started may not."""
         self._around = around
         self._changed = changed
         self._changing = asyncio.Lock()
@@ -68,7 +70,7 @@ class Journal:
 
     async def take_report(self, said: Report) -> None:
         """Stores what the sidecar said. Raises StoreError: nothing changed."""
-        await self.apply(f.Reported(said))
+        await self.apply(f.Reported(said, self.order_given))
 
     async def take_log(self, lines: list[RawLine]) -> None:
         """Stores lines of the worker's log; their event follows in a moment. Raises StoreError: nothing changed."""

@@ -55,8 +55,8 @@ def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
             return worker_never_ran(record, spec, now, "start-failed", message, exit_code)
         case f.Observed():
             return observed(record, spec, fact, now)
-        case f.Reported(said):
-            return reported(record, spec, said, now)
+        case f.Reported():
+            return reported(record, spec, fact, now)
         case f.OutputsTold() if record.phase == "outputs":
             return Step(change(record, outputs_told_at=now))
         case f.LogsDrained() if record.worker_over and not record.exit_announced:

@@ -98,8 +98,10 @@ class Preparation:
                 )
                 return
         order = sidecar_order(journal.record, journal.spec, self._around.sidecar, secrets)
+        journal.order_given = False
         try:
             await self._around.engine.start_sidecar(journal.ref, order)
+            journal.order_given = True
         except EngineUnavailable:
             raise
         except EngineError as error:

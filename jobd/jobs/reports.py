@@ -15,13 +15,18 @@ from jobd.wire import event, report
 from jobd.wire.job import JobSpec
 
 
-def reported(record: Record, spec: JobSpec, said: report.Report, now: datetime) -> Step:
+def reported(record: Record, spec: JobSpec, fact: f.Reported, now: datetime) -> Step:
     """Returns what a report makes of a job that is not over; one that is known already, or too late, changes nothing."""
+    said = fact.report
     if said.n <= record.report_n or record.sidecar_intended_at is None:
         return Step(record)
     record = change(record, report_n=said.n)
     match said:
         case report.Refused(error=error) if record.phase == "inputs":
+            if not fact.order_given:
+                record = change(
+                    record, sidecar_runs=record.sidecar_runs - 1
+                )  # jobd ended too soon, not the sidecar
             return sidecar_again(record, spec, now, f"the sidecar refused its order: {error}")
         case report.Progress() | report.ArtifactDone():
             return _artifact(record, spec, said)

@@ -25,11 +25,12 @@ from jobd.store.rows import Transition
 from jobd.store.store import Store
 from jobd.wire.job import JobSpec
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, until
-from tests.support.invariants import EXIT, check_events, delete, delivered
+from tests.support.invariants import ARTIFACT, EXIT, check_events, delete, delivered
 from tests.support.starts import Starts
 from tests.support.wire import ChoosingReceiver
 
 JOBS, KILLS = 50, 8
+OUTPUT = [{"id": "out", "type": "read", "in": "out", "depends": "job", "when": "always"}]
 QUEUED_JOBS, QUEUED_EACH = 10, 100
 
 
@@ -63,7 +64,8 @@ def test_random_kills(
         {
             "id": f"{job_id}-{n}",
             "image": worker_image,
-            "command": f"echo {n}; sleep 0.{n % 5}; exit {n % 4}",
+            "command": f"echo {n}; sleep 0.{n % 5}; echo {n} > out; exit {n % 4}",
+            "artifacts": OUTPUT if n % 5 == 0 else [],
             "callback": {"url": receiver.url(f"/{job_id}-{n}")},
         }
         for n in range(JOBS)
@@ -84,9 +86,12 @@ def test_random_kills(
         assert daemon.call("POST", "/v1/jobs", spec).status in (202, 409)
     for n in range(JOBS):
         view = daemon.ended(f"{job_id}-{n}")
-        assert view["exitCode"] == n % 4, view
+        assert view.get("exitCode") == n % 4, view
         status = "failed" if n % 4 else "completed"
-        check_events(delivered(receiver, f"/{job_id}-{n}"), exit_code=n % 4, status=status)
+        events = delivered(receiver, f"/{job_id}-{n}")
+        check_events(events, exit_code=n % 4, status=status)
+        read = [event["data"]["content"] for event in events if event["type"] == ARTIFACT]
+        assert read == ([n] if n % 5 == 0 else [])
         assert [line["line"] for line in daemon.log_lines(f"{job_id}-{n}")[:-1]] == [str(n)]
     starts.settle(f"mark-{job_id}")
     assert {starts.count(f"{job_id}-{n}") for n in range(JOBS)} == {1}

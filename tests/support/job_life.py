@@ -69,6 +69,7 @@ class Life(RuleBasedStateMachine):
             self.spec, now=START, owner=None, digest="", has_spool=has_spool, boot="boot-1"
         )
         self.engine_stopped = False
+        self.order_given = True
         self.seen: Observation | None = None
         self.engine = ModelEngine(self.spec)
         self.events: list[tuple[str, str | None, int | None]] = []
@@ -108,7 +109,7 @@ class Life(RuleBasedStateMachine):
             said = box.said[self.read]
             self.read += 1
             most -= 1
-            self.apply(f.Reported(said))
+            self.apply(f.Reported(said, self.order_given))
 
     def observe(self) -> None:
         seen = self.engine.look()
@@ -226,8 +227,9 @@ class Life(RuleBasedStateMachine):
             self.read_reports(most=2)
 
     @precondition(lambda self: self.record.phase == "inputs")
-    @rule()
-    def the_sidecar_refuses(self) -> None:
+    @rule(order_given=st.booleans())
+    def the_sidecar_refuses(self, order_given: bool) -> None:
+        self.order_given = order_given
         box = self.engine.sidecar
         if box is not None and box.running and not box.said:
             box.said.append(report.Refused(n=1, error="cut"))

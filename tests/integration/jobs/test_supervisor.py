@@ -7,6 +7,7 @@ import pytest
 
 from jobd.errors import Conflict, NotFound
 from jobd.jobs import facts as f
+from jobd.jobs.orchestrator import EngineUnavailable, Hint
 from jobd.testing.sidecar import SidecarScript
 from jobd.testing.worker import WorkerScript
 from jobd.wire import report
@@ -210,3 +211,34 @@ async def test_one_id_submitted_many_times_at_once_is_one_job(house: Any) -> Non
     results = await asyncio.gather(*(house.submit() for _ in range(8)), return_exceptions=True)
     assert sum(not isinstance(result, BaseException) for result in results) == 1
     assert all(isinstance(result, Conflict) for result in results if isinstance(result, BaseException))
+
+
+async def test_hints_do_not_hurry_what_has_just_failed_but_a_reconnect_and_a_wish_do(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    async def away(*_: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        raise EngineUnavailable("away")
+
+    async def more_than(before: int) -> None:
+        async with asyncio.timeout(10):
+            while tries <= before:
+                await house.stored(record)
+
+    monkeypatch.setattr(house.engine, "ensure_image", away)
+    record = await house.submit()
+    await more_than(0)
+    for _ in range(5):  # what was heard at the beginning has been heard
+        await house.stored(record)
+    before = tries
+    for _ in range(20):
+        house.roster.hint(Hint(record.uid, "worker", "destroy"))
+        await house.stored(record)
+    assert tries == before
+    house.roster.hint(Hint(None, action="connected"))
+    await more_than(before)
+    await house.service.cancel("a", f.CancelWished(by="x", grace_s=0, delete=False))
+    assert (await house.ended(record)).status == "cancelled"

@@ -211,6 +211,17 @@ class TestWithArtifacts:
         a.tell(said(report.Refused(n=1, error="cut")))
         assert (a.record.status, a.record.reason) == ("failed", "input-failed")
 
+    def test_an_order_that_a_killed_jobd_did_not_give_is_no_try_of_the_sidecar(
+        self, job_with_files: Job
+    ) -> None:
+        a = job_with_files().to("inputs")
+        for _ in range(5):
+            a.tell(f.Reported(report.Refused(n=1, error="no order"), order_given=False))
+            assert a.asks(blind=True) == f.Create()
+            a.tell(f.Prepared(Created("w", "s", 0, 0)), f.SidecarStarting())
+            a.look(a.container("created"), a.container("running"), drained=False)
+        assert (a.record.sidecar_runs, a.record.ended) == (1, False)
+
     def test_a_new_sidecars_reports_count_from_one_again(self, job_with_files: Job) -> None:
         a = (
             job_with_files()
