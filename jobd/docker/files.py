@@ -16,6 +16,7 @@ from jobd.jobs.orchestrator import RefusedByEngine
 CHUNK_BYTES = 256 * 1024
 _HEADER_BYTES = 1024 * 1024
 _PATH_LIMIT = 4096
+_NAME_LIMIT = 255
 _LINKS_LIMIT = 100_000
 _MEMBERS_LIMIT = 200_000
 _LATEST_S = 1 << 33
@@ -130,6 +131,8 @@ def _inside(name: str, links: set[str]) -> str:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise RefusedFiles(f"{name!r} leaves the workspace")
+    if any(len(part.encode("utf-8", "surrogateescape")) > _NAME_LIMIT for part in parts):
+        raise RefusedFiles(f"{name[:200]!r} has a name of more than {_NAME_LIMIT} bytes in it")
     for depth in range(1, len(parts)):
         if (parent := "/".join(parts[:depth])) in links:
             raise RefusedFiles(f"{name!r} goes through the symbolic link {parent!r}")

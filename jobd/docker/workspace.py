@@ -15,8 +15,8 @@ from jobd.jobs.orchestrator import EngineError, EngineUnavailable, RefusedByEngi
 
 _TABLE_BYTES = 1024 * 1024
 _SEND_BYTES = 1024 * 1024
-_IN_THE_WAY = ("cannot overwrite", "not a directory")
-"""What the engine says, as its own error 500, where the path is no folder."""
+_IN_THE_WAY = ("cannot overwrite", "not a directory", "file name too long", "invalid argument")
+"""What the engine says, as its own error 500, where the path is no folder or a file cannot be: it would say so each time."""
 
 
 class Workspace:

@@ -110,6 +110,8 @@ REFUSED: dict[str, bytes] = {
     "gnu-name-absolute": extended(tarfile.GNUTYPE_LONGNAME, b"/" + b"tmp/" * 40 + b"evil\0"),
     "gnu-name-of-8-gigabytes": header("header", 1 << 33, tarfile.GNUTYPE_LONGNAME) + b"x" * 4096,
     "name-longer-than-any": tar(lambda a: add(a, "n" * 5000, b"x")),
+    "name-of-256-bytes": tar(lambda a: add(a, "d/" + "n" * 256, b"x")),
+    "name-of-256-bytes-and-fewer-letters": tar(lambda a: add(a, "é" * 128, b"x")),
     "file-then-folder": tar(lambda a: add(a, "f", b"x"), lambda a: add(a, "f/g", b"x")),
     "folder-then-file": tar(lambda a: add(a, "f/g", b"x"), lambda a: add(a, "f", b"x")),
     "cut": tar(lambda a: add(a, "f", b"x" * 5000))[:3000],

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobd.docker import files
@@ -204,6 +204,7 @@ PATHS = st.lists(st.sampled_from(["a", "b", "..", ".", "", "c\n"]), min_size=1, 
     st.integers(0, 6000),
     st.binary(max_size=8),
 )
+@settings(max_examples=50, deadline=None)
 def test_whatever_is_made_nothing_leads_out_of_the_workspace(
     members: list[tuple[bytes, str, str]], format: int, at: int, noise: bytes
 ) -> None:
