@@ -114,7 +114,11 @@ def test_a_folder_of_a_million_files_is_counted_not_hoarded_and_goes(
     # From beside the job: within its limit of memory the kernel's own notes on so many files cost it two minutes.
     made = docker_client.containers.run(
         worker_image,
-        ["sh", "-c", f"mkdir -p /w/many && cd /w/many && seq {MILLION} | xargs touch && touch ../stop && echo made"],
+        [
+            "sh",
+            "-c",
+            f"mkdir -p /w/many && cd /w/many && seq {MILLION} | xargs touch && touch ../stop && echo made",
+        ],
         volumes={volume: {"bind": "/w"}},
         remove=True,
     )
