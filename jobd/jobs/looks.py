@@ -116,6 +116,10 @@ def _outputs(
         return Step(change(record, kill_sent=False)) if record.kill_sent else Step(record)
     if stopping(record):
         return finish(record, spec, now)
+    if sidecar is not None and sidecar.state == "created":
+        sidecar = (
+            None  # the one that ran was removed, and this one was made with a worker that had to be made anew
+        )
     if sidecar is not None and sidecar.attempt == record.attempt and not drained:
         return Step(record)
     if not has_outputs(spec):

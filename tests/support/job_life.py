@@ -37,6 +37,10 @@ ARTIFACTS: list[list[Artifact]] = [
         Write(id="in-2", source="x", out="g"),
     ],
 ]
+STATIONS = ["queued", "start", "start-lost", "running", "over"]
+"""How far a life has come, undisturbed, when the walk begins: few walks would get to the later ones by themselves."""
+FAULTS = ["none", "none", "none", "none", "refused", "lost-before", "lost-after"]
+WISHES = ["none", "none", "none", "none", "cancel", "delete"]
 FILTERS: list[list[str] | None] = [None, [], [event.EXIT], [event.COMPLETE, event.ARTIFACT]]
 
 
@@ -49,6 +53,7 @@ class Life(RuleBasedStateMachine):
         grace=st.sampled_from([0, 10]),
         retries=st.sampled_from([0, RETRIES]),
         has_spool=st.booleans(),
+        station=st.sampled_from(STATIONS),
     )
     def submit(
         self,
@@ -57,6 +62,7 @@ class Life(RuleBasedStateMachine):
         grace: float,
         retries: int,
         has_spool: bool,
+        station: str,
     ) -> None:
         callback = None if events is None else Callback(url="http://h", events=events)
         self.spec = JobSpec(
@@ -77,6 +83,17 @@ class Life(RuleBasedStateMachine):
         self.read = 0
         self.past: list[f.Fact] = []
         self.asked: list[type[object]] = []
+
+        reached = {
+            "queued": lambda: True,
+            "start": lambda: self.may_start,
+            "start-lost": lambda: self.may_start,
+            "running": lambda: self.record.status == "running",
+            "over": lambda: self.record.worker_over,
+        }
+        self.live_until(reached[station])
+        if station == "start-lost":
+            self.carry_out("lost-before")
 
     # --- what jobd does
 
@@ -211,14 +228,20 @@ class Life(RuleBasedStateMachine):
 
     # --- what happens
 
-    @rule(fault=st.sampled_from(["none", "none", "none", "none", "refused", "lost-before", "lost-after"]))
-    def turn(self, fault: str) -> None:
+    @rule(faults=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=8))
+    def turns(self, faults: list[str]) -> None:
+        for fault in faults:
+            self.carry_out(fault)
+
+    @precondition(lambda self: self.may_start)
+    @rule(fault=st.sampled_from(["none", "refused", "lost-before", "lost-after"]))
+    def the_worker_is_started(self, fault: str) -> None:
+        """Drawn for itself: what becomes of a start matters most, and few walks would come to one that is lost."""
         self.carry_out(fault)
 
-    @rule(turns=st.integers(1, 8))
-    def turns(self, turns: int) -> None:
-        for _ in range(turns):
-            self.carry_out("none")
+    @property
+    def may_start(self) -> bool:
+        return isinstance(demand(self.record, self.seen, self.now), f.StartWorker)
 
     @rule(fails=st.booleans(), heard=st.booleans())
     def the_sidecar_speaks(self, fails: bool, heard: bool) -> None:
@@ -261,9 +284,10 @@ class Life(RuleBasedStateMachine):
         self.seen = None
         self.apply(f.TimePassed())
 
-    @rule(delete=st.booleans())
-    def a_user_ends_it(self, delete: bool) -> None:
-        self.apply(f.CancelWished(by="x", grace_s=self.grace, delete=delete))
+    @rule(wish=st.sampled_from(WISHES))
+    def a_user_ends_it(self, wish: str) -> None:
+        if wish != "none":
+            self.apply(f.CancelWished(by="x", grace_s=self.grace, delete=wish == "delete"))
 
     @rule(code=st.sampled_from([0, 137, 143]), starting=st.booleans())
     def the_engine_is_stopped(self, code: int, starting: bool) -> None:

@@ -75,7 +75,8 @@ class ModelEngine:
             box.facts = replace(box.facts, state="exited", exit_code=code, finished_at=now, oom_killed=oom)
 
     def stop(self, code: int, now: datetime) -> None:
-        """The engine goes down and takes with it what runs; it comes back."""
+        """The engine goes down and takes with it what runs, and what it was asked and has not done; it comes back."""
+        self.late_start = None
         for box in (self.worker, self.sidecar):
             self.end(box, code, now)
 

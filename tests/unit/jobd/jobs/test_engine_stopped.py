@@ -65,3 +65,12 @@ def test_a_sidecar_whose_start_was_lost_was_no_try(job_with_files: Callable[...,
         assert a.asks(blind=True) == f.Create()
         a.tell(f.Prepared(Created("w", "s", 0, 0)))
     assert not a.record.ended
+
+
+def test_a_sidecar_that_was_made_with_a_new_worker_delivers_nothing(
+    job_with_files: Callable[..., Any],
+) -> None:
+    a = job_with_files().to("outputs").tell(f.OutputsTold())
+    a.look(a.exited(0), a.container("created"), drained=False)
+    assert (a.record.status, a.record.reason) == ("failed", "output-failed")
+    assert a.record.exit_code == 0
