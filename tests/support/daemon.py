@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -226,5 +227,18 @@ def remove_all(daemon: Daemon) -> None:
     for volume in client.volumes.list(filters=wanted):
         volume.remove(force=True)
     for network in client.networks.list(filters=wanted):
-        network.remove()
+        # A container is off the engine's list a moment before it is out of its network.
+        until(partial(_removed, network), f"the network {network.name} is gone", 15)
     client.close()
+
+
+def _removed(network: Any) -> bool:
+    try:
+        network.remove()
+    except docker.errors.NotFound:
+        return True
+    except docker.errors.APIError as error:
+        if error.status_code != 403:
+            raise
+        return False
+    return True
