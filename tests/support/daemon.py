@@ -227,8 +227,10 @@ def remove_all(daemon: Daemon) -> None:
     for volume in client.volumes.list(filters=wanted):
         volume.remove(force=True)
     for network in client.networks.list(filters=wanted):
-        # A container is off the engine's list a moment before it is out of its network.
-        until(partial(_removed, network), f"the network {network.name} is gone", 15)
+        # A container is off the engine's list a moment before it is out of its network; some engines lose an endpoint
+        # of hundreds, and keep the network until their next start.
+        with contextlib.suppress(pytest.fail.Exception):
+            until(partial(_removed, network), f"the network {network.name} is gone", 10)
     client.close()
 
 
