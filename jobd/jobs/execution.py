@@ -69,9 +69,9 @@ class Execution:
         except EngineUnavailable:
             raise
         except StartFailed as error:
-            await journal.apply(f.WorkerStartFailed(error.exit_code, str(error)))
+            await journal.apply(f.WorkerStartFailed(error.exit_code, error.advice))
         except EngineError as error:
-            await journal.apply(f.WorkerStartFailed(128, str(error)))
+            await journal.apply(f.WorkerStartFailed(128, error.advice))
         else:
             record = journal.record
             began = self._sight.take_beginning(record)

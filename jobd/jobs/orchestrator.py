@@ -161,6 +161,11 @@ class EngineError(Exception):
     code = "engine-error"
     remedy = ""
 
+    @property
+    def advice(self) -> str:
+        """What went wrong and what helps, for the job's owner."""
+        return f"{self}; {self.remedy}" if self.remedy else str(self)
+
 
 class EngineUnavailable(EngineError):
     """The engine did not answer, or answered that it cannot now. Nothing is known; ask again."""

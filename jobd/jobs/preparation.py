@@ -51,7 +51,7 @@ class Preparation:
                 if spec.needs_sidecar:
                     await self._unless_wished(engine.ensure_sidecar_image())
         except ImageUnavailable as error:
-            await self._journal.apply(f.SetupFailed(error.code, str(error)))
+            await self._journal.apply(f.SetupFailed(error.code, error.advice))
         except TimeoutError:
             await self._journal.apply(
                 f.SetupFailed("image-not-found", "the image was not pulled within half an hour")
@@ -78,7 +78,7 @@ class Preparation:
         except EngineUnavailable:
             raise
         except EngineError as error:
-            await self._journal.apply(f.SetupFailed(error.code, str(error)))
+            await self._journal.apply(f.SetupFailed(error.code, error.advice))
         else:
             await self._journal.apply(f.Prepared(created))
 
@@ -105,7 +105,7 @@ class Preparation:
         except EngineUnavailable:
             raise
         except EngineError as error:
-            await journal.apply(f.SetupFailed("input-failed", f"the sidecar did not start: {error}"))
+            await journal.apply(f.SetupFailed("input-failed", f"the sidecar did not start: {error.advice}"))
 
     async def _unless_wished(self, work: Coroutine[Any, Any, T]) -> T:
         """Returns what `work` returns. Raises _Interrupted: a wish came first, and `work` was cancelled."""
