@@ -80,6 +80,10 @@ class Preparation:
         except EngineError as error:
             await self._journal.apply(f.SetupFailed(error.code, error.advice))
         else:
+            if record.phase == "running" and created.sidecar_id != record.sidecar_id:
+                why = "the sidecar was removed before the worker was started, and the job's inputs with it"
+                await self._journal.apply(f.SetupFailed("input-failed", why))
+                return
             await self._journal.apply(f.Prepared(created))
 
     async def start_sidecar(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from jobd.errors import Conflict, NotFound
 from jobd.jobs import facts as f
-from jobd.jobs.orchestrator import EngineUnavailable, Hint
+from jobd.jobs.orchestrator import EngineUnavailable, Hint, JobRef
 from jobd.testing.sidecar import SidecarScript
 from jobd.testing.worker import WorkerScript
 from jobd.wire import report
@@ -93,6 +93,18 @@ async def test_a_start_whose_answer_was_lost_runs_the_worker_once(house: Any, lo
     record = await house.ended(record, tick_s=0.5)
     assert record.status == "completed"
     assert len(house.engine.starts) == 1
+
+
+async def test_no_worker_is_started_over_inputs_that_are_gone(house: Any) -> None:
+    house.engine.lose_start = "before"
+    record = await house.submit(INPUT)
+    record = await house.until(record, lambda now: now.start_intended_at is not None)
+    await house.engine.remove(JobRef(record.uid, record.id, record.attempt), "sidecar")
+    house.engine.lose_start = None
+    record = await house.ended(record, tick_s=0.5)
+    assert (record.status, record.reason) == ("failed", "input-failed")
+    assert "removed" in (record.error or "")
+    assert house.engine.starts == []
 
 
 async def test_a_job_over_its_time_is_stopped_and_then_killed(house: Any) -> None:
