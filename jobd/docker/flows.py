@@ -8,6 +8,7 @@ import calendar
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from email.utils import parsedate
 
 import msgspec
@@ -16,6 +17,7 @@ from jobd.docker import labels, logs, observe
 from jobd.docker.answers import Refusal, Trouble
 from jobd.docker.engine import Engine
 from jobd.docker.observe import EngineEvent, Inspected
+from jobd.docker.streams import Body
 from jobd.jobs.orchestrator import (
     EngineUnavailable,
     Hint,
@@ -44,6 +46,8 @@ class Flows:
     def __init__(self, engine: Engine, instance: str) -> None:
         self._engine = engine
         self._instance = instance
+        self._left_at: int | None = None
+        """When the event stream was last lost, by the engine's clock."""
         self._known: OrderedDict[tuple[JobRef, Role], str] = OrderedDict()
         """Ids of containers that are known to be this attempt's. A look at a container that has just ended waits until the
         engine has taken down its network; a call by its id does not, and an id is never given twice."""
@@ -153,28 +157,47 @@ class Flows:
             self._known.popitem(last=False)
 
     async def _events(self) -> AsyncIterator[Hint]:
-        """One connection's worth of hints, the one that says "connected" first."""
+        """One connection's worth of hints: what was missed since the last one, then the one that says "connected", then the rest."""
         await self._engine.version(fresh=True)
+        now, began = await self._engine_time(), time.monotonic()
+        if self._left_at is not None:
+            # An engine ends what has outlived it before it answers again: that must be known before anybody looks.
+            async with self._subscribed(since=min(self._left_at, now) - 1, until=now) as missed:
+                async for hint in missed:
+                    yield hint
+        async with self._subscribed(since=now - 1) as news:
+            yield Hint(None, action="connected")
+            try:
+                async for hint in news:
+                    yield hint
+            finally:
+                self._left_at = now + int(time.monotonic() - began)
+
+    @asynccontextmanager
+    async def _subscribed(self, since: int, until: int | None = None) -> AsyncIterator[AsyncIterator[Hint]]:
+        """Hints of the time from `since`, for ever or to `until`; both in the engine's whole seconds since 1970."""
         filters = {
             "type": ["container"],
             "event": list(observe.EVENT_ACTIONS),
             "label": [f"{name}={value}" for name, value in labels.instance_labels(self._instance).items()],
         }
-        params = {
-            "filters": msgspec.json.encode(filters).decode(),
-            "since": str(await self._engine_time() - 1),
-        }
+        params = {"filters": msgspec.json.encode(filters).decode(), "since": str(since)}
+        if until is not None:
+            params["until"] = str(until)
         path = await self._engine.path("/events")
-        async with self._engine.streams.open("GET", path, params=params, silence_s=None) as body:
-            yield Hint(None, action="connected")
-            rest = b""
-            async for chunk in body.chunks():
-                *lines, rest = (rest + chunk).split(b"\n")
-                if len(rest) > _EVENT_BYTES:
-                    raise EngineUnavailable("an event of the engine is too long")
-                for line in lines:
-                    if (hint := self._hint(line)) is not None:
-                        yield hint
+        silence_s = None if until is None else self._engine.timeouts.work_s
+        async with self._engine.streams.open("GET", path, params=params, silence_s=silence_s) as body:
+            yield self._read(body)
+
+    async def _read(self, body: Body) -> AsyncIterator[Hint]:
+        rest = b""
+        async for chunk in body.chunks():
+            *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > _EVENT_BYTES:
+                raise EngineUnavailable("an event of the engine is too long")
+            for line in lines:
+                if (hint := self._hint(line)) is not None:
+                    yield hint
 
     def _hint(self, line: bytes) -> Hint | None:
         try:

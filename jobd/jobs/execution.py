@@ -96,6 +96,8 @@ class Execution:
         elif seen.sidecar is not None and seen.sidecar.state == "running":
             self._reports.start()
         watched = seen.sidecar if journal.record.phase == "inputs" else seen.worker
+        if journal.record.desired == "run" and not journal.record.timed_out and sight.is_deaf(watched):
+            raise EngineUnavailable("what has happened meanwhile is not heard yet")
         leaving = sight.is_in_doubt(watched) and not await self._engine_stays()
         if leaving:
             sight.engine_left()

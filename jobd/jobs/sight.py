@@ -13,6 +13,9 @@ UNKNOWN_EXIT_CODE = 255
 NOT_STARTED_EXIT_CODE = 128
 """The engine could not start the container, for whatever reason but the command itself."""
 
+DEAF_LOOKS = 6
+"""With the pauses between them these take some ten seconds."""
+
 
 class Sight:
     """One job's containers as they were last seen. `seen` is a look taken since the last change, or None.
@@ -26,6 +29,8 @@ class Sight:
         self._began: ContainerFacts | None = None
         self._died: ContainerFacts | None = None
         self._engine_away = False
+        self._deaf_looks: int | None = None
+        """While the event stream is away: how often that has held a look up."""
         self._struck = False
         """The worker, or the sidecar that loads its inputs, was sent a signal that jobd did not order. With the engine away as well: the engine is being stopped."""
 
@@ -35,6 +40,9 @@ class Sight:
         self.seen = None
         if hint.action == "disconnected":
             self._engine_away = True
+            self._deaf_looks = self._deaf_looks or 0
+        elif hint.action == "connected":
+            self._deaf_looks = None
         elif hint.action == "kill" and (hint.role == "worker" or record.phase == "inputs"):
             self._struck = record.desired == "run" and not record.timed_out
         if hint.role == "worker" and hint.facts is not None:
@@ -77,6 +85,15 @@ class Sight:
             return self._engine_away and watched is not None and watched.exit_code == NOT_STARTED_EXIT_CODE
         killed = watched.exit_code in (OOM_EXIT_CODE, UNKNOWN_EXIT_CODE) and not watched.oom_killed
         return self._engine_away and (self._struck or killed)
+
+    def is_deaf(self, watched: ContainerFacts | None) -> bool:
+        """True for an end that is seen while the event stream is away: whose doing it was is still to be heard. After so many
+        looks the stream is not waited for any longer.
+        """
+        if self._deaf_looks is None or watched is None or not watched.ended or self._deaf_looks >= DEAF_LOOKS:
+            return False
+        self._deaf_looks += 1
+        return True
 
     def is_in_doubt(self, watched: ContainerFacts | None) -> bool:
         """True after a signal that nobody here sent, where what is seen now depends on whether the engine is going down."""

@@ -2,11 +2,13 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from jobd.docker import labels
 from jobd.docker.logs import GAP, LINE_BYTES
 from jobd.docker.streams import Timeouts
 from jobd.jobs.orchestrator import EngineUnavailable, Hint, StartFailed
@@ -115,6 +117,30 @@ async def test_hints_come_back_after_a_break(make_bench: Any, proxy: Any) -> Non
         while (hint := await anext(stream)).action != "die" or hint.uid != bench.ref.uid:
             pass
     await stream.aclose()
+
+
+async def test_what_was_missed_is_told_before_the_engine_is_said_to_be_back(
+    make_bench: Any, proxy: Any, until: Until
+) -> None:
+    bench = make_bench(environ={"DOCKER_HOST": proxy.url})
+    await bench.create(command="trap 'exit 77' TERM; sleep 600 & wait $!")
+    await bench.orchestrator.start_worker(bench.ref)
+    stream = bench.orchestrator.hints()
+    async with asyncio.timeout(DEADLINE_S):
+        assert await connected(stream)
+        await proxy.stop()
+        while (await anext(stream)).action != "disconnected":
+            pass
+        bench.client.containers.get(labels.container_name(bench.ref.id, "worker")).stop()
+        # Long ago, to a subscription that begins when the engine is back.
+        back_at = time.time() + 3
+        await until(lambda: time.time() >= back_at)
+        await proxy.start()
+        missed = []
+        while (hint := await anext(stream)).action != "connected":
+            missed += [hint.action] if hint.uid == bench.ref.uid else []
+    await stream.aclose()
+    assert missed[-2:] == ["kill", "die"]
 
 
 async def test_hints_wait_for_an_engine_that_is_away(make_bench: Any, proxy: Any) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from jobd.jobs.orchestrator import Hint, Observation
-from jobd.jobs.sight import Sight
+from jobd.jobs.sight import DEAF_LOOKS, Sight
 
 KILL = Hint("u", "worker", "kill")
 DISCONNECTED = Hint(None, None, "disconnected")
+CONNECTED = Hint(None, None, "connected")
 
 
 @pytest.fixture
@@ -164,3 +165,26 @@ def test_a_sidecar_that_loads_inputs_is_struck_like_a_worker(job_with_files: Any
     sight.hear(Hint("u", "sidecar", "kill"), walk.record)
     sight.hear(DISCONNECTED, walk.record)
     assert sight.stopped_with_engine(walk.exited(0))
+
+
+def test_an_end_that_is_seen_while_the_stream_is_away_waits_for_what_it_says(running: Any) -> None:
+    sight, ended = Sight(), end_of(running, 77)
+    assert not sight.is_deaf(ended)
+    sight.hear(DISCONNECTED, running.record)
+    sight.hear(DISCONNECTED, running.record)
+    assert not sight.is_deaf(running.container("running"))
+    assert sight.is_deaf(ended)
+    sight.hear(KILL, running.record)  # what was missed comes before "connected"
+    sight.hear(CONNECTED, running.record)
+    assert not sight.is_deaf(ended)
+    assert sight.stopped_with_engine(ended)
+
+
+def test_a_stream_that_stays_away_is_not_waited_for_for_ever(running: Any) -> None:
+    sight, looks = Sight(), 0
+    sight.hear(DISCONNECTED, running.record)
+    while sight.is_deaf(end_of(running, 77)):
+        looks += 1
+        sight.hear(DISCONNECTED, running.record)
+    assert looks == DEAF_LOOKS
+    assert not sight.stopped_with_engine(end_of(running, 77))
