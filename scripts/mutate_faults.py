@@ -239,6 +239,27 @@ MUTATIONS = (
         "return False",
         "tests/integration/docker/test_half_made.py",
     ),
+    Mutation(
+        "what the engine did while nobody heard it stays unheard",
+        "jobd/docker/flows.py",
+        "        if self._left_at is not None:",
+        "        if False:",
+        "tests/integration/docker/test_flows.py::test_what_was_missed_is_told_before_the_engine_is_said_to_be_back",
+    ),
+    Mutation(
+        "an end that is seen before it is heard of is believed",
+        "jobd/jobs/sight.py",
+        "        self._deaf_looks += 1\n        return True",
+        "        return False",
+        "tests/unit/jobd/jobs/test_sight.py",
+    ),
+    Mutation(
+        "a worker is started over a workspace without its inputs",
+        "jobd/jobs/preparation.py",
+        'if record.phase == "running" and created.sidecar_id != record.sidecar_id:',
+        "if False:",
+        "tests/integration/jobs/test_supervisor.py::test_no_worker_is_started_over_inputs_that_are_gone",
+    ),
 )
 
 
