@@ -13,7 +13,7 @@ from typing import Any
 import docker
 import pytest
 
-from tests.support.daemon import Answer, Daemon, Receiver, until
+from tests.support.daemon import Answer, Daemon, Receiver, remove_all, until
 from tests.support.invariants import check_events, delete, delivered
 from tests.support.wire import connect
 
@@ -112,6 +112,7 @@ def test_the_disk_is_full(
         for one in accepted[1:]:
             assert daemon.ended(one)["status"] == "completed"
         daemon.stop()
+        remove_all(daemon)  # whose they are is written on this disk
 
 
 @pytest.mark.fault(
@@ -152,6 +153,7 @@ def test_the_disk_is_full_for_a_while(
         assert delivered(receiver, f"/{job_id}")[-1]["data"]["exitCode"] == 4
         delete(docker_client, daemon, job_id)
         daemon.stop()
+        remove_all(daemon)
 
 
 @pytest.mark.fault(
