@@ -7,7 +7,6 @@ takes minutes, is not part of CI. A mutation that no longer fits the code is an 
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,24 +14,10 @@ import time
 from pathlib import Path
 
 from scripts.security_mutations import MUTATIONS, Mutation
+from scripts.tree_copy import copy_tree
 
-ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S = 240
 IMAGE = "job-sidecar-mutant:latest"
-
-
-def copied(into: Path) -> None:
-    """Copies the files of the tree that git knows or would take."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    for name in listed.stdout.decode().split("\0"):
-        if name and (ROOT / name).is_file():
-            (into / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, into / name)
 
 
 def red(mutation: Mutation, tree: Path) -> str:
@@ -80,7 +65,7 @@ def main() -> int:
     wrong = 0
     with tempfile.TemporaryDirectory(prefix="jobd-mutants-") as folder:
         tree = Path(folder)
-        copied(tree)
+        copy_tree(tree)
         for mutation in chosen:
             began = time.monotonic()
             result = red(mutation, tree)
