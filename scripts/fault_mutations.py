@@ -21,6 +21,13 @@ class Mutation:
 
 MUTATIONS = (
     Mutation(
+        "a submission is cancelled with its caller",
+        "jobd/jobs/intake.py",
+        "return await asyncio.shield(storing)",
+        "return await storing",
+        "tests/integration/jobs/test_submission_cut.py::test_a_job_whose_caller_has_left_runs",
+    ),
+    Mutation(
         "a stale row is written over a newer one",
         "jobd/store/jobs.py",
         " WHERE uid = ? AND version = ? RETURNING n",
