@@ -80,6 +80,9 @@ async def test_a_job_whose_caller_has_left_runs(house: Any, gate: Gate, files: P
     (row,) = await house.store.live_rows()
     supervisor = house.roster.get(row.uid)
     assert (await house.ended(supervisor.record)).status == "completed"
+    async with asyncio.timeout(DEADLINE_S):
+        while len(house.roster):  # the last thing that its supervisor does is to remove the files
+            await asyncio.sleep(0)
     assert kept(house) == []
 
 
