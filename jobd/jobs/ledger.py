@@ -33,6 +33,11 @@ MAX_TRIES = 8
 _spec_decoder = msgspec.json.Decoder(JobSpec)
 
 
+def decode_spec(data: bytes) -> JobSpec:
+    """Returns the spec of a row. Raises msgspec.DecodeError."""
+    return _spec_decoder.decode(data)
+
+
 class Ledger:
     """Stores changes of records with what they announce, and wakes who waits for them."""
 
@@ -86,13 +91,22 @@ class Ledger:
             row = await self._store.get_by_uid(uid)
             if row is None:
                 raise NoSuchJob(f"no job with uid {uid!r}")
-            record, spec = decode_record(row.record), _spec_decoder.decode(row.spec)
+            record, spec = decode_record(row.record), decode_spec(row.spec)
             made = decide(record, spec)
             if made.record == record and not made.drafts:
                 return record
             with contextlib.suppress(StaleJob):
                 return await self.change(made.record, spec, made.drafts)
         raise StaleJob(f"job {uid!r} is changed faster than a change of it can be decided")
+
+    async def spec(self, uid: str) -> JobSpec:
+        """Returns a job as it was submitted, without the values of its secrets; up to 1 MiB, so who has it holds it only while it
+        is needed. Raises NoSuchJob: the job is purged. StoreError.
+        """
+        row = await self._store.get_by_uid(uid)
+        if row is None:
+            raise NoSuchJob(f"no job with uid {uid!r}")
+        return decode_spec(row.spec)
 
     async def stored(self, uid: str) -> Record | None:
         """Returns a job's record as it is stored now, None where it is purged. Raises StoreError."""

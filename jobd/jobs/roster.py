@@ -12,7 +12,6 @@ from jobd.jobs.record import Record, decode_record
 from jobd.jobs.supervisor import Supervisor
 from jobd.jobs.surroundings import Surroundings
 from jobd.store.store import Store
-from jobd.wire.job import JobSpec
 
 AGAIN_AFTER_FAULT_S = 5.0
 
@@ -39,9 +38,9 @@ class Roster:
         """Returns the job's supervisor, or None where nothing is left to do for it."""
         return self._supervisors.get(uid)
 
-    def get_or_make(self, record: Record, spec: JobSpec) -> Supervisor:
+    def get_or_make(self, record: Record) -> Supervisor:
         """Returns the job's supervisor: the one that runs, or a new one that does not run yet."""
-        return self._supervisors.get(record.uid) or Supervisor(record, spec, self._around)
+        return self._supervisors.get(record.uid) or Supervisor(record, self._around)
 
     def start(self, supervisor: Supervisor) -> None:
         """Lets the supervisor run, unless its job has one that runs, or jobd ends: then the next start takes the job up."""

@@ -100,9 +100,10 @@ def by_uid(connection: sqlite3.Connection, uid: str) -> JobRow | None:
 
 
 def live(connection: sqlite3.Connection) -> list[JobRow]:
-    """Returns all jobs that have not ended, or are to be gone, and still need work; oldest first."""
+    """Returns all jobs that have not ended, or are to be gone, and still need work; oldest first, without their specs."""
     where = "live = 1 AND (finished_at IS NULL OR hidden = 1)"
-    return [job_of(row) for row in connection.execute(f"SELECT {READ} FROM jobs WHERE {where} ORDER BY n")]
+    rows = connection.execute(f"SELECT {_COLUMNS}, x'' FROM jobs WHERE {where} ORDER BY n")
+    return [job_of(row) for row in rows]
 
 
 def ended_live(connection: sqlite3.Connection, before: datetime, limit: int) -> list[JobRow]:
