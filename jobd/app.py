@@ -135,7 +135,7 @@ def build(
     )
     roster = Roster(around, store)
     engine_watch = EngineWatch(engine, roster, clock)
-    health = HealthCheck(store.last_seq, engine_watch)
+    health = HealthCheck(store.last_seq, store.has_room, engine_watch)
     retention = Retention(
         store,
         ledger,

@@ -24,6 +24,7 @@ from jobd.notify import ServiceManager
 from jobd.state import StateFolder, api_key, instance_name, open_state, remove_stale_uploads
 from jobd.store.errors import StateLocked, StoreError
 from jobd.store.lock import StateLock
+from jobd.store.reserve import Reserve
 from jobd.store.store import Store
 from jobd.tls import server_context
 from jobd.wire.job import JobSpec
@@ -45,7 +46,7 @@ async def serve(config: Config) -> int:
     folder = open_state(config.state_dir)
     try:
         with StateLock(folder.path):
-            store = await Store.open(folder.database)
+            store = await Store.open(folder.database, reserve=Reserve(folder.reserve))
             try:
                 await _serve(config, folder, store)
             finally:

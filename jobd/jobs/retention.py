@@ -81,10 +81,11 @@ class Retention:
         # One job that cannot be removed keeps no other from being.
         while any([await self._cleaned(row) for row in await self._store.ended_live_rows(before, BATCH)]):
             pass
-        await self._store.purge_hidden(BATCH)
         history = now - timedelta(seconds=self._settings.history_retention_s)
-        while await self._store.purge_ended_before(history, BATCH):
+        while await self._store.expire(history, BATCH):
             pass
+        await self._store.remove_hidden()
+        await self._store.give_back()
 
     async def remove_leftovers(self) -> None:
         """Removes containers and volumes of this jobd that have belonged to no job for the time between two rounds.

@@ -105,6 +105,12 @@ class Transition:
     callback: Callback | None = None
     claim_id: bool = False
 
+    @property
+    def size_bytes(self) -> int:
+        """What it holds, less what is small."""
+        job = len(self.job.record) + len(self.job.spec)
+        return job + sum(len(e.body) for e in self.events) + sum(len(chunk.data) for chunk in self.logs)
+
 
 @dataclass(frozen=True, slots=True)
 class JobPage:

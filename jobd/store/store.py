@@ -7,14 +7,17 @@ Every method may raise `StoreError`; reads repeat safely, and so does a commit w
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 from jobd.store import database, events, housekeeping, jobs, listing, logs, outbox, settling, transitions
+from jobd.store.errors import StoreFailed, StoreFull
 from jobd.store.reader import Reader
+from jobd.store.reserve import Reserve
 from jobd.store.rows import (
     Counts,
     Delivery,
@@ -32,19 +35,25 @@ from jobd.store.rows import (
 from jobd.store.writer import Writer
 
 PAGE_BYTES = 4 << 20
+CHECKPOINT_STEPS = 16
+"""Steps of giving room back between two checkpoints: 16 MiB of the file."""
+SMALL_BYTES = 64 << 10
+"""Events of one change up to this size may still be written when the disk is full."""
 
 
 class Store:
     """One open database. Made by `Store.open`, belongs to the event loop that opened it."""
 
-    def __init__(self, path: Path, writer: Writer, reader: Reader) -> None:
+    def __init__(self, path: Path, writer: Writer, reader: Reader, reserve: Reserve | None) -> None:
         self._path = path
+        self._reserve = reserve
         self._writer = writer
         self._reader = reader
 
     @classmethod
-    async def open(cls, path: Path, max_bytes: int | None = None) -> Self:
-        """Opens or makes the database at `path`; checks and migrates it. `max_bytes` bounds the file.
+    async def open(cls, path: Path, max_bytes: int | None = None, reserve: Reserve | None = None) -> Self:
+        """Opens or makes the database at `path`; checks and migrates it. `max_bytes` bounds the file. `reserve` is given up when
+        the disk is full, also for the opening itself.
 
         Hold a `StateLock` on its directory first: two daemons on one file would do everything twice.
 
@@ -52,14 +61,17 @@ class Store:
             StoreCorrupt: damaged, foreign or of a newer version; the file is kept.
             StoreFailed: the disk refused.
         """
-        connection = await asyncio.to_thread(database.prepare, path, max_bytes)
-        writer = Writer(connection, partial(database.open_writer, path, max_bytes))
+        # What is in the log file may need as much room again in the database: the reserve must hold that.
+        wal_bytes = min(database.WAL_BYTES, reserve.size_bytes // 2) if reserve else database.WAL_BYTES
+        prepare = partial(database.prepare, path, max_bytes, wal_bytes)
+        connection = await asyncio.to_thread(_prepared, prepare, reserve)
+        writer = Writer(connection, partial(database.open_writer, path, max_bytes, wal_bytes), reserve)
         try:
             reader = await asyncio.to_thread(Reader, path)
         except BaseException:
             await writer.close()
             raise
-        return cls(path, writer, reader)
+        return cls(path, writer, reader, reserve)
 
     async def close(self) -> None:
         """Writes what waits and closes the file. Safe to repeat."""
@@ -75,7 +87,12 @@ class Store:
             NoSuchJob: not `claim_id`, and the row is not there.
             StoreFull: no room.
         """
-        return await self._writer.write(partial(transitions.commit, transition=transition))
+        events_bytes = sum(len(event.body) for event in transition.events)
+        return await self._writer.write(
+            partial(transitions.commit, transition=transition),
+            size_bytes=transition.size_bytes,
+            needs_room=transition.claim_id or bool(transition.logs) or events_bytes > SMALL_BYTES,
+        )
 
     async def get_by_id(self, job_id: str) -> JobRow | None:
         """Returns the newest job with this id that is not hidden."""
@@ -203,17 +220,43 @@ class Store:
         Raises:
             DeliveriesPending: it has events that still have to go out.
         """
-        return await self._writer.write(partial(housekeeping.purge, uid=uid))
+        if not await self._writer.write(partial(housekeeping.forget, uid=uid)):
+            return False
+        await self.remove_hidden()
+        return True
 
-    async def purge_ended_before(self, moment: datetime, limit: int) -> list[str]:
-        """Removes up to `limit` jobs that ended before `moment`, need no work and have nothing pending; returns their
-        uids.
+    async def expire(self, moment: datetime, limit: int) -> list[str]:
+        """Hides up to `limit` jobs that ended before `moment`, need no work and have nothing pending, for `remove_hidden`;
+        returns their uids.
         """
-        return await self._writer.write(partial(housekeeping.purge_ended_before, moment=moment, limit=limit))
+        return await self._writer.write(partial(housekeeping.expire, moment=moment, limit=limit))
 
-    async def purge_hidden(self, limit: int) -> list[str]:
-        """Removes up to `limit` hidden jobs that need no work and have nothing pending; returns their uids."""
-        return await self._writer.write(partial(housekeeping.purge_hidden, limit=limit))
+    async def remove_hidden(self) -> list[str]:
+        """Removes the hidden jobs that need no work and have nothing pending, in transactions of a few MiB; returns their uids.
+
+        Safe to repeat, also after a crash in its midst: what is not removed yet is still marked.
+        """
+        gone: list[str] = []
+        more = True
+        while more:
+            part, more = await self._writer.write(
+                partial(housekeeping.remove_hidden, max_bytes=housekeeping.SLICE_BYTES)
+            )
+            gone += part
+        return gone
+
+    async def give_back(self) -> None:
+        """Gives free room of the file, and the whole log file, back to the file system, in short steps. Safe to repeat."""
+        steps = 0
+        while await self._writer.write(housekeeping.give_back):
+            steps += 1
+            if steps % CHECKPOINT_STEPS == 0:
+                await self._writer.write(database.checkpoint, alone=True)
+        await self._writer.write(database.checkpoint, alone=True)
+
+    async def has_room(self) -> bool:
+        """False while the reserve of a full disk is given up; it is taken again as soon as there is room."""
+        return self._reserve is None or self._reserve.held or await asyncio.to_thread(self._reserve.restore)
 
     async def counts(self) -> Counts:
         """Returns how much there is, for metrics and the doctor."""
@@ -229,3 +272,16 @@ class Store:
             size_bytes=used,
             wal_bytes=wal.stat().st_size if wal.exists() else 0,
         )
+
+
+def _prepared(prepare: Callable[[], sqlite3.Connection], reserve: Reserve | None) -> sqlite3.Connection:
+    if reserve is not None:
+        reserve.restore()
+    try:
+        return prepare()
+    except StoreFailed as error:
+        # SQLite calls it an input/output error where there is no room for the index of the log file.
+        full = isinstance(error, StoreFull) or (reserve is not None and reserve.disk_is_full)
+        if reserve is None or not full or not reserve.give_up():
+            raise
+    return prepare()

@@ -160,7 +160,7 @@ async def test_one_that_fails_does_not_fail_those_beside_it(store: Store, make: 
     bad = [
         Transition(make.job("nobody")),
         make.claim("u0", id="job-1"),
-        replace(make.claim("x"), job=make.job("x", record=None)),
+        replace(make.claim("x"), job=make.job("x", status=None)),
     ]
     outcomes = await asyncio.gather(
         *(store.commit(t) for t in [*good[:10], *bad, *good[10:]]), return_exceptions=True
@@ -210,10 +210,13 @@ async def test_the_file_gives_room_back_after_a_purge(store: Store, make: Any, p
     for n in range(20):
         await store.commit(make.claim(f"u{n}", record=os.urandom(200_000), live=False))
     full = (await store.counts()).size_bytes
-    assert len(await store.purge_ended_before(datetime(2040, 1, 1, tzinfo=UTC), 100)) == 20
+    assert len(await store.expire(datetime(2040, 1, 1, tzinfo=UTC), 100)) == 20
+    assert len(await store.remove_hidden()) == 20
     assert (await store.counts()).size_bytes < full / 10
+    await store.give_back()
+    assert path.stat().st_size < full / 3
+    assert (await store.counts()).wal_bytes == 0
     await store.close()
-    assert path.stat().st_size < full / 10
 
 
 async def test_the_log_file_stays_bounded(store: Store, make: Any) -> None:
