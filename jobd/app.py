@@ -164,6 +164,7 @@ def build(
             sidecar_image_present=facts.has_sidecar_image if facts else None,
             state_dir=str(folder.path),
             max_concurrent_jobs=config.max_concurrent_jobs,
+            warnings=[store.warning] if store.warning else [],
         )
 
     async def disk() -> Disk:

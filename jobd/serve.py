@@ -47,6 +47,8 @@ async def serve(config: Config) -> int:
     try:
         with StateLock(folder.path):
             store = await Store.open(folder.database, reserve=Reserve(folder.reserve))
+            if store.warning:
+                log.error("the database's log is damaged", extra={"action": "start", "error": store.warning})
             try:
                 await _serve(config, folder, store)
             finally:

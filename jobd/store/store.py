@@ -9,12 +9,23 @@ Every method may raise `StoreError`; reads repeat safely, and so does a commit w
 import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Self
 
-from jobd.store import database, events, housekeeping, jobs, listing, logs, outbox, settling, transitions
+from jobd.store import (
+    database,
+    events,
+    housekeeping,
+    jobs,
+    listing,
+    logs,
+    outbox,
+    recovery,
+    settling,
+    transitions,
+)
 from jobd.store.errors import StoreFailed, StoreFull
 from jobd.store.reader import Reader
 from jobd.store.reserve import Reserve
@@ -45,6 +56,8 @@ class Store:
     """One open database. Made by `Store.open`, belongs to the event loop that opened it."""
 
     def __init__(self, path: Path, writer: Writer, reader: Reader, reserve: Reserve | None) -> None:
+        self.warning: str | None = None
+        """What the operator must know of how the last run ended; None where all is well."""
         self._path = path
         self._reserve = reserve
         self._writer = writer
@@ -64,6 +77,10 @@ class Store:
         # What is in the log file may need as much room again in the database: the reserve must hold that.
         wal_bytes = min(database.WAL_BYTES, reserve.size_bytes // 2) if reserve else database.WAL_BYTES
         prepare = partial(database.prepare, path, max_bytes, wal_bytes)
+        try:
+            warning = await asyncio.to_thread(recovery.before_open, path, datetime.now(UTC))
+        except OSError as error:
+            raise StoreFailed(f"{path}: its write-ahead log cannot be read: {error.strerror}") from error
         connection = await asyncio.to_thread(_prepared, prepare, reserve)
         writer = Writer(connection, partial(database.open_writer, path, max_bytes, wal_bytes), reserve)
         try:
@@ -71,7 +88,9 @@ class Store:
         except BaseException:
             await writer.close()
             raise
-        return cls(path, writer, reader, reserve)
+        store = cls(path, writer, reader, reserve)
+        store.warning = warning
+        return store
 
     async def close(self) -> None:
         """Writes what waits and closes the file. Safe to repeat."""

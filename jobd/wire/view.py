@@ -182,6 +182,8 @@ class Version(View, frozen=True, kw_only=True):
     sidecar_image_present: bool | None = None
     state_dir: str = ""
     max_concurrent_jobs: int = 0
+    warnings: list[str] = []
+    """What the operator must look at, in words; empty where all is well."""
 
 
 class Kept(View, frozen=True, kw_only=True):
