@@ -61,6 +61,7 @@ class App:
     store: Store
     engine: DockerOrchestrator
     engine_watch: EngineWatch
+    intake: Intake
     roster: Roster
     queue: AdmissionQueue
     retention: Retention
@@ -213,6 +214,7 @@ def build(
         store=store,
         engine=engine,
         engine_watch=engine_watch,
+        intake=intake,
         roster=roster,
         queue=queue,
         retention=retention,

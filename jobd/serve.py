@@ -182,6 +182,7 @@ async def _shut_down(
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await api.cleanup()
+    await app.intake.settled(drain_s)
     await metrics_api.cleanup()
     log.info("stopped", extra={"action": "stop"})
 

@@ -52,12 +52,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `worker_over`: the worker's end is known (its code in `exit_code`, or None). `start_intended_at` is committed before the
     engine is asked to start the worker, so that a start whose answer was lost is never repeated. `exit_announced`: the log is
     complete and the exit event is stored. `leftovers`: the containers of the attempt before are still to be removed.
-    `boot`, `clock_offset`: the clock that the times which are waited for were written by (`jobd/clock.py`).
+    `boot`, `clock_offset`: the clock that the times which are waited for were written by (`jobd/clock.py`). `version` counts
+    the stored changes, over attempts too.
     """
 
     uid: str
     id: str
     created_at: datetime
+    version: int = 0
     owner: str | None = None
     spec_digest: str = ""
     has_spool: bool = False
@@ -160,6 +162,14 @@ def new_record(
         boot=boot,
         clock_offset=clock_offset,
         artifacts={a.id: ArtifactState(optional=bool(getattr(a, "optional", False))) for a in spec.artifacts},
+    )
+
+
+def purged(record: Record) -> Record:
+    """Returns the record of a job whose row is gone: nothing of it is shown, and nothing is left to do."""
+    status: Status = record.status if record.ended else "cancelled"
+    return msgspec.structs.replace(
+        record, status=status, phase="done", desired="delete", cleaned=True, log_announced=None
     )
 
 

@@ -27,6 +27,7 @@ class Roster:
         self._store = store
         self._supervisors: dict[str, Supervisor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopped = False
 
     def __len__(self) -> int:
         return len(self._supervisors)
@@ -43,9 +44,9 @@ class Roster:
         return self._supervisors.get(record.uid) or Supervisor(record, spec, self._around)
 
     def start(self, supervisor: Supervisor) -> None:
-        """Lets the supervisor run, unless its job has one that runs."""
+        """Lets the supervisor run, unless its job has one that runs, or jobd ends: then the next start takes the job up."""
         uid = supervisor.record.uid
-        if uid not in self._supervisors:
+        if uid not in self._supervisors and not self._stopped:
             self._supervisors[uid] = supervisor
             self._tasks[uid] = asyncio.create_task(
                 self._supervise(supervisor), name=f"job {supervisor.record.id}"
@@ -61,6 +62,7 @@ class Roster:
 
     async def stop(self) -> None:
         """Ends all supervisors; the jobs themselves go on and are found again at the next start."""
+        self._stopped = True
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

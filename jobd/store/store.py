@@ -104,6 +104,7 @@ class Store:
         Raises:
             IdTaken: `claim_id`, and the id belongs to another job.
             NoSuchJob: not `claim_id`, and the row is not there.
+            StaleJob: not `claim_id`, and the row was changed since it was read.
             StoreFull: no room.
         """
         events_bytes = sum(len(event.body) for event in transition.events)
