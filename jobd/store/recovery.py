@@ -44,7 +44,7 @@ def _keep(wal: Path, now: datetime, *, move: bool) -> Path | None:
     try:
         with (
             wal.open("rb") as source,
-            open(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as to,
+            os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as to,
         ):
             shutil.copyfileobj(source, to)
             to.flush()

@@ -1,5 +1,6 @@
 """A damaged write-ahead log is told, whatever byte it is; a log that a killed process has left is none."""
 
+import itertools
 import os
 import random
 import shutil
@@ -165,7 +166,7 @@ def test_a_transaction_that_was_cut_short_is_no_damage_without_an_index(left: Pa
     wal, data = tmp_path / "a.db-wal", files(left)[0].read_bytes()
     frames = [data[at : at + 4120] for at in range(32, committed(left), 4120)]
     commits = [n for n, frame in enumerate(frames) if frame[4:8] != bytes(4)]
-    long = next(n for n, (a, b) in enumerate(zip(commits, commits[1:], strict=False)) if b - a >= 3)
+    long = next(n for n, (a, b) in enumerate(itertools.pairwise(commits)) if b - a >= 3)
     first, last = commits[long] + 1, commits[long + 1]
     frames[first] = bytes(4120)
     wal.write_bytes(data[:32] + b"".join(frames[: last + 1]))
