@@ -153,7 +153,7 @@ def build(
         IntakeLimits(config.max_queued_jobs, config.allow_cap_add),
         on_accepted=job_metrics.accepted,
     )
-    service = JobService(store, roster, queue, engine, config.job_retention_s)
+    service = JobService(store, roster, queue, engine, retention, config.job_retention_s)
 
     def about() -> Version:
         facts = engine_watch.facts

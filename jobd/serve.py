@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 
-import msgspec
 from aiohttp import web
 
 from jobd import logs
@@ -17,8 +16,8 @@ from jobd.app import VERSION, App, build
 from jobd.config import Config
 from jobd.errors import ConfigError
 from jobd.jobs.orchestrator import EngineError, RefusedByEngine
-from jobd.jobs.record import decode_record
 from jobd.jobs.secrets import SecretFiles
+from jobd.jobs.stored import readable
 from jobd.listeners import address_of, inherited, runner_of, serve_on, tcp_listener, unix_listener
 from jobd.notify import ServiceManager
 from jobd.state import StateFolder, api_key, instance_name, open_state, remove_stale_uploads
@@ -27,13 +26,10 @@ from jobd.store.lock import StateLock
 from jobd.store.reserve import Reserve
 from jobd.store.store import Store
 from jobd.tls import server_context
-from jobd.wire.job import JobSpec
 
 LEFTOVERS_AGAIN_S = 60.0
 
 log = logging.getLogger(__name__)
-
-_spec_decoder = msgspec.json.Decoder(JobSpec)
 
 
 async def serve(config: Config) -> int:
@@ -122,9 +118,10 @@ async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
 async def _recover(app: App, folder: StateFolder) -> None:
     """Takes up every job that is not over: those that were admitted keep their places, the rest queues in order."""
     rows = await app.store.live_rows()
-    jobs = [(decode_record(row.record), _spec_decoder.decode(row.spec)) for row in rows]
-    remove_stale_uploads(folder, {record.uid for record, _ in jobs})
-    SecretFiles(folder.secrets).remove_all_but(record.uid for record, _ in jobs if not record.ended)
+    jobs = readable(rows)
+    kept = {row.uid for row in rows}  # those of jobs that cannot be read too
+    remove_stale_uploads(folder, kept)
+    SecretFiles(folder.secrets).remove_all_but(kept - {record.uid for record, _ in jobs if record.ended})
     for record, spec in jobs:
         if not record.ended:
             app.job_metrics.resumed(spec)

@@ -8,9 +8,11 @@ import logging
 from collections.abc import Iterator
 
 from jobd.jobs.orchestrator import Hint
-from jobd.jobs.record import Record, decode_record
+from jobd.jobs.record import Record
+from jobd.jobs.stored import record_of
 from jobd.jobs.supervisor import Supervisor
 from jobd.jobs.surroundings import Surroundings
+from jobd.store.errors import UnreadableJob
 from jobd.store.store import Store
 from jobd.wire.job import JobSpec
 
@@ -90,4 +92,7 @@ class Roster:
 
     async def _stored(self, record: Record) -> Record:
         row = await self._store.get_by_uid(record.uid)
-        return decode_record(row.record) if row else record
+        try:
+            return record_of(row) if row else record
+        except UnreadableJob:
+            return record  # it was read before the damage; the next change stores it whole again

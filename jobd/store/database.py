@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
+from jobd.store import checks
 from jobd.store.errors import StoreCorrupt, StoreError, StoreFailed, translated
 
 APPLICATION_ID = 0x6A6F6264
@@ -212,6 +213,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 def _migrate(connection: sqlite3.Connection) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
+    checks.add_to(connection)
     for number, text in migrations():
         if number <= version:
             continue

@@ -4,8 +4,9 @@
 import sqlite3
 from datetime import datetime
 
+from jobd.store import jobs
 from jobd.store.errors import DeliveriesPending
-from jobd.store.moments import from_micros, to_micros
+from jobd.store.moments import from_micros
 
 SLICE_BYTES = 4 << 20
 """Logs and events that one transaction removes, about."""
@@ -27,21 +28,20 @@ def forget(connection: sqlite3.Connection, uid: str) -> bool:
         return False
     if row[1]:
         raise DeliveriesPending(f"job {uid!r} has deliveries that still have to go out")
-    connection.execute("UPDATE jobs SET hidden = 1, live = 0, holds_id = 0 WHERE n = ?", (row[0],))
+    jobs.discard(connection, row[0])
     return True
 
 
-def expire(connection: sqlite3.Connection, moment: datetime, limit: int) -> list[str]:
-    """Hides up to `limit` jobs that need no more work, ended before `moment` and have no pending delivery, those that
-    ended first, first: `remove_hidden` takes them. Returns their uids.
+def expire(connection: sqlite3.Connection, seen_ms: int, limit: int) -> list[str]:
+    """Hides up to `limit` jobs that need no more work, ended when less than `seen_ms` was seen, and have no pending delivery, those
+    that ended first, first: `remove_hidden` takes them. Returns their uids.
     """
     rows = connection.execute(
-        "SELECT n, uid FROM jobs INDEXED BY jobs_ended"
-        f" WHERE live = 0 AND hidden = 0 AND ifnull(finished_at, created_at) < ? AND NOT {_PENDING}"
-        " ORDER BY ifnull(finished_at, created_at) LIMIT ?",
-        (to_micros(moment), limit),
+        f"SELECT n, uid FROM jobs INDEXED BY jobs_ended WHERE live = 0 AND hidden = 0 AND ended_seen <= ? AND NOT {_PENDING}"
+        " ORDER BY ended_seen LIMIT ?",
+        (seen_ms, limit),
     ).fetchall()
-    connection.executemany("UPDATE jobs SET hidden = 1 WHERE n = ?", [(number,) for number, _ in rows])
+    jobs.hide_rows(connection, [number for number, _ in rows])
     return [uid for _, uid in rows]
 
 
@@ -106,7 +106,7 @@ def give_back(connection: sqlite3.Connection) -> bool:
 
 def counts(connection: sqlite3.Connection) -> tuple[int, int, int, int, datetime | None]:
     """Returns jobs, live jobs, pending and parked deliveries, and when the oldest pending one was made."""
-    jobs, live, pending, parked = connection.execute(
+    rows, live, pending, parked = connection.execute(
         "SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM jobs WHERE live = 1),"
         " (SELECT count(*) FROM deliveries WHERE state = 'pending'),"
         " (SELECT count(*) FROM deliveries WHERE state = 'parked')"
@@ -114,7 +114,7 @@ def counts(connection: sqlite3.Connection) -> tuple[int, int, int, int, datetime
     oldest = connection.execute(
         "SELECT created_at FROM events WHERE seq = (SELECT min(id) FROM deliveries WHERE state = 'pending')"
     ).fetchone()
-    return jobs, live, pending, parked, from_micros(oldest[0]) if oldest else None
+    return rows, live, pending, parked, from_micros(oldest[0]) if oldest else None
 
 
 def size_bytes(connection: sqlite3.Connection) -> int:

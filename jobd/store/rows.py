@@ -20,7 +20,9 @@ class JobRow:
     `live`: it still needs work (not ended, or not cleaned up). `hidden`: deleted by wish, shown neither by id nor in
     a list. `holds_id`: its id is not free yet. `uid`, `id`, `owner`, `labels`, `created_at` and `spec` never change;
     `spec`, the caller's bytes too, is written with the claim alone and comes back with every read. `version` counts the
-    changes of the row: a change is written with the version after the one that it began from.
+    changes of the row: a change is written with the version after the one that it began from. `number` is the store's own, 0
+    before the claim. `damage`: what is wrong with the row as it was read, None where it is whole; of a damaged row `record` and
+    `spec` mean nothing.
     """
 
     uid: str
@@ -36,6 +38,8 @@ class JobRow:
     record: bytes
     spec: bytes = b""
     version: int = 0
+    number: int = field(default=0, compare=False)
+    damage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,14 @@ class JobPage:
 
     jobs: list[JobRow]
     cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedPage:
+    """Jobs that ended, those that ended first, first; `cursor` asks for those behind them, None ends the list."""
+
+    jobs: list[JobRow]
+    cursor: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)

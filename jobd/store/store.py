@@ -7,6 +7,7 @@ Every method may raise `StoreError`; reads repeat safely, and so does a commit w
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from jobd.clock import Clock, SystemClock
 from jobd.store import (
     database,
     events,
@@ -23,16 +25,18 @@ from jobd.store import (
     logs,
     outbox,
     recovery,
+    seen,
     settling,
     transitions,
 )
-from jobd.store.errors import StoreFailed, StoreFull
+from jobd.store.errors import StoreError, StoreFailed, StoreFull
 from jobd.store.reader import Reader
 from jobd.store.reserve import Reserve
 from jobd.store.rows import (
     Counts,
     Delivery,
     Due,
+    EndedPage,
     JobPage,
     JobRow,
     LaneDue,
@@ -43,9 +47,12 @@ from jobd.store.rows import (
     StoredEvent,
     Transition,
 )
+from jobd.store.seen import SeenTime
 from jobd.store.writer import Writer
 
 PAGE_BYTES = 4 << 20
+FIRST = (-1, 0)
+"""Where a page of ended jobs begins that is to have the first of them."""
 CHECKPOINT_STEPS = 16
 """Steps of giving room back between two checkpoints: 16 MiB of the file."""
 SMALL_BYTES = 64 << 10
@@ -55,16 +62,32 @@ SMALL_BYTES = 64 << 10
 class Store:
     """One open database. Made by `Store.open`, belongs to the event loop that opened it."""
 
-    def __init__(self, path: Path, writer: Writer, reader: Reader, reserve: Reserve | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        writer: Writer,
+        reader: Reader,
+        reserve: Reserve | None,
+        clock: Clock,
+        time_seen: SeenTime,
+    ) -> None:
         self.warning: str | None = None
         """What the operator must know of how the last run ended; None where all is well."""
         self._path = path
         self._reserve = reserve
+        self._clock = clock
+        self._seen = time_seen
         self._writer = writer
         self._reader = reader
 
     @classmethod
-    async def open(cls, path: Path, max_bytes: int | None = None, reserve: Reserve | None = None) -> Self:
+    async def open(
+        cls,
+        path: Path,
+        max_bytes: int | None = None,
+        reserve: Reserve | None = None,
+        clock: Clock | None = None,
+    ) -> Self:
         """Opens or makes the database at `path`; checks and migrates it. `max_bytes` bounds the file. `reserve` is given up when
         the disk is full, also for the opening itself.
 
@@ -82,18 +105,22 @@ class Store:
         except OSError as error:
             raise StoreFailed(f"{path}: its write-ahead log cannot be read: {error.strerror}") from error
         connection = await asyncio.to_thread(_prepared, prepare, reserve)
+        clock = clock or SystemClock()
         writer = Writer(connection, partial(database.open_writer, path, max_bytes, wal_bytes), reserve)
         try:
             reader = await asyncio.to_thread(Reader, path)
+            time_seen = await reader.read(partial(seen.load, clock=clock))
         except BaseException:
             await writer.close()
             raise
-        store = cls(path, writer, reader, reserve)
+        store = cls(path, writer, reader, reserve, clock, time_seen)
         store.warning = warning
         return store
 
     async def close(self) -> None:
         """Writes what waits and closes the file. Safe to repeat."""
+        with contextlib.suppress(StoreError):
+            await self.keep_seen()
         # The writer last: only it can fold the log back, and then the one file holds all there is to back up.
         await self._reader.close()
         await self._writer.close()
@@ -109,7 +136,7 @@ class Store:
         """
         events_bytes = sum(len(event.body) for event in transition.events)
         return await self._writer.write(
-            partial(transitions.commit, transition=transition),
+            partial(transitions.commit, transition=transition, seen_ms=self._seen.now_ms()),
             size_bytes=transition.size_bytes,
             needs_room=transition.claim_id or bool(transition.logs) or events_bytes > SMALL_BYTES,
         )
@@ -124,11 +151,40 @@ class Store:
 
     async def live_rows(self) -> list[JobRow]:
         """Returns all jobs that have not ended, or are to be gone: where a start goes on from. Oldest first."""
-        return await self._reader.read(jobs.live)
+        found: list[JobRow] = []
+        while page := await self.live_page(found[-1].number if found else 0):
+            found += page
+        return found
 
-    async def ended_live_rows(self, before: datetime, limit: int) -> list[JobRow]:
-        """Returns jobs that ended before a moment and have not been cleaned up, those that ended first, first."""
-        return await self._reader.read(partial(jobs.ended_live, before=before, limit=limit))
+    async def live_page(self, after: int) -> list[JobRow]:
+        """Returns some of `live_rows`, with numbers above `after`: at least one where there is any, more up to 4 MiB."""
+        return await self._reader.read(partial(jobs.live, after=after, max_bytes=PAGE_BYTES))
+
+    async def ended_live_rows(self, age_s: float, limit: int, after: tuple[int, int] = FIRST) -> EndedPage:
+        """Returns jobs that ended `age_s` seconds ago or earlier, as far as jobd has seen time pass, and have not been cleaned up, those
+        that ended first, first; fewer than `limit` where they are long (4 MiB a page).
+        """
+        return await self._reader.read(
+            partial(
+                jobs.ended_live,
+                seen_ms=self._seen.now_ms() - int(age_s * 1000),
+                after=after,
+                limit=limit,
+                max_bytes=PAGE_BYTES,
+            )
+        )
+
+    async def is_damaged(self, uid: str, job_id: str) -> bool:
+        """True where a row that is not deleted has this uid or this id and is damaged."""
+        return await self._reader.read(partial(jobs.damaged, uid=uid, job_id=job_id))
+
+    async def discard(self, number: int) -> None:
+        """Deletes a damaged job, by its row's number: it is gone when its events are out and `remove_hidden` has come by."""
+        await self._writer.write(partial(jobs.discard, number=number))
+
+    async def keep_seen(self) -> None:
+        """Stores how much time was seen."""
+        await self._writer.write(partial(seen.keep, ms=self._seen.now_ms(), clock=self._clock))
 
     async def hide(self, job_id: str) -> None:
         """Hides the jobs of this id that are over."""
@@ -245,11 +301,12 @@ class Store:
         await self.remove_hidden()
         return True
 
-    async def expire(self, moment: datetime, limit: int) -> list[str]:
-        """Hides up to `limit` jobs that ended before `moment`, need no work and have nothing pending, for `remove_hidden`;
-        returns their uids.
+    async def expire(self, age_s: float, limit: int) -> list[str]:
+        """Hides up to `limit` jobs that ended `age_s` seconds ago or earlier, as far as jobd has seen time pass, need no work and have
+        nothing pending, for `remove_hidden`; returns their uids.
         """
-        return await self._writer.write(partial(housekeeping.expire, moment=moment, limit=limit))
+        seen_ms = self._seen.now_ms() - int(age_s * 1000)
+        return await self._writer.write(partial(housekeeping.expire, seen_ms=seen_ms, limit=limit))
 
     async def remove_hidden(self) -> list[str]:
         """Removes the hidden jobs that need no work and have nothing pending, in transactions of a few MiB; returns their uids.

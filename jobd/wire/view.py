@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+UNREADABLE = "unreadable"
+"""The status of a job whose stored record is damaged: nothing is known of it but that it is there. It can be deleted."""
 Status = Literal["accepted", "running", "completed", "failed", "cancelled"]
 Phase = Literal["queued", "pulling", "inputs", "running", "outputs", "done"]
 Stream = Literal["stdout", "stderr"]
