@@ -62,6 +62,7 @@ class App:
     engine: DockerOrchestrator
     engine_watch: EngineWatch
     intake: Intake
+    ledger: Ledger
     roster: Roster
     queue: AdmissionQueue
     retention: Retention
@@ -215,6 +216,7 @@ def build(
         engine=engine,
         engine_watch=engine_watch,
         intake=intake,
+        ledger=ledger,
         roster=roster,
         queue=queue,
         retention=retention,

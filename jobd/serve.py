@@ -121,16 +121,16 @@ async def _recover(app: App, folder: StateFolder) -> None:
     jobs = readable(rows)
     kept = {row.uid for row in rows}  # those of jobs that cannot be read too
     remove_stale_uploads(folder, kept)
-    SecretFiles(folder.secrets).remove_all_but(kept - {record.uid for record, _ in jobs if record.ended})
-    for record, spec in jobs:
+    SecretFiles(folder.secrets).remove_all_but(kept - {record.uid for record in jobs if record.ended})
+    for record in jobs:
         if not record.ended:
-            app.job_metrics.resumed(spec)
+            app.job_metrics.resumed(record.image or (await app.ledger.spec(record.uid)).image)
             if record.phase != "queued":
                 app.queue.occupy(record.uid)
             elif record.retry_at is None:
                 app.queue.enter(record.uid)
-    for record, spec in jobs:
-        app.roster.start(app.roster.get_or_make(record, spec))
+    for record in jobs:
+        app.roster.start(app.roster.get_or_make(record))
     if jobs:
         log.info("jobs taken up again", extra={"action": "recover", "count": len(jobs)})
 

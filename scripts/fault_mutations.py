@@ -79,7 +79,7 @@ MUTATIONS = (
     Mutation(
         "jobs are not taken up at a start",
         "jobd/serve.py",
-        "        app.roster.start(app.roster.get_or_make(record, spec))",
+        "        app.roster.start(app.roster.get_or_make(record))",
         "        pass",
         "test_crashes.py::test_the_job_ends_while_jobd_is_down",
     ),

@@ -129,7 +129,7 @@ class Intake:
             raise
         self._on_accepted(spec)
         around.queue.enter(record.uid)
-        self._roster.start(self._roster.get_or_make(record, spec))
+        self._roster.start(self._roster.get_or_make(record))
         return record, True
 
 

@@ -26,13 +26,14 @@ log = logging.getLogger(__name__)
 
 
 class Journal:
-    """One job's record. `record` is the stored truth; `changed` is called after each fact that changed it."""
+    """One job's record. `record` is the stored truth; `changed` is called after each fact that changed it.
 
-    def __init__(
-        self, record: Record, spec: JobSpec, around: Surroundings, changed: Callable[[], None]
-    ) -> None:
+    The spec is in memory only while the job is under way: thousands may wait for a place, each with a spec of up to 1 MiB.
+    """
+
+    def __init__(self, record: Record, around: Surroundings, changed: Callable[[], None]) -> None:
         self.record = record
-        self.spec = spec
+        self._spec: JobSpec | None = None
         self.order_given = False
         """The present sidecar has its whole order, as far as this process knows: one that a killed jobd has started may not."""
         self._around = around
@@ -42,6 +43,20 @@ class Journal:
         self._announcing: asyncio.Task[None] | None = None
         self._reading = False
         """True while what is read of the log follows from the cursors in `record`."""
+
+    @property
+    def spec(self) -> JobSpec:
+        """The job as it was submitted, without the values of its secrets; there from `hold_spec` on."""
+        assert self._spec is not None
+        return self._spec
+
+    async def hold_spec(self) -> None:
+        """Has the spec in memory until the job waits again or is over. Raises StoreError."""
+        if self._spec is None:
+            self._spec = await self._read_spec()
+
+    async def _read_spec(self) -> JobSpec:
+        return self._spec or await self._around.ledger.spec(self.record.uid)
 
     @property
     def ref(self) -> JobRef:
@@ -66,19 +81,21 @@ class Journal:
             self._changed()
 
     async def _apply(self, fact: f.Fact) -> bool:
-        before = self.record
-        made = step(before, self.spec, fact, self._around.clock.now())
+        before, spec = self.record, await self._read_spec()
+        made = step(before, spec, fact, self._around.clock.now())
         if made.record == before and not made.drafts:
             return False
         drafts = made.drafts
         if drafts and waits(before):
             # Events keep the order of the facts: what was logged before comes before.
             before, logged = await self._announce(leave_last=True)
-            made = step(before, self.spec, fact, self._around.clock.now())
+            made = step(before, spec, fact, self._around.clock.now())
             drafts = (*logged, *made.drafts)
-        self.record = await self._around.ledger.change(made.record, self.spec, drafts)
+        self.record = await self._around.ledger.change(made.record, spec, drafts)
         self._announcer.announced(self.record)
-        self._around.on_change(before, self.record, self.spec)
+        self._around.on_change(before, self.record, spec)
+        if self.record.phase in ("queued", "done"):
+            self._spec = None
         if self.record.attempt != before.attempt:
             # The next attempt queues like any other job.
             self._around.queue.leave(self.record.uid)
@@ -124,7 +141,9 @@ class Journal:
                 )
             batch = take_lines(self.record, lines, self._around.log_max_bytes)
             async with self._kept_true():
-                self.record = await self._around.ledger.change(batch.record, self.spec, (), batch)
+                self.record = await self._around.ledger.change(
+                    batch.record, await self._read_spec(), (), batch
+                )
             self._announcer.add(batch)
             if self._announcer.enough:
                 await self._announce_all()
@@ -160,9 +179,10 @@ class Journal:
         stored but returned, with the record that has them, to go into the caller's commit. Raises StoreError.
         """
         while waits(self.record):
-            record, drafts = await self._announcer.next_events(self.record, self.spec)
+            spec = await self._read_spec()
+            record, drafts = await self._announcer.next_events(self.record, spec)
             if leave_last and not waits(record):
                 return record, drafts
-            self.record = await self._around.ledger.change(record, self.spec, drafts)
+            self.record = await self._around.ledger.change(record, spec, drafts)
             self._announcer.announced(self.record)
         return self.record, ()

@@ -16,7 +16,7 @@ from jobd.clock import Clock
 from jobd.events.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.jobs.facts import Draft
-from jobd.jobs.logbook import Batch
+from jobd.jobs.logbook import Batch, legible
 from jobd.jobs.outcome import Step
 from jobd.jobs.record import Record, encode_record
 from jobd.jobs.stored import record_of, spec_of
@@ -93,6 +93,15 @@ class Ledger:
                 return await self.change(made.record, spec, made.drafts)
         raise StaleJob(f"job {uid!r} is changed faster than a change of it can be decided")
 
+    async def spec(self, uid: str) -> JobSpec:
+        """Returns a job as it was submitted, without the values of its secrets; up to 1 MiB, so who has it holds it only while it
+        is needed. Raises NoSuchJob: the job is purged. UnreadableJob: it is damaged. StoreError.
+        """
+        row = await self._store.get_by_uid(uid)
+        if row is None:
+            raise NoSuchJob(f"no job with uid {uid!r}")
+        return spec_of(row)
+
     async def stored(self, uid: str) -> Record | None:
         """Returns a job's record as it is stored now, None where it is purged. Raises StoreError."""
         row = await self._store.get_by_uid(uid)
@@ -100,7 +109,8 @@ class Ledger:
 
     async def log_frames(self, uid: str, after_seq: int, max_bytes: int) -> bytes:
         """Returns stored log frames after line `after_seq`, whole chunks, about `max_bytes`. Raises StoreError."""
-        return b"".join(chunk.data for chunk in await self._store.log_chunks(uid, after_seq, max_bytes))
+        chunks = await self._store.log_chunks(uid, after_seq, max_bytes)
+        return b"".join(legible(chunk, self._clock.now()).data for chunk in chunks)
 
     async def delivered(self, uid: str, limit_s: float) -> None:
         """Returns once nothing of the job waits to be delivered, or after `limit_s`. Raises StoreError."""

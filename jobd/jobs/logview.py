@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from jobd.jobs.logbook import legible
 from jobd.jobs.record import Record
 from jobd.jobs.watch import Watchers
 from jobd.store.rows import LogChunk
@@ -57,7 +58,7 @@ class LogView:
                 record = await self._current(record)
                 while chunks := await self._store.log_chunks(record.uid, after, READ_BYTES):
                     for chunk in chunks:
-                        if data := cut(chunk, after, query.stream):
+                        if data := cut(legible(chunk, record.created_at), after, query.stream):
                             yield data
                         after = chunk.last_seq
                 if record.ended:
@@ -81,15 +82,16 @@ class LogView:
         span = query.tail
         while True:
             start = max(0, stats.last_seq - span)
-            seqs = await self._seqs(record.uid, start, stats.last_seq, query.stream)
+            seqs = await self._seqs(record, start, stats.last_seq, query.stream)
             if len(seqs) >= query.tail or start == 0:
                 return seqs[-query.tail] - 1 if len(seqs) >= query.tail else 0
             span *= 4
 
-    async def _seqs(self, uid: str, after: int, last: int, stream: str) -> list[int]:
+    async def _seqs(self, record: Record, after: int, last: int, stream: str) -> list[int]:
         seqs: list[int] = []
         while after < last:
-            chunks = await self._store.log_chunks(uid, after, READ_BYTES)
+            stored = await self._store.log_chunks(record.uid, after, READ_BYTES)
+            chunks = [legible(chunk, record.created_at) for chunk in stored]
             if not chunks:
                 break
             for chunk in chunks:

@@ -51,6 +51,7 @@ def repeated(record: Record, spec: JobSpec, now: datetime) -> tuple[Record, f.Dr
     following = msgspec.structs.replace(
         fresh,
         version=record.version,
+        image=record.image,
         owner=record.owner,
         spec_digest=record.spec_digest,
         has_spool=record.has_spool,

@@ -14,7 +14,6 @@ from jobd.jobs.supervisor import Supervisor
 from jobd.jobs.surroundings import Surroundings
 from jobd.store.errors import UnreadableJob
 from jobd.store.store import Store
-from jobd.wire.job import JobSpec
 
 AGAIN_AFTER_FAULT_S = 5.0
 
@@ -41,9 +40,9 @@ class Roster:
         """Returns the job's supervisor, or None where nothing is left to do for it."""
         return self._supervisors.get(uid)
 
-    def get_or_make(self, record: Record, spec: JobSpec) -> Supervisor:
+    def get_or_make(self, record: Record) -> Supervisor:
         """Returns the job's supervisor: the one that runs, or a new one that does not run yet."""
-        return self._supervisors.get(record.uid) or Supervisor(record, spec, self._around)
+        return self._supervisors.get(record.uid) or Supervisor(record, self._around)
 
     def start(self, supervisor: Supervisor) -> None:
         """Lets the supervisor run, unless its job has one that runs, or jobd ends: then the next start takes the job up."""
@@ -76,6 +75,12 @@ class Roster:
             while True:
                 try:
                     await supervisor.run()
+                except UnreadableJob as error:
+                    # Its place is for others; its containers stay as they are until somebody deletes the job.
+                    self._around.queue.leave(uid)
+                    fields = {"job_id": supervisor.record.id, "action": "supervise", "error": str(error)}
+                    log.error("a job cannot be read", extra=fields)
+                    return
                 except Exception:
                     log.exception(
                         "supervisor failed, will start again", extra={"job_id": supervisor.record.id}

@@ -101,14 +101,13 @@ class JobService:
             NotFound: no such job.
         """
         row = await self._row(job_id)
-        supervisor = self._roster.get(row.uid)
         try:
-            supervisor = supervisor or self._roster.get_or_make(record_of(row), spec_of(row))
+            supervisor = self._roster.get(row.uid) or self._roster.get_or_make(record_of(row))
+            await supervisor.wish(f.CancelWished(by=by, grace_s=0.0, delete=True))
         except UnreadableJob:
             await self._retention.discard(row)
             await self._store.hide(job_id)
             return
-        await supervisor.wish(f.CancelWished(by=by, grace_s=0.0, delete=True))
         await self._store.hide(job_id)
         # Only now: a supervisor of a job that is over would find nothing to do before the wish.
         self._roster.start(supervisor)
@@ -175,7 +174,7 @@ class JobService:
         supervisor = self._roster.get(row.uid)
         try:
             record = supervisor.record if supervisor else record_of(row)
-            spec = supervisor.spec if supervisor else spec_of(row)
+            spec = spec_of(row)
         except UnreadableJob as error:
             return unreadable_view(row, error)
         return view_of(

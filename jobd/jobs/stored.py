@@ -40,12 +40,12 @@ def spec_of(row: JobRow) -> JobSpec:
         raise UnreadableJob(row.id, f"its spec cannot be read ({error})") from None
 
 
-def readable(rows: list[JobRow]) -> list[tuple[Record, JobSpec]]:
-    """Returns those that can be read; says in the log of each other one what is wrong, and what is left alone."""
-    found: list[tuple[Record, JobSpec]] = []
+def readable(rows: list[JobRow]) -> list[Record]:
+    """Returns the records that can be read; says in the log of each other one what is wrong, and what is left alone."""
+    found: list[Record] = []
     for row in rows:
         try:
-            found.append((record_of(row), spec_of(row)))
+            found.append(record_of(row))
         except UnreadableJob as error:
             fields = {"job_id": row.id, "action": "recover", "error": words(row, error)}
             log.error("a job cannot be read", extra=fields)

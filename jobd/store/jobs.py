@@ -6,6 +6,8 @@ Pure functions of a connection. The list that people page through is in `listing
 
 import json
 import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
 
 from jobd.store.checks import checksum
 from jobd.store.errors import IdTaken, NoSuchJob, StaleJob
@@ -116,12 +118,12 @@ def by_uid(connection: sqlite3.Connection, uid: str) -> JobRow | None:
 
 
 def live(connection: sqlite3.Connection, after: int, max_bytes: int) -> list[JobRow]:
-    """Returns jobs that have not ended, or are to be gone, and still need work, with numbers above `after`; oldest first: the first
-    one, and more up to `max_bytes`.
+    """Returns jobs that have not ended, or are to be gone, and still need work, with numbers above `after`; oldest first, without
+    their specs, which are read only to see whether they are whole: the first one, and more up to `max_bytes` of records.
     """
     where = "live = 1 AND (finished_at IS NULL OR hidden = 1) AND n > ?"
     rows = connection.execute(f"SELECT {READ} FROM jobs WHERE {where} ORDER BY n", (after,))
-    return _up_to(rows, max_bytes)
+    return _up_to((replace(job, spec=b"") for job in map(job_of, rows)), max_bytes)
 
 
 def ended_live(
@@ -148,9 +150,9 @@ def ended_live(
     return EndedPage(found, last if found else None)
 
 
-def _up_to(rows: sqlite3.Cursor, max_bytes: int) -> list[JobRow]:
+def _up_to(rows: Iterator[JobRow], max_bytes: int) -> list[JobRow]:
     found: list[JobRow] = []
-    for job in map(job_of, rows):
+    for job in rows:
         max_bytes -= len(job.record) + len(job.spec)
         if found and max_bytes < 0:
             break

@@ -81,12 +81,13 @@ class Callback:
 
 @dataclass(frozen=True, slots=True)
 class LogChunk:
-    """Lines `first_seq` to `last_seq` of a job's log: `data` is NDJSON, as it goes on the wire."""
+    """Lines `first_seq` to `last_seq` of a job's log: `data` is NDJSON, as it goes on the wire. `damaged`: the disk has changed it."""
 
     first_seq: int
     last_seq: int
     line_count: int
     data: bytes
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ class Delivery:
 class Due:
     """The first pending delivery of its job, for the dispatcher. `tries` counts within this round.
 
-    `body` is None where it is long: `Store.delivery_body` reads it when its turn comes. `ahead`: those behind it, in their
+    `body` is empty where the stored bytes, or the callback, are damaged. It is None where it is long: `Store.delivery_body` reads it when its turn comes. `ahead`: those behind it, in their
     order, each with its body, as far as they were asked for and are short.
     """
 

@@ -150,7 +150,9 @@ class Store:
         return await self._reader.read(partial(jobs.by_uid, uid=uid))
 
     async def live_rows(self) -> list[JobRow]:
-        """Returns all jobs that have not ended, or are to be gone: where a start goes on from. Oldest first."""
+        """Returns all jobs that have not ended, or are to be gone: where a start goes on from. Oldest first, without their
+        specs, which may be long.
+        """
         found: list[JobRow] = []
         while page := await self.live_page(found[-1].number if found else 0):
             found += page

@@ -107,10 +107,10 @@ class House:
         """Ends all supervisors without a word and begins again from what is stored."""
         await self.stop()
         self._build()
-        for record, spec in readable(await self.store.live_rows()):
+        for record in readable(await self.store.live_rows()):
             if record.admitted_at is not None and not record.ended:
                 self.queue.occupy(record.uid)
-            self.roster.start(self.roster.get_or_make(record, spec))
+            self.roster.start(self.roster.get_or_make(record))
 
     async def submit(self, *artifacts: Any, **fields: Any) -> Record:
         spec = JobSpec(id=fields.pop("id", "a"), image="busybox", artifacts=list(artifacts), **fields)
