@@ -112,8 +112,12 @@ class JobService:
         # Only now: a supervisor of a job that is over would find nothing to do before the wish.
         self._roster.start(supervisor)
 
+    async def uid_of(self, job_id: str) -> str:
+        """Returns the uid of the newest job of this id, also of one that cannot be read. Raises NotFound."""
+        return (await self._row(job_id)).uid
+
     async def find(self, job_id: str) -> Record:
-        """Returns the record of the newest job of this id. Raises NotFound."""
+        """Returns the record of the newest job of this id. Raises NotFound; UnreadableJob: it is damaged."""
         return self._current(await self._row(job_id))
 
     async def current(self, record: Record) -> Record:
