@@ -45,20 +45,20 @@ def expire(connection: sqlite3.Connection, seen_ms: int, limit: int) -> list[str
     return [uid for _, uid in rows]
 
 
-def remove_hidden(connection: sqlite3.Connection, max_bytes: int) -> tuple[list[str], bool]:
+def remove_hidden(connection: sqlite3.Connection, max_bytes: int) -> tuple[int, bool]:
     """Removes hidden jobs that need no more work and have no pending delivery: about `max_bytes` of their logs and events, and
-    the rows of those that have none left. Returns the uids of jobs that are gone, and whether there is more to remove.
+    the rows of those that have none left. Returns how many jobs are gone, and whether there is more to remove.
 
     What is cut short goes on with the next call, since a row stays, hidden, until all that belongs to it is gone.
     """
-    gone: list[str] = []
+    gone = 0
     while max_bytes > 0:
         row = connection.execute(
-            f"SELECT n, uid FROM jobs INDEXED BY jobs_hidden WHERE hidden = 1 AND live = 0 AND NOT {_PENDING} LIMIT 1"
+            f"SELECT n FROM jobs INDEXED BY jobs_hidden WHERE hidden = 1 AND live = 0 AND NOT {_PENDING} LIMIT 1"
         ).fetchone()
         if row is None:
             return gone, False
-        number, uid = row
+        number: int = row[0]
         max_bytes -= _remove_part(connection, number, _LOGS, max_bytes)
         if max_bytes > 0:
             max_bytes -= _remove_part(connection, number, _EVENTS, max_bytes)
@@ -66,7 +66,7 @@ def remove_hidden(connection: sqlite3.Connection, max_bytes: int) -> tuple[list[
             spec = connection.execute("SELECT length(spec) FROM specs WHERE job = ?", (number,)).fetchone()
             connection.execute("DELETE FROM jobs WHERE n = ?", (number,))
             max_bytes -= ROW_BYTES + (spec[0] if spec else 0)
-            gone.append(uid)
+            gone += 1
     return gone, True
 
 

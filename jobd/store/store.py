@@ -310,19 +310,18 @@ class Store:
         seen_ms = self._seen.now_ms() - int(age_s * 1000)
         return await self._writer.write(partial(housekeeping.expire, seen_ms=seen_ms, limit=limit))
 
-    async def remove_hidden(self) -> list[str]:
-        """Removes the hidden jobs that need no work and have nothing pending, in transactions of a few MiB; returns their uids.
+    async def remove_hidden(self) -> int:
+        """Removes the hidden jobs that need no work and have nothing pending, in transactions of a few MiB; returns how many.
 
         Safe to repeat, also after a crash in its midst: what is not removed yet is still marked.
         """
-        gone: list[str] = []
-        more = True
+        count, more = 0, True
         while more:
-            part, more = await self._writer.write(
+            gone, more = await self._writer.write(
                 partial(housekeeping.remove_hidden, max_bytes=housekeeping.SLICE_BYTES)
             )
-            gone += part
-        return gone
+            count += gone
+        return count
 
     async def give_back(self) -> None:
         """Gives free room of the file, and the whole log file, back to the file system, in short steps. Safe to repeat."""

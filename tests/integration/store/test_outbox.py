@@ -256,7 +256,7 @@ async def test_history_is_purged_from_its_old_end(
         clock.advance(1)
     assert await store.expire(1.5, 2) == ["u1", "u2"]
     assert await store.expire(1.5, 9) == ["u3", "u4"]
-    assert await store.remove_hidden() == ["u1", "u2", "u3", "u4"]
+    assert await store.remove_hidden() == 4
     assert await store.get_by_uid("u1") is None
     assert [job.uid for job in (await store.list_jobs(labels={"a": "b"})).jobs] == ["u5", "u0"]
 
