@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import sqlite3
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from jobd.store import housekeeping
 from jobd.store.database import WAL_LIMIT_BYTES
 from jobd.store.errors import StoreFull
 from jobd.store.housekeeping import SLICE_BYTES, SPARE_PAGES
@@ -108,8 +110,20 @@ async def test_the_room_is_given_back_after_a_restart_too(large: Path, make: Any
         assert (await store.counts()).wal_bytes == 0
 
 
-async def test_others_write_between_the_parts_of_a_removal(store: Store, make: Any) -> None:
+async def test_others_write_between_the_parts_of_a_removal(
+    store: Store, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await with_log(store, make, "u1", 4 * SLICE_BYTES, live=False, hidden=True)
+    parts: list[int] = []
+    remove = housekeeping.remove_hidden
+
+    def counted(connection: sqlite3.Connection, max_bytes: int) -> tuple[int, bool]:
+        before = log_bytes(connection)
+        found = remove(connection, max_bytes)
+        parts.append(before - log_bytes(connection))
+        return found
+
+    monkeypatch.setattr(housekeeping, "remove_hidden", counted)
     removing = asyncio.ensure_future(store.remove_hidden())
     written = 0
     while not removing.done():
@@ -117,6 +131,21 @@ async def test_others_write_between_the_parts_of_a_removal(store: Store, make: A
         written += 1
     assert await removing == 1
     assert written >= 3
+    assert sum(parts) == 4 * SLICE_BYTES
+    assert max(parts) <= SLICE_BYTES + MIB
+
+
+def log_bytes(connection: sqlite3.Connection) -> int:
+    size: int = connection.execute("SELECT ifnull(sum(size_bytes), 0) FROM log_chunks").fetchone()[0]
+    return size
+
+
+async def test_deleting_writes_little(store: Store, make: Any) -> None:
+    await with_log(store, make, "u1", SLICE_BYTES - MIB, live=False, hidden=True)
+    await store.give_back()
+    assert (await store.counts()).wal_bytes == 0
+    assert await store.remove_hidden() == 1
+    assert 0 < (await store.counts()).wal_bytes < MIB // 2
 
 
 async def test_a_removal_that_was_cut_short_goes_on(path: Path, make: Any) -> None:
