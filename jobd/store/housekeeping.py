@@ -101,7 +101,8 @@ def give_back(connection: sqlite3.Connection) -> bool:
     # The pragma frees a page a step, and sqlite3 takes one step of a statement without columns.
     for _ in range(min(free - SPARE_PAGES, VACUUM_PAGES)):
         connection.execute("PRAGMA incremental_vacuum(1)")
-    return free - SPARE_PAGES > VACUUM_PAGES
+    left: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    return SPARE_PAGES < left < free
 
 
 def counts(connection: sqlite3.Connection) -> tuple[int, int, int, int, datetime | None]:

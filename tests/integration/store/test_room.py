@@ -16,6 +16,7 @@ from jobd.store import housekeeping
 from jobd.store.database import WAL_LIMIT_BYTES
 from jobd.store.errors import StoreFull
 from jobd.store.housekeeping import SLICE_BYTES, SPARE_PAGES
+from jobd.store.outbox import AHEAD_BYTES
 from jobd.store.reserve import RESERVE_BYTES, Reserve
 from jobd.store.rows import LogChunk, Transition
 from jobd.store.store import Store
@@ -254,3 +255,18 @@ async def test_pages_of_long_jobs_are_bounded_in_bytes(store: Store, make: Any) 
     ended = await store.ended_live_rows(0, 100)
     assert [job.uid for job in ended.jobs] == ["v0", "v1"]
     assert len((await store.list_jobs()).jobs) == 2
+
+
+async def test_a_page_of_the_log_is_bounded_in_bytes(store: Store, make: Any) -> None:
+    await with_log(store, make, "u1", 2 * MIB)
+    page = await store.log_chunks("u1", 0, MIB)
+    assert [chunk.last_seq for chunk in page] == [1, 2, 3, 4]
+
+
+async def test_what_comes_along_is_bounded_in_bytes(store: Store, make: Any) -> None:
+    await store.commit(make.claim("u1", port=1))
+    events = tuple(make.event(body=os.urandom(15 << 10)) for _ in range(20))
+    await store.commit(Transition(make.next("u1"), events=events))
+    (due,) = await store.due_of(["u1"], ahead=100)
+    assert due.body is not None
+    assert [len(one.body or b"") for one in due.ahead] == [15 << 10] * (AHEAD_BYTES // (15 << 10))
