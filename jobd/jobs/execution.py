@@ -13,12 +13,14 @@ from jobd.jobs.orchestrator import (
     ContainerFacts,
     EngineError,
     EngineUnavailable,
+    LogCursor,
     Observation,
+    RawLine,
     Role,
     StartFailed,
 )
 from jobd.jobs.reader import ReportLines, log_reader, report_reader
-from jobd.jobs.sight import Sight
+from jobd.jobs.sight import OOM_EXIT_CODE, UNKNOWN_EXIT_CODE, Sight
 from jobd.jobs.surroundings import Surroundings
 from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL
 
@@ -79,6 +81,35 @@ class Execution:
             worker = ContainerFacts(record.worker_id or "", "running", record.attempt, started_at)
             await journal.apply(f.Observed(Observation(worker, None)))
             self._logs.start()
+
+    async def remove_unstarted(self, role: Role) -> None:
+        """Removes a container whose start was asked for, unless it has run; then looks at it, or takes the engine's word for its end."""
+        journal = self._journal
+        container_id = journal.record.worker_id if role == "worker" else journal.record.sidecar_id
+        if container_id is None:
+            await self.observe()
+            return
+        fate = await self._around.engine.remove_unstarted(journal.ref, role, container_id)
+        self._sight.forget()
+        if fate.kind == "never":
+            await journal.apply(f.NeverStarted(role))
+        elif fate.kind == "began" and fate.end is None:
+            await self.observe()
+        elif role == "sidecar":
+            await journal.apply(f.Observed(Observation(None, fate.end), reports_drained=True))
+        else:
+            await self._ended_unseen(fate.end)
+
+    async def _ended_unseen(self, end: ContainerFacts | None) -> None:
+        """The worker's container is gone. `end`: it ran and ended before it was removed, and its log went with it."""
+        journal = self._journal
+        if end is not None:
+            time = f"{end.finished_at or self._around.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
+            gap = "the worker's container was removed as it ended, and its log with it"
+            await journal.take_log([RawLine("stdout", time, "", LogCursor(time), gap=gap)])
+            if end.exit_code in (OOM_EXIT_CODE, UNKNOWN_EXIT_CODE):
+                end = None  # only a look at the container would say what these stand for
+        await journal.apply(f.Observed(Observation(end, None)))
 
     async def observe(self) -> None:
         """Looks at the containers, or takes the engine's word for the worker's end; reads what they print."""

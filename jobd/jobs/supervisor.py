@@ -132,6 +132,8 @@ class Supervisor:
                 await self._preparation.start_sidecar()
             case f.StartWorker():
                 await self._execution.start_worker()
+            case f.RemoveUnstarted(role):
+                await self._execution.remove_unstarted(role)
             case f.Observe():
                 await self._execution.observe()
             case f.TellSidecar(succeeded):
