@@ -25,7 +25,9 @@ from jobd.docker.removal import Removal
 from jobd.docker.settings import DockerSettings
 from jobd.docker.streams import Timeouts
 from jobd.docker.unstarted import UnstartedRemoval
+from jobd.docker.uptime import Uptime
 from jobd.jobs.orchestrator import (
+    ContainerFacts,
     Created,
     DiskUse,
     EngineFacts,
@@ -67,6 +69,7 @@ class DockerOrchestrator(Flows):
         self._network = Network(engine, settings.instance)
         self._removal = Removal(engine)
         self._unstarted = UnstartedRemoval(engine)
+        self._uptime = Uptime(engine)
         self._creation = Creation(engine, settings, self._images, self._network, self._removal)
         self._fresh: OrderedDict[JobRef, str] = OrderedDict()
         """Workers that this process made and has not started: their start needs no look before it."""
@@ -116,6 +119,10 @@ class DockerOrchestrator(Flows):
         if not memory:
             return None
         return Usage(stats.cpu_stats.cpu_usage.total_usage / 1e9, memory)
+
+    async def was_up_throughout(self, container: ContainerFacts) -> bool | None:
+        """Tells whether the engine has been up from before an ended container's start; see `jobs.orchestrator.Engine`."""
+        return await self._uptime.spans(container.id)
 
     async def refs(self) -> list[JobRef]:
         """Lists the jobs of this instance of which any container or volume exists."""

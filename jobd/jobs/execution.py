@@ -127,17 +127,32 @@ class Execution:
         elif seen.sidecar is not None and seen.sidecar.state == "running":
             self._reports.start()
         watched = seen.sidecar if journal.record.phase == "inputs" else seen.worker
-        if journal.record.desired == "run" and not journal.record.timed_out and sight.is_deaf(watched):
-            raise EngineUnavailable("what has happened meanwhile is not heard yet")
-        leaving = sight.is_in_doubt(watched) and not await self._engine_stays()
-        if leaving:
-            sight.engine_left()
-        await journal.apply(
-            f.Observed(seen, sidecar_over, sight.stopped_with_engine(watched, leaving=leaving))
-        )
+        stopped = await self._stopped_with_engine(watched)
+        await journal.apply(f.Observed(seen, sidecar_over, stopped))
         if journal.record.started_at is not None and not journal.record.worker_over:
             self._logs.start()
         sight.looked(seen, heard_before)
+
+    async def _stopped_with_engine(self, watched: ContainerFacts | None) -> bool:
+        """Tells whether what is seen of this container is the engine's doing: by the engine's record of its own start, or, where
+        that does not tell, by what was heard. Raises EngineUnavailable: that is not known yet.
+        """
+        sight, record = self._sight, self._journal.record
+        if record.desired != "run" or record.timed_out:
+            return sight.stopped_with_engine(watched)  # the end was ordered here, whoever brought it about
+        if sight.is_in_doubt(watched) and not await self._engine_stays():
+            sight.engine_left()
+            return sight.stopped_with_engine(watched, leaving=True)
+        was_up: bool | None = None
+        if watched is not None and sight.needs_record(watched):
+            try:
+                was_up = await self._around.engine.was_up_throughout(watched)
+            except EngineUnavailable:
+                sight.ended_with_engine()
+                raise
+        if was_up is not True and sight.is_deaf(watched):
+            raise EngineUnavailable("what has happened meanwhile is not heard yet")
+        return sight.stopped_with_engine(watched, was_up=was_up)
 
     async def _engine_stays(self) -> bool:
         """An engine that is being stopped answers on for a while, but takes nothing new."""

@@ -324,6 +324,14 @@ class Engine(Protocol):
         """Measures the running worker; None where it does not run, or the engine cannot tell. Raises EngineUnavailable."""
         ...
 
+    async def was_up_throughout(self, container: ContainerFacts) -> bool | None:
+        """Tells whether the engine has been up from before the start of this ended container until after its end was seen.
+
+        True: what ended the container was not the engine's own end. False: the engine was started again in between. None: the
+        engine's record does not tell. Raises EngineUnavailable, also while the engine is being stopped.
+        """
+        ...
+
     async def refs(self) -> list[JobRef]:
         """Lists the jobs of this instance of jobd of which any container or volume exists."""
         ...

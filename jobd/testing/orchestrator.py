@@ -8,11 +8,13 @@ file but the tar that `create` is given. Must not know of the store, of HTTP or 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from jobd.clock import Clock, SystemClock
 from jobd.jobs.orchestrator import (
+    ContainerFacts,
     Created,
     DiskUse,
     EngineFacts,
@@ -51,7 +53,8 @@ class FakeOrchestrator:
 
     `missing_images`: not to be had. `refuse_create`: why `create` is refused. `lose_start`: the answer to `start_worker` is
     lost, `before` or `after` it took effect; `late`: it takes effect at `let_starts_arrive`. `before_removal` is called when a
-    container that has not run is about to be removed. `starts` lists the workers that were really started, in order.
+    container that has not run is about to be removed. `restarted_at`: when the engine was
+    last started again, if ever. `starts` lists the workers that were really started, in order.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -66,6 +69,7 @@ class FakeOrchestrator:
             version="fake", api_version="0", cpus=4, memory_bytes=8 << 30, platform="linux/amd64"
         )
         self.starts: list[JobRef] = []
+        self.restarted_at: datetime | None = None
         self._away = False
         self._late: list[tuple[JobRef, str]] = []
         self._hints = Hints()
@@ -127,6 +131,13 @@ class FakeOrchestrator:
         """Measures nothing."""
         self._here()
         return None
+
+    async def was_up_throughout(self, container: ContainerFacts) -> bool | None:
+        """Compares the container's start with `restarted_at`."""
+        self._here()
+        if container.started_at is None:
+            return None
+        return self.restarted_at is None or self.restarted_at <= container.started_at
 
     async def refs(self) -> list[JobRef]:
         """Lists what exists."""

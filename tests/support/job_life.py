@@ -250,7 +250,8 @@ class Life(RuleBasedStateMachine):
             self.apply(f.Observed(Observation(None, fate.end), reports_drained=True))
         else:
             attempt = self.record.attempt
-            self.apply(f.Observed(Observation(fate.end, None)))
+            told = fate.end if fate.end is not None and fate.end.exit_code != 137 else None
+            self.apply(f.Observed(Observation(told, None)))
             over = self.record.worker_over or self.record.attempt > attempt
             assert over, "what ran and is gone is not made anew in the same attempt"
 

@@ -73,6 +73,8 @@ class ModelEngine:
         """A container is removed, by force where it runs."""
         box: Box | None = getattr(self, role)
         if box is not None:
+            if box.running:
+                box.facts = replace(box.facts, state="exited", exit_code=137)
             self.gone[box.facts.id] = box.facts
             setattr(self, role, None)
 
