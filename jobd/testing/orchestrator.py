@@ -116,6 +116,10 @@ class FakeOrchestrator:
             if job is not None and box is not None and box.facts.id == container_id:
                 self._start(job, box)
 
+    def forget_events(self) -> None:
+        """Lets go what was known of containers that are gone, as an engine's bounded buffer does."""
+        self._world.forget_events()
+
     async def close(self) -> None:
         """Ends all runs; the containers stay as they are."""
         await self._world.close()

@@ -172,6 +172,10 @@ class World:
             return StartFate("unknown")
         return StartFate("never") if last.started_at is None else StartFate("began", last)
 
+    def forget_events(self) -> None:
+        """What was removed is known no longer."""
+        self._gone = {}
+
     async def close(self) -> None:
         """Ends all runs; the containers stay as they are."""
         boxes = [box for job in self.jobs.values() for box in (job.worker, job.sidecar) if box is not None]
