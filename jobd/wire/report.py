@@ -1,7 +1,8 @@
 """What jobd and the sidecar say to each other: the order on stdin, the reports as JSON lines on stdout.
 
 Owns both shapes and their bytes. A report's `n` counts from 1 within one run of the sidecar, so a reader that starts again
-knows what it has had. Reports are ASCII alone: the engine's log files damage other bytes at 16 KiB boundaries.
+knows what it has had. Reports are ASCII alone: the engine's log files damage other bytes at 16 KiB boundaries. File names stand in them
+as `filenames.py` escapes them.
 """
 
 import json
@@ -10,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from jobd.wire.artifact import Artifact
+from jobd.wire.filenames import readable
 
 SUCCEEDED_SIGNAL = "SIGUSR1"
 """Sent to the sidecar, until it acknowledges, when the worker has ended with exit code 0."""
@@ -151,8 +153,26 @@ _order = msgspec.json.Decoder(SidecarOrder)
 
 
 def encode_report(report: Report) -> bytes:
-    """Returns one report as an ASCII line with its newline."""
-    return json.dumps(msgspec.to_builtins(report), ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+    """Returns one report as an ASCII line with its newline. An unpaired surrogate, which no reader of JSON takes, becomes readable text.
+
+    Raises:
+        ValueError: it holds NaN or an infinity, which JSON has no word for.
+    """
+    tree = msgspec.to_builtins(report)
+    line = _line(tree)
+    return (_line(_readable(tree)) if b"\\ud" in line else line) + b"\n"
+
+
+def _line(tree: Any) -> bytes:
+    return json.dumps(tree, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _readable(tree: Any) -> Any:
+    if isinstance(tree, str):
+        return readable(tree)
+    if isinstance(tree, dict):
+        return {readable(name): _readable(value) for name, value in tree.items()}
+    return [_readable(value) for value in tree] if isinstance(tree, list | tuple) else tree
 
 
 def decode_report(line: bytes) -> Report:

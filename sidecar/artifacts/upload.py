@@ -7,6 +7,7 @@ from typing import IO
 
 from jobd.wire.artifact import Upload
 from sidecar.artifacts.base import Context, Moved
+from sidecar.entry import shown
 from sidecar.errors import ArtifactError, artifact_error
 from sidecar.http import CHUNK_BYTES, Body, Request, small_body
 
@@ -40,9 +41,9 @@ def _chunks(path: str, file: IO[bytes], size: int, context: Context) -> Iterator
         try:
             chunk = file.read(min(CHUNK_BYTES, size - sent))
         except OSError as error:
-            raise artifact_error(error, path) from error
+            raise artifact_error(error, shown(path)) from error
         if not chunk:
-            raise ArtifactError(f"{path}: became shorter while it was sent")
+            raise ArtifactError(f"{shown(path)}: became shorter while it was sent")
         yield chunk
         sent += len(chunk)
         context.meter(sent, size)
