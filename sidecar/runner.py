@@ -125,7 +125,9 @@ class Run:
         return self._end(artifact, outcome, moved, self._clock() - started)
 
     def _move(self, artifact: Artifact) -> Moved:
-        return handler_of(kind_of(artifact))(with_native_paths(artifact), self._context(self._reports.meter(artifact)))
+        return handler_of(kind_of(artifact))(
+            with_native_paths(artifact), self._context(self._reports.meter(artifact))
+        )
 
     def _end(
         self, artifact: Artifact, outcome: Outcome, moved: Moved | None = None, seconds: float = 0

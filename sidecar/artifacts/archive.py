@@ -30,7 +30,9 @@ def move(artifact: Archive, context: Context) -> Moved:
         # Looked at first, so that a missing source leaves nothing behind.
         facts = workspace.look(source)
         if not (stat.S_ISDIR(facts.st_mode) or stat.S_ISREG(facts.st_mode)):
-            raise ArtifactError(f"{shown(artifact.source)}: is {kind_of(facts.st_mode)}, not a file or directory")
+            raise ArtifactError(
+                f"{shown(artifact.source)}: is {kind_of(facts.st_mode)}, not a file or directory"
+            )
         with workspace.replace(artifact.out) as file:
             itself = os.fstat(file.fileno())
             with (

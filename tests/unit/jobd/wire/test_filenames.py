@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from jobd.wire.filenames import escape, readable, unescape
 
 BYTES = st.binary(max_size=40) | st.lists(
-    st.sampled_from([b"\\", b"x", b"e9", b"\xe9", b"caf", b"\xc3", b"\xa9", b"\xed\xa0\x80", b"\xff", b"\n"]), max_size=9
+    st.sampled_from([b"\\", b"x", b"e9", b"\xe9", b"caf", b"\xc3", b"\xa9", b"\xed\xa0\x80", b"\xff", b"\n"]),
+    max_size=9,
 ).map(b"".join)
 NAMES = BYTES.filter(lambda name: b"\0" not in name and b"/" not in name)
 ORDINARY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\\\0/"), max_size=20)

@@ -178,4 +178,6 @@ def test_text_that_no_json_holds_is_made_readable_and_the_report_arrives(
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_a_number_that_no_json_holds_is_never_written(number: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        report.encode_report(report.ArtifactDone(n=1, artifact_id="a", artifact_type="read", status="success", content=number))
+        report.encode_report(
+            report.ArtifactDone(n=1, artifact_id="a", artifact_type="read", status="success", content=number)
+        )
