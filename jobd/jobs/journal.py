@@ -17,7 +17,7 @@ from jobd.jobs.record import Record
 from jobd.jobs.surroundings import Surroundings
 from jobd.store.errors import StoreError
 from jobd.wire.job import JobSpec
-from jobd.wire.report import Report
+from jobd.wire.report import Heading, Report
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,11 @@ class Journal:
 
     async def take_report(self, said: Report) -> None:
         """Stores what the sidecar said. Raises StoreError: nothing changed."""
-        await self.apply(f.Reported(said, self.order_given))
+        await self.apply(f.Reported(said, self.order_given, all_read=True))
+
+    async def take_unread(self, why: str, heading: Heading) -> None:
+        """Stores that a report could not be read. Raises StoreError: nothing changed."""
+        await self.apply(f.ReportUnread(why, heading))
 
     async def take_log(self, lines: list[RawLine]) -> None:
         """Stores lines of the worker's log; their event follows in a moment. Raises StoreError: nothing changed."""

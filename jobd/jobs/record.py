@@ -52,6 +52,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `worker_over`: the worker's end is known (its code in `exit_code`, or None). `start_intended_at` is committed before the
     engine is asked to start the worker, so that a start whose answer was lost is never repeated. `exit_announced`: the log is
     complete and the exit event is stored. `leftovers`: the containers of the attempt before are still to be removed.
+    `unread_report`: what to tell of a report that could not be read once the outputs are over.
     `boot`, `clock_offset`: the clock that the times which are waited for were written by (`jobd/clock.py`).
     """
 
@@ -92,6 +93,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sidecar_intended_at: datetime | None = None
     sidecar_runs: int = 0
     report_n: int = 0
+    unread_report: str | None = None
     inputs_ready: bool = False
 
     start_intended_at: datetime | None = None

@@ -6,6 +6,7 @@ as `filenames.py` escapes them.
 """
 
 import json
+import re
 from typing import Any, Literal
 
 import msgspec
@@ -148,6 +149,10 @@ class InternalReports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     reports: list[Report]
 
 
+_HEADING = re.compile(
+    r'\{"type":"(?P<type>[a-z-]{1,32})","n":(?P<n>[0-9]{1,15})(?![0-9])(?:,"artifactId":"(?P<artifact>[A-Za-z0-9_-]{1,128})")?'
+)
+"""The fields come in the order of the structs: the artifact's id stands before whatever can damage a report."""
 _report: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)
 _order = msgspec.json.Decoder(SidecarOrder)
 
@@ -181,7 +186,26 @@ def decode_report(line: bytes) -> Report:
     Raises:
         msgspec.DecodeError: the line is not a report.
     """
-    return _report.decode(line)
+    try:
+        return _report.decode(line)
+    except (RecursionError, UnicodeDecodeError) as error:
+        raise msgspec.DecodeError(f"the line is not a report: {error}") from None
+
+
+class Heading(msgspec.Struct, frozen=True, kw_only=True):
+    """What the beginning of a damaged report still tells: its type, its number and its artifact; None for what it does not."""
+
+    type: str | None = None
+    n: int | None = None
+    artifact_id: str | None = None
+
+
+def heading_of(line: str) -> Heading:
+    """Returns what a line that `decode_report` refuses tells of the report that it was; never raises."""
+    match = _HEADING.search(line)
+    if match is None:
+        return Heading()
+    return Heading(type=match["type"], n=int(match["n"]), artifact_id=match["artifact"])
 
 
 def encode_order(order: SidecarOrder) -> bytes:
