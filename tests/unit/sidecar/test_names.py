@@ -101,6 +101,7 @@ def test_a_spec_names_it_by_its_escape(context: Context, root: Path, root_bytes:
         Read(id="doubled", source=r"a\\b", depends="job"),
         Read(id="single", source=r"a\b", depends="job"),
         Read(id="none", source=r"no\xff", depends="job"),
+        Read(id="none-such", source=r"no\such", depends="job"),
         Archive(id="a", source=SHOWN, out=r"d\xe9/x.tgz", depends="job"),
         Upload(id="u", source=r"no\xff", out="http://127.0.0.1/x", depends="a"),
         Write(id="w", source="text", out=r"w\xff", depends="job"),
@@ -110,8 +111,9 @@ def test_a_spec_names_it_by_its_escape(context: Context, root: Path, root_bytes:
     assert done["r"].content == {"n": 1}
     assert (done["doubled"].content, done["single"].content) == ("back", "back")
     assert done["none"].error == r"no\xff: does not exist in the workspace"
+    assert done["none-such"].error == r"no\\such: does not exist in the workspace"
     assert done["l"].content == ["x.tgz"]
-    assert {id for id, each in done.items() if each.status == "failed"} == {"none", "u"}
+    assert {id for id, each in done.items() if each.status == "failed"} == {"none", "none-such", "u"}
     assert here(root_bytes + b"/w\xff").read_text() == "text"
     assert here(root_bytes + b"/e\xe9/" + LATIN).read_bytes() == b'{"n":1}'
 
