@@ -113,7 +113,13 @@ def early(status: str, after: int, *, linger: bool = False) -> Behave:
     return behave
 
 
-def test_a_success_before_the_whole_file_was_sent_is_none(context: Context, raw: Raw, root: Path) -> None:
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_success_before_the_whole_file_was_sent_is_none(
+    context: Context, raw: Raw, root: Path, monkeypatch: pytest.MonkeyPatch, is_told: bool
+) -> None:
+    """Also where the system does not tell what has arrived."""
+    if not is_told:
+        monkeypatch.setattr("sidecar.http.unacknowledged_bytes", lambda response: 0)
     (root / "result").write_bytes(bytes(SIZE))
     raw.behave = [early("200 OK", 100_000)]
     with pytest.raises(
@@ -211,7 +217,8 @@ def test_an_endless_answer_and_one_that_breaks_change_nothing_either(
 
     for behave in (endless, broken):
         raw.behave = [behave]
-        assert put(make_context(upload_timeout_s=20, upload_retries=0), raw.url) == 4
+        assert put(make_context(upload_timeout_s=20, upload_retries=1), raw.url) == 4
+    assert len(raw.heads) == 2
 
 
 def test_a_moment_that_passes_at_the_very_end_takes_nothing_back(
