@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Protocol, cast
 
 from jobctl.errors import LocalFile, OutputMissing
+from jobd.wire.filenames import escape
 
 BLOCK_BYTES = 1 << 18
 MOST_DEPTH = 256
@@ -66,7 +67,7 @@ def extract(stream: Readable, path: str, destination: str) -> Extracted:
                     _single_file(archive, member, target, made)
                     continue
                 if not (member.isreg() or member.isdir()):
-                    made.skipped.append(member.name)
+                    made.skipped.append(_shown(member.name))
                     continue
                 if root is None:
                     target.mkdir(parents=True, exist_ok=True)
@@ -76,7 +77,7 @@ def extract(stream: Readable, path: str, destination: str) -> Extracted:
         raise LocalFile(f"jobd sent no tar archive of {path!r}: {error}") from None
     except OSError as error:
         at = error.filename if isinstance(error.filename, str) else str(target)
-        raise LocalFile(f"{at} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise LocalFile(f"{_shown(at)} cannot be written: {(error.strerror or str(error)).lower()}") from None
     finally:
         if root is not None:
             os.close(root)
@@ -93,10 +94,14 @@ def extract(stream: Readable, path: str, destination: str) -> Extracted:
 def _parts(name: str) -> list[str]:
     """The names on the way, the first being the root's own. A stream of `.` has members such as `./a`."""
     if name.startswith("/") or "\0" in name:
-        raise LocalFile(f"the archive holds the name {name!r}, which leads outside; nothing of it is written")
+        raise LocalFile(
+            f"the archive holds the name '{_shown(name)}', which leads outside; nothing of it is written"
+        )
     parts = name.rstrip("/").split("/")
     if ".." in parts or any(part in ("", ".") for part in parts[1:]) or len(parts) > MOST_DEPTH:
-        raise LocalFile(f"the archive holds the name {name!r}, which leads outside; nothing of it is written")
+        raise LocalFile(
+            f"the archive holds the name '{_shown(name)}', which leads outside; nothing of it is written"
+        )
     return parts
 
 
@@ -123,7 +128,7 @@ def _inside(
                 inner = os.open(part, _FOLDER, dir_fd=folder)
             except OSError as error:
                 raise LocalFile(
-                    f"{made.target}/{'/'.join(parts)} cannot be written: {part} is there and is no folder"
+                    f"{_shown(made.target)}/{_shown('/'.join(parts))} cannot be written: {_shown(part)} is there and is no folder"
                 ) from error
             os.close(folder)
             folder = inner
@@ -142,7 +147,8 @@ def _write(
     content = archive.extractfile(member)
     if content is None:
         return
-    partial = f".{name[:180]}.jobctl-{os.getpid()}"
+    # Cut by bytes, of which a name may have 255: a character has up to four.
+    partial = f".{os.fsdecode(os.fsencode(name)[:180])}.jobctl-{os.getpid()}"
     file = os.open(partial, _NEW_FILE, 0o666, dir_fd=folder)
     try:
         with os.fdopen(file, "wb") as out:
@@ -150,7 +156,7 @@ def _write(
             while left > 0:
                 block = content.read(min(BLOCK_BYTES, left))
                 if not block:
-                    raise LocalFile(f"the file {member.name!r} was cut on its way")
+                    raise LocalFile(f"the file '{_shown(member.name)}' was cut on its way")
                 out.write(block)
                 left -= len(block)
             if member.mode & 0o111:
@@ -161,6 +167,10 @@ def _write(
         raise
     made.files += 1
     made.size_bytes += member.size
+
+
+def _shown(path: str | Path) -> str:
+    return escape(os.fsencode(path))
 
 
 def _umask() -> int:

@@ -241,3 +241,14 @@ def test_a_cycle_is_refused_at_each_of_its_members_and_spelt_out(refuse: Refuse)
 
 def test_an_artifact_that_depends_on_itself_is_refused(refuse: Refuse) -> None:
     assert [p.message for p in refuse(artifacts=chain(("a", "a")))] == ["depends on itself: a -> a"]
+
+
+@pytest.mark.parametrize(
+    ("path", "fine"), [(r"\xff" * 255, True), (r"\xff" * 256, False), ("\\\\" * 255, True)]
+)
+def test_an_escaped_name_is_as_long_as_its_bytes(path: str, fine: bool) -> None:
+    assert (path_problem(path) is None) == fine
+
+
+def test_a_path_with_an_unpaired_surrogate_is_refused_with_the_remedy() -> None:
+    assert path_problem("caf\udce9") == r"must be text; write a byte that is no UTF-8 as \xHH"
