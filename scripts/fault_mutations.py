@@ -251,4 +251,25 @@ MUTATIONS = (
         "if False:",
         "tests/integration/jobs/test_supervisor.py::test_no_worker_is_started_over_inputs_that_are_gone",
     ),
+    Mutation(
+        "null is refused",
+        "jobd/wire/nulls.py",
+        "            if item is None and name in fields:",
+        "            if False and name in fields:",
+        "tests/integration/api/test_bodies.py::test_a_load_of_jobs_from_a_go_client_is_accepted_whole",
+    ),
+    Mutation(
+        "an unknown field that is null is let through",
+        "jobd/wire/nulls.py",
+        "            if item is None and name in fields:",
+        "            if item is None:",
+        "tests/integration/api/test_bodies.py::test_an_unknown_field_is_refused_also_as_null",
+    ),
+    Mutation(
+        "another spelling of the same job is another job",
+        "jobd/wire/normal.py",
+        "        if value is not default and (not value or value == default):",
+        "        if not value:",
+        "tests/unit/jobd/wire/test_wire_values.py::test_a_default_that_is_said_is_as_one_that_is_not",
+    ),
 )

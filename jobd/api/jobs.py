@@ -13,6 +13,7 @@ from jobd.errors import InvalidRequest
 from jobd.jobs.facts import CancelWished
 from jobd.jobs.intake import Submission
 from jobd.jobs.service import ListQuery
+from jobd.wire.body import BodyDecoder
 from jobd.wire.validate import decode_spec
 from jobd.wire.view import TERMINAL, Accepted
 
@@ -47,7 +48,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     valid: bool
 
 
-_cancel_decoder = msgspec.json.Decoder(CancelBody)
+_cancel_decoder = BodyDecoder(CancelBody)
 
 
 async def submit(request: web.Request) -> web.StreamResponse:
