@@ -7,10 +7,12 @@ import secrets
 from pathlib import Path
 from typing import BinaryIO
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from jobd.api.body import refuse_encoded
+from jobd.api.part_head import part_name
 from jobd.errors import DiskFull, InvalidRequest, TooLarge
 from jobd.wire.limits import MAX_BODY_BYTES
 
@@ -27,24 +29,19 @@ async def receive_multipart(request: web.Request, folder: Path, max_bytes: int) 
     spec: bytes | None = None
     files: Path | None = None
     try:
-        reader = await request.multipart()
+        reader = _Parts(request.headers, request.content)
         while True:
             async with asyncio.timeout(STALL_LIMIT_S):
                 part = await reader.next()
-            if part is None:
-                break
             if not isinstance(part, BodyPartReader):
-                raise InvalidRequest("nested multipart bodies are not taken")
+                break
             if part.name == "spec" and spec is None:
                 spec = await _read_spec(part)
             elif part.name == "files" and files is None:
                 files = folder / f"incoming-{secrets.token_hex(8)}.tar"
                 await _write(part, files, max_bytes)
             else:
-                raise InvalidRequest(
-                    f"unexpected part {str(part.name)[:64]!r}; a submission has one 'spec' and at most one 'files'",
-                    field=str(part.name)[:64],
-                )
+                raise InvalidRequest(f"the part {part.name!r} is there twice", field=part.name)
         if spec is None:
             raise InvalidRequest("the part 'spec' is missing", field="spec")
         return spec, files
@@ -56,6 +53,19 @@ async def receive_multipart(request: web.Request, folder: Path, max_bytes: int) 
         if isinstance(error, ValueError | AssertionError | HttpProcessingError):
             raise InvalidRequest("the multipart body is malformed") from None
         raise
+
+
+class _Parts(MultipartReader):
+    """Parts whose heads are checked before anything else is made of them."""
+
+    async def fetch_next_part(self) -> MultipartReader | BodyPartReader:
+        """Returns the next part, with nothing left in its head but its name: what is not looked at misleads nobody."""
+        part = await super().fetch_next_part()
+        if not isinstance(part, BodyPartReader):
+            raise InvalidRequest("nested multipart bodies are not taken")
+        kept = CIMultiDict({"Content-Disposition": f'form-data; name="{part_name(part.headers)}"'})
+        part.headers = CIMultiDictProxy(kept)
+        return part
 
 
 async def _read_spec(part: BodyPartReader) -> bytes:
