@@ -321,4 +321,11 @@ MUTATIONS = (
         "        if not value:",
         "tests/unit/jobd/wire/test_wire_values.py::test_a_default_that_is_said_is_as_one_that_is_not",
     ),
+    Mutation(
+        "other files are the same submission",
+        "jobd/jobs/intake.py",
+        "self._fingerprints.of(submission.spec, submission.files_digest)",
+        "self._fingerprints.of(submission.spec)",
+        "tests/integration/api/test_files.py::test_the_same_spec_with_other_files_is_another_submission",
+    ),
 )

@@ -8,7 +8,7 @@ from aiohttp import web
 from jobd.api.body import Parameters, decode, read_json_bytes
 from jobd.api.context import caller, context_of
 from jobd.api.respond import json_response
-from jobd.api.upload import receive_multipart
+from jobd.api.upload import Received, receive_multipart
 from jobd.errors import InvalidRequest
 from jobd.jobs.facts import CancelWished
 from jobd.jobs.intake import Submission
@@ -57,23 +57,26 @@ async def submit(request: web.Request) -> web.StreamResponse:
     parameters = Parameters(request)
     dry_run = parameters.flag("dryRun")
     parameters.done()
-    files = None
     if request.content_type == "multipart/form-data":
-        body, files = await receive_multipart(request, context.upload_dir, context.max_upload_bytes)
+        received = await receive_multipart(request, context.upload_dir, context.max_upload_bytes)
     else:
-        body = await read_json_bytes(request)
+        received = Received(await read_json_bytes(request))
     try:
-        spec = decode_spec(body)
+        spec = decode_spec(received.spec)
         if dry_run:
             context.intake.check(spec)
             return json_response(Checked(valid=True))
         submission = Submission(
-            spec=spec, owner=caller(request), files=files, idempotent="Idempotency-Key" in request.headers
+            spec=spec,
+            owner=caller(request),
+            files=received.files,
+            files_digest=received.files_digest,
+            idempotent="Idempotency-Key" in request.headers,
         )
         record, is_new = await context.intake.submit(submission)
     finally:
-        if files is not None:
-            files.unlink(missing_ok=True)
+        if received.files is not None:
+            received.files.unlink(missing_ok=True)
     if not is_new:
         return json_response(await context.jobs.get(record.id))
     accepted = Accepted(id=record.id, status=record.status, uid=record.uid)
