@@ -328,4 +328,25 @@ MUTATIONS = (
         "self._fingerprints.of(submission.spec)",
         "tests/integration/api/test_files.py::test_the_same_spec_with_other_files_is_another_submission",
     ),
+    Mutation(
+        "a tar that is cut ends in order",
+        "jobd/docker/flows.py",
+        "                check.end()\n",
+        "",
+        "tests/integration/api/test_cut_files.py::test_what_the_engine_does_not_end_is_not_ended_in_order",
+    ),
+    Mutation(
+        "a tar is believed to be whole at any member's end",
+        "jobd/docker/tar_check.py",
+        "        if self._zero_blocks < 2:",
+        "        if False:",
+        "tests/unit/jobd/docker/test_tar_check.py::test_a_tar_that_is_cut_anywhere_does_not_pass",
+    ),
+    Mutation(
+        "jobctl does not wait for the end of the answer",
+        "jobctl/fetch.py",
+        "        while body.read(BLOCK_BYTES):",
+        "        while False:",
+        "tests/integration/api/test_cut_files.py::test_jobctl_says_so_and_leaves_no_half_file",
+    ),
 )
