@@ -48,10 +48,10 @@ def cp(
     job_id = resolve(client, name)
     try:
         if destination == "-":
-            from jobctl.client import job_path, read_blocks
+            from jobctl.client import read_blocks
+            from jobctl.fetch import opened
 
-            headers = {"Accept": "application/x-tar"}
-            with client.open("GET", job_path(job_id, "files"), {"path": path}, None, headers) as response:
+            with opened(client, job_id, path) as response:
                 for block in read_blocks(response):
                     sys.stdout.buffer.write(block)
             return

@@ -17,7 +17,8 @@ def job_page() -> str:
     body += text(
         "One mapping, as JSON or YAML. jobctl run -f reads it from a file; over HTTP it is the JSON body of POST /v1/jobs, of at "
         f"most {limits.MAX_BODY_BYTES >> 20} MiB (a file may have {LONGEST_BYTES >> 20} MiB with its comments). Unknown fields "
-        "are refused. jobctl validate -f names all that is wrong."
+        "are refused, and so is a name that stands twice. A field that is null is absent; an empty command, workspace, key, depends or "
+        "subdir is too. jobctl validate -f names all that is wrong."
     )
     body += section("FIELDS") + struct_fields(JobSpec, JOB_FIELDS)
     body += section("CALLBACK") + struct_fields(Callback, CALLBACK_FIELDS)
