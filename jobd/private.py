@@ -96,12 +96,9 @@ def refuse_changeable(folder: Path, variable: str) -> None:
     for each in (folder, *folder.parents):
         facts = each.stat(follow_symlinks=False)
         if facts.st_uid not in (0, os.geteuid()):
-            raise ConfigError(
-                [
-                    f"{variable}: {each} belongs to another user, uid {facts.st_uid}, who can put something else in the place of"
-                    " what is in it; choose a path whose folders belong to root or to the user that runs jobd"
-                ]
-            )
+            why = f"{each} belongs to another user, uid {facts.st_uid}, who can put something else in the place of what is in it"
+            helps = "choose a path whose folders belong to root or to the user that runs jobd"
+            raise ConfigError([f"{variable}: {why}; {helps}"])
         if _others_can_write(facts) and not facts.st_mode & stat.S_ISVTX:
             raise ConfigError(
                 [
@@ -153,12 +150,9 @@ def _refuse_file(facts: os.stat_result, path: Path, variable: str) -> None:
 
 def _refuse_owner(facts: os.stat_result, path: Path, variable: str) -> None:
     if facts.st_uid != os.geteuid():
-        raise ConfigError(
-            [
-                f"{variable}: {path} belongs to uid {facts.st_uid} and jobd runs as uid {os.geteuid()}; run jobd as its owner, or"
-                f" make it jobd's own: chown -R {os.geteuid()} {path}"
-            ]
-        )
+        why = f"{path} belongs to uid {facts.st_uid} and jobd runs as uid {os.geteuid()}"
+        helps = f"run jobd as its owner, or make it jobd's own: chown -R {os.geteuid()} {path}"
+        raise ConfigError([f"{variable}: {why}; {helps}"])
 
 
 def _is_link(path: Path, variable: str) -> ConfigError:

@@ -21,6 +21,13 @@ class Mutation:
 
 MUTATIONS = (
     Mutation(
+        "a network that an earlier process made stays",
+        "jobd/docker/network.py",
+        "                if labels.is_ours(",
+        "                if self._seen and labels.is_ours(",
+        "test_orphans.py::test_an_orderly_stop_removes_the_network_whoever_made_it",
+    ),
+    Mutation(
         "a start that did not happen costs the inputs",
         "jobd/docker/creation.py",
         "if worker is None and mine is not None and not mine.never_started:",

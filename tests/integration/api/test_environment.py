@@ -107,7 +107,7 @@ def test_a_state_folder_with_a_planted_link_is_fatal_and_nothing_is_touched(
 ) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o755)
     daemon = make_daemon(environ=no_engine)
-    (daemon.folder / "state").mkdir()
+    (daemon.folder / "state").mkdir(parents=True)
     (daemon.folder / "state" / "secrets").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(pytest.fail.Exception, match="ended with 2"):
         daemon.start()

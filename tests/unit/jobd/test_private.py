@@ -137,7 +137,7 @@ def test_a_socket_is_not_made_where_others_can_put_another(tmp_path: Path) -> No
     folder = tmp_path / "run"
     folder.mkdir()
     os.chown(folder, NOBODY, NOBODY)
-    with pytest.raises(ConfigError, match="JOBD_SOCKET: .*/run belongs to another user"):
+    with pytest.raises(ConfigError, match=r"JOBD_SOCKET: .*/run belongs to another user"):
         unix_listener(folder / "jobd.sock")
     os.chown(folder, 0, 0)
     folder.chmod(0o777)
