@@ -14,6 +14,7 @@ from jobd.clock import Clock
 from jobd.events.breaker import Breakers
 from jobd.events.lanes import Lanes
 from jobd.events.observer import DeliveryObserver
+from jobd.events.seen_time import SeenTime
 from jobd.events.settings import DispatcherSettings
 from jobd.events.settler import STORE_PAUSE_S
 from jobd.events.waiting import wait_for
@@ -31,7 +32,14 @@ LANES_PAGE = 256
 FRESH_PAGE = 128
 MAX_FRESH = 4096
 EXPIRED_PAGE = 256
+EXPIRED_AT_ONCE = 1000
+"""Deliveries that are parked in one commit because they are too old."""
+EXPIRED_A_SCAN = 20_000
+"""So many in one look at everything: other hosts' deliveries are not loaded meanwhile."""
+MAX_LOOKS = 4096
+"""Lanes whose next look is remembered; the others are found by the look at everything."""
 UNTRIED_S = 3600.0
+EXPIRED = "expired: its host has been down for too long"
 """An old delivery that was made pending again, and not tried since, is given this long."""
 
 
@@ -60,6 +68,22 @@ class Outbox(Protocol):
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """Keeps what became of deliveries, in one commit."""
+        ...
+
+    async def expired(self, lane: str, before: datetime, untried_since: datetime, limit: int) -> list[str]:
+        """Jobs of a lane whose first pending delivery is of before `before`."""
+        ...
+
+    async def expire(
+        self,
+        uids: Sequence[str],
+        before: datetime,
+        untried_since: datetime,
+        at: datetime,
+        error: str,
+        limit: int,
+    ) -> int:
+        """Parks the first pending deliveries of these jobs that are of before `before`, in one commit; returns how many."""
         ...
 
     async def replay(self, delivery_id: int, at: datetime) -> Delivery | None:
@@ -99,6 +123,8 @@ class Loader:
         self._looks: dict[str, datetime] = {}
         self._scan_after = ""
         self._scan_at = 0.0
+        self._seen = SeenTime(clock)
+        self._rested_after = ""
 
     def notify(self, job_uid: str) -> None:
         """There may be something new for this job. Cheap; a call too many does no harm."""
@@ -134,9 +160,15 @@ class Loader:
     def look_at(self, lane: str, moment: datetime) -> None:
         """This lane has something on disk that is due at `moment`."""
         known = self._looks.get(lane)
-        if known is None or moment < known:
-            self._looks[lane] = moment
-            self._wake.set()
+        if known is not None and known <= moment:
+            return
+        if known is None and len(self._looks) >= MAX_LOOKS:
+            latest = max(self._looks, key=self._looks.__getitem__)
+            if self._looks[latest] <= moment:
+                return
+            del self._looks[latest]
+        self._looks[lane] = moment
+        self._wake.set()
 
     async def run(self) -> None:
         """Loads until cancelled. A store that fails is asked again.
@@ -252,28 +284,43 @@ class Loader:
 
     async def _scan(self) -> None:
         self._scan_at = self._clock.monotonic() + RESCAN_S
+        now = self._seen.now()
+        may_expire = EXPIRED_A_SCAN
+        await self._forget_breakers()
         while True:
             page = await self._outbox.lanes(self._scan_after, LANES_PAGE)
             for found in page:
                 if self._breakers.state(found.lane, self._clock.monotonic()) != "closed":
-                    await self._expire(found.lane)
+                    may_expire -= await self._expire(found.lane, now, may_expire)
                 self.look_at(found.lane, found.due_at)
             self._scan_after = page[-1].lane if len(page) == LANES_PAGE else ""
             if not self._scan_after or len(self._looks) >= self._lanes.capacity:
                 break
 
-    async def _expire(self, lane: str) -> None:
-        """Parks what is too old in a lane whose host is down."""
-        now = self._clock.now()
-        self._settled.clear()
-        expired = []
-        for due in await self._outbox.due(lane, EXPIRED_PAGE):
-            old = due.created_at < now - self._max_age
-            fresh = not due.tries and not due.requeues and due.due_at > now - timedelta(seconds=UNTRIED_S)
-            if not old or fresh or self._lanes.holds(due.job_uid) or due.job_uid in self._settled:
-                continue
-            reason = "expired: its host has been down for too long"
-            expired.append(Settlement(due.id, "park", now, error=reason, sent=False, follow=False))
-        if expired:
-            await self._outbox.settle(expired)
-            self._observer.dropped("parked", len(expired))
+    async def _expire(self, lane: str, now: datetime, most: int) -> int:
+        """Parks what is too old in a lane whose host is down, at most `most`; returns how many. Each job's go in their order."""
+        before, untried_since = now - self._max_age, now - timedelta(seconds=UNTRIED_S)
+        parked = 0
+        while parked < most:
+            self._settled.clear()
+            found = await self._outbox.expired(
+                lane, before, untried_since, EXPIRED_PAGE + self._lanes.held(lane)
+            )
+            uids = [uid for uid in found if not self._lanes.holds(uid) and uid not in self._settled]
+            limit = min(EXPIRED_AT_ONCE, most - parked)
+            at = self._clock.now()
+            count = await self._outbox.expire(uids, before, untried_since, at, EXPIRED, limit) if uids else 0
+            if not count:
+                break
+            parked += count
+            self._observer.dropped("parked", count)
+            log.info("deliveries expired", extra={"action": "expire", "lane": lane, "count": count})
+        return parked
+
+    async def _forget_breakers(self) -> None:
+        """Lets go of what is remembered of hosts for which nothing waits any more, so that it is not remembered for ever."""
+        lanes = self._breakers.rested(self._clock.monotonic(), self._rested_after, LANES_PAGE)
+        self._rested_after = lanes[-1] if len(lanes) == LANES_PAGE else ""
+        for lane in lanes:
+            if not self._lanes.held(lane) and not await self._outbox.due(lane, 1):
+                self._breakers.forget(lane, self._clock.monotonic())
