@@ -12,9 +12,9 @@ from typing import Protocol
 
 from jobd.clock import Clock
 from jobd.events.breaker import Breakers
+from jobd.events.expiry import ExpiringOutbox, Expiry
 from jobd.events.lanes import Lanes
 from jobd.events.observer import DeliveryObserver
-from jobd.events.seen_time import SeenTime
 from jobd.events.settings import DispatcherSettings
 from jobd.events.settler import STORE_PAUSE_S
 from jobd.events.waiting import wait_for
@@ -31,19 +31,11 @@ AT_A_TIME = 5
 LANES_PAGE = 256
 FRESH_PAGE = 128
 MAX_FRESH = 4096
-EXPIRED_PAGE = 256
-EXPIRED_AT_ONCE = 1000
-"""Deliveries that are parked in one commit because they are too old."""
-EXPIRED_A_SCAN = 20_000
-"""So many in one look at everything: other hosts' deliveries are not loaded meanwhile."""
 MAX_LOOKS = 4096
 """Lanes whose next look is remembered; the others are found by the look at everything."""
-UNTRIED_S = 3600.0
-EXPIRED = "expired: its host has been down for too long"
-"""An old delivery that was made pending again, and not tried since, is given this long."""
 
 
-class Outbox(Protocol):
+class Outbox(ExpiringOutbox, Protocol):
     """What the dispatcher needs of the store."""
 
     async def lanes(self, after: str, limit: int) -> list[LaneDue]:
@@ -68,22 +60,6 @@ class Outbox(Protocol):
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """Keeps what became of deliveries, in one commit."""
-        ...
-
-    async def expired(self, lane: str, before: datetime, untried_since: datetime, limit: int) -> list[str]:
-        """Jobs of a lane whose first pending delivery is of before `before`."""
-        ...
-
-    async def expire(
-        self,
-        uids: Sequence[str],
-        before: datetime,
-        untried_since: datetime,
-        at: datetime,
-        error: str,
-        limit: int,
-    ) -> int:
-        """Parks the first pending deliveries of these jobs that are of before `before`, in one commit; returns how many."""
         ...
 
     async def replay(self, delivery_id: int, at: datetime) -> Delivery | None:
@@ -112,10 +88,8 @@ class Loader:
         self._lanes = lanes
         self._breakers = breakers
         self._clock = clock
-        self._observer = observer
         self._on_loaded = on_loaded
         self._horizon = timedelta(seconds=settings.horizon_s)
-        self._max_age = timedelta(seconds=settings.max_age_s)
         self._wake = asyncio.Event()
         self._fresh: dict[str, None] = {}
         self._again: set[str] = set()
@@ -123,7 +97,7 @@ class Loader:
         self._looks: dict[str, datetime] = {}
         self._scan_after = ""
         self._scan_at = 0.0
-        self._seen = SeenTime(clock)
+        self._expiry = Expiry(outbox, lanes, clock, observer, settings.max_age_s, self._settled)
         self._rested_after = ""
 
     def notify(self, job_uid: str) -> None:
@@ -284,38 +258,17 @@ class Loader:
 
     async def _scan(self) -> None:
         self._scan_at = self._clock.monotonic() + RESCAN_S
-        now = self._seen.now()
-        may_expire = EXPIRED_A_SCAN
+        self._expiry.begin()
         await self._forget_breakers()
         while True:
             page = await self._outbox.lanes(self._scan_after, LANES_PAGE)
             for found in page:
                 if self._breakers.state(found.lane, self._clock.monotonic()) != "closed":
-                    may_expire -= await self._expire(found.lane, now, may_expire)
+                    await self._expiry.park(found.lane)
                 self.look_at(found.lane, found.due_at)
             self._scan_after = page[-1].lane if len(page) == LANES_PAGE else ""
             if not self._scan_after or len(self._looks) >= self._lanes.capacity:
                 break
-
-    async def _expire(self, lane: str, now: datetime, most: int) -> int:
-        """Parks what is too old in a lane whose host is down, at most `most`; returns how many. Each job's go in their order."""
-        before, untried_since = now - self._max_age, now - timedelta(seconds=UNTRIED_S)
-        parked = 0
-        while parked < most:
-            self._settled.clear()
-            found = await self._outbox.expired(
-                lane, before, untried_since, EXPIRED_PAGE + self._lanes.held(lane)
-            )
-            uids = [uid for uid in found if not self._lanes.holds(uid) and uid not in self._settled]
-            limit = min(EXPIRED_AT_ONCE, most - parked)
-            at = self._clock.now()
-            count = await self._outbox.expire(uids, before, untried_since, at, EXPIRED, limit) if uids else 0
-            if not count:
-                break
-            parked += count
-            self._observer.dropped("parked", count)
-            log.info("deliveries expired", extra={"action": "expire", "lane": lane, "count": count})
-        return parked
 
     async def _forget_breakers(self) -> None:
         """Lets go of what is remembered of hosts for which nothing waits any more, so that it is not remembered for ever."""

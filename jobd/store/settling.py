@@ -172,7 +172,7 @@ def expire(
     limit: int,
 ) -> int:
     """Parks pending deliveries of these jobs whose events are of before `before`, at most `limit`; returns how many. Of each job
-    they are the first ones, so that none is parked before an earlier one, and none at all where `outbox.expired` leaves the job
+    they are the first ones, so that none is parked before an earlier one, and none at all where `outbox.expired_jobs` leaves the job
     out. The next one takes over the time at which the first was due: it has waited as long.
     """
     count = 0

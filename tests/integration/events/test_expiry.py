@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jobd.events import loader
+from jobd.events import expiry, loader
 from jobd.events.dispatcher import Dispatcher
 from jobd.events.settings import DispatcherSettings
 from jobd.events.verdict import Answer
@@ -120,7 +120,7 @@ async def test_what_was_parked_is_listed_with_why_and_goes_out_in_order_when_it_
         await passed(rig, until, 3 * DAY_S)
         await scans(rig, 3)
         listed = await store.deliveries("x", 0, 100)
-        assert {(one.state, one.last_error) for one in listed} == {("parked", loader.EXPIRED)}
+        assert {(one.state, one.last_error) for one in listed} == {("parked", expiry.REASON)}
         rig.answers[A] = Answer("answer", 204)
         rig.sent.clear()
         assert await rig.dispatcher.replay_all("x") == 50
@@ -142,7 +142,7 @@ async def test_what_was_replayed_is_given_its_time(
         await rig.dispatcher.replay_all("x")
         await scans(rig, 10)
         assert await jobs.states("x") == " ".join(["pending"] * 5)
-        await passed(rig, until, loader.UNTRIED_S)
+        await passed(rig, until, expiry.UNTRIED_S)
         await scans(rig, 3)
         assert await jobs.states("x") == " ".join(["parked"] * 5)
 
@@ -170,8 +170,8 @@ async def test_the_batches_are_bounded_and_keep_the_order_of_each_job(store: Sto
     before, at = START + timedelta(days=1), START + timedelta(days=5)
     lane = "http://a.test:80"
     counts = []
-    while uids := await store.expired(lane, before, at, 100):
-        counts.append(await store.expire(uids, before, at, at, "too old", 10))
+    while uids := await store.expired_jobs(lane, before, at, 100):
+        counts.append(await store.expire_deliveries(uids, before, at, at, "too old", 10))
         for uid in ("x", "y"):
             states = (await jobs.states(uid)).split()
             assert states == sorted(states), "a later one was parked before an earlier one"
@@ -180,21 +180,21 @@ async def test_the_batches_are_bounded_and_keep_the_order_of_each_job(store: Sto
             uid for uid in ("x", "y") if "pending" in [*(await jobs.states(uid)).split()]
         }
     assert counts == [10, 10, 10, 10, 10]
-    assert await store.expire(["x", "nobody"], before, at, at, "too old", 10) == 0
+    assert await store.expire_deliveries(["x", "nobody"], before, at, at, "too old", 10) == 0
 
 
 async def test_what_follows_has_waited_as_long(store: Store, jobs: Jobs) -> None:
     await jobs.emit("x", A, 3)
     at = START + timedelta(days=5)
-    assert await store.expire(["x"], at, at, at, "too old", 2) == 2
+    assert await store.expire_deliveries(["x"], at, at, at, "too old", 2) == 2
     assert [one.due_at for one in await store.due("http://a.test:80", 9)] == [START]
 
 
 async def test_only_what_is_old_is_parked_and_the_rest_of_the_job_is_due(store: Store, jobs: Jobs) -> None:
     await jobs.emit("x", A, 3)
     at = START + timedelta(days=5)
-    assert await store.expired("http://a.test:80", START, at, 10) == []
-    assert await store.expire(["x"], START, at, at, "too old", 10) == 0
+    assert await store.expired_jobs("http://a.test:80", START, at, 10) == []
+    assert await store.expire_deliveries(["x"], START, at, at, "too old", 10) == 0
     assert await jobs.states("x") == "pending pending pending"
 
 

@@ -13,7 +13,8 @@ from jobd.testing.clock import FakeClock
 
 
 async def test_of_more_lanes_than_are_remembered_the_soonest_are() -> None:
-    clock, outbox = FakeClock(), Any
+    clock = FakeClock()
+    outbox: Any = None  # nothing is read from it here
     breakers = Breakers(1, 30, lambda lane, state: None)
     loader = Loader(
         outbox, Lanes(1, 10), breakers, DispatcherSettings(), clock, NullObserver(), asyncio.Event().set

@@ -1,4 +1,4 @@
-"""The wall clock as far as its time was seen to pass: what an event's age is counted by.
+"""The wall clock without steps that may be mistakes: what an event's age is counted by.
 
 Owns the correction for a wall clock that is set ahead: a step forward counts as no time, until it has stood for
 `BELIEVED_S`. A step back is believed at once, since it makes no event older. Time in which the machine sleeps has passed.
@@ -13,7 +13,7 @@ STEP_S = 60.0
 BELIEVED_S = 86_400.0
 
 
-class SeenTime:
+class SteadyTime:
     """Compares the wall clock with the time since boot at each call of `now`, which is to be called every now and then."""
 
     def __init__(self, clock: Clock) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobd.events.seen_time import BELIEVED_S, STEP_S, SeenTime
+from jobd.events.steady_time import BELIEVED_S, STEP_S, SteadyTime
 from jobd.testing.clock import FakeClock
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -15,19 +15,19 @@ moves = st.lists(
 )  # fmt: skip
 
 
-def seen() -> tuple[FakeClock, SeenTime]:
+def made() -> tuple[FakeClock, SteadyTime]:
     clock = FakeClock(START)
-    return clock, SeenTime(clock)
+    return clock, SteadyTime(clock)
 
 
 def test_time_that_passes_is_seen() -> None:
-    clock, time = seen()
+    clock, time = made()
     clock.advance(9 * DAY_S)
     assert time.now() == clock.now()
 
 
 def test_a_step_ahead_and_back_again_was_no_time() -> None:
-    clock, time = seen()
+    clock, time = made()
     clock.jump(8 * DAY_S)
     clock.advance(8)
     assert time.now() == START + timedelta(seconds=8)
@@ -37,7 +37,7 @@ def test_a_step_ahead_and_back_again_was_no_time() -> None:
 
 
 def test_a_step_back_is_believed_at_once_and_the_way_forward_again_is_not() -> None:
-    clock, time = seen()
+    clock, time = made()
     clock.jump(-8 * DAY_S)
     assert time.now() == clock.now()
     clock.jump(8 * DAY_S)
@@ -45,7 +45,7 @@ def test_a_step_back_is_believed_at_once_and_the_way_forward_again_is_not() -> N
 
 
 def test_a_step_ahead_that_stands_is_believed_in_the_end() -> None:
-    clock, time = seen()
+    clock, time = made()
     clock.jump(8 * DAY_S)
     time.now()
     clock.advance(BELIEVED_S - 1)
@@ -55,7 +55,7 @@ def test_a_step_ahead_that_stands_is_believed_in_the_end() -> None:
 
 
 def test_a_further_step_is_believed_no_sooner() -> None:
-    clock, time = seen()
+    clock, time = made()
     clock.jump(8 * DAY_S)
     time.now()
     clock.advance(BELIEVED_S / 2)
@@ -66,7 +66,7 @@ def test_a_further_step_is_believed_no_sooner() -> None:
 
 
 def test_a_clock_that_is_kept_right_is_believed() -> None:
-    clock, time = seen()
+    clock, time = made()
     for _ in range(100):
         clock.advance(30)
         clock.jump(STEP_S / 2)
@@ -78,7 +78,7 @@ def test_a_clock_that_is_kept_right_is_believed() -> None:
 def test_it_is_never_later_than_the_wall_clock_and_gains_no_more_than_what_passed(
     steps: list[tuple[str, float]],
 ) -> None:
-    clock, time = seen()
+    clock, time = made()
     before, waited_s = time.now(), BELIEVED_S
     for kind, seconds in steps:
         began = clock.monotonic()
