@@ -1,7 +1,9 @@
 """A job's files on their way out: a tar stream, taken apart member by member into the caller's own files.
 
 Owns writing beneath the destination, and nowhere else: only regular files and folders are made, never through a link,
-never outside. The tar comes from a job and is not trusted. Ownership and special permission bits in it are ignored.
+never outside. The tar comes from a job and is not trusted. Ownership and special permission bits in it are ignored. The sizes
+in it are bounded before anything of a file is written, and its zeros become holes: a sparse file of a job comes as all of its
+zeros.
 """
 
 import os
@@ -11,19 +13,27 @@ from pathlib import Path
 from typing import IO, Protocol, cast
 
 from jobctl.errors import LocalFile, OutputMissing
+from jobctl.quantities import bytes_text
 from jobd.wire.filenames import escape
 
 BLOCK_BYTES = 1 << 18
+MARGIN_SHARE = 20
+"""A part of the free space, one in so many, that a copy leaves free."""
 MOST_DEPTH = 256
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_ZEROS = bytes(BLOCK_BYTES)
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(slots=True)
 class Extracted:
-    """What was made; `skipped` names members that are no files or folders (links, devices)."""
+    """What was made; `skipped` names members that are no files or folders (links, devices). `most_bytes` bounds the sizes of all
+    files together; where the caller has set none, it is the disk's room.
+    """
 
     target: Path
+    most_bytes: int
+    bounded_by: str
     files: int = 0
     size_bytes: int = 0
     skipped: list[str] = field(default_factory=list)
@@ -37,22 +47,25 @@ class Readable(Protocol):
         ...
 
 
-def extract(stream: Readable, path: str, destination: str) -> Extracted:
+def extract(stream: Readable, path: str, destination: str, max_bytes: int | None = None) -> Extracted:
     """Writes what the tar `stream` holds of the workspace's `path` to `destination` and returns what was made.
 
     A destination that is a folder, or ends in `/`, gets it inside under its own name; else it becomes the destination.
-    `.` puts the workspace's content there. Folders are merged, files replaced.
+    `.` puts the workspace's content there. Folders are merged, files replaced. `max_bytes` bounds the sizes of all files
+    together; without it, the free space of the destination's disk does, less a twentieth.
 
     Raises:
         OutputMissing: the stream holds nothing.
-        LocalFile: the destination cannot be written, a name leads outside it, or the stream is no tar.
+        LocalFile: the destination cannot be written, a file is larger than what is left of the bound, a name leads outside, or
+            the stream is no tar.
     """
     base = path.rstrip("/").rpartition("/")[2]
     target = Path(destination).expanduser()
     inside = destination.endswith("/") or target.is_dir()
     if inside and base not in ("", "."):
         target = target / base
-    made = Extracted(target)
+    bounded_by = "its disk has room for" if max_bytes is None else "--max-size allows"
+    made = Extracted(target, room_bytes(target) if max_bytes is None else max_bytes, bounded_by)
     root: int | None = None
     any_member = False
     try:
@@ -89,6 +102,18 @@ def extract(stream: Readable, path: str, destination: str) -> Extracted:
             hint="name the file that it points at",
         )
     return made
+
+
+def room_bytes(target: Path) -> int:
+    """Returns how much may be written to the disk of `target`, which need not be there yet: its free space less a twentieth."""
+    for folder in (target, *target.absolute().parents):
+        try:
+            disk = os.statvfs(folder)
+        except OSError:
+            continue
+        free = disk.f_bavail * disk.f_frsize
+        return free - free // MARGIN_SHARE
+    return 0
 
 
 def _parts(name: str) -> list[str]:
@@ -144,6 +169,17 @@ def _write(
     """Writes beside the name and then renames: a reader never sees half a file, and a link of that name is replaced
     rather than followed.
     """
+    if not 0 <= member.size < 1 << 63:
+        raise LocalFile(
+            f"the file '{_shown(member.name)}' has a size that no file can have; nothing of it is written"
+        )
+    left = made.most_bytes - made.size_bytes
+    if member.size > left:
+        raise LocalFile(
+            f"the file '{_shown(member.name)}' has {bytes_text(member.size)}, which is more than the {bytes_text(max(0, left))} that"
+            f" {made.bounded_by}; nothing of it is written",
+            hint="jobctl cp --max-size SIZE sets another bound; zeros are written as holes and take no room",
+        )
     content = archive.extractfile(member)
     if content is None:
         return
@@ -157,8 +193,12 @@ def _write(
                 block = content.read(min(BLOCK_BYTES, left))
                 if not block:
                     raise LocalFile(f"the file '{_shown(member.name)}' was cut on its way")
-                out.write(block)
+                if block == _ZEROS[: len(block)]:
+                    out.seek(len(block), os.SEEK_CUR)
+                else:
+                    out.write(block)
                 left -= len(block)
+            out.truncate(member.size)
             if member.mode & 0o111:
                 os.fchmod(out.fileno(), os.fstat(out.fileno()).st_mode & 0o777 | (0o111 & ~_umask()))
         os.rename(partial, name, src_dir_fd=folder, dst_dir_fd=folder)

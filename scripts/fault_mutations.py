@@ -21,6 +21,48 @@ class Mutation:
 
 MUTATIONS = (
     Mutation(
+        "of a job's expired deliveries one is parked at a time",
+        "jobd/store/settling.py",
+        "_last_before(connection, job, to_micros(before), limit - count)",
+        "_last_before(connection, job, to_micros(before), 1)",
+        "tests/integration/events/test_expiry.py::test_the_batches_are_bounded_and_keep_the_order_of_each_job",
+    ),
+    Mutation(
+        "what follows an expired delivery begins its time anew",
+        "jobd/store/settling.py",
+        "_put_first(connection, {job}, min(from_micros(due_at), at))",
+        "_put_first(connection, {job}, at)",
+        "tests/integration/events/test_expiry.py::test_what_follows_has_waited_as_long",
+    ),
+    Mutation(
+        "a wall clock that is set ahead makes events older",
+        "jobd/events/expiry.py",
+        "self._now = self._time.now()\n        self._left = A_SCAN",
+        "self._now = self._clock.now()\n        self._left = A_SCAN",
+        "tests/integration/events/test_expiry.py::test_a_jump_of_the_wall_clock_parks_nothing",
+    ),
+    Mutation(
+        "the breaker of a host that nobody calls stays",
+        "jobd/events/loader.py",
+        "                self._breakers.forget(lane, self._clock.monotonic())\n",
+        "                pass\n",
+        "tests/integration/events/test_expiry.py::test_the_breaker_of_a_host_that_nobody_calls_any_more_goes",
+    ),
+    Mutation(
+        "any number of breakers is remembered",
+        "jobd/events/breaker.py",
+        "if len(self._breakers) >= MAX_BREAKERS:",
+        "if False:",
+        "tests/unit/jobd/events/test_breaker.py::test_more_hosts_that_fail_than_are_remembered",
+    ),
+    Mutation(
+        "a network that an earlier process made stays",
+        "jobd/docker/network.py",
+        "                if labels.is_ours(",
+        "                if self._seen and labels.is_ours(",
+        "test_orphans.py::test_an_orderly_stop_removes_the_network_whoever_made_it",
+    ),
+    Mutation(
         "a submission is cancelled with its caller",
         "jobd/jobs/intake.py",
         "return await asyncio.shield(storing)",
