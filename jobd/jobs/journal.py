@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from jobd.jobs import facts as f
 from jobd.jobs.announcer import ANNOUNCE_AFTER_S, Announcer, waits
+from jobd.jobs.logbook import Batch, mark_incomplete
 from jobd.jobs.logbook import take as take_lines
 from jobd.jobs.machine import step
 from jobd.jobs.orchestrator import JobRef, RawLine
@@ -74,8 +75,15 @@ class Journal:
 
     async def take_log(self, lines: list[RawLine]) -> None:
         """Stores lines of the worker's log; their event follows in a moment. Raises StoreError: nothing changed."""
+        await self._log(lambda: take_lines(self.record, lines, self._around.log_max_bytes))
+
+    async def mark_log(self, why: str) -> None:
+        """Stores, once an attempt, that the end of the worker's log could not be read. Raises StoreError: nothing changed."""
+        await self._log(lambda: mark_incomplete(self.record, why, self._around.clock.now()))
+
+    async def _log(self, make: Callable[[], Batch]) -> None:
         async with self._changing:
-            batch = take_lines(self.record, lines, self._around.log_max_bytes)
+            batch = make()
             self.record = await self._around.ledger.change(batch.record, self.spec, (), batch)
             self._announcer.add(batch)
             if self._announcer.enough:

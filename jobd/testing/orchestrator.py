@@ -13,6 +13,7 @@ from typing import Literal
 
 from jobd.clock import Clock, SystemClock
 from jobd.jobs.orchestrator import (
+    ContainerGone,
     Created,
     DiskUse,
     EngineFacts,
@@ -238,7 +239,7 @@ class FakeOrchestrator:
         job = self._world.find(ref)
         box = job.of(role) if job is not None else None
         if box is None:
-            return
+            raise ContainerGone(f"the {role} of job {ref.id} does not exist")
         async with aclosing(printed(box, cursors, follow, self._hints, self._here)) as batches:
             async for lines in batches:
                 yield lines
