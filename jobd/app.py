@@ -61,6 +61,8 @@ class App:
     store: Store
     engine: DockerOrchestrator
     engine_watch: EngineWatch
+    intake: Intake
+    ledger: Ledger
     roster: Roster
     queue: AdmissionQueue
     retention: Retention
@@ -212,6 +214,8 @@ def build(
         store=store,
         engine=engine,
         engine_watch=engine_watch,
+        intake=intake,
+        ledger=ledger,
         roster=roster,
         queue=queue,
         retention=retention,

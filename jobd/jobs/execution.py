@@ -40,7 +40,7 @@ class Execution:
         reports = ReportLines(journal.take_report, lambda: journal.record.id)
         self._reports = report_reader(around.engine, around.clock, lambda: journal.ref, reports)
         self._logs = log_reader(
-            around.engine, around.clock, lambda: journal.ref, lambda: journal.record, journal.take_log
+            around.engine, around.clock, lambda: journal.ref, journal.log_cursors, journal.take_log
         )
 
     async def stop_reading(self) -> None:

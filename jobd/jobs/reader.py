@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 
 from jobd.clock import Clock
-from jobd.jobs.logbook import cursors_of
 from jobd.jobs.orchestrator import (
     ContainerGone,
     EngineUnavailable,
@@ -26,7 +25,6 @@ from jobd.jobs.orchestrator import (
     StreamName,
     Streams,
 )
-from jobd.jobs.record import Record
 from jobd.store.errors import StoreError
 from jobd.wire.report import Report, decode_report
 
@@ -173,11 +171,11 @@ def log_reader(
     engine: Streams,
     clock: Clock,
     ref: Callable[[], JobRef],
-    record: Callable[[], Record],
+    cursors: Callable[[], Cursors],
     take: Callable[[list[RawLine]], Coroutine[Any, Any, None]],
 ) -> Reader:
     """Returns the reader of a worker's log; it goes on from the record's cursors."""
-    return Reader(engine, clock, "worker", lambda: (ref(), cursors_of(record())), take)
+    return Reader(engine, clock, "worker", lambda: (ref(), cursors()), take)
 
 
 def report_reader(engine: Streams, clock: Clock, ref: Callable[[], JobRef], lines: ReportLines) -> Reader:

@@ -73,6 +73,7 @@ class Store:
         Raises:
             IdTaken: `claim_id`, and the id belongs to another job.
             NoSuchJob: not `claim_id`, and the row is not there.
+            StaleJob: not `claim_id`, and the row was changed since it was read.
             StoreFull: no room.
         """
         return await self._writer.write(partial(transitions.commit, transition=transition))
@@ -86,7 +87,9 @@ class Store:
         return await self._reader.read(partial(jobs.by_uid, uid=uid))
 
     async def live_rows(self) -> list[JobRow]:
-        """Returns all jobs that have not ended, or are to be gone: where a start goes on from. Oldest first."""
+        """Returns all jobs that have not ended, or are to be gone: where a start goes on from. Oldest first, without their
+        specs, which may be long.
+        """
         return await self._reader.read(jobs.live)
 
     async def ended_live_rows(self, before: datetime, limit: int) -> list[JobRow]:

@@ -105,10 +105,10 @@ class House:
         await self.stop()
         self._build()
         for row in await self.store.live_rows():
-            record, spec = decode_record(row.record), msgspec.json.decode(row.spec, type=JobSpec)
+            record = decode_record(row.record)
             if record.admitted_at is not None and not record.ended:
                 self.queue.occupy(record.uid)
-            self.roster.start(self.roster.get_or_make(record, spec))
+            self.roster.start(self.roster.get_or_make(record))
 
     async def submit(self, *artifacts: Any, **fields: Any) -> Record:
         spec = JobSpec(id=fields.pop("id", "a"), image="busybox", artifacts=list(artifacts), **fields)
