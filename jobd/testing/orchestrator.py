@@ -23,6 +23,7 @@ from jobd.jobs.orchestrator import (
     ImageUnavailable,
     JobRef,
     LogCursor,
+    LogUnreadable,
     NoSuchFile,
     Observation,
     RawLine,
@@ -50,7 +51,7 @@ class FakeOrchestrator:
     A list of sidecar scripts gives each start its own; the last one stays.
 
     `missing_images`: not to be had. `refuse_create`: why `create` is refused. `lose_start`: the answer to `start_worker` is
-    lost, `before` or `after` it took effect. `starts` lists the workers that were really started, in order.
+    lost, `before` or `after` it took effect. `unreadable_logs`: the roles whose logs the engine cannot give. `starts` lists the workers that were really started, in order.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -60,6 +61,7 @@ class FakeOrchestrator:
         self.sidecar_image_missing = False
         self.refuse_create: str | None = None
         self.lose_start: Literal["before", "after"] | None = None
+        self.unreadable_logs: set[Role] = set()
         self.facts = EngineFacts(
             version="fake", api_version="0", cpus=4, memory_bytes=8 << 30, platform="linux/amd64"
         )
@@ -240,6 +242,8 @@ class FakeOrchestrator:
         box = job.of(role) if job is not None else None
         if box is None:
             raise ContainerGone(f"the {role} of job {ref.id} does not exist")
+        if role in self.unreadable_logs:
+            raise LogUnreadable("the fake engine cannot give the log")
         async with aclosing(printed(box, cursors, follow, self._hints, self._here)) as batches:
             async for lines in batches:
                 yield lines

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName, cursors_after
+from jobd.docker.logs import GAP
+from jobd.jobs.orchestrator import LogCursor, LogUnreadable, RawLine, StreamName, cursors_after
 
 STEPS = {
     "set back": [0, 0, -3600, -3600, -3600, -3600],
@@ -67,3 +68,24 @@ async def test_a_clock_that_is_set_loses_and_repeats_no_line(bench: Any, steps: 
         for follow in (False, True):
             rest = await bench.lines(cursors=cursors, follow=follow)
             assert shown(rest) == shown(whole[read:]), (read, follow)
+
+
+@pytest.mark.parametrize("harm", [": > $LOG", "rm $LOG"], ids=["emptied", "deleted"])
+async def test_a_log_whose_file_was_harmed_is_marked_or_cannot_be_read(bench: Any, harm: str) -> None:
+    await bench.run(command=COMMAND)
+    whole = await bench.lines()
+    edit_log(bench, harm)
+    try:
+        rest = await bench.lines(cursors=cursors_after({}, whole[:3]))
+    except LogUnreadable:
+        return
+    assert rest
+    assert all(line.gap == GAP and line.text == "" for line in rest)
+
+
+async def test_lines_that_were_taken_out_of_a_log_are_marked_where_they_were(bench: Any) -> None:
+    await bench.run(command=COMMAND)
+    whole = await bench.lines()
+    edit_log(bench, "sed -i 1,4d $LOG")
+    rest = await bench.lines(cursors=cursors_after({}, whole[:2]))
+    assert shown(rest) == [(line.stream, line.text, GAP) for line in whole[4:]]
