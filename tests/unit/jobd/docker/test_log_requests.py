@@ -1,22 +1,19 @@
 """A log read on through broken connections, set clocks and rotation: every line once and in order, or a mark where some are gone."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from jobd.docker import logs
 from jobd.docker.log_requests import lines_after
-from jobd.jobs.orchestrator import EngineUnavailable, LogCursor, RawLine, StreamName, cursors_after
-from tests.support.model_log import NS, ModelLog
+from jobd.docker.logs import GAP
+from jobd.jobs.orchestrator import EngineUnavailable, RawLine
+from tests.support.log_story import LINE_BYTES, WINDOWS, Story, short_stories, stories
 
-HOUR_NS = 3600 * NS
-STREAMS: tuple[StreamName, ...] = ("stdout", "stderr")
-WINDOWS = (2, 5)
-LINE_BYTES, PIECE_BYTES = 24, 7
+LINE = ("write", "stdout", 0, True)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,107 +29,8 @@ def runner() -> Iterator[asyncio.Runner]:
         yield made
 
 
-class Story:
-    """What happens to one log, step after step, and what a reader that starts again at any moment has stored of it."""
-
-    def __init__(self, steps: list[Any], piece_bytes: int = PIECE_BYTES) -> None:
-        self.log = ModelLog(piece_bytes=piece_bytes, turn=self._turn)
-        self.stored: list[RawLine] = []
-        self.cursors: dict[StreamName, LogCursor] = {}
-        self.unseen: set[StreamName] = set()
-        """Streams that lost entries before they had shown any: a stream that begins later looks the same."""
-        self._steps = list(steps)
-        self._number = 0
-
-    async def tell(self) -> None:
-        """Plays all steps; then the container has ended, and its log is read to the end."""
-        while self._steps:
-            step = self._steps.pop(0)
-            if step[0] == "read":
-                await self.read(follow=True, keep=step[1], breaks_after=step[2])
-            else:
-                self._play(step)
-        await self.read(follow=False, breaks_after=60)
-        await self.read(follow=False)
-
-    async def read(self, *, follow: bool, keep: int = 10**9, breaks_after: int | None = None) -> None:
-        """Reads on; whatever comes after `keep` lines is not stored any more, as when jobd is killed."""
-        self.log.breaks_after = breaks_after
-        try:
-            async for batch in lines_after(self.log.ask, self.cursors, follow, WINDOWS):
-                kept = batch[:keep]
-                keep -= len(kept)
-                self.stored += kept
-                self.cursors = cursors_after(self.cursors, kept)
-                if keep <= 0:
-                    return
-        except EngineUnavailable:
-            pass
-        finally:
-            self.log.breaks_after = None
-
-    def _turn(self) -> bool:
-        """What happens while the log is followed; True at the next step that is for the reader."""
-        if not self._steps or self._steps[0][0] == "read":
-            return True
-        self._play(self._steps.pop(0))
-        return False
-
-    def _play(self, step: Any) -> None:
-        match step:
-            case ("write", stream, size, ended):
-                self._number += 1
-                text = f"{self._number}:".encode() + b"x" * size + (b"\n" if ended else b"")
-                self.log.write(stream, text)
-            case ("clock", by_ns):
-                self.log.now_ns += by_ns
-            case ("rotate", count):
-                lost = {stream for stream, _, _ in self.log.entries[:count]}
-                known = {stream for stream, cursor in self.cursors.items() if cursor.taken}
-                self.unseen |= lost - known
-                self.log.rotate(count)
-
-    def check(self) -> None:
-        """Every byte that was printed is stored once and in order, but for what is missing where a mark says so."""
-        for stream in STREAMS:
-            printed = self.log.printed[stream].decode()
-            printed += "" if printed.endswith("\n") or not printed else "\n"
-            parts = [""]
-            for line in (line for line in self.stored if line.stream == stream):
-                parts += [""] if line.gap else []
-                parts[-1] += line.text + ("" if line.partial else "\n")
-            at = 0
-            for number, part in enumerate(parts):
-                found = printed.find(part, at)
-                assert found >= 0, f"{stream}: {part!r} of {parts} is not in what follows {printed[:at]!r}"
-                assert number or found == 0 or stream in self.unseen, (
-                    f"{stream}: begins with {part!r}, of {printed!r}"
-                )
-                at = found + len(part)
-            assert printed.endswith(parts[-1]), f"{stream}: ends with {parts[-1]!r}, of {printed!r}"
-            if len(parts) == 1 and stream not in self.unseen:
-                assert at == len(printed), f"{stream}: {printed[at:]!r} is missing without a mark"
-
-    @property
-    def gaps(self) -> int:
-        return sum(line.gap is not None for line in self.stored)
-
-
-writes = st.tuples(
-    st.just("write"),
-    st.sampled_from(STREAMS),
-    st.sampled_from([0, 1, 5, 20, 60]),
-    st.sampled_from([True, True, False]),
-)
-clocks = st.tuples(st.just("clock"), st.sampled_from([1, 1, 2, 1000, -1, -2, -HOUR_NS, HOUR_NS, 2 * HOUR_NS]))
-reads = st.tuples(
-    st.just("read"), st.sampled_from([0, 1, 2, 3, 10**9]), st.sampled_from([None, None, 10, 50, 100, 300])
-)
-rotations = st.tuples(st.just("rotate"), st.sampled_from([1, 2, 3, 5, 20]))
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(writes | clocks | reads, max_size=30))
+@settings(max_examples=60, deadline=None)
+@given(short_stories)
 def test_whatever_the_clock_does_every_line_is_stored_once(runner: asyncio.Runner, steps: list[Any]) -> None:
     story = Story(steps)
     runner.run(story.tell())
@@ -140,9 +38,82 @@ def test_whatever_the_clock_does_every_line_is_stored_once(runner: asyncio.Runne
     assert story.gaps == 0
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(writes | clocks | reads | rotations, max_size=30))
+@settings(max_examples=60, deadline=None)
+@given(stories)
 def test_what_was_rotated_away_unread_is_marked(runner: asyncio.Runner, steps: list[Any]) -> None:
     story = Story(steps)
     runner.run(story.tell())
     story.check()
+
+
+@pytest.mark.parametrize("by_ns", [-3600 * 10**9, 3600 * 10**9, -1])
+@pytest.mark.parametrize("set_at", range(6))
+@pytest.mark.parametrize("read_at", range(7))
+def test_a_clock_that_is_set_at_any_line_and_a_reader_that_begins_again_at_any_other(
+    runner: asyncio.Runner, by_ns: int, set_at: int, read_at: int
+) -> None:
+    steps: list[Any] = []
+    for number in range(6):
+        steps += [("clock", by_ns if number == set_at else 1)]
+        steps += [("write", "stderr" if number % 3 == 2 else "stdout", 20 * (number % 2), True)]
+        steps += [("read", 10**9, None)] if number == read_at else []
+    story = Story(steps)
+    runner.run(story.tell())
+    story.check()
+    assert story.gaps == 0
+
+
+def test_the_place_is_looked_for_at_the_end_of_the_log_first(runner: asyncio.Runner) -> None:
+    story = Story([LINE, ("clock", 1)] * 20 + [("read", 20, None)])
+    runner.run(story.tell())
+    story.check()
+    tails = [request.get("tail") for request in story.log.requests]
+    assert tails == [None, str(WINDOWS[0]), str(WINDOWS[0])], (
+        "one read from the start, the others from near the end"
+    )
+    assert all("since" not in request for request in story.log.requests)
+
+
+def test_a_stream_that_printed_nothing_is_not_blamed(runner: asyncio.Runner) -> None:
+    story = Story([LINE, ("read", 1, None), ("clock", 1), LINE, ("clock", 1), LINE, ("rotate", 2)])
+    runner.run(story.tell())
+    story.check()
+    assert [(line.stream, line.gap) for line in story.stored] == [("stdout", None), ("stdout", GAP)]
+
+
+def test_an_emptied_log_is_marked_once_and_read_on(runner: asyncio.Runner) -> None:
+    story = Story(
+        [LINE, ("read", 10, None), ("rotate", 1), ("read", 10, None), ("read", 10, None), ("clock", 1), LINE]
+    )
+    runner.run(story.tell())
+    story.check()
+    assert [(line.text, line.gap) for line in story.stored if line.stream == "stdout"] == [
+        ("1:", None),
+        ("", GAP),
+        ("2:", None),
+    ]
+
+
+def test_a_follow_before_which_the_log_was_rotated_ends(runner: asyncio.Runner) -> None:
+    story = Story([LINE, ("read", 10, None)])
+    runner.run(story.tell())
+    log = story.log
+
+    def print_more() -> bool:
+        log.now_ns += 1
+        log.write("stderr", b"x\n")
+        return len(log.entries) > 10
+
+    def ask(params: Mapping[str, str]) -> Any:
+        if params["follow"] == "1":
+            log.rotate(1)
+        return log.ask(params)
+
+    async def follow() -> list[RawLine]:
+        batches = lines_after(ask, story.cursors, follow=True, windows=WINDOWS)
+        return [line async for batch in batches for line in batch]
+
+    log.turn = print_more
+    with pytest.raises(EngineUnavailable, match="moved on"):
+        runner.run(follow())
+    assert len(log.entries) == WINDOWS[0] + 1

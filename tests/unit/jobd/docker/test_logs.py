@@ -149,7 +149,8 @@ def test_a_place_is_known_by_its_text_and_not_by_its_time_alone() -> None:
 
 
 def test_a_place_of_which_only_the_end_is_seen_is_not_taken_for_another() -> None:
-    entries: list[Entry] = [("stdout", stamp(0), b"first\n"), *[("stdout", stamp(1), b"x" * LINE_BYTES)] * 4]
+    long: Entry = ("stdout", stamp(1), b"x" * LINE_BYTES)
+    entries: list[Entry] = [("stdout", stamp(0), b"first\n"), long, long, long, long]
     first, cut, *_ = read(wire(entries))
     assert cut.partial
     reader = LogReader(cursors_after({}, [first, cut]))
