@@ -99,6 +99,11 @@ def by_uid(connection: sqlite3.Connection, uid: str) -> JobRow | None:
     return None if row is None else job_of(row)
 
 
+def is_there(connection: sqlite3.Connection, uid: str) -> bool:
+    """Returns whether there is a job with this uid, hidden or not."""
+    return connection.execute("SELECT 1 FROM jobs WHERE uid = ?", (uid,)).fetchone() is not None
+
+
 def live(connection: sqlite3.Connection) -> list[JobRow]:
     """Returns all jobs that have not ended, or are to be gone, and still need work; oldest first, without their specs."""
     where = "live = 1 AND (finished_at IS NULL OR hidden = 1)"
