@@ -86,8 +86,8 @@ MUTATIONS = (
     Mutation(
         "the log is not read again after the end",
         "jobd/jobs/execution.py",
-        "        await self._logs.drain()\n",
-        "        await self._logs.stop()\n",
+        "        missing = await self._logs.drain()\n",
+        "        missing = None\n        await self._logs.stop()\n",
         "test_crashes.py::test_the_job_ends_while_jobd_is_down",
     ),
     Mutation(
