@@ -17,10 +17,11 @@ ENGINE = "/var/run/docker.sock"
 LIMIT_S = 30.0
 PIECE_BYTES = 64 * 1024
 
-Fault = Literal["refuse", "lose", "stall", "silent", "unavailable"]
+Fault = Literal["refuse", "lose", "stall", "silent", "unavailable", "delay", "late"]
 """`refuse`: the connection ends before the request reaches the engine. `lose`: the engine gets the request and answers, and the
 answer is lost. `stall`: nothing comes back for as long as the rule stands. `silent`: the answer's head arrives, and nothing of
-its body. `unavailable`: answered with 503, the engine hears nothing.
+its body. `unavailable`: answered with 503, the engine hears nothing. `delay`: the engine gets the request `delay_s` later, and the
+answer is passed on. `late`: the connection ends at once, and the engine gets the request, which has no body, `delay_s` later.
 """
 
 
@@ -31,6 +32,7 @@ class Rule:
     pattern: re.Pattern[str]
     fault: Fault
     times: int | None
+    delay_s: float = 0.0
     hits: int = 0
     lifted: threading.Event = field(default_factory=threading.Event)
 
@@ -50,7 +52,8 @@ class EngineProxy:
         self.requests: list[str] = []
         self._engine = engine
         self._rules: list[Rule] = []
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._writers: dict[asyncio.StreamWriter, str] = {}
+        """Both sides of each exchange, with the request that is under way on them."""
         self._server: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -61,9 +64,9 @@ class EngineProxy:
     def url(self) -> str:
         return f"unix://{self.path}"
 
-    def on(self, pattern: str, fault: Fault, times: int | None = 1) -> Rule:
+    def on(self, pattern: str, fault: Fault, times: int | None = 1, delay_s: float = 0.0) -> Rule:
         """Adds a fault; `lift` takes it away."""
-        rule = Rule(re.compile(pattern), fault, times)
+        rule = Rule(re.compile(pattern), fault, times, delay_s)
         self._rules.append(rule)
         return rule
 
@@ -79,9 +82,9 @@ class EngineProxy:
         """Refuses connections, and cuts those that there are."""
         self._run(self._down())
 
-    def cut(self) -> None:
-        """Cuts all connections; new ones are taken."""
-        self._run(self._cut())
+    def cut(self, pattern: str = "") -> None:
+        """Cuts the connections of requests that the pattern is found in; new ones are taken."""
+        self._run(self._cut(pattern))
 
     def close(self) -> None:
         for rule in self._rules:
@@ -106,9 +109,10 @@ class EngineProxy:
         self.path.unlink(missing_ok=True)
         await self._cut()
 
-    async def _cut(self) -> None:
-        for writer in list(self._writers):
-            writer.transport.abort()
+    async def _cut(self, pattern: str = "") -> None:
+        for writer, request in list(self._writers.items()):
+            if re.search(pattern, request):
+                writer.transport.abort()
 
     async def _end_tasks(self) -> None:
         mine = asyncio.current_task()
@@ -118,14 +122,14 @@ class EngineProxy:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+        self._writers[writer] = ""
         try:
             while await self._exchange(reader, writer):
                 pass
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # one side has gone: so does the other
         finally:
-            self._writers.discard(writer)
+            self._writers.pop(writer, None)
             writer.transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -134,6 +138,7 @@ class EngineProxy:
         method, target = head.split(b" ", 2)[:2]
         request = f"{method.decode()} {target.decode()}"
         self.requests.append(request)
+        self._writers[writer] = request
         rule = next((rule for rule in self._rules if rule.matches(request)), None)
         if rule is not None:
             rule.hits += 1
@@ -151,9 +156,12 @@ class EngineProxy:
                 )
                 await writer.drain()
                 return True
+            if rule.fault == "late":
+                writer.transport.abort()
+            await asyncio.sleep(rule.delay_s)
         upgrade = re.search(rb"\r\nupgrade:", head, re.IGNORECASE) is not None
         back, out = await asyncio.open_unix_connection(self._engine)
-        self._writers.add(out)
+        self._writers[out] = request
         try:
             if not upgrade:
                 head = re.sub(rb"(?i)\r\nconnection:[^\r]*", b"", head)
@@ -167,13 +175,13 @@ class EngineProxy:
             await self._answer(rule, back, writer)
             return False
         finally:
-            self._writers.discard(out)
+            self._writers.pop(out, None)
             out.transport.abort()
 
     async def _answer(
         self, rule: Rule | None, back: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if rule is not None and rule.fault == "lose":
+        if rule is not None and rule.fault in ("lose", "late"):
             await back.read()  # to its end: the engine has done it
             return
         if rule is not None and rule.fault == "silent":
