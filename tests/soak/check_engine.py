@@ -109,10 +109,10 @@ def _let_go(records: Records, tally: Tally) -> None:
             job = records.jobs.get(job_id)
             if job is None or job.end_seen_s is None or told[job_id]:
                 continue
-            back = records.clock_at(seen.at_s) < records.clock_at(job.end_seen_s)
+            since_s = records.not_behind_since(job.end_seen_s, seen.at_s)
             allowed_s = records.limits.job_retention_s + records.limits.slack_s
-            allowed_s += records.disturbed_s(job.end_seen_s, seen.at_s)
-            if not back and seen.at_s - job.end_seen_s > allowed_s:
+            allowed_s += records.disturbed_s(since_s, seen.at_s)
+            if seen.at_s - since_s > allowed_s:
                 told[job_id] = True
                 text = (
                     f"{job_id} ended before {job.end_seen_s:.1f} s and is on the engine at {seen.at_s:.1f} s"

@@ -211,6 +211,15 @@ class Records:
                 total += max(0.0, min(end_s, until_s) - max(begin_s, window.began_s))
         return total
 
+    def not_behind_since(self, begin_s: float, end_s: float) -> float:
+        """Returns from when on, between the two moments, the wall clock was never behind what the clock was at the first."""
+        least, since_s = self.clock_at(begin_s), begin_s
+        ends = [at_s for at_s, _ in self.clock[1:]] + [end_s]
+        for (at_s, offset), until_s in zip(self.clock, ends, strict=False):
+            if offset < least and at_s < end_s and until_s > begin_s:
+                since_s = min(until_s, end_s)
+        return since_s
+
     def clock_at(self, at_s: float) -> float:
         """Returns by how many seconds jobd's wall clock was off at a moment."""
         offset = 0.0

@@ -1,7 +1,9 @@
 """What a person reads of a soak: a line a minute, the table at the end, and the same as JSON. Pure but for the printing."""
 
 import json
+import re
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,8 @@ from tests.soak.plan import Plan
 from tests.soak.records import Records
 from tests.soak.tally import PROMISES, Tally
 
-SHOWN = 12
+SHOWN, EVIDENCE = 12, 100
+_JOB = re.compile(r"soak-[0-9a-f]+-[0-9]+")
 MB = 1 << 20
 
 
@@ -77,11 +80,38 @@ def as_json(plan: Plan, records: Records, tally: Tally, seconds: float) -> dict[
             }
             for number, words in PROMISES.items()
         ],
+        "evidence": _evidence(records, tally),
         "faults": [
             {"kind": one.kind, "began_s": round(one.began_s, 2), "ended_s": one.ended_s, "detail": one.detail}
             for one in records.windows
         ],
     }
+
+
+def _evidence(records: Records, tally: Tally) -> dict[str, Any]:
+    """Returns all that is known of the jobs that violations name."""
+    text = " ".join(line for found in tally.violations.values() for line in found)
+    named = [name for name in dict.fromkeys(_JOB.findall(text)) if name in records.jobs][:EVIDENCE]
+    known: dict[str, Any] = {}
+    for name in named:
+        job = records.jobs[name]
+        known[name] = {
+            "kind": job.kind,
+            "receiver": job.receiver,
+            "alive_s": job.alive_s,
+            "end": None if job.end is None else asdict(job.end),
+            "end_seen_s": job.end_seen_s,
+            "answers": [asdict(one) for one in job.answers],
+            "engine": [asdict(one) for one in records.happened if one.job_id == name],
+            "reports": [at_s for at_s, reported in records.reports if reported == name],
+            "events": [
+                f"{one.at_s:.2f} {one.sequence} {one.type} {'taken' if one.taken else 'not taken'} {one.event_id}"
+                for one in records.arrivals
+                if one.job_id == name
+            ],
+            "log": [asdict(line) for line in (job.log or [])[:SHOWN]],
+        }
+    return known
 
 
 def write(path: Path, report: dict[str, Any]) -> None:

@@ -352,6 +352,15 @@ def test_a_wall_clock_that_was_set_back_prolongs_the_retention_of_files() -> Non
     assert check_all(made, final=True).violations[7] == []
 
 
+def test_after_the_clock_is_right_again_files_go_as_usual() -> None:
+    made = records()
+    made.clock = [(2.0, 3600.0), (20.0, 0.0), (30.0, 3600.0)]
+    made.engine.insert(1, OnEngine(50.0, frozenset({"whole"})))
+    assert check_all(made, final=True).violations[7] == []
+    made.engine.insert(2, OnEngine(90.0, frozenset({"whole"})))
+    assert len(check_all(made, final=True).violations[7]) == 1
+
+
 def test_the_report_names_the_seed_and_what_was_found() -> None:
     made, plan = records(), make_plan(7, 1)
     made.uploads.clear()
