@@ -109,7 +109,8 @@ def _let_go(records: Records, tally: Tally) -> None:
             job = records.jobs.get(job_id)
             if job is None or job.end_seen_s is None or told[job_id]:
                 continue
-            since_s = records.not_behind_since(job.end_seen_s, seen.at_s)
+            # The end lies between the last look at the job under way and the first one after the end.
+            since_s = max(job.end_seen_s, records.not_behind_since(job.alive_s, seen.at_s))
             allowed_s = records.limits.job_retention_s + records.limits.slack_s
             allowed_s += records.disturbed_s(since_s, seen.at_s)
             if seen.at_s - since_s > allowed_s:

@@ -80,6 +80,8 @@ def _code(job: Job, deaths: list[Happened], records: Records, tally: Tally) -> N
     last = max(mine, key=lambda one: (one.attempt, one.at_s), default=None)
     if job.end.reason == "start-failed":
         return  # the code is that of the start, which is no end of the worker
+    if job.end.status == "cancelled" and job.end.code is None and job.expect.attempts > 1:
+        return  # between two attempts there is no worker; the code of the one before is in the job's attempts
     if job.end.code is not None:
         codes = {one.code for one in mine if last is not None and one.attempt == last.attempt}
         text = f"{job.id} ({job.kind}) has the code {job.end.code}, the engine said {sorted(codes, key=str)}"

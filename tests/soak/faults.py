@@ -1,5 +1,7 @@
 """Doing the faults of a plan, one after the other, each recorded with how long it stood."""
 
+import contextlib
+import http.client
 import os
 import random
 import signal
@@ -28,6 +30,7 @@ CHANGES = (
 )
 """The calls whose answers are lost or delayed."""
 BURST = 6
+CUT_AGAIN_S, SLOW_EACH = 0.2, 6
 HOLD_REMOVAL_S, LATE_WAIT_S = 3.0, 14.0
 CUTS = {"cut-events": EVENTS, "cut-logs": LOGS, "cut-attach": ATTACH, "cut-all": ""}
 
@@ -48,7 +51,7 @@ class Faults:
                 subject.start()
         if fault.kind in CUTS:
             with self._window(fault.kind):
-                subject.proxy.cut(CUTS[fault.kind])
+                self._cut(CUTS[fault.kind], fault.seconds)
             return
         todo: dict[str, Callable[[PlannedFault], None]] = {
             "kill": self._kill,
@@ -59,6 +62,7 @@ class Faults:
             "delay": self._delay,
             "late-start": self._late_start,
             "clock": self._clock,
+            "slow-readers": self._slow_readers,
             "disk-full": self._disk_full,
             "delete-burst": lambda fault: self._burst(fault, self._user.run_delete),
             "cancel-delete-burst": lambda fault: self._burst(fault, self._user.run_both),
@@ -73,6 +77,29 @@ class Faults:
 
     def _window(self, kind: str, detail: str = "") -> Any:
         return window(self._records, self._now, kind, detail)
+
+    def _cut(self, pattern: str, seconds: float) -> None:
+        """Cuts again and again: each connection lives a moment only."""
+        end_s = self._now() + seconds
+        while True:
+            self._subject.proxy.cut(pattern)
+            if self._now() >= end_s:
+                return
+            time.sleep(CUT_AGAIN_S)
+
+    def _slow_readers(self, fault: PlannedFault) -> None:
+        """Clients that ask for what is long and do not read."""
+        floods = [job.id for job in list(self._records.jobs.values()) if job.expect.fills_log and job.end]
+        targets = [
+            "/v1/events",
+            "/v1/events?follow=1",
+            *(f"/v1/jobs/{name}/logs?follow=1" for name in floods[-2:]),
+        ]
+        with self._window(fault.kind), contextlib.ExitStack() as held:
+            for target in targets * SLOW_EACH:
+                with contextlib.suppress(OSError, http.client.HTTPException):
+                    held.enter_context(self._subject.api.stream(target, slow=True))
+            time.sleep(fault.seconds)
 
     def _kill(self, fault: PlannedFault) -> None:
         with self._window("kill"):

@@ -171,7 +171,7 @@ class Limits:
 
     job_retention_s: float = 15.0
     history_retention_s: float = 120.0
-    memory_bytes: int = 220 << 20
+    memory_bytes: int = 160 << 20
     state_bytes: int = 96 << 20
     log_bytes: int = 1 << 20
     slack_s: float = 20.0

@@ -123,7 +123,7 @@ class Soak:
         if subject.pid is None:
             self.records.faults_of_jobd.append(f"at {self.now():.1f} s jobd had ended by itself")
             subject.start()
-        until(self._all_ended, self._quiet_s)
+        until(lambda: not user.unanswered and self._all_ended(), self._quiet_s)
         for job in list(self.records.jobs.values()):
             if job.end is not None and job.delete_asked_s is None and job.receiver not in ("none", "dead"):
                 subject.api.call("POST", f"/v1/jobs/{job.id}/deliveries/replay")
