@@ -78,7 +78,7 @@ def _code(job: Job, deaths: list[Happened], records: Records, tally: Tally) -> N
     assert job.end is not None
     mine = [one for one in deaths if not job.uid or one.uid == job.uid]
     last = max(mine, key=lambda one: (one.attempt, one.at_s), default=None)
-    if job.end.reason == "start-failed":
+    if "start-failed" in (job.end.reason, job.expect.reason):
         return  # the code is that of the start, which is no end of the worker
     if job.end.status == "cancelled" and job.end.code is None and job.expect.attempts > 1:
         return  # between two attempts there is no worker; the code of the one before is in the job's attempts

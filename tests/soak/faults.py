@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.soak.plan import PlannedFault
+from tests.soak.plan import PlannedFault, PlannedJob
 from tests.soak.records import Job, Records
 from tests.soak.subject import Subject, window
 from tests.soak.user import User
@@ -30,6 +30,7 @@ CHANGES = (
 )
 """The calls whose answers are lost or delayed."""
 BURST = 6
+PROBES, PROBE_NUMBER = 12, 1_000_000
 CUT_AGAIN_S, SLOW_EACH = 0.2, 6
 HOLD_REMOVAL_S, LATE_WAIT_S = 3.0, 14.0
 CUTS = {"cut-events": EVENTS, "cut-logs": LOGS, "cut-attach": ATTACH, "cut-all": ""}
@@ -41,6 +42,7 @@ class Faults:
     def __init__(self, subject: Subject, user: User, records: Records, now: Callable[[], float]) -> None:
         self._subject, self._user, self._records, self._now = subject, user, records, now
         self._freeing: threading.Thread | None = None
+        self._probes = 0
 
     def do(self, fault: PlannedFault) -> None:
         """Returns when the fault is over, or goes on in the background."""
@@ -160,7 +162,13 @@ class Faults:
         def stand() -> None:
             with self._window("disk-full"):
                 self._subject.fill_disk()
-                time.sleep(fault.seconds)
+                for number in range(PROBES):
+                    # What is large finds no room, even in a log of the database that has grown before.
+                    self._probes += 1
+                    self._user.begin(
+                        PlannedJob(0, PROBE_NUMBER + self._probes, "big", number, "good", False, 0, "", None)
+                    )
+                    time.sleep(fault.seconds / PROBES)
                 self._subject.free_disk()
 
         self._freeing = threading.Thread(target=stand, daemon=True)
