@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 
-import msgspec
 from aiohttp import web
 
 from jobd import logs
@@ -26,13 +25,10 @@ from jobd.store.errors import StateLocked, StoreError
 from jobd.store.lock import StateLock
 from jobd.store.store import Store
 from jobd.tls import server_context
-from jobd.wire.job import JobSpec
 
 LEFTOVERS_AGAIN_S = 60.0
 
 log = logging.getLogger(__name__)
-
-_spec_decoder = msgspec.json.Decoder(JobSpec)
 
 
 async def serve(config: Config) -> int:
@@ -118,19 +114,18 @@ async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
 
 async def _recover(app: App, folder: StateFolder) -> None:
     """Takes up every job that is not over: those that were admitted keep their places, the rest queues in order."""
-    rows = await app.store.live_rows()
-    jobs = [(decode_record(row.record), _spec_decoder.decode(row.spec)) for row in rows]
-    remove_stale_uploads(folder, {record.uid for record, _ in jobs})
-    SecretFiles(folder.secrets).remove_all_but(record.uid for record, _ in jobs if not record.ended)
-    for record, spec in jobs:
+    jobs = [decode_record(row.record) for row in await app.store.live_rows()]
+    remove_stale_uploads(folder, {record.uid for record in jobs})
+    SecretFiles(folder.secrets).remove_all_but(record.uid for record in jobs if not record.ended)
+    for record in jobs:
         if not record.ended:
-            app.job_metrics.resumed(spec)
+            app.job_metrics.resumed(record.image or (await app.ledger.spec(record.uid)).image)
             if record.phase != "queued":
                 app.queue.occupy(record.uid)
             elif record.retry_at is None:
                 app.queue.enter(record.uid)
-    for record, spec in jobs:
-        app.roster.start(app.roster.get_or_make(record, spec))
+    for record in jobs:
+        app.roster.start(app.roster.get_or_make(record))
     if jobs:
         log.info("jobs taken up again", extra={"action": "recover", "count": len(jobs)})
 
@@ -179,6 +174,7 @@ async def _shut_down(
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await api.cleanup()
+    await app.intake.settled(drain_s)
     await metrics_api.cleanup()
     log.info("stopped", extra={"action": "stop"})
 

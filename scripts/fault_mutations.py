@@ -21,6 +21,55 @@ class Mutation:
 
 MUTATIONS = (
     Mutation(
+        "a submission is cancelled with its caller",
+        "jobd/jobs/intake.py",
+        "return await asyncio.shield(storing)",
+        "return await storing",
+        "tests/integration/jobs/test_submission_cut.py::test_a_job_whose_caller_has_left_runs",
+    ),
+    Mutation(
+        "a stale row is written over a newer one",
+        "jobd/store/jobs.py",
+        " WHERE uid = ? AND version = ? RETURNING n",
+        " WHERE uid = ? AND ? IS NOT NULL RETURNING n",
+        "tests/integration/store/test_versions.py::test_a_stale_row_is_refused_and_nothing_of_it_is_kept",
+    ),
+    Mutation(
+        "a change is decided once, whatever others write",
+        "jobd/jobs/ledger.py",
+        "            with contextlib.suppress(StaleJob):\n                return",
+        "            if True:\n                return",
+        "tests/integration/jobs/test_lost_updates.py::test_no_order_of_reads_and_writes_loses_a_change",
+    ),
+    Mutation(
+        "a job that a delete has hidden is brought back",
+        "jobd/store/jobs.py",
+        "hidden = max(hidden, ?)",
+        "hidden = ?",
+        "tests/integration/store/test_versions.py::test_what_a_delete_of_its_id_has_hidden_stays_hidden",
+    ),
+    Mutation(
+        "a row may go back",
+        "jobd/store/migrations/0003_versions.sql",
+        "WHEN NEW.hidden < OLD.hidden OR",
+        "WHEN",
+        "tests/integration/store/test_versions.py::test_the_database_itself_refuses_to_go_back",
+    ),
+    Mutation(
+        "a cancel takes a delete back",
+        "jobd/jobs/machine.py",
+        'if wish.delete or record.desired == "delete" else',
+        "if wish.delete else",
+        "tests/integration/jobs/test_lost_updates.py::test_a_delete_and_a_cancel_at_once_are_a_delete",
+    ),
+    Mutation(
+        "a record that others have changed is not read again",
+        "jobd/jobs/journal.py",
+        "            self.record = stored or purged(self.record)\n",
+        "",
+        "tests/integration/jobs/test_stale_records.py::test_a_commit_that_is_kept_though_it_was_said_to_have_failed",
+    ),
+    Mutation(
         "a start that did not happen costs the inputs",
         "jobd/docker/creation.py",
         "if worker is None and mine is not None and not mine.never_started:",
@@ -30,7 +79,7 @@ MUTATIONS = (
     Mutation(
         "jobs are not taken up at a start",
         "jobd/serve.py",
-        "        app.roster.start(app.roster.get_or_make(record, spec))",
+        "        app.roster.start(app.roster.get_or_make(record))",
         "        pass",
         "test_crashes.py::test_the_job_ends_while_jobd_is_down",
     ),

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from jobd import errors
 from jobd.jobs.orchestrator import EngineError, EngineUnavailable, NoSuchFile
-from jobd.store.errors import NoSuchJob, StoreClosed, StoreError, StoreFull
+from jobd.store.errors import NoSuchJob, StaleJob, StoreClosed, StoreError, StoreFull
 from jobd.wire.problem import InvalidSpec
 from jobd.wire.view import Error
 
@@ -34,6 +34,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (errors.DiskFull, 507),
     (StoreFull, 507),
     (StoreClosed, 503),
+    (StaleJob, 503),
     (StoreError, 500),
 )
 """First match counts. What is not here is a fault of ours: 500."""

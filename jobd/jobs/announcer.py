@@ -57,6 +57,10 @@ class Announcer:
             following = msgspec.structs.replace(record, log_announced=record.log_seq)
         return following, drafts
 
+    def forget(self) -> None:
+        """Lines may be stored that were not added here: what waits is read back from the store."""
+        self._recent, self._bytes = [], 0
+
     def announced(self, record: Record) -> None:
         """The events of all lines up to `record.announced_seq` are stored."""
         if self._recent:

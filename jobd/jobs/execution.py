@@ -39,7 +39,7 @@ class Execution:
         self._around = around
         reports = ReportLines(journal.take_report, lambda: journal.record.id)
         self._reports = report_reader(around.engine, lambda: journal.ref, reports)
-        self._logs = log_reader(around.engine, lambda: journal.ref, lambda: journal.record, journal.take_log)
+        self._logs = log_reader(around.engine, lambda: journal.ref, journal.log_cursors, journal.take_log)
 
     async def stop_reading(self) -> None:
         """Ends the following of what both containers print, after what is being stored."""

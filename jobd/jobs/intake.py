@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from jobd.durable import sync_folder
 from jobd.errors import Conflict, InvalidRequest, QueueFull
 from jobd.events.lanes import lane_of
 from jobd.jobs.engine_watch import EngineWatch
@@ -65,7 +66,7 @@ class Intake:
         self._fingerprints = fingerprints
         self._limits = limits
         self._on_accepted = on_accepted
-        self._submitting = 0
+        self._submitting: set[asyncio.Task[tuple[Record, bool]]] = set()
 
     def check(self, spec: JobSpec) -> None:
         """Raises InvalidRequest where this host can never run the job, or its operator does not want it."""
@@ -78,43 +79,56 @@ class Intake:
     async def submit(self, submission: Submission) -> tuple[Record, bool]:
         """Stores a new job and starts it; returns its record and whether it is new.
 
+        A caller that is cancelled meanwhile takes nothing back: whether there is a job is the commit's to say.
+
         Raises:
             InvalidRequest: the host can never run it. QueueFull: too many wait. Conflict: the id is taken.
         """
         spec = without_values(submission.spec)
         self.check(spec)
-        waiting = self._around.queue.waiting + self._submitting
+        waiting = self._around.queue.waiting + len(self._submitting)
         if waiting >= self._limits.max_queued:
             raise QueueFull(f"{waiting} jobs wait already; try again later")
-        spec_bytes = _spec_encoder.encode(spec)
-        digest = self._fingerprints.of(submission.spec)
         record = new_record(
             spec,
             now=self._around.clock.now(),
             owner=submission.owner,
-            digest=digest,
+            digest=self._fingerprints.of(submission.spec),
             has_spool=submission.files is not None,
             boot=self._around.clock.boot,
             clock_offset=self._around.clock.offset(),
         )
         if submission.files is not None:
             submission.files.rename(self._around.spool_path(record.uid))
-        self._submitting += 1
+        storing = asyncio.create_task(self._store(record, spec, submission), name=f"submit {record.id}")
+        self._submitting.add(storing)
+        storing.add_done_callback(self._submitting.discard)
+        return await asyncio.shield(storing)
+
+    async def settled(self, limit_s: float) -> None:
+        """Returns once no submission is under way, or after `limit_s`: what they have stored by then is found at the next start."""
+        if self._submitting:
+            await asyncio.wait(self._submitting, timeout=limit_s)
+
+    async def _store(self, record: Record, spec: JobSpec, submission: Submission) -> tuple[Record, bool]:
+        around = self._around
         try:
+            if submission.files is not None:
+                await asyncio.to_thread(sync_folder, around.spool_path(record.uid).parent)
             if spec.secrets:
-                await asyncio.to_thread(self._around.secrets.keep, record.uid, submission.spec.secrets)
-            await self._around.ledger.open(record, spec, spec_bytes, _callback(spec))
-        except BaseException as error:
-            self._around.spool_path(record.uid).unlink(missing_ok=True)
-            self._around.secrets.remove(record.uid)
+                await asyncio.to_thread(around.secrets.keep, record.uid, submission.spec.secrets)
+            await around.ledger.open(record, spec, _spec_encoder.encode(spec), _callback(spec))
+        except Exception as error:
+            # Not at a cancellation: the commit goes on, and with it there is a job that needs its files. At the next start,
+            # files without a job are removed.
+            around.spool_path(record.uid).unlink(missing_ok=True)
+            around.secrets.remove(record.uid)
             if isinstance(error, IdTaken):
-                return _same_or_refuse(error.existing, digest, submission.idempotent), False
+                return _same_or_refuse(error.existing, record.spec_digest, submission.idempotent), False
             raise
-        finally:
-            self._submitting -= 1
         self._on_accepted(spec)
-        self._around.queue.enter(record.uid)
-        self._roster.start(self._roster.get_or_make(record, spec))
+        around.queue.enter(record.uid)
+        self._roster.start(self._roster.get_or_make(record))
         return record, True
 
 

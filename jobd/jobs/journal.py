@@ -5,17 +5,20 @@ Owns the lock under which a record changes, and when lines that wait for an even
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from jobd.jobs import facts as f
 from jobd.jobs.announcer import ANNOUNCE_AFTER_S, Announcer, waits
+from jobd.jobs.ledger import MAX_TRIES
+from jobd.jobs.logbook import cursors_of
 from jobd.jobs.logbook import take as take_lines
 from jobd.jobs.machine import step
-from jobd.jobs.orchestrator import JobRef, RawLine
-from jobd.jobs.record import Record
+from jobd.jobs.orchestrator import JobRef, LogCursor, RawLine, StreamName
+from jobd.jobs.record import Record, purged
 from jobd.jobs.surroundings import Surroundings
-from jobd.store.errors import StoreError
+from jobd.store.errors import NoSuchJob, StaleJob, StoreError
 from jobd.wire.job import JobSpec
 from jobd.wire.report import Report
 
@@ -23,13 +26,14 @@ log = logging.getLogger(__name__)
 
 
 class Journal:
-    """One job's record. `record` is the stored truth; `changed` is called after each fact that changed it."""
+    """One job's record. `record` is the stored truth; `changed` is called after each fact that changed it.
 
-    def __init__(
-        self, record: Record, spec: JobSpec, around: Surroundings, changed: Callable[[], None]
-    ) -> None:
+    The spec is in memory only while the job is under way: thousands may wait for a place, each with a spec of up to 1 MiB.
+    """
+
+    def __init__(self, record: Record, around: Surroundings, changed: Callable[[], None]) -> None:
         self.record = record
-        self.spec = spec
+        self._spec: JobSpec | None = None
         self.order_given = False
         """The present sidecar has its whole order, as far as this process knows: one that a killed jobd has started may not."""
         self._around = around
@@ -37,6 +41,22 @@ class Journal:
         self._changing = asyncio.Lock()
         self._announcer = Announcer(around.ledger.log_frames)
         self._announcing: asyncio.Task[None] | None = None
+        self._reading = False
+        """True while what is read of the log follows from the cursors in `record`."""
+
+    @property
+    def spec(self) -> JobSpec:
+        """The job as it was submitted, without the values of its secrets; there from `hold_spec` on."""
+        assert self._spec is not None
+        return self._spec
+
+    async def hold_spec(self) -> None:
+        """Has the spec in memory until the job waits again or is over. Raises StoreError."""
+        if self._spec is None:
+            self._spec = await self._read_spec()
+
+    async def _read_spec(self) -> JobSpec:
+        return self._spec or await self._around.ledger.spec(self.record.uid)
 
     @property
     def ref(self) -> JobRef:
@@ -47,39 +67,86 @@ class Journal:
         """Stores what `fact` makes of the record. Safe from any task: changes come one after the other.
 
         Raises:
-            StoreError: nothing changed.
+            StoreError: nothing changed. NoSuchJob: the job is purged, `record` says that nothing is left to do.
         """
         async with self._changing:
-            before = self.record
-            made = step(before, self.spec, fact, self._around.clock.now())
-            if made.record == before and not made.drafts:
-                return
-            drafts = made.drafts
-            if drafts and waits(before):
-                # Events keep the order of the facts: what was logged before comes before.
-                before, logged = await self._announce(leave_last=True)
-                made = step(before, self.spec, fact, self._around.clock.now())
-                drafts = (*logged, *made.drafts)
-            self.record = await self._around.ledger.change(made.record, self.spec, drafts)
-            self._announcer.announced(self.record)
-            self._around.on_change(before, self.record, self.spec)
-            if self.record.attempt != before.attempt:
-                # The next attempt queues like any other job.
-                self._around.queue.leave(self.record.uid)
-        self._changed()
+            for _ in range(MAX_TRIES):
+                with contextlib.suppress(StaleJob):
+                    async with self._kept_true():
+                        changed = await self._apply(fact)
+                    break
+            else:
+                raise StaleJob(f"job {self.record.id!r} is changed faster than a change of it can be decided")
+        if changed:
+            self._changed()
+
+    async def _apply(self, fact: f.Fact) -> bool:
+        before, spec = self.record, await self._read_spec()
+        made = step(before, spec, fact, self._around.clock.now())
+        if made.record == before and not made.drafts:
+            return False
+        drafts = made.drafts
+        if drafts and waits(before):
+            # Events keep the order of the facts: what was logged before comes before.
+            before, logged = await self._announce(leave_last=True)
+            made = step(before, spec, fact, self._around.clock.now())
+            drafts = (*logged, *made.drafts)
+        self.record = await self._around.ledger.change(made.record, spec, drafts)
+        self._announcer.announced(self.record)
+        self._around.on_change(before, self.record, spec)
+        if self.record.phase in ("queued", "done"):
+            self._spec = None
+        if self.record.attempt != before.attempt:
+            # The next attempt queues like any other job.
+            self._around.queue.leave(self.record.uid)
+        return True
+
+    @contextlib.asynccontextmanager
+    async def _kept_true(self) -> AsyncIterator[None]:
+        """Takes over the stored record where a change is refused: another part of jobd has changed it, or a commit whose failure
+        was reported is on the disk all the same. Passes the error on.
+        """
+        try:
+            yield
+        except StaleJob:
+            stored = await self._around.ledger.stored(self.record.uid)
+            self.record = stored or purged(self.record)
+            self._announcer.forget()
+            self._reading = False
+            raise
+        except NoSuchJob:
+            self.record = purged(self.record)
+            self._changed()
+            raise
 
     async def take_report(self, said: Report) -> None:
         """Stores what the sidecar said. Raises StoreError: nothing changed."""
         await self.apply(f.Reported(said, self.order_given))
 
+    def log_cursors(self) -> dict[StreamName, LogCursor]:
+        """Returns where reading of the worker's log goes on; the lines that `take_log` gets next follow from there."""
+        self._reading = True
+        return cursors_of(self.record)
+
     async def take_log(self, lines: list[RawLine]) -> None:
-        """Stores lines of the worker's log; their event follows in a moment. Raises StoreError: nothing changed."""
+        """Stores lines of the worker's log; their event follows in a moment.
+
+        Raises:
+            StoreError: nothing is known to be stored; the caller reads again from `log_cursors`.
+        """
         async with self._changing:
+            if not self._reading:
+                raise StaleJob(
+                    "the stored log may hold these lines already; reading goes on from its cursors"
+                )
             batch = take_lines(self.record, lines, self._around.log_max_bytes)
-            self.record = await self._around.ledger.change(batch.record, self.spec, (), batch)
+            async with self._kept_true():
+                self.record = await self._around.ledger.change(
+                    batch.record, await self._read_spec(), (), batch
+                )
             self._announcer.add(batch)
             if self._announcer.enough:
-                await self._announce()
+                await self._announce_all()
         self.announce_soon()
 
     def announce_soon(self) -> None:
@@ -97,19 +164,25 @@ class Journal:
             await self._around.clock.sleep(ANNOUNCE_AFTER_S)
             try:
                 async with self._changing:
-                    await self._announce()
+                    await self._announce_all()
             except StoreError as error:
                 fields = {"job_id": self.record.id, "action": "announce", "error": str(error)}
                 log.warning("log lines wait for their event", extra=fields)
+
+    async def _announce_all(self) -> None:
+        with contextlib.suppress(StaleJob):  # what is left waits for the next time
+            async with self._kept_true():
+                await self._announce()
 
     async def _announce(self, leave_last: bool = False) -> tuple[Record, tuple[f.Draft, ...]]:
         """Stores the events of all lines that have none; the caller holds the lock. With `leave_last` the last of them are not
         stored but returned, with the record that has them, to go into the caller's commit. Raises StoreError.
         """
         while waits(self.record):
-            record, drafts = await self._announcer.next_events(self.record, self.spec)
+            spec = await self._read_spec()
+            record, drafts = await self._announcer.next_events(self.record, spec)
             if leave_last and not waits(record):
                 return record, drafts
-            self.record = await self._around.ledger.change(record, self.spec, drafts)
+            self.record = await self._around.ledger.change(record, spec, drafts)
             self._announcer.announced(self.record)
         return self.record, ()

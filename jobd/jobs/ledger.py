@@ -1,12 +1,13 @@
 """The one way by which a job's record changes: numbered events, one durable commit, then the news.
 
 Owns the order: nothing is announced before it is stored. Numbers come from the record itself, so that a change which was not
-stored leaves no hole.
+stored leaves no hole. A record is stored over the version that it was made from and over no other: a caller that has read an
+older one gets StaleJob, reads again and decides anew.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import msgspec
@@ -16,14 +17,25 @@ from jobd.events.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.jobs.facts import Draft
 from jobd.jobs.logbook import Batch
-from jobd.jobs.record import Record, encode_record
+from jobd.jobs.outcome import Step
+from jobd.jobs.record import Record, decode_record, encode_record
 from jobd.jobs.watch import Watchers
+from jobd.store.errors import NoSuchJob, StaleJob
 from jobd.store.rows import Callback, JobRow, LogChunk, NewEvent, Transition
 from jobd.store.store import Store
 from jobd.wire import event
 from jobd.wire.job import JobSpec
 
 DELIVERED_LOOK_S = 0.02
+MAX_TRIES = 8
+"""How often a change is decided anew, where others write the same job meanwhile."""
+
+_spec_decoder = msgspec.json.Decoder(JobSpec)
+
+
+def decode_spec(data: bytes) -> JobSpec:
+    """Returns the spec of a row. Raises msgspec.DecodeError."""
+    return _spec_decoder.decode(data)
 
 
 class Ledger:
@@ -53,9 +65,11 @@ class Ledger:
         """Stores `record` with its events and log lines in one commit; returns it with its counters moved on.
 
         Raises:
-            StoreFull, StoreFailed: nothing was stored; the caller's record of before still holds.
+            StaleJob: the stored record is not the version that `record` was made from. NoSuchJob: the job is purged.
+            StoreFull, StoreFailed: nothing is known to be stored; where it is all the same, the next change gets StaleJob.
         """
         numbered, events = number(record, spec, drafts, self._clock.now())
+        numbered = msgspec.structs.replace(numbered, version=record.version + 1)
         chunks: tuple[LogChunk, ...] = ()
         if batch is not None and batch.frames:
             chunks = (LogChunk(batch.first_seq, batch.last_seq, batch.line_count, batch.frames),)
@@ -66,6 +80,38 @@ class Ledger:
                 self._dispatcher.notify(record.uid)
         self._watchers.notify(record.uid)
         return numbered
+
+    async def transition(self, uid: str, decide: Callable[[Record, JobSpec], Step]) -> Record:
+        """Stores what `decide` makes of a job as it is stored now; for a job that no supervisor has.
+
+        Raises:
+            NoSuchJob: the job is purged. StoreFull, StoreFailed, StaleJob: nothing is known to be stored; safe to repeat.
+        """
+        for _ in range(MAX_TRIES):
+            row = await self._store.get_by_uid(uid)
+            if row is None:
+                raise NoSuchJob(f"no job with uid {uid!r}")
+            record, spec = decode_record(row.record), decode_spec(row.spec)
+            made = decide(record, spec)
+            if made.record == record and not made.drafts:
+                return record
+            with contextlib.suppress(StaleJob):
+                return await self.change(made.record, spec, made.drafts)
+        raise StaleJob(f"job {uid!r} is changed faster than a change of it can be decided")
+
+    async def spec(self, uid: str) -> JobSpec:
+        """Returns a job as it was submitted, without the values of its secrets; up to 1 MiB, so who has it holds it only while it
+        is needed. Raises NoSuchJob: the job is purged. StoreError.
+        """
+        row = await self._store.get_by_uid(uid)
+        if row is None:
+            raise NoSuchJob(f"no job with uid {uid!r}")
+        return decode_spec(row.spec)
+
+    async def stored(self, uid: str) -> Record | None:
+        """Returns a job's record as it is stored now, None where it is purged. Raises StoreError."""
+        row = await self._store.get_by_uid(uid)
+        return decode_record(row.record) if row else None
 
     async def log_frames(self, uid: str, after_seq: int, max_bytes: int) -> bytes:
         """Returns stored log frames after line `after_seq`, whole chunks, about `max_bytes`. Raises StoreError."""
@@ -130,4 +176,5 @@ def row_of(record: Record, spec: JobSpec, spec_bytes: bytes = b"") -> JobRow:
         holds_id=not record.cleaned,
         record=encode_record(record),
         spec=spec_bytes,
+        version=record.version,
     )

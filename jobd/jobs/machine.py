@@ -96,7 +96,8 @@ def _prepared(record: Record, spec: JobSpec, created: Created, now: datetime) ->
 def _cancelled(record: Record, spec: JobSpec, wish: f.CancelWished, now: datetime) -> Step:
     wished = change(
         record,
-        desired="delete" if wish.delete else "cancel",
+        # A wish only ever grows: run, cancel, delete.
+        desired="delete" if wish.delete or record.desired == "delete" else "cancel",
         cancelled_by=record.cancelled_by or wish.by,
         cancel_why=record.cancel_why or wish.why,
         stop_signal=wish.signal,

@@ -13,9 +13,7 @@ from typing import Any
 
 import msgspec
 
-from jobd.jobs.logbook import cursors_of
 from jobd.jobs.orchestrator import EngineUnavailable, JobRef, LogCursor, RawLine, Role, StreamName, Streams
-from jobd.jobs.record import Record
 from jobd.store.errors import StoreError
 from jobd.wire.report import Report, decode_report
 
@@ -135,11 +133,11 @@ class ReportLines:
 def log_reader(
     engine: Streams,
     ref: Callable[[], JobRef],
-    record: Callable[[], Record],
+    cursors: Callable[[], Cursors],
     take: Callable[[list[RawLine]], Coroutine[Any, Any, None]],
 ) -> Reader:
     """Returns the reader of a worker's log; it goes on from the record's cursors."""
-    return Reader(engine, "worker", lambda: (ref(), cursors_of(record())), take)
+    return Reader(engine, "worker", lambda: (ref(), cursors()), take)
 
 
 def report_reader(engine: Streams, ref: Callable[[], JobRef], lines: ReportLines) -> Reader:

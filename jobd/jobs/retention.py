@@ -8,8 +8,6 @@ import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
-import msgspec
-
 from jobd.clock import Clock
 from jobd.jobs import facts as f
 from jobd.jobs.ledger import Ledger
@@ -20,13 +18,10 @@ from jobd.jobs.roster import Roster
 from jobd.store.errors import StoreError
 from jobd.store.rows import JobRow
 from jobd.store.store import Store
-from jobd.wire.job import JobSpec
 
 BATCH = 200
 
 log = logging.getLogger(__name__)
-
-_spec_decoder = msgspec.json.Decoder(JobSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +108,14 @@ class Retention:
 
     async def _cleaned(self, row: JobRow) -> bool:
         record = decode_record(row.record)
-        spec = _spec_decoder.decode(row.spec)
         try:
             await self._engine.remove(JobRef(record.uid, record.id, record.attempt))
         except RefusedByEngine as error:
             fields = {"job_id": record.id, "action": "clean", "error": str(error)}
             log.warning("job not removed yet", extra=fields)
             return False
-        made = step(record, spec, f.Cleaned(), self._clock.now())
-        await self._ledger.change(made.record, spec)
+        # The row may have changed since it was read, by a delete for instance: the fact counts for what is stored now.
+        await self._ledger.transition(
+            record.uid, lambda stored, spec: step(stored, spec, f.Cleaned(), self._clock.now())
+        )
         return True

@@ -50,6 +50,8 @@ def repeated(record: Record, spec: JobSpec, now: datetime) -> tuple[Record, f.Dr
     fresh = Record(uid=record.uid, id=record.id, created_at=record.created_at)
     following = msgspec.structs.replace(
         fresh,
+        version=record.version,
+        image=record.image,
         owner=record.owner,
         spec_digest=record.spec_digest,
         has_spool=record.has_spool,

@@ -12,7 +12,6 @@ from jobd.jobs.record import Record, decode_record
 from jobd.jobs.supervisor import Supervisor
 from jobd.jobs.surroundings import Surroundings
 from jobd.store.store import Store
-from jobd.wire.job import JobSpec
 
 AGAIN_AFTER_FAULT_S = 5.0
 
@@ -27,6 +26,7 @@ class Roster:
         self._store = store
         self._supervisors: dict[str, Supervisor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopped = False
 
     def __len__(self) -> int:
         return len(self._supervisors)
@@ -38,14 +38,14 @@ class Roster:
         """Returns the job's supervisor, or None where nothing is left to do for it."""
         return self._supervisors.get(uid)
 
-    def get_or_make(self, record: Record, spec: JobSpec) -> Supervisor:
+    def get_or_make(self, record: Record) -> Supervisor:
         """Returns the job's supervisor: the one that runs, or a new one that does not run yet."""
-        return self._supervisors.get(record.uid) or Supervisor(record, spec, self._around)
+        return self._supervisors.get(record.uid) or Supervisor(record, self._around)
 
     def start(self, supervisor: Supervisor) -> None:
-        """Lets the supervisor run, unless its job has one that runs."""
+        """Lets the supervisor run, unless its job has one that runs, or jobd ends: then the next start takes the job up."""
         uid = supervisor.record.uid
-        if uid not in self._supervisors:
+        if uid not in self._supervisors and not self._stopped:
             self._supervisors[uid] = supervisor
             self._tasks[uid] = asyncio.create_task(
                 self._supervise(supervisor), name=f"job {supervisor.record.id}"
@@ -61,6 +61,7 @@ class Roster:
 
     async def stop(self) -> None:
         """Ends all supervisors; the jobs themselves go on and are found again at the next start."""
+        self._stopped = True
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

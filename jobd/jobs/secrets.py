@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from jobd.durable import sync_folder
 from jobd.errors import DiskFull
 from jobd.wire.job import JobSpec
 
@@ -41,7 +42,7 @@ class SecretFiles:
                 file.write(msgspec.json.encode(values))
                 file.flush()
                 os.fsync(file.fileno())
-            self._sync_folder()
+            sync_folder(self._folder)
         except OSError as error:
             path.unlink(missing_ok=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -68,10 +69,3 @@ class SecretFiles:
 
     def _path(self, uid: str) -> Path:
         return self._folder / f"{uid}.json"
-
-    def _sync_folder(self) -> None:
-        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -8,10 +8,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import msgspec
-
 from jobd.errors import Conflict, InvalidRequest, NotFound, Unauthorized
 from jobd.jobs import facts as f
+from jobd.jobs.ledger import decode_spec
 from jobd.jobs.orchestrator import JobRef, NoSuchFile, Orchestrator
 from jobd.jobs.queue import AdmissionQueue
 from jobd.jobs.record import Record, decode_record
@@ -19,12 +18,9 @@ from jobd.jobs.roster import Roster
 from jobd.jobs.view import view_of
 from jobd.store.rows import JobRow
 from jobd.store.store import Store
-from jobd.wire.job import JobSpec
 from jobd.wire.names import path_problem
 from jobd.wire.report import Report
 from jobd.wire.view import JobList, JobView
-
-_spec_decoder = msgspec.json.Decoder(JobSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +87,7 @@ class JobService:
             NotFound: no such job.
         """
         row = await self._row(job_id)
-        supervisor = self._roster.get_or_make(decode_record(row.record), _spec_decoder.decode(row.spec))
+        supervisor = self._roster.get_or_make(decode_record(row.record))
         await supervisor.wish(f.CancelWished(by=by, grace_s=0.0, delete=True))
         await self._store.hide(job_id)
         # Only now: a supervisor of a job that is over would find nothing to do before the wish.
@@ -101,13 +97,13 @@ class JobService:
         """Returns the record of the newest job of this id. Raises NotFound."""
         return self._current(await self._row(job_id))
 
-    async def current(self, record: Record) -> Record:
-        """Returns the record of the same job as it is now."""
+    async def current(self, record: Record) -> Record | None:
+        """Returns the record of the same job as it is now, None where it is purged."""
         supervisor = self._roster.get(record.uid)
         if supervisor is not None:
             return supervisor.record
         row = await self._store.get_by_uid(record.uid)
-        return decode_record(row.record) if row else record
+        return decode_record(row.record) if row else None
 
     async def open_files(self, job_id: str, path: str) -> AsyncIterator[bytes]:
         """Streams what `path`, relative to the workspace, names, as tar.
@@ -119,7 +115,7 @@ class JobService:
             raise InvalidRequest(f"path {why}", field="path")
         row = await self._row(job_id)
         record = self._current(row)
-        spec = _spec_decoder.decode(row.spec)
+        spec = decode_spec(row.spec)
         if record.worker_id is None or record.cleaned:
             raise NotFound(f"job {job_id!r} has no workspace (any more)", code="no-workspace")
         ref = JobRef(record.uid, record.id, record.attempt)
@@ -158,10 +154,9 @@ class JobService:
     def _view(self, row: JobRow) -> JobView:
         supervisor = self._roster.get(row.uid)
         record = supervisor.record if supervisor else decode_record(row.record)
-        spec = supervisor.spec if supervisor else _spec_decoder.decode(row.spec)
         return view_of(
             record,
-            spec,
+            decode_spec(row.spec),
             queue_position=self._queue.position(row.uid) if record.phase == "queued" else None,
             progress=supervisor.progress if supervisor else None,
             retention_s=self._retention_s,

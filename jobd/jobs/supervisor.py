@@ -19,7 +19,6 @@ from jobd.jobs.record import Record
 from jobd.jobs.sight import Sight
 from jobd.jobs.surroundings import Surroundings
 from jobd.store.errors import StoreError
-from jobd.wire.job import JobSpec
 
 LOOK_AGAIN_S = 2.0
 """A job that runs is looked at this often even when the engine's event stream is silent."""
@@ -32,14 +31,14 @@ log = logging.getLogger(__name__)
 class Supervisor:
     """Drives one job. `progress` is the latest word of a pull, for people."""
 
-    def __init__(self, record: Record, spec: JobSpec, around: Surroundings) -> None:
+    def __init__(self, record: Record, around: Surroundings) -> None:
         self.progress: str | None = None
         self._around = around
         self._wake = asyncio.Event()
         self._worth_a_try = asyncio.Event()
         """Ends the pause after a failure: a wish, or the engine is back. Other hints may be of what has just been tried."""
         self._sight = Sight()
-        self._journal = Journal(record, spec, around, self._wake.set)
+        self._journal = Journal(record, around, self._wake.set)
         self._preparation = Preparation(self._journal, self._sight, around, self._say)
         self._execution = Execution(self._journal, self._sight, around)
 
@@ -47,11 +46,6 @@ class Supervisor:
     def record(self) -> Record:
         """The stored truth."""
         return self._journal.record
-
-    @property
-    def spec(self) -> JobSpec:
-        """The job as it was submitted, without the values of its secrets."""
-        return self._journal.spec
 
     @property
     def settled(self) -> bool:
@@ -92,6 +86,8 @@ class Supervisor:
                 if isinstance(asked, f.Retire):
                     return
                 try:
+                    if self.record.phase not in ("queued", "done"):
+                        await self._journal.hold_spec()
                     await self._carry_out(asked)
                     pause_s, self.progress = FIRST_PAUSE_S, None
                 except (EngineUnavailable, StoreError) as error:

@@ -16,9 +16,9 @@ class JobObserver:
         self._metrics.job_submitted(spec.image)
         self._metrics.job_active(spec.image, +1)
 
-    def resumed(self, spec: JobSpec) -> None:
+    def resumed(self, image: str) -> None:
         """A job of before a restart goes on."""
-        self._metrics.job_active(spec.image, +1)
+        self._metrics.job_active(image, +1)
 
     def changed(self, before: Record, after: Record, spec: JobSpec) -> None:
         """Counts what the change means."""

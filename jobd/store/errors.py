@@ -8,6 +8,7 @@
     ├── StateLocked          another daemon uses the state directory
     ├── IdTaken              the id belongs to another job still
     ├── NoSuchJob            the row to be changed is not there
+    ├── StaleJob             the row was changed since it was read
     └── DeliveriesPending    a purge would lose events that still have to go out
 
 Each has a kebab-case `code`. Foreign exceptions (sqlite3, OSError) are turned into these inside this package.
@@ -72,6 +73,12 @@ class NoSuchJob(StoreError):
     """No row with this uid: it was never made, or has been purged."""
 
     code = "not-found"
+
+
+class StaleJob(StoreError):
+    """The row was changed since it was read. Nothing was written: read it again and decide anew."""
+
+    code = "stale-job"
 
 
 class DeliveriesPending(StoreError):

@@ -9,11 +9,11 @@ import sqlite3
 from datetime import datetime
 from typing import Any
 
-from jobd.store.errors import IdTaken, NoSuchJob
+from jobd.store.errors import IdTaken, NoSuchJob, StaleJob
 from jobd.store.moments import from_micros, optional_micros, optional_moment, to_micros
 from jobd.store.rows import JobRow
 
-_COLUMNS = "uid, id, owner, status, labels, created_at, finished_at, live, hidden, holds_id, record"
+_COLUMNS = "uid, id, owner, status, labels, created_at, finished_at, live, hidden, holds_id, record, version"
 _SPEC = "ifnull((SELECT spec FROM specs WHERE specs.job = jobs.n), x'')"
 READ = f"{_COLUMNS}, {_SPEC}"
 """What `job_of` takes."""
@@ -25,7 +25,7 @@ def claim(connection: sqlite3.Connection, job: JobRow) -> int:
     if row is not None:
         raise IdTaken(job_of(row))
     number: int = connection.execute(
-        f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING n",
+        f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING n",
         (
             job.uid,
             job.id,
@@ -38,6 +38,7 @@ def claim(connection: sqlite3.Connection, job: JobRow) -> int:
             job.hidden,
             job.holds_id,
             job.record,
+            job.version,
         ),
     ).fetchone()[0]
     connection.execute("INSERT INTO specs (job, spec) VALUES (?, ?)", (number, job.spec))
@@ -50,10 +51,17 @@ def claim(connection: sqlite3.Connection, job: JobRow) -> int:
 
 
 def update(connection: sqlite3.Connection, job: JobRow) -> int:
-    """Writes what may change of a job and returns its number. Raises NoSuchJob."""
+    """Writes what may change of a job and returns its number. `job` must be the version after the stored one.
+
+    `hidden` is never taken back: an older job of an id that was deleted is hidden by the row alone, see `hide`.
+
+    Raises:
+        NoSuchJob: there is no such row.
+        StaleJob: the stored row is not the version that `job` was made from; nothing is written.
+    """
     row = connection.execute(
-        "UPDATE jobs SET status = ?, finished_at = ?, live = ?, hidden = ?, holds_id = ?, record = ?"
-        " WHERE uid = ? RETURNING n",
+        "UPDATE jobs SET status = ?, finished_at = ?, live = ?, hidden = max(hidden, ?), holds_id = ?, record = ?,"
+        " version = ? WHERE uid = ? AND version = ? RETURNING n",
         (
             job.status,
             optional_micros(job.finished_at),
@@ -61,11 +69,18 @@ def update(connection: sqlite3.Connection, job: JobRow) -> int:
             job.hidden,
             job.holds_id,
             job.record,
+            job.version,
             job.uid,
+            job.version - 1,
         ),
     ).fetchone()
     if row is None:
-        raise NoSuchJob(f"no job with uid {job.uid!r}")
+        stored = connection.execute("SELECT version FROM jobs WHERE uid = ?", (job.uid,)).fetchone()
+        if stored is None:
+            raise NoSuchJob(f"no job with uid {job.uid!r}")
+        raise StaleJob(
+            f"job {job.uid!r} is at version {stored[0]}, and version {job.version} does not follow"
+        )
     number: int = row[0]
     return number
 
@@ -84,10 +99,16 @@ def by_uid(connection: sqlite3.Connection, uid: str) -> JobRow | None:
     return None if row is None else job_of(row)
 
 
+def is_there(connection: sqlite3.Connection, uid: str) -> bool:
+    """Returns whether there is a job with this uid, hidden or not."""
+    return connection.execute("SELECT 1 FROM jobs WHERE uid = ?", (uid,)).fetchone() is not None
+
+
 def live(connection: sqlite3.Connection) -> list[JobRow]:
-    """Returns all jobs that have not ended, or are to be gone, and still need work; oldest first."""
+    """Returns all jobs that have not ended, or are to be gone, and still need work; oldest first, without their specs."""
     where = "live = 1 AND (finished_at IS NULL OR hidden = 1)"
-    return [job_of(row) for row in connection.execute(f"SELECT {READ} FROM jobs WHERE {where} ORDER BY n")]
+    rows = connection.execute(f"SELECT {_COLUMNS}, x'' FROM jobs WHERE {where} ORDER BY n")
+    return [job_of(row) for row in rows]
 
 
 def ended_live(connection: sqlite3.Connection, before: datetime, limit: int) -> list[JobRow]:
@@ -107,7 +128,21 @@ def hide(connection: sqlite3.Connection, job_id: str) -> None:
 
 def job_of(row: tuple[Any, ...]) -> JobRow:
     """Returns the columns of `READ` as a row."""
-    uid, job_id, owner, status, labels, created, finished, is_live, hidden, holds_id, record, spec = row
+    (
+        uid,
+        job_id,
+        owner,
+        status,
+        labels,
+        created,
+        finished,
+        is_live,
+        hidden,
+        holds_id,
+        record,
+        version,
+        spec,
+    ) = row
     return JobRow(
         uid=uid,
         id=job_id,
@@ -121,4 +156,5 @@ def job_of(row: tuple[Any, ...]) -> JobRow:
         holds_id=bool(holds_id),
         record=record,
         spec=spec,
+        version=version,
     )

@@ -19,7 +19,8 @@ class JobRow:
 
     `live`: it still needs work (not ended, or not cleaned up). `hidden`: deleted by wish, shown neither by id nor in
     a list. `holds_id`: its id is not free yet. `uid`, `id`, `owner`, `labels`, `created_at` and `spec` never change;
-    `spec`, the caller's bytes too, is written with the claim alone and comes back with every read.
+    `spec`, the caller's bytes too, is written with the claim alone and comes back with every read. `version` counts the
+    changes of the row: a change is written with the version after the one that it began from.
     """
 
     uid: str
@@ -34,6 +35,7 @@ class JobRow:
     holds_id: bool
     record: bytes
     spec: bytes = b""
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ class LogStats:
 class Transition:
     """What one commit writes: the job's new row, and what happened with it.
 
-    `claim_id` makes the row and takes its id; without it the row must be there already. `callback` is set once.
+    `claim_id` makes the row and takes its id; without it the row must be there, one version behind `job`. `callback` is
+    set once.
     """
 
     job: JobRow

@@ -73,6 +73,7 @@ class Store:
         Raises:
             IdTaken: `claim_id`, and the id belongs to another job.
             NoSuchJob: not `claim_id`, and the row is not there.
+            StaleJob: not `claim_id`, and the row was changed since it was read.
             StoreFull: no room.
         """
         return await self._writer.write(partial(transitions.commit, transition=transition))
@@ -86,7 +87,9 @@ class Store:
         return await self._reader.read(partial(jobs.by_uid, uid=uid))
 
     async def live_rows(self) -> list[JobRow]:
-        """Returns all jobs that have not ended, or are to be gone: where a start goes on from. Oldest first."""
+        """Returns all jobs that have not ended, or are to be gone: where a start goes on from. Oldest first, without their
+        specs, which may be long.
+        """
         return await self._reader.read(jobs.live)
 
     async def ended_live_rows(self, before: datetime, limit: int) -> list[JobRow]:
@@ -128,11 +131,17 @@ class Store:
             )
         )
 
-    async def list_events(self, after_seq: int, job_uid: str | None, limit: int) -> list[StoredEvent]:
-        """Returns up to `limit` events after `after_seq`, oldest first; fewer where they are long (4 MiB a page)."""
+    async def list_events(
+        self, after_seq: int, job_uid: str | None, limit: int, max_bytes: int = PAGE_BYTES
+    ) -> list[StoredEvent]:
+        """Returns up to `limit` events after `after_seq`, oldest first; fewer where they are long (`max_bytes` a page)."""
         return await self._reader.read(
-            partial(events.after, after_seq=after_seq, uid=job_uid, limit=limit, max_bytes=PAGE_BYTES)
+            partial(events.after, after_seq=after_seq, uid=job_uid, limit=limit, max_bytes=max_bytes)
         )
+
+    async def has_job(self, uid: str) -> bool:
+        """Returns whether the job with this uid is there, hidden or not; False once it is purged."""
+        return await self._reader.read(partial(jobs.is_there, uid=uid))
 
     async def last_seq(self) -> int:
         """Returns the highest event number given so far: where a reader that wants only news begins."""

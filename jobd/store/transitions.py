@@ -15,6 +15,7 @@ def commit(connection: sqlite3.Connection, transition: Transition) -> list[Store
     Raises:
         IdTaken: `claim_id`, and another row holds the id.
         NoSuchJob: not `claim_id`, and there is no such row.
+        StaleJob: not `claim_id`, and the row was changed since it was read.
     """
     job = transition.job
     number = jobs.claim(connection, job) if transition.claim_id else jobs.update(connection, job)

@@ -33,6 +33,7 @@ class Jobs:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._sequences: dict[str, count[int]] = {}
+        self._versions: dict[str, int] = {}
 
     async def emit(
         self, uid: str, url: str, events: int = 1, text: str = "line", batch: bool = False
@@ -40,7 +41,10 @@ class Jobs:
         """Commits events of job `uid`, making it where it is new."""
         new = uid not in self._sequences
         numbers = self._sequences.setdefault(uid, count(1))
-        job = JobRow(uid, f"job-{uid}", None, "running", {}, START, None, True, False, True, b"{}")
+        version = self._versions[uid] = 0 if new else self._versions[uid] + 1
+        job = JobRow(
+            uid, f"job-{uid}", None, "running", {}, START, None, True, False, True, b"{}", version=version
+        )
         made = []
         for _ in range(events):
             number = next(numbers)

@@ -136,6 +136,7 @@ class Walk(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
         self.clock = FakeClock()
         self.emitted: Counter[str] = Counter()
+        self.versions: dict[str, int] = {}
         self.taken: dict[str, list[int]] = defaultdict(list)
         self.furthest: Counter[str] = Counter()
         self.allowed: set[tuple[str, int]] = set()
@@ -202,7 +203,10 @@ class Walk(RuleBasedStateMachine):
             for n in numbers
         )
         self.emitted[uid] += count
-        row = JobRow(uid, uid, None, "running", {}, self.clock.now(), None, True, False, True, b"")
+        version = self.versions[uid] = 0 if first else self.versions[uid] + 1
+        row = JobRow(
+            uid, uid, None, "running", {}, self.clock.now(), None, True, False, True, b"", version=version
+        )
         callback = Callback(url, None, lane_of(url), uid in BATCHING)
 
         async def commit() -> None:

@@ -20,6 +20,7 @@ class Make:
 
     def __init__(self) -> None:
         self._count = count(1)
+        self._versions: dict[str, int] = {}
         self.start = START
 
     def job(self, uid: str = "u1", **fields: Any) -> JobRow:
@@ -37,6 +38,11 @@ class Make:
             record=b'{"any":"bytes"}',
         )
         return replace(row, **fields)
+
+    def next(self, uid: str = "u1", **fields: Any) -> JobRow:
+        """The row that follows the last one of this uid: for a change."""
+        self._versions[uid] = self._versions.get(uid, 0) + 1
+        return self.job(uid, version=self._versions[uid], **fields)
 
     def event(self, **fields: Any) -> NewEvent:
         number = next(self._count)

@@ -133,7 +133,15 @@ async def _run_plan(plan: Any) -> None:
                         await store.commit(transition)
             else:
                 ended = moment if count % 2 else None
-                row = replace(known, status="running", record=record, live=flag, finished_at=ended)
+                live = known.live and flag  # a job that needs no more work stays so
+                row = replace(
+                    known,
+                    status="running",
+                    record=record,
+                    live=live,
+                    finished_at=ended,
+                    version=known.version + 1,
+                )
                 first = sum(chunk.line_count for chunk in lines.get(uid, [])) + 1
                 chunk = LogChunk(first, first + count, count + 1, record)
                 await store.commit(Transition(row, new, (chunk,)))
@@ -158,7 +166,7 @@ async def _run_plan(plan: Any) -> None:
 async def test_one_that_fails_does_not_fail_those_beside_it(store: Store, make: Any) -> None:
     good = [make.claim(f"u{n}", events=1) for n in range(20)]
     bad = [
-        Transition(make.job("nobody")),
+        Transition(make.next("nobody")),
         make.claim("u0", id="job-1"),
         replace(make.claim("x"), job=make.job("x", record=None)),
     ]
@@ -192,7 +200,7 @@ async def test_a_full_database_refuses_new_work_and_loses_nothing(path: Path, ma
     assert 10 < kept < 1000
     outcomes = await asyncio.gather(
         *(store.commit(make.claim(f"v{n}", record=os.urandom(400_000))) for n in range(3)),
-        store.commit(Transition(make.job("u0", status="running"))),
+        store.commit(Transition(make.next("u0", status="running"))),
         return_exceptions=True,
     )
     assert [type(outcome) for outcome in outcomes] == [StoreFull, StoreFull, StoreFull, list]
@@ -219,7 +227,7 @@ async def test_the_file_gives_room_back_after_a_purge(store: Store, make: Any, p
 async def test_the_log_file_stays_bounded(store: Store, make: Any) -> None:
     await store.commit(make.claim())
     for _ in range(60):
-        await store.commit(Transition(make.job(record=os.urandom(500_000))))
+        await store.commit(Transition(make.next(record=os.urandom(500_000))))
     assert (await store.counts()).wal_bytes < 20 << 20
 
 

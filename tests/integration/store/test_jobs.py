@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobd.store.errors import IdTaken, NoSuchJob
+from jobd.store.errors import IdTaken, NoSuchJob, StaleJob
 from jobd.store.rows import LogChunk, LogStats, Settlement, Transition
 from jobd.store.store import Store
 
@@ -25,14 +25,14 @@ async def test_a_job_comes_back_as_it_was(store: Store, make: Any) -> None:
 
 async def test_a_change_replaces_what_may_change(store: Store, make: Any) -> None:
     await store.commit(make.claim())
-    changed = make.job(status="completed", live=False, holds_id=False, record=b"new", finished_at=make.start)
+    changed = make.next(status="completed", live=False, holds_id=False, record=b"new", finished_at=make.start)
     await store.commit(Transition(changed))
     assert await store.get_by_uid("u1") == changed
 
 
 async def test_a_change_of_a_row_that_is_not_there_is_refused(store: Store, make: Any) -> None:
     with pytest.raises(NoSuchJob):
-        await store.commit(Transition(make.job()))
+        await store.commit(Transition(make.next()))
     assert await store.get_by_uid("u1") is None
 
 
@@ -48,7 +48,7 @@ async def test_of_two_claims_of_one_id_at_once_one_wins(store: Store, make: Any)
 
 async def test_an_id_is_free_once_no_row_holds_it(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", id="same"))
-    await store.commit(Transition(make.job("u1", id="same", holds_id=False, live=False)))
+    await store.commit(Transition(make.next("u1", id="same", holds_id=False, live=False)))
     await store.commit(make.claim("u2", id="same"))
     newest = await store.get_by_id("same")
     assert newest is not None
@@ -58,7 +58,7 @@ async def test_an_id_is_free_once_no_row_holds_it(store: Store, make: Any) -> No
 async def test_a_hidden_job_is_found_by_uid_alone(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", id="same", holds_id=False))
     await store.commit(make.claim("u2", id="same"))
-    await store.commit(Transition(make.job("u2", id="same", hidden=True)))
+    await store.commit(Transition(make.next("u2", id="same", hidden=True)))
     found = await store.get_by_id("same")
     assert found is not None
     assert found.uid == "u1"
@@ -91,7 +91,7 @@ async def test_ended_jobs_are_cleaned_in_the_order_in_which_they_ended(
 
 async def test_the_spec_is_kept_as_it_was_claimed(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", spec=b"the spec"))
-    await store.commit(Transition(make.job("u1", spec=b"", record=b"new")))
+    await store.commit(Transition(make.next("u1", spec=b"", record=b"new")))
     for found in (
         await store.get_by_uid("u1"),
         await store.get_by_id("job-1"),
@@ -122,7 +122,7 @@ async def test_what_is_hidden_stays_until_its_events_are_out(store: Store, make:
 async def test_events_are_numbered_over_all_jobs(store: Store, make: Any) -> None:
     first = await store.commit(make.claim("u1", events=2))
     second = await store.commit(make.claim("u2", events=1))
-    third = await store.commit(Transition(make.job("u1"), (make.event(),)))
+    third = await store.commit(Transition(make.next("u1"), (make.event(),)))
     assert [event.seq for event in [*first, *second, *third]] == [1, 2, 3, 4]
     assert await store.list_events(0, None, 10) == [*first, *second, *third]
     assert await store.list_events(1, "u1", 10) == [first[1], *third]
@@ -132,9 +132,12 @@ async def test_events_are_numbered_over_all_jobs(store: Store, make: Any) -> Non
 
 async def test_a_commit_that_is_repeated_keeps_its_events_once(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", port=1))
-    again = Transition(make.job("u1"), (make.event(), make.event()), (LogChunk(1, 2, 2, b"a\nb\n"),))
+    again = Transition(make.next("u1"), (make.event(), make.event()), (LogChunk(1, 2, 2, b"a\nb\n"),))
     first = await store.commit(again)
-    assert await store.commit(again) == first
+    with pytest.raises(StaleJob):
+        await store.commit(again)
+    assert await store.list_events(0, None, 10) == first
+    assert await store.commit(replace(again, job=make.next("u1"))) == first
     assert await store.list_events(0, None, 10) == first
     assert len(await store.deliveries("u1", 0, 10)) == 2
     assert await store.log_stats("u1") == LogStats(2, 2, 4)
@@ -157,7 +160,7 @@ async def test_a_page_of_events_is_bounded_in_bytes_but_never_empty(store: Store
 async def test_log_chunks_resume_after_any_line(store: Store, make: Any) -> None:
     chunks = [LogChunk(1, 3, 3, b"abc"), LogChunk(4, 4, 1, b"d"), LogChunk(5, 9, 5, b"efghi")]
     await store.commit(replace(make.claim(), logs=tuple(chunks[:2])))
-    await store.commit(Transition(make.job(), logs=(chunks[2],)))
+    await store.commit(Transition(make.next(), logs=(chunks[2],)))
     assert await store.log_chunks("u1", 0, 1 << 20) == chunks
     assert await store.log_chunks("u1", 2, 1 << 20) == chunks
     assert await store.log_chunks("u1", 3, 1 << 20) == chunks[1:]

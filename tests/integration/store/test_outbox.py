@@ -27,7 +27,7 @@ async def states(store: Store, uid: str = "u1") -> str:
 async def test_only_the_first_of_each_job_is_due(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", events=3, port=1))
     await store.commit(make.claim("u2", events=2, port=1))
-    await store.commit(Transition(make.job("u1"), (make.event(),)))
+    await store.commit(Transition(make.next("u1"), (make.event(),)))
     assert await due_ids(store) == [1, 4]
     assert [entry.id for entry in await store.due_of(["u2", "u1", "none"])] == [4, 1]
 
@@ -196,11 +196,11 @@ async def test_gone_stops_the_callback_of_this_job_alone(store: Store, make: Any
     await store.settle([Settlement(1, "delivered", later(1))])
     (settled,) = await store.settle([Settlement(2, "abandon", later(2), status=410, error="gone")])
     assert (settled.abandoned, settled.following) == (2, None)
-    await store.commit(Transition(make.job("u1"), (make.event(),)))
+    await store.commit(Transition(make.next("u1"), (make.event(),)))
     assert await states(store) == "delivered abandoned abandoned abandoned"
     assert await states(store, "u2") == "pending"
     await store.replay(2, later(3))
-    await store.commit(Transition(make.job("u1"), (make.event(),)))
+    await store.commit(Transition(make.next("u1"), (make.event(),)))
     assert await states(store) == "delivered pending abandoned abandoned pending"
 
 
@@ -217,9 +217,9 @@ async def test_an_event_that_is_repeated_after_its_delivery_blocks_nothing(
 ) -> None:
     await store.commit(make.claim("u1", port=1))
     old = make.event()
-    await store.commit(Transition(make.job("u1"), (old,)))
+    await store.commit(Transition(make.next("u1"), (old,)))
     await store.settle([Settlement(1, "delivered", later(1))])
-    await store.commit(Transition(make.job("u1"), (old, make.event())))
+    await store.commit(Transition(make.next("u1"), (old, make.event())))
     assert [entry.event_id for entry in await store.due(LANE, 10)] == ["e2"]
 
 

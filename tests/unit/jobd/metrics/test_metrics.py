@@ -112,7 +112,7 @@ def test_a_job_that_did_not_complete_is_an_error_by_its_reason(status: str, reas
 
 def test_a_job_of_before_a_restart_is_active_and_not_submitted_again() -> None:
     metrics = Metrics()
-    JobObserver(metrics).resumed(SPEC)
+    JobObserver(metrics).resumed(SPEC.image)
     assert value(metrics, "jobs_active", image="busybox") == 1
     assert "jobs_total" not in samples(metrics)
 

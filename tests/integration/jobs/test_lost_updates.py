@@ -1,0 +1,233 @@
+"""Acknowledged wishes against everything else that writes the same job: nobody undoes a wish by writing what was read before it."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobd.budget import ByteBudget
+from jobd.errors import Conflict, NotFound
+from jobd.events.dispatcher import Dispatcher
+from jobd.events.feed import Feed
+from jobd.events.settings import DispatcherSettings
+from jobd.jobs import facts as f
+from jobd.jobs.ledger import Ledger
+from jobd.jobs.machine import step
+from jobd.jobs.outcome import finish
+from jobd.jobs.record import decode_record, new_record
+from jobd.jobs.watch import Watchers
+from jobd.store.rows import JobRow
+from jobd.store.store import Store
+from jobd.testing.clock import FakeClock
+from jobd.testing.worker import WorkerScript
+from jobd.wire.job import JobSpec
+
+JOBS_S = 900
+DEADLINE_S = 10.0
+
+
+class NoSender:
+    """No event leaves."""
+
+    async def send(
+        self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
+    ) -> Any:
+        raise AssertionError("nothing is to be sent")
+
+
+@pytest.fixture
+def between(house: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
+    """Runs a call, to its end, between a sweep's read of its rows and its first write."""
+
+    def arrange(call: Callable[[], Any]) -> None:
+        remove, called = house.engine.remove, False
+
+        async def removing(*args: Any) -> None:
+            nonlocal called
+            if not called:
+                called = True
+                await call()
+            await remove(*args)
+
+        monkeypatch.setattr(house.engine, "remove", removing)
+
+    return arrange
+
+
+async def test_a_delete_during_a_sweep_stays_a_delete(
+    house: Any, between: Callable[[Callable[[], Any]], None]
+) -> None:
+    records = [await house.ended(await house.submit(id=f"j{n}")) for n in range(8)]
+    house.clock.advance(JOBS_S + 1)
+
+    async def delete_all() -> None:
+        for record in records:
+            await house.service.delete(record.id, "a user")
+
+    between(delete_all)
+    await house.retention.sweep()
+    assert (await house.store.list_jobs()).jobs == []
+    for record in records:
+        with pytest.raises(NotFound):
+            await house.service.get(record.id)
+        row = await house.store.get_by_uid(record.uid)
+        assert row is None or row.hidden
+
+
+async def test_an_older_job_of_the_same_id_that_a_delete_hid_is_not_brought_back_by_a_sweep(
+    house: Any, between: Callable[[Callable[[], Any]], None]
+) -> None:
+    first = await house.ended(await house.submit(id="same"))
+    house.clock.advance(JOBS_S + 1)
+    await house.retention.sweep()
+    second = await house.ended(await house.submit(id="same"))
+    house.clock.advance(JOBS_S + 1)
+    between(lambda: house.service.delete("same", "a user"))
+    await house.retention.sweep()
+    for record in (first, second):
+        row = await house.store.get_by_uid(record.uid)
+        assert row is None or row.hidden
+
+
+@pytest.mark.parametrize("delete_first", [True, False], ids=["delete-first", "cancel-first"])
+@pytest.mark.parametrize("started", [True, False], ids=["running", "queued"])
+async def test_a_delete_and_a_cancel_at_once_are_a_delete(
+    house: Any, delete_first: bool, started: bool
+) -> None:
+    house.engine.workers["a"] = WorkerScript(runs_s=None)
+    for n in range(0 if started else 2):  # they take all places
+        house.engine.workers[f"before-{n}"] = WorkerScript(runs_s=None)
+        await house.submit(id=f"before-{n}")
+    record = await house.submit(id="a")
+    await house.until(record, lambda now: (now.started_at is not None) is started)
+    row = await house.store.get_by_id("a")
+    wishes = [
+        f.CancelWished(by="one", grace_s=0, delete=True),
+        f.CancelWished(by="two", grace_s=0, delete=False),
+    ]
+    supervisor = house.roster.get(row.uid)
+    for wish in wishes if delete_first else reversed(wishes):
+        await supervisor.wish(wish)
+    assert (await house.store.get_by_uid(record.uid)).hidden
+    await house.until(record, lambda now: now.cleaned, tick_s=1)
+    row = await house.store.get_by_uid(record.uid)
+    assert row is None or row.hidden
+    assert "a" not in {job.id for job in (await house.store.list_jobs()).jobs}
+
+
+async def test_calls_of_delete_and_cancel_at_once_leave_nothing(house: Any) -> None:
+    for n in range(20):
+        house.engine.workers[f"j{n}"] = WorkerScript(runs_s=None)
+        record = await house.submit(id=f"j{n}")
+        if n % 2:
+            await house.until(record, lambda now: now.started_at is not None)
+        calls = [
+            house.service.delete(record.id, "one"),
+            house.service.cancel(record.id, f.CancelWished(by="two", grace_s=0, delete=False)),
+        ]
+        answers = await asyncio.gather(*(calls if n % 3 else reversed(calls)), return_exceptions=True)
+        assert not [a for a in answers if a is not None and not isinstance(a, NotFound | Conflict)]
+        assert (await house.store.list_jobs(prefix=f"j{n}")).jobs == []
+        await house.until(record, lambda now: now.cleaned, tick_s=1)
+        assert (await house.store.list_jobs(prefix=f"j{n}")).jobs == []
+
+
+FACTS: dict[str, f.Fact] = {
+    "clean": f.Cleaned(),
+    "delete": f.CancelWished(by="one", grace_s=0, delete=True),
+    "cancel": f.CancelWished(by="two", grace_s=0, delete=False),
+    "kill": f.StopSent(kill=True),
+}
+
+
+class Turns:
+    """A store whose every read and write waits for its turn: the schedule, not the event loop, says who goes next."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.waiting: list[asyncio.Future[None]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._store, name)
+
+        async def in_turn(*args: Any, **kwargs: Any) -> Any:
+            turn = asyncio.get_running_loop().create_future()
+            self.waiting.append(turn)
+            await turn
+            return await call(*args, **kwargs)
+
+        return in_turn
+
+
+async def row_of(store: Store, uid: str) -> JobRow:
+    row = await store.get_by_uid(uid)
+    assert row is not None
+    return row
+
+
+async def interleaved(store: Store, ended: bool, names: list[str], schedule: list[int]) -> None:
+    """Lets one writer for each name change the same job, in the order of the schedule; checks what must hold after each turn."""
+    clock = FakeClock()
+    turns = Turns(store)
+    feed, watchers = Feed(store, ByteBudget(1 << 20)), Watchers()
+    dispatcher = Dispatcher(store, NoSender(), DispatcherSettings(), clock)
+    quiet = Ledger(store, feed, dispatcher, watchers, clock)
+    ledger = Ledger(cast(Store, turns), feed, dispatcher, watchers, clock)
+    spec = JobSpec(id="a", image="busybox")
+    record = new_record(spec, now=clock.now(), owner=None, digest="", has_spool=False)
+    record = msgspec.structs.replace(record, phase="running", status="running", start_intended_at=clock.now())
+    await quiet.open(record, spec, msgspec.json.encode(spec), None)
+    if ended:
+        await quiet.transition(record.uid, lambda now, spec: finish(now, spec, clock.now()))
+
+    async def write(name: str) -> str:
+        await ledger.transition(record.uid, lambda now, spec: step(now, spec, FACTS[name], clock.now()))
+        return name
+
+    writers = [asyncio.create_task(write(name)) for name in names]
+    seen = await row_of(store, record.uid)
+    places = iter([*schedule, *[0] * 100])
+    async with asyncio.timeout(DEADLINE_S):
+        while not all(writer.done() for writer in writers):
+            # Each writer is at its turn or at its end: what was let go before is done.
+            while len(turns.waiting) + sum(writer.done() for writer in writers) < len(writers):
+                await asyncio.sleep(0)
+            if turns.waiting:
+                turns.waiting.pop(next(places) % len(turns.waiting)).set_result(None)
+            before, seen = seen, await row_of(store, record.uid)
+            assert (seen.hidden, not seen.live) >= (before.hidden, not before.live)
+            assert seen.version >= before.version
+            if any(writer.done() and writer.result() == "delete" for writer in writers):
+                assert seen.hidden, "a delete that was acknowledged"
+    done = decode_record((await row_of(store, record.uid)).record)
+    wished = "cancel" if "cancel" in names and not ended else "run"
+    assert done.desired == ("delete" if "delete" in names else wished)
+    assert done.cleaned == (ended and "clean" in names)
+    assert done.kill_sent == (not ended and "kill" in names)
+
+
+async def on_a_store(folder: Path, run: Callable[[Store], Any]) -> None:
+    store = await Store.open(folder / "jobd.db")
+    try:
+        await run(store)
+    finally:
+        await store.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    ended=st.booleans(),
+    names=st.lists(st.sampled_from(sorted(FACTS)), min_size=2, max_size=4),
+    schedule=st.lists(st.integers(0, 3), max_size=20),
+)
+def test_no_order_of_reads_and_writes_loses_a_change(
+    ended: bool, names: list[str], schedule: list[int]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(on_a_store(Path(folder), lambda store: interleaved(store, ended, names, schedule)))

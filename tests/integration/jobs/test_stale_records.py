@@ -1,0 +1,75 @@
+"""A supervisor whose record is not the stored one any more: it reads again and goes on, and nothing is lost or done twice."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jobd.errors import NotFound
+from jobd.jobs import facts as f
+from jobd.jobs.machine import step
+from jobd.store.errors import NoSuchJob, StoreFailed
+from jobd.store.rows import StoredEvent, Transition
+from jobd.testing.worker import WorkerScript
+
+
+@pytest.fixture
+def fails_though_kept(house: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Lets one commit in so many be kept and reported as failed, as a disk does whose answer is lost."""
+
+    def arrange(every: int) -> None:
+        commit, commits = house.store.commit, 0
+
+        async def committing(transition: Transition) -> list[StoredEvent]:
+            nonlocal commits
+            stored: list[StoredEvent] = await commit(transition)
+            commits += 1
+            if not transition.claim_id and commits % every == 0:
+                raise StoreFailed("the disk refused")
+            return stored
+
+        monkeypatch.setattr(house.store, "commit", committing)
+
+    return arrange
+
+
+@pytest.mark.parametrize("every", [2, 3, 5])
+async def test_a_commit_that_is_kept_though_it_was_said_to_have_failed(
+    house: Any, fails_though_kept: Callable[[int], None], every: int
+) -> None:
+    fails_though_kept(every)
+    lines = [f"line {n}" for n in range(5)]
+    house.engine.workers["a"] = WorkerScript(lines=lines, rest="the last", exit_code=7)
+    record = await house.ended(await house.submit(), tick_s=0.1)
+    assert (record.status, record.exit_code, record.reason) == ("failed", 7, "exit-code")
+    events = await house.events(record)
+    assert [event["jobsequence"] for event in events] == list(range(1, len(events) + 1))
+    types = [kind for kind in await house.event_types(record) if kind != "log"]
+    assert types == ["start", "exit", "complete"]
+    logged = [line for event in events if event["type"].endswith(".log") for line in event["data"]["lines"]]
+    assert logged == [*lines, "the last"]
+
+
+async def test_a_change_by_another_part_is_seen_before_the_next_one(house: Any) -> None:
+    house.engine.workers["a"] = WorkerScript(runs_s=None)
+    record = await house.submit()
+    await house.until(record, lambda now: now.started_at is not None)
+    wish = f.CancelWished(by="another part", grace_s=0, delete=False)
+    await house.ledger.transition(record.uid, lambda now, spec: step(now, spec, wish, house.clock.now()))
+    await house.roster.get(record.uid).apply(f.StopSent(kill=False))
+    now = house.roster.get(record.uid).record
+    assert (now.desired, now.cancelled_by, now.stop_sent_at is not None) == ("cancel", "another part", True)
+    assert (await house.ended(record, tick_s=1)).status == "cancelled"
+
+
+async def test_a_job_that_is_purged_leaves_its_supervisor_nothing_to_do(house: Any) -> None:
+    house.engine.workers["a"] = WorkerScript(runs_s=None)
+    record = await house.submit()
+    await house.until(record, lambda now: now.started_at is not None)
+    supervisor = house.roster.get(record.uid)
+    await house.store.purge(record.uid)
+    with pytest.raises(NoSuchJob):
+        await supervisor.apply(f.StopSent(kill=False))
+    assert supervisor.settled
+    with pytest.raises(NotFound):
+        await house.service.get("a")
