@@ -18,7 +18,7 @@ from tests.soak.observer import Observer, until
 from tests.soak.plan import Plan
 from tests.soak.records import Records
 from tests.soak.servers import World
-from tests.soak.subject import Subject
+from tests.soak.subject import DoesNotStart, Subject
 from tests.soak.tally import Tally
 from tests.soak.user import User
 
@@ -51,6 +51,8 @@ class Soak:
                 try:
                     plan = make(subject.can_fill_disk)
                     self._soak(plan, subject, world, engine)
+                except DoesNotStart as error:
+                    self.records.faults_of_jobd.append(str(error))
                 finally:
                     if subject.daemon.log.exists():
                         keep_log.parent.mkdir(parents=True, exist_ok=True)
@@ -123,13 +125,13 @@ class Soak:
         if subject.pid is None:
             self.records.faults_of_jobd.append(f"at {self.now():.1f} s jobd had ended by itself")
             subject.start()
-        until(lambda: not user.unanswered and self._all_ended(), self._quiet_s)
+        user.close()
+        until(self._all_ended, self._quiet_s)
         for job in list(self.records.jobs.values()):
             if job.end is not None and job.delete_asked_s is None and job.receiver not in ("none", "dead"):
                 subject.api.call("POST", f"/v1/jobs/{job.id}/deliveries/replay")
         until(self._all_delivered, self._quiet_s)
         observer.look()
-        user.stopped.set()
         observer.close()
         for job_id in self.records.listings[-1].ids if self.records.listings else ():
             # These are no part of the ledger: what is deleted here is judged as it was before.

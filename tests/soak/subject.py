@@ -28,6 +28,10 @@ START_AGAIN_S, START_LIMIT_S, END_LIMIT_S = 1.0, 120.0, 60.0
 FILL_STEP_BYTES = 1 << 20
 
 
+class DoesNotStart(Exception):
+    """jobd does not get ready, again and again."""
+
+
 class Subject:
     """One jobd. `can_fill_disk`: its state is on a file system of its own, which takes root."""
 
@@ -75,7 +79,7 @@ class Subject:
         """Starts jobd, again and again as a service manager does, until jobd is ready.
 
         Raises:
-            RuntimeError: jobd does not get ready.
+            DoesNotStart: not within two minutes.
         """
         end = time.monotonic() + START_LIMIT_S
         while True:
@@ -92,7 +96,7 @@ class Subject:
                         f"at {self.now():.1f} s jobd did not start: {error}"[:600]
                     )
                 if time.monotonic() > end:
-                    raise RuntimeError(f"jobd does not start: {error}") from None
+                    raise DoesNotStart(f"jobd does not start: {error}"[:600]) from None
                 time.sleep(START_AGAIN_S)
 
     def kill(self) -> None:

@@ -30,8 +30,6 @@ class User:
 
     def __init__(self, api: Api, records: Records, now: Callable[[], float], at: Addresses, run: str) -> None:
         self.stopped = threading.Event()
-        self.unanswered: set[str] = set()
-        """The jobs whose submission is under way."""
         self._api, self._records, self._now, self._at, self._run = api, records, now, at, run
         self._pool = ThreadPoolExecutor(40, thread_name_prefix="user")
 
@@ -41,7 +39,6 @@ class User:
         made = make(planned, job_id, self._at)
         job = Job(job_id, planned.kind, planned.receiver, made.expect, valid=made.valid)
         self._records.jobs[job_id] = job
-        self.unanswered.add(job_id)
         self._pool.submit(self._live, planned, made, job)
 
     def close(self) -> None:
@@ -74,11 +71,7 @@ class User:
             job.deleted_s = self._now()
 
     def _live(self, planned: PlannedJob, made: Made, job: Job) -> None:
-        try:
-            taken = self._submit(planned, made, job)
-        finally:
-            self.unanswered.discard(job.id)
-        if not taken or not made.valid:
+        if not self._submit(planned, made, job) or not made.valid:
             return
         follower = None
         if planned.follow:
