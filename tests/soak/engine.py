@@ -60,6 +60,8 @@ class EngineObserver:
         if self.instance and about.get("job.instance") != self.instance:
             return
         code = about.get("exitCode")
+        if event["Action"] == "start" and about.get("job.type") == "worker":
+            self._records.started.add(about.get("job.id", ""))
         self._records.happened.append(
             Happened(
                 at_s=self._now(),

@@ -21,6 +21,7 @@ from tests.soak.user import line_of
 
 LOOK_EVERY_S, ENGINE_EVERY_S = 1.0, 4.0
 PAGE = 1000
+LONGEST_S = 600.0
 
 
 class Observer:
@@ -122,11 +123,19 @@ def _size(path: Path) -> int:
     return status.st_blocks * 512
 
 
-def until(condition: Callable[[], bool], limit_s: float) -> bool:
-    """Returns True as soon as the condition holds, False at the limit."""
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
+def until(
+    condition: Callable[[], bool], quiet_s: float, progress: Callable[[], object] = lambda: None
+) -> bool:
+    """Returns True as soon as the condition holds, False where it does not, and `progress` has stayed the same for `quiet_s`.
+
+    A loaded machine takes long and gets on; what is stuck does not.
+    """
+    last, end = progress(), time.monotonic() + quiet_s
+    most = time.monotonic() + LONGEST_S
+    while time.monotonic() < min(end, most):
         if condition():
             return True
+        if progress() != last:
+            last, end = progress(), time.monotonic() + quiet_s
         time.sleep(0.2)
     return condition()

@@ -187,6 +187,8 @@ class Records:
     listings: list[Listing] = field(default_factory=list)
     engine: list[OnEngine] = field(default_factory=list)
     happened: list[Happened] = field(default_factory=list)
+    started: set[str] = field(default_factory=set)
+    """The jobs whose worker has started."""
     arrivals: list[Arrival] = field(default_factory=list)
     reports: list[tuple[float, str]] = field(default_factory=list)
     """The moment and the job of each start that a worker itself reported."""

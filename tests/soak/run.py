@@ -126,17 +126,17 @@ class Soak:
             self.records.faults_of_jobd.append(f"at {self.now():.1f} s jobd had ended by itself")
             subject.start()
         user.close()
-        until(self._all_ended, self._quiet_s)
+        until(self._all_ended, self._quiet_s, self._ends)
         for job in list(self.records.jobs.values()):
             if job.end is not None and job.delete_asked_s is None and job.receiver not in ("none", "dead"):
                 subject.api.call("POST", f"/v1/jobs/{job.id}/deliveries/replay")
-        until(self._all_delivered, self._quiet_s)
+        until(self._all_delivered, self._quiet_s, lambda: len(self.records.arrivals))
         observer.look()
         observer.close()
         for job_id in self.records.listings[-1].ids if self.records.listings else ():
             # These are no part of the ledger: what is deleted here is judged as it was before.
             subject.api.call("DELETE", f"/v1/jobs/{job_id}")
-        until(lambda: not engine.look().ids, GONE_LIMIT_S)
+        until(lambda: not engine.look().ids, GONE_LIMIT_S, lambda: len(self.records.engine[-1].ids))
         reply = subject.api.call("GET", "/v1/jobs")
         self.records.listed_at_end = (
             [job["id"] for job in reply.json["jobs"]] if reply.status == 200 else ["?"]
@@ -145,6 +145,9 @@ class Soak:
     def _all_ended(self) -> bool:
         jobs = list(self.records.jobs.values())
         return all(job.end is not None for job in jobs if job.accepted_s and not job.delete_asked_s)
+
+    def _ends(self) -> int:
+        return sum(job.end is not None for job in list(self.records.jobs.values()))
 
     def _all_delivered(self) -> bool:
         done = {one.job_id for one in list(self.records.arrivals) if one.taken and one.type == "complete"}

@@ -21,7 +21,7 @@ from tests.soak.records import Answer, Job, Line, Records
 AGAIN_S, PATIENCE_S = 0.3, 90.0
 RETRIED = (0, 429, 500, 503, 507)
 """Answers after which a user tries again; each is in the ledger, and the checks say which of them may be."""
-FOLLOW_S = 60.0
+FOLLOW_S, LOOK_EVERY_S = 60.0, 0.2
 SLOW_READ_BYTES, SLOW_PAUSE_S, SLOW_READS = 2048, 0.05, 200
 
 
@@ -107,12 +107,9 @@ class User:
     def _act(self, job: Job, action: Action) -> None:
         deadline = self._now() + PATIENCE_S
         while action.moment != "at-once" and self._now() < deadline and not self.stopped.is_set():
-            running = any(
-                one.job_id == job.id and one.action == "start" for one in self._records.happened[-400:]
-            )
-            if job.end is not None or (action.moment == "running" and running):
+            if job.end is not None or (action.moment == "running" and job.id in self._records.started):
                 break
-            time.sleep(0.1)
+            time.sleep(LOOK_EVERY_S)
         time.sleep(action.delay_s)
         if action.doing == "both":
             other = threading.Thread(target=self.cancel, args=(job,), daemon=True)
