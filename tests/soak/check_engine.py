@@ -94,7 +94,7 @@ def _deleted(records: Records, tally: Tally) -> None:
     for seen in list(records.engine):
         for job_id in seen.ids & deleted.keys() - told:
             since_s = deleted[job_id]
-            allowed_s = records.limits.slack_s + GRACE_S + records.disturbed_s(since_s, seen.at_s)
+            allowed_s = records.limits.gone_s + GRACE_S + records.disturbed_s(since_s, seen.at_s)
             if seen.at_s - since_s > allowed_s:
                 told.add(job_id)
                 text = f"{job_id} was deleted at {since_s:.1f} s and on the engine at {seen.at_s:.1f} s"
@@ -111,7 +111,7 @@ def _let_go(records: Records, tally: Tally) -> None:
                 continue
             # The end lies between the last look at the job under way and the first one after the end.
             since_s = max(job.end_seen_s, records.not_behind_since(job.alive_s, seen.at_s))
-            allowed_s = records.limits.job_retention_s + records.limits.slack_s
+            allowed_s = records.limits.job_retention_s + records.limits.gone_s
             allowed_s += records.disturbed_s(since_s, seen.at_s)
             if seen.at_s - since_s > allowed_s:
                 told[job_id] = True

@@ -174,6 +174,8 @@ class Limits:
     memory_bytes: int = 160 << 20
     state_bytes: int = 96 << 20
     log_bytes: int = 1 << 20
+    gone_s: float = 60.0
+    """How long what is due to be removed may still be on the engine: a loaded engine takes seconds for each container."""
     slack_s: float = 20.0
     """How long jobd may take for what should follow at once, on a loaded machine, beside the time that faults take."""
 

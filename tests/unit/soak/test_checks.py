@@ -16,6 +16,7 @@ from tests.soak.records import (
     Expect,
     Happened,
     Job,
+    Limits,
     Line,
     Listing,
     OnEngine,
@@ -54,7 +55,7 @@ def job_of(name: str, kind: str, expect: Expect, end: End, **more: Any) -> Job:
 
 def records() -> Records:
     """All is well: a job with events and outputs, one with a timeout, one that was deleted, an intruder, and bad input."""
-    made = Records()
+    made = Records(limits=Limits(gone_s=20.0))
     whole = Expect(out=1, err=1, tail=True, uploads={"whole": "sent"}, reads={"sum": 55})
     jobs = [
         job_of("whole", "artifacts", whole, End("completed", None, 0), receiver="good", log=list(LOG)),
