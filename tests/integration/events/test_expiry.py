@@ -86,8 +86,13 @@ def scans(store: Store, monkeypatch: pytest.MonkeyPatch, until: Any) -> Callable
 
 
 async def passed(rig: Rig, until: Any, seconds: float) -> None:
-    """Moves the clock once the loader sleeps."""
-    await until(lambda: any(not future.done() for _, _, future in rig.clock._sleepers))
+    """Moves the clock once the loader sleeps and every answer is on record: a job that is in memory does not expire."""
+
+    def quiet() -> bool:
+        asleep = any(not future.done() for _, _, future in rig.clock._sleepers)
+        return asleep and rig.dispatcher._idle.is_set() and not rig.dispatcher.state().held
+
+    await until(quiet)
     rig.clock.advance(seconds)
 
 
