@@ -1,5 +1,6 @@
 """The calls on jobs: submit, list, show, delete, cancel."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -7,6 +8,7 @@ from aiohttp import web
 
 from jobd.api.body import Parameters, decode, read_json_bytes
 from jobd.api.context import caller, context_of
+from jobd.api.memory import body_room
 from jobd.api.respond import json_response
 from jobd.api.upload import receive_multipart
 from jobd.errors import InvalidRequest
@@ -56,23 +58,27 @@ async def submit(request: web.Request) -> web.StreamResponse:
     parameters = Parameters(request)
     dry_run = parameters.flag("dryRun")
     parameters.done()
-    files = None
-    if request.content_type == "multipart/form-data":
-        body, files = await receive_multipart(request, context.upload_dir, context.max_upload_bytes)
-    else:
-        body = await read_json_bytes(request)
-    try:
-        spec = decode_spec(body)
-        if dry_run:
-            context.intake.check(spec)
-            return json_response(Checked(valid=True))
-        submission = Submission(
-            spec=spec, owner=caller(request), files=files, idempotent="Idempotency-Key" in request.headers
-        )
-        record, is_new = await context.intake.submit(submission)
-    finally:
-        if files is not None:
-            files.unlink(missing_ok=True)
+    if request.content_type != "multipart/form-data":
+        return await _submit(request, await read_json_bytes(request), None, dry_run)
+    async with body_room(context.bodies, None) as hold:
+        body, files = await receive_multipart(request, context.upload_dir, context.max_upload_bytes, hold)
+        try:
+            return await _submit(request, body, files, dry_run)
+        finally:
+            if files is not None:
+                files.unlink(missing_ok=True)
+
+
+async def _submit(request: web.Request, body: bytes, files: Path | None, dry_run: bool) -> web.StreamResponse:
+    context = context_of(request)
+    spec = decode_spec(body)
+    if dry_run:
+        context.intake.check(spec)
+        return json_response(Checked(valid=True))
+    submission = Submission(
+        spec=spec, owner=caller(request), files=files, idempotent="Idempotency-Key" in request.headers
+    )
+    record, is_new = await context.intake.submit(submission)
     if not is_new:
         return json_response(await context.jobs.get(record.id))
     accepted = Accepted(id=record.id, status=record.status, uid=record.uid)

@@ -27,8 +27,9 @@ class Parameter:
 class Route:
     """One call. `body`: the type of its JSON body. `answers`: status -> its types, none for no JSON body.
 
-    `refuses`: the documented error statuses beside those that every call may give (400, 401, 403, 500).
-    `media`: the content types of a success that is not JSON.
+    `refuses`: the documented error statuses beside those that every call may give (400, 401, 403, 500, 503).
+    `media`: the content types of a success that is not JSON. `holds`: how many bytes making and sending the answer may take,
+    where it may be long and does not count itself.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Route:
     parameters: tuple[Parameter, ...] = ()
     media: tuple[str, ...] = ("application/json",)
     open: bool = False
+    holds: int | None = None
 
 
 _FLAG = {"type": "string", "enum": ["", "0", "1", "true", "false"]}
@@ -86,8 +88,9 @@ ROUTES: tuple[Route, ...] = (
             Parameter("limit", _LIMIT, "jobs a page"),
             Parameter("cursor", _TEXT, "`next` of the page before"),
         ),
+        holds=16 << 20,
     ),
-    Route("GET", "/v1/jobs/{id}", jobs.show, "Show a job", {200: (view.JobView,)}, (404,)),
+    Route("GET", "/v1/jobs/{id}", jobs.show, "Show a job", {200: (view.JobView,)}, (404,), holds=2 << 20),
     Route(
         "DELETE",
         "/v1/jobs/{id}",
@@ -139,6 +142,7 @@ ROUTES: tuple[Route, ...] = (
         {200: (view.DeliveryList,)},
         (404,),
         parameters=(_AFTER, Parameter("limit", _LIMIT, "deliveries a page")),
+        holds=1 << 20,
     ),
     Route(
         "POST",
@@ -210,5 +214,5 @@ ROUTES: tuple[Route, ...] = (
         {200: (view.Health,), 503: (view.Health,)},
         open=True,
     ),
-    Route("GET", "/openapi.json", probes.openapi, "This document", {200: ()}),
+    Route("GET", "/openapi.json", probes.openapi, "This document", {200: ()}, holds=256 << 10),
 )

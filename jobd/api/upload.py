@@ -11,6 +11,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from jobd.api.body import refuse_encoded
+from jobd.budget import Hold
 from jobd.errors import DiskFull, InvalidRequest, TooLarge
 from jobd.wire.limits import MAX_BODY_BYTES
 
@@ -18,9 +19,12 @@ STALL_LIMIT_S = 60.0
 CHUNK_BYTES = 1 << 18
 
 
-async def receive_multipart(request: web.Request, folder: Path, max_bytes: int) -> tuple[bytes, Path | None]:
+async def receive_multipart(
+    request: web.Request, folder: Path, max_bytes: int, hold: Hold
+) -> tuple[bytes, Path | None]:
     """Returns the bytes of the part `spec`, and the file that the part `files` was written to, if there was one.
 
+    `hold` counts the memory of the request: once the spec is there, no more than that.
     The caller owns the file. Raises InvalidRequest, TooLarge, WrongMediaType, DiskFull; then nothing is left behind.
     """
     refuse_encoded(request)
@@ -37,6 +41,7 @@ async def receive_multipart(request: web.Request, folder: Path, max_bytes: int) 
                 raise InvalidRequest("nested multipart bodies are not taken")
             if part.name == "spec" and spec is None:
                 spec = await _read_spec(part)
+                hold.measured(len(spec))
             elif part.name == "files" and files is None:
                 files = folder / f"incoming-{secrets.token_hex(8)}.tar"
                 await _write(part, files, max_bytes)

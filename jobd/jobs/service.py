@@ -120,13 +120,13 @@ class JobService:
         """Returns the record of the newest job of this id. Raises NotFound; UnreadableJob: it is damaged."""
         return self._current(await self._row(job_id))
 
-    async def current(self, record: Record) -> Record:
-        """Returns the record of the same job as it is now."""
+    async def current(self, record: Record) -> Record | None:
+        """Returns the record of the same job as it is now, None where it is purged."""
         supervisor = self._roster.get(record.uid)
         if supervisor is not None:
             return supervisor.record
         row = await self._store.get_by_uid(record.uid)
-        return record_of(row) if row else record
+        return record_of(row) if row else None
 
     async def open_files(self, job_id: str, path: str) -> AsyncIterator[bytes]:
         """Streams what `path`, relative to the workspace, names, as tar.

@@ -117,6 +117,11 @@ def by_uid(connection: sqlite3.Connection, uid: str) -> JobRow | None:
     return None if row is None else job_of(row)
 
 
+def is_there(connection: sqlite3.Connection, uid: str) -> bool:
+    """Returns whether there is a job with this uid, hidden or not."""
+    return connection.execute("SELECT 1 FROM jobs WHERE uid = ?", (uid,)).fetchone() is not None
+
+
 def live(connection: sqlite3.Connection, after: int, max_bytes: int) -> list[JobRow]:
     """Returns jobs that have not ended, or are to be gone, and still need work, with numbers above `after`; oldest first, without
     their specs, which are read only to see whether they are whole: the first one, and more up to `max_bytes` of records.

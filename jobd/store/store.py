@@ -223,11 +223,17 @@ class Store:
             )
         )
 
-    async def list_events(self, after_seq: int, job_uid: str | None, limit: int) -> list[StoredEvent]:
-        """Returns up to `limit` events after `after_seq`, oldest first; fewer where they are long (4 MiB a page)."""
+    async def list_events(
+        self, after_seq: int, job_uid: str | None, limit: int, max_bytes: int = PAGE_BYTES
+    ) -> list[StoredEvent]:
+        """Returns up to `limit` events after `after_seq`, oldest first; fewer where they are long (`max_bytes` a page)."""
         return await self._reader.read(
-            partial(events.after, after_seq=after_seq, uid=job_uid, limit=limit, max_bytes=PAGE_BYTES)
+            partial(events.after, after_seq=after_seq, uid=job_uid, limit=limit, max_bytes=max_bytes)
         )
+
+    async def has_job(self, uid: str) -> bool:
+        """Returns whether the job with this uid is there, hidden or not; False once it is purged."""
+        return await self._reader.read(partial(jobs.is_there, uid=uid))
 
     async def last_seq(self) -> int:
         """Returns the highest event number given so far: where a reader that wants only news begins."""

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from jobd.budget import ByteBudget
 from jobd.events.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.events.settings import DispatcherSettings
@@ -57,7 +58,8 @@ class House:
 
     def _build(self) -> None:
         self.watchers = Watchers()
-        feed = Feed(self.store)
+        self.budget = ByteBudget(32 << 20, patience_s=2.0)
+        feed = Feed(self.store, self.budget)
         dispatcher = Dispatcher(self.store, NoSender(), DispatcherSettings(), self.clock)
         self.ledger = Ledger(self.store, feed, dispatcher, self.watchers, self.clock)
         self.queue = AdmissionQueue(2)
@@ -120,7 +122,9 @@ class House:
     async def stored(self, record: Record) -> Record:
         """The record as the API shows it. Waits for a read of the store, so that the writer gets on as well."""
         assert await self.store.get_by_uid(record.uid) is not None
-        return await self.service.current(record)
+        now = await self.service.current(record)
+        assert now is not None
+        return now
 
     async def until(self, record: Record, condition: Callable[[Record], bool], tick_s: float = 0.0) -> Record:
         """Returns the record once the condition holds; moves the clock by `tick_s` at each look."""

@@ -198,7 +198,7 @@ async def test_a_running_job_stores_its_record_whole_again(house: Any, database:
 
 
 async def frames(house: Any, record: Any, **query: Any) -> list[dict[str, Any]]:
-    view = LogView(house.store, house.watchers, house.service.current)
+    view = LogView(house.store, house.watchers, house.service.current, house.budget)
     data = b"".join([part async for part in view.frames(record, LogQuery(**query))])
     return [msgspec.json.decode(line) for line in data.splitlines() if line]
 
