@@ -1,6 +1,7 @@
 """The supervisors that run: one for each job that is not over, found by uid.
 
-Owns their tasks. A fault in one supervisor is logged and it is started again from the stored record; it never touches another job.
+Owns their tasks. A fault in one supervisor is logged and the supervisor is started again from the stored record, for as long as
+the job asks for anything; it never touches another job.
 """
 
 import asyncio
@@ -85,8 +86,7 @@ class Roster:
                     log.exception(
                         "supervisor failed, will start again", extra={"job_id": supervisor.record.id}
                     )
-                    await asyncio.sleep(AGAIN_AFTER_FAULT_S)
-                    supervisor.begin_again(await self._stored(supervisor.record))
+                    await self._begin_again(supervisor)
                 # A wish that came while the run was ending is still to be carried out; from here to the
                 # removal nothing is awaited, so a later one finds no supervisor and starts another.
                 if supervisor.settled:
@@ -94,6 +94,20 @@ class Roster:
         finally:
             self._supervisors.pop(uid, None)
             self._tasks.pop(uid, None)
+
+    async def _begin_again(self, supervisor: Supervisor) -> None:
+        """Returns once the supervisor may run again, on the stored record. Nothing but jobd's own end keeps it from that."""
+        while True:
+            await self._around.clock.sleep(AGAIN_AFTER_FAULT_S)
+            before = supervisor.record
+            try:
+                stored = await self._stored(before)
+            except Exception:
+                log.exception("record not read, will try again", extra={"job_id": before.id})
+                continue
+            # What was stored while the row was read, such as a wish, is newer than the row.
+            supervisor.begin_again(stored if supervisor.record is before else supervisor.record)
+            return
 
     async def _stored(self, record: Record) -> Record:
         row = await self._store.get_by_uid(record.uid)

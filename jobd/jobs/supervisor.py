@@ -55,6 +55,7 @@ class Supervisor:
     def begin_again(self, stored: Record) -> None:
         """After a fault: the next run goes on from what is stored."""
         self._journal.record = stored
+        self._sight.forget()
 
     def hint(self, hint: Hint) -> None:
         """Something may have happened to the containers: look again, unless the hint says all there is to see."""
@@ -102,10 +103,12 @@ class Supervisor:
                     await self._pause(pause_s, self._worth_a_try)
                     pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         finally:
-            await self._execution.stop_reading()
+            # First what cannot fail: what fails here is done again by the next run.
             self._journal.stop_announcing()
             if self.record.ended:
                 self._around.queue.leave(self.record.uid)
+            await self._execution.stop_reading()
+            if self.record.ended:
                 self._around.spool_path(self.record.uid).unlink(missing_ok=True)
                 self._around.secrets.remove(self.record.uid)
 
@@ -130,6 +133,8 @@ class Supervisor:
                 await self._preparation.start_sidecar()
             case f.StartWorker():
                 await self._execution.start_worker()
+            case f.RemoveUnstarted(role):
+                await self._execution.remove_unstarted(role)
             case f.Observe():
                 await self._execution.observe()
             case f.TellSidecar(succeeded):
