@@ -18,8 +18,10 @@ from jobd.docker.answers import Refusal, Trouble
 from jobd.docker.engine import Engine
 from jobd.docker.observe import EngineEvent, Inspected
 from jobd.docker.streams import Body
+from jobd.docker.tar_check import DamagedTar, TarCheck
 from jobd.jobs.orchestrator import (
     EngineUnavailable,
+    FilesChanged,
     Hint,
     JobRef,
     LogCursor,
@@ -111,9 +113,11 @@ class Flows:
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
     async def open_tar(self, ref: JobRef, path: str) -> AsyncGenerator[bytes, None]:
-        """Streams the file or folder at the absolute container path as tar.
+        """Streams the file or folder at the absolute container path as tar; what ends without an error is whole.
 
-        Raises: NoSuchFile, before the first byte. EngineUnavailable.
+        An engine whose file becomes shorter while it reads it ends its tar there and its answer in order (moby's archiver logs
+        the failure and closes), so the tar itself is looked at.
+        Raises: NoSuchFile, before the first byte. FilesChanged: the tar is cut. EngineUnavailable.
         """
         found = await self._ours(ref, "worker")
         if found is None:
@@ -127,8 +131,13 @@ class Flows:
                 silence_s=self._engine.timeouts.work_s,
                 buffer_bytes=_TAR_BUFFER_BYTES,
             ) as body:
+                check = TarCheck()
                 async for chunk in body.chunks():
+                    check.feed(chunk)
                     yield chunk
+                check.end()
+        except DamagedTar as error:
+            raise FilesChanged(f"the files of job {ref.id} changed while they were read: {error}") from error
         except (Refusal, Trouble) as error:
             if isinstance(error, Trouble) and not _names_nothing(error.message):
                 raise

@@ -39,7 +39,7 @@ class Execution:
         self._journal = journal
         self._sight = sight
         self._around = around
-        reports = ReportLines(journal.take_report, lambda: journal.record.id)
+        reports = ReportLines(journal.take_report, journal.take_unread, lambda: journal.record.id)
         self._reports = report_reader(around.engine, lambda: journal.ref, reports)
         self._logs = log_reader(around.engine, lambda: journal.ref, journal.log_cursors, journal.take_log)
 

@@ -20,7 +20,7 @@ from jobd.jobs.record import Record, purged
 from jobd.jobs.surroundings import Surroundings
 from jobd.store.errors import NoSuchJob, StaleJob, StoreError
 from jobd.wire.job import JobSpec
-from jobd.wire.report import Report
+from jobd.wire.report import Heading, Report
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,11 @@ class Journal:
 
     async def take_report(self, said: Report) -> None:
         """Stores what the sidecar said. Raises StoreError: nothing changed."""
-        await self.apply(f.Reported(said, self.order_given))
+        await self.apply(f.Reported(said, self.order_given, all_read=True))
+
+    async def take_unread(self, why: str, heading: Heading) -> None:
+        """Stores that a report could not be read. Raises StoreError: nothing changed."""
+        await self.apply(f.ReportUnread(why, heading))
 
     def log_cursors(self) -> dict[StreamName, LogCursor]:
         """Returns where reading of the worker's log goes on; the lines that `take_log` gets next follow from there."""

@@ -213,6 +213,13 @@ class NoSuchFile(EngineError):
     code = "file-not-found"
 
 
+class FilesChanged(EngineError):
+    """The engine did not read the files to their end: they changed meanwhile, or it broke off."""
+
+    code = "files-changed"
+    remedy = "copy them again, or when the job has ended"
+
+
 class Lifecycle(Protocol):
     """Making, starting and looking at a job's containers.
 
@@ -309,7 +316,10 @@ class Files(Protocol):
     """Files out of a job's workspace, while its worker container exists."""
 
     def open_tar(self, ref: JobRef, path: str) -> AsyncGenerator[bytes, None]:
-        """Streams the file or folder at the absolute container path as tar. Raises NoSuchFile before the first byte."""
+        """Streams the file or folder at the absolute container path as tar.
+
+        What ends without an error is a whole tar. Raises: NoSuchFile before the first byte. FilesChanged. EngineUnavailable.
+        """
         ...
 
 

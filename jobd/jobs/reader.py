@@ -15,9 +15,10 @@ import msgspec
 
 from jobd.jobs.orchestrator import EngineUnavailable, JobRef, LogCursor, RawLine, Role, StreamName, Streams
 from jobd.store.errors import StoreError
-from jobd.wire.report import Report, decode_report
+from jobd.wire.report import Heading, Report, decode_report, heading_of
 
 MAX_REPORT_BYTES = 8 << 20
+QUOTED_CHARACTERS = 200
 READ_LIMIT_S = 600.0
 
 log = logging.getLogger(__name__)
@@ -92,42 +93,66 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
 
 
 class ReportLines:
-    """Puts the sidecar's lines together and decodes them; what is no report is logged, shortened, and passed over."""
+    """Puts the sidecar's lines together and decodes them.
+
+    A line that cannot be read is handed to `unread`, with what to tell of it. One without a `{` was no report, damaged or not: something
+    else printed it, and it is logged and passed over. A line holds at most `MAX_REPORT_BYTES`; the rest of a longer one is left out.
+    """
 
     def __init__(
-        self, handle: Callable[[Report], Coroutine[Any, Any, None]], job_id: Callable[[], str]
+        self,
+        handle: Callable[[Report], Coroutine[Any, Any, None]],
+        unread: Callable[[str, Heading], Coroutine[Any, Any, None]],
+        job_id: Callable[[], str],
     ) -> None:
         self._handle = handle
+        self._unread = unread
         self._job_id = job_id
-        self._partial: list[str] = []
+        self.restart()
 
     def restart(self) -> None:
         """Reading begins anew, at a line's start."""
-        self._partial = []
+        self._partial: list[str] = []
+        self._size_bytes = 0
+        self._skipping = False
 
     async def take(self, lines: list[RawLine]) -> None:
         """Handles the reports in `lines`, in order."""
         for line in lines:
             if line.stream != "stdout":
                 continue
-            self._partial.append(line.text)
-            if line.partial and sum(map(len, self._partial)) < MAX_REPORT_BYTES:
+            text = self._whole(line)
+            if text is None:
                 continue
-            text, self._partial = "".join(self._partial), []
             try:
                 said = decode_report(text.encode())
             except msgspec.DecodeError as error:
-                log.warning(
-                    "not a report",
-                    extra={
-                        "job_id": self._job_id(),
-                        "action": "read-report",
-                        "error": str(error),
-                        "line": text[:200],
-                    },
-                )
+                shown = text[:QUOTED_CHARACTERS]
+                fields = {
+                    "job_id": self._job_id(),
+                    "action": "read-report",
+                    "error": str(error),
+                    "line": shown,
+                }
+                log.warning("not a report", extra=fields)
+                if "{" in text:
+                    why = f"the sidecar printed a report that cannot be read ({error}): {shown!r}"
+                    await self._unread(why, heading_of(text))
                 continue
             await self._handle(said)
+
+    def _whole(self, line: RawLine) -> str | None:
+        """Returns the line that ends here, or as much of it as a report may have; None while it goes on."""
+        was_skipping, self._skipping = self._skipping, self._skipping and line.partial
+        if was_skipping:
+            return None
+        self._partial.append(line.text)
+        self._size_bytes += len(line.text.encode())
+        if line.partial and self._size_bytes < MAX_REPORT_BYTES:
+            return None
+        text = "".join(self._partial)
+        self._partial, self._size_bytes, self._skipping = [], 0, line.partial
+        return text
 
 
 def log_reader(

@@ -53,6 +53,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     engine is asked to start the worker, so that a start whose answer was lost is never repeated. `unstarted`: the container whose
     start was asked for and seems not to have happened; it is to be removed unless it has run. `exit_announced`: the log is
     complete and the exit event is stored. `leftovers`: the containers of the attempt before are still to be removed.
+    `unread_report`: what to tell of a report that could not be read once the outputs are over.
     `boot`, `clock_offset`: the clock that the times which are waited for were written by (`jobd/clock.py`). `version` counts
     the stored changes, over attempts too. `image`: as the spec names it, for who has no use for the whole spec; empty in records
     of older versions.
@@ -97,6 +98,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sidecar_intended_at: datetime | None = None
     sidecar_runs: int = 0
     report_n: int = 0
+    unread_report: str | None = None
     inputs_ready: bool = False
 
     start_intended_at: datetime | None = None
