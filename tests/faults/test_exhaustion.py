@@ -46,7 +46,7 @@ def running(daemon: Daemon, job_id: str) -> None:
 @contextmanager
 def small_disk(path: Path, options: str) -> Iterator[None]:
     path.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"{options},mode=0700", "tmpfs", path], check=True)
     try:
         yield
     finally:
