@@ -13,13 +13,27 @@ from typing import Any
 
 import msgspec
 
-from jobd.jobs.orchestrator import EngineUnavailable, JobRef, LogCursor, RawLine, Role, StreamName, Streams
+from jobd.clock import Clock
+from jobd.jobs.orchestrator import (
+    ContainerGone,
+    EngineUnavailable,
+    JobRef,
+    LogCursor,
+    LogUnreadable,
+    RawLine,
+    Role,
+    StreamName,
+    Streams,
+)
 from jobd.store.errors import StoreError
 from jobd.wire.report import Heading, Report, decode_report, heading_of
 
 MAX_REPORT_BYTES = 8 << 20
 QUOTED_CHARACTERS = 200
 READ_LIMIT_S = 600.0
+"""For one reading of a log, and for an engine that answers and cannot give it."""
+GONE = "the container was removed before its log was read to the end; later lines may be missing"
+UNREADABLE = "the engine could not give the rest of the log; later lines are missing"
 
 log = logging.getLogger(__name__)
 
@@ -32,15 +46,18 @@ class Reader:
     def __init__(
         self,
         engine: Streams,
+        clock: Clock,
         role: Role,
         where: Callable[[], tuple[JobRef, Cursors]],
         take: Callable[[list[RawLine]], Coroutine[Any, Any, None]],
     ) -> None:
         self._engine = engine
+        self._clock = clock
         self._role = role
         self._where = where
         self._take = take
         self._task: asyncio.Task[None] | None = None
+        self._unreadable_since: float | None = None
 
     def start(self) -> None:
         """Follows the container, if that is not being done already."""
@@ -55,8 +72,8 @@ class Reader:
                 await self._task
             self._task = None
 
-    async def drain(self) -> None:
-        """Reads the ended container's log to its end.
+    async def drain(self) -> str | None:
+        """Reads the ended container's log to its end. Returns why lines after the last one may be missing; None: none are.
 
         Raises:
             EngineUnavailable, StoreError: it was not read to its end; safe to repeat.
@@ -67,11 +84,30 @@ class Reader:
                 await self._read(follow=False)
         except TimeoutError:
             raise EngineUnavailable(f"the {self._role}'s log could not be read within ten minutes") from None
+        except ContainerGone:
+            return GONE
+        except LogUnreadable as error:
+            if self._is_hopeless():
+                fields = {"action": "drain", "role": self._role, "error": str(error)}
+                log.warning("the log cannot be read to its end", extra=fields)
+                return UNREADABLE
+            raise
+        except EngineUnavailable:
+            self._unreadable_since = None
+            raise
+        return None
+
+    def _is_hopeless(self) -> bool:
+        """True once an engine that answers could not give the log, and no line of it, for so long."""
+        now = self._clock.monotonic()
+        if self._unreadable_since is None:
+            self._unreadable_since = now
+        return now - self._unreadable_since >= READ_LIMIT_S
 
     async def _follow(self) -> None:
         try:
             await self._read(follow=True)
-        except (EngineUnavailable, StoreError) as error:
+        except (EngineUnavailable, ContainerGone, StoreError) as error:
             # The supervisor starts it again after its next look, from the cursor.
             log.info("following stopped", extra={"action": "follow", "role": self._role, "error": str(error)})
 
@@ -79,6 +115,7 @@ class Reader:
         ref, cursors = self._where()
         async with contextlib.aclosing(self._engine.logs(ref, self._role, cursors, follow)) as batches:
             async for lines in batches:
+                self._unreadable_since = None
                 await _to_its_end(self._take(lines))
 
 
@@ -157,19 +194,20 @@ class ReportLines:
 
 def log_reader(
     engine: Streams,
+    clock: Clock,
     ref: Callable[[], JobRef],
     cursors: Callable[[], Cursors],
     take: Callable[[list[RawLine]], Coroutine[Any, Any, None]],
 ) -> Reader:
     """Returns the reader of a worker's log; it goes on from the record's cursors."""
-    return Reader(engine, "worker", lambda: (ref(), cursors()), take)
+    return Reader(engine, clock, "worker", lambda: (ref(), cursors()), take)
 
 
-def report_reader(engine: Streams, ref: Callable[[], JobRef], lines: ReportLines) -> Reader:
+def report_reader(engine: Streams, clock: Clock, ref: Callable[[], JobRef], lines: ReportLines) -> Reader:
     """Returns the reader of a sidecar's reports; it begins at the start each time, known numbers are passed over."""
 
     def where() -> tuple[JobRef, Cursors]:
         lines.restart()
         return ref(), {}
 
-    return Reader(engine, "sidecar", where, lines.take)
+    return Reader(engine, clock, "sidecar", where, lines.take)
