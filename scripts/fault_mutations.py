@@ -539,13 +539,6 @@ MUTATIONS = (
         "tests/integration/store/test_room.py::test_a_full_disk_takes_what_must_be_written_and_nothing_else",
     ),
     Mutation(
-        "store: the log file grows in the reserve",
-        "jobd/store/writer.py",
-        "            if self._reserve is not None and not self._reserve.held:\n                fold_back(connection)\n",
-        "",
-        "tests/integration/store/test_room.py::test_a_full_disk_takes_what_must_be_written_and_nothing_else[small]",
-    ),
-    Mutation(
         "store: changes wait without a bound in bytes",
         "jobd/store/room.py",
         "and self.size_bytes + size_bytes <= self._max_bytes",
