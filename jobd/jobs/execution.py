@@ -106,7 +106,8 @@ class Execution:
         if end is not None:
             time = f"{end.finished_at or self._around.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
             gap = "the worker's container was removed as it ended, and its log with it"
-            await journal.take_log([RawLine("stdout", time, "", LogCursor(time), gap=gap)])
+            if not journal.log_cursors():  # nothing was read of this attempt, nor the gap noted by an earlier try
+                await journal.take_log([RawLine("stdout", time, "", LogCursor(time), gap=gap)])
             if end.exit_code in (OOM_EXIT_CODE, UNKNOWN_EXIT_CODE):
                 end = None  # only a look at the container would say what these stand for
         await journal.apply(f.Observed(Observation(end, None)))
