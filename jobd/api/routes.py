@@ -70,7 +70,12 @@ ROUTES: tuple[Route, ...] = (
         multipart=True,
         parameters=(
             Parameter("dryRun", _FLAG, "only check the spec"),
-            Parameter("Idempotency-Key", _TEXT, "the same spec under the same id answers 200", "header"),
+            Parameter(
+                "Idempotency-Key",
+                _TEXT,
+                "the same spec with the same files under the same id answers 200",
+                "header",
+            ),
         ),
     ),
     Route(
@@ -115,7 +120,7 @@ ROUTES: tuple[Route, ...] = (
         streams.logs,
         "A job's log; the last frame is {end}",
         {200: (view.LogLine, view.LogEnd)},
-        (404,),
+        (404, 409),
         parameters=(
             _FOLLOW,
             _AFTER,
@@ -130,7 +135,7 @@ ROUTES: tuple[Route, ...] = (
         streams.files,
         "A file or folder of the workspace, as tar",
         {200: ()},
-        (404, 502, 503),
+        (404, 409, 502, 503),
         parameters=(Parameter("path", _TEXT, "relative to the workspace"),),
         media=("application/x-tar",),
     ),

@@ -39,9 +39,11 @@ class Execution:
         self._journal = journal
         self._sight = sight
         self._around = around
-        reports = ReportLines(journal.take_report, lambda: journal.record.id)
-        self._reports = report_reader(around.engine, lambda: journal.ref, reports)
-        self._logs = log_reader(around.engine, lambda: journal.ref, journal.log_cursors, journal.take_log)
+        reports = ReportLines(journal.take_report, journal.take_unread, lambda: journal.record.id)
+        self._reports = report_reader(around.engine, around.clock, lambda: journal.ref, reports)
+        self._logs = log_reader(
+            around.engine, around.clock, lambda: journal.ref, journal.log_cursors, journal.take_log
+        )
 
     async def stop_reading(self) -> None:
         """Ends the following of what both containers print, after what is being stored."""
@@ -106,7 +108,8 @@ class Execution:
         if end is not None:
             time = f"{end.finished_at or self._around.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
             gap = "the worker's container was removed as it ended, and its log with it"
-            if not journal.log_cursors():  # nothing was read of this attempt, nor the gap noted by an earlier try
+            # With cursors, an earlier try has noted the gap already.
+            if not journal.log_cursors():
                 await journal.take_log([RawLine("stdout", time, "", LogCursor(time), gap=gap)])
             if end.exit_code in (OOM_EXIT_CODE, UNKNOWN_EXIT_CODE):
                 end = None  # only a look at the container would say what these stand for
@@ -172,8 +175,10 @@ class Execution:
                 await self._journal.apply(f.Measured(usage))
 
     async def drain_log(self) -> None:
-        """Reads the ended worker's log to its end."""
-        await self._logs.drain()
+        """Reads the ended worker's log to its end, or has the log say why that was not possible."""
+        missing = await self._logs.drain()
+        if missing is not None:
+            await self._journal.mark_log(missing)
         await self._journal.apply(f.LogsDrained())
 
     async def tell_sidecar(self, succeeded: bool) -> None:

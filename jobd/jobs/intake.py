@@ -17,9 +17,10 @@ from jobd.errors import Conflict, InvalidRequest, QueueFull
 from jobd.events.lanes import lane_of
 from jobd.jobs.engine_watch import EngineWatch
 from jobd.jobs.fingerprint import Fingerprints
-from jobd.jobs.record import Record, decode_record, new_record
+from jobd.jobs.record import Record, new_record
 from jobd.jobs.roster import Roster
 from jobd.jobs.secrets import without_values
+from jobd.jobs.stored import record_of
 from jobd.jobs.surroundings import Surroundings
 from jobd.store.errors import IdTaken
 from jobd.store.rows import Callback, JobRow
@@ -31,12 +32,14 @@ _spec_encoder = msgspec.json.Encoder(order="sorted")
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A valid spec and who sent it. `files`: a received tar, on the disk, that goes into the workspace; it is
-    moved away when the job is accepted. `idempotent`: the same spec under the same id, with the same secrets, is not refused.
+    moved away when the job is accepted; `files_digest` is the SHA-256 of its bytes. `idempotent`: the same spec under the same id,
+    with the same secrets and files, is not refused.
     """
 
     spec: JobSpec
     owner: str | None
     files: Path | None = None
+    files_digest: bytes | None = None
     idempotent: bool = False
 
 
@@ -93,7 +96,7 @@ class Intake:
             spec,
             now=self._around.clock.now(),
             owner=submission.owner,
-            digest=self._fingerprints.of(submission.spec),
+            digest=self._fingerprints.of(submission.spec, submission.files_digest),
             has_spool=submission.files is not None,
             boot=self._around.clock.boot,
             clock_offset=self._around.clock.offset(),
@@ -140,13 +143,14 @@ def _callback(spec: JobSpec) -> Callback | None:
 
 
 def _same_or_refuse(existing: JobRow, digest: str, idempotent: bool) -> Record:
-    record = decode_record(existing.record)
     if existing.hidden:
         raise Conflict(
-            f"job {record.id!r} is being deleted; its id is free in a moment", code="deleting", field="id"
+            f"job {existing.id!r} is being deleted; its id is free in a moment", code="deleting", field="id"
         )
+    record = record_of(existing)
     if idempotent and hmac.compare_digest(record.spec_digest, digest):
         return record
+    what = "exists with another spec or other files" if idempotent else "exists"
     raise Conflict(
-        f"job {record.id!r} exists; choose another id, or delete it first", code="exists", field="id"
+        f"job {record.id!r} {what}; choose another id, or delete it first", code="exists", field="id"
     )

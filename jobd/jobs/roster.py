@@ -9,9 +9,11 @@ import logging
 from collections.abc import Iterator
 
 from jobd.jobs.orchestrator import Hint
-from jobd.jobs.record import Record, decode_record
+from jobd.jobs.record import Record
+from jobd.jobs.stored import record_of
 from jobd.jobs.supervisor import Supervisor
 from jobd.jobs.surroundings import Surroundings
+from jobd.store.errors import UnreadableJob
 from jobd.store.store import Store
 
 AGAIN_AFTER_FAULT_S = 5.0
@@ -74,6 +76,12 @@ class Roster:
             while True:
                 try:
                     await supervisor.run()
+                except UnreadableJob as error:
+                    # Its place is for others; its containers stay as they are until somebody deletes the job.
+                    self._around.queue.leave(uid)
+                    fields = {"job_id": supervisor.record.id, "action": "supervise", "error": str(error)}
+                    log.error("a job cannot be read", extra=fields)
+                    return
                 except Exception:
                     log.exception(
                         "supervisor failed, will start again", extra={"job_id": supervisor.record.id}
@@ -104,4 +112,7 @@ class Roster:
 
     async def _stored(self, record: Record) -> Record:
         row = await self._store.get_by_uid(record.uid)
-        return decode_record(row.record) if row else record
+        try:
+            return record_of(row) if row else record
+        except UnreadableJob:
+            return record  # it was read before the damage; the next change stores it whole again

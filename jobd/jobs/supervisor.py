@@ -18,7 +18,7 @@ from jobd.jobs.preparation import Preparation
 from jobd.jobs.record import Record
 from jobd.jobs.sight import Sight
 from jobd.jobs.surroundings import Surroundings
-from jobd.store.errors import StoreError
+from jobd.store.errors import StoreError, UnreadableJob
 
 LOOK_AGAIN_S = 2.0
 """A job that runs is looked at this often even when the engine's event stream is silent."""
@@ -91,6 +91,8 @@ class Supervisor:
                         await self._journal.hold_spec()
                     await self._carry_out(asked)
                     pause_s, self.progress = FIRST_PAUSE_S, None
+                except UnreadableJob:
+                    raise  # another try helps nobody
                 except (EngineUnavailable, StoreError) as error:
                     fields = {"job_id": self.record.id, "action": type(asked).__name__, "error": str(error)}
                     log.warning("job waits, will try again", extra=fields)

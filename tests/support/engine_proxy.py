@@ -17,11 +17,12 @@ ENGINE = "/var/run/docker.sock"
 LIMIT_S = 30.0
 PIECE_BYTES = 64 * 1024
 
-Fault = Literal["refuse", "lose", "late", "hold", "stall", "silent", "unavailable"]
+Fault = Literal["refuse", "lose", "late", "hold", "stall", "silent", "unavailable", "cut", "short"]
 """`refuse`: the connection ends before the request reaches the engine. `lose`: the engine gets the request and answers, and the
 answer is lost. `late`: the connection ends at once, and the engine gets the request when the rule is released. `hold`: the engine
-gets the request, and the client its answer, when the rule is released. `stall`: nothing comes back for as long as the rule stands. `silent`: the answer's head arrives, and nothing of
-its body. `unavailable`: answered with 503, the engine hears nothing.
+gets the request, and the client its answer, when the rule is released. `stall`: nothing comes back for as long as the rule
+stands. `silent`: the answer's head arrives, and nothing of its body. `unavailable`: answered with 503, the engine hears nothing.
+`cut`: the connection ends after `keep` bytes of the answer's body. `short`: the body is ended there in order, as if that were all.
 """
 
 
@@ -32,6 +33,7 @@ class Rule:
     pattern: re.Pattern[str]
     fault: Fault
     times: int | None
+    keep: int = 0
     hits: int = 0
     lifted: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
@@ -64,9 +66,9 @@ class EngineProxy:
     def url(self) -> str:
         return f"unix://{self.path}"
 
-    def on(self, pattern: str, fault: Fault, times: int | None = 1) -> Rule:
-        """Adds a fault; `lift` takes it away."""
-        rule = Rule(re.compile(pattern), fault, times)
+    def on(self, pattern: str, fault: Fault, times: int | None = 1, keep: int = 0) -> Rule:
+        """Adds a fault; `lift` takes it away. `keep`: how many bytes of a chunked body come before it ends."""
+        rule = Rule(re.compile(pattern), fault, times, keep)
         self._rules.append(rule)
         return rule
 
@@ -192,6 +194,11 @@ class EngineProxy:
             await writer.drain()
             await _until(rule.lifted)
             return
+        if rule is not None and rule.fault in ("cut", "short"):
+            await _beginning(back, writer, rule.keep)
+            if rule.fault == "short":
+                await _write(writer, b"0\r\n\r\n")
+            return
         await _pass(back, writer)
 
     async def _pass_on_late(self, rule: Rule, head: bytes) -> None:
@@ -231,6 +238,15 @@ async def _read_body(reader: asyncio.StreamReader, head: bytes, out: asyncio.Str
             line = await reader.readuntil(b"\r\n")
             size = int(line, 16)
             await _write(out, line + await reader.readexactly(size + 2))
+
+
+async def _beginning(source: asyncio.StreamReader, target: asyncio.StreamWriter, left: int) -> None:
+    """Passes on the head of a chunked answer and the first `left` bytes of its body."""
+    await _write(target, await source.readuntil(b"\r\n\r\n"))
+    while left and (size := int(await source.readuntil(b"\r\n"), 16)):
+        piece = (await source.readexactly(size + 2))[: min(size, left)]
+        await _write(target, b"%x\r\n%s\r\n" % (len(piece), piece))
+        left -= len(piece)
 
 
 async def _write(out: asyncio.StreamWriter | None, data: bytes) -> None:
