@@ -13,9 +13,7 @@ from jobd.jobs.orchestrator import (
     ContainerFacts,
     EngineError,
     EngineUnavailable,
-    LogCursor,
     Observation,
-    RawLine,
     Role,
     StartFailed,
 )
@@ -103,15 +101,10 @@ class Execution:
             await self._ended_unseen(fate.end)
 
     async def _ended_unseen(self, end: ContainerFacts | None) -> None:
-        """The worker's container is gone. `end`: it ran and ended before it was removed, and its log went with it."""
-        journal = self._journal
-        if end is not None:
-            time = f"{end.finished_at or self._around.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
-            gap = "the worker's container was removed as it ended, and its log with it"
-            await journal.take_log([RawLine("stdout", time, "", LogCursor(time), gap=gap)])
-            if end.exit_code in (OOM_EXIT_CODE, UNKNOWN_EXIT_CODE):
-                end = None  # only a look at the container would say what these stand for
-        await journal.apply(f.Observed(Observation(end, None)))
+        """The worker's container is gone. `end`: it ran and ended before it was removed; its log is marked as it is drained."""
+        if end is not None and end.exit_code in (OOM_EXIT_CODE, UNKNOWN_EXIT_CODE):
+            end = None  # only a look at the container would say what these stand for
+        await self._journal.apply(f.Observed(Observation(end, None)))
 
     async def observe(self) -> None:
         """Looks at the containers, or takes the engine's word for the worker's end; reads what they print."""

@@ -87,6 +87,7 @@ class Roster:
                         "supervisor failed, will start again", extra={"job_id": supervisor.record.id}
                     )
                     await self._begin_again(supervisor)
+                    continue  # also where nothing is asked for any more: what a run does at its end was not done
                 # A wish that came while the run was ending is still to be carried out; from here to the
                 # removal nothing is awaited, so a later one finds no supervisor and starts another.
                 if supervisor.settled:

@@ -94,22 +94,23 @@ async def test_a_clean_up_that_fails_is_done_again_and_keeps_no_place(
 ) -> None:
     record = await running(house)
     supervisor = house.roster.get(record.uid)
-    failing = True
+    failing, cleaned = True, 0
+    stops = supervisor._execution.stop_reading
 
     class Spool:
         def unlink(self, missing_ok: bool) -> None:
-            if failing:
+            nonlocal cleaned
+            if failing and what == "unlink":
                 raise OSError("the folder is away")
+            cleaned += 1
 
     async def stop_reading() -> None:
         if failing:
             raise RuntimeError("a fault in the code")
+        await stops()
 
-    if what == "unlink":
-        monkeypatch.setattr(
-            type(supervisor._around), "spool_path", property(lambda self: lambda uid: Spool())
-        )
-    else:
+    monkeypatch.setattr(type(supervisor._around), "spool_path", property(lambda self: lambda uid: Spool()))
+    if what == "stop_reading":
         monkeypatch.setattr(supervisor._execution, "stop_reading", stop_reading)
     house.engine.end("a", "worker", 0)
     await house.ended(record, tick_s=0.5)
@@ -122,3 +123,4 @@ async def test_a_clean_up_that_fails_is_done_again_and_keeps_no_place(
         while house.roster.get(record.uid) is not None:
             house.clock.advance(AGAIN_AFTER_FAULT_S)
             await asyncio.sleep(0)
+    assert cleaned == 1, "the job's file is removed in the end"
