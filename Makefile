@@ -10,7 +10,7 @@ STAMP := $(VENV)/.stamp
 CODE := jobd jobctl sidecar scripts tests
 PYTEST_ARGS ?=
 
-.PHONY: help venv engine engine-stop images demo test test-browser test-unit test-integration test-e2e faults dev bench lint format types imports \
+.PHONY: help venv engine engine-stop images demo test test-browser test-unit test-integration test-e2e faults soak dev bench lint format types imports \
 	docs generated lock sbom audit monitoring monitoring-stop install-hooks clean
 
 help: ## List the targets
@@ -45,6 +45,9 @@ test-browser: venv ## What a web page in a real browser can do to jobd: nothing 
 	@BROWSER_TESTS=required $(PY) -m pytest tests/security/test_browser.py $(PYTEST_ARGS)
 faults: images ## The whole fault matrix with real faults, and its table (minutes)
 	@$(PY) -m pytest tests/faults $(PYTEST_ARGS)
+
+soak: images ## Half an hour of all kinds of jobs beside random faults, watched from outside (SOAK_SECONDS, SOAK_SEED)
+	@$(PY) -m tests.soak
 
 dev: images ## jobd with hot reload, state in .dev/, no API key, loopback only
 	@mkdir -p .dev

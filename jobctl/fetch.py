@@ -3,6 +3,7 @@
 Owns the call alone; writing the caller's files is `extract.py`.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,19 +12,23 @@ from jobctl.errors import ConnectionLost
 from jobctl.extract import BLOCK_BYTES, Extracted, extract
 from jobctl.http1 import Answer
 from jobctl.meter import metered
+from jobd.wire.filenames import readable, unescape
 
 
-def fetch(client: Client, job_id: str, path: str, destination: str) -> Extracted:
-    """Copies the workspace's `path` to the local `destination` and returns what was made.
+def fetch(
+    client: Client, job_id: str, path: str, destination: str, max_bytes: int | None = None
+) -> Extracted:
+    """Copies the workspace's `path`, escaped as in a spec or with raw bytes, to the local `destination` and returns what was made.
+    `max_bytes`: see `extract`.
 
     Raises:
         NotFound: the job or the path is not there.
-        LocalFile: the destination cannot be written.
+        LocalFile: the destination cannot be written, or a file is too large.
         ConnectionLost: the files came cut; those that are there are whole.
     """
-    with opened(client, job_id, path) as response:
-        body = Body(metered(read_blocks(response), f"fetching {path}"))
-        made = extract(body, path, destination)
+    with opened(client, job_id, readable(path)) as response:
+        body = Body(metered(read_blocks(response), f"fetching {readable(path)}"))
+        made = extract(body, os.fsdecode(unescape(readable(path))), destination, max_bytes)
         while body.read(BLOCK_BYTES):
             pass  # the tar has ended; whether the answer ends in order too says that it is all
         return made

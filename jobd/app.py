@@ -14,10 +14,12 @@ import msgspec
 from aiohttp import web
 
 from jobd.api.context import CONTEXT, Context
+from jobd.api.memory import BODIES_BYTES, READER_PATIENCE_S, READERS_BYTES, sharing_memory
 from jobd.api.middleware import Door, answering_errors, guarding, measuring
 from jobd.api.openapi import document
 from jobd.api.routes import ROUTES
 from jobd.api.streams import FOLLOWERS, let_followers_go
+from jobd.budget import ByteBudget
 from jobd.clock import SystemClock
 from jobd.config import Config
 from jobd.docker.orchestrator import DockerOrchestrator
@@ -116,7 +118,8 @@ def build(
     if failpoints:
         failpoints.place(store=store, engine=engine, sender=sender)
     dispatcher = Dispatcher(store, sender, config.dispatcher, clock, deliveries)
-    feed = Feed(store)
+    readers = ByteBudget(READERS_BYTES, patience_s=READER_PATIENCE_S)
+    feed = Feed(store, readers)
     secrets = SecretFiles(folder.secrets)
     ledger = Ledger(store, feed, dispatcher, watchers, clock)
     around = Surroundings(
@@ -137,7 +140,7 @@ def build(
     )
     roster = Roster(around, store)
     engine_watch = EngineWatch(engine, roster, clock)
-    health = HealthCheck(store.last_seq, engine_watch)
+    health = HealthCheck(store.last_seq, store.has_room, engine_watch)
     retention = Retention(
         store,
         ledger,
@@ -154,7 +157,7 @@ def build(
         IntakeLimits(config.max_queued_jobs, config.allow_cap_add),
         on_accepted=job_metrics.accepted,
     )
-    service = JobService(store, roster, queue, engine, config.job_retention_s)
+    service = JobService(store, roster, queue, engine, retention, config.job_retention_s)
 
     def about() -> Version:
         facts = engine_watch.facts
@@ -166,6 +169,7 @@ def build(
             sidecar_image_present=facts.has_sidecar_image if facts else None,
             state_dir=str(folder.path),
             max_concurrent_jobs=config.max_concurrent_jobs,
+            warnings=[store.warning] if store.warning else [],
         )
 
     async def disk() -> Disk:
@@ -198,11 +202,12 @@ def build(
     context = Context(
         intake=intake,
         jobs=service,
-        logs=LogView(store, watchers, service.current),
+        logs=LogView(store, watchers, service.current, readers),
         store=store,
         feed=feed,
         dispatcher=dispatcher,
         health=health,
+        bodies=ByteBudget(BODIES_BYTES),
         upload_dir=folder.spool,
         max_upload_bytes=config.max_upload_bytes,
         about=about,
@@ -224,7 +229,7 @@ def build(
         health=health,
         metrics=metrics,
         job_metrics=job_metrics,
-        api=_api(context, metrics, Door(api_key, names | {config.host.lower()})),
+        api=_api(context, metrics, Door(api_key, names | {config.host.lower()}), readers),
         metrics_api=_metrics_api(metrics, outbox, Door(None, names | {config.metrics_host.lower()})),
     )
 
@@ -241,9 +246,15 @@ def _about_engine(facts: EngineFacts) -> dict[str, object]:
     }
 
 
-def _api(context: Context, metrics: Metrics, door: Door) -> web.Application:
+def _api(context: Context, metrics: Metrics, door: Door, readers: ByteBudget) -> web.Application:
     api = web.Application(
-        middlewares=[measuring(metrics), answering_errors, guarding(door)], client_max_size=MAX_BODY_BYTES
+        middlewares=[
+            measuring(metrics),
+            answering_errors,
+            guarding(door),
+            sharing_memory(context.bodies, readers, {(r.method, r.path): r.holds for r in ROUTES if r.holds}),
+        ],
+        client_max_size=MAX_BODY_BYTES,
     )
     api[CONTEXT] = context
     api[FOLLOWERS] = set()

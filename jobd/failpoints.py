@@ -135,7 +135,9 @@ class Failpoints:
         for name in WRITES:
             self._around(store, name, lambda *_, name=name: f"commit:{name}")
         self._around(store, "commit", lambda transition: f"commit:{commit_name(transition)}")
-        self._around(sender, "send", lambda *_: "send:event", when=lambda answer: answer.status // 100 == 2)
+        self._around(
+            sender, "send", lambda *_: "send:event", when=lambda answer: (answer.status or 0) // 100 == 2
+        )
 
     def _around(
         self,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from jobd.budget import ByteBudget
 from jobd.events.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.health.health import HealthCheck
@@ -24,7 +25,7 @@ _PEER_CREDENTIALS = struct.Struct("3i")
 @dataclass(frozen=True, slots=True)
 class Context:
     """The parts that handlers call. `about` gives the answer of `GET /v1/version`, `disk` that of
-    `GET /v1/disk`, `openapi` is the document as JSON.
+    `GET /v1/disk`, `openapi` is the document as JSON. `bodies`: what all request bodies hold in memory.
     """
 
     intake: Intake
@@ -34,6 +35,7 @@ class Context:
     feed: Feed
     dispatcher: Dispatcher
     health: HealthCheck
+    bodies: ByteBudget
     upload_dir: Path
     max_upload_bytes: int
     about: Callable[[], Version]

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from jobd.api.body import Parameters, decode, read_json_bytes
 from jobd.api.context import caller, context_of
+from jobd.api.memory import body_room
 from jobd.api.respond import json_response
 from jobd.api.upload import Received, receive_multipart
 from jobd.errors import InvalidRequest
@@ -15,9 +16,9 @@ from jobd.jobs.intake import Submission
 from jobd.jobs.service import ListQuery
 from jobd.wire.body import BodyDecoder
 from jobd.wire.validate import decode_spec
-from jobd.wire.view import TERMINAL, Accepted
+from jobd.wire.view import TERMINAL, UNREADABLE, Accepted
 
-STATUSES = frozenset({"accepted", "running", *TERMINAL})
+STATUSES = frozenset({"accepted", "running", *TERMINAL, UNREADABLE})
 DEFAULT_GRACE_S = 10.0
 MAX_WORDS = 256
 MAX_GRACE_S = 3600
@@ -57,26 +58,31 @@ async def submit(request: web.Request) -> web.StreamResponse:
     parameters = Parameters(request)
     dry_run = parameters.flag("dryRun")
     parameters.done()
-    if request.content_type == "multipart/form-data":
-        received = await receive_multipart(request, context.upload_dir, context.max_upload_bytes)
-    else:
-        received = Received(await read_json_bytes(request))
-    try:
-        spec = decode_spec(received.spec)
-        if dry_run:
-            context.intake.check(spec)
-            return json_response(Checked(valid=True))
-        submission = Submission(
-            spec=spec,
-            owner=caller(request),
-            files=received.files,
-            files_digest=received.files_digest,
-            idempotent="Idempotency-Key" in request.headers,
-        )
-        record, is_new = await context.intake.submit(submission)
-    finally:
-        if received.files is not None:
-            received.files.unlink(missing_ok=True)
+    if request.content_type != "multipart/form-data":
+        return await _submit(request, Received(await read_json_bytes(request)), dry_run)
+    async with body_room(context.bodies, None) as hold:
+        received = await receive_multipart(request, context.upload_dir, context.max_upload_bytes, hold)
+        try:
+            return await _submit(request, received, dry_run)
+        finally:
+            if received.files is not None:
+                received.files.unlink(missing_ok=True)
+
+
+async def _submit(request: web.Request, received: Received, dry_run: bool) -> web.StreamResponse:
+    context = context_of(request)
+    spec = decode_spec(received.spec)
+    if dry_run:
+        context.intake.check(spec)
+        return json_response(Checked(valid=True))
+    submission = Submission(
+        spec=spec,
+        owner=caller(request),
+        files=received.files,
+        files_digest=received.files_digest,
+        idempotent="Idempotency-Key" in request.headers,
+    )
+    record, is_new = await context.intake.submit(submission)
     if not is_new:
         return json_response(await context.jobs.get(record.id))
     accepted = Accepted(id=record.id, status=record.status, uid=record.uid)

@@ -16,7 +16,7 @@ from jobd.wire.view import Accepted, DeliveryList, Error, JobList, JobView
 if TYPE_CHECKING:
     from jobd.api.routes import Route
 
-_COMMON_REFUSALS = (400, 401, 403)
+_COMMON_REFUSALS = (400, 401, 403, 503)
 _REFERENCE = "#/components/schemas/{name}"
 _LEADS_TO: tuple[tuple[type, str, str], ...] = (
     (Accepted, "/v1/jobs/{id}", "/id"),

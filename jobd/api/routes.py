@@ -27,8 +27,9 @@ class Parameter:
 class Route:
     """One call. `body`: the type of its JSON body. `answers`: status -> its types, none for no JSON body.
 
-    `refuses`: the documented error statuses beside those that every call may give (400, 401, 403, 500).
-    `media`: the content types of a success that is not JSON.
+    `refuses`: the documented error statuses beside those that every call may give (400, 401, 403, 500, 503).
+    `media`: the content types of a success that is not JSON. `holds`: how many bytes making and sending the answer may take,
+    where it may be long and does not count itself.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Route:
     parameters: tuple[Parameter, ...] = ()
     media: tuple[str, ...] = ("application/json",)
     open: bool = False
+    holds: int | None = None
 
 
 _FLAG = {"type": "string", "enum": ["", "0", "1", "true", "false"]}
@@ -91,8 +93,9 @@ ROUTES: tuple[Route, ...] = (
             Parameter("limit", _LIMIT, "jobs a page"),
             Parameter("cursor", _TEXT, "`next` of the page before"),
         ),
+        holds=16 << 20,
     ),
-    Route("GET", "/v1/jobs/{id}", jobs.show, "Show a job", {200: (view.JobView,)}, (404,)),
+    Route("GET", "/v1/jobs/{id}", jobs.show, "Show a job", {200: (view.JobView,)}, (404,), holds=2 << 20),
     Route(
         "DELETE",
         "/v1/jobs/{id}",
@@ -117,7 +120,7 @@ ROUTES: tuple[Route, ...] = (
         streams.logs,
         "A job's log; the last frame is {end}",
         {200: (view.LogLine, view.LogEnd)},
-        (404,),
+        (404, 409),
         parameters=(
             _FOLLOW,
             _AFTER,
@@ -132,7 +135,7 @@ ROUTES: tuple[Route, ...] = (
         streams.files,
         "A file or folder of the workspace, as tar",
         {200: ()},
-        (404, 502, 503),
+        (404, 409, 502, 503),
         parameters=(Parameter("path", _TEXT, "relative to the workspace"),),
         media=("application/x-tar",),
     ),
@@ -144,6 +147,7 @@ ROUTES: tuple[Route, ...] = (
         {200: (view.DeliveryList,)},
         (404,),
         parameters=(_AFTER, Parameter("limit", _LIMIT, "deliveries a page")),
+        holds=1 << 20,
     ),
     Route(
         "POST",
@@ -215,5 +219,5 @@ ROUTES: tuple[Route, ...] = (
         {200: (view.Health,), 503: (view.Health,)},
         open=True,
     ),
-    Route("GET", "/openapi.json", probes.openapi, "This document", {200: ()}),
+    Route("GET", "/openapi.json", probes.openapi, "This document", {200: ()}, holds=256 << 10),
 )

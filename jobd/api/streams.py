@@ -9,8 +9,8 @@ from aiohttp import web
 
 from jobd.api.body import Parameters
 from jobd.api.context import context_of
+from jobd.budget import EVICTED
 from jobd.errors import InvalidRequest
-from jobd.events.feed import Feed
 from jobd.jobs.logview import KEEP_ALIVE_S, LogQuery
 from jobd.jobs.record import Record
 from jobd.store.rows import StoredEvent
@@ -18,8 +18,10 @@ from jobd.store.store import Store
 from jobd.wire.limits import MAX_PATH
 
 MAX_SEQ = 10**18 - 1
-PAGE = 200
 STREAMS = frozenset({"stdout", "stderr"})
+
+STALL_LIMIT_S = 600.0
+"""A client that takes nothing for so long has left, or might as well have."""
 
 FOLLOWERS: web.AppKey[set[asyncio.Task[object]]] = web.AppKey("followers")
 """The requests that go on until something outside ends them; jobd's end does."""
@@ -55,7 +57,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     after = parameters.number("after", 0, 0, MAX_SEQ)
     job_id = parameters.text("job")
     parameters.done()
-    uid = (await context.jobs.find(job_id)).uid if job_id else None
+    uid = await context.jobs.uid_of(job_id) if job_id else None
     named = "after"
     as_sse = "text/event-stream" in request.headers.get("Accept", "")
     if as_sse and (last := request.headers.get("Last-Event-ID")):
@@ -64,7 +66,7 @@ async def events(request: web.Request) -> web.StreamResponse:
         after, named = int(last), "Last-Event-ID"
     if after:
         await _check_event(context.store, after, named)
-    source = _following(context.feed, after, uid) if follow else _stored(context.store, after, uid)
+    source = context.feed.read(after, uid, follow=follow, quiet_s=KEEP_ALIVE_S)
     kind = "text/event-stream" if as_sse else "application/x-ndjson"
     return await stream(request, _event_frames(source, as_sse), kind, follows=follow)
 
@@ -115,7 +117,8 @@ async def stream(
 ) -> web.StreamResponse:
     """Sends what `source` yields as it comes; a client that goes away ends it quietly.
 
-    `follows`: it may go on for ever. Where `source` fails the connection is cut: the status is on its way, and only that tells that something is missing.
+    `follows`: it may go on for ever. Where `source` fails the connection is cut: the status is on its way, and only that tells
+    that something is missing. So it is where the client does not read: it goes on from the last number that it has.
     """
     response = web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-store"})
     await response.prepare(request)
@@ -124,10 +127,18 @@ async def stream(
         request.app[FOLLOWERS].add(task)
     try:
         async for part in source:
-            await response.write(part)
-        await response.write_eof()
+            async with asyncio.timeout(STALL_LIMIT_S):
+                await response.write(part)
+        async with asyncio.timeout(STALL_LIMIT_S):
+            await response.write_eof()
     except ConnectionError:
         pass  # the client has left
+    except asyncio.CancelledError as error:
+        if EVICTED in error.args:
+            _cut_off(request)
+        raise
+    except TimeoutError:
+        _cut_off(request)
     except Exception:
         log.exception("stream cut", extra={"action": "http", "method": request.method, "path": request.path})
         if request.transport is not None:
@@ -141,22 +152,11 @@ async def stream(
     return response
 
 
-async def _stored(store: Store, after: int, uid: str | None) -> AsyncIterator[StoredEvent | None]:
-    while page := await store.list_events(after, uid, PAGE):
-        for event in page:
-            yield event
-        after = page[-1].seq
-
-
-async def _following(feed: Feed, after: int, uid: str | None) -> AsyncIterator[StoredEvent | None]:
-    """Yields None now and then while nothing happens, which keeps the connection known to be alive."""
-    while True:
-        page = await feed.after(after, uid, PAGE, wait_s=KEEP_ALIVE_S)
-        if not page:
-            yield None
-        for event in page:
-            yield event
-            after = event.seq
+def _cut_off(request: web.Request) -> None:
+    """Ends the connection of a client that does not read; its buffers go with it."""
+    log.info("slow reader cut off", extra={"action": "http", "method": request.method, "path": request.path})
+    if request.transport is not None:
+        request.transport.abort()
 
 
 async def _event_frames(source: AsyncIterator[StoredEvent | None], as_sse: bool) -> AsyncIterator[bytes]:

@@ -15,6 +15,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from jobd.api.body import refuse_encoded
 from jobd.api.part_head import part_name
+from jobd.budget import Hold
 from jobd.errors import DiskFull, InvalidRequest, TooLarge
 from jobd.wire.limits import MAX_BODY_BYTES
 
@@ -31,9 +32,10 @@ class Received:
     files_digest: bytes | None = None
 
 
-async def receive_multipart(request: web.Request, folder: Path, max_bytes: int) -> Received:
+async def receive_multipart(request: web.Request, folder: Path, max_bytes: int, hold: Hold) -> Received:
     """Returns what was sent.
 
+    `hold` counts the memory of the request: once the spec is there, no more than that.
     The caller owns the file. Raises InvalidRequest, TooLarge, WrongMediaType, DiskFull; then nothing is left behind.
     """
     refuse_encoded(request)
@@ -49,6 +51,7 @@ async def receive_multipart(request: web.Request, folder: Path, max_bytes: int) 
                 break
             if part.name == "spec" and spec is None:
                 spec = await _read_spec(part)
+                hold.measured(len(spec))
             elif part.name == "files" and files is None:
                 files = folder / f"incoming-{secrets.token_hex(8)}.tar"
                 digest = await _write(part, files, max_bytes)

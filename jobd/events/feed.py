@@ -1,30 +1,41 @@
-"""The live feed of stored events: followed from any number on, without a gap, by any number of readers.
+"""The live feed of stored events: read from any number on, without a gap, by any number of readers.
 
-Owns who waits. Holds no event: every reader reads the store in pages at its own pace, so a slow one costs nothing.
+Owns who waits for news. Keeps no event: every reader reads the store in short pages at its own pace, and all of them together hold
+no more than a budget in bytes. A reader that does not read while others wait is cut off; its client goes on from its cursor.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Protocol
 
+from jobd.budget import ByteBudget
 from jobd.store.rows import StoredEvent
 
-PAGE = 100
+PAGE = 200
+PAGE_BYTES = 64 << 10
+"""A page is one event where that is longer."""
 
 
 class EventLog(Protocol):
     """What the feed needs of the store."""
 
-    async def list_events(self, after_seq: int, job_uid: str | None, limit: int) -> list[StoredEvent]:
-        """Events after `after_seq`, oldest first."""
+    async def list_events(
+        self, after_seq: int, job_uid: str | None, limit: int, max_bytes: int
+    ) -> list[StoredEvent]:
+        """Events after `after_seq`, oldest first; at least one where there is any, more up to `max_bytes`."""
+        ...
+
+    async def has_job(self, uid: str) -> bool:
+        """False where the job is purged, and its events with it."""
         ...
 
 
 class Feed:
     """Wakes readers when there are events for them."""
 
-    def __init__(self, events: EventLog) -> None:
+    def __init__(self, events: EventLog, budget: ByteBudget) -> None:
         self._events = events
+        self._budget = budget
         self._waiting: dict[asyncio.Event, str | None] = {}
 
     def publish(self, events: Iterable[StoredEvent]) -> None:
@@ -36,31 +47,34 @@ class Feed:
             if uids and (wanted is None or wanted in uids):
                 waiter.set()
 
-    async def after(
-        self, seq: int, job_uid: str | None = None, limit: int = PAGE, wait_s: float | None = None
-    ) -> list[StoredEvent]:
-        """Returns events after number `seq`, of one job or of all, oldest first; waits for the first one.
+    async def read(
+        self, after_seq: int, job_uid: str | None = None, *, follow: bool, quiet_s: float | None = None
+    ) -> AsyncIterator[StoredEvent | None]:
+        """Yields events after number `after_seq`, of one job or of all, in order, each once; with `follow` then those that come.
 
-        An empty list after `wait_s` seconds without any: time for a sign of life. None waits for ever.
+        None after each `quiet_s` without any: time for a sign of life. Ends where the one job is purged.
         """
         waiter = asyncio.Event()
         self._waiting[waiter] = job_uid  # before the first look: what is published meanwhile is not missed
         try:
-            async with asyncio.timeout(wait_s):
-                while True:
-                    page = await self._events.list_events(seq, job_uid, limit)
-                    if page:
-                        return page
-                    await waiter.wait()
-                    waiter.clear()
-        except TimeoutError:
-            return []
+            while True:
+                waiter.clear()
+                async with self._budget.hold(PAGE_BYTES, estimated=True) as hold:
+                    page = await self._events.list_events(after_seq, job_uid, PAGE, PAGE_BYTES)
+                    hold.measured(sum(len(event.body) for event in page))
+                    for event in page:
+                        yield event
+                        hold.moved()
+                        after_seq = event.seq
+                if page:
+                    continue
+                if not follow:
+                    return
+                try:
+                    await asyncio.wait_for(waiter.wait(), quiet_s)
+                except TimeoutError:
+                    if job_uid is not None and not await self._events.has_job(job_uid):
+                        return
+                    yield None
         finally:
             del self._waiting[waiter]
-
-    async def follow(self, after_seq: int, job_uid: str | None = None) -> AsyncIterator[StoredEvent]:
-        """Yields events after number `after_seq` for ever, in order, each once."""
-        while True:
-            for event in await self.after(after_seq, job_uid):
-                yield event
-                after_seq = event.seq

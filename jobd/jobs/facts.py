@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from jobd.jobs.orchestrator import Created, ImageFacts, Observation, Role, Usage
-from jobd.wire.report import Report
+from jobd.wire.report import Heading, Report
 
 STOP_SIGNAL = "SIGTERM"
 
@@ -62,6 +62,13 @@ class WorkerStartFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class NeverStarted:
+    """A container whose start was asked for is removed: it has not run and never will."""
+
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """One look at the containers. `reports_drained`: every report of an ended sidecar has been handled before this.
     `engine_stopped`: an end or a failed start that is seen here came with the engine's own end, not by itself.
@@ -74,10 +81,21 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The sidecar said something. `order_given`: it is known to have been handed the whole of its order."""
+    """The sidecar said something. `order_given`: it is known to have been handed the whole of its order. `all_read`: it was read from
+    the sidecar's own output, where each artifact's report stands before the one that ends its phase.
+    """
 
     report: Report
     order_given: bool = True
+    all_read: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReportUnread:
+    """The sidecar printed a report that cannot be read. `why` quotes the line; `heading` is what its beginning still tells."""
+
+    why: str
+    heading: Heading
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +159,10 @@ Fact = (
     | SidecarStarting
     | WorkerStarting
     | WorkerStartFailed
+    | NeverStarted
     | Observed
     | Reported
+    | ReportUnread
     | OutputsTold
     | LogsDrained
     | StopSent
@@ -179,6 +199,13 @@ class StartSidecar:
 @dataclass(frozen=True, slots=True)
 class StartWorker:
     """Start the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveUnstarted:
+    """Remove a container whose start was asked for, unless it has run."""
+
+    role: Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +256,7 @@ Demand = (
     | Create
     | StartSidecar
     | StartWorker
+    | RemoveUnstarted
     | Observe
     | TellSidecar
     | DrainLogs

@@ -4,19 +4,23 @@ Owns the reading side. Frames are stored as they go on the wire, so a plain read
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from jobd.jobs.record import Record
+from jobd.budget import ByteBudget
+from jobd.jobs.logbook import legible
+from jobd.jobs.record import Record, purged
 from jobd.jobs.watch import Watchers
 from jobd.store.rows import LogChunk
 from jobd.store.store import Store
 from jobd.wire.view import End, LogEnd, LogLine
 
-READ_BYTES = 1 << 20
+READ_BYTES = 64 << 10
+"""A page is one chunk where that is longer."""
+TAIL_READ_BYTES = 1 << 20
 KEEP_ALIVE_S = 15.0
 
 _decoder = msgspec.json.Decoder(LogLine)
@@ -34,11 +38,16 @@ class LogQuery:
 
 
 class LogView:
-    """Reads logs. `current` gives a job's record as it is now."""
+    """Reads logs. `current` gives a job's record as it is now, None where it is purged; all readers share `budget`."""
 
     def __init__(
-        self, store: Store, watchers: Watchers, current: Callable[[Record], Coroutine[Any, Any, Record]]
+        self,
+        store: Store,
+        watchers: Watchers,
+        current: Callable[[Record], Coroutine[Any, Any, Record | None]],
+        budget: ByteBudget,
     ) -> None:
+        self._budget = budget
         self._store = store
         self._watchers = watchers
         self._current = current
@@ -54,12 +63,18 @@ class LogView:
         with self._watchers.watch(record.uid) as news:
             while True:
                 news.clear()
-                record = await self._current(record)
-                while chunks := await self._store.log_chunks(record.uid, after, READ_BYTES):
-                    for chunk in chunks:
-                        if data := cut(chunk, after, query.stream):
-                            yield data
-                        after = chunk.last_seq
+                record = await self._current(record) or _deleted(record)
+                while True:
+                    async with self._budget.hold(READ_BYTES, estimated=True) as hold:
+                        chunks = await self._store.log_chunks(record.uid, after, READ_BYTES)
+                        hold.measured(sum(len(chunk.data) for chunk in chunks))
+                        for chunk in chunks:
+                            for part in parts(cut(legible(chunk, record.created_at), after, query.stream)):
+                                yield part
+                                hold.moved()
+                            after = chunk.last_seq
+                    if not chunks:
+                        break
                 if record.ended:
                     end = End(status=record.status, exit_code=record.exit_code, reason=record.reason)
                     yield _encoder.encode(LogEnd(end=end)) + b"\n"
@@ -81,15 +96,18 @@ class LogView:
         span = query.tail
         while True:
             start = max(0, stats.last_seq - span)
-            seqs = await self._seqs(record.uid, start, stats.last_seq, query.stream)
+            seqs = await self._seqs(record, start, stats.last_seq, query.stream)
             if len(seqs) >= query.tail or start == 0:
                 return seqs[-query.tail] - 1 if len(seqs) >= query.tail else 0
             span *= 4
 
-    async def _seqs(self, uid: str, after: int, last: int, stream: str) -> list[int]:
+    async def _seqs(self, record: Record, after: int, last: int, stream: str) -> list[int]:
         seqs: list[int] = []
         while after < last:
-            chunks = await self._store.log_chunks(uid, after, READ_BYTES)
+            async with self._budget.hold(TAIL_READ_BYTES, estimated=True) as hold:
+                stored = await self._store.log_chunks(record.uid, after, TAIL_READ_BYTES)
+                hold.measured(sum(len(chunk.data) for chunk in stored))
+            chunks = [legible(chunk, record.created_at) for chunk in stored]
             if not chunks:
                 break
             for chunk in chunks:
@@ -97,6 +115,16 @@ class LogView:
                 seqs += [line.seq for line in lines if after < line.seq <= last and line.stream == stream]
                 after = chunk.last_seq
         return seqs
+
+
+def _deleted(record: Record) -> Record:
+    """Returns the end of a job that was deleted while its log was read."""
+    return record if record.ended else msgspec.structs.replace(purged(record), reason="deleted")
+
+
+def parts(data: bytes) -> Iterator[bytes]:
+    """Cuts what is sent into parts of 64 KiB, so that a client that reads slowly is seen to read."""
+    return (data[at : at + READ_BYTES] for at in range(0, len(data), READ_BYTES))
 
 
 def cut(chunk: LogChunk, after: int, stream: str | None) -> bytes:

@@ -1,11 +1,11 @@
 """What `jobs` needs of a container engine, as Protocols and the plain facts that they exchange.
 
-Owns no behaviour. `jobd/docker` implements them on the Docker Engine, `jobd/testing` in memory; both pass the
+Owns no behaviour but where a log is read on after some lines. `jobd/docker` implements them on the Docker Engine, `jobd/testing` in memory; both pass the
 same suite in `tests/contract`. All calls are safe to repeat unless they say otherwise.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
@@ -55,6 +55,18 @@ class Observation:
 
     worker: ContainerFacts | None
     sidecar: ContainerFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class StartFate:
+    """What is known of a start that was asked for and never answered.
+
+    `never`: the container is removed, has not run and never will. `began`: it has run; `end`, where the container is gone already,
+    else it is there to be looked at. `unknown`: the container is gone, and nothing says whether it ran.
+    """
+
+    kind: Literal["never", "began", "unknown"]
+    end: ContainerFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +133,25 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class LogCursor:
-    """How far one stream has been read: the engine's timestamp (as it prints it) and the bytes taken of that timestamp's text."""
+    """How far one stream of a log has been read: `taken` bytes of what the stream holds under `timestamp`.
+
+    A timestamp is compared for equality alone, since the engine's clock may be set while a container runs. `check`: a CRC-32 of
+    the bytes taken and of the timestamp before them, which tells this place from a similar one; None in cursors of older
+    versions. `beside`: a later place, in the other stream, up to which this stream has been read as well.
+    An empty timestamp stands for the start of the log.
+    """
 
     timestamp: str
     taken: int = 0
+    check: int | None = None
+    beside: "LogCursor | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class RawLine:
     """One line of a container's log. `time` is the engine's RFC 3339 text. `partial`: a very long line, cut here.
-    `gap`: lines before this one are gone, and why. `cursor` stands after this line in its stream.
+    `gap`: lines before this one are gone, and why; with an empty `partial` line, only that is said. `cursor` stands after this
+    line in its stream. `level`: everything that the other stream holds before this place is read too.
     """
 
     stream: StreamName
@@ -139,6 +160,23 @@ class RawLine:
     cursor: LogCursor
     partial: bool = False
     gap: str | None = None
+    level: bool = False
+
+
+def cursors_after(
+    cursors: Mapping[StreamName, LogCursor], lines: Iterable[RawLine]
+) -> dict[StreamName, LogCursor]:
+    """Returns where reading goes on after `lines`, which were read from `cursors` on."""
+    own = dict(cursors)
+    beside = {stream: cursor.beside for stream, cursor in own.items()}
+    for line in lines:
+        own[line.stream], beside[line.stream] = line.cursor, line.cursor.beside
+        if line.level:
+            other: StreamName = "stderr" if line.stream == "stdout" else "stdout"
+            beside[other] = line.cursor
+            if other not in own:
+                own[other] = LogCursor(line.cursor.timestamp, 0, 0)  # the stream has printed nothing
+    return {stream: replace(cursor, beside=beside[stream]) for stream, cursor in own.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +209,18 @@ class EngineUnavailable(EngineError):
     """The engine did not answer, or answered that it cannot now. Nothing is known; ask again."""
 
     code = "engine-unavailable"
+
+
+class LogUnreadable(EngineUnavailable):
+    """The engine answers, and could not give the log. Asking again may help."""
+
+    code = "log-unreadable"
+
+
+class ContainerGone(EngineError):
+    """The container does not exist, and what it has printed is gone with it."""
+
+    code = "container-gone"
 
 
 class ImageUnavailable(EngineError):
@@ -209,7 +259,7 @@ class FilesChanged(EngineError):
 
 
 class Lifecycle(Protocol):
-    """Making, looking at and removing a job's containers.
+    """Making, starting and looking at a job's containers.
 
     Every call raises EngineUnavailable where the engine's answer is not known.
     """
@@ -251,9 +301,32 @@ class Lifecycle(Protocol):
         """Sends a signal by name ("SIGTERM"). A container that is gone or does not run is no error."""
         ...
 
+
+class Removal(Protocol):
+    """Removing a job's containers. Absent is fine; what lacks our labels is never touched.
+
+    Every call raises EngineUnavailable where the engine's answer is not known.
+    """
+
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
         """Removes by force this job's containers with their anonymous volumes, and with no `role` the workspace volume too.
-        Absent is fine. Never touches what lacks our labels.
+
+        Only for a job or an attempt whose end is on record.
+        Raises: RefusedByEngine: something else uses the volume.
+        """
+        ...
+
+    async def remove_stopped(self, ref: JobRef) -> None:
+        """Removes this job's containers and the workspace volume, and kills nothing.
+
+        Raises: EngineUnavailable, also where a container runs. RefusedByEngine: something else uses the volume.
+        """
+        ...
+
+    async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
+        """Removes a container whose start was asked for and may still be under way, unless it has run.
+
+        A start that comes later finds no container. Never kills what runs.
         """
         ...
 
@@ -268,7 +341,10 @@ class Streams(Protocol):
 
         Without `follow`, ends when the stored log has been read to its end, an unterminated last line included.
         With `follow`, goes on until the container ends, and keeps an unterminated line back.
-        A container that is gone yields nothing. Raises EngineUnavailable when the connection breaks.
+
+        Raises:
+            ContainerGone: nothing more can be read. EngineUnavailable: the connection broke. LogUnreadable: the engine could not
+            give the log; ask again from the last cursor.
         """
         ...
 
@@ -299,6 +375,14 @@ class Engine(Protocol):
         """Measures the running worker; None where it does not run, or the engine cannot tell. Raises EngineUnavailable."""
         ...
 
+    async def was_up_throughout(self, container: ContainerFacts) -> bool | None:
+        """Tells whether the engine has been up from before the start of this ended container until after its end was seen.
+
+        True: what ended the container was not the engine's own end. False: the engine was started again in between. None: the
+        engine's record does not tell. Raises EngineUnavailable, also while the engine is being stopped.
+        """
+        ...
+
     async def refs(self) -> list[JobRef]:
         """Lists the jobs of this instance of jobd of which any container or volume exists."""
         ...
@@ -312,5 +396,5 @@ class Engine(Protocol):
         ...
 
 
-class Orchestrator(Lifecycle, Streams, Files, Engine, Protocol):
+class Orchestrator(Lifecycle, Removal, Streams, Files, Engine, Protocol):
     """All of the above in one object, as the composition root passes it on."""

@@ -113,6 +113,8 @@ def after_worker(record: Record, spec: JobSpec, now: datetime) -> Step:
 
 def finish(record: Record, spec: JobSpec, now: datetime) -> Step:
     """Gives the job its final status and announces it; the last event of any job."""
+    if record.unread_report is not None and record.desired == "run":
+        record = outputs_failed(record, record.unread_report)
     status: Status = "failed" if record.reason else "completed"
     reason = record.reason
     if record.desired != "run":
@@ -155,12 +157,16 @@ def sidecar_again(record: Record, spec: JobSpec, now: datetime, why: str) -> Ste
     """The sidecar has ended before the inputs were ready: it is made anew, or, after a few, that fails the job."""
     if record.sidecar_runs >= MAX_SIDECAR_RUNS:
         return worker_never_ran(record, spec, now, "input-failed", why)
-    return Step(change(record, worker_id=None, sidecar_id=None, sidecar_intended_at=None, report_n=0))
+    return Step(
+        change(record, worker_id=None, sidecar_id=None, sidecar_intended_at=None, unstarted=None, report_n=0)
+    )
 
 
 def outputs_failed(record: Record, error: str) -> Record:
     """Returns the record of a job whose outputs are not where they belong."""
     # The worker's own failure, where there is one, stays the reason; the outputs' is what makes a good run fail.
+    if record.unread_report is not None and record.unread_report != error:
+        error = f"{error}; {record.unread_report}"
     return record if record.reason else change(record, reason="output-failed", error=error)
 
 

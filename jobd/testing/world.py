@@ -10,13 +10,22 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from jobd.clock import Clock
-from jobd.jobs.orchestrator import ContainerFacts, Hint, JobRef, LogCursor, RawLine, Role, StreamName
+from jobd.jobs.orchestrator import (
+    ContainerFacts,
+    Hint,
+    JobRef,
+    LogCursor,
+    RawLine,
+    Role,
+    StartFate,
+    StreamName,
+)
 from jobd.testing.hints import Hints
-from jobd.testing.sidecar import SidecarScript
+from jobd.testing.sidecar import Said, SidecarScript
 from jobd.testing.worker import WorkerScript
 from jobd.testing.workspace import Files
 from jobd.wire.job import JobSpec
-from jobd.wire.report import Report, SidecarOrder, encode_report
+from jobd.wire.report import SidecarOrder, encode_report
 
 
 @dataclass(eq=False, slots=True)
@@ -68,6 +77,8 @@ class World:
         self.hints_say_all = True
         self._clock = clock
         self._hints = hints
+        self._gone: dict[str, ContainerFacts] = {}
+        """Containers that were removed, as they were last, by id."""
         self._made = count(1)
         self._ticks = count(1)
 
@@ -141,6 +152,7 @@ class World:
         if box is None:
             return
         self.end(job, role, box, 137)
+        self._gone[box.facts.id] = box.facts
         if role == "worker":
             job.worker = None
         else:
@@ -152,6 +164,17 @@ class World:
         self.drop(job, "worker")
         self.drop(job, "sidecar")
         self.jobs.pop(job.ref.id, None)
+
+    def fate(self, container_id: str) -> StartFate:
+        """Returns whether a container that is gone has run."""
+        last = self._gone.get(container_id)
+        if last is None:
+            return StartFate("unknown")
+        return StartFate("never") if last.started_at is None else StartFate("began", last)
+
+    def forget_events(self) -> None:
+        """What was removed is known no longer."""
+        self._gone = {}
 
     async def close(self) -> None:
         """Ends all runs; the containers stay as they are."""
@@ -170,9 +193,10 @@ class World:
         box.run = None
         self.end(job, "worker", box, script.exit_code, script.oom_killed)
 
-    def _say(self, job: Job, box: Container, reports: Sequence[Report]) -> None:
+    def _say(self, job: Job, box: Container, reports: Sequence[Said]) -> None:
         for said in reports:
-            box.log.append(self._line("stdout", encode_report(said).decode().rstrip("\n")))
+            text = said if isinstance(said, str) else encode_report(said).decode().rstrip("\n")
+            box.log.append(self._line("stdout", text))
         self._hints.wake()
         code = SidecarScript.exit_code_after(reports)
         if code is not None:

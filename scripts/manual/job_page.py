@@ -24,7 +24,8 @@ def job_page() -> str:
     body += section("CALLBACK") + struct_fields(Callback, CALLBACK_FIELDS)
     body += section("ARTIFACTS") + text(
         "An artifact runs before the command unless it depends on job, directly or through others. Paths are relative to the "
-        "workspace and never leave it."
+        "workspace and never leave it. A byte of a name that is no UTF-8 is written as \\xHH and a backslash as \\\\, as events write them; a "
+        "backslash before anything else stands for itself. Globs match the name itself, a byte that is no UTF-8 as one character."
     )
     assert set(IN_OUT) == set(KINDS), "IN_OUT and the artifact kinds differ"
     for kind, struct in KINDS.items():

@@ -52,10 +52,13 @@ ARTIFACT_FIELDS = {
     "excludes": "globs on names to leave out",
 }
 IN_OUT = {
-    "download": ("http(s) URL", "file in the workspace"),
+    "download": ("http(s) URL; a 200 alone is the file", "file in the workspace"),
     "write": ("the text", "file in the workspace"),
     "unarchive": ("tar.gz, tar or zip in the workspace", "folder in the workspace"),
-    "upload": ("file in the workspace", "http(s) URL, by PUT"),
+    "upload": (
+        "file in the workspace",
+        "http(s) URL, by PUT; done at a 2xx that was said after all of the file had arrived",
+    ),
     "read": ("file in the workspace; its content goes into the event", ""),
     "archive": ("file or folder in the workspace", "archive in the workspace"),
     "list": ("folder in the workspace; its names go into the event", ""),

@@ -17,11 +17,13 @@ ENGINE = "/var/run/docker.sock"
 LIMIT_S = 30.0
 PIECE_BYTES = 64 * 1024
 
-Fault = Literal["refuse", "lose", "stall", "silent", "unavailable", "cut", "short"]
+Fault = Literal["refuse", "lose", "late", "hold", "delay", "stall", "silent", "unavailable", "cut", "short"]
 """`refuse`: the connection ends before the request reaches the engine. `lose`: the engine gets the request and answers, and the
-answer is lost. `stall`: nothing comes back for as long as the rule stands. `silent`: the answer's head arrives, and nothing of
-its body. `unavailable`: answered with 503, the engine hears nothing. `cut`: the connection ends after `keep` bytes of the answer's
-body. `short`: the body is ended there in order, as if that were all.
+answer is lost. `late`: the connection ends at once, and the engine gets the request when the rule is released, or `delay_s`
+later. `hold`: the engine gets the request, and the client its answer, when the rule is released. `delay`: the engine gets the
+request `delay_s` later, and the answer is passed on. `stall`: nothing comes back for as long as the rule stands. `silent`: the
+answer's head arrives, and nothing of its body. `unavailable`: answered with 503, the engine hears nothing. `cut`: the connection
+ends after `keep` bytes of the answer's body. `short`: the body is ended there in order, as if that were all.
 """
 
 
@@ -33,8 +35,10 @@ class Rule:
     fault: Fault
     times: int | None
     keep: int = 0
+    delay_s: float = 0.0
     hits: int = 0
     lifted: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
 
     def matches(self, request: str) -> bool:
         return (
@@ -52,8 +56,10 @@ class EngineProxy:
         self.requests: list[str] = []
         self._engine = engine
         self._rules: list[Rule] = []
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._writers: dict[asyncio.StreamWriter, str] = {}
+        """Both sides of each exchange, with the request that is under way on them."""
         self._server: asyncio.Server | None = None
+        self._late: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -63,9 +69,11 @@ class EngineProxy:
     def url(self) -> str:
         return f"unix://{self.path}"
 
-    def on(self, pattern: str, fault: Fault, times: int | None = 1, keep: int = 0) -> Rule:
+    def on(
+        self, pattern: str, fault: Fault, times: int | None = 1, *, keep: int = 0, delay_s: float = 0.0
+    ) -> Rule:
         """Adds a fault; `lift` takes it away. `keep`: how many bytes of a chunked body come before it ends."""
-        rule = Rule(re.compile(pattern), fault, times, keep)
+        rule = Rule(re.compile(pattern), fault, times, keep, delay_s)
         self._rules.append(rule)
         return rule
 
@@ -81,13 +89,14 @@ class EngineProxy:
         """Refuses connections, and cuts those that there are."""
         self._run(self._down())
 
-    def cut(self) -> None:
-        """Cuts all connections; new ones are taken."""
-        self._run(self._cut())
+    def cut(self, pattern: str = "") -> None:
+        """Cuts the connections of requests that the pattern is found in; new ones are taken."""
+        self._run(self._cut(pattern))
 
     def close(self) -> None:
         for rule in self._rules:
             rule.lifted.set()
+            rule.released.set()
         self.down()
         self._run(self._end_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -108,9 +117,10 @@ class EngineProxy:
         self.path.unlink(missing_ok=True)
         await self._cut()
 
-    async def _cut(self) -> None:
-        for writer in list(self._writers):
-            writer.transport.abort()
+    async def _cut(self, pattern: str = "") -> None:
+        for writer, request in list(self._writers.items()):
+            if re.search(pattern, request):
+                writer.transport.abort()
 
     async def _end_tasks(self) -> None:
         mine = asyncio.current_task()
@@ -120,14 +130,14 @@ class EngineProxy:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+        self._writers[writer] = ""
         try:
             while await self._exchange(reader, writer):
                 pass
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # one side has gone: so does the other
         finally:
-            self._writers.discard(writer)
+            self._writers.pop(writer, None)
             writer.transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -136,13 +146,22 @@ class EngineProxy:
         method, target = head.split(b" ", 2)[:2]
         request = f"{method.decode()} {target.decode()}"
         self.requests.append(request)
+        self._writers[writer] = request
         rule = next((rule for rule in self._rules if rule.matches(request)), None)
         if rule is not None:
             rule.hits += 1
             if rule.fault == "refuse":
                 return False
+            if rule.fault == "late":
+                await _read_body(reader, head, None)
+                task = asyncio.create_task(self._pass_on_late(rule, head))
+                self._late.add(task)
+                task.add_done_callback(self._late.discard)
+                return False
+            if rule.fault == "hold":
+                await _until(rule.released)
             if rule.fault == "stall":
-                await self._until_lifted(rule)
+                await _until(rule.lifted)
                 return False
             if rule.fault == "unavailable":
                 await _read_body(reader, head, None)
@@ -153,13 +172,14 @@ class EngineProxy:
                 )
                 await writer.drain()
                 return True
+            if rule.fault == "delay":
+                await asyncio.sleep(rule.delay_s)
         upgrade = re.search(rb"\r\nupgrade:", head, re.IGNORECASE) is not None
         back, out = await asyncio.open_unix_connection(self._engine)
-        self._writers.add(out)
+        self._writers[out] = request
         try:
             if not upgrade:
-                head = re.sub(rb"(?i)\r\nconnection:[^\r]*", b"", head)
-                head = head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+                head = _with_close(head)
             out.write(head)
             await out.drain()
             if upgrade:
@@ -169,7 +189,7 @@ class EngineProxy:
             await self._answer(rule, back, writer)
             return False
         finally:
-            self._writers.discard(out)
+            self._writers.pop(out, None)
             out.transport.abort()
 
     async def _answer(
@@ -181,7 +201,7 @@ class EngineProxy:
         if rule is not None and rule.fault == "silent":
             writer.write(await back.readuntil(b"\r\n\r\n"))
             await writer.drain()
-            await self._until_lifted(rule)
+            await _until(rule.lifted)
             return
         if rule is not None and rule.fault in ("cut", "short"):
             await _beginning(back, writer, rule.keep)
@@ -190,9 +210,27 @@ class EngineProxy:
             return
         await _pass(back, writer)
 
-    async def _until_lifted(self, rule: Rule) -> None:
-        while not rule.lifted.is_set():
-            await asyncio.sleep(0.05)
+    async def _pass_on_late(self, rule: Rule, head: bytes) -> None:
+        """Passes on a request without a body whose client has gone."""
+        if rule.delay_s:
+            await asyncio.sleep(rule.delay_s)
+        else:
+            await _until(rule.released)
+        back, out = await asyncio.open_unix_connection(self._engine)
+        out.write(_with_close(head))
+        await out.drain()
+        await back.read()
+        out.close()
+
+
+async def _until(event: threading.Event) -> None:
+    while not event.is_set():
+        await asyncio.sleep(0.05)
+
+
+def _with_close(head: bytes) -> bytes:
+    head = re.sub(rb"(?i)\r\nconnection:[^\r]*", b"", head)
+    return head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
 
 
 async def _read_body(reader: asyncio.StreamReader, head: bytes, out: asyncio.StreamWriter | None) -> None:

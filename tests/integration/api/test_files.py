@@ -87,6 +87,7 @@ def test_files_go_in_and_come_out(daemon: Daemon, made: str) -> None:
         ("/etc/passwd", 400, "invalid-request"),
         ("a%00b", 400, "invalid-request"),
         ("x" * 300, 400, "invalid-request"),
+        (r"out/caf\xe9", 400, "invalid-request"),
         ("x/" * 3000, 400, "invalid-request"),
     ],
 )

@@ -1,87 +1,137 @@
 """The feed: from any number on, without a gap or a repeat, while others write."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
+from jobd.budget import ByteBudget
+from jobd.events import feed as feeds
 from jobd.events.feed import Feed
+from jobd.store.rows import Settlement, StoredEvent
 from jobd.store.store import Store
 
 URL = "http://a.test/"
+BUDGET = 1 << 20
+DEADLINE_S = 10.0
 
 
-async def test_a_follower_sees_what_was_and_what_comes_each_once(store: Store, jobs: Any) -> None:
-    feed = Feed(store)
+@pytest.fixture
+def budget() -> ByteBudget:
+    return ByteBudget(BUDGET)
+
+
+@pytest.fixture
+def feed(store: Store, budget: ByteBudget) -> Feed:
+    return Feed(store, budget)
+
+
+async def take(events: AsyncIterator[StoredEvent | None], count: int) -> list[StoredEvent]:
+    """The first events, without the signs of life between them."""
+    got: list[StoredEvent] = []
+    async with asyncio.timeout(DEADLINE_S):
+        async for event in events:
+            if event is not None:
+                got.append(event)
+            if len(got) == count:
+                break
+    return got
+
+
+async def test_a_follower_sees_what_was_and_what_comes_each_once(feed: Feed, jobs: Any) -> None:
     await jobs.emit("x", URL, 250)
-    got: list[int] = []
-
-    async def follow() -> None:
-        async for event in feed.follow(100):
-            got.append(event.seq)
-            if event.seq == 400:
-                return
-
-    following = asyncio.ensure_future(follow())
+    following = asyncio.ensure_future(take(feed.read(100, follow=True), 300))
     for _ in range(150):
         feed.publish(await jobs.emit("y", URL))
-    async with asyncio.timeout(10):
-        await following
-    assert got == list(range(101, 401))
+    assert [event.seq for event in await following] == list(range(101, 401))
 
 
-async def test_many_followers_of_their_own_jobs_see_only_those(store: Store, jobs: Any) -> None:
-    feed = Feed(store)
-
-    async def follow(uid: str) -> list[str]:
-        got = []
-        async for event in feed.follow(0, uid):
-            got.append(event.event_id)
-            if len(got) == 30:
-                break
-        return got
-
-    followers = [asyncio.ensure_future(follow(f"j{n}")) for n in range(10)]
+async def test_many_followers_of_their_own_jobs_see_only_those(feed: Feed, jobs: Any) -> None:
+    followers = [asyncio.ensure_future(take(feed.read(0, f"j{n}", follow=True), 30)) for n in range(10)]
     for _ in range(30):
         stored = await asyncio.gather(*(jobs.emit(f"j{n}", URL) for n in range(10)))
         for events in stored:
             feed.publish(events)
-    async with asyncio.timeout(10):
-        outcomes = await asyncio.gather(*followers)
-    assert outcomes == [[f"j{n}-{k}" for k in range(1, 31)] for n in range(10)]
+    outcomes = await asyncio.gather(*followers)
+    assert [[event.event_id for event in got] for got in outcomes] == [
+        [f"j{n}-{k}" for k in range(1, 31)] for n in range(10)
+    ]
 
 
-async def test_a_reader_that_waited_in_vain_gets_an_empty_page(store: Store, jobs: Any) -> None:
-    feed = Feed(store)
+async def test_what_is_stored_is_read_to_its_end(feed: Feed, jobs: Any) -> None:
+    await jobs.emit("x", URL, 450)
+    assert [event.seq for event in await take(feed.read(1, follow=False), 1000)] == list(range(2, 451))
+
+
+async def test_a_reader_without_news_gives_signs_of_life(feed: Feed, jobs: Any) -> None:
     await jobs.emit("x", URL, 3)
-    assert await feed.after(3, wait_s=0.01) == []
-    assert [event.seq for event in await feed.after(1, wait_s=0.01)] == [2, 3]
-    assert [event.seq for event in await feed.after(0, limit=2)] == [1, 2]
+    reading = feed.read(2, follow=True, quiet_s=0.01)
+    first = await anext(reading)
+    assert first is not None
+    assert first.seq == 3
+    assert await anext(reading) is None
+    assert await anext(reading) is None
+    await reading.aclose()  # type: ignore[attr-defined]
 
 
-async def test_nothing_is_kept_of_readers_that_have_left(store: Store, jobs: Any) -> None:
-    feed = Feed(store)
-    reading = [asyncio.ensure_future(feed.after(0)) for _ in range(20)]
+async def test_following_a_job_ends_with_its_purge(feed: Feed, store: Store, jobs: Any) -> None:
+    await jobs.emit("x", "http://a.test/", 2)
+    reading = feed.read(0, "x", follow=True, quiet_s=0.01)
+    got = await take(reading, 2)
+    assert [event.seq for event in got] == [1, 2]
+    await store.settle([Settlement(event.seq, "delivered", event.created_at) for event in got])
+    assert await store.purge("x")
+    assert await take(feed.read(2, "x", follow=True, quiet_s=0.01), 1) == []
+
+
+async def test_nothing_is_kept_of_readers_that_have_left(feed: Feed, budget: ByteBudget, jobs: Any) -> None:
+    reading = [asyncio.ensure_future(take(feed.read(0, follow=True), 1)) for _ in range(20)]
     await asyncio.sleep(0)
     assert len(feed._waiting) == 20
     for one in reading:
         one.cancel()
     await asyncio.gather(*reading, return_exceptions=True)
     assert not feed._waiting
+    assert budget.held == 0
     feed.publish(await jobs.emit("x", URL))
 
 
-async def test_events_of_other_jobs_wake_nobody(store: Store, jobs: Any, until: Any) -> None:
-    feed = Feed(store)
+async def test_readers_that_do_not_read_hold_no_more_than_the_budget(
+    feed: Feed, budget: ByteBudget, jobs: Any
+) -> None:
+    for n in range(40):
+        await jobs.emit(f"j{n}", URL, 1, text="x" * 50_000)
+    readers = [feed.read(0, follow=True) for _ in range(100)]
+    waiting = [asyncio.ensure_future(anext(reader)) for reader in readers]
+    async with asyncio.timeout(DEADLINE_S):
+        while sum(one.done() for one in waiting) < BUDGET // feeds.PAGE_BYTES:
+            await asyncio.sleep(0)
+    assert budget.held <= BUDGET + feeds.PAGE_BYTES
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    for reader in readers:
+        await reader.aclose()  # type: ignore[attr-defined]
+    assert budget.held == 0
+
+
+async def test_events_of_other_jobs_wake_nobody(
+    store: Store, budget: ByteBudget, jobs: Any, until: Any
+) -> None:
     reads = 0
-    inner = store.list_events
 
     class Counting:
-        async def list_events(self, after_seq: int, job_uid: str | None, limit: int) -> Any:
+        async def list_events(self, *arguments: Any) -> Any:
             nonlocal reads
             reads += 1
-            return await inner(after_seq, job_uid, limit)
+            return await store.list_events(*arguments)
 
-    feed = Feed(Counting())
-    reading = asyncio.ensure_future(feed.after(0, "mine"))
+        async def has_job(self, uid: str) -> bool:
+            return await store.has_job(uid)
+
+    feed = Feed(Counting(), budget)
+    reading = asyncio.ensure_future(take(feed.read(0, "mine", follow=True), 1))
     await until(lambda: reads == 1)
     for _ in range(10):
         feed.publish(await jobs.emit("other", URL))

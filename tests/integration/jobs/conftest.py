@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from jobd.budget import ByteBudget
 from jobd.events.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.events.settings import DispatcherSettings
@@ -17,11 +18,12 @@ from jobd.jobs.intake import Intake, IntakeLimits, Submission
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.order import SidecarSettings
 from jobd.jobs.queue import AdmissionQueue
-from jobd.jobs.record import Record, decode_record
+from jobd.jobs.record import Record
 from jobd.jobs.retention import Retention, RetentionSettings
 from jobd.jobs.roster import Roster
 from jobd.jobs.secrets import SecretFiles
 from jobd.jobs.service import JobService
+from jobd.jobs.stored import readable
 from jobd.jobs.surroundings import Surroundings
 from jobd.jobs.watch import Watchers
 from jobd.store.store import Store
@@ -45,9 +47,9 @@ class NoSender:
 class House:
     """The parts of jobd that jobs are made of. `restart` leaves the store and the engine as they are."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, folder: Path, clock: FakeClock) -> None:
         self.store = store
-        self.clock = FakeClock()
+        self.clock = clock
         self.engine = FakeOrchestrator(self.clock)
         self.folder = folder
         (folder / "secrets").mkdir()
@@ -56,7 +58,8 @@ class House:
 
     def _build(self) -> None:
         self.watchers = Watchers()
-        feed = Feed(self.store)
+        self.budget = ByteBudget(32 << 20, patience_s=2.0)
+        feed = Feed(self.store, self.budget)
         dispatcher = Dispatcher(self.store, NoSender(), DispatcherSettings(), self.clock)
         self.ledger = Ledger(self.store, feed, dispatcher, self.watchers, self.clock)
         self.queue = AdmissionQueue(2)
@@ -91,7 +94,9 @@ class House:
             self.clock,
             RetentionSettings(job_retention_s=900, history_retention_s=86400, interval_s=60),
         )
-        self.service = JobService(self.store, self.roster, self.queue, self.engine, retention_s=900)
+        self.service = JobService(
+            self.store, self.roster, self.queue, self.engine, self.retention, retention_s=900
+        )
         self._listening = asyncio.create_task(self.engine_watch.listen())
 
     async def stop(self) -> None:
@@ -104,8 +109,7 @@ class House:
         """Ends all supervisors without a word and begins again from what is stored."""
         await self.stop()
         self._build()
-        for row in await self.store.live_rows():
-            record = decode_record(row.record)
+        for record in readable(await self.store.live_rows()):
             if record.admitted_at is not None and not record.ended:
                 self.queue.occupy(record.uid)
             self.roster.start(self.roster.get_or_make(record))
@@ -118,7 +122,9 @@ class House:
     async def stored(self, record: Record) -> Record:
         """The record as the API shows it. Waits for a read of the store, so that the writer gets on as well."""
         assert await self.store.get_by_uid(record.uid) is not None
-        return await self.service.current(record)
+        now = await self.service.current(record)
+        assert now is not None
+        return now
 
     async def until(self, record: Record, condition: Callable[[Record], bool], tick_s: float = 0.0) -> Record:
         """Returns the record once the condition holds; moves the clock by `tick_s` at each look."""
@@ -139,15 +145,20 @@ class House:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(tmp_path / "jobd.db")
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
+    opened = await Store.open(tmp_path / "jobd.db", clock=clock)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def house(store: Store, tmp_path: Path) -> AsyncIterator[House]:
-    made = House(store, tmp_path)
+async def house(store: Store, tmp_path: Path, clock: FakeClock) -> AsyncIterator[House]:
+    made = House(store, tmp_path, clock)
     yield made
     await made.stop()
     await made.engine.close()

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from jobd.jobs import logview
 from jobd.jobs.logbook import take
 from jobd.jobs.logview import LogQuery, LogView, cut
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
@@ -25,7 +26,7 @@ class Log:
     def __init__(self, house: Any, record: Record) -> None:
         self.house = house
         self.record = record
-        self.view = LogView(house.store, house.watchers, self._current)
+        self.view = LogView(house.store, house.watchers, self._current, house.budget)
 
     async def _current(self, record: Record) -> Record:
         return self.record
@@ -167,3 +168,19 @@ def test_a_chunk_is_cut_at_any_line(after: int) -> None:
 def test_a_chunk_that_is_wanted_whole_is_passed_on_as_it_is() -> None:
     whole = chunk(3, "stdout", "stderr")
     assert cut(whole, 2, None) is whole.data
+
+
+async def test_following_ends_with_the_job_s_purge(
+    house: Any, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logview, "KEEP_ALIVE_S", 0.01)
+    await log.write("one")
+    log.view = LogView(house.store, house.watchers, house.service.current, house.budget)
+    following = asyncio.create_task(log.read(follow=True))
+    async with asyncio.timeout(DEADLINE_S):
+        while not house.watchers._events:
+            await asyncio.sleep(0)
+    assert await house.store.purge(log.record.uid)
+    frames = await following
+    assert seqs(frames) in ([1], [])  # its line, where it was read before the purge
+    assert frames[-1] == {"end": {"status": "cancelled", "exitCode": None, "reason": "deleted"}}

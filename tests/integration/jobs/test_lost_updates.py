@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobd.budget import ByteBudget
 from jobd.errors import Conflict, NotFound
 from jobd.events.dispatcher import Dispatcher
 from jobd.events.feed import Feed
@@ -174,7 +175,7 @@ async def interleaved(store: Store, ended: bool, names: list[str], schedule: lis
     """Lets one writer for each name change the same job, in the order of the schedule; checks what must hold after each turn."""
     clock = FakeClock()
     turns = Turns(store)
-    feed, watchers = Feed(store), Watchers()
+    feed, watchers = Feed(store, ByteBudget(1 << 20)), Watchers()
     dispatcher = Dispatcher(store, NoSender(), DispatcherSettings(), clock)
     quiet = Ledger(store, feed, dispatcher, watchers, clock)
     ledger = Ledger(cast(Store, turns), feed, dispatcher, watchers, clock)

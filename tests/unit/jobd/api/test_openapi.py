@@ -29,7 +29,7 @@ def test_a_route_becomes_an_operation() -> None:
     )
     responses = operation["responses"]
     assert isinstance(responses, dict)
-    assert set(responses) == {"200", "202", "400", "401", "403", "409", "413", "415"}
+    assert set(responses) == {"200", "202", "400", "401", "403", "409", "413", "415", "503"}
     assert responses["202"]["content"] == {
         "application/json": {"schema": {"$ref": "#/components/schemas/Accepted"}}
     }

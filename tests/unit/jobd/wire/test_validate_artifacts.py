@@ -243,6 +243,17 @@ def test_an_artifact_that_depends_on_itself_is_refused(refuse: Refuse) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "fine"), [(r"\xff" * 255, True), (r"\xff" * 256, False), ("\\\\" * 255, True)]
+)
+def test_an_escaped_name_is_as_long_as_its_bytes(path: str, fine: bool) -> None:
+    assert (path_problem(path) is None) == fine
+
+
+def test_a_path_with_an_unpaired_surrogate_is_refused_with_the_remedy() -> None:
+    assert path_problem("caf\udce9") == r"must be text; write a byte that is no UTF-8 as \xHH"
+
+
+@pytest.mark.parametrize(
     ("kind", "name"),
     [("download", "out"), ("write", "out"), ("unarchive", "in"), ("unarchive", "out"), ("upload", "in"), ("read", "in"),
      ("archive", "in"), ("archive", "out"), ("list", "in")],

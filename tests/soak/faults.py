@@ -1,0 +1,185 @@
+"""Doing the faults of a plan, one after the other, each recorded with how long it stood."""
+
+import contextlib
+import http.client
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.soak.plan import PlannedFault, PlannedJob
+from tests.soak.records import Job, Records
+from tests.soak.subject import Subject, window
+from tests.soak.user import User
+from tests.support.engine_proxy import Rule
+
+EVENTS, LOGS, ATTACH = r"GET .*/events", r"GET .*/containers/[^/]+/logs", r"POST .*/containers/[^/]+/attach"
+START = r"POST .*/containers/[^/]+/start"
+REMOVE = r"DELETE .*/containers/"
+CHANGES = (
+    r"POST .*/containers/create",
+    START,
+    r"POST .*/containers/[^/]+/kill",
+    REMOVE,
+    r"POST .*/volumes/create",
+    r"DELETE .*/volumes/",
+    r"GET .*/containers/[^/]+/json",
+)
+"""The calls whose answers are lost or delayed."""
+BURST = 6
+PROBES, PROBE_NUMBER = 12, 1_000_000
+CUT_AGAIN_S, SLOW_EACH = 0.2, 6
+HOLD_REMOVAL_S, LATE_WAIT_S = 3.0, 14.0
+CUTS = {"cut-events": EVENTS, "cut-logs": LOGS, "cut-attach": ATTACH, "cut-all": ""}
+
+
+class Faults:
+    """Does each fault by its name."""
+
+    def __init__(self, subject: Subject, user: User, records: Records, now: Callable[[], float]) -> None:
+        self._subject, self._user, self._records, self._now = subject, user, records, now
+        self._freeing: threading.Thread | None = None
+        self._probes = 0
+
+    def do(self, fault: PlannedFault) -> None:
+        """Returns when the fault is over, or goes on in the background."""
+        subject = self._subject
+        if subject.pid is None:
+            self._records.faults_of_jobd.append(f"at {self._now():.1f} s jobd had ended by itself")
+            with self._window("kill"):
+                subject.start()
+        if fault.kind in CUTS:
+            with self._window(fault.kind):
+                self._cut(CUTS[fault.kind], fault.seconds)
+            return
+        todo: dict[str, Callable[[PlannedFault], None]] = {
+            "kill": self._kill,
+            "term": self._term,
+            "stop": self._stop,
+            "engine-down": self._engine_down,
+            "lose": self._lose,
+            "delay": self._delay,
+            "late-start": self._late_start,
+            "clock": self._clock,
+            "slow-readers": self._slow_readers,
+            "disk-full": self._disk_full,
+            "delete-burst": lambda fault: self._burst(fault, self._user.run_delete),
+            "cancel-delete-burst": lambda fault: self._burst(fault, self._user.run_both),
+        }
+        todo[fault.kind](fault)
+
+    def close(self) -> None:
+        """Waits for what stands in the background, and takes back what stands still."""
+        if self._freeing is not None:
+            self._freeing.join(60)
+        self._subject.free_disk()
+
+    def _window(self, kind: str, detail: str = "") -> Any:
+        return window(self._records, self._now, kind, detail)
+
+    def _cut(self, pattern: str, seconds: float) -> None:
+        """Cuts again and again: each connection lives a moment only."""
+        end_s = self._now() + seconds
+        while True:
+            self._subject.proxy.cut(pattern)
+            if self._now() >= end_s:
+                return
+            time.sleep(CUT_AGAIN_S)
+
+    def _slow_readers(self, fault: PlannedFault) -> None:
+        """Clients that ask for what is long and do not read."""
+        floods = [job.id for job in list(self._records.jobs.values()) if job.expect.fills_log and job.end]
+        targets = [
+            "/v1/events",
+            "/v1/events?follow=1",
+            *(f"/v1/jobs/{name}/logs?follow=1" for name in floods[-2:]),
+        ]
+        with self._window(fault.kind), contextlib.ExitStack() as held:
+            for target in targets * SLOW_EACH:
+                with contextlib.suppress(OSError, http.client.HTTPException):
+                    held.enter_context(self._subject.api.stream(target, slow=True))
+            time.sleep(fault.seconds)
+
+    def _kill(self, fault: PlannedFault) -> None:
+        with self._window("kill"):
+            self._subject.kill()
+            time.sleep(fault.seconds)
+            self._subject.start()
+
+    def _term(self, fault: PlannedFault) -> None:
+        with self._window("term"):
+            self._subject.end()
+            time.sleep(fault.seconds)
+            self._subject.start()
+
+    def _stop(self, fault: PlannedFault) -> None:
+        pid = self._subject.pid
+        if pid is not None:
+            with self._window("stop"):
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(fault.seconds)
+                os.kill(pid, signal.SIGCONT)
+
+    def _engine_down(self, fault: PlannedFault) -> None:
+        with self._window("engine-down"):
+            self._subject.proxy.down()
+            time.sleep(fault.seconds)
+            self._subject.proxy.up()
+
+    def _lose(self, fault: PlannedFault) -> None:
+        pattern = CHANGES[int(fault.value) % len(CHANGES)]
+        self._while("lose", fault.seconds, self._subject.proxy.on(pattern, "lose"))
+
+    def _delay(self, fault: PlannedFault) -> None:
+        pattern = CHANGES[int(fault.value) % len(CHANGES)]
+        rule = self._subject.proxy.on(pattern, "delay", times=3, delay_s=fault.seconds)
+        self._while("delay", fault.seconds + 2, rule)
+
+    def _late_start(self, fault: PlannedFault) -> None:
+        # The start arrives about when jobd gives it up, and jobd's removal is held back so that the two meet.
+        late = self._subject.proxy.on(START, "late", delay_s=fault.seconds)
+        held = self._subject.proxy.on(REMOVE, "delay", times=None, delay_s=HOLD_REMOVAL_S)
+        self._while("late-start", LATE_WAIT_S, late, held)
+
+    def _while(self, kind: str, seconds: float, *rules: Rule) -> None:
+        with self._window(kind, rules[0].pattern.pattern):
+            time.sleep(seconds)
+            for rule in rules:
+                rule.lifted.set()
+
+    def _clock(self, fault: PlannedFault) -> None:
+        with self._window("clock", f"{fault.value:+g} s"):
+            self._subject.set_clock(fault.value)
+
+    def _disk_full(self, fault: PlannedFault) -> None:
+        """Other faults go on meanwhile: jobd is killed with a full disk too."""
+        if self._freeing is not None:
+            self._freeing.join(60)
+
+        def stand() -> None:
+            with self._window("disk-full"):
+                self._subject.fill_disk()
+                for number in range(PROBES):
+                    # What is large finds no room, even in a log of the database that has grown before.
+                    self._probes += 1
+                    self._user.begin(
+                        PlannedJob(0, PROBE_NUMBER + self._probes, "big", number, "good", False, 0, "", None)
+                    )
+                    time.sleep(fault.seconds / PROBES)
+                self._subject.free_disk()
+
+        self._freeing = threading.Thread(target=stand, daemon=True)
+        self._freeing.start()
+
+    def _burst(self, fault: PlannedFault, act: Callable[[Job], None]) -> None:
+        """On jobs in every phase: what is chosen depends on the plan's number and on which jobs there are."""
+        known = [
+            job for job in list(self._records.jobs.values()) if job.accepted_s and not job.delete_asked_s
+        ]
+        recent = known[-BURST * 6 :]
+        with self._window(fault.kind):
+            for job in random.Random(int(fault.value)).sample(recent, min(BURST, len(recent))):
+                act(job)

@@ -1,0 +1,158 @@
+"""One soak from its start to its end: the plan is carried out beside the observer, then all is quiet and must converge.
+
+Owns the order of things and that nothing is left behind, whatever happens. `stop` ends a soak early.
+"""
+
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.soak import report
+from tests.soak.checks import check_all
+from tests.soak.engine import EngineObserver
+from tests.soak.faults import Faults
+from tests.soak.observer import Observer, until
+from tests.soak.plan import Plan
+from tests.soak.records import Records
+from tests.soak.servers import World
+from tests.soak.subject import DoesNotStart, Subject
+from tests.soak.tally import Tally
+from tests.soak.user import User
+
+STATUS_EVERY_S = 60.0
+MAX_UNDER_WAY = 40
+"""More jobs than that are not submitted before some have ended."""
+GONE_LIMIT_S = 90.0
+
+
+class Soak:
+    """One soak. `quiet_s`: the longest that all may take to converge after the last fault."""
+
+    def __init__(self, quiet_s: float, say: Callable[[str], None]) -> None:
+        self.stop = threading.Event()
+        self.records = Records()
+        self.log = ""
+        self._quiet_s, self._say = quiet_s, say
+        self._began = time.monotonic()
+
+    def now(self) -> float:
+        return time.monotonic() - self._began
+
+    def run(self, make: Callable[[bool], Plan], keep_log: Path) -> tuple[Plan, Tally]:
+        """Returns the plan that `make` gives, and what was found. `keep_log`: where jobd's own log goes afterwards."""
+        engine = EngineObserver(self.records, self.now)
+        try:
+            world = World(self.records, self.now)
+            try:
+                subject = Subject(self.records, self.now)
+                try:
+                    plan = make(subject.can_fill_disk)
+                    self._soak(plan, subject, world, engine)
+                except DoesNotStart as error:
+                    self.records.faults_of_jobd.append(str(error))
+                finally:
+                    if subject.daemon.log.exists():
+                        keep_log.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.copy(subject.daemon.log, keep_log)
+                    subject.close(engine.api)
+            finally:
+                world.close()
+        finally:
+            engine.close()
+        return plan, check_all(self.records, final=True)
+
+    def _soak(self, plan: Plan, subject: Subject, world: World, engine: EngineObserver) -> None:
+        subject.start()
+        engine.instance = subject.instance()
+        at = world.addresses(*subject.ports)
+        user = User(subject.api, self.records, self.now, at, uuid.uuid4().hex[:6])
+        faults = Faults(subject, user, self.records, self.now)
+        observer = Observer(subject.api, engine, self.records, self.now, subject.state, lambda: subject.pid)
+        try:
+            # The plan's moments count from here.
+            self._began = time.monotonic()
+            submitting = threading.Thread(target=self._submit, args=(plan, user), daemon=True)
+            submitting.start()
+            self._do_faults(plan, faults)
+            faults.close()
+            submitting.join(60)
+            self._say(f"{self.now():6.0f} s  no more faults; all must come to its end")
+            self._converge(subject, world, user, observer, engine)
+        finally:
+            self.stop.set()
+            observer.close()
+            user.close()
+            faults.close()
+        if not engine.listens:
+            self.records.faults_of_jobd.append(
+                "the engine's events were not heard to the end: starts are not counted"
+            )
+        if subject.pid is not None:
+            subject.end()
+
+    def _submit(self, plan: Plan, user: User) -> None:
+        for planned in plan.jobs:
+            while self._under_way() > MAX_UNDER_WAY or self.now() < planned.at_s:
+                if self.stop.wait(0.05) or self.now() > plan.seconds:
+                    return
+            user.begin(planned)
+
+    def _under_way(self) -> int:
+        jobs = list(self.records.jobs.values())
+        return sum(1 for job in jobs if job.accepted_s and job.end is None and job.delete_asked_s is None)
+
+    def _do_faults(self, plan: Plan, faults: Faults) -> None:
+        next_status = STATUS_EVERY_S
+        left = list(plan.faults)
+        while self.now() < plan.seconds and not self.stop.is_set():
+            if left and left[0].at_s <= self.now():
+                faults.do(left.pop(0))
+            elif self.stop.wait(0.05):
+                return
+            if self.now() >= next_status:
+                self._say(report.status_line(self.now(), self.records, check_all(self.records, final=False)))
+                next_status += STATUS_EVERY_S
+
+    def _converge(
+        self, subject: Subject, world: World, user: User, observer: Observer, engine: EngineObserver
+    ) -> None:
+        """The quiet phase: everything ends, is delivered and deleted."""
+        world.quiet = True
+        subject.set_clock(0.0)
+        if subject.pid is None:
+            self.records.faults_of_jobd.append(f"at {self.now():.1f} s jobd had ended by itself")
+            subject.start()
+        user.close()
+        until(self._all_ended, self._quiet_s, self._ends)
+        for job in list(self.records.jobs.values()):
+            if job.end is not None and job.delete_asked_s is None and job.receiver not in ("none", "dead"):
+                subject.api.call("POST", f"/v1/jobs/{job.id}/deliveries/replay")
+        until(self._all_delivered, self._quiet_s, lambda: len(self.records.arrivals))
+        observer.look()
+        observer.close()
+        for job_id in self.records.listings[-1].ids if self.records.listings else ():
+            # These are no part of the ledger: what is deleted here is judged as it was before.
+            subject.api.call("DELETE", f"/v1/jobs/{job_id}")
+        until(lambda: not engine.look().ids, GONE_LIMIT_S, lambda: len(self.records.engine[-1].ids))
+        reply = subject.api.call("GET", "/v1/jobs")
+        self.records.listed_at_end = (
+            [job["id"] for job in reply.json["jobs"]] if reply.status == 200 else ["?"]
+        )
+
+    def _all_ended(self) -> bool:
+        jobs = list(self.records.jobs.values())
+        return all(job.end is not None for job in jobs if job.accepted_s and not job.delete_asked_s)
+
+    def _ends(self) -> int:
+        return sum(job.end is not None for job in list(self.records.jobs.values()))
+
+    def _all_delivered(self) -> bool:
+        done = {one.job_id for one in list(self.records.arrivals) if one.taken and one.type == "complete"}
+        return all(
+            job.id in done
+            for job in list(self.records.jobs.values())
+            if job.end is not None and job.delete_asked_s is None and job.receiver not in ("none", "dead")
+        )
