@@ -790,4 +790,18 @@ MUTATIONS = (
         "        while False:",
         "tests/unit/jobctl/test_fetch.py::test_an_answer_that_is_cut_after_the_end_of_its_tar_is_cut",
     ),
+    Mutation(
+        "a reader waits after an event that never was",
+        "jobd/api/streams.py",
+        "        await _check_event(context.store, after, named)",
+        "        pass",
+        "tests/integration/api/test_streams.py::test_a_number_that_was_never_given_is_refused_and_not_waited_for",
+    ),
+    Mutation(
+        "a reader waits after a line of another log",
+        "jobd/api/streams.py",
+        "        await _check_line(context.store, record, query.after)",
+        "        pass",
+        "tests/integration/api/test_streams.py::test_a_line_that_a_log_does_not_have_is_refused",
+    ),
 )

@@ -12,7 +12,9 @@ from jobd.api.context import context_of
 from jobd.budget import EVICTED
 from jobd.errors import InvalidRequest
 from jobd.jobs.logview import KEEP_ALIVE_S, LogQuery
+from jobd.jobs.record import Record
 from jobd.store.rows import StoredEvent
+from jobd.store.store import Store
 from jobd.wire.limits import MAX_PATH
 
 MAX_SEQ = 10**18 - 1
@@ -41,6 +43,8 @@ async def logs(request: web.Request) -> web.StreamResponse:
     )
     parameters.done()
     record = await context.jobs.find(request.match_info["id"])
+    if query.after:
+        await _check_line(context.store, record, query.after)
     source = context.logs.frames(record, query)
     return await stream(request, source, "application/x-ndjson", follows=query.follow)
 
@@ -54,11 +58,14 @@ async def events(request: web.Request) -> web.StreamResponse:
     job_id = parameters.text("job")
     parameters.done()
     uid = await context.jobs.uid_of(job_id) if job_id else None
+    named = "after"
     as_sse = "text/event-stream" in request.headers.get("Accept", "")
     if as_sse and (last := request.headers.get("Last-Event-ID")):
         if not last.isascii() or not last.isdecimal() or len(last) > 18:
             raise InvalidRequest("Last-Event-ID is none of this feed's", field="Last-Event-ID")
-        after = int(last)
+        after, named = int(last), "Last-Event-ID"
+    if after:
+        await _check_event(context.store, after, named)
     source = context.feed.read(after, uid, follow=follow, quiet_s=KEEP_ALIVE_S)
     kind = "text/event-stream" if as_sse else "application/x-ndjson"
     return await stream(request, _event_frames(source, as_sse), kind, follows=follow)
@@ -73,6 +80,30 @@ async def files(request: web.Request) -> web.StreamResponse:
         raise InvalidRequest(f"path must be at most {MAX_PATH} characters", field="path")
     source = await context_of(request).jobs.open_files(request.match_info["id"], path)
     return await stream(request, source, "application/x-tar")
+
+
+async def _check_event(store: Store, after: int, named: str) -> None:
+    """Refuses a number that this database never gave: whoever waits after it would miss all that comes until then."""
+    last = await store.last_seq()
+    if after > last:
+        raise InvalidRequest(
+            f"{named} is {after}, and the last event has number {last}: the number is of another database, or a mistake; "
+            f"begin with after=0 for all that is kept, or after={last} for what comes next",
+            code="unknown-cursor",
+            field=named,
+        )
+
+
+async def _check_line(store: Store, record: Record, after: int) -> None:
+    """The same for a job's log: another job may have had its id, and the number is of that one's log."""
+    last = max(record.log_seq, (await store.log_stats(record.uid)).last_seq)
+    if after > last:
+        raise InvalidRequest(
+            f"after is {after}, and the last line of job {record.id!r} has number {last}: the number is of another job "
+            f"or database, or a mistake; begin with after=0 for the whole log, or after={last} for what comes next",
+            code="unknown-cursor",
+            field="after",
+        )
 
 
 async def let_followers_go(app: web.Application) -> None:

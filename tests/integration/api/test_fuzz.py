@@ -41,6 +41,8 @@ schema = schemathesis.openapi.from_dict(document(ROUTES, VERSION))
 MEANT = {
     ("POST", "/v1/jobs"),  # which artifacts depend on which, what is a URL, a path, an image's name
     ("GET", "/v1/jobs"),  # a cursor is one that a page gave
+    ("GET", "/v1/events"),  # a number is one that the feed gave
+    ("GET", "/v1/jobs/{id}/logs"),  # a number is one that the log has
     ("POST", "/v1/jobs/{id}/cancel"),  # 3.0 is an integer to JSON Schema, and to jobd it is not
     ("GET", "/v1/jobs/{id}/files"),  # a path stays in the workspace
     ("POST", "/internal/events"),  # a report is of one of the job's own artifacts
