@@ -83,7 +83,7 @@ _jobctl() {
         submit:--cap-add) COMPREPLY=(); return ;;
         submit:--host) COMPREPLY=(); return ;;
         submit:-o|submit:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
-        ls:--status) COMPREPLY=($(compgen -W "accepted running completed failed cancelled" -- "$cur")); return ;;
+        ls:--status) COMPREPLY=($(compgen -W "accepted running completed failed cancelled unreadable" -- "$cur")); return ;;
         ls:-l|ls:--label) COMPREPLY=(); return ;;
         ls:--since) COMPREPLY=(); return ;;
         ls:--limit) COMPREPLY=(); return ;;

@@ -19,6 +19,7 @@ STATUS_STYLES = {
     "completed": "green",
     "failed": "red",
     "cancelled": "magenta",
+    "unreadable": "bold red",
     "delivered": "green",
     "parked": "red",
     "pending": "yellow",

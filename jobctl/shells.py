@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 IDS = "jobctl ls -q -a --limit 200 2>/dev/null"
 FORMATS = "table wide json yaml name"
-STATUSES = "accepted running completed failed cancelled"
+STATUSES = "accepted running completed failed cancelled unreadable"
 SHELLS = ("bash", "zsh", "fish")
 
 

@@ -140,7 +140,7 @@ def build(
     )
     roster = Roster(around, store)
     engine_watch = EngineWatch(engine, roster, clock)
-    health = HealthCheck(store.last_seq, engine_watch)
+    health = HealthCheck(store.last_seq, store.has_room, engine_watch)
     retention = Retention(
         store,
         ledger,
@@ -157,7 +157,7 @@ def build(
         IntakeLimits(config.max_queued_jobs, config.allow_cap_add),
         on_accepted=job_metrics.accepted,
     )
-    service = JobService(store, roster, queue, engine, config.job_retention_s)
+    service = JobService(store, roster, queue, engine, retention, config.job_retention_s)
 
     def about() -> Version:
         facts = engine_watch.facts
@@ -169,6 +169,7 @@ def build(
             sidecar_image_present=facts.has_sidecar_image if facts else None,
             state_dir=str(folder.path),
             max_concurrent_jobs=config.max_concurrent_jobs,
+            warnings=[store.warning] if store.warning else [],
         )
 
     async def disk() -> Disk:

@@ -35,6 +35,10 @@ class Clock(Protocol):
         """Seconds from the time since boot to the wall clock: changes only when somebody sets the wall clock."""
         ...
 
+    def uptime(self) -> float:
+        """Seconds since boot, those of a suspended machine too: nobody can set them. Of one boot only, see `boot`."""
+        ...
+
 
 class SystemClock:
     """The real clocks."""
@@ -61,4 +65,8 @@ class SystemClock:
 
     def offset(self) -> float:
         """Source: CLOCK_REALTIME less CLOCK_BOOTTIME."""
-        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        return time.time() - self.uptime()
+
+    def uptime(self) -> float:
+        """Source: CLOCK_BOOTTIME."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -16,13 +16,14 @@ from jobd.app import VERSION, App, build
 from jobd.config import Config
 from jobd.errors import ConfigError
 from jobd.jobs.orchestrator import EngineError, RefusedByEngine
-from jobd.jobs.record import decode_record
 from jobd.jobs.secrets import SecretFiles
+from jobd.jobs.stored import readable
 from jobd.listeners import address_of, inherited, runner_of, serve_on, tcp_listener, unix_listener
 from jobd.notify import ServiceManager
 from jobd.state import StateFolder, api_key, instance_name, open_state, remove_stale_uploads
 from jobd.store.errors import StateLocked, StoreError
 from jobd.store.lock import StateLock
+from jobd.store.reserve import Reserve
 from jobd.store.store import Store
 from jobd.tls import server_context
 
@@ -41,7 +42,9 @@ async def serve(config: Config) -> int:
     folder = open_state(config.state_dir)
     try:
         with StateLock(folder.path):
-            store = await Store.open(folder.database)
+            store = await Store.open(folder.database, reserve=Reserve(folder.reserve))
+            if store.warning:
+                log.error("the database's log is damaged", extra={"action": "start", "error": store.warning})
             try:
                 await _serve(config, folder, store)
             finally:
@@ -114,9 +117,11 @@ async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
 
 async def _recover(app: App, folder: StateFolder) -> None:
     """Takes up every job that is not over: those that were admitted keep their places, the rest queues in order."""
-    jobs = [decode_record(row.record) for row in await app.store.live_rows()]
-    remove_stale_uploads(folder, {record.uid for record in jobs})
-    SecretFiles(folder.secrets).remove_all_but(record.uid for record in jobs if not record.ended)
+    rows = await app.store.live_rows()
+    jobs = readable(rows)
+    kept = {row.uid for row in rows}  # those of jobs that cannot be read too
+    remove_stale_uploads(folder, kept)
+    SecretFiles(folder.secrets).remove_all_but(kept - {record.uid for record in jobs if record.ended})
     for record in jobs:
         if not record.ended:
             app.job_metrics.resumed(record.image or (await app.ledger.spec(record.uid)).image)

@@ -37,6 +37,11 @@ class StateFolder:
         """The folder of secrets of jobs that have not ended."""
         return self.path / "secrets"
 
+    @property
+    def reserve(self) -> Path:
+        """The file that only takes room, for the time when the disk is full."""
+        return self.path / "reserve"
+
     def spool_path(self, uid: str) -> Path:
         """Where the files of one job are kept until its worker has them."""
         return self.spool / f"{uid}.tar"

@@ -57,8 +57,16 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "SIDECAR_IMAGE", "job-sidecar:latest", "image of the sidecar; built or pulled when it is missing"
     ),
-    Variable("JOB_RETENTION", "15m", "how long containers and workspace are kept after a job's end"),
-    Variable("HISTORY_RETENTION", "168h", "how long records, events and logs are kept after a job's end"),
+    Variable(
+        "JOB_RETENTION",
+        "15m",
+        "how long containers and workspace are kept after a job's end, counted while the machine is on",
+    ),
+    Variable(
+        "HISTORY_RETENTION",
+        "168h",
+        "how long records, events and logs are kept after a job's end, counted while the machine is on",
+    ),
     Variable(
         "MAINTENANCE_INTERVAL", "1m", "pause between two looks at what retention lets go, and at all jobs"
     ),

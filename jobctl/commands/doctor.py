@@ -80,6 +80,8 @@ def examine(session: Session) -> Iterator[Check]:
     yield from _socket(target)
     yield from _key_files(session)
     yield same_version(own_version(), str(version.get("version", "?")))
+    for warning in version.get("warnings") or []:
+        yield Check("database", False, str(warning))
     yield from _ready(client)
     engine = version.get("engine") or {}
     if engine:

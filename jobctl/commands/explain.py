@@ -80,6 +80,10 @@ _PHASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "outputs": ("its command has ended and its outputs are on their way", ("see each: jobctl show {id}",)),
 }
 
+_UNREADABLE: tuple[str, tuple[str, ...]] = (
+    "its stored record is damaged, so nothing is known of it any more; all other jobs go on",
+    ("docker logs job-{id}-worker", "jobctl rm {id}", "jobctl doctor"),
+)
 _RETRYING = (
     "its last attempt failed and another one is to come",
     ("read why: jobctl logs --tail 50 {id}", "end it instead: jobctl cancel {id}"),
@@ -130,7 +134,9 @@ def explanation(job: dict[str, Any]) -> Explanation:
     if status == "completed":
         done = "it completed: its command succeeded and its outputs are where they belong"
         return Explanation(done, attempts=attempts)
-    if status in ("failed", "cancelled"):
+    if status == "unreadable":
+        what, remedies = _UNREADABLE
+    elif status in ("failed", "cancelled"):
         key = "cancelled" if status == "cancelled" else reason
         what, remedies = _REMEDIES.get(key, ("it failed{reason}", ("jobctl logs {id}", "jobctl doctor")))
     elif retrying:

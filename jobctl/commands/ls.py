@@ -22,7 +22,7 @@ EXAMPLES = """
 """
 
 ACTIVE = ("accepted", "running")
-STATUSES = (*ACTIVE, "completed", "failed", "cancelled")
+STATUSES = (*ACTIVE, "completed", "failed", "cancelled", "unreadable")
 COLUMNS = ("ID", "STATUS", "PHASE", "EXIT", "AGE", "IMAGE")
 WIDE = (*COLUMNS, "OWNER", "LABELS", "REASON", "COMMAND")
 PAGE = 200

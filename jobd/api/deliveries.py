@@ -22,8 +22,8 @@ async def list_deliveries(request: web.Request) -> web.StreamResponse:
     after = parameters.number("after", 0, 0, 10**18 - 1)
     limit = parameters.number("limit", 100, 1, MAX_PAGE)
     parameters.done()
-    record = await context.jobs.find(request.match_info["id"])
-    found = await context.store.deliveries(record.uid, after, limit)
+    uid = await context.jobs.uid_of(request.match_info["id"])
+    found = await context.store.deliveries(uid, after, limit)
     following = str(found[-1].id) if len(found) == limit else None
     return json_response(DeliveryList(deliveries=[view(d) for d in found], next=following))
 
@@ -44,8 +44,8 @@ async def replay_all(request: web.Request) -> web.StreamResponse:
     """`POST /v1/jobs/{id}/deliveries/replay`: what was parked or abandoned is pending again when this answers."""
     Parameters(request).done()
     context = context_of(request)
-    record = await context.jobs.find(request.match_info["id"])
-    return json_response(Replayed(replayed=await context.dispatcher.replay_all(record.uid)), 202)
+    uid = await context.jobs.uid_of(request.match_info["id"])
+    return json_response(Replayed(replayed=await context.dispatcher.replay_all(uid)), 202)
 
 
 def view(delivery: Delivery) -> DeliveryView:

@@ -16,9 +16,9 @@ from jobd.jobs.facts import CancelWished
 from jobd.jobs.intake import Submission
 from jobd.jobs.service import ListQuery
 from jobd.wire.validate import decode_spec
-from jobd.wire.view import TERMINAL, Accepted
+from jobd.wire.view import TERMINAL, UNREADABLE, Accepted
 
-STATUSES = frozenset({"accepted", "running", *TERMINAL})
+STATUSES = frozenset({"accepted", "running", *TERMINAL, UNREADABLE})
 DEFAULT_GRACE_S = 10.0
 MAX_WORDS = 256
 MAX_GRACE_S = 3600

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from jobd import errors
 from jobd.jobs.orchestrator import EngineError, EngineUnavailable, NoSuchFile
-from jobd.store.errors import NoSuchJob, StaleJob, StoreClosed, StoreError, StoreFull
+from jobd.store.errors import NoSuchJob, StaleJob, StoreClosed, StoreError, StoreFull, UnreadableJob
 from jobd.wire.problem import InvalidSpec
 from jobd.wire.view import Error
 
@@ -23,6 +23,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (errors.Forbidden, 403),
     (errors.NotFound, 404),
     (NoSuchJob, 404),
+    (UnreadableJob, 409),
     (NoSuchFile, 404),
     (errors.Conflict, 409),
     (errors.TooLarge, 413),

@@ -115,7 +115,7 @@ ROUTES: tuple[Route, ...] = (
         streams.logs,
         "A job's log; the last frame is {end}",
         {200: (view.LogLine, view.LogEnd)},
-        (404,),
+        (404, 409),
         parameters=(
             _FOLLOW,
             _AFTER,
@@ -130,7 +130,7 @@ ROUTES: tuple[Route, ...] = (
         streams.files,
         "A file or folder of the workspace, as tar",
         {200: ()},
-        (404, 502, 503),
+        (404, 409, 502, 503),
         parameters=(Parameter("path", _TEXT, "relative to the workspace"),),
         media=("application/x-tar",),
     ),

@@ -53,7 +53,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     after = parameters.number("after", 0, 0, MAX_SEQ)
     job_id = parameters.text("job")
     parameters.done()
-    uid = (await context.jobs.find(job_id)).uid if job_id else None
+    uid = await context.jobs.uid_of(job_id) if job_id else None
     as_sse = "text/event-stream" in request.headers.get("Accept", "")
     if as_sse and (last := request.headers.get("Last-Event-ID")):
         if not last.isascii() or not last.isdecimal() or len(last) > 18:

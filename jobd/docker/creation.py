@@ -55,7 +55,7 @@ class Creation:
         except _InTheWay:
             if adopted := await self._adopted(order, making):
                 return adopted, False
-            await self._removal.remove(order.ref, labels.ROLES, volume=True, mine=self._is_ours)
+            await self._make_room(order.ref)
             try:
                 made = await self._make(order, making)
             except _InTheWay as error:
@@ -166,6 +166,22 @@ class Creation:
             return None
         uid, gid = await self._workspace.owner(worker.id, worker.config.user)
         return Created(worker.id, None if mine is None else mine.id, uid, gid)
+
+    async def _make_room(self, ref: JobRef) -> None:
+        """Removes what stands under the job's names.
+
+        What is of another job or attempt is over, and goes by force. What is of this one has not run, and if it runs now, stays.
+        """
+        stale = [
+            role
+            for role, found in zip(labels.ROLES, await self._removal.inspect(ref.id), strict=True)
+            if found is not None and not self._is_of(found.config.labels, ref)
+        ]
+        await self._removal.destroy(ref, stale, volume=False, mine=lambda found: self._is_stale(found, ref))
+        await self._removal.remove_stopped(ref, mine=self._is_ours)
+
+    def _is_stale(self, found: labels.Labels | None, ref: JobRef) -> bool:
+        return self._is_ours(found) and not self._is_of(found, ref)
 
     def _is_ours(self, found: labels.Labels | None) -> bool:
         return labels.is_ours(found, self._settings.instance)

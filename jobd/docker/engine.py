@@ -104,10 +104,35 @@ class Engine:
         await self._calls.in_thread("kill", lambda client: client.kill(container_id, signal))
 
     async def remove_container(self, container_id: str) -> None:
-        """Removes by force, with anonymous volumes. Raises: Refusal (404, 409: on its way), EngineUnavailable."""
+        """Removes a container that does not run, with its anonymous volumes.
+
+        The engine holds the container's lock: a start that comes before makes this a 409, one that comes after is refused.
+        Raises: Refusal (404, 409: it runs, or a removal is under way), EngineUnavailable.
+        """
         await self._calls.in_thread(
-            "remove", lambda client: client.remove_container(container_id, v=True, force=True), "work"
+            "remove", lambda client: client.remove_container(container_id, v=True, force=False), "work"
         )
+
+    async def destroy_container(self, container_id: str) -> None:
+        """Kills and removes a container, with its anonymous volumes: only for one whose end is on record, or is wished.
+
+        Raises: Refusal (404, 409: a removal is under way), EngineUnavailable.
+        """
+        await self._calls.in_thread(
+            "destroy", lambda client: client.remove_container(container_id, v=True, force=True), "work"
+        )
+
+    async def touch_container(self, container_id: str) -> None:
+        """Changes nothing of a container; the engine notes an `update` event of it. Raises: Refusal, EngineUnavailable."""
+        path = await self.path(f"/containers/{container_id}/update")
+        async with self.streams.open(
+            "POST",
+            path,
+            data=b"{}",
+            headers={"Content-Type": "application/json"},
+            silence_s=self.timeouts.answer_s,
+        ) as body:
+            await body.read(SMALL_ANSWER)
 
     async def create_volume(
         self, name: str, labels: Mapping[str, str], options: Mapping[str, str] | None = None

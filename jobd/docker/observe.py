@@ -123,10 +123,10 @@ def hint(event: EngineEvent, instance: str) -> Hint | None:
     if event.type != "container" or owner is None or event.action not in EVENT_ACTIONS:
         return None
     role = _role(event.actor.attributes.get(labels.JOB_TYPE))
-    return Hint(owner.uid, role, event.action, _facts_of_event(event, owner.attempt))
+    return Hint(owner.uid, role, event.action, facts_of_event(event, owner.attempt))
 
 
-def _facts_of_event(event: EngineEvent, attempt: int) -> ContainerFacts | None:
+def facts_of_event(event: EngineEvent, attempt: int) -> ContainerFacts | None:
     """Returns what a start or an end says by itself; the engine's event and its inspect always agreed on the code."""
     if not event.actor.id or not 0 < event.time_nano < _LAST_NANO:
         return None

@@ -24,7 +24,10 @@ from jobd.docker.network import Network
 from jobd.docker.removal import Removal
 from jobd.docker.settings import DockerSettings
 from jobd.docker.streams import Timeouts
+from jobd.docker.unstarted import UnstartedRemoval
+from jobd.docker.uptime import Uptime
 from jobd.jobs.orchestrator import (
+    ContainerFacts,
     Created,
     DiskUse,
     EngineFacts,
@@ -34,6 +37,7 @@ from jobd.jobs.orchestrator import (
     Observation,
     Role,
     StartFailed,
+    StartFate,
     Usage,
     WorkOrder,
 )
@@ -64,6 +68,8 @@ class DockerOrchestrator(Flows):
         self._images = Images(engine)
         self._network = Network(engine, settings.instance)
         self._removal = Removal(engine)
+        self._unstarted = UnstartedRemoval(engine)
+        self._uptime = Uptime(engine)
         self._creation = Creation(engine, settings, self._images, self._network, self._removal)
         self._fresh: OrderedDict[JobRef, str] = OrderedDict()
         """Workers that this process made and has not started: their start needs no look before it."""
@@ -113,6 +119,10 @@ class DockerOrchestrator(Flows):
         if not memory:
             return None
         return Usage(stats.cpu_stats.cpu_usage.total_usage / 1e9, memory)
+
+    async def was_up_throughout(self, container: ContainerFacts) -> bool | None:
+        """Tells whether the engine has been up from before an ended container's start; see `jobs.orchestrator.Engine`."""
+        return await self._uptime.spans(container.id)
 
     async def refs(self) -> list[JobRef]:
         """Lists the jobs of this instance of which any container or volume exists."""
@@ -218,18 +228,35 @@ class DockerOrchestrator(Flows):
                 raise
 
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
-        """Removes the job's containers of whatever attempt, and with no `role` its volume; absent is fine.
+        """Removes by force the job's containers of whatever attempt, and with no `role` its volume; absent is fine.
 
         Raises: EngineUnavailable; RefusedByEngine: something else uses the volume.
         """
         roles = labels.ROLES if role is None else (role,)
         self._fresh.pop(ref, None)
+        await self._removal.destroy(
+            ref, roles, volume=role is None, mine=lambda found: self._is_of(ref, found)
+        )
 
-        def mine(found: labels.Labels | None) -> bool:
-            owner = labels.ref_of(found, self._settings.instance)
-            return owner is not None and owner.uid == ref.uid
+    async def remove_stopped(self, ref: JobRef) -> None:
+        """Removes the job's containers of whatever attempt and its volume, and kills nothing; absent is fine.
 
-        await self._removal.remove(ref, roles, volume=role is None, mine=mine)
+        Raises: EngineUnavailable, also where a container runs; RefusedByEngine: something else uses the volume.
+        """
+        self._fresh.pop(ref, None)
+        await self._removal.remove_stopped(ref, mine=lambda found: self._is_of(ref, found))
+
+    async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
+        """Removes a container whose start was asked for, unless it has run; see `jobs.orchestrator.Removal`.
+
+        Raises: EngineUnavailable.
+        """
+        self._fresh.pop(ref, None)
+        return await self._unstarted.remove(container_id, ref.attempt)
+
+    def _is_of(self, ref: JobRef, found: labels.Labels | None) -> bool:
+        owner = labels.ref_of(found, self._settings.instance)
+        return owner is not None and owner.uid == ref.uid
 
     async def _start(self, container_id: str) -> None:
         try:

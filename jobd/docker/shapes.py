@@ -34,6 +34,13 @@ class Info(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     runtimes: dict[str, Any] | None = None
     security_options: list[str] | None = None
     system_time: str = ""
+    live_restore_enabled: bool = False
+
+
+class NetworkInspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The part of NetworkInspect that is read."""
+
+    created: str = ""
 
 
 class CpuUsage(msgspec.Struct, frozen=True, kw_only=True):

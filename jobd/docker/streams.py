@@ -83,17 +83,20 @@ class Streams:
         headers: Mapping[str, str] | None = None,
         silence_s: float | None,
         buffer_bytes: int = CHUNK_BYTES,
+        fresh: bool = False,
     ) -> AsyncIterator[Body]:
         """Asks, and gives the body once the engine has said yes. Ends the connection where the body was not read out.
 
-        `silence_s`: how long the answer and each part of the body may take; None: for ever.
+        `silence_s`: how long the answer and each part of the body may take; None: for ever. `fresh`: on a connection that is
+        opened for this call.
         Raises: Refusal, Trouble: an answer of 400 and above. EngineUnavailable: no connection, or it broke.
         """
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._timeouts.connect_s, sock_read=silence_s
         )
+        session = self._made() if fresh else self._opened()
         try:
-            async with self._opened().request(
+            async with session.request(
                 method,
                 self._endpoint.base_url + path,
                 params=params,
@@ -112,19 +115,25 @@ class Streams:
         except (aiohttp.ClientError, OSError) as error:
             what = str(error) or type(error).__name__
             raise EngineUnavailable(f"{self._endpoint.url}: {what}") from error
+        finally:
+            if fresh:
+                await session.close()
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(
-                # Bounded by who asks: one stream a running container at most.
-                connector=_connector(self._endpoint),
-                # Proxy variables are for the way out, never for the way to the engine.
-                trust_env=False,
-                # Unasked, aiohttp accepts gzip, and the engine would spend its time on packing archives.
-                headers={"Accept-Encoding": "identity"},
-                auto_decompress=False,
-            )
+            self._session = self._made()
         return self._session
+
+    def _made(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            # Bounded by who asks: one stream a running container at most.
+            connector=_connector(self._endpoint),
+            # Proxy variables are for the way out, never for the way to the engine.
+            trust_env=False,
+            # Unasked, aiohttp accepts gzip, and the engine would spend its time on packing archives.
+            headers={"Accept-Encoding": "identity"},
+            auto_decompress=False,
+        )
 
     async def close(self) -> None:
         """Ends all connections."""

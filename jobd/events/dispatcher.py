@@ -28,6 +28,8 @@ from jobd.events.waiting import wait_for
 from jobd.store.rows import Delivery, Due, Settled, Settlement
 from jobd.wire.event import batch_body
 
+DAMAGED = "the stored event, or its callback, does not match its checksum: the disk has changed it; nothing was sent"
+
 log = logging.getLogger(__name__)
 
 UNSETTLED_PER_WORKER = 16
@@ -169,6 +171,7 @@ class Dispatcher:
 
     async def _deliver(self, due: Due, taken: tuple[Breaker, Ticket]) -> None:
         run = [due] if due.body is not None and not due.batch else await self._bodies.run_of(due)
+        run = _whole(run)
         answer = await self._send(run) if run else None
         if answer is None:
             self._breakers.record(due.lane, taken, "unknown", self._clock.monotonic())
@@ -236,7 +239,9 @@ class Dispatcher:
     async def _send(self, run: list[Due]) -> Answer:
         first, began = run[0], self._clock.monotonic()
         try:
-            if len(run) > 1:
+            if not first.body:
+                answer = Answer("invalid", text=DAMAGED)
+            elif len(run) > 1:
                 body = batch_body([one.body or b"" for one in run])
                 answer = await self._sender.send(first.url, first.key, first.event_id, body, batch=True)
             else:
@@ -257,3 +262,9 @@ class Dispatcher:
         if state == "open":
             self._lanes.forget(lane)
             self._loader.look_at(lane, self._clock.now())
+
+
+def _whole(run: list[Due]) -> list[Due]:
+    """The beginning of a run that can be sent together: up to an event that is damaged, or that one alone. Pure."""
+    count = next((n for n, due in enumerate(run) if not due.body), len(run))
+    return run[: max(1, count)]

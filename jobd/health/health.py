@@ -7,13 +7,23 @@ from jobd.store.errors import StoreError
 from jobd.wire.view import Health
 
 HEALTHY = "healthy"
+DISK_FULL = (
+    "the disk of the state folder is full: new jobs are refused until there is room; "
+    "jobs that run, and deleting, use what was kept for that"
+)
 
 
 class HealthCheck:
     """`stopping` is set at shutdown: from then on jobd is not ready."""
 
-    def __init__(self, ask_store: Callable[[], Awaitable[object]], engine: EngineWatch) -> None:
+    def __init__(
+        self,
+        ask_store: Callable[[], Awaitable[object]],
+        has_room: Callable[[], Awaitable[bool]],
+        engine: EngineWatch,
+    ) -> None:
         self._ask_store = ask_store
+        self._has_room = has_room
         self._engine = engine
         self.stopping = False
 
@@ -22,10 +32,11 @@ class HealthCheck:
         return _health({"store": await self._store()})
 
     async def ready(self) -> Health:
-        """Jobs can be run: store and engine answer, and no shutdown is under way."""
+        """Jobs can be run: store and engine answer, there is room on the disk, and no shutdown is under way."""
         return _health(
             {
                 "store": await self._store(),
+                "disk": HEALTHY if await self._has_room() else DISK_FULL,
                 "engine": f"unreachable: {self._engine.trouble}" if self._engine.trouble else HEALTHY,
                 "shutdown": "stopping" if self.stopping else HEALTHY,
             }

@@ -13,7 +13,7 @@ from jobd.jobs.record import Record
 INPUTS_LIMIT = timedelta(hours=1)
 OUTPUTS_LIMIT = timedelta(hours=1)
 AMBIGUOUS_START = timedelta(seconds=10)
-"""A container that is still `created` this long after its start was asked for was not started; it is made anew."""
+"""A container that is still `created` this long after its start was asked for is removed, unless it runs by then, and made anew."""
 TELL_AGAIN = timedelta(seconds=1)
 
 
@@ -39,6 +39,8 @@ def demand(record: Record, seen: Observation | None, now: datetime) -> f.Demand:
 def _demand_inputs(record: Record, seen: Observation | None, now: datetime) -> f.Demand:
     if record.sidecar_intended_at is None and not stopping(record):
         return f.StartSidecar()
+    if record.unstarted == "sidecar" and not stopping(record):
+        return f.RemoveUnstarted("sidecar")
     if seen is None:
         return f.Observe()
     if stopping(record):
@@ -53,6 +55,8 @@ def _demand_running(record: Record, seen: Observation | None, now: datetime) -> 
         return f.DrainLogs()
     if record.start_intended_at is None:
         return f.StartWorker()
+    if record.unstarted == "worker":
+        return f.RemoveUnstarted("worker")
     if seen is None:
         return f.Observe()
     if is_mine(seen.worker, record, "created"):

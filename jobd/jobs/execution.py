@@ -13,12 +13,14 @@ from jobd.jobs.orchestrator import (
     ContainerFacts,
     EngineError,
     EngineUnavailable,
+    LogCursor,
     Observation,
+    RawLine,
     Role,
     StartFailed,
 )
 from jobd.jobs.reader import ReportLines, log_reader, report_reader
-from jobd.jobs.sight import Sight
+from jobd.jobs.sight import OOM_EXIT_CODE, UNKNOWN_EXIT_CODE, Sight
 from jobd.jobs.surroundings import Surroundings
 from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL
 
@@ -80,6 +82,35 @@ class Execution:
             await journal.apply(f.Observed(Observation(worker, None)))
             self._logs.start()
 
+    async def remove_unstarted(self, role: Role) -> None:
+        """Removes a container whose start was asked for, unless it has run; then looks at it, or takes the engine's word for its end."""
+        journal = self._journal
+        container_id = journal.record.worker_id if role == "worker" else journal.record.sidecar_id
+        if container_id is None:
+            await self.observe()
+            return
+        fate = await self._around.engine.remove_unstarted(journal.ref, role, container_id)
+        self._sight.forget()
+        if fate.kind == "never":
+            await journal.apply(f.NeverStarted(role))
+        elif fate.kind == "began" and fate.end is None:
+            await self.observe()
+        elif role == "sidecar":
+            await journal.apply(f.Observed(Observation(None, fate.end), reports_drained=True))
+        else:
+            await self._ended_unseen(fate.end)
+
+    async def _ended_unseen(self, end: ContainerFacts | None) -> None:
+        """The worker's container is gone. `end`: it ran and ended before it was removed, and its log went with it."""
+        journal = self._journal
+        if end is not None:
+            time = f"{end.finished_at or self._around.clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
+            gap = "the worker's container was removed as it ended, and its log with it"
+            await journal.take_log([RawLine("stdout", time, "", LogCursor(time), gap=gap)])
+            if end.exit_code in (OOM_EXIT_CODE, UNKNOWN_EXIT_CODE):
+                end = None  # only a look at the container would say what these stand for
+        await journal.apply(f.Observed(Observation(end, None)))
+
     async def observe(self) -> None:
         """Looks at the containers, or takes the engine's word for the worker's end; reads what they print."""
         journal, sight = self._journal, self._sight
@@ -96,17 +127,32 @@ class Execution:
         elif seen.sidecar is not None and seen.sidecar.state == "running":
             self._reports.start()
         watched = seen.sidecar if journal.record.phase == "inputs" else seen.worker
-        if journal.record.desired == "run" and not journal.record.timed_out and sight.is_deaf(watched):
-            raise EngineUnavailable("what has happened meanwhile is not heard yet")
-        leaving = sight.is_in_doubt(watched) and not await self._engine_stays()
-        if leaving:
-            sight.engine_left()
-        await journal.apply(
-            f.Observed(seen, sidecar_over, sight.stopped_with_engine(watched, leaving=leaving))
-        )
+        stopped = await self._stopped_with_engine(watched)
+        await journal.apply(f.Observed(seen, sidecar_over, stopped))
         if journal.record.started_at is not None and not journal.record.worker_over:
             self._logs.start()
         sight.looked(seen, heard_before)
+
+    async def _stopped_with_engine(self, watched: ContainerFacts | None) -> bool:
+        """Tells whether what is seen of this container is the engine's doing: by the engine's record of its own start, or, where
+        that does not tell, by what was heard. Raises EngineUnavailable: that is not known yet.
+        """
+        sight, record = self._sight, self._journal.record
+        if record.desired != "run" or record.timed_out:
+            return sight.stopped_with_engine(watched)  # the end was ordered here, whoever brought it about
+        if sight.is_in_doubt(watched) and not await self._engine_stays():
+            sight.engine_left()
+            return sight.stopped_with_engine(watched, leaving=True)
+        was_up: bool | None = None
+        if watched is not None and sight.needs_record(watched):
+            try:
+                was_up = await self._around.engine.was_up_throughout(watched)
+            except EngineUnavailable:
+                sight.ended_with_engine()
+                raise
+        if was_up is not True and sight.is_deaf(watched):
+            raise EngineUnavailable("what has happened meanwhile is not heard yet")
+        return sight.stopped_with_engine(watched, was_up=was_up)
 
     async def _engine_stays(self) -> bool:
         """An engine that is being stopped answers on for a while, but takes nothing new."""

@@ -62,6 +62,13 @@ class WorkerStartFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class NeverStarted:
+    """A container whose start was asked for is removed: it has not run and never will."""
+
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """One look at the containers. `reports_drained`: every report of an ended sidecar has been handled before this.
     `engine_stopped`: an end or a failed start that is seen here came with the engine's own end, not by itself.
@@ -141,6 +148,7 @@ Fact = (
     | SidecarStarting
     | WorkerStarting
     | WorkerStartFailed
+    | NeverStarted
     | Observed
     | Reported
     | OutputsTold
@@ -179,6 +187,13 @@ class StartSidecar:
 @dataclass(frozen=True, slots=True)
 class StartWorker:
     """Start the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveUnstarted:
+    """Remove a container whose start was asked for, unless it has run."""
+
+    role: Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +244,7 @@ Demand = (
     | Create
     | StartSidecar
     | StartWorker
+    | RemoveUnstarted
     | Observe
     | TellSidecar
     | DrainLogs

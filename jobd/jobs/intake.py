@@ -17,9 +17,10 @@ from jobd.errors import Conflict, InvalidRequest, QueueFull
 from jobd.events.lanes import lane_of
 from jobd.jobs.engine_watch import EngineWatch
 from jobd.jobs.fingerprint import Fingerprints
-from jobd.jobs.record import Record, decode_record, new_record
+from jobd.jobs.record import Record, new_record
 from jobd.jobs.roster import Roster
 from jobd.jobs.secrets import without_values
+from jobd.jobs.stored import record_of
 from jobd.jobs.surroundings import Surroundings
 from jobd.store.errors import IdTaken
 from jobd.store.rows import Callback, JobRow
@@ -140,11 +141,11 @@ def _callback(spec: JobSpec) -> Callback | None:
 
 
 def _same_or_refuse(existing: JobRow, digest: str, idempotent: bool) -> Record:
-    record = decode_record(existing.record)
     if existing.hidden:
         raise Conflict(
-            f"job {record.id!r} is being deleted; its id is free in a moment", code="deleting", field="id"
+            f"job {existing.id!r} is being deleted; its id is free in a moment", code="deleting", field="id"
         )
+    record = record_of(existing)
     if idempotent and hmac.compare_digest(record.spec_digest, digest):
         return record
     raise Conflict(

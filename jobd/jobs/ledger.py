@@ -16,9 +16,10 @@ from jobd.clock import Clock
 from jobd.events.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.jobs.facts import Draft
-from jobd.jobs.logbook import Batch
+from jobd.jobs.logbook import Batch, legible
 from jobd.jobs.outcome import Step
-from jobd.jobs.record import Record, decode_record, encode_record
+from jobd.jobs.record import Record, encode_record
+from jobd.jobs.stored import record_of, spec_of
 from jobd.jobs.watch import Watchers
 from jobd.store.errors import NoSuchJob, StaleJob
 from jobd.store.rows import Callback, JobRow, LogChunk, NewEvent, Transition
@@ -29,13 +30,6 @@ from jobd.wire.job import JobSpec
 DELIVERED_LOOK_S = 0.02
 MAX_TRIES = 8
 """How often a change is decided anew, where others write the same job meanwhile."""
-
-_spec_decoder = msgspec.json.Decoder(JobSpec)
-
-
-def decode_spec(data: bytes) -> JobSpec:
-    """Returns the spec of a row. Raises msgspec.DecodeError."""
-    return _spec_decoder.decode(data)
 
 
 class Ledger:
@@ -85,13 +79,13 @@ class Ledger:
         """Stores what `decide` makes of a job as it is stored now; for a job that no supervisor has.
 
         Raises:
-            NoSuchJob: the job is purged. StoreFull, StoreFailed, StaleJob: nothing is known to be stored; safe to repeat.
+            NoSuchJob: the job is purged. UnreadableJob: it is damaged. StoreFull, StoreFailed, StaleJob: nothing is known to be stored; safe to repeat.
         """
         for _ in range(MAX_TRIES):
             row = await self._store.get_by_uid(uid)
             if row is None:
                 raise NoSuchJob(f"no job with uid {uid!r}")
-            record, spec = decode_record(row.record), decode_spec(row.spec)
+            record, spec = record_of(row), spec_of(row)
             made = decide(record, spec)
             if made.record == record and not made.drafts:
                 return record
@@ -101,21 +95,22 @@ class Ledger:
 
     async def spec(self, uid: str) -> JobSpec:
         """Returns a job as it was submitted, without the values of its secrets; up to 1 MiB, so who has it holds it only while it
-        is needed. Raises NoSuchJob: the job is purged. StoreError.
+        is needed. Raises NoSuchJob: the job is purged. UnreadableJob: it is damaged. StoreError.
         """
         row = await self._store.get_by_uid(uid)
         if row is None:
             raise NoSuchJob(f"no job with uid {uid!r}")
-        return decode_spec(row.spec)
+        return spec_of(row)
 
     async def stored(self, uid: str) -> Record | None:
         """Returns a job's record as it is stored now, None where it is purged. Raises StoreError."""
         row = await self._store.get_by_uid(uid)
-        return decode_record(row.record) if row else None
+        return record_of(row) if row else None
 
     async def log_frames(self, uid: str, after_seq: int, max_bytes: int) -> bytes:
         """Returns stored log frames after line `after_seq`, whole chunks, about `max_bytes`. Raises StoreError."""
-        return b"".join(chunk.data for chunk in await self._store.log_chunks(uid, after_seq, max_bytes))
+        chunks = await self._store.log_chunks(uid, after_seq, max_bytes)
+        return b"".join(legible(chunk, self._clock.now()).data for chunk in chunks)
 
     async def delivered(self, uid: str, limit_s: float) -> None:
         """Returns once nothing of the job waits to be delivered, or after `limit_s`. Raises StoreError."""

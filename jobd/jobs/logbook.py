@@ -7,12 +7,14 @@ says so and the rest is dropped.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 
 from jobd.jobs.facts import Draft
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
 from jobd.jobs.record import Cursor, Record
+from jobd.store.rows import LogChunk
 from jobd.wire import event
 from jobd.wire.job import JobSpec
 from jobd.wire.view import LogLine
@@ -100,6 +102,15 @@ def announce(record: Record, spec: JobSpec, frames: bytes) -> tuple[Record, tupl
             data["gap"] = "; ".join(gaps[stream])
         drafts.append(Draft(event.LOG, data))
     return msgspec.structs.replace(record, log_announced=announced), tuple(drafts)
+
+
+def legible(chunk: LogChunk, moment: datetime) -> LogChunk:
+    """Returns the chunk, or, where the disk has changed it, one line of that time in its place that says so. Pure."""
+    if not chunk.damaged:
+        return chunk
+    why = f"lines {chunk.first_seq} to {chunk.last_seq} cannot be read: the disk has changed them"
+    frame = LogLine(seq=chunk.last_seq, time=event.rfc3339(moment), stream="stdout", line="", gap=why)
+    return LogChunk(chunk.last_seq, chunk.last_seq, 1, _encoder.encode(frame) + b"\n")
 
 
 def cursors_of(record: Record) -> dict[StreamName, LogCursor]:

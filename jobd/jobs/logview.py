@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from jobd.budget import ByteBudget
+from jobd.jobs.logbook import legible
 from jobd.jobs.record import Record, purged
 from jobd.jobs.watch import Watchers
 from jobd.store.rows import LogChunk
@@ -68,7 +69,7 @@ class LogView:
                         chunks = await self._store.log_chunks(record.uid, after, READ_BYTES)
                         hold.measured(sum(len(chunk.data) for chunk in chunks))
                         for chunk in chunks:
-                            for part in parts(cut(chunk, after, query.stream)):
+                            for part in parts(cut(legible(chunk, record.created_at), after, query.stream)):
                                 yield part
                                 hold.moved()
                             after = chunk.last_seq
@@ -95,17 +96,18 @@ class LogView:
         span = query.tail
         while True:
             start = max(0, stats.last_seq - span)
-            seqs = await self._seqs(record.uid, start, stats.last_seq, query.stream)
+            seqs = await self._seqs(record, start, stats.last_seq, query.stream)
             if len(seqs) >= query.tail or start == 0:
                 return seqs[-query.tail] - 1 if len(seqs) >= query.tail else 0
             span *= 4
 
-    async def _seqs(self, uid: str, after: int, last: int, stream: str) -> list[int]:
+    async def _seqs(self, record: Record, after: int, last: int, stream: str) -> list[int]:
         seqs: list[int] = []
         while after < last:
             async with self._budget.hold(TAIL_READ_BYTES, estimated=True) as hold:
-                chunks = await self._store.log_chunks(uid, after, TAIL_READ_BYTES)
-                hold.measured(sum(len(chunk.data) for chunk in chunks))
+                stored = await self._store.log_chunks(record.uid, after, TAIL_READ_BYTES)
+                hold.measured(sum(len(chunk.data) for chunk in stored))
+            chunks = [legible(chunk, record.created_at) for chunk in stored]
             if not chunks:
                 break
             for chunk in chunks:

@@ -45,6 +45,8 @@ def _inputs(
     now: datetime,
 ) -> Step:
     alive = is_mine(sidecar, record, "running")
+    if sidecar is not None and sidecar.started_at is not None:
+        record = change(record, unstarted=None)
     if stopping(record):
         if alive:
             # Not dead yet: the kill may have come too early, it is sent again.
@@ -58,7 +60,7 @@ def _inputs(
         )
     if sidecar.state == "created":
         if now >= record.sidecar_intended_at + AMBIGUOUS_START:
-            return sidecar_again(change(record, sidecar_runs=record.sidecar_runs - 1), spec, now, "")
+            return Step(change(record, unstarted="sidecar"))
         return Step(record)
     if drained and sidecar.ended:
         if engine_stopped:
@@ -75,18 +77,17 @@ def _worker(
     if record.worker_over or record.start_intended_at is None:
         return Step(record)
     if worker is None or worker.attempt != record.attempt:
-        return worker_over(
-            record, spec, None, now, reason="lost", error="the worker container was removed by someone else"
-        )
+        why = "the worker container was removed by someone else"
+        if record.unstarted == "worker":
+            why = "the worker container is gone, and the engine does not tell whether it ran"
+        return worker_over(record, spec, None, now, reason="lost", error=why)
     if worker.started_at is None:
         if worker.exit_code and worker.error and not engine_stopped:
             return worker_never_ran(record, spec, now, "start-failed", worker.error, worker.exit_code)
         if worker.state == "created" and (
             engine_stopped or now >= record.start_intended_at + AMBIGUOUS_START
         ):
-            if stopping(record):
-                return worker_never_ran(record, spec, now, "cancelled", "")
-            return Step(change(record, worker_id=None, start_intended_at=None))
+            return Step(change(record, unstarted="worker"))
         return Step(record)
     started = _started(record, spec, worker.started_at, now)
     if not worker.ended:
@@ -97,6 +98,18 @@ def _worker(
     return started.then(worker_over(started.record, spec, worker, now))
 
 
+def never_started(record: Record, spec: JobSpec, fact: f.NeverStarted, now: datetime) -> Step:
+    """Returns what becomes of a job whose container was removed before it ran: it is made anew, unless the job is to end."""
+    record = change(record, unstarted=None)
+    if fact.role == "worker":
+        if stopping(record):
+            return worker_never_ran(record, spec, now, "cancelled", "")
+        return Step(change(record, worker_id=None, start_intended_at=None))
+    if stopping(record):
+        return Step(record)
+    return sidecar_again(change(record, sidecar_runs=record.sidecar_runs - 1), spec, now, "")
+
+
 def _started(record: Record, spec: JobSpec, at: datetime, now: datetime) -> Step:
     if record.started_at is not None:
         return Step(record)
@@ -105,7 +118,15 @@ def _started(record: Record, spec: JobSpec, at: datetime, now: datetime) -> Step
     deadline = began + timedelta(seconds=spec.timeout_s)
     drafts = () if record.start_announced else (f.Draft(event.START, data_of(record, spec)),)
     return Step(
-        change(record, status="running", started_at=at, deadline=deadline, start_announced=True), drafts
+        change(
+            record,
+            status="running",
+            unstarted=None,
+            started_at=at,
+            deadline=deadline,
+            start_announced=True,
+        ),
+        drafts,
     )
 
 

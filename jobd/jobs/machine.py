@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from jobd.jobs import facts as f
 from jobd.jobs.demand import INPUTS_LIMIT, OUTPUTS_LIMIT, since_of, stopping
-from jobd.jobs.looks import observed
+from jobd.jobs.looks import never_started, observed
 from jobd.jobs.orchestrator import Created
 from jobd.jobs.outcome import Step, change, enter, logs_drained, outputs_failed, worker_never_ran
 from jobd.jobs.record import Record
@@ -53,6 +53,8 @@ def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
             return Step(change(record, start_intended_at=now))
         case f.WorkerStartFailed(exit_code, message) if not record.worker_over:
             return worker_never_ran(record, spec, now, "start-failed", message, exit_code)
+        case f.NeverStarted(role) if record.unstarted == role and not record.worker_over:
+            return never_started(record, spec, fact, now)
         case f.Observed():
             return observed(record, spec, fact, now)
         case f.Reported():

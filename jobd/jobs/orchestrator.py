@@ -58,6 +58,18 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class StartFate:
+    """What is known of a start that was asked for and never answered.
+
+    `never`: the container is removed, has not run and never will. `began`: it has run; `end`, where the container is gone already,
+    else it is there to be looked at. `unknown`: the container is gone, and nothing says whether it ran.
+    """
+
+    kind: Literal["never", "began", "unknown"]
+    end: ContainerFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ImageFacts:
     """A local image: its id, its digest where it has one, and `USER` as the image states it."""
 
@@ -202,7 +214,7 @@ class NoSuchFile(EngineError):
 
 
 class Lifecycle(Protocol):
-    """Making, looking at and removing a job's containers.
+    """Making, starting and looking at a job's containers.
 
     Every call raises EngineUnavailable where the engine's answer is not known.
     """
@@ -244,9 +256,32 @@ class Lifecycle(Protocol):
         """Sends a signal by name ("SIGTERM"). A container that is gone or does not run is no error."""
         ...
 
+
+class Removal(Protocol):
+    """Removing a job's containers. Absent is fine; what lacks our labels is never touched.
+
+    Every call raises EngineUnavailable where the engine's answer is not known.
+    """
+
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
         """Removes by force this job's containers with their anonymous volumes, and with no `role` the workspace volume too.
-        Absent is fine. Never touches what lacks our labels.
+
+        Only for a job or an attempt whose end is on record.
+        Raises: RefusedByEngine: something else uses the volume.
+        """
+        ...
+
+    async def remove_stopped(self, ref: JobRef) -> None:
+        """Removes this job's containers and the workspace volume, and kills nothing.
+
+        Raises: EngineUnavailable, also where a container runs. RefusedByEngine: something else uses the volume.
+        """
+        ...
+
+    async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
+        """Removes a container whose start was asked for and may still be under way, unless it has run.
+
+        A start that comes later finds no container. Never kills what runs.
         """
         ...
 
@@ -289,6 +324,14 @@ class Engine(Protocol):
         """Measures the running worker; None where it does not run, or the engine cannot tell. Raises EngineUnavailable."""
         ...
 
+    async def was_up_throughout(self, container: ContainerFacts) -> bool | None:
+        """Tells whether the engine has been up from before the start of this ended container until after its end was seen.
+
+        True: what ended the container was not the engine's own end. False: the engine was started again in between. None: the
+        engine's record does not tell. Raises EngineUnavailable, also while the engine is being stopped.
+        """
+        ...
+
     async def refs(self) -> list[JobRef]:
         """Lists the jobs of this instance of jobd of which any container or volume exists."""
         ...
@@ -302,5 +345,5 @@ class Engine(Protocol):
         ...
 
 
-class Orchestrator(Lifecycle, Streams, Files, Engine, Protocol):
+class Orchestrator(Lifecycle, Removal, Streams, Files, Engine, Protocol):
     """All of the above in one object, as the composition root passes it on."""

@@ -155,7 +155,9 @@ def sidecar_again(record: Record, spec: JobSpec, now: datetime, why: str) -> Ste
     """The sidecar has ended before the inputs were ready: it is made anew, or, after a few, that fails the job."""
     if record.sidecar_runs >= MAX_SIDECAR_RUNS:
         return worker_never_ran(record, spec, now, "input-failed", why)
-    return Step(change(record, worker_id=None, sidecar_id=None, sidecar_intended_at=None, report_n=0))
+    return Step(
+        change(record, worker_id=None, sidecar_id=None, sidecar_intended_at=None, unstarted=None, report_n=0)
+    )
 
 
 def outputs_failed(record: Record, error: str) -> Record:

@@ -69,11 +69,10 @@ class Preparation:
         files = self._around.spool_path(record.uid) if record.has_spool else None
         try:
             if record.phase == "inputs":
-                # The sidecar failed before anything else ran: nothing of it may be taken over.
-                await engine.remove(ref)
-            elif record.phase == "running":
-                # Its start was asked for and did not happen: made anew, never started a second time.
-                await engine.remove(ref, "worker")
+                # The sidecar's run is over and nothing else has run: nothing of it may be taken over. One that has refused its
+                # order may be just about to end.
+                await engine.signal(ref, "sidecar", "SIGKILL")
+                await engine.remove_stopped(ref)
             created = await engine.create(order, files)
         except EngineUnavailable:
             raise

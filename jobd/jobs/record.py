@@ -50,7 +50,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known and wished of one job. Times are aware UTC; `*_s` are seconds.
 
     `worker_over`: the worker's end is known (its code in `exit_code`, or None). `start_intended_at` is committed before the
-    engine is asked to start the worker, so that a start whose answer was lost is never repeated. `exit_announced`: the log is
+    engine is asked to start the worker, so that a start whose answer was lost is never repeated. `unstarted`: the container whose
+    start was asked for and seems not to have happened; it is to be removed unless it has run. `exit_announced`: the log is
     complete and the exit event is stored. `leftovers`: the containers of the attempt before are still to be removed.
     `boot`, `clock_offset`: the clock that the times which are waited for were written by (`jobd/clock.py`). `version` counts
     the stored changes, over attempts too. `image`: as the spec names it, for who has no use for the whole spec; empty in records
@@ -99,6 +100,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     inputs_ready: bool = False
 
     start_intended_at: datetime | None = None
+    unstarted: Literal["worker", "sidecar"] | None = None
     started_at: datetime | None = None
     exited_at: datetime | None = None
     deadline: datetime | None = None

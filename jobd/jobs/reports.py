@@ -31,7 +31,7 @@ def reported(record: Record, spec: JobSpec, fact: f.Reported, now: datetime) -> 
         case report.Progress() | report.ArtifactDone():
             return _artifact(record, spec, said)
         case report.Ready() if record.phase == "inputs" and not stopping(record):
-            return Step(enter(record, "running", now, inputs_ready=True))
+            return Step(enter(record, "running", now, inputs_ready=True, unstarted=None))
         case report.InputsFailed(error=error) if record.phase == "inputs" and not stopping(record):
             return worker_never_ran(record, spec, now, "input-failed", error)
         case report.OutputsStarted():

@@ -4,22 +4,23 @@ Owns the timer of `MAINTENANCE_INTERVAL`, which also lets every job look at its 
 reconnect, into the same reconcile. Never touches a job that has not ended, nor what does not bear this jobd's labels.
 """
 
+import asyncio
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
 
 from jobd.clock import Clock
 from jobd.jobs import facts as f
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.machine import step
 from jobd.jobs.orchestrator import EngineError, Hint, JobRef, Orchestrator, RefusedByEngine
-from jobd.jobs.record import decode_record
 from jobd.jobs.roster import Roster
-from jobd.store.errors import StoreError
+from jobd.jobs.stored import record_of
+from jobd.store.errors import StoreError, UnreadableJob
 from jobd.store.rows import JobRow
-from jobd.store.store import Store
+from jobd.store.store import FIRST, Store
 
 BATCH = 200
+CLOCK_TOLERANCE_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +54,15 @@ class Retention:
         self._settings = settings
         self._leftover_since: dict[str, float] = {}
         """By uid, in monotonic seconds: what belongs to no job, and since when that is known."""
+        self._discarded: set[str] = set()
+        """Uids whose containers need no grace: somebody has deleted the job."""
+        self._asked = asyncio.Event()
+        self._offset = clock.offset()
 
     async def run(self) -> None:
         """Sweeps for ever, with the interval between two rounds."""
         while True:
-            await self._clock.sleep(self._settings.interval_s)
+            await self._pause()
             try:
                 self._roster.hint(Hint(None, action="timer"))
                 await self.sweep()
@@ -65,21 +70,63 @@ class Retention:
             except (EngineError, StoreError) as error:
                 log.warning("maintenance put off", extra={"action": "sweep", "error": str(error)})
 
+    async def _pause(self) -> None:
+        """Returns after the interval, or when somebody asks for a round."""
+        sleeper = asyncio.ensure_future(self._clock.sleep(self._settings.interval_s))
+        asked = asyncio.ensure_future(self._asked.wait())
+        try:
+            await asyncio.wait({sleeper, asked}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._asked.clear()
+            sleeper.cancel()
+            asked.cancel()
+
     async def sweep(self) -> None:
         """Removes what is over its time. Safe to repeat.
 
         Raises:
             EngineUnavailable, StoreError: the rest is done in the next round.
         """
-        now = self._clock.now()
-        before = now - timedelta(seconds=self._settings.job_retention_s)
-        # One job that cannot be removed keeps no other from being.
-        while any([await self._cleaned(row) for row in await self._store.ended_live_rows(before, BATCH)]):
+        self._look_at_clock()
+        await self._store.keep_seen()
+        try:
+            await self._clean()
+        except EngineError:
+            await self._tidy()  # an engine that is away keeps no room on the disk from being given back
+            raise
+        await self._tidy()
+
+    async def discard(self, row: JobRow) -> None:
+        """Deletes a job that cannot be read; its containers and volumes go with the next round, which is now."""
+        await self._store.discard(row.number)
+        self._discarded.add(row.uid)
+        self._asked.set()
+
+    async def _clean(self) -> None:
+        # A job that cannot be removed now, or cannot be read, keeps no other from being.
+        cursor = FIRST
+        while True:
+            page = await self._store.ended_live_rows(self._settings.job_retention_s, BATCH, cursor)
+            for row in page.jobs:
+                await self._clean_one(row)
+            if page.cursor is None:
+                return
+            cursor = page.cursor
+
+    async def _tidy(self) -> None:
+        while await self._store.expire(self._settings.history_retention_s, BATCH):
             pass
-        await self._store.purge_hidden(BATCH)
-        history = now - timedelta(seconds=self._settings.history_retention_s)
-        while await self._store.purge_ended_before(history, BATCH):
-            pass
+        await self._store.remove_hidden()
+        await self._store.give_back()
+
+    def _look_at_clock(self) -> None:
+        """Says that somebody has set the wall clock. Nothing is let go for that: retention counts the time that was seen."""
+        offset, before = self._clock.offset(), self._offset
+        self._offset = offset
+        if abs(offset - before) > CLOCK_TOLERANCE_S:
+            log.warning(
+                "the wall clock was set", extra={"action": "sweep", "by_s": round(offset - before, 1)}
+            )
 
     async def remove_leftovers(self) -> None:
         """Removes containers and volumes of this jobd that have belonged to no job for the time between two rounds.
@@ -89,10 +136,12 @@ class Retention:
         """
         now, before = self._clock.monotonic(), self._leftover_since
         refs = await self._engine.refs()
+        self._discarded &= {ref.uid for ref in refs}
         left = [ref for ref in refs if await self._is_leftover(ref)]
         self._leftover_since = {ref.uid: before.get(ref.uid, now) for ref in left}
         for ref in left:
-            if now - self._leftover_since[ref.uid] < self._settings.interval_s:
+            waited = now - self._leftover_since[ref.uid] >= self._settings.interval_s
+            if not waited and ref.uid not in self._discarded:
                 continue
             try:
                 await self._engine.remove(ref)
@@ -104,18 +153,18 @@ class Retention:
 
     async def _is_leftover(self, ref: JobRef) -> bool:
         row = await self._store.get_by_uid(ref.uid)
-        return row is None or (not row.live and self._roster.get(ref.uid) is None)
-
-    async def _cleaned(self, row: JobRow) -> bool:
-        record = decode_record(row.record)
-        try:
-            await self._engine.remove(JobRef(record.uid, record.id, record.attempt))
-        except RefusedByEngine as error:
-            fields = {"job_id": record.id, "action": "clean", "error": str(error)}
-            log.warning("job not removed yet", extra=fields)
+        if row is not None and (row.live or self._roster.get(ref.uid) is not None):
             return False
-        # The row may have changed since it was read, by a delete for instance: the fact counts for what is stored now.
-        await self._ledger.transition(
-            record.uid, lambda stored, spec: step(stored, spec, f.Cleaned(), self._clock.now())
-        )
-        return True
+        return not await self._store.is_damaged(ref.uid, ref.id)
+
+    async def _clean_one(self, row: JobRow) -> None:
+        try:
+            record = record_of(row)
+            await self._engine.remove(JobRef(record.uid, record.id, record.attempt))
+            # The row may have changed since it was read, by a delete for instance: the fact counts for what is stored now.
+            await self._ledger.transition(
+                record.uid, lambda stored, spec: step(stored, spec, f.Cleaned(), self._clock.now())
+            )
+        except (RefusedByEngine, UnreadableJob) as error:
+            fields = {"job_id": row.id, "action": "clean", "error": str(error)}
+            log.warning("job not removed yet", extra=fields)

@@ -1,6 +1,7 @@
 """The supervisors that run: one for each job that is not over, found by uid.
 
-Owns their tasks. A fault in one supervisor is logged and it is started again from the stored record; it never touches another job.
+Owns their tasks. A fault in one supervisor is logged and the supervisor is started again from the stored record, for as long as
+the job asks for anything; it never touches another job.
 """
 
 import asyncio
@@ -8,9 +9,11 @@ import logging
 from collections.abc import Iterator
 
 from jobd.jobs.orchestrator import Hint
-from jobd.jobs.record import Record, decode_record
+from jobd.jobs.record import Record
+from jobd.jobs.stored import record_of
 from jobd.jobs.supervisor import Supervisor
 from jobd.jobs.surroundings import Surroundings
+from jobd.store.errors import UnreadableJob
 from jobd.store.store import Store
 
 AGAIN_AFTER_FAULT_S = 5.0
@@ -73,12 +76,17 @@ class Roster:
             while True:
                 try:
                     await supervisor.run()
+                except UnreadableJob as error:
+                    # Its place is for others; its containers stay as they are until somebody deletes the job.
+                    self._around.queue.leave(uid)
+                    fields = {"job_id": supervisor.record.id, "action": "supervise", "error": str(error)}
+                    log.error("a job cannot be read", extra=fields)
+                    return
                 except Exception:
                     log.exception(
                         "supervisor failed, will start again", extra={"job_id": supervisor.record.id}
                     )
-                    await asyncio.sleep(AGAIN_AFTER_FAULT_S)
-                    supervisor.begin_again(await self._stored(supervisor.record))
+                    await self._begin_again(supervisor)
                 # A wish that came while the run was ending is still to be carried out; from here to the
                 # removal nothing is awaited, so a later one finds no supervisor and starts another.
                 if supervisor.settled:
@@ -87,6 +95,23 @@ class Roster:
             self._supervisors.pop(uid, None)
             self._tasks.pop(uid, None)
 
+    async def _begin_again(self, supervisor: Supervisor) -> None:
+        """Returns once the supervisor may run again, on the stored record. Nothing but jobd's own end keeps it from that."""
+        while True:
+            await self._around.clock.sleep(AGAIN_AFTER_FAULT_S)
+            before = supervisor.record
+            try:
+                stored = await self._stored(before)
+            except Exception:
+                log.exception("record not read, will try again", extra={"job_id": before.id})
+                continue
+            # What was stored while the row was read, such as a wish, is newer than the row.
+            supervisor.begin_again(stored if supervisor.record is before else supervisor.record)
+            return
+
     async def _stored(self, record: Record) -> Record:
         row = await self._store.get_by_uid(record.uid)
-        return decode_record(row.record) if row else record
+        try:
+            return record_of(row) if row else record
+        except UnreadableJob:
+            return record  # it was read before the damage; the next change stores it whole again

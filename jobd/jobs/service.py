@@ -10,17 +10,19 @@ from datetime import datetime
 
 from jobd.errors import Conflict, InvalidRequest, NotFound, Unauthorized
 from jobd.jobs import facts as f
-from jobd.jobs.ledger import decode_spec
 from jobd.jobs.orchestrator import JobRef, NoSuchFile, Orchestrator
 from jobd.jobs.queue import AdmissionQueue
-from jobd.jobs.record import Record, decode_record
+from jobd.jobs.record import Record
+from jobd.jobs.retention import Retention
 from jobd.jobs.roster import Roster
+from jobd.jobs.stored import record_of, spec_of, unreadable_view
 from jobd.jobs.view import view_of
+from jobd.store.errors import UnreadableJob
 from jobd.store.rows import JobRow
 from jobd.store.store import Store
 from jobd.wire.names import path_problem
 from jobd.wire.report import Report
-from jobd.wire.view import JobList, JobView
+from jobd.wire.view import UNREADABLE, JobList, JobView
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,19 @@ class JobService:
     """See the module. `retention_s`: how long workspaces are kept after an end."""
 
     def __init__(
-        self, store: Store, roster: Roster, queue: AdmissionQueue, engine: Orchestrator, retention_s: float
+        self,
+        store: Store,
+        roster: Roster,
+        queue: AdmissionQueue,
+        engine: Orchestrator,
+        retention: Retention,
+        retention_s: float,
     ) -> None:
         self._store = store
         self._roster = roster
         self._queue = queue
         self._engine = engine
+        self._retention = retention
         self._retention_s = retention_s
 
     async def get(self, job_id: str) -> JobView:
@@ -66,16 +75,21 @@ class JobService:
             )
         except ValueError as error:
             raise InvalidRequest(str(error), field="cursor") from None
-        return JobList(jobs=[self._view(row) for row in page.jobs], next=page.cursor)
+        views = [self._view(row) for row in page.jobs]
+        if query.statuses is not None:  # a row that is whole may hold what cannot be decoded
+            views = [v for v in views if v.status != UNREADABLE or UNREADABLE in query.statuses]
+        return JobList(jobs=views, next=page.cursor)
 
     async def cancel(self, job_id: str, wish: f.CancelWished) -> None:
         """Stores the wish that the job ends; its record stays.
 
         Raises:
-            NotFound: no such job. Conflict: it has ended already.
+            NotFound: no such job. Conflict: it has ended already. UnreadableJob: its record is damaged.
         """
         row = await self._row(job_id)
         supervisor = self._roster.get(row.uid)
+        if supervisor is None:
+            record_of(row)  # one that cannot be read has not ended, as far as anybody knows
         if supervisor is None or supervisor.record.ended:
             raise Conflict(f"job {job_id!r} has ended already", code="ended")
         await supervisor.wish(wish)
@@ -87,14 +101,23 @@ class JobService:
             NotFound: no such job.
         """
         row = await self._row(job_id)
-        supervisor = self._roster.get_or_make(decode_record(row.record))
-        await supervisor.wish(f.CancelWished(by=by, grace_s=0.0, delete=True))
+        try:
+            supervisor = self._roster.get(row.uid) or self._roster.get_or_make(record_of(row))
+            await supervisor.wish(f.CancelWished(by=by, grace_s=0.0, delete=True))
+        except UnreadableJob:
+            await self._retention.discard(row)
+            await self._store.hide(job_id)
+            return
         await self._store.hide(job_id)
         # Only now: a supervisor of a job that is over would find nothing to do before the wish.
         self._roster.start(supervisor)
 
+    async def uid_of(self, job_id: str) -> str:
+        """Returns the uid of the newest job of this id, also of one that cannot be read. Raises NotFound."""
+        return (await self._row(job_id)).uid
+
     async def find(self, job_id: str) -> Record:
-        """Returns the record of the newest job of this id. Raises NotFound."""
+        """Returns the record of the newest job of this id. Raises NotFound; UnreadableJob: it is damaged."""
         return self._current(await self._row(job_id))
 
     async def current(self, record: Record) -> Record | None:
@@ -103,7 +126,7 @@ class JobService:
         if supervisor is not None:
             return supervisor.record
         row = await self._store.get_by_uid(record.uid)
-        return decode_record(row.record) if row else None
+        return record_of(row) if row else None
 
     async def open_files(self, job_id: str, path: str) -> AsyncIterator[bytes]:
         """Streams what `path`, relative to the workspace, names, as tar.
@@ -115,7 +138,7 @@ class JobService:
             raise InvalidRequest(f"path {why}", field="path")
         row = await self._row(job_id)
         record = self._current(row)
-        spec = decode_spec(row.spec)
+        spec = spec_of(row)
         if record.worker_id is None or record.cleaned:
             raise NotFound(f"job {job_id!r} has no workspace (any more)", code="no-workspace")
         ref = JobRef(record.uid, record.id, record.attempt)
@@ -149,14 +172,18 @@ class JobService:
 
     def _current(self, row: JobRow) -> Record:
         supervisor = self._roster.get(row.uid)
-        return supervisor.record if supervisor else decode_record(row.record)
+        return supervisor.record if supervisor else record_of(row)
 
     def _view(self, row: JobRow) -> JobView:
         supervisor = self._roster.get(row.uid)
-        record = supervisor.record if supervisor else decode_record(row.record)
+        try:
+            record = supervisor.record if supervisor else record_of(row)
+            spec = spec_of(row)
+        except UnreadableJob as error:
+            return unreadable_view(row, error)
         return view_of(
             record,
-            decode_spec(row.spec),
+            spec,
             queue_position=self._queue.position(row.uid) if record.phase == "queued" else None,
             progress=supervisor.progress if supervisor else None,
             retention_s=self._retention_s,

@@ -1,7 +1,8 @@
 """What is known of a job's containers: the last look, and what the engine's event stream has said since. Pure.
 
-Owns when a look is out of date, which words of the stream stand for a look, and whose doing an end is. Asks the engine
-nothing, and must not know of the store.
+Owns when a look is out of date, which words of the stream stand for a look, and whose doing an end is. The engine's own record
+decides that where it tells: an engine that was up over the container's whole life did not end it by its own end. Asks
+the engine nothing, and must not know of the store.
 """
 
 from jobd.jobs.orchestrator import ContainerFacts, Hint, Observation
@@ -33,6 +34,7 @@ class Sight:
         """While the event stream is away: how often that has held a look up."""
         self._struck = False
         """The worker, or the sidecar that loads its inputs, was sent a signal that jobd did not order. With the engine away as well: the engine is being stopped."""
+        self._seen_to_end_with_it = False
 
     def hear(self, hint: Hint, record: Record) -> None:
         """Takes a hint in: what was seen before it is out of date."""
@@ -74,17 +76,27 @@ class Sight:
         died, self._died = self._told(self._died, record), None
         return died
 
-    def stopped_with_engine(self, watched: ContainerFacts | None, *, leaving: bool = False) -> bool:
+    def needs_record(self, watched: ContainerFacts | None) -> bool:
+        """True for an end that may be the engine's doing, as far as was heard: its record of its own start is to be asked."""
+        if watched is None or not watched.ended:
+            return False
+        return self._struck or self._engine_away or self._deaf_looks is not None or _is_killed(watched)
+
+    def stopped_with_engine(
+        self, watched: ContainerFacts | None, *, leaving: bool = False, was_up: bool | None = None
+    ) -> bool:
         """True where the container's end, or that it could not be started, is the engine's doing: the engine was away meanwhile,
-        and the container did not end by itself. `leaving`: the engine still answers, and is on its way out.
+        and the container did not end by itself. `leaving`: the engine still answers, and is on its way out. `was_up`: what its
+        record says of the container's whole life; None: nothing, and what was heard decides.
         """
         if watched is None or not watched.ended:
             if watched is not None and watched.state == "running" and self._engine_away and not leaving:
                 # It has outlived that; a strike alone may still be its end.
                 self._engine_away = self._struck = False
             return self._engine_away and watched is not None and watched.exit_code == NOT_STARTED_EXIT_CODE
-        killed = watched.exit_code in (OOM_EXIT_CODE, UNKNOWN_EXIT_CODE) and not watched.oom_killed
-        return self._engine_away and (self._struck or killed)
+        if was_up is None:
+            return self._engine_away and (self._struck or _is_killed(watched))
+        return not was_up and (self._struck or self._seen_to_end_with_it or _is_killed(watched))
 
     def is_deaf(self, watched: ContainerFacts | None) -> bool:
         """True for an end that is seen while the event stream is away: whose doing it was is still to be heard. After so many
@@ -101,6 +113,10 @@ class Sight:
             return False
         return watched.state == "running" if self._engine_away else watched.ended
 
+    def ended_with_engine(self) -> None:
+        """An end was seen while the engine took no new connections: if it was started again, that end came with its own."""
+        self._seen_to_end_with_it = True
+
     def _told(self, told: ContainerFacts | None, record: Record) -> ContainerFacts | None:
         """Returns what an event said of this attempt's worker. A 137 needs a look: it may be the kernel's doing; so does a 255."""
         if told is None or told.id != record.worker_id or self._struck:
@@ -108,3 +124,7 @@ class Sight:
         if told.exit_code in (OOM_EXIT_CODE, UNKNOWN_EXIT_CODE):
             return None
         return told
+
+
+def _is_killed(watched: ContainerFacts) -> bool:
+    return watched.exit_code in (OOM_EXIT_CODE, UNKNOWN_EXIT_CODE) and not watched.oom_killed

@@ -18,7 +18,7 @@ from jobd.jobs.preparation import Preparation
 from jobd.jobs.record import Record
 from jobd.jobs.sight import Sight
 from jobd.jobs.surroundings import Surroundings
-from jobd.store.errors import StoreError
+from jobd.store.errors import StoreError, UnreadableJob
 
 LOOK_AGAIN_S = 2.0
 """A job that runs is looked at this often even when the engine's event stream is silent."""
@@ -55,6 +55,7 @@ class Supervisor:
     def begin_again(self, stored: Record) -> None:
         """After a fault: the next run goes on from what is stored."""
         self._journal.record = stored
+        self._sight.forget()
 
     def hint(self, hint: Hint) -> None:
         """Something may have happened to the containers: look again, unless the hint says all there is to see."""
@@ -90,6 +91,8 @@ class Supervisor:
                         await self._journal.hold_spec()
                     await self._carry_out(asked)
                     pause_s, self.progress = FIRST_PAUSE_S, None
+                except UnreadableJob:
+                    raise  # another try helps nobody
                 except (EngineUnavailable, StoreError) as error:
                     fields = {"job_id": self.record.id, "action": type(asked).__name__, "error": str(error)}
                     log.warning("job waits, will try again", extra=fields)
@@ -100,10 +103,12 @@ class Supervisor:
                     await self._pause(pause_s, self._worth_a_try)
                     pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         finally:
-            await self._execution.stop_reading()
+            # First what cannot fail: what fails here is done again by the next run.
             self._journal.stop_announcing()
             if self.record.ended:
                 self._around.queue.leave(self.record.uid)
+            await self._execution.stop_reading()
+            if self.record.ended:
                 self._around.spool_path(self.record.uid).unlink(missing_ok=True)
                 self._around.secrets.remove(self.record.uid)
 
@@ -128,6 +133,8 @@ class Supervisor:
                 await self._preparation.start_sidecar()
             case f.StartWorker():
                 await self._execution.start_worker()
+            case f.RemoveUnstarted(role):
+                await self._execution.remove_unstarted(role)
             case f.Observe():
                 await self._execution.observe()
             case f.TellSidecar(succeeded):

@@ -8,23 +8,28 @@ Source: SQLite documentation, "Write-Ahead Logging", PRAGMA synchronous, user_ve
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from importlib import resources
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
+from jobd.store import checks
 from jobd.store.errors import StoreCorrupt, StoreError, StoreFailed, translated
 
 APPLICATION_ID = 0x6A6F6264
 """`jobd` in ASCII: tells our file from any other SQLite database."""
 BUSY_TIMEOUT_S = 10.0
-WAL_PAGES = 1000
-"""A checkpoint every 4 MiB of log, so that the log file stays about that long."""
+WAL_BYTES = 4 << 20
+"""The log file is brought into the database when it is this long, so it stays about that long."""
 WAL_LIMIT_BYTES = 16 << 20
 CHECKED_BYTES = 256 << 20
 """Up to this size the whole file is checked at start; it takes about a second."""
 PAGE_BYTES = 4096
 OLDEST_SQLITE = (3, 35, 0)
+
+T = TypeVar("T")
 
 
 def migrations() -> list[tuple[int, str]]:
@@ -37,8 +42,10 @@ def migrations() -> list[tuple[int, str]]:
     return found
 
 
-def open_writer(path: Path, max_bytes: int | None = None) -> sqlite3.Connection:
-    """Opens the one connection that writes; makes the file where it is absent. `max_bytes` bounds the file's size."""
+def open_writer(path: Path, max_bytes: int | None = None, wal_bytes: int = WAL_BYTES) -> sqlite3.Connection:
+    """Opens the one connection that writes; makes the file where it is absent. `max_bytes` bounds the file's size; from
+    `wal_bytes` on the log file is brought into it.
+    """
     connection = sqlite3.connect(
         path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
     )
@@ -47,7 +54,9 @@ def open_writer(path: Path, max_bytes: int | None = None) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+        # Pages that become free are not written over: deleting would take as much room in the log file as it gives back.
+        connection.execute("PRAGMA secure_delete = FAST")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {wal_bytes // PAGE_BYTES}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
         connection.execute("PRAGMA temp_store = MEMORY")
         if max_bytes is not None:
@@ -77,7 +86,54 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def prepare(path: Path, max_bytes: int | None = None) -> sqlite3.Connection:
+def checkpoint(connection: sqlite3.Connection) -> bool:
+    """Brings all of the log file into the database and empties it; outside of a transaction. Waits for no reader.
+
+    Returns whether all of it went.
+    Source: SQLite documentation, PRAGMA wal_checkpoint.
+    """
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        busy: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
+    return not busy
+
+
+def fold_back(connection: sqlite3.Connection) -> None:
+    """Brings what it can of the log file into the database, so that the log file is written again from its start."""
+    try:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    except sqlite3.Error:
+        pass  # there is no room for that either: what is in the log file stays there
+
+
+def reading_damaged_text(
+    connection: sqlite3.Connection,
+    query: Callable[[sqlite3.Connection], T],
+    take_back: Callable[[], object] = lambda: None,
+) -> T:
+    """Returns what `query` returns. Text that is not UTF-8 any more comes back with marks in the place of what is wrong;
+    for that `query` is run a second time, after `take_back`.
+    """
+    try:
+        return query(connection)
+    except sqlite3.OperationalError as error:
+        if not str(error).startswith("Could not decode to UTF-8"):
+            raise
+    take_back()
+    connection.text_factory = _marked
+    try:
+        return query(connection)
+    finally:
+        connection.text_factory = str
+
+
+def _marked(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
+
+
+def prepare(path: Path, max_bytes: int | None = None, wal_bytes: int = WAL_BYTES) -> sqlite3.Connection:
     """Opens `path` for writing, makes it private (0600), checks it and brings it to this version's schema.
 
     Safe to repeat; a migration that was cut short is begun again from its start.
@@ -94,7 +150,7 @@ def prepare(path: Path, max_bytes: int | None = None) -> sqlite3.Connection:
             # Through a connection that cannot write, so that what is refused was not changed.
             with closing(open_reader(path)) as reading:
                 _check(reading, path)
-        connection = open_writer(path, max_bytes)
+        connection = open_writer(path, max_bytes, wal_bytes)
     except (OSError, sqlite3.Error) as error:
         raise _at(path, error) from error
     try:
@@ -157,6 +213,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 def _migrate(connection: sqlite3.Connection) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
+    checks.add_to(connection)
     for number, text in migrations():
         if number <= version:
             continue

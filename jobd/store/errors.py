@@ -9,6 +9,7 @@
     ├── IdTaken              the id belongs to another job still
     ├── NoSuchJob            the row to be changed is not there
     ├── StaleJob             the row was changed since it was read
+    ├── UnreadableJob        one job's row is damaged; all others go on
     └── DeliveriesPending    a purge would lose events that still have to go out
 
 Each has a kebab-case `code`. Foreign exceptions (sqlite3, OSError) are turned into these inside this package.
@@ -79,6 +80,16 @@ class StaleJob(StoreError):
     """The row was changed since it was read. Nothing was written: read it again and decide anew."""
 
     code = "stale-job"
+
+
+class UnreadableJob(StoreError):
+    """The job's row is damaged, or what it holds is nothing that this jobd can read; `why` says which. Other jobs go on."""
+
+    code = "unreadable"
+
+    def __init__(self, job_id: str, why: str) -> None:
+        super().__init__(f"job {job_id!r} cannot be read: {why}; delete it to be rid of it")
+        self.why = why
 
 
 class DeliveriesPending(StoreError):

@@ -8,10 +8,15 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 
-from jobd.store.jobs import READ, job_of
+from jobd.store.jobs import READ
 from jobd.store.moments import to_micros
+from jobd.store.reading import job_of
 from jobd.store.rows import JobPage, JobRow
 
+UNREADABLE = "unreadable"
+"""The status of a row that is damaged, whatever its column says."""
+LOOKED_AT = 2000
+"""Rows that are read for one page, where most of them are not on it."""
 _LAST_CHARACTER = "\U0010ffff"
 
 
@@ -38,7 +43,7 @@ def page(
     if cursor is not None:
         wheres.append("n < ?")
         values.append(_cursor(cursor))
-    if statuses is not None:
+    if statuses is not None and UNREADABLE not in statuses:
         wheres.append(f"status IN ({', '.join('?' * len(statuses))})")
         values.extend(sorted(statuses))
     if owner is not None:
@@ -53,20 +58,23 @@ def page(
     for name, value in labels.items():
         wheres.append("n IN (SELECT job FROM job_labels WHERE name = ? AND value = ?)")
         values.extend((name, value))
-    # The numbers come out of the index alone; only the rows of the page itself are read.
+    # The numbers come out of the index alone; only the rows of the page itself are read. Which rows are damaged is in no index:
+    # whoever asks for those has all rows looked at, some at a time.
+    looked_at = limit if statuses is None or UNREADABLE not in statuses else LOOKED_AT
     chosen = f"SELECT n FROM jobs INDEXED BY jobs_listed WHERE {' AND '.join(wheres)} ORDER BY n DESC LIMIT ?"
     rows = connection.execute(
-        f"SELECT n, {READ} FROM jobs WHERE n IN ({chosen}) ORDER BY n DESC", (*values, limit + 1)
+        f"SELECT {READ} FROM jobs WHERE n IN ({chosen}) ORDER BY n DESC", (*values, looked_at + 1)
     )
     found: list[JobRow] = []
     size, last = 0, 0
-    for number, *columns in rows:
-        job = job_of(tuple(columns))
-        size += len(job.spec) + len(job.record)
-        if len(found) == limit or (found and size > max_bytes):
+    for count, job in enumerate(map(job_of, rows)):
+        wanted = statuses is None or (UNREADABLE if job.damage else job.status) in statuses
+        size += len(job.spec) + len(job.record) if wanted else 0
+        if count == looked_at or (wanted and (len(found) == limit or (found and size > max_bytes))):
             return JobPage(found, str(last))
-        found.append(job)
-        last = number
+        if wanted:
+            found.append(job)
+        last = job.number
     return JobPage(found, None)
 
 

@@ -6,6 +6,7 @@ Pure functions of a connection. What a chunk's bytes mean is the business of `jo
 import sqlite3
 from collections.abc import Iterable
 
+from jobd.store.checks import checksum, fits
 from jobd.store.rows import LogChunk, LogStats
 
 
@@ -13,16 +14,24 @@ def keep(connection: sqlite3.Connection, number: int, chunks: Iterable[LogChunk]
     """Writes chunks; one that is there already is not written twice."""
     for chunk in chunks:
         connection.execute(
-            "INSERT INTO log_chunks (job, first_seq, last_seq, line_count, size_bytes, data)"
-            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (job, last_seq) DO NOTHING",
-            (number, chunk.first_seq, chunk.last_seq, chunk.line_count, len(chunk.data), chunk.data),
+            "INSERT INTO log_chunks (job, first_seq, last_seq, line_count, size_bytes, data, sum)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job, last_seq) DO NOTHING",
+            (
+                number,
+                chunk.first_seq,
+                chunk.last_seq,
+                chunk.line_count,
+                len(chunk.data),
+                chunk.data,
+                checksum(chunk.data),
+            ),
         )
 
 
 def chunks(connection: sqlite3.Connection, uid: str, after_seq: int, max_bytes: int) -> list[LogChunk]:
     """Returns the chunks that hold lines after `after_seq`, in order: the first one, and more up to `max_bytes`."""
     rows = connection.execute(
-        "SELECT first_seq, last_seq, line_count, data FROM log_chunks"
+        "SELECT first_seq, last_seq, line_count, data, sum FROM log_chunks"
         " WHERE job = (SELECT n FROM jobs WHERE uid = ?) AND last_seq > ? ORDER BY last_seq",
         (uid, after_seq),
     )
@@ -32,7 +41,7 @@ def chunks(connection: sqlite3.Connection, uid: str, after_seq: int, max_bytes: 
         size += len(row[3])
         if found and size > max_bytes:
             break
-        found.append(LogChunk(*row))
+        found.append(LogChunk(row[0], row[1], row[2], row[3], not fits(row[4], row[3])))
     return found
 
 

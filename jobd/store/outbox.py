@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from jobd.store.checks import checksum, fits
 from jobd.store.moments import from_micros, optional_moment, to_micros
 from jobd.store.rows import Callback, Delivery, Due, LaneDue, StoredEvent
 
@@ -18,13 +19,16 @@ INLINE_BYTES = 16 * 1024
 AHEAD_BYTES = 64 * 1024
 """Bodies of the deliveries behind a job's first one, all together, that come with it."""
 
+DAMAGED = b""
+"""The body of an event that the disk has changed: it cannot be sent as it was signed for."""
+
 _DUE = f"""
     SELECT d.id, j.uid, j.id, e.event_id, e.type, c.url, c.key, d.lane, d.tries, d.requeues, e.created_at, d.due_at,
-           CASE WHEN length(e.body) <= {INLINE_BYTES} THEN e.body END, c.batch
+           CASE WHEN length(e.body) <= {INLINE_BYTES} THEN e.body END, c.batch, e.sum, c.sum
     FROM deliveries d JOIN events e ON e.seq = d.id JOIN jobs j ON j.n = d.job JOIN callbacks c ON c.job = d.job
 """
 _BEHIND = """
-    SELECT d.id, e.event_id, e.type, d.tries, d.requeues, e.created_at, e.body
+    SELECT d.id, e.event_id, e.type, d.tries, d.requeues, e.created_at, e.body, e.sum
     FROM deliveries d JOIN events e ON e.seq = d.id
     WHERE d.job = (SELECT job FROM deliveries WHERE id = ?1) AND d.state = 'pending' AND d.id > ?1 ORDER BY d.id LIMIT ?2
 """
@@ -38,8 +42,15 @@ _DELIVERY = """
 def set_callback(connection: sqlite3.Connection, number: int, callback: Callback) -> None:
     """Gives job `number` its callback; one that it has already stays."""
     connection.execute(
-        "INSERT INTO callbacks (job, url, key, lane, batch) VALUES (?, ?, ?, ?, ?) ON CONFLICT (job) DO NOTHING",
-        (number, callback.url, callback.key, callback.lane, callback.batch),
+        "INSERT INTO callbacks (job, url, key, lane, batch, sum) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (job) DO NOTHING",
+        (
+            number,
+            callback.url,
+            callback.key,
+            callback.lane,
+            callback.batch,
+            checksum(callback.url, callback.key, callback.lane),
+        ),
     )
 
 
@@ -145,7 +156,7 @@ def _behind(
     connection: sqlite3.Connection, first: Due, limit: int, max_bytes: int, longest: int
 ) -> Iterator[Due]:
     rows = connection.execute(_BEHIND, (first.id, limit))
-    for number, event_id, type_, tries, requeues, created, content in rows:
+    for number, event_id, type_, tries, requeues, created, content, content_sum in rows:
         max_bytes -= len(content)
         if max_bytes < 0 or len(content) > longest:
             return
@@ -162,17 +173,19 @@ def _behind(
             requeues,
             from_micros(created),
             first.due_at,
-            content,
+            content if fits(content_sum, content) else DAMAGED,
             first.batch,
         )
 
 
 def body(connection: sqlite3.Connection, delivery_id: int) -> bytes | None:
-    """Returns the body of one delivery, None where it is gone."""
+    """Returns the body of one delivery, None where it is gone; `DAMAGED` where its bytes are not those that were stored."""
     row = connection.execute(
-        "SELECT e.body FROM deliveries d JOIN events e ON e.seq = d.id WHERE d.id = ?", (delivery_id,)
+        "SELECT e.body, e.sum FROM deliveries d JOIN events e ON e.seq = d.id WHERE d.id = ?", (delivery_id,)
     ).fetchone()
-    return None if row is None else bytes(row[0])
+    if row is None:
+        return None
+    return bytes(row[0]) if fits(row[1], row[0]) else DAMAGED
 
 
 def delivery(connection: sqlite3.Connection, delivery_id: int) -> Delivery | None:
@@ -193,7 +206,11 @@ def deliveries(connection: sqlite3.Connection, uid: str, after: int, limit: int)
 def _due(row: tuple[Any, ...]) -> Due:
     # Not due by itself, but asked for: a replay has put an earlier one before it.
     due_at = from_micros(row[10] if row[11] is None else row[11])
-    values = (*row[:10], from_micros(row[10]), due_at, row[12], bool(row[13]))
+    # A damaged callback is somebody else's address: nothing is sent there.
+    content: bytes | None = row[12] if fits(row[15], row[5], row[6], row[7]) else DAMAGED
+    if content is not None and not fits(row[14], content):
+        content = DAMAGED
+    values = (*row[:10], from_micros(row[10]), due_at, content, bool(row[13]))
     return Due(*values)
 
 

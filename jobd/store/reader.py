@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from jobd.store.database import open_reader
+from jobd.store.database import open_reader, reading_damaged_text
 from jobd.store.errors import StoreClosed, translated
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Reader:
     def _query(self, query: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._idle.get()
         try:
-            return query(connection)
+            return reading_damaged_text(connection, query)
         except sqlite3.Error as error:
             raise translated(error) from error
         finally:

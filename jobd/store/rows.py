@@ -20,7 +20,9 @@ class JobRow:
     `live`: it still needs work (not ended, or not cleaned up). `hidden`: deleted by wish, shown neither by id nor in
     a list. `holds_id`: its id is not free yet. `uid`, `id`, `owner`, `labels`, `created_at` and `spec` never change;
     `spec`, the caller's bytes too, is written with the claim alone and comes back with every read. `version` counts the
-    changes of the row: a change is written with the version after the one that it began from.
+    changes of the row: a change is written with the version after the one that it began from. `number` is the store's own, 0
+    before the claim. `damage`: what is wrong with the row as it was read, None where it is whole; of a damaged row `record` and
+    `spec` mean nothing.
     """
 
     uid: str
@@ -36,6 +38,8 @@ class JobRow:
     record: bytes
     spec: bytes = b""
     version: int = 0
+    number: int = field(default=0, compare=False)
+    damage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,13 @@ class Callback:
 
 @dataclass(frozen=True, slots=True)
 class LogChunk:
-    """Lines `first_seq` to `last_seq` of a job's log: `data` is NDJSON, as it goes on the wire."""
+    """Lines `first_seq` to `last_seq` of a job's log: `data` is NDJSON, as it goes on the wire. `damaged`: the disk has changed it."""
 
     first_seq: int
     last_seq: int
     line_count: int
     data: bytes
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,12 @@ class Transition:
     callback: Callback | None = None
     claim_id: bool = False
 
+    @property
+    def size_bytes(self) -> int:
+        """What it holds, less what is small."""
+        job = len(self.job.record) + len(self.job.spec)
+        return job + sum(len(e.body) for e in self.events) + sum(len(chunk.data) for chunk in self.logs)
+
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
@@ -115,6 +126,14 @@ class JobPage:
 
     jobs: list[JobRow]
     cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedPage:
+    """Jobs that ended, those that ended first, first; `cursor` asks for those behind them, None ends the list."""
+
+    jobs: list[JobRow]
+    cursor: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +166,7 @@ class Delivery:
 class Due:
     """The first pending delivery of its job, for the dispatcher. `tries` counts within this round.
 
-    `body` is None where it is long: `Store.delivery_body` reads it when its turn comes. `ahead`: those behind it, in their
+    `body` is empty where the stored bytes, or the callback, are damaged. It is None where it is long: `Store.delivery_body` reads it when its turn comes. `ahead`: those behind it, in their
     order, each with its body, as far as they were asked for and are short.
     """
 

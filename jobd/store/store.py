@@ -7,18 +7,36 @@ Every method may raise `StoreError`; reads repeat safely, and so does a commit w
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+import contextlib
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Self
 
-from jobd.store import database, events, housekeeping, jobs, listing, logs, outbox, settling, transitions
+from jobd.clock import Clock, SystemClock
+from jobd.store import (
+    database,
+    events,
+    housekeeping,
+    jobs,
+    listing,
+    logs,
+    outbox,
+    recovery,
+    seen,
+    settling,
+    transitions,
+)
+from jobd.store.errors import StoreError, StoreFailed, StoreFull
 from jobd.store.reader import Reader
+from jobd.store.reserve import Reserve
 from jobd.store.rows import (
     Counts,
     Delivery,
     Due,
+    EndedPage,
     JobPage,
     JobRow,
     LaneDue,
@@ -29,22 +47,49 @@ from jobd.store.rows import (
     StoredEvent,
     Transition,
 )
+from jobd.store.seen import SeenTime
 from jobd.store.writer import Writer
 
 PAGE_BYTES = 4 << 20
+FIRST = (-1, 0)
+"""Where a page of ended jobs begins that is to have the first of them."""
+CHECKPOINT_STEPS = 16
+"""Steps of giving room back between two checkpoints: 16 MiB of the file."""
+SMALL_BYTES = 64 << 10
+"""Events of one change up to this size may still be written when the disk is full."""
 
 
 class Store:
     """One open database. Made by `Store.open`, belongs to the event loop that opened it."""
 
-    def __init__(self, path: Path, writer: Writer, reader: Reader) -> None:
+    def __init__(
+        self,
+        path: Path,
+        writer: Writer,
+        reader: Reader,
+        reserve: Reserve | None,
+        clock: Clock,
+        time_seen: SeenTime,
+    ) -> None:
+        self.warning: str | None = None
+        """What the operator must know of how the last run ended; None where all is well."""
         self._path = path
+        self._reserve = reserve
+        self._clock = clock
+        self._seen = time_seen
         self._writer = writer
         self._reader = reader
 
     @classmethod
-    async def open(cls, path: Path, max_bytes: int | None = None) -> Self:
-        """Opens or makes the database at `path`; checks and migrates it. `max_bytes` bounds the file.
+    async def open(
+        cls,
+        path: Path,
+        max_bytes: int | None = None,
+        reserve: Reserve | None = None,
+        clock: Clock | None = None,
+    ) -> Self:
+        """Opens or makes the database at `path`; checks and migrates it. `max_bytes` bounds the file. `reserve` is given up when
+        the disk is full, also for the opening itself.
 
         Hold a `StateLock` on its directory first: two daemons on one file would do everything twice.
 
@@ -52,17 +97,30 @@ class Store:
             StoreCorrupt: damaged, foreign or of a newer version; the file is kept.
             StoreFailed: the disk refused.
         """
-        connection = await asyncio.to_thread(database.prepare, path, max_bytes)
-        writer = Writer(connection, partial(database.open_writer, path, max_bytes))
+        # What is in the log file may need as much room again in the database: the reserve must hold that.
+        wal_bytes = min(database.WAL_BYTES, reserve.size_bytes // 2) if reserve else database.WAL_BYTES
+        prepare = partial(database.prepare, path, max_bytes, wal_bytes)
+        try:
+            warning = await asyncio.to_thread(recovery.before_open, path, datetime.now(UTC))
+        except OSError as error:
+            raise StoreFailed(f"{path}: its write-ahead log cannot be read: {error.strerror}") from error
+        connection = await asyncio.to_thread(_prepared, prepare, reserve)
+        clock = clock or SystemClock()
+        writer = Writer(connection, partial(database.open_writer, path, max_bytes, wal_bytes), reserve)
         try:
             reader = await asyncio.to_thread(Reader, path)
+            time_seen = await reader.read(partial(seen.load, clock=clock))
         except BaseException:
             await writer.close()
             raise
-        return cls(path, writer, reader)
+        store = cls(path, writer, reader, reserve, clock, time_seen)
+        store.warning = warning
+        return store
 
     async def close(self) -> None:
         """Writes what waits and closes the file. Safe to repeat."""
+        with contextlib.suppress(StoreError):
+            await self.keep_seen()
         # The writer last: only it can fold the log back, and then the one file holds all there is to back up.
         await self._reader.close()
         await self._writer.close()
@@ -76,7 +134,12 @@ class Store:
             StaleJob: not `claim_id`, and the row was changed since it was read.
             StoreFull: no room.
         """
-        return await self._writer.write(partial(transitions.commit, transition=transition))
+        events_bytes = sum(len(event.body) for event in transition.events)
+        return await self._writer.write(
+            partial(transitions.commit, transition=transition, seen_ms=self._seen.now_ms()),
+            size_bytes=transition.size_bytes,
+            needs_room=transition.claim_id or bool(transition.logs) or events_bytes > SMALL_BYTES,
+        )
 
     async def get_by_id(self, job_id: str) -> JobRow | None:
         """Returns the newest job with this id that is not hidden."""
@@ -90,11 +153,40 @@ class Store:
         """Returns all jobs that have not ended, or are to be gone: where a start goes on from. Oldest first, without their
         specs, which may be long.
         """
-        return await self._reader.read(jobs.live)
+        found: list[JobRow] = []
+        while page := await self.live_page(found[-1].number if found else 0):
+            found += page
+        return found
 
-    async def ended_live_rows(self, before: datetime, limit: int) -> list[JobRow]:
-        """Returns jobs that ended before a moment and have not been cleaned up, those that ended first, first."""
-        return await self._reader.read(partial(jobs.ended_live, before=before, limit=limit))
+    async def live_page(self, after: int) -> list[JobRow]:
+        """Returns some of `live_rows`, with numbers above `after`: at least one where there is any, more up to 4 MiB."""
+        return await self._reader.read(partial(jobs.live, after=after, max_bytes=PAGE_BYTES))
+
+    async def ended_live_rows(self, age_s: float, limit: int, after: tuple[int, int] = FIRST) -> EndedPage:
+        """Returns jobs that ended `age_s` seconds ago or earlier, as far as jobd has seen time pass, and have not been cleaned up, those
+        that ended first, first; fewer than `limit` where they are long (4 MiB a page).
+        """
+        return await self._reader.read(
+            partial(
+                jobs.ended_live,
+                seen_ms=self._seen.now_ms() - int(age_s * 1000),
+                after=after,
+                limit=limit,
+                max_bytes=PAGE_BYTES,
+            )
+        )
+
+    async def is_damaged(self, uid: str, job_id: str) -> bool:
+        """True where a row that is not deleted has this uid or this id and is damaged."""
+        return await self._reader.read(partial(jobs.damaged, uid=uid, job_id=job_id))
+
+    async def discard(self, number: int) -> None:
+        """Deletes a damaged job, by its row's number: it is gone when its events are out and `remove_hidden` has come by."""
+        await self._writer.write(partial(jobs.discard, number=number))
+
+    async def keep_seen(self) -> None:
+        """Stores how much time was seen."""
+        await self._writer.write(partial(seen.keep, ms=self._seen.now_ms(), clock=self._clock))
 
     async def hide(self, job_id: str) -> None:
         """Hides the jobs of this id that are over."""
@@ -212,17 +304,43 @@ class Store:
         Raises:
             DeliveriesPending: it has events that still have to go out.
         """
-        return await self._writer.write(partial(housekeeping.purge, uid=uid))
+        if not await self._writer.write(partial(housekeeping.forget, uid=uid)):
+            return False
+        await self.remove_hidden()
+        return True
 
-    async def purge_ended_before(self, moment: datetime, limit: int) -> list[str]:
-        """Removes up to `limit` jobs that ended before `moment`, need no work and have nothing pending; returns their
-        uids.
+    async def expire(self, age_s: float, limit: int) -> list[str]:
+        """Hides up to `limit` jobs that ended `age_s` seconds ago or earlier, as far as jobd has seen time pass, need no work and have
+        nothing pending, for `remove_hidden`; returns their uids.
         """
-        return await self._writer.write(partial(housekeeping.purge_ended_before, moment=moment, limit=limit))
+        seen_ms = self._seen.now_ms() - int(age_s * 1000)
+        return await self._writer.write(partial(housekeeping.expire, seen_ms=seen_ms, limit=limit))
 
-    async def purge_hidden(self, limit: int) -> list[str]:
-        """Removes up to `limit` hidden jobs that need no work and have nothing pending; returns their uids."""
-        return await self._writer.write(partial(housekeeping.purge_hidden, limit=limit))
+    async def remove_hidden(self) -> int:
+        """Removes the hidden jobs that need no work and have nothing pending, in transactions of a few MiB; returns how many.
+
+        Safe to repeat, also after a crash in its midst: what is not removed yet is still marked.
+        """
+        count, more = 0, True
+        while more:
+            gone, more = await self._writer.write(
+                partial(housekeeping.remove_hidden, max_bytes=housekeeping.SLICE_BYTES)
+            )
+            count += gone
+        return count
+
+    async def give_back(self) -> None:
+        """Gives free room of the file, and the whole log file, back to the file system, in short steps. Safe to repeat."""
+        steps = 0
+        while await self._writer.write(housekeeping.give_back):
+            steps += 1
+            if steps % CHECKPOINT_STEPS == 0:
+                await self._writer.write(database.checkpoint, alone=True)
+        await self._writer.write(database.checkpoint, alone=True)
+
+    async def has_room(self) -> bool:
+        """False while the reserve of a full disk is given up; it is taken again as soon as there is room."""
+        return self._reserve is None or self._reserve.held or await asyncio.to_thread(self._reserve.restore)
 
     async def counts(self) -> Counts:
         """Returns how much there is, for metrics and the doctor."""
@@ -238,3 +356,16 @@ class Store:
             size_bytes=used,
             wal_bytes=wal.stat().st_size if wal.exists() else 0,
         )
+
+
+def _prepared(prepare: Callable[[], sqlite3.Connection], reserve: Reserve | None) -> sqlite3.Connection:
+    if reserve is not None:
+        reserve.restore()
+    try:
+        return prepare()
+    except StoreFailed as error:
+        # SQLite calls it an input/output error where there is no room for the index of the log file.
+        full = isinstance(error, StoreFull) or (reserve is not None and reserve.disk_is_full)
+        if reserve is None or not full or not reserve.give_up():
+            raise
+    return prepare()

@@ -9,7 +9,7 @@ from jobd.store import events, jobs, logs, outbox
 from jobd.store.rows import StoredEvent, Transition
 
 
-def commit(connection: sqlite3.Connection, transition: Transition) -> list[StoredEvent]:
+def commit(connection: sqlite3.Connection, transition: Transition, seen_ms: int) -> list[StoredEvent]:
     """Writes one transition. An event or a chunk that is there already is not written twice.
 
     Raises:
@@ -18,7 +18,9 @@ def commit(connection: sqlite3.Connection, transition: Transition) -> list[Store
         StaleJob: not `claim_id`, and the row was changed since it was read.
     """
     job = transition.job
-    number = jobs.claim(connection, job) if transition.claim_id else jobs.update(connection, job)
+    number = (
+        jobs.claim(connection, job, seen_ms) if transition.claim_id else jobs.update(connection, job, seen_ms)
+    )
     if transition.callback is not None:
         outbox.set_callback(connection, number, transition.callback)
     stored = [

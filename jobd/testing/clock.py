@@ -10,8 +10,9 @@ _START = datetime(2030, 1, 1, tzinfo=UTC)
 class FakeClock:
     """Implements `jobd.clock.Clock`. `advance` moves both clocks and wakes the sleepers that are due, in order."""
 
-    def __init__(self, start: datetime = _START) -> None:
+    def __init__(self, start: datetime = _START, boot: str = "fake") -> None:
         self._now = start
+        self._boot = boot
         self._monotonic = 0.0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._count = 0
@@ -36,12 +37,16 @@ class FakeClock:
 
     @property
     def boot(self) -> str:
-        """One boot, for ever."""
-        return "fake"
+        """One boot for each clock that is given another."""
+        return self._boot
 
     def offset(self) -> float:
         """Changed by `jump` alone."""
         return self._now.timestamp() - self._monotonic
+
+    def uptime(self) -> float:
+        """Seconds since this clock was made."""
+        return self._monotonic
 
     def advance(self, seconds: float) -> None:
         """Moves both clocks by `seconds` and wakes who sleeps no longer than that."""

@@ -8,11 +8,13 @@ file but the tar that `create` is given. Must not know of the store, of HTTP or 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from jobd.clock import Clock, SystemClock
 from jobd.jobs.orchestrator import (
+    ContainerFacts,
     Created,
     DiskUse,
     EngineFacts,
@@ -28,6 +30,7 @@ from jobd.jobs.orchestrator import (
     RefusedByEngine,
     Role,
     StartFailed,
+    StartFate,
     StreamName,
     Usage,
     WorkOrder,
@@ -37,7 +40,7 @@ from jobd.testing.printed import printed
 from jobd.testing.sidecar import SidecarScript
 from jobd.testing.worker import WorkerScript
 from jobd.testing.workspace import below, owner_of, packed, unpacked
-from jobd.testing.world import Job, World
+from jobd.testing.world import Container, Job, World
 from jobd.wire.job import Pull
 from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL, SidecarOrder
 
@@ -49,7 +52,9 @@ class FakeOrchestrator:
     A list of sidecar scripts gives each start its own; the last one stays.
 
     `missing_images`: not to be had. `refuse_create`: why `create` is refused. `lose_start`: the answer to `start_worker` is
-    lost, `before` or `after` it took effect. `starts` lists the workers that were really started, in order.
+    lost, `before` or `after` it took effect; `late`: it takes effect at `let_starts_arrive`. `before_removal` is called when a
+    container that has not run is about to be removed. `restarted_at`: when the engine was
+    last started again, if ever. `starts` lists the workers that were really started, in order.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -58,12 +63,15 @@ class FakeOrchestrator:
         self.missing_images: set[str] = set()
         self.sidecar_image_missing = False
         self.refuse_create: str | None = None
-        self.lose_start: Literal["before", "after"] | None = None
+        self.lose_start: Literal["before", "after", "late"] | None = None
+        self.before_removal: Callable[[], None] = lambda: None
         self.facts = EngineFacts(
             version="fake", api_version="0", cpus=4, memory_bytes=8 << 30, platform="linux/amd64"
         )
         self.starts: list[JobRef] = []
+        self.restarted_at: datetime | None = None
         self._away = False
+        self._late: list[tuple[JobRef, str]] = []
         self._hints = Hints()
         self._world = World(clock or SystemClock(), self._hints)
 
@@ -99,6 +107,19 @@ class FakeOrchestrator:
         if (job := self._world.jobs.get(job_id)) is not None:
             self._world.drop(job, role)
 
+    def let_starts_arrive(self) -> None:
+        """Carries out the starts that were held back; one whose container is gone, or has run, does nothing."""
+        late, self._late = self._late, []
+        for ref, container_id in late:
+            job = self._world.find(ref)
+            box = job.worker if job is not None else None
+            if job is not None and box is not None and box.facts.id == container_id:
+                self._start(job, box)
+
+    def forget_events(self) -> None:
+        """Lets go what was known of containers that are gone, as an engine's bounded buffer does."""
+        self._world.forget_events()
+
     async def close(self) -> None:
         """Ends all runs; the containers stay as they are."""
         await self._world.close()
@@ -114,6 +135,13 @@ class FakeOrchestrator:
         """Measures nothing."""
         self._here()
         return None
+
+    async def was_up_throughout(self, container: ContainerFacts) -> bool | None:
+        """Compares the container's start with `restarted_at`."""
+        self._here()
+        if container.started_at is None:
+            return None
+        return self.restarted_at is None or self.restarted_at <= container.started_at
 
     async def refs(self) -> list[JobRef]:
         """Lists what exists."""
@@ -183,13 +211,10 @@ class FakeOrchestrator:
             return
         if self.lose_start == "before":
             raise EngineUnavailable("the answer was lost")
-        script = self.workers.get(ref.id, WorkerScript())
-        if script.start_error is not None:
-            code, text = script.start_error
-            job.worker.facts = replace(job.worker.facts, exit_code=code, error=text)
-            raise StartFailed(text, code)
-        self.starts.append(job.ref)
-        self._world.start_worker(job, job.worker, script)
+        if self.lose_start == "late":
+            self._late.append((job.ref, job.worker.facts.id))
+            raise EngineUnavailable("the answer was lost")
+        self._start(job, job.worker)
         if self.lose_start == "after":
             raise EngineUnavailable("the answer was lost")
 
@@ -228,6 +253,30 @@ class FakeOrchestrator:
         else:
             self._world.remove(job)
 
+    async def remove_stopped(self, ref: JobRef) -> None:
+        """Removes this job's containers and its volume, where none of them runs."""
+        self._here()
+        job = self._world.jobs.get(ref.id)
+        if job is None or job.ref.uid != ref.uid:
+            return
+        if any(box is not None and box.facts.state == "running" for box in (job.worker, job.sidecar)):
+            raise EngineUnavailable("a container still runs")
+        self._world.remove(job)
+
+    async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
+        """Removes a container that has not run; what it was is remembered by its id."""
+        self._here()
+        job = self._world.find(ref)
+        box = job.of(role) if job is not None else None
+        if job is not None and box is not None and box.facts.id == container_id:
+            if box.facts.started_at is not None:
+                return StartFate("began")
+            self.before_removal()
+            if box.facts.state == "running":
+                return StartFate("began")
+            self._world.drop(job, role)
+        return self._world.fate(container_id)
+
     # --- Streams
 
     async def logs(
@@ -265,6 +314,17 @@ class FakeOrchestrator:
     def _here(self) -> None:
         if self._away:
             raise EngineUnavailable("the engine is away")
+
+    def _start(self, job: Job, box: Container) -> None:
+        if box.facts.started_at is not None:
+            return
+        script = self.workers.get(job.ref.id, WorkerScript())
+        if script.start_error is not None:
+            code, text = script.start_error
+            box.facts = replace(box.facts, exit_code=code, error=text)
+            raise StartFailed(text, code)
+        self.starts.append(job.ref)
+        self._world.start_worker(job, box, script)
 
     def _sidecar_script(self, job_id: str) -> SidecarScript:
         script = self.sidecars.get(job_id, SidecarScript())

@@ -10,7 +10,16 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from jobd.clock import Clock
-from jobd.jobs.orchestrator import ContainerFacts, Hint, JobRef, LogCursor, RawLine, Role, StreamName
+from jobd.jobs.orchestrator import (
+    ContainerFacts,
+    Hint,
+    JobRef,
+    LogCursor,
+    RawLine,
+    Role,
+    StartFate,
+    StreamName,
+)
 from jobd.testing.hints import Hints
 from jobd.testing.sidecar import SidecarScript
 from jobd.testing.worker import WorkerScript
@@ -68,6 +77,8 @@ class World:
         self.hints_say_all = True
         self._clock = clock
         self._hints = hints
+        self._gone: dict[str, ContainerFacts] = {}
+        """Containers that were removed, as they were last, by id."""
         self._made = count(1)
         self._ticks = count(1)
 
@@ -141,6 +152,7 @@ class World:
         if box is None:
             return
         self.end(job, role, box, 137)
+        self._gone[box.facts.id] = box.facts
         if role == "worker":
             job.worker = None
         else:
@@ -152,6 +164,17 @@ class World:
         self.drop(job, "worker")
         self.drop(job, "sidecar")
         self.jobs.pop(job.ref.id, None)
+
+    def fate(self, container_id: str) -> StartFate:
+        """Returns whether a container that is gone has run."""
+        last = self._gone.get(container_id)
+        if last is None:
+            return StartFate("unknown")
+        return StartFate("never") if last.started_at is None else StartFate("began", last)
+
+    def forget_events(self) -> None:
+        """What was removed is known no longer."""
+        self._gone = {}
 
     async def close(self) -> None:
         """Ends all runs; the containers stay as they are."""

@@ -20,6 +20,11 @@ def id_problem(text: str) -> str | None:
     return None
 
 
+def engine_names(job_id: str) -> tuple[str, ...]:
+    """Returns the names that a job's containers and volumes have on the engine, as far as it has them."""
+    return tuple(f"job-{job_id}-{part}" for part in ("worker", "sidecar", "workspace", "secrets"))
+
+
 def path_problem(path: str) -> str | None:
     """Returns why `path` cannot name something inside the workspace, or None where it can. `.` is the workspace."""
     if not path:

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+UNREADABLE = "unreadable"
+"""The status of a job whose stored record is damaged: nothing is known of it but that it is there. It can be deleted."""
 Status = Literal["accepted", "running", "completed", "failed", "cancelled"]
 Phase = Literal["queued", "pulling", "inputs", "running", "outputs", "done"]
 Stream = Literal["stdout", "stderr"]
@@ -182,6 +184,8 @@ class Version(View, frozen=True, kw_only=True):
     sidecar_image_present: bool | None = None
     state_dir: str = ""
     max_concurrent_jobs: int = 0
+    warnings: list[str] = []
+    """What the operator must look at, in words; empty where all is well."""
 
 
 class Kept(View, frozen=True, kw_only=True):

@@ -176,7 +176,8 @@ def check(
             ("failed", "exit-code") if n % 4 else ("completed", None)
         )
         if n % 10 in ARTIFACTS and not hit(view, away):
-            assert [(read["status"], read["content"]) for read in reads] == [("success", "run\n")]
+            got = [(read["status"], read.get("content")) for read in reads]
+            assert got == [("success", "run\n")], (view, reads, away)
 
 
 def delete_all(daemon: Daemon, names: list[str]) -> None:

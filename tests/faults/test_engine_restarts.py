@@ -91,3 +91,30 @@ def test_the_engine_is_frozen(
     assert over_second.ended(job_id)["exitCode"] == 5
     check_events(delivered(receiver, f"/{job_id}"), exit_code=5, status="failed")
     assert [line["line"] for line in over_second.log_lines(job_id)[:-1]] == ["one", "two"]
+
+
+@pytest.mark.fault(
+    row="Engine",
+    injection="dockerd is killed and started while jobd is down, under a job that runs",
+    invariant="lost by the engine's own record; one that ended with 137 by itself keeps it",
+)
+def test_the_engine_is_killed_while_jobd_is_down(
+    over_second: Daemon, second: SecondEngine, receiver: Receiver, worker_image: str, job_id: str
+) -> None:
+    long, after = f"{job_id}-long", f"{job_id}-after"
+    submit(over_second, receiver, long, worker_image, "sleep 600")
+    over_second.kill()
+    second.restart(signal.SIGKILL)
+    over_second.start()
+    check_lost(over_second, receiver, long)
+    submit(over_second, receiver, after, worker_image, "sleep 2; exit 137")
+    over_second.kill()
+    client = second.client()
+    until(
+        lambda: client.api.inspect_container(f"job-{after}-worker")["State"]["Status"] == "exited",
+        "it ends while jobd is down",
+    )
+    client.close()
+    over_second.start()
+    assert over_second.ended(after)["exitCode"] == 137
+    check_events(delivered(receiver, f"/{after}"), exit_code=137, status="failed")

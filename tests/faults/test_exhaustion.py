@@ -1,18 +1,24 @@
 """Disk, memory, file descriptors and patience run out: what was acknowledged is kept, and all goes on afterwards."""
 
+import asyncio
 import contextlib
+import os
+import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 
+from jobd.store.rows import LogChunk, Transition
+from jobd.store.store import Store
 from tests.support.daemon import Answer, Daemon, Receiver, remove_all, until
 from tests.support.invariants import check_events, delete, delivered
 from tests.support.wire import connect
@@ -156,6 +162,58 @@ def test_the_disk_is_full_for_a_while(
         remove_all(daemon)
 
 
+async def add_log(database: Path, job_id: str, size: int) -> None:
+    """Gives a job that is over a long log."""
+    store = await Store.open(database)
+    try:
+        row = await store.get_by_id(job_id)
+        assert row is not None
+        part = MB // 4
+        for n in range(1_000_000, 1_000_000 + size // part):
+            await store.commit(Transition(row, logs=(LogChunk(n, n, 1, os.urandom(part)),)))
+    finally:
+        await store.close()
+
+
+@pytest.mark.fault(
+    row="Exhaustion",
+    injection="a job with an 80 MB log is deleted on a 150 MB disk that is full but for 1 MB",
+    invariant="its room comes back; /readyz and 507 say that the disk is full, and only while it is",
+)
+def test_deleting_needs_no_room(make_daemon: Callable[..., Daemon], worker_image: str, job_id: str) -> None:
+    daemon = make_daemon(environ={"MAINTENANCE_INTERVAL": "1s"})
+    state = daemon.folder / "state"
+    with small_disk(state, "size=150m"):
+        daemon.start()
+        daemon.submit(id=job_id, image=worker_image, command="true")
+        assert daemon.ended(job_id)["status"] == "completed"
+        daemon.stop()
+        asyncio.run(add_log(state / "jobd.db", job_id, 80 * MB))
+        daemon.start()
+        left = shutil.disk_usage(state).free - MB
+        os.posix_fallocate((filler := os.open(state / "filler", os.O_CREAT | os.O_WRONLY)), 0, left)
+        os.close(filler)
+        assert daemon.call("DELETE", f"/v1/jobs/{job_id}").status == 204
+        until(lambda: shutil.disk_usage(state).free > 75 * MB, "the room of the log is given back")
+        assert daemon.call("GET", "/readyz").json["checks"]["disk"] == "healthy"
+        fill(state / "filler")
+        large = {f"V{n}": "x" * 120_000 for n in range(7)}
+        names = (f"{job_id}-{n}" for n in count())
+
+        def submit() -> Answer:
+            return daemon.call("POST", "/v1/jobs", {"id": next(names), "image": "none", "environment": large})
+
+        answer = until(lambda: (a := submit()).status != 202 and a, "there is no room")
+        assert (answer.status, answer.json["code"]) == (507, "disk-full")
+        ready = daemon.call("GET", "/readyz")
+        assert ready.status == 503
+        assert "new jobs are refused" in ready.json["checks"]["disk"]
+        (state / "filler").unlink()
+        until(lambda: daemon.call("GET", "/readyz").status == 200, "the disk has room")
+        remove_all(daemon)
+        daemon.stop()
+
+
 @pytest.mark.fault(
     row="Exhaustion",
     injection="fsync fails (a loop device whose backing is full)",
@@ -244,8 +302,8 @@ def test_few_file_descriptors(
         environ={"MAX_CONCURRENT_JOBS": "8", "DISPATCHER_BREAKER_COOLDOWN": "1s"},
         within=("prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}"),
     ).start()
-    count = 24
-    for n in range(count):
+    many = 24
+    for n in range(many):
         daemon.submit(
             id=f"{job_id}-{n}",
             image=worker_image,
@@ -260,7 +318,7 @@ def test_few_file_descriptors(
     finally:
         for one in held:
             one.close()
-    for n in range(count):
+    for n in range(many):
         view = daemon.ended(f"{job_id}-{n}", deadline_s=120)
         assert (view["reason"], view["exitCode"]) == ("exit-code", 1), view
         check_events(delivered(receiver, f"/{job_id}-{n}"), exit_code=1, status="failed")

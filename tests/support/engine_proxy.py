@@ -17,11 +17,11 @@ ENGINE = "/var/run/docker.sock"
 LIMIT_S = 30.0
 PIECE_BYTES = 64 * 1024
 
-Fault = Literal["refuse", "lose", "stall", "silent", "unavailable", "delay", "late"]
+Fault = Literal["refuse", "lose", "late", "hold", "stall", "silent", "unavailable"]
 """`refuse`: the connection ends before the request reaches the engine. `lose`: the engine gets the request and answers, and the
-answer is lost. `stall`: nothing comes back for as long as the rule stands. `silent`: the answer's head arrives, and nothing of
-its body. `unavailable`: answered with 503, the engine hears nothing. `delay`: the engine gets the request `delay_s` later, and the
-answer is passed on. `late`: the connection ends at once, and the engine gets the request, which has no body, `delay_s` later.
+answer is lost. `late`: the connection ends at once, and the engine gets the request when the rule is released. `hold`: the engine
+gets the request, and the client its answer, when the rule is released. `stall`: nothing comes back for as long as the rule stands. `silent`: the answer's head arrives, and nothing of
+its body. `unavailable`: answered with 503, the engine hears nothing.
 """
 
 
@@ -32,9 +32,9 @@ class Rule:
     pattern: re.Pattern[str]
     fault: Fault
     times: int | None
-    delay_s: float = 0.0
     hits: int = 0
     lifted: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
 
     def matches(self, request: str) -> bool:
         return (
@@ -55,6 +55,7 @@ class EngineProxy:
         self._writers: dict[asyncio.StreamWriter, str] = {}
         """Both sides of each exchange, with the request that is under way on them."""
         self._server: asyncio.Server | None = None
+        self._late: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -64,9 +65,9 @@ class EngineProxy:
     def url(self) -> str:
         return f"unix://{self.path}"
 
-    def on(self, pattern: str, fault: Fault, times: int | None = 1, delay_s: float = 0.0) -> Rule:
+    def on(self, pattern: str, fault: Fault, times: int | None = 1) -> Rule:
         """Adds a fault; `lift` takes it away."""
-        rule = Rule(re.compile(pattern), fault, times, delay_s)
+        rule = Rule(re.compile(pattern), fault, times)
         self._rules.append(rule)
         return rule
 
@@ -89,6 +90,7 @@ class EngineProxy:
     def close(self) -> None:
         for rule in self._rules:
             rule.lifted.set()
+            rule.released.set()
         self.down()
         self._run(self._end_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -144,8 +146,16 @@ class EngineProxy:
             rule.hits += 1
             if rule.fault == "refuse":
                 return False
+            if rule.fault == "late":
+                await _read_body(reader, head, None)
+                task = asyncio.create_task(self._pass_on_late(rule, head))
+                self._late.add(task)
+                task.add_done_callback(self._late.discard)
+                return False
+            if rule.fault == "hold":
+                await _until(rule.released)
             if rule.fault == "stall":
-                await self._until_lifted(rule)
+                await _until(rule.lifted)
                 return False
             if rule.fault == "unavailable":
                 await _read_body(reader, head, None)
@@ -156,16 +166,12 @@ class EngineProxy:
                 )
                 await writer.drain()
                 return True
-            if rule.fault == "late":
-                writer.transport.abort()
-            await asyncio.sleep(rule.delay_s)
         upgrade = re.search(rb"\r\nupgrade:", head, re.IGNORECASE) is not None
         back, out = await asyncio.open_unix_connection(self._engine)
         self._writers[out] = request
         try:
             if not upgrade:
-                head = re.sub(rb"(?i)\r\nconnection:[^\r]*", b"", head)
-                head = head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+                head = _with_close(head)
             out.write(head)
             await out.drain()
             if upgrade:
@@ -181,19 +187,34 @@ class EngineProxy:
     async def _answer(
         self, rule: Rule | None, back: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if rule is not None and rule.fault in ("lose", "late"):
+        if rule is not None and rule.fault == "lose":
             await back.read()  # to its end: the engine has done it
             return
         if rule is not None and rule.fault == "silent":
             writer.write(await back.readuntil(b"\r\n\r\n"))
             await writer.drain()
-            await self._until_lifted(rule)
+            await _until(rule.lifted)
             return
         await _pass(back, writer)
 
-    async def _until_lifted(self, rule: Rule) -> None:
-        while not rule.lifted.is_set():
-            await asyncio.sleep(0.05)
+    async def _pass_on_late(self, rule: Rule, head: bytes) -> None:
+        """Passes on a request without a body whose client has gone."""
+        await _until(rule.released)
+        back, out = await asyncio.open_unix_connection(self._engine)
+        out.write(_with_close(head))
+        await out.drain()
+        await back.read()
+        out.close()
+
+
+async def _until(event: threading.Event) -> None:
+    while not event.is_set():
+        await asyncio.sleep(0.05)
+
+
+def _with_close(head: bytes) -> bytes:
+    head = re.sub(rb"(?i)\r\nconnection:[^\r]*", b"", head)
+    return head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
 
 
 async def _read_body(reader: asyncio.StreamReader, head: bytes, out: asyncio.StreamWriter | None) -> None:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from jobd.jobs import facts as f
-from jobd.jobs.demand import demand
+from jobd.jobs.demand import AMBIGUOUS_START, demand
 from jobd.jobs.ledger import number
 from jobd.jobs.machine import AWAITED, step
-from jobd.jobs.orchestrator import ContainerFacts, ImageFacts, Observation, Usage
+from jobd.jobs.orchestrator import ContainerFacts, ImageFacts, Observation, Role, Usage
 from jobd.jobs.record import Record, decode_record, encode_record, new_record
 from jobd.wire import event, report
 from jobd.wire.artifact import Artifact, List, Read, Write, after_job
@@ -37,7 +37,7 @@ ARTIFACTS: list[list[Artifact]] = [
         Write(id="in-2", source="x", out="g"),
     ],
 ]
-STATIONS = ["queued", "start", "start-lost", "running", "over"]
+STATIONS = ["queued", "start", "start-lost", "unstarted", "running", "over"]
 """How far a life has come, undisturbed, when the walk begins: few walks would get to the later ones by themselves."""
 FAULTS = ["none", "none", "none", "none", "refused", "lost-before", "lost-after"]
 WISHES = ["none", "none", "none", "none", "cancel", "delete"]
@@ -83,17 +83,23 @@ class Life(RuleBasedStateMachine):
         self.read = 0
         self.past: list[f.Fact] = []
         self.asked: list[type[object]] = []
+        self.late = "runs"
 
         reached = {
             "queued": lambda: True,
             "start": lambda: self.may_start,
             "start-lost": lambda: self.may_start,
+            "unstarted": lambda: self.may_start,
             "running": lambda: self.record.status == "running",
             "over": lambda: self.record.worker_over,
         }
         self.live_until(reached[station])
-        if station == "start-lost":
+        if station in ("start-lost", "unstarted"):
             self.carry_out("lost-before")
+        if station == "unstarted":
+            self.now += AMBIGUOUS_START
+            self.observe()
+            assert self.record.unstarted == "worker"
 
     # --- what jobd does
 
@@ -150,7 +156,7 @@ class Life(RuleBasedStateMachine):
             failed = self.record.earlier[-1] if self.record.attempt > before.attempt else self.record
             assert (failed.reason, failed.exit_code) == ("lost", None)
         elif worker.error:
-            assert self.record == replace_start(before), "nothing has run: it is made anew"
+            assert self.record == msgspec.structs.replace(before, unstarted="worker"), "it is made anew"
 
     def carry_out(self, fault: str) -> f.Demand:
         """One turn of the supervisor; returns what the state asked for."""
@@ -174,8 +180,13 @@ class Life(RuleBasedStateMachine):
                 self.apply(f.SidecarStarting())
                 self.read = 0
                 self.seen = None
-                if self.record.sidecar_intended_at is not None and fault != "lost-before":
-                    self.engine.start(self.engine.sidecar, self.now)
+                if self.record.sidecar_intended_at is not None and self.engine.sidecar is not None:
+                    if fault == "lost-before":
+                        self.engine.late_starts.append(self.engine.sidecar)
+                    else:
+                        self.engine.start(self.engine.sidecar, self.now)
+            case f.RemoveUnstarted(role):
+                self.remove_unstarted(role, fault)
             case f.StartWorker():
                 self.start_worker(fault)
             case f.Observe() if fault == "none":
@@ -195,7 +206,9 @@ class Life(RuleBasedStateMachine):
                 if fault != "lost-after":
                     self.apply(f.StopSent(kill))
             case f.Remove():
-                self.engine.worker = self.engine.sidecar = None
+                assert self.record.ended or self.record.leftovers, "by force only what is over by the record"
+                self.engine.drop("worker")
+                self.engine.drop("sidecar")
                 if fault != "lost-after":
                     self.apply(f.Cleaned())
             case _:
@@ -213,10 +226,34 @@ class Life(RuleBasedStateMachine):
             self.apply(f.WorkerStartFailed(127, "no such file"))
         elif fault == "lost-before":
             self.engine.ask_to_start(self.engine.worker)
-            self.engine.late_start = self.engine.worker
+            if self.engine.worker is not None:
+                self.engine.late_starts.append(self.engine.worker)
         else:
             self.engine.ask_to_start(self.engine.worker)
             self.engine.start(self.engine.worker, self.now)
+
+    def remove_unstarted(self, role: Role, fault: str) -> None:
+        """`refused`: the start arrives just before the removal. `lost-after`: the engine has done it, and its answer is lost."""
+        container_id = self.record.worker_id if role == "worker" else self.record.sidecar_id
+        if fault == "lost-before" or container_id is None:
+            return
+        late = self.late if fault == "refused" else "nothing"
+        fate = self.engine.remove_unstarted(role, container_id, late, self.now)
+        self.seen = None
+        if fault == "lost-after":
+            return
+        if fate.kind == "never":
+            self.apply(f.NeverStarted(role))
+        elif fate.kind == "began" and fate.end is None:
+            self.observe()
+        elif role == "sidecar":
+            self.apply(f.Observed(Observation(None, fate.end), reports_drained=True))
+        else:
+            attempt = self.record.attempt
+            told = fate.end if fate.end is not None and fate.end.exit_code != 137 else None
+            self.apply(f.Observed(Observation(told, None)))
+            over = self.record.worker_over or self.record.attempt > attempt
+            assert over, "what ran and is gone is not made anew in the same attempt"
 
     def wait(self, until: datetime | None) -> None:
         left = timedelta(seconds=2)
@@ -270,13 +307,21 @@ class Life(RuleBasedStateMachine):
 
     @rule(which=st.sampled_from(["worker", "sidecar"]))
     def somebody_removes_a_container(self, which: str) -> None:
-        setattr(self.engine, which, None)
+        self.engine.drop(which)
         self.seen = None
 
     @rule()
+    def the_engine_forgets_its_events(self) -> None:
+        """It keeps 256 of them."""
+        self.engine.gone = {}
+
+    @rule(late=st.sampled_from(["runs", "ends"]))
+    def what_a_start_that_arrives_with_the_removal_comes_to(self, late: str) -> None:
+        self.late = late
+
+    @rule()
     def a_start_that_was_lost_arrives_late(self) -> None:
-        self.engine.start(self.engine.late_start, self.now)
-        self.engine.late_start = None
+        self.engine.arrive(self.now)
 
     @rule(seconds=st.sampled_from([0.5, 2, 10, 61, 3700]))
     def time_passes(self, seconds: float) -> None:
@@ -427,10 +472,6 @@ class Life(RuleBasedStateMachine):
                     self.engine.end(self.engine.worker, 0, self.now)
                 self.wait(asked.until)
         raise AssertionError(f"does not end: {self.asked[-8:]} in {self.record}")
-
-
-def replace_start(record: Record) -> Record:
-    return msgspec.structs.replace(record, worker_id=None, start_intended_at=None)
 
 
 def decode_sequence(body: bytes) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
-from jobd.jobs.orchestrator import ContainerFacts, Created, Observation
+from jobd.jobs.orchestrator import ContainerFacts, Created, Observation, StartFate
 from jobd.wire import report
 from jobd.wire.artifact import after_job
 from jobd.wire.job import JobSpec
@@ -35,8 +35,11 @@ class ModelEngine:
         self.sidecar: Box | None = None
         self.runs: Counter[int] = Counter()
         self.made = 0
-        self.late_start: Box | None = None
+        self.late_starts: list[Box] = []
+        """Starts that were asked for and have not arrived. They may, until the engine itself ends."""
         self.asked_to_start: set[str] = set()
+        self.gone: dict[str, ContainerFacts] = {}
+        """What the engine's events still tell of containers that were removed."""
 
     def look(self) -> Observation:
         return Observation(
@@ -44,15 +47,17 @@ class ModelEngine:
         )
 
     def create(self, attempt: int) -> Created:
-        """Keeps what has run and is of use, makes the rest anew."""
+        """Keeps what has run and is of use, makes the rest anew; never in the place of what may still begin to run."""
         if (
             self.worker is None
             or self.worker.facts.started_at is None
             or self.worker.facts.attempt != attempt
         ):
+            assert self.worker is None or self.worker.facts.id not in self.asked_to_start
             self.worker = self._new(attempt)
         wanted = bool(self.spec.artifacts)
         if wanted and (self.sidecar is None or not self.sidecar.running):
+            assert self.sidecar is None or self.sidecar not in self.late_starts
             self.sidecar = self._new(attempt)
         assert self.worker is not None
         return Created(self.worker.facts.id, self.sidecar.facts.id if self.sidecar and wanted else None, 0, 0)
@@ -63,6 +68,38 @@ class ModelEngine:
             return
         box.facts = replace(box.facts, state="running", started_at=now)
         self.runs[box.facts.attempt] += box is self.worker
+
+    def drop(self, role: str) -> None:
+        """A container is removed, by force where it runs."""
+        box: Box | None = getattr(self, role)
+        if box is not None:
+            if box.running:
+                box.facts = replace(box.facts, state="exited", exit_code=137)
+            self.gone[box.facts.id] = box.facts
+            setattr(self, role, None)
+
+    def remove_unstarted(self, role: str, container_id: str, late: str, now: datetime) -> StartFate:
+        """Removes without force what has not run. `late`: what a start that arrives between look and removal comes to."""
+        box: Box | None = getattr(self, role)
+        if box is not None and box.facts.id == container_id:
+            if box.facts.started_at is None and box in self.late_starts and late != "nothing":
+                self.late_starts.remove(box)
+                self.start(box, now)
+                if late == "ends":
+                    self.end(box, 3, now)
+            if box.running or (box.facts.started_at is not None and late == "nothing"):
+                return StartFate("began")
+            self.drop(role)
+        last = self.gone.get(container_id)
+        if last is None:
+            return StartFate("unknown")
+        return StartFate("never") if last.started_at is None else StartFate("began", last)
+
+    def arrive(self, now: datetime) -> None:
+        """The starts that were held up arrive."""
+        late, self.late_starts = self.late_starts, []
+        for box in late:
+            self.start(box, now)
 
     def ask_to_start(self, box: Box | None) -> None:
         """An ambiguous start is never repeated: a worker that has not run is asked to once."""
@@ -76,7 +113,8 @@ class ModelEngine:
 
     def stop(self, code: int, now: datetime) -> None:
         """The engine goes down and takes with it what runs, and what it was asked and has not done; it comes back."""
-        self.late_start = None
+        self.late_starts = []
+        self.gone = {}
         for box in (self.worker, self.sidecar):
             self.end(box, code, now)
 

@@ -69,6 +69,35 @@ async def test_every_event_arrives_in_order_signed_and_numbered(
     assert dict(order) == {f"j{n}": list(range(1, 11)) for n in range(10)}
 
 
+@pytest.mark.parametrize(("batch", "length"), [(False, 1), (True, 1), (False, 40_000)])
+async def test_an_event_that_the_disk_has_changed_is_parked_and_the_others_go_out(
+    delivering: Any,
+    jobs: Any,
+    receivers: Any,
+    until: Any,
+    store: Any,
+    tmp_path: Path,
+    batch: bool,
+    length: int,
+) -> None:
+    receiver = await receivers()
+    await jobs.emit("j", receiver.url, 5, text="x" * length, batch=batch)
+    with closing(sqlite3.connect(tmp_path / "jobd.db")) as connection, connection:
+        connection.execute(
+            "UPDATE events SET body = CAST(replace(body, 'stdout', 'stdouT') AS BLOB) WHERE seq = 3"
+        )
+    async with delivering():
+        await until(lambda: _all_but_pending(jobs))
+    assert await jobs.states("j") == "delivered delivered parked delivered delivered"
+    (parked,) = [one for one in await store.deliveries("j", 0, 10) if one.state == "parked"]
+    assert "does not match its checksum" in parked.last_error
+    assert b"stdouT" not in b"".join(got.body for got in receiver.got)
+
+
+async def _all_but_pending(jobs: Any) -> bool:
+    return "pending" not in await jobs.states("j")
+
+
 async def test_each_kind_of_bad_receiver_ends_where_it_should(
     delivering: Any, jobs: Any, receivers: Any, raw: Any, until: Any, store: Any, unused_tcp_port: int
 ) -> None:

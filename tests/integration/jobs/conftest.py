@@ -18,11 +18,12 @@ from jobd.jobs.intake import Intake, IntakeLimits, Submission
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.order import SidecarSettings
 from jobd.jobs.queue import AdmissionQueue
-from jobd.jobs.record import Record, decode_record
+from jobd.jobs.record import Record
 from jobd.jobs.retention import Retention, RetentionSettings
 from jobd.jobs.roster import Roster
 from jobd.jobs.secrets import SecretFiles
 from jobd.jobs.service import JobService
+from jobd.jobs.stored import readable
 from jobd.jobs.surroundings import Surroundings
 from jobd.jobs.watch import Watchers
 from jobd.store.store import Store
@@ -46,9 +47,9 @@ class NoSender:
 class House:
     """The parts of jobd that jobs are made of. `restart` leaves the store and the engine as they are."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, folder: Path, clock: FakeClock) -> None:
         self.store = store
-        self.clock = FakeClock()
+        self.clock = clock
         self.engine = FakeOrchestrator(self.clock)
         self.folder = folder
         (folder / "secrets").mkdir()
@@ -93,7 +94,9 @@ class House:
             self.clock,
             RetentionSettings(job_retention_s=900, history_retention_s=86400, interval_s=60),
         )
-        self.service = JobService(self.store, self.roster, self.queue, self.engine, retention_s=900)
+        self.service = JobService(
+            self.store, self.roster, self.queue, self.engine, self.retention, retention_s=900
+        )
         self._listening = asyncio.create_task(self.engine_watch.listen())
 
     async def stop(self) -> None:
@@ -106,8 +109,7 @@ class House:
         """Ends all supervisors without a word and begins again from what is stored."""
         await self.stop()
         self._build()
-        for row in await self.store.live_rows():
-            record = decode_record(row.record)
+        for record in readable(await self.store.live_rows()):
             if record.admitted_at is not None and not record.ended:
                 self.queue.occupy(record.uid)
             self.roster.start(self.roster.get_or_make(record))
@@ -143,15 +145,20 @@ class House:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(tmp_path / "jobd.db")
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
+    opened = await Store.open(tmp_path / "jobd.db", clock=clock)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def house(store: Store, tmp_path: Path) -> AsyncIterator[House]:
-    made = House(store, tmp_path)
+async def house(store: Store, tmp_path: Path, clock: FakeClock) -> AsyncIterator[House]:
+    made = House(store, tmp_path, clock)
     yield made
     await made.stop()
     await made.engine.close()

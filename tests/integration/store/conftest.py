@@ -11,6 +11,7 @@ import pytest
 
 from jobd.store.rows import Callback, JobRow, NewEvent, Transition
 from jobd.store.store import Store
+from jobd.testing.clock import FakeClock
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -78,8 +79,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def store(path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(path)
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def store(path: Path, clock: FakeClock) -> AsyncIterator[Store]:
+    opened = await Store.open(path, clock=clock)
     yield opened
     await opened.close()
 

@@ -1,8 +1,10 @@
 """Jobs, events and logs go in and come out as they were; ids are claimed once."""
 
 import asyncio
+import shutil
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from jobd.store.errors import IdTaken, NoSuchJob, StaleJob
 from jobd.store.rows import LogChunk, LogStats, Settlement, Transition
 from jobd.store.store import Store
+from jobd.testing.clock import FakeClock
 
 
 async def test_a_job_comes_back_as_it_was(store: Store, make: Any) -> None:
@@ -80,13 +83,68 @@ async def test_a_start_goes_on_with_what_has_not_ended_and_what_is_to_be_gone(
 
 
 async def test_ended_jobs_are_cleaned_in_the_order_in_which_they_ended(
-    store: Store, make: Any, later: Any
+    store: Store, clock: FakeClock, make: Any, later: Any
 ) -> None:
-    for n in range(6):
-        await store.commit(make.claim(f"u{n}", finished_at=later(10 - n), live=n != 3))
+    for n in reversed(range(6)):  # the wall clock, by which they ended the other way round, has no part in it
+        await store.commit(make.claim(f"u{n}", finished_at=later(n), live=n != 3))
+        clock.advance(1)
     await store.commit(make.claim("u9"))
-    assert [job.uid for job in await store.ended_live_rows(later(10), 3)] == ["u5", "u4", "u2"]
-    assert [job.uid for job in await store.ended_live_rows(later(6), 9)] == ["u5"]
+    page = await store.ended_live_rows(2, 3)
+    assert [job.uid for job in page.jobs] == ["u5", "u4", "u2"]
+    assert page.cursor is not None
+    page = await store.ended_live_rows(2, 3, page.cursor)
+    assert [job.uid for job in page.jobs] == ["u1"]
+    assert page.cursor is not None
+    assert (await store.ended_live_rows(2, 3, page.cursor)).jobs == []
+    assert [job.uid for job in (await store.ended_live_rows(5.5, 9)).jobs] == ["u5"]
+
+
+async def test_the_first_end_of_a_job_counts(store: Store, clock: FakeClock, make: Any) -> None:
+    await store.commit(make.claim("u1"))
+    clock.advance(10)
+    await store.commit(Transition(make.next("u1", finished_at=make.start)))
+    clock.advance(10)
+    await store.commit(Transition(make.next("u1", finished_at=make.start, live=False)))
+    assert await store.expire(10.5, 9) == []
+    assert await store.expire(10, 9) == ["u1"]
+
+
+@pytest.mark.parametrize("boot", ["fake", "another"])
+async def test_time_that_jobd_has_seen_goes_on_from_run_to_run(path: Path, make: Any, boot: str) -> None:
+    clock = FakeClock()
+    store = await Store.open(path, clock=clock)
+    clock.advance(1000)
+    await store.commit(make.claim("u1", finished_at=make.start))
+    clock.advance(50)
+    await store.close()
+    again = FakeClock(boot=boot)
+    again.advance(
+        1100 if boot == "fake" else 7
+    )  # 50 s after the end of that run, or of another boot, of which no more is known
+    store = await Store.open(path, clock=again)
+    seen_s = 100 if boot == "fake" else 50
+    assert (await store.ended_live_rows(seen_s, 9)).jobs != []
+    assert (await store.ended_live_rows(seen_s + 1, 9)).jobs == []
+    again.advance(10)
+    assert (await store.ended_live_rows(seen_s + 10, 9)).jobs != []
+    await store.close()
+
+
+async def test_a_kill_loses_no_time_that_an_end_has_seen(path: Path, make: Any) -> None:
+    clock = FakeClock()
+    store = await Store.open(path, clock=clock)
+    clock.advance(1000)
+    await store.commit(make.claim("u1", finished_at=make.start))
+    killed = path.with_name("killed.db")
+    for suffix in ("", "-wal"):
+        shutil.copy(str(path) + suffix, str(killed) + suffix)
+    await store.close()
+    again = FakeClock(boot="another")
+    store = await Store.open(killed, clock=again)
+    assert (await store.ended_live_rows(0, 9)).jobs != []
+    again.advance(5)
+    assert (await store.ended_live_rows(5, 9)).jobs != []
+    await store.close()
 
 
 async def test_the_spec_is_kept_as_it_was_claimed(store: Store, make: Any) -> None:
@@ -107,16 +165,15 @@ async def test_hiding_an_id_hides_what_is_over_and_purging_removes_it(store: Sto
     await store.commit(make.claim("u3", id="other", live=False))
     await store.hide("same")
     assert [job.uid for job in (await store.list_jobs()).jobs] == ["u3", "u2"]
-    assert await store.purge_hidden(1) == ["u0"]
-    assert await store.purge_hidden(9) == ["u1"]
-    assert await store.purge_hidden(9) == []
+    assert await store.remove_hidden() == 2
+    assert await store.remove_hidden() == 0
 
 
 async def test_what_is_hidden_stays_until_its_events_are_out(store: Store, make: Any, later: Any) -> None:
     await store.commit(make.claim("u1", events=1, port=1, hidden=True, live=False))
-    assert await store.purge_hidden(9) == []
+    assert await store.remove_hidden() == 0
     await store.settle([Settlement(1, "delivered", later(1))])
-    assert await store.purge_hidden(9) == ["u1"]
+    assert await store.remove_hidden() == 1
 
 
 async def test_events_are_numbered_over_all_jobs(store: Store, make: Any) -> None:

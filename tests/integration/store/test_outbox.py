@@ -11,6 +11,7 @@ import pytest
 from jobd.store.errors import DeliveriesPending
 from jobd.store.rows import Settlement, Transition
 from jobd.store.store import Store
+from jobd.testing.clock import FakeClock
 
 LANE = "http://127.0.0.1:1"
 Later = Callable[[float], datetime]
@@ -237,7 +238,7 @@ async def test_a_purge_waits_for_what_has_to_go_out(store: Store, make: Any, lat
     await store.commit(make.claim("u1", events=1, port=1, live=False))
     with pytest.raises(DeliveriesPending):
         await store.purge("u1")
-    assert await store.purge_ended_before(later(999), 10) == []
+    assert await store.expire(0, 10) == []
     await store.settle([Settlement(1, "park", later(1))])
     assert await store.purge("u1")
     assert not await store.purge("u1")
@@ -247,11 +248,16 @@ async def test_a_purge_waits_for_what_has_to_go_out(store: Store, make: Any, lat
     assert (counts.jobs, counts.pending, counts.parked) == (0, 0, 0)
 
 
-async def test_history_is_purged_from_its_old_end(store: Store, make: Any, later: Later) -> None:
+async def test_history_is_purged_from_its_old_end(
+    store: Store, clock: FakeClock, make: Any, later: Later
+) -> None:
     for n in range(6):
         await store.commit(make.claim(f"u{n}", live=n == 0, finished_at=later(n), labels={"a": "b"}))
-    assert await store.purge_ended_before(later(5), 2) == ["u1", "u2"]
-    assert await store.purge_ended_before(later(5), 9) == ["u3", "u4"]
+        clock.advance(1)
+    assert await store.expire(1.5, 2) == ["u1", "u2"]
+    assert await store.expire(1.5, 9) == ["u3", "u4"]
+    assert await store.remove_hidden() == 4
+    assert await store.get_by_uid("u1") is None
     assert [job.uid for job in (await store.list_jobs(labels={"a": "b"})).jobs] == ["u5", "u0"]
 
 

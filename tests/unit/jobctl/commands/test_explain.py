@@ -35,12 +35,23 @@ def test_each_phase_is_explained(phase: Any) -> None:
 
 
 @given(
-    st.sampled_from(["accepted", "running", "completed", "failed", "cancelled", "of-a-newer-daemon"]),
+    st.sampled_from(
+        ["accepted", "running", "completed", "failed", "cancelled", "unreadable", "of-a-newer-daemon"]
+    ),
     st.none() | st.text(),
     st.none() | st.text(),
 )
 def test_what_a_newer_daemon_says_is_no_crash(status: Any, reason: Any, phase: Any) -> None:
     assert explanation({"id": "a", "status": status, "reason": reason, "phase": phase, "error": "{x}"}).what
+
+
+def test_a_damaged_record_is_explained_with_what_helps() -> None:
+    said = explanation(
+        {"id": "a", "status": "unreadable", "reason": "unreadable", "error": "its record is damaged"}
+    )
+    assert "all other jobs go on" in said.what
+    assert said.cause == "its record is damaged"
+    assert "jobctl rm a" in said.remedies
 
 
 ATTEMPT = {"number": 1, "exitCode": 3, "reason": "exit-code"}

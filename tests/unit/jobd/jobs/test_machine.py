@@ -117,7 +117,8 @@ class TestWithoutArtifacts:
         stuck = a.container("created")
         assert a.look(stuck).asks(stuck) == f.Wait(a.at(10))
         assert a.later(9.9).look(stuck).asks(stuck) == f.Wait(a.at(10))
-        assert a.later(0.1).look(stuck).asks(blind=True) == f.Create()
+        assert a.later(0.1).look(stuck).asks(blind=True) == f.RemoveUnstarted("worker")
+        assert a.tell(f.NeverStarted("worker")).asks(blind=True) == f.Create()
         assert a.tell(f.Prepared(Created("w2", None, 0, 0))).asks(blind=True) == f.StartWorker()
         a.tell(f.WorkerStarting()).look(a.exited(0)).tell(f.LogsDrained())
         assert a.types == ["start", "exit", "complete"]
@@ -249,7 +250,8 @@ class TestWithArtifacts:
         a = job_with_files().created().tell(f.SidecarStarting())
         stuck = a.container("created")
         assert a.later(9).look(stuck, stuck).asks(stuck, stuck) == f.Wait(a.at(10))
-        assert a.later(1).look(stuck, stuck).asks(blind=True) == f.Create()
+        assert a.later(1).look(stuck, stuck).asks(blind=True) == f.RemoveUnstarted("sidecar")
+        assert a.tell(f.NeverStarted("sidecar")).asks(blind=True) == f.Create()
 
     def test_a_sidecar_that_was_removed_by_hand_loses_the_job(self, job_with_files: Job) -> None:
         a = job_with_files().to("inputs").look(job_with_files().container("created"), None)
@@ -449,7 +451,24 @@ class TestWishes:
         stuck = a.container("created")
         assert a.asks(stuck) == f.Wait(a.at(10))
         a.later(10).look(stuck)
+        assert a.asks(blind=True) == f.RemoveUnstarted("worker"), "it may run by now"
+        a.tell(f.NeverStarted("worker"))
         assert a.record.status == "cancelled"
+
+    def test_a_start_that_came_late_is_taken_as_it_is_found(self, job: Job) -> None:
+        a = job().to("ready").tell(f.WorkerStarting()).later(10).look(a_worker := job().container("created"))
+        assert a_worker.started_at is None
+        assert a.asks(blind=True) == f.RemoveUnstarted("worker")
+        a.look(a.container("running"))
+        assert (a.record.status, a.record.unstarted) == ("running", None)
+        before = a.record
+        assert a.tell(f.NeverStarted("worker")).record == before
+
+    def test_a_container_that_is_gone_unseen_is_lost_and_not_made_anew(self, job: Job) -> None:
+        a = job().to("ready").tell(f.WorkerStarting()).later(10).look(job().container("created"))
+        a.look(None).tell(f.LogsDrained())
+        assert (a.record.status, a.record.reason, a.record.exit_code) == ("failed", "lost", None)
+        assert a.record.error == "the worker container is gone, and the engine does not tell whether it ran"
 
     def test_what_the_engine_was_asked_before_a_wish_does_not_bring_the_job_back(self, job: Job) -> None:
         a = job().to("creating").tell(f.CancelWished(by="x", grace_s=0, delete=False))

@@ -1,0 +1,124 @@
+"""A supervisor that fails is started again from what is stored, whatever fails next to it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jobd.jobs import facts as f
+from jobd.jobs.roster import AGAIN_AFTER_FAULT_S
+from jobd.store.errors import StoreFailed
+from jobd.testing.worker import WorkerScript
+
+DEADLINE_S = 10
+
+
+class Gate:
+    """A call that is held, fails or goes through, as the test says, one by one: `reached` counts those that came."""
+
+    def __init__(self, behind: Callable[..., Any]) -> None:
+        self.behind = behind
+        self.reached = 0
+        self.failures: list[Exception] = []
+        self.held: asyncio.Event | None = None
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.reached += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        answer = await self.behind(*args, **kwargs)
+        if self.held is not None:
+            await self.held.wait()
+        return answer
+
+
+class GatedStore:
+    """The roster's view of the store."""
+
+    def __init__(self, store: Any) -> None:
+        self.get_by_uid = Gate(store.get_by_uid)
+
+
+@pytest.fixture
+def gates(house: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The reload of a record, and the look at a job's containers."""
+    house.gated = GatedStore(house.store)
+    monkeypatch.setattr(house.roster, "_store", house.gated)
+    look = Gate(house.engine.observe)
+    monkeypatch.setattr(house.engine, "observe", look)
+    return house.gated.get_by_uid, look
+
+
+async def reached(house: Any, gate: Gate, count: int) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while gate.reached < count:
+            house.clock.advance(AGAIN_AFTER_FAULT_S)
+            await asyncio.sleep(0)
+
+
+async def running(house: Any) -> Any:
+    house.engine.workers["a"] = WorkerScript(runs_s=None)
+    record = await house.submit()
+    return await house.until(record, lambda now: now.status == "running")
+
+
+async def test_a_reload_that_fails_is_tried_again(house: Any, gates: Any) -> None:
+    reload, look = gates
+    record = await running(house)
+    look.failures = [RuntimeError("a fault in the code")]
+    reload.failures = [StoreFailed("the disk is away"), StoreFailed("still"), ValueError("not a record")]
+    await reached(house, reload, 4)
+    assert house.roster.get(record.uid) is not None
+    house.engine.end("a", "worker", 3)
+    record = await house.ended(record, tick_s=0.5)
+    assert (record.status, record.exit_code) == ("failed", 3)
+    assert len(house.engine.starts) == 1
+
+
+async def test_a_wish_that_comes_during_a_reload_is_kept(house: Any, gates: Any) -> None:
+    reload, look = gates
+    record = await running(house)
+    look.failures = [RuntimeError("a fault in the code")]
+    reload.held = asyncio.Event()
+    await reached(house, reload, 1)
+    await house.service.cancel("a", f.CancelWished(by="x", grace_s=0, delete=False))
+    reload.held.set()
+    record = await house.ended(record, tick_s=0.5)
+    assert (record.status, record.cancelled_by) == ("cancelled", "x")
+
+
+@pytest.mark.parametrize("what", ["unlink", "stop_reading"])
+async def test_a_clean_up_that_fails_is_done_again_and_keeps_no_place(
+    house: Any, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    record = await running(house)
+    supervisor = house.roster.get(record.uid)
+    failing = True
+
+    class Spool:
+        def unlink(self, missing_ok: bool) -> None:
+            if failing:
+                raise OSError("the folder is away")
+
+    async def stop_reading() -> None:
+        if failing:
+            raise RuntimeError("a fault in the code")
+
+    if what == "unlink":
+        monkeypatch.setattr(
+            type(supervisor._around), "spool_path", property(lambda self: lambda uid: Spool())
+        )
+    else:
+        monkeypatch.setattr(supervisor._execution, "stop_reading", stop_reading)
+    house.engine.end("a", "worker", 0)
+    await house.ended(record, tick_s=0.5)
+    async with asyncio.timeout(DEADLINE_S):
+        while house.queue.running:
+            await asyncio.sleep(0)
+    assert house.roster.get(record.uid) is not None, "its clean-up is still to be done"
+    failing = False
+    async with asyncio.timeout(DEADLINE_S):
+        while house.roster.get(record.uid) is not None:
+            house.clock.advance(AGAIN_AFTER_FAULT_S)
+            await asyncio.sleep(0)

@@ -1,0 +1,254 @@
+"""A byte that the disk has flipped is a fault of one job: it is shown, left alone and can be deleted, and all others go on."""
+
+import asyncio
+import random
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from jobd.api.respond import error_response
+from jobd.errors import Conflict, NotFound
+from jobd.jobs.facts import CancelWished
+from jobd.jobs.logview import LogQuery, LogView
+from jobd.jobs.service import ListQuery
+from jobd.jobs.stored import readable
+from jobd.store.errors import UnreadableJob
+from jobd.testing.worker import WorkerScript
+from jobd.wire.job import Callback
+
+INTERVAL_S, JOBS_S, HISTORY_S = 60, 900, 86400
+COLUMNS = ("jobs.record", "jobs.labels", "jobs.id", "jobs.uid", "jobs.owner", "specs.spec")
+DEADLINE_S = 10.0
+
+
+def row_of(table: str, job: str | int) -> str:
+    number = str(job) if isinstance(job, int) else f"(SELECT n FROM jobs WHERE id = '{job}')"
+    return f"{'n' if table == 'jobs' else 'job'} = {number}"
+
+
+def value_of(path: Path, table: str, column: str, job: str | int) -> bytes:
+    with sqlite3.connect(path) as connection:
+        row = connection.execute(
+            f"SELECT CAST({column} AS BLOB) FROM {table} WHERE {row_of(table, job)}"
+        ).fetchone()
+        assert row is not None
+        return bytes(row[0])
+
+
+def put(path: Path, table: str, column: str, job: str | int, value: bytes) -> None:
+    """Writes a value as the disk would have changed it: behind the back of all that is checked on a change."""
+    kind = "BLOB" if column in ("record", "spec", "body", "data") else "TEXT"
+    with sqlite3.connect(path, timeout=10) as connection:
+        connection.execute("DROP TRIGGER IF EXISTS jobs_go_forward")
+        connection.execute(
+            f"UPDATE {table} SET {column} = CAST(? AS {kind}) WHERE {row_of(table, job)}",
+            (value,),
+        )
+
+
+def flip(path: Path, column: str, job: str | int, place: float = 0.5, bit: int = 0) -> None:
+    table, name = column.split(".")
+    data = bytearray(value_of(path, table, name, job))
+    data[int(place * len(data))] ^= 1 << bit
+    put(path, table, name, job, bytes(data))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "jobd.db"
+
+
+async def kept(house: Any) -> set[str]:
+    return {ref.id for ref in await house.engine.refs()}
+
+
+async def rounds(house: Any) -> None:
+    """Maintenance for long enough that whatever belongs to nobody would be gone."""
+    for _ in range(3):
+        await house.retention.sweep()
+        await house.retention.remove_leftovers()
+        house.clock.advance(INTERVAL_S + 1)
+
+
+async def run_two(house: Any) -> None:
+    """`bad` runs, `good` is over; both have containers."""
+    house.engine.workers["bad"] = WorkerScript(runs_s=None)
+    bad = await house.submit(id="bad", labels={"team": "x"})
+    await house.until(bad, lambda now: now.started_at is not None)
+    await house.ended(await house.submit(id="good"))
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+async def test_one_bad_byte_stops_nothing_else(house: Any, database: Path, column: str) -> None:
+    await run_two(house)
+    await house.stop()
+    flip(database, column, "bad")
+    await house.restart()
+    page = await house.service.page(ListQuery())
+    views = {view.id: view for view in page.jobs}
+    assert views["good"].status == "completed"
+    (shown,) = (view for view in page.jobs if view.id != "good")
+    assert shown.status == "unreadable"
+    assert f"job-{shown.id}-worker" in (shown.error or "")
+    assert (await house.service.get(shown.id)).status == "unreadable"
+    assert [v.id for v in (await house.service.page(ListQuery(frozenset({"unreadable"})))).jobs] == [shown.id]
+    assert [v.id for v in (await house.service.page(ListQuery(frozenset({"completed"})))).jobs] == ["good"]
+    assert (await house.service.page(ListQuery(frozenset({"running"})))).jobs == []
+    with pytest.raises(UnreadableJob) as refused:
+        await house.service.find(shown.id)
+    assert error_response(refused.value).status == 409
+    with pytest.raises((UnreadableJob, Conflict)):
+        await house.service.cancel(shown.id, CancelWished(by="me", grace_s=0, delete=False))
+    await rounds(house)
+    assert await kept(house) == {"bad", "good"}, "the containers of a job that cannot be read are left alone"
+    house.clock.advance(JOBS_S)
+    await rounds(house)
+    assert await kept(house) == {"bad"}
+    house.clock.advance(HISTORY_S)
+    await rounds(house)
+    assert [view.id for view in (await house.service.page(ListQuery())).jobs] == [shown.id]
+    await house.ended(await house.submit(id="new"))
+
+    await house.service.delete(shown.id, "me")
+    with pytest.raises(NotFound):
+        await house.service.get(shown.id)
+    await rounds(house)
+    assert await kept(house) == {"new"}
+    assert (await house.store.counts()).jobs == 1
+    again = await house.submit(id="bad")
+    await house.until(again, lambda now: now.started_at is not None)
+
+
+async def test_every_flip_is_noticed(house: Any, database: Path) -> None:
+    await run_two(house)
+    await house.stop()
+    chance = random.Random(4)
+    with sqlite3.connect(database) as connection:
+        connection.execute("DROP TRIGGER jobs_go_forward")
+    number = (await house.store.get_by_id("bad")).number
+    for column in COLUMNS * 6:
+        table, name = column.split(".")
+        before = value_of(database, table, name, number)
+        place, bit = chance.random(), chance.randrange(8)
+        flip(database, column, number, place, bit)
+        rows = (await house.store.list_jobs()).jobs
+        (damaged,) = (row for row in rows if row.damage)
+        assert damaged.number == number, (column, place, bit)
+        assert (await house.service.get(damaged.id)).status == "unreadable"
+        assert readable(await house.store.live_rows()) == []
+        put(database, table, name, number, before)
+    assert (await house.service.get("bad")).status == "running"
+
+
+async def test_a_discarded_job_goes_at_once(house: Any, database: Path) -> None:
+    await run_two(house)
+    await house.stop()
+    flip(database, "jobs.record", "bad")
+    await house.restart()
+    timer = asyncio.create_task(house.retention.run())
+    try:
+        await asyncio.sleep(0)
+        await house.service.delete("bad", "me")
+        async with asyncio.timeout(DEADLINE_S):
+            while "bad" in await kept(house):
+                await asyncio.sleep(0.001)
+    finally:
+        timer.cancel()
+        await asyncio.gather(timer, return_exceptions=True)
+    assert await kept(house) == {"good"}
+
+
+async def test_what_it_has_stored_still_goes_out(house: Any, database: Path) -> None:
+    record = await house.ended(await house.submit(id="bad", callback=Callback(url="http://127.0.0.1:9/")))
+    flip(database, "jobs.record", "bad")
+    due = await house.store.due_of([record.uid])
+    assert due[0].body
+    await house.service.delete("bad", "me")
+    await house.store.remove_hidden()
+    assert await house.store.due_of([record.uid]) == due
+
+
+async def test_a_job_that_waits_and_loses_its_spec_takes_no_place(house: Any, database: Path) -> None:
+    for name in ("first", "second"):
+        house.engine.workers[name] = WorkerScript(runs_s=None)
+        record = await house.submit(id=name)
+        await house.until(record, lambda now: now.started_at is not None)
+    await house.submit(id="bad")
+    behind = await house.submit(id="behind")
+    flip(database, "specs.spec", "bad")
+    house.engine.end("first", "worker", 0)
+    house.engine.end("second", "worker", 0)
+    assert (await house.ended(behind)).exit_code == 0
+    assert (await house.service.get("bad")).status == "unreadable"
+    assert "bad" not in await kept(house)
+
+
+async def test_a_running_job_stores_its_record_whole_again(house: Any, database: Path) -> None:
+    house.engine.workers["bad"] = WorkerScript(runs_s=None)
+    record = await house.submit(id="bad")
+    await house.until(record, lambda now: now.started_at is not None)
+    flip(database, "jobs.record", "bad")
+    assert (await house.service.get("bad")).status == "unreadable"
+    house.engine.end("bad", "worker", 4)
+    assert (await house.ended(record)).exit_code == 4
+    assert (await house.service.get("bad")).status == "failed"
+
+
+async def frames(house: Any, record: Any, **query: Any) -> list[dict[str, Any]]:
+    view = LogView(house.store, house.watchers, house.service.current, house.budget)
+    data = b"".join([part async for part in view.frames(record, LogQuery(**query))])
+    return [msgspec.json.decode(line) for line in data.splitlines() if line]
+
+
+@pytest.mark.parametrize("query", [{}, {"tail": 1}, {"stream": "stdout"}, {"stream": "stdout", "tail": 1}])
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.7, 0.999])
+async def test_a_reader_of_a_damaged_log_sees_a_gap(
+    house: Any, database: Path, query: dict[str, Any], place: float
+) -> None:
+    house.engine.workers["bad"] = WorkerScript(lines=("one", "two"))
+    record = await house.ended(await house.submit(id="bad"))
+    flip(database, "log_chunks.data", "bad", place)
+    *lines, end = await frames(house, record, **query)
+    assert "end" in end
+    assert any("the disk has changed them" in line.get("gap", "") for line in lines)
+    assert all(line["line"] == "" for line in lines)
+
+
+async def test_a_damaged_event_is_marked_for_readers_and_not_sent(house: Any, database: Path) -> None:
+    record = await house.ended(await house.submit(id="bad", callback=Callback(url="http://127.0.0.1:9/")))
+    whole = await house.store.list_events(0, record.uid, 100)
+    with sqlite3.connect(database) as connection:
+        connection.execute(
+            "UPDATE events SET body = replace(body, 'job', 'jab') WHERE seq = ?", (whole[0].seq,)
+        )
+        connection.execute("UPDATE events SET body = CAST(body AS BLOB)")
+    found = await house.store.list_events(0, record.uid, 100)
+    assert b"does not match its checksum" in found[0].body
+    assert found[1:] == whole[1:]
+    (due,) = await house.store.due_of([record.uid], ahead=10)
+    assert due.body == b""
+    assert [one.body for one in due.ahead] == [event.body for event in whole[1:]]
+    assert await house.store.delivery_body(due.id) == b""
+
+
+async def test_nothing_is_sent_to_a_damaged_address(house: Any, database: Path) -> None:
+    record = await house.ended(await house.submit(id="bad", callback=Callback(url="http://127.0.0.1:9/")))
+    flip(database, "callbacks.url", "bad")
+    (due,) = await house.store.due_of([record.uid])
+    assert due.body == b""
+
+
+async def test_text_that_is_no_utf_8_is_read_all_the_same(house: Any, database: Path) -> None:
+    await run_two(house)
+    put(database, "jobs", "id", "bad", b"b\xffd")
+    (shown,) = (v for v in (await house.service.page(ListQuery())).jobs if v.id != "good")
+    assert shown.status == "unreadable"
+    assert shown.id.startswith("damaged-")
+    assert not await house.store.is_damaged("u", "good")
+    refs = [ref for ref in await house.engine.refs() if ref.id == "bad"]
+    assert await house.store.is_damaged(refs[0].uid, "bad")
+    await house.service.delete(shown.id, "me")
+    assert [v.id for v in (await house.service.page(ListQuery())).jobs] == ["good"]
