@@ -116,6 +116,7 @@ _jobctl() {
         prune:-l|prune:--label) COMPREPLY=(); return ;;
         prune:--host) COMPREPLY=(); return ;;
         prune:-o|prune:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        cp:--max-size) COMPREPLY=(); return ;;
         cp:--host) COMPREPLY=(); return ;;
         cp:-o|cp:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
         validate:-f|validate:--file) compopt -o default; COMPREPLY=(); return ;;
@@ -152,18 +153,18 @@ _jobctl() {
         esac
     fi
     case "$command" in
-        run) flags="-f --file -d --detach --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|--secret|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|-o|--output"; : ;;
+        run) flags="-f --file -d --detach --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --raw --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|--secret|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|-o|--output"; : ;;
         submit) flags="-f --file --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; valued="-f|--file|--sh|--name|-e|--env|--env-file|--secret|-w|--workdir|-m|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|-l|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|-o|--output"; : ;;
         ls) flags="-a --all -q --quiet -w --watch --status -l --label --mine --since --limit --host -o --output --json"; valued="--status|-l|--label|--since|--limit|--host|-o|--output"; : ;;
         top) flags="--once --interval --host -o --output --json"; valued="--interval|--host|-o|--output"; : ;;
         show) flags="--host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         explain) flags="--host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
-        logs) flags="-f --follow --tail --since -t --timestamps --stream --host -o --output --json"; valued="--tail|--since|--stream|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        logs) flags="-f --follow --tail --since -t --timestamps --stream --raw --host -o --output --json"; valued="--tail|--since|--stream|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         wait) flags="--any --timeout --host -o --output --json"; valued="--timeout|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         cancel) flags="--grace --signal --reason --host -o --output --json"; valued="--grace|--signal|--reason|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         rm) flags="-f --force --host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         prune) flags="--older-than --status -l --label --mine --dry-run -f --yes --host -o --output --json"; valued="--older-than|--status|-l|--label|--host|-o|--output"; : ;;
-        cp) flags="--host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        cp) flags="--max-size --host -o --output --json"; valued="--max-size|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         validate) flags="-f --file --host -o --output --json"; valued="-f|--file|--host|-o|--output"; files=1 ;;
         events) flags="-f --follow --job --after --host -o --output --json"; valued="--job|--after|--host|-o|--output"; : ;;
         deliveries) flags="--state --host -o --output --json"; valued="--state|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;

@@ -96,8 +96,10 @@ def cancel(
     client.call("POST", job_path(job_id, "cancel"), None, json.dumps(wish).encode(), None, timeout_s)
 
 
-def follow_to_end(client: Client, job_id: str, keyboard: Keyboard, *, as_json: bool) -> Ended:
-    """Prints the job's log as it comes and returns how the job ended.
+def follow_to_end(
+    client: Client, job_id: str, keyboard: Keyboard, *, as_json: bool, raw: bool = False
+) -> Ended:
+    """Prints the job's log as it comes and returns how the job ended. `raw`: also a terminal is given it as it is.
 
     Raises:
         ConnectionLost: the daemon stayed away; the message says how to come back.
@@ -107,7 +109,7 @@ def follow_to_end(client: Client, job_id: str, keyboard: Keyboard, *, as_json: b
     from jobctl.printer import Printer
     from jobctl.progress import Progress
 
-    printer = Printer(as_json=as_json)
+    printer = Printer(as_json=as_json, raw=raw)
     with Progress(client, job_id) as progress:
         try:
             on_break = lambda why: output.note(f"{why}; trying again")  # noqa: E731 - one line, used once

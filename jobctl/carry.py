@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jobctl.errors import Misuse
+from jobd.wire.filenames import readable
 
 _URL = re.compile(r"^https?://", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
@@ -114,7 +115,7 @@ def _workspace_path(flag: str, path: str) -> str:
             field="artifacts",
             hint="leave out the leading / and any ..",
         )
-    return path
+    return readable(path)
 
 
 def _named(path: str, url: str) -> str:

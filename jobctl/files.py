@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jobctl.carry import Carry
 from jobctl.errors import LocalFile
+from jobd.wire.filenames import unescape
 
 BLOCK_BYTES = 1 << 18
 _TAR_RECORD = tarfile.BLOCKSIZE
@@ -38,7 +39,7 @@ def members(uploads: Sequence[Carry]) -> list[Member]:
     found: dict[str, Member] = {}
     for upload in uploads:
         source = Path(upload.local).expanduser()
-        parts = [part for part in upload.path.split("/") if part not in ("", ".")]
+        parts = [part for part in os.fsdecode(unescape(upload.path)).split("/") if part not in ("", ".")]
         mode = _mode(source)
         if stat.S_ISREG(mode) and (upload.path.endswith("/") or not parts):
             parts.append(source.resolve().name if source.name in ("", ".", "..") else source.name)

@@ -1,17 +1,20 @@
 """What jobctl prints: tables, JSON, YAML and names on stdout; notes and errors on stderr.
 
-Owns the look, and is the only module that imports rich - where something is drawn on a terminal. Off a terminal columns
+A terminal is given text and colour alone (`terminal.py`), a pipe the text as it is. JSON escapes what steers a terminal in
+both. Owns the look, and is the only module that imports rich - where something is drawn on a terminal. Off a terminal columns
 are plain and stable; there is no colour there, nor with NO_COLOR.
 """
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from jobctl.errors import JobctlError
+from jobctl.terminal import TerminalFilter, filtered
 
 STATUS_STYLES = {
     "running": "cyan",
@@ -30,6 +33,10 @@ STATUS_STYLES = {
 ONE_LINE_COLUMNS = frozenset({"ID", "STATUS", "PHASE", "AGE", "EXIT", "FOR", "TRY", "CPU", "MEMORY"})
 ANSI_STYLES = {"green": "32", "bold red": "1;31", "dim": "2"}
 """Styles of single words in a line, which need no drawing library."""
+
+_STEERING = re.compile("[\x7f-\x9f\ud800-\udfff]")
+_STEERING_BYTES = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
+"""DEL and the C1 controls in UTF-8. JSON writes the others with escapes anyway."""
 
 Rows = Sequence[Sequence[str]]
 
@@ -75,18 +82,38 @@ def tree(value: Any, format: str) -> None:
 
         text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=False))
     else:
-        text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        text(json_text(value, indent=2) + "\n")
 
 
 def json_line(value: Any) -> None:
     """Prints one value as a line of NDJSON, at once."""
-    text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    text(json_text(value, separators=(",", ":")) + "\n")
     sys.stdout.flush()
 
 
+def json_text(value: Any, *, indent: int | None = None, separators: tuple[str, str] | None = None) -> str:
+    """Returns a value as JSON that steers no terminal: DEL, C1 controls and lone surrogates are written as escapes."""
+    plain = json.dumps(value, indent=indent, separators=separators, ensure_ascii=False)
+    return _STEERING.sub(lambda found: f"\\u{ord(found.group()):04x}", plain)
+
+
+def json_bytes(encoded: bytes) -> bytes:
+    """Returns JSON in UTF-8 with DEL and C1 controls as escapes: the same value."""
+    return _STEERING_BYTES.sub(lambda found: b"\\u00%02x" % found.group()[-1], encoded)
+
+
 def text(what: str) -> None:
-    """Prints data as it is; what stdout's encoding cannot say becomes a mark instead of an error."""
+    """Prints data: into a pipe as it is, on a terminal without control sequences other than colour. What UTF-8 cannot say
+    becomes a mark instead of an error.
+    """
+    if sys.stdout.isatty():
+        what = filtered(what, colours=_may_colour())
     sys.stdout.buffer.write(what.encode("utf-8", "replace"))
+
+
+def terminal_filter(stream: Any) -> TerminalFilter | None:
+    """Returns the filter for a job's text on `stream`, or None where that is no terminal and gets the bytes as they are."""
+    return TerminalFilter(colours=_may_colour()) if stream.isatty() else None
 
 
 def note(what: str, *, after_key: bool = False) -> None:
@@ -106,9 +133,7 @@ def error(what: JobctlError, *, as_json: bool) -> None:
     """Says on stderr what happened, where, and what helps."""
     if as_json:
         parts = {"error": what.message, "code": what.code, "field": what.field, "hint": what.hint}
-        sys.stderr.write(
-            json.dumps({k: v for k, v in parts.items() if v is not None}, ensure_ascii=False) + "\n"
-        )
+        sys.stderr.write(json_text({k: v for k, v in parts.items() if v is not None}) + "\n")
         return
     where = f"{what.field}: " if what.field and f"{what.field}:" not in what.message else ""
     note(f"{where}{what.message}")
@@ -118,7 +143,11 @@ def error(what: JobctlError, *, as_json: bool) -> None:
 
 def coloured() -> bool:
     """True where stdout may carry colour."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return sys.stdout.isatty() and _may_colour()
+
+
+def _may_colour() -> bool:
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def styled(what: str, style: str) -> str:
@@ -162,7 +191,7 @@ class _Live:
     def show(self, text: str) -> None:
         from rich.text import Text
 
-        self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
+        self._live.update(Text(printable(text), no_wrap=True, overflow="ellipsis"), refresh=True)
 
     def show_table(self, columns: Sequence[str], rows: Rows, title: str) -> None:
         clean = fitting(

@@ -84,7 +84,8 @@ def plan(flags: Flags, file: Tree, environ: Mapping[str, str], fresh: str) -> Pl
             "no image given", field="image", hint="jobctl run IMAGE [COMMAND...], or image: in the job file"
         )
     _set(spec, "id", flags.name)
-    spec.setdefault("id", generated_id(spec["image"], fresh))
+    if spec.get("id") is None:
+        spec["id"] = generated_id(spec["image"], fresh)
     _command(spec, flags)
     _limits(spec, flags)
     _set(spec, "workspace", flags.workdir)
@@ -102,7 +103,9 @@ def plan(flags: Flags, file: Tree, environ: Mapping[str, str], fresh: str) -> Pl
     _merge(spec, "meta", _key_values("--meta", flags.meta))
     _retries(spec, flags)
     _callback(spec, flags)
-    carried = carry.carry(spec.get("artifacts", []), flags.inputs, flags.outputs, flags.writes, flags.reads)
+    carried = carry.carry(
+        _given(spec, "artifacts", []), flags.inputs, flags.outputs, flags.writes, flags.reads
+    )
     if carried.artifacts:
         spec["artifacts"] = carried.artifacts
     return Plan(spec, carried.uploads, carried.fetches)
@@ -192,7 +195,7 @@ def _callback(spec: Tree, flags: Flags) -> None:
     callback = spec.get("callback")
     callback = dict(callback) if isinstance(callback, dict) else {}
     _set(callback, "url", flags.callback)
-    if "url" not in callback:
+    if not callback.get("url"):
         raise Misuse(f"{next(iter(wished))} needs --callback URL", field="callback.url")
     callback.update(wished.values())
     spec["callback"] = callback
@@ -239,10 +242,16 @@ def _key_values(flag: str, pairs: Sequence[str]) -> dict[str, str]:
 def _merge(spec: Tree, key: str, values: dict[str, str]) -> None:
     if not values:
         return
-    given = spec.get(key, {})
+    given = _given(spec, key, {})
     if not isinstance(given, dict):
         raise Misuse(f"{key} must be a mapping", field=key)
     spec[key] = {**given, **values}
+
+
+def _given(spec: Tree, key: str, absent: object) -> Any:
+    """A field that is null is absent, as it is to jobd."""
+    value = spec.get(key)
+    return absent if value is None else value
 
 
 def _set(tree: Tree, key: str, value: object) -> None:

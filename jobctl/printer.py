@@ -1,6 +1,7 @@
 """Log lines to the terminal or a pipe: the worker's stdout to stdout, its stderr to stderr, in order, at once.
 
-Owns prefixes, times and the JSON form. A batch costs one write a stream.
+Owns prefixes, times and the JSON form. A batch costs one write a stream. On a terminal the lines go through the filter of
+`terminal.py`, one for each stream; the terminal is without colour after each write.
 """
 
 import sys
@@ -12,12 +13,15 @@ import msgspec
 from jobctl import output
 from jobctl.follow import Frame
 from jobctl.quantities import parse_time
+from jobctl.terminal import TerminalFilter
 
 _encoder = msgspec.json.Encoder()
 
 
 class Printer:
-    """Prints batches of frames. `prefix` stands before each line, `since` leaves out what is older."""
+    """Prints batches of frames. `prefix` stands before each line, `since` leaves out what is older, `raw` gives also a terminal
+    the lines as they are.
+    """
 
     def __init__(
         self,
@@ -27,6 +31,7 @@ class Printer:
         as_json: bool = False,
         job_id: str = "",
         since: datetime | None = None,
+        raw: bool = False,
     ) -> None:
         self._prefix = prefix
         self._times = times
@@ -35,6 +40,10 @@ class Printer:
         self._since = since
         self._open_line: dict[str, bool] = {}
         self._plain = not (prefix or times)
+        self._filters: dict[str, TerminalFilter | None] = {
+            "stdout": None if raw else output.terminal_filter(sys.stdout),
+            "stderr": None if raw else output.terminal_filter(sys.stderr),
+        }
 
     def show(self, batch: list[Frame]) -> None:
         """Prints the lines of a batch; the end is shown in the JSON form only."""
@@ -54,17 +63,27 @@ class Printer:
             self._flush(stream, parts)
 
     def _line(self, frame: Frame) -> str:
-        end = "" if frame.partial else "\n"
+        said = frame.line if frame.partial else frame.line + "\n"
+        terminal = self._filter_of(frame.stream)
         if self._plain:
-            return frame.line + end
+            return terminal.feed(said) if terminal else said
         goes_on = self._open_line.get(frame.stream, False)
         self._open_line[frame.stream] = frame.partial
         start = "" if goes_on else self._prefix + (f"{frame.time} " if self._times else "")
-        return start + frame.line + end
+        if terminal is None:
+            return start + said
+        if not goes_on:
+            terminal.row_start = start
+        return start + terminal.feed(said)
+
+    def _filter_of(self, stream: str) -> TerminalFilter | None:
+        return self._filters["stderr" if stream == "stderr" else "stdout"]
 
     def _flush(self, stream: str, parts: list[str]) -> list[str]:
         if parts:
             target = sys.stderr.buffer if stream == "stderr" else sys.stdout.buffer
+            if (terminal := self._filter_of(stream)) is not None:
+                parts.append(terminal.pause())
             target.write("".join(parts).encode("utf-8", "replace"))
             target.flush()
         return []
@@ -76,7 +95,7 @@ class Printer:
             shown: object = {"end": frame.end} if frame.end is not None else frame
             if self._job_id:
                 shown = {"id": self._job_id, **msgspec.to_builtins(shown)}
-            lines += _encoder.encode(shown) + b"\n"
+            lines += output.json_bytes(_encoder.encode(shown)) + b"\n"
         sys.stdout.buffer.write(lines)
         sys.stdout.buffer.flush()
 

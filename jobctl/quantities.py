@@ -11,6 +11,8 @@ from jobd.wire.duration import parse_duration
 
 _MEMORY = re.compile(r"^(\d+(?:\.\d+)?)\s*([bkmg])(?:i?b)?$", re.IGNORECASE | re.ASCII)
 _UNIT_BYTES = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_SIZE = re.compile(r"^(\d{1,19}(?:\.\d{1,9})?)\s*(?:([kmgt]?)(?:i?b)?)$", re.IGNORECASE | re.ASCII)
+_SIZE_SHIFTS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 _MIB = 1 << 20
 
 
@@ -29,6 +31,18 @@ def memory_mb(text: str) -> int:
     if not 0 < amount < 1 << 60:
         raise ValueError(f"{text!r} is not an amount of memory that a job can have")
     return math.ceil(amount / _MIB)
+
+
+def size_bytes(text: str) -> int:
+    """Returns the bytes of a size such as 500m, 20g, 1.5t; a bare number is bytes.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = _SIZE.match(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a size such as 500m, 20g or 2t")
+    return int(float(match[1]) * (1 << _SIZE_SHIFTS[match[2].lower()]))
 
 
 def whole_seconds(text: str) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from aiohttp import web
 
 from jobd.errors import ConfigError
+from jobd.private import refuse_changeable
 from jobd.tls import HANDSHAKE_LIMIT_S
 
 SYSTEM_SOCKET = Path("/run/jobd/jobd.sock")
@@ -34,11 +35,14 @@ def unix_listener(path: Path) -> socket.socket:
     """Returns a listening Unix socket at `path`: mode 0600, or for the system socket 0660 and the group `jobd`.
 
     Raises:
-        ConfigError: another daemon listens there, or it cannot be made.
+        ConfigError: another daemon listens there, it cannot be made, or others could put another socket in its place.
     """
     system = path == SYSTEM_SOCKET
     try:
         path.parent.mkdir(mode=0o755 if system else 0o700, parents=True, exist_ok=True)
+        refuse_changeable(path.parent.resolve(strict=True), "JOBD_SOCKET")
+        if path.is_symlink():
+            raise ConfigError([f"JOBD_SOCKET: {path} is a symbolic link, which is not followed; remove it"])
         if path.is_socket():
             _refuse_if_served(path)
             path.unlink()

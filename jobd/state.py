@@ -1,19 +1,29 @@
 """What jobd keeps in its state folder beside the database: its instance name, its keys, uploaded files.
 
-Owns their paths, permissions (0700, 0600) and how they come into being.
+Owns their paths, permissions (0700, 0600) and how they come into being. Whose they must be is checked by `private.py`.
 """
 
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from jobd.errors import ConfigError
+from jobd.private import MAX_FILE_BYTES, private_folder, private_subfolder, read_private, refuse_foreign
 
+VARIABLE = "JOBD_STATE_DIR"
 MIN_KEY_LENGTH = 8
 FINGERPRINT_KEY_BYTES = 32
+
+
+FILES = (
+    "jobd.db", "jobd.db-wal", "jobd.db-shm", "jobd.db-journal", "lock", "instance", "api-key", "fingerprint-key"
+)  # fmt: skip
+"""What jobd keeps directly in the folder."""
+_ANY_USER = 0o007
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +61,20 @@ def open_state(path: Path) -> StateFolder:
     """Returns the folder, made where it is missing.
 
     Raises:
-        ConfigError: it cannot be made or written.
+        ConfigError: it cannot be made or written; or it, or something of jobd's in it, is a link or belongs to another user, or
+            others can put something there.
     """
-    folder = StateFolder(path)
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.chmod(0o700)
-        folder.spool.mkdir(mode=0o700, exist_ok=True)
-        folder.secrets.mkdir(mode=0o700, exist_ok=True)
-        folder.secrets.chmod(0o700)
+        real, descriptor = private_folder(path, VARIABLE)
+        try:
+            folder = StateFolder(real)
+            private_subfolder(descriptor, folder.spool, VARIABLE)
+            private_subfolder(descriptor, folder.secrets, VARIABLE)
+            refuse_foreign(descriptor, real, FILES, VARIABLE)
+        finally:
+            os.close(descriptor)
     except OSError as error:
-        raise ConfigError([f"JOBD_STATE_DIR: {path}: {error.strerror}"]) from None
+        raise ConfigError([f"{VARIABLE}: {path}: {error.strerror}"]) from None
     return folder
 
 
@@ -78,10 +91,10 @@ def api_key(folder: StateFolder, key_file: Path | None) -> str:
     """Returns the API key: out of `key_file`, or the one in the folder, made on the first start.
 
     Raises:
-        ConfigError: the file cannot be read, or holds no usable key.
+        ConfigError: the file cannot be read, any user can read or change it, or it holds no usable key.
     """
     path = key_file or folder.path / "api-key"
-    key = _read(path) if key_file else _kept(path, lambda: secrets.token_urlsafe(32))
+    key = _read_named(path) if key_file else _kept(path, lambda: secrets.token_urlsafe(32))
     if len(key) < MIN_KEY_LENGTH or not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigError(
             [
@@ -155,6 +168,17 @@ def _kept(path: Path, make: Callable[[], str]) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text().strip()
+        return read_private(path, VARIABLE).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: {getattr(error, 'strerror', None) or error}"]) from None
+
+
+def _read_named(path: Path) -> str:
+    """The operator's own file, which may be a link and may be anybody's, as secrets of a service manager are."""
+    try:
+        with path.open("rb") as file:
+            if stat.S_ISREG(mode := os.fstat(file.fileno()).st_mode) and mode & _ANY_USER:
+                raise ConfigError([f"API_KEY_FILE: any user can read or change {path}; run: chmod o= {path}"])
+            return file.read(MAX_FILE_BYTES).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"API_KEY_FILE: {path}: {getattr(error, 'strerror', None) or error}"]) from None

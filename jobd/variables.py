@@ -37,7 +37,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "API_KEY_FILE",
         "",
-        "file with the API key for TCP; unset: one is made in the state folder",
+        "file with the API key for TCP, which no other user may read; unset: one is made in the state folder",
         "--api-key-file",
     ),
     Variable("JOBD_NO_AUTH", "false", "true: no key is asked for over TCP; loopback alone", "--no-auth"),

@@ -15,7 +15,7 @@ from jobd.wire.event import ARTIFACT, binding_headers, encode
 from jobd.wire.report import DirectCallback, SidecarOrder, artifact_event_key
 from jobd.wire.signing import signature_headers
 from sidecar.errors import ArtifactError
-from sidecar.http import Body, Http, Request, small_body
+from sidecar.http import Body, Http, Request
 from sidecar.http_errors import HttpFailure
 from sidecar.plan import Outcome
 from sidecar.report import note
@@ -78,7 +78,7 @@ class CallbackSender:
             follows_redirects=False,
         )
         try:
-            self._http.send(request, small_body)
+            self._http.deliver(request)
         except ArtifactError as error:
             self._retries = 0
             self._gone = isinstance(error, HttpFailure) and error.status == _GONE

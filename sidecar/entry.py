@@ -1,12 +1,14 @@
 """What stands in a workspace: paths taken apart, names in a directory, kinds of files in words.
 
-Pure; opens nothing.
+Owns both ways between a path as the system has it, a text in which Python keeps stray bytes as surrogates, and as people and JSON have it:
+`native` for what a job's spec says, `shown` for whatever goes into a text. Pure; opens nothing.
 """
 
 import os
 import stat
 from dataclasses import dataclass
 
+from jobd.wire.filenames import escape, readable, unescape
 from sidecar.errors import ArtifactError
 
 READY_FILE = ".ready"
@@ -16,6 +18,23 @@ _LONGEST_PATH = 4096
 Parts = tuple[str, ...]
 
 
+def native(text: str) -> str:
+    """Returns the system's path of a path in a job's spec.
+
+    Raises:
+        ArtifactError: the text holds an unpaired surrogate, which no path has.
+    """
+    try:
+        return os.fsdecode(unescape(text))
+    except UnicodeEncodeError:
+        raise ArtifactError(f"{readable(text[:200])}: is no usable path") from None
+
+
+def shown(path: str, longest: int | None = None) -> str:
+    """Returns the text of a system's path, or of its first `longest` characters, as a spec would name it."""
+    return escape(os.fsencode(path[:longest]))
+
+
 def parts_of(path: str) -> Parts:
     """Returns the names in a relative path; the workspace itself is the empty tuple.
 
@@ -23,12 +42,12 @@ def parts_of(path: str) -> Parts:
         ArtifactError: the path is absolute, holds `..` or a NUL, or is too long.
     """
     if path.startswith("/"):
-        raise ArtifactError(f"{path[:200]}: must be relative to the workspace")
+        raise ArtifactError(f"{shown(path, 200)}: must be relative to the workspace")
     if "\0" in path or len(path) > _LONGEST_PATH:
-        raise ArtifactError(f"{path[:200]!r}: is no usable path")
+        raise ArtifactError(f"'{shown(path, 200)}': is no usable path")
     parts = tuple(part for part in path.split("/") if part not in ("", "."))
     if ".." in parts:
-        raise ArtifactError(f"{path[:200]}: must stay inside the workspace, '..' is not allowed")
+        raise ArtifactError(f"{shown(path, 200)}: must stay inside the workspace, '..' is not allowed")
     return parts
 
 

@@ -45,7 +45,7 @@ _WORDS = {
 
 
 def artifact_error(error: OSError, path: str) -> ArtifactError:
-    """Returns the error in the words of the job's owner; `path` is relative to the workspace."""
+    """Returns the error in the words of the job's owner; `path` is relative to the workspace, as `entry.shown` gives it."""
     if error.errno == errno.ENOENT:
         return Missing(f"{path}: does not exist in the workspace")
     code = error.errno or 0

@@ -1,7 +1,8 @@
 """HTTP for transfers: streaming GET and PUT, small POSTs, with time limits, redirects and retries.
 
 Owns the only client of the sidecar. What is worth another try: network errors, 408, 425, 429 and 5xx; everything else fails at once.
-How long to wait is in `retry.py`, what errors are called in `http_errors.py`.
+How long to wait is in `retry.py`, what errors are called in `http_errors.py`. A success counts when all of the request's body had
+reached the other end before it was said; it is then done, whatever becomes of the answer's own body.
 
 Source: RFC 9110, "Redirection 3xx"; section "Delivery rules" of the guarantees for what is retried.
 """
@@ -18,6 +19,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 import urllib3
 from urllib3.response import BaseHTTPResponse
 
+from sidecar.http_connection import pool_manager, unacknowledged_bytes
 from sidecar.http_errors import HttpFailure, WorthAnotherTry, translated
 from sidecar.interrupts import Interrupts, TimeIsUp
 from sidecar.retry import Pace, backoff_s, retry_after_s, safe_url
@@ -55,8 +57,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 2xx answer whose body is still to be read. `total` is its announced length in bytes, None where unknown."""
+    """A 2xx answer whose body is still to be read. `said`: its status and reason. `total` is its announced length in bytes, None
+    where unknown.
+    """
 
+    status: int
+    said: str
     total: int | None
     chunks: Iterator[bytes]
 
@@ -67,7 +73,7 @@ class Http:
     def __init__(self, interrupts: Interrupts, pace: Pace | None = None) -> None:
         self._interrupts = interrupts
         self._pace = pace or Pace()
-        self._pool = urllib3.PoolManager(num_pools=4, maxsize=1, retries=False, blocksize=CHUNK_BYTES)
+        self._pool = pool_manager(CHUNK_BYTES)
 
     def send(self, request: Request, take: Callable[[Answer], T]) -> T:
         """Returns what `take` makes of the 2xx answer; `take` runs anew, from the start, on every try.
@@ -93,13 +99,43 @@ class Http:
                 raise HttpFailure(f"{what}: {failure}", failure.status) from None
         raise AssertionError("the last try returns or raises")
 
+    def deliver(self, request: Request) -> None:
+        """Sends what is done once a 2xx was said; of the answer's body a little is read, for a moment, so that the connection can be
+        used again.
+
+        Raises:
+            HttpFailure: refused, or all tries failed.
+        """
+        done = False
+
+        def settle(answer: Answer) -> None:
+            nonlocal done
+            done = True
+            self._interrupts.shorten_limit(self._pace.settle_s)
+            size = 0
+            try:
+                for chunk in answer.chunks:
+                    size += len(chunk)
+                    if size >= _MOST_OF_A_BODY:
+                        break
+            except (TimeIsUp, WorthAnotherTry, HttpFailure):
+                pass
+
+        try:
+            self.send(request, settle)
+        except HttpFailure:
+            if not done:  # the moment may pass just after the last byte was read
+                raise
+
     def _try(self, request: Request, take: Callable[[Answer], T]) -> T:
         url, first = request.url, urlsplit(request.url)
         for _ in range(_MOST_REDIRECTS + 1):
             with self._answer(request, url, first) as response:
                 if response.status not in _REDIRECTS or not request.follows_redirects:
                     _check(response)
-                    return take(Answer(_length(response), _chunks(response)))
+                    return take(
+                        Answer(response.status, _said(response), _length(response), _chunks(response))
+                    )
                 url = _redirected(request, url, response)
         raise HttpFailure(f"more than {_MOST_REDIRECTS} redirects")
 
@@ -114,35 +150,64 @@ class Http:
         ):
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
             headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
-        body = request.body() if request.body is not None else None
-        if body is not None:
-            headers["Content-Length"] = str(body.size)
+        sending = _Sending(request.body()) if request.body is not None else None
+        if sending is not None:
+            headers["Content-Length"] = str(sending.size)
         bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
         with translated():
             response = self._pool.request(
                 request.method,
                 bare,
                 headers=headers,
-                body=body.chunks if body is not None else None,
+                body=sending.chunks() if sending is not None else None,
                 preload_content=False,
                 decode_content=False,
                 redirect=False,
                 timeout=urllib3.Timeout(connect=self._pace.connect_s, read=self._pace.stall_s),
             )
         try:
+            if sending is not None and 200 <= response.status < 300:
+                sending.check(response)
             yield response
         finally:
             response.close()
+
+
+class _Sending:
+    """One body on its way. An answer may come before the end of it: urllib3 takes a connection that is closed for the end."""
+
+    def __init__(self, body: Body) -> None:
+        self.size = body.size
+        self._body = body
+        self._sent = 0
+        self._over = False
+
+    def chunks(self) -> Iterator[bytes]:
+        for chunk in self._body.chunks:
+            yield chunk
+            self._sent += len(chunk)
+        self._over = True
+
+    def check(self, response: BaseHTTPResponse) -> None:
+        missing = unacknowledged_bytes(response)
+        if not self._over or missing:
+            arrived = max(0, self._sent - missing)
+            why = f"the server answered {_said(response)} after {arrived:,} of {self.size:,} bytes"
+            raise WorthAnotherTry(why, response.status)
 
 
 def _check(response: BaseHTTPResponse) -> None:
     status = response.status
     if 200 <= status < 300:
         return
-    why = f"the server answered {status}" + (f" {_plain(response.reason)}" if response.reason else "")
+    why = f"the server answered {_said(response)}"
     if status in _RETRIED or status >= 500:
         raise WorthAnotherTry(why, status, retry_after_s(response.headers.get("Retry-After"), time.time()))
     raise HttpFailure(why, status)
+
+
+def _said(response: BaseHTTPResponse) -> str:
+    return str(response.status) + (f" {_plain(response.reason)}" if response.reason else "")
 
 
 def _plain(text: str) -> str:
@@ -178,13 +243,3 @@ def _length(response: BaseHTTPResponse) -> int | None:
 def _chunks(response: BaseHTTPResponse) -> Iterator[bytes]:
     with translated():
         yield from response.stream(CHUNK_BYTES, decode_content=False)
-
-
-def small_body(answer: Answer) -> bytes:
-    """Returns the first 64 KiB of an answer at most."""
-    found = b""
-    for chunk in answer.chunks:
-        found += chunk
-        if len(found) >= _MOST_OF_A_BODY:
-            break
-    return found[:_MOST_OF_A_BODY]

@@ -113,6 +113,11 @@ class Interrupts:
             self._limited = False
             signal.setitimer(signal.ITIMER_REAL, 0)
 
+    def shorten_limit(self, seconds: float) -> None:
+        """Lets the time limit that holds pass after `seconds`, where that is sooner."""
+        if self._limited and signal.getitimer(signal.ITIMER_REAL)[0] > seconds:
+            signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), _ALARM_AGAIN_S)
+
     def _on_worker_end(self, number: int, frame: FrameType | None) -> None:
         if self.worker_end is None:
             self.worker_end = _MEANING[number]

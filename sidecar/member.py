@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from sidecar.entry import shown
 from sidecar.errors import ArtifactError
 
 Kind = Literal["file", "directory", "symlink", "hardlink"]
@@ -45,16 +46,16 @@ def name_parts(name: str) -> Parts:
     Raises:
         BadArchive: it is absolute, empty, or holds `..` or a NUL.
     """
-    shown = repr(name[:200])
+    called = f"'{shown(name, 200)}'"
     if not name:
         raise BadArchive("the archive has a member without a name")
     if name.startswith("/"):
-        raise BadArchive(f"the archive's member {shown} has an absolute path")
+        raise BadArchive(f"the archive's member {called} has an absolute path")
     if "\0" in name:
-        raise BadArchive(f"the archive's member {shown} has a NUL in its name")
+        raise BadArchive(f"the archive's member {called} has a NUL in its name")
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
     if ".." in parts:
-        raise BadArchive(f"the archive's member {shown} has '..' in its path")
+        raise BadArchive(f"the archive's member {called} has '..' in its path")
     return parts
 
 
@@ -64,19 +65,19 @@ def check_symlink(place: Parts, target: str) -> None:
     Raises:
         BadArchive: it may lead out.
     """
-    shown = "/".join(place)[:200]
+    called = f"'{shown('/'.join(place), 200)}'"
     if not target or "\0" in target:
-        raise BadArchive(f"the archive's link {shown!r} has no usable target")
+        raise BadArchive(f"the archive's link {called} has no usable target")
     if target.startswith("/"):
-        raise BadArchive(f"the archive's link {shown!r} leads to an absolute path")
+        raise BadArchive(f"the archive's link {called} leads to an absolute path")
     steps = [step for step in target.split("/") if step not in ("", ".")]
     up = 0
     while up < len(steps) and steps[up] == "..":
         up += 1
     if up > len(place) - 1:
-        raise BadArchive(f"the archive's link {shown!r} leads out of the archive")
+        raise BadArchive(f"the archive's link {called} leads out of the archive")
     if ".." in steps[up:]:
-        raise BadArchive(f"the archive's link {shown!r} has '..' after a name in its target")
+        raise BadArchive(f"the archive's link {called} has '..' after a name in its target")
 
 
 class Contents:
@@ -110,7 +111,7 @@ class Contents:
             return (*self._tops, *self._wanted)
         if self._plain:
             return self._wanted
-        raise BadArchive(f"the archive has no folder {'/'.join(self._wanted)!r}")
+        raise BadArchive(f"the archive has no folder '{shown('/'.join(self._wanted))}'")
 
 
 def _is_in(parts: Parts, kind: Kind, folder: Parts) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from sidecar.entry import READY_FILE, Entry, Parts, kind_of, parts_of
+from sidecar.entry import READY_FILE, Entry, Parts, kind_of, parts_of, shown
 from sidecar.errors import ArtifactError, artifact_error
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -25,7 +25,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 class Workspace:
     """The folder that a job's worker and sidecar share.
 
-    Paths are relative, as in the job's spec. All methods raise ArtifactError, and Missing for what does not exist.
+    Paths are relative, as the system has them (`entry.native` gives that of a path in the job's spec). All methods raise ArtifactError, and Missing for what does not exist.
     """
 
     def __init__(self, root: str, uid: int, gid: int, *, use_openat2: bool = True) -> None:
@@ -61,7 +61,7 @@ class Workspace:
             mode = os.fstat(fd).st_mode
         if not stat.S_ISREG(mode):
             os.close(fd)
-            raise ArtifactError(f"{path}: is {kind_of(mode)}, not a regular file")
+            raise ArtifactError(f"{shown(path)}: is {kind_of(mode)}, not a regular file")
         with os.fdopen(fd, "rb") as file:
             yield file
 
@@ -119,7 +119,7 @@ class Workspace:
         with _told(source), self._directory(tuple(source_parents)) as source_directory:
             facts = os.stat(source_name, dir_fd=source_directory, follow_symlinks=False)
             if not stat.S_ISREG(facts.st_mode):
-                raise ArtifactError(f"{source}: is {kind_of(facts.st_mode)}, not a regular file")
+                raise ArtifactError(f"{shown(source)}: is {kind_of(facts.st_mode)}, not a regular file")
             with _told(path):
                 directory = self._make(tuple(parents))
                 try:
@@ -153,7 +153,7 @@ class Workspace:
                 if not parts and entry.name == READY_FILE:
                     continue
                 if len(found) >= at_most:
-                    raise ArtifactError(f"{path}: holds too many files")
+                    raise ArtifactError(f"{shown(path)}: holds too many files")
                 found.append(Entry(entry.name, entry.stat(follow_symlinks=False)))
         return sorted(found, key=lambda entry: os.fsencode(entry.name))
 
@@ -166,7 +166,7 @@ class Workspace:
     def _named(self, path: str) -> Parts:
         parts = parts_of(path)
         if not parts:
-            raise ArtifactError(f"{path!r}: must name something inside the workspace")
+            raise ArtifactError(f"'{shown(path)}': must name something inside the workspace")
         return parts
 
     @contextmanager
@@ -238,4 +238,4 @@ def _told(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise artifact_error(error, path or ".") from error
+        raise artifact_error(error, shown(path or ".")) from error

@@ -10,7 +10,7 @@ import msgspec
 
 from jobd.wire.report import Done, InputsFailed, InternalReports, Progress, Refused, Report
 from sidecar.errors import ArtifactError
-from sidecar.http import Body, Http, Request, small_body
+from sidecar.http import Body, Http, Request
 from sidecar.report import note
 
 RETRIES = 3
@@ -52,7 +52,7 @@ class ProxyListener:
                 follows_redirects=False,
             )
             try:
-                self._http.send(request, small_body)
+                self._http.deliver(request)
             except ArtifactError as error:
                 self._failing = True
                 note(f"{len(self._waiting)} reports wait to be sent: {error}")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from jobd.wire.artifact import Artifact, kind_of
+from jobd.wire.filenames import readable
 from jobd.wire.report import (
     ArtifactDone,
     Done,
@@ -168,4 +169,4 @@ class Reports:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_ERROR else text[:LONGEST_ERROR] + "..."
+    return readable(text if len(text) <= LONGEST_ERROR else text[:LONGEST_ERROR] + "...")

@@ -16,6 +16,7 @@ class Pace:
 
     connect_s: float = 30
     stall_s: float = 60
+    settle_s: float = 1
     first_backoff_s: float = 0.5
     longest_backoff_s: float = 10
     longest_retry_after_s: float = 60

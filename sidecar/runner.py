@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 
 from jobd.wire.artifact import Artifact, kind_of
-from sidecar.artifacts.base import Context, Meter, Moved, handler_of
+from sidecar.artifacts.base import Context, Meter, Moved, handler_of, with_native_paths
 from sidecar.entry import READY_FILE
 from sidecar.errors import ArtifactError
 from sidecar.interrupts import Cancelled, Interrupts, TimeIsUp, WorkerEnd
@@ -125,7 +125,9 @@ class Run:
         return self._end(artifact, outcome, moved, self._clock() - started)
 
     def _move(self, artifact: Artifact) -> Moved:
-        return handler_of(kind_of(artifact))(artifact, self._context(self._reports.meter(artifact)))
+        return handler_of(kind_of(artifact))(
+            with_native_paths(artifact), self._context(self._reports.meter(artifact))
+        )
 
     def _end(
         self, artifact: Artifact, outcome: Outcome, moved: Moved | None = None, seconds: float = 0

@@ -9,6 +9,7 @@ Source: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block"; GN
 import re
 from collections.abc import Callable
 
+from sidecar.entry import shown
 from sidecar.member import BadArchive, Content, Member, Members
 
 BLOCK = 512
@@ -74,7 +75,7 @@ def _member(block: bytes, kind: bytes, size: int, overrides: _Overrides) -> Memb
         return Member(name=name, kind="directory", mode=mode)
     if kind not in _KINDS:
         what = _REFUSED.get(kind, f"of the unknown type {kind!r}")
-        raise BadArchive(f"the archive's member {name[:200]!r} is {what}, which is not supported")
+        raise BadArchive(f"the archive's member '{shown(name, 200)}' is {what}, which is not supported")
     link = overrides.link if overrides.link is not None else _text(block[157:257])
     if kind == b"5":
         return Member(name=name, kind="directory", mode=mode)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
+from sidecar.entry import shown
 from sidecar.member import BadArchive, Content, Member, Members
 
 _CHUNK_BYTES = 256 * 1024
@@ -21,6 +22,8 @@ _LARGEST_DIRECTORY = 32 << 20
 _ENTRY = b"PK\x01\x02"
 _LONGEST_LINK = 4096
 _ENCRYPTED = 0x1
+_UTF8 = 0x800
+_UNIX, _MACOS = 3, 19
 
 
 class _Guarded:
@@ -86,23 +89,34 @@ def _translated() -> Iterator[None]:
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
-    shown = repr(info.filename[:200])
+    name = _name(info)
+    called = f"'{shown(name, 200)}'"
     if info.flag_bits & _ENCRYPTED:
-        raise BadArchive(f"the archive's member {shown} is encrypted, which is not supported")
+        raise BadArchive(f"the archive's member {called} is encrypted, which is not supported")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise BadArchive(f"the archive's member {shown} uses a compression that is not supported")
+        raise BadArchive(f"the archive's member {called} uses a compression that is not supported")
     mode = info.external_attr >> 16
     permissions = mode & 0o777
     if info.is_dir() or stat.S_ISDIR(mode):
-        return Member(name=info.filename, kind="directory", mode=permissions or 0o755)
+        return Member(name=name, kind="directory", mode=permissions or 0o755)
     if stat.S_ISLNK(mode):
         if info.file_size > _LONGEST_LINK:
-            raise BadArchive(f"the archive's link {shown} has a target that is too long")
+            raise BadArchive(f"the archive's link {called} has a target that is too long")
         target = b"".join(_content(archive, info))
-        return Member(name=info.filename, kind="symlink", link=target.decode(errors="surrogateescape"))
+        return Member(name=name, kind="symlink", link=target.decode(errors="surrogateescape"))
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        raise BadArchive(f"the archive's member {shown} is a device, FIFO or socket, which is not supported")
-    return Member(name=info.filename, kind="file", size=info.file_size, mode=permissions or 0o644)
+        raise BadArchive(f"the archive's member {called} is a device, FIFO or socket, which is not supported")
+    return Member(name=name, kind="file", size=info.file_size, mode=permissions or 0o644)
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """Returns the name as the system that made the archive had it: the bytes of a Unix, where they are not marked as UTF-8.
+
+    The standard library takes every unmarked name for code page 437, which is right for DOS alone.
+    """
+    if info.flag_bits & _UTF8 or info.create_system not in (_UNIX, _MACOS):
+        return info.filename
+    return os.fsdecode(info.orig_filename.encode("cp437").partition(b"\0")[0])
 
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Content:

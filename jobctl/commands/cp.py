@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from jobctl import output
-from jobctl.errors import Misuse, NotFound, OutputMissing
+from jobctl.errors import LocalFile, Misuse, NotFound, OutputMissing
 from jobctl.ids import resolve
-from jobctl.quantities import bytes_text
+from jobctl.quantities import bytes_text, size_bytes
 from jobctl.session import of
 
 EXAMPLES = """
@@ -16,6 +16,7 @@ EXAMPLES = """
   jobctl cp trainer-3f:models ./models
   jobctl cp @last:. everything/
   jobctl cp @last:logs - | tar t
+  jobctl cp --max-size 2t @last:disk.img .
 
 Files can be had until the job's workspace is removed: "Files until" of jobctl show.
 """
@@ -33,9 +34,25 @@ def cp(
             metavar="DEST", help="A local file or folder; - is a tar on stdout.", show_default=False
         ),
     ],
+    max_size: Annotated[
+        str | None,
+        typer.Option(
+            "--max-size",
+            metavar="SIZE",
+            help="The most that all files may have together: 500m, 20g, 2t. [the disk's free space less a twentieth]",
+        ),
+    ] = None,
 ) -> None:
-    """Copy files out of a job's workspace. Existing files are replaced, folders are merged."""
+    """Copy files out of a job's workspace. Existing files are replaced, folders are merged.
+
+    A file that is larger than what is left of --max-size is refused before anything of it is written, so that a sparse file of a
+    job does not fill the disk. Zeros are written as holes.
+    """
     session = of(ctx)
+    try:
+        max_bytes = None if max_size is None else size_bytes(max_size)
+    except ValueError as error:
+        raise Misuse(f"--max-size: {error}") from None
     name, colon, path = source.partition(":")
     if not colon or not name or not path:
         if ":" in destination:
@@ -48,16 +65,22 @@ def cp(
     job_id = resolve(client, name)
     try:
         if destination == "-":
-            from jobctl.client import job_path, read_blocks
+            from jobctl.client import read_blocks
+            from jobctl.fetch import opened
 
-            headers = {"Accept": "application/x-tar"}
-            with client.open("GET", job_path(job_id, "files"), {"path": path}, None, headers) as response:
+            if sys.stdout.isatty():
+                raise Misuse("a tar is not written to a terminal", hint=f"jobctl cp {source} - | tar t")
+            written = 0
+            with opened(client, job_id, path) as response:
                 for block in read_blocks(response):
+                    written += len(block)
+                    if max_bytes is not None and written > max_bytes:
+                        raise LocalFile(f"{path!r} has more than --max-size {max_size}; the tar ends here")
                     sys.stdout.buffer.write(block)
             return
         from jobctl.fetch import fetch
 
-        made = fetch(client, job_id, path, destination)
+        made = fetch(client, job_id, path, destination, max_bytes)
     except OutputMissing as error:
         raise NotFound(
             error.message, hint=f"jobctl cp {job_id}:. DIRECTORY copies all that there is"

@@ -115,13 +115,14 @@ def explain(
         output.tree(trees[0] if len(trees) == 1 else trees, session.format)
         return
     for job_id, each in found:
-        output.text(f"{job_id}: {each.what}\n")
+        output.text(f"{job_id}: {output.printable(each.what)}\n")
         if each.cause:
-            output.text(f"  because: {each.cause}\n")
+            cause = output.printable(each.cause, keep_newlines=True)
+            output.text("  because: " + cause.replace("\n", "\n           ") + "\n")
         for attempt in each.attempts:
-            output.text(f"  attempt {attempt}\n")
+            output.text(f"  attempt {output.printable(attempt)}\n")
         for remedy in each.remedies:
-            output.text(f"  - {remedy}\n")
+            output.text(f"  - {output.printable(remedy)}\n")
 
 
 def explanation(job: dict[str, Any]) -> Explanation:

@@ -23,6 +23,7 @@ EXAMPLES = """
   jobctl logs --stream stderr @last | grep -i error
 """
 MOST_FOLLOWED = 64
+RAW_HELP = "Give also a terminal all control sequences that jobs have written."
 
 
 def logs(
@@ -43,10 +44,14 @@ def logs(
         Literal["stdout", "stderr"] | None,
         typer.Option("--stream", help="Only one of the two.", show_default=False),
     ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help=RAW_HELP)] = False,
 ) -> None:
     """Print the logs of jobs; with -f, follow them until the jobs have ended.
 
     The jobs' stdout goes to stdout and their stderr to stderr. With several ids, each line says whose it is.
+
+    A terminal is given text and colour alone: control sequences that jobs have written, such as those that set titles or the
+    clipboard or move the cursor, are left out. --raw, a pipe or a file gets the lines as they are.
     """
     session = of(ctx)
     client = session.client()
@@ -71,6 +76,7 @@ def logs(
             as_json=session.format == "json",
             job_id=name if several else "",
             since=moment,
+            raw=raw,
         )
         for name in names
     }

@@ -182,6 +182,10 @@ def run(
     cap_add: Annotated[
         Texts, typer.Option("--cap-add", metavar="NAME", help="Give one more, where the daemon allows that.")
     ] = None,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Give also a terminal all control sequences that the job writes."),
+    ] = False,
 ) -> Outcome | None:
     """Run a job, stream its log, exit with its code."""
     from jobctl import submission
@@ -201,7 +205,7 @@ def run(
     if detach:
         _detached(session, prepared, source)
         return None
-    return _attached(session, prepared, source)
+    return _attached(session, prepared, source, raw=raw)
 
 
 def _detached(session: Session, prepared: Plan, source: Any) -> None:
@@ -220,7 +224,7 @@ def _detached(session: Session, prepared: Plan, source: Any) -> None:
         output.text(f"{answer['id']}\n")
 
 
-def _attached(session: Session, prepared: Plan, source: Any) -> Outcome:
+def _attached(session: Session, prepared: Plan, source: Any, *, raw: bool) -> Outcome:
     from jobctl import attach
     from jobctl.attempts import Attempts
     from jobctl.errors import JobctlError
@@ -239,7 +243,8 @@ def _attached(session: Session, prepared: Plan, source: Any) -> Outcome:
             raise
         keyboard.accepted = True
         with Attempts(client, job_id, prepared.spec.get("retries")):
-            ended = attach.follow_to_end(client, job_id, keyboard, as_json=session.format == "json")
+            as_json = session.format == "json"
+            ended = attach.follow_to_end(client, job_id, keyboard, as_json=as_json, raw=raw)
         sys.stdout.flush()
         if keyboard.presses:
             return attach.after_interrupt(keyboard, ended)

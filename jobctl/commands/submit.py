@@ -18,8 +18,10 @@ def submit(**given: Any) -> Any:
     return run(**given, detach=True)
 
 
+_ATTACHED = ("detach", "raw")
+"""Flags of `run` that concern a run that is followed."""
 _signature = inspect.signature(run)
 submit.__signature__ = _signature.replace(  # type: ignore[attr-defined]
-    parameters=[parameter for name, parameter in _signature.parameters.items() if name != "detach"]
+    parameters=[parameter for name, parameter in _signature.parameters.items() if name not in _ATTACHED]
 )
-submit.__annotations__ = {name: hint for name, hint in run.__annotations__.items() if name != "detach"}
+submit.__annotations__ = {name: hint for name, hint in run.__annotations__.items() if name not in _ATTACHED}

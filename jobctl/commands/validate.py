@@ -42,8 +42,8 @@ def validate(
         raise Misuse("one job file is needed", hint="jobctl validate -f job.yaml")
     source = source_of(option if option is not None else file)
     tree = dict(source.tree)
-    if isinstance(tree.get("image"), str):
-        tree.setdefault("id", generated_id(tree["image"], "000000"))
+    if isinstance(tree.get("image"), str) and tree.get("id") is None:
+        tree["id"] = generated_id(tree["image"], "000000")
     problems: list[Problem] = []
     asked = False
     try:

@@ -5,12 +5,12 @@ import re
 from datetime import datetime
 from typing import TypeVar
 
-import msgspec
 from aiohttp import web
 
 from jobd.errors import InvalidRequest, TooLarge, WrongMediaType
+from jobd.wire.body import BodyDecoder
 from jobd.wire.limits import MAX_BODY_BYTES
-from jobd.wire.problem import problem_of
+from jobd.wire.problem import InvalidSpec
 
 READ_LIMIT_S = 30.0
 _NUMBER = re.compile(r"\d{1,18}\Z")
@@ -62,18 +62,12 @@ async def read_bytes(request: web.Request, limit: int = MAX_BODY_BYTES) -> bytes
     return b"".join(parts)
 
 
-def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+def decode(body: bytes, decoder: BodyDecoder[T]) -> T:
     """Returns the decoded body. Raises InvalidRequest with the field."""
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if isinstance(error, msgspec.DecodeError):
-            problem = problem_of(error)
-            raise InvalidRequest(
-                f"{problem.field}: {problem.message}" if problem.field else problem.message,
-                field=problem.field or None,
-            ) from None
-        raise InvalidRequest("the body is not valid JSON") from None
+    except InvalidSpec as error:
+        raise InvalidRequest(str(error), field=error.problems[0].field or None) from None
 
 
 class Parameters:

@@ -3,7 +3,6 @@
 The destination of what comes of them is the job's record; the caller only says which job, and proves it with the job's token.
 """
 
-import msgspec
 from aiohttp import web
 
 from jobd.api.body import decode, read_json_bytes
@@ -11,9 +10,10 @@ from jobd.api.context import context_of
 from jobd.api.middleware import bearer
 from jobd.api.respond import json_response
 from jobd.errors import Unauthorized
+from jobd.wire.body import BodyDecoder
 from jobd.wire.report import InternalReports
 
-_decoder = msgspec.json.Decoder(InternalReports)
+_decoder = BodyDecoder(InternalReports)
 
 
 async def take_reports(request: web.Request) -> web.StreamResponse:

@@ -1,6 +1,5 @@
 """The calls on jobs: submit, list, show, delete, cancel."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -10,11 +9,12 @@ from jobd.api.body import Parameters, decode, read_json_bytes
 from jobd.api.context import caller, context_of
 from jobd.api.memory import body_room
 from jobd.api.respond import json_response
-from jobd.api.upload import receive_multipart
+from jobd.api.upload import Received, receive_multipart
 from jobd.errors import InvalidRequest
 from jobd.jobs.facts import CancelWished
 from jobd.jobs.intake import Submission
 from jobd.jobs.service import ListQuery
+from jobd.wire.body import BodyDecoder
 from jobd.wire.validate import decode_spec
 from jobd.wire.view import TERMINAL, UNREADABLE, Accepted
 
@@ -49,7 +49,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     valid: bool
 
 
-_cancel_decoder = msgspec.json.Decoder(CancelBody)
+_cancel_decoder = BodyDecoder(CancelBody)
 
 
 async def submit(request: web.Request) -> web.StreamResponse:
@@ -59,24 +59,28 @@ async def submit(request: web.Request) -> web.StreamResponse:
     dry_run = parameters.flag("dryRun")
     parameters.done()
     if request.content_type != "multipart/form-data":
-        return await _submit(request, await read_json_bytes(request), None, dry_run)
+        return await _submit(request, Received(await read_json_bytes(request)), dry_run)
     async with body_room(context.bodies, None) as hold:
-        body, files = await receive_multipart(request, context.upload_dir, context.max_upload_bytes, hold)
+        received = await receive_multipart(request, context.upload_dir, context.max_upload_bytes, hold)
         try:
-            return await _submit(request, body, files, dry_run)
+            return await _submit(request, received, dry_run)
         finally:
-            if files is not None:
-                files.unlink(missing_ok=True)
+            if received.files is not None:
+                received.files.unlink(missing_ok=True)
 
 
-async def _submit(request: web.Request, body: bytes, files: Path | None, dry_run: bool) -> web.StreamResponse:
+async def _submit(request: web.Request, received: Received, dry_run: bool) -> web.StreamResponse:
     context = context_of(request)
-    spec = decode_spec(body)
+    spec = decode_spec(received.spec)
     if dry_run:
         context.intake.check(spec)
         return json_response(Checked(valid=True))
     submission = Submission(
-        spec=spec, owner=caller(request), files=files, idempotent="Idempotency-Key" in request.headers
+        spec=spec,
+        owner=caller(request),
+        files=received.files,
+        files_digest=received.files_digest,
+        idempotent="Idempotency-Key" in request.headers,
     )
     record, is_new = await context.intake.submit(submission)
     if not is_new:

@@ -31,8 +31,13 @@ def document(routes: "Iterable[Route]", version: str) -> dict[str, Any]:
     """Returns the document as builtins, ready to be encoded as JSON."""
     routes = list(routes)
     types = [t for route in routes for t in (route.body, *chain(*route.answers.values())) if t is not None]
+    bodies = {route.body for route in routes if route.body is not None}
     unique = list({id(t): t for t in (*types, Error)}.values())
     schemas, components = msgspec.json.schema_components(unique, ref_template=_REFERENCE)
+    for name in _within(
+        [schema for kind, schema in zip(unique, schemas, strict=True) if kind in bodies], components
+    ):
+        components[name] = _nullable(components[name])
     schema_of = dict(zip(map(id, unique), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -55,6 +60,54 @@ def document(routes: "Iterable[Route]", version: str) -> dict[str, Any]:
         },
         "security": [{"apiKey": []}],
     }
+
+
+def _within(schemas: list[Any], components: dict[str, Any]) -> set[str]:
+    """Returns the names of the components that these schemas are made of."""
+    found: set[str] = set()
+    todo: list[Any] = list(schemas)
+    while todo:
+        part = todo.pop()
+        if isinstance(part, dict):
+            name = str(part.get("$ref", "")).removeprefix(_REFERENCE.format(name=""))
+            if name and name not in found:
+                found.add(name)
+                todo.append(components[name])
+            todo.extend(part.values())
+        elif isinstance(part, list):
+            todo.extend(part)
+    return found
+
+
+def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    """Returns a body's schema with null where it is taken: for optional fields, and for texts in maps and lists.
+
+    Source: `jobd/wire/nulls.py`; docs/wire-values.md.
+    """
+    required = set(schema.get("required", ()))
+    properties = {
+        name: _texts_nullable(part) if name in required else _or_null(_texts_nullable(part))
+        for name, part in schema.get("properties", {}).items()
+    }
+    return {**schema, "properties": properties} if properties else schema
+
+
+def _texts_nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    changed = dict(schema)
+    for inner in ("items", "additionalProperties"):
+        if isinstance(schema.get(inner), dict) and schema[inner].get("type") == "string":
+            changed[inner] = _or_null(schema[inner])
+    if "anyOf" in schema:
+        changed["anyOf"] = [_texts_nullable(part) for part in schema["anyOf"]]
+    return changed
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    choices = schema.get("anyOf", [{name: part for name, part in schema.items() if name != "default"}])
+    if {"type": "null"} not in choices:
+        choices = [*choices, {"type": "null"}]
+    kept: dict[str, Any] = {name: schema[name] for name in ("default", "discriminator") if name in schema}
+    return {"anyOf": choices, **kept}
 
 
 def _operation(route: "Route", schema_of: dict[int, Any]) -> dict[str, Any]:

@@ -67,13 +67,19 @@ def _body(error: Exception, status: int) -> Error:
         more = len(error.problems) - 1
         text = f"{first.field}: {first.message}" if first.field else first.message
         text += f" (and {more} more)" if more else ""
-        return Error(error=text, code="invalid-spec", field=first.field or None)
+        return Error(error=_sendable(text), code="invalid-spec", field=_sendable(first.field) or None)
     if status == 500:
         return Error(error="internal error; the daemon's log has the details", code="internal")
     code = getattr(error, "code", "internal")
     remedy = getattr(error, "remedy", "")
     text = f"{error}; {remedy}" if remedy else str(error)
-    return Error(error=text, code=code, field=getattr(error, "field", None))
+    field = getattr(error, "field", None)
+    return Error(error=_sendable(text), code=code, field=None if field is None else _sendable(field))
+
+
+def _sendable(text: str) -> str:
+    """Returns a text that UTF-8 can say: what a client sent may be repeated here, and not all of it can be."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _http_error(error: web.HTTPException) -> web.Response:

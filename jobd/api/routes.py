@@ -70,7 +70,12 @@ ROUTES: tuple[Route, ...] = (
         multipart=True,
         parameters=(
             Parameter("dryRun", _FLAG, "only check the spec"),
-            Parameter("Idempotency-Key", _TEXT, "the same spec under the same id answers 200", "header"),
+            Parameter(
+                "Idempotency-Key",
+                _TEXT,
+                "the same spec with the same files under the same id answers 200",
+                "header",
+            ),
         ),
     ),
     Route(

@@ -2,15 +2,19 @@
 
 import asyncio
 import errno
+import hashlib
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from jobd.api.body import refuse_encoded
+from jobd.api.part_head import part_name
 from jobd.budget import Hold
 from jobd.errors import DiskFull, InvalidRequest, TooLarge
 from jobd.wire.limits import MAX_BODY_BYTES
@@ -19,10 +23,17 @@ STALL_LIMIT_S = 60.0
 CHUNK_BYTES = 1 << 18
 
 
-async def receive_multipart(
-    request: web.Request, folder: Path, max_bytes: int, hold: Hold
-) -> tuple[bytes, Path | None]:
-    """Returns the bytes of the part `spec`, and the file that the part `files` was written to, if there was one.
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The bytes of the part `spec`, the file that the part `files` was written to, if there was one, and the SHA-256 of that."""
+
+    spec: bytes
+    files: Path | None = None
+    files_digest: bytes | None = None
+
+
+async def receive_multipart(request: web.Request, folder: Path, max_bytes: int, hold: Hold) -> Received:
+    """Returns what was sent.
 
     `hold` counts the memory of the request: once the spec is there, no more than that.
     The caller owns the file. Raises InvalidRequest, TooLarge, WrongMediaType, DiskFull; then nothing is left behind.
@@ -30,29 +41,25 @@ async def receive_multipart(
     refuse_encoded(request)
     spec: bytes | None = None
     files: Path | None = None
+    digest: bytes | None = None
     try:
-        reader = await request.multipart()
+        reader = _Parts(request.headers, request.content)
         while True:
             async with asyncio.timeout(STALL_LIMIT_S):
                 part = await reader.next()
-            if part is None:
-                break
             if not isinstance(part, BodyPartReader):
-                raise InvalidRequest("nested multipart bodies are not taken")
+                break
             if part.name == "spec" and spec is None:
                 spec = await _read_spec(part)
                 hold.measured(len(spec))
             elif part.name == "files" and files is None:
                 files = folder / f"incoming-{secrets.token_hex(8)}.tar"
-                await _write(part, files, max_bytes)
+                digest = await _write(part, files, max_bytes)
             else:
-                raise InvalidRequest(
-                    f"unexpected part {str(part.name)[:64]!r}; a submission has one 'spec' and at most one 'files'",
-                    field=str(part.name)[:64],
-                )
+                raise InvalidRequest(f"the part {part.name!r} is there twice", field=part.name)
         if spec is None:
             raise InvalidRequest("the part 'spec' is missing", field="spec")
-        return spec, files
+        return Received(spec, files, digest)
     except BaseException as error:
         if files is not None:
             files.unlink(missing_ok=True)
@@ -61,6 +68,19 @@ async def receive_multipart(
         if isinstance(error, ValueError | AssertionError | HttpProcessingError):
             raise InvalidRequest("the multipart body is malformed") from None
         raise
+
+
+class _Parts(MultipartReader):
+    """Parts whose heads are checked before anything else is made of them."""
+
+    async def fetch_next_part(self) -> MultipartReader | BodyPartReader:
+        """Returns the next part, with nothing left in its head but its name: what is not looked at misleads nobody."""
+        part = await super().fetch_next_part()
+        if not isinstance(part, BodyPartReader):
+            raise InvalidRequest("nested multipart bodies are not taken")
+        kept = CIMultiDict({"Content-Disposition": f'form-data; name="{part_name(part.headers)}"'})
+        part.headers = CIMultiDictProxy(kept)
+        return part
 
 
 async def _read_spec(part: BodyPartReader) -> bytes:
@@ -72,16 +92,17 @@ async def _read_spec(part: BodyPartReader) -> bytes:
     return bytes(spec)
 
 
-async def _write(part: BodyPartReader, path: Path, max_bytes: int) -> None:
-    size = 0
+async def _write(part: BodyPartReader, path: Path, max_bytes: int) -> bytes:
+    size, digest = 0, hashlib.sha256()
     try:
         with await asyncio.to_thread(_create, path) as file:
             while chunk := await _chunk(part):
                 size += len(chunk)
                 if size > max_bytes:
                     raise TooLarge(f"the files are over the limit of {max_bytes} bytes (MAX_UPLOAD_BYTES)")
-                await asyncio.to_thread(file.write, chunk)
+                await asyncio.to_thread(_keep, file, digest, chunk)
             await asyncio.to_thread(_sync, file)
+            return digest.digest()
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull("the state folder's disk is full; nothing was accepted") from None
@@ -95,6 +116,11 @@ async def _chunk(part: BodyPartReader) -> bytes:
 
 def _create(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def _keep(file: BinaryIO, digest: "hashlib._Hash", chunk: bytes) -> None:
+    file.write(chunk)
+    digest.update(chunk)
 
 
 def _sync(file: BinaryIO) -> None:

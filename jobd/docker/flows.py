@@ -1,6 +1,7 @@
 """What flows out of a job's containers: log lines, hints from the engine's events, files as tar.
 
-Owns these three streams, their ends and their breaks. What the bytes mean is in `logs.py` and `observe.py`.
+Owns these three streams, their ends and their breaks. What the bytes mean is in `logs.py` and
+`observe.py`, which requests read a log on in `log_requests.py`.
 """
 
 import asyncio
@@ -8,21 +9,27 @@ import calendar
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from email.utils import parsedate
 
 import msgspec
 
-from jobd.docker import labels, logs, observe
+from jobd.docker import labels, observe
 from jobd.docker.answers import Refusal, Trouble
 from jobd.docker.engine import Engine
+from jobd.docker.log_requests import lines_after
+from jobd.docker.logs import DamagedLog
 from jobd.docker.observe import EngineEvent, Inspected
-from jobd.docker.streams import Body
+from jobd.docker.streams import Body, Silent
+from jobd.docker.tar_check import DamagedTar, TarCheck
 from jobd.jobs.orchestrator import (
+    ContainerGone,
     EngineUnavailable,
+    FilesChanged,
     Hint,
     JobRef,
     LogCursor,
+    LogUnreadable,
     NoSuchFile,
     RawLine,
     Role,
@@ -59,36 +66,34 @@ class Flows:
 
         A container that was made and not started has no log: nothing comes, with `follow` too.
         Raises: EngineUnavailable: the connection broke, or ended while the container runs; ask again from the last cursor.
+        LogUnreadable. ContainerGone.
         """
         container_id = await self._id_of(ref, role)
         if container_id is None:
-            return
-        params = {"stdout": "1", "stderr": "1", "timestamps": "1", "follow": "1" if follow else "0"}
-        if (start := logs.since(cursors)) is not None:
-            params["since"] = start
-        reader = logs.LogReader(cursors)
+            raise ContainerGone(f"the {role} of job {ref.id} does not exist")
+        path = await self._engine.path(f"/containers/{container_id}/logs")
         # A container may be silent for days; without follow the engine has the bytes at hand.
         silence_s = None if follow else self._engine.timeouts.work_s
-        path = await self._engine.path(f"/containers/{container_id}/logs")
-        try:
-            async with self._engine.streams.open(
+
+        def ask(params: Mapping[str, str]) -> AbstractAsyncContextManager[Body]:
+            return self._engine.streams.open(
                 "GET", path, params=params, silence_s=silence_s, buffer_bytes=_LOG_BUFFER_BYTES
-            ) as body:
-                async for chunk in body.chunks():
-                    for batch in _batches(reader.feed(chunk)):
-                        yield batch
+            )
+
+        try:
+            async with aclosing(lines_after(ask, cursors, follow)) as batches:
+                async for batch in batches:
+                    yield batch
         except Refusal as error:
             if error.status in (404, 409):
                 self._known.pop((ref, role), None)
-                return  # removed since it was made
-            raise EngineUnavailable(error.message) from error
-        except logs.DamagedLog as error:
-            raise EngineUnavailable(f"the log of {ref.id} {role} cannot be read: {error}") from error
-        if reader.cut:
-            raise EngineUnavailable("the log stream was cut")
+                raise ContainerGone(f"the {role} of job {ref.id} was removed") from error
+            raise LogUnreadable(error.message) from error
+        except (Trouble, Silent) as error:
+            raise LogUnreadable(str(error)) from error
+        except DamagedLog as error:
+            raise LogUnreadable(f"the log of {ref.id} {role} cannot be read: {error}") from error
         if not follow:
-            for batch in _batches(reader.end()):
-                yield batch
             return
         now = await self._ours(ref, role)
         if now is not None and now.id == container_id and now.state.status in _ALIVE:
@@ -111,9 +116,11 @@ class Flows:
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
     async def open_tar(self, ref: JobRef, path: str) -> AsyncGenerator[bytes, None]:
-        """Streams the file or folder at the absolute container path as tar.
+        """Streams the file or folder at the absolute container path as tar; what ends without an error is whole.
 
-        Raises: NoSuchFile, before the first byte. EngineUnavailable.
+        An engine whose file becomes shorter while it reads it ends its tar there and its answer in order (moby's archiver logs
+        the failure and closes), so the tar itself is looked at.
+        Raises: NoSuchFile, before the first byte. FilesChanged: the tar is cut. EngineUnavailable.
         """
         found = await self._ours(ref, "worker")
         if found is None:
@@ -127,8 +134,13 @@ class Flows:
                 silence_s=self._engine.timeouts.work_s,
                 buffer_bytes=_TAR_BUFFER_BYTES,
             ) as body:
+                check = TarCheck()
                 async for chunk in body.chunks():
+                    check.feed(chunk)
                     yield chunk
+                check.end()
+        except DamagedTar as error:
+            raise FilesChanged(f"the files of job {ref.id} changed while they were read: {error}") from error
         except (Refusal, Trouble) as error:
             if isinstance(error, Trouble) and not _names_nothing(error.message):
                 raise
@@ -214,10 +226,6 @@ class Flows:
         ) as body:
             date = parsedate(body.date)
         return calendar.timegm(date) if date is not None else int(time.time())
-
-
-def _batches(lines: list[RawLine]) -> list[list[RawLine]]:
-    return [lines[at : at + logs.BATCH_LINES] for at in range(0, len(lines), logs.BATCH_LINES)]
 
 
 def _names_nothing(message: str) -> bool:

@@ -1,82 +1,88 @@
 """The engine's log stream as lines with cursors.
 
 Pure: bytes in whatever pieces they arrive go in, whole lines come out, the same for every cutting of the bytes. Owns
-frames, the engine's timestamps, where to resume, and the detection of lines that rotated away.
+frames, the engine's timestamps, the cursors of lines, and the mark where lines are missing. Where a cursor's place is found
+again is in `log_places.py`.
 
-What is known of the engine: an entry is one line or 16 KiB of one; it starts with its timestamp; timestamps grow strictly
-within a stream and not across the two; all entries of one long line share theirs; `since` is inclusive.
+What is known of the engine: an entry is one line or 16 KiB of one; it starts with its timestamp, which is the wall clock's at
+that moment; all entries of one long line share theirs; entries of both streams stand in one order.
 
 Source: Docker Engine API, ContainerLogs and "Stream format" of ContainerAttach.
 """
 
-import calendar
-import re
 from collections.abc import Iterator, Mapping
+from zlib import crc32
 
+from jobd.docker.log_places import Missing, Search, run_check
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
 
 LINE_BYTES = 64 * 1024
 """Text beyond this is cut and goes on in the next line."""
 BATCH_LINES = 1000
-GAP = "the engine rotated lines away before they were read"
+GAP = "the engine dropped lines from its log before they were read"
 
 _FRAME_BYTES = 4 * 1024 * 1024
+_TIME_BYTES = 64
 _HEADER = 8
 _STREAMS: dict[int, StreamName] = {0: "stdout", 1: "stdout", 2: "stderr"}
 _ENGINE_ERROR = 3
-_SLACK_NS = 30 * 1_000_000_000
-_TIME = re.compile(r"^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)\Z")
+_OTHER: Mapping[StreamName, StreamName] = {"stdout": "stderr", "stderr": "stdout"}
 
 
 class DamagedLog(ValueError):
     """The bytes are no log stream, or the engine says in it that it cannot go on."""
 
 
-def nanoseconds(time: str) -> int:
-    """Returns an RFC 3339 time as nanoseconds since 1970.
-
-    Raises: DamagedLog: it is no such time.
-    """
-    match = _TIME.match(time)
-    if match is None:
-        raise DamagedLog(f"{time[:64]!r} is no timestamp")
-    year, month, day, hour, minute, second, fraction, zone = match.groups()
-    whole = calendar.timegm((int(year), int(month), int(day), int(hour), int(minute), int(second)))
-    if zone != "Z":
-        sign = 1 if zone[0] == "+" else -1
-        whole -= sign * (int(zone[1:3]) * 3600 + int(zone[4:6]) * 60)
-    return whole * 1_000_000_000 + int((fraction or "0").ljust(9, "0"))
-
-
-def since(cursors: Mapping[StreamName, LogCursor]) -> str | None:
-    """Returns the `since` with which a log is asked for so that nothing after the cursors is missed; None: from its start.
-
-    A stream without a cursor has shown nothing so far. What it holds may carry a time a little before the other's
-    cursor, since two writers wait for one log: so the request then starts a little earlier.
-    """
-    if not cursors:
-        return None
-    oldest = min(nanoseconds(cursor.timestamp) for cursor in cursors.values())
-    if len(cursors) < 2:
-        oldest -= _SLACK_NS
-    whole, fraction = divmod(max(oldest, 0), 1_000_000_000)
-    return f"{whole}.{fraction:09d}"
-
-
 class LogReader:
-    """Reads one log stream from the cursors on. Holds at most one unfinished frame and one unfinished line a stream."""
+    """Reads one log stream, which starts before the cursors' places, and gives the lines after them.
 
-    def __init__(self, cursors: Mapping[StreamName, LogCursor]) -> None:
+    `missing` says of which streams the whole log did not hold the place, and what it held of it: these are read from the log's
+    start, or from what is left of their place, with a mark. Holds at most one unfinished frame and one unfinished line a stream.
+    """
+
+    def __init__(
+        self, cursors: Mapping[StreamName, LogCursor], missing: Mapping[StreamName, Missing] | None = None
+    ) -> None:
+        self.entries = 0
+        """How many entries have come."""
         self._rest = b""
-        self._lines: dict[StreamName, _Lines] = {
-            "stdout": _Lines("stdout", cursors.get("stdout")),
-            "stderr": _Lines("stderr", cursors.get("stderr")),
-        }
+        self._lines: dict[StreamName, _Lines] = {"stdout": _Lines("stdout"), "stderr": _Lines("stderr")}
+        self._waiting: dict[StreamName, Search] = {}
+        searches: dict[tuple[StreamName, LogCursor], Search] = {}
+        for stream, cursor in cursors.items():
+            at, place = (stream, cursor) if cursor.beside is None else (_OTHER[stream], cursor.beside)
+            if not place.timestamp:
+                continue
+            how = missing.get(stream) if missing else None
+            if how is not None:
+                self._lines[stream].lose(place, silent=not cursor.taken)
+            if how is Missing.GONE:
+                continue
+            self._lines[stream].go_on(cursor)
+            key = (at, place)
+            if key not in searches:
+                searches[key] = Search(place, at, damaged=how is Missing.DAMAGED)
+            self._waiting[stream] = searches[key]
 
     @property
     def cut(self) -> bool:
         """True where the bytes so far end within a frame."""
         return bool(self._rest)
+
+    @property
+    def located(self) -> bool:
+        """True where no place is searched for any more."""
+        return not self._waiting
+
+    @property
+    def settled(self) -> bool:
+        """True where, at the end of a whole log, nothing is left to be searched for."""
+        return all(search.passed is not None for search in self._waiting.values())
+
+    @property
+    def missing(self) -> dict[StreamName, Missing]:
+        """The streams whose place was not found: of a whole log, at its end."""
+        return {stream: search.missing for stream, search in self._waiting.items()}
 
     def feed(self, data: bytes) -> list[RawLine]:
         """Returns the lines that `data` completes, in the order of the log.
@@ -86,17 +92,52 @@ class LogReader:
         out: list[RawLine] = []
         for stream, entry in self._entries(data):
             time, space, payload = entry.partition(b" ")
-            if not space or len(time) > 64:
+            if not space or len(time) > _TIME_BYTES:
                 raise DamagedLog("an entry has no timestamp")
-            self._lines[stream].take(time.decode("ascii", "replace"), payload, out)
+            self.entries += 1
+            if self._waiting:
+                payload = self._after_place(stream, time, payload)
+                if not payload:
+                    self._lines[stream].skipped = True
+                    continue
+            other = _OTHER[stream]
+            level = other not in self._waiting and self._lines[other].is_level
+            count = len(out)
+            self._lines[stream].take(time.decode("ascii", "replace"), payload, self.entries, level, out)
+            if level and len(out) > count:
+                self._lines[other].level_with(out[-1].cursor)
         return out
 
     def end(self) -> list[RawLine]:
-        """Returns the last lines that have no newline: for a log that has been read to its end."""
+        """Returns the last lines that have no newline: of an ended container's log, at its end."""
+        out: list[RawLine] = []
+        for lines in sorted(self._lines.values(), key=lambda lines: lines.last_entry):
+            lines.flush(out)
+        return out
+
+    def marks(self) -> list[RawLine]:
+        """Returns the marks that no line has carried: at the end of a whole log."""
+        for stream, search in self._waiting.items():
+            if search.passed is not None:
+                self._lines[stream].reach(search.passed, beside=search.stream != stream)
         out: list[RawLine] = []
         for lines in self._lines.values():
-            lines.flush(out, partial=False)
-        return sorted(out, key=lambda line: nanoseconds(line.time))
+            lines.mark(out)
+        return out
+
+    def _after_place(self, stream: StreamName, time: bytes, payload: bytes) -> bytes:
+        """Returns what of an entry is after the place of its stream."""
+        skipped = 0
+        for search in set(self._waiting.values()):
+            before = search.reach(stream, time, payload)
+            if before is None:
+                continue
+            for waiting in [name for name, its in self._waiting.items() if its is search]:
+                del self._waiting[waiting]
+                if waiting == search.stream:
+                    skipped = before
+                self._lines[waiting].reach(search.found, beside=waiting != search.stream)
+        return b"" if stream in self._waiting else payload[skipped:]
 
     def _entries(self, data: bytes) -> Iterator[tuple[StreamName, bytes]]:
         if self._rest:
@@ -119,34 +160,70 @@ class LogReader:
 
 
 class _Lines:
-    """The lines of one stream, and how far it has been read: `taken` bytes of the text at `time`."""
+    """The lines of one stream, and how far it has been read: `taken` bytes of the run at `time`."""
 
-    def __init__(self, stream: StreamName, resume: LogCursor | None) -> None:
+    def __init__(self, stream: StreamName) -> None:
+        self.last_entry = 0
+        """The number of the last entry that was taken."""
+        self.skipped = False
+        """True where entries were passed over that are before the place, or stand where it was."""
         self._stream = stream
-        self._resume_ns = None if resume is None else nanoseconds(resume.timestamp)
-        self._skip = 0 if resume is None else resume.taken
-        self._met = False
-        self._gap: str | None = None
+        self._lost: LogCursor | None = None
+        """The place after which lines are missing, until a line says so."""
+        self._beside: LogCursor | None = None
+        self._silent = True
+        self._placed = False
+        self._overtaken = False
         self._time = ""
         self._taken = 0
+        self._check: int | None = run_check("")
         self._text = b""
 
-    def take(self, time: str, payload: bytes, out: list[RawLine]) -> None:
-        if self._resume_ns is not None:
-            payload = self._after_resume(time, payload)
-            if not payload:
-                return
+    @property
+    def is_level(self) -> bool:
+        """True where all that the stream holds so far is given: it is not within a line, and owes no mark."""
+        return not self._text and (self._lost is None or self._may_be_silent)
+
+    @property
+    def _may_be_silent(self) -> bool:
+        """True where nothing shows that the stream has lost a line: the other's mark is enough."""
+        return self._silent and not self.skipped
+
+    def go_on(self, cursor: LogCursor) -> None:
+        """The stream has been read up to here."""
+        if cursor.taken:  # else it has printed nothing
+            self._time, self._taken, self._check = cursor.timestamp, cursor.taken, cursor.check
+
+    def reach(self, place: LogCursor, *, beside: bool) -> None:
+        """The log was read up to this place, in this stream or beside it."""
+        self._placed = True
+        if beside:
+            self._beside = place
+        else:
+            self.go_on(place)
+
+    def level_with(self, place: LogCursor) -> None:
+        """A line of the other stream has been given, whose cursor is good for this stream too."""
+        self.reach(place, beside=True)
+        self._overtaken = True
+
+    def lose(self, place: LogCursor, *, silent: bool) -> None:
+        """The first line is to say that some after this place are missing. `silent`: the stream has printed nothing so far."""
+        self._lost, self._silent = place, silent
+
+    def take(self, time: str, payload: bytes, number: int, level: bool, out: list[RawLine]) -> None:
         if time != self._time:
-            if self._text:
-                # Not seen of this engine: a new time within a line. The line goes on, so say so and lose nothing.
-                self.flush(out, partial=True)
-            self._time, self._taken = time, 0
+            # Not seen of this engine: a new time within a line. The line goes on, so say so and lose nothing.
+            self.flush(out, partial=True)
+            self._check, self._taken = run_check(self._time), 0
+            self._time = time
+        self.last_entry = number
         text = self._text + payload if self._text else payload
         start, size = 0, len(text)
         while start < size:
             end = text.find(b"\n", start, start + LINE_BYTES + 1)
             if end >= 0:
-                self._emit(out, text[start:end], end + 1 - start, partial=False)
+                self._emit(out, text[start : end + 1], end - start, level=level)
                 start = end + 1
             elif size - start > LINE_BYTES:
                 cut = _character_start(text, start, start + LINE_BYTES)
@@ -156,42 +233,41 @@ class _Lines:
                 break
         self._text = text[start:]
 
-    def flush(self, out: list[RawLine], *, partial: bool) -> None:
+    def flush(self, out: list[RawLine], *, partial: bool = False) -> None:
+        """Gives the unfinished line as it is. Entries of the other stream may be after its place: so it is not level."""
         if self._text:
             text, self._text = self._text, b""
             self._emit(out, text, len(text), partial=partial)
 
-    def _after_resume(self, time: str, payload: bytes) -> bytes:
-        """Returns what of an entry comes after the cursor."""
-        at = nanoseconds(time)
-        assert self._resume_ns is not None
-        if at < self._resume_ns:
-            return b""
-        if at > self._resume_ns:
-            if not self._met:
-                self._gap = GAP
-            self._resume_ns = None
-            return payload
-        self._met = True
-        skipped = min(self._skip, len(payload))
-        self._skip -= skipped
-        self._time = time
-        self._taken += skipped
-        return payload[skipped:]
+    def mark(self, out: list[RawLine]) -> None:
+        """Says that lines are missing, where no line of this stream did; for a silent stream the other's line has said it."""
+        if self._lost is None or (self._overtaken and self._may_be_silent):
+            return
+        cursor = LogCursor("")
+        if self._placed:
+            own = self._time or (self._beside.timestamp if self._beside else "")
+            cursor = LogCursor(own, self._taken, self._check, self._beside)
+        out.append(RawLine(self._stream, self._lost.timestamp, "", cursor, partial=True, gap=GAP))
+        self._lost = None
 
-    def _emit(self, out: list[RawLine], text: bytes, taken: int, *, partial: bool) -> None:
-        self._taken += taken
+    def _emit(
+        self, out: list[RawLine], taken: bytes, shown: int, *, partial: bool = False, level: bool = False
+    ) -> None:
+        self._taken += len(taken)
+        if self._check is not None:
+            self._check = crc32(taken, self._check)
         out.append(
             RawLine(
                 stream=self._stream,
                 time=self._time,
-                text=text.decode("utf-8", "replace"),
-                cursor=LogCursor(self._time, self._taken),
+                text=taken[:shown].decode("utf-8", "replace"),
+                cursor=LogCursor(self._time, self._taken, self._check),
                 partial=partial,
-                gap=self._gap,
+                gap=None if self._lost is None else GAP,
+                level=level,
             )
         )
-        self._gap = None
+        self._lost = None
 
 
 def _character_start(text: bytes, start: int, cut: int) -> int:

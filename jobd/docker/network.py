@@ -1,6 +1,7 @@
 """The network of one instance of jobd: made on first need, made again when it has gone.
 
-Owns that it exists and that it is ours, and that it goes when jobd ends and no job runs in it. What it is like stands in
+Owns that it exists and that it is ours, and that it goes when jobd ends and no job runs in it, whichever process of this
+instance made it. What it is like stands in
 `spec.py`.
 """
 
@@ -47,7 +48,7 @@ class Network:
         name = labels.network_name(self._instance)
         try:
             async with asyncio.timeout(RELEASE_S):
-                if self._seen and labels.is_ours(await self._engine.network_labels(name), self._instance):
+                if labels.is_ours(await self._engine.network_labels(name), self._instance):
                     await self._engine.remove_network(name)
         except (Refusal, EngineError, TimeoutError):
             return  # in use, or the engine is away: it is used again after the next start

@@ -28,6 +28,7 @@ class Breaker:
         self._failures = 0
         self._generation = 0
         self._opened_at: float | None = None
+        self._failed_at = 0.0
         self._probing = False
         self._under_way = 0
 
@@ -41,6 +42,17 @@ class Breaker:
     def forgettable(self) -> bool:
         """True where a new breaker would be just the same: closed, no failures, no request under way."""
         return self._opened_at is None and not self._failures and not self._under_way
+
+    def rested(self, now: float) -> bool:
+        """True where no request is under way and the cool-down has passed since the last failure: what is remembered is of use
+        to the next request alone.
+        """
+        return not self._under_way and now - self._failed_at >= self._cooldown_s
+
+    @property
+    def under_way(self) -> int:
+        """How many requests are under way."""
+        return self._under_way
 
     def wait_s(self, now: float) -> float:
         """Seconds until a request may go, as far as time decides it."""
@@ -80,6 +92,7 @@ class Breaker:
         if ticket.generation != self._generation:
             return
         self._failures += 1
+        self._failed_at = now
         if self._probing or self._failures >= self._threshold:
             self._change(now)
 
@@ -96,8 +109,13 @@ class Breaker:
         self._probing = False
 
 
+MAX_BREAKERS = 4096
+"""Many more than there are workers, so that one without a request under way is always among them."""
+
+
 class Breakers:
-    """The breakers of all lanes. One that is closed and has nothing to remember takes no room.
+    """The breakers of all lanes, at most `MAX_BREAKERS`: then the one whose last failure is the oldest gives way, which costs its
+    host a few requests more. One that is closed and has nothing to remember takes no room.
 
     `on_change` hears of every change of state: the lane and its new state.
     """
@@ -136,10 +154,33 @@ class Breakers:
         """Begins a request: its breaker and its ticket, to be given to `record`."""
         breaker = self._breakers.get(lane)
         if breaker is None:
+            if len(self._breakers) >= MAX_BREAKERS:
+                self._give_way(now)
             breaker = self._breakers[lane] = Breaker(self._threshold, self._cooldown_s)
         if breaker.state(now) == "half-open":
             self._on_change(lane, "half-open")
         return breaker, breaker.take(now)
+
+    def rested(self, now: float, after: str, limit: int) -> list[str]:
+        """Returns up to `limit` lanes whose breakers may be forgotten where nothing waits, by name, after `after`."""
+        found = (lane for lane, breaker in self._breakers.items() if lane > after and breaker.rested(now))
+        return sorted(found)[:limit]
+
+    def forget(self, lane: str, now: float) -> None:
+        """Lets go of a breaker that has rested; one that has not, or is not there, stays as it is."""
+        breaker = self._breakers.get(lane)
+        if breaker is not None and breaker.rested(now):
+            self._drop(lane, breaker, now)
+
+    def _give_way(self, now: float) -> None:
+        idle = next((pair for pair in self._breakers.items() if not pair[1].under_way), None)
+        if idle is not None:
+            self._drop(*idle, now)
+
+    def _drop(self, lane: str, breaker: Breaker, now: float) -> None:
+        del self._breakers[lane]
+        if breaker.state(now) != "closed":
+            self._on_change(lane, "closed")
 
     def record(self, lane: str, taken: tuple[Breaker, Ticket], host: Host, now: float) -> None:
         """Ends a request: what it says about the host."""
@@ -147,6 +188,7 @@ class Breakers:
         before = breaker.state(now)
         if host == "down":
             breaker.fail(ticket, now)
+            self._breakers[lane] = self._breakers.pop(lane)  # in the order of their last failures
         elif host == "up":
             breaker.succeed(ticket)
         else:

@@ -1,26 +1,19 @@
 """Which addresses jobd itself may connect to, for callbacks.
 
 Pure but for `is_local`, which asks the kernel. The check is on the address that is connected to, so names, odd
-spellings and IPv4 inside IPv6 are all covered; who resolves names is `resolver.py`.
+spellings and IPv4 inside IPv6 are all covered; who resolves names is `resolver.py`. Which blocks are special is in
+`special_addresses.py`.
 
-Source: "Egress policy" of the guarantees; the IANA special-purpose address registries.
+Source: "Egress policy" of the guarantees.
 """
 
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 from typing import Literal
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
-
-_METADATA = frozenset(
-    ip_address(text)
-    for text in ("169.254.169.254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")
-)
-_NAT64 = IPv6Network("64:ff9b::/96")
-_COMPATIBLE = IPv6Network("::/96")
+from jobd.events.special_addresses import METADATA, Address, Network, embedded, is_public
 
 
 class EgressRefused(OSError):
@@ -99,7 +92,7 @@ class EgressPolicy:
             raise EgressRefused(f"refused by the egress policy: {why}")
 
     def _refusal(self, address: Address, port: int) -> str | None:
-        if address in _METADATA:
+        if address in METADATA:
             return "a cloud metadata address"
         if address.is_unspecified or (address.version == 4 and address in IPv4Network("0.0.0.0/8")):
             return "unspecified"
@@ -116,7 +109,7 @@ class EgressPolicy:
                 address in network for network in self._rule.networks if network.version == address.version
             ):
                 return None
-            if not address.is_global:
+            if not is_public(address):
                 return "not public"
         return None
 
@@ -141,9 +134,4 @@ def _forms(address: Address) -> Iterator[Address]:
         yield inner
         return
     yield address
-    if address.sixtofour is not None:
-        yield address.sixtofour
-    if address.teredo is not None:
-        yield from address.teredo
-    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 0xFFFF):
-        yield IPv4Address(int(address) & 0xFFFFFFFF)
+    yield from embedded(address)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from jobd.clock import Clock
 from jobd.events.breaker import Breakers
+from jobd.events.expiry import ExpiringOutbox, Expiry
 from jobd.events.lanes import Lanes
 from jobd.events.observer import DeliveryObserver
 from jobd.events.settings import DispatcherSettings
@@ -30,12 +31,11 @@ AT_A_TIME = 5
 LANES_PAGE = 256
 FRESH_PAGE = 128
 MAX_FRESH = 4096
-EXPIRED_PAGE = 256
-UNTRIED_S = 3600.0
-"""An old delivery that was made pending again, and not tried since, is given this long."""
+MAX_LOOKS = 4096
+"""Lanes whose next look is remembered; the others are found by the look at everything."""
 
 
-class Outbox(Protocol):
+class Outbox(ExpiringOutbox, Protocol):
     """What the dispatcher needs of the store."""
 
     async def lanes(self, after: str, limit: int) -> list[LaneDue]:
@@ -88,10 +88,8 @@ class Loader:
         self._lanes = lanes
         self._breakers = breakers
         self._clock = clock
-        self._observer = observer
         self._on_loaded = on_loaded
         self._horizon = timedelta(seconds=settings.horizon_s)
-        self._max_age = timedelta(seconds=settings.max_age_s)
         self._wake = asyncio.Event()
         self._fresh: dict[str, None] = {}
         self._again: set[str] = set()
@@ -99,6 +97,8 @@ class Loader:
         self._looks: dict[str, datetime] = {}
         self._scan_after = ""
         self._scan_at = 0.0
+        self._expiry = Expiry(outbox, lanes, clock, observer, settings.max_age_s, self._settled)
+        self._rested_after = ""
 
     def notify(self, job_uid: str) -> None:
         """There may be something new for this job. Cheap; a call too many does no harm."""
@@ -134,9 +134,15 @@ class Loader:
     def look_at(self, lane: str, moment: datetime) -> None:
         """This lane has something on disk that is due at `moment`."""
         known = self._looks.get(lane)
-        if known is None or moment < known:
-            self._looks[lane] = moment
-            self._wake.set()
+        if known is not None and known <= moment:
+            return
+        if known is None and len(self._looks) >= MAX_LOOKS:
+            latest = max(self._looks, key=self._looks.__getitem__)
+            if self._looks[latest] <= moment:
+                return
+            del self._looks[latest]
+        self._looks[lane] = moment
+        self._wake.set()
 
     async def run(self) -> None:
         """Loads until cancelled. A store that fails is asked again.
@@ -252,28 +258,22 @@ class Loader:
 
     async def _scan(self) -> None:
         self._scan_at = self._clock.monotonic() + RESCAN_S
+        self._expiry.begin()
+        await self._forget_breakers()
         while True:
             page = await self._outbox.lanes(self._scan_after, LANES_PAGE)
             for found in page:
                 if self._breakers.state(found.lane, self._clock.monotonic()) != "closed":
-                    await self._expire(found.lane)
+                    await self._expiry.park(found.lane)
                 self.look_at(found.lane, found.due_at)
             self._scan_after = page[-1].lane if len(page) == LANES_PAGE else ""
             if not self._scan_after or len(self._looks) >= self._lanes.capacity:
                 break
 
-    async def _expire(self, lane: str) -> None:
-        """Parks what is too old in a lane whose host is down."""
-        now = self._clock.now()
-        self._settled.clear()
-        expired = []
-        for due in await self._outbox.due(lane, EXPIRED_PAGE):
-            old = due.created_at < now - self._max_age
-            fresh = not due.tries and not due.requeues and due.due_at > now - timedelta(seconds=UNTRIED_S)
-            if not old or fresh or self._lanes.holds(due.job_uid) or due.job_uid in self._settled:
-                continue
-            reason = "expired: its host has been down for too long"
-            expired.append(Settlement(due.id, "park", now, error=reason, sent=False, follow=False))
-        if expired:
-            await self._outbox.settle(expired)
-            self._observer.dropped("parked", len(expired))
+    async def _forget_breakers(self) -> None:
+        """Lets go of what is remembered of hosts for which nothing waits any more, so that it is not remembered for ever."""
+        lanes = self._breakers.rested(self._clock.monotonic(), self._rested_after, LANES_PAGE)
+        self._rested_after = lanes[-1] if len(lanes) == LANES_PAGE else ""
+        for lane in lanes:
+            if not self._lanes.held(lane) and not await self._outbox.due(lane, 1):
+                self._breakers.forget(lane, self._clock.monotonic())

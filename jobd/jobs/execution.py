@@ -39,9 +39,11 @@ class Execution:
         self._journal = journal
         self._sight = sight
         self._around = around
-        reports = ReportLines(journal.take_report, lambda: journal.record.id)
-        self._reports = report_reader(around.engine, lambda: journal.ref, reports)
-        self._logs = log_reader(around.engine, lambda: journal.ref, journal.log_cursors, journal.take_log)
+        reports = ReportLines(journal.take_report, journal.take_unread, lambda: journal.record.id)
+        self._reports = report_reader(around.engine, around.clock, lambda: journal.ref, reports)
+        self._logs = log_reader(
+            around.engine, around.clock, lambda: journal.ref, journal.log_cursors, journal.take_log
+        )
 
     async def stop_reading(self) -> None:
         """Ends the following of what both containers print, after what is being stored."""
@@ -171,8 +173,10 @@ class Execution:
                 await self._journal.apply(f.Measured(usage))
 
     async def drain_log(self) -> None:
-        """Reads the ended worker's log to its end."""
-        await self._logs.drain()
+        """Reads the ended worker's log to its end, or has the log say why that was not possible."""
+        missing = await self._logs.drain()
+        if missing is not None:
+            await self._journal.mark_log(missing)
         await self._journal.apply(f.LogsDrained())
 
     async def tell_sidecar(self, succeeded: bool) -> None:

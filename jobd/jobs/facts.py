@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from jobd.jobs.orchestrator import Created, ImageFacts, Observation, Role, Usage
-from jobd.wire.report import Report
+from jobd.wire.report import Heading, Report
 
 STOP_SIGNAL = "SIGTERM"
 
@@ -81,10 +81,21 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The sidecar said something. `order_given`: it is known to have been handed the whole of its order."""
+    """The sidecar said something. `order_given`: it is known to have been handed the whole of its order. `all_read`: it was read from
+    the sidecar's own output, where each artifact's report stands before the one that ends its phase.
+    """
 
     report: Report
     order_given: bool = True
+    all_read: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReportUnread:
+    """The sidecar printed a report that cannot be read. `why` quotes the line; `heading` is what its beginning still tells."""
+
+    why: str
+    heading: Heading
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +162,7 @@ Fact = (
     | NeverStarted
     | Observed
     | Reported
+    | ReportUnread
     | OutputsTold
     | LogsDrained
     | StopSent

@@ -32,12 +32,14 @@ _spec_encoder = msgspec.json.Encoder(order="sorted")
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A valid spec and who sent it. `files`: a received tar, on the disk, that goes into the workspace; it is
-    moved away when the job is accepted. `idempotent`: the same spec under the same id, with the same secrets, is not refused.
+    moved away when the job is accepted; `files_digest` is the SHA-256 of its bytes. `idempotent`: the same spec under the same id,
+    with the same secrets and files, is not refused.
     """
 
     spec: JobSpec
     owner: str | None
     files: Path | None = None
+    files_digest: bytes | None = None
     idempotent: bool = False
 
 
@@ -94,7 +96,7 @@ class Intake:
             spec,
             now=self._around.clock.now(),
             owner=submission.owner,
-            digest=self._fingerprints.of(submission.spec),
+            digest=self._fingerprints.of(submission.spec, submission.files_digest),
             has_spool=submission.files is not None,
             boot=self._around.clock.boot,
             clock_offset=self._around.clock.offset(),
@@ -148,6 +150,7 @@ def _same_or_refuse(existing: JobRow, digest: str, idempotent: bool) -> Record:
     record = record_of(existing)
     if idempotent and hmac.compare_digest(record.spec_digest, digest):
         return record
+    what = "exists with another spec or other files" if idempotent else "exists"
     raise Conflict(
-        f"job {record.id!r} exists; choose another id, or delete it first", code="exists", field="id"
+        f"job {record.id!r} {what}; choose another id, or delete it first", code="exists", field="id"
     )

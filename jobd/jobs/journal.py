@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from jobd.jobs import facts as f
 from jobd.jobs.announcer import ANNOUNCE_AFTER_S, Announcer, waits
 from jobd.jobs.ledger import MAX_TRIES
-from jobd.jobs.logbook import cursors_of
+from jobd.jobs.logbook import Batch, cursors_of, mark_incomplete
 from jobd.jobs.logbook import take as take_lines
 from jobd.jobs.machine import step
 from jobd.jobs.orchestrator import JobRef, LogCursor, RawLine, StreamName
@@ -20,7 +20,7 @@ from jobd.jobs.record import Record, purged
 from jobd.jobs.surroundings import Surroundings
 from jobd.store.errors import NoSuchJob, StaleJob, StoreError
 from jobd.wire.job import JobSpec
-from jobd.wire.report import Report
+from jobd.wire.report import Heading, Report
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,11 @@ class Journal:
 
     async def take_report(self, said: Report) -> None:
         """Stores what the sidecar said. Raises StoreError: nothing changed."""
-        await self.apply(f.Reported(said, self.order_given))
+        await self.apply(f.Reported(said, self.order_given, all_read=True))
+
+    async def take_unread(self, why: str, heading: Heading) -> None:
+        """Stores that a report could not be read. Raises StoreError: nothing changed."""
+        await self.apply(f.ReportUnread(why, heading))
 
     def log_cursors(self) -> dict[StreamName, LogCursor]:
         """Returns where reading of the worker's log goes on; the lines that `take_log` gets next follow from there."""
@@ -134,12 +138,23 @@ class Journal:
         Raises:
             StoreError: nothing is known to be stored; the caller reads again from `log_cursors`.
         """
-        async with self._changing:
+
+        def made() -> Batch:
             if not self._reading:
                 raise StaleJob(
                     "the stored log may hold these lines already; reading goes on from its cursors"
                 )
-            batch = take_lines(self.record, lines, self._around.log_max_bytes)
+            return take_lines(self.record, lines, self._around.log_max_bytes)
+
+        await self._store_frames(made)
+
+    async def mark_log(self, why: str) -> None:
+        """Stores, once an attempt, that the end of the worker's log could not be read. Raises StoreError: as `take_log`."""
+        await self._store_frames(lambda: mark_incomplete(self.record, why, self._around.clock.now()))
+
+    async def _store_frames(self, made: Callable[[], Batch]) -> None:
+        async with self._changing:
+            batch = made()
             async with self._kept_true():
                 self.record = await self._around.ledger.change(
                     batch.record, await self._read_spec(), (), batch

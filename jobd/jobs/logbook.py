@@ -7,12 +7,13 @@ says so and the rest is dropped.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import get_args
 
 import msgspec
 
 from jobd.jobs.facts import Draft
-from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
+from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName, cursors_after
 from jobd.jobs.record import Cursor, Record
 from jobd.store.rows import LogChunk
 from jobd.wire import event
@@ -42,9 +43,7 @@ def take(record: Record, lines: Sequence[RawLine], max_bytes: int) -> Batch:
     """Returns what `lines`, which come after all that the record has seen, add to the job's log."""
     frames: list[bytes] = []
     seq, size, full = record.log_seq, record.log_bytes, record.log_full
-    cursors = dict(record.log_cursors)
     for raw in lines:
-        cursors[raw.stream] = Cursor(raw.cursor.timestamp, raw.cursor.taken)
         if full:
             continue
         gap, text = raw.gap, raw.text
@@ -64,10 +63,22 @@ def take(record: Record, lines: Sequence[RawLine], max_bytes: int) -> Batch:
         log_bytes=size,
         log_full=full,
         log_announced=record.announced_seq,
-        log_cursors=cursors,
+        log_cursors={name: _stored(at) for name, at in cursors_after(cursors_of(record), lines).items()},
     )
     joined = b"\n".join(frames) + b"\n" if frames else b""
     return Batch(after, record.log_seq + 1, seq, joined)
+
+
+def mark_incomplete(record: Record, why: str, now: datetime) -> Batch:
+    """Returns what it adds to the job's log that its end could not be read; nothing where the log is full, or says so already."""
+    after = msgspec.structs.replace(record, log_incomplete=True, log_announced=record.announced_seq)
+    if record.log_incomplete or record.log_full:
+        return Batch(after, record.log_seq + 1, record.log_seq, b"")
+    seq = record.log_seq + 1
+    time = now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    frame = _encoder.encode(LogLine(seq=seq, time=time, stream="stdout", line="", gap=why, partial=True))
+    after = msgspec.structs.replace(after, log_seq=seq, log_bytes=record.log_bytes + len(frame))
+    return Batch(after, seq, seq, frame + b"\n")
 
 
 def announce(record: Record, spec: JobSpec, frames: bytes) -> tuple[Record, tuple[Draft, ...]]:
@@ -88,7 +99,8 @@ def announce(record: Record, spec: JobSpec, frames: bytes) -> tuple[Record, tupl
         if frame.gap:
             lines.append(f"[jobd: {frame.gap}]")
             gaps.setdefault(frame.stream, {})[frame.gap] = None
-        if not (record.log_full and frame.seq == record.log_seq):  # the last one of a full log only says so
+        only_says_why = frame.gap and (frame.partial or (record.log_full and frame.seq == record.log_seq))
+        if frame.line or not only_says_why:
             lines.append(frame.line)
     drafts = []
     for stream, lines in texts.items():
@@ -116,8 +128,15 @@ def legible(chunk: LogChunk, moment: datetime) -> LogChunk:
 def cursors_of(record: Record) -> dict[StreamName, LogCursor]:
     """Returns where reading goes on, a stream each."""
     found: dict[StreamName, LogCursor] = {}
-    for name in ("stdout", "stderr"):
+    for name in get_args(StreamName):
         if name in record.log_cursors:
-            cursor = record.log_cursors[name]
-            found[name] = LogCursor(cursor.timestamp, cursor.taken)
+            found[name] = _cursor(record.log_cursors[name])
     return found
+
+
+def _cursor(at: Cursor) -> LogCursor:
+    return LogCursor(at.timestamp, at.taken, at.check, _cursor(at.beside) if at.beside else None)
+
+
+def _stored(at: LogCursor) -> Cursor:
+    return Cursor(at.timestamp, at.taken, at.check, _stored(at.beside) if at.beside else None)

@@ -17,7 +17,7 @@ from jobd.jobs.looks import never_started, observed
 from jobd.jobs.orchestrator import Created
 from jobd.jobs.outcome import Step, change, enter, logs_drained, outputs_failed, worker_never_ran
 from jobd.jobs.record import Record
-from jobd.jobs.reports import reported
+from jobd.jobs.reports import reported, unread
 from jobd.wire.job import JobSpec
 
 AWAITED = (
@@ -59,6 +59,8 @@ def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
             return observed(record, spec, fact, now)
         case f.Reported():
             return reported(record, spec, fact, now)
+        case f.ReportUnread():
+            return unread(record, spec, fact)
         case f.OutputsTold() if record.phase == "outputs":
             return Step(change(record, outputs_told_at=now))
         case f.LogsDrained() if record.worker_over and not record.exit_announced:

@@ -1,11 +1,11 @@
 """What `jobs` needs of a container engine, as Protocols and the plain facts that they exchange.
 
-Owns no behaviour. `jobd/docker` implements them on the Docker Engine, `jobd/testing` in memory; both pass the
+Owns no behaviour but where a log is read on after some lines. `jobd/docker` implements them on the Docker Engine, `jobd/testing` in memory; both pass the
 same suite in `tests/contract`. All calls are safe to repeat unless they say otherwise.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
@@ -133,16 +133,25 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class LogCursor:
-    """How far one stream has been read: the engine's timestamp (as it prints it) and the bytes taken of that timestamp's text."""
+    """How far one stream of a log has been read: `taken` bytes of what the stream holds under `timestamp`.
+
+    A timestamp is compared for equality alone, since the engine's clock may be set while a container runs. `check`: a CRC-32 of
+    the bytes taken and of the timestamp before them, which tells this place from a similar one; None in cursors of older
+    versions. `beside`: a later place, in the other stream, up to which this stream has been read as well.
+    An empty timestamp stands for the start of the log.
+    """
 
     timestamp: str
     taken: int = 0
+    check: int | None = None
+    beside: "LogCursor | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class RawLine:
     """One line of a container's log. `time` is the engine's RFC 3339 text. `partial`: a very long line, cut here.
-    `gap`: lines before this one are gone, and why. `cursor` stands after this line in its stream.
+    `gap`: lines before this one are gone, and why; with an empty `partial` line, only that is said. `cursor` stands after this
+    line in its stream. `level`: everything that the other stream holds before this place is read too.
     """
 
     stream: StreamName
@@ -151,6 +160,23 @@ class RawLine:
     cursor: LogCursor
     partial: bool = False
     gap: str | None = None
+    level: bool = False
+
+
+def cursors_after(
+    cursors: Mapping[StreamName, LogCursor], lines: Iterable[RawLine]
+) -> dict[StreamName, LogCursor]:
+    """Returns where reading goes on after `lines`, which were read from `cursors` on."""
+    own = dict(cursors)
+    beside = {stream: cursor.beside for stream, cursor in own.items()}
+    for line in lines:
+        own[line.stream], beside[line.stream] = line.cursor, line.cursor.beside
+        if line.level:
+            other: StreamName = "stderr" if line.stream == "stdout" else "stdout"
+            beside[other] = line.cursor
+            if other not in own:
+                own[other] = LogCursor(line.cursor.timestamp, 0, 0)  # the stream has printed nothing
+    return {stream: replace(cursor, beside=beside[stream]) for stream, cursor in own.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +211,18 @@ class EngineUnavailable(EngineError):
     code = "engine-unavailable"
 
 
+class LogUnreadable(EngineUnavailable):
+    """The engine answers, and could not give the log. Asking again may help."""
+
+    code = "log-unreadable"
+
+
+class ContainerGone(EngineError):
+    """The container does not exist, and what it has printed is gone with it."""
+
+    code = "container-gone"
+
+
 class ImageUnavailable(EngineError):
     """The image does not exist, may not be pulled, or is for another platform. Asking again does not help."""
 
@@ -211,6 +249,13 @@ class NoSuchFile(EngineError):
     """The path does not exist in the workspace, or the job's containers are gone."""
 
     code = "file-not-found"
+
+
+class FilesChanged(EngineError):
+    """The engine did not read the files to their end: they changed meanwhile, or it broke off."""
+
+    code = "files-changed"
+    remedy = "copy them again, or when the job has ended"
 
 
 class Lifecycle(Protocol):
@@ -296,7 +341,10 @@ class Streams(Protocol):
 
         Without `follow`, ends when the stored log has been read to its end, an unterminated last line included.
         With `follow`, goes on until the container ends, and keeps an unterminated line back.
-        A container that is gone yields nothing. Raises EngineUnavailable when the connection breaks.
+
+        Raises:
+            ContainerGone: nothing more can be read. EngineUnavailable: the connection broke. LogUnreadable: the engine could not
+            give the log; ask again from the last cursor.
         """
         ...
 
@@ -309,7 +357,10 @@ class Files(Protocol):
     """Files out of a job's workspace, while its worker container exists."""
 
     def open_tar(self, ref: JobRef, path: str) -> AsyncGenerator[bytes, None]:
-        """Streams the file or folder at the absolute container path as tar. Raises NoSuchFile before the first byte."""
+        """Streams the file or folder at the absolute container path as tar.
+
+        What ends without an error is a whole tar. Raises: NoSuchFile before the first byte. FilesChanged. EngineUnavailable.
+        """
         ...
 
 

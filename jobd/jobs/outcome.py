@@ -113,6 +113,8 @@ def after_worker(record: Record, spec: JobSpec, now: datetime) -> Step:
 
 def finish(record: Record, spec: JobSpec, now: datetime) -> Step:
     """Gives the job its final status and announces it; the last event of any job."""
+    if record.unread_report is not None and record.desired == "run":
+        record = outputs_failed(record, record.unread_report)
     status: Status = "failed" if record.reason else "completed"
     reason = record.reason
     if record.desired != "run":
@@ -163,6 +165,8 @@ def sidecar_again(record: Record, spec: JobSpec, now: datetime, why: str) -> Ste
 def outputs_failed(record: Record, error: str) -> Record:
     """Returns the record of a job whose outputs are not where they belong."""
     # The worker's own failure, where there is one, stays the reason; the outputs' is what makes a good run fail.
+    if record.unread_report is not None and record.unread_report != error:
+        error = f"{error}; {record.unread_report}"
     return record if record.reason else change(record, reason="output-failed", error=error)
 
 

@@ -19,10 +19,12 @@ ArtifactStatus = Literal["pending", "success", "failed", "skipped"]
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """How far one log stream was read: the engine's timestamp and the bytes taken of its text."""
+    """How far one log stream was read, as `orchestrator.LogCursor` has it; older versions wrote the first two fields alone."""
 
     timestamp: str
     taken: int = 0
+    check: int | None = None
+    beside: "Cursor | None" = None
 
 
 class ArtifactState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,6 +55,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     engine is asked to start the worker, so that a start whose answer was lost is never repeated. `unstarted`: the container whose
     start was asked for and seems not to have happened; it is to be removed unless it has run. `exit_announced`: the log is
     complete and the exit event is stored. `leftovers`: the containers of the attempt before are still to be removed.
+    `unread_report`: what to tell of a report that could not be read once the outputs are over.
+    `log_incomplete`: the end of the attempt's log could not be read, and a mark in the stored log says so.
     `boot`, `clock_offset`: the clock that the times which are waited for were written by (`jobd/clock.py`). `version` counts
     the stored changes, over attempts too. `image`: as the spec names it, for who has no use for the whole spec; empty in records
     of older versions.
@@ -97,6 +101,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sidecar_intended_at: datetime | None = None
     sidecar_runs: int = 0
     report_n: int = 0
+    unread_report: str | None = None
     inputs_ready: bool = False
 
     start_intended_at: datetime | None = None
@@ -124,6 +129,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     log_full: bool = False
     log_announced: int | None = None
     log_cursors: dict[str, Cursor] = {}
+    log_incomplete: bool = False
     start_announced: bool = False
 
     boot: str = ""

@@ -20,6 +20,7 @@ from jobd.jobs.view import view_of
 from jobd.store.errors import UnreadableJob
 from jobd.store.rows import JobRow
 from jobd.store.store import Store
+from jobd.wire.filenames import unescape
 from jobd.wire.names import path_problem
 from jobd.wire.report import Report
 from jobd.wire.view import UNREADABLE, JobList, JobView
@@ -129,20 +130,27 @@ class JobService:
         return record_of(row) if row else None
 
     async def open_files(self, job_id: str, path: str) -> AsyncIterator[bytes]:
-        """Streams what `path`, relative to the workspace, names, as tar.
+        """Streams what `path`, relative to the workspace and escaped as in a spec, names, as tar.
 
         Raises:
-            NotFound: no such job or file, or its workspace is gone. InvalidRequest: the path leaves the workspace.
+            NotFound: no such job or file, or its workspace is gone. InvalidRequest: the path leaves the workspace, or
+            is no UTF-8.
         """
         if why := path_problem(path):
             raise InvalidRequest(f"path {why}", field="path")
+        try:
+            name = unescape(path).decode()
+        except UnicodeDecodeError:
+            # The engine takes such a path and then sends an archive of nothing.
+            why = "names bytes that are no UTF-8, which the engine loses; fetch the folder that holds it"
+            raise InvalidRequest(f"path {why}", field="path") from None
         row = await self._row(job_id)
         record = self._current(row)
         spec = spec_of(row)
         if record.worker_id is None or record.cleaned:
             raise NotFound(f"job {job_id!r} has no workspace (any more)", code="no-workspace")
         ref = JobRef(record.uid, record.id, record.attempt)
-        stream = self._engine.open_tar(ref, f"{spec.workspace}/{path}" if path != "." else spec.workspace)
+        stream = self._engine.open_tar(ref, f"{spec.workspace}/{name}" if path != "." else spec.workspace)
         try:
             first = await anext(stream)
         except StopAsyncIteration:

@@ -8,6 +8,7 @@ order per job needs no look at what waits behind it. What became of a delivery i
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from jobd.store.checks import checksum, fits
@@ -19,6 +20,10 @@ INLINE_BYTES = 16 * 1024
 AHEAD_BYTES = 64 * 1024
 """Bodies of the deliveries behind a job's first one, all together, that come with it."""
 
+GIVEN_UP_ON = (
+    "NOT (d.tries = 0 AND d.requeues = 0 AND d.due_at > ? AND (d.attempts > 0 OR d.last_error IS NOT NULL))"
+)
+"""Of a first pending delivery: it was not made pending again since then, or has been tried since."""
 DAMAGED = b""
 """The body of an event that the disk has changed: it cannot be sent as it was signed for."""
 
@@ -98,6 +103,20 @@ def lanes(connection: sqlite3.Connection, after: str, limit: int) -> list[LaneDu
         after = row[0]
         found.append(LaneDue(after, from_micros(row[1])))
     return found
+
+
+def expired_jobs(
+    connection: sqlite3.Connection, lane: str, before: datetime, untried_since: datetime, limit: int
+) -> list[str]:
+    """Returns the uids of jobs of one lane whose first pending delivery is of before `before`, those due longest first. Left out
+    are those that were made pending again since `untried_since` and not tried yet.
+    """
+    rows = connection.execute(
+        "SELECT j.uid FROM deliveries d JOIN events e ON e.seq = d.id JOIN jobs j ON j.n = d.job"
+        f" WHERE d.lane = ? AND d.due_at IS NOT NULL AND e.created_at < ? AND {GIVEN_UP_ON} ORDER BY d.due_at, d.id LIMIT ?",
+        (lane, to_micros(before), to_micros(untried_since), limit),
+    )
+    return [row[0] for row in rows]
 
 
 def due(connection: sqlite3.Connection, lane: str, limit: int, ahead: int = 0) -> list[Due]:

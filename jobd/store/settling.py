@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from jobd.store import outbox
-from jobd.store.moments import optional_micros, to_micros
+from jobd.store.moments import from_micros, optional_micros, to_micros
 from jobd.store.outbox import due_by_id
 from jobd.store.rows import Delivery, Settled, Settlement
 
@@ -160,6 +160,55 @@ def _unpacked(packed: str | None) -> dict[int, int]:
     # Many small rows come as one: each row that is fetched lets go of the interpreter and has to wait for it again.
     pairs = (pair.partition(" ") for pair in packed.split(",")) if packed else ()
     return {int(key): int(value) for key, _, value in pairs}
+
+
+def expire(
+    connection: sqlite3.Connection,
+    uids: Sequence[str],
+    before: datetime,
+    untried_since: datetime,
+    at: datetime,
+    error: str,
+    limit: int,
+) -> int:
+    """Parks pending deliveries of these jobs whose events are of before `before`, at most `limit`; returns how many. Of each job
+    they are the first ones, so that none is parked before an earlier one, and none at all where `outbox.expired_jobs` leaves the job
+    out. The next one takes over the time at which the first was due: it has waited as long.
+    """
+    count = 0
+    for uid in uids:
+        if count >= limit:
+            break
+        row = connection.execute(
+            "SELECT d.job, d.due_at FROM deliveries d JOIN jobs j ON j.n = d.job"
+            f" WHERE j.uid = ? AND d.due_at IS NOT NULL AND d.state = 'pending' AND {outbox.GIVEN_UP_ON} ORDER BY d.id LIMIT 1",
+            (uid, to_micros(untried_since)),
+        ).fetchone()
+        if row is None:
+            continue
+        job, due_at = row
+        last = _last_before(connection, job, to_micros(before), limit - count)
+        count += connection.execute(
+            "UPDATE deliveries SET state = 'parked', due_at = NULL, last_error = ? WHERE job = ? AND state = 'pending' AND id <= ?",
+            (error[:MAX_ERROR], job, last),
+        ).rowcount
+        _put_first(connection, {job}, min(from_micros(due_at), at))
+    return count
+
+
+def _last_before(connection: sqlite3.Connection, job: int, before_micros: int, limit: int) -> int:
+    """The last of the job's first pending deliveries, at most `limit`, that are all older; 0 where the first is not."""
+    last = 0
+    rows = connection.execute(
+        "SELECT d.id, e.created_at FROM deliveries d JOIN events e ON e.seq = d.id"
+        " WHERE d.job = ? AND d.state = 'pending' ORDER BY d.id LIMIT ?",
+        (job, limit),
+    )
+    for delivery_id, created_at in rows:
+        if created_at >= before_micros:
+            break
+        last = delivery_id
+    return last
 
 
 def replay(connection: sqlite3.Connection, delivery_id: int, at: datetime) -> Delivery | None:

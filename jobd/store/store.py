@@ -290,6 +290,40 @@ class Store:
         """Keeps what became of deliveries, in one commit; says of each what of the same job is due next."""
         return await self._writer.write(partial(settling.settle, settlements=settlements))
 
+    async def expired_jobs(
+        self, lane: str, before: datetime, untried_since: datetime, limit: int
+    ) -> list[str]:
+        """Returns the uids of jobs of a lane whose first pending delivery is of before `before`, those due longest first, without
+        those that were replayed since `untried_since` and not tried yet.
+        """
+        return await self._reader.read(
+            partial(outbox.expired_jobs, lane=lane, before=before, untried_since=untried_since, limit=limit)
+        )
+
+    async def expire_deliveries(
+        self,
+        uids: Sequence[str],
+        before: datetime,
+        untried_since: datetime,
+        at: datetime,
+        error: str,
+        limit: int,
+    ) -> int:
+        """Parks the first pending deliveries of these jobs that are of before `before`, at most `limit` in one commit; returns how
+        many. Jobs that `expired_jobs` would leave out by now are left as they are. Repeats safely.
+        """
+        return await self._writer.write(
+            partial(
+                settling.expire,
+                uids=uids,
+                before=before,
+                untried_since=untried_since,
+                at=at,
+                error=error,
+                limit=limit,
+            )
+        )
+
     async def replay(self, delivery_id: int, at: datetime) -> Delivery | None:
         """Makes a delivery pending and due again, whatever became of it. None where there is none."""
         return await self._writer.write(partial(settling.replay, delivery_id=delivery_id, at=at))

@@ -15,6 +15,7 @@ from typing import Literal
 from jobd.clock import Clock, SystemClock
 from jobd.jobs.orchestrator import (
     ContainerFacts,
+    ContainerGone,
     Created,
     DiskUse,
     EngineFacts,
@@ -24,6 +25,7 @@ from jobd.jobs.orchestrator import (
     ImageUnavailable,
     JobRef,
     LogCursor,
+    LogUnreadable,
     NoSuchFile,
     Observation,
     RawLine,
@@ -54,7 +56,8 @@ class FakeOrchestrator:
     `missing_images`: not to be had. `refuse_create`: why `create` is refused. `lose_start`: the answer to `start_worker` is
     lost, `before` or `after` it took effect; `late`: it takes effect at `let_starts_arrive`. `before_removal` is called when a
     container that has not run is about to be removed. `restarted_at`: when the engine was
-    last started again, if ever. `starts` lists the workers that were really started, in order.
+    last started again, if ever. `unreadable_logs`: the roles whose logs the engine cannot give.
+    `starts` lists the workers that were really started, in order.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -65,6 +68,7 @@ class FakeOrchestrator:
         self.refuse_create: str | None = None
         self.lose_start: Literal["before", "after", "late"] | None = None
         self.before_removal: Callable[[], None] = lambda: None
+        self.unreadable_logs: set[Role] = set()
         self.facts = EngineFacts(
             version="fake", api_version="0", cpus=4, memory_bytes=8 << 30, platform="linux/amd64"
         )
@@ -287,7 +291,9 @@ class FakeOrchestrator:
         job = self._world.find(ref)
         box = job.of(role) if job is not None else None
         if box is None:
-            return
+            raise ContainerGone(f"the {role} of job {ref.id} does not exist")
+        if role in self.unreadable_logs:
+            raise LogUnreadable("the fake engine cannot give the log")
         async with aclosing(printed(box, cursors, follow, self._hints, self._here)) as batches:
             async for lines in batches:
                 yield lines

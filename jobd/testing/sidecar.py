@@ -21,6 +21,8 @@ from jobd.wire.report import (
 )
 
 Status = Literal["success", "failed", "skipped"]
+Said = Report | str
+"""A report, or a line as it stands on the output, whatever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,10 @@ class SidecarScript:
     It ends by itself after `Refused` (code 2), `InputsFailed` (1) and `Done` (0); else it waits.
     """
 
-    inputs: Sequence[Report] | None = None
-    outputs: Sequence[Report] | None = None
+    inputs: Sequence[Said] | None = None
+    outputs: Sequence[Said] | None = None
 
-    def inputs_of(self, order: SidecarOrder) -> Sequence[Report]:
+    def inputs_of(self, order: SidecarOrder) -> Sequence[Said]:
         """Returns what is said after the start, numbered from 1."""
         if self.inputs is not None:
             return self.inputs
@@ -51,7 +53,7 @@ class SidecarScript:
                 )
         return [*said, Ready(n=len(said) + 1)]
 
-    def outputs_of(self, order: SidecarOrder, succeeded: bool) -> Sequence[Report]:
+    def outputs_of(self, order: SidecarOrder, succeeded: bool) -> Sequence[Said]:
         """Returns what is said after the worker's end; what its `when` leaves out is skipped."""
         if self.outputs is not None:
             return self.outputs
@@ -75,7 +77,7 @@ class SidecarScript:
         return [*said, Done(n=first + len(said))]
 
     @staticmethod
-    def exit_code_after(reports: Sequence[Report]) -> int | None:
+    def exit_code_after(reports: Sequence[Said]) -> int | None:
         """Returns the code with which the sidecar ends after saying these, or None where it goes on."""
         match reports[-1] if reports else None:
             case Refused():

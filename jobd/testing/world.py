@@ -21,11 +21,11 @@ from jobd.jobs.orchestrator import (
     StreamName,
 )
 from jobd.testing.hints import Hints
-from jobd.testing.sidecar import SidecarScript
+from jobd.testing.sidecar import Said, SidecarScript
 from jobd.testing.worker import WorkerScript
 from jobd.testing.workspace import Files
 from jobd.wire.job import JobSpec
-from jobd.wire.report import Report, SidecarOrder, encode_report
+from jobd.wire.report import SidecarOrder, encode_report
 
 
 @dataclass(eq=False, slots=True)
@@ -193,9 +193,10 @@ class World:
         box.run = None
         self.end(job, "worker", box, script.exit_code, script.oom_killed)
 
-    def _say(self, job: Job, box: Container, reports: Sequence[Report]) -> None:
+    def _say(self, job: Job, box: Container, reports: Sequence[Said]) -> None:
         for said in reports:
-            box.log.append(self._line("stdout", encode_report(said).decode().rstrip("\n")))
+            text = said if isinstance(said, str) else encode_report(said).decode().rstrip("\n")
+            box.log.append(self._line("stdout", text))
         self._hints.wake()
         code = SidecarScript.exit_code_after(reports)
         if code is not None:

@@ -48,10 +48,11 @@ RETRY_REASONS = frozenset(
 
 class Callback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Where a job's events go: POSTed to `url`, only the types in `events` (empty: all), signed with `key`: one key, or
-    several while they are rotated (`whsec_new whsec_old`). `batch`: what has piled up goes out as one array.
+    several while they are rotated (`whsec_new whsec_old`). `batch`: what has piled up goes out as one array. Without a
+    `url` there is no callback: `normal.py` leaves such a one out of a spec.
     """
 
-    url: str
+    url: str = ""
     events: list[str] = []
     key: str | None = None
     batch: bool = False
@@ -68,7 +69,7 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class JobSpec(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"
 ):
-    """One job as a client asks for it. Absent fields, and 0 for cpu, memory and timeoutSeconds, mean the default.
+    """One job as a client asks for it, in the form that `normal.py` gives it: a default stands there as its value.
 
     Units: `cpu` in cores, `memory` in MB (MiB, as the engine counts), `timeout_seconds` from the worker's start.
     `command` as text is a shell line that replaces the entrypoint; as a list it is the entrypoint's arguments.
@@ -83,15 +84,15 @@ class JobSpec(
     meta: dict[str, str] = {}
     command: str | list[str] | None = None
     entrypoint: list[str] | None = None
-    cpu: float = 0
-    memory: int = 0
+    cpu: float = DEFAULT_CPU
+    memory: int = DEFAULT_MEMORY_MB
     environment: dict[str, str] = {}
-    timeout_seconds: int = 0
+    timeout_seconds: int = DEFAULT_TIMEOUT_S
     workspace: str = DEFAULT_WORKSPACE
     artifacts: list[Artifact] = []
     callback: Callback | None = None
     labels: dict[str, str] = {}
-    pids: int = 0
+    pids: int = DEFAULT_PIDS
     user: str | None = None
     pull: Pull = "missing"
     platform: str | None = None

@@ -3,6 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
+from jobd.wire.filenames import readable, unescape
 from jobd.wire.limits import ID_PATTERN, MAX_ID, MAX_PATH, MAX_URL
 
 _ID = re.compile(ID_PATTERN.replace("$", r"\Z"))
@@ -26,14 +27,19 @@ def engine_names(job_id: str) -> tuple[str, ...]:
 
 
 def path_problem(path: str) -> str | None:
-    """Returns why `path` cannot name something inside the workspace, or None where it can. `.` is the workspace."""
+    """Returns why `path` cannot name something inside the workspace, or None where it can. `.` is the workspace.
+
+    A name that is no UTF-8 stands in it as `filenames.escape` writes it; its length is that of its bytes.
+    """
     if not path:
         return "must not be empty"
+    if readable(path) != path:
+        return r"must be text; write a byte that is no UTF-8 as \xHH"
     if path.startswith("/"):
         return "must be relative to the workspace"
     if "\0" in path:
         return "must not hold a NUL character"
-    if len(path) > MAX_PATH or any(utf8_length(part) > 255 for part in path.split("/")):
+    if len(path) > MAX_PATH or any(len(unescape(part)) > 255 for part in path.split("/")):
         return f"must be at most {MAX_PATH} characters, each name at most 255 bytes"
     if ".." in path.split("/"):
         return "must stay inside the workspace: '..' is not allowed"

@@ -1,15 +1,18 @@
 """What jobd and the sidecar say to each other: the order on stdin, the reports as JSON lines on stdout.
 
 Owns both shapes and their bytes. A report's `n` counts from 1 within one run of the sidecar, so a reader that starts again
-knows what it has had. Reports are ASCII alone: the engine's log files damage other bytes at 16 KiB boundaries.
+knows what it has had. Reports are ASCII alone: the engine's log files damage other bytes at 16 KiB boundaries. File names stand in them
+as `filenames.py` escapes them.
 """
 
 import json
+import re
 from typing import Any, Literal
 
 import msgspec
 
 from jobd.wire.artifact import Artifact
+from jobd.wire.filenames import readable
 
 SUCCEEDED_SIGNAL = "SIGUSR1"
 """Sent to the sidecar, until it acknowledges, when the worker has ended with exit code 0."""
@@ -146,13 +149,35 @@ class InternalReports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     reports: list[Report]
 
 
+_HEADING = re.compile(
+    r'\{"type":"(?P<type>[a-z-]{1,32})","n":(?P<n>[0-9]{1,15})(?![0-9])(?:,"artifactId":"(?P<artifact>[A-Za-z0-9_-]{1,128})")?'
+)
+"""The fields come in the order of the structs: the artifact's id stands before whatever can damage a report."""
 _report: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)
 _order = msgspec.json.Decoder(SidecarOrder)
 
 
 def encode_report(report: Report) -> bytes:
-    """Returns one report as an ASCII line with its newline."""
-    return json.dumps(msgspec.to_builtins(report), ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+    """Returns one report as an ASCII line with its newline. An unpaired surrogate, which no reader of JSON takes, becomes readable text.
+
+    Raises:
+        ValueError: it holds NaN or an infinity, which JSON has no word for.
+    """
+    tree = msgspec.to_builtins(report)
+    line = _line(tree)
+    return (_line(_readable(tree)) if b"\\ud" in line else line) + b"\n"
+
+
+def _line(tree: Any) -> bytes:
+    return json.dumps(tree, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _readable(tree: Any) -> Any:
+    if isinstance(tree, str):
+        return readable(tree)
+    if isinstance(tree, dict):
+        return {readable(name): _readable(value) for name, value in tree.items()}
+    return [_readable(value) for value in tree] if isinstance(tree, list | tuple) else tree
 
 
 def decode_report(line: bytes) -> Report:
@@ -161,7 +186,26 @@ def decode_report(line: bytes) -> Report:
     Raises:
         msgspec.DecodeError: the line is not a report.
     """
-    return _report.decode(line)
+    try:
+        return _report.decode(line)
+    except (RecursionError, UnicodeDecodeError) as error:
+        raise msgspec.DecodeError(f"the line is not a report: {error}") from None
+
+
+class Heading(msgspec.Struct, frozen=True, kw_only=True):
+    """What the beginning of a damaged report still tells: its type, its number and its artifact; None for what it does not."""
+
+    type: str | None = None
+    n: int | None = None
+    artifact_id: str | None = None
+
+
+def heading_of(line: str) -> Heading:
+    """Returns what a line that `decode_report` refuses tells of the report that it was; never raises."""
+    match = _HEADING.search(line)
+    if match is None:
+        return Heading()
+    return Heading(type=match["type"], n=int(match["n"]), artifact_id=match["artifact"])
 
 
 def encode_order(order: SidecarOrder) -> bytes:

@@ -9,8 +9,7 @@ import math
 import re
 from collections.abc import Iterator
 
-import msgspec
-
+from jobd.wire.body import BodyDecoder
 from jobd.wire.event import SOURCES
 from jobd.wire.job import ALL_CAPABILITIES, CAPABILITIES, RETRY_REASONS, SECRETS_FOLDER, Callback, JobSpec
 from jobd.wire.limits import (
@@ -34,7 +33,8 @@ from jobd.wire.limits import (
     MIN_MEMORY_MB,
 )
 from jobd.wire.names import id_problem, url_problem, utf8_length, workspace_problem
-from jobd.wire.problem import InvalidSpec, Problem, problem_of
+from jobd.wire.normal import normal_form
+from jobd.wire.problem import InvalidSpec, Problem
 from jobd.wire.signing import keys_of, standard_webhooks_key
 from jobd.wire.validate_artifacts import artifact_problems
 
@@ -48,33 +48,22 @@ _RUNTIME = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}\Z")
 _SECRET = re.compile(r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,63}\Z")
 
 
-_decoder = msgspec.json.Decoder(JobSpec)
+_decoder = BodyDecoder(JobSpec)
 
 
 def decode_spec(body: bytes) -> JobSpec:
-    """Returns the valid spec in a JSON body.
+    """Returns the valid spec in a JSON body, in its normal form.
 
     Raises:
-        InvalidSpec: it is no JSON, has a wrong type, an unknown or missing field, or a value that is out of bounds.
+        InvalidSpec: it is no JSON, says a name twice, has a wrong type, an unknown or missing field, or a value that is out
+            of bounds.
     """
-    try:
-        spec = _decoder.decode(body)
-    except UnicodeDecodeError:
-        raise InvalidSpec([Problem("", "the body is not UTF-8 text")]) from None
-    except RecursionError:
-        raise InvalidSpec([Problem("", "the body is nested too deeply")]) from None
-    except msgspec.DecodeError as error:
-        raise InvalidSpec([problem_of(error)]) from None
-    return checked(spec)
+    return checked(normal_form(_decoder.decode(body)))
 
 
 def convert_spec(tree: object) -> JobSpec:
-    """Returns the valid spec in a tree of builtins, as YAML or flags give it. Raises as `decode_spec` does."""
-    try:
-        spec = msgspec.convert(tree, JobSpec)
-    except msgspec.ValidationError as error:
-        raise InvalidSpec([problem_of(error)]) from None
-    return checked(spec)
+    """Returns the valid spec in a tree of builtins, as YAML or flags give it, in its normal form. Raises as `decode_spec` does."""
+    return checked(normal_form(_decoder.convert(tree)))
 
 
 def checked(spec: JobSpec) -> JobSpec:
@@ -187,8 +176,6 @@ def _retries(spec: JobSpec) -> Iterator[Problem]:
 
 def _arguments(spec: JobSpec) -> Iterator[Problem]:
     if isinstance(spec.command, str):
-        if not spec.command:
-            yield Problem("command", "must not be empty; leave it out to run the image's own command")
         yield from _text("command", spec.command)
     for name, values in (("command", spec.command), ("entrypoint", spec.entrypoint)):
         if isinstance(values, list):

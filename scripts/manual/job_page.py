@@ -17,13 +17,15 @@ def job_page() -> str:
     body += text(
         "One mapping, as JSON or YAML. jobctl run -f reads it from a file; over HTTP it is the JSON body of POST /v1/jobs, of at "
         f"most {limits.MAX_BODY_BYTES >> 20} MiB (a file may have {LONGEST_BYTES >> 20} MiB with its comments). Unknown fields "
-        "are refused. jobctl validate -f names all that is wrong."
+        "are refused, and so is a name that stands twice. A field that is null is absent; an empty command, workspace, key, depends or "
+        "subdir is too. jobctl validate -f names all that is wrong."
     )
     body += section("FIELDS") + struct_fields(JobSpec, JOB_FIELDS)
     body += section("CALLBACK") + struct_fields(Callback, CALLBACK_FIELDS)
     body += section("ARTIFACTS") + text(
         "An artifact runs before the command unless it depends on job, directly or through others. Paths are relative to the "
-        "workspace and never leave it."
+        "workspace and never leave it. A byte of a name that is no UTF-8 is written as \\xHH and a backslash as \\\\, as events write them; a "
+        "backslash before anything else stands for itself. Globs match the name itself, a byte that is no UTF-8 as one character."
     )
     assert set(IN_OUT) == set(KINDS), "IN_OUT and the artifact kinds differ"
     for kind, struct in KINDS.items():

@@ -3,7 +3,7 @@
 Owns the words alone; that each field has some, and no others are here, is checked in `structs.py`.
 """
 
-from jobd.wire import job, limits
+from jobd.wire import limits
 
 JOB_FIELDS = {
     "id": f"name of the job, at most {limits.MAX_ID} letters, digits, '-' and '_'; jobctl makes one when it is absent",
@@ -11,16 +11,16 @@ JOB_FIELDS = {
     "meta": f"texts that every event carries, at most {limits.MAX_META}",
     "command": "a text is a shell line that takes the entrypoint's place; a list is the entrypoint's arguments",
     "entrypoint": "program and first arguments, instead of the image's own",
-    "cpu": f"limit in cores, at most {limits.MAX_CPU}; default {job.DEFAULT_CPU:g}",
-    "memory": f"limit in MB, {limits.MIN_MEMORY_MB} to {limits.MAX_MEMORY_MB}; default {job.DEFAULT_MEMORY_MB}",
+    "cpu": f"limit in cores, at most {limits.MAX_CPU}; 0 is the default",
+    "memory": f"limit in MB, {limits.MIN_MEMORY_MB} to {limits.MAX_MEMORY_MB}; 0 is the default",
     "environment": "variables of the command",
     "timeoutSeconds": "longest run of the command in seconds, "
-    f"at most {limits.MAX_TIMEOUT_S}; default {job.DEFAULT_TIMEOUT_S}",
+    f"at most {limits.MAX_TIMEOUT_S}; 0 is the default",
     "workspace": "absolute path of the working directory, where the job's files are",
     "artifacts": f"what is moved in before and out after the command, at most {limits.MAX_ARTIFACTS}; see ARTIFACTS",
     "callback": "where the job's events are posted; see CALLBACK",
     "labels": f"texts to filter by, at most {limits.MAX_LABELS}",
-    "pids": f"limit of processes; default {job.DEFAULT_PIDS}",
+    "pids": "limit of processes; 0 is the default",
     "user": "uid[:gid] or name that the command runs as; default: the image's",
     "pull": "when the image is pulled",
     "platform": "os[/architecture[/variant]] of the image",
@@ -33,7 +33,7 @@ JOB_FIELDS = {
     "retryOn": "exit codes and reasons to repeat after; empty: any failure before the outputs",
 }
 CALLBACK_FIELDS = {
-    "url": "http(s) URL; localhost is the machine that jobd runs on",
+    "url": "http(s) URL; localhost is the machine that jobd runs on; without one there is no callback",
     "events": "types to post; empty: all",
     "key": "secret that signs each event; while it is rotated several, the newest first: whsec_NEW whsec_OLD",
     "batch": "what has piled up is posted as one array (application/cloudevents-batch+json)",
@@ -52,10 +52,13 @@ ARTIFACT_FIELDS = {
     "excludes": "globs on names to leave out",
 }
 IN_OUT = {
-    "download": ("http(s) URL", "file in the workspace"),
+    "download": ("http(s) URL; a 200 alone is the file", "file in the workspace"),
     "write": ("the text", "file in the workspace"),
     "unarchive": ("tar.gz, tar or zip in the workspace", "folder in the workspace"),
-    "upload": ("file in the workspace", "http(s) URL, by PUT"),
+    "upload": (
+        "file in the workspace",
+        "http(s) URL, by PUT; done at a 2xx that was said after all of the file had arrived",
+    ),
     "read": ("file in the workspace; its content goes into the event", ""),
     "archive": ("file or folder in the workspace", "archive in the workspace"),
     "list": ("folder in the workspace; its names go into the event", ""),

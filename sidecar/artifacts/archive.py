@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from jobd.wire.artifact import Archive
 from sidecar.artifacts.base import Context, Moved
-from sidecar.entry import Entry, kind_of, parts_of
+from sidecar.entry import Entry, kind_of, parts_of, shown
 from sidecar.errors import ArtifactError
 
 _LEVEL = 6
@@ -25,12 +25,14 @@ def move(artifact: Archive, context: Context) -> Moved:
     workspace = context.workspace
     source, out = "/".join(parts_of(artifact.source)), parts_of(artifact.out)
     if parts_of(source) == out:
-        raise ArtifactError(f"{artifact.source}: in and out are the same")
+        raise ArtifactError(f"{shown(artifact.source)}: in and out are the same")
     with context.interrupts.time_limit(context.caps.local_s):
         # Looked at first, so that a missing source leaves nothing behind.
         facts = workspace.look(source)
         if not (stat.S_ISDIR(facts.st_mode) or stat.S_ISREG(facts.st_mode)):
-            raise ArtifactError(f"{artifact.source}: is {kind_of(facts.st_mode)}, not a file or directory")
+            raise ArtifactError(
+                f"{shown(artifact.source)}: is {kind_of(facts.st_mode)}, not a file or directory"
+            )
         with workspace.replace(artifact.out) as file:
             itself = os.fstat(file.fileno())
             with (
@@ -60,9 +62,9 @@ def _fill(
         members += 1
         size += found.st_size if stat.S_ISREG(found.st_mode) else 0
         if members > caps.archive_members:
-            raise ArtifactError(f"{artifact.source}: holds more than {caps.archive_members} files")
+            raise ArtifactError(f"{shown(artifact.source)}: holds more than {caps.archive_members} files")
         if size > caps.archive_bytes:
-            raise ArtifactError(f"{artifact.source}: holds more than {caps.archive_bytes} bytes")
+            raise ArtifactError(f"{shown(artifact.source)}: holds more than {caps.archive_bytes} bytes")
         _add(tar, path, name, found, context)
         context.meter(size, None)
 
@@ -110,7 +112,7 @@ def _add(tar: tarfile.TarFile, path: str, name: str, facts: os.stat_result, cont
                 tar.addfile(info, file)
             except OSError as error:
                 if error.errno is None:  # tarfile's own: the file ended early
-                    raise ArtifactError(f"{path}: became shorter while it was archived") from error
+                    raise ArtifactError(f"{shown(path)}: became shorter while it was archived") from error
                 raise
     else:
-        raise ArtifactError(f"{path}: is {kind_of(facts.st_mode)}, which an archive cannot hold")
+        raise ArtifactError(f"{shown(path)}: is {kind_of(facts.st_mode)}, which an archive cannot hold")

@@ -1,6 +1,6 @@
 """What all artifact kinds share: what a handler gets and gives, and the table that finds it.
 
-A kind is one module with a function `move(artifact, context) -> Moved`. Modules are imported on first use: a sidecar that only writes
+A kind is one module with a function `move(artifact, context) -> Moved`, whose paths are as the system has them. Modules are imported on first use: a sidecar that only writes
 and reads starts without an HTTP client and without archive formats.
 """
 
@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from jobd.wire.artifact import Artifact, kind_of
+from sidecar.entry import native
 from sidecar.interrupts import Interrupts
 from sidecar.paths import Workspace
 
@@ -28,6 +32,17 @@ HANDLERS: dict[str, str] = {
     "list": "sidecar.artifacts.list",
 }
 """The module of each kind in `jobd.wire.artifact.KINDS`."""
+
+PATHS: dict[str, tuple[str, ...]] = {
+    "download": ("out",),
+    "write": ("out",),
+    "unarchive": ("source", "out", "subdir"),
+    "upload": ("source",),
+    "read": ("source",),
+    "archive": ("source", "out"),
+    "list": ("source",),
+}
+"""The fields of each kind that name something in the workspace or, as `subdir`, in an archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,17 @@ class Moved:
 
 
 Handler = Callable[[Any, Context], Moved]
+
+
+def with_native_paths(artifact: Artifact) -> Artifact:
+    """Returns the artifact for its handler, its paths as the system has them.
+
+    Raises:
+        ArtifactError: one of them is no path.
+    """
+    texts = {name: getattr(artifact, name) for name in PATHS[kind_of(artifact)]}
+    paths = {name: native(text) for name, text in texts.items() if text is not None}
+    return msgspec.structs.replace(artifact, **paths)
 
 
 def handler_of(kind: str) -> Handler:

@@ -9,6 +9,8 @@ from sidecar.http import Answer, Request
 from sidecar.retry import safe_url
 
 RETRIES = 3
+_WHOLE = 200
+"""No other success is the file that was asked for: 206 is a part, 202 and 204 are none, 203 is one that somebody on the way has changed."""
 
 
 def move(artifact: Download, context: Context) -> Moved:
@@ -19,6 +21,8 @@ def move(artifact: Download, context: Context) -> Moved:
         return ArtifactError(f"GET {url}: is larger than maxBytes, {artifact.max_bytes} bytes")
 
     def receive(answer: Answer) -> int:
+        if answer.status != _WHOLE:
+            raise ArtifactError(f"GET {url}: the server answered {answer.said}, which is not the file")
         if artifact.max_bytes is not None and answer.total is not None and answer.total > artifact.max_bytes:
             raise too_large()
         size = 0

@@ -1,6 +1,7 @@
 """list: the names below a directory into the artifact's event.
 
-The content is a list of texts: paths relative to the listed directory, sorted, directories ending with `/`. Links are named and not
+The content is a list of texts: paths relative to the listed directory, sorted, directories ending with `/`, each in
+the escape of `jobd/wire/filenames.py`. Links are named and not
 followed. An exclude is a shell glob on a name alone (`*.tmp`, `node_modules`); a directory that it matches is left out with all that is
 in it. The sidecar's own `.ready` is never listed. Too many entries fail the artifact: a list that is cut would look complete.
 """
@@ -10,6 +11,7 @@ from fnmatch import fnmatchcase
 from jobd.wire.artifact import List
 from sidecar.artifacts.base import Context, Moved
 from sidecar.artifacts.read import check_encoded
+from sidecar.entry import shown
 from sidecar.errors import ArtifactError
 
 
@@ -28,11 +30,11 @@ def move(artifact: List, context: Context) -> Moved:
                 found.append(path)
                 if len(found) > most:
                     raise ArtifactError(
-                        f"{artifact.source}: holds more than {most} entries; use excludes, a folder below, or recursive: false"
+                        f"{shown(artifact.source)}: holds more than {most} entries; use excludes, a folder below, or recursive: false"
                     )
                 if entry.is_directory and artifact.recursive:
                     pending.append(path)
-    names = [path.encode(errors="surrogateescape").decode(errors="replace") for path in sorted(found)]
+    names = [shown(path) for path in sorted(found)]
     check_encoded(artifact.source, names, context.caps)
     return Moved(content=names)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from jobd.wire.artifact import Read
 from sidecar.artifacts.base import Caps, Context, Moved
+from sidecar.entry import shown
 from sidecar.errors import ArtifactError
 
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
@@ -23,7 +24,7 @@ def move(artifact: Read, context: Context) -> Moved:
         raw = file.read(caps.content_bytes + 1)
     if len(raw) > caps.content_bytes:
         raise ArtifactError(
-            f"{artifact.source}: is larger than {caps.content_bytes} bytes, the most that an event can hold; upload it instead"
+            f"{shown(artifact.source)}: is larger than {caps.content_bytes} bytes, the most that an event can hold; upload it instead"
         )
     content = content_of(raw)
     check_encoded(artifact.source, content, caps)
@@ -38,7 +39,7 @@ def check_encoded(path: str, content: Any, caps: Caps) -> None:
     """
     if len(json.dumps(content, ensure_ascii=True)) > caps.encoded_content_bytes:
         raise ArtifactError(
-            f"{path}: is too large for an event once it is encoded as JSON; upload it instead"
+            f"{shown(path)}: is too large for an event once it is encoded as JSON; upload it instead"
         )
 
 

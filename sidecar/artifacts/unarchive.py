@@ -14,7 +14,7 @@ from typing import IO
 
 from jobd.wire.artifact import Unarchive
 from sidecar.artifacts.base import Caps, Context, Meter, Moved
-from sidecar.entry import parts_of
+from sidecar.entry import parts_of, shown
 from sidecar.errors import ArtifactError
 from sidecar.member import BadArchive, Content, Contents, Member, Members, Parts, check_symlink, name_parts
 from sidecar.paths import Workspace
@@ -67,12 +67,12 @@ def move(artifact: Unarchive, context: Context) -> Moved:
         wanted = parts_of(artifact.subdir) if artifact.subdir is not None else ()
         folder: Parts = ()
         if wanted or size <= context.caps.unarchive_look_first_bytes:
-            folder = _looked_through(wanted, members, artifact.source)
+            folder = _looked_through(wanted, members, shown(artifact.source))
         extraction = _Extraction(context.workspace, artifact.out, folder, context.meter)
         try:
             extraction.run(*members())
         except ArtifactError as error:
-            raise ArtifactError(f"{artifact.source}: {error}{extraction.progress()}") from error
+            raise ArtifactError(f"{shown(artifact.source)}: {error}{extraction.progress()}") from error
     return Moved(size_bytes=extraction.size_bytes)
 
 
@@ -169,7 +169,7 @@ class _Extraction:
     def _place(self, place: Parts, member: Member, content: Content) -> None:
         if not place:
             if member.kind != "directory":
-                raise BadArchive(f"the archive's member {member.name[:200]!r} is not a folder")
+                raise BadArchive(f"the archive's member '{shown(member.name, 200)}' is not a folder")
             return
         self._links.pop(place, None)
         if member.kind == "directory":
@@ -183,7 +183,7 @@ class _Extraction:
             known = source[: len(self._folder)] == self._folder and source[len(self._folder) :] in self._files
             if not known:
                 raise BadArchive(
-                    f"the archive's hard link {member.name[:200]!r} names no file extracted before it"
+                    f"the archive's hard link '{shown(member.name, 200)}' names no file extracted before it"
                 )
             self._workspace.hardlink(self._path(place), self._path(source[len(self._folder) :]))
             self._files.add(place)

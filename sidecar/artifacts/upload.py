@@ -7,21 +7,22 @@ from typing import IO
 
 from jobd.wire.artifact import Upload
 from sidecar.artifacts.base import Context, Moved
+from sidecar.entry import shown
 from sidecar.errors import ArtifactError, artifact_error
-from sidecar.http import CHUNK_BYTES, Body, Request, small_body
+from sidecar.http import CHUNK_BYTES, Body, Request
 
 
 def move(artifact: Upload, context: Context) -> Moved:
-    """Sends the file with its length. The answer's body is not looked at."""
-    size = 0
+    """Sends the file with its length. The answer's body is not looked at. A file that was changed meanwhile fails: what arrived is no state of it."""
     with ExitStack() as opened:
+        sent: list[tuple[IO[bytes], os.stat_result]] = []
 
         def open_again() -> Body:
-            nonlocal size
             opened.close()
             file = opened.enter_context(context.workspace.open(artifact.source))
-            size = os.fstat(file.fileno()).st_size
-            return Body(size, _chunks(artifact.source, file, size, context))
+            facts = os.fstat(file.fileno())
+            sent[:] = [(file, facts)]
+            return Body(facts.st_size, _chunks(artifact.source, file, facts.st_size, context))
 
         request = Request(
             method="PUT",
@@ -30,8 +31,12 @@ def move(artifact: Upload, context: Context) -> Moved:
             retries=context.upload_retries,
             body=open_again,
         )
-        context.http().send(request, small_body)
-    return Moved(size_bytes=size)
+        context.http().deliver(request)
+        ((file, facts),) = sent
+        now = os.fstat(file.fileno())
+        if (now.st_size, now.st_mtime_ns) != (facts.st_size, facts.st_mtime_ns):
+            raise ArtifactError(f"{shown(artifact.source)}: changed while it was sent")
+    return Moved(size_bytes=facts.st_size)
 
 
 def _chunks(path: str, file: IO[bytes], size: int, context: Context) -> Iterator[bytes]:
@@ -40,9 +45,9 @@ def _chunks(path: str, file: IO[bytes], size: int, context: Context) -> Iterator
         try:
             chunk = file.read(min(CHUNK_BYTES, size - sent))
         except OSError as error:
-            raise artifact_error(error, path) from error
+            raise artifact_error(error, shown(path)) from error
         if not chunk:
-            raise ArtifactError(f"{path}: became shorter while it was sent")
+            raise ArtifactError(f"{shown(path)}: became shorter while it was sent")
         yield chunk
         sent += len(chunk)
         context.meter(sent, size)

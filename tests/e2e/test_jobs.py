@@ -3,9 +3,12 @@
 import hashlib
 import hmac
 import json
+import os
 import re
+import tarfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -114,6 +117,49 @@ def test_events_of_a_job_come_signed_in_order_and_gapless(
         assert headers["X-Signature-256"] == f"sha256={signature}"
         Webhook(key).verify(body, headers)
         assert headers["Ce-Id"] == json.loads(body)["id"] == headers["Webhook-Id"]
+
+
+def test_names_that_are_no_utf8_are_told_and_come_out_with_their_bytes(
+    daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str, tmp_path: Path
+) -> None:
+    path, name, shown = f"/{job_id}", b"caf\xe9.txt", r"caf\xe9.txt"
+    make = r'mkdir -p out bad; n=$(printf "caf\351.txt"); echo 7 > "out/$n"; mkfifo "bad/$n"'
+    after = {"depends": "job", "optional": True}
+    daemon.submit(
+        id=job_id,
+        image=worker_image,
+        command=make,
+        callback={"url": receiver.url(path), "events": [ARTIFACT]},
+        artifacts=[
+            {"id": "names", "type": "list", "in": "out", "depends": "job"},
+            {"id": "packed", "type": "archive", "in": "out", "out": "out.tgz", **after},
+            {"id": "content", "type": "read", "in": f"out/{shown}", **after},
+            {"id": "fifo", "type": "archive", "in": "bad", "out": "bad.tgz", **after},
+        ],
+    )
+    view = daemon.ended(job_id)
+    assert (view["status"], view["exitCode"]) == ("completed", 0)
+    told = {
+        e["data"]["artifactId"]: e["data"]
+        for e in until(lambda: receiver.events(path)[3:] and receiver.events(path), "events")
+    }
+    assert {id: data["status"] for id, data in told.items()} == {
+        "names": "success",
+        "packed": "success",
+        "content": "success",
+        "fifo": "failed",
+    }
+    assert told["names"]["content"] == [shown]
+    assert told["content"]["content"] == 7
+    assert told["fifo"]["error"] == f"bad/{shown}: is a FIFO, which an archive cannot hold"
+    assert daemon.jobctl("cp", f"{job_id}:out", str(tmp_path / "out")).returncode == 0
+    assert [os.fsencode(each.name) for each in (tmp_path / "out").iterdir()] == [name]
+    assert daemon.jobctl("cp", f"{job_id}:out.tgz", str(tmp_path / "out.tgz")).returncode == 0
+    with tarfile.open(tmp_path / "out.tgz") as archive:
+        assert [os.fsencode(each) for each in archive.getnames()] == [name]
+    alone = daemon.jobctl("cp", f"{job_id}:out/{shown}", str(tmp_path / "alone"))
+    assert alone.returncode != 0
+    assert "fetch the folder that holds it" in alone.stderr
 
 
 def test_a_filter_lets_through_what_it_names_and_numbers_that(

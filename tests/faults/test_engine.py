@@ -10,6 +10,7 @@ import docker
 import docker.errors
 import pytest
 
+from jobd.jobs.reader import GONE
 from tests.support.daemon import Daemon, Receiver, until
 from tests.support.engine_proxy import EngineProxy, Fault
 from tests.support.invariants import check_events, delete, delivered
@@ -214,6 +215,42 @@ def test_the_worker_is_removed_by_hand(
     assert (view["status"], view["reason"], view.get("exitCode")) == ("failed", "lost", None), view
     check_events(delivered(receiver, f"/{job_id}"), exit_code=-1, status="failed")
     delete(docker_client, daemon, job_id)
+
+
+@pytest.mark.fast
+@pytest.mark.fault(
+    row="Engine",
+    injection="the worker is removed by hand while jobd is down, its last lines unread",
+    invariant="the log, its event and jobctl say that lines may be missing",
+)
+def test_the_worker_is_removed_with_lines_unread(
+    make_daemon: Callable[..., Daemon],
+    docker_client: docker.DockerClient,
+    receiver: Receiver,
+    worker_image: str,
+    job_id: str,
+) -> None:
+    daemon = make_daemon().start()
+    script = "trap 'echo unread; exit 3' USR1; echo one; while :; do sleep 0.1; done"
+    daemon.submit(id=job_id, image=worker_image, command=script, callback={"url": receiver.url(f"/{job_id}")})
+    until(lambda: daemon.log_lines(job_id), "the first line is stored")
+    daemon.kill()
+    worker = docker_client.containers.get(f"job-{job_id}-worker")
+    worker.kill("SIGUSR1")
+    worker.wait(timeout=30)
+    worker.remove(force=True)
+    daemon.start()
+    assert daemon.ended(job_id)["reason"] == "lost"
+    *lines, mark, _ = daemon.log_lines(job_id)
+    assert [(line["line"], line.get("gap")) for line in lines] == [("one", None)]
+    assert (mark["line"], mark["gap"]) == ("", GONE)
+    events = delivered(receiver, f"/{job_id}")
+    logged = [event["data"] for event in events if event["type"].endswith(".log")]
+    assert [line for data in logged for line in data["lines"]] == ["one", f"[jobd: {GONE}]"]
+    assert logged[-1]["gap"] == GONE
+    shown = daemon.jobctl("logs", job_id)
+    assert shown.stdout == "one\n"
+    assert GONE in shown.stderr
 
 
 @pytest.mark.fault(

@@ -120,3 +120,36 @@ def test_an_orphan_has_its_grace_at_a_start(
     daemon.environ = {"MAINTENANCE_INTERVAL": "300ms"}
     daemon.start()
     until(lambda: not things.left(job_id), "it is gone")
+
+
+@pytest.mark.fast
+@pytest.mark.fault(
+    row="Crash",
+    injection="jobd is killed after a job, and the next process of the same state makes none",
+    invariant="an orderly stop removes the network of the instance, and no other; while a container uses it, it stays",
+)
+def test_an_orderly_stop_removes_the_network_whoever_made_it(
+    make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon().start()
+    instance = (daemon.folder / "state" / "instance").read_text().strip()
+    ours: dict[str, str | list[str] | bool] = {"label": f"job.instance={instance}"}
+    stranger = docker_client.networks.create(f"{job_id}-stranger", labels={"managed-by": "jobs-service"})
+    try:
+        daemon.submit(id=job_id, image=worker_image, command="sleep 600")
+        until(lambda: daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "running", "the job runs")
+        daemon.kill()
+        daemon.start()
+        assert daemon.stop() == 0
+        assert len(docker_client.networks.list(filters=ours)) == 1
+        daemon.start()
+        daemon.call("POST", f"/v1/jobs/{job_id}/cancel", {"graceSeconds": 0})
+        assert daemon.ended(job_id)["status"] == "cancelled"
+        daemon.kill()
+        assert len(docker_client.networks.list(filters=ours)) == 1
+        daemon.start()
+        assert daemon.stop() == 0
+        assert docker_client.networks.list(filters=ours) == []
+        stranger.reload()
+    finally:
+        stranger.remove()

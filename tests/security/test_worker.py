@@ -126,6 +126,26 @@ def test_a_sparse_terabyte_is_refused_and_fills_nothing(
     assert free - free_bytes(tmp_path) < 1 << 30
 
 
+def test_a_sparse_terabyte_is_not_copied_out_by_accident(run: Any, daemon: Daemon, tmp_path: Path) -> None:
+    ran = run(command="truncate -s 8796093022208 giant; truncate -s 64M small; echo end >> small")
+    free = free_bytes(tmp_path)
+    refused = daemon.jobctl("cp", f"{ran.id}:giant", str(tmp_path / "giant"))
+    assert refused.returncode == 1
+    assert "'giant' has 8.0 TiB" in refused.stderr
+    assert not (tmp_path / "giant").exists()
+    assert free - free_bytes(tmp_path) < 1 << 28
+    assert daemon.jobctl("cp", "--max-size", "10m", f"{ran.id}:small", str(tmp_path)).returncode == 1
+    assert daemon.jobctl("cp", "--max-size", "100m", f"{ran.id}:small", str(tmp_path)).returncode == 0
+    made = (tmp_path / "small").stat()
+    assert made.st_size == (64 << 20) + 4
+    assert made.st_blocks * 512 < 1 << 20
+    fetched = daemon.jobctl(
+        "run", "--out", f"giant={tmp_path}", "--sh", "truncate -s 8796093022208 giant", ran.view["image"]
+    )
+    assert fetched.returncode == 125
+    assert "'giant' has 8.0 TiB" in fetched.stderr
+
+
 def free_bytes(path: Path) -> int:
     facts = os.statvfs(path)
     return facts.f_bavail * facts.f_frsize

@@ -17,11 +17,13 @@ ENGINE = "/var/run/docker.sock"
 LIMIT_S = 30.0
 PIECE_BYTES = 64 * 1024
 
-Fault = Literal["refuse", "lose", "late", "hold", "stall", "silent", "unavailable"]
+Fault = Literal["refuse", "lose", "late", "hold", "delay", "stall", "silent", "unavailable", "cut", "short"]
 """`refuse`: the connection ends before the request reaches the engine. `lose`: the engine gets the request and answers, and the
-answer is lost. `late`: the connection ends at once, and the engine gets the request when the rule is released. `hold`: the engine
-gets the request, and the client its answer, when the rule is released. `stall`: nothing comes back for as long as the rule stands. `silent`: the answer's head arrives, and nothing of
-its body. `unavailable`: answered with 503, the engine hears nothing.
+answer is lost. `late`: the connection ends at once, and the engine gets the request when the rule is released, or `delay_s`
+later. `hold`: the engine gets the request, and the client its answer, when the rule is released. `delay`: the engine gets the
+request `delay_s` later, and the answer is passed on. `stall`: nothing comes back for as long as the rule stands. `silent`: the
+answer's head arrives, and nothing of its body. `unavailable`: answered with 503, the engine hears nothing. `cut`: the connection
+ends after `keep` bytes of the answer's body. `short`: the body is ended there in order, as if that were all.
 """
 
 
@@ -32,6 +34,8 @@ class Rule:
     pattern: re.Pattern[str]
     fault: Fault
     times: int | None
+    keep: int = 0
+    delay_s: float = 0.0
     hits: int = 0
     lifted: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
@@ -65,9 +69,11 @@ class EngineProxy:
     def url(self) -> str:
         return f"unix://{self.path}"
 
-    def on(self, pattern: str, fault: Fault, times: int | None = 1) -> Rule:
-        """Adds a fault; `lift` takes it away."""
-        rule = Rule(re.compile(pattern), fault, times)
+    def on(
+        self, pattern: str, fault: Fault, times: int | None = 1, *, keep: int = 0, delay_s: float = 0.0
+    ) -> Rule:
+        """Adds a fault; `lift` takes it away. `keep`: how many bytes of a chunked body come before it ends."""
+        rule = Rule(re.compile(pattern), fault, times, keep, delay_s)
         self._rules.append(rule)
         return rule
 
@@ -166,6 +172,8 @@ class EngineProxy:
                 )
                 await writer.drain()
                 return True
+            if rule.fault == "delay":
+                await asyncio.sleep(rule.delay_s)
         upgrade = re.search(rb"\r\nupgrade:", head, re.IGNORECASE) is not None
         back, out = await asyncio.open_unix_connection(self._engine)
         self._writers[out] = request
@@ -195,11 +203,19 @@ class EngineProxy:
             await writer.drain()
             await _until(rule.lifted)
             return
+        if rule is not None and rule.fault in ("cut", "short"):
+            await _beginning(back, writer, rule.keep)
+            if rule.fault == "short":
+                await _write(writer, b"0\r\n\r\n")
+            return
         await _pass(back, writer)
 
     async def _pass_on_late(self, rule: Rule, head: bytes) -> None:
         """Passes on a request without a body whose client has gone."""
-        await _until(rule.released)
+        if rule.delay_s:
+            await asyncio.sleep(rule.delay_s)
+        else:
+            await _until(rule.released)
         back, out = await asyncio.open_unix_connection(self._engine)
         out.write(_with_close(head))
         await out.drain()
@@ -234,6 +250,15 @@ async def _read_body(reader: asyncio.StreamReader, head: bytes, out: asyncio.Str
             line = await reader.readuntil(b"\r\n")
             size = int(line, 16)
             await _write(out, line + await reader.readexactly(size + 2))
+
+
+async def _beginning(source: asyncio.StreamReader, target: asyncio.StreamWriter, left: int) -> None:
+    """Passes on the head of a chunked answer and the first `left` bytes of its body."""
+    await _write(target, await source.readuntil(b"\r\n\r\n"))
+    while left and (size := int(await source.readuntil(b"\r\n"), 16)):
+        piece = (await source.readexactly(size + 2))[: min(size, left)]
+        await _write(target, b"%x\r\n%s\r\n" % (len(piece), piece))
+        left -= len(piece)
 
 
 async def _write(out: asyncio.StreamWriter | None, data: bytes) -> None:

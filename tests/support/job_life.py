@@ -81,6 +81,8 @@ class Life(RuleBasedStateMachine):
         self.events: list[tuple[str, str | None, int | None]] = []
         self.event_ids: list[str] = []
         self.read = 0
+        self.damaged: dict[tuple[str, int], report.Heading] = {}
+        self.unread_in: set[int] = set()
         self.past: list[f.Fact] = []
         self.asked: list[type[object]] = []
         self.late = "runs"
@@ -132,7 +134,15 @@ class Life(RuleBasedStateMachine):
             said = box.said[self.read]
             self.read += 1
             most -= 1
-            self.apply(f.Reported(said, self.order_given))
+            heading = self.damaged.get((box.facts.id, self.read))
+            if heading is None:
+                self.apply(f.Reported(said, self.order_given, all_read=True))
+                continue
+            counts = not self.record.ended and self.record.sidecar_intended_at is not None
+            forgiven = heading.artifact_id is not None and self.record.artifacts[heading.artifact_id].optional
+            if counts and not forgiven and (heading.n is None or heading.n > self.record.report_n):
+                self.unread_in.add(self.record.attempt)
+            self.apply(f.ReportUnread("cannot be read", heading))
 
     def observe(self) -> None:
         seen = self.engine.look()
@@ -380,6 +390,17 @@ class Life(RuleBasedStateMachine):
         self.read = 0
         self.engine_stopped = False
 
+    @rule(knows_number=st.booleans(), knows_artifact=st.booleans())
+    def the_next_report_cannot_be_read(self, knows_number: bool, knows_artifact: bool) -> None:
+        box = self.engine.sidecar
+        if box is not None and self.read < len(box.said):
+            said = box.said[self.read]
+            # Its number in the log, from 1, which is where `read_reports` has it once it has gone on.
+            self.damaged[box.facts.id, self.read + 1] = report.Heading(
+                n=said.n if knows_number else None,
+                artifact_id=getattr(said, "artifact_id", None) if knows_artifact else None,
+            )
+
     @rule(data=st.data())
     def an_old_report_comes_again(self, data: st.DataObject) -> None:
         old = [
@@ -430,6 +451,11 @@ class Life(RuleBasedStateMachine):
             assert self.record.status != "completed" or (
                 self.record.exit_code == 0 and self.record.reason is None
             )
+
+    @invariant()
+    def a_report_that_could_not_be_read_is_told(self) -> None:
+        if hasattr(self, "record") and self.record.attempt in self.unread_in:
+            assert self.record.status != "completed"
 
     @invariant()
     def nothing_is_left_of_what_is_over(self) -> None:

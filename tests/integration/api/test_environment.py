@@ -89,6 +89,7 @@ def test_the_key_file_is_read_and_one_that_cannot_be_is_fatal(
 ) -> None:
     path = tmp_path / "key"
     path.write_text("a-key-of-the-operator\n")
+    path.chmod(0o600)
     daemon = make_daemon(environ={**no_engine, "API_KEY_FILE": str(path)}, flags=()).start()
     for key, status in (("a-key-of-the-operator", 200), ("a-key-of-the-operator2", 401)):
         assert daemon.call("GET", "/v1/jobs", headers={"Authorization": f"Bearer {key}"}).status == status
@@ -99,6 +100,21 @@ def test_the_key_file_is_read_and_one_that_cannot_be_is_fatal(
     with pytest.raises(pytest.fail.Exception, match="ended with 2"):
         daemon.start()
     assert "API_KEY_FILE" in daemon.log.read_text().splitlines()[-1]
+
+
+def test_a_state_folder_with_a_planted_link_is_fatal_and_nothing_is_touched(
+    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o755)
+    daemon = make_daemon(environ=no_engine)
+    (daemon.folder / "state").mkdir(parents=True)
+    (daemon.folder / "state" / "secrets").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(pytest.fail.Exception, match="ended with 2"):
+        daemon.start()
+    said = daemon.log.read_text().splitlines()[-1]
+    assert "JOBD_STATE_DIR" in said
+    assert "symbolic link" in said
+    assert (tmp_path / "elsewhere").stat().st_mode & 0o777 == 0o755
 
 
 @pytest.mark.parametrize("waits", [True, False])

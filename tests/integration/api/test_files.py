@@ -1,5 +1,6 @@
 """Local files in with the submission, files of the workspace out again."""
 
+import hashlib
 import io
 import json
 import tarfile
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from jobctl import files
+from jobctl.carry import Carry
 from jobd.wire.limits import MAX_BODY_BYTES
 from tests.support.daemon import Answer, Daemon, until
 from tests.support.wire import BOUNDARY, connect, head, multipart
@@ -84,6 +87,7 @@ def test_files_go_in_and_come_out(daemon: Daemon, made: str) -> None:
         ("/etc/passwd", 400, "invalid-request"),
         ("a%00b", 400, "invalid-request"),
         ("x" * 300, 400, "invalid-request"),
+        (r"out/caf\xe9", 400, "invalid-request"),
         ("x/" * 3000, 400, "invalid-request"),
     ],
 )
@@ -220,3 +224,69 @@ def test_a_tar_that_is_none_fails_its_job_alone(daemon: Daemon, job_id: str) -> 
     assert view["error"]
     assert daemon.call("DELETE", f"/v1/jobs/{job_id}").status == 204
     until(lambda: f"{view['uid']}.tar" not in [path.name for path in spool(daemon)], "the upload is removed")
+
+
+def test_the_same_spec_with_other_files_is_another_submission(
+    make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
+) -> None:
+    """Also after a restart: the digest of the files is stored with the job, the files need not be there any more."""
+    daemon = make_daemon(environ=no_engine).start()
+    files = tar_of({"a": b"first", "b": b"second"})
+    parts = ("spec", spec_of("once")), ("files", files)
+    first = send(daemon, *parts)
+    assert first.status == 202
+
+    def again(*parts: tuple[str, bytes]) -> Answer:
+        body, headers = multipart(*parts)
+        return daemon.call("POST", "/v1/jobs", body, {**headers, "Idempotency-Key": "any"})
+
+    def same_files_alone_are_answered() -> None:
+        for order in (parts, parts[::-1]):
+            same = again(*order)
+            assert (same.status, same.json["uid"]) == (200, first.json["uid"])
+        others = [
+            tar_of({"a": b"first", "b": b"seconD"}), tar_of({"a": b"first", "c": b"second"}), tar_of({"b": b"second", "a": b"first"}),
+            tar_of({"a": b"first"}), files[:-512], files + bytes(512), b"",
+        ]  # fmt: skip
+        for other in others:
+            answer = again(parts[0], ("files", other))
+            assert (answer.status, answer.json["code"], answer.json["field"]) == (409, "exists", "id")
+            assert "other files" in answer.json["error"]
+        assert again(parts[0]).status == 409
+        assert daemon.call("POST", "/v1/jobs", parts[0][1], {"Idempotency-Key": "any"}).status == 409
+
+    same_files_alone_are_answered()
+    assert len(spool(daemon)) == 1
+    assert daemon.stop() == 0
+    daemon.start()
+    same_files_alone_are_answered()
+    assert daemon.call("POST", "/v1/jobs/once/cancel").status == 202
+    daemon.ended("once")
+    until(lambda: not spool(daemon), "the files are gone")
+    same_files_alone_are_answered()
+    plain = hashlib.sha256(files).digest()
+    assert daemon.stop() == 0
+    stored = b"".join(path.read_bytes() for path in (daemon.folder / "state").rglob("*") if path.is_file())
+    assert plain not in stored
+    assert plain.hex().encode() not in stored
+
+
+def test_jobctl_sends_the_same_files_again_as_the_same(lonely: Daemon, job_id: str, tmp_path: Path) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for name in ("b", "a", "deep/c"):
+        (tmp_path / "in" / name).write_text(name)
+    uploads = [Carry("data", str(tmp_path / "in"))]
+    answers = []
+    for _ in range(2):
+        kind, body = files.multipart(spec_of(job_id), files.members(uploads))
+        headers = {"Content-Type": kind, "Idempotency-Key": "any"}
+        answers.append(lonely.call("POST", "/v1/jobs", b"".join(body), headers))
+    assert [answer.status for answer in answers] == [202, 200]
+    assert answers[0].json["uid"] == answers[1].json["uid"]
+    (tmp_path / "in" / "a").write_text("other")
+    kind, body = files.multipart(spec_of(job_id), files.members(uploads))
+    changed = lonely.call(
+        "POST", "/v1/jobs", b"".join(body), {"Content-Type": kind, "Idempotency-Key": "any"}
+    )
+    assert (changed.status, changed.json["code"]) == (409, "exists")
+    assert lonely.call("DELETE", f"/v1/jobs/{job_id}").status == 204

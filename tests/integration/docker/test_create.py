@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from jobctl.carry import Carry
+from jobctl.extract import extract
+from jobctl.files import members, tar_stream
 from jobd.jobs.orchestrator import ImageUnavailable, JobRef, NoSuchFile, RefusedByEngine
 
 TarOf = Callable[[dict[str, bytes]], Path]
@@ -211,3 +215,22 @@ async def test_a_path_that_names_nothing_is_not_found(bench: Any, path: str) -> 
     await bench.run(command="echo > file; ln -s loop loop")
     with pytest.raises(NoSuchFile):
         await anext(bench.orchestrator.open_tar(bench.ref, f"/workspace/{path}"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"caf\xe9.txt", rb"back\slash", b"\xff" * 255, "語".encode() * 85],
+    ids=["latin", "backslash", "long", "cjk"],
+)
+async def test_a_name_goes_in_and_comes_out_with_its_bytes(bench: Any, tmp_path: Path, name: bytes) -> None:
+    there = tmp_path / "local"
+    there.mkdir()
+    (there / os.fsdecode(name)).write_bytes(b"in")
+    spool = tmp_path / "files.tar"
+    spool.write_bytes(b"".join(tar_stream(members([Carry("in", str(there))]))))
+    await bench.run(files=spool, command="cp -r in out; ls out/*")
+    whole = b"".join([chunk async for chunk in bench.orchestrator.open_tar(bench.ref, "/workspace/out")])
+    made = extract(io.BytesIO(whole), "out", str(tmp_path / "back"))
+    assert made.files == 1
+    assert [os.fsencode(each.name) for each in (tmp_path / "back").iterdir()] == [name]
+    assert (tmp_path / "back" / os.fsdecode(name)).read_bytes() == b"in"

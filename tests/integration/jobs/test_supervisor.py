@@ -8,7 +8,7 @@ import pytest
 from jobd.errors import Conflict, NotFound
 from jobd.jobs import facts as f
 from jobd.jobs.orchestrator import EngineUnavailable, Hint, JobRef
-from jobd.testing.sidecar import SidecarScript
+from jobd.testing.sidecar import Said, SidecarScript
 from jobd.testing.worker import WorkerScript
 from jobd.wire import report
 from jobd.wire.artifact import Read, Write
@@ -59,6 +59,91 @@ async def test_a_sidecar_that_always_refuses_fails_the_job(house: Any) -> None:
     record = await house.ended(await house.submit(INPUT), tick_s=0.1)
     assert (record.status, record.reason, record.sidecar_runs) == ("failed", "input-failed", 3)
     assert house.engine.starts == []
+
+
+SURROGATE = (
+    '{"type":"artifact","n":%d,"artifactId":"%s","artifactType":"read","status":"success","error":"\\udce9"}'
+)
+
+
+async def test_an_inputs_report_that_cannot_be_read_fails_the_job_and_is_quoted(house: Any) -> None:
+    said: list[Said] = [report.Started(n=1), SURROGATE % (2, "in"), report.Ready(n=3)]
+    house.engine.sidecars["a"] = SidecarScript(inputs=said)
+    record = await house.ended(await house.submit(INPUT, OUTPUT), tick_s=0.1)
+    assert (record.status, record.reason, record.sidecar_runs) == ("failed", "input-failed", 1)
+    assert '"artifactId":"in"' in (record.error or "")
+    assert record.artifacts["in"].status == "failed"
+    assert house.engine.starts == []
+    events = await house.events(record)
+    assert [event["type"].rpartition(".")[2] for event in events] == ["artifact", "exit", "complete"]
+    assert (events[0]["data"]["artifactId"], events[0]["data"]["status"]) == ("in", "failed")
+    assert "cannot be read" in events[0]["data"]["error"]
+
+
+async def test_an_outputs_report_that_cannot_be_read_fails_the_outputs_and_is_quoted(house: Any) -> None:
+    house.engine.sidecars["a"] = SidecarScript(
+        outputs=[report.OutputsStarted(n=4), SURROGATE % (5, "out"), report.Done(n=6)]
+    )
+    record = await house.ended(await house.submit(INPUT, OUTPUT), tick_s=0.1)
+    assert (record.status, record.reason, record.exit_code) == ("failed", "output-failed", 0)
+    assert '"artifactId":"out"' in (record.error or "")
+    assert record.artifacts["out"].status == "failed"
+    events = await house.events(record)
+    assert [event["type"].rpartition(".")[2] for event in events] == [
+        "artifact",
+        "start",
+        "exit",
+        "artifact",
+        "complete",
+    ]
+    assert events[3]["data"]["status"] == "failed"
+
+
+async def test_a_last_report_that_cannot_be_read_is_quoted_too(house: Any) -> None:
+    done = report.ArtifactDone(n=5, artifact_id="out", artifact_type="read", status="success")
+    house.engine.sidecars["a"] = SidecarScript(
+        outputs=[report.OutputsStarted(n=4), done, '{"type":"done","n":6']
+    )
+    record = await house.submit(INPUT, OUTPUT)
+    await house.until(record, lambda now: now.artifacts["out"].status == "success", tick_s=0.1)
+    house.engine.end("a", "sidecar", 0)
+    record = await house.ended(record, tick_s=0.1)
+    assert (record.status, record.reason) == ("failed", "output-failed")
+    assert '{"type":"done","n":6' in (record.error or "")
+
+
+@pytest.mark.parametrize("noise", ["", "warning: locale not set", "\x00\ufffd"])
+async def test_a_line_that_is_no_report_at_all_is_passed_over(house: Any, noise: str) -> None:
+    done = report.ArtifactDone(n=2, artifact_id="in", artifact_type="write", status="success")
+    house.engine.sidecars["a"] = SidecarScript(
+        inputs=[noise, report.Started(n=1), noise, done, report.Ready(n=3)]
+    )
+    record = await house.ended(await house.submit(INPUT), tick_s=0.1)
+    assert (record.status, record.sidecar_runs) == ("completed", 1)
+
+
+async def test_a_report_that_never_came_fails_its_artifact(house: Any) -> None:
+    house.engine.sidecars["a"] = SidecarScript(outputs=[report.OutputsStarted(n=4), report.Done(n=6)])
+    record = await house.ended(await house.submit(INPUT, OUTPUT), tick_s=0.1)
+    assert (record.status, record.reason) == ("failed", "output-failed")
+    assert record.artifacts["out"].status == "failed"
+    house.engine.sidecars["b"] = SidecarScript(inputs=[report.Started(n=1), report.Ready(n=3)])
+    record = await house.ended(await house.submit(INPUT, id="b"), tick_s=0.1)
+    assert (record.status, record.reason, record.sidecar_runs) == ("failed", "input-failed", 1)
+
+
+async def test_what_cannot_be_read_is_told_once_over_a_restart(house: Any) -> None:
+    house.engine.sidecars["a"] = SidecarScript(
+        outputs=[report.OutputsStarted(n=4), SURROGATE % (5, "out"), "{"]
+    )
+    record = await house.submit(INPUT, OUTPUT)
+    await house.until(record, lambda now: now.artifacts["out"].status == "failed", tick_s=0.1)
+    await house.restart()
+    await house.until(record, lambda now: now.outputs_heard, tick_s=0.1)
+    house.engine.end("a", "sidecar", 0)
+    record = await house.ended(record, tick_s=0.1)
+    assert (await house.event_types(record)).count("artifact") == 2
+    assert record.reason == "output-failed"
 
 
 async def test_an_image_that_is_not_there_fails_the_job_with_its_name(house: Any) -> None:

@@ -16,8 +16,21 @@ from typing import Any
 import pytest
 
 from jobd.wire.report import Report, decode_report
+from sidecar.artifacts.base import Context
+from sidecar.http import Http
+from sidecar.interrupts import Interrupts
+from sidecar.paths import Workspace
+from sidecar.retry import Pace
 
 PATIENCE_S = 30.0
+QUICK = Pace(
+    connect_s=5,
+    stall_s=0.2,
+    settle_s=0.05,
+    first_backoff_s=0.001,
+    longest_backoff_s=0.002,
+    longest_retry_after_s=0.001,
+)
 
 
 @dataclass
@@ -205,3 +218,33 @@ def variables(root: Path) -> Callable[..., dict[str, str]]:
         return {"JOB_ID": "job-1", "SHARED_VOLUME_PATH": str(root), "ARTIFACTS_JSON": json.dumps(artifacts)}
 
     return make
+
+
+MakeContext = Callable[..., Context]
+
+
+@pytest.fixture
+def make_context(root: Path) -> Iterator[MakeContext]:
+    interrupts = Interrupts()
+    interrupts.install()
+    facts = root.stat()
+    workspace = Workspace(str(root), facts.st_uid, facts.st_gid)
+
+    def make(**options: Any) -> Context:
+        http = Http(interrupts, QUICK)
+        return Context(
+            workspace=workspace,
+            interrupts=interrupts,
+            http=lambda: http,
+            meter=lambda size_bytes, total: None,
+            **options,
+        )
+
+    yield make
+    workspace.close()
+    interrupts.uninstall()
+
+
+@pytest.fixture
+def context(make_context: MakeContext) -> Context:
+    return make_context()

@@ -1,5 +1,6 @@
 """The sidecar as jobd runs it: its own image, root with three capabilities, read-only, beside a worker of another user."""
 
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from docker.types import Mount
 from jobd.wire.artifact import Archive, List, Read, Unarchive, Write
 from jobd.wire.report import ArtifactDone, Done, Ready, Report, SidecarOrder, decode_report, encode_order
 
-IMAGE = "job-sidecar:latest"
+IMAGE = os.environ.get("SIDECAR_IMAGE", "job-sidecar:latest")
 PATIENCE_S = 60.0
 UID = 4321
 HOSTILE = """

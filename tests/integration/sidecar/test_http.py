@@ -3,7 +3,7 @@
 import hashlib
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -14,44 +14,10 @@ from jobd.wire.artifact import Download, Upload
 from sidecar.artifacts import download, upload
 from sidecar.artifacts.base import Caps, Context
 from sidecar.errors import ArtifactError, Missing
-from sidecar.http import Http
-from sidecar.interrupts import Interrupts
-from sidecar.paths import Workspace
-from sidecar.retry import Pace
 
-QUICK = Pace(
-    connect_s=5, stall_s=0.2, first_backoff_s=0.001, longest_backoff_s=0.002, longest_retry_after_s=0.001
-)
 CONTENT = os.urandom(700_000)
 
 MakeContext = Callable[..., Context]
-
-
-@pytest.fixture
-def make_context(root: Path) -> Iterator[MakeContext]:
-    interrupts = Interrupts()
-    interrupts.install()
-    facts = root.stat()
-    workspace = Workspace(str(root), facts.st_uid, facts.st_gid)
-
-    def make(**options: Any) -> Context:
-        http = Http(interrupts, QUICK)
-        return Context(
-            workspace=workspace,
-            interrupts=interrupts,
-            http=lambda: http,
-            meter=lambda size_bytes, total: None,
-            **options,
-        )
-
-    yield make
-    workspace.close()
-    interrupts.uninstall()
-
-
-@pytest.fixture
-def context(make_context: MakeContext) -> Context:
-    return make_context()
 
 
 def get(context: Context, url: str, **options: Any) -> int | None:

@@ -1,6 +1,7 @@
 """Taking a tar apart that a job made, whatever is in it: only files and folders, only beneath the destination."""
 
 import io
+import os
 import tarfile
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobctl.errors import LocalFile, OutputMissing
-from jobctl.extract import extract
+from jobctl.extract import extract, room_bytes
 from tests.support.hostile_archives import HARMLESS, REFUSED
 
 
@@ -180,3 +181,77 @@ def test_whatever_the_names_nothing_appears_outside(tmp_path_factory: Any, membe
     assert [p.name for p in place.iterdir()] == ["dest"]
     assert {p.name for p in (place / "dest").iterdir()} <= {"f"}
     assert not any(p.is_symlink() for p in place.rglob("*"))
+
+
+class Zeros:
+    """A tar of one file that is nothing but zeros, as the engine sends a sparse one; counts what was read of it."""
+
+    def __init__(self, size: int) -> None:
+        info = tarfile.TarInfo("f/sparse")
+        info.size = size
+        self._head = io.BytesIO(info.tobuf())
+        self._left = size + 1024 + -size % 512
+        self.given = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        found = self._head.read(size)
+        zeros = min(size - len(found), self._left)
+        self._left -= zeros
+        self.given += len(found) + zeros
+        return found + bytes(zeros)
+
+
+TERABYTE = 1 << 40
+
+
+@pytest.mark.parametrize("max_bytes", [None, 1 << 20])
+def test_a_file_that_is_too_large_is_named_before_anything_of_it_is_written(
+    place: Any, max_bytes: int | None
+) -> None:
+    stream = Zeros(TERABYTE * 1000)
+    with pytest.raises(LocalFile, match=r"'f/sparse' has 1000\.0 TiB, which is more than the") as caught:
+        extract(stream, "f", str(place / "g"), max_bytes)
+    assert ("--max-size" in caught.value.message) == (max_bytes is not None)
+    assert "--max-size" in str(caught.value.hint)
+    assert stream.given < 1 << 20
+    assert not list((place / "g").iterdir())
+
+
+def test_the_bound_is_of_all_files_together(place: Any) -> None:
+    folder = [("f", tarfile.DIRTYPE), ("f/a", b"a" * 60), ("f/b", b"b" * 40)]
+    assert extract(tar(*folder), "f", str(place / "g"), 100).size_bytes == 100
+    with pytest.raises(LocalFile, match="'f/b' has 40 B, which is more than the 39 B"):
+        extract(tar(*folder), "f", str(place / "h"), 99)
+    assert [path.name for path in (place / "h").iterdir()] == ["a"]
+
+
+def test_zeros_are_written_as_holes(place: Any) -> None:
+    size = (1 << 26) + 5
+    extract(Zeros(size), "f", str(place / "g"), 1 << 30)
+    made = (place / "g" / "sparse").stat()
+    assert made.st_size == size
+    assert made.st_blocks * 512 < 1 << 20
+
+
+@settings(max_examples=25)
+@given(st.lists(st.sampled_from([b"", b"x", bytes(1 << 18), bytes(1 << 17), b"y" * 5000]), max_size=5))
+def test_files_with_holes_have_the_same_content(tmp_path_factory: Any, parts: list[bytes]) -> None:
+    place = tmp_path_factory.mktemp("holes")
+    content = b"ab" + b"".join(parts)
+    extract(tar(("x", content)), "x", str(place / "x"))
+    assert (place / "x").read_bytes() == content
+
+
+@pytest.mark.parametrize("size", [-1, -TERABYTE])
+def test_a_size_below_nothing_is_refused(place: Any, size: int) -> None:
+    info = tarfile.TarInfo("x")
+    info.size = size
+    with pytest.raises(LocalFile):
+        extract(io.BytesIO(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024)), "x", str(place / "x"))
+    assert not (place / "x").exists()
+
+
+def test_the_room_is_the_free_space_of_the_disk_less_a_part(place: Any) -> None:
+    disk = os.statvfs(place)
+    free = disk.f_bavail * disk.f_frsize
+    assert 0 < room_bytes(place / "not" / "yet" / "there") < free + (1 << 30)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobctl.carry import Carry
+from jobctl.carry import Carry, carry
 from jobctl.errors import LocalFile
 from jobctl.files import members, multipart, tar_stream
 
@@ -94,3 +94,12 @@ def test_a_multipart_body_has_both_parts(tree: Any) -> None:
     assert parts[1].endswith(b'\r\n\r\n{"id":"a"}\r\n')
     assert b'name="files"' in parts[2]
     assert parts[3] == b"--\r\n"
+
+
+@pytest.mark.parametrize("path", [r"caf\xe9", "caf\udce9"])
+def test_a_name_in_the_workspace_is_given_by_its_bytes_or_by_their_escape(tree: Any, path: str) -> None:
+    carried = carry([], [f"{path}=one"], [f"{path}=."], [], [path])
+    assert carried.artifacts[0]["in"] == r"caf\xe9"
+    assert carried.fetches[0].path == r"caf\xe9"
+    with opened(list(carried.uploads)) as archive:
+        assert [os.fsencode(name) for name in archive.getnames()] == [b"caf\xe9"]

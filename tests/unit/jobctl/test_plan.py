@@ -200,3 +200,14 @@ def test_any_words_for_retries_and_events_make_a_plan(causes: list[str], events:
 def test_the_words_in_the_help_are_the_contracts() -> None:
     assert set(EVENT_TYPES.split(", ")) == {kind.rpartition(".")[2] for kind in SOURCES}
     assert set(RETRY_WORDS.split(", ")) == set(RETRY_REASONS)
+
+
+def test_a_field_of_the_file_that_is_null_is_as_absent_as_to_jobd() -> None:
+    nulls = dict.fromkeys(
+        ("id", "environment", "labels", "meta", "secrets", "artifacts", "callback", "command")
+    )
+    flags = Flags(image="busybox", env=["A=1"], labels=["k=v"], meta=["m=n"], writes=["w=x"], callback="http://h/", secrets=[("s", "t")])  # fmt: skip
+    assert convert_spec(planned(flags, nulls).spec) == convert_spec(planned(flags).spec)
+    assert convert_spec(planned(file=nulls).spec) == convert_spec(planned().spec)
+    with pytest.raises(Misuse, match="--callback URL"):
+        planned(Flags(image="busybox", callback_key="k"), {"callback": {"url": ""}})

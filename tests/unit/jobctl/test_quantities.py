@@ -14,6 +14,7 @@ from jobctl.quantities import (
     moment_before,
     parse_time,
     short_duration,
+    size_bytes,
     whole_seconds,
 )
 
@@ -98,3 +99,16 @@ def test_times_and_sizes() -> None:
         "5.0 GiB",
         "3.0 TiB",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("0", 0), ("1024", 1024), ("500m", 500 << 20), ("1.5k", 1536), ("2T", 2 << 40), ("3GiB", 3 << 30), ("7b", 7)]
+)  # fmt: skip
+def test_sizes(text: str, size: int) -> None:
+    assert size_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "m", "-1", "1e9", "1x", "1.", "٣", "9" * 400, "inf"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a size"):
+        size_bytes(text)

@@ -87,6 +87,7 @@ def test_a_damaged_key_of_fingerprints_is_fatal_and_not_shown(folder: StateFolde
 def test_a_key_file_is_used_without_its_newline_and_none_is_made(folder: StateFolder, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("0123456789abcdef\n")
+    file.chmod(0o640)
     assert api_key(folder, file) == "0123456789abcdef"
     assert not (folder.path / "api-key").exists()
 
@@ -109,6 +110,7 @@ def test_a_key_file_without_one_usable_key_is_fatal_and_not_shown(
 ) -> None:
     file = tmp_path / "key"
     file.write_bytes(content)
+    file.chmod(0o600)
     with pytest.raises(ConfigError) as caught:
         api_key(folder, file)
     assert str(file) in str(caught.value)
@@ -149,3 +151,21 @@ def test_only_uploads_that_no_job_waits_for_are_removed(folder: StateFolder) -> 
     assert remove_stale_uploads(folder, {"u2"}) == 2
     assert sorted(path.name for path in folder.spool.iterdir()) == ["notes.txt", "u2.tar"]
     assert remove_stale_uploads(folder, {"u2"}) == 0
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o644, 0o666])
+def test_a_key_file_for_everybody_is_refused_with_what_helps(
+    folder: StateFolder, tmp_path: Path, mode: int
+) -> None:
+    file = tmp_path / "key"
+    file.write_text("0123456789abcdef\n")
+    file.chmod(mode)
+    with pytest.raises(ConfigError, match=f"chmod o= {file}"):
+        api_key(folder, file)
+
+
+def test_a_key_file_may_be_a_link_as_service_managers_make_them(folder: StateFolder, tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("0123456789abcdef\n")
+    (tmp_path / "real").chmod(0o600)
+    (tmp_path / "key").symlink_to("real")
+    assert api_key(folder, tmp_path / "key") == "0123456789abcdef"

@@ -85,3 +85,18 @@ def test_a_time_limit_ends_whatever_waits_and_nothing_after_it(interrupts: Inter
 def test_a_limit_of_nothing_is_over_at_once(interrupts: Interrupts) -> None:
     with pytest.raises(TimeIsUp), interrupts.time_limit(0):
         signal.pause()
+
+
+def test_a_limit_is_shortened_and_never_prolonged(interrupts: Interrupts) -> None:
+    def wait() -> None:
+        with interrupts.time_limit(60):
+            interrupts.shorten_limit(0.005)
+            signal.pause()
+
+    with pytest.raises(TimeIsUp):
+        wait()
+    with interrupts.time_limit(30):
+        interrupts.shorten_limit(60)
+        assert signal.getitimer(signal.ITIMER_REAL)[0] <= 30
+    interrupts.shorten_limit(60)
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0

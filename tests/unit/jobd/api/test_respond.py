@@ -96,3 +96,18 @@ def test_what_the_router_refuses_is_json_too() -> None:
     assert (response.status, response.headers["Allow"]) == (405, "GET,POST")
     assert body_of(web.HTTPRequestEntityTooLarge(1, 2))[0] == 413
     assert body_of(web.HTTPNotImplemented())[1]["code"] == "http-error"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.InvalidRequest("no \udcff", field="\udcff"),
+        InvalidSpec([Problem("meta.\udcff", "no \udc80")]),
+        errors.NotFound("no job '\ud800'"),
+    ],
+)
+def test_what_utf_8_cannot_say_is_answered_too(error: Exception) -> None:
+    response = error_response(error)
+    assert response.status in (400, 404)
+    assert isinstance(response.body, bytes)
+    assert "?" in json.loads(response.body)["error"]

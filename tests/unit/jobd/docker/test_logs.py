@@ -4,21 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.docker.logs import GAP, LINE_BYTES, DamagedLog, LogReader, nanoseconds, since
-from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
+from jobd.docker.log_places import Missing
+from jobd.docker.logs import GAP, LINE_BYTES, DamagedLog, LogReader
+from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName, cursors_after
+from tests.support.model_log import frame
 
 CHUNK = 16 * 1024
-KIND: dict[StreamName, int] = {"stdout": 1, "stderr": 2}
 Entry = tuple[StreamName, str, bytes]
 
 
 def stamp(number: int) -> str:
     return f"2026-01-02T03:04:{number // 1000:02d}.{number % 1000:03d}000001Z"
-
-
-def frame(stream: StreamName, time: str, payload: bytes) -> bytes:
-    body = time.encode() + b" " + payload
-    return bytes([KIND[stream], 0, 0, 0]) + len(body).to_bytes(4, "big") + body
 
 
 def entries_of(lines: list[tuple[StreamName, bytes]], chunk: int = CHUNK) -> list[Entry]:
@@ -30,18 +26,9 @@ def entries_of(lines: list[tuple[StreamName, bytes]], chunk: int = CHUNK) -> lis
     return out
 
 
-def wire(entries: list[Entry], start: int | None = None) -> bytes:
-    """The engine's answer to a request with `since`, which is inclusive."""
-    kept = [entry for entry in entries if start is None or nanoseconds(entry[1]) >= start]
-    return b"".join(frame(*entry) for entry in kept)
-
-
-def since_ns(cursors: Mapping[StreamName, LogCursor]) -> int | None:
-    text = since(cursors)
-    if text is None:
-        return None
-    whole, fraction = text.split(".")
-    return int(whole) * 1_000_000_000 + int(fraction)
+def wire(entries: list[Entry]) -> bytes:
+    """The engine's answer."""
+    return b"".join(frame(*entry) for entry in entries)
 
 
 def read(
@@ -90,8 +77,7 @@ def test_reading_in_two_parts_gives_the_same_lines(
     sent = wire(entries)
     first = read(sent[: data.draw(st.integers(0, len(sent)))], end=False)
     first = first[: data.draw(st.integers(0, len(first)))]
-    cursors = {line.stream: line.cursor for line in first}
-    second = read(wire(entries, since_ns(cursors)), cursors)
+    second = read(wire(entries), cursors_after({}, first))
     assert [(line.stream, line.text, line.cursor) for line in first + second] == [
         (line.stream, line.text, line.cursor) for line in whole
     ]
@@ -108,8 +94,7 @@ def test_a_long_line_is_cut_and_resumed_without_loss(before: int, size: int, end
     assert all(len(line.text) == LINE_BYTES for line in whole[before:] if line.partial)
     assert not whole[-1].partial
     kept = whole[: min(taken, len(whole))]
-    cursors = {line.stream: line.cursor for line in kept}
-    assert kept + read(wire(entries, since_ns(cursors)), cursors) == whole
+    assert kept + read(wire(entries), cursors_after({}, kept)) == whole
 
 
 def test_a_cut_falls_between_characters() -> None:
@@ -151,51 +136,69 @@ def test_a_new_time_within_a_line_loses_nothing() -> None:
     assert [(line.text, line.partial) for line in got] == [("ab", True), ("cd", False)]
 
 
+def test_a_place_is_known_by_its_text_and_not_by_its_time_alone() -> None:
+    entries: list[Entry] = [
+        ("stdout", stamp(1), b"a\n"),
+        ("stdout", stamp(0), b"b\n"),
+        ("stdout", stamp(1), b"c\n"),
+        ("stdout", stamp(2), b"d\n"),
+    ]
+    whole = read(wire(entries))
+    for at in range(len(whole) + 1):
+        assert read(wire(entries), cursors_after({}, whole[:at])) == whole[at:]
+
+
+def test_a_place_of_which_only_the_end_is_seen_is_not_taken_for_another() -> None:
+    long: Entry = ("stdout", stamp(1), b"x" * LINE_BYTES)
+    entries: list[Entry] = [("stdout", stamp(0), b"first\n"), long, long, long, long]
+    first, cut, *_ = read(wire(entries))
+    assert cut.partial
+    reader = LogReader(cursors_after({}, [first, cut]))
+    assert reader.feed(wire(entries[2:])) == []
+    assert not reader.located
+
+
+def test_a_cursor_of_an_older_version_is_found_by_time_and_count() -> None:
+    entries = entries_of([("stdout", b"a\n"), ("stderr", b"b\n"), ("stdout", b"c\n"), ("stderr", b"d\n")])
+    cursors: dict[StreamName, LogCursor] = {
+        "stdout": LogCursor(stamp(0), 2),
+        "stderr": LogCursor(stamp(1), 2),
+    }
+    assert [line.text for line in read(wire(entries), cursors)] == ["c", "d"]
+
+
 def test_lines_that_rotated_away_leave_a_mark() -> None:
     entries = entries_of([("stdout", b"%d\n" % number) for number in range(5)])
     cursor = read(wire(entries))[0].cursor
-    got = read(wire(entries[3:]), {"stdout": cursor})
+    left = wire(entries[3:])
+    reader = LogReader({"stdout": cursor})
+    assert reader.feed(left) == []
+    assert reader.missing == {"stdout": Missing.GONE}
+    got = LogReader({"stdout": cursor}, reader.missing).feed(left)
     assert [(line.text, line.gap) for line in got] == [("3", GAP), ("4", None)]
 
 
-def test_the_mark_is_for_the_stream_that_lost_lines() -> None:
+def test_a_stream_that_was_read_beside_the_other_has_lost_nothing_with_its_own_last_line() -> None:
     entries = entries_of([("stdout", b"a\n"), ("stderr", b"b\n"), ("stdout", b"c\n"), ("stderr", b"d\n")])
-    a, b, *_ = read(wire(entries))
-    got = read(wire(entries[1:]), {"stdout": a.cursor, "stderr": b.cursor})
-    assert [(line.text, line.gap) for line in got] == [("c", GAP), ("d", None)]
+    got = read(wire(entries[1:]), cursors_after({}, read(wire(entries))[:2]))
+    assert [(line.text, line.gap) for line in got] == [("c", None), ("d", None)]
+
+
+def test_an_unfinished_line_keeps_its_stream_behind_the_other() -> None:
+    entries: list[Entry] = [
+        ("stdout", stamp(0), b"half"),
+        ("stderr", stamp(1), b"e\n"),
+        ("stdout", stamp(0), b" done\n"),
+    ]
+    (first,) = LogReader({}).feed(wire(entries[:2]))
+    assert (first.text, first.level) == ("e", False)
+    assert [line.text for line in read(wire(entries), cursors_after({}, [first]))] == ["half done"]
 
 
 def test_a_stream_that_was_silent_so_far_is_read_from_its_start() -> None:
     entries = entries_of([("stdout", b"a\n"), ("stderr", b"late\n"), ("stdout", b"b\n")])
     got = read(wire(entries), {"stdout": LogCursor(stamp(2), 2)})
     assert [(line.stream, line.text) for line in got] == [("stderr", "late")]
-
-
-def test_since_is_the_older_cursor_to_the_nanosecond() -> None:
-    cursors: dict[StreamName, LogCursor] = {
-        "stdout": LogCursor("1970-01-01T00:01:40.000000007Z", 1),
-        "stderr": LogCursor("1970-01-01T00:01:41Z", 1),
-    }
-    assert since(cursors) == "100.000000007"
-
-
-def test_since_starts_earlier_where_one_stream_was_silent() -> None:
-    assert since({"stdout": LogCursor("1970-01-01T00:01:40Z", 1)}) == "70.000000000"
-    assert since({"stdout": LogCursor("1970-01-01T00:00:01Z", 1)}) == "0.000000000"
-    assert since({}) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("1970-01-01T00:00:01Z", 1_000_000_000),
-        ("1970-01-01T02:00:00.5+02:00", 500_000_000),
-        ("1969-12-31T23:00:00-01:00", 0),
-        ("1970-01-01T00:00:00.1234567891Z", 123_456_789),
-    ],
-)
-def test_times_are_read_to_the_nanosecond(text: str, expected: int) -> None:
-    assert nanoseconds(text) == expected
 
 
 @pytest.mark.parametrize(

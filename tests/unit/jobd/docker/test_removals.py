@@ -21,7 +21,7 @@ FORCED = {
     ): "of another attempt or job: its end is recorded before the name is given on",
     ("jobs/execution.py", "remove"): "the job is over and deleted, or the attempt before is over",
     ("jobs/supervisor.py", "_carry_out"): "the same, as `demand` asks for it",
-    ("jobs/retention.py", "_cleaned"): "the job is over, and so is its retention",
+    ("jobs/retention.py", "_clean_one"): "the job is over, and so is its retention",
     ("jobs/retention.py", "remove_leftovers"): "no job has it, and had it a whole interval ago",
 }
 UNFORCED = {

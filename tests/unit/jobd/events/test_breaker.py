@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from jobd.events.breaker import Breaker, Breakers, State, Ticket
+from jobd.events.breaker import MAX_BREAKERS, Breaker, Breakers, State, Ticket
 
 COOLDOWN = 30.0
 
@@ -128,6 +128,45 @@ def test_requests_under_way_share_their_breaker_until_the_last_has_ended() -> No
     for one, host in zip(taken, ("up", "down", "down", "up"), strict=True):
         breakers.record("a", one, host, 0)  # type: ignore[arg-type]
     assert breakers.state("a", 0) == "open"
+
+
+def test_a_breaker_rests_after_its_cooldown_and_is_forgotten_only_then() -> None:
+    heard: list[tuple[str, State]] = []
+    breakers = Breakers(1, COOLDOWN, lambda lane, state: heard.append((lane, state)))
+    for lane in ("b", "a", "c"):
+        breakers.record(lane, breakers.take(lane, 0), "down", 0)
+    assert breakers.rested(COOLDOWN - 1, "", 9) == []
+    breakers.forget("a", COOLDOWN - 1)
+    assert breakers.size == 3
+    assert (breakers.rested(COOLDOWN, "", 2), breakers.rested(COOLDOWN, "b", 9)) == (["a", "b"], ["c"])
+    probe = breakers.take("b", COOLDOWN)
+    breakers.forget("b", COOLDOWN)
+    assert breakers.size == 3, "a request is under way"
+    breakers.forget("a", COOLDOWN)
+    breakers.forget("nobody", COOLDOWN)
+    assert (breakers.size, breakers.open_count(COOLDOWN)) == (2, 2)
+    assert heard[-1] == ("a", "closed")
+    breakers.record("b", probe, "up", COOLDOWN)
+    assert breakers.size == 1
+
+
+def test_more_hosts_that_fail_than_are_remembered() -> None:
+    open_now: set[str] = set()
+
+    def heard(lane: str, state: State) -> None:
+        (open_now.discard if state == "closed" else open_now.add)(lane)
+
+    breakers = Breakers(1, COOLDOWN, heard)
+    held = breakers.take("held", 0)
+    for n in range(MAX_BREAKERS + 20):
+        breakers.record(f"h{n}", breakers.take(f"h{n}", n), "down", n)
+    assert breakers.size == MAX_BREAKERS
+    assert len(open_now) == MAX_BREAKERS - 1
+    assert breakers.admits("h0", MAX_BREAKERS)
+    assert not breakers.admits(f"h{MAX_BREAKERS + 19}", MAX_BREAKERS + 19)
+    breakers.record("held", held, "down", MAX_BREAKERS + 20)
+    assert breakers.size == MAX_BREAKERS
+    assert "held" in open_now
 
 
 def test_a_word_about_nothing_moves_nothing() -> None:

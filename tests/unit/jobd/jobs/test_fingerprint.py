@@ -52,3 +52,15 @@ def test_a_secret_cannot_be_tried_out_without_the_key(fingerprints: Fingerprints
     assert Fingerprints(b"l" * 32).of(SECRET) != fingerprints.of(SECRET)
     plain = hashlib.sha256(msgspec.json.encode(SECRET, order="sorted")).hexdigest()
     assert fingerprints.of(SECRET) != plain
+
+
+def test_other_files_have_another(fingerprints: Fingerprints) -> None:
+    tar, other = hashlib.sha256(b"tar").digest(), hashlib.sha256(b"other").digest()
+    for spec in (PLAIN, SECRET):
+        found = {
+            fingerprints.of(spec),
+            *(fingerprints.of(spec, files) for files in (tar, other, hashlib.sha256().digest())),
+        }
+        assert len(found) == 4
+        assert fingerprints.of(spec, tar) == Fingerprints(b"k" * 32).of(spec, tar)
+        assert fingerprints.of(spec, tar) != Fingerprints(b"l" * 32).of(spec, tar)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobd.jobs.facts import Draft
-from jobd.jobs.logbook import Batch, announce, cursors_of, take
+from jobd.jobs.logbook import Batch, announce, cursors_of, mark_incomplete, take
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
-from jobd.jobs.record import Cursor, Record
+from jobd.jobs.record import Cursor, Record, decode_record, encode_record
 from jobd.testing.clock import FakeClock
 from jobd.wire.job import JobSpec
 from jobd.wire.view import LogLine
@@ -50,6 +50,51 @@ def test_each_stream_has_its_cursor_also_where_lines_were_dropped(job: Callable[
     assert made.record.log_cursors == {"stdout": Cursor("t1", 3), "stderr": Cursor("t3", 5)}
     assert cursors_of(made.record) == {"stdout": LogCursor("t1", 3), "stderr": LogCursor("t3", 5)}
     assert cursors_of(job().record) == {}
+
+
+def test_a_level_line_moves_the_cursor_of_both_streams_and_the_record_keeps_all_of_it(
+    job: Callable[..., Any],
+) -> None:
+    at = LogCursor("t1", 3, 77)
+    made = take(job().record, [RawLine("stdout", "t1", "one", at, level=True)], MUCH)
+    later = LogCursor("t2", 4, 99)
+    made = take(made.record, [RawLine("stderr", "t2", "two", later, level=True)], MUCH)
+    kept = decode_record(encode_record(made.record))
+    assert cursors_of(kept) == {"stdout": LogCursor("t1", 3, 77, later), "stderr": later}
+    made = take(kept, [RawLine("stdout", "t3", "three", LogCursor("t3", 6, 5))], MUCH)
+    assert cursors_of(made.record) == {"stdout": LogCursor("t3", 6, 5), "stderr": later}
+
+
+def test_cursors_of_an_older_version_are_read() -> None:
+    old = b'{"uid":"u","id":"a","created_at":"2026-01-02T03:04:05Z","log_cursors":{"stdout":["t1",5],"stderr":["t2"]}}'
+    assert cursors_of(decode_record(old)) == {"stdout": LogCursor("t1", 5), "stderr": LogCursor("t2")}
+
+
+def test_an_end_that_could_not_be_read_is_marked_once_and_is_no_line(job: Callable[..., Any]) -> None:
+    now = FakeClock().now()
+    made = take(job().record, [line("one")], MUCH)
+    marked = mark_incomplete(made.record, "gone", now)
+    (frame,) = frames(marked.frames)
+    assert (frame.seq, frame.line, frame.gap, frame.partial) == (2, "", "gone", True)
+    assert (marked.first_seq, marked.last_seq, marked.record.log_seq) == (2, 2, 2)
+    assert marked.record.log_bytes == made.record.log_bytes + len(marked.frames) - 1
+    _, (draft,) = announce(marked.record, SPEC, made.frames + marked.frames)
+    assert (draft.data["lines"], draft.data["gap"]) == (["one", "[jobd: gone]"], "gone")
+    again = mark_incomplete(marked.record, "gone", now)
+    assert (again.frames, again.line_count, again.record.log_seq) == (b"", 0, 2)
+
+
+def test_a_full_log_has_no_second_mark(job: Callable[..., Any]) -> None:
+    full = take(job().record, [line("x" * 500)], 200).record
+    marked = mark_incomplete(full, "gone", FakeClock().now())
+    assert (marked.frames, marked.record.log_seq) == (b"", full.log_seq)
+    assert marked.record.log_incomplete
+
+
+def test_an_empty_line_after_a_gap_is_a_line(job: Callable[..., Any]) -> None:
+    made = take(job().record, [line("", gap="lost")], MUCH)
+    _, (draft,) = announce(made.record, SPEC, made.frames)
+    assert draft.data["lines"] == ["[jobd: lost]", ""]
 
 
 def test_one_event_a_stream_holds_the_lines_that_have_none(job: Callable[..., Any]) -> None:

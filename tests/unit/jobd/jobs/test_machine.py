@@ -18,6 +18,10 @@ def said(what: report.Report) -> f.Reported:
     return f.Reported(what)
 
 
+def unread(**heading: Any) -> f.ReportUnread:
+    return f.ReportUnread("cannot be read: '{'", report.Heading(**heading))
+
+
 def done(n: int, name: str, status: Any = "success", **fields: Any) -> f.Reported:
     return f.Reported(
         report.ArtifactDone(n=n, artifact_id=name, artifact_type="read", status=status, **fields)
@@ -191,6 +195,59 @@ class TestWithArtifacts:
         a.tell(said(report.Done(n=3)))
         assert a.types == ["exit", "complete"]
         assert a.record.reason == "start-failed"
+
+    def test_a_transfers_progress_that_cannot_be_read_is_no_failure(self, job_with_files: Job) -> None:
+        a = job_with_files().to("inputs")
+        before = a.record
+        assert a.tell(unread(type="progress", n=2, artifact_id="in")).record == before
+
+    def test_an_input_whose_report_cannot_be_read_ends_the_sidecar_and_then_the_job(
+        self, job_with_files: Job
+    ) -> None:
+        a = job_with_files().to("inputs").tell(unread(type="artifact", n=2, artifact_id="in"))
+        running, created = a.container("running"), a.container("created")
+        assert a.types == ["artifact"]
+        assert a.asks(created, running) == f.Signal("sidecar", kill=True)
+        before = a.record
+        assert (
+            a.tell(unread(type="artifact", n=2, artifact_id="in"), said(report.Ready(n=3))).record.phase
+            == "inputs"
+        )
+        assert a.record.artifacts == before.artifacts
+        a.tell(f.StopSent(kill=True)).look(created, a.exited(137))
+        assert a.types == ["artifact", "exit", "complete"]
+        assert (a.record.reason, a.record.error) == ("input-failed", "cannot be read: '{'")
+
+    @pytest.mark.parametrize("optional", [True, False])
+    def test_an_output_whose_report_cannot_be_read_is_told_unless_its_failure_is_forgiven(
+        self, job: Job, optional: bool
+    ) -> None:
+        a = job(Read(id="out", source="f", depends="job", optional=optional)).to("outputs")
+        assert a.asks(blind=True) == f.TellSidecar(succeeded=True)
+        a.tell(unread(type="artifact", n=4, artifact_id="out"))
+        assert a.asks(blind=True) == f.TellSidecar(succeeded=True)
+        a.tell(said(report.Done(n=5)))
+        assert a.record.reason == (None if optional else "output-failed")
+        assert a.data("artifact")["status"] == "failed"
+
+    def test_what_cannot_be_read_while_the_worker_runs_is_told_after_its_end(
+        self, job_with_files: Job
+    ) -> None:
+        a = job_with_files().to("running").tell(unread(), unread(type="artifact", n=9, artifact_id="out"))
+        assert a.record.status == "running"
+        assert a.record.artifacts["out"].status == "pending"
+        a.look(a.exited(0), a.container("running")).tell(f.LogsDrained(), said(report.Done(n=10)))
+        assert (a.record.status, a.record.reason, a.record.exit_code) == ("failed", "output-failed", 0)
+
+    def test_the_workers_own_failure_stays_the_reason(self, job_with_files: Job) -> None:
+        a = (
+            job_with_files()
+            .to("running")
+            .tell(unread())
+            .look(job_with_files().exited(3))
+            .tell(f.LogsDrained())
+        )
+        assert a.tell(said(report.Done(n=5))).record.reason == "exit-code"
 
     def test_an_input_that_fails_fails_the_job_before_its_start(self, job_with_files: Job) -> None:
         a = (

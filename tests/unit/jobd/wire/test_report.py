@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from jobd.wire import report
 from jobd.wire.artifact import Artifact, Read, Upload, Write
+from jobd.wire.filenames import readable
 from jobd.wire.report import DirectCallback, Report, SidecarOrder
 
 TEXT = st.text(st.characters(codec="utf-8", max_codepoint=0x1FFFF, exclude_categories=["Cs"]), max_size=10)
@@ -148,3 +149,35 @@ def test_each_artifact_of_each_attempt_has_an_event_of_its_own(
 ) -> None:
     same = report.artifact_event_key(one, attempt) == report.artifact_event_key(other, another)
     assert same == ((one, attempt) == (other, another))
+
+
+STRAY = st.text(st.characters() | st.characters(categories=["Cs"]), max_size=10)
+
+
+@settings(max_examples=100, deadline=None)
+@given(STRAY, st.lists(STRAY, max_size=3), st.dictionaries(STRAY, STRAY, max_size=2))
+@example("caf\udce9: is a FIFO", ["\ud800"], {"\udfff": "\udcff"})
+@example("\U0001f600\0", ["\\ud800"], {})
+def test_text_that_no_json_holds_is_made_readable_and_the_report_arrives(
+    error: str, names: list[str], tree: dict[str, str]
+) -> None:
+    for content in (names, tree):
+        said = report.ArtifactDone(
+            n=1, artifact_id="a", artifact_type="list", status="failed", error=error, content=content
+        )
+        line = report.encode_report(said)
+        assert line.isascii()
+        assert line.count(b"\n") == 1
+        heard = report.decode_report(line)
+        assert isinstance(heard, report.ArtifactDone)
+        assert heard.error == readable(error)
+        if content is names:
+            assert heard.content == [readable(name) for name in names]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_no_json_holds_is_never_written(number: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        report.encode_report(
+            report.ArtifactDone(n=1, artifact_id="a", artifact_type="read", status="success", content=number)
+        )

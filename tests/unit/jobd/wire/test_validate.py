@@ -97,7 +97,7 @@ class TestMaps:
     def test_a_bad_entry_is_named(self, refuse: Refuse, field: str, key: str, value: str, at: str) -> None:
         assert [p.field for p in refuse(**{field: {key: value}})] == [f"{field}.{at}"]
 
-    @pytest.mark.parametrize("value", [[], "x", 5, None, {"k": 5}, {"k": None}, {"k": ["v"]}])
+    @pytest.mark.parametrize("value", [[], "x", 5, {"k": 5}, {"k": ["v"]}, {"k": {}}])
     def test_a_wrong_type(self, refuse: Refuse, field: str, value: object) -> None:
         assert [p.field for p in refuse(**{field: value})] == [field]
 
@@ -112,7 +112,6 @@ def test_a_command_is_taken(accept: Accept, value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "field"),
     [
-        ("", "command"),
         ([], "command"),
         ("a\0", "command"),
         (["a", "\0"], "command[1]"),
@@ -135,7 +134,7 @@ def test_an_entrypoint_goes_with_a_list_but_not_with_a_shell_line(accept: Accept
 
 @pytest.mark.parametrize(
     ("value", "field"),
-    [([], "entrypoint"), (["\0"], "entrypoint[0]"), ("/bin/sh", "entrypoint"), ([None], "entrypoint[0]")],
+    [([], "entrypoint"), (["\0"], "entrypoint[0]"), ("/bin/sh", "entrypoint"), ([5], "entrypoint[0]")],
 )
 def test_an_entrypoint_is_refused(refuse: Refuse, value: object, field: str) -> None:
     assert [p.field for p in refuse(entrypoint=value)] == [field]
@@ -146,7 +145,7 @@ def test_a_cpu_share_is_taken(accept: Accept, value: float) -> None:
     assert accept(cpu=value).cpu_cores == value
 
 
-@pytest.mark.parametrize("value", [-1, -0.5, 0.009, 64.1, 65, 1e308, "1", True, None, []])
+@pytest.mark.parametrize("value", [-1, -0.5, 0.009, 64.1, 65, 1e308, "1", True, []])
 def test_a_cpu_share_is_refused(refuse: Refuse, value: object) -> None:
     assert [p.field for p in refuse(cpu=value)] == ["cpu"]
 
@@ -156,7 +155,7 @@ def test_a_memory_limit_is_taken(accept: Accept, value: int) -> None:
     assert accept(memory=value).memory_mb == value
 
 
-@pytest.mark.parametrize("value", [-1, 1, 5, 65537, 10**30, 512.5, "512m", True, None])
+@pytest.mark.parametrize("value", [-1, 1, 5, 65537, 10**30, 512.5, "512m", True])
 def test_a_memory_limit_is_refused(refuse: Refuse, value: object) -> None:
     assert [p.field for p in refuse(memory=value)] == ["memory"]
 
@@ -166,7 +165,7 @@ def test_a_timeout_is_taken(accept: Accept, value: int) -> None:
     assert accept(timeoutSeconds=value).timeout_s == value
 
 
-@pytest.mark.parametrize("value", [-1, 86401, 1.5, "1s", True, None])
+@pytest.mark.parametrize("value", [-1, 86401, 1.5, "1s", True])
 def test_a_timeout_is_refused(refuse: Refuse, value: object) -> None:
     assert [p.field for p in refuse(timeoutSeconds=value)] == ["timeoutSeconds"]
 
@@ -201,7 +200,7 @@ def test_an_environment_is_refused(refuse: Refuse, name: str, value: str, field:
     assert [p.field for p in refuse(environment={name: value})] == [field]
 
 
-@pytest.mark.parametrize("value", [{"A": 1}, {"A": None}, ["A=1"], "A=1"])
+@pytest.mark.parametrize("value", [{"A": 1}, {"A": []}, ["A=1"], "A=1"])
 def test_an_environment_of_a_wrong_type_is_refused(refuse: Refuse, value: object) -> None:
     assert [p.field for p in refuse(environment=value)] == ["environment"]
 
@@ -216,7 +215,6 @@ def test_a_workspace_is_taken(accept: Accept, value: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "",
         "/",
         "data",
         "./data",
@@ -227,8 +225,9 @@ def test_a_workspace_is_taken(accept: Accept, value: str) -> None:
         "/dev",
         "/dev/shm",
         "//",
-        "/a/",
         "/a//b",
+        "data/",
+        "/proc/",
         "/a/../b",
         "/a/./b",
         "/..",
@@ -258,7 +257,7 @@ def test_a_pull_policy_is_taken(accept: Accept, value: str) -> None:
     assert accept(pull=value).pull == value
 
 
-@pytest.mark.parametrize("value", ["", "Always", "if-not-present", None, True])
+@pytest.mark.parametrize("value", ["", "Always", "if-not-present", True])
 def test_a_pull_policy_is_refused(refuse: Refuse, value: object) -> None:
     assert [p.field for p in refuse(pull=value)] == ["pull"]
 
@@ -315,7 +314,6 @@ def test_a_callback_url_is_taken(accept: Accept, value: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "",
         "h",
         "ftp://h",
         "http://",
@@ -355,7 +353,7 @@ def test_retries_are_taken(accept: Accept, value: int) -> None:
     assert accept(retries=value).retries == value
 
 
-@pytest.mark.parametrize("value", [-1, 11, 1.5, "1", True, None])
+@pytest.mark.parametrize("value", [-1, 11, 1.5, "1", True])
 def test_retries_are_refused(refuse: Refuse, value: object) -> None:
     assert [p.field for p in refuse(retries=value)] == ["retries"]
 
@@ -404,7 +402,6 @@ def test_a_callback_key_is_taken(accept: Accept, value: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "",
         "k" * 4097,
         "k\0",
         "whsec_***not-base64",
@@ -418,10 +415,6 @@ def test_a_callback_key_is_refused_and_never_repeated(refuse: Refuse, value: obj
     found = refuse(callback={"url": "http://h", "key": value})
     assert [p.field for p in found] == ["callback.key"]
     assert "not-base64" not in found[0].message
-
-
-def test_a_callback_needs_a_url(refuse: Refuse) -> None:
-    assert refuse(callback={}) == [Problem("callback.url", "is required")]
 
 
 @pytest.mark.parametrize(

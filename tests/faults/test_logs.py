@@ -1,0 +1,45 @@
+"""A container's log in memory and a reader that is broken off anywhere: long walks over what happens to both."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from jobd.docker import logs
+from tests.support.log_story import LINE_BYTES, Story, short_stories, stories
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as made, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logs, "LINE_BYTES", LINE_BYTES)
+        yield made
+
+
+@pytest.mark.fault(
+    row="Engine",
+    injection="the clock is set back and forth, jobd is killed and connections break",
+    invariant="every line of the log once and in order, no mark",
+)
+@settings(max_examples=4000, deadline=None)
+@given(short_stories)
+def test_no_line_is_lost_or_stored_twice(runner: asyncio.Runner, steps: list[Any]) -> None:
+    story = Story(steps)
+    runner.run(story.tell())
+    story.check()
+    assert story.gaps == 0
+
+
+@pytest.mark.fault(
+    row="Engine",
+    injection="the same, and the engine rotates the log",
+    invariant="every line once and in order, or a mark where it was",
+)
+@settings(max_examples=4000, deadline=None)
+@given(stories)
+def test_no_line_is_lost_without_a_mark(runner: asyncio.Runner, steps: list[Any]) -> None:
+    story = Story(steps)
+    runner.run(story.tell())
+    story.check()

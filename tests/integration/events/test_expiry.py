@@ -1,0 +1,227 @@
+"""What is too old for a host that stays down: parked all together, in order, listed and replayable; and by time that has passed.
+
+Also what is remembered of hosts that nobody calls any more. The clock stands still until a test moves it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from jobd.events import expiry, loader
+from jobd.events.dispatcher import Dispatcher
+from jobd.events.settings import DispatcherSettings
+from jobd.events.verdict import Answer
+from jobd.store.store import Store
+from jobd.testing.clock import FakeClock
+from tests.integration.events.conftest import START, Jobs
+
+A = "http://a.test/hook"
+DAY_S = 86_400.0
+SETTINGS = DispatcherSettings(
+    record_after_s=0, breaker_threshold=1, breaker_cooldown_s=600, max_age_s=3 * DAY_S, max_requeues=1_000_000
+)
+
+
+@dataclass
+class Rig:
+    dispatcher: Dispatcher
+    clock: FakeClock
+    answers: dict[str, Answer] = field(default_factory=dict)
+    sent: list[str] = field(default_factory=list)
+
+    async def send(
+        self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
+    ) -> Answer:
+        self.sent.append(event_id)
+        return self.answers.get(url, Answer("network", text="cannot connect"))
+
+
+Running = Callable[..., Any]
+
+
+@pytest.fixture
+def running(store: Store) -> Running:
+    @asynccontextmanager
+    async def run(**changes: Any) -> AsyncIterator[Rig]:
+        clock = FakeClock(START)
+        rig = Rig(None, clock)  # type: ignore[arg-type]
+        rig.dispatcher = Dispatcher(store, rig, replace(SETTINGS, **changes), clock, spread=lambda: 0.5)
+        task = asyncio.ensure_future(rig.dispatcher.run())
+        try:
+            yield rig
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    return run
+
+
+@pytest.fixture
+def scans(store: Store, monkeypatch: pytest.MonkeyPatch, until: Any) -> Callable[..., Awaitable[None]]:
+    """Lets the dispatcher look at all lanes so many times, and moves the clock by what lies between two looks."""
+    done = 0
+    scan = loader.Loader._scan
+
+    async def counted(self: loader.Loader) -> None:
+        nonlocal done
+        await scan(self)
+        done += 1
+
+    monkeypatch.setattr(loader.Loader, "_scan", counted)
+
+    async def move(rig: Rig, times: int) -> None:
+        for _ in range(times):
+            before = done
+            # The loader sleeps: a clock that is moved before would have it sleep for the whole of its time from then on.
+            await passed(rig, until, loader.RESCAN_S)
+            await until(lambda before=before: done > before)
+
+    return move
+
+
+async def passed(rig: Rig, until: Any, seconds: float) -> None:
+    """Moves the clock once the loader sleeps."""
+    await until(lambda: any(not future.done() for _, _, future in rig.clock._sleepers))
+    rig.clock.advance(seconds)
+
+
+async def opened(rig: Rig, until: Any) -> None:
+    await until(lambda: rig.dispatcher.state().breakers_open == 1)
+    await until(lambda: rig.dispatcher.state().held == 0)
+
+
+async def test_all_that_has_expired_is_parked_within_a_few_looks(
+    running: Running, jobs: Jobs, scans: Any, until: Any
+) -> None:
+    await jobs.emit("x", A, 3_000)
+    await jobs.emit("y", A, 10)
+    async with running() as rig:
+        await opened(rig, until)
+        await scans(rig, 2)
+        assert "parked" not in await jobs.states("x")
+        await passed(rig, until, 3 * DAY_S)
+        await scans(rig, 3)
+        assert await jobs.states("x") == " ".join(["parked"] * 3_000)
+        assert await jobs.states("y") == " ".join(["parked"] * 10)
+
+
+async def test_what_was_parked_is_listed_with_why_and_goes_out_in_order_when_it_is_replayed(
+    running: Running, jobs: Jobs, scans: Any, until: Any, store: Store
+) -> None:
+    await jobs.emit("x", A, 50)
+    async with running() as rig:
+        await opened(rig, until)
+        await passed(rig, until, 3 * DAY_S)
+        await scans(rig, 3)
+        listed = await store.deliveries("x", 0, 100)
+        assert {(one.state, one.last_error) for one in listed} == {("parked", expiry.REASON)}
+        rig.answers[A] = Answer("answer", 204)
+        rig.sent.clear()
+        assert await rig.dispatcher.replay_all("x") == 50
+        await scans(rig, 25)
+        await until(lambda: len(rig.sent) == 50)
+        assert rig.sent == [f"x-{n}" for n in range(1, 51)]
+
+
+async def test_what_was_replayed_is_given_its_time(
+    running: Running, jobs: Jobs, scans: Any, until: Any
+) -> None:
+    await jobs.emit("x", A, 5)
+    async with running(breaker_cooldown_s=30 * DAY_S) as rig:
+        await opened(rig, until)
+        await passed(rig, until, 3.1 * DAY_S)
+        await scans(rig, 3)
+        await opened(rig, until)
+        assert await jobs.states("x") == " ".join(["parked"] * 5)
+        await rig.dispatcher.replay_all("x")
+        await scans(rig, 10)
+        assert await jobs.states("x") == " ".join(["pending"] * 5)
+        await passed(rig, until, expiry.UNTRIED_S)
+        await scans(rig, 3)
+        assert await jobs.states("x") == " ".join(["parked"] * 5)
+
+
+async def test_a_jump_of_the_wall_clock_parks_nothing(
+    running: Running, jobs: Jobs, scans: Any, until: Any
+) -> None:
+    await jobs.emit("x", A, 20)
+    async with running() as rig:
+        await opened(rig, until)
+        await scans(rig, 1)
+        rig.clock.jump(8 * DAY_S)
+        await scans(rig, 4)
+        rig.clock.jump(-8 * DAY_S)
+        await scans(rig, 4)
+        assert await jobs.states("x") == " ".join(["pending"] * 20)
+        await passed(rig, until, 3 * DAY_S)
+        await scans(rig, 3)
+        assert await jobs.states("x") == " ".join(["parked"] * 20)
+
+
+async def test_the_batches_are_bounded_and_keep_the_order_of_each_job(store: Store, jobs: Jobs) -> None:
+    await jobs.emit("x", A, 25)
+    await jobs.emit("y", A, 25)
+    before, at = START + timedelta(days=1), START + timedelta(days=5)
+    lane = "http://a.test:80"
+    counts = []
+    while uids := await store.expired_jobs(lane, before, at, 100):
+        counts.append(await store.expire_deliveries(uids, before, at, at, "too old", 10))
+        for uid in ("x", "y"):
+            states = (await jobs.states(uid)).split()
+            assert states == sorted(states), "a later one was parked before an earlier one"
+        due = await store.due(lane, 10)
+        assert {one.job_uid for one in due} == {
+            uid for uid in ("x", "y") if "pending" in [*(await jobs.states(uid)).split()]
+        }
+    assert counts == [10, 10, 10, 10, 10]
+    assert await store.expire_deliveries(["x", "nobody"], before, at, at, "too old", 10) == 0
+
+
+async def test_what_follows_has_waited_as_long(store: Store, jobs: Jobs) -> None:
+    await jobs.emit("x", A, 3)
+    at = START + timedelta(days=5)
+    assert await store.expire_deliveries(["x"], at, at, at, "too old", 2) == 2
+    assert [one.due_at for one in await store.due("http://a.test:80", 9)] == [START]
+
+
+async def test_only_what_is_old_is_parked_and_the_rest_of_the_job_is_due(store: Store, jobs: Jobs) -> None:
+    await jobs.emit("x", A, 3)
+    at = START + timedelta(days=5)
+    assert await store.expired_jobs("http://a.test:80", START, at, 10) == []
+    assert await store.expire_deliveries(["x"], START, at, at, "too old", 10) == 0
+    assert await jobs.states("x") == "pending pending pending"
+
+
+async def test_the_breaker_of_a_host_that_nobody_calls_any_more_goes(
+    running: Running, jobs: Jobs, scans: Any, until: Any, store: Store
+) -> None:
+    await jobs.emit("x", A, 3)
+    async with running() as rig:
+        await opened(rig, until)
+        await scans(rig, 30)
+        assert rig.dispatcher.state().breakers == 1, "something waits for the host"
+        await passed(rig, until, 3 * DAY_S)
+        await scans(rig, 3)
+        assert await jobs.states("x") == "parked parked parked"
+        await passed(rig, until, SETTINGS.breaker_cooldown_s)
+        await scans(rig, 2)
+        assert (rig.dispatcher.state().breakers, rig.dispatcher.state().breakers_open) == (0, 0)
+
+
+async def test_failures_of_a_host_that_nobody_calls_any_more_are_forgotten_after_the_cooldown(
+    running: Running, jobs: Jobs, scans: Any, until: Any
+) -> None:
+    await jobs.emit("x", A)
+    async with running(breaker_threshold=5, max_retries=0, max_requeues=0, breaker_cooldown_s=90) as rig:
+        await until(lambda: rig.sent)
+        await scans(rig, 2)
+        assert await jobs.states("x") == "parked"
+        assert rig.dispatcher.state().breakers == 1, "its failures count for its next event, for a while"
+        await scans(rig, 3)
+        assert rig.dispatcher.state().breakers == 0

@@ -1,0 +1,119 @@
+"""What happens to one container's log, step after step, and what a reader that starts again at any moment has stored of it."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from jobd.docker.log_requests import lines_after
+from jobd.jobs.orchestrator import EngineUnavailable, LogCursor, RawLine, StreamName, cursors_after
+from tests.support.model_log import NS, ModelLog
+
+HOUR_NS = 3600 * NS
+STREAMS: tuple[StreamName, ...] = ("stdout", "stderr")
+WINDOWS = (2, 5)
+LINE_BYTES, PIECE_BYTES = 24, 7
+"""Small ones, for lines of several pieces and cut lines; a test sets `logs.LINE_BYTES` so."""
+
+
+class Story:
+    """One story; see `told` for how it is checked."""
+
+    def __init__(self, steps: list[Any], piece_bytes: int = PIECE_BYTES) -> None:
+        self.log = ModelLog(piece_bytes=piece_bytes, turn=self._turn)
+        self.stored: list[RawLine] = []
+        self.cursors: dict[StreamName, LogCursor] = {}
+        self.unseen: set[StreamName] = set()
+        """Streams that lost entries before they had shown any: a stream that begins later looks the same."""
+        self._steps = list(steps)
+        self._number = 0
+
+    async def tell(self) -> None:
+        """Plays all steps; then the container has ended, and its log is read to the end."""
+        while self._steps:
+            step = self._steps.pop(0)
+            if step[0] == "read":
+                await self.read(follow=True, keep=step[1], breaks_after=step[2])
+            else:
+                self._play(step)
+        await self.read(follow=False, breaks_after=60)
+        await self.read(follow=False)
+
+    async def read(self, *, follow: bool, keep: int = 10**9, breaks_after: int | None = None) -> None:
+        """Reads on; whatever comes after `keep` lines is not stored any more, as when jobd is killed."""
+        self.log.breaks_after = breaks_after
+        try:
+            async for batch in lines_after(self.log.ask, self.cursors, follow, WINDOWS):
+                kept = batch[:keep]
+                keep -= len(kept)
+                self.stored += kept
+                self.cursors = cursors_after(self.cursors, kept)
+                if keep <= 0:
+                    return
+        except EngineUnavailable:
+            pass
+        finally:
+            self.log.breaks_after = None
+
+    def _turn(self) -> bool:
+        """What happens while the log is followed; True at the next step that is for the reader."""
+        if not self._steps or self._steps[0][0] == "read":
+            return True
+        self._play(self._steps.pop(0))
+        return False
+
+    def _play(self, step: Any) -> None:
+        match step:
+            case ("write", stream, size, ended):
+                self._number += 1
+                text = f"{self._number}:".encode() + b"x" * size + (b"\n" if ended else b"")
+                self.log.write(stream, text)
+            case ("clock", by_ns):
+                self.log.now_ns += by_ns
+            case ("rotate", count):
+                lost = {stream for stream, _, _ in self.log.entries[:count]}
+                known = {stream for stream, cursor in self.cursors.items() if cursor.taken}
+                self.unseen |= lost - known
+                self.log.rotate(count)
+
+    def check(self) -> None:
+        """Every byte that was printed is stored once and in order, but for what is missing where a mark says so."""
+        for stream in STREAMS:
+            printed = self.log.printed[stream].decode()
+            printed += "" if printed.endswith("\n") or not printed else "\n"
+            parts = [""]
+            for line in (line for line in self.stored if line.stream == stream):
+                parts += [""] if line.gap else []
+                parts[-1] += line.text + ("" if line.partial else "\n")
+            at = 0
+            for number, part in enumerate(parts):
+                found = printed.find(part, at)
+                assert found >= 0, f"{stream}: {part!r} of {parts} is not in what follows {printed[:at]!r}"
+                assert number or found == 0 or stream in self.unseen, (
+                    f"{stream}: begins with {part!r}, of {printed!r}"
+                )
+                at = found + len(part)
+            assert printed.endswith(parts[-1]), f"{stream}: ends with {parts[-1]!r}, of {printed!r}"
+            if len(parts) == 1 and stream not in self.unseen:
+                assert at == len(printed), f"{stream}: {printed[at:]!r} is missing without a mark"
+
+    @property
+    def gaps(self) -> int:
+        return sum(line.gap is not None for line in self.stored)
+
+
+writes = st.tuples(
+    st.just("write"),
+    st.sampled_from(STREAMS),
+    st.sampled_from([0, 1, 5, 20, 60]),
+    st.sampled_from([True, True, False]),
+)
+clocks = st.tuples(st.just("clock"), st.sampled_from([1, 1, 2, 1000, -1, -2, -HOUR_NS, HOUR_NS, 2 * HOUR_NS]))
+reads = st.tuples(
+    st.just("read"), st.sampled_from([0, 1, 2, 3, 10**9]), st.sampled_from([None, None, 10, 50, 100, 300])
+)
+rotations = st.tuples(st.just("rotate"), st.sampled_from([1, 2, 3, 5, 20]))
+
+
+short_stories = st.lists(writes | clocks | reads, max_size=30)
+"""Nothing is rotated away."""
+stories = st.lists(writes | clocks | reads | rotations, max_size=30)

@@ -1,0 +1,102 @@
+"""A container's log as the engine keeps it, in memory: entries of two streams under the times of a clock that tests set.
+
+Answers the requests that `jobd.docker.log_requests` makes, as the json-file driver does: the last entries or all, then, with
+`follow`, what comes while it is read. What is printed, forgotten by rotation and when a connection breaks is the test's to say.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from jobd.jobs.orchestrator import EngineUnavailable, StreamName
+
+KIND: dict[StreamName, int] = {"stdout": 1, "stderr": 2}
+NS = 1_000_000_000
+
+
+def stamp(ns: int) -> str:
+    """Returns a time in the engine's form; the model's days begin at noon."""
+    seconds, fraction = divmod(ns + 43_200 * NS, NS)
+    day, rest = divmod(seconds, 86_400)
+    clock = f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}"
+    return f"2026-01-{day + 10:02d}T{clock}.{fraction:09d}Z"
+
+
+def frame(stream: StreamName, time: str, payload: bytes) -> bytes:
+    """Returns an entry as it goes over the wire."""
+    body = time.encode() + b" " + payload
+    return bytes([KIND[stream], 0, 0, 0]) + len(body).to_bytes(4, "big") + body
+
+
+@dataclass
+class ModelLog:
+    """`piece_bytes`: the longest entry. `cut`: how the wire cuts an answer of so many bytes. `now_ns` is the engine's clock.
+
+    `turn`: what happens between two parts of an answer; True ends a follow, as the container's end does.
+    """
+
+    piece_bytes: int = 16 * 1024
+    now_ns: int = 0
+    cut: Callable[[int], int] = lambda size: size
+    turn: Callable[[], bool] = lambda: True
+    breaks_after: int | None = None
+    entries: list[tuple[StreamName, str, bytes]] = field(default_factory=list)
+    printed: dict[StreamName, bytes] = field(default_factory=lambda: {"stdout": b"", "stderr": b""})
+    forgotten: int = 0
+    requests: list[Mapping[str, str]] = field(default_factory=list)
+    _open: dict[StreamName, str] = field(default_factory=dict)
+
+    def write(self, stream: StreamName, text: bytes) -> None:
+        """The container prints; each line has one time, however many entries it takes."""
+        self.printed[stream] += text
+        for line in text.splitlines(keepends=True):
+            time = self._open.pop(stream, None) or stamp(self.now_ns)
+            if not line.endswith(b"\n"):
+                self._open[stream] = time
+            for at in range(0, len(line), self.piece_bytes):
+                self.entries.append((stream, time, line[at : at + self.piece_bytes]))
+
+    def rotate(self, count: int) -> None:
+        """The engine forgets so many of the oldest entries."""
+        self.forgotten += len(self.entries[:count])
+        del self.entries[:count]
+
+    @asynccontextmanager
+    async def ask(self, params: Mapping[str, str]) -> AsyncIterator["ModelBody"]:
+        """Answers one request."""
+        self.requests.append(params)
+        yield ModelBody(self, params)
+
+
+@dataclass
+class ModelBody:
+    """The body of one answer."""
+
+    log: ModelLog
+    params: Mapping[str, str]
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Yields the frames in pieces; a follow sees what is printed meanwhile, also after a rotation."""
+        log, tail = self.log, self.params.get("tail")
+        sent = log.forgotten + (0 if tail is None else max(0, len(log.entries) - int(tail)))
+        while True:
+            if sent < log.forgotten and self.params["follow"] == "1":
+                return  # it was rotated faster than it was read: the engine ends the answer without an error
+            fresh = log.entries[max(sent - log.forgotten, 0) :]
+            sent = log.forgotten + len(log.entries)
+            data = b"".join(frame(*entry) for entry in fresh)
+            while data:
+                size = min(max(1, log.cut(len(data))), len(data))
+                self._break(size)
+                yield data[:size]
+                data = data[size:]
+            if self.params["follow"] != "1" or log.turn():
+                return
+
+    def _break(self, size: int) -> None:
+        log = self.log
+        if log.breaks_after is not None:
+            log.breaks_after -= size
+            if log.breaks_after < 0:
+                log.breaks_after = None
+                raise EngineUnavailable("the connection broke")
