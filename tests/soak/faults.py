@@ -32,7 +32,7 @@ CHANGES = (
 BURST = 6
 PROBES, PROBE_NUMBER = 12, 1_000_000
 CUT_AGAIN_S, SLOW_EACH = 0.2, 6
-HOLD_REMOVAL_S, LATE_WAIT_S = 3.0, 14.0
+HOLD_REMOVAL_S, HIT_WAIT_S = 1.5, 8.0
 CUTS = {"cut-events": EVENTS, "cut-logs": LOGS, "cut-attach": ATTACH, "cut-all": ""}
 
 
@@ -135,20 +135,35 @@ class Faults:
 
     def _delay(self, fault: PlannedFault) -> None:
         pattern = CHANGES[int(fault.value) % len(CHANGES)]
-        rule = self._subject.proxy.on(pattern, "delay", times=3, delay_s=fault.seconds)
-        self._while("delay", fault.seconds + 2, rule)
+        rule = self._subject.proxy.on(pattern, "hold", times=3)
+        with self._window("delay", pattern):
+            self._wait_for(rule, fault.seconds)
+            time.sleep(fault.seconds)
+            _end(rule)
 
     def _late_start(self, fault: PlannedFault) -> None:
-        # The start arrives about when jobd gives it up, and jobd's removal is held back so that the two meet.
-        late = self._subject.proxy.on(START, "late", delay_s=fault.seconds)
-        held = self._subject.proxy.on(REMOVE, "delay", times=None, delay_s=HOLD_REMOVAL_S)
-        self._while("late-start", LATE_WAIT_S, late, held)
+        """A start whose answer never came arrives when jobd removes the container as one that never started, or just before."""
+        late = self._subject.proxy.on(START, "late")
+        held = self._subject.proxy.on(REMOVE, "hold", times=None)
+        with self._window("late-start", START):
+            if self._wait_for(late, HIT_WAIT_S):
+                held.hits = 0
+                self._wait_for(held, fault.seconds)
+                late.released.set()
+                time.sleep(HOLD_REMOVAL_S)
+            _end(late, held)
+
+    def _wait_for(self, rule: Rule, limit_s: float) -> bool:
+        """Returns whether a request has met the rule."""
+        end_s = self._now() + limit_s
+        while rule.hits == 0 and self._now() < end_s:
+            time.sleep(0.05)
+        return rule.hits > 0
 
     def _while(self, kind: str, seconds: float, *rules: Rule) -> None:
         with self._window(kind, rules[0].pattern.pattern):
             time.sleep(seconds)
-            for rule in rules:
-                rule.lifted.set()
+            _end(*rules)
 
     def _clock(self, fault: PlannedFault) -> None:
         with self._window("clock", f"{fault.value:+g} s"):
@@ -183,3 +198,10 @@ class Faults:
         with self._window(fault.kind):
             for job in random.Random(int(fault.value)).sample(recent, min(BURST, len(recent))):
                 act(job)
+
+
+def _end(*rules: Rule) -> None:
+    """Takes rules back; what they hold goes on."""
+    for rule in rules:
+        rule.lifted.set()
+        rule.released.set()

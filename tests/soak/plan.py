@@ -99,7 +99,7 @@ FAULTS: dict[str, tuple[int, float, float]] = {
     "engine-down": (3, 0.5, 5.0),
     "lose": (8, 6.0, 6.0),
     "delay": (6, 1.0, 4.0),
-    "late-start": (5, 9.6, 10.6),
+    "late-start": (5, 9.0, 13.0),
     "clock": (7, 0.0, 0.0),
     "disk-full": (4, 3.0, 8.0),
     "delete-burst": (5, 0.0, 0.0),
