@@ -10,6 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+SAME_OFFSET_S = 0.5
+"""Two readings of the offset differ by less, as long as nobody sets the clock between them."""
+
 
 class Clock(Protocol):
     """Where parts of jobd get their time from."""
@@ -38,6 +41,14 @@ class Clock(Protocol):
     def uptime(self) -> float:
         """Seconds since boot, those of a suspended machine too: nobody can set them. Of one boot only, see `boot`."""
         ...
+
+
+def reading(clock: Clock) -> tuple[datetime, float]:
+    """Returns the wall clock and its offset as they are at one moment, also where somebody sets the clock meanwhile."""
+    while True:
+        offset, now = clock.offset(), clock.now()
+        if abs(clock.offset() - offset) < SAME_OFFSET_S:
+            return now, offset
 
 
 class SystemClock:

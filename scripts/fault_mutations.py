@@ -21,6 +21,13 @@ class Mutation:
 
 MUTATIONS = (
     Mutation(
+        "a fact is taken on a clock that was set meanwhile",
+        "jobd/jobs/journal.py",
+        "        if self.clock_moved(record, offset):\n            record = step(",
+        "        if False:\n            record = step(",
+        "tests/integration/jobs/test_clock_steps.py",
+    ),
+    Mutation(
         "of a job's expired deliveries one is parked at a time",
         "jobd/store/settling.py",
         "_last_before(connection, job, to_micros(before), limit - count)",

@@ -9,6 +9,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 
+from jobd.clock import reading
 from jobd.jobs import facts as f
 from jobd.jobs.announcer import ANNOUNCE_AFTER_S, Announcer, waits
 from jobd.jobs.ledger import MAX_TRIES
@@ -16,11 +17,14 @@ from jobd.jobs.logbook import Batch, cursors_of, mark_incomplete
 from jobd.jobs.logbook import take as take_lines
 from jobd.jobs.machine import step
 from jobd.jobs.orchestrator import JobRef, LogCursor, RawLine, StreamName
+from jobd.jobs.outcome import Step
 from jobd.jobs.record import Record, purged
 from jobd.jobs.surroundings import Surroundings
 from jobd.store.errors import NoSuchJob, StaleJob, StoreError
 from jobd.wire.job import JobSpec
 from jobd.wire.report import Heading, Report
+
+CLOCK_TOLERANCE_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -82,14 +86,14 @@ class Journal:
 
     async def _apply(self, fact: f.Fact) -> bool:
         before, spec = self.record, await self._read_spec()
-        made = step(before, spec, fact, self._around.clock.now())
+        made = self._step(before, spec, fact)
         if made.record == before and not made.drafts:
             return False
         drafts = made.drafts
         if drafts and waits(before):
             # Events keep the order of the facts: what was logged before comes before.
             before, logged = await self._announce(leave_last=True)
-            made = step(before, spec, fact, self._around.clock.now())
+            made = self._step(before, spec, fact)
             drafts = (*logged, *made.drafts)
         self.record = await self._around.ledger.change(made.record, spec, drafts)
         self._announcer.announced(self.record)
@@ -100,6 +104,22 @@ class Journal:
             # The next attempt queues like any other job.
             self._around.queue.leave(self.record.uid)
         return True
+
+    def _step(self, record: Record, spec: JobSpec, fact: f.Fact) -> Step:
+        """Returns what `fact` makes of the record. The times in the record follow a clock that was set meanwhile first: else
+        those that this fact writes would be moved with them later.
+        """
+        now, offset = reading(self._around.clock)
+        if self.clock_moved(record, offset):
+            record = step(record, spec, f.ClockMoved(self._around.clock.boot, offset), now).record
+        return step(record, spec, fact, now)
+
+    def clock_moved(self, record: Record, offset: float) -> bool:
+        """True where the wall clock was set, or the machine was booted, since the times of a job under way were written."""
+        moved = (
+            record.boot != self._around.clock.boot or abs(offset - record.clock_offset) > CLOCK_TOLERANCE_S
+        )
+        return moved and not record.ended
 
     @contextlib.asynccontextmanager
     async def _kept_true(self) -> AsyncIterator[None]:

@@ -22,7 +22,6 @@ from jobd.store.errors import StoreError, UnreadableJob
 
 LOOK_AGAIN_S = 2.0
 """A job that runs is looked at this often even when the engine's event stream is silent."""
-CLOCK_TOLERANCE_S = 1.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 
 log = logging.getLogger(__name__)
@@ -113,11 +112,9 @@ class Supervisor:
                 self._around.secrets.remove(self.record.uid)
 
     async def _follow_clock(self) -> None:
-        clock, record = self._around.clock, self.record
+        clock = self._around.clock
         offset = clock.offset()
-        if not record.ended and (
-            record.boot != clock.boot or abs(offset - record.clock_offset) > CLOCK_TOLERANCE_S
-        ):
+        if self._journal.clock_moved(self.record, offset):
             await self.apply(f.ClockMoved(clock.boot, offset))
 
     async def _carry_out(self, asked: f.Demand) -> None:

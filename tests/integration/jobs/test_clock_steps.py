@@ -1,0 +1,47 @@
+"""The wall clock is set while a fact is on its way: no limit changes, whichever fact is the first on the new clock."""
+
+from typing import Any
+
+import pytest
+
+from jobd.jobs import facts as f
+from jobd.jobs.orchestrator import ContainerFacts, Observation
+from jobd.testing.worker import WorkerScript
+
+DAY_S = 86400.0
+LIMIT_S = 60
+
+
+@pytest.mark.parametrize("step_s", [8 * DAY_S, -8 * DAY_S, 120.0])
+async def test_a_step_just_before_the_start_is_seen_leaves_the_limit_as_long_as_it_was(
+    house: Any, monkeypatch: pytest.MonkeyPatch, step_s: float
+) -> None:
+    start_worker, jumps = house.engine.start_worker, iter([step_s])
+
+    async def starting(ref: Any) -> None:
+        await start_worker(ref)
+        house.clock.jump(next(jumps, 0.0))
+
+    monkeypatch.setattr(house.engine, "start_worker", starting)
+    house.engine.workers["a"] = WorkerScript(runs_s=None)
+    record = await house.submit(timeout_seconds=LIMIT_S)
+    await house.until(record, lambda now: now.started_at is not None)
+    house.clock.advance(LIMIT_S - 5)
+    await house.until(record, lambda now: abs(now.clock_offset - house.clock.offset()) < 1)
+    assert not (await house.stored(record)).timed_out
+    house.clock.advance(10)
+    assert (await house.ended(record, tick_s=1)).reason == "timeout"
+
+
+@pytest.mark.parametrize("step_s", [8 * DAY_S, -8 * DAY_S])
+async def test_any_fact_is_taken_on_the_clock_of_its_time(house: Any, step_s: float) -> None:
+    house.engine.workers["a"] = WorkerScript(runs_s=None)
+    record = await house.submit(timeout_seconds=LIMIT_S)
+    before = await house.until(record, lambda now: now.started_at is not None)
+    house.clock.jump(step_s)
+    worker = ContainerFacts(before.worker_id, "running", 1, started_at=before.started_at)
+    await house.roster.get(record.uid).apply(f.Observed(Observation(worker, None)))
+    await house.roster.get(record.uid).apply(f.StopSent(kill=False))
+    now = house.roster.get(record.uid).record
+    assert (now.deadline - before.deadline).total_seconds() == pytest.approx(step_s)
+    assert now.stop_sent_at == house.clock.now()
