@@ -51,8 +51,8 @@ ENGINE = (
     "ping",
     "refs",
 )
-ENGINE_CALLS = ("network-create", "volume-create", "create", "start", "kill", "remove", "volume-remove")
-"""The single requests that those are made of, of which each one changes something."""
+ENGINE_CALLS = ("network-create", "volume-create", "create", "start", "kill", "destroy", "volume-remove")
+"""The single requests that those are made of, of which each one changes something; what an ambiguous start takes has tests of its own."""
 
 POINTS = (
     *(f"{when}-commit:{name}" for name in (*COMMITS, *WRITES) for when in ("before", "after")),
