@@ -184,8 +184,8 @@ MUTATIONS = (
     Mutation(
         "a worker that is gone is waited for",
         "jobd/jobs/looks.py",
-        "    if worker is None or worker.attempt != record.attempt:\n        return worker_over(",
-        "    if worker is None:\n        return Step(record)\n    if worker.attempt != record.attempt:\n        return worker_over(",
+        "    if worker is None or worker.attempt != record.attempt:\n        why =",
+        "    if worker is None:\n        return Step(record)\n    if worker.attempt != record.attempt:\n        why =",
         "test_engine.py::test_the_worker_is_removed_by_hand",
     ),
     Mutation(

@@ -129,6 +129,10 @@ def test_every_flip_and_cut_of_what_was_committed_is_told(
     frame = (at - 32) // (24 + 4096) + 1 if at >= 32 else 0
     assert damage.frame == frame
     before = rows(source.with_name("whole.db")) if source.with_name("whole.db").exists() else whole(source)
+    folded = shm_backfilled(source)
+    assert damage.database_is_newer == (folded > 0 and frame <= folded), (
+        "nothing was folded back but for a checkpoint at rest"
+    )
     if damage.database_is_newer:
         wal.unlink()
     elif shm_backfilled(source) > 0:
