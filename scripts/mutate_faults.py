@@ -10,7 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts.fault_mutations import MUTATIONS, Mutation
+from scripts.fault_mutations import MUTATIONS
+from scripts.mutations.mutation import Mutation
 from scripts.tree_copy import copy_tree
 
 LIMIT_S = 400

@@ -1,0 +1,48 @@
+"""Mutations of the API, the wire contract and jobctl."""
+
+from scripts.mutations.mutation import Mutation
+
+MUTATIONS = (
+    Mutation(
+        "null is refused",
+        "jobd/wire/nulls.py",
+        "            if item is None and name in fields:",
+        "            if False and name in fields:",
+        "tests/integration/api/test_bodies.py::test_a_load_of_jobs_from_a_go_client_is_accepted_whole",
+    ),
+    Mutation(
+        "an unknown field that is null is let through",
+        "jobd/wire/nulls.py",
+        "            if item is None and name in fields:",
+        "            if item is None:",
+        "tests/integration/api/test_bodies.py::test_an_unknown_field_is_refused_also_as_null",
+    ),
+    Mutation(
+        "another spelling of the same job is another job",
+        "jobd/wire/normal.py",
+        "        if value is not default and (not value or value == default):",
+        "        if not value:",
+        "tests/unit/jobd/wire/test_wire_values.py::test_a_default_that_is_said_is_as_one_that_is_not",
+    ),
+    Mutation(
+        "jobctl does not wait for the end of the answer",
+        "jobctl/fetch.py",
+        "        while body.read(BLOCK_BYTES):",
+        "        while False:",
+        "tests/unit/jobctl/test_fetch.py::test_an_answer_that_is_cut_after_the_end_of_its_tar_is_cut",
+    ),
+    Mutation(
+        "a reader waits after an event that never was",
+        "jobd/api/streams.py",
+        "        await _check_event(context.store, after, named)",
+        "        pass",
+        "tests/integration/api/test_streams.py::test_a_number_that_was_never_given_is_refused_and_not_waited_for",
+    ),
+    Mutation(
+        "a reader waits after a line of another log",
+        "jobd/api/streams.py",
+        "        await _check_line(context.store, record, query.after)",
+        "        pass",
+        "tests/integration/api/test_streams.py::test_a_line_that_a_log_does_not_have_is_refused",
+    ),
+)

@@ -1,0 +1,55 @@
+"""Mutations of the sidecar and its reports."""
+
+from scripts.mutations.mutation import Mutation
+
+MUTATIONS = (
+    Mutation(
+        "a report with a stray byte is written as no JSON reader takes it",
+        "jobd/wire/report.py",
+        'return (_line(_readable(tree)) if b"\\\\ud" in line else line) + b"\\n"',
+        'return line + b"\\n"',
+        "tests/unit/jobd/wire/test_report.py::test_text_that_no_json_holds_is_made_readable_and_the_report_arrives",
+    ),
+    Mutation(
+        "a report says a name without its escape",
+        "sidecar/paths.py",
+        'raise artifact_error(error, shown(path or ".")) from error',
+        'raise artifact_error(error, path or ".") from error',
+        "tests/unit/sidecar/test_names.py",
+    ),
+    Mutation(
+        "a transfer that was answered early counts as sent",
+        "sidecar/http.py",
+        "        if not self._over or missing:",
+        "        if missing:",
+        "tests/integration/sidecar/test_answers.py::test_a_success_before_the_whole_file_was_sent_is_none",
+    ),
+    Mutation(
+        "a transfer counts as sent while it waits on this side",
+        "sidecar/http.py",
+        "        if not self._over or missing:",
+        "        if not self._over:",
+        "tests/integration/sidecar/test_answers.py::test_what_the_other_end_has_not_received_counts_as_unsent",
+    ),
+    Mutation(
+        "a transfer is not done until its answer's body is",
+        "sidecar/http.py",
+        "            except (TimeIsUp, WorthAnotherTry, HttpFailure):\n                pass",
+        "            except ZeroDivisionError:\n                pass",
+        "tests/integration/sidecar/test_answers.py::test_an_endless_answer_and_one_that_breaks_change_nothing_either",
+    ),
+    Mutation(
+        "a transfer of a part counts as the whole",
+        "sidecar/artifacts/download.py",
+        "        if answer.status != _WHOLE:",
+        "        if False:",
+        "tests/integration/sidecar/test_answers.py::test_only_a_200_is_the_file",
+    ),
+    Mutation(
+        "a transfer's interim answer counts as the answer",
+        "sidecar/http_connection.py",
+        "            if not 100 <= status < 200 or status == _SWITCHING_PROTOCOLS:",
+        "            if True:",
+        "tests/integration/sidecar/test_answers.py::test_an_answer_that_is_only_on_its_way_is_waited_out",
+    ),
+)
