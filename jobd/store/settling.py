@@ -22,13 +22,16 @@ SETTLED_AT_ONCE = 100
 
 
 def settle(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[Settled]:
-    """Keeps what became of pending deliveries; one that is not pending any more, or gone, is left as it is. Returns what
-    follows each: nothing after a retry or where nothing was settled.
+    """Keeps what became of pending deliveries; one that is not pending any more, or gone, is left as it is, but one that its
+    receiver took after it had expired is delivered. Returns what follows each: nothing after a retry or where nothing was settled.
     """
     jobs = _pending_jobs(connection, settlements)
     _deliver(
         connection, [one for one in settlements if one.outcome == "delivered" and one.delivery_id in jobs]
     )
+    for one in settlements:
+        if one.outcome == "delivered" and one.delivery_id not in jobs:
+            _deliver_late(connection, one)
     abandoned: dict[int, tuple[int, str | None]] = {}
     for one in settlements:
         if one.delivery_id not in jobs or one.outcome == "delivered":
@@ -82,6 +85,15 @@ def _deliver(connection: sqlite3.Connection, settlements: Sequence[Settlement]) 
             " last_status = settled.status, delivered_at = settled.at FROM settled WHERE deliveries.id = settled.id",
             [value for one in part for value in (one.delivery_id, to_micros(one.at), one.status)],
         )
+
+
+def _deliver_late(connection: sqlite3.Connection, one: Settlement) -> None:
+    # It expired while the request was under way. What follows it is due already.
+    connection.execute(
+        "UPDATE deliveries SET state = 'delivered', attempts = attempts + 1, last_error = NULL, last_status = ?,"
+        " delivered_at = ? WHERE id = ? AND state = 'parked'",
+        (one.status, to_micros(one.at), one.delivery_id),
+    )
 
 
 def _put_off(connection: sqlite3.Connection, one: Settlement) -> None:

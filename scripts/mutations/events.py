@@ -4,6 +4,13 @@ from scripts.mutations.mutation import Mutation
 
 MUTATIONS = (
     Mutation(
+        "what is taken after it expired stays given up",
+        "jobd/store/settling.py",
+        "            _deliver_late(connection, one)\n",
+        "            pass\n",
+        "tests/integration/store/test_outbox.py::test_what_its_receiver_took_after_it_had_expired_is_delivered",
+    ),
+    Mutation(
         "a wall clock that is set ahead makes events older",
         "jobd/events/expiry.py",
         "self._now = self._time.now()\n        self._left = A_SCAN",

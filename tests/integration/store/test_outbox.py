@@ -267,3 +267,18 @@ async def test_counts_say_what_waits(store: Store, make: Any) -> None:
     assert (counts.jobs, counts.live_jobs, counts.pending, counts.parked) == (5, 2, 10, 0)
     assert counts.oldest_pending_at == (await store.list_events(0, None, 1))[0].created_at
     assert counts.size_bytes > 0
+
+
+async def test_what_its_receiver_took_after_it_had_expired_is_delivered(
+    store: Store, make: Any, later: Later
+) -> None:
+    await store.commit(make.claim("u1", events=2, port=1))
+    assert await store.expire_deliveries(["u1"], later(60), later(60), later(61), "expired", 1) == 1
+    settled = await store.settle([Settlement(1, "delivered", later(62), status=204)])
+    assert settled[0].following is None, "the next one is due already"
+    first, second = await store.deliveries("u1", 0, 10)
+    assert (first.state, first.last_status, first.last_error) == ("delivered", 204, None)
+    assert (second.state, [due.id for due in await store.due(LANE, 10)]) == ("pending", [2])
+    await store.settle([Settlement(2, "park", later(63), error="refused")])
+    await store.settle([Settlement(1, "retry", later(64), next_attempt_at=later(65))])
+    assert [one.state for one in await store.deliveries("u1", 0, 10)] == ["delivered", "parked"]
