@@ -23,7 +23,7 @@ SETTLED_AT_ONCE = 100
 
 def settle(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[Settled]:
     """Keeps what became of pending deliveries; one that is not pending any more, or gone, is left as it is, but one that its
-    receiver took after it had expired is delivered. Returns what follows each: nothing after a retry or where nothing was settled.
+    receiver took after it was given up is delivered. Returns what follows each: nothing after a retry or where nothing was settled.
     """
     jobs = _pending_jobs(connection, settlements)
     _deliver(
@@ -88,10 +88,10 @@ def _deliver(connection: sqlite3.Connection, settlements: Sequence[Settlement]) 
 
 
 def _deliver_late(connection: sqlite3.Connection, one: Settlement) -> None:
-    # It expired while the request was under way. What follows it is due already.
+    # It was given up while the request was under way: it expired, or a try of before a restart said so. What follows it is due already.
     connection.execute(
         "UPDATE deliveries SET state = 'delivered', attempts = attempts + 1, last_error = NULL, last_status = ?,"
-        " delivered_at = ? WHERE id = ? AND state = 'parked'",
+        " delivered_at = ? WHERE id = ? AND state IN ('parked', 'abandoned')",
         (one.status, to_micros(one.at), one.delivery_id),
     )
 

@@ -282,3 +282,12 @@ async def test_what_its_receiver_took_after_it_had_expired_is_delivered(
     await store.settle([Settlement(2, "park", later(63), error="refused")])
     await store.settle([Settlement(1, "retry", later(64), next_attempt_at=later(65))])
     assert [one.state for one in await store.deliveries("u1", 0, 10)] == ["delivered", "parked"]
+
+
+async def test_what_its_receiver_took_after_it_was_abandoned_is_delivered(
+    store: Store, make: Any, later: Later
+) -> None:
+    await store.commit(make.claim("u1", events=2, port=1))
+    await store.settle([Settlement(1, "abandon", later(1), status=410, error="gone")])
+    await store.settle([Settlement(1, "delivered", later(2), status=204)])
+    assert await states(store) == "delivered abandoned"
