@@ -111,7 +111,8 @@ class Lanes:
         self._jobs[due.job_uid] = _Job(self._take_ahead(due))
         lane = self._lanes.setdefault(due.lane, _Lane())
         lane.held += 1
-        self._queue(due, lane)
+        # What found no room is read again later: the queue must not keep its bodies, which nobody counts.
+        self._queue(replace(due, ahead=()) if due.ahead else due, lane)
         return True
 
     def _take_ahead(self, due: Due) -> deque[Due]:

@@ -4,6 +4,13 @@ from scripts.mutations.mutation import Mutation
 
 MUTATIONS = (
     Mutation(
+        "bodies that nobody counts wait with the first one",
+        "jobd/events/lanes.py",
+        "self._queue(replace(due, ahead=()) if due.ahead else due, lane)",
+        "self._queue(due, lane)",
+        "tests/unit/jobd/events/test_lanes.py::test_what_waits_keeps_no_bodies_that_are_not_counted",
+    ),
+    Mutation(
         "what is taken after it expired stays given up",
         "jobd/store/settling.py",
         "            _deliver_late(connection, one)\n",

@@ -45,7 +45,7 @@ class LanesMachine(RuleBasedStateMachine):
         room = self.lanes.room(one.lane)
         assert self.lanes.hold(one) == (room > 0 and not known)
         if room and not known:
-            self.waiting.setdefault(one.lane, []).append(one)
+            self.waiting.setdefault(one.lane, []).append(replace(one, ahead=()))
             taken = len(self.lanes._jobs[one.job_uid].ahead)
             assert taken <= behind
             self.ahead[one.job_uid] = ahead[:taken]
@@ -201,3 +201,14 @@ def test_a_lane_is_scheme_host_and_port(url: str, lane: str) -> None:
 def test_what_has_no_lane_is_refused(url: str) -> None:
     with pytest.raises(ValueError):
         lane_of(url)
+
+
+def test_what_waits_keeps_no_bodies_that_are_not_counted() -> None:
+    lanes = Lanes(1, 4)
+    big = tuple(due("j", number=n, body=b"x" * 1000) for n in range(2, 40))
+    assert lanes.hold(replace(due("j"), ahead=big))
+    taken = len(lanes._jobs["j"].ahead)
+    assert taken < len(big)
+    picked = lanes.pick(lambda _: True)
+    assert picked is not None
+    assert picked.ahead == ()
