@@ -23,6 +23,7 @@ from jobd.events.rounds import Rounds
 from jobd.events.settings import DispatcherSettings
 from jobd.events.settler import Settler
 from jobd.events.telling import tell
+from jobd.events.unrecorded import Unrecorded
 from jobd.events.verdict import Answer, Delivered, Park, Verdict, host_after, judge
 from jobd.events.waiting import wait_for
 from jobd.store.rows import Delivery, Due, Settled, Settlement
@@ -176,7 +177,8 @@ class Dispatcher:
         if answer is None:
             self._breakers.record(due.lane, taken, "unknown", self._clock.monotonic())
             self._lanes.answered(due, proven=False)
-            self._settler.add((), lambda _: self._ended(due, None, None))
+            kept = Unrecorded.of(due)
+            self._settler.add((), lambda _: self._ended(kept, None, None))
             return
         if len(run) > 1 and self._refuses_batch(answer):
             # Nothing is parked because of its neighbours: each of these goes alone, beginning now.
@@ -192,40 +194,45 @@ class Dispatcher:
 
     def _keep(self, due: Due, run: list[Due], answer: Answer, verdict: Verdict, now: datetime) -> None:
         """Has it put on record. The job's next one may go at once where it is in memory: what the receiver has taken need not
-        be on disk for that. A crash in between repeats both, in their order.
+        be on disk for that. A crash in between repeats both, in their order. What waits for the record holds no `Due`: its
+        body would stay in memory for as long as the disk refuses.
         """
+        kept = Unrecorded.of(due)
         goes_on = isinstance(verdict, Delivered) and not due.batch
         if goes_on and self._breakers.admits(due.lane, self._clock.monotonic()) and self._lanes.follow(due):
             settlement = self._rounds.settlement(due, answer, verdict, now, follow=False)
-            self._settler.add((settlement,), lambda _: self._recorded(due, settlement), urgent=self._draining)
+            self._settler.add(
+                (settlement,), lambda _: self._recorded(kept, settlement), urgent=self._draining
+            )
             return
         ahead = self._loader.ahead_of(due.lane)
         settlements = [
             self._rounds.settlement(one, answer, verdict, now, follow=one is run[-1], ahead=ahead)
             for one in run
         ]
+        created = [one.created_at for one in run]
 
         def recorded(settled: list[Settled]) -> None:
-            tell(self._observer, run, answer, settlements, settled)
+            tell(self._observer, kept, created, answer, settlements, settled)
             following = next((one.following for one in settled if one.following is not None), None)
-            self._ended(due, following, settlements[0].next_attempt_at)
+            self._ended(kept, following, settlements[0].next_attempt_at)
 
         # The job waits for it; that matters where its host has nothing else to do meanwhile, or where it went wrong.
         idle = self._draining or self._lanes.is_idle(due.lane)
         waited_for = idle or settlements[0].outcome != "delivered"
         self._settler.add(settlements, recorded, urgent=waited_for)
 
-    def _recorded(self, due: Due, settlement: Settlement) -> None:
+    def _recorded(self, kept: Unrecorded, settlement: Settlement) -> None:
         """On record, while the job goes on."""
-        self._observer.delivered(max(0.0, (settlement.at - due.created_at).total_seconds()))
-        if self._lanes.recorded(due):
-            self._loader.settled(due, None, self._clock.now())
+        self._observer.delivered(max(0.0, (settlement.at - kept.created_at).total_seconds()))
+        if self._lanes.recorded(kept):
+            self._loader.settled(kept, None, self._clock.now())
         self._done()
 
-    def _ended(self, due: Due, following: Due | None, next_attempt_at: datetime | None) -> None:
+    def _ended(self, kept: Unrecorded, following: Due | None, next_attempt_at: datetime | None) -> None:
         """On record, and the job not held any more."""
-        self._lanes.settled(due)
-        self._loader.settled(due, following, next_attempt_at)
+        self._lanes.settled(kept)
+        self._loader.settled(kept, following, next_attempt_at)
         self._done()
 
     def _done(self) -> None:

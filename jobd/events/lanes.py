@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
+from jobd.events.unrecorded import Unrecorded
 from jobd.store.rows import Due
 
 INLINE_BUDGET_BYTES = 8 << 20
@@ -180,7 +181,7 @@ class Lanes:
         self._queue(job.ahead.popleft(), self._lanes[due.lane])
         return True
 
-    def recorded(self, due: Due) -> bool:
+    def recorded(self, due: Due | Unrecorded) -> bool:
         """A delivery that another has followed is on record. True where its job is let go of only now."""
         job = self._jobs[due.job_uid]
         job.unrecorded -= 1
@@ -197,7 +198,7 @@ class Lanes:
         self._leave(due.lane, lane, 1)
         return True
 
-    def settled(self, due: Due) -> None:
+    def settled(self, due: Due | Unrecorded) -> None:
         """The job's delivery is on record; its next one may be taken in."""
         self._drop(due.job_uid)
         self._leave(due.lane, self._lanes[due.lane], 1)

@@ -17,6 +17,7 @@ from jobd.events.lanes import Lanes
 from jobd.events.observer import DeliveryObserver
 from jobd.events.settings import DispatcherSettings
 from jobd.events.settler import STORE_PAUSE_S
+from jobd.events.unrecorded import Unrecorded
 from jobd.events.waiting import wait_for
 from jobd.store.errors import StoreClosed, StoreFailed
 from jobd.store.rows import Delivery, Due, LaneDue, Settled, Settlement
@@ -117,7 +118,7 @@ class Loader:
     def _is_crowded(self, lane: str) -> bool:
         return lane in self._looks and self._is_due(self._looks[lane])
 
-    def settled(self, due: Due, following: Due | None, next_at: datetime | None) -> None:
+    def settled(self, due: Unrecorded, following: Due | None, next_at: datetime | None) -> None:
         """A delivery is on record and its job not held any more: `following` is due now, or the same again at `next_at`."""
         self._settled.add(due.job_uid)
         if next_at is not None:

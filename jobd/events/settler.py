@@ -81,15 +81,19 @@ class Settler:
             if self._patience_s > 0:
                 await wait_for(self._hurry, self._clock, self._patience_s)
             self._hurry.clear()
-            group = self._next_group()
-            if not self._line:
-                self._wake.clear()
-            settled = await self._write([one for entry in group for one in entry.settlements])
-            begin = 0
-            for entry in group:
-                end = begin + len(entry.settlements)
-                entry.then(settled[begin:end])
-                begin = end
+            await self._write_group()
+
+    async def _write_group(self) -> None:
+        """Writes the next group. A method of its own: what the store gave back must not stay in memory until the next one."""
+        group = self._next_group()
+        if not self._line:
+            self._wake.clear()
+        settled = await self._write([one for entry in group for one in entry.settlements])
+        begin = 0
+        for entry in group:
+            end = begin + len(entry.settlements)
+            entry.then(settled[begin:end])
+            begin = end
 
     def _next_group(self) -> list[_Entry]:
         group = [self._line.popleft()]

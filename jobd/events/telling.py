@@ -5,25 +5,30 @@ Owns the words. Decides nothing.
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 
 from jobd.events.observer import DeliveryObserver
+from jobd.events.unrecorded import Unrecorded
 from jobd.events.verdict import Answer
-from jobd.store.rows import Due, Settled, Settlement
+from jobd.store.rows import Settled, Settlement
 
 log = logging.getLogger(__name__)
 
 
 def tell(
     observer: DeliveryObserver,
-    run: Sequence[Due],
+    first: Unrecorded,
+    created: Sequence[datetime],
     answer: Answer,
     settlements: Sequence[Settlement],
     settled: Sequence[Settled],
 ) -> None:
-    """Tells of one request's deliveries, each with its settlement; `settled` is what the store made of them."""
-    for due, settlement in zip(run, settlements, strict=True):
+    """Tells of one request's deliveries: the first one, when the event of each was created, and the settlement of each; `settled`
+    is what the store made of them.
+    """
+    for created_at, settlement in zip(created, settlements, strict=True):
         if settlement.outcome == "delivered":
-            observer.delivered(max(0.0, (settlement.at - due.created_at).total_seconds()))
+            observer.delivered(max(0.0, (settlement.at - created_at).total_seconds()))
             continue
         observer.failed(f"{answer.status // 100}xx" if answer.status else answer.kind)
         if settlement.outcome == "retry":
@@ -35,8 +40,7 @@ def tell(
     if settlements[0].outcome == "abandon":
         observer.dropped("abandoned", max(1, sum(one.abandoned for one in settled)))
     if settlements[0].outcome not in ("delivered", "retry"):
-        first = run[0]
-        fields = {"job_id": first.job_id, "delivery_id": first.id, "lane": first.lane, "count": len(run)}
+        fields = {"job_id": first.job_id, "delivery_id": first.id, "lane": first.lane, "count": len(created)}
         log.warning(
             "events were not delivered",
             extra={"action": settlements[0].outcome, **fields, "error": settlements[0].error},

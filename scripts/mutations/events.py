@@ -11,6 +11,13 @@ MUTATIONS = (
         "tests/unit/jobd/events/test_lanes.py::test_what_waits_keeps_no_bodies_that_are_not_counted",
     ),
     Mutation(
+        "what waits for its record keeps its bodies",
+        "jobd/events/dispatcher.py",
+        "self._ended(kept, following, settlements[0].next_attempt_at)",
+        "self._ended(Unrecorded.of(run[0]), following, settlements[0].next_attempt_at)",
+        "tests/integration/events/test_memory.py::test_what_waits_for_its_record_keeps_no_bodies",
+    ),
+    Mutation(
         "what is taken after it expired stays given up",
         "jobd/store/settling.py",
         "            _deliver_late(connection, one)\n",

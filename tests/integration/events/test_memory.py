@@ -1,0 +1,99 @@
+"""What deliveries keep in memory: bodies are counted by the lanes, or belong to a request that is under way."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+
+from jobd.events.dispatcher import UNSETTLED_PER_WORKER, Dispatcher
+from jobd.events.settings import DispatcherSettings
+from jobd.events.verdict import Answer
+from jobd.store.errors import StoreFull
+from jobd.store.rows import Due
+from jobd.store.store import Store
+from jobd.testing.clock import FakeClock
+
+WORKERS = 2
+SETTINGS = DispatcherSettings(workers=WORKERS, record_after_s=0)
+
+
+class Refuses:
+    """A store that is read and takes no settlement while `full`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.full = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def settle(self, settlements: Any) -> Any:
+        if self.full:
+            raise StoreFull("full")
+        return await self._store.settle(settlements)
+
+
+class Takes:
+    """A receiver that answers at once."""
+
+    status = 204
+
+    async def send(self, *_: Any, **__: Any) -> Answer:
+        return Answer("answer", self.status)
+
+
+def body_bytes() -> int:
+    """The bytes of all bodies that any delivery in this process holds."""
+    gc.collect()
+    bodies = {id(one.body): len(one.body) for one in gc.get_objects() if type(one) is Due and one.body}
+    return sum(bodies.values())
+
+
+@asynccontextmanager
+async def dispatching(outbox: Any, status: int = 204) -> AsyncIterator[tuple[Dispatcher, FakeClock]]:
+    clock, sender = FakeClock(), Takes()
+    sender.status = status
+    dispatcher = Dispatcher(outbox, sender, SETTINGS, clock, spread=lambda: 0.5)
+    task = asyncio.ensure_future(dispatcher.run())
+    try:
+        yield dispatcher, clock
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.parametrize("status", [204, 500])
+@pytest.mark.parametrize(("batch", "length"), [(True, 20_000), (False, 20_000), (False, 10_000)])
+async def test_what_waits_for_its_record_keeps_no_bodies(
+    store: Store, jobs: Any, until: Any, batch: bool, length: int, status: int
+) -> None:
+    for n in range(UNSETTLED_PER_WORKER * WORKERS + 4):
+        await jobs.emit(f"j{n}", f"http://host{n}.test/", 4, text="x" * length, batch=batch)
+    async with dispatching(Refuses(store), status) as (dispatcher, _):
+        await until(lambda: dispatcher._unsettled == UNSETTLED_PER_WORKER * WORKERS)
+        await until(lambda: not dispatcher._lanes.in_flight)
+        assert len(dispatcher._settler._line) <= UNSETTLED_PER_WORKER * WORKERS
+        assert len(dispatcher._free) <= WORKERS
+        assert body_bytes() <= dispatcher._lanes._inline_bytes
+
+
+async def test_what_is_on_record_keeps_no_bodies(store: Store, jobs: Any, until: Any) -> None:
+    outbox = Refuses(store)
+    async with dispatching(outbox) as (dispatcher, clock):
+        await jobs.emit("x", "http://a.test/", 4, text="x" * 10_000, batch=True)
+        await jobs.emit("y", "http://b.test/", 4, text="x" * 10_000)
+        for uid in ("x", "y"):
+            dispatcher.notify(uid)
+        await until(lambda: dispatcher._unsettled == 5)
+        outbox.full = False
+
+        def recorded() -> bool:
+            clock.advance(1)
+            return dispatcher._idle.is_set()
+
+        await until(recorded)
+        assert body_bytes() == 0
