@@ -78,7 +78,8 @@ async def test_what_waits_for_its_record_keeps_no_bodies(
         await until(lambda: not dispatcher._lanes.in_flight)
         assert len(dispatcher._settler._line) <= UNSETTLED_PER_WORKER * WORKERS
         assert len(dispatcher._free) <= WORKERS
-        assert body_bytes() <= dispatcher._lanes._inline_bytes
+        # A page that is being read comes and goes; what is kept for the record would stay, since the store refuses.
+        await until(lambda: body_bytes() <= dispatcher._lanes._inline_bytes)
 
 
 async def test_what_is_on_record_keeps_no_bodies(store: Store, jobs: Any, until: Any) -> None:
@@ -96,4 +97,4 @@ async def test_what_is_on_record_keeps_no_bodies(store: Store, jobs: Any, until:
             return dispatcher._idle.is_set()
 
         await until(recorded)
-        assert body_bytes() == 0
+        await until(lambda: body_bytes() == 0)
