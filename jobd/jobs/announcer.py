@@ -18,12 +18,16 @@ ANNOUNCE_AFTER_S = 0.2
 """Lines wait so long for company, at most."""
 ANNOUNCE_BYTES = 64 * 1024
 """So many bytes of frames wait for no more."""
+MAX_RECENT = 256
+"""Batches that are kept in memory, however short."""
 
 Frames = Callable[[str, int, int], Awaitable[bytes]]
 
 
 class Announcer:
-    """The lines of one job that have no event yet. `frames` reads stored ones: uid, after line, about how many bytes."""
+    """The lines of one job that have no event yet: in memory as many as `ANNOUNCE_BYTES` and one batch hold, the others in the store.
+    `frames` reads stored ones: uid, after line, about how many bytes.
+    """
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
@@ -36,10 +40,16 @@ class Announcer:
         return self._bytes >= ANNOUNCE_BYTES
 
     def add(self, batch: Batch) -> None:
-        """These lines are stored."""
-        if batch.frames:
+        """These lines are stored. Where more waits than is kept in memory, because its events cannot be stored, the lines are left to
+        the store alone.
+        """
+        if not batch.frames:
+            return
+        if self.enough or len(self._recent) >= MAX_RECENT:
+            self._recent = []
+        else:
             self._recent.append(batch)
-            self._bytes += len(batch.frames)
+        self._bytes += len(batch.frames)
 
     async def next_events(self, record: Record, spec: JobSpec) -> tuple[Record, tuple[Draft, ...]]:
         """Returns the next log events and the record that has them: all that wait, or the first part where that is much.
@@ -63,9 +73,8 @@ class Announcer:
 
     def announced(self, record: Record) -> None:
         """The events of all lines up to `record.announced_seq` are stored."""
-        if self._recent:
-            self._recent = [batch for batch in self._recent if batch.last_seq > record.announced_seq]
-            self._bytes = sum(len(batch.frames) for batch in self._recent)
+        self._recent = [batch for batch in self._recent if batch.last_seq > record.announced_seq]
+        self._bytes = sum(len(batch.frames) for batch in self._recent)
 
 
 def waits(record: Record) -> bool:

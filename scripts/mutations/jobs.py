@@ -6,6 +6,13 @@ WALK = "test_machine.py::test_any_order_of_facts"
 
 MUTATIONS = (
     Mutation(
+        "lines whose event cannot be stored are all kept in memory",
+        "jobd/jobs/announcer.py",
+        "        if self.enough or len(self._recent) >= MAX_RECENT:\n",
+        "        if False:\n",
+        "tests/unit/jobd/jobs/test_announcer.py::test_lines_whose_event_cannot_be_stored_are_not_kept_without_a_bound",
+    ),
+    Mutation(
         "a fact is taken on a clock that was set meanwhile",
         "jobd/jobs/journal.py",
         "        if self.clock_moved(record, offset):\n            record = step(",
