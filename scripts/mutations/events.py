@@ -18,6 +18,20 @@ MUTATIONS = (
         "tests/integration/events/test_memory.py::test_what_waits_for_its_record_keeps_no_bodies",
     ),
     Mutation(
+        "all addresses of a name are kept",
+        "jobd/events/resolver.py",
+        "for entry in found))[:MAX_ADDRESSES]",
+        "for entry in found))",
+        "tests/unit/jobd/events/test_resolver.py::test_of_a_name_with_many_addresses_few_are_kept",
+    ),
+    Mutation(
+        "questions wait in the queue of the threads",
+        "jobd/events/resolver.py",
+        "asyncio.Semaphore(THREADS)",
+        "asyncio.Semaphore(1000)",
+        "tests/unit/jobd/events/test_resolver.py::test_questions_do_not_pile_up_before_a_name_server_that_does_not_answer",
+    ),
+    Mutation(
         "what is taken after it expired stays given up",
         "jobd/store/settling.py",
         "            _deliver_late(connection, one)\n",
