@@ -1,17 +1,17 @@
 """Parking what is too old for a host that stays down: in bounded commits, each job's deliveries in their order.
 
-Owns what is too old and how much is parked at once. When to look is `loader.py`'s, the statements are the store's.
+Owns what is too old and how much is parked at once. An age is time that jobd has seen pass, also over restarts: the store counts it,
+and the wall clock has no part in it. When to look is `loader.py`'s, the statements are the store's.
 """
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from jobd.clock import Clock
 from jobd.events.lanes import Lanes
 from jobd.events.observer import DeliveryObserver
-from jobd.events.steady_time import SteadyTime
 
 log = logging.getLogger(__name__)
 
@@ -28,22 +28,20 @@ REASON = "expired: its host has been down for too long"
 class ExpiringOutbox(Protocol):
     """What is needed of the store."""
 
-    async def expired_jobs(
-        self, lane: str, before: datetime, untried_since: datetime, limit: int
-    ) -> list[str]:
-        """Jobs of a lane whose first pending delivery is of before `before`."""
+    async def expired_jobs(self, lane: str, age_s: float, untried_s: float, limit: int) -> list[str]:
+        """Jobs of a lane whose first pending delivery is older than `age_s`, by time that was seen to pass."""
         ...
 
     async def expire_deliveries(
         self,
         uids: Sequence[str],
-        before: datetime,
-        untried_since: datetime,
+        age_s: float,
+        untried_s: float,
         at: datetime,
         error: str,
         limit: int,
     ) -> int:
-        """Parks the first pending deliveries of these jobs that are of before `before`, in one commit; returns how many."""
+        """Parks the first pending deliveries of these jobs that are older than `age_s`, in one commit; returns how many."""
         ...
 
 
@@ -63,29 +61,25 @@ class Expiry:
         self._lanes = lanes
         self._clock = clock
         self._observer = observer
-        self._max_age = timedelta(seconds=max_age_s)
+        self._max_age_s = max_age_s
         self._changed = changed
-        self._time = SteadyTime(clock)
-        self._now = self._time.now()
         self._left = 0
 
     def begin(self) -> None:
         """A look at everything begins: `park` may park `A_SCAN` deliveries until the next."""
-        self._now = self._time.now()
         self._left = A_SCAN
 
     async def park(self, lane: str) -> None:
         """Parks what is too old in a lane whose host is down, but for jobs that are in memory."""
-        before, untried_since = self._now - self._max_age, self._now - timedelta(seconds=UNTRIED_S)
         while self._left > 0:
             self._changed.clear()
             most = PAGE + self._lanes.held(lane)
-            found = await self._outbox.expired_jobs(lane, before, untried_since, most)
+            found = await self._outbox.expired_jobs(lane, self._max_age_s, UNTRIED_S, most)
             uids = [uid for uid in found if not self._lanes.holds(uid) and uid not in self._changed]
             if not uids:
                 break
             at, limit = self._clock.now(), min(AT_ONCE, self._left)
-            count = await self._outbox.expire_deliveries(uids, before, untried_since, at, REASON, limit)
+            count = await self._outbox.expire_deliveries(uids, self._max_age_s, UNTRIED_S, at, REASON, limit)
             if not count:
                 break
             self._left -= count

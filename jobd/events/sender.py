@@ -28,7 +28,9 @@ from jobd.wire.signing import signature_headers
 
 USER_AGENT = "jobd"
 _SHOWN_CHARACTERS = 200
-_HERE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+_HERE = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN}
+)
 """What this machine lacks; it says nothing about the receiver."""
 
 

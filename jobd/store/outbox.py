@@ -8,7 +8,6 @@ order per job needs no look at what waits behind it. What became of a delivery i
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from jobd.store.checks import checksum, fits
@@ -21,9 +20,9 @@ AHEAD_BYTES = 64 * 1024
 """Bodies of the deliveries behind a job's first one, all together, that come with it."""
 
 GIVEN_UP_ON = (
-    "NOT (d.tries = 0 AND d.requeues = 0 AND d.due_at > ? AND (d.attempts > 0 OR d.last_error IS NOT NULL))"
+    "NOT (d.tries = 0 AND d.requeues = 0 AND d.due_seen > ? AND (d.attempts > 0 OR d.last_error IS NOT NULL))"
 )
-"""Of a first pending delivery: it was not made pending again since then, or has been tried since."""
+"""Of a first pending delivery: it was not made pending again since then (milliseconds seen), or has been tried since."""
 DAMAGED = b""
 """The body of an event that the disk has changed: it cannot be sent as it was signed for."""
 
@@ -59,8 +58,8 @@ def set_callback(connection: sqlite3.Connection, number: int, callback: Callback
     )
 
 
-def enqueue(connection: sqlite3.Connection, number: int, events: Iterable[StoredEvent]) -> None:
-    """Puts events of job `number` behind its others. Without a callback there is nothing to do; after a 410 they
+def enqueue(connection: sqlite3.Connection, number: int, events: Iterable[StoredEvent], seen_ms: int) -> None:
+    """Puts events of job `number` behind its others, when `seen_ms` was seen. Without a callback there is nothing to do; after a 410 they
     are kept as abandoned.
     """
     callback = connection.execute("SELECT lane, stopped FROM callbacks WHERE job = ?", (number,)).fetchone()
@@ -70,13 +69,16 @@ def enqueue(connection: sqlite3.Connection, number: int, events: Iterable[Stored
     busy = stopped or first_pending(connection, number) is not None
     for event in events:
         kept = connection.execute(
-            "INSERT INTO deliveries (id, job, lane, state, due_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO deliveries (id, job, lane, state, due_at, created_seen, due_seen) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO NOTHING",
             (
                 event.seq,
                 number,
                 lane,
                 "abandoned" if stopped else "pending",
                 None if busy else to_micros(event.created_at),
+                seen_ms,
+                seen_ms,
             ),
         ).rowcount
         busy = busy or kept > 0
@@ -106,15 +108,15 @@ def lanes(connection: sqlite3.Connection, after: str, limit: int) -> list[LaneDu
 
 
 def expired_jobs(
-    connection: sqlite3.Connection, lane: str, before: datetime, untried_since: datetime, limit: int
+    connection: sqlite3.Connection, lane: str, before_ms: int, untried_since_ms: int, limit: int
 ) -> list[str]:
-    """Returns the uids of jobs of one lane whose first pending delivery is of before `before`, those due longest first. Left out
-    are those that were made pending again since `untried_since` and not tried yet.
+    """Returns the uids of jobs of one lane whose first pending delivery was made before `before_ms` was seen, those due longest first.
+    Left out are those that were made pending again since `untried_since_ms` and not tried yet.
     """
     rows = connection.execute(
-        "SELECT j.uid FROM deliveries d JOIN events e ON e.seq = d.id JOIN jobs j ON j.n = d.job"
-        f" WHERE d.lane = ? AND d.due_at IS NOT NULL AND e.created_at < ? AND {GIVEN_UP_ON} ORDER BY d.due_at, d.id LIMIT ?",
-        (lane, to_micros(before), to_micros(untried_since), limit),
+        "SELECT j.uid FROM deliveries d JOIN jobs j ON j.n = d.job"
+        f" WHERE d.lane = ? AND d.due_at IS NOT NULL AND d.created_seen < ? AND {GIVEN_UP_ON} ORDER BY d.due_at, d.id LIMIT ?",
+        (lane, before_ms, untried_since_ms, limit),
     )
     return [row[0] for row in rows]
 

@@ -1,4 +1,4 @@
-"""How much time jobd has seen pass: what retention counts by. The wall clock has no part in it.
+"""How much time jobd has seen pass: what retention and the age of deliveries count by. The wall clock has no part in it.
 
 Counted while jobd runs, and from one run to the next within one boot of the machine. Time while the machine was off is not seen.
 Owns the count and its row.
@@ -22,13 +22,17 @@ class SeenTime:
 
 
 def load(connection: sqlite3.Connection, clock: Clock) -> SeenTime:
-    """Returns the count as it goes on now. What was seen last is known by the count itself and by the jobs that ended since."""
+    """Returns the count as it goes on now. What was seen last is known by the count itself, and by the jobs that ended and
+    the delivery that was made since.
+    """
     ms, boot, uptime_ms = connection.execute("SELECT ms, boot, uptime_ms FROM seen").fetchone()
     if boot and boot == clock.boot:
         ms += max(0, _ms(clock.uptime()) - uptime_ms)
     for where in ("live = 0", "live = 1 AND finished_at IS NOT NULL"):
         last = connection.execute(f"SELECT max(ended_seen) FROM jobs WHERE {where}").fetchone()[0]  # noqa: S608 - no value
         ms = max(ms, last or 0)
+    newest = connection.execute("SELECT created_seen FROM deliveries ORDER BY id DESC LIMIT 1").fetchone()
+    ms = max(ms, newest[0] if newest else 0)
     return SeenTime(ms, clock)
 
 

@@ -21,8 +21,8 @@ MAX_ERROR = 500
 SETTLED_AT_ONCE = 100
 
 
-def settle(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[Settled]:
-    """Keeps what became of pending deliveries; one that is not pending any more, or gone, is left as it is, but one that its
+def settle(connection: sqlite3.Connection, settlements: Sequence[Settlement], seen_ms: int) -> list[Settled]:
+    """Keeps what became of pending deliveries, when `seen_ms` was seen; one that is not pending any more, or gone, is left as it is, but one that its
     receiver took after it was given up is delivered. Returns what follows each: nothing after a retry or where nothing was settled.
     """
     jobs = _pending_jobs(connection, settlements)
@@ -45,7 +45,8 @@ def settle(connection: sqlite3.Connection, settlements: Sequence[Settlement]) ->
             abandoned[jobs[one.delivery_id]] = (count + 1, _error(one))
     stopped = {job: count + _abandon(connection, job, error) for job, (count, error) in abandoned.items()}
     ended = [one for one in settlements if one.delivery_id in jobs and one.outcome in ("delivered", "park")]
-    firsts = _put_first(connection, {jobs[one.delivery_id] for one in ended}, ended[-1].at if ended else None)
+    at = ended[-1].at if ended else None
+    firsts = _put_first(connection, {jobs[one.delivery_id] for one in ended}, at, seen_ms)
     found: list[Settled] = []
     for one in settlements:
         job = jobs.get(one.delivery_id)
@@ -141,7 +142,9 @@ def _abandon(connection: sqlite3.Connection, number: int, error: str | None) -> 
     ).rowcount
 
 
-def _put_first(connection: sqlite3.Connection, jobs: set[int], at: datetime | None) -> dict[int, int]:
+def _put_first(
+    connection: sqlite3.Connection, jobs: set[int], at: datetime | None, seen_ms: int
+) -> dict[int, int]:
     """Makes the first pending delivery of each of these jobs due, where it is not; returns those, by job."""
     firsts: dict[int, int] = {}
     if at is None:
@@ -151,8 +154,8 @@ def _put_first(connection: sqlite3.Connection, jobs: set[int], at: datetime | No
     for part in _parts(list(firsts.values())):
         marks = ",".join("?" * len(part))
         connection.execute(
-            f"UPDATE deliveries SET due_at = ? WHERE id IN ({marks}) AND due_at IS NULL",
-            (to_micros(at), *part),
+            f"UPDATE deliveries SET due_at = ?, due_seen = ? WHERE id IN ({marks}) AND due_at IS NULL",
+            (to_micros(at), seen_ms, *part),
         )
     return firsts
 
@@ -177,13 +180,13 @@ def _unpacked(packed: str | None) -> dict[int, int]:
 def expire(
     connection: sqlite3.Connection,
     uids: Sequence[str],
-    before: datetime,
-    untried_since: datetime,
+    before_ms: int,
+    untried_since_ms: int,
     at: datetime,
     error: str,
     limit: int,
 ) -> int:
-    """Parks pending deliveries of these jobs whose events are of before `before`, at most `limit`; returns how many. Of each job
+    """Parks pending deliveries of these jobs that were made before `before_ms` was seen, at most `limit`; returns how many. Of each job
     they are the first ones, so that none is parked before an earlier one, and none at all where `outbox.expired_jobs` leaves the job
     out. The next one takes over the time at which the first was due: it has waited as long.
     """
@@ -192,58 +195,59 @@ def expire(
         if count >= limit:
             break
         row = connection.execute(
-            "SELECT d.job, d.due_at FROM deliveries d JOIN jobs j ON j.n = d.job"
+            "SELECT d.job, d.due_at, d.due_seen FROM deliveries d JOIN jobs j ON j.n = d.job"
             f" WHERE j.uid = ? AND d.due_at IS NOT NULL AND d.state = 'pending' AND {outbox.GIVEN_UP_ON} ORDER BY d.id LIMIT 1",
-            (uid, to_micros(untried_since)),
+            (uid, untried_since_ms),
         ).fetchone()
         if row is None:
             continue
-        job, due_at = row
-        last = _last_before(connection, job, to_micros(before), limit - count)
+        job, due_at, due_seen = row
+        last = _last_before(connection, job, before_ms, limit - count)
         count += connection.execute(
             "UPDATE deliveries SET state = 'parked', due_at = NULL, last_error = ? WHERE job = ? AND state = 'pending' AND id <= ?",
             (error[:MAX_ERROR], job, last),
         ).rowcount
-        _put_first(connection, {job}, min(from_micros(due_at), at))
+        _put_first(connection, {job}, min(from_micros(due_at), at), due_seen)
     return count
 
 
-def _last_before(connection: sqlite3.Connection, job: int, before_micros: int, limit: int) -> int:
+def _last_before(connection: sqlite3.Connection, job: int, before_ms: int, limit: int) -> int:
     """The last of the job's first pending deliveries, at most `limit`, that are all older; 0 where the first is not."""
     last = 0
     rows = connection.execute(
-        "SELECT d.id, e.created_at FROM deliveries d JOIN events e ON e.seq = d.id"
-        " WHERE d.job = ? AND d.state = 'pending' ORDER BY d.id LIMIT ?",
+        "SELECT id, created_seen FROM deliveries WHERE job = ? AND state = 'pending' ORDER BY id LIMIT ?",
         (job, limit),
     )
-    for delivery_id, created_at in rows:
-        if created_at >= before_micros:
+    for delivery_id, created_seen in rows:
+        if created_seen >= before_ms:
             break
         last = delivery_id
     return last
 
 
-def replay(connection: sqlite3.Connection, delivery_id: int, at: datetime) -> Delivery | None:
+def replay(connection: sqlite3.Connection, delivery_id: int, at: datetime, seen_ms: int) -> Delivery | None:
     """Makes a delivery pending and due again, whatever its state, with fresh counts of this round; opens a callback that
     a 410 had stopped. Returns it, None where there is none.
     """
     row = connection.execute("SELECT job FROM deliveries WHERE id = ?", (delivery_id,)).fetchone()
     if row is None:
         return None
-    _make_pending(connection, row[0], "id = ?", delivery_id, at)
+    _make_pending(connection, row[0], "id = ?", delivery_id, at, seen_ms)
     return outbox.delivery(connection, delivery_id)
 
 
-def replay_all(connection: sqlite3.Connection, uid: str, at: datetime) -> int:
+def replay_all(connection: sqlite3.Connection, uid: str, at: datetime, seen_ms: int) -> int:
     """Makes all parked and abandoned deliveries of a job pending again, as `replay` does; returns how many they were."""
     row = connection.execute("SELECT n FROM jobs WHERE uid = ?", (uid,)).fetchone()
     if row is None:
         return 0
     chosen = "id IN (SELECT seq FROM events WHERE job = ?) AND state IN ('parked', 'abandoned')"
-    return _make_pending(connection, row[0], chosen, row[0], at)
+    return _make_pending(connection, row[0], chosen, row[0], at, seen_ms)
 
 
-def _make_pending(connection: sqlite3.Connection, job: int, chosen: str, value: int, at: datetime) -> int:
+def _make_pending(
+    connection: sqlite3.Connection, job: int, chosen: str, value: int, at: datetime, seen_ms: int
+) -> int:
     count = connection.execute(
         "UPDATE deliveries SET state = 'pending', due_at = NULL, tries = 0, requeues = 0, delivered_at = NULL"
         f" WHERE {chosen}",
@@ -251,7 +255,7 @@ def _make_pending(connection: sqlite3.Connection, job: int, chosen: str, value: 
     ).rowcount
     if count:
         connection.execute("UPDATE callbacks SET stopped = 0 WHERE job = ?", (job,))
-        _put_first(connection, {job}, at)
+        _put_first(connection, {job}, at, seen_ms)
         connection.execute(
             "UPDATE deliveries SET due_at = NULL WHERE job = ?1 AND state = 'pending' AND due_at IS NOT NULL AND id >"
             " (SELECT min(id) FROM deliveries WHERE job = ?1 AND state = 'pending')",

@@ -169,7 +169,7 @@ class Store:
         return await self._reader.read(
             partial(
                 jobs.ended_live,
-                seen_ms=self._seen.now_ms() - int(age_s * 1000),
+                seen_ms=self._ago_ms(age_s),
                 after=after,
                 limit=limit,
                 max_bytes=PAGE_BYTES,
@@ -288,36 +288,45 @@ class Store:
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """Keeps what became of deliveries, in one commit; says of each what of the same job is due next."""
-        return await self._writer.write(partial(settling.settle, settlements=settlements))
+        return await self._writer.write(
+            partial(settling.settle, settlements=settlements, seen_ms=self._seen.now_ms())
+        )
 
-    async def expired_jobs(
-        self, lane: str, before: datetime, untried_since: datetime, limit: int
-    ) -> list[str]:
-        """Returns the uids of jobs of a lane whose first pending delivery is of before `before`, those due longest first, without
-        those that were replayed since `untried_since` and not tried yet.
+    async def expired_jobs(self, lane: str, age_s: float, untried_s: float, limit: int) -> list[str]:
+        """Returns the uids of jobs of a lane whose first pending delivery is older than `age_s`, as far as jobd has seen time pass,
+        those due longest first, without those that were replayed less than `untried_s` ago and not tried yet.
         """
         return await self._reader.read(
-            partial(outbox.expired_jobs, lane=lane, before=before, untried_since=untried_since, limit=limit)
+            partial(
+                outbox.expired_jobs,
+                lane=lane,
+                before_ms=self._ago_ms(age_s),
+                untried_since_ms=self._ago_ms(untried_s),
+                limit=limit,
+            )
         )
+
+    def _ago_ms(self, age_s: float) -> int:
+        return self._seen.now_ms() - int(age_s * 1000)
 
     async def expire_deliveries(
         self,
         uids: Sequence[str],
-        before: datetime,
-        untried_since: datetime,
+        age_s: float,
+        untried_s: float,
         at: datetime,
         error: str,
         limit: int,
     ) -> int:
-        """Parks the first pending deliveries of these jobs that are of before `before`, at most `limit` in one commit; returns how
+        """Parks the first pending deliveries of these jobs that are older than `age_s`, at most `limit` in one commit; returns how
         many. Jobs that `expired_jobs` would leave out by now are left as they are. Repeats safely.
         """
         return await self._writer.write(
             partial(
                 settling.expire,
                 uids=uids,
-                before=before,
-                untried_since=untried_since,
+                before_ms=self._ago_ms(age_s),
+                untried_since_ms=self._ago_ms(untried_s),
                 at=at,
                 error=error,
                 limit=limit,
@@ -326,11 +335,15 @@ class Store:
 
     async def replay(self, delivery_id: int, at: datetime) -> Delivery | None:
         """Makes a delivery pending and due again, whatever became of it. None where there is none."""
-        return await self._writer.write(partial(settling.replay, delivery_id=delivery_id, at=at))
+        return await self._writer.write(
+            partial(settling.replay, delivery_id=delivery_id, at=at, seen_ms=self._seen.now_ms())
+        )
 
     async def replay_all(self, uid: str, at: datetime) -> int:
         """Makes all deliveries of a job that were given up pending again; returns how many that were."""
-        return await self._writer.write(partial(settling.replay_all, uid=uid, at=at))
+        return await self._writer.write(
+            partial(settling.replay_all, uid=uid, at=at, seen_ms=self._seen.now_ms())
+        )
 
     async def purge(self, uid: str) -> bool:
         """Removes a job with its events, logs, deliveries and callback. False where there is none.
@@ -347,8 +360,9 @@ class Store:
         """Hides up to `limit` jobs that ended `age_s` seconds ago or earlier, as far as jobd has seen time pass, need no work and have
         nothing pending, for `remove_hidden`; returns their uids.
         """
-        seen_ms = self._seen.now_ms() - int(age_s * 1000)
-        return await self._writer.write(partial(housekeeping.expire, seen_ms=seen_ms, limit=limit))
+        return await self._writer.write(
+            partial(housekeeping.expire, seen_ms=self._ago_ms(age_s), limit=limit)
+        )
 
     async def remove_hidden(self) -> int:
         """Removes the hidden jobs that need no work and have nothing pending, in transactions of a few MiB; returns how many.

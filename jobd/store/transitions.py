@@ -37,6 +37,6 @@ def commit(connection: sqlite3.Connection, transition: Transition, seen_ms: int)
     ]
     wanted = [kept for event, kept in zip(transition.events, stored, strict=True) if event.deliver]
     if wanted:
-        outbox.enqueue(connection, number, wanted)
+        outbox.enqueue(connection, number, wanted, seen_ms)
     logs.keep(connection, number, transition.logs)
     return stored

@@ -32,6 +32,13 @@ MUTATIONS = (
         "tests/unit/jobd/events/test_resolver.py::test_questions_do_not_pile_up_before_a_name_server_that_does_not_answer",
     ),
     Mutation(
+        "what was replayed has no time of its own",
+        "jobd/store/settling.py",
+        'due_at = ?, due_seen = ? WHERE id IN ({marks}) AND due_at IS NULL",\n            (to_micros(at), seen_ms, *part)',
+        'due_at = ? WHERE id IN ({marks}) AND due_at IS NULL",\n            (to_micros(at), *part)',
+        "tests/integration/events/test_expiry.py::test_what_was_replayed_is_given_its_time",
+    ),
+    Mutation(
         "what is taken after it expired stays given up",
         "jobd/store/settling.py",
         "            _deliver_late(connection, one)\n",
@@ -40,9 +47,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a wall clock that is set ahead makes events older",
-        "jobd/events/expiry.py",
-        "self._now = self._time.now()\n        self._left = A_SCAN",
-        "self._now = self._clock.now()\n        self._left = A_SCAN",
+        "jobd/store/store.py",
+        "return self._seen.now_ms() - int(age_s * 1000)",
+        "return int((self._clock.now().timestamp() - age_s - 1893456000) * 1000)",
         "tests/integration/events/test_expiry.py::test_a_jump_of_the_wall_clock_parks_nothing",
     ),
     Mutation(

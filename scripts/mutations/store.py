@@ -6,16 +6,23 @@ MUTATIONS = (
     Mutation(
         "of a job's expired deliveries one is parked at a time",
         "jobd/store/settling.py",
-        "_last_before(connection, job, to_micros(before), limit - count)",
-        "_last_before(connection, job, to_micros(before), 1)",
+        "_last_before(connection, job, before_ms, limit - count)",
+        "_last_before(connection, job, before_ms, 1)",
         "tests/integration/events/test_expiry.py::test_the_batches_are_bounded_and_keep_the_order_of_each_job",
     ),
     Mutation(
         "what follows an expired delivery begins its time anew",
         "jobd/store/settling.py",
-        "_put_first(connection, {job}, min(from_micros(due_at), at))",
-        "_put_first(connection, {job}, at)",
+        "_put_first(connection, {job}, min(from_micros(due_at), at), due_seen)",
+        "_put_first(connection, {job}, at, due_seen)",
         "tests/integration/events/test_expiry.py::test_what_follows_has_waited_as_long",
+    ),
+    Mutation(
+        "deliveries of before the upgrade are as old as all time that was seen",
+        "jobd/store/migrations/0005_deliveries_seen.sql",
+        "created_seen = (SELECT ms FROM seen)",
+        "created_seen = 0",
+        "tests/integration/events/test_old_database.py::test_deliveries_of_before_schema_5_count_from_the_upgrade",
     ),
     Mutation(
         "a stale row is written over a newer one",

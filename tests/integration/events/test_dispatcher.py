@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from jobd.store.errors import StoreFull
 from jobd.store.rows import Settlement
 from jobd.store.store import Store
 from jobd.testing.clock import FakeClock
+from tests.integration.events.conftest import Jobs
 
 OK = Answer("answer", 204)
 DOWN = Answer("network", text="cannot connect")
@@ -509,9 +511,12 @@ async def test_long_bodies_are_read_from_the_store(rig: Any, jobs: Any, until: A
 
 
 async def test_what_is_too_old_for_a_host_that_stays_down_is_parked(
-    rig: Any, jobs: Any, tick: Any, until: Any
+    rig: Any, tick: Any, until: Any, tmp_path: Path
 ) -> None:
-    async with rig(max_age_s=10_000, breaker_threshold=1) as r:
+    clock = FakeClock()
+    store = await Store.open(tmp_path / "old.db", clock=clock)
+    jobs = Jobs(store)
+    async with rig(outbox=store, clock=clock, max_age_s=10_000, breaker_threshold=1) as r:
         r.sender.answers[A] = lambda _: DOWN
         for n in range(400):
             await jobs.emit(f"a{n}", A)
@@ -519,6 +524,7 @@ async def test_what_is_too_old_for_a_host_that_stays_down_is_parked(
         await tick(r, lambda: r.heard.counts["parked"] == 400, step_s=30)
         assert r.clock.monotonic() < 12_000
         assert r.sender.sent  # it was probed all the while
+    await store.close()
 
 
 async def test_what_was_read_while_its_breaker_opened_goes_out_when_the_host_is_back(

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from jobd.testing.clock import FakeClock
 from tests.integration.events.conftest import START, Jobs
 
 A = "http://a.test/hook"
+LANE = "http://a.test:80"
 DAY_S = 86_400.0
 SETTINGS = DispatcherSettings(
     record_after_s=0, breaker_threshold=1, breaker_cooldown_s=600, max_age_s=3 * DAY_S, max_requeues=1_000_000
@@ -44,26 +47,39 @@ class Rig:
 Running = Callable[..., Any]
 
 
-@pytest.fixture
-def running(store: Store) -> Running:
-    @asynccontextmanager
-    async def run(**changes: Any) -> AsyncIterator[Rig]:
-        clock = FakeClock(START)
-        rig = Rig(None, clock)  # type: ignore[arg-type]
-        rig.dispatcher = Dispatcher(store, rig, replace(SETTINGS, **changes), clock, spread=lambda: 0.5)
-        task = asyncio.ensure_future(rig.dispatcher.run())
-        try:
-            yield rig
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    return run
+@asynccontextmanager
+async def dispatching(store: Store, clock: FakeClock, **changes: Any) -> AsyncIterator[Rig]:
+    rig = Rig(None, clock)  # type: ignore[arg-type]
+    rig.dispatcher = Dispatcher(store, rig, replace(SETTINGS, **changes), clock, spread=lambda: 0.5)
+    task = asyncio.ensure_future(rig.dispatcher.run())
+    try:
+        yield rig
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @pytest.fixture
-def scans(store: Store, monkeypatch: pytest.MonkeyPatch, until: Any) -> Callable[..., Awaitable[None]]:
+def clock() -> FakeClock:
+    return FakeClock(START)
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
+    """A store that sees the time of the clock that tests move."""
+    opened = await Store.open(tmp_path / "jobd.db", clock=clock)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def running(store: Store, clock: FakeClock) -> Running:
+    return partial(dispatching, store, clock)
+
+
+@pytest.fixture
+def scans(monkeypatch: pytest.MonkeyPatch, until: Any) -> Callable[..., Awaitable[None]]:
     """Lets the dispatcher look at all lanes so many times, and moves the clock by what lies between two looks."""
     done = 0
     scan = loader.Loader._scan
@@ -169,38 +185,108 @@ async def test_a_jump_of_the_wall_clock_parks_nothing(
         assert await jobs.states("x") == " ".join(["parked"] * 20)
 
 
-async def test_the_batches_are_bounded_and_keep_the_order_of_each_job(store: Store, jobs: Jobs) -> None:
+@pytest.mark.parametrize("boot", ["fake", "another"])
+async def test_a_restart_while_the_clock_is_ahead_parks_nothing(
+    tmp_path: Path, scans: Any, until: Any, boot: str
+) -> None:
+    path, clock = tmp_path / "restarted.db", FakeClock(START)
+    store = await Store.open(path, clock=clock)
+    jobs = Jobs(store)
+    async with dispatching(store, clock) as rig:
+        await jobs.emit("x", A, 20)
+        rig.dispatcher.notify("x")
+        await opened(rig, until)
+        await passed(rig, until, 600)
+        await scans(rig, 1)
+    await store.close()
+    if boot == clock.boot:
+        clock.jump(8 * DAY_S)
+    else:
+        clock = FakeClock(clock.now() + timedelta(days=8), boot)
+    store = await Store.open(path, clock=clock)
+    jobs = Jobs(store)
+    async with dispatching(store, clock) as rig:
+        await opened(rig, until)
+        await passed(rig, until, 2 * DAY_S)
+        await scans(rig, 4)
+        assert await jobs.states("x") == " ".join(["pending"] * 20)
+        await passed(rig, until, DAY_S)
+        await scans(rig, 4)
+        assert await jobs.states("x") == " ".join(["parked"] * 20)
+    await store.close()
+
+
+async def test_what_was_replayed_has_its_time_also_after_a_restart_while_the_clock_is_ahead(
+    tmp_path: Path, scans: Any, until: Any
+) -> None:
+    path, clock = tmp_path / "restarted.db", FakeClock(START)
+    store = await Store.open(path, clock=clock)
+    jobs = Jobs(store)
+    async with dispatching(store, clock, breaker_cooldown_s=30 * DAY_S) as rig:
+        await jobs.emit("x", A, 5)
+        rig.dispatcher.notify("x")
+        await opened(rig, until)
+        await passed(rig, until, 3.1 * DAY_S)
+        await scans(rig, 3)
+        assert await jobs.states("x") == " ".join(["parked"] * 5)
+    assert await store.replay_all("x", clock.now()) == 5
+    await store.close()
+    clock.jump(8 * DAY_S)
+    store = await Store.open(path, clock=clock)
+    jobs = Jobs(store)
+    async with dispatching(store, clock, breaker_cooldown_s=30 * DAY_S, max_retries=0) as rig:
+        rig.dispatcher._breakers.record(
+            LANE, rig.dispatcher._breakers.take(LANE, clock.monotonic()), "down", clock.monotonic()
+        )
+        await scans(rig, 4)
+        assert await jobs.states("x") == " ".join(["pending"] * 5)
+        await passed(rig, until, expiry.UNTRIED_S)
+        await scans(rig, 3)
+        assert await jobs.states("x") == " ".join(["parked"] * 5)
+    await store.close()
+
+
+async def test_the_batches_are_bounded_and_keep_the_order_of_each_job(
+    store: Store, jobs: Jobs, clock: FakeClock
+) -> None:
     await jobs.emit("x", A, 25)
     await jobs.emit("y", A, 25)
-    before, at = START + timedelta(days=1), START + timedelta(days=5)
-    lane = "http://a.test:80"
+    clock.advance(5 * DAY_S)
+    at = clock.now()
     counts = []
-    while uids := await store.expired_jobs(lane, before, at, 100):
-        counts.append(await store.expire_deliveries(uids, before, at, at, "too old", 10))
+    while uids := await store.expired_jobs(LANE, DAY_S, 60, 100):
+        counts.append(await store.expire_deliveries(uids, DAY_S, 60, at, "too old", 10))
         for uid in ("x", "y"):
             states = (await jobs.states(uid)).split()
             assert states == sorted(states), "a later one was parked before an earlier one"
-        due = await store.due(lane, 10)
+        due = await store.due(LANE, 10)
         assert {one.job_uid for one in due} == {
             uid for uid in ("x", "y") if "pending" in [*(await jobs.states(uid)).split()]
         }
     assert counts == [10, 10, 10, 10, 10]
-    assert await store.expire_deliveries(["x", "nobody"], before, at, at, "too old", 10) == 0
+    assert await store.expire_deliveries(["x", "nobody"], DAY_S, 60, at, "too old", 10) == 0
 
 
-async def test_what_follows_has_waited_as_long(store: Store, jobs: Jobs) -> None:
+async def test_what_follows_has_waited_as_long(store: Store, jobs: Jobs, clock: FakeClock) -> None:
     await jobs.emit("x", A, 3)
-    at = START + timedelta(days=5)
-    assert await store.expire_deliveries(["x"], at, at, at, "too old", 2) == 2
-    assert [one.due_at for one in await store.due("http://a.test:80", 9)] == [START]
+    clock.advance(5 * DAY_S)
+    assert await store.expire_deliveries(["x"], DAY_S, 60, clock.now(), "too old", 2) == 2
+    assert [one.due_at for one in await store.due(LANE, 9)] == [START]
 
 
-async def test_only_what_is_old_is_parked_and_the_rest_of_the_job_is_due(store: Store, jobs: Jobs) -> None:
-    await jobs.emit("x", A, 3)
-    at = START + timedelta(days=5)
-    assert await store.expired_jobs("http://a.test:80", START, at, 10) == []
-    assert await store.expire_deliveries(["x"], START, at, at, "too old", 10) == 0
-    assert await jobs.states("x") == "pending pending pending"
+async def test_only_what_is_old_is_parked_and_the_rest_of_the_job_is_due(
+    store: Store, jobs: Jobs, clock: FakeClock
+) -> None:
+    await jobs.emit("x", A, 2)
+    clock.advance(DAY_S)
+    await jobs.emit("x", A)
+    assert await store.expired_jobs(LANE, DAY_S, 60, 10) == []
+    assert await store.expire_deliveries(["x"], DAY_S, 60, clock.now(), "too old", 10) == 0
+    clock.advance(1)
+    assert await store.expired_jobs(LANE, DAY_S, 60, 10) == ["x"]
+    assert await store.expire_deliveries(["x"], DAY_S, 60, clock.now(), "too old", 10) == 2
+    assert await jobs.states("x") == "parked parked pending"
+    assert [one.event_id for one in await store.due(LANE, 9)] == ["x-3"]
 
 
 async def test_the_breaker_of_a_host_that_nobody_calls_any_more_goes(

@@ -14,8 +14,9 @@ from jobd.events.egress import EgressPolicy, EgressRule
 from jobd.events.sender import Sender
 from jobd.events.settings import DispatcherSettings
 from jobd.jobs.record import decode_record
-from jobd.store import database
+from jobd.store import checks, database
 from jobd.store.store import Store
+from jobd.testing.clock import FakeClock
 
 DUMP = Path(__file__).parent.parent / "store" / "fixtures" / "schema_1.sql"
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -65,3 +66,23 @@ async def test_what_waited_in_a_database_of_the_first_schema_is_delivered(
     with closing(sqlite3.connect(path)) as now:
         assert now.execute("PRAGMA user_version").fetchone() == (database.migrations()[-1][0],)
         assert now.execute("SELECT DISTINCT batch FROM callbacks").fetchall() == [(0,)]
+
+
+async def test_deliveries_of_before_schema_5_count_from_the_upgrade(tmp_path: Path) -> None:
+    path, clock, day_s = tmp_path / "jobd.db", FakeClock(), 86_400
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(DUMP.read_text())
+        checks.add_to(old)
+        for number, text in database.migrations()[1:4]:
+            old.executescript(f"{text}\nPRAGMA user_version = {number};")
+        old.execute("UPDATE seen SET ms = ?", (30 * day_s * 1000,))
+        lanes = {row[0] for row in old.execute("SELECT lane FROM deliveries WHERE due_at IS NOT NULL")}
+        old.commit()
+    store = await Store.open(path, clock=clock)
+    assert lanes
+    for lane in lanes:
+        assert await store.expired_jobs(lane, day_s, 3600, 10) == []
+    clock.advance(day_s + 1)
+    for lane in lanes:
+        assert await store.expired_jobs(lane, day_s, 3600, 10) != []
+    await store.close()
