@@ -15,6 +15,8 @@ HEAD_BYTES = 32 * 1024
 """An answer's status line and headers, with any interim answers before it."""
 BODY_BYTES = 4096
 """So much of a body is kept; a connection that has more of it to send is not used again."""
+RETRY_AFTER_BYTES = 64
+"""So much of `Retry-After` is kept: a date has 29."""
 BODY_S = 1.0
 """So long a body may take after the headers, for the connection's sake; the status has been decided by then."""
 
@@ -25,7 +27,7 @@ class NoAnswer(ConnectionError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The receiver's answer: `retry_after` as it was sent, the first `BODY_BYTES` of the body."""
+    """The receiver's answer: `retry_after` as it was sent, its first `RETRY_AFTER_BYTES`; the first `BODY_BYTES` of the body."""
 
     status: int
     retry_after: str | None
@@ -50,7 +52,7 @@ class Connection(asyncio.Protocol):
         self._retry_after: str | None = None
         self._received = 0
         self._in_body = False
-        self._body: list[bytes] = []
+        self._body = bytearray()
         self._body_bytes = 0
         self.idle_since = 0.0
 
@@ -143,7 +145,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header, names as they were sent."""
         if self._retry_after is None and len(name) == 11 and name.lower() == b"retry-after":
-            self._retry_after = value.decode("latin-1")
+            self._retry_after = value[:RETRY_AFTER_BYTES].decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """The status is known."""
@@ -157,8 +159,8 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
-        if self._body_bytes <= BODY_BYTES:
-            self._body.append(body[: BODY_BYTES + 1 - self._body_bytes])
+        if self._body_bytes < BODY_BYTES:
+            self._body += body[: BODY_BYTES - self._body_bytes]
         self._body_bytes += len(body)
 
     def on_message_complete(self) -> None:
@@ -171,7 +173,7 @@ class Connection(asyncio.Protocol):
     def _answer(self, whole: bool) -> None:
         waiting = self._over()
         if waiting is not None and not waiting.done():
-            waiting.set_result(Reply(self._status, self._retry_after, b"".join(self._body)[:BODY_BYTES]))
+            waiting.set_result(Reply(self._status, self._retry_after, bytes(self._body)))
         transport = self._transport
         # A receiver may answer before it has read everything, and then never read the rest.
         sent = transport is not None and not transport.get_write_buffer_size()

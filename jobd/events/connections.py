@@ -49,13 +49,20 @@ class Connections:
 
     def take(self, origin: Origin) -> Connection | None:
         """Returns a connection that is open already, the one used last; None where there is none."""
-        idle = self._idle.get(origin)
-        while idle:
-            connection = idle.pop()
+        while origin in self._idle:
+            connection = self._pop_idle(origin, -1)
             if connection.reusable:
                 return connection
             self._open -= 1
         return None
+
+    def _pop_idle(self, origin: Origin, place: int) -> Connection:
+        """Takes an idle connection out; an origin that has none is not remembered."""
+        idle = self._idle[origin]
+        connection = idle.pop(place)
+        if not idle:
+            del self._idle[origin]
+        return connection
 
     async def open(self, origin: Origin) -> Connection:
         """Opens a connection. Bound it with a timeout.
@@ -127,11 +134,9 @@ class Connections:
             self._sweeper = asyncio.get_running_loop().call_later(IDLE_S / 3, self._sweep)
 
     def _close_longest_idle(self) -> None:
-        found = min(
-            (idle for idle in self._idle.values() if idle), key=lambda idle: idle[0].idle_since, default=None
-        )
-        if found is not None:
-            found.pop(0).close()
+        origin = min(self._idle, key=lambda one: self._idle[one][0].idle_since, default=None)
+        if origin is not None:
+            self._pop_idle(origin, 0).close()
             self._open -= 1
 
     async def close(self) -> None:

@@ -268,7 +268,7 @@ class Dispatcher:
         self._observer.breaker_changed(lane, state)
         if state == "open":
             self._lanes.forget(lane)
-            self._loader.look_at(lane, self._clock.now())
+            self._loader.forgotten(lane)
 
 
 def _whole(run: list[Due]) -> list[Due]:

@@ -4,6 +4,7 @@ Pure: holds what was loaded, decides, does no I/O and reads no clock. A lane is 
 delivery waits or is in flight; a few of those behind it may be in memory too, and take its place when the receiver has taken it.
 """
 
+import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -16,17 +17,28 @@ INLINE_BUDGET_BYTES = 8 << 20
 """Bodies held in memory, all together; beyond that they are read when their turn comes."""
 AHEAD_SHARE = 4
 """A part of the memory, one in so many, may go to deliveries that are behind their job's first one."""
+TEXT_BUDGET_BYTES = 32 << 20
+"""URLs, keys and names of the deliveries in memory, all together, and one job's more; what is beyond waits on disk. About
+twenty-five thousand deliveries with ordinary texts, a thousand with the longest ones.
+"""
+TEXT_BYTES_BEHIND = 1024
+"""What a delivery behind its job's first one takes, besides its body: it has its URL and its key in common with the first one."""
+MOST_TEXT_BYTES = 256 << 10
+"""No job takes more of the budget than this."""
+HOST_CHARACTERS = 255
+"""A longer host cannot be resolved; its lane has the first part of its name, so that no lane's name is long."""
+LANE_CHARACTERS = len("https://") + len("[]:65535") + HOST_CHARACTERS
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def lane_of(url: str) -> str:
-    """Returns the lane of a callback's URL: `scheme://host:port`, in lower case, the port always there.
+    """Returns the lane of a callback's URL: `scheme://host:port`, in lower case, the port always there; at most `LANE_CHARACTERS`.
 
     Raises:
         ValueError: the URL has no host, or no usable port.
     """
     parts = urlsplit(url)
-    scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
+    scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()[:HOST_CHARACTERS]
     port = parts.port or _DEFAULT_PORTS.get(scheme)
     if not host or port is None:
         raise ValueError("not an http(s) URL with a host")
@@ -35,9 +47,12 @@ def lane_of(url: str) -> str:
 
 @dataclass(slots=True)
 class _Job:
-    """A job in memory. `unrecorded`: deliveries that the receiver has taken and that are not on record yet."""
+    """A job in memory. `text_bytes`: what its first delivery takes without its body. `unrecorded`: deliveries that the receiver has
+    taken and that are not on record yet.
+    """
 
     ahead: deque[Due]
+    text_bytes: int
     unrecorded: int = 0
     leaving: bool = False
 
@@ -51,7 +66,8 @@ class _Lane:
 
 
 class Lanes:
-    """What is in memory. `capacity` bounds all lanes together, `lane_capacity` the jobs that are loaded to wait in each.
+    """What is in memory. `capacity` bounds all lanes together, `lane_capacity` the jobs that are loaded to wait in each; bodies and
+    texts have their bounds in bytes.
 
     A job is held from `hold` over `pick` and `answered` to `settled`, with `follow` and `pick` again for each delivery that it
     has in memory; a worker is taken from `pick` to `answered`.
@@ -67,6 +83,12 @@ class Lanes:
         self._jobs: dict[str, _Job] = {}
         self._ahead = 0
         self._inline_bytes = 0
+        self._text_bytes = 0
+
+    @property
+    def is_nearly_full(self) -> bool:
+        """True where there may have been no room for another job before the last one was let go of."""
+        return self.size + 1 >= self.capacity or self._text_bytes + MOST_TEXT_BYTES >= TEXT_BUDGET_BYTES
 
     @property
     def size(self) -> int:
@@ -89,6 +111,8 @@ class Lanes:
 
     def room(self, lane: str) -> int:
         """How many more jobs of this lane may be loaded."""
+        if self._text_bytes >= TEXT_BUDGET_BYTES:
+            return 0
         found = self._lanes.get(lane)
         waiting = len(found.waiting) if found else 0
         return max(0, min(self.lane_capacity - waiting, self.capacity - self.size))
@@ -109,7 +133,9 @@ class Lanes:
             due = replace(due, body=None)
         else:
             self._inline_bytes += size
-        self._jobs[due.job_uid] = _Job(self._take_ahead(due))
+        text_bytes = _text_bytes(due)
+        self._text_bytes += text_bytes
+        self._jobs[due.job_uid] = _Job(self._take_ahead(due), text_bytes)
         lane = self._lanes.setdefault(due.lane, _Lane())
         lane.held += 1
         # What found no room is read again later: the queue must not keep its bodies, which nobody counts.
@@ -121,11 +147,13 @@ class Lanes:
         for one in due.ahead:
             size = len(one.body or b"")
             full = self._ahead >= self.capacity // AHEAD_SHARE or self.size + 1 >= self.capacity
+            full = full or self._text_bytes >= TEXT_BUDGET_BYTES
             if full or self._inline_bytes + size > INLINE_BUDGET_BYTES // AHEAD_SHARE:
                 break
             taken.append(one)
             self._ahead += 1
             self._inline_bytes += size
+            self._text_bytes += TEXT_BYTES_BEHIND
         return taken
 
     def _queue(self, due: Due, lane: _Lane) -> None:
@@ -178,6 +206,7 @@ class Lanes:
             return False
         job.unrecorded += 1
         self._ahead -= 1
+        self._text_bytes -= TEXT_BYTES_BEHIND
         self._queue(job.ahead.popleft(), self._lanes[due.lane])
         return True
 
@@ -210,6 +239,7 @@ class Lanes:
     def _drop(self, job_uid: str) -> None:
         job = self._jobs.pop(job_uid)
         self._ahead -= len(job.ahead)
+        self._text_bytes -= job.text_bytes + TEXT_BYTES_BEHIND * len(job.ahead)
         self._inline_bytes -= sum(len(one.body or b"") for one in job.ahead)
 
     def _leave(self, name: str, lane: _Lane, count: int) -> None:
@@ -238,3 +268,9 @@ class Lanes:
             self._turns.remove(lane)
         self._leave(lane, found, count)
         return count
+
+
+def _text_bytes(due: Due) -> int:
+    """What one delivery takes in memory besides its body: its longer texts, and about as much as the rest of it."""
+    texts = (due.url, due.key, due.lane, due.event_id, due.job_id)
+    return TEXT_BYTES_BEHIND // 2 + sum(sys.getsizeof(text) for text in texts)

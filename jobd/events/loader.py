@@ -129,8 +129,13 @@ class Loader:
             self._fresh[due.job_uid] = None
             self._wake.set()
         self._again.discard(due.job_uid)
-        if due.lane in self._looks or self._lanes.size + 1 >= self._lanes.capacity:
+        if due.lane in self._looks or self._lanes.is_nearly_full:
             self._wake.set()
+
+    def forgotten(self, lane: str) -> None:
+        """The lanes have let go of what waited in this one: it is on disk, with what was new for its jobs."""
+        self._again = {uid for uid in self._again if self._lanes.holds(uid)}
+        self.look_at(lane, self._clock.now())
 
     def look_at(self, lane: str, moment: datetime) -> None:
         """This lane has something on disk that is due at `moment`."""

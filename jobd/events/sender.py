@@ -28,6 +28,10 @@ from jobd.wire.signing import signature_headers
 
 USER_AGENT = "jobd"
 _SHOWN_CHARACTERS = 200
+_REASON_CHARACTERS = 500
+"""As many as the store keeps."""
+_KNOWN_URL_CHARACTERS = 512
+"""What was made of a longer URL is not kept: it may be nine times as long."""
 _HERE = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN}
 )
@@ -124,8 +128,12 @@ class _Target:
     head: str
 
 
-@lru_cache(maxsize=1024)
 def _target(url: str) -> _Target:
+    """Returns what `_taken_apart` does, of a URL of ordinary length from memory."""
+    return _known_target(url) if len(url) <= _KNOWN_URL_CHARACTERS else _taken_apart(url)
+
+
+def _taken_apart(url: str) -> _Target:
     """Takes a callback's URL apart.
 
     Raises:
@@ -150,6 +158,9 @@ def _target(url: str) -> _Target:
     return _Target(Origin(parts.scheme == "https", host, port), "\r\n".join(lines))
 
 
+_known_target = lru_cache(maxsize=1024)(_taken_apart)
+
+
 def _request(target: _Target, headers: dict[str, str], body: bytes) -> bytes:
     """Returns the bytes of a request.
 
@@ -171,11 +182,13 @@ def _shown(reply: Reply) -> str:
 
 def _no_answer(error: OSError) -> Answer:
     if isinstance(error, EgressRefused):
-        return Answer("refused", text=str(error))
+        return Answer("refused", text=str(error)[:_REASON_CHARACTERS])
     if isinstance(error, NoAnswer):
-        return Answer("network", text=str(error))
+        return Answer("network", text=str(error)[:_REASON_CHARACTERS])
     cause = error.cause if isinstance(error, _CannotConnect) else error
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return Answer("network", text=f"cannot connect: certificate: {cause.verify_message}")
+        return Answer(
+            "network", text=f"cannot connect: certificate: {cause.verify_message}"[:_REASON_CHARACTERS]
+        )
     text = f"cannot connect: {cause.strerror or cause}"[:_SHOWN_CHARACTERS]
     return Answer("local" if cause.errno in _HERE else "network", text=text)

@@ -52,6 +52,18 @@ async def test_no_more_connections_than_allowed_stay_open(receivers: Any) -> Non
     assert kept == origins[-2:]
 
 
+async def test_no_more_receivers_than_connections_are_remembered(receivers: Any) -> None:
+    urls = [(await receivers()).url for _ in range(8)]
+    async with made(2) as pool:
+        for url in [*urls, *urls]:
+            assert await exchange(pool, origin(url)) == 204
+            assert len(pool._idle) <= 2
+        held = pool.take(origin(urls[-1]))
+        assert held is not None
+        assert len(pool._idle) <= 1
+        pool.give_back(origin(urls[-1]), held)
+
+
 async def test_an_idle_connection_is_closed(
     receivers: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

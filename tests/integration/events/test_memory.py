@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jobd.events import lanes
 from jobd.events.dispatcher import UNSETTLED_PER_WORKER, Dispatcher
 from jobd.events.settings import DispatcherSettings
 from jobd.events.verdict import Answer
@@ -37,11 +38,15 @@ class Refuses:
 
 
 class Takes:
-    """A receiver that answers at once."""
+    """A receiver that answers once its gate is open."""
 
-    status = 204
+    def __init__(self, status: int, gate: asyncio.Event | None = None) -> None:
+        self.status = status
+        self.gate = gate
 
     async def send(self, *_: Any, **__: Any) -> Answer:
+        if self.gate is not None:
+            await self.gate.wait()
         return Answer("answer", self.status)
 
 
@@ -53,9 +58,10 @@ def body_bytes() -> int:
 
 
 @asynccontextmanager
-async def dispatching(outbox: Any, status: int = 204) -> AsyncIterator[tuple[Dispatcher, FakeClock]]:
-    clock, sender = FakeClock(), Takes()
-    sender.status = status
+async def dispatching(
+    outbox: Any, status: int = 204, gate: asyncio.Event | None = None
+) -> AsyncIterator[tuple[Dispatcher, FakeClock]]:
+    clock, sender = FakeClock(), Takes(status, gate)
     dispatcher = Dispatcher(outbox, sender, SETTINGS, clock, spread=lambda: 0.5)
     task = asyncio.ensure_future(dispatcher.run())
     try:
@@ -98,3 +104,28 @@ async def test_what_is_on_record_keeps_no_bodies(store: Store, jobs: Any, until:
 
         await until(recorded)
         await until(lambda: body_bytes() == 0)
+
+
+async def test_deliveries_whose_texts_do_not_fit_at_once_all_go_out(
+    store: Store, jobs: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "TEXT_BUDGET_BYTES", 300_000)
+    for n in range(60):
+        await jobs.emit(f"j{n}", f"http://host{n}.test/{'x' * 8000}", 4)
+    gate, most = asyncio.Event(), 0
+    async with dispatching(store, gate=gate) as (dispatcher, clock):
+
+        def full_and_asleep() -> bool:
+            asleep = any(not future.done() for _, _, future in clock._sleepers)
+            return asleep and not dispatcher._lanes.wants("another")
+
+        await until(full_and_asleep)
+        gate.set()
+
+        async def delivered() -> bool:
+            nonlocal most
+            most = max(most, dispatcher._lanes._text_bytes)
+            return (await store.counts()).pending == 0
+
+        await until(delivered)
+    assert most < 400_000

@@ -14,6 +14,7 @@ from cloudevents.v1.http import from_http
 from standardwebhooks.webhooks import Webhook
 
 from jobd.clock import SystemClock
+from jobd.events import sender as sender_module
 from jobd.events.egress import EgressPolicy, EgressRule, parse_rule
 from jobd.events.sender import Sender
 from jobd.events.verdict import Answer
@@ -291,3 +292,14 @@ async def test_bodies_of_a_mebibyte_arrive(sender: Sender, receivers: Any) -> No
     body = json.dumps(big).encode()
     assert (await sender.send(receiver.url, KEY, "e-1", body)).status == 204
     assert receiver.got[0].body == body
+
+
+async def test_long_urls_are_not_kept(sender: Sender, receivers: Any) -> None:
+    receiver = await receivers()
+    before = sender_module._known_target.cache_info().currsize
+    for n in range(20):
+        answer = await sender.send(f"{receiver.url}?{n}={'x' * 7000}", KEY, "e-1", BODY)
+        assert answer.status == 204
+    assert sender_module._known_target.cache_info().currsize == before
+    assert (await sender.send(f"{receiver.url}?short", KEY, "e-1", BODY)).status == 204
+    assert sender_module._known_target.cache_info().currsize == before + 1

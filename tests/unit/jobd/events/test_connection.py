@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.events.connection import BODY_BYTES, HEAD_BYTES, Connection, NoAnswer, Reply
+from jobd.events.connection import (
+    BODY_BYTES,
+    HEAD_BYTES,
+    RETRY_AFTER_BYTES,
+    Connection,
+    NoAnswer,
+    Reply,
+)
 
 LONG_S = 3600.0
 
@@ -220,3 +228,19 @@ def test_an_answer_before_all_was_sent_counts_and_ends_the_connection() -> None:
     assert outcome == Reply(413, None, b"")
     assert wire.gone
     assert not connection.reusable
+
+
+@pytest.mark.parametrize("length", [10, 30_000, 200_000])
+def test_of_a_retry_after_no_more_is_kept_than_any_needs(length: int) -> None:
+    head = b"HTTP/1.1 503 Busy\r\nRetry-After: " + b"9" * length + b"\r\nContent-Length: 0\r\n\r\n"
+    reply, _, _ = fed(head)
+    assert isinstance(reply, Reply)
+    assert reply.retry_after == "9" * min(length, RETRY_AFTER_BYTES)
+
+
+def test_a_body_in_many_pieces_takes_no_more_memory_than_one_in_one_piece() -> None:
+    body = b"x" * BODY_BYTES
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    reply, connection, _ = fed(head, *(b"x" for _ in body[:-1]))
+    assert reply is None, "the last byte is not there yet"
+    assert sys.getsizeof(connection._body) < 2 * BODY_BYTES

@@ -9,8 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from jobd.events.lanes import INLINE_BUDGET_BYTES, Lanes, lane_of
+from jobd.events.lanes import (
+    INLINE_BUDGET_BYTES,
+    LANE_CHARACTERS,
+    TEXT_BUDGET_BYTES,
+    TEXT_BYTES_BEHIND,
+    Lanes,
+    lane_of,
+)
 from jobd.store.rows import Due
+from jobd.wire.names import url_problem
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -127,6 +135,9 @@ class LanesMachine(RuleBasedStateMachine):
         assert self.lanes._inline_bytes == sum(
             len(d.body or b"") for entries in (*self.waiting.values(), *behind.values()) for d in entries
         )
+        assert self.lanes._text_bytes == sum(job.text_bytes for job in self.lanes._jobs.values()) + (
+            count * TEXT_BYTES_BEHIND
+        )
         assert set(self.lanes._turns) == {lane for lane, entries in self.waiting.items() if entries}
         assert len(self.lanes._turns) == len(set(self.lanes._turns))
 
@@ -201,6 +212,45 @@ def test_a_lane_is_scheme_host_and_port(url: str, lane: str) -> None:
 def test_what_has_no_lane_is_refused(url: str) -> None:
     with pytest.raises(ValueError):
         lane_of(url)
+
+
+@given(
+    st.text(min_size=1, max_size=9000).map(lambda host: f"https://{host}:65535/")
+    | st.text("aäİ漢.", min_size=200, max_size=8000).map(lambda host: f"https://user@{host}/")
+)
+def test_whatever_a_url_is_its_lane_is_short(url: str) -> None:
+    if url_problem(url) is None:
+        assert len(lane_of(url)) <= LANE_CHARACTERS
+
+
+def long_due(number: int, url: int = 8000, key: int = 4 * 4096) -> Due:
+    one = due(f"j{number}", f"lane{number}", number, None)
+    return replace(one, url=f"http://{number}/" + "x" * url, key=f"{number} " + "k" * key)
+
+
+def test_the_texts_of_deliveries_in_memory_are_bounded_in_bytes() -> None:
+    lanes = Lanes(10, 10_000_000)
+    held = [one for one in map(long_due, range(2000)) if lanes.hold(one)]
+    texts = sum(len(one.url) + len(one.key or "") + len(one.lane) for one in held)
+    assert TEXT_BUDGET_BYTES / 2 < texts <= TEXT_BUDGET_BYTES + 30_000
+    assert not lanes.wants("another")
+    assert lanes.is_nearly_full
+    picked = lanes.pick(lambda _: True)
+    assert picked is not None
+    lanes.answered(picked, proven=True)
+    lanes.settled(picked)
+    assert lanes.wants("another")
+
+
+def test_many_deliveries_behind_a_first_one_are_bounded_in_bytes() -> None:
+    lanes = Lanes(10, 10_000_000)
+    held = 0
+    for number in range(0, 3_000_000, 64):
+        ahead = (due(f"j{number}", body=b""),) * 64
+        if not lanes.hold(replace(due(f"j{number}", f"lane{number}", number, None), ahead=ahead)):
+            break
+        held = lanes.size
+    assert 0 < held * 500 < 2 * TEXT_BUDGET_BYTES
 
 
 def test_what_waits_keeps_no_bodies_that_are_not_counted() -> None:
