@@ -2,14 +2,17 @@
 
 import asyncio
 import gc
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from jobd.events import lanes
 from jobd.events.dispatcher import UNSETTLED_PER_WORKER, Dispatcher
+from jobd.events.loader import FRESH_PAGE
 from jobd.events.settings import DispatcherSettings
 from jobd.events.verdict import Answer
 from jobd.store.errors import StoreFull
@@ -59,10 +62,10 @@ def body_bytes() -> int:
 
 @asynccontextmanager
 async def dispatching(
-    outbox: Any, status: int = 204, gate: asyncio.Event | None = None
+    outbox: Any, status: int = 204, gate: asyncio.Event | None = None, **changes: Any
 ) -> AsyncIterator[tuple[Dispatcher, FakeClock]]:
     clock, sender = FakeClock(), Takes(status, gate)
-    dispatcher = Dispatcher(outbox, sender, SETTINGS, clock, spread=lambda: 0.5)
+    dispatcher = Dispatcher(outbox, sender, replace(SETTINGS, **changes), clock, spread=lambda: 0.5)
     task = asyncio.ensure_future(dispatcher.run())
     try:
         yield dispatcher, clock
@@ -129,3 +132,34 @@ async def test_deliveries_whose_texts_do_not_fit_at_once_all_go_out(
 
         await until(delivered)
     assert most < 400_000
+
+
+async def test_what_is_remembered_of_jobs_is_bounded_by_those_in_memory(
+    store: Store, jobs: Any, until: Any
+) -> None:
+    buffer = 20
+    for n in range(300):
+        await jobs.emit(f"j{n}", f"http://host{n % 10}.test/", 3)
+    most: Counter[str] = Counter()
+    async with dispatching(store, buffer_size=buffer) as (dispatcher, _):
+        loader, held = dispatcher._loader, dispatcher._lanes
+
+        async def delivered() -> bool:
+            for name, size in (
+                ("jobs", len(held._jobs)),
+                ("lanes", len(held._lanes)),
+                ("turns", len(held._turns)),
+                ("settled", len(loader._settled)),
+                ("again", len(loader._again)),
+            ):
+                most[name] = max(most[name], size)
+            for n in range(0, 300, 7):
+                dispatcher.notify(f"j{n}")
+            return (await store.counts()).pending == 0
+
+        await until(delivered)
+    assert 0 < most["jobs"] <= buffer
+    assert most["lanes"] <= buffer
+    assert most["turns"] <= buffer
+    assert most["again"] <= buffer
+    assert most["settled"] <= buffer + FRESH_PAGE

@@ -1,0 +1,58 @@
+"""What jobs that are not over keep in memory, and what is left of those that watch them."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from jobd.errors import QueueFull
+from jobd.jobs.record import encode_record
+from jobd.jobs.watch import Watchers
+from jobd.testing.worker import WorkerScript
+
+PLACES, MAY_WAIT = 2, 100
+
+
+async def test_no_more_supervisors_than_jobs_that_may_wait_and_none_of_those_has_its_spec(house: Any) -> None:
+    async def submit(name: str) -> Any:
+        house.engine.workers[name] = WorkerScript(runs_s=None)
+        return await house.submit(id=name, environment={"TEXT": "x" * 100_000})
+
+    records = []
+    for n in range(PLACES + MAY_WAIT):
+        records.append(await submit(f"j{n}"))
+        if n < PLACES:
+            await house.until(records[n], lambda now: now.phase == "running")
+    with pytest.raises(QueueFull):
+        await submit("beyond")
+    assert len(house.roster) == PLACES + MAY_WAIT
+    await house.restart()
+    assert len(house.roster) == PLACES + MAY_WAIT
+    await house.until(records[0], lambda now: now.phase == "running")
+    waiting = [one for one in house.roster if one.record.phase == "queued"]
+    assert len(waiting) == MAY_WAIT
+    assert all(one._journal._spec is None for one in waiting)
+    assert max(len(encode_record(one.record)) for one in waiting) < 2000
+    assert len(house.roster._tasks) == len(house.roster._supervisors)
+
+
+async def test_nothing_is_kept_of_watchers_that_have_left() -> None:
+    watchers = Watchers()
+
+    async def watch(uid: str) -> None:
+        with watchers.watch(uid) as news:
+            await news.wait()
+
+    watching = [asyncio.create_task(watch(f"u{n % 3}")) for n in range(30)]
+    await asyncio.sleep(0)
+    assert sum(len(events) for events in watchers._events.values()) == 30
+    watchers.notify("u0")
+    watchers.notify("nobody")
+    for one in watching[1::3]:
+        one.cancel()
+    await asyncio.gather(*watching[0::3], *watching[1::3], return_exceptions=True)
+    assert set(watchers._events) == {"u2"}
+    for one in watching:
+        one.cancel()
+    await asyncio.gather(*watching, return_exceptions=True)
+    assert watchers._events == {}
