@@ -1,13 +1,16 @@
 """What goes into one request: an event's bytes, or a run of a job's events where its receiver takes batches.
 
-Owns the bounds of a batch, and which jobs go singly because their receiver has refused one. Knows nothing of sending.
+Owns the bounds of a batch, how many bytes of long bodies are in memory at once, and which jobs go singly because their receiver
+has refused a batch. Knows nothing of sending.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
+from jobd.budget import ByteBudget, NoRoom
 from jobd.clock import Clock
 from jobd.events.settler import STORE_PAUSE_S
 from jobd.store.errors import StoreClosed, StoreFailed
@@ -19,6 +22,10 @@ T = TypeVar("T")
 BATCH_EVENTS = 100
 BATCH_BYTES = 1 << 20
 MAX_SINGLY = 10_000
+COPIES = 4
+"""A body that is sent is in memory so often: as it was read, in its batch, in its request, and in the connection's buffer."""
+REQUEST_BUDGET_BYTES = 128 << 20
+"""All copies of the long bodies and batches whose requests are under way; a single one that is longer goes alone."""
 
 
 class StoredBodies(Protocol):
@@ -40,6 +47,30 @@ class Bodies:
         self._stored = stored
         self._clock = clock
         self._singly: dict[str, int] = {}
+        self._budget = ByteBudget(REQUEST_BUDGET_BYTES)
+
+    @property
+    def held_bytes(self) -> int:
+        """How much of the budget is in use."""
+        return self._budget.held
+
+    @asynccontextmanager
+    async def reading(self, due: Due) -> AsyncIterator[list[Due]]:
+        """Gives what `run_of` returns, once there is room for it and for as long as its request is under way.
+
+        Raises:
+            StoreClosed: the store is closed.
+        """
+        size = max(due.body_bytes, BATCH_BYTES if due.batch else 0)
+        while True:
+            try:
+                async with self._budget.hold(COPIES * size) as hold:
+                    run = await self.run_of(due)
+                    hold.measured(COPIES * sum(len(one.body or b"") for one in run))
+                    yield run
+                return
+            except NoRoom as error:
+                log.warning("long events wait for room", extra={"action": "deliver", "error": str(error)})
 
     async def run_of(self, due: Due) -> list[Due]:
         """Returns what goes into one request, with bodies; nothing where it is not in the store any more.

@@ -171,7 +171,13 @@ class Dispatcher:
         return due, self._breakers.take(due.lane, now)
 
     async def _deliver(self, due: Due, taken: tuple[Breaker, Ticket]) -> None:
-        run = [due] if due.body is not None and not due.batch else await self._bodies.run_of(due)
+        if due.body is not None and not due.batch:
+            await self._exchange(due, taken, [due])
+            return
+        async with self._bodies.reading(due) as run:
+            await self._exchange(due, taken, run)
+
+    async def _exchange(self, due: Due, taken: tuple[Breaker, Ticket], run: list[Due]) -> None:
         run = _whole(run)
         answer = await self._send(run) if run else None
         if answer is None:

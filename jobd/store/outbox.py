@@ -28,7 +28,7 @@ DAMAGED = b""
 
 _DUE = f"""
     SELECT d.id, j.uid, j.id, e.event_id, e.type, c.url, c.key, d.lane, d.tries, d.requeues, e.created_at, d.due_at,
-           CASE WHEN length(e.body) <= {INLINE_BYTES} THEN e.body END, c.batch, e.sum, c.sum
+           CASE WHEN length(e.body) <= {INLINE_BYTES} THEN e.body END, c.batch, e.sum, c.sum, length(e.body)
     FROM deliveries d JOIN events e ON e.seq = d.id JOIN jobs j ON j.n = d.job JOIN callbacks c ON c.job = d.job
 """
 _BEHIND = """
@@ -231,7 +231,7 @@ def _due(row: tuple[Any, ...]) -> Due:
     content: bytes | None = row[12] if fits(row[15], row[5], row[6], row[7]) else DAMAGED
     if content is not None and not fits(row[14], content):
         content = DAMAGED
-    values = (*row[:10], from_micros(row[10]), due_at, content, bool(row[13]))
+    values = (*row[:10], from_micros(row[10]), due_at, content, bool(row[13]), (), row[16])
     return Due(*values)
 
 

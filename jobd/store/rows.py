@@ -167,7 +167,7 @@ class Due:
     """The first pending delivery of its job, for the dispatcher. `tries` counts within this round.
 
     `body` is empty where the stored bytes, or the callback, are damaged. It is None where it is long: `Store.delivery_body` reads it when its turn comes. `ahead`: those behind it, in their
-    order, each with its body, as far as they were asked for and are short.
+    order, each with its body, as far as they were asked for and are short. `body_bytes`: how long a body is that was not read yet.
     """
 
     id: int
@@ -185,6 +185,7 @@ class Due:
     body: bytes | None = field(repr=False)
     batch: bool = False
     ahead: tuple["Due", ...] = field(default=(), repr=False)
+    body_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,13 @@ MUTATIONS = (
         "tests/integration/events/test_connections.py::test_no_more_receivers_than_connections_are_remembered",
     ),
     Mutation(
+        "long bodies are read without room for them",
+        "jobd/events/bodies.py",
+        "async with self._budget.hold(COPIES * size) as hold:",
+        "async with self._budget.hold(0) as hold:",
+        "tests/integration/events/test_memory.py::test_long_bodies_of_requests_under_way_are_bounded_in_bytes",
+    ),
+    Mutation(
         "what is taken after it expired stays given up",
         "jobd/store/settling.py",
         "            _deliver_late(connection, one)\n",

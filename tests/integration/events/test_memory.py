@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jobd.events import lanes
+from jobd.events import bodies, lanes
 from jobd.events.dispatcher import UNSETTLED_PER_WORKER, Dispatcher
 from jobd.events.loader import FRESH_PAGE
 from jobd.events.settings import DispatcherSettings
@@ -62,9 +62,13 @@ def body_bytes() -> int:
 
 @asynccontextmanager
 async def dispatching(
-    outbox: Any, status: int = 204, gate: asyncio.Event | None = None, **changes: Any
+    outbox: Any,
+    status: int = 204,
+    gate: asyncio.Event | None = None,
+    sender: Takes | None = None,
+    **changes: Any,
 ) -> AsyncIterator[tuple[Dispatcher, FakeClock]]:
-    clock, sender = FakeClock(), Takes(status, gate)
+    clock, sender = FakeClock(), sender or Takes(status, gate)
     dispatcher = Dispatcher(outbox, sender, replace(SETTINGS, **changes), clock, spread=lambda: 0.5)
     task = asyncio.ensure_future(dispatcher.run())
     try:
@@ -163,3 +167,50 @@ async def test_what_is_remembered_of_jobs_is_bounded_by_those_in_memory(
     assert most["turns"] <= buffer
     assert most["again"] <= buffer
     assert most["settled"] <= buffer + FRESH_PAGE
+
+
+@pytest.mark.parametrize("batch", [False, True])
+async def test_long_bodies_of_requests_under_way_are_bounded_in_bytes(
+    store: Store, jobs: Any, until: Any, monkeypatch: pytest.MonkeyPatch, batch: bool
+) -> None:
+    length, together = 500_000, 3
+    monkeypatch.setattr(bodies, "REQUEST_BUDGET_BYTES", together * bodies.COPIES * 600_000)
+    monkeypatch.setattr(bodies, "BATCH_BYTES", 600_000)
+    for n in range(10):
+        await jobs.emit(f"j{n}", f"http://host{n}.test/", 2, text="x" * length, batch=batch)
+    gate = asyncio.Event()
+    async with dispatching(store, gate=gate, workers=10) as (dispatcher, _):
+        await until(lambda: dispatcher._lanes.in_flight == 10)
+        await until(lambda: body_bytes() > (together - 1) * length)
+        for _ in range(5):
+            await asyncio.sleep(0.002)
+            assert body_bytes() <= together * 600_000
+        gate.set()
+
+        async def delivered() -> bool:
+            return (await store.counts()).pending == 0
+
+        await until(delivered)
+        assert dispatcher._bodies.held_bytes == 0
+
+
+async def test_short_bodies_do_not_wait_for_long_ones(store: Store, jobs: Any, until: Any) -> None:
+    class Stuck(Takes):
+        """A receiver that never answers where a body is long."""
+
+        short = 0
+
+        async def send(self, *arguments: Any, **__: Any) -> Answer:
+            if len(arguments[3]) > 100_000:
+                await asyncio.Event().wait()
+            self.short += 1
+            return Answer("answer", 204)
+
+    sender = Stuck(204)
+    for n in range(3):
+        await jobs.emit(f"long{n}", f"http://long{n}.test/", 1, text="x" * (10 << 20))
+    for n in range(20):
+        await jobs.emit(f"short{n}", f"http://short{n}.test/", 5)
+    async with dispatching(store, sender=sender, workers=10) as (dispatcher, _):
+        await until(lambda: sender.short == 100)
+        assert dispatcher._bodies.held_bytes <= bodies.REQUEST_BUDGET_BYTES
