@@ -129,6 +129,7 @@ async def stream(
         async for part in source:
             async with asyncio.timeout(STALL_LIMIT_S):
                 await response.write(part)
+            del part  # nothing may live on here while the next part is waited for: nobody counts it then
         async with asyncio.timeout(STALL_LIMIT_S):
             await response.write_eof()
     except ConnectionError:
@@ -167,3 +168,4 @@ async def _event_frames(source: AsyncIterator[StoredEvent | None], as_sse: bool)
             yield b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), event.body)
         else:
             yield _encoder.encode({"seq": event.seq, "event": msgspec.Raw(event.body)}) + b"\n"
+        del event  # it is counted no more while the next one is waited for

@@ -71,7 +71,8 @@ class Feed:
                 if not follow:
                     return
                 try:
-                    await asyncio.wait_for(waiter.wait(), quiet_s)
+                    async with asyncio.timeout(quiet_s):
+                        await waiter.wait()
                 except TimeoutError:
                     if job_uid is not None and not await self._events.has_job(job_uid):
                         return
