@@ -1,7 +1,8 @@
 """What requests hold in memory, all of them together: bodies while they are handled, answers until their client has read them.
 
 Owns which requests are counted and by how much. Streams of events and logs count themselves, page by page; a multipart body is
-counted by its handler, since its files go to the disk.
+counted by its handler, since its files go to the disk. What a connection holds beside that is bounded by the number of connections:
+what the kernel has not taken of its answer, 128 KiB and one part of it.
 """
 
 import asyncio
