@@ -56,6 +56,10 @@ class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"
     labels: dict[str, str] | None = None
 
 
+LONGEST_ID = 128
+"""The engine's ids have 64 characters. A longer one is not remembered: its container is looked for by its name each time."""
+
+
 class Inspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     """The part of ContainerInspect that is read."""
 

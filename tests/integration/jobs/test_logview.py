@@ -271,5 +271,5 @@ async def test_a_long_tail_of_one_stream_holds_a_page_and_not_the_log(
         await log.write(*("" for _ in range(1000)))
     before = in_use()
     tracemalloc.reset_peak()
-    first = await anext(log.view.frames(log.record, LogQuery(tail=10**18 - 1, stream="stdout")))
+    await anext(log.view.frames(log.record, LogQuery(tail=10**18 - 1, stream="stdout")))
     assert tracemalloc.get_traced_memory()[1] - before < 1.5 * small, "100000 lines more"
