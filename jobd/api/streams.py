@@ -9,6 +9,7 @@ from aiohttp import web
 
 from jobd.api.body import Parameters
 from jobd.api.context import context_of
+from jobd.api.memory import copy_room
 from jobd.budget import EVICTED
 from jobd.errors import InvalidRequest
 from jobd.jobs.logview import KEEP_ALIVE_S, LogQuery
@@ -78,8 +79,10 @@ async def files(request: web.Request) -> web.StreamResponse:
     parameters.done()
     if len(path) > MAX_PATH:
         raise InvalidRequest(f"path must be at most {MAX_PATH} characters", field="path")
-    source = await context_of(request).jobs.open_files(request.match_info["id"], path)
-    return await stream(request, source, "application/x-tar")
+    context = context_of(request)
+    async with copy_room(context.copies):
+        source = await context.jobs.open_files(request.match_info["id"], path)
+        return await stream(request, source, "application/x-tar")
 
 
 async def _check_event(store: Store, after: int, named: str) -> None:
