@@ -13,7 +13,7 @@ import pytest
 from aiohttp import ClientPayloadError, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from jobd.api.streams import stream
+from jobd.api.streams import FOLLOWERS, stream
 from tests.support.daemon import DEADLINE_S, Daemon, until
 from tests.support.wire import streaming
 
@@ -297,9 +297,10 @@ async def test_nothing_of_an_answer_is_kept_while_its_source_is_waited_for() -> 
         await sent.wait()
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        return await stream(request, source(), "application/x-ndjson")
+        return await stream(request, source(), "application/x-ndjson", follows=True)
 
     app = web.Application()
+    app[FOLLOWERS] = set()
     app.router.add_get("/", answer)
     async with TestClient(TestServer(app)) as client:
         answers = []
@@ -315,9 +316,13 @@ async def test_nothing_of_an_answer_is_kept_while_its_source_is_waited_for() -> 
                 while waiting < count:
                     await asyncio.sleep(0)
             gc.collect()
+            assert len(app[FOLLOWERS]) == count
             assert tracemalloc.get_traced_memory()[0] < count * part_bytes / 3
         finally:
             tracemalloc.stop()
             sent.set()
         for got in answers:
             assert await got.read() == b""
+        async with asyncio.timeout(DEADLINE_S):
+            while app[FOLLOWERS]:
+                await asyncio.sleep(0)

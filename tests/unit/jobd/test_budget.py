@@ -180,3 +180,4 @@ async def test_a_reader_that_is_cancelled_as_its_turn_comes_is_cancelled(steps: 
     await settle()
     assert second.task.cancelled()
     assert budget.held == 0
+    assert (len(budget._line), len(budget._holds)) == (0, 0)
