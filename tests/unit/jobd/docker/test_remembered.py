@@ -1,5 +1,6 @@
 """What jobd remembers of the engine's answers is bounded, in number and in the length of each entry, whatever the engine says."""
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -8,13 +9,15 @@ import pytest
 
 from jobd.docker import flows, half_made, labels, orchestrator, unstarted
 from jobd.docker.answers import Refusal
+from jobd.docker.endpoint import parse
+from jobd.docker.engine import Engine
 from jobd.docker.flows import Flows
 from jobd.docker.half_made import HalfMade
-from jobd.docker.observe import LONGEST_ID, Inspected
+from jobd.docker.observe import LONGEST_ID, EngineEvent, Inspected, facts_of_event
 from jobd.docker.orchestrator import DockerOrchestrator
 from jobd.docker.pulls import MOST_LAYERS, PullProgress
 from jobd.docker.settings import DockerSettings
-from jobd.docker.streams import Timeouts
+from jobd.docker.streams import Body, Timeouts
 from jobd.docker.unstarted import UnstartedRemoval
 from jobd.jobs.orchestrator import MAX_UID, Created, EngineUnavailable, JobRef
 
@@ -172,3 +175,39 @@ async def test_marked_containers_are_bounded(monkeypatch: pytest.MonkeyPatch) ->
     assert len(removal._marked) == BOUND
     assert (await removal.remove(LONG, 1)).kind == "unknown"
     assert LONG not in removal._marked
+
+
+async def test_a_container_with_an_id_that_no_engine_gives_is_not_taken() -> None:
+    class Answering:
+        async def in_thread(self, *_: Any) -> Any:
+            return {"Id": LONG}
+
+    engine: Any = Engine(parse("unix:///nonexistent", None))
+    engine._calls = Answering()
+    with pytest.raises(EngineUnavailable, match="an id of 129 characters"):
+        await engine.create_container({}, "job-a-worker", None)
+
+
+@pytest.mark.parametrize("action", ["start", "die"])
+def test_an_event_of_a_container_with_such_an_id_tells_nothing(action: str) -> None:
+    actor = {"ID": LONG, "Attributes": {"exitCode": "7"}}
+    raw = {"Type": "container", "Action": action, "Actor": actor, "timeNano": 10**9}
+    assert facts_of_event(msgspec.convert(raw, EngineEvent), 1) is None
+
+
+async def test_an_answer_of_the_engine_is_read_up_to_its_limit() -> None:
+    class Content:
+        parts = 0
+
+        async def readany(self) -> bytes:
+            self.parts += 1
+            return b"x" * 1000
+
+    class Response:
+        headers: Mapping[str, str] = {}
+        content = Content()
+
+    response: Any = Response()
+    with pytest.raises(EngineUnavailable, match="longer than 10000 bytes"):
+        await Body(response).read(10_000)
+    assert response.content.parts == 11
