@@ -21,7 +21,7 @@ def bounded(record: Record, fact: f.Fact) -> f.Fact:
     """Returns the fact with its errors cut, and of a report's artifacts those alone that the job has, each once."""
     match fact:
         case f.SetupFailed(message=message) | f.WorkerStartFailed(message=message):
-            return replace(fact, message=_short(message))
+            return replace(fact, message=short(message))
         case f.Reported(report=said):
             return replace(fact, report=_report(record, said))
         case f.Observed(observation=seen):
@@ -35,9 +35,9 @@ def bounded(record: Record, fact: f.Fact) -> f.Fact:
 def _report(record: Record, said: report.Report) -> report.Report:
     match said:
         case report.Refused(error=error) | report.InputsFailed(error=error):
-            return msgspec.structs.replace(said, error=_short(error))
+            return msgspec.structs.replace(said, error=short(error))
         case report.ArtifactDone(error=str(error)):
-            return msgspec.structs.replace(said, error=_short(error))
+            return msgspec.structs.replace(said, error=short(error))
         case report.Done(failed=failed):
             known = [name for name in dict.fromkeys(failed) if name in record.artifacts]
             # One that fails an artifact that the job does not have has failed all the same.
@@ -47,8 +47,9 @@ def _report(record: Record, said: report.Report) -> report.Report:
 
 
 def _facts(found: ContainerFacts | None) -> ContainerFacts | None:
-    return found if found is None or not found.error else replace(found, error=_short(found.error))
+    return found if found is None or not found.error else replace(found, error=short(found.error))
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Returns the text, or the beginning of one that is longer than `MAX_ERROR`."""
     return text if len(text) <= MAX_ERROR else text[:MAX_ERROR] + "..."
