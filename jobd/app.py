@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from jobd.api.context import CONTEXT, Context
-from jobd.api.memory import BODIES_BYTES, READER_PATIENCE_S, READERS_BYTES, sharing_memory
+from jobd.api.memory import BODIES_BYTES, COPIES_BYTES, READER_PATIENCE_S, READERS_BYTES, sharing_memory
 from jobd.api.middleware import Door, answering_errors, guarding, measuring
 from jobd.api.openapi import document
 from jobd.api.routes import ROUTES
@@ -208,6 +208,7 @@ def build(
         dispatcher=dispatcher,
         health=health,
         bodies=ByteBudget(BODIES_BYTES),
+        copies=ByteBudget(COPIES_BYTES),
         upload_dir=folder.spool,
         max_upload_bytes=config.max_upload_bytes,
         about=about,

@@ -107,7 +107,9 @@ class ByteBudget:
                 if left_s <= 0:
                     raise NoRoom(f"{self._held} of {self.limit} bytes are held")
                 try:
-                    await asyncio.wait_for(turn.wait(), min(left_s, self._patience_s or left_s))
+                    # Not `wait_for`: it loses a cancellation that comes at the same moment as the turn (Python 3.11).
+                    async with asyncio.timeout(min(left_s, self._patience_s or left_s)):
+                        await turn.wait()
                 except TimeoutError:
                     if self._line[0] is turn and self._patience_s is not None:
                         self._evict()

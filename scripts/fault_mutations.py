@@ -3,10 +3,11 @@
 Owns the list alone, a file for each part of the code; how they are tried is in `mutate_faults.py`.
 """
 
-from scripts.mutations import api, docker, events, jobs, logs, sidecar, store
+from scripts.mutations import api, bounds, docker, events, jobs, logs, sidecar, store
 
 MUTATIONS = (
     *api.MUTATIONS,
+    *bounds.MUTATIONS,
     *docker.MUTATIONS,
     *events.MUTATIONS,
     *jobs.MUTATIONS,

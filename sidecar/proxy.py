@@ -8,7 +8,7 @@ Source: `POST /internal/events` of the wire contract.
 
 import msgspec
 
-from jobd.wire.report import Done, InputsFailed, InternalReports, Progress, Refused, Report
+from jobd.wire.report import Done, InputsFailed, Progress, Refused, Report, encode_report
 from sidecar.errors import ArtifactError
 from sidecar.http import Body, Http, Request
 from sidecar.report import note
@@ -17,6 +17,18 @@ RETRIES = 3
 LAST_RETRIES = 10
 MOST_BODY_BYTES = 900 * 1024
 MOST_WAITING = 1000
+MOST_WAITING_BYTES = 64 << 20
+"""A job has 64 artifacts, and the content of one has 768 KiB in its report: what a job can report fits in."""
+
+
+class _Waiting:
+    """A report as it is sent. `progress_of`: the artifact whose progress it is; None for every other report."""
+
+    __slots__ = ("line", "progress_of")
+
+    def __init__(self, report: Report) -> None:
+        self.line = encode_report(report).rstrip(b"\n")
+        self.progress_of = report.artifact_id if isinstance(report, Progress) else None
 
 
 class ProxyListener:
@@ -26,15 +38,16 @@ class ProxyListener:
         self._job_id, self._timeout_s, self._http = job_id, timeout_s, http
         self._url = proxy_url.rstrip("/") + "/internal/events"
         self._headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-        self._waiting: list[Report] = []
+        # Encoded: as objects, what an artifact holds can be many times as large.
+        self._waiting: list[_Waiting] = []
         self._failing = False
 
     def hear(self, report: Report) -> None:
         """Sends the report with all that waits; progress alone starts no request."""
         if isinstance(report, Progress):
-            self._waiting = [w for w in self._waiting if not _same_progress(w, report)]
-        self._waiting.append(report)
-        del self._waiting[:-MOST_WAITING]
+            self._waiting = [one for one in self._waiting if one.progress_of != report.artifact_id]
+        self._waiting.append(_Waiting(report))
+        self._drop_oldest()
         if not isinstance(report, Progress):
             last = isinstance(report, Done | InputsFailed | Refused)
             self._send_all(LAST_RETRIES if last else 0 if self._failing else RETRIES)
@@ -60,15 +73,23 @@ class ProxyListener:
             self._failing = False
             del self._waiting[:count]
 
+    def _drop_oldest(self) -> None:
+        """Keeps what waits within its bounds; the newest report always stays."""
+        size = sum(len(one.line) for one in self._waiting)
+        drop = max(0, len(self._waiting) - MOST_WAITING)
+        size -= sum(len(one.line) for one in self._waiting[:drop])
+        while size > MOST_WAITING_BYTES and drop < len(self._waiting) - 1:
+            size -= len(self._waiting[drop].line)
+            drop += 1
+        del self._waiting[:drop]
+
     def _batch(self) -> tuple[int, bytes]:
-        """Returns the longest beginning of what waits that fits into one body, and that body."""
-        count = len(self._waiting)
-        while True:
-            body = msgspec.json.encode(InternalReports(job_id=self._job_id, reports=self._waiting[:count]))
-            if len(body) <= MOST_BODY_BYTES or count == 1:
-                return count, body
-            count = max(1, count // 2)
-
-
-def _same_progress(waiting: Report, report: Progress) -> bool:
-    return isinstance(waiting, Progress) and waiting.artifact_id == report.artifact_id
+        """Returns how many of the oldest reports fit into one body, one at least, and that body: an `InternalReports`."""
+        head = b'{"jobId":%s,"reports":[' % msgspec.json.encode(self._job_id)
+        size, count = len(head) + len(b"]}"), 0
+        for one in self._waiting:
+            size += len(one.line) + len(b",")
+            if count and size > MOST_BODY_BYTES:
+                break
+            count += 1
+        return count, head + b",".join(one.line for one in self._waiting[:count]) + b"]}"

@@ -25,7 +25,8 @@ _PEER_CREDENTIALS = struct.Struct("3i")
 @dataclass(frozen=True, slots=True)
 class Context:
     """The parts that handlers call. `about` gives the answer of `GET /v1/version`, `disk` that of
-    `GET /v1/disk`, `openapi` is the document as JSON. `bodies`: what all request bodies hold in memory.
+    `GET /v1/disk`, `openapi` is the document as JSON. `bodies`: what all request bodies hold in memory, `copies`: what
+    all copies of files out of jobs do.
     """
 
     intake: Intake
@@ -36,6 +37,7 @@ class Context:
     dispatcher: Dispatcher
     health: HealthCheck
     bodies: ByteBudget
+    copies: ByteBudget
     upload_dir: Path
     max_upload_bytes: int
     about: Callable[[], Version]

@@ -1,7 +1,8 @@
 """What requests hold in memory, all of them together: bodies while they are handled, answers until their client has read them.
 
 Owns which requests are counted and by how much. Streams of events and logs count themselves, page by page; a multipart body is
-counted by its handler, since its files go to the disk.
+counted by its handler, since its files go to the disk. What a connection holds beside that is bounded by the number of connections:
+what the kernel has not taken of its answer, 128 KiB and one part of it.
 """
 
 import asyncio
@@ -19,6 +20,12 @@ BODIES_BYTES = 32 << 20
 """What all request bodies hold together."""
 READERS_BYTES = 32 << 20
 """What all clients that read events, logs, lists and jobs hold together."""
+COPY_BYTES = 4 << 20
+"""What one copy of files out of a job may hold: the engine's stream reads ahead 1 MiB and what comes in one go, the same again is
+under way, and again in the connection.
+"""
+COPIES_BYTES = 16 * COPY_BYTES
+"""What all of them hold together. None is cut off for another: a copy cannot go on where it was."""
 READER_PATIENCE_S = 2.0
 """A client that has taken nothing for so long gives way where others wait."""
 WAIT_LIMIT_S = 30.0
@@ -62,6 +69,13 @@ async def body_room(bodies: ByteBudget, size: int | None) -> AsyncIterator[Hold]
     """Holds room for a body of `size` bytes, or of the longest there may be. Raises Unavailable."""
     async with _room(bodies, min(MAX_BODY_BYTES if size is None else size, MAX_BODY_BYTES)) as hold:
         yield hold
+
+
+@asynccontextmanager
+async def copy_room(copies: ByteBudget) -> AsyncIterator[None]:
+    """Holds room for a copy of files out of a job. Raises Unavailable."""
+    async with _room(copies, COPY_BYTES):
+        yield
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from jobd.api.body import Parameters
 from jobd.api.context import context_of
+from jobd.api.memory import copy_room
 from jobd.budget import EVICTED
 from jobd.errors import InvalidRequest
 from jobd.jobs.logview import KEEP_ALIVE_S, LogQuery
@@ -78,8 +79,10 @@ async def files(request: web.Request) -> web.StreamResponse:
     parameters.done()
     if len(path) > MAX_PATH:
         raise InvalidRequest(f"path must be at most {MAX_PATH} characters", field="path")
-    source = await context_of(request).jobs.open_files(request.match_info["id"], path)
-    return await stream(request, source, "application/x-tar")
+    context = context_of(request)
+    async with copy_room(context.copies):
+        source = await context.jobs.open_files(request.match_info["id"], path)
+        return await stream(request, source, "application/x-tar")
 
 
 async def _check_event(store: Store, after: int, named: str) -> None:
@@ -129,6 +132,7 @@ async def stream(
         async for part in source:
             async with asyncio.timeout(STALL_LIMIT_S):
                 await response.write(part)
+            del part  # nothing may live on here while the next part is waited for: nobody counts it then
         async with asyncio.timeout(STALL_LIMIT_S):
             await response.write_eof()
     except ConnectionError:
@@ -167,3 +171,4 @@ async def _event_frames(source: AsyncIterator[StoredEvent | None], as_sse: bool)
             yield b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), event.body)
         else:
             yield _encoder.encode({"seq": event.seq, "event": msgspec.Raw(event.body)}) + b"\n"
+        del event  # it is counted no more while the next one is waited for

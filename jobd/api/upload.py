@@ -35,7 +35,7 @@ class Received:
 async def receive_multipart(request: web.Request, folder: Path, max_bytes: int, hold: Hold) -> Received:
     """Returns what was sent.
 
-    `hold` counts the memory of the request: once the spec is there, no more than that.
+    `hold` counts the memory of the request: once the spec is there, no more than that and one chunk of the files.
     The caller owns the file. Raises InvalidRequest, TooLarge, WrongMediaType, DiskFull; then nothing is left behind.
     """
     refuse_encoded(request)
@@ -51,7 +51,7 @@ async def receive_multipart(request: web.Request, folder: Path, max_bytes: int, 
                 break
             if part.name == "spec" and spec is None:
                 spec = await _read_spec(part)
-                hold.measured(len(spec))
+                hold.measured(len(spec) + CHUNK_BYTES)
             elif part.name == "files" and files is None:
                 files = folder / f"incoming-{secrets.token_hex(8)}.tar"
                 digest = await _write(part, files, max_bytes)

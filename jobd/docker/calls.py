@@ -10,7 +10,7 @@ import resource
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from docker import APIClient
@@ -46,6 +46,9 @@ class Calls:
         self._on_call = on_call
         self._at_once = at_once(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self._threads = ThreadPoolExecutor(self._at_once, thread_name_prefix="engine")
+        self._free = asyncio.Semaphore(self._at_once)
+        """A place for each thread. The pool's own queue has no bound, so nothing may wait in it: a call whose caller has given up
+        would stay there, with what it was to send, until the engine answers another one."""
         self._agreed: Version | None = None
         self._agreeing = asyncio.Lock()
         self._clients: dict[Speed, APIClient] = {}
@@ -117,9 +120,17 @@ class Calls:
         try:
             # The client's own limit comes first; this one also covers the wait for a thread.
             async with asyncio.timeout(limit_s + self._timeouts.connect_s):
-                result = await asyncio.get_running_loop().run_in_executor(
-                    self._threads, translated, call, client
-                )
+                await self._free.acquire()
+                try:
+                    under_way = asyncio.get_running_loop().run_in_executor(
+                        self._threads, translated, call, client
+                    )
+                except RuntimeError as error:
+                    self._free.release()
+                    raise EngineUnavailable("jobd makes no calls to the engine any more") from error
+                under_way.add_done_callback(self._freed)
+                # A caller that gives up leaves the thread at work: its place is free when the thread is.
+                result = await asyncio.shield(under_way)
             ok = True
             return result
         except TimeoutError as error:
@@ -142,6 +153,11 @@ class Calls:
         self._clients = {}
         self._agreed = None
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _freed(self, ended: asyncio.Future[Any]) -> None:
+        self._free.release()
+        if not ended.cancelled():
+            ended.exception()  # where its caller is gone, nobody else asks for it
 
     def _limit_s(self, speed: Speed) -> float:
         return self._timeouts.answer_s if speed == "answer" else self._timeouts.work_s

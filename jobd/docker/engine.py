@@ -16,7 +16,7 @@ from docker import APIClient
 from jobd.docker.answers import Refusal
 from jobd.docker.calls import SMALL_ANSWER, Calls, OnCall
 from jobd.docker.endpoint import Endpoint
-from jobd.docker.observe import Inspected, moment
+from jobd.docker.observe import LONGEST_ID, Inspected, moment
 from jobd.docker.sdk import registry_auth
 from jobd.docker.shapes import DiskUsage, ImageInspected, Info, Stats, Version
 from jobd.docker.spec import Body
@@ -93,7 +93,10 @@ class Engine:
             return sdk.create_container_from_config(body, name, platform)
 
         made = await self._calls.in_thread("create", create, "work")
-        return str(made["Id"])
+        container_id = str(made["Id"])
+        if len(container_id) > LONGEST_ID:
+            raise EngineUnavailable(f"the engine gave a container an id of {len(container_id)} characters")
+        return container_id
 
     async def start(self, container_id: str) -> None:
         """Starts a container, once. Raises: Refusal, Trouble, EngineUnavailable."""

@@ -18,6 +18,8 @@ _HEADER_BYTES = 1024 * 1024
 _PATH_LIMIT = 4096
 _NAME_LIMIT = 255
 _LINKS_LIMIT = 100_000
+_LINKS_BYTES = 8 << 20
+"""The names of links are remembered, since nothing may go through one."""
 _MEMBERS_LIMIT = 200_000
 _LATEST_S = 1 << 33
 _BLOCK = 512
@@ -67,7 +69,7 @@ class _Narrow(io.RawIOBase):
 
 
 def _rewritten(root: str, uid: int, gid: int, files: Path) -> Iterator[bytes]:
-    links: set[str] = set()
+    links = _Links()
     members = 0
     try:
         with files.open("rb") as raw, tarfile.open(fileobj=_Narrow(raw), mode="r:") as archive:
@@ -90,7 +92,7 @@ def _rewritten(root: str, uid: int, gid: int, files: Path) -> Iterator[bytes]:
 
 
 def _copied(
-    member: tarfile.TarInfo, path: str, name: str, uid: int, gid: int, raw: IO[bytes], links: set[str]
+    member: tarfile.TarInfo, path: str, name: str, uid: int, gid: int, raw: IO[bytes], links: "_Links"
 ) -> Iterator[bytes]:
     if member.isdir():
         yield _header(_member(path + "/", tarfile.DIRTYPE, member.mode & 0o777, uid, gid, member.mtime))
@@ -98,8 +100,6 @@ def _copied(
         made = _member(path, tarfile.SYMTYPE, 0o777, uid, gid, member.mtime)
         made.linkname = _link_inside(name, member.linkname)
         links.add(name)
-        if len(links) > _LINKS_LIMIT:
-            raise RefusedFiles(f"the archive holds more than {_LINKS_LIMIT} symbolic links")
         yield _header(made)
     elif member.isreg() and not member.issparse() and member.size >= 0:
         made = _member(path, tarfile.REGTYPE, member.mode & 0o777, uid, gid, member.mtime)
@@ -109,6 +109,37 @@ def _copied(
         yield from _content(raw, member.offset_data, member.size, name)
     else:
         raise RefusedFiles(f"{name!r} is no regular file, folder or symbolic link")
+
+
+class _Links:
+    """The paths of an archive's symbolic links, bounded in number and in bytes."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._size_bytes = 0
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def add(self, name: str) -> None:
+        """Raises RefusedFiles: there are too many, or their names are too long together."""
+        if name in self._names:
+            return
+        self._names.add(name)
+        self._size_bytes += _size_of(name)
+        if len(self._names) > _LINKS_LIMIT:
+            raise RefusedFiles(f"the archive holds more than {_LINKS_LIMIT} symbolic links")
+        if self._size_bytes > _LINKS_BYTES:
+            raise RefusedFiles(f"the archive's symbolic links have names of more than {_LINKS_BYTES} bytes")
+
+    def discard(self, name: str) -> None:
+        if name in self._names:
+            self._names.discard(name)
+            self._size_bytes -= _size_of(name)
+
+
+def _size_of(name: str) -> int:
+    return len(name.encode("utf-8", "surrogateescape"))
 
 
 def _content(raw: IO[bytes], offset: int, size: int, name: str) -> Iterator[bytes]:
@@ -124,7 +155,7 @@ def _content(raw: IO[bytes], offset: int, size: int, name: str) -> Iterator[byte
         yield b"\0" * (_BLOCK - size % _BLOCK)
 
 
-def _inside(name: str, links: set[str]) -> str:
+def _inside(name: str, links: "_Links") -> str:
     """Returns a member's path below the workspace, plain; empty for the workspace itself."""
     if name.startswith("/") or "\0" in name or len(name) > _PATH_LIMIT:
         raise RefusedFiles(f"{name[:200]!r} is no relative path of at most {_PATH_LIMIT} characters")

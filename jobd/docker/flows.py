@@ -164,6 +164,9 @@ class Flows:
         return None if found is None else found.id
 
     def _remember(self, ref: JobRef, role: Role, container_id: str) -> None:
+        self._known.pop((ref, role), None)
+        if len(container_id) > observe.LONGEST_ID:
+            return
         self._known[(ref, role)] = container_id
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)

@@ -24,6 +24,8 @@ from jobd.jobs.orchestrator import EngineError, ImageFacts, ImageUnavailable
 from jobd.wire.job import Pull
 
 _TAIL_LINES = 15
+_TAIL_CHARACTERS = 1000
+_LONGEST_FACT = 1024
 SIDECAR_PULL_S = 120
 BASE_PULL_S = 300
 _RUNS_ON = {("amd64", "386"), ("arm64", "arm")}
@@ -137,7 +139,7 @@ class Images:
                 "/build", params, {"Content-Type": "application/x-tar"}, context.tar
             ):
                 if message.stream.strip():
-                    said = [*said[-_TAIL_LINES:], message.stream.strip()]
+                    said = [*said[-_TAIL_LINES:], message.stream.strip()[:_TAIL_CHARACTERS]]
                 if message.error:
                     raise unavailable(
                         "\n".join([f"the sidecar image cannot be built: {message.error}", *said]),
@@ -167,15 +169,24 @@ class Images:
 
 
 def facts(found: ImageInspected, image: str) -> ImageFacts:
-    """Returns an image's facts; the digest is that of the repository it was asked for by, where it has several."""
+    """Returns an image's facts; the digest is that of the repository it was asked for by, where it has several.
+
+    Raises: ImageUnavailable: one of them, which the job's record is to hold, is too long.
+    """
     digests = found.repo_digests or []
     repository = parse_repository_tag(image)[0]
     mine = [digest for digest in digests if digest.partition("@")[0] == repository] or digests
-    return ImageFacts(
+    made = ImageFacts(
         id=found.id,
         digest=mine[0].partition("@")[2] if mine else None,
         user=found.config.user if found.config else "",
     )
+    if max(len(made.id), len(made.digest or ""), len(made.user)) > _LONGEST_FACT:
+        raise unavailable(
+            f"the image {image!r} has a user, a digest or an id of more than {_LONGEST_FACT} characters",
+            "make the image again with a shorter USER",
+        )
+    return made
 
 
 def fits(found: ImageInspected, platform: str) -> bool:

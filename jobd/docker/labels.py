@@ -7,7 +7,8 @@ Source: section "Debugging" of the development guide (names, `job.id`, `job.type
 
 from collections.abc import Mapping
 
-from jobd.jobs.orchestrator import JobRef, Role
+from jobd.jobs.orchestrator import MAX_UID, JobRef, Role
+from jobd.wire.limits import MAX_ID
 
 Labels = Mapping[str, str]
 
@@ -81,4 +82,6 @@ def ref_of(labels: Mapping[str, str] | None, instance: str) -> JobRef | None:
     uid, job_id, attempt = labels.get(JOB_UID), labels.get(JOB_ID), labels.get(JOB_ATTEMPT, "")
     if not uid or not job_id or not (attempt.isascii() and attempt.isdigit()) or len(attempt) > 9:
         return None
+    if len(uid) > MAX_UID or len(job_id) > MAX_ID:
+        return None  # no job's: a reference is remembered, so its length is bounded
     return JobRef(uid=uid, id=job_id, attempt=int(attempt))

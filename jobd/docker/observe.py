@@ -56,6 +56,10 @@ class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"
     labels: dict[str, str] | None = None
 
 
+LONGEST_ID = 128
+"""The engine's ids have 64 characters. A longer one is not remembered: its container is looked for by its name each time."""
+
+
 class Inspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     """The part of ContainerInspect that is read."""
 
@@ -128,7 +132,7 @@ def hint(event: EngineEvent, instance: str) -> Hint | None:
 
 def facts_of_event(event: EngineEvent, attempt: int) -> ContainerFacts | None:
     """Returns what a start or an end says by itself; the engine's event and its inspect always agreed on the code."""
-    if not event.actor.id or not 0 < event.time_nano < _LAST_NANO:
+    if not 0 < len(event.actor.id) <= LONGEST_ID or not 0 < event.time_nano < _LAST_NANO:
         return None
     at = datetime.fromtimestamp(event.time_nano / 1e9, UTC)
     if event.action == "start":

@@ -165,7 +165,7 @@ class DockerOrchestrator(Flows):
         """
         made, is_new = await self._creation.create(order, files)
         self._fresh.pop(order.ref, None)
-        if is_new:
+        if is_new and len(made.worker_id) <= observe.LONGEST_ID:
             self._fresh[order.ref] = made.worker_id
         self._remember(order.ref, "worker", made.worker_id)
         if made.sidecar_id is not None:

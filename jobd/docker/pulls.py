@@ -22,10 +22,17 @@ Progress = Callable[[str], None]
 _PROGRESS_EVERY_S = 0.5
 _LINE_BYTES = 1024 * 1024
 _PIECE_BYTES = 256 * 1024
+MOST_LAYERS = 256
+"""An image has 127 at most on the engine's usual storage."""
+_LAYER_ID_CHARACTERS = 64
+_LAYER_BYTES = 1 << 60
 
 
 class PullProgress:
-    """Adds up the layers of a pull into one short text, given out at most every half second."""
+    """Adds up the layers of a pull into one short text, given out at most every half second.
+
+    Remembers `MOST_LAYERS` layers; more of them, and a layer whose id or size no engine gives, are not counted.
+    """
 
     def __init__(self, on_progress: Progress, clock: Callable[[], float] = time.monotonic) -> None:
         self._on_progress = on_progress
@@ -35,7 +42,7 @@ class PullProgress:
 
     def note(self, status: str, layer: str, current: int | None, total: int | None) -> None:
         """Takes one message of the engine."""
-        if status == "Downloading" and layer and current is not None and total:
+        if status == "Downloading" and current is not None and total and self._counts(layer, current, total):
             self._layers[layer] = (current, total)
         elif status in ("Download complete", "Pull complete") and layer in self._layers:
             whole = self._layers[layer][1]
@@ -47,6 +54,11 @@ class PullProgress:
         done = sum(current for current, _ in self._layers.values())
         whole = sum(total for _, total in self._layers.values())
         self._on_progress(f"pulling {done / 1e6:.1f} / {whole / 1e6:.1f} MB" if whole else "pulling")
+
+    def _counts(self, layer: str, current: int, total: int) -> bool:
+        known = layer in self._layers or len(self._layers) < MOST_LAYERS
+        sane = 0 <= current <= _LAYER_BYTES and 0 < total <= _LAYER_BYTES
+        return known and sane and 0 < len(layer) <= _LAYER_ID_CHARACTERS
 
 
 class Pulls:

@@ -50,7 +50,8 @@ class UnstartedRemoval:
             # The look that counts comes after the mark: what happens from here on is in the events after it.
             if await self._has_run(container_id):
                 return StartFate("began")
-            self._marked[container_id] = None
+            if len(container_id) <= observe.LONGEST_ID:
+                self._marked[container_id] = None
             while len(self._marked) > _REMEMBERED:
                 self._marked.popitem(last=False)
         try:

@@ -61,17 +61,24 @@ class Feed:
                 waiter.clear()
                 async with self._budget.hold(PAGE_BYTES, estimated=True) as hold:
                     page = await self._events.list_events(after_seq, job_uid, PAGE, PAGE_BYTES)
-                    hold.measured(sum(len(event.body) for event in page))
+                    sizes = [len(event.body) for event in page]
+                    hold.measured(
+                        sum(sizes) + max(sizes, default=0)
+                    )  # each is copied into the frame it is sent in
                     for event in page:
                         yield event
                         hold.moved()
                         after_seq = event.seq
-                if page:
+                        del event
+                    # Nothing of a page may live on while the reader waits for the next one: it is counted no more.
+                    del page
+                if sizes:
                     continue
                 if not follow:
                     return
                 try:
-                    await asyncio.wait_for(waiter.wait(), quiet_s)
+                    async with asyncio.timeout(quiet_s):
+                        await waiter.wait()
                 except TimeoutError:
                     if job_uid is not None and not await self._events.has_job(job_uid):
                         return

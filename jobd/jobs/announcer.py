@@ -6,6 +6,7 @@ gives.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import msgspec
 
@@ -21,6 +22,15 @@ ANNOUNCE_BYTES = 64 * 1024
 MAX_RECENT = 256
 """Batches that are kept in memory, however short."""
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What is remembered of a batch: not its record, of which a flood in small batches makes very many."""
+
+    first_seq: int
+    last_seq: int
+    frames: bytes
+
+
 Frames = Callable[[str, int, int], Awaitable[bytes]]
 
 
@@ -31,7 +41,7 @@ class Announcer:
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
-        self._recent: list[Batch] = []
+        self._recent: list[_Stored] = []
         self._bytes = 0
 
     @property
@@ -48,7 +58,7 @@ class Announcer:
         if self.enough or len(self._recent) >= MAX_RECENT:
             self._recent = []
         else:
-            self._recent.append(batch)
+            self._recent.append(_Stored(batch.first_seq, batch.last_seq, batch.frames))
         self._bytes += len(batch.frames)
 
     async def next_events(self, record: Record, spec: JobSpec) -> tuple[Record, tuple[Draft, ...]]:

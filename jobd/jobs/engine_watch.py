@@ -10,6 +10,7 @@ from jobd.clock import Clock
 from jobd.errors import InvalidRequest
 from jobd.jobs.orchestrator import EngineError, EngineFacts, Orchestrator
 from jobd.jobs.roster import Roster
+from jobd.jobs.texts import short
 from jobd.wire.job import JobSpec
 
 ASK_AGAIN_S = 5.0
@@ -34,7 +35,7 @@ class EngineWatch:
         except EngineError as error:
             if self.trouble is None:
                 log.warning("engine unreachable", extra={"action": "ping", "error": str(error)})
-            self.trouble = str(error)
+            self.trouble = short(str(error))
         else:
             self.trouble = None
 

@@ -4,7 +4,8 @@ Owns the reading side. Frames are stored as they go on the wire, so a plain read
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+import io
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,13 +68,18 @@ class LogView:
                 while True:
                     async with self._budget.hold(READ_BYTES, estimated=True) as hold:
                         chunks = await self._store.log_chunks(record.uid, after, READ_BYTES)
-                        hold.measured(sum(len(chunk.data) for chunk in chunks))
+                        hold.measured(held_bytes(chunks))
+                        is_end = not chunks
                         for chunk in chunks:
                             for part in parts(cut(legible(chunk, record.created_at), after, query.stream)):
                                 yield part
                                 hold.moved()
+                                del part
                             after = chunk.last_seq
-                    if not chunks:
+                            del chunk
+                        # Nothing of a page may live on while the reader waits for the next one: it is counted no more.
+                        del chunks
+                    if is_end:
                         break
                 if record.ended:
                     end = End(status=record.status, exit_code=record.exit_code, reason=record.reason)
@@ -82,7 +88,8 @@ class LogView:
                 if not query.follow:
                     return
                 try:
-                    await asyncio.wait_for(news.wait(), KEEP_ALIVE_S)
+                    async with asyncio.timeout(KEEP_ALIVE_S):
+                        await news.wait()
                 except TimeoutError:
                     yield b"\n"
 
@@ -92,29 +99,66 @@ class LogView:
             return stats.last_seq
         if query.stream is None:
             return max(0, stats.last_seq - query.tail)
-        # Of one stream alone it takes a look at the lines: from the end, a growing part each time.
+        # Of one stream alone the lines are counted: of a part at the log's end, that grows until it holds enough of them.
         span = query.tail
         while True:
             start = max(0, stats.last_seq - span)
-            seqs = await self._seqs(record, start, stats.last_seq, query.stream)
-            if len(seqs) >= query.tail or start == 0:
-                return seqs[-query.tail] - 1 if len(seqs) >= query.tail else 0
+            count = await self._count(record, start, stats.last_seq, query.stream)
+            if count >= query.tail:
+                return await self._place_of(record, start, stats.last_seq, query.stream, count - query.tail)
+            if start == 0:
+                return 0
             span *= 4
 
-    async def _seqs(self, record: Record, after: int, last: int, stream: str) -> list[int]:
-        seqs: list[int] = []
+    async def _count(self, record: Record, after: int, last: int, stream: str) -> int:
+        """Returns how many lines of the stream there are between the two numbers."""
+        count = 0
         while after < last:
             async with self._budget.hold(TAIL_READ_BYTES, estimated=True) as hold:
-                stored = await self._store.log_chunks(record.uid, after, TAIL_READ_BYTES)
-                hold.measured(sum(len(chunk.data) for chunk in stored))
-            chunks = [legible(chunk, record.created_at) for chunk in stored]
-            if not chunks:
-                break
-            for chunk in chunks:
-                lines = map(_decoder.decode, chunk.data.splitlines())
-                seqs += [line.seq for line in lines if after < line.seq <= last and line.stream == stream]
-                after = chunk.last_seq
-        return seqs
+                chunks = await self._tail_page(record, after)
+                hold.measured(held_bytes(chunks))
+                if not chunks:
+                    break
+                for chunk in chunks:
+                    count += sum(1 for _ in _seqs(chunk, after, last, stream))
+                after = chunks[-1].last_seq
+                del chunk, chunks
+        return count
+
+    async def _place_of(self, record: Record, after: int, last: int, stream: str, skip: int) -> int:
+        """Returns the number before the line that follows the first `skip` lines of the stream after `after`."""
+        while after < last:
+            async with self._budget.hold(TAIL_READ_BYTES, estimated=True) as hold:
+                chunks = await self._tail_page(record, after)
+                hold.measured(held_bytes(chunks))
+                if not chunks:
+                    break
+                for chunk in chunks:
+                    for seq in _seqs(chunk, after, last, stream):
+                        if skip == 0:
+                            return seq - 1
+                        skip -= 1
+                after = chunks[-1].last_seq
+                del chunk, chunks
+        return last
+
+    async def _tail_page(self, record: Record, after: int) -> list[LogChunk]:
+        stored = await self._store.log_chunks(record.uid, after, TAIL_READ_BYTES)
+        return [legible(chunk, record.created_at) for chunk in stored]
+
+
+def held_bytes(chunks: Sequence[LogChunk]) -> int:
+    """Returns how much a page takes while it is passed on: its chunks, and one of them a second time where it is cut."""
+    sizes = [len(chunk.data) for chunk in chunks]
+    return sum(sizes) + max(sizes, default=0)
+
+
+def _seqs(chunk: LogChunk, after: int, last: int, stream: str) -> Iterator[int]:
+    """The numbers of one stream's lines in a chunk, one line in memory at a time."""
+    for frame in io.BytesIO(chunk.data):
+        line = _decoder.decode(frame)
+        if after < line.seq <= last and line.stream == stream:
+            yield line.seq
 
 
 def _deleted(record: Record) -> Record:
@@ -131,11 +175,14 @@ def cut(chunk: LogChunk, after: int, stream: str | None) -> bytes:
     """Returns the chunk's frames after line `after`, of one stream where it is named; pure."""
     if stream is None and chunk.first_seq > after:
         return chunk.data
+    frames = io.BytesIO(chunk.data)  # as it is: the bytes are shared, and no list of lines is made
     if stream is None:
-        return b"".join(chunk.data.splitlines(keepends=True)[after - chunk.first_seq + 1 :])
-    kept = []
-    for frame in chunk.data.splitlines(keepends=True):
+        for _ in range(after - chunk.first_seq + 1):
+            frames.readline()
+        return frames.read()
+    kept = io.BytesIO()
+    for frame in frames:
         line = _decoder.decode(frame)
         if line.seq > after and line.stream == stream:
-            kept.append(frame)
-    return b"".join(kept)
+            kept.write(frame)
+    return kept.getvalue()

@@ -18,6 +18,7 @@ from jobd.jobs.orchestrator import Created
 from jobd.jobs.outcome import Step, change, enter, logs_drained, outputs_failed, worker_never_ran
 from jobd.jobs.record import Record
 from jobd.jobs.reports import reported, unread
+from jobd.jobs.texts import bounded
 from jobd.wire.job import JobSpec
 
 AWAITED = (
@@ -36,6 +37,7 @@ def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
     """Returns what `fact` makes of `record`. A fact that no longer matters changes nothing."""
     if record.ended:
         return _after_end(record, fact)
+    fact = bounded(record, fact)
     match fact:
         case f.Admitted() if record.phase == "queued":
             return Step(enter(record, "pulling", now, admitted_at=now))

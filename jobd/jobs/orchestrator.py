@@ -16,6 +16,9 @@ from jobd.wire.report import SidecarOrder
 Role = Literal["worker", "sidecar"]
 StreamName = Literal["stdout", "stderr"]
 
+MAX_UID = 64
+"""No job's uid has more characters; `new_record` makes them of 24."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobRef:

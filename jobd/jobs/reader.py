@@ -183,7 +183,8 @@ class ReportLines:
         was_skipping, self._skipping = self._skipping, self._skipping and line.partial
         if was_skipping:
             return None
-        self._partial.append(line.text)
+        if line.text:
+            self._partial.append(line.text)
         self._size_bytes += len(line.text.encode())
         if line.partial and self._size_bytes < MAX_REPORT_BYTES:
             return None

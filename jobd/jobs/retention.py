@@ -6,13 +6,14 @@ reconnect, into the same reconcile. Never touches a job that has not ended, nor 
 
 import asyncio
 import logging
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from jobd.clock import Clock
 from jobd.jobs import facts as f
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.machine import step
-from jobd.jobs.orchestrator import EngineError, Hint, JobRef, Orchestrator, RefusedByEngine
+from jobd.jobs.orchestrator import MAX_UID, EngineError, Hint, JobRef, Orchestrator, RefusedByEngine
 from jobd.jobs.roster import Roster
 from jobd.jobs.stored import record_of
 from jobd.store.errors import StoreError, UnreadableJob
@@ -21,6 +22,8 @@ from jobd.store.store import FIRST, Store
 
 BATCH = 200
 CLOCK_TOLERANCE_S = 1.0
+MOST_REMEMBERED = 4096
+"""So many uids of leftovers are remembered, each of at most `MAX_UID` characters; more leftovers have their turn after these."""
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +56,11 @@ class Retention:
         self._clock = clock
         self._settings = settings
         self._leftover_since: dict[str, float] = {}
-        """By uid, in monotonic seconds: what belongs to no job, and since when that is known."""
-        self._discarded: set[str] = set()
-        """Uids whose containers need no grace: somebody has deleted the job."""
+        """By uid, in monotonic seconds: what belongs to no job, and since when that is known. `MOST_REMEMBERED` at most."""
+        self._refused_last = ""
+        """The uid of the leftover that the engine refused to remove last."""
+        self._discarded: dict[str, None] = {}
+        """Uids whose containers need no grace: somebody has deleted the job. `MOST_REMEMBERED` at most, the newest."""
         self._asked = asyncio.Event()
         self._offset = clock.offset()
 
@@ -99,7 +104,12 @@ class Retention:
     async def discard(self, row: JobRow) -> None:
         """Deletes a job that cannot be read; its containers and volumes go with the next round, which is now."""
         await self._store.discard(row.number)
-        self._discarded.add(row.uid)
+        if len(row.uid) <= MAX_UID:  # else the row was damaged, and no container bears it
+            self._discarded[row.uid] = None
+        while len(self._discarded) > MOST_REMEMBERED:
+            del self._discarded[
+                next(iter(self._discarded))
+            ]  # its containers have their grace, and go after that
         self._asked.set()
 
     async def _clean(self) -> None:
@@ -136,11 +146,14 @@ class Retention:
         """
         now, before = self._clock.monotonic(), self._leftover_since
         refs = await self._engine.refs()
-        self._discarded &= {ref.uid for ref in refs}
+        there = {ref.uid for ref in refs}
+        self._discarded = {uid: None for uid in self._discarded if uid in there}
         left = [ref for ref in refs if await self._is_leftover(ref)]
-        self._leftover_since = {ref.uid: before.get(ref.uid, now) for ref in left}
+        uids = {ref.uid for ref in left}
+        self._leftover_since = remembered(before, uids, now, self._refused_last)
+        is_crowded = len(uids) > len(self._leftover_since)
         for ref in left:
-            waited = now - self._leftover_since[ref.uid] >= self._settings.interval_s
+            waited = now - self._leftover_since.get(ref.uid, now) >= self._settings.interval_s
             if not waited and ref.uid not in self._discarded:
                 continue
             try:
@@ -148,6 +161,9 @@ class Retention:
             except RefusedByEngine as error:
                 fields = {"job_id": ref.id, "action": "remove-leftover", "error": str(error)}
                 log.warning("leftover not removed yet", extra=fields)
+                if is_crowded:  # another one has its turn
+                    self._leftover_since.pop(ref.uid, None)
+                    self._refused_last = ref.uid
             else:
                 log.info("leftover removed", extra={"job_id": ref.id, "action": "remove-leftover"})
 
@@ -168,3 +184,16 @@ class Retention:
         except (RefusedByEngine, UnreadableJob) as error:
             fields = {"job_id": row.id, "action": "clean", "error": str(error)}
             log.warning("job not removed yet", extra=fields)
+
+
+def remembered(
+    before: Mapping[str, float], uids: Set[str], now: float, refused_last: str
+) -> dict[str, float]:
+    """Returns since when each leftover is known: those of `before` that are still there, and new ones while there is room. Pure.
+
+    Where there are too many, those come first whose uid is after `refused_last`, so that each has its turn.
+    """
+    since = {uid: at for uid, at in before.items() if uid in uids}
+    new = sorted(uids - since.keys(), key=lambda uid: (uid <= refused_last, uid))
+    since.update(dict.fromkeys(new[: MOST_REMEMBERED - len(since)], now))
+    return since

@@ -201,5 +201,6 @@ class JobService:
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     if first:
         yield first
+    del first  # it is sent
     async for chunk in rest:
         yield chunk

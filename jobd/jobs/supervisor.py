@@ -18,6 +18,7 @@ from jobd.jobs.preparation import Preparation
 from jobd.jobs.record import Record
 from jobd.jobs.sight import Sight
 from jobd.jobs.surroundings import Surroundings
+from jobd.jobs.texts import short
 from jobd.store.errors import StoreError, UnreadableJob
 
 LOOK_AGAIN_S = 2.0
@@ -98,7 +99,7 @@ class Supervisor:
                     self._sight.forget()
                     if isinstance(error, EngineUnavailable):
                         self._sight.engine_left()
-                    self.progress = f"another try: {error}"
+                    self.progress = f"another try: {short(str(error))}"
                     await self._pause(pause_s, self._worth_a_try)
                     pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         finally:

@@ -27,6 +27,8 @@ WAL_LIMIT_BYTES = 16 << 20
 CHECKED_BYTES = 256 << 20
 """Up to this size the whole file is checked at start; it takes about a second."""
 PAGE_BYTES = 4096
+CACHE_BYTES = 2 << 20
+"""The pages that one connection keeps. A transaction that changes more of them writes them to the log file before its end."""
 OLDEST_SQLITE = (3, 35, 0)
 
 T = TypeVar("T")
@@ -40,6 +42,14 @@ def migrations() -> list[tuple[int, str]]:
     if [number for number, _ in found] != list(range(1, len(found) + 1)):
         raise StoreFailed("the migrations of this installation are incomplete: install jobd again")
     return found
+
+
+def _bound_memory(connection: sqlite3.Connection) -> None:
+    """Bounds a connection's page cache, whatever the library's default is, also while a transaction changes many pages."""
+    connection.execute(f"PRAGMA cache_size = -{CACHE_BYTES // 1024}")
+    connection.execute("PRAGMA cache_spill = ON")
+    connection.execute("PRAGMA mmap_size = 0").fetchall()
+    connection.execute("PRAGMA temp_store = MEMORY")
 
 
 def open_writer(path: Path, max_bytes: int | None = None, wal_bytes: int = WAL_BYTES) -> sqlite3.Connection:
@@ -58,7 +68,7 @@ def open_writer(path: Path, max_bytes: int | None = None, wal_bytes: int = WAL_B
         connection.execute("PRAGMA secure_delete = FAST")
         connection.execute(f"PRAGMA wal_autocheckpoint = {wal_bytes // PAGE_BYTES}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
-        connection.execute("PRAGMA temp_store = MEMORY")
+        _bound_memory(connection)
         if max_bytes is not None:
             connection.execute(f"PRAGMA max_page_count = {max(max_bytes // PAGE_BYTES, 1)}")
     except BaseException:
@@ -79,7 +89,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     )
     try:
         connection.execute("PRAGMA query_only = ON")
-        connection.execute("PRAGMA temp_store = MEMORY")
+        _bound_memory(connection)
     except BaseException:
         connection.close()
         raise

@@ -218,7 +218,7 @@ MUTATIONS = (
     Mutation(
         "orphans have no grace",
         "jobd/jobs/retention.py",
-        "waited = now - self._leftover_since[ref.uid] >= self._settings.interval_s",
+        "waited = now - self._leftover_since.get(ref.uid, now) >= self._settings.interval_s",
         "waited = True",
         "test_orphans.py::test_an_orphan_has_its_grace_at_a_start",
     ),

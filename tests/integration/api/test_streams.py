@@ -1,7 +1,10 @@
 """Logs and events as streams: followed, resumed, filtered; and what a client sees when a source fails."""
 
+import asyncio
+import gc
 import http.client
 import json
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +13,7 @@ import pytest
 from aiohttp import ClientPayloadError, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from jobd.api.streams import stream
+from jobd.api.streams import FOLLOWERS, stream
 from tests.support.daemon import DEADLINE_S, Daemon, until
 from tests.support.wire import streaming
 
@@ -280,3 +283,46 @@ async def test_a_source_that_fails_cuts_the_connection() -> None:
         response = await client.get("/bad")
         with pytest.raises(ClientPayloadError):
             await response.read()
+
+
+async def test_nothing_of_an_answer_is_kept_while_its_source_is_waited_for() -> None:
+    part_bytes, count = 300_000, 20
+    sent = asyncio.Event()
+    waiting = 0
+
+    async def source() -> AsyncIterator[bytes]:
+        nonlocal waiting
+        yield b"x" * part_bytes
+        waiting += 1
+        await sent.wait()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await stream(request, source(), "application/x-ndjson", follows=True)
+
+    app = web.Application()
+    app[FOLLOWERS] = set()
+    app.router.add_get("/", answer)
+    async with TestClient(TestServer(app)) as client:
+        answers = []
+        tracemalloc.start()
+        try:
+            for _ in range(count):
+                got = await client.get("/")
+                left = part_bytes
+                while left:
+                    left -= len(await got.content.read(left))
+                answers.append(got)
+            async with asyncio.timeout(DEADLINE_S):
+                while waiting < count:
+                    await asyncio.sleep(0)
+            gc.collect()
+            assert len(app[FOLLOWERS]) == count
+            assert tracemalloc.get_traced_memory()[0] < count * part_bytes / 3
+        finally:
+            tracemalloc.stop()
+            sent.set()
+        for got in answers:
+            assert await got.read() == b""
+        async with asyncio.timeout(DEADLINE_S):
+            while app[FOLLOWERS]:
+                await asyncio.sleep(0)

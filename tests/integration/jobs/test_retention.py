@@ -1,6 +1,7 @@
 """What retention lets go and when, on a real store with a clock that is moved: never too early, never a stranger's, never stuck."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from jobd.errors import NotFound
 from jobd.jobs import retention
-from jobd.jobs.orchestrator import EngineUnavailable, JobRef, RefusedByEngine, WorkOrder
+from jobd.jobs.orchestrator import MAX_UID, EngineUnavailable, JobRef, RefusedByEngine, WorkOrder
 from jobd.jobs.record import Record
 from jobd.store.rows import Settlement
 from jobd.testing.worker import WorkerScript
@@ -243,3 +244,48 @@ async def test_delivered_waits_no_longer_than_it_is_told(house: Any) -> None:
     async with asyncio.timeout(DEADLINE_S):
         await house.ledger.delivered(record.uid, 0.01)
     assert await house.store.due_of([record.uid])
+
+
+async def test_more_leftovers_than_are_remembered_are_all_let_go(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "MOST_REMEMBERED", 2, raising=False)
+    for number in range(5):
+        await stray(house, f"u-{number}", f"stray-{number}")
+    for _ in range(3):
+        await house.retention.remove_leftovers()
+        assert len(house.retention._leftover_since) <= 2
+        house.clock.advance(INTERVAL_S)
+        await house.retention.remove_leftovers()
+    house.clock.advance(INTERVAL_S)
+    await house.retention.remove_leftovers()
+    assert await kept(house) == set()
+
+
+async def test_leftovers_that_somebody_holds_take_no_other_s_turn_for_good(
+    house: Any, refuses: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "MOST_REMEMBERED", 2, raising=False)
+    for number in range(5):
+        await stray(house, f"u-{number}", f"stray-{number}")
+    refuses |= {"stray-0", "stray-1", "stray-2"}
+    for _ in range(12):
+        await house.retention.remove_leftovers()
+        assert len(house.retention._leftover_since) <= 2
+        house.clock.advance(INTERVAL_S)
+    assert await kept(house) == {"stray-0", "stray-1", "stray-2"}
+
+
+async def test_jobs_that_were_discarded_are_remembered_up_to_a_bound(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "MOST_REMEMBERED", 2, raising=False)
+    records = [await house.submit(id=f"j{number}") for number in range(5)]
+    for record in records:
+        row = await house.store.get_by_uid(record.uid)
+        await house.retention.discard(row)
+    assert list(house.retention._discarded) == [record.uid for record in records[-2:]]
+    await house.retention.discard(dataclasses.replace(row, uid="x" * (MAX_UID + 1)))
+    assert list(house.retention._discarded) == [record.uid for record in records[-2:]], (
+        "no job has such a uid"
+    )

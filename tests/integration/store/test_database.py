@@ -1,7 +1,10 @@
 """The file: private, versioned, refused when damaged, and never changed then."""
 
+import contextlib
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 
 from jobd.store import database
 from jobd.store.errors import StoreCorrupt, StoreFailed
+from jobd.store.reader import READERS
 from jobd.store.store import Store
 
 
@@ -137,3 +141,50 @@ async def test_a_link_in_the_files_place_is_refused(path: Path) -> None:
 async def test_a_directory_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreFailed, match="No such file"):
         await Store.open(tmp_path / "none" / "jobd.db")
+
+
+@pytest.mark.parametrize("is_writer", [True, False], ids=["writer", "reader"])
+async def test_each_connection_bounds_its_page_cache(path: Path, make: Any, is_writer: bool) -> None:
+    await _filled(path, make, 1)
+    connection = database.open_writer(path) if is_writer else database.open_reader(path)
+    with contextlib.closing(connection):
+        asked = {
+            name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("cache_size", "mmap_size")
+        }
+        assert asked == {"cache_size": -(database.CACHE_BYTES >> 10), "mmap_size": 0}
+        assert connection.execute("PRAGMA cache_spill").fetchone()[0] > 0
+    assert READERS + 1 == 3, "the connections of a store"
+
+
+MEASURED = """
+import re, sys
+from pathlib import Path
+from jobd.store import database
+
+def resident():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) << 10
+
+path = Path(sys.argv[1])
+writer = database.open_writer(path)
+writer.execute("CREATE TABLE IF NOT EXISTS heap (n INTEGER PRIMARY KEY, data BLOB)")
+before = resident()
+writer.execute("BEGIN")
+for n in range(10_000):
+    writer.execute("INSERT INTO heap (data) VALUES (?)", (b"x" * 4000,))
+written = resident()
+writer.execute("COMMIT")
+reader = database.open_reader(path)
+for _ in reader.execute("SELECT data FROM heap"):
+    pass
+print(written - before, resident() - written)
+"""
+
+
+async def test_pages_beyond_the_cache_are_not_held(path: Path, make: Any) -> None:
+    await _filled(path, make, 1)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(path)], check=True, capture_output=True, text=True
+    )
+    written, read = map(int, done.stdout.split())
+    most = database.CACHE_BYTES + (4 << 20)
+    assert (written < most, read < most) == (True, True), "40 MB were written and read"

@@ -164,3 +164,20 @@ def test_no_order_of_holders_exceeds_the_limit_by_more_than_one_item(
         assert budget.held == 0
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_reader_that_is_cancelled_as_its_turn_comes_is_cancelled(steps: int) -> None:
+    budget = ByteBudget(100)
+    first = Holder(budget, 100)
+    await settle()
+    second = Holder(budget, 100)
+    await settle()
+    first.let_go.set()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    second.task.cancel()
+    await settle()
+    assert second.task.cancelled()
+    assert budget.held == 0
+    assert (len(budget._line), len(budget._holds)) == (0, 0)

@@ -187,6 +187,28 @@ def test_only_so_many_members_are_let_through(tmp_path: Path, monkeypatch: pytes
         rewritten(archive(tmp_path, *map(member, "abcd")))
 
 
+def test_the_links_that_are_remembered_are_bounded_in_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_LINKS_BYTES", 1000, raising=False)
+    names = [f"{n:03}{'x' * 197}" for n in range(6)]
+    links = [member(name, tarfile.SYMTYPE, "t") for name in names]
+    assert len(rewritten(archive(tmp_path, *links[:5]))) == 6
+    with pytest.raises(RefusedFiles, match="names of more than 1000 bytes"):
+        rewritten(archive(tmp_path, *links))
+    # What is overwritten counts no more, and what stands there twice counts once.
+    again = [*links[:5], *links[:5], *(member(name) for name in names[:5]), *links[:5]]
+    assert len(rewritten(archive(tmp_path, *again))) == 21
+
+
+def test_only_so_many_links_are_let_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_LINKS_LIMIT", 3)
+    made = [member(name, tarfile.SYMTYPE, "t") for name in "abcd"]
+    assert len(rewritten(archive(tmp_path, *made[:3]))) == 4
+    with pytest.raises(RefusedFiles, match="more than 3 symbolic links"):
+        rewritten(archive(tmp_path, *made))
+
+
 KINDS = [
     tarfile.REGTYPE,
     tarfile.DIRTYPE,

@@ -2,10 +2,25 @@ import pytest
 
 from jobd.docker import images
 from jobd.docker.shapes import ImageConfig, ImageInspected
+from jobd.jobs.orchestrator import ImageUnavailable
 
 
 def image(**fields: object) -> ImageInspected:
-    return ImageInspected(id="sha256:1", os="linux", **fields)  # type: ignore[arg-type]
+    return ImageInspected(**{"id": "sha256:1", "os": "linux", **fields})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        image(config=ImageConfig(user="u" * 1025)),
+        image(id="i" * 1025),
+        image(repo_digests=["a@sha256:" + "d" * 1025]),
+    ],
+    ids=["user", "id", "digest"],
+)
+def test_facts_that_are_too_long_for_a_record_are_refused(odd: ImageInspected) -> None:
+    with pytest.raises(ImageUnavailable, match="more than 1024 characters"):
+        images.facts(odd, "a")
 
 
 def test_facts_of_an_image_that_was_never_pulled() -> None:

@@ -228,3 +228,19 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         read(data)
     except DamagedLog:
         pass
+
+
+def test_what_a_reader_holds_of_a_log_is_bounded() -> None:
+    """One frame of 4 MiB and one line of 64 KiB a stream, however long the line goes on; a timestamp of 64 bytes."""
+    reader = LogReader({})
+    for number in range(40):
+        for stream in ("stdout", "stderr"):
+            data = frame(stream, stamp(0), b"x" * CHUNK)
+            reader.feed(data[:100])
+            reader.feed(data[100:])
+        assert len(reader._rest) == 0
+        assert max(len(lines._text) for lines in reader._lines.values()) <= LINE_BYTES, number
+    with pytest.raises(DamagedLog, match="no frame"):
+        reader.feed(b"\x01\0\0\0" + (4 * 1024 * 1024 + 1).to_bytes(4, "big"))
+    with pytest.raises(DamagedLog, match="no timestamp"):
+        LogReader({"stdout": LogCursor(stamp(0), 1)}).feed(frame("stdout", "9" * 65, b"x"))

@@ -1,6 +1,7 @@
 """Lines that wait for their event: bounded in memory, read back from what is stored, each announced once and in order."""
 
 import asyncio
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -101,4 +102,33 @@ def test_each_line_is_announced_once_and_in_order_whatever_fails(
             runner.run(announce(step))
         assert kept_bytes(announcer) < ANNOUNCE_BYTES + 3 * 41_000
     assert told == printed
+    assert not announcer.enough
+
+
+def test_lines_that_wait_for_an_event_are_bounded_in_bytes(job: Callable[..., Any]) -> None:
+    """Without their records too, of which a flood in small batches makes very many."""
+    record = job().record
+    announcer = Announcer(Stored(record).frames)
+    tracemalloc.start()
+    try:
+        while not announcer.enough:
+            batch = take(record, [RawLine("stdout", "t1", "x" * 200, LogCursor("t1", 1))], 1 << 20)
+            announcer.add(batch)
+            record = batch.record
+            del batch
+            assert tracemalloc.get_traced_memory()[0] < 4 * ANNOUNCE_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+async def test_lines_that_have_their_event_are_forgotten(job: Callable[..., Any]) -> None:
+    stored = Stored(job().record)
+    announcer = Announcer(stored.frames)
+    for _ in range(3):
+        announcer.add(stored.take(["x" * 30_000]))
+    assert announcer.enough
+    record, drafts = await announcer.next_events(stored.record, SPEC)
+    assert len(drafts) == 1
+    announcer.announced(record)
+    assert not announcer._recent
     assert not announcer.enough

@@ -6,8 +6,9 @@ import pytest
 
 from jobd.errors import InvalidRequest
 from jobd.jobs.engine_watch import EngineWatch
-from jobd.jobs.orchestrator import EngineFacts
+from jobd.jobs.orchestrator import EngineFacts, EngineUnavailable
 from jobd.jobs.roster import Roster
+from jobd.jobs.texts import MAX_ERROR
 from jobd.testing.clock import FakeClock
 from jobd.testing.orchestrator import FakeOrchestrator
 from jobd.wire.job import JobSpec
@@ -60,3 +61,15 @@ async def test_an_answer_is_kept_and_trouble_is_told_until_the_next_one() -> Non
     await watching.ask()
     assert trouble_of(watching) == "the engine is away"
     assert watching.facts == engine.facts
+
+
+async def test_trouble_of_any_length_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = FakeOrchestrator()
+    watching = EngineWatch(engine, cast(Roster, None), FakeClock())
+
+    async def ping() -> EngineFacts:
+        raise EngineUnavailable("x" * 1_000_000)
+
+    monkeypatch.setattr(engine, "ping", ping)
+    await watching.ask()
+    assert trouble_of(watching) == "x" * MAX_ERROR + "..."

@@ -1,0 +1,92 @@
+"""Mutations of the bounds of what jobd holds for readers and remembers of others."""
+
+from scripts.mutations.mutation import Mutation
+
+LOGVIEW = "tests/integration/jobs/test_logview.py"
+MUTATIONS = (
+    Mutation(
+        "a log's reader keeps its page while it waits",
+        "jobd/jobs/logview.py",
+        "                            del chunk\n",
+        "",
+        f"{LOGVIEW}::test_a_follower_keeps_no_page_while_it_waits_for_news",
+    ),
+    Mutation(
+        "the tail of one stream is read whole",
+        "jobd/jobs/logview.py",
+        "                    count += sum(1 for _ in _seqs(chunk, after, last, stream))",
+        "                    held = [*locals().get('held', []), *_seqs(chunk, after, last, stream)]\n"
+        "                    count = len(held)",
+        f"{LOGVIEW}::test_a_long_tail_of_one_stream_holds_a_page_and_not_the_log",
+    ),
+    Mutation(
+        "a follower of events keeps the last one while it waits",
+        "jobd/events/feed.py",
+        "                        del event\n",
+        "",
+        "tests/integration/events/test_feed.py::test_a_follower_keeps_no_event_while_it_waits_for_news",
+    ),
+    Mutation(
+        "an answer's last part is kept while its source is waited for",
+        "jobd/api/streams.py",
+        "            del part  #",
+        "            pass  #",
+        "tests/integration/api/test_streams.py::test_nothing_of_an_answer_is_kept_while_its_source_is_waited_for",
+    ),
+    Mutation(
+        "copies of files are not counted",
+        "jobd/api/memory.py",
+        "    async with _room(copies, COPY_BYTES):",
+        "    async with _room(copies, 0):",
+        "tests/integration/api/test_slow_copies.py::test_copies_that_nobody_reads_share_a_bound",
+    ),
+    Mutation(
+        "a call to the engine waits in the pool's queue",
+        "jobd/docker/calls.py",
+        "                result = await asyncio.shield(under_way)",
+        "                result = await under_way",
+        "tests/unit/jobd/docker/test_calls.py::test_a_call_whose_caller_is_gone_keeps_its_thread_to_its_end",
+    ),
+    Mutation(
+        "leftovers are remembered without a bound",
+        "jobd/jobs/retention.py",
+        "new[: MOST_REMEMBERED - len(since)]",
+        "new",
+        "tests/integration/jobs/test_retention.py::test_more_leftovers_than_are_remembered_are_all_let_go",
+    ),
+    Mutation(
+        "leftovers that are held take all turns",
+        "jobd/jobs/retention.py",
+        "                if is_crowded:",
+        "                if False:",
+        "tests/integration/jobs/test_retention.py::test_leftovers_that_somebody_holds_take_no_other_s_turn_for_good",
+    ),
+    Mutation(
+        "a sidecar keeps all reports that were not sent",
+        "sidecar/proxy.py",
+        "        while size > MOST_WAITING_BYTES and",
+        "        while False and",
+        "tests/unit/sidecar/test_proxy.py::test_what_waits_for_the_daemon_is_bounded_in_bytes",
+    ),
+    Mutation(
+        "an error of any length goes into a record",
+        "jobd/jobs/machine.py",
+        "    fact = bounded(record, fact)\n",
+        "",
+        "tests/unit/jobd/jobs/test_bounded_texts.py",
+    ),
+    Mutation(
+        "a pull counts any number of layers",
+        "jobd/docker/pulls.py",
+        " or len(self._layers) < MOST_LAYERS",
+        " or True",
+        "tests/unit/jobd/docker/test_remembered.py::test_the_layers_of_a_pull_are_bounded_in_number",
+    ),
+    Mutation(
+        "SQLite keeps as many pages as it likes",
+        "jobd/store/database.py",
+        "-{CACHE_BYTES // 1024}",
+        "-{CACHE_BYTES}",
+        "tests/integration/store/test_database.py::test_pages_beyond_the_cache_are_not_held",
+    ),
+)

@@ -1,0 +1,114 @@
+"""What jobs and submissions that wait hold in memory: a bound in bytes for each, whatever their specs hold."""
+
+import asyncio
+import gc
+import threading
+import tracemalloc
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from jobd.api import jobs
+from jobd.api.context import CONTEXT
+from jobd.api.memory import sharing_memory
+from jobd.api.middleware import answering_errors
+from jobd.budget import ByteBudget
+from jobd.jobs.intake import IntakeLimits
+from jobd.store.writer import Writer
+
+DEADLINE_S = 20.0
+BODIES_BYTES = 8 << 20
+BODY = {"id": "", "image": "busybox", "environment": {f"V{n}": "x" * 125_000 for n in range(7)}}
+JOB_BYTES = 20_000
+"""A supervisor with its tasks and events: about 9 kB."""
+
+
+async def test_a_job_that_waits_holds_its_record_and_not_its_spec(house: Any) -> None:
+    house.engine.away = True
+    house.queue.limit = 0
+    environment = {f"V{n}": "x" * 1000 for n in range(100)}
+    await house.submit(id="first", environment=environment)
+    tracemalloc.start()
+    try:
+        for number in range(90):
+            await house.submit(id=f"j{number}", environment=environment)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        gc.collect()
+        assert (house.queue.waiting, len(house.roster), len(house.intake._submitting)) == (91, 91, 0)
+        assert tracemalloc.get_traced_memory()[0] < 90 * JOB_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.fixture
+async def stalled(house: Any) -> AsyncIterator[threading.Event]:
+    """The disk takes nothing until this is set."""
+    goes_on = threading.Event()
+    writer: Writer = house.store._writer
+    stall = asyncio.create_task(writer.write(lambda connection: goes_on.wait(), alone=True))
+    await asyncio.sleep(0)
+    yield goes_on
+    goes_on.set()
+    await stall
+
+
+async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_bodies(
+    house: Any, stalled: threading.Event, unused_tcp_port: int
+) -> None:
+    house.engine.away = True
+    bodies = ByteBudget(BODIES_BYTES)
+    app = web.Application(
+        middlewares=[answering_errors, sharing_memory(bodies, ByteBudget(1), {})], client_max_size=1 << 20
+    )
+    context: Any = SimpleNamespace(intake=house.intake, bodies=bodies, jobs=house.service)
+    app[CONTEXT] = context
+    app.router.add_post("/v1/jobs", jobs.submit)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
+    writers = []
+    for number in range(40):
+        body = msgspec.json.encode({**BODY, "id": f"j{number}"})
+        _, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        writer.write(b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+        writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        writers.append(writer)
+    room = house.store._writer.room
+    fit = BODIES_BYTES // len(body)
+    async with asyncio.timeout(DEADLINE_S):
+        while len(house.intake._submitting) < fit:
+            await asyncio.sleep(0.01)
+    # Clients that leave give nothing free: what they sent is on its way to the disk.
+    for writer in writers[:fit]:
+        writer.transport.abort()
+    for _ in range(100):
+        await asyncio.sleep(0.001)
+    waiting = room.size_bytes + sum(size for _, size in room._line)
+    assert len(house.intake._submitting) == fit
+    assert bodies.held <= BODIES_BYTES
+    assert 0 < waiting <= bodies.held + fit * 4096, "a spec with its defaults, and what else a change holds"
+    stalled.set()
+    async with asyncio.timeout(DEADLINE_S):
+        while len(house.roster) < 40:
+            await asyncio.sleep(0.01)
+    for writer in writers:
+        writer.close()
+    await runner.cleanup()
+
+
+async def test_submissions_under_way_count_as_jobs_that_wait(house: Any, stalled: threading.Event) -> None:
+    house.engine.away = True
+    house.intake._limits = IntakeLimits(max_queued=3)
+    outcomes = [asyncio.create_task(house.submit(id=f"j{number}")) for number in range(10)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(house.intake._submitting) == 3
+    assert sum(one.done() for one in outcomes) == 7
+    stalled.set()
+    ended = await asyncio.gather(*outcomes, return_exceptions=True)
+    assert sum(isinstance(one, Exception) for one in ended) == 7

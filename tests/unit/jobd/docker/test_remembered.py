@@ -1,0 +1,213 @@
+"""What jobd remembers of the engine's answers is bounded, in number and in the length of each entry, whatever the engine says."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from jobd.docker import flows, half_made, labels, orchestrator, unstarted
+from jobd.docker.answers import Refusal
+from jobd.docker.endpoint import parse
+from jobd.docker.engine import Engine
+from jobd.docker.flows import Flows
+from jobd.docker.half_made import HalfMade
+from jobd.docker.observe import LONGEST_ID, EngineEvent, Inspected, facts_of_event
+from jobd.docker.orchestrator import DockerOrchestrator
+from jobd.docker.pulls import MOST_LAYERS, PullProgress
+from jobd.docker.settings import DockerSettings
+from jobd.docker.streams import Body, Timeouts
+from jobd.docker.unstarted import UnstartedRemoval
+from jobd.jobs.orchestrator import MAX_UID, Created, EngineUnavailable, JobRef
+
+LONG = "x" * (LONGEST_ID + 1)
+BOUND = 100
+
+
+class Steps:
+    """A clock that goes on by a minute a look."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 60
+        return self.now
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def progress(said: list[str]) -> PullProgress:
+    return PullProgress(said.append, Steps())
+
+
+def test_the_layers_of_a_pull_are_bounded_in_number(progress: PullProgress, said: list[str]) -> None:
+    for number in range(4 * MOST_LAYERS):
+        progress.note("Downloading", f"{number:012x}", 1_000_000, 2_000_000)
+    assert len(progress._layers) == MOST_LAYERS
+    assert said[-1] == f"pulling {MOST_LAYERS}.0 / {2 * MOST_LAYERS}.0 MB"
+
+
+@pytest.mark.parametrize(
+    ("layer", "current", "total"),
+    [("x" * 100_000, 1, 2), ("a", 1, 10**1000), ("a", 10**1000, 2), ("a", -1, 2), ("a", 1, -2)],
+    ids=["long id", "long total", "long current", "negative", "negative total"],
+)
+def test_a_layer_that_no_engine_has_is_not_counted(
+    progress: PullProgress, said: list[str], layer: str, current: int, total: int
+) -> None:
+    progress.note("Downloading", "b", 1_000_000, 2_000_000)
+    progress.note("Downloading", layer, current, total)
+    progress.note("Pull complete", layer, None, None)
+    assert list(progress._layers) == ["b"]
+    assert said[-1] == "pulling 1.0 / 2.0 MB"
+
+
+@pytest.mark.parametrize(("name", "most"), [("job.uid", MAX_UID), ("job.id", 128)])
+def test_labels_of_a_length_that_no_job_has_name_none(name: str, most: int) -> None:
+    made = labels.job_labels(JobRef("u", "a", 1), "one")
+    assert labels.ref_of({**made, name: "x" * most}, "one") is not None
+    assert labels.ref_of({**made, name: "x" * (most + 1)}, "one") is None
+
+
+def test_known_containers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flows, "_REMEMBERED", BOUND)
+    known: Any = Flows(None, "one")  # type: ignore[arg-type]
+    for number in range(3 * BOUND):
+        known._remember(JobRef(f"u{number}", "a"), "worker", "c" * 64)
+    assert len(known._known) == BOUND
+    assert (JobRef(f"u{3 * BOUND - 1}", "a"), "worker") in known._known, "the oldest are forgotten first"
+    known._remember(JobRef("u", "a"), "sidecar", LONG)
+    assert LONG not in known._known.values()
+
+
+class Making:
+    """Makes nothing and says that it has."""
+
+    def __init__(self, container_id: str = "c" * 64) -> None:
+        self.container_id = container_id
+
+    async def create(self, order: Any, files: Any) -> tuple[Created, bool]:
+        return Created(self.container_id, None, 0, 0), True
+
+
+async def test_fresh_workers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orchestrator, "_REMEMBERED", BOUND)
+    made: Any = DockerOrchestrator(
+        DockerSettings(instance="one", sidecar_image="s"), environ={"DOCKER_HOST": "unix:///nonexistent"}
+    )
+    made._creation = Making()
+
+    class Order:
+        ref: JobRef
+
+    for number in range(3 * BOUND):
+        order = Order()
+        order.ref = JobRef(f"u{number}", "a")
+        await made.create(order, None)
+    assert len(made._fresh) == BOUND
+    made._creation = Making(LONG)
+    order.ref = JobRef("u", "a")
+    await made.create(order, None)
+    assert LONG not in made._fresh.values()
+    await made._engine.close()
+
+
+async def test_volumes_that_nobody_answered_for_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(half_made, "_REMEMBERED", BOUND)
+
+    class Silent:
+        async def create_volume(self, *_: Any) -> Any:
+            raise EngineUnavailable("no answer")
+
+    made = HalfMade(Silent())  # type: ignore[arg-type]
+    for number in range(3 * BOUND):
+        with pytest.raises(EngineUnavailable):
+            await made.create(labels.volume_name(f"j{number}"), {})
+    assert len(made._asked) == BOUND
+
+
+class Removing:
+    """An engine whose containers have never run and are removed at once, and tells their events."""
+
+    timeouts = Timeouts()
+
+    @property
+    def streams(self) -> "Removing":
+        return self
+
+    async def inspect_container(self, name: str) -> Inspected:
+        raw = {"Id": name, "State": {"Status": "created", "StartedAt": ""}, "Config": {}}
+        return msgspec.convert(raw, Inspected)
+
+    async def touch_container(self, name: str) -> None:
+        pass
+
+    async def remove_container(self, name: str) -> None:
+        raise Refusal(404, "no such container")
+
+    async def path(self, path: str) -> str:
+        return path
+
+    def open(self, *_: Any, **__: Any) -> AbstractAsyncContextManager[Any]:
+        class Empty:
+            async def chunks(self) -> Any:
+                for chunk in list[bytes]():
+                    yield chunk
+
+        @asynccontextmanager
+        async def opened() -> Any:
+            yield Empty()
+
+        return opened()
+
+
+async def test_marked_containers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unstarted, "_REMEMBERED", BOUND)
+    removal = UnstartedRemoval(Removing())  # type: ignore[arg-type]
+    for number in range(3 * BOUND):
+        await removal.remove(f"{number:064x}", 1)
+    assert len(removal._marked) == BOUND
+    assert (await removal.remove(LONG, 1)).kind == "unknown"
+    assert LONG not in removal._marked
+
+
+async def test_a_container_with_an_id_that_no_engine_gives_is_not_taken() -> None:
+    class Answering:
+        async def in_thread(self, *_: Any) -> Any:
+            return {"Id": LONG}
+
+    engine: Any = Engine(parse("unix:///nonexistent", None))
+    engine._calls = Answering()
+    with pytest.raises(EngineUnavailable, match="an id of 129 characters"):
+        await engine.create_container({}, "job-a-worker", None)
+
+
+@pytest.mark.parametrize("action", ["start", "die"])
+def test_an_event_of_a_container_with_such_an_id_tells_nothing(action: str) -> None:
+    actor = {"ID": LONG, "Attributes": {"exitCode": "7"}}
+    raw = {"Type": "container", "Action": action, "Actor": actor, "timeNano": 10**9}
+    assert facts_of_event(msgspec.convert(raw, EngineEvent), 1) is None
+
+
+async def test_an_answer_of_the_engine_is_read_up_to_its_limit() -> None:
+    class Content:
+        parts = 0
+
+        async def readany(self) -> bytes:
+            self.parts += 1
+            return b"x" * 1000
+
+    class Response:
+        headers: Mapping[str, str] = {}
+        content = Content()
+
+    response: Any = Response()
+    with pytest.raises(EngineUnavailable, match="longer than 10000 bytes"):
+        await Body(response).read(10_000)
+    assert response.content.parts == 11
