@@ -96,9 +96,10 @@ class Receiver:
         self._walk.sends(request, self.waiting)
         self.waiting.append(request)
         try:
-            if self._walk.at_once is not None:
+            if (how := self._walk.at_once) is not None:
                 await asyncio.sleep(0)
-                self._walk.book(request, self._walk.at_once)
+                if not request.answer.done():  # the walk may have answered it meanwhile
+                    self._walk.book(request, how)
             return await request.answer
         finally:
             self.waiting.remove(request)
