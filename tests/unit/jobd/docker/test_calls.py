@@ -56,16 +56,20 @@ async def test_a_call_whose_caller_is_gone_keeps_its_thread_to_its_end(calls: Ca
         asyncio.create_task(calls.in_thread("inspect", lambda client: hangs.wait(), "work"))
         for _ in range(100)
     ]
-    for _ in range(3):
-        await asyncio.sleep(0)
-    for one in asked:
-        one.cancel()
-    await asyncio.gather(*asked, return_exceptions=True)
-    again = [asyncio.create_task(calls.in_thread("inspect", lambda client: 7, "work")) for _ in range(100)]
-    for _ in range(3):
-        await asyncio.sleep(0)
-    assert waiting(calls) == 0
-    hangs.set()
+    try:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for one in asked:
+            one.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        again = [
+            asyncio.create_task(calls.in_thread("inspect", lambda client: 7, "work")) for _ in range(100)
+        ]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert waiting(calls) == 0
+    finally:
+        hangs.set()
     assert await asyncio.gather(*again) == [7] * 100
 
 
@@ -78,9 +82,11 @@ async def test_a_call_that_fails_after_its_caller_has_gone_is_heard_by_nobody(
         hangs.wait()
         raise ValueError("too late")
 
-    with pytest.raises(EngineUnavailable):
-        await calls.in_thread("inspect", fails)
-    hangs.set()
+    try:
+        with pytest.raises(EngineUnavailable):
+            await calls.in_thread("inspect", fails)
+    finally:
+        hangs.set()
     assert await calls.in_thread("inspect", lambda client: 7, "work") == 7
     await asyncio.get_running_loop().run_in_executor(None, gc.collect)
     assert not caplog.records
