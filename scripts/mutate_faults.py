@@ -49,10 +49,13 @@ def tried(copy: Path, mutation: Mutation, green: set[str]) -> str:
 
 
 def passes(copy: Path, test: str) -> bool | None:
-    """Returns how the test ends in the copy; None where it could not be run."""
+    """Returns how the test ends in the copy; None where it could not be run, or does not end."""
     where = test if test.startswith("tests/") else f"tests/faults/{test}"
     pytest = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", where]
-    ended = subprocess.run(pytest, cwd=copy, capture_output=True, timeout=LIMIT_S, check=False)
+    try:
+        ended = subprocess.run(pytest, cwd=copy, capture_output=True, timeout=LIMIT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return None  # a test that hangs has noticed nothing
     return {0: True, 1: False}.get(ended.returncode)
 
 
