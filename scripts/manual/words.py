@@ -35,7 +35,7 @@ JOB_FIELDS = {
 CALLBACK_FIELDS = {
     "url": "http(s) URL; localhost is the machine that jobd runs on; without one there is no callback",
     "events": "types to post; empty: all",
-    "key": "secret that signs each event; while it is rotated several, the newest first: whsec_NEW whsec_OLD",
+    "key": "secret that signs each event: whsec_ and base64, or any text; while it is rotated several, the newest first: whsec_NEW whsec_OLD",
     "batch": "what has piled up is posted as one array (application/cloudevents-batch+json)",
 }
 ARTIFACT_FIELDS = {
