@@ -66,7 +66,7 @@ IN_OUT = {
     "unarchive": ("tar.gz, tar or zip in the workspace", "folder in the workspace"),
     "upload": (
         "file in the workspace",
-        "http(s) URL, by PUT; done at a 2xx that was said after all of the file had arrived",
+        "http(s) URL, by PUT as application/octet-stream; done at a 2xx that was said after all of the file had arrived",
     ),
     "read": ("file in the workspace; its content goes into the event", ""),
     "archive": ("file or folder in the workspace", "archive in the workspace"),

@@ -4,6 +4,13 @@ from scripts.mutations.mutation import Mutation
 
 MUTATIONS = (
     Mutation(
+        "an upload does not name its type",
+        "sidecar/artifacts/upload.py",
+        '            headers={"Content-Type": CONTENT_TYPE},\n',
+        "",
+        "tests/integration/sidecar/test_http.py::test_every_try_and_every_redirect_names_the_type",
+    ),
+    Mutation(
         "a glob on a path is one on names",
         "jobd/wire/globs.py",
         '    return Glob(re.compile("/".join(map(_pattern, names))), len(names) > 1, folders_alone)',
