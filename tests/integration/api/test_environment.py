@@ -119,14 +119,13 @@ def test_a_state_folder_with_a_planted_link_is_fatal_and_nothing_is_touched(
 
 
 @pytest.mark.parametrize("waits", [True, False])
-def test_the_end_waits_for_deliveries_under_way_as_long_as_it_may(
+def test_the_end_waits_a_moment_for_deliveries_under_way(
     make_daemon: Callable[..., Daemon], make_receiver: Any, no_engine: dict[str, str], waits: bool
 ) -> None:
     release = threading.Event()
     receiver = make_receiver(lambda path, before: 200 + 4 * release.wait(60))
     environ = {
         **no_engine,
-        "SHUTDOWN_DRAIN_WAIT": "1m" if waits else "0s",
         "DISPATCHER_HTTP_TIMEOUT": "1m",
     }
     daemon = make_daemon(environ=environ).start()
@@ -282,7 +281,14 @@ def test_the_socket_and_the_state_are_where_the_variables_say_unless_a_flag_does
     with log.open("wb") as output:
         plain = subprocess.Popen(
             [sys.executable, "-m", "jobd"],
-            env={**os.environ, **no_engine, **at, "PORT": "0", "METRICS_PORT": "0"},
+            env={
+                **os.environ,
+                **no_engine,
+                **at,
+                "PORT": "0",
+                "METRICS_PORT": "0",
+                "SHUTDOWN_DRAIN_WAIT": "0s",
+            },
             stderr=output,
         )
     try:
