@@ -10,12 +10,18 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from prometheus_client import Counter
+from prometheus_client.metrics import MetricWrapperBase
+
 from jobctl.lazy import ALIASES, COMMANDS
+from jobd.metrics.deliveries import DeliveryMetrics
+from jobd.metrics.metrics import Metrics
 from jobd.variables import VARIABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = ROOT / "docs" / "configuration.md"
 DEPENDENCIES = ROOT / "docs" / "dependencies.md"
+METRICS = ROOT / "docs" / "metrics.md"
 BEGIN, END = "<!-- made from jobd/variables.py: make docs -->", "<!-- end -->"
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -76,6 +82,28 @@ def dependencies() -> Iterator[str]:
         yield f"{_name(DEPENDENCIES)}: {name} is not in {where}"
 
 
+def metrics() -> Iterator[str]:
+    """The table of metrics names those that jobd has, with their labels."""
+    rows = re.findall(r"^\| `([a-z_]+)` \| ([^|]*)\|", METRICS.read_text(), re.MULTILINE)
+    told = {name: tuple(re.findall(r"`([a-z]+)`", labels)) for name, labels in rows}
+    known = metric_labels()
+    for name in sorted(known.keys() | told.keys()):
+        if told.get(name) != known.get(name):
+            yield f"{_name(METRICS)}: {name} has the labels {known.get(name)}, not {told.get(name)}"
+
+
+def metric_labels() -> dict[str, tuple[str, ...]]:
+    """Returns the names of jobd's own metrics, as they are exposed, with those of their labels."""
+    registry = Metrics().registry
+    DeliveryMetrics(registry)
+    found: dict[str, tuple[str, ...]] = {}
+    for metric in list(registry._collector_to_names):
+        if isinstance(metric, MetricWrapperBase):
+            name = metric._name + ("_total" if isinstance(metric, Counter) else "")
+            found[name] = tuple(metric._labelnames)
+    return found
+
+
 def commands() -> Iterator[str]:
     """Every make target and jobctl command that a document names exists."""
     targets = set(_TARGET.findall((ROOT / "Makefile").read_text()))
@@ -117,7 +145,7 @@ def write_tables() -> None:
 
 def problems() -> list[str]:
     """Returns all that is wrong."""
-    checks = (links, variables, dependencies, commands, version, words)
+    checks = (links, variables, metrics, dependencies, commands, version, words)
     return [problem for check in checks for problem in check()]
 
 
