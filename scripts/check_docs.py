@@ -3,6 +3,7 @@
 Owns what is compared with what. Each check returns its problems as lines that name the file.
 """
 
+import functools
 import re
 import subprocess
 import sys
@@ -17,10 +18,12 @@ from jobctl.lazy import ALIASES, COMMANDS
 from jobd.metrics.deliveries import DeliveryMetrics
 from jobd.metrics.metrics import Metrics
 from jobd.variables import VARIABLES
+from jobd.wire.event import SOURCES
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = ROOT / "docs" / "configuration.md"
 DEPENDENCIES = ROOT / "docs" / "dependencies.md"
+EVENTS = ROOT / "docs" / "events.md"
 METRICS = ROOT / "docs" / "metrics.md"
 BEGIN, END = "<!-- made from jobd/variables.py: make docs -->", "<!-- end -->"
 
@@ -80,6 +83,27 @@ def dependencies() -> Iterator[str]:
     for name in sorted(wanted ^ explained):
         where = "pyproject.toml" if name in explained else _name(DEPENDENCIES)
         yield f"{_name(DEPENDENCIES)}: {name} is not in {where}"
+
+
+def event_types() -> Iterator[str]:
+    """The table of events has a row for each type that jobd sends, and no other."""
+    told = re.findall(r"^\| `(orchestrator\.[a-z.]+)` \|", EVENTS.read_text(), re.MULTILINE)
+    if sorted(told) != sorted(SOURCES):
+        differing = ", ".join(sorted(set(told) ^ set(SOURCES))) or "a type has two rows"
+        yield f"{_name(EVENTS)}: the table of types is not the one of jobd/wire/event.py: {differing}"
+
+
+@functools.cache
+def event_fields() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """Returns for each type in the table of events the fields that its data may have, and those that it always has."""
+    found: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+    for kind, data in re.findall(
+        r"^\| `(orchestrator\.[a-z.]+)` \|[^|]*\|([^|]*)\|", EVENTS.read_text(), re.MULTILINE
+    ):
+        fields = re.findall(r"`(\w+)`(\??)", re.sub(r"\([^)]*\)", "", data))
+        always = frozenset(name for name, optional in fields if not optional)
+        found[kind] = frozenset(name for name, _ in fields), always
+    return found
 
 
 def metrics() -> Iterator[str]:
@@ -145,7 +169,7 @@ def write_tables() -> None:
 
 def problems() -> list[str]:
     """Returns all that is wrong."""
-    checks = (links, variables, metrics, dependencies, commands, version, words)
+    checks = (links, variables, event_types, metrics, dependencies, commands, version, words)
     return [problem for check in checks for problem in check()]
 
 

@@ -19,6 +19,7 @@ from jobd.jobs.record import Record, decode_record, encode_record, new_record
 from jobd.wire import event, report
 from jobd.wire.artifact import Artifact, List, Read, Write, after_job
 from jobd.wire.job import Callback, JobSpec
+from scripts.check_docs import event_fields
 from tests.support.model_engine import ModelEngine
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -117,6 +118,8 @@ class Life(RuleBasedStateMachine):
             assert stored.deliver == (passes and self.spec.callback is not None)
             assert (sequence is not None) == passes
             self.check_exit_code(draft)
+            documented, required = event_fields()[draft.type]
+            assert required <= set(draft.data) <= documented, draft.type
             self.events.append((draft.type, draft.data.get("artifactId"), sequence))
             self.event_ids.append(stored.event_id)
         if before.ended:
