@@ -1,6 +1,6 @@
 """Every setting of jobd in one table: its variable, flag, default and meaning. Flags, manual and documentation are made of it.
 
-Source: section "Environment variables" of the wire contract.
+Source: docs/configuration.md, "The daemon".
 """
 
 from dataclasses import dataclass

@@ -19,6 +19,7 @@ from jobd.metrics.deliveries import DeliveryMetrics
 from jobd.metrics.metrics import Metrics
 from jobd.variables import VARIABLES
 from jobd.wire.event import SOURCES
+from scripts import check_sources
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = ROOT / "docs" / "configuration.md"
@@ -160,6 +161,19 @@ def words() -> Iterator[str]:
                 yield f"{name}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]!r} does not belong here"
 
 
+def sources() -> Iterator[str]:
+    """What docstrings cite can be opened."""
+    files = [
+        file
+        for folder in ("jobd", "jobctl", "sidecar", "scripts", "tests", "examples")
+        for file in (ROOT / folder).rglob("*.py")
+    ]
+    # The check's own tests cite what must not be cited.
+    return check_sources.problems(
+        ROOT, [file for file in sorted(files) if file.name != "test_check_sources.py"]
+    )
+
+
 def write_tables() -> None:
     """Puts the current tables into the documents."""
     before, begin, rest = CONFIGURATION.read_text().partition(BEGIN)
@@ -169,7 +183,7 @@ def write_tables() -> None:
 
 def problems() -> list[str]:
     """Returns all that is wrong."""
-    checks = (links, variables, event_types, metrics, dependencies, commands, version, words)
+    checks = (links, variables, event_types, metrics, dependencies, commands, version, words, sources)
     return [problem for check in checks for problem in check()]
 
 

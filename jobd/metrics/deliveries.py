@@ -1,6 +1,6 @@
 """What becomes of deliveries, as metrics: the dispatcher's observer, and the outbox's figures at each scrape.
 
-Source: section "Metrics" of the wire contract, `dispatcher_*`.
+Source: docs/metrics.md.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram

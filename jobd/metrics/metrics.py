@@ -2,7 +2,7 @@
 
 Owns the registry. Label values are bounded: paths are templates, images are capped in number, the rest is "other".
 
-Source: section "Metrics" of the wire contract.
+Source: docs/metrics.md.
 """
 
 from prometheus_client import (

@@ -3,7 +3,7 @@
 Owns their fields. What makes a combination of artifacts valid is in `validate.py`; what moves the bytes is
 the sidecar. A new kind is a struct here, a name in `Artifact`, a row in `KINDS` and a file in `sidecar/artifacts/`.
 
-Source: job spec, table "Artifacts" of the wire contract.
+Source: man/job.5, "ARTIFACTS".
 """
 
 from typing import Literal

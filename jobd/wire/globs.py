@@ -9,7 +9,7 @@ r"""Globs over paths: what `excludes` of a `list` artifact may say, and which pa
 A glob without a `/` is one on the name, at any depth; one with a `/` is one on the whole path. A `/` at its end: folders alone.
 Every glob takes time in proportion to its length times that of the path, whatever it is.
 
-Pure. Source: Go's `path/filepath.Match`, which the Go service uses; POSIX.1-2017, XCU 2.13, for what `]`, `-` and `!` mean in brackets.
+Pure. Source: Go documentation, `path/filepath.Match`, which the Go service uses; POSIX.1-2017, XCU 2.13, for what `]`, `-` and `!` mean in brackets.
 """
 
 import re

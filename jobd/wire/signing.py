@@ -4,7 +4,7 @@ Owns the two schemes, signing and checking, and how several keys are written whi
 newest first, which must be a `whsec_` key (any other text is one key, spaces and all). Pure; the time is given. Keys never
 appear in an error text.
 
-Source: Standard Webhooks 1.0, "Signature scheme"; the Go service's `X-Signature-256`.
+Source: Standard Webhooks 1.0, "Signature scheme"; docs/events.md, "Signatures".
 """
 
 import base64

@@ -2,7 +2,7 @@
 
 Pure. Types and unknown fields are checked by decoding; values and what they mean together by `problems`.
 
-Source: tables "Job spec" and "Artifacts" of the wire contract; the engine's own limits.
+Source: man/job.5; docs/wire-values.md; Docker Engine API, ContainerCreate.
 """
 
 import math

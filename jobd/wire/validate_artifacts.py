@@ -1,6 +1,6 @@
 """What makes a job's artifacts acceptable: each by itself, and what they depend on. Pure.
 
-Source: table "Artifacts" of the wire contract.
+Source: man/job.5, "ARTIFACTS".
 """
 
 import re
