@@ -52,7 +52,7 @@ soak: images ## Half an hour of all kinds of jobs beside random faults, watched 
 dev: images ## jobd with hot reload, state in .dev/, no API key, loopback only
 	@mkdir -p .dev
 	@echo "jobctl --host unix://$(CURDIR)/.dev/jobd.sock   or   http://127.0.0.1:8080"
-	@exec $(PY) -m watchfiles --filter python --sigint-timeout 15 \
+	@SHUTDOWN_DRAIN_WAIT=0s exec $(PY) -m watchfiles --filter python --sigint-timeout 15 \
 		"$(PY) -m jobd --no-auth --state-dir .dev --socket .dev/jobd.sock" jobd
 bench: images ## Measure the budgets as ratios, side by side; table and build/bench.json
 	@$(PY) -m scripts.bench

@@ -196,7 +196,7 @@ class Body:
 def refusal(status: int, body: bytes) -> JobctlError:
     """Returns the error that an answer other than a success stands for.
 
-    Source: "Errors are JSON" of the wire contract.
+    Source: jobd/api/respond.py.
     """
     message, code, field = f"jobd answered with status {status}", f"http-{status}", None
     try:

@@ -158,7 +158,7 @@ def _entry(member: Member) -> Iterator[bytes]:
 def multipart(spec: bytes, entries: Sequence[Member]) -> tuple[str, Iterator[bytes]]:
     """Returns the content type and the body of a submission with files: part `spec`, then part `files`.
 
-    Source: row "POST /v1/jobs as multipart/form-data" of the wire contract; RFC 7578.
+    Source: jobd/api/upload.py; RFC 7578.
     """
     boundary = f"jobctl-{os.urandom(16).hex()}"
 

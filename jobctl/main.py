@@ -1,6 +1,6 @@
 """The entry point: runs one command and turns how it ended into an exit code. Nothing else knows exit codes.
 
-Source: "Exit codes of run and wait" of the command-line contract.
+Source: man/jobctl.1, "EXIT STATUS".
 """
 
 import os

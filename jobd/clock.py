@@ -55,15 +55,15 @@ class SystemClock:
     """The real clocks."""
 
     def now(self) -> datetime:
-        """Source: CLOCK_REALTIME."""
+        """Source: clock_gettime(2), CLOCK_REALTIME."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Source: CLOCK_MONOTONIC."""
+        """Source: clock_gettime(2), CLOCK_MONOTONIC."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Source: the event loop's timer."""
+        """Source: Python documentation, `asyncio.sleep`."""
         await asyncio.sleep(seconds)
 
     @cached_property
@@ -75,9 +75,9 @@ class SystemClock:
             return ""
 
     def offset(self) -> float:
-        """Source: CLOCK_REALTIME less CLOCK_BOOTTIME."""
+        """Source: clock_gettime(2), CLOCK_REALTIME less CLOCK_BOOTTIME."""
         return time.time() - self.uptime()
 
     def uptime(self) -> float:
-        """Source: CLOCK_BOOTTIME."""
+        """Source: clock_gettime(2), CLOCK_BOOTTIME."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -4,7 +4,7 @@ Owns the precedence (flag > variable > file > default), the bounds, and the chec
 at once and nothing invalid is silently replaced by a default. What a single text means is in `parse.py`. Reads no global state: the
 mappings are passed in.
 
-Source: section "Environment variables" of the wire contract.
+Source: docs/configuration.md, "The daemon".
 """
 
 import re

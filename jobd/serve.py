@@ -1,15 +1,12 @@
-"""Running the daemon: state, listeners, the tasks that go on for ever, and an end that loses nothing.
+"""Running the daemon: state, listeners, the tasks that go on for ever.
 
-Owns the order of start and stop, and every long-lived task in one TaskGroup.
+Owns the order of the start, and every long-lived task. How it ends is in `shutdown.py`.
 """
 
 import asyncio
 import logging
 import os
-import signal
 import socket
-
-from aiohttp import web
 
 from jobd import logs
 from jobd.app import VERSION, App, build
@@ -20,6 +17,7 @@ from jobd.jobs.secrets import SecretFiles
 from jobd.jobs.stored import readable
 from jobd.listeners import address_of, inherited, runner_of, serve_on, tcp_listener, unix_listener
 from jobd.notify import ServiceManager
+from jobd.shutdown import UNDER_WAY_S, Signals, drain, shut_down, until
 from jobd.state import StateFolder, api_key, instance_name, open_state, remove_stale_uploads
 from jobd.store.errors import StateLocked, StoreError
 from jobd.store.lock import StateLock
@@ -59,10 +57,7 @@ async def serve(config: Config) -> int:
 
 async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
     manager = ServiceManager(os.environ)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    signals = Signals()
     key = None if config.no_auth else api_key(folder, config.api_key_file)
     tls = None
     if config.tls_cert_file is not None:
@@ -82,7 +77,7 @@ async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
         )
     except RefusedByEngine as error:
         raise ConfigError([f"DOCKER_HOST: {error}"]) from None
-    api = runner_of(app.api, config.shutdown_drain_s)
+    api = runner_of(app.api, UNDER_WAY_S)
     metrics_api = runner_of(app.metrics_api, 1.0)
     try:
         await app.engine_watch.ask()
@@ -105,9 +100,10 @@ async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
         await serve_on(metrics_api, metrics)
         _say_where(config, tcp.getsockname(), metrics.getsockname())
         manager.ready()
-        await _until(stop, tasks)
+        await until(signals.stop, tasks)
         manager.stopping()
-        await _shut_down(app, api, metrics_api, tasks, config.shutdown_drain_s)
+        await drain(app, signals, tasks, config.shutdown_drain_s)
+        await shut_down(app, api, metrics_api, tasks)
     finally:
         await app.engine.close()
         await app.sender.close()
@@ -152,36 +148,6 @@ async def _watchdog(manager: ServiceManager) -> None:
     while manager.watchdog_s:
         manager.alive()
         await asyncio.sleep(manager.watchdog_s / 3)
-
-
-async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
-    """Returns when the daemon is asked to end. Raises what a task that must go on for ever has failed with."""
-    asked = asyncio.create_task(stop.wait())
-    pending: set[asyncio.Task[object]] = {asked, *tasks}
-    while not stop.is_set():
-        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    asked.cancel()
-
-
-async def _shut_down(
-    app: App, api: web.AppRunner, metrics_api: web.AppRunner, tasks: list[asyncio.Task[None]], drain_s: float
-) -> None:
-    """Stops taking work, lets what is under way end within `drain_s`, then ends the rest. Jobs go on in the engine."""
-    app.health.stopping = True
-    log.info("stopping", extra={"action": "stop", "jobs": len(app.roster)})
-    for site in list(api.sites):
-        await site.stop()
-    await app.dispatcher.drain(drain_s)
-    await app.roster.stop()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await api.cleanup()
-    await app.intake.settled(drain_s)
-    await metrics_api.cleanup()
-    log.info("stopped", extra={"action": "stop"})
 
 
 def _say_where(config: Config, tcp: tuple[str, int], metrics: tuple[str, int]) -> None:

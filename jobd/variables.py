@@ -1,6 +1,6 @@
 """Every setting of jobd in one table: its variable, flag, default and meaning. Flags, manual and documentation are made of it.
 
-Source: section "Environment variables" of the wire contract.
+Source: docs/configuration.md, "The daemon".
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,11 @@ VARIABLES: tuple[Variable, ...] = (
         "folder of the database, the key and uploaded files; default: the platform's",
         "--state-dir",
     ),
-    Variable("SHUTDOWN_DRAIN_WAIT", "5s", "longest wait at shutdown for requests and deliveries under way"),
+    Variable(
+        "SHUTDOWN_DRAIN_WAIT",
+        "5s",
+        "how long jobd serves on after SIGTERM, with /readyz 503, before it stops; 0s: not at all",
+    ),
     Variable(
         "SIDECAR_IMAGE", "job-sidecar:latest", "image of the sidecar; built or pulled when it is missing"
     ),

@@ -3,6 +3,7 @@
 Owns what is compared with what. Each check returns its problems as lines that name the file.
 """
 
+import functools
 import re
 import subprocess
 import sys
@@ -10,12 +11,21 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from prometheus_client import Counter
+from prometheus_client.metrics import MetricWrapperBase
+
 from jobctl.lazy import ALIASES, COMMANDS
+from jobd.metrics.deliveries import DeliveryMetrics
+from jobd.metrics.metrics import Metrics
 from jobd.variables import VARIABLES
+from jobd.wire.event import SOURCES
+from scripts import check_sources
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = ROOT / "docs" / "configuration.md"
 DEPENDENCIES = ROOT / "docs" / "dependencies.md"
+EVENTS = ROOT / "docs" / "events.md"
+METRICS = ROOT / "docs" / "metrics.md"
 BEGIN, END = "<!-- made from jobd/variables.py: make docs -->", "<!-- end -->"
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -76,6 +86,49 @@ def dependencies() -> Iterator[str]:
         yield f"{_name(DEPENDENCIES)}: {name} is not in {where}"
 
 
+def event_types() -> Iterator[str]:
+    """The table of events has a row for each type that jobd sends, and no other."""
+    told = re.findall(r"^\| `(orchestrator\.[a-z.]+)` \|", EVENTS.read_text(), re.MULTILINE)
+    if sorted(told) != sorted(SOURCES):
+        differing = ", ".join(sorted(set(told) ^ set(SOURCES))) or "a type has two rows"
+        yield f"{_name(EVENTS)}: the table of types is not the one of jobd/wire/event.py: {differing}"
+
+
+@functools.cache
+def event_fields() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """Returns for each type in the table of events the fields that its data may have, and those that it always has."""
+    found: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+    for kind, data in re.findall(
+        r"^\| `(orchestrator\.[a-z.]+)` \|[^|]*\|([^|]*)\|", EVENTS.read_text(), re.MULTILINE
+    ):
+        fields = re.findall(r"`(\w+)`(\??)", re.sub(r"\([^)]*\)", "", data))
+        always = frozenset(name for name, optional in fields if not optional)
+        found[kind] = frozenset(name for name, _ in fields), always
+    return found
+
+
+def metrics() -> Iterator[str]:
+    """The table of metrics names those that jobd has, with their labels."""
+    rows = re.findall(r"^\| `([a-z_]+)` \| ([^|]*)\|", METRICS.read_text(), re.MULTILINE)
+    told = {name: tuple(re.findall(r"`([a-z]+)`", labels)) for name, labels in rows}
+    known = metric_labels()
+    for name in sorted(known.keys() | told.keys()):
+        if told.get(name) != known.get(name):
+            yield f"{_name(METRICS)}: {name} has the labels {known.get(name)}, not {told.get(name)}"
+
+
+def metric_labels() -> dict[str, tuple[str, ...]]:
+    """Returns the names of jobd's own metrics, as they are exposed, with those of their labels."""
+    registry = Metrics().registry
+    DeliveryMetrics(registry)
+    found: dict[str, tuple[str, ...]] = {}
+    for metric in list(registry._collector_to_names):
+        if isinstance(metric, MetricWrapperBase):
+            name = metric._name + ("_total" if isinstance(metric, Counter) else "")
+            found[name] = tuple(metric._labelnames)
+    return found
+
+
 def commands() -> Iterator[str]:
     """Every make target and jobctl command that a document names exists."""
     targets = set(_TARGET.findall((ROOT / "Makefile").read_text()))
@@ -108,6 +161,19 @@ def words() -> Iterator[str]:
                 yield f"{name}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]!r} does not belong here"
 
 
+def sources() -> Iterator[str]:
+    """What docstrings cite can be opened."""
+    files = [
+        file
+        for folder in ("jobd", "jobctl", "sidecar", "scripts", "tests", "examples")
+        for file in (ROOT / folder).rglob("*.py")
+    ]
+    # The check's own tests cite what must not be cited.
+    return check_sources.problems(
+        ROOT, [file for file in sorted(files) if file.name != "test_check_sources.py"]
+    )
+
+
 def write_tables() -> None:
     """Puts the current tables into the documents."""
     before, begin, rest = CONFIGURATION.read_text().partition(BEGIN)
@@ -117,7 +183,7 @@ def write_tables() -> None:
 
 def problems() -> list[str]:
     """Returns all that is wrong."""
-    checks = (links, variables, dependencies, commands, version, words)
+    checks = (links, variables, event_types, metrics, dependencies, commands, version, words, sources)
     return [problem for check in checks for problem in check()]
 
 

@@ -69,7 +69,7 @@ class Daemon:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "jobd", *arguments],
                 cwd=ROOT,
-                env=inherited | dict(variables or {}),
+                env=inherited | {"SHUTDOWN_DRAIN_WAIT": "0s"} | dict(variables or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

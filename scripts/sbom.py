@@ -82,7 +82,7 @@ def component(name: str, package: Distribution, hashes: dict[tuple[str, str], li
 
 
 def purl(name: str, version: str) -> str:
-    """Returns the package URL. Source: the purl specification, type pypi."""
+    """Returns the package URL. Source: package URL specification, type pypi."""
     return f"pkg:pypi/{name}@{version}"
 
 

@@ -3,7 +3,7 @@
 Owns one event's way from outcome to 2xx. An event keeps its id and its bytes over all tries. What is not delivered here is for jobd's
 dispatcher to send, under the same id: it is made of the job's uid and the artifact's id.
 
-Source: section "Events" of the wire contract; section "Delivery rules" of the guarantees.
+Source: docs/events.md, "Signatures"; docs/events.md, "What an answer means".
 """
 
 import time

@@ -3,7 +3,7 @@
 Owns the variables' names, defaults and checks; every one is read, and all that is wrong is reported at once. The process environment
 is passed in. An order on stdin has none of this: jobd has checked it.
 
-Source: sidecar variables of the wire contract.
+Source: docs/configuration.md, "The sidecar by hand".
 """
 
 import uuid

@@ -4,7 +4,7 @@ Owns the only client of the sidecar. What is worth another try: network errors, 
 How long to wait is in `retry.py`, what errors are called in `http_errors.py`. A success counts when all of the request's body had
 reached the other end before it was said; it is then done, whatever becomes of the answer's own body.
 
-Source: RFC 9110, "Redirection 3xx"; section "Delivery rules" of the guarantees for what is retried.
+Source: RFC 9110, "Redirection 3xx"; docs/events.md, "What an answer means", for what is retried.
 """
 
 import base64

@@ -4,7 +4,7 @@ Owns all access to the job's files. A worker may have put anything there: links 
 follows a link, in any part of a path; nothing blocks; what is made belongs to the worker's user. New files appear under their
 name only when they are complete.
 
-Source: section "Sidecar confinement" of the guarantees; openat2(2).
+Source: docs/security.md, "The sidecar"; openat2(2).
 """
 
 import errno

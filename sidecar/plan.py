@@ -3,7 +3,7 @@
 Pure: decides, moves nothing, knows no time. Artifacts that depend on the job, directly or through others, are outputs; all
 others are inputs.
 
-Source: table "Artifacts" of the wire contract.
+Source: man/job.5, "ARTIFACTS".
 """
 
 from collections.abc import Mapping, Sequence

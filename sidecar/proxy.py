@@ -3,7 +3,7 @@
 Owns what waits to be sent. Reports arrive in order and at least once; their `n` tells the daemon what it has had. A daemon that
 is away does not stop the work: what could not be sent goes along with the next report, and the last one waits longest.
 
-Source: `POST /internal/events` of the wire contract.
+Source: jobd/api/internal.py.
 """
 
 import msgspec

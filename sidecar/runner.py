@@ -3,7 +3,7 @@
 Thin: what runs when is decided in `plan.py`, what moves bytes is in `artifacts/`. Every end but a crash has been reported when `run`
 returns.
 
-Source: section "Sidecar and worker" of the architecture.
+Source: docs/architecture.md, "Sidecar and worker".
 """
 
 import time

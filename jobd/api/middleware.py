@@ -46,7 +46,10 @@ def measuring(metrics: Metrics) -> Middleware:
         finally:
             resource = request.match_info.route.resource
             template = resource.canonical if resource is not None else "unknown"
-            metrics.http_request(request.method, template, status, time.perf_counter() - started)
+            path = template.replace(
+                "/v1/jobs/{id}", "/v1/jobs/{jobId}"
+            )  # as the Go service's dashboards have it
+            metrics.http_request(request.method, path, status, time.perf_counter() - started)
 
     return middleware
 

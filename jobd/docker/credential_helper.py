@@ -2,7 +2,7 @@
 
 Owns the call of the program. Which helper is asked, and for which registry, the SDK reads from the user's Docker configuration.
 
-Source: docker CLI, "Credential helper protocol".
+Source: docker docs, "docker login", "Credential helper protocol".
 """
 
 import shutil

@@ -2,7 +2,7 @@
 
 Owns the reading of those settings into one value that every client of the engine uses. Makes no connection.
 
-Source: docker CLI, "Environment variables" and "docker context".
+Source: docker docs, "Use the Docker CLI", "Environment variables", and "Docker contexts".
 """
 
 import ssl

@@ -2,7 +2,7 @@
 
 Pure but for reading the archive from disk. Owns the rules for members; `orchestrator.py` sends the bytes.
 
-Source: POSIX pax/ustar; Docker Engine API, PutContainerArchive.
+Source: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block"; Docker Engine API, PutContainerArchive.
 """
 
 import io
@@ -208,7 +208,9 @@ def only_file(tar: bytes) -> bytes:
 def resolved_user(user: str, passwd: bytes, group: bytes) -> tuple[int, int] | None:
     """Returns uid and gid of `uid|name[:gid|group]` as the engine will resolve it; None where a name is unknown.
 
-    Source: the engine's own rules: a uid without a group takes the group that /etc/passwd gives it, else 0.
+    A uid without a group takes the group that /etc/passwd gives it, else 0.
+
+    Source: docker docs, "Dockerfile reference", "USER".
     """
     name, _, group_name = user.partition(":")
     uid, gid = 0, 0

@@ -2,7 +2,7 @@
 
 Pure. Owns every name that `docker ps` shows. Whatever lacks our labels, or carries another instance's, is foreign.
 
-Source: section "Debugging" of the development guide (names, `job.id`, `job.type`, `managed-by`).
+Source: docs/development.md, "Looking at a running system".
 """
 
 from collections.abc import Mapping

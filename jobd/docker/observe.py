@@ -150,7 +150,7 @@ def _role(text: str | None) -> Role | None:
 def start_failure(status: int, message: str) -> EngineError:
     """Returns what a refused start means. An answer that only says that the engine broke off leaves it open.
 
-    Source: how the engine itself maps runtime errors to 126, 127 and 128.
+    Source: docker docs, "docker container run", "Exit status".
     """
     text = message.lower()
     if status == 503 or (status >= 500 and any(sign in text for sign in _LOST_ANSWERS)):

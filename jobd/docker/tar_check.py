@@ -3,7 +3,7 @@
 Pure. Holds one header at a time, never a file. An engine whose files change while it reads them ends its tar where it is, and ends its
 answer in order: only the tar itself tells that something is missing.
 
-Source: POSIX pax interchange format and ustar (IEEE Std 1003.1, pax); GNU tar's base-256 numbers.
+Source: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block"; GNU tar manual, "Basic Tar Format" (base-256 numbers).
 """
 
 import re

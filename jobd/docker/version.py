@@ -1,6 +1,6 @@
 """Which API version is spoken with an engine. Pure.
 
-Source: Docker Engine API, "Versioning"; 1.41 to 1.45 are known here.
+Source: Docker Engine API, "Versioning" (1.41 to 1.45 are known here).
 """
 
 from docker.constants import DEFAULT_DOCKER_API_VERSION

@@ -2,7 +2,7 @@
 
 The policy only; who waits, and where, is the dispatcher's and the outbox's work.
 
-Source: "Exponential Backoff and Jitter", AWS Architecture Blog; aiohttp-retry's `RetryOptionsBase` as the shape.
+Source: "Exponential Backoff and Jitter", AWS Architecture Blog.
 """
 
 import random

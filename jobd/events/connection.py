@@ -91,12 +91,12 @@ class Connection(asyncio.Protocol):
     # Below: called by the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Source: `asyncio.BaseProtocol`."""
+        """Source: Python documentation, `asyncio.BaseProtocol`."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Source: `asyncio.Protocol`."""
+        """Source: Python documentation, `asyncio.Protocol`."""
         if self._waiting is None or self._waiting.done():
             self._end()  # nobody asked for this
             return
@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
             self._fail(NoAnswer("not an HTTP answer: its headers are too long"))
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Source: `asyncio.BaseProtocol`."""
+        """Source: Python documentation, `asyncio.BaseProtocol`."""
         self._transport = None
         self._reusable = False
         if self._status:
@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
     # Below: called by the parser.
 
     def on_message_begin(self) -> None:
-        """Source: `httptools.HttpResponseParser`, as those below."""
+        """Source: httptools, `HttpResponseParser`, as those below."""
         if self._waiting is None:
             self._end()  # a second answer to one request
 

@@ -4,7 +4,7 @@ Pure but for `is_local`, which asks the kernel. The check is on the address that
 spellings and IPv4 inside IPv6 are all covered; who resolves names is `resolver.py`. Which blocks are special is in
 `special_addresses.py`.
 
-Source: "Egress policy" of the guarantees.
+Source: docs/events.md, "Where jobd sends to".
 """
 
 import socket

@@ -20,11 +20,11 @@ class DeliveryObserver(Protocol):
         ...
 
     def failed(self, kind: str) -> None:
-        """A try failed. `kind`: network, timeout, refused, invalid, or the status class such as `5xx`."""
+        """The last try of a round failed. `kind`: network, timeout, refused, invalid, or the status class such as `5xx`."""
         ...
 
-    def retried(self) -> None:
-        """A delivery will be tried again in this round."""
+    def retried(self, kind: str) -> None:
+        """A try failed, of the same kinds, and its delivery will be tried again in this round."""
         ...
 
     def requeued(self) -> None:
@@ -52,7 +52,7 @@ class NullObserver:
     def failed(self, kind: str) -> None:
         """Nothing."""
 
-    def retried(self) -> None:
+    def retried(self, kind: str) -> None:
         """Nothing."""
 
     def requeued(self) -> None:

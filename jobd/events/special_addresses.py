@@ -3,7 +3,7 @@
 Owns the tables. What may be connected to is decided in `egress.py`. The standard library's `is_global` is not asked: it lacks
 blocks, and differs between Python's releases.
 
-Source: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC 8190; as of October 2025), columns "Address
+Source: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC 8190, as of October 2025), columns "Address
 Block" and "Globally Reachable", where N/A counts as no; the IANA IPv6 Address Space registry (2000::/3 is global unicast).
 """
 
@@ -106,7 +106,7 @@ METADATA = frozenset(
         "fe80::a9fe:a9fe",  # OpenStack
     )
 )
-"""Addresses at which clouds give their machines' credentials away. Source: the clouds' own documentation."""
+"""Addresses at which clouds give their machines' credentials away, as each of them documents it."""
 
 _EMBEDDING = tuple(map(IPv6Network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")))
 """Blocks with an IPv4 address in their last 32 bits."""

@@ -30,10 +30,12 @@ def tell(
         if settlement.outcome == "delivered":
             observer.delivered(max(0.0, (settlement.at - created_at).total_seconds()))
             continue
-        observer.failed(f"{answer.status // 100}xx" if answer.status else answer.kind)
+        kind = f"{answer.status // 100}xx" if answer.status else answer.kind
         if settlement.outcome == "retry":
-            observer.retried()
-        elif settlement.outcome == "requeue":
+            observer.retried(kind)
+            continue
+        observer.failed(kind)
+        if settlement.outcome == "requeue":
             observer.requeued()
         elif settlement.outcome == "park":
             observer.dropped("parked", 1)

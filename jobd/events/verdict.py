@@ -2,7 +2,7 @@
 
 Pure. Owns the delivery rules; what follows from a verdict (counting, waiting, storing) is the dispatcher's.
 
-Source: "Delivery rules" of the guarantees; RFC 9110, 10.2.3 (Retry-After); Standard Webhooks 1.0 (410).
+Source: docs/events.md, "What an answer means"; RFC 9110, 10.2.3 (Retry-After); Standard Webhooks 1.0 (410).
 """
 
 from dataclasses import dataclass

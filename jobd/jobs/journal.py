@@ -174,11 +174,10 @@ class Journal:
 
     async def _store_frames(self, made: Callable[[], Batch]) -> None:
         async with self._changing:
-            batch = made()
+            batch, before, spec = made(), self.record, await self._read_spec()
             async with self._kept_true():
-                self.record = await self._around.ledger.change(
-                    batch.record, await self._read_spec(), (), batch
-                )
+                self.record = await self._around.ledger.change(batch.record, spec, (), batch)
+            self._around.on_change(before, self.record, spec)
             self._announcer.add(batch)
             if self._announcer.enough:
                 await self._announce_all()

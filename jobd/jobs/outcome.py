@@ -12,7 +12,14 @@ import msgspec
 
 from jobd.jobs import facts as f
 from jobd.jobs.orchestrator import ContainerFacts
-from jobd.jobs.record import ArtifactState, Record, artifact_type, seconds_between, sidecar_waits
+from jobd.jobs.record import (
+    ArtifactState,
+    Record,
+    artifact_type,
+    event_exit_code,
+    seconds_between,
+    sidecar_waits,
+)
 from jobd.jobs.retry import is_repeated, repeated
 from jobd.wire import event
 from jobd.wire.job import JobSpec
@@ -76,15 +83,21 @@ def logs_drained(record: Record, spec: JobSpec, now: datetime) -> Step:
     if is_repeated(record, spec):
         return _again(record, spec, now)
     announced = change(record, exit_announced=True)
-    exit_code = -1 if record.exit_code is None else record.exit_code
-    draft = f.Draft(event.EXIT, data_of(record, spec, exitCode=exit_code, error=record.error))
-    return Step(announced, (draft,)).then(after_worker(announced, spec, now))
+    return Step(announced, (_exit(announced, spec),)).then(after_worker(announced, spec, now))
+
+
+def _exit(record: Record, spec: JobSpec) -> f.Draft:
+    """Returns the exit event: its code is the one that `complete` and the job's view tell."""
+    data = data_of(record, spec, exitCode=event_exit_code(record.exit_code), error=record.error)
+    return f.Draft(event.EXIT, data)
 
 
 def worker_never_ran(
     record: Record, spec: JobSpec, now: datetime, reason: str, error: str, exit_code: int | None = None
 ) -> Step:
-    """The worker will not run (any more): announces exit -1 and goes on; a wish to cancel outranks the reason given."""
+    """The worker will not run (any more): announces that and goes on; a wish to cancel outranks the reason given. `exit_code`: the
+    engine's, where it tried to start the worker.
+    """
     if record.desired != "run":
         reason, error = "cancelled", _cancelled_words(record)
     over = change(
@@ -92,8 +105,7 @@ def worker_never_ran(
     )
     if is_repeated(over, spec):
         return _again(over, spec, now)
-    draft = f.Draft(event.EXIT, data_of(record, spec, exitCode=-1, error=error))
-    first = Step(over, (draft,))
+    first = Step(over, (_exit(over, spec),))
     if record.phase == "running":
         return first.then(after_worker(over, spec, now))
     return first.then(finish(over, spec, now))
@@ -134,7 +146,7 @@ def finish(record: Record, spec: JobSpec, now: datetime) -> Step:
         record,
         spec,
         status=status,
-        exitCode=-1 if record.exit_code is None else record.exit_code,
+        exitCode=event_exit_code(record.exit_code),
         error=record.error,
     )
     data |= {"reason": reason, "artifacts": artifacts, "durations": durations(ended)}

@@ -199,6 +199,11 @@ def artifact_type(spec: JobSpec, artifact_id: str) -> str | None:
     return next((kind_of(a) for a in spec.artifacts if a.id == artifact_id), None)
 
 
+def event_exit_code(code: int | None) -> int:
+    """Returns an exit code as events tell it: the engine's, or -1 where there is none (the worker never ran, or its code is lost)."""
+    return -1 if code is None else code
+
+
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
     """Returns the seconds from `start` to `end`, or None where one is not known; never negative."""
     if start is None or end is None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from jobd.jobs import facts as f
-from jobd.jobs.record import ArtifactState, Attempt, Record
+from jobd.jobs.record import ArtifactState, Attempt, Record, event_exit_code
 from jobd.wire import event
 from jobd.wire.job import RETRY_REASONS, JobSpec
 
@@ -42,7 +42,7 @@ def repeated(record: Record, spec: JobSpec, now: datetime) -> tuple[Record, f.Dr
         "jobId": record.id,
         "attempt": record.attempt,
         "reason": record.reason,
-        "exitCode": -1 if record.exit_code is None else record.exit_code,
+        "exitCode": event_exit_code(record.exit_code),
         "error": record.error,
         "delaySeconds": pause_s,
         "meta": spec.meta,

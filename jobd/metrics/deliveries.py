@@ -1,6 +1,6 @@
 """What becomes of deliveries, as metrics: the dispatcher's observer, and the outbox's figures at each scrape.
 
-Source: section "Metrics" of the wire contract, `dispatcher_*`.
+Source: docs/metrics.md.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -23,13 +23,21 @@ class DeliveryMetrics:
             registry=registry,
         )
         self._delivered = Counter("dispatcher_delivered", "Events that a receiver took", registry=registry)
-        self._failed = Counter("dispatcher_failed", "Failed delivery tries", ("kind",), registry=registry)
+        self._failed = Counter(
+            "dispatcher_failed",
+            "Deliveries that failed after all tries of a round",
+            ("kind",),
+            registry=registry,
+        )
         self._dropped = Counter(
             "dispatcher_dropped", "Deliveries that are parked or abandoned", ("outcome",), registry=registry
         )
         self._requeued = Counter("dispatcher_requeued", "Rounds of tries that failed", registry=registry)
         self._retried = Counter(
-            "dispatcher_retries", "Tries that will be repeated in their round", registry=registry
+            "dispatcher_retries",
+            "Failed tries that are repeated in their round",
+            ("kind",),
+            registry=registry,
         )
         self._queue = Gauge(
             "dispatcher_queue_size", "Undelivered events, on disk and in memory together", registry=registry
@@ -63,12 +71,12 @@ class DeliveryMetrics:
         self._seconds.observe(seconds)
 
     def failed(self, kind: str) -> None:
-        """A try failed."""
+        """The last try of a round failed."""
         self._failed.labels(kind).inc()
 
-    def retried(self) -> None:
-        """A delivery will be tried again in this round."""
-        self._retried.inc()
+    def retried(self, kind: str) -> None:
+        """A try failed, and its delivery will be tried again in this round."""
+        self._retried.labels(kind).inc()
 
     def requeued(self) -> None:
         """A round has failed."""

@@ -28,8 +28,11 @@ class JobObserver:
         if before.phase != after.phase:
             metrics.phase_left(before.phase, seconds_between(before.phase_since, after.phase_since) or 0.0)
         if after.ended and not before.ended:
-            seconds = seconds_between(after.created_at, after.finished_at) or 0.0
-            metrics.job_ended(spec.image, after.reason, seconds)
+            if after.status == "cancelled":
+                metrics.job_cancelled()
+            else:
+                ran_s = seconds_between(after.started_at, after.exited_at) or 0.0
+                metrics.job_ended(spec.image, after.reason, ran_s)
             metrics.job_active(spec.image, -1)
         if after.log_bytes > before.log_bytes:
             metrics.log_stored(after.log_bytes - before.log_bytes)

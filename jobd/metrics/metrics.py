@@ -2,10 +2,19 @@
 
 Owns the registry. Label values are bounded: paths are templates, images are capped in number, the rest is "other".
 
-Source: section "Metrics" of the wire contract.
+Source: docs/metrics.md.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 MAX_IMAGES = 100
@@ -31,14 +40,18 @@ class Metrics:
         )
         self._job_seconds = Histogram(
             "job_duration_seconds",
-            "Time from submission to end",
+            "Time that a job's worker ran in its last attempt, 0 where it never did",
             ("image", "success"),
             buckets=_SLOW,
             registry=registry,
         )
         self._jobs = Counter("jobs", "Jobs submitted", ("image",), registry=registry)
-        self._job_errors = Counter(
-            "job_errors", "Jobs that failed, by reason", ("reason",), registry=registry
+        self._job_errors = Counter("job_errors", "Jobs that failed", ("image", "success"), registry=registry)
+        self._jobs_ended = Counter(
+            "jobs_ended",
+            "Jobs that have ended: completed, cancelled, or why they failed",
+            ("reason",),
+            registry=registry,
         )
         self._jobs_active = Gauge("jobs_active", "Jobs that have not ended", ("image",), registry=registry)
         self._queue_wait = Histogram(
@@ -60,6 +73,9 @@ class Metrics:
             registry=registry,
         )
         self._images: set[str] = set()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
 
     def render(self) -> bytes:
         """Returns the text exposition."""
@@ -90,11 +106,17 @@ class Metrics:
         """A job has left a phase."""
         self._phase_seconds.labels(phase).observe(seconds)
 
-    def job_ended(self, image: str, reason: str | None, seconds: float) -> None:
-        """A job has ended; no reason means success."""
-        self._job_seconds.labels(self._image(image), "true" if reason is None else "false").observe(seconds)
+    def job_ended(self, image: str, reason: str | None, ran_s: float) -> None:
+        """A job has ended by itself, after its worker ran for so long; no reason means success."""
+        labels = (self._image(image), "true" if reason is None else "false")
+        self._job_seconds.labels(*labels).observe(ran_s)
         if reason is not None:
-            self._job_errors.labels(reason).inc()
+            self._job_errors.labels(*labels).inc()
+        self._jobs_ended.labels(reason or "completed").inc()
+
+    def job_cancelled(self) -> None:
+        """A job was cancelled: neither a success nor an error."""
+        self._jobs_ended.labels("cancelled").inc()
 
     def log_stored(self, size_bytes: int) -> None:
         """Log frames were stored."""

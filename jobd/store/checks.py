@@ -1,7 +1,7 @@
 """Checksums of what is stored, and what they say of a row that was read. Pure.
 
 A flipped byte on the disk changes a value and leaves the database in order; only a checksum tells.
-Source: zlib's crc32, which finds every single flipped byte.
+Source: RFC 1952, 8 (CRC-32), which finds every single flipped byte.
 """
 
 import sqlite3

@@ -3,7 +3,7 @@
 Owns their fields. What makes a combination of artifacts valid is in `validate.py`; what moves the bytes is
 the sidecar. A new kind is a struct here, a name in `Artifact`, a row in `KINDS` and a file in `sidecar/artifacts/`.
 
-Source: job spec, table "Artifacts" of the wire contract.
+Source: man/job.5, "ARTIFACTS".
 """
 
 from typing import Literal
@@ -84,7 +84,7 @@ class Archive(OutputBase, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 
 class List(ArtifactBase, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="list"):
-    """The names below the directory `in` into the artifact's event; `excludes` are globs on names."""
+    """The names below the directory `in`, or the name of the file `in`, into the artifact's event; `excludes` are globs (`globs.py`)."""
 
     source: str = msgspec.field(name="in")
     recursive: bool = True

@@ -3,7 +3,7 @@
 Owns the envelope in structured mode. Pure: the id, the time and the sequence are given. The bytes made here are
 stored, signed and sent as they are, so that a signature still verifies after a restart.
 
-Source: CloudEvents 1.0.2 core and HTTP protocol binding; table "Events" of the wire contract.
+Source: CloudEvents 1.0.2 core and HTTP protocol binding; docs/events.md.
 """
 
 import re
@@ -120,7 +120,7 @@ def binding_headers(body: bytes) -> dict[str, str]:
 def batch_body(bodies: Sequence[bytes]) -> bytes:
     """Returns the batched-mode body: an array of events, each byte for byte as it is stored.
 
-    Source: CloudEvents 1.0.2, JSON event format, 4 (JSON batch format); HTTP binding, 3.3.
+    Source: CloudEvents 1.0.2, JSON event format, 4 (JSON batch format), and HTTP binding, 3.3.
     """
     return b"[" + b",".join(bodies) + b"]"
 

@@ -2,7 +2,7 @@
 
 Owns the fields and the numbers. What a value may be beyond its type is in `validate.py`.
 
-Source: job spec, table "Job spec" of the wire contract.
+Source: man/job.5, "FIELDS".
 """
 
 from typing import Literal

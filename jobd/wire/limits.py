@@ -1,6 +1,6 @@
 """The numbers of the contract: how long, how many, how much a job spec may ask for.
 
-Source: tables "Job spec" and "Artifacts" of the wire contract; the engine's own limits.
+Source: man/job.5; Docker Engine API, ContainerCreate; execve(2), "Limits on size of arguments and environment".
 """
 
 MAX_BODY_BYTES = 1 << 20

@@ -2,7 +2,7 @@
 
 Pure. Types and unknown fields are checked by decoding; values and what they mean together by `problems`.
 
-Source: tables "Job spec" and "Artifacts" of the wire contract; the engine's own limits.
+Source: man/job.5; docs/wire-values.md; Docker Engine API, ContainerCreate.
 """
 
 import math
@@ -35,7 +35,7 @@ from jobd.wire.limits import (
 from jobd.wire.names import id_problem, url_problem, utf8_length, workspace_problem
 from jobd.wire.normal import normal_form
 from jobd.wire.problem import InvalidSpec, Problem
-from jobd.wire.signing import keys_of, standard_webhooks_key
+from jobd.wire.signing import keys_of
 from jobd.wire.validate_artifacts import artifact_problems
 
 _USER = re.compile(r"^([0-9]{1,10}|[A-Za-z_][A-Za-z0-9_.-]*)(:([0-9]{1,10}|[A-Za-z_][A-Za-z0-9_.-]*))?\Z")
@@ -244,9 +244,3 @@ def _keys(text: str) -> Iterator[Problem]:
             "callback.key",
             f"must have 1 to {MAX_KEY} characters (each key, where there are several) and no NUL",
         )
-        return
-    try:
-        for key in keys:
-            standard_webhooks_key(key)
-    except ValueError as error:
-        yield Problem("callback.key", str(error))

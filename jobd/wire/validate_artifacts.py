@@ -1,12 +1,13 @@
 """What makes a job's artifacts acceptable: each by itself, and what they depend on. Pure.
 
-Source: table "Artifacts" of the wire contract.
+Source: man/job.5, "ARTIFACTS".
 """
 
 import re
 from collections.abc import Iterator
 
 from jobd.wire.artifact import JOB, Artifact, Download, List, Read, Unarchive, Upload, Write
+from jobd.wire.globs import glob_of
 from jobd.wire.limits import MAX_ARTIFACTS
 from jobd.wire.names import id_problem, path_problem, url_problem
 from jobd.wire.problem import Problem
@@ -77,8 +78,10 @@ def _options(at: str, artifact: Artifact) -> Iterator[Problem]:
         yield Problem(f"{at}.subdir", why.replace("the workspace", "the archive"))
     if isinstance(artifact, List):
         for index, glob in enumerate(artifact.excludes):
-            if not glob or len(glob) > 255 or "\0" in glob:
-                yield Problem(f"{at}.excludes[{index}]", "must be a glob of 1 to 255 characters")
+            try:
+                glob_of(glob)
+            except ValueError as error:
+                yield Problem(f"{at}.excludes[{index}]", str(error))
 
 
 def _dependencies(artifacts: list[Artifact]) -> Iterator[Problem]:

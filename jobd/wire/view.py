@@ -3,7 +3,7 @@
 Owns the shapes alone. They are tolerant of unknown fields, so that an older client reads a newer daemon.
 Times are RFC 3339 texts in UTC, durations are seconds.
 
-Source: table "HTTP API" of the wire contract.
+Source: jobd/api/routes.py.
 """
 
 from typing import Any, Literal

@@ -7,7 +7,7 @@ from jobd.wire.artifact import KINDS
 from jobd.wire.job import Callback, JobSpec
 from scripts.manual.roff import escaped, line, section, tagged, text, title
 from scripts.manual.structs import encoded_names, struct_fields
-from scripts.manual.words import ARTIFACT_FIELDS, CALLBACK_FIELDS, EXAMPLE, IN_OUT, JOB_FIELDS
+from scripts.manual.words import ARTIFACT_FIELDS, CALLBACK_FIELDS, EXAMPLE, GLOBS, IN_OUT, JOB_FIELDS
 
 
 def job_page() -> str:
@@ -25,7 +25,7 @@ def job_page() -> str:
     body += section("ARTIFACTS") + text(
         "An artifact runs before the command unless it depends on job, directly or through others. Paths are relative to the "
         "workspace and never leave it. A byte of a name that is no UTF-8 is written as \\xHH and a backslash as \\\\, as events write them; a "
-        "backslash before anything else stands for itself. Globs match the name itself, a byte that is no UTF-8 as one character."
+        "backslash before anything else stands for itself."
     )
     assert set(IN_OUT) == set(KINDS), "IN_OUT and the artifact kinds differ"
     for kind, struct in KINDS.items():
@@ -33,6 +33,7 @@ def job_page() -> str:
         body += f".SS {escaped(kind)}\n" + tagged("in", source) + (tagged("out", out) if out else "")
         own = {name: ARTIFACT_FIELDS[name] for name in encoded_names(struct) if name not in ("in", "out")}
         body += struct_fields(struct, {**own, "in": "", "out": ""}, leave_out=("in", "out"))
+    body += section("GLOBS") + "".join(text(each) for each in GLOBS)
     body += section("EXAMPLE") + ".nf\n" + "".join(line(each) for each in EXAMPLE.splitlines()) + ".fi\n"
     reasons = ", ".join(sorted({*REASONS, "exit-code", "start-failed"}))
     body += section("REASONS") + text(f"Why a job did not complete: {reasons}.")

@@ -35,7 +35,7 @@ JOB_FIELDS = {
 CALLBACK_FIELDS = {
     "url": "http(s) URL; localhost is the machine that jobd runs on; without one there is no callback",
     "events": "types to post; empty: all",
-    "key": "secret that signs each event; while it is rotated several, the newest first: whsec_NEW whsec_OLD",
+    "key": "secret that signs each event: whsec_ and base64, or any text; while it is rotated several, the newest first: whsec_NEW whsec_OLD",
     "batch": "what has piled up is posted as one array (application/cloudevents-batch+json)",
 }
 ARTIFACT_FIELDS = {
@@ -49,19 +49,31 @@ ARTIFACT_FIELDS = {
     "subdir": "only this folder of the archive",
     "format": "of the archive",
     "recursive": "also what is in folders",
-    "excludes": "globs on names to leave out",
+    "excludes": "globs to leave out; see GLOBS",
 }
+GLOBS = (
+    (
+        "A glob without a / is one on the name of a file or folder at any depth; one with a / is one on its whole path below in. A / at the end "
+        "means folders alone. What is in a folder that is left out is left out too. * takes any characters but /, also none, and ** is the same; "
+        "? takes one, [a-z_] one of these, [^a-z] and [!a-z] one that is none of these; \\ before a character takes it as itself, and \\xHH is a byte that is "
+        "no UTF-8, which counts as one character."
+    ),
+    "What no name can match (/a, ./a, a//b, a [ without its ]) is refused.",
+)
 IN_OUT = {
     "download": ("http(s) URL; a 200 alone is the file", "file in the workspace"),
     "write": ("the text", "file in the workspace"),
     "unarchive": ("tar.gz, tar or zip in the workspace", "folder in the workspace"),
     "upload": (
         "file in the workspace",
-        "http(s) URL, by PUT; done at a 2xx that was said after all of the file had arrived",
+        "http(s) URL, by PUT as application/octet-stream; done at a 2xx that was said after all of the file had arrived",
     ),
     "read": ("file in the workspace; its content goes into the event", ""),
     "archive": ("file or folder in the workspace", "archive in the workspace"),
-    "list": ("folder in the workspace; its names go into the event", ""),
+    "list": (
+        "folder in the workspace; the names in it go into the event, folders with a / at their end; of a file, its own name",
+        "",
+    ),
 }
 
 EXAMPLE = """\

@@ -4,6 +4,20 @@ from scripts.mutations.mutation import Mutation
 
 MUTATIONS = (
     Mutation(
+        "jobd is ready while it ends",
+        "jobd/shutdown.py",
+        "    app.health.stopping = True\n",
+        "",
+        "tests/integration/api/test_shutdown.py::test_it_serves_on_while_it_is_not_ready_until_a_second_signal",
+    ),
+    Mutation(
+        "jobd refuses connections while load balancers still send some",
+        "jobd/shutdown.py",
+        "        async with asyncio.timeout(wait_s):",
+        "        async with asyncio.timeout(0):",
+        "tests/integration/api/test_shutdown.py::test_it_serves_on_while_it_is_not_ready_until_a_second_signal",
+    ),
+    Mutation(
         "null is refused",
         "jobd/wire/nulls.py",
         "            if item is None and name in fields:",

@@ -4,6 +4,13 @@ from scripts.mutations.mutation import Mutation
 
 MUTATIONS = (
     Mutation(
+        "a whsec_ key without text signs with an empty secret",
+        "jobd/wire/signing.py",
+        "    return secret or key.encode()",
+        "    return secret",
+        "tests/unit/jobd/wire/test_signing.py::test_every_key_signs_what_it_verifies_and_never_with_an_empty_secret",
+    ),
+    Mutation(
         "bodies that nobody counts wait with the first one",
         "jobd/events/lanes.py",
         "self._queue(replace(due, ahead=()) if due.ahead else due, lane)",

@@ -13,6 +13,13 @@ MUTATIONS = (
         "tests/unit/jobd/jobs/test_announcer.py::test_lines_whose_event_cannot_be_stored_are_not_kept_without_a_bound",
     ),
     Mutation(
+        "the exit event of a start that failed has no code",
+        "jobd/jobs/outcome.py",
+        "    data = data_of(record, spec, exitCode=event_exit_code(record.exit_code), error=record.error)",
+        "    data = data_of(record, spec, exitCode=-1 if record.reason == 'start-failed' else event_exit_code(record.exit_code), error=record.error)",
+        "tests/unit/jobd/jobs/test_machine.py::TestWithoutArtifacts::test_a_command_that_does_not_start_has_the_engines_code_everywhere",
+    ),
+    Mutation(
         "a fact is taken on a clock that was set meanwhile",
         "jobd/jobs/journal.py",
         "        if self.clock_moved(record, offset):\n            record = step(",

@@ -4,6 +4,20 @@ from scripts.mutations.mutation import Mutation
 
 MUTATIONS = (
     Mutation(
+        "an upload does not name its type",
+        "sidecar/artifacts/upload.py",
+        '            headers={"Content-Type": CONTENT_TYPE},\n',
+        "",
+        "tests/integration/sidecar/test_http.py::test_every_try_and_every_redirect_names_the_type",
+    ),
+    Mutation(
+        "a glob on a path is one on names",
+        "jobd/wire/globs.py",
+        '    return Glob(re.compile("/".join(map(_pattern, names))), len(names) > 1, folders_alone)',
+        '    return Glob(re.compile("/".join(map(_pattern, names))), False, folders_alone)',
+        "tests/unit/jobd/wire/test_globs.py::test_a_glob_matches_what_its_pieces_take",
+    ),
+    Mutation(
         "a report with a stray byte is written as no JSON reader takes it",
         "jobd/wire/report.py",
         'return (_line(_readable(tree)) if b"\\\\ud" in line else line) + b"\\n"',

@@ -1,4 +1,8 @@
-"""upload: PUT of a file to a URL, streamed, opened again for every try. `UPLOAD_TIMEOUT` bounds each try as a whole."""
+"""upload: PUT of a file to a URL, streamed, opened again for every try. `UPLOAD_TIMEOUT` bounds each try as a whole.
+
+The content is named `application/octet-stream`, whatever it is: a presigned URL may be signed over that header, as those made for the Go
+service are.
+"""
 
 import os
 from collections.abc import Iterator
@@ -10,6 +14,8 @@ from sidecar.artifacts.base import Context, Moved
 from sidecar.entry import shown
 from sidecar.errors import ArtifactError, artifact_error
 from sidecar.http import CHUNK_BYTES, Body, Request
+
+CONTENT_TYPE = "application/octet-stream"
 
 
 def move(artifact: Upload, context: Context) -> Moved:
@@ -29,6 +35,7 @@ def move(artifact: Upload, context: Context) -> Moved:
             url=artifact.out,
             limit_s=context.upload_timeout_s,
             retries=context.upload_retries,
+            headers={"Content-Type": CONTENT_TYPE},
             body=open_again,
         )
         context.http().deliver(request)

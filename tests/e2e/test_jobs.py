@@ -41,6 +41,19 @@ def test_the_exit_code_is_the_commands_own(daemon: Daemon, worker_image: str, jo
     assert view.get("reason") == (None if code == 0 else "exit-code")
 
 
+def test_a_command_that_is_not_there_has_one_code_in_the_job_its_events_and_its_log(
+    daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str
+) -> None:
+    path = f"/{job_id}"
+    daemon.submit(
+        id=job_id, image=worker_image, command=["no-such-command"], callback={"url": receiver.url(path)}
+    )
+    assert (daemon.ended(job_id)["exitCode"], daemon.ended(job_id)["reason"]) == (127, "start-failed")
+    events = receiver.complete(path)
+    assert [(e["type"], e["data"]["exitCode"]) for e in events] == [(EXIT, 127), (COMPLETE, 127)]
+    assert daemon.log_lines(job_id)[-1]["end"]["exitCode"] == 127
+
+
 def test_every_line_arrives_in_order_with_the_last_one_unterminated(
     daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str
 ) -> None:

@@ -203,7 +203,7 @@ async def test_sigterm_with_a_thousand_events_queued(make_daemon: Callable[..., 
         return 204
 
     receiver = ChoosingReceiver(slowly)
-    daemon = make_daemon(environ={"SHUTDOWN_DRAIN_WAIT": "2s"})
+    daemon = make_daemon()
     (daemon.folder / "state").mkdir(parents=True)
     store = await Store.open(daemon.folder / "state" / "jobd.db")
     for transition in queued_events(receiver.url("/")):

@@ -63,7 +63,7 @@ class Subject:
                 "MAINTENANCE_INTERVAL": "2s",
                 "LOG_MAX_BYTES": str(limits.log_bytes),
                 "UPLOAD_RETRIES": "1",
-                "SHUTDOWN_DRAIN_WAIT": "2s",
+                "SHUTDOWN_DRAIN_WAIT": "0s",
                 "DISPATCHER_HTTP_TIMEOUT": "5s",
                 "DISPATCHER_BREAKER_COOLDOWN": "1s",
             },

@@ -84,7 +84,13 @@ class Daemon:
                     str(self.folder / "state"),
                     *self.flags,
                 ],
-                env={**os.environ, "PORT": "0", "METRICS_PORT": "0", **self.environ},
+                env={
+                    **os.environ,
+                    "PORT": "0",
+                    "METRICS_PORT": "0",
+                    "SHUTDOWN_DRAIN_WAIT": "0s",  # no load balancer turns away
+                    **self.environ,
+                },
                 stderr=log,
                 stdout=log,
             )

@@ -19,6 +19,7 @@ from jobd.jobs.record import Record, decode_record, encode_record, new_record
 from jobd.wire import event, report
 from jobd.wire.artifact import Artifact, List, Read, Write, after_job
 from jobd.wire.job import Callback, JobSpec
+from scripts.check_docs import event_fields
 from tests.support.model_engine import ModelEngine
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -116,6 +117,9 @@ class Life(RuleBasedStateMachine):
             passes = self.spec.callback is None or self.spec.callback.wants(draft.type)
             assert stored.deliver == (passes and self.spec.callback is not None)
             assert (sequence is not None) == passes
+            self.check_exit_code(draft)
+            documented, required = event_fields()[draft.type]
+            assert required <= set(draft.data) <= documented, draft.type
             self.events.append((draft.type, draft.data.get("artifactId"), sequence))
             self.event_ids.append(stored.event_id)
         if before.ended:
@@ -126,6 +130,12 @@ class Life(RuleBasedStateMachine):
             )
             assert not events
         self.past.append(fact)
+
+    def check_exit_code(self, draft: f.Draft) -> None:
+        """Asserts that an event tells the code that the job's view tells, and -1 where the view has none."""
+        if draft.type in (event.EXIT, event.COMPLETE, event.RETRY):
+            told = self.record.earlier[-1] if draft.type == event.RETRY else self.record
+            assert draft.data["exitCode"] == (-1 if told.exit_code is None else told.exit_code), draft.type
 
     def read_reports(self, most: int = 1000) -> None:
         """Reads on in the sidecar's log; after a restart from its beginning."""

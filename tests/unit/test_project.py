@@ -25,7 +25,11 @@ from scripts import check_docs
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted(p for p in (ROOT / "examples").iterdir() if p.suffix in (".yaml", ".json"))
-METRIC = re.compile(r"\b((?:http|job|jobs|dispatcher|engine)_[a-z_]+)\b")
+METRIC = re.compile(r"\b((?:http|job|jobs|dispatcher|engine|process)_[a-z_]+)\b")
+SELECTED = re.compile(r"([a-z_]+?)(?:_bucket|_count|_sum)?\{([^}]*)\}")
+GROUPED = re.compile(r"by \(([^)]*)\) \(rate\(([a-z_]+?)(?:_bucket|_count|_sum)?[\[{]")
+TARGET_LABELS = {"job", "instance"}
+"""Prometheus itself gives them to what it reads."""
 
 
 def test_the_documents_are_true() -> None:
@@ -66,6 +70,17 @@ def test_dashboard_and_alerts_name_metrics_that_exist() -> None:
     named = {name for expression in expressions for name in METRIC.findall(expression)}
     assert len(named) > 15
     assert named <= known
+    labels = check_docs.metric_labels()
+    selected = [
+        (name, re.findall(r"([a-z]+)[=!]", pairs))
+        for expr in expressions
+        for name, pairs in SELECTED.findall(expr)
+    ]
+    grouped = [(name, re.split(r", *", by)) for expr in expressions for by, name in GROUPED.findall(expr)]
+    assert len(selected) > 3
+    assert len(grouped) > 10
+    for name, used in selected + grouped:
+        assert set(used) <= {*labels.get(name, ()), *TARGET_LABELS, "le"}, name
 
 
 def test_units_set_variables_that_exist() -> None:

@@ -225,7 +225,7 @@ def test_the_listener_of_the_service_manager_is_used_and_kept(
         ["/bin/bash", "-c", script, sys.executable],
         env={
             **os.environ, **no_engine, "PORT": "0", "METRICS_PORT": "0", "GIVEN": str(listener.fileno()),
-            "JOBD_STATE_DIR": str(folder / "state"), "NOTIFY_SOCKET": str(folder / "notify"),
+            "JOBD_STATE_DIR": str(folder / "state"), "SHUTDOWN_DRAIN_WAIT": "0s", "NOTIFY_SOCKET": str(folder / "notify"),
         },
         pass_fds=[listener.fileno()],
         stderr=subprocess.DEVNULL,

@@ -257,7 +257,7 @@ def test_followed_events_come_as_they_happen(daemon: Daemon, worker_image: str, 
 def test_a_follower_is_let_go_when_the_daemon_ends(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
 ) -> None:
-    daemon = make_daemon(environ={**no_engine, "SHUTDOWN_DRAIN_WAIT": "0s"}).start()
+    daemon = make_daemon(environ=no_engine).start()
     daemon.submit(id="waits", image="busybox")
     with streaming(daemon, "/v1/events?follow=1"), streaming(daemon, "/v1/jobs/waits/logs?follow=1"):
         assert daemon.stop() == 0

@@ -77,7 +77,7 @@ class Heard:
     def failed(self, kind: str) -> None:
         self.counts[f"failed {kind}"] += 1
 
-    def retried(self) -> None:
+    def retried(self, kind: str) -> None:
         self.counts["retried"] += 1
 
     def requeued(self) -> None:

@@ -17,6 +17,8 @@ PAGE = Path(__file__).parents[3] / "docs" / "events.md"
 NEW, OLD, OTHER = (
     "whsec_" + base64.b64encode(f"a key of a receiver {n}".encode()).decode() for n in range(3)
 )
+PLAIN = ("whsec_abc123", "whsec_", "whsec_not-base64", "a plain key", "ä")
+"""Keys that stand for their own bytes."""
 BODY = '{"n":1,"text":"ä"}\n'.encode()
 
 GO_MAIN = """
@@ -53,6 +55,10 @@ def check(verify: Callable[[str, dict[str, str], bytes], bool]) -> None:
     assert not verify(OTHER, lower, BODY)
     assert not verify(NEW, lower, BODY + b" ")
     assert not verify(NEW, {**lower, "webhook-id": "u-2"}, BODY)
+    for key in PLAIN:
+        signed = signature_headers(key, "u-1", int(time.time()), BODY)
+        assert verify(key, {name.lower(): text for name, text in signed.items()}, BODY)
+        assert not verify(key, lower, BODY)
     old = signature_headers(NEW, "u-1", int(time.time()) - 3600, BODY)
     assert not verify(NEW, {name.lower(): text for name, text in old.items()}, BODY)
 
@@ -81,13 +87,14 @@ def test_go(tmp_path: Path) -> None:
     check(verify)
 
 
-def test_shell(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", [NEW, *PLAIN])
+def test_shell(tmp_path: Path, key: str) -> None:
     if shutil.which("openssl") is None:
         pytest.skip("no openssl here")
     (tmp_path / "body").write_bytes(BODY)
     stamp = int(time.time())
-    given = {"KEY": NEW, "ID": "u-1", "STAMP": str(stamp), "BODY": str(tmp_path / "body")}
+    given = {"KEY": key, "ID": "u-1", "STAMP": str(stamp), "BODY": str(tmp_path / "body")}
     path = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
     done = subprocess.run(["sh", "-c", recipe("sh")], env=given | path, capture_output=True, check=True)
-    headers = signature_headers(NEW, "u-1", stamp, BODY)
+    headers = signature_headers(key, "u-1", stamp, BODY)
     assert done.stdout.decode().split() == [headers["X-Signature-256"], headers["Webhook-Signature"]]

@@ -26,12 +26,13 @@ DEADLINE_S = 30.0
 class Program:
     """The example as a process of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: str = KEY) -> None:
+        self.key = key
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.process = subprocess.Popen(
             [sys.executable, "-u", str(PROGRAM)],
-            env={**os.environ, "WEBHOOK_KEY": KEY, "PORT": str(self.port)},
+            env={**os.environ, "WEBHOOK_KEY": key, "PORT": str(self.port)},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -47,7 +48,7 @@ class Program:
                 time.sleep(0.02)
 
     def post(self, body: bytes, content_type: str, headers: dict[str, str] | None = None) -> int:
-        signed = signature_headers(KEY, "e", 1, body) if headers is None else headers
+        signed = signature_headers(self.key, "e", 1, body) if headers is None else headers
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
         try:
             connection.request("POST", "/events", body, {"Content-Type": content_type, **signed})
@@ -62,9 +63,9 @@ class Program:
         return [line.split()[1:3] for line in out.splitlines()]
 
 
-@pytest.fixture
-def program() -> Iterator[Program]:
-    made = Program()
+@pytest.fixture(params=[KEY, "whsec_abc123"])
+def program(request: pytest.FixtureRequest) -> Iterator[Program]:
+    made = Program(request.param)
     yield made
     if made.process.poll() is None:
         made.process.kill()

@@ -75,6 +75,19 @@ def test_events_are_shown_verified_and_counted(jobctl: Any, key_file: str) -> No
     assert err == "jobctl: 4 events, 1 of them again\n"
 
 
+def test_a_whsec_key_that_is_not_base64_is_its_own_bytes_for_listen_and_verify(jobctl: Any) -> None:
+    (jobctl.home / "key").write_text("whsec_abc123\n")
+    headers = signed(event(1), "whsec_abc123")
+    listening = Listening(jobctl.start("listen", "--key-file", "key", "-n", "1"))
+    assert listening.post(event(1), headers) == 204
+    code, out, err = listening.end()
+    assert (code, out.count("[verified]")) == (0, 1), err
+    (jobctl.home / "body").write_bytes(event(1))
+    given = [part for name, text in headers.items() for part in ("-H", f"{name}: {text}")]
+    done = jobctl("verify", "--key-file", "key", *given, "body")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, b"verified"), done.stderr
+
+
 def test_what_does_not_verify_is_refused_and_ends_with_1(jobctl: Any, key_file: str) -> None:
     listening = Listening(jobctl.start("listen", "--key-file", key_file, "-n", "3", "--json"))
     assert listening.post(event(1), signed(event(2))) == 401

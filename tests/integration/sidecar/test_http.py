@@ -204,7 +204,19 @@ def test_a_file_is_sent_with_its_length(context: Context, server: Any, root: Pat
     assert (request.method, request.body) == ("PUT", CONTENT)
     assert request.headers["Content-Length"] == str(len(CONTENT))
     assert "Transfer-Encoding" not in request.headers
-    assert "Content-Type" not in request.headers
+    assert request.headers["Content-Type"] == "application/octet-stream"
+
+
+def test_every_try_and_every_redirect_names_the_type(context: Context, server: Any, root: Path) -> None:
+    (root / "result").write_bytes(b"{}")
+    server.on("/end", server.answer(503), server.answer(200))
+    put(context, server.on("/up", server.answer(307, Location="/end")))
+    assert [s.headers.get("Content-Type") for s in server.seen] == ["application/octet-stream"] * 4
+
+
+def test_a_download_names_no_type(context: Context, server: Any) -> None:
+    get(context, server.on("/x", server.answer(200, b"a")))
+    assert "Content-Type" not in server.seen[0].headers
 
 
 def test_an_empty_file_is_sent(context: Context, server: Any, root: Path) -> None:

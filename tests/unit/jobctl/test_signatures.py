@@ -23,7 +23,7 @@ def headers(key: str = NEW, at: int = NOW, body: bytes = BODY) -> dict[str, str]
     return signature_headers(key, "u1-1", at, body)
 
 
-@pytest.mark.parametrize("key", ["plain", NEW])
+@pytest.mark.parametrize("key", ["plain", NEW, "whsec_abc123"])
 def test_what_jobd_signs_is_verified_by_both_headers(key: str) -> None:
     verdict = check(headers(key), BODY, [key], NOW + 3, TOLERANCE_S)
     assert verdict.verified
@@ -124,11 +124,8 @@ def test_key_files(tmp_path: Path) -> None:
     assert joined(file.read_text()) == f"{NEW} {OLD}"
     file.write_text("  one plain key \n")
     assert read_keys(str(file)) == ["one plain key"]
-    file.write_text(f"{NEW} whsec_secret!\n")
-    with pytest.raises(LocalFile) as caught:
-        read_keys(str(file))
-    assert "key 2" in caught.value.message
-    assert "secret!" not in caught.value.message
+    file.write_text(f"{NEW} whsec_not-base64\n")
+    assert read_keys(str(file)) == [NEW, "whsec_not-base64"]
     file.write_text(" \n")
     with pytest.raises(LocalFile, match="empty"):
         read_keys(str(file))

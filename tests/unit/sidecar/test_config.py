@@ -101,7 +101,7 @@ def test_all_problems_come_together_and_keep_secrets() -> None:
                 "UPLOAD_TIMEOUT": "x",
                 "CALLBACK_URL": "http://u:sesame@h:0/?sesame",
                 "CALLBACK_EVENTS": "orchestrator.job.party",
-                "CALLBACK_KEY": "whsec_sesame!",
+                "CALLBACK_KEY": "sesame\0",
                 "CALLBACK_PROXY_URL": "sesame",
                 "JOB_TOKEN": "ses ame",
             }

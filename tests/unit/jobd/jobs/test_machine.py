@@ -81,10 +81,12 @@ class TestWithoutArtifacts:
         c = job().to("running").look(job().exited(137)).tell(f.LogsDrained())
         assert c.record.reason == "exit-code"
 
-    def test_a_command_that_does_not_start(self, job: Job) -> None:
-        a = job().to("ready").tell(f.WorkerStarting(), f.WorkerStartFailed(127, "no such file"))
+    @pytest.mark.parametrize("code", [126, 127, 128])
+    def test_a_command_that_does_not_start_has_the_engines_code_everywhere(self, job: Job, code: int) -> None:
+        a = job().to("ready").tell(f.WorkerStarting(), f.WorkerStartFailed(code, "no such file"))
         assert a.types == ["exit", "complete"]
-        assert (a.data("exit")["exitCode"], a.data("exit")["error"]) == (-1, "no such file")
+        assert (a.data("exit")["exitCode"], a.data("exit")["error"]) == (code, "no such file")
+        assert (a.data("complete")["exitCode"], a.record.exit_code) == (code, code)
         assert (a.record.status, a.record.reason) == ("failed", "start-failed")
 
     def test_a_failed_start_whose_answer_was_lost_is_found_by_looking(self, job: Job) -> None:

@@ -14,7 +14,7 @@ def test_what_becomes_of_deliveries_is_counted() -> None:
     metrics.requested(1.0)
     metrics.failed("5xx")
     metrics.failed("network")
-    metrics.retried()
+    metrics.retried("429")
     metrics.requeued()
     metrics.dropped("parked", 1)
     metrics.dropped("abandoned", 3)
@@ -29,7 +29,7 @@ def test_what_becomes_of_deliveries_is_counted() -> None:
     assert (
         value("dispatcher_failed_total", kind="5xx") == value("dispatcher_failed_total", kind="network") == 1
     )
-    assert value("dispatcher_retries_total") == value("dispatcher_requeued_total") == 1
+    assert value("dispatcher_retries_total", kind="429") == value("dispatcher_requeued_total") == 1
     assert value("dispatcher_dropped_total", outcome="parked") == 1
     assert value("dispatcher_dropped_total", outcome="abandoned") == 3
 

@@ -1,5 +1,6 @@
 """The metrics as Prometheus reads them: the contract's names and labels, bounded whatever comes."""
 
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -88,11 +89,14 @@ def test_a_jobs_life_is_counted() -> None:
     done = {
         "phase": "done",
         "phase_since": NOW + timedelta(seconds=9),
+        "started_at": NOW + timedelta(seconds=4),
+        "exited_at": NOW + timedelta(seconds=6),
         "finished_at": NOW + timedelta(seconds=9),
     }
     ended = msgspec.structs.replace(running, status="completed", **done)
     observer.changed(running, ended, SPEC)
-    assert value(metrics, "job_duration_seconds_sum", image="busybox", success="true") == 9
+    assert value(metrics, "job_duration_seconds_sum", image="busybox", success="true") == 2
+    assert value(metrics, "jobs_ended_total", reason="completed") == 1
     assert value(metrics, "job_phase_duration_seconds_sum", phase="pulling") == 6
     assert value(metrics, "jobs_active", image="busybox") == 0
     observer.changed(ended, msgspec.structs.replace(ended, cleaned=True), SPEC)
@@ -101,13 +105,46 @@ def test_a_jobs_life_is_counted() -> None:
     assert "job_errors_total" not in samples(metrics)
 
 
-@pytest.mark.parametrize(("status", "reason"), [("failed", "timeout"), ("cancelled", "cancelled")])
-def test_a_job_that_did_not_complete_is_an_error_by_its_reason(status: str, reason: str) -> None:
+def test_a_job_that_failed_is_an_error_and_its_reason_is_counted() -> None:
     metrics = Metrics()
-    ended = record(status=status, reason=reason, phase="done", finished_at=NOW + timedelta(seconds=1))
+    times = {"started_at": NOW, "exited_at": NOW + timedelta(seconds=1)}
+    ended = record(status="failed", reason="timeout", phase="done", finished_at=NOW, **times)
     JobObserver(metrics).changed(record(), ended, SPEC)
-    assert value(metrics, "job_errors_total", reason=reason) == 1
+    assert value(metrics, "job_errors_total", image="busybox", success="false") == 1
+    assert value(metrics, "job_duration_seconds_sum", image="busybox", success="false") == 1
+    assert value(metrics, "jobs_ended_total", reason="timeout") == 1
+
+
+def test_a_job_whose_worker_never_ran_took_no_time() -> None:
+    metrics = Metrics()
+    finished = NOW + timedelta(seconds=100)
+    ended = record(status="failed", reason="image-not-found", phase="done", finished_at=finished)
+    JobObserver(metrics).changed(record(), ended, SPEC)
     assert value(metrics, "job_duration_seconds_count", image="busybox", success="false") == 1
+    assert value(metrics, "job_duration_seconds_sum", image="busybox", success="false") == 0
+
+
+def test_a_job_that_was_cancelled_is_neither_an_error_nor_a_run() -> None:
+    metrics = Metrics()
+    observer = JobObserver(metrics)
+    observer.accepted(SPEC)
+    ended = record(status="cancelled", reason="cancelled", phase="done", finished_at=NOW, started_at=NOW)
+    observer.changed(record(), ended, SPEC)
+    assert value(metrics, "jobs_ended_total", reason="cancelled") == 1
+    assert value(metrics, "jobs_active", image="busybox") == 0
+    assert not {"job_errors_total", "job_duration_seconds_count"} & set(samples(metrics))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
+def test_the_process_is_measured() -> None:
+    found = samples(Metrics())
+    for name in (
+        "process_resident_memory_bytes",
+        "process_cpu_seconds_total",
+        "process_open_fds",
+        "python_info",
+    ):
+        assert found[name][0].value > 0, name
 
 
 def test_a_job_of_before_a_restart_is_active_and_not_submitted_again() -> None:

@@ -189,6 +189,14 @@ def test_a_transfer_needs_an_http_url(refuse: Refuse, kind: str, name: str, url:
         ("list", {"excludes": ["ok", ""]}, "excludes[1]"),
         ("list", {"excludes": ["x" * 256]}, "excludes[0]"),
         ("list", {"excludes": ["\0"]}, "excludes[0]"),
+        ("list", {"excludes": ["[a"]}, "excludes[0]"),
+        ("list", {"excludes": ["ok", "a\\"]}, "excludes[1]"),
+        ("list", {"excludes": ["[z-a]"]}, "excludes[0]"),
+        ("list", {"excludes": ["/a"]}, "excludes[0]"),
+        ("list", {"excludes": ["a//b"]}, "excludes[0]"),
+        ("list", {"excludes": ["./a"]}, "excludes[0]"),
+        ("list", {"excludes": ["a/../b"]}, "excludes[0]"),
+        ("list", {"excludes": ["/"]}, "excludes[0]"),
     ],
 )
 def test_an_option_is_refused(refuse: Refuse, kind: str, fields: dict[str, Any], field: str) -> None:
@@ -204,6 +212,10 @@ def test_an_option_is_refused(refuse: Refuse, kind: str, fields: dict[str, Any],
         ("unarchive", {"subdir": "a/b"}),
         ("archive", {"format": "tar.gz"}),
         ("list", {"recursive": False, "excludes": ["*.pyc", "x" * 255]}),
+        (
+            "list",
+            {"excludes": ["d/*.log", "d/e", "a/**/b", "c/", "[]a-]", "[!x]", "\\[", "caf\\xe9", ".*", "..."]},
+        ),
     ],
 )
 def test_an_option_is_taken(accept: Accept, kind: str, fields: dict[str, Any]) -> None:

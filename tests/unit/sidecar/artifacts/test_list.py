@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -55,10 +56,58 @@ def test_long_names_in_number_are_too_long_for_an_event(make_context: object, ro
         move(List(id="l", source="."), make_context(encoded_content_bytes=4000))  # type: ignore[operator]
 
 
-def test_a_file_a_link_and_nothing_are_no_directories(context: Context, tree: Path) -> None:
-    for path, kind in (("out/b.txt", ArtifactError), ("out/link", ArtifactError), ("none", Missing)):
+@pytest.mark.parametrize(
+    ("excludes", "left"),
+    [
+        (["a/*.tmp"], ["a/", "a/deep/", "a/deep/x.tmp", "a/deep/y.txt", "b.txt", "node_modules/"]),
+        (["a/**.tmp"], ["a/", "a/deep/", "a/deep/x.tmp", "a/deep/y.txt", "b.txt", "node_modules/"]),
+        (["a/deep/*.tmp"], ["a/", "a/deep/", "a/deep/y.txt", "b.txt", "node_modules/"]),
+        (["a/*/*.tmp"], ["a/", "a/deep/", "a/deep/y.txt", "b.txt", "node_modules/"]),
+        (["a/deep"], ["a/", "b.txt", "node_modules/"]),
+        (["*/deep/"], ["a/", "b.txt", "node_modules/"]),
+        (["deep/*.tmp"], ["a/", "a/deep/", "a/deep/x.tmp", "a/deep/y.txt", "b.txt", "node_modules/"]),
+        (["b.txt/", "deep"], ["a/", "b.txt", "node_modules/"]),
+        (["[^ab]*"], ["a/", "b.txt"]),
+        (["[!ab]*"], ["a/", "b.txt"]),
+    ],
+)
+def test_a_glob_with_a_slash_is_one_on_the_path(
+    context: Context, tree: Path, excludes: list[str], left: list[str]
+) -> None:
+    always = ["z.txt", "empty", "link"]
+    assert move(List(id="l", source="out", excludes=[*excludes, *always]), context).content == left
+
+
+def test_globs_hold_in_one_level_alone_too(context: Context, tree: Path) -> None:
+    listed = List(id="l", source="out", recursive=False, excludes=["node_modules/", "a/deep", "[be]*"])
+    assert move(listed, context).content == ["a/", "link"]
+
+
+def test_a_name_that_is_no_utf8_can_be_excluded_as_it_is_told(context: Context, root: Path) -> None:
+    (root / b"caf\xe9\\.txt".decode(errors="surrogateescape")).write_text("")
+    told = move(List(id="l", source="."), context).content
+    assert told == [r"caf\xe9\\.txt"]
+    assert move(List(id="l", source=".", excludes=told), context).content == []
+
+
+def test_the_name_of_a_file_is_all_that_it_lists(context: Context, tree: Path) -> None:
+    os.mkfifo(tree / "out/fifo")
+    for path, name in (("out/b.txt", "b.txt"), ("out/a/deep/./x.tmp", "x.tmp"), ("out/fifo", "fifo")):
+        for recursive in (True, False):
+            assert move(List(id="l", source=path, recursive=recursive), context).content == [name]
+        assert move(List(id="l", source=path, excludes=["*"]), context).content == []
+        assert move(List(id="l", source=path, excludes=["out/*", "other"]), context).content == [name]
+
+
+def test_a_link_and_nothing_cannot_be_listed(context: Context, tree: Path) -> None:
+    for path, kind in (("out/link", ArtifactError), ("none", Missing), ("out/b.txt/x", ArtifactError)):
         with pytest.raises(kind):
             move(List(id="l", source=path), context)
+
+
+def test_a_glob_that_cannot_be_read_fails_by_its_place(context: Context, tree: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"excludes\[1\]"):
+        move(List(id="l", source="out", excludes=["a", "[b"]), context)
 
 
 def test_a_deep_tree_is_walked_without_running_out_of_descriptors(context: Context, root: Path) -> None:

@@ -1,0 +1,70 @@
+"""Checks that every `Source:` in a docstring cites what a reader can open: a published specification, or a page of this repository.
+
+A citation is what stands between `Source:`, semicolons and the end of the paragraph. A page of the repository stands there by its
+path, and what follows it in quotes is a heading of it.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+PUBLISHED = re.compile(
+    r"""
+    RFC\ \d+ | POSIX\.1-2017 | ECMA-48 | XTerm\ Control\ Sequences | Fetch\ Metadata\ Request\ Headers\ \(W3C\) | IANA\ IPv[46]
+    | \b[a-z_]\w*\([1-8]\)                                    # a manual page of Linux or systemd
+    | Docker\ Engine\ API,\ [\w"] | Docker\ Registry\ HTTP\ API\ V2 | docker\ docs,\ "
+    | CloudEvents\ 1\.0\.2 | Standard\ Webhooks\ 1\.0 | OpenAPI\ Specification\ 3 | package\ URL\ specification
+    | SQLite\ documentation,\ | PKWARE\ APPNOTE | GNU\ tar\ manual | AWS\ Architecture\ Blog
+    | (?:Python|Go)\ documentation,\ ` | httptools,\ `
+    """,
+    re.VERBOSE,
+)
+"""What is known to be published, by the words that it is cited with. A new one is added here, with its version where it has one."""
+_PAGE = re.compile(
+    r"\b((?:docs|man|jobd|jobctl|sidecar|examples)/[\w./-]+\.(?:md|py|sql|yaml|json|[158]))(?:, \"([^\"]+)\")?"
+)
+_HEADING = re.compile(r"^(?:#+\s+|\.S[HS] )(.*)$", re.MULTILINE)
+_SOURCE = re.compile(r"\bSource:\s(.*?)(?:\n\s*\n|\Z)", re.DOTALL)
+
+
+def citations(text: str) -> list[str]:
+    """Returns what a docstring cites, each on one line."""
+    found = (re.sub(r"\s+", " ", match) for match in _SOURCE.findall(text))
+    return [one.strip().rstrip(".") for paragraph in found for one in paragraph.split(";")]
+
+
+def problem(citation: str, root: Path) -> str | None:
+    """Returns why a reader cannot open what is cited; None where they can."""
+    pages = _PAGE.findall(citation)
+    for path, heading in pages:
+        if not (root / path).is_file():
+            return f"there is no {path}"
+        if heading and heading not in _HEADING.findall((root / path).read_text()):
+            return f'{path} has no heading "{heading}"'
+    if pages or PUBLISHED.search(citation):
+        return None
+    return "neither a published specification nor a page of this repository"
+
+
+def docstrings(source: str) -> Iterator[tuple[int, str]]:
+    """Yields the docstrings of modules, classes, functions and constants, each with its line."""
+    for node in ast.walk(ast.parse(source)):
+        if (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str)
+        ):
+            yield node.lineno, node.value.value
+
+
+def problems(root: Path, files: list[Path]) -> Iterator[str]:
+    """Yields what is wrong with the citations in these Python files."""
+    for file in files:
+        text = file.read_text()
+        if "Source: " not in text:
+            continue
+        for line, docstring in docstrings(text):
+            for citation in citations(docstring):
+                if why := problem(citation, root):
+                    yield f"{file.relative_to(root).as_posix()}:{line}: Source: {citation}: {why}"
