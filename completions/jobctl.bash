@@ -33,7 +33,7 @@ _jobctl() {
         run:--pids-limit) COMPREPLY=(); return ;;
         run:--timeout) COMPREPLY=(); return ;;
         run:--retries) COMPREPLY=(); return ;;
-        run:--retry-on) COMPREPLY=($(compgen -W "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine" -- "$cur")); return ;;
+        run:--retry-on) COMPREPLY=($(compgen -W "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error" -- "$cur")); return ;;
         run:-l|run:--label) COMPREPLY=(); return ;;
         run:--meta) COMPREPLY=(); return ;;
         run:--in) COMPREPLY=(); return ;;
@@ -64,7 +64,7 @@ _jobctl() {
         submit:--pids-limit) COMPREPLY=(); return ;;
         submit:--timeout) COMPREPLY=(); return ;;
         submit:--retries) COMPREPLY=(); return ;;
-        submit:--retry-on) COMPREPLY=($(compgen -W "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine" -- "$cur")); return ;;
+        submit:--retry-on) COMPREPLY=($(compgen -W "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error" -- "$cur")); return ;;
         submit:-l|submit:--label) COMPREPLY=(); return ;;
         submit:--meta) COMPREPLY=(); return ;;
         submit:--in) COMPREPLY=(); return ;;

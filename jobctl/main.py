@@ -50,6 +50,7 @@ REASONS: Mapping[str, int] = MappingProxyType(
         "image-not-found": NOT_STARTED,
         "input-failed": NOT_STARTED,
         "refused-by-engine": NOT_STARTED,
+        "engine-error": NOT_STARTED,
         "output-failed": OUTPUT_FAILED,
         "lost": INTERNAL,
     }

@@ -134,6 +134,7 @@ def build(
             upload_retries=config.upload_retries,
         ),
         log_max_bytes=config.log_max_bytes,
+        engine_error_limit_s=config.engine_error_limit_s,
         spool_path=folder.spool_path,
         secrets=secrets,
         on_change=job_metrics.changed,

@@ -51,6 +51,7 @@ class Config:
     callback_proxy_url: str | None
     extra_hosts: tuple[str, ...]
     max_concurrent_jobs: int
+    engine_error_limit_s: float
     max_queued_jobs: int
     log_max_bytes: int
     max_upload_bytes: int
@@ -127,6 +128,7 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         callback_proxy_url=r.read("CALLBACK_PROXY_URL", lambda text: parse.proxy(text, values, port), None),
         extra_hosts=r.read("EXTRA_HOSTS", parse.extra_hosts, ()),
         max_concurrent_jobs=r.read("MAX_CONCURRENT_JOBS", parse.concurrency, 1),
+        engine_error_limit_s=r.duration("ENGINE_ERROR_LIMIT"),
         max_queued_jobs=r.integer("MAX_QUEUED_JOBS", 1, 10_000_000),
         log_max_bytes=r.integer("LOG_MAX_BYTES", 1024, 1 << 40),
         max_upload_bytes=r.integer("MAX_UPLOAD_BYTES", 0, 1 << 50),

@@ -82,6 +82,11 @@ VARIABLES: tuple[Variable, ...] = (
         "jobs that run at once, the rest waits; default: 4 per core",
         "--max-concurrent-jobs",
     ),
+    Variable(
+        "ENGINE_ERROR_LIMIT",
+        "15m",
+        "how long the engine is asked again when it answers with an error that may pass, such as a full disk; then the job fails",
+    ),
     Variable("MAX_QUEUED_JOBS", "10000", "jobs that may wait; more are answered with 429"),
     Variable(
         "LOG_MAX_BYTES",

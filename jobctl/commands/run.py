@@ -33,7 +33,8 @@ Exit codes: the job's own, and
 Texts = list[str] | None
 EVENT_TYPES = "start, log, exit, retry, artifact, complete"
 RETRY_REASONS = (
-    "exit-code, timeout, oom-killed, lost, start-failed, image-not-found, input-failed, refused-by-engine"
+    "exit-code, timeout, oom-killed, lost, start-failed, image-not-found, input-failed, refused-by-engine, "
+    "engine-error"
 )
 
 

@@ -8,7 +8,7 @@ instance made it. What it is like stands in
 import asyncio
 
 from jobd.docker import labels, spec
-from jobd.docker.answers import Refusal
+from jobd.docker.answers import Refusal, Trouble, meant
 from jobd.docker.engine import Engine
 from jobd.jobs.orchestrator import EngineError, RefusedByEngine
 
@@ -27,7 +27,7 @@ class Network:
     async def ensure(self) -> None:
         """Returns once the network exists. Costs nothing after the first time.
 
-        Raises: RefusedByEngine: the name is taken by a foreign network, or no network can be made.
+        Raises: RefusedByEngine: the name is taken by a foreign network. EngineUnavailable: no network can be made now.
         """
         if self._seen:
             return
@@ -63,9 +63,10 @@ class Network:
                 await self._engine.create_network(spec.network_body(self._instance))
             except Refusal as error:
                 if error.status != 409:
-                    error.remedy = "docker network prune frees address ranges of networks that nothing uses"
-                    raise
+                    raise meant("network", error) from error
                 found = await self._engine.network_labels(name)
+            except Trouble as error:
+                raise meant("network", error) from error
             else:
                 return
         if not labels.is_ours(found, self._instance):

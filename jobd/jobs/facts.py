@@ -44,6 +44,25 @@ class SetupFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineErred:
+    """The engine answered this action with an error that may pass. `seen_s`: the seconds since such an answer before it, as far as
+    this process has seen them pass; `limit_s`: for how long the action is asked for again.
+    """
+
+    action: str
+    message: str
+    seen_s: float
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EngineAnswered:
+    """The engine has done what this action asked for."""
+
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
 class SidecarStarting:
     """The sidecar is about to be started. Recorded first: a sidecar that was started is not started again."""
 
@@ -156,6 +175,8 @@ Fact = (
     | ImageReady
     | Prepared
     | SetupFailed
+    | EngineErred
+    | EngineAnswered
     | SidecarStarting
     | WorkerStarting
     | WorkerStartFailed

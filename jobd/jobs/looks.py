@@ -82,11 +82,10 @@ def _worker(
             why = "the worker container is gone, and the engine does not tell whether it ran"
         return worker_over(record, spec, None, now, reason="lost", error=why)
     if worker.started_at is None:
-        if worker.exit_code and worker.error and not engine_stopped:
+        again = engine_stopped or worker.start_may_pass
+        if worker.exit_code and worker.error and not again:
             return worker_never_ran(record, spec, now, "start-failed", worker.error, worker.exit_code)
-        if worker.state == "created" and (
-            engine_stopped or now >= record.start_intended_at + AMBIGUOUS_START
-        ):
+        if worker.state == "created" and (again or now >= record.start_intended_at + AMBIGUOUS_START):
             return Step(change(record, unstarted="worker"))
         return Step(record)
     started = _started(record, spec, worker.started_at, now)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from jobd.jobs import facts as f
 from jobd.jobs.demand import INPUTS_LIMIT, OUTPUTS_LIMIT, since_of, stopping
+from jobd.jobs.engine_errors import answered, erred
 from jobd.jobs.looks import never_started, observed
 from jobd.jobs.orchestrator import Created
 from jobd.jobs.outcome import Step, change, enter, logs_drained, outputs_failed, worker_never_ran
@@ -45,6 +46,10 @@ def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
             return _prepared(record, spec, created, now)
         case f.SetupFailed(reason, message) if not record.worker_over:
             return worker_never_ran(record, spec, now, reason, message)
+        case f.EngineErred():
+            return erred(record, spec, fact, now)
+        case f.EngineAnswered():
+            return Step(answered(record, fact))
         case f.SidecarStarting() if record.phase == "inputs" and not stopping(record):
             return Step(
                 change(record, sidecar_intended_at=now, sidecar_runs=record.sidecar_runs + 1, report_n=0)

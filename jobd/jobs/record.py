@@ -58,7 +58,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `unread_report`: what to tell of a report that could not be read once the outputs are over.
     `log_incomplete`: the end of the attempt's log could not be read, and a mark in the stored log says so.
     `boot`, `clock_offset`: the clock that the times which are waited for were written by (`jobd/clock.py`). `version` counts
-    the stored changes, over attempts too. `image`: as the spec names it, for who has no use for the whole spec; empty in records
+    the stored changes, over attempts too. `engine_error_s`: for how long the engine has answered the action `engine_error_in` with
+    errors, counted while jobd and the engine ran. `image`: as the spec names it, for who has no use for the whole spec; empty in records
     of older versions.
     """
 
@@ -67,6 +68,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_at: datetime
     version: int = 0
     image: str = ""
+    engine_error_s: float = 0.0
+    engine_error_in: str = ""
     owner: str | None = None
     spec_digest: str = ""
     has_spool: bool = False

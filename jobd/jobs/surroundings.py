@@ -27,6 +27,7 @@ class Surroundings:
     clock: Clock
     sidecar: SidecarSettings
     log_max_bytes: int
+    engine_error_limit_s: float
     spool_path: Callable[[str], Path]
     secrets: SecretFiles
     on_change: Callable[[Record, Record, JobSpec], None]

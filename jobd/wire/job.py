@@ -41,6 +41,7 @@ RETRY_REASONS = frozenset(
         "image-not-found",
         "input-failed",
         "refused-by-engine",
+        "engine-error",
     }
 )
 """What `retryOn` may name: how an attempt can fail before its outputs."""

@@ -25,6 +25,13 @@ MUTATIONS = (
         "test_crashes.py::test_another_instances_jobs_are_left_alone",
     ),
     Mutation(
+        "a workspace that can never be made is asked for again",
+        "jobd/docker/creation.py",
+        '        except Trouble as error:\n            raise meant("create"',
+        '        except KeyError as error:\n            raise meant("create"',
+        "test_engine_answers.py::test_what_can_never_run_fails_at_once_and_keeps_no_place",
+    ),
+    Mutation(
         "the architecture is not looked at",
         "jobd/docker/images.py",
         "            await self._check_architecture(image, found)",

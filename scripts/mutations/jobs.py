@@ -202,10 +202,24 @@ MUTATIONS = (
         WALK,
     ),
     Mutation(
+        "an error answer is asked for again without an end",
+        "jobd/jobs/engine_errors.py",
+        "if waited_s < fact.limit_s:",
+        "if waited_s < float('inf'):",
+        "tests/unit/jobd/jobs/test_engine_errors.py::test_a_job_fails_when_the_engine_goes_on_with_errors",
+    ),
+    Mutation(
+        "a worker that runs is given up for the engine's errors",
+        "jobd/jobs/engine_errors.py",
+        "if _deadline_comes_first(record):",
+        "if False:",
+        "tests/unit/jobd/jobs/test_engine_errors.py::test_a_worker_that_runs_is_not_given_up_before_its_own_limit",
+    ),
+    Mutation(
         "a start that failed with the engine's end is the job's failure",
         "jobd/jobs/looks.py",
-        "if worker.exit_code and worker.error and not engine_stopped:",
-        "if worker.exit_code and worker.error:",
+        "again = engine_stopped or worker.start_may_pass",
+        "again = worker.start_may_pass",
         WALK,
     ),
     Mutation(

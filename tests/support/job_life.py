@@ -23,6 +23,7 @@ from tests.support.model_engine import ModelEngine
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 RETRIES = 2
+ENGINE_ERROR_LIMIT_S = 100.0
 MOST_TURNS = 300
 MOST_TURNS_WITHOUT_WAIT = 25
 
@@ -274,6 +275,27 @@ class Life(RuleBasedStateMachine):
         self.apply(f.TimePassed())
 
     # --- what happens
+
+    @rule(
+        action=st.sampled_from(["Create", "Observe", "StartWorker", "TellSidecar", "Remove"]),
+        seen_s=st.sampled_from([0.0, 5.0, 60.0]),
+    )
+    def the_engine_answers_with_an_error(self, action: str, seen_s: float) -> None:
+        before = self.record
+        self.apply(f.EngineErred(action, "the disk is full", seen_s, ENGINE_ERROR_LIMIT_S))
+        self.seen = None
+        if before.started_at is not None and not before.worker_over:
+            stops = before.desired != "run" or before.timed_out
+            assert stops or self.record == before, "a worker that runs has its own limit"
+        if self.record.attempt == before.attempt and not before.ended and not self.record.worker_over:
+            assert self.record.engine_error_s < ENGINE_ERROR_LIMIT_S
+
+    @rule(action=st.sampled_from(["Create", "Observe", "StartWorker", "TellSidecar", "Remove"]))
+    def the_engine_answers_again(self, action: str) -> None:
+        before = self.record
+        self.apply(f.EngineAnswered(action))
+        if before.engine_error_in == action and not before.ended:
+            assert self.record.engine_error_s == 0
 
     @rule(faults=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=8))
     def turns(self, faults: list[str]) -> None:

@@ -33,6 +33,7 @@ from jobd.wire.job import JobSpec
 
 DEADLINE_S = 10.0
 LOG_MAX_BYTES = 1 << 20
+ENGINE_ERROR_LIMIT_S = 900.0
 
 
 class NoSender:
@@ -72,6 +73,7 @@ class House:
                 direct=False, callback_timeout_s=30, upload_timeout_s=300, upload_retries=3
             ),
             log_max_bytes=LOG_MAX_BYTES,
+            engine_error_limit_s=ENGINE_ERROR_LIMIT_S,
             spool_path=lambda uid: self.folder / f"{uid}.tar",
             secrets=SecretFiles(self.folder / "secrets"),
             on_change=lambda before, after, spec: None,
