@@ -7,6 +7,7 @@ says of itself is in `reports.py`.
 from datetime import datetime, timedelta
 
 from jobd.jobs import facts as f
+from jobd.jobs import run_times
 from jobd.jobs.demand import AMBIGUOUS_START, is_mine, stopping
 from jobd.jobs.orchestrator import ContainerFacts
 from jobd.jobs.outcome import (
@@ -112,8 +113,7 @@ def never_started(record: Record, spec: JobSpec, fact: f.NeverStarted, now: date
 def _started(record: Record, spec: JobSpec, at: datetime, now: datetime) -> Step:
     if record.started_at is not None:
         return Step(record)
-    # The engine's clock may be another machine's: by ours, the start lies between its wish and this moment.
-    began = min(max(at, record.start_intended_at or at), now)
+    began = run_times.began(record, at, now)
     deadline = began + timedelta(seconds=spec.timeout_s)
     drafts = () if record.start_announced else (f.Draft(event.START, data_of(record, spec)),)
     return Step(
@@ -121,7 +121,7 @@ def _started(record: Record, spec: JobSpec, at: datetime, now: datetime) -> Step
             record,
             status="running",
             unstarted=None,
-            started_at=at,
+            started_at=run_times.not_before(record, began),
             deadline=deadline,
             start_announced=True,
         ),

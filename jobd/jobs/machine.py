@@ -19,6 +19,7 @@ from jobd.jobs.orchestrator import Created
 from jobd.jobs.outcome import Step, change, enter, logs_drained, outputs_failed, worker_never_ran
 from jobd.jobs.record import Record
 from jobd.jobs.reports import reported, unread
+from jobd.jobs.run_times import not_before
 from jobd.wire.job import JobSpec
 
 AWAITED = (
@@ -39,7 +40,7 @@ def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
         return _after_end(record, fact)
     match fact:
         case f.Admitted() if record.phase == "queued":
-            return Step(enter(record, "pulling", now, admitted_at=now))
+            return Step(enter(record, "pulling", now, admitted_at=not_before(record, now)))
         case f.ImageReady(image) if record.phase == "pulling":
             return Step(change(record, image_id=image.id, image_digest=image.digest, image_user=image.user))
         case f.Prepared(created):

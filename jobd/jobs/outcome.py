@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from jobd.jobs import facts as f
+from jobd.jobs import run_times
 from jobd.jobs.orchestrator import ContainerFacts
 from jobd.jobs.record import ArtifactState, Record, artifact_type, seconds_between, sidecar_waits
 from jobd.jobs.retry import is_repeated, repeated
@@ -59,7 +60,7 @@ def worker_over(
             worker_over=True,
             exit_code=code,
             oom_killed=oom,
-            exited_at=(worker.finished_at if worker else None) or now,
+            exited_at=run_times.exited(record, worker, now),
             reason=reason,
             error=error,
         )
@@ -129,7 +130,10 @@ def finish(record: Record, spec: JobSpec, now: datetime) -> Step:
         for a in spec.artifacts
         if a.id in states
     ]
-    ended = enter(record, "done", now, status=status, reason=reason, finished_at=now, artifacts=states)
+    finished_at = run_times.not_before(record, now)
+    ended = enter(
+        record, "done", now, status=status, reason=reason, finished_at=finished_at, artifacts=states
+    )
     data = data_of(
         record,
         spec,

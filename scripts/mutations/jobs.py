@@ -120,7 +120,7 @@ MUTATIONS = (
     Mutation(
         "a limit is counted by the engine's clock",
         "jobd/jobs/looks.py",
-        "    began = min(max(at, record.start_intended_at or at), now)",
+        "    began = run_times.began(record, at, now)",
         "    began = at",
         "tests/unit/jobd/jobs/test_clock_moved.py",
     ),
@@ -214,6 +214,20 @@ MUTATIONS = (
         "if _deadline_comes_first(record):",
         "if False:",
         "tests/unit/jobd/jobs/test_engine_errors.py::test_a_worker_that_runs_is_not_given_up_before_its_own_limit",
+    ),
+    Mutation(
+        "an end is told by the engine's clock",
+        "jobd/jobs/run_times.py",
+        "return min(max(at, low), high)",
+        "return at",
+        "tests/unit/jobd/jobs/test_run_times.py::test_any_stamps_of_any_clocks_come_out_in_order",
+    ),
+    Mutation(
+        "a start is told by the engine's clock",
+        "jobd/jobs/looks.py",
+        "started_at=run_times.not_before(record, began)",
+        "started_at=at",
+        "tests/unit/jobd/jobs/test_run_times.py::test_any_stamps_of_any_clocks_come_out_in_order",
     ),
     Mutation(
         "a start that failed with the engine's end is the job's failure",

@@ -72,6 +72,7 @@ class Life(RuleBasedStateMachine):
         self.now = START
         self.grace = grace
         self.boots, self.offset = 1, 0.0
+        self.skew = timedelta(0)
         self.record = new_record(
             self.spec, now=START, owner=None, digest="", has_spool=has_spool, boot="boot-1"
         )
@@ -195,7 +196,7 @@ class Life(RuleBasedStateMachine):
                     if fault == "lost-before":
                         self.engine.late_starts.append(self.engine.sidecar)
                     else:
-                        self.engine.start(self.engine.sidecar, self.now)
+                        self.engine.start(self.engine.sidecar, self.engine_now)
             case f.RemoveUnstarted(role):
                 self.remove_unstarted(role, fault)
             case f.StartWorker():
@@ -213,7 +214,7 @@ class Life(RuleBasedStateMachine):
             case f.Signal(role, kill):
                 box = self.engine.worker if role == "worker" else self.engine.sidecar
                 if fault != "lost-before" and (kill or fault != "refused"):
-                    self.engine.end(box, 137 if kill else 143, self.now)
+                    self.engine.end(box, 137 if kill else 143, self.engine_now)
                 if fault != "lost-after":
                     self.apply(f.StopSent(kill))
             case f.Remove():
@@ -241,7 +242,7 @@ class Life(RuleBasedStateMachine):
                 self.engine.late_starts.append(self.engine.worker)
         else:
             self.engine.ask_to_start(self.engine.worker)
-            self.engine.start(self.engine.worker, self.now)
+            self.engine.start(self.engine.worker, self.engine_now)
 
     def remove_unstarted(self, role: Role, fault: str) -> None:
         """`refused`: the start arrives just before the removal. `lost-after`: the engine has done it, and its answer is lost."""
@@ -249,7 +250,7 @@ class Life(RuleBasedStateMachine):
         if fault == "lost-before" or container_id is None:
             return
         late = self.late if fault == "refused" else "nothing"
-        fate = self.engine.remove_unstarted(role, container_id, late, self.now)
+        fate = self.engine.remove_unstarted(role, container_id, late, self.engine_now)
         self.seen = None
         if fault == "lost-after":
             return
@@ -314,7 +315,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(fails=st.booleans(), heard=st.booleans())
     def the_sidecar_speaks(self, fails: bool, heard: bool) -> None:
-        self.engine.next_report(fails, self.now)
+        self.engine.next_report(fails, self.engine_now)
         if heard:
             self.read_reports(most=2)
 
@@ -325,16 +326,16 @@ class Life(RuleBasedStateMachine):
         box = self.engine.sidecar
         if box is not None and box.running and not box.said:
             box.said.append(report.Refused(n=1, error="cut"))
-            self.engine.end(box, 2, self.now)
+            self.engine.end(box, 2, self.engine_now)
 
     @rule(code=st.sampled_from([0, 1, 137]), oom=st.booleans())
     def the_worker_ends(self, code: int, oom: bool) -> None:
-        self.engine.end(self.engine.worker, code, self.now, oom)
+        self.engine.end(self.engine.worker, code, self.engine_now, oom)
         self.seen = None
 
     @rule(code=st.sampled_from([0, 1]))
     def the_sidecar_dies(self, code: int) -> None:
-        self.engine.end(self.engine.sidecar, code, self.now)
+        self.engine.end(self.engine.sidecar, code, self.engine_now)
         self.seen = None
 
     @rule(which=st.sampled_from(["worker", "sidecar"]))
@@ -353,7 +354,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def a_start_that_was_lost_arrives_late(self) -> None:
-        self.engine.arrive(self.now)
+        self.engine.arrive(self.engine_now)
 
     @rule(seconds=st.sampled_from([0.5, 2, 10, 61, 3700]))
     def time_passes(self, seconds: float) -> None:
@@ -370,7 +371,7 @@ class Life(RuleBasedStateMachine):
     def the_engine_is_stopped(self, code: int, starting: bool) -> None:
         if starting and self.record.start_intended_at is not None:
             self.engine.refuse_to_start(self.engine.worker)
-        self.engine.stop(code, self.now)
+        self.engine.stop(code, self.engine_now)
         self.engine_stopped = True
         self.seen = None
 
@@ -399,6 +400,28 @@ class Life(RuleBasedStateMachine):
         )
         self.apply(f.ClockMoved(f"boot-{self.boots}", self.offset))
         assert self.record.phase == before.phase
+
+    @property
+    def engine_now(self) -> datetime:
+        """The engine's clock, which may be another machine's and wrong."""
+        return self.now + self.skew
+
+    @rule(seconds=st.sampled_from([-86400.0, -0.3, 0.0, 0.3, 86400.0]))
+    def the_engines_clock_is_set(self, seconds: float) -> None:
+        self.skew = timedelta(seconds=seconds)
+
+    @invariant()
+    def times_are_in_order(self) -> None:
+        """In the record, in what clients see, and over all attempts, whatever clocks were set."""
+        if not hasattr(self, "record"):
+            return
+        record = self.record
+        moments: list[datetime | None] = [record.created_at]
+        for attempt in record.earlier:
+            moments += [attempt.started_at, attempt.exited_at]
+        moments += [record.admitted_at, record.started_at, record.exited_at, record.finished_at]
+        known = [moment for moment in moments if moment is not None]
+        assert known == sorted(known), "created <= admitted <= started <= exited <= finished"
 
     def time_left(self) -> dict[str, timedelta]:
         if self.record.ended:
@@ -514,10 +537,10 @@ class Life(RuleBasedStateMachine):
             assert busy <= MOST_TURNS_WITHOUT_WAIT, f"asks without end: {self.asked[-8:]}"
             if isinstance(asked, f.Wait):
                 busy = 0
-                self.engine.next_report(False, self.now)
+                self.engine.next_report(False, self.engine_now)
                 self.read_reports()
                 if self.record.phase == "running" and self.seen is not None:
-                    self.engine.end(self.engine.worker, 0, self.now)
+                    self.engine.end(self.engine.worker, 0, self.engine_now)
                 self.wait(asked.until)
         raise AssertionError(f"does not end: {self.asked[-8:]} in {self.record}")
 
