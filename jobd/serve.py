@@ -173,7 +173,10 @@ async def _shut_down(
     log.info("stopping", extra={"action": "stop", "jobs": len(app.roster)})
     for site in list(api.sites):
         await site.stop()
-    await app.dispatcher.drain(drain_s)
+    until = asyncio.get_running_loop().time() + drain_s
+    if left := await app.roster.removed(drain_s):
+        log.warning("deleted jobs are removed after the next start", extra={"action": "stop", "count": left})
+    await app.dispatcher.drain(max(0.0, until - asyncio.get_running_loop().time()))
     await app.roster.stop()
     for task in tasks:
         task.cancel()

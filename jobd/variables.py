@@ -53,7 +53,11 @@ VARIABLES: tuple[Variable, ...] = (
         "folder of the database, the key and uploaded files; default: the platform's",
         "--state-dir",
     ),
-    Variable("SHUTDOWN_DRAIN_WAIT", "5s", "longest wait at shutdown for requests and deliveries under way"),
+    Variable(
+        "SHUTDOWN_DRAIN_WAIT",
+        "5s",
+        "longest wait at shutdown for requests, removals of deleted jobs and deliveries under way",
+    ),
     Variable(
         "SIDECAR_IMAGE", "job-sidecar:latest", "image of the sidecar; built or pulled when it is missing"
     ),

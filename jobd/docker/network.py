@@ -13,6 +13,7 @@ from jobd.docker.engine import Engine
 from jobd.jobs.orchestrator import EngineError, RefusedByEngine
 
 RELEASE_S = 5.0
+RELEASE_AGAIN_S = 0.1
 
 
 class Network:
@@ -23,6 +24,7 @@ class Network:
         self._instance = instance
         self._seen = False
         self._lock = asyncio.Lock()
+        self._making: asyncio.Task[None] | None = None
 
     async def ensure(self) -> None:
         """Returns once the network exists. Costs nothing after the first time.
@@ -33,7 +35,8 @@ class Network:
             return
         async with self._lock:
             if not self._seen:
-                await self._make()
+                self._making = asyncio.create_task(self._make(), name="make network")
+                await asyncio.shield(self._making)
                 self._seen = True
 
     def forget(self) -> None:
@@ -43,15 +46,25 @@ class Network:
     async def release(self) -> None:
         """Removes the network unless a job still runs in it, or it is not ours. Never raises.
 
-        A container that was made and is started later finds it again: a start that misses it makes it anew.
+        A container that was made and is started later finds it again: a start that misses it makes it anew. A container that was
+        removed a moment ago may still be in the network: its removal is tried again while none runs in there.
         """
         name = labels.network_name(self._instance)
         try:
             async with asyncio.timeout(RELEASE_S):
-                if labels.is_ours(await self._engine.network_labels(name), self._instance):
-                    await self._engine.remove_network(name)
+                if self._making is not None:
+                    # Its caller may be gone, the engine makes it all the same.
+                    await asyncio.gather(self._making, return_exceptions=True)
+                while labels.is_ours(await self._engine.network_labels(name), self._instance):
+                    if await self._engine.runs_in_network(name):
+                        return
+                    try:
+                        await self._engine.remove_network(name)
+                        return
+                    except Refusal:
+                        await asyncio.sleep(RELEASE_AGAIN_S)
         except (Refusal, EngineError, TimeoutError):
-            return  # in use, or the engine is away: it is used again after the next start
+            return  # the engine is away, or does not let go of it: it is used again after the next start
         finally:
             self._seen = False
 

@@ -6,8 +6,8 @@ MUTATIONS = (
     Mutation(
         "a network that an earlier process made stays",
         "jobd/docker/network.py",
-        "                if labels.is_ours(",
-        "                if self._seen and labels.is_ours(",
+        "                while labels.is_ours(",
+        "                while self._seen and labels.is_ours(",
         "test_orphans.py::test_an_orderly_stop_removes_the_network_whoever_made_it",
     ),
     Mutation(

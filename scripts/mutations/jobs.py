@@ -230,6 +230,13 @@ MUTATIONS = (
         "tests/unit/jobd/jobs/test_run_times.py::test_any_stamps_of_any_clocks_come_out_in_order",
     ),
     Mutation(
+        "an orderly stop leaves what was deleted a moment before",
+        "jobd/serve.py",
+        "if left := await app.roster.removed(drain_s):",
+        "if left := 0:",
+        "test_orphans.py::test_an_orderly_stop_right_after_a_delete_leaves_nothing[killed after 1 s]",
+    ),
+    Mutation(
         "a start that failed with the engine's end is the job's failure",
         "jobd/jobs/looks.py",
         "again = engine_stopped or worker.start_may_pass",
