@@ -1,6 +1,6 @@
 # fish completion for jobctl. Made by scripts/generate_docs.py.
 function __jobctl_jobs; jobctl ls -q -a --limit 200 2>/dev/null; echo @last; end
-function __jobctl_bare; not __fish_seen_subcommand_from run submit ls top show explain logs wait cancel rm prune cp validate events deliveries replay verify listen doctor completion version ps; end
+function __jobctl_bare; not __fish_seen_subcommand_from run submit ls top show explain logs wait cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version ps; end
 complete -c jobctl -f
 complete -c jobctl -n __jobctl_bare -l host -x -d 'The daemon'
 complete -c jobctl -n __jobctl_bare -s o -l output -x -a 'table wide json yaml name' -d 'Format'
@@ -153,6 +153,11 @@ complete -c jobctl -n '__fish_seen_subcommand_from cp' -l host -x -d 'The daemon
 complete -c jobctl -n '__fish_seen_subcommand_from cp' -s o -l output -x -a 'table wide json yaml name' -d 'table, wide, json, yaml or name'
 complete -c jobctl -n '__fish_seen_subcommand_from cp' -l json -d 'The same as -o json'
 complete -c jobctl -n '__fish_seen_subcommand_from cp' -a '(__jobctl_jobs)'
+complete -c jobctl -n __jobctl_bare -a fetch -d 'Fetch the outputs of a detached job.'
+complete -c jobctl -n '__fish_seen_subcommand_from fetch' -l host -x -d 'The daemon: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from fetch' -s o -l output -x -a 'table wide json yaml name' -d 'table, wide, json, yaml or name'
+complete -c jobctl -n '__fish_seen_subcommand_from fetch' -l json -d 'The same as -o json'
+complete -c jobctl -n '__fish_seen_subcommand_from fetch' -a '(__jobctl_jobs)'
 complete -c jobctl -n __jobctl_bare -a validate -d 'Check a job file without running it.'
 complete -c jobctl -n '__fish_seen_subcommand_from validate' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin'
 complete -c jobctl -n '__fish_seen_subcommand_from validate' -l host -x -d 'The daemon: unix:///path or http://host:port'

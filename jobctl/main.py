@@ -52,6 +52,7 @@ REASONS: Mapping[str, int] = MappingProxyType(
         "refused-by-engine": NOT_STARTED,
         "engine-error": NOT_STARTED,
         "output-failed": OUTPUT_FAILED,
+        "output-too-large": OUTPUT_FAILED,
         "lost": INTERNAL,
     }
 )

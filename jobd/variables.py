@@ -99,6 +99,11 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("MAX_UPLOAD_BYTES", "4294967296", "largest upload of local files with one job, in bytes"),
     Variable(
+        "KEPT_OUTPUTS_MAX_BYTES",
+        "10737418240",
+        "bytes of outputs that are kept for detached jobs in the state folder, all together; 0: none are kept",
+    ),
+    Variable(
         "EGRESS_POLICY",
         "local",
         "where callbacks may go: local, or strict[,CIDR...] for public addresses and the CIDRs",

@@ -53,6 +53,11 @@ _REMEDIES: dict[str, tuple[str, tuple[str, ...]]] = {
         "its command succeeded, but an output did not reach its place",
         ("see which: jobctl show {id}", "fetch it by hand while it is kept: jobctl cp {id}:PATH ."),
     ),
+    "output-too-large": (
+        "its command succeeded, but jobd has no room to keep an output",
+        ("fetch it while the workspace is kept: jobctl cp {id}:PATH .", "allow more: KEPT_OUTPUTS_MAX_BYTES, then restart jobd",
+         "see what is kept: jobctl doctor"),
+    ),
     "refused-by-engine": (
         "the engine refused to make its container",
         ("correct what the engine names", "check the engine: jobctl doctor"),

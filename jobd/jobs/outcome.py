@@ -113,9 +113,14 @@ def after_worker(record: Record, spec: JobSpec, now: datetime) -> Step:
 
 
 def finish(record: Record, spec: JobSpec, now: datetime) -> Step:
-    """Gives the job its final status and announces it; the last event of any job."""
+    """Gives the job its final status and announces it; the last event of any job. Before that, outputs that the client fetches are
+    looked for: `completed` says that they are there.
+    """
     if record.unread_report is not None and record.desired == "run":
         record = outputs_failed(record, record.unread_report)
+    if spec.outputs and not record.collected and record.desired == "run" and record.reason is None:
+        return Step(enter(record, "outputs", now, collecting=True))
+    record = change(record, collecting=False)
     status: Status = "failed" if record.reason else "completed"
     reason = record.reason
     if record.desired != "run":
@@ -143,6 +148,14 @@ def finish(record: Record, spec: JobSpec, now: datetime) -> Step:
     )
     data |= {"reason": reason, "artifacts": artifacts, "durations": durations(ended)}
     return Step(ended, (f.Draft(event.COMPLETE, data),))
+
+
+def outputs_collected(record: Record, spec: JobSpec, fact: f.OutputsCollected, now: datetime) -> Step:
+    """Returns the end of a job whose outputs were looked for."""
+    looked = change(record, collected=True, outputs=dict(fact.outputs))
+    if fact.reason is not None:
+        looked = change(looked, reason=fact.reason, error=fact.error)
+    return finish(looked, spec, now)
 
 
 def durations(record: Record) -> dict[str, float]:

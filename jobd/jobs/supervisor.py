@@ -10,6 +10,7 @@ import logging
 from datetime import datetime, timedelta
 
 from jobd.jobs import facts as f
+from jobd.jobs.collection import Collection
 from jobd.jobs.demand import demand
 from jobd.jobs.execution import Execution
 from jobd.jobs.journal import Journal
@@ -43,6 +44,7 @@ class Supervisor:
         self._journal = Journal(record, around, self._wake.set)
         self._preparation = Preparation(self._journal, self._sight, around, self._say)
         self._execution = Execution(self._journal, self._sight, around)
+        self._collection = Collection(self._journal, around)
 
     @property
     def record(self) -> Record:
@@ -75,6 +77,7 @@ class Supervisor:
         await self.apply(wish)
         self._worth_a_try.set()
         self._preparation.interrupt()
+        self._collection.interrupt()
         if self.record.ended:
             self._around.queue.leave(self.record.uid)
 
@@ -121,6 +124,8 @@ class Supervisor:
             if self.record.ended:
                 self._around.spool_path(self.record.uid).unlink(missing_ok=True)
                 self._around.secrets.remove(self.record.uid)
+            if self.record.ended and self.record.desired == "delete":
+                await self._around.outputs.remove(self.record.uid)
 
     async def _counted(self, asked: f.Demand, error: Exception) -> bool:
         """Counts an error that the engine has answered with: a job fails when there is no end of them. Returns whether this was one.
@@ -171,6 +176,8 @@ class Supervisor:
                 await self._execution.remove_unstarted(role)
             case f.Observe():
                 await self._execution.observe()
+            case f.CollectOutputs():
+                await self._collection.collect()
             case f.TellSidecar(succeeded):
                 await self._execution.tell_sidecar(succeeded)
             case f.DrainLogs():

@@ -183,8 +183,8 @@ MUTATIONS = (
     Mutation(
         "the files of a job are never let go",
         "jobd/jobs/machine.py",
-        "return Step(change(record, cleaned=True, has_spool=False))",
-        "return Step(change(record, cleaned=True))",
+        "return Step(change(record, cleaned=True, cleaned_at=at, has_spool=False))",
+        "return Step(change(record, cleaned=True, cleaned_at=at))",
         WALK,
     ),
     Mutation(
@@ -235,6 +235,34 @@ MUTATIONS = (
         "if left := await app.roster.removed(drain_s):",
         "if left := 0:",
         "test_orphans.py::test_an_orderly_stop_right_after_a_delete_leaves_nothing[killed after 1 s]",
+    ),
+    Mutation(
+        "a job completes whose local output is missing",
+        "jobd/jobs/outcome.py",
+        "    if spec.outputs and not record.collected and",
+        "    if False and not record.collected and",
+        "tests/unit/jobd/jobs/test_collection.py::test_a_job_that_lacks_an_output_is_output_failed",
+    ),
+    Mutation(
+        "a link is an output",
+        "jobd/jobs/collection.py",
+        "return member is not None and (member.isreg() or member.isdir())",
+        "return member is not None",
+        "tests/unit/jobd/jobs/test_collection.py::test_a_link_or_a_special_file_is_no_output",
+    ),
+    Mutation(
+        "kept outputs have no bound",
+        "jobd/jobs/kept_outputs.py",
+        "if self._used + more > self._max_bytes:",
+        "if False:",
+        "tests/integration/jobs/test_kept_outputs.py::test_over_the_bound_nothing_is_left_and_what_is_there_stays",
+    ),
+    Mutation(
+        "kept outputs stay when their job's record has gone",
+        "jobd/jobs/retention.py",
+        "if row is None and self._roster.get(uid) is None:",
+        "if False:",
+        "tests/integration/jobs/test_kept_outputs.py::test_an_output_outlives_the_workspace_and_goes_with_the_record",
     ),
     Mutation(
         "a start that failed with the engine's end is the job's failure",

@@ -15,10 +15,10 @@ from jobd.jobs.demand import AMBIGUOUS_START, demand
 from jobd.jobs.ledger import number
 from jobd.jobs.machine import AWAITED, step
 from jobd.jobs.orchestrator import ContainerFacts, ImageFacts, Observation, Role, Usage
-from jobd.jobs.record import Record, decode_record, encode_record, new_record
+from jobd.jobs.record import OutputState, Record, decode_record, encode_record, new_record
 from jobd.wire import event, report
 from jobd.wire.artifact import Artifact, List, Read, Write, after_job
-from jobd.wire.job import Callback, JobSpec
+from jobd.wire.job import Callback, JobSpec, Output
 from tests.support.model_engine import ModelEngine
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -50,6 +50,7 @@ class Life(RuleBasedStateMachine):
 
     @initialize(
         artifacts=st.sampled_from(ARTIFACTS),
+        outputs=st.sampled_from([[], [], [Output(path="f", keep=True)]]),
         events=st.sampled_from(FILTERS),
         grace=st.sampled_from([0, 10]),
         retries=st.sampled_from([0, RETRIES]),
@@ -59,6 +60,7 @@ class Life(RuleBasedStateMachine):
     def submit(
         self,
         artifacts: list[Artifact],
+        outputs: list[Output],
         events: list[str] | None,
         grace: float,
         retries: int,
@@ -67,7 +69,13 @@ class Life(RuleBasedStateMachine):
     ) -> None:
         callback = None if events is None else Callback(url="http://h", events=events)
         self.spec = JobSpec(
-            id="a", image="b", artifacts=artifacts, callback=callback, timeout_seconds=60, retries=retries
+            id="a",
+            image="b",
+            artifacts=artifacts,
+            outputs=outputs,
+            callback=callback,
+            timeout_seconds=60,
+            retries=retries,
         )
         self.now = START
         self.grace = grace
@@ -209,6 +217,10 @@ class Life(RuleBasedStateMachine):
                     box.told = True
                 if fault != "lost-after":
                     self.apply(f.OutputsTold())
+            case f.CollectOutputs() if fault == "none":
+                self.apply(f.OutputsCollected({"f": OutputState(status="kept", bytes=1)}))
+            case f.CollectOutputs() if fault == "refused":
+                self.apply(f.OutputsCollected({"f": OutputState(status="missing")}, "output-failed", "no f"))
             case f.DrainLogs() if fault == "none":
                 self.apply(f.LogsDrained())
             case f.Signal(role, kill):
@@ -501,6 +513,16 @@ class Life(RuleBasedStateMachine):
     def a_report_that_could_not_be_read_is_told(self) -> None:
         if hasattr(self, "record") and self.record.attempt in self.unread_in:
             assert self.record.status != "completed"
+
+    @invariant()
+    def completed_says_that_the_outputs_are_there(self) -> None:
+        if hasattr(self, "record") and self.record.status == "completed":
+            wanted = {output.path for output in self.spec.outputs}
+            there = {
+                path for path, state in self.record.outputs.items() if state.status in ("kept", "present")
+            }
+            assert there == wanted
+            assert not self.record.collecting
 
     @invariant()
     def nothing_is_left_of_what_is_over(self) -> None:
