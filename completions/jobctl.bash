@@ -15,7 +15,7 @@ _jobctl() {
         -o|--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
         --host) COMPREPLY=(); return ;;
         esac
-        COMPREPLY=($(compgen -W "run submit ls top show explain logs wait cancel rm prune cp validate events deliveries replay verify listen doctor completion version $flags" -- "$cur"))
+        COMPREPLY=($(compgen -W "run submit ls top show explain logs wait cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version $flags" -- "$cur"))
         return
     fi
     [[ "$command" == ps ]] && command=ls
@@ -33,7 +33,7 @@ _jobctl() {
         run:--pids-limit) COMPREPLY=(); return ;;
         run:--timeout) COMPREPLY=(); return ;;
         run:--retries) COMPREPLY=(); return ;;
-        run:--retry-on) COMPREPLY=($(compgen -W "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine" -- "$cur")); return ;;
+        run:--retry-on) COMPREPLY=($(compgen -W "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error" -- "$cur")); return ;;
         run:-l|run:--label) COMPREPLY=(); return ;;
         run:--meta) COMPREPLY=(); return ;;
         run:--in) COMPREPLY=(); return ;;
@@ -64,7 +64,7 @@ _jobctl() {
         submit:--pids-limit) COMPREPLY=(); return ;;
         submit:--timeout) COMPREPLY=(); return ;;
         submit:--retries) COMPREPLY=(); return ;;
-        submit:--retry-on) COMPREPLY=($(compgen -W "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine" -- "$cur")); return ;;
+        submit:--retry-on) COMPREPLY=($(compgen -W "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error" -- "$cur")); return ;;
         submit:-l|submit:--label) COMPREPLY=(); return ;;
         submit:--meta) COMPREPLY=(); return ;;
         submit:--in) COMPREPLY=(); return ;;
@@ -119,6 +119,8 @@ _jobctl() {
         cp:--max-size) COMPREPLY=(); return ;;
         cp:--host) COMPREPLY=(); return ;;
         cp:-o|cp:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
+        fetch:--host) COMPREPLY=(); return ;;
+        fetch:-o|fetch:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
         validate:-f|validate:--file) compopt -o default; COMPREPLY=(); return ;;
         validate:--host) COMPREPLY=(); return ;;
         validate:-o|validate:--output) COMPREPLY=($(compgen -W "table wide json yaml name" -- "$cur")); return ;;
@@ -165,6 +167,7 @@ _jobctl() {
         rm) flags="-f --force --host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         prune) flags="--older-than --status -l --label --mine --dry-run -f --yes --host -o --output --json"; valued="--older-than|--status|-l|--label|--host|-o|--output"; : ;;
         cp) flags="--max-size --host -o --output --json"; valued="--max-size|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        fetch) flags="--host -o --output --json"; valued="--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         validate) flags="-f --file --host -o --output --json"; valued="-f|--file|--host|-o|--output"; files=1 ;;
         events) flags="-f --follow --job --after --host -o --output --json"; valued="--job|--after|--host|-o|--output"; : ;;
         deliveries) flags="--state --host -o --output --json"; valued="--state|--host|-o|--output"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;

@@ -1,6 +1,6 @@
 # fish completion for jobctl. Made by scripts/generate_docs.py.
 function __jobctl_jobs; jobctl ls -q -a --limit 200 2>/dev/null; echo @last; end
-function __jobctl_bare; not __fish_seen_subcommand_from run submit ls top show explain logs wait cancel rm prune cp validate events deliveries replay verify listen doctor completion version ps; end
+function __jobctl_bare; not __fish_seen_subcommand_from run submit ls top show explain logs wait cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version ps; end
 complete -c jobctl -f
 complete -c jobctl -n __jobctl_bare -l host -x -d 'The daemon'
 complete -c jobctl -n __jobctl_bare -s o -l output -x -a 'table wide json yaml name' -d 'Format'
@@ -19,7 +19,7 @@ complete -c jobctl -n '__fish_seen_subcommand_from run' -l cpus -x -d 'CPU limit
 complete -c jobctl -n '__fish_seen_subcommand_from run' -l pids-limit -x -d 'Process limit. [4096]'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -l timeout -x -d 'Longest run: 90s, 2h. [30m]'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -l retries -x -d 'Further attempts after a failure, at most 10. [0]'
-complete -c jobctl -n '__fish_seen_subcommand_from run' -l retry-on -x -a 'exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine' -d 'Repeat after these alone: numbers, or exit-code, timeout, oom-killed, lost, start-failed, image-not-found, input-failed, refused-by-engine'
+complete -c jobctl -n '__fish_seen_subcommand_from run' -l retry-on -x -a 'exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error' -d 'Repeat after these alone: numbers, or exit-code, timeout, oom-killed, lost, start-failed, image-not-found, input-failed, refused-by-engine, engine-error'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -s l -l label -x -d 'A label, for ls --label'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -l meta -x -d 'An entry that every event carries'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -l in -x -d 'Put a URL, local file or folder at PATH of the workspace'
@@ -55,7 +55,7 @@ complete -c jobctl -n '__fish_seen_subcommand_from submit' -l cpus -x -d 'CPU li
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -l pids-limit -x -d 'Process limit. [4096]'
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -l timeout -x -d 'Longest run: 90s, 2h. [30m]'
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -l retries -x -d 'Further attempts after a failure, at most 10. [0]'
-complete -c jobctl -n '__fish_seen_subcommand_from submit' -l retry-on -x -a 'exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine' -d 'Repeat after these alone: numbers, or exit-code, timeout, oom-killed, lost, start-failed, image-not-found, input-failed, refused-by-engine'
+complete -c jobctl -n '__fish_seen_subcommand_from submit' -l retry-on -x -a 'exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error' -d 'Repeat after these alone: numbers, or exit-code, timeout, oom-killed, lost, start-failed, image-not-found, input-failed, refused-by-engine, engine-error'
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -s l -l label -x -d 'A label, for ls --label'
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -l meta -x -d 'An entry that every event carries'
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -l in -x -d 'Put a URL, local file or folder at PATH of the workspace'
@@ -153,6 +153,11 @@ complete -c jobctl -n '__fish_seen_subcommand_from cp' -l host -x -d 'The daemon
 complete -c jobctl -n '__fish_seen_subcommand_from cp' -s o -l output -x -a 'table wide json yaml name' -d 'table, wide, json, yaml or name'
 complete -c jobctl -n '__fish_seen_subcommand_from cp' -l json -d 'The same as -o json'
 complete -c jobctl -n '__fish_seen_subcommand_from cp' -a '(__jobctl_jobs)'
+complete -c jobctl -n __jobctl_bare -a fetch -d 'Fetch the outputs of a detached job.'
+complete -c jobctl -n '__fish_seen_subcommand_from fetch' -l host -x -d 'The daemon: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from fetch' -s o -l output -x -a 'table wide json yaml name' -d 'table, wide, json, yaml or name'
+complete -c jobctl -n '__fish_seen_subcommand_from fetch' -l json -d 'The same as -o json'
+complete -c jobctl -n '__fish_seen_subcommand_from fetch' -a '(__jobctl_jobs)'
 complete -c jobctl -n __jobctl_bare -a validate -d 'Check a job file without running it.'
 complete -c jobctl -n '__fish_seen_subcommand_from validate' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin'
 complete -c jobctl -n '__fish_seen_subcommand_from validate' -l host -x -d 'The daemon: unix:///path or http://host:port'

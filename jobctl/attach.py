@@ -12,9 +12,10 @@ from typing import Any
 from jobctl import output
 from jobctl.carry import Carry
 from jobctl.client import Client, job_path
-from jobctl.errors import Conflict, ConnectionLost, JobctlError, Left, NotFound, OutputMissing
+from jobctl.errors import Conflict, ConnectionLost, JobctlError, Left, LocalFile, NotFound, OutputMissing
 from jobctl.outcome import Ended, Interrupted
 
+OUTPUTS_FAILED = ("output-failed", "output-too-large")
 _LEAVING = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -138,7 +139,9 @@ def finish(client: Client, job_id: str, ended: Ended, fetches: tuple[Carry, ...]
     """
     if ended.status != "completed":
         _say_why(client, job_id, ended)
-        if fetches:
+        if fetches and ended.reason in OUTPUTS_FAILED:
+            _fetch_what_is_there(client, job_id, fetches)
+        elif fetches:
             first = fetches[0]
             output.note(
                 f"outputs are fetched after success only; to have them now: jobctl cp {job_id}:{first.path} {first.local}"
@@ -164,6 +167,19 @@ def finish(client: Client, job_id: str, ended: Ended, fetches: tuple[Carry, ...]
             hint=f"jobctl cp {job_id}:. DIRECTORY shows what it has",
         )
     return ended
+
+
+def _fetch_what_is_there(client: Client, job_id: str, fetches: tuple[Carry, ...]) -> None:
+    """The command succeeded and an output is missing: the others are fetched all the same."""
+    from jobctl.fetch import fetch
+
+    for carry in fetches:
+        try:
+            fetch(client, job_id, carry.path, carry.local)
+        except (NotFound, OutputMissing):
+            continue
+        except LocalFile as error:
+            output.note(error.message)
 
 
 def after_interrupt(keyboard: Keyboard, ended: Ended) -> Ended | Interrupted:

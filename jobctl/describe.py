@@ -13,7 +13,7 @@ from jobctl.commands.run import EVENT_TYPES, RETRY_REASONS
 from jobctl.lazy import COMMANDS, load
 from jobctl.shells import FORMATS, STATUSES, CommandWords, OptionWords
 
-JOB_ARGUMENTS = frozenset({"show", "explain", "logs", "wait", "cancel", "rm", "deliveries"})
+JOB_ARGUMENTS = frozenset({"show", "explain", "fetch", "logs", "wait", "cancel", "rm", "deliveries"})
 FILE_OPTIONS = frozenset({"--file", "--env-file", "--callback-key-file", "--key-file"})
 JOB_OPTIONS = frozenset({"--job"})
 OPTION_WORDS = {

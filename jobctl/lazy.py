@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rm": ("rm", "Remove jobs with all that belongs to them."),
     "prune": ("prune", "Remove jobs that have ended."),
     "cp": ("cp", "Copy files out of a job's workspace."),
+    "fetch": ("fetch", "Fetch the outputs of a detached job."),
     "validate": ("validate", "Check a job file without running it."),
     "events": ("events", "Print or follow the events of all jobs."),
     "deliveries": ("deliveries", "List the callback deliveries of a job."),

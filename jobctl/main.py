@@ -50,7 +50,9 @@ REASONS: Mapping[str, int] = MappingProxyType(
         "image-not-found": NOT_STARTED,
         "input-failed": NOT_STARTED,
         "refused-by-engine": NOT_STARTED,
+        "engine-error": NOT_STARTED,
         "output-failed": OUTPUT_FAILED,
+        "output-too-large": OUTPUT_FAILED,
         "lost": INTERNAL,
     }
 )

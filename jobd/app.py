@@ -33,6 +33,7 @@ from jobd.health.health import HealthCheck
 from jobd.jobs.engine_watch import EngineWatch
 from jobd.jobs.fingerprint import Fingerprints
 from jobd.jobs.intake import Intake, IntakeLimits
+from jobd.jobs.kept_outputs import KeptOutputs
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.logview import LogView
 from jobd.jobs.orchestrator import DiskUse, EngineFacts, EngineUnavailable
@@ -121,6 +122,7 @@ def build(
     readers = ByteBudget(READERS_BYTES, patience_s=READER_PATIENCE_S)
     feed = Feed(store, readers)
     secrets = SecretFiles(folder.secrets)
+    outputs = KeptOutputs(folder.outputs, config.kept_outputs_max_bytes)
     ledger = Ledger(store, feed, dispatcher, watchers, clock)
     around = Surroundings(
         engine=engine,
@@ -134,8 +136,10 @@ def build(
             upload_retries=config.upload_retries,
         ),
         log_max_bytes=config.log_max_bytes,
+        engine_error_limit_s=config.engine_error_limit_s,
         spool_path=folder.spool_path,
         secrets=secrets,
+        outputs=outputs,
         on_change=job_metrics.changed,
     )
     roster = Roster(around, store)
@@ -146,6 +150,7 @@ def build(
         ledger,
         roster,
         engine,
+        outputs,
         clock,
         RetentionSettings(config.job_retention_s, config.history_retention_s, config.maintenance_interval_s),
     )
@@ -157,7 +162,7 @@ def build(
         IntakeLimits(config.max_queued_jobs, config.allow_cap_add),
         on_accepted=job_metrics.accepted,
     )
-    service = JobService(store, roster, queue, engine, retention, config.job_retention_s)
+    service = JobService(store, roster, queue, engine, retention, config.job_retention_s, outputs)
 
     def about() -> Version:
         facts = engine_watch.facts
@@ -174,6 +179,7 @@ def build(
 
     async def disk() -> Disk:
         free, database, uploads = await asyncio.to_thread(sizes, folder)
+        kept = await asyncio.to_thread(outputs.sizes)
         try:
             use: DiskUse | None = await engine.disk_use()
         except EngineUnavailable:
@@ -183,6 +189,7 @@ def build(
             free_bytes=free,
             database_bytes=database,
             uploads=Kept(count=len(uploads), bytes=sum(uploads)),
+            outputs=Kept(count=len(kept), bytes=sum(kept)),
             containers=Kept(count=use.containers, bytes=use.container_bytes) if use else None,
             volumes=Kept(count=use.volumes, bytes=use.volume_bytes) if use else None,
         )

@@ -51,9 +51,11 @@ class Config:
     callback_proxy_url: str | None
     extra_hosts: tuple[str, ...]
     max_concurrent_jobs: int
+    engine_error_limit_s: float
     max_queued_jobs: int
     log_max_bytes: int
     max_upload_bytes: int
+    kept_outputs_max_bytes: int
     egress: EgressRule
     allow_cap_add: bool
     log_level: str
@@ -127,9 +129,11 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         callback_proxy_url=r.read("CALLBACK_PROXY_URL", lambda text: parse.proxy(text, values, port), None),
         extra_hosts=r.read("EXTRA_HOSTS", parse.extra_hosts, ()),
         max_concurrent_jobs=r.read("MAX_CONCURRENT_JOBS", parse.concurrency, 1),
+        engine_error_limit_s=r.duration("ENGINE_ERROR_LIMIT"),
         max_queued_jobs=r.integer("MAX_QUEUED_JOBS", 1, 10_000_000),
         log_max_bytes=r.integer("LOG_MAX_BYTES", 1024, 1 << 40),
         max_upload_bytes=r.integer("MAX_UPLOAD_BYTES", 0, 1 << 50),
+        kept_outputs_max_bytes=r.integer("KEPT_OUTPUTS_MAX_BYTES", 0, 1 << 50),
         egress=r.read("EGRESS_POLICY", parse_rule, EgressRule()),
         allow_cap_add=r.read("ALLOW_CAP_ADD", parse.flag, False),
         log_level=r.read("LOG_LEVEL", parse.log_level, "info"),

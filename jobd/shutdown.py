@@ -15,7 +15,7 @@ from aiohttp import web
 from jobd.app import App
 
 UNDER_WAY_S = 5.0
-"""What deliveries, requests and submissions under way have, each in its turn, once jobd takes no more of them."""
+"""What removals of deleted jobs, deliveries, requests and submissions under way have, each in its turn, once jobd takes no more of them."""
 
 Tasks = Sequence[asyncio.Task[None]]
 
@@ -67,6 +67,8 @@ async def shut_down(app: App, api: web.AppRunner, metrics_api: web.AppRunner, ta
     """Takes no more work, lets what is under way end, then ends the rest."""
     for site in list(api.sites):
         await site.stop()
+    if left := await app.roster.removed(UNDER_WAY_S):
+        log.warning("deleted jobs are removed after the next start", extra={"action": "stop", "count": left})
     await app.dispatcher.drain(UNDER_WAY_S)
     await app.roster.stop()
     for task in tasks:

@@ -48,6 +48,11 @@ class StateFolder:
         return self.path / "secrets"
 
     @property
+    def outputs(self) -> Path:
+        """The folder of outputs that are kept after their job's end."""
+        return self.path / "outputs"
+
+    @property
     def reserve(self) -> Path:
         """The file that only takes room, for the time when the disk is full."""
         return self.path / "reserve"
@@ -70,6 +75,7 @@ def open_state(path: Path) -> StateFolder:
             folder = StateFolder(real)
             private_subfolder(descriptor, folder.spool, VARIABLE)
             private_subfolder(descriptor, folder.secrets, VARIABLE)
+            private_subfolder(descriptor, folder.outputs, VARIABLE)
             refuse_foreign(descriptor, real, FILES, VARIABLE)
         finally:
             os.close(descriptor)

@@ -86,6 +86,11 @@ VARIABLES: tuple[Variable, ...] = (
         "jobs that run at once, the rest waits; default: 4 per core",
         "--max-concurrent-jobs",
     ),
+    Variable(
+        "ENGINE_ERROR_LIMIT",
+        "15m",
+        "how long the engine is asked again when it answers with an error that may pass, such as a full disk; then the job fails",
+    ),
     Variable("MAX_QUEUED_JOBS", "10000", "jobs that may wait; more are answered with 429"),
     Variable(
         "LOG_MAX_BYTES",
@@ -93,6 +98,11 @@ VARIABLES: tuple[Variable, ...] = (
         "bytes of log that are kept for one job; what is over is dropped and marked",
     ),
     Variable("MAX_UPLOAD_BYTES", "4294967296", "largest upload of local files with one job, in bytes"),
+    Variable(
+        "KEPT_OUTPUTS_MAX_BYTES",
+        "10737418240",
+        "bytes of outputs that are kept for detached jobs in the state folder, all together; 0: none are kept",
+    ),
     Variable(
         "EGRESS_POLICY",
         "local",

@@ -200,6 +200,9 @@ def disk_use(answer: dict[str, Any]) -> Iterator[Check]:
     if "databaseBytes" not in answer:
         return
     yield Check("database", True, f"{bytes_text(answer['databaseBytes'])} in {answer['stateDir']}")
+    if answer.get("outputs") is not None:  # a daemon that is older keeps none
+        kept = answer["outputs"]
+        yield Check("kept outputs", True, f"{kept['count']}, {bytes_text(kept.get('bytes') or 0)}")
     for name in ("uploads", "containers", "volumes"):
         kept = answer.get(name)
         if kept is None:

@@ -53,9 +53,18 @@ _REMEDIES: dict[str, tuple[str, tuple[str, ...]]] = {
         "its command succeeded, but an output did not reach its place",
         ("see which: jobctl show {id}", "fetch it by hand while it is kept: jobctl cp {id}:PATH ."),
     ),
+    "output-too-large": (
+        "its command succeeded, but jobd has no room to keep an output",
+        ("fetch it while the workspace is kept: jobctl cp {id}:PATH .", "allow more: KEPT_OUTPUTS_MAX_BYTES, then restart jobd",
+         "see what is kept: jobctl doctor"),
+    ),
     "refused-by-engine": (
         "the engine refused to make its container",
         ("correct what the engine names", "check the engine: jobctl doctor"),
+    ),
+    "engine-error": (
+        "the engine answered with errors for as long as jobd asks again (ENGINE_ERROR_LIMIT)",
+        ("check the engine: jobctl doctor", "run it again once the engine is well, or let jobd: --retries 3"),
     ),
     "start-failed": (
         "its command could not be started",
@@ -74,7 +83,10 @@ _PHASES: dict[str, tuple[str, tuple[str, ...]]] = {
         "it waits for its turn",
         ("see what runs: jobctl ls", "let more run at once: MAX_CONCURRENT_JOBS, then restart jobd"),
     ),
-    "pulling": ("its image {image} is being pulled", ("an image that is here already: --pull missing",)),
+    "pulling": (
+        "its image {image} and its containers are being made ready",
+        ("an image that is here already: --pull missing",),
+    ),
     "inputs": ("its inputs are on their way", ("see each: jobctl show {id}",)),
     "running": ("it runs", ("watch it: jobctl logs -f {id}", "end it: jobctl cancel {id}")),
     "outputs": ("its command has ended and its outputs are on their way", ("see each: jobctl show {id}",)),
@@ -83,6 +95,10 @@ _PHASES: dict[str, tuple[str, tuple[str, ...]]] = {
 _UNREADABLE: tuple[str, tuple[str, ...]] = (
     "its stored record is damaged, so nothing is known of it any more; all other jobs go on",
     ("docker logs job-{id}-worker", "jobctl rm {id}", "jobctl doctor"),
+)
+_ENGINE_ERRS = (
+    "the engine answers with an error that may pass, and jobd asks it again for a while (ENGINE_ERROR_LIMIT)",
+    ("check the engine: jobctl doctor", "end it instead: jobctl cancel {id}"),
 )
 _RETRYING = (
     "its last attempt failed and another one is to come",
@@ -142,6 +158,8 @@ def explanation(job: dict[str, Any]) -> Explanation:
         what, remedies = _REMEDIES.get(key, ("it failed{reason}", ("jobctl logs {id}", "jobctl doctor")))
     elif retrying:
         what, remedies = _RETRYING
+    elif str(job.get("waitingFor") or "").startswith("another try: "):
+        what, remedies = _ENGINE_ERRS
     else:
         what, remedies = _PHASES.get(str(job.get("phase")), ("it is under way", ("jobctl show {id}",)))
     said_already = status == "cancelled" and job.get("cancelledBy")

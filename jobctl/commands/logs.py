@@ -65,6 +65,7 @@ def logs(
         raise Misuse(f"at most {MOST_FOLLOWED} jobs can be followed at once")
     names = list(dict.fromkeys(resolve(client, text) for text in ids))
 
+    from jobctl.local_outputs import fetch_noted
     from jobctl.printer import Printer
 
     width = max(map(len, names))
@@ -86,6 +87,9 @@ def logs(
         else:
             for name, printer in printers.items():
                 _one(client, name, printer, follow, tail, stream, threading.Lock())
+        if follow:
+            for name in names:
+                fetch_noted(client, name)
     except KeyboardInterrupt:
         raise Left(2, f"come back with: jobctl logs -f {' '.join(names)}") from None
 

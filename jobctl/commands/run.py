@@ -33,7 +33,8 @@ Exit codes: the job's own, and
 Texts = list[str] | None
 EVENT_TYPES = "start, log, exit, retry, artifact, complete"
 RETRY_REASONS = (
-    "exit-code, timeout, oom-killed, lost, start-failed, image-not-found, input-failed, refused-by-engine"
+    "exit-code, timeout, oom-killed, lost, start-failed, image-not-found, input-failed, refused-by-engine, "
+    "engine-error"
 )
 
 
@@ -189,6 +190,7 @@ def run(
 ) -> Outcome | None:
     """Run a job, stream its log, exit with its code."""
     from jobctl import submission
+    from jobctl.local_outputs import declared
 
     session = of(ctx)
     flags = Flags(
@@ -201,7 +203,7 @@ def run(
         cap_drop=cap_drop or (), cap_add=cap_add or (), secrets=_secrets(secret or []),
     )  # fmt: skip
     source = submission.source_of(file)
-    prepared = submission.prepare(flags, source)
+    prepared = declared(submission.prepare(flags, source), keep=detach)
     if detach:
         _detached(session, prepared, source)
         return None
@@ -209,15 +211,11 @@ def run(
 
 
 def _detached(session: Session, prepared: Plan, source: Any) -> None:
+    from jobctl.local_outputs import remember
     from jobctl.submission import submit
 
-    if prepared.fetches:
-        carry = prepared.fetches[0]
-        raise Misuse(
-            f"--out {carry.path}={carry.local} needs an attached run: a local file is fetched after the end",
-            hint=f"leave -d out, or fetch it later: jobctl cp ID:{carry.path} {carry.local}",
-        )
     answer = submit(session.client(), prepared, source)
+    remember(str(answer.get("uid") or ""), prepared.fetches)
     if session.format in ("json", "yaml"):
         output.tree(answer, session.format)
     else:

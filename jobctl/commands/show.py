@@ -68,6 +68,7 @@ def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("Files until", job.get("filesUntil")),
         ("Attempts", "\n".join(map(attempt_text, attempts)) if len(attempts) > 1 else None),
         ("Artifacts", "\n".join(map(_artifact, job.get("artifacts") or [])) or None),
+        ("Outputs", "\n".join(map(_output, job.get("outputs") or [])) or None),
         ("Uid", job.get("uid")),
     ]
     return [(name, str(value)) for name, value in facts if value]
@@ -110,3 +111,9 @@ def _artifact(artifact: dict[str, Any]) -> str:
         "" if size is None else bytes_text(size),
     ]
     return " ".join(filter(None, parts)) + (f": {artifact['error']}" if artifact.get("error") else "")
+
+
+def _output(entry: dict[str, Any]) -> str:
+    size = entry.get("bytes")
+    parts = [entry["path"], entry.get("status", "pending"), "" if size is None else bytes_text(size)]
+    return " ".join(filter(None, parts)) + (f": {entry['error']}" if entry.get("error") else "")

@@ -61,12 +61,15 @@ def wait(
         _say(job_id, end, session.format)
     open_ids = [job_id for job_id in jobs if job_id not in ended]
     if any_ and ended:
-        return next(iter(ended.values()))
+        first, end = next(iter(ended.items()))
+        _fetch(client, first, end)
+        return end
     try:
         for job_id, end in _ends(client, open_ids, until):
             ended[job_id] = end
             _say(job_id, end, session.format)
             if any_:
+                _fetch(client, job_id, end)
                 return end
     except TimeoutError:
         left = ", ".join(job_id for job_id in open_ids if job_id not in ended)
@@ -74,9 +77,19 @@ def wait(
         return GaveUp()
     except KeyboardInterrupt:
         raise Left(2, f"come back with: jobctl wait {' '.join(open_ids)}") from None
+    for job_id, end in ended.items():
+        _fetch(client, job_id, end)
     return next(
         (end for job_id in jobs if (end := ended[job_id]).status != "completed"), Ended("completed", 0)
     )
+
+
+def _fetch(client: "Client", job_id: str, end: Ended) -> None:
+    """Outputs of a detached job go where its submission wanted them."""
+    if end.status == "completed":
+        from jobctl.local_outputs import fetch_noted
+
+        fetch_noted(client, job_id)
 
 
 def _ends(client: "Client", job_ids: list[str], until: float | None) -> "list[tuple[str, Ended]] | _Ends":

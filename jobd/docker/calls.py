@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from docker import APIClient
 
-from jobd.docker.answers import Refusal
+from jobd.docker.answers import Refusal, meant
 from jobd.docker.endpoint import Endpoint
 from jobd.docker.sdk import client_for, translated
 from jobd.docker.shapes import Version
@@ -91,7 +91,7 @@ class Calls:
                 f"{self._endpoint.url}{path} gave no answer of an engine: {error}"
             ) from error
         except Refusal as error:
-            raise EngineUnavailable(f"{self._endpoint.url}{path}: {error}") from error
+            raise EngineUnavailable(f"{self._endpoint.url}{path}: {error}", answered=True) from error
         finally:
             self.measured(path.rpartition("/")[2], started, ok)
         return answer
@@ -108,7 +108,7 @@ class Calls:
         except Refusal as error:
             if error.status == 404:
                 return None
-            raise EngineUnavailable(error.message) from error
+            raise meant("look", error) from error
 
     async def in_thread(self, name: str, call: Callable[[APIClient], T], speed: Speed = "answer") -> T:
         """Returns what `call` answers, within the limit of its speed. Raises: Refusal, Trouble, EngineUnavailable."""

@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 
 from jobd.docker import labels, spec
-from jobd.docker.answers import Refusal
+from jobd.docker.answers import Refusal, Trouble, meant
 from jobd.docker.engine import Engine
 from jobd.docker.images import Images
 from jobd.docker.network import Network
@@ -59,7 +59,8 @@ class Creation:
             try:
                 made = await self._make(order, making)
             except _InTheWay as error:
-                raise EngineUnavailable(f"{error} came back while it was being replaced") from error
+                what = f"{error} came back while it was being replaced"
+                raise EngineUnavailable(what, answered=True) from error
         worker_id, sidecar_id, user = made
         uid, gid = await self._workspace.owner(worker_id, user)
         # A sidecar hands the workspace over by itself.
@@ -120,9 +121,9 @@ class Creation:
         except Refusal as error:
             if error.status == 409:
                 raise _InTheWay(f"the container {name}") from error
-            if error.status == 404 and "image" in error.message.lower():
-                raise ImageUnavailable(error.message) from error
-            raise
+            raise meant("create", error, workspace=order.spec.workspace) from error
+        except Trouble as error:
+            raise meant("create", error, workspace=order.spec.workspace) from error
 
     async def _user(self, order: WorkOrder) -> str:
         if order.spec.user is not None:

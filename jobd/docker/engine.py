@@ -179,6 +179,14 @@ class Engine:
         """Removes a network. Raises: Refusal (403, 409: in use), EngineUnavailable."""
         await self._calls.in_thread("network-remove", lambda client: client.remove_network(name))
 
+    async def runs_in_network(self, name: str) -> bool:
+        """Tells whether a container runs in the network. Raises: Refusal, EngineUnavailable."""
+        filters = {"network": [name]}
+        listed: Any = await self._calls.in_thread(
+            "list", lambda client: client.containers(filters=filters), "answer"
+        )
+        return bool(listed)
+
     async def create_network(self, body: Body) -> None:
         """Makes a network. Raises: Refusal (409: the name is taken), EngineUnavailable."""
         raw: Any = body

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from jobd.docker import labels
+from jobd.docker.answers import Refusal, Trouble, meant
 from jobd.docker.engine import Engine, Labels
 
 _REMEMBERED = 4096
@@ -28,14 +29,17 @@ class HalfMade:
     ) -> Labels:
         """Makes a volume and returns its labels; one that was there already keeps, and shows, its own.
 
-        Raises: EngineUnavailable: whether it was made is not known.
+        Raises: RefusedByEngine. EngineUnavailable: whether it was made is not known.
         """
         before = self._asked.get(name)
         if before is None:
             self._asked[name] = time.monotonic()
             while len(self._asked) > _REMEMBERED:
                 self._asked.popitem(last=False)
-        found = await self._engine.create_volume(name, named, options)
+        try:
+            found = await self._engine.create_volume(name, named, options)
+        except (Refusal, Trouble) as error:
+            raise meant("volume", error) from error
         if before is None or found.get(labels.MAKING) == named.get(labels.MAKING):
             self.forget(name)
         return found

@@ -8,11 +8,12 @@ instance made it. What it is like stands in
 import asyncio
 
 from jobd.docker import labels, spec
-from jobd.docker.answers import Refusal
+from jobd.docker.answers import Refusal, Trouble, meant
 from jobd.docker.engine import Engine
 from jobd.jobs.orchestrator import EngineError, RefusedByEngine
 
 RELEASE_S = 5.0
+RELEASE_AGAIN_S = 0.1
 
 
 class Network:
@@ -23,17 +24,19 @@ class Network:
         self._instance = instance
         self._seen = False
         self._lock = asyncio.Lock()
+        self._making: asyncio.Task[None] | None = None
 
     async def ensure(self) -> None:
         """Returns once the network exists. Costs nothing after the first time.
 
-        Raises: RefusedByEngine: the name is taken by a foreign network, or no network can be made.
+        Raises: RefusedByEngine: the name is taken by a foreign network. EngineUnavailable: no network can be made now.
         """
         if self._seen:
             return
         async with self._lock:
             if not self._seen:
-                await self._make()
+                self._making = asyncio.create_task(self._make(), name="make network")
+                await asyncio.shield(self._making)
                 self._seen = True
 
     def forget(self) -> None:
@@ -43,15 +46,25 @@ class Network:
     async def release(self) -> None:
         """Removes the network unless a job still runs in it, or it is not ours. Never raises.
 
-        A container that was made and is started later finds it again: a start that misses it makes it anew.
+        A container that was made and is started later finds it again: a start that misses it makes it anew. A container that was
+        removed a moment ago may still be in the network: its removal is tried again while none runs in there.
         """
         name = labels.network_name(self._instance)
         try:
             async with asyncio.timeout(RELEASE_S):
-                if labels.is_ours(await self._engine.network_labels(name), self._instance):
-                    await self._engine.remove_network(name)
+                if self._making is not None:
+                    # Its caller may be gone, the engine makes it all the same.
+                    await asyncio.gather(self._making, return_exceptions=True)
+                while labels.is_ours(await self._engine.network_labels(name), self._instance):
+                    if await self._engine.runs_in_network(name):
+                        return
+                    try:
+                        await self._engine.remove_network(name)
+                        return
+                    except Refusal:
+                        await asyncio.sleep(RELEASE_AGAIN_S)
         except (Refusal, EngineError, TimeoutError):
-            return  # in use, or the engine is away: it is used again after the next start
+            return  # the engine is away, or does not let go of it: it is used again after the next start
         finally:
             self._seen = False
 
@@ -63,9 +76,10 @@ class Network:
                 await self._engine.create_network(spec.network_body(self._instance))
             except Refusal as error:
                 if error.status != 409:
-                    error.remedy = "docker network prune frees address ranges of networks that nothing uses"
-                    raise
+                    raise meant("network", error) from error
                 found = await self._engine.network_labels(name)
+            except Trouble as error:
+                raise meant("network", error) from error
             else:
                 return
         if not labels.is_ours(found, self._instance):

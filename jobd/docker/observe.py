@@ -1,6 +1,6 @@
 """What the engine says, as the facts that `jobs` decides on.
 
-Pure: inspect answers, events and refused starts in, facts out. Knows nothing of calls.
+Pure: inspect answers and events in, facts out. Knows nothing of calls.
 
 Source: Docker Engine API, ContainerInspect, ImageInspect, SystemEvents.
 """
@@ -10,15 +10,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from jobd.docker import labels
-from jobd.jobs.orchestrator import (
-    ContainerFacts,
-    EngineError,
-    EngineUnavailable,
-    Hint,
-    JobRef,
-    Role,
-    StartFailed,
-)
+from jobd.docker.failures import failure, plain
+from jobd.jobs.orchestrator import ContainerFacts, Hint, JobRef, Role
 
 EVENT_ACTIONS = ("start", "die", "oom", "kill", "destroy")
 
@@ -26,16 +19,6 @@ NOT_STARTED = 128
 """What the engine keeps as the code of a container that it could not start, for whatever reason but the command itself."""
 _NEVER = "0001-01-01"
 _LAST_NANO = 253_402_300_800 * 10**9
-_LOST_ANSWERS = (
-    "transport is closing",
-    "connection is unavailable",
-    "connection refused",
-    "context canceled",
-    "deadline exceeded",
-    "shutting down",
-    "ttrpc: closed",
-    "unexpected eof",
-)
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -109,6 +92,7 @@ def facts(inspected: Inspected, ref: JobRef, instance: str) -> ContainerFacts | 
     if started is not None and finished is not None:
         # The engine notes the start after the fact: a very short container may have ended before it started.
         finished = max(started, finished)
+    why = failure("start", 400, state.error) if refused else None
     return ContainerFacts(
         id=inspected.id,
         state=state.status,
@@ -117,7 +101,8 @@ def facts(inspected: Inspected, ref: JobRef, instance: str) -> ContainerFacts | 
         finished_at=finished,
         exit_code=state.exit_code if ended or refused else None,
         oom_killed=state.oom_killed,
-        error=state.error,
+        error=why.words if why else plain(state.error),
+        start_may_pass=why is not None and why.meaning == "passing",
     )
 
 
@@ -145,31 +130,6 @@ def facts_of_event(event: EngineEvent, attempt: int) -> ContainerFacts | None:
 
 def _role(text: str | None) -> Role | None:
     return next((role for role in labels.ROLES if role == text), None)
-
-
-def start_failure(status: int, message: str) -> EngineError:
-    """Returns what a refused start means. An answer that only says that the engine broke off leaves it open.
-
-    Source: docker docs, "docker container run", "Exit status".
-    """
-    text = message.lower()
-    if status == 503 or (status >= 500 and any(sign in text for sign in _LOST_ANSWERS)):
-        return EngineUnavailable(f"the engine broke off while starting the container: {message}")
-    return StartFailed(message, start_exit_code(text))
-
-
-def start_exit_code(message: str) -> int:
-    """Returns 127 for a command that does not exist, 126 for one that may not be run, else 128."""
-    text = message.lower()
-    if "exec: " not in text:
-        return NOT_STARTED
-    if "permission denied" in text or "is a directory" in text:
-        return 126
-    if any(
-        sign in text for sign in ("executable file not found", "no such file or directory", "not a directory")
-    ):
-        return 127
-    return NOT_STARTED
 
 
 def network_missing(status: int, message: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jobd.docker import labels, observe
 from jobd.docker.alive import is_alive
-from jobd.docker.answers import Refusal, Trouble
+from jobd.docker.answers import Refusal, Trouble, meant
 from jobd.docker.attach import Attached, attach_stdin
 from jobd.docker.calls import OnCall
 from jobd.docker.creation import Creation
@@ -188,7 +188,7 @@ class DockerOrchestrator(Flows):
         try:
             stdin = await attach_stdin(self._engine.endpoint, self._engine.timeouts, version, found.id)
         except (Refusal, Trouble) as error:
-            raise EngineUnavailable(f"cannot attach to the sidecar: {error.message}") from error
+            raise meant("look", error) from error
         async with stdin:
             await self._start(found.id)
             await self._handed_over(ref, stdin, encode_order(order))
@@ -258,7 +258,7 @@ class DockerOrchestrator(Flows):
         owner = labels.ref_of(found, self._settings.instance)
         return owner is not None and owner.uid == ref.uid
 
-    async def _start(self, container_id: str) -> None:
+    async def _start(self, container_id: str, workspace: str = "") -> None:
         try:
             try:
                 await self._engine.start(container_id)
@@ -270,7 +270,7 @@ class DockerOrchestrator(Flows):
                 await self._network.ensure()
                 await self._engine.start(container_id)
         except (Refusal, Trouble) as error:
-            failure = observe.start_failure(error.status, error.message)
+            failure = meant("start", error, workspace=workspace)
             if (
                 isinstance(error, Trouble)
                 and isinstance(failure, StartFailed)

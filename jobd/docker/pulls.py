@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 from docker.utils import parse_repository_tag
 
-from jobd.docker.answers import Refusal, Trouble
+from jobd.docker.answers import Refusal, Trouble, as_error
 from jobd.docker.engine import Engine
+from jobd.docker.failures import failure
 from jobd.docker.shapes import Message, ProgressDetail
 from jobd.docker.streams import Silent
-from jobd.jobs.orchestrator import EngineUnavailable, ImageUnavailable
+from jobd.jobs.orchestrator import EngineError, EngineUnavailable, ImageUnavailable
 
 Progress = Callable[[str], None]
 
@@ -135,7 +136,11 @@ def unavailable(message: str, remedy: str) -> ImageUnavailable:
     return error
 
 
-def _pull_failed(image: str, why: str) -> ImageUnavailable:
+def _pull_failed(image: str, why: str) -> EngineError:
+    """Returns what a pull that failed with these words means: an error in its stream has no status of its own."""
+    found = failure("pull", 500, why)
+    if found.meaning != "final":
+        return as_error("pull", found)
     text = why.lower()
     if "unauthorized" in text or "denied" in text or "no basic auth credentials" in text:
         remedy = "check the image's name; for a private one run docker login as the user that runs jobd"

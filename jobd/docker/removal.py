@@ -90,10 +90,10 @@ class Removal:
                 and found.state.status in RUNNING
                 and remove != self._engine.destroy_container
             ):
-                raise EngineUnavailable(f"container {container_id[:12]} still runs")
+                raise EngineUnavailable(f"container {container_id[:12]} still runs", answered=True)
             # Somebody else's removal is under way.
             await asyncio.sleep(_GONE_PAUSE_S)
-        raise EngineUnavailable(f"the removal of container {container_id[:12]} does not end")
+        raise EngineUnavailable(f"the removal of container {container_id[:12]} does not end", answered=True)
 
     async def _volume(self, name: str, mine: Mine) -> None:
         found = await self._engine.volume_labels(name)

@@ -60,7 +60,9 @@ class UnstartedRemoval:
             if error.status != 404:
                 if error.status == 409 and await self._has_run(container_id):
                     return StartFate("began")
-                raise EngineUnavailable(f"a container is not removed yet: {error.message}") from error
+                raise EngineUnavailable(
+                    f"a container is not removed yet: {error.message}", answered=True
+                ) from error
         return fate(await self._events(container_id), attempt, container_id in self._marked)
 
     async def _has_run(self, container_id: str) -> bool:

@@ -9,14 +9,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from jobd.docker import files as tar
-from jobd.docker.answers import Refusal, Trouble
+from jobd.docker.answers import Refusal, Trouble, meant
 from jobd.docker.engine import Engine
 from jobd.jobs.orchestrator import EngineError, EngineUnavailable, RefusedByEngine
 
 _TABLE_BYTES = 1024 * 1024
 _SEND_BYTES = 1024 * 1024
-_IN_THE_WAY = ("cannot overwrite", "not a directory", "file name too long", "invalid argument")
-"""What the engine says, as its own error 500, where the path is no folder or a file cannot be: it would say so each time."""
 
 
 class Workspace:
@@ -90,11 +88,7 @@ class Workspace:
             ):
                 pass
         except (Refusal, Trouble) as error:
-            if isinstance(error, Trouble) and not any(sign in error.message for sign in _IN_THE_WAY):
-                raise
-            refused = RefusedByEngine(f"the workspace {workspace!r} cannot be filled: {error.message}")
-            refused.remedy = "is it a link or a file in the image? choose another path for it"
-            raise refused from error
+            raise meant("fill", error, workspace=workspace) from error
 
     async def _table(self, container_id: str, path: str) -> bytes:
         try:

@@ -22,6 +22,7 @@ ANNOUNCE_BYTES = 64 * 1024
 MAX_RECENT = 256
 """Batches that are kept in memory, however short."""
 
+
 @dataclass(frozen=True, slots=True)
 class _Stored:
     """What is remembered of a batch: not its record, of which a flood in small batches makes very many."""

@@ -31,6 +31,8 @@ def demand(record: Record, seen: Observation | None, now: datetime) -> f.Demand:
         return f.Create()
     if record.phase == "inputs":
         return _demand_inputs(record, seen, now)
+    if record.collecting:
+        return f.CollectOutputs()
     if record.phase == "outputs":
         return _demand_outputs(record, seen, now)
     return _demand_running(record, seen, now)

@@ -5,7 +5,6 @@ decided by `demand.py`; what comes before the worker is in `preparation.py`.
 """
 
 import asyncio
-from dataclasses import replace
 
 from jobd.jobs import facts as f
 from jobd.jobs.journal import Journal
@@ -76,7 +75,7 @@ class Execution:
             await journal.apply(f.WorkerStartFailed(128, error.advice))
         else:
             record = journal.record
-            began = self._sight.take_beginning(record)
+            began = self._sight.beginning(record)
             started_at = (began.started_at if began else None) or self._around.clock.now()
             worker = ContainerFacts(record.worker_id or "", "running", record.attempt, started_at)
             await journal.apply(f.Observed(Observation(worker, None)))
@@ -111,8 +110,7 @@ class Execution:
         journal, sight = self._journal, self._sight
         died = sight.take_end(journal.record)
         if died is not None and journal.record.phase == "running" and journal.record.started_at is not None:
-            ended = replace(died, started_at=journal.record.started_at)
-            await journal.apply(f.Observed(Observation(ended, None)))
+            await journal.apply(f.Observed(Observation(died, None)))
             return
         heard_before = sight.heard
         seen = await self._around.engine.observe(journal.ref)

@@ -4,11 +4,13 @@ Owns the words alone. A fact is something that has happened and was seen; a dema
 the supervisor carries out and that is safe to repeat.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from jobd.jobs.orchestrator import Created, ImageFacts, Observation, Role, Usage
+from jobd.jobs.record import OutputState
 from jobd.wire.report import Heading, Report
 
 STOP_SIGNAL = "SIGTERM"
@@ -41,6 +43,25 @@ class SetupFailed:
 
     reason: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineErred:
+    """The engine answered this action with an error that may pass. `seen_s`: the seconds since such an answer before it, as far as
+    this process has seen them pass; `limit_s`: for how long the action is asked for again.
+    """
+
+    action: str
+    message: str
+    seen_s: float
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EngineAnswered:
+    """The engine has done what this action asked for."""
+
+    action: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +125,15 @@ class OutputsTold:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputsCollected:
+    """The outputs that the client fetches were looked for, by path. `reason`: why they are not where they belong, a kebab code."""
+
+    outputs: Mapping[str, OutputState]
+    reason: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LogsDrained:
     """The log of the ended worker has been read to its end and stored."""
 
@@ -156,6 +186,8 @@ Fact = (
     | ImageReady
     | Prepared
     | SetupFailed
+    | EngineErred
+    | EngineAnswered
     | SidecarStarting
     | WorkerStarting
     | WorkerStartFailed
@@ -164,6 +196,7 @@ Fact = (
     | Reported
     | ReportUnread
     | OutputsTold
+    | OutputsCollected
     | LogsDrained
     | StopSent
     | CancelWished
@@ -206,6 +239,11 @@ class RemoveUnstarted:
     """Remove a container whose start was asked for, unless it has run."""
 
     role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class CollectOutputs:
+    """Look for the outputs that the client fetches, and keep them where that is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +297,7 @@ Demand = (
     | RemoveUnstarted
     | Observe
     | TellSidecar
+    | CollectOutputs
     | DrainLogs
     | Signal
     | Remove

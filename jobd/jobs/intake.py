@@ -77,6 +77,12 @@ class Intake:
             raise InvalidRequest(
                 "this daemon adds no capabilities; its operator can set ALLOW_CAP_ADD", field="capAdd"
             )
+        kept = next((n for n, output in enumerate(spec.outputs) if output.keep), None)
+        if kept is not None and not self._around.outputs.keeps_any:
+            raise InvalidRequest(
+                "this daemon keeps no outputs; its operator can set KEPT_OUTPUTS_MAX_BYTES",
+                field=f"outputs[{kept}].keep",
+            )
         self._engine_watch.check_fits(spec)
 
     async def submit(self, submission: Submission) -> tuple[Record, bool]:

@@ -19,6 +19,7 @@ from jobd.jobs.facts import Draft
 from jobd.jobs.logbook import Batch, legible
 from jobd.jobs.outcome import Step
 from jobd.jobs.record import Record, encode_record
+from jobd.jobs.run_times import not_before
 from jobd.jobs.stored import record_of, spec_of
 from jobd.jobs.watch import Watchers
 from jobd.store.errors import NoSuchJob, StaleJob
@@ -139,7 +140,7 @@ def number(
             type=draft.type,
             job_id=record.id,
             job_uid=record.uid,
-            moment=now,
+            moment=not_before(record, now),
             sequence=sequence if passes else None,
             data=draft.data,
         )

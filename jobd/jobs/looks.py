@@ -7,6 +7,7 @@ says of itself is in `reports.py`.
 from datetime import datetime, timedelta
 
 from jobd.jobs import facts as f
+from jobd.jobs import run_times
 from jobd.jobs.demand import AMBIGUOUS_START, is_mine, stopping
 from jobd.jobs.orchestrator import ContainerFacts
 from jobd.jobs.outcome import (
@@ -82,11 +83,10 @@ def _worker(
             why = "the worker container is gone, and the engine does not tell whether it ran"
         return worker_over(record, spec, None, now, reason="lost", error=why)
     if worker.started_at is None:
-        if worker.exit_code and worker.error and not engine_stopped:
+        again = engine_stopped or worker.start_may_pass
+        if worker.exit_code and worker.error and not again:
             return worker_never_ran(record, spec, now, "start-failed", worker.error, worker.exit_code)
-        if worker.state == "created" and (
-            engine_stopped or now >= record.start_intended_at + AMBIGUOUS_START
-        ):
+        if worker.state == "created" and (again or now >= record.start_intended_at + AMBIGUOUS_START):
             return Step(change(record, unstarted="worker"))
         return Step(record)
     started = _started(record, spec, worker.started_at, now)
@@ -113,8 +113,7 @@ def never_started(record: Record, spec: JobSpec, fact: f.NeverStarted, now: date
 def _started(record: Record, spec: JobSpec, at: datetime, now: datetime) -> Step:
     if record.started_at is not None:
         return Step(record)
-    # The engine's clock may be another machine's: by ours, the start lies between its wish and this moment.
-    began = min(max(at, record.start_intended_at or at), now)
+    began = run_times.began(record, at, now)
     deadline = began + timedelta(seconds=spec.timeout_s)
     drafts = () if record.start_announced else (f.Draft(event.START, data_of(record, spec)),)
     return Step(
@@ -122,7 +121,7 @@ def _started(record: Record, spec: JobSpec, at: datetime, now: datetime) -> Step
             record,
             status="running",
             unstarted=None,
-            started_at=at,
+            started_at=run_times.not_before(record, began),
             deadline=deadline,
             start_announced=True,
         ),

@@ -13,11 +13,22 @@ from datetime import datetime, timedelta
 
 from jobd.jobs import facts as f
 from jobd.jobs.demand import INPUTS_LIMIT, OUTPUTS_LIMIT, since_of, stopping
+from jobd.jobs.engine_errors import answered, erred
 from jobd.jobs.looks import never_started, observed
 from jobd.jobs.orchestrator import Created
-from jobd.jobs.outcome import Step, change, enter, logs_drained, outputs_failed, worker_never_ran
+from jobd.jobs.outcome import (
+    Step,
+    change,
+    enter,
+    finish,
+    logs_drained,
+    outputs_collected,
+    outputs_failed,
+    worker_never_ran,
+)
 from jobd.jobs.record import Record
 from jobd.jobs.reports import reported, unread
+from jobd.jobs.run_times import not_before
 from jobd.jobs.texts import bounded
 from jobd.wire.job import JobSpec
 
@@ -36,17 +47,21 @@ AWAITED = (
 def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
     """Returns what `fact` makes of `record`. A fact that no longer matters changes nothing."""
     if record.ended:
-        return _after_end(record, fact)
+        return _after_end(record, fact, now)
     fact = bounded(record, fact)
     match fact:
         case f.Admitted() if record.phase == "queued":
-            return Step(enter(record, "pulling", now, admitted_at=now))
+            return Step(enter(record, "pulling", now, admitted_at=not_before(record, now)))
         case f.ImageReady(image) if record.phase == "pulling":
             return Step(change(record, image_id=image.id, image_digest=image.digest, image_user=image.user))
         case f.Prepared(created):
             return _prepared(record, spec, created, now)
         case f.SetupFailed(reason, message) if not record.worker_over:
             return worker_never_ran(record, spec, now, reason, message)
+        case f.EngineErred():
+            return erred(record, spec, fact, now)
+        case f.EngineAnswered():
+            return Step(answered(record, fact))
         case f.SidecarStarting() if record.phase == "inputs" and not stopping(record):
             return Step(
                 change(record, sidecar_intended_at=now, sidecar_runs=record.sidecar_runs + 1, report_n=0)
@@ -57,7 +72,9 @@ def step(record: Record, spec: JobSpec, fact: f.Fact, now: datetime) -> Step:
             return worker_never_ran(record, spec, now, "start-failed", message, exit_code)
         case f.NeverStarted(role) if record.unstarted == role and not record.worker_over:
             return never_started(record, spec, fact, now)
-        case f.Observed():
+        case f.OutputsCollected() if record.collecting:
+            return outputs_collected(record, spec, fact, now)
+        case f.Observed() if not record.collecting:
             return observed(record, spec, fact, now)
         case f.Reported():
             return reported(record, spec, fact, now)
@@ -112,6 +129,8 @@ def _cancelled(record: Record, spec: JobSpec, wish: f.CancelWished, now: datetim
     not_started = record.phase == "running" and record.start_intended_at is None
     if not record.worker_over and (record.phase in ("queued", "pulling") or not_started):
         return worker_never_ran(wished, spec, now, "cancelled", "")
+    if record.collecting:
+        return finish(wished, spec, now)
     return Step(wished)
 
 
@@ -121,7 +140,12 @@ def _time_passed(record: Record, now: datetime) -> Step:
     since = since_of(record, now)
     if record.phase == "inputs" and record.reason is None and now >= since + INPUTS_LIMIT:
         return Step(change(record, reason="input-failed", error="inputs took longer than an hour"))
-    if record.phase == "outputs" and not record.kill_sent and now >= since + OUTPUTS_LIMIT:
+    if (
+        record.phase == "outputs"
+        and not record.kill_sent
+        and not record.collecting
+        and now >= since + OUTPUTS_LIMIT
+    ):
         return Step(change(outputs_failed(record, "outputs took longer than an hour"), outputs_failed=["*"]))
     return Step(record)
 
@@ -135,11 +159,12 @@ def _clock_moved(record: Record, boot: str, offset: float) -> Record:
     return change(record, clock_offset=offset, **moved)
 
 
-def _after_end(record: Record, fact: f.Fact) -> Step:
+def _after_end(record: Record, fact: f.Fact, now: datetime) -> Step:
     match fact:
         case f.CancelWished(delete=True):
             return Step(change(record, desired="delete"))
         case f.Cleaned():
-            return Step(change(record, cleaned=True, has_spool=False))
+            at = record.cleaned_at or not_before(record, now)
+            return Step(change(record, cleaned=True, cleaned_at=at, has_spool=False))
         case _:
             return Step(record)

@@ -33,7 +33,8 @@ class JobRef:
 class ContainerFacts:
     """What the engine says of one container. `state` is the engine's word: created, running, exited, dead, removing...
 
-    `exit_code` only after an end, or after a start that failed, which leaves `created` with `error`, why it failed.
+    `exit_code` only after an end, or after a start that failed, which leaves `created` with `error`, why it failed in plain words.
+    `start_may_pass`: that start failed because of the machine's state, and another one may succeed.
     `started_at` is None for one that never ran.
     """
 
@@ -45,6 +46,7 @@ class ContainerFacts:
     exit_code: int | None = None
     oom_killed: bool = False
     error: str = ""
+    start_may_pass: bool = False
 
     @property
     def ended(self) -> bool:
@@ -209,9 +211,17 @@ class EngineError(Exception):
 
 
 class EngineUnavailable(EngineError):
-    """The engine did not answer, or answered that it cannot now. Nothing is known; ask again."""
+    """The engine did not answer, or answered that it cannot now. Nothing is known; ask again.
+
+    `answered`: the engine said so itself and may go on saying so, while it serves others. Such an answer is asked for again for a
+    bounded time. Where no answer came, the engine as a whole is away, and its return is waited for.
+    """
 
     code = "engine-unavailable"
+
+    def __init__(self, message: str = "", *, answered: bool = False) -> None:
+        super().__init__(message)
+        self.answered = answered
 
 
 class LogUnreadable(EngineUnavailable):

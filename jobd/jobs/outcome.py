@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from jobd.jobs import facts as f
+from jobd.jobs import run_times
 from jobd.jobs.orchestrator import ContainerFacts
 from jobd.jobs.record import (
     ArtifactState,
@@ -66,7 +67,7 @@ def worker_over(
             worker_over=True,
             exit_code=code,
             oom_killed=oom,
-            exited_at=(worker.finished_at if worker else None) or now,
+            exited_at=run_times.exited(record, worker, now),
             reason=reason,
             error=error,
         )
@@ -124,9 +125,14 @@ def after_worker(record: Record, spec: JobSpec, now: datetime) -> Step:
 
 
 def finish(record: Record, spec: JobSpec, now: datetime) -> Step:
-    """Gives the job its final status and announces it; the last event of any job."""
+    """Gives the job its final status and announces it; the last event of any job. Before that, outputs that the client fetches are
+    looked for: `completed` says that they are there.
+    """
     if record.unread_report is not None and record.desired == "run":
         record = outputs_failed(record, record.unread_report)
+    if spec.outputs and not record.collected and record.desired == "run" and record.reason is None:
+        return Step(enter(record, "outputs", now, collecting=True))
+    record = change(record, collecting=False)
     status: Status = "failed" if record.reason else "completed"
     reason = record.reason
     if record.desired != "run":
@@ -141,7 +147,10 @@ def finish(record: Record, spec: JobSpec, now: datetime) -> Step:
         for a in spec.artifacts
         if a.id in states
     ]
-    ended = enter(record, "done", now, status=status, reason=reason, finished_at=now, artifacts=states)
+    finished_at = run_times.not_before(record, now)
+    ended = enter(
+        record, "done", now, status=status, reason=reason, finished_at=finished_at, artifacts=states
+    )
     data = data_of(
         record,
         spec,
@@ -151,6 +160,14 @@ def finish(record: Record, spec: JobSpec, now: datetime) -> Step:
     )
     data |= {"reason": reason, "artifacts": artifacts, "durations": durations(ended)}
     return Step(ended, (f.Draft(event.COMPLETE, data),))
+
+
+def outputs_collected(record: Record, spec: JobSpec, fact: f.OutputsCollected, now: datetime) -> Step:
+    """Returns the end of a job whose outputs were looked for."""
+    looked = change(record, collected=True, outputs=dict(fact.outputs))
+    if fact.reason is not None:
+        looked = change(looked, reason=fact.reason, error=fact.error)
+    return finish(looked, spec, now)
 
 
 def durations(record: Record) -> dict[str, float]:

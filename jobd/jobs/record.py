@@ -37,6 +37,14 @@ class ArtifactState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     optional: bool = False
 
 
+class OutputState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How one output that the client fetches was found; `bytes` is the size of its tar where it is kept."""
+
+    status: Literal["pending", "present", "kept", "missing", "not-kept"] = "pending"
+    bytes: int | None = None
+    error: str | None = None
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One attempt that has failed and is being repeated."""
 
@@ -55,10 +63,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     engine is asked to start the worker, so that a start whose answer was lost is never repeated. `unstarted`: the container whose
     start was asked for and seems not to have happened; it is to be removed unless it has run. `exit_announced`: the log is
     complete and the exit event is stored. `leftovers`: the containers of the attempt before are still to be removed.
+    `collecting`: the outputs that the client fetches are being looked for, `collected`: they were; `outputs` has how, by path.
     `unread_report`: what to tell of a report that could not be read once the outputs are over.
     `log_incomplete`: the end of the attempt's log could not be read, and a mark in the stored log says so.
     `boot`, `clock_offset`: the clock that the times which are waited for were written by (`jobd/clock.py`). `version` counts
-    the stored changes, over attempts too. `image`: as the spec names it, for who has no use for the whole spec; empty in records
+    the stored changes, over attempts too. `engine_error_s`: for how long the engine has answered the action `engine_error_in` with
+    errors, counted while jobd and the engine ran. `image`: as the spec names it, for who has no use for the whole spec; empty in records
     of older versions.
     """
 
@@ -67,6 +77,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_at: datetime
     version: int = 0
     image: str = ""
+    engine_error_s: float = 0.0
+    engine_error_in: str = ""
     owner: str | None = None
     spec_digest: str = ""
     has_spool: bool = False
@@ -121,6 +133,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outputs_heard: bool = False
     outputs_failed: list[str] = []
     artifacts: dict[str, ArtifactState] = {}
+    collecting: bool = False
+    collected: bool = False
+    outputs: dict[str, OutputState] = {}
 
     events: int = 0
     sequence: int = 0
@@ -137,6 +152,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     finished_at: datetime | None = None
     cleaned: bool = False
+    cleaned_at: datetime | None = None
 
     @property
     def announced_seq(self) -> int:

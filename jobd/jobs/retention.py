@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from jobd.clock import Clock
 from jobd.jobs import facts as f
+from jobd.jobs.kept_outputs import KeptOutputs
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.machine import step
 from jobd.jobs.orchestrator import MAX_UID, EngineError, Hint, JobRef, Orchestrator, RefusedByEngine
@@ -46,6 +47,7 @@ class Retention:
         ledger: Ledger,
         roster: Roster,
         engine: Orchestrator,
+        outputs: KeptOutputs,
         clock: Clock,
         settings: RetentionSettings,
     ) -> None:
@@ -53,6 +55,7 @@ class Retention:
         self._ledger = ledger
         self._roster = roster
         self._engine = engine
+        self._outputs = outputs
         self._clock = clock
         self._settings = settings
         self._leftover_since: dict[str, float] = {}
@@ -127,7 +130,15 @@ class Retention:
         while await self._store.expire(self._settings.history_retention_s, BATCH):
             pass
         await self._store.remove_hidden()
+        await self._remove_outputs()
         await self._store.give_back()
+
+    async def _remove_outputs(self) -> None:
+        """Kept outputs go with their job's record."""
+        for uid in await self._outputs.uids():
+            row = await self._store.get_by_uid(uid)
+            if row is None and self._roster.get(uid) is None:
+                await self._outputs.remove(uid)
 
     def _look_at_clock(self) -> None:
         """Says that somebody has set the wall clock. Nothing is let go for that: retention counts the time that was seen."""

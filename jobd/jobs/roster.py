@@ -62,6 +62,15 @@ class Roster:
         elif hint.uid in self._supervisors:
             self._supervisors[hint.uid].hint(hint)
 
+    async def removed(self, limit_s: float) -> int:
+        """Returns once what users have deleted is gone from the engine, or after `limit_s`; how many jobs are left to remove, which is
+        done after the next start.
+        """
+        deleted = {self._tasks[s.record.uid] for s in self if s.record.desired == "delete"}
+        if deleted:
+            await asyncio.wait(deleted, timeout=limit_s)
+        return sum(not task.done() for task in deleted)
+
     async def stop(self) -> None:
         """Ends all supervisors; the jobs themselves go on and are found again at the next start."""
         self._stopped = True

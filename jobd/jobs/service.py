@@ -10,6 +10,8 @@ from datetime import datetime
 
 from jobd.errors import Conflict, InvalidRequest, NotFound, Unauthorized
 from jobd.jobs import facts as f
+from jobd.jobs.collection import container_path
+from jobd.jobs.kept_outputs import KeptOutputs
 from jobd.jobs.orchestrator import JobRef, NoSuchFile, Orchestrator
 from jobd.jobs.queue import AdmissionQueue
 from jobd.jobs.record import Record
@@ -20,7 +22,9 @@ from jobd.jobs.view import view_of
 from jobd.store.errors import UnreadableJob
 from jobd.store.rows import JobRow
 from jobd.store.store import Store
+from jobd.wire.event import rfc3339
 from jobd.wire.filenames import unescape
+from jobd.wire.job import JobSpec
 from jobd.wire.names import path_problem
 from jobd.wire.report import Report
 from jobd.wire.view import UNREADABLE, JobList, JobView
@@ -50,6 +54,7 @@ class JobService:
         engine: Orchestrator,
         retention: Retention,
         retention_s: float,
+        outputs: KeptOutputs,
     ) -> None:
         self._store = store
         self._roster = roster
@@ -57,6 +62,7 @@ class JobService:
         self._engine = engine
         self._retention = retention
         self._retention_s = retention_s
+        self._outputs = outputs
 
     async def get(self, job_id: str) -> JobView:
         """Returns the newest job of this id. Raises NotFound."""
@@ -130,7 +136,8 @@ class JobService:
         return record_of(row) if row else None
 
     async def open_files(self, job_id: str, path: str) -> AsyncIterator[bytes]:
-        """Streams what `path`, relative to the workspace and escaped as in a spec, names, as tar.
+        """Streams what `path`, relative to the workspace and escaped as in a spec, names, as tar; an output that is kept also when the
+        workspace is gone.
 
         Raises:
             NotFound: no such job or file, or its workspace is gone. InvalidRequest: the path leaves the workspace, or
@@ -139,7 +146,7 @@ class JobService:
         if why := path_problem(path):
             raise InvalidRequest(f"path {why}", field="path")
         try:
-            name = unescape(path).decode()
+            unescape(path).decode()
         except UnicodeDecodeError:
             # The engine takes such a path and then sends an archive of nothing.
             why = "names bytes that are no UTF-8, which the engine loses; fetch the folder that holds it"
@@ -148,16 +155,29 @@ class JobService:
         record = self._current(row)
         spec = spec_of(row)
         if record.worker_id is None or record.cleaned:
-            raise NotFound(f"job {job_id!r} has no workspace (any more)", code="no-workspace")
+            kept = await self._kept(record, spec, path)
+            if kept is not None:
+                return kept
+            raise NotFound(no_workspace(record), code="no-workspace")
         ref = JobRef(record.uid, record.id, record.attempt)
-        stream = self._engine.open_tar(ref, f"{spec.workspace}/{name}" if path != "." else spec.workspace)
+        stream = self._engine.open_tar(ref, container_path(spec, path))
         try:
             first = await anext(stream)
         except StopAsyncIteration:
             first = b""
         except NoSuchFile as error:
+            kept = await self._kept(record, spec, path)
+            if kept is not None:
+                return kept  # the container was removed by somebody else
             raise NotFound(str(error), code=error.code, field="path") from None
         return _chain(first, stream)
+
+    async def _kept(self, record: Record, spec: JobSpec, path: str) -> AsyncIterator[bytes] | None:
+        number = next((n for n, output in enumerate(spec.outputs) if output.path == path), None)
+        state = record.outputs.get(path)
+        if number is None or state is None or state.status != "kept":
+            return None
+        return await self._outputs.read(record.uid, number)
 
     async def take_reports(self, job_id: str, token: str, reports: list[Report]) -> None:
         """Handles what a sidecar that nobody reads from has reported.
@@ -196,6 +216,20 @@ class JobService:
             progress=supervisor.progress if supervisor else None,
             retention_s=self._retention_s,
         )
+
+
+def no_workspace(record: Record) -> str:
+    """Returns, in words, that and since when a job has no workspace, and what is kept of it all the same."""
+    if not record.cleaned:
+        return (
+            f"job {record.id!r} has no workspace yet"
+            if not record.ended
+            else f"job {record.id!r} had no workspace"
+        )
+    since = f" at {rfc3339(record.cleaned_at)}" if record.cleaned_at else ""
+    kept = ", ".join(repr(path) for path, state in record.outputs.items() if state.status == "kept")
+    words = f"job {record.id!r} has no workspace any more: it was removed{since}, JOB_RETENTION after the job's end"
+    return f"{words}; kept are {kept}" if kept else words
 
 
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

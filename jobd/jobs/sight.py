@@ -5,6 +5,8 @@ decides that where it tells: an engine that was up over the container's whole li
 the engine nothing, and must not know of the store.
 """
 
+from dataclasses import replace
+
 from jobd.jobs.orchestrator import ContainerFacts, Hint, Observation
 from jobd.jobs.record import Record
 
@@ -66,15 +68,17 @@ class Sight:
         """The engine did not answer."""
         self._engine_away = True
 
-    def take_beginning(self, record: Record) -> ContainerFacts | None:
-        """Returns, once, what the stream said of the start of this attempt's worker."""
-        began, self._began = self._told(self._began, record), None
-        return began
+    def beginning(self, record: Record) -> ContainerFacts | None:
+        """Returns what the stream said of the start of this attempt's worker."""
+        return self._told(self._began, record)
 
     def take_end(self, record: Record) -> ContainerFacts | None:
-        """Returns, once, what the stream said of the end of this attempt's worker, where no look is needed to believe it."""
+        """Returns, once, what the stream said of the end of this attempt's worker, with its start, where no look is needed to believe
+        it. An end whose start was not heard is looked at: how long the worker ran is by one clock.
+        """
         died, self._died = self._told(self._died, record), None
-        return died
+        began = self.beginning(record)
+        return None if died is None or began is None else replace(died, started_at=began.started_at)
 
     def needs_record(self, watched: ContainerFacts | None) -> bool:
         """True for an end that may be the engine's doing, as far as was heard: its record of its own start is to be asked."""

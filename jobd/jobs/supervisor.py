@@ -10,16 +10,18 @@ import logging
 from datetime import datetime, timedelta
 
 from jobd.jobs import facts as f
+from jobd.jobs.collection import Collection
 from jobd.jobs.demand import demand
 from jobd.jobs.execution import Execution
 from jobd.jobs.journal import Journal
-from jobd.jobs.orchestrator import EngineUnavailable, Hint
+from jobd.jobs.orchestrator import EngineError, EngineUnavailable, Hint
 from jobd.jobs.preparation import Preparation
 from jobd.jobs.record import Record
 from jobd.jobs.sight import Sight
 from jobd.jobs.surroundings import Surroundings
 from jobd.jobs.texts import short
 from jobd.store.errors import StoreError, UnreadableJob
+from jobd.wire.duration import format_duration
 
 LOOK_AGAIN_S = 2.0
 """A job that runs is looked at this often even when the engine's event stream is silent."""
@@ -37,10 +39,13 @@ class Supervisor:
         self._wake = asyncio.Event()
         self._worth_a_try = asyncio.Event()
         """Ends the pause after a failure: a wish, or the engine is back. Other hints may be of what has just been tried."""
+        self._erred_at: float | None = None
+        """The last error that the engine has answered with, in monotonic seconds."""
         self._sight = Sight()
         self._journal = Journal(record, around, self._wake.set)
         self._preparation = Preparation(self._journal, self._sight, around, self._say)
         self._execution = Execution(self._journal, self._sight, around)
+        self._collection = Collection(self._journal, around)
 
     @property
     def record(self) -> Record:
@@ -73,6 +78,7 @@ class Supervisor:
         await self.apply(wish)
         self._worth_a_try.set()
         self._preparation.interrupt()
+        self._collection.interrupt()
         if self.record.ended:
             self._around.queue.leave(self.record.uid)
 
@@ -91,15 +97,23 @@ class Supervisor:
                         await self._journal.hold_spec()
                     await self._carry_out(asked)
                     pause_s, self.progress = FIRST_PAUSE_S, None
+                    if self.record.engine_error_in == type(asked).__name__:
+                        self._erred_at = None
+                        await self.apply(f.EngineAnswered(type(asked).__name__))
                 except UnreadableJob:
                     raise  # another try helps nobody
-                except (EngineUnavailable, StoreError) as error:
+                except (EngineError, StoreError) as error:
                     fields = {"job_id": self.record.id, "action": type(asked).__name__, "error": str(error)}
                     log.warning("job waits, will try again", extra=fields)
                     self._sight.forget()
                     if isinstance(error, EngineUnavailable):
                         self._sight.engine_left()
                     self.progress = f"another try: {short(str(error))}"
+                    if await self._counted(asked, error):
+                        # What is done between two tries of it is done, and shortens no pause.
+                        pause_s = max(pause_s, min(self.record.engine_error_s, LONGEST_PAUSE_S))
+                    if self.record.phase == "done" and self.record.desired != "delete":
+                        continue
                     await self._pause(pause_s, self._worth_a_try)
                     pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         finally:
@@ -111,6 +125,34 @@ class Supervisor:
             if self.record.ended:
                 self._around.spool_path(self.record.uid).unlink(missing_ok=True)
                 self._around.secrets.remove(self.record.uid)
+            if self.record.ended and self.record.desired == "delete":
+                await self._around.outputs.remove(self.record.uid)
+
+    async def _counted(self, asked: f.Demand, error: Exception) -> bool:
+        """Counts an error that the engine has answered with: a job fails when there is no end of them. Returns whether this was one.
+        Where no answer came the engine is away as a whole, and the job waits for it.
+        """
+        if not isinstance(error, EngineError) or (
+            isinstance(error, EngineUnavailable) and not error.answered
+        ):
+            self._erred_at = None
+            return False
+        now = self._around.clock.monotonic()
+        seen_s = 0.0 if self._erred_at is None else now - self._erred_at
+        limit_s = self._around.engine_error_limit_s
+        try:
+            await self.apply(f.EngineErred(type(asked).__name__, error.advice, seen_s, limit_s))
+        except StoreError as refused:
+            fields = {"job_id": self.record.id, "action": "count-error", "error": str(refused)}
+            log.warning("an error of the engine is not counted", extra=fields)
+            return True
+        self._erred_at = now
+        left_s = limit_s - self.record.engine_error_s
+        if self.record.engine_error_in and left_s > 0:
+            self.progress = (
+                f"another try: {error}; the job fails after {format_duration(round(left_s))} more of that"
+            )
+        return True
 
     async def _follow_clock(self) -> None:
         clock = self._around.clock
@@ -135,6 +177,8 @@ class Supervisor:
                 await self._execution.remove_unstarted(role)
             case f.Observe():
                 await self._execution.observe()
+            case f.CollectOutputs():
+                await self._collection.collect()
             case f.TellSidecar(succeeded):
                 await self._execution.tell_sidecar(succeeded)
             case f.DrainLogs():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobd.clock import Clock
+from jobd.jobs.kept_outputs import KeptOutputs
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.orchestrator import Orchestrator
 from jobd.jobs.order import SidecarSettings
@@ -27,6 +28,8 @@ class Surroundings:
     clock: Clock
     sidecar: SidecarSettings
     log_max_bytes: int
+    engine_error_limit_s: float
     spool_path: Callable[[str], Path]
     secrets: SecretFiles
+    outputs: KeptOutputs
     on_change: Callable[[Record, Record, JobSpec], None]

@@ -5,11 +5,11 @@ Owns the words for what a job waits for; the shapes are in `wire/view.py`.
 
 from datetime import datetime, timedelta
 
-from jobd.jobs.record import ArtifactState, Attempt, Record
+from jobd.jobs.record import ArtifactState, Attempt, OutputState, Record
 from jobd.wire.artifact import kind_of
 from jobd.wire.event import rfc3339
 from jobd.wire.job import JobSpec
-from jobd.wire.view import ArtifactView, AttemptView, JobView, LimitsView, UsageView
+from jobd.wire.view import ArtifactView, AttemptView, JobView, LimitsView, OutputView, UsageView
 
 _WAITING = {
     "pulling": "the image and the containers",
@@ -49,6 +49,7 @@ def view_of(
         artifacts=[
             _artifact(a.id, kind_of(a), record.artifacts.get(a.id, ArtifactState())) for a in spec.artifacts
         ],
+        outputs=[_output(o.path, record.outputs.get(o.path, OutputState())) for o in spec.outputs],
         attempts=[*map(_earlier, record.earlier), *([_attempt(record)] if record.start_intended_at else [])],
         created_at=rfc3339(record.created_at),
         started_at=_text(record.started_at),
@@ -88,6 +89,10 @@ def _artifact(artifact_id: str, kind: str, state: ArtifactState) -> ArtifactView
         bytes=state.bytes,
         done_bytes=state.moved,
     )
+
+
+def _output(path: str, state: OutputState) -> OutputView:
+    return OutputView(path=path, status=state.status, bytes=state.bytes, error=state.error)
 
 
 def _earlier(attempt: Attempt) -> AttemptView:

@@ -53,7 +53,8 @@ class FakeOrchestrator:
     """Belongs to one event loop. `workers` and `sidecars` hold scripts by job id; what has none does nothing, successfully.
     A list of sidecar scripts gives each start its own; the last one stays.
 
-    `missing_images`: not to be had. `refuse_create`: why `create` is refused. `lose_start`: the answer to `start_worker` is
+    `missing_images`: not to be had. `refuse_create`: why `create` is refused. `errors`: what calls of these names are answered with,
+    as long as it stands there: errors that may pass. `lose_start`: the answer to `start_worker` is
     lost, `before` or `after` it took effect; `late`: it takes effect at `let_starts_arrive`. `before_removal` is called when a
     container that has not run is about to be removed. `restarted_at`: when the engine was
     last started again, if ever. `unreadable_logs`: the roles whose logs the engine cannot give.
@@ -66,6 +67,7 @@ class FakeOrchestrator:
         self.missing_images: set[str] = set()
         self.sidecar_image_missing = False
         self.refuse_create: str | None = None
+        self.errors: dict[str, str] = {}
         self.lose_start: Literal["before", "after", "late"] | None = None
         self.before_removal: Callable[[], None] = lambda: None
         self.unreadable_logs: set[Role] = set()
@@ -180,7 +182,7 @@ class FakeOrchestrator:
 
     async def create(self, order: WorkOrder, files: Path | None) -> Created:
         """Takes over what of this attempt has run; makes everything else anew."""
-        self._here()
+        self._here("create")
         if self.refuse_create is not None:
             raise RefusedByEngine(self.refuse_create)
         job = self._world.jobs.get(order.ref.id)
@@ -207,7 +209,7 @@ class FakeOrchestrator:
 
     async def start_worker(self, ref: JobRef) -> None:
         """Starts the worker; one that runs or has run is left alone."""
-        self._here()
+        self._here("start_worker")
         job = self._world.find(ref)
         if job is None or job.worker is None:
             raise StartFailed("the worker container is gone")
@@ -224,7 +226,7 @@ class FakeOrchestrator:
 
     async def observe(self, ref: JobRef) -> Observation:
         """Looks at what there is of this job, whatever its attempt."""
-        self._here()
+        self._here("observe")
         job = self._world.jobs.get(ref.id)
         if job is None or job.ref.uid != ref.uid:
             return Observation(None, None)
@@ -234,7 +236,7 @@ class FakeOrchestrator:
 
     async def signal(self, ref: JobRef, role: Role, signal: str) -> None:
         """SIGKILL ends; SIGTERM ends a worker that does not ignore it; a sidecar hears that the worker has ended."""
-        self._here()
+        self._here("signal")
         job = self._world.find(ref)
         box = job.of(role) if job is not None else None
         if job is None or box is None or box.facts.state != "running":
@@ -248,7 +250,7 @@ class FakeOrchestrator:
 
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
         """Removes this job's containers, and without a role its volume."""
-        self._here()
+        self._here("remove")
         job = self._world.jobs.get(ref.id)
         if job is None or job.ref.uid != ref.uid:
             return
@@ -317,9 +319,11 @@ class FakeOrchestrator:
 
     # --- inside
 
-    def _here(self) -> None:
+    def _here(self, call: str = "") -> None:
         if self._away:
             raise EngineUnavailable("the engine is away")
+        if call in self.errors:
+            raise EngineUnavailable(self.errors[call], answered=True)
 
     def _start(self, job: Job, box: Container) -> None:
         if box.facts.started_at is not None:

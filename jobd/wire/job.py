@@ -41,6 +41,7 @@ RETRY_REASONS = frozenset(
         "image-not-found",
         "input-failed",
         "refused-by-engine",
+        "engine-error",
     }
 )
 """What `retryOn` may name: how an attempt can fail before its outputs."""
@@ -64,6 +65,15 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def wants(self, event_type: str) -> bool:
         """True where events of this type pass the filter."""
         return not self.events or event_type in self.events
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A file or folder, `path` in the workspace, that the client fetches after the end. A job whose command succeeded and that lacks one
+    is `output-failed`. `keep`: jobd keeps a copy until the job's record goes, the workspace being gone long before.
+    """
+
+    path: str
+    keep: bool = False
 
 
 class JobSpec(
@@ -90,6 +100,7 @@ class JobSpec(
     timeout_seconds: int = DEFAULT_TIMEOUT_S
     workspace: str = DEFAULT_WORKSPACE
     artifacts: list[Artifact] = []
+    outputs: list[Output] = []
     callback: Callback | None = None
     labels: dict[str, str] = {}
     pids: int = DEFAULT_PIDS

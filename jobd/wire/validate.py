@@ -11,7 +11,16 @@ from collections.abc import Iterator
 
 from jobd.wire.body import BodyDecoder
 from jobd.wire.event import SOURCES
-from jobd.wire.job import ALL_CAPABILITIES, CAPABILITIES, RETRY_REASONS, SECRETS_FOLDER, Callback, JobSpec
+from jobd.wire.filenames import unescape
+from jobd.wire.job import (
+    ALL_CAPABILITIES,
+    CAPABILITIES,
+    RETRY_REASONS,
+    SECRETS_FOLDER,
+    Callback,
+    JobSpec,
+    Output,
+)
 from jobd.wire.limits import (
     MAX_CALLBACK_EVENTS,
     MAX_CPU,
@@ -23,6 +32,7 @@ from jobd.wire.limits import (
     MAX_META,
     MAX_META_KEY,
     MAX_META_VALUE,
+    MAX_OUTPUTS,
     MAX_PIDS,
     MAX_RETRIES,
     MAX_RETRY_ON,
@@ -32,7 +42,7 @@ from jobd.wire.limits import (
     MAX_TIMEOUT_S,
     MIN_MEMORY_MB,
 )
-from jobd.wire.names import id_problem, url_problem, utf8_length, workspace_problem
+from jobd.wire.names import id_problem, path_problem, url_problem, utf8_length, workspace_problem
 from jobd.wire.normal import normal_form
 from jobd.wire.problem import InvalidSpec, Problem
 from jobd.wire.signing import keys_of
@@ -83,6 +93,7 @@ def problems(spec: JobSpec) -> list[Problem]:
     return [
         *_job(spec),
         *artifact_problems(spec.artifacts),
+        *_outputs(spec.outputs),
         *(_callback(spec.callback) if spec.callback else ()),
     ]
 
@@ -120,6 +131,27 @@ def _job(spec: JobSpec) -> Iterator[Problem]:
     yield from _capabilities("capAdd", spec.cap_add, CAPABILITIES)
     yield from _secrets(spec)
     yield from _retries(spec)
+
+
+def _outputs(outputs: list[Output]) -> Iterator[Problem]:
+    if len(outputs) > MAX_OUTPUTS:
+        yield Problem("outputs", f"must have at most {MAX_OUTPUTS} entries")
+        return
+    seen: set[str] = set()
+    for index, output in enumerate(outputs):
+        at = f"outputs[{index}].path"
+        if why := path_problem(output.path):
+            yield Problem(at, why)
+            continue
+        try:
+            unescape(output.path).decode()
+        except UnicodeDecodeError:
+            yield Problem(
+                at, "names bytes that are no UTF-8, which the engine loses; name the folder that holds it"
+            )
+        if output.path in seen:
+            yield Problem(at, f"{output.path!r} is there twice")
+        seen.add(output.path)
 
 
 def _secrets(spec: JobSpec) -> Iterator[Problem]:

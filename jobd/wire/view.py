@@ -42,6 +42,17 @@ class ArtifactView(View, frozen=True, kw_only=True):
     done_bytes: int | None = None
 
 
+class OutputView(View, frozen=True, kw_only=True):
+    """One output that the client fetches: `present` in the workspace, `kept` by jobd (`bytes`: the size of its tar), `missing`, or
+    `not-kept`, and why; `pending` until the command has succeeded.
+    """
+
+    path: str
+    status: Literal["pending", "present", "kept", "missing", "not-kept"]
+    bytes: int | None = None
+    error: str | None = None
+
+
 class AttemptView(View, frozen=True, kw_only=True):
     """One run of the worker."""
 
@@ -94,6 +105,7 @@ class JobView(View, frozen=True, kw_only=True):
     limits: LimitsView | None = None
     usage: UsageView | None = None
     artifacts: list[ArtifactView] = []
+    outputs: list[OutputView] = []
     attempts: list[AttemptView] = []
     created_at: str | None = None
     started_at: str | None = None
@@ -205,6 +217,7 @@ class Disk(View, frozen=True, kw_only=True):
     free_bytes: int
     database_bytes: int
     uploads: Kept
+    outputs: Kept | None = None
     containers: Kept | None = None
     volumes: Kept | None = None
 

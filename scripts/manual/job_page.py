@@ -4,10 +4,18 @@ from jobctl.jobfile import LONGEST_BYTES
 from jobctl.main import REASONS
 from jobd.wire import limits
 from jobd.wire.artifact import KINDS
-from jobd.wire.job import Callback, JobSpec
+from jobd.wire.job import Callback, JobSpec, Output
 from scripts.manual.roff import escaped, line, section, tagged, text, title
 from scripts.manual.structs import encoded_names, struct_fields
-from scripts.manual.words import ARTIFACT_FIELDS, CALLBACK_FIELDS, EXAMPLE, GLOBS, IN_OUT, JOB_FIELDS
+from scripts.manual.words import (
+    ARTIFACT_FIELDS,
+    CALLBACK_FIELDS,
+    EXAMPLE,
+    GLOBS,
+    IN_OUT,
+    JOB_FIELDS,
+    OUTPUT_FIELDS,
+)
 
 
 def job_page() -> str:
@@ -22,6 +30,7 @@ def job_page() -> str:
     )
     body += section("FIELDS") + struct_fields(JobSpec, JOB_FIELDS)
     body += section("CALLBACK") + struct_fields(Callback, CALLBACK_FIELDS)
+    body += section("OUTPUTS") + struct_fields(Output, OUTPUT_FIELDS)
     body += section("ARTIFACTS") + text(
         "An artifact runs before the command unless it depends on job, directly or through others. Paths are relative to the "
         "workspace and never leave it. A byte of a name that is no UTF-8 is written as \\xHH and a backslash as \\\\, as events write them; a "

@@ -18,6 +18,7 @@ JOB_FIELDS = {
     f"at most {limits.MAX_TIMEOUT_S}; 0 is the default",
     "workspace": "absolute path of the working directory, where the job's files are",
     "artifacts": f"what is moved in before and out after the command, at most {limits.MAX_ARTIFACTS}; see ARTIFACTS",
+    "outputs": f"files and folders that the client fetches after the end, at most {limits.MAX_OUTPUTS}; see OUTPUTS",
     "callback": "where the job's events are posted; see CALLBACK",
     "labels": f"texts to filter by, at most {limits.MAX_LABELS}",
     "pids": "limit of processes; 0 is the default",
@@ -31,6 +32,10 @@ JOB_FIELDS = {
     "capAdd": "capabilities that are given; refused unless jobd runs with ALLOW_CAP_ADD",
     "retries": f"further attempts after a failure, at most {limits.MAX_RETRIES}; each begins anew, after a pause that doubles",
     "retryOn": "exit codes and reasons to repeat after; empty: any failure before the outputs",
+}
+OUTPUT_FIELDS = {
+    "path": "path in the workspace; a job whose command succeeded without it is output-failed",
+    "keep": "jobd keeps a copy in its state folder until the job's record goes (HISTORY_RETENTION), however short the workspace is kept",
 }
 CALLBACK_FIELDS = {
     "url": "http(s) URL; localhost is the machine that jobd runs on; without one there is no callback",

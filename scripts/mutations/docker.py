@@ -6,8 +6,8 @@ MUTATIONS = (
     Mutation(
         "a network that an earlier process made stays",
         "jobd/docker/network.py",
-        "                if labels.is_ours(",
-        "                if self._seen and labels.is_ours(",
+        "                while labels.is_ours(",
+        "                while self._seen and labels.is_ours(",
         "test_orphans.py::test_an_orderly_stop_removes_the_network_whoever_made_it",
     ),
     Mutation(
@@ -23,6 +23,13 @@ MUTATIONS = (
         " and labels.get(JOB_INSTANCE) == instance",
         "",
         "test_crashes.py::test_another_instances_jobs_are_left_alone",
+    ),
+    Mutation(
+        "a workspace that can never be made is asked for again",
+        "jobd/docker/creation.py",
+        '        except Trouble as error:\n            raise meant("create"',
+        '        except KeyError as error:\n            raise meant("create"',
+        "test_engine_answers.py::test_what_can_never_run_fails_at_once_and_keeps_no_place",
     ),
     Mutation(
         "the architecture is not looked at",

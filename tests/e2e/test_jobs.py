@@ -54,6 +54,35 @@ def test_a_command_that_is_not_there_has_one_code_in_the_job_its_events_and_its_
     assert daemon.log_lines(job_id)[-1]["end"]["exitCode"] == 127
 
 
+def test_the_times_of_short_jobs_are_in_one_order(
+    daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str
+) -> None:
+    ids = [f"{job_id}-{number}" for number in range(30)]
+
+    def run(each: str) -> dict[str, Any]:
+        daemon.submit(
+            id=each,
+            image=worker_image,
+            command=["false"],
+            retries=1,
+            callback={"url": receiver.url(f"/{each}")},
+        )
+        return daemon.ended(each)
+
+    with ThreadPoolExecutor(8) as pool:
+        views = list(pool.map(run, ids))
+    for view in views:
+        moments = [view["createdAt"]]
+        for attempt in view["attempts"]:
+            moments += [attempt["startedAt"], attempt["finishedAt"]]
+        moments.append(view["finishedAt"])
+        assert moments == sorted(moments)
+        assert view["startedAt"] == view["attempts"][-1]["startedAt"]
+        events = receiver.complete(f"/{view['id']}")
+        assert [event["time"] for event in events] == sorted(event["time"] for event in events)
+        assert events[-1]["time"] >= view["finishedAt"]
+
+
 def test_every_line_arrives_in_order_with_the_last_one_unterminated(
     daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str
 ) -> None:

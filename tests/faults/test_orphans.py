@@ -1,9 +1,11 @@
 """What belongs to no job any more goes after a grace; what is not ours stays, whatever its name."""
 
 import contextlib
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -153,3 +155,40 @@ def test_an_orderly_stop_removes_the_network_whoever_made_it(
         stranger.reload()
     finally:
         stranger.remove()
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("after_s", [0.0, 0.15, 0.4, 1.0], ids=lambda s: f"killed after {s:g} s")
+@pytest.mark.fault(
+    row="Crash",
+    injection="jobs are submitted, jobd is killed and started, the jobs are deleted, and at once jobd is stopped",
+    invariant="what was deleted is gone when jobd has ended: containers, volumes, the network, spooled files and secrets",
+)
+def test_an_orderly_stop_right_after_a_delete_leaves_nothing(
+    make_daemon: Callable[..., Daemon],
+    docker_client: docker.DockerClient,
+    worker_image: str,
+    job_id: str,
+    tmp_path: Path,
+    after_s: float,
+) -> None:
+    daemon = make_daemon(environ={"SHUTDOWN_DRAIN_WAIT": "30s"}).start()
+    instance = (daemon.folder / "state" / "instance").read_text().strip()
+    ids = [f"{job_id}-{number}" for number in range(3)]
+    (tmp_path / "secret").write_text("word")
+    (tmp_path / "input").write_text("text")
+    flags = ["--secret", f"pw={tmp_path}/secret", "--in", f"in={tmp_path}/input"]
+    assert daemon.jobctl("run", "-d", "--name", ids[0], *flags, worker_image, "sleep", "600").returncode == 0
+    for each in ids[1:]:
+        daemon.submit(id=each, image=worker_image, command="sleep 600")
+    time.sleep(after_s)
+    daemon.kill()
+    daemon.start()
+    assert daemon.jobctl("rm", "-f", *ids).returncode == 0
+    assert daemon.stop() == 0
+    ours: dict[str, str | list[str] | bool] = {"label": f"job.instance={instance}"}
+    assert docker_client.api.containers(all=True, filters=ours) == []
+    assert docker_client.api.volumes(filters=ours)["Volumes"] in ([], None)
+    assert docker_client.networks.list(filters=ours) == []
+    for folder in ("spool", "secrets"):
+        assert list((daemon.folder / "state" / folder).iterdir()) == []

@@ -16,13 +16,23 @@ from typing import Any, Literal
 ENGINE = "/var/run/docker.sock"
 LIMIT_S = 30.0
 PIECE_BYTES = 64 * 1024
+ANSWERS = {
+    "unavailable": (b"503 Service Unavailable", b'{"message":"the engine cannot now"}'),
+    "full": (
+        b"500 Internal Server Error",
+        b'{"message":"mkdir /var/lib/docker/overlay2/5a/merged: no space left on device"}',
+    ),
+}
 
-Fault = Literal["refuse", "lose", "late", "hold", "delay", "stall", "silent", "unavailable", "cut", "short"]
+Fault = Literal[
+    "refuse", "lose", "late", "hold", "delay", "stall", "silent", "unavailable", "full", "cut", "short"
+]
 """`refuse`: the connection ends before the request reaches the engine. `lose`: the engine gets the request and answers, and the
 answer is lost. `late`: the connection ends at once, and the engine gets the request when the rule is released, or `delay_s`
 later. `hold`: the engine gets the request, and the client its answer, when the rule is released. `delay`: the engine gets the
 request `delay_s` later, and the answer is passed on. `stall`: nothing comes back for as long as the rule stands. `silent`: the
-answer's head arrives, and nothing of its body. `unavailable`: answered with 503, the engine hears nothing. `cut`: the connection
+answer's head arrives, and nothing of its body. `unavailable`: answered with 503, the engine hears nothing. `full`: the same as
+an engine with a full disk answers. `cut`: the connection
 ends after `keep` bytes of the answer's body. `short`: the body is ended there in order, as if that were all.
 """
 
@@ -163,12 +173,12 @@ class EngineProxy:
             if rule.fault == "stall":
                 await _until(rule.lifted)
                 return False
-            if rule.fault == "unavailable":
+            if rule.fault in ("unavailable", "full"):
                 await _read_body(reader, head, None)
-                body = b'{"message":"the engine cannot now"}'
+                status, body = ANSWERS[rule.fault]
                 writer.write(
-                    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-                    b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+                    b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
+                    b"Content-Length: %d\r\n\r\n%s" % (status, len(body), body)
                 )
                 await writer.drain()
                 return True

@@ -15,15 +15,16 @@ from jobd.jobs.demand import AMBIGUOUS_START, demand
 from jobd.jobs.ledger import number
 from jobd.jobs.machine import AWAITED, step
 from jobd.jobs.orchestrator import ContainerFacts, ImageFacts, Observation, Role, Usage
-from jobd.jobs.record import Record, decode_record, encode_record, new_record
+from jobd.jobs.record import OutputState, Record, decode_record, encode_record, new_record
 from jobd.wire import event, report
 from jobd.wire.artifact import Artifact, List, Read, Write, after_job
-from jobd.wire.job import Callback, JobSpec
+from jobd.wire.job import Callback, JobSpec, Output
 from scripts.check_docs import event_fields
 from tests.support.model_engine import ModelEngine
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 RETRIES = 2
+ENGINE_ERROR_LIMIT_S = 100.0
 MOST_TURNS = 300
 MOST_TURNS_WITHOUT_WAIT = 25
 
@@ -50,6 +51,7 @@ class Life(RuleBasedStateMachine):
 
     @initialize(
         artifacts=st.sampled_from(ARTIFACTS),
+        outputs=st.sampled_from([[], [], [Output(path="f", keep=True)]]),
         events=st.sampled_from(FILTERS),
         grace=st.sampled_from([0, 10]),
         retries=st.sampled_from([0, RETRIES]),
@@ -59,6 +61,7 @@ class Life(RuleBasedStateMachine):
     def submit(
         self,
         artifacts: list[Artifact],
+        outputs: list[Output],
         events: list[str] | None,
         grace: float,
         retries: int,
@@ -67,11 +70,18 @@ class Life(RuleBasedStateMachine):
     ) -> None:
         callback = None if events is None else Callback(url="http://h", events=events)
         self.spec = JobSpec(
-            id="a", image="b", artifacts=artifacts, callback=callback, timeout_seconds=60, retries=retries
+            id="a",
+            image="b",
+            artifacts=artifacts,
+            outputs=outputs,
+            callback=callback,
+            timeout_seconds=60,
+            retries=retries,
         )
         self.now = START
         self.grace = grace
         self.boots, self.offset = 1, 0.0
+        self.skew = timedelta(0)
         self.record = new_record(
             self.spec, now=START, owner=None, digest="", has_spool=has_spool, boot="boot-1"
         )
@@ -204,7 +214,7 @@ class Life(RuleBasedStateMachine):
                     if fault == "lost-before":
                         self.engine.late_starts.append(self.engine.sidecar)
                     else:
-                        self.engine.start(self.engine.sidecar, self.now)
+                        self.engine.start(self.engine.sidecar, self.engine_now)
             case f.RemoveUnstarted(role):
                 self.remove_unstarted(role, fault)
             case f.StartWorker():
@@ -217,12 +227,16 @@ class Life(RuleBasedStateMachine):
                     box.told = True
                 if fault != "lost-after":
                     self.apply(f.OutputsTold())
+            case f.CollectOutputs() if fault == "none":
+                self.apply(f.OutputsCollected({"f": OutputState(status="kept", bytes=1)}))
+            case f.CollectOutputs() if fault == "refused":
+                self.apply(f.OutputsCollected({"f": OutputState(status="missing")}, "output-failed", "no f"))
             case f.DrainLogs() if fault == "none":
                 self.apply(f.LogsDrained())
             case f.Signal(role, kill):
                 box = self.engine.worker if role == "worker" else self.engine.sidecar
                 if fault != "lost-before" and (kill or fault != "refused"):
-                    self.engine.end(box, 137 if kill else 143, self.now)
+                    self.engine.end(box, 137 if kill else 143, self.engine_now)
                 if fault != "lost-after":
                     self.apply(f.StopSent(kill))
             case f.Remove():
@@ -250,7 +264,7 @@ class Life(RuleBasedStateMachine):
                 self.engine.late_starts.append(self.engine.worker)
         else:
             self.engine.ask_to_start(self.engine.worker)
-            self.engine.start(self.engine.worker, self.now)
+            self.engine.start(self.engine.worker, self.engine_now)
 
     def remove_unstarted(self, role: Role, fault: str) -> None:
         """`refused`: the start arrives just before the removal. `lost-after`: the engine has done it, and its answer is lost."""
@@ -258,7 +272,7 @@ class Life(RuleBasedStateMachine):
         if fault == "lost-before" or container_id is None:
             return
         late = self.late if fault == "refused" else "nothing"
-        fate = self.engine.remove_unstarted(role, container_id, late, self.now)
+        fate = self.engine.remove_unstarted(role, container_id, late, self.engine_now)
         self.seen = None
         if fault == "lost-after":
             return
@@ -285,6 +299,27 @@ class Life(RuleBasedStateMachine):
 
     # --- what happens
 
+    @rule(
+        action=st.sampled_from(["Create", "Observe", "StartWorker", "TellSidecar", "Remove"]),
+        seen_s=st.sampled_from([0.0, 5.0, 60.0]),
+    )
+    def the_engine_answers_with_an_error(self, action: str, seen_s: float) -> None:
+        before = self.record
+        self.apply(f.EngineErred(action, "the disk is full", seen_s, ENGINE_ERROR_LIMIT_S))
+        self.seen = None
+        if before.started_at is not None and not before.worker_over:
+            stops = before.desired != "run" or before.timed_out
+            assert stops or self.record == before, "a worker that runs has its own limit"
+        if self.record.attempt == before.attempt and not before.ended and not self.record.worker_over:
+            assert self.record.engine_error_s < ENGINE_ERROR_LIMIT_S
+
+    @rule(action=st.sampled_from(["Create", "Observe", "StartWorker", "TellSidecar", "Remove"]))
+    def the_engine_answers_again(self, action: str) -> None:
+        before = self.record
+        self.apply(f.EngineAnswered(action))
+        if before.engine_error_in == action and not before.ended:
+            assert self.record.engine_error_s == 0
+
     @rule(faults=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=8))
     def turns(self, faults: list[str]) -> None:
         for fault in faults:
@@ -302,7 +337,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(fails=st.booleans(), heard=st.booleans())
     def the_sidecar_speaks(self, fails: bool, heard: bool) -> None:
-        self.engine.next_report(fails, self.now)
+        self.engine.next_report(fails, self.engine_now)
         if heard:
             self.read_reports(most=2)
 
@@ -313,16 +348,16 @@ class Life(RuleBasedStateMachine):
         box = self.engine.sidecar
         if box is not None and box.running and not box.said:
             box.said.append(report.Refused(n=1, error="cut"))
-            self.engine.end(box, 2, self.now)
+            self.engine.end(box, 2, self.engine_now)
 
     @rule(code=st.sampled_from([0, 1, 137]), oom=st.booleans())
     def the_worker_ends(self, code: int, oom: bool) -> None:
-        self.engine.end(self.engine.worker, code, self.now, oom)
+        self.engine.end(self.engine.worker, code, self.engine_now, oom)
         self.seen = None
 
     @rule(code=st.sampled_from([0, 1]))
     def the_sidecar_dies(self, code: int) -> None:
-        self.engine.end(self.engine.sidecar, code, self.now)
+        self.engine.end(self.engine.sidecar, code, self.engine_now)
         self.seen = None
 
     @rule(which=st.sampled_from(["worker", "sidecar"]))
@@ -341,7 +376,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def a_start_that_was_lost_arrives_late(self) -> None:
-        self.engine.arrive(self.now)
+        self.engine.arrive(self.engine_now)
 
     @rule(seconds=st.sampled_from([0.5, 2, 10, 61, 3700]))
     def time_passes(self, seconds: float) -> None:
@@ -358,7 +393,7 @@ class Life(RuleBasedStateMachine):
     def the_engine_is_stopped(self, code: int, starting: bool) -> None:
         if starting and self.record.start_intended_at is not None:
             self.engine.refuse_to_start(self.engine.worker)
-        self.engine.stop(code, self.now)
+        self.engine.stop(code, self.engine_now)
         self.engine_stopped = True
         self.seen = None
 
@@ -387,6 +422,28 @@ class Life(RuleBasedStateMachine):
         )
         self.apply(f.ClockMoved(f"boot-{self.boots}", self.offset))
         assert self.record.phase == before.phase
+
+    @property
+    def engine_now(self) -> datetime:
+        """The engine's clock, which may be another machine's and wrong."""
+        return self.now + self.skew
+
+    @rule(seconds=st.sampled_from([-86400.0, -0.3, 0.0, 0.3, 86400.0]))
+    def the_engines_clock_is_set(self, seconds: float) -> None:
+        self.skew = timedelta(seconds=seconds)
+
+    @invariant()
+    def times_are_in_order(self) -> None:
+        """In the record, in what clients see, and over all attempts, whatever clocks were set."""
+        if not hasattr(self, "record"):
+            return
+        record = self.record
+        moments: list[datetime | None] = [record.created_at]
+        for attempt in record.earlier:
+            moments += [attempt.started_at, attempt.exited_at]
+        moments += [record.admitted_at, record.started_at, record.exited_at, record.finished_at]
+        known = [moment for moment in moments if moment is not None]
+        assert known == sorted(known), "created <= admitted <= started <= exited <= finished"
 
     def time_left(self) -> dict[str, timedelta]:
         if self.record.ended:
@@ -468,6 +525,16 @@ class Life(RuleBasedStateMachine):
             assert self.record.status != "completed"
 
     @invariant()
+    def completed_says_that_the_outputs_are_there(self) -> None:
+        if hasattr(self, "record") and self.record.status == "completed":
+            wanted = {output.path for output in self.spec.outputs}
+            there = {
+                path for path, state in self.record.outputs.items() if state.status in ("kept", "present")
+            }
+            assert there == wanted
+            assert not self.record.collecting
+
+    @invariant()
     def nothing_is_left_of_what_is_over(self) -> None:
         if hasattr(self, "record"):
             if self.record.cleaned:
@@ -502,10 +569,10 @@ class Life(RuleBasedStateMachine):
             assert busy <= MOST_TURNS_WITHOUT_WAIT, f"asks without end: {self.asked[-8:]}"
             if isinstance(asked, f.Wait):
                 busy = 0
-                self.engine.next_report(False, self.now)
+                self.engine.next_report(False, self.engine_now)
                 self.read_reports()
                 if self.record.phase == "running" and self.seen is not None:
-                    self.engine.end(self.engine.worker, 0, self.now)
+                    self.engine.end(self.engine.worker, 0, self.engine_now)
                 self.wait(asked.until)
         raise AssertionError(f"does not end: {self.asked[-8:]} in {self.record}")
 

@@ -15,6 +15,7 @@ from jobd.events.settings import DispatcherSettings
 from jobd.jobs.engine_watch import EngineWatch
 from jobd.jobs.fingerprint import Fingerprints
 from jobd.jobs.intake import Intake, IntakeLimits, Submission
+from jobd.jobs.kept_outputs import KeptOutputs
 from jobd.jobs.ledger import Ledger
 from jobd.jobs.order import SidecarSettings
 from jobd.jobs.queue import AdmissionQueue
@@ -33,6 +34,8 @@ from jobd.wire.job import JobSpec
 
 DEADLINE_S = 10.0
 LOG_MAX_BYTES = 1 << 20
+KEPT_OUTPUTS_MAX_BYTES = 1 << 20
+ENGINE_ERROR_LIMIT_S = 900.0
 
 
 class NoSender:
@@ -53,6 +56,7 @@ class House:
         self.engine = FakeOrchestrator(self.clock)
         self.folder = folder
         (folder / "secrets").mkdir()
+        (folder / "outputs").mkdir()
         self._listening: asyncio.Task[None] | None = None
         self._build()
 
@@ -63,6 +67,7 @@ class House:
         dispatcher = Dispatcher(self.store, NoSender(), DispatcherSettings(), self.clock)
         self.ledger = Ledger(self.store, feed, dispatcher, self.watchers, self.clock)
         self.queue = AdmissionQueue(2)
+        self.outputs = KeptOutputs(self.folder / "outputs", KEPT_OUTPUTS_MAX_BYTES)
         around = Surroundings(
             engine=self.engine,
             ledger=self.ledger,
@@ -72,8 +77,10 @@ class House:
                 direct=False, callback_timeout_s=30, upload_timeout_s=300, upload_retries=3
             ),
             log_max_bytes=LOG_MAX_BYTES,
+            engine_error_limit_s=ENGINE_ERROR_LIMIT_S,
             spool_path=lambda uid: self.folder / f"{uid}.tar",
             secrets=SecretFiles(self.folder / "secrets"),
+            outputs=self.outputs,
             on_change=lambda before, after, spec: None,
         )
         self.roster = Roster(around, self.store)
@@ -91,11 +98,18 @@ class House:
             self.ledger,
             self.roster,
             self.engine,
+            self.outputs,
             self.clock,
             RetentionSettings(job_retention_s=900, history_retention_s=86400, interval_s=60),
         )
         self.service = JobService(
-            self.store, self.roster, self.queue, self.engine, self.retention, retention_s=900
+            self.store,
+            self.roster,
+            self.queue,
+            self.engine,
+            self.retention,
+            retention_s=900,
+            outputs=self.outputs,
         )
         self._listening = asyncio.create_task(self.engine_watch.listen())
 

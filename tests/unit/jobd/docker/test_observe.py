@@ -6,7 +6,7 @@ import pytest
 
 from jobd.docker import labels, observe
 from jobd.docker.observe import EngineEvent, Inspected
-from jobd.jobs.orchestrator import EngineUnavailable, Hint, JobRef, StartFailed
+from jobd.jobs.orchestrator import Hint, JobRef
 
 REF = JobRef("u-1", "j", 2)
 NEVER = "0001-01-01T00:00:00Z"
@@ -62,9 +62,17 @@ def test_a_container_never_ends_before_it_started() -> None:
 
 
 def test_a_start_that_failed_shows_why_and_its_code_and_is_no_end() -> None:
-    facts = observe.facts(inspected(ExitCode=127, Error="no such file"), REF, "one")
+    message = 'OCI runtime create failed: exec: "nope": executable file not found in $PATH: unknown'
+    facts = observe.facts(inspected(ExitCode=127, Error=message), REF, "one")
     assert facts is not None
-    assert (facts.exit_code, facts.error, facts.ended) == (127, "no such file", False)
+    assert (facts.exit_code, facts.ended, facts.start_may_pass) == (127, False, False)
+    assert facts.error == 'the command "nope" does not exist in the image'
+
+
+def test_a_start_that_failed_on_a_full_disk_may_pass() -> None:
+    facts = observe.facts(inspected(ExitCode=128, Error="mkdir /x: no space left on device"), REF, "one")
+    assert facts is not None
+    assert (facts.error, facts.start_may_pass) == ("the engine's disk is full", True)
 
 
 def test_another_attempt_shows_its_own_number() -> None:
@@ -120,40 +128,6 @@ def test_an_event_names_job_role_and_action() -> None:
 )
 def test_an_event_that_says_nothing_of_our_jobs(fields: dict[str, Any]) -> None:
     assert observe.hint(event(**fields), "one") is None
-
-
-RUNC = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
-
-
-@pytest.mark.parametrize(
-    ("message", "code"),
-    [
-        (RUNC + 'exec: "nope": executable file not found in $PATH: unknown', 127),
-        (RUNC + 'exec: "/nope": stat /nope: no such file or directory: unknown', 127),
-        (
-            RUNC
-            + 'exec: "/etc/passwd/x": stat /etc/passwd/x: not a directory: unknown: Are you trying to mount',
-            127,
-        ),
-        (RUNC + 'exec: "/etc/passwd": permission denied: unknown', 126),
-        (RUNC + 'exec: "/etc": is a directory: unknown', 126),
-        ("unable to find user nosuch: no matching entries in passwd file", 128),
-        ("error mounting /a: no such file or directory", 128),
-        ("", 128),
-    ],
-)
-def test_a_refused_start_has_the_code_that_the_engine_would_give(message: str, code: int) -> None:
-    failure = observe.start_failure(400, message)
-    assert isinstance(failure, StartFailed)
-    assert failure.exit_code == code
-
-
-@pytest.mark.parametrize(
-    ("status", "message"),
-    [(503, "busy"), (500, "context canceled"), (500, "rpc error: transport is closing: unavailable")],
-)
-def test_an_engine_that_broke_off_leaves_it_open(status: int, message: str) -> None:
-    assert isinstance(observe.start_failure(status, message), EngineUnavailable)
 
 
 def test_a_missing_network_is_told_from_a_missing_container() -> None:

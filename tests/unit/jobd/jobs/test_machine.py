@@ -54,7 +54,8 @@ class TestWithoutArtifacts:
         assert (a.record.status, a.record.reason, a.record.error) == ("completed", None, None)
 
     def test_a_job_that_ends_before_anyone_looks_still_has_a_start(self, job: Job) -> None:
-        a = job().to("ready").tell(f.WorkerStarting()).look(a_end := job().exited(3)).tell(f.LogsDrained())
+        a = job().to("ready").tell(f.WorkerStarting()).later(10)
+        a.look(a_end := job().exited(3)).tell(f.LogsDrained())
         assert a.types == ["start", "exit", "complete"]
         assert a.record.started_at == a_end.started_at
         assert (a.record.status, a.record.reason, a.record.exit_code) == ("failed", "exit-code", 3)
@@ -62,8 +63,8 @@ class TestWithoutArtifacts:
         assert (a.data("complete")["status"], a.data("complete")["exitCode"]) == ("failed", 3)
 
     def test_the_durations_are_those_between_the_stations(self, job: Job) -> None:
-        a = job().later(2).to("ready").tell(f.WorkerStarting()).look(a_end := job().exited(0)).later(10)
-        a.tell(f.LogsDrained())
+        a = job().later(2).to("ready").tell(f.WorkerStarting()).later(10)
+        a.look(a_end := job().exited(0)).tell(f.LogsDrained())
         assert a_end.finished_at == a.at(9)
         assert a.data("complete")["durations"] == {
             "queued": 2,

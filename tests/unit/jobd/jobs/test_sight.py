@@ -37,19 +37,25 @@ def test_a_look_counts_until_something_is_heard(running: Any) -> None:
 
 
 def test_an_end_that_was_told_needs_no_look_and_counts_once(running: Any) -> None:
-    sight = Sight()
-    sight.hear(Hint("u", "worker", "die", end_of(running, 3)), running.record)
+    sight, began = Sight(), replace(running.container("running"), id="w")
+    sight.hear(Hint("u", "worker", "start", began), running.record)
+    sight.hear(Hint("u", "worker", "die", replace(end_of(running, 3), started_at=None)), running.record)
     told = sight.take_end(running.record)
     assert told is not None
-    assert told.exit_code == 3
+    assert (told.exit_code, told.started_at) == (3, began.started_at)
     assert sight.take_end(running.record) is None
 
 
-def test_a_start_that_was_told_counts_once(running: Any) -> None:
+def test_an_end_whose_start_was_not_told_needs_a_look(running: Any) -> None:
+    sight = Sight()
+    sight.hear(Hint("u", "worker", "die", replace(end_of(running, 3), started_at=None)), running.record)
+    assert sight.take_end(running.record) is None
+
+
+def test_a_start_that_was_told_is_known(running: Any) -> None:
     sight, began = Sight(), replace(running.container("running"), id="w")
     sight.hear(Hint("u", "worker", "start", began), running.record)
-    assert sight.take_beginning(running.record) == began
-    assert sight.take_beginning(running.record) is None
+    assert sight.beginning(running.record) == began
 
 
 @pytest.mark.parametrize("change", [{"id": "another"}, {"exit_code": 137}, {"exit_code": 255}])
@@ -57,6 +63,7 @@ def test_another_containers_end_and_a_code_of_many_meanings_need_a_look(
     running: Any, change: dict[str, Any]
 ) -> None:
     sight = Sight()
+    sight.hear(Hint("u", "worker", "start", replace(running.container("running"), id="w")), running.record)
     sight.hear(Hint("u", "worker", "die", replace(end_of(running), **change)), running.record)
     assert sight.take_end(running.record) is None
 

@@ -51,7 +51,7 @@ def test_a_job_that_is_to_stop_waits_for_its_containers(job: Job) -> None:
 
 
 def test_a_job_that_has_ended_shows_how_and_until_when_its_files_are_kept(job: Job) -> None:
-    walk = job().to("running").look(job().exited(3)).later(60).tell(f.LogsDrained())
+    walk = job().to("ready").tell(f.WorkerStarting()).later(60).look(job().exited(3)).tell(f.LogsDrained())
     view = seen(walk)
     assert (view.status, view.reason, view.exit_code, view.waiting_for) == ("failed", "exit-code", 3, None)
     assert view.error == "the command exited with code 3"

@@ -114,6 +114,13 @@ def valid_trees(draw: st.DrawFn) -> dict[str, Any]:
             | st.fixed_dictionaries({"url": st.just("http://h/x"), "key": st.none() | SHORT.filter(bool)})
         ),
         "artifacts": artifacts,
+        "outputs": draw(
+            st.lists(
+                st.fixed_dictionaries({"path": PATHS, "keep": st.booleans()}),
+                max_size=3,
+                unique_by=lambda output: output["path"],
+            )
+        ),
     }
 
 

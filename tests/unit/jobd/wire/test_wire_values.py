@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jobd.jobs.fingerprint import Fingerprints
 from jobd.wire.artifact import KINDS
 from jobd.wire.body import check_names
-from jobd.wire.job import Callback, JobSpec
+from jobd.wire.job import Callback, JobSpec, Output
 from jobd.wire.nulls import null_remover
 from jobd.wire.problem import InvalidSpec, Problem
 from jobd.wire.validate import convert_spec, decode_spec
@@ -35,6 +35,7 @@ def spec_of(tree: Any) -> JobSpec:
 EXPLICIT: list[tuple[dict[str, Any], type[msgspec.Struct], str]] = [
     (BASE, JobSpec, ""),
     (CALLBACK, Callback, "callback"),
+    ({"path": "f"}, Output, "outputs"),
     *[
         (
             {"id": "x", "type": kind, "in": "http://h/" if kind == "download" else "f"}
@@ -49,7 +50,12 @@ EXPLICIT: list[tuple[dict[str, Any], type[msgspec.Struct], str]] = [
 
 
 def within(place: str, made: dict[str, Any]) -> dict[str, Any]:
-    return {"": made, "callback": BASE | {"callback": made}, "artifacts": BASE | {"artifacts": [made]}}[place]
+    return {
+        "": made,
+        "callback": BASE | {"callback": made},
+        "artifacts": BASE | {"artifacts": [made]},
+        "outputs": BASE | {"outputs": [made]},
+    }[place]
 
 
 def problems_of(tree: Any) -> list[Problem]:

@@ -1,0 +1,273 @@
+"""What an error answer of the engine means for the job: one table, by call, status and text. Pure.
+
+Owns whether an answer is final, passing or none at all, and its plain words. An answer is final where it is about the job (its
+image, its command, its workspace): the engine would give it each time. It is passing where it is about the machine (a full disk, no
+address range left, an error of the engine's own): the next job, or the same one later, may fare better. What is in the table is
+tried out on a real engine; what is not in it goes by the status.
+
+Source: Docker Engine API, error answers; runc's messages as the engine passes them on.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Call = Literal["create", "fill", "start", "volume", "network", "pull", "look"]
+Meaning = Literal["final", "passing", "lost"]
+"""`final`: asking again does not help. `passing`: the engine cannot now. `lost`: the engine broke off, nothing is known."""
+
+ANY: frozenset[Call] = frozenset()
+MAKING: frozenset[Call] = frozenset({"create", "fill", "volume"})
+RUNNING: frozenset[Call] = frozenset({"start"})
+SERVER_ERRORS = range(500, 600)
+ALL_ERRORS = range(400, 600)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kind of answer. `calls`: which calls give it (empty: any but a pull); `all_of`, `any_of`: parts of its text, in lower
+    case. `words` may name `{workspace}`, `{command}` and, cleaned of the runtime's own words, `{text}`.
+    """
+
+    name: str
+    meaning: Meaning
+    words: str
+    remedy: str = ""
+    calls: frozenset[Call] = ANY
+    statuses: range = ALL_ERRORS
+    any_of: tuple[str, ...] = ()
+    all_of: tuple[str, ...] = ()
+    exit_code: int = 128
+    """Of a start that failed: as a shell and the engine itself have it."""
+
+    def fits(self, call: Call, status: int, text: str) -> bool:
+        """True where this row is meant; `text` in lower case."""
+        if status not in self.statuses or (self.calls and call not in self.calls):
+            return False
+        if call == "pull" and "pull" not in self.calls:
+            return False
+        return all(part in text for part in self.all_of) and (
+            not self.any_of or any(part in text for part in self.any_of)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What one answer means. `row` names the row that says so."""
+
+    meaning: Meaning
+    words: str
+    remedy: str
+    row: str
+    exit_code: int = 128
+
+
+_ANOTHER_WORKSPACE = "choose another path for the workspace"
+_DISK_REMEDY = "make room on the engine's disk; docker system df shows what takes it"
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        "no-space",
+        "passing",
+        "the engine's disk is full",
+        _DISK_REMEDY,
+        calls=frozenset({"create", "fill", "start", "volume", "network", "pull", "look"}),
+        any_of=("no space left on device", "disk quota exceeded", "not enough space"),
+    ),
+    Row(
+        "broke-off",
+        "lost",
+        "the engine broke off: {text}",
+        statuses=SERVER_ERRORS,
+        any_of=(
+            "transport is closing",
+            "connection is unavailable",
+            "connection refused",
+            "context canceled",
+            "deadline exceeded",
+            "shutting down",
+            "ttrpc: closed",
+            "unexpected eof",
+        ),
+    ),
+    Row("unavailable", "lost", "the engine is not available: {text}", statuses=range(503, 504)),
+    Row(
+        "short-of-something",
+        "passing",
+        "the engine is short of something: {text}",
+        "see what else runs on this machine",
+        any_of=("too many open files", "cannot allocate memory"),
+    ),
+    # --- the command
+    Row(
+        "exec-denied",
+        "final",
+        "the command {command} may not be executed",
+        calls=RUNNING,
+        all_of=("exec: ",),
+        any_of=("permission denied", "is a directory"),
+        exit_code=126,
+    ),
+    Row(
+        "exec-missing",
+        "final",
+        "the command {command} does not exist in the image",
+        calls=RUNNING,
+        all_of=("exec: ",),
+        any_of=("executable file not found", "no such file or directory", "not a directory"),
+        exit_code=127,
+    ),
+    Row(
+        "exec-name-too-long",
+        "final",
+        "the name of the command {command} is too long for a file",
+        calls=RUNNING,
+        all_of=("exec: ", "file name too long"),
+        exit_code=127,
+    ),
+    Row(
+        "exec-format",
+        "final",
+        "the command is for another architecture, or a script without #! at its start",
+        calls=RUNNING,
+        any_of=("exec format error",),
+        exit_code=126,
+    ),
+    Row(
+        "no-such-user",
+        "final",
+        "the image does not know the job's user or group: {text}",
+        "give user as numbers, for example 1000:1000",
+        calls=RUNNING,
+        any_of=("unable to find user", "unable to find group", "no matching entries in"),
+    ),
+    Row(
+        "memory-too-low",
+        "final",
+        "the memory limit is too low for the container's own start",
+        "allow more: memory",
+        calls=RUNNING,
+        any_of=("memory limit too low", "container init was oom-killed"),
+    ),
+    Row(
+        "user-out-of-range",
+        "final",
+        "the user's numbers are out of the engine's range, 0 to 2147483647",
+        "give user as smaller numbers, for example 1000:1000",
+        calls=RUNNING,
+        any_of=("uids and gids must be in range",),
+    ),
+    # --- the workspace
+    Row(
+        "workspace-cannot-be-made",
+        "final",
+        "the workspace {workspace} cannot be a folder: the image has a file at that path, or above it",
+        _ANOTHER_WORKSPACE,
+        calls=frozenset({"create"}),
+        any_of=("not a directory", "cannot mkdir", "file exists"),
+    ),
+    Row(
+        "workspace-not-mounted",
+        "final",
+        "the workspace {workspace} cannot be mounted there: the image has a file at that path, or above it",
+        _ANOTHER_WORKSPACE,
+        calls=RUNNING,
+        all_of=("mount", "not a directory"),
+    ),
+    Row(
+        "device-hidden",
+        "final",
+        "the workspace {workspace} hides a device that every container needs",
+        _ANOTHER_WORKSPACE,
+        calls=RUNNING,
+        any_of=("error reopening /dev/null",),
+    ),
+    Row(
+        "name-too-long",
+        "final",
+        "a part of the workspace's path {workspace}, or of a file's, is longer than the 255 bytes of a file's name",
+        "choose shorter names",
+        calls=MAKING,
+        any_of=("file name too long",),
+    ),
+    Row(
+        "workspace-links",
+        "final",
+        "the workspace {workspace} goes through links of the image that lead in a circle",
+        _ANOTHER_WORKSPACE,
+        calls=MAKING,
+        any_of=("too many levels of symbolic links", "too many links"),
+    ),
+    Row(
+        "workspace-not-filled",
+        "final",
+        "the workspace {workspace} cannot be filled: {text}",
+        "is it a link or a file in the image? " + _ANOTHER_WORKSPACE,
+        calls=frozenset({"fill"}),
+        any_of=("cannot overwrite", "not a directory", "invalid argument"),
+    ),
+    # --- the machine
+    Row(
+        "no-address-range",
+        "passing",
+        "the engine has no address range left for a network: {text}",
+        "docker network prune frees address ranges of networks that nothing uses",
+        calls=frozenset({"network"}),
+        any_of=("address pool", "fully subnetted", "overlaps with other"),
+    ),
+    Row("image-gone", "final", "{text}", calls=frozenset({"create"}), statuses=range(404, 405), any_of=("image",)),
+    Row(
+        "container-gone",
+        "final",
+        "the container was removed before it was started",
+        calls=RUNNING,
+        statuses=range(404, 405),
+        any_of=("no such container",),
+    ),
+    # --- what is in none of the rows above goes by its status
+    Row("pull-failed", "final", "{text}", calls=frozenset({"pull"})),
+    Row("not-started", "final", "the engine could not start the container: {text}", calls=RUNNING),
+    Row("too-many-requests", "passing", "the engine is asked too much at once: {text}", statuses=range(429, 430)),
+    Row("not-told", "passing", "the engine answered with an error: {text}", calls=frozenset({"look"})),
+    Row("engine-error", "passing", "the engine answered with an error: {text}", statuses=SERVER_ERRORS),
+    Row("refused", "final", "{text}", statuses=range(400, 500)),
+)  # fmt: skip
+"""From the first to the last: the first row that fits is meant, and one always does."""
+
+_LAYERS = re.compile(
+    r"(failed to create (shim )?task( for container)?|oci runtime (create|start) failed|runc (create|start|run) failed"
+    r"|unable to start container process|error during container init|error response from daemon"
+    r"|container_linux\.go:\d+|process_linux\.go:\d+|starting container process caused|cannot start service \S+): ",
+    re.IGNORECASE,
+)
+_COMMAND = re.compile(r'exec: ("(?:[^"\\]|\\.)*")')
+_TAIL = re.compile(r": unknown(: Are you trying to mount.*)?$", re.DOTALL)
+_STORE_PATH = re.compile(r"/\S*/(?:merged|rootfs|_data)(?=/)")
+LONGEST_WORDS = 500
+
+
+def failure(call: Call, status: int, message: str, *, workspace: str = "") -> Failure:
+    """Returns what an answer of `status` with `message` means to this call. `status` of an error inside a stream: 500."""
+    lowered = message.lower()
+    row = next(row for row in ROWS if row.fits(call, status, lowered))
+    command = _COMMAND.search(message)
+    words = row.words.format(
+        text=plain(message) or f"status {status}",
+        workspace=repr(workspace) if workspace else "of the job",
+        command=command[1] if command else "of the job",
+    )
+    return Failure(row.meaning, shortened(words), row.remedy, row.name, row.exit_code)
+
+
+def plain(message: str) -> str:
+    """Returns the engine's text without the names of the layers that passed it on, nor paths of the engine's own storage."""
+    text = _TAIL.sub("", message.strip())
+    return _STORE_PATH.sub("", _LAYERS.sub("", text)).strip()
+
+
+def shortened(text: str) -> str:
+    """Returns the text, cut in the middle where it is longer than a person reads: a name may have thousands of characters."""
+    if len(text) <= LONGEST_WORDS:
+        return text
+    half = LONGEST_WORDS // 2 - 3
+    return f"{text[:half]} ... {text[-half:]}"

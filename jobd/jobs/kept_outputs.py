@@ -1,0 +1,158 @@
+"""Outputs that are kept after their job's end: a tar for each, in a folder of the state, until the job's record goes.
+
+Owns the files, their bound in bytes over all jobs and the room that stays free on their disk. A file that is there under its final
+name is whole and on the disk. Which outputs there are, and what of a job is over, is not known here.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import BinaryIO
+
+from jobd.durable import sync_folder
+
+BLOCK_BYTES = 1 << 20
+FREE_SHARE = 20
+"""One part in so many of the disk stays free."""
+_NAME = re.compile(r"(?P<uid>[0-9a-zA-Z]+)\.(?P<number>[0-9]+)\.tar(\.part)?\Z")
+
+
+class NoRoom(Exception):
+    """The output is not kept: the bound or the disk has no room for it. The text says which, for people."""
+
+
+class KeptOutputs:
+    """The files of one `folder`; `max_bytes` bounds all of them together. Belongs to one event loop."""
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._used: int | None = None
+
+    @property
+    def keeps_any(self) -> bool:
+        """False where the operator wants none to be kept."""
+        return self._max_bytes > 0
+
+    async def keep(self, uid: str, number: int, tar: AsyncIterator[bytes]) -> int:
+        """Keeps the tar as output `number` of the job, from 0, and returns its size in bytes; what was kept under this number goes.
+
+        When it returns, the file survives kill -9 and a loss of power.
+
+        Raises:
+            NoRoom: nothing of it is kept. Whatever `tar` raises.
+        """
+        if self._used is None:
+            self._used = await asyncio.to_thread(self._measured)
+        await asyncio.to_thread(self._remove, [self._path(uid, number)])
+        part = self._path(uid, number).with_suffix(".tar.part")
+        size, whole = 0, False
+        try:
+            try:
+                with await asyncio.to_thread(_opened, part) as file:
+                    async for block in _blocks(tar):
+                        self._check(len(block))
+                        self._used += len(block)
+                        size += len(block)
+                        await asyncio.to_thread(file.write, block)
+                await asyncio.to_thread(self._finished, part, uid, number)
+                whole = True
+            except OSError as error:
+                raise NoRoom(
+                    f"the folder of kept outputs cannot be written: {error.strerror or error}"
+                ) from error
+        finally:
+            if not whole:
+                self._used -= size
+                part.unlink(missing_ok=True)
+        return size
+
+    def _finished(self, part: Path, uid: str, number: int) -> None:
+        descriptor = os.open(part, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        part.rename(self._path(uid, number))
+        sync_folder(self._folder)
+
+    def _check(self, more: int) -> None:
+        assert self._used is not None
+        if self._used + more > self._max_bytes:
+            raise NoRoom(
+                f"all kept outputs together may have {self._max_bytes} bytes (KEPT_OUTPUTS_MAX_BYTES)"
+            )
+        disk = shutil.disk_usage(self._folder)
+        if disk.free - more < disk.total // FREE_SHARE:
+            raise NoRoom("the disk of jobd's state folder has no room for it: a twentieth stays free")
+
+    async def read(self, uid: str, number: int) -> AsyncIterator[bytes] | None:
+        """Returns the tar of a kept output in blocks, None where there is none."""
+        path = self._path(uid, number)
+        if not await asyncio.to_thread(path.is_file):
+            return None
+        return _read(path)
+
+    async def remove(self, uid: str) -> None:
+        """Removes what is kept of a job. Safe to repeat."""
+        await asyncio.to_thread(self._remove, list(self._folder.glob(f"{uid}.*")))
+
+    async def uids(self) -> set[str]:
+        """Returns the jobs of which anything is here."""
+        names = await asyncio.to_thread(os.listdir, self._folder)
+        return {found["uid"] for name in names if (found := _NAME.match(name))}
+
+    def sizes(self) -> list[int]:
+        """Returns the sizes of all files, in bytes."""
+        found = []
+        for path in self._folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # gone since it was listed
+                found.append(path.stat().st_size)
+        return found
+
+    def _measured(self) -> int:
+        for left in self._folder.glob("*.part"):  # by a process before this one
+            left.unlink(missing_ok=True)
+        return sum(self.sizes())
+
+    def _remove(self, paths: list[Path]) -> None:
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):
+                size = path.stat().st_size
+                path.unlink()
+                if self._used is not None:
+                    self._used -= size
+
+    def _path(self, uid: str, number: int) -> Path:
+        return self._folder / f"{uid}.{number}.tar"
+
+
+def _opened(path: Path) -> BinaryIO:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o600), "wb")
+
+
+async def _blocks(tar: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yields the same bytes in blocks of about `BLOCK_BYTES`."""
+    held, size = [], 0
+    async for chunk in tar:
+        held.append(chunk)
+        size += len(chunk)
+        if size >= BLOCK_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
+
+
+async def _read(path: Path) -> AsyncIterator[bytes]:
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        while block := await asyncio.to_thread(file.read, BLOCK_BYTES):
+            yield block
+    finally:
+        file.close()

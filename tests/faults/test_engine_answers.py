@@ -1,0 +1,98 @@
+"""What the real engine answers to jobs that it cannot run, and to all jobs when it cannot go on: an end, in plain words."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.daemon import Daemon, until
+from tests.support.engine_proxy import EngineProxy
+
+LONG = "a" * 300
+RUNTIME_WORDS = (
+    "OCI runtime",
+    "runc ",
+    "shim task",
+    "/overlay2/",
+    "unable to start container process",
+    ": unknown",
+)
+REFUSED, FAILED = "refused-by-engine", "start-failed"
+FILE = {"id": "r", "type": "read", "in": "x", "depends": "job"}
+
+JOBS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "workspace is a file": ({"workspace": "/etc/passwd"}, REFUSED, "the workspace '/etc/passwd' cannot be a folder"),
+    "workspace below a file": ({"workspace": "/etc/passwd/x"}, REFUSED, "cannot be a folder"),
+    "workspace is a file, read-only": ({"workspace": "/etc/passwd", "readOnly": True}, REFUSED, "cannot be a folder"),
+    "workspace is a file, beside a sidecar": ({"workspace": "/etc/passwd", "artifacts": [FILE]}, REFUSED, "cannot be a folder"),
+    "workspace too long": ({"workspace": f"/{LONG}"}, REFUSED, "longer than the 255 bytes"),
+    "unknown user": ({"user": "nosuch"}, REFUSED, "no user 'nosuch'"),
+    "user out of range": ({"user": "4294967295"}, FAILED, "out of the engine's range"),
+    "no such entrypoint": ({"entrypoint": ["/nope"]}, FAILED, 'the command "/nope" does not exist in the image'),
+    "entrypoint is a folder": ({"entrypoint": ["/etc"]}, FAILED, 'the command "/etc" may not be executed'),
+    "entrypoint below a file": ({"entrypoint": ["/etc/passwd/x"]}, FAILED, "does not exist in the image"),
+    "entrypoint too long": ({"entrypoint": [f"/{LONG}"]}, FAILED, "too long"),
+    "unknown runtime": ({"runtime": "nope"}, REFUSED, "Unknown runtime"),
+    "no such platform": ({"platform": "linux/arm64", "pull": "never"}, "image-not-found", "linux/arm64"),
+    "no such image": ({"image": "nope:1", "pull": "never"}, "image-not-found", "not on this machine"),
+}  # fmt: skip
+
+
+@pytest.mark.fast
+@pytest.mark.fault(
+    row="Engine",
+    injection="jobs that the engine can never make or start, more than may run at once",
+    invariant="each fails at once, in plain words, and keeps no place",
+)
+def test_what_can_never_run_fails_at_once_and_keeps_no_place(
+    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "2"}).start()
+    ids = {}
+    for number, (name, (fields, _, _)) in enumerate(JOBS.items()):
+        spec = {"image": worker_image, **fields}
+        if "entrypoint" not in fields:
+            spec["command"] = ["true"]
+        ids[name] = daemon.submit(id=f"{job_id}-{number}", **spec)
+    for name, (_, reason, words) in JOBS.items():
+        view = daemon.ended(ids[name])
+        assert (name, view["status"], view["reason"]) == (name, "failed", reason)
+        assert words in view["error"], name
+        assert not [word for word in RUNTIME_WORDS if word in view["error"]], name
+        assert len(view["error"]) < 700
+    told = daemon.jobctl("explain", ids["workspace is a file"]).stdout
+    assert "the engine refused to make its container" in told
+    assert "choose another path for the workspace" in told
+    daemon.submit(id=job_id, image=worker_image, command=["true"])
+    assert daemon.ended(job_id)["status"] == "completed"
+
+
+@pytest.mark.fast
+@pytest.mark.fault(
+    row="Exhaustion",
+    injection="the engine's disk is full when a job's container is made, for longer than the limit; kill -9 of jobd meanwhile",
+    invariant="asked again, said in plain words, then failed; the time counts over the restart",
+)
+def test_a_full_disk_of_the_engine_is_waited_for_and_then_fails_the_job(
+    behind_proxy: Callable[..., Daemon], proxy: EngineProxy, worker_image: str, job_id: str
+) -> None:
+    daemon = behind_proxy(environ={"ENGINE_ERROR_LIMIT": "4s"}).start()
+    full = proxy.on(r"POST .*/containers/create", "full", None)
+    daemon.submit(id=job_id, image=worker_image, command=["true"])
+
+    def waiting() -> str:
+        return str(daemon.call("GET", f"/v1/jobs/{job_id}").json.get("waitingFor") or "")
+
+    until(lambda: waiting().startswith("another try: the engine's disk is full"), "it says what it waits for")
+    assert "answers with an error that may pass" in daemon.jobctl("explain", job_id).stdout
+    daemon.kill()
+    daemon.start()
+    view = daemon.ended(job_id)
+    assert (view["status"], view["reason"]) == ("failed", "engine-error")
+    assert "the engine's disk is full" in view["error"]
+
+    full.lifted.set()
+    proxy.on(r"POST .*/containers/create", "full", 2)
+    proxy.on(r"POST .*/containers/\w+/start", "full", 1)
+    daemon.submit(id=f"{job_id}-2", image=worker_image, command=["true"])
+    assert daemon.ended(f"{job_id}-2")["status"] == "completed", "an error that passes leaves no trace"

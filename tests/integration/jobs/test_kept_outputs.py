@@ -1,0 +1,203 @@
+"""Kept outputs on a real disk and a real store: whole or not there, bounded, over restarts, and gone with their job."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobd.errors import InvalidRequest, NotFound
+from jobd.jobs import kept_outputs
+from jobd.jobs.kept_outputs import KeptOutputs, NoRoom
+from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.testing.worker import WorkerScript
+from jobd.wire.job import Output
+
+OUTPUTS = [Output(path="result.txt", keep=True)]
+JOBS_S, HISTORY_S = 900, 86400
+
+
+async def tar_of(*blocks: bytes) -> AsyncIterator[bytes]:
+    for block in blocks:
+        yield block
+
+
+async def read(kept: KeptOutputs, uid: str, number: int = 0) -> bytes | None:
+    stream = await kept.read(uid, number)
+    return None if stream is None else b"".join([block async for block in stream])
+
+
+async def fetched(house: Any, path: str = "result.txt") -> bytes:
+    return b"".join([block async for block in await house.service.open_files("a", path)])
+
+
+def writes(house: Any) -> None:
+    house.engine.workers["a"] = WorkerScript(writes={"result.txt": b"text"})
+
+
+# -- the files
+
+
+async def test_what_is_kept_comes_back_whole_and_is_the_owners_alone(tmp_path: Path) -> None:
+    kept = KeptOutputs(tmp_path, 100)
+    assert await kept.keep("u", 0, tar_of(b"ab", b"", b"cd")) == 4
+    assert await read(kept, "u") == b"abcd"
+    assert await read(KeptOutputs(tmp_path, 100), "u") == b"abcd"
+    assert [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()] == [0o600]
+    await kept.remove("u")
+    assert await read(kept, "u") is None
+
+
+async def test_over_the_bound_nothing_is_left_and_what_is_there_stays(tmp_path: Path) -> None:
+    kept = KeptOutputs(tmp_path, 10)
+    await kept.keep("u", 0, tar_of(b"12345678"))
+    with pytest.raises(NoRoom, match="KEPT_OUTPUTS_MAX_BYTES"):
+        await kept.keep("v", 0, tar_of(b"123"))
+    assert [path.name for path in tmp_path.iterdir()] == ["u.0.tar"]
+    assert await kept.keep("v", 0, tar_of(b"12")) == 2
+
+
+async def test_a_stream_that_breaks_leaves_nothing(tmp_path: Path) -> None:
+    async def breaks() -> AsyncIterator[bytes]:
+        yield b"1234"
+        raise ConnectionError("cut")
+
+    kept = KeptOutputs(tmp_path, 4)
+    with pytest.raises(NoRoom, match="cannot be written"):
+        await kept.keep("u", 0, breaks())
+    assert list(tmp_path.iterdir()) == []
+    assert await kept.keep("u", 0, tar_of(b"1234")) == 4
+
+
+async def test_a_disk_without_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_outputs, "FREE_SHARE", 1)  # all of the disk is to stay free
+    with pytest.raises(NoRoom, match="disk"):
+        await KeptOutputs(tmp_path, 100).keep("u", 0, tar_of(b"1"))
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_a_killed_process_left_half_written_goes(tmp_path: Path) -> None:
+    (tmp_path / "u.0.tar.part").write_bytes(b"x" * 10)
+    kept = KeptOutputs(tmp_path, 10)
+    assert await kept.uids() == {"u"}
+    assert await kept.keep("v", 0, tar_of(b"x" * 10)) == 10
+    assert [path.name for path in tmp_path.iterdir()] == ["v.0.tar"]
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["keep", "remove", "restart"]), st.sampled_from(["u", "v", "w"]), st.integers(0, 60)),
+    max_size=12,
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=25)
+@given(STEPS)
+def test_any_order_stays_within_the_bound_and_counts_true(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, int]]
+) -> None:
+    async def walk() -> None:
+        folder = tmp_path_factory.mktemp("kept")
+        kept, model = KeptOutputs(folder, 100), dict[str, int]()
+        for what, uid, size in steps:
+            if what == "restart":
+                kept = KeptOutputs(folder, 100)
+            elif what == "remove":
+                await kept.remove(uid)
+                model.pop(uid, None)
+            else:
+                model.pop(uid, None)  # what was kept under the number goes first
+                fits = sum(model.values()) + size <= 100
+                try:
+                    await kept.keep(uid, 0, tar_of(b"x" * size))
+                except NoRoom:
+                    assert not fits
+                else:
+                    assert fits
+                    model[uid] = size
+            assert sum(kept.sizes()) == sum(model.values()) <= 100
+            assert await kept.uids() == set(model)
+
+    asyncio.run(walk())
+
+
+# -- jobs
+
+
+async def test_an_output_outlives_the_workspace_and_goes_with_the_record(house: Any) -> None:
+    writes(house)
+    record = await house.ended(await house.submit(outputs=OUTPUTS))
+    assert (record.status, record.outputs["result.txt"].status) == ("completed", "kept")
+    while_there = await fetched(house)
+    house.clock.advance(JOBS_S + 1)
+    await house.retention.sweep()
+    assert await house.engine.refs() == []
+    assert await fetched(house) == while_there
+    with pytest.raises(
+        NotFound, match=r"no workspace any more: it was removed at .*; kept are 'result\.txt'"
+    ):
+        await fetched(house, "other")
+    await house.restart()
+    await house.retention.sweep()
+    assert await fetched(house) == while_there
+    house.clock.advance(HISTORY_S + 1)
+    await house.retention.sweep()
+    assert house.outputs.sizes() == []
+
+
+async def test_a_missing_output_fails_the_job(house: Any) -> None:
+    record = await house.ended(await house.submit(outputs=[Output(path="result.txt")]))
+    assert (record.status, record.reason) == ("failed", "output-failed")
+    assert await house.event_types(record) == ["start", "exit", "complete"]
+
+
+async def test_an_output_over_the_bound_is_told_by_a_reason_of_its_own(house: Any) -> None:
+    house.engine.workers["a"] = WorkerScript(writes={"result.txt": b"x" * (2 << 20)})
+    record = await house.ended(await house.submit(outputs=OUTPUTS))
+    assert (record.status, record.reason) == ("failed", "output-too-large")
+    assert house.outputs.sizes() == []
+    assert await fetched(house), "the workspace is there for a while"
+
+
+async def test_a_restart_and_an_engine_that_was_away_lose_no_output(house: Any) -> None:
+    house.engine.workers["a"] = WorkerScript(writes={"result.txt": b"text"}, runs_s=5)
+    record = await house.submit(outputs=OUTPUTS)
+    await house.until(record, lambda now: now.started_at is not None)
+    opened = house.engine.open_tar
+    house.engine.open_tar = lambda ref, path: _away()
+    house.clock.advance(6)
+    await house.until(record, lambda now: now.collecting)
+    await house.restart()
+    assert (await house.stored(record)).collecting
+    house.engine.open_tar = opened
+    ended = await house.ended(record, tick_s=1)
+    assert (ended.status, ended.outputs["result.txt"].status) == ("completed", "kept")
+    assert len(house.engine.starts) == 1
+
+
+async def test_a_delete_takes_the_kept_output_along(house: Any) -> None:
+    writes(house)
+    record = await house.ended(await house.submit(outputs=OUTPUTS))
+    assert len(house.outputs.sizes()) == 1
+    await house.service.delete("a", by="x")
+    async with asyncio.timeout(10):
+        while house.outputs.sizes() or house.roster.get(record.uid):
+            await asyncio.sleep(0.005)
+
+
+async def test_a_daemon_that_keeps_nothing_refuses_what_is_to_be_kept(house: Any) -> None:
+    house.outputs._max_bytes = 0
+    with pytest.raises(InvalidRequest, match="KEPT_OUTPUTS_MAX_BYTES") as refused:
+        await house.submit(outputs=[Output(path="a"), *OUTPUTS])
+    assert refused.value.field == "outputs[1].keep"
+
+
+async def _away() -> AsyncIterator[bytes]:
+    for block in await _fails():
+        yield block
+
+
+async def _fails() -> list[bytes]:
+    raise EngineUnavailable("away")
