@@ -21,12 +21,25 @@ LONGEST_LINE_BYTES = 16 << 20
 class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of the stream: a log line, or the end."""
 
+    @property
+    def data(self) -> bytes:
+        """The line as the job has written it, its newline included."""
+        said = self.line.encode() if self.raw is None else self.raw
+        return said if self.partial or self.unterminated else said + b"\n"
+
+    @property
+    def is_only_a_mark(self) -> bool:
+        """True where no line of the job stands behind the mark."""
+        return bool(self.gap) and not self.line and not self.raw
+
     seq: int = 0
     time: str = ""
     stream: str = "stdout"
     line: str = ""
     gap: str | None = None
     partial: bool = False
+    raw: bytes | None = None
+    unterminated: bool = False
     end: End | None = None
 
 

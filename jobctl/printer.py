@@ -1,6 +1,6 @@
-"""Log lines to the terminal or a pipe: the worker's stdout to stdout, its stderr to stderr, in order, at once.
+"""A log to the terminal or a pipe: the worker's stdout to stdout, its stderr to stderr, in order, at once, byte for byte.
 
-Owns prefixes, times and the JSON form. A batch costs one write a stream. On a terminal the lines go through the filter of
+Owns prefixes, times and the JSON form; where lines have a prefix, each ends with a newline. A batch costs one write a stream. On a terminal the lines go through the filter of
 `terminal.py`, one for each stream; the terminal is without colour after each write.
 """
 
@@ -13,7 +13,7 @@ import msgspec
 from jobctl import output
 from jobctl.follow import Frame
 from jobctl.quantities import parse_time
-from jobctl.terminal import TerminalFilter
+from jobctl.terminal import ByteFilter
 
 _encoder = msgspec.json.Encoder()
 
@@ -40,7 +40,7 @@ class Printer:
         self._since = since
         self._open_line: dict[str, bool] = {}
         self._plain = not (prefix or times)
-        self._filters: dict[str, TerminalFilter | None] = {
+        self._filters: dict[str, ByteFilter | None] = {
             "stdout": None if raw else output.terminal_filter(sys.stdout),
             "stderr": None if raw else output.terminal_filter(sys.stderr),
         }
@@ -53,38 +53,40 @@ class Printer:
             self._json(batch)
             return
         for stream, group in groupby((f for f in batch if f.end is None), key=lambda frame: frame.stream):
-            parts: list[str] = []
+            parts: list[bytes] = []
             for frame in group:
                 if frame.gap:
                     parts = self._flush(stream, parts)
                     output.note(f"{self._prefix}{frame.gap}")
-                if frame.line or not frame.gap:
+                if not frame.is_only_a_mark:
                     parts.append(self._line(frame))
             self._flush(stream, parts)
 
-    def _line(self, frame: Frame) -> str:
-        said = frame.line if frame.partial else frame.line + "\n"
+    def _line(self, frame: Frame) -> bytes:
+        said = frame.data
         terminal = self._filter_of(frame.stream)
         if self._plain:
             return terminal.feed(said) if terminal else said
         goes_on = self._open_line.get(frame.stream, False)
         self._open_line[frame.stream] = frame.partial
         start = "" if goes_on else self._prefix + (f"{frame.time} " if self._times else "")
+        if frame.unterminated:
+            said += b"\n"
         if terminal is None:
-            return start + said
+            return start.encode() + said
         if not goes_on:
-            terminal.row_start = start
-        return start + terminal.feed(said)
+            terminal.terminal.row_start = start
+        return start.encode() + terminal.feed(said)
 
-    def _filter_of(self, stream: str) -> TerminalFilter | None:
+    def _filter_of(self, stream: str) -> ByteFilter | None:
         return self._filters["stderr" if stream == "stderr" else "stdout"]
 
-    def _flush(self, stream: str, parts: list[str]) -> list[str]:
+    def _flush(self, stream: str, parts: list[bytes]) -> list[bytes]:
         if parts:
             target = sys.stderr.buffer if stream == "stderr" else sys.stdout.buffer
             if (terminal := self._filter_of(stream)) is not None:
                 parts.append(terminal.pause())
-            target.write("".join(parts).encode("utf-8", "replace"))
+            target.write(b"".join(parts))
             target.flush()
         return []
 

@@ -149,7 +149,9 @@ class LogCursor:
 
 @dataclass(frozen=True, slots=True)
 class RawLine:
-    """One line of a container's log. `time` is the engine's RFC 3339 text. `partial`: a very long line, cut here.
+    """One line of a container's log, without its newline. `time` is the engine's RFC 3339 text. `raw`: the line's bytes, where
+    they are no UTF-8 and `text` has replacement characters for them. `partial`: a very long line, cut here. `newline`: one
+    follows the line; False where the stream ends without, None where the engine's log does not tell.
     `gap`: lines before this one are gone, and why; with an empty `partial` line, only that is said. `cursor` stands after this
     line in its stream. `level`: everything that the other stream holds before this place is read too.
     """
@@ -161,6 +163,8 @@ class RawLine:
     partial: bool = False
     gap: str | None = None
     level: bool = False
+    raw: bytes | None = None
+    newline: bool | None = True
 
 
 def cursors_after(

@@ -111,6 +111,9 @@ class JobList(View, frozen=True, kw_only=True):
 class LogLine(View, frozen=True, kw_only=True):
     """One line of the worker, without its newline; `seq` counts from 1 over both streams.
     `gap` marks lines that were lost before this one and says why.
+
+    What the worker has written is `raw`, or `line` in UTF-8 where there is no `raw`, and then a newline, unless the line is
+    `partial` or `unterminated`.
     """
 
     seq: int
@@ -120,6 +123,10 @@ class LogLine(View, frozen=True, kw_only=True):
     gap: str | None = None
     partial: bool = False
     """True where a very long line was cut here and goes on in the next entry of its stream."""
+    raw: bytes | None = None
+    """The line's bytes, in base64, where they are no UTF-8: `line` has U+FFFD for what is none."""
+    unterminated: bool = False
+    """True where the stream ended with this line and without a newline."""
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -80,4 +80,32 @@ MUTATIONS = (
         "                if False:",
         "tests/integration/jobs/test_supervisor.py",
     ),
+    Mutation(
+        "bytes that are no text are stored as text alone",
+        "jobd/jobs/logbook.py",
+        "raw=None if full else raw.raw,",
+        "raw=None,",
+        "tests/unit/jobd/jobs/test_logbook.py",
+    ),
+    Mutation(
+        "the engine keeps text instead of bytes",
+        "jobd/docker/spec.py",
+        'WORKER_LOG_DRIVER = "local"',
+        'WORKER_LOG_DRIVER = "json-file"',
+        "tests/unit/jobd/docker/test_spec.py",
+    ),
+    Mutation(
+        "a newline that the engine left out is left out",
+        "jobd/docker/logs.py",
+        "self.flush(out, partial=self._piece_bytes >= PIECE_BYTES)",
+        "self.flush(out, partial=True)",
+        "tests/unit/jobd/docker/test_logs.py::test_every_byte_and_newline_is_read_whatever_the_driver_leaves_out",
+    ),
+    Mutation(
+        "a last line has a newline, whatever it has",
+        "jobd/docker/logs.py",
+        "self._flush(out, newline=None if unknown else False)",
+        "self._flush(out, newline=True)",
+        "tests/unit/jobd/docker/test_logs.py::test_a_last_line_of_several_entries_may_have_had_a_newline",
+    ),
 )
