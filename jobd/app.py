@@ -34,6 +34,7 @@ from jobd.jobs.engine_watch import EngineWatch
 from jobd.jobs.fingerprint import Fingerprints
 from jobd.jobs.intake import Intake, IntakeLimits
 from jobd.jobs.ledger import Ledger
+from jobd.jobs.live_output import LiveOutputs
 from jobd.jobs.logview import LogView
 from jobd.jobs.orchestrator import DiskUse, EngineFacts, EngineUnavailable
 from jobd.jobs.order import SidecarSettings
@@ -122,6 +123,7 @@ def build(
     feed = Feed(store, readers)
     secrets = SecretFiles(folder.secrets)
     ledger = Ledger(store, feed, dispatcher, watchers, clock)
+    outputs = LiveOutputs()
     around = Surroundings(
         engine=engine,
         ledger=ledger,
@@ -137,6 +139,8 @@ def build(
         spool_path=folder.spool_path,
         secrets=secrets,
         on_change=job_metrics.changed,
+        outputs=outputs,
+        tell=watchers.notify,
     )
     roster = Roster(around, store)
     engine_watch = EngineWatch(engine, roster, clock)
@@ -202,7 +206,7 @@ def build(
     context = Context(
         intake=intake,
         jobs=service,
-        logs=LogView(store, watchers, service.current, readers),
+        logs=LogView(store, watchers, service.current, readers, outputs),
         store=store,
         feed=feed,
         dispatcher=dispatcher,

@@ -1,7 +1,7 @@
 """The engine's log stream as lines with cursors.
 
 Pure: bytes in whatever pieces they arrive go in, whole lines come out, the same for every cutting of the bytes. Owns
-frames, the engine's timestamps, the cursors of lines, and the mark where lines are missing. Where a cursor's place is found
+the engine's timestamps, the cursors of lines, and the mark where lines are missing. Where a cursor's place is found
 again is in `log_places.py`.
 
 What is known of the engine: an entry is one line or 16 KiB of one; it starts with its timestamp, which is the wall clock's at
@@ -9,12 +9,13 @@ that moment; all entries of one long line share theirs; entries of both streams 
 newline, but for the log driver `local` of older engines, which leaves out the newline of a line of several entries: such a line
 has ended where its last entry is shorter than 16 KiB and another line follows.
 
-Source: Docker Engine API, ContainerLogs and "Stream format" of ContainerAttach.
+Source: Docker Engine API, ContainerLogs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from zlib import crc32
 
+from jobd.docker.frames import DamagedLog, Frames
 from jobd.docker.log_places import Missing, Search, run_check
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
 
@@ -25,16 +26,8 @@ PIECE_BYTES = 16 * 1024
 BATCH_LINES = 1000
 GAP = "the engine dropped lines from its log before they were read"
 
-_FRAME_BYTES = 4 * 1024 * 1024
 _TIME_BYTES = 64
-_HEADER = 8
-_STREAMS: dict[int, StreamName] = {0: "stdout", 1: "stdout", 2: "stderr"}
-_ENGINE_ERROR = 3
 _OTHER: Mapping[StreamName, StreamName] = {"stdout": "stderr", "stderr": "stdout"}
-
-
-class DamagedLog(ValueError):
-    """The bytes are no log stream, or the engine says in it that it cannot go on."""
 
 
 class LogReader:
@@ -49,7 +42,7 @@ class LogReader:
     ) -> None:
         self.entries = 0
         """How many entries have come."""
-        self._rest = b""
+        self._frames = Frames()
         self._lines: dict[StreamName, _Lines] = {"stdout": _Lines("stdout"), "stderr": _Lines("stderr")}
         self._waiting: dict[StreamName, Search] = {}
         searches: dict[tuple[StreamName, LogCursor], Search] = {}
@@ -71,7 +64,7 @@ class LogReader:
     @property
     def cut(self) -> bool:
         """True where the bytes so far end within a frame."""
-        return bool(self._rest)
+        return self._frames.cut
 
     @property
     def located(self) -> bool:
@@ -94,7 +87,7 @@ class LogReader:
         Raises: DamagedLog.
         """
         out: list[RawLine] = []
-        for stream, entry in self._entries(data):
+        for stream, entry in self._frames.feed(data):
             time, space, payload = entry.partition(b" ")
             if not space or len(time) > _TIME_BYTES:
                 raise DamagedLog("an entry has no timestamp")
@@ -144,25 +137,6 @@ class LogReader:
                     skipped = before
                 self._lines[waiting].reach(search.found, beside=waiting != search.stream)
         return b"" if stream in self._waiting else payload[skipped:]
-
-    def _entries(self, data: bytes) -> Iterator[tuple[StreamName, bytes]]:
-        if self._rest:
-            data = self._rest + data
-        at, size = 0, len(data)
-        while size - at >= _HEADER:
-            length = int.from_bytes(data[at + 4 : at + _HEADER], "big")
-            kind = data[at]
-            if length > _FRAME_BYTES or kind > _ENGINE_ERROR or data[at + 1 : at + 4] != b"\0\0\0":
-                raise DamagedLog("no frame where one should start")
-            end = at + _HEADER + length
-            if end > size:
-                break
-            entry = data[at + _HEADER : end]
-            if kind == _ENGINE_ERROR:
-                raise DamagedLog(entry.decode("utf-8", "replace").strip() or "the engine cannot read the log")
-            at = end
-            yield _STREAMS[kind], entry
-        self._rest = data[at:]
 
 
 class _Lines:

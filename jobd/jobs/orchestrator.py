@@ -4,7 +4,8 @@ Owns no behaviour but where a log is read on after some lines. `jobd/docker` imp
 same suite in `tests/contract`. All calls are safe to repeat unless they say otherwise.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -349,6 +350,14 @@ class Streams(Protocol):
         Raises:
             ContainerGone: nothing more can be read. EngineUnavailable: the connection broke. LogUnreadable: the engine could not
             give the log; ask again from the last cursor.
+        """
+        ...
+
+    def output(self, ref: JobRef) -> AbstractAsyncContextManager[AsyncIterator[tuple[StreamName, bytes]]]:
+        """Gives what the worker prints from now on, in pieces as they come, until it ends: all of it, where it is entered before
+        the worker's start. While nobody takes the pieces, the worker waits.
+
+        Raises: ContainerGone, EngineUnavailable: the connection broke, or the engine sends what cannot be read.
         """
         ...
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jobd.clock import Clock
 from jobd.jobs.ledger import Ledger
+from jobd.jobs.live_output import LiveOutputs
 from jobd.jobs.orchestrator import Orchestrator
 from jobd.jobs.order import SidecarSettings
 from jobd.jobs.queue import AdmissionQueue
@@ -19,7 +20,7 @@ from jobd.wire.job import JobSpec
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """See the module. `on_change` hears of each stored change: before, after, spec."""
+    """See the module. `on_change` hears of each stored change: before, after, spec. `tell` wakes who watches the job of a uid."""
 
     engine: Orchestrator
     ledger: Ledger
@@ -30,3 +31,5 @@ class Surroundings:
     spool_path: Callable[[str], Path]
     secrets: SecretFiles
     on_change: Callable[[Record, Record, JobSpec], None]
+    outputs: LiveOutputs
+    tell: Callable[[str], None]

@@ -129,6 +129,22 @@ class LogLine(View, frozen=True, kw_only=True):
     """True where the stream ended with this line and without a newline."""
 
 
+class Unfinished(View, frozen=True, kw_only=True):
+    """Bytes that the worker has written, and that no line has yet: of `stream`, from its byte `at` on, counted from the end of the
+    stream's last line before this frame. The line that ends them holds them again.
+    """
+
+    stream: str
+    at: int
+    raw: bytes
+
+
+class LogUnfinished(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame between the lines of a log, where `unfinished` is asked for; it has no number, and comes once."""
+
+    unfinished: Unfinished
+
+
 class End(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """How the job ended; all three are always present, null where there is nothing to say."""
 

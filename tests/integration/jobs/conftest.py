@@ -16,6 +16,7 @@ from jobd.jobs.engine_watch import EngineWatch
 from jobd.jobs.fingerprint import Fingerprints
 from jobd.jobs.intake import Intake, IntakeLimits, Submission
 from jobd.jobs.ledger import Ledger
+from jobd.jobs.live_output import LiveOutputs
 from jobd.jobs.order import SidecarSettings
 from jobd.jobs.queue import AdmissionQueue
 from jobd.jobs.record import Record
@@ -63,6 +64,7 @@ class House:
         dispatcher = Dispatcher(self.store, NoSender(), DispatcherSettings(), self.clock)
         self.ledger = Ledger(self.store, feed, dispatcher, self.watchers, self.clock)
         self.queue = AdmissionQueue(2)
+        self.outputs = LiveOutputs()
         around = Surroundings(
             engine=self.engine,
             ledger=self.ledger,
@@ -75,6 +77,8 @@ class House:
             spool_path=lambda uid: self.folder / f"{uid}.tar",
             secrets=SecretFiles(self.folder / "secrets"),
             on_change=lambda before, after, spec: None,
+            outputs=self.outputs,
+            tell=self.watchers.notify,
         )
         self.roster = Roster(around, self.store)
         self.engine_watch = EngineWatch(self.engine, self.roster, self.clock)

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobd.docker import logs as logs_module
+from jobd.docker.frames import DamagedLog
 from jobd.docker.log_places import Missing
-from jobd.docker.logs import GAP, LINE_BYTES, DamagedLog, LogReader
+from jobd.docker.logs import GAP, LINE_BYTES, LogReader
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName, cursors_after
 from tests.support.model_log import frame
 
