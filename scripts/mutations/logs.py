@@ -143,11 +143,4 @@ MUTATIONS = (
         "newline=True",
         "tests/unit/jobd/jobs/test_output_follower.py::test_a_last_line_ends_as_the_output_did",
     ),
-    Mutation(
-        "the output of a worker that has ended is remembered",
-        "jobd/jobs/execution.py",
-        "        await self._journal.apply(f.LogsDrained())\n        await self._output.stop()\n",
-        "        await self._journal.apply(f.LogsDrained())\n",
-        "tests/integration/jobs/test_output.py",
-    ),
 )
