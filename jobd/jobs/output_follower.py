@@ -58,7 +58,9 @@ class OutputFollower:
             self._outputs.drop(self._uid, output)
 
     async def with_ends(self, lines: list[RawLine]) -> list[RawLine]:
-        """Returns the lines with `newline` told where the log does not tell it: as the output ended, or as most texts end."""
+        """Returns the lines with `newline` told where the log does not tell it: as the output ended, or, where that is not known,
+        as most do: text with a newline, other bytes without.
+        """
         if all(line.newline is not None for line in lines):
             return lines
         return [line if line.newline is not None else await self._with_end(line) for line in lines]
@@ -70,7 +72,8 @@ class OutputFollower:
                 async with asyncio.timeout(END_LIMIT_S):
                     await self._output.ended.wait()
             found = self._output.ends_with(line)
-        return replace(line, newline=found is not False)
+        is_text = line.raw is None and "\0" not in line.text
+        return replace(line, newline=is_text if found is None else found)
 
     async def _begin(self, seq: int | None) -> None:
         ref = self._ref()

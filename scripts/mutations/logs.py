@@ -139,7 +139,7 @@ MUTATIONS = (
     Mutation(
         "a last line ends as most do, whatever the output says",
         "jobd/jobs/output_follower.py",
-        "newline=found is not False",
+        "newline=is_text if found is None else found",
         "newline=True",
         "tests/unit/jobd/jobs/test_output_follower.py::test_a_last_line_ends_as_the_output_did",
     ),

@@ -151,26 +151,29 @@ def test_progress_without_a_newline_shows_before_its_newline(
     assert rest == b"30%\nlast"
 
 
+@pytest.mark.parametrize(
+    "makes", ["head -c 200000 /dev/urandom", "head -c 150000 /dev/urandom | base64 | tr -d '\\n'"]
+)
 def test_a_killed_daemon_loses_and_doubles_no_byte(
-    daemon: Daemon, start: Start, jobctl: Jobctl, worker_image: str, job_id: str
+    daemon: Daemon, start: Start, jobctl: Jobctl, worker_image: str, job_id: str, makes: str
 ) -> None:
     command = (
-        "head -c 200000 /dev/urandom > f; i=0; while [ $i -lt 50 ]; do tail -c +$((i * 4000 + 1)) f | head -c 4000;"
-        " i=$((i + 1)); sleep 0.05; done; sha256sum f > sum; sleep 0.5; cat sum >&2"
+        f"trap 'touch go' TERM; {makes} > f; i=0; while [ $i -lt 25 ]; do tail -c +$((i * 4000 + 1)) f | head -c 4000;"
+        " i=$((i + 1)); sleep 0.05; done; while [ ! -e go ]; do sleep 0.1; done; tail -c +100001 f; sha256sum f >&2"
     )
     program = start("run", "--name", job_id, "--sh", command, worker_image)
     assert program.stdout is not None
-    taken = program.stdout.read(1)
+    taken = b""
     for _ in range(3):
-        taken += program.stdout.read(8000)
+        taken += program.stdout.read(1)
         daemon.kill()
         daemon.start()
+    assert daemon.call("POST", f"/v1/jobs/{job_id}/cancel", {"graceSeconds": 30}).status == 202
     rest, err = program.communicate(timeout=DEADLINE_S)
-    sums = [line for line in err.split(b"\n") if line.endswith(b"  f")]
-    assert sha256(taken + rest) == sums[0].split()[0].decode()
+    (said,) = [line for line in err.split(b"\n") if line.endswith(b"  f")]
+    assert sha256(taken + rest) == said.split()[0].decode()
     again = jobctl("logs", job_id)
-    assert again.stdout == taken + rest
-    assert again.stderr == sums[0] + b"\n"
+    assert (again.stdout, again.stderr) == (taken + rest, said + b"\n")
 
 
 def test_the_lines_of_the_json_form_are_text_and_bytes(

@@ -69,6 +69,13 @@ async def test_a_last_line_ends_as_the_output_did(joined: bool) -> None:
     assert await end_of(Engine(b"x" * 20_000, b"\n"), joined=joined) is True
 
 
+async def test_an_end_that_is_not_known_is_a_newline_after_text_alone() -> None:
+    zeros = RawLine("stdout", "t", "\0" * 20_000, LogCursor("t"), newline=None)
+    binary = RawLine("stdout", "t", "�" * 20_000, LogCursor("t"), raw=b"\xff" * 20_000, newline=None)
+    lines = await follower(Engine()).with_ends([LAST, zeros, binary])
+    assert [line.newline for line in lines] == [True, False, False]
+
+
 async def test_an_end_that_is_not_known_is_a_newline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output_follower, "END_LIMIT_S", 0.01)
     monkeypatch.setattr(output_follower, "ATTACH_LIMIT_S", 0.01)
