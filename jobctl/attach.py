@@ -114,7 +114,8 @@ def follow_to_end(
     with Progress(client, job_id) as progress:
         try:
             on_break = lambda why: output.note(f"{why}; trying again")  # noqa: E731 - one line, used once
-            for batch in frames(client, job_id, follow=True, on_break=on_break):
+            wanted = printer.wants_unfinished
+            for batch in frames(client, job_id, follow=True, unfinished=wanted, on_break=on_break):
                 progress.log_has_begun()
                 printer.show(batch)
                 end = batch[-1].end

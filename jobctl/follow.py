@@ -18,8 +18,27 @@ PATIENCE_S = 60.0
 LONGEST_LINE_BYTES = 16 << 20
 
 
+class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes of a line that has not ended, from its stream's byte `at` on, counted from the end of the stream's last line."""
+
+    stream: str
+    at: int
+    raw: bytes
+
+
 class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of the stream: a log line, or the end."""
+    """One frame of the stream: a log line, what stands in one that has not ended, or the end."""
+
+    @property
+    def data(self) -> bytes:
+        """The line as the job has written it, its newline included."""
+        said = self.line.encode() if self.raw is None else self.raw
+        return said if self.partial or self.unterminated else said + b"\n"
+
+    @property
+    def is_only_a_mark(self) -> bool:
+        """True where no line of the job stands behind the mark."""
+        return bool(self.gap) and not self.line and not self.raw
 
     seq: int = 0
     time: str = ""
@@ -27,6 +46,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     line: str = ""
     gap: str | None = None
     partial: bool = False
+    raw: bytes | None = None
+    unterminated: bool = False
+    unfinished: Unfinished | None = None
     end: End | None = None
 
 
@@ -40,10 +62,12 @@ def frames(
     follow: bool,
     tail: int | None = None,
     stream: str | None = None,
+    unfinished: bool = False,
     on_break: Callable[[str], None] | None = None,
 ) -> Iterator[list[Frame]]:
     """Yields the log in batches, as they arrive. With `follow`, the last frame holds the end; without, it ends where the
-    log does now. `on_break` hears once of each loss of the connection.
+    log does now. With `unfinished`, bytes of lines that have not ended come too, from a daemon that knows of them, and again in
+    their lines. `on_break` hears once of each loss of the connection.
 
     Raises:
         ConnectionLost: the daemon stayed away for a minute.
@@ -56,12 +80,13 @@ def frames(
             "after": seen or None,
             "tail": None if seen else tail,
             "stream": stream,
+            "unfinished": unfinished or None,
         }
         try:
             with client.open("GET", job_path(job_id, "logs"), query, timeout_s=SILENCE_TIMEOUT_S) as response:
                 for batch in _batches(read_blocks(response)):
                     pause, broke_at = FIRST_PAUSE_S, None  # also for a keep-alive, which is an empty batch
-                    fresh = [frame for frame in batch if frame.end is not None or frame.seq > seen]
+                    fresh = [frame for frame in batch if frame.end or frame.unfinished or frame.seq > seen]
                     seen = max((frame.seq for frame in fresh), default=seen) or seen
                     if fresh:
                         yield fresh
@@ -73,6 +98,9 @@ def frames(
         except (ConnectionLost, Unreachable) as error:
             lost = error
         except Refused as error:
+            if unfinished and error.field == "unfinished":  # an older daemon
+                unfinished = False
+                continue
             if broke_at is None or not error.transient:
                 raise
             lost = error

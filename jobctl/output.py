@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from jobctl.errors import JobctlError
-from jobctl.terminal import TerminalFilter, filtered
+from jobctl.terminal import ByteFilter, TerminalFilter, filtered
 
 STATUS_STYLES = {
     "running": "cyan",
@@ -111,9 +111,9 @@ def text(what: str) -> None:
     sys.stdout.buffer.write(what.encode("utf-8", "replace"))
 
 
-def terminal_filter(stream: Any) -> TerminalFilter | None:
-    """Returns the filter for a job's text on `stream`, or None where that is no terminal and gets the bytes as they are."""
-    return TerminalFilter(colours=_may_colour()) if stream.isatty() else None
+def terminal_filter(stream: Any) -> ByteFilter | None:
+    """Returns the filter for a job's bytes on `stream`, or None where that is no terminal and gets them as they are."""
+    return ByteFilter(TerminalFilter(colours=_may_colour())) if stream.isatty() else None
 
 
 def note(what: str, *, after_key: bool = False) -> None:

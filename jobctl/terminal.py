@@ -8,6 +8,7 @@ it goes back over the job's own text alone, since each row begins with `row_star
 Source: ECMA-48, 5th edition, sections 5 and 8.3; "XTerm Control Sequences".
 """
 
+import codecs
 import re
 
 LONGEST_COLOUR = 64
@@ -158,6 +159,24 @@ class TerminalFilter:
         self._write(out, sequence)
         kept = self._style + sequence
         self._style = kept if len(kept) <= LONGEST_STYLE else sequence
+
+
+class ByteFilter:
+    """Filters one stream of bytes that are UTF-8, or should be: what is none is shown as U+FFFD. A character whose bytes come in
+    two pieces is shown with the second. Keeps three bytes, and what its `terminal` keeps.
+    """
+
+    def __init__(self, terminal: TerminalFilter) -> None:
+        self.terminal = terminal
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def feed(self, data: bytes) -> bytes:
+        """Returns what of the next piece may be written."""
+        return self.terminal.feed(self._decoder.decode(data)).encode()
+
+    def pause(self) -> bytes:
+        """As `TerminalFilter.pause`."""
+        return self.terminal.pause().encode()
 
 
 def filtered(text: str, *, colours: bool = True) -> str:

@@ -35,6 +35,7 @@ from jobd.jobs.fingerprint import Fingerprints
 from jobd.jobs.intake import Intake, IntakeLimits
 from jobd.jobs.kept_outputs import KeptOutputs
 from jobd.jobs.ledger import Ledger
+from jobd.jobs.live_output import LiveOutputs
 from jobd.jobs.logview import LogView
 from jobd.jobs.orchestrator import DiskUse, EngineFacts, EngineUnavailable
 from jobd.jobs.order import SidecarSettings
@@ -124,6 +125,7 @@ def build(
     secrets = SecretFiles(folder.secrets)
     outputs = KeptOutputs(folder.outputs, config.kept_outputs_max_bytes)
     ledger = Ledger(store, feed, dispatcher, watchers, clock)
+    live_outputs = LiveOutputs()
     around = Surroundings(
         engine=engine,
         ledger=ledger,
@@ -141,6 +143,8 @@ def build(
         secrets=secrets,
         outputs=outputs,
         on_change=job_metrics.changed,
+        live_outputs=live_outputs,
+        tell=watchers.notify,
     )
     roster = Roster(around, store)
     engine_watch = EngineWatch(engine, roster, clock)
@@ -209,7 +213,7 @@ def build(
     context = Context(
         intake=intake,
         jobs=service,
-        logs=LogView(store, watchers, service.current, readers),
+        logs=LogView(store, watchers, service.current, readers, live_outputs),
         store=store,
         feed=feed,
         dispatcher=dispatcher,

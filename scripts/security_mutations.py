@@ -50,7 +50,7 @@ MUTATIONS = (
              'return _STEERING.sub(', 'return re.sub("\\x00", ',
              "tests/unit/jobctl/test_printer.py::test_json_of_trees_is_escaped_the_same_way"),
     Mutation(W, "a pipe is filtered like a terminal", "jobctl/output.py",
-             "TerminalFilter(colours=_may_colour()) if stream.isatty() else None", "TerminalFilter(colours=_may_colour())",
+             "ByteFilter(TerminalFilter(colours=_may_colour())) if stream.isatty() else None", "ByteFilter(TerminalFilter(colours=_may_colour()))",
              "tests/unit/jobctl/test_printer.py::test_a_pipe_gets_the_bytes_as_they_are"),
     Mutation(W, "local NAT64 is taken apart at its end alone", "jobd/events/special_addresses.py",
              "if address in _LOCAL_NAT64:", "if False:",

@@ -48,10 +48,11 @@ def logs(
 ) -> None:
     """Print the logs of jobs; with -f, follow them until the jobs have ended.
 
-    The jobs' stdout goes to stdout and their stderr to stderr. With several ids, each line says whose it is.
+    The jobs' stdout goes to stdout and their stderr to stderr, byte for byte; with -f also what stands in a line that has not
+    ended. With several ids, each line says whose it is, and is shown when it ends.
 
     A terminal is given text and colour alone: control sequences that jobs have written, such as those that set titles or the
-    clipboard or move the cursor, are left out. --raw, a pipe or a file gets the lines as they are.
+    clipboard or move the cursor, are left out. --raw, a pipe or a file gets the bytes as they are.
     """
     session = of(ctx)
     client = session.client()
@@ -108,7 +109,10 @@ def _one(
     def on_break(why: str) -> None:
         output.note(f"{job_id}: {why}; trying again")
 
-    for batch in frames(client, job_id, follow=follow, tail=tail, stream=stream, on_break=on_break):
+    unfinished = follow and printer.wants_unfinished
+    for batch in frames(
+        client, job_id, follow=follow, tail=tail, stream=stream, unfinished=unfinished, on_break=on_break
+    ):
         with lock:
             printer.show(batch)
 

@@ -41,6 +41,7 @@ async def logs(request: web.Request) -> web.StreamResponse:
         after=parameters.number("after", 0, 0, MAX_SEQ),
         tail=parameters.optional_number("tail", 0, MAX_SEQ),
         stream=parameters.one_of("stream", STREAMS),
+        unfinished=parameters.flag("unfinished"),
     )
     parameters.done()
     record = await context.jobs.find(request.match_info["id"])

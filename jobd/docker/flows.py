@@ -1,6 +1,6 @@
-"""What flows out of a job's containers: log lines, hints from the engine's events, files as tar.
+"""What flows out of a job's containers: log lines, the worker's output, hints from the engine's events, files as tar.
 
-Owns these three streams, their ends and their breaks. What the bytes mean is in `logs.py` and
+Owns these streams, their ends and their breaks. What the bytes mean is in `logs.py` and
 `observe.py`, which requests read a log on in `log_requests.py`.
 """
 
@@ -17,8 +17,8 @@ import msgspec
 from jobd.docker import labels, observe
 from jobd.docker.answers import Refusal, Trouble
 from jobd.docker.engine import Engine
+from jobd.docker.frames import DamagedLog, Frames
 from jobd.docker.log_requests import lines_after
-from jobd.docker.logs import DamagedLog
 from jobd.docker.observe import EngineEvent, Inspected
 from jobd.docker.streams import Body, Silent
 from jobd.docker.tar_check import DamagedTar, TarCheck
@@ -98,6 +98,32 @@ class Flows:
         now = await self._ours(ref, role)
         if now is not None and now.id == container_id and now.state.status in _ALIVE:
             raise EngineUnavailable("the log stream ended while the container runs")
+
+    @asynccontextmanager
+    async def output(self, ref: JobRef) -> AsyncIterator[AsyncIterator[tuple[StreamName, bytes]]]:
+        """Gives what the worker prints from now on; see `jobs.orchestrator.Streams`.
+
+        The engine has attached the connection when it answers. Source: Docker Engine API, ContainerAttach.
+        """
+        container_id = await self._id_of(ref, "worker")
+        if container_id is None:
+            raise ContainerGone(f"the worker of job {ref.id} does not exist")
+        path = await self._engine.path(f"/containers/{container_id}/attach")
+        params = {"stream": "1", "stdout": "1", "stderr": "1"}
+        try:
+            async with self._engine.streams.open(
+                "POST", path, params=params, silence_s=None, buffer_bytes=_LOG_BUFFER_BYTES
+            ) as body:
+                yield _pieces(body)
+        except Refusal as error:
+            if error.status in (404, 409):
+                self._known.pop((ref, "worker"), None)
+                raise ContainerGone(f"the worker of job {ref.id} was removed") from error
+            raise EngineUnavailable(error.message) from error
+        except Trouble as error:
+            raise EngineUnavailable(str(error)) from error
+        except DamagedLog as error:
+            raise EngineUnavailable(f"the output of {ref.id} cannot be read: {error}") from error
 
     async def hints(self) -> AsyncGenerator[Hint, None]:
         """Yields hints for ever; `Hint(None)` with "connected" after each connect, "disconnected" after each end of one, and each
@@ -229,6 +255,13 @@ class Flows:
         ) as body:
             date = parsedate(body.date)
         return calendar.timegm(date) if date is not None else int(time.time())
+
+
+async def _pieces(body: Body) -> AsyncIterator[tuple[StreamName, bytes]]:
+    frames = Frames()
+    async for chunk in body.chunks():
+        for piece in frames.feed(chunk):
+            yield piece
 
 
 def _names_nothing(message: str) -> bool:

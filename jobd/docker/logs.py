@@ -1,36 +1,33 @@
 """The engine's log stream as lines with cursors.
 
 Pure: bytes in whatever pieces they arrive go in, whole lines come out, the same for every cutting of the bytes. Owns
-frames, the engine's timestamps, the cursors of lines, and the mark where lines are missing. Where a cursor's place is found
+the engine's timestamps, the cursors of lines, and the mark where lines are missing. Where a cursor's place is found
 again is in `log_places.py`.
 
 What is known of the engine: an entry is one line or 16 KiB of one; it starts with its timestamp, which is the wall clock's at
-that moment; all entries of one long line share theirs; entries of both streams stand in one order.
+that moment; all entries of one long line share theirs; entries of both streams stand in one order. An entry ends with the line's
+newline, but for the log driver `local` of older engines, which leaves out the newline of a line of several entries: such a line
+has ended where its last entry is shorter than 16 KiB and another line follows.
 
-Source: Docker Engine API, ContainerLogs and "Stream format" of ContainerAttach.
+Source: Docker Engine API, ContainerLogs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from zlib import crc32
 
+from jobd.docker.frames import DamagedLog, Frames
 from jobd.docker.log_places import Missing, Search, run_check
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
 
 LINE_BYTES = 64 * 1024
 """Text beyond this is cut and goes on in the next line."""
+PIECE_BYTES = 16 * 1024
+"""An entry without a newline that holds as much goes on in the next one."""
 BATCH_LINES = 1000
 GAP = "the engine dropped lines from its log before they were read"
 
-_FRAME_BYTES = 4 * 1024 * 1024
 _TIME_BYTES = 64
-_HEADER = 8
-_STREAMS: dict[int, StreamName] = {0: "stdout", 1: "stdout", 2: "stderr"}
-_ENGINE_ERROR = 3
 _OTHER: Mapping[StreamName, StreamName] = {"stdout": "stderr", "stderr": "stdout"}
-
-
-class DamagedLog(ValueError):
-    """The bytes are no log stream, or the engine says in it that it cannot go on."""
 
 
 class LogReader:
@@ -45,7 +42,7 @@ class LogReader:
     ) -> None:
         self.entries = 0
         """How many entries have come."""
-        self._rest = b""
+        self._frames = Frames()
         self._lines: dict[StreamName, _Lines] = {"stdout": _Lines("stdout"), "stderr": _Lines("stderr")}
         self._waiting: dict[StreamName, Search] = {}
         searches: dict[tuple[StreamName, LogCursor], Search] = {}
@@ -67,7 +64,7 @@ class LogReader:
     @property
     def cut(self) -> bool:
         """True where the bytes so far end within a frame."""
-        return bool(self._rest)
+        return self._frames.cut
 
     @property
     def located(self) -> bool:
@@ -90,11 +87,12 @@ class LogReader:
         Raises: DamagedLog.
         """
         out: list[RawLine] = []
-        for stream, entry in self._entries(data):
+        for stream, entry in self._frames.feed(data):
             time, space, payload = entry.partition(b" ")
             if not space or len(time) > _TIME_BYTES:
                 raise DamagedLog("an entry has no timestamp")
             self.entries += 1
+            size = len(payload)
             if self._waiting:
                 payload = self._after_place(stream, time, payload)
                 if not payload:
@@ -103,8 +101,9 @@ class LogReader:
             other = _OTHER[stream]
             level = other not in self._waiting and self._lines[other].is_level
             count = len(out)
-            self._lines[stream].take(time.decode("ascii", "replace"), payload, self.entries, level, out)
-            if level and len(out) > count:
+            stamp = time.decode("ascii", "replace")
+            self._lines[stream].take(stamp, payload, size, self.entries, level, out)
+            if level and len(out) > count and out[-1].time == stamp:
                 self._lines[other].level_with(out[-1].cursor)
         return out
 
@@ -112,7 +111,7 @@ class LogReader:
         """Returns the last lines that have no newline: of an ended container's log, at its end."""
         out: list[RawLine] = []
         for lines in sorted(self._lines.values(), key=lambda lines: lines.last_entry):
-            lines.flush(out)
+            lines.end(out)
         return out
 
     def marks(self) -> list[RawLine]:
@@ -139,25 +138,6 @@ class LogReader:
                 self._lines[waiting].reach(search.found, beside=waiting != search.stream)
         return b"" if stream in self._waiting else payload[skipped:]
 
-    def _entries(self, data: bytes) -> Iterator[tuple[StreamName, bytes]]:
-        if self._rest:
-            data = self._rest + data
-        at, size = 0, len(data)
-        while size - at >= _HEADER:
-            length = int.from_bytes(data[at + 4 : at + _HEADER], "big")
-            kind = data[at]
-            if length > _FRAME_BYTES or kind > _ENGINE_ERROR or data[at + 1 : at + 4] != b"\0\0\0":
-                raise DamagedLog("no frame where one should start")
-            end = at + _HEADER + length
-            if end > size:
-                break
-            entry = data[at + _HEADER : end]
-            if kind == _ENGINE_ERROR:
-                raise DamagedLog(entry.decode("utf-8", "replace").strip() or "the engine cannot read the log")
-            at = end
-            yield _STREAMS[kind], entry
-        self._rest = data[at:]
-
 
 class _Lines:
     """The lines of one stream, and how far it has been read: `taken` bytes of the run at `time`."""
@@ -178,6 +158,10 @@ class _Lines:
         self._taken = 0
         self._check: int | None = run_check("")
         self._text = b""
+        self._piece_bytes = 0
+        """The size of the last entry."""
+        self._goes_on = False
+        """True where the last entry went on with the line of the one before."""
 
     @property
     def is_level(self) -> bool:
@@ -211,13 +195,21 @@ class _Lines:
         """The first line is to say that some after this place are missing. `silent`: the stream has printed nothing so far."""
         self._lost, self._silent = place, silent
 
-    def take(self, time: str, payload: bytes, number: int, level: bool, out: list[RawLine]) -> None:
+    def take(
+        self, time: str, payload: bytes, size_bytes: int, number: int, level: bool, out: list[RawLine]
+    ) -> None:
+        """Takes `payload`, the last bytes of an entry of `size_bytes`, and gives the lines that it completes."""
         if time != self._time:
-            # Not seen of this engine: a new time within a line. The line goes on, so say so and lose nothing.
-            self.flush(out, partial=True)
+            # After a full entry, not seen of this engine: a new time within a line. It goes on, so say so and lose nothing.
+            self.flush(out, partial=self._piece_bytes >= PIECE_BYTES)
             self._check, self._taken = run_check(self._time), 0
             self._time = time
+        self._goes_on = self._taken > 0 or bool(self._text)
+        self._piece_bytes = size_bytes
         self.last_entry = number
+        if not size_bytes:
+            self.flush(out)  # all that the last entry held was a newline, which the engine has left out
+            return
         text = self._text + payload if self._text else payload
         start, size = 0, len(text)
         while start < size:
@@ -235,9 +227,18 @@ class _Lines:
 
     def flush(self, out: list[RawLine], *, partial: bool = False) -> None:
         """Gives the unfinished line as it is. Entries of the other stream may be after its place: so it is not level."""
+        self._flush(out, partial=partial, newline=True)
+
+    def end(self, out: list[RawLine]) -> None:
+        """Gives the last line of an ended container, which has no newline in the log."""
+        # The newline of a line that is one entry is never left out, and one that is left out is not after a full entry.
+        unknown = self._goes_on and self._piece_bytes < PIECE_BYTES
+        self._flush(out, newline=None if unknown else False)
+
+    def _flush(self, out: list[RawLine], *, partial: bool = False, newline: bool | None) -> None:
         if self._text:
             text, self._text = self._text, b""
-            self._emit(out, text, len(text), partial=partial)
+            self._emit(out, text, len(text), partial=partial, newline=newline)
 
     def mark(self, out: list[RawLine]) -> None:
         """Says that lines are missing, where no line of this stream did; for a silent stream the other's line has said it."""
@@ -251,20 +252,34 @@ class _Lines:
         self._lost = None
 
     def _emit(
-        self, out: list[RawLine], taken: bytes, shown: int, *, partial: bool = False, level: bool = False
+        self,
+        out: list[RawLine],
+        taken: bytes,
+        shown: int,
+        *,
+        partial: bool = False,
+        level: bool = False,
+        newline: bool | None = True,
     ) -> None:
         self._taken += len(taken)
         if self._check is not None:
             self._check = crc32(taken, self._check)
+        said, raw = taken[:shown], None
+        try:
+            text = said.decode()
+        except UnicodeDecodeError:
+            text, raw = said.decode("utf-8", "replace"), said
         out.append(
             RawLine(
                 stream=self._stream,
                 time=self._time,
-                text=taken[:shown].decode("utf-8", "replace"),
+                text=text,
                 cursor=LogCursor(self._time, self._taken, self._check),
                 partial=partial,
                 gap=None if self._lost is None else GAP,
                 level=level,
+                raw=raw,
+                newline=newline,
             )
         )
         self._lost = None

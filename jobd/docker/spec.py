@@ -31,6 +31,13 @@ SECRETS_OPTIONS = {
 }
 """A volume in memory: it is there while a container that has it runs, and its content goes with the last one."""
 
+WORKER_LOG_DRIVER = "local"
+"""Keeps bytes as they are; `json-file` writes U+FFFD for what is no UTF-8."""
+SIDECAR_LOG_DRIVER = "json-file"
+"""Reports are ASCII, and each newline is there at once: some versions of `local` leave out that of a long line."""
+
+_LOG_DRIVERS: dict[str, dict[str, str]] = {"json-file": {}, "local": {"compress": "false"}}
+"""The drivers that can be read back, with their own options."""
 _LOG_FILES = 2
 _NO_HEALTHCHECK: Body = {"Test": ["NONE"]}
 """An image's own check would flood the engine's event buffer."""
@@ -57,7 +64,7 @@ def worker_body(order: WorkOrder, settings: DockerSettings, making: str) -> Body
     if spec.user is not None:
         body["User"] = spec.user
     host: Body = {
-        **_host(settings, settings.log_max_bytes, mounts),
+        **_host(settings, WORKER_LOG_DRIVER, settings.log_max_bytes, mounts),
         "NanoCpus": nano_cpus(spec.cpu_cores),
         "PidsLimit": spec.pids_limit,
         **_capabilities(spec),
@@ -93,7 +100,7 @@ def sidecar_body(order: WorkOrder, settings: DockerSettings, making: str) -> Bod
         "Tty": False,
         "Healthcheck": _NO_HEALTHCHECK,
         "HostConfig": {
-            **_host(settings, SIDECAR_LOG_BYTES, mounts),
+            **_host(settings, SIDECAR_LOG_DRIVER, SIDECAR_LOG_BYTES, mounts),
             "PidsLimit": SIDECAR_PIDS,
             "CapDrop": ["ALL"],
             "CapAdd": list(SIDECAR_CAPABILITIES),
@@ -149,15 +156,16 @@ def _process(spec: JobSpec) -> Body:
     return process
 
 
-def _host(settings: DockerSettings, log_bytes: int, mounts: list[Body]) -> Body:
+def _host(settings: DockerSettings, driver: str, log_bytes: int, mounts: list[Body]) -> Body:
+    bound = {"max-size": str(log_bytes // _LOG_FILES), "max-file": str(_LOG_FILES)}
     return {
         "NetworkMode": labels.network_name(settings.instance),
         "SecurityOpt": _NO_NEW_PRIVILEGES,
         "ExtraHosts": extra_hosts(settings.extra_hosts),
         "Mounts": mounts,
         "LogConfig": {
-            "Type": "json-file",
-            "Config": {"max-size": str(log_bytes // _LOG_FILES), "max-file": str(_LOG_FILES)},
+            "Type": driver,
+            "Config": {**bound, **_LOG_DRIVERS[driver]},
         },
         "RestartPolicy": {"Name": "no"},
         "AutoRemove": False,

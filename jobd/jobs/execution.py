@@ -13,9 +13,11 @@ from jobd.jobs.orchestrator import (
     EngineError,
     EngineUnavailable,
     Observation,
+    RawLine,
     Role,
     StartFailed,
 )
+from jobd.jobs.output_follower import OutputFollower
 from jobd.jobs.reader import ReportLines, log_reader, report_reader
 from jobd.jobs.sight import OOM_EXIT_CODE, UNKNOWN_EXIT_CODE, Sight
 from jobd.jobs.surroundings import Surroundings
@@ -38,13 +40,18 @@ class Execution:
         self._around = around
         reports = ReportLines(journal.take_report, journal.take_unread, lambda: journal.record.id)
         self._reports = report_reader(around.engine, around.clock, lambda: journal.ref, reports)
+        self._output = OutputFollower(around.engine, around.live_outputs, lambda: journal.ref, around.tell)
         self._logs = log_reader(
-            around.engine, around.clock, lambda: journal.ref, journal.log_cursors, journal.take_log
+            around.engine, around.clock, lambda: journal.ref, journal.log_cursors, self._take_log
         )
+
+    async def _take_log(self, lines: list[RawLine]) -> None:
+        await self._journal.take_log(await self._output.with_ends(lines))
 
     async def stop_reading(self) -> None:
         """Ends the following of what both containers print, after what is being stored."""
         await self._logs.stop()
+        await self._output.stop()
         await self._reports.stop()
 
     async def stop_reading_reports(self) -> None:
@@ -65,6 +72,7 @@ class Execution:
         if journal.record.phase != "running" or journal.record.worker_over:
             return  # a wish came first
         self._sight.forget()
+        await self._output.begin(journal.record.log_seq)
         try:
             await self._around.engine.start_worker(journal.ref)
         except EngineUnavailable:
@@ -91,6 +99,8 @@ class Execution:
         fate = await self._around.engine.remove_unstarted(journal.ref, role, container_id)
         self._sight.forget()
         if fate.kind == "never":
+            if role == "worker":
+                await self._output.stop()
             await journal.apply(f.NeverStarted(role))
         elif fate.kind == "began" and fate.end is None:
             await self.observe()
@@ -124,6 +134,7 @@ class Execution:
         await journal.apply(f.Observed(seen, sidecar_over, stopped))
         if journal.record.started_at is not None and not journal.record.worker_over:
             self._logs.start()
+            await self._output.join()
         sight.looked(seen, heard_before)
 
     async def _stopped_with_engine(self, watched: ContainerFacts | None) -> bool:
@@ -169,6 +180,7 @@ class Execution:
         if missing is not None:
             await self._journal.mark_log(missing)
         await self._journal.apply(f.LogsDrained())
+        await self._output.stop()
 
     async def tell_sidecar(self, succeeded: bool) -> None:
         """Tells the sidecar that the worker has ended, and how."""

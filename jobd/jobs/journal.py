@@ -7,7 +7,7 @@ Owns the lock under which a record changes, and when lines that wait for an even
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from jobd.clock import reading
 from jobd.jobs import facts as f
@@ -166,18 +166,25 @@ class Journal:
                 )
             return take_lines(self.record, lines, self._around.log_max_bytes)
 
-        await self._store_frames(made)
+        await self._store_frames(made, lines)
 
     async def mark_log(self, why: str) -> None:
         """Stores, once an attempt, that the end of the worker's log could not be read. Raises StoreError: as `take_log`."""
         await self._store_frames(lambda: mark_incomplete(self.record, why, self._around.clock.now()))
 
-    async def _store_frames(self, made: Callable[[], Batch]) -> None:
+    async def _store_frames(self, made: Callable[[], Batch], lines: Iterable[RawLine] | None = None) -> None:
         async with self._changing:
             batch, before, spec = made(), self.record, await self._read_spec()
             async with self._kept_true():
                 self.record = await self._around.ledger.change(batch.record, spec, (), batch)
             self._around.on_change(before, self.record, spec)
+            if (output := self._around.live_outputs.of(self.record.uid)) is not None:
+                if self.record.log_full:
+                    output.close()  # no line will hold what it shows
+                elif lines is None:
+                    output.lose()
+                else:
+                    output.stored(lines, batch.first_seq, batch.last_seq)
             self._announcer.add(batch)
             if self._announcer.enough:
                 await self._announce_all()

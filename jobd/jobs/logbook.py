@@ -52,7 +52,14 @@ def take(record: Record, lines: Sequence[RawLine], max_bytes: int) -> Batch:
             gap = f"the log is full at {max_bytes} bytes; later lines are dropped"
         seq += 1
         frame = LogLine(
-            seq=seq, time=raw.time, stream=raw.stream, line=text, gap=gap, partial=raw.partial and not full
+            seq=seq,
+            time=raw.time,
+            stream=raw.stream,
+            line=text,
+            gap=gap,
+            partial=raw.partial and not full,
+            raw=None if full else raw.raw,
+            unterminated=raw.newline is False and not (raw.partial or full),
         )
         encoded = _encoder.encode(frame)
         size += len(encoded)

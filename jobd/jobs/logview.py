@@ -12,12 +12,14 @@ from typing import Any
 import msgspec
 
 from jobd.budget import ByteBudget
+from jobd.jobs.live_output import LiveOutputs
 from jobd.jobs.logbook import legible
+from jobd.jobs.orchestrator import StreamName
 from jobd.jobs.record import Record, purged
 from jobd.jobs.watch import Watchers
 from jobd.store.rows import LogChunk
 from jobd.store.store import Store
-from jobd.wire.view import End, LogEnd, LogLine
+from jobd.wire.view import End, LogEnd, LogLine, LogUnfinished, Unfinished
 
 READ_BYTES = 64 << 10
 """A page is one chunk where that is longer."""
@@ -30,12 +32,15 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """`after`: the last line the reader has. `tail`: only so many of the lines that are there now, then what follows."""
+    """`after`: the last line the reader has. `tail`: only so many of the lines that are there now, then what follows.
+    `unfinished`: also what stands in lines that have not ended.
+    """
 
     follow: bool = False
     after: int = 0
     tail: int | None = None
     stream: str | None = None
+    unfinished: bool = False
 
 
 class LogView:
@@ -47,7 +52,9 @@ class LogView:
         watchers: Watchers,
         current: Callable[[Record], Coroutine[Any, Any, Record | None]],
         budget: ByteBudget,
+        outputs: LiveOutputs | None = None,
     ) -> None:
+        self._outputs = outputs
         self._budget = budget
         self._store = store
         self._watchers = watchers
@@ -59,6 +66,7 @@ class LogView:
         While nothing happens an empty line is yielded now and then, which keeps the connection known to be alive.
         """
         after = query.after
+        seen: dict[StreamName, int] = {}
         if query.tail is not None:
             after = max(after, await self._tail_start(record, query))
         with self._watchers.watch(record.uid) as news:
@@ -81,6 +89,9 @@ class LogView:
                         del chunks
                     if is_end:
                         break
+                if query.unfinished:
+                    for frame in self._unfinished(record.uid, after, query.stream, seen):
+                        yield frame
                 if record.ended:
                     end = End(status=record.status, exit_code=record.exit_code, reason=record.reason)
                     yield _encoder.encode(LogEnd(end=end)) + b"\n"
@@ -92,6 +103,16 @@ class LogView:
                         await news.wait()
                 except TimeoutError:
                     yield b"\n"
+
+    def _unfinished(
+        self, uid: str, after: int, stream: str | None, seen: dict[StreamName, int]
+    ) -> Iterator[bytes]:
+        output = self._outputs.of(uid) if self._outputs is not None else None
+        for part in output.unfinished(after, seen) if output is not None else ():
+            seen[part.stream] = part.place
+            if stream in (None, part.stream):
+                frame = Unfinished(stream=part.stream, at=part.at, raw=part.data)
+                yield from parts(_encoder.encode(LogUnfinished(unfinished=frame)) + b"\n")
 
     async def _tail_start(self, record: Record, query: LogQuery) -> int:
         stats = await self._store.log_stats(record.uid)

@@ -4,7 +4,8 @@ Owns no behaviour but where a log is read on after some lines. `jobd/docker` imp
 same suite in `tests/contract`. All calls are safe to repeat unless they say otherwise.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -154,7 +155,9 @@ class LogCursor:
 
 @dataclass(frozen=True, slots=True)
 class RawLine:
-    """One line of a container's log. `time` is the engine's RFC 3339 text. `partial`: a very long line, cut here.
+    """One line of a container's log, without its newline. `time` is the engine's RFC 3339 text. `raw`: the line's bytes, where
+    they are no UTF-8 and `text` has replacement characters for them. `partial`: a very long line, cut here. `newline`: one
+    follows the line; False where the stream ends without, None where the engine's log does not tell.
     `gap`: lines before this one are gone, and why; with an empty `partial` line, only that is said. `cursor` stands after this
     line in its stream. `level`: everything that the other stream holds before this place is read too.
     """
@@ -166,6 +169,8 @@ class RawLine:
     partial: bool = False
     gap: str | None = None
     level: bool = False
+    raw: bytes | None = None
+    newline: bool | None = True
 
 
 def cursors_after(
@@ -358,6 +363,14 @@ class Streams(Protocol):
         Raises:
             ContainerGone: nothing more can be read. EngineUnavailable: the connection broke. LogUnreadable: the engine could not
             give the log; ask again from the last cursor.
+        """
+        ...
+
+    def output(self, ref: JobRef) -> AbstractAsyncContextManager[AsyncIterator[tuple[StreamName, bytes]]]:
+        """Gives what the worker prints from now on, in pieces as they come, until it ends: all of it, where it is entered before
+        the worker's start. While nobody takes the pieces, the worker waits.
+
+        Raises: ContainerGone, EngineUnavailable: the connection broke, or the engine sends what cannot be read.
         """
         ...
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from jobd.clock import Clock
 from jobd.jobs.kept_outputs import KeptOutputs
 from jobd.jobs.ledger import Ledger
+from jobd.jobs.live_output import LiveOutputs
 from jobd.jobs.orchestrator import Orchestrator
 from jobd.jobs.order import SidecarSettings
 from jobd.jobs.queue import AdmissionQueue
@@ -20,7 +21,7 @@ from jobd.wire.job import JobSpec
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """See the module. `on_change` hears of each stored change: before, after, spec."""
+    """See the module. `on_change` hears of each stored change: before, after, spec. `tell` wakes who watches the job of a uid."""
 
     engine: Orchestrator
     ledger: Ledger
@@ -33,3 +34,5 @@ class Surroundings:
     secrets: SecretFiles
     outputs: KeptOutputs
     on_change: Callable[[Record, Record, JobSpec], None]
+    live_outputs: LiveOutputs
+    tell: Callable[[str], None]

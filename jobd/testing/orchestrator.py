@@ -5,8 +5,8 @@ happens to the containers is in `world.py`, what they do is scripted by `worker.
 file but the tar that `create` is given. Must not know of the store, of HTTP or of Docker.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -38,7 +38,7 @@ from jobd.jobs.orchestrator import (
     WorkOrder,
 )
 from jobd.testing.hints import Hints
-from jobd.testing.printed import printed
+from jobd.testing.printed import output, printed
 from jobd.testing.sidecar import SidecarScript
 from jobd.testing.worker import WorkerScript
 from jobd.testing.workspace import below, owner_of, packed, unpacked
@@ -299,6 +299,15 @@ class FakeOrchestrator:
         async with aclosing(printed(box, cursors, follow, self._hints, self._here)) as batches:
             async for lines in batches:
                 yield lines
+
+    @asynccontextmanager
+    async def output(self, ref: JobRef) -> AsyncIterator[AsyncIterator[tuple[StreamName, bytes]]]:
+        """Gives what the worker prints until it ends."""
+        self._here()
+        job = self._world.find(ref)
+        if job is None or job.worker is None:
+            raise ContainerGone(f"the worker of job {ref.id} does not exist")
+        yield output(job.worker, len(job.worker.log), self._hints, self._here)
 
     def hints(self) -> AsyncGenerator[Hint, None]:
         """Yields `Hint(None)` first and after each time away, then what happens."""

@@ -35,6 +35,28 @@ async def printed(
         yield [box.unfinished]
 
 
+async def output(
+    box: Container, taken: int, hints: Hints, answers: Callable[[], None]
+) -> AsyncGenerator[tuple[StreamName, bytes], None]:
+    """Yields what a worker prints after its first `taken` lines, its unfinished line at once, until it has ended. `answers` as in
+    `printed`.
+    """
+    rest = None
+    with hints.waiting() as news:
+        while True:
+            news.clear()
+            answers()
+            fresh, taken = box.log[taken:], len(box.log)
+            for line in fresh:
+                yield line.stream, line.text.encode() + b"\n"
+            if box.unfinished is not rest and box.unfinished is not None:
+                rest = box.unfinished
+                yield rest.stream, rest.text.encode()
+            if box.facts.ended:
+                return
+            await news.wait()
+
+
 def _is_after(line: RawLine, cursors: Cursors) -> bool:
     cursor = cursors.get(line.stream)
     return cursor is None or line.cursor.timestamp > cursor.timestamp

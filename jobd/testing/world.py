@@ -111,7 +111,7 @@ class World:
                 else self._line("stderr", f"no secret {name}")
             )
         if script.rest:
-            box.unfinished = self._line("stdout", script.rest)
+            box.unfinished = replace(self._line("stdout", script.rest), newline=False)
         self._hints.wake()
         if script.runs_s is None:
             return

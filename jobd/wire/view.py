@@ -123,6 +123,9 @@ class JobList(View, frozen=True, kw_only=True):
 class LogLine(View, frozen=True, kw_only=True):
     """One line of the worker, without its newline; `seq` counts from 1 over both streams.
     `gap` marks lines that were lost before this one and says why.
+
+    What the worker has written is `raw`, or `line` in UTF-8 where there is no `raw`, and then a newline, unless the line is
+    `partial` or `unterminated`.
     """
 
     seq: int
@@ -132,6 +135,26 @@ class LogLine(View, frozen=True, kw_only=True):
     gap: str | None = None
     partial: bool = False
     """True where a very long line was cut here and goes on in the next entry of its stream."""
+    raw: bytes | None = None
+    """The line's bytes, in base64, where they are no UTF-8: `line` has U+FFFD for what is none."""
+    unterminated: bool = False
+    """True where the stream ended with this line and without a newline."""
+
+
+class Unfinished(View, frozen=True, kw_only=True):
+    """Bytes that the worker has written, and that no line has yet: of `stream`, from its byte `at` on, counted from the end of the
+    stream's last line before this frame. The line that ends them holds them again.
+    """
+
+    stream: str
+    at: int
+    raw: bytes
+
+
+class LogUnfinished(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame between the lines of a log, where `unfinished` is asked for; it has no number, and comes once."""
+
+    unfinished: Unfinished
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -252,6 +252,38 @@ async def test_a_line_is_followed_while_the_worker_runs(world: Any, ref: JobRef,
     await stream.aclose()
 
 
+async def test_what_a_worker_prints_is_heard_before_its_line_ends(
+    world: Any, ref: JobRef, behave: Any
+) -> None:
+    await world.orchestrator.create(world.work(ref, behave(lines=("one",), rest="two", stays=True)), None)
+    heard = b""
+    async with asyncio.timeout(DEADLINE_S), world.orchestrator.output(ref) as pieces:
+        await world.orchestrator.start_worker(ref)
+        async for stream, data in pieces:
+            assert stream == "stdout"
+            heard += data
+            if heard == b"one\ntwo":
+                await world.orchestrator.signal(ref, "worker", "SIGKILL")
+    assert heard == b"one\ntwo", "it ends with the worker"
+
+
+async def test_the_streams_of_an_output_are_apart(world: Any, ref: JobRef, behave: Any) -> None:
+    behaviour = behave(lines=("a", "b"), errors=("c",), rest="d")
+    await world.orchestrator.create(world.work(ref, behaviour), None)
+    heard = {"stdout": b"", "stderr": b""}
+    async with asyncio.timeout(DEADLINE_S), world.orchestrator.output(ref) as pieces:
+        await world.orchestrator.start_worker(ref)
+        async for stream, data in pieces:
+            heard[stream] += data
+    assert heard == {"stdout": b"a\nb\nd", "stderr": b"c\n"}
+
+
+async def test_a_worker_that_is_not_there_has_no_output(world: Any, ref: JobRef) -> None:
+    with pytest.raises(ContainerGone):
+        async with world.orchestrator.output(ref):
+            pass
+
+
 async def test_hints_begin_with_connected_and_name_the_job(world: Any, ref: JobRef, behave: Any) -> None:
     stream = world.orchestrator.hints()
     async with asyncio.timeout(DEADLINE_S):

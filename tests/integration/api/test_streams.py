@@ -1,6 +1,7 @@
 """Logs and events as streams: followed, resumed, filtered; and what a client sees when a source fails."""
 
 import asyncio
+import base64
 import gc
 import http.client
 import json
@@ -44,6 +45,30 @@ def test_a_log_is_ndjson_with_the_end_as_its_last_frame(daemon: Daemon, printed:
         assert frame["seq"] == number
         assert set(frame) == {"seq", "time", "stream", "line"}
         assert frame["line"].startswith({"stdout": "o", "stderr": "e"}[frame["stream"]])
+
+
+def test_bytes_of_an_unfinished_line_are_sent_where_they_are_asked_for(
+    daemon: Daemon, worker_image: str, job_id: str
+) -> None:
+    command = "trap 'echo; exit 0' TERM; printf '10%%\\r\\377'; while true; do sleep 0.1; done"
+    daemon.submit(id=job_id, image=worker_image, command=command)
+    address = urlsplit(daemon.http)
+    assert address.hostname
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=DEADLINE_S)
+    connection.request("GET", f"/v1/jobs/{job_id}/logs?follow=1&unfinished=1")
+    response = connection.getresponse()
+    raw = b""
+    while len(raw) < 5:
+        part = json.loads(response.readline())["unfinished"]
+        assert (part["stream"], part["at"]) == ("stdout", len(raw))
+        raw += base64.b64decode(part["raw"])
+    assert raw == b"10%\r\xff"
+    daemon.call("POST", f"/v1/jobs/{job_id}/cancel", {})
+    line = json.loads(response.readline())
+    assert (line["seq"], base64.b64decode(line["raw"]), line["line"]) == (1, raw, "10%\r�")
+    assert "end" in json.loads(response.readline())
+    connection.close()
+    assert [set(frame) & {"unfinished"} for frame in daemon.log_lines(job_id)] == [set(), set()]
 
 
 def test_parts_of_a_log(daemon: Daemon, printed: str) -> None:

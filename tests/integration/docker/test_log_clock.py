@@ -1,6 +1,7 @@
 """A container's log on the real engine as it looks after the engine's clock was set, and after its file was harmed.
 
-The engine's clock is the machine's, so the times are rewritten where the engine stored them.
+The engine's clock is the machine's, so the times are rewritten where the engine stored them: in files of the driver `json-file`,
+which are text.
 """
 
 from pathlib import PurePath
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jobd.docker import spec
 from jobd.docker.logs import GAP
 from jobd.jobs.orchestrator import LogCursor, LogUnreadable, RawLine, StreamName, cursors_after
 
@@ -32,6 +34,11 @@ BEGIN { split(steps, by, ",") }
     print substr($0, 1, RSTART) now substr($0, RSTART + 9)
 }
 """
+
+
+@pytest.fixture(autouse=True)
+def log_files_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spec, "WORKER_LOG_DRIVER", "json-file")
 
 
 def edit_log(bench: Any, command: str) -> None:

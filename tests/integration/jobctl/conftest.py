@@ -63,7 +63,9 @@ class StandInJob:
 
 
 class StandIn:
-    """The daemon. `on_submit` is told of each new job; `cut_after` breaks each log stream after so many lines."""
+    """The daemon. `on_submit` is told of each new job; `cut_after` breaks each log stream after so many lines;
+    `unknown_parameter` is none of its logs'.
+    """
 
     def __init__(self, socket_path: Path) -> None:
         self.socket_path = socket_path
@@ -75,6 +77,7 @@ class StandIn:
         self.lose_answers = 0
         self.refuse: tuple[int, dict[str, Any]] | None = None
         self.followers = 0
+        self.unknown_parameter = ""
         self._news = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
@@ -229,6 +232,11 @@ class StandIn:
     async def _send_log(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
         self._seen(request)
         job = self._job(request)
+        if self.unknown_parameter in request.query:
+            text = json.dumps(
+                {"error": "unknown parameter", "code": "invalid", "field": self.unknown_parameter}
+            )
+            raise web.HTTPBadRequest(text=text, content_type="application/json")
         follow, after = request.query.get("follow") == "1", int(request.query.get("after", 0))
         if "tail" in request.query:
             after = max(after, len(job.lines) - int(request.query["tail"]))

@@ -79,6 +79,13 @@ def test_a_broken_stream_is_resumed_without_gap_or_repeat(daemon: Any, jobctl: A
     assert b"trying again" in done.stderr
 
 
+def test_an_older_daemon_is_asked_for_lines_alone(daemon: Any, jobctl: Any) -> None:
+    daemon.unknown_parameter = "unfinished"
+    daemon.on_submit = lambda job: (job.say("a"), job.end(0))
+    done = jobctl("run", "busybox")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"a\n", b"")
+
+
 def test_a_restart_of_the_daemon_does_not_end_the_run(daemon: Any, jobctl: Any, until: Any) -> None:
     program = jobctl.start("run", "--name", "a", "busybox")
     until(lambda: daemon.followers)

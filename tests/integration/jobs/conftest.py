@@ -17,6 +17,7 @@ from jobd.jobs.fingerprint import Fingerprints
 from jobd.jobs.intake import Intake, IntakeLimits, Submission
 from jobd.jobs.kept_outputs import KeptOutputs
 from jobd.jobs.ledger import Ledger
+from jobd.jobs.live_output import LiveOutputs
 from jobd.jobs.order import SidecarSettings
 from jobd.jobs.queue import AdmissionQueue
 from jobd.jobs.record import Record
@@ -68,6 +69,7 @@ class House:
         self.ledger = Ledger(self.store, feed, dispatcher, self.watchers, self.clock)
         self.queue = AdmissionQueue(2)
         self.outputs = KeptOutputs(self.folder / "outputs", KEPT_OUTPUTS_MAX_BYTES)
+        self.live_outputs = LiveOutputs()
         around = Surroundings(
             engine=self.engine,
             ledger=self.ledger,
@@ -82,6 +84,8 @@ class House:
             secrets=SecretFiles(self.folder / "secrets"),
             outputs=self.outputs,
             on_change=lambda before, after, spec: None,
+            live_outputs=self.live_outputs,
+            tell=self.watchers.notify,
         )
         self.roster = Roster(around, self.store)
         self.engine_watch = EngineWatch(self.engine, self.roster, self.clock)

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from jobd.jobs import logview
+from jobd.jobs.live_output import LiveOutput, LiveOutputs
 from jobd.jobs.logbook import take
 from jobd.jobs.logview import LogQuery, LogView, cut
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
@@ -22,13 +23,23 @@ SPEC = JobSpec(id="a", image="b")
 DEADLINE_S = 10.0
 
 
+FOLLOW = LogQuery(follow=True, unfinished=True)
+
+
 class Log:
     """A stored job whose log grows by `write` and whose end is `finish`; read by a view."""
 
     def __init__(self, house: Any, record: Record) -> None:
         self.house = house
         self.record = record
-        self.view = LogView(house.store, house.watchers, self._current, house.budget)
+        self.outputs = LiveOutputs()
+        self.view = LogView(house.store, house.watchers, self._current, house.budget, self.outputs)
+
+    def print(self) -> LiveOutput:
+        """Returns the output of a worker that has just been started."""
+        output = LiveOutput(self.record.log_seq, lambda: self.house.watchers.notify(self.record.uid))
+        self.outputs.put(self.record.uid, output)
+        return output
 
     async def _current(self, record: Record) -> Record:
         return self.record
@@ -37,6 +48,8 @@ class Log:
         raw = [RawLine(stream, "2030-01-01T00:00:00Z", text, LogCursor("t")) for text in lines]
         batch = take(self.record, raw, 1 << 20)
         self.record = await self.house.ledger.change(batch.record, SPEC, (), batch)
+        if (output := self.outputs.of(self.record.uid)) is not None:
+            output.stored(raw, batch.first_seq, batch.last_seq)
 
     async def finish(self) -> None:
         ended = msgspec.structs.replace(
@@ -82,6 +95,42 @@ async def test_the_end_frame_is_last_once_the_job_has_ended(log: Log) -> None:
     assert (await log.read())[-1] == END
     assert await log.read(after=1) == [END]
     assert await log.read(after=99, follow=True) == [END]
+
+
+async def test_bytes_of_an_unfinished_line_come_before_the_line_where_they_are_asked_for(log: Log) -> None:
+    await log.write("one")
+    output = log.print()
+    frames = log.view.frames(log.record, FOLLOW)
+    plain = log.view.frames(log.record, LogQuery(follow=True))
+    async with asyncio.timeout(DEADLINE_S):
+        assert msgspec.json.decode(await anext(frames))["line"] == "one"
+        output.take("stdout", b"10%\r")
+        assert msgspec.json.decode(await anext(frames)) == {
+            "unfinished": {"stream": "stdout", "at": 0, "raw": "MTAlDQ=="}
+        }
+        output.take("stdout", b"\xff\n")
+        assert msgspec.json.decode(await anext(frames)) == {
+            "unfinished": {"stream": "stdout", "at": 4, "raw": "/wo="}
+        }
+        again = log.view.frames(log.record, LogQuery(follow=True, unfinished=True, after=1))
+        assert msgspec.json.decode(await anext(again))["unfinished"]["at"] == 0
+        await log.write("10%\r�")
+        assert msgspec.json.decode(await anext(frames))["seq"] == 2
+        await log.finish()
+        assert msgspec.json.decode(await anext(frames)) == END
+        assert seqs([msgspec.json.decode(part) async for part in plain]) == [1, 2]
+        assert seqs([msgspec.json.decode(part) async for part in again]) == [2]
+
+
+async def test_unfinished_lines_of_one_stream_alone_are_asked_for(log: Log) -> None:
+    output = log.print()
+    output.take("stdout", b"out")
+    output.take("stderr", b"err")
+    frames = log.view.frames(log.record, LogQuery(follow=True, unfinished=True, stream="stderr"))
+    async with asyncio.timeout(DEADLINE_S):
+        assert msgspec.json.decode(await anext(frames))["unfinished"]["stream"] == "stderr"
+        await log.finish()
+        assert msgspec.json.decode(await anext(frames)) == END
 
 
 async def test_one_stream_alone_keeps_its_numbers(log: Log) -> None:

@@ -59,6 +59,36 @@ def test_raw_gives_a_terminal_everything(monkeypatch: pytest.MonkeyPatch) -> Non
     assert out.text == HOSTILE + "\n"
 
 
+def test_a_pipe_gets_bytes_that_are_no_text_and_no_newline_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, err = streams(monkeypatch, terminal=False)
+    Printer().show(
+        [
+            Frame(seq=1, line="�\0", raw=b"\xff\0"),
+            Frame(seq=2, line="", stream="stderr"),
+            Frame(seq=3, line="cut", partial=True),
+            Frame(seq=4, line="end", unterminated=True),
+        ]
+    )
+    assert (out.buffer.getvalue(), err.buffer.getvalue()) == (b"\xff\0\ncutend", b"\n")
+
+
+def test_a_terminal_gets_a_mark_for_bytes_that_are_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, _ = streams(monkeypatch, terminal=True)
+    printer = Printer()
+    printer.show([Frame(seq=1, line="�", raw=b"a\x9b2J\xe6\xbc", partial=True)])
+    printer.show([Frame(seq=2, line="�", raw=b"\xa2", unterminated=True)])
+    assert out.text == "a�2J漢"
+
+
+def test_lines_with_a_prefix_stay_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, _ = streams(monkeypatch, terminal=False)
+    for name in ("a", "b"):
+        Printer(prefix=f"{name} | ").show([Frame(seq=1, line="end", unterminated=True)])
+    assert out.text == "a | end\nb | end\n"
+
+
 def test_sequences_are_found_over_the_parts_of_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     out, _ = streams(monkeypatch, terminal=True)
     printer = Printer()

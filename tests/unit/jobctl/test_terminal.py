@@ -12,6 +12,7 @@ from jobctl.terminal import (
     LONGEST_SEQUENCE,
     LONGEST_STYLE,
     RESET,
+    ByteFilter,
     TerminalFilter,
     filtered,
 )
@@ -38,6 +39,27 @@ def test_the_result_is_the_same_however_the_text_is_cut(text: str, at: list[int]
     cuts = [0, *sorted(min(each, len(text)) for each in at), len(text)]
     pieces = [text[a:b] for a, b in pairwise(cuts)]
     assert run(pieces, row_start) == run([text], row_start) == run(list(text), row_start)
+
+
+raw_texts = st.lists(
+    st.one_of(st.sampled_from([fragment.encode() for fragment in FRAGMENTS]), st.binary(max_size=4)),
+    max_size=30,
+).map(b"".join)
+
+
+@settings(max_examples=60)
+@given(raw_texts, st.lists(st.integers(0, 200), max_size=8))
+@example(b"a\x1b[3" + "1mé漢".encode(), [4, 8, 9, 11])
+@example(b"\xc2\x9b2J\xe2\x82", [1, 5, 6])
+def test_bytes_come_out_the_same_however_a_sequence_or_a_character_is_cut(raw: bytes, at: list[int]) -> None:
+    cuts = [0, *sorted(min(each, len(raw)) for each in at), len(raw)]
+    whole, pieces, single = (ByteFilter(TerminalFilter()) for _ in range(3))
+    out = whole.feed(raw)
+    assert b"".join(pieces.feed(raw[a:b]) for a, b in pairwise(cuts)) == out
+    assert b"".join(single.feed(bytes([byte])) for byte in raw) == out
+    assert ALLOWED.fullmatch(out.decode())
+    plain = raw.decode("utf-8", "ignore").encode() == raw
+    assert not plain or out.decode() == run([raw.decode()])
 
 
 @given(st.lists(texts, max_size=5))

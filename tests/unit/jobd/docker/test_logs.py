@@ -4,12 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobd.docker import logs as logs_module
+from jobd.docker.frames import DamagedLog
 from jobd.docker.log_places import Missing
-from jobd.docker.logs import GAP, LINE_BYTES, DamagedLog, LogReader
+from jobd.docker.logs import GAP, LINE_BYTES, LogReader
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName, cursors_after
 from tests.support.model_log import frame
 
 CHUNK = 16 * 1024
+PIECE = 8
 Entry = tuple[StreamName, str, bytes]
 
 
@@ -104,8 +107,9 @@ def test_a_cut_falls_between_characters() -> None:
     assert all("�" not in line.text for line in got)
 
 
-def test_bytes_that_are_no_text_are_replaced() -> None:
-    assert [line.text for line in read(wire([("stderr", stamp(0), b"\xff\xfe\0a\n")]))] == ["��\0a"]
+def test_bytes_that_are_no_text_are_replaced_in_the_text_and_kept() -> None:
+    (line,) = read(wire([("stderr", stamp(0), b"\xff\xfe\0a\n")]))
+    assert (line.text, line.raw) == ("��\0a", b"\xff\xfe\0a")
 
 
 def test_the_last_line_without_newline_comes_only_at_the_end() -> None:
@@ -132,8 +136,75 @@ def test_lines_that_share_a_time_are_told_apart_by_the_bytes_taken() -> None:
 
 
 def test_a_new_time_within_a_line_loses_nothing() -> None:
-    got = read(wire([("stdout", stamp(0), b"ab"), ("stdout", stamp(1), b"cd\n")]))
-    assert [(line.text, line.partial) for line in got] == [("ab", True), ("cd", False)]
+    full = b"x" * CHUNK
+    got = read(wire([("stdout", stamp(0), full), ("stdout", stamp(1), b"cd\n")]))
+    assert [(line.text, line.partial) for line in got] == [(full.decode(), True), ("cd", False)]
+
+
+@given(
+    st.lists(st.tuples(streams, st.binary(max_size=60).map(lambda raw: raw.replace(b"\n", b"")))),
+    st.booleans(),
+    st.booleans(),
+    st.data(),
+)
+def test_every_byte_and_newline_is_read_whatever_the_driver_leaves_out(
+    lines: list[tuple[StreamName, bytes]], ended: bool, leaves_out: bool, data: st.DataObject
+) -> None:
+    """Every cutting of the bytes and every beginning anew; the last line of a stream may be told to be unknown, no other."""
+    last = {stream: number for number, (stream, _) in enumerate(lines)}
+    printed: dict[StreamName, bytes] = {"stdout": b"", "stderr": b""}
+    entries: list[Entry] = []
+    for number, (stream, text) in enumerate(lines):
+        newline = ended or last[stream] != number
+        printed[stream] += text + b"\n" * newline
+        entries += stored(stream, stamp(number), text, newline, leaves_out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logs_module, "PIECE_BYTES", PIECE)
+        patch.setattr(logs_module, "LINE_BYTES", data.draw(st.integers(PIECE, 3 * PIECE)))
+        sent = wire(entries)
+        first = read(sent[: data.draw(st.integers(0, len(sent)))], end=False)
+        first = first[: data.draw(st.integers(0, len(first)))]
+        got = first + read(sent, cursors_after({}, first))
+    for stream in last:
+        mine = [line for line in got if line.stream == stream]
+        assert all(line.newline is True for line in mine[:-1])
+        found = b"".join(bytes_of(line) for line in mine)
+        if mine and mine[-1].newline is None:
+            assert leaves_out or not ended
+            assert printed[stream].removesuffix(b"\n") == found
+        else:
+            assert printed[stream] == found
+
+
+def stored(stream: StreamName, time: str, text: bytes, newline: bool, leaves_out: bool) -> list[Entry]:
+    """A line as the engine keeps it: full entries, and one with the rest where there is one or a newline follows."""
+    full = len(text) // PIECE * PIECE
+    entries: list[Entry] = [(stream, time, text[at : at + PIECE]) for at in range(0, full, PIECE)]
+    rest = text[full:]
+    if newline:
+        entries.append((stream, time, rest + b"\n" * (not full or not leaves_out)))
+    elif rest:
+        entries.append((stream, time, rest))
+    return entries
+
+
+def bytes_of(line: RawLine) -> bytes:
+    said = line.text.encode() if line.raw is None else line.raw
+    return said + b"\n" * (line.newline is True and not line.partial)
+
+
+def test_what_was_a_newline_alone_ends_the_line_at_once() -> None:
+    reader = LogReader({})
+    assert reader.feed(wire([("stdout", stamp(0), b"x" * CHUNK)])) == []
+    (line,) = reader.feed(wire([("stdout", stamp(0), b"")]))
+    assert (len(line.text), line.partial, line.newline) == (CHUNK, False, True)
+
+
+def test_a_last_line_of_several_entries_may_have_had_a_newline() -> None:
+    short, full = b"end", b"x" * CHUNK
+    for pieces, newline in (([short], False), ([full], False), ([full, full], False), ([full, short], None)):
+        got = read(wire([("stdout", stamp(0), piece) for piece in pieces]))
+        assert [line.newline for line in got] == [newline]
 
 
 def test_a_place_is_known_by_its_text_and_not_by_its_time_alone() -> None:

@@ -95,8 +95,13 @@ def test_worker_and_sidecar_share_the_workspace_and_the_network() -> None:
 
 def test_the_log_is_bounded() -> None:
     log = worker()["HostConfig"]["LogConfig"]
-    assert log["Type"] == "json-file"
     assert int(log["Config"]["max-size"]) * int(log["Config"]["max-file"]) == 1_000_000
+
+
+def test_the_worker_s_log_keeps_bytes_and_the_sidecar_s_every_newline() -> None:
+    log = worker()["HostConfig"]["LogConfig"]
+    assert (log["Type"], log["Config"]["compress"]) == ("local", "false")
+    assert sidecar()["HostConfig"]["LogConfig"]["Type"] == "json-file"
 
 
 def test_the_images_healthcheck_is_off() -> None:

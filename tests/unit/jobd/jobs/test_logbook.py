@@ -116,6 +116,27 @@ def test_a_record_of_before_announces_only_what_comes_from_now_on(job: Callable[
     assert (made.record.log_seq, made.record.announced_seq) == (8, 7)
 
 
+def test_bytes_that_are_no_text_are_stored_beside_the_text_and_the_missing_newline_is(
+    job: Callable[..., Any],
+) -> None:
+    raw = bytes(range(256))
+    lines = [line("�", raw=raw), line("cut", partial=True, newline=False), line("end", newline=False)]
+    made = take(job().record, lines, MUCH)
+    assert [(frame.line, frame.raw, frame.unterminated) for frame in frames(made.frames)] == [
+        ("�", raw, False),
+        ("cut", None, False),
+        ("end", None, True),
+    ]
+    _, (draft,) = announce(made.record, SPEC, made.frames)
+    assert draft.data["lines"] == ["�", "cut", "end"]
+
+
+def test_a_full_log_keeps_no_bytes_of_the_line_that_has_no_room(job: Callable[..., Any]) -> None:
+    made = take(job().record, [line("x" * 200, raw=b"x" * 200, newline=False)], 100)
+    (frame,) = frames(made.frames)
+    assert (frame.line, frame.raw, frame.unterminated) == ("", None, False)
+
+
 def test_a_gap_and_a_cut_line_are_marked(job: Callable[..., Any]) -> None:
     made = take(job().record, [line("long", partial=True), line("next", gap="lines were lost")], MUCH)
     assert frames(made.frames) == [

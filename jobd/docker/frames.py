@@ -1,0 +1,49 @@
+"""The frames in which the engine sends two streams over one connection: a log, or what a container prints.
+
+Pure. Source: Docker Engine API, "Stream format" of ContainerAttach.
+"""
+
+from collections.abc import Iterator
+
+from jobd.jobs.orchestrator import StreamName
+
+_FRAME_BYTES = 4 * 1024 * 1024
+_HEADER = 8
+_STREAMS: dict[int, StreamName] = {0: "stdout", 1: "stdout", 2: "stderr"}
+_ENGINE_ERROR = 3
+
+
+class DamagedLog(ValueError):
+    """The bytes are no log stream, or the engine says in it that it cannot go on."""
+
+
+class Frames:
+    """Takes a multiplexed stream apart, however it is cut. Holds at most one unfinished frame."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    @property
+    def cut(self) -> bool:
+        """True where the bytes so far end within a frame."""
+        return bool(self._rest)
+
+    def feed(self, data: bytes) -> Iterator[tuple[StreamName, bytes]]:
+        """Yields what the frames hold that `data` completes. Raises: DamagedLog."""
+        if self._rest:
+            data = self._rest + data
+        at, size = 0, len(data)
+        while size - at >= _HEADER:
+            length = int.from_bytes(data[at + 4 : at + _HEADER], "big")
+            kind = data[at]
+            if length > _FRAME_BYTES or kind > _ENGINE_ERROR or data[at + 1 : at + 4] != b"\0\0\0":
+                raise DamagedLog("no frame where one should start")
+            end = at + _HEADER + length
+            if end > size:
+                break
+            entry = data[at + _HEADER : end]
+            if kind == _ENGINE_ERROR:
+                raise DamagedLog(entry.decode("utf-8", "replace").strip() or "the engine cannot read the log")
+            at = end
+            yield _STREAMS[kind], entry
+        self._rest = data[at:]
