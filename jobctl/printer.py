@@ -20,7 +20,7 @@ _encoder = msgspec.json.Encoder()
 
 class Printer:
     """Prints batches of frames. `prefix` stands before each line, `since` leaves out what is older, `raw` gives also a terminal
-    the lines as they are.
+    the lines as they are, `only_stderr` leaves stdout to something else.
     """
 
     def __init__(
@@ -32,12 +32,14 @@ class Printer:
         job_id: str = "",
         since: datetime | None = None,
         raw: bool = False,
+        only_stderr: bool = False,
     ) -> None:
         self._prefix = prefix
         self._times = times
         self._as_json = as_json
         self._job_id = job_id
         self._since = since
+        self._only_stderr = only_stderr
         self._open_line: dict[str, bool] = {}
         self._plain = not (prefix or times)
         self._filters: dict[str, TerminalFilter | None] = {
@@ -77,11 +79,14 @@ class Printer:
         return start + terminal.feed(said)
 
     def _filter_of(self, stream: str) -> TerminalFilter | None:
-        return self._filters["stderr" if stream == "stderr" else "stdout"]
+        return self._filters["stderr" if self._goes_to_stderr(stream) else "stdout"]
+
+    def _goes_to_stderr(self, stream: str) -> bool:
+        return self._only_stderr or stream == "stderr"
 
     def _flush(self, stream: str, parts: list[str]) -> list[str]:
         if parts:
-            target = sys.stderr.buffer if stream == "stderr" else sys.stdout.buffer
+            target = sys.stderr.buffer if self._goes_to_stderr(stream) else sys.stdout.buffer
             if (terminal := self._filter_of(stream)) is not None:
                 parts.append(terminal.pause())
             target.write("".join(parts).encode("utf-8", "replace"))

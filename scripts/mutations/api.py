@@ -26,9 +26,9 @@ MUTATIONS = (
     ),
     Mutation(
         "jobctl does not wait for the end of the answer",
-        "jobctl/fetch.py",
-        "        while body.read(BLOCK_BYTES):",
-        "        while False:",
+        "jobctl/extract.py",
+        "            while stream.read(BLOCK_BYTES):",
+        "            while False:",
         "tests/unit/jobctl/test_fetch.py::test_an_answer_that_is_cut_after_the_end_of_its_tar_is_cut",
     ),
     Mutation(

@@ -197,10 +197,13 @@ def test_cp_copies_files_folders_and_everything(daemon: Any, jobctl: Any) -> Non
     assert jobctl("cp", "a:x", "there").returncode == 0
     assert (jobctl.home / "there" / "y.txt").read_bytes() == b"why"
     assert jobctl("cp", "a:x", "there").returncode == 0
+    assert [path.name for path in (jobctl.home / "there").iterdir()] == ["y.txt"]
+    assert jobctl("cp", "a:x", "there/").returncode == 0
     assert (jobctl.home / "there" / "x" / "y.txt").read_bytes() == b"why"
     assert jobctl("cp", "@last:.", "all/").returncode == 0
     assert (jobctl.home / "all" / "z").read_bytes() == b"zet"
-    assert b"ustar" in jobctl("cp", "a:z", "-").stdout
+    assert jobctl("cp", "a:z", "-").stdout == b"zet"
+    assert b"ustar" in jobctl("cp", "a:x", "-").stdout
     assert jobctl("cp", "a:none", ".").returncode == 4
     assert jobctl("cp", "z", "a:z").returncode == 2
 
