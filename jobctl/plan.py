@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobctl import carry
+from jobctl import carry, envfile
 from jobctl.carry import Carry
 from jobctl.errors import Misuse
 from jobctl.quantities import memory_mb, whole_seconds
@@ -129,20 +129,17 @@ def environment(
     """
     found: dict[str, str] = {}
     for source, text in files:
-        for number, line in enumerate(text.splitlines(), 1):
-            entry = line.lstrip()
-            if entry and not entry.startswith("#"):
-                _variable(found, entry, f"{source}:{number}", environ)
+        for name, value in envfile.entries(text, source):
+            _variable(found, name, value, environ)
     for pair in pairs:
-        _variable(found, pair, "-e", environ)
+        name, equals, given = pair.partition("=")
+        envfile.check_name(name, pair, "-e")
+        _variable(found, name, given if equals else None, environ)
     return found
 
 
-def _variable(found: dict[str, str], entry: str, at: str, environ: Mapping[str, str]) -> None:
-    name, equals, value = entry.partition("=")
-    if not name or name != name.strip() or any(c.isspace() for c in name):
-        raise Misuse(f"{at}: {entry!r} does not name a variable; use NAME=VALUE or NAME", field="environment")
-    if equals:
+def _variable(found: dict[str, str], name: str, value: str | None, environ: Mapping[str, str]) -> None:
+    if value is not None:
         found[name] = value
     elif name in environ:
         found[name] = environ[name]

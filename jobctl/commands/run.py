@@ -71,7 +71,12 @@ def run(
         ),
     ] = None,
     env_file: Annotated[
-        Texts, typer.Option("--env-file", metavar="FILE", help="Variables, one a line.")
+        Texts,
+        typer.Option(
+            "--env-file",
+            metavar="FILE",
+            help="Variables, one a line; export and quotes as in a shell, nothing is expanded.",
+        ),
     ] = None,
     secret: Annotated[
         Texts,
@@ -98,7 +103,7 @@ def run(
         int | None, typer.Option("--pids-limit", metavar="N", help="Process limit. [4096]")
     ] = None,
     timeout: Annotated[
-        str | None, typer.Option("--timeout", metavar="DURATION", help="Longest run: 90s, 2h. [30m]")
+        str | None, typer.Option("--timeout", metavar="DURATION", help="Longest run: 90s, 2h, 1d. [30m]")
     ] = None,
     retries: Annotated[
         int | None,

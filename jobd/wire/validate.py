@@ -63,7 +63,16 @@ def decode_spec(body: bytes) -> JobSpec:
 
 def convert_spec(tree: object) -> JobSpec:
     """Returns the valid spec in a tree of builtins, as YAML or flags give it, in its normal form. Raises as `decode_spec` does."""
-    return checked(normal_form(_decoder.convert(tree)))
+    return checked(decoded_tree(tree))
+
+
+def decoded_tree(tree: object) -> JobSpec:
+    """Returns the spec in a tree of builtins, in its normal form, with its values unchecked.
+
+    Raises:
+        InvalidSpec: with the first wrong type, unknown or missing field.
+    """
+    return normal_form(_decoder.convert(tree))
 
 
 def checked(spec: JobSpec) -> JobSpec:

@@ -45,4 +45,25 @@ MUTATIONS = (
         "        pass",
         "tests/integration/api/test_streams.py::test_a_line_that_a_log_does_not_have_is_refused",
     ),
+    Mutation(
+        "one thing alone is named that is wrong with a job file",
+        "jobctl/spec_check.py",
+        "            unknown |= hidden\n            continue",
+        "            return found",
+        "tests/unit/jobctl/test_spec_check.py::test_all_is_named",
+    ),
+    Mutation(
+        "two names of one field pass, and the last one counts",
+        "jobctl/jobfields.py",
+        "        if spec_name in made.written:",
+        "        if False:",
+        "tests/unit/jobctl/test_jobfields.py::test_every_name_is_converted_or_a_problem",
+    ),
+    Mutation(
+        "what stands behind a closed quote is lost",
+        "jobctl/envfile.py",
+        "    if not _AFTER.match(text, found.end()):",
+        "    if False:",
+        "tests/unit/jobctl/test_envfile.py::test_a_line_that_is_wrong_is_named",
+    ),
 )

@@ -214,11 +214,15 @@ def test_validate_names_every_problem_with_its_line(daemon: Any, jobctl: Any) ->
     )
     done = jobctl("validate", "-f", "job.yaml")
     assert done.returncode == 1
-    assert done.stdout.startswith(b"job.yaml:5: artifacts[0].type: ")
+    assert [line.split(b": ")[0:2] for line in done.stdout.splitlines()] == [
+        [b"job.yaml:2:1", b"cpu"],
+        [b"job.yaml:3:1", b"memory"],
+        [b"job.yaml:5:13", b"artifacts[0].type"],
+    ]
     (jobctl.home / "job.yaml").write_text("image: busybox\ncpu: -1\nmemory: 2\n")
     assert [line.split(b": ")[0:2] for line in jobctl("validate", "job.yaml").stdout.splitlines()] == [
-        [b"job.yaml:2", b"cpu"],
-        [b"job.yaml:3", b"memory"],
+        [b"job.yaml:2:1", b"cpu"],
+        [b"job.yaml:3:1", b"memory"],
     ]
     (jobctl.home / "job.yaml").write_text("image: busybox\n")
     fine = jobctl("validate", "-f", "job.yaml")
