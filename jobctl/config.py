@@ -3,6 +3,7 @@
 Owns the order. It reads files but opens no connection; `client.py` tries the targets in turn.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from jobctl.errors import LocalFile, Misuse, NotAllowed
 
 SYSTEM_SOCKET = "/run/jobd/jobd.sock"
+RUNTIME_DIRS = Path("/run/user")
 DEFAULT_PORT = 8080
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -135,8 +137,12 @@ def sockets(environ: Mapping[str, str]) -> Iterator[str]:
     if named := environ.get("JOBD_SOCKET"):
         yield named
         return
-    if runtime := environ.get("XDG_RUNTIME_DIR"):
-        yield str(Path(runtime) / "jobd" / "jobd.sock")
+    folders = [Path(named)] if (named := environ.get("XDG_RUNTIME_DIR")) else []
+    own = RUNTIME_DIRS / str(os.getuid())  # cron, sudo and su do not name it
+    if own not in folders and own.is_dir():
+        folders.append(own)
+    for folder in folders:
+        yield str(folder / "jobd" / "jobd.sock")
     yield str(state_dir(environ) / "jobd.sock")
     yield SYSTEM_SOCKET
 

@@ -90,7 +90,10 @@ def jobctl_page() -> str:
         "~/.config/jobctl/contexts.toml",
         'current = "lab", then a table [contexts.lab] with host and api_key_file',
     )
-    body += tagged("$XDG_RUNTIME_DIR/jobd/jobd.sock, /run/jobd/jobd.sock", "where the daemon is looked for")
+    body += tagged(
+        "$XDG_RUNTIME_DIR/jobd/jobd.sock, /run/user/UID/jobd/jobd.sock, jobd.sock in the state folder, /run/jobd/jobd.sock",
+        "where the daemon is looked for, in this order",
+    )
     return body + section("SEE ALSO") + "\\fBjobd\\fR(8), \\fBjob\\fR(5)\n"
 
 

@@ -66,4 +66,11 @@ MUTATIONS = (
         "    if False:",
         "tests/unit/jobctl/test_envfile.py::test_a_line_that_is_wrong_is_named",
     ),
+    Mutation(
+        "a socket of another user ends the search for the daemon",
+        "jobctl/client.py",
+        "            except (Unreachable, NotAllowed) as error:",
+        "            except Unreachable as error:",
+        "tests/unit/jobctl/test_config.py::test_a_socket_of_another_user_is_passed_by",
+    ),
 )

@@ -307,3 +307,27 @@ def test_a_copy_that_is_killed_leaves_the_old_folder_and_the_next_one_cleans_up(
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "res" / "a").read_text() == "2\n"
     assert [path.name for path in tmp_path.iterdir()] == ["res"], "nothing half-made is left"
+
+
+# -- the daemon's socket
+
+
+def test_a_user_without_a_runtime_folder_in_the_environment_finds_the_daemon(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    """As cron, sudo and su run a command: the user's runtime folder is there and no variable names it."""
+    script = (
+        f"mount -t tmpfs none /run && mkdir -p /run/user/{os.getuid()}/jobd &&"
+        f" ln -s {daemon.socket} /run/user/{os.getuid()}/jobd/jobd.sock && exec {sys.executable} -m jobctl ls"
+    )
+    apart = subprocess.run(["unshare", "-m", "true"], capture_output=True)
+    if apart.returncode != 0:
+        pytest.skip("no mount namespace for this user")
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr

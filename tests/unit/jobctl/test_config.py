@@ -1,11 +1,14 @@
 """Finding the daemon: who wins over whom, and what a key needs."""
 
+import os
+import socket
 from typing import Any
 
 import pytest
 
+from jobctl import client, config
 from jobctl.config import SYSTEM_SOCKET, Target, parse_host, read_key, targets
-from jobctl.errors import LocalFile, Misuse
+from jobctl.errors import LocalFile, Misuse, NotAllowed, Unreachable
 
 
 def texts(host: Any, environ: Any) -> Any:
@@ -18,6 +21,12 @@ def home(tmp_path: Any) -> Any:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def runtime_dirs(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(config, "RUNTIME_DIRS", tmp_path / "run")
+    return tmp_path / "run"
+
+
 def environ_of(home: Any, **more: Any) -> Any:
     return {"HOME": str(home), "JOBD_STATE_DIR": str(home / "state"), **more}
 
@@ -28,6 +37,37 @@ def test_without_anything_the_users_sockets_come_before_the_systems(home: Any) -
         texts(None, environ_of(home, XDG_RUNTIME_DIR="/run/user/7"))[0] == "unix:///run/user/7/jobd/jobd.sock"
     )
     assert texts(None, environ_of(home, JOBD_SOCKET="/s", XDG_RUNTIME_DIR="/run/user/7")) == ["unix:///s"]
+
+
+def test_the_users_runtime_folder_is_looked_at_also_where_no_variable_names_it(
+    home: Any, runtime_dirs: Any
+) -> None:
+    own = runtime_dirs / str(os.getuid())
+    own.mkdir(parents=True)
+    assert texts(None, environ_of(home))[0] == f"unix://{own}/jobd/jobd.sock"
+    assert texts(None, environ_of(home, XDG_RUNTIME_DIR=str(own))).count(f"unix://{own}/jobd/jobd.sock") == 1
+    after_su = texts(None, environ_of(home, XDG_RUNTIME_DIR="/run/user/7"))
+    assert after_su[:2] == ["unix:///run/user/7/jobd/jobd.sock", f"unix://{own}/jobd/jobd.sock"]
+    assert texts(None, environ_of(home, JOBD_SOCKET="/s")) == ["unix:///s"]
+
+
+def test_a_socket_of_another_user_is_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = socket.socketpair()
+
+    def connected(target: Target) -> socket.socket:
+        if target.path == "/theirs":
+            raise NotAllowed("not for this user")
+        if target.path == "/mine":
+            return here
+        raise Unreachable("nobody")
+
+    monkeypatch.setattr(client, "connected", connected)
+    paths = ("/none", "/theirs", "/mine")
+    assert client.Client(Target("unix", path=path) for path in paths)._connect() is here
+    with pytest.raises(NotAllowed):
+        client.Client(Target("unix", path=path) for path in paths[:2])._connect()
+    here.close()
+    there.close()
 
 
 def test_flag_over_variable_over_context_over_sockets(home: Any) -> None:
