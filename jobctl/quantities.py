@@ -37,6 +37,21 @@ def memory_mb(text: str) -> int:
     return math.ceil(amount / _MIB)
 
 
+def cores(text: str) -> float:
+    """Returns a number of cores such as 0.5 or 2.
+
+    Raises:
+        ValueError: it is none, or not more than 0.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise ValueError("must be more than 0, for instance 0.5 or 2")
+    return found
+
+
 def size_bytes(text: str) -> int:
     """Returns the bytes of a size such as 500m, 20g, 1.5t; a bare number is bytes.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from jobctl import jobfile
 from jobctl.client import Client, read_all
+from jobctl.config import defaults
 from jobctl.errors import ConnectionLost, JobctlError, Misuse, Unreachable
 from jobctl.jobfields import Fields, spec_fields
 from jobctl.plan import Flags, Plan, plan
@@ -53,7 +54,8 @@ class Source:
         try:
             yield
         except JobctlError as error:
-            if self.name and error.field and not error.message.startswith(f"{self.name}:"):
+            # What a flag or a default says wrongly stands in no line of the file.
+            if self.name and error.field and not error.message.startswith((f"{self.name}:", "-", "JOBCTL_")):
                 self._locate(error, error.field)
             raise
 
@@ -83,7 +85,7 @@ def prepare(flags: Flags, source: Source) -> Plan:
         Misuse: either asks for something that cannot be.
     """
     with source.located():
-        return plan(flags, source.tree, os.environ, os.urandom(3).hex())
+        return plan(flags, source.tree, os.environ, os.urandom(3).hex(), defaults(os.environ))
 
 
 def encoded(spec: jobfile.Tree) -> bytes:

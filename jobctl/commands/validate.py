@@ -1,13 +1,15 @@
 """`jobctl validate`: whether a job file would be accepted, with the field and line that is wrong."""
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jobctl import jobfile, output
+from jobctl.config import defaults
 from jobctl.errors import Misuse, Unreachable
 from jobctl.outcome import Outcome, Unhealthy
-from jobctl.plan import generated_id
+from jobctl.plan import generated_id, set_defaults
 from jobctl.session import of
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ def validate(
             found.append((Problem(field, problem.message), positions.of(field)))
     asked = False
     if not found:
+        set_defaults(tree, defaults(os.environ))
         refusal, asked = _daemon_says(session.client(), encoded(tree))
         if refusal:
             field = fields.in_file(refusal.field)

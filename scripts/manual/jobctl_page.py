@@ -53,6 +53,10 @@ CLIENT_VARIABLES = (
         "JOBD_SOCKET, JOBD_STATE_DIR",
         "where this machine's jobd listens and keeps its key, when not in the usual places",
     ),
+    (
+        "JOBCTL_DEFAULT_MEMORY, JOBCTL_DEFAULT_CPUS, JOBCTL_DEFAULT_TIMEOUT",
+        "what run and submit ask for where nothing else says it; also default_memory and so on in the context file",
+    ),
     ("NO_COLOR", "no colour"),
 )
 

@@ -73,4 +73,11 @@ MUTATIONS = (
         "            except Unreachable as error:",
         "tests/unit/jobctl/test_config.py::test_a_socket_of_another_user_is_passed_by",
     ),
+    Mutation(
+        "a job may ask for any time",
+        "jobd/jobs/caps.py",
+        "        if spec.timeout_s > self.timeout_s:",
+        "        if False:",
+        "tests/unit/jobd/jobs/test_caps.py::test_a_cap_is_named_with_its_setting_also_against_a_default",
+    ),
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jobctl import client, config
-from jobctl.config import SYSTEM_SOCKET, Target, parse_host, read_key, targets
+from jobctl.config import SYSTEM_SOCKET, Target, defaults, parse_host, read_key, targets
 from jobctl.errors import LocalFile, Misuse, NotAllowed, Unreachable
 
 
@@ -146,3 +146,18 @@ def test_a_context_file_that_is_wrong_is_named(home: Any, content: Any) -> None:
     (home / ".config" / "jobctl" / "contexts.toml").write_text(content)
     with pytest.raises(LocalFile, match=r"contexts\.toml"):
         texts(None, environ_of(home))
+
+
+def test_a_workstations_defaults_come_from_variables_before_the_context_file(home: Any) -> None:
+    environ = environ_of(home)
+    assert defaults(environ) == []
+    path = home / ".config" / "jobctl" / "contexts.toml"
+    path.write_text('default_memory = "2g"\ndefault_cpus = 1.5\n')
+    assert [(d.name, d.text) for d in defaults(environ)] == [("memory", "2g"), ("cpus", "1.5")]
+    assert defaults(environ)[0].source == f"default_memory in {path}"
+    found = defaults({**environ, "JOBCTL_DEFAULT_MEMORY": "1g", "JOBCTL_DEFAULT_TIMEOUT": "2h"})
+    assert [(d.name, d.text) for d in found] == [("memory", "1g"), ("cpus", "1.5"), ("timeout", "2h")]
+    assert found[0].source == "JOBCTL_DEFAULT_MEMORY"
+    path.write_text("no toml")
+    with pytest.raises(LocalFile):
+        defaults(environ)
