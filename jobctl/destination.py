@@ -212,7 +212,8 @@ def _check_way(target: Path) -> None:
             raise LocalFile(f"{shown(target)} cannot be written: {shown(folder)} is no folder")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise LocalFile(
-                f"{shown(target)} cannot be written: {shown(folder)} is not writable for this user"
+                f"{shown(target)} cannot be written: {shown(folder)} is not writable for this user",
+                hint="where the file itself is writable, let the shell write to it: PATH=- > FILE, or cp ID:PATH - > FILE",
             )
         return
 

@@ -25,6 +25,7 @@ from jobctl.staging import Staging
 MARGIN_SHARE = 20
 """A part of the free space, one in so many, that a copy leaves free."""
 MOST_DEPTH = 256
+_NO_BOUND = 1 << 63
 _ZEROS = bytes(BLOCK_BYTES)
 
 
@@ -60,8 +61,12 @@ def extract(stream: Readable, path: str, place: Place, max_bytes: int | None = N
             the stream is no tar.
     """
     target = place.target
-    bounded_by = "its disk has room for" if max_bytes is None else "--max-size allows"
-    made = Extracted(target, room_bytes(target) if max_bytes is None else max_bytes, bounded_by)
+    if max_bytes is not None:
+        made = Extracted(target, max_bytes, "--max-size allows")
+    elif _is_special(target):
+        made = Extracted(target, _NO_BOUND, "")
+    else:
+        made = Extracted(target, room_bytes(target), "its disk has room for")
     any_member = False
     try:
         with (
@@ -98,6 +103,15 @@ def extract(stream: Readable, path: str, place: Place, max_bytes: int | None = N
     if not made.files and made.skipped and folder is None:
         raise outflow.special(path)
     return made
+
+
+def _is_special(target: Path) -> bool:
+    """What a device or a FIFO is given does not stay on the disk where it stands."""
+    try:
+        mode = target.lstat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def room_bytes(target: Path) -> int:

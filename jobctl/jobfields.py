@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobctl.quantities import memory_mb, whole_seconds
+from jobd.wire.flag_names import FLAG_NAMES
 from jobd.wire.problem import Problem
-from jobd.wire.suggestions import FLAG_NAMES
 
 Tree = dict[str, Any]
 

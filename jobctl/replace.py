@@ -7,6 +7,7 @@ something hidden that the next one removes. Owns the renames; whether something 
 import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -21,6 +22,7 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _TOKEN_BYTES = 4
+_TOKEN = re.compile(r"[0-9a-f]{8}(-old)?")
 _TRIES = 10
 
 
@@ -135,7 +137,7 @@ def sweep(parent: Path, name: str) -> None:
     stem = _stem(name)
     with suppress(OSError):
         for path in parent.iterdir():
-            if path.name.startswith(stem):
+            if path.name.startswith(stem) and _TOKEN.fullmatch(path.name, len(stem)):
                 _remove_left(path)
 
 

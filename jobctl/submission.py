@@ -69,6 +69,19 @@ class Source:
             return
         said = error.message.removeprefix(f"{field}: ")
         error.message = f"{self.name}:{position}: {written}: {said}"
+        if error.hint is None and self.name != "stdin" and self._has_several_faults():
+            error.hint = f"all that is wrong: jobctl validate -f {self.name}"
+
+    def _has_several_faults(self) -> bool:
+        from jobctl.spec_check import spec_problems
+
+        try:
+            fields = self.fields
+        except JobctlError:
+            return False
+        # What is not in the file may come from flags.
+        tree = {"id": "id", "image": "image", **fields.tree}
+        return len(fields.problems) + len(spec_problems(tree)) > 1
 
 
 def source_of(file: str | None) -> Source:

@@ -1,7 +1,4 @@
-"""What an unknown field was probably meant to be.
-
-Pure. Owns the names that jobctl's flags have for fields of a job spec.
-"""
+"""What an unknown field was probably meant to be. Pure."""
 
 import re
 from functools import cache
@@ -9,22 +6,8 @@ from typing import Any
 
 from msgspec import inspect
 
-FLAG_NAMES = {
-    "name": "id",
-    "env": "environment",
-    "cpus": "cpu",
-    "timeout": "timeoutSeconds",
-    "workdir": "workspace",
-    "label": "labels",
-    "secret": "secrets",
-    "sh": "command",
-    "pids-limit": "pids",
-    "read-only": "readOnly",
-    "cap-drop": "capDrop",
-    "cap-add": "capAdd",
-    "retry-on": "retryOn",
-}
-"""Flag of `jobctl run` -> field of the spec, where the two differ."""
+from jobd.wire.flag_names import FLAG_NAMES
+
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _LIKENESS = 0.7
 

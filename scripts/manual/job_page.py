@@ -4,8 +4,8 @@ from jobctl.jobfile import LONGEST_BYTES
 from jobctl.main import REASONS
 from jobd.wire import limits
 from jobd.wire.artifact import KINDS
+from jobd.wire.flag_names import FLAG_NAMES
 from jobd.wire.job import Callback, JobSpec
-from jobd.wire.suggestions import FLAG_NAMES
 from scripts.manual.roff import escaped, line, section, tagged, text, title
 from scripts.manual.structs import encoded_names, struct_fields
 from scripts.manual.words import ARTIFACT_FIELDS, CALLBACK_FIELDS, EXAMPLE, IN_OUT, JOB_FIELDS

@@ -60,6 +60,19 @@ def test_a_device_stays_a_device(daemon: Daemon, worker_image: str, null: Path) 
     assert [path.name for path in null.parent.iterdir()] == ["nul"]
 
 
+def test_a_device_has_room_for_what_no_disk_has(daemon: Daemon, null: Path, worker_image: str) -> None:
+    """What is written to it does not stay on the disk where it stands."""
+    small = null.parent / "small"
+    small.mkdir()
+    script = f"mount -t tmpfs -o size=64k none {small} && mknod {small}/nul c 1 3 && exec {sys.executable} -m jobctl --host unix://{daemon.socket} run --sh 'truncate -s 10M o' --out o={small}/nul {worker_image}"
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0:
+        pytest.skip("no mount namespace for this user")
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=DEADLINE_S
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_folder_does_not_fit_into_a_device(daemon: Daemon, job: str, null: Path) -> None:
     done = daemon.jobctl("cp", f"{job}:res", str(null))
     assert done.returncode == 1

@@ -71,6 +71,18 @@ def test_a_typing_error_is_named_with_what_was_meant(daemon: Daemon, tmp_path: P
     assert "did you mean environment?" in over_http.json["error"]
 
 
+def test_run_says_how_to_see_all_faults_of_a_file(daemon: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text("image: busybox\ncpu: -1\nmemory: 2\ntimeoutSeconds: -1\n")
+    done = daemon.jobctl("run", "-f", "job.yaml", cwd=tmp_path)
+    assert done.returncode == 125
+    assert "job.yaml:2:1: cpu: must be" in done.stderr
+    assert "all that is wrong: jobctl validate -f job.yaml" in done.stderr
+    (tmp_path / "job.yaml").write_text("cpu: -1\n")
+    alone = daemon.jobctl("run", "-f", "job.yaml", "busybox", cwd=tmp_path)
+    assert alone.returncode == 125
+    assert "validate" not in alone.stderr
+
+
 AS_PEOPLE_WRITE = """\
 name: {name}
 image: {image}

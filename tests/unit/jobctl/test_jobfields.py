@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobctl.jobfields import spec_fields
-from jobd.wire.suggestions import FLAG_NAMES
+from jobd.wire.flag_names import FLAG_NAMES
 
 
 @pytest.mark.parametrize(

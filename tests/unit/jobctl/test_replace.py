@@ -82,15 +82,16 @@ def test_what_is_left_of_others_is_removed_and_what_others_work_on_is_not(tmp_pa
     left.mkdir()
     (left / "half").write_text("half")
     (tmp_path / replace.hidden("res")).write_text("a file")
-    (tmp_path / ".res.jobctl").write_text("of the caller")
+    for name in (".res.jobctl", ".res.jobctl-notes"):
+        (tmp_path / name).write_text("of the caller")
     other = tmp_path / replace.hidden("results")
     other.mkdir()
     with replace.new_folder(tmp_path, "res") as first:
         with replace.new_folder(tmp_path, "res") as second:
             assert first.exists()
             assert first != second
-        assert names(tmp_path) == sorted([".res.jobctl", first.name, other.name])
-    assert names(tmp_path) == sorted([".res.jobctl", other.name])
+        assert names(tmp_path) == sorted([".res.jobctl", ".res.jobctl-notes", first.name, other.name])
+    assert names(tmp_path) == sorted([".res.jobctl", ".res.jobctl-notes", other.name])
 
 
 def test_long_names_have_room_for_the_hidden_one(tmp_path: Path) -> None:
