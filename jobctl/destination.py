@@ -213,7 +213,9 @@ def _check_way(target: Path) -> None:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise LocalFile(
                 f"{shown(target)} cannot be written: {shown(folder)} is not writable for this user",
-                hint="where the file itself is writable, let the shell write to it: PATH=- > FILE, or cp ID:PATH - > FILE",
+                hint="the file itself is: let the shell write to it, PATH=- > FILE"
+                if os.access(target, os.W_OK)
+                else None,
             )
         return
 
