@@ -98,9 +98,16 @@ def cancel(
 
 
 def follow_to_end(
-    client: Client, job_id: str, keyboard: Keyboard, *, as_json: bool, raw: bool = False
+    client: Client,
+    job_id: str,
+    keyboard: Keyboard,
+    *,
+    as_json: bool,
+    raw: bool = False,
+    only_stderr: bool = False,
 ) -> Ended:
-    """Prints the job's log as it comes and returns how the job ended. `raw`: also a terminal is given it as it is.
+    """Prints the job's log as it comes and returns how the job ended. `raw`: also a terminal is given it as it is. `only_stderr`:
+    stdout is left to an output.
 
     Raises:
         ConnectionLost: the daemon stayed away; the message says how to come back.
@@ -110,7 +117,7 @@ def follow_to_end(
     from jobctl.printer import Printer
     from jobctl.progress import Progress
 
-    printer = Printer(as_json=as_json, raw=raw)
+    printer = Printer(as_json=as_json, raw=raw, only_stderr=only_stderr)
     with Progress(client, job_id) as progress:
         try:
             on_break = lambda why: output.note(f"{why}; trying again")  # noqa: E731 - one line, used once
@@ -136,7 +143,7 @@ def finish(client: Client, job_id: str, ended: Ended, fetches: tuple[Carry, ...]
     """Fetches the outputs of a job that completed, says why one that did not failed, and returns its end.
 
     Raises:
-        OutputMissing: an output is not there; all others were fetched.
+        OutputMissing: an output is not there, or cannot be written here; all others were fetched.
     """
     if ended.status != "completed":
         _say_why(client, job_id, ended)
@@ -150,37 +157,48 @@ def finish(client: Client, job_id: str, ended: Ended, fetches: tuple[Carry, ...]
         return ended
     if not fetches:
         return ended
-    from jobctl.fetch import fetch
-
+    failed: list[JobctlError] = []
     missing: list[str] = []
     for carry in fetches:
         try:
-            made = fetch(client, job_id, carry.path, carry.local)
+            _fetch(client, job_id, carry)
         except (NotFound, OutputMissing):
             missing.append(carry.path)
-            continue
-        for name in made.skipped:
-            output.note(f"left out {name}: only files and folders are fetched")
+        except LocalFile as error:
+            failed.append(error)
     if missing:
         names = ", ".join(repr(name) for name in missing)
-        raise OutputMissing(
-            f"the command succeeded but the job has no {names}",
-            hint=f"jobctl cp {job_id}:. DIRECTORY shows what it has",
+        failed.append(
+            OutputMissing(
+                f"the command succeeded but the job has no {names}",
+                hint=f"jobctl cp {job_id}:. DIRECTORY shows what it has",
+            )
         )
+    if failed:
+        for failure in failed[:-1]:
+            output.error(failure, as_json=False)
+        raise OutputMissing(failed[-1].message, hint=failed[-1].hint)
     return ended
 
 
 def _fetch_what_is_there(client: Client, job_id: str, fetches: tuple[Carry, ...]) -> None:
     """The command succeeded and an output is missing: the others are fetched all the same."""
-    from jobctl.fetch import fetch
-
     for carry in fetches:
         try:
-            fetch(client, job_id, carry.path, carry.local)
+            _fetch(client, job_id, carry)
         except (NotFound, OutputMissing):
             continue
         except LocalFile as error:
             output.note(error.message)
+
+
+def _fetch(client: Client, job_id: str, carry: Carry) -> None:
+    from jobctl.destination import resolve
+    from jobctl.fetch import fetch
+
+    made = fetch(client, job_id, carry.path, resolve(carry.path, carry.local))
+    for name in made.skipped if made is not None else ():
+        output.note(f"left out {name}: only files and folders are fetched")
 
 
 def after_interrupt(keyboard: Keyboard, ended: Ended) -> Ended | Interrupted:

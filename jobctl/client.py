@@ -115,16 +115,17 @@ class Client:
     def _connect(self) -> socket.socket:
         if self._target is not None:
             return connected(self._target)
-        absent: list[Unreachable] = []
+        absent: list[Unreachable | NotAllowed] = []
         for target in self._candidates:
             try:
                 connection = connected(target)
-            except Unreachable as error:
+            except (Unreachable, NotAllowed) as error:
+                # Not allowed: after su, the environment names another user's folder.
                 absent.append(error)
                 continue
             self._target = target
             return connection
-        refused = [error for error in absent if error.code == "connection-refused"]
+        refused = [error for error in absent if error.code != "daemon-unreachable"]
         raise (refused or absent)[0]
 
 

@@ -3,15 +3,19 @@
 Owns the order. It reads files but opens no connection; `client.py` tries the targets in turn.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from jobctl.errors import LocalFile, Misuse, NotAllowed
 
 SYSTEM_SOCKET = "/run/jobd/jobd.sock"
+RUNTIME_DIRS = Path("/run/user")
 DEFAULT_PORT = 8080
+DEFAULTS = ("memory", "cpus", "timeout")
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -35,6 +39,15 @@ class Target:
 
     def __str__(self) -> str:
         return f"unix://{self.path}" if self.scheme == "unix" else f"{self.scheme}://{self.authority}"
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """The text of a job's `memory`, `cpus` or `timeout` that holds where nothing else is said, and where it stands."""
+
+    name: str
+    text: str
+    source: str
 
 
 def targets(host: str | None, environ: Mapping[str, str]) -> Iterator[Target]:
@@ -135,8 +148,12 @@ def sockets(environ: Mapping[str, str]) -> Iterator[str]:
     if named := environ.get("JOBD_SOCKET"):
         yield named
         return
-    if runtime := environ.get("XDG_RUNTIME_DIR"):
-        yield str(Path(runtime) / "jobd" / "jobd.sock")
+    folders = [Path(named)] if (named := environ.get("XDG_RUNTIME_DIR")) else []
+    own = RUNTIME_DIRS / str(os.getuid())  # cron, sudo and su do not name it
+    if own not in folders and own.is_dir():
+        folders.append(own)
+    for folder in folders:
+        yield str(folder / "jobd" / "jobd.sock")
     yield str(state_dir(environ) / "jobd.sock")
     yield SYSTEM_SOCKET
 
@@ -163,6 +180,40 @@ def config_home(environ: Mapping[str, str]) -> Path:
     return Path(named) if named else Path(environ.get("HOME") or "~").expanduser() / ".config"
 
 
+def _context_tree(path: Path) -> dict[str, Any] | None:
+    try:
+        raw = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise LocalFile(f"the context file {path} cannot be read: {error.strerror}") from None
+    import tomllib
+
+    try:
+        return tomllib.loads(raw.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise LocalFile(f"the context file {path} is not TOML: {error}") from None
+
+
+def defaults(environ: Mapping[str, str]) -> list[Default]:
+    """Returns what jobs of this workstation have where neither a flag nor the job file says it: JOBCTL_DEFAULT_MEMORY,
+    JOBCTL_DEFAULT_CPUS and JOBCTL_DEFAULT_TIMEOUT, else `default_memory`, `default_cpus` and `default_timeout` of the context file.
+
+    Raises:
+        LocalFile: the file cannot be read.
+    """
+    path = context_path(environ)
+    tree = _context_tree(path) or {}
+    found = []
+    for name in DEFAULTS:
+        variable = f"JOBCTL_DEFAULT_{name.upper()}"
+        if text := environ.get(variable):
+            found.append(Default(name, text, variable))
+        elif (value := tree.get(f"default_{name}")) is not None:
+            found.append(Default(name, str(value), f"default_{name} in {path}"))
+    return found
+
+
 def context(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     """Returns the host and the key file of the current context, or (None, None) without one.
 
@@ -173,20 +224,11 @@ def context(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
         LocalFile: the file cannot be read or names a context that it does not hold.
     """
     path = context_path(environ)
-    try:
-        raw = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+    tree = _context_tree(path)
+    if tree is None:
         if named := environ.get("JOBCTL_CONTEXT"):
-            raise LocalFile(f"the context {named!r} is not defined: {path} does not exist") from None
+            raise LocalFile(f"the context {named!r} is not defined: {path} does not exist")
         return None, None
-    except OSError as error:
-        raise LocalFile(f"the context file {path} cannot be read: {error.strerror}") from None
-    import tomllib
-
-    try:
-        tree = tomllib.loads(raw.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise LocalFile(f"the context file {path} is not TOML: {error}") from None
     name = environ.get("JOBCTL_CONTEXT") or tree.get("current")
     if not name:
         return None, None

@@ -1,28 +1,32 @@
 """A job's files on their way out: a tar stream, taken apart member by member into the caller's own files.
 
-Owns writing beneath the destination, and nowhere else: only regular files and folders are made, never through a link,
-never outside. The tar comes from a job and is not trusted. Ownership and special permission bits in it are ignored. The sizes
-in it are bounded before anything of a file is written, and its zeros become holes: a sparse file of a job comes as all of its
-zeros.
+Owns what is taken of the tar: only regular files and folders are made, never through a link, never outside. The tar comes from a
+job and is not trusted. Ownership and special permission bits in it are ignored. The sizes in it are bounded before anything of a
+file is written, and its zeros become holes: a sparse file of a job comes as all of its zeros. Where it goes is
+`destination.py`'s, how something takes the place of what was there `replace.py`'s, writing to open files `outflow.py`'s.
 """
 
 import os
+import stat
 import tarfile
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import IO, cast
 
+from jobctl import marks, outflow, replace
+from jobctl.destination import Place, shown
 from jobctl.errors import LocalFile, OutputMissing
+from jobctl.outflow import BLOCK_BYTES, Readable
 from jobctl.quantities import bytes_text
-from jobd.wire.filenames import escape
+from jobctl.replace import FOLDER
+from jobctl.staging import Staging
 
-BLOCK_BYTES = 1 << 18
 MARGIN_SHARE = 20
 """A part of the free space, one in so many, that a copy leaves free."""
 MOST_DEPTH = 256
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_BOUND = 1 << 63
 _ZEROS = bytes(BLOCK_BYTES)
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(slots=True)
@@ -38,70 +42,76 @@ class Extracted:
     size_bytes: int = 0
     skipped: list[str] = field(default_factory=list)
 
-
-class Readable(Protocol):
-    """Where the tar comes from."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Returns the next `size` bytes; fewer only at the end."""
-        ...
+    def add(self, size_bytes: int) -> None:
+        """Counts one more file."""
+        self.files += 1
+        self.size_bytes += size_bytes
 
 
-def extract(stream: Readable, path: str, destination: str, max_bytes: int | None = None) -> Extracted:
-    """Writes what the tar `stream` holds of the workspace's `path` to `destination` and returns what was made.
+def extract(stream: Readable, path: str, place: Place, max_bytes: int | None = None) -> Extracted:
+    """Writes what the tar `stream` holds of the workspace's `path` to `place` and returns what was made.
 
-    A destination that is a folder, or ends in `/`, gets it inside under its own name; else it becomes the destination.
-    `.` puts the workspace's content there. Folders are merged, files replaced. `max_bytes` bounds the sizes of all files
-    together; without it, the free space of the destination's disk does, less a twentieth.
+    A file is replaced by a rename, and keeps its mode; a device or a FIFO is written to. A folder is replaced as a whole, where
+    `check_folder` allows that. `max_bytes` bounds the sizes of all files together; without it, the free space of the
+    destination's disk does, less a twentieth. At an error nothing is changed, but what a device or a FIFO was given.
 
     Raises:
         OutputMissing: the stream holds nothing.
         LocalFile: the destination cannot be written, a file is larger than what is left of the bound, a name leads outside, or
             the stream is no tar.
     """
-    base = path.rstrip("/").rpartition("/")[2]
-    target = Path(destination).expanduser()
-    inside = destination.endswith("/") or target.is_dir()
-    if inside and base not in ("", "."):
-        target = target / base
-    bounded_by = "its disk has room for" if max_bytes is None else "--max-size allows"
-    made = Extracted(target, room_bytes(target) if max_bytes is None else max_bytes, bounded_by)
-    root: int | None = None
+    target = place.target
+    if max_bytes is not None:
+        made = Extracted(target, max_bytes, "--max-size allows")
+    elif _is_special(target):
+        made = Extracted(target, _NO_BOUND, "")
+    else:
+        made = Extracted(target, room_bytes(target), "its disk has room for")
     any_member = False
     try:
-        with tarfile.open(
-            fileobj=cast(IO[bytes], stream), mode="r|", bufsize=BLOCK_BYTES, errorlevel=2
-        ) as archive:
+        with (
+            ExitStack() as stack,
+            tarfile.open(
+                fileobj=cast(IO[bytes], stream), mode="r|", bufsize=BLOCK_BYTES, errorlevel=2
+            ) as archive,
+        ):
+            folder: Staging | None = None
             while (member := archive.next()) is not None:
                 archive.members.clear()  # type: ignore[attr-defined]  # it would remember every member
                 any_member = True
                 parts = _parts(member.name)[1:]
                 if not parts and member.isreg():
-                    _single_file(archive, member, target, made)
+                    _single_file(archive, member, place, made, stack)
                     continue
                 if not (member.isreg() or member.isdir()):
-                    made.skipped.append(_shown(member.name))
+                    made.skipped.append(shown(member.name))
                     continue
-                if root is None:
-                    target.mkdir(parents=True, exist_ok=True)
-                    root = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                _inside(archive, member, root, parts, made)
+                if folder is None:
+                    folder = stack.enter_context(Staging(place))
+                _inside(archive, member, folder.root, parts, made)
+            while stream.read(BLOCK_BYTES):
+                pass  # the tar has ended; whether the answer ends in order too says that it is all
+            if folder is not None:
+                folder.commit()
     except (tarfile.TarError, ValueError, RecursionError) as error:
         raise LocalFile(f"jobd sent no tar archive of {path!r}: {error}") from None
     except OSError as error:
         at = error.filename if isinstance(error.filename, str) else str(target)
-        raise LocalFile(f"{_shown(at)} cannot be written: {(error.strerror or str(error)).lower()}") from None
-    finally:
-        if root is not None:
-            os.close(root)
+        raise LocalFile(f"{shown(at)} cannot be written: {(error.strerror or str(error)).lower()}") from None
     if not any_member:
         raise OutputMissing(f"the job has no {path!r}")
-    if not made.files and made.skipped and root is None:
-        raise LocalFile(
-            f"{path!r} is a link or a special file, which is not fetched",
-            hint="name the file that it points at",
-        )
+    if not made.files and made.skipped and folder is None:
+        raise outflow.special(path)
     return made
+
+
+def _is_special(target: Path) -> bool:
+    """What a device or a FIFO is given does not stay on the disk where it stands."""
+    try:
+        mode = target.lstat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def room_bytes(target: Path) -> int:
@@ -120,23 +130,48 @@ def _parts(name: str) -> list[str]:
     """The names on the way, the first being the root's own. A stream of `.` has members such as `./a`."""
     if name.startswith("/") or "\0" in name:
         raise LocalFile(
-            f"the archive holds the name '{_shown(name)}', which leads outside; nothing of it is written"
+            f"the archive holds the name '{shown(name)}', which leads outside; nothing of it is written"
         )
     parts = name.rstrip("/").split("/")
     if ".." in parts or any(part in ("", ".") for part in parts[1:]) or len(parts) > MOST_DEPTH:
         raise LocalFile(
-            f"the archive holds the name '{_shown(name)}', which leads outside; nothing of it is written"
+            f"the archive holds the name '{shown(name)}', which leads outside; nothing of it is written"
         )
     return parts
 
 
-def _single_file(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path, made: Extracted) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _single_file(
+    archive: tarfile.TarFile, member: tarfile.TarInfo, place: Place, made: Extracted, until_end: ExitStack
+) -> None:
+    """The file takes its place when `until_end` is closed."""
+    target = place.target
+    if place.contents:
+        raise LocalFile(f"'{shown(member.name)}' is a file", hint="name it, and not the folder around it")
     try:
-        _write(archive, member, folder, target.name, made)
-    finally:
-        os.close(folder)
+        before = target.lstat()
+    except FileNotFoundError:
+        before = None
+        target.parent.mkdir(parents=True, exist_ok=True)
+    if before is not None and stat.S_ISDIR(before.st_mode):
+        raise LocalFile(
+            f"{shown(target)} is a folder, and the output is a file",
+            hint=f"say {shown(target)}/ to put it inside",
+        )
+    if before is not None and not stat.S_ISREG(before.st_mode):
+        size = _bounded(member, made)
+        content = archive.extractfile(member)
+        if content is not None:
+            with outflow.special_file(target, before.st_mode) as out:
+                outflow.copy(content, size, out, member.name)
+            made.add(size)
+        return
+    replace.sweep(target.parent, target.name)
+    folder = os.open(target.parent, FOLDER)
+    until_end.callback(os.close, folder)
+    descriptor = until_end.enter_context(replace.new_file(folder, target.name, before))
+    _write(archive, member, descriptor, made)
+    if before is None:
+        _permit_execution(member, descriptor)
 
 
 def _inside(
@@ -145,72 +180,68 @@ def _inside(
     folder = os.dup(root)
     try:
         for part in parts if member.isdir() else parts[:-1]:
+            fresh = True
             try:
                 os.mkdir(part, 0o777, dir_fd=folder)
             except FileExistsError:
-                pass
+                fresh = False
             try:
-                inner = os.open(part, _FOLDER, dir_fd=folder)
+                inner = os.open(part, FOLDER | os.O_NOFOLLOW, dir_fd=folder)
             except OSError as error:
                 raise LocalFile(
-                    f"{_shown(made.target)}/{_shown('/'.join(parts))} cannot be written: {_shown(part)} is there and is no folder"
+                    f"{shown(made.target)}/{shown('/'.join(parts))} cannot be written: {shown(part)} is there and is no folder"
                 ) from error
+            if fresh:
+                marks.mark(inner)
             os.close(folder)
             folder = inner
         if member.isreg():
-            _write(archive, member, folder, parts[-1], made)
+            with replace.new_file(folder, parts[-1]) as descriptor:
+                _write(archive, member, descriptor, made)
+                _permit_execution(member, descriptor)
     finally:
         os.close(folder)
 
 
-def _write(
-    archive: tarfile.TarFile, member: tarfile.TarInfo, folder: int, name: str, made: Extracted
-) -> None:
-    """Writes beside the name and then renames: a reader never sees half a file, and a link of that name is replaced
-    rather than followed.
-    """
+def _bounded(member: tarfile.TarInfo, made: Extracted) -> int:
+    """Returns the size of the file. Raises LocalFile where it is over what is left of the bound."""
     if not 0 <= member.size < 1 << 63:
         raise LocalFile(
-            f"the file '{_shown(member.name)}' has a size that no file can have; nothing of it is written"
+            f"the file '{shown(member.name)}' has a size that no file can have; nothing of it is written"
         )
     left = made.most_bytes - made.size_bytes
     if member.size > left:
         raise LocalFile(
-            f"the file '{_shown(member.name)}' has {bytes_text(member.size)}, which is more than the {bytes_text(max(0, left))} that"
+            f"the file '{shown(member.name)}' has {bytes_text(member.size)}, which is more than the {bytes_text(max(0, left))} that"
             f" {made.bounded_by}; nothing of it is written",
             hint="jobctl cp --max-size SIZE sets another bound; zeros are written as holes and take no room",
         )
+    return member.size
+
+
+def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, descriptor: int, made: Extracted) -> None:
+    """Writes the member's content to an empty file, its zeros as holes."""
+    left = size = _bounded(member, made)
     content = archive.extractfile(member)
     if content is None:
         return
-    # Cut by bytes, of which a name may have 255: a character has up to four.
-    partial = f".{os.fsdecode(os.fsencode(name)[:180])}.jobctl-{os.getpid()}"
-    file = os.open(partial, _NEW_FILE, 0o666, dir_fd=folder)
-    try:
-        with os.fdopen(file, "wb") as out:
-            left = member.size
-            while left > 0:
-                block = content.read(min(BLOCK_BYTES, left))
-                if not block:
-                    raise LocalFile(f"the file '{_shown(member.name)}' was cut on its way")
-                if block == _ZEROS[: len(block)]:
-                    out.seek(len(block), os.SEEK_CUR)
-                else:
-                    out.write(block)
-                left -= len(block)
-            out.truncate(member.size)
-            if member.mode & 0o111:
-                os.fchmod(out.fileno(), os.fstat(out.fileno()).st_mode & 0o777 | (0o111 & ~_umask()))
-        os.rename(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        os.unlink(partial, dir_fd=folder)
-        raise
-    made.files += 1
-    made.size_bytes += member.size
+    with os.fdopen(descriptor, "wb", closefd=False) as out:
+        while left > 0:
+            block = content.read(min(BLOCK_BYTES, left))
+            if not block:
+                raise LocalFile(f"the file '{shown(member.name)}' was cut on its way")
+            if block == _ZEROS[: len(block)]:
+                out.seek(len(block), os.SEEK_CUR)
+            else:
+                out.write(block)
+            left -= len(block)
+        out.truncate(size)
+    made.add(size)
 
 
-def _shown(path: str | Path) -> str:
-    return escape(os.fsencode(path))
+def _permit_execution(member: tarfile.TarInfo, descriptor: int) -> None:
+    if member.mode & 0o111:
+        os.fchmod(descriptor, os.fstat(descriptor).st_mode & 0o777 | (0o111 & ~_umask()))
 
 
 def _umask() -> int:

@@ -8,30 +8,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jobctl.client import ANSWER_TIMEOUT_S, Body, Client, job_path, read_blocks
+from jobctl.destination import Place, Stream
 from jobctl.errors import ConnectionLost
-from jobctl.extract import BLOCK_BYTES, Extracted, extract
+from jobctl.extract import Extracted, extract
 from jobctl.http1 import Answer
 from jobctl.meter import metered
+from jobctl.outflow import pass_on
 from jobd.wire.filenames import readable, unescape
 
 
 def fetch(
-    client: Client, job_id: str, path: str, destination: str, max_bytes: int | None = None
-) -> Extracted:
-    """Copies the workspace's `path`, escaped as in a spec or with raw bytes, to the local `destination` and returns what was made.
-    `max_bytes`: see `extract`.
+    client: Client, job_id: str, path: str, place: Stream | Place, max_bytes: int | None = None
+) -> Extracted | None:
+    """Copies the workspace's `path`, escaped as in a spec or with raw bytes, to the local `place` and returns what was made;
+    None: it was written to an open file. `max_bytes`: see `extract`.
 
     Raises:
         NotFound: the job or the path is not there.
         LocalFile: the destination cannot be written, or a file is too large.
-        ConnectionLost: the files came cut; those that are there are whole.
+        ConnectionLost: the files came cut; what was at the place before is there as it was.
     """
+    name = os.fsdecode(unescape(readable(path)))
     with opened(client, job_id, readable(path)) as response:
         body = Body(metered(read_blocks(response), f"fetching {readable(path)}"))
-        made = extract(body, os.fsdecode(unescape(readable(path))), destination, max_bytes)
-        while body.read(BLOCK_BYTES):
-            pass  # the tar has ended; whether the answer ends in order too says that it is all
-        return made
+        if isinstance(place, Place):
+            return extract(body, name, place, max_bytes)
+        pass_on(body, name, place.descriptor, max_bytes)
+        return None
 
 
 @contextmanager

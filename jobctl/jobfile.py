@@ -1,4 +1,4 @@
-"""A job file: JSON or YAML text to a tree of plain values, and back from a field to the line that it stands on.
+"""A job file: JSON or YAML text to a tree of plain values, and back from a field to where it stands.
 
 Owns reading and its refusals. What the fields mean is the wire contract's business; PyYAML is imported only when needed.
 """
@@ -6,6 +6,7 @@ Owns reading and its refusals. What the fields mean is the wire contract's busin
 import json
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ Tree = dict[str, Any]
 LONGEST_BYTES = 4 << 20
 MOST_VALUES = 100_000
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+_WHOLE = re.compile(r"(\Z.)?(.+)", re.DOTALL)
 
 
 def read(source: str) -> str:
@@ -41,15 +43,16 @@ def read(source: str) -> str:
         raise LocalFile(f"{source}:{line}: the job file is not UTF-8 text") from None
 
 
-def parse(text: str, source: str) -> Tree:
-    """Returns the fields of a job file. `source` names it in errors.
+def parse(text: str, source: str, twice: list[str] | None = None) -> Tree:
+    """Returns the fields of a job file. `source` names it in errors. With `twice`, a name that stands twice is put there, and the
+    last one counts.
 
     Raises:
         Misuse: it is neither JSON nor YAML, says a name twice, or is not one mapping.
     """
-    tree = _parse_json(text, source) if text.lstrip()[:1] in ("{", "[") else None
+    tree = _parse_json(text, source, twice) if text.lstrip()[:1] in ("{", "[") else None
     if tree is None:
-        tree = _parse_yaml(text, source)
+        tree = _parse_yaml(text, source, twice)
     if not isinstance(tree, dict):
         hint = "start it with fields such as 'image: busybox'"
         raise Misuse(f"{source}: a job file is one mapping of fields, not {_kind(tree)}", hint=hint)
@@ -57,47 +60,96 @@ def parse(text: str, source: str) -> Tree:
     return tree
 
 
-def line_of(text: str, field: str) -> int | None:
-    """Returns the line, from 1, on which a field such as `artifacts[0].out` stands, or the nearest part of it that
-    exists; None where the text cannot tell.
-    """
-    import yaml
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where something stands: line and column, both from 1."""
 
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError):
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.line}:{self.column}"
+
+
+class Positions:
+    """Where the fields of one text stand. Knows nothing of a text that is no YAML."""
+
+    def __init__(self, text: str) -> None:
+        import yaml
+
+        self._yaml: Any = yaml
+        try:
+            self._root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+        except (yaml.YAMLError, RecursionError, ValueError):
+            self._root = None
+
+    def of(self, field: str) -> Position | None:
+        """Returns where a field such as `artifacts[0].out` stands, or the nearest part of it that exists; None where the text
+        cannot tell.
+        """
+        node, found = self._root, None
+        for step in _STEP.finditer(field):
+            child = self._child(node, step)
+            if child is None:
+                # a name may hold dots: what is left of the path is it, then
+                child = self._child(node, _WHOLE.match(field, step.start()))
+                return found if child is None else child[1]
+            node, found = child
+        return found
+
+    def repeated(self) -> list[tuple[str, Position]]:
+        """Returns the names that stand once more in one mapping, each where it stands once more."""
+        found: list[tuple[str, Position]] = []
+        todo, seen = [self._root], set()
+        while todo:
+            node = todo.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            if isinstance(node, self._yaml.SequenceNode):
+                todo += node.value
+            elif isinstance(node, self._yaml.MappingNode):
+                names: set[str] = set()
+                for key, value in node.value:
+                    todo.append(value)
+                    if isinstance(key, self._yaml.ScalarNode):
+                        if key.value in names:
+                            found.append((key.value, _position(key)))
+                        names.add(key.value)
+        return found
+
+    def _child(self, node: Any, step: "re.Match[str] | None") -> tuple[Any, Position] | None:
+        if step is None:
+            return None
+        if isinstance(node, self._yaml.MappingNode) and step[2] is not None:
+            for key, value in node.value:
+                if key.value == step[2]:
+                    return value, _position(key)
+        if (
+            isinstance(node, self._yaml.SequenceNode)
+            and step[1] is not None
+            and int(step[1]) < len(node.value)
+        ):
+            value = node.value[int(step[1])]
+            return value, _position(value)
         return None
-    if node is None:
-        return None
-    line: int | None = None
-    for match in _STEP.finditer(field):
-        found = _child(yaml, node, match)
-        if found is None:
-            break
-        node, line = found
-    return line
 
 
-def _child(yaml: Any, node: Any, step: re.Match[str]) -> tuple[Any, int] | None:
-    if isinstance(node, yaml.MappingNode) and step[2] is not None:
-        for key, value in node.value:
-            if key.value == step[2]:
-                return value, key.start_mark.line + 1
-    if isinstance(node, yaml.SequenceNode) and step[1] is not None and int(step[1]) < len(node.value):
-        value = node.value[int(step[1])]
-        return value, value.start_mark.line + 1
-    return None
+def _position(node: Any) -> Position:
+    return Position(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-def _parse_json(text: str, source: str) -> Any:
+def _parse_json(text: str, source: str, twice: list[str] | None) -> Any:
     """None: not JSON, so it may be YAML in braces."""
 
     def unique(pairs: list[tuple[str, Any]]) -> Tree:
         tree = dict(pairs)
         if len(tree) != len(pairs):
             names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise Misuse(f"{source}: {twice!r} is there twice", field=twice)
+            first = next(name for name in names if names.count(name) > 1)
+            if twice is None:
+                raise Misuse(f"{source}: {first!r} is there twice", field=first)
+            twice.append(first)
         return tree
 
     try:
@@ -106,11 +158,11 @@ def _parse_json(text: str, source: str) -> Any:
         raise Misuse(f"{source}: nested too deeply") from None
     except ValueError as error:
         if source.endswith(".json") and isinstance(error, json.JSONDecodeError):
-            raise Misuse(f"{source}:{error.lineno}: not JSON: {error.msg}") from None
+            raise Misuse(f"{source}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
         return None
 
 
-def _parse_yaml(text: str, source: str) -> Any:
+def _parse_yaml(text: str, source: str, twice: list[str] | None) -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -126,11 +178,13 @@ def _parse_yaml(text: str, source: str) -> Any:
         tree: Tree = {}
         for key_node, value_node in node.value:
             key = loader.construct_object(key_node, deep=True)
-            at = key_node.start_mark.line + 1
+            at = _position(key_node)
             if not isinstance(key, str):
                 raise Misuse(f"{source}:{at}: the name {key_node.value!r} must be text; put it in quotes")
             if key in tree:
-                raise Misuse(f"{source}:{at}: {key!r} is there twice", field=key)
+                if twice is None:
+                    raise Misuse(f"{source}:{at}: {key!r} is there twice", field=key)
+                twice.append(key)
             tree[key] = loader.construct_object(value_node, deep=True)
         return tree
 
@@ -138,7 +192,8 @@ def _parse_yaml(text: str, source: str) -> Any:
     try:
         return yaml.load(text, Loader=Loader)  # noqa: S506 - a SafeLoader with fewer types
     except yaml.MarkedYAMLError as error:
-        at = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        mark = error.problem_mark
+        at = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise Misuse(f"{source}{at}: not YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise Misuse(f"{source}: not YAML: {str(error).splitlines()[0]}") from None

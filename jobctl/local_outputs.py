@@ -112,18 +112,21 @@ def fetch_noted(client: "Client", job_id: str) -> None:
 
 def fetch_all(client: "Client", job_id: str, fetches: tuple[Carry, ...]) -> None:
     """Fetches outputs and says where each is. Raises as `fetch_noted` does; all others were fetched."""
+    from jobctl.destination import resolve, shown
     from jobctl.fetch import fetch
 
     missing: list[str] = []
     why = ""
     for carry in fetches:
         try:
-            made = fetch(client, job_id, spec_path(carry.path), carry.local)
+            place = resolve(carry.path, carry.local)
+            made = fetch(client, job_id, spec_path(carry.path), place)
         except (NotFound, OutputMissing) as error:
             missing.append(carry.path)
             why = error.message
             continue
-        output.note(f"fetched {carry.path} to {made.target}")
+        if made is not None:
+            output.note(f"fetched {carry.path} to {shown(made.target)}")
     if missing:
         names = ", ".join(map(repr, missing))
         raise OutputMissing(f"not fetched: {names}: {why}", hint=f"jobctl show {job_id}")
@@ -131,7 +134,7 @@ def fetch_all(client: "Client", job_id: str, fetches: tuple[Carry, ...]) -> None
 
 def _absolute(local: str) -> str:
     path = Path(local).expanduser().absolute()
-    return f"{path}/" if local.endswith("/") or path.is_dir() else str(path)
+    return f"{path}/" if local.rpartition("/")[2] in ("", ".", "..") else str(path)
 
 
 def _folder(environ: Mapping[str, str]) -> Path:

@@ -116,6 +116,11 @@ def terminal_filter(stream: Any) -> ByteFilter | None:
     return ByteFilter(TerminalFilter(colours=_may_colour())) if stream.isatty() else None
 
 
+def descriptor_filter(descriptor: int) -> TerminalFilter | None:
+    """Returns the filter for what is written to an open file, as `terminal_filter` does."""
+    return TerminalFilter(colours=_may_colour()) if os.isatty(descriptor) else None
+
+
 def note(what: str, *, after_key: bool = False) -> None:
     """Says something to the person, on stderr. A terminal that is gone is no reason to fail. `after_key`: on a line of its
     own, where the terminal has just shown a key such as ^C.

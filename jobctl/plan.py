@@ -5,14 +5,15 @@ that is the daemon's to check, by the same contract.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobctl import carry
+from jobctl import carry, envfile
 from jobctl.carry import Carry
+from jobctl.config import Default
 from jobctl.errors import Misuse
-from jobctl.quantities import memory_mb, whole_seconds
+from jobctl.quantities import cores, memory_mb, whole_seconds
 
 Tree = dict[str, Any]
 
@@ -71,8 +72,11 @@ class Plan:
     fetches: tuple[Carry, ...] = ()
 
 
-def plan(flags: Flags, file: Tree, environ: Mapping[str, str], fresh: str) -> Plan:
-    """Returns the plan of one submission. `fresh` is a few random characters for an id that nobody gave.
+def plan(
+    flags: Flags, file: Tree, environ: Mapping[str, str], fresh: str, defaults: Sequence[Default] = ()
+) -> Plan:
+    """Returns the plan of one submission. `fresh` is a few random characters for an id that nobody gave, `defaults` are the
+    workstation's.
 
     Raises:
         Misuse: a flag that cannot be; `field` names the spec's field where there is one.
@@ -88,6 +92,7 @@ def plan(flags: Flags, file: Tree, environ: Mapping[str, str], fresh: str) -> Pl
         spec["id"] = generated_id(spec["image"], fresh)
     _command(spec, flags)
     _limits(spec, flags)
+    set_defaults(spec, defaults)
     _set(spec, "workspace", flags.workdir)
     _set(spec, "user", flags.user)
     _set(spec, "pull", flags.pull)
@@ -129,20 +134,17 @@ def environment(
     """
     found: dict[str, str] = {}
     for source, text in files:
-        for number, line in enumerate(text.splitlines(), 1):
-            entry = line.lstrip()
-            if entry and not entry.startswith("#"):
-                _variable(found, entry, f"{source}:{number}", environ)
+        for name, value in envfile.entries(text, source):
+            _variable(found, name, value, environ)
     for pair in pairs:
-        _variable(found, pair, "-e", environ)
+        name, equals, given = pair.partition("=")
+        envfile.check_name(name, pair, "-e")
+        _variable(found, name, given if equals else None, environ)
     return found
 
 
-def _variable(found: dict[str, str], entry: str, at: str, environ: Mapping[str, str]) -> None:
-    name, equals, value = entry.partition("=")
-    if not name or name != name.strip() or any(c.isspace() for c in name):
-        raise Misuse(f"{at}: {entry!r} does not name a variable; use NAME=VALUE or NAME", field="environment")
-    if equals:
+def _variable(found: dict[str, str], name: str, value: str | None, environ: Mapping[str, str]) -> None:
+    if value is not None:
         found[name] = value
     elif name in environ:
         found[name] = environ[name]
@@ -165,19 +167,38 @@ def _command(spec: Tree, flags: Flags) -> None:
 
 
 def _limits(spec: Tree, flags: Flags) -> None:
+    if flags.memory is not None:
+        spec["memory"] = _amount(memory_mb, flags.memory, "--memory", "memory")
+    if flags.timeout is not None:
+        spec["timeoutSeconds"] = _amount(whole_seconds, flags.timeout, "--timeout", "timeoutSeconds")
+    if flags.cpus is not None:
+        spec["cpu"] = _amount(cores, str(flags.cpus), "--cpus", "cpu")
+
+
+def set_defaults(spec: Tree, defaults: Sequence[Default]) -> None:
+    """Sets the workstation's defaults in a spec where it says nothing.
+
+    Raises:
+        Misuse: one of those that count is no amount; the text names where it stands.
+    """
+    for default in defaults:
+        name, convert = _DEFAULTED[default.name]
+        if spec.get(name) is None:
+            spec[name] = _amount(convert, default.text, default.source, name)
+
+
+_DEFAULTED: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "memory": ("memory", memory_mb),
+    "cpus": ("cpu", cores),
+    "timeout": ("timeoutSeconds", whole_seconds),
+}
+
+
+def _amount(convert: Callable[[str], Any], text: str, source: str, field: str) -> Any:
     try:
-        if flags.memory is not None:
-            spec["memory"] = memory_mb(flags.memory)
+        return convert(text)
     except ValueError as error:
-        raise Misuse(f"--memory: {error}", field="memory") from None
-    try:
-        if flags.timeout is not None:
-            spec["timeoutSeconds"] = whole_seconds(flags.timeout)
-    except ValueError as error:
-        raise Misuse(f"--timeout: {error}", field="timeoutSeconds") from None
-    _set(spec, "cpu", flags.cpus)
-    if flags.cpus is not None and not 0 < flags.cpus < float("inf"):
-        raise Misuse("--cpus must be more than 0, for instance 0.5 or 2", field="cpu")
+        raise Misuse(f"{source}: {error}", field=field) from None
 
 
 def _callback(spec: Tree, flags: Flags) -> None:

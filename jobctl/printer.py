@@ -23,7 +23,7 @@ _encoder = msgspec.json.Encoder()
 
 class Printer:
     """Prints batches of frames. `prefix` stands before each line, `since` leaves out what is older, `raw` gives also a terminal
-    the lines as they are.
+    the lines as they are, `only_stderr` leaves stdout to something else.
     """
 
     def __init__(
@@ -35,12 +35,14 @@ class Printer:
         job_id: str = "",
         since: datetime | None = None,
         raw: bool = False,
+        only_stderr: bool = False,
     ) -> None:
         self._prefix = prefix
         self._times = times
         self._as_json = as_json
         self._job_id = job_id
         self._since = since
+        self._only_stderr = only_stderr
         self._open_line: dict[str, bool] = {}
         self._plain = not (prefix or times)
         self._ahead: dict[str, bytes] = {}
@@ -120,11 +122,14 @@ class Printer:
         return said.removeprefix(shown)
 
     def _filter_of(self, stream: str) -> ByteFilter | None:
-        return self._filters["stderr" if stream == "stderr" else "stdout"]
+        return self._filters["stderr" if self._goes_to_stderr(stream) else "stdout"]
+
+    def _goes_to_stderr(self, stream: str) -> bool:
+        return self._only_stderr or stream == "stderr"
 
     def _flush(self, stream: str, parts: list[bytes]) -> list[bytes]:
         if parts:
-            target = sys.stderr.buffer if stream == "stderr" else sys.stdout.buffer
+            target = sys.stderr.buffer if self._goes_to_stderr(stream) else sys.stdout.buffer
             if (terminal := self._filter_of(stream)) is not None:
                 parts.append(terminal.pause())
             target.write(b"".join(parts))

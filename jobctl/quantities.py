@@ -14,6 +14,10 @@ _UNIT_BYTES = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SIZE = re.compile(r"^(\d{1,19}(?:\.\d{1,9})?)\s*(?:([kmgt]?)(?:i?b)?)$", re.IGNORECASE | re.ASCII)
 _SIZE_SHIFTS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 _MIB = 1 << 20
+_DAYS = re.compile(r"(?:(?P<weeks>\d{1,9}(?:\.\d{1,9})?)w)?(?:(?P<days>\d{1,9}(?:\.\d{1,9})?)d)?", re.ASCII)
+"""Weeks and days come first, as in 1w2d12h."""
+_DAY_S = 86400.0
+_LONGEST_S = 100 * 365 * _DAY_S
 
 
 def memory_mb(text: str) -> int:
@@ -33,6 +37,21 @@ def memory_mb(text: str) -> int:
     return math.ceil(amount / _MIB)
 
 
+def cores(text: str) -> float:
+    """Returns a number of cores such as 0.5 or 2.
+
+    Raises:
+        ValueError: it is none, or not more than 0.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise ValueError("must be more than 0, for instance 0.5 or 2")
+    return found
+
+
 def size_bytes(text: str) -> int:
     """Returns the bytes of a size such as 500m, 20g, 1.5t; a bare number is bytes.
 
@@ -46,7 +65,7 @@ def size_bytes(text: str) -> int:
 
 
 def whole_seconds(text: str) -> int:
-    """Returns the seconds, rounded up, of a duration such as 90s or 1h30m; a bare number is seconds.
+    """Returns the seconds, rounded up, of a duration such as 90s, 1h30m or 2d; a bare number is seconds.
 
     Raises:
         ValueError: it is neither, or is nothing.
@@ -58,12 +77,31 @@ def whole_seconds(text: str) -> int:
 
 
 def seconds_of(text: str) -> float:
-    """Returns the seconds of a duration such as 100ms, 90s or 1h30m; a bare number is seconds.
+    """Returns the seconds of a duration such as 100ms, 90s, 1h30m, 7d or 2w; a bare number is seconds.
 
     Raises:
         ValueError: it is neither.
     """
-    return parse_duration(text + "s" if re.fullmatch(r"\d+(\.\d+)?", text) else text)
+    if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):
+        return parse_duration(text + "s")
+    days = _DAYS.match(text)
+    if days is None or not days.group():
+        return _rest_of(text, text)
+    seconds = float(days["weeks"] or 0) * 7 * _DAY_S + float(days["days"] or 0) * _DAY_S
+    rest = text[days.end() :]
+    seconds += _rest_of(rest, text) if rest else 0.0
+    if seconds > _LONGEST_S:
+        raise ValueError(f"{text!r} is longer than a hundred years")
+    return seconds
+
+
+def _rest_of(rest: str, whole: str) -> float:
+    try:
+        return parse_duration(rest)
+    except ValueError as error:
+        if "hundred years" in str(error):
+            raise
+        raise ValueError(f"{whole[:64]!r} is not a duration such as 90s, 1h30m, 7d or 2w") from None
 
 
 def moment_before(text: str, now: datetime) -> datetime:

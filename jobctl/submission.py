@@ -13,7 +13,9 @@ from typing import Any
 
 from jobctl import jobfile
 from jobctl.client import Client, read_all
+from jobctl.config import defaults
 from jobctl.errors import ConnectionLost, JobctlError, Misuse, Unreachable
+from jobctl.jobfields import Fields, spec_fields
 from jobctl.plan import Flags, Plan, plan
 
 RESEND_FOR_S = 30.0
@@ -29,26 +31,57 @@ class Source:
     text: str = ""
 
     @property
+    def fields(self) -> Fields:
+        """Its fields in the API's form, and what is wrong with the way that they are written. Raises as `jobfile.parse` does."""
+        return spec_fields(jobfile.parse(self.text, self.name)) if self.name else Fields({})
+
+    @property
     def tree(self) -> jobfile.Tree:
-        """Its fields. Raises as `jobfile.parse` does."""
-        return jobfile.parse(self.text, self.name) if self.name else {}
+        """Its fields in the API's form.
+
+        Raises:
+            Misuse: it is no job file, or a field has an amount that is none.
+        """
+        fields = self.fields
+        if fields.problems:
+            problem = fields.problems[0]
+            raise Misuse(problem.message, field=problem.field)
+        return fields.tree
 
     @contextmanager
     def located(self) -> Iterator[None]:
-        """Adds the file and the line to an error that names a field of it."""
+        """Adds the file, the line and the column to an error that names a field of it."""
         try:
             yield
         except JobctlError as error:
-            if self.name and error.field and not error.message.startswith(self.name):
-                line = jobfile.line_of(self.text, error.field)
-                if line is not None:
-                    said = (
-                        error.message
-                        if error.message.startswith(error.field)
-                        else f"{error.field}: {error.message}"
-                    )
-                    error.message = f"{self.name}:{line}: {said}"
+            # What a flag or a default says wrongly stands in no line of the file.
+            if self.name and error.field and not error.message.startswith((f"{self.name}:", "-", "JOBCTL_")):
+                self._locate(error, error.field)
             raise
+
+    def _locate(self, error: JobctlError, field: str) -> None:
+        try:
+            written = self.fields.in_file(field)
+        except JobctlError:
+            written = field
+        position = jobfile.Positions(self.text).of(written)
+        if position is None:
+            return
+        said = error.message.removeprefix(f"{field}: ")
+        error.message = f"{self.name}:{position}: {written}: {said}"
+        if error.hint is None and self.name != "stdin" and self._has_several_faults():
+            error.hint = f"all that is wrong: jobctl validate -f {self.name}"
+
+    def _has_several_faults(self) -> bool:
+        from jobctl.spec_check import spec_problems
+
+        try:
+            fields = self.fields
+        except JobctlError:
+            return False
+        # What is not in the file may come from flags.
+        tree = {"id": "id", "image": "image", **fields.tree}
+        return len(fields.problems) + len(spec_problems(tree)) > 1
 
 
 def source_of(file: str | None) -> Source:
@@ -65,7 +98,7 @@ def prepare(flags: Flags, source: Source) -> Plan:
         Misuse: either asks for something that cannot be.
     """
     with source.located():
-        return plan(flags, source.tree, os.environ, os.urandom(3).hex())
+        return plan(flags, source.tree, os.environ, os.urandom(3).hex(), defaults(os.environ))
 
 
 def encoded(spec: jobfile.Tree) -> bytes:

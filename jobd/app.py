@@ -30,6 +30,7 @@ from jobd.events.feed import Feed
 from jobd.events.sender import Sender
 from jobd.failpoints import Failpoints
 from jobd.health.health import HealthCheck
+from jobd.jobs.caps import Caps
 from jobd.jobs.engine_watch import EngineWatch
 from jobd.jobs.fingerprint import Fingerprints
 from jobd.jobs.intake import Intake, IntakeLimits
@@ -163,7 +164,11 @@ def build(
         roster,
         engine_watch,
         Fingerprints(fingerprint_key(folder)),
-        IntakeLimits(config.max_queued_jobs, config.allow_cap_add),
+        IntakeLimits(
+            config.max_queued_jobs,
+            config.allow_cap_add,
+            Caps(config.max_timeout_s, config.max_memory_mb, config.max_cpus),
+        ),
         on_accepted=job_metrics.accepted,
     )
     service = JobService(store, roster, queue, engine, retention, config.job_retention_s, outputs)

@@ -53,6 +53,9 @@ class Config:
     max_concurrent_jobs: int
     engine_error_limit_s: float
     max_queued_jobs: int
+    max_timeout_s: float
+    max_memory_mb: int
+    max_cpus: float
     log_max_bytes: int
     max_upload_bytes: int
     kept_outputs_max_bytes: int
@@ -131,6 +134,9 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         max_concurrent_jobs=r.read("MAX_CONCURRENT_JOBS", parse.concurrency, 1),
         engine_error_limit_s=r.duration("ENGINE_ERROR_LIMIT"),
         max_queued_jobs=r.integer("MAX_QUEUED_JOBS", 1, 10_000_000),
+        max_timeout_s=r.read("MAX_TIMEOUT", parse.timeout, 1.0),
+        max_memory_mb=r.read("MAX_MEMORY", parse.memory, 1),
+        max_cpus=r.read("MAX_CPUS", parse.cpus, 1.0),
         log_max_bytes=r.integer("LOG_MAX_BYTES", 1024, 1 << 40),
         max_upload_bytes=r.integer("MAX_UPLOAD_BYTES", 0, 1 << 50),
         kept_outputs_max_bytes=r.integer("KEPT_OUTPUTS_MAX_BYTES", 0, 1 << 50),

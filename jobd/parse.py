@@ -11,10 +11,14 @@ from pathlib import Path
 
 import platformdirs
 
+from jobd.wire.duration import parse_duration
+from jobd.wire.limits import MAX_CPU, MAX_MEMORY_MB, MAX_TIMEOUT_S, MIN_MEMORY_MB
 from jobd.wire.names import url_problem
 
 _HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 _LONGEST_SOCKET = 107
+_MEMORY = re.compile(r"^(\d{1,12}(?:\.\d{1,6})?)\s*([mgt])(?:i?b)?\Z", re.IGNORECASE | re.ASCII)
+_UNIT_MB = {"m": 1, "g": 1 << 10, "t": 1 << 20}
 
 
 def is_loopback(host: str) -> bool:
@@ -125,6 +129,32 @@ def concurrency(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < 1:
         raise ValueError(f"must be a whole number from 1 to 999999, not {text[:40]!r}")
     return int(text)
+
+
+def timeout(text: str) -> float:
+    """Returns the seconds of the longest timeout."""
+    seconds = parse_duration(text)
+    if not 1 <= seconds <= MAX_TIMEOUT_S:
+        raise ValueError(f"must be from 1s to {MAX_TIMEOUT_S // 3600}h, not {text[:40]!r}")
+    return seconds
+
+
+def memory(text: str) -> int:
+    """Returns the MB (MiB) of an amount with its unit."""
+    found = _MEMORY.match(text.strip())
+    if found is None:
+        raise ValueError(f"must be an amount with its unit, such as 512m or 64g, not {text[:40]!r}")
+    amount_mb = int(float(found[1]) * _UNIT_MB[found[2].lower()])
+    if not MIN_MEMORY_MB <= amount_mb <= MAX_MEMORY_MB:
+        raise ValueError(f"must be from {MIN_MEMORY_MB}m to {MAX_MEMORY_MB >> 20}t, not {text[:40]!r}")
+    return amount_mb
+
+
+def cpus(text: str) -> float:
+    """Returns a number of cores."""
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not 0.01 <= float(text) <= MAX_CPU:
+        raise ValueError(f"must be a number of cores from 0.01 to {MAX_CPU}, not {text[:40]!r}")
+    return float(text)
 
 
 def log_level(text: str) -> str:

@@ -92,6 +92,9 @@ VARIABLES: tuple[Variable, ...] = (
         "how long the engine is asked again when it answers with an error that may pass, such as a full disk; then the job fails",
     ),
     Variable("MAX_QUEUED_JOBS", "10000", "jobs that may wait; more are answered with 429"),
+    Variable("MAX_TIMEOUT", "24h", "longest timeout that a job may ask for, up to a year"),
+    Variable("MAX_MEMORY", "64g", "most memory that a job may ask for, with its unit: m, g or t"),
+    Variable("MAX_CPUS", "64", "most cores that a job may ask for"),
     Variable(
         "LOG_MAX_BYTES",
         "67108864",

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from jobctl import output
-from jobctl.errors import LocalFile, Misuse, NotFound, OutputMissing
+from jobctl.errors import Misuse, NotFound, OutputMissing
 from jobctl.ids import resolve
 from jobctl.quantities import bytes_text, size_bytes
 from jobctl.session import of
@@ -31,7 +31,9 @@ def cp(
     destination: Annotated[
         str,
         typer.Argument(
-            metavar="DEST", help="A local file or folder; - is a tar on stdout.", show_default=False
+            metavar="DEST",
+            help="What PATH becomes; a folder to put it into, where this ends in / or is a dot; - is stdout.",
+            show_default=False,
         ),
     ],
     max_size: Annotated[
@@ -43,11 +45,20 @@ def cp(
         ),
     ] = None,
 ) -> None:
-    """Copy files out of a job's workspace. Existing files are replaced, folders are merged.
+    """Copy files out of a job's workspace.
+
+    DEST becomes what PATH is, and the same command again gives the same. Where DEST ends in / or is a dot, PATH goes into that folder,
+    under its own name. A file is replaced at once and keeps its mode; links are followed; devices and FIFOs are written to. A folder is
+    replaced as a whole, at once, and only where all that is in it was written by jobctl and not changed since. On stdout a file is
+    its content, a folder a tar.
 
     A file that is larger than what is left of --max-size is refused before anything of it is written, so that a sparse file of a
     job does not fill the disk. Zeros are written as holes.
     """
+    from jobctl.destination import Place, check
+    from jobctl.destination import resolve as resolve_place
+    from jobctl.fetch import fetch
+
     session = of(ctx)
     try:
         max_bytes = None if max_size is None else size_bytes(max_size)
@@ -64,27 +75,16 @@ def cp(
     client = session.client()
     job_id = resolve(client, name)
     try:
-        if destination == "-":
-            from jobctl.client import read_blocks
-            from jobctl.fetch import opened
-
-            if sys.stdout.isatty():
-                raise Misuse("a tar is not written to a terminal", hint=f"jobctl cp {source} - | tar t")
-            written = 0
-            with opened(client, job_id, path) as response:
-                for block in read_blocks(response):
-                    written += len(block)
-                    if max_bytes is not None and written > max_bytes:
-                        raise LocalFile(f"{path!r} has more than --max-size {max_size}; the tar ends here")
-                    sys.stdout.buffer.write(block)
-            return
-        from jobctl.fetch import fetch
-
-        made = fetch(client, job_id, path, destination, max_bytes)
+        place = resolve_place(path, destination)
+        if isinstance(place, Place):
+            check(place)
+        made = fetch(client, job_id, path, place, max_bytes)
     except OutputMissing as error:
         raise NotFound(
             error.message, hint=f"jobctl cp {job_id}:. DIRECTORY copies all that there is"
         ) from None
+    if made is None:
+        return
     for skipped in made.skipped:
         output.note(f"left out {skipped}: only files and folders are copied")
     if session.format in ("json", "yaml"):

@@ -72,7 +72,12 @@ def run(
         ),
     ] = None,
     env_file: Annotated[
-        Texts, typer.Option("--env-file", metavar="FILE", help="Variables, one a line.")
+        Texts,
+        typer.Option(
+            "--env-file",
+            metavar="FILE",
+            help="Variables, one a line; export and quotes as in a shell, nothing is expanded.",
+        ),
     ] = None,
     secret: Annotated[
         Texts,
@@ -99,7 +104,7 @@ def run(
         int | None, typer.Option("--pids-limit", metavar="N", help="Process limit. [4096]")
     ] = None,
     timeout: Annotated[
-        str | None, typer.Option("--timeout", metavar="DURATION", help="Longest run: 90s, 2h. [30m]")
+        str | None, typer.Option("--timeout", metavar="DURATION", help="Longest run: 90s, 2h, 1d. [30m]")
     ] = None,
     retries: Annotated[
         int | None,
@@ -130,7 +135,8 @@ def run(
         typer.Option(
             "--out",
             metavar="PATH=DEST",
-            help="After success, send PATH to a URL or fetch it to a local file or folder.",
+            help="After success, send PATH to a URL, or make it the local DEST; into the folder where DEST ends in / or"
+            " is a dot; - is stdout, and the log goes to stderr then.",
         ),
     ] = None,
     write: Annotated[
@@ -228,6 +234,8 @@ def _attached(session: Session, prepared: Plan, source: Any, *, raw: bool) -> Ou
     from jobctl.errors import JobctlError
     from jobctl.submission import submit
 
+    as_json = session.format == "json"
+    only_stderr = _stdout_is_taken(prepared, as_json=as_json)
     client = session.client()
     job_id = str(prepared.spec["id"])
     with attach.Keyboard(client, job_id) as keyboard:
@@ -241,12 +249,29 @@ def _attached(session: Session, prepared: Plan, source: Any, *, raw: bool) -> Ou
             raise
         keyboard.accepted = True
         with Attempts(client, job_id, prepared.spec.get("retries")):
-            as_json = session.format == "json"
-            ended = attach.follow_to_end(client, job_id, keyboard, as_json=as_json, raw=raw)
+            ended = attach.follow_to_end(
+                client, job_id, keyboard, as_json=as_json, raw=raw, only_stderr=only_stderr
+            )
         sys.stdout.flush()
         if keyboard.presses:
             return attach.after_interrupt(keyboard, ended)
         return attach.after_interrupt(keyboard, attach.finish(client, job_id, ended, prepared.fetches))
+
+
+def _stdout_is_taken(prepared: Plan, *, as_json: bool) -> bool:
+    """Looks at the places of all outputs before the job runs; true where one of them is stdout."""
+    if not prepared.fetches:
+        return False
+    from jobctl import destination
+
+    places = destination.resolve_all(prepared.fetches)
+    taken = destination.Stream(destination.STDOUT) in places
+    if taken and as_json:
+        raise Misuse(
+            "an output cannot go to stdout beside --json, which is written there",
+            hint="name a file: --out PATH=FILE",
+        )
+    return taken
 
 
 def _text(path: str, flag: str) -> str:

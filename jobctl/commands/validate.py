@@ -1,17 +1,20 @@
 """`jobctl validate`: whether a job file would be accepted, with the field and line that is wrong."""
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jobctl import jobfile, output
+from jobctl.config import defaults
 from jobctl.errors import Misuse, Unreachable
 from jobctl.outcome import Outcome, Unhealthy
-from jobctl.plan import generated_id
+from jobctl.plan import generated_id, set_defaults
 from jobctl.session import of
 
 if TYPE_CHECKING:
     from jobctl.client import Client
+    from jobctl.jobfile import Position
     from jobd.wire.problem import Problem
 
 EXAMPLES = """
@@ -29,45 +32,64 @@ def validate(
         str | None, typer.Option("-f", "--file", metavar="FILE", help="A job file, JSON or YAML; - is stdin.")
     ] = None,
 ) -> Outcome | None:
-    """Check a job file without running it: all that is wrong is named, with its field and line.
+    """Check a job file without running it: all that is wrong is named, with its field, line and column.
 
     The contract is checked here, and by the daemon as well where one runs: it knows what its engine can do.
     """
+    from jobctl.jobfields import spec_fields
+    from jobctl.spec_check import spec_problems
     from jobctl.submission import encoded, source_of
-    from jobd.wire.problem import InvalidSpec, Problem
-    from jobd.wire.validate import decode_spec
+    from jobd.wire.problem import Problem
 
     session = of(ctx)
     if (file is None) == (option is None):
         raise Misuse("one job file is needed", hint="jobctl validate -f job.yaml")
     source = source_of(option if option is not None else file)
-    tree = dict(source.tree)
+    twice: list[str] = []
+    fields = spec_fields(jobfile.parse(source.text, source.name, twice))
+    tree = dict(fields.tree)
     if isinstance(tree.get("image"), str) and tree.get("id") is None:
         tree["id"] = generated_id(tree["image"], "000000")
-    problems: list[Problem] = []
+    positions = jobfile.Positions(source.text)
+    found: list[tuple[Problem, Position | None]] = [
+        (Problem(name, "is there twice"), at) for name, at in positions.repeated() if twice
+    ]
+    found += [(Problem(name, "is there twice"), None) for name in twice if not found]
+    missing = {problem.field for problem in fields.problems}
+    for problem in [*fields.problems, *spec_problems(tree)]:
+        field = fields.in_file(problem.field)
+        if field not in missing or problem in fields.problems:
+            found.append((Problem(field, problem.message), positions.of(field)))
     asked = False
-    try:
-        decode_spec(encoded(tree))
-    except InvalidSpec as error:
-        problems = list(error.problems)
-    if not problems:
-        problem, asked = _daemon_says(session.client(), encoded(tree))
-        problems = [problem] if problem else []
-    found = [(p, jobfile.line_of(source.text, p.field) if p.field else None) for p in problems]
-    if session.format in ("json", "yaml"):
-        entries = [
-            {"field": p.field, "message": p.message, **({"line": line} if line else {})} for p, line in found
-        ]
-        output.tree({"valid": not problems, "problems": entries}, session.format)
-    elif not problems:
-        output.text(f"{source.name}: valid\n")
-    else:
-        for problem, line in found:
-            at = f"{source.name}:{line}" if line else source.name
-            output.text(f"{at}: {problem.field + ': ' if problem.field else ''}{problem.message}\n")
-    if not problems and not asked:
+    if not found:
+        set_defaults(tree, defaults(os.environ))
+        refusal, asked = _daemon_says(session.client(), encoded(tree))
+        if refusal:
+            field = fields.in_file(refusal.field)
+            found.append((Problem(field, refusal.message), positions.of(field)))
+    found.sort(key=lambda each: (each[1].line, each[1].column) if each[1] else (1 << 30, 0))
+    _show(found, source.name, session.format)
+    if not found and not asked:
         output.note("jobd is not running, so what its engine can do was not checked")
-    return Unhealthy() if problems else None
+    return Unhealthy() if found else None
+
+
+def _show(found: "list[tuple[Problem, Position | None]]", name: str, format: str) -> None:
+    if format in ("json", "yaml"):
+        entries = [
+            {
+                "field": problem.field,
+                "message": problem.message,
+                **({"line": at.line, "column": at.column} if at else {}),
+            }
+            for problem, at in found
+        ]
+        output.tree({"valid": not found, "problems": entries}, format)
+    elif not found:
+        output.text(f"{name}: valid\n")
+    for problem, at in found if format not in ("json", "yaml") else ():
+        where = f"{name}:{at}" if at else name
+        output.text(f"{where}: {problem.field + ': ' if problem.field else ''}{problem.message}\n")
 
 
 def _daemon_says(client: "Client", spec: bytes) -> "tuple[Problem | None, bool]":

@@ -5,7 +5,7 @@ image, its command, its workspace): the engine would give it each time. It is pa
 address range left, an error of the engine's own): the next job, or the same one later, may fare better. What is in the table is
 tried out on a real engine; what is not in it goes by the status.
 
-Source: Docker Engine API, error answers; runc's messages as the engine passes them on.
+Source: Docker Engine API, error answers.
 """
 
 import re

@@ -7,7 +7,7 @@ no container: that is the supervisor's. Must not know of HTTP.
 import asyncio
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from jobd.durable import sync_folder
 from jobd.errors import Conflict, InvalidRequest, QueueFull
 from jobd.events.lanes import lane_of
+from jobd.jobs.caps import Caps
 from jobd.jobs.engine_watch import EngineWatch
 from jobd.jobs.fingerprint import Fingerprints
 from jobd.jobs.record import Record, new_record
@@ -45,10 +46,11 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
-    """What the operator allows: how many jobs may wait, and whether jobs may add capabilities."""
+    """What the operator allows: how many jobs may wait, whether jobs may add capabilities, how much one may ask for."""
 
     max_queued: int
     allow_cap_add: bool = False
+    caps: Caps = field(default_factory=Caps)
 
 
 class Intake:
@@ -83,6 +85,7 @@ class Intake:
                 "this daemon keeps no outputs; its operator can set KEPT_OUTPUTS_MAX_BYTES",
                 field=f"outputs[{kept}].keep",
             )
+        self._limits.caps.check(spec)
         self._engine_watch.check_fits(spec)
 
     async def submit(self, submission: Submission) -> tuple[Record, bool]:

@@ -13,6 +13,7 @@ import msgspec
 
 from jobd.wire.nulls import null_remover
 from jobd.wire.problem import InvalidSpec, Problem, problem_of
+from jobd.wire.suggestions import meant
 
 T = TypeVar("T")
 
@@ -52,7 +53,9 @@ class BodyDecoder(Generic[T]):
         except RecursionError:
             raise InvalidSpec([Problem("", "the body is nested too deeply")]) from None
         except msgspec.DecodeError as error:
-            raise InvalidSpec([problem_of(error)]) from None
+            raise InvalidSpec(
+                [problem_of(error, lambda field: meant(self._kind, _tree(body), field))]
+            ) from None
 
     def convert(self, tree: object) -> T:
         """Returns what a tree of builtins says, as YAML or flags give it. Raises as `decode` does."""
@@ -64,10 +67,18 @@ class BodyDecoder(Generic[T]):
         except RecursionError:
             raise InvalidSpec([Problem("", "it is nested too deeply")]) from None
         except msgspec.ValidationError as error:
-            raise InvalidSpec([problem_of(error)]) from None
+            raise InvalidSpec([problem_of(error, lambda field: meant(self._kind, tree, field))]) from None
 
     def _converted(self, tree: object) -> T:
         return msgspec.convert(tree, self._kind)
+
+
+def _tree(body: bytes) -> object:
+    """What the body holds, to name what was meant."""
+    try:
+        return _ANY.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 class _Twice(Exception):

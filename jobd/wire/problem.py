@@ -4,6 +4,7 @@ Pure. Which values are wrong is decided in `validate.py`.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -29,14 +30,23 @@ class InvalidSpec(ValueError):
         self.problems = problems
 
 
-def problem_of(error: msgspec.DecodeError) -> Problem:
-    """Returns the field path and the text of a decoding error: `$.artifacts[0]`, unknown `x` -> `artifacts[0].x`."""
+def problem_of(error: msgspec.DecodeError, meant: Callable[[str], str | None] = lambda _: None) -> Problem:
+    """Returns the field path and the text of a decoding error: `$.artifacts[0]`, unknown `x` -> `artifacts[0].x`. `meant` says what
+    an unknown field was probably meant to be.
+    """
     match = _PATH_IN_MESSAGE.match(str(error))
     text, path = (match["text"], match["path"] or "$") if match else (str(error), "$")
     field = path.removeprefix("$").removeprefix(".")
     within = f"{field}." if field else ""
     if unknown := _UNKNOWN_FIELD.match(text):
-        return Problem(within + (unknown["field"] or '""'), "unknown field; remove it or correct its name")
+        name = within + (unknown["field"] or '""')
+        better = meant(name)
+        return Problem(
+            name,
+            f"unknown field; did you mean {better}?"
+            if better
+            else "unknown field; remove it or correct its name",
+        )
     if missing := _MISSING_FIELD.match(text):
         return Problem(within + missing["field"], "is required")
     if text.startswith("Invalid value") and field.endswith("type"):

@@ -73,7 +73,16 @@ def decode_spec(body: bytes) -> JobSpec:
 
 def convert_spec(tree: object) -> JobSpec:
     """Returns the valid spec in a tree of builtins, as YAML or flags give it, in its normal form. Raises as `decode_spec` does."""
-    return checked(normal_form(_decoder.convert(tree)))
+    return checked(decoded_tree(tree))
+
+
+def decoded_tree(tree: object) -> JobSpec:
+    """Returns the spec in a tree of builtins, in its normal form, with its values unchecked.
+
+    Raises:
+        InvalidSpec: with the first wrong type, unknown or missing field.
+    """
+    return normal_form(_decoder.convert(tree))
 
 
 def checked(spec: JobSpec) -> JobSpec:
@@ -108,14 +117,23 @@ def _job(spec: JobSpec) -> Iterator[Problem]:
         )
     yield from _arguments(spec)
     if not math.isfinite(spec.cpu) or spec.cpu < 0 or spec.cpu > MAX_CPU:
-        yield Problem("cpu", f"must be more than 0 and at most {MAX_CPU} cores")
+        over = spec.cpu > MAX_CPU
+        yield Problem("cpu", f"must be at most {MAX_CPU} cores" if over else "must be more than 0 cores")
     elif 0 < spec.cpu < 0.01:
         yield Problem("cpu", "must be at least 0.01 cores, the engine's smallest share")
     if spec.memory and not MIN_MEMORY_MB <= spec.memory <= MAX_MEMORY_MB:
-        yield Problem("memory", f"must be from {MIN_MEMORY_MB} to {MAX_MEMORY_MB} MB")
+        over = spec.memory > MAX_MEMORY_MB
+        yield Problem(
+            "memory",
+            f"must be at most {MAX_MEMORY_MB} MB" if over else f"must be at least {MIN_MEMORY_MB} MB",
+        )
     yield from _environment(spec.environment)
     if not 0 <= spec.timeout_seconds <= MAX_TIMEOUT_S:
-        yield Problem("timeoutSeconds", f"must be from 1 to {MAX_TIMEOUT_S} seconds")
+        over = spec.timeout_seconds > 0
+        yield Problem(
+            "timeoutSeconds",
+            f"must be at most {MAX_TIMEOUT_S} seconds" if over else "must be at least 1 second",
+        )
     if why := workspace_problem(spec.workspace):
         yield Problem("workspace", why)
     yield from _map("labels", spec.labels, MAX_LABELS, MAX_META_KEY, MAX_META_VALUE)

@@ -4,6 +4,7 @@ from jobctl.jobfile import LONGEST_BYTES
 from jobctl.main import REASONS
 from jobd.wire import limits
 from jobd.wire.artifact import KINDS
+from jobd.wire.flag_names import FLAG_NAMES
 from jobd.wire.job import Callback, JobSpec, Output
 from scripts.manual.roff import escaped, line, section, tagged, text, title
 from scripts.manual.structs import encoded_names, struct_fields
@@ -27,6 +28,14 @@ def job_page() -> str:
         f"most {limits.MAX_BODY_BYTES >> 20} MiB (a file may have {LONGEST_BYTES >> 20} MiB with its comments). Unknown fields "
         "are refused, and so is a name that stands twice. A field that is null is absent; an empty command, workspace, key, depends or "
         "subdir is too. jobctl validate -f names all that is wrong."
+    )
+    flags = ", ".join(f"{flag} ({name})" for flag, name in FLAG_NAMES.items())
+    body += section("UNITS AND OTHER NAMES") + text(
+        "In a file, jobctl also takes amounts with their units, as its flags do: memory: 2g, timeoutSeconds: 1h30m (also 2d or 1w). A number "
+        "stays what FIELDS says. It takes the flags' names as well: "
+        + flags
+        + ". Where a field holds names and values, a list of "
+        "NAME=VALUE does too; callback may be a URL alone, and entrypoint a program alone. The API takes none of these."
     )
     body += section("FIELDS") + struct_fields(JobSpec, JOB_FIELDS)
     body += section("CALLBACK") + struct_fields(Callback, CALLBACK_FIELDS)

@@ -24,6 +24,23 @@ RUN_EXIT_CODES = (
     ("137", "out of memory"),
     ("128+n", "ended by signal n"),
 )
+DESTINATIONS = """
+This holds for the DEST of run --out and of cp. The same command again gives the same.
+
+A DEST whose last part is /, . or .. is a folder that PATH goes into, under its own name. Any other DEST becomes what PATH is. PATH . is
+the whole workspace; with such a folder as DEST, each entry of it goes there.
+
+A file that is there is replaced at once, and keeps its mode; what may look meanwhile sees the old or the new one. A link is followed. A
+device or a FIFO is written to, a FIFO waits a minute for its reader, and a socket is refused.
+
+A folder that is there is replaced as a whole, at once, and only where it is empty or all that is in it was written by jobctl and not
+changed since; jobctl knows that by an extended attribute (user.jobctl.written). On a file system without them, remove the folder before.
+A mount point, the home folder and the working directory, and what is around them, are never replaced, nor is a file by a folder or a
+folder by a file. run looks at that before the job runs.
+
+- is standard output, and so are /dev/stdout and /dev/fd/1: a file is written there as it is, a folder as a tar. One output alone can go
+there; all lines of the job go to standard error then.
+"""
 CLIENT_VARIABLES = (
     ("JOBCTL_HOST", "the daemon: unix:///path or http://host:port; --host wins"),
     (
@@ -35,6 +52,10 @@ CLIENT_VARIABLES = (
     (
         "JOBD_SOCKET, JOBD_STATE_DIR",
         "where this machine's jobd listens and keeps its key, when not in the usual places",
+    ),
+    (
+        "JOBCTL_DEFAULT_MEMORY, JOBCTL_DEFAULT_CPUS, JOBCTL_DEFAULT_TIMEOUT",
+        "what run and submit ask for where nothing else says it; also default_memory and so on in the context file",
     ),
     ("NO_COLOR", "no colour"),
 )
@@ -59,6 +80,9 @@ def jobctl_page() -> str:
     body += section("COMMANDS")
     for command in commands:
         body += command_part(command, shared)
+    body += section("WHERE OUTPUTS GO") + "".join(
+        text(" ".join(paragraph.split())) for paragraph in DESTINATIONS.split("\n\n")
+    )
     body += section("EXIT STATUS") + text("Of run and wait: the job's own, and")
     body += "".join(tagged(code, meaning) for code, meaning in RUN_EXIT_CODES) + text(
         "Of all other commands:"
@@ -70,7 +94,10 @@ def jobctl_page() -> str:
         "~/.config/jobctl/contexts.toml",
         'current = "lab", then a table [contexts.lab] with host and api_key_file',
     )
-    body += tagged("$XDG_RUNTIME_DIR/jobd/jobd.sock, /run/jobd/jobd.sock", "where the daemon is looked for")
+    body += tagged(
+        "$XDG_RUNTIME_DIR/jobd/jobd.sock, /run/user/UID/jobd/jobd.sock, jobd.sock in the state folder, /run/jobd/jobd.sock",
+        "where the daemon is looked for, in this order",
+    )
     return body + section("SEE ALSO") + "\\fBjobd\\fR(8), \\fBjob\\fR(5)\n"
 
 

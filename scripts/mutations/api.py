@@ -40,9 +40,9 @@ MUTATIONS = (
     ),
     Mutation(
         "jobctl does not wait for the end of the answer",
-        "jobctl/fetch.py",
-        "        while body.read(BLOCK_BYTES):",
-        "        while False:",
+        "jobctl/extract.py",
+        "            while stream.read(BLOCK_BYTES):",
+        "            while False:",
         "tests/unit/jobctl/test_fetch.py::test_an_answer_that_is_cut_after_the_end_of_its_tar_is_cut",
     ),
     Mutation(
@@ -58,5 +58,40 @@ MUTATIONS = (
         "        await _check_line(context.store, record, query.after)",
         "        pass",
         "tests/integration/api/test_streams.py::test_a_line_that_a_log_does_not_have_is_refused",
+    ),
+    Mutation(
+        "one thing alone is named that is wrong with a job file",
+        "jobctl/spec_check.py",
+        "            unknown |= hidden\n            continue",
+        "            return found",
+        "tests/unit/jobctl/test_spec_check.py::test_all_is_named",
+    ),
+    Mutation(
+        "two names of one field pass, and the last one counts",
+        "jobctl/jobfields.py",
+        "        if spec_name in made.written:",
+        "        if False:",
+        "tests/unit/jobctl/test_jobfields.py::test_every_name_is_converted_or_a_problem",
+    ),
+    Mutation(
+        "what stands behind a closed quote is lost",
+        "jobctl/envfile.py",
+        "    if not _AFTER.match(text, found.end()):",
+        "    if False:",
+        "tests/unit/jobctl/test_envfile.py::test_a_line_that_is_wrong_is_named",
+    ),
+    Mutation(
+        "a socket of another user ends the search for the daemon",
+        "jobctl/client.py",
+        "            except (Unreachable, NotAllowed) as error:",
+        "            except Unreachable as error:",
+        "tests/unit/jobctl/test_config.py::test_a_socket_of_another_user_is_passed_by",
+    ),
+    Mutation(
+        "a job may ask for any time",
+        "jobd/jobs/caps.py",
+        "        if spec.timeout_s > self.timeout_s:",
+        "        if False:",
+        "tests/unit/jobd/jobs/test_caps.py::test_a_cap_is_named_with_its_setting_also_against_a_default",
     ),
 )

@@ -245,8 +245,8 @@ MUTATIONS = (
     ),
     Mutation(
         "an orderly stop leaves what was deleted a moment before",
-        "jobd/serve.py",
-        "if left := await app.roster.removed(drain_s):",
+        "jobd/shutdown.py",
+        "if left := await app.roster.removed(UNDER_WAY_S):",
         "if left := 0:",
         "test_orphans.py::test_an_orderly_stop_right_after_a_delete_leaves_nothing[killed after 1 s]",
     ),

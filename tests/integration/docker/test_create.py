@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from jobctl.carry import Carry
+from jobctl.destination import Place
 from jobctl.extract import extract
 from jobctl.files import members, tar_stream
 from jobd.jobs.orchestrator import ContainerGone, ImageUnavailable, JobRef, NoSuchFile, RefusedByEngine
@@ -231,7 +232,7 @@ async def test_a_name_goes_in_and_comes_out_with_its_bytes(bench: Any, tmp_path:
     spool.write_bytes(b"".join(tar_stream(members([Carry("in", str(there))]))))
     await bench.run(files=spool, command="cp -r in out; ls out/*")
     whole = b"".join([chunk async for chunk in bench.orchestrator.open_tar(bench.ref, "/workspace/out")])
-    made = extract(io.BytesIO(whole), "out", str(tmp_path / "back"))
+    made = extract(io.BytesIO(whole), "out", Place(tmp_path / "back"))
     assert made.files == 1
     assert [os.fsencode(each.name) for each in (tmp_path / "back").iterdir()] == [name]
     assert (tmp_path / "back" / os.fsdecode(name)).read_bytes() == b"in"

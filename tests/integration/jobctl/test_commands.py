@@ -197,10 +197,13 @@ def test_cp_copies_files_folders_and_everything(daemon: Any, jobctl: Any) -> Non
     assert jobctl("cp", "a:x", "there").returncode == 0
     assert (jobctl.home / "there" / "y.txt").read_bytes() == b"why"
     assert jobctl("cp", "a:x", "there").returncode == 0
+    assert [path.name for path in (jobctl.home / "there").iterdir()] == ["y.txt"]
+    assert jobctl("cp", "a:x", "there/").returncode == 0
     assert (jobctl.home / "there" / "x" / "y.txt").read_bytes() == b"why"
     assert jobctl("cp", "@last:.", "all/").returncode == 0
     assert (jobctl.home / "all" / "z").read_bytes() == b"zet"
-    assert b"ustar" in jobctl("cp", "a:z", "-").stdout
+    assert jobctl("cp", "a:z", "-").stdout == b"zet"
+    assert b"ustar" in jobctl("cp", "a:x", "-").stdout
     assert jobctl("cp", "a:none", ".").returncode == 4
     assert jobctl("cp", "z", "a:z").returncode == 2
 
@@ -211,11 +214,15 @@ def test_validate_names_every_problem_with_its_line(daemon: Any, jobctl: Any) ->
     )
     done = jobctl("validate", "-f", "job.yaml")
     assert done.returncode == 1
-    assert done.stdout.startswith(b"job.yaml:5: artifacts[0].type: ")
+    assert [line.split(b": ")[0:2] for line in done.stdout.splitlines()] == [
+        [b"job.yaml:2:1", b"cpu"],
+        [b"job.yaml:3:1", b"memory"],
+        [b"job.yaml:5:13", b"artifacts[0].type"],
+    ]
     (jobctl.home / "job.yaml").write_text("image: busybox\ncpu: -1\nmemory: 2\n")
     assert [line.split(b": ")[0:2] for line in jobctl("validate", "job.yaml").stdout.splitlines()] == [
-        [b"job.yaml:2", b"cpu"],
-        [b"job.yaml:3", b"memory"],
+        [b"job.yaml:2:1", b"cpu"],
+        [b"job.yaml:3:1", b"memory"],
     ]
     (jobctl.home / "job.yaml").write_text("image: busybox\n")
     fine = jobctl("validate", "-f", "job.yaml")

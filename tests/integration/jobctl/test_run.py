@@ -234,7 +234,7 @@ def test_a_wrong_field_of_a_file_is_said_with_its_line(daemon: Any, jobctl: Any)
     )
     done = jobctl("submit", "-f", "job.yaml")
     assert done.returncode == 1
-    assert done.stderr == b"jobctl: job.yaml:5: artifacts[0].in: must stay inside\n"
+    assert done.stderr == b"jobctl: job.yaml:5:5: artifacts[0].in: must stay inside\n"
     as_json = jobctl("submit", "-f", "job.yaml", "--json")
     assert json.loads(as_json.stderr)["field"] == "artifacts[0].in"
     assert as_json.stdout == b""

@@ -118,8 +118,9 @@ def test_json_is_the_same_value_without_a_control_character_in_a_pipe(daemon: An
         assert HOSTILE in tree.values()
 
 
-def test_a_tar_is_not_written_to_a_terminal(daemon: Any, jobctl: Any) -> None:
-    daemon.make("web").files["a"] = HOSTILE.encode()
-    shown = on_a_terminal(jobctl, "cp", "web:a", "-")
+def test_a_tar_is_not_written_to_a_terminal_and_a_file_without_its_controls(daemon: Any, jobctl: Any) -> None:
+    daemon.make("web").files.update({"a": HOSTILE.encode(), "d/b": b"b"})
+    shown = on_a_terminal(jobctl, "cp", "web:d", "-")
     assert "terminal" in shown
     assert ALLOWED.fullmatch(shown)
+    assert ALLOWED.fullmatch(on_a_terminal(jobctl, "cp", "web:a", "-"))

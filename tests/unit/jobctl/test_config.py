@@ -1,11 +1,14 @@
 """Finding the daemon: who wins over whom, and what a key needs."""
 
+import os
+import socket
 from typing import Any
 
 import pytest
 
-from jobctl.config import SYSTEM_SOCKET, Target, parse_host, read_key, targets
-from jobctl.errors import LocalFile, Misuse
+from jobctl import client, config
+from jobctl.config import SYSTEM_SOCKET, Target, defaults, parse_host, read_key, targets
+from jobctl.errors import LocalFile, Misuse, NotAllowed, Unreachable
 
 
 def texts(host: Any, environ: Any) -> Any:
@@ -18,6 +21,12 @@ def home(tmp_path: Any) -> Any:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def runtime_dirs(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(config, "RUNTIME_DIRS", tmp_path / "run")
+    return tmp_path / "run"
+
+
 def environ_of(home: Any, **more: Any) -> Any:
     return {"HOME": str(home), "JOBD_STATE_DIR": str(home / "state"), **more}
 
@@ -28,6 +37,37 @@ def test_without_anything_the_users_sockets_come_before_the_systems(home: Any) -
         texts(None, environ_of(home, XDG_RUNTIME_DIR="/run/user/7"))[0] == "unix:///run/user/7/jobd/jobd.sock"
     )
     assert texts(None, environ_of(home, JOBD_SOCKET="/s", XDG_RUNTIME_DIR="/run/user/7")) == ["unix:///s"]
+
+
+def test_the_users_runtime_folder_is_looked_at_also_where_no_variable_names_it(
+    home: Any, runtime_dirs: Any
+) -> None:
+    own = runtime_dirs / str(os.getuid())
+    own.mkdir(parents=True)
+    assert texts(None, environ_of(home))[0] == f"unix://{own}/jobd/jobd.sock"
+    assert texts(None, environ_of(home, XDG_RUNTIME_DIR=str(own))).count(f"unix://{own}/jobd/jobd.sock") == 1
+    after_su = texts(None, environ_of(home, XDG_RUNTIME_DIR="/run/user/7"))
+    assert after_su[:2] == ["unix:///run/user/7/jobd/jobd.sock", f"unix://{own}/jobd/jobd.sock"]
+    assert texts(None, environ_of(home, JOBD_SOCKET="/s")) == ["unix:///s"]
+
+
+def test_a_socket_of_another_user_is_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = socket.socketpair()
+
+    def connected(target: Target) -> socket.socket:
+        if target.path == "/theirs":
+            raise NotAllowed("not for this user")
+        if target.path == "/mine":
+            return here
+        raise Unreachable("nobody")
+
+    monkeypatch.setattr(client, "connected", connected)
+    paths = ("/none", "/theirs", "/mine")
+    assert client.Client(Target("unix", path=path) for path in paths)._connect() is here
+    with pytest.raises(NotAllowed):
+        client.Client(Target("unix", path=path) for path in paths[:2])._connect()
+    here.close()
+    there.close()
 
 
 def test_flag_over_variable_over_context_over_sockets(home: Any) -> None:
@@ -106,3 +146,18 @@ def test_a_context_file_that_is_wrong_is_named(home: Any, content: Any) -> None:
     (home / ".config" / "jobctl" / "contexts.toml").write_text(content)
     with pytest.raises(LocalFile, match=r"contexts\.toml"):
         texts(None, environ_of(home))
+
+
+def test_a_workstations_defaults_come_from_variables_before_the_context_file(home: Any) -> None:
+    environ = environ_of(home)
+    assert defaults(environ) == []
+    path = home / ".config" / "jobctl" / "contexts.toml"
+    path.write_text('default_memory = "2g"\ndefault_cpus = 1.5\n')
+    assert [(d.name, d.text) for d in defaults(environ)] == [("memory", "2g"), ("cpus", "1.5")]
+    assert defaults(environ)[0].source == f"default_memory in {path}"
+    found = defaults({**environ, "JOBCTL_DEFAULT_MEMORY": "1g", "JOBCTL_DEFAULT_TIMEOUT": "2h"})
+    assert [(d.name, d.text) for d in found] == [("memory", "1g"), ("cpus", "1.5"), ("timeout", "2h")]
+    assert found[0].source == "JOBCTL_DEFAULT_MEMORY"
+    path.write_text("no toml")
+    with pytest.raises(LocalFile):
+        defaults(environ)

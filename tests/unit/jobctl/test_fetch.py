@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from jobctl import http1
+from jobctl.destination import Place
 from jobctl.errors import ConnectionLost
-from jobctl.extract import BLOCK_BYTES
 from jobctl.fetch import fetch
+from jobctl.outflow import BLOCK_BYTES
 
 
 class CutClient:
@@ -44,10 +45,14 @@ def tar_of(name: str, content: bytes) -> bytes:
 def test_an_answer_that_is_cut_after_the_end_of_its_tar_is_cut(tmp_path: Path, breaks: bool) -> None:
     client: Any = CutClient([tar_of("a", b"content"), bytes(BLOCK_BYTES), bytes(BLOCK_BYTES)], breaks)
     if not breaks:
-        assert fetch(client, "job", "a", str(tmp_path / "a")).files == 1
+        made = fetch(client, "job", "a", Place(tmp_path / "a"))
+        assert made is not None
+        assert made.files == 1
         return
+    (tmp_path / "a").write_text("before")
     with pytest.raises(ConnectionLost, match="came cut") as caught:
-        fetch(client, "job", "a", str(tmp_path / "a"))
+        fetch(client, "job", "a", Place(tmp_path / "a"))
+    assert (tmp_path / "a").read_text() == "before"
     assert caught.value.hint is not None
 
 
@@ -55,5 +60,5 @@ def test_a_file_that_is_cut_leaves_nothing(tmp_path: Path) -> None:
     whole = tar_of("a", b"x" * 2 * BLOCK_BYTES)
     client: Any = CutClient([whole[: BLOCK_BYTES + 5]], True)
     with pytest.raises(ConnectionLost, match="came cut"):
-        fetch(client, "job", "a", str(tmp_path / "a"))
+        fetch(client, "job", "a", Place(tmp_path / "a"))
     assert list(tmp_path.iterdir()) == []

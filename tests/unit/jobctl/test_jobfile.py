@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobctl.errors import LocalFile, Misuse
-from jobctl.jobfile import line_of, parse, read
+from jobctl.jobfile import Positions, parse, read
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -38,8 +38,8 @@ def test_yaml_without_its_surprises() -> None:
     ("text", "words"),
     [
         ("image: [", "f:1"),
-        ("a: 1\nb: 2\na: 3\n", "f:3: 'a' is there twice"),
-        ("a: {x: 1,\n x: 2}\n", "f:2: 'x' is there twice"),
+        ("a: 1\nb: 2\na: 3\n", "f:3:1: 'a' is there twice"),
+        ("a: {x: 1,\n x: 2}\n", "f:2:2: 'x' is there twice"),
         ("yes: 1\n", "must be text"),
         ("- a\n- b\n", "not a list"),
         ("", "not nothing"),
@@ -62,7 +62,7 @@ def test_what_is_no_job_file(text: Any, words: Any) -> None:
 def test_json_that_says_a_name_twice() -> None:
     with pytest.raises(Misuse, match="'a' is there twice"):
         parse('{"a": 1, "a": 2}', "f.json")
-    with pytest.raises(Misuse, match=r"f\.json:2: not JSON"):
+    with pytest.raises(Misuse, match=r"f\.json:2:2: not JSON"):
         parse('{"a":\n x}', "f.json")
 
 
@@ -82,18 +82,29 @@ def test_any_text_is_read_or_refused(text: Any) -> None:
     assert isinstance(tree, dict)
 
 
-def test_lines_of_fields() -> None:
-    text = "image: b\nartifacts:\n  - id: x\n    in: y\n  - {id: z, in: w}\nenvironment:\n  A: '1'\n"
-    assert [line_of(text, f) for f in ("image", "artifacts[0].in", "artifacts[1].in", "environment.A")] == [
-        1,
-        4,
-        5,
-        7,
-    ]
-    assert line_of(text, "artifacts[1].missing") == 5
-    assert line_of(text, "nothing") is None
-    assert line_of(json.dumps({"a": {"b": 1}}, indent=1), "a.b") == 3
-    assert line_of("a: [", "a") is None
+def test_positions_of_fields() -> None:
+    text = "image: b\nartifacts:\n  - id: x\n    in: y\n  - {id: z, in: w}\nenvironment:\n  A.B: '1'\n"
+    positions = Positions(text)
+    fields = ("image", "artifacts[0].in", "artifacts[1].in", "environment.A.B", "artifacts[1].missing")
+    assert [str(positions.of(field)) for field in fields] == ["1:1", "4:5", "5:13", "7:3", "5:5"]
+    assert positions.of("nothing") is None
+    assert str(Positions(json.dumps({"a": {"b": 1}}, indent=1)).of("a.b")) == "3:3"
+    assert Positions("a: [").of("a") is None
+
+
+def test_all_names_that_stand_twice_are_found() -> None:
+    for text in ("a: 1\nb: {x: 1, x: 2}\na: 2\n", '{"a": 1,\n"b": {"x": 1, "x": 2},\n"a": 2}'):
+        twice: list[str] = []
+        assert parse(text, "f", twice) == {"a": 2, "b": {"x": 2}}
+        assert sorted(twice) == ["a", "x"]
+        assert sorted((name, at.line) for name, at in Positions(text).repeated()) == [("a", 3), ("x", 2)]
+
+
+@given(st.text(max_size=60), st.text(max_size=20))
+def test_positions_of_any_text(text: str, field: str) -> None:
+    positions = Positions(text)
+    positions.of(field)
+    positions.repeated()
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Any) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from jobctl.commands.run import EVENT_TYPES
 from jobctl.commands.run import RETRY_REASONS as RETRY_WORDS
+from jobctl.config import Default
 from jobctl.errors import Misuse
 from jobctl.plan import Flags, environment, generated_id, plan
 from jobd.wire.event import SOURCES
@@ -211,3 +212,19 @@ def test_a_field_of_the_file_that_is_null_is_as_absent_as_to_jobd() -> None:
     assert convert_spec(planned(file=nulls).spec) == convert_spec(planned().spec)
     with pytest.raises(Misuse, match="--callback URL"):
         planned(Flags(image="busybox", callback_key="k"), {"callback": {"url": ""}})
+
+
+@pytest.mark.parametrize(
+    ("flags", "file", "cpu"),
+    [({}, {}, 0.5), ({"cpus": 2.0}, {}, 2.0), ({}, {"cpu": 3}, 3), ({}, {"cpu": None}, 0.5), ({"cpus": 2.0}, {"cpu": 3}, 2.0)],
+)  # fmt: skip
+def test_a_workstations_default_holds_where_nothing_else_is_said(flags: Any, file: Any, cpu: float) -> None:
+    given = [Default("cpus", "0.5", "JOBCTL_DEFAULT_CPUS")]
+    assert plan(Flags(image="i", **flags), file, {}, "x", given).spec["cpu"] == cpu
+
+
+def test_a_default_that_is_no_amount_is_named_where_it_counts() -> None:
+    wrong = [Default("memory", "2x", "JOBCTL_DEFAULT_MEMORY")]
+    with pytest.raises(Misuse, match=r"^JOBCTL_DEFAULT_MEMORY: '2x' is not an amount"):
+        plan(Flags(image="i"), {}, {}, "x", wrong)
+    assert plan(Flags(image="i", memory="1g"), {}, {}, "x", wrong).spec["memory"] == 1024

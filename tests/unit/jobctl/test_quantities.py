@@ -13,6 +13,7 @@ from jobctl.quantities import (
     memory_mb,
     moment_before,
     parse_time,
+    seconds_of,
     short_duration,
     size_bytes,
     whole_seconds,
@@ -53,10 +54,23 @@ def test_what_is_no_memory(text: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("1h30m", 5400), ("1ms", 1), ("2.5", 3)]
-)
+    ("text", "seconds"),
+    [
+        ("90", 90), ("90s", 90), ("1h30m", 5400), ("1ms", 1), ("2.5", 3), ("1d", 86400), ("2w", 1209600), ("1w2d3h", 788400),
+        ("1.5d", 129600), ("1d1ms", 86401),
+    ],
+)  # fmt: skip
 def test_whole_seconds(text: Any, seconds: Any) -> None:
     assert whole_seconds(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["d", "1d2w", "1h1d", "1d1", "-1d", "1d ", "1y", "101w99999d", "999999999w", "1d1d", "\u0663d", ""],
+)
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a duration such as 90s, 1h30m, 7d or 2w|hundred years"):
+        seconds_of(text)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,9 @@ PARSERS: list[Callable[[str], Any]] = [
     parse.extra_hosts,
     parse.concurrency,
     parse.log_level,
+    parse.timeout,
+    parse.memory,
+    parse.cpus,
 ]
 
 

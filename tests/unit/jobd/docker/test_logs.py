@@ -309,7 +309,7 @@ def test_what_a_reader_holds_of_a_log_is_bounded() -> None:
             data = frame(stream, stamp(0), b"x" * CHUNK)
             reader.feed(data[:100])
             reader.feed(data[100:])
-        assert len(reader._rest) == 0
+        assert len(reader._frames._rest) == 0
         assert max(len(lines._text) for lines in reader._lines.values()) <= LINE_BYTES, number
     with pytest.raises(DamagedLog, match="no frame"):
         reader.feed(b"\x01\0\0\0" + (4 * 1024 * 1024 + 1).to_bytes(4, "big"))

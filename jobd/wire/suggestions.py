@@ -1,0 +1,75 @@
+"""What an unknown field was probably meant to be. Pure."""
+
+import re
+from functools import cache
+from typing import Any
+
+from msgspec import inspect
+
+from jobd.wire.flag_names import FLAG_NAMES
+
+_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+_LIKENESS = 0.7
+
+
+def meant(kind: type, tree: object, field: str) -> str | None:
+    """Returns the name of the known field that the unknown `field`, a path in `tree`, looks like; None: it looks like none."""
+    around, dot, name = field.rpartition(".")
+    known = known_fields(kind, tree, around if dot else "")
+    if FLAG_NAMES.get(name) in known:
+        return FLAG_NAMES[name]
+    plain = {_plain(each): each for each in known}
+    if _plain(name) in plain:
+        return plain[_plain(name)]
+    from difflib import get_close_matches
+
+    found = get_close_matches(_plain(name[:64]), plain, 1, _LIKENESS)
+    return plain[found[0]] if found else None
+
+
+def known_fields(kind: type, tree: object, path: str) -> list[str]:
+    """Returns the names that the object at `path` of a tree meant for `kind` may have; none where nothing is known of it."""
+    info: inspect.Type | None = _type_info(kind)
+    value = tree
+    for step in _STEP.finditer(path):
+        struct = _struct(info, value)
+        if step[1] is not None:
+            info = _list_item(info)
+            index = int(step[1])
+            value = value[index] if isinstance(value, list) and index < len(value) else None
+        else:
+            fields = {field.encode_name: field.type for field in struct.fields} if struct else {}
+            info = fields.get(step[2])
+            value = value.get(step[2]) if isinstance(value, dict) else None
+    struct = _struct(info, value)
+    if struct is None:
+        return []
+    tag = [struct.tag_field] if struct.tag_field else []
+    return [*tag, *(field.encode_name for field in struct.fields)]
+
+
+@cache
+def _type_info(kind: type) -> inspect.Type:
+    return inspect.type_info(kind)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_ ]", "", name).lower()
+
+
+def _members(info: inspect.Type | None) -> tuple[inspect.Type, ...]:
+    if info is None:
+        return ()
+    return tuple(info.types) if isinstance(info, inspect.UnionType) else (info,)
+
+
+def _list_item(info: inspect.Type | None) -> inspect.Type | None:
+    lists = [member for member in _members(info) if isinstance(member, inspect.ListType)]
+    return lists[0].item_type if lists else None
+
+
+def _struct(info: inspect.Type | None, value: Any) -> inspect.StructType | None:
+    structs = [member for member in _members(info) if isinstance(member, inspect.StructType)]
+    if len(structs) > 1 and isinstance(value, dict):
+        structs = [struct for struct in structs if struct.tag == value.get(str(struct.tag_field))]
+    return structs[0] if len(structs) == 1 else None

@@ -1,0 +1,346 @@
+"""Where `run --out` and `cp` put files, with a real job: streams, links, devices, and folders that are made again."""
+
+import io
+import os
+import stat
+import subprocess
+import sys
+import tarfile
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.daemon import DEADLINE_S, Daemon
+
+CONTENT = "content\n"
+
+
+@pytest.fixture(scope="module")
+def job(daemon: Daemon, worker_image: str) -> Iterator[str]:
+    """An ended job with the file `o`, the folder `res` and its file `res/sub/b`."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    made = daemon.jobctl(
+        "run", "--name", name, "--sh", "echo content > o; mkdir -p res/sub; echo a > res/a; echo b > res/sub/b", worker_image
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    yield name
+    daemon.jobctl("rm", name)
+
+
+@pytest.fixture
+def null(tmp_path: Path) -> Path:
+    """A device like /dev/null, of the test's own."""
+    path = tmp_path / "nul"
+    try:
+        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("only root makes devices")
+    return path
+
+
+def tree(folder: Path) -> dict[str, str | None]:
+    """The files below a folder with their texts; folders are None."""
+    return {str(p.relative_to(folder)): None if p.is_dir() else p.read_text() for p in folder.rglob("*")}
+
+
+# -- what is no regular file
+
+
+def test_a_device_stays_a_device(daemon: Daemon, worker_image: str, null: Path) -> None:
+    done = daemon.jobctl(
+        "run", "--sh", "echo hi > o", "--out", "o=nul", worker_image, cwd=null.parent
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert stat.S_ISCHR(null.lstat().st_mode)
+    assert null.stat().st_rdev == os.makedev(1, 3)
+    assert [path.name for path in null.parent.iterdir()] == ["nul"]
+
+
+def test_a_device_has_room_for_what_no_disk_has(daemon: Daemon, null: Path, worker_image: str) -> None:
+    """What is written to it does not stay on the disk where it stands."""
+    small = null.parent / "small"
+    small.mkdir()
+    script = f"mount -t tmpfs -o size=64k none {small} && mknod {small}/nul c 1 3 && exec {sys.executable} -m jobctl --host unix://{daemon.socket} run --sh 'truncate -s 10M o' --out o={small}/nul {worker_image}"
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0:
+        pytest.skip("no mount namespace for this user")
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=DEADLINE_S
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_does_not_fit_into_a_device(daemon: Daemon, job: str, null: Path) -> None:
+    done = daemon.jobctl("cp", f"{job}:res", str(null))
+    assert done.returncode == 1
+    assert "device" in done.stderr
+    assert "folder" in done.stderr
+    assert stat.S_ISCHR(null.lstat().st_mode)
+
+
+def test_a_fifo_is_written_to(daemon: Daemon, job: str, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    read: list[bytes] = []
+    # opened for both, so that it never waits for a writer who does not come
+    end = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        done = daemon.jobctl("cp", f"{job}:o", str(fifo))
+        read.append(os.read(end, 100))
+    finally:
+        os.close(end)
+    assert done.returncode == 0, done.stderr
+    assert read == [CONTENT.encode()]
+    assert stat.S_ISFIFO(fifo.lstat().st_mode)
+
+
+def test_a_fifo_that_is_read_later_is_waited_for(daemon: Daemon, job: str, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    program = subprocess.Popen(
+        [sys.executable, "-m", "jobctl", "--host", f"unix://{daemon.socket}", "cp", f"{job}:o", str(fifo)]
+    )
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(fifo.read_text()), daemon=True)
+    try:
+        reader.start()
+        assert program.wait(DEADLINE_S) == 0
+        reader.join(DEADLINE_S)
+    finally:
+        program.kill()
+    assert read == [CONTENT]
+
+
+def test_a_socket_is_refused(daemon: Daemon, job: str, tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        done = daemon.jobctl("cp", f"{job}:o", str(tmp_path / "s"))
+    assert done.returncode == 1
+    assert "is a socket" in done.stderr
+    assert stat.S_ISSOCK((tmp_path / "s").lstat().st_mode)
+
+
+def test_a_link_to_a_file_is_followed(daemon: Daemon, worker_image: str, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    target = tmp_path / "real" / "target"
+    target.write_text("before")
+    target.chmod(0o640)
+    (tmp_path / "link").symlink_to("real/target")
+    done = daemon.jobctl("run", "--sh", "echo hi > o", "--out", "o=link", worker_image, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "link").is_symlink()
+    assert target.read_text() == "hi\n"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["target"]
+
+
+def test_a_replaced_file_keeps_its_mode(daemon: Daemon, job: str, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("before")
+    secret.chmod(0o600)
+    assert daemon.jobctl("cp", f"{job}:o", str(secret)).returncode == 0
+    assert secret.read_text() == CONTENT
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("destination", ["-", "stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_an_output_goes_to_stdout_and_the_jobs_own_lines_to_stderr(
+    daemon: Daemon, worker_image: str, tmp_path: Path, destination: str
+) -> None:
+    (tmp_path / "stdout").symlink_to("/proc/self/fd/1")  # as /dev/stdout is one
+    done = daemon.jobctl(
+        "run", "--sh", "echo to out; echo to err >&2; echo hi > o", "--out", f"o={destination}", worker_image,
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "hi\n"), done.stderr
+    assert sorted(done.stderr.splitlines()) == ["to err", "to out"]
+    assert [path.name for path in tmp_path.iterdir()] == ["stdout"]
+    assert (tmp_path / "stdout").is_symlink()
+
+
+def test_an_output_on_stdout_that_is_a_file_is_appended_where_stdout_is(
+    daemon: Daemon, worker_image: str, tmp_path: Path
+) -> None:
+    with (tmp_path / "log").open("w") as log:
+        log.write("earlier\n")
+        log.flush()
+        code = subprocess.run(
+            [sys.executable, "-m", "jobctl", "--host", f"unix://{daemon.socket}", "run", "--sh", "echo hi > o",
+             "--out", "o=/proc/self/fd/1", worker_image], stdout=log, timeout=DEADLINE_S,
+        ).returncode  # fmt: skip
+    assert code == 0
+    assert (tmp_path / "log").read_text() == "earlier\nhi\n"
+
+
+def test_cp_writes_a_file_as_it_is_and_a_folder_as_a_tar(daemon: Daemon, job: str) -> None:
+    assert daemon.jobctl("cp", f"{job}:o", "-").stdout == CONTENT
+    command = [sys.executable, "-m", "jobctl", "--host", f"unix://{daemon.socket}", "cp", f"{job}:res", "-"]
+    packed = subprocess.run(command, capture_output=True, timeout=DEADLINE_S)
+    assert packed.returncode == 0, packed.stderr
+    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
+        assert {"res/a", "res/sub/b"} <= set(archive.getnames())
+
+
+def test_one_output_alone_goes_to_stdout_and_not_beside_json(daemon: Daemon, worker_image: str) -> None:
+    for flags in (["--out", "a=-", "--out", "b=-"], ["--json", "--out", "a=-"]):
+        done = daemon.jobctl("run", *flags, worker_image, "true")
+        assert done.returncode in (2, 125), done.stderr
+        assert "stdout" in done.stderr
+
+
+# -- folders that are made again
+
+
+def run(daemon: Daemon, at: Path, image: str, line: str, *outputs: str) -> Any:
+    flags = [part for output in outputs for part in ("--out", output)]
+    return daemon.jobctl("run", "--sh", line, *flags, image, cwd=at)
+
+
+def test_the_same_run_twice_gives_the_same_folder(daemon: Daemon, worker_image: str, tmp_path: Path) -> None:
+    first = run(daemon, tmp_path, worker_image, "mkdir -p result/s; echo 1 > result/s/old", "result=./res")
+    assert first.returncode == 0, first.stderr
+    assert tree(tmp_path) == {"res": None, "res/s": None, "res/s/old": "1\n"}
+    again = run(daemon, tmp_path, worker_image, "mkdir result; echo 2 > result/new", "result=./res")
+    assert again.returncode == 0, again.stderr
+    assert tree(tmp_path) == {"res": None, "res/new": "2\n"}
+
+
+@pytest.mark.parametrize("destination", ["in/", "in/.", "in/deeper/.."])
+def test_a_slash_or_dot_at_the_end_puts_it_inside(
+    daemon: Daemon, job: str, tmp_path: Path, destination: str
+) -> None:
+    (tmp_path / "in" / "deeper").mkdir(parents=True)
+    for _ in range(2):
+        for path in ("o", "res"):
+            done = daemon.jobctl("cp", f"{job}:{path}", destination, cwd=tmp_path)
+            assert done.returncode == 0, done.stderr
+    assert tree(tmp_path / "in") == {
+        "deeper": None, "o": CONTENT, "res": None, "res/a": "a\n", "res/sub": None, "res/sub/b": "b\n",
+    }  # fmt: skip
+
+
+def test_all_of_the_workspace_again(daemon: Daemon, job: str, tmp_path: Path) -> None:
+    whole = {"o": CONTENT, "res": None, "res/a": "a\n", "res/sub": None, "res/sub/b": "b\n"}
+    for destination in ("all", "all", "inside/", "inside/"):
+        done = daemon.jobctl("cp", f"{job}:.", destination, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert tree(tmp_path / "all") == whole
+    assert tree(tmp_path / "inside") == whole
+
+
+def test_a_folder_of_the_callers_own_is_never_replaced(
+    daemon: Daemon, worker_image: str, tmp_path: Path
+) -> None:
+    (tmp_path / "res").mkdir()
+    (tmp_path / "res" / "thesis").write_text("years")
+    for output in ("res=res", "res=.", "res/a=res"):
+        done = run(daemon, tmp_path, worker_image, "echo ran; mkdir res; echo a > res/a", output)
+        assert done.returncode != 0
+        assert "res" in done.stderr
+        assert "./res/" in done.stderr or "res/" in done.stderr
+        assert "ran" not in done.stdout, "it is refused before the job runs"
+    assert tree(tmp_path) == {"res": None, "res/thesis": "years"}
+
+
+def test_what_the_caller_put_into_an_output_folder_is_kept(daemon: Daemon, job: str, tmp_path: Path) -> None:
+    res = tmp_path / "res"
+    assert daemon.jobctl("cp", f"{job}:res", str(res)).returncode == 0
+    (res / "sub" / "notes").write_text("mine")
+    refused = daemon.jobctl("cp", f"{job}:res", str(res))
+    assert refused.returncode == 1
+    assert "sub/notes" in refused.stderr
+    assert (res / "sub" / "notes").read_text() == "mine"
+    (res / "sub" / "notes").unlink()
+    (res / "a").unlink()
+    assert daemon.jobctl("cp", f"{job}:res", str(res)).returncode == 0
+    with (res / "a").open("a") as changed:
+        changed.write("a correction")
+    refused = daemon.jobctl("cp", f"{job}:res", str(res))
+    assert refused.returncode == 1
+    assert "a correction" in (res / "a").read_text()
+
+
+def test_a_file_does_not_replace_a_folder_nor_a_folder_a_file(
+    daemon: Daemon, job: str, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    for path, destination in (("o", "folder"), ("res", "file")):
+        done = daemon.jobctl("cp", f"{job}:{path}", destination, cwd=tmp_path)
+        assert done.returncode == 1
+        assert destination in done.stderr
+    assert tree(tmp_path) == {"folder": None, "file": "mine"}
+
+
+@pytest.mark.parametrize("where", ["/proc", "home", "cwd", "above"])
+def test_places_that_are_never_replaced(daemon: Daemon, job: str, tmp_path: Path, where: str) -> None:
+    (tmp_path / "home" / "inner").mkdir(parents=True)
+    destination = {"home": str(tmp_path / "home"), "cwd": str(tmp_path / "home" / "inner"), "above": str(tmp_path)}.get(where, where)  # fmt: skip
+    done = daemon.jobctl(
+        "cp", f"{job}:res", destination, cwd=tmp_path / "home" / "inner", env={**os.environ, "HOME": str(tmp_path / "home")}
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "is not replaced" in done.stderr
+    assert tree(tmp_path) == {"home": None, "home/inner": None}
+
+
+def test_outputs_that_would_replace_each_other_are_refused(
+    daemon: Daemon, worker_image: str, tmp_path: Path
+) -> None:
+    for outputs in (["a=res", "b=./res"], ["a=res/a", "b=res"], ["a=.", "x/a=./"]):
+        done = run(daemon, tmp_path, worker_image, "echo ran; mkdir a b", *outputs)
+        assert done.returncode != 0, outputs
+        assert "ran" not in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_copy_that_is_killed_leaves_the_old_folder_and_the_next_one_cleans_up(
+    daemon: Daemon, worker_image: str, tmp_path: Path
+) -> None:
+    made = run(daemon, tmp_path, worker_image, "mkdir r; echo 1 > r/a", "r=res")
+    assert made.returncode == 0, made.stderr
+    big = daemon.jobctl(
+        "run", "--sh", "mkdir r; echo 2 > r/a; dd if=/dev/urandom of=r/z bs=1M count=64 2>/dev/null", worker_image
+    )  # fmt: skip
+    assert big.returncode == 0, big.stderr
+    program = subprocess.Popen(
+        [sys.executable, "-m", "jobctl", "--host", f"unix://{daemon.socket}", "cp", "@last:r", "res"], cwd=tmp_path
+    )  # fmt: skip
+    while program.poll() is None and len(list(tmp_path.iterdir())) < 2:
+        pass
+    program.kill()
+    program.wait(DEADLINE_S)
+    assert (tmp_path / "res" / "a").read_text() in ("1\n", "2\n")
+    done = daemon.jobctl("cp", "@last:r", "res", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "res" / "a").read_text() == "2\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["res"], "nothing half-made is left"
+
+
+# -- the daemon's socket
+
+
+def test_a_user_without_a_runtime_folder_in_the_environment_finds_the_daemon(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    """As cron, sudo and su run a command: the user's runtime folder is there and no variable names it."""
+    script = (
+        f"mount -t tmpfs none /run && mkdir -p /run/user/{os.getuid()}/jobd &&"
+        f" ln -s {daemon.socket} /run/user/{os.getuid()}/jobd/jobd.sock && exec {sys.executable} -m jobctl ls"
+    )
+    apart = subprocess.run(["unshare", "-m", "true"], capture_output=True)
+    if apart.returncode != 0:
+        pytest.skip("no mount namespace for this user")
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
