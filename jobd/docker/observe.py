@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from jobd.docker import labels
+from jobd.docker.start_errors import start_words
 from jobd.jobs.orchestrator import (
     ContainerFacts,
     EngineError,
@@ -113,7 +114,7 @@ def facts(inspected: Inspected, ref: JobRef, instance: str) -> ContainerFacts | 
         finished_at=finished,
         exit_code=state.exit_code if ended or refused else None,
         oom_killed=state.oom_killed,
-        error=state.error,
+        error=start_words(state.error) if refused else state.error,
     )
 
 
@@ -151,7 +152,7 @@ def start_failure(status: int, message: str) -> EngineError:
     text = message.lower()
     if status == 503 or (status >= 500 and any(sign in text for sign in _LOST_ANSWERS)):
         return EngineUnavailable(f"the engine broke off while starting the container: {message}")
-    return StartFailed(message, start_exit_code(text))
+    return StartFailed(start_words(message), start_exit_code(text))
 
 
 def start_exit_code(message: str) -> int:
