@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobctl.lazy import ALIASES, COMMANDS
+from jobctl.lazy import ALIASES, COMMANDS, HELP
 from jobd.variables import VARIABLES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,7 +83,7 @@ def commands() -> Iterator[str]:
         text = document.read_text()
         for name in {a or b for a, b in _MAKE.findall(text)} - targets:
             yield f"{_name(document)}: there is no `make {name}`"
-        for name in set(_JOBCTL.findall(text)) - {*COMMANDS, *ALIASES}:
+        for name in set(_JOBCTL.findall(text)) - {*COMMANDS, *ALIASES, HELP}:
             yield f"{_name(document)}: there is no `jobctl {name}`"
 
 

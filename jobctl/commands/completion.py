@@ -6,6 +6,7 @@ import typer
 
 from jobctl import output
 
+FORMATS: tuple[str, ...] = ()
 EXAMPLES = """
   source <(jobctl completion bash)
   jobctl completion zsh > "${fpath[1]}/_jobctl"

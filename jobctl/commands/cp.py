@@ -11,6 +11,7 @@ from jobctl.ids import resolve
 from jobctl.quantities import bytes_text, size_bytes
 from jobctl.session import of
 
+FORMATS = ("json", "yaml")
 EXAMPLES = """
   jobctl cp @last:result.csv .
   jobctl cp trainer-3f:models ./models

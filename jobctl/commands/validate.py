@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jobctl.client import Client
     from jobd.wire.problem import Problem
 
+FORMATS = ("json", "yaml")
 EXAMPLES = """
   jobctl validate -f job.yaml
   make-job | jobctl validate -f -

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.commands.explain import _PHASES, _REMEDIES, explanation
+from jobctl.explanation import _PHASES, _REMEDIES, explanation
 from jobctl.main import REASONS
 
 
