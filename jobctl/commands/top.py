@@ -211,7 +211,7 @@ def _live(client: "Client", every_s: float) -> None:
         try:
             jobs, counts = look(client, now, MOST_SHOWN)
             shares.look(jobs, time.monotonic())
-            title = f"{summary(counts)}; jobd at {client.target}; q leaves"
+            title = f"{summary(counts)}; q leaves; jobd at {client.target}"
         except (ConnectionLost, Unreachable) as error:
             title = f"{error.message}; as it was before:"
         return [row(job, now, shares.cores(job)) for job in jobs]

@@ -49,8 +49,8 @@ def test_exact_ids_win_over_prefixes_and_ambiguous_ones_are_refused(daemon: Any,
     for job_id in ("web", "web-1", "web-2", "api-77"):
         add(daemon, job_id)
     assert json.loads(jobctl("show", "web", "--json").stdout)["jobs"][0]["id"] == "web"
-    assert json.loads(jobctl("show", "api", "--json").stdout)["id"] == "api-77"
-    assert json.loads(jobctl("show", "@last", "--json").stdout)["id"] == "api-77"
+    assert json.loads(jobctl("show", "api", "--json").stdout)["jobs"][0]["id"] == "api-77"
+    assert json.loads(jobctl("show", "@last", "--json").stdout)["jobs"][0]["id"] == "api-77"
     twice = jobctl("show", "web-")
     assert twice.returncode == 6
     assert b"fits several jobs: web-2, web-1" in twice.stderr
