@@ -69,6 +69,10 @@ def cp(
             from jobctl.client import read_blocks
             from jobctl.fetch import opened
 
+            if session.format:
+                raise Misuse(
+                    f"a tar on stdout cannot be printed as {session.format}", hint="leave -o and --json out"
+                )
             if sys.stdout.isatty():
                 raise Misuse("a tar is not written to a terminal", hint=f"jobctl cp {source} - | tar t")
             written = 0

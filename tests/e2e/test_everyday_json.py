@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+import yaml
 
 from jobctl.lazy import COMMANDS, formats_of
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, until
@@ -167,3 +168,38 @@ def test_received_events_are_lines(
         daemon.jobctl("run", "--callback", url, "--callback-events", "complete", worker_image, "true")
         out, _ = program.communicate(timeout=DEADLINE_S)
     assert len(check("listen", out)) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ls", "-a"], ["top"], ["show", "done"], ["explain", "failed"], ["events", "--job", "done"], ["deliveries", "done"],
+        ["doctor"], ["version"], ["prune", "--dry-run"], ["replay", "--job", "done"], ["cancel", "done"],
+        ["validate", "-f", "job.yaml"], ["verify", "--key-file", "key", "-H", "@headers", "body"],
+    ],
+)  # fmt: skip
+def test_yaml_is_the_same_tree_as_json(daemon: Daemon, seen: Path, arguments: list[str]) -> None:
+    trees = list(yaml.safe_load_all(daemon.jobctl(*arguments, "-o", "yaml", cwd=seen).stdout))
+    text = daemon.jobctl(*arguments, "-o", "json", cwd=seen).stdout
+    found = (
+        [json.loads(line) for line in text.splitlines()] if arguments[0] == "events" else [json.loads(text)]
+    )
+    assert [set(tree) for tree in trees] == [set(tree) for tree in found]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ls", "-a"], ["top"], ["show", "done"], ["events", "--job", "done"], ["deliveries", "done"], ["wait", "done"],
+        ["prune", "--dry-run"],
+    ],
+)  # fmt: skip
+def test_names_are_one_word_a_line(daemon: Daemon, seen: Path, arguments: list[str]) -> None:
+    lines = daemon.jobctl(*arguments, "-o", "name").stdout.splitlines()
+    assert lines
+    assert all(len(line.split()) == 1 for line in lines)
+
+
+def test_a_tar_has_no_other_format(daemon: Daemon, seen: Path) -> None:
+    done = daemon.jobctl("cp", "--json", "done:x", "-")
+    assert (done.returncode, done.stdout) == (2, "")
