@@ -38,8 +38,11 @@ def find(client: Client, text: str) -> Job:
     fits = _page(client, {"prefix": text, "limit": _MOST_SHOWN + 1})
     if not fits:
         raise _no_job(text)
-    if len(fits) > 1:
-        names = ", ".join(str(job["id"]) for job in fits[:_MOST_SHOWN])
+    ids = list(
+        dict.fromkeys(str(job["id"]) for job in fits)
+    )  # an id may have been used before: the newest counts
+    if len(ids) > 1:
+        names = ", ".join(ids[:_MOST_SHOWN])
         more = ", ..." if len(fits) > _MOST_SHOWN else ""
         raise Conflict(
             f"{text!r} fits several jobs: {names}{more}", hint="add a letter or two", code="ambiguous-id"
@@ -126,7 +129,7 @@ def _exactly(client: Client, text: str) -> Job | None:
 def _refuse_prefix(client: Client, text: str) -> None:
     fits = _page(client, {"prefix": text, "limit": _MOST_FITTING + 1})
     if fits:
-        names = ", ".join(str(job["id"]) for job in fits[:_MOST_FITTING])
+        names = ", ".join(dict.fromkeys(str(job["id"]) for job in fits[:_MOST_FITTING]))
         more = " and more" if len(fits) > _MOST_FITTING else ""
         raise NotFound(
             f"no job {text!r}, and nothing was done; the ids that begin so are {names}{more}",
