@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sqlite3
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.support.terminal import on_terminal, shown
 
 STAYS = "trap 'exit 0' TERM; while true; do sleep 0.1; done"
 MANY = 240
+SET = f"set-{uuid.uuid4().hex[:6]}"
 LONG = "a-rather-long-name-of-a-training-run-with-its-date-2030-01-31-x"
 
 
@@ -22,7 +24,7 @@ def many(tmp_path_factory: pytest.TempPathFactory, worker_image: str) -> Iterato
     """A daemon with `MANY` jobs under way, one of which runs; more than any page of the API's."""
     daemon = Daemon(tmp_path_factory.mktemp("many"), environ={"MAX_CONCURRENT_JOBS": "1"}).start()
     for n in range(MANY):
-        daemon.submit(id=f"job-{n:03}", image=worker_image, command=STAYS, labels={"set": "all"})
+        daemon.submit(id=f"{SET}-{n:03}", image=worker_image, command=STAYS, labels={"set": "all"})
     yield daemon
     assert daemon.process is not None
     daemon.process.kill()
@@ -31,12 +33,12 @@ def many(tmp_path_factory: pytest.TempPathFactory, worker_image: str) -> Iterato
 
 
 def test_lists_go_to_the_end(many: Daemon) -> None:
-    everything = [f"job-{n:03}" for n in reversed(range(MANY))]
+    everything = [f"{SET}-{n:03}" for n in reversed(range(MANY))]
     assert many.jobctl("ls", "-q").stdout.split() == everything
     listed = json.loads(many.jobctl("ls", "--json").stdout)
     assert ([job["id"] for job in listed["jobs"]], listed["more"]) == (everything, False)
     assert [line.split()[0] for line in many.jobctl("ls").stdout.splitlines()[1:]] == everything
-    assert many.jobctl("ls", "-o", "yaml").stdout.count("\n- id: job-") == MANY
+    assert many.jobctl("ls", "-o", "yaml").stdout.count(f"\n- id: {SET}-") == MANY
     assert len(json.loads(many.jobctl("top", "--json").stdout)["jobs"]) == MANY
     assert len(many.jobctl("top").stdout.splitlines()) == MANY + 1
 
@@ -149,7 +151,7 @@ def test_top_and_a_watched_list_fit_the_terminal(many: Daemon) -> None:
     for command in (["top"], ["ls", "-w"]):
         with on_terminal(many, *command, columns=70, lines=15) as terminal:
             terminal.read_until(b"do not fit")
-            assert "job-" in terminal.text
+            assert SET in terminal.text
 
 
 # -- records that cannot be read
