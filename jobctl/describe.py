@@ -10,10 +10,16 @@ from jobctl.commands.cancel import SIGNALS
 from jobctl.commands.deliveries import STATES
 from jobctl.commands.prune import ENDED
 from jobctl.commands.run import EVENT_TYPES, RETRY_REASONS
-from jobctl.lazy import COMMANDS, load
+from jobctl.lazy import ALIASES, COMMANDS, formats_of, load
 from jobctl.shells import FORMATS, STATUSES, CommandWords, OptionWords
 
-JOB_ARGUMENTS = frozenset({"show", "explain", "fetch", "logs", "wait", "cancel", "rm", "deliveries"})
+ARGUMENTS = {
+    **dict.fromkeys(("show", "explain", "fetch", "logs", "wait", "rm", "deliveries"), "jobs"),
+    "cancel": "active", "cp": "copy", "completion": "shells", "validate": "files", "verify": "files",
+}  # fmt: skip
+"""What the arguments of a command are; of all others nothing is known."""
+PAIR_OPTIONS = frozenset({"--in", "--out", "--secret"})
+"""Options whose value is NAME=PATH, with a local path."""
 FILE_OPTIONS = frozenset({"--file", "--env-file", "--callback-key-file", "--key-file"})
 JOB_OPTIONS = frozenset({"--job"})
 OPTION_WORDS = {
@@ -45,6 +51,8 @@ class CommandText:
     help: str
     options: tuple[OptionText, ...]
     examples: str
+    formats: tuple[str, ...]
+    aliases: tuple[str, ...]
 
 
 def words() -> list[CommandWords]:
@@ -52,12 +60,8 @@ def words() -> list[CommandWords]:
     found = []
     for name, (_, summary) in COMMANDS.items():
         options = tuple(_option_words(name, parameter) for parameter in _options(load(name)))
-        argument = (
-            "jobs"
-            if name in JOB_ARGUMENTS or name == "cp"
-            else {"completion": "shells", "validate": "files", "verify": "files"}.get(name, "")
-        )
-        found.append(CommandWords(name, summary, options, argument))
+        aliases = tuple(alias for alias, of in ALIASES.items() if of == name)
+        found.append(CommandWords(name, summary, options, ARGUMENTS.get(name, ""), aliases))
     return found
 
 
@@ -73,7 +77,12 @@ def texts() -> list[CommandText]:
             for p in _options(command)
         )
         examples = (command.epilog or "").replace("\b\n", "")
-        found.append(CommandText(name, summary, usage, command.help or "", options, examples))
+        aliases = tuple(alias for alias, of in ALIASES.items() if of == name)
+        found.append(
+            CommandText(
+                name, summary, usage, command.help or "", options, examples, formats_of(name), aliases
+            )
+        )
     return found
 
 
@@ -100,5 +109,6 @@ def _option_words(command: str, parameter: Any) -> OptionWords:
         takes_value=not parameter.is_flag,
         words=choices,
         files=bool(FILE_OPTIONS & set(names)),
+        pairs=bool(PAIR_OPTIONS & set(names)),
         jobs=bool(JOB_OPTIONS & set(names)),
     )

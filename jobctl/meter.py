@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from jobctl import output
+from jobctl import drawing, output
 from jobctl.quantities import bytes_text
 
 QUIET_FOR_S = 0.6
@@ -21,14 +21,14 @@ def metered(blocks: Iterator[bytes], what: str, total_bytes: int | None = None) 
         return
     begun = time.monotonic()
     due, done = begun + QUIET_FOR_S, 0
-    screen: output.Screen | None = None
+    screen: drawing.Screen | None = None
     with ExitStack() as stack:
         for block in blocks:
             done += len(block)
             now = time.monotonic()
             if now >= due:
                 if screen is None:
-                    screen = stack.enter_context(output.screen(on_stderr=True))
+                    screen = stack.enter_context(drawing.screen(on_stderr=True))
                 if screen is not None:
                     screen.show(line(what, done, total_bytes, done / (now - begun)))
                 due = now + EVERY_S

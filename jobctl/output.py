@@ -1,8 +1,7 @@
 """What jobctl prints: tables, JSON, YAML and names on stdout; notes and errors on stderr.
 
 A terminal is given text and colour alone (`terminal.py`), a pipe the text as it is. JSON escapes what steers a terminal in
-both. Owns the look, and is the only module that imports rich - where something is drawn on a terminal. Off a terminal columns
-are plain and stable; there is no colour there, nor with NO_COLOR.
+both. There is no colour off a terminal, nor with NO_COLOR. Tables and what is drawn again and again are `drawing.py`'s.
 """
 
 import json
@@ -10,52 +9,20 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import Any
 
 from jobctl.errors import JobctlError
+from jobctl.table import GAP, Rows
 from jobctl.terminal import ByteFilter, TerminalFilter, filtered
 
-STATUS_STYLES = {
-    "running": "cyan",
-    "accepted": "yellow",
-    "completed": "green",
-    "failed": "red",
-    "cancelled": "magenta",
-    "unreadable": "bold red",
-    "delivered": "green",
-    "parked": "red",
-    "pending": "yellow",
-    "ok": "green",
-    "FAIL": "bold red",
-}
-
-ONE_LINE_COLUMNS = frozenset({"ID", "STATUS", "PHASE", "AGE", "EXIT", "FOR", "TRY", "CPU", "MEMORY"})
-ANSI_STYLES = {"green": "32", "bold red": "1;31", "dim": "2"}
+ANSI_STYLES = {
+    "green": "32", "red": "31", "yellow": "33", "cyan": "36", "magenta": "35", "bold red": "1;31", "bold": "1", "dim": "2",
+}  # fmt: skip
 """Styles of single words in a line, which need no drawing library."""
 
 _STEERING = re.compile("[\x7f-\x9f\ud800-\udfff]")
 _STEERING_BYTES = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
 """DEL and the C1 controls in UTF-8. JSON writes the others with escapes anyway."""
-
-Rows = Sequence[Sequence[str]]
-
-
-class Screen(Protocol):
-    """Something on a terminal that is drawn again and again."""
-
-    def show(self, text: str) -> None:
-        """Replaces what is shown."""
-        ...
-
-
-def table(columns: Sequence[str], rows: Rows, *, format: str = "", header: bool = True) -> None:
-    """Prints rows: drawn on a terminal or where a table was asked for, else as plain columns."""
-    clean = [[printable(cell) for cell in row] for row in rows]
-    if format in ("table", "wide") or sys.stdout.isatty():
-        _console(sys.stdout).print(_rich_table(columns, clean))
-    else:
-        text(plain_columns(columns if header else None, clean))
 
 
 def plain_columns(columns: Sequence[str] | None, rows: Rows) -> str:
@@ -63,7 +30,8 @@ def plain_columns(columns: Sequence[str] | None, rows: Rows) -> str:
     lines = [*([columns] if columns else []), *rows]
     widths = [max((len(line[i]) for line in lines), default=0) for i in range(len(lines[0]))] if lines else []
     return "".join(
-        "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() + "\n" for line in lines
+        (" " * GAP).join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() + "\n"
+        for line in lines
     )
 
 
@@ -77,12 +45,38 @@ def fields(pairs: Iterable[tuple[str, str]]) -> None:
 
 def tree(value: Any, format: str) -> None:
     """Prints a tree of plain values as JSON or YAML."""
-    if format == "yaml":
-        import yaml
+    text(yaml_text(value) if format == "yaml" else json_text(value, indent=2) + "\n")
 
-        text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=False))
+
+def tree_of_list(
+    name: str, items: Iterable[Any], format: str, rest: Callable[[], Mapping[str, Any]] = dict
+) -> None:
+    """Prints `{name: [items], ...rest}` as `tree` does, one item after the other: no more than one is held. `rest` is asked at the
+    end.
+    """
+    empty = True
+    for item in items:
+        if format == "yaml":
+            text(f"{name}:\n" if empty else "")
+            tree([item], "yaml")
+        else:
+            start = f'{{\n  "{name}": [' if empty else ","
+            text(f"{start}\n    " + json_text(item, indent=2).replace("\n", "\n    "))
+        empty = False
+    more = rest()
+    if format == "yaml":
+        text(f"{name}: []\n" if empty else "")
+        text("" if not more else yaml_text(more))
     else:
-        text(json_text(value, indent=2) + "\n")
+        text(f'{{\n  "{name}": []' if empty else "\n  ]")
+        text("".join(f",\n  {json_text(key)}: {json_text(value)}" for key, value in more.items()) + "\n}\n")
+
+
+def yaml_text(value: Any) -> str:
+    """Returns a tree of plain values as YAML."""
+    import yaml
+
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=False))
 
 
 def json_line(value: Any) -> None:
@@ -146,6 +140,22 @@ def error(what: JobctlError, *, as_json: bool) -> None:
         note(f"  {what.hint}")
 
 
+def ids(name: str, done: Sequence[object], format: str) -> None:
+    """Prints what something was done to: one a line, or as a tree under `name`."""
+    if format in ("json", "yaml"):
+        tree({name: list(done)}, format)
+    else:
+        text("".join(f"{each}\n" for each in done))
+
+
+def fail(failures: Sequence[JobctlError], *, as_json: bool) -> None:
+    """Raises the first failure, if any, after all others were said."""
+    for failure in failures[1:]:
+        error(failure, as_json=as_json)
+    if failures:
+        raise failures[0]
+
+
 def coloured() -> bool:
     """True where stdout may carry colour."""
     return sys.stdout.isatty() and _may_colour()
@@ -166,104 +176,12 @@ def can_animate(*, on_stderr: bool = False) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def screen(*, on_stderr: bool) -> AbstractContextManager[Screen | None]:
-    """Gives a place on the terminal that can be drawn again and again; None off a terminal."""
-    stream = sys.stderr if on_stderr else sys.stdout
-    if not can_animate(on_stderr=on_stderr):
-        return nullcontext(None)
-    return _Live(stream, transient=on_stderr)
-
-
-class _Live:
-    def __init__(self, stream: Any, *, transient: bool) -> None:
-        from rich.live import Live
-
-        self._live = Live(
-            console=_console(stream),
-            transient=transient,
-            auto_refresh=False,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-
-    def __enter__(self) -> Screen:
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    def show(self, text: str) -> None:
-        from rich.text import Text
-
-        self._live.update(Text(printable(text), no_wrap=True, overflow="ellipsis"), refresh=True)
-
-    def show_table(self, columns: Sequence[str], rows: Rows, title: str) -> None:
-        clean = fitting(
-            [[printable(cell) for cell in row] for row in rows], columns, self._live.console.width
-        )
-        drawn = _rich_table(columns, clean)
-        if title:
-            from rich.console import Group
-            from rich.text import Text
-
-            head = Text(printable(title), style="dim", no_wrap=True, overflow="ellipsis")
-            drawn = Group(head, drawn)
-        self._live.update(drawn, refresh=True)
-
-
-def watch_table(
-    columns: Sequence[str],
-    rows: Callable[[], Rows],
-    wait: Callable[[], bool],
-    title: Callable[[], str] = lambda: "",
-) -> None:
-    """Draws a table again and again until `wait` says that it is enough; `title` is asked after `rows`. Needs a terminal."""
-    live = _Live(sys.stdout, transient=False)
-    with live:
-        while True:
-            found = rows()
-            live.show_table(columns, found, title())
-            if not wait():
-                return
-
-
-def fitting(rows: Rows, columns: Sequence[str], width: int) -> Rows:
-    """Returns rows whose last cells are cut to the room that the other columns leave of `width`; at least ten characters."""
-    others = [max(len(line[i]) for line in [columns, *rows]) + 2 for i in range(len(columns) - 1)]
-    room = max(10, width - sum(others))
-    return [[*row[:-1], row[-1] if len(row[-1]) <= room else row[-1][: room - 1] + "…"] for row in rows]
-
-
 def bar(done: int, total: int | None, width: int = 24) -> str:
     """Returns a progress bar in plain characters; empty where the total is unknown."""
     if not total:
         return ""
     filled = min(width, width * done // total)
     return "[" + "#" * filled + "." * (width - filled) + "]"
-
-
-def _rich_table(columns: Sequence[str], rows: Rows) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        drawn.add_column(column, no_wrap=column in ONE_LINE_COLUMNS, overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text(cell, style=STATUS_STYLES.get(cell, "")) for cell in row))
-    return drawn
-
-
-def _console(stream: Any) -> Any:
-    from rich.console import Console
-
-    return Console(
-        file=stream,
-        no_color=bool(os.environ.get("NO_COLOR")) or not stream.isatty(),
-        highlight=False,
-        soft_wrap=False,
-    )
 
 
 def printable(cell: str, *, keep_newlines: bool = False) -> str:

@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from jobctl import output
+from jobctl import drawing, output
 from jobctl.client import Client, job_path
 from jobctl.errors import JobctlError
 from jobctl.quantities import bytes_text, parse_time, short_duration
@@ -48,7 +48,7 @@ class Progress:
     def _run(self) -> None:
         if self._stop.wait(QUIET_FOR_S):
             return
-        with output.screen(on_stderr=True) as screen:
+        with drawing.screen(on_stderr=True) as screen:
             first: tuple[float, int] | None = None
             while screen is not None and not self._stop.is_set():
                 try:

@@ -62,6 +62,7 @@ class Config:
     egress: EgressRule
     allow_cap_add: bool
     log_level: str
+    log_format: str
     dispatcher: DispatcherSettings
     callback_timeout_s: float
     upload_timeout_s: float
@@ -143,6 +144,7 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         egress=r.read("EGRESS_POLICY", parse_rule, EgressRule()),
         allow_cap_add=r.read("ALLOW_CAP_ADD", parse.flag, False),
         log_level=r.read("LOG_LEVEL", parse.log_level, "info"),
+        log_format=r.read("LOG_FORMAT", parse.log_format, "auto"),
         dispatcher=DispatcherSettings(
             buffer_size=r.integer("DISPATCHER_BUFFER_SIZE", 1, 10_000_000),
             workers=r.integer("DISPATCHER_WORKERS", 1, 1000),

@@ -1,14 +1,25 @@
-"""Structured logging: a constant message with fields, as JSON off a terminal and as a readable line on one.
+"""Structured logging: a constant message with fields, as JSON off a terminal and as a readable line on one; LOG_FORMAT chooses.
 
 Owns the format. Never logs an environment, a key or a URL's query; callers pass fields that are safe.
 """
 
 import json
 import logging
+import os
 import sys
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+LEVEL_WIDTH = 5
+MESSAGE_WIDTH = 32
+"""Columns that a message takes before its fields; a longer one takes more."""
+_LEVEL_NAMES = {
+    logging.DEBUG: "DEBUG", logging.INFO: "INFO", logging.WARNING: "WARN", logging.ERROR: "ERROR", logging.CRITICAL: "FATAL",
+}  # fmt: skip
+_COLOURS = ((logging.ERROR, 31), (logging.WARNING, 33), (logging.INFO, 32), (0, 2))
+"""Levels from which on a colour is used: red, yellow, green, dim."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -31,16 +42,40 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """For a terminal: time, level, message, key=value."""
+    """For people: the time here, level, message, then key=value, in columns; with `colours`, the level has one."""
+
+    def __init__(self, *, colours: bool) -> None:
+        super().__init__()
+        self._colours = colours
 
     def format(self, record: logging.LogRecord) -> str:
-        """Returns the line."""
+        """Returns the line; a traceback follows on lines of its own."""
         time = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
-        fields = "".join(f" {key}={value}" for key, value in fields_of(record).items())
-        line = f"{time} {record.levelname.lower():<7} {record.getMessage()}{fields}"
+        level = f"{_LEVEL_NAMES.get(record.levelno, record.levelname):<{LEVEL_WIDTH}}"
+        if self._colours:
+            name = level.rstrip()
+            level = f"\x1b[{_level_colour(record.levelno)}m{name}\x1b[0m{level[len(name) :]}"
+        fields = " ".join(f"{key}={_field_text(value)}" for key, value in fields_of(record).items())
+        message = _harmless(record.getMessage())
+        line = f"{time}  {level}  {f'{message:<{MESSAGE_WIDTH}}  {fields}' if fields else message}"
         if record.exc_info:
-            line += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            trace = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            line += "\n" + "\n".join(map(_harmless, trace.split("\n")))
         return line
+
+
+def _level_colour(level: int) -> int:
+    return next((colour for least, colour in _COLOURS if level >= least), 0)
+
+
+def _field_text(value: object) -> str:
+    """A value as it is where it is one word, else as JSON: quoted, and without anything that steers a terminal."""
+    text = str(value)
+    return text if text and text.isprintable() and not set(' "=') & set(text) else json.dumps(text)
+
+
+def _harmless(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -48,10 +83,10 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}
 
 
-def set_up(level: str) -> None:
-    """Sends all logging to stderr in the format that suits it."""
+def set_up(level: str, format: str = "auto") -> None:
+    """Sends all logging to stderr. `format`: json, text, or auto for text where stderr is a terminal and JSON elsewhere."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(TextFormatter() if sys.stderr.isatty() else JsonFormatter())
+    handler.setFormatter(formatter(format, is_terminal=sys.stderr.isatty(), environ=os.environ))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -60,3 +95,11 @@ def set_up(level: str) -> None:
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     logging.getLogger("docker").setLevel(logging.WARNING)
+
+
+def formatter(format: str, *, is_terminal: bool, environ: Mapping[str, str]) -> logging.Formatter:
+    """Returns what makes the lines. Colour is for a terminal that can show it, and where NO_COLOR is not set."""
+    if format == "json" or (format == "auto" and not is_terminal):
+        return JsonFormatter()
+    colours = is_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    return TextFormatter(colours=colours)

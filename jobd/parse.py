@@ -157,6 +157,13 @@ def cpus(text: str) -> float:
     return float(text)
 
 
+def log_format(text: str) -> str:
+    """Returns the form of the log's lines, in lower case."""
+    if text.lower() not in ("auto", "text", "json"):
+        raise ValueError("must be auto, text or json")
+    return text.lower()
+
+
 def log_level(text: str) -> str:
     """Returns a level of the log, in lower case."""
     if text.lower() not in ("debug", "info", "warning", "error"):

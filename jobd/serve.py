@@ -36,7 +36,7 @@ async def serve(config: Config) -> int:
     Raises:
         ConfigError: it cannot start as it is set up.
     """
-    logs.set_up(config.log_level)
+    logs.set_up(config.log_level, config.log_format)
     folder = open_state(config.state_dir)
     try:
         with StateLock(folder.path):

@@ -115,6 +115,12 @@ VARIABLES: tuple[Variable, ...] = (
         "ALLOW_CAP_ADD", "false", "true: jobs may ask for more capabilities (capAdd)", "--allow-cap-add"
     ),
     Variable("LOG_LEVEL", "info", "debug, info, warning or error", "--log-level"),
+    Variable(
+        "LOG_FORMAT",
+        "auto",
+        "text for people, json for programs, or auto: text on a terminal, json elsewhere",
+        "--log-format",
+    ),
     Variable("DISPATCHER_BUFFER_SIZE", "10000", "undelivered events held in memory; more waits on disk"),
     Variable("DISPATCHER_WORKERS", "10", "deliveries under way at once"),
     Variable("DISPATCHER_HTTP_TIMEOUT", "10s", "longest time for one delivery attempt"),

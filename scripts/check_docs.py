@@ -14,7 +14,7 @@ from pathlib import Path
 from prometheus_client import Counter
 from prometheus_client.metrics import MetricWrapperBase
 
-from jobctl.lazy import ALIASES, COMMANDS
+from jobctl.lazy import ALIASES, COMMANDS, HELP
 from jobd.metrics.deliveries import DeliveryMetrics
 from jobd.metrics.metrics import Metrics
 from jobd.variables import VARIABLES
@@ -136,7 +136,7 @@ def commands() -> Iterator[str]:
         text = document.read_text()
         for name in {a or b for a, b in _MAKE.findall(text)} - targets:
             yield f"{_name(document)}: there is no `make {name}`"
-        for name in set(_JOBCTL.findall(text)) - {*COMMANDS, *ALIASES}:
+        for name in set(_JOBCTL.findall(text)) - {*COMMANDS, *ALIASES, HELP}:
             yield f"{_name(document)}: there is no `jobctl {name}`"
 
 

@@ -3,13 +3,14 @@
 Owns the list alone, a file for each part of the code; how they are tried is in `mutate_faults.py`.
 """
 
-from scripts.mutations import api, bounds, docker, events, jobs, logs, sidecar, store
+from scripts.mutations import api, bounds, docker, events, jobctl_names, jobs, logs, sidecar, store
 
 MUTATIONS = (
     *api.MUTATIONS,
     *bounds.MUTATIONS,
     *docker.MUTATIONS,
     *events.MUTATIONS,
+    *jobctl_names.MUTATIONS,
     *jobs.MUTATIONS,
     *logs.MUTATIONS,
     *sidecar.MUTATIONS,

@@ -1,4 +1,4 @@
-"""Writes man pages and completion scripts from the code; with --check, says what has drifted and fails.
+"""Writes man pages, completion scripts and the schema of jobctl's output from the code; with --check, says what has drifted and fails.
 
     python -m scripts.generate_docs [--check]
 
@@ -14,6 +14,8 @@ from jobctl.shells import SHELLS, script
 from scripts.manual.job_page import job_page
 from scripts.manual.jobctl_page import jobctl_page
 from scripts.manual.jobd_page import jobd_page
+from scripts.manual.output_schema import FILE as OUTPUT_SCHEMA
+from scripts.manual.output_schema import output_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPLETION_FILES = {"bash": "jobctl.bash", "zsh": "_jobctl", "fish": "jobctl.fish"}
@@ -25,7 +27,7 @@ def pages() -> dict[Path, str]:
     made = {Path("completions") / COMPLETION_FILES[shell]: script(shell, words()) for shell in SHELLS}
     for name, page in (("jobctl.1", jobctl_page()), ("jobd.8", jobd_page()), ("job.5", job_page())):
         made[Path("man") / name] = _SECOND_BREAK.sub(r"\1", page)
-    return made
+    return {**made, Path(OUTPUT_SCHEMA): output_schema()}
 
 
 def main(arguments: list[str]) -> int:

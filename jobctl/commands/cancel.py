@@ -8,15 +8,18 @@ import typer
 from jobctl import output
 from jobctl.attach import cancel as ask
 from jobctl.errors import JobctlError, Misuse
-from jobctl.ids import find
+from jobctl.ids import chosen_whole
+from jobctl.listing import TERMINAL
 from jobctl.quantities import seconds_of
 from jobctl.session import of
 
+FORMATS = ("json", "yaml", "name")
 EXAMPLES = """
   jobctl cancel @last
   jobctl cancel --reason 'wrong data set' trainer-3f
   jobctl cancel --signal INT --grace 30s notebook-1
   jobctl cancel --grace 0 stuck-job
+  jobctl cancel -l sweep=7
 """
 SIGNALS = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
 
@@ -24,8 +27,13 @@ SIGNALS = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
 def cancel(
     ctx: typer.Context,
     ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Ids, unique prefixes of them, or @last.")
-    ],
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Whole ids, or @last.", show_default=False),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option("-l", "--label", metavar="KEY=VALUE", help="All jobs under way with this label."),
+    ] = None,
     grace: Annotated[
         str | None,
         typer.Option(
@@ -40,7 +48,10 @@ def cancel(
         str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept with the job.")
     ] = None,
 ) -> None:
-    """End jobs and keep their records."""
+    """End jobs and keep their records.
+
+    The beginning of an id is not enough here; where one is given, nothing is cancelled.
+    """
     session = of(ctx)
     try:
         grace_s = None if grace is None else math.ceil(seconds_of(grace))
@@ -48,26 +59,19 @@ def cancel(
         raise Misuse(f"--grace: {error}") from None
     signal_name = None if signal is None else signal_of(signal)
     client = session.client()
-    failures: list[JobctlError] = []
+    jobs, failures = chosen_whole(client, ids, label)
     done: list[str] = []
-    for text in ids:
+    for job in jobs:
         try:
-            job = find(client, text)
-            if job["status"] in ("completed", "failed", "cancelled"):
+            if job["status"] in TERMINAL:
                 output.note(f"{job['id']} had ended already: {job['status']}")
                 continue
             ask(client, job["id"], why=reason, signal_name=signal_name, grace_s=grace_s)
             done.append(job["id"])
         except JobctlError as error:
             failures.append(error)
-    if session.format in ("json", "yaml"):
-        output.tree({"cancelling": done}, session.format)
-    else:
-        output.text("".join(f"{job_id}\n" for job_id in done))
-    for failure in failures[1:]:
-        output.error(failure, as_json=session.format == "json")
-    if failures:
-        raise failures[0]
+    output.ids("cancelling", done, session.format)
+    output.fail(failures, as_json=session.format == "json")
 
 
 def signal_of(text: str) -> str:

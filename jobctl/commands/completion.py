@@ -6,6 +6,7 @@ import typer
 
 from jobctl import output
 
+FORMATS: tuple[str, ...] = ()
 EXAMPLES = """
   source <(jobctl completion bash)
   jobctl completion zsh > "${fpath[1]}/_jobctl"
@@ -19,7 +20,10 @@ def completion(
         Literal["bash", "zsh", "fish"], typer.Argument(help="bash, zsh or fish.", show_default=False)
     ],
 ) -> None:
-    """Print the completion script of a shell; it offers commands, flags and the ids of jobs."""
+    """Print the completion script of a shell; it offers commands, flags, ids of jobs, local paths and paths of workspaces.
+
+    Images are not offered: jobd has no call that lists them.
+    """
     from jobctl.describe import words
     from jobctl.shells import script
 

@@ -11,6 +11,7 @@ from jobctl.ids import resolve
 from jobctl.quantities import bytes_text, size_bytes
 from jobctl.session import of
 
+FORMATS = ("json", "yaml")
 EXAMPLES = """
   jobctl cp @last:result.csv .
   jobctl cp trainer-3f:models ./models
@@ -78,6 +79,10 @@ def cp(
         place = resolve_place(path, destination)
         if isinstance(place, Place):
             check(place)
+        elif session.format:
+            raise Misuse(
+                f"what goes to stdout cannot be printed as {session.format}", hint="leave -o and --json out"
+            )
         made = fetch(client, job_id, path, place, max_bytes)
     except OutputMissing as error:
         raise NotFound(

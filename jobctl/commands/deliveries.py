@@ -1,22 +1,27 @@
 """`jobctl deliveries`: the events of a job on their way to its callback."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jobctl import output
 from jobctl.client import job_path
+from jobctl.drawing import TableWriter
 from jobctl.errors import Misuse
 from jobctl.ids import resolve
 from jobctl.quantities import age, parse_time, short_duration
 from jobctl.session import of
+from jobctl.table import Table
 
 if TYPE_CHECKING:
     from jobctl.client import Client
 
 STATES = ("pending", "delivered", "parked", "abandoned")
+FORMATS = ("table", "wide", "json", "yaml", "name")
 EXAMPLES = """
   jobctl deliveries @last
   jobctl deliveries @last --state parked -o wide
@@ -24,6 +29,11 @@ EXAMPLES = """
 """
 COLUMNS = ("DELIVERY", "EVENT", "STATE", "TRIES", "LAST", "NEXT", "AGE")
 WIDE = (*COLUMNS, "URL", "ERROR")
+DROP = ("AGE", "URL", "ERROR", "NEXT", "LAST", "TRIES", "EVENT")
+TEXTS = frozenset({"URL", "ERROR"})
+WIDE_TABLE = Table(WIDE, DROP, TEXTS)
+TABLE = WIDE_TABLE.only(COLUMNS)
+PAGE = 500
 
 
 def deliveries(
@@ -42,27 +52,28 @@ def deliveries(
         raise Misuse(f"--state {state!r} is not a state", hint=f"use one of {', '.join(STATES)}")
     client = session.client()
     job_id = resolve(client, job)
-    found = deliveries_of(client, job_id, state)
+    found = pages_of(client, job_id, state)
     if session.format == "name":
-        output.text("".join(f"{entry['id']}\n" for entry in found))
+        for page in found:
+            output.text("".join(f"{entry['id']}\n" for entry in page))
     elif session.format in ("json", "yaml"):
-        output.tree({"deliveries": found}, session.format)
+        output.tree_of_list("deliveries", chain.from_iterable(found), session.format)
     else:
         now, wide = datetime.now(UTC), session.format == "wide"
-        rows = [row(entry, now, wide=wide) for entry in found]
-        output.table(WIDE if wide else COLUMNS, rows, format=session.format)
+        writer = TableWriter(WIDE_TABLE if wide else TABLE)
+        for page in found:
+            writer.add([row(entry, now, wide=wide) for entry in page])
 
 
-def deliveries_of(client: "Client", job_id: str, state: str | None) -> list[dict[str, Any]]:
-    """Returns all deliveries of a job, oldest first, or those in one state."""
-    found: list[dict[str, Any]] = []
+def pages_of(client: "Client", job_id: str, state: str | None) -> Iterator[list[dict[str, Any]]]:
+    """Yields the deliveries of a job page by page, oldest first, or those in one state; one page is held at a time."""
     cursor: object = None
     while True:
-        page = json.loads(client.get(job_path(job_id, "deliveries"), {"after": cursor}))
-        found += [entry for entry in page["deliveries"] if state in (None, entry["state"])]
+        page = json.loads(client.get(job_path(job_id, "deliveries"), {"after": cursor, "limit": PAGE}))
+        yield [entry for entry in page["deliveries"] if state in (None, entry["state"])]
         cursor = page.get("next")
         if not cursor:
-            return found
+            return
 
 
 def row(entry: dict[str, Any], now: datetime, *, wide: bool) -> list[str]:

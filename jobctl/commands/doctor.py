@@ -15,11 +15,15 @@ from jobctl import output
 from jobctl.client import Client, read_all
 from jobctl.commands.version import engine_text, own_version
 from jobctl.config import Target, state_dir, targets
+from jobctl.drawing import table
 from jobctl.errors import JobctlError
 from jobctl.outcome import Outcome, Unhealthy
 from jobctl.quantities import bytes_text
 from jobctl.session import Session, of
+from jobctl.table import Table
 
+FORMATS = ("table", "json", "yaml")
+TABLE = Table(("STATE", "CHECK", "FOUND"), folded=True)
 EXAMPLES = """
   jobctl doctor
   jobctl doctor --json | jq '.checks[] | select(.ok | not)'
@@ -58,7 +62,7 @@ def doctor(ctx: typer.Context) -> Outcome | None:
         output.tree({"healthy": healthy, "checks": entries}, session.format)
     else:
         rows = [["ok" if check.ok else "FAIL", check.name, check.found] for check in checks]
-        output.table(["STATE", "CHECK", "FOUND"], rows, format=session.format)
+        table(TABLE, rows)
         for check in checks:
             if not check.ok and check.remedy:
                 output.text(f"{check.name}: {check.remedy}\n")

@@ -12,6 +12,7 @@ from jobctl.session import of
 if TYPE_CHECKING:
     from jobctl.feed import Line
 
+FORMATS = ("json", "yaml", "name")
 EXAMPLES = """
   jobctl events -f
   jobctl events --job @last --json | jq .event.data

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jobctl.receiver import Received, Reply
     from jobctl.signatures import Verdict
 
+FORMATS = ("json",)
 EXAMPLES = """
   jobctl listen
   jobctl listen --port 9000 --key-file key

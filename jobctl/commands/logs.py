@@ -8,7 +8,8 @@ import typer
 
 from jobctl import output
 from jobctl.errors import JobctlError, Left, Misuse
-from jobctl.ids import resolve
+from jobctl.ids import find_each, one_of_both
+from jobctl.listing import labelled
 from jobctl.quantities import moment_before
 from jobctl.session import of
 
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from jobctl.client import Client
     from jobctl.printer import Printer
 
+FORMATS = ("json",)
 EXAMPLES = """
   jobctl logs @last
   jobctl logs -f --tail 20 trainer-3f
   jobctl logs -f -t web-1 web-2
+  jobctl logs -f -l sweep=7
   jobctl logs --stream stderr @last | grep -i error
 """
 MOST_FOLLOWED = 64
@@ -29,8 +32,13 @@ RAW_HELP = "Give also a terminal all control sequences that jobs have written."
 def logs(
     ctx: typer.Context,
     ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Ids, unique prefixes of them, or @last.")
-    ],
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Ids, unique prefixes of them, or @last.", show_default=False),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option("-l", "--label", metavar="KEY=VALUE", help="All jobs with this label, ended or not."),
+    ] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the job has ended.")] = False,
     tail: Annotated[
         int | None, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")
@@ -62,21 +70,28 @@ def logs(
             moment = moment_before(since, datetime.now(UTC))
         except ValueError as error:
             raise Misuse(f"--since: {error}") from None
-    if len(ids) > MOST_FOLLOWED and follow:
+    one_of_both(ids, label)
+    failures: list[JobctlError] = []
+    jobs = labelled(client, label) if label else []
+    if ids:
+        jobs, failures = find_each(client, ids)
+    names = list(dict.fromkeys(str(job["id"]) for job in jobs))
+    if len(names) > MOST_FOLLOWED and follow:
         raise Misuse(f"at most {MOST_FOLLOWED} jobs can be followed at once")
-    names = list(dict.fromkeys(resolve(client, text) for text in ids))
+    if not names:
+        output.fail(failures, as_json=session.format == "json")
 
     from jobctl.local_outputs import fetch_noted
     from jobctl.printer import Printer
 
     width = max(map(len, names))
-    several = len(names) > 1
+    several = len(names) > 1 or bool(label)
     printers = {
         name: Printer(
             prefix=f"{name.ljust(width)} | " if several else "",
             times=times,
             as_json=session.format == "json",
-            job_id=name if several else "",
+            job_id=name,
             since=moment,
             raw=raw,
         )
@@ -93,6 +108,7 @@ def logs(
                 fetch_noted(client, name)
     except KeyboardInterrupt:
         raise Left(2, f"come back with: jobctl logs -f {' '.join(names)}") from None
+    output.fail(failures, as_json=session.format == "json")
 
 
 def _one(

@@ -2,18 +2,25 @@
 
 import json
 import sys
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jobctl import output
-from jobctl.errors import Misuse
+from jobctl.drawing import TableWriter, watch_table
+from jobctl.errors import Misuse, NotFound
+from jobctl.listing import STATUSES, filters, pages
+from jobctl.output import can_animate
 from jobctl.session import of
+from jobctl.table import Table
 
 if TYPE_CHECKING:
     from jobctl.client import Client
 
+FORMATS = ("table", "wide", "json", "yaml", "name")
 EXAMPLES = """
   jobctl ls
   jobctl ls -a --status failed --since 24h
@@ -21,14 +28,16 @@ EXAMPLES = """
   jobctl ls --json | jq -r '.jobs[].id'
 """
 
-ACTIVE = ("accepted", "running")
-STATUSES = (*ACTIVE, "completed", "failed", "cancelled", "unreadable")
 COLUMNS = ("ID", "STATUS", "PHASE", "EXIT", "AGE", "IMAGE")
 WIDE = (*COLUMNS, "OWNER", "LABELS", "REASON", "COMMAND")
-PAGE = 200
+DROP = ("OWNER", "COMMAND", "LABELS", "REASON", "IMAGE", "AGE", "EXIT", "PHASE")
+TEXTS = frozenset({"IMAGE", "LABELS", "REASON", "COMMAND"})
+WIDE_TABLE = Table(WIDE, DROP, TEXTS)
+TABLE = WIDE_TABLE.only(COLUMNS)
 WATCH_EVERY_S = 1.0
 
 Job = dict[str, Any]
+Pages = Iterator[tuple[list[Job], bool]]
 
 
 def ls(
@@ -51,22 +60,36 @@ def ls(
         typer.Option("--since", metavar="TIME", help="Only those submitted since: 2h, or an RFC 3339 time."),
     ] = None,
     limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=0, help="At most so many, newest first; 0: all.")
-    ] = 100,
+        int,
+        typer.Option(
+            "--limit", metavar="N", min=0, show_default=False, help="At most so many, newest first. [all]"
+        ),
+    ] = 0,
 ) -> None:
-    """List the jobs that are under way, newest first."""
+    """List the jobs that are under way, and those whose record cannot be read, newest first.
+
+    All are listed, however many there are; --limit sets an end.
+    """
     session = of(ctx)
+    if quiet and session.format not in ("", "name"):
+        raise Misuse(f"-q and -o {session.format} contradict each other", hint="give one of the two")
     client = session.client()
     query = filters(all_, status or [], label or [], mine, since)
     style = "name" if quiet else session.format
     if watch:
         _watch(client, query, limit, style)
         return
-    jobs, more = pages(client, query, limit)
-    show(jobs, style)
-    if more:
-        output.note(f"only the {len(jobs)} newest are shown; --limit 0 shows all")
-    elif not jobs and not quiet and sys.stdout.isatty() and not session.format:
+    count = 0
+
+    def counted() -> Pages:
+        nonlocal count
+        for page, more in pages(client, query, limit):
+            count += len(page)
+            yield page, more
+
+    if show(counted(), style):
+        output.note(f"only the {count} newest are shown; --limit 0 shows all")
+    elif not count and not quiet and sys.stdout.isatty() and not session.format:
         output.note(
             "no jobs match"
             if all_ or status
@@ -74,62 +97,26 @@ def ls(
         )
 
 
-def filters(
-    all_: bool, statuses: list[str], labels: list[str], mine: bool, since: str | None
-) -> dict[str, object]:
-    """Returns the query for the flags.
+def show(found: Pages, style: str) -> bool:
+    """Prints jobs page by page in one of the formats; "" is the table. Returns whether there are more than were asked for."""
+    more = False
 
-    Raises:
-        Misuse: an unknown status, a label that is no pair, a time that is none.
-    """
-    wanted = [part for text in statuses for part in text.split(",") if part]
-    for part in wanted:
-        if part not in STATUSES:
-            raise Misuse(f"--status {part!r} is not a status", hint=f"use one of {', '.join(STATUSES)}")
-    for pair in labels:
-        if "=" not in pair.strip("="):
-            raise Misuse(f"--label {pair!r} must be KEY=VALUE")
-    query: dict[str, object] = {}
-    if wanted or not all_:
-        query["status"] = ",".join(wanted or ACTIVE)
-    if labels:
-        query["label"] = labels
-    if mine:
-        query["owner"] = "me"
-    if since is not None:
-        from jobctl.quantities import moment_before
+    def jobs() -> Iterator[Job]:
+        nonlocal more
+        for page, more in found:  # noqa: B007 - the last one counts
+            yield from page
 
-        try:
-            query["since"] = moment_before(since, datetime.now(UTC)).isoformat().replace("+00:00", "Z")
-        except ValueError as error:
-            raise Misuse(f"--since: {error}") from None
-    return query
-
-
-def pages(client: "Client", query: dict[str, object], limit: int) -> tuple[list[Job], bool]:
-    """Returns the jobs that fit, newest first, and whether there are more than `limit` (0: no limit)."""
-    jobs: list[Job] = []
-    cursor: object = None
-    while True:
-        size = min(PAGE, limit - len(jobs)) if limit else PAGE
-        page = json.loads(client.get("/v1/jobs", {**query, "limit": size, "cursor": cursor}))
-        jobs.extend(page["jobs"])
-        cursor = page.get("next")
-        if not cursor or (limit and len(jobs) >= limit):
-            return jobs, bool(cursor)
-
-
-def show(jobs: list[Job], style: str) -> None:
-    """Prints jobs in one of the formats; "" is the table that fits where stdout goes."""
     if style == "name":
-        output.text("".join(f"{job['id']}\n" for job in jobs))
+        for job in jobs():
+            output.text(f"{job['id']}\n")
     elif style in ("json", "yaml"):
-        output.tree({"jobs": jobs}, style)
+        output.tree_of_list("jobs", jobs(), style, lambda: {"more": more})
     else:
         wide = style == "wide"
-        output.table(
-            WIDE if wide else COLUMNS, [row(job, datetime.now(UTC), wide=wide) for job in jobs], format=style
-        )
+        writer = TableWriter(WIDE_TABLE if wide else TABLE)
+        for page, more in found:  # noqa: B007
+            writer.add([row(job, datetime.now(UTC), wide=wide) for job in page])
+    return more
 
 
 def row(job: Job, now: datetime, *, wide: bool = False) -> list[str]:
@@ -154,54 +141,60 @@ def row(job: Job, now: datetime, *, wide: bool = False) -> list[str]:
 
 
 def _watch(client: "Client", query: dict[str, object], limit: int, style: str) -> None:
-    import time
-
-    def now_rows() -> list[list[str]]:
-        return [row(job, datetime.now(UTC), wide=style == "wide") for job in pages(client, query, limit)[0]]
-
-    def wait() -> bool:
-        time.sleep(WATCH_EVERY_S)
-        return True
+    def rows() -> list[list[str]]:
+        now = datetime.now(UTC)
+        return [
+            row(job, now, wide=style == "wide") for page, _ in pages(client, query, limit) for job in page
+        ]
 
     try:
-        if output.can_animate() and style in ("", "table", "wide"):
-            output.watch_table(WIDE if style == "wide" else COLUMNS, now_rows, wait)
-            return
-        _watch_plainly(client, query, limit, style, wait)
+        if can_animate() and style in ("", "table", "wide"):
+            watch_table(WIDE_TABLE if style == "wide" else TABLE, rows, WATCH_EVERY_S)
+        else:
+            _watch_plainly(client, query, limit, style)
     except KeyboardInterrupt:
         return
 
 
-def _watch_plainly(client: "Client", query: dict[str, object], limit: int, style: str, wait: Any) -> None:
-    """One line for each job that is new or has changed; a job that leaves the filter is looked at once more."""
+def _watch_plainly(client: "Client", query: dict[str, object], limit: int, style: str) -> None:
+    """One line for each job that is new or has changed; a job that leaves the filter is looked at once more. Of a job no more is
+    kept than its state.
+    """
     from jobctl.client import job_path
-    from jobctl.errors import NotFound
 
     known: dict[str, tuple[object, ...]] = {}
     while True:
-        jobs = {str(job["id"]): job for job in pages(client, query, limit)[0]}
-        for gone in [job_id for job_id in known if job_id not in jobs]:
-            del known[gone]
+        seen: set[str] = set()
+        changed: list[str] = []
+        for page, _ in pages(client, query, limit):
+            for job in page:
+                seen.add(str(job["id"]))
+                if known.get(job["id"]) != _state(job):
+                    known[job["id"]] = _state(job)
+                    changed.append(_line(job, style))
+        for line in reversed(changed):
+            output.text(line)
+        for gone in [job_id for job_id in known if job_id not in seen]:
             try:
-                jobs[gone] = json.loads(client.get(job_path(gone)))
+                last: Job = json.loads(client.get(job_path(gone)))
             except NotFound:
+                del known[gone]
                 continue
-        for job_id, job in reversed(jobs.items()):
-            state = (job["status"], job.get("phase"), job.get("exitCode"))
-            if known.get(job_id) != state:
-                known[job_id] = state
-                if style == "json":
-                    output.json_line(job)
-                elif style == "name":
-                    output.text(f"{job_id}\n")
-                else:
-                    output.text(
-                        output.plain_columns(None, [row(job, datetime.now(UTC), wide=style == "wide")])
-                    )
-        known = {
-            job_id: state
-            for job_id, state in known.items()
-            if jobs[job_id]["status"] in ACTIVE or "status" not in query
-        }
+            if known.pop(gone) != _state(last):
+                output.text(_line(last, style))
         sys.stdout.flush()
-        wait()
+        time.sleep(WATCH_EVERY_S)
+
+
+def _state(job: Job) -> tuple[object, ...]:
+    return (job["status"], job.get("phase"), job.get("exitCode"))
+
+
+def _line(job: Job, style: str) -> str:
+    if style == "json":
+        return output.json_text(job, separators=(",", ":")) + "\n"
+    if style == "yaml":
+        return "---\n" + output.yaml_text(job)
+    if style == "name":
+        return f"{job['id']}\n"
+    return output.plain_columns(None, [row(job, datetime.now(UTC), wide=style == "wide")])

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,20 +10,21 @@ import typer
 
 from jobctl import output
 from jobctl.client import job_path
-from jobctl.commands.ls import filters, pages
 from jobctl.errors import JobctlError, Misuse, NotFound
+from jobctl.listing import TERMINAL, each, filters
 from jobctl.quantities import parse_time, seconds_of
 from jobctl.session import of
 
 if TYPE_CHECKING:
     from jobctl.client import Client
 
+FORMATS = ("json", "yaml", "name")
 EXAMPLES = """
   jobctl prune --dry-run
   jobctl prune --older-than 24h --status completed
   jobctl prune -f -l project=demo
 """
-ENDED = ("completed", "failed", "cancelled")
+ENDED = TERMINAL
 MOST_NAMED = 10
 
 Job = dict[str, Any]
@@ -56,13 +58,13 @@ def prune(
         raise Misuse(f"--older-than: {error}") from None
     client = session.client()
     query = filters(True, wanted, label or [], mine, None)
-    chosen = ended_before(pages(client, query, 0)[0], oldest)
+    chosen = ended_before(map(_kept, each(client, query)), oldest)
     quiet = session.format in ("json", "yaml", "name")
     if chosen and not dry_run and not force:
         _ask(chosen)
     done = [str(job["id"]) for job in chosen if dry_run or _remove(client, job)]
     if session.format in ("json", "yaml"):
-        output.tree({"wouldRemove" if dry_run else "removed": done}, session.format)
+        output.tree({"dryRun": dry_run, "removed": done}, session.format)
     else:
         output.text("".join(f"{job_id}\n" for job_id in done))
     if not quiet:
@@ -82,18 +84,25 @@ def statuses_of(given: list[str]) -> list[str]:
     return wanted or list(ENDED)
 
 
-def ended_before(jobs: list[Job], moment: datetime | None) -> list[Job]:
+def ended_before(jobs: Iterable[Job], moment: datetime | None) -> list[Job]:
     """Returns the newest job of each id, where it ended before `moment` (None: whenever). Pure.
 
     An earlier job of the same id goes with the newest, never on its own: ids are what is removed.
     """
-    newest = {str(job["id"]): job for job in reversed(jobs)}
+    newest: dict[str, Job] = {}
+    for job in jobs:
+        newest.setdefault(str(job["id"]), job)
     found = []
-    for job in newest.values():
+    for job in reversed(newest.values()):
         ended = parse_time(job.get("finishedAt"))
         if moment is None or (ended is not None and ended <= moment):
             found.append(job)
     return found
+
+
+def _kept(job: Job) -> Job:
+    """What is needed of a job that is listed: a history may be long."""
+    return {key: job.get(key) for key in ("id", "uid", "finishedAt")}
 
 
 def _remove(client: "Client", job: Job) -> bool:

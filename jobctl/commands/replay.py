@@ -13,6 +13,7 @@ from jobctl.session import Session, of
 if TYPE_CHECKING:
     from jobctl.client import Client
 
+FORMATS = ("json", "yaml")
 EXAMPLES = """
   jobctl deliveries @last
   jobctl replay 17
@@ -50,13 +51,10 @@ def replay(
         except JobctlError as error:
             failures.append(error)
     if session.format in ("json", "yaml"):
-        output.tree({"replayed": done}, session.format)
+        output.tree({"replayed": len(done), "deliveries": done}, session.format)
     else:
         output.text("".join(f"{delivery}\n" for delivery in done))
-    for failure in failures[1:]:
-        output.error(failure, as_json=session.format == "json")
-    if failures:
-        raise failures[0]
+    output.fail(failures, as_json=session.format == "json")
 
 
 def _all_of(session: Session, client: "Client", job: str) -> None:
@@ -67,7 +65,7 @@ def _all_of(session: Session, client: "Client", job: str) -> None:
     answer = json.loads(client.call("POST", job_path(job_id, "deliveries", "replay"), None, b"{}"))
     count = int(answer["replayed"])
     if session.format in ("json", "yaml"):
-        output.tree({"id": job_id, "replayed": count}, session.format)
+        output.tree({"replayed": count, "id": job_id}, session.format)
     else:
         output.text(f"{count}\n")
         output.note(

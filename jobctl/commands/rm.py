@@ -7,9 +7,11 @@ import typer
 from jobctl import output
 from jobctl.client import job_path
 from jobctl.errors import Conflict, JobctlError
-from jobctl.ids import find
+from jobctl.ids import find_whole
+from jobctl.listing import ACTIVE
 from jobctl.session import of
 
+FORMATS = ("json", "yaml", "name")
 EXAMPLES = """
   jobctl rm @last
   jobctl rm -f still-running
@@ -19,22 +21,22 @@ EXAMPLES = """
 
 def rm(
     ctx: typer.Context,
-    ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Ids, unique prefixes of them, or @last.")
-    ],
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Whole ids, or @last.")],
     force: Annotated[
         bool, typer.Option("-f", "--force", help="Also jobs that are under way: they are cancelled first.")
     ] = False,
 ) -> None:
-    """Remove jobs with all that belongs to them: containers, workspace, log."""
+    """Remove jobs with all that belongs to them: containers, workspace, log.
+
+    The beginning of an id is not enough here; where one is given, nothing is removed.
+    """
     session = of(ctx)
     client = session.client()
-    failures: list[JobctlError] = []
+    jobs, failures = find_whole(client, ids)
     done: list[str] = []
-    for text in ids:
+    for job in jobs:
         try:
-            job = find(client, text)
-            if job["status"] in ("accepted", "running") and not force:
+            if job["status"] in ACTIVE and not force:
                 raise Conflict(
                     f"{job['id']} is under way",
                     hint=f"jobctl cancel {job['id']}, or: jobctl rm -f {job['id']}",
@@ -43,11 +45,5 @@ def rm(
             done.append(job["id"])
         except JobctlError as error:
             failures.append(error)
-    if session.format in ("json", "yaml"):
-        output.tree({"removed": done}, session.format)
-    else:
-        output.text("".join(f"{job_id}\n" for job_id in done))
-    for failure in failures[1:]:
-        output.error(failure, as_json=session.format == "json")
-    if failures:
-        raise failures[0]
+    output.ids("removed", done, session.format)
+    output.fail(failures, as_json=session.format == "json")

@@ -13,6 +13,7 @@ from jobctl.plan import Flags, Plan
 from jobctl.session import Session, of
 
 SETTINGS = {"allow_interspersed_args": False}
+FORMATS = ("json", "yaml", "name")
 EXAMPLES = """
   jobctl run busybox echo hello
   jobctl run --sh 'sort words.txt | uniq -c > counts.txt' --in words.txt=./words.txt --out counts.txt=. busybox
@@ -220,12 +221,17 @@ def _detached(session: Session, prepared: Plan, source: Any) -> None:
     from jobctl.local_outputs import remember
     from jobctl.submission import submit
 
-    answer = submit(session.client(), prepared, source)
+    answer = submitted(submit(session.client(), prepared, source))
     remember(str(answer.get("uid") or ""), prepared.fetches)
     if session.format in ("json", "yaml"):
         output.tree(answer, session.format)
     else:
         output.text(f"{answer['id']}\n")
+
+
+def submitted(answer: dict[str, Any]) -> dict[str, Any]:
+    """Returns what is told of a job that was submitted, now or by an earlier try: its id, uid and status."""
+    return {key: answer[key] for key in ("id", "uid", "status") if key in answer}
 
 
 def _attached(session: Session, prepared: Plan, source: Any, *, raw: bool) -> Outcome:
@@ -236,11 +242,16 @@ def _attached(session: Session, prepared: Plan, source: Any, *, raw: bool) -> Ou
 
     as_json = session.format == "json"
     only_stderr = _stdout_is_taken(prepared, as_json=as_json)
+    if session.format not in ("", "json"):
+        raise Misuse(
+            f"a run that is followed cannot print -o {session.format}",
+            hint="-o json, or run -d to print the id alone",
+        )
     client = session.client()
     job_id = str(prepared.spec["id"])
     with attach.Keyboard(client, job_id) as keyboard:
         try:
-            submit(client, prepared, source)
+            answer = submitted(submit(client, prepared, source))
         except KeyboardInterrupt:
             try:  # it may have arrived: nobody is left to wait for it
                 attach.cancel(client, job_id, by="Ctrl-C in jobctl run", timeout_s=5.0)
@@ -248,6 +259,8 @@ def _attached(session: Session, prepared: Plan, source: Any, *, raw: bool) -> Ou
                 pass
             raise
         keyboard.accepted = True
+        if session.format == "json":
+            output.json_line(answer)
         with Attempts(client, job_id, prepared.spec.get("retries")):
             ended = attach.follow_to_end(
                 client, job_id, keyboard, as_json=as_json, raw=raw, only_stderr=only_stderr

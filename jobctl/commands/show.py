@@ -6,14 +6,15 @@ from typing import Annotated, Any
 import typer
 
 from jobctl import output
-from jobctl.ids import find
+from jobctl.ids import find_each
 from jobctl.progress import waiting_words
 from jobctl.quantities import age, bytes_text, parse_time, short_duration
 from jobctl.session import of
 
+FORMATS = ("json", "yaml", "name")
 EXAMPLES = """
   jobctl show @last
-  jobctl show trainer-3f --json | jq .attempts
+  jobctl show trainer-3f --json | jq '.jobs[].attempts'
 """
 
 
@@ -26,16 +27,17 @@ def show(
     """Show all that is known about jobs: state, times, limits, attempts, artifacts."""
     session = of(ctx)
     client = session.client()
-    jobs = [find(client, text) for text in ids]
+    jobs, failures = find_each(client, ids)
     if session.format == "name":
         output.text("".join(f"{job['id']}\n" for job in jobs))
     elif session.format in ("json", "yaml"):
-        output.tree(jobs[0] if len(jobs) == 1 else {"jobs": jobs}, session.format)
+        output.tree({"jobs": jobs}, session.format)
     else:
         for number, job in enumerate(jobs):
             if number:
                 output.text("\n")
             output.fields(described(job, datetime.now(UTC)))
+    output.fail(failures, as_json=session.format == "json")
 
 
 def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:

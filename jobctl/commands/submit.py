@@ -6,9 +6,10 @@ from typing import Any
 from jobctl.commands.run import SETTINGS as SETTINGS
 from jobctl.commands.run import run
 
+FORMATS = ("json", "yaml", "name")
 EXAMPLES = """
   jobctl submit busybox sleep 60
-  jobctl submit -f job.yaml --name nightly --retries 2
+  jobctl submit -f job.yaml --label run=nightly --retries 2
   jobctl logs -f "$(jobctl submit -f job.yaml)"
 """
 

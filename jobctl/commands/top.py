@@ -1,37 +1,42 @@
 """`jobctl top`: the jobs that run and wait, drawn anew each second; a person looks rather than reads."""
 
 import json
-import shutil
 import sys
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from heapq import nsmallest
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jobctl import output
-from jobctl.commands.ls import ACTIVE, pages
+from jobctl.drawing import table, watch_table
 from jobctl.errors import ConnectionLost, Misuse, NotFound, Unreachable
+from jobctl.listing import ACTIVE, SHOWN, TERMINAL, UNREADABLE, each
+from jobctl.output import can_animate
 from jobctl.progress import moved, waiting_words
 from jobctl.quantities import bytes_text, parse_time, seconds_of, short_duration
 from jobctl.session import of
+from jobctl.table import Table
 from jobctl.usage import Shares, average_cores, cpu_text, memory_text
 
 if TYPE_CHECKING:
     from jobctl.client import Client
 
+FORMATS = ("table", "json", "yaml", "name")
 EXAMPLES = """
   jobctl top
   jobctl top --once
   jobctl top --interval 5s
 """
 COLUMNS = ("ID", "PHASE", "FOR", "TRY", "CPU", "MEMORY", "NOW")
+TABLE = Table(COLUMNS, ("TRY", "NOW", "MEMORY", "CPU", "FOR"), frozenset({"NOW"}))
 JUST_ENDED_S = 60.0
 MOST_ENDED = 8
 MOST_SHOWN = 200
 MOST_READ = 16
 LONGEST_LINE = 200
-HEAD_LINES = 3
 
 Job = dict[str, Any]
 
@@ -43,7 +48,7 @@ def top(
         str, typer.Option("--interval", metavar="DURATION", help="Time between two looks.")
     ] = "1s",
 ) -> None:
-    """Watch the jobs that run and wait, and those that have just ended. Ctrl-C leaves.
+    """Watch the jobs that run and wait, and those that have just ended. q or Ctrl-C leaves.
 
     FOR is how long a job waits, runs or ran, TRY the attempt. CPU: cores in use, lately or, at one look, on the whole, and
     the limit. MEMORY: the most in use at once, and the limit. NOW: its last line, or what it waits for.
@@ -56,35 +61,65 @@ def top(
     if not 0.1 <= every_s <= 3600:
         raise Misuse("--interval must be from 100ms to 1h")
     client = session.client()
-    if session.format in ("json", "yaml", "name"):
-        jobs = look(client, datetime.now(UTC))
-        if session.format == "name":
-            output.text("".join(f"{job['id']}\n" for job in jobs))
+    if session.format not in ("json", "yaml", "name") and can_animate() and not once:
+        _live(client, every_s)
+        return
+    now = datetime.now(UTC)
+    jobs, counts = look(client, now)
+    if session.format in ("json", "yaml"):
+        output.tree({"jobs": jobs}, session.format)
+    elif session.format == "name":
+        output.text("".join(f"{job['id']}\n" for job in jobs))
+    else:
+        table(TABLE, [row(job, now) for job in jobs])
+        output.note(summary(counts))
+
+
+@dataclass
+class Counts:
+    """How many jobs run, wait, have just ended, and cannot be read."""
+
+    under_way: int = 0
+    waiting: int = 0
+    ended: int = 0
+    unreadable: int = 0
+
+    @property
+    def total(self) -> int:
+        """All that were counted."""
+        return self.under_way + self.waiting + self.ended + self.unreadable
+
+    def count(self, job: Job) -> Job:
+        """Counts a job, and returns it."""
+        if job["status"] == UNREADABLE:
+            self.unreadable += 1
+        elif job["status"] not in ACTIVE:
+            self.ended += 1
+        elif job.get("phase") == "queued":
+            self.waiting += 1
         else:
-            output.tree({"jobs": jobs}, session.format)
-        return
-    if once or not output.can_animate():
-        now = datetime.now(UTC)
-        jobs = look(client, now)
-        output.table(COLUMNS, [row(job, now) for job in jobs], format=session.format)
-        output.note(summary(jobs))
-        return
-    _live(client, every_s)
+            self.under_way += 1
+        return job
 
 
-def look(client: "Client", now: datetime) -> list[Job]:
-    """Returns the jobs under way, and those that ended within the last minute, in the order in which they are shown.
+def look(client: "Client", now: datetime, most: int | None = None) -> tuple[list[Job], Counts]:
+    """Returns the jobs under way, and those that ended within the last minute, in the order in which they are shown, the first `most`
+    of them (None: all); and how many there are in all.
 
     The first `MOST_READ` that run have their last line under `lastLine`.
     """
-    active = pages(client, {"status": ",".join(ACTIVE)}, MOST_SHOWN)[0]
-    newest: list[Job] = json.loads(
-        client.get("/v1/jobs", {"status": "completed,failed,cancelled", "limit": 50})
-    )["jobs"]
+    counts = Counts()
+    all_active = map(counts.count, each(client, {"status": ",".join(SHOWN)}))
+    active = sorted(all_active, key=_place) if most is None else nsmallest(most, all_active, key=_place)
+    newest: list[Job] = json.loads(client.get("/v1/jobs", {"status": ",".join(TERMINAL), "limit": 50}))[
+        "jobs"
+    ]
     found = ordered(active, newest, now)
+    for job in found[len(active) :]:
+        counts.count(job)
     for job in [job for job in found if job.get("phase") == "running"][:MOST_READ]:
         job["lastLine"] = last_line(client, str(job["id"]))
-    return found
+    return found, counts
 
 
 def last_line(client: "Client", job_id: str) -> str:
@@ -115,9 +150,8 @@ def ordered(active: list[Job], ended: list[Job], now: datetime) -> list[Job]:
 
 
 def _place(job: Job) -> tuple[int, int, str]:
-    queued = job.get("phase") == "queued"
     return (
-        int(queued),
+        int(job.get("phase") == "queued"),
         int(job.get("queuePosition") or 0),
         str(job.get("startedAt") or job.get("createdAt") or ""),
     )
@@ -151,12 +185,12 @@ def doing(job: Job, now: datetime) -> str:
     return (waiting_words(job, now) or str(job.get("image") or "-")) + size
 
 
-def summary(jobs: list[Job]) -> str:
+def summary(counts: Counts) -> str:
     """Returns how many jobs run, wait and have just ended, in a line. Pure."""
-    waiting = sum(job["status"] in ACTIVE and job.get("phase") == "queued" for job in jobs)
-    under_way = sum(job["status"] in ACTIVE for job in jobs) - waiting
-    ended = len(jobs) - waiting - under_way
-    return f"{under_way} under way, {waiting} waiting" + (f", {ended} just ended" if ended else "")
+    parts = [f"{counts.under_way} under way", f"{counts.waiting} waiting"]
+    parts += [f"{counts.ended} just ended"] if counts.ended else []
+    parts += [f"{counts.unreadable} cannot be read: jobctl explain ID"] if counts.unreadable else []
+    return ", ".join(parts)
 
 
 def _for(job: Job, now: datetime) -> str:
@@ -166,31 +200,23 @@ def _for(job: Job, now: datetime) -> str:
 
 
 def _live(client: "Client", every_s: float) -> None:
-    """Draws until Ctrl-C. A daemon that is away is said, and asked again: whoever looks wants to see it come back."""
-    jobs = look(client, datetime.now(UTC))
+    """Draws until its user leaves. A daemon that is away is said, and asked again: whoever looks wants to see it come back."""
+    jobs, counts = look(client, datetime.now(UTC), MOST_SHOWN)
     shares = Shares()
     title = ""
 
     def rows() -> list[list[str]]:
-        nonlocal jobs, title
+        nonlocal jobs, counts, title
         now = datetime.now(UTC)
         try:
-            jobs = look(client, now)
+            jobs, counts = look(client, now, MOST_SHOWN)
             shares.look(jobs, time.monotonic())
-            title = f"{summary(jobs)}; jobd at {client.target}"
+            title = f"{summary(counts)}; q leaves; jobd at {client.target}"
         except (ConnectionLost, Unreachable) as error:
             title = f"{error.message}; as it was before:"
-        room = max(1, shutil.get_terminal_size().lines - HEAD_LINES)
-        shown = [row(job, now, shares.cores(job)) for job in jobs[:room]]
-        if len(jobs) > room:
-            title += f"; {len(jobs) - room} more do not fit"
-        return shown
-
-    def wait() -> bool:
-        time.sleep(every_s)
-        return True
+        return [row(job, now, shares.cores(job)) for job in jobs]
 
     try:
-        output.watch_table(COLUMNS, rows, wait, title=lambda: title)
+        watch_table(TABLE, rows, every_s, lambda: title, lambda: counts.total - len(jobs))
     except KeyboardInterrupt:
         sys.stdout.flush()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jobctl.jobfile import Position
     from jobd.wire.problem import Problem
 
+FORMATS = ("json", "yaml")
 EXAMPLES = """
   jobctl validate -f job.yaml
   make-job | jobctl validate -f -

@@ -13,6 +13,7 @@ from jobctl.outcome import Outcome, Unhealthy
 from jobctl.quantities import seconds_of
 from jobctl.session import of
 
+FORMATS = ("json", "yaml")
 EXAMPLES = """
   jobctl verify --key-file key -H 'X-Signature-256: sha256=5d41...' body.json
   jobctl verify --key-file key -H @headers.txt body.json

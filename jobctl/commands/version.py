@@ -9,6 +9,7 @@ from jobctl import output
 from jobctl.errors import JobctlError
 from jobctl.session import of
 
+FORMATS = ("json", "yaml")
 EXAMPLES = """
   jobctl version
   jobctl version --client

@@ -10,7 +10,8 @@ import typer
 
 from jobctl import output
 from jobctl.errors import ConnectionLost, JobctlError, Left, Misuse, NotFound
-from jobctl.ids import find
+from jobctl.ids import chosen
+from jobctl.listing import TERMINAL
 from jobctl.outcome import Ended, GaveUp, Outcome
 from jobctl.quantities import seconds_of
 from jobctl.session import of
@@ -18,24 +19,30 @@ from jobctl.session import of
 if TYPE_CHECKING:
     from jobctl.client import Client
 
+FORMATS = ("json", "name")
 EXAMPLES = """
   jobctl wait @last && echo fine
   jobctl wait --timeout 10m build-1 build-2
   jobctl wait --any $(jobctl ls -q)
+  jobctl wait -l sweep=7
 
 \b
-With several ids the exit code is that of the first that did not succeed, in the order given; with --any, that of the
-first to end. 120: the time was up.
+With several ids the exit code is that of the first that did not succeed, in the order given, with a label from the oldest
+on; with --any, that of the first to end. 120: the time was up.
 """
 MOST_JOBS = 256
-TERMINAL = ("completed", "failed", "cancelled")
 
 
 def wait(
     ctx: typer.Context,
     ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Ids, unique prefixes of them, or @last.")
-    ],
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Ids, unique prefixes of them, or @last.", show_default=False),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option("-l", "--label", metavar="KEY=VALUE", help="All jobs with this label, ended or not."),
+    ] = None,
     any_: Annotated[bool, typer.Option("--any", help="Return when the first has ended.")] = False,
     timeout: Annotated[
         str | None, typer.Option("--timeout", metavar="DURATION", help="Give up after: 90s, 2h.")
@@ -47,19 +54,19 @@ def wait(
         limit_s = None if timeout is None else seconds_of(timeout)
     except ValueError as error:
         raise Misuse(f"--timeout: {error}") from None
-    if len(ids) > MOST_JOBS:
-        raise Misuse(f"at most {MOST_JOBS} jobs can be waited for at once")
     client = session.client()
     until = None if limit_s is None else time.monotonic() + limit_s
-    jobs = {str(job["id"]): job for job in (find(client, text) for text in ids)}
+    jobs = {str(job["id"]): job for job in chosen(client, ids, label)}
     ended = {
         job_id: Ended(job["status"], job.get("exitCode"), job.get("reason"))
         for job_id, job in jobs.items()
         if job["status"] in TERMINAL
     }
+    open_ids = [job_id for job_id in jobs if job_id not in ended]
+    if len(open_ids) > MOST_JOBS:
+        raise Misuse(f"at most {MOST_JOBS} jobs can be waited for at once")
     for job_id, end in ended.items():
         _say(job_id, end, session.format)
-    open_ids = [job_id for job_id in jobs if job_id not in ended]
     if any_ and ended:
         first, end = next(iter(ended.items()))
         _fetch(client, first, end)

@@ -68,15 +68,27 @@ class Retention:
         self._offset = clock.offset()
 
     async def run(self) -> None:
-        """Sweeps for ever, with the interval between two rounds."""
+        """Sweeps for ever, with the interval between two rounds. First of all has every row looked at for damage, from then on some
+        of them in each round.
+        """
+        while await self._look_for_damage():
+            pass
         while True:
             await self._pause()
+            await self._look_for_damage()
             try:
                 self._roster.hint(Hint(None, action="timer"))
                 await self.sweep()
                 await self.remove_leftovers()
             except (EngineError, StoreError) as error:
                 log.warning("maintenance put off", extra={"action": "sweep", "error": str(error)})
+
+    async def _look_for_damage(self) -> bool:
+        try:
+            return await self._store.look_for_damage()
+        except StoreError as error:
+            log.warning("maintenance put off", extra={"action": "look-for-damage", "error": str(error)})
+            return False
 
     async def _pause(self) -> None:
         """Returns after the interval, or when somebody asks for a round."""

@@ -4,8 +4,9 @@ Pure functions of a connection.
 """
 # ruff: noqa: S608 - only clauses of this file are put together; every value is a parameter
 
+import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from jobd.store.jobs import READ
@@ -30,8 +31,12 @@ def page(
     cursor: str | None,
     limit: int,
     max_bytes: int,
+    known_damaged: Collection[int] = (),
 ) -> JobPage:
     """Returns one page of the jobs that are not hidden, newest first: at most `limit`, after the first one `max_bytes`.
+
+    Which rows are damaged is in no index. `unreadable` alone has all rows looked at; beside other statuses it adds the rows
+    `known_damaged`, by number, so that a list of what is under way costs no look at the whole history.
 
     Raises:
         ValueError: the cursor is not one that a page gave.
@@ -43,9 +48,11 @@ def page(
     if cursor is not None:
         wheres.append("n < ?")
         values.append(_cursor(cursor))
-    if statuses is not None and UNREADABLE not in statuses:
-        wheres.append(f"status IN ({', '.join('?' * len(statuses))})")
-        values.extend(sorted(statuses))
+    others = sorted(statuses - {UNREADABLE}) if statuses is not None else []
+    if others:
+        damaged = " OR n IN (SELECT value FROM json_each(?))" if UNREADABLE in (statuses or ()) else ""
+        wheres.append(f"(status IN ({', '.join('?' * len(others))}){damaged})")
+        values.extend([*others, *([json.dumps(list(known_damaged))] if damaged else [])])
     if owner is not None:
         wheres.append("owner = ?")
         values.append(owner)
@@ -58,9 +65,8 @@ def page(
     for name, value in labels.items():
         wheres.append("n IN (SELECT job FROM job_labels WHERE name = ? AND value = ?)")
         values.extend((name, value))
-    # The numbers come out of the index alone; only the rows of the page itself are read. Which rows are damaged is in no index:
-    # whoever asks for those has all rows looked at, some at a time.
-    looked_at = limit if statuses is None or UNREADABLE not in statuses else LOOKED_AT
+    # The numbers come out of the index alone; only the rows of the page itself are read.
+    looked_at = limit if statuses is None or others else LOOKED_AT
     chosen = f"SELECT n FROM jobs INDEXED BY jobs_listed WHERE {' AND '.join(wheres)} ORDER BY n DESC LIMIT ?"
     rows = connection.execute(
         f"SELECT {READ} FROM jobs WHERE n IN ({chosen}) ORDER BY n DESC", (*values, looked_at + 1)
@@ -76,6 +82,20 @@ def page(
             found.append(job)
         last = job.number
     return JobPage(found, None)
+
+
+def damaged_rows(connection: sqlite3.Connection, after: int, limit: int) -> tuple[list[int], int | None]:
+    """Returns the numbers of the damaged ones of the next `limit` rows, and the last that was looked at; None at the end."""
+    rows = connection.execute(
+        f"SELECT {READ} FROM jobs WHERE n > ? AND hidden = 0 ORDER BY n LIMIT ?", (after, limit)
+    )
+    found: list[int] = []
+    count, last = 0, after
+    for job in map(job_of, rows):
+        count, last = count + 1, job.number
+        if job.damage:
+            found.append(job.number)
+    return found, last if count == limit else None
 
 
 def _cursor(text: str) -> int:

@@ -29,6 +29,7 @@ from jobd.store import (
     settling,
     transitions,
 )
+from jobd.store.damaged import DamagedRows
 from jobd.store.errors import StoreError, StoreFailed, StoreFull
 from jobd.store.reader import Reader
 from jobd.store.reserve import Reserve
@@ -79,6 +80,7 @@ class Store:
         self._seen = time_seen
         self._writer = writer
         self._reader = reader
+        self._damaged = DamagedRows()
 
     @classmethod
     async def open(
@@ -209,7 +211,7 @@ class Store:
         Raises:
             ValueError: the cursor is not one that a page gave.
         """
-        return await self._reader.read(
+        page = await self._reader.read(
             partial(
                 listing.page,
                 statuses=statuses,
@@ -220,8 +222,22 @@ class Store:
                 cursor=cursor,
                 limit=limit,
                 max_bytes=PAGE_BYTES,
+                known_damaged=self._damaged.known,
             )
         )
+        self._damaged.add(job.number for job in page.jobs if job.damage)
+        return page
+
+    async def look_for_damage(self) -> bool:
+        """Looks at the next `listing.LOOKED_AT` rows, so that lists know of damaged ones; False where that was the last of them,
+        and the next call begins anew.
+        """
+        after = self._damaged.looked_at
+        found, last = await self._reader.read(
+            partial(listing.damaged_rows, after=after, limit=listing.LOOKED_AT)
+        )
+        self._damaged.looked(found, last)
+        return last is not None
 
     async def list_events(
         self, after_seq: int, job_uid: str | None, limit: int, max_bytes: int = PAGE_BYTES

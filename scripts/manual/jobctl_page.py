@@ -1,8 +1,15 @@
 """jobctl.1, from the command table and the parsers; exit codes and variables are told here."""
 
+from jobctl.commands.deliveries import WIDE_TABLE as DELIVERIES
+from jobctl.commands.doctor import TABLE as DOCTOR
+from jobctl.commands.ls import WIDE_TABLE as LS
+from jobctl.commands.top import TABLE as TOP
 from jobctl.describe import CommandText, texts
+from jobctl.lazy import ALIASES, HELP, PRESET_FORMATS, PRESETS
+from jobctl.table import Table
 from scripts.manual.roff import escaped, line, option, section, tagged, text, title
 
+TABLES = (("ls", LS), ("top", TOP), ("deliveries", DELIVERIES), ("doctor", DOCTOR))
 EXIT_CODES = (
     ("0", "success"),
     ("1", "error"),
@@ -69,7 +76,8 @@ def jobctl_page() -> str:
     body += text(
         "Submits jobs to jobd(8), follows, lists and ends them. Without a command, lists the jobs that are under way. "
         "Data is printed on standard output and everything else on standard error. "
-        "An ID is exact or a unique prefix; @last is this user's newest job."
+        "An ID is exact or a unique prefix; @last is this user's newest job. Where jobs are ended or removed (cancel, rm), a prefix is "
+        "answered with the ids that it fits, and nothing happens."
     )
     commands = texts()
     shared = {option.names for option in commands[0].options}.intersection(
@@ -83,6 +91,18 @@ def jobctl_page() -> str:
     body += section("WHERE OUTPUTS GO") + "".join(
         text(" ".join(paragraph.split())) for paragraph in DESTINATIONS.split("\n\n")
     )
+    body += section("OTHER NAMES") + text("Names of other tools that work here too:")
+    body += "".join(tagged(alias, _meaning(alias)) for alias in ALIASES)
+    body += tagged(f"{HELP} [COMMAND]", "COMMAND --help")
+    body += section("OUTPUT") + text(
+        "With --json each command prints one shape; docs/jobctl-output.schema.json has them all. Streams are one value a line. "
+        "Errors are JSON on standard error then. A format that a command cannot print is refused."
+    )
+    body += text(
+        "Tables off a terminal hold all columns and texts. On a terminal the first column is never cut; an id longer than half of the "
+        "width stands on a line of its own. Where a row does not fit, texts are shortened, then whole columns go, in this order:"
+    )
+    body += "".join(tagged(name, _order(shape)) for name, shape in TABLES)
     body += section("EXIT STATUS") + text("Of run and wait: the job's own, and")
     body += "".join(tagged(code, meaning) for code, meaning in RUN_EXIT_CODES) + text(
         "Of all other commands:"
@@ -108,6 +128,22 @@ def command_part(command: CommandText, shared: set[tuple[str, ...]]) -> str:
         + text(command.help)
     )
     part += "".join(option(o.names, o.metavar, o.help) for o in command.options if o.names not in shared)
+    part += text(f"Formats: {', '.join(command.formats)}." if command.formats else "It has no other format.")
     return part + (
         ".PP\n.nf\n" + "".join(line(each) for each in command.examples.strip("\n").split("\n")) + ".fi\n"
+    )
+
+
+def _meaning(alias: str) -> str:
+    """What an alias stands for, as it would be typed."""
+    preset = PRESETS.get(alias, ())
+    format = PRESET_FORMATS.get(alias)
+    return " ".join((ALIASES[alias], *preset, *(("-o", format) if format else ())))
+
+
+def _order(shape: Table) -> str:
+    return (", ".join(shape.drop) or "none; the last column is folded") + (
+        f" (shortened: {', '.join(name for name in shape.columns if name in shape.elastic)})"
+        if shape.elastic
+        else ""
     )

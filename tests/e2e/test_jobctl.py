@@ -254,7 +254,8 @@ def test_a_restart_of_jobd_costs_a_run_neither_a_line_nor_its_code(
 def test_json_parses_and_streams_are_a_line_an_object(daemon: Daemon, worker_image: str, job_id: str) -> None:
     run = daemon.jobctl("run", "--json", "--name", job_id, worker_image, "echo", "hello")
     frames = [json.loads(line) for line in run.stdout.splitlines()]
-    assert frames[0]["line"] == "hello"
+    assert frames[0]["id"] == job_id
+    assert frames[1]["line"] == "hello"
     assert frames[-1]["end"]["status"] == "completed"
     for command in (
         ["ls", "-a"], ["show", job_id], ["explain", job_id], ["deliveries", job_id], ["version"], ["doctor"],
@@ -265,7 +266,7 @@ def test_json_parses_and_streams_are_a_line_an_object(daemon: Daemon, worker_ima
         done = daemon.jobctl(*stream, "--json")
         assert [json.loads(line) for line in done.stdout.splitlines()], stream
     yaml = daemon.jobctl("show", job_id, "-o", "yaml").stdout
-    assert yaml.startswith(f"id: {job_id}\n")
+    assert yaml.startswith(f"jobs:\n- id: {job_id}\n")
     error = json.loads(daemon.jobctl("show", "no-such-job", "--json").stderr)
     assert error["code"] == "not-found"
 

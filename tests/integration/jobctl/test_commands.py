@@ -48,9 +48,9 @@ def test_plain_columns_have_no_colour_and_no_control_characters(daemon: Any, job
 def test_exact_ids_win_over_prefixes_and_ambiguous_ones_are_refused(daemon: Any, jobctl: Any) -> None:
     for job_id in ("web", "web-1", "web-2", "api-77"):
         add(daemon, job_id)
-    assert json.loads(jobctl("show", "web", "--json").stdout)["id"] == "web"
-    assert json.loads(jobctl("show", "api", "--json").stdout)["id"] == "api-77"
-    assert json.loads(jobctl("show", "@last", "--json").stdout)["id"] == "api-77"
+    assert json.loads(jobctl("show", "web", "--json").stdout)["jobs"][0]["id"] == "web"
+    assert json.loads(jobctl("show", "api", "--json").stdout)["jobs"][0]["id"] == "api-77"
+    assert json.loads(jobctl("show", "@last", "--json").stdout)["jobs"][0]["id"] == "api-77"
     twice = jobctl("show", "web-")
     assert twice.returncode == 6
     assert b"fits several jobs: web-2, web-1" in twice.stderr

@@ -36,7 +36,8 @@ def test_prune_takes_what_has_ended_and_nothing_else(daemon: Any, jobctl: Any) -
     ended(daemon, "two").end(1)
     assert jobctl("prune", "--dry-run", "--older-than", "1h").stdout.split() == [b"one", b"two"]
     assert json.loads(jobctl("prune", "--dry-run", "--json").stdout) == {
-        "wouldRemove": ["one", "young", "two"]
+        "dryRun": True,
+        "removed": ["one", "young", "two"],
     }
     refused = jobctl("prune")
     assert refused.returncode == 2

@@ -252,3 +252,27 @@ async def test_text_that_is_no_utf_8_is_read_all_the_same(house: Any, database: 
     assert await house.store.is_damaged(refs[0].uid, "bad")
     await house.service.delete(shown.id, "me")
     assert [v.id for v in (await house.service.page(ListQuery())).jobs] == ["good"]
+
+
+async def test_a_damaged_row_is_listed_with_what_is_under_way(house: Any, database: Path) -> None:
+    """Also where its job had ended, once it is known: it needs somebody to look at it."""
+    await run_two(house)
+    for n in range(3):
+        await house.ended(await house.submit(id=f"over-{n}"))
+    await house.stop()
+    flip(database, "jobs.record", "good")
+    await house.restart()
+    query = ListQuery(frozenset({"accepted", "running", "unreadable"}))
+
+    async def listed() -> list[tuple[str, str]]:
+        return [(view.id, view.status) for view in (await house.service.page(query)).jobs]
+
+    while await house.store.look_for_damage():
+        pass
+    assert await listed() == [("good", "unreadable"), ("bad", "running")]
+    await house.service.delete("good", "me")
+    assert await listed() == [("bad", "running")]
+    flip(database, "jobs.record", "over-1")
+    assert await listed() == [("bad", "running")], "nobody has looked"
+    assert "over-1" in {view.id for view in (await house.service.page(ListQuery())).jobs}
+    assert ("over-1", "unreadable") in await listed(), "what one list has found the next one knows"

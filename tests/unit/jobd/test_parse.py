@@ -21,6 +21,7 @@ PARSERS: list[Callable[[str], Any]] = [
     parse.names,
     parse.extra_hosts,
     parse.concurrency,
+    parse.log_format,
     parse.log_level,
     parse.timeout,
     parse.memory,

@@ -6,8 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.commands.top import COLUMNS, ordered, row, summary
-from jobctl.output import fitting
+from jobctl.commands.top import COLUMNS, Counts, ordered, row, summary
 
 NOW = datetime(2030, 1, 31, 8, 0, tzinfo=UTC)
 
@@ -31,7 +30,12 @@ def test_running_jobs_come_first_then_the_queue_then_what_has_just_ended() -> No
     ]
     shown = ordered(active, ended, NOW)
     assert [each["id"] for each in shown] == ["old", "young", "q1", "q2", "now", "just"]
-    assert summary(shown) == "2 under way, 2 waiting, 2 just ended"
+    counts = Counts()
+    assert [counts.count(each) for each in shown] == shown
+    assert summary(counts) == "2 under way, 2 waiting, 2 just ended"
+    counts.count(job("x", status="unreadable"))
+    assert summary(counts).endswith("1 cannot be read: jobctl explain ID")
+    assert counts.total == 7
 
 
 def test_rows_say_what_a_job_does() -> None:
@@ -54,12 +58,3 @@ def test_rows_say_what_a_job_does() -> None:
 @given(st.dictionaries(st.sampled_from(["phase", "waitingFor", "startedAt", "image", "lastLine"]), st.text()))
 def test_any_text_of_the_daemon_makes_a_row(texts: dict[str, str]) -> None:
     assert len(row(job("a", **texts), NOW)) == len(COLUMNS)
-
-
-@given(st.lists(st.tuples(st.text(max_size=8), st.text(max_size=80)), max_size=5), st.integers(20, 100))
-def test_the_last_column_is_cut_to_the_width(rows: list[tuple[str, str]], width: int) -> None:
-    shown = fitting([list(each) for each in rows], ["ID", "NOW"], width)
-    first = max([2, *(len(each[0]) for each in rows)]) + 2
-    for before, after in zip(rows, shown, strict=True):
-        assert len(after[1]) <= max(10, width - first)
-        assert after[1] == before[1] or (after[1].endswith("…") and before[1].startswith(after[1][:-1]))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.commands.explain import _PHASES, _REMEDIES, explanation
+from jobctl.explanation import _PHASES, _REMEDIES, explanation, undelivered_of
 from jobctl.main import REASONS
 
 
@@ -89,3 +89,61 @@ def test_who_cancelled_and_why_is_said_once() -> None:
     )  # fmt: skip
     assert said.what == "it was cancelled by ann: {wrong} data"
     assert said.cause == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (137, "neither by jobd nor for its memory limit of 64 MiB"), (143, "ended by SIGTERM"), (139, "ended by SIGSEGV"),
+        (126, "may not be executed"), (127, "did not find a command"), (1, "exit code 1"), (255, "exit code 255"),
+        (200, "exit code 200"), (None, "exit code unknown"),
+    ],
+)  # fmt: skip
+def test_codes_are_told_apart(code: int | None, words: str) -> None:
+    job = {"id": "a", "status": "failed", "reason": "exit-code", "exitCode": code, "limits": {"memory": 64}}
+    assert words in explanation(job).what
+    other = explanation({**job, "status": "cancelled", "reason": "cancelled", "cancelledBy": "ann"})
+    assert other.what == "it was cancelled by ann"
+
+
+@given(st.lists(st.text()), st.integers(-1, 300))
+def test_any_last_words_and_any_code_are_explained(lines: list[str], code: int) -> None:
+    job = {"id": "a", "status": "failed", "reason": "exit-code", "exitCode": code}
+    said = explanation(job, lines)
+    assert said.what
+    assert said.last_lines == tuple(lines)
+
+
+def test_signs_in_the_last_lines_come_with_what_helps() -> None:
+    job = {"id": "a", "status": "failed", "reason": "exit-code", "exitCode": 2, "limits": {"pids": 8}}
+    said = explanation(job, ["sh: can't fork: Resource temporarily unavailable"])
+    assert "limit of 8 processes" in said.cause
+    assert said.remedies[0].startswith("allow more: --pids-limit 16")
+    assert "architecture" in explanation(job, ["exec /bin/x: exec format error"]).cause
+    assert explanation({**job, "status": "completed"}, ["can't fork"]).cause == ""
+
+
+def test_artifacts_say_why_themselves() -> None:
+    artifacts = [{"id": "x", "type": "read", "error": "not there"}, {"id": "y", "type": "read"}]
+    job = {
+        "id": "a",
+        "status": "failed",
+        "reason": "output-failed",
+        "error": "outputs failed: x",
+        "artifacts": artifacts,
+    }
+    said = explanation(job)
+    assert (said.cause, said.artifacts) == ("", ("x (read): not there",))
+
+
+def test_what_is_not_delivered_is_counted_once_something_went_wrong() -> None:
+    waiting = {"state": "pending", "attempts": 0}
+    assert undelivered_of([{"state": "delivered"}, waiting]) is None
+    failed = {"state": "pending", "attempts": 2, "lastStatus": 503}
+    parked = {"state": "parked", "lastError": "no connection"}
+    found = undelivered_of([{"state": "delivered"}, parked, failed, waiting])
+    assert found is not None
+    assert found.words == "3 events have not reached the receiver, 1 of them given up; last: status 503"
+    said = explanation({"id": "a", "status": "completed"}, (), found)
+    assert said.undelivered == 3
+    assert said.remedies[-1] == "send again what was given up: jobctl replay --job a"

@@ -1,0 +1,72 @@
+"""`jobctl __paths`: the paths of a job's workspace that begin with what was typed, for completion scripts.
+
+The daemon gives a folder as a tar alone, so the start of that is read: as much as a person waits for.
+"""
+
+import tarfile
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobctl import output
+from jobctl.errors import JobctlError
+from jobctl.ids import resolve
+from jobctl.session import of
+
+if TYPE_CHECKING:
+    from jobctl.client import Client
+
+FORMATS: tuple[str, ...] = ()
+MOST_PATHS = 500
+MOST_READ_BYTES = 16 << 20
+LONGEST_S = 2.0
+
+
+def paths(
+    ctx: typer.Context, typed: Annotated[str, typer.Argument(metavar="ID:PATH", show_default=False)]
+) -> None:
+    """Print what ID:PATH may become, a line each, folders with a / at their end; nothing where that cannot be known soon."""
+    name, colon, begun = typed.partition(":")
+    if not colon:
+        return
+    client = of(ctx).client()
+    folder, slash, _ = begun.rpartition("/")
+    try:
+        for path in names(client, resolve(client, name), folder or "."):
+            whole = f"{folder}{slash}{path}"
+            if whole.startswith(begun):
+                output.text(f"{name}:{whole}\n")
+    except (JobctlError, tarfile.TarError, EOFError):
+        return  # nobody reads an error here
+
+
+def names(client: "Client", job_id: str, folder: str) -> Iterator[str]:
+    """Yields the names in a folder of a workspace, as far as they are found in `MOST_READ_BYTES` and `LONGEST_S`."""
+    from jobctl.client import Body, read_blocks
+    from jobctl.fetch import opened
+
+    until = time.monotonic() + LONGEST_S
+    with opened(client, job_id, folder) as response:
+
+        def blocks() -> Iterator[bytes]:
+            read = 0
+            for block in read_blocks(response):
+                read += len(block)
+                if read > MOST_READ_BYTES or time.monotonic() > until:
+                    return
+                yield block
+
+        seen: set[str] = set()
+        with tarfile.open(fileobj=Body(blocks()), mode="r|") as archive:  # type: ignore[call-overload]
+            for member in archive:
+                inner = member.name.removeprefix("./").partition("/")[2]  # without the folder itself
+                first, more, _ = inner.partition("/")
+                name = first + ("/" if more or member.isdir() else "")
+                if first in ("", ".") or name in seen or not name.isprintable():
+                    continue
+                seen.add(name)
+                yield name
+                if len(seen) >= MOST_PATHS:
+                    return

@@ -1,0 +1,50 @@
+"""Which command a misspelt name stands for. Pure.
+
+Owns the distance and the caution: a command that ends or removes jobs is proposed for a slip of one letter in a name of four or
+more, and for nothing else. A word that means something in another tool, such as pause, must not lead to one that destroys.
+"""
+
+from collections.abc import Collection, Iterable
+
+CAREFUL_LENGTH = 4
+CAREFUL_DISTANCE = 1
+
+
+def nearest(typed: str, names: Iterable[str], destructive: Collection[str]) -> str | None:
+    """Returns the name that is nearest to `typed`, or None where none is near enough: one slip in a short name, two in one of
+    five letters or more. Of names that are as near, one that destroys nothing comes first, then the first of `names`.
+    """
+    found: tuple[int, bool] | None = None
+    best = None
+    for name in names:
+        careful = name in destructive
+        far = distance(typed, name)
+        if far > allowed(name, careful=careful):
+            continue
+        if found is None or (far, careful) < found:
+            found, best = (far, careful), name
+    return best
+
+
+def allowed(name: str, *, careful: bool) -> int:
+    """Returns how many slips away from a name a word may be that is taken for it."""
+    if careful:
+        return CAREFUL_DISTANCE if len(name) >= CAREFUL_LENGTH else 0
+    return 2 if len(name) >= 5 else 1
+
+
+def distance(a: str, b: str) -> int:
+    """Returns how many slips make one word into the other: a letter too many, too few or wrong, or two neighbours swapped.
+
+    Source: optimal string alignment; G. Navarro, "A guided tour to approximate string matching", ACM Computing Surveys 33 (2001).
+    """
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        before, last, row = row, before, [i]
+        for j, y in enumerate(b, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
