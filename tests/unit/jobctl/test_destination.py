@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobctl import marks
@@ -110,6 +110,7 @@ steps = st.lists(
 )
 
 
+@settings(max_examples=30)
 @given(steps)
 def test_a_folder_is_replaced_only_where_all_in_it_is_marked(
     tmp_path_factory: pytest.TempPathFactory, done: list[str]

@@ -62,7 +62,7 @@ trees = st.dictionaries(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(trees)
 def test_there_is_a_problem_exactly_where_the_contract_has_one(changes: dict[str, Any]) -> None:
     tree = {**copy.deepcopy(FINE), **changes}

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobd.wire.job import JobSpec
@@ -36,6 +36,7 @@ def test_what_was_meant(field: str, better: str | None) -> None:
     assert meant(JobSpec, tree, field) == better
 
 
+@settings(max_examples=25)
 @given(st.text(max_size=20), st.recursive(st.none() | st.text(max_size=3), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=9), inner)))  # fmt: skip
 def test_any_field_of_any_tree(field: str, tree: Any) -> None:
     better = meant(JobSpec, tree, field)
