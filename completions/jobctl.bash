@@ -58,7 +58,7 @@ _jobctl() {
     --host) return ;;
     esac
     if [[ -z "$command" ]]; then
-        _jobctl_offer "run submit ls top show explain logs wait cancel rm prune cp validate events deliveries replay verify listen doctor completion version $flags"
+        _jobctl_offer "run submit ls top show explain logs wait cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version $flags"
         [[ -n "$cur" ]] && _jobctl_offer "ps list inspect stop kill delete help"
         return
     fi
@@ -67,7 +67,7 @@ _jobctl() {
     inspect) command=show ;;
     stop|kill) command=cancel ;;
     delete) command=rm ;;
-    help) _jobctl_offer "run submit ls top show explain logs wait cancel rm prune cp validate events deliveries replay verify listen doctor completion version"; return ;;
+    help) _jobctl_offer "run submit ls top show explain logs wait cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version"; return ;;
     esac
     if ((${#typed[@]} > at + 2)) || [[ "${typed[${#typed[@]}-1]}" == --*=* ]]; then
         case "$command:$prev" in
@@ -83,7 +83,7 @@ _jobctl() {
         run:--pids-limit) return ;;
         run:--timeout) return ;;
         run:--retries) return ;;
-        run:--retry-on) _jobctl_offer "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine"; return ;;
+        run:--retry-on) _jobctl_offer "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error"; return ;;
         run:-l|run:--label) return ;;
         run:--meta) return ;;
         run:--in) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
@@ -114,7 +114,7 @@ _jobctl() {
         submit:--pids-limit) return ;;
         submit:--timeout) return ;;
         submit:--retries) return ;;
-        submit:--retry-on) _jobctl_offer "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine"; return ;;
+        submit:--retry-on) _jobctl_offer "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error"; return ;;
         submit:-l|submit:--label) return ;;
         submit:--meta) return ;;
         submit:--in) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
@@ -172,6 +172,8 @@ _jobctl() {
         cp:--max-size) return ;;
         cp:--host) return ;;
         cp:-o|cp:--output) _jobctl_offer "table wide json yaml name"; return ;;
+        fetch:--host) return ;;
+        fetch:-o|fetch:--output) _jobctl_offer "table wide json yaml name"; return ;;
         validate:-f|validate:--file) _jobctl_files; return ;;
         validate:--host) return ;;
         validate:-o|validate:--output) _jobctl_offer "table wide json yaml name"; return ;;
@@ -218,6 +220,7 @@ _jobctl() {
         rm) flags="-f --force --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         prune) flags="--older-than --status -l --label --mine --dry-run -f --yes --host -o --output --json"; : ;;
         cp) flags="--max-size --host -o --output --json"; copy=1 ;;
+        fetch) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         validate) flags="-f --file --host -o --output --json"; files=1 ;;
         events) flags="-f --follow --job --after --host -o --output --json"; : ;;
         deliveries) flags="--state --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;

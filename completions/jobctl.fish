@@ -7,7 +7,7 @@ function __jobctl_source
     else; jobctl ls -q -a --limit 200 2>/dev/null | string replace -r '$' ':'; echo @last:; end
 end
 function __jobctl_second; test (count (commandline -opc)) -ge 3; end
-function __jobctl_bare; not __fish_seen_subcommand_from run submit ls ps list top show inspect explain logs wait cancel stop kill rm delete prune cp validate events deliveries replay verify listen doctor completion version help; end
+function __jobctl_bare; not __fish_seen_subcommand_from run submit ls ps list top show inspect explain logs wait cancel stop kill rm delete prune cp fetch validate events deliveries replay verify listen doctor completion version help; end
 function __jobctl_begun; __jobctl_bare; and test -n (commandline -ct | string collect); end
 complete -c jobctl -f
 complete -c jobctl -n __jobctl_bare -l host -x -d 'The daemon'
@@ -15,14 +15,14 @@ complete -c jobctl -n __jobctl_bare -s o -l output -x -a 'table wide json yaml n
 complete -c jobctl -n __jobctl_bare -l json -d 'The same as -o json'
 complete -c jobctl -n __jobctl_bare -l version -d 'The version of jobctl'
 complete -c jobctl -n __jobctl_begun -a help -d 'The help of a command'
-complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit ls top show explain logs wait cancel rm prune cp validate events deliveries replay verify listen doctor completion version'
+complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit ls top show explain logs wait cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version'
 complete -c jobctl -n __jobctl_bare -a run -d 'Run a job, stream its log, exit with its code.'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin. Flags override it'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -s d -l detach -d 'Print the id and leave'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -l sh -x -d 'A shell line, run by /bin/sh -c, instead of COMMAND'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -l name -x -d 'The job\'s id; made from the image\'s name when absent'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -s e -l env -x -d 'A variable; without a value, the caller\'s'
-complete -c jobctl -n '__fish_seen_subcommand_from run' -l env-file -r -F -d 'Variables, one a line'
+complete -c jobctl -n '__fish_seen_subcommand_from run' -l env-file -r -F -d 'Variables, one a line; export and quotes as in a shell, nothing is expanded'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -l secret -r -F -d 'The file\'s text, at /run/secrets/NAME: in memory, for the worker alone'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -s w -l workdir -x -d 'The workspace: working directory and mount. [/workspace]'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -s m -l memory -x -d 'Memory limit with its unit: 512m, 2g. [512m]'
@@ -34,7 +34,7 @@ complete -c jobctl -n '__fish_seen_subcommand_from run' -l retry-on -x -a 'exit-
 complete -c jobctl -n '__fish_seen_subcommand_from run' -s l -l label -x -d 'A label, for ls --label'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -l meta -x -d 'An entry that every event carries'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -l in -r -F -d 'Put a URL, local file or folder at PATH of the workspace'
-complete -c jobctl -n '__fish_seen_subcommand_from run' -l out -r -F -d 'After success, send PATH to a URL or fetch it to a local file or folder'
+complete -c jobctl -n '__fish_seen_subcommand_from run' -l out -r -F -d 'After success, send PATH to a URL, or make it the local DEST; into the folder where DEST ends in / or is a dot; - is stdout, and the log goes to stderr then. With -d, jobctl fetch fetches it'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -l write -x -d 'Write TEXT to PATH before the start'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -l read -x -d 'Put the content of PATH into an event after success'
 complete -c jobctl -n '__fish_seen_subcommand_from run' -l callback -x -d 'Where the job\'s events are posted'
@@ -58,7 +58,7 @@ complete -c jobctl -n '__fish_seen_subcommand_from submit' -s f -l file -r -F -d
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -l sh -x -d 'A shell line, run by /bin/sh -c, instead of COMMAND'
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -l name -x -d 'The job\'s id; made from the image\'s name when absent'
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -s e -l env -x -d 'A variable; without a value, the caller\'s'
-complete -c jobctl -n '__fish_seen_subcommand_from submit' -l env-file -r -F -d 'Variables, one a line'
+complete -c jobctl -n '__fish_seen_subcommand_from submit' -l env-file -r -F -d 'Variables, one a line; export and quotes as in a shell, nothing is expanded'
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -l secret -r -F -d 'The file\'s text, at /run/secrets/NAME: in memory, for the worker alone'
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -s w -l workdir -x -d 'The workspace: working directory and mount. [/workspace]'
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -s m -l memory -x -d 'Memory limit with its unit: 512m, 2g. [512m]'
@@ -70,7 +70,7 @@ complete -c jobctl -n '__fish_seen_subcommand_from submit' -l retry-on -x -a 'ex
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -s l -l label -x -d 'A label, for ls --label'
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -l meta -x -d 'An entry that every event carries'
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -l in -r -F -d 'Put a URL, local file or folder at PATH of the workspace'
-complete -c jobctl -n '__fish_seen_subcommand_from submit' -l out -r -F -d 'After success, send PATH to a URL or fetch it to a local file or folder'
+complete -c jobctl -n '__fish_seen_subcommand_from submit' -l out -r -F -d 'After success, send PATH to a URL, or make it the local DEST; into the folder where DEST ends in / or is a dot; - is stdout, and the log goes to stderr then. With -d, jobctl fetch fetches it'
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -l write -x -d 'Write TEXT to PATH before the start'
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -l read -x -d 'Put the content of PATH into an event after success'
 complete -c jobctl -n '__fish_seen_subcommand_from submit' -l callback -x -d 'Where the job\'s events are posted'
@@ -174,6 +174,11 @@ complete -c jobctl -n '__fish_seen_subcommand_from cp' -s o -l output -x -a 'tab
 complete -c jobctl -n '__fish_seen_subcommand_from cp' -l json -d 'The same as -o json'
 complete -c jobctl -n '__fish_seen_subcommand_from cp; and not __jobctl_second' -a '(__jobctl_source)'
 complete -c jobctl -n '__fish_seen_subcommand_from cp; and __jobctl_second' -F
+complete -c jobctl -n __jobctl_bare -a fetch -d 'Fetch the outputs of a detached job.'
+complete -c jobctl -n '__fish_seen_subcommand_from fetch' -l host -x -d 'The daemon: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from fetch' -s o -l output -x -a 'table wide json yaml name' -d 'table, wide, json, yaml or name; what a command cannot print it refuses'
+complete -c jobctl -n '__fish_seen_subcommand_from fetch' -l json -d 'The same as -o json'
+complete -c jobctl -n '__fish_seen_subcommand_from fetch' -a '(__jobctl_jobs)'
 complete -c jobctl -n __jobctl_bare -a validate -d 'Check a job file without running it.'
 complete -c jobctl -n '__fish_seen_subcommand_from validate' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin'
 complete -c jobctl -n '__fish_seen_subcommand_from validate' -l host -x -d 'The daemon: unix:///path or http://host:port'

@@ -110,11 +110,14 @@ def fetch_noted(client: "Client", job_id: str) -> None:
         remember(uid, noted, fetched=True)
 
 
-def fetch_all(client: "Client", job_id: str, fetches: tuple[Carry, ...]) -> None:
-    """Fetches outputs and says where each is. Raises as `fetch_noted` does; all others were fetched."""
+def fetch_all(client: "Client", job_id: str, fetches: tuple[Carry, ...]) -> list[tuple[str, str]]:
+    """Fetches outputs, says where each is, and returns that as paths of the workspace and of this machine. Raises as `fetch_noted`
+    does; all others were fetched.
+    """
     from jobctl.destination import resolve, shown
     from jobctl.fetch import fetch
 
+    made_of: list[tuple[str, str]] = []
     missing: list[str] = []
     why = ""
     for carry in fetches:
@@ -127,9 +130,11 @@ def fetch_all(client: "Client", job_id: str, fetches: tuple[Carry, ...]) -> None
             continue
         if made is not None:
             output.note(f"fetched {carry.path} to {shown(made.target)}")
+            made_of.append((carry.path, shown(made.target)))
     if missing:
         names = ", ".join(map(repr, missing))
         raise OutputMissing(f"not fetched: {names}: {why}", hint=f"jobctl show {job_id}")
+    return made_of
 
 
 def _absolute(local: str) -> str:

@@ -16,6 +16,7 @@ EXAMPLES = """
 
 Outputs of a detached job are kept until its record goes (HISTORY_RETENTION), also when they were fetched before.
 """
+FORMATS = ("json", "yaml")
 TERMINAL = ("completed", "failed", "cancelled")
 
 
@@ -38,7 +39,8 @@ def fetch(
     from jobctl.carry import Carry
     from jobctl.local_outputs import fetch_all, recall
 
-    client = of(ctx).client()
+    session = of(ctx)
+    client = session.client()
     found = find(client, job)
     job_id, uid = str(found["id"]), str(found.get("uid") or "")
     outputs = [entry for entry in found.get("outputs") or [] if isinstance(entry, dict) and entry.get("path")]
@@ -68,4 +70,7 @@ def fetch(
                 f"it is not known here where the outputs of {job_id} go",
                 hint=f"jobctl fetch {job_id} DIRECTORY",
             )
-    fetch_all(client, job_id, wanted)
+    fetched = fetch_all(client, job_id, wanted)
+    if session.format:
+        outputs_of = [{"path": path, "target": target} for path, target in fetched]
+        output.tree({"id": job_id, "outputs": outputs_of}, session.format)

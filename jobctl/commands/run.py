@@ -137,7 +137,7 @@ def run(
             "--out",
             metavar="PATH=DEST",
             help="After success, send PATH to a URL, or make it the local DEST; into the folder where DEST ends in / or"
-            " is a dot; - is stdout, and the log goes to stderr then.",
+            " is a dot; - is stdout, and the log goes to stderr then. With -d, jobctl fetch fetches it.",
         ),
     ] = None,
     write: Annotated[

@@ -126,6 +126,20 @@ class Copied(Shape, kw_only=True):
     bytes: int
 
 
+class FetchedOutput(Shape, kw_only=True):
+    """An output, by its path in the workspace and where it is now."""
+
+    path: str
+    target: str
+
+
+class Fetched(Shape, kw_only=True):
+    """The outputs of a job that were fetched."""
+
+    id: str
+    outputs: list[FetchedOutput]
+
+
 class ProblemOf(Shape, kw_only=True):
     """One thing that is wrong with a job file; `line` where it is known."""
 
@@ -246,6 +260,7 @@ OUTPUTS: dict[str, tuple[tuple[type, ...], bool]] = {
     "rm": ((Removed,), False),
     "prune": ((Pruned,), False),
     "cp": ((Copied,), False),
+    "fetch": ((Fetched,), False),
     "validate": ((Validated,), False),
     "events": ((EventLine,), True),
     "deliveries": ((view.DeliveryList,), False),

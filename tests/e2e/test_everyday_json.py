@@ -125,6 +125,13 @@ def test_commands_that_change_something(daemon: Daemon, seen: Path, worker_image
     daemon.ended(job_id)
     assert check("cp", jobctl("cp", f"{job_id}:x", "fetched"))[0]["files"] == 1
     assert check("rm", jobctl("rm", job_id))[0] == {"removed": [job_id]}
+    waited = daemon.jobctl(
+        "run", "-d", "--json", "--out", "x=kept", worker_image, "touch", "x", cwd=seen
+    ).stdout
+    kept = check("run -d", waited)[0]["id"]
+    daemon.ended(kept)
+    (fetched,) = check("fetch", jobctl("fetch", kept))
+    assert fetched == {"id": kept, "outputs": [{"path": "x", "target": str(seen / "kept")}]}
     (pruned,) = check("prune", jobctl("prune", "--dry-run"))
     assert pruned["dryRun"] is True
     assert "done" in pruned["removed"]

@@ -73,7 +73,7 @@ def test_empty_means_unset() -> None:
         ),
         ("SHARED_VOLUME_PATH", "/proc/x", "SHARED_VOLUME_PATH: must not be below"),
         ("TIMEOUT_SECONDS", "-1", "TIMEOUT_SECONDS: '-1' is not a whole number"),
-        ("TIMEOUT_SECONDS", "99999999", "TIMEOUT_SECONDS: must be from"),
+        ("TIMEOUT_SECONDS", "99999999", "TIMEOUT_SECONDS: must be at most"),
         ("UPLOAD_RETRIES", "1.5", "UPLOAD_RETRIES: '1.5' is not a whole number"),
         ("UPLOAD_RETRIES", "101", "UPLOAD_RETRIES: must be at most 100"),
         ("UPLOAD_TIMEOUT", "5", "UPLOAD_TIMEOUT: '5' is not a duration"),
