@@ -130,7 +130,7 @@ def run(
         typer.Option(
             "--out",
             metavar="PATH=DEST",
-            help="After success, send PATH to a URL or fetch it to a local file or folder.",
+            help="After success, send PATH to a URL or fetch it to a local file or folder; with -d, jobctl fetch does.",
         ),
     ] = None,
     write: Annotated[

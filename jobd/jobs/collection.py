@@ -14,7 +14,7 @@ from jobd.jobs import facts as f
 from jobd.jobs.demand import OUTPUTS_LIMIT
 from jobd.jobs.journal import Journal
 from jobd.jobs.kept_outputs import NoRoom
-from jobd.jobs.orchestrator import FilesChanged, NoSuchFile
+from jobd.jobs.orchestrator import EngineUnavailable, FilesChanged, NoSuchFile
 from jobd.jobs.record import OutputState
 from jobd.jobs.surroundings import Surroundings
 from jobd.wire.filenames import unescape
@@ -72,7 +72,8 @@ class Collection:
         except NoRoom as error:
             return OutputState(status="not-kept", error=str(error))
         except FilesChanged as error:
-            return OutputState(status="not-kept" if output.keep else "present", error=str(error))
+            # The worker is over: nobody changes them, and the engine broke off.
+            raise EngineUnavailable(str(error), answered=True) from error
 
 
 def conclusion(states: dict[str, OutputState]) -> f.OutputsCollected:

@@ -31,7 +31,9 @@ class KeptOutputs:
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
-        self._used: int | None = None
+        self._used = 0
+        self._measured = False
+        self._measuring = asyncio.Lock()
 
     @property
     def keeps_any(self) -> bool:
@@ -46,9 +48,11 @@ class KeptOutputs:
         Raises:
             NoRoom: nothing of it is kept. Whatever `tar` raises.
         """
-        if self._used is None:
-            self._used = await asyncio.to_thread(self._measured)
-        await asyncio.to_thread(self._remove, [self._path(uid, number)])
+        async with self._measuring:
+            if not self._measured:
+                self._used += await asyncio.to_thread(self._measure)
+                self._measured = True
+        self._used -= await asyncio.to_thread(_removed, [self._path(uid, number)])
         part = self._path(uid, number).with_suffix(".tar.part")
         size, whole = 0, False
         try:
@@ -81,7 +85,6 @@ class KeptOutputs:
         sync_folder(self._folder)
 
     def _check(self, more: int) -> None:
-        assert self._used is not None
         if self._used + more > self._max_bytes:
             raise NoRoom(
                 f"all kept outputs together may have {self._max_bytes} bytes (KEPT_OUTPUTS_MAX_BYTES)"
@@ -99,7 +102,9 @@ class KeptOutputs:
 
     async def remove(self, uid: str) -> None:
         """Removes what is kept of a job. Safe to repeat."""
-        await asyncio.to_thread(self._remove, list(self._folder.glob(f"{uid}.*")))
+        async with self._measuring:
+            freed = await asyncio.to_thread(lambda: _removed(list(self._folder.glob(f"{uid}.*"))))
+            self._used -= freed if self._measured else 0
 
     async def uids(self) -> set[str]:
         """Returns the jobs of which anything is here."""
@@ -114,21 +119,26 @@ class KeptOutputs:
                 found.append(path.stat().st_size)
         return found
 
-    def _measured(self) -> int:
-        for left in self._folder.glob("*.part"):  # by a process before this one
+    def _measure(self) -> int:
+        for left in self._folder.glob(
+            "*.part"
+        ):  # by a process before this one: none of this one is there yet
             left.unlink(missing_ok=True)
         return sum(self.sizes())
 
-    def _remove(self, paths: list[Path]) -> None:
-        for path in paths:
-            with contextlib.suppress(FileNotFoundError):
-                size = path.stat().st_size
-                path.unlink()
-                if self._used is not None:
-                    self._used -= size
-
     def _path(self, uid: str, number: int) -> Path:
         return self._folder / f"{uid}.{number}.tar"
+
+
+def _removed(paths: list[Path]) -> int:
+    """Removes files and returns the bytes of those that were whole: what is half written is counted by its writer."""
+    freed = 0
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            size = path.stat().st_size
+            path.unlink()
+            freed += size if path.suffix == ".tar" else 0
+    return freed
 
 
 def _opened(path: Path) -> BinaryIO:

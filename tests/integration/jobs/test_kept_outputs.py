@@ -87,6 +87,21 @@ async def test_what_a_killed_process_left_half_written_goes(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["v.0.tar"]
 
 
+async def test_the_first_two_at_once_do_not_take_each_others_files(tmp_path: Path) -> None:
+    (tmp_path / "old.0.tar").write_bytes(b"x" * 10)
+    kept = KeptOutputs(tmp_path, 40)
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"x" * 10
+        await asyncio.sleep(0)
+        yield b"x" * 5
+
+    sizes = await asyncio.gather(kept.keep("u", 0, slow()), kept.keep("v", 0, slow()))
+    assert (list(sizes), sorted(kept.sizes())) == ([15, 15], [10, 15, 15])
+    with pytest.raises(NoRoom):
+        await kept.keep("w", 0, tar_of(b"x"))
+
+
 STEPS = st.lists(
     st.tuples(st.sampled_from(["keep", "remove", "restart"]), st.sampled_from(["u", "v", "w"]), st.integers(0, 60)),
     max_size=12,

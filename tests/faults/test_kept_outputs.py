@@ -1,0 +1,57 @@
+"""Outputs of detached jobs while jobd is killed: kept whole, once, and gone with their job."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests.support.daemon import Daemon, until
+from tests.support.engine_proxy import EngineProxy
+from tests.support.invariants import delete
+from tests.support.starts import Starts
+
+BYTES = 3_000_000
+ARCHIVE = r"GET .*/archive\?path=.*big"
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("fault", ["stall", "cut"])
+@pytest.mark.fault(
+    row="Crash",
+    injection="kill -9 while an output of a detached job is copied into the state folder, or the engine breaks off",
+    invariant="copied anew, whole; the worker has run once; with the job all of it goes",
+)
+def test_killed_while_an_output_is_kept(
+    behind_proxy: Callable[..., Daemon],
+    proxy: EngineProxy,
+    docker_client: docker.DockerClient,
+    starts: Starts,
+    worker_image: str,
+    job_id: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
+    daemon = behind_proxy().start()
+    rule = proxy.on(ARCHIVE, "stall" if fault == "stall" else "cut", 1, keep=1_500_000)
+    script = f"head -c {BYTES} /dev/zero | tr '\\0' x > big"
+    run = daemon.jobctl(
+        "run", "-d", "--name", job_id, "--sh", script, "--out", f"big={tmp_path}/big", worker_image
+    )
+    assert run.returncode == 0, run.stderr
+    until(lambda: rule.hits, "jobd reads the output")
+    if fault == "stall":
+        daemon.kill()
+        rule.lifted.set()
+        daemon.start()
+    view = daemon.ended(job_id)
+    assert (view["status"], view["outputs"][0]["status"]) == ("completed", "kept")
+    assert daemon.jobctl("wait", job_id).returncode == 0
+    assert (tmp_path / "big").read_bytes() == b"x" * BYTES
+    kept = daemon.folder / "state" / "outputs"
+    assert [path.suffix for path in kept.iterdir()] == [".tar"]
+    delete(docker_client, daemon, job_id)
+    until(lambda: not list(kept.iterdir()), "what was kept is gone")
+    assert starts.of(job_id) == 1
