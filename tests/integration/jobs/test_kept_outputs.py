@@ -97,7 +97,7 @@ async def test_the_first_two_at_once_do_not_take_each_others_files(tmp_path: Pat
         yield b"x" * 5
 
     sizes = await asyncio.gather(kept.keep("u", 0, slow()), kept.keep("v", 0, slow()))
-    assert (sizes, sorted(kept.sizes())) == ([15, 15], [10, 15, 15])
+    assert (list(sizes), sorted(kept.sizes())) == ([15, 15], [10, 15, 15])
     with pytest.raises(NoRoom):
         await kept.keep("w", 0, tar_of(b"x"))
 
