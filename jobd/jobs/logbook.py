@@ -1,6 +1,6 @@
 """From the engine's log lines to what is stored and sent: sequence numbers, wire frames, log events, the size bound. Pure.
 
-Owns the rules for a batch, which becomes one chunk of NDJSON frames, exactly as the API serves them; and for log events,
+Owns the rules for a batch, which becomes one chunk of NDJSON frames, as `log_frames.py` has them; and for log events,
 which are made of stored frames, as many as are not announced yet, one event a stream. When a job's log is full, one marked line
 says so and the rest is dropped.
 """
@@ -13,6 +13,7 @@ from typing import get_args
 import msgspec
 
 from jobd.jobs.facts import Draft
+from jobd.jobs.log_frames import decoded, stored
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName, cursors_after
 from jobd.jobs.record import Cursor, Record
 from jobd.store.rows import LogChunk
@@ -21,7 +22,6 @@ from jobd.wire.job import JobSpec
 from jobd.wire.view import LogLine
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(LogLine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def take(record: Record, lines: Sequence[RawLine], max_bytes: int) -> Batch:
             raw=None if full else raw.raw,
             unterminated=raw.newline is False and not (raw.partial or full),
         )
-        encoded = _encoder.encode(frame)
+        encoded = stored(frame)
         size += len(encoded)
         frames.append(encoded)
     after = msgspec.structs.replace(
@@ -98,7 +98,7 @@ def announce(record: Record, spec: JobSpec, frames: bytes) -> tuple[Record, tupl
     gaps: dict[str, dict[str, None]] = {}
     announced = record.announced_seq
     for encoded in frames.splitlines():
-        frame = _decoder.decode(encoded)
+        frame = decoded(encoded)
         if frame.seq <= announced:
             continue
         announced = frame.seq

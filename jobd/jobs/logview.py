@@ -1,6 +1,6 @@
 """A job's log as the API serves it: frames from any line on, live to the job's end, without a gap or a repeat.
 
-Owns the reading side. Frames are stored as they go on the wire, so a plain read passes whole chunks through.
+Owns the reading side. Frames of text are stored as they go on the wire, so a plain read passes whole chunks through.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import msgspec
 
 from jobd.budget import ByteBudget
 from jobd.jobs.live_output import LiveOutputs
+from jobd.jobs.log_frames import on_wire, parts
 from jobd.jobs.logbook import legible
 from jobd.jobs.orchestrator import StreamName
 from jobd.jobs.record import Record, purged
@@ -79,7 +80,7 @@ class LogView:
                         hold.measured(held_bytes(chunks))
                         is_end = not chunks
                         for chunk in chunks:
-                            for part in parts(cut(legible(chunk, record.created_at), after, query.stream)):
+                            for part in on_wire(cut(legible(chunk, record.created_at), after, query.stream)):
                                 yield part
                                 hold.moved()
                                 del part
@@ -185,11 +186,6 @@ def _seqs(chunk: LogChunk, after: int, last: int, stream: str) -> Iterator[int]:
 def _deleted(record: Record) -> Record:
     """Returns the end of a job that was deleted while its log was read."""
     return record if record.ended else msgspec.structs.replace(purged(record), reason="deleted")
-
-
-def parts(data: bytes) -> Iterator[bytes]:
-    """Cuts what is sent into parts of 64 KiB, so that a client that reads slowly is seen to read."""
-    return (data[at : at + READ_BYTES] for at in range(0, len(data), READ_BYTES))
 
 
 def cut(chunk: LogChunk, after: int, stream: str | None) -> bytes:

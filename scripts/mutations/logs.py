@@ -150,4 +150,11 @@ MUTATIONS = (
         "newline=True",
         "tests/unit/jobd/jobs/test_output_follower.py::test_a_last_line_ends_as_the_output_did",
     ),
+    Mutation(
+        "bytes that are no text are sent without their text",
+        "jobd/jobs/log_frames.py",
+        '            frame = _encoder.encode(decoded(frame)) + b"\\n"\n',
+        "            pass\n",
+        "tests/unit/jobd/jobs/test_log_frames.py::test_every_line_is_sent_as_it_was_taken",
+    ),
 )

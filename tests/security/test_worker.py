@@ -298,7 +298,7 @@ def test_binary_output_is_text_everywhere(run: Any, daemon: Daemon, job_id: str)
     "".join(lines).encode()  # no lone surrogate
     logged = [line for e in ran.events if e["type"] == "orchestrator.job.log" for line in e["data"]["lines"]]
     assert sorted(logged) == sorted(lines)
-    shown = daemon.jobctl("logs", job_id)
+    shown = daemon.jobctl("logs", job_id, errors="replace")
     assert forged in shown.stdout
 
 
