@@ -36,7 +36,7 @@ def allowed(name: str, *, careful: bool) -> int:
 def distance(a: str, b: str) -> int:
     """Returns how many slips make one word into the other: a letter too many, too few or wrong, or two neighbours swapped.
 
-    Source: optimal string alignment; G. Navarro, "A guided tour to approximate string matching", ACM Computing Surveys 33 (2001).
+    The distance is the one that is known as optimal string alignment.
     """
     before: list[int] = []
     row = list(range(len(b) + 1))

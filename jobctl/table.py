@@ -71,7 +71,7 @@ class Layout:
 def cell_width(text: str) -> int:
     """Returns how many columns of a terminal a text takes.
 
-    Source: Unicode Standard Annex 11, East Asian Width.
+    Source: Unicode Standard Annex 11.
     """
     if text.isascii():
         return len(text)

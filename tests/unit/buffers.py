@@ -74,7 +74,9 @@ def _of_class(node: ast.ClassDef, prefix: str) -> Iterator[str]:
     for statement in node.body:
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             made = statement.value
-            if isinstance(made, ast.Call) and any(word.arg == "default_factory" for word in made.keywords):
+            if isinstance(made, ast.Call) and any(
+                word.arg == "default_factory" and _name(word.value) in CONTAINERS for word in made.keywords
+            ):
                 yield f"{prefix}{statement.target.id}"
     yield from _of_body(node.body, prefix)
 

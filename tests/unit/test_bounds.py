@@ -89,6 +89,7 @@ def test_a_bound_has_its_files_a_number_and_a_test(row: Row) -> None:
         ("class A:\n def f(self): self._x = asyncio.Queue()", {"A._x"}),
         ("class A:\n def f(self): self._x = b''", {"A._x"}),
         ("class A:\n x: list[int] = field(default_factory=list)", {"A.x"}),
+        ("class A:\n x: B = field(default_factory=B)", set()),
         ("class A:\n def f(self): self.number = 3", set()),
         ("SEEN = {}\ndef f(x): SEEN[x] = 1", {"SEEN"}),
         ("TABLE = {1: 2}\ndef f(x): return TABLE[x]", set()),
