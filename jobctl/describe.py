@@ -10,8 +10,8 @@ from jobctl.commands.cancel import SIGNALS
 from jobctl.commands.deliveries import STATES
 from jobctl.commands.prune import ENDED
 from jobctl.commands.run import EVENT_TYPES, RETRY_REASONS
+from jobctl.completion_words import FORMATS, STATUSES, CommandWords, OptionWords
 from jobctl.lazy import ALIASES, COMMANDS, formats_of, load
-from jobctl.shells import FORMATS, STATUSES, CommandWords, OptionWords
 
 ARGUMENTS = {
     **dict.fromkeys(("show", "explain", "fetch", "logs", "wait", "rm", "deliveries"), "jobs"),

@@ -9,8 +9,9 @@ import re
 import sys
 from pathlib import Path
 
+from jobctl.completion_words import SHELLS
 from jobctl.describe import words
-from jobctl.shells import SHELLS, script
+from jobctl.shells import script
 from scripts.manual.job_page import job_page
 from scripts.manual.jobctl_page import jobctl_page
 from scripts.manual.jobd_page import jobd_page
