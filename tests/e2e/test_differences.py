@@ -428,11 +428,11 @@ def test_a_job_goes_on_over_a_restart(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon().start()
-    daemon.submit(id="before", image=worker_image, command="exit 4")
-    daemon.ended("before")
+    daemon.submit(id=f"{job_id}-before", image=worker_image, command="exit 4")
+    daemon.ended(f"{job_id}-before")
     daemon.submit(id=job_id, image=worker_image, command="sleep 2; exit 5")
     until(lambda: daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "running", "it runs")
     daemon.kill()
     daemon.start()
     assert daemon.ended(job_id)["exitCode"] == 5
-    assert daemon.call("GET", "/v1/jobs/before").json["exitCode"] == 4
+    assert daemon.call("GET", f"/v1/jobs/{job_id}-before").json["exitCode"] == 4

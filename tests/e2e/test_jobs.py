@@ -332,14 +332,14 @@ def test_the_timeout_kills_a_worker_that_ignores_sigterm(
 
 
 @pytest.mark.parametrize(
-    ("image", "command", "reason"),
+    ("image", "command", "reason", "code"),
     [
-        ("no-such-image-anywhere:1", None, "image-not-found"),
-        ("busybox:latest", ["/no/such/program"], "start-failed"),
+        ("no-such-image-anywhere:1", None, "image-not-found", -1),
+        ("busybox:latest", ["/no/such/program"], "start-failed", 127),
     ],
 )
 def test_a_job_that_cannot_start_says_why(
-    daemon: Daemon, receiver: Receiver, job_id: str, image: str, command: Any, reason: str
+    daemon: Daemon, receiver: Receiver, job_id: str, image: str, command: Any, reason: str, code: int
 ) -> None:
     path = f"/{job_id}"
     spec = {"command": command} if command else {}
@@ -350,7 +350,8 @@ def test_a_job_that_cannot_start_says_why(
     assert view["error"]
     events = receiver.complete(path)
     assert [e["type"] for e in events] == [EXIT, COMPLETE]
-    assert events[0]["data"]["exitCode"] == -1
+    assert [e["data"]["exitCode"] for e in events] == [code, code]
+    assert view.get("exitCode", -1) == code
     assert events[0]["data"]["error"]
 
 
