@@ -1,12 +1,18 @@
 """What the real engine answers to jobs that it cannot run, and to all jobs when it cannot go on: an end, in plain words."""
 
-from collections.abc import Callable
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 
 from tests.support.daemon import Daemon, until
 from tests.support.engine_proxy import EngineProxy
+from tests.support.second_engine import SecondEngine
 
 LONG = "a" * 300
 RUNTIME_WORDS = (
@@ -96,3 +102,63 @@ def test_a_full_disk_of_the_engine_is_waited_for_and_then_fails_the_job(
     proxy.on(r"POST .*/containers/\w+/start", "full", 1)
     daemon.submit(id=f"{job_id}-2", image=worker_image, command=["true"])
     assert daemon.ended(f"{job_id}-2")["status"] == "completed", "an error that passes leaves no trace"
+
+
+@pytest.fixture
+def small(docker_client: docker.DockerClient, worker_image: str) -> Iterator[SecondEngine]:
+    """An engine whose disk is small enough to be filled."""
+    if os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("ip"):
+        pytest.skip("a second engine needs root, dockerd and ip on this machine")
+    engine = SecondEngine()
+    try:
+        (engine.folder / "data").mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", str(engine.folder / "data")]
+        subprocess.run(mount, check=True)
+        engine.start()
+        engine.load(docker_client, worker_image)
+        yield engine
+    finally:
+        engine.close()
+
+
+def fill(disk: Path) -> Path:
+    """Takes all the room that there is."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 20, 4096):
+            try:
+                while file.write(bytes(size)) == size:
+                    pass
+            except OSError:
+                continue
+    return filler
+
+
+@pytest.mark.fault(
+    row="Exhaustion",
+    injection="the disk of a real engine is full",
+    invariant="a job waits and says for what; it runs when there is room again, or fails with that after the limit",
+)
+def test_the_disk_of_a_real_engine_is_full(
+    make_daemon: Callable[..., Daemon], small: SecondEngine, worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon(environ={"DOCKER_HOST": small.url, "ENGINE_ERROR_LIMIT": "20s"}).start()
+    daemon.submit(id=job_id, image=worker_image, command=["true"])
+    assert daemon.ended(job_id)["status"] == "completed"
+
+    def waits(each: str) -> bool:
+        waiting = daemon.call("GET", f"/v1/jobs/{each}").json.get("waitingFor") or ""
+        return str(waiting).startswith("another try: the engine's disk is full")
+
+    filler = fill(small.folder / "data")
+    daemon.submit(id=f"{job_id}-waits", image=worker_image, command=["true"])
+    until(lambda: waits(f"{job_id}-waits"), "it says what it waits for")
+    filler.unlink()
+    assert daemon.ended(f"{job_id}-waits")["status"] == "completed"
+    filler = fill(small.folder / "data")
+    daemon.submit(id=f"{job_id}-fails", image=worker_image, command=["true"])
+    view = daemon.ended(f"{job_id}-fails")
+    assert (view["status"], view["reason"]) == ("failed", "engine-error")
+    assert "the engine's disk is full" in view["error"]
+    filler.unlink()
+    daemon.stop()
