@@ -102,7 +102,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "exec-denied",
         "final",
-        "the command {command} may not be executed",
+        "the command {command} may not be executed: it is a folder, or its mode has no x for the job's user",
         calls=RUNNING,
         all_of=("exec: ",),
         any_of=("permission denied", "is a directory"),

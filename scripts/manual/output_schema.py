@@ -141,11 +141,12 @@ class Fetched(Shape, kw_only=True):
 
 
 class ProblemOf(Shape, kw_only=True):
-    """One thing that is wrong with a job file; `line` where it is known."""
+    """One thing that is wrong with a job file; `line` and `column` where they are known."""
 
     field: str
     message: str
     line: int | None = None
+    column: int | None = None
 
 
 class Validated(Shape, kw_only=True):

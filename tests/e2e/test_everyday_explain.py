@@ -119,10 +119,10 @@ def test_the_process_limit_is_named(daemon: Daemon, worker_image: str, job_id: s
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (["no-such-program"], "there is no program 'no-such-program' in the image"),
-        (["/no/such/path"], "there is no program '/no/such/path' in the image"),
-        (["/etc/passwd"], "'/etc/passwd' is not executable"),
-        (["/etc"], "'/etc' is not executable"),
+        (["no-such-program"], 'the command "no-such-program" does not exist in the image'),
+        (["/no/such/path"], 'the command "/no/such/path" does not exist in the image'),
+        (["/etc/passwd"], 'the command "/etc/passwd" may not be executed'),
+        (["/etc"], 'the command "/etc" may not be executed'),
     ],
 )
 def test_a_start_that_failed_is_told_in_words(
