@@ -5,6 +5,7 @@ Owns the shapes that jobctl makes itself; those of the daemon's answers are the 
 Source: JSON Schema 2020-12.
 """
 
+import inspect
 import json
 import re
 from typing import Any
@@ -281,6 +282,9 @@ def output_schema() -> str:
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     reference = {kind: schema["$ref"] for kind, schema in zip(types, schemas, strict=True)}
     definitions: dict[str, Any] = dict(sorted(components.items()))
+    for definition in definitions.values():
+        if "description" in definition:  # a docstring, whose indentation the library's versions treat differently
+            definition["description"] = inspect.cleandoc(definition["description"])
     commands = {}
     for name, (kinds, lines) in OUTPUTS.items():
         title = re.sub("[^a-z]+", "-", f"output-of-{name}")
