@@ -95,7 +95,7 @@ class LogReader:
             size = len(payload)
             if self._waiting:
                 payload = self._after_place(stream, time, payload)
-                if not payload:
+                if not payload and (size or stream in self._waiting):
                     self._lines[stream].skipped = True
                     continue
             other = _OTHER[stream]

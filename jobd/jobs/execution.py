@@ -68,11 +68,12 @@ class Execution:
                 why = "the sidecar that held the job's secrets ended before the worker was started"
                 await journal.apply(f.SetupFailed("input-failed", why))
                 return
+        await self._output.begin(journal.record.log_seq)
         await journal.apply(f.WorkerStarting())
         if journal.record.phase != "running" or journal.record.worker_over:
+            await self._output.stop()
             return  # a wish came first
         self._sight.forget()
-        await self._output.begin(journal.record.log_seq)
         try:
             await self._around.engine.start_worker(journal.ref)
         except EngineUnavailable:

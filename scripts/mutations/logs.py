@@ -157,4 +157,11 @@ MUTATIONS = (
         "            pass\n",
         "tests/unit/jobd/jobs/test_log_frames.py::test_every_line_is_sent_as_it_was_taken",
     ),
+    Mutation(
+        "a newline alone is taken for a part of what is read already",
+        "jobd/docker/logs.py",
+        "if not payload and (size or stream in self._waiting):",
+        "if not payload:",
+        "tests/unit/jobd/docker/test_logs.py::test_a_newline_alone_is_seen_while_the_place_of_the_other_stream_is_searched",
+    ),
 )

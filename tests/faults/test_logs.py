@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 
 from jobd.docker import logs
-from tests.support.log_story import LINE_BYTES, Story, short_stories, stories
+from tests.support.log_story import LINE_BYTES, PIECE_BYTES, Story, short_stories, stories
 
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[asyncio.Runner]:
     with asyncio.Runner() as made, pytest.MonkeyPatch.context() as patch:
         patch.setattr(logs, "LINE_BYTES", LINE_BYTES)
+        patch.setattr(logs, "PIECE_BYTES", PIECE_BYTES)
         yield made
 
 

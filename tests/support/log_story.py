@@ -11,6 +11,7 @@ from tests.support.model_log import NS, ModelLog
 HOUR_NS = 3600 * NS
 STREAMS: tuple[StreamName, ...] = ("stdout", "stderr")
 WINDOWS = (2, 5)
+DISTINCT = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 LINE_BYTES, PIECE_BYTES = 24, 7
 """Small ones, for lines of several pieces and cut lines; a test sets `logs.LINE_BYTES` so."""
 
@@ -18,8 +19,8 @@ LINE_BYTES, PIECE_BYTES = 24, 7
 class Story:
     """One story; see `told` for how it is checked."""
 
-    def __init__(self, steps: list[Any], piece_bytes: int = PIECE_BYTES) -> None:
-        self.log = ModelLog(piece_bytes=piece_bytes, turn=self._turn)
+    def __init__(self, steps: list[Any], piece_bytes: int = PIECE_BYTES, *, leaves_out: bool = False) -> None:
+        self.log = ModelLog(piece_bytes=piece_bytes, leaves_out=leaves_out, turn=self._turn)
         self.stored: list[RawLine] = []
         self.cursors: dict[StreamName, LogCursor] = {}
         self.unseen: set[StreamName] = set()
@@ -35,6 +36,7 @@ class Story:
                 await self.read(follow=True, keep=step[1], breaks_after=step[2])
             else:
                 self._play(step)
+        self.log.close()
         await self.read(follow=False, breaks_after=60)
         await self.read(follow=False)
 
@@ -65,7 +67,9 @@ class Story:
         match step:
             case ("write", stream, size, ended):
                 self._number += 1
-                text = f"{self._number}:".encode() + b"x" * size + (b"\n" if ended else b"")
+                # Where newlines are left out, parts of a line are told apart by their text alone.
+                rest = DISTINCT[:size] if self.log.leaves_out else b"x" * size
+                text = f"{self._number}:".encode() + rest + (b"\n" if ended else b"")
                 self.log.write(stream, text)
             case ("clock", by_ns):
                 self.log.now_ns += by_ns

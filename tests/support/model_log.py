@@ -30,12 +30,14 @@ def frame(stream: StreamName, time: str, payload: bytes) -> bytes:
 
 @dataclass
 class ModelLog:
-    """`piece_bytes`: the longest entry. `cut`: how the wire cuts an answer of so many bytes. `now_ns` is the engine's clock.
+    """`piece_bytes`: the longest entry. `leaves_out`: as the driver `local` of older engines, which leaves out the newline of a line of
+    several entries. `cut`: how the wire cuts an answer of so many bytes. `now_ns` is the engine's clock.
 
     `turn`: what happens between two parts of an answer; True ends a follow, as the container's end does.
     """
 
     piece_bytes: int = 16 * 1024
+    leaves_out: bool = False
     now_ns: int = 0
     cut: Callable[[int], int] = lambda size: size
     turn: Callable[[], bool] = lambda: True
@@ -45,16 +47,50 @@ class ModelLog:
     forgotten: int = 0
     requests: list[Mapping[str, str]] = field(default_factory=list)
     _open: dict[StreamName, str] = field(default_factory=dict)
+    _held: dict[StreamName, bytes] = field(default_factory=dict)
+    _used: set[str] = field(default_factory=set)
 
     def write(self, stream: StreamName, text: bytes) -> None:
         """The container prints; each line has one time, however many entries it takes."""
         self.printed[stream] += text
+        if self.leaves_out:
+            self._keep(stream, text)
+            return
         for line in text.splitlines(keepends=True):
             time = self._open.pop(stream, None) or stamp(self.now_ns)
             if not line.endswith(b"\n"):
                 self._open[stream] = time
             for at in range(0, len(line), self.piece_bytes):
                 self.entries.append((stream, time, line[at : at + self.piece_bytes]))
+
+    def close(self) -> None:
+        """The container ends: what it has not ended with a newline is an entry too."""
+        for stream, rest in self._held.items():
+            if rest:
+                self.entries.append((stream, self._open.pop(stream, "") or self._now(), rest))
+        self._held = {}
+
+    def _keep(self, stream: StreamName, text: bytes) -> None:
+        for part in (self._held.pop(stream, b"") + text).splitlines(keepends=True):
+            line = part.removesuffix(b"\n")
+            while len(line) >= self.piece_bytes:
+                self._open.setdefault(stream, self._now())
+                self.entries.append((stream, self._open[stream], line[: self.piece_bytes]))
+                line = line[self.piece_bytes :]
+            if not part.endswith(b"\n"):
+                self._held[stream] = line
+            elif time := self._open.pop(stream, ""):
+                self.entries.append((stream, time, line))
+            else:
+                self.entries.append((stream, self._now(), line + b"\n"))
+
+    def _now(self) -> str:
+        """Returns a time that no other line has."""
+        self.now_ns += 1
+        while (time := stamp(self.now_ns)) in self._used:
+            self.now_ns += 1
+        self._used.add(time)
+        return time
 
     def rotate(self, count: int) -> None:
         """The engine forgets so many of the oldest entries."""

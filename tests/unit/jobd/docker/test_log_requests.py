@@ -11,7 +11,7 @@ from jobd.docker import logs
 from jobd.docker.log_requests import lines_after
 from jobd.docker.logs import GAP
 from jobd.jobs.orchestrator import EngineUnavailable, RawLine
-from tests.support.log_story import LINE_BYTES, WINDOWS, Story, short_stories, stories
+from tests.support.log_story import LINE_BYTES, PIECE_BYTES, WINDOWS, Story, short_stories, stories
 
 LINE = ("write", "stdout", 0, True)
 
@@ -20,6 +20,7 @@ LINE = ("write", "stdout", 0, True)
 def short_lines() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logs, "LINE_BYTES", LINE_BYTES)
+        patch.setattr(logs, "PIECE_BYTES", PIECE_BYTES)
         yield
 
 
@@ -42,6 +43,27 @@ def test_whatever_the_clock_does_every_line_is_stored_once(runner: asyncio.Runne
 @given(stories)
 def test_what_was_rotated_away_unread_is_marked(runner: asyncio.Runner, steps: list[Any]) -> None:
     story = Story(steps)
+    runner.run(story.tell())
+    story.check()
+
+
+@settings(max_examples=60, deadline=None)
+@given(short_stories)
+def test_every_line_is_stored_once_where_newlines_are_left_out(
+    runner: asyncio.Runner, steps: list[Any]
+) -> None:
+    story = Story(steps, leaves_out=True)
+    runner.run(story.tell())
+    story.check()
+    assert story.gaps == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(stories)
+def test_what_was_rotated_away_is_marked_where_newlines_are_left_out(
+    runner: asyncio.Runner, steps: list[Any]
+) -> None:
+    story = Story(steps, leaves_out=True)
     runner.run(story.tell())
     story.check()
 

@@ -200,6 +200,21 @@ def test_what_was_a_newline_alone_ends_the_line_at_once() -> None:
     assert (len(line.text), line.partial, line.newline) == (CHUNK, False, True)
 
 
+def test_a_newline_alone_is_seen_while_the_place_of_the_other_stream_is_searched() -> None:
+    (known,) = read(wire([("stderr", stamp(1), b"a\n")]))
+    entries: list[Entry] = [
+        ("stdout", stamp(0), b"x" * CHUNK),
+        ("stdout", stamp(0), b""),
+        ("stderr", stamp(1), b"a\n"),
+        ("stdout", stamp(2), b"b\n"),
+    ]
+    got = read(wire(entries), {"stderr": known.cursor})
+    assert [(len(line.text), line.partial, line.newline) for line in got] == [
+        (CHUNK, False, True),
+        (1, False, True),
+    ]
+
+
 def test_a_last_line_of_several_entries_may_have_had_a_newline() -> None:
     short, full = b"end", b"x" * CHUNK
     for pieces, newline in (([short], False), ([full], False), ([full, full], False), ([full, short], None)):
