@@ -73,4 +73,11 @@ MUTATIONS = (
         "known_damaged=()",
         "tests/integration/jobs/test_unreadable.py::test_a_damaged_row_is_listed_with_what_is_under_way",
     ),
+    Mutation(
+        "jobctl: listen closes while a refused sender still sends",
+        "jobctl/receiver.py",
+        "        if self.is_read:\n            return\n",
+        "        if True:\n            return\n",
+        "tests/integration/jobctl/test_receiving.py::test_a_sender_that_is_refused_while_it_still_sends_reads_the_answer",
+    ),
 )

@@ -324,10 +324,11 @@ async def _part(part: Any) -> bytes:
 
 
 class Runner:
-    """Starts jobctl as a program."""
+    """Starts jobctl as a program. `end_all` ends the programs that a failed test has left running."""
 
     def __init__(self, socket_path: Path, home: Path) -> None:
         self.home = home
+        self._started: list[subprocess.Popen[bytes]] = []
         inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}
         self.env = {
             **inherited,
@@ -340,7 +341,18 @@ class Runner:
     def start(self, *arguments: str, **more: Any) -> "subprocess.Popen[bytes]":
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **more}
         command = [sys.executable, "-m", "jobctl", *arguments]
-        return subprocess.Popen(command, env=self.env, cwd=self.home, **options)
+        program = subprocess.Popen(command, env=self.env, cwd=self.home, **options)
+        self._started.append(program)
+        return program
+
+    def end_all(self) -> None:
+        for program in self._started:
+            if program.poll() is None:
+                program.kill()
+                program.wait(DEADLINE_S)
+            for pipe in (program.stdin, program.stdout, program.stderr):
+                if pipe is not None:
+                    pipe.close()
 
     def __call__(self, *arguments: str, stdin: bytes | None = None) -> "subprocess.CompletedProcess[bytes]":
         command = [sys.executable, "-m", "jobctl", *arguments]
@@ -415,7 +427,9 @@ def free_port_daemon() -> Iterator[KeyedDaemon]:
 
 
 @pytest.fixture
-def jobctl(tmp_path: Path) -> Runner:
+def jobctl(tmp_path: Path) -> Iterator[Runner]:
     home = tmp_path / "home"
     home.mkdir()
-    return Runner(tmp_path / "d.sock", home)
+    runner = Runner(tmp_path / "d.sock", home)
+    yield runner
+    runner.end_all()
