@@ -80,4 +80,18 @@ MUTATIONS = (
         "        if True:\n            return\n",
         "tests/integration/jobctl/test_receiving.py::test_a_sender_that_is_refused_while_it_still_sends_reads_the_answer",
     ),
+    Mutation(
+        "jobctl: a progress line hides the cursor",
+        "jobctl/drawing.py",
+        "    if not hides_cursor:",
+        "    if False:",
+        "tests/integration/jobctl/test_progress_lines.py::test_a_copy_that_is_killed_or_stopped_hides_no_cursor",
+    ),
+    Mutation(
+        "jobctl: a signal during a copy leaves the progress line",
+        "jobctl/meter.py",
+        "                    stack.enter_context(leaving())\n",
+        "",
+        "tests/integration/jobctl/test_progress_lines.py::test_a_signal_during_a_copy_leaves_the_terminal_as_it_was",
+    ),
 )

@@ -64,7 +64,7 @@ class StandInJob:
 
 class StandIn:
     """The daemon. `on_submit` is told of each new job; `cut_after` breaks each log stream after so many lines;
-    `unknown_parameter` is none of its logs'.
+    `unknown_parameter` is none of its logs'; with `trickle` files come slowly and never to their end.
     """
 
     def __init__(self, socket_path: Path) -> None:
@@ -78,6 +78,7 @@ class StandIn:
         self.refuse: tuple[int, dict[str, Any]] | None = None
         self.followers = 0
         self.unknown_parameter = ""
+        self.trickle = False
         self._news = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
@@ -266,8 +267,10 @@ class StandIn:
         await response.write_eof()
         return response
 
-    async def _files(self, request: web.Request) -> web.Response:
+    async def _files(self, request: web.Request) -> web.StreamResponse:
         path = request.query["path"]
+        if self.trickle:
+            return await self._send_slowly(request, path)
         base = path.rstrip("/").rpartition("/")[2] if path != "." else "workspace"
         found = io.BytesIO()
         any_file = False
@@ -282,6 +285,20 @@ class StandIn:
         if not any_file:
             return web.json_response({"error": f"no file {path!r}", "code": "not-found"}, status=404)
         return web.Response(body=found.getvalue(), content_type="application/x-tar")
+
+    async def _send_slowly(self, request: web.Request, name: str) -> web.StreamResponse:
+        self._job(request)
+        info = tarfile.TarInfo(name)
+        info.size = 1 << 30
+        response = web.StreamResponse(headers={"Content-Type": "application/x-tar"})
+        await response.prepare(request)
+        try:
+            await response.write(info.tobuf())
+            while True:
+                await response.write(b"x" * 4096)
+                await asyncio.sleep(0.05)
+        except ConnectionError:  # the client has left
+            return response
 
     async def _deliveries(self, request: web.Request) -> web.Response:
         entry = {
