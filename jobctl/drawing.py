@@ -74,19 +74,21 @@ def _styled_cell(cell: str, style: str | None) -> str:
 
 
 def screen(*, on_stderr: bool) -> AbstractContextManager[Screen | None]:
-    """Gives a place on the terminal that can be drawn again and again; None off a terminal."""
+    """Gives a place on the terminal that can be drawn again and again; None off a terminal. The cursor stays visible: a program that
+    is stopped or killed leaves it so.
+    """
     stream = sys.stderr if on_stderr else sys.stdout
     if not can_animate(on_stderr=on_stderr):
         return nullcontext(None)
-    return _Live(stream, transient=on_stderr)
+    return _Live(stream, transient=on_stderr, hides_cursor=False)
 
 
 class _Live:
-    def __init__(self, stream: Any, *, transient: bool) -> None:
+    def __init__(self, stream: Any, *, transient: bool, hides_cursor: bool) -> None:
         from rich.live import Live
 
         self._live = Live(
-            console=_console(stream),
+            console=_console(stream, hides_cursor=hides_cursor),
             transient=transient,
             auto_refresh=False,
             redirect_stdout=False,
@@ -136,7 +138,7 @@ def watch_table(
     """
     from jobctl.live import LiveTerminal
 
-    live = _Live(sys.stdout, transient=False)
+    live = _Live(sys.stdout, transient=False, hides_cursor=True)
     with LiveTerminal() as terminal, live:
         while True:
             found = _clean(rows())
@@ -161,12 +163,15 @@ def fitting(rows: list[list[Line]], lines: int) -> list[list[Line]]:
     return kept
 
 
-def _console(stream: Any) -> Any:
+def _console(stream: Any, *, hides_cursor: bool) -> Any:
     from rich.console import Console
 
-    return Console(
+    console: Any = Console(
         file=stream,
         no_color=bool(os.environ.get("NO_COLOR")) or not stream.isatty(),
         highlight=False,
         soft_wrap=False,
     )
+    if not hides_cursor:
+        console.show_cursor = lambda show=True: False  # rich hides the cursor whenever something is live
+    return console

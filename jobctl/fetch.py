@@ -5,7 +5,7 @@ Owns the call alone; writing the caller's files is `extract.py`.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from jobctl.client import ANSWER_TIMEOUT_S, Body, Client, job_path, read_blocks
 from jobctl.destination import Place, Stream
@@ -29,8 +29,11 @@ def fetch(
         ConnectionLost: the files came cut; what was at the place before is there as it was.
     """
     name = os.fsdecode(unescape(readable(path)))
-    with opened(client, job_id, readable(path)) as response:
-        body = Body(metered(read_blocks(response), f"fetching {readable(path)}"))
+    with (
+        opened(client, job_id, readable(path)) as response,
+        closing(metered(read_blocks(response), f"fetching {readable(path)}")) as blocks,
+    ):
+        body = Body(blocks)
         if isinstance(place, Place):
             return extract(body, name, place, max_bytes)
         pass_on(body, name, place.descriptor, max_bytes)

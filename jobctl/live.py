@@ -7,7 +7,10 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -16,6 +19,23 @@ from jobctl.errors import Left
 LEAVING_KEYS = frozenset(b"qQ")
 _LEAVING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR, _HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
+
+
+@contextmanager
+def leaving() -> Iterator[None]:
+    """Within it SIGTERM and SIGHUP raise `Left`, so that what is drawn is wiped and what is half-made is removed. A signal that the
+    caller handles or ignores (nohup) stays as it is. Only the main thread gets signals: on another one nothing changes.
+    """
+    taken: list[signal.Signals] = []
+    if threading.current_thread() is threading.main_thread():
+        taken = [number for number in _LEAVING_SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, _leave)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class LiveTerminal:
@@ -29,7 +49,7 @@ class LiveTerminal:
         self._keys = sys.stdin is not None and sys.stdin.isatty()
 
     def __enter__(self) -> "LiveTerminal":
-        self._handlers = {number: signal.signal(number, self._leave) for number in _LEAVING_SIGNALS}
+        self._handlers = {number: signal.signal(number, _leave) for number in _LEAVING_SIGNALS}
         self._handlers[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._stop)
         self._take()
         return self
@@ -76,15 +96,16 @@ class LiveTerminal:
             pass  # the terminal is gone
         self._settings = None
 
-    def _leave(self, number: int, frame: FrameType | None) -> None:
-        raise Left(number, "")
-
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._give_back()
         _write(_SHOW_CURSOR)
         os.kill(os.getpid(), signal.SIGSTOP)
         self._take()
         _write(_HIDE_CURSOR)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise Left(number, "")
 
 
 def _write(sequence: str) -> None:

@@ -4,18 +4,23 @@ Owns when it is drawn: not for what is quick, and never off a terminal.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 
 from jobctl import drawing, output
+from jobctl.live import leaving
 from jobctl.quantities import bytes_text
 
 QUIET_FOR_S = 0.6
 EVERY_S = 0.2
 
 
-def metered(blocks: Iterator[bytes], what: str, total_bytes: int | None = None) -> Iterator[bytes]:
-    """Yields the blocks as they are; meanwhile draws `what`, and a bar where `total_bytes` is known."""
+def metered(
+    blocks: Iterator[bytes], what: str, total_bytes: int | None = None
+) -> Generator[bytes, None, None]:
+    """Yields the blocks as they are; meanwhile draws `what`, and a bar where `total_bytes` is known. Once something is drawn, SIGTERM
+    and SIGHUP raise `Left`. The caller closes the generator, which wipes the line, also where it does not take all blocks.
+    """
     if not output.can_animate(on_stderr=True):
         yield from blocks
         return
@@ -28,6 +33,7 @@ def metered(blocks: Iterator[bytes], what: str, total_bytes: int | None = None) 
             now = time.monotonic()
             if now >= due:
                 if screen is None:
+                    stack.enter_context(leaving())
                     screen = stack.enter_context(drawing.screen(on_stderr=True))
                 if screen is not None:
                     screen.show(line(what, done, total_bytes, done / (now - begun)))

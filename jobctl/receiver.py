@@ -5,16 +5,20 @@ caller's, and so is when it is enough.
 """
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET6, socket
+from socket import AF_INET6, SHUT_WR, socket
 from socketserver import TCPServer
 from typing import Any
 
 LONGEST_BODY_BYTES = 16 << 20
 READ_TIMEOUT_S = 30.0
 MOST_CONNECTIONS = 32
+MOST_DISCARDED_BYTES = 16 << 20
+DISCARD_FOR_S = 5.0
+"""How much is read, and how long, of a request that was answered before its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = READ_TIMEOUT_S
     server_version = "jobctl"
     sys_version = ""
+    is_read = False
 
     def do_POST(self) -> None:
         """Reads the body and has it looked at."""
@@ -115,8 +120,28 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(413)
         else:
             body = self.rfile.read(int(length))
-            if len(body) == int(length):
+            self.is_read = len(body) == int(length)
+            if self.is_read:
                 self.server.answer(Received(self.path, dict(self.headers.items()), body), self._reply)
+
+    def finish(self) -> None:
+        """Discards what still comes of a request that was answered before its end. A close with unread bytes is a reset, by which
+        the sender loses the answer (RFC 9112, 9.6).
+        """
+        super().finish()
+        if self.is_read:
+            return
+        until, left = time.monotonic() + DISCARD_FOR_S, MOST_DISCARDED_BYTES
+        try:
+            self.connection.shutdown(SHUT_WR)
+            while left > 0 and (left_s := until - time.monotonic()) > 0:
+                self.connection.settimeout(left_s)
+                block = self.connection.recv(1 << 16)
+                if not block:
+                    return
+                left -= len(block)
+        except OSError:
+            pass  # the sender has left, or is silent
 
     def _reply(self, status: int) -> None:
         self.send_response(status)

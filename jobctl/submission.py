@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,11 +134,13 @@ def submit(client: Client, prepared: Plan, source: Source) -> dict[str, Any]:
     headers: dict[str, str] = {}
     while True:
         body: Any = spec
-        if entries is not None:
-            headers["Content-Type"], body = files.multipart(spec, entries)
-            body = metered(body, "sending files", files.size_bytes(entries))
         try:
-            with source.located():
+            with source.located(), ExitStack() as stack:
+                if entries is not None:
+                    headers["Content-Type"], parts = files.multipart(spec, entries)
+                    body = stack.enter_context(
+                        closing(metered(parts, "sending files", files.size_bytes(entries)))
+                    )
                 timeout_s = UPLOAD_TIMEOUT_S if entries is not None else 60.0
                 with client.open("POST", "/v1/jobs", None, body, headers, timeout_s) as response:
                     answer: dict[str, Any] = json.loads(read_all(response, LONGEST_ANSWER_BYTES))

@@ -73,4 +73,25 @@ MUTATIONS = (
         "known_damaged=()",
         "tests/integration/jobs/test_unreadable.py::test_a_damaged_row_is_listed_with_what_is_under_way",
     ),
+    Mutation(
+        "jobctl: listen closes while a refused sender still sends",
+        "jobctl/receiver.py",
+        "        if self.is_read:\n            return\n",
+        "        if True:\n            return\n",
+        "tests/integration/jobctl/test_receiving.py::test_a_sender_that_is_refused_while_it_still_sends_reads_the_answer",
+    ),
+    Mutation(
+        "jobctl: a progress line hides the cursor",
+        "jobctl/drawing.py",
+        "    if not hides_cursor:",
+        "    if False:",
+        "tests/integration/jobctl/test_progress_lines.py::test_a_copy_that_is_killed_or_stopped_hides_no_cursor",
+    ),
+    Mutation(
+        "jobctl: a signal during a copy leaves the progress line",
+        "jobctl/meter.py",
+        "                    stack.enter_context(leaving())\n",
+        "",
+        "tests/integration/jobctl/test_progress_lines.py::test_a_signal_during_a_copy_leaves_the_terminal_as_it_was",
+    ),
 )

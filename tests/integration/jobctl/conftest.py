@@ -64,7 +64,7 @@ class StandInJob:
 
 class StandIn:
     """The daemon. `on_submit` is told of each new job; `cut_after` breaks each log stream after so many lines;
-    `unknown_parameter` is none of its logs'.
+    `unknown_parameter` is none of its logs'; with `trickle` files come slowly and never to their end.
     """
 
     def __init__(self, socket_path: Path) -> None:
@@ -78,6 +78,7 @@ class StandIn:
         self.refuse: tuple[int, dict[str, Any]] | None = None
         self.followers = 0
         self.unknown_parameter = ""
+        self.trickle = False
         self._news = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
@@ -266,8 +267,10 @@ class StandIn:
         await response.write_eof()
         return response
 
-    async def _files(self, request: web.Request) -> web.Response:
+    async def _files(self, request: web.Request) -> web.StreamResponse:
         path = request.query["path"]
+        if self.trickle:
+            return await self._send_slowly(request, path)
         base = path.rstrip("/").rpartition("/")[2] if path != "." else "workspace"
         found = io.BytesIO()
         any_file = False
@@ -282,6 +285,20 @@ class StandIn:
         if not any_file:
             return web.json_response({"error": f"no file {path!r}", "code": "not-found"}, status=404)
         return web.Response(body=found.getvalue(), content_type="application/x-tar")
+
+    async def _send_slowly(self, request: web.Request, name: str) -> web.StreamResponse:
+        self._job(request)
+        info = tarfile.TarInfo(name)
+        info.size = 1 << 30
+        response = web.StreamResponse(headers={"Content-Type": "application/x-tar"})
+        await response.prepare(request)
+        try:
+            await response.write(info.tobuf())
+            while True:
+                await response.write(b"x" * 4096)
+                await asyncio.sleep(0.05)
+        except ConnectionError:  # the client has left
+            return response
 
     async def _deliveries(self, request: web.Request) -> web.Response:
         entry = {
@@ -324,10 +341,11 @@ async def _part(part: Any) -> bytes:
 
 
 class Runner:
-    """Starts jobctl as a program."""
+    """Starts jobctl as a program. `end_all` ends the programs that a failed test has left running."""
 
     def __init__(self, socket_path: Path, home: Path) -> None:
         self.home = home
+        self._started: list[subprocess.Popen[bytes]] = []
         inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}
         self.env = {
             **inherited,
@@ -340,7 +358,18 @@ class Runner:
     def start(self, *arguments: str, **more: Any) -> "subprocess.Popen[bytes]":
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **more}
         command = [sys.executable, "-m", "jobctl", *arguments]
-        return subprocess.Popen(command, env=self.env, cwd=self.home, **options)
+        program = subprocess.Popen(command, env=self.env, cwd=self.home, **options)
+        self._started.append(program)
+        return program
+
+    def end_all(self) -> None:
+        for program in self._started:
+            if program.poll() is None:
+                program.kill()
+                program.wait(DEADLINE_S)
+            for pipe in (program.stdin, program.stdout, program.stderr):
+                if pipe is not None:
+                    pipe.close()
 
     def __call__(self, *arguments: str, stdin: bytes | None = None) -> "subprocess.CompletedProcess[bytes]":
         command = [sys.executable, "-m", "jobctl", *arguments]
@@ -415,7 +444,9 @@ def free_port_daemon() -> Iterator[KeyedDaemon]:
 
 
 @pytest.fixture
-def jobctl(tmp_path: Path) -> Runner:
+def jobctl(tmp_path: Path) -> Iterator[Runner]:
     home = tmp_path / "home"
     home.mkdir()
-    return Runner(tmp_path / "d.sock", home)
+    runner = Runner(tmp_path / "d.sock", home)
+    yield runner
+    runner.end_all()

@@ -2,10 +2,13 @@
 
 import base64
 import http.client
+import itertools
 import json
 import re
 import signal
+import socket
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +125,30 @@ def test_odd_requests_are_refused_and_do_no_harm(jobctl: Any) -> None:
     assert code == 0
     assert "8 bytes that hold no event: not json" in err
     assert err.endswith("jobctl: 1 event\n")
+
+
+def chunked(port: int) -> socket.socket:
+    """A connection over which a request with a chunked body has begun."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    return connection
+
+
+def test_a_sender_that_is_refused_while_it_still_sends_reads_the_answer(jobctl: Any) -> None:
+    listening = Listening(jobctl.start("listen"))
+    with chunked(listening.port) as connection:
+        for _ in range(64):
+            connection.sendall(b"10000\r\n" + bytes(1 << 16) + b"\r\n")
+        connection.sendall(b"0\r\n\r\n")
+        assert connection.recv(1 << 16).startswith(b"HTTP/1.0 411 ")
+
+
+def test_a_sender_that_never_ends_is_cut_off(jobctl: Any) -> None:
+    listening = Listening(jobctl.start("listen"))
+    blocks = itertools.repeat(b"100000\r\n" + bytes(1 << 20) + b"\r\n")
+    with chunked(listening.port) as connection, pytest.raises(ConnectionError):
+        deque(map(connection.sendall, blocks), maxlen=0)
+    assert listening.post(event(1), {}) == 204
 
 
 def test_a_port_in_use_is_said(jobctl: Any) -> None:
