@@ -14,8 +14,10 @@ from aiohttp import web
 
 from jobd.app import App
 
+REMOVALS_S = 15.0
+"""What the removal of jobs that were deleted before has: an engine with much to do is slow at that."""
 UNDER_WAY_S = 5.0
-"""What removals of deleted jobs, deliveries, requests and submissions under way have, each in its turn, once jobd takes no more of them."""
+"""What deliveries, requests and submissions under way have, each in its turn, once jobd takes no more of them."""
 
 Tasks = Sequence[asyncio.Task[None]]
 
@@ -67,7 +69,7 @@ async def shut_down(app: App, api: web.AppRunner, metrics_api: web.AppRunner, ta
     """Takes no more work, lets what is under way end, then ends the rest."""
     for site in list(api.sites):
         await site.stop()
-    if left := await app.roster.removed(UNDER_WAY_S):
+    if left := await app.roster.removed(REMOVALS_S):
         log.warning("deleted jobs are removed after the next start", extra={"action": "stop", "count": left})
     await app.dispatcher.drain(UNDER_WAY_S)
     await app.roster.stop()

@@ -246,7 +246,7 @@ MUTATIONS = (
     Mutation(
         "an orderly stop leaves what was deleted a moment before",
         "jobd/shutdown.py",
-        "if left := await app.roster.removed(UNDER_WAY_S):",
+        "if left := await app.roster.removed(REMOVALS_S):",
         "if left := 0:",
         "test_orphans.py::test_an_orderly_stop_right_after_a_delete_leaves_nothing[killed after 1 s]",
     ),

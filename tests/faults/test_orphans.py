@@ -172,7 +172,7 @@ def test_an_orderly_stop_right_after_a_delete_leaves_nothing(
     tmp_path: Path,
     after_s: float,
 ) -> None:
-    daemon = make_daemon(environ={"SHUTDOWN_DRAIN_WAIT": "30s"}).start()
+    daemon = make_daemon().start()
     instance = (daemon.folder / "state" / "instance").read_text().strip()
     ids = [f"{job_id}-{number}" for number in range(3)]
     (tmp_path / "secret").write_text("word")
