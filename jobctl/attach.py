@@ -5,6 +5,7 @@ and a reader that went away leave the job running.
 """
 
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import Any
@@ -106,8 +107,8 @@ def follow_to_end(
     raw: bool = False,
     only_stderr: bool = False,
 ) -> Ended:
-    """Prints the job's log as it comes and returns how the job ended. `raw`: also a terminal is given it as it is. `only_stderr`:
-    stdout is left to an output.
+    """Prints the job's log as it comes and returns how the job ended, and whether a pipe or file has got less than the job printed.
+    `raw`: also a terminal is given it as it is. `only_stderr`: stdout is left to an output.
 
     Raises:
         ConnectionLost: the daemon stayed away; the message says how to come back.
@@ -127,7 +128,8 @@ def follow_to_end(
                 printer.show(batch)
                 end = batch[-1].end
                 if end is not None:
-                    return Ended(end.status, end.exit_code, end.reason)
+                    cut = printer.has_gaps and not (only_stderr or sys.stdout.isatty())
+                    return Ended(end.status, end.exit_code, end.reason, stdout_cut=cut)
         except BrokenPipeError:
             raise Left(signal.SIGPIPE, keyboard.way_back()) from None
         except NotFound:
@@ -155,9 +157,14 @@ def finish(client: Client, job_id: str, ended: Ended, fetches: tuple[Carry, ...]
                 f"outputs are fetched after success only; to have them now: jobctl cp {job_id}:{first.path} {first.local}"
             )
         return ended
-    if not fetches:
-        return ended
     failed: list[JobctlError] = []
+    if ended.stdout_cut:
+        failed.append(
+            OutputMissing(
+                "the command succeeded, but a part of what it printed is missing above",
+                hint="have it write a file, and fetch that: --out PATH=-",
+            )
+        )
     missing: list[str] = []
     for carry in fetches:
         try:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The job ended. `reason` is a kebab code of the daemon; `exit_code` is None while unknown."""
+    """The job ended. `reason` is a kebab code of the daemon; `exit_code` is None while unknown. `stdout_cut`: what reads jobctl's
+    standard output has not got all that the job printed.
+    """
 
     status: str
     exit_code: int | None = None
     reason: str | None = None
+    stdout_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

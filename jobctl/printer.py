@@ -45,6 +45,8 @@ class Printer:
         self._only_stderr = only_stderr
         self._open_line: dict[str, bool] = {}
         self._plain = not (prefix or times)
+        self.has_gaps = False
+        """True where something that the job has printed is missing; standard error says what."""
         self._ahead: dict[str, bytes] = {}
         """What was shown of each stream before its lines came."""
         self._filters: dict[str, ByteFilter | None] = {
@@ -71,6 +73,7 @@ class Printer:
                     parts.append(self._shown(stream, self._new(frame.unfinished)))
                     continue
                 if frame.gap:
+                    self.has_gaps = True
                     self._ahead.clear()
                     parts = self._flush(stream, parts)
                     output.note(f"{self._prefix}{frame.gap}")

@@ -22,7 +22,7 @@ EXIT_CODES = (
 RUN_EXIT_CODES = (
     ("120", "wait gave up"),
     ("121", "cancelled elsewhere"),
-    ("122", "the command succeeded, an output did not"),
+    ("122", "the command succeeded, an output did not arrive, or a pipe lacks a part of what it printed"),
     ("123", "failed before the start: image or input"),
     ("124", "timed out"),
     ("125", "jobctl or jobd failed"),

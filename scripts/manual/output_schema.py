@@ -283,7 +283,9 @@ def output_schema() -> str:
     reference = {kind: schema["$ref"] for kind, schema in zip(types, schemas, strict=True)}
     definitions: dict[str, Any] = dict(sorted(components.items()))
     for definition in definitions.values():
-        if "description" in definition:  # a docstring, whose indentation the library's versions treat differently
+        if (
+            "description" in definition
+        ):  # a docstring, whose indentation the library's versions treat differently
             definition["description"] = inspect.cleandoc(definition["description"])
     commands = {}
     for name, (kinds, lines) in OUTPUTS.items():

@@ -210,3 +210,17 @@ def test_ctrl_c_leaves_what_was_shown_once(
     rest, _ = program.communicate(timeout=DEADLINE_S)
     assert rest == b"bye"
     until(lambda: daemon.call("GET", f"/v1/jobs/{job_id}").json["phase"] == "done", "the job is done")
+
+
+def test_a_pipe_that_lacks_a_part_of_the_output_is_not_told_that_all_is_well(
+    make_daemon: Callable[..., Daemon], worker_image: str
+) -> None:
+    daemon = make_daemon(environ={"LOG_MAX_BYTES": "1000000"}).start()
+    command = command_of(daemon, "run", "--sh", "seq 1 400000", worker_image)
+    done = subprocess.run(command, capture_output=True, timeout=2 * DEADLINE_S)
+    assert done.returncode == 122
+    assert done.stdout.startswith(b"1\n2\n3\n")
+    assert b"the log is full at 1000000 bytes" in done.stderr
+    assert b"--out PATH=-" in done.stderr
+    whole = command_of(daemon, "run", "--sh", "seq 1 400000 > f", "--out", "f=-", worker_image)
+    assert subprocess.check_output(whole, timeout=2 * DEADLINE_S).endswith(b"\n400000\n")
