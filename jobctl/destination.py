@@ -120,7 +120,7 @@ def check_folder(target: Path) -> None:
         raise LocalFile(f"{shown(target)} is not replaced: it cannot be read: {error.strerror}") from None
     if stranger is not None:
         raise LocalFile(
-            f"{shown(target)} is not replaced: {shown(stranger)} in it was not written by jobctl, or was changed since",
+            f"{shown(target)} is not replaced: it holds {shown(stranger)}, which jobctl did not write, or which was changed since",
             hint=f"{inside}, choose another name, or move that folder away",
         )
     _check_way(target)

@@ -161,7 +161,7 @@ def test_an_empty_folder_may_be_replaced_and_one_with_anything_in_it_not(here: P
     (here / "d").mkdir()
     check(Place(here / "d"))
     (here / "d" / "x").write_text("x")
-    with pytest.raises(LocalFile, match="x in it was not written by jobctl") as caught:
+    with pytest.raises(LocalFile, match="it holds x, which jobctl did not write") as caught:
         check(Place(here / "d"))
     assert f"{here}/d/ to put it inside" in str(caught.value.hint)
     check(Place(here / "d", contents=True))
