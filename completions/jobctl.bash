@@ -24,19 +24,45 @@ _jobctl_source() {
         done
     fi
 }
+# Offers the images of recent jobs, the latest first.
+_jobctl_images() {
+    compopt -o nosort 2>/dev/null
+    _jobctl_offer "$(jobctl __images 2>/dev/null)"
+}
+# Says in $place what may stand at the cursor: an option or the image (first), the image alone, the value of an option, or a word of
+# the command behind the image. $1 matches a word behind which a value is expected.
+_jobctl_place() {
+    local i
+    place=first
+    for ((i = at + 1; i < ${#typed[@]} - 1; i++)); do
+        if [[ "$place" == first && "${typed[i]}" == -- ]]; then
+            place=image
+        elif [[ "$place" == first && "${typed[i]}" == -?* ]]; then
+            [[ "${typed[i]}" =~ $1 ]] && ((i++))
+        else
+            place=command
+            return
+        fi
+    done
+    if ((i >= ${#typed[@]})); then place=value; fi
+}
 _jobctl() {
+    local place="" glue='^[=:]+$'
     local cur prev command="" flags="--host --output --json --help --version" words="" files="" copy="" i at piece cut
-    # Readline splits words at = and :, which are parts of words here: they are put together again.
+    # Readline splits words at =, : and @, which are parts of words here: they are put together again. A word may begin with @, but for
+    # an image.
     local -a typed=()
     for ((i = 0; i <= COMP_CWORD; i++)); do
         piece="${COMP_WORDS[i]}"
-        if ((i > 1)) && [[ "$piece" =~ ^[=:]+$ || "${COMP_WORDS[i-1]}" =~ ^[=:]+$ ]]; then
+        if [[ "$piece" == run || "$piece" == submit ]]; then glue='^[=:@]+$'; fi
+        if ((i > 1)) && [[ "$piece" =~ $glue || "${COMP_WORDS[i-1]}" =~ ^[=:@]+$ ]]; then
             typed[${#typed[@]}-1]+="$piece"
         else
             typed+=("$piece")
         fi
     done
     [[ "$piece" =~ ^[=:]+$ ]] && piece=""
+    [[ "${COMP_WORDS[COMP_CWORD-1]}" == @ ]] && piece="@$piece" # readline keeps what is before an @, not the @
     cur="${typed[${#typed[@]}-1]}"
     prev="${typed[${#typed[@]}-2]}"
     cut=$((${#cur} - ${#piece}))
@@ -48,6 +74,14 @@ _jobctl() {
         *) command="${typed[at]}"; break ;;
         esac
     done
+    case "$command" in
+    run) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$' ;;
+    submit) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[h]*[fewmlo])$' ;;
+    esac
+    case "$place" in
+    image) _jobctl_images; return ;;
+    command) return ;;
+    esac
     if [[ "$cur" == --*=* ]]; then
         prev="${cur%%=*}"
         cur="${cur#*=}"
@@ -231,8 +265,12 @@ _jobctl() {
         completion) flags="--host -o --output --json"; words="bash zsh fish" ;;
         version) flags="--client --host -o --output --json"; : ;;
     esac
-    if [[ "$cur" == -* ]]; then
+    if [[ "$place" == value ]]; then
+        return
+    elif [[ "$cur" == -* ]]; then
         _jobctl_offer "$flags"
+    elif [[ -n "$place" && "${typed[${#typed[@]}-1]}" != -* ]]; then
+        _jobctl_images
     elif [[ -n "$copy" && "$prev" == "${typed[at]}" ]]; then
         _jobctl_source
     elif [[ -n "$files$copy" ]]; then

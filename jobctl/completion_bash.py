@@ -2,12 +2,21 @@
 
 from collections.abc import Sequence
 
-from jobctl.completion_words import ACTIVE_IDS, FORMATS, IDS, PATHS, SHELLS, CommandWords
+from jobctl.completion_words import (
+    ACTIVE_IDS,
+    FORMATS,
+    IDS,
+    IMAGES,
+    PATHS,
+    SHELLS,
+    CommandWords,
+    before_value,
+)
 
 
 def bash_script(commands: Sequence[CommandWords]) -> str:
     """Returns the completion script for bash."""
-    cases, values, others = [], [], []
+    cases, values, others, places = [], [], [], []
     for command in commands:
         flags = " ".join(name for option in command.options for name in option.names)
         reply = {
@@ -18,6 +27,8 @@ def bash_script(commands: Sequence[CommandWords]) -> str:
             "files": "files=1",
         }.get(command.argument, ":")
         cases.append(f'        {command.name}) flags="{flags}"; {reply} ;;')
+        if command.argument == "image":
+            places.append(f"    {command.name}) _jobctl_place '{before_value(command.options)}' ;;")
         if command.aliases:
             others.append(f"    {'|'.join(command.aliases)}) command={command.name} ;;")
         for option in command.options:
@@ -60,19 +71,45 @@ _jobctl_source() {{
         done
     fi
 }}
+# Offers the images of recent jobs, the latest first.
+_jobctl_images() {{
+    compopt -o nosort 2>/dev/null
+    _jobctl_offer "$({IMAGES})"
+}}
+# Says in $place what may stand at the cursor: an option or the image (first), the image alone, the value of an option, or a word of
+# the command behind the image. $1 matches a word behind which a value is expected.
+_jobctl_place() {{
+    local i
+    place=first
+    for ((i = at + 1; i < ${{#typed[@]}} - 1; i++)); do
+        if [[ "$place" == first && "${{typed[i]}}" == -- ]]; then
+            place=image
+        elif [[ "$place" == first && "${{typed[i]}}" == -?* ]]; then
+            [[ "${{typed[i]}}" =~ $1 ]] && ((i++))
+        else
+            place=command
+            return
+        fi
+    done
+    if ((i >= ${{#typed[@]}})); then place=value; fi
+}}
 _jobctl() {{
+    local place="" glue='^[=:]+$'
     local cur prev command="" flags="--host --output --json --help --version" words="" files="" copy="" i at piece cut
-    # Readline splits words at = and :, which are parts of words here: they are put together again.
+    # Readline splits words at =, : and @, which are parts of words here: they are put together again. A word may begin with @, but for
+    # an image.
     local -a typed=()
     for ((i = 0; i <= COMP_CWORD; i++)); do
         piece="${{COMP_WORDS[i]}}"
-        if ((i > 1)) && [[ "$piece" =~ ^[=:]+$ || "${{COMP_WORDS[i-1]}}" =~ ^[=:]+$ ]]; then
+        if [[ "$piece" == run || "$piece" == submit ]]; then glue='^[=:@]+$'; fi
+        if ((i > 1)) && [[ "$piece" =~ $glue || "${{COMP_WORDS[i-1]}}" =~ ^[=:@]+$ ]]; then
             typed[${{#typed[@]}}-1]+="$piece"
         else
             typed+=("$piece")
         fi
     done
     [[ "$piece" =~ ^[=:]+$ ]] && piece=""
+    [[ "${{COMP_WORDS[COMP_CWORD-1]}}" == @ ]] && piece="@$piece" # readline keeps what is before an @, not the @
     cur="${{typed[${{#typed[@]}}-1]}}"
     prev="${{typed[${{#typed[@]}}-2]}}"
     cut=$((${{#cur}} - ${{#piece}}))
@@ -84,6 +121,13 @@ _jobctl() {{
         *) command="${{typed[at]}}"; break ;;
         esac
     done
+    case "$command" in
+{chr(10).join(places)}
+    esac
+    case "$place" in
+    image) _jobctl_images; return ;;
+    command) return ;;
+    esac
     if [[ "$cur" == --*=* ]]; then
         prev="${{cur%%=*}}"
         cur="${{cur#*=}}"
@@ -110,8 +154,12 @@ _jobctl() {{
     case "$command" in
 {chr(10).join(cases)}
     esac
-    if [[ "$cur" == -* ]]; then
+    if [[ "$place" == value ]]; then
+        return
+    elif [[ "$cur" == -* ]]; then
         _jobctl_offer "$flags"
+    elif [[ -n "$place" && "${{typed[${{#typed[@]}}-1]}}" != -* ]]; then
+        _jobctl_images
     elif [[ -n "$copy" && "$prev" == "${{typed[at]}}" ]]; then
         _jobctl_source
     elif [[ -n "$files$copy" ]]; then

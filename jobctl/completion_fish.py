@@ -2,7 +2,16 @@
 
 from collections.abc import Sequence
 
-from jobctl.completion_words import ACTIVE_IDS, FORMATS, IDS, PATHS, SHELLS, CommandWords
+from jobctl.completion_words import (
+    ACTIVE_IDS,
+    FORMATS,
+    IDS,
+    IMAGES,
+    PATHS,
+    SHELLS,
+    CommandWords,
+    before_value,
+)
 
 
 def fish_script(commands: Sequence[CommandWords]) -> str:
@@ -18,6 +27,28 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
         f"    else; {IDS} | string replace -r '$' ':'; echo @last:; end",
         "end",
         "function __jobctl_second; test (count (commandline -opc)) -ge 3; end",
+        "# What may stand at the cursor behind the command $argv[1]: an option or the image (first), the image alone, the value of an",
+        "# option, or a word of the command behind the image. $argv[2] matches a word behind which a value is expected.",
+        "function __jobctl_place",
+        "    set -l place; set -l skipped yes",
+        "    for word in (commandline -opc)",
+        '        if test -n "$skipped"; set skipped',
+        '        else if test -z "$place"',
+        "            switch $word",
+        "                case --host -o --output; set skipped yes",
+        "                case '-*'",
+        "                case $argv[1]; set place first",
+        "                case '*'; return",
+        "            end",
+        '        else if test "$place" = first; and test "$word" = --; set place image',
+        "        else if test \"$place\" = first; and string match -qr -- '^-.' $word",
+        "            string match -qr -- $argv[2] $word; and set skipped yes",
+        "        else; set place command; break; end",
+        "    end",
+        '    test -n "$skipped"; and set place value',
+        "    echo $place",
+        "end",
+        f"function __jobctl_images; {IMAGES}; end",
         f"function __jobctl_bare; not __fish_seen_subcommand_from {names} help; end",
         "function __jobctl_begun; __jobctl_bare; and test -n (commandline -ct | string collect); end",
         "complete -c jobctl -f",
@@ -30,6 +61,12 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
     ]
     for command in commands:
         seen = f"-n '__fish_seen_subcommand_from {' '.join((command.name, *command.aliases))}'"
+        if command.argument == "image":
+            place = f"__jobctl_place_{command.name}"
+            lines.append(
+                f"function {place}; __jobctl_place {command.name} '{before_value(command.options)}'; end"
+            )
+            seen = f"-n 'contains -- ({place}) first value'"
         lines.append(
             f"complete -c jobctl -n __jobctl_bare -a {command.name} -d '{_fish_quoted(command.summary)}'"
         )
@@ -55,6 +92,10 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
             within = f"__fish_seen_subcommand_from {command.name}"
             lines.append(f"complete -c jobctl -n '{within}; and not __jobctl_second' -a '(__jobctl_source)'")
             lines.append(f"complete -c jobctl -n '{within}; and __jobctl_second' -F")
+        elif command.argument == "image":
+            lines.append(
+                f"complete -c jobctl -n 'contains -- ({place}) first image' -k -a '(__jobctl_images)'"
+            )
         elif command.argument == "shells":
             lines.append(f"complete -c jobctl {seen} -a '{' '.join(SHELLS)}'")
         elif command.argument == "files":

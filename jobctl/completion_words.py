@@ -1,13 +1,12 @@
-"""What completion scripts know of the commands, and what they ask jobctl while somebody types. Pure.
+"""What completion scripts know of the commands, and what they ask jobctl while somebody types. Pure."""
 
-Images are not offered: jobd has no call that lists them.
-"""
-
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 IDS = "jobctl ls -q -a --limit 200 2>/dev/null"
 ACTIVE_IDS = "jobctl ls -q --status accepted,running --limit 200 2>/dev/null"
 PATHS = "jobctl __paths"
+IMAGES = "jobctl __images 2>/dev/null"
 FORMATS = "table wide json yaml name"
 STATUSES = "accepted running completed failed cancelled unreadable"
 SHELLS = ("bash", "zsh", "fish")
@@ -31,7 +30,7 @@ class OptionWords:
 @dataclass(frozen=True, slots=True)
 class CommandWords:
     """One command: its name, summary, options and other names. `argument`: what its arguments are - jobs, active (jobs under way),
-    copy (a path of a workspace, then a local one), files, shells or other.
+    copy (a path of a workspace, then a local one), image (the first one, the rest being a command in it), files, shells or other.
     """
 
     name: str
@@ -39,3 +38,14 @@ class CommandWords:
     options: tuple[OptionWords, ...]
     argument: str = ""
     aliases: tuple[str, ...] = ()
+
+
+def before_value(options: Sequence[OptionWords]) -> str:
+    """Returns the regular expression (POSIX extended) for a word behind which the value of an option is a word of its own: `--name`,
+    `-m`, and `-dm` where `-d` is a flag; not `--name=x` nor `-m1g`.
+    """
+    names = [(name, option.takes_value) for option in options for name in option.names]
+    long = [name for name, valued in names if valued and name.startswith("--")]
+    short = "".join(name[1] for name, valued in names if valued and not name.startswith("--"))
+    flags = "".join(name[1] for name, valued in names if not valued and not name.startswith("--"))
+    return f"^({'|'.join(long)}|-[{flags}h]*[{short}])$"

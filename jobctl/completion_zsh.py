@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from jobctl.completion_words import ACTIVE_IDS, FORMATS, IDS, PATHS, SHELLS, CommandWords, OptionWords
+from jobctl.completion_words import ACTIVE_IDS, FORMATS, IDS, IMAGES, PATHS, SHELLS, CommandWords, OptionWords
 
 
 def zsh_script(commands: Sequence[CommandWords]) -> str:
@@ -13,6 +13,7 @@ def zsh_script(commands: Sequence[CommandWords]) -> str:
         "jobs": ["'*:job:_jobctl_jobs'"],
         "active": ["'*:job:_jobctl_active'"],
         "copy": ["'1:source:_jobctl_source'", "'2:destination:_files'"],
+        "image": ["'(-)1:image:_jobctl_images'", "'(-)*:: :_default'"],
         "shells": [f"'1:shell:({' '.join(SHELLS)})'"],
         "files": ["'*:file:_files'"],
     }
@@ -33,6 +34,11 @@ _jobctl_active() {{
   local -a jobs
   jobs=(${{(f)"$({ACTIVE_IDS})"}} @last)
   compadd -a jobs
+}}
+_jobctl_images() {{
+  local -a images
+  images=(${{(f)"$({IMAGES})"}})
+  compadd -V images -a images
 }}
 _jobctl_source() {{
   local -a found

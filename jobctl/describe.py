@@ -15,6 +15,7 @@ from jobctl.lazy import ALIASES, COMMANDS, formats_of, load
 
 ARGUMENTS = {
     **dict.fromkeys(("show", "explain", "fetch", "logs", "wait", "rm", "deliveries"), "jobs"),
+    **dict.fromkeys(("run", "submit"), "image"),
     "cancel": "active", "cp": "copy", "completion": "shells", "validate": "files", "verify": "files",
 }  # fmt: skip
 """What the arguments of a command are; of all others nothing is known."""

@@ -43,7 +43,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "version": ("version", "Show the versions of jobctl, jobd and the engine."),
 }
 """name -> (module in `jobctl.commands`, which holds a function of that name; summary)"""
-HIDDEN = {"__paths": ("paths", "List the paths of a workspace, for completion scripts.")}
+HIDDEN = {
+    "__images": ("images", "List the images of recent jobs, for completion scripts."),
+    "__paths": ("paths", "List the paths of a workspace, for completion scripts."),
+}
 """Commands that people do not type."""
 ALIASES = {
     "ps": "ls", "list": "ls", "inspect": "show", "stop": "cancel", "kill": "cancel", "delete": "rm",

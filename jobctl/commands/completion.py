@@ -20,9 +20,8 @@ def completion(
         Literal["bash", "zsh", "fish"], typer.Argument(help="bash, zsh or fish.", show_default=False)
     ],
 ) -> None:
-    """Print the completion script of a shell; it offers commands, flags, ids of jobs, local paths and paths of workspaces.
-
-    Images are not offered: jobd has no call that lists them.
+    """Print the completion script of a shell; it offers commands, flags, ids of jobs, local paths, paths of workspaces and the
+    images of recent jobs.
     """
     from jobctl.describe import words
     from jobctl.shells import script

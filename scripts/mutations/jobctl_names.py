@@ -94,4 +94,18 @@ MUTATIONS = (
         "",
         "tests/integration/jobctl/test_progress_lines.py::test_a_signal_during_a_copy_leaves_the_terminal_as_it_was",
     ),
+    Mutation(
+        "jobctl: any text of a job is offered to a shell as an image",
+        "jobctl/commands/images.py",
+        "if isinstance(name, str) and _NAME.fullmatch(name)",
+        "if isinstance(name, str)",
+        "tests/integration/jobctl/test_image_names.py::test_no_word_of_an_image_is_for_a_shell",
+    ),
+    Mutation(
+        "jobctl: images are offered for the words of the command in the image",
+        "jobctl/completion_bash.py",
+        "            place=command\n",
+        "            place=first\n",
+        "tests/e2e/test_everyday_completion.py::test_images_are_offered_as_the_first_argument",
+    ),
 )

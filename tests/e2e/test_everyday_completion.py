@@ -1,5 +1,6 @@
-"""What a shell offers: active jobs to cancel, the words of an option after its `=`, local paths, paths of a job's workspace."""
+"""What a shell offers: active jobs to cancel, the words of an option after its `=`, local paths, paths of a workspace, images."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.daemon import DEADLINE_S, Daemon, until
+from tests.support.terminal import Terminal
 
 STAYS = "trap 'exit 0' TERM; while true; do sleep 0.1; done"
 
@@ -39,25 +41,25 @@ def folder(tmp_path: Path) -> Path:
 
 
 def in_bash(daemon: Daemon, folder: Path, *words: str) -> list[str]:
-    """What bash offers for the last word; words are split at = and : as bash does it."""
+    """What bash offers for the last word; words are split at =, : and @ as bash does it."""
     split: list[str] = []
     for word in words:
         piece = ""
         for char in word:
-            if char in "=:":
+            if char in "=:@":
                 split += [piece] * bool(piece) + [char]
                 piece = ""
             else:
                 piece += char
-        if piece or not word or word[-1] not in "=:":
+        if piece or not word or word[-1] not in "=:@":
             split.append(piece)
     quoted = " ".join(f"'{word}'" for word in split)
     script = (
         f"compopt() {{ [[ $* == *default* ]] && echo FILES; }}; source <(jobctl completion bash); "
-        f"COMP_WORDS=({quoted}); COMP_CWORD={len(split) - 1}; COMP_WORDBREAKS=$' \\t\\n\"=:'; "
+        f"COMP_WORDS=({quoted}); COMP_CWORD={len(split) - 1}; COMP_WORDBREAKS=$' \\t\\n\"=:@'; "
         '_jobctl; printf "%s\\n" "${COMPREPLY[@]}"'
     )
-    return run(daemon, folder, ["bash", "-c", script])
+    return sorted(run(daemon, folder, ["bash", "-c", script]))
 
 
 def in_fish(daemon: Daemon, folder: Path, *words: str) -> list[str]:
@@ -69,21 +71,26 @@ def in_fish(daemon: Daemon, folder: Path, *words: str) -> list[str]:
         folder,
         ["fish", "--no-config", "-c", f"jobctl completion fish | source; complete -C '{line}'"],
     )
-    return [line.partition("\t")[0] for line in lines]
+    return sorted(line.partition("\t")[0] for line in lines)
+
+
+def environment(daemon: Daemon, folder: Path) -> dict[str, str]:
+    path = f"{folder}/bin:{os.environ['PATH']}"
+    host = f"unix://{daemon.socket}"
+    return {
+        **os.environ,
+        "PATH": path,
+        "JOBCTL_HOST": host,
+        "PYTHONPATH": str(Path.cwd()),
+        "HOME": str(folder),
+    }
 
 
 def run(daemon: Daemon, folder: Path, command: list[str]) -> list[str]:
-    import os
-
-    env = {
-        **os.environ,
-        "PATH": f"{folder}/bin:{os.environ['PATH']}",
-        "JOBCTL_HOST": f"unix://{daemon.socket}",
-    }
-    env |= {"PYTHONPATH": str(Path.cwd()), "HOME": str(folder)}
+    env = environment(daemon, folder)
     done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=DEADLINE_S)
     assert not done.stderr, done.stderr
-    return sorted(filter(None, done.stdout.splitlines()))
+    return list(filter(None, done.stdout.splitlines()))
 
 
 SHELLS: list[Any] = [in_bash, in_fish]
@@ -139,3 +146,76 @@ def test_paths_of_a_workspace_are_offered(jobs: Daemon, folder: Path) -> None:
     assert in_bash(jobs, folder, "jobctl", "cp", "zz-over:logs/") == ["logs/a.txt", "logs/old/"]
     assert in_bash(jobs, folder, "jobctl", "cp", "zz-o") == ["zz-over:"]
     assert in_bash(jobs, folder, "jobctl", "cp", "no-such-job:") == []
+
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+IMAGES = ["zz-newest:1", "zz-host:5000/tool:2", f"zz-digest@{DIGEST}"]
+
+
+@pytest.fixture(scope="module")
+def images(jobs: Daemon) -> Daemon:
+    """Jobs of all `IMAGES`, the newest first; of the newest and the oldest one twice."""
+    for number, image in enumerate([*reversed(IMAGES), IMAGES[0]]):
+        jobs.submit(id=f"yy-{number}", image=image, pull="never", command="true")
+    return jobs
+
+
+def test_the_images_of_recent_jobs_are_listed_the_latest_first(images: Daemon, folder: Path) -> None:
+    listed = run(images, folder, ["jobctl", "__images"])
+    assert [image for image in listed if image.startswith("zz-")] == IMAGES
+    assert len(listed) == len(set(listed)) > len(IMAGES), "the worker's image is there as well, once"
+    assert run(images, folder, ["jobctl", "--host", "unix:///nowhere", "__images"]) == []
+    assert run(images, folder, ["jobctl", "--host", "no url", "__images"]) == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("command", ["run", "submit"])
+def test_images_are_offered_as_the_first_argument(
+    images: Daemon, folder: Path, shell: Any, command: str
+) -> None:
+    for before in (
+        [], ["-m", "2g"], ["-m2g"], ["--memory=2g"], ["--read-only"], ["--name", "x", "-e", "A=b"], ["-o", "json"], ["--"],
+        ["--raw", "--"], ["-dm" if command == "run" else "-m", "2g"],
+    ):  # fmt: skip
+        assert shell(images, folder, "jobctl", command, *before, "zz-n") == ["zz-newest:1"], before
+    assert shell(images, folder, "jobctl", "--host", f"unix://{images.socket}", command, "zz-n") == [
+        "zz-newest:1"
+    ]
+    for behind in (["busybox"], ["--", "busybox"], ["busybox", "--"], ["-m", "2g", "busybox", "--name"]):
+        assert shell(images, folder, "jobctl", command, *behind, "zz-n") == [], behind
+    for value in (["--name"], ["-m"], ["--read-only", "-m"], ["--name=x", "--sh"]):
+        assert shell(images, folder, "jobctl", command, *value, "zz-n") == [], value
+    assert shell(images, folder, "jobctl", command, "busybox", "--pu") == []
+    assert "zz-newest:1" not in shell(images, folder, "jobctl", command, "-")
+    assert "--pull" in shell(images, folder, "jobctl", command, "--pu")
+
+
+def test_bash_goes_on_behind_a_colon_and_an_at(images: Daemon, folder: Path) -> None:
+    assert in_bash(images, folder, "jobctl", "run", "zz-host:") == ["5000/tool:2"]
+    assert in_bash(images, folder, "jobctl", "run", "zz-host:5000/tool:") == ["2"]
+    assert in_bash(images, folder, "jobctl", "run", "zz-digest@sha") == [f"@{DIGEST}"]
+    assert in_bash(images, folder, "jobctl", "run", "--name=x", f"zz-digest@{DIGEST[:9]}") == [DIGEST[7:]]
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        (b"jobctl run -m 2g zz-n\t", b"zz-newest:1 "),
+        (b"jobctl run zz-ho\t", b"zz-host:5000/tool:2 "),
+        (b"jobctl run zz-digest@\t", b"zz-digest@" + DIGEST.encode() + b" "),
+        (b"jobctl run zz-digest@sha256:01\t", b"zz-digest@" + DIGEST.encode() + b" "),
+        (b"jobctl show @la\t", b"show @last "),
+        (b"jobctl show @\t", b"show @last "),
+        (b"jobctl run zz-\t\t", b"zz-newest:1"),
+    ],
+)
+def test_a_tab_in_a_real_bash_completes(images: Daemon, folder: Path, typed: bytes, shown: bytes) -> None:
+    (folder / "rc").write_text("PS1='$ '\nbind 'set bell-style none'\nsource <(jobctl completion bash)\n")
+    env = {**environment(images, folder), "TERM": "dumb"}
+    terminal = Terminal(["bash", "--noprofile", "--rcfile", str(folder / "rc"), "-i"], 300, 40, env)
+    try:
+        terminal.read_until(b"$ ")
+        terminal.press(typed)
+        terminal.read_until(shown)
+    finally:
+        terminal.close()
