@@ -4,6 +4,7 @@ Folders have fixtures of their own; nothing here knows of jobd's parts.
 """
 
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,14 @@ import requests
 from jobd.jobs.orchestrator import EngineError
 from scripts.engine_client import connect
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, remove_all
+
+
+def pytest_configure() -> None:
+    """Programs under test get SIGINT as from a terminal, also where this process was started with it ignored: as a background job of a
+    script, under nohup, by some CI systems. An ignored signal is inherited, one with a handler is not.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
