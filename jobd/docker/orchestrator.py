@@ -20,6 +20,7 @@ from jobd.docker.endpoint import endpoint
 from jobd.docker.engine import Engine
 from jobd.docker.flows import Flows
 from jobd.docker.images import Images
+from jobd.docker.memory_kills import killed_for_memory
 from jobd.docker.network import Network
 from jobd.docker.removal import Removal
 from jobd.docker.settings import DockerSettings
@@ -123,6 +124,10 @@ class DockerOrchestrator(Flows):
     async def was_up_throughout(self, container: ContainerFacts) -> bool | None:
         """Tells whether the engine has been up from before an ended container's start; see `jobs.orchestrator.Engine`."""
         return await self._uptime.spans(container.id)
+
+    async def killed_for_memory(self, container: ContainerFacts) -> bool:
+        """Tells whether an ended container has an `oom` event; see `jobs.orchestrator.Engine`."""
+        return await killed_for_memory(self._engine, container.id)
 
     async def refs(self) -> list[JobRef]:
         """Lists the jobs of this instance of which any container or volume exists."""

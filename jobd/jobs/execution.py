@@ -5,6 +5,7 @@ decided by `demand.py`; what comes before the worker is in `preparation.py`.
 """
 
 import asyncio
+from dataclasses import replace
 
 from jobd.jobs import facts as f
 from jobd.jobs.journal import Journal
@@ -132,11 +133,20 @@ class Execution:
             self._reports.start()
         watched = seen.sidecar if journal.record.phase == "inputs" else seen.worker
         stopped = await self._stopped_with_engine(watched)
+        if not stopped and seen.worker is not None and self._may_lack_memory(seen.worker):
+            killed = await self._around.engine.killed_for_memory(seen.worker)
+            seen = replace(seen, worker=replace(seen.worker, oom_killed=killed))
         await journal.apply(f.Observed(seen, sidecar_over, stopped))
         if journal.record.started_at is not None and not journal.record.worker_over:
             self._logs.start()
             await self._output.join()
         sight.looked(seen, heard_before)
+
+    def _may_lack_memory(self, worker: ContainerFacts) -> bool:
+        """True for an end that the kernel may have brought about and that nobody here ordered."""
+        record = self._journal.record
+        ordered = record.desired != "run" or record.timed_out or record.phase != "running"
+        return worker.ended and worker.exit_code == OOM_EXIT_CODE and not (worker.oom_killed or ordered)
 
     async def _stopped_with_engine(self, watched: ContainerFacts | None) -> bool:
         """Tells whether what is seen of this container is the engine's doing: by the engine's record of its own start, or, where

@@ -58,6 +58,7 @@ class FakeOrchestrator:
     lost, `before` or `after` it took effect; `late`: it takes effect at `let_starts_arrive`. `before_removal` is called when a
     container that has not run is about to be removed. `restarted_at`: when the engine was
     last started again, if ever. `unreadable_logs`: the roles whose logs the engine cannot give.
+    `late_memory_kills`: ids of containers that the kernel killed for their memory, without a word of it in their facts.
     `starts` lists the workers that were really started, in order.
     """
 
@@ -76,6 +77,7 @@ class FakeOrchestrator:
         )
         self.starts: list[JobRef] = []
         self.restarted_at: datetime | None = None
+        self.late_memory_kills: set[str] = set()
         self._away = False
         self._late: list[tuple[JobRef, str]] = []
         self._hints = Hints()
@@ -102,10 +104,16 @@ class FakeOrchestrator:
     def hints_say_all(self, all_: bool) -> None:
         self._world.hints_say_all = all_
 
-    def end(self, job_id: str, role: Role, exit_code: int, *, oom_killed: bool = False) -> None:
-        """Ends a running container, as if it had ended by itself."""
+    def end(
+        self, job_id: str, role: Role, exit_code: int, *, oom_killed: bool = False, told_late: bool = False
+    ) -> None:
+        """Ends a running container, as if it had ended by itself. `told_late`: the kernel killed it for its memory, and its facts lack
+        that.
+        """
         job = self._world.jobs.get(job_id)
         if job is not None and (box := job.of(role)) is not None:
+            if told_late:
+                self.late_memory_kills.add(box.facts.id)
             self._world.end(job, role, box, exit_code, oom_killed)
 
     def remove_by_hand(self, job_id: str, role: Role) -> None:
@@ -148,6 +156,11 @@ class FakeOrchestrator:
         if container.started_at is None:
             return None
         return self.restarted_at is None or self.restarted_at <= container.started_at
+
+    async def killed_for_memory(self, container: ContainerFacts) -> bool:
+        """Tells what `late_memory_kills` has."""
+        self._here()
+        return container.id in self.late_memory_kills
 
     async def refs(self) -> list[JobRef]:
         """Lists what exists."""

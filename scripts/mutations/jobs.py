@@ -6,6 +6,13 @@ WALK = "test_machine.py::test_any_order_of_facts"
 
 MUTATIONS = (
     Mutation(
+        "a kill for memory that the engine tells late is nobody's",
+        "jobd/jobs/execution.py",
+        "killed = await self._around.engine.killed_for_memory(seen.worker)",
+        "killed = False",
+        "tests/integration/jobs/test_supervisor.py::test_out_of_memory_that_the_engine_tells_late_is_out_of_memory",
+    ),
+    Mutation(
         "lines whose event cannot be stored are all kept in memory",
         "jobd/jobs/announcer.py",
         "        if self.enough or len(self._recent) >= MAX_RECENT:\n",

@@ -182,6 +182,7 @@ async def test_a_signal_ends_a_worker(world: Any, ref: JobRef, behave: Any, unti
     worker = (await until(ref, ended)).worker
     assert worker is not None
     assert (worker.exit_code, worker.oom_killed) == (137, False)
+    assert not await world.orchestrator.killed_for_memory(worker)
     await world.orchestrator.signal(ref, "worker", "SIGKILL")
 
 

@@ -12,6 +12,7 @@ from jobd.budget import ByteBudget
 from jobd.events.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.events.settings import DispatcherSettings
+from jobd.jobs.caps import Caps
 from jobd.jobs.engine_watch import EngineWatch
 from jobd.jobs.fingerprint import Fingerprints
 from jobd.jobs.intake import Intake, IntakeLimits, Submission
@@ -32,6 +33,7 @@ from jobd.store.store import Store
 from jobd.testing.clock import FakeClock
 from jobd.testing.orchestrator import FakeOrchestrator
 from jobd.wire.job import JobSpec
+from jobd.wire.limits import MAX_TIMEOUT_S
 
 DEADLINE_S = 10.0
 LOG_MAX_BYTES = 1 << 20
@@ -94,7 +96,7 @@ class House:
             self.roster,
             self.engine_watch,
             Fingerprints(b"k" * 32),
-            IntakeLimits(max_queued=100),
+            IntakeLimits(max_queued=100, caps=Caps(timeout_s=MAX_TIMEOUT_S)),
             on_accepted=lambda spec: None,
         )
         self.retention = Retention(

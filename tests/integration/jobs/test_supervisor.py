@@ -209,6 +209,15 @@ async def test_out_of_memory_is_told_from_a_kill_by_others(house: Any, oom: bool
     assert (record.status, record.reason, record.exit_code) == ("failed", reason, 137)
 
 
+async def test_out_of_memory_that_the_engine_tells_late_is_out_of_memory(house: Any) -> None:
+    house.engine.workers["a"] = WorkerScript(runs_s=None)
+    record = await house.submit()
+    await house.until(record, lambda now: now.started_at is not None)
+    house.engine.end("a", "worker", 137, told_late=True)
+    record = await house.ended(record)
+    assert (record.status, record.reason, record.exit_code) == ("failed", "oom-killed", 137)
+
+
 async def test_a_job_that_is_cancelled_ends_with_its_record_kept(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(runs_s=None)
     record = await house.submit()
