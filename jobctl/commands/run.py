@@ -221,6 +221,11 @@ def _detached(session: Session, prepared: Plan, source: Any) -> None:
     from jobctl.local_outputs import remember
     from jobctl.submission import submit
 
+    if _stdout_is_taken(prepared, as_json=False):
+        raise Misuse(
+            "an output of a detached job cannot go to stdout: nobody reads that when the job has ended",
+            hint="name a file, which jobctl fetch or jobctl wait writes then",
+        )
     answer = submitted(submit(session.client(), prepared, source))
     remember(str(answer.get("uid") or ""), prepared.fetches)
     if session.format in ("json", "yaml"):

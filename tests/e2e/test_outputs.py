@@ -119,3 +119,27 @@ def test_a_daemon_that_keeps_none_says_so_at_the_submission(
     refused = daemon.jobctl("run", "-d", "--out", f"a={user}/a", worker_image)
     assert refused.returncode == 125
     assert "KEPT_OUTPUTS_MAX_BYTES" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("destination", "why"),
+    [
+        ("/dev/stdout", "cannot go to stdout"),
+        ("-", "needs an attached run"),
+        ("mine", "is not replaced"),
+        ("a-file/below", "a-file"),
+    ],
+)
+def test_a_place_where_nothing_can_be_written_is_named_before_the_night(
+    daemon: Daemon, worker_image: str, job_id: str, user: Path, destination: str, why: str
+) -> None:
+    (user / "mine").mkdir()
+    (user / "mine" / "diary").write_text("dear")
+    (user / "a-file").write_text("")
+    place = destination if destination in ("-", "/dev/stdout") else f"{user}/{destination}"
+    done = daemon.jobctl(
+        "run", "-d", "--name", job_id, "--sh", "mkdir o", "--out", f"o={place}", worker_image
+    )
+    assert done.returncode == 125, done.stderr
+    assert why in done.stderr
+    assert daemon.call("GET", f"/v1/jobs/{job_id}").status == 404
