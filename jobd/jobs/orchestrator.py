@@ -411,7 +411,7 @@ class Engine(Protocol):
 
     async def killed_for_memory(self, container: ContainerFacts) -> bool:
         """Tells of a container that ended with 137, and whose facts say nothing of memory, whether the kernel killed it for its limit all
-        the same: the engine may learn that a moment after the end. Raises EngineUnavailable.
+        the same: the engine may learn that a moment after the end. False too where it cannot be asked. Never raises.
         """
         ...
 

@@ -159,7 +159,6 @@ class FakeOrchestrator:
 
     async def killed_for_memory(self, container: ContainerFacts) -> bool:
         """Tells what `late_memory_kills` has."""
-        self._here()
         return container.id in self.late_memory_kills
 
     async def refs(self) -> list[JobRef]:
