@@ -136,8 +136,8 @@ class JobService:
         return record_of(row) if row else None
 
     async def open_files(self, job_id: str, path: str) -> AsyncIterator[bytes]:
-        """Streams what `path`, relative to the workspace and escaped as in a spec, names, as tar; an output that is kept also when the
-        workspace is gone.
+        """Streams what `path`, relative to the workspace and escaped as in a spec, names, as tar. An output that is kept comes from
+        jobd's own copy, also when the workspace is gone.
 
         Raises:
             NotFound: no such job or file, or its workspace is gone. InvalidRequest: the path leaves the workspace, or
@@ -154,10 +154,9 @@ class JobService:
         row = await self._row(job_id)
         record = self._current(row)
         spec = spec_of(row)
+        if (kept := await self._kept(record, spec, path)) is not None:
+            return kept  # the same bytes as in the workspace, which nothing changes any more
         if record.worker_id is None or record.cleaned:
-            kept = await self._kept(record, spec, path)
-            if kept is not None:
-                return kept
             raise NotFound(no_workspace(record), code="no-workspace")
         ref = JobRef(record.uid, record.id, record.attempt)
         stream = self._engine.open_tar(ref, container_path(spec, path))
@@ -166,9 +165,6 @@ class JobService:
         except StopAsyncIteration:
             first = b""
         except NoSuchFile as error:
-            kept = await self._kept(record, spec, path)
-            if kept is not None:
-                return kept  # the container was removed by somebody else
             raise NotFound(str(error), code=error.code, field="path") from None
         return _chain(first, stream)
 
