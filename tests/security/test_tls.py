@@ -164,7 +164,7 @@ def test_jobctl_checks_the_certificate_against_the_authority_it_was_given(
     key_file = {"JOBCTL_API_KEY_FILE": str(served.folder / "state" / "api-key")}
     done = jobctl(served, "localhost", "ls", "-o", "json", **key_file, JOBCTL_CA_FILE=str(certificates.ca))
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"jobs": []}
+    assert json.loads(done.stdout) == {"jobs": [], "more": False}
     for environ, words in (
         ({}, "JOBCTL_CA_FILE"),
         ({"JOBCTL_CA_FILE": str(certificates.folder / "none.pem")}, "none.pem"),
