@@ -9,11 +9,13 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobctl.errors import JobctlError
-from jobctl.table import GAP, Rows
 from jobctl.terminal import ByteFilter, TerminalFilter, filtered
+
+if TYPE_CHECKING:
+    from jobctl.table import Rows
 
 ANSI_STYLES = {
     "green": "32", "red": "31", "yellow": "33", "cyan": "36", "magenta": "35", "bold red": "1;31", "bold": "1", "dim": "2",
@@ -25,8 +27,10 @@ _STEERING_BYTES = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
 """DEL and the C1 controls in UTF-8. JSON writes the others with escapes anyway."""
 
 
-def plain_columns(columns: Sequence[str] | None, rows: Rows) -> str:
+def plain_columns(columns: Sequence[str] | None, rows: "Rows") -> str:
     """Returns rows as columns with at least two blanks between them, without any at the end of a line."""
+    from jobctl.table import GAP
+
     lines = [*([columns] if columns else []), *rows]
     widths = [max((len(line[i]) for line in lines), default=0) for i in range(len(lines[0]))] if lines else []
     return "".join(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobctl import output
-from jobctl.drawing import TableWriter, watch_table
 from jobctl.errors import Misuse, NotFound
 from jobctl.listing import STATUSES, filters, pages
 from jobctl.output import can_animate
@@ -113,6 +112,8 @@ def show(found: Pages, style: str) -> bool:
         output.tree_of_list("jobs", jobs(), style, lambda: {"more": more})
     else:
         wide = style == "wide"
+        from jobctl.drawing import TableWriter
+
         writer = TableWriter(WIDE_TABLE if wide else TABLE)
         for page, more in found:  # noqa: B007
             writer.add([row(job, datetime.now(UTC), wide=wide) for job in page])
@@ -149,6 +150,8 @@ def _watch(client: "Client", query: dict[str, object], limit: int, style: str) -
 
     try:
         if can_animate() and style in ("", "table", "wide"):
+            from jobctl.drawing import watch_table
+
             watch_table(WIDE_TABLE if style == "wide" else TABLE, rows, WATCH_EVERY_S)
         else:
             _watch_plainly(client, query, limit, style)
