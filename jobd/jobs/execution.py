@@ -201,12 +201,14 @@ class Execution:
         signal = SUCCEEDED_SIGNAL if succeeded else FAILED_SIGNAL
         await self._around.engine.signal(self._journal.ref, "sidecar", signal)
         await self._journal.apply(f.OutputsTold())
+        self._sight.forget()  # what was seen before may be from the time when the worker ran: it is not told again over that
 
     async def stop(self, role: Role, kill: bool) -> None:
         """Sends the signal that ends a container."""
         name = "SIGKILL" if kill else self._journal.record.stop_signal
         await self._around.engine.signal(self._journal.ref, role, name)
         await self._journal.apply(f.StopSent(kill))
+        self._sight.forget()
 
     async def remove(self) -> None:
         """Removes containers and volume."""

@@ -6,6 +6,13 @@ WALK = "test_machine.py::test_any_order_of_facts"
 
 MUTATIONS = (
     Mutation(
+        "a sidecar is told again over a look from before",
+        "jobd/jobs/execution.py",
+        "        self._sight.forget()  # what was seen before may be from",
+        "        # what was seen before may be from",
+        "tests/integration/jobs/test_log_loss.py::test_a_sidecar_that_ended_meanwhile_is_looked_at_before_it_is_told_again",
+    ),
+    Mutation(
         "a kill for memory that the engine tells late is nobody's",
         "jobd/jobs/execution.py",
         "killed = await self._around.engine.killed_for_memory(seen.worker)",

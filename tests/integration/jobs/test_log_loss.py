@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from jobd.jobs.logbook import mark_incomplete
-from jobd.jobs.orchestrator import JobRef
+from jobd.jobs.orchestrator import JobRef, Role
 from jobd.jobs.reader import GONE, READ_LIMIT_S, UNREADABLE
 from jobd.jobs.record import decode_record
 from jobd.testing.worker import WorkerScript
@@ -133,6 +133,32 @@ async def test_reports_that_the_engine_cannot_give_fail_the_job_after_a_time(hou
     await house.restart()
     record = await house.ended(record, tick_s=5)
     assert (record.status, record.reason) == ("failed", "output-failed")
+
+
+async def test_a_sidecar_that_ended_meanwhile_is_looked_at_before_it_is_told_again(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a commit takes: here each one takes longer than the pause before it is told again."""
+    told: list[str] = []
+    signal = house.engine.signal
+
+    async def counted(ref: JobRef, role: Role, name: str) -> None:
+        told.append(name)
+        await signal(ref, role, name)
+
+    house.engine.workers["a"] = STAYS
+    record = await house.submit(
+        Write(id="in", source="x", out="f"), Read(id="out", source="f", depends="job")
+    )
+    record = await house.until(record, lambda now: now.status == "running")
+    await house.stop()
+    house.engine.end("a", "worker", 0)
+    await signal(JobRef(record.uid, record.id, record.attempt), "sidecar", "SIGUSR1")
+    monkeypatch.setattr(house.engine, "signal", counted)
+    await house.restart()
+    record = await house.ended(record, tick_s=5)
+    assert record.status == "completed"
+    assert len(told) <= 2
 
 
 async def test_reports_that_went_with_their_sidecar_fail_the_job(house: Any) -> None:
