@@ -69,8 +69,12 @@ class Execution:
                 why = "the sidecar that held the job's secrets ended before the worker was started"
                 await journal.apply(f.SetupFailed("input-failed", why))
                 return
-        await self._output.begin(journal.record.log_seq)
-        await journal.apply(f.WorkerStarting())
+        # One waits for the engine, the other one for the disk.
+        following = asyncio.ensure_future(self._output.begin(journal.record.log_seq))
+        try:
+            await journal.apply(f.WorkerStarting())
+        finally:
+            await following
         if journal.record.phase != "running" or journal.record.worker_over:
             await self._output.stop()
             return  # a wish came first
