@@ -14,9 +14,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
+from jobctl.completion.suggestion import nearest
+from jobctl.connection.session import FORMATS, Session
 from jobctl.errors import Left, Misuse
-from jobctl.session import FORMATS, Session
-from jobctl.suggestion import nearest
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run a job, stream its log, exit with its code."),

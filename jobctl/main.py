@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from typer import Abort, TyperException
 
-from jobctl import output
+from jobctl.connection.session import Session
 from jobctl.errors import (
     Conflict,
     JobctlError,
@@ -24,10 +24,10 @@ from jobctl.errors import (
     Unreachable,
 )
 from jobctl.lazy import root
-from jobctl.session import Session
+from jobctl.output import output
 
 if TYPE_CHECKING:
-    from jobctl.outcome import Ended, Outcome
+    from jobctl.job.outcome import Ended, Outcome
 
 WAIT_GAVE_UP = 120
 CANCELLED = 121
@@ -105,7 +105,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def outcome_code(outcome: "Outcome") -> int:
     """Returns the exit code of what `run`, `wait`, `doctor` and `validate` found."""
-    from jobctl.outcome import GaveUp, Interrupted, Unhealthy
+    from jobctl.job.outcome import GaveUp, Interrupted, Unhealthy
 
     if isinstance(outcome, Interrupted):
         return INTERRUPTED

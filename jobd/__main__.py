@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from jobd.config import Config, from_sources
 from jobd.errors import ConfigError
-from jobd.variables import VARIABLES
+from jobd.settings.config import Config, from_sources
+from jobd.settings.variables import VARIABLES
 
 DESCRIPTION = "Runs container jobs: files in, files out, live logs, the job's own exit code, signed events."
 
@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _run(config: Config) -> int:
-    from jobd.serve import serve
+    from jobd.process.serve import serve
 
     return asyncio.run(serve(config))
 

@@ -15,44 +15,44 @@ from aiohttp import web
 
 from jobd.api.context import CONTEXT, Context
 from jobd.api.memory import BODIES_BYTES, COPIES_BYTES, READER_PATIENCE_S, READERS_BYTES, sharing_memory
-from jobd.api.middleware import Door, answering_errors, guarding, measuring
+from jobd.api.middleware import AccessPolicy, answering_errors, guarding, measuring
 from jobd.api.openapi import document
 from jobd.api.routes import ROUTES
-from jobd.api.streams import FOLLOWERS, let_followers_go
+from jobd.api.streams import FOLLOWERS, close_followers
 from jobd.budget import ByteBudget
 from jobd.clock import SystemClock
-from jobd.config import Config
+from jobd.docker.mapping.settings import MIN_LOG_BYTES, DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
-from jobd.docker.settings import MIN_LOG_BYTES, DockerSettings
-from jobd.events.dispatcher import Dispatcher
-from jobd.events.egress import EgressPolicy
+from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.feed import Feed
-from jobd.events.sender import Sender
+from jobd.events.http.egress import EgressPolicy
+from jobd.events.http.sender import Sender
 from jobd.failpoints import Failpoints
 from jobd.health.health import HealthCheck
-from jobd.jobs.caps import Caps
-from jobd.jobs.engine_watch import EngineWatch
-from jobd.jobs.fingerprint import Fingerprints
-from jobd.jobs.intake import Intake, IntakeLimits
-from jobd.jobs.kept_outputs import KeptOutputs
-from jobd.jobs.ledger import Ledger
-from jobd.jobs.live_output import LiveOutputs
-from jobd.jobs.logview import LogView
+from jobd.jobs.admission.fingerprint import Fingerprints
+from jobd.jobs.admission.queue import AdmissionQueue
+from jobd.jobs.admission.resource_limits import Caps
+from jobd.jobs.admission.submission import SubmissionLimits, Submitter
+from jobd.jobs.change_notifier import ChangeNotifier
+from jobd.jobs.job_repository import JobRepository
+from jobd.jobs.log.live_output import LiveOutputs
+from jobd.jobs.log.log_view import LogView
 from jobd.jobs.orchestrator import DiskUse, EngineFacts, EngineUnavailable
-from jobd.jobs.order import SidecarSettings
-from jobd.jobs.queue import AdmissionQueue
-from jobd.jobs.retention import Retention, RetentionSettings
-from jobd.jobs.roster import Roster
+from jobd.jobs.retention.kept_outputs import KeptOutputs
+from jobd.jobs.retention.retention import Retention, RetentionSettings
+from jobd.jobs.run.dependencies import Dependencies
+from jobd.jobs.run.engine_monitor import EngineMonitor
+from jobd.jobs.run.sidecar_order import SidecarSettings
+from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.secrets import SecretFiles
 from jobd.jobs.service import JobService
-from jobd.jobs.surroundings import Surroundings
-from jobd.jobs.watch import Watchers
 from jobd.metrics.deliveries import DeliveryMetrics
 from jobd.metrics.jobs import JobObserver
 from jobd.metrics.metrics import CONTENT_TYPE, Metrics
-from jobd.state import StateFolder, fingerprint_key, sizes
+from jobd.process.state_folder import StateFolder, fingerprint_key, sizes
+from jobd.settings.config import Config
 from jobd.store.store import Store
-from jobd.wire.limits import MAX_BODY_BYTES
+from jobd.wire.validation.limits import MAX_BODY_BYTES
 from jobd.wire.view import Disk, Kept, Version
 
 VERSION = version("jobd")
@@ -65,10 +65,10 @@ class App:
 
     store: Store
     engine: DockerOrchestrator
-    engine_watch: EngineWatch
-    intake: Intake
-    ledger: Ledger
-    roster: Roster
+    engine_monitor: EngineMonitor
+    submitter: Submitter
+    repository: JobRepository
+    supervisors: Supervisors
     queue: AdmissionQueue
     retention: Retention
     dispatcher: Dispatcher
@@ -94,11 +94,11 @@ def build(
     Must be called inside the running event loop.
     """
     failpoints = Failpoints.of(os.environ)  # None but in tests of crashes
-    clock, metrics, queue, watchers = (
+    clock, metrics, queue, change_notifier = (
         failpoints.clock if failpoints else SystemClock(),
         Metrics(),
         AdmissionQueue(config.max_concurrent_jobs),
-        Watchers(),
+        ChangeNotifier(),
     )
     job_metrics = JobObserver(metrics)
     engine = DockerOrchestrator(
@@ -125,11 +125,11 @@ def build(
     feed = Feed(store, readers)
     secrets = SecretFiles(folder.secrets)
     outputs = KeptOutputs(folder.outputs, config.kept_outputs_max_bytes)
-    ledger = Ledger(store, feed, dispatcher, watchers, clock)
+    repository = JobRepository(store, feed, dispatcher, change_notifier, clock)
     live_outputs = LiveOutputs()
-    around = Surroundings(
+    deps = Dependencies(
         engine=engine,
-        ledger=ledger,
+        repository=repository,
         queue=queue,
         clock=clock,
         sidecar=SidecarSettings(
@@ -145,40 +145,40 @@ def build(
         outputs=outputs,
         on_change=job_metrics.changed,
         live_outputs=live_outputs,
-        tell=watchers.notify,
+        tell=change_notifier.notify,
     )
-    roster = Roster(around, store)
-    engine_watch = EngineWatch(engine, roster, clock)
-    health = HealthCheck(store.last_seq, store.has_room, engine_watch)
+    supervisors = Supervisors(deps, store)
+    engine_monitor = EngineMonitor(engine, supervisors, clock)
+    health = HealthCheck(store.last_seq, store.has_room, engine_monitor)
     retention = Retention(
         store,
-        ledger,
-        roster,
+        repository,
+        supervisors,
         engine,
         outputs,
         clock,
         RetentionSettings(config.job_retention_s, config.history_retention_s, config.maintenance_interval_s),
     )
-    intake = Intake(
-        around,
-        roster,
-        engine_watch,
+    submitter = Submitter(
+        deps,
+        supervisors,
+        engine_monitor,
         Fingerprints(fingerprint_key(folder)),
-        IntakeLimits(
+        SubmissionLimits(
             config.max_queued_jobs,
             config.allow_cap_add,
             Caps(config.max_timeout_s, config.max_memory_mb, config.max_cpus),
         ),
         on_accepted=job_metrics.accepted,
     )
-    service = JobService(store, roster, queue, engine, retention, config.job_retention_s, outputs)
+    service = JobService(store, supervisors, queue, engine, retention, config.job_retention_s, outputs)
 
     def about() -> Version:
-        facts = engine_watch.facts
+        facts = engine_monitor.facts
         return Version(
             version=VERSION,
             instance=instance,
-            engine=_about_engine(facts) if facts and not engine_watch.trouble else {},
+            engine=_about_engine(facts) if facts and not engine_monitor.trouble else {},
             sidecar_image=config.sidecar_image,
             sidecar_image_present=facts.has_sidecar_image if facts else None,
             state_dir=str(folder.path),
@@ -216,9 +216,9 @@ def build(
         )
 
     context = Context(
-        intake=intake,
+        submitter=submitter,
         jobs=service,
-        logs=LogView(store, watchers, service.current, readers, live_outputs),
+        logs=LogView(store, change_notifier, service.current, readers, live_outputs),
         store=store,
         feed=feed,
         dispatcher=dispatcher,
@@ -235,10 +235,10 @@ def build(
     return App(
         store=store,
         engine=engine,
-        engine_watch=engine_watch,
-        intake=intake,
-        ledger=ledger,
-        roster=roster,
+        engine_monitor=engine_monitor,
+        submitter=submitter,
+        repository=repository,
+        supervisors=supervisors,
         queue=queue,
         retention=retention,
         dispatcher=dispatcher,
@@ -246,8 +246,8 @@ def build(
         health=health,
         metrics=metrics,
         job_metrics=job_metrics,
-        api=_api(context, metrics, Door(api_key, names | {config.host.lower()}), readers),
-        metrics_api=_metrics_api(metrics, outbox, Door(None, names | {config.metrics_host.lower()})),
+        api=_api(context, metrics, AccessPolicy(api_key, names | {config.host.lower()}), readers),
+        metrics_api=_metrics_api(metrics, outbox, AccessPolicy(None, names | {config.metrics_host.lower()})),
     )
 
 
@@ -263,31 +263,31 @@ def _about_engine(facts: EngineFacts) -> dict[str, object]:
     }
 
 
-def _api(context: Context, metrics: Metrics, door: Door, readers: ByteBudget) -> web.Application:
+def _api(context: Context, metrics: Metrics, policy: AccessPolicy, readers: ByteBudget) -> web.Application:
     api = web.Application(
         middlewares=[
             measuring(metrics),
             answering_errors,
-            guarding(door),
+            guarding(policy),
             sharing_memory(context.bodies, readers, {(r.method, r.path): r.holds for r in ROUTES if r.holds}),
         ],
         client_max_size=MAX_BODY_BYTES,
     )
     api[CONTEXT] = context
     api[FOLLOWERS] = set()
-    api.on_shutdown.append(let_followers_go)
+    api.on_shutdown.append(close_followers)
     for route in ROUTES:
         api.router.add_route(route.method, route.path, route.handler)
     return api
 
 
 def _metrics_api(
-    metrics: Metrics, before_scrape: Callable[[], Awaitable[None]], door: Door
+    metrics: Metrics, before_scrape: Callable[[], Awaitable[None]], policy: AccessPolicy
 ) -> web.Application:
     async def scrape(_: web.Request) -> web.Response:
         await before_scrape()
         return web.Response(body=metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
-    api = web.Application(middlewares=[answering_errors, guarding(door)])
+    api = web.Application(middlewares=[answering_errors, guarding(policy)])
     api.router.add_get("/metrics", scrape)
     return api

@@ -1,6 +1,6 @@
 """Time as a dependency: the wall clock for what is stored, the monotonic clock for durations.
 
-Owns the only calls to the system's clocks. `jobd.testing.clock.FakeClock` stands in for it in tests.
+Owns the only calls to the system's clocks. `tests.support.fakes.clock.FakeClock` stands in for it in tests.
 """
 
 import asyncio

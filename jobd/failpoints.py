@@ -16,8 +16,8 @@ from typing import Any, Self
 
 from jobd.clock import SystemClock
 from jobd.errors import ConfigError
-from jobd.jobs.record import decode_record
-from jobd.store.rows import Transition
+from jobd.jobs.state.record import decode_record
+from jobd.store.tables.rows import Transition
 
 COMMITS = (
     "accepted",
@@ -131,15 +131,15 @@ class Failpoints:
     def place(self, *, store: object, engine: object, sender: object) -> None:
         """Puts the points around the calls of these three."""
         for name in ENGINE:
-            self._around(engine, name, lambda *_, name=name: f"engine:{name}")
+            self._deps(engine, name, lambda *_, name=name: f"engine:{name}")
         for name in WRITES:
-            self._around(store, name, lambda *_, name=name: f"commit:{name}")
-        self._around(store, "commit", lambda transition: f"commit:{commit_name(transition)}")
-        self._around(
+            self._deps(store, name, lambda *_, name=name: f"commit:{name}")
+        self._deps(store, "commit", lambda transition: f"commit:{commit_name(transition)}")
+        self._deps(
             sender, "send", lambda *_: "send:event", when=lambda answer: (answer.status or 0) // 100 == 2
         )
 
-    def _around(
+    def _deps(
         self,
         part: object,
         call: str,

@@ -17,7 +17,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from jobctl.lazy import ALIASES, COMMANDS, HELP
 from jobd.metrics.deliveries import DeliveryMetrics
 from jobd.metrics.metrics import Metrics
-from jobd.variables import VARIABLES
+from jobd.settings.variables import VARIABLES
 from jobd.wire.event import SOURCES
 from scripts import check_sources
 
@@ -26,7 +26,7 @@ CONFIGURATION = ROOT / "docs" / "configuration.md"
 DEPENDENCIES = ROOT / "docs" / "dependencies.md"
 EVENTS = ROOT / "docs" / "events.md"
 METRICS = ROOT / "docs" / "metrics.md"
-BEGIN, END = "<!-- made from jobd/variables.py: make docs -->", "<!-- end -->"
+BEGIN, END = "<!-- made from jobd/settings/variables.py: make docs -->", "<!-- end -->"
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)
@@ -62,7 +62,7 @@ def links() -> Iterator[str]:
 def variables() -> Iterator[str]:
     """The table of variables is the one that the code has."""
     if _table(CONFIGURATION.read_text()) != variable_table():
-        yield f"{_name(CONFIGURATION)}: the table of variables is not jobd/variables.py's; run: make docs"
+        yield f"{_name(CONFIGURATION)}: the table of variables is not jobd/settings/variables.py's; run: make docs"
 
 
 def variable_table() -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from jobd.config import NAMES
+from jobd.settings.config import NAMES
 from scripts import leftovers
 from scripts.engine_client import connect
 

@@ -4,7 +4,7 @@ import os
 
 import docker
 
-from jobd.docker.endpoint import endpoint
+from jobd.docker.http.endpoint import endpoint
 
 
 def connect(timeout_s: int = 60) -> docker.DockerClient:

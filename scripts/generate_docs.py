@@ -2,16 +2,16 @@
 
     python -m scripts.generate_docs [--check]
 
-Owns which files are made. What stands in the man pages is in `scripts/manual`, the completions are `jobctl/shells.py`'s.
+Owns which files are made. What stands in the man pages is in `scripts/manual`, the completions are `jobctl/completion/shells.py`'s.
 """
 
 import re
 import sys
 from pathlib import Path
 
-from jobctl.completion_words import SHELLS
-from jobctl.describe import words
-from jobctl.shells import script
+from jobctl.completion.describe import words
+from jobctl.completion.shells import script
+from jobctl.completion.words import SHELLS
 from scripts.manual.job_page import job_page
 from scripts.manual.jobctl_page import jobctl_page
 from scripts.manual.jobd_page import jobd_page

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import docker
 import docker.errors
 
-from jobd.docker import labels
+from jobd.docker.mapping import labels
 
 REMOVE_S = 60
 NETWORK_S = 5

@@ -19,13 +19,13 @@ from sidecar import secrets
 from sidecar.artifacts.base import Context, Meter
 from sidecar.errors import Refusal
 from sidecar.interrupts import Cancelled, Interrupts
-from sidecar.paths import Workspace
 from sidecar.plan import make_plan
-from sidecar.report import Reports, note
+from sidecar.reporting.report import Reports, note
 from sidecar.runner import EXIT_INPUTS_FAILED, Run, note_places
+from sidecar.workspace.paths import Workspace
 
 if TYPE_CHECKING:
-    from sidecar.http import Http
+    from sidecar.transfer.http import Http
 
 EXIT_REFUSED = 64
 EXIT_INTERNAL = 70
@@ -102,17 +102,17 @@ def _main(interrupts: Interrupts, environ: Mapping[str, str]) -> int:
 def _reports(order: SidecarOrder, interrupts: Interrupts) -> "tuple[Reports, Callable[[], Http]]":
     @cache
     def http() -> "Http":
-        from sidecar.http import Http
+        from sidecar.transfer.http import Http
 
         return Http(interrupts)
 
     listener = sender = None
     if order.proxy_url is not None and order.token is not None:
-        from sidecar.proxy import ProxyListener
+        from sidecar.reporting.proxy import ProxyListener
 
         listener = ProxyListener(order.job_id, order.proxy_url, order.token, order.callback_timeout_s, http())
     if order.callback is not None:
-        from sidecar.callback import CallbackSender
+        from sidecar.reporting.callback import CallbackSender
 
         sender = CallbackSender(order, order.callback, http())
     return Reports(interrupts, listener=listener, sender=sender), http

@@ -16,10 +16,10 @@ import msgspec
 from jobd.wire.artifact import Artifact
 from jobd.wire.duration import parse_duration
 from jobd.wire.job import DEFAULT_TIMEOUT_S, DEFAULT_WORKSPACE, Callback, JobSpec
-from jobd.wire.names import url_problem
 from jobd.wire.problem import problem_of
 from jobd.wire.report import DirectCallback, SidecarOrder
-from jobd.wire.validate import problems
+from jobd.wire.validation.job_spec import problems
+from jobd.wire.validation.names import url_problem
 
 SWITCH = "ARTIFACTS_JSON"
 """Where this is set the order comes from the environment."""

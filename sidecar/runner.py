@@ -15,9 +15,9 @@ from sidecar.artifacts.base import Context, Meter, Moved, handler_of, with_nativ
 from sidecar.entry import READY_FILE
 from sidecar.errors import ArtifactError
 from sidecar.interrupts import Cancelled, Interrupts, TimeIsUp, WorkerEnd
-from sidecar.paths import Workspace
 from sidecar.plan import Outcome, Plan, failed, verdict
-from sidecar.report import Reports, note
+from sidecar.reporting.report import Reports, note
+from sidecar.workspace.paths import Workspace
 
 EXIT_DONE = 0
 EXIT_INPUTS_FAILED = 1

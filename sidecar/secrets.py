@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sidecar.errors import ArtifactError
-from sidecar.paths import Workspace
+from sidecar.workspace.paths import Workspace
 
 FOLDER = "/run/secrets"
 MODE = 0o400

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from jobctl import output
-from jobctl.attach import cancel as ask
+from jobctl.connection.session import of
 from jobctl.errors import JobctlError, Misuse
-from jobctl.ids import chosen_whole
-from jobctl.listing import TERMINAL
-from jobctl.quantities import seconds_of
-from jobctl.session import of
+from jobctl.job.attach import cancel as ask
+from jobctl.job.ids import chosen_whole
+from jobctl.job.listing import TERMINAL
+from jobctl.job.units import seconds_of
+from jobctl.output import output
 
 FORMATS = ("json", "yaml", "name")
 EXAMPLES = """

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from jobctl import output
+from jobctl.output import output
 
 FORMATS: tuple[str, ...] = ()
 EXAMPLES = """
@@ -23,7 +23,7 @@ def completion(
     """Print the completion script of a shell; it offers commands, flags, ids of jobs, local paths, paths of workspaces and the
     images of recent jobs.
     """
-    from jobctl.describe import words
-    from jobctl.shells import script
+    from jobctl.completion.describe import words
+    from jobctl.completion.shells import script
 
     output.text(script(shell, words()))

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from jobctl import output
+from jobctl.connection.session import of
 from jobctl.errors import Misuse, NotFound, OutputMissing
-from jobctl.ids import resolve
-from jobctl.quantities import bytes_text, size_bytes
-from jobctl.session import of
+from jobctl.job.ids import resolve
+from jobctl.job.units import bytes_text, size_bytes
+from jobctl.output import output
 
 FORMATS = ("json", "yaml")
 EXAMPLES = """
@@ -56,9 +56,9 @@ def cp(
     A file that is larger than what is left of --max-size is refused before anything of it is written, so that a sparse file of a
     job does not fill the disk. Zeros are written as holes.
     """
-    from jobctl.destination import Place, check
-    from jobctl.destination import resolve as resolve_place
-    from jobctl.fetch import fetch
+    from jobctl.transfers.destination import Place, check
+    from jobctl.transfers.destination import resolve as resolve_place
+    from jobctl.transfers.fetch import fetch
 
     session = of(ctx)
     try:

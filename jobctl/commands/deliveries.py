@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobctl import output
-from jobctl.client import job_path
-from jobctl.drawing import TableWriter
+from jobctl.connection.client import job_path
+from jobctl.connection.session import of
 from jobctl.errors import Misuse
-from jobctl.ids import resolve
-from jobctl.quantities import age, parse_time, short_duration
-from jobctl.session import of
-from jobctl.table import Table
+from jobctl.job.ids import resolve
+from jobctl.job.units import age, parse_time, short_duration
+from jobctl.output import output
+from jobctl.output.drawing import TableWriter
+from jobctl.output.table import Table
 
 if TYPE_CHECKING:
-    from jobctl.client import Client
+    from jobctl.connection.client import Client
 
 STATES = ("pending", "delivered", "parked", "abandoned")
 FORMATS = ("table", "wide", "json", "yaml", "name")

@@ -11,16 +11,16 @@ from typing import Any
 
 import typer
 
-from jobctl import output
-from jobctl.client import Client, read_all
 from jobctl.commands.version import engine_text, own_version
-from jobctl.config import Target, state_dir, targets
-from jobctl.drawing import table
+from jobctl.connection.client import Client, read_all
+from jobctl.connection.config import Target, state_dir, targets
+from jobctl.connection.session import Session, of
 from jobctl.errors import JobctlError
-from jobctl.outcome import Outcome, Unhealthy
-from jobctl.quantities import bytes_text
-from jobctl.session import Session, of
-from jobctl.table import Table
+from jobctl.job.outcome import Outcome, Unhealthy
+from jobctl.job.units import bytes_text
+from jobctl.output import output
+from jobctl.output.drawing import table
+from jobctl.output.table import Table
 
 FORMATS = ("table", "json", "yaml")
 TABLE = Table(("STATE", "CHECK", "FOUND"), folded=True)

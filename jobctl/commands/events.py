@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobctl import eventtext, output
+from jobctl.connection.session import of
 from jobctl.errors import Left
-from jobctl.session import of
+from jobctl.output import event_text, output
 
 if TYPE_CHECKING:
-    from jobctl.feed import Line
+    from jobctl.connection.feed import Line
 
 FORMATS = ("json", "yaml", "name")
 EXAMPLES = """
@@ -29,8 +29,8 @@ def events(
     ] = None,
 ) -> None:
     """Print the events of all jobs, oldest first: number, time, type, job, what it says."""
-    from jobctl.feed import stream
-    from jobctl.ids import resolve
+    from jobctl.connection.feed import stream
+    from jobctl.job.ids import resolve
 
     session = of(ctx)
     client = session.client()
@@ -60,5 +60,5 @@ def events(
 
 def summary(line: "Line") -> str:
     """Returns one event in a line of columns: number, time, type, job, and what its data says."""
-    cells = [str(line.get("seq", "-")), *eventtext.columns(line.get("event") or {})]
+    cells = [str(line.get("seq", "-")), *event_text.columns(line.get("event") or {})]
     return output.printable("  ".join(cells).rstrip())

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobctl import output
+from jobctl.connection.session import of
 from jobctl.errors import JobctlError
-from jobctl.explanation import Explanation, explanation, undelivered_of
-from jobctl.ids import find_each
-from jobctl.session import of
+from jobctl.job.explanation import Explanation, explanation, undelivered_of
+from jobctl.job.ids import find_each
+from jobctl.output import output
 
 if TYPE_CHECKING:
-    from jobctl.client import Client
+    from jobctl.connection.client import Client
 
 FORMATS = ("json", "yaml")
 EXAMPLES = """
@@ -56,7 +56,7 @@ def _explained(client: "Client", job: dict[str, Any]) -> Explanation:
 
 def last_lines(client: "Client", job_id: str) -> list[str]:
     """Returns the last lines of a job's stderr; none where there are none to be had."""
-    from jobctl.follow import frames
+    from jobctl.connection.follow import frames
 
     lines: list[str] = []
     try:

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from jobctl import output
+from jobctl.connection.session import of
 from jobctl.errors import Conflict, Misuse, NotFound
-from jobctl.ids import find
-from jobctl.session import of
+from jobctl.job.ids import find
+from jobctl.output import output
 
 EXAMPLES = """
   id=$(jobctl run -d --out model.bin=./models/ trainer:1)
@@ -36,8 +36,8 @@ def fetch(
 
     They go where --out said, seen from where the job was submitted. jobctl wait and jobctl logs -f fetch them too, once.
     """
-    from jobctl.carry import Carry
-    from jobctl.local_outputs import fetch_all, recall
+    from jobctl.job.transfers import Carry
+    from jobctl.transfers.local_outputs import fetch_all, recall
 
     session = of(ctx)
     client = session.client()

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from jobctl import output
+from jobctl.connection.session import of
 from jobctl.errors import JobctlError
-from jobctl.session import of
+from jobctl.output import output
 
 if TYPE_CHECKING:
-    from jobctl.client import Client
+    from jobctl.connection.client import Client
 
 FORMATS: tuple[str, ...] = ()
 MOST_JOBS = 100
@@ -45,7 +45,7 @@ def images(ctx: typer.Context) -> None:
 
 def listed(client: "Client") -> object:
     """Returns the daemon's answer about its newest jobs. Raises JobctlError; ValueError, RecursionError: it is no JSON."""
-    from jobctl.client import read_all
+    from jobctl.connection.client import read_all
 
     with client.open("GET", "/v1/jobs", {"limit": MOST_JOBS}) as response:
         return json.loads(read_all(response, MOST_READ_BYTES))

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobctl import eventtext, output
+from jobctl.connection.session import of
 from jobctl.errors import LocalFile
-from jobctl.outcome import Outcome, Unhealthy
-from jobctl.session import of
+from jobctl.job.outcome import Outcome, Unhealthy
+from jobctl.output import event_text, output
 
 if TYPE_CHECKING:
-    from jobctl.receiver import Received, Reply
-    from jobctl.signatures import Verdict
+    from jobctl.receiving.receiver import Received, Reply
+    from jobctl.receiving.signatures import Verification
 
 FORMATS = ("json",)
 EXAMPLES = """
@@ -65,8 +65,8 @@ def listen(
 
     The URL to use as --callback is printed on stderr. An event that was seen before is marked: deliveries may repeat.
     """
-    from jobctl.receiver import Receiver
-    from jobctl.signatures import read_keys
+    from jobctl.receiving.receiver import Receiver
+    from jobctl.receiving.signatures import read_keys
 
     session = of(ctx)
     keys = [key for path in key_file or () for key in read_keys(path)]
@@ -105,21 +105,21 @@ class Desk:
 
     def take(self, received: "Received") -> "Reply":
         """Prints what a request holds, and returns what it is answered."""
-        from jobctl.receiver import Reply
+        from jobctl.receiving.receiver import Reply
 
-        verdict = self._verdict(received)
+        verification = self._verification(received)
         found = events_of(received)
         if found is None:
             self._unreadable(received)
             status = 400
         else:
             for event in found:
-                self._show(received, event, verdict)
+                self._show(received, event, verification)
             status = 204
-            if verdict is not None and not verdict.verified:
+            if verification is not None and not verification.verified:
                 status = 401
                 self.bad += len(found)
-                self._why(verdict.reason)
+                self._why(verification.reason)
         sys.stdout.flush()
         enough = self._count is not None and self.events >= self._count
         return Reply(self._status or status, last=enough)
@@ -131,14 +131,14 @@ class Desk:
         parts += [f"{self.bad} not verified"] if self.bad else []
         return ", ".join(parts)
 
-    def _verdict(self, received: "Received") -> "Verdict | None":
+    def _verification(self, received: "Received") -> "Verification | None":
         if not self._keys:
             return None
-        from jobctl.signatures import TOLERANCE_S, check
+        from jobctl.receiving.signatures import TOLERANCE_S, check
 
         return check(received.headers, received.body, self._keys, time.time(), TOLERANCE_S)
 
-    def _show(self, received: "Received", event: dict[str, Any], verdict: "Verdict | None") -> None:
+    def _show(self, received: "Received", event: dict[str, Any], verification: "Verification | None") -> None:
         self.events += 1
         event_id = str(event.get("id"))
         again = event_id in self._seen
@@ -149,14 +149,16 @@ class Desk:
         if self._as_json:
             shown = {
                 "receivedAt": datetime.now(UTC).isoformat().replace("+00:00", "Z"), "path": received.path,
-                "verified": None if verdict is None else verdict.verified, "again": again, "event": event,
+                "verified": None if verification is None else verification.verified, "again": again, "event": event,
             }  # fmt: skip
-            output.json_line(shown | ({"reason": verdict.reason} if verdict and verdict.reason else {}))
+            output.json_line(
+                shown | ({"reason": verification.reason} if verification and verification.reason else {})
+            )
             return
-        moment, kind, subject, what = eventtext.columns(event)
+        moment, kind, subject, what = event_text.columns(event)
         cells = [_clock(moment), kind, subject, what, *(["seen before"] if again else [])]
         line = output.printable("  ".join(filter(None, cells)))
-        output.text(f"{line}  {_mark(received, verdict)}".rstrip() + "\n")
+        output.text(f"{line}  {_mark(received, verification)}".rstrip() + "\n")
 
     def _why(self, reason: str) -> None:
         """Once for all events in a row that fail for the same reason: it is long."""
@@ -183,9 +185,9 @@ def events_of(received: "Received") -> list[dict[str, Any]] | None:
     return found
 
 
-def _mark(received: "Received", verdict: "Verdict | None") -> str:
-    if verdict is not None:
-        if verdict.verified:
+def _mark(received: "Received", verification: "Verification | None") -> str:
+    if verification is not None:
+        if verification.verified:
             return output.styled("[verified]", "green")
         return output.styled("[NOT VERIFIED]", "bold red")
     names = {name.lower() for name in received.headers}

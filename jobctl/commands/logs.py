@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from jobctl import output
+from jobctl.connection.session import of
 from jobctl.errors import JobctlError, Left, Misuse
-from jobctl.ids import find_each, one_of_both
-from jobctl.listing import labelled
-from jobctl.quantities import moment_before
-from jobctl.session import of
+from jobctl.job.ids import find_each, one_of_both
+from jobctl.job.listing import labelled
+from jobctl.job.units import moment_before
+from jobctl.output import output
 
 if TYPE_CHECKING:
-    from jobctl.client import Client
-    from jobctl.printer import Printer
+    from jobctl.connection.client import Client
+    from jobctl.output.printer import Printer
 
 FORMATS = ("json",)
 EXAMPLES = """
@@ -81,8 +81,8 @@ def logs(
     if not names:
         output.fail(failures, as_json=session.format == "json")
 
-    from jobctl.local_outputs import fetch_noted
-    from jobctl.printer import Printer
+    from jobctl.output.printer import Printer
+    from jobctl.transfers.local_outputs import fetch_noted
 
     width = max(map(len, names))
     several = len(names) > 1 or bool(label)
@@ -120,7 +120,7 @@ def _one(
     stream: str | None,
     lock: threading.Lock,
 ) -> None:
-    from jobctl.follow import frames
+    from jobctl.connection.follow import frames
 
     def on_break(why: str) -> None:
         output.note(f"{job_id}: {why}; trying again")

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobctl import output
+from jobctl.connection.session import of
 from jobctl.errors import Misuse, NotFound
-from jobctl.listing import STATUSES, filters, pages
-from jobctl.output import can_animate
-from jobctl.session import of
-from jobctl.table import Table
+from jobctl.job.listing import STATUSES, filters, pages
+from jobctl.output import output
+from jobctl.output.output import can_animate
+from jobctl.output.table import Table
 
 if TYPE_CHECKING:
-    from jobctl.client import Client
+    from jobctl.connection.client import Client
 
 FORMATS = ("table", "wide", "json", "yaml", "name")
 EXAMPLES = """
@@ -112,7 +112,7 @@ def show(found: Pages, style: str) -> bool:
         output.tree_of_list("jobs", jobs(), style, lambda: {"more": more})
     else:
         wide = style == "wide"
-        from jobctl.drawing import TableWriter
+        from jobctl.output.drawing import TableWriter
 
         writer = TableWriter(WIDE_TABLE if wide else TABLE)
         for page, more in found:  # noqa: B007
@@ -122,7 +122,7 @@ def show(found: Pages, style: str) -> bool:
 
 def row(job: Job, now: datetime, *, wide: bool = False) -> list[str]:
     """Returns one line of the table; `-` stands for what is unknown."""
-    from jobctl.quantities import age
+    from jobctl.job.units import age
 
     code = job.get("exitCode")
     cells = [
@@ -150,7 +150,7 @@ def _watch(client: "Client", query: dict[str, object], limit: int, style: str) -
 
     try:
         if can_animate() and style in ("", "table", "wide"):
-            from jobctl.drawing import watch_table
+            from jobctl.output.drawing import watch_table
 
             watch_table(WIDE_TABLE if style == "wide" else TABLE, rows, WATCH_EVERY_S)
         else:
@@ -163,7 +163,7 @@ def _watch_plainly(client: "Client", query: dict[str, object], limit: int, style
     """One line for each job that is new or has changed; a job that leaves the filter is looked at once more. Of a job no more is
     kept than its state.
     """
-    from jobctl.client import job_path
+    from jobctl.connection.client import job_path
 
     known: dict[str, tuple[object, ...]] = {}
     while True:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobctl import output
+from jobctl.connection.session import of
 from jobctl.errors import JobctlError
-from jobctl.ids import resolve
-from jobctl.session import of
+from jobctl.job.ids import resolve
+from jobctl.output import output
 
 if TYPE_CHECKING:
-    from jobctl.client import Client
+    from jobctl.connection.client import Client
 
 FORMATS: tuple[str, ...] = ()
 MOST_PATHS = 500
@@ -44,8 +44,8 @@ def paths(
 
 def names(client: "Client", job_id: str, folder: str) -> Iterator[str]:
     """Yields the names in a folder of a workspace, as far as they are found in `MOST_READ_BYTES` and `LONGEST_S`."""
-    from jobctl.client import Body, read_blocks
-    from jobctl.fetch import opened
+    from jobctl.connection.client import Body, read_blocks
+    from jobctl.transfers.fetch import opened
 
     until = time.monotonic() + LONGEST_S
     with opened(client, job_id, folder) as response:

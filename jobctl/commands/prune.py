@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobctl import output
-from jobctl.client import job_path
+from jobctl.connection.client import job_path
+from jobctl.connection.session import of
 from jobctl.errors import JobctlError, Misuse, NotFound
-from jobctl.listing import TERMINAL, each, filters
-from jobctl.quantities import parse_time, seconds_of
-from jobctl.session import of
+from jobctl.job.listing import TERMINAL, each, filters
+from jobctl.job.units import parse_time, seconds_of
+from jobctl.output import output
 
 if TYPE_CHECKING:
-    from jobctl.client import Client
+    from jobctl.connection.client import Client
 
 FORMATS = ("json", "yaml", "name")
 EXAMPLES = """

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobctl import output
-from jobctl.client import job_path
+from jobctl.connection.client import job_path
+from jobctl.connection.session import Session, of
 from jobctl.errors import JobctlError, Misuse
-from jobctl.session import Session, of
+from jobctl.output import output
 
 if TYPE_CHECKING:
-    from jobctl.client import Client
+    from jobctl.connection.client import Client
 
 FORMATS = ("json", "yaml")
 EXAMPLES = """
@@ -59,7 +59,7 @@ def replay(
 
 def _all_of(session: Session, client: "Client", job: str) -> None:
     """Has all deliveries of a job that were given up sent again, in their order. Repeats safely."""
-    from jobctl.ids import resolve
+    from jobctl.job.ids import resolve
 
     job_id = resolve(client, job)
     answer = json.loads(client.call("POST", job_path(job_id, "deliveries", "replay"), None, b"{}"))

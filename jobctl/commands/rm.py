@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from jobctl import output
-from jobctl.client import job_path
+from jobctl.connection.client import job_path
+from jobctl.connection.session import of
 from jobctl.errors import Conflict, JobctlError
-from jobctl.ids import find_whole
-from jobctl.listing import ACTIVE
-from jobctl.session import of
+from jobctl.job.ids import find_whole
+from jobctl.job.listing import ACTIVE
+from jobctl.output import output
 
 FORMATS = ("json", "yaml", "name")
 EXAMPLES = """

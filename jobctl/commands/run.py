@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from jobctl import output
+from jobctl.connection.session import Session, of
 from jobctl.errors import LocalFile, Misuse
-from jobctl.outcome import Outcome
-from jobctl.plan import Flags, Plan
-from jobctl.session import Session, of
+from jobctl.job.outcome import Outcome
+from jobctl.job.plan import Flags, Plan
+from jobctl.output import output
 
 SETTINGS = {"allow_interspersed_args": False}
 FORMATS = ("json", "yaml", "name")
@@ -196,8 +196,8 @@ def run(
     ] = False,
 ) -> Outcome | None:
     """Run a job, stream its log, exit with its code."""
-    from jobctl import submission
-    from jobctl.local_outputs import declared
+    from jobctl.job import submission
+    from jobctl.transfers.local_outputs import declared
 
     session = of(ctx)
     flags = Flags(
@@ -218,8 +218,8 @@ def run(
 
 
 def _detached(session: Session, prepared: Plan, source: Any) -> None:
-    from jobctl.local_outputs import remember
-    from jobctl.submission import submit
+    from jobctl.job.submission import submit
+    from jobctl.transfers.local_outputs import remember
 
     if _stdout_is_taken(prepared, as_json=False):
         raise Misuse(
@@ -240,10 +240,10 @@ def submitted(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _attached(session: Session, prepared: Plan, source: Any, *, raw: bool) -> Outcome:
-    from jobctl import attach
-    from jobctl.attempts import Attempts
     from jobctl.errors import JobctlError
-    from jobctl.submission import submit
+    from jobctl.job import attach
+    from jobctl.job.attempts import Attempts
+    from jobctl.job.submission import submit
 
     as_json = session.format == "json"
     only_stderr = _stdout_is_taken(prepared, as_json=as_json)
@@ -280,7 +280,7 @@ def _stdout_is_taken(prepared: Plan, *, as_json: bool) -> bool:
     """Looks at the places of all outputs before the job runs; true where one of them is stdout."""
     if not prepared.fetches:
         return False
-    from jobctl import destination
+    from jobctl.transfers import destination
 
     places = destination.resolve_all(prepared.fetches)
     taken = destination.Stream(destination.STDOUT) in places
@@ -316,7 +316,7 @@ def _secrets(pairs: list[str]) -> list[tuple[str, str]]:
 def _key(path: str | None) -> str | None:
     if path is None:
         return None
-    from jobctl.signatures import joined
+    from jobctl.receiving.signatures import joined
 
     key = joined(_text(path, "--callback-key-file"))
     if not key:

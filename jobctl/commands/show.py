@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from jobctl import output
-from jobctl.ids import find_each
-from jobctl.progress import waiting_words
-from jobctl.quantities import age, bytes_text, parse_time, short_duration
-from jobctl.session import of
+from jobctl.connection.session import of
+from jobctl.job.ids import find_each
+from jobctl.job.units import age, bytes_text, parse_time, short_duration
+from jobctl.output import output
+from jobctl.output.progress import waiting_words
 
 FORMATS = ("json", "yaml", "name")
 EXAMPLES = """

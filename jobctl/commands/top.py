@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobctl import output
-from jobctl.drawing import table, watch_table
+from jobctl.connection.session import of
 from jobctl.errors import ConnectionLost, Misuse, NotFound, Unreachable
-from jobctl.listing import ACTIVE, SHOWN, TERMINAL, UNREADABLE, each
-from jobctl.output import can_animate
-from jobctl.progress import moved, waiting_words
-from jobctl.quantities import bytes_text, parse_time, seconds_of, short_duration
-from jobctl.session import of
-from jobctl.table import Table
-from jobctl.usage import Shares, average_cores, cpu_text, memory_text
+from jobctl.job.listing import ACTIVE, SHOWN, TERMINAL, UNREADABLE, each
+from jobctl.job.units import bytes_text, parse_time, seconds_of, short_duration
+from jobctl.output import output
+from jobctl.output.drawing import table, watch_table
+from jobctl.output.output import can_animate
+from jobctl.output.progress import moved, waiting_words
+from jobctl.output.table import Table
+from jobctl.output.usage import Shares, average_cores, cpu_text, memory_text
 
 if TYPE_CHECKING:
-    from jobctl.client import Client
+    from jobctl.connection.client import Client
 
 FORMATS = ("table", "json", "yaml", "name")
 EXAMPLES = """
@@ -124,7 +124,7 @@ def look(client: "Client", now: datetime, most: int | None = None) -> tuple[list
 
 def last_line(client: "Client", job_id: str) -> str:
     """Returns the last line that a job has written, "" where there is none."""
-    from jobctl.follow import frames
+    from jobctl.connection.follow import frames
 
     try:
         lines = [

@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobctl import jobfile, output
-from jobctl.config import defaults
+from jobctl.connection.config import defaults
+from jobctl.connection.session import of
 from jobctl.errors import Misuse, Unreachable
-from jobctl.outcome import Outcome, Unhealthy
-from jobctl.plan import generated_id, set_defaults
-from jobctl.session import of
+from jobctl.job import job_file
+from jobctl.job.outcome import Outcome, Unhealthy
+from jobctl.job.plan import generated_id, set_defaults
+from jobctl.output import output
 
 if TYPE_CHECKING:
-    from jobctl.client import Client
-    from jobctl.jobfile import Position
+    from jobctl.connection.client import Client
+    from jobctl.job.job_file import Position
     from jobd.wire.problem import Problem
 
 FORMATS = ("json", "yaml")
@@ -37,9 +38,9 @@ def validate(
 
     The contract is checked here, and by the daemon as well where one runs: it knows what its engine can do.
     """
-    from jobctl.jobfields import spec_fields
-    from jobctl.spec_check import spec_problems
-    from jobctl.submission import encoded, source_of
+    from jobctl.job.job_fields import spec_fields
+    from jobctl.job.spec_check import spec_problems
+    from jobctl.job.submission import encoded, source_of
     from jobd.wire.problem import Problem
 
     session = of(ctx)
@@ -47,11 +48,11 @@ def validate(
         raise Misuse("one job file is needed", hint="jobctl validate -f job.yaml")
     source = source_of(option if option is not None else file)
     twice: list[str] = []
-    fields = spec_fields(jobfile.parse(source.text, source.name, twice))
+    fields = spec_fields(job_file.parse(source.text, source.name, twice))
     tree = dict(fields.tree)
     if isinstance(tree.get("image"), str) and tree.get("id") is None:
         tree["id"] = generated_id(tree["image"], "000000")
-    positions = jobfile.Positions(source.text)
+    positions = job_file.Positions(source.text)
     found: list[tuple[Problem, Position | None]] = [
         (Problem(name, "is there twice"), at) for name, at in positions.repeated() if twice
     ]

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from jobctl import output
+from jobctl.connection.session import of
 from jobctl.errors import LocalFile, Misuse
-from jobctl.outcome import Outcome, Unhealthy
-from jobctl.quantities import seconds_of
-from jobctl.session import of
+from jobctl.job.outcome import Outcome, Unhealthy
+from jobctl.job.units import seconds_of
+from jobctl.output import output
 
 FORMATS = ("json", "yaml")
 EXAMPLES = """
@@ -53,7 +53,7 @@ def verify(
     any_age: Annotated[bool, typer.Option("--any-age", help="However old it is.")] = False,
 ) -> Outcome | None:
     """Check the signatures of a received event: X-Signature-256, Webhook-Signature, or both."""
-    from jobctl.signatures import check, read_keys
+    from jobctl.receiving.signatures import check, read_keys
 
     session = of(ctx)
     if not key_file:
@@ -65,20 +65,20 @@ def verify(
     except ValueError as error:
         raise Misuse(f"--tolerance: {error}") from None
     keys = [key for path in key_file for key in read_keys(path)]
-    verdict = check(headers_of(header), _bytes(body), keys, time.time(), tolerance_s)
+    verification = check(headers_of(header), _bytes(body), keys, time.time(), tolerance_s)
     if session.format in ("json", "yaml"):
         proofs = [
             {"header": p.header, "holds": p.holds, "said": p.said, **({"key": p.key} if p.key else {})}
-            for p in verdict.proofs
+            for p in verification.proofs
         ]
-        tree = {"verified": verdict.verified, "checks": proofs}
-        output.tree(tree | ({"reason": verdict.reason} if verdict.reason else {}), session.format)
+        tree = {"verified": verification.verified, "checks": proofs}
+        output.tree(tree | ({"reason": verification.reason} if verification.reason else {}), session.format)
     else:
-        for proof in verdict.proofs:
-            mark = "ok" if proof.holds else "--" if verdict.verified else "FAIL"
+        for proof in verification.proofs:
+            mark = "ok" if proof.holds else "--" if verification.verified else "FAIL"
             output.text(f"{mark:<4}  {proof.header}: {proof.said}\n")
-        output.text("verified\n" if verdict.verified else f"not verified: {verdict.reason}\n")
-    return None if verdict.verified else Unhealthy()
+        output.text("verified\n" if verification.verified else f"not verified: {verification.reason}\n")
+    return None if verification.verified else Unhealthy()
 
 
 def headers_of(given: list[str]) -> dict[str, str]:

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from jobctl import output
+from jobctl.connection.session import of
 from jobctl.errors import JobctlError
-from jobctl.session import of
+from jobctl.output import output
 
 FORMATS = ("json", "yaml")
 EXAMPLES = """

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobctl import output
+from jobctl.connection.session import of
 from jobctl.errors import ConnectionLost, JobctlError, Left, Misuse, NotFound
-from jobctl.ids import chosen
-from jobctl.listing import TERMINAL
-from jobctl.outcome import Ended, GaveUp, Outcome
-from jobctl.quantities import seconds_of
-from jobctl.session import of
+from jobctl.job.ids import chosen
+from jobctl.job.listing import TERMINAL
+from jobctl.job.outcome import Ended, GaveUp, Outcome
+from jobctl.job.units import seconds_of
+from jobctl.output import output
 
 if TYPE_CHECKING:
-    from jobctl.client import Client
+    from jobctl.connection.client import Client
 
 FORMATS = ("json", "name")
 EXAMPLES = """
@@ -94,7 +94,7 @@ def wait(
 def _fetch(client: "Client", job_id: str, end: Ended) -> None:
     """Outputs of a detached job go where its submission wanted them."""
     if end.status == "completed":
-        from jobctl.local_outputs import fetch_noted
+        from jobctl.transfers.local_outputs import fetch_noted
 
         fetch_noted(client, job_id)
 
@@ -133,7 +133,7 @@ class _Ends:
             return job_id, found
 
     def _watch(self, client: "Client", job_id: str) -> None:
-        from jobctl.follow import frames
+        from jobctl.connection.follow import frames
 
         found: Ended | JobctlError = ConnectionLost("the log ended before the job did")
         try:

@@ -8,9 +8,9 @@ from typing import TypeVar
 from aiohttp import web
 
 from jobd.errors import InvalidRequest, TooLarge, WrongMediaType
-from jobd.wire.body import BodyDecoder
-from jobd.wire.limits import MAX_BODY_BYTES
 from jobd.wire.problem import InvalidSpec
+from jobd.wire.validation.body import BodyDecoder
+from jobd.wire.validation.limits import MAX_BODY_BYTES
 
 READ_LIMIT_S = 30.0
 _NUMBER = re.compile(r"\d{1,18}\Z")

@@ -10,11 +10,11 @@ from pathlib import Path
 from aiohttp import web
 
 from jobd.budget import ByteBudget
-from jobd.events.dispatcher import Dispatcher
+from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.health.health import HealthCheck
-from jobd.jobs.intake import Intake
-from jobd.jobs.logview import LogView
+from jobd.jobs.admission.submission import Submitter
+from jobd.jobs.log.log_view import LogView
 from jobd.jobs.service import JobService
 from jobd.store.store import Store
 from jobd.wire.view import Disk, Version
@@ -29,7 +29,7 @@ class Context:
     all copies of files out of jobs do.
     """
 
-    intake: Intake
+    submitter: Submitter
     jobs: JobService
     logs: LogView
     store: Store

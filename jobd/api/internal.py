@@ -10,8 +10,8 @@ from jobd.api.context import context_of
 from jobd.api.middleware import bearer
 from jobd.api.respond import json_response
 from jobd.errors import Unauthorized
-from jobd.wire.body import BodyDecoder
 from jobd.wire.report import InternalReports
+from jobd.wire.validation.body import BodyDecoder
 
 _decoder = BodyDecoder(InternalReports)
 

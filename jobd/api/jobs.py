@@ -11,11 +11,11 @@ from jobd.api.memory import body_room
 from jobd.api.respond import json_response
 from jobd.api.upload import Received, receive_multipart
 from jobd.errors import InvalidRequest
-from jobd.jobs.facts import CancelWished
-from jobd.jobs.intake import Submission
+from jobd.jobs.admission.submission import Submission
 from jobd.jobs.service import ListQuery
-from jobd.wire.body import BodyDecoder
-from jobd.wire.validate import decode_spec
+from jobd.jobs.state.facts import CancelRequested
+from jobd.wire.validation.body import BodyDecoder
+from jobd.wire.validation.job_spec import decode_spec
 from jobd.wire.view import TERMINAL, UNREADABLE, Accepted
 
 STATUSES = frozenset({"accepted", "running", *TERMINAL, UNREADABLE})
@@ -73,7 +73,7 @@ async def _submit(request: web.Request, received: Received, dry_run: bool) -> we
     context = context_of(request)
     spec = decode_spec(received.spec)
     if dry_run:
-        context.intake.check(spec)
+        context.submitter.check(spec)
         return json_response(Checked(valid=True))
     submission = Submission(
         spec=spec,
@@ -82,7 +82,7 @@ async def _submit(request: web.Request, received: Received, dry_run: bool) -> we
         files_digest=received.files_digest,
         idempotent="Idempotency-Key" in request.headers,
     )
-    record, is_new = await context.intake.submit(submission)
+    record, is_new = await context.submitter.submit(submission)
     if not is_new:
         return json_response(await context.jobs.get(record.id))
     accepted = Accepted(id=record.id, status=record.status, uid=record.uid)
@@ -124,20 +124,20 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     """`POST /v1/jobs/{id}/cancel`: the body is optional."""
     Parameters(request).done()
     content = await read_json_bytes(request, optional=True)
-    wish = decode(content, _cancel_decoder) if content else CancelBody()
-    if wish.grace_seconds is not None and not 0 <= wish.grace_seconds <= MAX_GRACE_S:
+    cancel_body = decode(content, _cancel_decoder) if content else CancelBody()
+    if cancel_body.grace_seconds is not None and not 0 <= cancel_body.grace_seconds <= MAX_GRACE_S:
         raise InvalidRequest(f"graceSeconds: must be from 0 to {MAX_GRACE_S}", field="graceSeconds")
-    for name, words in (("by", wish.by), ("reason", wish.reason)):
+    for name, words in (("by", cancel_body.by), ("reason", cancel_body.reason)):
         if words is not None and not 0 < len(words) <= MAX_WORDS:
             raise InvalidRequest(f"{name}: must have 1 to {MAX_WORDS} characters", field=name)
-    grace_s = DEFAULT_GRACE_S if wish.grace_seconds is None else float(wish.grace_seconds)
+    grace_s = DEFAULT_GRACE_S if cancel_body.grace_seconds is None else float(cancel_body.grace_seconds)
     job_id = request.match_info["id"]
-    cancelled = CancelWished(
-        by=wish.by or _by(request),
-        grace_s=0.0 if wish.signal == "SIGKILL" else grace_s,
+    cancelled = CancelRequested(
+        by=cancel_body.by or _by(request),
+        grace_s=0.0 if cancel_body.signal == "SIGKILL" else grace_s,
         delete=False,
-        why=wish.reason,
-        signal=wish.signal,
+        why=cancel_body.reason,
+        signal=cancel_body.signal,
     )
     await context_of(request).jobs.cancel(job_id, cancelled)
     return json_response(Accepted(id=job_id, status="cancelling"), 202)

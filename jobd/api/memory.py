@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from jobd.budget import EVICTED, ByteBudget, Hold, NoRoom
 from jobd.errors import Unavailable
-from jobd.wire.limits import MAX_BODY_BYTES
+from jobd.wire.validation.limits import MAX_BODY_BYTES
 
 BODIES_BYTES = 32 << 20
 """What all request bodies hold together."""

@@ -25,7 +25,7 @@ OWN_TOKEN_PATHS = frozenset({"/internal/events"})
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class AccessPolicy:
     """Who may come in over TCP. `api_key` None: anybody on loopback (an explicit choice of the operator)."""
 
     api_key: str | None
@@ -70,7 +70,7 @@ async def answering_errors(request: web.Request, handler: Handler) -> web.Stream
         return response
 
 
-def guarding(door: Door) -> Middleware:
+def guarding(policy: AccessPolicy) -> Middleware:
     """Returns the middleware that keeps out who may not come in."""
 
     @web.middleware
@@ -78,9 +78,9 @@ def guarding(door: Door) -> Middleware:
         if "Origin" in request.headers or _asked_by_a_page(request):
             raise Forbidden("requests from web pages are refused", code="origin-refused")
         if not is_unix(request):
-            _check_host(request, door)
+            _check_host(request, policy)
             if request.path not in OPEN_PATHS and request.path not in OWN_TOKEN_PATHS:
-                _check_key(request, door)
+                _check_key(request, policy)
         return await handler(request)
 
     return middleware
@@ -107,11 +107,11 @@ def _ascii(text: str) -> str:
     return text if text.isascii() else ""
 
 
-def _check_host(request: web.Request, door: Door) -> None:
+def _check_host(request: web.Request, policy: AccessPolicy) -> None:
     host = request.headers.get("Host", "")
     name = host[: host.rindex("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
     # The address that was connected to is no name that somebody else's DNS server could have pointed here.
-    if name.lower() not in door.hosts and name.strip("[]") != _own_address(request):
+    if name.lower() not in policy.hosts and name.strip("[]") != _own_address(request):
         raise Forbidden("the Host header is none of this daemon's names", code="host-refused")
 
 
@@ -120,9 +120,9 @@ def _own_address(request: web.Request) -> str | None:
     return str(at[0]) if isinstance(at, tuple) else None
 
 
-def _check_key(request: web.Request, door: Door) -> None:
-    if door.api_key is None:
+def _check_key(request: web.Request, policy: AccessPolicy) -> None:
+    if policy.api_key is None:
         return
     given = bearer(request) or _ascii(request.headers.get("X-API-Key", ""))
-    if not hmac.compare_digest(given.encode(), door.api_key.encode()):
+    if not hmac.compare_digest(given.encode(), policy.api_key.encode()):
         raise Unauthorized("the API key is missing or wrong; send it as Authorization: Bearer <key>")

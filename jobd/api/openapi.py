@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from jobd.wire.limits import ID_PATTERN, MAX_ID
+from jobd.wire.validation.limits import ID_PATTERN, MAX_ID
 from jobd.wire.view import Accepted, DeliveryList, Error, JobList, JobView
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _within(schemas: list[Any], components: dict[str, Any]) -> set[str]:
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
     """Returns a body's schema with null where it is taken: for optional fields, and for texts in maps and lists.
 
-    Source: `jobd/wire/nulls.py`; docs/wire-values.md.
+    Source: `jobd/wire/validation/nulls.py`; docs/wire-values.md.
     """
     required = set(schema.get("required", ()))
     properties = {

@@ -12,11 +12,11 @@ from jobd.api.context import context_of
 from jobd.api.memory import copy_room
 from jobd.budget import EVICTED
 from jobd.errors import InvalidRequest
-from jobd.jobs.logview import KEEP_ALIVE_S, LogQuery
-from jobd.jobs.record import Record
-from jobd.store.rows import StoredEvent
+from jobd.jobs.log.log_view import KEEP_ALIVE_S, LogQuery
+from jobd.jobs.state.record import Record
 from jobd.store.store import Store
-from jobd.wire.limits import MAX_PATH
+from jobd.store.tables.rows import StoredEvent
+from jobd.wire.validation.limits import MAX_PATH
 
 MAX_SEQ = 10**18 - 1
 STREAMS = frozenset({"stdout", "stderr"})
@@ -110,7 +110,7 @@ async def _check_line(store: Store, record: Record, after: int) -> None:
         )
 
 
-async def let_followers_go(app: web.Application) -> None:
+async def close_followers(app: web.Application) -> None:
     """Ends the requests that follow something, at jobd's end: waiting for them would use up the time of all others."""
     for task in app[FOLLOWERS]:
         task.cancel()

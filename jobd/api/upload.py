@@ -17,7 +17,7 @@ from jobd.api.body import refuse_encoded
 from jobd.api.part_head import part_name
 from jobd.budget import Hold
 from jobd.errors import DiskFull, InvalidRequest, TooLarge
-from jobd.wire.limits import MAX_BODY_BYTES
+from jobd.wire.validation.limits import MAX_BODY_BYTES
 
 STALL_LIMIT_S = 60.0
 CHUNK_BYTES = 1 << 18

@@ -1,6 +1,6 @@
 """The calls to the engine by name: what is asked, and the answers in our shapes.
 
-The SDK's untyped answers end here. How a call is made is in `calls.py`, what is the SDK's own in `sdk.py`; `streams.py` carries what
+The SDK's untyped answers end here. How a call is made is in `transport.py`, what is the SDK's own in `sdk.py`; `http_session.py` carries what
 flows, `attach.py` a container's input; both use the version and the endpoint from here. Knows nothing of jobs.
 
 Source: Docker Engine API, 1.41 to 1.45.
@@ -13,14 +13,14 @@ from typing import Any
 import msgspec
 from docker import APIClient
 
-from jobd.docker.answers import Refusal
-from jobd.docker.calls import SMALL_ANSWER, Calls, OnCall
-from jobd.docker.endpoint import Endpoint
-from jobd.docker.observe import LONGEST_ID, Inspected, moment
-from jobd.docker.sdk import registry_auth
-from jobd.docker.shapes import DiskUsage, ImageInspected, Info, Stats, Version
-from jobd.docker.spec import Body
-from jobd.docker.streams import Streams, Timeouts
+from jobd.docker.http.endpoint import Endpoint
+from jobd.docker.http.errors import Refusal
+from jobd.docker.http.http_session import HttpSession, Timeouts
+from jobd.docker.http.sdk import registry_auth
+from jobd.docker.http.transport import SMALL_ANSWER, OnCall, Transport
+from jobd.docker.mapping.container_spec import Body
+from jobd.docker.mapping.inspection import LONGEST_ID, Inspected, moment
+from jobd.docker.mapping.models import DiskUsage, ImageInspected, Info, Stats, Version
 from jobd.jobs.orchestrator import EngineUnavailable
 
 Labels = dict[str, str]
@@ -36,8 +36,8 @@ class Engine:
     ) -> None:
         self.endpoint = endpoint
         self.timeouts = timeouts or Timeouts()
-        self.streams = Streams(endpoint, self.timeouts)
-        self._calls = Calls(endpoint, self.timeouts, self.streams, on_call)
+        self.streams = HttpSession(endpoint, self.timeouts)
+        self._transport = Transport(endpoint, self.timeouts, self.streams, on_call)
 
     async def version(self, *, fresh: bool = False) -> Version:
         """Returns who the engine is and the API version spoken: the highest that both sides know.
@@ -45,19 +45,19 @@ class Engine:
         `fresh`: asks again, as after a reconnect, when another engine may be there.
         Raises: EngineUnavailable.
         """
-        return await self._calls.version(fresh=fresh)
+        return await self._transport.version(fresh=fresh)
 
     async def path(self, path: str) -> str:
         """Returns `path` below the agreed API version."""
-        return await self._calls.path(path)
+        return await self._transport.path(path)
 
     async def info(self) -> Info:
         """Returns the engine's size. Raises: EngineUnavailable."""
-        return await self._calls.on_loop(await self.path("/info"), Info)
+        return await self._transport.on_loop(await self.path("/info"), Info)
 
     async def inspect_container(self, name: str) -> Inspected | None:
         """Looks at a container by name or id; None where it does not exist. Raises: EngineUnavailable."""
-        return await self._calls.look("inspect", lambda client: client.inspect_container(name), Inspected)
+        return await self._transport.look("inspect", lambda client: client.inspect_container(name), Inspected)
 
     async def stats(self, container_id: str) -> Stats:
         """Returns one measurement, at once. Raises: Refusal (404, 409), EngineUnavailable."""
@@ -66,7 +66,7 @@ class Engine:
         started = time.perf_counter()
         async with self.streams.open("GET", path, params=params, silence_s=self.timeouts.connect_s) as body:
             answer = await body.read(SMALL_ANSWER)
-        self._calls.measured("stats", started, True)
+        self._transport.measured("stats", started, True)
         try:
             return msgspec.json.decode(answer, type=Stats)
         except msgspec.MsgspecError as error:
@@ -79,7 +79,7 @@ class Engine:
         try:
             async with self.streams.open("GET", path, silence_s=DISK_USAGE_LIMIT_S) as body:
                 answer = await body.read(LARGE_ANSWER)
-            self._calls.measured("disk-usage", started, True)
+            self._transport.measured("disk-usage", started, True)
             return msgspec.json.decode(answer, type=DiskUsage)
         except (Refusal, msgspec.MsgspecError) as error:
             # One that measures for somebody else already refuses.
@@ -92,7 +92,7 @@ class Engine:
             sdk: Any = client
             return sdk.create_container_from_config(body, name, platform)
 
-        made = await self._calls.in_thread("create", create, "work")
+        made = await self._transport.in_thread("create", create, "work")
         container_id = str(made["Id"])
         if len(container_id) > LONGEST_ID:
             raise EngineUnavailable(f"the engine gave a container an id of {len(container_id)} characters")
@@ -100,11 +100,11 @@ class Engine:
 
     async def start(self, container_id: str) -> None:
         """Starts a container, once. Raises: Refusal, Trouble, EngineUnavailable."""
-        await self._calls.in_thread("start", lambda client: client.start(container_id), "work")
+        await self._transport.in_thread("start", lambda client: client.start(container_id), "work")
 
     async def kill(self, container_id: str, signal: str) -> None:
         """Sends a signal. Raises: Refusal (404, 409: it does not run), EngineUnavailable."""
-        await self._calls.in_thread("kill", lambda client: client.kill(container_id, signal))
+        await self._transport.in_thread("kill", lambda client: client.kill(container_id, signal))
 
     async def remove_container(self, container_id: str) -> None:
         """Removes a container that does not run, with its anonymous volumes.
@@ -112,7 +112,7 @@ class Engine:
         The engine holds the container's lock: a start that comes before makes this a 409, one that comes after is refused.
         Raises: Refusal (404, 409: it runs, or a removal is under way), EngineUnavailable.
         """
-        await self._calls.in_thread(
+        await self._transport.in_thread(
             "remove", lambda client: client.remove_container(container_id, v=True, force=False), "work"
         )
 
@@ -121,7 +121,7 @@ class Engine:
 
         Raises: Refusal (404, 409: a removal is under way), EngineUnavailable.
         """
-        await self._calls.in_thread(
+        await self._transport.in_thread(
             "destroy", lambda client: client.remove_container(container_id, v=True, force=True), "work"
         )
 
@@ -145,7 +145,7 @@ class Engine:
         `options` are the local driver's.
         """
         wanted, given = dict(labels), dict(options) if options else None
-        made: Any = await self._calls.in_thread(
+        made: Any = await self._transport.in_thread(
             "volume-create",
             lambda client: client.create_volume(name, "local" if given else None, given, labels=wanted),
         )
@@ -153,7 +153,7 @@ class Engine:
 
     async def volume_labels(self, name: str) -> Labels | None:
         """Returns a volume's labels; None where it does not exist. Raises: EngineUnavailable."""
-        found: Any = await self._calls.found("volume-inspect", lambda client: client.inspect_volume(name))
+        found: Any = await self._transport.found("volume-inspect", lambda client: client.inspect_volume(name))
         return None if found is None else _labels(found)
 
     async def volume_age_s(self, name: str) -> float | None:
@@ -161,28 +161,30 @@ class Engine:
 
         Raises: EngineUnavailable.
         """
-        found: Any = await self._calls.found("volume-inspect", lambda client: client.inspect_volume(name))
+        found: Any = await self._transport.found("volume-inspect", lambda client: client.inspect_volume(name))
         made = moment(str((found or {}).get("CreatedAt") or ""))
         now = moment((await self.info()).system_time)
         return None if made is None or now is None else (now - made).total_seconds()
 
     async def remove_volume(self, name: str) -> None:
         """Removes a volume. Raises: Refusal (404, 409: in use), EngineUnavailable."""
-        await self._calls.in_thread("volume-remove", lambda client: client.remove_volume(name), "work")
+        await self._transport.in_thread("volume-remove", lambda client: client.remove_volume(name), "work")
 
     async def network_labels(self, name: str) -> Labels | None:
         """Returns a network's labels; None where it does not exist. Raises: EngineUnavailable."""
-        found: Any = await self._calls.found("network-inspect", lambda client: client.inspect_network(name))
+        found: Any = await self._transport.found(
+            "network-inspect", lambda client: client.inspect_network(name)
+        )
         return None if found is None else _labels(found)
 
     async def remove_network(self, name: str) -> None:
         """Removes a network. Raises: Refusal (403, 409: in use), EngineUnavailable."""
-        await self._calls.in_thread("network-remove", lambda client: client.remove_network(name))
+        await self._transport.in_thread("network-remove", lambda client: client.remove_network(name))
 
     async def runs_in_network(self, name: str) -> bool:
         """Tells whether a container runs in the network. Raises: Refusal, EngineUnavailable."""
         filters = {"network": [name]}
-        listed: Any = await self._calls.in_thread(
+        listed: Any = await self._transport.in_thread(
             "list", lambda client: client.containers(filters=filters), "answer"
         )
         return bool(listed)
@@ -200,7 +202,7 @@ class Engine:
                 check_duplicate=raw["CheckDuplicate"],
             )
 
-        await self._calls.in_thread("network-create", create, "work")
+        await self._transport.in_thread("network-create", create, "work")
 
     async def inspect_image(self, name: str) -> ImageInspected | None:
         """Looks at a local image; None where it does not exist. Raises: EngineUnavailable."""
@@ -209,16 +211,16 @@ class Engine:
             sdk: Any = client
             return sdk.inspect_image(name)
 
-        return await self._calls.look("image-inspect", look, ImageInspected)
+        return await self._transport.look("image-inspect", look, ImageInspected)
 
     async def remove_image(self, image_id: str) -> None:
         """Removes an image that nothing uses. Raises: Refusal (404, 409: in use, or it has tags), EngineUnavailable."""
-        await self._calls.in_thread("image-remove", lambda client: client.remove_image(image_id), "work")
+        await self._transport.in_thread("image-remove", lambda client: client.remove_image(image_id), "work")
 
     async def container_labels(self, labels: Mapping[str, str]) -> list[Labels]:
         """Returns the labels of all containers, running or not, that carry `labels`."""
         filters = {"label": [f"{name}={value}" for name, value in labels.items()]}
-        listed: Any = await self._calls.in_thread(
+        listed: Any = await self._transport.in_thread(
             "list", lambda client: client.containers(all=True, filters=filters), "work"
         )
         return [_labels(entry) for entry in listed]
@@ -226,7 +228,7 @@ class Engine:
     async def labels_of_volumes(self, labels: Mapping[str, str]) -> list[Labels]:
         """Returns the labels of all volumes that carry `labels`."""
         filters: Any = {"label": [f"{name}={value}" for name, value in labels.items()]}
-        listed: Any = await self._calls.in_thread(
+        listed: Any = await self._transport.in_thread(
             "volume-list", lambda client: client.volumes(filters=filters), "work"
         )
         return [_labels(entry) for entry in listed.get("Volumes") or []]
@@ -236,12 +238,14 @@ class Engine:
 
         Read anew each time, so that a `docker login` counts at once.
         """
-        return await self._calls.in_thread("credentials", lambda client: registry_auth(client, repository))
+        return await self._transport.in_thread(
+            "credentials", lambda client: registry_auth(client, repository)
+        )
 
     async def close(self) -> None:
         """Ends connections and threads; calls under way end within their limits."""
         await self.streams.close()
-        self._calls.close()
+        self._transport.close()
 
 
 def _labels(raw: Any) -> Labels:

@@ -1,7 +1,7 @@
 """`jobs.orchestrator.Orchestrator` on a Docker Engine: the calls of one job in their order.
 
-Owns that order and nothing else: bodies are in `spec.py`, meanings in `observe.py`, the Engine behind `engine.py`, logs,
-events and files out in `flows.py`. Keeps no state that matters: what it remembers is found again by name.
+Owns that order and nothing else: bodies are in `container_spec.py`, meanings in `inspection.py`, the Engine behind `engine.py`, logs,
+events and files out in `streams.py`. Keeps no state that matters: what it remembers is found again by name.
 """
 
 import asyncio
@@ -10,23 +10,23 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from jobd.docker import labels, observe
-from jobd.docker.alive import is_alive
-from jobd.docker.answers import Refusal, Trouble, meant
-from jobd.docker.attach import Attached, attach_stdin
-from jobd.docker.calls import OnCall
-from jobd.docker.creation import Creation
-from jobd.docker.endpoint import endpoint
+from jobd.docker.containers.creation import Creation
+from jobd.docker.containers.memory_kills import killed_for_memory
+from jobd.docker.containers.network import Network
+from jobd.docker.containers.removal import Removal
+from jobd.docker.containers.unstarted import UnstartedRemoval
+from jobd.docker.containers.uptime import Uptime
 from jobd.docker.engine import Engine
-from jobd.docker.flows import Flows
-from jobd.docker.images import Images
-from jobd.docker.memory_kills import killed_for_memory
-from jobd.docker.network import Network
-from jobd.docker.removal import Removal
-from jobd.docker.settings import DockerSettings
-from jobd.docker.streams import Timeouts
-from jobd.docker.unstarted import UnstartedRemoval
-from jobd.docker.uptime import Uptime
+from jobd.docker.http.attach import Attached, attach_stdin
+from jobd.docker.http.endpoint import endpoint
+from jobd.docker.http.errors import Refusal, Trouble, meant
+from jobd.docker.http.http_session import Timeouts
+from jobd.docker.http.probe import is_answering
+from jobd.docker.http.transport import OnCall
+from jobd.docker.images.images import Images
+from jobd.docker.mapping import inspection, labels
+from jobd.docker.mapping.settings import DockerSettings
+from jobd.docker.streams import Streams
 from jobd.jobs.orchestrator import (
     ContainerFacts,
     Created,
@@ -49,7 +49,7 @@ _REMEMBERED = 4096
 _LOOK_AGAIN_S = 1.0
 
 
-class DockerOrchestrator(Flows):
+class DockerOrchestrator(Streams):
     """Implements `jobd.jobs.orchestrator.Orchestrator`. Make it anywhere, use it within one event loop, `close` it there.
 
     `on_call(name, seconds, ok)` hears of every control call. `environ` is where `DOCKER_HOST` and the like stand.
@@ -87,7 +87,7 @@ class DockerOrchestrator(Flows):
             self._engine.info(),
             self._engine.inspect_image(self._settings.sidecar_image),
         )
-        if not await is_alive(self._engine.endpoint, self._engine.timeouts.connect_s):
+        if not await is_answering(self._engine.endpoint, self._engine.timeouts.connect_s):
             raise EngineUnavailable(f"{self._engine.endpoint.url} takes no new connections")
         return EngineFacts(
             version=version.version,
@@ -170,7 +170,7 @@ class DockerOrchestrator(Flows):
         """
         made, is_new = await self._creation.create(order, files)
         self._fresh.pop(order.ref, None)
-        if is_new and len(made.worker_id) <= observe.LONGEST_ID:
+        if is_new and len(made.worker_id) <= inspection.LONGEST_ID:
             self._fresh[order.ref] = made.worker_id
         self._remember(order.ref, "worker", made.worker_id)
         if made.sidecar_id is not None:
@@ -217,8 +217,8 @@ class DockerOrchestrator(Flows):
         """Looks at both containers of this job, by name, so that one that was replaced by hand does not deceive."""
         worker, sidecar = await self._removal.inspect(ref.id)
         return Observation(
-            worker=None if worker is None else observe.facts(worker, ref, self._settings.instance),
-            sidecar=None if sidecar is None else observe.facts(sidecar, ref, self._settings.instance),
+            worker=None if worker is None else inspection.facts(worker, ref, self._settings.instance),
+            sidecar=None if sidecar is None else inspection.facts(sidecar, ref, self._settings.instance),
         )
 
     async def signal(self, ref: JobRef, role: Role, signal: str) -> None:
@@ -268,7 +268,7 @@ class DockerOrchestrator(Flows):
             try:
                 await self._engine.start(container_id)
             except Refusal as error:
-                if not observe.network_missing(error.status, error.message):
+                if not inspection.network_missing(error.status, error.message):
                     raise
                 # A plain no, given before anything ran: this one may be asked again.
                 self._network.forget()
@@ -279,8 +279,8 @@ class DockerOrchestrator(Flows):
             if (
                 isinstance(error, Trouble)
                 and isinstance(failure, StartFailed)
-                and failure.exit_code == observe.NOT_STARTED
-                and not await is_alive(self._engine.endpoint)
+                and failure.exit_code == inspection.NOT_STARTED
+                and not await is_answering(self._engine.endpoint)
             ):
                 failure = EngineUnavailable(f"the engine is being stopped: {error.message}")
             raise failure from error

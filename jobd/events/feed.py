@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Protocol
 
 from jobd.budget import ByteBudget
-from jobd.store.rows import StoredEvent
+from jobd.store.tables.rows import StoredEvent
 
 PAGE = 200
 PAGE_BYTES = 64 << 10

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from jobd.jobs.engine_watch import EngineWatch
+from jobd.jobs.run.engine_monitor import EngineMonitor
 from jobd.store.errors import StoreError
 from jobd.wire.view import Health
 
@@ -20,7 +20,7 @@ class HealthCheck:
         self,
         ask_store: Callable[[], Awaitable[object]],
         has_room: Callable[[], Awaitable[bool]],
-        engine: EngineWatch,
+        engine: EngineMonitor,
     ) -> None:
         self._ask_store = ask_store
         self._has_room = has_room

@@ -1,6 +1,6 @@
 """What `jobs` needs of a container engine, as Protocols and the plain facts that they exchange.
 
-Owns no behaviour but where a log is read on after some lines. `jobd/docker` implements them on the Docker Engine, `jobd/testing` in memory; both pass the
+Owns no behaviour but where a log is read on after some lines. `jobd/docker` implements them on the Docker Engine, `tests/support/fakes` in memory; both pass the
 same suite in `tests/contract`. All calls are safe to repeat unless they say otherwise.
 """
 

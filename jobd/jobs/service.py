@@ -1,6 +1,6 @@
 """The use cases of jobs that are there: look, cancel, delete, read files, take reports. What the API calls.
 
-Nothing slow happens in a call: a wish is stored, the rest is done by the job's supervisor. New jobs come in by `intake.py`.
+Nothing slow happens in a call: a wish is stored, the rest is done by the job's supervisor. New jobs come in by `submission.py`.
 """
 
 import hmac
@@ -9,24 +9,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from jobd.errors import Conflict, InvalidRequest, NotFound, Unauthorized
-from jobd.jobs import facts as f
-from jobd.jobs.collection import container_path
-from jobd.jobs.kept_outputs import KeptOutputs
+from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.orchestrator import JobRef, NoSuchFile, Orchestrator
-from jobd.jobs.queue import AdmissionQueue
-from jobd.jobs.record import Record
-from jobd.jobs.retention import Retention
-from jobd.jobs.roster import Roster
+from jobd.jobs.retention.kept_outputs import KeptOutputs
+from jobd.jobs.retention.retention import Retention
+from jobd.jobs.run.output_collection import container_path
+from jobd.jobs.run.supervisors import Supervisors
+from jobd.jobs.state import facts
+from jobd.jobs.state.record import Record
 from jobd.jobs.stored import record_of, spec_of, unreadable_view
 from jobd.jobs.view import view_of
 from jobd.store.errors import UnreadableJob
-from jobd.store.rows import JobRow
 from jobd.store.store import Store
+from jobd.store.tables.rows import JobRow
 from jobd.wire.event import rfc3339
 from jobd.wire.filenames import unescape
 from jobd.wire.job import JobSpec
-from jobd.wire.names import path_problem
 from jobd.wire.report import Report
+from jobd.wire.validation.names import path_problem
 from jobd.wire.view import UNREADABLE, JobList, JobView
 
 
@@ -49,7 +49,7 @@ class JobService:
     def __init__(
         self,
         store: Store,
-        roster: Roster,
+        supervisors: Supervisors,
         queue: AdmissionQueue,
         engine: Orchestrator,
         retention: Retention,
@@ -57,7 +57,7 @@ class JobService:
         outputs: KeptOutputs,
     ) -> None:
         self._store = store
-        self._roster = roster
+        self._supervisors = supervisors
         self._queue = queue
         self._engine = engine
         self._retention = retention
@@ -87,19 +87,19 @@ class JobService:
             views = [v for v in views if v.status != UNREADABLE or UNREADABLE in query.statuses]
         return JobList(jobs=views, next=page.cursor)
 
-    async def cancel(self, job_id: str, wish: f.CancelWished) -> None:
+    async def cancel(self, job_id: str, request: facts.CancelRequested) -> None:
         """Stores the wish that the job ends; its record stays.
 
         Raises:
             NotFound: no such job. Conflict: it has ended already. UnreadableJob: its record is damaged.
         """
         row = await self._row(job_id)
-        supervisor = self._roster.get(row.uid)
+        supervisor = self._supervisors.get(row.uid)
         if supervisor is None:
             record_of(row)  # one that cannot be read has not ended, as far as anybody knows
         if supervisor is None or supervisor.record.ended:
             raise Conflict(f"job {job_id!r} has ended already", code="ended")
-        await supervisor.wish(wish)
+        await supervisor.request(request)
 
     async def delete(self, job_id: str, by: str) -> None:
         """Stores the wish that the job be gone: it is not found from now on, its containers and volume go.
@@ -109,15 +109,15 @@ class JobService:
         """
         row = await self._row(job_id)
         try:
-            supervisor = self._roster.get(row.uid) or self._roster.get_or_make(record_of(row))
-            await supervisor.wish(f.CancelWished(by=by, grace_s=0.0, delete=True))
+            supervisor = self._supervisors.get(row.uid) or self._supervisors.get_or_make(record_of(row))
+            await supervisor.request(facts.CancelRequested(by=by, grace_s=0.0, delete=True))
         except UnreadableJob:
             await self._retention.discard(row)
             await self._store.hide(job_id)
             return
         await self._store.hide(job_id)
         # Only now: a supervisor of a job that is over would find nothing to do before the wish.
-        self._roster.start(supervisor)
+        self._supervisors.start(supervisor)
 
     async def uid_of(self, job_id: str) -> str:
         """Returns the uid of the newest job of this id, also of one that cannot be read. Raises NotFound."""
@@ -129,7 +129,7 @@ class JobService:
 
     async def current(self, record: Record) -> Record | None:
         """Returns the record of the same job as it is now, None where it is purged."""
-        supervisor = self._roster.get(record.uid)
+        supervisor = self._supervisors.get(record.uid)
         if supervisor is not None:
             return supervisor.record
         row = await self._store.get_by_uid(record.uid)
@@ -181,12 +181,12 @@ class JobService:
         Raises:
             Unauthorized: the token is not this job's, or there is no such job under way: a caller learns no more.
         """
-        supervisor = next((s for s in self._roster if s.record.id == job_id), None)
+        supervisor = next((s for s in self._supervisors if s.record.id == job_id), None)
         expected = supervisor.record.token if supervisor else ""
         if not hmac.compare_digest(expected.encode(), token.encode()) or not expected or supervisor is None:
             raise Unauthorized("the token is not the one of a job under way")
         for report in reports:
-            await supervisor.apply(f.Reported(report))
+            await supervisor.apply(facts.Reported(report))
 
     async def _row(self, job_id: str) -> JobRow:
         row = await self._store.get_by_id(job_id)
@@ -195,11 +195,11 @@ class JobService:
         return row
 
     def _current(self, row: JobRow) -> Record:
-        supervisor = self._roster.get(row.uid)
+        supervisor = self._supervisors.get(row.uid)
         return supervisor.record if supervisor else record_of(row)
 
     def _view(self, row: JobRow) -> JobView:
-        supervisor = self._roster.get(row.uid)
+        supervisor = self._supervisors.get(row.uid)
         try:
             record = supervisor.record if supervisor else record_of(row)
             spec = spec_of(row)

@@ -7,12 +7,12 @@ import logging
 
 import msgspec
 
-from jobd.jobs.record import Record, decode_record
+from jobd.jobs.state.record import Record, decode_record
 from jobd.store.errors import UnreadableJob
-from jobd.store.rows import JobRow
+from jobd.store.tables.rows import JobRow
 from jobd.wire.event import rfc3339
 from jobd.wire.job import JobSpec
-from jobd.wire.names import engine_names
+from jobd.wire.validation.names import engine_names
 from jobd.wire.view import UNREADABLE, JobView
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ Owns the words for what a job waits for; the shapes are in `wire/view.py`.
 
 from datetime import datetime, timedelta
 
-from jobd.jobs.record import ArtifactState, Attempt, OutputState, Record
+from jobd.jobs.state.record import ArtifactState, Attempt, OutputState, Record
 from jobd.wire.artifact import kind_of
 from jobd.wire.event import rfc3339
 from jobd.wire.job import JobSpec

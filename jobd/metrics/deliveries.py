@@ -10,7 +10,7 @@ _LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300
 
 
 class DeliveryMetrics:
-    """Implements `jobd.events.observer.DeliveryObserver`."""
+    """Implements `jobd.events.delivery.observer.DeliveryObserver`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._seconds = Histogram(
@@ -86,15 +86,15 @@ class DeliveryMetrics:
         """Deliveries go out no more by themselves."""
         self._dropped.labels(outcome).inc(count)
 
-    def breaker_changed(self, lane: str, state: str) -> None:
+    def breaker_changed(self, destination: str, state: str) -> None:
         """A breaker has changed; one that is closed again is forgotten."""
-        before = self._states.pop(lane, None)
+        before = self._states.pop(destination, None)
         if before is not None:
             self._breakers.labels(before).dec()
         if state == "open":
             self._opened.inc()
         if state != "closed":
-            self._states[lane] = state
+            self._states[destination] = state
             self._breakers.labels(state).inc()
 
     def outbox(

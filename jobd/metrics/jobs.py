@@ -1,6 +1,6 @@
 """From a job's changes to metrics: what a supervisor's `on_change` feeds."""
 
-from jobd.jobs.record import Record, seconds_between
+from jobd.jobs.state.record import Record, seconds_between
 from jobd.metrics.metrics import Metrics
 from jobd.wire.job import JobSpec
 

@@ -17,7 +17,7 @@ Each has a kebab-case `code`. Foreign exceptions (sqlite3, OSError) are turned i
 
 import sqlite3
 
-from jobd.store.rows import JobRow
+from jobd.store.tables.rows import JobRow
 
 
 class StoreError(Exception):

@@ -16,31 +16,21 @@ from pathlib import Path
 from typing import Self
 
 from jobd.clock import Clock, SystemClock
-from jobd.store import (
-    database,
-    events,
-    housekeeping,
-    jobs,
-    listing,
-    logs,
-    outbox,
-    recovery,
-    seen,
-    settling,
-    transitions,
-)
-from jobd.store.damaged import DamagedRows
 from jobd.store.errors import StoreError, StoreFailed, StoreFull
-from jobd.store.reader import Reader
-from jobd.store.reserve import Reserve
-from jobd.store.rows import (
+from jobd.store.sqlite import database, recovery
+from jobd.store.sqlite.damaged import DamagedRows
+from jobd.store.sqlite.reader import Reader
+from jobd.store.sqlite.reserve import Reserve
+from jobd.store.sqlite.writer import Writer
+from jobd.store.tables import events, housekeeping, jobs, listing, logs, outbox, seen, settling, transitions
+from jobd.store.tables.rows import (
     Counts,
     Delivery,
+    DestinationDue,
     Due,
     EndedPage,
     JobPage,
     JobRow,
-    LaneDue,
     LogChunk,
     LogStats,
     Settled,
@@ -48,8 +38,7 @@ from jobd.store.rows import (
     StoredEvent,
     Transition,
 )
-from jobd.store.seen import SeenTime
-from jobd.store.writer import Writer
+from jobd.store.tables.seen import SeenTime
 
 PAGE_BYTES = 4 << 20
 FIRST = (-1, 0)
@@ -276,15 +265,15 @@ class Store:
         """Returns one delivery."""
         return await self._reader.read(partial(outbox.delivery, delivery_id=delivery_id))
 
-    async def lanes(self, after: str, limit: int) -> list[LaneDue]:
+    async def destinations(self, after: str, limit: int) -> list[DestinationDue]:
         """Returns lanes with pending deliveries, by name, after `after`: for the dispatcher."""
-        return await self._reader.read(partial(outbox.lanes, after=after, limit=limit))
+        return await self._reader.read(partial(outbox.destinations, after=after, limit=limit))
 
-    async def due(self, lane: str, limit: int, ahead: int = 0) -> list[Due]:
+    async def due(self, destination: str, limit: int, ahead: int = 0) -> list[Due]:
         """Returns the first pending delivery of each job of a lane, by the time at which it is due, later ones too; each with
         up to `ahead` of those behind it.
         """
-        return await self._reader.read(partial(outbox.due, lane=lane, limit=limit, ahead=ahead))
+        return await self._reader.read(partial(outbox.due, destination=destination, limit=limit, ahead=ahead))
 
     async def due_of(self, uids: Sequence[str], ahead: int = 0) -> list[Due]:
         """Returns the first pending delivery of each of these jobs, with up to `ahead` of those behind it."""
@@ -308,14 +297,14 @@ class Store:
             partial(settling.settle, settlements=settlements, seen_ms=self._seen.now_ms())
         )
 
-    async def expired_jobs(self, lane: str, age_s: float, untried_s: float, limit: int) -> list[str]:
+    async def expired_jobs(self, destination: str, age_s: float, untried_s: float, limit: int) -> list[str]:
         """Returns the uids of jobs of a lane whose first pending delivery is older than `age_s`, as far as jobd has seen time pass,
         those due longest first, without those that were replayed less than `untried_s` ago and not tried yet.
         """
         return await self._reader.read(
             partial(
                 outbox.expired_jobs,
-                lane=lane,
+                destination=destination,
                 before_ms=self._ago_ms(age_s),
                 untried_since_ms=self._ago_ms(untried_s),
                 limit=limit,

@@ -1,6 +1,6 @@
 """The seven artifact kinds of a job spec: what is moved into or out of the workspace.
 
-Owns their fields. What makes a combination of artifacts valid is in `validate.py`; what moves the bytes is
+Owns their fields. What makes a combination of artifacts valid is in `job_spec.py`; what moves the bytes is
 the sidecar. A new kind is a struct here, a name in `Artifact`, a row in `KINDS` and a file in `sidecar/artifacts/`.
 
 Source: man/job.5, "ARTIFACTS".
@@ -112,7 +112,7 @@ def kind_of(artifact: Artifact) -> str:
 def after_job(artifacts: list[Artifact]) -> frozenset[str]:
     """Returns the ids of the artifacts that run after the job: those that depend on it, directly or through others.
 
-    A chain that ends in an unknown id or a cycle does not reach the job; `validate.py` refuses both.
+    A chain that ends in an unknown id or a cycle does not reach the job; `job_spec.py` refuses both.
     """
     depends = {a.id: a.depends for a in artifacts}
     after: set[str] = set()

@@ -1,6 +1,6 @@
 """The job spec: what `POST /v1/jobs` takes, with its defaults and limits.
 
-Owns the fields and the numbers. What a value may be beyond its type is in `validate.py`.
+Owns the fields and the numbers. What a value may be beyond its type is in `job_spec.py`.
 
 Source: man/job.5, "FIELDS".
 """

@@ -1,6 +1,6 @@
 """What is wrong with a request, in words that name the field: the value, the error, and what a decoder says.
 
-Pure. Which values are wrong is decided in `validate.py`.
+Pure. Which values are wrong is decided in `job_spec.py`.
 """
 
 import re

@@ -1,6 +1,6 @@
 """The same containers without jobd: what the docker SDK alone needs for them, in a plain script.
 
-The create bodies are jobd's own (`jobd.docker.spec`), network and limits included, so that both sides ask the engine for the same
+The create bodies are jobd's own (`jobd.docker.mapping.container_spec`), network and limits included, so that both sides ask the engine for the same
 work. Nothing is stored, nothing is watched, nothing survives an error.
 """
 
@@ -14,12 +14,12 @@ from typing import Any, cast
 
 import docker
 
-from jobd.docker import labels, spec
-from jobd.docker.settings import DockerSettings
+from jobd.docker.mapping import container_spec, labels
+from jobd.docker.mapping.settings import DockerSettings
 from jobd.jobs.orchestrator import JobRef, WorkOrder
 from jobd.wire.job import JobSpec
 from jobd.wire.report import SUCCEEDED_SIGNAL, SidecarOrder, encode_order
-from jobd.wire.validate import convert_spec
+from jobd.wire.validation.job_spec import convert_spec
 from scripts import leftovers
 from scripts.engine_client import connect
 
@@ -48,7 +48,7 @@ class Bare:
     def job(self, tree: dict[str, Any]) -> None:
         """Runs one job without artifacts to its end and reads its log."""
         order = self._order(tree, sidecar=False)
-        worker = self._create(order, "worker", spec.worker_body(order, self.settings, "bench"))
+        worker = self._create(order, "worker", container_spec.worker_body(order, self.settings, "bench"))
         self.api.start(worker)
         self._expect_zero(worker)
         self.api.logs(worker)
@@ -61,8 +61,8 @@ class Bare:
     def job_with_artifacts(self, tree: dict[str, Any]) -> list[dict[str, Any]]:
         """Runs one job with its sidecar, in the order in which it must be, and returns the sidecar's reports."""
         order = self._order(tree, sidecar=True)
-        worker = self._create(order, "worker", spec.worker_body(order, self.settings, "bench"))
-        sidecar = self._create(order, "sidecar", spec.sidecar_body(order, self.settings, "bench"))
+        worker = self._create(order, "worker", container_spec.worker_body(order, self.settings, "bench"))
+        sidecar = self._create(order, "sidecar", container_spec.sidecar_body(order, self.settings, "bench"))
         params = {"stdin": 1, "stdout": 1, "stderr": 0, "stream": 1}
         attached = self.api.attach_socket(sidecar, params)
         self.api.start(sidecar)
@@ -97,7 +97,7 @@ class Bare:
         job: JobSpec = convert_spec({**tree, "id": f"bench-{uuid.uuid4().hex[:12]}"})
         return WorkOrder(ref=JobRef(uid=uuid.uuid4().hex, id=job.id), spec=job, sidecar=sidecar)
 
-    def _create(self, order: WorkOrder, role: str, body: spec.Body) -> str:
+    def _create(self, order: WorkOrder, role: str, body: container_spec.Body) -> str:
         name = f"job-{order.ref.id}-{role}"
         return str(self.api.create_container_from_config(body, name)["Id"])  # type: ignore[no-untyped-call]
 

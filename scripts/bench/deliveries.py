@@ -21,14 +21,14 @@ from typing import Any
 import aiohttp
 
 from jobd.clock import SystemClock
-from jobd.events.dispatcher import Dispatcher
-from jobd.events.egress import EgressPolicy, EgressRule
-from jobd.events.lanes import Lanes, lane_of
-from jobd.events.observer import NullObserver
-from jobd.events.sender import Sender
-from jobd.events.settings import DispatcherSettings
-from jobd.store.rows import Callback, Due, JobRow, NewEvent, Transition
+from jobd.events.delivery.destination_queues import DestinationQueues, destination_of
+from jobd.events.delivery.dispatcher import Dispatcher
+from jobd.events.delivery.observer import NullObserver
+from jobd.events.delivery.settings import DispatcherSettings
+from jobd.events.http.egress import EgressPolicy, EgressRule
+from jobd.events.http.sender import Sender
 from jobd.store.store import Store
+from jobd.store.tables.rows import Callback, Due, JobRow, NewEvent, Transition
 from jobd.wire.event import LOG, binding_headers, encode
 from jobd.wire.signing import signature_headers
 from scripts.bench.pairs import Budget, Result, measure
@@ -104,7 +104,7 @@ async def _seed(store: Store, job: str, count: int, url: str, batch: bool = Fals
     now = datetime.now(UTC)
     row = JobRow(job, job, None, "running", {}, now, None, True, False, True, b"{}")
     events = tuple(_event(job, number, now) for number in range(1, count + 1))
-    callback = Callback(url, KEY, lane_of(url), batch)
+    callback = Callback(url, KEY, destination_of(url), batch)
     await store.commit(Transition(row, events, callback=callback, claim_id=True))
 
 
@@ -149,15 +149,15 @@ async def through_outbox(url: str, batch: bool) -> float:
 
 def at_once_to_one_host() -> int:
     """Returns how many requests the dispatcher has under way to a host that is well: the bare loop has as many."""
-    lanes, now = Lanes(DispatcherSettings().workers, 1000), datetime.now(UTC)
-    for number in range(2 * lanes.workers):
-        lanes.hold(Due(number, str(number), "", "", "", "", None, "host", 0, 0, now, now, None))
-    first = lanes.pick(lambda _: True)
+    destinations, now = DestinationQueues(DispatcherSettings().workers, 1000), datetime.now(UTC)
+    for number in range(2 * destinations.workers):
+        destinations.hold(Due(number, str(number), "", "", "", "", None, "host", 0, 0, now, now, None))
+    first = destinations.pick(lambda _: True)
     assert first is not None
-    lanes.answered(first, proven=True)
-    while lanes.pick(lambda _: True) is not None:
+    destinations.answered(first, proven=True)
+    while destinations.pick(lambda _: True) is not None:
         pass
-    return lanes.in_flight
+    return destinations.in_flight
 
 
 async def bare(url: str) -> float:

@@ -1,7 +1,7 @@
 """Makes sure that the images which demo, tests and benchmarks use are on the engine.
 
 Owns where they come from: the registry, if one answers within seconds, else this machine's own packages (Debian and
-Ubuntu). Does nothing for what is there. The sidecar image itself is built by `jobd.docker.images`, on the base made here.
+Ubuntu). Does nothing for what is there. The sidecar image itself is built by `jobd.docker.images.images`, on the base made here.
 """
 
 import subprocess
@@ -15,7 +15,7 @@ import docker.errors
 import requests
 from docker.models.images import Image
 
-from jobd.docker.sidecar_context import PYTHON_LABEL
+from jobd.docker.images.sidecar_context import PYTHON_LABEL
 from jobd.jobs.orchestrator import EngineError
 from scripts.engine_client import connect
 from scripts.images.packages import Failed, build_base, build_worker
@@ -111,7 +111,7 @@ def ensure_base(client: docker.DockerClient) -> None:
 
 def build_sidecar() -> int:
     """Lets jobd build its sidecar image. Passes on what it says, but not that there was nothing to do."""
-    command = [sys.executable, "-m", "jobd.docker.images"]
+    command = [sys.executable, "-m", "jobd.docker.images.images"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         said = False
         for line in process.stderr or ():

@@ -1,11 +1,11 @@
 """job.5, from the structs of the wire contract and the words for them."""
 
-from jobctl.jobfile import LONGEST_BYTES
+from jobctl.job.job_file import LONGEST_BYTES
 from jobctl.main import REASONS
-from jobd.wire import limits
 from jobd.wire.artifact import KINDS
 from jobd.wire.flag_names import FLAG_NAMES
 from jobd.wire.job import Callback, JobSpec, Output
+from jobd.wire.validation import limits
 from scripts.manual.roff import escaped, line, section, tagged, text, title
 from scripts.manual.structs import encoded_names, struct_fields
 from scripts.manual.words import (

@@ -1,6 +1,6 @@
 """jobd.8, from jobd's table of settings."""
 
-from jobd.variables import VARIABLES
+from jobd.settings.variables import VARIABLES
 from scripts.manual.roff import section, tagged, text, title
 
 

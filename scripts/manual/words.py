@@ -3,7 +3,7 @@
 Owns the words alone; that each field has some, and no others are here, is checked in `structs.py`.
 """
 
-from jobd.wire import limits
+from jobd.wire.validation import limits
 
 JOB_FIELDS = {
     "id": f"name of the job, at most {limits.MAX_ID} letters, digits, '-' and '_'; jobctl makes one when it is absent",

@@ -14,10 +14,10 @@ import msgspec
 from jobd.wire.artifact import Artifact, kind_of
 from sidecar.entry import native
 from sidecar.interrupts import Interrupts
-from sidecar.paths import Workspace
+from sidecar.workspace.paths import Workspace
 
 if TYPE_CHECKING:
-    from sidecar.http import Http
+    from sidecar.transfer.http import Http
 
 Meter = Callable[[int, int | None], None]
 """Called with the bytes moved so far and, where known, their total."""

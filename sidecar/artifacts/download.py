@@ -5,8 +5,8 @@ import hashlib
 from jobd.wire.artifact import Download
 from sidecar.artifacts.base import Context, Moved
 from sidecar.errors import ArtifactError
-from sidecar.http import Answer, Request
-from sidecar.retry import safe_url
+from sidecar.transfer.http import Answer, Request
+from sidecar.transfer.retry import safe_url
 
 RETRIES = 3
 _WHOLE = 200

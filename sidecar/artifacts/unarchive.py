@@ -13,12 +13,21 @@ from collections.abc import Callable
 from typing import IO
 
 from jobd.wire.artifact import Unarchive
+from sidecar.archives.member import (
+    BadArchive,
+    Content,
+    Contents,
+    Member,
+    Members,
+    Parts,
+    check_symlink,
+    name_parts,
+)
+from sidecar.archives.tar import BLOCK, Read, read_tar
 from sidecar.artifacts.base import Caps, Context, Meter, Moved
 from sidecar.entry import parts_of, shown
 from sidecar.errors import ArtifactError
-from sidecar.member import BadArchive, Content, Contents, Member, Members, Parts, check_symlink, name_parts
-from sidecar.paths import Workspace
-from sidecar.tar import BLOCK, Read, read_tar
+from sidecar.workspace.paths import Workspace
 
 _GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -93,7 +102,7 @@ def _members(file: IO[bytes], budget: _Budget) -> Members:
     head = file.read(BLOCK)
     file.seek(0)
     if head[:4] in _ZIP:
-        from sidecar.zip import read_zip
+        from sidecar.archives.zip import read_zip
 
         for member, content in read_zip(file, budget.most_members):
             yield member, _counted(content, budget)

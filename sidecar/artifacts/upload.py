@@ -13,7 +13,7 @@ from jobd.wire.artifact import Upload
 from sidecar.artifacts.base import Context, Moved
 from sidecar.entry import shown
 from sidecar.errors import ArtifactError, artifact_error
-from sidecar.http import CHUNK_BYTES, Body, Request
+from sidecar.transfer.http import CHUNK_BYTES, Body, Request
 
 CONTENT_TYPE = "application/octet-stream"
 

@@ -14,12 +14,12 @@ from typing import Any, Protocol
 import docker
 import pytest
 
+from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
-from jobd.docker.settings import DockerSettings
 from jobd.jobs.orchestrator import JobRef, Observation, Orchestrator, WorkOrder
-from jobd.testing.orchestrator import FakeOrchestrator
-from jobd.testing.worker import WorkerScript
 from jobd.wire.job import JobSpec
+from tests.support.fakes.orchestrator import FakeOrchestrator
+from tests.support.fakes.worker import WorkerScript
 
 DEADLINE_S = 60
 

@@ -15,14 +15,14 @@ import docker
 import msgspec
 import pytest
 
-from jobd.events.lanes import lane_of
-from jobd.jobs.facts import Draft
-from jobd.jobs.ledger import number, row_of
-from jobd.jobs.outcome import data_of, enter
-from jobd.jobs.record import Record, new_record
-from jobd.store.rows import Callback as StoredCallback
-from jobd.store.rows import Transition
+from jobd.events.delivery.destination_queues import destination_of
+from jobd.jobs.job_repository import number, row_of
+from jobd.jobs.state.event_drafts import Draft
+from jobd.jobs.state.outcome import data_of, enter
+from jobd.jobs.state.record import Record, new_record
 from jobd.store.store import Store
+from jobd.store.tables.rows import Callback as StoredCallback
+from jobd.store.tables.rows import Transition
 from jobd.wire.job import JobSpec
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, until
 from tests.support.invariants import ARTIFACT, EXIT, check_events, delete, delivered
@@ -186,7 +186,7 @@ def queued_events(url: str) -> list[Transition]:
         drafts = [Draft(EXIT, data_of(record, spec, exitCode=code)) for code in range(QUEUED_EACH)]
         record, events = number(record, spec, drafts, now)
         record = enter(record, "done", now, status="completed", finished_at=now, cleaned=True)
-        stored = StoredCallback(url=f"{url}{n}", key=None, lane=lane_of(url))
+        stored = StoredCallback(url=f"{url}{n}", key=None, destination=destination_of(url))
         row = row_of(record, spec, msgspec.json.encode(spec))
         made.append(Transition(job=row, events=events, callback=stored, claim_id=True))
     return made

@@ -10,7 +10,7 @@ import docker
 import docker.errors
 import pytest
 
-from jobd.jobs.reader import GONE
+from jobd.jobs.log.container_log_follower import GONE
 from tests.support.daemon import Daemon, Receiver, until
 from tests.support.engine_proxy import EngineProxy, Fault
 from tests.support.invariants import check_events, delete, delivered

@@ -31,15 +31,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobd.events.dispatcher import UNSETTLED_PER_WORKER
-from jobd.events.lanes import lane_of
-from jobd.events.settings import DispatcherSettings
-from jobd.jobs.facts import Draft
-from jobd.jobs.ledger import number, row_of
-from jobd.jobs.outcome import data_of, enter
-from jobd.jobs.record import new_record
-from jobd.store.rows import Callback, Transition
+from jobd.events.delivery.destination_queues import destination_of
+from jobd.events.delivery.dispatcher import UNSETTLED_PER_WORKER
+from jobd.events.delivery.settings import DispatcherSettings
+from jobd.jobs.job_repository import number, row_of
+from jobd.jobs.state.event_drafts import Draft
+from jobd.jobs.state.outcome import data_of, enter
+from jobd.jobs.state.record import new_record
 from jobd.store.store import Store
+from jobd.store.tables.rows import Callback, Transition
 from jobd.wire.event import EXIT
 from jobd.wire.job import JobSpec
 from tests.support.daemon import DEADLINE_S, Daemon, until
@@ -103,7 +103,7 @@ def ended(name: str, url: str, count: int) -> Transition:
     record, events = number(record, spec, [Draft(EXIT, data_of(record, spec, exitCode=0))] * count, now)
     record = enter(record, "done", now, status="completed", finished_at=now, cleaned=True)
     row = row_of(record, spec, msgspec.json.encode(spec))
-    callback = Callback(url=url, key=None, lane=lane_of(url))
+    callback = Callback(url=url, key=None, destination=destination_of(url))
     return Transition(job=row, events=events, callback=callback, claim_id=True)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from jobd import listeners
+from jobd.process import listeners
 from tests.support.daemon import Answer, Daemon, until
 from tests.support.wire import connect, exchange, head, over_unix
 

@@ -1,6 +1,6 @@
 """The life of one job as a rule machine: what jobd does and what the world does, in any order, and what must hold in all of them.
 
-Every fact of `jobd.jobs.facts` is drawn: a sidecar, users, restarts of jobd and of the engine, lost answers, clocks that are set.
+Every fact of `jobd.jobs.state.facts` is drawn: a sidecar, users, restarts of jobd and of the engine, lost answers, clocks that are set.
 """
 
 from collections.abc import Callable
@@ -10,12 +10,12 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from jobd.jobs import facts as f
-from jobd.jobs.demand import AMBIGUOUS_START, demand
-from jobd.jobs.ledger import number
-from jobd.jobs.machine import AWAITED, step
+from jobd.jobs.job_repository import number
 from jobd.jobs.orchestrator import ContainerFacts, ImageFacts, Observation, Role, Usage
-from jobd.jobs.record import OutputState, Record, decode_record, encode_record, new_record
+from jobd.jobs.state import actions, event_drafts, facts
+from jobd.jobs.state.machine import AWAITED, step
+from jobd.jobs.state.next_action import AMBIGUOUS_START, next_action
+from jobd.jobs.state.record import OutputState, Record, decode_record, encode_record, new_record
 from jobd.wire import event, report
 from jobd.wire.artifact import Artifact, List, Read, Write, after_job
 from jobd.wire.job import Callback, JobSpec, Output
@@ -94,7 +94,7 @@ class Life(RuleBasedStateMachine):
         self.read = 0
         self.damaged: dict[tuple[str, int], report.Heading] = {}
         self.unread_in: set[int] = set()
-        self.past: list[f.Fact] = []
+        self.past: list[facts.Fact] = []
         self.asked: list[type[object]] = []
         self.late = "runs"
 
@@ -116,7 +116,7 @@ class Life(RuleBasedStateMachine):
 
     # --- what jobd does
 
-    def apply(self, fact: f.Fact) -> None:
+    def apply(self, fact: facts.Fact) -> None:
         before = self.record
         made = step(before, self.spec, fact, self.now)
         numbered, events = number(made.record, self.spec, made.drafts, self.now)
@@ -141,7 +141,7 @@ class Life(RuleBasedStateMachine):
             assert not events
         self.past.append(fact)
 
-    def check_exit_code(self, draft: f.Draft) -> None:
+    def check_exit_code(self, draft: event_drafts.Draft) -> None:
         """Asserts that an event tells the code that the job's view tells, and -1 where the view has none."""
         if draft.type in (event.EXIT, event.COMPLETE, event.RETRY):
             told = self.record.earlier[-1] if draft.type == event.RETRY else self.record
@@ -156,13 +156,13 @@ class Life(RuleBasedStateMachine):
             most -= 1
             heading = self.damaged.get((box.facts.id, self.read))
             if heading is None:
-                self.apply(f.Reported(said, self.order_given, all_read=True))
+                self.apply(facts.Reported(said, self.order_given, all_read=True))
                 continue
             counts = not self.record.ended and self.record.sidecar_intended_at is not None
             forgiven = heading.artifact_id is not None and self.record.artifacts[heading.artifact_id].optional
             if counts and not forgiven and (heading.n is None or heading.n > self.record.report_n):
                 self.unread_in.add(self.record.attempt)
-            self.apply(f.ReportUnread("cannot be read", heading))
+            self.apply(facts.ReportUnread("cannot be read", heading))
 
     def observe(self) -> None:
         seen = self.engine.look()
@@ -170,7 +170,7 @@ class Life(RuleBasedStateMachine):
         if over and self.record.phase in ("inputs", "outputs"):
             self.read_reports()
         before, worker = self.record, seen.worker
-        fact = f.Observed(seen, reports_drained=over, engine_stopped=self.engine_stopped)
+        fact = facts.Observed(seen, reports_drained=over, engine_stopped=self.engine_stopped)
         self.apply(fact)
         if fact.engine_stopped and worker is not None and worker.attempt == before.attempt:
             self.what_the_engine_ended_is_lost(before, worker)
@@ -188,26 +188,26 @@ class Life(RuleBasedStateMachine):
         elif worker.error:
             assert self.record == msgspec.structs.replace(before, unstarted="worker"), "it is made anew"
 
-    def carry_out(self, fault: str) -> f.Demand:
+    def carry_out(self, fault: str) -> actions.Action:
         """One turn of the supervisor; returns what the state asked for."""
-        asked = demand(self.record, self.seen, self.now)
+        asked = next_action(self.record, self.seen, self.now)
         self.asked.append(type(asked))
         match asked:
-            case f.Admit():
-                self.apply(f.Admitted())
-            case f.Pull() if fault == "refused":
-                self.apply(f.SetupFailed("image-not-found", "no"))
-            case f.Pull() if fault == "none":
-                self.apply(f.ImageReady(ImageFacts("sha256:1", None, "")))
-            case f.Create() if fault == "refused":
-                self.apply(f.SetupFailed("refused-by-engine", "no"))
-            case f.Create():
+            case actions.Admit():
+                self.apply(facts.Admitted())
+            case actions.Pull() if fault == "refused":
+                self.apply(facts.SetupFailed("image-not-found", "no"))
+            case actions.Pull() if fault == "none":
+                self.apply(facts.ImageReady(ImageFacts("sha256:1", None, "")))
+            case actions.Create() if fault == "refused":
+                self.apply(facts.SetupFailed("refused-by-engine", "no"))
+            case actions.Create():
                 created = self.engine.create(self.record.attempt)
                 self.read = 0
                 if fault == "none":
-                    self.apply(f.Prepared(created))
-            case f.StartSidecar():
-                self.apply(f.SidecarStarting())
+                    self.apply(facts.Prepared(created))
+            case actions.StartSidecar():
+                self.apply(facts.SidecarStarting())
                 self.read = 0
                 self.seen = None
                 if self.record.sidecar_intended_at is not None and self.engine.sidecar is not None:
@@ -215,36 +215,38 @@ class Life(RuleBasedStateMachine):
                         self.engine.late_starts.append(self.engine.sidecar)
                     else:
                         self.engine.start(self.engine.sidecar, self.engine_now)
-            case f.RemoveUnstarted(role):
+            case actions.RemoveUnstarted(role):
                 self.remove_unstarted(role, fault)
-            case f.StartWorker():
+            case actions.StartWorker():
                 self.start_worker(fault)
-            case f.Observe() if fault == "none":
+            case actions.Observe() if fault == "none":
                 self.observe()
-            case f.TellSidecar():
+            case actions.TellSidecar():
                 box = self.engine.sidecar
                 if fault != "lost-before" and box is not None and box.running and box.said:
                     box.told = True
                 if fault != "lost-after":
-                    self.apply(f.OutputsTold())
-            case f.CollectOutputs() if fault == "none":
-                self.apply(f.OutputsCollected({"f": OutputState(status="kept", bytes=1)}))
-            case f.CollectOutputs() if fault == "refused":
-                self.apply(f.OutputsCollected({"f": OutputState(status="missing")}, "output-failed", "no f"))
-            case f.DrainLogs() if fault == "none":
-                self.apply(f.LogsDrained())
-            case f.Signal(role, kill):
+                    self.apply(facts.OutputsTold())
+            case actions.CollectOutputs() if fault == "none":
+                self.apply(facts.OutputsCollected({"f": OutputState(status="kept", bytes=1)}))
+            case actions.CollectOutputs() if fault == "refused":
+                self.apply(
+                    facts.OutputsCollected({"f": OutputState(status="missing")}, "output-failed", "no f")
+                )
+            case actions.DrainLogs() if fault == "none":
+                self.apply(facts.LogsDrained())
+            case actions.Signal(role, kill):
                 box = self.engine.worker if role == "worker" else self.engine.sidecar
                 if fault != "lost-before" and (kill or fault != "refused"):
                     self.engine.end(box, 137 if kill else 143, self.engine_now)
                 if fault != "lost-after":
-                    self.apply(f.StopSent(kill))
-            case f.Remove():
+                    self.apply(facts.StopSent(kill))
+            case actions.Remove():
                 assert self.record.ended or self.record.leftovers, "by force only what is over by the record"
                 self.engine.drop("worker")
                 self.engine.drop("sidecar")
                 if fault != "lost-after":
-                    self.apply(f.Cleaned())
+                    self.apply(facts.Cleaned())
             case _:
                 pass
         if fault != "none":
@@ -252,12 +254,12 @@ class Life(RuleBasedStateMachine):
         return asked
 
     def start_worker(self, fault: str) -> None:
-        self.apply(f.WorkerStarting())
+        self.apply(facts.WorkerStarting())
         if self.record.phase != "running" or self.record.worker_over:
             return
         self.seen = None
         if fault == "refused":
-            self.apply(f.WorkerStartFailed(127, "no such file"))
+            self.apply(facts.WorkerStartFailed(127, "no such file"))
         elif fault == "lost-before":
             self.engine.ask_to_start(self.engine.worker)
             if self.engine.worker is not None:
@@ -277,15 +279,15 @@ class Life(RuleBasedStateMachine):
         if fault == "lost-after":
             return
         if fate.kind == "never":
-            self.apply(f.NeverStarted(role))
+            self.apply(facts.NeverStarted(role))
         elif fate.kind == "began" and fate.end is None:
             self.observe()
         elif role == "sidecar":
-            self.apply(f.Observed(Observation(None, fate.end), reports_drained=True))
+            self.apply(facts.Observed(Observation(None, fate.end), reports_drained=True))
         else:
             attempt = self.record.attempt
             told = fate.end if fate.end is not None and fate.end.exit_code != 137 else None
-            self.apply(f.Observed(Observation(told, None)))
+            self.apply(facts.Observed(Observation(told, None)))
             over = self.record.worker_over or self.record.attempt > attempt
             assert over, "what ran and is gone is not made anew in the same attempt"
 
@@ -295,7 +297,7 @@ class Life(RuleBasedStateMachine):
             left = min(left, max(until - self.now, timedelta(0)))
         self.now += left
         self.seen = None
-        self.apply(f.TimePassed())
+        self.apply(facts.TimePassed())
 
     # --- what happens
 
@@ -305,7 +307,7 @@ class Life(RuleBasedStateMachine):
     )
     def the_engine_answers_with_an_error(self, action: str, seen_s: float) -> None:
         before = self.record
-        self.apply(f.EngineErred(action, "the disk is full", seen_s, ENGINE_ERROR_LIMIT_S))
+        self.apply(facts.EngineErred(action, "the disk is full", seen_s, ENGINE_ERROR_LIMIT_S))
         self.seen = None
         if before.started_at is not None and not before.worker_over:
             stops = before.desired != "run" or before.timed_out
@@ -316,7 +318,7 @@ class Life(RuleBasedStateMachine):
     @rule(action=st.sampled_from(["Create", "Observe", "StartWorker", "TellSidecar", "Remove"]))
     def the_engine_answers_again(self, action: str) -> None:
         before = self.record
-        self.apply(f.EngineAnswered(action))
+        self.apply(facts.EngineAnswered(action))
         if before.engine_error_in == action and not before.ended:
             assert self.record.engine_error_s == 0
 
@@ -333,7 +335,7 @@ class Life(RuleBasedStateMachine):
 
     @property
     def may_start(self) -> bool:
-        return isinstance(demand(self.record, self.seen, self.now), f.StartWorker)
+        return isinstance(next_action(self.record, self.seen, self.now), actions.StartWorker)
 
     @rule(fails=st.booleans(), heard=st.booleans())
     def the_sidecar_speaks(self, fails: bool, heard: bool) -> None:
@@ -382,12 +384,12 @@ class Life(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
         self.seen = None
-        self.apply(f.TimePassed())
+        self.apply(facts.TimePassed())
 
-    @rule(wish=st.sampled_from(WISHES))
-    def a_user_ends_it(self, wish: str) -> None:
-        if wish != "none":
-            self.apply(f.CancelWished(by="x", grace_s=self.grace, delete=wish == "delete"))
+    @rule(request=st.sampled_from(WISHES))
+    def a_user_ends_it(self, request: str) -> None:
+        if request != "none":
+            self.apply(facts.CancelRequested(by="x", grace_s=self.grace, delete=request == "delete"))
 
     @rule(code=st.sampled_from([0, 137, 143]), starting=st.booleans())
     def the_engine_is_stopped(self, code: int, starting: bool) -> None:
@@ -400,7 +402,7 @@ class Life(RuleBasedStateMachine):
     @rule(cpu_s=st.floats(0, 1e6), peak=st.integers(1, 1 << 40))
     def it_is_measured(self, cpu_s: float, peak: int) -> None:
         before = self.record
-        self.apply(f.Measured(Usage(cpu_s, peak)))
+        self.apply(facts.Measured(Usage(cpu_s, peak)))
         if before.phase == "running":
             assert (self.record.memory_peak_bytes or 0) == max(peak, before.memory_peak_bytes or 0)
         else:
@@ -414,13 +416,13 @@ class Life(RuleBasedStateMachine):
         self.offset += seconds
         if not boots:
             self.now += timedelta(seconds=seconds)
-        self.apply(f.ClockMoved(f"boot-{self.boots}", self.offset))
+        self.apply(facts.ClockMoved(f"boot-{self.boots}", self.offset))
         assert self.time_left() == left, "what is waited for is as far away as before"
         assert self.record.ended or (self.record.boot, self.record.clock_offset) == (
             f"boot-{self.boots}",
             self.offset,
         )
-        self.apply(f.ClockMoved(f"boot-{self.boots}", self.offset))
+        self.apply(facts.ClockMoved(f"boot-{self.boots}", self.offset))
         assert self.record.phase == before.phase
 
     @property
@@ -473,7 +475,7 @@ class Life(RuleBasedStateMachine):
         old = [
             fact
             for fact in self.past
-            if isinstance(fact, f.Reported) and fact.report.n <= self.record.report_n
+            if isinstance(fact, facts.Reported) and fact.report.n <= self.record.report_n
         ]
         if old:
             before = self.record
@@ -549,9 +551,9 @@ class Life(RuleBasedStateMachine):
         if not hasattr(self, "record"):
             return
         self.live_until(lambda: self.record.ended)
-        self.apply(f.CancelWished(by="x", grace_s=0, delete=True))
+        self.apply(facts.CancelRequested(by="x", grace_s=0, delete=True))
         self.live_until(lambda: self.record.cleaned)
-        assert demand(self.record, None, self.now) == f.Retire()
+        assert next_action(self.record, None, self.now) == actions.Done()
         assert self.engine.look() == Observation(None, None)
         self.complete_and_the_status_come_together()
         self.each_event_is_in_its_place()
@@ -567,7 +569,7 @@ class Life(RuleBasedStateMachine):
             asked = self.carry_out("none")
             busy += 1
             assert busy <= MOST_TURNS_WITHOUT_WAIT, f"asks without end: {self.asked[-8:]}"
-            if isinstance(asked, f.Wait):
+            if isinstance(asked, actions.Wait):
                 busy = 0
                 self.engine.next_report(False, self.engine_now)
                 self.read_reports()

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from jobd.docker.log_requests import lines_after
+from jobd.docker.logs.log_requests import lines_after
 from jobd.jobs.orchestrator import EngineUnavailable, LogCursor, RawLine, StreamName, cursors_after
 from tests.support.model_log import NS, ModelLog
 

@@ -1,6 +1,6 @@
 """A container's log as the engine keeps it, in memory: entries of two streams under the times of a clock that tests set.
 
-Answers the requests that `jobd.docker.log_requests` makes, as the json-file driver does: the last entries or all, then, with
+Answers the requests that `jobd.docker.logs.log_requests` makes, as the json-file driver does: the last entries or all, then, with
 `follow`, what comes while it is read. What is printed, forgotten by rotation and when a connection breaks is the test's to say.
 """
 

@@ -15,12 +15,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.config import NAMES
 from jobd.metrics.deliveries import DeliveryMetrics
 from jobd.metrics.metrics import Metrics
+from jobd.settings.config import NAMES
 from jobd.wire.problem import InvalidSpec
 from jobd.wire.signing import signature_256
-from jobd.wire.validate import convert_spec
+from jobd.wire.validation.job_spec import convert_spec
 from scripts import check_docs
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobd.wire.validate import decode_spec
+from jobd.wire.validation.job_spec import decode_spec
 from tests.support.daemon import Daemon
 from tests.support.wire import multipart
 

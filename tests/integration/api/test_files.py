@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from jobctl import files
-from jobctl.carry import Carry
-from jobd.wire.limits import MAX_BODY_BYTES
+from jobctl.job.transfers import Carry
+from jobctl.transfers import files
+from jobd.wire.validation.limits import MAX_BODY_BYTES
 from tests.support.daemon import Answer, Daemon, until
 from tests.support.wire import BOUNDARY, connect, head, multipart
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs.record import Record, decode_record
+from jobd.jobs.state.record import Record, decode_record
 from tests.support.daemon import Answer, Daemon, until
 from tests.support.wire import ChoosingReceiver, exchange, head
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jobd.wire.limits import MAX_BODY_BYTES
+from jobd.wire.validation.limits import MAX_BODY_BYTES
 from tests.support.daemon import Daemon, until
 from tests.support.wire import answer_on, connect, exchange, head
 

@@ -13,9 +13,9 @@ import docker
 import pytest
 from docker.errors import APIError, NotFound
 
+from jobd.docker.http.http_session import Timeouts
+from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
-from jobd.docker.settings import DockerSettings
-from jobd.docker.streams import Timeouts
 from jobd.jobs.orchestrator import ContainerFacts, Created, JobRef, LogCursor, RawLine, Role, WorkOrder
 from jobd.wire.job import JobSpec
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from jobctl.carry import Carry
-from jobctl.destination import Place
-from jobctl.extract import extract
-from jobctl.files import members, tar_stream
+from jobctl.job.transfers import Carry
+from jobctl.transfers.destination import Place
+from jobctl.transfers.extract import extract
+from jobctl.transfers.files import members, tar_stream
 from jobd.jobs.orchestrator import ContainerGone, ImageUnavailable, JobRef, NoSuchFile, RefusedByEngine
 
 TarOf = Callable[[dict[str, bytes]], Path]

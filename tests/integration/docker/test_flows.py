@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from jobd.docker import labels
-from jobd.docker.logs import GAP, LINE_BYTES
-from jobd.docker.streams import Timeouts
+from jobd.docker.http.http_session import Timeouts
+from jobd.docker.logs.log_parser import GAP, LINE_BYTES
+from jobd.docker.mapping import labels
 from jobd.jobs.orchestrator import EngineUnavailable, Hint, StartFailed
 from jobd.wire.artifact import Write
 from jobd.wire.report import SidecarOrder, Started, decode_report, encode_order

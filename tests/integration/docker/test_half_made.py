@@ -9,8 +9,8 @@ from typing import Any
 import docker
 import pytest
 
-from jobd.docker.alive import is_alive
-from jobd.docker.endpoint import parse
+from jobd.docker.http.endpoint import parse
+from jobd.docker.http.probe import is_answering
 from jobd.jobs.orchestrator import EngineUnavailable, RefusedByEngine
 from tests.support.engine_proxy import EngineProxy
 
@@ -98,11 +98,11 @@ async def test_an_engine_is_alive_that_answers_on_a_new_connection(
     proxy: EngineProxy, docker_client: docker.DockerClient, tmp_path: Path
 ) -> None:
     there = parse(proxy.url, None)
-    assert await is_alive(there)
+    assert await is_answering(there)
     rule = proxy.on("GET /_ping", "stall", None)
-    assert not await is_alive(there, 0.2)
+    assert not await is_answering(there, 0.2)
     rule.lifted.set()
     proxy.on("GET /_ping", "unavailable")
-    assert not await is_alive(there)
+    assert not await is_answering(there)
     proxy.down()
-    assert not await is_alive(there)
+    assert not await is_answering(there)

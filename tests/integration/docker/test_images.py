@@ -16,8 +16,8 @@ import pytest
 from aiohttp import web
 from docker.errors import ImageNotFound
 
-from jobd.docker import sidecar_context
-from jobd.docker.streams import Timeouts
+from jobd.docker.http.http_session import Timeouts
+from jobd.docker.images import sidecar_context
 from jobd.jobs.orchestrator import ImageUnavailable
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from jobd.docker import spec
-from jobd.docker.logs import GAP
+from jobd.docker.logs.log_parser import GAP
+from jobd.docker.mapping import container_spec
 from jobd.jobs.orchestrator import LogCursor, LogUnreadable, RawLine, StreamName, cursors_after
 
 STEPS = {
@@ -38,7 +38,7 @@ BEGIN { split(steps, by, ",") }
 
 @pytest.fixture(autouse=True)
 def log_files_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spec, "WORKER_LOG_DRIVER", "json-file")
+    monkeypatch.setattr(container_spec, "WORKER_LOG_DRIVER", "json-file")
 
 
 def edit_log(bench: Any, command: str) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from jobd.events.lanes import lane_of
-from jobd.store.rows import Callback, JobRow, NewEvent, StoredEvent, Transition
+from jobd.events.delivery.destination_queues import destination_of
 from jobd.store.store import Store
+from jobd.store.tables.rows import Callback, JobRow, NewEvent, StoredEvent, Transition
 from jobd.wire.event import LOG, encode
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -59,7 +59,9 @@ class Jobs:
             )
             made.append(NewEvent(f"{uid}-{number}", LOG, body, START, True))
         return await self._store.commit(
-            Transition(job, tuple(made), callback=Callback(url, KEY, lane_of(url), batch), claim_id=new)
+            Transition(
+                job, tuple(made), callback=Callback(url, KEY, destination_of(url), batch), claim_id=new
+            )
         )
 
     async def states(self, uid: str) -> str:

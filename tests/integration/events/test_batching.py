@@ -12,11 +12,11 @@ from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
 from jobd.clock import SystemClock
-from jobd.events.bodies import BATCH_BYTES, BATCH_EVENTS
-from jobd.events.dispatcher import Dispatcher
-from jobd.events.egress import EgressPolicy, EgressRule
-from jobd.events.sender import Sender
-from jobd.events.settings import DispatcherSettings
+from jobd.events.delivery.batching import BATCH_BYTES, BATCH_EVENTS
+from jobd.events.delivery.dispatcher import Dispatcher
+from jobd.events.delivery.settings import DispatcherSettings
+from jobd.events.http.egress import EgressPolicy, EgressRule
+from jobd.events.http.sender import Sender
 from jobd.store.store import Store
 
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

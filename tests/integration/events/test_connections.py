@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from jobd.clock import SystemClock
-from jobd.events import connections
-from jobd.events.connections import Connections, Origin
-from jobd.events.egress import EgressPolicy, EgressRule
-from jobd.events.sender import Sender
-from jobd.events.verdict import Answer, host_after
+from jobd.events.delivery.response_policy import Answer, host_after
+from jobd.events.http import connections
+from jobd.events.http.connections import Connections, Origin
+from jobd.events.http.egress import EgressPolicy, EgressRule
+from jobd.events.http.sender import Sender
 
 POLICY = EgressPolicy(EgressRule())
 REQUEST = b"POST /hook HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"

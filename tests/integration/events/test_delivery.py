@@ -19,10 +19,10 @@ from cloudevents.v1.http import from_http
 from standardwebhooks.webhooks import Webhook
 
 from jobd.clock import SystemClock
-from jobd.events.dispatcher import UNSETTLED_PER_WORKER, Dispatcher
-from jobd.events.egress import EgressPolicy, EgressRule
-from jobd.events.sender import Sender
-from jobd.events.settings import DispatcherSettings
+from jobd.events.delivery.dispatcher import UNSETTLED_PER_WORKER, Dispatcher
+from jobd.events.delivery.settings import DispatcherSettings
+from jobd.events.http.egress import EgressPolicy, EgressRule
+from jobd.events.http.sender import Sender
 from jobd.store.store import Store
 
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -201,10 +201,10 @@ DELIVER_AND_DIE = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from jobd.clock import SystemClock
-from jobd.events.dispatcher import Dispatcher
-from jobd.events.egress import EgressPolicy, EgressRule
-from jobd.events.sender import Sender
-from jobd.events.settings import DispatcherSettings
+from jobd.events.delivery.dispatcher import Dispatcher
+from jobd.events.http.egress import EgressPolicy, EgressRule
+from jobd.events.http.sender import Sender
+from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.store import Store
 
 class Outbox:

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from jobd.events.breaker import State
-from jobd.events.dispatcher import Dispatcher
-from jobd.events.settings import DispatcherSettings
-from jobd.events.verdict import Answer
+from jobd.events.delivery.breaker import State
+from jobd.events.delivery.dispatcher import Dispatcher
+from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.errors import StoreFull
-from jobd.store.rows import Settlement
 from jobd.store.store import Store
-from jobd.testing.clock import FakeClock
+from jobd.store.tables.rows import Settlement
 from tests.integration.events.conftest import Jobs
+from tests.support.fakes.clock import FakeClock
 
 OK = Answer("answer", 204)
 DOWN = Answer("network", text="cannot connect")
@@ -86,8 +86,8 @@ class Heard:
     def dropped(self, outcome: str, count: int) -> None:
         self.counts[outcome] += count
 
-    def breaker_changed(self, lane: str, state: State) -> None:
-        self.breakers.append((lane, state))
+    def breaker_changed(self, destination: str, state: State) -> None:
+        self.breakers.append((destination, state))
 
 
 @dataclass

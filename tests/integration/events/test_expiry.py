@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from jobd.events import expiry, loader
-from jobd.events.dispatcher import Dispatcher
-from jobd.events.settings import DispatcherSettings
-from jobd.events.verdict import Answer
+from jobd.events.delivery import expiry, outbox_poller
+from jobd.events.delivery.dispatcher import Dispatcher
+from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.store import Store
-from jobd.testing.clock import FakeClock
 from tests.integration.events.conftest import START, Jobs
+from tests.support.fakes.clock import FakeClock
 
 A = "http://a.test/hook"
 LANE = "http://a.test:80"
@@ -82,20 +82,20 @@ def running(store: Store, clock: FakeClock) -> Running:
 def scans(monkeypatch: pytest.MonkeyPatch, until: Any) -> Callable[..., Awaitable[None]]:
     """Lets the dispatcher look at all lanes so many times, and moves the clock by what lies between two looks."""
     done = 0
-    scan = loader.Loader._scan
+    scan = outbox_poller.OutboxPoller._scan
 
-    async def counted(self: loader.Loader) -> None:
+    async def counted(self: outbox_poller.OutboxPoller) -> None:
         nonlocal done
         await scan(self)
         done += 1
 
-    monkeypatch.setattr(loader.Loader, "_scan", counted)
+    monkeypatch.setattr(outbox_poller.OutboxPoller, "_scan", counted)
 
     async def move(rig: Rig, times: int) -> None:
         for _ in range(times):
             before = done
             # The loader sleeps: a clock that is moved before would have it sleep for the whole of its time from then on.
-            await passed(rig, until, loader.RESCAN_S)
+            await passed(rig, until, outbox_poller.RESCAN_S)
             await until(lambda before=before: done > before)
 
     return move

@@ -12,8 +12,8 @@ from jobd.api.streams import _event_frames
 from jobd.budget import ByteBudget
 from jobd.events import feed as feeds
 from jobd.events.feed import Feed
-from jobd.store.rows import Settlement, StoredEvent
 from jobd.store.store import Store
+from jobd.store.tables.rows import Settlement, StoredEvent
 
 URL = "http://a.test/"
 BUDGET = 1 << 20

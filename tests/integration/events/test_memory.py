@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from jobd.events import bodies, lanes
-from jobd.events.dispatcher import UNSETTLED_PER_WORKER, Dispatcher
-from jobd.events.loader import FRESH_PAGE
-from jobd.events.settings import DispatcherSettings
-from jobd.events.verdict import Answer
+from jobd.events.delivery import batching, destination_queues
+from jobd.events.delivery.dispatcher import UNSETTLED_PER_WORKER, Dispatcher
+from jobd.events.delivery.outbox_poller import FRESH_PAGE
+from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.errors import StoreFull
-from jobd.store.rows import Due
 from jobd.store.store import Store
-from jobd.testing.clock import FakeClock
+from jobd.store.tables.rows import Due
+from tests.support.fakes.clock import FakeClock
 
 WORKERS = 2
 SETTINGS = DispatcherSettings(workers=WORKERS, record_after_s=0)
@@ -56,8 +56,8 @@ class Takes:
 def body_bytes() -> int:
     """The bytes of all bodies that any delivery in this process holds."""
     gc.collect()
-    bodies = {id(one.body): len(one.body) for one in gc.get_objects() if type(one) is Due and one.body}
-    return sum(bodies.values())
+    batching = {id(one.body): len(one.body) for one in gc.get_objects() if type(one) is Due and one.body}
+    return sum(batching.values())
 
 
 @asynccontextmanager
@@ -88,11 +88,11 @@ async def test_what_waits_for_its_record_keeps_no_bodies(
         await jobs.emit(f"j{n}", f"http://host{n}.test/", 4, text="x" * length, batch=batch)
     async with dispatching(Refuses(store), status) as (dispatcher, _):
         await until(lambda: dispatcher._unsettled == UNSETTLED_PER_WORKER * WORKERS)
-        await until(lambda: not dispatcher._lanes.in_flight)
+        await until(lambda: not dispatcher._queues.in_flight)
         assert len(dispatcher._settler._line) <= UNSETTLED_PER_WORKER * WORKERS
         assert len(dispatcher._free) <= WORKERS
         # A page that is being read comes and goes; what is kept for the record would stay, since the store refuses.
-        await until(lambda: body_bytes() <= dispatcher._lanes._inline_bytes)
+        await until(lambda: body_bytes() <= dispatcher._queues._inline_bytes)
 
 
 async def test_what_is_on_record_keeps_no_bodies(store: Store, jobs: Any, until: Any) -> None:
@@ -116,7 +116,7 @@ async def test_what_is_on_record_keeps_no_bodies(store: Store, jobs: Any, until:
 async def test_deliveries_whose_texts_do_not_fit_at_once_all_go_out(
     store: Store, jobs: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "TEXT_BUDGET_BYTES", 300_000)
+    monkeypatch.setattr(destination_queues, "TEXT_BUDGET_BYTES", 300_000)
     for n in range(60):
         await jobs.emit(f"j{n}", f"http://host{n}.test/{'x' * 8000}", 4)
     gate, most = asyncio.Event(), 0
@@ -124,14 +124,14 @@ async def test_deliveries_whose_texts_do_not_fit_at_once_all_go_out(
 
         def full_and_asleep() -> bool:
             asleep = any(not future.done() for _, _, future in clock._sleepers)
-            return asleep and not dispatcher._lanes.wants("another")
+            return asleep and not dispatcher._queues.wants("another")
 
         await until(full_and_asleep)
         gate.set()
 
         async def delivered() -> bool:
             nonlocal most
-            most = max(most, dispatcher._lanes._text_bytes)
+            most = max(most, dispatcher._queues._text_bytes)
             return (await store.counts()).pending == 0
 
         await until(delivered)
@@ -146,15 +146,15 @@ async def test_what_is_remembered_of_jobs_is_bounded_by_those_in_memory(
         await jobs.emit(f"j{n}", f"http://host{n % 10}.test/", 3)
     most: Counter[str] = Counter()
     async with dispatching(store, buffer_size=buffer) as (dispatcher, _):
-        loader, held = dispatcher._loader, dispatcher._lanes
+        poller, held = dispatcher._poller, dispatcher._queues
 
         async def delivered() -> bool:
             for name, size in (
                 ("jobs", len(held._jobs)),
-                ("lanes", len(held._lanes)),
+                ("lanes", len(held._queues)),
                 ("turns", len(held._turns)),
-                ("settled", len(loader._settled)),
-                ("again", len(loader._again)),
+                ("settled", len(poller._settled)),
+                ("again", len(poller._again)),
             ):
                 most[name] = max(most[name], size)
             for n in range(0, 300, 7):
@@ -174,13 +174,13 @@ async def test_long_bodies_of_requests_under_way_are_bounded_in_bytes(
     store: Store, jobs: Any, until: Any, monkeypatch: pytest.MonkeyPatch, batch: bool
 ) -> None:
     length, together = 500_000, 3
-    monkeypatch.setattr(bodies, "REQUEST_BUDGET_BYTES", together * bodies.COPIES * 600_000)
-    monkeypatch.setattr(bodies, "BATCH_BYTES", 600_000)
+    monkeypatch.setattr(batching, "REQUEST_BUDGET_BYTES", together * batching.COPIES * 600_000)
+    monkeypatch.setattr(batching, "BATCH_BYTES", 600_000)
     for n in range(10):
         await jobs.emit(f"j{n}", f"http://host{n}.test/", 2, text="x" * length, batch=batch)
     gate = asyncio.Event()
     async with dispatching(store, gate=gate, workers=10) as (dispatcher, _):
-        await until(lambda: dispatcher._lanes.in_flight == 10)
+        await until(lambda: dispatcher._queues.in_flight == 10)
         await until(lambda: body_bytes() > (together - 1) * length)
         for _ in range(5):
             await asyncio.sleep(0.002)
@@ -191,7 +191,7 @@ async def test_long_bodies_of_requests_under_way_are_bounded_in_bytes(
             return (await store.counts()).pending == 0
 
         await until(delivered)
-        assert dispatcher._bodies.held_bytes == 0
+        assert dispatcher._batching.held_bytes == 0
 
 
 async def test_short_bodies_do_not_wait_for_long_ones(store: Store, jobs: Any, until: Any) -> None:
@@ -213,4 +213,4 @@ async def test_short_bodies_do_not_wait_for_long_ones(store: Store, jobs: Any, u
         await jobs.emit(f"short{n}", f"http://short{n}.test/", 5)
     async with dispatching(store, sender=sender, workers=10) as (dispatcher, _):
         await until(lambda: sender.short == 100)
-        assert dispatcher._bodies.held_bytes <= bodies.REQUEST_BUDGET_BYTES
+        assert dispatcher._batching.held_bytes <= batching.REQUEST_BUDGET_BYTES

@@ -9,14 +9,14 @@ from typing import Any
 from standardwebhooks.webhooks import Webhook
 
 from jobd.clock import SystemClock
-from jobd.events.dispatcher import Dispatcher
-from jobd.events.egress import EgressPolicy, EgressRule
-from jobd.events.sender import Sender
-from jobd.events.settings import DispatcherSettings
-from jobd.jobs.record import decode_record
-from jobd.store import checks, database
+from jobd.events.delivery.dispatcher import Dispatcher
+from jobd.events.delivery.settings import DispatcherSettings
+from jobd.events.http.egress import EgressPolicy, EgressRule
+from jobd.events.http.sender import Sender
+from jobd.jobs.state.record import decode_record
+from jobd.store.sqlite import checks, database
 from jobd.store.store import Store
-from jobd.testing.clock import FakeClock
+from tests.support.fakes.clock import FakeClock
 
 DUMP = Path(__file__).parent.parent / "store" / "fixtures" / "schema_1.sql"
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -76,13 +76,13 @@ async def test_deliveries_of_before_schema_5_count_from_the_upgrade(tmp_path: Pa
         for number, text in database.migrations()[1:4]:
             old.executescript(f"{text}\nPRAGMA user_version = {number};")
         old.execute("UPDATE seen SET ms = ?", (30 * day_s * 1000,))
-        lanes = {row[0] for row in old.execute("SELECT lane FROM deliveries WHERE due_at IS NOT NULL")}
+        destinations = {row[0] for row in old.execute("SELECT lane FROM deliveries WHERE due_at IS NOT NULL")}
         old.commit()
     store = await Store.open(path, clock=clock)
-    assert lanes
-    for lane in lanes:
-        assert await store.expired_jobs(lane, day_s, 3600, 10) == []
+    assert destinations
+    for destination in destinations:
+        assert await store.expired_jobs(destination, day_s, 3600, 10) == []
     clock.advance(day_s + 1)
-    for lane in lanes:
-        assert await store.expired_jobs(lane, day_s, 3600, 10) != []
+    for destination in destinations:
+        assert await store.expired_jobs(destination, day_s, 3600, 10) != []
     await store.close()

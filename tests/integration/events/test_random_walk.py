@@ -28,13 +28,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobd.events.dispatcher import Dispatcher
-from jobd.events.lanes import lane_of
-from jobd.events.settings import DispatcherSettings
-from jobd.events.verdict import Answer
-from jobd.store.rows import Callback, Due, JobRow, NewEvent, Transition
+from jobd.events.delivery.destination_queues import destination_of
+from jobd.events.delivery.dispatcher import Dispatcher
+from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.store import Store
-from jobd.testing.clock import FakeClock
+from jobd.store.tables.rows import Callback, Due, JobRow, NewEvent, Transition
+from tests.support.fakes.clock import FakeClock
 
 STEPS, WALKS = 100, 40
 SETTINGS = DispatcherSettings(
@@ -208,7 +208,7 @@ class Walk(RuleBasedStateMachine):
         row = JobRow(
             uid, uid, None, "running", {}, self.clock.now(), None, True, False, True, b"", version=version
         )
-        callback = Callback(url, None, lane_of(url), uid in BATCHING)
+        callback = Callback(url, None, destination_of(url), uid in BATCHING)
 
         async def commit() -> None:
             await self.store.commit(Transition(row, events, callback=callback, claim_id=first))
@@ -359,7 +359,7 @@ class TwoAtOnce(Dispatcher):
     """The rule is broken: the next one of a job, where it is in memory, goes along with its first."""
 
     async def _send(self, run: list[Due]) -> Answer:
-        ahead = self._lanes._jobs[run[0].job_uid].ahead
+        ahead = self._queues._jobs[run[0].job_uid].ahead
         sending = [Dispatcher._send(self, one) for one in (run, [ahead[0]] if ahead else []) if one]
         return (await asyncio.gather(*sending))[0]
 

@@ -14,10 +14,10 @@ from cloudevents.v1.http import from_http
 from standardwebhooks.webhooks import Webhook
 
 from jobd.clock import SystemClock
-from jobd.events import sender as sender_module
-from jobd.events.egress import EgressPolicy, EgressRule, parse_rule
-from jobd.events.sender import Sender
-from jobd.events.verdict import Answer
+from jobd.events.delivery.response_policy import Answer
+from jobd.events.http import sender as sender_module
+from jobd.events.http.egress import EgressPolicy, EgressRule, parse_rule
+from jobd.events.http.sender import Sender
 from jobd.wire.event import ARTIFACT, encode
 from jobd.wire.signing import verify_256
 

@@ -9,31 +9,31 @@ import msgspec
 import pytest
 
 from jobd.budget import ByteBudget
-from jobd.events.dispatcher import Dispatcher
+from jobd.events.delivery.dispatcher import Dispatcher
+from jobd.events.delivery.settings import DispatcherSettings
 from jobd.events.feed import Feed
-from jobd.events.settings import DispatcherSettings
-from jobd.jobs.caps import Caps
-from jobd.jobs.engine_watch import EngineWatch
-from jobd.jobs.fingerprint import Fingerprints
-from jobd.jobs.intake import Intake, IntakeLimits, Submission
-from jobd.jobs.kept_outputs import KeptOutputs
-from jobd.jobs.ledger import Ledger
-from jobd.jobs.live_output import LiveOutputs
-from jobd.jobs.order import SidecarSettings
-from jobd.jobs.queue import AdmissionQueue
-from jobd.jobs.record import Record
-from jobd.jobs.retention import Retention, RetentionSettings
-from jobd.jobs.roster import Roster
+from jobd.jobs.admission.fingerprint import Fingerprints
+from jobd.jobs.admission.queue import AdmissionQueue
+from jobd.jobs.admission.resource_limits import Caps
+from jobd.jobs.admission.submission import Submission, SubmissionLimits, Submitter
+from jobd.jobs.change_notifier import ChangeNotifier
+from jobd.jobs.job_repository import JobRepository
+from jobd.jobs.log.live_output import LiveOutputs
+from jobd.jobs.retention.kept_outputs import KeptOutputs
+from jobd.jobs.retention.retention import Retention, RetentionSettings
+from jobd.jobs.run.dependencies import Dependencies
+from jobd.jobs.run.engine_monitor import EngineMonitor
+from jobd.jobs.run.sidecar_order import SidecarSettings
+from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.secrets import SecretFiles
 from jobd.jobs.service import JobService
+from jobd.jobs.state.record import Record
 from jobd.jobs.stored import readable
-from jobd.jobs.surroundings import Surroundings
-from jobd.jobs.watch import Watchers
 from jobd.store.store import Store
-from jobd.testing.clock import FakeClock
-from jobd.testing.orchestrator import FakeOrchestrator
 from jobd.wire.job import JobSpec
-from jobd.wire.limits import MAX_TIMEOUT_S
+from jobd.wire.validation.limits import MAX_TIMEOUT_S
+from tests.support.fakes.clock import FakeClock
+from tests.support.fakes.orchestrator import FakeOrchestrator
 
 DEADLINE_S = 10.0
 LOG_MAX_BYTES = 1 << 20
@@ -64,17 +64,17 @@ class House:
         self._build()
 
     def _build(self) -> None:
-        self.watchers = Watchers()
+        self.change_notifier = ChangeNotifier()
         self.budget = ByteBudget(32 << 20, patience_s=2.0)
         feed = Feed(self.store, self.budget)
         dispatcher = Dispatcher(self.store, NoSender(), DispatcherSettings(), self.clock)
-        self.ledger = Ledger(self.store, feed, dispatcher, self.watchers, self.clock)
+        self.repository = JobRepository(self.store, feed, dispatcher, self.change_notifier, self.clock)
         self.queue = AdmissionQueue(2)
         self.outputs = KeptOutputs(self.folder / "outputs", KEPT_OUTPUTS_MAX_BYTES)
         self.live_outputs = LiveOutputs()
-        around = Surroundings(
+        deps = Dependencies(
             engine=self.engine,
-            ledger=self.ledger,
+            repository=self.repository,
             queue=self.queue,
             clock=self.clock,
             sidecar=SidecarSettings(
@@ -87,22 +87,22 @@ class House:
             outputs=self.outputs,
             on_change=lambda before, after, spec: None,
             live_outputs=self.live_outputs,
-            tell=self.watchers.notify,
+            tell=self.change_notifier.notify,
         )
-        self.roster = Roster(around, self.store)
-        self.engine_watch = EngineWatch(self.engine, self.roster, self.clock)
-        self.intake = Intake(
-            around,
-            self.roster,
-            self.engine_watch,
+        self.supervisors = Supervisors(deps, self.store)
+        self.engine_monitor = EngineMonitor(self.engine, self.supervisors, self.clock)
+        self.submitter = Submitter(
+            deps,
+            self.supervisors,
+            self.engine_monitor,
             Fingerprints(b"k" * 32),
-            IntakeLimits(max_queued=100, caps=Caps(timeout_s=MAX_TIMEOUT_S)),
+            SubmissionLimits(max_queued=100, caps=Caps(timeout_s=MAX_TIMEOUT_S)),
             on_accepted=lambda spec: None,
         )
         self.retention = Retention(
             self.store,
-            self.ledger,
-            self.roster,
+            self.repository,
+            self.supervisors,
             self.engine,
             self.outputs,
             self.clock,
@@ -110,17 +110,17 @@ class House:
         )
         self.service = JobService(
             self.store,
-            self.roster,
+            self.supervisors,
             self.queue,
             self.engine,
             self.retention,
             retention_s=900,
             outputs=self.outputs,
         )
-        self._listening = asyncio.create_task(self.engine_watch.listen())
+        self._listening = asyncio.create_task(self.engine_monitor.listen())
 
     async def stop(self) -> None:
-        await self.roster.stop()
+        await self.supervisors.stop()
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
@@ -132,11 +132,11 @@ class House:
         for record in readable(await self.store.live_rows()):
             if record.admitted_at is not None and not record.ended:
                 self.queue.occupy(record.uid)
-            self.roster.start(self.roster.get_or_make(record))
+            self.supervisors.start(self.supervisors.get_or_make(record))
 
     async def submit(self, *artifacts: Any, **fields: Any) -> Record:
         spec = JobSpec(id=fields.pop("id", "a"), image="busybox", artifacts=list(artifacts), **fields)
-        record, _ = await self.intake.submit(Submission(spec, owner="1000"))
+        record, _ = await self.submitter.submit(Submission(spec, owner="1000"))
         return record
 
     async def stored(self, record: Record) -> Record:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from jobd.jobs.announcer import ANNOUNCE_AFTER_S, ANNOUNCE_BYTES
-from jobd.jobs.record import Record
-from jobd.testing.worker import WorkerScript
+from jobd.jobs.log.log_event_batcher import ANNOUNCE_AFTER_S, ANNOUNCE_BYTES
+from jobd.jobs.state.record import Record
+from tests.support.fakes.worker import WorkerScript
 
 
 async def told(house: Any, record: Record, stream: str = "stdout") -> list[list[str]]:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from jobd.errors import QueueFull
-from jobd.jobs.record import encode_record
-from jobd.jobs.watch import Watchers
-from jobd.testing.worker import WorkerScript
+from jobd.jobs.change_notifier import ChangeNotifier
+from jobd.jobs.state.record import encode_record
+from tests.support.fakes.worker import WorkerScript
 
 PLACES, MAY_WAIT = 2, 100
 
@@ -25,34 +25,34 @@ async def test_no_more_supervisors_than_jobs_that_may_wait_and_none_of_those_has
             await house.until(records[n], lambda now: now.phase == "running")
     with pytest.raises(QueueFull):
         await submit("beyond")
-    assert len(house.roster) == PLACES + MAY_WAIT
+    assert len(house.supervisors) == PLACES + MAY_WAIT
     await house.restart()
-    assert len(house.roster) == PLACES + MAY_WAIT
+    assert len(house.supervisors) == PLACES + MAY_WAIT
     await house.until(records[0], lambda now: now.phase == "running")
-    waiting = [one for one in house.roster if one.record.phase == "queued"]
+    waiting = [one for one in house.supervisors if one.record.phase == "queued"]
     assert len(waiting) == MAY_WAIT
-    assert all(one._journal._spec is None for one in waiting)
+    assert all(one._job_state._spec is None for one in waiting)
     assert max(len(encode_record(one.record)) for one in waiting) < 2000
-    assert len(house.roster._tasks) == len(house.roster._supervisors)
+    assert len(house.supervisors._tasks) == len(house.supervisors._supervisors)
 
 
 async def test_nothing_is_kept_of_watchers_that_have_left() -> None:
-    watchers = Watchers()
+    change_notifier = ChangeNotifier()
 
     async def watch(uid: str) -> None:
-        with watchers.watch(uid) as news:
+        with change_notifier.watch(uid) as news:
             await news.wait()
 
     watching = [asyncio.create_task(watch(f"u{n % 3}")) for n in range(30)]
     await asyncio.sleep(0)
-    assert sum(len(events) for events in watchers._events.values()) == 30
-    watchers.notify("u0")
-    watchers.notify("nobody")
+    assert sum(len(events) for events in change_notifier._events.values()) == 30
+    change_notifier.notify("u0")
+    change_notifier.notify("nobody")
     for one in watching[1::3]:
         one.cancel()
     await asyncio.gather(*watching[0::3], *watching[1::3], return_exceptions=True)
-    assert set(watchers._events) == {"u2"}
+    assert set(change_notifier._events) == {"u2"}
     for one in watching:
         one.cancel()
     await asyncio.gather(*watching, return_exceptions=True)
-    assert watchers._events == {}
+    assert change_notifier._events == {}

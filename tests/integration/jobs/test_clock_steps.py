@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs import facts as f
 from jobd.jobs.orchestrator import ContainerFacts, Observation
-from jobd.testing.worker import WorkerScript
+from jobd.jobs.state import facts
+from tests.support.fakes.worker import WorkerScript
 
 DAY_S = 86400.0
 LIMIT_S = 60
@@ -40,8 +40,8 @@ async def test_any_fact_is_taken_on_the_clock_of_its_time(house: Any, step_s: fl
     before = await house.until(record, lambda now: now.started_at is not None)
     house.clock.jump(step_s)
     worker = ContainerFacts(before.worker_id, "running", 1, started_at=before.started_at)
-    await house.roster.get(record.uid).apply(f.Observed(Observation(worker, None)))
-    await house.roster.get(record.uid).apply(f.StopSent(kill=False))
-    now = house.roster.get(record.uid).record
+    await house.supervisors.get(record.uid).apply(facts.Observed(Observation(worker, None)))
+    await house.supervisors.get(record.uid).apply(facts.StopSent(kill=False))
+    now = house.supervisors.get(record.uid).record
     assert (now.deadline - before.deadline).total_seconds() == pytest.approx(step_s)
     assert now.stop_sent_at == house.clock.now()

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobd.errors import InvalidRequest, NotFound
-from jobd.jobs import kept_outputs
-from jobd.jobs.kept_outputs import KeptOutputs, NoRoom
 from jobd.jobs.orchestrator import EngineUnavailable
-from jobd.testing.worker import WorkerScript
+from jobd.jobs.retention import kept_outputs
+from jobd.jobs.retention.kept_outputs import KeptOutputs, NoRoom
 from jobd.wire.job import Output
+from tests.support.fakes.worker import WorkerScript
 
 OUTPUTS = [Output(path="result.txt", keep=True)]
 JOBS_S, HISTORY_S = 900, 86400
@@ -198,7 +198,7 @@ async def test_a_delete_takes_the_kept_output_along(house: Any) -> None:
     assert len(house.outputs.sizes()) == 1
     await house.service.delete("a", by="x")
     async with asyncio.timeout(10):
-        while house.outputs.sizes() or house.roster.get(record.uid):
+        while house.outputs.sizes() or house.supervisors.get(record.uid):
             await asyncio.sleep(0.005)
 
 

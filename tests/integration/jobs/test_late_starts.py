@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from jobd.jobs.orchestrator import EngineUnavailable, JobRef
-from jobd.testing.worker import WorkerScript
+from tests.support.fakes.worker import WorkerScript
 
 
 async def held_back(house: Any, **fields: Any) -> Any:

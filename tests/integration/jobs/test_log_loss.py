@@ -5,14 +5,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobd.jobs.logbook import mark_incomplete
+from jobd.jobs.log.container_log_follower import GONE, READ_LIMIT_S, UNREADABLE
+from jobd.jobs.log.log_batches import mark_incomplete
 from jobd.jobs.orchestrator import JobRef, Role
-from jobd.jobs.reader import GONE, READ_LIMIT_S, UNREADABLE
-from jobd.jobs.record import decode_record
-from jobd.testing.worker import WorkerScript
+from jobd.jobs.state.record import decode_record
 from jobd.wire.artifact import Read, Write
 from jobd.wire.job import JobSpec
 from jobd.wire.view import LogLine
+from tests.support.fakes.worker import WorkerScript
 
 STAYS = WorkerScript(lines=["one"], runs_s=None)
 
@@ -87,7 +87,7 @@ async def test_a_mark_is_stored_once_over_a_crash(house: Any) -> None:
     # jobd is killed right after the commit that has the mark.
     row = await house.store.get_by_uid(record.uid)
     batch = mark_incomplete(decode_record(row.record), GONE, house.clock.now())
-    await house.ledger.change(batch.record, JobSpec(id="a", image="busybox"), (), batch)
+    await house.repository.change(batch.record, JobSpec(id="a", image="busybox"), (), batch)
     await house.restart()
     record = await house.ended(record, tick_s=0.5)
     assert await stored(house, record.uid) == [("one", None), ("", GONE)]

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobd.jobs import logview
-from jobd.jobs.live_output import LiveOutput, LiveOutputs
-from jobd.jobs.logbook import take
-from jobd.jobs.logview import LogQuery, LogView, cut
+from jobd.jobs.log import log_view
+from jobd.jobs.log.live_output import LiveOutput, LiveOutputs
+from jobd.jobs.log.log_batches import take
+from jobd.jobs.log.log_view import LogQuery, LogView, cut
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
-from jobd.jobs.record import Record, new_record
-from jobd.store.rows import LogChunk
+from jobd.jobs.state.record import Record, new_record
+from jobd.store.tables.rows import LogChunk
 from jobd.wire.job import JobSpec
 from jobd.wire.view import LogLine
 
@@ -33,11 +33,11 @@ class Log:
         self.house = house
         self.record = record
         self.outputs = LiveOutputs()
-        self.view = LogView(house.store, house.watchers, self._current, house.budget, self.outputs)
+        self.view = LogView(house.store, house.change_notifier, self._current, house.budget, self.outputs)
 
     def print(self) -> LiveOutput:
         """Returns the output of a worker that has just been started."""
-        output = LiveOutput(self.record.log_seq, lambda: self.house.watchers.notify(self.record.uid))
+        output = LiveOutput(self.record.log_seq, lambda: self.house.change_notifier.notify(self.record.uid))
         self.outputs.put(self.record.uid, output)
         return output
 
@@ -47,7 +47,7 @@ class Log:
     async def write(self, *lines: str, stream: StreamName = "stdout") -> None:
         raw = [RawLine(stream, "2030-01-01T00:00:00Z", text, LogCursor("t")) for text in lines]
         batch = take(self.record, raw, 1 << 20)
-        self.record = await self.house.ledger.change(batch.record, SPEC, (), batch)
+        self.record = await self.house.repository.change(batch.record, SPEC, (), batch)
         if (output := self.outputs.of(self.record.uid)) is not None:
             output.stored(raw, batch.first_seq, batch.last_seq)
 
@@ -55,7 +55,7 @@ class Log:
         ended = msgspec.structs.replace(
             self.record, status="failed", phase="done", exit_code=3, reason="exit-code"
         )
-        self.record = await self.house.ledger.change(ended, SPEC)
+        self.record = await self.house.repository.change(ended, SPEC)
 
     async def read(self, **query: Any) -> list[Any]:
         async with asyncio.timeout(DEADLINE_S):
@@ -68,7 +68,7 @@ class Log:
 @pytest.fixture
 async def log(house: Any) -> Log:
     record = new_record(SPEC, now=house.clock.now(), owner=None, digest="", has_spool=False)
-    await house.ledger.open(record, SPEC, msgspec.json.encode(SPEC), None)
+    await house.repository.open(record, SPEC, msgspec.json.encode(SPEC), None)
     return Log(house, record)
 
 
@@ -186,13 +186,13 @@ async def test_a_follower_that_comes_back_goes_on_where_it_was(log: Log) -> None
     await log.finish()
     rest = await log.read(follow=True, after=had[-1])
     assert had + seqs(rest) == list(range(1, 10))
-    assert not log.house.watchers._events
+    assert not log.house.change_notifier._events
 
 
 async def test_a_tail_that_is_followed_goes_on_with_what_comes(log: Log) -> None:
     await log.write(*"abc")
     reading = asyncio.create_task(log.read(follow=True, tail=1))
-    while not log.house.watchers._events:
+    while not log.house.change_notifier._events:
         await asyncio.sleep(0)
     await log.write("d")
     await log.finish()
@@ -224,12 +224,12 @@ def test_a_chunk_that_is_wanted_whole_is_passed_on_as_it_is() -> None:
 async def test_following_ends_with_the_job_s_purge(
     house: Any, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logview, "KEEP_ALIVE_S", 0.01)
+    monkeypatch.setattr(log_view, "KEEP_ALIVE_S", 0.01)
     await log.write("one")
-    log.view = LogView(house.store, house.watchers, house.service.current, house.budget)
+    log.view = LogView(house.store, house.change_notifier, house.service.current, house.budget)
     following = asyncio.create_task(log.read(follow=True))
     async with asyncio.timeout(DEADLINE_S):
-        while not house.watchers._events:
+        while not house.change_notifier._events:
             await asyncio.sleep(0)
     assert await house.store.purge(log.record.uid)
     frames = await following
@@ -307,7 +307,7 @@ async def test_a_reader_keeps_no_page_while_it_waits_for_room(log: Log, traced: 
 async def test_a_long_tail_of_one_stream_holds_a_page_and_not_the_log(
     log: Log, traced: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logview, "TAIL_READ_BYTES", 1 << 14)
+    monkeypatch.setattr(log_view, "TAIL_READ_BYTES", 1 << 14)
     for _ in range(8):
         await log.write(*("" for _ in range(1000)))
     before = in_use()

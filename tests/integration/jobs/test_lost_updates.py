@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 
 from jobd.budget import ByteBudget
 from jobd.errors import Conflict, NotFound
-from jobd.events.dispatcher import Dispatcher
+from jobd.events.delivery.dispatcher import Dispatcher
+from jobd.events.delivery.settings import DispatcherSettings
 from jobd.events.feed import Feed
-from jobd.events.settings import DispatcherSettings
-from jobd.jobs import facts as f
-from jobd.jobs.ledger import Ledger
-from jobd.jobs.machine import step
-from jobd.jobs.outcome import finish
-from jobd.jobs.record import decode_record, new_record
-from jobd.jobs.watch import Watchers
-from jobd.store.rows import JobRow
+from jobd.jobs.change_notifier import ChangeNotifier
+from jobd.jobs.job_repository import JobRepository
+from jobd.jobs.state import facts
+from jobd.jobs.state.machine import step
+from jobd.jobs.state.outcome import finish
+from jobd.jobs.state.record import decode_record, new_record
 from jobd.store.store import Store
-from jobd.testing.clock import FakeClock
-from jobd.testing.worker import WorkerScript
+from jobd.store.tables.rows import JobRow
 from jobd.wire.job import JobSpec
+from tests.support.fakes.clock import FakeClock
+from tests.support.fakes.worker import WorkerScript
 
 JOBS_S = 900
 DEADLINE_S = 10.0
@@ -107,13 +107,13 @@ async def test_a_delete_and_a_cancel_at_once_are_a_delete(
     record = await house.submit(id="a")
     await house.until(record, lambda now: (now.started_at is not None) is started)
     row = await house.store.get_by_id("a")
-    wishes = [
-        f.CancelWished(by="one", grace_s=0, delete=True),
-        f.CancelWished(by="two", grace_s=0, delete=False),
+    requests = [
+        facts.CancelRequested(by="one", grace_s=0, delete=True),
+        facts.CancelRequested(by="two", grace_s=0, delete=False),
     ]
-    supervisor = house.roster.get(row.uid)
-    for wish in wishes if delete_first else reversed(wishes):
-        await supervisor.wish(wish)
+    supervisor = house.supervisors.get(row.uid)
+    for request in requests if delete_first else reversed(requests):
+        await supervisor.request(request)
     assert (await house.store.get_by_uid(record.uid)).hidden
     await house.until(record, lambda now: now.cleaned, tick_s=1)
     row = await house.store.get_by_uid(record.uid)
@@ -129,7 +129,7 @@ async def test_calls_of_delete_and_cancel_at_once_leave_nothing(house: Any) -> N
             await house.until(record, lambda now: now.started_at is not None)
         calls = [
             house.service.delete(record.id, "one"),
-            house.service.cancel(record.id, f.CancelWished(by="two", grace_s=0, delete=False)),
+            house.service.cancel(record.id, facts.CancelRequested(by="two", grace_s=0, delete=False)),
         ]
         answers = await asyncio.gather(*(calls if n % 3 else reversed(calls)), return_exceptions=True)
         assert not [a for a in answers if a is not None and not isinstance(a, NotFound | Conflict)]
@@ -138,11 +138,11 @@ async def test_calls_of_delete_and_cancel_at_once_leave_nothing(house: Any) -> N
         assert (await house.store.list_jobs(prefix=f"j{n}")).jobs == []
 
 
-FACTS: dict[str, f.Fact] = {
-    "clean": f.Cleaned(),
-    "delete": f.CancelWished(by="one", grace_s=0, delete=True),
-    "cancel": f.CancelWished(by="two", grace_s=0, delete=False),
-    "kill": f.StopSent(kill=True),
+FACTS: dict[str, facts.Fact] = {
+    "clean": facts.Cleaned(),
+    "delete": facts.CancelRequested(by="one", grace_s=0, delete=True),
+    "cancel": facts.CancelRequested(by="two", grace_s=0, delete=False),
+    "kill": facts.StopSent(kill=True),
 }
 
 
@@ -175,10 +175,10 @@ async def interleaved(store: Store, ended: bool, names: list[str], schedule: lis
     """Lets one writer for each name change the same job, in the order of the schedule; checks what must hold after each turn."""
     clock = FakeClock()
     turns = Turns(store)
-    feed, watchers = Feed(store, ByteBudget(1 << 20)), Watchers()
+    feed, change_notifier = Feed(store, ByteBudget(1 << 20)), ChangeNotifier()
     dispatcher = Dispatcher(store, NoSender(), DispatcherSettings(), clock)
-    quiet = Ledger(store, feed, dispatcher, watchers, clock)
-    ledger = Ledger(cast(Store, turns), feed, dispatcher, watchers, clock)
+    quiet = JobRepository(store, feed, dispatcher, change_notifier, clock)
+    repository = JobRepository(cast(Store, turns), feed, dispatcher, change_notifier, clock)
     spec = JobSpec(id="a", image="busybox")
     record = new_record(spec, now=clock.now(), owner=None, digest="", has_spool=False)
     record = msgspec.structs.replace(record, phase="running", status="running", start_intended_at=clock.now())
@@ -187,7 +187,7 @@ async def interleaved(store: Store, ended: bool, names: list[str], schedule: lis
         await quiet.transition(record.uid, lambda now, spec: finish(now, spec, clock.now()))
 
     async def write(name: str) -> str:
-        await ledger.transition(record.uid, lambda now, spec: step(now, spec, FACTS[name], clock.now()))
+        await repository.transition(record.uid, lambda now, spec: step(now, spec, FACTS[name], clock.now()))
         return name
 
     writers = [asyncio.create_task(write(name)) for name in names]

@@ -3,8 +3,8 @@
 from typing import Any
 
 from jobd.jobs.orchestrator import StreamName
-from jobd.testing.worker import WorkerScript
 from tests.integration.jobs.test_log_loss import stored
+from tests.support.fakes.worker import WorkerScript
 
 SPEAKS = WorkerScript(lines=["one"], rest="two", runs_s=None)
 

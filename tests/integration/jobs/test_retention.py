@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from jobd.errors import NotFound
-from jobd.jobs import retention
 from jobd.jobs.orchestrator import MAX_UID, EngineUnavailable, JobRef, RefusedByEngine, WorkOrder
-from jobd.jobs.record import Record
-from jobd.store.rows import Settlement
-from jobd.testing.worker import WorkerScript
+from jobd.jobs.retention import retention
+from jobd.jobs.state.record import Record
+from jobd.store.tables.rows import Settlement
 from jobd.wire.job import Callback, JobSpec
+from tests.support.fakes.worker import WorkerScript
 
 JOBS_S, HISTORY_S, INTERVAL_S = 900, 86400, 60
 DEADLINE_S = 10.0
@@ -219,13 +219,13 @@ async def rounds(house: Any, over: Callable[[], bool], look: Callable[[], Any] |
 async def test_delivered_returns_at_once_where_nothing_waits(house: Any) -> None:
     (record,) = await ended(house, "a")
     async with asyncio.timeout(DEADLINE_S):
-        await house.ledger.delivered(record.uid, 3600)
+        await house.repository.delivered(record.uid, 3600)
 
 
 async def test_delivered_returns_when_the_last_one_has_been_taken(house: Any) -> None:
     (record,) = await ended(house, "a", callback=Callback(url="http://127.0.0.1:9/"))
     (other,) = await ended(house, "b", callback=Callback(url="http://127.0.0.1:9/"))
-    waiting = asyncio.create_task(house.ledger.delivered(record.uid, 3600))
+    waiting = asyncio.create_task(house.repository.delivered(record.uid, 3600))
     async with asyncio.timeout(DEADLINE_S):
         while due := await house.store.due_of([record.uid]):
             assert not waiting.done()
@@ -242,7 +242,7 @@ async def test_delivered_returns_when_the_last_one_has_been_taken(house: Any) ->
 async def test_delivered_waits_no_longer_than_it_is_told(house: Any) -> None:
     (record,) = await ended(house, "a", callback=Callback(url="http://127.0.0.1:9/"))
     async with asyncio.timeout(DEADLINE_S):
-        await house.ledger.delivered(record.uid, 0.01)
+        await house.repository.delivered(record.uid, 0.01)
     assert await house.store.due_of([record.uid])
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs import facts as f
-from jobd.jobs.roster import AGAIN_AFTER_FAULT_S
+from jobd.jobs.run.supervisors import AGAIN_AFTER_FAULT_S
+from jobd.jobs.state import facts
 from jobd.store.errors import StoreFailed
-from jobd.testing.worker import WorkerScript
+from tests.support.fakes.worker import WorkerScript
 
 DEADLINE_S = 10
 
@@ -44,7 +44,7 @@ class GatedStore:
 def gates(house: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The reload of a record, and the look at a job's containers."""
     house.gated = GatedStore(house.store)
-    monkeypatch.setattr(house.roster, "_store", house.gated)
+    monkeypatch.setattr(house.supervisors, "_store", house.gated)
     look = Gate(house.engine.observe)
     monkeypatch.setattr(house.engine, "observe", look)
     return house.gated.get_by_uid, look
@@ -69,7 +69,7 @@ async def test_a_reload_that_fails_is_tried_again(house: Any, gates: Any) -> Non
     look.failures = [RuntimeError("a fault in the code")]
     reload.failures = [StoreFailed("the disk is away"), StoreFailed("still"), ValueError("not a record")]
     await reached(house, reload, 4)
-    assert house.roster.get(record.uid) is not None
+    assert house.supervisors.get(record.uid) is not None
     house.engine.end("a", "worker", 3)
     record = await house.ended(record, tick_s=0.5)
     assert (record.status, record.exit_code) == ("failed", 3)
@@ -82,7 +82,7 @@ async def test_a_wish_that_comes_during_a_reload_is_kept(house: Any, gates: Any)
     look.failures = [RuntimeError("a fault in the code")]
     reload.held = asyncio.Event()
     await reached(house, reload, 1)
-    await house.service.cancel("a", f.CancelWished(by="x", grace_s=0, delete=False))
+    await house.service.cancel("a", facts.CancelRequested(by="x", grace_s=0, delete=False))
     reload.held.set()
     record = await house.ended(record, tick_s=0.5)
     assert (record.status, record.cancelled_by) == ("cancelled", "x")
@@ -93,7 +93,7 @@ async def test_a_clean_up_that_fails_is_done_again_and_keeps_no_place(
     house: Any, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     record = await running(house)
-    supervisor = house.roster.get(record.uid)
+    supervisor = house.supervisors.get(record.uid)
     failing, cleaned = True, 0
     stops = supervisor._execution.stop_reading
 
@@ -109,7 +109,7 @@ async def test_a_clean_up_that_fails_is_done_again_and_keeps_no_place(
             raise RuntimeError("a fault in the code")
         await stops()
 
-    monkeypatch.setattr(type(supervisor._around), "spool_path", property(lambda self: lambda uid: Spool()))
+    monkeypatch.setattr(type(supervisor._deps), "spool_path", property(lambda self: lambda uid: Spool()))
     if what == "stop_reading":
         monkeypatch.setattr(supervisor._execution, "stop_reading", stop_reading)
     house.engine.end("a", "worker", 0)
@@ -117,10 +117,10 @@ async def test_a_clean_up_that_fails_is_done_again_and_keeps_no_place(
     async with asyncio.timeout(DEADLINE_S):
         while house.queue.running:
             await asyncio.sleep(0)
-    assert house.roster.get(record.uid) is not None, "its clean-up is still to be done"
+    assert house.supervisors.get(record.uid) is not None, "its clean-up is still to be done"
     failing = False
     async with asyncio.timeout(DEADLINE_S):
-        while house.roster.get(record.uid) is not None:
+        while house.supervisors.get(record.uid) is not None:
             house.clock.advance(AGAIN_AFTER_FAULT_S)
             await asyncio.sleep(0)
     assert cleaned == 1, "the job's file is removed in the end"

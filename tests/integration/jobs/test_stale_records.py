@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from jobd.errors import NotFound
-from jobd.jobs import facts as f
-from jobd.jobs.machine import step
+from jobd.jobs.state import facts
+from jobd.jobs.state.machine import step
 from jobd.store.errors import NoSuchJob, StoreFailed
-from jobd.store.rows import StoredEvent, Transition
-from jobd.testing.worker import WorkerScript
+from jobd.store.tables.rows import StoredEvent, Transition
+from tests.support.fakes.worker import WorkerScript
 
 
 @pytest.fixture
@@ -54,10 +54,12 @@ async def test_a_change_by_another_part_is_seen_before_the_next_one(house: Any) 
     house.engine.workers["a"] = WorkerScript(runs_s=None)
     record = await house.submit()
     await house.until(record, lambda now: now.started_at is not None)
-    wish = f.CancelWished(by="another part", grace_s=0, delete=False)
-    await house.ledger.transition(record.uid, lambda now, spec: step(now, spec, wish, house.clock.now()))
-    await house.roster.get(record.uid).apply(f.StopSent(kill=False))
-    now = house.roster.get(record.uid).record
+    request = facts.CancelRequested(by="another part", grace_s=0, delete=False)
+    await house.repository.transition(
+        record.uid, lambda now, spec: step(now, spec, request, house.clock.now())
+    )
+    await house.supervisors.get(record.uid).apply(facts.StopSent(kill=False))
+    now = house.supervisors.get(record.uid).record
     assert (now.desired, now.cancelled_by, now.stop_sent_at is not None) == ("cancel", "another part", True)
     assert (await house.ended(record, tick_s=1)).status == "cancelled"
 
@@ -66,10 +68,10 @@ async def test_a_job_that_is_purged_leaves_its_supervisor_nothing_to_do(house: A
     house.engine.workers["a"] = WorkerScript(runs_s=None)
     record = await house.submit()
     await house.until(record, lambda now: now.started_at is not None)
-    supervisor = house.roster.get(record.uid)
+    supervisor = house.supervisors.get(record.uid)
     await house.store.purge(record.uid)
     with pytest.raises(NoSuchJob):
-        await supervisor.apply(f.StopSent(kill=False))
+        await supervisor.apply(facts.StopSent(kill=False))
     assert supervisor.settled
     with pytest.raises(NotFound):
         await house.service.get("a")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs.intake import Submission
+from jobd.jobs.admission.submission import Submission
 from jobd.store.errors import StoreFull
-from jobd.store.rows import Transition
+from jobd.store.tables.rows import Transition
 from jobd.wire.job import JobSpec
 
 SPEC = JobSpec(id="a", image="busybox", secrets={"token": "s3cret"})
@@ -57,7 +57,7 @@ def kept(house: Any) -> list[str]:
 
 async def cut(house: Any, gate: Gate, files: Path) -> None:
     """Submits, and cancels that while the commit waits."""
-    submitting = asyncio.create_task(house.intake.submit(Submission(SPEC, owner=None, files=files)))
+    submitting = asyncio.create_task(house.submitter.submit(Submission(SPEC, owner=None, files=files)))
     async with asyncio.timeout(DEADLINE_S):
         await gate.reached.wait()
     submitting.cancel()
@@ -68,7 +68,7 @@ async def cut(house: Any, gate: Gate, files: Path) -> None:
 async def test_what_a_committed_job_needs_is_kept(house: Any, gate: Gate, files: Path) -> None:
     await cut(house, gate, files)
     gate.open.set()
-    await house.intake.settled(DEADLINE_S)
+    await house.submitter.settled(DEADLINE_S)
     (row,) = await house.store.live_rows()
     assert kept(house) == sorted([f"{row.uid}.json", f"{row.uid}.tar"])
 
@@ -76,12 +76,12 @@ async def test_what_a_committed_job_needs_is_kept(house: Any, gate: Gate, files:
 async def test_a_job_whose_caller_has_left_runs(house: Any, gate: Gate, files: Path) -> None:
     await cut(house, gate, files)
     gate.open.set()
-    await house.intake.settled(DEADLINE_S)
+    await house.submitter.settled(DEADLINE_S)
     (row,) = await house.store.live_rows()
-    supervisor = house.roster.get(row.uid)
+    supervisor = house.supervisors.get(row.uid)
     assert (await house.ended(supervisor.record)).status == "completed"
     async with asyncio.timeout(DEADLINE_S):
-        while len(house.roster):  # the last thing that its supervisor does is to remove the files
+        while len(house.supervisors):  # the last thing that its supervisor does is to remove the files
             await asyncio.sleep(0)
     assert kept(house) == []
 
@@ -90,7 +90,7 @@ async def test_what_a_job_that_came_to_nothing_left_is_removed(house: Any, gate:
     gate.error = StoreFull("no room")
     await cut(house, gate, files)
     gate.open.set()
-    await house.intake.settled(DEADLINE_S)
+    await house.submitter.settled(DEADLINE_S)
     assert await house.store.live_rows() == []
     assert kept(house) == []
 
@@ -99,7 +99,7 @@ async def test_jobd_s_end_while_the_commit_is_under_way_keeps_what_it_may_need(
     house: Any, gate: Gate, files: Path
 ) -> None:
     await cut(house, gate, files)
-    await house.intake.settled(0.0)  # the time for an orderly end is over
+    await house.submitter.settled(0.0)  # the time for an orderly end is over
     names = kept(house)
     assert len(names) == 2
     gate.open.set()

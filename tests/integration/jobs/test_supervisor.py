@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from jobd.errors import Conflict, NotFound
-from jobd.jobs import facts as f
 from jobd.jobs.orchestrator import EngineUnavailable, Hint, JobRef
-from jobd.testing.sidecar import Said, SidecarScript
-from jobd.testing.worker import WorkerScript
+from jobd.jobs.state import facts
 from jobd.wire import report
 from jobd.wire.artifact import Read, Write
+from tests.support.fakes.sidecar import Said, SidecarScript
+from tests.support.fakes.worker import WorkerScript
 
 INPUT = Write(id="in", source="x", out="f")
 OUTPUT = Read(id="out", source="f", depends="job")
@@ -222,11 +222,11 @@ async def test_a_job_that_is_cancelled_ends_with_its_record_kept(house: Any) -> 
     house.engine.workers["a"] = WorkerScript(runs_s=None)
     record = await house.submit()
     await house.until(record, lambda now: now.started_at is not None)
-    await house.service.cancel("a", f.CancelWished(by="uid 1000", grace_s=5, delete=False))
+    await house.service.cancel("a", facts.CancelRequested(by="uid 1000", grace_s=5, delete=False))
     record = await house.ended(record)
     assert (record.status, record.exit_code, record.cancelled_by) == ("cancelled", 143, "uid 1000")
     with pytest.raises(Conflict):
-        await house.service.cancel("a", f.CancelWished(by="x", grace_s=0, delete=False))
+        await house.service.cancel("a", facts.CancelRequested(by="x", grace_s=0, delete=False))
     assert (await house.service.get("a")).status == "cancelled"
 
 
@@ -253,7 +253,7 @@ async def test_a_job_that_waits_is_cancelled_without_a_place(house: Any) -> None
     waiting = await house.submit()
     view = await house.service.get("a")
     assert (view.phase, view.queue_position) == ("queued", 1)
-    await house.service.cancel("a", f.CancelWished(by="x", grace_s=0, delete=False))
+    await house.service.cancel("a", facts.CancelRequested(by="x", grace_s=0, delete=False))
     assert (await house.ended(waiting)).status == "cancelled"
     assert (house.queue.running, house.queue.waiting) == (2, 0)
 
@@ -341,10 +341,10 @@ async def test_hints_do_not_hurry_what_has_just_failed_but_a_reconnect_and_a_wis
         await house.stored(record)
     before = tries
     for _ in range(20):
-        house.roster.hint(Hint(record.uid, "worker", "destroy"))
+        house.supervisors.hint(Hint(record.uid, "worker", "destroy"))
         await house.stored(record)
     assert tries == before
-    house.roster.hint(Hint(None, action="connected"))
+    house.supervisors.hint(Hint(None, action="connected"))
     await more_than(before)
-    await house.service.cancel("a", f.CancelWished(by="x", grace_s=0, delete=False))
+    await house.service.cancel("a", facts.CancelRequested(by="x", grace_s=0, delete=False))
     assert (await house.ended(record)).status == "cancelled"

@@ -11,13 +11,13 @@ import pytest
 
 from jobd.api.respond import error_response
 from jobd.errors import Conflict, NotFound
-from jobd.jobs.facts import CancelWished
-from jobd.jobs.logview import LogQuery, LogView
+from jobd.jobs.log.log_view import LogQuery, LogView
 from jobd.jobs.service import ListQuery
+from jobd.jobs.state.facts import CancelRequested
 from jobd.jobs.stored import readable
 from jobd.store.errors import UnreadableJob
-from jobd.testing.worker import WorkerScript
 from jobd.wire.job import Callback
+from tests.support.fakes.worker import WorkerScript
 
 INTERVAL_S, JOBS_S, HISTORY_S = 60, 900, 86400
 COLUMNS = ("jobs.record", "jobs.labels", "jobs.id", "jobs.uid", "jobs.owner", "specs.spec")
@@ -101,7 +101,7 @@ async def test_one_bad_byte_stops_nothing_else(house: Any, database: Path, colum
         await house.service.find(shown.id)
     assert error_response(refused.value).status == 409
     with pytest.raises((UnreadableJob, Conflict)):
-        await house.service.cancel(shown.id, CancelWished(by="me", grace_s=0, delete=False))
+        await house.service.cancel(shown.id, CancelRequested(by="me", grace_s=0, delete=False))
     await rounds(house)
     assert await kept(house) == {"bad", "good"}, "the containers of a job that cannot be read are left alone"
     house.clock.advance(JOBS_S)
@@ -198,7 +198,7 @@ async def test_a_running_job_stores_its_record_whole_again(house: Any, database:
 
 
 async def frames(house: Any, record: Any, **query: Any) -> list[dict[str, Any]]:
-    view = LogView(house.store, house.watchers, house.service.current, house.budget)
+    view = LogView(house.store, house.change_notifier, house.service.current, house.budget)
     data = b"".join([part async for part in view.frames(record, LogQuery(**query))])
     return [msgspec.json.decode(line) for line in data.splitlines() if line]
 

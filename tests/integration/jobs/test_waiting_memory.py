@@ -17,8 +17,8 @@ from jobd.api.context import CONTEXT
 from jobd.api.memory import sharing_memory
 from jobd.api.middleware import answering_errors
 from jobd.budget import ByteBudget
-from jobd.jobs.intake import IntakeLimits
-from jobd.store.writer import Writer
+from jobd.jobs.admission.submission import SubmissionLimits
+from jobd.store.sqlite.writer import Writer
 
 DEADLINE_S = 20.0
 BODIES_BYTES = 8 << 20
@@ -39,7 +39,7 @@ async def test_a_job_that_waits_holds_its_record_and_not_its_spec(house: Any) ->
         for _ in range(20):
             await asyncio.sleep(0)
         gc.collect()
-        assert (house.queue.waiting, len(house.roster), len(house.intake._submitting)) == (91, 91, 0)
+        assert (house.queue.waiting, len(house.supervisors), len(house.submitter._submitting)) == (91, 91, 0)
         assert tracemalloc.get_traced_memory()[0] < 90 * JOB_BYTES
     finally:
         tracemalloc.stop()
@@ -65,7 +65,7 @@ async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_b
     app = web.Application(
         middlewares=[answering_errors, sharing_memory(bodies, ByteBudget(1), {})], client_max_size=1 << 20
     )
-    context: Any = SimpleNamespace(intake=house.intake, bodies=bodies, jobs=house.service)
+    context: Any = SimpleNamespace(submitter=house.submitter, bodies=bodies, jobs=house.service)
     app[CONTEXT] = context
     app.router.add_post("/v1/jobs", jobs.submit)
     runner = web.AppRunner(app)
@@ -81,7 +81,7 @@ async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_b
     room = house.store._writer.room
     fit = BODIES_BYTES // len(body)
     async with asyncio.timeout(DEADLINE_S):
-        while len(house.intake._submitting) < fit:
+        while len(house.submitter._submitting) < fit:
             await asyncio.sleep(0.01)
     # Clients that leave give nothing free: what they sent is on its way to the disk.
     for writer in writers[:fit]:
@@ -89,12 +89,12 @@ async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_b
     for _ in range(100):
         await asyncio.sleep(0.001)
     waiting = room.size_bytes + sum(size for _, size in room._line)
-    assert len(house.intake._submitting) == fit
+    assert len(house.submitter._submitting) == fit
     assert bodies.held <= BODIES_BYTES
     assert 0 < waiting <= bodies.held + fit * 4096, "a spec with its defaults, and what else a change holds"
     stalled.set()
     async with asyncio.timeout(DEADLINE_S):
-        while len(house.roster) < 40:
+        while len(house.supervisors) < 40:
             await asyncio.sleep(0.01)
     for writer in writers:
         writer.close()
@@ -103,11 +103,11 @@ async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_b
 
 async def test_submissions_under_way_count_as_jobs_that_wait(house: Any, stalled: threading.Event) -> None:
     house.engine.away = True
-    house.intake._limits = IntakeLimits(max_queued=3)
+    house.submitter._limits = SubmissionLimits(max_queued=3)
     outcomes = [asyncio.create_task(house.submit(id=f"j{number}")) for number in range(10)]
     for _ in range(10):
         await asyncio.sleep(0)
-    assert len(house.intake._submitting) == 3
+    assert len(house.submitter._submitting) == 3
     assert sum(one.done() for one in outcomes) == 7
     stalled.set()
     ended = await asyncio.gather(*outcomes, return_exceptions=True)

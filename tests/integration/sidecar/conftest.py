@@ -17,10 +17,10 @@ import pytest
 
 from jobd.wire.report import Report, decode_report
 from sidecar.artifacts.base import Context
-from sidecar.http import Http
 from sidecar.interrupts import Interrupts
-from sidecar.paths import Workspace
-from sidecar.retry import Pace
+from sidecar.transfer.http import Http
+from sidecar.transfer.retry import Pace
+from sidecar.workspace.paths import Workspace
 
 PATIENCE_S = 30.0
 QUICK = Pace(

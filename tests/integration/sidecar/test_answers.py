@@ -119,7 +119,7 @@ def test_a_success_before_the_whole_file_was_sent_is_none(
 ) -> None:
     """Also where the system does not tell what has arrived."""
     if not is_told:
-        monkeypatch.setattr("sidecar.http.unacknowledged_bytes", lambda response: 0)
+        monkeypatch.setattr("sidecar.transfer.http.unacknowledged_bytes", lambda response: 0)
     (root / "result").write_bytes(bytes(SIZE))
     raw.behave = [early("200 OK", 100_000)]
     with pytest.raises(

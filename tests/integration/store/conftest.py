@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from jobd.store.rows import Callback, JobRow, NewEvent, Transition
 from jobd.store.store import Store
-from jobd.testing.clock import FakeClock
+from jobd.store.tables.rows import Callback, JobRow, NewEvent, Transition
+from tests.support.fakes.clock import FakeClock
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from jobd.store import database
 from jobd.store.errors import StoreCorrupt, StoreFailed
-from jobd.store.reader import READERS
+from jobd.store.sqlite import database
+from jobd.store.sqlite.reader import READERS
 from jobd.store.store import Store
 
 

@@ -16,14 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobd.store.errors import IdTaken, NoSuchJob, StoreClosed, StoreFailed, StoreFull
-from jobd.store.rows import JobRow, LogChunk, NewEvent, Transition
 from jobd.store.store import Store
+from jobd.store.tables.rows import JobRow, LogChunk, NewEvent, Transition
 
 WRITER = """
 import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from jobd.store.rows import Callback, JobRow, NewEvent, Transition
+from jobd.store.tables.rows import Callback, JobRow, NewEvent, Transition
 from jobd.store.store import Store
 
 async def one(store, n):
@@ -185,7 +185,7 @@ async def test_nothing_of_a_refused_transition_is_kept(store: Store, make: Any) 
         await store.commit(broken)
     assert await store.get_by_uid("u1") is None
     assert await store.list_events(0, None, 10) == []
-    assert await store.lanes("", 10) == []
+    assert await store.destinations("", 10) == []
 
 
 async def test_a_full_database_refuses_new_work_and_loses_nothing(path: Path, make: Any) -> None:

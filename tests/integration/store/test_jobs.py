@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from jobd.store.errors import IdTaken, NoSuchJob, StaleJob
-from jobd.store.rows import LogChunk, LogStats, Settlement, Transition
 from jobd.store.store import Store
-from jobd.testing.clock import FakeClock
+from jobd.store.tables.rows import LogChunk, LogStats, Settlement, Transition
+from tests.support.fakes.clock import FakeClock
 
 
 async def test_a_job_comes_back_as_it_was(store: Store, make: Any) -> None:

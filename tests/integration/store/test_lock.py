@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from jobd.store.errors import StateLocked, StoreFailed
-from jobd.store.lock import StateLock
+from jobd.store.sqlite.lock import StateLock
 
-HOLD = "import sys; from pathlib import Path; from jobd.store.lock import StateLock\nlock = StateLock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+HOLD = "import sys; from pathlib import Path; from jobd.store.sqlite.lock import StateLock\nlock = StateLock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
 
 
 def test_a_second_lock_is_refused_and_names_the_holder(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from jobd.store.errors import DeliveriesPending
-from jobd.store.rows import Settlement, Transition
 from jobd.store.store import Store
-from jobd.testing.clock import FakeClock
+from jobd.store.tables.rows import Settlement, Transition
+from tests.support.fakes.clock import FakeClock
 
 LANE = "http://127.0.0.1:1"
 Later = Callable[[float], datetime]
@@ -42,7 +42,7 @@ async def test_a_due_delivery_has_all_that_is_needed_to_send_it(store: Store, ma
         stored.event_id,
         stored.body,
     )
-    assert (entry.url, entry.key, entry.lane) == ("http://127.0.0.1:1/hook", "s3cret", LANE)
+    assert (entry.url, entry.key, entry.destination) == ("http://127.0.0.1:1/hook", "s3cret", LANE)
     assert "s3cret" not in repr(entry)
     assert entry.due_at == entry.created_at == stored.created_at
 
@@ -59,7 +59,7 @@ async def test_a_long_body_is_read_when_its_turn_comes(store: Store, make: Any) 
 async def test_nothing_is_delivered_without_a_callback_or_a_wish(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", events=2))
     await store.commit(replace(make.claim("u2", port=1), events=(make.event(deliver=False),)))
-    assert await store.lanes("", 10) == []
+    assert await store.destinations("", 10) == []
     assert await store.deliveries("u1", 0, 10) == await store.deliveries("u2", 0, 10) == []
 
 
@@ -78,7 +78,7 @@ async def test_a_delivered_one_lets_the_next_go(store: Store, make: Any, later: 
         204,
     )
     assert (await store.settle([Settlement(2, "delivered", later(51))]))[0].following is None
-    assert await store.lanes("", 10) == []
+    assert await store.destinations("", 10) == []
 
 
 async def test_a_retry_keeps_its_place_and_its_successors_wait(store: Store, make: Any, later: Later) -> None:
@@ -228,10 +228,13 @@ async def test_lanes_are_listed_with_what_is_due_first(store: Store, make: Any, 
     for n in range(6):
         await store.commit(make.claim(f"u{n}", events=1, port=1 + n % 3))
     await store.settle([Settlement(1, "retry", later(5), later(99))])
-    lanes = await store.lanes("", 10)
-    assert [lane.lane[-1] for lane in lanes] == ["1", "2", "3"]
-    assert lanes[0].due_at == later(4)
-    assert [lane.lane[-1] for lane in await store.lanes(lanes[0].lane, 1)] == ["2"]
+    destinations = await store.destinations("", 10)
+    assert [destination.destination[-1] for destination in destinations] == ["1", "2", "3"]
+    assert destinations[0].due_at == later(4)
+    assert [
+        destination.destination[-1]
+        for destination in await store.destinations(destinations[0].destination, 1)
+    ] == ["2"]
 
 
 async def test_a_purge_waits_for_what_has_to_go_out(store: Store, make: Any, later: Later) -> None:

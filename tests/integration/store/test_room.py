@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from jobd.store import housekeeping
-from jobd.store.database import WAL_LIMIT_BYTES
 from jobd.store.errors import StoreFull
-from jobd.store.housekeeping import SLICE_BYTES, SPARE_PAGES
-from jobd.store.outbox import AHEAD_BYTES
-from jobd.store.reserve import RESERVE_BYTES, Reserve
-from jobd.store.rows import LogChunk, Transition
+from jobd.store.sqlite.database import WAL_LIMIT_BYTES
+from jobd.store.sqlite.reserve import RESERVE_BYTES, Reserve
+from jobd.store.sqlite.writer import MAX_WAITING_BYTES
 from jobd.store.store import Store
-from jobd.store.writer import MAX_WAITING_BYTES
+from jobd.store.tables import housekeeping
+from jobd.store.tables.housekeeping import SLICE_BYTES, SPARE_PAGES
+from jobd.store.tables.outbox import AHEAD_BYTES
+from jobd.store.tables.rows import LogChunk, Transition
 
 MIB = 1 << 20
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from jobd.store.errors import NoSuchJob, StaleJob
-from jobd.store.rows import Transition
 from jobd.store.store import Store
+from jobd.store.tables.rows import Transition
 
 STORE = Path(__file__).parents[3] / "jobd" / "store"
 

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jobd.store.sqlite.wal import examine
 from jobd.store.store import Store
-from jobd.store.wal import examine
 
 # Writes rows whose number and size grow, and says of each when it is committed. `spill`: a cache so small that pages of a
 # transaction that is never committed reach the log.
@@ -217,7 +217,7 @@ CHILD = """
 import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from jobd.store.rows import JobRow, Transition
+from jobd.store.tables.rows import JobRow, Transition
 from jobd.store.store import Store
 
 async def main():

@@ -17,8 +17,8 @@ from jobctl.errors import (
     Refused,
     Unreachable,
 )
+from jobctl.job.outcome import Ended, GaveUp, Interrupted, Unhealthy
 from jobctl.main import REASONS, ended_code, error_code, outcome_code
-from jobctl.outcome import Ended, GaveUp, Interrupted, Unhealthy
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from jobd.errors import ConfigError
-from jobd.listeners import unix_listener
 from jobd.private import refuse_changeable
-from jobd.state import FILES, StateFolder, api_key, fingerprint_key, instance_name, open_state
+from jobd.process.listeners import unix_listener
+from jobd.process.state_folder import FILES, StateFolder, api_key, fingerprint_key, instance_name, open_state
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from sidecar.artifacts.base import Caps, Context
-from sidecar.http import Http
 from sidecar.interrupts import Interrupts
-from sidecar.paths import Workspace
+from sidecar.transfer.http import Http
+from sidecar.workspace.paths import Workspace
 
 MakeContext = Callable[..., Context]
 

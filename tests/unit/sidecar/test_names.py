@@ -21,10 +21,10 @@ from jobd.wire.filenames import escape, unescape
 from jobd.wire.report import ArtifactDone, Done, InputsFailed, Ready, Report, decode_report
 from sidecar.artifacts.base import Context
 from sidecar.interrupts import Interrupts
-from sidecar.paths import Workspace
 from sidecar.plan import make_plan
-from sidecar.report import Reports
+from sidecar.reporting.report import Reports
 from sidecar.runner import Run
+from sidecar.workspace.paths import Workspace
 
 LATIN = b"caf\xe9.txt"
 SHOWN = r"caf\xe9.txt"

@@ -19,7 +19,7 @@ from jobd.wire.report import (
 from sidecar.artifacts.base import Context
 from sidecar.interrupts import Interrupts
 from sidecar.plan import make_plan
-from sidecar.report import MOST_PROGRESS, Reports
+from sidecar.reporting.report import MOST_PROGRESS, Reports
 from sidecar.runner import Run
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobd.wire.problem import InvalidSpec
-from jobd.wire.validate import convert_spec
+from jobd.wire.validation.job_spec import convert_spec
 from tests.soak.kinds import Addresses, make
 from tests.soak.plan import FAULTS, KINDS, RECEIVERS, PlannedJob, make_plan
 

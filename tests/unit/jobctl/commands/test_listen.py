@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobctl.commands.listen import Desk, events_of
-from jobctl.receiver import Received
+from jobctl.receiving.receiver import Received
 from jobd.wire.signing import signature_headers
 
 BATCH = {"Content-Type": "application/cloudevents-batch+json; charset=utf-8"}

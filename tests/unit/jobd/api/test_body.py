@@ -14,7 +14,7 @@ from multidict import MultiDict
 
 from jobd.api.body import Parameters, decode
 from jobd.errors import InvalidRequest
-from jobd.wire.body import BodyDecoder
+from jobd.wire.validation.body import BodyDecoder
 
 
 def parameters(query: str) -> Parameters:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from jobd.api.deliveries import view
-from jobd.store.rows import Delivery
+from jobd.store.tables.rows import Delivery
 from jobd.wire.view import DeliveryView
 
 AT = datetime(2030, 1, 31, 12, 0, 0, 5, tzinfo=UTC)
@@ -16,7 +16,7 @@ PENDING = Delivery(
     event_id="e",
     event_type="orchestrator.job.exit",
     url="http://host:1/path?token=secret&x=1",
-    lane="http://host:1",
+    destination="http://host:1",
     state="pending",
     attempts=0,
     requeues=0,

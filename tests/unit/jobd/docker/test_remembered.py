@@ -7,18 +7,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobd.docker import flows, half_made, labels, orchestrator, unstarted
-from jobd.docker.answers import Refusal
-from jobd.docker.endpoint import parse
+from jobd.docker import orchestrator, streams
+from jobd.docker.containers import unconfirmed_volumes, unstarted
+from jobd.docker.containers.unconfirmed_volumes import UnconfirmedVolumes
+from jobd.docker.containers.unstarted import UnstartedRemoval
 from jobd.docker.engine import Engine
-from jobd.docker.flows import Flows
-from jobd.docker.half_made import HalfMade
-from jobd.docker.observe import LONGEST_ID, EngineEvent, Inspected, facts_of_event
+from jobd.docker.http.endpoint import parse
+from jobd.docker.http.errors import Refusal
+from jobd.docker.http.http_session import Body, Timeouts
+from jobd.docker.images.pulls import MOST_LAYERS, PullProgress
+from jobd.docker.mapping import labels
+from jobd.docker.mapping.inspection import LONGEST_ID, EngineEvent, Inspected, facts_of_event
+from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
-from jobd.docker.pulls import MOST_LAYERS, PullProgress
-from jobd.docker.settings import DockerSettings
-from jobd.docker.streams import Body, Timeouts
-from jobd.docker.unstarted import UnstartedRemoval
+from jobd.docker.streams import Streams
 from jobd.jobs.orchestrator import MAX_UID, Created, EngineUnavailable, JobRef
 
 LONG = "x" * (LONGEST_ID + 1)
@@ -76,8 +78,8 @@ def test_labels_of_a_length_that_no_job_has_name_none(name: str, most: int) -> N
 
 
 def test_known_containers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flows, "_REMEMBERED", BOUND)
-    known: Any = Flows(None, "one")  # type: ignore[arg-type]
+    monkeypatch.setattr(streams, "_REMEMBERED", BOUND)
+    known: Any = Streams(None, "one")  # type: ignore[arg-type]
     for number in range(3 * BOUND):
         known._remember(JobRef(f"u{number}", "a"), "worker", "c" * 64)
     assert len(known._known) == BOUND
@@ -119,13 +121,13 @@ async def test_fresh_workers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_volumes_that_nobody_answered_for_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(half_made, "_REMEMBERED", BOUND)
+    monkeypatch.setattr(unconfirmed_volumes, "_REMEMBERED", BOUND)
 
     class Silent:
         async def create_volume(self, *_: Any) -> Any:
             raise EngineUnavailable("no answer")
 
-    made = HalfMade(Silent())  # type: ignore[arg-type]
+    made = UnconfirmedVolumes(Silent())  # type: ignore[arg-type]
     for number in range(3 * BOUND):
         with pytest.raises(EngineUnavailable):
             await made.create(labels.volume_name(f"j{number}"), {})
@@ -183,7 +185,7 @@ async def test_a_container_with_an_id_that_no_engine_gives_is_not_taken() -> Non
             return {"Id": LONG}
 
     engine: Any = Engine(parse("unix:///nonexistent", None))
-    engine._calls = Answering()
+    engine._transport = Answering()
     with pytest.raises(EngineUnavailable, match="an id of 129 characters"):
         await engine.create_container({}, "job-a-worker", None)
 

@@ -11,28 +11,28 @@ ROOT = Path(jobd.__file__).parent
 FORCED = {
     # the ways down, each reached from the places below alone
     ("docker/engine.py", "destroy_container"): "the one call with force",
-    ("docker/removal.py", "destroy"): "the containers under a job's names",
-    ("docker/removal.py", "_container"): "compares: one that is killed is waited for",
+    ("docker/containers/removal.py", "destroy"): "the containers under a job's names",
+    ("docker/containers/removal.py", "_container"): "compares: one that is killed is waited for",
     ("docker/orchestrator.py", "remove"): "the orchestrator's removal by force",
     # who may
     (
-        "docker/creation.py",
+        "docker/containers/creation.py",
         "_make_room",
     ): "of another attempt or job: its end is recorded before the name is given on",
-    ("jobs/execution.py", "remove"): "the job is over and deleted, or the attempt before is over",
-    ("jobs/supervisor.py", "_carry_out"): "the same, as `demand` asks for it",
-    ("jobs/retention.py", "_clean_one"): "the job is over, and so is its retention",
-    ("jobs/retention.py", "remove_leftovers"): "no job has it, and had it a whole interval ago",
+    ("jobs/run/execution.py", "remove"): "the job is over and deleted, or the attempt before is over",
+    ("jobs/run/supervisor.py", "_carry_out"): "the same, as `next_action` asks for it",
+    ("jobs/retention/retention.py", "_clean_one"): "the job is over, and so is its retention",
+    ("jobs/retention/retention.py", "remove_leftovers"): "no job has it, and had it a whole interval ago",
 }
 UNFORCED = {
     ("docker/engine.py", "remove_container"): "the one call without force",
-    ("docker/removal.py", "remove_stopped"): "the containers under a job's names",
-    ("docker/creation.py", "_make_room"): "this attempt's, none of which has run",
-    ("docker/unstarted.py", "remove"): "one whose start may be under way",
+    ("docker/containers/removal.py", "remove_stopped"): "the containers under a job's names",
+    ("docker/containers/creation.py", "_make_room"): "this attempt's, none of which has run",
+    ("docker/containers/unstarted.py", "remove"): "one whose start may be under way",
     ("docker/orchestrator.py", "remove_stopped"): "the orchestrator's removal of what does not run",
-    ("jobs/preparation.py", "create"): "the sidecar's run is over, the worker was not asked to start",
-    ("jobs/execution.py", "remove_unstarted"): "one whose start may be under way",
-    ("jobs/supervisor.py", "_carry_out"): "the same, as `demand` asks for it",
+    ("jobs/run/preparation.py", "create"): "the sidecar's run is over, the worker was not asked to start",
+    ("jobs/run/execution.py", "remove_unstarted"): "one whose start may be under way",
+    ("jobs/run/supervisor.py", "_carry_out"): "the same, as `next_action` asks for it",
 }
 ENGINES = ("engine", "_engine", "orchestrator", "_execution")
 WORDS = ("remove", "destroy", "force")

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs import facts as f
-from jobd.jobs.demand import demand
-from jobd.jobs.machine import step
 from jobd.jobs.orchestrator import ContainerFacts, Created, ImageFacts, Observation
-from jobd.jobs.record import Record, decode_record, encode_record, new_record
+from jobd.jobs.state import actions, event_drafts, facts
+from jobd.jobs.state.machine import step
+from jobd.jobs.state.next_action import next_action
+from jobd.jobs.state.record import Record, decode_record, encode_record, new_record
 from jobd.wire import report
 from jobd.wire.artifact import Artifact, Read, Write
 from jobd.wire.job import JobSpec
@@ -34,10 +34,10 @@ class Walk:
         self.spec = spec
         self.now = START
         self.record: Record = new_record(spec, now=START, owner="1000", digest="d", has_spool=False)
-        self.drafts: list[f.Draft] = []
+        self.drafts: list[event_drafts.Draft] = []
         self.container = container
 
-    def tell(self, *facts: f.Fact) -> "Walk":
+    def tell(self, *facts: facts.Fact) -> "Walk":
         for fact in facts:
             made = step(self.record, self.spec, fact, self.now)
             self.record = decode_record(encode_record(made.record))
@@ -51,7 +51,7 @@ class Walk:
         sidecar: ContainerFacts | None = None,
         drained: bool = True,
     ) -> "Walk":
-        return self.tell(f.Observed(Observation(worker, sidecar), reports_drained=drained))
+        return self.tell(facts.Observed(Observation(worker, sidecar), reports_drained=drained))
 
     def later(self, seconds: float) -> "Walk":
         self.now += timedelta(seconds=seconds)
@@ -62,8 +62,8 @@ class Walk:
 
     def asks(
         self, worker: ContainerFacts | None = None, sidecar: ContainerFacts | None = None, blind: bool = False
-    ) -> f.Demand:
-        return demand(self.record, None if blind else Observation(worker, sidecar), self.now)
+    ) -> actions.Action:
+        return next_action(self.record, None if blind else Observation(worker, sidecar), self.now)
 
     @property
     def types(self) -> list[str]:
@@ -78,13 +78,13 @@ class Walk:
 
     def created(self) -> "Walk":
         sidecar = "s" if self.spec.artifacts else None
-        self.tell(f.Admitted(), f.ImageReady(ImageFacts("sha256:1", "sha256:2", "")))
-        return self.tell(f.Prepared(Created("w", sidecar, 0, 0)))
+        self.tell(facts.Admitted(), facts.ImageReady(ImageFacts("sha256:1", "sha256:2", "")))
+        return self.tell(facts.Prepared(Created("w", sidecar, 0, 0)))
 
     def sidecar_runs(self) -> "Walk":
         return (
             self.created()
-            .tell(f.SidecarStarting())
+            .tell(facts.SidecarStarting())
             .look(container("created"), container("running"), drained=False)
         )
 
@@ -92,25 +92,25 @@ class Walk:
         if station == "queued":
             return self
         if station == "pulling":
-            return self.tell(f.Admitted())
+            return self.tell(facts.Admitted())
         if station == "creating":
-            return self.tell(f.Admitted(), f.ImageReady(ImageFacts("sha256:1", None, "")))
+            return self.tell(facts.Admitted(), facts.ImageReady(ImageFacts("sha256:1", None, "")))
         if station == "inputs":
             return self.sidecar_runs()
         if self.spec.artifacts:
-            self.sidecar_runs().tell(f.Reported(report.Started(n=1)), f.Reported(report.Ready(n=2)))
+            self.sidecar_runs().tell(facts.Reported(report.Started(n=1)), facts.Reported(report.Ready(n=2)))
         else:
             self.created()
         if station == "ready":
             return self
-        self.tell(f.WorkerStarting()).look(container("running"), self._sidecar("running"), drained=False)
+        self.tell(facts.WorkerStarting()).look(container("running"), self._sidecar("running"), drained=False)
         if station == "running":
             return self
         self.look(self.exited(0), self._sidecar("running"), drained=False)
         if station == "drained":
             return self
         assert station == "outputs"
-        return self.tell(f.LogsDrained())
+        return self.tell(facts.LogsDrained())
 
     def exited(self, code: int, **fields: Any) -> ContainerFacts:
         return container("exited", exit_code=code, finished_at=START + timedelta(seconds=9), **fields)

@@ -7,21 +7,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobd.jobs import facts as f
-from jobd.jobs.record import encode_record
+from jobd.jobs.state import facts
+from jobd.jobs.state.record import encode_record
 from jobd.wire import report
 
 LONG = "x" * 1_000_000
 Job = Callable[..., Any]
 
 
-def reported(said: report.Report) -> f.Reported:
-    return f.Reported(said)
+def reported(said: report.Report) -> facts.Reported:
+    return facts.Reported(said)
 
 
 FACTS = {
-    "setup": ("pulling", f.SetupFailed("image-not-found", LONG)),
-    "start": ("ready", f.WorkerStartFailed(127, LONG)),
+    "setup": ("pulling", facts.SetupFailed("image-not-found", LONG)),
+    "start": ("ready", facts.WorkerStartFailed(127, LONG)),
     "refused": ("inputs", reported(report.Refused(n=9, error=LONG))),
     "inputs failed": ("inputs", reported(report.InputsFailed(n=9, error=LONG))),
     "artifact": (
@@ -44,7 +44,7 @@ def test_a_record_and_its_events_hold_no_text_of_any_length(job_with_files: Job,
 
 
 def test_an_engine_s_error_of_any_length_is_cut(job_with_files: Job) -> None:
-    a = job_with_files().to("ready").tell(f.WorkerStarting())
+    a = job_with_files().to("ready").tell(facts.WorkerStarting())
     a.look(replace(a.container("created", exit_code=127), error=LONG))
     assert a.record.reason == "start-failed"
     assert len(encode_record(a.record)) < 32_000
@@ -58,5 +58,5 @@ def test_the_failures_that_a_sidecar_names_are_those_of_artifacts(job_with_files
 
 
 def test_texts_of_usual_length_stay_as_they_are(job_with_files: Job) -> None:
-    a = job_with_files().to("pulling").tell(f.SetupFailed("image-not-found", "y" * 4000))
+    a = job_with_files().to("pulling").tell(facts.SetupFailed("image-not-found", "y" * 4000))
     assert a.record.error == "y" * 4000

@@ -5,42 +5,42 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs import facts as f
 from jobd.jobs.orchestrator import Created, Observation
-from jobd.jobs.outcome import MAX_SIDECAR_RUNS
+from jobd.jobs.state import actions, facts
+from jobd.jobs.state.outcome import MAX_SIDECAR_RUNS
 
 
 @pytest.mark.parametrize("code", [0, 137, 143])
 def test_an_end_that_nobody_here_ordered_is_lost(job: Callable[..., Any], code: int) -> None:
     a = job().to("running")
-    a.tell(f.Observed(Observation(a.exited(code), None), engine_stopped=True), f.LogsDrained())
+    a.tell(facts.Observed(Observation(a.exited(code), None), engine_stopped=True), facts.LogsDrained())
     assert (a.record.status, a.record.reason, a.record.exit_code) == ("failed", "lost", None)
     assert a.data("exit")["exitCode"] == -1
 
 
 def test_one_that_was_wished_is_what_was_wished(job: Callable[..., Any]) -> None:
-    a = job().to("running").tell(f.CancelWished(by="me", grace_s=1.0, delete=False))
-    a.tell(f.Observed(Observation(a.exited(143), None), engine_stopped=True), f.LogsDrained())
+    a = job().to("running").tell(facts.CancelRequested(by="me", grace_s=1.0, delete=False))
+    a.tell(facts.Observed(Observation(a.exited(143), None), engine_stopped=True), facts.LogsDrained())
     assert (a.record.status, a.record.exit_code) == ("cancelled", 143)
 
 
 def test_one_that_was_late_is_late(job: Callable[..., Any]) -> None:
-    a = job(timeout_seconds=5).to("running").later(60).tell(f.TimePassed())
-    a.tell(f.Observed(Observation(a.exited(143), None), engine_stopped=True), f.LogsDrained())
+    a = job(timeout_seconds=5).to("running").later(60).tell(facts.TimePassed())
+    a.tell(facts.Observed(Observation(a.exited(143), None), engine_stopped=True), facts.LogsDrained())
     assert (a.record.reason, a.record.exit_code) == ("timeout", 143)
 
 
 def test_a_start_that_failed_with_the_engine_is_made_anew(job: Callable[..., Any]) -> None:
-    a = job().to("ready").tell(f.WorkerStarting())
+    a = job().to("ready").tell(facts.WorkerStarting())
     refused = a.container("created", exit_code=128, error="database not open")
-    a.tell(f.Observed(Observation(refused, None), engine_stopped=True))
+    a.tell(facts.Observed(Observation(refused, None), engine_stopped=True))
     assert a.types == []
-    assert a.asks(blind=True) == f.RemoveUnstarted("worker"), "not by force: it may run by now"
-    assert a.tell(f.NeverStarted("worker")).asks(blind=True) == f.Create()
+    assert a.asks(blind=True) == actions.RemoveUnstarted("worker"), "not by force: it may run by now"
+    assert a.tell(facts.NeverStarted("worker")).asks(blind=True) == actions.Create()
 
 
 def test_one_that_failed_by_itself_fails_the_job(job: Callable[..., Any]) -> None:
-    a = job().to("ready").tell(f.WorkerStarting())
+    a = job().to("ready").tell(facts.WorkerStarting())
     a.look(a.container("created", exit_code=128, error="no such runtime"))
     assert (a.record.status, a.record.reason, a.record.error) == ("failed", "start-failed", "no such runtime")
 
@@ -54,25 +54,25 @@ def test_a_sidecar_that_went_with_the_engine_was_no_try_of_its_own(
         if a.record.ended:
             break
         seen = Observation(a.container("created"), a.exited(137))
-        a.tell(f.Observed(seen, reports_drained=True, engine_stopped=with_engine))
-        a.tell(f.Prepared(Created("w", "s", 0, 0)), f.SidecarStarting())
+        a.tell(facts.Observed(seen, reports_drained=True, engine_stopped=with_engine))
+        a.tell(facts.Prepared(Created("w", "s", 0, 0)), facts.SidecarStarting())
     assert a.record.reason == (None if with_engine else "input-failed")
 
 
 def test_a_sidecar_whose_start_was_lost_was_no_try(job_with_files: Callable[..., Any]) -> None:
     a = job_with_files().created()
     for _ in range(MAX_SIDECAR_RUNS + 1):
-        a.tell(f.SidecarStarting()).later(11).look(a.container("created"), a.container("created"))
-        assert a.asks(blind=True) == f.RemoveUnstarted("sidecar"), "not by force: it may run by now"
-        assert a.tell(f.NeverStarted("sidecar")).asks(blind=True) == f.Create()
-        a.tell(f.Prepared(Created("w", "s", 0, 0)))
+        a.tell(facts.SidecarStarting()).later(11).look(a.container("created"), a.container("created"))
+        assert a.asks(blind=True) == actions.RemoveUnstarted("sidecar"), "not by force: it may run by now"
+        assert a.tell(facts.NeverStarted("sidecar")).asks(blind=True) == actions.Create()
+        a.tell(facts.Prepared(Created("w", "s", 0, 0)))
     assert not a.record.ended
 
 
 def test_a_sidecar_that_was_made_with_a_new_worker_delivers_nothing(
     job_with_files: Callable[..., Any],
 ) -> None:
-    a = job_with_files().to("outputs").tell(f.OutputsTold())
+    a = job_with_files().to("outputs").tell(facts.OutputsTold())
     a.look(a.exited(0), a.container("created"), drained=False)
     assert (a.record.status, a.record.reason) == ("failed", "output-failed")
     assert a.record.exit_code == 0

@@ -5,7 +5,7 @@ from typing import get_args
 
 from hypothesis import settings
 
-from jobd.jobs import facts
+from jobd.jobs.state import facts
 from tests.support import job_life
 
 
@@ -19,4 +19,4 @@ TestLife.settings = settings(max_examples=12, stateful_step_count=25, deadline=N
 
 def test_every_fact_is_drawn() -> None:
     text = Path(job_life.__file__).read_text()
-    assert [fact.__name__ for fact in get_args(facts.Fact) if f"f.{fact.__name__}(" not in text] == []
+    assert [fact.__name__ for fact in get_args(facts.Fact) if f"facts.{fact.__name__}(" not in text] == []

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs import facts as f
+from jobd.jobs.state import facts
 from jobd.jobs.view import view_of
 from jobd.wire import report
 from jobd.wire.view import ArtifactView, AttemptView, JobView, LimitsView
@@ -45,13 +45,20 @@ def test_what_a_job_waits_for_is_said_in_words(
 
 
 def test_a_job_that_is_to_stop_waits_for_its_containers(job: Job) -> None:
-    walk = job().to("running").tell(f.CancelWished(by="x", grace_s=1, delete=False))
+    walk = job().to("running").tell(facts.CancelRequested(by="x", grace_s=1, delete=False))
     assert seen(walk).waiting_for == "its containers to stop"
     assert seen(walk).cancelled_by == "x"
 
 
 def test_a_job_that_has_ended_shows_how_and_until_when_its_files_are_kept(job: Job) -> None:
-    walk = job().to("ready").tell(f.WorkerStarting()).later(60).look(job().exited(3)).tell(f.LogsDrained())
+    walk = (
+        job()
+        .to("ready")
+        .tell(facts.WorkerStarting())
+        .later(60)
+        .look(job().exited(3))
+        .tell(facts.LogsDrained())
+    )
     view = seen(walk)
     assert (view.status, view.reason, view.exit_code, view.waiting_for) == ("failed", "exit-code", 3, None)
     assert view.error == "the command exited with code 3"
@@ -66,21 +73,21 @@ def test_a_job_that_has_ended_shows_how_and_until_when_its_files_are_kept(job: J
             finished_at="2030-01-01T00:00:09.000000Z",
         )
     ]
-    assert seen(walk.tell(f.Cleaned())).files_until is None
+    assert seen(walk.tell(facts.Cleaned())).files_until is None
 
 
 def test_artifacts_show_their_progress_and_their_end(job_with_files: Job) -> None:
     walk = (
         job_with_files()
         .to("inputs")
-        .tell(f.Reported(report.Progress(n=1, artifact_id="in", bytes=5, total=9)))
+        .tell(facts.Reported(report.Progress(n=1, artifact_id="in", bytes=5, total=9)))
     )
     assert seen(walk).artifacts == [
         ArtifactView(id="in", type="write", status="pending", bytes=9, done_bytes=5),
         ArtifactView(id="out", type="read", status="pending"),
     ]
     walk.tell(
-        f.Reported(
+        facts.Reported(
             report.ArtifactDone(n=2, artifact_id="in", artifact_type="write", status="failed", error="no")
         )
     )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobd.jobs.orchestrator import Hint
-from jobd.jobs.sight import Sight
+from jobd.jobs.state.observed_state import ObservedState
 
 KILL, DIE = Hint("u", "worker", "kill"), Hint("u", "worker", "die")
 DISCONNECTED, CONNECTED = Hint(None, None, "disconnected"), Hint(None, None, "connected")
@@ -24,7 +24,7 @@ class Scene:
     def __init__(self, walk: Any, code: int) -> None:
         self.walk, self.code = walk, code
         self.record = walk.record
-        self.sight = Sight()
+        self.observed_state = ObservedState()
         self.connected = True
         self.restarted = False
         self.over: str | None = None
@@ -32,7 +32,7 @@ class Scene:
 
     def hear(self, hint: Hint) -> None:
         if self.connected or hint in (DISCONNECTED, CONNECTED):
-            self.sight.hear(hint, self.record)
+            self.observed_state.hear(hint, self.record)
 
     def happen(self, what: str) -> None:
         if what == "stream cut":
@@ -42,11 +42,11 @@ class Scene:
             self.connected = True
             self.hear(CONNECTED)
         elif what == "no answer":
-            self.sight.engine_left()
+            self.observed_state.engine_left()
         elif what == "look" and self.over is None:
-            self.sight.stopped_with_engine(self.walk.container("running"))
+            self.observed_state.stopped_with_engine(self.walk.container("running"))
         elif what == "jobd starts":
-            self.sight, self.connected, self.heard_the_kill = Sight(), True, False
+            self.observed_state, self.connected, self.heard_the_kill = ObservedState(), True, False
         elif what == "strangers' signal":
             self.hear(KILL)
 
@@ -63,13 +63,13 @@ class Scene:
             self.code = KILLED[self.code % 2]
         self.restarted = True
         self.happen("stream cut")
-        self.sight.engine_left()
+        self.observed_state.engine_left()
         self.happen("stream back")
 
     def is_the_engines(self, record_tells: bool) -> bool:
         watched = replace(self.walk.exited(self.code), id="w")
-        was_up = (not self.restarted) if record_tells and self.sight.needs_record(watched) else None
-        return self.sight.stopped_with_engine(watched, was_up=was_up)
+        was_up = (not self.restarted) if record_tells and self.observed_state.needs_record(watched) else None
+        return self.observed_state.stopped_with_engine(watched, was_up=was_up)
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +112,8 @@ def test_without_a_record_what_was_heard_decides(walk: Any, before: list[str], h
 
 
 def test_an_end_that_was_seen_while_the_engine_went_is_its_doing(walk: Any) -> None:
-    sight, ended = Sight(), walk.exited(0)
-    sight.ended_with_engine()
-    assert not sight.stopped_with_engine(ended, was_up=True)
-    assert sight.stopped_with_engine(ended, was_up=False)
-    assert not sight.stopped_with_engine(ended)
+    observed_state, ended = ObservedState(), walk.exited(0)
+    observed_state.ended_with_engine()
+    assert not observed_state.stopped_with_engine(ended, was_up=True)
+    assert observed_state.stopped_with_engine(ended, was_up=False)
+    assert not observed_state.stopped_with_engine(ended)

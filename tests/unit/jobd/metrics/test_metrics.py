@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobd.jobs.record import Record
+from jobd.jobs.state.record import Record
 from jobd.metrics.jobs import JobObserver
 from jobd.metrics.metrics import CONTENT_TYPE, MAX_IMAGES, Metrics
-from jobd.testing.clock import FakeClock
 from jobd.wire.job import JobSpec
+from tests.support.fakes.clock import FakeClock
 
 NOW = FakeClock().now()
 

@@ -8,7 +8,7 @@ import pytest
 
 from jobd.wire.job import JobSpec
 from jobd.wire.problem import InvalidSpec, Problem
-from jobd.wire.validate import decode_spec
+from jobd.wire.validation.job_spec import decode_spec
 
 Accept = Callable[..., JobSpec]
 Refuse = Callable[..., list[Problem]]

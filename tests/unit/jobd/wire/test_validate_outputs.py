@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from jobd.wire.limits import MAX_OUTPUTS
 from jobd.wire.problem import InvalidSpec
-from jobd.wire.validate import convert_spec
+from jobd.wire.validation.job_spec import convert_spec
+from jobd.wire.validation.limits import MAX_OUTPUTS
 
 
 def spec(*outputs: Any) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jobd.wire.job import JobSpec
-from jobd.wire.names import path_problem
 from jobd.wire.problem import InvalidSpec, Problem
-from jobd.wire.validate import convert_spec, decode_spec, problems
+from jobd.wire.validation.job_spec import convert_spec, decode_spec, problems
+from jobd.wire.validation.names import path_problem
 
 CHARACTERS = st.characters(codec="utf-8", max_codepoint=0x2FFF)
 TEXT = st.text(CHARACTERS, max_size=12)

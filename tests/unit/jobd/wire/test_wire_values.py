@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobd.jobs.fingerprint import Fingerprints
+from jobd.jobs.admission.fingerprint import Fingerprints
 from jobd.wire.artifact import KINDS
-from jobd.wire.body import check_names
 from jobd.wire.job import Callback, JobSpec, Output
-from jobd.wire.nulls import null_remover
 from jobd.wire.problem import InvalidSpec, Problem
-from jobd.wire.validate import convert_spec, decode_spec
+from jobd.wire.validation.body import check_names
+from jobd.wire.validation.job_spec import convert_spec, decode_spec
+from jobd.wire.validation.nulls import null_remover
 from tests.unit.jobd.wire.test_validate_properties import valid_trees
 
 BASE = {"id": "a", "image": "b"}

@@ -4,7 +4,7 @@ import inspect
 from typing import Any, get_type_hints
 
 from jobd.wire.artifact import KINDS
-from jobd.wire.validate_artifacts import artifact_problems
+from jobd.wire.validation.artifacts import artifact_problems
 from sidecar.artifacts.base import HANDLERS, PATHS, Moved, handler_of
 
 

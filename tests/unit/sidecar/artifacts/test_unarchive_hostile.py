@@ -17,9 +17,9 @@ from jobd.wire.artifact import Unarchive
 from sidecar.artifacts.base import Caps, Context
 from sidecar.artifacts.unarchive import move
 from sidecar.errors import ArtifactError
-from sidecar.http import Http
 from sidecar.interrupts import Interrupts
-from sidecar.paths import Workspace
+from sidecar.transfer.http import Http
+from sidecar.workspace.paths import Workspace
 from tests.support.hostile_archives import GZIPPED_REFUSED, HARMLESS, REFUSED, ZIPS_REFUSED, of_mode
 
 ALL_REFUSED = {**REFUSED, **GZIPPED_REFUSED, **ZIPS_REFUSED}

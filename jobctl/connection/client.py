@@ -1,0 +1,232 @@
+"""HTTP to the daemon over its Unix socket or TCP: one connection a request, a timeout on each, streams read in blocks.
+
+Owns the translation of sockets, HTTP and the daemon's error answers into `jobctl.errors`. It knows no endpoint's meaning.
+"""
+
+import json
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from jobctl.connection import http1
+from jobctl.connection.config import Target
+from jobctl.connection.http1 import Answer
+from jobctl.connection.sockets import connected, why
+from jobctl.errors import Conflict, ConnectionLost, JobctlError, NotAllowed, NotFound, Refused, Unreachable
+
+ANSWER_TIMEOUT_S = 60.0
+SILENCE_TIMEOUT_S = 90.0
+"""A followed stream that says nothing for this long, not even a keep-alive, is taken for broken."""
+LONGEST_ANSWER_BYTES = 64 << 20
+LONGEST_ERROR_BYTES = 1 << 16
+
+Query = Mapping[str, object]
+
+
+class Client:
+    """Requests to the first of `targets` that takes a connection; from then on to that one."""
+
+    def __init__(self, targets: Iterable[Target]) -> None:
+        self._candidates = iter(targets)
+        self._target: Target | None = None
+
+    @property
+    def target(self) -> Target | None:
+        """The daemon that took the last connection."""
+        return self._target
+
+    def get(self, path: str, query: Query | None = None) -> bytes:
+        """Returns the body of a GET. Raises as `open` does."""
+        return self.call("GET", path, query)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> bytes:
+        """Returns the body of an answer that is a success. A body that is sent is JSON. Raises as `open` does."""
+        with self.open(method, path, query, body, headers, timeout_s) as response:
+            return read_all(response, LONGEST_ANSWER_BYTES)
+
+    @contextmanager
+    def open(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: bytes | Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+        also: tuple[int, ...] = (),
+    ) -> Iterator[Answer]:
+        """Gives the answer with its body unread, where it is a success or its status is in `also`; `timeout_s` holds
+        for every single read.
+
+        Raises:
+            Unreachable: no daemon takes the connection.
+            ConnectionLost: it broke before the answer.
+            NotFound, NotAllowed, Conflict, Refused: the daemon says no.
+        """
+        connection = self._connect()
+        try:
+            response = self._send(connection, method, path, query, body, headers or {}, timeout_s)
+            if response.status >= 300 and response.status not in also:
+                raise refusal(response.status, read_all(response, LONGEST_ERROR_BYTES))
+            yield response
+        finally:
+            connection.close()
+
+    def _send(
+        self,
+        connection: socket.socket,
+        method: str,
+        path: str,
+        query: Query | None,
+        body: bytes | Iterable[bytes] | None,
+        headers: Mapping[str, str],
+        timeout_s: float,
+    ) -> Answer:
+        connection.settimeout(timeout_s)
+        host = self._target.authority if self._target is not None else "localhost"
+        sent = {"Host": host, "Accept": "application/json", "Connection": "close", **headers}
+        if isinstance(body, bytes):
+            sent.setdefault("Content-Type", "application/json")
+        if self._target is not None and self._target.key:
+            sent["Authorization"] = f"Bearer {self._target.key}"
+        address = path + ("?" + urlencode(_pairs(query)) if query else "")
+        try:
+            try:
+                http1.send(connection, method, address, sent, body)
+            except (BrokenPipeError, ConnectionResetError):
+                if isinstance(body, bytes | None):
+                    raise  # a daemon that refuses a long upload answers before it has read it all: hear it out
+            return http1.receive(connection)
+        except TimeoutError:
+            raise ConnectionLost(f"jobd at {self._target} did not answer within {timeout_s:g} s") from None
+        except (http1.BadAnswer, OSError) as error:
+            raise ConnectionLost(f"the connection to jobd at {self._target} broke: {why(error)}") from None
+
+    def _connect(self) -> socket.socket:
+        if self._target is not None:
+            return connected(self._target)
+        absent: list[Unreachable | NotAllowed] = []
+        for target in self._candidates:
+            try:
+                connection = connected(target)
+            except (Unreachable, NotAllowed) as error:
+                # Not allowed: after su, the environment names another user's folder.
+                absent.append(error)
+                continue
+            self._target = target
+            return connection
+        refused = [error for error in absent if error.code != "daemon-unreachable"]
+        raise (refused or absent)[0]
+
+
+def job_path(job_id: str, *rest: str) -> str:
+    """Returns the path of a job's resource: `/v1/jobs/<id>/<rest>`."""
+    return "/".join(["/v1/jobs", quote(job_id, safe=""), *rest])
+
+
+def read_all(response: Answer, longest_bytes: int) -> bytes:
+    """Returns the rest of a body.
+
+    Raises:
+        ConnectionLost: it was cut, or is longer than `longest_bytes`.
+    """
+    blocks: list[bytes] = []
+    size = 0
+    for block in read_blocks(response):
+        blocks.append(block)
+        size += len(block)
+        if size > longest_bytes:
+            raise ConnectionLost(
+                f"jobd's answer is longer than {longest_bytes >> 20} MiB", hint="ask for less with --limit"
+            )
+    return b"".join(blocks)
+
+
+def read_blocks(response: Answer) -> Iterator[bytes]:
+    """Yields the body as it arrives, at most 64 KiB at a time.
+
+    Raises:
+        ConnectionLost: it was cut, or nothing came for the request's timeout.
+    """
+    blocks = response.blocks()
+    while True:
+        try:
+            block = next(blocks, None)
+        except TimeoutError:
+            raise ConnectionLost("jobd has fallen silent") from None
+        except (http1.BadAnswer, OSError) as error:
+            raise ConnectionLost(f"the connection to jobd broke: {why(error)}") from None
+        if block is None:
+            return
+        yield block
+
+
+class Body:
+    """The blocks of an answer's body as a file to read from, for readers such as tarfile. Raises what they raise."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._rest = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Returns the next `size` bytes; fewer only at the end."""
+        parts, have = [self._rest], len(self._rest)
+        while size < 0 or have < size:
+            block = next(self._blocks, b"")
+            if not block:
+                break
+            parts.append(block)
+            have += len(block)
+        data = b"".join(parts)
+        if size < 0:
+            size = len(data)
+        self._rest = data[size:]
+        return data[:size]
+
+
+def refusal(status: int, body: bytes) -> JobctlError:
+    """Returns the error that an answer other than a success stands for.
+
+    Source: jobd/api/respond.py.
+    """
+    message, code, field = f"jobd answered with status {status}", f"http-{status}", None
+    try:
+        tree = json.loads(body)
+    except ValueError:
+        tree = None
+    if isinstance(tree, dict) and isinstance(tree.get("error"), str):
+        message, field = tree["error"], tree.get("field")
+        code = str(tree.get("code") or code)
+    kind = {401: NotAllowed, 403: NotAllowed, 404: NotFound, 409: Conflict}.get(status, Refused)
+    error = kind(
+        message, field=field if isinstance(field, str) and field else None, hint=_HINTS.get(status), code=code
+    )
+    if isinstance(error, Refused):
+        error.transient = status in (502, 503, 504)
+    return error
+
+
+_HINTS = {
+    401: "set JOBCTL_API_KEY_FILE to the file that holds the daemon's key",
+    429: "wait until jobs have ended (jobctl ls), then submit again",
+    503: "run: jobctl doctor",
+    507: "free some disk space, then submit again; see: jobctl doctor",
+}
+
+
+def _pairs(query: Query) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for name, value in query.items():
+        values: Iterable[Any] = value if isinstance(value, list | tuple) else [value]
+        pairs.extend((name, str(int(v) if isinstance(v, bool) else v)) for v in values if v is not None)
+    return pairs

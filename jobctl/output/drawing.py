@@ -1,0 +1,177 @@
+"""Tables, and what is drawn again and again on a terminal.
+
+Owns the colours of states, and is the only module that imports rich - where something is drawn anew. Off a terminal columns are
+plain, whole and stable.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+from jobctl.output.output import can_animate, printable, styled, text
+from jobctl.output.table import Layout, Line, Rows, Table, shortened
+
+STATUS_STYLES = {
+    "running": "cyan",
+    "accepted": "yellow",
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+    "unreadable": "bold red",
+    "delivered": "green",
+    "parked": "red",
+    "pending": "yellow",
+    "ok": "green",
+    "FAIL": "bold red",
+}
+
+TITLE_LINES = 2
+"""Lines of a terminal that are kept from a table that is drawn again and again: its title, and the one that the shell writes to."""
+
+
+class Screen(Protocol):
+    """Something on a terminal that is drawn again and again."""
+
+    def show(self, text: str) -> None:
+        """Replaces what is shown."""
+        ...
+
+
+class TableWriter:
+    """Prints the rows of a table part by part: off a terminal whole, on one in its width (`table.py` says how)."""
+
+    def __init__(self, shape: Table) -> None:
+        self._layout = Layout(shape, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
+        self._header = True
+
+    def add(self, rows: Rows) -> None:
+        """Prints the next rows; before the first ones the header."""
+        drawn = self._layout.lines(_clean(rows))
+        said = []
+        for number, row in enumerate(drawn):
+            style = "bold" if self._header and number == 0 else None
+            said += ["".join(_styled_cell(cell, style) for cell, _ in line) + "\n" for line in row]
+        self._header = False
+        text("".join(said))
+
+
+def table(shape: Table, rows: Rows) -> None:
+    """Prints a whole table."""
+    TableWriter(shape).add(rows)
+
+
+def _clean(rows: Rows) -> Rows:
+    return [[printable(cell) for cell in row] for row in rows]
+
+
+def _styled_cell(cell: str, style: str | None) -> str:
+    word = cell.rstrip(" ")
+    kind = style or STATUS_STYLES.get(word)
+    return styled(word, kind) + cell[len(word) :] if kind else cell
+
+
+def screen(*, on_stderr: bool) -> AbstractContextManager[Screen | None]:
+    """Gives a place on the terminal that can be drawn again and again; None off a terminal. The cursor stays visible: a program that
+    is stopped or killed leaves it so.
+    """
+    stream = sys.stderr if on_stderr else sys.stdout
+    if not can_animate(on_stderr=on_stderr):
+        return nullcontext(None)
+    return _Live(stream, transient=on_stderr, hides_cursor=False)
+
+
+class _Live:
+    def __init__(self, stream: Any, *, transient: bool, hides_cursor: bool) -> None:
+        from rich.live import Live
+
+        self._live = Live(
+            console=_console(stream, hides_cursor=hides_cursor),
+            transient=transient,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> Screen:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, text: str) -> None:
+        from rich.text import Text
+
+        self._live.update(Text(printable(text), no_wrap=True, overflow="ellipsis"), refresh=True)
+
+    def show_rows(self, rows: list[list[Line]], title: str) -> None:
+        """Replaces what is shown by a table and a line above it."""
+        from rich.text import Text
+
+        drawn = Text(overflow="fold")
+        if title:
+            drawn.append(shortened(printable(title), self._live.console.width) + "\n", "dim")
+        for number, row in enumerate(rows):
+            for line in row:
+                for cell, _ in line:
+                    drawn.append(cell, "bold" if number == 0 else STATUS_STYLES.get(cell.rstrip(" "), ""))
+                drawn.append("\n")
+        drawn.right_crop(1)
+        self._live.update(drawn, refresh=True)
+
+
+def watch_table(
+    shape: Table,
+    rows: Callable[[], Rows],
+    every_s: float,
+    title: Callable[[], str] = lambda: "",
+    beyond: Callable[[], int] = lambda: 0,
+) -> None:
+    """Draws a table again and again until its user leaves; `title` and `beyond` are asked after `rows`. Rows that do not fit, and
+    the `beyond` that `rows` left out, are counted in the title. Needs a terminal.
+
+    Raises:
+        Left: a signal ends the program. KeyboardInterrupt.
+    """
+    from jobctl.output.live import LiveTerminal
+
+    live = _Live(sys.stdout, transient=False, hides_cursor=True)
+    with LiveTerminal() as terminal, live:
+        while True:
+            found = _clean(rows())
+            size = shutil.get_terminal_size()
+            shown = Layout(shape, size.columns).lines(found)
+            kept = fitting(shown, size.lines - TITLE_LINES)
+            left = len(shown) - len(kept) + beyond()
+            said = [f"{left} more do not fit" if left else "", title()]
+            live.show_rows(kept, "; ".join(filter(None, said)))
+            if not terminal.pause(every_s):
+                return
+
+
+def fitting(rows: list[list[Line]], lines: int) -> list[list[Line]]:
+    """Returns the first rows that have room in so many lines, the header at least. Pure."""
+    kept: list[list[Line]] = []
+    for row in rows:
+        lines -= len(row)
+        if lines < 0 and kept:
+            break
+        kept.append(row)
+    return kept
+
+
+def _console(stream: Any, *, hides_cursor: bool) -> Any:
+    from rich.console import Console
+
+    console: Any = Console(
+        file=stream,
+        no_color=bool(os.environ.get("NO_COLOR")) or not stream.isatty(),
+        highlight=False,
+        soft_wrap=False,
+    )
+    if not hides_cursor:
+        console.show_cursor = lambda show=True: False  # rich hides the cursor whenever something is live
+    return console

@@ -1,0 +1,202 @@
+"""What jobctl prints: tables, JSON, YAML and names on stdout; notes and errors on stderr.
+
+A terminal is given text and colour alone (`terminal.py`), a pipe the text as it is. JSON escapes what steers a terminal in
+both. There is no colour off a terminal, nor with NO_COLOR. Tables and what is drawn again and again are `drawing.py`'s.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jobctl.errors import JobctlError
+from jobctl.output.terminal import ByteFilter, TerminalFilter, filtered
+
+if TYPE_CHECKING:
+    from jobctl.output.table import Rows
+
+ANSI_STYLES = {
+    "green": "32", "red": "31", "yellow": "33", "cyan": "36", "magenta": "35", "bold red": "1;31", "bold": "1", "dim": "2",
+}  # fmt: skip
+"""Styles of single words in a line, which need no drawing library."""
+
+_STEERING = re.compile("[\x7f-\x9f\ud800-\udfff]")
+_STEERING_BYTES = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
+"""DEL and the C1 controls in UTF-8. JSON writes the others with escapes anyway."""
+
+
+def plain_columns(columns: Sequence[str] | None, rows: "Rows") -> str:
+    """Returns rows as columns with at least two blanks between them, without any at the end of a line."""
+    from jobctl.output.table import GAP
+
+    lines = [*([columns] if columns else []), *rows]
+    widths = [max((len(line[i]) for line in lines), default=0) for i in range(len(lines[0]))] if lines else []
+    return "".join(
+        (" " * GAP).join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() + "\n"
+        for line in lines
+    )
+
+
+def fields(pairs: Iterable[tuple[str, str]]) -> None:
+    """Prints names and values, one a line, the values in one column."""
+    rows = [(f"{name}:", printable(value, keep_newlines=True)) for name, value in pairs]
+    width = max((len(name) for name, _ in rows), default=0) + 2
+    for name, value in rows:
+        text(name.ljust(width) + value.replace("\n", "\n" + " " * width) + "\n")
+
+
+def tree(value: Any, format: str) -> None:
+    """Prints a tree of plain values as JSON or YAML."""
+    text(yaml_text(value) if format == "yaml" else json_text(value, indent=2) + "\n")
+
+
+def tree_of_list(
+    name: str, items: Iterable[Any], format: str, rest: Callable[[], Mapping[str, Any]] = dict
+) -> None:
+    """Prints `{name: [items], ...rest}` as `tree` does, one item after the other: no more than one is held. `rest` is asked at the
+    end.
+    """
+    empty = True
+    for item in items:
+        if format == "yaml":
+            text(f"{name}:\n" if empty else "")
+            tree([item], "yaml")
+        else:
+            start = f'{{\n  "{name}": [' if empty else ","
+            text(f"{start}\n    " + json_text(item, indent=2).replace("\n", "\n    "))
+        empty = False
+    more = rest()
+    if format == "yaml":
+        text(f"{name}: []\n" if empty else "")
+        text("" if not more else yaml_text(more))
+    else:
+        text(f'{{\n  "{name}": []' if empty else "\n  ]")
+        text("".join(f",\n  {json_text(key)}: {json_text(value)}" for key, value in more.items()) + "\n}\n")
+
+
+def yaml_text(value: Any) -> str:
+    """Returns a tree of plain values as YAML."""
+    import yaml
+
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=False))
+
+
+def json_line(value: Any) -> None:
+    """Prints one value as a line of NDJSON, at once."""
+    text(json_text(value, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+
+
+def json_text(value: Any, *, indent: int | None = None, separators: tuple[str, str] | None = None) -> str:
+    """Returns a value as JSON that steers no terminal: DEL, C1 controls and lone surrogates are written as escapes."""
+    plain = json.dumps(value, indent=indent, separators=separators, ensure_ascii=False)
+    return _STEERING.sub(lambda found: f"\\u{ord(found.group()):04x}", plain)
+
+
+def json_bytes(encoded: bytes) -> bytes:
+    """Returns JSON in UTF-8 with DEL and C1 controls as escapes: the same value."""
+    return _STEERING_BYTES.sub(lambda found: b"\\u00%02x" % found.group()[-1], encoded)
+
+
+def text(what: str) -> None:
+    """Prints data: into a pipe as it is, on a terminal without control sequences other than colour. What UTF-8 cannot say
+    becomes a mark instead of an error.
+    """
+    if sys.stdout.isatty():
+        what = filtered(what, colours=_may_colour())
+    sys.stdout.buffer.write(what.encode("utf-8", "replace"))
+
+
+def terminal_filter(stream: Any) -> ByteFilter | None:
+    """Returns the filter for a job's bytes on `stream`, or None where that is no terminal and gets them as they are."""
+    return ByteFilter(TerminalFilter(colours=_may_colour())) if stream.isatty() else None
+
+
+def descriptor_filter(descriptor: int) -> TerminalFilter | None:
+    """Returns the filter for what is written to an open file, as `terminal_filter` does."""
+    return TerminalFilter(colours=_may_colour()) if os.isatty(descriptor) else None
+
+
+def note(what: str, *, after_key: bool = False) -> None:
+    """Says something to the person, on stderr. A terminal that is gone is no reason to fail. `after_key`: on a line of its
+    own, where the terminal has just shown a key such as ^C.
+    """
+    try:
+        if after_key and sys.stderr.isatty():
+            sys.stderr.write("\n")
+        sys.stderr.write(f"jobctl: {printable(what)}\n")
+        sys.stderr.flush()
+    except OSError:
+        pass
+
+
+def error(what: JobctlError, *, as_json: bool) -> None:
+    """Says on stderr what happened, where, and what helps."""
+    if as_json:
+        parts = {"error": what.message, "code": what.code, "field": what.field, "hint": what.hint}
+        sys.stderr.write(json_text({k: v for k, v in parts.items() if v is not None}) + "\n")
+        return
+    where = f"{what.field}: " if what.field and f"{what.field}:" not in what.message else ""
+    note(f"{where}{what.message}")
+    if what.hint:
+        note(f"  {what.hint}")
+
+
+def ids(name: str, done: Sequence[object], format: str) -> None:
+    """Prints what something was done to: one a line, or as a tree under `name`."""
+    if format in ("json", "yaml"):
+        tree({name: list(done)}, format)
+    else:
+        text("".join(f"{each}\n" for each in done))
+
+
+def fail(failures: Sequence[JobctlError], *, as_json: bool) -> None:
+    """Raises the first failure, if any, after all others were said."""
+    for failure in failures[1:]:
+        error(failure, as_json=as_json)
+    if failures:
+        raise failures[0]
+
+
+def coloured() -> bool:
+    """True where stdout may carry colour."""
+    return sys.stdout.isatty() and _may_colour()
+
+
+def _may_colour() -> bool:
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def styled(what: str, style: str) -> str:
+    """Returns a text in one of `ANSI_STYLES` where stdout may carry colour, else as it is."""
+    return f"\x1b[{ANSI_STYLES[style]}m{what}\x1b[0m" if coloured() else what
+
+
+def can_animate(*, on_stderr: bool = False) -> bool:
+    """True where something can be drawn again and again: on a terminal that can move its cursor."""
+    stream = sys.stderr if on_stderr else sys.stdout
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def bar(done: int, total: int | None, width: int = 24) -> str:
+    """Returns a progress bar in plain characters; empty where the total is unknown."""
+    if not total:
+        return ""
+    filled = min(width, width * done // total)
+    return "[" + "#" * filled + "." * (width - filled) + "]"
+
+
+def printable(cell: str, *, keep_newlines: bool = False) -> str:
+    """Returns a text of jobs or daemons in a form that never moves the cursor or colours the screen."""
+    if cell.isprintable():
+        return cell
+    return "".join(
+        c if c.isprintable() or (keep_newlines and c == "\n") else " " if c in "\n\t" else "?" for c in cell
+    )
+
+
+def labels(pairs: Mapping[str, str]) -> str:
+    """Returns a map as `k=v,k=v`, or `-`."""
+    return ",".join(f"{key}={value}" for key, value in pairs.items()) or "-"

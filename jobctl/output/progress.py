@@ -1,0 +1,109 @@
+"""The one line on a terminal that says what an attached job waits for: queue, pull, inputs, outputs with bytes and rate.
+
+Owns a thread that asks the daemon while there is nothing else to see. Off a terminal it does nothing at all.
+"""
+
+import json
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from jobctl.connection.client import Client, job_path
+from jobctl.errors import JobctlError
+from jobctl.job.units import bytes_text, parse_time, short_duration
+from jobctl.output import drawing, output
+
+QUIET_FOR_S = 0.6
+"""A job that starts this fast needs no line."""
+EVERY_S = 0.4
+_SHOWN_PHASES = ("queued", "pulling", "inputs", "outputs")
+
+
+class Progress:
+    """Draws while the job is in a phase that prints nothing itself."""
+
+    def __init__(self, client: Client, job_id: str) -> None:
+        self._client = client
+        self._job_id = job_id
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> "Progress":
+        if sys.stderr.isatty():
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    def log_has_begun(self) -> None:
+        """The log is what there is to see from here on."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        if self._stop.wait(QUIET_FOR_S):
+            return
+        with drawing.screen(on_stderr=True) as screen:
+            first: tuple[float, int] | None = None
+            while screen is not None and not self._stop.is_set():
+                try:
+                    job = json.loads(self._client.get(job_path(self._job_id)))
+                except (JobctlError, ValueError):
+                    return
+                if job.get("phase") not in _SHOWN_PHASES:
+                    screen.show("")
+                else:
+                    now = (time.monotonic(), moved(job)[0])
+                    if first is None or now[1] < first[1]:
+                        first = now if now[1] else None
+                    rate = (now[1] - first[1]) / (now[0] - first[0]) if first and now[0] > first[0] else 0.0
+                    screen.show(line(job, rate))
+                self._stop.wait(EVERY_S)
+            if screen is not None:
+                screen.show("")
+
+
+def line(job: dict[str, Any], rate: float) -> str:
+    """Returns what the job does now, in one line; `rate` in bytes a second."""
+    parts = [f"{job['id']} {waiting_text(job) or job.get('phase')}"]
+    done, total = moved(job)
+    if done:
+        parts.append(output.bar(done, total))
+        parts.append(bytes_text(done) + (f" of {bytes_text(total)}" if total else ""))
+        if rate > 0:
+            parts.append(f"{bytes_text(int(rate))}/s")
+    return "  ".join(part for part in parts if part)
+
+
+def waiting_text(job: dict[str, Any]) -> str:
+    """Returns what a job waits for as part of a sentence, or "" where it waits for nothing."""
+    waiting = waiting_words(job, datetime.now(UTC))
+    return waiting if not waiting or waiting.startswith("pulling") else f"waits for {waiting}"
+
+
+def waiting_words(job: dict[str, Any], now: datetime) -> str:
+    """Returns what a job waits for, as the daemon says it; a moment to come is said as the time until then."""
+    waiting = str(job.get("waitingFor") or "")
+    before, at, text = waiting.rpartition(" at ")
+    moment = parse_time(text) if at else None
+    if moment is None:
+        return waiting
+    left_s = (moment - now).total_seconds()
+    return f"{before} {'in ' + short_duration(left_s) if left_s > 0 else 'now'}"
+
+
+def moved(job: dict[str, Any]) -> tuple[int, int | None]:
+    """Returns the bytes that the artifacts under way have moved, and of how many; None where one does not know."""
+    done, total = 0, 0
+    known = True
+    for artifact in job.get("artifacts") or []:
+        if artifact.get("status", "pending") == "pending" and artifact.get("doneBytes"):
+            done += int(artifact["doneBytes"])
+            total += int(artifact.get("bytes") or 0)
+            known = known and bool(artifact.get("bytes"))
+    return done, total if known and total else None

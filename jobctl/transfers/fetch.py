@@ -1,0 +1,60 @@
+"""Copying out of a job's workspace: the request, and what it means where nothing is there or the files come cut.
+
+Owns the call alone; writing the caller's files is `extract.py`.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from jobctl.connection.client import ANSWER_TIMEOUT_S, Body, Client, job_path, read_blocks
+from jobctl.connection.http1 import Answer
+from jobctl.errors import ConnectionLost
+from jobctl.output.meter import metered
+from jobctl.transfers.destination import Place, Stream
+from jobctl.transfers.extract import Extracted, extract
+from jobctl.transfers.stream_output import pass_on
+from jobd.wire.filenames import readable, unescape
+
+
+def fetch(
+    client: Client, job_id: str, path: str, place: Stream | Place, max_bytes: int | None = None
+) -> Extracted | None:
+    """Copies the workspace's `path`, escaped as in a spec or with raw bytes, to the local `place` and returns what was made;
+    None: it was written to an open file. `max_bytes`: see `extract`.
+
+    Raises:
+        NotFound: the job or the path is not there.
+        LocalFile: the destination cannot be written, or a file is too large.
+        ConnectionLost: the files came cut; what was at the place before is there as it was.
+    """
+    name = os.fsdecode(unescape(readable(path)))
+    with (
+        opened(client, job_id, readable(path)) as response,
+        closing(metered(read_blocks(response), f"fetching {readable(path)}")) as blocks,
+    ):
+        body = Body(blocks)
+        if isinstance(place, Place):
+            return extract(body, name, place, max_bytes)
+        pass_on(body, name, place.descriptor, max_bytes)
+        return None
+
+
+@contextmanager
+def opened(client: Client, job_id: str, path: str) -> Iterator[Answer]:
+    """Gives the tar of the workspace's `path`, unread. Raises as `fetch` does, also while it is read."""
+    headers = {"Accept": "application/x-tar"}
+    begun = False
+    try:
+        with client.open(
+            "GET", job_path(job_id, "files"), {"path": path}, None, headers, ANSWER_TIMEOUT_S
+        ) as response:
+            begun = True
+            yield response
+    except ConnectionLost as error:
+        if not begun:
+            raise
+        raise ConnectionLost(
+            f"the files of {path!r} came cut: they changed while they were read, or jobd went away ({error.message})",
+            hint="copy them again, or when the job has ended",
+        ) from None

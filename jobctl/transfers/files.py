@@ -1,0 +1,175 @@
+"""Local files on their way into a job: a tar made as a stream, inside a multipart request.
+
+Owns reading the caller's files. Only regular files and folders travel: a link is sent as what it points at, and anything
+else is refused before a byte is sent. Nothing is held in memory but one block.
+"""
+
+import os
+import stat
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobctl.errors import LocalFile
+from jobctl.job.transfers import Carry
+from jobd.wire.filenames import unescape
+
+BLOCK_BYTES = 1 << 18
+_TAR_RECORD = tarfile.BLOCKSIZE
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One entry of the tar: its name in the workspace, and the local file or folder behind it (None: a folder that
+    only leads to another member).
+    """
+
+    name: str
+    source: Path | None
+    folder: bool
+
+
+def members(uploads: Sequence[Carry]) -> list[Member]:
+    """Returns what the tar holds, folders before what is in them, each name once; a later upload wins.
+
+    Raises:
+        LocalFile: a source that does not exist, cannot be read, is no file or folder, or is a folder that holds itself.
+    """
+    found: dict[str, Member] = {}
+    for upload in uploads:
+        source = Path(upload.local).expanduser()
+        parts = [part for part in os.fsdecode(unescape(upload.path)).split("/") if part not in ("", ".")]
+        mode = _mode(source)
+        if stat.S_ISREG(mode) and (upload.path.endswith("/") or not parts):
+            parts.append(source.resolve().name if source.name in ("", ".", "..") else source.name)
+        for depth in range(1, len(parts)):
+            lead = "/".join(parts[:depth])
+            if lead not in found:
+                found[lead] = Member(lead, None, True)
+            elif not found[lead].folder:
+                raise LocalFile(
+                    f"--in {upload.path}={upload.local}: {lead} is a file already", field="artifacts"
+                )
+        name = "/".join(parts)
+        if stat.S_ISREG(mode):
+            _readable(source)
+            found[name] = Member(name, source, False)
+        else:
+            for member in _walk(name, source, (os.path.realpath(source),)):
+                found[member.name] = member
+    found.pop("", None)
+    return list(found.values())
+
+
+def _walk(name: str, folder: Path, above: tuple[str, ...]) -> Iterator[Member]:
+    yield Member(name, folder, True)
+    try:
+        entries = sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise LocalFile(f"the folder {folder} cannot be read: {error.strerror}") from None
+    for entry in entries:
+        path, inner = folder / entry, f"{name}/{entry}" if name else entry
+        if stat.S_ISDIR(_mode(path)):
+            real = os.path.realpath(path)
+            if real in above:
+                raise LocalFile(
+                    f"the folder {path} leads back to {real}, which holds it",
+                    hint="remove the link or choose a smaller folder",
+                )
+            yield from _walk(inner, path, (*above, real))
+        else:
+            _readable(path)
+            yield Member(inner, path, False)
+
+
+def _mode(path: Path) -> int:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise LocalFile(
+            f"the file {path} cannot be read: {(error.strerror or 'unusable name').lower()}"
+        ) from None
+    except ValueError:
+        raise LocalFile(f"the name {str(path)!r} is not one that a file can have") from None
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise LocalFile(
+            f"{path} is neither a file nor a folder", hint="only files and folders can be sent into a job"
+        )
+    return mode
+
+
+def _readable(path: Path) -> None:
+    if not os.access(path, os.R_OK):
+        raise LocalFile(f"the file {path} cannot be read: permission denied")
+
+
+def size_bytes(entries: Sequence[Member]) -> int:
+    """Returns how large the files of the members are together, as far as they can be looked at."""
+    sizes = 0
+    for member in entries:
+        if member.source is not None and not member.folder:
+            try:
+                sizes += member.source.stat().st_size
+            except OSError:
+                continue  # said when it is read
+    return sizes
+
+
+def tar_stream(entries: Sequence[Member]) -> Iterator[bytes]:
+    """Yields a POSIX tar of the members. Owner and group are 0: the daemon hands the files to the worker's user.
+
+    Raises:
+        LocalFile: a file changed its size or went away while it was read.
+    """
+    for member in entries:
+        yield from _entry(member)
+    yield b"\0" * (2 * _TAR_RECORD)
+
+
+def _entry(member: Member) -> Iterator[bytes]:
+    info = tarfile.TarInfo(member.name)
+    if member.folder or member.source is None:
+        info.type, info.mode = tarfile.DIRTYPE, 0o755
+        if member.source is not None:
+            status = member.source.stat()
+            info.mode, info.mtime = stat.S_IMODE(status.st_mode) & 0o777 | 0o700, int(status.st_mtime)
+        yield info.tobuf(tarfile.PAX_FORMAT)
+        return
+    try:
+        with member.source.open("rb") as file:
+            status = os.fstat(file.fileno())
+            info.size, info.mtime = status.st_size, int(status.st_mtime)
+            info.mode = stat.S_IMODE(status.st_mode) & 0o777
+            yield info.tobuf(tarfile.PAX_FORMAT)
+            left = status.st_size
+            while left:
+                block = file.read(min(BLOCK_BYTES, left))
+                if not block:
+                    raise LocalFile(f"the file {member.source} became shorter while it was sent")
+                left -= len(block)
+                yield block
+    except OSError as error:
+        raise LocalFile(f"the file {member.source} cannot be read: {error.strerror}") from None
+    if rest := info.size % _TAR_RECORD:
+        yield b"\0" * (_TAR_RECORD - rest)
+
+
+def multipart(spec: bytes, entries: Sequence[Member]) -> tuple[str, Iterator[bytes]]:
+    """Returns the content type and the body of a submission with files: part `spec`, then part `files`.
+
+    Source: jobd/api/upload.py; RFC 7578.
+    """
+    boundary = f"jobctl-{os.urandom(16).hex()}"
+
+    def body() -> Iterator[bytes]:
+        yield _part(boundary, 'name="spec"', "application/json") + spec + b"\r\n"
+        yield _part(boundary, 'name="files"; filename="files.tar"', "application/x-tar")
+        yield from tar_stream(entries)
+        yield f"\r\n--{boundary}--\r\n".encode()
+
+    return f"multipart/form-data; boundary={boundary}", body()
+
+
+def _part(boundary: str, name: str, content_type: str) -> bytes:
+    return f"--{boundary}\r\nContent-Disposition: form-data; {name}\r\nContent-Type: {content_type}\r\n\r\n".encode()

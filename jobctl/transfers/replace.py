@@ -1,0 +1,154 @@
+"""Putting something new in the place of a file or folder, all at once: whoever looks sees the old one or the new one.
+
+What is new is made beside its place, under a hidden name, and renamed. A process that is killed leaves the old one, and
+something hidden that the next one removes. Owns the renames; whether something may be replaced is `destination.py`'s.
+"""
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from jobctl.transfers import marks
+
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+_TOKEN_BYTES = 4
+_TOKEN = re.compile(r"[0-9a-f]{8}(-old)?")
+_TRIES = 10
+
+
+@contextmanager
+def new_file(folder: int, name: str, before: os.stat_result | None = None) -> Iterator[int]:
+    """Gives a file to write to, which becomes `name` in the open `folder` at the end, or is removed at an error. `before`: what
+    the file that it replaces looks like; mode and, where that is allowed, owner stay.
+    """
+    partial = hidden(name)
+    descriptor = os.open(partial, _NEW_FILE, 0o666, dir_fd=folder)
+    try:
+        try:
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if before is not None:
+                _look_like(descriptor, before)
+            yield descriptor
+            marks.mark(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        os.unlink(partial, dir_fd=folder)
+        raise
+
+
+@contextmanager
+def new_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Gives the path of an empty folder in `parent`, to be filled and renamed. What is under that path at the end is removed."""
+    sweep(parent, name)
+    path, descriptor = _locked_folder(parent, name)
+    try:
+        marks.mark(descriptor)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _locked_folder(parent: Path, name: str) -> tuple[Path, int]:
+    """Makes the folder and holds its lock; where another process takes it for something left over before that, once more."""
+    for _ in range(_TRIES):
+        path = parent / hidden(name)
+        path.mkdir()
+        try:
+            descriptor = os.open(path, FOLDER | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            continue
+        except OSError:
+            return path, descriptor  # a file system without locks
+        if path.exists():
+            return path, descriptor
+        os.close(descriptor)
+    raise FileExistsError(errno.EEXIST, "others remove what is made there", str(parent))
+
+
+def take_place(made: Path, target: Path) -> None:
+    """Lets `made` become `target`: a file replaces a file, a folder a folder, which is under the path `made` then."""
+    try:
+        made.rename(target)
+        return
+    except OSError:
+        if not target.is_dir():
+            raise
+    if not _exchanged(made, target):
+        # The file system cannot do it at once: between the two renames there is no target.
+        aside = made.with_name(f"{made.name}-old")
+        target.rename(aside)
+        try:
+            made.rename(target)
+        except BaseException:
+            aside.rename(target)
+            raise
+        aside.rename(made)
+
+
+def hidden(name: str) -> str:
+    """Returns a new name for what is not finished yet. Cut by bytes, of which a name may have 255."""
+    return f"{_stem(name)}{secrets.token_hex(_TOKEN_BYTES)}"
+
+
+def _stem(name: str) -> str:
+    return f".{os.fsdecode(os.fsencode(name)[:180])}.jobctl-"
+
+
+def _look_like(descriptor: int, before: os.stat_result) -> None:
+    made = os.fstat(descriptor)
+    if (made.st_uid, made.st_gid) != (before.st_uid, before.st_gid):
+        with suppress(OSError):
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(before.st_mode) & 0o777)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Source: rename(2), RENAME_EXCHANGE."""
+    import ctypes
+
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    return bool(renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
+
+
+def sweep(parent: Path, name: str) -> None:
+    """Removes what killed processes have left of the same name. A process that still works holds a lock."""
+    stem = _stem(name)
+    with suppress(OSError):
+        for path in parent.iterdir():
+            if path.name.startswith(stem) and _TOKEN.fullmatch(path.name, len(stem)):
+                _remove_left(path)
+
+
+def _remove_left(path: Path) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,113 @@
+"""Removing a container whose start was asked for and never answered, without losing sight of a start that comes late.
+
+Owns the one order of calls in which no start goes unseen. Knows nothing of jobs' states.
+
+The engine holds a container's lock over a start, from its first check to its `start` event, and over a removal. A removal without
+force therefore comes either before a start, which is then refused, or after it: the engine refuses to remove what runs. What is
+left is a container that was started and has ended between the look and the removal. The engine's buffer of events tells that:
+it drops the oldest first, so while an event of before the look is in it, so is every later one.
+
+Source: Docker Engine API, ContainerUpdate, ContainerDelete, SystemEvents.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+
+from jobd.docker.engine import Engine
+from jobd.docker.http.errors import Refusal
+from jobd.docker.mapping import inspection
+from jobd.docker.mapping.inspection import EngineEvent
+from jobd.jobs.orchestrator import EngineUnavailable, StartFate
+
+_REMEMBERED = 4096
+_EVENTS_BYTES = 1024 * 1024
+
+
+class UnstartedRemoval:
+    """Removes containers of one engine that have never run."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._marked: OrderedDict[str, None] = OrderedDict()
+        """Containers that had not run after this process had the engine note an event of them."""
+
+    async def remove(self, container_id: str, attempt: int) -> StartFate:
+        """Removes the container unless it has run, and returns what is known of its start. Safe to repeat.
+
+        Raises: EngineUnavailable.
+        """
+        if await self._has_run(container_id):
+            return StartFate("began")
+        try:
+            await self._engine.touch_container(container_id)
+        except Refusal:
+            pass  # gone, or on its way
+        else:
+            # The look that counts comes after the mark: what happens from here on is in the events after it.
+            if await self._has_run(container_id):
+                return StartFate("began")
+            if len(container_id) <= inspection.LONGEST_ID:
+                self._marked[container_id] = None
+            while len(self._marked) > _REMEMBERED:
+                self._marked.popitem(last=False)
+        try:
+            await self._engine.remove_container(container_id)
+        except Refusal as error:
+            if error.status != 404:
+                if error.status == 409 and await self._has_run(container_id):
+                    return StartFate("began")
+                raise EngineUnavailable(
+                    f"a container is not removed yet: {error.message}", answered=True
+                ) from error
+        return fate(await self._events(container_id), attempt, container_id in self._marked)
+
+    async def _has_run(self, container_id: str) -> bool:
+        found = await self._engine.inspect_container(container_id)
+        return found is not None and inspection.moment(found.state.started_at) is not None
+
+    async def _events(self, container_id: str) -> list[EngineEvent]:
+        """Returns what the engine still has of this container's events, to its removal; less, where that is not among them."""
+        filters = msgspec.json.encode({"type": ["container"], "container": [container_id]}).decode()
+        path = await self._engine.path("/events")
+        events: list[EngineEvent] = []
+        rest, size = b"", 0
+        try:
+            async with (
+                asyncio.timeout(self._engine.timeouts.connect_s),
+                self._engine.streams.open(
+                    "GET", path, params={"filters": filters, "since": "0"}, silence_s=None
+                ) as body,
+            ):
+                async for chunk in body.chunks():
+                    size += len(chunk)
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    events += [msgspec.json.decode(line, type=EngineEvent) for line in lines if line]
+                    if size > _EVENTS_BYTES or any(event.action == "destroy" for event in events):
+                        break
+        except TimeoutError:
+            pass  # the removal is among the events that were dropped
+        except (Refusal, msgspec.MsgspecError) as error:
+            raise EngineUnavailable(f"the engine does not tell its events: {error}") from error
+        return events
+
+
+def fate(events: Sequence[EngineEvent], attempt: int, marked: bool) -> StartFate:
+    """Returns what the events of a removed container say of its start. Pure.
+
+    `marked`: the container had not run after its last `update`.
+    """
+    started = next((event for event in events if event.action == "start"), None)
+    died = next((event for event in reversed(events) if event.action == "die"), None)
+    if started is not None:
+        began = inspection.facts_of_event(started, attempt)
+        end = None if died is None else inspection.facts_of_event(died, attempt)
+        if began is None or end is None:
+            return StartFate("unknown")
+        return StartFate("began", replace(end, started_at=began.started_at))
+    actions = {event.action for event in events}
+    whole = "destroy" in actions and ("create" in actions or (marked and "update" in actions))
+    return StartFate("never" if whole else "unknown")

@@ -1,0 +1,115 @@
+"""A container's standard input, over a connection that HTTP has handed over.
+
+Owns the upgrade and the raw bytes after it: neither the SDK nor aiohttp gives a half-close. Knows nothing of what
+is written.
+
+Source: Docker Engine API, ContainerAttach, "Hijacking".
+"""
+
+import asyncio
+import contextlib
+from types import TracebackType
+from typing import Self
+
+from jobd.docker.http.endpoint import Endpoint
+from jobd.docker.http.errors import message_of, refusal
+from jobd.docker.http.http_session import Timeouts
+from jobd.jobs.orchestrator import EngineUnavailable
+
+_HEAD_BYTES = 16 * 1024
+
+
+class Attached:
+    """An open standard input. Use as an async context manager: leaving it ends the connection."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeouts: Timeouts
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._timeouts = timeouts
+        self._written = False
+
+    async def write_all(self, data: bytes) -> None:
+        """Writes `data`, closes the input, and returns once the engine has passed everything on.
+
+        Raises: EngineUnavailable: it was not passed on; how much the container got is not known.
+        """
+        try:
+            async with asyncio.timeout(self._timeouts.answer_s):
+                self._writer.write(data)
+                await self._writer.drain()
+                self._written = True
+                if not self._writer.can_write_eof():
+                    return  # TLS: leaving closes both ways, after all that was written
+                self._writer.write_eof()
+                while await self._reader.read(_HEAD_BYTES):
+                    pass
+        except (OSError, TimeoutError) as error:
+            raise EngineUnavailable(
+                f"the container's input broke: {str(error) or 'not read in time'}"
+            ) from error
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._written:
+            # What nobody has read for so long need not be waited for.
+            self._writer.transport.abort()
+            return
+        self._writer.close()
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(self._timeouts.connect_s):
+                await self._writer.wait_closed()
+
+
+async def attach_stdin(
+    endpoint: Endpoint, timeouts: Timeouts, api_version: str, container_id: str
+) -> Attached:
+    """Opens a container's standard input; best before its start, so that nothing is missed.
+
+    Raises: Refusal, Trouble: the engine said no. EngineUnavailable.
+    """
+    try:
+        async with asyncio.timeout(timeouts.connect_s):
+            reader, writer = await connect(endpoint)
+    except (OSError, TimeoutError) as error:
+        raise EngineUnavailable(f"cannot attach to a container at {endpoint.url}: {error}") from error
+    attached = Attached(reader, writer, timeouts)
+    try:
+        async with asyncio.timeout(timeouts.answer_s):
+            await _upgrade(
+                reader, writer, f"/v{api_version}/containers/{container_id}/attach?stream=1&stdin=1"
+            )
+    except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+        await attached.__aexit__(None, None, None)
+        raise EngineUnavailable(f"the engine broke off an attach: {error}") from error
+    except BaseException:
+        await attached.__aexit__(None, None, None)
+        raise
+    return attached
+
+
+async def connect(endpoint: Endpoint) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Opens a connection of its own to the engine. Raises: OSError."""
+    if endpoint.socket_path is not None:
+        return await asyncio.open_unix_connection(endpoint.socket_path, limit=_HEAD_BYTES)
+    context = None if endpoint.tls is None else endpoint.tls.context()
+    return await asyncio.open_connection(endpoint.host, endpoint.port, ssl=context, limit=_HEAD_BYTES)
+
+
+async def _upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str) -> None:
+    writer.write(
+        f"POST {target} HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+        "Content-Length: 0\r\n\r\n".encode()
+    )
+    await writer.drain()
+    head = await reader.readuntil(b"\r\n\r\n")
+    status = head.split(b" ", 2)[1:2]
+    code = int(status[0]) if status and status[0].isdigit() else 0
+    # An engine behind a proxy that drops the upgrade answers 200 and hands the connection over all the same.
+    if code not in (101, 200):
+        raise refusal(code or 500, message_of(await reader.read(_HEAD_BYTES)))

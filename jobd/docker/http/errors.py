@@ -1,0 +1,88 @@
+"""The engine's refusals as exceptions, with the status and text that it gave.
+
+Owns both steps of translation: from an HTTP answer to `Refusal` or `Trouble`, and from there, for one call, to the error of the
+port that says what it means. What means what stands in the table of `error_table.py`.
+"""
+
+import logging
+
+import msgspec
+
+from jobd.docker.mapping.error_table import Call, Failure, failure
+from jobd.jobs.orchestrator import (
+    EngineError,
+    EngineUnavailable,
+    ImageUnavailable,
+    RefusedByEngine,
+    StartFailed,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Refusal(RefusedByEngine):
+    """A 4xx answer: understood and refused."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Trouble(EngineUnavailable):
+    """A 5xx answer: the engine could not. Its words are plain, `message` is the engine's own."""
+
+    def __init__(self, status: int, message: str) -> None:
+        found = failure("look", status, message)
+        super().__init__(found.words, answered=found.meaning != "lost")
+        self.status = status
+        self.message = message
+        self.remedy = found.remedy
+
+
+class _Message(msgspec.Struct, frozen=True):
+    message: str = ""
+
+
+def refusal(status: int, message: str) -> Refusal | Trouble:
+    """Returns the exception for an answer with this status and text."""
+    text = message.strip() or f"the engine answered {status}"
+    return Trouble(status, text) if status >= 500 else Refusal(status, text)
+
+
+def meant(call: Call, error: Refusal | Trouble, *, workspace: str = "") -> EngineError:
+    """Returns the error of the port that this answer means to `call`. The engine's own words go into jobd's log."""
+    found = failure(call, error.status, error.message, workspace=workspace)
+    log.info(
+        "the engine answered with an error",
+        extra={
+            "action": call,
+            "status": error.status,
+            "meaning": found.meaning,
+            "error": error.message[:4096],
+        },
+    )
+    return as_error(call, found, error.remedy)
+
+
+def as_error(call: Call, found: Failure, remedy: str = "") -> EngineError:
+    """Returns a classified answer as the error of the port. `remedy`: where the table has none."""
+    made: EngineError
+    if found.meaning != "final":
+        made = EngineUnavailable(found.words, answered=found.meaning == "passing")
+    elif call == "start":
+        made = StartFailed(found.words, found.exit_code)
+    elif call == "pull" or found.row == "image-gone":
+        made = ImageUnavailable(found.words)
+    else:
+        made = RefusedByEngine(found.words)
+    made.remedy = found.remedy or remedy
+    return made
+
+
+def message_of(body: bytes) -> str:
+    """Returns the text in the body of a refused call: JSON with `message`, or plain."""
+    try:
+        return msgspec.json.decode(body, type=_Message).message
+    except msgspec.DecodeError:
+        return body.decode("utf-8", "replace")

@@ -1,0 +1,153 @@
+"""Calls to the engine whose bodies flow: events, logs, archives, pulls and builds, on the event loop.
+
+Owns the HTTP session over the engine's socket and the timeouts of flowing bodies. The blocking SDK cannot serve
+these without a thread each. Knows nothing of what the bytes mean.
+
+Source: Docker Engine API, "Streaming" calls.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+
+from jobd.docker.http.endpoint import Endpoint
+from jobd.docker.http.errors import message_of, refusal
+from jobd.jobs.orchestrator import EngineUnavailable
+
+CHUNK_BYTES = 64 * 1024
+_ERROR_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """The limits, in seconds, of everything that is asked of the engine."""
+
+    connect_s: float = 5
+    answer_s: float = 20
+    """For calls that only look or note: inspect, create, list, kill."""
+    work_s: float = 120
+    """For calls that do: start, remove, and the gap between two parts of a body that must flow."""
+    stall_s: float = 60
+    """How long a pull or a build may be silent."""
+
+
+class Silent(EngineUnavailable):
+    """The engine answered nothing for as long as it was allowed to."""
+
+
+class Body:
+    """The body of a successful answer. `date`: the engine's clock, as its HTTP header says it."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.date = response.headers.get("Date")
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yields what has arrived, as it arrives."""
+        while chunk := await self._response.content.readany():
+            yield chunk
+
+    async def read(self, limit: int) -> bytes:
+        """Returns the whole body.
+
+        Raises: EngineUnavailable: it is longer than `limit` bytes.
+        """
+        parts, size = [], 0
+        async for chunk in self.chunks():
+            parts.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise EngineUnavailable(f"the engine's answer is longer than {limit} bytes")
+        return b"".join(parts)
+
+
+class HttpSession:
+    """An HTTP session with one engine; made on first use, within the running loop."""
+
+    def __init__(self, endpoint: Endpoint, timeouts: Timeouts) -> None:
+        self._endpoint = endpoint
+        self._timeouts = timeouts
+        self._session: aiohttp.ClientSession | None = None
+
+    @asynccontextmanager
+    async def open(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        data: AsyncIterator[bytes] | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        silence_s: float | None,
+        buffer_bytes: int = CHUNK_BYTES,
+        fresh: bool = False,
+    ) -> AsyncIterator[Body]:
+        """Asks, and gives the body once the engine has said yes. Ends the connection where the body was not read out.
+
+        `silence_s`: how long the answer and each part of the body may take; None: for ever. `fresh`: on a connection that is
+        opened for this call.
+        Raises: Refusal, Trouble: an answer of 400 and above. EngineUnavailable: no connection, or it broke.
+        """
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._timeouts.connect_s, sock_read=silence_s
+        )
+        session = self._made() if fresh else self._opened()
+        try:
+            async with session.request(
+                method,
+                self._endpoint.base_url + path,
+                params=params,
+                data=data,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+                read_bufsize=buffer_bytes,
+            ) as response:
+                if response.status >= 400:
+                    body = await response.content.read(_ERROR_BYTES)
+                    raise refusal(response.status, message_of(body))
+                yield Body(response)
+        except TimeoutError as error:
+            raise Silent(f"{self._endpoint.url}: no answer in time") from error
+        except (aiohttp.ClientError, OSError) as error:
+            what = str(error) or type(error).__name__
+            raise EngineUnavailable(f"{self._endpoint.url}: {what}") from error
+        finally:
+            if fresh:
+                await session.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            self._session = self._made()
+        return self._session
+
+    def _made(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            # Bounded by who asks: one stream a running container at most.
+            connector=_connector(self._endpoint),
+            # Proxy variables are for the way out, never for the way to the engine.
+            trust_env=False,
+            # Unasked, aiohttp accepts gzip, and the engine would spend its time on packing archives.
+            headers={"Accept-Encoding": "identity"},
+            auto_decompress=False,
+        )
+
+    async def close(self) -> None:
+        """Ends all connections."""
+        if self._session is not None:
+            await self._session.close()
+            await asyncio.sleep(0)
+
+
+def _connector(endpoint: Endpoint) -> aiohttp.BaseConnector:
+    if endpoint.socket_path is not None:
+        return aiohttp.UnixConnector(path=endpoint.socket_path, limit=0)
+    if endpoint.tls is None:
+        return aiohttp.TCPConnector(limit=0)
+    try:
+        return aiohttp.TCPConnector(limit=0, ssl=endpoint.tls.context())
+    except OSError as error:
+        raise EngineUnavailable(f"cannot use the certificates for {endpoint.url}: {error}") from error

@@ -1,0 +1,86 @@
+"""The docker SDK's client: how it is made for an endpoint, and what its exceptions and credentials are in our words.
+
+Owns all that is peculiar to the SDK and to requests below it. When it is called, and in which thread, is in `transport.py`.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import requests
+from docker import APIClient
+from docker.auth import get_config_header, load_config, resolve_repository_name
+from docker.errors import APIError, DockerException
+from docker.tls import TLSConfig
+
+from jobd.docker.http.credential_helper import QuietStore
+from jobd.docker.http.endpoint import Endpoint
+from jobd.docker.http.errors import refusal
+from jobd.docker.http.unix_sockets import OnePoolAdapter
+from jobd.jobs.orchestrator import EngineUnavailable
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+def client_for(endpoint: Endpoint, version: str, limit_s: float, connections: int) -> APIClient:
+    """Returns a client that speaks API `version`, waits `limit_s` for each answer and keeps up to so many connections.
+
+    Raises: EngineUnavailable: the endpoint's TLS files or address are no good.
+    """
+    options: Any = {"timeout": limit_s, "version": version, "max_pool_size": connections}
+    try:
+        if endpoint.tls is not None:
+            cert = (endpoint.tls.cert, endpoint.tls.key) if endpoint.tls.cert else None
+            sdk_tls: Any = TLSConfig
+            options["tls"] = sdk_tls(client_cert=cert, ca_cert=endpoint.tls.ca, verify=endpoint.tls.verify)
+        base = endpoint.url if endpoint.socket_path else endpoint.base_url
+        client: APIClient = APIClient(base_url=base, **options)
+    except DockerException as error:
+        raise EngineUnavailable(f"cannot set up a client for {endpoint.url}: {error}") from error
+    # Proxy variables are for the way out, never for the way to the engine.
+    client.trust_env = False
+    if endpoint.socket_path is not None:
+        adapter = OnePoolAdapter(str(endpoint.socket_path), limit_s, connections)
+        client.mount("http+docker://", adapter)
+    return client
+
+
+def translated(call: Callable[[APIClient], T], client: APIClient) -> T:
+    """Returns what `call` returns: the one place where the SDK's exceptions become ours. Blocks; runs in a thread.
+
+    Raises: Refusal, Trouble, EngineUnavailable.
+    """
+    try:
+        return call(client)
+    except APIError as error:
+        status = error.status_code
+        if status is None:
+            raise EngineUnavailable(str(error)) from error
+        raise refusal(int(status), str(error.explanation or error)) from None
+    except (requests.exceptions.RequestException, DockerException, OSError, ValueError) as error:
+        raise EngineUnavailable(f"the engine did not answer: {error}") from error
+
+
+def registry_auth(client: APIClient, repository: str) -> str | None:
+    """Returns the `X-Registry-Auth` header for a repository's registry; None: there are no credentials.
+
+    Reads the user's docker configuration anew each time, so that a `docker login` counts at once. Blocks.
+    A credential helper that fails counts as none: a public image needs no password. What it said is not repeated, since it
+    may be the password.
+    """
+    sdk: Any = client
+    registry, _ = resolve_repository_name(repository)
+    known: Any = load_config()
+    helper = known.get_credential_store(registry)
+    if helper is not None:
+        known._stores[helper] = QuietStore(helper)
+    sdk._auth_configs = known
+    try:
+        found: Any = get_config_header(sdk, registry)
+    except Exception as error:  # the SDK takes a helper's answer apart unchecked
+        fields = {"registry": registry, "helper": f"docker-credential-{helper}", "kind": type(error).__name__}
+        log.warning("no credentials for a registry: the helper failed", extra=fields)
+        return None
+    return None if not found else found.decode() if isinstance(found, bytes) else str(found)

@@ -1,0 +1,247 @@
+"""Images: a job's, pulled as its policy says, and the sidecar's, which is found, pulled or built.
+
+Owns pulling and building. What the sidecar image is made of stands in `sidecar_context.py`.
+`python -m jobd.docker.images.images` makes the sidecar image and says so.
+
+Source: Docker Engine API, ImageCreate, ImageBuild, ImageInspect.
+"""
+
+import asyncio
+import os
+import sys
+
+import msgspec
+from docker.utils import parse_repository_tag
+
+from jobd.docker.engine import Engine
+from jobd.docker.http.endpoint import endpoint
+from jobd.docker.http.errors import Refusal, Trouble
+from jobd.docker.images import sidecar_context
+from jobd.docker.images.pulls import Progress, Pulls, unavailable
+from jobd.docker.images.sidecar_context import Context
+from jobd.docker.mapping import labels
+from jobd.docker.mapping.models import ImageInspected
+from jobd.jobs.orchestrator import EngineError, ImageFacts, ImageUnavailable
+from jobd.wire.job import Pull
+
+_TAIL_LINES = 15
+_TAIL_CHARACTERS = 1000
+_LONGEST_FACT = 1024
+SIDECAR_PULL_S = 120
+BASE_PULL_S = 300
+_RUNS_ON = {("amd64", "386"), ("arm64", "arm")}
+
+
+class Images:
+    """The images of one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._pulls = Pulls(engine)
+        self._making_sidecar = asyncio.Lock()
+
+    async def ensure(self, image: str, pull: Pull, platform: str | None, on_progress: Progress) -> ImageFacts:
+        """Returns the image's facts once it is local, pulled as the policy says.
+
+        Raises: ImageUnavailable, EngineUnavailable.
+        """
+        found = None if pull == "always" else await self._engine.inspect_image(image)
+        if found is not None and platform is not None and not fits(found, platform):
+            found = None
+        if found is None and pull == "never":
+            raise unavailable(
+                f"the image {image!r}{_for(platform)} is not on this machine, and the job says pull: never",
+                f"docker pull {image}",
+            )
+        if found is None:
+            await self._pulls.pull(image, platform, on_progress)
+            found = await self._engine.inspect_image(image)
+            if found is None:
+                raise unavailable(
+                    f"the image {image!r} was pulled and is not there", "pull it by hand and look"
+                )
+        if platform is None:
+            await self._check_architecture(image, found)
+        return facts(found, image)
+
+    async def ensure_sidecar(self, image: str, say: Progress = lambda text: None) -> None:
+        """Returns once the sidecar image is local and, where it was built from this code before, up to date.
+
+        Raises: ImageUnavailable, with what to do. EngineUnavailable.
+        """
+        async with self._making_sidecar:
+            await self._ensure_sidecar(image, say)
+
+    async def _ensure_sidecar(self, image: str, say: Progress) -> None:
+        found = await self._engine.inspect_image(image)
+        built_here = found is not None and sidecar_context.DIGEST_LABEL in _labels(found)
+        if found is not None and not built_here:
+            return
+        digest = await asyncio.to_thread(sidecar_context.source_digest)
+        if found is not None and _labels(found)[sidecar_context.DIGEST_LABEL] == digest:
+            return
+        if found is None and "/" in image and await self._pulled(image, SIDECAR_PULL_S, say):
+            return
+        await self.build_sidecar(image, say)
+        if found is not None:
+            await self._forget(found.id)
+
+    async def build_sidecar(self, image: str, say: Progress) -> None:
+        """Builds the sidecar image from the code that is installed here, and tags it `image`.
+
+        Raises: ImageUnavailable, with what to do. EngineUnavailable.
+        """
+        base, python = await self._base(say)
+        say(f"building {image} on {base}")
+        context = await asyncio.to_thread(
+            sidecar_context.make, base, python, (await self._engine.version()).arch or "amd64"
+        )
+        await self._build(image, context)
+
+    async def _forget(self, image_id: str) -> None:
+        """Removes the image that lost its tag to a newer one, unless a container still uses it or another tag names it."""
+        now = await self._engine.inspect_image(image_id)
+        if now is None or now.repo_tags:
+            return
+        try:
+            await self._engine.remove_image(image_id)
+        except (Refusal, Trouble):
+            pass  # still in use: it stays until somebody prunes
+
+    async def _base(self, say: Progress) -> tuple[str, str]:
+        """Returns a local image with a Python in it, and that Python's version (X.Y)."""
+        host = f"{sys.version_info.major}.{sys.version_info.minor}"
+        for candidate in (f"job-sidecar-base:{host}", "job-sidecar-base:latest"):
+            found = await self._engine.inspect_image(candidate)
+            if found is not None:
+                return candidate, _labels(found).get(sidecar_context.PYTHON_LABEL, host)
+        public = f"python:{host}-slim"
+        if await self._engine.inspect_image(public) is None and not await self._pulled(
+            public, BASE_PULL_S, say
+        ):
+            raise unavailable(
+                f"the sidecar image is missing and cannot be built: {public} cannot be pulled",
+                sidecar_context.REMEDY,
+            )
+        return public, host
+
+    async def _build(self, image: str, context: Context) -> None:
+        params = {
+            "t": image,
+            "rm": "1",
+            "forcerm": "1",
+            "networkmode": "none",
+            "buildargs": msgspec.json.encode(context.build_args).decode(),
+            "labels": msgspec.json.encode({**context.labels, labels.MANAGED_BY: labels.SERVICE}).decode(),
+        }
+        said: list[str] = []
+        try:
+            async for message in self._pulls.messages(
+                "/build", params, {"Content-Type": "application/x-tar"}, context.tar
+            ):
+                if message.stream.strip():
+                    said = [*said[-_TAIL_LINES:], message.stream.strip()[:_TAIL_CHARACTERS]]
+                if message.error:
+                    raise unavailable(
+                        "\n".join([f"the sidecar image cannot be built: {message.error}", *said]),
+                        sidecar_context.REMEDY,
+                    )
+        except (Refusal, Trouble) as error:
+            raise unavailable(
+                f"the sidecar image cannot be built: {error.message}", sidecar_context.REMEDY
+            ) from error
+
+    async def _pulled(self, image: str, limit_s: float, say: Progress) -> bool:
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._pulls.pull(image, None, say)
+        except (ImageUnavailable, TimeoutError):
+            return False
+        return True
+
+    async def _check_architecture(self, image: str, found: ImageInspected) -> None:
+        version = await self._engine.version()
+        if not runs(version.arch, found.architecture) or (found.os and found.os != version.os):
+            has, is_ = f"{found.os}/{found.architecture}", f"{version.os}/{version.arch}"
+            raise unavailable(
+                f"the image {image!r} is for {has}, the engine is {is_}",
+                f'ask for "platform": "{is_}", or for "{has}" where the machine emulates it',
+            )
+
+
+def facts(found: ImageInspected, image: str) -> ImageFacts:
+    """Returns an image's facts; the digest is that of the repository it was asked for by, where it has several.
+
+    Raises: ImageUnavailable: one of them, which the job's record is to hold, is too long.
+    """
+    digests = found.repo_digests or []
+    repository = parse_repository_tag(image)[0]
+    mine = [digest for digest in digests if digest.partition("@")[0] == repository] or digests
+    made = ImageFacts(
+        id=found.id,
+        digest=mine[0].partition("@")[2] if mine else None,
+        user=found.config.user if found.config else "",
+    )
+    if max(len(made.id), len(made.digest or ""), len(made.user)) > _LONGEST_FACT:
+        raise unavailable(
+            f"the image {image!r} has a user, a digest or an id of more than {_LONGEST_FACT} characters",
+            "make the image again with a shorter USER",
+        )
+    return made
+
+
+def fits(found: ImageInspected, platform: str) -> bool:
+    """True where a local image is for `platform` (`os[/architecture[/variant]]`, or an architecture alone)."""
+    parts = platform.split("/")
+    if len(parts) == 1:
+        return parts[0] in (found.os, found.architecture) or normal(parts[0]) == found.architecture
+    return parts[0] == found.os and normal(parts[1]) == found.architecture
+
+
+def runs(engine: str, image: str) -> bool:
+    """True where an image of one architecture runs on an engine of another without emulation."""
+    one, other = normal(engine), normal(image)
+    return not one or not other or one == other or (one, other) in _RUNS_ON
+
+
+def normal(architecture: str) -> str:
+    """Returns the name that images use for an architecture."""
+    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i386": "386", "i686": "386"}.get(
+        architecture, architecture
+    )
+
+
+def _labels(found: ImageInspected) -> dict[str, str]:
+    return (found.config.labels if found.config else None) or {}
+
+
+def _for(platform: str | None) -> str:
+    return f" for {platform}" if platform else ""
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+async def _main(image: str) -> None:
+    engine = Engine(endpoint(os.environ))
+    try:
+        await Images(engine).ensure_sidecar(image, _say)
+    finally:
+        await engine.close()
+
+
+def main() -> int:
+    """Makes the sidecar image named by `SIDECAR_IMAGE`; 0 once it is there."""
+    image = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("SIDECAR_IMAGE", "job-sidecar:latest")
+    try:
+        asyncio.run(_main(image))
+    except EngineError as error:
+        sys.stderr.write(f"{error}\n{error.remedy}\n")
+        return 1
+    sys.stderr.write(f"{image} is ready\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

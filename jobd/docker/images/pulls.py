@@ -1,0 +1,153 @@
+"""Pulls and builds, as streams of the engine's messages: progress, errors, silence.
+
+Owns the reading of these streams, and what a failed pull is called. When to pull is decided in `images.py`.
+
+Source: Docker Engine API, ImageCreate, ImageBuild.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+from docker.utils import parse_repository_tag
+
+from jobd.docker.engine import Engine
+from jobd.docker.http.errors import Refusal, Trouble, as_error
+from jobd.docker.http.http_session import Silent
+from jobd.docker.mapping.error_table import failure
+from jobd.docker.mapping.models import Message, ProgressDetail
+from jobd.jobs.orchestrator import EngineError, EngineUnavailable, ImageUnavailable
+
+Progress = Callable[[str], None]
+
+_PROGRESS_EVERY_S = 0.5
+_LINE_BYTES = 1024 * 1024
+_PIECE_BYTES = 256 * 1024
+MOST_LAYERS = 256
+"""An image has 127 at most on the engine's usual storage."""
+_LAYER_ID_CHARACTERS = 64
+_LAYER_BYTES = 1 << 60
+
+
+class PullProgress:
+    """Adds up the layers of a pull into one short text, given out at most every half second.
+
+    Remembers `MOST_LAYERS` layers; more of them, and a layer whose id or size no engine gives, are not counted.
+    """
+
+    def __init__(self, on_progress: Progress, clock: Callable[[], float] = time.monotonic) -> None:
+        self._on_progress = on_progress
+        self._clock = clock
+        self._layers: dict[str, tuple[int, int]] = {}
+        self._said_at = float("-inf")
+
+    def note(self, status: str, layer: str, current: int | None, total: int | None) -> None:
+        """Takes one message of the engine."""
+        if status == "Downloading" and current is not None and total and self._counts(layer, current, total):
+            self._layers[layer] = (current, total)
+        elif status in ("Download complete", "Pull complete") and layer in self._layers:
+            whole = self._layers[layer][1]
+            self._layers[layer] = (whole, whole)
+        now = self._clock()
+        if now - self._said_at < _PROGRESS_EVERY_S:
+            return
+        self._said_at = now
+        done = sum(current for current, _ in self._layers.values())
+        whole = sum(total for _, total in self._layers.values())
+        self._on_progress(f"pulling {done / 1e6:.1f} / {whole / 1e6:.1f} MB" if whole else "pulling")
+
+    def _counts(self, layer: str, current: int, total: int) -> bool:
+        known = layer in self._layers or len(self._layers) < MOST_LAYERS
+        sane = 0 <= current <= _LAYER_BYTES and 0 < total <= _LAYER_BYTES
+        return known and sane and 0 < len(layer) <= _LAYER_ID_CHARACTERS
+
+
+class Pulls:
+    """The pulls and builds of one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def pull(self, image: str, platform: str | None, on_progress: Progress) -> None:
+        """Pulls one tag, `latest` where none is named, with the user's own registry credentials.
+
+        Raises: ImageUnavailable: the registry refused, did not answer, or went silent. EngineUnavailable.
+        """
+        repository, tag = parse_repository_tag(image)
+        params = {"fromImage": repository, "tag": tag or "latest"}
+        if platform is not None:
+            params["platform"] = platform
+        credentials = await self._engine.credentials(repository)
+        headers = {} if credentials is None else {"X-Registry-Auth": credentials}
+        progress = PullProgress(on_progress)
+        try:
+            async for message in self.messages("/images/create", params, headers, b""):
+                if message.error:
+                    raise _pull_failed(image, message.error)
+                detail = message.progress or ProgressDetail()
+                progress.note(message.status, message.id, detail.current, detail.total)
+        except (Refusal, Trouble) as error:
+            raise _pull_failed(image, error.message) from error
+        except Silent as error:
+            stall_s = self._engine.timeouts.stall_s
+            raise _pull_failed(image, f"it stalled: nothing came for {stall_s:g} s") from error
+
+    async def messages(
+        self, path: str, params: dict[str, str], headers: dict[str, str], data: bytes
+    ) -> AsyncIterator[Message]:
+        """Yields what the engine says while it works on a POST of `data`. One that goes silent raises Silent."""
+        rest = b""
+        async with self._engine.streams.open(
+            "POST",
+            await self._engine.path(path),
+            params=params,
+            headers=headers,
+            data=_pieces(data),
+            silence_s=self._engine.timeouts.stall_s,
+        ) as body:
+            async for chunk in body.chunks():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    if line.strip():
+                        yield _decoded(line)
+                if len(rest) > _LINE_BYTES:
+                    raise EngineUnavailable("the engine's progress is no list of lines")
+        if rest.strip():
+            yield _decoded(rest)
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    """Yields a large body bit by bit, so that sending it does not hold the event loop."""
+    for at in range(0, len(data), _PIECE_BYTES):
+        yield data[at : at + _PIECE_BYTES]
+
+
+def _decoded(line: bytes) -> Message:
+    try:
+        return msgspec.json.decode(line, type=Message)
+    except msgspec.DecodeError as error:
+        raise EngineUnavailable(f"the engine's progress cannot be read: {error}") from error
+
+
+def unavailable(message: str, remedy: str) -> ImageUnavailable:
+    """Returns the error with what helps against it."""
+    error = ImageUnavailable(message)
+    error.remedy = remedy
+    return error
+
+
+def _pull_failed(image: str, why: str) -> EngineError:
+    """Returns what a pull that failed with these words means: an error in its stream has no status of its own."""
+    found = failure("pull", 500, why)
+    if found.meaning != "final":
+        return as_error("pull", found)
+    text = why.lower()
+    if "unauthorized" in text or "denied" in text or "no basic auth credentials" in text:
+        remedy = "check the image's name; for a private one run docker login as the user that runs jobd"
+    elif "toomanyrequests" in text:
+        remedy = "wait, or run docker login as the user that runs jobd"
+    elif "not found" in text or "manifest unknown" in text:
+        remedy = "check the image's name and tag"
+    else:
+        remedy = "check the registry and the network; docker pull shows the same error"
+    return unavailable(f"cannot pull {image!r}: {why}", remedy)

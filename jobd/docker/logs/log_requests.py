@@ -1,0 +1,129 @@
+"""Which requests read a container's log from its cursors on.
+
+Owns the order of these requests. The engine's own `since` is not used: it compares times, and the engine's clock may be set while
+a container runs. The log's last entries are asked for instead, then more of them, then the whole log, until the cursors' places
+are found in it; only a whole log without them shows that lines are gone. Where to send the requests is not known here.
+
+Source: Docker Engine API, ContainerLogs (`tail`, `follow`).
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Protocol, get_args
+
+from jobd.docker.logs.log_parser import BATCH_LINES, LogReader
+from jobd.docker.logs.log_positions import Missing
+from jobd.jobs.orchestrator import EngineUnavailable, LogCursor, RawLine, StreamName, cursors_after
+
+WINDOWS = (1000, 100_000)
+"""How many of a log's last entries are looked through before the whole log is."""
+WHOLE_READS = 4
+"""A log that still grows and rotates may lose a place between two requests."""
+LOCATE_S = 30.0
+"""A follow that has not come upon its cursors by then will not."""
+
+
+class Answer(Protocol):
+    """The body of the engine's answer."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Yields what has arrived, as it arrives."""
+        ...
+
+
+Ask = Callable[[Mapping[str, str]], AbstractAsyncContextManager[Answer]]
+"""Sends a request for the log with these parameters."""
+
+
+async def lines_after(
+    ask: Ask,
+    cursors: Mapping[StreamName, LogCursor],
+    follow: bool,
+    windows: tuple[int, ...] = WINDOWS,
+) -> AsyncGenerator[list[RawLine], None]:
+    """Yields the lines after the cursors, in batches; with `follow` on until the engine ends the log.
+
+    Raises: EngineUnavailable: cut, or rotated faster than read; ask again from the last cursor. DamagedLog.
+    """
+    reading = _Reading(ask, cursors, windows)
+    parts = [reading.catch_up(last=not follow)] if cursors else []
+    if follow or not cursors:
+        parts.append(reading.live(follow))
+    for part in parts:
+        async with aclosing(part) as batches:
+            async for batch in batches:
+                yield batch
+
+
+class _Reading:
+    """Reads in several requests; `cursors` stand after the lines that were given."""
+
+    def __init__(self, ask: Ask, cursors: Mapping[StreamName, LogCursor], windows: tuple[int, ...]) -> None:
+        self.cursors = dict(cursors)
+        self._ask = ask
+        self._window_sizes = windows
+
+    async def catch_up(self, *, last: bool) -> AsyncGenerator[list[RawLine], None]:
+        """Reads the log as it is now to its end; `last`: it has ended, with its last line."""
+        missing: dict[StreamName, Missing] = {}
+        for window in (*self._windows(), *[None] * WHOLE_READS):
+            reader = LogReader(self.cursors, missing)
+            async with aclosing(self._read(reader, window, follow=False)) as batches:
+                async for batch in batches:
+                    yield batch
+            whole = window is None or reader.entries < window
+            if reader.located or (whole and reader.settled):
+                for batch in self._kept([*(reader.end() if last else []), *reader.marks()]):
+                    yield batch
+                return
+            missing = reader.missing if whole else {}
+        raise EngineUnavailable("the engine rotates the log faster than it is read")
+
+    async def live(self, follow: bool) -> AsyncGenerator[list[RawLine], None]:
+        """Reads the log, of which nothing is new yet, and with `follow` what is added to it."""
+        reader = LogReader(self.cursors)
+        window = next(iter(self._windows()), None)
+        async with aclosing(self._read(reader, window, follow=follow)) as batches:
+            async for batch in batches:
+                yield batch
+        if not follow:
+            for batch in self._kept(reader.end()):
+                yield batch
+
+    async def _read(
+        self, reader: LogReader, window: int | None, *, follow: bool
+    ) -> AsyncGenerator[list[RawLine], None]:
+        params = {"stdout": "1", "stderr": "1", "timestamps": "1", "follow": "1" if follow else "0"}
+        if window is not None:
+            params["tail"] = str(window)
+        locate_until = asyncio.get_running_loop().time() + LOCATE_S
+        async with self._ask(params) as body:
+            chunks = aiter(body.chunks())
+            while True:
+                limit = locate_until if follow and not reader.located else None
+                try:
+                    async with asyncio.timeout_at(limit):
+                        chunk = await anext(chunks, b"")
+                except TimeoutError:
+                    raise EngineUnavailable("the log has moved on") from None
+                if not chunk:
+                    break
+                for batch in self._kept(reader.feed(chunk)):
+                    yield batch
+                if window is not None and follow and reader.entries > window and not reader.located:
+                    raise EngineUnavailable("the log has moved on")
+        if reader.cut:
+            raise EngineUnavailable("the log stream was cut")
+
+    def _windows(self) -> tuple[int, ...]:
+        """The end of a log is enough where both streams have been read up to a place that is known by its text: without a check, a
+        place in a long line of which only the end is seen cannot be told from a later one.
+        """
+        places = [cursor.beside or cursor for cursor in self.cursors.values()]
+        known = all(place.timestamp and place.check is not None for place in places)
+        return self._window_sizes if known and len(places) == len(get_args(StreamName)) else ()
+
+    def _kept(self, lines: list[RawLine]) -> list[list[RawLine]]:
+        self.cursors = cursors_after(self.cursors, lines)
+        return [lines[at : at + BATCH_LINES] for at in range(0, len(lines), BATCH_LINES)]

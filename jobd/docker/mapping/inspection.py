@@ -1,0 +1,138 @@
+"""What the engine says, as the facts that `jobs` decides on.
+
+Pure: inspect answers and events in, facts out. Knows nothing of calls.
+
+Source: Docker Engine API, ContainerInspect, ImageInspect, SystemEvents.
+"""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from jobd.docker.mapping import labels
+from jobd.docker.mapping.error_table import failure, plain
+from jobd.jobs.orchestrator import ContainerFacts, Hint, JobRef, Role
+
+EVENT_ACTIONS = ("start", "die", "oom", "kill", "destroy")
+
+NOT_STARTED = 128
+"""What the engine keeps as the code of a container that it could not start, for whatever reason but the command itself."""
+_NEVER = "0001-01-01"
+_LAST_NANO = 253_402_300_800 * 10**9
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """`State` of ContainerInspect."""
+
+    status: str
+    exit_code: int = 0
+    oom_killed: bool = msgspec.field(name="OOMKilled", default=False)
+    error: str = ""
+    started_at: str = _NEVER
+    finished_at: str = _NEVER
+
+
+class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """`Config` of ContainerInspect: labels, and the user with the image's own filled in."""
+
+    user: str = ""
+    labels: dict[str, str] | None = None
+
+
+LONGEST_ID = 128
+"""The engine's ids have 64 characters. A longer one is not remembered: its container is looked for by its name each time."""
+
+
+class Inspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The part of ContainerInspect that is read."""
+
+    id: str
+    state: State
+    config: ContainerConfig
+
+    @property
+    def never_started(self) -> bool:
+        """True for a container that was made and whose process has never run."""
+        return self.state.status == "created" and moment(self.state.started_at) is None
+
+
+class _Actor(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    id: str = msgspec.field(name="ID", default="")
+    attributes: dict[str, str] = msgspec.field(name="Attributes", default_factory=dict)
+
+
+class EngineEvent(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The part of an event that is read."""
+
+    type: str = ""
+    action: str = ""
+    actor: _Actor = _Actor()
+    time_nano: int = msgspec.field(name="timeNano", default=0)
+
+
+def moment(text: str) -> datetime | None:
+    """Returns the engine's RFC 3339 time as aware UTC, to the microsecond; None for its zero time and for no time."""
+    if not text or text.startswith(_NEVER):
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def facts(inspected: Inspected, ref: JobRef, instance: str) -> ContainerFacts | None:
+    """Returns the facts of one of the job's containers, of whatever attempt; None where it is not this job's."""
+    owner = labels.ref_of(inspected.config.labels, instance)
+    if owner is None or owner.uid != ref.uid:
+        return None
+    state = inspected.state
+    refused = inspected.never_started and state.error != ""
+    ended = state.status in ("exited", "dead")
+    started, finished = moment(state.started_at), moment(state.finished_at)
+    if started is not None and finished is not None:
+        # The engine notes the start after the fact: a very short container may have ended before it started.
+        finished = max(started, finished)
+    why = failure("start", 400, state.error) if refused else None
+    return ContainerFacts(
+        id=inspected.id,
+        state=state.status,
+        attempt=owner.attempt,
+        started_at=started,
+        finished_at=finished,
+        exit_code=state.exit_code if ended or refused else None,
+        oom_killed=state.oom_killed,
+        error=why.words if why else plain(state.error),
+        start_may_pass=why is not None and why.meaning == "passing",
+    )
+
+
+def hint(event: EngineEvent, instance: str) -> Hint | None:
+    """Returns what an event says of one of our jobs, or None where it says nothing of them."""
+    owner = labels.ref_of(event.actor.attributes, instance)
+    if event.type != "container" or owner is None or event.action not in EVENT_ACTIONS:
+        return None
+    role = _role(event.actor.attributes.get(labels.JOB_TYPE))
+    return Hint(owner.uid, role, event.action, facts_of_event(event, owner.attempt))
+
+
+def facts_of_event(event: EngineEvent, attempt: int) -> ContainerFacts | None:
+    """Returns what a start or an end says by itself; the engine's event and its inspect always agreed on the code."""
+    if not 0 < len(event.actor.id) <= LONGEST_ID or not 0 < event.time_nano < _LAST_NANO:
+        return None
+    at = datetime.fromtimestamp(event.time_nano / 1e9, UTC)
+    if event.action == "start":
+        return ContainerFacts(event.actor.id, "running", attempt, started_at=at)
+    code = event.actor.attributes.get("exitCode", "")
+    if event.action == "die" and code.isascii() and code.isdecimal() and len(code) < 10:
+        return ContainerFacts(event.actor.id, "exited", attempt, finished_at=at, exit_code=int(code))
+    return None
+
+
+def _role(text: str | None) -> Role | None:
+    return next((role for role in labels.ROLES if role == text), None)
+
+
+def network_missing(status: int, message: str) -> bool:
+    """True where a start was refused since the container's network does not exist: nothing has run."""
+    text = message.lower()
+    return status == 404 and "network" in text and "not found" in text

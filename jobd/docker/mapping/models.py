@@ -1,0 +1,131 @@
+"""The parts of the engine's answers that are read, as types; all else in an answer is ignored.
+
+Owns the shapes alone. What they mean is said by `inspection.py` and `images.py`.
+
+Source: Docker Engine API, SystemVersion, SystemInfo, SystemDataUsage, ImageInspect.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """SystemVersion; `spoken` is added here: the API version that both sides agreed on."""
+
+    version: str = "?"
+    api_version: str = msgspec.field(name="ApiVersion", default="1.41")
+    min_api_version: str = msgspec.field(name="MinAPIVersion", default="1.12")
+    os: str = "linux"
+    arch: str = ""
+    spoken: str = ""
+
+
+class Info(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """SystemInfo."""
+
+    cpus: int = msgspec.field(name="NCPU", default=0)
+    mem_total: int = 0
+    driver: str = ""
+    cgroup_driver: str = ""
+    cgroup_version: str = ""
+    operating_system: str = ""
+    kernel_version: str = ""
+    runtimes: dict[str, Any] | None = None
+    security_options: list[str] | None = None
+    system_time: str = ""
+    live_restore_enabled: bool = False
+
+
+class NetworkInspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The part of NetworkInspect that is read."""
+
+    created: str = ""
+
+
+class CpuUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """In nanoseconds."""
+
+    total_usage: int = 0
+
+
+class CpuStats(msgspec.Struct, frozen=True, kw_only=True):
+    """`cpu_stats` of ContainerStats."""
+
+    cpu_usage: CpuUsage = CpuUsage()
+
+
+class MemoryStats(msgspec.Struct, frozen=True, kw_only=True):
+    """`memory_stats` of ContainerStats, in bytes; with cgroup v2 there is no `max_usage`."""
+
+    usage: int = 0
+    max_usage: int = 0
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """ContainerStats. All zero for a container that does not run."""
+
+    cpu_stats: CpuStats = CpuStats()
+    memory_stats: MemoryStats = MemoryStats()
+
+
+class VolumeUsage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """`UsageData` of a volume; -1 where the driver cannot tell."""
+
+    size: int = 0
+
+
+class DiskVolume(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """A volume of SystemDataUsage."""
+
+    labels: dict[str, str] | None = None
+    usage_data: VolumeUsage | None = None
+
+
+class DiskContainer(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """A container of SystemDataUsage; `size_rw` is what it has written beside its volumes."""
+
+    labels: dict[str, str] | None = None
+    size_rw: int = 0
+
+
+class DiskUsage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """SystemDataUsage."""
+
+    containers: list[DiskContainer] | None = None
+    volumes: list[DiskVolume] | None = None
+
+
+class ImageConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """`Config` of ImageInspect."""
+
+    user: str = ""
+    labels: dict[str, str] | None = None
+
+
+class ImageInspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """ImageInspect."""
+
+    id: str
+    repo_digests: list[str] | None = None
+    repo_tags: list[str] | None = None
+    architecture: str = ""
+    os: str = ""
+    config: ImageConfig | None = None
+
+
+class ProgressDetail(msgspec.Struct, frozen=True):
+    """How far a layer is, in bytes."""
+
+    current: int | None = None
+    total: int | None = None
+
+
+class Message(msgspec.Struct, frozen=True, rename={"progress": "progressDetail"}):
+    """One line of what a pull or a build says."""
+
+    status: str = ""
+    id: str = ""
+    error: str = ""
+    stream: str = ""
+    progress: ProgressDetail | None = None

@@ -1,0 +1,206 @@
+"""Circuit breakers, one a host: closed, open, half-open with one probe.
+
+Pure: the monotonic time is passed in. Knows nothing of requests; the caller says whether the host was up or down.
+Answers to requests that began before the last change of state are late news and change nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["closed", "open", "half-open"]
+Host = Literal["up", "down", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Permission for one request; handed back with its result."""
+
+    generation: int
+
+
+class Breaker:
+    """Opens after `threshold` failures in a row, lets one probe through after `cooldown_s`."""
+
+    def __init__(self, threshold: int, cooldown_s: float) -> None:
+        self._threshold = threshold
+        self._cooldown_s = cooldown_s
+        self._failures = 0
+        self._generation = 0
+        self._opened_at: float | None = None
+        self._failed_at = 0.0
+        self._probing = False
+        self._under_way = 0
+
+    def state(self, now: float) -> State:
+        """The state at `now`."""
+        if self._opened_at is None:
+            return "closed"
+        return "open" if now - self._opened_at < self._cooldown_s else "half-open"
+
+    @property
+    def forgettable(self) -> bool:
+        """True where a new breaker would be just the same: closed, no failures, no request under way."""
+        return self._opened_at is None and not self._failures and not self._under_way
+
+    def rested(self, now: float) -> bool:
+        """True where no request is under way and the cool-down has passed since the last failure: what is remembered is of use
+        to the next request alone.
+        """
+        return not self._under_way and now - self._failed_at >= self._cooldown_s
+
+    @property
+    def under_way(self) -> int:
+        """How many requests are under way."""
+        return self._under_way
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until a request may go, as far as time decides it."""
+        return 0.0 if self._opened_at is None else max(0.0, self._opened_at + self._cooldown_s - now)
+
+    def admits(self, now: float) -> bool:
+        """True where a request may go now. Takes nothing."""
+        state = self.state(now)
+        return state == "closed" or (state == "half-open" and not self._probing)
+
+    def take(self, now: float) -> Ticket:
+        """Begins a request; while half-open this is the one probe.
+
+        Raises:
+            ValueError: no request may go now.
+        """
+        if not self.admits(now):
+            raise ValueError("the breaker admits no request now")
+        if self._opened_at is not None:
+            self._probing = True
+            self._generation += 1
+        self._under_way += 1
+        return Ticket(self._generation)
+
+    def succeed(self, ticket: Ticket) -> None:
+        """The host answered."""
+        self._under_way -= 1
+        if ticket.generation != self._generation:
+            return
+        self._failures = 0
+        if self._probing:
+            self._change(None)
+
+    def fail(self, ticket: Ticket, now: float) -> None:
+        """The host is down or asked for rest."""
+        self._under_way -= 1
+        if ticket.generation != self._generation:
+            return
+        self._failures += 1
+        self._failed_at = now
+        if self._probing or self._failures >= self._threshold:
+            self._change(now)
+
+    def release(self, ticket: Ticket) -> None:
+        """The request was not made, or says nothing about the host."""
+        self._under_way -= 1
+        if ticket.generation == self._generation:
+            self._probing = False
+
+    def _change(self, opened_at: float | None) -> None:
+        self._opened_at = opened_at
+        self._generation += 1
+        self._failures = 0
+        self._probing = False
+
+
+MAX_BREAKERS = 4096
+"""Many more than there are workers, so that one without a request under way is always among them."""
+
+
+class Breakers:
+    """The breakers of all lanes, at most `MAX_BREAKERS`: then the one whose last failure is the oldest gives way, which costs its
+    host a few requests more. One that is closed and has nothing to remember takes no room.
+
+    `on_change` hears of every change of state: the lane and its new state.
+    """
+
+    def __init__(self, threshold: int, cooldown_s: float, on_change: Callable[[str, State], None]) -> None:
+        self._threshold = threshold
+        self._cooldown_s = cooldown_s
+        self._on_change = on_change
+        self._breakers: dict[str, Breaker] = {}
+
+    @property
+    def size(self) -> int:
+        """How many lanes have failures to remember."""
+        return len(self._breakers)
+
+    def open_count(self, now: float) -> int:
+        """How many are not closed."""
+        return sum(breaker.state(now) != "closed" for breaker in self._breakers.values())
+
+    def state(self, destination: str, now: float) -> State:
+        """The state of one lane."""
+        breaker = self._breakers.get(destination)
+        return breaker.state(now) if breaker else "closed"
+
+    def wait_s(self, destination: str, now: float) -> float:
+        """Seconds until a request of this lane may go, as far as time decides it."""
+        breaker = self._breakers.get(destination)
+        return breaker.wait_s(now) if breaker else 0.0
+
+    def admits(self, destination: str, now: float) -> bool:
+        """True where a request of this lane may go now."""
+        breaker = self._breakers.get(destination)
+        return breaker is None or breaker.admits(now)
+
+    def take(self, destination: str, now: float) -> tuple[Breaker, Ticket]:
+        """Begins a request: its breaker and its ticket, to be given to `record`."""
+        breaker = self._breakers.get(destination)
+        if breaker is None:
+            if len(self._breakers) >= MAX_BREAKERS:
+                self._give_way(now)
+            breaker = self._breakers[destination] = Breaker(self._threshold, self._cooldown_s)
+        if breaker.state(now) == "half-open":
+            self._on_change(destination, "half-open")
+        return breaker, breaker.take(now)
+
+    def rested(self, now: float, after: str, limit: int) -> list[str]:
+        """Returns up to `limit` lanes whose breakers may be forgotten where nothing waits, by name, after `after`."""
+        found = (
+            destination
+            for destination, breaker in self._breakers.items()
+            if destination > after and breaker.rested(now)
+        )
+        return sorted(found)[:limit]
+
+    def forget(self, destination: str, now: float) -> None:
+        """Lets go of a breaker that has rested; one that has not, or is not there, stays as it is."""
+        breaker = self._breakers.get(destination)
+        if breaker is not None and breaker.rested(now):
+            self._drop(destination, breaker, now)
+
+    def _give_way(self, now: float) -> None:
+        idle = next((pair for pair in self._breakers.items() if not pair[1].under_way), None)
+        if idle is not None:
+            self._drop(*idle, now)
+
+    def _drop(self, destination: str, breaker: Breaker, now: float) -> None:
+        del self._breakers[destination]
+        if breaker.state(now) != "closed":
+            self._on_change(destination, "closed")
+
+    def record(self, destination: str, taken: tuple[Breaker, Ticket], host: Host, now: float) -> None:
+        """Ends a request: what it says about the host."""
+        breaker, ticket = taken
+        before = breaker.state(now)
+        if host == "down":
+            breaker.fail(ticket, now)
+            self._breakers[destination] = self._breakers.pop(
+                destination
+            )  # in the order of their last failures
+        elif host == "up":
+            breaker.succeed(ticket)
+        else:
+            breaker.release(ticket)
+        after = breaker.state(now)
+        if after != before:
+            self._on_change(destination, after)
+        if breaker.forgettable:
+            del self._breakers[destination]

@@ -1,0 +1,165 @@
+"""Connections to receivers: opened to an address that the policy allows, kept for the next request, closed when idle.
+
+Owns the sockets. Every address is checked right before `connect`, whatever name it came from. Knows no HTTP
+(`connection.py`) and nothing of events.
+
+Source: RFC 8305 (addresses of both families are tried in turn); RFC 9110, 4.3.4 (certificates).
+"""
+
+import asyncio
+import socket
+import ssl
+from dataclasses import dataclass
+from functools import cache
+
+import aiohappyeyeballs
+
+from jobd.events.http.connection import Connection
+from jobd.events.http.egress import EgressPolicy
+from jobd.events.http.resolver import EgressResolver
+
+IDLE_S = 15.0
+NEXT_ADDRESS_S = 0.25
+"""An address that does not answer gets company after this."""
+
+_AddressInfo = tuple[int, int, int, str, tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a connection can be used again for. `host` is a name or an address, without brackets."""
+
+    tls: bool
+    host: str
+    port: int
+
+
+class Connections:
+    """The connections of one sender; at most `most` are open, which is to be no less than its requests at once. Made within a
+    running loop.
+    """
+
+    def __init__(self, policy: EgressPolicy, most: int, gateway: str | None = None) -> None:
+        self._policy = policy
+        self._resolver = EgressResolver(policy, gateway)
+        self._most = most
+        self._open = 0
+        self._idle: dict[Origin, list[Connection]] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    def take(self, origin: Origin) -> Connection | None:
+        """Returns a connection that is open already, the one used last; None where there is none."""
+        while origin in self._idle:
+            connection = self._pop_idle(origin, -1)
+            if connection.reusable:
+                return connection
+            self._open -= 1
+        return None
+
+    def _pop_idle(self, origin: Origin, place: int) -> Connection:
+        """Takes an idle connection out; an origin that has none is not remembered."""
+        idle = self._idle[origin]
+        connection = idle.pop(place)
+        if not idle:
+            del self._idle[origin]
+        return connection
+
+    async def open(self, origin: Origin) -> Connection:
+        """Opens a connection. Bound it with a timeout.
+
+        Raises:
+            EgressRefused: the policy forbids all its addresses.
+            OSError: there is no address, or none lets itself be connected to; `ssl.SSLError` is one.
+        """
+        addresses = await self._resolver.resolve(origin.host, origin.port)
+        if self._open >= self._most:
+            self._close_longest_idle()
+        self._open += 1
+        try:
+            return await self._connect(origin, addresses)
+        except BaseException:
+            self._open -= 1
+            raise
+
+    async def _connect(self, origin: Origin, addresses: list[str]) -> Connection:
+        infos = [_address_info(address, origin.port) for address in addresses]
+        made = await aiohappyeyeballs.start_connection(
+            infos, happy_eyeballs_delay=NEXT_ADDRESS_S, interleave=1, socket_factory=self._socket
+        )
+        try:
+            _, connection = await asyncio.get_running_loop().create_connection(
+                Connection,
+                sock=made,
+                ssl=_trusting() if origin.tls else None,
+                server_hostname=origin.host.rstrip(".") if origin.tls else None,
+            )
+        except BaseException:
+            made.close()
+            raise
+        return connection
+
+    def _socket(self, info: _AddressInfo) -> socket.socket:
+        # The last place before connect(): names, literals, odd spellings - every address passes here.
+        family, kind, protocol, _, address = info
+        self._policy.check(address[0], address[1])
+        made = socket.socket(family, kind, protocol)
+        made.setblocking(False)
+        return made
+
+    def give_back(self, origin: Origin, connection: Connection) -> None:
+        """Ends what `take` or `open` began. Keeps the connection where it can be used again, closes it otherwise."""
+        if not connection.reusable:
+            connection.close()
+            self._open -= 1
+            return
+        connection.idle_since = asyncio.get_running_loop().time()
+        self._idle.setdefault(origin, []).append(connection)
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(IDLE_S, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        now = asyncio.get_running_loop().time()
+        for origin, idle in list(self._idle.items()):
+            staying = [one for one in idle if one.reusable and now - one.idle_since < IDLE_S]
+            for one in idle:
+                if one not in staying:
+                    one.close()
+                    self._open -= 1
+            if staying:
+                self._idle[origin] = staying
+            else:
+                del self._idle[origin]
+        if self._idle:
+            self._sweeper = asyncio.get_running_loop().call_later(IDLE_S / 3, self._sweep)
+
+    def _close_longest_idle(self) -> None:
+        origin = min(self._idle, key=lambda one: self._idle[one][0].idle_since, default=None)
+        if origin is not None:
+            self._pop_idle(origin, 0).close()
+            self._open -= 1
+
+    async def close(self) -> None:
+        """Closes what is idle. Safe to repeat."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.close()
+                self._open -= 1
+        self._idle.clear()
+        await self._resolver.close()
+
+
+def _address_info(address: str, port: int) -> _AddressInfo:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port))
+
+
+@cache
+def _trusting() -> ssl.SSLContext:
+    """What the system trusts; made once, since that takes a while."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

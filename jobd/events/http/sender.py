@@ -1,0 +1,194 @@
+"""One signed POST of one stored event, or of an array of them, and what came of it.
+
+Owns the request: its target, its headers, its bound in time. No redirects, no proxies, no cookies.
+Decides nothing: `response_policy.py` says what an answer means. Signing keys never show in a text that it returns.
+
+Source: CloudEvents 1.0.2 HTTP binding (structured and batched mode); Standard Webhooks 1.0; RFC 9112, 3 (requests).
+"""
+
+import asyncio
+import base64
+import errno
+import ssl
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Self
+
+import msgspec
+from yarl import URL
+
+from jobd.clock import Clock
+from jobd.events.delivery.response_policy import Answer
+from jobd.events.http.connection import Connection, NoAnswer, Reply
+from jobd.events.http.connections import Connections, Origin
+from jobd.events.http.egress import EgressPolicy, EgressRefused
+from jobd.wire.event import BATCH_CONTENT_TYPE, binding_headers
+from jobd.wire.signing import signature_headers
+
+USER_AGENT = "jobd"
+_SHOWN_CHARACTERS = 200
+_REASON_CHARACTERS = 500
+"""As many as the store keeps."""
+_KNOWN_URL_CHARACTERS = 512
+"""What was made of a longer URL is not kept: it may be nine times as long."""
+_HERE = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN}
+)
+"""What this machine lacks; it says nothing about the receiver."""
+
+
+class Sender:
+    """Sends events. Made within a running loop; `close` it, or use it as a context manager.
+
+    `timeout_s` bounds one request from resolving the name to the answer's headers. Connections are kept and used again;
+    `connections` bounds them, and is to be no less than the requests at once.
+    """
+
+    def __init__(
+        self,
+        policy: EgressPolicy,
+        clock: Clock,
+        timeout_s: float = 10.0,
+        connections: int = 20,
+        gateway: str | None = None,
+    ) -> None:
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._connections = Connections(policy, connections, gateway)
+
+    async def send(
+        self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
+    ) -> Answer:
+        """POSTs `body` to `url`, signed with `key` where there is one; with `batch` it is an array of events, and `event_id`
+        its first one's. Returns what came of it; raises nothing of its own.
+        """
+        try:
+            target = _target(url)
+            headers = {"Content-Type": BATCH_CONTENT_TYPE} if batch else binding_headers(body)
+            headers |= signature_headers(key, event_id, int(self._clock.now().timestamp()), body)
+            request = _request(target, headers, body)
+        except (ValueError, msgspec.MsgspecError):
+            return Answer("invalid", text="the callback's URL, its key or the stored event is not usable")
+        try:
+            reply = await self._exchange(target.origin, request)
+        except TimeoutError:
+            return Answer("timeout", text="no answer in time")
+        except OSError as error:
+            return _no_answer(error)
+        return Answer("answer", reply.status, reply.retry_after, _shown(reply))
+
+    async def _exchange(self, origin: Origin, request: bytes) -> Reply:
+        left_s = self._timeout_s
+        connection = self._connections.take(origin)
+        if connection is None:
+            connection, left_s = await self._open(origin)
+        try:
+            return await connection.exchange(request, left_s)
+        finally:
+            self._connections.give_back(origin, connection)
+
+    async def _open(self, origin: Origin) -> tuple[Connection, float]:
+        """Returns a new connection, and the seconds that are left."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._timeout_s
+        async with asyncio.timeout_at(until):
+            try:
+                connection = await self._connections.open(origin)
+            except EgressRefused:
+                raise
+            except OSError as error:
+                raise _CannotConnect(error) from error
+        return connection, max(0.0, until - loop.time())
+
+    async def close(self) -> None:
+        """Closes all connections. Safe to repeat."""
+        await self._connections.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+class _CannotConnect(OSError):
+    """No connection, for the reason in `cause`."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(cause.errno, str(cause))
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A callback's URL, made ready: where to connect, and how each request to it begins."""
+
+    origin: Origin
+    head: str
+
+
+def _target(url: str) -> _Target:
+    """Returns what `_taken_apart` does, of a URL of ordinary length from memory."""
+    return _known_target(url) if len(url) <= _KNOWN_URL_CHARACTERS else _taken_apart(url)
+
+
+def _taken_apart(url: str) -> _Target:
+    """Takes a callback's URL apart.
+
+    Raises:
+        ValueError: it is no http(s) URL with a host, or its host only looks like an address.
+    """
+    parts = URL(url)
+    host, port = parts.raw_host, parts.port
+    if parts.scheme not in ("http", "https") or not host or not port:
+        raise ValueError("not an http(s) URL with a host")
+    if host.rstrip(".").rpartition(".")[2].isdecimal():
+        ip_address(host)  # 127.1 and 2130706433 are addresses to some and names to others
+    lines = [
+        f"POST {parts.raw_path_qs} HTTP/1.1",
+        f"Host: {parts.host_port_subcomponent}",
+        "Accept: */*",
+        "Accept-Encoding: identity",
+        f"User-Agent: {USER_AGENT}",
+    ]
+    if parts.user is not None or parts.password is not None:
+        credentials = f"{parts.user or ''}:{parts.password or ''}".encode()
+        lines.append("Authorization: Basic " + base64.b64encode(credentials).decode())
+    return _Target(Origin(parts.scheme == "https", host, port), "\r\n".join(lines))
+
+
+_known_target = lru_cache(maxsize=1024)(_taken_apart)
+
+
+def _request(target: _Target, headers: dict[str, str], body: bytes) -> bytes:
+    """Returns the bytes of a request.
+
+    Raises:
+        ValueError: a header would break the line.
+    """
+    lines = "\r\n".join([f"{name}: {value}" for name, value in headers.items()])
+    if lines.count("\n") != len(headers) - 1 or lines.count("\r") != len(headers) - 1:
+        raise ValueError("a header holds a line break")
+    return f"{target.head}\r\n{lines}\r\nContent-Length: {len(body)}\r\n\r\n".encode("ascii") + body
+
+
+def _shown(reply: Reply) -> str:
+    if reply.status < 300:
+        return ""
+    text = reply.body[: 4 * _SHOWN_CHARACTERS].decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else " " for c in text)[:_SHOWN_CHARACTERS].strip()
+
+
+def _no_answer(error: OSError) -> Answer:
+    if isinstance(error, EgressRefused):
+        return Answer("refused", text=str(error)[:_REASON_CHARACTERS])
+    if isinstance(error, NoAnswer):
+        return Answer("network", text=str(error)[:_REASON_CHARACTERS])
+    cause = error.cause if isinstance(error, _CannotConnect) else error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return Answer(
+            "network", text=f"cannot connect: certificate: {cause.verify_message}"[:_REASON_CHARACTERS]
+        )
+    text = f"cannot connect: {cause.strerror or cause}"[:_SHOWN_CHARACTERS]
+    return Answer("local" if cause.errno in _HERE else "network", text=text)

@@ -1,0 +1,167 @@
+"""Taking a job in: what this host refuses, how many may wait, one id for one job, and the first commit.
+
+Owns what is decided of a valid spec before it is a job, and that what was received goes away again when it becomes none. Starts
+no container: that is the supervisor's. Must not know of HTTP.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from jobd.durable import sync_folder
+from jobd.errors import Conflict, InvalidRequest, QueueFull
+from jobd.events.delivery.destination_queues import destination_of
+from jobd.jobs.admission.fingerprint import Fingerprints
+from jobd.jobs.admission.resource_limits import Caps
+from jobd.jobs.run.dependencies import Dependencies
+from jobd.jobs.run.engine_monitor import EngineMonitor
+from jobd.jobs.run.supervisors import Supervisors
+from jobd.jobs.secrets import without_values
+from jobd.jobs.state.record import Record, new_record
+from jobd.jobs.stored import record_of
+from jobd.store.errors import IdTaken
+from jobd.store.tables.rows import Callback, JobRow
+from jobd.wire.job import JobSpec
+
+_spec_encoder = msgspec.json.Encoder(order="sorted")
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A valid spec and who sent it. `files`: a received tar, on the disk, that goes into the workspace; it is
+    moved away when the job is accepted; `files_digest` is the SHA-256 of its bytes. `idempotent`: the same spec under the same id,
+    with the same secrets and files, is not refused.
+    """
+
+    spec: JobSpec
+    owner: str | None
+    files: Path | None = None
+    files_digest: bytes | None = None
+    idempotent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionLimits:
+    """What the operator allows: how many jobs may wait, whether jobs may add capabilities, how much one may ask for."""
+
+    max_queued: int
+    allow_cap_add: bool = False
+    caps: Caps = field(default_factory=Caps)
+
+
+class Submitter:
+    """See the module. `on_accepted` hears of each new job."""
+
+    def __init__(
+        self,
+        deps: Dependencies,
+        supervisors: Supervisors,
+        engine_monitor: EngineMonitor,
+        fingerprints: Fingerprints,
+        limits: SubmissionLimits,
+        on_accepted: Callable[[JobSpec], None],
+    ) -> None:
+        self._deps = deps
+        self._supervisors = supervisors
+        self._engine_monitor = engine_monitor
+        self._fingerprints = fingerprints
+        self._limits = limits
+        self._on_accepted = on_accepted
+        self._submitting: set[asyncio.Task[tuple[Record, bool]]] = set()
+
+    def check(self, spec: JobSpec) -> None:
+        """Raises InvalidRequest where this host can never run the job, or its operator does not want it."""
+        if spec.cap_add and not self._limits.allow_cap_add:
+            raise InvalidRequest(
+                "this daemon adds no capabilities; its operator can set ALLOW_CAP_ADD", field="capAdd"
+            )
+        kept = next((n for n, output in enumerate(spec.outputs) if output.keep), None)
+        if kept is not None and not self._deps.outputs.keeps_any:
+            raise InvalidRequest(
+                "this daemon keeps no outputs; its operator can set KEPT_OUTPUTS_MAX_BYTES",
+                field=f"outputs[{kept}].keep",
+            )
+        self._limits.caps.check(spec)
+        self._engine_monitor.check_fits(spec)
+
+    async def submit(self, submission: Submission) -> tuple[Record, bool]:
+        """Stores a new job and starts it; returns its record and whether it is new.
+
+        A caller that is cancelled meanwhile takes nothing back: whether there is a job is the commit's to say.
+
+        Raises:
+            InvalidRequest: the host can never run it. QueueFull: too many wait. Conflict: the id is taken.
+        """
+        spec = without_values(submission.spec)
+        self.check(spec)
+        waiting = self._deps.queue.waiting + len(self._submitting)
+        if waiting >= self._limits.max_queued:
+            raise QueueFull(f"{waiting} jobs wait already; try again later")
+        record = new_record(
+            spec,
+            now=self._deps.clock.now(),
+            owner=submission.owner,
+            digest=self._fingerprints.of(submission.spec, submission.files_digest),
+            has_spool=submission.files is not None,
+            boot=self._deps.clock.boot,
+            clock_offset=self._deps.clock.offset(),
+        )
+        if submission.files is not None:
+            submission.files.rename(self._deps.spool_path(record.uid))
+        storing = asyncio.create_task(self._store(record, spec, submission), name=f"submit {record.id}")
+        self._submitting.add(storing)
+        storing.add_done_callback(self._submitting.discard)
+        return await asyncio.shield(storing)
+
+    async def settled(self, limit_s: float) -> None:
+        """Returns once no submission is under way, or after `limit_s`: what they have stored by then is found at the next start."""
+        if self._submitting:
+            await asyncio.wait(self._submitting, timeout=limit_s)
+
+    async def _store(self, record: Record, spec: JobSpec, submission: Submission) -> tuple[Record, bool]:
+        deps = self._deps
+        try:
+            if submission.files is not None:
+                await asyncio.to_thread(sync_folder, deps.spool_path(record.uid).parent)
+            if spec.secrets:
+                await asyncio.to_thread(deps.secrets.keep, record.uid, submission.spec.secrets)
+            await deps.repository.open(record, spec, _spec_encoder.encode(spec), _callback(spec))
+        except Exception as error:
+            # Not at a cancellation: the commit goes on, and with it there is a job that needs its files. At the next start,
+            # files without a job are removed.
+            deps.spool_path(record.uid).unlink(missing_ok=True)
+            deps.secrets.remove(record.uid)
+            if isinstance(error, IdTaken):
+                return _same_or_refuse(error.existing, record.spec_digest, submission.idempotent), False
+            raise
+        self._on_accepted(spec)
+        deps.queue.enter(record.uid)
+        self._supervisors.start(self._supervisors.get_or_make(record))
+        return record, True
+
+
+def _callback(spec: JobSpec) -> Callback | None:
+    if spec.callback is None:
+        return None
+    callback = spec.callback
+    return Callback(
+        url=callback.url, key=callback.key, destination=destination_of(callback.url), batch=callback.batch
+    )
+
+
+def _same_or_refuse(existing: JobRow, digest: str, idempotent: bool) -> Record:
+    if existing.hidden:
+        raise Conflict(
+            f"job {existing.id!r} is being deleted; its id is free in a moment", code="deleting", field="id"
+        )
+    record = record_of(existing)
+    if idempotent and hmac.compare_digest(record.spec_digest, digest):
+        return record
+    what = "exists with another spec or other files" if idempotent else "exists"
+    raise Conflict(
+        f"job {record.id!r} {what}; choose another id, or delete it first", code="exists", field="id"
+    )

@@ -1,0 +1,176 @@
+"""The one way by which a job's record changes: numbered events, one durable commit, then the news.
+
+Owns the order: nothing is announced before it is stored. Numbers come from the record itself, so that a change which was not
+stored leaves no hole. A record is stored over the version that it was made from and over no other: a caller that has read an
+older one gets StaleJob, reads again and decides anew.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+import msgspec
+
+from jobd.clock import Clock
+from jobd.events.delivery.dispatcher import Dispatcher
+from jobd.events.feed import Feed
+from jobd.jobs.change_notifier import ChangeNotifier
+from jobd.jobs.log.log_batches import Batch, legible
+from jobd.jobs.state.event_drafts import Draft
+from jobd.jobs.state.outcome import Step
+from jobd.jobs.state.record import Record, encode_record
+from jobd.jobs.state.run_times import not_before
+from jobd.jobs.stored import record_of, spec_of
+from jobd.store.errors import NoSuchJob, StaleJob
+from jobd.store.store import Store
+from jobd.store.tables.rows import Callback, JobRow, LogChunk, NewEvent, Transition
+from jobd.wire import event
+from jobd.wire.job import JobSpec
+
+DELIVERED_LOOK_S = 0.02
+MAX_TRIES = 8
+"""How often a change is decided anew, where others write the same job meanwhile."""
+
+
+class JobRepository:
+    """Stores changes of records with what they announce, and wakes who waits for them."""
+
+    def __init__(
+        self, store: Store, feed: Feed, dispatcher: Dispatcher, change_notifier: ChangeNotifier, clock: Clock
+    ) -> None:
+        self._store = store
+        self._feed = feed
+        self._dispatcher = dispatcher
+        self._change_notifier = change_notifier
+        self._clock = clock
+
+    async def open(self, record: Record, spec: JobSpec, spec_bytes: bytes, callback: Callback | None) -> None:
+        """Stores a new job; durable when this returns.
+
+        Raises:
+            IdTaken: another job holds the id. StoreFull, StoreFailed: nothing was stored.
+        """
+        row = row_of(record, spec, spec_bytes)
+        await self._store.commit(Transition(job=row, callback=callback, claim_id=True))
+
+    async def change(
+        self, record: Record, spec: JobSpec, drafts: Iterable[Draft] = (), batch: Batch | None = None
+    ) -> Record:
+        """Stores `record` with its events and log lines in one commit; returns it with its counters moved on.
+
+        Raises:
+            StaleJob: the stored record is not the version that `record` was made from. NoSuchJob: the job is purged.
+            StoreFull, StoreFailed: nothing is known to be stored; where it is all the same, the next change gets StaleJob.
+        """
+        numbered, events = number(record, spec, drafts, self._clock.now())
+        numbered = msgspec.structs.replace(numbered, version=record.version + 1)
+        chunks: tuple[LogChunk, ...] = ()
+        if batch is not None and batch.frames:
+            chunks = (LogChunk(batch.first_seq, batch.last_seq, batch.line_count, batch.frames),)
+        stored = await self._store.commit(Transition(job=row_of(numbered, spec), events=events, logs=chunks))
+        if stored:
+            self._feed.publish(stored)
+            if spec.callback is not None:
+                self._dispatcher.notify(record.uid)
+        self._change_notifier.notify(record.uid)
+        return numbered
+
+    async def transition(self, uid: str, decide: Callable[[Record, JobSpec], Step]) -> Record:
+        """Stores what `decide` makes of a job as it is stored now; for a job that no supervisor has.
+
+        Raises:
+            NoSuchJob: the job is purged. UnreadableJob: it is damaged. StoreFull, StoreFailed, StaleJob: nothing is known to be stored; safe to repeat.
+        """
+        for _ in range(MAX_TRIES):
+            row = await self._store.get_by_uid(uid)
+            if row is None:
+                raise NoSuchJob(f"no job with uid {uid!r}")
+            record, spec = record_of(row), spec_of(row)
+            made = decide(record, spec)
+            if made.record == record and not made.drafts:
+                return record
+            with contextlib.suppress(StaleJob):
+                return await self.change(made.record, spec, made.drafts)
+        raise StaleJob(f"job {uid!r} is changed faster than a change of it can be decided")
+
+    async def spec(self, uid: str) -> JobSpec:
+        """Returns a job as it was submitted, without the values of its secrets; up to 1 MiB, so who has it holds it only while it
+        is needed. Raises NoSuchJob: the job is purged. UnreadableJob: it is damaged. StoreError.
+        """
+        row = await self._store.get_by_uid(uid)
+        if row is None:
+            raise NoSuchJob(f"no job with uid {uid!r}")
+        return spec_of(row)
+
+    async def stored(self, uid: str) -> Record | None:
+        """Returns a job's record as it is stored now, None where it is purged. Raises StoreError."""
+        row = await self._store.get_by_uid(uid)
+        return record_of(row) if row else None
+
+    async def log_frames(self, uid: str, after_seq: int, max_bytes: int) -> bytes:
+        """Returns stored log frames after line `after_seq`, whole chunks, about `max_bytes`. Raises StoreError."""
+        chunks = await self._store.log_chunks(uid, after_seq, max_bytes)
+        return b"".join(legible(chunk, self._clock.now()).data for chunk in chunks)
+
+    async def delivered(self, uid: str, limit_s: float) -> None:
+        """Returns once nothing of the job waits to be delivered, or after `limit_s`. Raises StoreError."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while await self._store.due_of([uid]):
+                    await self._clock.sleep(DELIVERED_LOOK_S)
+
+
+def number(
+    record: Record, spec: JobSpec, drafts: Iterable[Draft], now: datetime
+) -> tuple[Record, tuple[NewEvent, ...]]:
+    """Returns the drafts as events with ids, and the record that has counted them. Pure.
+
+    `jobsequence` counts what passes the callback's filter, all where there is no callback; what does not pass has none.
+    """
+    count, sequence = record.events, record.sequence
+    events: list[NewEvent] = []
+    for draft in drafts:
+        count += 1
+        passes = not draft.sent and (spec.callback is None or spec.callback.wants(draft.type))
+        sequence += passes
+        event_id = f"{record.uid}-{draft.key or count}"
+        body = event.encode(
+            event_id=event_id,
+            type=draft.type,
+            job_id=record.id,
+            job_uid=record.uid,
+            moment=not_before(record, now),
+            sequence=sequence if passes else None,
+            data=draft.data,
+        )
+        deliver = passes and spec.callback is not None
+        events.append(
+            NewEvent(event_id=event_id, type=draft.type, body=body, created_at=now, deliver=deliver)
+        )
+    if not events:
+        return record, ()
+    return msgspec.structs.replace(record, events=count, sequence=sequence), tuple(events)
+
+
+def row_of(record: Record, spec: JobSpec, spec_bytes: bytes = b"") -> JobRow:
+    """Returns the row that the store keeps: what it searches by, and the record itself. Pure.
+
+    A deleted job is hidden at once, and holds its id until its containers are gone.
+    """
+    hidden = record.desired == "delete"
+    return JobRow(
+        uid=record.uid,
+        id=record.id,
+        owner=record.owner,
+        status=record.status,
+        labels=spec.labels,
+        created_at=record.created_at,
+        finished_at=record.finished_at,
+        live=not (record.ended and record.cleaned),
+        hidden=hidden,
+        holds_id=not record.cleaned,
+        record=encode_record(record),
+        spec=spec_bytes,
+        version=record.version,
+    )

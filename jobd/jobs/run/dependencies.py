@@ -1,0 +1,38 @@
+"""What every supervisor works with: the engine, the ledger, the queue, and where a job's files are.
+
+Owns nothing; `app.py` fills it once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobd.clock import Clock
+from jobd.jobs.admission.queue import AdmissionQueue
+from jobd.jobs.job_repository import JobRepository
+from jobd.jobs.log.live_output import LiveOutputs
+from jobd.jobs.orchestrator import Orchestrator
+from jobd.jobs.retention.kept_outputs import KeptOutputs
+from jobd.jobs.run.sidecar_order import SidecarSettings
+from jobd.jobs.secrets import SecretFiles
+from jobd.jobs.state.record import Record
+from jobd.wire.job import JobSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """See the module. `on_change` hears of each stored change: before, after, spec. `tell` wakes who watches the job of a uid."""
+
+    engine: Orchestrator
+    repository: JobRepository
+    queue: AdmissionQueue
+    clock: Clock
+    sidecar: SidecarSettings
+    log_max_bytes: int
+    engine_error_limit_s: float
+    spool_path: Callable[[str], Path]
+    secrets: SecretFiles
+    outputs: KeptOutputs
+    on_change: Callable[[Record, Record, JobSpec], None]
+    live_outputs: LiveOutputs
+    tell: Callable[[str], None]

@@ -1,0 +1,62 @@
+"""What is known of the engine: whether it answers, how large its host is, and the hints that it sends.
+
+Owns the last answer. Health and admission ask here; nobody waits for the engine in a request.
+"""
+
+import contextlib
+import logging
+
+from jobd.clock import Clock
+from jobd.errors import InvalidRequest
+from jobd.jobs.orchestrator import EngineError, EngineFacts, Orchestrator
+from jobd.jobs.run.supervisors import Supervisors
+from jobd.jobs.state.text_limits import short
+from jobd.wire.job import JobSpec
+
+ASK_AGAIN_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class EngineMonitor:
+    """`facts` is the latest answer, None before the first; `trouble` says why the engine does not answer, None if it does."""
+
+    def __init__(self, engine: Orchestrator, supervisors: Supervisors, clock: Clock) -> None:
+        self._engine = engine
+        self._supervisors = supervisors
+        self._clock = clock
+        self.facts: EngineFacts | None = None
+        self.trouble: str | None = "not asked yet"
+
+    async def ask(self) -> None:
+        """Asks the engine once who it is."""
+        try:
+            self.facts = await self._engine.ping()
+        except EngineError as error:
+            if self.trouble is None:
+                log.warning("engine unreachable", extra={"action": "ping", "error": str(error)})
+            self.trouble = short(str(error))
+        else:
+            self.trouble = None
+
+    async def keep_asking(self) -> None:
+        """Asks every few seconds, for ever."""
+        while True:
+            await self._clock.sleep(ASK_AGAIN_S)
+            await self.ask()
+
+    async def listen(self) -> None:
+        """Passes the engine's hints on to the supervisors, for ever."""
+        async with contextlib.aclosing(self._engine.hints()) as hints:
+            async for hint in hints:
+                self._supervisors.hint(hint)
+
+    def check_fits(self, spec: JobSpec) -> None:
+        """Raises InvalidRequest where this host can never run the job. An engine that is away refuses nothing."""
+        if self.facts is None:
+            return
+        if spec.cpu_cores > self.facts.cpus and spec.cpu:
+            raise InvalidRequest(f"asks for {spec.cpu:g} cores; this host has {self.facts.cpus}", field="cpu")
+        host_mb = self.facts.memory_bytes // (1024 * 1024)
+        if spec.memory_mb > host_mb:
+            raise InvalidRequest(f"asks for {spec.memory_mb} MB; this host has {host_mb}", field="memory")

@@ -1,0 +1,137 @@
+"""All that is done for a job before its worker is started: the image, the containers, the sidecar.
+
+Owns how these demands are carried out and what came of them as facts; a wish of the user interrupts a pull. What is to be done
+is decided by `next_action.py`, the worker's run is in `execution.py`.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from jobd.jobs.orchestrator import EngineError, EngineUnavailable, ImageUnavailable, WorkOrder
+from jobd.jobs.run.dependencies import Dependencies
+from jobd.jobs.run.job_state import JobState
+from jobd.jobs.run.sidecar_order import sidecar_order
+from jobd.jobs.state import facts
+from jobd.jobs.state.observed_state import ObservedState
+
+PULL_LIMIT_S = 1800.0
+
+T = TypeVar("T")
+
+
+class Preparation:
+    """One job's way to its worker. `say` gets the progress of a pull, for people.
+
+    Every call is safe to repeat and raises EngineUnavailable or StoreError where it is to be repeated.
+    """
+
+    def __init__(
+        self,
+        job_state: JobState,
+        observed_state: ObservedState,
+        deps: Dependencies,
+        say: Callable[[str], None],
+    ) -> None:
+        self._job_state = job_state
+        self._observed_state = observed_state
+        self._deps = deps
+        self._say = say
+        self._interruptible: asyncio.Task[Any] | None = None
+
+    def interrupt(self) -> None:
+        """A wish has come: what it would wait for is ended."""
+        if self._interruptible is not None:
+            self._interruptible.cancel()
+
+    async def pull(self) -> None:
+        """Makes the images local."""
+        engine, spec = self._deps.engine, self._job_state.spec
+        try:
+            async with asyncio.timeout(PULL_LIMIT_S):
+                image = await self._unless_wished(
+                    engine.ensure_image(spec.image, spec.pull, spec.platform, self._say)
+                )
+                if spec.needs_sidecar:
+                    await self._unless_wished(engine.ensure_sidecar_image())
+        except ImageUnavailable as error:
+            await self._job_state.apply(facts.SetupFailed(error.code, error.advice))
+        except TimeoutError:
+            await self._job_state.apply(
+                facts.SetupFailed("image-not-found", "the image was not pulled within half an hour")
+            )
+        except _Interrupted:
+            return
+        else:
+            await self._job_state.apply(facts.ImageReady(image))
+
+    async def create(self) -> None:
+        """Makes the containers; nobody reads from an earlier sidecar any more."""
+        engine, spec, ref = self._deps.engine, self._job_state.spec, self._job_state.ref
+        record = self._job_state.record
+        order = WorkOrder(ref, spec, sidecar=spec.needs_sidecar, image_user=record.image_user)
+        files = self._deps.spool_path(record.uid) if record.has_spool else None
+        try:
+            if record.phase == "inputs":
+                # The sidecar's run is over and nothing else has run: nothing of it may be taken over. One that has refused its
+                # order may be just about to end.
+                await engine.signal(ref, "sidecar", "SIGKILL")
+                await engine.remove_stopped(ref)
+            created = await engine.create(order, files)
+        except EngineUnavailable:
+            raise
+        except EngineError as error:
+            await self._job_state.apply(facts.SetupFailed(error.code, error.advice))
+        else:
+            if record.phase == "running" and created.sidecar_id != record.sidecar_id:
+                why = "the sidecar was removed before the worker was started, and the job's inputs with it"
+                await self._job_state.apply(facts.SetupFailed("input-failed", why))
+                return
+            await self._job_state.apply(facts.Prepared(created))
+
+    async def start_sidecar(self) -> None:
+        """Starts the sidecar with its order, unless a wish comes first."""
+        job_state = self._job_state
+        await job_state.apply(facts.SidecarStarting())
+        if job_state.record.phase != "inputs" or job_state.record.sidecar_intended_at is None:
+            return
+        self._observed_state.forget()
+        secrets = None
+        if job_state.spec.secrets:
+            secrets = await asyncio.to_thread(self._deps.secrets.read, job_state.record.uid)
+            if secrets is None:
+                await job_state.apply(
+                    facts.SetupFailed("input-failed", "the job's secrets are gone from the state folder")
+                )
+                return
+        order = sidecar_order(job_state.record, job_state.spec, self._deps.sidecar, secrets)
+        job_state.order_given = False
+        try:
+            await self._deps.engine.start_sidecar(job_state.ref, order)
+            job_state.order_given = True
+        except EngineUnavailable:
+            raise
+        except EngineError as error:
+            await job_state.apply(
+                facts.SetupFailed("input-failed", f"the sidecar did not start: {error.advice}")
+            )
+
+    async def _unless_wished(self, work: Coroutine[Any, Any, T]) -> T:
+        """Returns what `work` returns. Raises _Interrupted: a wish came first, and `work` was cancelled."""
+        if self._job_state.record.ended:
+            work.close()
+            raise _Interrupted
+        task = asyncio.create_task(work)
+        self._interruptible = task
+        try:
+            await asyncio.wait({task})
+            if task.cancelled():
+                raise _Interrupted
+            return task.result()
+        finally:
+            self._interruptible = None
+            task.cancel()
+
+
+class _Interrupted(Exception):
+    """A wish to cancel ended the work."""

@@ -1,0 +1,45 @@
+"""What a job's sidecar is told: its order, made of the record, the spec and the settings. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jobd.jobs.state.record import Record
+from jobd.wire.job import JobSpec
+from jobd.wire.report import DirectCallback, SidecarOrder
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarSettings:
+    """`direct`: the sidecar itself posts artifact events to the callback. Times in seconds."""
+
+    direct: bool
+    callback_timeout_s: float
+    upload_timeout_s: float
+    upload_retries: int
+
+
+def sidecar_order(
+    record: Record, spec: JobSpec, settings: SidecarSettings, secrets: Mapping[str, str] | None = None
+) -> SidecarOrder:
+    """Returns the order. The callback's key goes along in direct mode alone: a sidecar has no use for it otherwise.
+
+    `secrets` are the values, which the spec does not have. The workspace stands where it does by default: the worker's own name for it would hide what the sidecar has there.
+    """
+    callback = None
+    if settings.direct and spec.callback is not None:
+        callback = DirectCallback(url=spec.callback.url, events=spec.callback.events, key=spec.callback.key)
+    return SidecarOrder(
+        job_id=record.id,
+        job_uid=record.uid,
+        artifacts=spec.artifacts,
+        attempt=record.attempt,
+        meta=spec.meta,
+        worker_uid=record.worker_uid,
+        worker_gid=record.worker_gid,
+        timeout_s=spec.timeout_s,
+        callback=callback,
+        callback_timeout_s=settings.callback_timeout_s,
+        upload_timeout_s=settings.upload_timeout_s,
+        upload_retries=settings.upload_retries,
+        secrets=dict(secrets or {}),
+    )

@@ -1,0 +1,223 @@
+"""One job from its admission to its end: asks the state what it demands and has it carried out, until nothing is left to do.
+
+Owns the loop, its pauses and what wakes it; decides nothing itself. There is one supervisor for a job that is not
+over, started by a submission and by a boot alike: what a state demands does not depend on how it was reached. The record is
+kept by `job_state.py`, the demands are carried out by `preparation.py` and `execution.py`.
+"""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+from jobd.jobs.orchestrator import EngineError, EngineUnavailable, Hint
+from jobd.jobs.run.dependencies import Dependencies
+from jobd.jobs.run.execution import Execution
+from jobd.jobs.run.job_state import JobState
+from jobd.jobs.run.output_collection import Collection
+from jobd.jobs.run.preparation import Preparation
+from jobd.jobs.state import actions, facts
+from jobd.jobs.state.next_action import next_action
+from jobd.jobs.state.observed_state import ObservedState
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.text_limits import short
+from jobd.store.errors import StoreError, UnreadableJob
+from jobd.wire.duration import format_duration
+
+LOOK_AGAIN_S = 2.0
+"""A job that runs is looked at this often even when the engine's event stream is silent."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Drives one job. `progress` is the latest word of a pull, for people."""
+
+    def __init__(self, record: Record, deps: Dependencies) -> None:
+        self.progress: str | None = None
+        self._deps = deps
+        self._wake = asyncio.Event()
+        self._worth_a_try = asyncio.Event()
+        """Ends the pause after a failure: a wish, or the engine is back. Other hints may be of what has just been tried."""
+        self._erred_at: float | None = None
+        """The last error that the engine has answered with, in monotonic seconds."""
+        self._observed_state = ObservedState()
+        self._job_state = JobState(record, deps, self._wake.set)
+        self._preparation = Preparation(self._job_state, self._observed_state, deps, self._say)
+        self._execution = Execution(self._job_state, self._observed_state, deps)
+        self._collection = Collection(self._job_state, deps)
+
+    @property
+    def record(self) -> Record:
+        """The stored truth."""
+        return self._job_state.record
+
+    @property
+    def settled(self) -> bool:
+        """True where the state asks for nothing more."""
+        return isinstance(next_action(self.record, None, self._deps.clock.now()), actions.Done)
+
+    def begin_again(self, stored: Record) -> None:
+        """After a fault: the next run goes on from what is stored."""
+        self._job_state.record = stored
+        self._observed_state.forget()
+
+    def hint(self, hint: Hint) -> None:
+        """Something may have happened to the containers: look again, unless the hint says all there is to see."""
+        self._observed_state.hear(hint, self.record)
+        self._wake.set()
+        if hint.action == "connected":
+            self._worth_a_try.set()
+
+    async def apply(self, fact: facts.Fact) -> None:
+        """Stores what `fact` makes of the record. Safe from any task. Raises StoreError: nothing changed."""
+        await self._job_state.apply(fact)
+
+    async def request(self, request: facts.CancelRequested) -> None:
+        """Stores a user's wish, then interrupts what would make it wait. Raises StoreError: nothing changed."""
+        await self.apply(request)
+        self._worth_a_try.set()
+        self._preparation.interrupt()
+        self._collection.interrupt()
+        if self.record.ended:
+            self._deps.queue.leave(self.record.uid)
+
+    async def run(self) -> None:
+        """Returns when the job is over and nothing is wished of it; is cancelled at jobd's end."""
+        pause_s = FIRST_PAUSE_S
+        self._job_state.announce_soon()
+        try:
+            while True:
+                await self._follow_clock()
+                asked = next_action(self.record, self._observed_state.seen, self._deps.clock.now())
+                if isinstance(asked, actions.Done):
+                    return
+                try:
+                    if self.record.phase not in ("queued", "done"):
+                        await self._job_state.hold_spec()
+                    await self._carry_out(asked)
+                    pause_s, self.progress = FIRST_PAUSE_S, None
+                    if self.record.engine_error_in == type(asked).__name__:
+                        self._erred_at = None
+                        await self.apply(facts.EngineAnswered(type(asked).__name__))
+                except UnreadableJob:
+                    raise  # another try helps nobody
+                except (EngineError, StoreError) as error:
+                    fields = {"job_id": self.record.id, "action": type(asked).__name__, "error": str(error)}
+                    log.warning("job waits, will try again", extra=fields)
+                    self._observed_state.forget()
+                    if isinstance(error, EngineUnavailable):
+                        self._observed_state.engine_left()
+                    self.progress = f"another try: {short(str(error))}"
+                    if await self._counted(asked, error):
+                        # What is done between two tries of it is done, and shortens no pause.
+                        pause_s = max(pause_s, min(self.record.engine_error_s, LONGEST_PAUSE_S))
+                    if self.record.phase == "done" and self.record.desired != "delete":
+                        continue
+                    await self._pause(pause_s, self._worth_a_try)
+                    pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        finally:
+            # First what cannot fail: what fails here is done again by the next run.
+            self._job_state.stop_announcing()
+            if self.record.ended:
+                self._deps.queue.leave(self.record.uid)
+            await self._execution.stop_reading()
+            if self.record.ended:
+                self._deps.spool_path(self.record.uid).unlink(missing_ok=True)
+                self._deps.secrets.remove(self.record.uid)
+            if self.record.ended and self.record.desired == "delete":
+                await self._deps.outputs.remove(self.record.uid)
+
+    async def _counted(self, asked: actions.Action, error: Exception) -> bool:
+        """Counts an error that the engine has answered with: a job fails when there is no end of them. Returns whether this was one.
+        Where no answer came the engine is away as a whole, and the job waits for it.
+        """
+        if not isinstance(error, EngineError) or (
+            isinstance(error, EngineUnavailable) and not error.answered
+        ):
+            self._erred_at = None
+            return False
+        now = self._deps.clock.monotonic()
+        seen_s = 0.0 if self._erred_at is None else now - self._erred_at
+        limit_s = self._deps.engine_error_limit_s
+        try:
+            await self.apply(facts.EngineErred(type(asked).__name__, error.advice, seen_s, limit_s))
+        except StoreError as refused:
+            fields = {"job_id": self.record.id, "action": "count-error", "error": str(refused)}
+            log.warning("an error of the engine is not counted", extra=fields)
+            return True
+        self._erred_at = now
+        left_s = limit_s - self.record.engine_error_s
+        if self.record.engine_error_in and left_s > 0:
+            self.progress = (
+                f"another try: {error}; the job fails after {format_duration(round(left_s))} more of that"
+            )
+        return True
+
+    async def _follow_clock(self) -> None:
+        clock = self._deps.clock
+        offset = clock.offset()
+        if self._job_state.clock_moved(self.record, offset):
+            await self.apply(facts.ClockMoved(clock.boot, offset))
+
+    async def _carry_out(self, asked: actions.Action) -> None:
+        match asked:
+            case actions.Admit():
+                await self._admit()
+            case actions.Pull():
+                await self._preparation.pull()
+            case actions.Create():
+                await self._execution.stop_reading_reports()
+                await self._preparation.create()
+            case actions.StartSidecar():
+                await self._preparation.start_sidecar()
+            case actions.StartWorker():
+                await self._execution.start_worker()
+            case actions.RemoveUnstarted(role):
+                await self._execution.remove_unstarted(role)
+            case actions.Observe():
+                await self._execution.observe()
+            case actions.CollectOutputs():
+                await self._collection.collect()
+            case actions.TellSidecar(succeeded):
+                await self._execution.tell_sidecar(succeeded)
+            case actions.DrainLogs():
+                await self._execution.drain_log()
+            case actions.Signal(role, kill):
+                await self._execution.stop(role, kill)
+            case actions.Remove():
+                await self._execution.remove()
+            case actions.Wait(until):
+                await self._wait(until)
+
+    async def _admit(self) -> None:
+        queue = self._deps.queue
+        queue.enter(self.record.uid)
+        await queue.admitted(self.record.uid)
+        await self.apply(facts.Admitted())
+
+    async def _wait(self, until: datetime | None) -> None:
+        left_s = LOOK_AGAIN_S
+        if until is not None:
+            left_s = min(left_s, (until - self._deps.clock.now()) / timedelta(seconds=1))
+        if await self._pause(left_s, self._wake):
+            return
+        self._observed_state.forget()
+        await self._follow_clock()  # before what has passed is counted
+        await self.apply(facts.TimePassed())
+        await self._execution.measure()
+
+    async def _pause(self, seconds: float, wake: asyncio.Event) -> bool:
+        """Waits for a wake-up, `seconds` at most; True where there was one."""
+        sleeper = asyncio.ensure_future(self._deps.clock.sleep(max(0.0, seconds)))
+        waker = asyncio.ensure_future(wake.wait())
+        try:
+            await asyncio.wait({sleeper, waker}, return_when=asyncio.FIRST_COMPLETED)
+            return wake.is_set()
+        finally:
+            wake.clear()
+            sleeper.cancel()
+            waker.cancel()
+
+    def _say(self, text: str) -> None:
+        self.progress = text

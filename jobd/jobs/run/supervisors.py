@@ -1,0 +1,127 @@
+"""The supervisors that run: one for each job that is not over, found by uid.
+
+Owns their tasks. A fault in one supervisor is logged and the supervisor is started again from the stored record, for as long as
+the job asks for anything; it never touches another job.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+
+from jobd.jobs.orchestrator import Hint
+from jobd.jobs.run.dependencies import Dependencies
+from jobd.jobs.run.supervisor import Supervisor
+from jobd.jobs.state.record import Record
+from jobd.jobs.stored import record_of
+from jobd.store.errors import UnreadableJob
+from jobd.store.store import Store
+
+AGAIN_AFTER_FAULT_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Supervisors:
+    """Starts and finds supervisors. `run` owns their tasks until it is cancelled."""
+
+    def __init__(self, deps: Dependencies, store: Store) -> None:
+        self._deps = deps
+        self._store = store
+        self._supervisors: dict[str, Supervisor] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopped = False
+
+    def __len__(self) -> int:
+        return len(self._supervisors)
+
+    def __iter__(self) -> Iterator[Supervisor]:
+        return iter(list(self._supervisors.values()))
+
+    def get(self, uid: str) -> Supervisor | None:
+        """Returns the job's supervisor, or None where nothing is left to do for it."""
+        return self._supervisors.get(uid)
+
+    def get_or_make(self, record: Record) -> Supervisor:
+        """Returns the job's supervisor: the one that runs, or a new one that does not run yet."""
+        return self._supervisors.get(record.uid) or Supervisor(record, self._deps)
+
+    def start(self, supervisor: Supervisor) -> None:
+        """Lets the supervisor run, unless its job has one that runs, or jobd ends: then the next start takes the job up."""
+        uid = supervisor.record.uid
+        if uid not in self._supervisors and not self._stopped:
+            self._supervisors[uid] = supervisor
+            self._tasks[uid] = asyncio.create_task(
+                self._supervise(supervisor), name=f"job {supervisor.record.id}"
+            )
+
+    def hint(self, hint: Hint) -> None:
+        """Lets the job that the hint is of, or all of them, look at their containers again."""
+        if hint.uid is None:
+            for supervisor in self:
+                supervisor.hint(hint)
+        elif hint.uid in self._supervisors:
+            self._supervisors[hint.uid].hint(hint)
+
+    async def removed(self, limit_s: float) -> int:
+        """Returns once what users have deleted is gone from the engine, or after `limit_s`; how many jobs are left to remove, which is
+        done after the next start.
+        """
+        deleted = {self._tasks[s.record.uid] for s in self if s.record.desired == "delete"}
+        if deleted:
+            await asyncio.wait(deleted, timeout=limit_s)
+        return sum(not task.done() for task in deleted)
+
+    async def stop(self) -> None:
+        """Ends all supervisors; the jobs themselves go on and are found again at the next start."""
+        self._stopped = True
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _supervise(self, supervisor: Supervisor) -> None:
+        uid = supervisor.record.uid
+        try:
+            while True:
+                try:
+                    await supervisor.run()
+                except UnreadableJob as error:
+                    # Its place is for others; its containers stay as they are until somebody deletes the job.
+                    self._deps.queue.leave(uid)
+                    fields = {"job_id": supervisor.record.id, "action": "supervise", "error": str(error)}
+                    log.error("a job cannot be read", extra=fields)
+                    return
+                except Exception:
+                    log.exception(
+                        "supervisor failed, will start again", extra={"job_id": supervisor.record.id}
+                    )
+                    await self._begin_again(supervisor)
+                    continue  # also where nothing is asked for any more: what a run does at its end was not done
+                # A wish that came while the run was ending is still to be carried out; from here to the
+                # removal nothing is awaited, so a later one finds no supervisor and starts another.
+                if supervisor.settled:
+                    return
+        finally:
+            self._supervisors.pop(uid, None)
+            self._tasks.pop(uid, None)
+
+    async def _begin_again(self, supervisor: Supervisor) -> None:
+        """Returns once the supervisor may run again, on the stored record. Nothing but jobd's own end keeps it from that."""
+        while True:
+            await self._deps.clock.sleep(AGAIN_AFTER_FAULT_S)
+            before = supervisor.record
+            try:
+                stored = await self._stored(before)
+            except Exception:
+                log.exception("record not read, will try again", extra={"job_id": before.id})
+                continue
+            # What was stored while the row was read, such as a wish, is newer than the row.
+            supervisor.begin_again(stored if supervisor.record is before else supervisor.record)
+            return
+
+    async def _stored(self, record: Record) -> Record:
+        row = await self._store.get_by_uid(record.uid)
+        try:
+            return record_of(row) if row else record
+        except UnreadableJob:
+            return record  # it was read before the damage; the next change stores it whole again

@@ -1,0 +1,203 @@
+"""What can happen to a job (facts), and what a job's state asks for (demands): the two vocabularies of `machine.py`.
+
+Owns the words alone. A fact is something that has happened and was seen; a demand is one engine call, or a wait, that
+the supervisor carries out and that is safe to repeat.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jobd.jobs.orchestrator import Created, ImageFacts, Observation, Role, Usage
+from jobd.jobs.state.record import OutputState
+from jobd.wire.report import Heading, Report
+
+STOP_SIGNAL = "SIGTERM"
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The queue gave the job a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReady:
+    """The image is local."""
+
+    image: ImageFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The containers exist, not started."""
+
+    created: Created
+
+
+@dataclass(frozen=True, slots=True)
+class SetupFailed:
+    """The job cannot be set up and asking again would not help. `reason` is a kebab code."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineErred:
+    """The engine answered this action with an error that may pass. `seen_s`: the seconds since such an answer before it, as far as
+    this process has seen them pass; `limit_s`: for how long the action is asked for again.
+    """
+
+    action: str
+    message: str
+    seen_s: float
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EngineAnswered:
+    """The engine has done what this action asked for."""
+
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarStarting:
+    """The sidecar is about to be started. Recorded first: a sidecar that was started is not started again."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarting:
+    """The worker is about to be started. Recorded first: an ambiguous start is never repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStartFailed:
+    """The engine said that the worker did not start. `exit_code`: 126, 127 or 128."""
+
+    exit_code: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeverStarted:
+    """A container whose start was asked for is removed: it has not run and never will."""
+
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One look at the containers. `reports_drained`: every report of an ended sidecar has been handled before this.
+    `engine_stopped`: an end or a failed start that is seen here came with the engine's own end, not by itself.
+    """
+
+    observation: Observation
+    reports_drained: bool = False
+    engine_stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The sidecar said something. `order_given`: it is known to have been handed the whole of its order. `all_read`: it was read from
+    the sidecar's own output, where each artifact's report stands before the one that ends its phase.
+    """
+
+    report: Report
+    order_given: bool = True
+    all_read: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReportUnread:
+    """The sidecar printed a report that cannot be read. `why` quotes the line; `heading` is what its beginning still tells."""
+
+    why: str
+    heading: Heading
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsTold:
+    """The signal that the worker has ended was sent to the sidecar."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsCollected:
+    """The outputs that the client fetches were looked for, by path. `reason`: why they are not where they belong, a kebab code."""
+
+    outputs: Mapping[str, OutputState]
+    reason: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogsDrained:
+    """The log of the ended worker has been read to its end and stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopSent:
+    """A stopping signal was sent; `kill` for SIGKILL."""
+
+    kill: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """A user wants the job to end; with `delete`, to be gone as well. `signal`: the first one that the worker gets."""
+
+    by: str
+    grace_s: float
+    delete: bool
+    why: str | None = None
+    signal: str = STOP_SIGNAL
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """A moment has come that `next_action` asked to be woken at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The running worker was measured."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ClockMoved:
+    """The wall clock was set, or the machine was booted, since the record's times were written. `offset` in seconds."""
+
+    boot: str
+    offset: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """No container or volume of the job is left."""
+
+
+Fact = (
+    Admitted
+    | ImageReady
+    | Prepared
+    | SetupFailed
+    | EngineErred
+    | EngineAnswered
+    | SidecarStarting
+    | WorkerStarting
+    | WorkerStartFailed
+    | NeverStarted
+    | Observed
+    | Reported
+    | ReportUnread
+    | OutputsTold
+    | OutputsCollected
+    | LogsDrained
+    | StopSent
+    | CancelRequested
+    | TimePassed
+    | ClockMoved
+    | Measured
+    | Cleaned
+)

@@ -1,0 +1,198 @@
+"""The sockets that jobd listens on: the Unix socket and TCP for the API, TCP for the metrics.
+
+Owns how they are made and taken away, and the plain words for what stands in the way.
+"""
+
+import asyncio
+import contextlib
+import errno
+import grp
+import os
+import resource
+import socket
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+
+from aiohttp import web
+
+from jobd.errors import ConfigError
+from jobd.private import refuse_changeable
+from jobd.process.tls import HANDSHAKE_LIMIT_S
+
+SYSTEM_SOCKET = Path("/run/jobd/jobd.sock")
+GROUP = "jobd"
+BACKLOG = 512
+FIRST_INHERITED = 3
+HEAD_LIMIT_S = 30.0
+"""A connection without a whole request head for this long is closed, however its bytes drip."""
+MOST_CONNECTIONS = 512
+NO_WAIT_S = 0.01
+"""To aiohttp a wait of 0 means for ever."""
+
+
+def unix_listener(path: Path) -> socket.socket:
+    """Returns a listening Unix socket at `path`: mode 0600, or for the system socket 0660 and the group `jobd`.
+
+    Raises:
+        ConfigError: another daemon listens there, it cannot be made, or others could put another socket in its place.
+    """
+    system = path == SYSTEM_SOCKET
+    try:
+        path.parent.mkdir(mode=0o755 if system else 0o700, parents=True, exist_ok=True)
+        refuse_changeable(path.parent.resolve(strict=True), "JOBD_SOCKET")
+        if path.is_symlink():
+            raise ConfigError([f"JOBD_SOCKET: {path} is a symbolic link, which is not followed; remove it"])
+        if path.is_socket():
+            _refuse_if_served(path)
+            path.unlink()
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        # Nobody may connect between bind and chmod.
+        before = os.umask(0o177)
+        try:
+            sock.bind(str(path))
+        finally:
+            os.umask(before)
+        if system:
+            with contextlib.suppress(KeyError, PermissionError):
+                os.chown(path, -1, grp.getgrnam(GROUP).gr_gid)
+                path.chmod(0o660)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        raise ConfigError([f"JOBD_SOCKET: {path}: {error.strerror or error}"]) from None
+    return sock
+
+
+def tcp_listener(host: str, port: int, port_variable: str) -> socket.socket:
+    """Returns a listening TCP socket.
+
+    Raises:
+        ConfigError: the port is taken, or may not be used.
+    """
+    address = "127.0.0.1" if host == "localhost" else host
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address, port))
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        why = "is taken; choose another" if error.errno == errno.EADDRINUSE else str(error.strerror)
+        raise ConfigError([f"{port_variable}: port {port} on {address} {why}"]) from None
+    return sock
+
+
+def address_of(sock: socket.socket) -> tuple[str, int]:
+    """Returns the address and port that a TCP socket is bound to."""
+    name = sock.getsockname()
+    return str(name[0]), int(name[1])
+
+
+def inherited(environ: Mapping[str, str]) -> list[socket.socket]:
+    """Returns the sockets that systemd has opened for this process, none where there is no socket activation.
+
+    Source: sd_listen_fds(3).
+    """
+    if environ.get("LISTEN_PID") != str(os.getpid()):
+        return []
+    count = int(environ.get("LISTEN_FDS", "0") or 0)
+    return [socket.socket(fileno=number) for number in range(FIRST_INHERITED, FIRST_INHERITED + count)]
+
+
+def runner_of(app: web.Application, shutdown_s: float) -> web.AppRunner:
+    """Returns what runs an application, with its limits; `shutdown_s` is what requests under way have at the end."""
+    return web.AppRunner(
+        app,
+        access_log=None,
+        auto_decompress=False,  # the API refuses compressed bodies itself, in its own words
+        keepalive_timeout=HEAD_LIMIT_S,
+        shutdown_timeout=max(shutdown_s, NO_WAIT_S),
+        handle_signals=False,
+    )
+
+
+class _Counted(asyncio.BaseProtocol):
+    """One connection, taken where the listener has a place left and closed at once where it has none."""
+
+    def __init__(self, site: "BoundedSite", inner: asyncio.Protocol) -> None:
+        self._site, self._inner = site, inner
+        self._taken = False
+        # Straight through: nothing is to be done for each piece of data.
+        self.data_received = inner.data_received
+        self.eof_received = inner.eof_received
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._site.open >= self._site.most:
+            transport.close()
+            return
+        self._taken = True
+        self._site.open += 1
+        self._inner.connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._taken:
+            self._taken = False
+            self._site.open -= 1
+            self._inner.connection_lost(error)
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+
+class BoundedSite(web.SockSite):
+    """A listener that keeps at most `most` connections, so that those who hold theirs leave the other listeners in peace."""
+
+    def __init__(
+        self, runner: web.AppRunner, sock: socket.socket, most: int, context: ssl.SSLContext | None
+    ) -> None:
+        super().__init__(runner, sock, ssl_context=context)
+        self.most = most
+        self.open = 0
+        self._listener, self._tls = sock, context
+
+    async def start(self) -> None:
+        """Listens."""
+        await web.BaseSite.start(self)
+        make = self._runner.server
+        if make is None:
+            raise RuntimeError("the runner is not set up")
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: _Counted(self, make()),
+            sock=self._listener,
+            ssl=self._tls,
+            ssl_handshake_timeout=HANDSHAKE_LIMIT_S if self._tls else None,
+            backlog=1,
+        )
+
+
+def most_connections() -> int:
+    """Returns how many connections one listener keeps: a quarter of the process's file descriptors, within reason."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if limit < 0 else max(16, min(MOST_CONNECTIONS, limit // 4))
+
+
+async def serve_on(
+    runner: web.AppRunner, *sockets: socket.socket, context: ssl.SSLContext | None = None
+) -> None:
+    """Lets the application answer on these sockets, with TLS where there is a context."""
+    for sock in sockets:
+        # To asyncio the backlog is also how often it tries to accept in one go, and each try that finds no free descriptor logs an
+        # error and begins again by itself: with 1 there is one a second. The kernel's queue is set back to its size.
+        await BoundedSite(runner, sock, most_connections(), context).start()
+        sock.listen(BACKLOG)
+
+
+def _refuse_if_served(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(2.0)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return
+        except OSError as error:
+            raise ConfigError([f"JOBD_SOCKET: {path}: {error.strerror or error}"]) from None
+    raise ConfigError([f"JOBD_SOCKET: another daemon listens on {path}; stop it or choose another path"])

@@ -1,0 +1,82 @@
+"""The end of jobd: asked for by a signal, announced to load balancers, then what is under way ends.
+
+    signal -> not ready, serving on for SHUTDOWN_DRAIN_WAIT -> no new connections -> deliveries and requests under way end
+
+Owns that order and its limits. Jobs go on in the engine; what was not sent waits on the disk.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from jobd.app import App
+
+REMOVALS_S = 15.0
+"""What the removal of jobs that were deleted before has: an engine with much to do is slow at that."""
+UNDER_WAY_S = 5.0
+"""What deliveries, requests and submissions under way have, each in its turn, once jobd takes no more of them."""
+
+Tasks = Sequence[asyncio.Task[None]]
+
+log = logging.getLogger(__name__)
+
+
+class Signals:
+    """SIGTERM and SIGINT: the first asks for an end, the second for one without the wait before it."""
+
+    def __init__(self) -> None:
+        self.stop, self.at_once = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._given)
+
+    def _given(self) -> None:
+        (self.at_once if self.stop.is_set() else self.stop).set()
+
+
+async def until(event: asyncio.Event, tasks: Tasks) -> None:
+    """Returns when the event is set.
+
+    Raises:
+        Exception: what a task that must go on for ever has failed with.
+    """
+    asked = asyncio.create_task(event.wait())
+    try:
+        pending: set[asyncio.Task[object]] = {asked, *tasks}
+        while not event.is_set():
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    finally:
+        asked.cancel()
+
+
+async def drain(app: App, signals: Signals, tasks: Tasks, wait_s: float) -> None:
+    """Is not ready any more and serves on for `wait_s`, or until the second signal, so that load balancers can turn away first."""
+    app.health.stopping = True
+    log.info("stopping", extra={"action": "stop", "jobs": len(app.supervisors), "drain_s": wait_s})
+    try:
+        async with asyncio.timeout(wait_s):
+            await until(signals.at_once, tasks)
+    except TimeoutError:
+        pass
+
+
+async def shut_down(app: App, api: web.AppRunner, metrics_api: web.AppRunner, tasks: Tasks) -> None:
+    """Takes no more work, lets what is under way end, then ends the rest."""
+    for site in list(api.sites):
+        await site.stop()
+    if left := await app.supervisors.removed(REMOVALS_S):
+        log.warning("deleted jobs are removed after the next start", extra={"action": "stop", "count": left})
+    await app.dispatcher.drain(UNDER_WAY_S)
+    await app.supervisors.stop()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await api.cleanup()
+    await app.submitter.settled(UNDER_WAY_S)
+    await metrics_api.cleanup()
+    log.info("stopped", extra={"action": "stop"})

@@ -1,0 +1,171 @@
+"""One setting's value from its text. Pure, but that defaults look at this machine: its cores, the user's home.
+
+Every function raises ValueError with the words of what is wrong. Which setting is read by which is in `config.py`.
+"""
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import platformdirs
+
+from jobd.wire.duration import parse_duration
+from jobd.wire.validation.limits import MAX_CPU, MAX_MEMORY_MB, MAX_TIMEOUT_S, MIN_MEMORY_MB
+from jobd.wire.validation.names import url_problem
+
+_HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
+_LONGEST_SOCKET = 107
+_MEMORY = re.compile(r"^(\d{1,12}(?:\.\d{1,6})?)\s*([mgt])(?:i?b)?\Z", re.IGNORECASE | re.ASCII)
+_UNIT_MB = {"m": 1, "g": 1 << 10, "t": 1 << 20}
+
+
+def is_loopback(host: str) -> bool:
+    """True for `localhost` and for loopback addresses."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def path(text: str) -> Path:
+    """Returns a path, with the home of `~` in its place."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{text[:80]!r} begins with the home of a user who does not exist") from None
+
+
+def state_dir(text: str) -> Path:
+    """Returns the folder of jobd's state; empty: the user's own."""
+    if text:
+        return path(text).absolute()
+    return Path(platformdirs.user_state_path("jobd"))
+
+
+def socket(text: str, state_dir: Path, runtime: str | None) -> Path:
+    """Returns the path of the Unix socket; empty: in the user's `runtime` folder, or else in the state folder."""
+    if text:
+        found = path(text).absolute()
+    elif runtime:
+        found = Path(runtime) / "jobd" / "jobd.sock"
+    else:
+        found = state_dir / "jobd.sock"
+    if len(os.fsencode(found)) > _LONGEST_SOCKET:
+        raise ValueError(
+            f"{found} is longer than the {_LONGEST_SOCKET} bytes that a Unix socket's path may have"
+        )
+    return found
+
+
+def address(text: str) -> str:
+    """Returns an IP address, or `localhost`."""
+    if text != "localhost":
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            raise ValueError(f"{text[:80]!r} is not an IP address") from None
+    return text
+
+
+def not_empty(text: str) -> str:
+    """Returns the text."""
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+def flag(text: str) -> bool:
+    """Returns whether a switch is on; empty: it is not."""
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("", "0", "false", "no", "off"):
+        return False
+    raise ValueError(f"must be true or false, not {text[:40]!r}")
+
+
+def proxy(text: str, values: Mapping[str, str], port: int) -> str | None:
+    """Returns the URL at which containers reach this daemon on `port`; None, where `values` has it empty: direct mode."""
+    if "CALLBACK_PROXY_URL" not in values:
+        return f"http://host.docker.internal:{port}"
+    if not text:
+        return None
+    if why := url_problem(text):
+        raise ValueError(why)
+    return text.rstrip("/")
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Returns further names of this host, separated by commas, in lower case."""
+    found = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    for name in found:
+        if not _HOST.match(name):
+            raise ValueError(f"{name[:80]!r} is not a host's name")
+    return found
+
+
+def extra_hosts(text: str) -> tuple[str, ...]:
+    """Returns entries of containers' hosts files, separated by commas."""
+    entries = tuple(part.strip() for part in text.split(",") if part.strip())
+    for entry in entries:
+        host, _, ip = entry.partition(":")
+        if not _HOST.match(host):
+            raise ValueError(f"{entry[:80]!r} must be host:ip or host:host-gateway")
+        if ip != "host-gateway":
+            try:
+                ipaddress.ip_address(ip.strip("[]"))
+            except ValueError:
+                raise ValueError(f"{entry[:80]!r} must be host:ip or host:host-gateway") from None
+    return entries
+
+
+def concurrency(text: str) -> int:
+    """Returns how many jobs run at once; empty: four for each core."""
+    if not text:
+        return 4 * (os.cpu_count() or 1)
+    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < 1:
+        raise ValueError(f"must be a whole number from 1 to 999999, not {text[:40]!r}")
+    return int(text)
+
+
+def timeout(text: str) -> float:
+    """Returns the seconds of the longest timeout."""
+    seconds = parse_duration(text)
+    if not 1 <= seconds <= MAX_TIMEOUT_S:
+        raise ValueError(f"must be from 1s to {MAX_TIMEOUT_S // 3600}h, not {text[:40]!r}")
+    return seconds
+
+
+def memory(text: str) -> int:
+    """Returns the MB (MiB) of an amount with its unit."""
+    found = _MEMORY.match(text.strip())
+    if found is None:
+        raise ValueError(f"must be an amount with its unit, such as 512m or 64g, not {text[:40]!r}")
+    amount_mb = int(float(found[1]) * _UNIT_MB[found[2].lower()])
+    if not MIN_MEMORY_MB <= amount_mb <= MAX_MEMORY_MB:
+        raise ValueError(f"must be from {MIN_MEMORY_MB}m to {MAX_MEMORY_MB >> 20}t, not {text[:40]!r}")
+    return amount_mb
+
+
+def cpus(text: str) -> float:
+    """Returns a number of cores."""
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not 0.01 <= float(text) <= MAX_CPU:
+        raise ValueError(f"must be a number of cores from 0.01 to {MAX_CPU}, not {text[:40]!r}")
+    return float(text)
+
+
+def log_format(text: str) -> str:
+    """Returns the form of the log's lines, in lower case."""
+    if text.lower() not in ("auto", "text", "json"):
+        raise ValueError("must be auto, text or json")
+    return text.lower()
+
+
+def log_level(text: str) -> str:
+    """Returns a level of the log, in lower case."""
+    if text.lower() not in ("debug", "info", "warning", "error"):
+        raise ValueError("must be debug, info, warning or error")
+    return text.lower()

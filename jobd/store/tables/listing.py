@@ -1,0 +1,104 @@
+"""The list of jobs in SQL: filters, order, pages and their cursors.
+
+Pure functions of a connection.
+"""
+# ruff: noqa: S608 - only clauses of this file are put together; every value is a parameter
+
+import json
+import sqlite3
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from jobd.store.sqlite.reading import job_of
+from jobd.store.sqlite.timestamps import to_micros
+from jobd.store.tables.jobs import READ
+from jobd.store.tables.rows import JobPage, JobRow
+
+UNREADABLE = "unreadable"
+"""The status of a row that is damaged, whatever its column says."""
+LOOKED_AT = 2000
+"""Rows that are read for one page, where most of them are not on it."""
+_LAST_CHARACTER = "\U0010ffff"
+
+
+def page(
+    connection: sqlite3.Connection,
+    statuses: frozenset[str] | None,
+    labels: Mapping[str, str],
+    owner: str | None,
+    since: datetime | None,
+    prefix: str,
+    cursor: str | None,
+    limit: int,
+    max_bytes: int,
+    known_damaged: Collection[int] = (),
+) -> JobPage:
+    """Returns one page of the jobs that are not hidden, newest first: at most `limit`, after the first one `max_bytes`.
+
+    Which rows are damaged is in no index. `unreadable` alone has all rows looked at; beside other statuses it adds the rows
+    `known_damaged`, by number, so that a list of what is under way costs no look at the whole history.
+
+    Raises:
+        ValueError: the cursor is not one that a page gave.
+    """
+    if statuses is not None and not statuses:
+        return JobPage([], None)
+    wheres = ["hidden = 0"]
+    values: list[object] = []
+    if cursor is not None:
+        wheres.append("n < ?")
+        values.append(_cursor(cursor))
+    others = sorted(statuses - {UNREADABLE}) if statuses is not None else []
+    if others:
+        damaged = " OR n IN (SELECT value FROM json_each(?))" if UNREADABLE in (statuses or ()) else ""
+        wheres.append(f"(status IN ({', '.join('?' * len(others))}){damaged})")
+        values.extend([*others, *([json.dumps(list(known_damaged))] if damaged else [])])
+    if owner is not None:
+        wheres.append("owner = ?")
+        values.append(owner)
+    if since is not None:
+        wheres.append("created_at >= ?")
+        values.append(to_micros(since))
+    if prefix:
+        wheres.append("id >= ? AND id < ?")
+        values.extend((prefix, prefix + _LAST_CHARACTER))
+    for name, value in labels.items():
+        wheres.append("n IN (SELECT job FROM job_labels WHERE name = ? AND value = ?)")
+        values.extend((name, value))
+    # The numbers come out of the index alone; only the rows of the page itself are read.
+    looked_at = limit if statuses is None or others else LOOKED_AT
+    chosen = f"SELECT n FROM jobs INDEXED BY jobs_listed WHERE {' AND '.join(wheres)} ORDER BY n DESC LIMIT ?"
+    rows = connection.execute(
+        f"SELECT {READ} FROM jobs WHERE n IN ({chosen}) ORDER BY n DESC", (*values, looked_at + 1)
+    )
+    found: list[JobRow] = []
+    size, last = 0, 0
+    for count, job in enumerate(map(job_of, rows)):
+        wanted = statuses is None or (UNREADABLE if job.damage else job.status) in statuses
+        size += len(job.spec) + len(job.record) if wanted else 0
+        if count == looked_at or (wanted and (len(found) == limit or (found and size > max_bytes))):
+            return JobPage(found, str(last))
+        if wanted:
+            found.append(job)
+        last = job.number
+    return JobPage(found, None)
+
+
+def damaged_rows(connection: sqlite3.Connection, after: int, limit: int) -> tuple[list[int], int | None]:
+    """Returns the numbers of the damaged ones of the next `limit` rows, and the last that was looked at; None at the end."""
+    rows = connection.execute(
+        f"SELECT {READ} FROM jobs WHERE n > ? AND hidden = 0 ORDER BY n LIMIT ?", (after, limit)
+    )
+    found: list[int] = []
+    count, last = 0, after
+    for job in map(job_of, rows):
+        count, last = count + 1, job.number
+        if job.damage:
+            found.append(job.number)
+    return found, last if count == limit else None
+
+
+def _cursor(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise ValueError("not a cursor of this list")
+    return int(text)

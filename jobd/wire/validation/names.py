@@ -1,0 +1,79 @@
+"""What may be an id, a path in the workspace, a workspace, a URL. Pure: each rule gives the reason of a refusal, or None."""
+
+import re
+from urllib.parse import urlsplit
+
+from jobd.wire.filenames import readable, unescape
+from jobd.wire.validation.limits import ID_PATTERN, MAX_ID, MAX_PATH, MAX_URL
+
+_ID = re.compile(ID_PATTERN.replace("$", r"\Z"))
+_FORBIDDEN_WORKSPACES = ("/proc", "/sys", "/dev")
+
+
+def id_problem(text: str) -> str | None:
+    """Returns why `text` cannot be a job's or an artifact's id, or None where it can."""
+    if not text:
+        return "must not be empty"
+    if len(text) > MAX_ID:
+        return f"must be at most {MAX_ID} characters"
+    if not _ID.match(text):
+        return "must start with a letter or digit and hold only letters, digits, '-' and '_'"
+    return None
+
+
+def engine_names(job_id: str) -> tuple[str, ...]:
+    """Returns the names that a job's containers and volumes have on the engine, as far as it has them."""
+    return tuple(f"job-{job_id}-{part}" for part in ("worker", "sidecar", "workspace", "secrets"))
+
+
+def path_problem(path: str) -> str | None:
+    """Returns why `path` cannot name something inside the workspace, or None where it can. `.` is the workspace.
+
+    A name that is no UTF-8 stands in it as `filenames.escape` writes it; its length is that of its bytes.
+    """
+    if not path:
+        return "must not be empty"
+    if readable(path) != path:
+        return r"must be text; write a byte that is no UTF-8 as \xHH"
+    if path.startswith("/"):
+        return "must be relative to the workspace"
+    if "\0" in path:
+        return "must not hold a NUL character"
+    if len(path) > MAX_PATH or any(len(unescape(part)) > 255 for part in path.split("/")):
+        return f"must be at most {MAX_PATH} characters, each name at most 255 bytes"
+    if ".." in path.split("/"):
+        return "must stay inside the workspace: '..' is not allowed"
+    return None
+
+
+def url_problem(url: str) -> str | None:
+    """Returns why `url` is no http(s) URL that can be used, or None where it is."""
+    if len(url) > MAX_URL:
+        return f"must be at most {MAX_URL} characters"
+    if any(char <= " " or char == "\x7f" for char in url):
+        return "must not hold spaces or control characters"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "must be an http:// or https:// URL with a valid host and port"
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        return "must be an http:// or https:// URL with a valid host and port"
+    return None
+
+
+def workspace_problem(path: str) -> str | None:
+    """Returns why `path` cannot be where the workspace is mounted, or None where it can."""
+    parts = path.split("/")
+    if not path.startswith("/") or "\0" in path or len(path) > MAX_PATH or ":" in path:
+        return "must be an absolute path without ':'"
+    if "." in parts or ".." in parts or "" in parts[1:]:
+        return "must be a plain absolute path without '.', '..', '//' or a '/' at its end; '/' itself is not allowed"
+    if any(path == bad or path.startswith(bad + "/") for bad in _FORBIDDEN_WORKSPACES):
+        return "must not be below /proc, /sys or /dev"
+    return None
+
+
+def utf8_length(value: str) -> int:
+    """Returns how many bytes the text has in UTF-8."""
+    return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,364 @@
+"""A container engine in memory: implements all of `jobs.orchestrator.Orchestrator` and passes its contract suite.
+
+Owns how calls are answered, and what goes wrong (missing images, refused or lost calls, an engine that is away). What
+happens to the containers is in `world.py`, what they do is scripted by `worker.py` and `sidecar.py`. Runs nothing and touches no
+file but the tar that `create` is given. Must not know of the store, of HTTP or of Docker.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from jobd.clock import Clock, SystemClock
+from jobd.jobs.orchestrator import (
+    ContainerFacts,
+    ContainerGone,
+    Created,
+    DiskUse,
+    EngineFacts,
+    EngineUnavailable,
+    Hint,
+    ImageFacts,
+    ImageUnavailable,
+    JobRef,
+    LogCursor,
+    LogUnreadable,
+    NoSuchFile,
+    Observation,
+    RawLine,
+    RefusedByEngine,
+    Role,
+    StartFailed,
+    StartFate,
+    StreamName,
+    Usage,
+    WorkOrder,
+)
+from jobd.wire.job import Pull
+from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL, SidecarOrder
+from tests.support.fakes.hints import Hints
+from tests.support.fakes.printed import output, printed
+from tests.support.fakes.sidecar import SidecarScript
+from tests.support.fakes.worker import WorkerScript
+from tests.support.fakes.workspace import below, owner_of, packed, unpacked
+from tests.support.fakes.world import Container, Job, World
+
+_TAR_CHUNK = 64 * 1024
+
+
+class FakeOrchestrator:
+    """Belongs to one event loop. `workers` and `sidecars` hold scripts by job id; what has none does nothing, successfully.
+    A list of sidecar scripts gives each start its own; the last one stays.
+
+    `missing_images`: not to be had. `refuse_create`: why `create` is refused. `errors`: what calls of these names are answered with,
+    as long as it stands there: errors that may pass. `lose_start`: the answer to `start_worker` is
+    lost, `before` or `after` it took effect; `late`: it takes effect at `let_starts_arrive`. `before_removal` is called when a
+    container that has not run is about to be removed. `restarted_at`: when the engine was
+    last started again, if ever. `unreadable_logs`: the roles whose logs the engine cannot give.
+    `late_memory_kills`: ids of containers that the kernel killed for their memory, without a word of it in their facts.
+    `starts` lists the workers that were really started, in order.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.workers: dict[str, WorkerScript] = {}
+        self.sidecars: dict[str, SidecarScript | list[SidecarScript]] = {}
+        self.missing_images: set[str] = set()
+        self.sidecar_image_missing = False
+        self.refuse_create: str | None = None
+        self.errors: dict[str, str] = {}
+        self.lose_start: Literal["before", "after", "late"] | None = None
+        self.before_removal: Callable[[], None] = lambda: None
+        self.unreadable_logs: set[Role] = set()
+        self.facts = EngineFacts(
+            version="fake", api_version="0", cpus=4, memory_bytes=8 << 30, platform="linux/amd64"
+        )
+        self.starts: list[JobRef] = []
+        self.restarted_at: datetime | None = None
+        self.late_memory_kills: set[str] = set()
+        self._away = False
+        self._late: list[tuple[JobRef, str]] = []
+        self._hints = Hints()
+        self._world = World(clock or SystemClock(), self._hints)
+
+    # --- what tests do to the engine
+
+    @property
+    def away(self) -> bool:
+        """True while every call raises EngineUnavailable. Containers go on meanwhile."""
+        return self._away
+
+    @away.setter
+    def away(self, away: bool) -> None:
+        self._away = away
+        self._hints.wake()
+
+    @property
+    def hints_say_all(self) -> bool:
+        """True where hints of a start or an end carry facts, as Docker's do."""
+        return self._world.hints_say_all
+
+    @hints_say_all.setter
+    def hints_say_all(self, all_: bool) -> None:
+        self._world.hints_say_all = all_
+
+    def end(
+        self, job_id: str, role: Role, exit_code: int, *, oom_killed: bool = False, told_late: bool = False
+    ) -> None:
+        """Ends a running container, as if it had ended by itself. `told_late`: the kernel killed it for its memory, and its facts lack
+        that.
+        """
+        job = self._world.jobs.get(job_id)
+        if job is not None and (box := job.of(role)) is not None:
+            if told_late:
+                self.late_memory_kills.add(box.facts.id)
+            self._world.end(job, role, box, exit_code, oom_killed)
+
+    def remove_by_hand(self, job_id: str, role: Role) -> None:
+        """Removes one container as somebody else would."""
+        if (job := self._world.jobs.get(job_id)) is not None:
+            self._world.drop(job, role)
+
+    def let_starts_arrive(self) -> None:
+        """Carries out the starts that were held back; one whose container is gone, or has run, does nothing."""
+        late, self._late = self._late, []
+        for ref, container_id in late:
+            job = self._world.find(ref)
+            box = job.worker if job is not None else None
+            if job is not None and box is not None and box.facts.id == container_id:
+                self._start(job, box)
+
+    def forget_events(self) -> None:
+        """Lets go what was known of containers that are gone, as an engine's bounded buffer does."""
+        self._world.forget_events()
+
+    async def close(self) -> None:
+        """Ends all runs; the containers stay as they are."""
+        await self._world.close()
+
+    # --- Engine
+
+    async def ping(self) -> EngineFacts:
+        """Returns `facts`, which tests may replace."""
+        self._here()
+        return self.facts
+
+    async def usage(self, ref: JobRef) -> Usage | None:
+        """Measures nothing."""
+        self._here()
+        return None
+
+    async def was_up_throughout(self, container: ContainerFacts) -> bool | None:
+        """Compares the container's start with `restarted_at`."""
+        self._here()
+        if container.started_at is None:
+            return None
+        return self.restarted_at is None or self.restarted_at <= container.started_at
+
+    async def killed_for_memory(self, container: ContainerFacts) -> bool:
+        """Tells what `late_memory_kills` has."""
+        return container.id in self.late_memory_kills
+
+    async def refs(self) -> list[JobRef]:
+        """Lists what exists."""
+        self._here()
+        return [job.ref for job in self._world.jobs.values()]
+
+    async def disk_use(self) -> DiskUse:
+        """Counts what exists; nothing takes any room."""
+        self._here()
+        jobs = list(self._world.jobs.values())
+        boxes = [box for job in jobs for box in (job.worker, job.sidecar) if box is not None]
+        return DiskUse(len(boxes), 0, len(jobs), 0)
+
+    async def ensure_sidecar_image(self) -> None:
+        """Raises ImageUnavailable where `sidecar_image_missing`."""
+        self._here()
+        if self.sidecar_image_missing:
+            raise ImageUnavailable("the sidecar image is missing")
+
+    # --- Lifecycle
+
+    async def ensure_image(
+        self, image: str, pull: Pull, platform: str | None, on_progress: Callable[[str], None]
+    ) -> ImageFacts:
+        """Finds every image that is not among `missing_images`; says something only where it is told to pull."""
+        self._here()
+        if image in self.missing_images:
+            raise ImageUnavailable(f"there is no image {image!r}")
+        if pull == "always":
+            on_progress(f"pulling {image}")
+        return ImageFacts(id=f"sha256:{image}", digest=None, user="")
+
+    async def create(self, order: WorkOrder, files: Path | None) -> Created:
+        """Takes over what of this attempt has run; makes everything else anew."""
+        self._here("create")
+        if self.refuse_create is not None:
+            raise RefusedByEngine(self.refuse_create)
+        job = self._world.jobs.get(order.ref.id)
+        if job is None or job.ref != order.ref or not job.has_run:
+            if job is not None:
+                self._world.remove(job)
+            job = Job(order.ref, order.spec, unpacked(files, order.spec.workspace))
+            job.worker = self._world.new_container(order.ref)
+            job.sidecar = self._world.new_container(order.ref) if order.sidecar else None
+            self._world.put(job)
+        if job.worker is None:
+            job.worker = self._world.new_container(order.ref)  # made anew beside a sidecar that has run
+        uid, gid = owner_of(order.spec.user)
+        return Created(job.worker.facts.id, job.sidecar.facts.id if job.sidecar else None, uid, gid)
+
+    async def start_sidecar(self, ref: JobRef, order: SidecarOrder) -> None:
+        """Starts the sidecar with its order; one that runs or has run is left alone."""
+        self._here()
+        job = self._world.find(ref)
+        if job is None or job.sidecar is None:
+            raise StartFailed("the sidecar container is gone")
+        if job.sidecar.facts.started_at is None:
+            self._world.start_sidecar(job, job.sidecar, order, self._sidecar_script(ref.id))
+
+    async def start_worker(self, ref: JobRef) -> None:
+        """Starts the worker; one that runs or has run is left alone."""
+        self._here("start_worker")
+        job = self._world.find(ref)
+        if job is None or job.worker is None:
+            raise StartFailed("the worker container is gone")
+        if job.worker.facts.started_at is not None:
+            return
+        if self.lose_start == "before":
+            raise EngineUnavailable("the answer was lost")
+        if self.lose_start == "late":
+            self._late.append((job.ref, job.worker.facts.id))
+            raise EngineUnavailable("the answer was lost")
+        self._start(job, job.worker)
+        if self.lose_start == "after":
+            raise EngineUnavailable("the answer was lost")
+
+    async def observe(self, ref: JobRef) -> Observation:
+        """Looks at what there is of this job, whatever its attempt."""
+        self._here("observe")
+        job = self._world.jobs.get(ref.id)
+        if job is None or job.ref.uid != ref.uid:
+            return Observation(None, None)
+        return Observation(
+            job.worker.facts if job.worker else None, job.sidecar.facts if job.sidecar else None
+        )
+
+    async def signal(self, ref: JobRef, role: Role, signal: str) -> None:
+        """SIGKILL ends; SIGTERM ends a worker that does not ignore it; a sidecar hears that the worker has ended."""
+        self._here("signal")
+        job = self._world.find(ref)
+        box = job.of(role) if job is not None else None
+        if job is None or box is None or box.facts.state != "running":
+            return
+        if signal == "SIGKILL":
+            self._world.end(job, role, box, 137)
+        elif signal == "SIGTERM" and not self.workers.get(ref.id, WorkerScript()).ignores_sigterm:
+            self._world.end(job, role, box, 143)
+        elif signal in (SUCCEEDED_SIGNAL, FAILED_SIGNAL) and role == "sidecar":
+            self._world.tell_sidecar(job, box, signal == SUCCEEDED_SIGNAL)
+
+    async def remove(self, ref: JobRef, role: Role | None = None) -> None:
+        """Removes this job's containers, and without a role its volume."""
+        self._here("remove")
+        job = self._world.jobs.get(ref.id)
+        if job is None or job.ref.uid != ref.uid:
+            return
+        if role is not None:
+            self._world.drop(job, role)
+        else:
+            self._world.remove(job)
+
+    async def remove_stopped(self, ref: JobRef) -> None:
+        """Removes this job's containers and its volume, where none of them runs."""
+        self._here()
+        job = self._world.jobs.get(ref.id)
+        if job is None or job.ref.uid != ref.uid:
+            return
+        if any(box is not None and box.facts.state == "running" for box in (job.worker, job.sidecar)):
+            raise EngineUnavailable("a container still runs")
+        self._world.remove(job)
+
+    async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
+        """Removes a container that has not run; what it was is remembered by its id."""
+        self._here()
+        job = self._world.find(ref)
+        box = job.of(role) if job is not None else None
+        if job is not None and box is not None and box.facts.id == container_id:
+            if box.facts.started_at is not None:
+                return StartFate("began")
+            self.before_removal()
+            if box.facts.state == "running":
+                return StartFate("began")
+            self._world.drop(job, role)
+        return self._world.fate(container_id)
+
+    # --- Streams
+
+    async def logs(
+        self, ref: JobRef, role: Role, cursors: Mapping[StreamName, LogCursor], follow: bool
+    ) -> AsyncGenerator[list[RawLine], None]:
+        """Yields what was printed after the cursors; with `follow` what is printed until the end."""
+        self._here()
+        job = self._world.find(ref)
+        box = job.of(role) if job is not None else None
+        if box is None:
+            raise ContainerGone(f"the {role} of job {ref.id} does not exist")
+        if role in self.unreadable_logs:
+            raise LogUnreadable("the fake engine cannot give the log")
+        async with aclosing(printed(box, cursors, follow, self._hints, self._here)) as batches:
+            async for lines in batches:
+                yield lines
+
+    @asynccontextmanager
+    async def output(self, ref: JobRef) -> AsyncIterator[AsyncIterator[tuple[StreamName, bytes]]]:
+        """Gives what the worker prints until it ends."""
+        self._here()
+        job = self._world.find(ref)
+        if job is None or job.worker is None:
+            raise ContainerGone(f"the worker of job {ref.id} does not exist")
+        yield output(job.worker, len(job.worker.log), self._hints, self._here)
+
+    def hints(self) -> AsyncGenerator[Hint, None]:
+        """Yields `Hint(None)` first and after each time away, then what happens."""
+        return self._hints.listen(lambda: self._away)
+
+    # --- Files
+
+    async def open_tar(self, ref: JobRef, path: str) -> AsyncGenerator[bytes, None]:
+        """Streams a file, or a folder with what is below it."""
+        self._here()
+        job = self._world.find(ref)
+        found = below(job.files, path) if job is not None and job.worker is not None else {}
+        if not found and (job is None or job.worker is None or path.rstrip("/") != job.spec.workspace):
+            raise NoSuchFile(f"{path} does not exist")
+        whole = packed(found)
+        for start in range(0, len(whole), _TAR_CHUNK):
+            yield whole[start : start + _TAR_CHUNK]
+
+    # --- inside
+
+    def _here(self, call: str = "") -> None:
+        if self._away:
+            raise EngineUnavailable("the engine is away")
+        if call in self.errors:
+            raise EngineUnavailable(self.errors[call], answered=True)
+
+    def _start(self, job: Job, box: Container) -> None:
+        if box.facts.started_at is not None:
+            return
+        script = self.workers.get(job.ref.id, WorkerScript())
+        if script.start_error is not None:
+            code, text = script.start_error
+            box.facts = replace(box.facts, exit_code=code, error=text)
+            raise StartFailed(text, code)
+        self.starts.append(job.ref)
+        self._world.start_worker(job, box, script)
+
+    def _sidecar_script(self, job_id: str) -> SidecarScript:
+        script = self.sidecars.get(job_id, SidecarScript())
+        if isinstance(script, list):
+            return script.pop(0) if len(script) > 1 else script[0]
+        return script

@@ -1,0 +1,216 @@
+"""What exists in the fake engine and what happens to it: containers start, play their scripts, print, end and go.
+
+Owns the jobs in memory and the tasks that are their workers' runs; tells each change to `hints.py`. Whether the engine answers,
+refuses or loses a call is in `orchestrator.py`.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from jobd.clock import Clock
+from jobd.jobs.orchestrator import (
+    ContainerFacts,
+    Hint,
+    JobRef,
+    LogCursor,
+    RawLine,
+    Role,
+    StartFate,
+    StreamName,
+)
+from jobd.wire.job import JobSpec
+from jobd.wire.report import SidecarOrder, encode_report
+from tests.support.fakes.hints import Hints
+from tests.support.fakes.sidecar import Said, SidecarScript
+from tests.support.fakes.worker import WorkerScript
+from tests.support.fakes.workspace import Files
+
+
+@dataclass(eq=False, slots=True)
+class Container:
+    """One container: what the engine says of it, its log, and the task that is its run."""
+
+    facts: ContainerFacts
+    log: list[RawLine] = field(default_factory=list)
+    unfinished: RawLine | None = None
+    run: asyncio.Task[None] | None = None
+    order: SidecarOrder | None = None
+    script: SidecarScript = field(default_factory=SidecarScript)
+    told: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """What exists under one id: containers, and the volume's files by absolute path."""
+
+    ref: JobRef
+    spec: JobSpec
+    files: Files
+    worker: Container | None = None
+    sidecar: Container | None = None
+
+    @property
+    def has_run(self) -> bool:
+        """True where any of its containers was started."""
+        return any(
+            box is not None and box.facts.started_at is not None for box in (self.worker, self.sidecar)
+        )
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The values that a worker finds: they are in memory that its sidecar keeps while it runs."""
+        box = self.sidecar
+        return box.order.secrets if box is not None and box.order and box.facts.state == "running" else {}
+
+    def of(self, role: Role) -> Container | None:
+        """Returns the container of this role, if there is one."""
+        return self.worker if role == "worker" else self.sidecar
+
+
+class World:
+    """All jobs of one fake engine, by id. `hints_say_all`: hints of a start or an end carry facts, as Docker's do."""
+
+    def __init__(self, clock: Clock, hints: Hints) -> None:
+        self.jobs: dict[str, Job] = {}
+        self.hints_say_all = True
+        self._clock = clock
+        self._hints = hints
+        self._gone: dict[str, ContainerFacts] = {}
+        """Containers that were removed, as they were last, by id."""
+        self._made = count(1)
+        self._ticks = count(1)
+
+    def find(self, ref: JobRef) -> Job | None:
+        """Returns what there is of this attempt."""
+        job = self.jobs.get(ref.id)
+        return job if job is not None and job.ref == ref else None
+
+    def put(self, job: Job) -> None:
+        """A job's containers have been made."""
+        self.jobs[job.ref.id] = job
+        self._tell(job, "worker", "create")
+
+    def new_container(self, ref: JobRef) -> Container:
+        """Returns a container that was never started."""
+        return Container(ContainerFacts(id=f"fake-{next(self._made)}", state="created", attempt=ref.attempt))
+
+    def start_worker(self, job: Job, box: Container, script: WorkerScript) -> None:
+        """Starts a worker that plays `script`."""
+        self._started(job, "worker", box)
+        for path, content in script.writes.items():
+            job.files[f"{job.spec.workspace}/{path}"] = content
+        box.log += [self._line("stdout", text) for text in script.lines]
+        box.log += [self._line("stderr", text) for text in script.errors]
+        secrets = job.secrets
+        for name in script.shows:
+            box.log.append(
+                self._line("stdout", secrets[name])
+                if name in secrets
+                else self._line("stderr", f"no secret {name}")
+            )
+        if script.rest:
+            box.unfinished = replace(self._line("stdout", script.rest), newline=False)
+        self._hints.wake()
+        if script.runs_s is None:
+            return
+        if script.runs_s <= 0:
+            self.end(job, "worker", box, script.exit_code, script.oom_killed)
+        else:
+            box.run = asyncio.create_task(self._run(job, box, script, script.runs_s))
+
+    def start_sidecar(self, job: Job, box: Container, order: SidecarOrder, script: SidecarScript) -> None:
+        """Starts a sidecar that says what its script has for the inputs of `order`."""
+        box.order, box.script = order, script
+        self._started(job, "sidecar", box)
+        self._say(job, box, script.inputs_of(order))
+
+    def tell_sidecar(self, job: Job, box: Container, succeeded: bool) -> None:
+        """Tells a sidecar, once, that the worker has ended."""
+        if not box.told:
+            assert box.order is not None
+            box.told = True
+            self._say(job, box, box.script.outputs_of(box.order, succeeded))
+
+    def end(self, job: Job, role: Role, box: Container, code: int, oom_killed: bool = False) -> None:
+        """Ends a container that runs."""
+        if box.facts.state != "running":
+            return
+        if box.run is not None:
+            box.run.cancel()
+            box.run = None
+        finished_at = self._clock.now()
+        box.facts = replace(
+            box.facts, state="exited", exit_code=code, finished_at=finished_at, oom_killed=oom_killed
+        )
+        self._tell(job, role, "die")
+
+    def drop(self, job: Job, role: Role) -> None:
+        """Removes one container by force, if it exists."""
+        box = job.of(role)
+        if box is None:
+            return
+        self.end(job, role, box, 137)
+        self._gone[box.facts.id] = box.facts
+        if role == "worker":
+            job.worker = None
+        else:
+            job.sidecar = None
+        self._tell(job, role, "destroy")
+
+    def remove(self, job: Job) -> None:
+        """Removes all of a job by force."""
+        self.drop(job, "worker")
+        self.drop(job, "sidecar")
+        self.jobs.pop(job.ref.id, None)
+
+    def fate(self, container_id: str) -> StartFate:
+        """Returns whether a container that is gone has run."""
+        last = self._gone.get(container_id)
+        if last is None:
+            return StartFate("unknown")
+        return StartFate("never") if last.started_at is None else StartFate("began", last)
+
+    def forget_events(self) -> None:
+        """What was removed is known no longer."""
+        self._gone = {}
+
+    async def close(self) -> None:
+        """Ends all runs; the containers stay as they are."""
+        boxes = [box for job in self.jobs.values() for box in (job.worker, job.sidecar) if box is not None]
+        runs = [box.run for box in boxes if box.run is not None]
+        for run in runs:
+            run.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)
+
+    def _started(self, job: Job, role: Role, box: Container) -> None:
+        box.facts = replace(box.facts, state="running", started_at=self._clock.now())
+        self._tell(job, role, "start")
+
+    async def _run(self, job: Job, box: Container, script: WorkerScript, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        box.run = None
+        self.end(job, "worker", box, script.exit_code, script.oom_killed)
+
+    def _say(self, job: Job, box: Container, reports: Sequence[Said]) -> None:
+        for said in reports:
+            text = said if isinstance(said, str) else encode_report(said).decode().rstrip("\n")
+            box.log.append(self._line("stdout", text))
+        self._hints.wake()
+        code = SidecarScript.exit_code_after(reports)
+        if code is not None:
+            self.end(job, "sidecar", box, code)
+
+    def _line(self, stream: StreamName, text: str) -> RawLine:
+        # As the engine's own: RFC 3339 with nanoseconds, growing within a stream.
+        time = f"{self._clock.now():%Y-%m-%dT%H:%M:%S}.{next(self._ticks):09d}Z"
+        return RawLine(stream=stream, time=time, text=text, cursor=LogCursor(time, len(text.encode())))
+
+    def _tell(self, job: Job, role: Role, action: str) -> None:
+        box = job.of(role)
+        facts = box.facts if box is not None and self.hints_say_all else None
+        if facts is not None and action == "die":
+            # As the engine's own event: it knows neither the start nor the kernel's part in the end.
+            facts = replace(facts, started_at=None, oom_killed=False)
+        self._hints.tell(Hint(job.ref.uid, role, action, facts if action in ("start", "die") else None))

@@ -1,0 +1,34 @@
+"""Behind which words a shell expects the value of an option."""
+
+import re
+
+import pytest
+
+from jobctl.completion.describe import words
+from jobctl.completion.words import CommandWords, OptionWords, before_value
+
+OPTIONS = (
+    OptionWords(("-m", "--memory"), "", takes_value=True),
+    OptionWords(("-d", "--detach"), "", takes_value=False),
+    OptionWords(("--raw",), "", takes_value=False),
+)
+
+
+@pytest.mark.parametrize("word", ["-m", "--memory", "-dm", "-ddm"])
+def test_a_value_follows(word: str) -> None:
+    assert re.search(before_value(OPTIONS), word)
+
+
+@pytest.mark.parametrize(
+    "word", ["-d", "--raw", "--memory=1g", "-m1g", "-md", "--", "-", "image", "--mem", "x-m"]
+)
+def test_no_value_follows(word: str) -> None:
+    assert not re.search(before_value(OPTIONS), word)
+
+
+@pytest.mark.parametrize("command", [command for command in words() if command.argument == "image"])
+def test_the_options_of_run_and_submit_are_told_apart(command: CommandWords) -> None:
+    pattern = before_value(command.options)
+    for option in command.options:
+        for name in option.names:
+            assert bool(re.search(pattern, name)) == option.takes_value, name

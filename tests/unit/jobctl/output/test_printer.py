@@ -1,0 +1,131 @@
+"""Lines on a terminal and in a pipe: who says them, and what of them a terminal is given."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from jobctl.connection.follow import Frame
+from jobctl.output.output import json_bytes, json_text
+from jobctl.output.printer import Printer
+
+HOSTILE = "\x1b]0;title\x07a\x9b2J\x1b[31mred\rfake\x7f"
+
+
+class Stream:
+    def __init__(self, *, terminal: bool) -> None:
+        self.buffer = io.BytesIO()
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+    def flush(self) -> None:
+        pass
+
+    def write(self, text: str) -> None:
+        self.buffer.write(text.encode())
+
+    @property
+    def text(self) -> str:
+        return self.buffer.getvalue().decode()
+
+
+def streams(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> tuple[Stream, Stream]:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    out, err = Stream(terminal=terminal), Stream(terminal=terminal)
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    return out, err
+
+
+def test_a_pipe_gets_the_bytes_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, err = streams(monkeypatch, terminal=False)
+    Printer().show([Frame(seq=1, line=HOSTILE), Frame(seq=2, line=HOSTILE, stream="stderr")])
+    assert out.text == err.text == HOSTILE + "\n"
+
+
+def test_a_terminal_gets_text_and_colour_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, err = streams(monkeypatch, terminal=True)
+    Printer().show([Frame(seq=1, line=HOSTILE), Frame(seq=2, line=HOSTILE, stream="stderr")])
+    assert out.text == err.text == "a\x1b[31mred\rfake\x1b[0m\n"
+
+
+def test_raw_gives_a_terminal_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, _ = streams(monkeypatch, terminal=True)
+    Printer(raw=True).show([Frame(seq=1, line=HOSTILE)])
+    assert out.text == HOSTILE + "\n"
+
+
+def test_a_pipe_gets_bytes_that_are_no_text_and_no_newline_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, err = streams(monkeypatch, terminal=False)
+    Printer().show(
+        [
+            Frame(seq=1, line="�\0", raw=b"\xff\0"),
+            Frame(seq=2, line="", stream="stderr"),
+            Frame(seq=3, line="cut", partial=True),
+            Frame(seq=4, line="end", unterminated=True),
+        ]
+    )
+    assert (out.buffer.getvalue(), err.buffer.getvalue()) == (b"\xff\0\ncutend", b"\n")
+
+
+def test_a_terminal_gets_a_mark_for_bytes_that_are_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, _ = streams(monkeypatch, terminal=True)
+    printer = Printer()
+    printer.show([Frame(seq=1, line="�", raw=b"a\x9b2J\xe6\xbc", partial=True)])
+    printer.show([Frame(seq=2, line="�", raw=b"\xa2", unterminated=True)])
+    assert out.text == "a�2J漢"
+
+
+def test_lines_with_a_prefix_stay_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, _ = streams(monkeypatch, terminal=False)
+    for name in ("a", "b"):
+        Printer(prefix=f"{name} | ").show([Frame(seq=1, line="end", unterminated=True)])
+    assert out.text == "a | end\nb | end\n"
+
+
+def test_sequences_are_found_over_the_parts_of_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, _ = streams(monkeypatch, terminal=True)
+    printer = Printer()
+    printer.show([Frame(seq=1, line="a\x1b]52;c;", partial=True)])
+    printer.show([Frame(seq=2, line="ZXZpbA==\x07b")])
+    assert out.text == "ab\n"
+
+
+def test_a_colour_ends_with_each_write_and_goes_on_with_its_own_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, err = streams(monkeypatch, terminal=True)
+    printer = Printer()
+    printer.show([Frame(seq=1, line="\x1b[8mhid", partial=True), Frame(seq=2, line="plain", stream="stderr")])
+    printer.show([Frame(seq=3, line="den")])
+    assert out.text == "\x1b[8mhid\x1b[0m\x1b[8mden\x1b[0m\n"
+    assert err.text == "plain\n"
+
+
+def test_no_job_can_speak_in_the_name_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, _ = streams(monkeypatch, terminal=True)
+    Printer(prefix="web-1 | ").show([Frame(seq=1, line="x\rweb-2 | all is well")])
+    assert out.text == "web-1 | x\rweb-1 | web-2 | all is well\n"
+
+
+def test_json_escapes_what_steers_a_terminal_and_means_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "é漢 " + "".join(map(chr, range(0x7F, 0xA1))) + "\x1b\0"
+    for terminal in (False, True):
+        out, _ = streams(monkeypatch, terminal=terminal)
+        Printer(as_json=True).show([Frame(seq=1, line=line)])
+        assert not any(c == "\x7f" or "\x80" <= c <= "\x9f" or c < " " for c in out.text.rstrip("\n"))
+        assert json.loads(out.text)["line"] == line
+
+
+def test_json_of_trees_is_escaped_the_same_way() -> None:
+    value = {"a": "".join(map(chr, range(0x100))) + "\ud800漢"}
+    for text in (json_text(value), json_text(value, indent=2)):
+        assert json.loads(text) == value
+        assert not any(c < " " or "\x7f" <= c <= "\x9f" for c in text.replace("\n", ""))
+        assert "漢" in text
+    encoded = json.dumps({"a": "\x80\x9f\xa0ł\x7f"}, ensure_ascii=False).encode()
+    assert json.loads(json_bytes(encoded)) == json.loads(encoded)

@@ -1,0 +1,89 @@
+"""Local outputs: what a submission says of them, and where a detached job's go."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobctl.errors import Misuse
+from jobctl.job.plan import Plan
+from jobctl.job.transfers import Carry
+from jobctl.transfers import local_outputs
+from jobctl.transfers.local_outputs import declared, recall, remember
+
+UID = "01a2285e39117ac3d3dad220"
+
+
+def plan(*fetches: tuple[str, str], **spec: object) -> Plan:
+    return Plan({"id": "a", "image": "b", **spec}, (), tuple(Carry(*pair) for pair in fetches))
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path / "jobctl" / "outputs"
+
+
+def test_a_plan_without_local_outputs_stays_as_it_is() -> None:
+    assert "outputs" not in declared(plan(), keep=True).spec
+
+
+def test_local_outputs_are_declared_and_where_they_go_is_not_sent() -> None:
+    made = declared(plan(("r.txt", "/home/x/r.txt"), ("out/", "dir"), (".", "all")), keep=False)
+    assert made.spec["outputs"] == [{"path": "r.txt"}, {"path": "out"}, {"path": "."}]
+    assert [carry.local for carry in made.fetches] == ["/home/x/r.txt", "dir", "all"]
+
+
+def test_those_of_a_detached_job_are_to_be_kept() -> None:
+    made = declared(plan(("a", "x"), ("a", "y"), outputs=[{"path": "a"}, {"path": "b"}]), keep=True)
+    assert made.spec["outputs"] == [{"path": "a", "keep": True}, {"path": "b"}]
+
+
+def test_a_detached_output_cannot_go_to_standard_output() -> None:
+    with pytest.raises(Misuse, match="attached"):
+        declared(plan(("a", "-")), keep=True)
+    assert declared(plan(("a", "-")), keep=False).spec["outputs"] == [{"path": "a"}]
+
+
+def test_a_list_of_the_job_file_must_be_one() -> None:
+    with pytest.raises(Misuse) as refused:
+        declared(plan(("a", "x"), outputs={"path": "a"}), keep=False)
+    assert refused.value.field == "outputs"
+
+
+def test_where_outputs_go_is_remembered_by_absolute_paths(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(state.parent.parent)
+    remember(UID, (Carry("a", "x"), Carry("b", "new/"), Carry("c", ".")))
+    here = Path.cwd()
+    wanted = (Carry("a", f"{here}/x"), Carry("b", f"{here}/new/"), Carry("c", f"{here}/"))
+    monkeypatch.chdir("/")
+    assert recall(UID) == (wanted, False)
+    remember(UID, recall(UID)[0], fetched=True)
+    assert recall(UID) == (wanted, True)
+    assert [(path.name, path.stat().st_mode & 0o777) for path in state.iterdir()] == [(f"{UID}.json", 0o600)]
+
+
+def test_old_notes_go_when_a_new_one_is_made(state: Path) -> None:
+    remember(UID, (Carry("a", "/x"),))
+    os.utime(state / f"{UID}.json", (0, 0))
+    remember("another", (Carry("a", "/x"),))
+    assert [path.name for path in state.iterdir()] == ["another.json"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"outputs": 3, "fetched": 1}', b'{"outputs": [["a"]]}', b"\xff"]
+)
+def test_a_note_that_cannot_be_read_is_none(state: Path, content: bytes) -> None:
+    remember(UID, (Carry("a", "/x"),))
+    (state / f"{UID}.json").write_bytes(content)
+    assert recall(UID) == ((), False)
+
+
+@given(st.text(max_size=80))
+def test_a_uid_of_a_daemon_never_leads_out_of_the_folder(uid: str) -> None:
+    found = local_outputs._UID.match(uid)
+    assert found is None or (uid.isascii() and uid.isalnum())

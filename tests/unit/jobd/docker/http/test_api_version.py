@@ -1,0 +1,28 @@
+import pytest
+from docker.constants import DEFAULT_DOCKER_API_VERSION
+
+from jobd.docker.http.api_version import agree
+from jobd.jobs.orchestrator import EngineUnavailable
+
+
+def test_an_older_engine_sets_the_version() -> None:
+    assert agree("1.41", "1.12") == "1.41"
+
+
+def test_a_newer_engine_is_spoken_to_in_the_version_known_here() -> None:
+    assert agree("1.99", "1.24") == DEFAULT_DOCKER_API_VERSION
+
+
+def test_versions_are_numbers_not_text() -> None:
+    assert agree("1.9", "1.2") == "1.9"
+
+
+def test_an_engine_that_is_too_new_is_named_with_a_remedy() -> None:
+    with pytest.raises(EngineUnavailable, match=r"1\.90") as caught:
+        agree("1.99", "1.90")
+    assert caught.value.remedy
+
+
+def test_an_answer_that_is_no_version() -> None:
+    with pytest.raises(EngineUnavailable):
+        agree("latest", "1.2")

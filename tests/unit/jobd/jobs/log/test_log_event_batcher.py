@@ -1,0 +1,134 @@
+"""Lines that wait for their event: bounded in memory, read back from what is stored, each announced once and in order."""
+
+import asyncio
+import tracemalloc
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobd.jobs.log.log_batches import Batch, take
+from jobd.jobs.log.log_event_batcher import ANNOUNCE_BYTES, MAX_RECENT, LogEventBatcher, waits
+from jobd.jobs.orchestrator import LogCursor, RawLine
+from jobd.jobs.state.record import Record
+from jobd.wire.job import JobSpec
+
+SPEC = JobSpec(id="a", image="b")
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as made:
+        yield made
+
+
+class Stored:
+    """The chunks of one job's log, as the store gives them back."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.batches: list[Batch] = []
+        self.reads = 0
+
+    def take(self, texts: list[str]) -> Batch:
+        lines = [RawLine("stdout", "t1", text, LogCursor("t1", len(text))) for text in texts]
+        batch = take(self.record, lines, 1 << 40)
+        self.record = batch.record
+        self.batches.append(batch)
+        return batch
+
+    async def frames(self, uid: str, after: int, max_bytes: int) -> bytes:
+        self.reads += 1
+        found: list[bytes] = []
+        for batch in self.batches:
+            if batch.last_seq > after and sum(map(len, found)) < max_bytes:
+                found.append(batch.frames)
+        return b"".join(found)
+
+
+def kept_bytes(log_event_batcher: LogEventBatcher) -> int:
+    return sum(len(batch.frames) for batch in log_event_batcher._recent)
+
+
+def test_lines_whose_event_cannot_be_stored_are_not_kept_without_a_bound(job: Callable[..., Any]) -> None:
+    stored = Stored(job().record)
+    log_event_batcher = LogEventBatcher(stored.frames)
+    for _ in range(20):
+        log_event_batcher.add(stored.take(["x" * 30_000]))
+        assert kept_bytes(log_event_batcher) < ANNOUNCE_BYTES + 31_000
+        assert log_event_batcher.enough == (stored.record.log_bytes >= ANNOUNCE_BYTES)
+
+
+def test_short_batches_are_bounded_in_number(job: Callable[..., Any]) -> None:
+    stored = Stored(job().record)
+    log_event_batcher = LogEventBatcher(stored.frames)
+    for _ in range(10 * MAX_RECENT):
+        log_event_batcher.add(stored.take([""]))
+        assert len(log_event_batcher._recent) <= MAX_RECENT
+
+
+@given(
+    steps=st.lists(
+        st.one_of(st.lists(st.integers(0, 40_000), min_size=1, max_size=3), st.booleans()), max_size=40
+    )
+)
+@settings(deadline=None)
+def test_each_line_is_announced_once_and_in_order_whatever_fails(
+    runner: asyncio.Runner, job: Callable[..., Any], steps: list[list[int] | bool]
+) -> None:
+    """A list of lengths is a batch of lines; True is an announcement that is stored, False one that the store refuses."""
+    stored = Stored(job().record)
+    log_event_batcher = LogEventBatcher(stored.frames)
+    printed: list[str] = []
+    told: list[str] = []
+
+    async def announce(succeeds: bool) -> None:
+        while waits(stored.record):
+            record, drafts = await log_event_batcher.next_events(stored.record, SPEC)
+            if not succeeds:
+                return
+            stored.record = record
+            log_event_batcher.announced(record)
+            told.extend(text for draft in drafts for text in cast(list[str], draft.data["lines"]))
+
+    for step in [*steps, True]:
+        if isinstance(step, list):
+            texts = [f"{len(printed) + n} " + "x" * length for n, length in enumerate(step)]
+            printed += texts
+            log_event_batcher.add(stored.take(texts))
+        else:
+            runner.run(announce(step))
+        assert kept_bytes(log_event_batcher) < ANNOUNCE_BYTES + 3 * 41_000
+    assert told == printed
+    assert not log_event_batcher.enough
+
+
+def test_lines_that_wait_for_an_event_are_bounded_in_bytes(job: Callable[..., Any]) -> None:
+    """Without their records too, of which a flood in small batches makes very many."""
+    record = job().record
+    log_event_batcher = LogEventBatcher(Stored(record).frames)
+    tracemalloc.start()
+    try:
+        while not log_event_batcher.enough:
+            batch = take(record, [RawLine("stdout", "t1", "x" * 200, LogCursor("t1", 1))], 1 << 20)
+            log_event_batcher.add(batch)
+            record = batch.record
+            del batch
+            assert tracemalloc.get_traced_memory()[0] < 4 * ANNOUNCE_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+async def test_lines_that_have_their_event_are_forgotten(job: Callable[..., Any]) -> None:
+    stored = Stored(job().record)
+    log_event_batcher = LogEventBatcher(stored.frames)
+    for _ in range(3):
+        log_event_batcher.add(stored.take(["x" * 30_000]))
+    assert log_event_batcher.enough
+    record, drafts = await log_event_batcher.next_events(stored.record, SPEC)
+    assert len(drafts) == 1
+    log_event_batcher.announced(record)
+    assert not log_event_batcher._recent
+    assert not log_event_batcher.enough

@@ -1,0 +1,135 @@
+"""Following a worker's output: what the engine does with it is never the job's failure, and an end that is not known is a newline."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from jobd.jobs.log import output_follower
+from jobd.jobs.log.live_output import LiveOutputs
+from jobd.jobs.log.output_follower import OutputFollower
+from jobd.jobs.orchestrator import EngineUnavailable, JobRef, LogCursor, RawLine, StreamName
+
+REF = JobRef("u", "a")
+LAST = RawLine("stdout", "t", "x" * 20_000, LogCursor("t"), newline=None)
+
+
+class Engine:
+    """`pieces` are printed once `go` is set; then the output ends, or breaks off. It may refuse, or not answer at all."""
+
+    def __init__(
+        self, *pieces: bytes, breaks: bool = False, refuses: bool = False, hangs: bool = False
+    ) -> None:
+        self.go = asyncio.Event()
+        self.open = 0
+        self._pieces, self._breaks, self._refuses, self._hangs = pieces, breaks, refuses, hangs
+
+    @asynccontextmanager
+    async def output(self, ref: JobRef) -> AsyncIterator[AsyncIterator[tuple[StreamName, bytes]]]:
+        assert ref == REF
+        if self._refuses:
+            raise EngineUnavailable("away")
+        if self._hangs:
+            await asyncio.Event().wait()
+        self.open += 1
+        try:
+            yield self._said()
+        finally:
+            self.open -= 1
+
+    async def _said(self) -> AsyncIterator[tuple[StreamName, bytes]]:
+        await self.go.wait()
+        for piece in self._pieces:
+            yield "stdout", piece
+        if self._breaks:
+            raise EngineUnavailable("broke")
+
+
+def follower(engine: Engine, outputs: LiveOutputs | None = None) -> OutputFollower:
+    given: Any = engine
+    return OutputFollower(given, outputs or LiveOutputs(), lambda: REF, lambda uid: None)
+
+
+async def end_of(engine: Engine, *, joined: bool = False) -> bool | None:
+    one = follower(engine)
+    await (one.join() if joined else one.begin(0))
+    engine.go.set()
+    try:
+        (line,) = await one.with_ends([LAST])
+        return line.newline
+    finally:
+        await one.stop()
+
+
+@pytest.mark.parametrize("joined", [False, True])
+async def test_a_last_line_ends_as_the_output_did(joined: bool) -> None:
+    assert await end_of(Engine(b"x" * 20_000), joined=joined) is False
+    assert await end_of(Engine(b"x" * 20_000, b"\n"), joined=joined) is True
+
+
+async def test_an_end_that_is_not_known_is_a_newline_after_text_alone() -> None:
+    zeros = RawLine("stdout", "t", "\0" * 20_000, LogCursor("t"), newline=None)
+    binary = RawLine("stdout", "t", "�" * 20_000, LogCursor("t"), raw=b"\xff" * 20_000, newline=None)
+    lines = await follower(Engine()).with_ends([LAST, zeros, binary])
+    assert [line.newline for line in lines] == [True, False, False]
+
+
+async def test_an_end_that_is_not_known_is_a_newline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output_follower, "END_LIMIT_S", 0.01)
+    monkeypatch.setattr(output_follower, "ATTACH_LIMIT_S", 0.01)
+    assert (await follower(Engine()).with_ends([LAST]))[0].newline is True, "never followed"
+    for engine in (
+        Engine(b"x" * 20_000, breaks=True),
+        Engine(b"other"),
+        Engine(refuses=True),
+        Engine(hangs=True),
+    ):
+        assert await end_of(engine) is True
+    hung = Engine(b"x" * 20_000)
+    one = follower(hung)
+    await one.begin(0)
+    assert (await one.with_ends([LAST]))[0].newline is True, "it does not end"
+    await one.stop()
+
+
+async def test_lines_whose_end_is_known_are_not_waited_for() -> None:
+    one = follower(Engine())
+    await one.begin(0)
+    lines = [
+        RawLine("stdout", "t", "a", LogCursor("t")),
+        RawLine("stdout", "t", "b", LogCursor("t"), newline=False),
+    ]
+    assert await one.with_ends(lines) is lines
+    await one.stop()
+
+
+async def test_an_output_is_known_while_it_is_followed_and_forgotten_after() -> None:
+    outputs, engine = LiveOutputs(), Engine(b"a")
+    one = follower(engine, outputs)
+    await one.begin(0)
+    first = outputs.of("u")
+    await one.join()
+    assert outputs.of("u") is first is not None, "it is followed already"
+    await one.begin(3)
+    assert outputs.of("u") is not first
+    assert (first.ended.is_set(), engine.open) == (True, 1)
+    await one.stop()
+    assert (outputs.of("u"), engine.open) == (None, 0)
+    await one.stop()
+
+
+async def test_an_output_that_is_closed_is_not_read_on() -> None:
+    outputs, engine = LiveOutputs(), Engine(b"a" * 1000, b"b" * 1000)
+    one = follower(engine, outputs)
+    await one.begin(0)
+    output = outputs.of("u")
+    assert output is not None
+    output.close()
+    engine.go.set()
+    async with asyncio.timeout(10):
+        while engine.open:
+            await asyncio.sleep(0)
+    assert output.held_bytes == 0
+    await one.stop()

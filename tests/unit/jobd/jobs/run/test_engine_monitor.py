@@ -1,0 +1,75 @@
+"""Jobs that this host can never run are refused before they are accepted."""
+
+from typing import Any, cast
+
+import pytest
+
+from jobd.errors import InvalidRequest
+from jobd.jobs.orchestrator import EngineFacts, EngineUnavailable
+from jobd.jobs.run.engine_monitor import EngineMonitor
+from jobd.jobs.run.supervisors import Supervisors
+from jobd.jobs.state.text_limits import MAX_ERROR
+from jobd.wire.job import JobSpec
+from tests.support.fakes.clock import FakeClock
+from tests.support.fakes.orchestrator import FakeOrchestrator
+
+FACTS = EngineFacts(
+    version="1", api_version="1.41", cpus=2, memory_bytes=1024 * 1024 * 1024, platform="linux/amd64"
+)
+
+
+def watch(facts: EngineFacts | None = FACTS) -> EngineMonitor:
+    made = EngineMonitor(FakeOrchestrator(), cast(Supervisors, None), FakeClock())
+    made.facts = facts
+    return made
+
+
+def spec(**fields: Any) -> JobSpec:
+    return JobSpec(id="a", image="b", **fields)
+
+
+@pytest.mark.parametrize("fields", [{}, {"cpu": 2}, {"memory": 1024}, {"cpu": 0.5, "memory": 6}])
+def test_what_fits_is_let_through(fields: dict[str, Any]) -> None:
+    watch().check_fits(spec(**fields))
+
+
+@pytest.mark.parametrize(("fields", "field"), [({"cpu": 2.01}, "cpu"), ({"memory": 1025}, "memory")])
+def test_what_does_not_fit_is_refused_with_its_field_and_the_hosts_size(
+    fields: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidRequest, match="this host has") as caught:
+        watch().check_fits(spec(**fields))
+    assert caught.value.field == field
+
+
+def test_an_engine_that_was_never_reached_refuses_nothing() -> None:
+    watch(None).check_fits(spec(cpu=64, memory=65536))
+
+
+def trouble_of(watching: EngineMonitor) -> str | None:
+    return watching.trouble
+
+
+async def test_an_answer_is_kept_and_trouble_is_told_until_the_next_one() -> None:
+    engine = FakeOrchestrator()
+    watching = EngineMonitor(engine, cast(Supervisors, None), FakeClock())
+    assert trouble_of(watching) == "not asked yet"
+    await watching.ask()
+    assert trouble_of(watching) is None
+    assert watching.facts == engine.facts
+    engine.away = True
+    await watching.ask()
+    assert trouble_of(watching) == "the engine is away"
+    assert watching.facts == engine.facts
+
+
+async def test_trouble_of_any_length_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = FakeOrchestrator()
+    watching = EngineMonitor(engine, cast(Supervisors, None), FakeClock())
+
+    async def ping() -> EngineFacts:
+        raise EngineUnavailable("x" * 1_000_000)
+
+    monkeypatch.setattr(engine, "ping", ping)
+    await watching.ask()
+    assert trouble_of(watching) == "x" * MAX_ERROR + "..."

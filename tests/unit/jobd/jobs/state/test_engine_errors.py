@@ -1,0 +1,94 @@
+"""An engine that answers with errors is asked again for a bounded time, and what the job becomes after that."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobd.jobs.orchestrator import Created, ImageFacts
+from jobd.jobs.state import actions, facts
+from jobd.wire.job import JobSpec
+from tests.unit.jobd.jobs.conftest import Walk
+
+Job = Callable[..., Any]
+FULL = "the engine's disk is full"
+
+
+def erred(seen_s: float, action: str = "Create", limit_s: float = 60.0) -> facts.EngineErred:
+    return facts.EngineErred(action, FULL, seen_s, limit_s)
+
+
+@pytest.mark.parametrize("station", ["pulling", "creating", "ready"])
+def test_a_job_fails_when_the_engine_goes_on_with_errors(job: Job, station: str) -> None:
+    a = job().to(station).tell(erred(0), erred(59))
+    assert (a.record.status, a.record.engine_error_s, a.record.engine_error_in) == ("accepted", 59, "Create")
+    a.tell(erred(1))
+    assert (a.record.status, a.record.reason) == ("failed", "engine-error")
+    assert a.record.error == f"the engine answered with errors for 1m; the last one: {FULL}"
+    assert a.types == ["exit", "complete"]
+    assert a.asks(blind=True) == actions.Done()
+
+
+def test_an_answer_without_an_error_begins_the_time_anew(job: Job) -> None:
+    a = job().to("creating").tell(erred(0), erred(59), facts.EngineAnswered("Create"), erred(0), erred(59))
+    assert (a.record.status, a.record.engine_error_s) == ("accepted", 59)
+
+
+def test_what_is_done_between_two_tries_begins_nothing_anew(job: Job) -> None:
+    a = (
+        job()
+        .to("ready")
+        .tell(erred(0, "StartWorker"), erred(30, "StartWorker"), facts.EngineAnswered("Create"))
+    )
+    assert a.tell(erred(30, "StartWorker")).record.reason == "engine-error"
+
+
+def test_a_worker_that_runs_is_not_given_up_before_its_own_limit(job: Job) -> None:
+    a = job().to("running").tell(erred(9999, "Observe"))
+    assert (a.record.status, a.record.engine_error_s) == ("running", 0)
+    a.later(2000).tell(facts.TimePassed())
+    assert a.record.timed_out
+    a.tell(erred(60, "Observe")).tell(facts.LogsDrained())
+    assert (a.record.status, a.record.reason, a.record.exit_code) == ("failed", "lost", None)
+
+
+def test_a_cancelled_job_ends_though_the_engine_answers_with_errors(job: Job) -> None:
+    a = job().to("running").tell(facts.CancelRequested(by="x", grace_s=0, delete=False), erred(60, "Signal"))
+    a.tell(facts.LogsDrained())
+    assert (a.record.status, a.record.reason) == ("cancelled", "cancelled")
+
+
+def test_outputs_that_the_engine_keeps_from_being_made_fail_the_job(job_with_files: Job) -> None:
+    a = job_with_files().to("outputs").tell(erred(60, "TellSidecar"))
+    assert (a.record.status, a.record.reason) == ("failed", "output-failed")
+    assert a.types[-1] == "complete"
+
+
+def test_the_failed_attempt_is_repeated_where_the_job_asks_for_that(job: Job) -> None:
+    a = job(retries=1, retry_on=["engine-error"]).to("creating").tell(erred(60))
+    assert (a.record.attempt, a.record.status, a.record.engine_error_s) == (2, "accepted", 0)
+    assert a.tell(erred(60, "Remove")).record.reason == "engine-error", "leftovers that cannot be removed"
+
+
+def test_a_start_that_failed_because_of_the_machine_is_made_anew(job: Job) -> None:
+    a = job().to("ready").tell(facts.WorkerStarting())
+    a.look(a.container("created", exit_code=128, error=FULL, start_may_pass=True))
+    assert a.asks(blind=True) == actions.RemoveUnstarted("worker")
+    a.tell(facts.NeverStarted("worker"))
+    assert a.asks(blind=True) == actions.Create()
+    assert a.tell(facts.Prepared(Created("w2", None, 0, 0))).asks(blind=True) == actions.StartWorker()
+
+
+@given(st.lists(st.floats(0, 30), max_size=30), st.floats(0, 100))
+def test_the_time_adds_up_over_restarts_and_ends_every_job(seen: list[float], limit_s: float) -> None:
+
+    a = Walk(JobSpec(id="a", image="b")).tell(facts.Admitted(), facts.ImageReady(ImageFacts("i", None, "")))
+    total = 0.0
+    for seen_s in seen:
+        if a.record.ended:
+            break
+        a.tell(erred(seen_s, limit_s=limit_s))  # `tell` stores and reads the record back each time
+        total += seen_s
+        assert a.record.ended == (total >= limit_s)

@@ -1,0 +1,132 @@
+"""How drafts become numbered events, and a record its row."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobd.jobs.job_repository import number, row_of
+from jobd.jobs.state.event_drafts import Draft
+from jobd.jobs.state.record import Record, decode_record
+from jobd.store.tables.rows import NewEvent
+from jobd.wire import event
+from jobd.wire.job import Callback, JobSpec
+from tests.support.fakes.clock import FakeClock
+
+NOW = FakeClock().now()
+RECORD = Record(uid="u1", id="a", created_at=NOW)
+
+
+def spec(*events: str, callback: bool = True) -> JobSpec:
+    return JobSpec(
+        id="a", image="b", callback=Callback(url="http://h", events=list(events)) if callback else None
+    )
+
+
+def drafts(*types: str) -> list[Draft]:
+    return [Draft(kind, {"jobId": "a"}) for kind in types]
+
+
+def sequences(events: Any) -> list[int | None]:
+    return [msgspec.json.decode(made.body, type=event.CloudEvent).jobsequence for made in events]
+
+
+def test_events_are_numbered_on_from_the_record() -> None:
+    record, events = number(RECORD, spec(), drafts(event.START, event.LOG), NOW)
+    assert (record.events, record.sequence) == (2, 2)
+    record, more = number(record, spec(), drafts(event.EXIT), NOW)
+    assert [made.event_id for made in (*events, *more)] == ["u1-1", "u1-2", "u1-3"]
+    assert sequences([*events, *more]) == [1, 2, 3]
+    assert all(made.deliver for made in (*events, *more))
+
+
+def test_what_the_filter_stops_is_kept_without_a_number_and_not_delivered() -> None:
+    record, events = number(RECORD, spec(event.EXIT), drafts(event.START, event.EXIT, event.COMPLETE), NOW)
+    assert [made.deliver for made in events] == [False, True, False]
+    assert sequences(events) == [None, 1, None]
+    assert (record.events, record.sequence) == (3, 1)
+
+
+def test_without_a_callback_all_are_numbered_and_none_is_delivered() -> None:
+    _, events = number(RECORD, spec(callback=False), drafts(event.START, event.EXIT), NOW)
+    assert [made.deliver for made in events] == [False, False]
+    assert sequences(events) == [1, 2]
+
+
+def test_an_event_with_a_key_has_the_same_id_whoever_sends_it() -> None:
+    by_sidecar = Draft(event.ARTIFACT, {}, "artifact-x", True)
+    by_jobd = Draft(event.ARTIFACT, {}, "artifact-x", False)
+    record, (sent,) = number(RECORD, spec(), [by_sidecar], NOW)
+    assert (sent.event_id, sent.deliver, record.sequence) == ("u1-artifact-x", False, 0)
+    record, (ours,) = number(RECORD, spec(), [by_jobd], NOW)
+    assert (ours.event_id, ours.deliver, record.sequence) == ("u1-artifact-x", True, 1)
+
+
+def test_the_body_says_what_the_row_says() -> None:
+    _, (made,) = number(RECORD, spec(), [Draft(event.EXIT, {"jobId": "a", "exitCode": 7})], NOW)
+    body = msgspec.json.decode(made.body)
+    assert (body["id"], body["type"], body["subject"], body["jobuid"]) == (
+        made.event_id,
+        made.type,
+        "a",
+        "u1",
+    )
+    assert body["time"] == event.rfc3339(NOW)
+    assert body["data"] == {"jobId": "a", "exitCode": 7}
+    assert made.created_at == NOW
+
+
+def test_no_drafts_leave_the_record_as_it_is() -> None:
+    assert number(RECORD, spec(), [], NOW) == (RECORD, ())
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from(list(event.SOURCES)), max_size=4), max_size=5),
+    st.sets(st.sampled_from(list(event.SOURCES))),
+)
+def test_numbers_are_gapless_over_what_passes_and_ids_are_never_used_twice(
+    commits: list[list[str]], wanted: set[str]
+) -> None:
+    record = RECORD
+    everything: list[NewEvent] = []
+    for types in commits:
+        record, events = number(record, spec(*wanted), drafts(*types), NOW)
+        everything += events
+    passed = [made for made in everything if made.deliver]
+    assert [made.type for made in passed] == [
+        kind for types in commits for kind in types if not wanted or kind in wanted
+    ]
+    assert sequences(passed) == list(range(1, len(passed) + 1))
+    assert len({made.event_id for made in everything}) == len(everything)
+
+
+@pytest.mark.parametrize(
+    ("fields", "live", "hidden", "holds_id"),
+    [
+        ({"status": "running"}, True, False, True),
+        ({"status": "completed"}, True, False, True),
+        ({"status": "completed", "cleaned": True}, False, False, False),
+        ({"status": "running", "desired": "delete"}, True, True, True),
+        ({"status": "cancelled", "desired": "delete", "cleaned": True}, False, True, False),
+        ({"status": "running", "desired": "cancel"}, True, False, True),
+    ],
+)
+def test_a_row_says_who_needs_work_who_is_shown_and_whose_the_id_is(
+    fields: dict[str, Any], live: bool, hidden: bool, holds_id: bool
+) -> None:
+    record = msgspec.structs.replace(RECORD, **fields)
+    row = row_of(record, spec(), b"spec")
+    assert (row.live, row.hidden, row.holds_id) == (live, hidden, holds_id)
+    assert (row.uid, row.id, row.status, row.created_at) == ("u1", "a", record.status, NOW)
+    assert decode_record(row.record) == record
+    assert row.spec == b"spec"
+
+
+def test_a_rows_labels_are_the_specs(job: Callable[..., Any]) -> None:
+    walk = job(labels={"team": "x"})
+    assert row_of(walk.record, walk.spec).labels == {"team": "x"}
+    assert row_of(walk.record, walk.spec).owner == "1000"

@@ -1,0 +1,316 @@
+"""Every setting: its default, a set value, a wrong one; who wins over whom; all problems at once."""
+
+import os
+from collections.abc import Callable
+from ipaddress import ip_network
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobd.errors import ConfigError
+from jobd.events.http.egress import EgressRule
+from jobd.settings.config import NAMES, Config, from_mapping, from_sources
+from jobd.settings.parse import is_loopback
+from jobd.settings.variables import VARIABLES
+
+CORES = os.cpu_count() or 1
+
+# Variable, attribute, value by default, a text, its value.
+ROWS: list[tuple[str, str, Any, str, Any]] = [
+    ("PORT", "port", 8080, "9000", 9000),
+    ("JOBD_HOST", "host", "127.0.0.1", "::1", "::1"),
+    ("METRICS_PORT", "metrics_port", 9090, "0", 0),
+    ("METRICS_HOST", "metrics_host", "127.0.0.1", "172.17.0.1", "172.17.0.1"),
+    ("API_KEY_FILE", "api_key_file", None, "/etc/key", Path("/etc/key")),
+    ("TLS_CERT_FILE", "tls_cert_file", None, "/etc/cert", Path("/etc/cert")),
+    ("TLS_KEY_FILE", "tls_key_file", None, "/etc/tls-key", Path("/etc/tls-key")),
+    ("JOBD_NAMES", "names", (), "Box.example, box", ("box.example", "box")),
+    ("JOBD_NO_AUTH", "no_auth", False, "true", True),
+    ("MAX_TIMEOUT", "max_timeout_s", 86400, "168h", 7 * 86400),
+    ("MAX_MEMORY", "max_memory_mb", 65536, "1.5g", 1536),
+    ("MAX_CPUS", "max_cpus", 64, "0.5", 0.5),
+    ("ALLOW_CAP_ADD", "allow_cap_add", False, "true", True),
+    (
+        "JOBD_SOCKET",
+        "socket",
+        Path("/home/x/.local/state/jobd/jobd.sock"),
+        "/run/x.sock",
+        Path("/run/x.sock"),
+    ),
+    (
+        "JOBD_STATE_DIR",
+        "state_dir",
+        Path("/home/x/.local/state/jobd"),
+        "/var/lib/jobd",
+        Path("/var/lib/jobd"),
+    ),
+    ("SHUTDOWN_DRAIN_WAIT", "shutdown_drain_s", 5, "1m", 60),
+    ("SIDECAR_IMAGE", "sidecar_image", "job-sidecar:latest", "x:1", "x:1"),
+    ("JOB_RETENTION", "job_retention_s", 900, "0s", 0),
+    ("HISTORY_RETENTION", "history_retention_s", 168 * 3600, "24h", 86400),
+    ("MAINTENANCE_INTERVAL", "maintenance_interval_s", 60, "500ms", 0.5),
+    (
+        "CALLBACK_PROXY_URL",
+        "callback_proxy_url",
+        "http://host.docker.internal:8080",
+        "https://h:9/",
+        "https://h:9",
+    ),
+    (
+        "EXTRA_HOSTS",
+        "extra_hosts",
+        (),
+        "db:10.0.0.1, x.y:host-gateway,v6:[fd00::1]",
+        ("db:10.0.0.1", "x.y:host-gateway", "v6:[fd00::1]"),
+    ),
+    ("MAX_CONCURRENT_JOBS", "max_concurrent_jobs", 4 * CORES, "3", 3),
+    ("KEPT_OUTPUTS_MAX_BYTES", "kept_outputs_max_bytes", 10 << 30, "5", 5),
+    ("ENGINE_ERROR_LIMIT", "engine_error_limit_s", 900, "30s", 30),
+    ("MAX_QUEUED_JOBS", "max_queued_jobs", 10_000, "5", 5),
+    ("LOG_MAX_BYTES", "log_max_bytes", 64 << 20, "1024", 1024),
+    ("MAX_UPLOAD_BYTES", "max_upload_bytes", 4 << 30, "0", 0),
+    (
+        "EGRESS_POLICY",
+        "egress",
+        EgressRule(),
+        "strict,10.0.0.0/8",
+        EgressRule("strict", (ip_network("10.0.0.0/8"),)),
+    ),
+    ("LOG_LEVEL", "log_level", "info", "DEBUG", "debug"),
+    ("LOG_FORMAT", "log_format", "auto", "JSON", "json"),
+    ("DISPATCHER_BUFFER_SIZE", "dispatcher.buffer_size", 10_000, "7", 7),
+    ("DISPATCHER_WORKERS", "dispatcher.workers", 10, "7", 7),
+    ("DISPATCHER_HTTP_TIMEOUT", "dispatcher.http_timeout_s", 10, "7s", 7),
+    ("DISPATCHER_MAX_RETRIES", "dispatcher.max_retries", 3, "0", 0),
+    ("DISPATCHER_INITIAL_BACKOFF", "dispatcher.initial_backoff_s", 0.1, "7ms", 0.007),
+    ("DISPATCHER_MAX_BACKOFF", "dispatcher.max_backoff_s", 5, "7s", 7),
+    ("DISPATCHER_BREAKER_THRESHOLD", "dispatcher.breaker_threshold", 5, "7", 7),
+    ("DISPATCHER_BREAKER_COOLDOWN", "dispatcher.breaker_cooldown_s", 30, "7s", 7),
+    ("DISPATCHER_MAX_REQUEUES", "dispatcher.max_requeues", 10, "0", 0),
+    ("CALLBACK_TIMEOUT", "callback_timeout_s", 30, "7s", 7),
+    ("UPLOAD_TIMEOUT", "upload_timeout_s", 300, "7s", 7),
+    ("UPLOAD_RETRIES", "upload_retries", 3, "0", 0),
+]
+
+# What one setting needs of another.
+ALSO = {"TLS_KEY_FILE": {"TLS_CERT_FILE": "/etc/cert"}}
+
+WRONG: dict[str, list[str]] = {
+    "PORT": ["", "-1", "65536", "80a", "8 0", "٣", "0x50"],
+    "JOBD_HOST": ["", "example.org", "0.0.0.0", "10.0.0.1", "::", "256.0.0.1"],
+    "METRICS_PORT": ["65536"],
+    "METRICS_HOST": ["", "localhost.localdomain"],
+    "API_KEY_FILE": ["~no-such-user-here/key"],
+    "TLS_CERT_FILE": ["~no-such-user-here/cert"],
+    "TLS_KEY_FILE": ["/etc/key", "~no-such-user-here/key"],
+    "JOBD_NAMES": ["a b", "a,-b", "box:8080"],
+    "JOBD_NO_AUTH": ["maybe", "2"],
+    "MAX_TIMEOUT": ["0s", "24", "1d", "9000h", "-1h"],
+    "MAX_MEMORY": ["64", "5m", "17t", "0g", "1e3m", "-1g", ""],
+    "MAX_CPUS": ["0", "-1", "4097", "nan", "1e3", "inf", ""],
+    "ALLOW_CAP_ADD": ["maybe", "2"],
+    "JOBD_SOCKET": ["/" + "x" * 107, "~no-such-user-here/sock"],
+    "JOBD_STATE_DIR": ["~no-such-user-here/state"],
+    "SHUTDOWN_DRAIN_WAIT": ["5", "-5s", "soon"],
+    "SIDECAR_IMAGE": ["", " "],
+    "JOB_RETENTION": ["-1s", "15"],
+    "HISTORY_RETENTION": ["1w"],
+    "MAINTENANCE_INTERVAL": ["0s", "0"],
+    "CALLBACK_PROXY_URL": ["ftp://h", "h:8080", "http://"],
+    "EXTRA_HOSTS": ["db", "db:", ":10.0.0.1", "db:10.0.0", "d b:10.0.0.1", "db:host"],
+    "MAX_CONCURRENT_JOBS": ["0", "-1", "1000000", "x"],
+    "KEPT_OUTPUTS_MAX_BYTES": ["-1"],
+    "ENGINE_ERROR_LIMIT": ["-1s"],
+    "MAX_QUEUED_JOBS": ["0"],
+    "LOG_MAX_BYTES": ["1023", "64MB"],
+    "MAX_UPLOAD_BYTES": ["-1", "4GB"],
+    "EGRESS_POLICY": ["", "open", "local,10.0.0.0/8", "strict,", "strict,10.0.0.1/8"],
+    "LOG_LEVEL": ["", "loud"],
+    "LOG_FORMAT": ["", "xml"],
+    "DISPATCHER_BUFFER_SIZE": ["0"],
+    "DISPATCHER_WORKERS": ["0", "1001"],
+    "DISPATCHER_HTTP_TIMEOUT": ["0s", "10"],
+    "DISPATCHER_MAX_RETRIES": ["-1"],
+    "DISPATCHER_INITIAL_BACKOFF": ["100"],
+    "DISPATCHER_MAX_BACKOFF": ["x"],
+    "DISPATCHER_BREAKER_THRESHOLD": ["0"],
+    "DISPATCHER_BREAKER_COOLDOWN": ["30"],
+    "DISPATCHER_MAX_REQUEUES": ["-1"],
+    "CALLBACK_TIMEOUT": ["0s"],
+    "UPLOAD_TIMEOUT": ["0s"],
+    "UPLOAD_RETRIES": ["-1", "1.5"],
+}
+
+
+@pytest.fixture(autouse=True)
+def dependencies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/x")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+
+
+def problems(make: Callable[[], Config]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        make()
+    return caught.value.problems
+
+
+def test_each_setting_has_a_row_here() -> None:
+    assert {row[0] for row in ROWS} == NAMES == set(WRONG)
+    assert len(VARIABLES) == len(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "default"), [row[:3] for row in ROWS], ids=[row[0] for row in ROWS]
+)
+def test_a_setting_that_is_absent_has_its_default(name: str, attribute: str, default: Any) -> None:
+    assert attrgetter(attribute)(from_mapping({})) == default
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
+def test_a_setting_that_is_set_is_read_from_variable_and_file(
+    row: tuple[str, str, Any, str, Any], tmp_path: Path
+) -> None:
+    name, attribute, default, text, value = row
+    assert value != default
+    also = ALSO.get(name, {})
+    assert attrgetter(attribute)(from_mapping({name: text, **also})) == value
+    assert attrgetter(attribute)(from_sources({}, {name: text, **also}, None)) == value
+    file = tmp_path / "jobd.toml"
+    file.write_text(f'{name.lower()} = "{text}"\n')
+    assert attrgetter(attribute)(from_sources({}, also, file)) == value
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in WRONG.items() for text in texts])
+def test_a_wrong_value_is_refused_by_name_and_never_replaced(name: str, text: str) -> None:
+    found = problems(lambda: from_mapping({name: text}))
+    assert [problem.partition(":")[0] for problem in found] == [name]
+    assert len(found[0]) > len(name) + 10
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    found = problems(lambda: from_mapping({name: texts[-1] for name, texts in WRONG.items()}))
+    assert {problem.partition(":")[0] for problem in found} == NAMES
+
+
+class TestPrecedence:
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        path = tmp_path / "jobd.toml"
+        path.write_text("port = 3\nmetrics_port = 3\nmax_queued_jobs = 3\n")
+        return path
+
+    def test_flag_over_variable_over_file_over_default(self, file: Path) -> None:
+        flags, environ = {"PORT": "1"}, {"PORT": "2", "METRICS_PORT": "2"}
+        config = from_sources(flags, environ, file)
+        assert (config.port, config.metrics_port, config.max_queued_jobs, config.upload_retries) == (
+            1,
+            2,
+            3,
+            3,
+        )
+        assert from_sources({}, environ, file).port == 2
+        assert from_sources({}, {}, file).port == 3
+        assert from_sources({}, {}, None).port == 8080
+
+    def test_an_empty_variable_counts_only_where_empty_means_something(self, file: Path) -> None:
+        assert from_sources({}, {"PORT": ""}, file).port == 3
+        assert from_sources({}, {"CALLBACK_PROXY_URL": ""}, file).callback_proxy_url is None
+
+    def test_other_variables_are_left_alone(self) -> None:
+        assert from_sources({}, {"port": "1", "PATH": "/bin"}, None) == from_mapping({})
+
+
+class TestFile:
+    def test_values_may_be_toml_of_the_natural_type(self, tmp_path: Path) -> None:
+        file = tmp_path / "jobd.toml"
+        file.write_text(
+            'jobd_no_auth = true\nextra_hosts = ["a:10.0.0.1", "b:host-gateway"]\nport = 81\njob_retention = "1h"\n'
+        )
+        config = from_sources({}, {}, file)
+        assert (config.no_auth, config.extra_hosts, config.port) == (
+            True,
+            ("a:10.0.0.1", "b:host-gateway"),
+            81,
+        )
+        assert config.job_retention_s == 3600
+
+    def test_unknown_settings_are_all_named(self, tmp_path: Path) -> None:
+        file = tmp_path / "jobd.toml"
+        file.write_text("prot = 1\nport = 2\n[dispatcher]\nworkers = 3\n")
+        found = problems(lambda: from_sources({}, {}, file))
+        assert ["'prot'" in found[0], "'dispatcher'" in found[1]] == [True, True]
+        assert all(str(file) in problem for problem in found)
+
+    @pytest.mark.parametrize("content", [b"port = ", b"\xff", b"port"])
+    def test_a_file_that_is_no_toml_is_refused_by_its_path(self, tmp_path: Path, content: bytes) -> None:
+        file = tmp_path / "jobd.toml"
+        file.write_bytes(content)
+        assert str(file) in problems(lambda: from_sources({}, {}, file))[0]
+
+    def test_a_file_that_is_not_there_is_refused_by_its_path(self, tmp_path: Path) -> None:
+        assert str(tmp_path / "no") in problems(lambda: from_sources({}, {}, tmp_path / "no"))[0]
+
+
+class TestCallbackProxy:
+    @pytest.mark.parametrize("port", ["81", "9999"])
+    def test_unset_its_port_follows_the_apis(self, port: str) -> None:
+        assert from_mapping({"PORT": port}).callback_proxy_url == f"http://host.docker.internal:{port}"
+        assert (
+            from_sources({"PORT": port}, {}, None).callback_proxy_url == f"http://host.docker.internal:{port}"
+        )
+
+    def test_set_it_is_taken_as_it_is(self) -> None:
+        assert (
+            from_mapping({"PORT": "81", "CALLBACK_PROXY_URL": "http://h:5"}).callback_proxy_url
+            == "http://h:5"
+        )
+
+    def test_empty_means_that_sidecars_call_back_directly(self) -> None:
+        assert from_mapping({"CALLBACK_PROXY_URL": ""}).callback_proxy_url is None
+
+
+class TestHost:
+    @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])
+    def test_running_without_a_key_is_for_loopback(self, host: str) -> None:
+        assert is_loopback(host)
+        assert from_mapping({"JOBD_NO_AUTH": "1", "JOBD_HOST": host}).no_auth
+
+    @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "::"])
+    def test_running_without_a_key_is_refused_elsewhere(self, host: str) -> None:
+        assert not is_loopback(host)
+        found = problems(lambda: from_mapping({"JOBD_NO_AUTH": "1", "JOBD_HOST": host}))
+        assert [problem.partition(":")[0] for problem in found] == ["JOBD_NO_AUTH"]
+
+    @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "::"])
+    def test_with_tls_and_a_key_other_addresses_are_served(self, host: str) -> None:
+        config = from_mapping({"JOBD_HOST": host, "TLS_CERT_FILE": "/c"})
+        assert (config.host, config.no_auth) == (host, False)
+        found = problems(
+            lambda: from_mapping({"JOBD_HOST": host, "TLS_CERT_FILE": "/c", "JOBD_NO_AUTH": "1"})
+        )
+        assert [problem.partition(":")[0] for problem in found] == ["JOBD_NO_AUTH"]
+
+    def test_a_name_is_not_loopback(self) -> None:
+        assert not is_loopback("example.org")
+
+
+class TestPlaces:
+    def test_the_socket_is_in_the_runtime_folder_or_else_in_the_state_folder(
+        self,
+    ) -> None:
+        assert from_sources({}, {"XDG_RUNTIME_DIR": "/run/user/7"}, None).socket == Path(
+            "/run/user/7/jobd/jobd.sock"
+        )
+        assert from_mapping({}).socket == Path("/home/x/.local/state/jobd/jobd.sock")
+        assert from_mapping({"JOBD_STATE_DIR": "/s"}).socket == Path("/s/jobd.sock")
+
+    def test_a_relative_path_becomes_absolute_and_a_tilde_is_home(self) -> None:
+        config = from_mapping({"JOBD_STATE_DIR": "state", "JOBD_SOCKET": "~/s.sock", "API_KEY_FILE": "~/k"})
+        assert config.state_dir == Path.cwd() / "state"
+        assert config.socket == Path("/home/x/s.sock")
+        assert config.api_key_file == Path("/home/x/k")
+
+    def test_a_socket_path_of_107_bytes_fits(self) -> None:
+        assert len(str(from_mapping({"JOBD_SOCKET": "/" + "x" * 106}).socket)) == 107
