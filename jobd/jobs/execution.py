@@ -79,6 +79,7 @@ class Execution:
             await self._output.stop()
             return  # a wish came first
         self._sight.forget()
+        heard_before = self._sight.heard
         try:
             await self._around.engine.start_worker(journal.ref)
         except EngineUnavailable:
@@ -94,6 +95,7 @@ class Execution:
             worker = ContainerFacts(record.worker_id or "", "running", record.attempt, started_at)
             await journal.apply(f.Observed(Observation(worker, None)))
             self._logs.start()
+            self._sight.started(worker, heard_before)
 
     async def remove_unstarted(self, role: Role) -> None:
         """Removes a container whose start was asked for, unless it has run; then looks at it, or takes the engine's word for its end."""

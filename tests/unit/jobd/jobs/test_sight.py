@@ -36,6 +36,39 @@ def test_a_look_counts_until_something_is_heard(running: Any) -> None:
     assert sight.seen is None, "something was heard while looking"
 
 
+def test_a_start_that_the_engine_has_answered_is_as_good_as_a_look(running: Any) -> None:
+    worker = replace(running.container("running"), id="w")
+    for told in ([], [Hint("u", "worker", "start", worker)]):
+        sight = Sight()
+        for hint in told:
+            sight.hear(hint, running.record)
+        sight.started(worker, 0)
+        assert sight.seen == Observation(worker, None)
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [
+        Hint("u", "worker", "die"),
+        Hint("u", "worker", "oom"),
+        Hint("u", "sidecar", "die"),
+        KILL,
+        DISCONNECTED,
+    ],
+    ids=lambda hint: f"{hint.role} {hint.action}",
+)
+@pytest.mark.parametrize("start_told", [True, False])
+def test_a_start_after_which_something_was_heard_needs_a_look(
+    running: Any, heard: Hint, start_told: bool
+) -> None:
+    sight, worker = Sight(), replace(running.container("running"), id="w")
+    if start_told:
+        sight.hear(Hint("u", "worker", "start", worker), running.record)
+    sight.hear(heard, running.record)
+    sight.started(worker, 0)
+    assert sight.seen is None
+
+
 def test_an_end_that_was_told_needs_no_look_and_counts_once(running: Any) -> None:
     sight, began = Sight(), replace(running.container("running"), id="w")
     sight.hear(Hint("u", "worker", "start", began), running.record)
