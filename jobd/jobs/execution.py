@@ -89,9 +89,11 @@ class Execution:
         except EngineError as error:
             await journal.apply(f.WorkerStartFailed(128, error.advice))
         else:
-            record = journal.record
+            record, now = journal.record, self._around.clock.now()
             began = self._sight.beginning(record)
-            started_at = (began.started_at if began else None) or self._around.clock.now()
+            started_at = began.started_at if began else None
+            if started_at is None or not (record.start_intended_at or now) <= started_at <= now:
+                started_at = now  # the engine has not told it, or by another clock; it was just before the answer
             worker = ContainerFacts(record.worker_id or "", "running", record.attempt, started_at)
             await journal.apply(f.Observed(Observation(worker, None)))
             self._logs.start()
