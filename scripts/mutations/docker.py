@@ -4,6 +4,13 @@ from scripts.mutations.mutation import Mutation
 
 MUTATIONS = (
     Mutation(
+        "a container that is being removed is taken over as one that has run",
+        "jobd/docker/observe.py",
+        'self.state.status in ("created", "removing", "dead") and',
+        'self.state.status == "created" and',
+        "tests/unit/jobd/docker/test_observe.py::test_a_container_that_never_ran_has_not_run_while_it_is_removed",
+    ),
+    Mutation(
         "a network that an earlier process made stays",
         "jobd/docker/network.py",
         "                while labels.is_ours(",
