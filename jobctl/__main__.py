@@ -1,6 +1,6 @@
 """`python -m jobctl`: the same as the `jobctl` command."""
 
-from jobctl.main import main
+from jobctl.entry import main
 
 if __name__ == "__main__":
     main()

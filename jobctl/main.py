@@ -1,4 +1,4 @@
-"""The entry point: runs one command and turns how it ended into an exit code. Nothing else knows exit codes.
+"""The command line: runs one command and turns how it ended into an exit code. Nothing else knows exit codes.
 
 Source: man/jobctl.1, "EXIT STATUS".
 """
@@ -62,8 +62,8 @@ ERRORS: Mapping[type[JobctlError], int] = MappingProxyType(
 )
 
 
-def main() -> None:
-    """The command `jobctl`."""
+def main() -> int:
+    """Runs the process's own command line and returns its exit code, with stdout flushed."""
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
@@ -72,7 +72,7 @@ def main() -> None:
         if code == 0:
             output.note(f"standard output cannot be written: {error.strerror}")
             code = 1
-    sys.exit(code)
+    return code
 
 
 def run(arguments: Sequence[str]) -> int:

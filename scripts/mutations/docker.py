@@ -4,6 +4,13 @@ from scripts.mutations.mutation import Mutation
 
 MUTATIONS = (
     Mutation(
+        "a container that is being removed is taken over as one that has run",
+        "jobd/docker/mapping/inspection.py",
+        'self.state.status in ("created", "removing", "dead") and',
+        'self.state.status == "created" and',
+        "tests/unit/jobd/docker/mapping/test_inspection.py::test_a_container_that_never_ran_has_not_run_while_it_is_removed",
+    ),
+    Mutation(
         "a network that an earlier process made stays",
         "jobd/docker/containers/network.py",
         "                while labels.is_ours(",

@@ -6,6 +6,13 @@ WALK = "test_machine.py::test_any_order_of_facts"
 
 MUTATIONS = (
     Mutation(
+        "a start that was answered is believed over an end that was heard since",
+        "jobd/jobs/state/observed_state.py",
+        "if calm and self.heard - heard_before <= (self._began is not None and self._began.id == worker.id):",
+        "if calm:",
+        "tests/unit/jobd/jobs/state/test_observed_state.py::test_a_start_after_which_something_was_heard_needs_a_look",
+    ),
+    Mutation(
         "a sidecar is told again over a look from before",
         "jobd/jobs/run/execution.py",
         "        self._observed_state.forget()  # what was seen before may be from",

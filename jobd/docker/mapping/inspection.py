@@ -52,8 +52,8 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
     @property
     def never_started(self) -> bool:
-        """True for a container that was made and whose process has never run."""
-        return self.state.status == "created" and moment(self.state.started_at) is None
+        """True for a container that was made and whose process has never run, also while it is being removed."""
+        return self.state.status in ("created", "removing", "dead") and moment(self.state.started_at) is None
 
 
 class _Actor(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):

@@ -79,6 +79,7 @@ class Execution:
             await self._output.stop()
             return  # a wish came first
         self._observed_state.forget()
+        heard_before = self._observed_state.heard
         try:
             await self._deps.engine.start_worker(job_state.ref)
         except EngineUnavailable:
@@ -88,12 +89,17 @@ class Execution:
         except EngineError as error:
             await job_state.apply(facts.WorkerStartFailed(128, error.advice))
         else:
-            record = job_state.record
+            record, now = job_state.record, self._deps.clock.now()
             began = self._observed_state.beginning(record)
-            started_at = (began.started_at if began else None) or self._deps.clock.now()
+            started_at = began.started_at if began else None
+            if started_at is None or not (record.start_intended_at or now) <= started_at <= now:
+                started_at = (
+                    now  # the engine has not told it, or by another clock; it was just before the answer
+                )
             worker = ContainerFacts(record.worker_id or "", "running", record.attempt, started_at)
             await job_state.apply(facts.Observed(Observation(worker, None)))
             self._logs.start()
+            self._observed_state.started(worker, heard_before)
 
     async def remove_unstarted(self, role: Role) -> None:
         """Removes a container whose start was asked for, unless it has run; then looks at it, or takes the engine's word for its end."""

@@ -60,6 +60,14 @@ class ObservedState:
         if self.heard == heard_before:
             self.seen = seen
 
+    def started(self, worker: ContainerFacts, heard_before: int) -> None:
+        """The engine has answered that the worker runs. That is as good as a look, unless more than its start was heard since
+        `heard_before`: a look at a container that ends meanwhile waits until its network is gone, and its end is told before that.
+        """
+        calm = not (self._engine_away or self._external_signal_seen) and self._blind_polls is None
+        if calm and self.heard - heard_before <= (self._began is not None and self._began.id == worker.id):
+            self.seen = Observation(worker, None)
+
     def forget(self) -> None:
         """What was seen is out of date."""
         self.seen = None

@@ -1,5 +1,6 @@
 """The wall clock is set while a fact is on its way: no limit changes, whichever fact is the first on the new clock."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -29,6 +30,31 @@ async def test_a_step_just_before_the_start_is_seen_leaves_the_limit_as_long_as_
     house.clock.advance(LIMIT_S - 5)
     await house.until(record, lambda now: abs(now.clock_offset - house.clock.offset()) < 1)
     assert not (await house.stored(record)).timed_out
+    house.clock.advance(10)
+    assert (await house.ended(record, tick_s=1)).reason == "timeout"
+
+
+@pytest.mark.parametrize("skew_s", [8 * DAY_S, -8 * DAY_S])
+async def test_a_slow_start_on_an_engine_with_another_clock_takes_nothing_of_the_limit(
+    house: Any, monkeypatch: pytest.MonkeyPatch, skew_s: float
+) -> None:
+    start_worker = house.engine.start_worker
+
+    async def starting(ref: Any) -> None:
+        house.clock.advance(20)
+        house.clock.jump(skew_s)
+        await start_worker(ref)
+        house.clock.jump(-skew_s)
+        for _ in range(20):
+            await asyncio.sleep(0)  # its start is heard before it is answered
+
+    monkeypatch.setattr(house.engine, "start_worker", starting)
+    house.engine.workers["a"] = WorkerScript(runs_s=None)
+    record = await house.submit(timeout_seconds=LIMIT_S)
+    await house.until(record, lambda now: now.started_at is not None)
+    house.clock.advance(LIMIT_S - 5)
+    for _ in range(20):
+        assert not (await house.stored(record)).timed_out
     house.clock.advance(10)
     assert (await house.ended(record, tick_s=1)).reason == "timeout"
 

@@ -29,6 +29,18 @@ def test_a_made_container_has_no_times_and_no_code() -> None:
     assert facts.attempt == 2
 
 
+@pytest.mark.parametrize("status", ["created", "removing", "dead"])
+def test_a_container_that_never_ran_has_not_run_while_it_is_removed(status: str) -> None:
+    """Else a removal whose answer was lost would leave the job a container that is gone a moment later."""
+    assert inspected(Status=status).never_started
+    assert not inspected(Status=status, StartedAt="2026-01-02T03:04:05Z").never_started
+
+
+@pytest.mark.parametrize("status", ["running", "paused", "restarting", "exited"])
+def test_a_container_with_a_process_has_run(status: str) -> None:
+    assert not inspected(Status=status).never_started
+
+
 def test_a_running_container_has_no_code() -> None:
     facts = inspection.facts(
         inspected(Status="running", StartedAt="2026-01-02T03:04:05.123456789Z"), REF, "one"

@@ -36,6 +36,39 @@ def test_a_look_counts_until_something_is_heard(running: Any) -> None:
     assert observed_state.seen is None, "something was heard while looking"
 
 
+def test_a_start_that_the_engine_has_answered_is_as_good_as_a_look(running: Any) -> None:
+    worker = replace(running.container("running"), id="w")
+    for told in ([], [Hint("u", "worker", "start", worker)]):
+        observed_state = ObservedState()
+        for hint in told:
+            observed_state.hear(hint, running.record)
+        observed_state.started(worker, 0)
+        assert observed_state.seen == Observation(worker, None)
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [
+        Hint("u", "worker", "die"),
+        Hint("u", "worker", "oom"),
+        Hint("u", "sidecar", "die"),
+        KILL,
+        DISCONNECTED,
+    ],
+    ids=lambda hint: f"{hint.role} {hint.action}",
+)
+@pytest.mark.parametrize("start_told", [True, False])
+def test_a_start_after_which_something_was_heard_needs_a_look(
+    running: Any, heard: Hint, start_told: bool
+) -> None:
+    observed_state, worker = ObservedState(), replace(running.container("running"), id="w")
+    if start_told:
+        observed_state.hear(Hint("u", "worker", "start", worker), running.record)
+    observed_state.hear(heard, running.record)
+    observed_state.started(worker, 0)
+    assert observed_state.seen is None
+
+
 def test_an_end_that_was_told_needs_no_look_and_counts_once(running: Any) -> None:
     observed_state, began = ObservedState(), replace(running.container("running"), id="w")
     observed_state.hear(Hint("u", "worker", "start", began), running.record)
