@@ -149,7 +149,7 @@ def test_files_that_keep_changing_come_whole_or_cut(
     command = "mkdir d; " + " ".join(one % (n, n) for n in range(3)) + " wait"
     daemon.submit(id=job_id, image=worker_image, command=command)
     path = f"/v1/jobs/{job_id}/files?path=d"
-    until(lambda: daemon.call("GET", path).status == 200, "the folder is there")
+    until(lambda: get(daemon, path)[0] == 200, "the folder is there")
     for _ in range(40):
         status, body, is_whole = get(daemon, path)
         if status == 200 and is_whole:
