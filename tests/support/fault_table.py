@@ -7,7 +7,7 @@ A report carries its row, so that the table is whole where tests run in several 
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -45,16 +45,16 @@ def pytest_runtest_makereport(
     report = yield
     marker = item.get_closest_marker("fault")
     if marker is not None and (report.when == "call" or not report.passed):
-        row = (marker.kwargs["row"], marker.kwargs["injection"], marker.kwargs["invariant"])
-        report.user_properties.append(("fault", (item.name, *row)))
+        row = [marker.kwargs[name] for name in ("row", "injection", "invariant")]
+        report.user_properties.append(("fault", [item.name, *row]))
     return report
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     for key, value in report.user_properties:
         if key == "fault":
-            name, *titles = value  # type: ignore[misc]
-            row = _rows.setdefault(tuple(titles), _Row())  # type: ignore[has-type]
+            name, kind, injection, invariant = cast("list[str]", value)
+            row = _rows.setdefault((kind, injection, invariant), _Row())
             row.outcomes.append(report.outcome)
             if report.failed:
                 row.failed.append(name)
