@@ -48,6 +48,7 @@ def worker_state(client: docker.DockerClient, job_id: str) -> dict[str, Any]:
     injection=f"kill -9 at {KILLS} random moments while {JOBS} jobs run",
     invariant="each job as in the failpoint row",
 )
+@pytest.mark.alone
 def test_random_kills(
     make_daemon: Callable[..., Daemon],
     receiver: Receiver,

@@ -17,6 +17,8 @@ import pytest
 from tests.support.daemon import Daemon, Receiver, until
 from tests.support.wire import multipart, streaming
 
+pytestmark = pytest.mark.alone
+
 MOST_MEMBERS = 200_000
 COUNTS = [
     MOST_MEMBERS + 1,

@@ -30,7 +30,9 @@ def until(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_
         value = condition()
         if value:
             return value
-        time.sleep(min(0.01 + waited_s / 20, 0.05))  # a look costs the daemon's processor time, and other tests need it
+        time.sleep(
+            min(0.01 + waited_s / 20, 0.05)
+        )  # a look costs the daemon's processor time, and other tests need it
     pytest.fail(f"not within {deadline_s:g} s: {what}")
 
 
