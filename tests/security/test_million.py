@@ -102,7 +102,7 @@ def test_archives_of_a_million_files_are_refused_and_leave_nothing(
     }
     body, headers = multipart(("spec", json.dumps(spec).encode()), ("files", files))
     assert daemon.call("POST", "/v1/jobs", body, headers).status == 202
-    view = daemon.ended(job_id)
+    view = daemon.ended(job_id, 240)
     assert (view["status"], view["reason"]) == ("failed", "output-failed"), view
     done = {
         event["data"]["artifactId"]: event["data"]
@@ -150,7 +150,7 @@ def test_a_folder_of_a_million_files_is_counted_not_hoarded_and_goes(
         remove=True,
     )
     assert made == b"made\n"
-    view = daemon.ended(job_id)
+    view = daemon.ended(job_id, 240)
     assert (view["status"], view["reason"]) == ("failed", "output-failed"), view
     done = {
         event["data"]["artifactId"]: event["data"]

@@ -6,6 +6,7 @@ import gc
 import http.client
 import json
 import tracemalloc
+import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,7 +31,7 @@ TYPES = [
 def printed(daemon: Daemon, worker_image: str) -> str:
     """A job that has printed 20 lines on each stream, in turns, and ended with 3."""
     script = "i=1; while [ $i -le 20 ]; do echo o$i; echo e$i >&2; i=$((i+1)); sleep 0.01; done; exit 3"
-    job_id = daemon.submit(id="printed", image=worker_image, command=script)
+    job_id = daemon.submit(id=f"printed-{uuid.uuid4().hex[:8]}", image=worker_image, command=script)
     daemon.ended(job_id)
     return job_id
 

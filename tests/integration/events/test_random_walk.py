@@ -351,7 +351,7 @@ def check(machine: type[Walk], walks: int, phases: tuple[Phase, ...]) -> None:
 @pytest.mark.parametrize(
     "steps",
     [
-        1_000,
+        2_000,
         pytest.param(
             10_000,
             marks=pytest.mark.fault(
