@@ -9,6 +9,11 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.stamp
 CODE := jobd jobctl sidecar scripts tests
 PYTEST_ARGS ?=
+# Tests mostly wait, so that two processes a core keep it busy. Files stay whole: their tests share daemons.
+PROCESSES ?= $(shell echo $$(( 2 * $$(nproc 2>/dev/null || echo 1) )))
+BESIDE := --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+# Each start of a program would compile all of its code anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help venv engine engine-stop images demo test test-browser test-unit test-integration test-e2e faults soak dev bench lint format types imports \
 	docs generated lock sbom audit monitoring monitoring-stop install-hooks clean
@@ -32,19 +37,19 @@ demo: images ## Run the main job on real public data, end to end, and check ever
 	@$(PY) -m scripts.demo
 
 test: images ## All tests but the slow faults, the real engine included
-	@$(PY) -m pytest tests -m "not fault or fast" $(PYTEST_ARGS)
+	@$(PY) -m pytest tests -m "not fault or fast" $(BESIDE) $(PYTEST_ARGS)
 test-unit: venv ## Unit tests: no engine, no network
 	@$(PY) -m pytest tests/unit $(PYTEST_ARGS)
 test-integration: images ## Contract and integration tests: real engine, SQLite and HTTP
-	@$(PY) -m pytest tests/contract tests/integration tests/security $(PYTEST_ARGS)
+	@$(PY) -m pytest tests/contract tests/integration tests/security -m "not fault" $(BESIDE) $(PYTEST_ARGS)
 test-e2e: images ## Whole programs, happy paths
-	@$(PY) -m pytest tests/e2e $(PYTEST_ARGS)
+	@$(PY) -m pytest tests/e2e $(BESIDE) $(PYTEST_ARGS)
 test-browser: venv ## What a web page in a real browser can do to jobd: nothing (needs Chromium)
 	@command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null || \
 		{ echo "no Chromium here; on Debian: apt-get install --no-install-recommends chromium-headless-shell (100 MB)"; exit 1; }
 	@BROWSER_TESTS=required $(PY) -m pytest tests/security/test_browser.py $(PYTEST_ARGS)
 faults: images ## The whole fault matrix with real faults, and its table (minutes)
-	@$(PY) -m pytest tests/faults $(PYTEST_ARGS)
+	@$(PY) -m pytest tests -m fault $(PYTEST_ARGS)
 
 soak: images ## Half an hour of all kinds of jobs beside random faults, watched from outside (SOAK_SECONDS, SOAK_SEED)
 	@$(PY) -m tests.soak

@@ -12,6 +12,7 @@ from typing import Any
 
 import docker
 import docker.errors
+import hypothesis
 import pytest
 import requests
 
@@ -19,13 +20,22 @@ from jobd.jobs.orchestrator import EngineError
 from scripts.engine_client import connect
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, remove_all
 
+pytest_plugins = ["tests.support.fault_table", "tests.support.turns"]
+
+# A machine that is busy with other tests is no fault of the code: how long an example takes is not judged.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
+
 
 def pytest_configure() -> None:
     """Programs under test get SIGINT as from a terminal, also where this process was started with it ignored: as a background job of a
     script, under nohup, by some CI systems. An ignored signal is inherited, one with a handler is not.
+
+    They keep their bytecode, as installed programs do: without it each start compiles two hundred modules.
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")

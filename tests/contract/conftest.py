@@ -155,7 +155,7 @@ def until(world: World) -> Until:
     async def wait(ref: JobRef, condition: Callable[[Observation], bool]) -> Observation:
         async with asyncio.timeout(DEADLINE_S):
             while not condition(seen := await world.orchestrator.observe(ref)):
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
             return seen
 
     return wait

@@ -4,7 +4,11 @@ import json
 import re
 from collections.abc import Callable
 
+import pytest
+
 from tests.support.daemon import Daemon, until
+
+pytestmark = pytest.mark.takes("disk usage")  # the engine refuses to measure it twice at once
 
 MB = 1 << 20
 

@@ -19,11 +19,11 @@ def test_a_workspace_that_cannot_be_is_refused_once_and_said_so(
 
 
 def test_nine_jobs_that_can_never_run_hold_no_place(
-    make_daemon: Callable[..., Daemon], worker_image: str
+    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "2"}).start()
     for number in range(9):
-        daemon.submit(id=f"never-{number}", image=worker_image, workspace="/etc/passwd/x", command="true")
+        daemon.submit(id=f"{job_id}-{number}", image=worker_image, workspace="/etc/passwd/x", command="true")
     assert daemon.jobctl("run", worker_image, "true").returncode == 0
 
 

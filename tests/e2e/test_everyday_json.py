@@ -16,6 +16,7 @@ from tests.support.daemon import DEADLINE_S, Daemon, Receiver, until
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "jobctl-output.schema.json"
 KEY = "a key of many characters"
+MEASURES = pytest.mark.takes("disk usage")
 
 
 def strict(part: Any) -> Any:
@@ -89,7 +90,7 @@ def test_lists_are_lists_for_one_and_for_many(daemon: Daemon, seen: Path) -> Non
         ("ls", ["ls", "-a"]), ("ls", ["ls", "--status", "cancelled"]), ("ls", ["ls", "-a", "--limit", "1"]),
         ("top", ["top"]), ("show", ["show", "done"]), ("explain", ["explain", "failed"]), ("wait", ["wait", "done", "failed"]),
         ("events", ["events"]), ("events", ["events", "--job", "done"]), ("deliveries", ["deliveries", "done"]),
-        ("deliveries", ["deliveries", "failed"]), ("doctor", ["doctor"]), ("version", ["version"]),
+        ("deliveries", ["deliveries", "failed"]), pytest.param("doctor", ["doctor"], marks=MEASURES), ("version", ["version"]),
         ("version", ["version", "--client"]), ("replay", ["replay", "--job", "done"]), ("prune", ["prune", "--dry-run"]),
         ("inspect", ["inspect", "done"]), ("error", ["show", "no-such-job"]), ("error", ["cancel", "no-such", "nor-this"]),
         ("error", ["ls", "--status", "none"]),
@@ -181,7 +182,7 @@ def test_received_events_are_lines(
     "arguments",
     [
         ["ls", "-a"], ["top"], ["show", "done"], ["explain", "failed"], ["events", "--job", "done"], ["deliveries", "done"],
-        ["doctor"], ["version"], ["prune", "--dry-run"], ["replay", "--job", "done"], ["cancel", "done"],
+        pytest.param(["doctor"], marks=MEASURES), ["version"], ["prune", "--dry-run"], ["replay", "--job", "done"], ["cancel", "done"],
         ["validate", "-f", "job.yaml"], ["verify", "--key-file", "key", "-H", "@headers", "body"],
     ],
 )  # fmt: skip

@@ -251,6 +251,7 @@ def test_a_restart_of_jobd_costs_a_run_neither_a_line_nor_its_code(
 # -- output
 
 
+@pytest.mark.takes("disk usage")
 def test_json_parses_and_streams_are_a_line_an_object(daemon: Daemon, worker_image: str, job_id: str) -> None:
     run = daemon.jobctl("run", "--json", "--name", job_id, worker_image, "echo", "hello")
     frames = [json.loads(line) for line in run.stdout.splitlines()]

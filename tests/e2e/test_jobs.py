@@ -54,10 +54,24 @@ def test_a_command_that_is_not_there_has_one_code_in_the_job_its_events_and_its_
     assert daemon.log_lines(job_id)[-1]["end"]["exitCode"] == 127
 
 
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        8,
+        pytest.param(
+            30,
+            marks=pytest.mark.fault(
+                row="Worker",
+                injection="30 workers that end at once, eight beside each other, each twice",
+                invariant="the times of jobs, attempts and events are in one order",
+            ),
+        ),
+    ],
+)
 def test_the_times_of_short_jobs_are_in_one_order(
-    daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str
+    daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str, jobs: int
 ) -> None:
-    ids = [f"{job_id}-{number}" for number in range(30)]
+    ids = [f"{job_id}-{number}" for number in range(jobs)]
 
     def run(each: str) -> dict[str, Any]:
         daemon.submit(

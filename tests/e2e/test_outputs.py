@@ -43,6 +43,7 @@ def test_a_job_without_its_local_output_says_so_everywhere(
     assert daemon.jobctl("wait", job_id).returncode == 122
 
 
+@pytest.mark.takes("disk usage")
 def test_outputs_of_a_detached_job_are_there_in_the_morning(
     make_daemon: Callable[..., Daemon],
     docker_client: docker.DockerClient,

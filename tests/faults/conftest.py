@@ -1,12 +1,8 @@
-"""The fault matrix: what each test injects and what must hold nevertheless, as a table at the end of the run.
-
-`fast` marks the rows that run with all other tests; the rest takes minutes and runs by `make faults`.
-"""
+"""What the fault matrix injects its faults with: a proxy before the engine, a second engine, a count of starts."""
 
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,67 +15,6 @@ from tests.support.second_engine import SecondEngine
 from tests.support.starts import Starts
 
 SIDECAR_IMAGE = "job-sidecar:latest"
-ROWS = ("Crash", "Engine", "Receiver", "Exhaustion", "Worker", "Client", "Input")
-
-
-@dataclass
-class _Row:
-    outcomes: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-
-
-_rows: dict[tuple[str, str, str], _Row] = {}
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "fault(row, injection, invariant): a row of the fault matrix")
-    config.addinivalue_line("markers", "fast: a fault that takes seconds; it runs with all other tests")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here) and item.get_closest_marker("fault") is None:
-            row = item.path.stem.removeprefix("test_").rstrip("s").capitalize()
-            title = item.name.partition("[")[0].removeprefix("test_").replace("_", " ")
-            item.add_marker(pytest.mark.fault(row=row, injection=title, invariant=""))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    marker = item.get_closest_marker("fault")
-    if marker is None or (report.when != "call" and report.passed):
-        return report
-    key = (marker.kwargs["row"], marker.kwargs["injection"], marker.kwargs["invariant"])
-    row = _rows.setdefault(key, _Row())
-    row.outcomes.append(report.outcome)
-    if report.failed:
-        row.failed.append(item.name)
-    return report
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if not _rows:
-        return
-    out = terminalreporter
-    out.section("fault matrix")
-    out.write_line(f"{'row':<11} {'injection':<62} {'invariant':<62} result")
-    order = {name: place for place, name in enumerate(ROWS)}
-    for (name, injection, invariant), row in sorted(
-        _rows.items(), key=lambda entry: (order.get(entry[0][0], len(ROWS)), entry[0][0])
-    ):
-        count = len(row.outcomes)
-        passed = row.outcomes.count("passed")
-        result = "skipped" if set(row.outcomes) == {"skipped"} else "ok" if passed == count else "FAILED"
-        if count > 1:
-            result += f" ({passed}/{count})"
-        out.write_line(f"{name:<11} {injection:<62} {invariant:<62} {result}")
-        for failed in row.failed:
-            out.write_line(f"{'':<11}   failed: {failed}")
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,7 @@ def worker_state(client: docker.DockerClient, job_id: str) -> dict[str, Any]:
     injection=f"kill -9 at {KILLS} random moments while {JOBS} jobs run",
     invariant="each job as in the failpoint row",
 )
+@pytest.mark.alone
 def test_random_kills(
     make_daemon: Callable[..., Daemon],
     receiver: Receiver,
@@ -285,11 +286,11 @@ def test_another_instances_jobs_are_left_alone(
     row="Crash", injection="damaged database", invariant="refused with a reason, the file is kept"
 )
 def test_a_damaged_database_is_refused_and_kept(
-    make_daemon: Callable[..., Daemon], worker_image: str, damage: str, tmp_path: Path
+    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str, damage: str, tmp_path: Path
 ) -> None:
     daemon = make_daemon().start()
-    daemon.submit(id="kept", image=worker_image, command="true")
-    daemon.ended("kept")
+    daemon.submit(id=job_id, image=worker_image, command="true")
+    daemon.ended(job_id)
     daemon.stop()
     path = daemon.folder / "state" / "jobd.db"
     assert not list(path.parent.glob("jobd.db-*")), "after an end the one file holds all"
@@ -309,4 +310,4 @@ def test_a_damaged_database_is_refused_and_kept(
         beside.unlink()  # SQLite makes them to look at the file
     shutil.copy(tmp_path / "whole.db", path)
     daemon.start()
-    assert daemon.call("GET", "/v1/jobs/kept").json["status"] == "completed"
+    assert daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "completed"

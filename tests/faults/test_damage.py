@@ -94,6 +94,7 @@ def test_a_flipped_byte(
     injection="one byte of the write-ahead log is flipped after kill -9",
     invariant="jobd starts, and says in its log, in /v1/version and by doctor that commits are missing",
 )
+@pytest.mark.takes("disk usage")
 def test_a_flipped_byte_in_the_log_file(make_daemon: Callable[..., Daemon], job_id: str) -> None:
     daemon = make_daemon().start()
     names = [f"{job_id}-{n}" for n in range(20)]

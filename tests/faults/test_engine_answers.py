@@ -139,6 +139,7 @@ def fill(disk: Path) -> Path:
     injection="the disk of a real engine is full",
     invariant="a job waits and says for what; it runs when there is room again, or fails with that after the limit",
 )
+@pytest.mark.alone
 def test_the_disk_of_a_real_engine_is_full(
     make_daemon: Callable[..., Daemon], small: SecondEngine, worker_image: str, job_id: str
 ) -> None:

@@ -19,6 +19,8 @@ from tests.support.invariants import check_events, delivered
 from tests.support.second_engine import SecondEngine
 from tests.support.wire import multipart
 
+pytestmark = pytest.mark.alone
+
 JOBS, RESTARTS, AT_ONCE = 50, 6, 6
 ARTIFACTS, FILES, SECRET = (0, 3, 6), (3, 7), 9
 """What comes with a job, by the last digit of its number. A secret is in memory alone: it does not outlive its sidecar."""

@@ -12,6 +12,8 @@ from tests.support.daemon import Daemon, Receiver, until
 from tests.support.invariants import check_events, delivered
 from tests.support.second_engine import SecondEngine
 
+pytestmark = pytest.mark.alone
+
 FROZEN_S = float(os.environ.get("FROZEN_S", "25"))
 """Longer than jobd waits for an answer of the engine."""
 

@@ -261,6 +261,7 @@ def test_fsync_fails(make_daemon: Callable[..., Daemon], tmp_path: Path) -> None
     injection="two jobs say `yes` as fast as they can",
     invariant=f"log bounded and marked, memory < {FLOOD_RSS_MB} MB, the API answers",
 )
+@pytest.mark.alone
 def test_log_floods(
     make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
 ) -> None:
@@ -328,6 +329,7 @@ def test_few_file_descriptors(
     injection=f"{MANY} jobs at once that print an unterminated line and end",
     invariant=f"{MANY} complete logs and true codes",
 )
+@pytest.mark.alone
 def test_two_hundred_jobs_at_once(
     make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
 ) -> None:
@@ -367,6 +369,7 @@ def jobs_left(client: docker.DockerClient, daemon: Daemon) -> list[Any]:
     injection=f"{QUEUED:,} jobs submitted at once",
     invariant=f"all accepted, run in order under the cap, memory < {QUEUE_RSS_MB} MB",
 )
+@pytest.mark.alone
 def test_two_thousand_jobs_submitted_at_once(
     make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
 ) -> None:

@@ -17,6 +17,7 @@ SEED, ACTIVE_S, QUIET_S = 1069, 30.0, 60.0
     injection="half a minute of all kinds of jobs beside random faults",
     invariant="each of the twelve promises, by an observer from outside",
 )
+@pytest.mark.alone
 def test_a_short_soak(docker_client: docker.DockerClient, worker_image: str, tmp_path: Path) -> None:
     soak = Soak(QUIET_S, print)
     plan, tally = soak.run(

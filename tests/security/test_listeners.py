@@ -15,7 +15,7 @@ from tests.support.daemon import Answer, Daemon, until
 from tests.support.wire import connect, exchange, head, over_unix
 
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/engine.sock"}
-LIMIT_S = 20
+LIMIT_S = 60
 
 
 async def serving(most: int) -> tuple[web.AppRunner, listeners.BoundedSite, int]:

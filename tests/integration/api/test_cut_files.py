@@ -5,6 +5,7 @@ import io
 import json
 import socket
 import tarfile
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from tests.support.daemon import DEADLINE_S, Daemon, remove_all, until
 from tests.support.engine_proxy import EngineProxy, Fault
 
 ARCHIVE = r"^GET /v[0-9.]+/containers/[0-9a-f]+/archive"
+LEFT = f"left-{uuid.uuid4().hex[:8]}"
 WHOLE = 512 + 2 * (512 + 100 * 1024) + 1024
 """The tar of the folder `out`: itself, two files of 100 KiB, the end."""
 
@@ -35,8 +37,8 @@ def behind(
 ) -> Iterator[Daemon]:
     daemon = Daemon(tmp_path_factory.mktemp("behind"), environ={"DOCKER_HOST": proxy.url}).start()
     fill = "head -c 102400 /dev/zero | tr '\\0' x"
-    daemon.submit(id="left-files", image=worker_image, command=f"mkdir out; {fill} > out/a; {fill} > out/b")
-    assert daemon.ended("left-files")["status"] == "completed"
+    daemon.submit(id=LEFT, image=worker_image, command=f"mkdir out; {fill} > out/a; {fill} > out/b")
+    assert daemon.ended(LEFT)["status"] == "completed"
     yield daemon
     daemon.stop()
     remove_all(daemon)
@@ -58,7 +60,7 @@ def get(daemon: Daemon, path: str) -> tuple[int, bytes, bool]:
 
 
 def test_a_whole_tar_comes_whole(behind: Daemon) -> None:
-    status, body, is_whole = get(behind, "/v1/jobs/left-files/files?path=out")
+    status, body, is_whole = get(behind, f"/v1/jobs/{LEFT}/files?path=out")
     assert (status, len(body), is_whole) == (200, WHOLE, True)
     with tarfile.open(fileobj=io.BytesIO(body)) as tar:
         assert sorted(member.name for member in tar) == ["out", "out/a", "out/b"]
@@ -74,7 +76,7 @@ def test_what_the_engine_does_not_end_is_not_ended_in_order(
     behind: Daemon, proxy: EngineProxy, fault: Fault, keep: int
 ) -> None:
     rule = proxy.on(ARCHIVE, fault, keep=keep)
-    status, body, is_whole = get(behind, "/v1/jobs/left-files/files?path=out")
+    status, body, is_whole = get(behind, f"/v1/jobs/{LEFT}/files?path=out")
     assert rule.hits == 1
     if status == 200:
         assert not is_whole
@@ -90,7 +92,7 @@ def test_jobctl_says_so_and_leaves_no_half_file(
     behind: Daemon, proxy: EngineProxy, tmp_path: Path, fault: Fault, keep: int
 ) -> None:
     rule = proxy.on(ARCHIVE, fault, keep=keep)
-    done = behind.jobctl("cp", "left-files:out", str(tmp_path / "got"))
+    done = behind.jobctl("cp", f"{LEFT}:out", str(tmp_path / "got"))
     assert rule.hits == 1
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
@@ -103,7 +105,7 @@ def test_jobctl_says_so_and_leaves_no_half_file(
 @pytest.mark.parametrize("keep", [1024, WHOLE - 1024])
 def test_jobctl_says_so_for_a_tar_on_its_output_too(behind: Daemon, proxy: EngineProxy, keep: int) -> None:
     proxy.on(ARCHIVE, "short", keep=keep)
-    done = behind.jobctl("cp", "left-files:out", "-", errors="replace")
+    done = behind.jobctl("cp", f"{LEFT}:out", "-", errors="replace")
     assert done.returncode != 0
     assert "copy them again" in done.stderr
 

@@ -67,19 +67,20 @@ def inspect(client: docker.DockerClient, job_id: str, role: str) -> dict[str, An
 
 
 def test_every_metric_of_the_contract_is_there_with_its_labels_after_some_jobs(
-    make_daemon: Callable[..., Daemon], make_receiver: Any, worker_image: str
+    make_daemon: Callable[..., Daemon], make_receiver: Any, worker_image: str, job_id: str
 ) -> None:
-    receiver = make_receiver(lambda path, before: 500 if before == 0 else 410 if path == "/bad" else 204)
+    good, bad, gone = (f"{job_id}-{end}" for end in ("good", "bad", "gone"))
+    receiver = make_receiver(lambda path, before: 500 if before == 0 else 410 if path == f"/{bad}" else 204)
     environ = {"DISPATCHER_MAX_RETRIES": "1", "DISPATCHER_INITIAL_BACKOFF": "1ms"}
     daemon = make_daemon(environ=environ).start()
-    for job_id, command in (("good", "echo hello; sleep 1"), ("bad", "exit 1")):
-        callback = {"url": receiver.url(f"/{job_id}"), "events": [COMPLETE]}
-        daemon.submit(id=job_id, image=worker_image, command=command, callback=callback)
-    for job_id in ("good", "bad"):
-        daemon.ended(job_id)
-    daemon.submit(id="gone", image=worker_image, command="sleep 600")
-    assert daemon.call("POST", "/v1/jobs/gone/cancel", {"graceSeconds": 0}).status == 202
-    daemon.ended("gone")
+    for name, command in ((good, "echo hello; sleep 1"), (bad, "exit 1")):
+        callback = {"url": receiver.url(f"/{name}"), "events": [COMPLETE]}
+        daemon.submit(id=name, image=worker_image, command=command, callback=callback)
+    for name in (good, bad):
+        daemon.ended(name)
+    daemon.submit(id=gone, image=worker_image, command="sleep 600")
+    assert daemon.call("POST", f"/v1/jobs/{gone}/cancel", {"graceSeconds": 0}).status == 202
+    daemon.ended(gone)
     daemon.call("GET", "/v1/jobs/no-such")
     for number in range(5):
         daemon.call("GET", f"/nowhere/{number}")
@@ -240,14 +241,16 @@ def test_no_more_jobs_at_once_than_allowed(
     until(lambda: places() == [None, None, None, 1, 2], "the next one has the place")
 
 
-def test_history_is_kept_and_then_gone(make_daemon: Callable[..., Daemon], worker_image: str) -> None:
+def test_history_is_kept_and_then_gone(
+    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
+) -> None:
     daemon = make_daemon(
         environ={"JOB_RETENTION": "0s", "MAINTENANCE_INTERVAL": "100ms", "HISTORY_RETENTION": "2s"}
     ).start()
-    daemon.submit(id="job", image=worker_image, command="echo x")
-    view = daemon.ended("job")
+    daemon.submit(id=job_id, image=worker_image, command="echo x")
+    view = daemon.ended(job_id)
     assert view["status"] == "completed"
-    until(lambda: daemon.call("GET", "/v1/jobs/job").status == 404, "the record is gone")
+    until(lambda: daemon.call("GET", f"/v1/jobs/{job_id}").status == 404, "the record is gone")
     assert daemon.call("GET", "/v1/jobs").json == {"jobs": []}
     assert daemon.call("GET", "/v1/events").body == b""
 

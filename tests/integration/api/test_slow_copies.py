@@ -16,7 +16,7 @@ from jobd.api.middleware import answering_errors
 from jobd.budget import ByteBudget
 
 PART_BYTES = 1 << 20
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 class Files:

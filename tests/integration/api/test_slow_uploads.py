@@ -11,7 +11,7 @@ from jobd.api.memory import body_room
 from jobd.api.upload import CHUNK_BYTES, receive_multipart
 from jobd.budget import ByteBudget
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 LIMIT = 4 << 20
 SPEC = b'{"id":"a","image":"b"}'
 

@@ -6,6 +6,7 @@ import gc
 import http.client
 import json
 import tracemalloc
+import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,7 +31,7 @@ TYPES = [
 def printed(daemon: Daemon, worker_image: str) -> str:
     """A job that has printed 20 lines on each stream, in turns, and ended with 3."""
     script = "i=1; while [ $i -le 20 ]; do echo o$i; echo e$i >&2; i=$((i+1)); sleep 0.01; done; exit 3"
-    job_id = daemon.submit(id="printed", image=worker_image, command=script)
+    job_id = daemon.submit(id=f"printed-{uuid.uuid4().hex[:8]}", image=worker_image, command=script)
     daemon.ended(job_id)
     return job_id
 
@@ -98,17 +99,18 @@ def test_wrong_log_parameters_are_named(daemon: Daemon, printed: str, query: str
 
 
 def test_a_log_followed_from_before_the_job_runs_goes_on_to_its_end(
-    make_daemon: Callable[..., Daemon], worker_image: str
+    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "1"}).start()
-    daemon.submit(id="first", image=worker_image, command="sleep 600")
-    daemon.submit(id="second", image=worker_image, command="echo one; echo two >&2; exit 2")
-    assert daemon.call("GET", "/v1/jobs/second").json["phase"] == "queued"
-    assert daemon.log_lines("second") == []  # not followed: what is there now
-    with streaming(daemon, "/v1/jobs/second/logs?follow=1") as lines:
-        until(lambda: daemon.call("GET", "/v1/jobs/first").json["status"] == "running", "first runs")
-        assert daemon.call("GET", "/v1/jobs/second").json["queuePosition"] == 1
-        assert daemon.call("POST", "/v1/jobs/first/cancel", {"graceSeconds": 0}).status == 202
+    first, second = f"{job_id}-1", f"{job_id}-2"
+    daemon.submit(id=first, image=worker_image, command="sleep 600")
+    daemon.submit(id=second, image=worker_image, command="echo one; echo two >&2; exit 2")
+    assert daemon.call("GET", f"/v1/jobs/{second}").json["phase"] == "queued"
+    assert daemon.log_lines(second) == []  # not followed: what is there now
+    with streaming(daemon, f"/v1/jobs/{second}/logs?follow=1") as lines:
+        until(lambda: daemon.call("GET", f"/v1/jobs/{first}").json["status"] == "running", "first runs")
+        assert daemon.call("GET", f"/v1/jobs/{second}").json["queuePosition"] == 1
+        assert daemon.call("POST", f"/v1/jobs/{first}/cancel", {"graceSeconds": 0}).status == 202
         frames = [json.loads(line) for line in lines]
     assert {(f["stream"], f["line"]) for f in frames[:-1]} == {("stdout", "one"), ("stderr", "two")}
     assert frames[-1] == {"end": {"status": "failed", "exitCode": 2, "reason": "exit-code"}}

@@ -60,7 +60,7 @@ class Bench:
                 facts = seen.worker if role == "worker" else seen.sidecar
                 if facts is not None and facts.ended:
                     return facts
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
 
     async def lines(
         self,

@@ -78,10 +78,10 @@ Until = Callable[[Callable[[], object | Awaitable[object]]], Awaitable[None]]
 
 @pytest.fixture
 def until() -> Until:
-    """Waits until a condition holds, at most ten seconds."""
+    """Waits until a condition holds, at most a minute."""
 
     async def wait(condition: Callable[[], object | Awaitable[object]]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 outcome = condition()
                 if asyncio.iscoroutine(outcome):

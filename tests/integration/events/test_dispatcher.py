@@ -132,7 +132,7 @@ def tick(until: Any) -> Callable[..., Awaitable[None]]:
             outcome = condition()
             return bool(await outcome if asyncio.iscoroutine(outcome) else outcome)
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not await reached():
                 for _ in range(10):
                     await asyncio.sleep(0)

@@ -17,7 +17,7 @@ from jobd.store.tables.rows import Settlement, StoredEvent
 
 URL = "http://a.test/"
 BUDGET = 1 << 20
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 @pytest.fixture

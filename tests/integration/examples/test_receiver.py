@@ -20,7 +20,7 @@ PROGRAM = Path(__file__).resolve().parents[3] / "examples" / "receiver.py"
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SINGLE = "application/cloudevents+json; charset=utf-8"
 BATCH = "application/cloudevents-batch+json; charset=utf-8"
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 class Program:

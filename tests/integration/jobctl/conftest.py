@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 TERMINAL = ("completed", "failed", "cancelled")
 
 

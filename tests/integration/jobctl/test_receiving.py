@@ -45,7 +45,7 @@ class Listening:
         self.port = int(found[1])
 
     def post(self, body: bytes, headers: dict[str, str], method: str = "POST") -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, "/", body, headers)
             return connection.getresponse().status
@@ -108,13 +108,13 @@ def test_odd_requests_are_refused_and_do_no_harm(jobctl: Any) -> None:
     listening = Listening(jobctl.start("listen", "--status", "202"))
     assert listening.post(b"not json", {}) == 202
     assert listening.post(b"", {}, method="GET") == 501
-    connection = http.client.HTTPConnection("127.0.0.1", listening.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", listening.port, timeout=60)
     connection.putrequest("POST", "/")
     connection.putheader("Content-Length", str(1 << 40))
     connection.endheaders()
     assert connection.getresponse().status == 413
     connection.close()
-    connection = http.client.HTTPConnection("127.0.0.1", listening.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", listening.port, timeout=60)
     connection.request("POST", "/", iter([b"x"]), {"Transfer-Encoding": "chunked"}, encode_chunked=True)
     assert connection.getresponse().status == 411
     connection.close()
@@ -129,7 +129,7 @@ def test_odd_requests_are_refused_and_do_no_harm(jobctl: Any) -> None:
 
 def chunked(port: int) -> socket.socket:
     """A connection over which a request with a chunked body has begun."""
-    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=60)
     connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
     return connection
 

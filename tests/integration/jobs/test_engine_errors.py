@@ -12,7 +12,7 @@ LIMIT_S = 900.0
 
 async def until(house: Any, record: Any, condition: Callable[[Any], bool]) -> Any:
     """As the house's own, with room between two ticks for what the supervisor stores."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition(now := await house.stored(record)):
             house.clock.advance(1)
             await asyncio.sleep(0.002)

@@ -197,7 +197,7 @@ async def test_a_delete_takes_the_kept_output_along(house: Any) -> None:
     record = await house.ended(await house.submit(outputs=OUTPUTS))
     assert len(house.outputs.sizes()) == 1
     await house.service.delete("a", by="x")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while house.outputs.sizes() or house.supervisors.get(record.uid):
             await asyncio.sleep(0.005)
 

@@ -20,7 +20,7 @@ from jobd.wire.job import JobSpec
 from jobd.wire.view import LogLine
 
 SPEC = JobSpec(id="a", image="b")
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 FOLLOW = LogQuery(follow=True, unfinished=True)

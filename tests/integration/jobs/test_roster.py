@@ -11,7 +11,7 @@ from jobd.jobs.state import facts
 from jobd.store.errors import StoreFailed
 from tests.support.fakes.worker import WorkerScript
 
-DEADLINE_S = 10
+DEADLINE_S = 60.0
 
 
 class Gate:

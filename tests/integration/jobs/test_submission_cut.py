@@ -14,7 +14,7 @@ from jobd.store.tables.rows import Transition
 from jobd.wire.job import JobSpec
 
 SPEC = JobSpec(id="a", image="busybox", secrets={"token": "s3cret"})
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 class Gate:

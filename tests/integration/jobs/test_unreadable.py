@@ -21,7 +21,7 @@ from tests.support.fakes.worker import WorkerScript
 
 INTERVAL_S, JOBS_S, HISTORY_S = 60, 900, 86400
 COLUMNS = ("jobs.record", "jobs.labels", "jobs.id", "jobs.uid", "jobs.owner", "specs.spec")
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 def row_of(table: str, job: str | int) -> str:

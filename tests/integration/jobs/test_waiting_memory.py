@@ -20,7 +20,7 @@ from jobd.budget import ByteBudget
 from jobd.jobs.admission.submission import SubmissionLimits
 from jobd.store.sqlite.writer import Writer
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 BODIES_BYTES = 8 << 20
 BODY = {"id": "", "image": "busybox", "environment": {f"V{n}": "x" * 125_000 for n in range(7)}}
 JOB_BYTES = 20_000

@@ -22,7 +22,7 @@ from sidecar.transfer.http import Http
 from sidecar.transfer.retry import Pace
 from sidecar.workspace.paths import Workspace
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 QUICK = Pace(
     connect_s=5,
     stall_s=0.2,

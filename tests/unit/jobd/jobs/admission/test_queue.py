@@ -29,7 +29,7 @@ async def test_who_waits_goes_on_when_a_place_is_given_up_and_not_before() -> No
     await asyncio.sleep(0)
     assert not waiting.done()
     queue.leave("a")
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 60)
 
 
 async def test_who_leaves_the_line_is_let_go_and_takes_no_place() -> None:
@@ -40,7 +40,7 @@ async def test_who_leaves_the_line_is_let_go_and_takes_no_place() -> None:
     waiting = asyncio.create_task(queue.admitted("b"))
     await asyncio.sleep(0)
     queue.leave("b")
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 60)
     assert queue.position("c") == 1
     queue.leave("a")
     assert (queue.running, queue.waiting) == (1, 0)

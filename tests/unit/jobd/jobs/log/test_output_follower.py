@@ -128,7 +128,7 @@ async def test_an_output_that_is_closed_is_not_read_on() -> None:
     assert output is not None
     output.close()
     engine.go.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while engine.open:
             await asyncio.sleep(0)
     assert output.held_bytes == 0

@@ -1,6 +1,0 @@
-"""Property tests here never fail for being slow: a busy machine is no bug."""
-
-from hypothesis import settings
-
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
