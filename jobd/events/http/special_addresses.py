@@ -1,7 +1,7 @@
-"""Address blocks that are set aside for special purposes, and what an IPv6 address says of IPv4 ones. Pure.
+"""Address blocks for special purposes, and the IPv4 addresses inside IPv6 ones. Pure.
 
-Owns the tables. What may be connected to is decided in `egress.py`. The standard library's `is_global` is not asked: it lacks
-blocks, and differs between Python's releases.
+Owns the tables. `egress.py` decides what may be connected to. The standard library's `is_global` is not used: it lacks blocks, and
+differs between Python's releases.
 
 Source: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC 8190, as of October 2025), columns "Address
 Block" and "Globally Reachable", where N/A counts as no; the IANA IPv6 Address Space registry (2000::/3 is global unicast).
