@@ -1,4 +1,4 @@
-"""The dispatcher on a real outbox, with a scripted sender and a clock that stands still: order, rounds, breaker, bounds."""
+"""The dispatcher on a real outbox, with a scripted sender and a clock that stands still: order, retries, breaker, bounds."""
 
 import asyncio
 import itertools
@@ -63,7 +63,7 @@ class ScriptedSender:
 
 @dataclass
 class Heard:
-    """An observer that keeps what it hears."""
+    """An observer that keeps what is reported."""
 
     counts: Counter[str] = field(default_factory=Counter)
     breakers: list[tuple[str, State]] = field(default_factory=list)
@@ -126,7 +126,7 @@ def tick(until: Any) -> Callable[..., Awaitable[None]]:
     async def move(r: Rig, condition: Callable[[], Any], step_s: float = 0.5) -> None:
         def quiet() -> bool:
             asleep = sum(not future.done() for _, _, future in r.clock._sleepers)
-            return asleep >= (1 if r.dispatcher._idle.is_set() else 2)
+            return asleep >= (1 if r.dispatcher._queue._all_settled.is_set() else 2)
 
         async def reached() -> bool:
             outcome = condition()
@@ -158,14 +158,16 @@ async def test_events_of_a_job_go_out_in_order_and_one_at_a_time(rig: Any, jobs:
         assert r.heard.counts["delivered"] == 60
 
 
-async def test_what_waits_at_the_start_goes_out_without_a_word(rig: Any, jobs: Any, until: Any) -> None:
+async def test_what_waits_at_the_start_goes_out_without_a_notification(
+    rig: Any, jobs: Any, until: Any
+) -> None:
     for n in range(300):
         await jobs.emit(f"j{n}", f"http://host{n % 7}.test/", 1)
     async with rig() as r:
         await until(lambda: len(r.sender.sent) == 300)
 
 
-async def test_a_word_that_was_lost_is_made_up_for(rig: Any, jobs: Any, tick: Any) -> None:
+async def test_a_lost_notification_is_made_up_for(rig: Any, jobs: Any, tick: Any) -> None:
     async with rig() as r:
         await asyncio.sleep(0)
         await jobs.emit("x", A)
@@ -173,7 +175,9 @@ async def test_a_word_that_was_lost_is_made_up_for(rig: Any, jobs: Any, tick: An
         assert r.clock.monotonic() < 60
 
 
-async def test_a_round_of_retries_then_a_pause_then_again(rig: Any, jobs: Any, tick: Any, store: Any) -> None:
+async def test_a_round_of_retries_is_followed_by_a_requeue(
+    rig: Any, jobs: Any, tick: Any, store: Any
+) -> None:
     async with rig(max_requeues=1, breaker_threshold=100) as r:
         r.sender.answers[A] = lambda _: Answer("answer", 503)
         moments: list[float] = []
@@ -555,7 +559,7 @@ async def test_what_was_read_while_its_breaker_opened_goes_out_when_the_host_is_
         await tick(r, lambda: r.heard.counts["delivered"] == 120)
 
 
-async def test_more_words_than_are_kept_lose_nothing(rig: Any, jobs: Any, tick: Any) -> None:
+async def test_more_notifications_than_are_kept_lose_nothing(rig: Any, jobs: Any, tick: Any) -> None:
     async with rig() as r:
         for n in range(50):
             await jobs.emit(f"j{n}", A)
