@@ -102,11 +102,11 @@ MUTATIONS = (
         "tests/integration/events/test_expiry.py::test_a_jump_of_the_wall_clock_parks_nothing",
     ),
     Mutation(
-        "the breaker of a host that nobody calls stays",
+        "the breaker of a host for which nothing waits stays",
         "jobd/events/delivery/outbox_poller.py",
         "                self._breakers.forget(destination, self._clock.monotonic())\n",
         "                pass\n",
-        "tests/integration/events/test_expiry.py::test_the_breaker_of_a_host_that_nobody_calls_any_more_goes",
+        "tests/integration/events/test_expiry.py::test_the_breaker_of_a_host_for_which_nothing_waits_is_forgotten",
     ),
     Mutation(
         "any number of breakers is remembered",

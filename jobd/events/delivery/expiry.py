@@ -1,7 +1,7 @@
 """Parks deliveries that are too old for a host that stays down: in bounded commits, each job's deliveries in their order.
 
 Owns what is too old and how much is parked at once. An age is time that jobd has seen pass, also over restarts: the store counts the
-age, and the wall clock has no part in it. `outbox_poller.py` decides when to look.
+age, and the wall clock has no part in it. `outbox_poller.py` decides when to park.
 """
 
 from collections.abc import Sequence

@@ -142,8 +142,8 @@ def embedded(address: IPv6Address) -> Iterator[IPv4Address]:
 
 
 def _at_shorter_prefixes(value: int) -> Iterator[IPv4Address]:
-    """RFC 6052, section 2.2: with prefixes of 48, 56 and 64 bits the address stands around bits 64 to 71. One that begins with
-    zero is none that is translated to: the prefix is another one.
+    """RFC 6052, section 2.2: with prefixes of 48, 56 and 64 bits the address stands around bits 64 to 71. An address that begins with
+    zero is none: the prefix has another length.
     """
     tail = value & ((1 << 80) - 1)  # after the 48 bits of the block
     without_gap = tail >> 64 << 56 | tail & ((1 << 56) - 1)  # 72 bits

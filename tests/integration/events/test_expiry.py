@@ -1,6 +1,6 @@
-"""What is too old for a host that stays down: parked all together, in order, listed and replayable; and by time that has passed.
+"""Deliveries that are too old for a host that stays down are parked all together, in order, by time that has passed.
 
-Also what is remembered of hosts that nobody calls any more. The clock stands still until a test moves it.
+Also the breakers of hosts for which nothing waits. The clock stands still until a test moves it.
 """
 
 import asyncio
@@ -292,7 +292,7 @@ async def test_only_what_is_old_is_parked_and_the_rest_of_the_job_is_due(
     assert [one.event_id for one in await store.due(DESTINATION, 9)] == ["x-3"]
 
 
-async def test_the_breaker_of_a_host_that_nobody_calls_any_more_goes(
+async def test_the_breaker_of_a_host_for_which_nothing_waits_is_forgotten(
     running: Running, jobs: Jobs, scans: Any, until: Any, store: Store
 ) -> None:
     await jobs.emit("x", A, 3)
@@ -308,7 +308,7 @@ async def test_the_breaker_of_a_host_that_nobody_calls_any_more_goes(
         assert (rig.dispatcher.state().breakers, rig.dispatcher.state().breakers_open) == (0, 0)
 
 
-async def test_failures_of_a_host_that_nobody_calls_any_more_are_forgotten_after_the_cooldown(
+async def test_failures_of_a_host_for_which_nothing_waits_are_forgotten_after_the_cooldown(
     running: Running, jobs: Jobs, scans: Any, until: Any
 ) -> None:
     await jobs.emit("x", A)

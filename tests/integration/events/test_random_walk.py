@@ -188,14 +188,14 @@ class Walk(RuleBasedStateMachine):
         first=st.integers(0, JOBS - 1),
         jobs=st.sampled_from([1, 1, 1, 20]),
         count=st.integers(1, 6),
-        heard=st.booleans(),
+        notified=st.booleans(),
     )
-    def emit(self, first: int, jobs: int, count: int, heard: bool) -> None:
+    def emit(self, first: int, jobs: int, count: int, notified: bool) -> None:
         walked["steps"] += 1
         for job in range(first, first + jobs):
-            self.emit_one(job % JOBS, count, heard)
+            self.emit_one(job % JOBS, count, notified)
 
-    def emit_one(self, job: int, count: int, heard: bool) -> None:
+    def emit_one(self, job: int, count: int, notified: bool) -> None:
         uid, url = f"j{job}", f"http://{'a' if self.one_host else HOSTS[job % len(HOSTS)]}.test/"
         first = self.emitted[uid] == 0
         numbers = range(self.emitted[uid] + 1, self.emitted[uid] + count + 1)
@@ -212,7 +212,7 @@ class Walk(RuleBasedStateMachine):
 
         async def commit() -> None:
             await self.store.commit(Transition(row, events, callback=callback, claim_id=first))
-            if heard:
+            if notified:
                 self.dispatcher.notify(uid)
 
         self.do(commit())
