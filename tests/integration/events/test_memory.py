@@ -87,12 +87,19 @@ async def test_what_waits_for_its_record_keeps_no_bodies(
 ) -> None:
     for n in range(UNSETTLED_PER_WORKER * WORKERS + 4):
         await jobs.emit(f"j{n}", f"http://host{n}.test/", 4, text="x" * length, batch=batch)
-    async with dispatching(Refuses(store), status) as (dispatcher, _):
+    async with dispatching(Refuses(store), status) as (dispatcher, clock):
+
+        def all_asleep() -> bool:
+            return (
+                sum(not future.done() for _, _, future in clock._sleepers) == 2
+            )  # the poller and the settler
+
         await until(lambda: dispatcher._queue._unsettled == UNSETTLED_PER_WORKER * WORKERS)
         await until(lambda: not dispatcher._queue.in_flight)
         assert len(dispatcher._settler._waiting) <= UNSETTLED_PER_WORKER * WORKERS
         assert len(dispatcher._queue._idle_workers) <= WORKERS
         # A page that is being read comes and goes; what is kept for the record would stay, since the store refuses.
+        await until(all_asleep)
         await until(lambda: body_bytes() <= dispatcher._queue._queues._inline_bytes)
 
 
