@@ -63,9 +63,8 @@ class Feed:
                 async with self._budget.hold(PAGE_BYTES, estimated=True) as hold:
                     page = await self._events.list_events(after_seq, job_uid, PAGE, PAGE_BYTES)
                     sizes = [len(event.body) for event in page]
-                    hold.measured(
-                        sum(sizes) + max(sizes, default=0)
-                    )  # each is copied into the frame it is sent in
+                    # Each event is copied into the frame that carries it, one after the other.
+                    hold.measured(sum(sizes) + max(sizes, default=0))
                     for event in page:
                         yield event
                         hold.moved()

@@ -192,9 +192,8 @@ class Breakers:
         before = breaker.state(now)
         if host == "down":
             breaker.fail(ticket, now)
-            self._breakers[destination] = self._breakers.pop(
-                destination
-            )  # in the order of their last failures
+            # In the order of their last failures, for `_make_room`.
+            self._breakers[destination] = self._breakers.pop(destination)
         elif host == "up":
             breaker.succeed(ticket)
         else:

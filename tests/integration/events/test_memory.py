@@ -90,9 +90,8 @@ async def test_what_waits_for_its_record_keeps_no_bodies(
     async with dispatching(Refuses(store), status) as (dispatcher, clock):
 
         def all_asleep() -> bool:
-            return (
-                sum(not future.done() for _, _, future in clock._sleepers) == 2
-            )  # the poller and the settler
+            asleep = sum(not future.done() for _, _, future in clock._sleepers)
+            return asleep == 2  # the poller and the settler
 
         await until(lambda: dispatcher._queue._unsettled == UNSETTLED_PER_WORKER * WORKERS)
         await until(lambda: not dispatcher._queue.in_flight)
