@@ -1,7 +1,8 @@
-"""The live feed of stored events: read from any number on, without a gap, by any number of readers.
+"""The live feed of stored events, for any number of readers: from any event number on, without a gap.
 
-Owns who waits for news. Keeps no event: every reader reads the store in short pages at its own pace, and all of them together hold
-no more than a budget in bytes. A reader that does not read while others wait is cut off; its client goes on from its cursor.
+Owns which readers wait for new events. Keeps no event: each reader reads the store in short pages at its own pace, and all readers
+together hold no more than a budget in bytes. A reader that does not read while others wait is cut off; its client goes on from its
+cursor.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ class EventLog(Protocol):
 
 
 class Feed:
-    """Wakes readers when there are events for them."""
+    """Wakes readers when there are new events for them."""
 
     def __init__(self, events: EventLog, budget: ByteBudget) -> None:
         self._events = events
@@ -50,27 +51,26 @@ class Feed:
     async def read(
         self, after_seq: int, job_uid: str | None = None, *, follow: bool, quiet_s: float | None = None
     ) -> AsyncIterator[StoredEvent | None]:
-        """Yields events after number `after_seq`, of one job or of all, in order, each once; with `follow` then those that come.
+        """Yields events after number `after_seq`, of one job or of all, in order, each once; with `follow` then new ones.
 
-        None after each `quiet_s` without any: time for a sign of life. Ends where the one job is purged.
+        Yields None after each `quiet_s` without an event, for a keep-alive. Ends where the job is purged.
         """
         waiter = asyncio.Event()
-        self._waiting[waiter] = job_uid  # before the first look: what is published meanwhile is not missed
+        self._waiting[waiter] = job_uid  # before the first read: events published meanwhile wake it
         try:
             while True:
                 waiter.clear()
                 async with self._budget.hold(PAGE_BYTES, estimated=True) as hold:
                     page = await self._events.list_events(after_seq, job_uid, PAGE, PAGE_BYTES)
                     sizes = [len(event.body) for event in page]
-                    hold.measured(
-                        sum(sizes) + max(sizes, default=0)
-                    )  # each is copied into the frame it is sent in
+                    # Each event is copied into the frame that carries it, one after the other.
+                    hold.measured(sum(sizes) + max(sizes, default=0))
                     for event in page:
                         yield event
                         hold.moved()
                         after_seq = event.seq
                         del event
-                    # Nothing of a page may live on while the reader waits for the next one: it is counted no more.
+                    # No event of a page may stay while the reader waits for the next page: the budget no longer counts it.
                     del page
                 if sizes:
                     continue

@@ -13,15 +13,15 @@ MUTATIONS = (
     Mutation(
         "bodies that nobody counts wait with the first one",
         "jobd/events/delivery/destination_queues.py",
-        "self._queue(replace(due, ahead=()) if due.ahead else due, destination)",
-        "self._queue(due, destination)",
+        "self._append(replace(due, ahead=()) if due.ahead else due, queue)",
+        "self._append(due, queue)",
         "tests/unit/jobd/events/delivery/test_destination_queues.py::test_what_waits_keeps_no_bodies_that_are_not_counted",
     ),
     Mutation(
         "what waits for its record keeps its bodies",
-        "jobd/events/delivery/dispatcher.py",
-        "self._ended(kept, following, settlements[0].next_attempt_at)",
-        "self._ended(Unrecorded.of(run[0]), following, settlements[0].next_attempt_at)",
+        "jobd/events/delivery/answered.py",
+        "(first.id, first.job_uid, first.job_id, first.destination)",
+        "(first.id, first.job_uid, first, first.destination)",
         "tests/integration/events/test_memory.py::test_what_waits_for_its_record_keeps_no_bodies",
     ),
     Mutation(
@@ -60,11 +60,11 @@ MUTATIONS = (
         "tests/integration/events/test_memory.py::test_deliveries_whose_texts_do_not_fit_at_once_all_go_out",
     ),
     Mutation(
-        "words for jobs that were let go of stay",
+        "notifications for jobs that were dropped stay",
         "jobd/events/delivery/outbox_poller.py",
-        "        self._again = {uid for uid in self._again if self._queues.holds(uid)}\n",
+        "        self._notified_in_memory = {uid for uid in self._notified_in_memory if self._queue.holds(uid)}\n",
         "",
-        "tests/unit/jobd/events/delivery/test_outbox_poller.py::test_words_for_jobs_that_were_let_go_of_are_forgotten",
+        "tests/unit/jobd/events/delivery/test_outbox_poller.py::test_notifications_for_jobs_that_were_dropped_are_forgotten",
     ),
     Mutation(
         "all of a Retry-After is kept",
@@ -102,11 +102,11 @@ MUTATIONS = (
         "tests/integration/events/test_expiry.py::test_a_jump_of_the_wall_clock_parks_nothing",
     ),
     Mutation(
-        "the breaker of a host that nobody calls stays",
+        "the breaker of a host for which nothing waits stays",
         "jobd/events/delivery/outbox_poller.py",
         "                self._breakers.forget(destination, self._clock.monotonic())\n",
         "                pass\n",
-        "tests/integration/events/test_expiry.py::test_the_breaker_of_a_host_that_nobody_calls_any_more_goes",
+        "tests/integration/events/test_expiry.py::test_the_breaker_of_a_host_for_which_nothing_waits_is_forgotten",
     ),
     Mutation(
         "any number of breakers is remembered",
@@ -114,6 +114,29 @@ MUTATIONS = (
         "if len(self._breakers) >= MAX_BREAKERS:",
         "if False:",
         "tests/unit/jobd/events/delivery/test_breaker.py::test_more_hosts_that_fail_than_are_remembered",
+    ),
+    Mutation(
+        "a destination that left the schedule stops the poller",
+        "jobd/events/delivery/poll_schedule.py",
+        "self._next.pop(destination, None)",
+        "del self._next[destination]",
+        "tests/unit/jobd/events/delivery/test_outbox_poller.py"
+        "::test_a_destination_that_leaves_the_schedule_while_others_are_read_stops_nothing",
+    ),
+    Mutation(
+        "what is queued for a host stays when its breaker opens",
+        "jobd/events/delivery/work_queue.py",
+        "            self._queues.forget(due.destination)\n",
+        "            pass\n",
+        "tests/unit/jobd/events/delivery/test_work_queue.py"
+        "::test_an_open_breaker_drops_what_is_queued_and_its_cooldown_lets_a_probe_go",
+    ),
+    Mutation(
+        "a delivery is requeued for ever",
+        "jobd/events/delivery/retry_policy.py",
+        "if due.requeues < settings.max_requeues:",
+        "if True:",
+        "tests/unit/jobd/events/delivery/test_retry_policy.py::test_a_failed_try_is_retried_then_requeued_then_parked",
     ),
     Mutation(
         "a damaged event is sent empty",

@@ -15,7 +15,7 @@ import docker
 import msgspec
 import pytest
 
-from jobd.events.delivery.destination_queues import destination_of
+from jobd.events.delivery.destination import destination_of
 from jobd.jobs.job_repository import number, row_of
 from jobd.jobs.state.event_drafts import Draft
 from jobd.jobs.state.outcome import data_of, enter

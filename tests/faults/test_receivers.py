@@ -31,9 +31,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobd.events.delivery.destination_queues import destination_of
-from jobd.events.delivery.dispatcher import UNSETTLED_PER_WORKER
+from jobd.events.delivery.destination import destination_of
 from jobd.events.delivery.settings import DispatcherSettings
+from jobd.events.delivery.work_queue import UNSETTLED_PER_WORKER
 from jobd.jobs.job_repository import number, row_of
 from jobd.jobs.state.event_drafts import Draft
 from jobd.jobs.state.outcome import data_of, enter

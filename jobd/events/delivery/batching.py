@@ -1,7 +1,7 @@
-"""What goes into one request: an event's bytes, or a run of a job's events where its receiver takes batches.
+"""What goes into one request: one event's bytes, or a run of a job's events where its receiver takes batches.
 
-Owns the bounds of a batch, how many bytes of long bodies are in memory at once, and which jobs go singly because their receiver
-has refused a batch. Knows nothing of sending.
+Owns the bounds of a batch, how many bytes of long bodies are in memory at once, and which jobs send their events singly because their
+receiver has refused a batch. Knows nothing of sending.
 """
 
 import logging
@@ -23,13 +23,13 @@ BATCH_EVENTS = 100
 BATCH_BYTES = 1 << 20
 MAX_SINGLY = 10_000
 COPIES = 4
-"""A body that is sent is in memory so often: as it was read, in its batch, in its request, and in the connection's buffer."""
+"""Copies of a body in memory while it is sent: as read, in its batch, in its request, and in the connection's buffer."""
 REQUEST_BUDGET_BYTES = 128 << 20
-"""All copies of the long bodies and batches whose requests are under way; a single one that is longer goes alone."""
+"""All copies of the long bodies and batches whose requests are under way; a longer one is sent alone."""
 
 
 class StoredBodies(Protocol):
-    """Where the bytes are."""
+    """What batching needs of the store."""
 
     async def delivery_body(self, delivery_id: int) -> bytes | None:
         """The bytes of one event."""
@@ -41,7 +41,7 @@ class StoredBodies(Protocol):
 
 
 class Batching:
-    """Reads what is to be sent. A store that fails is asked again."""
+    """Reads the bytes to send. A store that fails is asked again."""
 
     def __init__(self, stored: StoredBodies, clock: Clock) -> None:
         self._stored = stored
@@ -56,7 +56,7 @@ class Batching:
 
     @asynccontextmanager
     async def reading(self, due: Due) -> AsyncIterator[list[Due]]:
-        """Gives what `run_of` returns, once there is room for it and for as long as its request is under way.
+        """Yields what of `run_of` can be sent together, once the budget has room, and holds the room while the request is under way.
 
         Raises:
             StoreClosed: the store is closed.
@@ -67,13 +67,13 @@ class Batching:
                 async with self._budget.hold(COPIES * size) as hold:
                     run = await self.run_of(due)
                     hold.measured(COPIES * sum(len(one.body or b"") for one in run))
-                    yield run
+                    yield _undamaged(run)
                 return
             except NoRoom as error:
                 log.warning("long events wait for room", extra={"action": "deliver", "error": str(error)})
 
     async def run_of(self, due: Due) -> list[Due]:
-        """Returns what goes into one request, with bodies; nothing where it is not in the store any more.
+        """Returns the deliveries of one request, with bodies; none where the delivery is gone from the store.
 
         Raises:
             StoreClosed: the store is closed.
@@ -87,7 +87,7 @@ class Batching:
         return [due]
 
     def refused(self, run: Sequence[Due]) -> None:
-        """The receiver takes no batch: each of these goes alone."""
+        """The receiver has refused this batch: each of its deliveries is sent alone."""
         if len(self._singly) >= MAX_SINGLY:
             del self._singly[next(iter(self._singly))]
         self._singly[run[0].job_uid] = run[-1].id
@@ -101,3 +101,9 @@ class Batching:
             except StoreFailed as error:
                 log.warning("cannot read an event", extra={"action": "deliver", "error": str(error)})
             await self._clock.sleep(STORE_PAUSE_S)
+
+
+def _undamaged(run: list[Due]) -> list[Due]:
+    """Returns the beginning of a run up to a damaged event, or a damaged first event alone. Pure."""
+    count = next((n for n, due in enumerate(run) if not due.body), len(run))
+    return run[: max(1, count)]

@@ -1,7 +1,7 @@
-"""Circuit breakers, one a host: closed, open, half-open with one probe.
+"""Circuit breakers, one a destination: closed, open, half-open with one probe.
 
 Pure: the monotonic time is passed in. Knows nothing of requests; the caller says whether the host was up or down.
-Answers to requests that began before the last change of state are late news and change nothing.
+The answer to a request that began before the breaker's last change of state changes nothing.
 """
 
 from collections.abc import Callable
@@ -40,12 +40,12 @@ class Breaker:
 
     @property
     def forgettable(self) -> bool:
-        """True where a new breaker would be just the same: closed, no failures, no request under way."""
+        """True where a new breaker would be the same: closed, no failures, no request under way."""
         return self._opened_at is None and not self._failures and not self._under_way
 
     def rested(self, now: float) -> bool:
-        """True where no request is under way and the cool-down has passed since the last failure: what is remembered is of use
-        to the next request alone.
+        """True where no request is under way and the cool-down has passed since the last failure: only the next request needs
+        this breaker.
         """
         return not self._under_way and now - self._failed_at >= self._cooldown_s
 
@@ -55,7 +55,7 @@ class Breaker:
         return self._under_way
 
     def wait_s(self, now: float) -> float:
-        """Seconds until a request may go, as far as time decides it."""
+        """Seconds until the breaker is half-open; 0 where the breaker is not open."""
         return 0.0 if self._opened_at is None else max(0.0, self._opened_at + self._cooldown_s - now)
 
     def admits(self, now: float) -> bool:
@@ -110,14 +110,14 @@ class Breaker:
 
 
 MAX_BREAKERS = 4096
-"""Many more than there are workers, so that one without a request under way is always among them."""
+"""Many more than there are workers: a breaker without a request under way is always among them."""
 
 
 class Breakers:
-    """The breakers of all lanes, at most `MAX_BREAKERS`: then the one whose last failure is the oldest gives way, which costs its
-    host a few requests more. One that is closed and has nothing to remember takes no room.
+    """The breakers of all destinations, at most `MAX_BREAKERS`: beyond that the breaker with the oldest last failure is dropped, which
+    costs its host a few requests more. A closed breaker without failures and requests is not kept.
 
-    `on_change` hears of every change of state: the lane and its new state.
+    `on_change` is called with the destination and the new state at every change: for log and metrics.
     """
 
     def __init__(self, threshold: int, cooldown_s: float, on_change: Callable[[str, State], None]) -> None:
@@ -128,7 +128,7 @@ class Breakers:
 
     @property
     def size(self) -> int:
-        """How many lanes have failures to remember."""
+        """How many destinations have failures to remember."""
         return len(self._breakers)
 
     def open_count(self, now: float) -> int:
@@ -136,33 +136,33 @@ class Breakers:
         return sum(breaker.state(now) != "closed" for breaker in self._breakers.values())
 
     def state(self, destination: str, now: float) -> State:
-        """The state of one lane."""
+        """The state of one destination's breaker."""
         breaker = self._breakers.get(destination)
         return breaker.state(now) if breaker else "closed"
 
     def wait_s(self, destination: str, now: float) -> float:
-        """Seconds until a request of this lane may go, as far as time decides it."""
+        """Seconds until this destination's breaker is half-open; 0 where the breaker is not open."""
         breaker = self._breakers.get(destination)
         return breaker.wait_s(now) if breaker else 0.0
 
     def admits(self, destination: str, now: float) -> bool:
-        """True where a request of this lane may go now."""
+        """True where a request to this destination may go now."""
         breaker = self._breakers.get(destination)
         return breaker is None or breaker.admits(now)
 
     def take(self, destination: str, now: float) -> tuple[Breaker, Ticket]:
-        """Begins a request: its breaker and its ticket, to be given to `record`."""
+        """Begins a request. Returns its breaker and its ticket, for `record`."""
         breaker = self._breakers.get(destination)
         if breaker is None:
             if len(self._breakers) >= MAX_BREAKERS:
-                self._give_way(now)
+                self._make_room(now)
             breaker = self._breakers[destination] = Breaker(self._threshold, self._cooldown_s)
         if breaker.state(now) == "half-open":
             self._on_change(destination, "half-open")
         return breaker, breaker.take(now)
 
     def rested(self, now: float, after: str, limit: int) -> list[str]:
-        """Returns up to `limit` lanes whose breakers may be forgotten where nothing waits, by name, after `after`."""
+        """Returns up to `limit` destinations whose breakers have rested, by name, after `after`."""
         found = (
             destination
             for destination, breaker in self._breakers.items()
@@ -171,12 +171,12 @@ class Breakers:
         return sorted(found)[:limit]
 
     def forget(self, destination: str, now: float) -> None:
-        """Lets go of a breaker that has rested; one that has not, or is not there, stays as it is."""
+        """Drops a breaker that has rested; does nothing where the breaker has not rested or is not there."""
         breaker = self._breakers.get(destination)
         if breaker is not None and breaker.rested(now):
             self._drop(destination, breaker, now)
 
-    def _give_way(self, now: float) -> None:
+    def _make_room(self, now: float) -> None:
         idle = next((pair for pair in self._breakers.items() if not pair[1].under_way), None)
         if idle is not None:
             self._drop(*idle, now)
@@ -186,15 +186,14 @@ class Breakers:
         if breaker.state(now) != "closed":
             self._on_change(destination, "closed")
 
-    def record(self, destination: str, taken: tuple[Breaker, Ticket], host: Host, now: float) -> None:
-        """Ends a request: what it says about the host."""
+    def record(self, destination: str, taken: tuple[Breaker, Ticket], host: Host, now: float) -> State | None:
+        """Ends a request, which says that the host is up, down or neither. Returns the breaker's new state where it has changed."""
         breaker, ticket = taken
         before = breaker.state(now)
         if host == "down":
             breaker.fail(ticket, now)
-            self._breakers[destination] = self._breakers.pop(
-                destination
-            )  # in the order of their last failures
+            # In the order of their last failures, for `_make_room`.
+            self._breakers[destination] = self._breakers.pop(destination)
         elif host == "up":
             breaker.succeed(ticket)
         else:
@@ -204,3 +203,4 @@ class Breakers:
             self._on_change(destination, after)
         if breaker.forgettable:
             del self._breakers[destination]
+        return after if after != before else None

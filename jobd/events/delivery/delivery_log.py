@@ -1,54 +1,60 @@
-"""What the log and the metrics hear of deliveries that are on record.
-
-Owns the words. Decides nothing.
-"""
+"""The log lines and the observer's numbers of deliveries: what became of each, and the breakers' changes. Decides nothing."""
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
 
+from jobd.events.delivery.answered import Answered
+from jobd.events.delivery.breaker import State
 from jobd.events.delivery.observer import DeliveryObserver
-from jobd.events.delivery.response_policy import Answer
-from jobd.events.delivery.unrecorded import Unrecorded
-from jobd.store.tables.rows import Settled, Settlement
+from jobd.store.tables.rows import Settled
 
 log = logging.getLogger(__name__)
 
 
-def tell(
-    observer: DeliveryObserver,
-    first: Unrecorded,
-    created: Sequence[datetime],
-    answer: Answer,
-    settlements: Sequence[Settlement],
-    settled: Sequence[Settled],
-) -> None:
-    """Tells of one request's deliveries: the first one, when the event of each was created, and the settlement of each; `settled`
-    is what the store made of them.
-    """
-    for created_at, settlement in zip(created, settlements, strict=True):
-        if settlement.outcome == "delivered":
-            observer.delivered(max(0.0, (settlement.at - created_at).total_seconds()))
-            continue
-        kind = f"{answer.status // 100}xx" if answer.status else answer.kind
-        if settlement.outcome == "retry":
-            observer.retried(kind)
-            continue
-        observer.failed(kind)
-        if settlement.outcome == "requeue":
-            observer.requeued()
-        elif settlement.outcome == "park":
-            observer.dropped("parked", 1)
-    if settlements[0].outcome == "abandon":
-        observer.dropped("abandoned", max(1, sum(one.abandoned for one in settled)))
-    if settlements[0].outcome not in ("delivered", "retry"):
-        fields = {
-            "job_id": first.job_id,
-            "delivery_id": first.id,
-            "lane": first.destination,
-            "count": len(created),
-        }
-        log.warning(
-            "events were not delivered",
-            extra={"action": settlements[0].outcome, **fields, "error": settlements[0].error},
-        )
+class DeliveryLog:
+    """Writes log lines and calls the observer."""
+
+    def __init__(self, observer: DeliveryObserver) -> None:
+        self._observer = observer
+
+    def settled(self, answered: Answered, settled: Sequence[Settled]) -> None:
+        """The settlements of one request are on disk; `settled` is what the store returned for each."""
+        if answered.answer is None or not answered.settlements:
+            return
+        for created_at, settlement in zip(answered.created, answered.settlements, strict=True):
+            if settlement.outcome == "delivered":
+                self._observer.delivered(max(0.0, (settlement.at - created_at).total_seconds()))
+                continue
+            status = answered.answer.status
+            kind = f"{status // 100}xx" if status else answered.answer.kind
+            if settlement.outcome == "retry":
+                self._observer.retried(kind)
+                continue
+            self._observer.failed(kind)
+            if settlement.outcome == "requeue":
+                self._observer.requeued()
+            elif settlement.outcome == "park":
+                self._observer.dropped("parked", 1)
+        first = answered.settlements[0]
+        if first.outcome == "abandon":
+            self._observer.dropped("abandoned", max(1, sum(one.abandoned for one in settled)))
+        if first.outcome not in ("delivered", "retry"):
+            fields = {
+                "job_id": answered.job_id,
+                "delivery_id": answered.id,
+                "destination": answered.destination,
+                "count": len(answered.settlements),
+            }
+            log.warning(
+                "events were not delivered", extra={"action": first.outcome, **fields, "error": first.error}
+            )
+
+    def expired(self, destination: str, count: int) -> None:
+        """Deliveries of a destination whose host stays down were parked for their age."""
+        self._observer.dropped("parked", count)
+        log.info("deliveries expired", extra={"action": "expire", "destination": destination, "count": count})
+
+    def breaker_changed(self, destination: str, state: State) -> None:
+        """A breaker is `open`, `half-open` or `closed` now."""
+        log.info("breaker changed", extra={"action": "breaker", "destination": destination, "state": state})
+        self._observer.breaker_changed(destination, state)

@@ -1,8 +1,17 @@
-"""The dispatcher: every event that waits in the outbox goes to its callback, in order per job, until it is settled.
+"""The dispatcher: sends every event that waits in the outbox to its job's callback, in order per job, until it is settled.
 
-Owns the tasks that send. Knows no HTTP (`sender.py`), no SQL (the store), no rule about answers (`response_policy.py`) and counts no
-tries (`retry_policy.py`). A wait is a time in the outbox, never a worker that sleeps; so a restart goes on from the table. What was
-in flight or not on record yet when the process died is sent again under the same id.
+Owns the tasks and the one way of a delivery through the modules beside this one:
+
+    outbox_poller.py     reads what is due from the store
+    work_queue.py        holds the delivery in its destination's queue and gives it to a worker; breaker.py says which hosts are called
+    dispatcher.py        a worker sends it: batching.py reads its bytes, http/sender.py makes the POST
+    response_policy.py   decides what the answer means
+    retry_policy.py      decides whether and when the delivery is tried again
+    settler.py           stores that; delivery_log.py logs and counts it
+    outbox_poller.py     reads the job's next delivery, or the same one when its time has come
+
+Knows no HTTP, no SQL and no rule about answers. A wait is a time in the outbox, never a worker that sleeps: a restart goes on from
+the table, and what was in flight or not stored yet is sent again under the same id.
 """
 
 import asyncio
@@ -14,29 +23,45 @@ from datetime import datetime
 from typing import Protocol
 
 from jobd.clock import Clock
-from jobd.events.delivery.batching import Batching
-from jobd.events.delivery.breaker import Breaker, Breakers, State, Ticket
-from jobd.events.delivery.delivery_log import tell
+from jobd.events.delivery.answered import Answered
+from jobd.events.delivery.batching import Batching, StoredBodies
+from jobd.events.delivery.breaker import Breakers, Host
+from jobd.events.delivery.delivery_log import DeliveryLog
 from jobd.events.delivery.destination_queues import DestinationQueues
+from jobd.events.delivery.expiry import ExpiringOutbox, Expiry
 from jobd.events.delivery.observer import DeliveryObserver, NullObserver
-from jobd.events.delivery.outbox_poller import Outbox, OutboxPoller
-from jobd.events.delivery.response_policy import Answer, Decision, Delivered, Park, decide, host_after
-from jobd.events.delivery.retry_policy import RetryPolicy
+from jobd.events.delivery.outbox_poller import OutboxPoller, PolledOutbox
+from jobd.events.delivery.poll_schedule import PollSchedule
+from jobd.events.delivery.response_policy import (
+    Answer,
+    Decision,
+    Delivered,
+    decide,
+    host_after,
+    refuses_batch,
+)
+from jobd.events.delivery.retry_policy import settlement
 from jobd.events.delivery.settings import DispatcherSettings
-from jobd.events.delivery.settler import Settler
-from jobd.events.delivery.unrecorded import Unrecorded
-from jobd.store.tables.rows import Delivery, Due, Settled, Settlement
-from jobd.waiting import wait_for
+from jobd.events.delivery.settler import SettlementStore, Settler
+from jobd.events.delivery.work_queue import Taken, WorkQueue
+from jobd.store.tables.rows import Delivery, Due, Settled
 from jobd.wire.event import batch_body
-
-DAMAGED = "the stored event, or its callback, does not match its checksum: the disk has changed it; nothing was sent"
 
 log = logging.getLogger(__name__)
 
-UNSETTLED_PER_WORKER = 16
-"""Answers that wait to be put on record, a worker: beyond that no more is sent until the disk has caught up. A crash repeats no
-more than these.
-"""
+DAMAGED = "the stored event, or its callback, does not match its checksum: the disk has changed it; nothing was sent"
+
+
+class Outbox(PolledOutbox, StoredBodies, SettlementStore, ExpiringOutbox, Protocol):
+    """What deliveries need of the store."""
+
+    async def replay(self, delivery_id: int, at: datetime) -> Delivery | None:
+        """Makes a delivery pending and due again."""
+        ...
+
+    async def replay_all(self, uid: str, at: datetime) -> int:
+        """Makes all deliveries of a job pending that were given up."""
+        ...
 
 
 class EventSender(Protocol):
@@ -47,9 +72,6 @@ class EventSender(Protocol):
     ) -> Answer:
         """POSTs the body, an array of events where `batch`; returns what came of it."""
         ...
-
-
-_Taken = tuple[Due, tuple[Breaker, Ticket]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +100,19 @@ class Dispatcher:
         self._sender = sender
         self._settings = settings
         self._clock = clock
+        self._spread = spread
         self._observer = observer or NullObserver()
-        self._retry_policy = RetryPolicy(settings, spread)
-        self._settler = Settler(outbox, clock, settings.record_after_s)
-        self._queues = DestinationQueues(settings.workers, settings.buffer_size)
+        self._delivery_log = DeliveryLog(self._observer)
         self._breakers = Breakers(
-            settings.breaker_threshold, settings.breaker_cooldown_s, self._breaker_changed
+            settings.breaker_threshold, settings.breaker_cooldown_s, self._delivery_log.breaker_changed
         )
-        self._poller = OutboxPoller(
-            outbox, self._queues, self._breakers, settings, clock, self._observer, self._hand_out
-        )
-        self._free: list[asyncio.Future[_Taken]] = []
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._unsettled = 0
-        self._most_unsettled = UNSETTLED_PER_WORKER * settings.workers
+        queues = DestinationQueues(settings.workers, settings.buffer_size)
+        self._queue = WorkQueue(queues, self._breakers, clock)
+        expiry = Expiry(outbox, self._queue, clock, self._delivery_log, settings.max_age_s)
+        schedule = PollSchedule(clock, settings.horizon_s)
+        self._poller = OutboxPoller(outbox, self._queue, self._breakers, expiry, schedule, clock)
         self._batching = Batching(outbox, clock)
-        self._draining = False
+        self._settler = Settler(outbox, clock, settings.record_after_s)
 
     def notify(self, job_uid: str) -> None:
         """Call after a commit with events of this job. Cheap, never waits; losing a call costs at most half a minute."""
@@ -117,8 +135,8 @@ class Dispatcher:
     def state(self) -> DispatcherState:
         """How much is under way now, for metrics."""
         return DispatcherState(
-            held=self._queues.size,
-            in_flight=self._queues.in_flight,
+            held=self._queue.size,
+            in_flight=self._queue.in_flight,
             breakers=self._breakers.size,
             breakers_open=self._breakers.open_count(self._clock.monotonic()),
         )
@@ -130,128 +148,89 @@ class Dispatcher:
             ExceptionGroup: of StoreErrors, when the store is closed or damaged.
         """
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._poller.run(), name="dispatcher-loader")
-            group.create_task(self._settler.run(), name="dispatcher-settler")
+            group.create_task(self._poller.run(), name="outbox-poller")
+            group.create_task(self._write_settlements(), name="settler")
             for number in range(self._settings.workers):
                 group.create_task(self._work(), name=f"dispatcher-{number}")
 
     async def drain(self, timeout_s: float) -> bool:
-        """Sends nothing new and waits for what is under way to be put on record. False where `timeout_s` was too short.
-
-        What is left waits on disk. Cancel `run` afterwards.
+        """Sends nothing new and waits until the answers of requests under way are stored. False where `timeout_s` was too short. What is
+        left waits on disk; cancel `run` afterwards.
         """
-        self._draining = True
+        self._queue.stop()
         self._settler.hurry()
-        return await wait_for(self._idle, self._clock, timeout_s)
+        return await self._queue.wait_until_settled(timeout_s)
 
     async def _work(self) -> None:
         while True:
-            taken = self._take()
-            self._hand_out()
+            taken = self._queue.take()
             if taken is None:
-                future: asyncio.Future[_Taken] = asyncio.get_running_loop().create_future()
-                self._free.append(future)
-                taken = await future
-            await self._deliver(*taken)
+                taken = await self._queue.next_taken()
+            await self._deliver(taken)
 
-    def _hand_out(self) -> None:
-        """Call when something may go that could not go before: gives it to workers that have nothing to do."""
-        while self._free and (taken := self._take()) is not None:
-            self._free.pop().set_result(taken)
-
-    def _take(self) -> _Taken | None:
-        if self._draining or self._unsettled >= self._most_unsettled:
-            return None
-        now = self._clock.monotonic()
-        due = self._queues.pick(lambda destination: self._breakers.admits(destination, now))
-        if due is None:
-            return None
-        self._unsettled += 1
-        self._idle.clear()
-        return due, self._breakers.take(due.destination, now)
-
-    async def _deliver(self, due: Due, taken: tuple[Breaker, Ticket]) -> None:
+    async def _deliver(self, taken: Taken) -> None:
+        due = taken[0]
         if due.body is not None and not due.batch:
-            await self._exchange(due, taken, [due])
+            await self._exchange(taken, [due])
             return
         async with self._batching.reading(due) as run:
-            await self._exchange(due, taken, run)
+            await self._exchange(taken, run)
 
-    async def _exchange(self, due: Due, taken: tuple[Breaker, Ticket], run: list[Due]) -> None:
-        run = _whole(run)
+    async def _exchange(self, taken: Taken, run: list[Due]) -> None:
+        due = taken[0]
         answer = await self._send(run) if run else None
-        if answer is None:
-            self._breakers.record(due.destination, taken, "unknown", self._clock.monotonic())
-            self._queues.answered(due, proven=False)
-            kept = Unrecorded.of(due)
-            self._settler.add((), lambda _: self._ended(kept, None, None))
-            return
-        if len(run) > 1 and self._refuses_batch(answer):
-            # Nothing is parked because of its neighbours: each of these goes alone, beginning now.
+        if answer is not None and len(run) > 1 and refuses_batch(answer):
+            # No event is parked because of its neighbours: each of these goes alone, beginning now.
             self._batching.refused(run)
             run = run[:1]
             answer = await self._send(run)
-        host = host_after(answer)
         now = self._clock.now()
-        self._breakers.record(due.destination, taken, host, self._clock.monotonic())
-        self._queues.answered(due, proven=host == "up")
-        decision = decide(answer, now, self._settings.max_retry_after_s)
-        self._keep(due, run, answer, decision, now)
+        host: Host = "unknown" if answer is None else host_after(answer)
+        if self._queue.answered(taken, host):
+            self._poller.forgotten(due.destination)
+        if answer is None:  # the delivery is gone from the store
+            self._settler.add(Answered.of(due))
+        else:
+            self._settle(due, run, answer, decide(answer, now, self._settings.max_retry_after_s), now)
 
-    def _keep(self, due: Due, run: list[Due], answer: Answer, decision: Decision, now: datetime) -> None:
-        """Has it put on record. The job's next one may go at once where it is in memory: what the receiver has taken need not
-        be on disk for that. A crash in between repeats both, in their order. What waits for the record holds no `Due`: its
-        body would stay in memory for as long as the disk refuses.
+    def _settle(self, due: Due, run: list[Due], answer: Answer, decision: Decision, now: datetime) -> None:
+        """Gives the settlements to the settler. The job's next delivery is queued at once where it is in memory: what the receiver has
+        taken need not be on disk for that. A crash in between repeats both, in their order.
         """
-        kept = Unrecorded.of(due)
-        goes_on = isinstance(decision, Delivered) and not due.batch
-        if (
-            goes_on
-            and self._breakers.admits(due.destination, self._clock.monotonic())
-            and self._queues.follow(due)
-        ):
-            settlement = self._retry_policy.settlement(due, answer, decision, now, follow=False)
-            self._settler.add(
-                (settlement,), lambda _: self._recorded(kept, settlement), urgent=self._draining
-            )
+        decided = (answer, decision, now, self._settings, self._spread)
+        if isinstance(decision, Delivered) and not due.batch and self._queue.follow(due):
+            settlements = [settlement(due, *decided, follow=False)]
+            answered = Answered.of(due, answer, run, settlements, job_continues=True)
+            self._settler.add(answered, urgent=self._queue.is_draining)
             return
-        ahead = self._poller.ahead_of(due.destination)
-        settlements = [
-            self._retry_policy.settlement(one, answer, decision, now, follow=one is run[-1], ahead=ahead)
-            for one in run
-        ]
-        created = [one.created_at for one in run]
+        ahead, last = self._poller.ahead_of(due.destination), run[-1]
+        settlements = [settlement(one, *decided, follow=one is last, ahead=ahead) for one in run]
+        # The job waits for the record. That matters where its host has nothing else to do meanwhile, or where something went wrong.
+        waited_for = self._queue.is_draining or self._queue.is_idle(due.destination)
+        urgent = waited_for or settlements[0].outcome != "delivered"
+        self._settler.add(Answered.of(due, answer, run, settlements), urgent=urgent)
 
-        def recorded(settled: list[Settled]) -> None:
-            tell(self._observer, kept, created, answer, settlements, settled)
-            following = next((one.following for one in settled if one.following is not None), None)
-            self._ended(kept, following, settlements[0].next_attempt_at)
+    async def _write_settlements(self) -> None:
+        while True:
+            await self._write_group()
 
-        # The job waits for it; that matters where its host has nothing else to do meanwhile, or where it went wrong.
-        idle = self._draining or self._queues.is_idle(due.destination)
-        waited_for = idle or settlements[0].outcome != "delivered"
-        self._settler.add(settlements, recorded, urgent=waited_for)
+    async def _write_group(self) -> None:
+        """A method of its own: what the store returned must not stay in memory until the next group."""
+        for answered, settled in await self._settler.write_group():
+            self._delivery_log.settled(answered, settled)
+            self._settled(answered, settled)
+            self._queue.done()
 
-    def _recorded(self, kept: Unrecorded, settlement: Settlement) -> None:
-        """On record, while the job goes on."""
-        self._observer.delivered(max(0.0, (settlement.at - kept.created_at).total_seconds()))
-        if self._queues.recorded(kept):
-            self._poller.settled(kept, None, self._clock.now())
-        self._done()
-
-    def _ended(self, kept: Unrecorded, following: Due | None, next_attempt_at: datetime | None) -> None:
-        """On record, and the job not held any more."""
-        self._queues.settled(kept)
-        self._poller.settled(kept, following, next_attempt_at)
-        self._done()
-
-    def _done(self) -> None:
-        held_up = self._unsettled >= self._most_unsettled
-        self._unsettled -= 1
-        if not self._unsettled:
-            self._idle.set()
-        if held_up:
-            self._hand_out()
+    def _settled(self, answered: Answered, settled: list[Settled]) -> None:
+        """The settlements are on disk: the job goes on from memory, or from the disk."""
+        if answered.job_continues:
+            if self._queue.recorded(answered):
+                self._poller.released(answered, None, self._clock.now())
+            return
+        following = next((one.following for one in settled if one.following is not None), None)
+        next_at = answered.settlements[0].next_attempt_at if answered.settlements else None
+        self._queue.release(answered)
+        self._poller.released(answered, following, next_at)
 
     async def _send(self, run: list[Due]) -> Answer:
         first, began = run[0], self._clock.monotonic()
@@ -268,20 +247,3 @@ class Dispatcher:
             answer = Answer("invalid", text=f"internal error: {type(error).__name__}")
         self._observer.requested(self._clock.monotonic() - began)
         return answer
-
-    def _refuses_batch(self, answer: Answer) -> bool:
-        decision = decide(answer, self._clock.now(), self._settings.max_retry_after_s)
-        return isinstance(decision, Park) and answer.kind == "answer"
-
-    def _breaker_changed(self, destination: str, state: State) -> None:
-        log.info("breaker changed", extra={"action": "breaker", "lane": destination, "state": state})
-        self._observer.breaker_changed(destination, state)
-        if state == "open":
-            self._queues.forget(destination)
-            self._poller.forgotten(destination)
-
-
-def _whole(run: list[Due]) -> list[Due]:
-    """The beginning of a run that can be sent together: up to an event that is damaged, or that one alone. Pure."""
-    count = next((n for n, due in enumerate(run) if not due.body), len(run))
-    return run[: max(1, count)]

@@ -1,25 +1,22 @@
-"""Parking what is too old for a host that stays down: in bounded commits, each job's deliveries in their order.
+"""Parks deliveries that are too old for a host that stays down: in bounded commits, each job's deliveries in their order.
 
-Owns what is too old and how much is parked at once. An age is time that jobd has seen pass, also over restarts: the store counts it,
-and the wall clock has no part in it. When to look is `outbox_poller.py`'s, the statements are the store's.
+Owns what is too old and how much is parked at once. An age is time that jobd has seen pass, also over restarts: the store counts the
+age, and the wall clock has no part in it. `outbox_poller.py` decides when to park.
 """
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from jobd.clock import Clock
-from jobd.events.delivery.destination_queues import DestinationQueues
-from jobd.events.delivery.observer import DeliveryObserver
+from jobd.events.delivery.delivery_log import DeliveryLog
+from jobd.events.delivery.work_queue import WorkQueue
 
-log = logging.getLogger(__name__)
-
-PAGE = 256
-AT_ONCE = 1000
+JOBS_PAGE = 256
+MAX_IN_COMMIT = 1000
 """Deliveries that are parked in one commit."""
-A_SCAN = 20_000
-"""So many in one look at everything: other hosts' deliveries are not loaded meanwhile."""
+MAX_IN_SCAN = 20_000
+"""Deliveries that are parked in one scan: no other delivery is loaded meanwhile."""
 UNTRIED_S = 3600.0
 """An old delivery that was made pending again, and not tried since, is given this long."""
 REASON = "expired: its host has been down for too long"
@@ -29,7 +26,7 @@ class ExpiringOutbox(Protocol):
     """What is needed of the store."""
 
     async def expired_jobs(self, destination: str, age_s: float, untried_s: float, limit: int) -> list[str]:
-        """Jobs of a lane whose first pending delivery is older than `age_s`, by time that was seen to pass."""
+        """Jobs of a destination whose first pending delivery is older than `age_s`, by time that was seen to pass."""
         ...
 
     async def expire_deliveries(
@@ -46,42 +43,39 @@ class ExpiringOutbox(Protocol):
 
 
 class Expiry:
-    """Parks for one look at everything after the other. `changed`: uids of jobs that were settled since it was cleared."""
+    """Parks what is older than `max_age_s`, up to `MAX_IN_SCAN` deliveries a scan."""
 
     def __init__(
         self,
         outbox: ExpiringOutbox,
-        destinations: DestinationQueues,
+        queue: WorkQueue,
         clock: Clock,
-        observer: DeliveryObserver,
+        delivery_log: DeliveryLog,
         max_age_s: float,
-        changed: set[str],
     ) -> None:
         self._outbox = outbox
-        self._queues = destinations
+        self._queue = queue
         self._clock = clock
-        self._observer = observer
+        self._delivery_log = delivery_log
         self._max_age_s = max_age_s
-        self._changed = changed
         self._left = 0
 
-    def begin(self) -> None:
-        """A look at everything begins: `park` may park `A_SCAN` deliveries until the next."""
-        self._left = A_SCAN
+    def begin_scan(self) -> None:
+        """A scan of the outbox begins: `park` may park `MAX_IN_SCAN` deliveries until the next scan."""
+        self._left = MAX_IN_SCAN
 
     async def park(self, destination: str) -> None:
-        """Parks what is too old in a lane whose host is down, but for jobs that are in memory."""
+        """Parks what is too old for a destination whose host is down, except for jobs that are in memory."""
         while self._left > 0:
-            self._changed.clear()
-            most = PAGE + self._queues.held(destination)
+            self._queue.begin_read()
+            most = JOBS_PAGE + self._queue.held(destination)
             found = await self._outbox.expired_jobs(destination, self._max_age_s, UNTRIED_S, most)
-            uids = [uid for uid in found if not self._queues.holds(uid) and uid not in self._changed]
+            uids = [uid for uid in found if not self._queue.holds(uid) and not self._queue.was_released(uid)]
             if not uids:
                 break
-            at, limit = self._clock.now(), min(AT_ONCE, self._left)
+            at, limit = self._clock.now(), min(MAX_IN_COMMIT, self._left)
             count = await self._outbox.expire_deliveries(uids, self._max_age_s, UNTRIED_S, at, REASON, limit)
             if not count:
                 break
             self._left -= count
-            self._observer.dropped("parked", count)
-            log.info("deliveries expired", extra={"action": "expire", "lane": destination, "count": count})
+            self._delivery_log.expired(destination, count)

@@ -1,6 +1,6 @@
-"""What the dispatcher tells whoever counts: the metrics, in the daemon.
+"""The Protocol by which the dispatcher reports deliveries; `jobd/metrics/deliveries.py` implements it.
 
-Owns the Protocol alone. Calls come from the event loop, must be quick and must not raise.
+The event loop makes the calls: they must be quick and must not raise.
 """
 
 from typing import Protocol
@@ -9,22 +9,22 @@ from jobd.events.delivery.breaker import State
 
 
 class DeliveryObserver(Protocol):
-    """Hears what becomes of deliveries."""
+    """Is called with what becomes of deliveries."""
 
     def delivered(self, latency_s: float) -> None:
-        """A receiver took an event, `latency_s` after it had happened."""
+        """A receiver took an event `latency_s` after its creation."""
         ...
 
     def requested(self, seconds: float) -> None:
-        """A request has ended, however it ended."""
+        """A request has ended after `seconds`, with an answer or without."""
         ...
 
     def failed(self, kind: str) -> None:
-        """The last try of a round failed. `kind`: network, timeout, refused, invalid, or the status class such as `5xx`."""
+        """The last try of a round failed. `kind`: network, timeout, local, refused, invalid, or a status class such as `5xx`."""
         ...
 
     def retried(self, kind: str) -> None:
-        """A try failed, of the same kinds, and its delivery will be tried again in this round."""
+        """A try failed, with a kind as in `failed`, and is repeated in this round."""
         ...
 
     def requeued(self) -> None:
@@ -32,7 +32,7 @@ class DeliveryObserver(Protocol):
         ...
 
     def dropped(self, outcome: str, count: int) -> None:
-        """Deliveries that go out no more by themselves: `parked` or `abandoned`."""
+        """`count` deliveries are sent only after a replay: `parked` or `abandoned`."""
         ...
 
     def breaker_changed(self, destination: str, state: State) -> None:
@@ -41,7 +41,7 @@ class DeliveryObserver(Protocol):
 
 
 class NullObserver:
-    """Hears everything and keeps nothing."""
+    """Does nothing."""
 
     def delivered(self, latency_s: float) -> None:
         """Nothing."""

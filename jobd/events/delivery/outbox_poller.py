@@ -1,154 +1,115 @@
-"""What comes from the outbox into the lanes, and when: the one place that looks at the disk for work.
+"""Reads due deliveries from the outbox into the work queue: the one place that looks at the disk for work.
 
-Owns when to look. What is in memory is `destination_queues.py`'s, what may be sent is the breakers'. Level-triggered: a notification
-makes things quick, and a look at everything every now and then makes them sure.
+Owns when to read. `work_queue.py` owns what is in memory, the breakers decide what may be sent. Level-triggered: a notification makes
+a delivery quick, and a scan of the whole outbox every half minute makes it certain.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from jobd.clock import Clock
+from jobd.events.delivery.answered import Answered
 from jobd.events.delivery.breaker import Breakers
-from jobd.events.delivery.destination_queues import DestinationQueues
-from jobd.events.delivery.expiry import ExpiringOutbox, Expiry
-from jobd.events.delivery.observer import DeliveryObserver
-from jobd.events.delivery.settings import DispatcherSettings
+from jobd.events.delivery.expiry import Expiry
+from jobd.events.delivery.poll_schedule import PollSchedule
 from jobd.events.delivery.settler import STORE_PAUSE_S
-from jobd.events.delivery.unrecorded import Unrecorded
+from jobd.events.delivery.work_queue import WorkQueue
 from jobd.store.errors import StoreClosed, StoreFailed
-from jobd.store.tables.rows import Delivery, DestinationDue, Due, Settled, Settlement
+from jobd.store.tables.rows import DestinationDue, Due
 from jobd.waiting import wait_for
 
 log = logging.getLogger(__name__)
 
-RESCAN_S = 30.0
+SCAN_S = 30.0
 AHEAD = 64
-"""Deliveries behind a job's first one that are loaded with it: so many go out without a look at the disk."""
-AT_A_TIME = 5
-"""Jobs that are loaded together with what is behind their first delivery: the first can go while the others are read."""
-LANES_PAGE = 256
-FRESH_PAGE = 128
-MAX_FRESH = 4096
-MAX_LOOKS = 4096
-"""Lanes whose next look is remembered; the others are found by the look at everything."""
+"""Deliveries behind a job's first one that are loaded with it: so many are sent without another read."""
+JOBS_AT_ONCE = 5
+"""Jobs that are loaded together with what is behind their first delivery: a worker can send the first while others are read."""
+DESTINATIONS_PAGE = 256
+NOTIFIED_PAGE = 128
+MAX_NOTIFIED = 4096
 
 
-class Outbox(ExpiringOutbox, Protocol):
-    """What the dispatcher needs of the store."""
+class PolledOutbox(Protocol):
+    """What the poller needs of the store."""
 
     async def destinations(self, after: str, limit: int) -> list[DestinationDue]:
-        """Lanes with pending deliveries, by name, after `after`."""
+        """Destinations with pending deliveries, by name, after `after`."""
         ...
 
     async def due(self, destination: str, limit: int, ahead: int = 0) -> list[Due]:
-        """The first pending delivery of each job of a lane, by the time at which it is due, with `ahead` behind it."""
+        """The first pending delivery of each job of a destination, by the time at which it is due, with `ahead` behind it."""
         ...
 
     async def due_of(self, uids: Sequence[str], ahead: int = 0) -> list[Due]:
         """The first pending delivery of each of these jobs, with `ahead` behind it."""
         ...
 
-    async def delivery_body(self, delivery_id: int) -> bytes | None:
-        """The bytes to send."""
-        ...
-
-    async def delivery_run(self, delivery_id: int, limit: int, max_bytes: int) -> list[Due]:
-        """A pending delivery and those of its job behind it, each with its body."""
-        ...
-
-    async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
-        """Keeps what became of deliveries, in one commit."""
-        ...
-
-    async def replay(self, delivery_id: int, at: datetime) -> Delivery | None:
-        """Makes a delivery pending and due again."""
-        ...
-
-    async def replay_all(self, uid: str, at: datetime) -> int:
-        """Makes all deliveries of a job pending that were given up."""
-        ...
-
 
 class OutboxPoller:
-    """Loads what is due. `on_loaded` is called when there is something to send."""
+    """Puts what is due into the work queue, as far as there is room for it."""
 
     def __init__(
         self,
-        outbox: Outbox,
-        destinations: DestinationQueues,
+        outbox: PolledOutbox,
+        queue: WorkQueue,
         breakers: Breakers,
-        settings: DispatcherSettings,
+        expiry: Expiry,
+        schedule: PollSchedule,
         clock: Clock,
-        observer: DeliveryObserver,
-        on_loaded: Callable[[], None],
     ) -> None:
         self._outbox = outbox
-        self._queues = destinations
+        self._queue = queue
         self._breakers = breakers
+        self._expiry = expiry
+        self._schedule = schedule
         self._clock = clock
-        self._on_loaded = on_loaded
-        self._horizon = timedelta(seconds=settings.horizon_s)
         self._wake = asyncio.Event()
-        self._fresh: dict[str, None] = {}
-        self._again: set[str] = set()
-        self._settled: set[str] = set()
-        self._looks: dict[str, datetime] = {}
+        self._notified: dict[str, None] = {}
+        self._notified_in_memory: set[str] = set()
         self._scan_after = ""
         self._scan_at = 0.0
-        self._expiry = Expiry(outbox, destinations, clock, observer, settings.max_age_s, self._settled)
         self._rested_after = ""
 
     def notify(self, job_uid: str) -> None:
         """There may be something new for this job. Cheap; a call too many does no harm."""
-        if self._queues.holds(job_uid):
-            self._again.add(job_uid)
-        elif len(self._fresh) < MAX_FRESH:
-            self._fresh[job_uid] = None
+        if self._queue.holds(job_uid):
+            self._notified_in_memory.add(job_uid)
+        elif len(self._notified) < MAX_NOTIFIED:
+            self._notified[job_uid] = None
             self._wake.set()
         else:
             self._scan_at = 0.0
 
     def ahead_of(self, destination: str) -> int:
-        """How many deliveries behind the next one of a job are worth loading with it: none where others wait on disk."""
-        return 0 if self._is_crowded(destination) else AHEAD
+        """How many deliveries behind a job's next one are worth loading with it: none where other jobs wait on disk."""
+        return 0 if self._schedule.is_overdue(destination) else AHEAD
 
-    def _is_crowded(self, destination: str) -> bool:
-        return destination in self._looks and self._is_due(self._looks[destination])
-
-    def settled(self, due: Unrecorded, following: Due | None, next_at: datetime | None) -> None:
-        """A delivery is on record and its job not held any more: `following` is due now, or the same again at `next_at`."""
-        self._settled.add(due.job_uid)
+    def released(self, answered: Answered, following: Due | None, next_at: datetime | None) -> None:
+        """A delivery is on disk and its job has left the memory: `following` is due now, or the same delivery again at `next_at`."""
         if next_at is not None:
-            self.look_at(due.destination, next_at)
+            self.poll_at(answered.destination, next_at)
         if following is not None:
-            self._offer(following)
-        elif due.job_uid in self._again:
-            self._fresh[due.job_uid] = None
+            self._put(following)
+        elif answered.job_uid in self._notified_in_memory:
+            self._notified[answered.job_uid] = None
             self._wake.set()
-        self._again.discard(due.job_uid)
-        if due.destination in self._looks or self._queues.is_nearly_full:
+        self._notified_in_memory.discard(answered.job_uid)
+        if answered.destination in self._schedule or self._queue.is_nearly_full:
             self._wake.set()
 
     def forgotten(self, destination: str) -> None:
-        """The lanes have let go of what waited in this one: it is on disk, with what was new for its jobs."""
-        self._again = {uid for uid in self._again if self._queues.holds(uid)}
-        self.look_at(destination, self._clock.now())
+        """The queue has dropped what waited for this destination: that is on disk, with what was new for its jobs."""
+        self._notified_in_memory = {uid for uid in self._notified_in_memory if self._queue.holds(uid)}
+        self.poll_at(destination, self._clock.now())
 
-    def look_at(self, destination: str, moment: datetime) -> None:
-        """This lane has something on disk that is due at `moment`."""
-        known = self._looks.get(destination)
-        if known is not None and known <= moment:
-            return
-        if known is None and len(self._looks) >= MAX_LOOKS:
-            latest = max(self._looks, key=self._looks.__getitem__)
-            if self._looks[latest] <= moment:
-                return
-            del self._looks[latest]
-        self._looks[destination] = moment
-        self._wake.set()
+    def poll_at(self, destination: str, at: datetime) -> None:
+        """This destination has something on disk that is due at `at`."""
+        if self._schedule.add(destination, at):
+            self._wake.set()
 
     async def run(self) -> None:
         """Loads until cancelled. A store that fails is asked again.
@@ -159,129 +120,117 @@ class OutboxPoller:
         while True:
             self._wake.clear()
             try:
-                await self._load()
+                await self._poll()
                 delay = self._delay_s()
             except StoreClosed:
                 raise
             except StoreFailed as error:
-                log.warning("cannot read the outbox", extra={"action": "load", "error": str(error)})
+                log.warning("cannot read the outbox", extra={"action": "poll", "error": str(error)})
                 self._scan_at = 0.0
                 await self._clock.sleep(STORE_PAUSE_S)
                 continue
             await wait_for(self._wake, self._clock, delay)
 
-    async def _load(self) -> None:
+    async def _poll(self) -> None:
         if self._clock.monotonic() >= self._scan_at:
             await self._scan()
-        while self._fresh:
-            await self._load_fresh()
+        while self._notified:
+            await self._load_notified()
         for destination in [
             destination
-            for destination in self._looks
-            if self._may_look(destination) and self._is_due(self._looks[destination])
+            for destination, at in self._schedule.items()
+            if self._queue.may_load(destination) and self._schedule.is_due(at)
         ]:
-            await self._look(destination)
-        # What was loaded just before its breaker opened waits in memory: time, too, can let it go.
-        self._on_loaded()
+            await self._load_destination(destination)
+        # What was loaded just before its breaker opened waits in memory, and may go once the cool-down has passed.
+        self._queue.wake_workers()
 
     def _delay_s(self) -> float:
         mono, now = self._clock.monotonic(), self._clock.now()
         delay = max(self._scan_at - mono, 0.0)
-        for destination, moment in self._looks.items():
+        for destination, at in self._schedule.items():
             wait_s = self._breakers.wait_s(destination, mono)
-            if wait_s == 0.0 and not self._may_look(destination):
-                continue  # a settlement makes room, and wakes
-            due_s = 0.0 if self._is_due(moment) else (moment - now).total_seconds()
+            if wait_s == 0.0 and not self._queue.may_load(destination):
+                continue  # a settlement makes room, and wakes the poller
+            due_s = 0.0 if self._schedule.is_due(at) else (at - now).total_seconds()
             delay = min(delay, max(due_s, wait_s))
         return delay
 
-    def _may_look(self, destination: str) -> bool:
-        return self._queues.wants(destination) and self._breakers.admits(destination, self._clock.monotonic())
+    def _put(self, due: Due) -> None:
+        """Queues a delivery, or remembers that it is on disk."""
+        if self._schedule.is_due(due.due_at):
+            if self._schedule.is_overdue(due.destination):
+                return  # other jobs of this destination have waited longer: this one takes its turn from the disk
+            admits = self._breakers.admits(due.destination, self._clock.monotonic())
+            if admits and (self._queue.put(due) or self._queue.holds(due.job_uid)):
+                return
+        self.poll_at(due.destination, due.due_at)
 
-    def _is_due(self, moment: datetime) -> bool:
-        now = self._clock.now()
-        return moment <= now or moment > now + self._horizon
-
-    def _offer(self, due: Due) -> None:
-        """Takes one in, or remembers that it is on disk."""
-        if not self._is_due(due.due_at):
-            self.look_at(due.destination, due.due_at)
-        elif self._is_crowded(due.destination):
-            pass  # others of this lane have waited longer: it takes its turn from the disk
-        elif not self._breakers.admits(due.destination, self._clock.monotonic()):
-            self.look_at(due.destination, due.due_at)
-        elif self._queues.hold(due):
-            self._on_loaded()
-        elif not self._queues.holds(due.job_uid):
-            self.look_at(due.destination, due.due_at)
-
-    async def _load_fresh(self) -> None:
-        uids = list(self._fresh)[:FRESH_PAGE]
+    async def _load_notified(self) -> None:
+        uids = list(self._notified)[:NOTIFIED_PAGE]
         for uid in uids:
-            del self._fresh[uid]
-        self._settled.clear()
+            del self._notified[uid]
+        self._queue.begin_read()
         for due in await self._outbox.due_of(uids, AHEAD):
-            if due.job_uid in self._settled or self._queues.holds(due.job_uid):
-                self.notify(due.job_uid)  # what was read is older than what is known
+            if self._queue.was_released(due.job_uid) or self._queue.holds(due.job_uid):
+                self.notify(due.job_uid)  # the queue knows more than was read
             else:
-                self._offer(due)
+                self._put(due)
 
-    async def _look(self, destination: str) -> None:
-        del self._looks[destination]
-        limit = self._queues.held(destination) + self._queues.room(destination) + 1
-        self._settled.clear()
+    async def _load_destination(self, destination: str) -> None:
+        self._schedule.remove(destination)
+        limit = self._queue.load_limit(destination)
+        self._queue.begin_read()
         rows = await self._outbox.due(destination, limit)
         more = len(rows) == limit
         uids = []
         for due in rows:
-            if due.job_uid in self._settled:
-                self.notify(due.job_uid)  # what was read is older than what is known
-            elif self._queues.holds(due.job_uid):
+            if self._queue.was_released(due.job_uid):
+                self.notify(due.job_uid)  # the queue knows more than was read
+            elif self._queue.holds(due.job_uid):
                 continue
-            elif not self._is_due(due.due_at):
-                self.look_at(destination, due.due_at)
+            elif not self._schedule.is_due(due.due_at):
+                self.poll_at(destination, due.due_at)
                 more = False  # what comes behind it is due later still
             else:
                 uids.append(due.job_uid)
         if uids:
-            more |= await self._take_in(destination, uids)
+            more |= await self._load_jobs(destination, uids)
         if more:
-            self.look_at(destination, self._clock.now())
+            self.poll_at(destination, self._clock.now())
 
-    async def _take_in(self, destination: str, uids: list[str]) -> bool:
-        """Loads these jobs of a lane with what is behind their first delivery. True where some were not taken."""
-        for begin in range(0, len(uids), AT_A_TIME):
+    async def _load_jobs(self, destination: str, uids: list[str]) -> bool:
+        """Loads these jobs with what is behind their first delivery. True where some were not queued."""
+        for begin in range(0, len(uids), JOBS_AT_ONCE):
             if not self._breakers.admits(destination, self._clock.monotonic()):
-                return True  # its host went down meanwhile: what is not in memory stays on disk
-            for due in await self._outbox.due_of(uids[begin : begin + AT_A_TIME], AHEAD):
-                if due.job_uid in self._settled or self._queues.holds(due.job_uid):
+                return True  # the host went down meanwhile: what is not in memory stays on disk
+            for due in await self._outbox.due_of(uids[begin : begin + JOBS_AT_ONCE], AHEAD):
+                if self._queue.was_released(due.job_uid) or self._queue.holds(due.job_uid):
                     self.notify(due.job_uid)
-                elif not self._is_due(due.due_at):
-                    self.look_at(due.destination, due.due_at)
-                elif self._queues.hold(due):
-                    self._on_loaded()
-                else:
+                elif not self._schedule.is_due(due.due_at):
+                    self.poll_at(due.destination, due.due_at)
+                elif not self._queue.put(due):
                     return True
         return False
 
     async def _scan(self) -> None:
-        self._scan_at = self._clock.monotonic() + RESCAN_S
-        self._expiry.begin()
+        self._scan_at = self._clock.monotonic() + SCAN_S
+        self._expiry.begin_scan()
         await self._forget_breakers()
         while True:
-            page = await self._outbox.destinations(self._scan_after, LANES_PAGE)
+            page = await self._outbox.destinations(self._scan_after, DESTINATIONS_PAGE)
             for found in page:
                 if self._breakers.state(found.destination, self._clock.monotonic()) != "closed":
                     await self._expiry.park(found.destination)
-                self.look_at(found.destination, found.due_at)
-            self._scan_after = page[-1].destination if len(page) == LANES_PAGE else ""
-            if not self._scan_after or len(self._looks) >= self._queues.capacity:
+                self.poll_at(found.destination, found.due_at)
+            self._scan_after = page[-1].destination if len(page) == DESTINATIONS_PAGE else ""
+            if not self._scan_after or len(self._schedule) >= self._queue.capacity:
                 break
 
     async def _forget_breakers(self) -> None:
-        """Lets go of what is remembered of hosts for which nothing waits any more, so that it is not remembered for ever."""
-        destinations = self._breakers.rested(self._clock.monotonic(), self._rested_after, LANES_PAGE)
-        self._rested_after = destinations[-1] if len(destinations) == LANES_PAGE else ""
+        """Drops the breakers of hosts for which nothing waits any more."""
+        destinations = self._breakers.rested(self._clock.monotonic(), self._rested_after, DESTINATIONS_PAGE)
+        self._rested_after = destinations[-1] if len(destinations) == DESTINATIONS_PAGE else ""
         for destination in destinations:
-            if not self._queues.held(destination) and not await self._outbox.due(destination, 1):
+            if not self._queue.held(destination) and not await self._outbox.due(destination, 1):
                 self._breakers.forget(destination, self._clock.monotonic())

@@ -1,6 +1,6 @@
-"""What an answer means: delivered, again later, parked, or no more of this.
+"""What a receiver's answer means: delivered, a failed try, parked, or the end of this callback.
 
-Pure. Owns the delivery rules; what follows from a verdict (counting, waiting, storing) is the dispatcher's.
+Pure. Owns the rules about answers; `retry_policy.py` decides whether and when a failed try is repeated.
 
 Source: docs/events.md, "What an answer means"; RFC 9110, 10.2.3 (Retry-After); Standard Webhooks 1.0 (410).
 """
@@ -19,9 +19,9 @@ Kind = Literal["answer", "network", "timeout", "local", "refused", "invalid"]
 class Answer:
     """What came of one request. `status` and `retry_after` (as sent) only for the kind `answer`.
 
-    `network` and `timeout`: no complete answer. `local`: this machine could not even try, for want of descriptors or ports.
-    `refused`: the egress policy forbids the address; nothing was sent.
-    `invalid`: the request could not be made from what is stored. `text` says it in words.
+    `network` and `timeout`: no complete answer. `local`: this machine lacks descriptors or ports for a request.
+    `refused`: the egress policy forbids the address; nothing was sent. `invalid`: what is stored makes no request.
+    `text`: the reason, for people.
     """
 
     kind: Kind
@@ -32,12 +32,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The receiver took it."""
+    """The receiver has taken the event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Again later, at the earliest after `after_s` where the receiver said so."""
+    """The try has failed. `after_s`: the receiver asks for no other try before that."""
 
     after_s: float | None
     reason: str
@@ -45,14 +45,14 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Trying again does not help."""
+    """Another try does not help."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """The receiver wants nothing more from this callback."""
+    """The receiver wants no more events of this job."""
 
     reason: str
 
@@ -60,6 +60,7 @@ class Abandon:
 Decision = Delivered | Retry | Park | Abandon
 
 _RETRIED = frozenset({408, 425, 429})
+"""The statuses below 500 of a receiver that may take the same event later."""
 
 
 def decide(answer: Answer, now: datetime, longest_s: float) -> Decision:
@@ -83,8 +84,14 @@ def decide(answer: Answer, now: datetime, longest_s: float) -> Decision:
     return Park(reason)
 
 
+def refuses_batch(answer: Answer) -> bool:
+    """True where the answer to a batch would park all its events: the receiver may refuse batches, or one event."""
+    status = answer.status
+    return status is not None and 400 <= status < 500 and status != 410 and status not in _RETRIED
+
+
 def host_after(answer: Answer) -> Host:
-    """Returns what an answer says about the host: down on network errors, timeouts, 5xx and 429."""
+    """Returns what an answer says about the host, for its breaker: down on network errors, timeouts, 5xx and 429."""
     if answer.status is None:
         return "down" if answer.kind in ("network", "timeout") else "unknown"
     return "down" if answer.status >= 500 or answer.status == 429 else "up"
@@ -100,7 +107,7 @@ def retry_after_s(text: str | None, now: datetime, longest_s: float) -> float | 
     try:
         moment = parsedate_to_datetime(text)
         if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=now.tzinfo)  # "-0000" in the header: it is UTC all the same
+            moment = moment.replace(tzinfo=now.tzinfo)  # "-0000" in the header means UTC too
         return min(max((moment - now).total_seconds(), 0.0), longest_s)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None

@@ -1,56 +1,68 @@
-"""Counting tries and rounds: what a verdict makes of one delivery.
+"""When a delivery is tried again and when jobd gives it up: retries with full jitter, then requeues, then parked.
 
-Pure. A round is a first try and `max_retries` more; after it comes a pause and a new round, `max_requeues` times; then the
-delivery is parked.
+The one place that decides on a retry. Pure. `response_policy.py` decides which answers count as a failed try; the settler stores
+the settlement, and the outbox poller reads the delivery again when its time has come.
+
+    failed try, tries < max_retries      retry    after `backoff_s`
+    else, requeues < max_requeues        requeue  after the breaker's cool-down and up to a quarter more; tries count from 0 again
+    else                                 park     until somebody replays the delivery
+
+`Retry-After` only makes a wait longer.
+
+Source: "Exponential Backoff and Jitter", AWS Architecture Blog.
 """
 
-import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from jobd.events.delivery.backoff import FullJitter
 from jobd.events.delivery.response_policy import Abandon, Answer, Decision, Delivered, Park
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.tables.rows import Due, Settlement
 
+_LARGEST_POWER = 60
+"""A float has no room for 2.0 to a much larger power."""
 
-class RetryPolicy:
-    """The counting under one set of settings. `spread` gives numbers in [0, 1)."""
+Spread = Callable[[], float]
+"""Gives numbers in [0, 1), as `random.random` does."""
 
-    def __init__(self, settings: DispatcherSettings, spread: Callable[[], float] = random.random) -> None:
-        self._settings = settings
-        self._spread = spread
-        self._backoff = FullJitter(
-            settings.max_retries, settings.initial_backoff_s, settings.max_backoff_s, spread
-        )
 
-    def settlement(
-        self,
-        due: Due,
-        answer: Answer,
-        decision: Decision,
-        now: datetime,
-        *,
-        follow: bool = True,
-        ahead: int = 0,
-    ) -> Settlement:
-        """Returns what is to be kept of a delivery that was answered so. `follow`, `ahead`: as `Settlement` has them."""
-        status = answer.status
-        if isinstance(decision, Delivered):
-            return Settlement(due.id, "delivered", now, status=status, follow=follow, ahead=ahead)
-        if isinstance(decision, Abandon):
-            return Settlement(due.id, "abandon", now, status=status, error=decision.reason)
-        if isinstance(decision, Park):
-            sent = answer.kind not in ("refused", "invalid")
-            reason = decision.reason
-            return Settlement(due.id, "park", now, None, status, reason, sent, follow=follow, ahead=ahead)
-        asked_s = decision.after_s or 0.0
-        if due.tries < self._settings.max_retries:
-            again = now + timedelta(seconds=max(asked_s, self._backoff.get_timeout(due.tries)))
-            return Settlement(due.id, "retry", now, again, status, decision.reason)
-        if due.requeues < self._settings.max_requeues:
-            pause_s = self._settings.breaker_cooldown_s * (1 + self._spread() / 4)
-            again = now + timedelta(seconds=max(asked_s, pause_s))
-            return Settlement(due.id, "requeue", now, again, status, decision.reason)
-        reason = f"gave up after {due.requeues + 1} rounds: {decision.reason}"
-        return Settlement(due.id, "park", now, status=status, error=reason, follow=follow, ahead=ahead)
+def backoff_bound_s(tries: int, settings: DispatcherSettings) -> float:
+    """Returns the longest wait after try number `tries`, counted from 0: the bound doubles up to `max_backoff_s`."""
+    return min(settings.max_backoff_s, settings.initial_backoff_s * 2.0 ** min(tries, _LARGEST_POWER))
+
+
+def backoff_s(tries: int, settings: DispatcherSettings, spread: Spread) -> float:
+    """Returns the wait after try number `tries`, counted from 0: evenly spread between 0 and its bound (full jitter)."""
+    return spread() * backoff_bound_s(tries, settings)
+
+
+def settlement(
+    due: Due,
+    answer: Answer,
+    decision: Decision,
+    now: datetime,
+    settings: DispatcherSettings,
+    spread: Spread,
+    *,
+    follow: bool = True,
+    ahead: int = 0,
+) -> Settlement:
+    """Returns what the store keeps of a delivery whose answer means `decision`. `follow`, `ahead`: as `Settlement` has them."""
+    status = answer.status
+    if isinstance(decision, Delivered):
+        return Settlement(due.id, "delivered", now, status=status, follow=follow, ahead=ahead)
+    if isinstance(decision, Abandon):
+        return Settlement(due.id, "abandon", now, status=status, error=decision.reason)
+    if isinstance(decision, Park):
+        sent, reason = answer.kind not in ("refused", "invalid"), decision.reason
+        return Settlement(due.id, "park", now, None, status, reason, sent, follow=follow, ahead=ahead)
+    asked_s = decision.after_s or 0.0
+    if due.tries < settings.max_retries:
+        again = now + timedelta(seconds=max(asked_s, backoff_s(due.tries, settings, spread)))
+        return Settlement(due.id, "retry", now, again, status, decision.reason)
+    if due.requeues < settings.max_requeues:
+        pause_s = settings.breaker_cooldown_s * (1 + spread() / 4)
+        again = now + timedelta(seconds=max(asked_s, pause_s))
+        return Settlement(due.id, "requeue", now, again, status, decision.reason)
+    reason = f"gave up after {due.requeues + 1} rounds: {decision.reason}"
+    return Settlement(due.id, "park", now, status=status, error=reason, follow=follow, ahead=ahead)

@@ -1,17 +1,16 @@
-"""How the dispatcher is tuned. Owns the numbers and their defaults; reading variables is `config.py`'s work."""
+"""The dispatcher's settings. Owns the numbers and their defaults; `settings/config.py` reads the variables."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class DispatcherSettings:
-    """Seconds and counts; every one of the first nine is a `DISPATCHER_*` variable.
+    """Seconds and counts; each of the first nine is a `DISPATCHER_*` variable.
 
-    `buffer_size`: deliveries held in memory, more waits on disk. `workers`: requests at once, over all hosts.
+    `buffer_size`: deliveries in memory, more wait on disk. `workers`: requests at once, to all hosts together.
     `max_retries`: further tries after the first, in one round. `max_requeues`: further rounds, then the delivery is parked.
-    `max_retry_after_s`: the longest wait that a receiver may ask for. `max_age_s`: a delivery that is older than this
-    and cannot be tried, because its host stays down, is parked too. `record_after_s`: a 2xx goes on record after this at
-    the latest, together with others; sooner where its job has to wait for that.
+    `max_retry_after_s`: the longest wait that a receiver may ask for. `max_age_s`: an older delivery is parked too while its host stays
+    down. `record_after_s`: a 2xx is stored after this at the latest, together with others; sooner where its job waits for that.
     """
 
     buffer_size: int = 10_000
@@ -29,7 +28,5 @@ class DispatcherSettings:
 
     @property
     def horizon_s(self) -> float:
-        """The longest wait that this dispatcher ever writes down: what is due later was written before the wall
-        clock was set back, and is due now.
-        """
+        """The longest wait that the dispatcher stores: what is due later was stored before the wall clock was set back, and is due now."""
         return 2 * max(self.max_backoff_s, self.breaker_cooldown_s, self.max_retry_after_s)

@@ -1,17 +1,18 @@
-"""Putting on record what became of deliveries: what waits together is written together, in the order in which it came.
+"""Stores what became of deliveries: settlements that wait together are written in one commit, in the order in which they came.
 
-Owns the one writing that is under way and the line behind it. A disk that refuses is asked again for as long as it takes: it
-must not turn one delivery into many.
+Owns the settlements that wait for their commit. A disk that refuses is asked again for as long as it takes: a full disk must not
+turn one delivery into many.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import islice
 from typing import Protocol
 
 from jobd.clock import Clock
+from jobd.events.delivery.answered import Answered
 from jobd.store.errors import StoreClosed, StoreFailed
 from jobd.store.tables.rows import Settled, Settlement
 from jobd.waiting import wait_for
@@ -19,89 +20,68 @@ from jobd.waiting import wait_for
 log = logging.getLogger(__name__)
 
 STORE_PAUSE_S = 1.0
+"""The pause before the store is asked again."""
 MAX_GROUP = 256
 """Settlements in one commit."""
-ENOUGH = 64
-"""So many do not wait for company."""
+FULL_ENOUGH = 64
+"""So many answers are written at once and wait for no more."""
 
 
-class Record(Protocol):
+class SettlementStore(Protocol):
     """What the settler needs of the store."""
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
-        """Keeps what became of deliveries, in one commit."""
+        """Stores what became of deliveries, in one commit."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    settlements: tuple[Settlement, ...]
-    then: Callable[[list[Settled]], None]
-    urgent: bool
-
-
 class Settler:
-    """Writes settlements in groups. The caller bounds how many wait. `patience_s`: what nobody waits for waits so long."""
+    """Writes settlements in groups. The caller bounds how many wait; what is not urgent waits `patience_s` for others."""
 
-    def __init__(self, record: Record, clock: Clock, patience_s: float) -> None:
-        self._record = record
+    def __init__(self, store: SettlementStore, clock: Clock, patience_s: float) -> None:
+        self._store = store
         self._clock = clock
         self._patience_s = patience_s
-        self._line: deque[_Entry] = deque()
+        self._waiting: deque[tuple[Answered, bool]] = deque()
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
 
-    def add(
-        self,
-        settlements: Sequence[Settlement],
-        then: Callable[[list[Settled]], None],
-        *,
-        urgent: bool = True,
-    ) -> None:
-        """Takes settlements that belong together; `then` is called once they are durable, with what follows each. With none
-        at all it is called once everything before is durable. `urgent`: someone waits for it.
+    def add(self, answered: Answered, *, urgent: bool = True) -> None:
+        """Takes the settlements of one request; `write_group` returns them once they are on disk, and with no settlement once
+        everything before is. `urgent`: its job waits for the record.
         """
-        self._line.append(_Entry(tuple(settlements), then, urgent))
+        self._waiting.append((answered, urgent))
         self._wake.set()
-        if urgent or len(self._line) >= ENOUGH:
+        if urgent or len(self._waiting) >= FULL_ENOUGH:
             self._hurry.set()
 
     def hurry(self) -> None:
         """Has all that waits written now."""
         self._hurry.set()
 
-    async def run(self) -> None:
-        """Writes until cancelled.
+    async def write_group(self) -> list[tuple[Answered, list[Settled]]]:
+        """Waits for answers and writes the next group. Returns each with what the store made of its settlements.
 
         Raises:
             StoreError: the store is closed or damaged.
         """
-        while True:
-            await self._wake.wait()
-            if self._patience_s > 0:
-                await wait_for(self._hurry, self._clock, self._patience_s)
-            self._hurry.clear()
-            await self._write_group()
-
-    async def _write_group(self) -> None:
-        """Writes the next group. A method of its own: what the store gave back must not stay in memory until the next one."""
+        await self._wake.wait()
+        if self._patience_s > 0:
+            await wait_for(self._hurry, self._clock, self._patience_s)
+        self._hurry.clear()
         group = self._next_group()
-        if not self._line:
+        if not self._waiting:
             self._wake.clear()
-        settled = await self._write([one for entry in group for one in entry.settlements])
-        begin = 0
-        for entry in group:
-            end = begin + len(entry.settlements)
-            entry.then(settled[begin:end])
-            begin = end
+        settled = iter(await self._write([one for answered in group for one in answered.settlements]))
+        return [(answered, list(islice(settled, len(answered.settlements)))) for answered in group]
 
-    def _next_group(self) -> list[_Entry]:
-        group = [self._line.popleft()]
+    def _next_group(self) -> list[Answered]:
+        group = [self._waiting.popleft()[0]]
         size = len(group[0].settlements)
-        while self._line and size + len(self._line[0].settlements) <= MAX_GROUP:
-            group.append(self._line.popleft())
+        while self._waiting and size + len(self._waiting[0][0].settlements) <= MAX_GROUP:
+            group.append(self._waiting.popleft()[0])
             size += len(group[-1].settlements)
-        if len(self._line) >= ENOUGH or any(entry.urgent for entry in self._line):
+        if len(self._waiting) >= FULL_ENOUGH or any(urgent for _, urgent in self._waiting):
             self._hurry.set()
         return group
 
@@ -110,10 +90,10 @@ class Settler:
             return []
         while True:
             try:
-                return await self._record.settle(settlements)
+                return await self._store.settle(settlements)
             except StoreClosed:
                 raise
             except StoreFailed as error:
                 fields = {"action": "settle", "error": str(error), "count": len(settlements)}
-                log.warning("cannot put deliveries on record", extra=fields)
+                log.warning("cannot store what became of deliveries", extra=fields)
             await self._clock.sleep(STORE_PAUSE_S)

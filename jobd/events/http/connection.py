@@ -1,7 +1,7 @@
-"""One HTTP/1.1 connection to a receiver: one POST after the other, and of each answer what the delivery rules look at.
+"""One HTTP/1.1 connection to a receiver: one POST after the other, and of each answer what the response policy needs.
 
-Owns the bytes on the wire and every bound on what comes back. Knows no URL, no policy and no signature; `connections.py` opens
-connections and keeps them. Parsing is llhttp's, by `httptools`.
+Owns the bytes on the wire and every bound on an answer. Knows no URL, no policy and no signature; `connections.py` opens and keeps
+connections. llhttp parses, by `httptools`.
 
 Source: RFC 9112, 6.3 (where an answer ends), 9.3 (persistence), 9.6 (closing).
 """
@@ -14,20 +14,20 @@ import httptools
 HEAD_BYTES = 32 * 1024
 """An answer's status line and headers, with any interim answers before it."""
 BODY_BYTES = 4096
-"""So much of a body is kept; a connection that has more of it to send is not used again."""
+"""So much of a body is kept; a connection whose answer has a longer body is not used again."""
 RETRY_AFTER_BYTES = 64
 """So much of `Retry-After` is kept: a date has 29."""
 BODY_S = 1.0
-"""So long a body may take after the headers, for the connection's sake; the status has been decided by then."""
+"""So long a body may take after the headers, to keep the connection; the status is known by then."""
 
 
 class NoAnswer(ConnectionError):
-    """The connection ended, or what came was not HTTP, before an answer's headers were complete. Its text is fit to be shown."""
+    """The connection ended, or its bytes were no HTTP, before an answer's headers were complete. The text may be shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The receiver's answer: `retry_after` as it was sent, its first `RETRY_AFTER_BYTES`; the first `BODY_BYTES` of the body."""
+    """The receiver's answer: the first `RETRY_AFTER_BYTES` of `Retry-After` as sent, the first `BODY_BYTES` of the body."""
 
     status: int
     retry_after: str | None
@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
-        # A receiver may be a few lines of shell. Nothing is passed on, so reading its answer kindly puts nobody at risk.
+        # A receiver may be a few lines of shell. jobd passes nothing on, so lenient parsing puts nobody at risk.
         self._parser.set_dangerous_leniencies(
             lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
@@ -58,15 +58,15 @@ class Connection(asyncio.Protocol):
 
     @property
     def reusable(self) -> bool:
-        """True where the last answer was read to its end, and both sides keep the connection open."""
+        """True where the last answer was read to its end and both sides keep the connection open."""
         return self._reusable
 
     def exchange(self, request: bytes, timeout_s: float) -> asyncio.Future[Reply]:
-        """Sends one whole request. The future has its answer once there is enough of it. Who waits for it no longer closes the
-        connection.
+        """Sends one whole request. The future gets the answer once status and body are known as far as they are kept. A caller that stops
+        waiting closes the connection.
 
         Raises, by the future:
-            NoAnswer: there will be none.
+            NoAnswer: the receiver sends no answer.
             TimeoutError: no headers within `timeout_s`.
         """
         assert self._waiting is None, "one exchange at a time"
@@ -85,7 +85,7 @@ class Connection(asyncio.Protocol):
         return waiting
 
     def close(self) -> None:
-        """Closes it; what is under way has no answer. Safe to repeat."""
+        """Closes the connection; a request under way gets no answer. Safe to repeat."""
         self._fail(NoAnswer("the connection was closed"))
 
     # Below: called by the transport.
@@ -98,7 +98,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Source: Python documentation, `asyncio.Protocol`."""
         if self._waiting is None or self._waiting.done():
-            self._end()  # nobody asked for this
+            self._end()  # no request waits for these bytes
             return
         self._received += len(data)
         try:
@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
             self._bound()
 
     def _bound(self) -> None:
-        """There is more to come: not too much, and not for too long."""
+        """Bounds the size and the time of the rest of the answer."""
         if self._status:
             if self._received > HEAD_BYTES + 2 * BODY_BYTES:
                 self._answer(whole=False)  # chunk extensions and trailers count too
@@ -143,7 +143,7 @@ class Connection(asyncio.Protocol):
             self._end()  # a second answer to one request
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header, names as they were sent."""
+        """One header, its name as sent."""
         if self._retry_after is None and len(name) == 11 and name.lower() == b"retry-after":
             self._retry_after = value[:RETRY_AFTER_BYTES].decode("latin-1")
 
@@ -151,7 +151,7 @@ class Connection(asyncio.Protocol):
         """The status is known."""
         status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
-            self._retry_after = None  # an interim answer: the one that counts comes after it
+            self._retry_after = None  # an interim answer: the final one follows
             return
         if status < 100:
             raise ValueError("not a status")
@@ -164,7 +164,7 @@ class Connection(asyncio.Protocol):
         self._body_bytes += len(body)
 
     def on_message_complete(self) -> None:
-        """The answer has ended where its own framing says so."""
+        """The answer is complete by its own framing."""
         if self._status and self._waiting is not None:
             self._answer(whole=self._body_bytes <= BODY_BYTES and self._parser.should_keep_alive())
 
@@ -208,4 +208,4 @@ class Connection(asyncio.Protocol):
     def _end(self) -> None:
         self._reusable = False
         if self._transport is not None:
-            self._transport.abort()  # what is not sent yet is of no use to anybody
+            self._transport.abort()  # the rest of the request is of no use

@@ -1,6 +1,6 @@
-"""Connections to receivers: opened to an address that the policy allows, kept for the next request, closed when idle.
+"""Connections to receivers: opened to addresses that the egress policy allows, kept for the next request, closed when idle.
 
-Owns the sockets. Every address is checked right before `connect`, whatever name it came from. Knows no HTTP
+Owns the sockets. The policy checks every address right before `connect`, whatever name led to it. Knows no HTTP
 (`connection.py`) and nothing of events.
 
 Source: RFC 8305 (addresses of both families are tried in turn); RFC 9110, 4.3.4 (certificates).
@@ -20,14 +20,14 @@ from jobd.events.http.resolver import EgressResolver
 
 IDLE_S = 15.0
 NEXT_ADDRESS_S = 0.25
-"""An address that does not answer gets company after this."""
+"""The next address is tried beside one that has not answered for so long."""
 
 _AddressInfo = tuple[int, int, int, str, tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a connection can be used again for. `host` is a name or an address, without brackets."""
+    """Requests to the same origin share connections. `host`: a name or an address, without brackets."""
 
     tls: bool
     host: str
@@ -35,7 +35,7 @@ class Origin:
 
 
 class Connections:
-    """The connections of one sender; at most `most` are open, which is to be no less than its requests at once. Made within a
+    """The connections of one sender, at most `most` at once; `most` must be at least the sender's requests at once. Made within a
     running loop.
     """
 
@@ -48,7 +48,7 @@ class Connections:
         self._sweeper: asyncio.TimerHandle | None = None
 
     def take(self, origin: Origin) -> Connection | None:
-        """Returns a connection that is open already, the one used last; None where there is none."""
+        """Returns the open connection that was used last; None where there is none."""
         while origin in self._idle:
             connection = self._pop_idle(origin, -1)
             if connection.reusable:
@@ -57,7 +57,7 @@ class Connections:
         return None
 
     def _pop_idle(self, origin: Origin, place: int) -> Connection:
-        """Takes an idle connection out; an origin that has none is not remembered."""
+        """Removes an idle connection; an origin without connections is not remembered."""
         idle = self._idle[origin]
         connection = idle.pop(place)
         if not idle:
@@ -68,8 +68,8 @@ class Connections:
         """Opens a connection. Bound it with a timeout.
 
         Raises:
-            EgressRefused: the policy forbids all its addresses.
-            OSError: there is no address, or none lets itself be connected to; `ssl.SSLError` is one.
+            EgressRefused: the policy forbids all addresses of the host.
+            OSError: there is no address, or none accepts a connection; `ssl.SSLError` is one.
         """
         addresses = await self._resolver.resolve(origin.host, origin.port)
         if self._open >= self._most:
@@ -99,7 +99,7 @@ class Connections:
         return connection
 
     def _socket(self, info: _AddressInfo) -> socket.socket:
-        # The last place before connect(): names, literals, odd spellings - every address passes here.
+        # The last place before connect(): every address passes here, from names, literals and odd spellings.
         family, kind, protocol, _, address = info
         self._policy.check(address[0], address[1])
         made = socket.socket(family, kind, protocol)
@@ -107,7 +107,7 @@ class Connections:
         return made
 
     def give_back(self, origin: Origin, connection: Connection) -> None:
-        """Ends what `take` or `open` began. Keeps the connection where it can be used again, closes it otherwise."""
+        """Ends the use of a connection from `take` or `open`. Keeps a reusable connection, closes any other."""
         if not connection.reusable:
             connection.close()
             self._open -= 1
@@ -140,7 +140,7 @@ class Connections:
             self._open -= 1
 
     async def close(self) -> None:
-        """Closes what is idle. Safe to repeat."""
+        """Closes idle connections. Safe to repeat."""
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
@@ -159,7 +159,7 @@ def _address_info(address: str, port: int) -> _AddressInfo:
 
 @cache
 def _trusting() -> ssl.SSLContext:
-    """What the system trusts; made once, since that takes a while."""
+    """Returns a context with the system's certificates; made once, since that takes a while."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context

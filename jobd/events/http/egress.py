@@ -1,8 +1,7 @@
 """Which addresses jobd itself may connect to, for callbacks.
 
-Pure but for `is_local`, which asks the kernel. The check is on the address that is connected to, so names, odd
-spellings and IPv4 inside IPv6 are all covered; who resolves names is `resolver.py`. Which blocks are special is in
-`special_addresses.py`.
+Pure but for `is_local`, which asks the kernel. The check is on the address that is connected to, so it covers names, odd
+spellings and IPv4 inside IPv6. `resolver.py` resolves names; `special_addresses.py` has the special blocks.
 
 Source: docs/events.md, "Where jobd sends to".
 """
@@ -17,7 +16,7 @@ from jobd.events.http.special_addresses import METADATA, Address, Network, embed
 
 
 class EgressRefused(OSError):
-    """The policy forbids this address. An OSError, because that is what a connection attempt may raise."""
+    """The policy forbids this address. An OSError, because a connection attempt may raise those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,8 @@ def is_local(address: Address) -> bool:
 
 
 class EgressPolicy:
-    """One rule, with jobd's own listeners, `(ip, port)`, which are refused always; `0.0.0.0` and `::` stand for all of
-    this machine's addresses.
+    """One rule, and jobd's own listeners, `(ip, port)`, which are always refused; `0.0.0.0` and `::` stand for all of this
+    machine's addresses.
     """
 
     def __init__(
@@ -86,7 +85,7 @@ class EgressPolicy:
         """Returns where a connection is allowed.
 
         Raises:
-            EgressRefused: it is not.
+            EgressRefused: the connection is not allowed.
         """
         if why := self.refusal(ip, port):
             raise EgressRefused(f"refused by the egress policy: {why}")

@@ -1,6 +1,6 @@
-"""Names to addresses for callbacks: `host.docker.internal` means this machine, and the egress policy sees every result.
+"""Names to addresses for callbacks: `host.docker.internal` means this machine, and the egress policy checks every result.
 
-Owns its threads, so that a name server that does not answer holds up callbacks alone, and not for longer than a bound.
+Owns its threads: a name server that does not answer holds up callbacks alone, each for a bounded time.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ HOST_ALIAS = "host.docker.internal"
 RESOLVE_TIMEOUT_S = 5.0
 THREADS = 16
 MAX_ADDRESSES = 16
-"""Of one name: more are neither tried nor kept."""
+"""Addresses of one name; more are neither tried nor kept."""
 KEPT_S = 10.0
 MAX_KEPT = 1000
 
 
 class EgressResolver:
-    """Resolves names. `gateway` is the engine's bridge address, tried after loopback for the alias. What a name server said is
-    kept for `KEPT_S`; what the policy says is asked each time.
+    """Resolves names. `gateway` is the engine's bridge address, tried after loopback for the alias. A name server's answer is kept
+    for `KEPT_S`; the policy is asked each time.
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class EgressResolver:
         """Returns the allowed IP addresses of `host`, a name or an address, at most 16.
 
         Raises:
-            EgressRefused: there are addresses and the policy forbids them all.
-            OSError: the name has none, or the name server did not answer in time.
+            EgressRefused: the policy forbids all addresses.
+            OSError: the name has no address, or the name server did not answer in time.
         """
         if host.lower().rstrip(".") == HOST_ALIAS:
             ips = self._aliases
@@ -73,9 +73,7 @@ class EgressResolver:
         return ips
 
     async def _ask(self, host: str) -> list[str]:
-        """Asks a name server, by a thread that is free: a question that waits in the pool's queue would stay there after its caller
-        has given up.
-        """
+        """Asks a name server once a thread is free: a question in the pool's queue would stay there after its caller has given up."""
         await self._threads.acquire()
         loop = asyncio.get_running_loop()
 
@@ -92,7 +90,7 @@ class EgressResolver:
         return await asyncio.wrap_future(asked)
 
     async def close(self) -> None:
-        """Lets go of the threads; one that waits for a name server ends by itself."""
+        """Ends the threads; a thread that waits for a name server ends by itself."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -1,7 +1,7 @@
-"""One signed POST of one stored event, or of an array of them, and what came of it.
+"""One signed POST of one stored event, or of an array of events, and its answer.
 
-Owns the request: its target, its headers, its bound in time. No redirects, no proxies, no cookies.
-Decides nothing: `response_policy.py` says what an answer means. Signing keys never show in a text that it returns.
+Owns the request: target, headers, bound in time. No redirects, no proxies, no cookies. Decides nothing: `response_policy.py` says
+what an answer means. No returned text shows a signing key.
 
 Source: CloudEvents 1.0.2 HTTP binding (structured and batched mode); Standard Webhooks 1.0; RFC 9112, 3 (requests).
 """
@@ -31,18 +31,18 @@ _SHOWN_CHARACTERS = 200
 _REASON_CHARACTERS = 500
 """As many as the store keeps."""
 _KNOWN_URL_CHARACTERS = 512
-"""What was made of a longer URL is not kept: it may be nine times as long."""
+"""A longer URL is taken apart each time: its parts may be nine times as long."""
 _HERE = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN}
 )
-"""What this machine lacks; it says nothing about the receiver."""
+"""Errors of this machine, which say nothing about the receiver."""
 
 
 class Sender:
-    """Sends events. Made within a running loop; `close` it, or use it as a context manager.
+    """Sends events. Made within a running loop; ends with `close`, or as a context manager.
 
-    `timeout_s` bounds one request from resolving the name to the answer's headers. Connections are kept and used again;
-    `connections` bounds them, and is to be no less than the requests at once.
+    `timeout_s` bounds one request from resolving the name to the answer's headers. `connections` bounds the open connections, and
+    must be at least the requests at once.
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class Sender:
     async def send(
         self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
     ) -> Answer:
-        """POSTs `body` to `url`, signed with `key` where there is one; with `batch` it is an array of events, and `event_id`
-        its first one's. Returns what came of it; raises nothing of its own.
+        """POSTs `body` to `url`, signed with `key` where there is one; with `batch`, `body` is an array of events and `event_id` the
+        first one's. Returns the answer, or why there is none; raises nothing of its own.
         """
         try:
             target = _target(url)
@@ -113,7 +113,7 @@ class Sender:
 
 
 class _CannotConnect(OSError):
-    """No connection, for the reason in `cause`."""
+    """There is no connection, for the reason in `cause`."""
 
     def __init__(self, cause: OSError) -> None:
         super().__init__(cause.errno, str(cause))
@@ -122,14 +122,14 @@ class _CannotConnect(OSError):
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """A callback's URL, made ready: where to connect, and how each request to it begins."""
+    """A callback's URL taken apart: where to connect, and the first lines of each request."""
 
     origin: Origin
     head: str
 
 
 def _target(url: str) -> _Target:
-    """Returns what `_taken_apart` does, of a URL of ordinary length from memory."""
+    """Returns what `_taken_apart` returns, from a cache for URLs of ordinary length."""
     return _known_target(url) if len(url) <= _KNOWN_URL_CHARACTERS else _taken_apart(url)
 
 
@@ -137,7 +137,7 @@ def _taken_apart(url: str) -> _Target:
     """Takes a callback's URL apart.
 
     Raises:
-        ValueError: it is no http(s) URL with a host, or its host only looks like an address.
+        ValueError: not an http(s) URL with a host, or the host only looks like an address.
     """
     parts = URL(url)
     host, port = parts.raw_host, parts.port

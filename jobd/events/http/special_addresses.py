@@ -1,7 +1,7 @@
-"""Address blocks that are set aside for special purposes, and what an IPv6 address says of IPv4 ones. Pure.
+"""Address blocks for special purposes, and the IPv4 addresses inside IPv6 ones. Pure.
 
-Owns the tables. What may be connected to is decided in `egress.py`. The standard library's `is_global` is not asked: it lacks
-blocks, and differs between Python's releases.
+Owns the tables. `egress.py` decides what may be connected to. The standard library's `is_global` is not used: it lacks blocks, and
+differs between Python's releases.
 
 Source: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC 8190, as of October 2025), columns "Address
 Block" and "Globally Reachable", where N/A counts as no; the IANA IPv6 Address Space registry (2000::/3 is global unicast).
@@ -142,8 +142,8 @@ def embedded(address: IPv6Address) -> Iterator[IPv4Address]:
 
 
 def _at_shorter_prefixes(value: int) -> Iterator[IPv4Address]:
-    """RFC 6052, section 2.2: with prefixes of 48, 56 and 64 bits the address stands around bits 64 to 71. One that begins with
-    zero is none that is translated to: the prefix is another one.
+    """RFC 6052, section 2.2: with prefixes of 48, 56 and 64 bits the address stands around bits 64 to 71. An address that begins with
+    zero is none: the prefix has another length.
     """
     tail = value & ((1 << 80) - 1)  # after the 48 bits of the block
     without_gap = tail >> 64 << 56 | tail & ((1 << 56) - 1)  # 72 bits

@@ -14,7 +14,7 @@ import msgspec
 
 from jobd.durable import sync_folder
 from jobd.errors import Conflict, InvalidRequest, QueueFull
-from jobd.events.delivery.destination_queues import destination_of
+from jobd.events.delivery.destination import destination_of
 from jobd.jobs.admission.fingerprint import Fingerprints
 from jobd.jobs.admission.resource_limits import Caps
 from jobd.jobs.run.dependencies import Dependencies

@@ -1,7 +1,7 @@
-"""The outbox, in SQL: what is put into it, which deliveries are due, and what there is to see.
+"""The outbox, in SQL: how deliveries are enqueued, which are due, and how they are listed.
 
-Pure functions of a connection. Keeps one rule: of each job exactly the first pending delivery has a `due_at`, so
-order per job needs no look at what waits behind it. What became of a delivery is kept by `settling.py`.
+Pure functions of a connection. Keeps one rule: of each job exactly the first pending delivery has a `due_at`, so a read of due
+deliveries keeps the order of each job. `settling.py` stores what became of a delivery. The column `lane` is the destination.
 """
 # ruff: noqa: S608 - only column lists and clauses of this file are put together; every value is a parameter
 
@@ -15,16 +15,16 @@ from jobd.store.sqlite.timestamps import from_micros, optional_moment, to_micros
 from jobd.store.tables.rows import Callback, Delivery, DestinationDue, Due, StoredEvent
 
 INLINE_BYTES = 16 * 1024
-"""Bodies up to this length come with the row; longer ones are read when their turn comes."""
+"""Bodies up to this length are read with their row; longer ones when their turn comes."""
 AHEAD_BYTES = 64 * 1024
-"""Bodies of the deliveries behind a job's first one, all together, that come with it."""
+"""Bodies of the deliveries behind a job's first one, all together, that are read with it."""
 
 GIVEN_UP_ON = (
     "NOT (d.tries = 0 AND d.requeues = 0 AND d.due_seen > ? AND (d.attempts > 0 OR d.last_error IS NOT NULL))"
 )
-"""Of a first pending delivery: it was not made pending again since then (milliseconds seen), or has been tried since."""
+"""True of a first pending delivery that was not made pending again since then (milliseconds seen), or has been tried since."""
 DAMAGED = b""
-"""The body of an event that the disk has changed: it cannot be sent as it was signed for."""
+"""The body of an event that the disk has changed: its bytes are not those that were stored, and are not sent."""
 
 _DUE = f"""
     SELECT d.id, j.uid, j.id, e.event_id, e.type, c.url, c.key, d.lane, d.tries, d.requeues, e.created_at, d.due_at,
@@ -44,7 +44,7 @@ _DELIVERY = """
 
 
 def set_callback(connection: sqlite3.Connection, number: int, callback: Callback) -> None:
-    """Gives job `number` its callback; one that it has already stays."""
+    """Stores the callback of job `number`; a callback that is there already stays."""
     connection.execute(
         "INSERT INTO callbacks (job, url, key, lane, batch, sum) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (job) DO NOTHING",
         (
@@ -59,8 +59,8 @@ def set_callback(connection: sqlite3.Connection, number: int, callback: Callback
 
 
 def enqueue(connection: sqlite3.Connection, number: int, events: Iterable[StoredEvent], seen_ms: int) -> None:
-    """Puts events of job `number` behind its others, when `seen_ms` was seen. Without a callback there is nothing to do; after a 410 they
-    are kept as abandoned.
+    """Enqueues events of job `number` behind its others at the seen time `seen_ms`: as pending, as abandoned after a 410. Does nothing
+    where the job has no callback.
     """
     callback = connection.execute("SELECT lane, stopped FROM callbacks WHERE job = ?", (number,)).fetchone()
     if callback is None:
@@ -93,7 +93,7 @@ def first_pending(connection: sqlite3.Connection, number: int) -> int | None:
 
 
 def destinations(connection: sqlite3.Connection, after: str, limit: int) -> list[DestinationDue]:
-    """Returns the lanes with pending deliveries in the order of their names, after `after`."""
+    """Returns the destinations with pending deliveries in the order of their names, after `after`."""
     found: list[DestinationDue] = []
     while len(found) < limit:
         row = connection.execute(
@@ -110,8 +110,8 @@ def destinations(connection: sqlite3.Connection, after: str, limit: int) -> list
 def expired_jobs(
     connection: sqlite3.Connection, destination: str, before_ms: int, untried_since_ms: int, limit: int
 ) -> list[str]:
-    """Returns the uids of jobs of one lane whose first pending delivery was made before `before_ms` was seen, those due longest first.
-    Left out are those that were made pending again since `untried_since_ms` and not tried yet.
+    """Returns the uids of jobs of one destination whose first pending delivery was enqueued before `before_ms` was seen, those due
+    longest first. Left out are those that were made pending again since `untried_since_ms` and not tried yet.
     """
     rows = connection.execute(
         "SELECT j.uid FROM deliveries d JOIN jobs j ON j.n = d.job"
@@ -122,7 +122,7 @@ def expired_jobs(
 
 
 def due(connection: sqlite3.Connection, destination: str, limit: int, ahead: int = 0) -> list[Due]:
-    """Returns the first pending delivery of each job of one lane, those due longest first, also those due later; each with
+    """Returns the first pending delivery of each job of one destination, those due longest first, also those due later; each with
     up to `ahead` of those behind it.
     """
     # The numbers come out of the index alone; only what is returned is joined.
@@ -167,7 +167,7 @@ def due_by_id(connection: sqlite3.Connection, delivery_id: int, ahead: int) -> D
 
 
 def _with_ahead(connection: sqlite3.Connection, first: Due, limit: int) -> Due:
-    # A batch is read when it is sent: by then there may be more.
+    # A batch is read when it is sent: by then the job may have more events.
     if limit <= 0 or first.batch:
         return first
     return replace(first, ahead=tuple(_behind(connection, first, limit, AHEAD_BYTES, INLINE_BYTES)))
@@ -225,9 +225,9 @@ def deliveries(connection: sqlite3.Connection, uid: str, after: int, limit: int)
 
 
 def _due(row: tuple[Any, ...]) -> Due:
-    # Not due by itself, but asked for: a replay has put an earlier one before it.
+    # A delivery without `due_at` was asked for by its id: a replay has put an earlier one before it.
     due_at = from_micros(row[10] if row[11] is None else row[11])
-    # A damaged callback is somebody else's address: nothing is sent there.
+    # A damaged callback may be somebody else's address: nothing is sent there.
     content: bytes | None = row[12] if fits(row[15], row[5], row[6], row[7]) else DAMAGED
     if content is not None and not fits(row[14], content):
         content = DAMAGED

@@ -1,13 +1,14 @@
-"""What became of deliveries, in SQL: delivered, put off, given up, and made pending again.
+"""What became of deliveries, in SQL: delivered, put off, parked or abandoned, and made pending again by a replay.
 
 Pure functions of a connection. Keeps the outbox's rule with every change: of each job exactly the first pending delivery is due.
-Many are settled in few statements. What counts as a failure is the dispatcher's knowledge.
+Settles many deliveries in few statements. `events/delivery/retry_policy.py` decides what is a retry and what is parked.
 """
 # ruff: noqa: S608 - only placeholders and clauses of this file are put together; every value is a parameter
 
 import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import takewhile
 from typing import TypeVar
 
 from jobd.store.sqlite.timestamps import from_micros, optional_micros, to_micros
@@ -22,8 +23,8 @@ SETTLED_AT_ONCE = 100
 
 
 def settle(connection: sqlite3.Connection, settlements: Sequence[Settlement], seen_ms: int) -> list[Settled]:
-    """Keeps what became of pending deliveries, when `seen_ms` was seen; one that is not pending any more, or gone, is left as it is, but one that its
-    receiver took after it was given up is delivered. Returns what follows each: nothing after a retry or where nothing was settled.
+    """Stores what became of pending deliveries, at the seen time `seen_ms`. A delivery that is not pending any more stays as it is, but a
+    parked or abandoned one that its receiver took is delivered. Returns what follows each: nothing after a retry or a no-op.
     """
     jobs = _pending_jobs(connection, settlements)
     _deliver(
@@ -59,7 +60,7 @@ def settle(connection: sqlite3.Connection, settlements: Sequence[Settlement], se
 
 
 def _pending_jobs(connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> dict[int, int]:
-    """The numbers of the jobs of those that are pending still, by delivery."""
+    """Returns the number of the job of each delivery that is pending still, by delivery."""
     found: dict[int, int] = {}
     for part in _parts(settlements):
         marks = ",".join("?" * len(part))
@@ -89,7 +90,8 @@ def _deliver(connection: sqlite3.Connection, settlements: Sequence[Settlement]) 
 
 
 def _deliver_late(connection: sqlite3.Connection, one: Settlement) -> None:
-    # It was given up while the request was under way: it expired, or a try of before a restart said so. What follows it is due already.
+    # The delivery was given up while its request was under way: it expired, or a request from before a restart settled it. The job's
+    # next delivery is due already.
     connection.execute(
         "UPDATE deliveries SET state = 'delivered', attempts = attempts + 1, last_error = NULL, last_status = ?,"
         " delivered_at = ? WHERE id = ? AND state IN ('parked', 'abandoned')",
@@ -98,35 +100,22 @@ def _deliver_late(connection: sqlite3.Connection, one: Settlement) -> None:
 
 
 def _put_off(connection: sqlite3.Connection, one: Settlement) -> None:
-    again, sent = one.outcome == "requeue", int(one.sent)
+    requeued, sent = one.outcome == "requeue", int(one.sent)
+    due_at = optional_micros(one.next_attempt_at or one.at)
     connection.execute(
         "UPDATE deliveries SET attempts = attempts + ?, tries = CASE WHEN ? THEN 0 ELSE tries + ? END,"
         " requeues = requeues + ?, last_status = ?, last_error = ?,"
         " due_at = CASE WHEN due_at IS NULL THEN NULL ELSE ? END WHERE id = ?",
-        (
-            sent,
-            again,
-            sent,
-            again,
-            one.status,
-            _error(one),
-            optional_micros(one.next_attempt_at or one.at),
-            one.delivery_id,
-        ),
+        (sent, requeued, sent, requeued, one.status, _error(one), due_at, one.delivery_id),
     )
 
 
 def _end(connection: sqlite3.Connection, one: Settlement) -> None:
+    state = {"park": "parked", "abandon": "abandoned"}[one.outcome]
     connection.execute(
         "UPDATE deliveries SET state = ?, due_at = NULL, attempts = attempts + ?, last_status = ?, last_error = ?"
         " WHERE id = ?",
-        (
-            {"park": "parked", "abandon": "abandoned"}[one.outcome],
-            int(one.sent),
-            one.status,
-            _error(one),
-            one.delivery_id,
-        ),
+        (state, int(one.sent), one.status, _error(one), one.delivery_id),
     )
 
 
@@ -145,7 +134,7 @@ def _abandon(connection: sqlite3.Connection, number: int, error: str | None) -> 
 def _put_first(
     connection: sqlite3.Connection, jobs: set[int], at: datetime | None, seen_ms: int
 ) -> dict[int, int]:
-    """Makes the first pending delivery of each of these jobs due, where it is not; returns those, by job."""
+    """Makes the first pending delivery of each of these jobs due where it is not due yet; returns those, by job."""
     firsts: dict[int, int] = {}
     if at is None:
         return firsts
@@ -161,7 +150,7 @@ def _put_first(
 
 
 def _first_pending(connection: sqlite3.Connection, jobs: Sequence[int]) -> dict[int, int]:
-    """The first pending delivery of each of these jobs, where it has one."""
+    """Returns the first pending delivery of each of these jobs that has one."""
     rows = ",".join(["(?)"] * len(jobs))
     packed = connection.execute(
         f"WITH jobs (n) AS (VALUES {rows}) SELECT group_concat(n || ' ' || first) FROM (SELECT n, (SELECT id FROM deliveries"
@@ -186,9 +175,9 @@ def expire(
     error: str,
     limit: int,
 ) -> int:
-    """Parks pending deliveries of these jobs that were made before `before_ms` was seen, at most `limit`; returns how many. Of each job
-    they are the first ones, so that none is parked before an earlier one, and none at all where `outbox.expired_jobs` leaves the job
-    out. The next one takes over the time at which the first was due: it has waited as long.
+    """Parks pending deliveries of these jobs that were enqueued before `before_ms` was seen, at most `limit`; returns how many. Of each
+    job the first ones are parked, so that none is parked before an earlier one, and none where `outbox.expired_jobs` leaves the job
+    out. The next delivery takes over the time at which the first was due: it has waited as long.
     """
     count = 0
     for uid in uids:
@@ -212,22 +201,18 @@ def expire(
 
 
 def _last_before(connection: sqlite3.Connection, job: int, before_ms: int, limit: int) -> int:
-    """The last of the job's first pending deliveries, at most `limit`, that are all older; 0 where the first is not."""
-    last = 0
+    """Returns the last of the job's first pending deliveries, at most `limit`, that are all older; 0 where the first is not."""
     rows = connection.execute(
         "SELECT id, created_seen FROM deliveries WHERE job = ? AND state = 'pending' ORDER BY id LIMIT ?",
         (job, limit),
     )
-    for delivery_id, created_seen in rows:
-        if created_seen >= before_ms:
-            break
-        last = delivery_id
-    return last
+    older = takewhile(lambda row: row[1] < before_ms, rows)
+    return max((delivery_id for delivery_id, _ in older), default=0)
 
 
 def replay(connection: sqlite3.Connection, delivery_id: int, at: datetime, seen_ms: int) -> Delivery | None:
-    """Makes a delivery pending and due again, whatever its state, with fresh counts of this round; opens a callback that
-    a 410 had stopped. Returns it, None where there is none.
+    """Makes a delivery pending and due again, whatever its state, with tries and requeues from 0; opens a callback that a 410 had
+    stopped. Returns the delivery, None where there is none.
     """
     row = connection.execute("SELECT job FROM deliveries WHERE id = ?", (delivery_id,)).fetchone()
     if row is None:
@@ -237,7 +222,7 @@ def replay(connection: sqlite3.Connection, delivery_id: int, at: datetime, seen_
 
 
 def replay_all(connection: sqlite3.Connection, uid: str, at: datetime, seen_ms: int) -> int:
-    """Makes all parked and abandoned deliveries of a job pending again, as `replay` does; returns how many they were."""
+    """Makes all parked and abandoned deliveries of a job pending again, as `replay` does; returns how many."""
     row = connection.execute("SELECT n FROM jobs WHERE uid = ?", (uid,)).fetchone()
     if row is None:
         return 0

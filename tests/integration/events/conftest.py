@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from jobd.events.delivery.destination_queues import destination_of
+from jobd.events.delivery.destination import destination_of
 from jobd.store.store import Store
 from jobd.store.tables.rows import Callback, JobRow, NewEvent, StoredEvent, Transition
 from jobd.wire.event import LOG, encode

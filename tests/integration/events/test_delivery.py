@@ -19,8 +19,9 @@ from cloudevents.v1.http import from_http
 from standardwebhooks.webhooks import Webhook
 
 from jobd.clock import SystemClock
-from jobd.events.delivery.dispatcher import UNSETTLED_PER_WORKER, Dispatcher
+from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.delivery.settings import DispatcherSettings
+from jobd.events.delivery.work_queue import UNSETTLED_PER_WORKER
 from jobd.events.http.egress import EgressPolicy, EgressRule
 from jobd.events.http.sender import Sender
 from jobd.store.store import Store

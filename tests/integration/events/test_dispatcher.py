@@ -1,4 +1,4 @@
-"""The dispatcher on a real outbox, with a scripted sender and a clock that stands still: order, rounds, breaker, bounds."""
+"""The dispatcher on a real outbox, with a scripted sender and a clock that stands still: order, retries, breaker, bounds."""
 
 import asyncio
 import itertools
@@ -62,8 +62,8 @@ class ScriptedSender:
 
 
 @dataclass
-class Heard:
-    """An observer that keeps what it hears."""
+class RecordingObserver:
+    """An observer that keeps what is reported."""
 
     counts: Counter[str] = field(default_factory=Counter)
     breakers: list[tuple[str, State]] = field(default_factory=list)
@@ -95,7 +95,7 @@ class Rig:
     dispatcher: Dispatcher
     sender: ScriptedSender
     clock: FakeClock
-    heard: Heard
+    observer: RecordingObserver
 
 
 @pytest.fixture
@@ -104,13 +104,17 @@ def rig(store: Store) -> Callable[..., Any]:
 
     @asynccontextmanager
     async def running(outbox: Any = store, **changes: Any) -> AsyncIterator[Rig]:
-        sender, clock, heard = ScriptedSender(), changes.pop("clock", None) or FakeClock(), Heard()
+        sender, clock, observer = (
+            ScriptedSender(),
+            changes.pop("clock", None) or FakeClock(),
+            RecordingObserver(),
+        )
         sender = changes.pop("sender", sender)
         settings = replace(SETTINGS, **changes)
-        dispatcher = Dispatcher(outbox, sender, settings, clock, heard, spread=lambda: 0.5)
+        dispatcher = Dispatcher(outbox, sender, settings, clock, observer, spread=lambda: 0.5)
         task = asyncio.ensure_future(dispatcher.run())
         try:
-            yield Rig(dispatcher, sender, clock, heard)
+            yield Rig(dispatcher, sender, clock, observer)
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -126,7 +130,7 @@ def tick(until: Any) -> Callable[..., Awaitable[None]]:
     async def move(r: Rig, condition: Callable[[], Any], step_s: float = 0.5) -> None:
         def quiet() -> bool:
             asleep = sum(not future.done() for _, _, future in r.clock._sleepers)
-            return asleep >= (1 if r.dispatcher._idle.is_set() else 2)
+            return asleep >= (1 if r.dispatcher._queue._all_settled.is_set() else 2)
 
         async def reached() -> bool:
             outcome = condition()
@@ -155,17 +159,19 @@ async def test_events_of_a_job_go_out_in_order_and_one_at_a_time(rig: Any, jobs:
             assert r.sender.of(uid) == [f"{uid}-{n}" for n in range(1, 21)]
         await until(lambda: r.dispatcher.state().held == 0)
         assert await jobs.states("x") == " ".join(["delivered"] * 20)
-        assert r.heard.counts["delivered"] == 60
+        assert r.observer.counts["delivered"] == 60
 
 
-async def test_what_waits_at_the_start_goes_out_without_a_word(rig: Any, jobs: Any, until: Any) -> None:
+async def test_what_waits_at_the_start_goes_out_without_a_notification(
+    rig: Any, jobs: Any, until: Any
+) -> None:
     for n in range(300):
         await jobs.emit(f"j{n}", f"http://host{n % 7}.test/", 1)
     async with rig() as r:
         await until(lambda: len(r.sender.sent) == 300)
 
 
-async def test_a_word_that_was_lost_is_made_up_for(rig: Any, jobs: Any, tick: Any) -> None:
+async def test_a_lost_notification_is_made_up_for(rig: Any, jobs: Any, tick: Any) -> None:
     async with rig() as r:
         await asyncio.sleep(0)
         await jobs.emit("x", A)
@@ -173,7 +179,9 @@ async def test_a_word_that_was_lost_is_made_up_for(rig: Any, jobs: Any, tick: An
         assert r.clock.monotonic() < 60
 
 
-async def test_a_round_of_retries_then_a_pause_then_again(rig: Any, jobs: Any, tick: Any, store: Any) -> None:
+async def test_a_round_of_retries_is_followed_by_a_requeue(
+    rig: Any, jobs: Any, tick: Any, store: Any
+) -> None:
     async with rig(max_requeues=1, breaker_threshold=100) as r:
         r.sender.answers[A] = lambda _: Answer("answer", 503)
         moments: list[float] = []
@@ -194,7 +202,7 @@ async def test_a_round_of_retries_then_a_pause_then_again(rig: Any, jobs: Any, t
         assert (first.state, first.attempts, first.requeues) == ("parked", 8, 1)
         assert first.last_error is not None
         assert "gave up after 2 rounds: HTTP 503" in first.last_error
-        assert (r.heard.counts["requeued"], r.heard.counts["parked"]) == (1, 1)
+        assert (r.observer.counts["requeued"], r.observer.counts["parked"]) == (1, 1)
 
 
 async def test_later_events_wait_while_the_first_is_retried(
@@ -244,7 +252,7 @@ async def test_gone_ends_this_callback_alone(rig: Any, jobs: Any, until: Any, st
         await until(lambda: r.dispatcher.state().held == 0)
         assert r.sender.of("x") == ["x-1", "x-2"]
         assert await jobs.states("x") == "delivered abandoned abandoned abandoned abandoned"
-        assert r.heard.counts["abandoned"] == 4
+        assert r.observer.counts["abandoned"] == 4
 
 
 async def test_refused_events_are_parked_at_once_and_can_be_replayed(rig: Any, jobs: Any, until: Any) -> None:
@@ -273,7 +281,7 @@ async def test_an_open_breaker_tries_nothing_and_counts_nothing_but_a_probe(
         for n in range(20):
             await jobs.emit(f"a{n}", A)
             r.dispatcher.notify(f"a{n}")
-        await until(lambda: ("http://a.test:80", "open") in r.heard.breakers)
+        await until(lambda: ("http://a.test:80", "open") in r.observer.breakers)
         await until(lambda: r.dispatcher.state().in_flight == 0)
         tried = len(r.sender.sent)
         assert 5 <= tried <= 6  # the fifth failure opens it; one more may have been under way
@@ -293,9 +301,9 @@ async def test_an_open_breaker_tries_nothing_and_counts_nothing_but_a_probe(
         assert counted == tried
         r.clock.advance(1)
         await until(lambda: len(r.sender.sent) == tried + 4)  # one probe
-        await until(lambda: r.heard.breakers[-1] == ("http://a.test:80", "open"))
+        await until(lambda: r.observer.breakers[-1] == ("http://a.test:80", "open"))
         r.sender.answers[A] = lambda _: OK
-        await tick(r, lambda: r.heard.counts["delivered"] == 24)
+        await tick(r, lambda: r.observer.counts["delivered"] == 24)
         assert r.dispatcher.state().breakers == 0
 
 
@@ -317,7 +325,7 @@ async def test_one_dead_host_among_twenty_hurts_only_itself(rig: Any, jobs: Any,
                 await jobs.emit(f"h{n}j{k}", f"http://host{n}.test/", 3)
                 r.dispatcher.notify(f"h{n}j{k}")
         await until(lambda: len(r.sender.sent) >= 19 * 30 + 2)
-        await until(lambda: r.heard.counts["delivered"] == 19 * 30)
+        await until(lambda: r.observer.counts["delivered"] == 19 * 30)
         assert r.dispatcher.state().in_flight == 2  # a fifth of the workers, and no more
 
 
@@ -332,7 +340,7 @@ async def test_memory_holds_no_more_than_the_buffer_and_all_is_delivered(
         def done() -> Any:
             nonlocal most
             most = max(most, r.dispatcher.state().held)
-            return r.heard.counts["delivered"] == 1000
+            return r.observer.counts["delivered"] == 1000
 
         await until(done)
         assert most <= 7
@@ -399,7 +407,7 @@ async def test_a_retry_that_was_planned_before_a_restart_keeps_its_time(
     await jobs.emit("x", A)
     async with rig(clock=clock) as r:
         r.sender.answers[A] = lambda _: Answer("answer", 503, "60")
-        await until(lambda: r.heard.counts["retried"])
+        await until(lambda: r.observer.counts["retried"])
     clock.advance(10)
     async with rig(clock=clock) as r:
         await until(lambda: clock._sleepers)
@@ -413,10 +421,10 @@ async def test_a_wall_clock_set_back_a_day_stops_nothing(rig: Any, jobs: Any, un
         r.sender.answers[A] = lambda _: DOWN
         await jobs.emit("x", A, 2)
         r.dispatcher.notify("x")
-        await until(lambda: r.heard.counts["retried"])
+        await until(lambda: r.observer.counts["retried"])
         r.clock.jump(-86400)
         r.sender.answers[A] = lambda _: OK
-        await tick(r, lambda: r.heard.counts["delivered"] == 2)
+        await tick(r, lambda: r.observer.counts["delivered"] == 2)
         assert r.clock.monotonic() < 120
 
 
@@ -485,7 +493,7 @@ async def test_a_disk_that_is_full_for_a_while_turns_one_delivery_into_no_more(
     async with rig(outbox=FullForAWhile()) as r:
         await jobs.emit("x", A, 2)
         r.dispatcher.notify("x")
-        await tick(r, lambda: r.heard.counts["delivered"] == 2)
+        await tick(r, lambda: r.observer.counts["delivered"] == 2)
         assert r.sender.of("x") == ["x-1", "x-2"]
 
 
@@ -499,7 +507,7 @@ async def test_a_mistake_in_one_delivery_does_not_end_the_others(rig: Any, jobs:
         await jobs.emit("y", B)
         for uid in "xy":
             r.dispatcher.notify(uid)
-        await until(lambda: r.heard.counts["delivered"] == 1 and r.heard.counts["parked"] == 1)
+        await until(lambda: r.observer.counts["delivered"] == 1 and r.observer.counts["parked"] == 1)
         assert await jobs.states("x") == "parked"
 
 
@@ -507,7 +515,7 @@ async def test_long_bodies_are_read_from_the_store(rig: Any, jobs: Any, until: A
     async with rig() as r:
         await jobs.emit("x", A, 3, text="x" * 100_000)
         r.dispatcher.notify("x")
-        await until(lambda: r.heard.counts["delivered"] == 3)
+        await until(lambda: r.observer.counts["delivered"] == 3)
 
 
 async def test_what_is_too_old_for_a_host_that_stays_down_is_parked(
@@ -521,7 +529,7 @@ async def test_what_is_too_old_for_a_host_that_stays_down_is_parked(
         for n in range(400):
             await jobs.emit(f"a{n}", A)
         r.dispatcher.notify("a0")
-        await tick(r, lambda: r.heard.counts["parked"] == 400, step_s=30)
+        await tick(r, lambda: r.observer.counts["parked"] == 400, step_s=30)
         assert r.clock.monotonic() < 12_000
         assert r.sender.sent  # it was probed all the while
     await store.close()
@@ -552,10 +560,10 @@ async def test_what_was_read_while_its_breaker_opened_goes_out_when_the_host_is_
         await until(lambda: r.dispatcher.state().breakers_open == 1)
         opened.set()
         r.sender.answers[A] = lambda _: OK
-        await tick(r, lambda: r.heard.counts["delivered"] == 120)
+        await tick(r, lambda: r.observer.counts["delivered"] == 120)
 
 
-async def test_more_words_than_are_kept_lose_nothing(rig: Any, jobs: Any, tick: Any) -> None:
+async def test_more_notifications_than_are_kept_lose_nothing(rig: Any, jobs: Any, tick: Any) -> None:
     async with rig() as r:
         for n in range(50):
             await jobs.emit(f"j{n}", A)
@@ -563,7 +571,7 @@ async def test_more_words_than_are_kept_lose_nothing(rig: Any, jobs: Any, tick: 
             r.dispatcher.notify(f"none{n}")
         for n in range(50):
             r.dispatcher.notify(f"j{n}")
-        await tick(r, lambda: r.heard.counts["delivered"] == 50)
+        await tick(r, lambda: r.observer.counts["delivered"] == 50)
 
 
 async def test_random_failures_keep_order_and_lose_nothing(rig: Any, jobs: Any, tick: Any) -> None:
@@ -581,7 +589,7 @@ async def test_random_failures_keep_order_and_lose_nothing(rig: Any, jobs: Any, 
             uid = f"j{n}"
             await jobs.emit(uid, (A, B, "http://c.test/")[n % 3], 4)
             r.dispatcher.notify(uid)
-        await tick(r, lambda: r.heard.counts["delivered"] == 120)
+        await tick(r, lambda: r.observer.counts["delivered"] == 120)
         seen: dict[str, list[str]] = defaultdict(list)
         for _, event_id in r.sender.sent:
             seen[event_id.rpartition("-")[0]].append(event_id)

@@ -1,6 +1,6 @@
-"""What is too old for a host that stays down: parked all together, in order, listed and replayable; and by time that has passed.
+"""Deliveries that are too old for a host that stays down are parked all together, in order, by time that has passed.
 
-Also what is remembered of hosts that nobody calls any more. The clock stands still until a test moves it.
+Also the breakers of hosts for which nothing waits. The clock stands still until a test moves it.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from tests.integration.events.conftest import START, Jobs
 from tests.support.fakes.clock import FakeClock
 
 A = "http://a.test/hook"
-LANE = "http://a.test:80"
+DESTINATION = "http://a.test:80"
 DAY_S = 86_400.0
 SETTINGS = DispatcherSettings(
     record_after_s=0, breaker_threshold=1, breaker_cooldown_s=600, max_age_s=3 * DAY_S, max_requeues=1_000_000
@@ -80,7 +80,7 @@ def running(store: Store, clock: FakeClock) -> Running:
 
 @pytest.fixture
 def scans(monkeypatch: pytest.MonkeyPatch, until: Any) -> Callable[..., Awaitable[None]]:
-    """Lets the dispatcher look at all lanes so many times, and moves the clock by what lies between two looks."""
+    """Lets the poller scan the outbox so many times, and moves the clock by the time between two scans."""
     done = 0
     scan = outbox_poller.OutboxPoller._scan
 
@@ -94,19 +94,19 @@ def scans(monkeypatch: pytest.MonkeyPatch, until: Any) -> Callable[..., Awaitabl
     async def move(rig: Rig, times: int) -> None:
         for _ in range(times):
             before = done
-            # The loader sleeps: a clock that is moved before would have it sleep for the whole of its time from then on.
-            await passed(rig, until, outbox_poller.RESCAN_S)
+            # The poller sleeps: a clock that is moved before would have it sleep for the whole of its time from then on.
+            await passed(rig, until, outbox_poller.SCAN_S)
             await until(lambda before=before: done > before)
 
     return move
 
 
 async def passed(rig: Rig, until: Any, seconds: float) -> None:
-    """Moves the clock once the loader sleeps and every answer is on record: a job that is in memory does not expire."""
+    """Moves the clock once the poller sleeps and every answer is on record: a job that is in memory does not expire."""
 
     def quiet() -> bool:
         asleep = any(not future.done() for _, _, future in rig.clock._sleepers)
-        return asleep and rig.dispatcher._idle.is_set() and not rig.dispatcher.state().held
+        return asleep and rig.dispatcher._queue._all_settled.is_set() and not rig.dispatcher.state().held
 
     await until(quiet)
     rig.clock.advance(seconds)
@@ -117,7 +117,7 @@ async def opened(rig: Rig, until: Any) -> None:
     await until(lambda: rig.dispatcher.state().held == 0)
 
 
-async def test_all_that_has_expired_is_parked_within_a_few_looks(
+async def test_all_that_has_expired_is_parked_within_a_few_scans(
     running: Running, jobs: Jobs, scans: Any, until: Any
 ) -> None:
     await jobs.emit("x", A, 3_000)
@@ -236,7 +236,10 @@ async def test_what_was_replayed_has_its_time_also_after_a_restart_while_the_clo
     jobs = Jobs(store)
     async with dispatching(store, clock, breaker_cooldown_s=30 * DAY_S, max_retries=0) as rig:
         rig.dispatcher._breakers.record(
-            LANE, rig.dispatcher._breakers.take(LANE, clock.monotonic()), "down", clock.monotonic()
+            DESTINATION,
+            rig.dispatcher._breakers.take(DESTINATION, clock.monotonic()),
+            "down",
+            clock.monotonic(),
         )
         await scans(rig, 4)
         assert await jobs.states("x") == " ".join(["pending"] * 5)
@@ -254,12 +257,12 @@ async def test_the_batches_are_bounded_and_keep_the_order_of_each_job(
     clock.advance(5 * DAY_S)
     at = clock.now()
     counts = []
-    while uids := await store.expired_jobs(LANE, DAY_S, 60, 100):
+    while uids := await store.expired_jobs(DESTINATION, DAY_S, 60, 100):
         counts.append(await store.expire_deliveries(uids, DAY_S, 60, at, "too old", 10))
         for uid in ("x", "y"):
             states = (await jobs.states(uid)).split()
             assert states == sorted(states), "a later one was parked before an earlier one"
-        due = await store.due(LANE, 10)
+        due = await store.due(DESTINATION, 10)
         assert {one.job_uid for one in due} == {
             uid for uid in ("x", "y") if "pending" in [*(await jobs.states(uid)).split()]
         }
@@ -271,7 +274,7 @@ async def test_what_follows_has_waited_as_long(store: Store, jobs: Jobs, clock: 
     await jobs.emit("x", A, 3)
     clock.advance(5 * DAY_S)
     assert await store.expire_deliveries(["x"], DAY_S, 60, clock.now(), "too old", 2) == 2
-    assert [one.due_at for one in await store.due(LANE, 9)] == [START]
+    assert [one.due_at for one in await store.due(DESTINATION, 9)] == [START]
 
 
 async def test_only_what_is_old_is_parked_and_the_rest_of_the_job_is_due(
@@ -280,16 +283,16 @@ async def test_only_what_is_old_is_parked_and_the_rest_of_the_job_is_due(
     await jobs.emit("x", A, 2)
     clock.advance(DAY_S)
     await jobs.emit("x", A)
-    assert await store.expired_jobs(LANE, DAY_S, 60, 10) == []
+    assert await store.expired_jobs(DESTINATION, DAY_S, 60, 10) == []
     assert await store.expire_deliveries(["x"], DAY_S, 60, clock.now(), "too old", 10) == 0
     clock.advance(1)
-    assert await store.expired_jobs(LANE, DAY_S, 60, 10) == ["x"]
+    assert await store.expired_jobs(DESTINATION, DAY_S, 60, 10) == ["x"]
     assert await store.expire_deliveries(["x"], DAY_S, 60, clock.now(), "too old", 10) == 2
     assert await jobs.states("x") == "parked parked pending"
-    assert [one.event_id for one in await store.due(LANE, 9)] == ["x-3"]
+    assert [one.event_id for one in await store.due(DESTINATION, 9)] == ["x-3"]
 
 
-async def test_the_breaker_of_a_host_that_nobody_calls_any_more_goes(
+async def test_the_breaker_of_a_host_for_which_nothing_waits_is_forgotten(
     running: Running, jobs: Jobs, scans: Any, until: Any, store: Store
 ) -> None:
     await jobs.emit("x", A, 3)
@@ -305,7 +308,7 @@ async def test_the_breaker_of_a_host_that_nobody_calls_any_more_goes(
         assert (rig.dispatcher.state().breakers, rig.dispatcher.state().breakers_open) == (0, 0)
 
 
-async def test_failures_of_a_host_that_nobody_calls_any_more_are_forgotten_after_the_cooldown(
+async def test_failures_of_a_host_for_which_nothing_waits_are_forgotten_after_the_cooldown(
     running: Running, jobs: Jobs, scans: Any, until: Any
 ) -> None:
     await jobs.emit("x", A)

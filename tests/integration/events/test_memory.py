@@ -1,4 +1,4 @@
-"""What deliveries keep in memory: bodies are counted by the lanes, or belong to a request that is under way."""
+"""What deliveries keep in memory: the queues count bodies, or the bodies belong to a request that is under way."""
 
 import asyncio
 import gc
@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from jobd.events.delivery import batching, destination_queues
-from jobd.events.delivery.dispatcher import UNSETTLED_PER_WORKER, Dispatcher
-from jobd.events.delivery.outbox_poller import FRESH_PAGE
+from jobd.events.delivery.dispatcher import Dispatcher
+from jobd.events.delivery.outbox_poller import NOTIFIED_PAGE
 from jobd.events.delivery.response_policy import Answer
 from jobd.events.delivery.settings import DispatcherSettings
+from jobd.events.delivery.work_queue import UNSETTLED_PER_WORKER
 from jobd.store.errors import StoreFull
 from jobd.store.store import Store
 from jobd.store.tables.rows import Due
@@ -86,13 +87,19 @@ async def test_what_waits_for_its_record_keeps_no_bodies(
 ) -> None:
     for n in range(UNSETTLED_PER_WORKER * WORKERS + 4):
         await jobs.emit(f"j{n}", f"http://host{n}.test/", 4, text="x" * length, batch=batch)
-    async with dispatching(Refuses(store), status) as (dispatcher, _):
-        await until(lambda: dispatcher._unsettled == UNSETTLED_PER_WORKER * WORKERS)
-        await until(lambda: not dispatcher._queues.in_flight)
-        assert len(dispatcher._settler._line) <= UNSETTLED_PER_WORKER * WORKERS
-        assert len(dispatcher._free) <= WORKERS
+    async with dispatching(Refuses(store), status) as (dispatcher, clock):
+
+        def all_asleep() -> bool:
+            asleep = sum(not future.done() for _, _, future in clock._sleepers)
+            return asleep == 2  # the poller and the settler
+
+        await until(lambda: dispatcher._queue._unsettled == UNSETTLED_PER_WORKER * WORKERS)
+        await until(lambda: not dispatcher._queue.in_flight)
+        assert len(dispatcher._settler._waiting) <= UNSETTLED_PER_WORKER * WORKERS
+        assert len(dispatcher._queue._idle_workers) <= WORKERS
         # A page that is being read comes and goes; what is kept for the record would stay, since the store refuses.
-        await until(lambda: body_bytes() <= dispatcher._queues._inline_bytes)
+        await until(all_asleep)
+        await until(lambda: body_bytes() <= dispatcher._queue._queues._inline_bytes)
 
 
 async def test_what_is_on_record_keeps_no_bodies(store: Store, jobs: Any, until: Any) -> None:
@@ -102,12 +109,12 @@ async def test_what_is_on_record_keeps_no_bodies(store: Store, jobs: Any, until:
         await jobs.emit("y", "http://b.test/", 4, text="x" * 10_000)
         for uid in ("x", "y"):
             dispatcher.notify(uid)
-        await until(lambda: dispatcher._unsettled == 5)
+        await until(lambda: dispatcher._queue._unsettled == 5)
         outbox.full = False
 
         def recorded() -> bool:
             clock.advance(1)
-            return dispatcher._idle.is_set()
+            return dispatcher._queue._all_settled.is_set()
 
         await until(recorded)
         await until(lambda: body_bytes() == 0)
@@ -124,14 +131,14 @@ async def test_deliveries_whose_texts_do_not_fit_at_once_all_go_out(
 
         def full_and_asleep() -> bool:
             asleep = any(not future.done() for _, _, future in clock._sleepers)
-            return asleep and not dispatcher._queues.wants("another")
+            return asleep and not dispatcher._queue.may_load("another")
 
         await until(full_and_asleep)
         gate.set()
 
         async def delivered() -> bool:
             nonlocal most
-            most = max(most, dispatcher._queues._text_bytes)
+            most = max(most, dispatcher._queue._queues._text_bytes)
             return (await store.counts()).pending == 0
 
         await until(delivered)
@@ -146,15 +153,15 @@ async def test_what_is_remembered_of_jobs_is_bounded_by_those_in_memory(
         await jobs.emit(f"j{n}", f"http://host{n % 10}.test/", 3)
     most: Counter[str] = Counter()
     async with dispatching(store, buffer_size=buffer) as (dispatcher, _):
-        poller, held = dispatcher._poller, dispatcher._queues
+        poller, queue, held = dispatcher._poller, dispatcher._queue, dispatcher._queue._queues
 
         async def delivered() -> bool:
             for name, size in (
                 ("jobs", len(held._jobs)),
-                ("lanes", len(held._queues)),
+                ("destinations", len(held._queues)),
                 ("turns", len(held._turns)),
-                ("settled", len(poller._settled)),
-                ("again", len(poller._again)),
+                ("released", len(queue._released)),
+                ("notified", len(poller._notified_in_memory)),
             ):
                 most[name] = max(most[name], size)
             for n in range(0, 300, 7):
@@ -163,10 +170,10 @@ async def test_what_is_remembered_of_jobs_is_bounded_by_those_in_memory(
 
         await until(delivered)
     assert 0 < most["jobs"] <= buffer
-    assert most["lanes"] <= buffer
+    assert most["destinations"] <= buffer
     assert most["turns"] <= buffer
-    assert most["again"] <= buffer
-    assert most["settled"] <= buffer + FRESH_PAGE
+    assert most["notified"] <= buffer
+    assert most["released"] <= buffer + NOTIFIED_PAGE
 
 
 @pytest.mark.parametrize("batch", [False, True])
@@ -180,7 +187,7 @@ async def test_long_bodies_of_requests_under_way_are_bounded_in_bytes(
         await jobs.emit(f"j{n}", f"http://host{n}.test/", 2, text="x" * length, batch=batch)
     gate = asyncio.Event()
     async with dispatching(store, gate=gate, workers=10) as (dispatcher, _):
-        await until(lambda: dispatcher._queues.in_flight == 10)
+        await until(lambda: dispatcher._queue.in_flight == 10)
         await until(lambda: body_bytes() > (together - 1) * length)
         for _ in range(5):
             await asyncio.sleep(0.002)

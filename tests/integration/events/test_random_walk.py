@@ -1,4 +1,4 @@
-"""A random walk through outbox, lanes, breakers and dispatcher: any order of events, answers, waits, replays and crashes.
+"""A random walk through outbox, queues, breakers and dispatcher: any order of events, answers, waits, replays and crashes.
 
 Real are SQLite, the dispatcher and all its rules; the clock and the receiver are the walk's. At each step no job has two requests
 under way and nothing goes before what comes earlier; in the end nothing is lost, nothing came twice without a reason, nothing is
@@ -28,7 +28,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobd.events.delivery.destination_queues import destination_of
+from jobd.events.delivery.destination import destination_of
 from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.delivery.response_policy import Answer
 from jobd.events.delivery.settings import DispatcherSettings
@@ -49,7 +49,7 @@ SETTINGS = DispatcherSettings(
 )
 HOSTS = ("a", "a", "b", "a", "c")
 JOBS = 40
-"""More of them than a lane takes into memory, so that some wait on disk for others."""
+"""More jobs than one destination takes into memory, so that some wait on disk for others."""
 BATCHING = {f"j{n}" for n in range(JOBS) if n % 4 == 1}
 TAKEN = Answer("answer", 204)
 ANSWERS = {
@@ -188,14 +188,14 @@ class Walk(RuleBasedStateMachine):
         first=st.integers(0, JOBS - 1),
         jobs=st.sampled_from([1, 1, 1, 20]),
         count=st.integers(1, 6),
-        heard=st.booleans(),
+        notified=st.booleans(),
     )
-    def emit(self, first: int, jobs: int, count: int, heard: bool) -> None:
+    def emit(self, first: int, jobs: int, count: int, notified: bool) -> None:
         walked["steps"] += 1
         for job in range(first, first + jobs):
-            self.emit_one(job % JOBS, count, heard)
+            self.emit_one(job % JOBS, count, notified)
 
-    def emit_one(self, job: int, count: int, heard: bool) -> None:
+    def emit_one(self, job: int, count: int, notified: bool) -> None:
         uid, url = f"j{job}", f"http://{'a' if self.one_host else HOSTS[job % len(HOSTS)]}.test/"
         first = self.emitted[uid] == 0
         numbers = range(self.emitted[uid] + 1, self.emitted[uid] + count + 1)
@@ -212,7 +212,7 @@ class Walk(RuleBasedStateMachine):
 
         async def commit() -> None:
             await self.store.commit(Transition(row, events, callback=callback, claim_id=first))
-            if heard:
+            if notified:
                 self.dispatcher.notify(uid)
 
         self.do(commit())
@@ -373,7 +373,7 @@ class TwoAtOnce(Dispatcher):
     """The rule is broken: the next one of a job, where it is in memory, goes along with its first."""
 
     async def _send(self, run: list[Due]) -> Answer:
-        ahead = self._queues._jobs[run[0].job_uid].ahead
+        ahead = self._queue._queues._jobs[run[0].job_uid].ahead
         sending = [Dispatcher._send(self, one) for one in (run, [ahead[0]] if ahead else []) if one]
         return (await asyncio.gather(*sending))[0]
 

@@ -10,12 +10,12 @@ from tests.unit.jobd.events.delivery.test_destination_queues import due
 
 def test_of_more_jobs_that_go_singly_than_are_remembered_the_latest_are() -> None:
     stored: Any = None  # nothing is read from it here
-    bodies = Batching(stored, FakeClock())
+    batching = Batching(stored, FakeClock())
     for n in range(MAX_SINGLY + 50):
-        bodies.refused([due(f"j{n}", number=n), due(f"j{n}", number=n + 1)])
-    assert len(bodies._singly) == MAX_SINGLY
-    assert "j49" not in bodies._singly
-    assert bodies._singly[f"j{MAX_SINGLY + 49}"] == MAX_SINGLY + 50
+        batching.refused([due(f"j{n}", number=n), due(f"j{n}", number=n + 1)])
+    assert len(batching._singly) == MAX_SINGLY
+    assert "j49" not in batching._singly
+    assert batching._singly[f"j{MAX_SINGLY + 49}"] == MAX_SINGLY + 50
 
 
 async def test_a_job_whose_refused_batch_is_out_is_not_remembered() -> None:
@@ -26,9 +26,9 @@ async def test_a_job_whose_refused_batch_is_out_is_not_remembered() -> None:
         async def delivery_body(self, delivery_id: int) -> bytes:
             return b"{}"
 
-    bodies = Batching(Stored(), FakeClock())
-    bodies.refused([due("j", number=1), due("j", number=2)])
-    await bodies.run_of(replace(due("j", number=2), batch=True))
-    assert bodies._singly == {"j": 2}
-    await bodies.run_of(replace(due("j", number=3), batch=True))
-    assert bodies._singly == {}
+    batching = Batching(Stored(), FakeClock())
+    batching.refused([due("j", number=1), due("j", number=2)])
+    await batching.run_of(replace(due("j", number=2), batch=True))
+    assert batching._singly == {"j": 2}
+    await batching.run_of(replace(due("j", number=3), batch=True))
+    assert batching._singly == {}

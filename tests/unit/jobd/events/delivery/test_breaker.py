@@ -107,8 +107,8 @@ TestBreakerMachine.settings = settings(max_examples=40, stateful_step_count=30, 
 
 
 def test_breakers_are_kept_apart_and_forgotten_when_well() -> None:
-    heard: list[tuple[str, State]] = []
-    breakers = Breakers(2, COOLDOWN, lambda destination, state: heard.append((destination, state)))
+    changes: list[tuple[str, State]] = []
+    breakers = Breakers(2, COOLDOWN, lambda destination, state: changes.append((destination, state)))
     for _ in range(2):
         breakers.record("a", breakers.take("a", 0), "down", 0)
     assert (breakers.state("a", 0), breakers.state("b", 0)) == ("open", "closed")
@@ -118,7 +118,7 @@ def test_breakers_are_kept_apart_and_forgotten_when_well() -> None:
     probe = breakers.take("a", 30)
     assert not breakers.admits("a", 30)
     breakers.record("a", probe, "up", 31)
-    assert heard == [("a", "open"), ("a", "half-open"), ("a", "closed")]
+    assert changes == [("a", "open"), ("a", "half-open"), ("a", "closed")]
     assert breakers.size == 0
 
 
@@ -131,8 +131,8 @@ def test_requests_under_way_share_their_breaker_until_the_last_has_ended() -> No
 
 
 def test_a_breaker_rests_after_its_cooldown_and_is_forgotten_only_then() -> None:
-    heard: list[tuple[str, State]] = []
-    breakers = Breakers(1, COOLDOWN, lambda destination, state: heard.append((destination, state)))
+    changes: list[tuple[str, State]] = []
+    breakers = Breakers(1, COOLDOWN, lambda destination, state: changes.append((destination, state)))
     for destination in ("b", "a", "c"):
         breakers.record(destination, breakers.take(destination, 0), "down", 0)
     assert breakers.rested(COOLDOWN - 1, "", 9) == []
@@ -145,7 +145,7 @@ def test_a_breaker_rests_after_its_cooldown_and_is_forgotten_only_then() -> None
     breakers.forget("a", COOLDOWN)
     breakers.forget("nobody", COOLDOWN)
     assert (breakers.size, breakers.open_count(COOLDOWN)) == (2, 2)
-    assert heard[-1] == ("a", "closed")
+    assert changes[-1] == ("a", "closed")
     breakers.record("b", probe, "up", COOLDOWN)
     assert breakers.size == 1
 
@@ -153,10 +153,10 @@ def test_a_breaker_rests_after_its_cooldown_and_is_forgotten_only_then() -> None
 def test_more_hosts_that_fail_than_are_remembered() -> None:
     open_now: set[str] = set()
 
-    def heard(destination: str, state: State) -> None:
+    def changes(destination: str, state: State) -> None:
         (open_now.discard if state == "closed" else open_now.add)(destination)
 
-    breakers = Breakers(1, COOLDOWN, heard)
+    breakers = Breakers(1, COOLDOWN, changes)
     held = breakers.take("held", 0)
     for n in range(MAX_BREAKERS + 20):
         breakers.record(f"h{n}", breakers.take(f"h{n}", n), "down", n)
@@ -169,7 +169,7 @@ def test_more_hosts_that_fail_than_are_remembered() -> None:
     assert "held" in open_now
 
 
-def test_a_word_about_nothing_moves_nothing() -> None:
+def test_a_request_that_says_nothing_about_its_host_changes_nothing() -> None:
     breakers = Breakers(1, COOLDOWN, lambda destination, state: pytest.fail("changed"))
     breakers.record("a", breakers.take("a", 0), "unknown", 0)
     assert breakers.size == 0

@@ -1,66 +1,87 @@
-"""What the loader remembers of lanes that it has not loaded: bounded, the soonest kept."""
+"""What the poller remembers of jobs and destinations that it has not loaded."""
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
 from jobd.events.delivery.breaker import Breakers
 from jobd.events.delivery.destination_queues import DestinationQueues
-from jobd.events.delivery.observer import NullObserver
-from jobd.events.delivery.outbox_poller import MAX_FRESH, MAX_LOOKS, OutboxPoller
-from jobd.events.delivery.settings import DispatcherSettings
+from jobd.events.delivery.outbox_poller import MAX_NOTIFIED, OutboxPoller
+from jobd.events.delivery.poll_schedule import MAX_DESTINATIONS, PollSchedule
+from jobd.events.delivery.work_queue import WorkQueue
+from jobd.store.tables.rows import DestinationDue, Due
 from tests.support.fakes.clock import FakeClock
 from tests.unit.jobd.events.delivery.test_destination_queues import due
 
-
-async def test_of_more_lanes_than_are_remembered_the_soonest_are() -> None:
-    clock = FakeClock()
-    outbox: Any = None  # nothing is read from it here
-    breakers = Breakers(1, 30, lambda destination, state: None)
-    poller = OutboxPoller(
-        outbox,
-        DestinationQueues(1, 10),
-        breakers,
-        DispatcherSettings(),
-        clock,
-        NullObserver(),
-        asyncio.Event().set,
-    )
-    for n in range(MAX_LOOKS + 50):
-        poller.look_at(f"http://h{n}.test:80", clock.now() + timedelta(seconds=n))
-    for n in range(50):
-        poller.look_at(f"http://soon{n}.test:80", clock.now())
-    poller.look_at("http://soon0.test:80", clock.now() + timedelta(seconds=9))
-    assert len(poller._looks) == MAX_LOOKS
-    assert poller._looks["http://soon0.test:80"] == clock.now()
-    assert max(poller._looks.values()) == clock.now() + timedelta(seconds=MAX_LOOKS - 51)
+A = "http://a.test:80"
 
 
-async def test_words_for_jobs_that_were_let_go_of_are_forgotten() -> None:
-    clock, destinations = FakeClock(), DestinationQueues(1, 10)
-    outbox: Any = None
-    breakers = Breakers(1, 30, lambda destination, state: None)
-    poller = OutboxPoller(
-        outbox, destinations, breakers, DispatcherSettings(), clock, NullObserver(), asyncio.Event().set
-    )
+class Nothing:
+    """An outbox without deliveries."""
+
+    async def destinations(self, after: str, limit: int) -> list[DestinationDue]:
+        return []
+
+    async def due(self, destination: str, limit: int, ahead: int = 0) -> list[Due]:
+        return []
+
+    async def due_of(self, uids: Any, ahead: int = 0) -> list[Due]:
+        return []
+
+
+class Rig:
+    """A poller with its queue, its schedule and a clock that stands still."""
+
+    def __init__(self, outbox: Nothing) -> None:
+        self.clock = FakeClock()
+        self.queues = DestinationQueues(1, 10)
+        self.schedule = PollSchedule(self.clock, 7200)
+        breakers = Breakers(1, 30, lambda destination, state: None)
+        queue = WorkQueue(self.queues, breakers, self.clock)
+        expiry: Any = Expiring()
+        self.poller = OutboxPoller(outbox, queue, breakers, expiry, self.schedule, self.clock)
+
+
+class Expiring:
+    """Parks nothing."""
+
+    def begin_scan(self) -> None:
+        pass
+
+
+async def test_notifications_for_jobs_that_were_dropped_are_forgotten() -> None:
+    rig = Rig(Nothing())
     for n in range(500):
-        assert destinations.hold(due(f"j{n}", "http://a.test:80", n))
-        poller.notify(f"j{n}")
-        destinations.forget("http://a.test:80")
-        poller.forgotten("http://a.test:80")
-    assert poller._again == set()
-    assert set(poller._looks) == {"http://a.test:80"}
+        assert rig.queues.hold(due(f"j{n}", A, n))
+        rig.poller.notify(f"j{n}")
+        rig.queues.forget(A)
+        rig.poller.forgotten(A)
+    assert rig.poller._notified_in_memory == set()
+    assert [destination for destination, _ in rig.schedule.items()] == [A]
 
 
-async def test_words_are_remembered_for_few_jobs() -> None:
-    clock, destinations = FakeClock(), DestinationQueues(1, 10)
-    outbox: Any = None
-    breakers = Breakers(1, 30, lambda destination, state: None)
-    poller = OutboxPoller(
-        outbox, destinations, breakers, DispatcherSettings(), clock, NullObserver(), asyncio.Event().set
-    )
-    destinations.hold(due("held", "http://a.test:80"))
-    for n in range(MAX_FRESH + 100):
-        poller.notify(f"j{n}")
-        poller.notify("held")
-    assert (len(poller._fresh), poller._again) == (MAX_FRESH, {"held"})
+async def test_notifications_are_remembered_for_few_jobs() -> None:
+    rig = Rig(Nothing())
+    rig.queues.hold(due("held", A))
+    for n in range(MAX_NOTIFIED + 100):
+        rig.poller.notify(f"j{n}")
+        rig.poller.notify("held")
+    assert len(rig.poller._notified) == MAX_NOTIFIED
+    assert rig.poller._notified_in_memory == {"held"}
+
+
+async def test_a_destination_that_leaves_the_schedule_while_others_are_read_stops_nothing() -> None:
+    class Sooner(Nothing):
+        """While the first destination is read, another one becomes due before all others."""
+
+        async def due(self, destination: str, limit: int, ahead: int = 0) -> list[Due]:
+            for n in range(2):
+                rig.poller.poll_at(f"http://sooner{n}.test:80", rig.clock.now() - timedelta(hours=1))
+            return []
+
+    rig = Rig(Sooner())
+    for n in range(MAX_DESTINATIONS):
+        rig.poller.poll_at(
+            f"http://h{n}.test:80", rig.clock.now() - timedelta(microseconds=MAX_DESTINATIONS - n)
+        )
+    await rig.poller._poll()
+    assert len(rig.schedule) <= 2

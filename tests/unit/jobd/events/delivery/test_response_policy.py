@@ -15,6 +15,7 @@ from jobd.events.delivery.response_policy import (
     Retry,
     decide,
     host_after,
+    refuses_batch,
     retry_after_s,
 )
 
@@ -61,6 +62,16 @@ def test_no_answer_is_retried(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["refused", "invalid"])
 def test_what_cannot_be_sent_is_parked(kind: str) -> None:
     assert decide(Answer(kind, text="why"), NOW, LONGEST) == Park("why")  # type: ignore[arg-type]
+
+
+@given(st.integers(200, 699))
+def test_a_batch_is_refused_by_what_would_park_its_events(status: int) -> None:
+    assert refuses_batch(Answer("answer", status)) == isinstance(of(status), Park)
+
+
+@pytest.mark.parametrize("kind", ["network", "timeout", "local", "refused", "invalid"])
+def test_without_an_answer_no_batch_is_refused(kind: str) -> None:
+    assert not refuses_batch(Answer(kind))  # type: ignore[arg-type]
 
 
 @given(st.integers(100, 599))

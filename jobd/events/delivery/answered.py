@@ -1,0 +1,45 @@
+"""What jobd keeps of an answered request until the answer is on disk: ids, destination and settlements, no body, URL or key.
+
+The store may be slow or refuse for a long time, and many answers wait for it: none of them may keep what was sent.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from jobd.events.delivery.response_policy import Answer
+from jobd.store.tables.rows import Due, Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The deliveries of one answered request; the first one's texts together are shorter than 9 KiB.
+
+    `id`, `job_uid`, `job_id`, `destination`: of the first delivery. `created`: when the event of each was created. `settlements`: of
+    each; none where the delivery was gone from the store, and then no `answer`. `job_continues`: the job's next delivery is queued
+    already.
+    """
+
+    id: int
+    job_uid: str
+    job_id: str
+    destination: str
+    answer: Answer | None = None
+    created: Sequence[datetime] = ()
+    settlements: Sequence[Settlement] = ()
+    job_continues: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        first: Due,
+        answer: Answer | None = None,
+        run: Iterable[Due] = (),
+        settlements: Sequence[Settlement] = (),
+        *,
+        job_continues: bool = False,
+    ) -> Self:
+        """Returns what is kept of the deliveries `run`, of which `first` is the first."""
+        names = (first.id, first.job_uid, first.job_id, first.destination)
+        return cls(*names, answer, [due.created_at for due in run], settlements, job_continues)

@@ -1,0 +1,115 @@
+"""The queue between poller and workers: what wakes a worker, what a breaker that opens drops, how many answers may wait."""
+
+import asyncio
+from pathlib import Path
+
+from jobd.events.delivery import work_queue
+from jobd.events.delivery.answered import Answered
+from jobd.events.delivery.breaker import Breakers
+from jobd.events.delivery.destination_queues import DestinationQueues
+from jobd.events.delivery.work_queue import UNSETTLED_PER_WORKER, WorkQueue
+from tests.support.fakes.clock import FakeClock
+from tests.unit.jobd.events.delivery.test_destination_queues import due
+
+A, B = "http://a.test:80", "http://b.test:80"
+PAGE = Path(work_queue.__file__).parents[3] / "docs" / "architecture.md"
+
+
+def queue_of(workers: int = 10, threshold: int = 1) -> tuple[WorkQueue, FakeClock]:
+    clock = FakeClock()
+    breakers = Breakers(threshold, 30, lambda destination, state: None)
+    return WorkQueue(DestinationQueues(workers, 1000), breakers, clock), clock
+
+
+async def test_what_is_put_goes_to_the_worker_that_waits() -> None:
+    queue, _ = queue_of()
+    assert queue.take() is None
+    first, second = queue.next_taken(), queue.next_taken()
+    assert queue.put(due("x", A))
+    (taken,) = [future.result() for future in (first, second) if future.done()]
+    assert taken[0].job_uid == "x"
+    assert not queue.put(due("x", A))  # the job is in memory already
+
+
+async def test_an_open_breaker_drops_what_is_queued_and_its_cooldown_lets_a_probe_go() -> None:
+    queue, clock = queue_of()
+    for job in ("x", "y"):
+        queue.put(due(job, A))
+    taken = queue.take()
+    assert taken is not None
+    assert queue.answered(taken, "down")
+    assert (queue.holds("x"), queue.holds("y")) == (True, False)
+    queue.put(due("z", A))
+    assert queue.take() is None
+    worker = queue.next_taken()
+    clock.advance(30)
+    queue.wake_workers()
+    assert worker.result()[0].job_uid == "z"
+
+
+async def test_an_answer_of_a_host_that_is_up_drops_nothing() -> None:
+    queue, _ = queue_of()
+    for job in ("x", "y"):
+        queue.put(due(job, A))
+    taken = queue.take()
+    assert taken is not None
+    assert not queue.answered(taken, "up")
+    assert queue.holds("y")
+
+
+async def test_no_more_is_sent_while_too_many_answers_wait_for_their_record() -> None:
+    queue, _ = queue_of(workers=1)
+    answered = []
+    for n in range(UNSETTLED_PER_WORKER):
+        queue.put(due(f"j{n}", f"http://h{n}.test:80"))
+        taken = queue.take()
+        assert taken is not None
+        queue.answered(taken, "up")
+        answered.append(Answered.of(taken[0]))
+    queue.put(due("next", B))
+    assert queue.take() is None
+    worker = queue.next_taken()
+    queue.release(answered[0])
+    assert not worker.done()
+    queue.done()
+    assert worker.result()[0].job_uid == "next"
+
+
+async def test_a_read_that_is_older_than_a_record_is_known() -> None:
+    queue, _ = queue_of()
+    queue.put(due("x", A))
+    taken = queue.take()
+    assert taken is not None
+    queue.answered(taken, "up")
+    queue.begin_read()
+    assert not queue.was_released("x")
+    queue.release(Answered.of(taken[0]))
+    assert (queue.holds("x"), queue.was_released("x")) == (False, True)
+    queue.begin_read()
+    assert not queue.was_released("x")
+
+
+async def test_a_queue_that_has_stopped_hands_out_nothing_and_waits_for_what_is_under_way() -> None:
+    queue, clock = queue_of()
+    queue.put(due("x", A))
+    taken = queue.take()
+    assert taken is not None
+    queue.stop()
+    queue.put(due("y", B))
+    assert queue.take() is None
+    waiting = asyncio.ensure_future(queue.wait_until_settled(5))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    queue.answered(taken, "up")
+    queue.release(Answered.of(taken[0]))
+    queue.done()
+    assert await waiting
+    clock.advance(5)
+
+
+def test_the_architecture_page_has_the_same_diagram_of_a_deliverys_states() -> None:
+    assert work_queue.__doc__ is not None
+    lines = work_queue.__doc__.split("    stateDiagram-v2\n")[1].split("\n\n")[0].splitlines()
+    diagram = "\n".join(line.removeprefix("    ") for line in lines)
+    assert "[*] --> pending" in diagram
+    assert f"```mermaid\nstateDiagram-v2\n{diagram}\n```" in PAGE.read_text()
