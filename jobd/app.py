@@ -37,7 +37,8 @@ from jobd.jobs.change_notifier import ChangeNotifier
 from jobd.jobs.job_repository import JobRepository
 from jobd.jobs.log.live_output import LiveOutputs
 from jobd.jobs.log.log_view import LogView
-from jobd.jobs.orchestrator import DiskUse, EngineFacts, EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.model import DiskUse, EngineFacts
 from jobd.jobs.retention.kept_outputs import KeptOutputs
 from jobd.jobs.retention.retention import Retention, RetentionSettings
 from jobd.jobs.run.dependencies import Dependencies

@@ -21,7 +21,7 @@ from jobd.docker.http.transport import SMALL_ANSWER, OnCall, Transport
 from jobd.docker.mapping.container_spec import Body
 from jobd.docker.mapping.inspection import LONGEST_ID, Inspected, moment
 from jobd.docker.mapping.models import DiskUsage, ImageInspected, Info, Stats, Version
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 Labels = dict[str, str]
 DISK_USAGE_LIMIT_S = 20.0

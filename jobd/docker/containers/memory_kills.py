@@ -12,7 +12,7 @@ import msgspec
 
 from jobd.docker.engine import Engine
 from jobd.docker.http.errors import Refusal
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 LATE_S = 1.5
 """So long after an end its notice is waited for. Seen on a machine with much to do: 0.3 s."""

@@ -21,7 +21,8 @@ from jobd.docker.engine import Engine
 from jobd.docker.http.errors import Refusal
 from jobd.docker.mapping import inspection
 from jobd.docker.mapping.inspection import EngineEvent
-from jobd.jobs.orchestrator import EngineUnavailable, StartFate
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.model import StartFate
 
 _REMEMBERED = 4096
 _EVENTS_BYTES = 1024 * 1024

@@ -17,7 +17,7 @@ from jobd.docker.http.errors import Refusal
 from jobd.docker.http.transport import SMALL_ANSWER
 from jobd.docker.mapping.inspection import Inspected, moment
 from jobd.docker.mapping.models import Info, NetworkInspected
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 T = TypeVar("T")
 

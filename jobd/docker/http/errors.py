@@ -9,7 +9,7 @@ import logging
 import msgspec
 
 from jobd.docker.mapping.error_table import Call, Failure, failure
-from jobd.jobs.orchestrator import (
+from jobd.jobs.port.errors import (
     EngineError,
     EngineUnavailable,
     ImageUnavailable,

@@ -15,7 +15,7 @@ import aiohttp
 
 from jobd.docker.http.endpoint import Endpoint
 from jobd.docker.http.errors import message_of, refusal
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 CHUNK_BYTES = 64 * 1024
 _ERROR_BYTES = 64 * 1024

@@ -21,7 +21,7 @@ from jobd.docker.http.errors import Refusal, meant
 from jobd.docker.http.http_session import HttpSession, Timeouts
 from jobd.docker.http.sdk import client_for, translated
 from jobd.docker.mapping.models import Version
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 T = TypeVar("T")
 OnCall = Callable[[str, float, bool], None]

@@ -7,7 +7,7 @@ Source: Docker Engine API, ContainerCreate, VolumeCreate, NetworkCreate.
 
 from jobd.docker.mapping import labels
 from jobd.docker.mapping.settings import DockerSettings
-from jobd.jobs.orchestrator import JobRef, WorkOrder
+from jobd.jobs.port.model import JobRef, WorkOrder
 from jobd.wire.job import DEFAULT_WORKSPACE, SECRETS_FOLDER, JobSpec
 
 Body = dict[str, object]

@@ -7,7 +7,7 @@ Source: docs/development.md, "Looking at a running system".
 
 from collections.abc import Mapping
 
-from jobd.jobs.orchestrator import MAX_UID, JobRef, Role
+from jobd.jobs.port.model import MAX_UID, JobRef, Role
 from jobd.wire.validation.limits import MAX_ID
 
 Labels = Mapping[str, str]

@@ -14,7 +14,8 @@ from jobctl.job.transfers import Carry
 from jobctl.transfers.destination import Place
 from jobctl.transfers.extract import extract
 from jobctl.transfers.files import members, tar_stream
-from jobd.jobs.orchestrator import ContainerGone, ImageUnavailable, JobRef, NoSuchFile, RefusedByEngine
+from jobd.jobs.port.errors import ContainerGone, ImageUnavailable, NoSuchFile, RefusedByEngine
+from jobd.jobs.port.model import JobRef
 
 TarOf = Callable[[dict[str, bytes]], Path]
 BuildImage = Callable[[str], str]

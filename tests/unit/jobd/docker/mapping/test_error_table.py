@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from jobd.docker.http.errors import Refusal, as_error, meant, refusal
 from jobd.docker.mapping.error_table import LONGEST_WORDS, ROWS, Call, Failure, failure
-from jobd.jobs.orchestrator import (
+from jobd.jobs.port.errors import (
     EngineError,
     EngineUnavailable,
     ImageUnavailable,

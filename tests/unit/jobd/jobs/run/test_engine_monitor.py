@@ -5,7 +5,8 @@ from typing import Any, cast
 import pytest
 
 from jobd.errors import InvalidRequest
-from jobd.jobs.orchestrator import EngineFacts, EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.model import EngineFacts
 from jobd.jobs.run.engine_monitor import EngineMonitor
 from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.state.text_limits import MAX_ERROR
