@@ -23,6 +23,7 @@ from jobd.budget import ByteBudget
 from jobd.clock import SystemClock
 from jobd.docker.mapping.settings import MIN_LOG_BYTES, DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
+from jobd.docker.remedies import REMEDIES
 from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.events.http.egress import EgressPolicy
@@ -185,6 +186,7 @@ def build(
             state_dir=str(folder.path),
             max_concurrent_jobs=config.max_concurrent_jobs,
             warnings=[store.warning] if store.warning else [],
+            remedies={wrong: list(helps) for wrong, helps in REMEDIES.items()},
         )
 
     async def disk() -> Disk:
@@ -254,7 +256,7 @@ def build(
 
 def _about_engine(facts: EngineFacts) -> dict[str, object]:
     return {
-        "name": "docker",
+        "name": facts.name,
         "version": facts.version,
         "apiVersion": facts.api_version,
         "platform": facts.platform,

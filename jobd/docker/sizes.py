@@ -31,6 +31,7 @@ class Sizes:
         if not await is_answering(self._engine.endpoint, self._engine.timeouts.connect_s):
             raise EngineUnavailable(f"{self._engine.endpoint.url} takes no new connections")
         return EngineFacts(
+            name="docker",
             version=version.version,
             api_version=version.spoken,
             cpus=info.cpus,

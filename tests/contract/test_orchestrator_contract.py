@@ -85,6 +85,7 @@ async def test_the_engine_says_who_it_is(world: Any) -> None:
     facts = await world.orchestrator.ping()
     assert facts.cpus > 0
     assert facts.memory_bytes > 0
+    assert facts.name
     assert facts.version
     assert facts.platform
 

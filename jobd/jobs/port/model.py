@@ -142,8 +142,9 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The engine's size and versions: cores, bytes of memory. `has_sidecar_image`: it need not be built or pulled."""
+    """The engine's name, versions and size: cores, bytes of memory. `has_sidecar_image`: it need not be built or pulled."""
 
+    name: str
     version: str
     api_version: str
     cpus: int

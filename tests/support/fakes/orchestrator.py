@@ -73,7 +73,7 @@ class FakeOrchestrator:
         self.before_removal: Callable[[], None] = lambda: None
         self.unreadable_logs: set[Role] = set()
         self.facts = EngineFacts(
-            version="fake", api_version="0", cpus=4, memory_bytes=8 << 30, platform="linux/amd64"
+            name="fake", version="0", api_version="0", cpus=4, memory_bytes=8 << 30, platform="linux/amd64"
         )
         self.starts: list[JobRef] = []
         self._away = False

@@ -15,7 +15,12 @@ from tests.support.fakes.clock import FakeClock
 from tests.support.fakes.orchestrator import FakeOrchestrator
 
 FACTS = EngineFacts(
-    version="1", api_version="1.41", cpus=2, memory_bytes=1024 * 1024 * 1024, platform="linux/amd64"
+    name="an engine",
+    version="1",
+    api_version="1.41",
+    cpus=2,
+    memory_bytes=1024 * 1024 * 1024,
+    platform="linux/amd64",
 )
 
 
