@@ -54,11 +54,12 @@ from jobd.metrics.metrics import CONTENT_TYPE, Metrics
 from jobd.process.state_folder import StateFolder, fingerprint_key, sizes
 from jobd.settings.config import Config
 from jobd.store.store import Store
+from jobd.wire.host_alias import HOST_ALIAS
 from jobd.wire.validation.limits import MAX_BODY_BYTES
 from jobd.wire.view import Disk, Kept, Version
 
 VERSION = version("jobd")
-OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "host.docker.internal"})
+OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", HOST_ALIAS})
 
 
 @dataclass(frozen=True, slots=True)
