@@ -58,7 +58,7 @@ class Events:
         await self._engine.version(fresh=True)
         now, began = await self._engine_time(), time.monotonic()
         if self._left_at is not None:
-            # An engine ends what has outlived it before it answers again: that must be known before anybody looks.
+            # An engine ends what has outlived it before it answers again: those events must be read before any observation.
             async with self._subscribed(since=min(self._left_at, now) - 1, until=now) as missed:
                 async for hint in missed:
                     yield hint
@@ -104,8 +104,8 @@ class Events:
             return None  # the timer reconciles what is missed here
 
     async def _engine_time(self) -> int:
-        """Returns the engine's own clock: the answer to a subscription comes a moment before the subscription does, so
-        events are asked for from a little earlier, and that must not be told by a clock that differs.
+        """Returns the engine's own clock. A subscription begins a moment after its answer, so events are asked for from a little
+        earlier, by the clock that stamps them.
         """
         async with self._engine.streams.open(
             "GET", "/_ping", silence_s=self._engine.timeouts.connect_s

@@ -162,7 +162,7 @@ class DockerOrchestrator:
             await self._start.container(container_id)
 
     async def observe(self, ref: JobRef) -> Observation:
-        """Reads the state of both containers, by name: containers that somebody has replaced by hand are told apart."""
+        """Reads the state of both containers, by name: a container that somebody has put in their place is recognised."""
         with self._end_causes.noticing(ref.uid):
             worker, sidecar = await self._removal.inspect(ref.id)
         return Observation(

@@ -2,8 +2,8 @@
 
 Owns the order of the calls, the fast way and the slow one. Bodies are in `container_spec.py`.
 
-The fast way asks nothing first: the volume carries a random word, so that one that was there already is told from a
-fresh one, and a name that is taken is the engine's 409. Only then is looked at what stands there.
+The fast way asks nothing first: the volume carries a random label, which tells a fresh volume from an older one, and a name
+that is taken is the engine's 409. What stands under the names is inspected only then.
 """
 
 import asyncio

@@ -40,7 +40,7 @@ class Network:
                 self._seen = True
 
     def forget(self) -> None:
-        """The next `ensure` looks again."""
+        """The next `ensure` asks the engine again."""
         self._seen = False
 
     async def release(self) -> None:

@@ -58,7 +58,7 @@ class Removal:
     async def _remove(
         self, ref: JobRef, roles: Sequence[Role], volume: bool, mine: Mine, remove: RemoveContainer
     ) -> None:
-        # A create whose answer was lost may still be under way: a volume that is in use gets a second look.
+        # A create whose answer was lost may still be under way: the removal of a volume that is in use is tried again.
         for pause_s in (*_IN_USE_PAUSES_S, None):
             found = [
                 one

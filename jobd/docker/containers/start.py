@@ -43,7 +43,7 @@ class Start:
         try:
             stdin = await attach_stdin(self._engine.endpoint, self._engine.timeouts, version, found.id)
         except (Refusal, Trouble) as error:
-            raise meant("look", error) from error
+            raise meant("inspect", error) from error
         async with stdin:
             await self.container(found.id)
             await self._hand_over(ref, stdin, encode_order(order))

@@ -46,7 +46,7 @@ class Uptime:
         bridge = await self._ask(f"/networks/{_BRIDGE}", NetworkInspected)
         since = None if bridge is None else moment(bridge.created)
         if since is not None:
-            # Both: a wall clock that was set back in between must not make a new engine look old.
+            # Both: a wall clock that was set back in between must not make a new engine seem old.
             if since > began or since > ended:
                 return False
             if info is not None and not info.live_restore_enabled:

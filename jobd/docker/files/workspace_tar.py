@@ -14,14 +14,14 @@ from jobd.jobs.port.model import JobRef
 
 _BUFFER_BYTES = 512 * 1024
 _NAMES_NOTHING = ("not a directory", "too many levels of symbolic links", "file name too long")
-"""For such a path the engine answers 500, in words that hold paths of the host's."""
+"""For such a path the engine answers 500, with a text that holds paths of the host."""
 
 
 async def open_tar(engine: Engine, ids: ContainerIds, ref: JobRef, path: str) -> AsyncGenerator[bytes, None]:
     """Streams the file or folder at the absolute container path as tar; what ends without an error is whole.
 
-    An engine whose file becomes shorter while it reads it ends its tar there and its answer in order (moby's archiver logs
-    the failure and closes), so the tar itself is looked at.
+    When a file becomes shorter while the engine reads it, the engine ends the tar there and its answer in order (moby's archiver logs
+    the failure and closes), so the tar itself is checked.
     Raises: NoSuchFile, before the first byte. FilesChanged: the tar is cut. EngineUnavailable.
     """
     found = await ids.inspect(ref, "worker")

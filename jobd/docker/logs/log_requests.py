@@ -19,7 +19,7 @@ from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import StreamName
 
 WINDOWS = (1000, 100_000)
-"""How many of a log's last entries are looked through before the whole log is."""
+"""How many of a log's last entries are read before the whole log is."""
 WHOLE_READS = 4
 """A log that still grows and rotates may lose a place between two requests."""
 LOCATE_S = 30.0

@@ -53,7 +53,7 @@ class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"
 
 
 LONGEST_ID = 128
-"""The engine's ids have 64 characters. A longer one is not remembered: its container is looked for by its name each time."""
+"""The engine's ids have 64 characters. A longer one is not remembered: its container is inspected by its name each time."""
 
 
 class Inspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):

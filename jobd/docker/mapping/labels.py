@@ -20,7 +20,7 @@ JOB_UID = "job.uid"
 JOB_ATTEMPT = "job.attempt"
 JOB_INSTANCE = "job.instance"
 MAKING = "job.making"
-"""On the volume alone: a random word of the `create` that made it, which tells a fresh volume from one that was there."""
+"""On the volume alone: a random text of the `create` that made it, which tells a fresh volume from one that was there."""
 
 ROLES: tuple[Role, ...] = ("worker", "sidecar")
 

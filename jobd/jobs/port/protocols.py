@@ -166,7 +166,7 @@ class WorkerOutput(Protocol):
 
 
 class HintStream(Protocol):
-    """Being told of changes, so that nobody has to poll fast."""
+    """Events of the engine, which spare fast polling."""
 
     def hints(self) -> AsyncGenerator[Hint, None]:
         """Yields hints for ever: `Connected` after each connect, `Disconnected` after each end of a connection and each connect that

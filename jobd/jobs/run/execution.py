@@ -1,4 +1,4 @@
-"""A job's containers from the start of the worker to their removal: starting, looking, signalling, reading what they print.
+"""A job's containers from the start of the worker to their removal: starting, observing, signalling, reading what they print.
 
 Owns how these demands are carried out and what came of them as facts, and the readers of both containers. What is to be done is
 decided by `next_action.py`; what comes before the worker is in `preparation.py`.
@@ -88,7 +88,7 @@ class Execution:
             self._logs.start()
 
     async def remove_unstarted(self, role: Role) -> None:
-        """Removes a container whose start was asked for, unless it has run; then looks at it, or takes the engine's word for its end."""
+        """Removes a container whose start was asked for, unless it has run; then observes it, or takes its end from the engine's events."""
         job_state = self._job_state
         container_id = job_state.record.worker_id if role == "worker" else job_state.record.sidecar_id
         if container_id is None:

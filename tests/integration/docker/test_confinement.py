@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from jobd.jobs.port.model import EndCause
+from jobd.jobs.port.model import LOG_START, EndCause
 from jobd.wire.artifact import Write
 from jobd.wire.report import DirectCallback, SidecarOrder
 
@@ -81,7 +81,7 @@ async def test_the_order_is_not_to_be_seen_from_outside(bench: Any) -> None:
 async def test_a_worker_cannot_reach_another_jobs_container(bench: Any, until: Any) -> None:
     await bench.create(command="echo hello > index.html; echo up; exec httpd -f -p 8080")
     await bench.orchestrator.start_worker(bench.ref)
-    stream = bench.orchestrator.logs(bench.ref, "worker", {}, True)
+    stream = bench.orchestrator.logs(bench.ref, "worker", LOG_START, True)
     await anext(stream)
     await stream.aclose()
     network = f"jobs-service-{bench.instance}"
