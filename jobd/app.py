@@ -23,6 +23,7 @@ from jobd.budget import ByteBudget
 from jobd.clock import SystemClock
 from jobd.docker.mapping.settings import MIN_LOG_BYTES, DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
+from jobd.docker.remedies import REMEDIES
 from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.events.http.egress import EgressPolicy
@@ -37,7 +38,8 @@ from jobd.jobs.change_notifier import ChangeNotifier
 from jobd.jobs.job_repository import JobRepository
 from jobd.jobs.log.live_output import LiveOutputs
 from jobd.jobs.log.log_view import LogView
-from jobd.jobs.orchestrator import DiskUse, EngineFacts, EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.model import DiskUse, EngineFacts
 from jobd.jobs.retention.kept_outputs import KeptOutputs
 from jobd.jobs.retention.retention import Retention, RetentionSettings
 from jobd.jobs.run.dependencies import Dependencies
@@ -52,11 +54,12 @@ from jobd.metrics.metrics import CONTENT_TYPE, Metrics
 from jobd.process.state_folder import StateFolder, fingerprint_key, sizes
 from jobd.settings.config import Config
 from jobd.store.store import Store
+from jobd.wire.host_alias import HOST_ALIAS
 from jobd.wire.validation.limits import MAX_BODY_BYTES
 from jobd.wire.view import Disk, Kept, Version
 
 VERSION = version("jobd")
-OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "host.docker.internal"})
+OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", HOST_ALIAS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,7 @@ def build(
             state_dir=str(folder.path),
             max_concurrent_jobs=config.max_concurrent_jobs,
             warnings=[store.warning] if store.warning else [],
+            remedies={wrong: list(helps) for wrong, helps in REMEDIES.items()},
         )
 
     async def disk() -> Disk:
@@ -253,7 +257,7 @@ def build(
 
 def _about_engine(facts: EngineFacts) -> dict[str, object]:
     return {
-        "name": "docker",
+        "name": facts.name,
         "version": facts.version,
         "apiVersion": facts.api_version,
         "platform": facts.platform,

@@ -13,7 +13,7 @@
     +-- Unavailable           503  the engine is away, or jobd is shutting down
     +-- DiskFull              507  nothing more can be stored
 
-Engine errors are in `jobs/orchestrator.py`, store errors in `store`. Which HTTP status each one becomes is decided in
+Engine errors are in `jobs/port/errors.py`, store errors in `store`. Which HTTP status each one becomes is decided in
 `api/respond.py` and nowhere else.
 """
 

@@ -47,6 +47,7 @@ ENGINE = (
     "start_worker",
     "observe",
     "signal",
+    "notify_worker_ended",
     "remove",
     "ping",
     "refs",

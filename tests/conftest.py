@@ -16,7 +16,7 @@ import hypothesis
 import pytest
 import requests
 
-from jobd.jobs.orchestrator import EngineError
+from jobd.jobs.port.errors import EngineError
 from scripts.engine_client import connect
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, remove_all
 

@@ -16,6 +16,7 @@ from jobctl.connection.client import Client, read_all
 from jobctl.connection.config import Target, state_dir, targets
 from jobctl.connection.session import Session, of
 from jobctl.errors import JobctlError
+from jobctl.job.engine_remedies import filled, of_engine
 from jobctl.job.outcome import Outcome, Unhealthy
 from jobctl.job.units import bytes_text
 from jobctl.output import output
@@ -42,8 +43,7 @@ class Check:
 
 
 _READY_REMEDIES = {
-    "engine": "start the engine, for instance: sudo systemctl start docker",
-    "docker": "start the engine, for instance: sudo systemctl start docker",
+    "engine": "start the engine",
     "disk": "free some space on the disk of the state folder",
     "store": "look at jobd's own log: journalctl --user -u jobd",
 }
@@ -86,7 +86,7 @@ def examine(session: Session) -> Iterator[Check]:
     yield same_version(own_version(), str(version.get("version", "?")))
     for warning in version.get("warnings") or []:
         yield Check("database", False, str(warning))
-    yield from _ready(client)
+    yield from _ready(client, version)
     engine = version.get("engine") or {}
     if engine:
         yield Check("engine version", True, engine_text(engine))
@@ -158,7 +158,10 @@ def _key_files(session: Session) -> Iterator[Check]:
         yield Check("address", False, error.message, error.hint or "")
 
 
-def _ready(client: Client) -> Iterator[Check]:
+def _ready(client: Client, version: dict[str, Any]) -> Iterator[Check]:
+    remedies = _READY_REMEDIES
+    if helps := of_engine(version, "engine-unreachable"):
+        remedies = {**remedies, "engine": "; ".join(helps)}
     try:
         with client.open("GET", "/readyz", also=(503,)) as response:
             health = json.loads(read_all(response, 1 << 16))
@@ -169,7 +172,7 @@ def _ready(client: Client) -> Iterator[Check]:
     for name, state in checks.items():
         ok = state == "healthy"
         yield Check(
-            str(name), ok, str(state), "" if ok else _READY_REMEDIES.get(str(name), "look at jobd's own log")
+            str(name), ok, str(state), "" if ok else remedies.get(str(name), "look at jobd's own log")
         )
 
 
@@ -180,11 +183,8 @@ def _sidecar(version: dict[str, Any]) -> Iterator[Check]:
     if present is None:
         yield Check("sidecar image", True, f"{image} (not known yet)")
     else:
-        remedy = (
-            ""
-            if present
-            else f"make it: make images, or: docker pull {image}; jobs without artifacts need none"
-        )
+        helps = of_engine(version, "sidecar-image-missing") or ("jobs without artifacts need none",)
+        remedy = "" if present else "; ".join(filled(each, {"image": image}) for each in helps)
         yield Check("sidecar image", bool(present), str(image) if present else f"{image} is missing", remedy)
 
 

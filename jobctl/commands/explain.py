@@ -1,5 +1,6 @@
 """`jobctl explain`: why a job waits, why it failed, and what to do about it."""
 
+import json
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +33,8 @@ def explain(
     session = of(ctx)
     client = session.client()
     jobs, failures = find_each(client, ids)
-    found = [(str(job["id"]), _explained(client, job)) for job in jobs]
+    version = _version(client) if any(job["status"] in ("failed", "unreadable") for job in jobs) else {}
+    found = [(str(job["id"]), _explained(client, job, version)) for job in jobs]
     if session.format in ("json", "yaml"):
         output.tree({"jobs": [_tree(job_id, each) for job_id, each in found]}, session.format)
     else:
@@ -41,9 +43,18 @@ def explain(
     output.fail(failures, as_json=session.format == "json")
 
 
-def _explained(client: "Client", job: dict[str, Any]) -> Explanation:
+def _version(client: "Client") -> dict[str, Any]:
+    """Returns what the daemon says of itself and its engine; nothing where it does not answer."""
+    try:
+        answer: dict[str, Any] = json.loads(client.get("/v1/version"))
+    except (JobctlError, ValueError):
+        return {}
+    return answer
+
+
+def _explained(client: "Client", job: dict[str, Any], version: dict[str, Any]) -> Explanation:
     if job["status"] == "unreadable":
-        return explanation(job)
+        return explanation(job, version=version)
     from jobctl.commands.deliveries import pages_of
 
     lines = last_lines(client, str(job["id"])) if job["status"] == "failed" else []
@@ -51,7 +62,7 @@ def _explained(client: "Client", job: dict[str, Any]) -> Explanation:
         undelivered = undelivered_of(chain.from_iterable(pages_of(client, str(job["id"]), None)))
     except JobctlError:
         undelivered = None  # what is known is told all the same
-    return explanation(job, lines, undelivered)
+    return explanation(job, lines, undelivered, version)
 
 
 def last_lines(client: "Client", job_id: str) -> list[str]:

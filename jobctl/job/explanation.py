@@ -4,14 +4,24 @@ Owns the words for each reason, phase, exit code and sign. Who asks the daemon i
 """
 
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jobctl.commands.show import attempt_text
+from jobctl.job.engine_remedies import filled, of_engine
 from jobctl.output.progress import waiting_text
 
-Words = tuple[str, tuple[str, ...]]
+
+@dataclass(frozen=True, slots=True)
+class OfEngine:
+    """What helps with the engine's own tools: the daemon says it. `otherwise`: where it does not."""
+
+    wrong: str
+    otherwise: str
+
+
+Words = tuple[str, tuple[str | OfEngine, ...]]
 """What is so, and what helps; `{names}` are filled in."""
 
 
@@ -45,11 +55,11 @@ _REMEDIES: dict[str, Words] = {
     ),
     "image-not-found": (
         "its image {image} could not be had",
-        ("check the name and tag: docker pull {image}", "a private registry needs: docker login", "an image made here: --pull never"),
+        (OfEngine("image-not-found", "check the name and tag, and the login to its registry"), "an image made here: --pull never"),
     ),
     "input-failed": (
         "an input did not arrive, so the command was not started",
-        ("check the URLs from inside a container; this machine is host.docker.internal there", "see which: jobctl show {id}"),
+        (OfEngine("input-failed", "check the URLs from inside a container"), "see which: jobctl show {id}"),
     ),
     "output-failed": (
         "its command succeeded, but an output did not reach its place",
@@ -82,7 +92,7 @@ _REMEDIES: dict[str, Words] = {
 
 _KILLED: Words = (
     "its command was killed (SIGKILL, exit code 137), neither by jobd nor for its memory limit of {memory} MiB",
-    ("something else on this machine did it: docker kill, or the kernel with all memory in use (dmesg | grep -i oom)",
+    (OfEngine("killed", "something else did it, for instance the kernel with all memory in use (dmesg | grep -i oom)"),
      "or a process of the job's own: read its last lines: jobctl logs --tail 50 {id}"),
 )  # fmt: skip
 _BY_SIGNAL: Words = (
@@ -128,7 +138,11 @@ _PHASES: dict[str, Words] = {
 
 _UNREADABLE: Words = (
     "its stored record is damaged, so nothing is known of it any more; all other jobs go on",
-    ("docker logs job-{id}-worker", "jobctl rm {id}", "jobctl doctor"),
+    (
+        OfEngine("unreadable", "look at the output of job-{id}-worker with the engine's own tools"),
+        "jobctl rm {id}",
+        "jobctl doctor",
+    ),
 )
 _ENGINE_ERRS: Words = (
     "the engine answers with an error that may pass, and jobd asks it again for a while (ENGINE_ERROR_LIMIT)",
@@ -141,9 +155,14 @@ _RETRYING: Words = (
 
 
 def explanation(
-    job: dict[str, Any], last_lines: Sequence[str] = (), undelivered: "Undelivered | None" = None
+    job: dict[str, Any],
+    last_lines: Sequence[str] = (),
+    undelivered: "Undelivered | None" = None,
+    version: Mapping[str, Any] | None = None,
 ) -> Explanation:
-    """Returns what is to be said of a job; `last_lines` of its stderr, None or the state of its callbacks."""
+    """Returns what is to be said of a job; `last_lines` of its stderr, None or the state of its callbacks, what `GET /v1/version`
+    gives.
+    """
     values = _values(job)
     status, reason = str(job["status"]), str(job.get("reason") or "")
     tried = job.get("attempts") or []
@@ -151,7 +170,7 @@ def explanation(
     attempts = tuple(map(attempt_text, tried)) if len(tried) > 1 or retrying else ()
     signs: list[Words] = []
     what: str
-    remedies: tuple[str, ...] = ()
+    remedies: tuple[str | OfEngine, ...] = ()
     if status == "completed":
         what = "it completed: its command succeeded and its outputs are where they belong"
     elif status == "unreadable":
@@ -178,12 +197,18 @@ def explanation(
     return Explanation(
         what.format(**values),
         "\n".join(str(each) for each in causes if each),
-        tuple(remedy.format(**values) for remedy in remedies),
+        tuple(filled(text, values) for remedy in remedies for text in _texts(remedy, version or {})),
         attempts,
         artifacts,
         tuple(last_lines) if status == "failed" else (),
         undelivered.count if undelivered is not None else 0,
     )
+
+
+def _texts(remedy: str | OfEngine, version: Mapping[str, Any]) -> tuple[str, ...]:
+    if isinstance(remedy, str):
+        return (remedy,)
+    return of_engine(version, remedy.wrong) or (remedy.otherwise,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from jobctl.errors import Misuse
 from jobd.wire.filenames import readable
+from jobd.wire.host_alias import HOST_ALIAS
 
 _URL = re.compile(r"^https?://", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
@@ -80,7 +81,7 @@ def carry(
 
 
 def in_container_host(url: str) -> str | None:
-    """Returns the URL with `host.docker.internal` in the place of this machine's loopback names, or None where it has
+    """Returns the URL with the host alias in the place of this machine's loopback names, or None where it has
     none: inside a container, localhost is the container.
     """
     try:
@@ -98,7 +99,7 @@ def in_container_host(url: str) -> str | None:
         loopback = name == "localhost" or name.endswith(".localhost")
     if not loopback:
         return None
-    return parts._replace(netloc="host.docker.internal" + (f":{port}" if port else "")).geturl()
+    return parts._replace(netloc=HOST_ALIAS + (f":{port}" if port else "")).geturl()
 
 
 def _pair(flag: str, text: str, form: str, *, empty_ok: bool = False) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from jobd import errors
-from jobd.jobs.orchestrator import EngineError, EngineUnavailable, NoSuchFile
+from jobd.jobs.port.errors import EngineError, EngineUnavailable, NoSuchFile
 from jobd.store.errors import NoSuchJob, StaleJob, StoreClosed, StoreError, StoreFull, UnreadableJob
 from jobd.wire.problem import InvalidSpec
 from jobd.wire.view import Error

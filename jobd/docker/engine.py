@@ -21,7 +21,7 @@ from jobd.docker.http.transport import SMALL_ANSWER, OnCall, Transport
 from jobd.docker.mapping.container_spec import Body
 from jobd.docker.mapping.inspection import LONGEST_ID, Inspected, moment
 from jobd.docker.mapping.models import DiskUsage, ImageInspected, Info, Stats, Version
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 Labels = dict[str, str]
 DISK_USAGE_LIMIT_S = 20.0
@@ -40,7 +40,7 @@ class Engine:
         self._transport = Transport(endpoint, self.timeouts, self.streams, on_call)
 
     async def version(self, *, fresh: bool = False) -> Version:
-        """Returns who the engine is and the API version spoken: the highest that both sides know.
+        """Returns the engine's version and the API version spoken: the highest that both sides know.
 
         `fresh`: asks again, as after a reconnect, when another engine may be there.
         Raises: EngineUnavailable.
@@ -56,8 +56,10 @@ class Engine:
         return await self._transport.on_loop(await self.path("/info"), Info)
 
     async def inspect_container(self, name: str) -> Inspected | None:
-        """Looks at a container by name or id; None where it does not exist. Raises: EngineUnavailable."""
-        return await self._transport.look("inspect", lambda client: client.inspect_container(name), Inspected)
+        """Inspects a container by name or id; None where it does not exist. Raises: EngineUnavailable."""
+        return await self._transport.inspected(
+            "inspect", lambda client: client.inspect_container(name), Inspected
+        )
 
     async def stats(self, container_id: str) -> Stats:
         """Returns one measurement, at once. Raises: Refusal (404, 409), EngineUnavailable."""
@@ -205,13 +207,13 @@ class Engine:
         await self._transport.in_thread("network-create", create, "work")
 
     async def inspect_image(self, name: str) -> ImageInspected | None:
-        """Looks at a local image; None where it does not exist. Raises: EngineUnavailable."""
+        """Inspects a local image; None where it does not exist. Raises: EngineUnavailable."""
 
-        def look(client: APIClient) -> Any:
+        def inspect(client: APIClient) -> Any:
             sdk: Any = client
             return sdk.inspect_image(name)
 
-        return await self._transport.look("image-inspect", look, ImageInspected)
+        return await self._transport.inspected("image-inspect", inspect, ImageInspected)
 
     async def remove_image(self, image_id: str) -> None:
         """Removes an image that nothing uses. Raises: Refusal (404, 409: in use, or it has tags), EngineUnavailable."""

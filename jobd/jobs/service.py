@@ -10,7 +10,9 @@ from datetime import datetime
 
 from jobd.errors import Conflict, InvalidRequest, NotFound, Unauthorized
 from jobd.jobs.admission.queue import AdmissionQueue
-from jobd.jobs.orchestrator import JobRef, NoSuchFile, Orchestrator
+from jobd.jobs.port.errors import NoSuchFile
+from jobd.jobs.port.model import JobRef
+from jobd.jobs.port.protocols import Files
 from jobd.jobs.retention.kept_outputs import KeptOutputs
 from jobd.jobs.retention.retention import Retention
 from jobd.jobs.run.output_collection import container_path
@@ -51,7 +53,7 @@ class JobService:
         store: Store,
         supervisors: Supervisors,
         queue: AdmissionQueue,
-        engine: Orchestrator,
+        engine: Files,
         retention: Retention,
         retention_s: float,
         outputs: KeptOutputs,

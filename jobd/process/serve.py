@@ -10,7 +10,7 @@ import socket
 
 from jobd.app import VERSION, App, build
 from jobd.errors import ConfigError
-from jobd.jobs.orchestrator import EngineError, RefusedByEngine
+from jobd.jobs.port.errors import EngineError, RefusedByEngine
 from jobd.jobs.secrets import SecretFiles
 from jobd.jobs.stored import readable
 from jobd.process import logs

@@ -12,6 +12,7 @@ from pathlib import Path
 import platformdirs
 
 from jobd.wire.duration import parse_duration
+from jobd.wire.host_alias import HOST_ALIAS
 from jobd.wire.validation.limits import MAX_CPU, MAX_MEMORY_MB, MAX_TIMEOUT_S, MIN_MEMORY_MB
 from jobd.wire.validation.names import url_problem
 
@@ -90,7 +91,7 @@ def flag(text: str) -> bool:
 def proxy(text: str, values: Mapping[str, str], port: int) -> str | None:
     """Returns the URL at which containers reach this daemon on `port`; None, where `values` has it empty: direct mode."""
     if "CALLBACK_PROXY_URL" not in values:
-        return f"http://host.docker.internal:{port}"
+        return f"http://{HOST_ALIAS}:{port}"
     if not text:
         return None
     if why := url_problem(text):

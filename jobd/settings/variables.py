@@ -5,6 +5,8 @@ Source: docs/configuration.md, "The daemon".
 
 from dataclasses import dataclass
 
+from jobd.wire.host_alias import HOST_ALIAS
+
 
 @dataclass(frozen=True, slots=True)
 class Variable:
@@ -76,7 +78,7 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "CALLBACK_PROXY_URL",
-        "http://host.docker.internal:8080",
+        f"http://{HOST_ALIAS}:8080",
         "where a sidecar that jobd cannot read from reports to (the port follows PORT); empty: sidecars call back directly",
     ),
     Variable("EXTRA_HOSTS", "", "comma list of host:ip or host:host-gateway for worker and sidecar"),

@@ -221,6 +221,8 @@ class Version(View, frozen=True, kw_only=True):
     max_concurrent_jobs: int = 0
     warnings: list[str] = []
     """What the operator must look at, in words; empty where all is well."""
+    remedies: dict[str, list[str]] = {}
+    """What helps, with the tools of this daemon's engine, by what is wrong; `{image}` and `{id}` are to be filled in."""
 
 
 class Kept(View, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ import docker
 
 from jobd.docker.mapping import container_spec, labels
 from jobd.docker.mapping.settings import DockerSettings
-from jobd.jobs.orchestrator import JobRef, WorkOrder
+from jobd.jobs.port.model import JobRef, WorkOrder
 from jobd.wire.job import JobSpec
 from jobd.wire.report import SUCCEEDED_SIGNAL, SidecarOrder, encode_order
 from jobd.wire.validation.job_spec import convert_spec

@@ -16,7 +16,7 @@ import requests
 from docker.models.images import Image
 
 from jobd.docker.images.sidecar_context import PYTHON_LABEL
-from jobd.jobs.orchestrator import EngineError
+from jobd.jobs.port.errors import EngineError
 from scripts.engine_client import connect
 from scripts.images.packages import Failed, build_base, build_worker
 

@@ -117,15 +117,15 @@ MUTATIONS = (
     ),
     Mutation(
         "what the engine did while nobody heard it stays unheard",
-        "jobd/docker/streams.py",
+        "jobd/docker/events.py",
         "        if self._left_at is not None:",
         "        if False:",
         "tests/integration/docker/test_flows.py::test_what_was_missed_is_told_before_the_engine_is_said_to_be_back",
     ),
     Mutation(
         "a tar that is cut ends in order",
-        "jobd/docker/streams.py",
-        "                check.end()\n",
+        "jobd/docker/files/workspace_tar.py",
+        "            check.end()\n",
         "",
         "tests/integration/api/test_cut_files.py::test_what_the_engine_does_not_end_is_not_ended_in_order",
     ),

@@ -8,9 +8,9 @@ MUTATIONS = (
     Mutation(
         "a start that was answered is believed over an end that was heard since",
         "jobd/jobs/state/observed_state.py",
-        "if calm and self.heard - heard_before <= (self._began is not None and self._began.id == worker.id):",
-        "if calm:",
-        "tests/unit/jobd/jobs/state/test_observed_state.py::test_a_start_after_which_something_was_heard_needs_a_look",
+        "if not self._disturbed and self.hint_count - hint_count_before <= own:",
+        "if not self._disturbed:",
+        "tests/unit/jobd/jobs/state/test_observed_state.py::test_a_start_after_which_another_hint_came_needs_an_observation",
     ),
     Mutation(
         "a sidecar is told again over a look from before",
@@ -21,10 +21,24 @@ MUTATIONS = (
     ),
     Mutation(
         "a kill for memory that the engine tells late is nobody's",
+        "jobd/docker/containers/end_causes.py",
+        "return EndCause.OUT_OF_MEMORY if await killed_for_memory(self._engine, ended.id) else cause",
+        "return cause",
+        "tests/unit/jobd/docker/containers/test_end_causes.py::test_a_kill_for_memory_that_the_engine_tells_late",
+    ),
+    Mutation(
+        "the cause of an end is not asked for",
         "jobd/jobs/run/execution.py",
-        "killed = await self._deps.engine.killed_for_memory(seen.worker)",
-        "killed = False",
+        "        seen = await self._explained(seen)\n",
+        "",
         "tests/integration/jobs/test_supervisor.py::test_out_of_memory_that_the_engine_tells_late_is_out_of_memory",
+    ),
+    Mutation(
+        "a signal of jobd's own is taken for somebody else's",
+        "jobd/docker/containers/own_signals.py",
+        "        return left > 0\n",
+        "        return False\n",
+        "tests/unit/jobd/docker/containers/test_end_causes.py::test_a_signal_that_jobd_has_sent_is_no_external_one",
     ),
     Mutation(
         "lines whose event cannot be stored are all kept in memory",
@@ -112,22 +126,22 @@ MUTATIONS = (
     ),
     Mutation(
         "the engine's end is taken for the worker's own",
-        "jobd/jobs/state/observed_state.py",
-        "return not was_up and (self._external_signal_seen or self._ended_with_engine or _is_killed(watched))",
+        "jobd/docker/containers/stop_evidence.py",
+        "return not was_up and (self._external_signal_seen or self._ended_with_engine or _is_killed(seen))",
         "return False",
         "test_engine_restarts.py::test_the_engine_is_stopped",
     ),
     Mutation(
         "what was heard outranks the engine's record",
-        "jobd/jobs/state/observed_state.py",
+        "jobd/docker/containers/stop_evidence.py",
         "        if was_up is None:\n",
         "        if was_up is None or was_up:\n",
         "test_own_codes.py::test_an_own_code_of_many_meanings",
     ),
     Mutation(
         "an engine that was not heard to go was there",
-        "jobd/jobs/state/observed_state.py",
-        "or self._blind_polls is not None\n            or _is_killed(watched)",
+        "jobd/docker/containers/stop_evidence.py",
+        "or self._blind_polls is not None\n            or _is_killed(seen)",
         "or self._blind_polls is not None",
         "test_engine_restarts.py::test_the_engine_is_killed_while_jobd_is_down",
     ),
@@ -232,7 +246,7 @@ MUTATIONS = (
     Mutation(
         "an end that came with the engine's is the worker's own",
         "jobd/jobs/state/on_observed.py",
-        '    if engine_stopped and record.desired == "run" and not record.timed_out:',
+        "    if lost is not None:",
         "    if False:",
         WALK,
     ),
@@ -302,8 +316,8 @@ MUTATIONS = (
     Mutation(
         "a start that failed with the engine's end is the job's failure",
         "jobd/jobs/state/on_observed.py",
-        "again = engine_stopped or worker.start_may_pass",
-        "again = worker.start_may_pass",
+        "if worker.exit_code and worker.error and not worker.start_may_pass:",
+        "if worker.exit_code and worker.error:",
         WALK,
     ),
     Mutation(
@@ -322,10 +336,10 @@ MUTATIONS = (
     ),
     Mutation(
         "an end that is seen before it is heard of is believed",
-        "jobd/jobs/state/observed_state.py",
+        "jobd/docker/containers/stop_evidence.py",
         "        self._blind_polls += 1\n        return True",
         "        return False",
-        "tests/unit/jobd/jobs/state/test_observed_state.py",
+        "tests/unit/jobd/docker/containers/test_stop_evidence.py",
     ),
     Mutation(
         "a worker is started over a workspace without its inputs",

@@ -1,65 +1,56 @@
-"""What the contract suite needs of an implementation: a `World` that turns a behaviour into a job that behaves so.
-
-A second implementation joins by one more function in `WORLDS`.
-"""
+"""The worlds that the contract suite runs in, and what its checks share."""
 
 import asyncio
+import os
 import shlex
+import shutil
+import signal
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
 
 from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
-from jobd.jobs.orchestrator import JobRef, Observation, Orchestrator, WorkOrder
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.model import LOG_START, ContainerFacts, EndCause, JobRef, Observation, WorkOrder
+from jobd.jobs.port.protocols import EnginePort
 from jobd.wire.job import JobSpec
-from tests.support.fakes.orchestrator import FakeOrchestrator
-from tests.support.fakes.worker import WorkerScript
+from tests.contract.worlds import OPTIONAL, Behaviour, FakeWorld, World, observed_until
+from tests.support.engine_proxy import EngineProxy
+from tests.support.second_engine import SecondEngine
 
-DEADLINE_S = 60
-
-
-@dataclass(frozen=True)
-class Behaviour:
-    """What the worker does: `writes` files into its workspace, prints `lines`, the secrets that it `shows` (or on stderr that one
-    is missing) and `rest` without a newline, then ends with `exit_code`; with `stays` it runs until a signal kills it; `missing` means that its command does not exist.
-    """
-
-    lines: tuple[str, ...] = ()
-    rest: str = ""
-    errors: tuple[str, ...] = ()
-    shows: tuple[str, ...] = ()
-    writes: dict[str, str] = field(default_factory=dict)
-    exit_code: int = 0
-    stays: bool = False
-    missing: bool = False
-
-
-class World(Protocol):
-    """One implementation under test."""
-
-    orchestrator: Orchestrator
-    image: str
-
-    def work(self, ref: JobRef, behaviour: Behaviour, *, sidecar: bool = False) -> WorkOrder:
-        """Returns an order for a job that will behave so; `ref` will be cleaned up."""
-        ...
+DEADLINE_S = 60.0
 
 
 class DockerWorld:
-    """The Docker Engine: behaviours become shell lines for busybox."""
+    """The Docker Engine behind a proxy: behaviours become shell lines for busybox. `second`: makes an engine that may be stopped."""
 
-    def __init__(self, orchestrator: DockerOrchestrator, image: str) -> None:
-        self.orchestrator: Orchestrator = orchestrator
+    deadline_s = DEADLINE_S
+    without = OPTIONAL
+
+    def __init__(
+        self, client: docker.DockerClient, image: str, proxy: EngineProxy, second: Callable[[], SecondEngine]
+    ) -> None:
+        self.instance = f"contract-{uuid.uuid4().hex[:8]}"
+        self.docker = self.on(proxy.url)
+        self.orchestrator: EnginePort = self.docker
         self.image = image
         self.made: set[JobRef] = set()
+        self.others: list[DockerOrchestrator] = []
+        """On engines of the tests' own, which go with all that they hold."""
+        self._client = client
+        self._proxy = proxy
+        self._second = second
 
-    def work(self, ref: JobRef, behaviour: Behaviour, *, sidecar: bool = False) -> WorkOrder:
+    def on(self, url: str) -> DockerOrchestrator:
+        return DockerOrchestrator(DockerSettings(self.instance), environ={"DOCKER_HOST": url})
+
+    def work(self, ref: JobRef, behaviour: Behaviour, *, sidecar: bool = False, **fields: Any) -> WorkOrder:
         self.made.add(ref)
         script = [f"printf %s {shlex.quote(text)} > {path}" for path, text in behaviour.writes.items()]
         script += [f"echo {shlex.quote(line)}" for line in behaviour.lines]
@@ -71,54 +62,119 @@ class DockerWorld:
         script += [f"printf %s {shlex.quote(behaviour.rest)}"]
         script += ["exec sleep 3600"] if behaviour.stays else [f"exit {behaviour.exit_code}"]
         command: str | list[str] = ["/no/such/command"] if behaviour.missing else "; ".join(script)
-        secrets = dict.fromkeys(behaviour.shows, "")
-        return WorkOrder(ref, JobSpec(id=ref.id, image=self.image, command=command, secrets=secrets), sidecar)
+        fields = {"command": command, "secrets": dict.fromkeys(behaviour.shows, ""), **fields}
+        return WorkOrder(ref, JobSpec(id=ref.id, image=self.image, **fields), sidecar)
+
+    async def interrupt_hints(self) -> None:
+        await asyncio.to_thread(self._proxy.cut, r"GET .*/events")
+
+    async def kill_from_outside(self, ref: JobRef) -> None:
+        await asyncio.to_thread(self._client.containers.get(f"job-{ref.id}-worker").kill)
+
+    async def end_for(self, cause: EndCause, ref: JobRef) -> tuple[EnginePort, ContainerFacts]:
+        engine = self.docker
+        if cause is EndCause.ENGINE_STOPPED:
+            return await self._stopped(ref)
+        if cause is EndCause.SIGNAL:
+            await self._start(engine, self.work(ref, Behaviour(stays=True)))
+            await self.kill_from_outside(ref)
+        elif cause is EndCause.OUT_OF_MEMORY:
+            await self._start(engine, self.work(ref, Behaviour(), command=["tail", "/dev/zero"], memory=16))
+        else:
+            code = 255 if cause is EndCause.UNKNOWN else 3
+            await self._start(engine, self.work(ref, Behaviour(exit_code=code)))
+        worker = await _end_of(engine, ref)
+        if cause is EndCause.UNKNOWN:
+            # The events of a container that is gone do not say whether 255 is its own.
+            await engine.remove_stopped(ref)
+            fate = await engine.remove_unstarted(ref, "worker", worker.id)
+            assert fate.end is not None
+            worker = fate.end
+        return engine, worker
+
+    async def _stopped(self, ref: JobRef) -> tuple[EnginePort, ContainerFacts]:
+        second = await asyncio.to_thread(self._second)
+        engine = self.on(second.url)
+        stream, hints = engine.hints(), asyncio.Event()
+
+        async def follow() -> None:
+            async for _ in stream:
+                hints.set()
+
+        following = asyncio.create_task(follow())
+        try:
+            await hints.wait()
+            await self._start(
+                engine, self.work(ref, Behaviour(), command="trap 'exit 0' TERM; echo up; sleep 600 & wait")
+            )
+            self.made.discard(ref)
+            async for _ in engine.logs(ref, "worker", LOG_START, True):
+                break
+            await asyncio.to_thread(second.restart, signal.SIGTERM)
+            return engine, await _end_of(engine, ref)
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+            self.others.append(engine)
+
+    async def _start(self, engine: DockerOrchestrator, order: WorkOrder) -> None:
+        await engine.create(order, None)
+        await engine.start_worker(order.ref)
+
+
+async def _end_of(engine: DockerOrchestrator, ref: JobRef) -> ContainerFacts:
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            try:
+                worker = (await engine.observe(ref)).worker
+            except EngineUnavailable:
+                worker = None
+            if worker is not None and worker.ended:
+                return worker
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def second(request: pytest.FixtureRequest) -> Iterator[Callable[[], SecondEngine]]:
+    """Makes an engine that may be stopped, when it is asked for."""
+    made: list[SecondEngine] = []
+
+    def make() -> SecondEngine:
+        if os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("ip"):
+            pytest.skip("a second engine needs root, dockerd and ip on this machine")
+        made.append(SecondEngine())
+        made[0].start()
+        made[0].load(request.getfixturevalue("docker_client"), request.getfixturevalue("worker_image"))
+        return made[0]
+
+    yield make
+    for engine in made:
+        engine.close()
 
 
 @asynccontextmanager
 async def docker_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     client: docker.DockerClient = request.getfixturevalue("docker_client")
-    instance = f"contract-{uuid.uuid4().hex[:8]}"
-    orchestrator = DockerOrchestrator(DockerSettings(instance))
-    world = DockerWorld(orchestrator, request.getfixturevalue("worker_image"))
+    folder: Path = request.getfixturevalue("tmp_path_factory").mktemp("s")
+    proxy = EngineProxy(folder / "engine.sock")
+    world = DockerWorld(
+        client, request.getfixturevalue("worker_image"), proxy, request.getfixturevalue("second")
+    )
     try:
         yield world
     finally:
         for ref in world.made:
-            await orchestrator.remove(ref)
-        await orchestrator.close()
-        for network in client.networks.list(names=[f"jobs-service-{instance}"]):
+            await world.docker.remove(ref)
+        for engine in (world.docker, *world.others):
+            await engine.close()
+        await asyncio.to_thread(proxy.close)
+        for network in client.networks.list(names=[f"jobs-service-{world.instance}"]):
             network.remove()
-
-
-class FakeWorld:
-    """The engine in memory: behaviours become scripts."""
-
-    image = "fake:latest"
-
-    def __init__(self) -> None:
-        self.fake = FakeOrchestrator()
-        self.fake.missing_images.add("no-such-image:1")
-        self.orchestrator: Orchestrator = self.fake
-
-    def work(self, ref: JobRef, behaviour: Behaviour, *, sidecar: bool = False) -> WorkOrder:
-        self.fake.workers[ref.id] = WorkerScript(
-            lines=behaviour.lines,
-            errors=behaviour.errors,
-            shows=behaviour.shows,
-            rest=behaviour.rest,
-            writes={path: text.encode() for path, text in behaviour.writes.items()},
-            exit_code=behaviour.exit_code,
-            runs_s=None if behaviour.stays else 0.0,
-            start_error=(127, "no such command") if behaviour.missing else None,
-        )
-        secrets = dict.fromkeys(behaviour.shows, "")
-        return WorkOrder(ref, JobSpec(id=ref.id, image=self.image, secrets=secrets), sidecar)
 
 
 @asynccontextmanager
 async def fake_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    world = FakeWorld()
+    world = FakeWorld(DEADLINE_S)
     yield world
     await world.fake.close()
 
@@ -150,12 +206,5 @@ Until = Callable[[JobRef, Callable[[Observation], bool]], Coroutine[Any, Any, Ob
 
 @pytest.fixture
 def until(world: World) -> Until:
-    """Looks at a job until a condition holds; fails after a bounded time."""
-
-    async def wait(ref: JobRef, condition: Callable[[Observation], bool]) -> Observation:
-        async with asyncio.timeout(DEADLINE_S):
-            while not condition(seen := await world.orchestrator.observe(ref)):
-                await asyncio.sleep(0.05)
-            return seen
-
-    return wait
+    """Observes a job until a condition holds; fails after a bounded time."""
+    return lambda ref, condition: observed_until(world, ref, condition)

@@ -7,25 +7,33 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from jobd.jobs.orchestrator import (
-    ContainerFacts,
+from jobd.jobs.port.errors import (
     ContainerGone,
     EngineUnavailable,
     ImageUnavailable,
-    JobRef,
     NoSuchFile,
+    StartFailed,
+)
+from jobd.jobs.port.model import (
+    LOG_START,
+    ContainerFacts,
+    ContainerState,
+    EndCause,
+    JobRef,
+    LogBatch,
+    LogCursor,
     Observation,
     RawLine,
-    StartFailed,
+    Role,
     StartFate,
 )
-from jobd.wire.artifact import Write
-from jobd.wire.report import SidecarOrder
+from jobd.wire.artifact import Artifact, Read, Write
+from jobd.wire.report import ArtifactDone, Ready, Report, SidecarOrder, decode_report
 
 Until = Callable[[JobRef, Callable[[Observation], bool]], Coroutine[Any, Any, Observation]]
-DEADLINE_S = 60
 
 
 def ended(seen: Observation) -> bool:
@@ -40,12 +48,28 @@ async def run(world: Any, ref: JobRef, behaviour: Any, until: Until) -> Containe
     return worker
 
 
-async def read(world: Any, ref: JobRef, cursors: Any = None, follow: bool = False) -> list[RawLine]:
-    lines: list[RawLine] = []
-    async with asyncio.timeout(DEADLINE_S):
-        async for batch in world.orchestrator.logs(ref, "worker", cursors or {}, follow):
-            lines += batch
-    return lines
+async def batches(
+    world: Any, ref: JobRef, cursor: LogCursor = LOG_START, follow: bool = False, role: Role = "worker"
+) -> list[LogBatch]:
+    async with asyncio.timeout(world.deadline_s):
+        return [batch async for batch in world.orchestrator.logs(ref, role, cursor, follow)]
+
+
+async def read(world: Any, ref: JobRef, cursor: LogCursor = LOG_START, follow: bool = False) -> list[RawLine]:
+    return [line for batch in await batches(world, ref, cursor, follow) for line in batch.lines]
+
+
+async def reports(world: Any, ref: JobRef) -> list[Report]:
+    """Returns what the sidecar has reported."""
+    read = await batches(world, ref, role="sidecar")
+    return [decode_report(line.text.encode()) for batch in read for line in batch.lines]
+
+
+async def reported(world: Any, ref: JobRef, kind: type) -> None:
+    """Returns once the sidecar has made a report of this kind."""
+    async with asyncio.timeout(world.deadline_s):
+        while not any(isinstance(report, kind) for report in await reports(world, ref)):
+            await asyncio.sleep(0.02)
 
 
 async def file_of(world: Any, ref: JobRef, path: str) -> bytes:
@@ -61,6 +85,7 @@ async def test_the_engine_says_who_it_is(world: Any) -> None:
     facts = await world.orchestrator.ping()
     assert facts.cpus > 0
     assert facts.memory_bytes > 0
+    assert facts.name
     assert facts.version
     assert facts.platform
 
@@ -80,7 +105,11 @@ async def test_a_made_job_has_not_run(world: Any, ref: JobRef, behave: Any) -> N
     made = await world.orchestrator.create(world.work(ref, behave()), None)
     seen = await world.orchestrator.observe(ref)
     assert seen.worker is not None
-    assert (seen.worker.id, seen.worker.state, seen.worker.attempt) == (made.worker_id, "created", 1)
+    assert (seen.worker.id, seen.worker.state, seen.worker.attempt) == (
+        made.worker_id,
+        ContainerState.CREATED,
+        1,
+    )
     assert (seen.worker.started_at, seen.worker.exit_code, seen.worker.ended) == (None, None, False)
     assert (seen.sidecar, made.sidecar_id) == (None, None)
     assert ref in await world.orchestrator.refs()
@@ -94,7 +123,7 @@ async def test_making_again_leaves_one_job_that_has_not_run(
     made = await world.orchestrator.create(order, None)
     seen = await world.orchestrator.observe(ref)
     assert seen.worker is not None
-    assert (seen.worker.id, seen.worker.state) == (made.worker_id, "created")
+    assert (seen.worker.id, seen.worker.state) == (made.worker_id, ContainerState.CREATED)
     await world.orchestrator.start_worker(ref)
     worker = (await until(ref, ended)).worker
     assert worker is not None
@@ -147,7 +176,7 @@ async def test_a_new_attempt_replaces_the_one_before(
     for look in (ref, again):
         seen = await world.orchestrator.observe(look)
         assert seen.worker is not None
-        assert (seen.worker.attempt, seen.worker.state) == (2, "created")
+        assert (seen.worker.attempt, seen.worker.state) == (2, ContainerState.CREATED)
     with pytest.raises(NoSuchFile):
         await file_of(world, again, "/workspace/old")
 
@@ -170,19 +199,23 @@ async def test_a_command_that_does_not_exist(world: Any, ref: JobRef, behave: An
     assert caught.value.exit_code == 127
     worker = (await world.orchestrator.observe(ref)).worker
     assert worker is not None
-    assert (worker.state, worker.exit_code, worker.started_at, worker.ended) == ("created", 127, None, False)
+    assert (worker.state, worker.exit_code, worker.started_at, worker.ended) == (
+        ContainerState.CREATED,
+        127,
+        None,
+        False,
+    )
     assert worker.error
 
 
 async def test_a_signal_ends_a_worker(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
     await world.orchestrator.create(world.work(ref, behave(stays=True)), None)
     await world.orchestrator.start_worker(ref)
-    await until(ref, lambda seen: seen.worker is not None and seen.worker.state == "running")
+    await until(ref, lambda seen: seen.worker is not None and seen.worker.state is ContainerState.RUNNING)
     await world.orchestrator.signal(ref, "worker", "SIGKILL")
     worker = (await until(ref, ended)).worker
     assert worker is not None
-    assert (worker.exit_code, worker.oom_killed) == (137, False)
-    assert not await world.orchestrator.killed_for_memory(worker)
+    assert (worker.exit_code, worker.cause) == (137, EndCause.SIGNAL)
     await world.orchestrator.signal(ref, "worker", "SIGKILL")
 
 
@@ -225,11 +258,14 @@ async def test_the_log_is_there_after_the_end(world: Any, ref: JobRef, behave: A
 
 
 async def test_reading_goes_on_after_each_cursor(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
+    """A cursor is stored, so it comes back as its bytes."""
     await run(world, ref, behave(lines=("one", "two", "three"), rest="four"), until)
-    whole = await read(world, ref)
-    assert [line.text for line in whole] == ["one", "two", "three", "four"]
-    for number, line in enumerate(whole):
-        assert await read(world, ref, {"stdout": line.cursor}) == whole[number + 1 :]
+    whole = await batches(world, ref)
+    assert [line.text for batch in whole for line in batch.lines] == ["one", "two", "three", "four"]
+    for number, batch in enumerate(whole):
+        rest = [line for later in whole[number + 1 :] for line in later.lines]
+        assert await read(world, ref, LogCursor(bytes(batch.cursor))) == rest
+    assert msgspec.json.decode(whole[-1].cursor), "a cursor is JSON"
 
 
 async def test_following_ends_with_the_worker_and_keeps_back_an_unfinished_line(
@@ -237,19 +273,19 @@ async def test_following_ends_with_the_worker_and_keeps_back_an_unfinished_line(
 ) -> None:
     await world.orchestrator.create(world.work(ref, behave(lines=("one", "two"), rest="three")), None)
     await world.orchestrator.start_worker(ref)
-    followed = await read(world, ref, follow=True)
-    assert "three" not in [line.text for line in followed]
-    cursors = {line.stream: line.cursor for line in followed}
-    rest = await read(world, ref, cursors)
-    assert [line.text for line in [*followed, *rest]] == ["one", "two", "three"]
+    followed = await batches(world, ref, follow=True)
+    shown = [line.text for batch in followed for line in batch.lines]
+    rest = await read(world, ref, followed[-1].cursor if followed else LOG_START)
+    assert "three" not in shown
+    assert [*shown, *(line.text for line in rest)] == ["one", "two", "three"]
 
 
 async def test_a_line_is_followed_while_the_worker_runs(world: Any, ref: JobRef, behave: Any) -> None:
     await world.orchestrator.create(world.work(ref, behave(lines=("hello",), stays=True)), None)
     await world.orchestrator.start_worker(ref)
-    stream = world.orchestrator.logs(ref, "worker", {}, True)
-    async with asyncio.timeout(DEADLINE_S):
-        assert [line.text for line in await anext(stream)] == ["hello"]
+    stream = world.orchestrator.logs(ref, "worker", LOG_START, True)
+    async with asyncio.timeout(world.deadline_s):
+        assert [line.text for line in (await anext(stream)).lines] == ["hello"]
     await stream.aclose()
 
 
@@ -258,7 +294,7 @@ async def test_what_a_worker_prints_is_heard_before_its_line_ends(
 ) -> None:
     await world.orchestrator.create(world.work(ref, behave(lines=("one",), rest="two", stays=True)), None)
     heard = b""
-    async with asyncio.timeout(DEADLINE_S), world.orchestrator.output(ref) as pieces:
+    async with asyncio.timeout(world.deadline_s), world.orchestrator.output(ref) as pieces:
         await world.orchestrator.start_worker(ref)
         async for stream, data in pieces:
             assert stream == "stdout"
@@ -272,7 +308,7 @@ async def test_the_streams_of_an_output_are_apart(world: Any, ref: JobRef, behav
     behaviour = behave(lines=("a", "b"), errors=("c",), rest="d")
     await world.orchestrator.create(world.work(ref, behaviour), None)
     heard = {"stdout": b"", "stderr": b""}
-    async with asyncio.timeout(DEADLINE_S), world.orchestrator.output(ref) as pieces:
+    async with asyncio.timeout(world.deadline_s), world.orchestrator.output(ref) as pieces:
         await world.orchestrator.start_worker(ref)
         async for stream, data in pieces:
             heard[stream] += data
@@ -283,21 +319,6 @@ async def test_a_worker_that_is_not_there_has_no_output(world: Any, ref: JobRef)
     with pytest.raises(ContainerGone):
         async with world.orchestrator.output(ref):
             pass
-
-
-async def test_hints_begin_with_connected_and_name_the_job(world: Any, ref: JobRef, behave: Any) -> None:
-    stream = world.orchestrator.hints()
-    async with asyncio.timeout(DEADLINE_S):
-        first = await anext(stream)
-        assert (first.uid, first.action) == (None, "connected")
-        await world.orchestrator.create(world.work(ref, behave()), None)
-        await world.orchestrator.start_worker(ref)
-        while (hint := await anext(stream)).action != "die":
-            assert hint.uid in (None, ref.uid)
-    assert (hint.uid, hint.role) == (ref.uid, "worker")
-    if hint.facts is not None:
-        assert (hint.facts.state, hint.facts.exit_code, hint.facts.attempt) == ("exited", 0, ref.attempt)
-    await stream.aclose()
 
 
 async def test_files_go_in_before_the_start_and_come_out(
@@ -356,7 +377,7 @@ async def test_a_sidecar_starts_once(world: Any, ref: JobRef, behave: Any, until
     assert again.sidecar is not None
     assert again.sidecar.started_at == first.sidecar.started_at
     assert again.worker is not None
-    assert again.worker.state == "created"
+    assert again.worker.state is ContainerState.CREATED
 
 
 async def test_a_worker_that_is_made_anew_finds_its_sidecar_and_what_it_left(
@@ -375,7 +396,7 @@ async def test_a_worker_that_is_made_anew_finds_its_sidecar_and_what_it_left(
     assert again.sidecar_id == made.sidecar_id
     assert again.worker_id != made.worker_id
     seen = await world.orchestrator.observe(ref)
-    assert (seen.worker.state, seen.sidecar.id) == ("created", made.sidecar_id)
+    assert (seen.worker.state, seen.sidecar.id) == (ContainerState.CREATED, made.sidecar_id)
 
 
 async def test_what_has_not_run_is_removed_and_its_late_start_finds_nothing(
@@ -420,7 +441,7 @@ async def test_a_removal_that_kills_nothing_waits_for_what_runs(
         await world.orchestrator.remove_stopped(ref)
     seen = await world.orchestrator.observe(ref)
     assert seen.worker is not None
-    assert seen.worker.state == "running"
+    assert seen.worker.state is ContainerState.RUNNING
     await world.orchestrator.signal(ref, "worker", "SIGKILL")
     await until(ref, ended)
     await world.orchestrator.remove_stopped(ref)
@@ -428,8 +449,40 @@ async def test_a_removal_that_kills_nothing_waits_for_what_runs(
     assert ref not in await world.orchestrator.refs()
 
 
-async def test_an_engine_that_was_not_restarted_was_up_throughout(
+async def test_a_running_worker_is_measured(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
+    assert await world.orchestrator.usage(ref) is None
+    await world.orchestrator.create(world.work(ref, behave(stays=True)), None)
+    await world.orchestrator.start_worker(ref)
+    async with asyncio.timeout(world.deadline_s):
+        while (used := await world.orchestrator.usage(ref)) is None:
+            await asyncio.sleep(0.02)
+    assert used.cpu_s >= 0
+    assert used.memory_peak_bytes > 0
+    await world.orchestrator.signal(ref, "worker", "SIGKILL")
+    await until(ref, ended)
+    assert await world.orchestrator.usage(ref) is None
+
+
+async def test_a_sidecar_does_its_outputs_once_it_is_told_that_the_worker_has_ended(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
-    worker = await run(world, ref, behave(exit_code=255), until)
-    assert await world.orchestrator.was_up_throughout(worker) is True
+    await world.orchestrator.ensure_sidecar_image()
+    assert (await world.orchestrator.ping()).has_sidecar_image
+    await world.orchestrator.notify_worker_ended(ref, True)  # that it is not there is no error
+    await world.orchestrator.create(world.work(ref, behave(writes={"f": "x"}), sidecar=True), None)
+    outputs: list[Artifact] = [
+        Read(id=when, source="f", depends="job", when=when) for when in ("success", "failure")
+    ]
+    order = SidecarOrder(job_id=ref.id, job_uid=ref.uid, artifacts=outputs)
+    await world.orchestrator.start_sidecar(ref, order)
+    await reported(world, ref, Ready)
+    await world.orchestrator.start_worker(ref)
+    await until(ref, ended)
+    for _ in range(2):
+        await world.orchestrator.notify_worker_ended(ref, False)
+    seen = await until(ref, lambda seen: seen.sidecar is not None and seen.sidecar.ended)
+    assert seen.sidecar is not None
+    assert seen.sidecar.exit_code == 0
+    done = [one for one in await reports(world, ref) if isinstance(one, ArtifactDone)]
+    assert {one.artifact_id: one.status for one in done} == {"success": "skipped", "failure": "success"}
+    await world.orchestrator.notify_worker_ended(ref, True)

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs.orchestrator import JobRef, Observation, RawLine, Role
-from jobd.wire.report import SUCCEEDED_SIGNAL, Ready, SidecarOrder, decode_report
+from jobd.jobs.port.model import LOG_START, ContainerState, JobRef, Observation, RawLine, Role
+from jobd.wire.report import Ready, SidecarOrder, decode_report
 
 Until = Callable[[JobRef, Callable[[Observation], bool]], Coroutine[Any, Any, Observation]]
-DEADLINE_S = 60
 
 
 @pytest.fixture
@@ -20,7 +19,8 @@ def values() -> dict[str, str]:
 
 
 async def printed(world: Any, ref: JobRef, role: Role) -> list[RawLine]:
-    return [line async for batch in world.orchestrator.logs(ref, role, {}, False) for line in batch]
+    read = world.orchestrator.logs(ref, role, LOG_START, False)
+    return [line async for batch in read for line in batch.lines]
 
 
 async def given(world: Any, ref: JobRef, behaviour: Any, values: dict[str, str]) -> None:
@@ -29,7 +29,7 @@ async def given(world: Any, ref: JobRef, behaviour: Any, values: dict[str, str])
     await world.orchestrator.create(world.work(ref, behaviour, sidecar=True), None)
     order = SidecarOrder(job_id=ref.id, job_uid=ref.uid, artifacts=[], secrets=values)
     await world.orchestrator.start_sidecar(ref, order)
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(world.deadline_s):
         while True:
             lines = await printed(world, ref, "sidecar")
             if any(isinstance(decode_report(line.text.encode()), Ready) for line in lines):
@@ -67,8 +67,8 @@ async def test_the_sidecar_stays_with_the_worker_and_goes_when_it_is_told(
     await world.orchestrator.start_worker(ref)
     seen = await until(ref, lambda seen: seen.worker is not None and seen.worker.ended)
     assert seen.sidecar is not None
-    assert seen.sidecar.state == "running"
-    await world.orchestrator.signal(ref, "sidecar", SUCCEEDED_SIGNAL)
+    assert seen.sidecar.state is ContainerState.RUNNING
+    await world.orchestrator.notify_worker_ended(ref, True)
     seen = await until(ref, lambda seen: seen.sidecar is not None and seen.sidecar.ended)
     assert seen.sidecar is not None
     assert seen.sidecar.exit_code == 0

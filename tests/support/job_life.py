@@ -4,6 +4,7 @@ Every fact of `jobd.jobs.state.facts` is drawn: a sidecar, users, restarts of jo
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -11,7 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from jobd.jobs.job_repository import number
-from jobd.jobs.orchestrator import ContainerFacts, ImageFacts, Observation, Role, Usage
+from jobd.jobs.port.model import (
+    ContainerFacts,
+    ContainerState,
+    EndCause,
+    ImageFacts,
+    Observation,
+    Role,
+    Usage,
+)
 from jobd.jobs.state import actions, event_drafts, facts
 from jobd.jobs.state.machine import AWAITED, step
 from jobd.jobs.state.next_action import AMBIGUOUS_START, next_action
@@ -44,6 +53,13 @@ STATIONS = ["queued", "start", "start-lost", "unstarted", "running", "over"]
 FAULTS = ["none", "none", "none", "none", "refused", "lost-before", "lost-after"]
 WISHES = ["none", "none", "none", "none", "cancel", "delete"]
 FILTERS: list[list[str] | None] = [None, [], [event.EXIT], [event.COMPLETE, event.ARTIFACT]]
+
+
+def with_engine(seen: ContainerFacts | None) -> ContainerFacts | None:
+    """Returns what an adapter makes of a container whose end, or failed start, came with the engine's own."""
+    if seen is None or not (seen.ended or seen.error):
+        return seen
+    return replace(seen, cause=EndCause.ENGINE_STOPPED) if seen.ended else replace(seen, start_may_pass=True)
 
 
 class Life(RuleBasedStateMachine):
@@ -166,16 +182,17 @@ class Life(RuleBasedStateMachine):
 
     def observe(self) -> None:
         seen = self.engine.look()
-        over = seen.sidecar is not None and seen.sidecar.state not in ("created", "running")
+        if self.engine_stopped:
+            seen = Observation(with_engine(seen.worker), with_engine(seen.sidecar))
+        over = seen.sidecar is not None and seen.sidecar.state in (ContainerState.ENDED, ContainerState.GONE)
         if over and self.record.phase in ("inputs", "outputs"):
             self.read_reports()
         before, worker = self.record, seen.worker
-        fact = facts.Observed(seen, reports_drained=over, engine_stopped=self.engine_stopped)
-        self.apply(fact)
-        if fact.engine_stopped and worker is not None and worker.attempt == before.attempt:
+        self.apply(facts.Observed(seen, reports_drained=over))
+        if self.engine_stopped and worker is not None and worker.attempt == before.attempt:
             self.what_the_engine_ended_is_lost(before, worker)
         watched = seen.sidecar if before.phase == "inputs" else worker
-        self.engine_stopped &= watched is None or watched.state != "running"
+        self.engine_stopped &= watched is None or watched.state is not ContainerState.RUNNING
         self.seen = seen
 
     def what_the_engine_ended_is_lost(self, before: Record, worker: ContainerFacts) -> None:
@@ -354,7 +371,8 @@ class Life(RuleBasedStateMachine):
 
     @rule(code=st.sampled_from([0, 1, 137]), oom=st.booleans())
     def the_worker_ends(self, code: int, oom: bool) -> None:
-        self.engine.end(self.engine.worker, code, self.engine_now, oom)
+        cause = EndCause.OUT_OF_MEMORY if oom and code == 137 else EndCause.OWN_EXIT
+        self.engine.end(self.engine.worker, code, self.engine_now, cause)
         self.seen = None
 
     @rule(code=st.sampled_from([0, 1]))

@@ -4,8 +4,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from jobd.docker.logs.log_cursors import Place, PlacedLine, places_after
 from jobd.docker.logs.log_requests import lines_after
-from jobd.jobs.orchestrator import EngineUnavailable, LogCursor, RawLine, StreamName, cursors_after
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.model import StreamName
 from tests.support.model_log import NS, ModelLog
 
 HOUR_NS = 3600 * NS
@@ -21,8 +23,8 @@ class Story:
 
     def __init__(self, steps: list[Any], piece_bytes: int = PIECE_BYTES, *, leaves_out: bool = False) -> None:
         self.log = ModelLog(piece_bytes=piece_bytes, leaves_out=leaves_out, turn=self._turn)
-        self.stored: list[RawLine] = []
-        self.cursors: dict[StreamName, LogCursor] = {}
+        self.stored: list[PlacedLine] = []
+        self.cursors: dict[StreamName, Place] = {}
         self.unseen: set[StreamName] = set()
         """Streams that lost entries before they had shown any: a stream that begins later looks the same."""
         self._steps = list(steps)
@@ -48,7 +50,7 @@ class Story:
                 kept = batch[:keep]
                 keep -= len(kept)
                 self.stored += kept
-                self.cursors = cursors_after(self.cursors, kept)
+                self.cursors = places_after(self.cursors, kept)
                 if keep <= 0:
                     return
         except EngineUnavailable:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
-from jobd.jobs.orchestrator import ContainerFacts, Created, Observation, StartFate
+from jobd.jobs.port.model import ContainerFacts, ContainerState, Created, EndCause, Observation, StartFate
 from jobd.wire import report
 from jobd.wire.artifact import after_job
 from jobd.wire.job import JobSpec
@@ -23,7 +23,7 @@ class Box:
 
     @property
     def running(self) -> bool:
-        return self.facts.state == "running"
+        return self.facts.state is ContainerState.RUNNING
 
 
 class ModelEngine:
@@ -66,7 +66,7 @@ class ModelEngine:
         """A container that has been started is not started again; one that was removed cannot be."""
         if box is None or box.facts.started_at is not None or box not in (self.worker, self.sidecar):
             return
-        box.facts = replace(box.facts, state="running", started_at=now)
+        box.facts = replace(box.facts, state=ContainerState.RUNNING, started_at=now)
         self.runs[box.facts.attempt] += box is self.worker
 
     def drop(self, role: str) -> None:
@@ -74,7 +74,9 @@ class ModelEngine:
         box: Box | None = getattr(self, role)
         if box is not None:
             if box.running:
-                box.facts = replace(box.facts, state="exited", exit_code=137)
+                box.facts = replace(
+                    box.facts, state=ContainerState.ENDED, exit_code=137, cause=EndCause.SIGNAL
+                )
             self.gone[box.facts.id] = box.facts
             setattr(self, role, None)
 
@@ -107,9 +109,11 @@ class ModelEngine:
             assert box.facts.id not in self.asked_to_start
             self.asked_to_start.add(box.facts.id)
 
-    def end(self, box: Box | None, code: int, now: datetime, oom: bool = False) -> None:
+    def end(self, box: Box | None, code: int, now: datetime, cause: EndCause = EndCause.OWN_EXIT) -> None:
         if box is not None and box.running:
-            box.facts = replace(box.facts, state="exited", exit_code=code, finished_at=now, oom_killed=oom)
+            box.facts = replace(
+                box.facts, state=ContainerState.ENDED, exit_code=code, finished_at=now, cause=cause
+            )
 
     def stop(self, code: int, now: datetime) -> None:
         """The engine goes down and takes with it what runs, and what it was asked and has not done; it comes back."""
@@ -120,7 +124,7 @@ class ModelEngine:
 
     def refuse_to_start(self, box: Box | None) -> None:
         """A start that the engine could not carry out, as it was going down: it is kept in the container."""
-        if box is not None and box.facts.state == "created" and box.facts.started_at is None:
+        if box is not None and box.facts.state is ContainerState.CREATED and box.facts.started_at is None:
             box.facts = replace(box.facts, exit_code=128, error="database not open")
 
     def next_report(self, fails: bool, now: datetime) -> report.Report | None:
@@ -171,4 +175,4 @@ class ModelEngine:
 
     def _new(self, attempt: int) -> Box:
         self.made += 1
-        return Box(ContainerFacts(id=f"c{self.made}", state="created", attempt=attempt))
+        return Box(ContainerFacts(id=f"c{self.made}", state=ContainerState.CREATED, attempt=attempt))

@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from jobd.jobs.orchestrator import EngineUnavailable, StreamName
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.model import StreamName
 
 KIND: dict[StreamName, int] = {"stdout": 1, "stderr": 2}
 NS = 1_000_000_000

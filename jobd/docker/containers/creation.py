@@ -2,8 +2,8 @@
 
 Owns the order of the calls, the fast way and the slow one. Bodies are in `container_spec.py`.
 
-The fast way asks nothing first: the volume carries a random word, so that one that was there already is told from a
-fresh one, and a name that is taken is the engine's 409. Only then is looked at what stands there.
+The fast way asks nothing first: the volume carries a random label, which tells a fresh volume from an older one, and a name
+that is taken is the engine's 409. What stands under the names is inspected only then.
 """
 
 import asyncio
@@ -18,15 +18,8 @@ from jobd.docker.http.errors import Refusal, Trouble, meant
 from jobd.docker.images.images import Images
 from jobd.docker.mapping import container_spec, labels
 from jobd.docker.mapping.settings import DockerSettings
-from jobd.jobs.orchestrator import (
-    Created,
-    EngineUnavailable,
-    ImageUnavailable,
-    JobRef,
-    RefusedByEngine,
-    Role,
-    WorkOrder,
-)
+from jobd.jobs.port.errors import EngineUnavailable, ImageUnavailable, RefusedByEngine
+from jobd.jobs.port.model import Created, JobRef, Role, WorkOrder
 
 
 class Creation:
@@ -43,7 +36,7 @@ class Creation:
         self._workspace = Workspace(engine)
 
     async def create(self, order: WorkOrder, files: Path | None) -> tuple[Created, bool]:
-        """Makes all that `order` names, or takes over what has run; see `jobs.orchestrator.Lifecycle.create`.
+        """Makes all that `order` names, or takes over what has run; see `port.protocols.Containers.create`.
 
         Returns whether the containers are new as well: what was taken over may have run.
         Raises: RefusedByEngine, ImageUnavailable, EngineUnavailable.

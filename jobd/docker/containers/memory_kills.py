@@ -12,7 +12,7 @@ import msgspec
 
 from jobd.docker.engine import Engine
 from jobd.docker.http.errors import Refusal
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 LATE_S = 1.5
 """So long after an end its notice is waited for. Seen on a machine with much to do: 0.3 s."""
@@ -25,14 +25,14 @@ async def killed_for_memory(engine: Engine, container_id: str) -> bool:
     """
     try:
         async with asyncio.timeout(LATE_S):
-            while not await _told(engine, container_id):  # noqa: ASYNC110 - nothing here hears of it
+            while not await _has_event(engine, container_id):  # noqa: ASYNC110 - nothing else says it
                 await asyncio.sleep(AGAIN_S)
     except TimeoutError:
         return False
     return True
 
 
-async def _told(engine: Engine, container_id: str) -> bool:
+async def _has_event(engine: Engine, container_id: str) -> bool:
     """Returns whether the event came before the engine ended its answer, or broke off."""
     filters = {"type": ["container"], "container": [container_id], "event": ["oom"]}
     params = {"filters": msgspec.json.encode(filters).decode(), "since": "0"}

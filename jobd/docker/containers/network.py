@@ -10,7 +10,7 @@ import asyncio
 from jobd.docker.engine import Engine
 from jobd.docker.http.errors import Refusal, Trouble, meant
 from jobd.docker.mapping import container_spec, labels
-from jobd.jobs.orchestrator import EngineError, RefusedByEngine
+from jobd.jobs.port.errors import EngineError, RefusedByEngine
 
 RELEASE_S = 5.0
 RELEASE_AGAIN_S = 0.1
@@ -40,7 +40,7 @@ class Network:
                 self._seen = True
 
     def forget(self) -> None:
-        """The next `ensure` looks again."""
+        """The next `ensure` asks the engine again."""
         self._seen = False
 
     async def release(self) -> None:

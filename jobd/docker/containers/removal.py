@@ -7,12 +7,14 @@ of ours are meant, the caller. A container whose start may still be under way is
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from jobd.docker.containers.own_signals import OwnSignals
 from jobd.docker.containers.unconfirmed_volumes import UnconfirmedVolumes
 from jobd.docker.engine import Engine
 from jobd.docker.http.errors import Refusal
 from jobd.docker.mapping import labels
 from jobd.docker.mapping.inspection import Inspected
-from jobd.jobs.orchestrator import EngineUnavailable, JobRef, Role
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.model import JobRef, Role
 
 Mine = Callable[[labels.Labels | None], bool]
 RemoveContainer = Callable[[str], Awaitable[None]]
@@ -26,8 +28,9 @@ _IN_USE_PAUSES_S = (0.05, 0.1, 0.2, 0.5)
 class Removal:
     """Removes containers and volumes of one engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, own_signals: OwnSignals) -> None:
         self._engine = engine
+        self._own_signals = own_signals
         self.unconfirmed_volumes = UnconfirmedVolumes(engine)
 
     async def inspect(self, job_id: str) -> tuple[Inspected | None, Inspected | None]:
@@ -43,7 +46,7 @@ class Removal:
 
         Raises: EngineUnavailable; RefusedByEngine: something else uses the volume.
         """
-        await self._remove(ref, roles, volume, mine, self._engine.destroy_container)
+        await self._remove(ref, roles, volume, mine, self._destroy_container)
 
     async def remove_stopped(self, ref: JobRef, *, mine: Mine) -> None:
         """Removes the containers and the volumes if `mine` says yes to their labels, and kills nothing.
@@ -55,7 +58,7 @@ class Removal:
     async def _remove(
         self, ref: JobRef, roles: Sequence[Role], volume: bool, mine: Mine, remove: RemoveContainer
     ) -> None:
-        # A create whose answer was lost may still be under way: a volume that is in use gets a second look.
+        # A create whose answer was lost may still be under way: the removal of a volume that is in use is tried again.
         for pause_s in (*_IN_USE_PAUSES_S, None):
             found = [
                 one
@@ -74,6 +77,10 @@ class Removal:
                     raise
             await asyncio.sleep(pause_s)
 
+    async def _destroy_container(self, container_id: str) -> None:
+        self._own_signals.expect(container_id, "SIGKILL")
+        await self._engine.destroy_container(container_id)
+
     async def _container(self, container_id: str, remove: RemoveContainer) -> None:
         for _ in range(_GONE_TRIES):
             try:
@@ -85,11 +92,7 @@ class Removal:
                 if error.status != 409:
                     raise
             found = await self._engine.inspect_container(container_id)
-            if (
-                found is not None
-                and found.state.status in RUNNING
-                and remove != self._engine.destroy_container
-            ):
+            if found is not None and found.state.status in RUNNING and remove != self._destroy_container:
                 raise EngineUnavailable(f"container {container_id[:12]} still runs", answered=True)
             # Somebody else's removal is under way.
             await asyncio.sleep(_GONE_PAUSE_S)

@@ -4,8 +4,8 @@ Owns the one order of calls in which no start goes unseen. Knows nothing of jobs
 
 The engine holds a container's lock over a start, from its first check to its `start` event, and over a removal. A removal without
 force therefore comes either before a start, which is then refused, or after it: the engine refuses to remove what runs. What is
-left is a container that was started and has ended between the look and the removal. The engine's buffer of events tells that:
-it drops the oldest first, so while an event of before the look is in it, so is every later one.
+left is a container that was started and has ended between the inspection and the removal. The engine's buffer of events shows that:
+the buffer drops the oldest first, so while an event of before the inspection is in it, so is every later one.
 
 Source: Docker Engine API, ContainerUpdate, ContainerDelete, SystemEvents.
 """
@@ -21,7 +21,8 @@ from jobd.docker.engine import Engine
 from jobd.docker.http.errors import Refusal
 from jobd.docker.mapping import inspection
 from jobd.docker.mapping.inspection import EngineEvent
-from jobd.jobs.orchestrator import EngineUnavailable, StartFate
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.model import StartFate
 
 _REMEMBERED = 4096
 _EVENTS_BYTES = 1024 * 1024
@@ -47,7 +48,7 @@ class UnstartedRemoval:
         except Refusal:
             pass  # gone, or on its way
         else:
-            # The look that counts comes after the mark: what happens from here on is in the events after it.
+            # The inspection that counts comes after the mark: what happens from here on is in the events after it.
             if await self._has_run(container_id):
                 return StartFate("began")
             if len(container_id) <= inspection.LONGEST_ID:

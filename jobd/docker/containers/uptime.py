@@ -17,7 +17,7 @@ from jobd.docker.http.errors import Refusal
 from jobd.docker.http.transport import SMALL_ANSWER
 from jobd.docker.mapping.inspection import Inspected, moment
 from jobd.docker.mapping.models import Info, NetworkInspected
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Uptime:
         bridge = await self._ask(f"/networks/{_BRIDGE}", NetworkInspected)
         since = None if bridge is None else moment(bridge.created)
         if since is not None:
-            # Both: a wall clock that was set back in between must not make a new engine look old.
+            # Both: a wall clock that was set back in between must not make a new engine seem old.
             if since > began or since > ended:
                 return False
             if info is not None and not info.live_restore_enabled:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from jobd.jobs.orchestrator import RefusedByEngine
+from jobd.jobs.port.errors import RefusedByEngine
 
 CHUNK_BYTES = 256 * 1024
 _HEADER_BYTES = 1024 * 1024

@@ -11,7 +11,7 @@ from pathlib import Path
 from jobd.docker.engine import Engine
 from jobd.docker.files import tar_stream as tar
 from jobd.docker.http.errors import Refusal, Trouble, meant
-from jobd.jobs.orchestrator import EngineError, EngineUnavailable, RefusedByEngine
+from jobd.jobs.port.errors import EngineError, EngineUnavailable, RefusedByEngine
 
 _TABLE_BYTES = 1024 * 1024
 _SEND_BYTES = 1024 * 1024

@@ -5,7 +5,7 @@ Source: Docker Engine API, "Versioning" (1.41 to 1.45 are known here).
 
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 
 def agree(api_version: str, min_api_version: str) -> str:

@@ -14,7 +14,7 @@ from typing import Self
 from jobd.docker.http.endpoint import Endpoint
 from jobd.docker.http.errors import message_of, refusal
 from jobd.docker.http.http_session import Timeouts
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 _HEAD_BYTES = 16 * 1024
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from docker.context import ContextAPI
 from docker.errors import DockerException
 
-from jobd.jobs.orchestrator import RefusedByEngine
+from jobd.jobs.port.errors import RefusedByEngine
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 _PORT, _TLS_PORT = 2375, 2376

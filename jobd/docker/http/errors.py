@@ -9,7 +9,7 @@ import logging
 import msgspec
 
 from jobd.docker.mapping.error_table import Call, Failure, failure
-from jobd.jobs.orchestrator import (
+from jobd.jobs.port.errors import (
     EngineError,
     EngineUnavailable,
     ImageUnavailable,
@@ -33,7 +33,7 @@ class Trouble(EngineUnavailable):
     """A 5xx answer: the engine could not. Its words are plain, `message` is the engine's own."""
 
     def __init__(self, status: int, message: str) -> None:
-        found = failure("look", status, message)
+        found = failure("inspect", status, message)
         super().__init__(found.words, answered=found.meaning != "lost")
         self.status = status
         self.message = message

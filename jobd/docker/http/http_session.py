@@ -15,7 +15,7 @@ import aiohttp
 
 from jobd.docker.http.endpoint import Endpoint
 from jobd.docker.http.errors import message_of, refusal
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 CHUNK_BYTES = 64 * 1024
 _ERROR_BYTES = 64 * 1024
@@ -27,7 +27,7 @@ class Timeouts:
 
     connect_s: float = 5
     answer_s: float = 20
-    """For calls that only look or note: inspect, create, list, kill."""
+    """For calls that are short: inspect, create, list, kill."""
     work_s: float = 120
     """For calls that do: start, remove, and the gap between two parts of a body that must flow."""
     stall_s: float = 60
@@ -126,7 +126,7 @@ class HttpSession:
 
     def _made(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            # Bounded by who asks: one stream a running container at most.
+            # Bounded by the callers: one stream a running container at most.
             connector=_connector(self._endpoint),
             # Proxy variables are for the way out, never for the way to the engine.
             trust_env=False,

@@ -17,7 +17,7 @@ from jobd.docker.http.credential_helper import QuietStore
 from jobd.docker.http.endpoint import Endpoint
 from jobd.docker.http.errors import refusal
 from jobd.docker.http.unix_sockets import OnePoolAdapter
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from jobd.docker.http.errors import Refusal, meant
 from jobd.docker.http.http_session import HttpSession, Timeouts
 from jobd.docker.http.sdk import client_for, translated
 from jobd.docker.mapping.models import Version
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 T = TypeVar("T")
 OnCall = Callable[[str, float, bool], None]
@@ -34,7 +34,7 @@ SMALL_ANSWER = 4 * 1024 * 1024
 class Transport:
     """One engine. Safe to use from one event loop; every call has a limit in time and a bounded number of threads.
 
-    `on_call(name, seconds, ok)` hears of each.
+    `on_call(name, seconds, ok)` is called after each.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Transport:
         self._clients: dict[Speed, APIClient] = {}
 
     async def version(self, *, fresh: bool = False) -> Version:
-        """Returns who the engine is and the API version spoken: the highest that both sides know.
+        """Returns the engine's version and the API version spoken: the highest that both sides know.
 
         `fresh`: asks again, as after a reconnect, when another engine may be there.
         Raises: EngineUnavailable.
@@ -96,19 +96,19 @@ class Transport:
             self.measured(path.rpartition("/")[2], started, ok)
         return answer
 
-    async def look(self, name: str, call: Callable[[APIClient], object], shape: type[T]) -> T | None:
-        """Returns what `call` looks at, in this shape; None where it does not exist. Raises: EngineUnavailable."""
+    async def inspected(self, name: str, call: Callable[[APIClient], object], shape: type[T]) -> T | None:
+        """Returns the answer of `call`, in this shape; None where it does not exist. Raises: EngineUnavailable."""
         found = await self.found(name, call)
         return None if found is None else msgspec.convert(found, shape)
 
     async def found(self, name: str, call: Callable[[APIClient], object]) -> object | None:
-        """Returns what `call` looks at; None for a 404 alone: any other refusal leaves it unknown, EngineUnavailable."""
+        """Returns the answer of `call`; None for a 404 alone: any other refusal leaves it unknown, EngineUnavailable."""
         try:
             return await self.in_thread(name, call)
         except Refusal as error:
             if error.status == 404:
                 return None
-            raise meant("look", error) from error
+            raise meant("inspect", error) from error
 
     async def in_thread(self, name: str, call: Callable[[APIClient], T], speed: Speed = "answer") -> T:
         """Returns what `call` answers, within the limit of its speed. Raises: Refusal, Trouble, EngineUnavailable."""

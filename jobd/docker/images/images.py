@@ -21,7 +21,8 @@ from jobd.docker.images.pulls import Progress, Pulls, unavailable
 from jobd.docker.images.sidecar_context import Context
 from jobd.docker.mapping import labels
 from jobd.docker.mapping.models import ImageInspected
-from jobd.jobs.orchestrator import EngineError, ImageFacts, ImageUnavailable
+from jobd.jobs.port.errors import EngineError, ImageUnavailable
+from jobd.jobs.port.model import ImageFacts
 from jobd.wire.job import Pull
 
 _TAIL_LINES = 15

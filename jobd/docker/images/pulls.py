@@ -16,7 +16,7 @@ from jobd.docker.http.errors import Refusal, Trouble, as_error
 from jobd.docker.http.http_session import Silent
 from jobd.docker.mapping.error_table import failure
 from jobd.docker.mapping.models import Message, ProgressDetail
-from jobd.jobs.orchestrator import EngineError, EngineUnavailable, ImageUnavailable
+from jobd.jobs.port.errors import EngineError, EngineUnavailable, ImageUnavailable
 
 Progress = Callable[[str], None]
 

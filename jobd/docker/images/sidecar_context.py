@@ -18,7 +18,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobd.jobs.orchestrator import ImageUnavailable
+from jobd.jobs.port.errors import ImageUnavailable
 
 DIGEST_LABEL = "job.sidecar.digest"
 VERSION_LABEL = "job.sidecar.version"

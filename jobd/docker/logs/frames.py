@@ -5,7 +5,7 @@ Pure. Source: Docker Engine API, "Stream format" of ContainerAttach.
 
 from collections.abc import Iterator
 
-from jobd.jobs.orchestrator import StreamName
+from jobd.jobs.port.model import StreamName
 
 _FRAME_BYTES = 4 * 1024 * 1024
 _HEADER = 8

@@ -1,8 +1,8 @@
-"""The engine's log stream as lines with cursors.
+"""The engine's log stream as lines with their places.
 
 Pure: bytes in whatever pieces they arrive go in, whole lines come out, the same for every cutting of the bytes. Owns
-the engine's timestamps, the cursors of lines, and the mark where lines are missing. Where a cursor's place is found
-again is in `log_positions.py`.
+the engine's timestamps, the places of lines, and the mark where lines are missing. Where a place is found again is in
+`log_positions.py`.
 
 What is known of the engine: an entry is one line or 16 KiB of one; it starts with its timestamp, which is the wall clock's at
 that moment; all entries of one long line share theirs; entries of both streams stand in one order. An entry ends with the line's
@@ -16,8 +16,9 @@ from collections.abc import Mapping
 from zlib import crc32
 
 from jobd.docker.logs.frames import DamagedLog, Frames
+from jobd.docker.logs.log_cursors import START, Place, PlacedLine, Places
 from jobd.docker.logs.log_positions import Missing, Search, run_check
-from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
+from jobd.jobs.port.model import StreamName
 
 LINE_BYTES = 64 * 1024
 """Text beyond this is cut and goes on in the next line."""
@@ -31,31 +32,29 @@ _OTHER: Mapping[StreamName, StreamName] = {"stdout": "stderr", "stderr": "stdout
 
 
 class LogReader:
-    """Reads one log stream, which starts before the cursors' places, and gives the lines after them.
+    """Reads one log stream, which starts before the places, and gives the lines after them.
 
     `missing` says of which streams the whole log did not hold the place, and what it held of it: these are read from the log's
     start, or from what is left of their place, with a mark. Holds at most one unfinished frame and one unfinished line a stream.
     """
 
-    def __init__(
-        self, cursors: Mapping[StreamName, LogCursor], missing: Mapping[StreamName, Missing] | None = None
-    ) -> None:
+    def __init__(self, places: Places, missing: Mapping[StreamName, Missing] | None = None) -> None:
         self.entries = 0
         """How many entries have come."""
         self._frames = Frames()
         self._lines: dict[StreamName, _Lines] = {"stdout": _Lines("stdout"), "stderr": _Lines("stderr")}
         self._waiting: dict[StreamName, Search] = {}
-        searches: dict[tuple[StreamName, LogCursor], Search] = {}
-        for stream, cursor in cursors.items():
-            at, place = (stream, cursor) if cursor.beside is None else (_OTHER[stream], cursor.beside)
+        searches: dict[tuple[StreamName, Place], Search] = {}
+        for stream, own in places.items():
+            at, place = (stream, own) if own.beside is None else (_OTHER[stream], own.beside)
             if not place.timestamp:
                 continue
             how = missing.get(stream) if missing else None
             if how is not None:
-                self._lines[stream].lose(place, silent=not cursor.taken)
+                self._lines[stream].lose(place, silent=not own.taken)
             if how is Missing.GONE:
                 continue
-            self._lines[stream].go_on(cursor)
+            self._lines[stream].go_on(own)
             key = (at, place)
             if key not in searches:
                 searches[key] = Search(place, at, damaged=how is Missing.DAMAGED)
@@ -81,12 +80,12 @@ class LogReader:
         """The streams whose place was not found: of a whole log, at its end."""
         return {stream: search.missing for stream, search in self._waiting.items()}
 
-    def feed(self, data: bytes) -> list[RawLine]:
+    def feed(self, data: bytes) -> list[PlacedLine]:
         """Returns the lines that `data` completes, in the order of the log.
 
         Raises: DamagedLog.
         """
-        out: list[RawLine] = []
+        out: list[PlacedLine] = []
         for stream, entry in self._frames.feed(data):
             time, space, payload = entry.partition(b" ")
             if not space or len(time) > _TIME_BYTES:
@@ -104,22 +103,22 @@ class LogReader:
             stamp = time.decode("ascii", "replace")
             self._lines[stream].take(stamp, payload, size, self.entries, level, out)
             if level and len(out) > count and out[-1].time == stamp:
-                self._lines[other].level_with(out[-1].cursor)
+                self._lines[other].level_with(out[-1].place)
         return out
 
-    def end(self) -> list[RawLine]:
+    def end(self) -> list[PlacedLine]:
         """Returns the last lines that have no newline: of an ended container's log, at its end."""
-        out: list[RawLine] = []
+        out: list[PlacedLine] = []
         for lines in sorted(self._lines.values(), key=lambda lines: lines.last_entry):
             lines.end(out)
         return out
 
-    def marks(self) -> list[RawLine]:
+    def marks(self) -> list[PlacedLine]:
         """Returns the marks that no line has carried: at the end of a whole log."""
         for stream, search in self._waiting.items():
             if search.passed is not None:
                 self._lines[stream].reach(search.passed, beside=search.stream != stream)
-        out: list[RawLine] = []
+        out: list[PlacedLine] = []
         for lines in self._lines.values():
             lines.mark(out)
         return out
@@ -148,9 +147,9 @@ class _Lines:
         self.skipped = False
         """True where entries were passed over that are before the place, or stand where it was."""
         self._stream = stream
-        self._lost: LogCursor | None = None
+        self._lost: Place | None = None
         """The place after which lines are missing, until a line says so."""
-        self._beside: LogCursor | None = None
+        self._beside: Place | None = None
         self._silent = True
         self._placed = False
         self._overtaken = False
@@ -173,12 +172,12 @@ class _Lines:
         """True where nothing shows that the stream has lost a line: the other's mark is enough."""
         return self._silent and not self.skipped
 
-    def go_on(self, cursor: LogCursor) -> None:
+    def go_on(self, place: Place) -> None:
         """The stream has been read up to here."""
-        if cursor.taken:  # else it has printed nothing
-            self._time, self._taken, self._check = cursor.timestamp, cursor.taken, cursor.check
+        if place.taken:  # else it has printed nothing
+            self._time, self._taken, self._check = place.timestamp, place.taken, place.check
 
-    def reach(self, place: LogCursor, *, beside: bool) -> None:
+    def reach(self, place: Place, *, beside: bool) -> None:
         """The log was read up to this place, in this stream or beside it."""
         self._placed = True
         if beside:
@@ -186,17 +185,17 @@ class _Lines:
         else:
             self.go_on(place)
 
-    def level_with(self, place: LogCursor) -> None:
-        """A line of the other stream has been given, whose cursor is good for this stream too."""
+    def level_with(self, place: Place) -> None:
+        """A line of the other stream has been given, whose place is good for this stream too."""
         self.reach(place, beside=True)
         self._overtaken = True
 
-    def lose(self, place: LogCursor, *, silent: bool) -> None:
+    def lose(self, place: Place, *, silent: bool) -> None:
         """The first line is to say that some after this place are missing. `silent`: the stream has printed nothing so far."""
         self._lost, self._silent = place, silent
 
     def take(
-        self, time: str, payload: bytes, size_bytes: int, number: int, level: bool, out: list[RawLine]
+        self, time: str, payload: bytes, size_bytes: int, number: int, level: bool, out: list[PlacedLine]
     ) -> None:
         """Takes `payload`, the last bytes of an entry of `size_bytes`, and gives the lines that it completes."""
         if time != self._time:
@@ -225,35 +224,35 @@ class _Lines:
                 break
         self._text = text[start:]
 
-    def flush(self, out: list[RawLine], *, partial: bool = False) -> None:
+    def flush(self, out: list[PlacedLine], *, partial: bool = False) -> None:
         """Gives the unfinished line as it is. Entries of the other stream may be after its place: so it is not level."""
         self._flush(out, partial=partial, newline=True)
 
-    def end(self, out: list[RawLine]) -> None:
+    def end(self, out: list[PlacedLine]) -> None:
         """Gives the last line of an ended container, which has no newline in the log."""
         # The newline of a line that is one entry is never left out, and one that is left out is not after a full entry.
         unknown = self._goes_on and self._piece_bytes < PIECE_BYTES
         self._flush(out, newline=None if unknown else False)
 
-    def _flush(self, out: list[RawLine], *, partial: bool = False, newline: bool | None) -> None:
+    def _flush(self, out: list[PlacedLine], *, partial: bool = False, newline: bool | None) -> None:
         if self._text:
             text, self._text = self._text, b""
             self._emit(out, text, len(text), partial=partial, newline=newline)
 
-    def mark(self, out: list[RawLine]) -> None:
+    def mark(self, out: list[PlacedLine]) -> None:
         """Says that lines are missing, where no line of this stream did; for a silent stream the other's line has said it."""
         if self._lost is None or (self._overtaken and self._may_be_silent):
             return
-        cursor = LogCursor("")
+        place = START
         if self._placed:
             own = self._time or (self._beside.timestamp if self._beside else "")
-            cursor = LogCursor(own, self._taken, self._check, self._beside)
-        out.append(RawLine(self._stream, self._lost.timestamp, "", cursor, partial=True, gap=GAP))
+            place = Place(own, self._taken, self._check, self._beside)
+        out.append(PlacedLine(self._stream, self._lost.timestamp, "", partial=True, gap=GAP, place=place))
         self._lost = None
 
     def _emit(
         self,
-        out: list[RawLine],
+        out: list[PlacedLine],
         taken: bytes,
         shown: int,
         *,
@@ -270,11 +269,11 @@ class _Lines:
         except UnicodeDecodeError:
             text, raw = said.decode("utf-8", "replace"), said
         out.append(
-            RawLine(
+            PlacedLine(
                 stream=self._stream,
                 time=self._time,
                 text=text,
-                cursor=LogCursor(self._time, self._taken, self._check),
+                place=Place(self._time, self._taken, self._check),
                 partial=partial,
                 gap=None if self._lost is None else GAP,
                 level=level,

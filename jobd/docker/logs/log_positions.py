@@ -1,4 +1,4 @@
-"""Finding a cursor's place again in a log that is read from anywhere before it. Pure.
+"""Finding a place again in a log that is read from anywhere before it. Pure.
 
 A place is known by what stands there, never by comparing times: the engine stamps entries with its wall clock, which may be set
 back or forth while a container runs. All that is taken for granted is that the clock does not show the same nanosecond twice
@@ -10,7 +10,8 @@ A run is what a stream holds under one timestamp without another between: one li
 from enum import Enum
 from zlib import crc32
 
-from jobd.jobs.orchestrator import LogCursor, StreamName
+from jobd.docker.logs.log_cursors import Place
+from jobd.jobs.port.model import StreamName
 
 
 class Missing(Enum):
@@ -34,7 +35,7 @@ class Search:
     part of the check. `damaged` searches for the run alone, and is content with the count of its bytes.
     """
 
-    def __init__(self, place: LogCursor, stream: StreamName, *, damaged: bool = False) -> None:
+    def __init__(self, place: Place, stream: StreamName, *, damaged: bool = False) -> None:
         self.stream = stream
         self._place = place
         self._time = place.timestamp.encode()
@@ -51,14 +52,14 @@ class Search:
         return Missing.DAMAGED if self._met else Missing.GONE
 
     @property
-    def passed(self) -> LogCursor | None:
+    def passed(self) -> Place | None:
         """Where the log has ended within the run of a damaged place: this end."""
         return self.found if self._damaged and self._met else None
 
     @property
-    def found(self) -> LogCursor:
+    def found(self) -> Place:
         """The place that was found, with its check in this log."""
-        return LogCursor(self._place.timestamp, self._taken, self._check)
+        return Place(self._place.timestamp, self._taken, self._check)
 
     def reach(self, stream: StreamName, time: bytes, payload: bytes) -> int | None:
         """Returns how many bytes of the payload are before the place, if it is in this entry or right before it; else None."""

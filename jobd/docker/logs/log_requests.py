@@ -1,7 +1,7 @@
-"""Which requests read a container's log from its cursors on.
+"""Which requests read a container's log from its places on.
 
 Owns the order of these requests. The engine's own `since` is not used: it compares times, and the engine's clock may be set while
-a container runs. The log's last entries are asked for instead, then more of them, then the whole log, until the cursors' places
+a container runs. The log's last entries are asked for instead, then more of them, then the whole log, until the places
 are found in it; only a whole log without them shows that lines are gone. Where to send the requests is not known here.
 
 Source: Docker Engine API, ContainerLogs (`tail`, `follow`).
@@ -12,16 +12,18 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Protocol, get_args
 
+from jobd.docker.logs.log_cursors import PlacedLine, Places, places_after
 from jobd.docker.logs.log_parser import BATCH_LINES, LogReader
 from jobd.docker.logs.log_positions import Missing
-from jobd.jobs.orchestrator import EngineUnavailable, LogCursor, RawLine, StreamName, cursors_after
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.model import StreamName
 
 WINDOWS = (1000, 100_000)
-"""How many of a log's last entries are looked through before the whole log is."""
+"""How many of a log's last entries are read before the whole log is."""
 WHOLE_READS = 4
 """A log that still grows and rotates may lose a place between two requests."""
 LOCATE_S = 30.0
-"""A follow that has not come upon its cursors by then will not."""
+"""A follow that has not found its places by then will not."""
 
 
 class Answer(Protocol):
@@ -38,17 +40,17 @@ Ask = Callable[[Mapping[str, str]], AbstractAsyncContextManager[Answer]]
 
 async def lines_after(
     ask: Ask,
-    cursors: Mapping[StreamName, LogCursor],
+    places: Places,
     follow: bool,
     windows: tuple[int, ...] = WINDOWS,
-) -> AsyncGenerator[list[RawLine], None]:
-    """Yields the lines after the cursors, in batches; with `follow` on until the engine ends the log.
+) -> AsyncGenerator[list[PlacedLine], None]:
+    """Yields the lines after the places, in batches; with `follow` on until the engine ends the log.
 
-    Raises: EngineUnavailable: cut, or rotated faster than read; ask again from the last cursor. DamagedLog.
+    Raises: EngineUnavailable: cut, or rotated faster than read; ask again from the last place. DamagedLog.
     """
-    reading = _Reading(ask, cursors, windows)
-    parts = [reading.catch_up(last=not follow)] if cursors else []
-    if follow or not cursors:
+    reading = _Reading(ask, places, windows)
+    parts = [reading.catch_up(last=not follow)] if places else []
+    if follow or not places:
         parts.append(reading.live(follow))
     for part in parts:
         async with aclosing(part) as batches:
@@ -57,18 +59,18 @@ async def lines_after(
 
 
 class _Reading:
-    """Reads in several requests; `cursors` stand after the lines that were given."""
+    """Reads in several requests; `places` stand after the lines that were given."""
 
-    def __init__(self, ask: Ask, cursors: Mapping[StreamName, LogCursor], windows: tuple[int, ...]) -> None:
-        self.cursors = dict(cursors)
+    def __init__(self, ask: Ask, places: Places, windows: tuple[int, ...]) -> None:
+        self.places = dict(places)
         self._ask = ask
         self._window_sizes = windows
 
-    async def catch_up(self, *, last: bool) -> AsyncGenerator[list[RawLine], None]:
+    async def catch_up(self, *, last: bool) -> AsyncGenerator[list[PlacedLine], None]:
         """Reads the log as it is now to its end; `last`: it has ended, with its last line."""
         missing: dict[StreamName, Missing] = {}
         for window in (*self._windows(), *[None] * WHOLE_READS):
-            reader = LogReader(self.cursors, missing)
+            reader = LogReader(self.places, missing)
             async with aclosing(self._read(reader, window, follow=False)) as batches:
                 async for batch in batches:
                     yield batch
@@ -80,9 +82,9 @@ class _Reading:
             missing = reader.missing if whole else {}
         raise EngineUnavailable("the engine rotates the log faster than it is read")
 
-    async def live(self, follow: bool) -> AsyncGenerator[list[RawLine], None]:
+    async def live(self, follow: bool) -> AsyncGenerator[list[PlacedLine], None]:
         """Reads the log, of which nothing is new yet, and with `follow` what is added to it."""
-        reader = LogReader(self.cursors)
+        reader = LogReader(self.places)
         window = next(iter(self._windows()), None)
         async with aclosing(self._read(reader, window, follow=follow)) as batches:
             async for batch in batches:
@@ -93,7 +95,7 @@ class _Reading:
 
     async def _read(
         self, reader: LogReader, window: int | None, *, follow: bool
-    ) -> AsyncGenerator[list[RawLine], None]:
+    ) -> AsyncGenerator[list[PlacedLine], None]:
         params = {"stdout": "1", "stderr": "1", "timestamps": "1", "follow": "1" if follow else "0"}
         if window is not None:
             params["tail"] = str(window)
@@ -120,10 +122,10 @@ class _Reading:
         """The end of a log is enough where both streams have been read up to a place that is known by its text: without a check, a
         place in a long line of which only the end is seen cannot be told from a later one.
         """
-        places = [cursor.beside or cursor for cursor in self.cursors.values()]
+        places = [place.beside or place for place in self.places.values()]
         known = all(place.timestamp and place.check is not None for place in places)
         return self._window_sizes if known and len(places) == len(get_args(StreamName)) else ()
 
-    def _kept(self, lines: list[RawLine]) -> list[list[RawLine]]:
-        self.cursors = cursors_after(self.cursors, lines)
+    def _kept(self, lines: list[PlacedLine]) -> list[list[PlacedLine]]:
+        self.places = places_after(self.places, lines)
         return [lines[at : at + BATCH_LINES] for at in range(0, len(lines), BATCH_LINES)]

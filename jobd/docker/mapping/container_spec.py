@@ -7,13 +7,13 @@ Source: Docker Engine API, ContainerCreate, VolumeCreate, NetworkCreate.
 
 from jobd.docker.mapping import labels
 from jobd.docker.mapping.settings import DockerSettings
-from jobd.jobs.orchestrator import JobRef, WorkOrder
+from jobd.jobs.port.model import JobRef, WorkOrder
+from jobd.wire.host_alias import HOST_ALIAS
 from jobd.wire.job import DEFAULT_WORKSPACE, SECRETS_FOLDER, JobSpec
 
 Body = dict[str, object]
 
 MIB = 1024 * 1024
-HOST_ALIAS = "host.docker.internal"
 SIDECAR_MEMORY_BYTES = 256 * MIB
 SIDECAR_PIDS = 256
 SIDECAR_WORKSPACE = DEFAULT_WORKSPACE
@@ -45,7 +45,7 @@ _NO_NEW_PRIVILEGES = ["no-new-privileges"]
 
 
 def worker_body(order: WorkOrder, settings: DockerSettings, making: str) -> Body:
-    """Returns the create body of the worker. `making` is the random word that labels a volume made by this call."""
+    """Returns the create body of the worker. `making` is the random text that labels a volume made by this call."""
     spec = order.spec
     mounts = [
         _workspace(order, settings, making, spec.workspace),

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Call = Literal["create", "fill", "start", "volume", "network", "pull", "look"]
+Call = Literal["create", "fill", "start", "volume", "network", "pull", "inspect"]
 Meaning = Literal["final", "passing", "lost"]
 """`final`: asking again does not help. `passing`: the engine cannot now. `lost`: the engine broke off, nothing is known."""
 
@@ -71,7 +71,7 @@ ROWS: tuple[Row, ...] = (
         "passing",
         "the engine's disk is full",
         _DISK_REMEDY,
-        calls=frozenset({"create", "fill", "start", "volume", "network", "pull", "look"}),
+        calls=frozenset({"create", "fill", "start", "volume", "network", "pull", "inspect"}),
         any_of=("no space left on device", "disk quota exceeded", "not enough space"),
     ),
     Row(
@@ -228,7 +228,7 @@ ROWS: tuple[Row, ...] = (
     Row("pull-failed", "final", "{text}", calls=frozenset({"pull"})),
     Row("not-started", "final", "the engine could not start the container: {text}", calls=RUNNING),
     Row("too-many-requests", "passing", "the engine is asked too much at once: {text}", statuses=range(429, 430)),
-    Row("not-told", "passing", "the engine answered with an error: {text}", calls=frozenset({"look"})),
+    Row("unexplained", "passing", "the engine answered with an error: {text}", calls=frozenset({"inspect"})),
     Row("engine-error", "passing", "the engine answered with an error: {text}", statuses=SERVER_ERRORS),
     Row("refused", "final", "{text}", statuses=range(400, 500)),
 )  # fmt: skip

@@ -11,12 +11,25 @@ import msgspec
 
 from jobd.docker.mapping import labels
 from jobd.docker.mapping.error_table import failure, plain
-from jobd.jobs.orchestrator import ContainerFacts, Hint, JobRef, Role
+from jobd.jobs.port.model import ContainerFacts, ContainerState, EndCause, JobRef, Role
 
 EVENT_ACTIONS = ("start", "die", "oom", "kill", "destroy")
 
 NOT_STARTED = 128
 """What the engine keeps as the code of a container that it could not start, for whatever reason but the command itself."""
+KILLED = 137
+"""The code of a process that SIGKILL ended, whoever sent it: a person, the engine, the kernel for its memory."""
+UNSEEN = 255
+"""What containerd gives for a process that ended when nobody was there to see how; a process' own code may be the same."""
+_SIGNALS = range(NOT_STARTED + 1, NOT_STARTED + 65)
+_STATES = {
+    "created": ContainerState.CREATED,
+    "running": ContainerState.RUNNING,
+    "paused": ContainerState.RUNNING,
+    "restarting": ContainerState.RUNNING,
+    "exited": ContainerState.ENDED,
+    "dead": ContainerState.ENDED,
+}
 _NEVER = "0001-01-01"
 _LAST_NANO = 253_402_300_800 * 10**9
 
@@ -40,7 +53,7 @@ class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"
 
 
 LONGEST_ID = 128
-"""The engine's ids have 64 characters. A longer one is not remembered: its container is looked for by its name each time."""
+"""The engine's ids have 64 characters. A longer one is not remembered: its container is inspected by its name each time."""
 
 
 class Inspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -87,7 +100,8 @@ def facts(inspected: Inspected, ref: JobRef, instance: str) -> ContainerFacts | 
         return None
     state = inspected.state
     refused = inspected.never_started and state.error != ""
-    ended = state.status in ("exited", "dead")
+    where = _STATES.get(state.status, ContainerState.GONE)
+    ended = where is ContainerState.ENDED
     started, finished = moment(state.started_at), moment(state.finished_at)
     if started is not None and finished is not None:
         # The engine notes the start after the fact: a very short container may have ended before it started.
@@ -95,41 +109,53 @@ def facts(inspected: Inspected, ref: JobRef, instance: str) -> ContainerFacts | 
     why = failure("start", 400, state.error) if refused else None
     return ContainerFacts(
         id=inspected.id,
-        state=state.status,
+        state=where,
         attempt=owner.attempt,
         started_at=started,
         finished_at=finished,
         exit_code=state.exit_code if ended or refused else None,
-        oom_killed=state.oom_killed,
+        cause=_cause(state.exit_code, state.oom_killed) if ended else None,
         error=why.words if why else plain(state.error),
         start_may_pass=why is not None and why.meaning == "passing",
     )
 
 
-def hint(event: EngineEvent, instance: str) -> Hint | None:
-    """Returns what an event says of one of our jobs, or None where it says nothing of them."""
-    owner = labels.ref_of(event.actor.attributes, instance)
-    if event.type != "container" or owner is None or event.action not in EVENT_ACTIONS:
+def _cause(code: int, oom_killed: bool) -> EndCause:
+    # The engine says of a container that it lacked memory also where the kernel has killed another process than its first.
+    if oom_killed and code == KILLED:
+        return EndCause.OUT_OF_MEMORY
+    return EndCause.SIGNAL if code in _SIGNALS else EndCause.OWN_EXIT
+
+
+def ref_of_event(event: EngineEvent, instance: str) -> JobRef | None:
+    """Returns which of our jobs an event is of; None where it says nothing of them."""
+    if event.type != "container" or event.action not in EVENT_ACTIONS:
         return None
-    role = _role(event.actor.attributes.get(labels.JOB_TYPE))
-    return Hint(owner.uid, role, event.action, facts_of_event(event, owner.attempt))
+    return labels.ref_of(event.actor.attributes, instance)
+
+
+def role_of_event(event: EngineEvent) -> Role | None:
+    """Returns which of the job's containers an event is of."""
+    name = event.actor.attributes.get(labels.JOB_TYPE)
+    return next((role for role in labels.ROLES if role == name), None)
 
 
 def facts_of_event(event: EngineEvent, attempt: int) -> ContainerFacts | None:
-    """Returns what a start or an end says by itself; the engine's event and its inspect always agreed on the code."""
+    """Returns what a start or an end says by itself; the engine's event and its inspect always agreed on the code. What a code of
+    many meanings stands for, an event does not say.
+    """
     if not 0 < len(event.actor.id) <= LONGEST_ID or not 0 < event.time_nano < _LAST_NANO:
         return None
     at = datetime.fromtimestamp(event.time_nano / 1e9, UTC)
     if event.action == "start":
-        return ContainerFacts(event.actor.id, "running", attempt, started_at=at)
+        return ContainerFacts(event.actor.id, ContainerState.RUNNING, attempt, started_at=at)
     code = event.actor.attributes.get("exitCode", "")
     if event.action == "die" and code.isascii() and code.isdecimal() and len(code) < 10:
-        return ContainerFacts(event.actor.id, "exited", attempt, finished_at=at, exit_code=int(code))
+        cause = EndCause.UNKNOWN if int(code) in (KILLED, UNSEEN) else _cause(int(code), False)
+        return ContainerFacts(
+            event.actor.id, ContainerState.ENDED, attempt, finished_at=at, exit_code=int(code), cause=cause
+        )
     return None
-
-
-def _role(text: str | None) -> Role | None:
-    return next((role for role in labels.ROLES if role == text), None)
 
 
 def network_missing(status: int, message: str) -> bool:

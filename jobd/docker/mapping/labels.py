@@ -7,7 +7,7 @@ Source: docs/development.md, "Looking at a running system".
 
 from collections.abc import Mapping
 
-from jobd.jobs.orchestrator import MAX_UID, JobRef, Role
+from jobd.jobs.port.model import MAX_UID, JobRef, Role
 from jobd.wire.validation.limits import MAX_ID
 
 Labels = Mapping[str, str]
@@ -20,7 +20,7 @@ JOB_UID = "job.uid"
 JOB_ATTEMPT = "job.attempt"
 JOB_INSTANCE = "job.instance"
 MAKING = "job.making"
-"""On the volume alone: a random word of the `create` that made it, which tells a fresh volume from one that was there."""
+"""On the volume alone: a random text of the `create` that made it, which tells a fresh volume from one that was there."""
 
 ROLES: tuple[Role, ...] = ("worker", "sidecar")
 

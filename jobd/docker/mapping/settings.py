@@ -1,4 +1,4 @@
-"""What the Docker adapter must be told: whose containers it makes and with which limits.
+"""What the Docker adapter must know: whose containers it creates and with which limits.
 
 Owns the fields and what makes them usable. Knows nothing of where they come from.
 """

@@ -1,4 +1,4 @@
-"""Names to addresses for callbacks: `host.docker.internal` means this machine, and the egress policy checks every result.
+"""Names to addresses for callbacks: the host alias means this machine, and the egress policy checks every result.
 
 Owns its threads: a name server that does not answer holds up callbacks alone, each for a bounded time.
 """
@@ -10,8 +10,8 @@ import socket
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from jobd.events.http.egress import EgressPolicy, EgressRefused
+from jobd.wire.host_alias import HOST_ALIAS
 
-HOST_ALIAS = "host.docker.internal"
 RESOLVE_TIMEOUT_S = 5.0
 THREADS = 16
 MAX_ADDRESSES = 16

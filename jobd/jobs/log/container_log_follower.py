@@ -8,23 +8,15 @@ number, so that reading again is always safe.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
 
 from jobd.clock import Clock
-from jobd.jobs.orchestrator import (
-    ContainerGone,
-    EngineUnavailable,
-    JobRef,
-    LogCursor,
-    LogUnreadable,
-    RawLine,
-    Role,
-    StreamName,
-    Streams,
-)
+from jobd.jobs.port.errors import ContainerGone, EngineUnavailable, LogUnreadable
+from jobd.jobs.port.model import LOG_START, JobRef, LogBatch, LogCursor, RawLine, Role
+from jobd.jobs.port.protocols import Logs
 from jobd.store.errors import StoreError
 from jobd.wire.report import Heading, Report, decode_report, heading_of
 
@@ -37,19 +29,17 @@ UNREADABLE = "the engine could not give the rest of the log; later lines are mis
 
 log = logging.getLogger(__name__)
 
-Cursors = Mapping[StreamName, LogCursor]
-
 
 class ContainerLogFollower:
     """Feeds the lines of one container to `take`. `where` says which container and from where, at each start."""
 
     def __init__(
         self,
-        engine: Streams,
+        engine: Logs,
         clock: Clock,
         role: Role,
-        where: Callable[[], tuple[JobRef, Cursors]],
-        take: Callable[[list[RawLine]], Coroutine[Any, Any, None]],
+        where: Callable[[], tuple[JobRef, LogCursor]],
+        take: Callable[[LogBatch], Coroutine[Any, Any, None]],
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -112,11 +102,11 @@ class ContainerLogFollower:
             log.info("following stopped", extra={"action": "follow", "role": self._role, "error": str(error)})
 
     async def _read(self, follow: bool) -> None:
-        ref, cursors = self._where()
-        async with contextlib.aclosing(self._engine.logs(ref, self._role, cursors, follow)) as batches:
-            async for lines in batches:
+        ref, cursor = self._where()
+        async with contextlib.aclosing(self._engine.logs(ref, self._role, cursor, follow)) as batches:
+            async for batch in batches:
                 self._unreadable_since = None
-                await _to_its_end(self._take(lines))
+                await _to_its_end(self._take(batch))
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
@@ -153,9 +143,9 @@ class ReportLines:
         self._size_bytes = 0
         self._skipping = False
 
-    async def take(self, lines: list[RawLine]) -> None:
-        """Handles the reports in `lines`, in order."""
-        for line in lines:
+    async def take(self, batch: LogBatch) -> None:
+        """Handles the reports in the batch, in order."""
+        for line in batch.lines:
             if line.stream != "stdout":
                 continue
             text = self._whole(line)
@@ -194,23 +184,23 @@ class ReportLines:
 
 
 def log_reader(
-    engine: Streams,
+    engine: Logs,
     clock: Clock,
     ref: Callable[[], JobRef],
-    cursors: Callable[[], Cursors],
-    take: Callable[[list[RawLine]], Coroutine[Any, Any, None]],
+    cursor: Callable[[], LogCursor],
+    take: Callable[[LogBatch], Coroutine[Any, Any, None]],
 ) -> ContainerLogFollower:
-    """Returns the reader of a worker's log; it goes on from the record's cursors."""
-    return ContainerLogFollower(engine, clock, "worker", lambda: (ref(), cursors()), take)
+    """Returns the reader of a worker's log; it goes on from the record's cursor."""
+    return ContainerLogFollower(engine, clock, "worker", lambda: (ref(), cursor()), take)
 
 
 def report_reader(
-    engine: Streams, clock: Clock, ref: Callable[[], JobRef], lines: ReportLines
+    engine: Logs, clock: Clock, ref: Callable[[], JobRef], lines: ReportLines
 ) -> ContainerLogFollower:
     """Returns the reader of a sidecar's reports; it begins at the start each time, known numbers are passed over."""
 
-    def where() -> tuple[JobRef, Cursors]:
+    def where() -> tuple[JobRef, LogCursor]:
         lines.restart()
-        return ref(), {}
+        return ref(), LOG_START
 
     return ContainerLogFollower(engine, clock, "sidecar", where, lines.take)

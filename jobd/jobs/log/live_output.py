@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from jobd.jobs.orchestrator import RawLine, StreamName
+from jobd.jobs.port.model import RawLine, StreamName
 
 LIVE_BYTES = 96 * 1024
 """What is remembered of a stream: as much as a log line may hold, and what the engine holds back of it."""

@@ -5,17 +5,15 @@ which are made of stored frames, as many as are not announced yet, one event a s
 says so and the rest is dropped.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import get_args
 
 import msgspec
 
 from jobd.jobs.log.log_frames import decoded, stored
-from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName, cursors_after
+from jobd.jobs.port.model import LogBatch
 from jobd.jobs.state.event_drafts import Draft
-from jobd.jobs.state.record import Cursor, Record
+from jobd.jobs.state.record import Record
 from jobd.store.tables.rows import LogChunk
 from jobd.wire import event
 from jobd.wire.job import JobSpec
@@ -39,11 +37,11 @@ class Batch:
         return self.last_seq - self.first_seq + 1
 
 
-def take(record: Record, lines: Sequence[RawLine], max_bytes: int) -> Batch:
-    """Returns what `lines`, which come after all that the record has seen, add to the job's log."""
+def take(record: Record, batch: LogBatch, max_bytes: int) -> Batch:
+    """Returns what the lines of `batch`, which come after all that the record has seen, add to the job's log."""
     frames: list[bytes] = []
     seq, size, full = record.log_seq, record.log_bytes, record.log_full
-    for raw in lines:
+    for raw in batch.lines:
         if full:
             continue
         gap, text = raw.gap, raw.text
@@ -70,7 +68,7 @@ def take(record: Record, lines: Sequence[RawLine], max_bytes: int) -> Batch:
         log_bytes=size,
         log_full=full,
         log_announced=record.announced_seq,
-        log_cursors={name: _stored(at) for name, at in cursors_after(cursors_of(record), lines).items()},
+        log_cursors=batch.cursor,
     )
     joined = b"\n".join(frames) + b"\n" if frames else b""
     return Batch(after, record.log_seq + 1, seq, joined)
@@ -130,20 +128,3 @@ def legible(chunk: LogChunk, moment: datetime) -> LogChunk:
     why = f"lines {chunk.first_seq} to {chunk.last_seq} cannot be read: the disk has changed them"
     frame = LogLine(seq=chunk.last_seq, time=event.rfc3339(moment), stream="stdout", line="", gap=why)
     return LogChunk(chunk.last_seq, chunk.last_seq, 1, _encoder.encode(frame) + b"\n")
-
-
-def cursors_of(record: Record) -> dict[StreamName, LogCursor]:
-    """Returns where reading goes on, a stream each."""
-    found: dict[StreamName, LogCursor] = {}
-    for name in get_args(StreamName):
-        if name in record.log_cursors:
-            found[name] = _cursor(record.log_cursors[name])
-    return found
-
-
-def _cursor(at: Cursor) -> LogCursor:
-    return LogCursor(at.timestamp, at.taken, at.check, _cursor(at.beside) if at.beside else None)
-
-
-def _stored(at: LogCursor) -> Cursor:
-    return Cursor(at.timestamp, at.taken, at.check, _stored(at.beside) if at.beside else None)

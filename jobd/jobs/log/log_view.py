@@ -16,7 +16,7 @@ from jobd.jobs.change_notifier import ChangeNotifier
 from jobd.jobs.log.live_output import LiveOutputs
 from jobd.jobs.log.log_batches import legible
 from jobd.jobs.log.log_frames import on_wire, parts
-from jobd.jobs.orchestrator import StreamName
+from jobd.jobs.port.model import StreamName
 from jobd.jobs.state.record import Record, purged
 from jobd.store.store import Store
 from jobd.store.tables.rows import LogChunk

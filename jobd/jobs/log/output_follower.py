@@ -6,11 +6,13 @@ Owns the task and its waits. No failure here is one of the job: its log is read 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from jobd.jobs.log.live_output import LiveOutput, LiveOutputs
-from jobd.jobs.orchestrator import EngineError, JobRef, RawLine, Streams
+from jobd.jobs.port.errors import EngineError
+from jobd.jobs.port.model import JobRef, RawLine
+from jobd.jobs.port.protocols import WorkerOutput
 
 ATTACH_LIMIT_S = 2.0
 """The worker's start waits no longer for this."""
@@ -24,7 +26,11 @@ class OutputFollower:
     """Follows the worker of one job, one attempt after the other. `tell` is called when there is something new to show."""
 
     def __init__(
-        self, engine: Streams, outputs: LiveOutputs, ref: Callable[[], JobRef], tell: Callable[[str], None]
+        self,
+        engine: WorkerOutput,
+        outputs: LiveOutputs,
+        ref: Callable[[], JobRef],
+        tell: Callable[[str], None],
     ) -> None:
         self._engine = engine
         self._outputs = outputs
@@ -57,7 +63,7 @@ class OutputFollower:
         if output is not None:
             self._outputs.drop(self._uid, output)
 
-    async def with_ends(self, lines: list[RawLine]) -> list[RawLine]:
+    async def with_ends(self, lines: Sequence[RawLine]) -> Sequence[RawLine]:
         """Returns the lines with `newline` told where the log does not tell it: as the output ended, or, where that is not known,
         as most do: text with a newline, other bytes without.
         """

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 from jobd.clock import Clock
 from jobd.jobs.job_repository import JobRepository
-from jobd.jobs.orchestrator import MAX_UID, EngineError, Hint, JobRef, Orchestrator, RefusedByEngine
+from jobd.jobs.port.errors import EngineError, RefusedByEngine
+from jobd.jobs.port.hints import Changed
+from jobd.jobs.port.model import MAX_UID, JobRef
+from jobd.jobs.port.protocols import Upkeep
 from jobd.jobs.retention.kept_outputs import KeptOutputs
 from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.state import facts
@@ -46,7 +49,7 @@ class Retention:
         store: Store,
         repository: JobRepository,
         supervisors: Supervisors,
-        engine: Orchestrator,
+        engine: Upkeep,
         outputs: KeptOutputs,
         clock: Clock,
         settings: RetentionSettings,
@@ -77,7 +80,7 @@ class Retention:
             await self._pause()
             await self._look_for_damage()
             try:
-                self._supervisors.hint(Hint(None, action="timer"))
+                self._supervisors.hint(Changed())
                 await self.sweep()
                 await self.remove_leftovers()
             except (EngineError, StoreError) as error:

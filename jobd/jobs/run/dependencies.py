@@ -11,7 +11,7 @@ from jobd.clock import Clock
 from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.job_repository import JobRepository
 from jobd.jobs.log.live_output import LiveOutputs
-from jobd.jobs.orchestrator import Orchestrator
+from jobd.jobs.port.protocols import JobEngine
 from jobd.jobs.retention.kept_outputs import KeptOutputs
 from jobd.jobs.run.sidecar_order import SidecarSettings
 from jobd.jobs.secrets import SecretFiles
@@ -23,7 +23,7 @@ from jobd.wire.job import JobSpec
 class Dependencies:
     """See the module. `on_change` hears of each stored change: before, after, spec. `tell` wakes who watches the job of a uid."""
 
-    engine: Orchestrator
+    engine: JobEngine
     repository: JobRepository
     queue: AdmissionQueue
     clock: Clock

@@ -1,6 +1,6 @@
 """What is known of the engine: whether it answers, how large its host is, and the hints that it sends.
 
-Owns the last answer. Health and admission ask here; nobody waits for the engine in a request.
+Owns the last answer. Health and admission read it; no request waits for the engine.
 """
 
 import contextlib
@@ -8,7 +8,9 @@ import logging
 
 from jobd.clock import Clock
 from jobd.errors import InvalidRequest
-from jobd.jobs.orchestrator import EngineError, EngineFacts, Orchestrator
+from jobd.jobs.port.errors import EngineError
+from jobd.jobs.port.model import EngineFacts
+from jobd.jobs.port.protocols import Monitored
 from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.state.text_limits import short
 from jobd.wire.job import JobSpec
@@ -21,7 +23,7 @@ log = logging.getLogger(__name__)
 class EngineMonitor:
     """`facts` is the latest answer, None before the first; `trouble` says why the engine does not answer, None if it does."""
 
-    def __init__(self, engine: Orchestrator, supervisors: Supervisors, clock: Clock) -> None:
+    def __init__(self, engine: Monitored, supervisors: Supervisors, clock: Clock) -> None:
         self._engine = engine
         self._supervisors = supervisors
         self._clock = clock
@@ -29,7 +31,7 @@ class EngineMonitor:
         self.trouble: str | None = "not asked yet"
 
     async def ask(self) -> None:
-        """Asks the engine once who it is."""
+        """Asks the engine once for its facts."""
         try:
             self.facts = await self._engine.ping()
         except EngineError as error:

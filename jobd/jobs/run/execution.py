@@ -1,4 +1,4 @@
-"""A job's containers from the start of the worker to their removal: starting, looking, signalling, reading what they print.
+"""A job's containers from the start of the worker to their removal: starting, observing, signalling, reading what they print.
 
 Owns how these demands are carried out and what came of them as facts, and the readers of both containers. What is to be done is
 decided by `next_action.py`; what comes before the worker is in `preparation.py`.
@@ -9,24 +9,15 @@ from dataclasses import replace
 
 from jobd.jobs.log.container_log_follower import ReportLines, log_reader, report_reader
 from jobd.jobs.log.output_follower import OutputFollower
-from jobd.jobs.orchestrator import (
-    ContainerFacts,
-    EngineError,
-    EngineUnavailable,
-    Observation,
-    RawLine,
-    Role,
-    StartFailed,
-)
+from jobd.jobs.port.errors import EngineError, EngineUnavailable, StartFailed
+from jobd.jobs.port.model import ContainerFacts, ContainerState, EndCause, LogBatch, Observation, Role
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
 from jobd.jobs.state import facts
-from jobd.jobs.state.observed_state import OOM_EXIT_CODE, UNKNOWN_EXIT_CODE, ObservedState
-from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL
+from jobd.jobs.state.observed_state import ObservedState
 
 DIRECT_ORDER_LIMIT_S = 10.0
-STAYS_LIMIT_S = 2.0
-"""One that is just coming up, behind a socket that others hold open for it, takes longer to answer."""
+_ALIVE = (ContainerState.CREATED, ContainerState.RUNNING)
 
 
 class Execution:
@@ -43,11 +34,11 @@ class Execution:
         self._reports = report_reader(deps.engine, deps.clock, lambda: job_state.ref, reports)
         self._output = OutputFollower(deps.engine, deps.live_outputs, lambda: job_state.ref, deps.tell)
         self._logs = log_reader(
-            deps.engine, deps.clock, lambda: job_state.ref, job_state.log_cursors, self._take_log
+            deps.engine, deps.clock, lambda: job_state.ref, job_state.log_cursor, self._take_log
         )
 
-    async def _take_log(self, lines: list[RawLine]) -> None:
-        await self._job_state.take_log(await self._output.with_ends(lines))
+    async def _take_log(self, read: LogBatch) -> None:
+        await self._job_state.take_log(replace(read, lines=await self._output.with_ends(read.lines)))
 
     async def stop_reading(self) -> None:
         """Ends the following of what both containers print, after what is being stored."""
@@ -64,7 +55,7 @@ class Execution:
         job_state = self._job_state
         if job_state.spec.secrets:
             seen = await self._deps.engine.observe(job_state.ref)
-            if seen.sidecar is None or seen.sidecar.state != "running":
+            if seen.sidecar is None or seen.sidecar.state is not ContainerState.RUNNING:
                 # The memory that they were in went with it: the worker would find an empty folder.
                 why = "the sidecar that held the job's secrets ended before the worker was started"
                 await job_state.apply(facts.SetupFailed("input-failed", why))
@@ -79,30 +70,31 @@ class Execution:
             await self._output.stop()
             return  # a wish came first
         self._observed_state.forget()
-        heard_before = self._observed_state.heard
+        hint_count_before = self._observed_state.hint_count
         try:
             await self._deps.engine.start_worker(job_state.ref)
         except EngineUnavailable:
             raise
-        except StartFailed as error:
-            await job_state.apply(facts.WorkerStartFailed(error.exit_code, error.advice))
         except EngineError as error:
-            await job_state.apply(facts.WorkerStartFailed(128, error.advice))
+            code = error.exit_code if isinstance(error, StartFailed) else None
+            await job_state.apply(facts.WorkerStartFailed(code, error.advice))
         else:
             record, now = job_state.record, self._deps.clock.now()
-            began = self._observed_state.beginning(record)
+            began = self._observed_state.start_event(record)
             started_at = began.started_at if began else None
             if started_at is None or not (record.start_intended_at or now) <= started_at <= now:
                 started_at = (
                     now  # the engine has not told it, or by another clock; it was just before the answer
                 )
-            worker = ContainerFacts(record.worker_id or "", "running", record.attempt, started_at)
+            worker = ContainerFacts(
+                record.worker_id or "", ContainerState.RUNNING, record.attempt, started_at
+            )
             await job_state.apply(facts.Observed(Observation(worker, None)))
             self._logs.start()
-            self._observed_state.started(worker, heard_before)
+            self._observed_state.started(worker, hint_count_before)
 
     async def remove_unstarted(self, role: Role) -> None:
-        """Removes a container whose start was asked for, unless it has run; then looks at it, or takes the engine's word for its end."""
+        """Removes a container whose start was asked for, unless it has run; then observes it, or takes its end from the engine's events."""
         job_state = self._job_state
         container_id = job_state.record.worker_id if role == "worker" else job_state.record.sidecar_id
         if container_id is None:
@@ -123,12 +115,12 @@ class Execution:
 
     async def _ended_unseen(self, end: ContainerFacts | None) -> None:
         """The worker's container is gone. `end`: it ran and ended before it was removed; its log is marked as it is drained."""
-        if end is not None and end.exit_code in (OOM_EXIT_CODE, UNKNOWN_EXIT_CODE):
-            end = None  # only a look at the container would say what these stand for
+        if end is not None and end.cause is EndCause.UNKNOWN:
+            end = None  # the container is gone: nothing says any more what its code stands for
         await self._job_state.apply(facts.Observed(Observation(end, None)))
 
     async def observe(self) -> None:
-        """Looks at the containers, or takes the engine's word for the worker's end; reads what they print."""
+        """Observes the containers, or takes the worker's end from a hint; reads what they print."""
         job_state, observed_state = self._job_state, self._observed_state
         died = observed_state.pop_end_event(job_state.record)
         if (
@@ -138,61 +130,35 @@ class Execution:
         ):
             await job_state.apply(facts.Observed(Observation(died, None)))
             return
-        heard_before = observed_state.heard
+        hints_before = observed_state.hint_count
         seen = await self._deps.engine.observe(job_state.ref)
-        sidecar_over = seen.sidecar is not None and seen.sidecar.state not in ("created", "running")
+        sidecar_over = seen.sidecar is not None and seen.sidecar.state not in _ALIVE
         if sidecar_over and job_state.record.phase in ("inputs", "outputs"):
             await self._reports.drain()
-        elif seen.sidecar is not None and seen.sidecar.state == "running":
+        elif seen.sidecar is not None and seen.sidecar.state is ContainerState.RUNNING:
             self._reports.start()
-        watched = seen.sidecar if job_state.record.phase == "inputs" else seen.worker
-        stopped = await self._stopped_with_engine(watched)
-        if not stopped and seen.worker is not None and self._may_lack_memory(seen.worker):
-            killed = await self._deps.engine.killed_for_memory(seen.worker)
-            seen = replace(seen, worker=replace(seen.worker, oom_killed=killed))
-        await job_state.apply(facts.Observed(seen, sidecar_over, stopped))
+        seen = await self._explained(seen)
+        await job_state.apply(facts.Observed(seen, sidecar_over))
         if job_state.record.started_at is not None and not job_state.record.worker_over:
             self._logs.start()
             await self._output.join()
-        observed_state.looked(seen, heard_before)
+        observed_state.keep(seen, hints_before)
 
-    def _may_lack_memory(self, worker: ContainerFacts) -> bool:
-        """True for an end that the kernel may have brought about and that nobody here ordered."""
-        record = self._job_state.record
-        ordered = record.desired != "run" or record.timed_out or record.phase != "running"
-        return worker.ended and worker.exit_code == OOM_EXIT_CODE and not (worker.oom_killed or ordered)
+    async def _explained(self, seen: Observation) -> Observation:
+        """Returns the observation with the cause of an end that is awaited and that nobody here ordered.
 
-    async def _stopped_with_engine(self, watched: ContainerFacts | None) -> bool:
-        """Tells whether what is seen of this container is the engine's doing: by the engine's record of its own start, or, where
-        that does not tell, by what was heard. Raises EngineUnavailable: that is not known yet.
+        Raises EngineUnavailable: the cause is not known yet.
         """
-        observed_state, record = self._observed_state, self._job_state.record
+        record, engine, ref = self._job_state.record, self._deps.engine, self._job_state.ref
         if record.desired != "run" or record.timed_out:
-            return observed_state.stopped_with_engine(
-                watched
-            )  # the end was ordered here, whoever brought it about
-        if observed_state.is_in_doubt(watched) and not await self._engine_stays():
-            observed_state.engine_left()
-            return observed_state.stopped_with_engine(watched, leaving=True)
-        was_up: bool | None = None
-        if watched is not None and observed_state.needs_record(watched):
-            try:
-                was_up = await self._deps.engine.was_up_throughout(watched)
-            except EngineUnavailable:
-                observed_state.ended_with_engine()
-                raise
-        if was_up is not True and observed_state.awaiting_event_stream(watched):
-            raise EngineUnavailable("what has happened meanwhile is not heard yet")
-        return observed_state.stopped_with_engine(watched, was_up=was_up)
-
-    async def _engine_stays(self) -> bool:
-        """An engine that is being stopped answers on for a while, but takes nothing new."""
-        try:
-            async with asyncio.timeout(STAYS_LIMIT_S):
-                await self._deps.engine.ping()
-        except (EngineUnavailable, TimeoutError):
-            return False
-        return True
+            return seen
+        if record.phase == "inputs" and seen.sidecar is not None and seen.sidecar.ended:
+            cause = await engine.end_cause(ref, "sidecar", seen.sidecar)
+            return replace(seen, sidecar=replace(seen.sidecar, cause=cause))
+        if record.phase == "running" and seen.worker is not None and seen.worker.ended:
+            cause = await engine.end_cause(ref, "worker", seen.worker)
+            return replace(seen, worker=replace(seen.worker, cause=cause))
+        return seen
 
     async def measure(self) -> None:
         """Measures the worker, where it runs."""
@@ -210,12 +176,11 @@ class Execution:
         await self._output.stop()
 
     async def tell_sidecar(self, succeeded: bool) -> None:
-        """Tells the sidecar that the worker has ended, and how."""
+        """Notifies the sidecar that the worker has ended, and how."""
         if self._deps.sidecar.direct and self._job_state.spec.callback is not None:
             # The sidecar's own callbacks must not overtake the exit event.
             await self._deps.repository.delivered(self._job_state.record.uid, DIRECT_ORDER_LIMIT_S)
-        signal = SUCCEEDED_SIGNAL if succeeded else FAILED_SIGNAL
-        await self._deps.engine.signal(self._job_state.ref, "sidecar", signal)
+        await self._deps.engine.notify_worker_ended(self._job_state.ref, succeeded)
         await self._job_state.apply(facts.OutputsTold())
         self._observed_state.forget()  # what was seen before may be from the time when the worker ran: it is not told again over that
 

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Callable, Iterable
 
 from jobd.clock import reading
 from jobd.jobs.job_repository import MAX_TRIES
-from jobd.jobs.log.log_batches import Batch, cursors_of, mark_incomplete
+from jobd.jobs.log.log_batches import Batch, mark_incomplete
 from jobd.jobs.log.log_batches import take as take_lines
 from jobd.jobs.log.log_event_batcher import ANNOUNCE_AFTER_S, LogEventBatcher, waits
-from jobd.jobs.orchestrator import JobRef, LogCursor, RawLine, StreamName
+from jobd.jobs.port.model import JobRef, LogBatch, LogCursor, RawLine
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.state import event_drafts, facts
 from jobd.jobs.state.machine import step
@@ -46,7 +46,7 @@ class JobState:
         self._log_event_batcher = LogEventBatcher(deps.repository.log_frames)
         self._announcing: asyncio.Task[None] | None = None
         self._reading = False
-        """True while what is read of the log follows from the cursors in `record`."""
+        """True while what is read of the log follows from the cursor in `record`."""
 
     @property
     def spec(self) -> JobSpec:
@@ -145,26 +145,24 @@ class JobState:
         """Stores that a report could not be read. Raises StoreError: nothing changed."""
         await self.apply(facts.ReportUnread(why, heading))
 
-    def log_cursors(self) -> dict[StreamName, LogCursor]:
+    def log_cursor(self) -> LogCursor:
         """Returns where reading of the worker's log goes on; the lines that `take_log` gets next follow from there."""
         self._reading = True
-        return cursors_of(self.record)
+        return self.record.log_cursors
 
-    async def take_log(self, lines: list[RawLine]) -> None:
+    async def take_log(self, read: LogBatch) -> None:
         """Stores lines of the worker's log; their event follows in a moment.
 
         Raises:
-            StoreError: nothing is known to be stored; the caller reads again from `log_cursors`.
+            StoreError: nothing is known to be stored; the caller reads again from `log_cursor`.
         """
 
         def made() -> Batch:
             if not self._reading:
-                raise StaleJob(
-                    "the stored log may hold these lines already; reading goes on from its cursors"
-                )
-            return take_lines(self.record, lines, self._deps.log_max_bytes)
+                raise StaleJob("the stored log may hold these lines already; reading goes on from its cursor")
+            return take_lines(self.record, read, self._deps.log_max_bytes)
 
-        await self._store_frames(made, lines)
+        await self._store_frames(made, read.lines)
 
     async def mark_log(self, why: str) -> None:
         """Stores, once an attempt, that the end of the worker's log could not be read. Raises StoreError: as `take_log`."""

@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from jobd.jobs.orchestrator import EngineUnavailable, FilesChanged, NoSuchFile
+from jobd.jobs.port.errors import EngineUnavailable, FilesChanged, NoSuchFile
 from jobd.jobs.retention.kept_outputs import NoRoom
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState

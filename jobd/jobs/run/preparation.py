@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from jobd.jobs.orchestrator import EngineError, EngineUnavailable, ImageUnavailable, WorkOrder
+from jobd.jobs.port.errors import EngineError, EngineUnavailable, ImageUnavailable
+from jobd.jobs.port.model import WorkOrder
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
 from jobd.jobs.run.sidecar_order import sidecar_order

@@ -9,7 +9,8 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from jobd.jobs.orchestrator import EngineError, EngineUnavailable, Hint
+from jobd.jobs.port.errors import EngineError, EngineUnavailable
+from jobd.jobs.port.hints import Connected, Hint
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.execution import Execution
 from jobd.jobs.run.job_state import JobState
@@ -63,10 +64,10 @@ class Supervisor:
         self._observed_state.forget()
 
     def hint(self, hint: Hint) -> None:
-        """Something may have happened to the containers: look again, unless the hint says all there is to see."""
-        self._observed_state.hear(hint, self.record)
+        """Something may have happened to the containers: they are observed again, unless the hint says enough."""
+        self._observed_state.take_hint(hint)
         self._wake.set()
-        if hint.action == "connected":
+        if isinstance(hint, Connected):
             self._worth_a_try.set()
 
     async def apply(self, fact: facts.Fact) -> None:
@@ -106,8 +107,6 @@ class Supervisor:
                     fields = {"job_id": self.record.id, "action": type(asked).__name__, "error": str(error)}
                     log.warning("job waits, will try again", extra=fields)
                     self._observed_state.forget()
-                    if isinstance(error, EngineUnavailable):
-                        self._observed_state.engine_left()
                     self.progress = f"another try: {short(str(error))}"
                     if await self._counted(asked, error):
                         # What is done between two tries of it is done, and shortens no pause.

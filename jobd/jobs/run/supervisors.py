@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 
-from jobd.jobs.orchestrator import Hint
+from jobd.jobs.port.hints import Connected, Disconnected, Hint
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.supervisor import Supervisor
 from jobd.jobs.state.record import Record
@@ -55,12 +55,13 @@ class Supervisors:
             )
 
     def hint(self, hint: Hint) -> None:
-        """Lets the job that the hint is of, or all of them, look at their containers again."""
-        if hint.uid is None:
+        """Has the job that the hint is of, or all of them, observe their containers again."""
+        uid = None if isinstance(hint, Connected | Disconnected) else hint.uid
+        if uid is None:
             for supervisor in self:
                 supervisor.hint(hint)
-        elif hint.uid in self._supervisors:
-            self._supervisors[hint.uid].hint(hint)
+        elif uid in self._supervisors:
+            self._supervisors[uid].hint(hint)
 
     async def removed(self, limit_s: float) -> int:
         """Returns once what users have deleted is gone from the engine, or after `limit_s`; how many jobs are left to remove, which is

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobd.jobs.orchestrator import Role
+from jobd.jobs.port.model import Role
 
 
 @dataclass(frozen=True, slots=True)

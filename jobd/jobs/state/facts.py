@@ -7,7 +7,7 @@ the supervisor carries out and that is safe to repeat.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jobd.jobs.orchestrator import Created, ImageFacts, Observation, Role, Usage
+from jobd.jobs.port.model import Created, ImageFacts, Observation, Role, Usage
 from jobd.jobs.state.record import OutputState
 from jobd.wire.report import Heading, Report
 
@@ -72,9 +72,9 @@ class WorkerStarting:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStartFailed:
-    """The engine said that the worker did not start. `exit_code`: 126, 127 or 128."""
+    """The engine said that the worker did not start. `exit_code`: as `StartFailed` has it."""
 
-    exit_code: int
+    exit_code: int | None
     message: str
 
 
@@ -87,13 +87,10 @@ class NeverStarted:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One look at the containers. `reports_drained`: every report of an ended sidecar has been handled before this.
-    `engine_stopped`: an end or a failed start that is seen here came with the engine's own end, not by itself.
-    """
+    """The containers were observed. `reports_drained`: every report of an ended sidecar has been handled before this."""
 
     observation: Observation
     reports_drained: bool = False
-    engine_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

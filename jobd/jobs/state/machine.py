@@ -11,7 +11,7 @@ Owns which fact counts in which phase; what a look at the containers makes of a 
 
 from datetime import datetime, timedelta
 
-from jobd.jobs.orchestrator import Created
+from jobd.jobs.port.model import Created
 from jobd.jobs.state import facts
 from jobd.jobs.state.engine_errors import answered, erred
 from jobd.jobs.state.next_action import INPUTS_LIMIT, OUTPUTS_LIMIT, since_of, stopping

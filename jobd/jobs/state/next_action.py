@@ -6,7 +6,7 @@ engine and normal running are therefore the same code.
 
 from datetime import datetime, timedelta
 
-from jobd.jobs.orchestrator import ContainerFacts, Observation
+from jobd.jobs.port.model import ContainerFacts, ContainerState, Observation
 from jobd.jobs.state import actions
 from jobd.jobs.state.record import Record
 
@@ -47,7 +47,7 @@ def _next_in_inputs(record: Record, seen: Observation | None, now: datetime) -> 
         return actions.Observe()
     if stopping(record):
         return _kill_sidecar(record, now)
-    if is_mine(seen.sidecar, record, "created"):
+    if is_mine(seen.sidecar, record, ContainerState.CREATED):
         return actions.Wait((record.sidecar_intended_at or now) + AMBIGUOUS_START)
     return actions.Wait(since_of(record, now) + INPUTS_LIMIT)
 
@@ -61,7 +61,7 @@ def _next_in_running(record: Record, seen: Observation | None, now: datetime) ->
         return actions.RemoveUnstarted("worker")
     if seen is None:
         return actions.Observe()
-    if is_mine(seen.worker, record, "created"):
+    if is_mine(seen.worker, record, ContainerState.CREATED):
         return actions.Wait(record.start_intended_at + AMBIGUOUS_START)
     if record.desired == "run" and not record.timed_out:
         return actions.Wait(record.deadline)
@@ -110,6 +110,6 @@ def since_of(record: Record, now: datetime) -> datetime:
     return record.phase_since or now
 
 
-def is_mine(container: ContainerFacts | None, record: Record, state: str) -> bool:
-    """True for a container of this attempt that is in the state of this name."""
-    return container is not None and container.attempt == record.attempt and container.state == state
+def is_mine(container: ContainerFacts | None, record: Record, state: ContainerState) -> bool:
+    """True for a container of this attempt that is in this state."""
+    return container is not None and container.attempt == record.attempt and container.state is state

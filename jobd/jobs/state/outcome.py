@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from jobd.jobs.orchestrator import ContainerFacts
+from jobd.jobs.port.model import ContainerFacts, EndCause
 from jobd.jobs.state import event_drafts, facts, run_times
 from jobd.jobs.state.record import (
     ArtifactState,
@@ -50,7 +50,7 @@ def worker_over(
 ) -> Step:
     """The worker has ended, or (None) is gone; its log is still to be read. Without a `reason`, finds the one that holds."""
     code = worker.exit_code if worker else None
-    oom = bool(worker and worker.oom_killed and code == 137)
+    oom = worker is not None and worker.cause is EndCause.OUT_OF_MEMORY
     if reason is None and record.desired == "run":
         if record.timed_out:
             reason, error = "timeout", f"stopped after {spec.timeout_s} seconds (timeoutSeconds)"

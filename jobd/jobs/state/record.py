@@ -10,21 +10,13 @@ from typing import Literal
 
 import msgspec
 
+from jobd.jobs.port.model import LOG_START, LogCursor
 from jobd.wire.artifact import after_job, kind_of
 from jobd.wire.job import JobSpec
 from jobd.wire.view import TERMINAL, Phase, Status
 
 Desired = Literal["run", "cancel", "delete"]
 ArtifactStatus = Literal["pending", "success", "failed", "skipped"]
-
-
-class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """How far one log stream was read, as `orchestrator.LogCursor` has it; older versions wrote the first two fields alone."""
-
-    timestamp: str
-    taken: int = 0
-    check: int | None = None
-    beside: "Cursor | None" = None
 
 
 class ArtifactState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -143,7 +135,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     log_bytes: int = 0
     log_full: bool = False
     log_announced: int | None = None
-    log_cursors: dict[str, Cursor] = {}
+    log_cursors: LogCursor = LOG_START
     log_incomplete: bool = False
     start_announced: bool = False
 

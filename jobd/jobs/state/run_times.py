@@ -11,7 +11,7 @@ both of its times are by that. What is waited for (`machine.AWAITED`) has nothin
 
 from datetime import datetime
 
-from jobd.jobs.orchestrator import ContainerFacts
+from jobd.jobs.port.model import ContainerFacts
 from jobd.jobs.state.record import Record
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
-from jobd.jobs.orchestrator import ContainerFacts
+from jobd.jobs.port.model import ContainerFacts
 from jobd.jobs.state import facts
 from jobd.jobs.state.record import Record
 from jobd.wire import report

@@ -14,9 +14,10 @@ import pytest
 from docker.errors import APIError, NotFound
 
 from jobd.docker.http.http_session import Timeouts
+from jobd.docker.logs.log_cursors import PlacedLine, Places, encoded
 from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
-from jobd.jobs.orchestrator import ContainerFacts, Created, JobRef, LogCursor, RawLine, Role, WorkOrder
+from jobd.jobs.port.model import ContainerFacts, Created, JobRef, Role, WorkOrder
 from jobd.wire.job import JobSpec
 
 DEADLINE_S = 60
@@ -66,13 +67,13 @@ class Bench:
         self,
         ref: JobRef | None = None,
         role: Role = "worker",
-        cursors: dict[Any, LogCursor] | None = None,
+        places: Places | None = None,
         follow: bool = False,
-    ) -> list[RawLine]:
-        out: list[RawLine] = []
+    ) -> list[PlacedLine]:
+        out: list[PlacedLine] = []
         async with asyncio.timeout(DEADLINE_S):
-            async for batch in self.orchestrator.logs(ref or self.ref, role, cursors or {}, follow):
-                out += batch
+            async for batch in self.orchestrator.logs(ref or self.ref, role, encoded(places or {}), follow):
+                out += [line for line in batch.lines if isinstance(line, PlacedLine)]
         return out
 
     async def output(self, ref: JobRef | None = None, **fields: Any) -> list[str]:

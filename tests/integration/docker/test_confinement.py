@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from jobd.jobs.port.model import LOG_START, EndCause
 from jobd.wire.artifact import Write
 from jobd.wire.report import DirectCallback, SidecarOrder
 
@@ -34,7 +35,7 @@ async def test_limits_hold_in_the_kernel(bench: Any) -> None:
 
 async def test_a_worker_out_of_memory_is_killed_and_it_is_said(bench: Any) -> None:
     facts = await bench.run(memory=16, command="exec tail /dev/zero")
-    assert (facts.exit_code, facts.oom_killed) == (137, True)
+    assert (facts.exit_code, facts.cause) == (137, EndCause.OUT_OF_MEMORY)
 
 
 async def test_a_fork_bomb_meets_the_pids_limit(bench: Any) -> None:
@@ -80,7 +81,7 @@ async def test_the_order_is_not_to_be_seen_from_outside(bench: Any) -> None:
 async def test_a_worker_cannot_reach_another_jobs_container(bench: Any, until: Any) -> None:
     await bench.create(command="echo hello > index.html; echo up; exec httpd -f -p 8080")
     await bench.orchestrator.start_worker(bench.ref)
-    stream = bench.orchestrator.logs(bench.ref, "worker", {}, True)
+    stream = bench.orchestrator.logs(bench.ref, "worker", LOG_START, True)
     await anext(stream)
     await stream.aclose()
     network = f"jobs-service-{bench.instance}"

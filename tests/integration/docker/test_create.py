@@ -14,7 +14,8 @@ from jobctl.job.transfers import Carry
 from jobctl.transfers.destination import Place
 from jobctl.transfers.extract import extract
 from jobctl.transfers.files import members, tar_stream
-from jobd.jobs.orchestrator import ContainerGone, ImageUnavailable, JobRef, NoSuchFile, RefusedByEngine
+from jobd.jobs.port.errors import ContainerGone, ImageUnavailable, NoSuchFile, RefusedByEngine
+from jobd.jobs.port.model import LOG_START, JobRef
 
 TarOf = Callable[[dict[str, bytes]], Path]
 BuildImage = Callable[[str], str]
@@ -179,7 +180,7 @@ async def test_removals_at_once_all_end(bench: Any) -> None:
 async def test_a_folder_comes_out_as_tar_while_the_worker_runs(bench: Any) -> None:
     await bench.create(command="mkdir out; echo 1 > out/a; echo ready; sleep 60")
     await bench.orchestrator.start_worker(bench.ref)
-    stream = bench.orchestrator.logs(bench.ref, "worker", {}, True)
+    stream = bench.orchestrator.logs(bench.ref, "worker", LOG_START, True)
     await anext(stream)
     await stream.aclose()
     whole = b"".join([chunk async for chunk in bench.orchestrator.open_tar(bench.ref, "/workspace/out")])

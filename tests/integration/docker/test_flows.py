@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from jobd.docker.http.http_session import Timeouts
+from jobd.docker.logs.log_cursors import decoded
 from jobd.docker.logs.log_parser import GAP, LINE_BYTES
 from jobd.docker.mapping import labels
-from jobd.jobs.orchestrator import EngineUnavailable, Hint, StartFailed
+from jobd.jobs.port.errors import EngineUnavailable, StartFailed
+from jobd.jobs.port.hints import Connected, Disconnected, Ended, Hint, SignalledExternally
+from jobd.jobs.port.model import LOG_START
 from jobd.wire.artifact import Write
 from jobd.wire.report import SidecarOrder, Started, decode_report, encode_order
 
@@ -34,7 +37,7 @@ async def test_followed_and_rest_together_are_the_whole_log(bench: Any) -> None:
     await bench.create(command="seq 20000; seq 20000 >&2; printf end")
     await bench.orchestrator.start_worker(bench.ref)
     followed = await bench.lines(follow=True)
-    rest = await bench.lines(cursors={line.stream: line.cursor for line in followed})
+    rest = await bench.lines(places={line.stream: line.place for line in followed})
     expected = [str(number) for number in range(1, 20001)]
     got = [*followed, *rest]
     assert [line.text for line in got if line.stream == "stdout"] == [*expected, "end"]
@@ -50,7 +53,7 @@ async def test_a_line_longer_than_any_chunk_comes_in_parts(bench: Any) -> None:
     assert [line.partial for line in parts] == [True, True, True, False]
     assert last.text == "next"
     for number, line in enumerate([*parts, last]):
-        assert await bench.lines(cursors={"stdout": line.cursor}) == [*parts, last][number + 1 :]
+        assert await bench.lines(places={"stdout": line.place}) == [*parts, last][number + 1 :]
 
 
 async def test_binary_output_is_read_as_text(bench: Any) -> None:
@@ -62,13 +65,14 @@ async def test_lines_that_rotated_away_are_marked(make_bench: Any) -> None:
     bench = make_bench(log_max_bytes=64 * 1024)
     await bench.create(command="trap 'seq 100000; exit' USR1; echo first; while :; do sleep 0.1; done")
     await bench.orchestrator.start_worker(bench.ref)
-    stream = bench.orchestrator.logs(bench.ref, "worker", {}, True)
-    first = (await anext(stream))[0]
+    stream = bench.orchestrator.logs(bench.ref, "worker", LOG_START, True)
+    batch = await anext(stream)
+    first = batch.lines[0]
     await stream.aclose()
     assert first.text == "first"
     await bench.orchestrator.signal(bench.ref, "worker", "SIGUSR1")
     await bench.ended()
-    rest = await bench.lines(cursors={"stdout": first.cursor})
+    rest = await bench.lines(places=decoded(batch.cursor))
     assert rest[0].gap == GAP
     assert rest[-1].text == "100000"
     assert [line.gap for line in rest[1:]] == [None] * (len(rest) - 1)
@@ -77,7 +81,7 @@ async def test_lines_that_rotated_away_are_marked(make_bench: Any) -> None:
 async def test_a_follow_ends_when_the_container_is_removed(bench: Any) -> None:
     await bench.create(command="echo up; exec sleep 600")
     await bench.orchestrator.start_worker(bench.ref)
-    stream = bench.orchestrator.logs(bench.ref, "worker", {}, True)
+    stream = bench.orchestrator.logs(bench.ref, "worker", LOG_START, True)
     await anext(stream)
     await bench.orchestrator.remove(bench.ref)
     async with asyncio.timeout(DEADLINE_S):
@@ -88,20 +92,20 @@ async def test_a_follow_whose_connection_breaks_goes_on_from_its_cursor(make_ben
     bench = make_bench(environ={"DOCKER_HOST": proxy.url})
     await bench.create(command="trap 'echo two; exit' TERM; echo one; while :; do sleep 1; done")
     await bench.orchestrator.start_worker(bench.ref)
-    stream = bench.orchestrator.logs(bench.ref, "worker", {}, True)
-    lines = await anext(stream)
+    stream = bench.orchestrator.logs(bench.ref, "worker", LOG_START, True)
+    lines = list((await anext(stream)).lines)
     await proxy.cut()
     with pytest.raises(EngineUnavailable):
         await anext(stream)
     await bench.orchestrator.signal(bench.ref, "worker", "SIGTERM")
-    lines += await bench.lines(cursors={line.stream: line.cursor for line in lines}, follow=True)
+    lines += await bench.lines(places={line.stream: line.place for line in lines}, follow=True)
     assert [line.text for line in lines] == ["one", "two"]
 
 
 async def connected(stream: Any) -> bool:
     """Returns once the stream says that the engine was reached; until then it says only that it was not."""
-    while (hint := await anext(stream)).action != "connected":
-        assert hint == Hint(None, action="disconnected")
+    while (hint := await anext(stream)) != Connected():
+        assert hint == Disconnected()
     return True
 
 
@@ -109,12 +113,12 @@ async def test_hints_come_back_after_a_break(make_bench: Any, proxy: Any) -> Non
     bench = make_bench(environ={"DOCKER_HOST": proxy.url})
     stream = bench.orchestrator.hints()
     async with asyncio.timeout(DEADLINE_S):
-        assert await anext(stream) == Hint(None, action="connected")
+        assert await anext(stream) == Connected()
         await proxy.cut()
-        assert await anext(stream) == Hint(None, action="disconnected")
+        assert await anext(stream) == Disconnected()
         assert await connected(stream)
         await bench.run(command=["true"])
-        while (hint := await anext(stream)).action != "die" or hint.uid != bench.ref.uid:
+        while not (isinstance(hint := await anext(stream), Ended) and hint.uid == bench.ref.uid):
             pass
     await stream.aclose()
 
@@ -129,18 +133,18 @@ async def test_what_was_missed_is_told_before_the_engine_is_said_to_be_back(
     async with asyncio.timeout(DEADLINE_S):
         assert await connected(stream)
         await proxy.stop()
-        while (await anext(stream)).action != "disconnected":
+        while await anext(stream) != Disconnected():
             pass
         bench.client.containers.get(labels.container_name(bench.ref.id, "worker")).stop()
         # Long ago, to a subscription that begins when the engine is back.
         back_at = time.time() + 3
         await until(lambda: time.time() >= back_at)
         await proxy.start()
-        missed = []
-        while (hint := await anext(stream)).action != "connected":
-            missed += [hint.action] if hint.uid == bench.ref.uid else []
+        missed: list[Hint] = []
+        while (hint := await anext(stream)) != Connected():
+            missed += [] if hint == Disconnected() else [hint]
     await stream.aclose()
-    assert missed[-2:] == ["kill", "die"]
+    assert missed[-2:] == [SignalledExternally(bench.ref.uid, "worker"), Ended(bench.ref.uid, "worker")]
 
 
 async def test_hints_wait_for_an_engine_that_is_away(make_bench: Any, proxy: Any) -> None:

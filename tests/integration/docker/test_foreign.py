@@ -6,7 +6,9 @@ from typing import Any
 import docker
 import pytest
 
-from jobd.jobs.orchestrator import ContainerGone, JobRef, Observation, RefusedByEngine
+from jobd.jobs.port.errors import ContainerGone, RefusedByEngine
+from jobd.jobs.port.hints import Connected
+from jobd.jobs.port.model import ContainerState, JobRef, Observation
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ async def test_another_instances_job_is_foreign(bench: Any, make_bench: Any) -> 
     assert await bench.orchestrator.refs() == []
     seen = await other.orchestrator.observe(other.ref)
     assert seen.worker is not None
-    assert seen.worker.state == "running"
+    assert seen.worker.state is ContainerState.RUNNING
 
 
 async def test_a_foreign_volume_is_refused_and_kept(bench: Any, docker_client: docker.DockerClient) -> None:
@@ -91,7 +93,7 @@ async def test_a_volume_that_something_else_uses_says_so(
 
 async def test_events_of_others_give_no_hints(bench: Any, make_bench: Any) -> None:
     stream = bench.orchestrator.hints()
-    assert (await anext(stream)).action == "connected"
+    assert await anext(stream) == Connected()
     other = make_bench()
     await other.run(other.another(), command=["true"])
     await bench.run(command=["true"])

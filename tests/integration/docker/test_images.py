@@ -18,7 +18,7 @@ from docker.errors import ImageNotFound
 
 from jobd.docker.http.http_session import Timeouts
 from jobd.docker.images import sidecar_context
-from jobd.jobs.orchestrator import ImageUnavailable
+from jobd.jobs.port.errors import ImageUnavailable
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 

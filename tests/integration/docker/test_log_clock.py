@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from jobd.docker.logs.log_cursors import PlacedLine, places_after
 from jobd.docker.logs.log_parser import GAP
 from jobd.docker.mapping import container_spec
-from jobd.jobs.orchestrator import LogCursor, LogUnreadable, RawLine, StreamName, cursors_after
+from jobd.jobs.port.errors import LogUnreadable
 
 STEPS = {
     "set back": [0, 0, -3600, -3600, -3600, -3600],
@@ -59,7 +60,7 @@ def set_clock(bench: Any, steps: list[int]) -> None:
     edit_log(bench, f"awk -v steps={numbers} '{REWRITE}' $LOG > $LOG.new; cat $LOG.new > $LOG; rm $LOG.new")
 
 
-def shown(lines: list[RawLine]) -> list[tuple[str, str, str | None]]:
+def shown(lines: list[PlacedLine]) -> list[tuple[str, str, str | None]]:
     return [(line.stream, line.text, line.gap) for line in lines]
 
 
@@ -69,11 +70,10 @@ async def test_a_clock_that_is_set_loses_and_repeats_no_line(bench: Any, steps: 
     set_clock(bench, steps)
     whole = await bench.lines()
     assert sorted(line.text for line in whole) == [str(number) for number in range(len(steps))]
-    cursors: dict[StreamName, LogCursor] = {}
     for read in range(len(whole) + 1):
-        cursors = cursors_after({}, whole[:read])
+        places = places_after({}, whole[:read])
         for follow in (False, True):
-            rest = await bench.lines(cursors=cursors, follow=follow)
+            rest = await bench.lines(places=places, follow=follow)
             assert shown(rest) == shown(whole[read:]), (read, follow)
 
 
@@ -83,7 +83,7 @@ async def test_a_log_whose_file_was_harmed_is_marked_or_cannot_be_read(bench: An
     whole = await bench.lines()
     edit_log(bench, harm)
     try:
-        rest = await bench.lines(cursors=cursors_after({}, whole[:3]))
+        rest = await bench.lines(places=places_after({}, whole[:3]))
     except LogUnreadable:
         return
     assert rest
@@ -94,5 +94,5 @@ async def test_lines_that_were_taken_out_of_a_log_are_marked_where_they_were(ben
     await bench.run(command=COMMAND)
     whole = await bench.lines()
     edit_log(bench, "sed -i 1,4d $LOG")
-    rest = await bench.lines(cursors=cursors_after({}, whole[:2]))
+    rest = await bench.lines(places=places_after({}, whole[:2]))
     assert shown(rest) == [(line.stream, line.text, GAP) for line in whole[4:]]

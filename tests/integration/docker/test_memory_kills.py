@@ -1,14 +1,17 @@
 """What the engine tells of a container that the kernel killed for its memory limit, when its facts do not say so."""
 
+from dataclasses import replace
 from typing import Any
+
+from jobd.jobs.port.model import EndCause
 
 
 async def test_the_engine_has_an_event_of_it(bench: Any) -> None:
     await bench.create(command=["tail", "/dev/zero"], memory=16)
     await bench.orchestrator.start_worker(bench.ref)
-    worker = await bench.ended()
+    worker = replace(await bench.ended(), cause=EndCause.SIGNAL)
     assert worker.exit_code == 137
-    assert await bench.orchestrator.killed_for_memory(worker)
+    assert await bench.orchestrator.end_cause(bench.ref, "worker", worker) is EndCause.OUT_OF_MEMORY
 
 
 async def test_a_kill_by_others_is_none(bench: Any) -> None:
@@ -17,4 +20,4 @@ async def test_a_kill_by_others_is_none(bench: Any) -> None:
     bench.client.containers.get(f"job-{bench.ref.id}-worker").kill()
     worker = await bench.ended()
     assert worker.exit_code == 137
-    assert not await bench.orchestrator.killed_for_memory(worker)
+    assert await bench.orchestrator.end_cause(bench.ref, "worker", worker) is EndCause.SIGNAL

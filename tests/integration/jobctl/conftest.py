@@ -149,6 +149,7 @@ class StandIn:
                 "engine": engine,
                 "sidecarImage": "s",
                 "sidecarImagePresent": True,
+                "remedies": {"engine-unreachable": ["start it, for instance: sudo systemctl start docker"]},
             }
         )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs.orchestrator import ContainerFacts, Observation
+from jobd.jobs.port.model import ContainerFacts, ContainerState, Observation
 from jobd.jobs.state import facts
 from tests.support.fakes.worker import WorkerScript
 
@@ -65,7 +65,7 @@ async def test_any_fact_is_taken_on_the_clock_of_its_time(house: Any, step_s: fl
     record = await house.submit(timeout_seconds=LIMIT_S)
     before = await house.until(record, lambda now: now.started_at is not None)
     house.clock.jump(step_s)
-    worker = ContainerFacts(before.worker_id, "running", 1, started_at=before.started_at)
+    worker = ContainerFacts(before.worker_id, ContainerState.RUNNING, 1, started_at=before.started_at)
     await house.supervisors.get(record.uid).apply(facts.Observed(Observation(worker, None)))
     await house.supervisors.get(record.uid).apply(facts.StopSent(kill=False))
     now = house.supervisors.get(record.uid).record

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobd.errors import InvalidRequest, NotFound
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.retention import kept_outputs
 from jobd.jobs.retention.kept_outputs import KeptOutputs, NoRoom
 from jobd.wire.job import Output

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs.orchestrator import EngineUnavailable, JobRef
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.model import JobRef
 from tests.support.fakes.worker import WorkerScript
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from jobd.jobs.log.container_log_follower import GONE, READ_LIMIT_S, UNREADABLE
 from jobd.jobs.log.log_batches import mark_incomplete
-from jobd.jobs.orchestrator import JobRef, Role
+from jobd.jobs.port.model import JobRef
 from jobd.jobs.state.record import decode_record
 from jobd.wire.artifact import Read, Write
 from jobd.wire.job import JobSpec
@@ -128,7 +128,7 @@ async def test_reports_that_the_engine_cannot_give_fail_the_job_after_a_time(hou
     record = await house.until(record, lambda now: now.status == "running")
     await house.stop()
     house.engine.end("a", "worker", 0)
-    await house.engine.signal(JobRef(record.uid, record.id, record.attempt), "sidecar", "SIGUSR1")
+    await house.engine.notify_worker_ended(JobRef(record.uid, record.id, record.attempt), True)
     house.engine.unreadable_logs.add("sidecar")
     await house.restart()
     record = await house.ended(record, tick_s=5)
@@ -139,12 +139,12 @@ async def test_a_sidecar_that_ended_meanwhile_is_looked_at_before_it_is_told_aga
     house: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long a commit takes: here each one takes longer than the pause before it is told again."""
-    told: list[str] = []
-    signal = house.engine.signal
+    told: list[bool] = []
+    notify = house.engine.notify_worker_ended
 
-    async def counted(ref: JobRef, role: Role, name: str) -> None:
-        told.append(name)
-        await signal(ref, role, name)
+    async def counted(ref: JobRef, succeeded: bool) -> None:
+        told.append(succeeded)
+        await notify(ref, succeeded)
 
     house.engine.workers["a"] = STAYS
     record = await house.submit(
@@ -153,8 +153,8 @@ async def test_a_sidecar_that_ended_meanwhile_is_looked_at_before_it_is_told_aga
     record = await house.until(record, lambda now: now.status == "running")
     await house.stop()
     house.engine.end("a", "worker", 0)
-    await signal(JobRef(record.uid, record.id, record.attempt), "sidecar", "SIGUSR1")
-    monkeypatch.setattr(house.engine, "signal", counted)
+    await notify(JobRef(record.uid, record.id, record.attempt), True)
+    monkeypatch.setattr(house.engine, "notify_worker_ended", counted)
     await house.restart()
     record = await house.ended(record, tick_s=5)
     assert record.status == "completed"
@@ -169,7 +169,7 @@ async def test_reports_that_went_with_their_sidecar_fail_the_job(house: Any) -> 
     record = await house.until(record, lambda now: now.status == "running")
     await house.stop()
     house.engine.end("a", "worker", 0)
-    await house.engine.signal(JobRef(record.uid, record.id, record.attempt), "sidecar", "SIGUSR1")
+    await house.engine.notify_worker_ended(JobRef(record.uid, record.id, record.attempt), True)
     house.engine.remove_by_hand("a", "sidecar")
     await house.restart()
     record = await house.ended(record, tick_s=0.5)

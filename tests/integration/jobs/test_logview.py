@@ -13,7 +13,7 @@ from jobd.jobs.log import log_view
 from jobd.jobs.log.live_output import LiveOutput, LiveOutputs
 from jobd.jobs.log.log_batches import take
 from jobd.jobs.log.log_view import LogQuery, LogView, cut
-from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
+from jobd.jobs.port.model import LOG_START, LogBatch, RawLine, StreamName
 from jobd.jobs.state.record import Record, new_record
 from jobd.store.tables.rows import LogChunk
 from jobd.wire.job import JobSpec
@@ -45,8 +45,8 @@ class Log:
         return self.record
 
     async def write(self, *lines: str, stream: StreamName = "stdout") -> None:
-        raw = [RawLine(stream, "2030-01-01T00:00:00Z", text, LogCursor("t")) for text in lines]
-        batch = take(self.record, raw, 1 << 20)
+        raw = [RawLine(stream, "2030-01-01T00:00:00Z", text) for text in lines]
+        batch = take(self.record, LogBatch(raw, LOG_START), 1 << 20)
         self.record = await self.house.repository.change(batch.record, SPEC, (), batch)
         if (output := self.outputs.of(self.record.uid)) is not None:
             output.stored(raw, batch.first_seq, batch.last_seq)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jobd.jobs.orchestrator import StreamName
+from jobd.jobs.port.model import StreamName
 from tests.integration.jobs.test_log_loss import stored
 from tests.support.fakes.worker import WorkerScript
 

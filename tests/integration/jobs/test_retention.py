@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from jobd.errors import NotFound
-from jobd.jobs.orchestrator import MAX_UID, EngineUnavailable, JobRef, RefusedByEngine, WorkOrder
+from jobd.jobs.port.errors import EngineUnavailable, RefusedByEngine
+from jobd.jobs.port.model import MAX_UID, JobRef, WorkOrder
 from jobd.jobs.retention import retention
 from jobd.jobs.state.record import Record
 from jobd.store.tables.rows import Settlement

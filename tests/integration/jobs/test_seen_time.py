@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobd.errors import NotFound
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 JOBS_S, HISTORY_S, DAY_S = 900, 86400, 86400
 

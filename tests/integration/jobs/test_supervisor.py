@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from jobd.errors import Conflict, NotFound
-from jobd.jobs.orchestrator import EngineUnavailable, Hint, JobRef
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.hints import Changed, Connected
+from jobd.jobs.port.model import EndCause, JobRef
 from jobd.jobs.state import facts
 from jobd.wire import report
 from jobd.wire.artifact import Read, Write
@@ -204,7 +206,7 @@ async def test_out_of_memory_is_told_from_a_kill_by_others(house: Any, oom: bool
     house.engine.workers["a"] = WorkerScript(runs_s=None)
     record = await house.submit()
     await house.until(record, lambda now: now.started_at is not None)
-    house.engine.end("a", "worker", 137, oom_killed=oom)
+    house.engine.end("a", "worker", 137, cause=EndCause.OUT_OF_MEMORY if oom else EndCause.SIGNAL)
     record = await house.ended(record)
     assert (record.status, record.reason, record.exit_code) == ("failed", reason, 137)
 
@@ -341,10 +343,10 @@ async def test_hints_do_not_hurry_what_has_just_failed_but_a_reconnect_and_a_wis
         await house.stored(record)
     before = tries
     for _ in range(20):
-        house.supervisors.hint(Hint(record.uid, "worker", "destroy"))
+        house.supervisors.hint(Changed(record.uid, "worker"))
         await house.stored(record)
     assert tries == before
-    house.supervisors.hint(Hint(None, action="connected"))
+    house.supervisors.hint(Connected())
     await more_than(before)
     await house.service.cancel("a", facts.CancelRequested(by="x", grace_s=0, delete=False))
     assert (await house.ended(record)).status == "cancelled"

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from jobd.jobs.orchestrator import Hint
+from jobd.jobs.port.hints import Connected, Disconnected, Hint
 
 MAX_HINTS = 256
 """As many as a slow listener may be behind, like the engine's own buffer; then the oldest are lost."""
@@ -28,8 +28,14 @@ class Hints:
             del listener.hints[:-MAX_HINTS]
         self.wake()
 
+    def interrupt(self) -> None:
+        """Breaks the streams of all readers, which are connected again at once."""
+        for listener in self._listeners:
+            listener.interrupted = True
+        self.wake()
+
     def wake(self) -> None:
-        """Something has changed: everyone looks again."""
+        """Something has changed: all readers check again."""
         for news in self._waiting:
             news.set()
         for listener in self._listeners:
@@ -46,19 +52,26 @@ class Hints:
             self._waiting.discard(news)
 
     async def listen(self, is_away: Callable[[], bool]) -> AsyncGenerator[Hint, None]:
-        """Yields `Hint(None)` first and after each time away, then what is told."""
+        """Yields `Connected` first and after each time away, `Disconnected` when such a time begins, and what is told."""
         listener = _Listener()
         self._listeners.add(listener)
-        connected = False
+        connected: bool | None = None
         try:
             while True:
                 listener.news.clear()
                 if is_away():
-                    connected = False
                     listener.hints.clear()
+                    if connected is not False:
+                        connected = False
+                        yield Disconnected()
+                        continue
                 elif not connected:
                     connected = True
-                    yield Hint(None, None, "connected")
+                    yield Connected()
+                    continue
+                elif listener.interrupted:
+                    listener.interrupted = connected = False
+                    yield Disconnected()
                     continue
                 elif listener.hints:
                     yield listener.hints.pop(0)
@@ -73,4 +86,5 @@ class _Listener:
     """One reader of hints."""
 
     hints: list[Hint] = field(default_factory=list)
+    interrupted: bool = False
     news: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,44 +1,46 @@
-"""A container engine in memory: implements all of `jobs.orchestrator.Orchestrator` and passes its contract suite.
+"""A container engine in memory: implements all of `jobs.port.protocols.EnginePort` and passes its contract suite.
 
 Owns how calls are answered, and what goes wrong (missing images, refused or lost calls, an engine that is away). What
 happens to the containers is in `world.py`, what they do is scripted by `worker.py` and `sidecar.py`. Runs nothing and touches no
 file but the tar that `create` is given. Must not know of the store, of HTTP or of Docker.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from jobd.clock import Clock, SystemClock
-from jobd.jobs.orchestrator import (
-    ContainerFacts,
+from jobd.jobs.port.errors import (
     ContainerGone,
-    Created,
-    DiskUse,
-    EngineFacts,
     EngineUnavailable,
-    Hint,
-    ImageFacts,
     ImageUnavailable,
-    JobRef,
-    LogCursor,
     LogUnreadable,
     NoSuchFile,
-    Observation,
-    RawLine,
     RefusedByEngine,
-    Role,
     StartFailed,
+)
+from jobd.jobs.port.hints import Hint
+from jobd.jobs.port.model import (
+    ContainerFacts,
+    Created,
+    DiskUse,
+    EndCause,
+    EngineFacts,
+    ImageFacts,
+    JobRef,
+    LogBatch,
+    LogCursor,
+    Observation,
+    Role,
     StartFate,
     StreamName,
     Usage,
     WorkOrder,
 )
 from jobd.wire.job import Pull
-from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL, SidecarOrder
+from jobd.wire.report import SidecarOrder
 from tests.support.fakes.hints import Hints
 from tests.support.fakes.printed import output, printed
 from tests.support.fakes.sidecar import SidecarScript
@@ -56,9 +58,7 @@ class FakeOrchestrator:
     `missing_images`: not to be had. `refuse_create`: why `create` is refused. `errors`: what calls of these names are answered with,
     as long as it stands there: errors that may pass. `lose_start`: the answer to `start_worker` is
     lost, `before` or `after` it took effect; `late`: it takes effect at `let_starts_arrive`. `before_removal` is called when a
-    container that has not run is about to be removed. `restarted_at`: when the engine was
-    last started again, if ever. `unreadable_logs`: the roles whose logs the engine cannot give.
-    `late_memory_kills`: ids of containers that the kernel killed for their memory, without a word of it in their facts.
+    container that has not run is about to be removed. `unreadable_logs`: the roles whose logs the engine cannot give.
     `starts` lists the workers that were really started, in order.
     """
 
@@ -73,11 +73,9 @@ class FakeOrchestrator:
         self.before_removal: Callable[[], None] = lambda: None
         self.unreadable_logs: set[Role] = set()
         self.facts = EngineFacts(
-            version="fake", api_version="0", cpus=4, memory_bytes=8 << 30, platform="linux/amd64"
+            name="fake", version="0", api_version="0", cpus=4, memory_bytes=8 << 30, platform="linux/amd64"
         )
         self.starts: list[JobRef] = []
-        self.restarted_at: datetime | None = None
-        self.late_memory_kills: set[str] = set()
         self._away = False
         self._late: list[tuple[JobRef, str]] = []
         self._hints = Hints()
@@ -105,19 +103,41 @@ class FakeOrchestrator:
         self._world.hints_say_all = all_
 
     def end(
-        self, job_id: str, role: Role, exit_code: int, *, oom_killed: bool = False, told_late: bool = False
+        self,
+        job_id: str,
+        role: Role,
+        exit_code: int | None,
+        *,
+        cause: EndCause = EndCause.OWN_EXIT,
+        told_late: bool = False,
     ) -> None:
-        """Ends a running container, as if it had ended by itself. `told_late`: the kernel killed it for its memory, and its facts lack
-        that.
+        """Ends a running container, by itself or for another cause. `told_late`: the kernel killed it for its memory, and its facts
+        lack that.
         """
         job = self._world.jobs.get(job_id)
         if job is not None and (box := job.of(role)) is not None:
             if told_late:
-                self.late_memory_kills.add(box.facts.id)
-            self._world.end(job, role, box, exit_code, oom_killed)
+                self._world.late_memory_kills.add(box.facts.id)
+            self._world.end(job, role, box, exit_code, cause)
+
+    def signal_from_outside(self, job_id: str, role: Role, exit_code: int) -> None:
+        """Sends a signal as somebody else would; the container ends with `exit_code`."""
+        job = self._world.jobs.get(job_id)
+        if job is not None and (box := job.of(role)) is not None and box.running:
+            self._world.signal_from_outside(job, role, box, exit_code)
+
+    def interrupt_hints(self) -> None:
+        """Breaks the streams of hints; they are connected again at once."""
+        self._hints.interrupt()
+
+    def restart(self) -> None:
+        """Stops the engine, and with it all that runs, and starts it again."""
+        self._world.stop_all()
+        self.interrupt_hints()
 
     def remove_by_hand(self, job_id: str, role: Role) -> None:
         """Removes one container as somebody else would."""
+        self.signal_from_outside(job_id, role, 137)
         if (job := self._world.jobs.get(job_id)) is not None:
             self._world.drop(job, role)
 
@@ -146,20 +166,11 @@ class FakeOrchestrator:
         return self.facts
 
     async def usage(self, ref: JobRef) -> Usage | None:
-        """Measures nothing."""
+        """Measures the least that a worker takes."""
         self._here()
-        return None
-
-    async def was_up_throughout(self, container: ContainerFacts) -> bool | None:
-        """Compares the container's start with `restarted_at`."""
-        self._here()
-        if container.started_at is None:
-            return None
-        return self.restarted_at is None or self.restarted_at <= container.started_at
-
-    async def killed_for_memory(self, container: ContainerFacts) -> bool:
-        """Tells what `late_memory_kills` has."""
-        return container.id in self.late_memory_kills
+        job = self._world.find(ref)
+        running = job is not None and job.worker is not None and job.worker.running
+        return Usage(0.0, 1) if running else None
 
     async def refs(self) -> list[JobRef]:
         """Lists what exists."""
@@ -178,6 +189,7 @@ class FakeOrchestrator:
         self._here()
         if self.sidecar_image_missing:
             raise ImageUnavailable("the sidecar image is missing")
+        self.facts = replace(self.facts, has_sidecar_image=True)
 
     # --- Lifecycle
 
@@ -246,19 +258,33 @@ class FakeOrchestrator:
             job.worker.facts if job.worker else None, job.sidecar.facts if job.sidecar else None
         )
 
+    async def end_cause(self, ref: JobRef, role: Role, ended: ContainerFacts) -> EndCause:
+        """Returns the cause of its facts, or what only the engine's record has."""
+        self._here()
+        if ended.id in self._world.stopped_with_engine:
+            return EndCause.ENGINE_STOPPED
+        if ended.id in self._world.late_memory_kills:
+            return EndCause.OUT_OF_MEMORY
+        return ended.cause or EndCause.UNKNOWN
+
     async def signal(self, ref: JobRef, role: Role, signal: str) -> None:
-        """SIGKILL ends; SIGTERM ends a worker that does not ignore it; a sidecar hears that the worker has ended."""
+        """SIGKILL ends; SIGTERM ends a worker that does not ignore it."""
         self._here("signal")
         job = self._world.find(ref)
         box = job.of(role) if job is not None else None
-        if job is None or box is None or box.facts.state != "running":
+        if job is None or box is None or not box.running:
             return
         if signal == "SIGKILL":
-            self._world.end(job, role, box, 137)
+            self._world.end(job, role, box, 137, EndCause.SIGNAL)
         elif signal == "SIGTERM" and not self.workers.get(ref.id, WorkerScript()).ignores_sigterm:
-            self._world.end(job, role, box, 143)
-        elif signal in (SUCCEEDED_SIGNAL, FAILED_SIGNAL) and role == "sidecar":
-            self._world.tell_sidecar(job, box, signal == SUCCEEDED_SIGNAL)
+            self._world.end(job, role, box, 143, EndCause.SIGNAL)
+
+    async def notify_worker_ended(self, ref: JobRef, succeeded: bool) -> None:
+        """The sidecar does its outputs, once."""
+        self._here("notify_worker_ended")
+        job = self._world.find(ref)
+        if job is not None and job.sidecar is not None and job.sidecar.running:
+            self._world.tell_sidecar(job, job.sidecar, succeeded)
 
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
         """Removes this job's containers, and without a role its volume."""
@@ -277,7 +303,7 @@ class FakeOrchestrator:
         job = self._world.jobs.get(ref.id)
         if job is None or job.ref.uid != ref.uid:
             return
-        if any(box is not None and box.facts.state == "running" for box in (job.worker, job.sidecar)):
+        if any(box is not None and box.running for box in (job.worker, job.sidecar)):
             raise EngineUnavailable("a container still runs")
         self._world.remove(job)
 
@@ -290,7 +316,7 @@ class FakeOrchestrator:
             if box.facts.started_at is not None:
                 return StartFate("began")
             self.before_removal()
-            if box.facts.state == "running":
+            if box.running:
                 return StartFate("began")
             self._world.drop(job, role)
         return self._world.fate(container_id)
@@ -298,9 +324,9 @@ class FakeOrchestrator:
     # --- Streams
 
     async def logs(
-        self, ref: JobRef, role: Role, cursors: Mapping[StreamName, LogCursor], follow: bool
-    ) -> AsyncGenerator[list[RawLine], None]:
-        """Yields what was printed after the cursors; with `follow` what is printed until the end."""
+        self, ref: JobRef, role: Role, cursor: LogCursor, follow: bool
+    ) -> AsyncGenerator[LogBatch, None]:
+        """Yields what was printed after the cursor; with `follow` what is printed until the end."""
         self._here()
         job = self._world.find(ref)
         box = job.of(role) if job is not None else None
@@ -308,9 +334,9 @@ class FakeOrchestrator:
             raise ContainerGone(f"the {role} of job {ref.id} does not exist")
         if role in self.unreadable_logs:
             raise LogUnreadable("the fake engine cannot give the log")
-        async with aclosing(printed(box, cursors, follow, self._hints, self._here)) as batches:
-            async for lines in batches:
-                yield lines
+        async with aclosing(printed(box, cursor, follow, self._hints, self._here)) as batches:
+            async for batch in batches:
+                yield batch
 
     @asynccontextmanager
     async def output(self, ref: JobRef) -> AsyncIterator[AsyncIterator[tuple[StreamName, bytes]]]:
@@ -322,7 +348,7 @@ class FakeOrchestrator:
         yield output(job.worker, len(job.worker.log), self._hints, self._here)
 
     def hints(self) -> AsyncGenerator[Hint, None]:
-        """Yields `Hint(None)` first and after each time away, then what happens."""
+        """Yields `Connected` first and after each time away, then what happens."""
         return self._hints.listen(lambda: self._away)
 
     # --- Files

@@ -1,38 +1,38 @@
-"""Reading a fake container's log from cursors on, as the engine streams it.
+"""Reading a fake container's log from a cursor on, as the engine streams it. A cursor is the number of lines that were read.
 
 Must not know of scripts, nor of how a line came to be printed.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 
-from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
+import msgspec
+
+from jobd.jobs.port.model import LogBatch, LogCursor, StreamName
 from tests.support.fakes.hints import Hints
 from tests.support.fakes.world import Container
 
-Cursors = Mapping[StreamName, LogCursor]
-
 
 async def printed(
-    box: Container, cursors: Cursors, follow: bool, hints: Hints, answers: Callable[[], None]
-) -> AsyncGenerator[list[RawLine], None]:
-    """Yields what was printed after the cursors; with `follow` what is printed until the end.
+    box: Container, cursor: LogCursor, follow: bool, hints: Hints, answers: Callable[[], None]
+) -> AsyncGenerator[LogBatch, None]:
+    """Yields what was printed after the cursor; with `follow` what is printed until the end.
 
     `answers` raises where the engine is away: also in the middle of a stream.
     """
-    taken = 0
+    taken = msgspec.json.decode(cursor, type=dict[str, int]).get("lines", 0)
     with hints.waiting() as news:
         while True:
             news.clear()
             answers()
-            fresh, taken = box.log[taken:], len(box.log)
-            if batch := [line for line in fresh if _is_after(line, cursors)]:
-                yield batch
+            if fresh := box.log[taken:]:
+                taken += len(fresh)
+                yield LogBatch(fresh, _cursor(taken))
                 continue
-            if not follow or box.facts.state != "running":
+            if not follow or not box.running:
                 break
             await news.wait()
-    if not follow and box.unfinished is not None and _is_after(box.unfinished, cursors):
-        yield [box.unfinished]
+    if not follow and box.unfinished is not None and taken == len(box.log):
+        yield LogBatch([box.unfinished], _cursor(taken + 1))
 
 
 async def output(
@@ -57,6 +57,5 @@ async def output(
             await news.wait()
 
 
-def _is_after(line: RawLine, cursors: Cursors) -> bool:
-    cursor = cursors.get(line.stream)
-    return cursor is None or line.cursor.timestamp > cursor.timestamp
+def _cursor(lines: int) -> LogCursor:
+    return LogCursor(msgspec.json.encode({"lines": lines}))

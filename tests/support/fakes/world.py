@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from jobd.clock import Clock
-from jobd.jobs.orchestrator import (
+from jobd.jobs.port.hints import Changed, Ended, SignalledExternally, Started
+from jobd.jobs.port.model import (
     ContainerFacts,
-    Hint,
+    ContainerState,
+    EndCause,
     JobRef,
-    LogCursor,
     RawLine,
     Role,
     StartFate,
@@ -26,6 +27,8 @@ from tests.support.fakes.hints import Hints
 from tests.support.fakes.sidecar import Said, SidecarScript
 from tests.support.fakes.worker import WorkerScript
 from tests.support.fakes.workspace import Files
+
+ROLES: tuple[Role, ...] = ("worker", "sidecar")
 
 
 @dataclass(eq=False, slots=True)
@@ -39,6 +42,11 @@ class Container:
     order: SidecarOrder | None = None
     script: SidecarScript = field(default_factory=SidecarScript)
     told: bool = False
+
+    @property
+    def running(self) -> bool:
+        """True from its start to its end."""
+        return self.facts.state is ContainerState.RUNNING
 
 
 @dataclass(eq=False, slots=True)
@@ -62,7 +70,7 @@ class Job:
     def secrets(self) -> Mapping[str, str]:
         """The values that a worker finds: they are in memory that its sidecar keeps while it runs."""
         box = self.sidecar
-        return box.order.secrets if box is not None and box.order and box.facts.state == "running" else {}
+        return box.order.secrets if box is not None and box.order and box.running else {}
 
     def of(self, role: Role) -> Container | None:
         """Returns the container of this role, if there is one."""
@@ -75,6 +83,10 @@ class World:
     def __init__(self, clock: Clock, hints: Hints) -> None:
         self.jobs: dict[str, Job] = {}
         self.hints_say_all = True
+        self.late_memory_kills: set[str] = set()
+        """Ids of containers that the kernel killed for their memory; their facts do not say so."""
+        self.stopped_with_engine: set[str] = set()
+        """Ids of containers that ended with the engine; their facts do not say so."""
         self._clock = clock
         self._hints = hints
         self._gone: dict[str, ContainerFacts] = {}
@@ -90,11 +102,13 @@ class World:
     def put(self, job: Job) -> None:
         """A job's containers have been made."""
         self.jobs[job.ref.id] = job
-        self._tell(job, "worker", "create")
+        self._hints.tell(Changed(job.ref.uid, "worker"))
 
     def new_container(self, ref: JobRef) -> Container:
         """Returns a container that was never started."""
-        return Container(ContainerFacts(id=f"fake-{next(self._made)}", state="created", attempt=ref.attempt))
+        return Container(
+            ContainerFacts(id=f"fake-{next(self._made)}", state=ContainerState.CREATED, attempt=ref.attempt)
+        )
 
     def start_worker(self, job: Job, box: Container, script: WorkerScript) -> None:
         """Starts a worker that plays `script`."""
@@ -116,7 +130,7 @@ class World:
         if script.runs_s is None:
             return
         if script.runs_s <= 0:
-            self.end(job, "worker", box, script.exit_code, script.oom_killed)
+            self.end(job, "worker", box, script.exit_code, script.cause)
         else:
             box.run = asyncio.create_task(self._run(job, box, script, script.runs_s))
 
@@ -133,31 +147,57 @@ class World:
             box.told = True
             self._say(job, box, box.script.outputs_of(box.order, succeeded))
 
-    def end(self, job: Job, role: Role, box: Container, code: int, oom_killed: bool = False) -> None:
-        """Ends a container that runs."""
-        if box.facts.state != "running":
+    def end(
+        self,
+        job: Job,
+        role: Role,
+        box: Container,
+        code: int | None,
+        cause: EndCause = EndCause.OWN_EXIT,
+        *,
+        ordered: bool = True,
+    ) -> None:
+        """Ends a container that runs. Of an end that was not `ordered` through the port, the hint tells nothing but that it was."""
+        if not box.running:
             return
         if box.run is not None:
             box.run.cancel()
             box.run = None
         finished_at = self._clock.now()
         box.facts = replace(
-            box.facts, state="exited", exit_code=code, finished_at=finished_at, oom_killed=oom_killed
+            box.facts, state=ContainerState.ENDED, exit_code=code, finished_at=finished_at, cause=cause
         )
-        self._tell(job, role, "die")
+        # As an engine's own event: it has no start, and says nothing where only an observation tells the cause.
+        is_told = cause is EndCause.OWN_EXIT or (cause is EndCause.SIGNAL and ordered)
+        is_told = is_told and box.facts.id not in self.late_memory_kills
+        told = replace(box.facts, started_at=None) if is_told and self.hints_say_all else None
+        self._hints.tell(Ended(job.ref.uid, role, told))
+
+    def signal_from_outside(self, job: Job, role: Role, box: Container, code: int) -> None:
+        """Somebody else sends a signal, which ends the container."""
+        self._hints.tell(SignalledExternally(job.ref.uid, role))
+        self.end(job, role, box, code, EndCause.SIGNAL, ordered=False)
+
+    def stop_all(self) -> None:
+        """Ends all that runs, as an engine does that is stopped."""
+        for job in self.jobs.values():
+            for role in ROLES:
+                if (box := job.of(role)) is not None and box.running:
+                    self.stopped_with_engine.add(box.facts.id)
+                    self.signal_from_outside(job, role, box, 143)
 
     def drop(self, job: Job, role: Role) -> None:
         """Removes one container by force, if it exists."""
         box = job.of(role)
         if box is None:
             return
-        self.end(job, role, box, 137)
+        self.end(job, role, box, 137, EndCause.SIGNAL)
         self._gone[box.facts.id] = box.facts
         if role == "worker":
             job.worker = None
         else:
             job.sidecar = None
-        self._tell(job, role, "destroy")
+        self._hints.tell(Changed(job.ref.uid, role))
 
     def remove(self, job: Job) -> None:
         """Removes all of a job by force."""
@@ -185,13 +225,13 @@ class World:
         await asyncio.gather(*runs, return_exceptions=True)
 
     def _started(self, job: Job, role: Role, box: Container) -> None:
-        box.facts = replace(box.facts, state="running", started_at=self._clock.now())
-        self._tell(job, role, "start")
+        box.facts = replace(box.facts, state=ContainerState.RUNNING, started_at=self._clock.now())
+        self._hints.tell(Started(job.ref.uid, role, box.facts if self.hints_say_all else None))
 
     async def _run(self, job: Job, box: Container, script: WorkerScript, seconds: float) -> None:
         await self._clock.sleep(seconds)
         box.run = None
-        self.end(job, "worker", box, script.exit_code, script.oom_killed)
+        self.end(job, "worker", box, script.exit_code, script.cause)
 
     def _say(self, job: Job, box: Container, reports: Sequence[Said]) -> None:
         for said in reports:
@@ -205,12 +245,4 @@ class World:
     def _line(self, stream: StreamName, text: str) -> RawLine:
         # As the engine's own: RFC 3339 with nanoseconds, growing within a stream.
         time = f"{self._clock.now():%Y-%m-%dT%H:%M:%S}.{next(self._ticks):09d}Z"
-        return RawLine(stream=stream, time=time, text=text, cursor=LogCursor(time, len(text.encode())))
-
-    def _tell(self, job: Job, role: Role, action: str) -> None:
-        box = job.of(role)
-        facts = box.facts if box is not None and self.hints_say_all else None
-        if facts is not None and action == "die":
-            # As the engine's own event: it knows neither the start nor the kernel's part in the end.
-            facts = replace(facts, started_at=None, oom_killed=False)
-        self._hints.tell(Hint(job.ref.uid, role, action, facts if action in ("start", "die") else None))
+        return RawLine(stream=stream, time=time, text=text)

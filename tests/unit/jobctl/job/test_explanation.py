@@ -1,12 +1,21 @@
 """Why a job waits or failed: every reason of the contract has words and, where there is one, a remedy."""
 
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.job.explanation import _PHASES, _REMEDIES, explanation, undelivered_of
+from jobctl.job.explanation import (
+    _CODES,
+    _PHASES,
+    _REMEDIES,
+    _UNREADABLE,
+    OfEngine,
+    explanation,
+    undelivered_of,
+)
 from jobctl.main import REASONS
 
 
@@ -147,3 +156,37 @@ def test_what_is_not_delivered_is_counted_once_something_went_wrong() -> None:
     said = explanation({"id": "a", "status": "completed"}, (), found)
     assert said.undelivered == 3
     assert said.remedies[-1] == "send again what was given up: jobctl replay --job a"
+
+
+ALL = [*_REMEDIES.values(), *_CODES.values(), *_PHASES.values(), _UNREADABLE]
+REMEDIES = {
+    "remedies": {
+        "image-not-found": ["pull {image} with its tool", "log in"],
+        "unreadable": ["read {id} {else}"],
+    }
+}
+
+
+def test_what_helps_with_the_engines_own_tools_is_what_the_daemon_says() -> None:
+    job = {"id": "a", "status": "failed", "reason": "image-not-found", "image": "{id}:1", "error": "why"}
+    said = explanation(job, version=REMEDIES)
+    assert said.remedies == ("pull {id}:1 with its tool", "log in", "an image made here: --pull never")
+    damaged = explanation({"id": "a", "status": "unreadable"}, version=REMEDIES)
+    assert damaged.remedies[0] == "read a {else}"
+    older = explanation(job).remedies
+    assert older[0] == "check the name and tag, and the login to its registry"
+
+
+@pytest.mark.parametrize("remedies", [None, 7, [], {"image-not-found": "text"}, {"image-not-found": []}])
+def test_a_daemon_that_says_it_otherwise_is_no_crash(remedies: Any) -> None:
+    job = {"id": "a", "status": "failed", "reason": "image-not-found"}
+    assert len(explanation(job, version={"remedies": remedies}).remedies) == 2
+
+
+def test_dockers_remedies_fit_what_is_explained() -> None:
+    from jobd.docker.remedies import REMEDIES as DOCKERS
+
+    for wrong, texts in DOCKERS.items():
+        assert all(set(re.findall(r"{(\w+)}", text)) <= {"id", "image"} for text in texts), wrong
+    explained = {remedy.wrong for _, remedies in ALL for remedy in remedies if isinstance(remedy, OfEngine)}
+    assert explained == set(DOCKERS) - {"engine-unreachable", "sidecar-image-missing"}

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from jobd import errors
 from jobd.api.respond import STATUSES, error_response
-from jobd.jobs import orchestrator
+from jobd.jobs.port.errors import EngineUnavailable, NoSuchFile, StartFailed
 from jobd.store import errors as store_errors
 from jobd.wire.problem import InvalidSpec, Problem
 
@@ -46,9 +46,9 @@ def test_no_row_is_hidden_by_one_before_it() -> None:
         (store_errors.StoreFull("x"), 507, "disk-full"),
         (store_errors.StoreClosed("x"), 503, "store-closed"),
         (store_errors.NoSuchJob("x"), 404, "not-found"),
-        (orchestrator.EngineUnavailable("x"), 503, "engine-unavailable"),
-        (orchestrator.NoSuchFile("x"), 404, "file-not-found"),
-        (orchestrator.StartFailed("x"), 502, "start-failed"),
+        (EngineUnavailable("x"), 503, "engine-unavailable"),
+        (NoSuchFile("x"), 404, "file-not-found"),
+        (StartFailed("x"), 502, "start-failed"),
     ],
 )
 def test_an_error_becomes_its_status_with_its_code(error: Exception, status: int, code: str) -> None:

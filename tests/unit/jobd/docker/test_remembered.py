@@ -7,8 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobd.docker import orchestrator, streams
-from jobd.docker.containers import unconfirmed_volumes, unstarted
+from jobd.docker import orchestrator
+from jobd.docker.containers import container_ids, end_causes, unconfirmed_volumes, unstarted
+from jobd.docker.containers.container_ids import ContainerIds
+from jobd.docker.containers.end_causes import EndCauses
+from jobd.docker.containers.own_signals import OwnSignals
 from jobd.docker.containers.unconfirmed_volumes import UnconfirmedVolumes
 from jobd.docker.containers.unstarted import UnstartedRemoval
 from jobd.docker.engine import Engine
@@ -20,8 +23,8 @@ from jobd.docker.mapping import labels
 from jobd.docker.mapping.inspection import LONGEST_ID, EngineEvent, Inspected, facts_of_event
 from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
-from jobd.docker.streams import Streams
-from jobd.jobs.orchestrator import MAX_UID, Created, EngineUnavailable, JobRef
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.model import MAX_UID, Created, JobRef
 
 LONG = "x" * (LONGEST_ID + 1)
 BOUND = 100
@@ -78,14 +81,28 @@ def test_labels_of_a_length_that_no_job_has_name_none(name: str, most: int) -> N
 
 
 def test_known_containers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "_REMEMBERED", BOUND)
-    known: Any = Streams(None, "one")  # type: ignore[arg-type]
+    monkeypatch.setattr(container_ids, "_REMEMBERED", BOUND)
+    known: Any = ContainerIds(None, "one")  # type: ignore[arg-type]
     for number in range(3 * BOUND):
-        known._remember(JobRef(f"u{number}", "a"), "worker", "c" * 64)
+        known.remember(JobRef(f"u{number}", "a"), "worker", "c" * 64)
     assert len(known._known) == BOUND
     assert (JobRef(f"u{3 * BOUND - 1}", "a"), "worker") in known._known, "the oldest are forgotten first"
-    known._remember(JobRef("u", "a"), "sidecar", LONG)
+    known.remember(JobRef("u", "a"), "sidecar", LONG)
     assert LONG not in known._known.values()
+
+
+def test_what_is_remembered_of_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ping() -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(end_causes, "_REMEMBERED", BOUND)
+    causes = EndCauses(None, "one", OwnSignals(), ping)  # type: ignore[arg-type]
+    for number in range(3 * BOUND):
+        with pytest.raises(EngineUnavailable), causes.noticing(f"u{number}"):
+            raise EngineUnavailable("no answer")
+    assert len(causes._evidence) == BOUND
+    causes.forget(f"u{3 * BOUND - 1}")
+    assert len(causes._evidence) == BOUND - 2
 
 
 class Making:

@@ -11,6 +11,7 @@ ROOT = Path(jobd.__file__).parent
 FORCED = {
     # the ways down, each reached from the places below alone
     ("docker/engine.py", "destroy_container"): "the one call with force",
+    ("docker/containers/removal.py", "_destroy_container"): "its signal is jobd's own",
     ("docker/containers/removal.py", "destroy"): "the containers under a job's names",
     ("docker/containers/removal.py", "_container"): "compares: one that is killed is waited for",
     ("docker/orchestrator.py", "remove"): "the orchestrator's removal by force",
@@ -50,7 +51,7 @@ def sites(text: str, where: str) -> Iterator[tuple[str, str, str]]:
             elif isinstance(node, ast.Attribute):
                 owner = node.value.attr if isinstance(node.value, ast.Attribute) else ""
                 owner = node.value.id if isinstance(node.value, ast.Name) else owner
-                forced = node.attr in ("destroy_container", "destroy") or (
+                forced = node.attr in ("destroy_container", "_destroy_container", "destroy") or (
                     node.attr == "remove" and owner in ENGINES
                 )
                 if forced:

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs.orchestrator import ContainerFacts, Created, ImageFacts, Observation
+from jobd.jobs.port.model import (
+    ContainerFacts,
+    ContainerState,
+    Created,
+    EndCause,
+    ImageFacts,
+    Observation,
+)
 from jobd.jobs.state import actions, event_drafts, facts
 from jobd.jobs.state.machine import step
 from jobd.jobs.state.next_action import next_action
@@ -24,7 +31,7 @@ def container(state: str, **fields: Any) -> ContainerFacts:
     """A container of the first attempt; one that runs or ran has a start time."""
     if state != "created":
         fields.setdefault("started_at", START + timedelta(seconds=5))
-    return ContainerFacts(**{"id": "c", "attempt": 1, "state": state, **fields})
+    return ContainerFacts(**{"id": "c", "attempt": 1, "state": ContainerState(state), **fields})
 
 
 class Walk:
@@ -113,7 +120,8 @@ class Walk:
         return self.tell(facts.LogsDrained())
 
     def exited(self, code: int, **fields: Any) -> ContainerFacts:
-        return container("exited", exit_code=code, finished_at=START + timedelta(seconds=9), **fields)
+        fields.setdefault("cause", EndCause.OWN_EXIT)
+        return container("ended", exit_code=code, finished_at=START + timedelta(seconds=9), **fields)
 
     def _sidecar(self, state: str) -> ContainerFacts | None:
         return container(state) if self.spec.artifacts else None

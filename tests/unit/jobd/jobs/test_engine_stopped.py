@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs.orchestrator import Created, Observation
+from jobd.jobs.port.model import Created, EndCause
 from jobd.jobs.state import actions, facts
 from jobd.jobs.state.outcome import MAX_SIDECAR_RUNS
 
@@ -13,27 +13,26 @@ from jobd.jobs.state.outcome import MAX_SIDECAR_RUNS
 @pytest.mark.parametrize("code", [0, 137, 143])
 def test_an_end_that_nobody_here_ordered_is_lost(job: Callable[..., Any], code: int) -> None:
     a = job().to("running")
-    a.tell(facts.Observed(Observation(a.exited(code), None), engine_stopped=True), facts.LogsDrained())
+    a.look(a.exited(code, cause=EndCause.ENGINE_STOPPED)).tell(facts.LogsDrained())
     assert (a.record.status, a.record.reason, a.record.exit_code) == ("failed", "lost", None)
     assert a.data("exit")["exitCode"] == -1
 
 
 def test_one_that_was_wished_is_what_was_wished(job: Callable[..., Any]) -> None:
     a = job().to("running").tell(facts.CancelRequested(by="me", grace_s=1.0, delete=False))
-    a.tell(facts.Observed(Observation(a.exited(143), None), engine_stopped=True), facts.LogsDrained())
+    a.look(a.exited(143, cause=EndCause.ENGINE_STOPPED)).tell(facts.LogsDrained())
     assert (a.record.status, a.record.exit_code) == ("cancelled", 143)
 
 
 def test_one_that_was_late_is_late(job: Callable[..., Any]) -> None:
     a = job(timeout_seconds=5).to("running").later(60).tell(facts.TimePassed())
-    a.tell(facts.Observed(Observation(a.exited(143), None), engine_stopped=True), facts.LogsDrained())
+    a.look(a.exited(143, cause=EndCause.ENGINE_STOPPED)).tell(facts.LogsDrained())
     assert (a.record.reason, a.record.exit_code) == ("timeout", 143)
 
 
 def test_a_start_that_failed_with_the_engine_is_made_anew(job: Callable[..., Any]) -> None:
     a = job().to("ready").tell(facts.WorkerStarting())
-    refused = a.container("created", exit_code=128, error="database not open")
-    a.tell(facts.Observed(Observation(refused, None), engine_stopped=True))
+    a.look(a.container("created", exit_code=128, error="database not open", start_may_pass=True))
     assert a.types == []
     assert a.asks(blind=True) == actions.RemoveUnstarted("worker"), "not by force: it may run by now"
     assert a.tell(facts.NeverStarted("worker")).asks(blind=True) == actions.Create()
@@ -53,8 +52,8 @@ def test_a_sidecar_that_went_with_the_engine_was_no_try_of_its_own(
     for _ in range(MAX_SIDECAR_RUNS + 1):
         if a.record.ended:
             break
-        seen = Observation(a.container("created"), a.exited(137))
-        a.tell(facts.Observed(seen, reports_drained=True, engine_stopped=with_engine))
+        cause = EndCause.ENGINE_STOPPED if with_engine else EndCause.SIGNAL
+        a.look(a.container("created"), a.exited(137, cause=cause))
         a.tell(facts.Prepared(Created("w", "s", 0, 0)), facts.SidecarStarting())
     assert a.record.reason == (None if with_engine else "input-failed")
 

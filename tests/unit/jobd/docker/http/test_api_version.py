@@ -2,7 +2,7 @@ import pytest
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 
 from jobd.docker.http.api_version import agree
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 
 def test_an_older_engine_sets_the_version() -> None:

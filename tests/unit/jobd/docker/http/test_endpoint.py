@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from jobd.docker.http.endpoint import Endpoint, endpoint, parse
-from jobd.jobs.orchestrator import RefusedByEngine
+from jobd.jobs.port.errors import RefusedByEngine
 
 
 def test_a_socket() -> None:

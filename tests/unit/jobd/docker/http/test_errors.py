@@ -1,5 +1,5 @@
 from jobd.docker.http.errors import Refusal, Trouble, message_of, refusal
-from jobd.jobs.orchestrator import EngineUnavailable, RefusedByEngine
+from jobd.jobs.port.errors import EngineUnavailable, RefusedByEngine
 
 
 def test_a_client_error_is_a_refusal() -> None:

@@ -10,7 +10,7 @@ from jobd.docker.http.endpoint import parse
 from jobd.docker.http.http_session import HttpSession, Timeouts
 from jobd.docker.http.transport import Transport, at_once
 from jobd.docker.mapping.models import Version
-from jobd.jobs.orchestrator import EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
 
 
 @pytest.mark.parametrize(("descriptors", "calls"), [(-1, 32), (1024, 32), (64, 8), (10, 2)])

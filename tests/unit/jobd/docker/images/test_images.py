@@ -2,7 +2,7 @@ import pytest
 
 from jobd.docker.images import images
 from jobd.docker.mapping.models import ImageConfig, ImageInspected
-from jobd.jobs.orchestrator import ImageUnavailable
+from jobd.jobs.port.errors import ImageUnavailable
 
 
 def image(**fields: object) -> ImageInspected:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobd.docker.images import sidecar_context
-from jobd.jobs.orchestrator import ImageUnavailable
+from jobd.jobs.port.errors import ImageUnavailable
 
 
 def test_the_image_holds_the_sidecar_and_the_contract_and_no_more() -> None:

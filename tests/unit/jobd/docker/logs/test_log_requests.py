@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 
 from jobd.docker.logs import log_parser
+from jobd.docker.logs.log_cursors import PlacedLine
 from jobd.docker.logs.log_parser import GAP
 from jobd.docker.logs.log_requests import lines_after
-from jobd.jobs.orchestrator import EngineUnavailable, RawLine
+from jobd.jobs.port.errors import EngineUnavailable
 from tests.support.log_story import LINE_BYTES, PIECE_BYTES, WINDOWS, Story, short_stories, stories
 
 LINE = ("write", "stdout", 0, True)
@@ -131,7 +132,7 @@ def test_a_follow_before_which_the_log_was_rotated_ends(runner: asyncio.Runner) 
             log.rotate(1)
         return log.ask(params)
 
-    async def follow() -> list[RawLine]:
+    async def follow() -> list[PlacedLine]:
         batches = lines_after(ask, story.cursors, follow=True, windows=WINDOWS)
         return [line async for batch in batches for line in batch]
 

@@ -4,7 +4,7 @@ import pytest
 
 from jobd.docker.mapping import container_spec
 from jobd.docker.mapping.settings import DockerSettings
-from jobd.jobs.orchestrator import JobRef, WorkOrder
+from jobd.jobs.port.model import JobRef, WorkOrder
 from jobd.wire.artifact import Write
 from jobd.wire.job import Callback, JobSpec
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from jobd.docker.http.errors import Refusal, as_error, meant, refusal
 from jobd.docker.mapping.error_table import LONGEST_WORDS, ROWS, Call, Failure, failure
-from jobd.jobs.orchestrator import (
+from jobd.jobs.port.errors import (
     EngineError,
     EngineUnavailable,
     ImageUnavailable,
@@ -56,7 +56,7 @@ ANSWERS: list[tuple[str, Call, int, str]] = [
     ("not-started", "start", 500, "Decoding seccomp profile failed: invalid character 'o' in literal null"),
     ("not-started", "start", 400, ""),
     ("too-many-requests", "create", 429, "slow down"),
-    ("not-told", "look", 409, "removal in progress"),
+    ("unexplained", "inspect", 409, "removal in progress"),
     ("engine-error", "create", 500, "layer does not exist"),
     ("engine-error", "volume", 500, VOLUME + "permission denied"),
     ("refused", "create", 400, 'invalid CapAdd: unknown capability: "CAP_NOPE"'),
@@ -68,12 +68,12 @@ PASSING = {
     "short-of-something",
     "no-address-range",
     "too-many-requests",
-    "not-told",
+    "unexplained",
     "engine-error",
 }
 LOST = {"broke-off", "unavailable"}
 RUNTIME_WORDS = ("OCI runtime", "runc ", "shim task", "/overlay2/", "unable to start container process")
-CALLS: list[Call] = ["create", "fill", "start", "volume", "network", "pull", "look"]
+CALLS: list[Call] = ["create", "fill", "start", "volume", "network", "pull", "inspect"]
 
 
 @pytest.mark.parametrize(("row", "call", "status", "message"), ANSWERS)

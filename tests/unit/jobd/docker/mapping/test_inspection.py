@@ -6,7 +6,7 @@ import pytest
 
 from jobd.docker.mapping import inspection, labels
 from jobd.docker.mapping.inspection import EngineEvent, Inspected
-from jobd.jobs.orchestrator import Hint, JobRef
+from jobd.jobs.port.model import ContainerState, EndCause, JobRef
 
 REF = JobRef("u-1", "j", 2)
 NEVER = "0001-01-01T00:00:00Z"
@@ -64,8 +64,53 @@ def test_an_ended_container_has_its_code() -> None:
         "one",
     )
     assert facts is not None
-    assert (facts.exit_code, facts.oom_killed, facts.ended) == (137, True, True)
+    assert (facts.exit_code, facts.cause, facts.ended) == (137, EndCause.OUT_OF_MEMORY, True)
     assert facts.finished_at == datetime(2026, 1, 2, 3, 4, 6, 500000, UTC)
+
+
+@pytest.mark.parametrize(
+    ("code", "oom", "cause"),
+    [
+        (0, False, EndCause.OWN_EXIT),
+        (0, True, EndCause.OWN_EXIT),
+        (3, False, EndCause.OWN_EXIT),
+        (128, False, EndCause.OWN_EXIT),
+        (137, False, EndCause.SIGNAL),
+        (137, True, EndCause.OUT_OF_MEMORY),
+        (143, False, EndCause.SIGNAL),
+        (255, False, EndCause.OWN_EXIT),
+    ],
+)
+def test_an_end_has_the_cause_that_its_facts_show(code: int, oom: bool, cause: EndCause) -> None:
+    state: dict[str, Any] = {
+        "Status": "exited",
+        "ExitCode": code,
+        "OOMKilled": oom,
+        "StartedAt": "2026-01-02T03:04:05Z",
+    }
+    facts = inspection.facts(inspected(**state), REF, "one")
+    assert facts is not None
+    assert facts.cause is cause
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("created", ContainerState.CREATED),
+        ("running", ContainerState.RUNNING),
+        ("paused", ContainerState.RUNNING),
+        ("restarting", ContainerState.RUNNING),
+        ("exited", ContainerState.ENDED),
+        ("dead", ContainerState.ENDED),
+        ("removing", ContainerState.GONE),
+        ("what comes next", ContainerState.GONE),
+    ],
+)
+def test_each_word_of_the_engine_is_a_state(status: str, state: ContainerState) -> None:
+    facts = inspection.facts(inspected(Status=status, StartedAt="2026-01-02T03:04:05Z"), REF, "one")
+    assert facts is not None
+    assert facts.state is state
+    assert (facts.cause is not None) == (facts.exit_code is not None) == (state is ContainerState.ENDED)
 
 
 def test_a_container_never_ends_before_it_started() -> None:
@@ -127,8 +172,9 @@ def event(**fields: Any) -> EngineEvent:
     return msgspec.json.decode(msgspec.json.encode(raw), type=EngineEvent)
 
 
-def test_an_event_names_job_role_and_action() -> None:
-    assert inspection.hint(event(), "one") == Hint("u-1", "worker", "die")
+def test_an_event_names_job_and_role() -> None:
+    assert inspection.ref_of_event(event(), "one") == REF
+    assert inspection.role_of_event(event()) == "worker"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +187,7 @@ def test_an_event_names_job_role_and_action() -> None:
     ],
 )
 def test_an_event_that_says_nothing_of_our_jobs(fields: dict[str, Any]) -> None:
-    assert inspection.hint(event(**fields), "one") is None
+    assert inspection.ref_of_event(event(**fields), "one") is None
 
 
 def test_a_missing_network_is_told_from_a_missing_container() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from jobd.docker.mapping import labels
-from jobd.jobs.orchestrator import JobRef
+from jobd.jobs.port.model import JobRef
 
 REF = JobRef(uid="01UID", id="build-7", attempt=3)
 

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from jobd.jobs.log import container_log_follower
 from jobd.jobs.log.container_log_follower import ReportLines
-from jobd.jobs.orchestrator import LogCursor, RawLine
+from jobd.jobs.port.model import LOG_START, LogBatch, RawLine
 from jobd.wire import report
 from jobd.wire.report import Heading, Report, encode_report
 
 DONE = report.ArtifactDone(n=7, artifact_id="a-1", artifact_type="read", status="success", content=["x"])
+TIME = "2030-01-01T00:00:00Z"
 LINE = encode_report(DONE).decode().rstrip("\n")
 
 
@@ -30,9 +31,8 @@ class Heard:
         self.all.append((why, heading))
 
     def take(self, *lines: tuple[str, bool]) -> list[Any]:
-        cursor = LogCursor("2030-01-01T00:00:00Z", 0)
-        raw = [RawLine("stdout", cursor.timestamp, text, cursor, partial) for text, partial in lines]
-        asyncio.run(self.lines.take(raw))
+        raw = [RawLine("stdout", TIME, text, partial) for text, partial in lines]
+        asyncio.run(self.lines.take(LogBatch(raw, LOG_START)))
         return self.all
 
 
@@ -82,8 +82,7 @@ def test_noise_is_passed_over() -> None:
 
 def test_a_report_in_parts_is_one_and_stderr_is_none() -> None:
     heard = Heard()
-    cursor = LogCursor("2030-01-01T00:00:00Z", 0)
-    asyncio.run(heard.lines.take([RawLine("stderr", cursor.timestamp, LINE, cursor, False)]))
+    asyncio.run(heard.lines.take(LogBatch([RawLine("stderr", TIME, LINE)], LOG_START)))
     assert heard.take((LINE[:30], True), (LINE[30:], False)) == [DONE]
 
 

@@ -15,14 +15,14 @@ from jobctl.connection.follow import Unfinished as Shown
 from jobctl.output.printer import Printer
 from jobd.jobs.log import live_output
 from jobd.jobs.log.live_output import LIVE_BYTES, LiveOutput, LiveOutputs, Unfinished
-from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
+from jobd.jobs.port.model import RawLine, StreamName
 
 
 def line(data: bytes, stream: StreamName = "stdout", **more: Any) -> RawLine:
     """A line as the log reader gives it: `data` with its newline, or the last one without."""
     said = data.removesuffix(b"\n")
     return RawLine(
-        stream, "t", said.decode("utf-8", "replace"), LogCursor("t"), raw=said, **{"newline": said != data, **more}
+        stream, "t", said.decode("utf-8", "replace"), raw=said, **{"newline": said != data, **more}
     )  # fmt: skip
 
 

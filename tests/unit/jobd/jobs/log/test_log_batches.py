@@ -7,11 +7,12 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobd.jobs.log.log_batches import Batch, announce, cursors_of, mark_incomplete, take
+from jobd.jobs.log.log_batches import Batch, announce, mark_incomplete
+from jobd.jobs.log.log_batches import take as take_batch
 from jobd.jobs.log.log_frames import decoded
-from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
+from jobd.jobs.port.model import LOG_START, LogBatch, LogCursor, RawLine, StreamName
 from jobd.jobs.state.event_drafts import Draft
-from jobd.jobs.state.record import Cursor, Record, decode_record, encode_record
+from jobd.jobs.state.record import Record, decode_record, encode_record
 from jobd.wire.job import JobSpec
 from jobd.wire.view import LogLine
 from tests.support.fakes.clock import FakeClock
@@ -21,7 +22,11 @@ SPEC = JobSpec(id="a", image="b", meta={"k": "v"})
 
 
 def line(text: str, stream: StreamName = "stdout", at: int = 1, **fields: Any) -> RawLine:
-    return RawLine(stream=stream, time=f"t{at}", text=text, cursor=LogCursor(f"t{at}", len(text)), **fields)
+    return RawLine(stream=stream, time=f"t{at}", text=text, **fields)
+
+
+def take(record: Record, lines: list[RawLine], max_bytes: int) -> Batch:
+    return take_batch(record, LogBatch(lines, LOG_START), max_bytes)
 
 
 def frames(data: bytes) -> list[LogLine]:
@@ -42,33 +47,13 @@ def test_lines_are_numbered_over_both_streams_and_over_batches(job: Callable[...
     assert second.record.log_bytes == len(first.frames + second.frames) - 3
 
 
-def test_each_stream_has_its_cursor_also_where_lines_were_dropped(job: Callable[..., Any]) -> None:
-    made = take(
-        job().record,
-        [line("one", at=1), line("x" * 2000, "stderr", 2), line("three", "stderr", 3)],
-        100,
-    )
-    assert made.record.log_cursors == {"stdout": Cursor("t1", 3), "stderr": Cursor("t3", 5)}
-    assert cursors_of(made.record) == {"stdout": LogCursor("t1", 3), "stderr": LogCursor("t3", 5)}
-    assert cursors_of(job().record) == {}
-
-
-def test_a_level_line_moves_the_cursor_of_both_streams_and_the_record_keeps_all_of_it(
-    job: Callable[..., Any],
-) -> None:
-    at = LogCursor("t1", 3, 77)
-    made = take(job().record, [RawLine("stdout", "t1", "one", at, level=True)], MUCH)
-    later = LogCursor("t2", 4, 99)
-    made = take(made.record, [RawLine("stderr", "t2", "two", later, level=True)], MUCH)
-    kept = decode_record(encode_record(made.record))
-    assert cursors_of(kept) == {"stdout": LogCursor("t1", 3, 77, later), "stderr": later}
-    made = take(kept, [RawLine("stdout", "t3", "three", LogCursor("t3", 6, 5))], MUCH)
-    assert cursors_of(made.record) == {"stdout": LogCursor("t3", 6, 5), "stderr": later}
-
-
-def test_cursors_of_an_older_version_are_read() -> None:
-    old = b'{"uid":"u","id":"a","created_at":"2026-01-02T03:04:05Z","log_cursors":{"stdout":["t1",5],"stderr":["t2"]}}'
-    assert cursors_of(decode_record(old)) == {"stdout": LogCursor("t1", 5), "stderr": LogCursor("t2")}
+def test_the_cursor_moves_on_also_where_lines_were_dropped(job: Callable[..., Any]) -> None:
+    cursor = LogCursor(b'{"anything":["of","the","engine"]}')
+    read = LogBatch([line("one", at=1), line("x" * 2000, "stderr", 2), line("three", "stderr", 3)], cursor)
+    made = take_batch(job().record, read, 100)
+    assert made.record.log_cursors == cursor
+    assert decode_record(encode_record(made.record)).log_cursors == cursor
+    assert job().record.log_cursors == LOG_START
 
 
 def test_an_end_that_could_not_be_read_is_marked_once_and_is_no_line(job: Callable[..., Any]) -> None:
@@ -161,9 +146,10 @@ def test_a_full_log_says_so_once_and_drops_the_rest(job: Callable[..., Any]) -> 
         "x" * 50,
         "[jobd: the log is full at 200 bytes; later lines are dropped]",
     ]
-    later = take(made.record, [line("more", at=9)], 200)
+    cursor = LogCursor(b"[9]")
+    later = take_batch(made.record, LogBatch([line("more", at=9)], cursor), 200)
     assert (later.frames, later.line_count) == (b"", 0)
-    assert later.record.log_cursors["stdout"] == Cursor("t9", 4)
+    assert later.record.log_cursors == cursor
 
 
 def test_no_lines_are_no_change(job: Callable[..., Any]) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jobd.jobs.log.log_batches import Batch, take
 from jobd.jobs.log.log_event_batcher import ANNOUNCE_BYTES, MAX_RECENT, LogEventBatcher, waits
-from jobd.jobs.orchestrator import LogCursor, RawLine
+from jobd.jobs.port.model import LOG_START, LogBatch, RawLine
 from jobd.jobs.state.record import Record
 from jobd.wire.job import JobSpec
 
@@ -33,8 +33,8 @@ class Stored:
         self.reads = 0
 
     def take(self, texts: list[str]) -> Batch:
-        lines = [RawLine("stdout", "t1", text, LogCursor("t1", len(text))) for text in texts]
-        batch = take(self.record, lines, 1 << 40)
+        lines = [RawLine("stdout", "t1", text) for text in texts]
+        batch = take(self.record, LogBatch(lines, LOG_START), 1 << 40)
         self.record = batch.record
         self.batches.append(batch)
         return batch
@@ -112,7 +112,7 @@ def test_lines_that_wait_for_an_event_are_bounded_in_bytes(job: Callable[..., An
     tracemalloc.start()
     try:
         while not log_event_batcher.enough:
-            batch = take(record, [RawLine("stdout", "t1", "x" * 200, LogCursor("t1", 1))], 1 << 20)
+            batch = take(record, LogBatch([RawLine("stdout", "t1", "x" * 200)], LOG_START), 1 << 20)
             log_event_batcher.add(batch)
             record = batch.record
             del batch

@@ -10,10 +10,11 @@ import pytest
 from jobd.jobs.log import output_follower
 from jobd.jobs.log.live_output import LiveOutputs
 from jobd.jobs.log.output_follower import OutputFollower
-from jobd.jobs.orchestrator import EngineUnavailable, JobRef, LogCursor, RawLine, StreamName
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.model import JobRef, RawLine, StreamName
 
 REF = JobRef("u", "a")
-LAST = RawLine("stdout", "t", "x" * 20_000, LogCursor("t"), newline=None)
+LAST = RawLine("stdout", "t", "x" * 20_000, newline=None)
 
 
 class Engine:
@@ -70,8 +71,8 @@ async def test_a_last_line_ends_as_the_output_did(joined: bool) -> None:
 
 
 async def test_an_end_that_is_not_known_is_a_newline_after_text_alone() -> None:
-    zeros = RawLine("stdout", "t", "\0" * 20_000, LogCursor("t"), newline=None)
-    binary = RawLine("stdout", "t", "�" * 20_000, LogCursor("t"), raw=b"\xff" * 20_000, newline=None)
+    zeros = RawLine("stdout", "t", "\0" * 20_000, newline=None)
+    binary = RawLine("stdout", "t", "�" * 20_000, raw=b"\xff" * 20_000, newline=None)
     lines = await follower(Engine()).with_ends([LAST, zeros, binary])
     assert [line.newline for line in lines] == [True, False, False]
 
@@ -98,8 +99,8 @@ async def test_lines_whose_end_is_known_are_not_waited_for() -> None:
     one = follower(Engine())
     await one.begin(0)
     lines = [
-        RawLine("stdout", "t", "a", LogCursor("t")),
-        RawLine("stdout", "t", "b", LogCursor("t"), newline=False),
+        RawLine("stdout", "t", "a"),
+        RawLine("stdout", "t", "b", newline=False),
     ]
     assert await one.with_ends(lines) is lines
     await one.stop()

@@ -5,7 +5,8 @@ from typing import Any, cast
 import pytest
 
 from jobd.errors import InvalidRequest
-from jobd.jobs.orchestrator import EngineFacts, EngineUnavailable
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.model import EngineFacts
 from jobd.jobs.run.engine_monitor import EngineMonitor
 from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.state.text_limits import MAX_ERROR
@@ -14,7 +15,12 @@ from tests.support.fakes.clock import FakeClock
 from tests.support.fakes.orchestrator import FakeOrchestrator
 
 FACTS = EngineFacts(
-    version="1", api_version="1.41", cpus=2, memory_bytes=1024 * 1024 * 1024, platform="linux/amd64"
+    name="an engine",
+    version="1",
+    api_version="1.41",
+    cpus=2,
+    memory_bytes=1024 * 1024 * 1024,
+    platform="linux/amd64",
 )
 
 

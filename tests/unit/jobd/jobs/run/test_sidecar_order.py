@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobd.jobs.orchestrator import Created, ImageFacts
+from jobd.jobs.port.model import Created, ImageFacts
 from jobd.jobs.run.sidecar_order import SidecarSettings, sidecar_order
 from jobd.jobs.state import facts
 from jobd.wire.job import Callback

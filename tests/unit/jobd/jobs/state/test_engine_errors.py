@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.jobs.orchestrator import Created, ImageFacts
+from jobd.jobs.port.model import Created, ImageFacts
 from jobd.jobs.state import actions, facts
 from jobd.wire.job import JobSpec
 from tests.unit.jobd.jobs.conftest import Walk

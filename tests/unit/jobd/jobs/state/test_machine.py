@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs.orchestrator import Created, ImageFacts
+from jobd.jobs.port.model import Created, EndCause, ImageFacts
 from jobd.jobs.state import actions, facts
 from jobd.wire import report
 from jobd.wire.artifact import Read
@@ -74,13 +74,27 @@ class TestWithoutArtifacts:
             "total": 12,
         }
 
-    def test_out_of_memory_is_said_only_with_137(self, job: Job) -> None:
-        a = job().to("running").look(job().exited(137, oom_killed=True)).tell(facts.LogsDrained())
+    def test_out_of_memory_is_told_from_a_kill_by_others(self, job: Job) -> None:
+        a = (
+            job()
+            .to("running")
+            .look(job().exited(137, cause=EndCause.OUT_OF_MEMORY))
+            .tell(facts.LogsDrained())
+        )
         assert (a.record.reason, a.record.oom_killed) == ("oom-killed", True)
-        b = job().to("running").look(job().exited(0, oom_killed=True)).tell(facts.LogsDrained())
-        assert (b.record.reason, b.record.status) == (None, "completed")
-        c = job().to("running").look(job().exited(137)).tell(facts.LogsDrained())
-        assert c.record.reason == "exit-code"
+        b = job().to("running").look(job().exited(137, cause=EndCause.SIGNAL)).tell(facts.LogsDrained())
+        assert (b.record.reason, b.record.oom_killed) == ("exit-code", False)
+
+    @pytest.mark.parametrize("cause", list(EndCause), ids=lambda cause: cause.value)
+    def test_each_cause_has_its_reason_unless_the_end_was_ordered(self, job: Job, cause: EndCause) -> None:
+        lost = cause in (EndCause.ENGINE_STOPPED, EndCause.EVICTED, EndCause.NODE_LOST, EndCause.UNKNOWN)
+        reasons = {EndCause.OUT_OF_MEMORY: "oom-killed", EndCause.DEADLINE: "timeout"}
+        a = job().to("running").look(job().exited(9, cause=cause)).tell(facts.LogsDrained())
+        assert a.record.reason == ("lost" if lost else reasons.get(cause, "exit-code"))
+        assert a.record.exit_code == (None if lost else 9)
+        request = facts.CancelRequested(by="me", grace_s=1.0, delete=False)
+        b = job().to("running").tell(request).look(job().exited(9, cause=cause)).tell(facts.LogsDrained())
+        assert (b.record.status, b.record.exit_code) == ("cancelled", 9)
 
     @pytest.mark.parametrize("code", [126, 127, 128])
     def test_a_command_that_does_not_start_has_the_engines_code_everywhere(self, job: Job, code: int) -> None:
@@ -115,7 +129,7 @@ class TestWithoutArtifacts:
         assert a.data("complete")["exitCode"] == -1
 
     def test_a_container_of_another_attempt_is_not_this_jobs_worker(self, job: Job) -> None:
-        a = job().to("running").look(a_end := job().container("exited", attempt=2, exit_code=0))
+        a = job().to("running").look(a_end := job().container("ended", attempt=2, exit_code=0))
         assert a_end.attempt != a.record.attempt
         assert a.record.reason == "lost"
 

@@ -1,4 +1,4 @@
-"""What is taken from the engine's event stream without a look, and whose doing a worker's end is."""
+"""Until when an observation counts, and what is taken from a hint without one."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,12 +6,9 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs.orchestrator import Hint, Observation
-from jobd.jobs.state.observed_state import MAX_BLIND_POLLS, ObservedState
-
-KILL = Hint("u", "worker", "kill")
-DISCONNECTED = Hint(None, None, "disconnected")
-CONNECTED = Hint(None, None, "connected")
+from jobd.jobs.port.hints import Changed, Connected, Disconnected, Ended, Hint, SignalledExternally, Started
+from jobd.jobs.port.model import ContainerState, Observation
+from jobd.jobs.state.observed_state import ObservedState
 
 
 @pytest.fixture
@@ -23,216 +20,108 @@ def running(job: Callable[..., Any]) -> Any:
 
 
 def end_of(walk: Any, code: int = 0, **fields: Any) -> Any:
-    return replace(walk.exited(code, **fields), id="w")
+    return replace(walk.exited(code, **fields), id="w", started_at=None)
 
 
-def test_a_look_counts_until_something_is_heard(running: Any) -> None:
-    observed_state, look = ObservedState(), Observation(None, None)
-    observed_state.looked(look, observed_state.heard)
-    assert observed_state.seen is look
-    heard_before = observed_state.heard
-    observed_state.hear(Hint("u", "sidecar", "destroy"), running.record)
-    observed_state.looked(look, heard_before)
-    assert observed_state.seen is None, "something was heard while looking"
+@pytest.mark.parametrize(
+    "hint",
+    [
+        Connected(),
+        Disconnected(),
+        Started("u", "sidecar"),
+        Ended("u", "worker"),
+        SignalledExternally("u", "worker"),
+        Changed("u", "sidecar"),
+        Changed(),
+    ],
+    ids=lambda hint: type(hint).__name__,
+)
+def test_an_observation_counts_until_a_hint_comes(hint: Hint) -> None:
+    observed_state, seen = ObservedState(), Observation(None, None)
+    observed_state.keep(seen, observed_state.hint_count)
+    assert observed_state.seen is seen
+    before = observed_state.hint_count
+    observed_state.take_hint(hint)
+    observed_state.keep(seen, before)
+    assert observed_state.seen is None, "a hint came while the containers were observed"
 
 
-def test_a_start_that_the_engine_has_answered_is_as_good_as_a_look(running: Any) -> None:
-    worker = replace(running.container("running"), id="w")
-    for told in ([], [Hint("u", "worker", "start", worker)]):
+def test_a_start_that_the_engine_has_answered_is_as_good_as_an_observation(running: Any) -> None:
+    worker = replace(running.container(ContainerState.RUNNING), id="w")
+    for hints in ([], [Started("u", "worker", worker)]):
         observed_state = ObservedState()
-        for hint in told:
-            observed_state.hear(hint, running.record)
+        for hint in hints:
+            observed_state.take_hint(hint)
         observed_state.started(worker, 0)
         assert observed_state.seen == Observation(worker, None)
 
 
 @pytest.mark.parametrize(
-    "heard",
+    "hint",
     [
-        Hint("u", "worker", "die"),
-        Hint("u", "worker", "oom"),
-        Hint("u", "sidecar", "die"),
-        KILL,
-        DISCONNECTED,
+        Ended("u", "worker"),
+        Changed("u", "worker"),
+        Ended("u", "sidecar"),
+        SignalledExternally("u", "worker"),
+        Disconnected(),
     ],
-    ids=lambda hint: f"{hint.role} {hint.action}",
+    ids=lambda hint: type(hint).__name__,
 )
 @pytest.mark.parametrize("start_told", [True, False])
-def test_a_start_after_which_something_was_heard_needs_a_look(
-    running: Any, heard: Hint, start_told: bool
+def test_a_start_after_which_another_hint_came_needs_an_observation(
+    running: Any, hint: Hint, start_told: bool
 ) -> None:
-    observed_state, worker = ObservedState(), replace(running.container("running"), id="w")
+    observed_state, worker = ObservedState(), replace(running.container(ContainerState.RUNNING), id="w")
     if start_told:
-        observed_state.hear(Hint("u", "worker", "start", worker), running.record)
-    observed_state.hear(heard, running.record)
+        observed_state.take_hint(Started("u", "worker", worker))
+    observed_state.take_hint(hint)
     observed_state.started(worker, 0)
     assert observed_state.seen is None
 
 
-def test_an_end_that_was_told_needs_no_look_and_counts_once(running: Any) -> None:
+@pytest.mark.parametrize("hint", [Disconnected(), SignalledExternally("u", "worker")])
+def test_a_start_after_a_disturbance_needs_an_observation_until_one_was_made(
+    running: Any, hint: Hint
+) -> None:
+    observed_state, worker = ObservedState(), replace(running.container(ContainerState.RUNNING), id="w")
+    observed_state.take_hint(hint)
+    observed_state.started(worker, observed_state.hint_count)
+    assert observed_state.seen is None
+    observed_state.keep(Observation(worker, None), observed_state.hint_count)
+    observed_state.forget()
+    observed_state.started(worker, observed_state.hint_count)
+    assert observed_state.seen == Observation(worker, None)
+
+
+def test_an_end_that_was_told_needs_no_observation_and_counts_once(running: Any) -> None:
     observed_state, began = ObservedState(), replace(running.container("running"), id="w")
-    observed_state.hear(Hint("u", "worker", "start", began), running.record)
-    observed_state.hear(
-        Hint("u", "worker", "die", replace(end_of(running, 3), started_at=None)), running.record
-    )
+    observed_state.take_hint(Started("u", "worker", began))
+    observed_state.take_hint(Ended("u", "worker", end_of(running, 3)))
     told = observed_state.pop_end_event(running.record)
     assert told is not None
     assert (told.exit_code, told.started_at) == (3, began.started_at)
     assert observed_state.pop_end_event(running.record) is None
 
 
-def test_an_end_whose_start_was_not_told_needs_a_look(running: Any) -> None:
+def test_an_end_whose_start_was_not_told_is_observed(running: Any) -> None:
     observed_state = ObservedState()
-    observed_state.hear(
-        Hint("u", "worker", "die", replace(end_of(running, 3), started_at=None)), running.record
-    )
+    observed_state.take_hint(Ended("u", "worker", end_of(running, 3)))
     assert observed_state.pop_end_event(running.record) is None
 
 
 def test_a_start_that_was_told_is_known(running: Any) -> None:
     observed_state, began = ObservedState(), replace(running.container("running"), id="w")
-    observed_state.hear(Hint("u", "worker", "start", began), running.record)
-    assert observed_state.beginning(running.record) == began
+    observed_state.take_hint(Started("u", "worker", began))
+    assert observed_state.start_event(running.record) == began
 
 
-@pytest.mark.parametrize("change", [{"id": "another"}, {"exit_code": 137}, {"exit_code": 255}])
-def test_another_containers_end_and_a_code_of_many_meanings_need_a_look(
-    running: Any, change: dict[str, Any]
-) -> None:
-    observed_state = ObservedState()
-    observed_state.hear(
-        Hint("u", "worker", "start", replace(running.container("running"), id="w")), running.record
-    )
-    observed_state.hear(Hint("u", "worker", "die", replace(end_of(running), **change)), running.record)
-    assert observed_state.pop_end_event(running.record) is None
-
-
-def test_an_end_after_a_signal_that_nobody_here_sent_needs_a_look(running: Any) -> None:
-    observed_state = ObservedState()
-    observed_state.hear(KILL, running.record)
-    observed_state.hear(Hint("u", "worker", "die", end_of(running, 143)), running.record)
-    assert observed_state.pop_end_event(running.record) is None
-
-
-@pytest.mark.parametrize(
-    ("hints", "code", "oom", "with_engine"),
-    [
-        ((), 143, False, False),
-        ((KILL,), 143, False, False),
-        ((DISCONNECTED,), 143, False, False),
-        ((DISCONNECTED,), 137, True, False),
-        ((DISCONNECTED,), 137, False, True),
-        ((KILL, DISCONNECTED), 143, False, True),
-        ((), 255, False, False),
-        ((DISCONNECTED,), 255, False, True),
-    ],
-)
-def test_an_end_is_the_engines_doing_where_it_was_away_and_the_worker_was_struck(
-    running: Any, hints: tuple[Hint, ...], code: int, oom: bool, with_engine: bool
-) -> None:
-    observed_state = ObservedState()
-    for hint in hints:
-        observed_state.hear(hint, running.record)
-    assert observed_state.stopped_with_engine(end_of(running, code, oom_killed=oom)) is with_engine
-
-
-def test_a_call_without_an_answer_counts_as_away_until_the_worker_is_seen_to_run(running: Any) -> None:
-    observed_state = ObservedState()
-    observed_state.engine_left()
-    assert observed_state.stopped_with_engine(end_of(running, 137))
-    assert not observed_state.stopped_with_engine(running.container("running"))
-    assert not observed_state.stopped_with_engine(end_of(running, 137))
-
-
-def test_a_worker_that_takes_its_time_after_a_strike_is_still_struck(running: Any) -> None:
-    observed_state = ObservedState()
-    observed_state.hear(KILL, running.record)
-    assert not observed_state.stopped_with_engine(running.container("running"))
-    observed_state.engine_left()
-    assert observed_state.stopped_with_engine(end_of(running, 0))
-
-
-def test_one_that_outlived_the_engines_stop_is_struck_no_more(running: Any) -> None:
-    observed_state = ObservedState()
-    observed_state.hear(KILL, running.record)
-    observed_state.engine_left()
-    assert not observed_state.stopped_with_engine(running.container("running"))
-    observed_state.engine_left()
-    assert not observed_state.stopped_with_engine(end_of(running, 0))
-
-
-def test_one_that_runs_on_while_the_engine_leaves_is_struck_still(running: Any) -> None:
-    observed_state = ObservedState()
-    observed_state.hear(KILL, running.record)
-    observed_state.engine_left()
-    assert observed_state.is_in_doubt(running.container("running"))
-    assert not observed_state.stopped_with_engine(running.container("running"), leaving=True)
-    assert observed_state.stopped_with_engine(end_of(running, 0))
-
-
-def test_an_end_after_a_signal_of_others_is_in_doubt_until_the_engine_is_known_to_go_or_stay(
-    running: Any,
-) -> None:
-    observed_state = ObservedState()
-    assert not observed_state.is_in_doubt(end_of(running, 0))
-    observed_state.hear(KILL, running.record)
-    assert not observed_state.is_in_doubt(running.container("running"))
-    observed_state.hear(KILL, running.record)
-    assert observed_state.is_in_doubt(end_of(running, 0))
-    assert not observed_state.stopped_with_engine(end_of(running, 0))
-    observed_state.engine_left()
-    assert not observed_state.is_in_doubt(end_of(running, 0))
-    assert observed_state.stopped_with_engine(end_of(running, 0))
-
-
-def test_a_signal_that_was_wished_here_is_no_strike(running: Any) -> None:
-    observed_state = ObservedState()
-    requested = running.record
-    observed_state.hear(
-        KILL, type(requested)(uid="u", id="a", created_at=requested.created_at, desired="cancel")
-    )
-    observed_state.hear(DISCONNECTED, requested)
-    assert not observed_state.stopped_with_engine(end_of(running, 143))
-
-
-@pytest.mark.parametrize(
-    ("away", "code", "with_engine"), [(True, 128, True), (False, 128, False), (True, 127, False)]
-)
-def test_a_start_that_failed_while_the_engine_went_is_its_doing(
-    running: Any, away: bool, code: int, with_engine: bool
-) -> None:
-    observed_state = ObservedState()
-    if away:
-        observed_state.engine_left()
-    refused = running.container("created", exit_code=code, error="database not open")
-    assert observed_state.stopped_with_engine(refused) is with_engine
-
-
-def test_a_sidecar_that_loads_inputs_is_struck_like_a_worker(job_with_files: Any) -> None:
-    observed_state, walk = ObservedState(), job_with_files().to("inputs")
-    observed_state.hear(Hint("u", "sidecar", "kill"), walk.record)
-    observed_state.hear(DISCONNECTED, walk.record)
-    assert observed_state.stopped_with_engine(walk.exited(0))
-
-
-def test_an_end_that_is_seen_while_the_stream_is_away_waits_for_what_it_says(running: Any) -> None:
-    observed_state, ended = ObservedState(), end_of(running, 77)
-    assert not observed_state.awaiting_event_stream(ended)
-    observed_state.hear(DISCONNECTED, running.record)
-    observed_state.hear(DISCONNECTED, running.record)
-    assert not observed_state.awaiting_event_stream(running.container("running"))
-    assert observed_state.awaiting_event_stream(ended)
-    observed_state.hear(KILL, running.record)  # what was missed comes before "connected"
-    observed_state.hear(CONNECTED, running.record)
-    assert not observed_state.awaiting_event_stream(ended)
-    assert observed_state.stopped_with_engine(ended)
-
-
-def test_a_stream_that_stays_away_is_not_waited_for_for_ever(running: Any) -> None:
-    observed_state, looks = ObservedState(), 0
-    observed_state.hear(DISCONNECTED, running.record)
-    while observed_state.awaiting_event_stream(end_of(running, 77)):
-        looks += 1
-        observed_state.hear(DISCONNECTED, running.record)
-    assert looks == MAX_BLIND_POLLS
-    assert not observed_state.stopped_with_engine(end_of(running, 77))
+def test_an_end_without_facts_and_one_of_another_container_are_observed(running: Any) -> None:
+    for ended in (
+        Ended("u", "worker"),
+        Ended("u", "worker", replace(end_of(running), id="another")),
+        Ended("u", "sidecar", end_of(running)),
+    ):
+        observed_state = ObservedState()
+        observed_state.take_hint(Started("u", "worker", replace(running.container("running"), id="w")))
+        observed_state.take_hint(ended)
+        assert observed_state.pop_end_event(running.record) is None, ended

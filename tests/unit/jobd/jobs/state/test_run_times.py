@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.jobs.orchestrator import ContainerFacts, Created, ImageFacts, Observation
+from jobd.jobs.port.model import ContainerFacts, ContainerState, Created, ImageFacts, Observation
 from jobd.jobs.state import facts
 from jobd.jobs.view import view_of
 from jobd.wire.job import JobSpec
@@ -45,9 +45,11 @@ def test_any_stamps_of_any_clocks_come_out_in_order(
         a.tell(facts.ImageReady(ImageFacts("i", None, "")), facts.Prepared(Created("w", None, 0, 0)))
         a.later(next(later)).tell(facts.WorkerStarting()).later(next(later))
         attempt = a.record.attempt
-        running = ContainerFacts("w", "running", attempt, started_at or a.now)
+        running = ContainerFacts("w", ContainerState.RUNNING, attempt, started_at or a.now)
         a.tell(facts.Observed(Observation(running, None))).later(next(later))
-        end = ContainerFacts("w", "exited", attempt, started_at or START, finished_at, exit_code=code)
+        end = ContainerFacts(
+            "w", ContainerState.ENDED, attempt, started_at or START, finished_at, exit_code=code
+        )
         a.tell(facts.Observed(Observation(end, None))).later(next(later)).tell(facts.LogsDrained())
     record = a.record
     moments = [record.created_at, *(m for e in record.earlier for m in (e.started_at, e.exited_at))]
@@ -69,7 +71,7 @@ def test_how_long_a_worker_ran_is_by_the_engines_clock_alone(job: Job, skew_s: f
     a = job().to("ready").tell(facts.WorkerStarting()).later(1)
     began, over = START + timedelta(seconds=0.5) + skew, START + timedelta(seconds=7.5) + skew
     a.look(a.container("running", started_at=began)).later(9)
-    a.look(a.container("exited", started_at=began, finished_at=over, exit_code=0)).tell(facts.LogsDrained())
+    a.look(a.container("ended", started_at=began, finished_at=over, exit_code=0)).tell(facts.LogsDrained())
     assert a.data("complete")["durations"]["running"] == 7
     assert START <= a.record.started_at <= START + timedelta(seconds=1)
 

@@ -1,80 +1,69 @@
 """Whose doing an end is, over any order of what happens and of what is heard of it."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.jobs.orchestrator import Hint
-from jobd.jobs.state.observed_state import ObservedState
+from jobd.docker.containers.stop_evidence import StopEvidence
+from jobd.jobs.port.model import ContainerFacts
+from tests.unit.jobd.docker.containers.conftest import container
 
-KILL, DIE = Hint("u", "worker", "kill"), Hint("u", "worker", "die")
-DISCONNECTED, CONNECTED = Hint(None, None, "disconnected"), Hint(None, None, "connected")
+End = Callable[..., ContainerFacts]
 KILLED = (137, 255)
 HAPPENINGS = ["stream cut", "stream back", "no answer", "look", "jobd starts", "strangers' signal"]
 ENDS = ["by itself", "engine stopped", "engine killed"]
 
 
 class Scene:
-    """One worker under one engine, and what this jobd hears of both. The engine starts again after each end of its own."""
+    """One worker under one engine, and what this jobd learns of both. The engine starts again after each end of its own."""
 
-    def __init__(self, walk: Any, code: int) -> None:
-        self.walk, self.code = walk, code
-        self.record = walk.record
-        self.observed_state = ObservedState()
+    def __init__(self, ended: End, code: int) -> None:
+        self.ended, self.code = ended, code
+        self.evidence = StopEvidence()
         self.connected = True
         self.restarted = False
         self.over: str | None = None
         self.heard_the_kill = False
 
-    def hear(self, hint: Hint) -> None:
-        if self.connected or hint in (DISCONNECTED, CONNECTED):
-            self.observed_state.hear(hint, self.record)
+    def signal(self) -> None:
+        if self.connected:
+            self.evidence.signalled_externally()
 
     def happen(self, what: str) -> None:
         if what == "stream cut":
             self.connected = False
-            self.hear(DISCONNECTED)
+            self.evidence.stream_lost()
         elif what == "stream back":
             self.connected = True
-            self.hear(CONNECTED)
+            self.evidence.stream_back()
         elif what == "no answer":
-            self.observed_state.engine_left()
+            self.evidence.engine_left()
         elif what == "look" and self.over is None:
-            self.observed_state.stopped_with_engine(self.walk.container("running"))
+            self.evidence.stopped_with_engine(container("running"))
         elif what == "jobd starts":
-            self.observed_state, self.connected, self.heard_the_kill = ObservedState(), True, False
+            self.evidence, self.connected, self.heard_the_kill = StopEvidence(), True, False
         elif what == "strangers' signal":
-            self.hear(KILL)
+            self.signal()
 
     def end(self, how: str) -> None:
         self.over = how
         if how == "by itself":
-            self.hear(DIE)
             return
         if how == "engine stopped":
             self.heard_the_kill = self.connected
-            self.hear(KILL)
-            self.hear(DIE)
+            self.signal()
         else:
             self.code = KILLED[self.code % 2]
         self.restarted = True
         self.happen("stream cut")
-        self.observed_state.engine_left()
+        self.evidence.engine_left()
         self.happen("stream back")
 
     def is_the_engines(self, record_tells: bool) -> bool:
-        watched = replace(self.walk.exited(self.code), id="w")
-        was_up = (not self.restarted) if record_tells and self.observed_state.needs_record(watched) else None
-        return self.observed_state.stopped_with_engine(watched, was_up=was_up)
-
-
-@pytest.fixture(scope="module")
-def walk(job: Callable[..., Any]) -> Any:
-    return job().to("running")
+        seen = self.ended(self.code)
+        was_up = (not self.restarted) if record_tells and self.evidence.needs_record(seen) else None
+        return self.evidence.stopped_with_engine(seen, was_up=was_up)
 
 
 @given(
@@ -84,9 +73,9 @@ def walk(job: Callable[..., Any]) -> Any:
     code=st.sampled_from([0, 3, 137, 143, 255]),
 )
 def test_the_engines_record_decides(
-    walk: Any, before: list[str], how: str, after: list[str], code: int
+    ended: End, before: list[str], how: str, after: list[str], code: int
 ) -> None:
-    scene = Scene(walk, code)
+    scene = Scene(ended, code)
     for what in before:
         scene.happen(what)
     scene.end(how)
@@ -103,17 +92,17 @@ def test_the_engines_record_decides(
     before=st.lists(st.sampled_from(HAPPENINGS), max_size=6),
     how=st.sampled_from(["engine stopped", "engine killed"]),
 )
-def test_without_a_record_what_was_heard_decides(walk: Any, before: list[str], how: str) -> None:
-    scene = Scene(walk, 0)
+def test_without_a_record_what_was_heard_decides(ended: End, before: list[str], how: str) -> None:
+    scene = Scene(ended, 0)
     for what in before:
         scene.happen(what)
     scene.end(how)
     assert scene.is_the_engines(record_tells=False) or (how == "engine stopped" and not scene.heard_the_kill)
 
 
-def test_an_end_that_was_seen_while_the_engine_went_is_its_doing(walk: Any) -> None:
-    observed_state, ended = ObservedState(), walk.exited(0)
-    observed_state.ended_with_engine()
-    assert not observed_state.stopped_with_engine(ended, was_up=True)
-    assert observed_state.stopped_with_engine(ended, was_up=False)
-    assert not observed_state.stopped_with_engine(ended)
+def test_an_end_that_was_seen_while_the_engine_went_is_its_doing(ended: End) -> None:
+    evidence = StopEvidence()
+    evidence.ended_with_engine()
+    assert not evidence.stopped_with_engine(ended(0), was_up=True)
+    assert evidence.stopped_with_engine(ended(0), was_up=False)
+    assert not evidence.stopped_with_engine(ended(0))

@@ -1,0 +1,140 @@
+"""What ended each container: asks the engine for what `stop_evidence.py` decides on, and turns its events into hints.
+
+Owns what is remembered of each job's containers, from their events and from the engine's silence, until the job is removed.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from jobd.docker.containers.memory_kills import killed_for_memory
+from jobd.docker.containers.own_signals import OwnSignals
+from jobd.docker.containers.stop_evidence import StopEvidence
+from jobd.docker.containers.uptime import Uptime
+from jobd.docker.engine import Engine
+from jobd.docker.mapping import inspection, labels
+from jobd.docker.mapping.inspection import KILLED, EngineEvent
+from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.port.hints import Changed, Ended, Hint, SignalledExternally, Started
+from jobd.jobs.port.model import ContainerFacts, EndCause, Role
+
+STAYS_LIMIT_S = 2.0
+"""An engine that is only starting, behind a socket that others hold open for it, takes longer to answer."""
+_REMEMBERED = 8192
+
+
+class EndCauses:
+    """The containers of one instance. `ping` raises EngineUnavailable where the engine takes no new connections."""
+
+    def __init__(
+        self, engine: Engine, instance: str, own_signals: OwnSignals, ping: Callable[[], Awaitable[object]]
+    ) -> None:
+        self._engine = engine
+        self._instance = instance
+        self._own_signals = own_signals
+        self._ping = ping
+        self._uptime = Uptime(engine)
+        self._evidence: OrderedDict[tuple[str, Role], StopEvidence] = OrderedDict()
+        """By the job's uid and the container's role."""
+
+    @contextmanager
+    def noticing(self, uid: str) -> Iterator[None]:
+        """Remembers of the job's containers that the engine did not answer."""
+        try:
+            yield
+        except EngineUnavailable:
+            for role in labels.ROLES:
+                self._of(uid, role).engine_left()
+            raise
+
+    def stream_lost(self) -> None:
+        """The event stream has ended, or could not be opened."""
+        for evidence in self._evidence.values():
+            evidence.stream_lost()
+
+    def stream_back(self) -> None:
+        """The event stream is connected, and what was missed has been read."""
+        for evidence in self._evidence.values():
+            evidence.stream_back()
+
+    def forget(self, uid: str) -> None:
+        """The job's containers are removed."""
+        for role in labels.ROLES:
+            self._evidence.pop((uid, role), None)
+
+    def hint(self, event: EngineEvent) -> Hint | None:
+        """Takes an event in and returns what it says of one of our jobs, or None where it says nothing of them."""
+        ref = inspection.ref_of_event(event, self._instance)
+        if ref is None:
+            return None
+        role = inspection.role_of_event(event)
+        if role is None:
+            return Changed(ref.uid)
+        facts = inspection.facts_of_event(event, ref.attempt)
+        match event.action:
+            case "start":
+                return Started(ref.uid, role, facts)
+            case "die":
+                explained = facts is not None and self._of(ref.uid, role).explains(facts)
+                return Ended(ref.uid, role, facts if explained else None)
+            case "kill" if not self._own_signals.is_own(
+                event.actor.id, event.actor.attributes.get("signal", "")
+            ):
+                self._of(ref.uid, role).signalled_externally()
+                return SignalledExternally(ref.uid, role)
+        return Changed(ref.uid, role)
+
+    async def observed(self, uid: str, role: Role, seen: ContainerFacts | None) -> ContainerFacts | None:
+        """Returns what was observed; a start that failed since the engine was being stopped may pass. Takes in that a container runs."""
+        if seen is None or seen.ended:
+            return seen
+        evidence = self._of(uid, role)
+        leaving = evidence.is_in_doubt(seen) and not await self._stays()
+        if leaving:
+            evidence.engine_left()
+        stopped = evidence.stopped_with_engine(seen, leaving=leaving)
+        return replace(seen, start_may_pass=True) if stopped else seen
+
+    async def of(self, uid: str, role: Role, ended: ContainerFacts) -> EndCause:
+        """Returns what ended the container: by the engine's record of its own start, or, where that does not tell, by the
+        events. Raises EngineUnavailable: that is not known yet.
+        """
+        if await self._stopped_with_engine(self._of(uid, role), ended):
+            return EndCause.ENGINE_STOPPED
+        cause = ended.cause or EndCause.UNKNOWN
+        if role == "worker" and ended.exit_code == KILLED and cause is not EndCause.OUT_OF_MEMORY:
+            return EndCause.OUT_OF_MEMORY if await killed_for_memory(self._engine, ended.id) else cause
+        return cause
+
+    async def _stopped_with_engine(self, evidence: StopEvidence, ended: ContainerFacts) -> bool:
+        if evidence.is_in_doubt(ended) and not await self._stays():
+            evidence.engine_left()
+            return evidence.stopped_with_engine(ended, leaving=True)
+        was_up: bool | None = None
+        if evidence.needs_record(ended):
+            try:
+                was_up = await self._uptime.spans(ended.id)
+            except EngineUnavailable:
+                evidence.ended_with_engine()
+                raise
+        if was_up is not True and evidence.awaiting_event_stream(ended):
+            raise EngineUnavailable("waiting for the engine's events since the disconnect")
+        return evidence.stopped_with_engine(ended, was_up=was_up)
+
+    async def _stays(self) -> bool:
+        """Returns whether the engine takes new connections. An engine that is being stopped answers on for a while on those that it has."""
+        try:
+            async with asyncio.timeout(STAYS_LIMIT_S):
+                await self._ping()
+        except (EngineUnavailable, TimeoutError):
+            return False
+        return True
+
+    def _of(self, uid: str, role: Role) -> StopEvidence:
+        evidence = self._evidence.pop((uid, role), None) or StopEvidence()
+        self._evidence[(uid, role)] = evidence
+        while len(self._evidence) > _REMEMBERED:
+            self._evidence.popitem(last=False)
+        return evidence

@@ -1,0 +1,88 @@
+"""Starting containers of one engine: what a refused start means, and the sidecar's order on its input.
+
+Owns the order of these calls. Whether a container may be started is the caller's.
+
+Source: Docker Engine API, ContainerStart, ContainerAttach.
+"""
+
+import asyncio
+
+from jobd.docker.containers.container_ids import ContainerIds
+from jobd.docker.containers.network import Network
+from jobd.docker.engine import Engine
+from jobd.docker.http.attach import Attached, attach_stdin
+from jobd.docker.http.errors import Refusal, Trouble, meant
+from jobd.docker.http.probe import is_answering
+from jobd.docker.mapping import inspection
+from jobd.jobs.port.errors import EngineUnavailable, StartFailed
+from jobd.jobs.port.model import JobRef
+from jobd.wire.report import SidecarOrder, encode_order
+
+_INSPECT_AGAIN_S = 1.0
+
+
+class Start:
+    """Starts containers."""
+
+    def __init__(self, engine: Engine, ids: ContainerIds, network: Network) -> None:
+        self._engine = engine
+        self._ids = ids
+        self._network = network
+
+    async def sidecar(self, ref: JobRef, order: SidecarOrder) -> None:
+        """Attaches, starts, writes the order, closes the input. Does nothing where the sidecar runs or has run.
+
+        Raises: StartFailed, EngineUnavailable.
+        """
+        found = await self._ids.inspect(ref, "sidecar")
+        if found is None:
+            raise StartFailed("the sidecar container is gone")
+        if not found.never_started:
+            return
+        version = (await self._engine.version()).spoken
+        try:
+            stdin = await attach_stdin(self._engine.endpoint, self._engine.timeouts, version, found.id)
+        except (Refusal, Trouble) as error:
+            raise meant("inspect", error) from error
+        async with stdin:
+            await self.container(found.id)
+            await self._hand_over(ref, stdin, encode_order(order))
+
+    async def container(self, container_id: str) -> None:
+        """Starts a container, once. Raises: StartFailed. EngineUnavailable: whether it started is not known."""
+        try:
+            try:
+                await self._engine.start(container_id)
+            except Refusal as error:
+                if not inspection.network_missing(error.status, error.message):
+                    raise
+                # A plain no, given before anything ran: this one may be asked again.
+                self._network.forget()
+                await self._network.ensure()
+                await self._engine.start(container_id)
+        except (Refusal, Trouble) as error:
+            failure = meant("start", error)
+            if (
+                isinstance(error, Trouble)
+                and isinstance(failure, StartFailed)
+                and failure.exit_code == inspection.NOT_STARTED
+                and not await is_answering(self._engine.endpoint)
+            ):
+                failure = EngineUnavailable(f"the engine is being stopped: {error.message}")
+            if not isinstance(failure, EngineUnavailable | StartFailed):
+                remedy, failure = failure.remedy, StartFailed(str(failure), inspection.NOT_STARTED)
+                failure.remedy = remedy
+            raise failure from error
+
+    async def _hand_over(self, ref: JobRef, stdin: Attached, order: bytes) -> None:
+        """Writes the order; stops where the sidecar ended without reading it, which the engine does not notice."""
+        writing = asyncio.ensure_future(stdin.write_all(order))
+        try:
+            while not (await asyncio.wait([writing], timeout=_INSPECT_AGAIN_S))[0]:
+                found = await self._ids.inspect(ref, "sidecar")
+                if found is None or found.state.status in ("exited", "dead"):
+                    return
+            await writing
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)

@@ -1,0 +1,104 @@
+"""What a job's containers print: their log from a cursor on, and the worker's output as it comes.
+
+Owns these streams, their ends and their breaks. What the bytes mean is in `log_parser.py`, which requests read a log on in
+`log_requests.py`.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+
+from jobd.docker.containers.container_ids import ContainerIds
+from jobd.docker.engine import Engine
+from jobd.docker.http.errors import Refusal, Trouble
+from jobd.docker.http.http_session import Body, Silent
+from jobd.docker.logs import log_cursors
+from jobd.docker.logs.frames import DamagedLog, Frames
+from jobd.docker.logs.log_requests import lines_after
+from jobd.jobs.port.errors import ContainerGone, EngineUnavailable, LogUnreadable
+from jobd.jobs.port.model import JobRef, LogBatch, LogCursor, Role, StreamName
+
+_BUFFER_BYTES = 64 * 1024
+_ALIVE = ("running", "paused", "restarting")
+
+
+class ContainerOutput:
+    """The output of one instance's containers on one engine."""
+
+    def __init__(self, engine: Engine, ids: ContainerIds) -> None:
+        self._engine = engine
+        self._ids = ids
+
+    async def logs(
+        self, ref: JobRef, role: Role, cursor: LogCursor, follow: bool
+    ) -> AsyncGenerator[LogBatch, None]:
+        """Yields the lines after the cursor, in batches as they arrive; see `port.protocols.Logs`.
+
+        A container that was made and not started has no log: nothing comes, with `follow` too.
+        Raises: EngineUnavailable: the connection broke, or ended while the container runs; ask again from the last cursor.
+        LogUnreadable. ContainerGone.
+        """
+        places = log_cursors.decoded(cursor)
+        container_id = await self._ids.of(ref, role)
+        if container_id is None:
+            raise ContainerGone(f"the {role} of job {ref.id} does not exist")
+        path = await self._engine.path(f"/containers/{container_id}/logs")
+        # A container may be silent for days; without follow the engine has the bytes at hand.
+        silence_s = None if follow else self._engine.timeouts.work_s
+
+        def ask(params: Mapping[str, str]) -> AbstractAsyncContextManager[Body]:
+            return self._engine.streams.open(
+                "GET", path, params=params, silence_s=silence_s, buffer_bytes=_BUFFER_BYTES
+            )
+
+        try:
+            async with aclosing(lines_after(ask, places, follow)) as batches:
+                async for batch in batches:
+                    places = log_cursors.places_after(places, batch)
+                    yield LogBatch(batch, log_cursors.encoded(places))
+        except Refusal as error:
+            if error.status in (404, 409):
+                self._ids.forget(ref, role)
+                raise ContainerGone(f"the {role} of job {ref.id} was removed") from error
+            raise LogUnreadable(error.message) from error
+        except (Trouble, Silent) as error:
+            raise LogUnreadable(str(error)) from error
+        except DamagedLog as error:
+            raise LogUnreadable(f"the log of {ref.id} {role} cannot be read: {error}") from error
+        if not follow:
+            return
+        now = await self._ids.inspect(ref, role)
+        if now is not None and now.id == container_id and now.state.status in _ALIVE:
+            raise EngineUnavailable("the log stream ended while the container runs")
+
+    @asynccontextmanager
+    async def output(self, ref: JobRef) -> AsyncIterator[AsyncIterator[tuple[StreamName, bytes]]]:
+        """Gives what the worker prints from now on; see `port.protocols.WorkerOutput`.
+
+        The engine has attached the connection when it answers. Source: Docker Engine API, ContainerAttach.
+        """
+        container_id = await self._ids.of(ref, "worker")
+        if container_id is None:
+            raise ContainerGone(f"the worker of job {ref.id} does not exist")
+        path = await self._engine.path(f"/containers/{container_id}/attach")
+        params = {"stream": "1", "stdout": "1", "stderr": "1"}
+        try:
+            async with self._engine.streams.open(
+                "POST", path, params=params, silence_s=None, buffer_bytes=_BUFFER_BYTES
+            ) as body:
+                yield _pieces(body)
+        except Refusal as error:
+            if error.status in (404, 409):
+                self._ids.forget(ref, "worker")
+                raise ContainerGone(f"the worker of job {ref.id} was removed") from error
+            raise EngineUnavailable(error.message) from error
+        except Trouble as error:
+            raise EngineUnavailable(str(error)) from error
+        except DamagedLog as error:
+            raise EngineUnavailable(f"the output of {ref.id} cannot be read: {error}") from error
+
+
+async def _pieces(body: Body) -> AsyncIterator[tuple[StreamName, bytes]]:
+    frames = Frames()
+    async for chunk in body.chunks():
+        for piece in frames.feed(chunk):
+            yield piece

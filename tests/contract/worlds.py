@@ -1,0 +1,118 @@
+"""What the contract suite needs of an implementation: a `World` that turns a behaviour into a job that behaves so.
+
+A second implementation joins by one more world, here or beside `conftest.py`, and one more entry in its `WORLDS`.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from jobd.jobs.port.model import ContainerFacts, EndCause, JobRef, Observation, WorkOrder
+from jobd.jobs.port.protocols import EnginePort
+from jobd.wire.job import JobSpec
+from tests.support.fakes.orchestrator import FakeOrchestrator
+from tests.support.fakes.worker import WorkerScript
+
+OPTIONAL = frozenset({EndCause.DEADLINE, EndCause.EVICTED, EndCause.NODE_LOST})
+"""The causes that an engine may not have at all: on one machine nothing is evicted."""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What the worker does: `writes` files into its workspace, prints `lines`, the secrets that it `shows` (or on stderr that one
+    is missing) and `rest` without a newline, then ends with `exit_code`; with `stays` it runs until a signal kills it; `missing` means that its command does not exist.
+    """
+
+    lines: tuple[str, ...] = ()
+    rest: str = ""
+    errors: tuple[str, ...] = ()
+    shows: tuple[str, ...] = ()
+    writes: dict[str, str] = field(default_factory=dict)
+    exit_code: int = 0
+    stays: bool = False
+    missing: bool = False
+
+
+class World(Protocol):
+    """One implementation under test. `deadline_s`: as long as anything may take. `without`: the causes that the engine does not have."""
+
+    orchestrator: EnginePort
+    image: str
+    deadline_s: float
+    without: frozenset[EndCause]
+
+    def work(self, ref: JobRef, behaviour: Behaviour, *, sidecar: bool = False) -> WorkOrder:
+        """Returns an order for a job that will behave so; `ref` will be cleaned up."""
+        ...
+
+    async def interrupt_hints(self) -> None:
+        """Breaks the stream of hints; the stream may be connected again at once."""
+        ...
+
+    async def kill_from_outside(self, ref: JobRef) -> None:
+        """Sends SIGKILL to the running worker, but not through the port."""
+        ...
+
+    async def end_for(self, cause: EndCause, ref: JobRef) -> tuple[EnginePort, ContainerFacts]:
+        """Has a worker of this job run and end for this cause; returns the engine that tells it, and the facts of its end."""
+        ...
+
+
+class FakeWorld:
+    """The engine in memory: behaviours become scripts."""
+
+    image = "fake:latest"
+    without: frozenset[EndCause] = frozenset()
+
+    def __init__(self, deadline_s: float = 60) -> None:
+        self.fake = FakeOrchestrator()
+        self.fake.missing_images.add("no-such-image:1")
+        self.orchestrator: EnginePort = self.fake
+        self.deadline_s = deadline_s
+
+    def work(self, ref: JobRef, behaviour: Behaviour, *, sidecar: bool = False) -> WorkOrder:
+        self.fake.workers[ref.id] = WorkerScript(
+            lines=behaviour.lines,
+            errors=behaviour.errors,
+            shows=behaviour.shows,
+            rest=behaviour.rest,
+            writes={path: text.encode() for path, text in behaviour.writes.items()},
+            exit_code=behaviour.exit_code,
+            runs_s=None if behaviour.stays else 0.0,
+            start_error=(127, "no such command") if behaviour.missing else None,
+        )
+        secrets = dict.fromkeys(behaviour.shows, "")
+        return WorkOrder(ref, JobSpec(id=ref.id, image=self.image, secrets=secrets), sidecar)
+
+    async def interrupt_hints(self) -> None:
+        self.fake.interrupt_hints()
+
+    async def kill_from_outside(self, ref: JobRef) -> None:
+        self.fake.signal_from_outside(ref.id, "worker", 137)
+
+    async def end_for(self, cause: EndCause, ref: JobRef) -> tuple[EnginePort, ContainerFacts]:
+        await self.orchestrator.create(self.work(ref, Behaviour(stays=True)), None)
+        await self.orchestrator.start_worker(ref)
+        if cause is EndCause.ENGINE_STOPPED:
+            self.fake.restart()
+        else:
+            self.fake.end(ref.id, "worker", _CODES.get(cause, 3), cause=cause)
+        worker = (await self.orchestrator.observe(ref)).worker
+        assert worker is not None
+        return self.orchestrator, worker
+
+
+async def observed_until(world: World, ref: JobRef, condition: Callable[[Observation], bool]) -> Observation:
+    """Observes a job until the condition holds."""
+    async with asyncio.timeout(world.deadline_s):
+        while not condition(seen := await world.orchestrator.observe(ref)):
+            await asyncio.sleep(0.02)
+        return seen
+
+
+_CODES: Mapping[EndCause, int | None] = {
+    EndCause.SIGNAL: 137,
+    EndCause.OUT_OF_MEMORY: 137,
+    EndCause.NODE_LOST: None,
+}

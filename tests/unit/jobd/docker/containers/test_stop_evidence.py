@@ -1,0 +1,134 @@
+"""Whether the engine's own stop ended a container, by what its events and its silence show."""
+
+from collections.abc import Callable
+
+import pytest
+
+from jobd.docker.containers.stop_evidence import MAX_BLIND_POLLS, StopEvidence
+from jobd.jobs.port.model import ContainerFacts, EndCause
+
+End = Callable[..., ContainerFacts]
+HEARD = {
+    "signal": StopEvidence.signalled_externally,
+    "stream lost": StopEvidence.stream_lost,
+    "stream back": StopEvidence.stream_back,
+    "no answer": StopEvidence.engine_left,
+}
+
+
+def evidence(*heard: str) -> StopEvidence:
+    made = StopEvidence()
+    for what in heard:
+        HEARD[what](made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("heard", "code", "oom", "with_engine"),
+    [
+        ((), 143, False, False),
+        (("signal",), 143, False, False),
+        (("stream lost",), 143, False, False),
+        (("stream lost",), 137, True, False),
+        (("stream lost",), 137, False, True),
+        (("signal", "stream lost"), 143, False, True),
+        ((), 255, False, False),
+        (("stream lost",), 255, False, True),
+    ],
+)
+def test_an_end_is_the_engines_doing_where_it_was_away_and_the_container_was_killed_or_signalled(
+    ended: End, heard: tuple[str, ...], code: int, oom: bool, with_engine: bool
+) -> None:
+    cause = EndCause.OUT_OF_MEMORY if oom else EndCause.SIGNAL
+    assert evidence(*heard).stopped_with_engine(ended(code, cause)) is with_engine
+
+
+def test_a_call_without_an_answer_counts_as_away_until_the_container_is_seen_to_run(
+    running: ContainerFacts, ended: End
+) -> None:
+    found = evidence("no answer")
+    assert found.stopped_with_engine(ended(137))
+    assert not found.stopped_with_engine(running)
+    assert not found.stopped_with_engine(ended(137))
+
+
+def test_a_container_that_takes_its_time_after_a_signal_is_still_signalled(
+    running: ContainerFacts, ended: End
+) -> None:
+    found = evidence("signal")
+    assert not found.stopped_with_engine(running)
+    found.engine_left()
+    assert found.stopped_with_engine(ended(0))
+
+
+def test_a_container_that_outlived_the_engines_stop_is_signalled_no_more(
+    running: ContainerFacts, ended: End
+) -> None:
+    found = evidence("signal", "no answer")
+    assert not found.stopped_with_engine(running)
+    found.engine_left()
+    assert not found.stopped_with_engine(ended(0))
+
+
+def test_a_container_that_runs_on_while_the_engine_is_being_stopped_is_signalled_still(
+    running: ContainerFacts, ended: End
+) -> None:
+    found = evidence("signal", "no answer")
+    assert found.is_in_doubt(running)
+    assert not found.stopped_with_engine(running, leaving=True)
+    assert found.stopped_with_engine(ended(0))
+
+
+def test_an_end_after_an_external_signal_is_in_doubt_until_the_engine_is_known_to_go_or_stay(
+    running: ContainerFacts, ended: End
+) -> None:
+    found = evidence()
+    assert not found.is_in_doubt(ended(0))
+    found.signalled_externally()
+    assert not found.is_in_doubt(running)
+    found.signalled_externally()
+    assert found.is_in_doubt(ended(0))
+    assert not found.stopped_with_engine(ended(0))
+    found.engine_left()
+    assert not found.is_in_doubt(ended(0))
+    assert found.stopped_with_engine(ended(0))
+
+
+@pytest.mark.parametrize(
+    ("heard", "code", "with_engine"),
+    [(("no answer",), 128, True), ((), 128, False), (("no answer",), 127, False)],
+)
+def test_a_start_that_failed_while_the_engine_was_stopped_is_its_doing(
+    refused: End, heard: tuple[str, ...], code: int, with_engine: bool
+) -> None:
+    assert evidence(*heard).stopped_with_engine(refused(code)) is with_engine
+
+
+def test_an_end_that_is_seen_while_the_stream_is_away_waits_for_its_events(
+    running: ContainerFacts, ended: End
+) -> None:
+    found = evidence()
+    assert not found.awaiting_event_stream(ended(77))
+    found.stream_lost()
+    found.stream_lost()
+    assert not found.awaiting_event_stream(running)
+    assert found.awaiting_event_stream(ended(77))
+    found.signalled_externally()  # what was missed comes before the stream is back
+    found.stream_back()
+    assert not found.awaiting_event_stream(ended(77))
+    assert found.stopped_with_engine(ended(77))
+
+
+def test_a_stream_that_stays_away_is_not_waited_for_for_ever(ended: End) -> None:
+    found, polls = evidence("stream lost"), 0
+    while found.awaiting_event_stream(ended(77)):
+        polls += 1
+        found.stream_lost()
+    assert polls == MAX_BLIND_POLLS
+    assert not found.stopped_with_engine(ended(77))
+
+
+def test_an_end_event_explains_an_end_unless_its_code_has_many_meanings_or_a_signal_came(ended: End) -> None:
+    assert evidence().explains(ended(3))
+    assert not evidence().explains(ended(255, EndCause.UNKNOWN))
+    assert not evidence("signal").explains(ended(143, EndCause.SIGNAL))
