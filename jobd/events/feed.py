@@ -59,15 +59,15 @@ class Feed:
         try:
             while True:
                 waiter.clear()
-                async with self._budget.hold(PAGE_BYTES, estimated=True) as hold:
+                async with self._budget.reserve(PAGE_BYTES, estimated=True) as hold:
                     page = await self._events.list_events(after_seq, job_uid, PAGE, PAGE_BYTES)
                     sizes = [len(event.body) for event in page]
-                    hold.measured(
+                    hold.resize(
                         sum(sizes) + max(sizes, default=0)
                     )  # each is copied into the frame it is sent in
                     for event in page:
                         yield event
-                        hold.moved()
+                        hold.mark_progress()
                         after_seq = event.seq
                         del event
                     # Nothing of a page may live on while the reader waits for the next one: it is counted no more.

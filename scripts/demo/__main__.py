@@ -49,7 +49,7 @@ def run(story: Story, jobs: tuple[str, str, str]) -> None:
                 not jobd.left(), "no container and no volume of these jobs on the engine", jobd.left()
             )
         except Difference as error:
-            raise Difference(f"{error}\n\njobd said last:\n{jobd.last_words()}") from None
+            raise Difference(f"{error}\n\nthe end of jobd's log:\n{jobd.log_tail()}") from None
     story.check(jobd.process.returncode == 0, "jobd ended in order on SIGTERM", jobd.process.returncode)
 
 

@@ -48,7 +48,7 @@ MUTATIONS = (
     Mutation(
         "a reader waits after an event that never was",
         "jobd/api/streams.py",
-        "        await _check_event(context.store, after, named)",
+        "        await _check_event(context.store, after, field)",
         "        pass",
         "tests/integration/api/test_streams.py::test_a_number_that_was_never_given_is_refused_and_not_waited_for",
     ),

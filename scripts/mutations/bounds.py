@@ -36,8 +36,8 @@ MUTATIONS = (
     Mutation(
         "copies of files are not counted",
         "jobd/api/memory.py",
-        "    async with _room(copies, COPY_BYTES):",
-        "    async with _room(copies, 0):",
+        "    async with _reserve(copies, COPY_BYTES):",
+        "    async with _reserve(copies, 0):",
         "tests/integration/api/test_slow_copies.py::test_copies_that_nobody_reads_share_a_bound",
     ),
     Mutation(

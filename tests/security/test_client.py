@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from jobd.api import body as body_module
-from jobd.api.middleware import answering_errors
+from jobd.api.middleware import error_responses
 from tests.support.daemon import Daemon, Receiver, until
 
 NOBODY = 65534
@@ -91,7 +91,7 @@ async def test_a_body_that_drips_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
     async def take(request: web.Request) -> web.Response:
         return web.Response(body=await body_module.read_json_bytes(request))
 
-    app = web.Application(middlewares=[answering_errors])
+    app = web.Application(middlewares=[error_responses])
     app.router.add_post("/", take)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()

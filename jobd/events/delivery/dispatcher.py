@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from jobd.clock import Clock
+from jobd.clock import Clock, wait_for
 from jobd.events.delivery.batching import Batching
 from jobd.events.delivery.breaker import Breaker, Breakers, State, Ticket
 from jobd.events.delivery.delivery_log import tell
@@ -26,7 +26,6 @@ from jobd.events.delivery.settings import DispatcherSettings
 from jobd.events.delivery.settler import Settler
 from jobd.events.delivery.unrecorded import Unrecorded
 from jobd.store.tables.rows import Delivery, Due, Settled, Settlement
-from jobd.waiting import wait_for
 from jobd.wire.event import batch_body
 
 DAMAGED = "the stored event, or its callback, does not match its checksum: the disk has changed it; nothing was sent"

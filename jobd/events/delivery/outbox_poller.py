@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from jobd.clock import Clock
+from jobd.clock import Clock, wait_for
 from jobd.events.delivery.breaker import Breakers
 from jobd.events.delivery.destination_queues import DestinationQueues
 from jobd.events.delivery.expiry import ExpiringOutbox, Expiry
@@ -20,7 +20,6 @@ from jobd.events.delivery.settler import STORE_PAUSE_S
 from jobd.events.delivery.unrecorded import Unrecorded
 from jobd.store.errors import StoreClosed, StoreFailed
 from jobd.store.tables.rows import Delivery, DestinationDue, Due, Settled, Settlement
-from jobd.waiting import wait_for
 
 log = logging.getLogger(__name__)
 

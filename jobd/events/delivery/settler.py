@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from jobd.clock import Clock
+from jobd.clock import Clock, wait_for
 from jobd.store.errors import StoreClosed, StoreFailed
 from jobd.store.tables.rows import Settled, Settlement
-from jobd.waiting import wait_for
 
 log = logging.getLogger(__name__)
 

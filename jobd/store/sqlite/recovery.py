@@ -1,6 +1,6 @@
-"""What is done about a damaged write-ahead log before the database is opened: a copy is kept, and it is said.
+"""A damaged write-ahead log, before the database is opened: jobd keeps a copy and warns the operator.
 
-Owns the copy's name and the words. What is damaged, `wal.py` finds out.
+Owns the copy's name and the warning's text. `wal.py` detects the damage.
 """
 
 import os
@@ -13,11 +13,11 @@ from jobd.store.sqlite.wal import WalDamage, examine
 _COPY = ".damaged-"
 
 
-def before_open(database: Path, now: datetime) -> str | None:
-    """Returns what to tell the operator, None where the log is whole and no copy of a damaged one is there.
+def check_wal(database: Path, now: datetime) -> str | None:
+    """Returns a warning for the operator, None where the log is whole and no copy of a damaged log exists.
 
-    Keeps a copy of a damaged log, the newest alone, where there is room for it. A log that holds less than the database is moved
-    out of the way: read again, it would put old pages over new ones. Raises: OSError.
+    Copies a damaged log if the disk has space, and keeps the newest copy only. Moves a log that is older than the database away:
+    SQLite would overwrite newer pages with its older ones. Raises: OSError.
     """
     wal = database.with_name(f"{database.name}-wal")
     index = database.with_name(f"{database.name}-shm")
@@ -25,14 +25,14 @@ def before_open(database: Path, now: datetime) -> str | None:
     if damage is None:
         copies = sorted(wal.parent.glob(f"{wal.name}{_COPY}*"))
         return _reminder(copies[-1]) if copies else None
-    kept = _keep(wal, now, move=damage.database_is_newer)
+    kept = _save_copy(wal, now, move=damage.database_is_newer)
     if damage.database_is_newer:
         index.unlink(missing_ok=True)
-    return _told(wal, damage, kept)
+    return _warning(wal, damage, kept)
 
 
-def _keep(wal: Path, now: datetime, *, move: bool) -> Path | None:
-    """Copies or moves the log beside itself. Returns the copy, None where there is no log or no room for a copy."""
+def _save_copy(wal: Path, now: datetime, *, move: bool) -> Path | None:
+    """Copies or moves the log within its folder. Returns the copy, None where there is no log or no space for a copy."""
     if not wal.exists():
         return None
     for old in wal.parent.glob(f"{wal.name}{_COPY}*"):
@@ -55,24 +55,24 @@ def _keep(wal: Path, now: datetime, *, move: bool) -> Path | None:
     return kept
 
 
-def _told(wal: Path, damage: WalDamage, kept: Path | None) -> str:
+def _warning(wal: Path, damage: WalDamage, kept: Path | None) -> str:
     where = f"at frame {damage.frame}" if damage.frame else "as a whole (its header)"
     lost = (
-        f"{damage.commits} commit(s) or more, {damage.missing} page(s), that were acknowledged cannot be read, so changes of jobs, "
-        "events or log lines from before the last end of jobd are missing"
+        f"at least {damage.commits} acknowledged commit(s), {damage.missing} page(s), cannot be read, so changes of jobs, "
+        "events or log lines from before jobd's last end are missing"
         if damage.missing
-        else "nothing is missing, since the database holds all that was in it"
+        else "nothing is missing, since the database already has all its commits"
     )
     copy = (
-        f"the file is kept as {kept}; remove it when it is of no more use"
+        f"jobd has kept the file as {kept}; remove it when you no longer need it"
         if kept
-        else "no copy could be kept"
+        else "jobd could not keep a copy"
     )
     return (
-        f"{wal} is damaged {where}: {lost}. jobd goes on with what is readable. Check the disk and the kernel's log, "
-        f"compare `jobctl ls` with what was submitted, or put a backup in place; {copy}."
+        f"{wal} is damaged {where}: {lost}. jobd continues with the readable part. Check the disk and the kernel's log, "
+        f"compare `jobctl ls` with the jobs that you submitted, or restore a backup; {copy}."
     )
 
 
 def _reminder(kept: Path) -> str:
-    return f"{kept} is the copy of a write-ahead log that was damaged at an earlier start; remove it when it is of no more use."
+    return f"{kept} is the copy of a write-ahead log that was damaged at an earlier start; remove it when you no longer need it."

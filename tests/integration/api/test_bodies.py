@@ -119,7 +119,7 @@ def test_a_name_that_is_there_twice_is_refused_with_its_place(
     parts, headers = multipart(("spec", body))
     for answer in (lonely.call("POST", "/v1/jobs", body), lonely.call("POST", "/v1/jobs", parts, headers)):
         assert (answer.status, answer.json["code"], answer.json["field"]) == (400, "invalid-spec", field)
-        assert answer.json["error"].startswith(f"{field}: is there twice")
+        assert answer.json["error"].startswith(f"{field}: appears twice")
     assert lonely.call("GET", f"/v1/jobs/{job_id}").status == 404
 
 

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 import pytest
 
+from jobd.wire.artifact import KINDS, OutputBase
+from jobd.wire.job import Callback, JobSpec, Output
 from jobd.wire.validation.limits import MAX_BODY_BYTES
 from tests.support.daemon import Daemon, until
 from tests.support.wire import answer_on, connect, exchange, head
@@ -17,7 +20,7 @@ JSON = "application/json"
 
 
 def full(job_id: str) -> dict[str, Any]:
-    """A spec with every field of the contract."""
+    """A spec with every field of `JobSpec` except `capAdd`, which needs a setting."""
     return {
         "id": job_id,
         "meta": {"team": "blue"},
@@ -38,13 +41,24 @@ def full(job_id: str) -> dict[str, Any]:
             {"id": "f", "type": "archive", "in": ".", "out": "a.tgz", "format": "tar.gz", "depends": "job"},
             {"id": "g", "type": "list", "in": ".", "recursive": False, "excludes": ["*.o"]},
         ],
-        "callback": {"url": "http://127.0.0.1:9/x", "events": ["orchestrator.job.exit"], "key": "secret-key"},
+        "outputs": [{"path": "a.tgz", "keep": True}],
+        "callback": {
+            "url": "http://127.0.0.1:9/x",
+            "events": ["orchestrator.job.exit"],
+            "key": "secret-key",
+            "batch": True,
+        },
         "labels": {"kind": "test"},
         "pids": 10,
         "user": "1000:1000",
         "pull": "never",
         "platform": "linux/amd64",
         "runtime": "runc",
+        "readOnly": True,
+        "capDrop": ["ALL"],
+        "secrets": {"token": "secret-value"},
+        "retries": 2,
+        "retryOn": [3, "timeout"],
     }  # fmt: skip
 
 
@@ -60,16 +74,32 @@ def test_the_smallest_spec_is_accepted_with_its_place(lonely: Daemon, job_id: st
     assert view["limits"] == {"cpu": 1.0, "memory": 512, "pids": 4096, "timeoutSeconds": 1800}
 
 
-def test_every_field_of_the_contract_is_taken(lonely: Daemon, job_id: str) -> None:
-    spec = full(job_id)
-    assert lonely.call("POST", "/v1/jobs", spec).status == 202
-    view = lonely.call("GET", f"/v1/jobs/{job_id}").json
+def names(kind: type[msgspec.Struct]) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(kind)}
+
+
+def test_every_field_is_accepted(
+    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], job_id: str
+) -> None:
+    spec = full(job_id) | {"capAdd": ["NET_ADMIN"]}
+    assert spec.keys() == names(JobSpec)
+    assert spec["callback"].keys() == names(Callback)
+    assert spec["outputs"][0].keys() == names(Output)
+    shared = names(OutputBase)
+    assert shared <= {field for artifact in spec["artifacts"] for field in artifact}
+    for artifact in spec["artifacts"]:
+        assert artifact.keys() | shared >= names(KINDS[artifact["type"]]), artifact
+    assert {artifact["type"] for artifact in spec["artifacts"]} == KINDS.keys()
+    daemon = make_daemon(environ=no_engine | {"ALLOW_CAP_ADD": "true"}).start()
+    assert daemon.call("POST", "/v1/jobs", spec).status == 202
+    view = daemon.call("GET", f"/v1/jobs/{job_id}").json
     assert view["limits"] == {"cpu": 0.5, "memory": 64, "pids": 10, "timeoutSeconds": 60}
     assert (view["meta"], view["labels"]) == ({"team": "blue"}, {"kind": "test"})
     assert [(a["id"], a["type"]) for a in view["artifacts"]] == [
         (a["id"], a["type"]) for a in spec["artifacts"]
     ]
     assert "secret-key" not in json.dumps(view)
+    assert "secret-value" not in json.dumps(view)
 
 
 @pytest.mark.parametrize(

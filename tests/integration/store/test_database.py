@@ -96,7 +96,7 @@ async def test_a_truncated_file_is_refused_and_kept(path: Path, make: Any, keep:
     await _filled(path, make)
     whole = path.read_bytes()
     path.write_bytes(whole[:keep])
-    with pytest.raises(StoreCorrupt, match=r"cannot be used.*left as it is") as refused:
+    with pytest.raises(StoreCorrupt, match=r"cannot be used.*has not changed the file") as refused:
         await Store.open(path)
     assert str(path) in str(refused.value)
     assert path.read_bytes() == whole[:keep]
@@ -159,7 +159,7 @@ async def test_each_connection_bounds_its_page_cache(path: Path, make: Any, is_w
 MEASURED = """
 import re, sys
 from pathlib import Path
-from jobd.store import database
+from jobd.store.sqlite import database
 
 def resident():
     return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) << 10

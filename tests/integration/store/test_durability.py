@@ -221,7 +221,7 @@ async def test_the_file_gives_room_back_after_a_purge(store: Store, make: Any, p
     assert len(await store.expire(0, 100)) == 20
     assert await store.remove_hidden() == 20
     assert (await store.counts()).size_bytes < full / 10
-    await store.give_back()
+    await store.vacuum()
     assert path.stat().st_size < full / 3
     assert (await store.counts()).wal_bytes == 0
     await store.close()

@@ -88,4 +88,4 @@ def test_rows_of_jobs_are_written_by_one_module() -> None:
         for path in STORE.rglob("*.py")
         for match in statement.finditer(path.read_text())
     }
-    assert found == {("jobs.py", "INTO"), ("jobs.py", "UPDATE"), ("housekeeping.py", "DELETE")}
+    assert found == {("jobs.py", "INTO"), ("jobs.py", "UPDATE"), ("maintenance.py", "DELETE")}

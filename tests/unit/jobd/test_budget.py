@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobd.budget import EVICTED, ByteBudget, NoRoom
+from jobd.budget import EVICTED, BudgetExhausted, ByteBudget
 
 DEADLINE_S = 5.0
 
@@ -22,7 +22,7 @@ class Holder:
         self.task = asyncio.create_task(self._run(budget, size, estimated))
 
     async def _run(self, budget: ByteBudget, size: int, estimated: bool) -> None:
-        async with budget.hold(size, estimated=estimated) as self.hold:
+        async with budget.reserve(size, estimated=estimated) as self.hold:
             self.held.set()
             await self.let_go.wait()
 
@@ -37,7 +37,7 @@ async def test_who_does_not_fit_waits_for_room() -> None:
     first, second, third = (Holder(budget, size) for size in (60, 50, 10))
     await settle()
     assert (first.held.is_set(), second.held.is_set(), third.held.is_set()) == (True, False, False)
-    assert budget.held == 60
+    assert budget.reserved_bytes == 60
     first.let_go.set()
     await settle()
     assert second.held.is_set()
@@ -45,7 +45,7 @@ async def test_who_does_not_fit_waits_for_room() -> None:
     for holder in (second, third):
         holder.let_go.set()
     await settle()
-    assert budget.held == 0
+    assert budget.reserved_bytes == 0
 
 
 async def test_an_estimate_is_corrected_before_anybody_else_reads() -> None:
@@ -53,15 +53,15 @@ async def test_an_estimate_is_corrected_before_anybody_else_reads() -> None:
     first, second = Holder(budget, 10, estimated=True), Holder(budget, 10, estimated=True)
     await settle()
     assert not second.held.is_set()
-    first.hold.measured(500)
+    first.hold.resize(500)
     await settle()
-    assert (budget.held, second.held.is_set()) == (500, False)
+    assert (budget.reserved_bytes, second.held.is_set()) == (500, False)
     first.let_go.set()
     await settle()
     assert second.held.is_set()
     second.let_go.set()
     await settle()
-    assert budget.held == 0
+    assert budget.reserved_bytes == 0
 
 
 async def test_one_that_leaves_the_line_lets_the_next_one_in() -> None:
@@ -74,14 +74,14 @@ async def test_one_that_leaves_the_line_lets_the_next_one_in() -> None:
     first.task.cancel()
     small.task.cancel()
     await settle()
-    assert budget.held == 0
+    assert budget.reserved_bytes == 0
 
 
 async def test_more_than_the_limit_waits_for_all_of_it() -> None:
     budget = ByteBudget(100)
     one = Holder(budget, 10_000)
     await settle()
-    assert (one.held.is_set(), budget.held) == (True, 100)
+    assert (one.held.is_set(), budget.reserved_bytes) == (True, 100)
     one.let_go.set()
     await settle()
 
@@ -90,8 +90,8 @@ async def test_waiting_has_an_end() -> None:
     budget = ByteBudget(100)
     first = Holder(budget, 100)
     await settle()
-    with pytest.raises(NoRoom):
-        async with budget.hold(1, limit_s=0.01):
+    with pytest.raises(BudgetExhausted):
+        async with budget.reserve(1, limit_s=0.01):
             pass
     first.task.cancel()
 
@@ -102,7 +102,7 @@ async def test_a_reader_that_has_not_moved_gives_way() -> None:
     stalled, reading = Holder(budget, 50), Holder(budget, 50)
     await settle()
     now = 5.0
-    reading.hold.moved()
+    reading.hold.mark_progress()
     third = Holder(budget, 50)
     async with asyncio.timeout(DEADLINE_S):
         await third.held.wait()
@@ -113,7 +113,7 @@ async def test_a_reader_that_has_not_moved_gives_way() -> None:
     for holder in (reading, third):
         holder.let_go.set()
     await settle()
-    assert budget.held == 0
+    assert budget.reserved_bytes == 0
 
 
 async def test_nobody_who_moves_gives_way() -> None:
@@ -151,8 +151,8 @@ def test_no_order_of_holders_exceeds_the_limit_by_more_than_one_item(
             tasks.append(newest.task)
             await settle()
             if estimated and newest.held.is_set():
-                newest.hold.measured(measured)
-            assert budget.held <= 100 + 120
+                newest.hold.resize(measured)
+            assert budget.reserved_bytes <= 100 + 120
             if leaves < len(holders):
                 leaving = holders.pop(leaves)
                 leaving.let_go.set() if leaves % 2 else leaving.task.cancel()
@@ -161,7 +161,7 @@ def test_no_order_of_holders_exceeds_the_limit_by_more_than_one_item(
             holder.task.cancel()
         async with asyncio.timeout(DEADLINE_S):
             await asyncio.gather(*tasks, return_exceptions=True)
-        assert budget.held == 0
+        assert budget.reserved_bytes == 0
 
     asyncio.run(run())
 
@@ -179,5 +179,5 @@ async def test_a_reader_that_is_cancelled_as_its_turn_comes_is_cancelled(steps: 
     second.task.cancel()
     await settle()
     assert second.task.cancelled()
-    assert budget.held == 0
-    assert (len(budget._line), len(budget._holds)) == (0, 0)
+    assert budget.reserved_bytes == 0
+    assert (len(budget._waiters), len(budget._reservations)) == (0, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobd.errors import ConfigError
-from jobd.private import refuse_changeable
+from jobd.private import require_protected
 from jobd.process.listeners import unix_listener
 from jobd.process.state_folder import FILES, StateFolder, api_key, fingerprint_key, instance_name, open_state
 
@@ -162,4 +162,4 @@ def test_the_root_of_all_folders_is_refused_and_stays_as_it_is() -> None:
 
 
 def test_the_way_to_a_temporary_folder_is_fine(tmp_path: Path) -> None:
-    refuse_changeable(tmp_path, "X")
+    require_protected(tmp_path, "X")

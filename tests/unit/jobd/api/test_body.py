@@ -38,7 +38,7 @@ def test_absent_parameters_have_their_defaults() -> None:
     assert given.optional_number("a", 0, 9) is None
     assert given.flag("a") is False
     assert given.one_of("a", frozenset("x")) is None
-    assert given.moment("a") is None
+    assert given.timestamp("a") is None
     given.done()
 
 
@@ -89,14 +89,14 @@ def test_one_of() -> None:
     ["2030-01-31T12:00:00Z", "2030-01-31T12:00:00%2B00:00", "2030-01-31T14:00:00%2B02:00", "2030-01-31 12:00:00Z"],
 )  # fmt: skip
 def test_moments_have_a_zone(text: str) -> None:
-    assert parameters(f"since={text}").moment("since") == datetime(2030, 1, 31, 12, tzinfo=UTC)
+    assert parameters(f"since={text}").timestamp("since") == datetime(2030, 1, 31, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
     "text", ["", "now", "2030-01-31T12:00:00", "2030-01-31", "1969-12-31T00:00:00Z", "9999-01-01T00:00:00Z"]
 )
 def test_what_is_no_moment_is_refused(text: str) -> None:
-    assert refusal(f"since={text}", "moment", "since").field == "since"
+    assert refusal(f"since={text}", "timestamp", "since").field == "since"
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):

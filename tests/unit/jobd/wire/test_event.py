@@ -28,7 +28,7 @@ def made(**fields: Any) -> bytes:
         "type": event.EXIT,
         "job_id": "a",
         "job_uid": "u1",
-        "moment": MOMENT,
+        "timestamp": MOMENT,
         "sequence": 3,
         "data": {"jobId": "a", "exitCode": 0},
     }

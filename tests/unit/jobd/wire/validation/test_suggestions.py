@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobd.wire.job import JobSpec
-from jobd.wire.validation.suggestions import known_fields, meant
+from jobd.wire.validation.suggestions import known_fields, suggested_field
 
 
 @pytest.mark.parametrize(
@@ -33,11 +33,11 @@ from jobd.wire.validation.suggestions import known_fields, meant
 )
 def test_what_was_meant(field: str, better: str | None) -> None:
     tree = {"artifacts": [{"type": "upload"}, {"type": "write"}, "text"], "callback": {}}
-    assert meant(JobSpec, tree, field) == better
+    assert suggested_field(JobSpec, tree, field) == better
 
 
 @settings(max_examples=25)
 @given(st.text(max_size=20), st.recursive(st.none() | st.text(max_size=3), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=9), inner)))  # fmt: skip
 def test_any_field_of_any_tree(field: str, tree: Any) -> None:
-    better = meant(JobSpec, tree, field)
+    better = suggested_field(JobSpec, tree, field)
     assert better is None or better in known_fields(JobSpec, tree, field.rpartition(".")[0])
