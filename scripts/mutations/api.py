@@ -36,7 +36,7 @@ MUTATIONS = (
         "jobd/wire/validation/normal.py",
         "        if value is not default and (not value or value == default):",
         "        if not value:",
-        "tests/unit/jobd/wire/test_wire_values.py::test_a_default_that_is_said_is_as_one_that_is_not",
+        "tests/unit/jobd/wire/test_wire_values.py::test_an_explicit_default_equals_an_absent_field",
     ),
     Mutation(
         "jobctl does not wait for the end of the answer",
@@ -50,7 +50,7 @@ MUTATIONS = (
         "jobd/api/streams.py",
         "        await _check_event(context.store, after, field)",
         "        pass",
-        "tests/integration/api/test_streams.py::test_a_number_that_was_never_given_is_refused_and_not_waited_for",
+        "tests/integration/api/test_streams.py::test_an_unassigned_event_number_is_refused",
     ),
     Mutation(
         "a reader waits after a line of another log",

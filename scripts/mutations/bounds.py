@@ -31,14 +31,14 @@ MUTATIONS = (
         "jobd/api/streams.py",
         "            del part  #",
         "            pass  #",
-        "tests/integration/api/test_streams.py::test_nothing_of_an_answer_is_kept_while_its_source_is_waited_for",
+        "tests/integration/api/test_streams.py::test_no_part_of_a_response_is_in_memory_while_its_source_waits",
     ),
     Mutation(
         "copies of files are not counted",
         "jobd/api/memory.py",
         "    async with _reserve(copies, COPY_BYTES):",
         "    async with _reserve(copies, 0):",
-        "tests/integration/api/test_slow_copies.py::test_copies_that_nobody_reads_share_a_bound",
+        "tests/integration/api/test_slow_copies.py::test_stalled_downloads_share_a_budget",
     ),
     Mutation(
         "a call to the engine waits in the pool's queue",
@@ -87,6 +87,6 @@ MUTATIONS = (
         "jobd/store/sqlite/database.py",
         "-{CACHE_BYTES // 1024}",
         "-{CACHE_BYTES}",
-        "tests/integration/store/test_database.py::test_pages_beyond_the_cache_are_not_held",
+        "tests/integration/store/test_database.py::test_pages_beyond_the_cache_are_not_in_memory",
     ),
 )

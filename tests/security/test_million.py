@@ -1,4 +1,4 @@
-"""A million files, coming in and going out: what is refused is refused early, in bounded memory, and what was made goes again."""
+"""A million files as input and output: jobd refuses them early, with bounded memory, and removes the files that it has created."""
 
 import gzip
 import io
@@ -37,7 +37,7 @@ def tar_of_a_million() -> bytes:
 
 
 def zip_of_half_a_million() -> bytes:
-    """As many entries as the directory's limit of 32 MiB takes; all of them are one file's."""
+    """As many entries as fit the directory's limit of 32 MiB; all of them refer to one file."""
     local = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 0, 0, 33, zlib.crc32(b""), 0, 0, 1, 0) + b"x"
     count = MILLION // 2
     entry = struct.pack("<4s6H3I5H2I", b"PK\1\2", 20, 20, 0, 0, 0, 33, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0)
@@ -96,7 +96,7 @@ def test_archives_of_a_million_files_are_refused_and_leave_nothing(
     assert not sidecar.attrs["State"]["OOMKilled"]
 
 
-def test_a_folder_of_a_million_files_is_counted_not_hoarded_and_goes(
+def test_a_folder_of_a_million_files_is_counted_and_removed(
     daemon: Daemon, docker_client: docker.DockerClient, receiver: Receiver, worker_image: str, job_id: str
 ) -> None:
     artifacts = [
@@ -111,7 +111,7 @@ def test_a_folder_of_a_million_files_is_counted_not_hoarded_and_goes(
     until(lambda: daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "running", "the worker runs")
     mounts = docker_client.containers.get(f"job-{job_id}-worker").attrs["Mounts"]
     (volume,) = (mount["Name"] for mount in mounts if mount["Destination"] == "/workspace")
-    # From beside the job: within its limit of memory the kernel's own notes on so many files cost it two minutes.
+    # Not in the job: within its memory limit the kernel needs two minutes for so many files.
     made = docker_client.containers.run(
         worker_image,
         [

@@ -57,7 +57,7 @@ MUTATIONS = (
         "jobd/api/middleware.py",
         'if "Origin" in request.headers or _is_from_web_page(request):',
         "if _is_from_web_page(request):",
-        "tests/integration/api/test_door.py::test_a_web_page_is_refused_and_told_nothing",
+        "tests/integration/api/test_door.py::test_a_request_from_a_web_page_is_refused",
     ),
     SecurityMutation(
         C,
@@ -65,7 +65,7 @@ MUTATIONS = (
         "jobd/api/middleware.py",
         'if "Origin" in request.headers or _is_from_web_page(request):',
         'if "Origin" in request.headers:',
-        f"{SECURITY}/test_client.py::test_what_a_page_loads_without_an_origin_is_refused_by_what_the_browser_says",
+        f"{SECURITY}/test_client.py::test_requests_of_pages_without_origin_are_refused_by_fetch_metadata",
     ),
     SecurityMutation(
         C,
@@ -81,7 +81,7 @@ MUTATIONS = (
         "jobd/api/middleware.py",
         "if name.lower() not in policy.hosts and",
         "if False and",
-        f"{SECURITY}/test_browser.py::test_a_page_that_has_the_daemons_own_name_and_port_reads_nothing_either",
+        f"{SECURITY}/test_browser.py::test_a_page_with_the_daemons_own_name_and_port_reads_nothing_either",
     ),
     SecurityMutation(
         C,
@@ -89,7 +89,7 @@ MUTATIONS = (
         "jobd/api/middleware.py",
         "if not hmac.compare_digest(given.encode(), policy.api_key.encode()):",
         "if False:",
-        "tests/integration/api/test_door.py::test_without_the_key_only_health_is_open",
+        "tests/integration/api/test_door.py::test_without_the_key_only_health_responds",
     ),
     SecurityMutation(
         C,
@@ -97,7 +97,7 @@ MUTATIONS = (
         "jobd/api/body.py",
         "if not says_json and (request.content_length or not optional):\n        raise _not_json()\n    content = await read_bytes(request)\n    if content and not says_json:",
         "content = await read_bytes(request)\n    if False:",
-        "tests/integration/api/test_submit.py::test_a_body_that_does_not_say_it_is_json_is_refused",
+        "tests/integration/api/test_submit.py::test_a_body_without_a_json_content_type_is_refused",
     ),
     SecurityMutation(
         C,
@@ -105,7 +105,7 @@ MUTATIONS = (
         "jobd/api/body.py",
         "async with asyncio.timeout(READ_LIMIT_S):",
         "async with asyncio.timeout(None):",
-        f"{SECURITY}/test_client.py::test_a_body_that_drips_is_cut_off",
+        f"{SECURITY}/test_client.py::test_a_slow_body_is_refused",
     ),
     SecurityMutation(
         C,
@@ -113,7 +113,7 @@ MUTATIONS = (
         "jobd/process/listeners.py",
         "keepalive_timeout=HEAD_LIMIT_S,",
         "keepalive_timeout=3600,",
-        f"{SECURITY}/test_listeners.py::test_a_head_that_drips_or_never_comes_ends_its_connection",
+        f"{SECURITY}/test_listeners.py::test_slow_or_missing_headers_end_the_connection",
     ),
     SecurityMutation(
         C,
@@ -121,7 +121,7 @@ MUTATIONS = (
         "jobd/process/listeners.py",
         "if self._site.open >= self._site.most:",
         "if False:",
-        f"{SECURITY}/test_listeners.py::test_a_listener_keeps_so_many_and_no_more_until_one_leaves",
+        f"{SECURITY}/test_listeners.py::test_a_listener_limits_its_connections",
     ),
     SecurityMutation(
         C,
@@ -129,7 +129,7 @@ MUTATIONS = (
         "jobd/app.py",
         'web.Application(middlewares=[error_responses, access_control(policy)])\n    api.router.add_get("/metrics"',
         'web.Application()\n    api.router.add_get("/metrics"',
-        f"{SECURITY}/test_listeners.py::test_the_metrics_are_not_for_web_pages",
+        f"{SECURITY}/test_listeners.py::test_web_pages_cannot_read_the_metrics",
     ),
     SecurityMutation(
         C,
@@ -137,7 +137,7 @@ MUTATIONS = (
         "jobd/process/listeners.py",
         "before = os.umask(0o177)",
         "before = os.umask(0)",
-        f"{SECURITY}/test_client.py::test_another_user_does_not_get_through_the_socket_or_to_the_state",
+        f"{SECURITY}/test_client.py::test_another_user_cannot_use_the_socket_or_read_the_state",
     ),
     SecurityMutation(
         C,
@@ -145,7 +145,7 @@ MUTATIONS = (
         "jobd/process/state_folder.py",
         "os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)",
         "os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)",
-        f"{SECURITY}/test_client.py::test_another_user_does_not_get_through_the_socket_or_to_the_state",
+        f"{SECURITY}/test_client.py::test_another_user_cannot_use_the_socket_or_read_the_state",
     ),
     SecurityMutation(
         C,
@@ -161,7 +161,7 @@ MUTATIONS = (
         "jobd/process/tls.py",
         "if stat.S_IMODE(mode) & 0o007:",
         "if False:",
-        f"{SECURITY}/test_tls.py::test_what_cannot_be_served_safely_is_not_served",
+        f"{SECURITY}/test_tls.py::test_unsafe_tls_settings_are_fatal",
     ),
     SecurityMutation(
         C,
@@ -169,7 +169,7 @@ MUTATIONS = (
         "jobd/api/part_head.py",
         "        if not _is_utf8(name) or not _is_utf8(value):",
         "        if False:",
-        "tests/integration/api/test_multipart.py::test_a_head_that_says_something_else_is_refused_in_words",
+        "tests/integration/api/test_multipart.py::test_unexpected_part_headers_are_refused_with_a_text",
     ),
     SecurityMutation(
         C,
@@ -177,7 +177,7 @@ MUTATIONS = (
         "jobd/api/upload.py",
         """        kept = CIMultiDict({"Content-Disposition": f'form-data; name="{part_name(part.headers)}"'})""",
         "        return part",
-        "tests/integration/api/test_multipart.py::test_a_head_that_says_something_else_is_refused_in_words",
+        "tests/integration/api/test_multipart.py::test_unexpected_part_headers_are_refused_with_a_text",
     ),
     SecurityMutation(
         C,
@@ -185,6 +185,6 @@ MUTATIONS = (
         "jobd/api/body.py",
         "                if size > limit:",
         "                if False:",
-        "tests/integration/api/test_submit.py::test_a_chunked_body_is_counted_as_it_comes",
+        "tests/integration/api/test_submit.py::test_a_chunked_body_is_limited_while_it_arrives",
     ),
 )

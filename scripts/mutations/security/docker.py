@@ -89,7 +89,7 @@ MUTATIONS = (
         "jobd/docker/mapping/container_spec.py",
         'host["ReadonlyRootfs"] = True',
         'host["ReadonlyRootfs"] = False',
-        f"{SECURITY}/test_worker_options.py::test_a_read_only_worker_writes_to_its_workspace_and_tmp_alone",
+        f"{SECURITY}/test_worker_options.py::test_a_read_only_worker_can_write_only_to_workspace_and_tmp",
     ),
     SecurityMutation(
         W,
@@ -145,7 +145,7 @@ MUTATIONS = (
         "jobd/docker/files/tar_stream.py",
         "int(mtime) if 0 <= mtime < _LATEST_S else 0",
         "mtime",
-        f"{SECURITY}/test_input.py::test_an_odd_upload_ends_its_job_one_way_or_the_other",
+        f"{SECURITY}/test_input.py::test_a_job_with_an_unusual_upload_ends",
     ),
     SecurityMutation(
         I,

@@ -97,6 +97,6 @@ MUTATIONS = (
         "jobctl/connection/sockets.py",
         "context = ssl.create_default_context(cafile=target.ca_file)",
         "context = ssl._create_unverified_context()",
-        f"{SECURITY}/test_tls.py::test_jobctl_checks_the_certificate_against_the_authority_it_was_given",
+        f"{SECURITY}/test_tls.py::test_jobctl_checks_the_certificate_against_the_given_authority",
     ),
 )

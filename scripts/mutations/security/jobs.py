@@ -41,7 +41,7 @@ MUTATIONS = (
         "jobd/jobs/admission/submission.py",
         "if spec.cap_add and not self._limits.allow_cap_add:",
         "if False:",
-        f"{SECURITY}/test_worker_options.py::test_capabilities_are_given_only_where_the_operator_says_so",
+        f"{SECURITY}/test_worker_options.py::test_capabilities_are_added_only_with_the_setting",
     ),
     SecurityMutation(
         W,

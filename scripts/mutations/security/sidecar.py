@@ -9,7 +9,7 @@ MUTATIONS = (
         "sidecar/workspace/openat2.py",
         "resolve=_RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS",
         "resolve=0",
-        f"{SECURITY}/test_worker.py::test_outputs_that_are_links_give_nothing_away",
+        f"{SECURITY}/test_worker.py::test_outputs_that_are_links_reveal_nothing",
     ),
     SecurityMutation(
         W,
@@ -17,7 +17,7 @@ MUTATIONS = (
         "sidecar/workspace/paths.py",
         "if not stat.S_ISREG(mode):\n            os.close(fd)",
         "if False:\n            os.close(fd)",
-        f"{SECURITY}/test_worker.py::test_what_is_no_file_is_no_output",
+        f"{SECURITY}/test_worker.py::test_an_output_must_be_a_regular_file",
     ),
     SecurityMutation(
         W,
@@ -25,7 +25,7 @@ MUTATIONS = (
         "sidecar/artifacts/read.py",
         "if len(raw) > caps.content_bytes:",
         "raw = raw[:100]\n    if False:",
-        f"{SECURITY}/test_worker.py::test_a_sparse_terabyte_is_refused_and_fills_nothing",
+        f"{SECURITY}/test_worker.py::test_a_sparse_terabyte_is_refused_and_fills_no_disk",
     ),
     SecurityMutation(
         W,
@@ -33,7 +33,7 @@ MUTATIONS = (
         "sidecar/artifacts/list.py",
         "if len(found) > most:",
         "if False:",
-        f"{SECURITY}/test_worker.py::test_very_many_files_are_counted_not_hoarded",
+        f"{SECURITY}/test_worker.py::test_very_many_files_are_counted_but_not_kept_in_memory",
     ),
     SecurityMutation(
         W,
@@ -41,7 +41,7 @@ MUTATIONS = (
         "sidecar/workspace/paths.py",
         "if len(found) >= at_most:",
         "if False:",
-        f"{SECURITY}/test_million.py::test_a_folder_of_a_million_files_is_counted_not_hoarded_and_goes",
+        f"{SECURITY}/test_million.py::test_a_folder_of_a_million_files_is_counted_and_removed",
     ),
     SecurityMutation(
         W,
@@ -49,7 +49,7 @@ MUTATIONS = (
         "sidecar/entry.py",
         'if "\\0" in path or len(path) > _LONGEST_PATH:',
         'if "\\0" in path:',
-        f"{SECURITY}/test_worker.py::test_names_beyond_what_a_path_holds_fail_their_artifact_alone",
+        f"{SECURITY}/test_worker.py::test_too_long_names_fail_only_their_artifact",
     ),
     SecurityMutation(
         I,
@@ -57,7 +57,7 @@ MUTATIONS = (
         "sidecar/artifacts/unarchive.py",
         "        if self._bytes < 0:",
         "        if False:",
-        f"{SECURITY}/test_input.py::test_bombs_are_stopped",
+        f"{SECURITY}/test_input.py::test_archive_bombs_are_refused",
     ),
     SecurityMutation(
         I,
@@ -137,7 +137,7 @@ MUTATIONS = (
         "sidecar/artifacts/read.py",
         "if len(digits) > 20 or not _SMALLEST <= (value := int(digits)) <= _LARGEST:",
         "if (value := int(digits)) is None:",
-        f"{SECURITY}/test_input.py::test_what_a_job_wrote_arrives_as_signed",
+        f"{SECURITY}/test_input.py::test_the_content_of_outputs_arrives_as_signed",
     ),
     SecurityMutation(
         I,
@@ -145,7 +145,7 @@ MUTATIONS = (
         "sidecar/artifacts/read.py",
         'return raw.decode(errors="replace")',
         'return raw.decode("latin-1")',
-        f"{SECURITY}/test_input.py::test_what_a_job_wrote_arrives_as_signed",
+        f"{SECURITY}/test_input.py::test_the_content_of_outputs_arrives_as_signed",
     ),
     SecurityMutation(
         S,

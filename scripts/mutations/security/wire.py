@@ -33,7 +33,7 @@ MUTATIONS = (
         "jobd/wire/validation/body.py",
         "    if len(pairs) > 1 and len(dict(pairs)) != len(pairs):",
         "    if False:",
-        "tests/integration/api/test_bodies.py::test_a_name_that_is_there_twice_is_refused_with_its_place",
+        "tests/integration/api/test_bodies.py::test_a_duplicate_name_is_refused_with_its_path",
     ),
     SecurityMutation(
         I,
@@ -41,7 +41,7 @@ MUTATIONS = (
         "jobd/wire/validation/artifacts.py",
         "if step in chain:",
         "if False:",
-        f"{SECURITY}/test_input.py::test_dependencies_that_cannot_be_are_refused_by_name",
+        f"{SECURITY}/test_input.py::test_invalid_dependencies_are_refused_by_name",
     ),
     SecurityMutation(
         I,
@@ -49,7 +49,7 @@ MUTATIONS = (
         "jobd/wire/validation/artifacts.py",
         "if artifact.depends not in depends:",
         "if False:",
-        f"{SECURITY}/test_input.py::test_dependencies_that_cannot_be_are_refused_by_name",
+        f"{SECURITY}/test_input.py::test_invalid_dependencies_are_refused_by_name",
     ),
     SecurityMutation(
         I,
@@ -57,7 +57,7 @@ MUTATIONS = (
         "jobd/wire/validation/artifacts.py",
         "elif artifact.id in seen:",
         "elif False:",
-        f"{SECURITY}/test_input.py::test_one_artifact_id_twice_is_refused",
+        f"{SECURITY}/test_input.py::test_a_duplicate_artifact_id_is_refused",
     ),
     SecurityMutation(
         I,
@@ -65,6 +65,6 @@ MUTATIONS = (
         "jobd/wire/signing.py",
         'return "sha256=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()',
         'return "sha256=" + hmac.new(key.encode(), body.strip(b"}"), hashlib.sha256).hexdigest()',
-        f"{SECURITY}/test_input.py::test_what_a_job_wrote_arrives_as_signed",
+        f"{SECURITY}/test_input.py::test_the_content_of_outputs_arrives_as_signed",
     ),
 )

@@ -1,4 +1,4 @@
-"""What the variables of the service do, seen from outside. Those of deliveries are in `test_deliveries.py`."""
+"""The effects of the settings, seen from outside. `test_deliveries.py` has the settings of deliveries."""
 
 import os
 import stat
@@ -41,7 +41,7 @@ GUIDE = {
     "process_open_fds": set(),
     "process_start_time_seconds": set(),
 }
-"""The metrics of the Go service with their labels; `kind` and `outcome` are beyond it."""
+"""The metrics of the Go service with their labels; `kind` and `outcome` are jobd's own."""
 OURS = {
     "dispatcher_retries_total": {"kind"},
     "dispatcher_breakers": {"state"},
@@ -110,7 +110,7 @@ def test_every_metric_of_the_contract_is_there_with_its_labels_after_some_jobs(
     assert value("process_resident_memory_bytes") > 1 << 20
 
 
-def test_the_key_file_is_read_and_one_that_cannot_be_is_fatal(
+def test_the_key_file_is_read_and_an_unreadable_one_is_fatal(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str], tmp_path: Path
 ) -> None:
     path = tmp_path / "key"
@@ -128,7 +128,7 @@ def test_the_key_file_is_read_and_one_that_cannot_be_is_fatal(
     assert "API_KEY_FILE" in daemon.log.read_text().splitlines()[-1]
 
 
-def test_a_state_folder_with_a_planted_link_is_fatal_and_nothing_is_touched(
+def test_a_state_folder_with_a_link_is_fatal_and_unchanged(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o755)
@@ -144,7 +144,7 @@ def test_a_state_folder_with_a_planted_link_is_fatal_and_nothing_is_touched(
 
 
 @pytest.mark.parametrize("waits", [True, False])
-def test_the_end_waits_a_moment_for_deliveries_under_way(
+def test_the_shutdown_waits_for_deliveries_in_flight(
     make_daemon: Callable[..., Daemon], make_receiver: Any, no_engine: dict[str, str], waits: bool
 ) -> None:
     release = threading.Event()
@@ -187,7 +187,7 @@ def sidecar_copy(docker_client: docker.DockerClient) -> Iterator[str]:
     docker_client.images.remove(name)
 
 
-def test_the_sidecars_image_and_extra_hosts_of_both_containers(
+def test_the_settings_choose_the_sidecar_image_and_extra_hosts(
     make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, sidecar_copy: str, job_id: str
 ) -> None:  # fmt: skip
     daemon = make_daemon(
@@ -217,14 +217,14 @@ def test_the_sidecars_image_and_extra_hosts_of_both_containers(
 
 
 def remove(client: docker.DockerClient, daemon: Daemon) -> None:
-    """Removes the containers, so that the image they are made of can go."""
+    """Removes the containers, so that their image can be removed."""
     instance = (daemon.folder / "state" / "instance").read_text().strip()
     wanted: dict[str, str | list[str] | bool] = {"label": f"job.instance={instance}"}
     for container in client.containers.list(all=True, filters=wanted):
         container.remove(force=True, v=True)
 
 
-def test_no_more_jobs_at_once_than_allowed(
+def test_max_concurrent_jobs_limits_running_jobs(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
 ) -> None:
     daemon = make_daemon(environ={**no_engine, "MAX_CONCURRENT_JOBS": "2"}).start()
@@ -240,7 +240,9 @@ def test_no_more_jobs_at_once_than_allowed(
     until(lambda: places() == [None, None, None, 1, 2], "the next one has the place")
 
 
-def test_history_is_kept_and_then_gone(make_daemon: Callable[..., Daemon], worker_image: str) -> None:
+def test_history_is_removed_after_its_retention(
+    make_daemon: Callable[..., Daemon], worker_image: str
+) -> None:
     daemon = make_daemon(
         environ={"JOB_RETENTION": "0s", "MAINTENANCE_INTERVAL": "100ms", "HISTORY_RETENTION": "2s"}
     ).start()
@@ -257,7 +259,7 @@ def test_without_a_proxy_sidecars_send_their_events_themselves(
 ) -> None:
     daemon = make_daemon(environ={"CALLBACK_PROXY_URL": ""}).start()
     key = "a-key-to-sign-with"
-    # The name works inside the job's network and in the daemon alike.
+    # The name works in the job's network and in the daemon.
     url = f"http://host.docker.internal:{receiver.port}/{job_id}"
     daemon.submit(
         id=job_id,
@@ -286,7 +288,7 @@ def test_without_a_proxy_sidecars_send_their_events_themselves(
     assert senders[True].isdisjoint(senders[False])  # not jobd's, but the sidecar's own requests
 
 
-def test_a_port_is_free_or_named(make_daemon: Callable[..., Daemon], no_engine: dict[str, str]) -> None:
+def test_a_port_in_use_is_named(make_daemon: Callable[..., Daemon], no_engine: dict[str, str]) -> None:
     first = make_daemon(environ=no_engine).start()
     ports = {"PORT": first.http.rpartition(":")[2], "METRICS_PORT": first.metrics[:-8].rpartition(":")[2]}
     first.stop()
@@ -294,7 +296,7 @@ def test_a_port_is_free_or_named(make_daemon: Callable[..., Daemon], no_engine: 
     assert (second.http, second.metrics) == (first.http, first.metrics)
 
 
-def test_the_socket_and_the_state_are_where_the_variables_say_unless_a_flag_does(
+def test_flags_override_the_variables_for_socket_and_state(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str], tmp_path: Path
 ) -> None:
     at = {"JOBD_SOCKET": str(tmp_path / "a" / "s"), "JOBD_STATE_DIR": str(tmp_path / "b")}

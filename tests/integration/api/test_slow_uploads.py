@@ -1,4 +1,4 @@
-"""An upload whose files come slowly: what it holds in memory meanwhile is counted."""
+"""An upload whose files arrive slowly: the budget counts its memory meanwhile."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Logs and events as streams: followed, resumed, filtered; and what a client sees when a source fails."""
+"""Logs and events as streams: followed, resumed, filtered; and the failure of a source."""
 
 import asyncio
 import base64
@@ -28,14 +28,14 @@ TYPES = [
 
 @pytest.fixture(scope="module")
 def printed(daemon: Daemon, worker_image: str) -> str:
-    """A job that has printed 20 lines on each stream, in turns, and ended with 3."""
+    """A job that has printed 20 lines on each stream, alternately, and ended with code 3."""
     script = "i=1; while [ $i -le 20 ]; do echo o$i; echo e$i >&2; i=$((i+1)); sleep 0.01; done; exit 3"
     job_id = daemon.submit(id="printed", image=worker_image, command=script)
     daemon.ended(job_id)
     return job_id
 
 
-def test_a_log_is_ndjson_with_the_end_as_its_last_frame(daemon: Daemon, printed: str) -> None:
+def test_a_log_is_ndjson_and_its_last_frame_is_the_end(daemon: Daemon, printed: str) -> None:
     answer = daemon.call("GET", f"/v1/jobs/{printed}/logs")
     assert answer.headers["Content-Type"] == "application/x-ndjson"
     frames = [json.loads(line) for line in answer.body.splitlines()]
@@ -47,7 +47,7 @@ def test_a_log_is_ndjson_with_the_end_as_its_last_frame(daemon: Daemon, printed:
         assert frame["line"].startswith({"stdout": "o", "stderr": "e"}[frame["stream"]])
 
 
-def test_bytes_of_an_unfinished_line_are_sent_where_they_are_asked_for(
+def test_bytes_of_an_unfinished_line_are_sent_on_request(
     daemon: Daemon, worker_image: str, job_id: str
 ) -> None:
     command = "trap 'echo; exit 0' TERM; printf '10%%\\r\\377'; while true; do sleep 0.1; done"
@@ -71,7 +71,7 @@ def test_bytes_of_an_unfinished_line_are_sent_where_they_are_asked_for(
     assert [set(frame) & {"unfinished"} for frame in daemon.log_lines(job_id)] == [set(), set()]
 
 
-def test_parts_of_a_log(daemon: Daemon, printed: str) -> None:
+def test_a_log_can_be_read_in_parts(daemon: Daemon, printed: str) -> None:
     whole = daemon.log_lines(printed)
     lines, end = whole[:-1], whole[-1:]
     errors = [line for line in lines if line["stream"] == "stderr"]
@@ -104,7 +104,7 @@ def test_a_log_followed_from_before_the_job_runs_goes_on_to_its_end(
     daemon.submit(id="first", image=worker_image, command="sleep 600")
     daemon.submit(id="second", image=worker_image, command="echo one; echo two >&2; exit 2")
     assert daemon.call("GET", "/v1/jobs/second").json["phase"] == "queued"
-    assert daemon.log_lines("second") == []  # not followed: what is there now
+    assert daemon.log_lines("second") == []  # not followed: only the current lines
     with streaming(daemon, "/v1/jobs/second/logs?follow=1") as lines:
         until(lambda: daemon.call("GET", "/v1/jobs/first").json["status"] == "running", "first runs")
         assert daemon.call("GET", "/v1/jobs/second").json["queuePosition"] == 1
@@ -186,7 +186,7 @@ def test_server_sent_events_resume_by_the_last_id(daemon: Daemon, printed: str) 
 
 
 def refusal(daemon: Daemon, path: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
-    """Returns the answer's error. Looks at the status first: a stream that is followed would not end."""
+    """Returns the response's error. Checks the status first: a followed stream would not end."""
     at = urlsplit(daemon.http)
     connection = http.client.HTTPConnection(str(at.hostname), at.port, timeout=DEADLINE_S)
     try:
@@ -201,13 +201,11 @@ def refusal(daemon: Daemon, path: str, headers: dict[str, str] | None = None) ->
 
 @pytest.mark.parametrize("query", ["follow=1&", ""])
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
-def test_a_number_that_was_never_given_is_refused_and_not_waited_for(
-    daemon: Daemon, printed: str, query: str, accept: str
-) -> None:
+def test_an_unassigned_event_number_is_refused(daemon: Daemon, printed: str, query: str, accept: str) -> None:
     complete(daemon, printed)
     last = events_of(daemon, "")[-1]["seq"]
     wanted = {"Accept": accept}
-    # Another module's job may have an event in between; none has a million.
+    # Jobs of other modules may have events in between, but never a million.
     for beyond in (last + 1_000_000, 10**18 - 1):
         places: list[tuple[str, dict[str, str], str]] = [
             (f"after={beyond}", {}, "after"),
@@ -236,7 +234,7 @@ def test_a_cursor_of_another_database_is_refused_where_there_is_no_event_yet(
     assert said["field"] == "after"
     assert "has number 0" in said["error"]
     assert events_of(daemon, "after=0") == []
-    # The number of an event that is gone with its job was given, and is none of another database.
+    # The number of an event that was removed with its job was assigned by this database.
     daemon.submit(id="gone", image="busybox", callback={"url": "http://127.0.0.1:9/"})
     daemon.call("DELETE", "/v1/jobs/gone")
     until(lambda: events_of(daemon, ""), "there are events")
@@ -251,7 +249,7 @@ def test_a_cursor_of_another_database_is_refused_where_there_is_no_event_yet(
 def test_a_line_that_a_log_does_not_have_is_refused(
     daemon: Daemon, printed: str, worker_image: str, job_id: str, query: str
 ) -> None:
-    """Of a job that runs too: what it prints until then would be passed over without a word."""
+    """Also for a running job: the reader would silently miss its lines up to that number."""
     daemon.submit(id=job_id, image=worker_image, command="echo one; echo two; sleep 600")
     until(lambda: len(daemon.log_lines(job_id)) == 2, "two lines are there")
     for id, last in ((printed, 40), (job_id, 2)):
@@ -279,7 +277,7 @@ def test_followed_events_come_as_they_happen(daemon: Daemon, worker_image: str, 
     assert seen == TYPES
 
 
-def test_a_follower_is_let_go_when_the_daemon_ends(
+def test_a_follower_ends_with_the_daemon(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
 ) -> None:
     daemon = make_daemon(environ=no_engine).start()
@@ -288,8 +286,8 @@ def test_a_follower_is_let_go_when_the_daemon_ends(
         assert daemon.stop() == 0
 
 
-async def test_a_source_that_fails_cuts_the_connection() -> None:
-    """A client must be able to tell a whole stream from one that broke off."""
+async def test_a_failing_source_aborts_the_connection() -> None:
+    """A client must be able to distinguish a complete stream from a truncated one."""
 
     async def source(fails: bool) -> AsyncIterator[bytes]:
         yield b"first\n"
@@ -310,7 +308,7 @@ async def test_a_source_that_fails_cuts_the_connection() -> None:
             await response.read()
 
 
-async def test_nothing_of_an_answer_is_kept_while_its_source_is_waited_for() -> None:
+async def test_no_part_of_a_response_is_in_memory_while_its_source_waits() -> None:
     part_bytes, count = 300_000, 20
     sent = asyncio.Event()
     waiting = 0

@@ -1,4 +1,4 @@
-"""`POST /v1/jobs`: what is accepted, what is refused and with which field. The engine is away: nothing needs to run."""
+"""`POST /v1/jobs`: accepted specs, and refused ones with their fields. There is no engine: no job needs to run."""
 
 import json
 import socket
@@ -62,7 +62,7 @@ def full(job_id: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_the_smallest_spec_is_accepted_with_its_place(lonely: Daemon, job_id: str) -> None:
+def test_the_smallest_spec_is_accepted_with_its_location(lonely: Daemon, job_id: str) -> None:
     answer = lonely.call("POST", "/v1/jobs", {"id": job_id, "image": "busybox"})
     assert answer.status == 202
     assert answer.headers["Content-Type"] == JSON
@@ -138,14 +138,12 @@ def test_a_wrong_value_is_refused_with_its_field_and_nothing_else_happens(
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"null", b"[]", b"\xff{}", b'{"id": NaN}', b'{"id":"\\ud800"}', b"[" * 100_000]
 )
-def test_what_is_no_spec_is_refused(lonely: Daemon, body: bytes) -> None:
+def test_an_invalid_spec_is_refused(lonely: Daemon, body: bytes) -> None:
     answer = lonely.call("POST", "/v1/jobs", body)
     assert (answer.status, answer.json["code"]) == (400, "invalid-spec")
 
 
-def test_the_same_spec_again_answers_with_the_record_where_the_client_says_so(
-    lonely: Daemon, job_id: str
-) -> None:
+def test_a_repeated_submission_with_an_idempotency_key_gets_the_record(lonely: Daemon, job_id: str) -> None:
     spec = full(job_id)
     uid = lonely.call("POST", "/v1/jobs", spec).json["uid"]
     again = {"Idempotency-Key": "any"}
@@ -161,7 +159,7 @@ def test_the_same_spec_again_answers_with_the_record_where_the_client_says_so(
 def test_the_same_spec_with_another_secret_is_another_spec(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str], job_id: str
 ) -> None:
-    """Also after a restart and when the values are gone; what is stored for it tells nobody the value."""
+    """Also after a restart and without the values; the stored fingerprint does not reveal them."""
     daemon = make_daemon(environ=no_engine).start()
     secret = f"sEcReT{uuid.uuid4().hex}"
     spec = {"id": job_id, "image": "busybox", "secrets": {"pin": secret, "name": "n"}}
@@ -199,7 +197,7 @@ def test_one_id_submitted_many_times_at_once_is_one_job(lonely: Daemon, job_id: 
     assert sorted(a.status for a in answers) == [202] + [409] * 15
 
 
-def test_a_dry_run_checks_and_keeps_nothing(lonely: Daemon, job_id: str) -> None:
+def test_a_dry_run_checks_the_spec_and_stores_nothing(lonely: Daemon, job_id: str) -> None:
     answer = lonely.call("POST", "/v1/jobs?dryRun=1", {"id": job_id, "image": "busybox"})
     assert (answer.status, answer.json) == (200, {"valid": True})
     assert lonely.call("GET", f"/v1/jobs/{job_id}").status == 404
@@ -217,15 +215,15 @@ def large(job_id: str, size: int) -> bytes:
     return json.dumps(spec).encode()
 
 
-def test_a_body_of_one_mebibyte_is_taken_and_one_byte_more_is_not(lonely: Daemon, job_id: str) -> None:
+def test_a_body_of_one_mebibyte_is_accepted_and_one_byte_more_is_not(lonely: Daemon, job_id: str) -> None:
     assert lonely.call("POST", "/v1/jobs", large(job_id, MAX_BODY_BYTES)).status == 202
     with connect(lonely) as sock:
         sock.sendall(head("POST", "/v1/jobs", Content_Type=JSON, Content_Length=str(MAX_BODY_BYTES + 1)))
-        answer = answer_on(sock)  # before a byte of the body was sent
+        answer = answer_on(sock)  # before any byte of the body was sent
     assert (answer.status, answer.json["code"]) == (413, "too-large")
 
 
-def test_a_chunked_body_is_counted_as_it_comes(lonely: Daemon, job_id: str) -> None:
+def test_a_chunked_body_is_limited_while_it_arrives(lonely: Daemon, job_id: str) -> None:
     def chunked(body: bytes) -> bytes:
         parts = [body[at : at + 50_000] for at in range(0, len(body), 50_000)]
         return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
@@ -237,14 +235,14 @@ def test_a_chunked_body_is_counted_as_it_comes(lonely: Daemon, job_id: str) -> N
         try:
             sock.sendall(chunked(large(job_id + "x", MAX_BODY_BYTES + 1)))
         except (BrokenPipeError, ConnectionResetError):
-            pass  # it has had enough already
+            pass  # the daemon has already closed the connection
         answer = answer_on(sock)
     assert (answer.status, answer.json["code"]) == (413, "too-large")
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/any/cancel"])
-def test_a_body_that_does_not_say_it_is_json_is_refused(lonely: Daemon, path: str, kind: str) -> None:
+def test_a_body_without_a_json_content_type_is_refused(lonely: Daemon, path: str, kind: str) -> None:
     headers = {"Content_Type": kind} if kind else {}
     answer = exchange(lonely, head("POST", path, Content_Length="2", **headers) + b"{}")
     assert (answer.status, answer.json["code"]) == (415, "unsupported-media-type")
@@ -260,7 +258,7 @@ def test_a_compressed_body_is_refused(lonely: Daemon, coding: str) -> None:
         assert (answer.status, answer.json["code"]) == (415, "unsupported-media-type")
 
 
-def test_a_full_queue_refuses_until_a_place_is_free(
+def test_a_full_queue_refuses_jobs_until_one_leaves(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
 ) -> None:
     daemon = make_daemon(environ={**no_engine, "MAX_CONCURRENT_JOBS": "1", "MAX_QUEUED_JOBS": "1"}).start()
@@ -277,7 +275,7 @@ def test_a_full_queue_refuses_until_a_place_is_free(
     daemon.submit(id="third", image="busybox")
 
 
-def test_jobs_that_came_while_the_engine_was_away_are_kept_and_run_when_it_is_back(
+def test_jobs_submitted_while_the_engine_is_down_run_once_it_is_back(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str], worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon(environ=dict(no_engine)).start()
@@ -294,7 +292,7 @@ def test_jobs_that_came_while_the_engine_was_away_are_kept_and_run_when_it_is_ba
     assert daemon.call("GET", "/readyz").json["status"] == "healthy"
 
 
-def test_a_body_that_stops_hinders_nobody_and_leaves_nothing(lonely: Daemon, job_id: str) -> None:
+def test_a_stalled_body_blocks_no_other_client_and_leaves_no_file(lonely: Daemon, job_id: str) -> None:
     slow = []
     for _ in range(20):
         sock = connect(lonely)

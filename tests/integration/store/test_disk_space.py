@@ -100,7 +100,7 @@ async def test_a_long_log_is_removed_where_less_than_its_size_is_free(large: Pat
         await store.commit(make.claim("u3"))
 
 
-async def test_the_room_is_given_back_after_a_restart_too(large: Path, make: Any) -> None:
+async def test_the_vacuum_works_after_a_restart_too(large: Path, make: Any) -> None:
     async with opened(large) as store:
         await with_log(store, make, "u1", 80 * MIB, live=False, hidden=True)
         await store.remove_hidden()
@@ -111,7 +111,7 @@ async def test_the_room_is_given_back_after_a_restart_too(large: Path, make: Any
         assert (await store.counts()).wal_bytes == 0
 
 
-async def test_others_write_between_the_parts_of_a_removal(
+async def test_other_changes_are_written_between_the_parts_of_a_removal(
     store: Store, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await with_log(store, make, "u1", 4 * SLICE_BYTES, live=False, hidden=True)
@@ -141,7 +141,7 @@ def log_bytes(connection: sqlite3.Connection) -> int:
     return size
 
 
-async def test_deleting_writes_little(store: Store, make: Any) -> None:
+async def test_a_removal_writes_little_to_the_log_file(store: Store, make: Any) -> None:
     await with_log(store, make, "u1", SLICE_BYTES - MIB, live=False, hidden=True)
     await store.vacuum()
     assert (await store.counts()).wal_bytes == 0
@@ -149,7 +149,7 @@ async def test_deleting_writes_little(store: Store, make: Any) -> None:
     assert 0 < (await store.counts()).wal_bytes < MIB // 2
 
 
-async def test_a_removal_that_was_cut_short_goes_on(path: Path, make: Any) -> None:
+async def test_an_interrupted_removal_continues(path: Path, make: Any) -> None:
     store = await Store.open(path)
     await with_log(store, make, "u1", 3 * SLICE_BYTES, live=False, finished_at=make.start)
     assert await store.expire(0, 9) == ["u1"]
@@ -170,7 +170,7 @@ async def test_a_removal_that_was_cut_short_goes_on(path: Path, make: Any) -> No
 
 
 @pytest.mark.parametrize("fixture", ["small", "large"])
-async def test_a_full_disk_takes_what_must_be_written_and_nothing_else(
+async def test_on_a_full_disk_only_changes_of_running_jobs_are_written(
     fixture: str, request: pytest.FixtureRequest, make: Any
 ) -> None:
     folder: Path = request.getfixturevalue(fixture)
@@ -217,7 +217,7 @@ async def test_a_store_on_a_full_disk_opens(small: Path, make: Any) -> None:
         assert await store.remove_hidden() == 1
 
 
-async def test_a_damaged_reserve_is_made_anew(small: Path) -> None:
+async def test_a_damaged_reserve_is_created_again(small: Path) -> None:
     reserve = Reserve(small / "reserve")
     assert reserve.allocate()
     size = (small / "reserve").stat().st_size
@@ -229,7 +229,7 @@ async def test_a_damaged_reserve_is_made_anew(small: Path) -> None:
     assert not again.release()
 
 
-async def test_what_waits_to_be_written_is_bounded_in_bytes(store: Store, make: Any) -> None:
+async def test_queued_changes_are_bounded_in_bytes(store: Store, make: Any) -> None:
     held = threading.Event()
     holding = asyncio.ensure_future(store._writer.write(lambda _: held.wait(60)))
     large = [asyncio.ensure_future(store.commit(make.claim(f"u{n}", record=bytes(MIB)))) for n in range(100)]
@@ -263,7 +263,7 @@ async def test_a_page_of_the_log_is_bounded_in_bytes(store: Store, make: Any) ->
     assert [chunk.last_seq for chunk in page] == [1, 2, 3, 4]
 
 
-async def test_what_comes_along_is_bounded_in_bytes(store: Store, make: Any) -> None:
+async def test_the_bodies_of_following_deliveries_are_bounded_in_bytes(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", port=1))
     events = tuple(make.event(body=os.urandom(15 << 10)) for _ in range(20))
     await store.commit(Transition(make.next("u1"), events=events))

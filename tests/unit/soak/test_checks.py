@@ -1,4 +1,4 @@
-"""Each check of the soak finds what is wrong: records in which all is well, and each time one thing that is not."""
+"""Each check of the soak detects its violation: correct records, each time with one change."""
 
 import copy
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.soak.check_results import PROMISES
 from tests.soak.checks import check_all
 from tests.soak.plan import make_plan
 from tests.soak.records import (
@@ -25,7 +26,6 @@ from tests.soak.records import (
     Window,
 )
 from tests.soak.report import as_json, status_line, table
-from tests.soak.tally import PROMISES
 
 LOG = [
     Line(1, "stdout", "line 1", None),
@@ -54,7 +54,7 @@ def job_of(name: str, kind: str, expect: Expect, end: End, **more: Any) -> Job:
 
 
 def records() -> Records:
-    """All is well: a job with events and outputs, one with a timeout, one that was deleted, an intruder, and bad input."""
+    """Correct records: a job with events and outputs, one with a timeout, a deleted one, an intruder, and invalid input."""
     made = Records(limits=Limits(gone_s=20.0))
     whole = Expect(out=1, err=1, tail=True, uploads={"whole": "sent"}, reads={"sum": 55})
     jobs = [
@@ -298,10 +298,10 @@ VIOLATIONS: list[tuple[str, int, Callable[[Records], object]]] = [
 ]
 
 
-def test_records_in_which_all_is_well_have_no_violation_and_every_promise_is_checked() -> None:
-    tally = check_all(records(), final=True)
-    assert {number: found for number, found in tally.violations.items() if found} == {}
-    assert [number for number in PROMISES if tally.checks[number] == 0] == []
+def test_correct_records_have_no_violation_and_every_promise_is_checked() -> None:
+    results = check_all(records(), final=True)
+    assert {number: found for number, found in results.violations.items() if found} == {}
+    assert [number for number in PROMISES if results.checks[number] == 0] == []
     assert check_all(records(), final=False).failed == 0
 
 
@@ -318,7 +318,7 @@ def test_every_promise_has_a_violation() -> None:
     assert {promise for _, promise, _ in VIOLATIONS} == set(PROMISES)
 
 
-def test_before_the_end_nothing_is_expected_to_have_ended() -> None:
+def test_before_the_end_jobs_may_still_run() -> None:
     made = records()
     for one in made.jobs.values():
         one.end = one.log = one.followed = None
@@ -327,19 +327,19 @@ def test_before_the_end_nothing_is_expected_to_have_ended() -> None:
     assert check_all(made, final=False).failed == 0
 
 
-def test_a_code_may_be_lost_while_the_engine_was_unreachable() -> None:
+def test_a_code_may_be_lost_while_the_engine_is_unreachable() -> None:
     made = records()
     lost_code(made, 30.5)
     assert check_all(made, final=True).violations[4] == []
 
 
-def test_a_gap_that_is_marked_may_be_there() -> None:
+def test_a_marked_gap_is_no_violation() -> None:
     made = records()
     set_log(made, replace(LOG[1], seq=1), Line(2, "stdout", "the end", "lines were lost"))
     assert check_all(made, final=True).violations[8] == []
 
 
-def test_what_a_fault_takes_is_not_counted_against_jobd() -> None:
+def test_the_time_of_a_fault_does_not_count_against_jobd() -> None:
     made = records()
     made.engine.insert(1, OnEngine(60.0, frozenset({"gone"})))
     made.windows.append(Window("stop", 20.0, 59.0))
@@ -353,7 +353,7 @@ def test_a_wall_clock_that_was_set_back_prolongs_the_retention_of_files() -> Non
     assert check_all(made, final=True).violations[7] == []
 
 
-def test_after_the_clock_is_right_again_files_go_as_usual() -> None:
+def test_after_the_clock_is_corrected_files_are_removed_as_usual() -> None:
     made = records()
     made.clock = [(2.0, 3600.0), (20.0, 0.0), (30.0, 3600.0)]
     made.engine.insert(1, OnEngine(50.0, frozenset({"whole"})))
@@ -362,14 +362,14 @@ def test_after_the_clock_is_right_again_files_go_as_usual() -> None:
     assert len(check_all(made, final=True).violations[7]) == 1
 
 
-def test_the_report_names_the_seed_and_what_was_found() -> None:
+def test_the_report_names_the_seed_and_the_violations() -> None:
     made, plan = records(), make_plan(7, 1)
     made.uploads.clear()
-    tally = check_all(made, final=True)
-    shown = table(plan, made, tally)
+    results = check_all(made, final=True)
+    shown = table(plan, made, results)
     assert "SOAK_SEED=7" in shown
     assert "whole is completed, its upload is None" in shown
-    assert f"{tally.failed} failed" in status_line(60.0, made, tally)
-    report = as_json(plan, made, copy.deepcopy(tally), 60.0)
+    assert f"{results.failed} failed" in status_line(60.0, made, results)
+    report = as_json(plan, made, copy.deepcopy(results), 60.0)
     assert (report["seed"], report["passed"]) == (7, False)
     assert report["promises"][5]["failed"] == 1

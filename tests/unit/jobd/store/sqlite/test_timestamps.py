@@ -1,4 +1,4 @@
-"""Times come back from the database as they went in."""
+"""Timestamps round-trip through the database."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

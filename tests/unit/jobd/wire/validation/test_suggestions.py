@@ -1,4 +1,4 @@
-"""What an unknown field was meant to be."""
+"""Suggestions for unknown fields."""
 
 from typing import Any
 
@@ -31,13 +31,13 @@ from jobd.wire.validation.suggestions import known_fields, suggested_field
         ('""', None),
     ],
 )
-def test_what_was_meant(field: str, better: str | None) -> None:
+def test_an_unknown_field_gets_the_most_similar_name(field: str, better: str | None) -> None:
     tree = {"artifacts": [{"type": "upload"}, {"type": "write"}, "text"], "callback": {}}
     assert suggested_field(JobSpec, tree, field) == better
 
 
 @settings(max_examples=25)
 @given(st.text(max_size=20), st.recursive(st.none() | st.text(max_size=3), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=9), inner)))  # fmt: skip
-def test_any_field_of_any_tree(field: str, tree: Any) -> None:
+def test_a_suggestion_is_always_a_known_field(field: str, tree: Any) -> None:
     better = suggested_field(JobSpec, tree, field)
     assert better is None or better in known_fields(JobSpec, tree, field.rpartition(".")[0])
