@@ -50,14 +50,14 @@ MUTATIONS = (
         "jobd/api/streams.py",
         "        await _check_event(context.store, after, field)",
         "        pass",
-        "tests/integration/api/test_streams.py::test_an_unassigned_event_number_is_refused",
+        "tests/integration/api/test_cursors.py::test_an_unassigned_event_number_is_refused",
     ),
     Mutation(
         "a reader waits after a line of another log",
         "jobd/api/streams.py",
         "        await _check_line(context.store, record, query.after)",
         "        pass",
-        "tests/integration/api/test_streams.py::test_a_line_that_a_log_does_not_have_is_refused",
+        "tests/integration/api/test_cursors.py::test_a_line_that_a_log_does_not_have_is_refused",
     ),
     Mutation(
         "one thing alone is named that is wrong with a job file",

@@ -49,7 +49,7 @@ MUTATIONS = (
         "jobd/app.py",
         "        log_max_bytes=config.log_max_bytes,",
         "        log_max_bytes=1 << 40,",
-        f"{SECURITY}/test_worker.py::test_a_line_of_a_hundred_megabytes_costs_little_memory",
+        f"{SECURITY}/test_worker_output.py::test_a_line_of_a_hundred_megabytes_costs_little_memory",
     ),
     SecurityMutation(
         C,

@@ -57,7 +57,7 @@ MUTATIONS = (
         "jobd/jobs/log/log_batches.py",
         "encoded = stored(frame)",
         'encoded = text.encode() if text.startswith("{") else stored(frame)',
-        f"{SECURITY}/test_worker.py::test_binary_output_is_text_everywhere",
+        f"{SECURITY}/test_worker_output.py::test_binary_output_is_text_everywhere",
     ),
     SecurityMutation(
         C,

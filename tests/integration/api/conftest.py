@@ -36,3 +36,12 @@ def make_receiver() -> Iterator[Callable[..., ChoosingReceiver]]:
 def no_engine() -> dict[str, str]:
     """The environment of a daemon without an engine."""
     return {"DOCKER_HOST": NO_ENGINE}
+
+
+@pytest.fixture(scope="module")
+def printed(daemon: Daemon, worker_image: str) -> str:
+    """A job that has printed 20 lines on each stream, alternately, and ended with code 3."""
+    script = "i=1; while [ $i -le 20 ]; do echo o$i; echo e$i >&2; i=$((i+1)); sleep 0.01; done; exit 3"
+    job_id = daemon.submit(id="printed", image=worker_image, command=script)
+    daemon.ended(job_id)
+    return job_id

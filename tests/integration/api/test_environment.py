@@ -1,14 +1,9 @@
 """The effects of the settings, seen from outside. `test_deliveries.py` has the settings of deliveries."""
 
-import os
-import stat
-import subprocess
-import sys
 import threading
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import docker
@@ -17,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from jobd.wire.signing import verify_256
 from tests.support.daemon import Daemon, Receiver, until
-from tests.support.wire import answer_on, connect, head, over_unix
+from tests.support.wire import answer_on, connect, head
 
 ARTIFACT, COMPLETE = "orchestrator.job.artifact", "orchestrator.job.complete"
 
@@ -108,39 +103,6 @@ def test_every_metric_of_the_contract_is_there_with_its_labels_after_some_jobs(
     assert value("dispatcher_failed_total", kind="4xx") == 1
     assert value("dispatcher_dropped_total", outcome="abandoned") == 1
     assert value("process_resident_memory_bytes") > 1 << 20
-
-
-def test_the_key_file_is_read_and_an_unreadable_one_is_fatal(
-    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], tmp_path: Path
-) -> None:
-    path = tmp_path / "key"
-    path.write_text("a-key-of-the-operator\n")
-    path.chmod(0o600)
-    daemon = make_daemon(environ={**no_engine, "API_KEY_FILE": str(path)}, flags=()).start()
-    for key, status in (("a-key-of-the-operator", 200), ("a-key-of-the-operator2", 401)):
-        assert daemon.call("GET", "/v1/jobs", headers={"Authorization": f"Bearer {key}"}).status == status
-    assert not (daemon.folder / "state" / "api-key").exists()
-    assert "a-key-of-the-operator" not in daemon.log.read_text()
-    daemon.stop()
-    path.write_text("")
-    with pytest.raises(pytest.fail.Exception, match="ended with 2"):
-        daemon.start()
-    assert "API_KEY_FILE" in daemon.log.read_text().splitlines()[-1]
-
-
-def test_a_state_folder_with_a_link_is_fatal_and_unchanged(
-    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], tmp_path: Path
-) -> None:
-    (tmp_path / "elsewhere").mkdir(mode=0o755)
-    daemon = make_daemon(environ=no_engine)
-    (daemon.folder / "state").mkdir(parents=True)
-    (daemon.folder / "state" / "secrets").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(pytest.fail.Exception, match="ended with 2"):
-        daemon.start()
-    said = daemon.log.read_text().splitlines()[-1]
-    assert "JOBD_STATE_DIR" in said
-    assert "symbolic link" in said
-    assert (tmp_path / "elsewhere").stat().st_mode & 0o777 == 0o755
 
 
 @pytest.mark.parametrize("waits", [True, False])
@@ -286,43 +248,3 @@ def test_without_a_proxy_sidecars_send_their_events_themselves(
         assert verify_256(key, body, headers["X-Signature-256"])
         senders.setdefault(headers["Ce-Type"] == ARTIFACT, set()).add(headers["User-Agent"])
     assert senders[True].isdisjoint(senders[False])  # not jobd's, but the sidecar's own requests
-
-
-def test_a_port_in_use_is_named(make_daemon: Callable[..., Daemon], no_engine: dict[str, str]) -> None:
-    first = make_daemon(environ=no_engine).start()
-    ports = {"PORT": first.http.rpartition(":")[2], "METRICS_PORT": first.metrics[:-8].rpartition(":")[2]}
-    first.stop()
-    second = make_daemon(environ={**no_engine, **ports}).start()
-    assert (second.http, second.metrics) == (first.http, first.metrics)
-
-
-def test_flags_override_the_variables_for_socket_and_state(
-    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], tmp_path: Path
-) -> None:
-    at = {"JOBD_SOCKET": str(tmp_path / "a" / "s"), "JOBD_STATE_DIR": str(tmp_path / "b")}
-    flagged = make_daemon(environ={**no_engine, **at}).start()
-    assert flagged.socket.is_socket()
-    assert (flagged.folder / "state" / "jobd.db").exists()
-    assert not (tmp_path / "b").exists()
-    log = tmp_path / "log"
-    with log.open("wb") as output:
-        plain = subprocess.Popen(
-            [sys.executable, "-m", "jobd"],
-            env={
-                **os.environ,
-                **no_engine,
-                **at,
-                "PORT": "0",
-                "METRICS_PORT": "0",
-                "SHUTDOWN_DRAIN_WAIT": "0s",
-            },
-            stderr=output,
-        )
-    try:
-        until(lambda: b"jobd is ready" in log.read_bytes(), "jobd is ready")
-        assert over_unix(tmp_path / "a" / "s", "GET", "/v1/version").json["stateDir"] == str(tmp_path / "b")
-        assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o700
-    finally:
-        plain.terminate()
-        assert plain.wait(60) == 0
-    assert not (tmp_path / "a" / "s").exists()

@@ -26,15 +26,6 @@ TYPES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def printed(daemon: Daemon, worker_image: str) -> str:
-    """A job that has printed 20 lines on each stream, alternately, and ended with code 3."""
-    script = "i=1; while [ $i -le 20 ]; do echo o$i; echo e$i >&2; i=$((i+1)); sleep 0.01; done; exit 3"
-    job_id = daemon.submit(id="printed", image=worker_image, command=script)
-    daemon.ended(job_id)
-    return job_id
-
-
 def test_a_log_is_ndjson_and_its_last_frame_is_the_end(daemon: Daemon, printed: str) -> None:
     answer = daemon.call("GET", f"/v1/jobs/{printed}/logs")
     assert answer.headers["Content-Type"] == "application/x-ndjson"
@@ -183,84 +174,6 @@ def test_server_sent_events_resume_by_the_last_id(daemon: Daemon, printed: str) 
         assert sse(list(lines)) == messages[2:]
     answer = daemon.call("GET", "/v1/events", headers={**wanted, "Last-Event-ID": "none"})
     assert (answer.status, answer.json["field"]) == (400, "Last-Event-ID")
-
-
-def refusal(daemon: Daemon, path: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
-    """Returns the response's error. Checks the status first: a followed stream would not end."""
-    at = urlsplit(daemon.http)
-    connection = http.client.HTTPConnection(str(at.hostname), at.port, timeout=DEADLINE_S)
-    try:
-        connection.request("GET", path, headers=headers or {})
-        response = connection.getresponse()
-        assert response.status == 400
-        error: dict[str, Any] = json.loads(response.read())
-        return error
-    finally:
-        connection.close()
-
-
-@pytest.mark.parametrize("query", ["follow=1&", ""])
-@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
-def test_an_unassigned_event_number_is_refused(daemon: Daemon, printed: str, query: str, accept: str) -> None:
-    complete(daemon, printed)
-    last = events_of(daemon, "")[-1]["seq"]
-    wanted = {"Accept": accept}
-    # Jobs of other modules may have events in between, but never a million.
-    for beyond in (last + 1_000_000, 10**18 - 1):
-        places: list[tuple[str, dict[str, str], str]] = [
-            (f"after={beyond}", {}, "after"),
-            (f"after={beyond}&job={printed}", {}, "after"),
-        ]
-        if accept == "text/event-stream":
-            places.append(("after=0", {"Last-Event-ID": str(beyond)}, "Last-Event-ID"))
-        for rest, more, field in places:
-            answer = daemon.call("GET", f"/v1/events?{query}{rest}", headers={**wanted, **more})
-            assert (answer.status, answer.json["code"], answer.json["field"]) == (
-                400,
-                "unknown-cursor",
-                field,
-            )
-            assert f"{field} is {beyond}" in answer.json["error"]
-            assert f"has number {last}" in answer.json["error"]
-            assert f"after={last}" in answer.json["error"]
-    assert events_of(daemon, f"after={last}") == []
-
-
-def test_a_cursor_of_another_database_is_refused_where_there_is_no_event_yet(
-    make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
-) -> None:
-    daemon = make_daemon(environ=no_engine).start()
-    said = refusal(daemon, "/v1/events?follow=1&after=1")
-    assert said["field"] == "after"
-    assert "has number 0" in said["error"]
-    assert events_of(daemon, "after=0") == []
-    # The number of an event that was removed with its job was assigned by this database.
-    daemon.submit(id="gone", image="busybox", callback={"url": "http://127.0.0.1:9/"})
-    daemon.call("DELETE", "/v1/jobs/gone")
-    until(lambda: events_of(daemon, ""), "there are events")
-    last = events_of(daemon, "")[-1]["seq"]
-    assert daemon.stop() == 0
-    daemon.start()
-    assert events_of(daemon, f"after={last}") == []
-    assert daemon.call("GET", f"/v1/events?after={last + 1000}").status == 400
-
-
-@pytest.mark.parametrize("query", ["follow=1&", "", "tail=5&", "stream=stdout&"])
-def test_a_line_that_a_log_does_not_have_is_refused(
-    daemon: Daemon, printed: str, worker_image: str, job_id: str, query: str
-) -> None:
-    """Also for a running job: the reader would silently miss its lines up to that number."""
-    daemon.submit(id=job_id, image=worker_image, command="echo one; echo two; sleep 600")
-    until(lambda: len(daemon.log_lines(job_id)) == 2, "two lines are there")
-    for id, last in ((printed, 40), (job_id, 2)):
-        said = refusal(daemon, f"/v1/jobs/{id}/logs?{query}after={last + 1}")
-        assert (said["code"], said["field"]) == ("unknown-cursor", "after")
-        assert f"has number {last}" in said["error"]
-        assert f"after={last}" in said["error"]
-    assert daemon.log_lines(job_id, "?after=2") == []
-    with streaming(daemon, f"/v1/jobs/{job_id}/logs?follow=1&after=2") as lines:
-        assert daemon.call("DELETE", f"/v1/jobs/{job_id}").status == 204
-        assert "end" in json.loads(list(lines)[-1])
 
 
 def test_followed_events_come_as_they_happen(daemon: Daemon, worker_image: str, job_id: str) -> None:
