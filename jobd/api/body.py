@@ -84,7 +84,7 @@ class Parameters:
         if len(values) > 1:
             raise InvalidRequest(f"{name} is given twice", field=name)
         if values and "\0" in values[0]:
-            raise InvalidRequest(f"{name} must not hold a NUL character", field=name)
+            raise InvalidRequest(f"{name} must not contain a NUL character", field=name)
         return values[0] if values else default
 
     def texts(self, name: str) -> list[str]:

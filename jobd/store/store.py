@@ -17,7 +17,7 @@ from typing import Self
 
 from jobd.clock import Clock, SystemClock
 from jobd.store.errors import StoreError, StoreFailed, StoreFull
-from jobd.store.sqlite import database, recovery
+from jobd.store.sqlite import database, wal_check
 from jobd.store.sqlite.reader import Reader
 from jobd.store.sqlite.reserve import Reserve
 from jobd.store.sqlite.writer import Writer
@@ -27,7 +27,7 @@ from jobd.store.stores.log_store import LogStore
 from jobd.store.stores.maintenance import Maintenance
 from jobd.store.stores.outbox_store import OutboxStore
 from jobd.store.tables import observed_time
-from jobd.store.tables.damaged import DamagedRows
+from jobd.store.tables.damaged_rows import DamagedRows
 from jobd.store.tables.observed_time import ObservedTime
 
 
@@ -72,7 +72,7 @@ class Store(JobStore, EventStore, LogStore, OutboxStore, Maintenance):
         wal_bytes = min(database.WAL_BYTES, reserve.size_bytes // 2) if reserve else database.WAL_BYTES
         prepare = partial(database.prepare, path, max_bytes, wal_bytes)
         try:
-            warning = await asyncio.to_thread(recovery.check_wal, path, datetime.now(UTC))
+            warning = await asyncio.to_thread(wal_check.check_wal, path, datetime.now(UTC))
         except OSError as error:
             raise StoreFailed(f"{path}: its write-ahead log cannot be read: {error.strerror}") from error
         connection = await asyncio.to_thread(_prepared, prepare, reserve)

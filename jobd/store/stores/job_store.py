@@ -6,7 +6,7 @@ from functools import partial
 
 from jobd.store.stores.connections import PAGE_BYTES, Connections
 from jobd.store.tables import jobs, listing, transitions
-from jobd.store.tables.damaged import DamagedRows
+from jobd.store.tables.damaged_rows import DamagedRows
 from jobd.store.tables.rows import FIRST, EndedPage, JobPage, JobRow, StoredEvent, Transition
 
 SMALL_BYTES = 64 << 10

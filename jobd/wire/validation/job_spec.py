@@ -243,7 +243,7 @@ def _environment(environment: dict[str, str]) -> Iterator[Problem]:
     for name, value in environment.items():
         field = f"environment.{name[:64]}"
         if not name or "=" in name:
-            yield Problem(field, "a variable's name must not be empty or hold '='")
+            yield Problem(field, "a variable's name must not be empty or contain '='")
         yield from _text(field, f"{name}={value}")
 
 
@@ -259,12 +259,12 @@ def _map(
         if len(value) > value_length:
             yield Problem(at, f"must be at most {value_length} characters")
         if "\0" in key or "\0" in value:
-            yield Problem(at, "must not hold a NUL character")
+            yield Problem(at, "must not contain a NUL character")
 
 
 def _text(field: str, value: str) -> Iterator[Problem]:
     if "\0" in value:
-        yield Problem(field, "must not hold a NUL character")
+        yield Problem(field, "must not contain a NUL character")
     if utf8_length(value) > MAX_TEXT_BYTES:
         yield Problem(
             field,
@@ -287,7 +287,7 @@ def _callback(callback: Callback) -> Iterator[Problem]:
 def _keys(text: str) -> Iterator[Problem]:
     keys = keys_of(text)
     if len(keys) > MAX_KEYS:
-        yield Problem("callback.key", f"must hold at most {MAX_KEYS} keys")
+        yield Problem("callback.key", f"must have at most {MAX_KEYS} keys")
         return
     if any(not key or len(key) > MAX_KEY or "\0" in key for key in keys):
         yield Problem(

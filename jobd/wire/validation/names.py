@@ -17,7 +17,7 @@ def id_problem(text: str) -> str | None:
     if len(text) > MAX_ID:
         return f"must be at most {MAX_ID} characters"
     if not _ID.match(text):
-        return "must start with a letter or digit and hold only letters, digits, '-' and '_'"
+        return "must start with a letter or digit and contain only letters, digits, '-' and '_'"
     return None
 
 
@@ -38,7 +38,7 @@ def path_problem(path: str) -> str | None:
     if path.startswith("/"):
         return "must be relative to the workspace"
     if "\0" in path:
-        return "must not hold a NUL character"
+        return "must not contain a NUL character"
     if len(path) > MAX_PATH or any(len(unescape(part)) > 255 for part in path.split("/")):
         return f"must be at most {MAX_PATH} characters, each name at most 255 bytes"
     if ".." in path.split("/"):
@@ -51,7 +51,7 @@ def url_problem(url: str) -> str | None:
     if len(url) > MAX_URL:
         return f"must be at most {MAX_URL} characters"
     if any(char <= " " or char == "\x7f" for char in url):
-        return "must not hold spaces or control characters"
+        return "must not contain spaces or control characters"
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -9,7 +9,7 @@ MUTATIONS = (
         "jobd/private.py",
         "if facts.st_uid != os.geteuid():",
         "if False:",
-        "tests/unit/jobd/test_private.py::test_what_belongs_to_another_user_is_refused_with_what_helps",
+        "tests/unit/jobd/test_private.py::test_files_of_another_user_are_refused_with_a_remedy",
     ),
     SecurityMutation(
         C,
@@ -17,7 +17,7 @@ MUTATIONS = (
         "jobd/private.py",
         "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC",
         "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC",
-        "tests/unit/jobd/test_private.py::test_a_folder_in_it_that_is_a_link_is_refused",
+        "tests/unit/jobd/test_private.py::test_a_subfolder_that_is_a_link_is_refused",
     ),
     SecurityMutation(
         C,
@@ -25,7 +25,7 @@ MUTATIONS = (
         "jobd/private.py",
         "if facts.st_uid not in (0, os.geteuid()):",
         "if False:",
-        "tests/unit/jobd/test_private.py::test_a_folder_on_the_way_that_others_can_change_is_refused",
+        "tests/unit/jobd/test_private.py::test_a_parent_folder_that_others_can_change_is_refused",
     ),
     SecurityMutation(
         C,
