@@ -27,14 +27,14 @@ MUTATIONS = (
         "tests/integration/events/test_feed.py::test_a_follower_keeps_no_event_while_it_waits_for_news",
     ),
     Mutation(
-        "an answer's last part is kept while its source is waited for",
+        "the last part of a response stays in memory while its source waits",
         "jobd/api/streams.py",
         "            del part  #",
         "            pass  #",
         "tests/integration/api/test_streams.py::test_no_part_of_a_response_is_in_memory_while_its_source_waits",
     ),
     Mutation(
-        "copies of files are not counted",
+        "downloads reserve no memory",
         "jobd/api/memory.py",
         "    async with _reserve(copies, COPY_BYTES):",
         "    async with _reserve(copies, 0):",
@@ -55,7 +55,7 @@ MUTATIONS = (
         "tests/integration/jobs/test_retention.py::test_more_leftovers_than_are_remembered_are_all_let_go",
     ),
     Mutation(
-        "leftovers that are held take all turns",
+        "leftovers that cannot be removed block others",
         "jobd/jobs/retention/retention.py",
         "                if is_crowded:",
         "                if False:",

@@ -5,7 +5,7 @@ from scripts.mutations.mutation import SECURITY, C, SecurityMutation, W
 MUTATIONS = (
     SecurityMutation(
         C,
-        "a state folder of another user will do",
+        "a state folder of another user is accepted",
         "jobd/private.py",
         "if facts.st_uid != os.geteuid():",
         "if False:",
@@ -21,7 +21,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "a folder on the way may be anybody's",
+        "a parent folder of another user is accepted",
         "jobd/private.py",
         "if facts.st_uid not in (0, os.geteuid()):",
         "if False:",
@@ -29,7 +29,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "a key for everybody",
+        "a key that everybody can read",
         "jobd/process/state_folder.py",
         "and mode & _ANY_USER:",
         "and False:",
@@ -37,7 +37,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         W,
-        "a listener on the bridge",
+        "a job can reach jobd's listeners",
         "jobd/settings/variables.py",
         'Variable("METRICS_HOST", "127.0.0.1"',
         'Variable("METRICS_HOST", "172.17.0.1"',
@@ -53,7 +53,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "web pages are let in",
+        "requests of web pages are accepted",
         "jobd/api/middleware.py",
         'if "Origin" in request.headers or _is_from_web_page(request):',
         "if _is_from_web_page(request):",
@@ -61,7 +61,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "images and frames of web pages are let in",
+        "requests for images and frames of web pages are accepted",
         "jobd/api/middleware.py",
         'if "Origin" in request.headers or _is_from_web_page(request):',
         'if "Origin" in request.headers:',
@@ -69,7 +69,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "any Host will do",
+        "any Host is accepted",
         "jobd/api/middleware.py",
         "if name.lower() not in policy.hosts and",
         "if False and",
@@ -77,7 +77,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "any Host will do, in a browser",
+        "any Host is accepted, in a browser",
         "jobd/api/middleware.py",
         "if name.lower() not in policy.hosts and",
         "if False and",
@@ -85,7 +85,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "no key is asked for",
+        "no key is required",
         "jobd/api/middleware.py",
         "if not hmac.compare_digest(given.encode(), policy.api_key.encode()):",
         "if False:",
@@ -93,7 +93,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "any content type will do",
+        "any content type is accepted",
         "jobd/api/body.py",
         "if not says_json and (request.content_length or not optional):\n        raise _not_json()\n    content = await read_bytes(request)\n    if content and not says_json:",
         "content = await read_bytes(request)\n    if False:",
@@ -101,7 +101,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "a body may take for ever",
+        "a body has no time limit",
         "jobd/api/body.py",
         "async with asyncio.timeout(READ_LIMIT_S):",
         "async with asyncio.timeout(None):",
@@ -109,7 +109,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "a head may take for ever",
+        "request headers have no time limit",
         "jobd/process/listeners.py",
         "keepalive_timeout=HEAD_LIMIT_S,",
         "keepalive_timeout=3600,",
@@ -133,7 +133,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "a socket for everybody",
+        "a socket that everybody can use",
         "jobd/process/listeners.py",
         "before = os.umask(0o177)",
         "before = os.umask(0)",
@@ -173,7 +173,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "the head of a part is not looked at",
+        "the headers of a part are not checked",
         "jobd/api/upload.py",
         """        kept = CIMultiDict({"Content-Disposition": f'form-data; name="{part_name(part.headers)}"'})""",
         "        return part",
@@ -181,7 +181,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "an endless body is read to its end",
+        "a body has no size limit",
         "jobd/api/body.py",
         "                if size > limit:",
         "                if False:",

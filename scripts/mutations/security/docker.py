@@ -53,7 +53,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         W,
-        "an image's own check runs",
+        "an image's health check runs",
         "jobd/docker/mapping/container_spec.py",
         '_NO_HEALTHCHECK: Body = {"Test": ["NONE"]}',
         "_NO_HEALTHCHECK: Body = {}",
@@ -85,7 +85,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         W,
-        "a read-only root that is none",
+        "the root is writable despite readOnly",
         "jobd/docker/mapping/container_spec.py",
         'host["ReadonlyRootfs"] = True',
         'host["ReadonlyRootfs"] = False',
@@ -93,7 +93,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         W,
-        "a workspace that hides the sidecar",
+        "the workspace hides the sidecar's files",
         "jobd/docker/mapping/container_spec.py",
         "_workspace(order, settings, making, SIDECAR_WORKSPACE)",
         "_workspace(order, settings, making, order.spec.workspace)",
@@ -125,7 +125,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "an upload's sizes are believed",
+        "the sizes in an upload are not checked",
         "jobd/docker/files/tar_stream.py",
         " and member.size >= 0:",
         ":",
@@ -141,7 +141,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "an upload's times are believed",
+        "the times in an upload are not checked",
         "jobd/docker/files/tar_stream.py",
         "int(mtime) if 0 <= mtime < _LATEST_S else 0",
         "mtime",
@@ -149,7 +149,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "an upload's headers upon headers",
+        "an upload may have nested extended headers",
         "jobd/docker/files/tar_stream.py",
         "except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:",
         "except tarfile.TarError as error:",
@@ -173,7 +173,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         S,
-        "a helper's complaints reach the log",
+        "a credential helper's errors reach the log",
         "jobd/docker/http/credential_helper.py",
         "                stderr=subprocess.DEVNULL,\n",
         "",
@@ -181,7 +181,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         S,
-        "a helper's words are told",
+        "a credential helper's output is shown",
         "jobd/docker/http/sdk.py",
         '"kind": type(error).__name__}',
         '"kind": str(error)}',
@@ -189,7 +189,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         S,
-        "a helper may take for ever",
+        "a credential helper has no time limit",
         "jobd/docker/http/credential_helper.py",
         "                timeout=LIMIT_S,\n",
         "",
@@ -213,7 +213,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         S,
-        "the key goes into every order, and the order into the environment",
+        "every order contains the key and is in the environment",
         "jobd/docker/mapping/container_spec.py",
         '"User": "0:0",\n        "Env": [],',
         '"User": "0:0",\n        "Env": [f"KEY={order.spec.callback.key if order.spec.callback else 0}"],',

@@ -29,7 +29,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         W,
-        "a changed file passes for jobctl's",
+        "a changed file is taken for jobctl's own",
         "jobctl/transfers/marks.py",
         'return b"%d:%d:%d" % (status.st_ino, status.st_size, status.st_mtime_ns)',
         'return b"file"',
@@ -53,7 +53,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         W,
-        "a private control sequence passes for a colour",
+        "a private control sequence is taken for a colour",
         "jobctl/output/terminal.py",
         're.compile(r"[0-9;:]*", re.ASCII)',
         're.compile(r"[0-9;:<=>?]*", re.ASCII)',
@@ -69,7 +69,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         W,
-        "C1 controls pass to the terminal",
+        "C1 controls reach the terminal",
         "jobctl/output/terminal.py",
         '        elif char == "\\x9b":\n            self._begin("ignored")\n',
         '        elif char == "\\x9b":\n            out.append(char)\n',
@@ -77,7 +77,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         W,
-        "JSON on a terminal holds C1 controls",
+        "JSON on a terminal contains C1 controls",
         "jobctl/output/output.py",
         "return _STEERING.sub(",
         'return re.sub("\\x00", ',

@@ -5,7 +5,7 @@ from scripts.mutations.mutation import SECURITY, C, S, SecurityMutation, W
 MUTATIONS = (
     SecurityMutation(
         W,
-        "local NAT64 is taken apart at its end alone",
+        "local NAT64 addresses are decoded only at their end",
         "jobd/events/http/special_addresses.py",
         "if address in _LOCAL_NAT64:",
         "if False:",
@@ -45,7 +45,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         W,
-        "who ignores SIGTERM lives on",
+        "a worker that ignores SIGTERM is not killed",
         "jobd/jobs/state/next_action.py",
         "if not record.kill_sent and now >= record.stop_sent_at + grace:",
         "if False:",
@@ -53,7 +53,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         W,
-        "a worker's line may pass for a frame",
+        "a worker's line is taken for a frame",
         "jobd/jobs/log/log_batches.py",
         "encoded = stored(frame)",
         'encoded = text.encode() if text.startswith("{") else stored(frame)',
@@ -61,7 +61,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "an id is taken twice",
+        "two jobs may have the same id",
         "jobd/store/tables/jobs.py",
         "    if row is not None:\n        raise IdTaken",
         "    if False:\n        raise IdTaken",
@@ -69,7 +69,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "what is deleted stays",
+        "a deleted job remains",
         "jobd/jobs/service.py",
         "facts.CancelRequested(by=by, grace_s=0.0, delete=True)",
         "facts.CancelRequested(by=by, grace_s=0.0, delete=False)",
@@ -77,7 +77,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         S,
-        "values in the database",
+        "secrets are in the database",
         "jobd/jobs/admission/submission.py",
         "spec = without_values(submission.spec)",
         "spec = submission.spec",
@@ -85,7 +85,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         S,
-        "values stay after the end",
+        "secrets remain after the job's end",
         "jobd/jobs/run/supervisor.py",
         "                self._deps.secrets.remove(self.record.uid)\n",
         "",
@@ -93,7 +93,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         S,
-        "another secret is the same submission",
+        "a different secret makes an equal submission",
         "jobd/jobs/admission/submission.py",
         "digest=self._fingerprints.of(submission.spec, ",
         "digest=self._fingerprints.of(spec, ",

@@ -21,7 +21,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         W,
-        "the beginning of a file passes for all of it",
+        "a truncated file is taken as complete",
         "sidecar/artifacts/read.py",
         "if len(raw) > caps.content_bytes:",
         "raw = raw[:100]\n    if False:",
@@ -37,7 +37,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         W,
-        "any number of files in a folder is held",
+        "any number of files in a folder is kept in memory",
         "sidecar/workspace/paths.py",
         "if len(found) >= at_most:",
         "if False:",
@@ -53,7 +53,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "a bomb unpacks",
+        "an archive bomb is unpacked",
         "sidecar/artifacts/unarchive.py",
         "        if self._bytes < 0:",
         "        if False:",
@@ -61,7 +61,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "an archive's devices come out as files",
+        "devices in an archive are unpacked as files",
         "sidecar/archives/tar.py",
         '_FILE_TYPES = (b"0", b"\\0", b"7")',
         '_FILE_TYPES = (b"0", b"\\0", b"7", b"3", b"4", b"6")',
@@ -69,7 +69,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "an archive's links lead anywhere",
+        "links in an archive may have any target",
         "sidecar/artifacts/unarchive.py",
         "            check_symlink(place, member.link)\n",
         "",
@@ -77,7 +77,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "an archive's hard links name anything",
+        "hard links in an archive may have any target",
         "sidecar/artifacts/unarchive.py",
         "            if not known:",
         "            if False:",
@@ -85,7 +85,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "an archive that was cut is as good as whole",
+        "a truncated archive is accepted",
         "sidecar/artifacts/unarchive.py",
         'raise BadArchive("the archive is cut: its compressed data ends early") from None',
         'return b""',
@@ -93,7 +93,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "an archive's '..' is passed over",
+        "'..' in an archive is ignored",
         "sidecar/archives/member.py",
         'part for part in name.split("/") if part not in ("", "."))',
         'part for part in name.split("/") if part not in ("", ".", ".."))',
@@ -101,7 +101,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "an archive's absolute paths are taken",
+        "absolute paths in an archive are accepted",
         "sidecar/archives/member.py",
         'if name.startswith("/"):',
         "if False:",
@@ -117,7 +117,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "an archive is unpacked before it is looked through",
+        "an archive is unpacked before it is checked",
         "sidecar/artifacts/unarchive.py",
         "if wanted or size <= context.caps.unarchive_look_first_bytes:",
         "if wanted:",
@@ -125,7 +125,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "a zip's entries are all made before they are counted",
+        "the entries of a zip are created before they are counted",
         "sidecar/archives/zip.py",
         "if data.startswith(_ENTRY) and data.count(_ENTRY) > self._most_members:",
         "if False:",
@@ -141,7 +141,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "what is no text is read as some",
+        "bytes that are no text are read as text",
         "sidecar/artifacts/read.py",
         'return raw.decode(errors="replace")',
         'return raw.decode("latin-1")',
@@ -157,7 +157,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         S,
-        "a disk will do",
+        "secrets may be on a disk",
         "sidecar/secrets.py",
         "if not is_in_memory(Path(mounts).read_text(), folder):",
         "if False:",
@@ -165,7 +165,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         S,
-        "URLs are shown whole",
+        "URLs are shown with their secrets",
         "sidecar/transfer/retry.py",
         'return urlunsplit((parts.scheme, (f"[{host}]" if ":" in host else host) + port, parts.path, "", ""))',
         "return url",

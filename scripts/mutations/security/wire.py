@@ -5,7 +5,7 @@ from scripts.mutations.mutation import SECURITY, C, I, SecurityMutation
 MUTATIONS = (
     SecurityMutation(
         C,
-        "any workspace will do",
+        "any workspace is accepted",
         "jobd/wire/validation/names.py",
         'if any(path == bad or path.startswith(bad + "/") for bad in _FORBIDDEN_WORKSPACES):',
         "if False:",
@@ -29,7 +29,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         C,
-        "the last of two names counts",
+        "the last of two equal names counts",
         "jobd/wire/validation/body.py",
         "    if len(pairs) > 1 and len(dict(pairs)) != len(pairs):",
         "    if False:",
@@ -37,7 +37,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "artifacts may depend in a circle",
+        "cyclic dependencies are accepted",
         "jobd/wire/validation/artifacts.py",
         "if step in chain:",
         "if False:",
@@ -45,7 +45,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "artifacts may depend on nobody",
+        "unknown dependencies are accepted",
         "jobd/wire/validation/artifacts.py",
         "if artifact.depends not in depends:",
         "if False:",
@@ -61,7 +61,7 @@ MUTATIONS = (
     ),
     SecurityMutation(
         I,
-        "a signature of something else",
+        "the signature is not that of the body",
         "jobd/wire/signing.py",
         'return "sha256=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()',
         'return "sha256=" + hmac.new(key.encode(), body.strip(b"}"), hashlib.sha256).hexdigest()',

@@ -64,7 +64,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory, no_engine: dict[str, str]) 
     assert daemon.stop() == 0
     log = daemon.log.read_text()
     assert "request failed" not in log, log[-4000:]
-    assert "stream cut" not in log
+    assert "stream aborted" not in log
 
 
 FOLLOWED = {

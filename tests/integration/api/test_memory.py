@@ -106,7 +106,7 @@ def test_an_evicted_reader_resumes_from_its_cursor(lone: Daemon, ask: Callable[[
     until(
         lambda: (
             lone.call("GET", "/v1/jobs?limit=2").status == 200
-            and "slow reader cut off" in lone.log.read_text()
+            and "slow reader disconnected" in lone.log.read_text()
         ),
         "a list that finds no room beside them is answered",
     )
