@@ -36,7 +36,11 @@ async def test_a_request_that_does_not_fit_waits() -> None:
     budget = ByteBudget(100)
     first, second, third = (Holder(budget, size) for size in (60, 50, 10))
     await settle()
-    assert (first.reserved.is_set(), second.reserved.is_set(), third.reserved.is_set()) == (True, False, False)
+    assert (first.reserved.is_set(), second.reserved.is_set(), third.reserved.is_set()) == (
+        True,
+        False,
+        False,
+    )
     assert budget.reserved_bytes == 60
     first.release.set()
     await settle()

@@ -58,7 +58,9 @@ def test_a_subfolder_that_is_a_link_is_refused(state: Path, elsewhere: Path, nam
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_state_file_that_is_a_link_or_no_regular_file_is_refused(state: Path, elsewhere: Path, name: str) -> None:
+def test_a_state_file_that_is_a_link_or_no_regular_file_is_refused(
+    state: Path, elsewhere: Path, name: str
+) -> None:
     for target in (elsewhere / "precious", elsewhere / "not-there"):
         (state / name).symlink_to(target)
         assert "symbolic link" in refused(state, state / name)

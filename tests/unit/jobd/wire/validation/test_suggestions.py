@@ -36,8 +36,15 @@ def test_an_unknown_field_gets_the_most_similar_name(field: str, better: str | N
     assert suggested_field(JobSpec, tree, field) == better
 
 
+TREES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=10,
+)
+
+
 @settings(max_examples=25)
-@given(st.text(max_size=20), st.recursive(st.none() | st.text(max_size=3), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=9), inner)))  # fmt: skip
+@given(st.text(max_size=20), TREES)
 def test_a_suggestion_is_always_a_known_field(field: str, tree: Any) -> None:
     better = suggested_field(JobSpec, tree, field)
     assert better is None or better in known_fields(JobSpec, tree, field.rpartition(".")[0])
