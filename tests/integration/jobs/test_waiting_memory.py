@@ -88,7 +88,7 @@ async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_b
         writer.transport.abort()
     for _ in range(100):
         await asyncio.sleep(0.001)
-    waiting = room.size_bytes + sum(size for _, size in room._line)
+    waiting = room.size_bytes + sum(size for _, size in room._waiters)
     assert len(house.submitter._submitting) == fit
     assert bodies.reserved_bytes <= BODIES_BYTES
     assert 0 < waiting <= bodies.reserved_bytes + fit * 4096, (
