@@ -38,7 +38,7 @@ MUTATIONS = (
         "jobd/api/memory.py",
         "    async with _reserve(copies, COPY_BYTES):",
         "    async with _reserve(copies, 0):",
-        "tests/integration/api/test_slow_copies.py::test_stalled_downloads_share_a_budget",
+        "tests/integration/api/test_stalled_downloads.py::test_stalled_downloads_share_a_budget",
     ),
     Mutation(
         "a call to the engine waits in the pool's queue",

@@ -120,7 +120,7 @@ MUTATIONS = (
         "jobd/docker/streams.py",
         "                check.end()\n",
         "",
-        "tests/integration/api/test_cut_files.py::test_a_truncated_tar_of_the_engine_aborts_the_response",
+        "tests/integration/api/test_truncated_files.py::test_a_truncated_tar_of_the_engine_aborts_the_response",
     ),
     Mutation(
         "a tar is believed to be whole at any member's end",

@@ -57,7 +57,7 @@ MUTATIONS = (
         "jobd/api/middleware.py",
         'if "Origin" in request.headers or _is_from_web_page(request):',
         "if _is_from_web_page(request):",
-        "tests/integration/api/test_door.py::test_a_request_from_a_web_page_is_refused",
+        "tests/integration/api/test_access_control.py::test_a_request_from_a_web_page_is_refused",
     ),
     SecurityMutation(
         C,
@@ -73,7 +73,7 @@ MUTATIONS = (
         "jobd/api/middleware.py",
         "if name.lower() not in policy.hosts and",
         "if False and",
-        "tests/integration/api/test_door.py::test_a_foreign_host_is_refused",
+        "tests/integration/api/test_access_control.py::test_a_foreign_host_is_refused",
     ),
     SecurityMutation(
         C,
@@ -89,7 +89,7 @@ MUTATIONS = (
         "jobd/api/middleware.py",
         "if not hmac.compare_digest(given.encode(), policy.api_key.encode()):",
         "if False:",
-        "tests/integration/api/test_door.py::test_without_the_key_only_health_responds",
+        "tests/integration/api/test_access_control.py::test_without_the_key_only_health_responds",
     ),
     SecurityMutation(
         C,
