@@ -21,7 +21,7 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-venv: $(STAMP) ## Make .venv with the project and all that its tests need
+venv: $(STAMP) ## Create .venv with the project and its development dependencies
 $(STAMP): pyproject.toml requirements/ci.txt scripts/venv
 	@scripts/venv $(VENV)
 
@@ -33,36 +33,36 @@ engine-stop: ## Stop the engine, if `make engine` started it
 images: venv engine ## Pull or build the images that demo and tests use
 	@$(PY) -m scripts.images
 
-demo: images ## Run the main job on real public data, end to end, and check every result
+demo: images ## Run a job with all kinds of artifacts on public data, and check every result
 	@$(PY) -m scripts.demo
 
-test: images ## All tests but the slow faults, the real engine included
+test: images ## Run all tests except the slow fault tests; needs a real engine
 	@$(PY) -m pytest tests -m "not fault or fast" $(BESIDE) $(PYTEST_ARGS)
-test-unit: venv ## Unit tests: no engine, no network
+test-unit: venv ## Run the unit tests: no engine, no network
 	@$(PY) -m pytest tests/unit $(PYTEST_ARGS)
-test-integration: images ## Contract and integration tests: real engine, SQLite and HTTP
+test-integration: images ## Run the contract, integration and security tests: real engine, SQLite and HTTP
 	@$(PY) -m pytest tests/contract tests/integration tests/security -m "not fault" $(BESIDE) $(PYTEST_ARGS)
 test-e2e: images ## Whole programs, happy paths
 	@$(PY) -m pytest tests/e2e $(BESIDE) $(PYTEST_ARGS)
-test-browser: venv ## What a web page in a real browser can do to jobd: nothing (needs Chromium)
+test-browser: venv ## Test in a real browser that web pages have no access to jobd (needs Chromium)
 	@command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null || \
 		{ echo "no Chromium here; on Debian: apt-get install --no-install-recommends chromium-headless-shell (100 MB)"; exit 1; }
 	@BROWSER_TESTS=required $(PY) -m pytest tests/security/test_browser.py $(PYTEST_ARGS)
-faults: images ## The whole fault matrix with real faults, and its table (minutes)
+faults: images ## Run all fault tests with real faults, and print their table (minutes)
 	@$(PY) -m pytest tests -m fault $(PYTEST_ARGS)
 
-soak: images ## Half an hour of all kinds of jobs beside random faults, watched from outside (SOAK_SECONDS, SOAK_SEED)
+soak: images ## Run all kinds of jobs under random faults for half an hour, and check the results (SOAK_SECONDS, SOAK_SEED)
 	@$(PY) -m tests.soak
 
-dev: images ## jobd with hot reload, state in .dev/, no API key, loopback only
+dev: images ## Run jobd with hot reload: state in .dev/, no API key, loopback only
 	@mkdir -p .dev
 	@echo "jobctl --host unix://$(CURDIR)/.dev/jobd.sock   or   http://127.0.0.1:8080"
 	@SHUTDOWN_DRAIN_WAIT=0s exec $(PY) -m watchfiles --filter python --sigint-timeout 15 \
 		"$(PY) -m jobd --no-auth --state-dir .dev --socket .dev/jobd.sock" jobd
-bench: images ## Measure the budgets as ratios, side by side; table and build/bench.json
+bench: images ## Run the benchmarks and compare them with the performance budgets; writes build/bench.json
 	@$(PY) -m scripts.bench
 
-lint: venv types imports generated ## All static checks: style, types, import rule, generated files, docs
+lint: venv types imports generated ## Run all static checks: style, types, imports, generated files, docs
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m scripts.check_docs
@@ -72,29 +72,29 @@ imports: venv
 	@$(VENV)/bin/lint-imports
 generated: venv
 	@$(PY) -m scripts.generate_docs --check
-format: venv ## Rewrite the code in the house style
+format: venv ## Format the code
 	@$(PY) -m ruff check --fix-only --quiet .
 	@$(PY) -m ruff format .
-docs: venv ## Write man pages and completions from the code; check links and tables of docs/
+docs: venv ## Generate man pages, completions and tables from the code; check docs/
 	@$(PY) -m scripts.generate_docs
 	@$(PY) -m scripts.check_docs --write
 
-lock: ## Write requirements/ci.txt: every package in one version, with its hashes
+lock: ## Write requirements/ci.txt: one version of every package, with hashes
 	@python3 -m venv build/lock && build/lock/bin/pip install --quiet --disable-pip-version-check uv
 	@build/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --no-annotate \
 		--custom-compile-command "make lock" --output-file requirements/ci.txt pyproject.toml requirements/build.in
-sbom: venv ## Write build/sbom.json: what jobd, jobctl and the sidecar are made of (CycloneDX)
+sbom: venv ## Write build/sbom.json, the software bill of materials (CycloneDX)
 	@$(PY) -m scripts.sbom
-audit: ## Ask the public database for known weaknesses of the locked packages
+audit: ## Check the locked packages for known vulnerabilities
 	@scripts/audit
 
-monitoring: ## Prometheus on :9091 and Grafana on :3000, dashboard included
+monitoring: ## Start Prometheus on :9091 and Grafana on :3000 with the dashboard
 	@docker compose -f deploy/compose.yaml up -d
-monitoring-stop: ## Stop them and remove their containers
+monitoring-stop: ## Stop Prometheus and Grafana and remove their containers
 	@docker compose -f deploy/compose.yaml down
 
-install-hooks: venv ## Run lint and unit tests before each commit
+install-hooks: venv ## Install the git hook that runs lint and unit tests before each commit
 	@$(VENV)/bin/pre-commit install
-clean: ## Remove what make made here (not the engine, not its images)
+clean: ## Remove the files that make has created here (not the engine, not its images)
 	@rm -rf $(VENV) build dist .dev .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,8 +14,8 @@ import msgspec
 from aiohttp import web
 
 from jobd.api.context import CONTEXT, Context
-from jobd.api.memory import BODIES_BYTES, COPIES_BYTES, READER_PATIENCE_S, READERS_BYTES, sharing_memory
-from jobd.api.middleware import AccessPolicy, answering_errors, guarding, measuring
+from jobd.api.memory import BODIES_BYTES, COPIES_BYTES, READER_PATIENCE_S, READERS_BYTES, memory_budget
+from jobd.api.middleware import AccessPolicy, access_control, error_responses, request_metrics
 from jobd.api.openapi import document
 from jobd.api.routes import ROUTES
 from jobd.api.streams import FOLLOWERS, close_followers
@@ -152,7 +152,7 @@ def build(
     )
     supervisors = Supervisors(deps, store)
     engine_monitor = EngineMonitor(engine, supervisors, clock)
-    health = HealthCheck(store.last_seq, store.has_room, engine_monitor)
+    health = HealthCheck(store.last_seq, store.has_free_space, engine_monitor)
     retention = Retention(
         store,
         repository,
@@ -270,10 +270,14 @@ def _about_engine(facts: EngineFacts) -> dict[str, object]:
 def _api(context: Context, metrics: Metrics, policy: AccessPolicy, readers: ByteBudget) -> web.Application:
     api = web.Application(
         middlewares=[
-            measuring(metrics),
-            answering_errors,
-            guarding(policy),
-            sharing_memory(context.bodies, readers, {(r.method, r.path): r.holds for r in ROUTES if r.holds}),
+            request_metrics(metrics),
+            error_responses,
+            access_control(policy),
+            memory_budget(
+                context.bodies,
+                readers,
+                {(r.method, r.path): r.response_bytes for r in ROUTES if r.response_bytes},
+            ),
         ],
         client_max_size=MAX_BODY_BYTES,
     )
@@ -292,6 +296,6 @@ def _metrics_api(
         await before_scrape()
         return web.Response(body=metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
-    api = web.Application(middlewares=[answering_errors, guarding(policy)])
+    api = web.Application(middlewares=[error_responses, access_control(policy)])
     api.router.add_get("/metrics", scrape)
     return api

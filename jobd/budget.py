@@ -1,7 +1,7 @@
-"""A bound in bytes that many requests share: a request that holds data has it counted, one that wants some waits for room.
+"""A memory limit in bytes that many requests share: a request reserves bytes before it reads data, and waits while the budget is exhausted.
 
-Owns the count, the line of those that wait, and the eviction of readers that do not read while others wait. Knows neither HTTP nor
-the store.
+Owns the count, the queue of waiting requests, and the eviction of stalled readers while other requests wait. Knows neither HTTP
+nor the store.
 """
 
 import asyncio
@@ -11,37 +11,37 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 EVICTED = "slow-reader"
-"""The message of the cancellation that ends a reader which does not read."""
+"""The message of the cancellation that ends a stalled reader."""
 WAIT_LIMIT_S = 600.0
 
 
-class NoRoom(Exception):
-    """No room became free within the time limit."""
+class BudgetExhausted(Exception):
+    """The budget had too few free bytes until the time limit."""
 
 
-class Hold:
-    """A part of the budget that one task holds. `size` in bytes."""
+class Reservation:
+    """The bytes of the budget that one task has reserved."""
 
     def __init__(self, budget: "ByteBudget", size: int, task: asyncio.Task[object] | None) -> None:
         self._budget = budget
         self.size = size
         self.task = task
-        self.moved_at = budget.now()
+        self.progress_at = budget.now()
 
-    def measured(self, size: int) -> None:
-        """What was read has this size: the rest is given back, or what is beyond it is counted too."""
+    def resize(self, size: int) -> None:
+        """Sets the reservation to the size of the data: frees the rest, or adds the bytes beyond the estimate."""
         self._budget.resize(self, size)
 
-    def moved(self) -> None:
-        """The holder has passed something on: it is not stalled."""
-        self.moved_at = self._budget.now()
+    def mark_progress(self) -> None:
+        """Records that the task has sent something, so that the budget does not take the task for stalled."""
+        self.progress_at = self._budget.now()
 
 
 class ByteBudget:
-    """At most `limit` bytes are held at once, and one item more where it is longer than its reader expected.
+    """At most `limit` bytes are reserved at once, plus the excess of one item that is longer than its estimate.
 
-    `patience_s`: where somebody has waited so long in vain, each holder that has passed nothing on for as long is cancelled with the
-    message EVICTED; a reader goes on from its cursor. None: no holder is cancelled.
+    `patience_s`: while a request has waited that long, each reservation without progress for as long has its task cancelled with the
+    message EVICTED; the reader's client goes on from its cursor. None: no task is cancelled.
     """
 
     def __init__(
@@ -50,81 +50,82 @@ class ByteBudget:
         self.limit = limit
         self.now = now
         self._patience_s = patience_s
-        self._held = 0
-        self._holds: set[Hold] = set()
-        self._reading: Hold | None = None
-        self._line: deque[asyncio.Event] = deque()
+        self._reserved_bytes = 0
+        self._reservations: set[Reservation] = set()
+        self._estimated: Reservation | None = None
+        self._waiters: deque[asyncio.Event] = deque()
 
     @property
-    def held(self) -> int:
-        """How many bytes are held."""
-        return self._held
+    def reserved_bytes(self) -> int:
+        """How many bytes are reserved."""
+        return self._reserved_bytes
 
     @asynccontextmanager
-    async def hold(
+    async def reserve(
         self, size: int, *, estimated: bool = False, limit_s: float = WAIT_LIMIT_S
-    ) -> AsyncIterator[Hold]:
-        """Waits, first come first served, until `size` bytes fit, and holds them. `size` above the limit waits for all of it.
+    ) -> AsyncIterator[Reservation]:
+        """Waits in FIFO order until `size` bytes are free, and reserves them. A `size` above the limit waits for the whole budget.
 
-        `estimated`: how much it is shows when it has been read, and `Hold.measured` says it; until then no other hold is given,
-        so that estimates which are too small do not add up.
+        `estimated`: the task calls `Reservation.resize` when it has read the data; until then the budget makes no other
+        reservation, so that too small estimates do not add up.
 
         Raises:
-            NoRoom: after `limit_s`.
+            BudgetExhausted: after `limit_s`.
         """
         size = min(size, self.limit)
-        await self._room(size, limit_s)
-        hold = Hold(self, size, asyncio.current_task())
+        await self._wait_for_turn(size, limit_s)
+        reservation = Reservation(self, size, asyncio.current_task())
         if estimated:
-            self._reading = hold
-        self._holds.add(hold)
-        self._held += size
-        self._wake()  # there may be room for the next one too
+            self._estimated = reservation
+        self._reservations.add(reservation)
+        self._reserved_bytes += size
+        self._wake_first()  # the next request may fit too
         try:
-            yield hold
+            yield reservation
         finally:
-            self._holds.discard(hold)
-            self.resize(hold, 0)
+            self._reservations.discard(reservation)
+            self.resize(reservation, 0)
 
-    def resize(self, hold: Hold, size: int) -> None:
-        """Counts a hold by the size that it has in fact."""
-        self._held += size - hold.size
-        hold.size = size
-        if self._reading is hold:
-            self._reading = None
-        self._wake()
+    def resize(self, reservation: Reservation, size: int) -> None:
+        """Sets the size of a reservation."""
+        self._reserved_bytes += size - reservation.size
+        reservation.size = size
+        if self._estimated is reservation:
+            self._estimated = None
+        self._wake_first()
 
-    async def _room(self, size: int, limit_s: float) -> None:
-        if not self._line and self._fits(size):
+    async def _wait_for_turn(self, size: int, limit_s: float) -> None:
+        if not self._waiters and self._fits(size):
             return
         turn = asyncio.Event()
-        self._line.append(turn)
+        self._waiters.append(turn)
         until = self.now() + limit_s
         try:
-            while self._line[0] is not turn or not self._fits(size):
+            while self._waiters[0] is not turn or not self._fits(size):
                 turn.clear()
                 left_s = until - self.now()
                 if left_s <= 0:
-                    raise NoRoom(f"{self._held} of {self.limit} bytes are held")
+                    raise BudgetExhausted(f"{self._reserved_bytes} of {self.limit} bytes are reserved")
                 try:
                     # Not `wait_for`: it loses a cancellation that comes at the same moment as the turn (Python 3.11).
                     async with asyncio.timeout(min(left_s, self._patience_s or left_s)):
                         await turn.wait()
                 except TimeoutError:
-                    if self._line[0] is turn and self._patience_s is not None:
-                        self._evict()
+                    if self._waiters[0] is turn and self._patience_s is not None:
+                        self._evict_stalled()
         finally:
-            self._line.remove(turn)
-            self._wake()
+            self._waiters.remove(turn)
+            self._wake_first()
 
     def _fits(self, size: int) -> bool:
-        return self._reading is None and self._held + size <= self.limit
+        return self._estimated is None and self._reserved_bytes + size <= self.limit
 
-    def _wake(self) -> None:
-        if self._line:
-            self._line[0].set()
+    def _wake_first(self) -> None:
+        if self._waiters:
+            self._waiters[0].set()
 
-    def _evict(self) -> None:
-        for hold in self._holds:
-            if hold.task is not None and self.now() - hold.moved_at >= (self._patience_s or 0.0):
-                hold.task.cancel(EVICTED)
+    def _evict_stalled(self) -> None:
+        for reservation in self._reservations:
+            stalled_s = self.now() - reservation.progress_at
+            if reservation.task is not None and stalled_s >= (self._patience_s or 0.0):
+                reservation.task.cancel(EVICTED)

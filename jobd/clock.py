@@ -1,6 +1,6 @@
-"""Time as a dependency: the wall clock for what is stored, the monotonic clock for durations.
+"""Time as a dependency: the wall clock for stored times, the monotonic clock for durations, and waiting on that clock.
 
-Owns the only calls to the system's clocks. `tests.support.fakes.clock.FakeClock` stands in for it in tests.
+Owns the only calls to the system's clocks. Tests pass `tests.support.fakes.clock.FakeClock` instead.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Protocol
 
 SAME_OFFSET_S = 0.5
-"""Two readings of the offset differ by less, as long as nobody sets the clock between them."""
+"""Two values of `Clock.offset` differ by less, unless somebody sets the wall clock between them."""
 
 
 class Clock(Protocol):
-    """Where parts of jobd get their time from."""
+    """The clocks that jobd reads."""
 
     def now(self) -> datetime:
-        """The wall clock as an aware UTC time: survives restarts, may jump."""
+        """The wall clock as an aware UTC time: comparable across restarts, may jump."""
         ...
 
     def monotonic(self) -> float:
@@ -31,20 +31,35 @@ class Clock(Protocol):
 
     @property
     def boot(self) -> str:
-        """Names the machine's current boot: `offset` of two moments can be compared only within one."""
+        """The id of the machine's current boot: two values of `offset` are comparable only within one boot."""
         ...
 
     def offset(self) -> float:
-        """Seconds from the time since boot to the wall clock: changes only when somebody sets the wall clock."""
+        """The wall clock less the uptime, in seconds: changes only when somebody sets the wall clock."""
         ...
 
     def uptime(self) -> float:
-        """Seconds since boot, those of a suspended machine too: nobody can set them. Of one boot only, see `boot`."""
+        """Seconds since boot, including suspended time: nobody can set this clock. Comparable only within one `boot`."""
         ...
 
 
-def reading(clock: Clock) -> tuple[datetime, float]:
-    """Returns the wall clock and its offset as they are at one moment, also where somebody sets the clock meanwhile."""
+async def wait_for(event: asyncio.Event, clock: Clock, seconds: float) -> bool:
+    """Returns True once `event` is set, False after `seconds` on `clock`."""
+    if event.is_set():
+        return True
+    sleeper = asyncio.ensure_future(clock.sleep(seconds))
+    waiter = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({sleeper, waiter}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sleeper.cancel()
+        waiter.cancel()
+        await asyncio.gather(sleeper, waiter, return_exceptions=True)
+    return event.is_set()
+
+
+def wall_clock_and_offset(clock: Clock) -> tuple[datetime, float]:
+    """Returns the wall clock and its offset at the same instant, even if somebody sets the clock meanwhile."""
     while True:
         offset, now = clock.offset(), clock.now()
         if abs(clock.offset() - offset) < SAME_OFFSET_S:
@@ -68,7 +83,7 @@ class SystemClock:
 
     @cached_property
     def boot(self) -> str:
-        """Source: random(4), boot_id."""
+        """Source: random(4), /proc/sys/kernel/random/boot_id."""
         try:
             return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         except OSError:

@@ -1,7 +1,7 @@
-"""The error tree of jobd's own refusals.
+"""The tree of the errors that jobd itself raises.
 
-    JobdError                 base: a kebab `code`, a text for people, perhaps the field at fault
-    +-- ConfigError           the daemon cannot start as it is set up (all problems at once)
+    JobdError                 base: a kebab-case `code`, a text for people, and the field at fault, if any
+    +-- ConfigError           the daemon cannot start with its settings (all problems at once)
     +-- InvalidRequest        400  a value, field or parameter is wrong
     +-- Unauthorized          401  missing or wrong key
     +-- Forbidden             403  a foreign Host or Origin
@@ -9,17 +9,16 @@
     +-- Conflict              409  the id is taken, being deleted, or the job has ended
     +-- TooLarge              413  over a size limit
     +-- WrongMediaType        415  the body is not JSON
-    +-- QueueFull             429  too many jobs wait
-    +-- Unavailable           503  the engine is away, or jobd is shutting down
-    +-- DiskFull              507  nothing more can be stored
+    +-- QueueFull             429  too many jobs are queued
+    +-- Unavailable           503  the engine is unreachable, jobd is overloaded or shutting down
+    +-- DiskFull              507  the disk is full
 
-Engine errors are in `jobs/port/errors.py`, store errors in `store`. Which HTTP status each one becomes is decided in
-`api/respond.py` and nowhere else.
+Engine errors are in `jobs/port/errors.py`, store errors in `store/errors.py`. `api/respond.py` alone maps errors to HTTP statuses.
 """
 
 
 class JobdError(Exception):
-    """Base of what jobd refuses. `field` is a path into the request, where one is at fault."""
+    """Base of jobd's own errors. `field` is the path of the request's field at fault, None where no field is."""
 
     code = "internal"
 
@@ -30,7 +29,7 @@ class JobdError(Exception):
 
 
 class ConfigError(JobdError):
-    """The settings are wrong; `problems` lists all of them."""
+    """Settings are invalid; `problems` lists all of them."""
 
     code = "invalid-config"
 
@@ -52,19 +51,19 @@ class Unauthorized(JobdError):
 
 
 class Forbidden(JobdError):
-    """The request comes from where none may come from."""
+    """The request has a foreign Host or comes from a web page."""
 
     code = "forbidden"
 
 
 class NotFound(JobdError):
-    """There is no such thing."""
+    """The job, delivery or file does not exist."""
 
     code = "not-found"
 
 
 class Conflict(JobdError):
-    """What is there stands in the way."""
+    """The job's current state does not allow the request."""
 
     code = "conflict"
 
@@ -76,19 +75,19 @@ class TooLarge(JobdError):
 
 
 class WrongMediaType(JobdError):
-    """The body's content type is not what the call takes."""
+    """The endpoint does not accept the body's content type."""
 
     code = "unsupported-media-type"
 
 
 class QueueFull(JobdError):
-    """Too many jobs wait already."""
+    """Too many jobs are queued."""
 
     code = "queue-full"
 
 
 class Unavailable(JobdError):
-    """Something that is needed is away for now."""
+    """The engine, or jobd itself, cannot serve the request for now."""
 
     code = "unavailable"
 

@@ -1,9 +1,8 @@
-"""Files and folders that nobody but the daemon's own user may have put where they are.
+"""Private files and folders: checks that no other user can have created or replaced them.
 
-Owns the checks. They look at what is open, never at a name that can mean something else a moment later: a folder is opened
-without following a link, and what is in it is opened beneath that descriptor. Once a folder belongs to the daemon's user, is
-closed to all others (0700), and no folder on the way to it can be changed by others, nothing in it changes behind the
-daemon's back; its paths can be used as they are.
+The checks use open descriptors, since a name may refer to another file a moment later: jobd opens a folder without following
+links, and opens the folder's entries relative to that descriptor. Once a folder belongs to the daemon's user, has mode 0700, and
+other users can change none of its parent folders, its paths are safe to use.
 """
 
 import os
@@ -20,12 +19,12 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def private_folder(path: Path, variable: str) -> tuple[Path, int]:
-    """Returns the folder's path without links and a descriptor of it, which the caller closes: made where it is missing,
-    0700, of the daemon's own user.
+    """Creates the folder if it is missing and sets its mode to 0700; returns its path without links and an open descriptor, which
+    the caller closes. `variable`: the setting that error texts name.
 
     Raises:
-        ConfigError: it is a link, belongs to another user, or others can change it or a folder on the way to it.
-        OSError: it cannot be made or opened.
+        ConfigError: the path is a link, belongs to another user, or other users can change the folder or one of its parents.
+        OSError: the folder cannot be created or opened.
     """
     if path.name in ("", ".."):
         path = path.resolve()
@@ -33,7 +32,7 @@ def private_folder(path: Path, variable: str) -> tuple[Path, int]:
     real = path.parent.resolve(strict=True) / path.name
     if real == real.parent:
         raise ConfigError([f"{variable}: {real} cannot be a folder of jobd's own"])
-    refuse_changeable(real.parent, variable)
+    require_protected(real.parent, variable)
     parent = os.open(real.parent, _FOLDER)
     try:
         return real, _open_folder(real, variable, parent)
@@ -42,7 +41,7 @@ def private_folder(path: Path, variable: str) -> tuple[Path, int]:
 
 
 def private_subfolder(within: int, path: Path, variable: str) -> None:
-    """Makes sure of the folder `path`, which is directly below the one that `within` is a descriptor of.
+    """Creates or checks the folder `path`, whose parent folder has the descriptor `within`.
 
     Raises:
         ConfigError, OSError: as `private_folder`.
@@ -50,15 +49,15 @@ def private_subfolder(within: int, path: Path, variable: str) -> None:
     os.close(_open_folder(path, variable, within))
 
 
-def refuse_foreign(within: int, folder: Path, names: tuple[str, ...], variable: str) -> None:
-    """Returns where each of these names is missing below `within`, or is a regular file of the daemon's own user.
+def require_own_files(within: int, folder: Path, names: tuple[str, ...], variable: str) -> None:
+    """Checks that each of these names below the descriptor `within` is missing or is a regular file of the daemon's user.
 
     Raises:
-        ConfigError: one is a link, something else, or belongs to another user.
+        ConfigError: a name is a link or no regular file, or belongs to another user.
     """
     for name in names:
         try:
-            # O_PATH opens a link itself and needs no right to read; closing it drops no lock of SQLite's.
+            # O_PATH opens a link itself and needs no read permission; closing the descriptor releases no lock of SQLite.
             file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=within)
         except FileNotFoundError:
             continue
@@ -69,11 +68,11 @@ def refuse_foreign(within: int, folder: Path, names: tuple[str, ...], variable: 
 
 
 def read_private(path: Path, variable: str) -> bytes:
-    """Returns what a regular file of the daemon's own user holds, at most 64 KiB.
+    """Returns the content of a regular file of the daemon's user, at most 64 KiB.
 
     Raises:
-        ConfigError: it is a link, something else, or belongs to another user.
-        OSError: it cannot be read.
+        ConfigError: the path is a link or no regular file, or belongs to another user.
+        OSError: the file cannot be read.
     """
     try:
         file = os.open(path, _FILE)
@@ -86,23 +85,23 @@ def read_private(path: Path, variable: str) -> bytes:
         return opened.read(MAX_FILE_BYTES)
 
 
-def refuse_changeable(folder: Path, variable: str) -> None:
-    """Returns where others can change neither `folder`, which has no links in it, nor a folder on the way to it. A folder in
-    which users can remove only what is their own (the sticky bit, as of /tmp) is none that others can change.
+def require_protected(folder: Path, variable: str) -> None:
+    """Checks that other users can change neither `folder`, a path without links, nor one of its parents. A sticky folder, such as
+    /tmp, passes: users can remove only their own files there.
 
     Raises:
-        ConfigError: they can; names the folder.
+        ConfigError: other users can; names the folder.
     """
     for each in (folder, *folder.parents):
         facts = each.stat(follow_symlinks=False)
         if facts.st_uid not in (0, os.geteuid()):
-            why = f"{each} belongs to another user, uid {facts.st_uid}, who can put something else in the place of what is in it"
-            helps = "choose a path whose folders belong to root or to the user that runs jobd"
-            raise ConfigError([f"{variable}: {why}; {helps}"])
+            why = f"{each} belongs to another user, uid {facts.st_uid}, who can replace its content"
+            remedy = "choose a path whose folders belong to root or to the user that runs jobd"
+            raise ConfigError([f"{variable}: {why}; {remedy}"])
         if _others_can_write(facts) and not facts.st_mode & stat.S_ISVTX:
             raise ConfigError(
                 [
-                    f"{variable}: other users can change what is in {each}; run: chmod go-w {each}, or choose another path"
+                    f"{variable}: other users can change the content of {each}; run: chmod go-w {each}, or choose another path"
                 ]
             )
 
@@ -124,7 +123,7 @@ def _open_folder(path: Path, variable: str, within: int) -> int:
         if _others_can_write(facts):
             raise ConfigError(
                 [
-                    f"{variable}: other users can write to {path}; look at what is in it, then run: chmod 700 {path}"
+                    f"{variable}: other users can write to {path}; check its content, then run: chmod 700 {path}"
                 ]
             )
         os.fchmod(folder, 0o700)
@@ -135,7 +134,7 @@ def _open_folder(path: Path, variable: str, within: int) -> int:
 
 
 def _others_can_write(facts: os.stat_result) -> bool:
-    """The user's own group, as of a umask of 002, is nobody else."""
+    """True where users beside the owner can write. The daemon's own group counts as the owner: a umask of 002 lets it write."""
     own_group = facts.st_gid == os.getegid()
     return bool(facts.st_mode & (_OTHERS_WRITE if own_group else _OTHERS_WRITE | _GROUP_WRITES))
 
@@ -151,13 +150,13 @@ def _refuse_file(facts: os.stat_result, path: Path, variable: str) -> None:
 def _refuse_owner(facts: os.stat_result, path: Path, variable: str) -> None:
     if facts.st_uid != os.geteuid():
         why = f"{path} belongs to uid {facts.st_uid} and jobd runs as uid {os.geteuid()}"
-        helps = f"run jobd as its owner, or make it jobd's own: chown -R {os.geteuid()} {path}"
-        raise ConfigError([f"{variable}: {why}; {helps}"])
+        remedy = f"run jobd as its owner, or change the owner: chown -R {os.geteuid()} {path}"
+        raise ConfigError([f"{variable}: {why}; {remedy}"])
 
 
 def _is_link(path: Path, variable: str) -> ConfigError:
     return ConfigError(
         [
-            f"{variable}: {path} is a symbolic link, which is not followed; name the place that it leads to, or remove it"
+            f"{variable}: {path} is a symbolic link, which jobd does not follow; use the link's target, or remove the link"
         ]
     )

@@ -1,6 +1,6 @@
-"""Checks that the documents are true: links, tables, commands, versions and words. `make lint` runs it; `--write` renews tables.
+"""Checks the documents against the code: links, tables, commands, versions and words. `make lint` runs it; `--write` updates tables.
 
-Owns what is compared with what. Each check returns its problems as lines that name the file.
+Each check yields its problems as lines that name the file.
 """
 
 import functools
@@ -35,7 +35,7 @@ _TARGET = re.compile(r"^([a-z0-9-]+):", re.MULTILINE)
 _MAKE = re.compile(r"^(?:\$ )?\s*make ([a-z0-9-]+)|`make ([a-z0-9-]+)", re.MULTILINE)
 _JOBCTL = re.compile(r"(?:^|[`$(] ?|\s{4})jobctl ([a-z-]+)\b", re.MULTILINE)
 _UNFINISHED = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "WI" + "P")) + r")\b")
-_SOMEBODYS_PATH = re.compile(r"(?<![\w.:/-])/(?:root|home/[a-z]+|Users/\w+)/")
+_HOME_PATH = re.compile(r"(?<![\w.:/-])/(?:root|home/[a-z]+|Users/\w+)/")
 _TICKET = re.compile(r"(?<![&\w/])#\d{1,6}\b(?!;)")
 _TEXT = {".py", ".md", ".toml", ".yaml", ".yml", ".json", ".sh", ".sql", ".service", ".socket", ""}
 
@@ -46,7 +46,7 @@ def documents() -> list[Path]:
 
 
 def links() -> Iterator[str]:
-    """A relative link leads to a file that exists, its anchor to a heading."""
+    """Every relative link names an existing file, and its anchor an existing heading."""
     for document in documents():
         for target in _LINK.findall(_CODE.sub("", document.read_text())):
             if re.match(r"[a-z]+:", target):
@@ -54,13 +54,13 @@ def links() -> Iterator[str]:
             path, _, anchor = target.partition("#")
             file = (document.parent / path).resolve() if path else document
             if not file.exists():
-                yield f"{_name(document)}: the link {target} leads nowhere"
+                yield f"{_name(document)}: the target of the link {target} does not exist"
             elif anchor and anchor not in map(_anchor, _HEADING.findall(file.read_text())):
                 yield f"{_name(document)}: {target} has no such heading"
 
 
 def variables() -> Iterator[str]:
-    """The table of variables is the one that the code has."""
+    """The table of variables matches the code."""
     if _table(CONFIGURATION.read_text()) != variable_table():
         yield f"{_name(CONFIGURATION)}: the table of variables is not jobd/settings/variables.py's; run: make docs"
 
@@ -76,7 +76,7 @@ def variable_table() -> str:
 
 
 def dependencies() -> Iterator[str]:
-    """Every dependency has its reason, and no other is named."""
+    """The table of dependencies names every dependency and no other."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     wanted = {re.split(r"[<>=!~;\[ ]", text)[0] for text in declared}
@@ -87,16 +87,16 @@ def dependencies() -> Iterator[str]:
 
 
 def event_types() -> Iterator[str]:
-    """The table of events has a row for each type that jobd sends, and no other."""
-    told = re.findall(r"^\| `(orchestrator\.[a-z.]+)` \|", EVENTS.read_text(), re.MULTILINE)
-    if sorted(told) != sorted(SOURCES):
-        differing = ", ".join(sorted(set(told) ^ set(SOURCES))) or "a type has two rows"
-        yield f"{_name(EVENTS)}: the table of types is not the one of jobd/wire/event.py: {differing}"
+    """The table of events has exactly one row for each event type."""
+    documented = re.findall(r"^\| `(orchestrator\.[a-z.]+)` \|", EVENTS.read_text(), re.MULTILINE)
+    if sorted(documented) != sorted(SOURCES):
+        differing = ", ".join(sorted(set(documented) ^ set(SOURCES))) or "a type has two rows"
+        yield f"{_name(EVENTS)}: the table of types differs from jobd/wire/event.py: {differing}"
 
 
 @functools.cache
 def event_fields() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
-    """Returns for each type in the table of events the fields that its data may have, and those that it always has."""
+    """Returns for each type in the table of events all fields of its data, and the fields that are always present."""
     found: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
     for kind, data in re.findall(
         r"^\| `(orchestrator\.[a-z.]+)` \|[^|]*\|([^|]*)\|", EVENTS.read_text(), re.MULTILINE
@@ -108,17 +108,17 @@ def event_fields() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
 
 
 def metrics() -> Iterator[str]:
-    """The table of metrics names those that jobd has, with their labels."""
+    """The table of metrics matches the code's metrics and their labels."""
     rows = re.findall(r"^\| `([a-z_]+)` \| ([^|]*)\|", METRICS.read_text(), re.MULTILINE)
-    told = {name: tuple(re.findall(r"`([a-z]+)`", labels)) for name, labels in rows}
+    documented = {name: tuple(re.findall(r"`([a-z]+)`", labels)) for name, labels in rows}
     known = metric_labels()
-    for name in sorted(known.keys() | told.keys()):
-        if told.get(name) != known.get(name):
-            yield f"{_name(METRICS)}: {name} has the labels {known.get(name)}, not {told.get(name)}"
+    for name in sorted(known.keys() | documented.keys()):
+        if documented.get(name) != known.get(name):
+            yield f"{_name(METRICS)}: {name} has the labels {known.get(name)}, not {documented.get(name)}"
 
 
 def metric_labels() -> dict[str, tuple[str, ...]]:
-    """Returns the names of jobd's own metrics, as they are exposed, with those of their labels."""
+    """Returns the names of jobd's own metrics, as exposed, with the names of their labels."""
     registry = Metrics().registry
     DeliveryMetrics(registry)
     found: dict[str, tuple[str, ...]] = {}
@@ -130,7 +130,7 @@ def metric_labels() -> dict[str, tuple[str, ...]]:
 
 
 def commands() -> Iterator[str]:
-    """Every make target and jobctl command that a document names exists."""
+    """Every make target and jobctl command in a document exists."""
     targets = set(_TARGET.findall((ROOT / "Makefile").read_text()))
     for document in documents():
         text = document.read_text()
@@ -141,48 +141,48 @@ def commands() -> Iterator[str]:
 
 
 def version() -> Iterator[str]:
-    """The changelog speaks of the version that pyproject names."""
+    """The changelog has a heading for the version in pyproject.toml."""
     current = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     if f"## {current}" not in (ROOT / "CHANGELOG.md").read_text():
-        yield f"CHANGELOG.md: says nothing of {current}"
+        yield f"CHANGELOG.md: has no heading for {current}"
 
 
 def words() -> Iterator[str]:
-    """Nothing unfinished, nobody's own paths, no numbers of tickets that a reader cannot look up."""
+    """No file contains marks of unfinished work, paths of a home directory, or numbers of tickets."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, timeout=20)
     for name in listed.stdout.split():
         file = ROOT / name
         if file.suffix not in _TEXT or not file.is_file() or name == "LICENSE":
             continue
         text = file.read_text(errors="replace")
-        outside_tests = [] if name.startswith("tests/") else [_SOMEBODYS_PATH]
+        outside_tests = [] if name.startswith("tests/") else [_HOME_PATH]
         for pattern in (_UNFINISHED, *outside_tests, *([_TICKET] if file.suffix == ".md" else [])):
             for match in pattern.finditer(text):
                 yield f"{name}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]!r} does not belong here"
 
 
 def sources() -> Iterator[str]:
-    """What docstrings cite can be opened."""
+    """Readers can open every citation in a docstring."""
     files = [
         file
         for folder in ("jobd", "jobctl", "sidecar", "scripts", "tests", "examples")
         for file in (ROOT / folder).rglob("*.py")
     ]
-    # The check's own tests cite what must not be cited.
+    # The check's own tests contain invalid citations.
     return check_sources.problems(
         ROOT, [file for file in sorted(files) if file.name != "test_check_sources.py"]
     )
 
 
 def write_tables() -> None:
-    """Puts the current tables into the documents."""
+    """Writes the current tables into the documents."""
     before, begin, rest = CONFIGURATION.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
     CONFIGURATION.write_text(f"{before}{begin}\n{variable_table()}\n{END}{after}")
 
 
 def problems() -> list[str]:
-    """Returns all that is wrong."""
+    """Returns the problems of all checks."""
     checks = (links, variables, event_types, metrics, dependencies, commands, version, words, sources)
     return [problem for check in checks for problem in check()]
 

@@ -1,7 +1,6 @@
-"""Checks that every `Source:` in a docstring cites what a reader can open: a published specification, or a page of this repository.
+"""Checks that every `Source:` in a docstring cites a published specification or a file of this repository.
 
-A citation is what stands between `Source:`, semicolons and the end of the paragraph. A page of the repository stands there by its
-path, and what follows it in quotes is a heading of it.
+Semicolons separate the citations of a paragraph. A citation of a file is its path, and optionally one of its headings in quotes.
 """
 
 import ast
@@ -20,7 +19,7 @@ PUBLISHED = re.compile(
     """,
     re.VERBOSE,
 )
-"""What is known to be published, by the words that it is cited with. A new one is added here, with its version where it has one."""
+"""The known publications. To cite another one, add it here, with its version."""
 _PAGE = re.compile(
     r"\b((?:docs|man|jobd|jobctl|sidecar|examples)/[\w./-]+\.(?:md|py|sql|yaml|json|[158]))(?:, \"([^\"]+)\")?"
 )
@@ -29,13 +28,13 @@ _SOURCE = re.compile(r"\bSource:\s(.*?)(?:\n\s*\n|\Z)", re.DOTALL)
 
 
 def citations(text: str) -> list[str]:
-    """Returns what a docstring cites, each on one line."""
+    """Returns the citations of a docstring, each on one line."""
     found = (re.sub(r"\s+", " ", match) for match in _SOURCE.findall(text))
     return [one.strip().rstrip(".") for paragraph in found for one in paragraph.split(";")]
 
 
 def problem(citation: str, root: Path) -> str | None:
-    """Returns why a reader cannot open what is cited; None where they can."""
+    """Returns why a reader cannot open the citation, None where a reader can."""
     pages = _PAGE.findall(citation)
     for path, heading in pages:
         if not (root / path).is_file():
@@ -59,7 +58,7 @@ def docstrings(source: str) -> Iterator[tuple[int, str]]:
 
 
 def problems(root: Path, files: list[Path]) -> Iterator[str]:
-    """Yields what is wrong with the citations in these Python files."""
+    """Yields the invalid citations in these Python files."""
     for file in files:
         text = file.read_text()
         if "Source: " not in text:

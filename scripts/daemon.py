@@ -1,6 +1,6 @@
-"""A jobd of one's own, as demo and benchmarks start it: a process on a Unix socket with its state in a folder that goes.
+"""A jobd process for demo and benchmarks, with a Unix socket and a temporary state folder.
 
-Owns starting, asking, reading its streams, stopping, and looking on the engine for what is left. Asks over the HTTP API alone.
+Starts and stops jobd, sends requests over its HTTP API, reads its streams, and lists its remaining containers and volumes.
 """
 
 import http.client
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class DaemonFailed(Exception):
-    """jobd did not start, did not answer as it must, or did not stop; the text ends with what it logged last."""
+    """jobd did not start, did not respond as expected, or did not stop; the text ends with the last lines of jobd's log."""
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -46,7 +46,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Daemon:
-    """A context manager: jobd runs inside the `with`, ended by SIGTERM and checked at its end."""
+    """A context manager that runs jobd, stops it by SIGTERM and checks its exit code."""
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self.engine = connect()
@@ -73,12 +73,12 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C reaches the script alone, which then ends jobd in order
+                start_new_session=True,  # Ctrl-C reaches only the script, which then stops jobd
             )
 
     @property
     def url(self) -> str:
-        """The address as `jobctl --host` takes it."""
+        """The address for `jobctl --host`."""
         return f"unix://{self.socket}"
 
     def __enter__(self) -> Self:
@@ -100,7 +100,7 @@ class Daemon:
             self._clear()
 
     def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """Returns the status and the decoded JSON (None without a body) of one call."""
+        """Sends one request; returns the status and the decoded JSON, None without a body."""
         connection = UnixConnection(str(self.socket), timeout_s=30)
         try:
             payload = None if body is None else json.dumps(body).encode()
@@ -128,27 +128,25 @@ class Daemon:
             connection.close()
 
     def stop(self) -> None:
-        """Ends jobd as systemd does, by SIGTERM.
+        """Stops jobd by SIGTERM, as systemd does.
 
         Raises:
-            DaemonFailed: it does not end in time, or ends with another code than 0.
+            DaemonFailed: jobd does not end in time, or its exit code is not 0.
         """
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
             code = self.process.wait(STOP_S)
         except subprocess.TimeoutExpired:
-            raise DaemonFailed(
-                f"jobd does not end within {STOP_S} s of SIGTERM\n{self.last_words()}"
-            ) from None
+            raise DaemonFailed(f"jobd does not end within {STOP_S} s of SIGTERM\n{self.log_tail()}") from None
         if code:
-            raise DaemonFailed(f"jobd ended with {code}\n{self.last_words()}")
+            raise DaemonFailed(f"jobd ended with exit code {code}\n{self.log_tail()}")
 
     def left(self) -> list[str]:
-        """Returns the containers and volumes of this jobd that the engine has."""
+        """Returns the containers and volumes of this jobd on the engine."""
         return leftovers.left(self.engine.api, self.instance)
 
-    def last_words(self, lines: int = 15) -> str:
+    def log_tail(self, lines: int = 15) -> str:
         """Returns the end of jobd's log."""
         return (
             "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
@@ -160,7 +158,7 @@ class Daemon:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise DaemonFailed(
-                    f"jobd ended with {self.process.returncode} at its start\n{self.last_words()}"
+                    f"jobd ended with exit code {self.process.returncode} at its start\n{self.log_tail()}"
                 )
             try:
                 status, answer = self.request("GET", "/readyz")
@@ -169,10 +167,10 @@ class Daemon:
             except (OSError, http.client.HTTPException):
                 pass  # not listening yet
             time.sleep(0.02)
-        raise DaemonFailed(f"jobd is not ready after {READY_S} s: {answer}\n{self.last_words()}")
+        raise DaemonFailed(f"jobd is not ready after {READY_S} s: {answer}\n{self.log_tail()}")
 
     def _clear(self) -> None:
-        """Ends what still runs and removes all of this instance from the engine, its network too: nobody comes back to it."""
+        """Kills jobd if it still runs, and removes the instance's containers, volumes and network from the engine."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(10)

@@ -1,4 +1,4 @@
-"""A docker SDK client of the engine that jobd itself would use: `DOCKER_HOST`, the docker context, or the usual socket."""
+"""A docker SDK client of the engine that jobd itself would use: from `DOCKER_HOST`, the docker context, or the default socket."""
 
 import os
 
@@ -8,10 +8,10 @@ from jobd.docker.http.endpoint import endpoint
 
 
 def connect(timeout_s: int = 60) -> docker.DockerClient:
-    """Returns a client; `timeout_s` bounds each silence of the engine.
+    """Returns a client; `timeout_s` is the limit for each read.
 
     Raises:
-        docker.errors.DockerException, requests.RequestException, EngineError: no engine answers there.
+        docker.errors.DockerException, requests.RequestException, EngineError: no engine responds.
     """
     if os.environ.get("DOCKER_HOST"):
         client = docker.from_env(timeout=timeout_s)

@@ -1,9 +1,21 @@
-"""What the rows of the fault matrix depend on, each with the change of code that takes it away and the test that must miss it.
+"""The mutations of the fault tests: each one removes a property that a row of the fault matrix relies on, and the named test must fail.
 
-Owns the list alone, a file for each part of the code; how they are tried is in `mutate_faults.py`.
+`scripts/mutations` has a module for each part of the code; `mutate_faults.py` runs the mutations.
 """
 
-from scripts.mutations import api, bounds, docker, events, jobctl_names, jobs, logs, sidecar, store
+from scripts.mutations import (
+    api,
+    bounds,
+    docker,
+    events,
+    jobctl_names,
+    jobs,
+    jobs_run,
+    jobs_state,
+    logs,
+    sidecar,
+    store,
+)
 
 MUTATIONS = (
     *api.MUTATIONS,
@@ -12,6 +24,8 @@ MUTATIONS = (
     *events.MUTATIONS,
     *jobctl_names.MUTATIONS,
     *jobs.MUTATIONS,
+    *jobs_run.MUTATIONS,
+    *jobs_state.MUTATIONS,
     *logs.MUTATIONS,
     *sidecar.MUTATIONS,
     *store.MUTATIONS,

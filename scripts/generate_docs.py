@@ -1,8 +1,8 @@
-"""Writes man pages, completion scripts and the schema of jobctl's output from the code; with --check, says what has drifted and fails.
+"""Generates man pages, completion scripts and the schema of jobctl's output from the code; with --check, fails if a file differs.
 
     python -m scripts.generate_docs [--check]
 
-Owns which files are made. What stands in the man pages is in `scripts/manual`, the completions are `jobctl/completion/shells.py`'s.
+Owns the list of files. `scripts/manual` makes the man pages, `jobctl/completion/shells.py` the completions.
 """
 
 import re
@@ -32,7 +32,7 @@ def pages() -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Writes, or with --check compares, and returns the exit code."""
+    """Writes the files, or with --check compares them; returns the exit code."""
     check = arguments == ["--check"]
     if arguments and not check:
         print(__doc__, file=sys.stderr)

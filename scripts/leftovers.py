@@ -1,7 +1,4 @@
-"""What one instance of jobd has on the engine, found by its label, and the removal of all of it.
-
-For instances that nobody comes back to: those of demo, benchmarks and tests.
-"""
+"""Finds and removes the containers, volumes and networks of one instance of jobd, by their label: for demo, benchmarks and tests."""
 
 import sys
 import time
@@ -27,10 +24,10 @@ def left(api: docker.APIClient, instance: str) -> list[str]:
 
 
 def remove(api: docker.APIClient, instance: str) -> None:
-    """Removes the instance's containers and volumes; repeats what was refused because the engine was not done with something else.
+    """Removes the instance's containers and volumes; repeats refused removals for a minute.
 
     Raises:
-        docker.errors.APIError: something could not be removed within a minute.
+        docker.errors.APIError: the engine refuses a removal for a minute.
     """
     mine = {"label": f"{labels.JOB_INSTANCE}={instance}"}
 
@@ -44,8 +41,8 @@ def remove(api: docker.APIClient, instance: str) -> None:
 
 
 def remove_network(api: docker.APIClient, instance: str) -> None:
-    """Removes the instance's network. Older engines may count endpoints of containers that are gone, until they are
-    restarted: such a network stays, and stderr says so.
+    """Removes the instance's network. Older engines may count endpoints of removed containers until their restart: then the network
+    remains, with a message on stderr.
     """
 
     def attempt() -> None:
@@ -55,7 +52,7 @@ def remove_network(api: docker.APIClient, instance: str) -> None:
     try:
         _repeat(attempt, NETWORK_S)
     except docker.errors.APIError as error:
-        print(f"network {labels.network_name(instance)} stays: {error.explanation}", file=sys.stderr)
+        print(f"network {labels.network_name(instance)} remains: {error.explanation}", file=sys.stderr)
 
 
 def _repeat(attempt: Callable[[], None], limit_s: float) -> None:
@@ -64,7 +61,7 @@ def _repeat(attempt: Callable[[], None], limit_s: float) -> None:
         try:
             return attempt()
         except docker.errors.NotFound:
-            pass  # somebody else has removed it
+            pass  # another process has removed it
         except docker.errors.APIError:
             if time.monotonic() > deadline:
                 raise

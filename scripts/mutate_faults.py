@@ -1,6 +1,6 @@
-"""Shows that the fault tests can fail: takes away, one at a time, what a row of the matrix depends on, and expects its test to be red.
+"""Mutation testing of the fault tests: applies one mutation of the code at a time and expects its test to fail.
 
-    python -m scripts.mutate_faults [WORD]      only mutations whose name holds WORD
+    python -m scripts.mutate_faults [WORD ...]      only mutations whose names contain all the words
 
 Works on a temporary copy of the tree. Takes minutes and needs the engine; not part of CI.
 """
@@ -18,44 +18,44 @@ LIMIT_S = 400
 
 
 def main(words: list[str]) -> int:
-    """Runs the mutations whose names hold all the words; 0 where each one was noticed."""
-    unnoticed, green = 0, set[str]()
+    """Runs the mutations whose names contain all the words; returns 0 if tests have detected all of them."""
+    undetected, passing = 0, set[str]()
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
         copy = Path(folder) / "tree"
         copy_tree(copy)
         for mutation in MUTATIONS:
             if all(word in mutation.name for word in words):
-                verdict = tried(copy, mutation, green)
-                unnoticed += verdict != "noticed"
-                print(f"{verdict:<12} {mutation.name:<56} {mutation.test}", flush=True)
-    return min(unnoticed, 1)
+                result = run(copy, mutation, passing)
+                undetected += result != "detected"
+                print(f"{result:<14} {mutation.name:<56} {mutation.test}", flush=True)
+    return min(undetected, 1)
 
 
-def tried(copy: Path, mutation: Mutation, green: set[str]) -> str:
-    """Returns whether the mutation was noticed: the test passes without it and fails with it. `green`: known to pass without."""
+def run(copy: Path, mutation: Mutation, passing: set[str]) -> str:
+    """Returns whether the test detects the mutation: it passes without and fails with it. `passing`: tests known to pass without."""
     path = copy / mutation.file
     text = path.read_text()
     if text.count(mutation.old) != 1:
         return "OUT OF DATE"
-    if mutation.test not in green:
+    if mutation.test not in passing:
         if passes(copy, mutation.test) is not True:
-            return "RED BEFORE"
-        green.add(mutation.test)
+            return "FAILS BEFORE"
+        passing.add(mutation.test)
     path.write_text(text.replace(mutation.old, mutation.new))
     try:
-        return {True: "UNNOTICED", False: "noticed", None: "NOT RUN"}[passes(copy, mutation.test)]
+        return {True: "UNDETECTED", False: "detected", None: "NOT RUN"}[passes(copy, mutation.test)]
     finally:
         path.write_text(text)
 
 
 def passes(copy: Path, test: str) -> bool | None:
-    """Returns how the test ends in the copy; None where it could not be run, or does not end."""
+    """Returns whether the test passes in the copy; None where it cannot run or does not end."""
     where = test if test.startswith("tests/") else f"tests/faults/{test}"
     pytest = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", where]
     try:
         ended = subprocess.run(pytest, cwd=copy, capture_output=True, timeout=LIMIT_S, check=False)
     except subprocess.TimeoutExpired:
-        return None  # a test that hangs has noticed nothing
+        return None  # a test that hangs has detected nothing
     return {0: True, 1: False}.get(ended.returncode)
 
 

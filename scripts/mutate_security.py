@@ -1,9 +1,9 @@
-"""Shows that the security tests can fail: takes away one defence at a time and expects its test to be red.
+"""Mutation testing of the security tests: removes one defence at a time and expects its test to fail.
 
-    python -m scripts.mutate_security [WORD ...]  only mutations whose name holds one of them; --list names all
+    python -m scripts.mutate_security [WORD ...]  only mutations whose names contain one of the words; --list prints all
 
-Works on a copy of the tree with a sidecar image of its own, so that neither this tree nor the shared image changes. Needs the engine,
-takes minutes, is not part of CI. A mutation that no longer fits the code is an error: the list is kept with the code.
+Works on a copy of the tree with its own sidecar image, so that this tree and the shared image do not change. Needs the engine,
+takes minutes, is not part of CI. A mutation whose text is no longer in the code is an error.
 """
 
 import os
@@ -13,19 +13,20 @@ import tempfile
 import time
 from pathlib import Path
 
-from scripts.security_mutations import MUTATIONS, Mutation
+from scripts.mutations.mutation import SecurityMutation
+from scripts.security_mutations import MUTATIONS
 from scripts.tree_copy import copy_tree
 
 LIMIT_S = 240
 IMAGE = "job-sidecar-mutant:latest"
 
 
-def red(mutation: Mutation, tree: Path) -> str:
-    """Returns what came of the test without this defence: `red`, or why that is not shown."""
+def run(mutation: SecurityMutation, tree: Path) -> str:
+    """Returns the result of the test without this defence: `detected`, or what happened instead."""
     file = tree / mutation.file
     before = file.read_text()
     if before.count(mutation.old) != 1:
-        return f"does not fit: {before.count(mutation.old)} places"
+        return f"OUT OF DATE: the old text is there {before.count(mutation.old)} times"
     file.write_text(before.replace(mutation.old, mutation.new))
     try:
         done = subprocess.run(
@@ -47,12 +48,14 @@ def red(mutation: Mutation, tree: Path) -> str:
             timeout=LIMIT_S,
         )
     except subprocess.TimeoutExpired:
-        return "no end"
+        return "NO END"
     finally:
         file.write_text(before)
     if done.returncode == 1 and " failed" in done.stdout:
-        return "red"
-    return "GREEN" if done.returncode == 0 else f"pytest ended with {done.returncode}: {done.stdout[-300:]}"
+        return "detected"
+    if done.returncode == 0:
+        return "UNDETECTED"
+    return f"pytest ended with {done.returncode}: {done.stdout[-300:]}"
 
 
 def main() -> int:
@@ -68,13 +71,13 @@ def main() -> int:
         copy_tree(tree)
         for mutation in chosen:
             began = time.monotonic()
-            result = red(mutation, tree)
-            wrong += result != "red"
+            result = run(mutation, tree)
+            wrong += result != "detected"
             print(
                 f"{mutation.row:8} {mutation.name:62} {result} ({time.monotonic() - began:.0f} s)", flush=True
             )
     subprocess.run(["docker", "image", "rm", "--force", IMAGE], capture_output=True, check=False)
-    print(f"{len(chosen) - wrong} of {len(chosen)} defences are missed when they are gone")
+    print(f"tests detect the removal of {len(chosen) - wrong} of {len(chosen)} defences")
     return 1 if wrong else 0
 
 

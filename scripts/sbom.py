@@ -1,7 +1,7 @@
-"""Writes the bill of materials: jobd and every package that it runs with, as CycloneDX 1.5 JSON.
+"""Writes the software bill of materials: jobd and its runtime dependencies, as CycloneDX 1.5 JSON.
 
-Owns the walk from what pyproject.toml asks for to what is installed here, by the packages' own metadata. Tests' and tools'
-packages are not in it: nobody who runs jobd runs them. Equal installations give equal bytes.
+Follows the dependencies of pyproject.toml through the metadata of the installed packages. The packages of tests and tools are not
+included. Equal installations give equal bytes.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _LOCKED = re.compile(
 
 
 def needs(package: Distribution) -> list[str]:
-    """Returns the canonical names of what a package needs on this platform, extras left out."""
+    """Returns the canonical names of a package's dependencies on this platform, without extras."""
     wanted = [Requirement(text) for text in package.requires or []]
     return sorted(
         {canonicalize_name(r.name) for r in wanted if r.marker is None or r.marker.evaluate({"extra": ""})}
@@ -33,7 +33,7 @@ def needs(package: Distribution) -> list[str]:
 
 
 def closure(root: str) -> dict[str, Distribution]:
-    """Returns the package and all that it needs, directly or through others, by canonical name."""
+    """Returns the package and its direct and indirect dependencies, by canonical name."""
     found: dict[str, Distribution] = {}
     pending = [root]
     while pending:
@@ -53,7 +53,7 @@ def locked_hashes(text: str) -> dict[tuple[str, str], list[str]]:
 
 
 def component(name: str, package: Distribution, hashes: dict[tuple[str, str], list[str]]) -> dict[str, Any]:
-    """Returns one entry. `hashes` of the lock are of all files of the version, of which one is installed."""
+    """Returns one component. `hashes`: those of all files of each version, from the lock file."""
     metadata = package.metadata
     made: dict[str, Any] = {
         "type": "application" if name == PROJECT else "library",

@@ -1,4 +1,4 @@
-"""A copy of this tree to change at will. Used by the scripts that show that tests can fail."""
+"""Copies this source tree, for the scripts that run tests against changed code."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def copy_tree(into: Path) -> None:
-    """Copies the files of the tree that git knows or would take."""
+    """Copies the tracked files, and the untracked ones that git does not ignore."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Reading request bodies and parameters: bounded in size and time, refused with the field that is wrong."""
+"""Reads request bodies, within limits of size and time, and query parameters. Every refusal names the field."""
 
 import asyncio
 import re
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 
 async def read_json_bytes(request: web.Request, *, optional: bool = False) -> bytes:
-    """Returns the body of a request that says it is JSON. `optional`: one without a body need not say so.
+    """Returns the body of a request whose Content-Type is JSON. `optional`: a request without a body needs no Content-Type.
 
     Raises:
-        WrongMediaType: it says something else, or nothing. TooLarge. InvalidRequest: it came too slowly.
+        WrongMediaType: the Content-Type is missing or another one. TooLarge. InvalidRequest: the body arrived too slowly.
     """
     says_json = "Content-Type" in request.headers and request.content_type == "application/json"
     if not says_json and (request.content_length or not optional):
@@ -38,13 +38,13 @@ def _not_json() -> WrongMediaType:
 
 
 def refuse_encoded(request: web.Request) -> None:
-    """Raises WrongMediaType: the body is compressed. The limits count what is sent, and so must what is read."""
+    """Raises WrongMediaType: the body is compressed. The limits count bytes as sent, so a decompressed body could exceed them."""
     if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
-        raise WrongMediaType("compressed bodies are not taken; send it without Content-Encoding")
+        raise WrongMediaType("jobd does not accept compressed bodies; send the body without Content-Encoding")
 
 
 async def read_bytes(request: web.Request, limit: int = MAX_BODY_BYTES) -> bytes:
-    """Returns the body, `limit` bytes at most, within a time limit. Raises TooLarge, InvalidRequest, WrongMediaType."""
+    """Returns the body: at most `limit` bytes, within the time limit. Raises TooLarge, InvalidRequest, WrongMediaType."""
     refuse_encoded(request)
     if request.content_length is not None and request.content_length > limit:
         raise TooLarge(f"the body is over the limit of {limit} bytes")
@@ -63,7 +63,7 @@ async def read_bytes(request: web.Request, limit: int = MAX_BODY_BYTES) -> bytes
 
 
 def decode(body: bytes, decoder: BodyDecoder[T]) -> T:
-    """Returns the decoded body. Raises InvalidRequest with the field."""
+    """Returns the decoded body. Raises InvalidRequest, which names the field."""
     try:
         return decoder.decode(body)
     except InvalidSpec as error:
@@ -71,7 +71,7 @@ def decode(body: bytes, decoder: BodyDecoder[T]) -> T:
 
 
 class Parameters:
-    """The query of one request. Each value is checked; what is unknown or given twice is refused at `done`."""
+    """The query of one request: checks each parameter that the handler reads; `done` refuses all others."""
 
     def __init__(self, request: web.Request) -> None:
         self._query = request.query
@@ -84,11 +84,11 @@ class Parameters:
         if len(values) > 1:
             raise InvalidRequest(f"{name} is given twice", field=name)
         if values and "\0" in values[0]:
-            raise InvalidRequest(f"{name} must not hold a NUL character", field=name)
+            raise InvalidRequest(f"{name} must not contain a NUL character", field=name)
         return values[0] if values else default
 
     def texts(self, name: str) -> list[str]:
-        """Returns all values of a parameter that may be repeated."""
+        """Returns all values of a repeatable parameter."""
         self._read.add(name)
         values = self._query.getall(name, [])
         if len(values) > 64:
@@ -96,7 +96,7 @@ class Parameters:
         return values
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
-        """Returns a whole number between the bounds."""
+        """Returns an integer from `low` to `high`."""
         text = self.text(name)
         if text is None:
             return default
@@ -105,11 +105,11 @@ class Parameters:
         return int(text)
 
     def optional_number(self, name: str, low: int, high: int) -> int | None:
-        """Returns a whole number between the bounds, None where it is absent."""
+        """Returns an integer from `low` to `high`, None where the parameter is absent."""
         return None if self.text(name) is None else self.number(name, low, low, high)
 
     def flag(self, name: str) -> bool:
-        """Returns a yes or no: 1, true (or the bare name), 0, false."""
+        """Returns a boolean: 1, true or the bare name for True; 0, false or absent for False."""
         text = self.text(name, "0")
         if text in ("1", "true", ""):
             return True
@@ -118,27 +118,27 @@ class Parameters:
         raise InvalidRequest(f"{name} must be 1, true, 0 or false", field=name)
 
     def one_of(self, name: str, allowed: frozenset[str]) -> str | None:
-        """Returns one of the allowed words, None where it is absent."""
+        """Returns one of the allowed values, None where the parameter is absent."""
         text = self.text(name)
         if text is not None and text not in allowed:
             raise InvalidRequest(f"{name} must be one of {', '.join(sorted(allowed))}", field=name)
         return text
 
-    def moment(self, name: str) -> datetime | None:
-        """Returns an RFC 3339 time, None where it is absent."""
+    def timestamp(self, name: str) -> datetime | None:
+        """Returns an RFC 3339 time, None where the parameter is absent."""
         text = self.text(name)
         if text is None:
             return None
         try:
-            moment = datetime.fromisoformat(text)
+            time = datetime.fromisoformat(text)
         except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None or not 1970 <= moment.year < 9999:
+            time = None
+        if time is None or time.tzinfo is None or not 1970 <= time.year < 9999:
             raise InvalidRequest(f"{name} must be an RFC 3339 time such as 2030-01-31T12:00:00Z", field=name)
-        return moment
+        return time
 
     def done(self) -> None:
-        """Refuses parameters that nobody has asked for."""
+        """Refuses parameters that the handler has not read."""
         for name in self._query:
             if name not in self._read:
                 raise InvalidRequest(f"unknown parameter {name[:64]!r}", field=name[:64])

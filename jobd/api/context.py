@@ -1,4 +1,4 @@
-"""What the handlers work with, and who is calling."""
+"""The handlers' dependencies, and the user who makes a request."""
 
 import pwd
 import socket
@@ -6,6 +6,7 @@ import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 
@@ -16,23 +17,38 @@ from jobd.health.health import HealthCheck
 from jobd.jobs.admission.submission import Submitter
 from jobd.jobs.log.log_view import LogView
 from jobd.jobs.service import JobService
-from jobd.store.store import Store
+from jobd.store.tables.rows import Delivery, LogStats
 from jobd.wire.view import Disk, Version
 
 _PEER_CREDENTIALS = struct.Struct("3i")
 
 
+class StoredData(Protocol):
+    """What the handlers read from the store themselves."""
+
+    async def deliveries(self, uid: str, after: int, limit: int) -> list[Delivery]:
+        """Returns the deliveries of a job with an id above `after`, oldest first."""
+        ...
+
+    async def last_seq(self) -> int:
+        """Returns the highest event number so far."""
+        ...
+
+    async def log_stats(self, uid: str) -> LogStats:
+        """Returns the size of a job's log."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The parts that handlers call. `about` gives the answer of `GET /v1/version`, `disk` that of
-    `GET /v1/disk`, `openapi` is the document as JSON. `bodies`: what all request bodies hold in memory, `copies`: what
-    all copies of files out of jobs do.
+    """The objects that handlers call. `about` makes the response of `GET /v1/version`, `disk` that of `GET /v1/disk`; `openapi` is
+    the document as JSON. `bodies` and `copies` are the memory budgets of request bodies and of file downloads.
     """
 
     submitter: Submitter
     jobs: JobService
     logs: LogView
-    store: Store
+    store: StoredData
     feed: Feed
     dispatcher: Dispatcher
     health: HealthCheck
@@ -49,18 +65,18 @@ CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)
 
 
 def context_of(request: web.Request) -> Context:
-    """Returns the parts."""
+    """Returns the application's context."""
     return request.app[CONTEXT]
 
 
 def is_unix(request: web.Request) -> bool:
-    """True for a request over the Unix socket, whose file permissions have let the caller in."""
+    """Returns whether the request came over the Unix socket, where file permissions control the access."""
     sock = _socket(request)
     return sock is not None and sock.family == socket.AF_UNIX
 
 
 def caller(request: web.Request) -> str | None:
-    """Returns the user at the other end of the Unix socket, by name where it has one; None over TCP.
+    """Returns the user at the other end of the Unix socket: the name, or the uid where there is no name; None over TCP.
 
     Source: SO_PEERCRED, unix(7).
     """

@@ -1,4 +1,4 @@
-"""The calls on deliveries: list a job's, send one again, send all again that were given up."""
+"""The endpoints of deliveries: list a job's deliveries, replay one, replay all that were given up."""
 
 from urllib.parse import urlsplit
 
@@ -29,7 +29,7 @@ async def list_deliveries(request: web.Request) -> web.StreamResponse:
 
 
 async def replay(request: web.Request) -> web.StreamResponse:
-    """`POST /v1/deliveries/{id}/replay`: the delivery is pending again when this answers."""
+    """`POST /v1/deliveries/{id}/replay`: makes a delivery pending again before the response."""
     Parameters(request).done()
     text = request.match_info["id"]
     found = None
@@ -41,7 +41,7 @@ async def replay(request: web.Request) -> web.StreamResponse:
 
 
 async def replay_all(request: web.Request) -> web.StreamResponse:
-    """`POST /v1/jobs/{id}/deliveries/replay`: what was parked or abandoned is pending again when this answers."""
+    """`POST /v1/jobs/{id}/deliveries/replay`: makes parked and abandoned deliveries pending again before the response."""
     Parameters(request).done()
     context = context_of(request)
     uid = await context.jobs.uid_of(request.match_info["id"])
@@ -49,8 +49,8 @@ async def replay_all(request: web.Request) -> web.StreamResponse:
 
 
 def view(delivery: Delivery) -> DeliveryView:
-    """Returns a delivery as clients see it: of the URL only what cannot hold a secret."""
-    waiting = delivery.next_attempt_at
+    """Returns a delivery as clients see it: without the parts of the URL that may contain a secret."""
+    next_attempt_at = delivery.next_attempt_at
     return DeliveryView(
         id=delivery.id,
         event_id=delivery.event_id,
@@ -61,7 +61,7 @@ def view(delivery: Delivery) -> DeliveryView:
         job_uid=delivery.job_uid,
         url=_without_secrets(delivery.url),
         created_at=rfc3339(delivery.created_at),
-        next_attempt_at=rfc3339(waiting) if waiting else None,
+        next_attempt_at=rfc3339(next_attempt_at) if next_attempt_at else None,
         delivered_at=rfc3339(delivery.delivered_at) if delivery.delivered_at else None,
         last_status=delivery.last_status,
         last_error=delivery.last_error,

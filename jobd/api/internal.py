@@ -1,6 +1,6 @@
-"""`POST /internal/events`: reports of a sidecar whose output jobd cannot read.
+"""`POST /internal/events`: reports of a sidecar whose standard output jobd cannot read.
 
-The destination of what comes of them is the job's record; the caller only says which job, and proves it with the job's token.
+The caller names the job and authenticates with the job's token.
 """
 
 from aiohttp import web
@@ -21,6 +21,6 @@ async def take_reports(request: web.Request) -> web.StreamResponse:
     token = bearer(request)
     if not token:
         raise Unauthorized("the job's token is missing; send it as Authorization: Bearer <token>")
-    said = decode(await read_json_bytes(request), _decoder)
-    await context_of(request).jobs.take_reports(said.job_id, token, said.reports)
+    body = decode(await read_json_bytes(request), _decoder)
+    await context_of(request).jobs.take_reports(body.job_id, token, body.reports)
     return json_response({"status": "accepted"}, 202)

@@ -1,4 +1,4 @@
-"""The calls on jobs: submit, list, show, delete, cancel."""
+"""The endpoints of jobs: submit, list, show, delete, cancel."""
 
 from typing import Annotated, Literal
 
@@ -7,9 +7,9 @@ from aiohttp import web
 
 from jobd.api.body import Parameters, decode, read_json_bytes
 from jobd.api.context import caller, context_of
-from jobd.api.memory import body_room
+from jobd.api.memory import reserve_body
 from jobd.api.respond import json_response
-from jobd.api.upload import Received, receive_multipart
+from jobd.api.upload import SubmissionBody, receive_multipart
 from jobd.errors import InvalidRequest
 from jobd.jobs.admission.submission import Submission
 from jobd.jobs.service import ListQuery
@@ -20,31 +20,29 @@ from jobd.wire.view import TERMINAL, UNREADABLE, Accepted
 
 STATUSES = frozenset({"accepted", "running", *TERMINAL, UNREADABLE})
 DEFAULT_GRACE_S = 10.0
-MAX_WORDS = 256
+MAX_CANCEL_TEXT = 256
 MAX_GRACE_S = 3600
 MAX_PAGE = 1000
 
 
-Words = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_WORDS})]
-Grace = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": MAX_GRACE_S})]
-"""Bounds for the document alone: `cancel` checks them, so that the refusal names the field as all others do."""
+CancelText = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_CANCEL_TEXT})]
+GraceSeconds = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": MAX_GRACE_S})]
+"""Bounds for the OpenAPI document only: `cancel` checks them, so that its refusal names the field in the usual form."""
 
 StopSignal = Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL"]
 
 
 class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """The optional body of a cancel: who wishes it and why, the signal that the worker gets first, and the seconds from
-    there to SIGKILL.
-    """
+    """The optional body of a cancel: who cancels the job and why, the first signal to the worker, and the seconds until SIGKILL."""
 
-    by: Words | None = None
-    reason: Words | None = None
+    by: CancelText | None = None
+    reason: CancelText | None = None
     signal: StopSignal = "SIGTERM"
-    grace_seconds: Grace | None = None
+    grace_seconds: GraceSeconds | None = None
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a dry run: the job could be submitted."""
+    """The response to a dry run: the spec is valid."""
 
     valid: bool
 
@@ -59,9 +57,9 @@ async def submit(request: web.Request) -> web.StreamResponse:
     dry_run = parameters.flag("dryRun")
     parameters.done()
     if request.content_type != "multipart/form-data":
-        return await _submit(request, Received(await read_json_bytes(request)), dry_run)
-    async with body_room(context.bodies, None) as hold:
-        received = await receive_multipart(request, context.upload_dir, context.max_upload_bytes, hold)
+        return await _submit(request, SubmissionBody(await read_json_bytes(request)), dry_run)
+    async with reserve_body(context.bodies, None) as reservation:
+        received = await receive_multipart(request, context.upload_dir, context.max_upload_bytes, reservation)
         try:
             return await _submit(request, received, dry_run)
         finally:
@@ -69,7 +67,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
                 received.files.unlink(missing_ok=True)
 
 
-async def _submit(request: web.Request, received: Received, dry_run: bool) -> web.StreamResponse:
+async def _submit(request: web.Request, received: SubmissionBody, dry_run: bool) -> web.StreamResponse:
     context = context_of(request)
     spec = decode_spec(received.spec)
     if dry_run:
@@ -98,7 +96,7 @@ async def list_jobs(request: web.Request) -> web.StreamResponse:
         statuses=_statuses(statuses) if statuses else None,
         labels=dict(map(_label, parameters.texts("label"))),
         owner=(caller(request) or "") if owner == "me" else owner,
-        since=parameters.moment("since"),
+        since=parameters.timestamp("since"),
         prefix=parameters.text("prefix", "") or "",
         cursor=parameters.text("cursor"),
         limit=parameters.number("limit", 100, 1, MAX_PAGE),
@@ -114,7 +112,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 
 
 async def delete(request: web.Request) -> web.StreamResponse:
-    """`DELETE /v1/jobs/{id}`: the wish is stored when this answers."""
+    """`DELETE /v1/jobs/{id}`: stores the request before the response."""
     Parameters(request).done()
     await context_of(request).jobs.delete(request.match_info["id"], _by(request))
     return web.Response(status=204)
@@ -127,9 +125,9 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     cancel_body = decode(content, _cancel_decoder) if content else CancelBody()
     if cancel_body.grace_seconds is not None and not 0 <= cancel_body.grace_seconds <= MAX_GRACE_S:
         raise InvalidRequest(f"graceSeconds: must be from 0 to {MAX_GRACE_S}", field="graceSeconds")
-    for name, words in (("by", cancel_body.by), ("reason", cancel_body.reason)):
-        if words is not None and not 0 < len(words) <= MAX_WORDS:
-            raise InvalidRequest(f"{name}: must have 1 to {MAX_WORDS} characters", field=name)
+    for name, text in (("by", cancel_body.by), ("reason", cancel_body.reason)):
+        if text is not None and not 0 < len(text) <= MAX_CANCEL_TEXT:
+            raise InvalidRequest(f"{name}: must have 1 to {MAX_CANCEL_TEXT} characters", field=name)
     grace_s = DEFAULT_GRACE_S if cancel_body.grace_seconds is None else float(cancel_body.grace_seconds)
     job_id = request.match_info["id"]
     cancelled = CancelRequested(

@@ -1,7 +1,7 @@
-"""What every request passes through, outermost first: measuring, errors to answers, the door.
+"""The middleware of every request, outermost first: request metrics, error responses, access control.
 
-Owns the door's rules: a request over TCP carries the API key and a Host of ours; none may come from a web page (Origin).
-A request over the Unix socket was let in by the file's permissions.
+Owns the rules of access: a request over TCP has the API key and a Host of this daemon; a request from a web page (Origin) is
+refused. File permissions control the access to the Unix socket.
 """
 
 import hmac
@@ -21,19 +21,19 @@ log = logging.getLogger(__name__)
 
 OPEN_PATHS = frozenset({"/livez", "/readyz"})
 OWN_TOKEN_PATHS = frozenset({"/internal/events"})
-"""These carry a token of the job's instead of the API key."""
+"""Requests to these paths have the job's token instead of the API key."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
-    """Who may come in over TCP. `api_key` None: anybody on loopback (an explicit choice of the operator)."""
+    """The access over TCP: the API key, and the accepted Host names. `api_key` None: no key is needed (an explicit setting)."""
 
     api_key: str | None
     hosts: frozenset[str]
 
 
-def measuring(metrics: Metrics) -> Middleware:
-    """Returns the middleware that counts and times requests by path template, so that labels stay few."""
+def request_metrics(metrics: Metrics) -> Middleware:
+    """Returns the middleware that counts and times requests; the label is the path template, to keep the labels few."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -48,15 +48,15 @@ def measuring(metrics: Metrics) -> Middleware:
             template = resource.canonical if resource is not None else "unknown"
             path = template.replace(
                 "/v1/jobs/{id}", "/v1/jobs/{jobId}"
-            )  # as the Go service's dashboards have it
+            )  # the label in the Go service's dashboards
             metrics.http_request(request.method, path, status, time.perf_counter() - started)
 
     return middleware
 
 
 @web.middleware
-async def answering_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns what a handler raises into the documented answer; logs what is a fault of ours."""
+async def error_responses(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns a handler's exception into the documented response; logs exceptions that are bugs."""
     try:
         return await handler(request)
     except (ConnectionError, web.HTTPSuccessful):
@@ -70,12 +70,12 @@ async def answering_errors(request: web.Request, handler: Handler) -> web.Stream
         return response
 
 
-def guarding(policy: AccessPolicy) -> Middleware:
-    """Returns the middleware that keeps out who may not come in."""
+def access_control(policy: AccessPolicy) -> Middleware:
+    """Returns the middleware that refuses requests without access."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if "Origin" in request.headers or _asked_by_a_page(request):
+        if "Origin" in request.headers or _is_from_web_page(request):
             raise Forbidden("requests from web pages are refused", code="origin-refused")
         if not is_unix(request):
             _check_host(request, policy)
@@ -86,9 +86,9 @@ def guarding(policy: AccessPolicy) -> Middleware:
     return middleware
 
 
-def _asked_by_a_page(request: web.Request) -> bool:
-    """True where a browser says that a page of another site is behind a request that carries no Origin: an image, a script,
-    a frame. What somebody has typed or clicked, and sees alone, is let through.
+def _is_from_web_page(request: web.Request) -> bool:
+    """Returns whether a browser sends the request for a page of another site, as an image, a script or a frame, without an Origin.
+    A navigation of the user passes: no page can read its response.
 
     Source: Fetch Metadata Request Headers (W3C).
     """
@@ -97,20 +97,20 @@ def _asked_by_a_page(request: web.Request) -> bool:
 
 
 def bearer(request: web.Request) -> str:
-    """Returns the token of the Authorization header, empty where there is none that could be one of ours."""
+    """Returns the bearer token of the Authorization header, empty where there is no ASCII token."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return _ascii(token.strip()) if scheme.lower() == "bearer" else ""
 
 
 def _ascii(text: str) -> str:
-    """Keys and tokens are ASCII; other bytes of a header come as surrogates, which cannot be encoded for comparing."""
+    """Returns the text, empty where it is not ASCII: other bytes of a header are decoded as surrogates, which `encode` refuses."""
     return text if text.isascii() else ""
 
 
 def _check_host(request: web.Request, policy: AccessPolicy) -> None:
     host = request.headers.get("Host", "")
     name = host[: host.rindex("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
-    # The address that was connected to is no name that somebody else's DNS server could have pointed here.
+    # The address of the connection itself is safe: no foreign DNS server can point a name at it.
     if name.lower() not in policy.hosts and name.strip("[]") != _own_address(request):
         raise Forbidden("the Host header is none of this daemon's names", code="host-refused")
 

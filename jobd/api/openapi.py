@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the route table and the wire types. Pure.
+"""Generates the OpenAPI 3.1 document from the route table and the wire types. Pure.
 
 Source: OpenAPI Specification 3.1.0.
 """
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 _COMMON_REFUSALS = (400, 401, 403, 503)
 _REFERENCE = "#/components/schemas/{name}"
-_LEADS_TO: tuple[tuple[type, str, str], ...] = (
+_LINKED_PATHS: tuple[tuple[type, str, str], ...] = (
     (Accepted, "/v1/jobs/{id}", "/id"),
     (JobView, "/v1/jobs/{id}", "/id"),
     (JobList, "/v1/jobs/{id}", "/jobs/0/id"),
     (DeliveryList, "/v1/deliveries/{id}", "/deliveries/0/id"),
 )
-"""What an answer names, the calls on it, and where in the answer its id stands."""
+"""A response type, the path that its links lead to, and the JSON pointer of the id in the response."""
 
 
 def document(routes: "Iterable[Route]", version: str) -> dict[str, Any]:
-    """Returns the document as builtins, ready to be encoded as JSON."""
+    """Returns the document as builtins, for JSON."""
     routes = list(routes)
-    types = [t for route in routes for t in (route.body, *chain(*route.answers.values())) if t is not None]
+    types = [t for route in routes for t in (route.body, *chain(*route.responses.values())) if t is not None]
     bodies = {route.body for route in routes if route.body is not None}
     unique = list({id(t): t for t in (*types, Error)}.values())
     schemas, components = msgspec.json.schema_components(unique, ref_template=_REFERENCE)
-    for name in _within(
+    for name in _referenced(
         [schema for kind, schema in zip(unique, schemas, strict=True) if kind in bodies], components
     ):
         components[name] = _nullable(components[name])
@@ -42,7 +42,7 @@ def document(routes: "Iterable[Route]", version: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         operation = _operation(route, schema_of)
-        for status, kinds in route.answers.items():
+        for status, kinds in route.responses.items():
             if links := _links(kinds, routes):
                 operation["responses"][str(status)]["links"] = links
         paths.setdefault(route.path, {})[route.method.lower()] = operation
@@ -62,8 +62,8 @@ def document(routes: "Iterable[Route]", version: str) -> dict[str, Any]:
     }
 
 
-def _within(schemas: list[Any], components: dict[str, Any]) -> set[str]:
-    """Returns the names of the components that these schemas are made of."""
+def _referenced(schemas: list[Any], components: dict[str, Any]) -> set[str]:
+    """Returns the names of the components that these schemas refer to, directly or indirectly."""
     found: set[str] = set()
     todo: list[Any] = list(schemas)
     while todo:
@@ -80,9 +80,9 @@ def _within(schemas: list[Any], components: dict[str, Any]) -> set[str]:
 
 
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
-    """Returns a body's schema with null where it is taken: for optional fields, and for texts in maps and lists.
+    """Returns a body's schema that allows null for optional fields, and for texts in maps and lists.
 
-    Source: `jobd/wire/validation/nulls.py`; docs/wire-values.md.
+    Source: docs/wire-values.md.
     """
     required = set(schema.get("required", ()))
     properties = {
@@ -115,10 +115,10 @@ def _operation(route: "Route", schema_of: dict[int, Any]) -> dict[str, Any]:
         "summary": route.summary,
         "operationId": route.handler.__name__,
         "parameters": [*_path_parameters(route.path), *map(_parameter, route.parameters)],
-        "responses": {str(status): _success(route, status, schema_of) for status in route.answers},
+        "responses": {str(status): _success(route, status, schema_of) for status in route.responses},
     }
-    refusals = {*_COMMON_REFUSALS, *route.refuses, *((415, 413) if route.body else ())}
-    for status in sorted(refusals - set(route.answers)):
+    refusals = {*_COMMON_REFUSALS, *route.refusals, *((415, 413) if route.body else ())}
+    for status in sorted(refusals - set(route.responses)):
         operation["responses"][str(status)] = {
             "description": "refused",
             "content": {"application/json": {"schema": schema_of[id(Error)]}},
@@ -134,23 +134,23 @@ def _operation(route: "Route", schema_of: dict[int, Any]) -> dict[str, Any]:
 
 
 def _success(route: "Route", status: int, schema_of: dict[int, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": "done"}
+    response: dict[str, Any] = {"description": "done"}
     if status == 204:
-        return answer
-    schemas = [schema_of[id(kind)] for kind in route.answers[status]]
+        return response
+    schemas = [schema_of[id(kind)] for kind in route.responses[status]]
     schema = {"anyOf": schemas} if len(schemas) > 1 else next(iter(schemas), {})
-    answer["content"] = {media: {"schema": schema} for media in route.media}
-    return answer
+    response["content"] = {media: {"schema": schema} for media in route.media}
+    return response
 
 
 def _links(kinds: Iterable[type], routes: "Iterable[Route]") -> dict[str, Any]:
-    """Returns the calls that an answer's id can be used in, by their names."""
+    """Returns links to the operations that take the id of a response, by their names."""
     return {
         route.handler.__name__: {
             "operationId": route.handler.__name__,
             "parameters": {"id": f"$response.body#{pointer}"},
         }
-        for kind, path, pointer in _LEADS_TO
+        for kind, path, pointer in _LINKED_PATHS
         if kind in kinds
         for route in routes
         if route.path == path or route.path.startswith(f"{path}/")

@@ -1,4 +1,4 @@
-"""Liveness, readiness, version, and the API's own description."""
+"""The endpoints of liveness, readiness, version, disk usage and the OpenAPI document."""
 
 from aiohttp import web
 
@@ -7,13 +7,13 @@ from jobd.api.respond import json_response
 
 
 async def livez(request: web.Request) -> web.StreamResponse:
-    """`GET /livez`: this process answers and its store works."""
+    """`GET /livez`: the process responds and its store works."""
     health = await context_of(request).health.live()
     return json_response(health, 200 if health.status == "healthy" else 503)
 
 
 async def readyz(request: web.Request) -> web.StreamResponse:
-    """`GET /readyz`: jobs can be run now; 503 when the engine is unreachable or jobd is ending."""
+    """`GET /readyz`: jobd can run jobs; 503 while the engine is unreachable or jobd shuts down."""
     health = await context_of(request).health.ready()
     return json_response(health, 200 if health.status == "healthy" else 503)
 

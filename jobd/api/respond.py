@@ -1,7 +1,4 @@
-"""From what the API answers to HTTP: JSON bodies, and the one table of errors and statuses.
-
-Owns the mapping of every error to its status, here and nowhere else.
-"""
+"""Responses: JSON bodies, and the one table that maps errors to HTTP statuses."""
 
 from typing import Any
 
@@ -38,7 +35,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (StaleJob, 503),
     (StoreError, 500),
 )
-"""First match counts. What is not here is a fault of ours: 500."""
+"""The first match counts. Any other exception is a bug: 500."""
 
 _HTTP_CODES = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 
@@ -51,7 +48,7 @@ def json_response(body: Any, status: int = 200, headers: dict[str, str] | None =
 
 
 def error_response(error: Exception) -> web.Response:
-    """Returns the answer to a request that ended with `error`. A fault of ours is not explained to the caller."""
+    """Returns the response for `error`. The response to a bug says nothing of its cause."""
     if isinstance(error, web.HTTPException):
         return _http_error(error)
     status = next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
@@ -78,7 +75,7 @@ def _body(error: Exception, status: int) -> Error:
 
 
 def _sendable(text: str) -> str:
-    """Returns a text that UTF-8 can say: what a client sent may be repeated here, and not all of it can be."""
+    """Returns the text with `?` for each surrogate: an error may quote a client's text, which UTF-8 cannot always encode."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -86,8 +83,8 @@ def _http_error(error: web.HTTPException) -> web.Response:
     headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
     code = _HTTP_CODES.get(error.status, "http-error")
     text = {
-        404: "there is no such path; GET /openapi.json lists what there is",
-        405: f"this path does not take that method; it takes {error.headers.get('Allow', 'others')}",
+        404: "there is no such path; GET /openapi.json lists all paths",
+        405: f"this path does not allow that method; it allows {error.headers.get('Allow', 'others')}",
         413: "the body is over the limit of 1 MiB",
     }.get(error.status, error.reason)
     return json_response(Error(error=text, code=code), error.status, headers)

@@ -1,4 +1,4 @@
-"""The whole API in one table: what is served, by which handler, and what the OpenAPI document says of it."""
+"""The API as one table: paths, handlers, and their descriptions for the OpenAPI document."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -25,26 +25,26 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One call. `body`: the type of its JSON body. `answers`: status -> its types, none for no JSON body.
+    """One operation. `body`: the type of its JSON body. `responses`: status -> types of the JSON body, none where there is no such body.
 
-    `refuses`: the documented error statuses beside those that every call may give (400, 401, 403, 500, 503).
-    `media`: the content types of a success that is not JSON. `holds`: how many bytes making and sending the answer may take,
-    where it may be long and does not count itself.
+    `refusals`: the documented error statuses beside those of every operation (400, 401, 403, 500, 503). `media`: the content
+    types of a success. `response_bytes`: the memory that a long response may need, None where the response is short or its
+    handler reserves memory itself.
     """
 
     method: str
     path: str
     handler: Handler
     summary: str
-    answers: Mapping[int, tuple[type, ...]]
-    refuses: tuple[int, ...] = ()
+    responses: Mapping[int, tuple[type, ...]]
+    refusals: tuple[int, ...] = ()
     body: type | None = None
     body_required: bool = True
     multipart: bool = False
     parameters: tuple[Parameter, ...] = ()
     media: tuple[str, ...] = ("application/json",)
     open: bool = False
-    holds: int | None = None
+    response_bytes: int | None = None
 
 
 _FLAG = {"type": "string", "enum": ["", "0", "1", "true", "false"]}
@@ -55,8 +55,8 @@ _STATUS = "|".join(sorted(jobs.STATUSES))
 _STATUSES = {"type": "string", "pattern": f"^(({_STATUS})(,({_STATUS}))*)?$"}
 _LABEL = {"type": "string", "pattern": "^[^=\\u0000]+=[^\\u0000]*$"}
 
-_FOLLOW = Parameter("follow", _FLAG, "go on as new ones come")
-_AFTER = Parameter("after", _SEQ, "only what comes after this number: resumes without gap or repeat")
+_FOLLOW = Parameter("follow", _FLAG, "keep the connection open and send new ones")
+_AFTER = Parameter("after", _SEQ, "only entries after this number: resumes without gap or repeat")
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -89,13 +89,21 @@ ROUTES: tuple[Route, ...] = (
             Parameter("label", {"type": "array", "items": _LABEL}, "key=value; repeat for several"),
             Parameter("owner", _TEXT, "jobs of this user; `me` for the caller's own"),
             Parameter("since", {"type": "string", "format": "date-time"}, "submitted at or after"),
-            Parameter("prefix", _TEXT, "ids that start so"),
+            Parameter("prefix", _TEXT, "the start of the id"),
             Parameter("limit", _LIMIT, "jobs a page"),
-            Parameter("cursor", _TEXT, "`next` of the page before"),
+            Parameter("cursor", _TEXT, "`next` of the previous page"),
         ),
-        holds=16 << 20,
+        response_bytes=16 << 20,
     ),
-    Route("GET", "/v1/jobs/{id}", jobs.show, "Show a job", {200: (view.JobView,)}, (404,), holds=2 << 20),
+    Route(
+        "GET",
+        "/v1/jobs/{id}",
+        jobs.show,
+        "Show a job",
+        {200: (view.JobView,)},
+        (404,),
+        response_bytes=2 << 20,
+    ),
     Route(
         "DELETE",
         "/v1/jobs/{id}",
@@ -124,9 +132,9 @@ ROUTES: tuple[Route, ...] = (
         parameters=(
             _FOLLOW,
             _AFTER,
-            Parameter("tail", _SEQ, "only so many of the last lines"),
-            Parameter("stream", {"type": "string", "enum": ["stdout", "stderr"]}, "one stream alone"),
-            Parameter("unfinished", _FLAG, "also the bytes of lines that have not ended, as they come"),
+            Parameter("tail", _SEQ, "the number of last lines"),
+            Parameter("stream", {"type": "string", "enum": ["stdout", "stderr"]}, "only this stream"),
+            Parameter("unfinished", _FLAG, "also the bytes of lines that have no newline yet"),
         ),
         media=("application/x-ndjson",),
     ),
@@ -144,17 +152,17 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/v1/jobs/{id}/deliveries",
         deliveries.list_deliveries,
-        "What became of a job's callbacks",
+        "A job's deliveries and their states",
         {200: (view.DeliveryList,)},
         (404,),
         parameters=(_AFTER, Parameter("limit", _LIMIT, "deliveries a page")),
-        holds=1 << 20,
+        response_bytes=1 << 20,
     ),
     Route(
         "POST",
         "/v1/jobs/{id}/deliveries/replay",
         deliveries.replay_all,
-        "Send all of a job's deliveries again that were given up",
+        "Replay a job's parked and abandoned deliveries",
         {202: (view.Replayed,)},
         (404, 507),
     ),
@@ -162,7 +170,7 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "/v1/deliveries/{id}/replay",
         deliveries.replay,
-        "Send one delivery again",
+        "Replay one delivery",
         {202: (view.DeliveryView,)},
         (404, 507),
     ),
@@ -170,14 +178,14 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/v1/events",
         streams.events,
-        "All events, live where followed; SSE with Accept: text/event-stream",
+        "All events, with `follow` also new ones; SSE with Accept: text/event-stream",
         {200: ()},
         (404,),
         parameters=(
             _FOLLOW,
             _AFTER,
-            Parameter("job", _TEXT, "of this job alone"),
-            Parameter("Last-Event-ID", _TEXT, "SSE: the last event that the client has", "header"),
+            Parameter("job", _TEXT, "only events of this job"),
+            Parameter("Last-Event-ID", _TEXT, "SSE: the last event that the client has received", "header"),
         ),
         media=("application/x-ndjson", "text/event-stream"),
     ),
@@ -192,7 +200,7 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/v1/disk",
         probes.disk,
-        "How much room what jobd keeps takes; may take seconds",
+        "The disk usage of jobd's data; may take seconds",
         {200: (view.Disk,)},
     ),
     Route(
@@ -208,7 +216,7 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/livez",
         probes.livez,
-        "Is the process alive",
+        "Liveness: the process and its store work",
         {200: (view.Health,), 503: (view.Health,)},
         open=True,
     ),
@@ -216,9 +224,9 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/readyz",
         probes.readyz,
-        "Can jobs be run now",
+        "Readiness: jobd can run jobs now",
         {200: (view.Health,), 503: (view.Health,)},
         open=True,
     ),
-    Route("GET", "/openapi.json", probes.openapi, "This document", {200: ()}, holds=256 << 10),
+    Route("GET", "/openapi.json", probes.openapi, "This document", {200: ()}, response_bytes=256 << 10),
 )

@@ -1,4 +1,4 @@
-"""The calls that stream: a job's log, the event feed, files out of a workspace."""
+"""The streaming endpoints: a job's log, the event feed, files of a workspace."""
 
 import asyncio
 import logging
@@ -8,13 +8,12 @@ import msgspec
 from aiohttp import web
 
 from jobd.api.body import Parameters
-from jobd.api.context import context_of
-from jobd.api.memory import copy_room
+from jobd.api.context import StoredData, context_of
+from jobd.api.memory import reserve_copy
 from jobd.budget import EVICTED
 from jobd.errors import InvalidRequest
 from jobd.jobs.log.log_view import KEEP_ALIVE_S, LogQuery
 from jobd.jobs.state.record import Record
-from jobd.store.store import Store
 from jobd.store.tables.rows import StoredEvent
 from jobd.wire.validation.limits import MAX_PATH
 
@@ -22,10 +21,10 @@ MAX_SEQ = 10**18 - 1
 STREAMS = frozenset({"stdout", "stderr"})
 
 STALL_LIMIT_S = 600.0
-"""A client that takes nothing for so long has left, or might as well have."""
+"""jobd closes the connection of a client that reads nothing for so long."""
 
 FOLLOWERS: web.AppKey[set[asyncio.Task[object]]] = web.AppKey("followers")
-"""The requests that go on until something outside ends them; jobd's end does."""
+"""The tasks of requests that follow a stream; jobd's shutdown cancels them."""
 
 log = logging.getLogger(__name__)
 
@@ -60,14 +59,14 @@ async def events(request: web.Request) -> web.StreamResponse:
     job_id = parameters.text("job")
     parameters.done()
     uid = await context.jobs.uid_of(job_id) if job_id else None
-    named = "after"
+    field = "after"
     as_sse = "text/event-stream" in request.headers.get("Accept", "")
     if as_sse and (last := request.headers.get("Last-Event-ID")):
         if not last.isascii() or not last.isdecimal() or len(last) > 18:
-            raise InvalidRequest("Last-Event-ID is none of this feed's", field="Last-Event-ID")
-        after, named = int(last), "Last-Event-ID"
+            raise InvalidRequest("Last-Event-ID is no event number of this feed", field="Last-Event-ID")
+        after, field = int(last), "Last-Event-ID"
     if after:
-        await _check_event(context.store, after, named)
+        await _check_event(context.store, after, field)
     source = context.feed.read(after, uid, follow=follow, quiet_s=KEEP_ALIVE_S)
     kind = "text/event-stream" if as_sse else "application/x-ndjson"
     return await stream(request, _event_frames(source, as_sse), kind, follows=follow)
@@ -81,37 +80,37 @@ async def files(request: web.Request) -> web.StreamResponse:
     if len(path) > MAX_PATH:
         raise InvalidRequest(f"path must be at most {MAX_PATH} characters", field="path")
     context = context_of(request)
-    async with copy_room(context.copies):
+    async with reserve_copy(context.copies):
         source = await context.jobs.open_files(request.match_info["id"], path)
         return await stream(request, source, "application/x-tar")
 
 
-async def _check_event(store: Store, after: int, named: str) -> None:
-    """Refuses a number that this database never gave: whoever waits after it would miss all that comes until then."""
+async def _check_event(store: StoredData, after: int, field: str) -> None:
+    """Refuses an event number that this database has not assigned: its reader would miss all events up to that number."""
     last = await store.last_seq()
     if after > last:
         raise InvalidRequest(
-            f"{named} is {after}, and the last event has number {last}: the number is of another database, or a mistake; "
-            f"begin with after=0 for all that is kept, or after={last} for what comes next",
+            f"{field} is {after}, but the last event has number {last}: the number is from another database, or wrong; "
+            f"start with after=0 for all stored events, or after={last} for new events",
             code="unknown-cursor",
-            field=named,
+            field=field,
         )
 
 
-async def _check_line(store: Store, record: Record, after: int) -> None:
-    """The same for a job's log: another job may have had its id, and the number is of that one's log."""
+async def _check_line(store: StoredData, record: Record, after: int) -> None:
+    """Refuses a line number that the job's log does not have: it may be from the log of an earlier job with the same id."""
     last = max(record.log_seq, (await store.log_stats(record.uid)).last_seq)
     if after > last:
         raise InvalidRequest(
-            f"after is {after}, and the last line of job {record.id!r} has number {last}: the number is of another job "
-            f"or database, or a mistake; begin with after=0 for the whole log, or after={last} for what comes next",
+            f"after is {after}, but the last line of job {record.id!r} has number {last}: the number is from another job "
+            f"or database, or wrong; start with after=0 for the whole log, or after={last} for new lines",
             code="unknown-cursor",
             field="after",
         )
 
 
 async def close_followers(app: web.Application) -> None:
-    """Ends the requests that follow something, at jobd's end: waiting for them would use up the time of all others."""
+    """Cancels the requests that follow a stream, at jobd's shutdown: they would use up the time for all other requests."""
     for task in app[FOLLOWERS]:
         task.cancel()
 
@@ -119,10 +118,10 @@ async def close_followers(app: web.Application) -> None:
 async def stream(
     request: web.Request, source: AsyncIterator[bytes], content_type: str, *, follows: bool = False
 ) -> web.StreamResponse:
-    """Sends what `source` yields as it comes; a client that goes away ends it quietly.
+    """Sends the parts of `source` one by one, until the client disconnects.
 
-    `follows`: it may go on for ever. Where `source` fails the connection is cut: the status is on its way, and only that tells
-    that something is missing. So it is where the client does not read: it goes on from the last number that it has.
+    `follows`: the response may never end. If `source` fails, or the client does not read, jobd aborts the connection: the status
+    line is already sent, so only an abort shows that something is missing. The client resumes from the last number that it has.
     """
     response = web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-store"})
     await response.prepare(request)
@@ -133,19 +132,21 @@ async def stream(
         async for part in source:
             async with asyncio.timeout(STALL_LIMIT_S):
                 await response.write(part)
-            del part  # nothing may live on here while the next part is waited for: nobody counts it then
+            del part  # frees the part: while the source waits, its bytes are not reserved
         async with asyncio.timeout(STALL_LIMIT_S):
             await response.write_eof()
     except ConnectionError:
-        pass  # the client has left
+        pass  # the client has disconnected
     except asyncio.CancelledError as error:
         if EVICTED in error.args:
-            _cut_off(request)
+            _abort_slow_reader(request)
         raise
     except TimeoutError:
-        _cut_off(request)
+        _abort_slow_reader(request)
     except Exception:
-        log.exception("stream cut", extra={"action": "http", "method": request.method, "path": request.path})
+        log.exception(
+            "stream aborted", extra={"action": "http", "method": request.method, "path": request.path}
+        )
         if request.transport is not None:
             request.transport.abort()
     finally:
@@ -157,9 +158,11 @@ async def stream(
     return response
 
 
-def _cut_off(request: web.Request) -> None:
-    """Ends the connection of a client that does not read; its buffers go with it."""
-    log.info("slow reader cut off", extra={"action": "http", "method": request.method, "path": request.path})
+def _abort_slow_reader(request: web.Request) -> None:
+    """Aborts the connection of a client that does not read, which frees its buffers."""
+    log.info(
+        "slow reader disconnected", extra={"action": "http", "method": request.method, "path": request.path}
+    )
     if request.transport is not None:
         request.transport.abort()
 
@@ -172,4 +175,4 @@ async def _event_frames(source: AsyncIterator[StoredEvent | None], as_sse: bool)
             yield b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.type.encode(), event.body)
         else:
             yield _encoder.encode({"seq": event.seq, "event": msgspec.Raw(event.body)}) + b"\n"
-        del event  # it is counted no more while the next one is waited for
+        del event  # frees the event: while the source waits, its bytes are not reserved

@@ -1,4 +1,4 @@
-"""Receiving local files with a submission: multipart, streamed to the disk, bounded, durable before the job is accepted."""
+"""Receives a submission with local files: a multipart body, streamed to the disk within limits and durable before the job is accepted."""
 
 import asyncio
 import errno
@@ -15,7 +15,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from jobd.api.body import refuse_encoded
 from jobd.api.part_head import part_name
-from jobd.budget import Hold
+from jobd.budget import Reservation
 from jobd.errors import DiskFull, InvalidRequest, TooLarge
 from jobd.wire.validation.limits import MAX_BODY_BYTES
 
@@ -24,19 +24,21 @@ CHUNK_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """The bytes of the part `spec`, the file that the part `files` was written to, if there was one, and the SHA-256 of that."""
+class SubmissionBody:
+    """The part `spec`; the file with the content of the part `files`, if there is one, and its SHA-256."""
 
     spec: bytes
     files: Path | None = None
     files_digest: bytes | None = None
 
 
-async def receive_multipart(request: web.Request, folder: Path, max_bytes: int, hold: Hold) -> Received:
-    """Returns what was sent.
+async def receive_multipart(
+    request: web.Request, folder: Path, max_bytes: int, reservation: Reservation
+) -> SubmissionBody:
+    """Returns the parts of the body. The caller owns the file.
 
-    `hold` counts the memory of the request: once the spec is there, no more than that and one chunk of the files.
-    The caller owns the file. Raises InvalidRequest, TooLarge, WrongMediaType, DiskFull; then nothing is left behind.
+    `reservation` is the request's memory: after the spec was read, it shrinks to the spec and one chunk of the files. Raises
+    InvalidRequest, TooLarge, WrongMediaType, DiskFull; then no file remains.
     """
     refuse_encoded(request)
     spec: bytes | None = None
@@ -51,7 +53,7 @@ async def receive_multipart(request: web.Request, folder: Path, max_bytes: int, 
                 break
             if part.name == "spec" and spec is None:
                 spec = await _read_spec(part)
-                hold.measured(len(spec) + CHUNK_BYTES)
+                reservation.resize(len(spec) + CHUNK_BYTES)
             elif part.name == "files" and files is None:
                 files = folder / f"incoming-{secrets.token_hex(8)}.tar"
                 digest = await _write(part, files, max_bytes)
@@ -59,7 +61,7 @@ async def receive_multipart(request: web.Request, folder: Path, max_bytes: int, 
                 raise InvalidRequest(f"the part {part.name!r} is there twice", field=part.name)
         if spec is None:
             raise InvalidRequest("the part 'spec' is missing", field="spec")
-        return Received(spec, files, digest)
+        return SubmissionBody(spec, files, digest)
     except BaseException as error:
         if files is not None:
             files.unlink(missing_ok=True)
@@ -71,10 +73,10 @@ async def receive_multipart(request: web.Request, folder: Path, max_bytes: int, 
 
 
 class _Parts(MultipartReader):
-    """Parts whose heads are checked before anything else is made of them."""
+    """A multipart reader that checks each part's headers first."""
 
     async def fetch_next_part(self) -> MultipartReader | BodyPartReader:
-        """Returns the next part, with nothing left in its head but its name: what is not looked at misleads nobody."""
+        """Returns the next part without any header but its name, so that aiohttp interprets no other header."""
         part = await super().fetch_next_part()
         if not isinstance(part, BodyPartReader):
             raise InvalidRequest("nested multipart bodies are not taken")
@@ -100,7 +102,7 @@ async def _write(part: BodyPartReader, path: Path, max_bytes: int) -> bytes:
                 size += len(chunk)
                 if size > max_bytes:
                     raise TooLarge(f"the files are over the limit of {max_bytes} bytes (MAX_UPLOAD_BYTES)")
-                await asyncio.to_thread(_keep, file, digest, chunk)
+                await asyncio.to_thread(_append, file, digest, chunk)
             await asyncio.to_thread(_sync, file)
             return digest.digest()
     except OSError as error:
@@ -118,7 +120,7 @@ def _create(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
-def _keep(file: BinaryIO, digest: "hashlib._Hash", chunk: bytes) -> None:
+def _append(file: BinaryIO, digest: "hashlib._Hash", chunk: bytes) -> None:
     file.write(chunk)
     digest.update(chunk)
 

@@ -60,14 +60,14 @@ class Feed:
         try:
             while True:
                 waiter.clear()
-                async with self._budget.hold(PAGE_BYTES, estimated=True) as hold:
+                async with self._budget.reserve(PAGE_BYTES, estimated=True) as hold:
                     page = await self._events.list_events(after_seq, job_uid, PAGE, PAGE_BYTES)
                     sizes = [len(event.body) for event in page]
                     # Each event is copied into the frame that carries it, one after the other.
-                    hold.measured(sum(sizes) + max(sizes, default=0))
+                    hold.resize(sum(sizes) + max(sizes, default=0))
                     for event in page:
                         yield event
-                        hold.moved()
+                        hold.mark_progress()
                         after_seq = event.seq
                         del event
                     # No event of a page may stay while the reader waits for the next page: the budget no longer counts it.

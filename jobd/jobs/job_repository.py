@@ -21,9 +21,9 @@ from jobd.jobs.state.event_drafts import Draft
 from jobd.jobs.state.outcome import Step
 from jobd.jobs.state.record import Record, encode_record
 from jobd.jobs.state.run_times import not_before
+from jobd.jobs.storage import Transitions
 from jobd.jobs.stored import record_of, spec_of
 from jobd.store.errors import NoSuchJob, StaleJob
-from jobd.store.store import Store
 from jobd.store.tables.rows import Callback, JobRow, LogChunk, NewEvent, Transition
 from jobd.wire import event
 from jobd.wire.job import JobSpec
@@ -37,7 +37,12 @@ class JobRepository:
     """Stores changes of records with what they announce, and wakes who waits for them."""
 
     def __init__(
-        self, store: Store, feed: Feed, dispatcher: Dispatcher, change_notifier: ChangeNotifier, clock: Clock
+        self,
+        store: Transitions,
+        feed: Feed,
+        dispatcher: Dispatcher,
+        change_notifier: ChangeNotifier,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._feed = feed
@@ -140,7 +145,7 @@ def number(
             type=draft.type,
             job_id=record.id,
             job_uid=record.uid,
-            moment=not_before(record, now),
+            timestamp=not_before(record, now),
             sequence=sequence if passes else None,
             data=draft.data,
         )

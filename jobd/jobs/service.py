@@ -19,10 +19,10 @@ from jobd.jobs.run.output_collection import container_path
 from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.state import facts
 from jobd.jobs.state.record import Record
+from jobd.jobs.storage import Jobs
 from jobd.jobs.stored import record_of, spec_of, unreadable_view
 from jobd.jobs.view import view_of
 from jobd.store.errors import UnreadableJob
-from jobd.store.store import Store
 from jobd.store.tables.rows import JobRow
 from jobd.wire.event import rfc3339
 from jobd.wire.filenames import unescape
@@ -50,7 +50,7 @@ class JobService:
 
     def __init__(
         self,
-        store: Store,
+        store: Jobs,
         supervisors: Supervisors,
         queue: AdmissionQueue,
         engine: Files,

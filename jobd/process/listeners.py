@@ -17,7 +17,7 @@ from pathlib import Path
 from aiohttp import web
 
 from jobd.errors import ConfigError
-from jobd.private import refuse_changeable
+from jobd.private import require_protected
 from jobd.process.tls import HANDSHAKE_LIMIT_S
 
 SYSTEM_SOCKET = Path("/run/jobd/jobd.sock")
@@ -40,7 +40,7 @@ def unix_listener(path: Path) -> socket.socket:
     system = path == SYSTEM_SOCKET
     try:
         path.parent.mkdir(mode=0o755 if system else 0o700, parents=True, exist_ok=True)
-        refuse_changeable(path.parent.resolve(strict=True), "JOBD_SOCKET")
+        require_protected(path.parent.resolve(strict=True), "JOBD_SOCKET")
         if path.is_symlink():
             raise ConfigError([f"JOBD_SOCKET: {path} is a symbolic link, which is not followed; remove it"])
         if path.is_socket():

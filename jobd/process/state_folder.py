@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobd.errors import ConfigError
-from jobd.private import MAX_FILE_BYTES, private_folder, private_subfolder, read_private, refuse_foreign
+from jobd.private import MAX_FILE_BYTES, private_folder, private_subfolder, read_private, require_own_files
 
 VARIABLE = "JOBD_STATE_DIR"
 MIN_KEY_LENGTH = 8
@@ -76,7 +76,7 @@ def open_state(path: Path) -> StateFolder:
             private_subfolder(descriptor, folder.spool, VARIABLE)
             private_subfolder(descriptor, folder.secrets, VARIABLE)
             private_subfolder(descriptor, folder.outputs, VARIABLE)
-            refuse_foreign(descriptor, real, FILES, VARIABLE)
+            require_own_files(descriptor, real, FILES, VARIABLE)
         finally:
             os.close(descriptor)
     except OSError as error:

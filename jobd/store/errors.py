@@ -1,18 +1,18 @@
-"""What the store raises.
+"""The errors that the store raises.
 
     StoreError
-    ├── StoreFailed          the disk or the database refused; nothing of this call was kept
-    │   ├── StoreFull        no room left
+    ├── StoreFailed          the disk or the database failed; nothing of this call was stored
+    │   ├── StoreFull        the disk is full
     │   └── StoreClosed      the store is closed or closing
-    ├── StoreCorrupt         the file is damaged, foreign, or of a newer version; it is left as it is
+    ├── StoreCorrupt         the file is damaged, of another program, or of a newer version; jobd does not change it
     ├── StateLocked          another daemon uses the state directory
-    ├── IdTaken              the id belongs to another job still
-    ├── NoSuchJob            the row to be changed is not there
-    ├── StaleJob             the row was changed since it was read
-    ├── UnreadableJob        one job's row is damaged; all others go on
-    └── DeliveriesPending    a purge would lose events that still have to go out
+    ├── IdTaken              the id belongs to another job
+    ├── NoSuchJob            the row to change does not exist
+    ├── StaleJob             the row has changed since it was read
+    ├── UnreadableJob        one job's row is damaged; other jobs are not affected
+    └── DeliveriesPending    a purge would lose events that are not delivered yet
 
-Each has a kebab-case `code`. Foreign exceptions (sqlite3, OSError) are turned into these inside this package.
+Each has a kebab-case `code`. This package translates foreign exceptions (sqlite3, OSError) into these.
 """
 
 import sqlite3
@@ -21,19 +21,19 @@ from jobd.store.tables.rows import JobRow
 
 
 class StoreError(Exception):
-    """Base of what the store raises."""
+    """Base of the store's errors."""
 
     code = "store-error"
 
 
 class StoreFailed(StoreError):
-    """The disk or the database refused. Nothing of this call was kept; the store goes on."""
+    """The disk or the database failed. Nothing of this call was stored; the store remains usable."""
 
     code = "store-failed"
 
 
 class StoreFull(StoreFailed):
-    """There is no room left on the disk, or the database has reached its limit."""
+    """The disk is full, or the database has reached its size limit."""
 
     code = "disk-full"
 
@@ -45,13 +45,13 @@ class StoreClosed(StoreFailed):
 
 
 class StoreCorrupt(StoreError):
-    """The file cannot be used as it is. It is kept, so that it can be looked at or restored."""
+    """The file cannot be used. jobd keeps it unchanged, so that the operator can examine or restore it."""
 
     code = "store-corrupt"
 
 
 class StateLocked(StoreError):
-    """Another daemon holds the state directory. `pid` is its process, where it could be read."""
+    """Another daemon uses the state directory. `pid` is its process id, None where it is unknown."""
 
     code = "state-locked"
 
@@ -61,7 +61,7 @@ class StateLocked(StoreError):
 
 
 class IdTaken(StoreError):
-    """The id is held by `existing`."""
+    """The id belongs to the job `existing`."""
 
     code = "exists"
 
@@ -71,29 +71,29 @@ class IdTaken(StoreError):
 
 
 class NoSuchJob(StoreError):
-    """No row with this uid: it was never made, or has been purged."""
+    """No row has this uid: the job never existed, or was purged."""
 
     code = "not-found"
 
 
 class StaleJob(StoreError):
-    """The row was changed since it was read. Nothing was written: read it again and decide anew."""
+    """The row has changed since it was read. Nothing was written: the caller reads the row again and repeats its decision."""
 
     code = "stale-job"
 
 
 class UnreadableJob(StoreError):
-    """The job's row is damaged, or what it holds is nothing that this jobd can read; `why` says which. Other jobs go on."""
+    """The job's row is damaged, or this jobd cannot decode its record; `why` says which. Other jobs are not affected."""
 
     code = "unreadable"
 
     def __init__(self, job_id: str, why: str) -> None:
-        super().__init__(f"job {job_id!r} cannot be read: {why}; delete it to be rid of it")
+        super().__init__(f"job {job_id!r} cannot be read: {why}; delete the job to remove it")
         self.why = why
 
 
 class DeliveriesPending(StoreError):
-    """The job has events that still have to go out."""
+    """The job has events that are not delivered yet."""
 
     code = "deliveries-pending"
 
@@ -103,12 +103,12 @@ _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def translated(error: Exception) -> StoreError:
-    """Returns the store's own error for one that SQLite or the system raised."""
+    """Returns the store's error for an exception of SQLite or the system."""
     if isinstance(error, StoreError):
         return error
     primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if primary in _FULL:
         return StoreFull("the database cannot grow: the disk is full or its size limit is reached")
     if primary in _CORRUPT:
-        return StoreCorrupt(f"the database is damaged ({error}); the file is left as it is")
-    return StoreFailed(f"the database refused: {error}")
+        return StoreCorrupt(f"the database is damaged ({error}); jobd does not change the file")
+    return StoreFailed(f"the database failed: {error}")

@@ -1,7 +1,7 @@
-"""The seven artifact kinds of a job spec: what is moved into or out of the workspace.
+"""The seven artifact kinds of a job spec: the transfers into and out of the workspace.
 
-Owns their fields. What makes a combination of artifacts valid is in `job_spec.py`; what moves the bytes is
-the sidecar. A new kind is a struct here, a name in `Artifact`, a row in `KINDS` and a file in `sidecar/artifacts/`.
+Owns their fields. `validation/artifacts.py` checks their values; the sidecar moves the bytes. A new kind needs a struct here, a
+name in `Artifact`, a row in `KINDS` and a module in `sidecar/artifacts/`.
 
 Source: man/job.5, "ARTIFACTS".
 """
@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 JOB = "job"
-"""The name that stands for the worker in `depends`: what depends on it runs after the job."""
+"""The value of `depends` that means the worker: an artifact that depends on it runs after the job."""
 
 When = Literal["success", "failure", "always"]
 
@@ -24,14 +24,14 @@ class ArtifactBase(
     tag_field="type",
     omit_defaults=True,
 ):
-    """What all kinds share: `id` is unique in its job, `depends` names another artifact or the job."""
+    """The fields of all kinds: `id` is unique in the job; `depends` names another artifact or the job."""
 
     id: str
     depends: str | None = None
 
 
 class OutputBase(ArtifactBase, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may run after the job: `when` says after which end of the worker, `optional` forgives a missing source."""
+    """The fields of kinds that may run after the job: `when` selects the worker's outcome; with `optional` a missing source is no failure."""
 
     when: When = "success"
     optional: bool = False
@@ -55,7 +55,7 @@ class Write(ArtifactBase, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 
 class Unarchive(ArtifactBase, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="unarchive"):
-    """The archive `in` (tar.gz, tar or zip) into the directory `out`; `subdir` takes one folder out of it alone."""
+    """The archive `in` (tar.gz, tar or zip) into the directory `out`; with `subdir` only this folder of the archive."""
 
     source: str = msgspec.field(name="in")
     out: str
@@ -70,7 +70,7 @@ class Upload(OutputBase, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 
 
 class Read(OutputBase, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="read"):
-    """The content of the file `in` into the artifact's event: JSON if it parses, else text."""
+    """The content of the file `in` into the artifact's event: as JSON if the content parses, else as text."""
 
     source: str = msgspec.field(name="in")
 
@@ -105,14 +105,14 @@ KINDS: dict[str, type[Artifact]] = {
 
 
 def kind_of(artifact: Artifact) -> str:
-    """Returns the artifact's `type` as it stands on the wire."""
+    """Returns the artifact's `type` on the wire."""
     return str(artifact.__struct_config__.tag)
 
 
 def after_job(artifacts: list[Artifact]) -> frozenset[str]:
-    """Returns the ids of the artifacts that run after the job: those that depend on it, directly or through others.
+    """Returns the ids of the artifacts that depend on the job, directly or through other artifacts.
 
-    A chain that ends in an unknown id or a cycle does not reach the job; `job_spec.py` refuses both.
+    Unknown ids and cycles, which validation refuses, do not lead to the job.
     """
     depends = {a.id: a.depends for a in artifacts}
     after: set[str] = set()

@@ -1,6 +1,6 @@
-"""Go-style durations (`100ms`, `10s`, `1h30m`): the one notation of every time setting.
+"""Go-style durations (`100ms`, `10s`, `1h30m`), the notation of all durations in settings. Parses and formats them.
 
-Owns parsing and printing. Knows nothing of which settings exist.
+Source: Go documentation, `time.ParseDuration`.
 """
 
 import re
@@ -12,13 +12,12 @@ _LONGEST_S = 100 * 365 * 24 * 3600.0
 
 
 def parse_duration(text: str) -> float:
-    """Returns the seconds that `text` stands for.
+    """Returns the duration in seconds: the sum of decimal numbers with a unit each; a bare `0` needs no unit.
 
-    Accepts what Go's `time.ParseDuration` accepts, less negative values: decimal numbers with a unit each,
-    added up; a bare `0` needs no unit.
+    Accepts the same texts as Go's `time.ParseDuration`, except negative ones.
 
     Raises:
-        ValueError: the text is not such a duration, is negative, or is over a hundred years.
+        ValueError: the text is no such duration, is negative, or is over a hundred years.
     """
     body = text.removeprefix("+")
     if body == "0":

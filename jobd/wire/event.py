@@ -1,7 +1,7 @@
-"""The CloudEvents 1.0 that a job sends: types, sources, data, and the one place that turns them into bytes.
+"""The CloudEvents 1.0 of a job: types, sources and encoding.
 
-Owns the envelope in structured mode. Pure: the id, the time and the sequence are given. The bytes made here are
-stored, signed and sent as they are, so that a signature still verifies after a restart.
+Owns the envelope in structured mode. Pure. jobd stores, signs and sends the encoded bytes unchanged, so that a signature still
+verifies after a restart.
 
 Source: CloudEvents 1.0.2 core and HTTP protocol binding; docs/events.md.
 """
@@ -31,7 +31,7 @@ SOURCES: dict[str, str] = {
     ARTIFACT: SOURCE_SIDECAR,
     COMPLETE: SOURCE_SERVICE,
 }
-"""Every event type with its source: what `callback.events` may name."""
+"""Event type -> source. `callback.events` may name these types."""
 
 CONTENT_TYPE = "application/cloudevents+json"
 BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"
@@ -41,8 +41,8 @@ _PLAIN = re.compile(r"[!#$&-~]*\Z")
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One event as it stands on the wire. `jobsequence` counts, from 1 and gapless, what passes the job's filter;
-    `jobuid` tells two jobs apart that used one id.
+    """One event on the wire. `jobsequence` numbers the events that pass the job's filter, from 1 without gaps; `jobuid`
+    distinguishes two jobs that have used the same id.
     """
 
     specversion: str
@@ -57,9 +57,9 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     jobsequence: int | None = None
 
 
-def rfc3339(moment: datetime) -> str:
+def rfc3339(time: datetime) -> str:
     """Returns an aware UTC time as RFC 3339 with microseconds and `Z`."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
 
 
 def encode(
@@ -68,7 +68,7 @@ def encode(
     type: str,
     job_id: str,
     job_uid: str,
-    moment: datetime,
+    timestamp: datetime,
     sequence: int | None,
     data: Mapping[str, Any],
 ) -> bytes:
@@ -84,7 +84,7 @@ def encode(
             type=type,
             source=SOURCES[type],
             subject=job_id,
-            time=rfc3339(moment),
+            time=rfc3339(timestamp),
             datacontenttype="application/json",
             jobuid=job_uid,
             jobsequence=sequence,
@@ -96,10 +96,10 @@ def encode(
 def binding_headers(body: bytes) -> dict[str, str]:
     """Returns the content type and the `Ce-*` headers that repeat the body's attributes.
 
-    Values are percent-encoded where HTTP headers need it (CloudEvents HTTP binding, 3.1.3.2).
+    Values are percent-encoded where HTTP headers need that (CloudEvents HTTP binding, 3.1.3.2).
 
     Raises:
-        msgspec.DecodeError: the body is not an event that `encode` made.
+        msgspec.DecodeError: the body is no event of `encode`.
     """
     event = msgspec.json.decode(body, type=CloudEvent)
     headers = {
@@ -118,7 +118,7 @@ def binding_headers(body: bytes) -> dict[str, str]:
 
 
 def batch_body(bodies: Sequence[bytes]) -> bytes:
-    """Returns the batched-mode body: an array of events, each byte for byte as it is stored.
+    """Returns the batched-mode body: an array of the stored bodies, byte for byte.
 
     Source: CloudEvents 1.0.2, JSON event format, 4 (JSON batch format), and HTTP binding, 3.3.
     """

@@ -1,15 +1,15 @@
-r"""File names as text. On Linux a name is any bytes without NUL and `/`; JSON, events and reports carry UTF-8 text alone.
+r"""File names as text. On Linux a name is any bytes without NUL and `/`; JSON, events and reports contain only UTF-8 text.
 
-Owns the one escape that takes a name, or a path, to text and back without loss:
+Owns the escape that converts a name, or a path, to text and back without loss:
 
-    each byte that is no part of valid UTF-8     \xHH, two lowercase hex digits, 80 to ff
-    a backslash                                  \\
-    everything else                              itself
+    a byte that is no part of valid UTF-8     \xHH, two lowercase hex digits, 80 to ff
+    a backslash                               \\
+    any other character                       unchanged
 
-Text in other forms is read leniently: a backslash that begins neither of the two stands for itself. No escape stands for `/`, `.` or NUL,
-so a check on the parts of a path holds for its text and for its bytes alike.
+A backslash before any other character means itself. No escape means `/`, `.` or NUL, so a check of a path's text also holds for
+its bytes.
 
-Pure. Source: path_resolution(7), "The pathname" has no encoding; RFC 3629 for what valid UTF-8 is.
+Pure. Source: path_resolution(7); RFC 3629 (UTF-8).
 """
 
 import re
@@ -17,11 +17,11 @@ import re
 _ESCAPE = re.compile(r"\\(\\|x[89a-fA-F][0-9a-fA-F])")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _FIRST_OF_BYTES, _LAST_OF_BYTES = 0xDC80, 0xDCFF
-"""The code points that stand for single bytes in Python's `surrogateescape`."""
+"""The code points of single bytes in Python's `surrogateescape`."""
 
 
 def escape(name: bytes) -> str:
-    """Returns the text of a name or path: valid UTF-8, and the name itself where that is valid UTF-8 without a backslash."""
+    """Returns the text of a name or path, which is unchanged where it is valid UTF-8 without a backslash."""
     return readable(name.decode("utf-8", "surrogateescape").replace("\\", "\\\\"))
 
 
@@ -29,7 +29,7 @@ def unescape(text: str) -> bytes:
     """Returns the name of a text: `unescape(escape(name)) == name` for every name.
 
     Raises:
-        UnicodeEncodeError: the text holds an unpaired surrogate, which no name has.
+        UnicodeEncodeError: the text contains an unpaired surrogate.
     """
     pieces: list[bytes] = []
     at = 0
@@ -42,10 +42,10 @@ def unescape(text: str) -> bytes:
 
 
 def readable(text: str) -> str:
-    """Returns text that UTF-8 can hold: what Python reads a stray byte as becomes the escape, any other unpaired surrogate U+FFFD."""
-    return _LONE_SURROGATE.sub(_in_words, text)
+    """Returns text that UTF-8 can encode: a surrogate of `surrogateescape` becomes the escape of its byte, any other one U+FFFD."""
+    return _LONE_SURROGATE.sub(_replacement, text)
 
 
-def _in_words(match: re.Match[str]) -> str:
+def _replacement(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code - 0xDC00:02x}" if _FIRST_OF_BYTES <= code <= _LAST_OF_BYTES else "\ufffd"

@@ -1,4 +1,4 @@
-"""The names that jobctl's flags have for fields of a job spec. Apart, since jobctl needs them and nothing else at its start."""
+"""The names of jobctl's flags for fields of a job spec. A module of its own, since jobctl's start needs nothing else of the wire."""
 
 FLAG_NAMES = {
     "name": "id",
@@ -15,4 +15,4 @@ FLAG_NAMES = {
     "cap-add": "capAdd",
     "retry-on": "retryOn",
 }
-"""Flag of `jobctl run` -> field of the spec, where the two differ."""
+"""Flag of `jobctl run` -> field of the spec, where their names differ."""

@@ -1,15 +1,15 @@
-r"""Globs over paths: what `excludes` of a `list` artifact may say, and which paths it means.
+r"""Globs over paths, for `excludes` of a `list` artifact.
 
-    *          any number of characters, also none, but no `/`; `**` is the same
-    ?          one character, but no `/`
-    [a-z_]     one of these characters; `[^a-z]` and `[!a-z]` one that is none of them and no `/`
-    \*         the character itself, whatever it is
-    \xHH       a byte of a name that is no UTF-8, as `jobd/wire/filenames.py` writes it
+    *          any number of characters except `/`; `**` means the same
+    ?          one character except `/`
+    [a-z_]     one of these characters; `[^a-z]` and `[!a-z]` any other character except `/`
+    \*         the character after the backslash, whatever it is
+    \xHH       a byte of a name that is no UTF-8, as `jobd/wire/filenames.py` escapes it
 
-A glob without a `/` is one on the name, at any depth; one with a `/` is one on the whole path. A `/` at its end: folders alone.
-Every glob takes time in proportion to its length times that of the path, whatever it is.
+A glob without a `/` matches names at any depth; a glob with a `/` matches whole paths. A glob with a `/` at its end matches only
+folders. The time of a match is proportional to the length of the glob times the length of the path.
 
-Pure. Source: Go documentation, `path/filepath.Match`, which the Go service uses; POSIX.1-2017, XCU 2.13, for what `]`, `-` and `!` mean in brackets.
+Pure. Source: Go documentation, `path/filepath.Match`; POSIX.1-2017, XCU 2.13 (`]`, `-` and `!` in brackets).
 """
 
 import re
@@ -22,24 +22,24 @@ _NOT_SLASH = "[^/]"
 
 @dataclass(frozen=True, slots=True)
 class Glob:
-    """One glob, ready to be asked."""
+    """One compiled glob."""
 
     pattern: re.Pattern[str]
     on_path: bool
     folders_alone: bool
 
     def matches(self, path: str, *, is_folder: bool) -> bool:
-        """True where the glob means `path`: relative, without a `/` at its end, stray bytes as Python's `surrogateescape` has them."""
+        """Returns whether the glob matches `path`: relative, without a `/` at its end, decoded with `surrogateescape`."""
         if self.folders_alone and not is_folder:
             return False
         return self.pattern.fullmatch(path if self.on_path else path.rpartition("/")[2]) is not None
 
 
 def glob_of(text: str) -> Glob:
-    """Returns the glob that `text` says.
+    """Compiles a glob.
 
     Raises:
-        ValueError: it says none, or one that no path can match; the text of the error says why.
+        ValueError: `text` is no glob, or no path can match it; the error says why.
     """
     if not text or len(text) > MAX_GLOB or "\0" in text:
         raise ValueError(f"must be a glob of 1 to {MAX_GLOB} characters")
@@ -55,14 +55,14 @@ def glob_of(text: str) -> Glob:
 
 
 def _names(text: str) -> list[list[str]]:
-    """Returns for each name in the path what it consists of: a star, or a pattern of one character each."""
+    """Returns for each name of the path its parts: a star, or the pattern of one character."""
     names: list[list[str]] = [[]]
     at = 0
     while at < len(text):
         character = text[at]
         if found := _BYTES.match(text, at):
             raw = bytes.fromhex(found[0].replace("\\x", ""))
-            names[-1] += [_itself(c) for c in raw.decode("utf-8", "surrogateescape")]
+            names[-1] += [_literal(c) for c in raw.decode("utf-8", "surrogateescape")]
             at = found.end()
             continue
         if character == "[":
@@ -74,25 +74,25 @@ def _names(text: str) -> list[list[str]]:
             if at == len(text):
                 raise ValueError("must not end with a single backslash; write \\\\ for one")
             character = text[at]
-            names[-1].append(_itself(character))
+            names[-1].append(_literal(character))
         elif character == "/":
             names.append([])
         elif character == "*":
             if names[-1][-1:] != ["*"]:
                 names[-1].append("*")
         else:
-            names[-1].append(_NOT_SLASH if character == "?" else _itself(character))
+            names[-1].append(_NOT_SLASH if character == "?" else _literal(character))
         at += 1
     return names
 
 
-def _itself(character: str) -> str:
-    # Escaped throughout, so that no character can be taken for a star.
+def _literal(character: str) -> str:
+    # Always escaped: an unescaped literal `*` would look like a star.
     return "\\" + character if not character.isalnum() else character
 
 
 def _bracket(text: str, at: int) -> tuple[str, int]:
-    """Returns the pattern of the set that begins at `at`, and where the text goes on."""
+    """Returns the pattern of the bracket expression that starts at `at`, and the position after it."""
     beginning = at
     at += 1
     negated = text[at : at + 1] in ("^", "!")
@@ -122,7 +122,7 @@ def _member(text: str, at: int, beginning: int) -> tuple[str, int]:
 
 
 def _pattern(name: list[str]) -> str:
-    """Returns the pattern of one name. Between two stars the first place that fits is as good as any: no other is ever tried."""
+    """Returns the pattern of one name. The first match between two stars suffices, so atomic groups prevent backtracking."""
     pieces: list[list[str]] = [[]]
     for one in name:
         if one == "*":

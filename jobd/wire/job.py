@@ -1,6 +1,4 @@
-"""The job spec: what `POST /v1/jobs` takes, with its defaults and limits.
-
-Owns the fields and the numbers. What a value may be beyond its type is in `job_spec.py`.
+"""The job spec, the body of `POST /v1/jobs`: fields, types and defaults. `validation/` checks the values.
 
 Source: man/job.5, "FIELDS".
 """
@@ -28,7 +26,7 @@ CAPABILITIES = frozenset(
     SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM
     """.split()  # noqa: SIM905 - a list of them would fill the page
 )
-"""What `capAdd` and `capDrop` may name. Source: capabilities(7)."""
+"""The names in `capAdd` and `capDrop`. Source: capabilities(7)."""
 ALL_CAPABILITIES = "ALL"
 
 RETRY_REASONS = frozenset(
@@ -44,13 +42,13 @@ RETRY_REASONS = frozenset(
         "engine-error",
     }
 )
-"""What `retryOn` may name: how an attempt can fail before its outputs."""
+"""The reasons in `retryOn`: the ways in which an attempt can fail before its outputs."""
 
 
 class Callback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Where a job's events go: POSTed to `url`, only the types in `events` (empty: all), signed with `key`: one key, or
-    several while they are rotated (`whsec_new whsec_old`). `batch`: what has piled up goes out as one array. Without a
-    `url` there is no callback: `normal.py` leaves such a one out of a spec.
+    """The receiver of a job's events: jobd POSTs the types in `events` (empty: all) to `url`, signed with `key`: one key, or
+    several during a rotation (`whsec_new whsec_old`). `batch`: pending events are sent as one array. `normal.py` removes a
+    callback without a `url`.
     """
 
     url: str = ""
@@ -63,13 +61,13 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return f"Callback(url={self.url!r}, events={self.events!r}, key={key}, batch={self.batch})"
 
     def wants(self, event_type: str) -> bool:
-        """True where events of this type pass the filter."""
+        """Returns whether events of this type pass the filter."""
         return not self.events or event_type in self.events
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A file or folder, `path` in the workspace, that the client fetches after the end. A job whose command succeeded and that lacks one
-    is `output-failed`. `keep`: jobd keeps a copy until the job's record goes, the workspace being gone long before.
+    """A file or folder at `path` in the workspace that the client fetches after the job's end. If the command succeeds and an output is
+    missing, the job's reason is `output-failed`. `keep`: jobd keeps a copy as long as the job's record, beyond the workspace's removal.
     """
 
     path: str
@@ -79,14 +77,14 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class JobSpec(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"
 ):
-    """One job as a client asks for it, in the form that `normal.py` gives it: a default stands there as its value.
+    """One job as a client requests it, in the normal form of `normal.py`: defaults are filled in.
 
     Units: `cpu` in cores, `memory` in MB (MiB, as the engine counts), `timeout_seconds` from the worker's start.
     `command` as text is a shell line that replaces the entrypoint; as a list it is the entrypoint's arguments.
-    `retries`: further attempts after a failure, `retry_on` only for these exit codes or reasons (empty: any failure).
-    `read_only`: the worker can write to its workspace and to a `/tmp` in memory, nowhere else. Capabilities are named as
-    capabilities(7) does, without `CAP_`; adding some needs the daemon's consent. `secrets`: name -> text of a file that the
-    worker finds in /run/secrets; a spec that is stored has the names alone.
+    `retries`: the number of further attempts after a failure; `retry_on` limits them to these exit codes or reasons (empty: any).
+    `read_only`: the worker can write only to its workspace and to a `/tmp` in memory. Capabilities have their names of
+    capabilities(7) without `CAP_`; the daemon's settings must allow those in `cap_add`. `secrets`: name -> content of a file in
+    /run/secrets; a stored spec has only the names.
     """
 
     id: str
@@ -117,7 +115,7 @@ class JobSpec(
 
     @property
     def cpu_cores(self) -> float:
-        """The cores that the worker may use, with the default applied."""
+        """The worker's CPU limit in cores, with the default applied."""
         return self.cpu or DEFAULT_CPU
 
     @property
@@ -127,7 +125,7 @@ class JobSpec(
 
     @property
     def timeout_s(self) -> int:
-        """The worker's longest run in seconds, with the default applied."""
+        """The worker's time limit in seconds, with the default applied."""
         return self.timeout_seconds or DEFAULT_TIMEOUT_S
 
     @property
@@ -137,8 +135,8 @@ class JobSpec(
 
     @property
     def needs_sidecar(self) -> bool:
-        """True where a sidecar has to do something before the worker starts: moving files, or handing over the workspace
-        of a worker whose own root cannot be written through the engine, or placing secrets.
+        """Returns whether the job needs a sidecar: to move files, to write secrets, or to make the workspace of a read-only
+        worker, into whose root file system the engine cannot copy.
         """
         return bool(self.artifacts) or self.read_only or bool(self.secrets)
 

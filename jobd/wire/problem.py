@@ -1,6 +1,6 @@
-"""What is wrong with a request, in words that name the field: the value, the error, and what a decoder says.
+"""Validation errors: one problem of a request's field, and the translation of decoding errors into problems.
 
-Pure. Which values are wrong is decided in `job_spec.py`.
+Pure. `validation/` decides which values are wrong.
 """
 
 import re
@@ -16,23 +16,23 @@ _MISSING_FIELD = re.compile(r"^Object missing required field `(?P<field>.*)`$", 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: the field, as a path such as `artifacts[0].out`, and what to do about it."""
+    """One invalid field: its path, such as `artifacts[0].out`, and what is wrong or how to correct it."""
 
     field: str
     message: str
 
 
 class InvalidSpec(ValueError):
-    """A spec that is refused. `problems` holds at least one; the first is what an API error shows."""
+    """An invalid spec. `problems` has at least one entry; an API error shows the first one."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(f"{p.field}: {p.message}" if p.field else p.message for p in problems))
         self.problems = problems
 
 
-def problem_of(error: msgspec.DecodeError, meant: Callable[[str], str | None] = lambda _: None) -> Problem:
-    """Returns the field path and the text of a decoding error: `$.artifacts[0]`, unknown `x` -> `artifacts[0].x`. `meant` says what
-    an unknown field was probably meant to be.
+def problem_of(error: msgspec.DecodeError, suggest: Callable[[str], str | None] = lambda _: None) -> Problem:
+    """Translates a decoding error: `$.artifacts[0]`, unknown `x` -> the field `artifacts[0].x`. `suggest` returns the known field that
+    an unknown one resembles.
     """
     match = _PATH_IN_MESSAGE.match(str(error))
     text, path = (match["text"], match["path"] or "$") if match else (str(error), "$")
@@ -40,11 +40,11 @@ def problem_of(error: msgspec.DecodeError, meant: Callable[[str], str | None] = 
     within = f"{field}." if field else ""
     if unknown := _UNKNOWN_FIELD.match(text):
         name = within + (unknown["field"] or '""')
-        better = meant(name)
+        suggestion = suggest(name)
         return Problem(
             name,
-            f"unknown field; did you mean {better}?"
-            if better
+            f"unknown field; did you mean {suggestion}?"
+            if suggestion
             else "unknown field; remove it or correct its name",
         )
     if missing := _MISSING_FIELD.match(text):

@@ -1,8 +1,8 @@
-"""What jobd and the sidecar say to each other: the order on stdin, the reports as JSON lines on stdout.
+"""The messages between jobd and the sidecar: the order on stdin, and the reports as JSON lines on stdout.
 
-Owns both shapes and their bytes. A report's `n` counts from 1 within one run of the sidecar, so a reader that starts again
-knows what it has had. Reports are ASCII alone: the engine's log files damage other bytes at 16 KiB boundaries. File names stand in them
-as `filenames.py` escapes them.
+Owns their types and encodings. A report's `n` counts from 1 within one run of the sidecar, so that a reader that starts again can
+skip the reports that it has processed. Reports are ASCII: the engine's log files damage other bytes at 16 KiB boundaries. `filenames.py`
+escapes the file names in them.
 """
 
 import json
@@ -15,13 +15,13 @@ from jobd.wire.artifact import Artifact
 from jobd.wire.filenames import readable
 
 SUCCEEDED_SIGNAL = "SIGUSR1"
-"""Sent to the sidecar, until it acknowledges, when the worker has ended with exit code 0."""
+"""jobd sends this signal to the sidecar after the worker's exit code 0, until the sidecar acknowledges it."""
 FAILED_SIGNAL = "SIGUSR2"
-"""The same for any other end of the worker: outputs with `when` failure or always run."""
+"""The same after any other end of the worker: outputs with `when` failure or always run."""
 
 
 class DirectCallback(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """Where the sidecar itself posts artifact events, in direct mode only (`CALLBACK_PROXY_URL` empty)."""
+    """The receiver to which the sidecar itself sends artifact events, in direct mode only (`CALLBACK_PROXY_URL` empty)."""
 
     url: str
     events: list[str] = []
@@ -32,11 +32,11 @@ class DirectCallback(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class SidecarOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """All that a sidecar needs, handed over on its standard input as one line of JSON.
+    """The sidecar's instructions, one line of JSON on its standard input.
 
-    `worker_uid` and `worker_gid` own the workspace and what inputs put there. Timeouts in seconds.
-    `proxy_url` and `token`: set only where nobody reads the sidecar's stdout; it then posts its reports there.
-    `secrets`: written to memory before the worker starts; the sidecar then stays until the worker has ended.
+    `worker_uid` and `worker_gid` own the workspace and the inputs in it. Timeouts in seconds. `proxy_url` and `token`: set
+    only if jobd cannot read the sidecar's stdout; the sidecar then POSTs its reports to that URL. `secrets`: the sidecar writes
+    them to a file system in memory before the worker starts, and then runs until the worker has ended.
     """
 
     job_id: str
@@ -61,26 +61,26 @@ class SidecarOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 def artifact_event_key(artifact_id: str, attempt: int) -> str:
-    """Returns what follows `<job uid>-` in the id of an artifact's event: the same whoever sends it."""
-    # A dot is in no artifact's id: `x` in its second attempt is not `x-2` in its first.
+    """Returns the part after `<job uid>-` of the id of an artifact's event, the same for jobd and the sidecar."""
+    # An artifact's id contains no dot, so `x` in the second attempt differs from `x-2` in the first.
     return f"artifact-{artifact_id}" if attempt == 1 else f"artifact-{artifact_id}.{attempt}"
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="started"):
-    """The order was understood; inputs begin. Signals are heard from here on."""
+    """The order is valid; the inputs begin. From here on the sidecar handles signals."""
 
     n: int
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="refused"):
-    """The order was cut or not understood; nothing was done and the sidecar ends."""
+    """The order is truncated or invalid; the sidecar ends without doing anything."""
 
     n: int
     error: str
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="progress", rename="camel"):
-    """Bytes moved so far for one artifact; at most a few a second. `total` is absent where it is unknown."""
+    """The bytes of one artifact moved so far; a few reports a second at most. `total` is absent where it is unknown."""
 
     n: int
     artifact_id: str
@@ -97,8 +97,8 @@ class ArtifactDone(
     rename="camel",
     omit_defaults=True,
 ):
-    """The end of one artifact. `content`: what `read` and `list` found. `skipped`: its `when` did not apply.
-    `optional`: it failed, and its spec forgives that. `sent`: its event was delivered directly, jobd need not.
+    """The end of one artifact. `content`: the result of `read` and `list`. `skipped`: its `when` does not match the worker's outcome.
+    `optional`: the artifact has failed, which its spec allows. `sent`: the sidecar has delivered the event itself.
     """
 
     n: int
@@ -127,13 +127,13 @@ class InputsFailed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
 
 
 class OutputsStarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="outputs-started"):
-    """The signal that the worker has ended was heard; it need not be sent again."""
+    """The sidecar has received the signal of the worker's end; jobd need not send the signal again."""
 
     n: int
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="done"):
-    """All outputs were tried; `failed` names those that failed and are not optional. The sidecar ends."""
+    """The outputs have ended; `failed` names the failed ones that are not optional. The sidecar ends."""
 
     n: int
     failed: list[str] = []
@@ -143,7 +143,7 @@ Report = Started | Refused | Progress | ArtifactDone | Ready | InputsFailed | Ou
 
 
 class InternalReports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """The body of `POST /internal/events`: reports of one job's sidecar, authorised by the job's token."""
+    """The body of `POST /internal/events`: reports of one job's sidecar, authenticated with the job's token."""
 
     job_id: str
     reports: list[Report]
@@ -152,16 +152,16 @@ class InternalReports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 _HEADING = re.compile(
     r'\{"type":"(?P<type>[a-z-]{1,32})","n":(?P<n>[0-9]{1,15})(?![0-9])(?:,"artifactId":"(?P<artifact>[A-Za-z0-9_-]{1,128})")?'
 )
-"""The fields come in the order of the structs: the artifact's id stands before whatever can damage a report."""
+"""Fields have the order of the structs: the artifact's id comes before the fields that can damage a report."""
 _report: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)
 _order = msgspec.json.Decoder(SidecarOrder)
 
 
 def encode_report(report: Report) -> bytes:
-    """Returns one report as an ASCII line with its newline. An unpaired surrogate, which no reader of JSON takes, becomes readable text.
+    """Returns one report as an ASCII line with a newline. `filenames.readable` replaces unpaired surrogates, which JSON readers refuse.
 
     Raises:
-        ValueError: it holds NaN or an infinity, which JSON has no word for.
+        ValueError: the report contains NaN or an infinity, which JSON cannot represent.
     """
     tree = msgspec.to_builtins(report)
     line = _line(tree)
@@ -193,7 +193,7 @@ def decode_report(line: bytes) -> Report:
 
 
 class Heading(msgspec.Struct, frozen=True, kw_only=True):
-    """What the beginning of a damaged report still tells: its type, its number and its artifact; None for what it does not."""
+    """The readable fields at the start of a damaged report: type, number and artifact; None for an unreadable one."""
 
     type: str | None = None
     n: int | None = None
@@ -201,7 +201,7 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def heading_of(line: str) -> Heading:
-    """Returns what a line that `decode_report` refuses tells of the report that it was; never raises."""
+    """Returns the readable fields of a line that `decode_report` refuses; never raises."""
     match = _HEADING.search(line)
     if match is None:
         return Heading()
@@ -209,7 +209,7 @@ def heading_of(line: str) -> Heading:
 
 
 def encode_order(order: SidecarOrder) -> bytes:
-    """Returns the order as one line with its newline, which tells the reader that nothing was cut."""
+    """Returns the order as one line with a newline, which shows the reader that the order is complete."""
     return msgspec.json.encode(order) + b"\n"
 
 
@@ -217,8 +217,8 @@ def decode_order(line: bytes) -> SidecarOrder:
     """Returns the order in `line`.
 
     Raises:
-        msgspec.DecodeError: the line is cut (no newline at its end) or is not an order.
+        msgspec.DecodeError: the line is truncated (it has no newline at its end) or is no order.
     """
     if not line.endswith(b"\n"):
-        raise msgspec.DecodeError("the order was cut: no newline at its end")
+        raise msgspec.DecodeError("the order is truncated: it has no newline at its end")
     return _order.decode(line)

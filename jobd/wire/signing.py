@@ -1,8 +1,7 @@
-"""How an event is signed: `X-Signature-256` and the three Standard Webhooks headers.
+"""Signatures of events: `X-Signature-256` and the three Standard Webhooks headers.
 
-Owns the two schemes, signing and checking, and how several keys are written while they are rotated: separated by spaces, the
-newest first, which must be a `whsec_` key (any other text is one key, spaces and all). Pure; the time is given. Keys never
-appear in an error text.
+Owns signing and verification in both schemes, and the notation of several keys during a rotation: separated by spaces, the newest
+first, which must be a `whsec_` key (any other text is one key, including its spaces). Pure. No error text contains a key.
 
 Source: Standard Webhooks 1.0, "Signature scheme"; docs/events.md, "Signatures".
 """
@@ -16,7 +15,7 @@ _WHSEC = "whsec_"
 
 
 def keys_of(key: str) -> list[str]:
-    """Returns the keys in `callback.key`, in their order: `whsec_new whsec_old` are two, `plain key` is one."""
+    """Returns the keys in `callback.key`, in order: two for `whsec_new whsec_old`, one for `plain key`."""
     return [one for one in key.split(" ") if one] if key.startswith(_WHSEC) else [key]
 
 
@@ -26,8 +25,8 @@ def signature_256(key: str, body: bytes) -> str:
 
 
 def standard_webhooks_key(key: str) -> bytes:
-    """Returns the secret bytes of a key: `whsec_` and base64 (RFC 4648, section 4, with its padding) is what that encodes. Any other
-    text, `whsec_` and something else included, stands for its own UTF-8 bytes.
+    """Returns the secret bytes of a key: the decoded base64 (RFC 4648, section 4, with padding) after `whsec_`. For any other text,
+    also `whsec_` without base64, the bytes are the text's UTF-8.
     """
     if not key.startswith(_WHSEC):
         return key.encode()
@@ -35,7 +34,7 @@ def standard_webhooks_key(key: str) -> bytes:
         secret = base64.b64decode(key.removeprefix(_WHSEC), validate=True)
     except ValueError:  # binascii.Error, or a character beyond ASCII
         secret = b""
-    # An empty secret would let everybody sign.
+    # With an empty secret everybody could sign.
     return secret or key.encode()
 
 
@@ -47,9 +46,9 @@ def standard_webhooks_signature(key: str, message_id: str, timestamp_s: int, bod
 
 
 def signature_headers(key: str | None, message_id: str, timestamp_s: int, body: bytes) -> dict[str, str]:
-    """Returns the headers that sign `body`; without a key only the id and the timestamp, which need none.
+    """Returns the signature headers of `body`; without a key only the id and the timestamp.
 
-    With several keys `Webhook-Signature` has one signature for each, `X-Signature-256` is the first key's.
+    With several keys `Webhook-Signature` has one signature for each key; `X-Signature-256` uses the first key.
     """
     headers = {"Webhook-Id": message_id, "Webhook-Timestamp": str(timestamp_s)}
     if key:
@@ -62,18 +61,17 @@ def signature_headers(key: str | None, message_id: str, timestamp_s: int, body: 
 
 
 def verify_256(key: str, body: bytes, signature: str) -> bool:
-    """True where `signature` is the body's `X-Signature-256` under `key`; compared in constant time."""
+    """Returns whether `signature` is the body's `X-Signature-256` with `key`; compares in constant time."""
     return hmac.compare_digest(signature_256(key, body).encode(), signature.encode())
 
 
 def verify_standard_webhooks(
     key: str, message_id: str, timestamp_s: int, body: bytes, signatures: str
 ) -> bool:
-    """True where one of the `v1` signatures, separated by blanks, is the body's under `key`; compared in constant time.
+    """Returns whether one of the `v1` signatures, separated by spaces, is the body's with `key`; compares in constant time. The
+    receiver itself decides how old the timestamp may be.
 
-    How old the timestamp may be is the receiver's to say.
-
-    Source: Standard Webhooks 1.0, "Verifying signatures".
+    Source: Standard Webhooks 1.0, "Verifying webhook authenticity".
     """
     expected = standard_webhooks_signature(key, message_id, timestamp_s, body).encode()
     found = [hmac.compare_digest(expected, one.encode("utf-8", "replace")) for one in signatures.split(" ")]

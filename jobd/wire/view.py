@@ -1,9 +1,7 @@
-"""What the API answers: a job as clients see it, its log lines, deliveries, health and errors.
+"""The types of the API's responses: a job as clients see it, log lines, deliveries, health and errors.
 
-Owns the shapes alone. They are tolerant of unknown fields, so that an older client reads a newer daemon.
-Times are RFC 3339 texts in UTC, durations are seconds.
-
-Source: jobd/api/routes.py.
+Decoding ignores unknown fields, so that an older client can read a newer daemon. Times are RFC 3339 texts in UTC, durations are
+seconds.
 """
 
 from typing import Any, Literal
@@ -11,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 UNREADABLE = "unreadable"
-"""The status of a job whose stored record is damaged: nothing is known of it but that it is there. It can be deleted."""
+"""The status of a job whose stored record is damaged: jobd can only delete it."""
 Status = Literal["accepted", "running", "completed", "failed", "cancelled"]
 Phase = Literal["queued", "pulling", "inputs", "running", "outputs", "done"]
 Stream = Literal["stdout", "stderr"]
@@ -20,11 +18,11 @@ TERMINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """What all answers share: camelCase names, defaults left out."""
+    """Base of the responses: camelCase names, defaults left out."""
 
 
 class Accepted(View, frozen=True, kw_only=True):
-    """202 of `POST /v1/jobs`."""
+    """202 of `POST /v1/jobs` and of `POST /v1/jobs/{id}/cancel`."""
 
     id: str
     status: str
@@ -32,7 +30,7 @@ class Accepted(View, frozen=True, kw_only=True):
 
 
 class ArtifactView(View, frozen=True, kw_only=True):
-    """One artifact and how it went; `pending` until it has been tried."""
+    """One artifact and its result; `pending` until its end."""
 
     id: str
     type: str
@@ -43,8 +41,8 @@ class ArtifactView(View, frozen=True, kw_only=True):
 
 
 class OutputView(View, frozen=True, kw_only=True):
-    """One output that the client fetches: `present` in the workspace, `kept` by jobd (`bytes`: the size of its tar), `missing`, or
-    `not-kept`, and why; `pending` until the command has succeeded.
+    """One output that the client fetches: `present` in the workspace, `kept` by jobd (`bytes`: the size of its tar), `missing` or
+    `not-kept` with an `error`; `pending` until the command has succeeded.
     """
 
     path: str
@@ -64,7 +62,7 @@ class AttemptView(View, frozen=True, kw_only=True):
 
 
 class LimitsView(View, frozen=True, kw_only=True):
-    """The limits that hold for the worker: cores, MiB, processes, seconds."""
+    """The worker's limits: cores, MiB, processes, seconds."""
 
     cpu: float
     memory: int
@@ -73,16 +71,15 @@ class LimitsView(View, frozen=True, kw_only=True):
 
 
 class UsageView(View, frozen=True, kw_only=True):
-    """What the worker used, as far as it was measured while it ran: seconds of CPU, the most memory at once in bytes."""
+    """The worker's resource usage as measured while the worker ran: seconds of CPU, and the peak of memory in bytes."""
 
     cpu_seconds: float
     memory_peak_bytes: int
 
 
 class JobView(View, frozen=True, kw_only=True):
-    """A job. `exit_code` is absent while unknown; `reason` is a kebab code once there is one to give.
-
-    `status` and `id` are always present. `waiting_for` says in words what the job waits for now.
+    """A job. `status` and `id` are always present. `exit_code` is absent while unknown; `reason` is a kebab-case code of a failure.
+    `waiting_for` is a text that says what the job waits for now.
     """
 
     id: str
@@ -114,18 +111,18 @@ class JobView(View, frozen=True, kw_only=True):
 
 
 class JobList(View, frozen=True, kw_only=True):
-    """One page, newest first; `next` is the cursor of the following page. `jobs` is always present."""
+    """One page, newest first; `next` is the cursor of the next page. `jobs` is always present."""
 
     jobs: list[JobView]
     next: str | None = None
 
 
 class LogLine(View, frozen=True, kw_only=True):
-    """One line of the worker, without its newline; `seq` counts from 1 over both streams.
-    `gap` marks lines that were lost before this one and says why.
+    """One line of the worker's output, without its newline; `seq` counts from 1 over both streams. `gap` says why lines before this one
+    were lost.
 
-    What the worker has written is `raw`, or `line` in UTF-8 where there is no `raw`, and then a newline, unless the line is
-    `partial` or `unterminated`.
+    The worker's bytes are `raw`, or the UTF-8 of `line` where there is no `raw`, followed by a newline unless the line is `partial`
+    or `unterminated`.
     """
 
     seq: int
@@ -134,16 +131,16 @@ class LogLine(View, frozen=True, kw_only=True):
     line: str
     gap: str | None = None
     partial: bool = False
-    """True where a very long line was cut here and goes on in the next entry of its stream."""
+    """True where a very long line continues in the next entry of its stream."""
     raw: bytes | None = None
-    """The line's bytes, in base64, where they are no UTF-8: `line` has U+FFFD for what is none."""
+    """The line's bytes, in base64, if they are no UTF-8: then `line` has U+FFFD for the invalid bytes."""
     unterminated: bool = False
-    """True where the stream ended with this line and without a newline."""
+    """True where the stream has ended with this line without a newline."""
 
 
 class Unfinished(View, frozen=True, kw_only=True):
-    """Bytes that the worker has written, and that no line has yet: of `stream`, from its byte `at` on, counted from the end of the
-    stream's last line before this frame. The line that ends them holds them again.
+    """The bytes of `stream` after its last newline: `at` is their offset from the end of the stream's last line before this frame. The
+    line that later ends contains these bytes again.
     """
 
     stream: str
@@ -152,13 +149,13 @@ class Unfinished(View, frozen=True, kw_only=True):
 
 
 class LogUnfinished(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame between the lines of a log, where `unfinished` is asked for; it has no number, and comes once."""
+    """A frame between the lines of a log, if the client requests `unfinished`; it has no number, and jobd sends it once."""
 
     unfinished: Unfinished
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How the job ended; all three are always present, null where there is nothing to say."""
+    """The job's end; all three fields are always present, null where they do not apply."""
 
     status: str
     exit_code: int | None = None
@@ -166,13 +163,13 @@ class End(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class LogEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """The last frame of a log; without `follow` only when the job has ended."""
+    """The last frame of a log; without `follow` only if the job has ended."""
 
     end: End
 
 
 class DeliveryView(View, frozen=True, kw_only=True):
-    """One event on its way to its callback. `state`: pending, delivered, parked or abandoned (the receiver said 410)."""
+    """The delivery of one event. `state`: pending, delivered, parked (jobd has given it up) or abandoned (the receiver responded 410)."""
 
     id: int
     event_id: str
@@ -197,20 +194,20 @@ class DeliveryList(View, frozen=True, kw_only=True):
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """202 of `POST /v1/jobs/{id}/deliveries/replay`: how many deliveries are pending again."""
+    """202 of `POST /v1/jobs/{id}/deliveries/replay`: the number of deliveries that are pending again."""
 
     replayed: int
 
 
 class Health(View, frozen=True, kw_only=True):
-    """`/livez` and `/readyz`. Each check is `healthy` or says what is wrong."""
+    """`/livez` and `/readyz`. Each check is `healthy` or a text that names the problem."""
 
     status: Literal["healthy", "unhealthy"]
     checks: dict[str, str]
 
 
 class Version(View, frozen=True, kw_only=True):
-    """`GET /v1/version`: the daemon, its engine and how it is set up; what `jobctl version` and `doctor` show."""
+    """`GET /v1/version`: the daemon, its engine and its settings; `jobctl version` and `jobctl doctor` show it."""
 
     version: str
     instance: str
@@ -220,22 +217,22 @@ class Version(View, frozen=True, kw_only=True):
     state_dir: str = ""
     max_concurrent_jobs: int = 0
     warnings: list[str] = []
-    """What the operator must look at, in words; empty where all is well."""
+    """Texts about problems that need the operator; empty where there are none."""
     remedies: dict[str, list[str]] = {}
     """What helps, with the tools of this daemon's engine, by what is wrong; `{image}` and `{id}` are to be filled in."""
 
 
 class Kept(View, frozen=True, kw_only=True):
-    """How many things there are and how much room they take; `bytes` is None where that is not known."""
+    """A number of objects and their size; `bytes` is None where the size is unknown."""
 
     count: int
     bytes: int | None = None
 
 
 class Disk(View, frozen=True, kw_only=True):
-    """`GET /v1/disk`: what jobd keeps, and where; what `jobctl doctor` shows. Sizes in bytes.
+    """`GET /v1/disk`: the disk usage of jobd's data; `jobctl doctor` shows it. Sizes in bytes.
 
-    `containers` and `volumes` are this jobd's own on the engine, None where the engine did not say in time.
+    `containers` and `volumes` are those of this jobd on the engine, None where the engine did not respond in time.
     """
 
     state_dir: str
@@ -248,7 +245,7 @@ class Disk(View, frozen=True, kw_only=True):
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Any answer that is not a success. `code` is kebab-case and stable; `field` is a path into the spec."""
+    """Any error response. `code` is kebab-case and stable; `field` is the path of a field in the request."""
 
     error: str
     code: str

@@ -96,7 +96,7 @@ def _event(job: str, number: int, moment: datetime) -> NewEvent:
     event_id = f"{job}-{number}"
     data = {"jobId": job, "lines": ["x" * 80] * 3, "stream": "stdout", "meta": {}}
     body = encode(
-        event_id=event_id, type=LOG, job_id=job, job_uid=job, moment=moment, sequence=number, data=data
+        event_id=event_id, type=LOG, job_id=job, job_uid=job, timestamp=moment, sequence=number, data=data
     )
     return NewEvent(event_id, LOG, body, moment, True)
 

@@ -1,8 +1,8 @@
-"""The main job, end to end, on real public data: `make demo`.
+"""`make demo`: runs a job with all kinds of artifacts on public data.
 
-A year of hourly temperatures is downloaded, unpacked, averaged by month in a container, read back, archived and uploaded,
-while signed events arrive - once over the HTTP API, once from the command line. Exits with 0 only where every result is
-what Python computes from the same file and nothing is left behind.
+The job downloads and unpacks a year of hourly temperatures, computes averages by month in a container, and reads, archives and
+uploads the result, while signed events arrive: once over the HTTP API, once from the command line. The exit code is 0 only if every
+result equals Python's own computation and no container or volume remains.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ from scripts.demo.story import Difference, Story, wait_for
 
 
 def run(story: Story, jobs: tuple[str, str, str]) -> None:
-    """Tells the whole story.
+    """Runs the whole demo.
 
     Raises:
-        Difference, DaemonFailed: something is not as it must be.
+        Difference, DaemonFailed: a check fails.
     """
     data = dataset()
     story.section("Real data")
@@ -49,7 +49,7 @@ def run(story: Story, jobs: tuple[str, str, str]) -> None:
                 not jobd.left(), "no container and no volume of these jobs on the engine", jobd.left()
             )
         except Difference as error:
-            raise Difference(f"{error}\n\njobd said last:\n{jobd.last_words()}") from None
+            raise Difference(f"{error}\n\nthe end of jobd's log:\n{jobd.log_tail()}") from None
     story.check(jobd.process.returncode == 0, "jobd ended in order on SIGTERM", jobd.process.returncode)
 
 

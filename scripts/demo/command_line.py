@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 
 def jobctl(jobd: Daemon, *arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Runs jobctl in `folder` as a user does, in a process of its own."""
+    """Runs jobctl in `folder` as a user does, in its own process."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "JOBCTL_HOST": jobd.url}
     command = [sys.executable, "-m", "jobctl", *arguments]
     return subprocess.run(
@@ -33,7 +33,7 @@ def from_the_command_line(
     """Runs the same computation on local files, then a job that fails on purpose.
 
     Raises:
-        Difference: something is not as it must be.
+        Difference: a check fails.
     """
     (folder / "temps.csv").write_bytes(data.read_bytes())
     (folder / "monthly.sh").write_bytes((HERE / "monthly.sh").read_bytes())

@@ -1,4 +1,4 @@
-"""The demo's input, and what must come out of it: computed here, in Python, from the same file.
+"""The demo's input, and the expected results, computed here in Python from the same file.
 
 The input is a year of hourly temperatures in San Francisco: NOAA, public domain, as the `vega-datasets` package ships it.
 """
@@ -24,7 +24,7 @@ def dataset() -> Path:
 
 
 def packed(data: bytes) -> bytes:
-    """Returns a tar.gz as release pages offer it: one root folder, the data in a subfolder, a file that is not wanted."""
+    """Returns a tar.gz as on release pages: one root folder, the data in a subfolder, and an unneeded file."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as tar:
         for name, content in (("sf-2010/README", b"not wanted\n"), ("sf-2010/data/sf-temps.csv", data)):
@@ -35,7 +35,7 @@ def packed(data: bytes) -> bytes:
 
 
 def by_month(text: str, unit: str) -> Months:
-    """Computes what the job must find."""
+    """Computes the job's expected result."""
     months: dict[str, list[float]] = {}
     for row in csv.DictReader(io.StringIO(text)):
         degrees = float(row["temp"])
@@ -46,7 +46,7 @@ def by_month(text: str, unit: str) -> Months:
 
 
 def parsed(table: str) -> Months:
-    """Reads a table as the job writes it: month,mean,maximum,hours."""
+    """Parses the job's table: month,mean,maximum,hours."""
     rows = [line.split(",") for line in table.split()]
     return {
         month: {"mean": float(mean), "max": float(top), "hours": int(hours)}
@@ -55,7 +55,7 @@ def parsed(table: str) -> Months:
 
 
 def agree(found: Months, expected: Months, digits: int) -> bool:
-    """True where both have the same months and values, rounded to `digits`."""
+    """Returns whether both have the same months and values, rounded to `digits`."""
     near = 0.5 * 10**-digits + 1e-9
     return found.keys() == expected.keys() and all(
         found[month].keys() == values.keys()

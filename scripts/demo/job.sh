@@ -1,7 +1,7 @@
 # The worker of the demo's first job: data/sf-temps.csv -> results/monthly.csv and results/summary.json.
 set -eu
 rows=$(($(wc -l < data/sf-temps.csv) - 1))
-echo "$rows hours of data; going on when somebody has read this line"
+echo "$rows hours of data; waiting until a reader has seen this line"
 wget -q -O /dev/null "$GATE"
 mkdir -p results/trace
 sh ./monthly.sh data/sf-temps.csv > results/monthly.csv

@@ -75,10 +75,10 @@ def spec(job_id: str, archive: bytes, source: Source, sink: Sink, receiver: Rece
 
 
 def over_http(story: Story, jobd: Daemon, job_id: str, data: Path) -> None:
-    """Runs the job and checks all that it did.
+    """Runs the job and checks all its results.
 
     Raises:
-        Difference: something is not as it must be.
+        Difference: a check fails.
     """
     archive = packed(data.read_bytes())
     key = "whsec_" + secrets.token_hex(24)  # hexadecimal digits are base64 digits too
@@ -96,7 +96,7 @@ def over_http(story: Story, jobd: Daemon, job_id: str, data: Path) -> None:
 
 
 def _follow(story: Story, jobd: Daemon, job_id: str, source: Source) -> None:
-    """Follows the log to its end. The worker goes on only when its first line was seen here: that shows that it is live."""
+    """Follows the log to its end. The worker waits until its first line was seen here, which shows that the log is live."""
     seen: list[dict[str, Any]] = []
     for frame in jobd.lines(f"/v1/jobs/{job_id}/logs?follow=1"):
         if "end" in frame:
@@ -115,7 +115,7 @@ def _follow(story: Story, jobd: Daemon, job_id: str, source: Source) -> None:
 
 
 def _events(story: Story, receiver: Receiver) -> None:
-    """Checks what was called back: signed, gapless, each once, in an order that makes sense."""
+    """Checks the events: signed, without gaps, each once, in a valid order."""
     kinds = [event["type"].removeprefix("orchestrator.job.") for event in receiver.events]
     names = [event["data"].get("artifactId", "") for event in receiver.events]
     story.line(", ".join(f"{kind} {name}".rstrip() for kind, name in zip(kinds, names, strict=True)))
@@ -140,7 +140,7 @@ def _events(story: Story, receiver: Receiver) -> None:
 
 
 def _results(story: Story, receiver: Receiver, sink: Sink, text: str) -> None:
-    """Checks what the job found, as it came by event and by upload, against Python's own."""
+    """Compares the job's results, from its event and its upload, with Python's own."""
     expected = by_month(text, "celsius")
     artifacts = {
         event["data"]["artifactId"]: event["data"]

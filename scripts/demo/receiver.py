@@ -1,6 +1,6 @@
-"""The outside world of the demo, on this machine: a file source, an upload sink and a receiver of signed events.
+"""The demo's servers on this machine: a file source, an upload sink and a receiver of signed events.
 
-Owns three small HTTP servers, each on a port and a path that nobody can guess, since containers must reach them.
+Owns three small HTTP servers, each on a random port and path, since they listen on addresses that containers reach.
 Checks signatures with its own code and with the `standardwebhooks` package, not with jobd's.
 """
 
@@ -20,7 +20,7 @@ SEEN_FROM_JOBS = "host.docker.internal"
 
 
 class Server:
-    """One HTTP server in a thread. Paths outside its own prefix are answered with 404."""
+    """One HTTP server in a thread. It responds to paths outside its own prefix with 404."""
 
     def __init__(self) -> None:
         self.prefix = f"/{secrets.token_urlsafe(16)}/"
@@ -45,7 +45,7 @@ class Server:
             do_GET = do_PUT = do_POST = handle_one  # noqa: N815 (the names are http.server's)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Says nothing: what arrived is what counts."""
+                """Logs nothing."""
 
         # All addresses: a container comes from the bridge's, which differs from machine to machine.
         self.server = ThreadingHTTPServer(("0.0.0.0", 0), Handler)
@@ -54,7 +54,7 @@ class Server:
         )
 
     def url(self, name: str) -> str:
-        """Returns the address of `name` as containers, and jobd, reach it."""
+        """Returns the URL of `name` for containers and jobd."""
         return f"http://{SEEN_FROM_JOBS}:{self.server.server_port}{self.prefix}{name}"
 
     def answer(self, method: str, name: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
@@ -85,7 +85,7 @@ def _body(request: BaseHTTPRequestHandler) -> bytes:
 
 
 class Source(Server):
-    """Serves files, and a gate: a GET of `gate` is answered once `opened` is set."""
+    """Serves files, and responds to a GET of `gate` once `opened` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class Source(Server):
 
 
 class Sink(Server):
-    """Keeps what is PUT."""
+    """Stores the bodies of PUT requests."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class Sink(Server):
 
 
 class Receiver(Server):
-    """Takes events whose two signatures verify, refuses the others, and wakes whoever waits for the last one."""
+    """Accepts events whose two signatures verify, refuses others, and notifies the waiter for the last one."""
 
     def __init__(self, key: str) -> None:
         super().__init__()

@@ -1,7 +1,4 @@
-"""What the person at the terminal sees of the demo: sections, and a tick for each thing that was checked.
-
-Owns the layout and the one exception. Knows nothing of jobs.
-"""
+"""The demo's output: sections, and a tick for each check. Owns the layout and the exception of a failed check. Knows nothing of jobs."""
 
 import os
 import sys
@@ -13,11 +10,11 @@ DEADLINE_S = 60
 
 
 class Difference(Exception):
-    """Something is not as it must be."""
+    """A check has failed."""
 
 
 class Story:
-    """Prints to stdout; colours on a terminal alone."""
+    """Prints to stdout; uses colours only on a terminal."""
 
     def __init__(self) -> None:
         self.colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
@@ -31,10 +28,10 @@ class Story:
         print(f"    {self._paint('2', text)}", flush=True)
 
     def check(self, holds: bool, claim: str, otherwise: object = "") -> None:
-        """Prints the claim with a tick; `otherwise` is what was found instead.
+        """Prints the claim with a tick; `otherwise` describes a failure.
 
         Raises:
-            Difference: it does not hold.
+            Difference: the claim does not hold.
         """
         if not holds:
             print(f"  {self._paint('31', '✗')} {claim}", flush=True)
@@ -53,7 +50,7 @@ def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = DEADLI
     """Returns when `condition` holds.
 
     Raises:
-        Difference: it does not within the deadline.
+        Difference: `condition` does not hold within the deadline.
     """
     deadline = time.monotonic() + deadline_s
     while not condition():

@@ -1,7 +1,7 @@
-"""Makes sure that the images which demo, tests and benchmarks use are on the engine.
+"""Provides the images of demo, tests and benchmarks on the engine.
 
-Owns where they come from: the registry, if one answers within seconds, else this machine's own packages (Debian and
-Ubuntu). Does nothing for what is there. The sidecar image itself is built by `jobd.docker.images.images`, on the base made here.
+Pulls missing images from the registry if it responds within seconds, otherwise builds them from this machine's packages (Debian and
+Ubuntu). `jobd.docker.images.images` builds the sidecar image on the base image from here.
 """
 
 import subprocess
@@ -25,7 +25,7 @@ BASE = "job-sidecar-base"
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 STALL_S = 8
-"""A registry that says nothing for this long counts as absent."""
+"""A registry that does not respond for this long counts as absent."""
 PULL_S = 300
 
 
@@ -41,7 +41,7 @@ def find(client: docker.DockerClient, reference: str) -> Image | None:
 
 
 def pull(client: docker.DockerClient, reference: str) -> str | None:
-    """Pulls an image. Returns why it could not, or None: it is here now."""
+    """Pulls an image. Returns why that failed, or None."""
     repository, tag = reference.split(":")
     impatient = connect(STALL_S)
     deadline = time.monotonic() + PULL_S
@@ -61,7 +61,7 @@ def pull(client: docker.DockerClient, reference: str) -> str | None:
 
 
 def import_root(client: docker.DockerClient, path: Path, reference: str, command: str, *labels: str) -> None:
-    """Makes an image out of a root file system."""
+    """Makes an image from a root file system."""
     changes = [
         f'CMD ["{command}"]',
         *(f"LABEL {label}" for label in ("jobd.made-from=debian-packages", *labels)),
@@ -69,7 +69,7 @@ def import_root(client: docker.DockerClient, path: Path, reference: str, command
     repository, tag = reference.split(":")
     client.api.import_image_from_file(str(path), repository=repository, tag=tag, changes=changes)
     if find(client, reference) is None:
-        raise Failed(f"the engine took {reference} and does not have it")
+        raise Failed(f"the engine has imported {reference}, but does not have it")
 
 
 def ensure_worker(client: docker.DockerClient) -> None:
@@ -86,7 +86,7 @@ def ensure_worker(client: docker.DockerClient) -> None:
 
 
 def ensure_base(client: docker.DockerClient) -> None:
-    """The base has this Python's version, so that the sidecar image can take the packages that are installed here."""
+    """Provides a base image with this Python's version, so that the sidecar image can use the packages installed here."""
     wanted = f"{BASE}:{HERE}"
     if find(client, wanted):
         return
@@ -98,19 +98,19 @@ def ensure_base(client: docker.DockerClient) -> None:
         say(f"{wanted} is {python}")
         return
     if find(client, f"{BASE}:latest"):
-        return  # built below on an earlier run, with the other Python that Debian has
+        return  # an earlier run has built it, with Debian's Python version
     say(f"{python} cannot be pulled ({why}): building a base from this machine's packages")
     with tempfile.TemporaryDirectory() as scratch:
         path, version = build_base(Path(scratch))
         import_root(client, path, f"{BASE}:{version}", "python3", f"{PYTHON_LABEL}={version}")
     if version != HERE:
-        # Debian's Python is another than the one that runs jobd: found by this tag, known by its label.
+        # Debian's Python version differs from that of jobd: jobd finds the image by this tag, and its version by its label.
         client.images.get(f"{BASE}:{version}").tag(BASE, "latest")
     say(f"{BASE}:{version} built")
 
 
 def build_sidecar() -> int:
-    """Lets jobd build its sidecar image. Passes on what it says, but not that there was nothing to do."""
+    """Runs jobd's build of the sidecar image; prints its messages, but not that the image is up to date."""
     command = [sys.executable, "-m", "jobd.docker.images.images"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         said = False
@@ -130,7 +130,7 @@ def main() -> int:
         say(str(error))
         return 1
     except (docker.errors.DockerException, requests.RequestException, EngineError) as error:
-        say(f"the engine does not do what is asked: {error}")
+        say(f"the engine has refused a request: {error}")
         return 1
     return build_sidecar()
 

@@ -1,6 +1,6 @@
-"""Root file systems out of this machine's own packages, for engines whose registry does not answer. Debian and Ubuntu.
+"""Builds root file systems from this machine's own packages (Debian and Ubuntu), for engines without a registry.
 
-Owns what goes into them. Packages are unpacked, not installed: a third of the time and of the size.
+Owns their content. Packages are unpacked, not installed, which needs a third of the time and of the space.
 """
 
 import contextlib
@@ -16,14 +16,14 @@ UNUSED_PATHS = "usr/lib/*/gconv usr/lib/*/perl* usr/share/doc usr/share/man usr/
 
 
 class Failed(Exception):
-    """An image could not be had; the text says why and what helps."""
+    """An image cannot be provided; the text says why and how to correct that."""
 
 
 def run(*command: str, cwd: str | None = None, timeout_s: float = 600) -> None:
-    """Runs a program quietly.
+    """Runs a program without output.
 
     Raises:
-        Failed: with the end of what it said.
+        Failed: with the end of the program's output.
     """
     try:
         done = subprocess.run(command, cwd=cwd, timeout=timeout_s, capture_output=True, text=True)
@@ -38,7 +38,7 @@ def codename() -> str:
     """Returns the suite of this Debian or Ubuntu.
 
     Raises:
-        Failed: this is neither.
+        Failed: this system is neither of them.
     """
     release = Path("/etc/os-release")
     lines = release.read_text().splitlines() if release.exists() else []
@@ -52,7 +52,7 @@ def codename() -> str:
 
 
 def update() -> None:
-    """Renews the package lists. A source that cannot be reached is no obstacle here; a missing package says so later."""
+    """Updates the package lists. Ignores unreachable sources: the later installation reports a missing package."""
     with contextlib.suppress(Failed):
         run("apt-get", "update", "-qq", timeout_s=300)
 
@@ -66,7 +66,7 @@ def apt(*packages: str) -> None:
 
 
 def busybox_binary(scratch: Path) -> bytes:
-    """Returns the static busybox of this machine, or of its package, which is fetched and not installed."""
+    """Returns the static busybox of this machine, or of its package, which is downloaded but not installed."""
     for place in ("/bin/busybox", "/usr/bin/busybox"):
         path = Path(place)
         if path.exists() and b"ld-linux" not in path.read_bytes()[:4096]:
@@ -79,12 +79,12 @@ def busybox_binary(scratch: Path) -> bytes:
         run("apt-get", "download", "-qq", "busybox-static", cwd=str(scratch))
     (package,) = scratch.glob("busybox-static_*.deb")
     run("dpkg-deb", "-x", str(package), str(scratch / "busybox"))
-    # Its scripts for others are called busybox too; the folder is bin, or usr/bin on newer systems.
+    # The package also has scripts with this name; the program is in bin, or in usr/bin on newer systems.
     return next((scratch / "busybox").glob("**/bin/busybox")).read_bytes()
 
 
 def applets(binary: bytes, scratch: Path) -> list[str]:
-    path = scratch / "busybox-to-ask"  # its name decides what it is
+    path = scratch / "busybox-to-ask"  # busybox selects the applet by its own name
     path.write_bytes(binary)
     path.chmod(0o755)
     return subprocess.run(
@@ -110,14 +110,14 @@ def build_worker(scratch: Path) -> Path:
 
 
 def build_base(scratch: Path) -> tuple[Path, str]:
-    """Returns the root of the sidecar's base, and the version X.Y of the Python in it: Debian's, with its libraries, root
+    """Returns the root of the sidecar's base image, and its Python version X.Y: Debian's Python with its libraries, root
     certificates, and busybox as shell.
     """
     suite = codename()
     if not shutil.which("mmdebstrap"):
         apt("mmdebstrap")
     path = scratch / "base.tar"
-    # The sidecar's root is read-only, so what is not compiled here would be compiled again at each start.
+    # The sidecar's root is read-only: without compilation here, Python would compile the modules at each start.
     inside = (
         'set -eu; cd "$1"; lib=$(echo usr/lib/python3.*); '
         f"for unused in {UNUSED_STDLIB}; do rm -rf $lib/$unused; done; rm -rf {UNUSED_PATHS}; "

@@ -1,4 +1,4 @@
-"""A root file system written as a tar: folders, links, files, and the users that an image needs."""
+"""Writes a root file system as a tar: folders, links, files, and the users of an image."""
 
 import io
 import tarfile
@@ -17,7 +17,7 @@ app:x:1000:
 
 
 class Root:
-    """A root file system that is being written as a tar. What is in it already is left as it is."""
+    """A root file system in a tar. Existing entries are not replaced."""
 
     def __init__(self, path: Path) -> None:
         self.names: set[str] = set()
@@ -36,7 +36,7 @@ class Root:
         self._add(name, tarfile.REGTYPE, mode, content=content)
 
     def people(self) -> None:
-        """Adds root, nobody and an ordinary user `app` with its home, and a /tmp for all."""
+        """Adds root, nobody, an ordinary user `app` with a home folder, and /tmp."""
         self.file("etc/passwd", USERS.encode())
         self.file("etc/group", GROUPS.encode())
         self.folder("root", 0o700)

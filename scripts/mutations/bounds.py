@@ -27,18 +27,18 @@ MUTATIONS = (
         "tests/integration/events/test_feed.py::test_a_follower_keeps_no_event_while_it_waits_for_news",
     ),
     Mutation(
-        "an answer's last part is kept while its source is waited for",
+        "the last part of a response stays in memory while its source waits",
         "jobd/api/streams.py",
         "            del part  #",
         "            pass  #",
-        "tests/integration/api/test_streams.py::test_nothing_of_an_answer_is_kept_while_its_source_is_waited_for",
+        "tests/integration/api/test_streams.py::test_no_part_of_a_response_is_in_memory_while_its_source_waits",
     ),
     Mutation(
-        "copies of files are not counted",
+        "downloads reserve no memory",
         "jobd/api/memory.py",
-        "    async with _room(copies, COPY_BYTES):",
-        "    async with _room(copies, 0):",
-        "tests/integration/api/test_slow_copies.py::test_copies_that_nobody_reads_share_a_bound",
+        "    async with _reserve(copies, COPY_BYTES):",
+        "    async with _reserve(copies, 0):",
+        "tests/integration/api/test_stalled_downloads.py::test_stalled_downloads_share_a_budget",
     ),
     Mutation(
         "a call to the engine waits in the pool's queue",
@@ -55,7 +55,7 @@ MUTATIONS = (
         "tests/integration/jobs/test_retention.py::test_more_leftovers_than_are_remembered_are_all_let_go",
     ),
     Mutation(
-        "leftovers that are held take all turns",
+        "leftovers that cannot be removed block others",
         "jobd/jobs/retention/retention.py",
         "                if is_crowded:",
         "                if False:",
@@ -87,6 +87,6 @@ MUTATIONS = (
         "jobd/store/sqlite/database.py",
         "-{CACHE_BYTES // 1024}",
         "-{CACHE_BYTES}",
-        "tests/integration/store/test_database.py::test_pages_beyond_the_cache_are_not_held",
+        "tests/integration/store/test_database.py::test_pages_beyond_the_cache_are_not_in_memory",
     ),
 )

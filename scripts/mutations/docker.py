@@ -127,7 +127,7 @@ MUTATIONS = (
         "jobd/docker/files/workspace_tar.py",
         "            check.end()\n",
         "",
-        "tests/integration/api/test_cut_files.py::test_what_the_engine_does_not_end_is_not_ended_in_order",
+        "tests/integration/api/test_truncated_files.py::test_a_truncated_tar_of_the_engine_aborts_the_response",
     ),
     Mutation(
         "a tar is believed to be whole at any member's end",

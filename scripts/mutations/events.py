@@ -83,8 +83,8 @@ MUTATIONS = (
     Mutation(
         "long bodies are read without room for them",
         "jobd/events/delivery/batching.py",
-        "async with self._budget.hold(COPIES * size) as hold:",
-        "async with self._budget.hold(0) as hold:",
+        "async with self._budget.reserve(COPIES * size) as hold:",
+        "async with self._budget.reserve(0) as hold:",
         "tests/integration/events/test_memory.py::test_long_bodies_of_requests_under_way_are_bounded_in_bytes",
     ),
     Mutation(
@@ -92,12 +92,12 @@ MUTATIONS = (
         "jobd/store/tables/settling.py",
         "            _deliver_late(connection, one)\n",
         "            pass\n",
-        "tests/integration/store/test_outbox.py::test_what_its_receiver_took_after_it_had_expired_is_delivered",
+        "tests/integration/store/test_outbox.py::test_an_expired_delivery_that_its_receiver_accepts_is_delivered",
     ),
     Mutation(
         "a wall clock that is set ahead makes events older",
-        "jobd/store/store.py",
-        "return self._seen.now_ms() - int(age_s * 1000)",
+        "jobd/store/stores/connections.py",
+        "return self._observed.now_ms() - int(age_s * 1000)",
         "return int((self._clock.now().timestamp() - age_s - 1893456000) * 1000)",
         "tests/integration/events/test_expiry.py::test_a_jump_of_the_wall_clock_parks_nothing",
     ),

@@ -68,7 +68,7 @@ MUTATIONS = (
     ),
     Mutation(
         "jobctl: a damaged row is not listed with what is under way",
-        "jobd/store/store.py",
+        "jobd/store/stores/job_store.py",
         "known_damaged=self._damaged.known",
         "known_damaged=()",
         "tests/integration/jobs/test_unreadable.py::test_a_damaged_row_is_listed_with_what_is_under_way",

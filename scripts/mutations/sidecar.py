@@ -15,14 +15,14 @@ MUTATIONS = (
         "jobd/wire/globs.py",
         '    return Glob(re.compile("/".join(map(_pattern, names))), len(names) > 1, folders_alone)',
         '    return Glob(re.compile("/".join(map(_pattern, names))), False, folders_alone)',
-        "tests/unit/jobd/wire/test_globs.py::test_a_glob_matches_what_its_pieces_take",
+        "tests/unit/jobd/wire/test_globs.py::test_a_glob_matches_like_a_matcher_that_tries_everything",
     ),
     Mutation(
         "a report with a stray byte is written as no JSON reader takes it",
         "jobd/wire/report.py",
         'return (_line(_readable(tree)) if b"\\\\ud" in line else line) + b"\\n"',
         'return line + b"\\n"',
-        "tests/unit/jobd/wire/test_report.py::test_text_that_no_json_holds_is_made_readable_and_the_report_arrives",
+        "tests/unit/jobd/wire/test_report.py::test_a_report_with_surrogates_is_made_readable",
     ),
     Mutation(
         "a report says a name without its escape",

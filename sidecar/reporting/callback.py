@@ -61,7 +61,7 @@ class CallbackSender:
             type=ARTIFACT,
             job_id=self._order.job_id,
             job_uid=self._order.job_uid,
-            moment=datetime.now(UTC),
+            timestamp=datetime.now(UTC),
             sequence=None,
             data=event_data(self._order, artifact, outcome, content),
         )

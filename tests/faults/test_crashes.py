@@ -1,5 +1,6 @@
 """jobd is killed at any moment, started twice, beside another one, or on what is left of its database."""
 
+import os
 import random
 import shutil
 import subprocess
@@ -57,9 +58,9 @@ def test_random_kills(
     worker_image: str,
     job_id: str,
 ) -> None:
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    moments = random.Random(seed)
+    seed = int(os.environ.get("FAULT_SEED") or random.randrange(1 << 32))
+    print(f"FAULT_SEED={seed} repeats these times")
+    times = random.Random(seed)
     daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "4"}).start()
     wanted = [
         {
@@ -73,7 +74,7 @@ def test_random_kills(
     ]
     waiting = list(wanted)
     for _ in range(KILLS):
-        end = time.monotonic() + moments.uniform(0.05, 2.5)
+        end = time.monotonic() + times.uniform(0.05, 2.5)
         while time.monotonic() < end:
             if waiting:
                 answer = daemon.call("POST", "/v1/jobs", waiting[0], {"Idempotency-Key": "k"})

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import random
 import signal
 import tarfile
@@ -95,8 +96,8 @@ def test_restarts_of_the_engine(
     job_id: str,
     live_restore: bool,
 ) -> None:
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
+    seed = int(os.environ.get("FAULT_SEED") or random.randrange(1 << 32))
+    print(f"FAULT_SEED={seed} repeats these times")
     moments = random.Random(seed)
     second.live_restore = live_restore
     second.restart(signal.SIGTERM)

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,9 +46,12 @@ def test_the_engine_is_killed(
     long, brief = f"{job_id}-long", f"{job_id}-brief"
     submit(over_second, receiver, long, worker_image, "sleep 600")
     submit(over_second, receiver, brief, worker_image, "sleep 2; exit 6")
+    client = second.client()
+    pid = client.api.inspect_container(f"job-{brief}-worker")["State"]["Pid"]
+    client.close()
     second.signal(signal.SIGKILL)
     second.ended()
-    time.sleep(3)  # the brief one ends while nobody looks
+    until(lambda: not Path(f"/proc/{pid}").exists(), "the brief worker ends while the engine is down")
     second.start()
     check_lost(over_second, receiver, long)
     assert over_second.ended(brief)["exitCode"] == 6

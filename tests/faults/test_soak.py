@@ -20,9 +20,9 @@ SEED, ACTIVE_S, QUIET_S = 1069, 30.0, 60.0
 @pytest.mark.alone
 def test_a_short_soak(docker_client: docker.DockerClient, worker_image: str, tmp_path: Path) -> None:
     soak = Soak(QUIET_S, print)
-    plan, tally = soak.run(
+    plan, results = soak.run(
         lambda can_fill: make_plan(SEED, ACTIVE_S, can_fill_disk=can_fill), tmp_path / "jobd.log"
     )
-    assert tally.failed == 0, table(plan, soak.records, tally)
+    assert results.failed == 0, table(plan, soak.records, results)
     assert len(soak.records.windows) > 3
     assert sum(job.end is not None for job in soak.records.jobs.values()) > 3

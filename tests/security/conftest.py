@@ -1,4 +1,4 @@
-"""What the security tests share: jobs whose events are collected, and a worker's shell lines run as whole jobs."""
+"""Fixtures of the security tests: run a job, also a shell line as a job, and collect its events."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ ARTIFACT = "orchestrator.job.artifact"
 
 @dataclass(frozen=True)
 class Ran:
-    """A job that is over: its view, its events, and its artifacts' event data by their ids."""
+    """An ended job: its view, its events, and the event data of its artifacts by id."""
 
     id: str
     view: dict[str, Any]
@@ -29,7 +29,7 @@ Run = Callable[..., Ran]
 
 @pytest.fixture
 def run(daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str) -> Run:
-    """Runs a job to its end, under `job_id` where the spec names no id."""
+    """Runs a job to its end, with the id `job_id` if the spec has none."""
 
     def go(**spec: Any) -> Ran:
         id = spec.setdefault("id", job_id)

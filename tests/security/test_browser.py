@@ -1,7 +1,7 @@
 """A web page in a real browser against a real jobd: it cannot submit, read, or follow anything, whatever it tries.
 
-The daemon runs without a key, the weakest that an operator can choose, so that what keeps the page out is the door alone. The page's
-own server sees what the page found out. Chromium resolves `rebound.example` to this machine, as a rebinding DNS server would.
+The daemon runs without a key, the weakest setting, so that only the checks of Host and Origin refuse the page. The page reports its
+results to its own server. Chromium resolves `rebound.example` to this machine, as a rebinding DNS server would.
 """
 
 import json
@@ -82,7 +82,7 @@ window.onload = async () => {
 
 
 class Site:
-    """Serves the page and keeps what it found out."""
+    """Serves the page and keeps the page's results."""
 
     def __init__(self) -> None:
         self.page = ""
@@ -127,7 +127,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def browser() -> str:
-    """A Chromium. Without one the tests are skipped, unless `make test-browser` has asked for them."""
+    """A Chromium. Without one the tests are skipped, except in `make test-browser`."""
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     if found is None:
         missing = "no Chromium is installed; `make test-browser` says what to install"
@@ -138,7 +138,7 @@ def browser() -> str:
 
 
 def visit(browser: str, site: Site, url: str, folder: Path) -> dict[str, Any]:
-    """Opens the page and returns what it found out; the browser reaches nothing but this machine."""
+    """Opens the page and returns its results; the browser can reach only this machine."""
     flags = [
         "--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync",
         "--disable-component-update", "--disable-dev-shm-usage", f"--user-data-dir={folder / 'profile'}",
@@ -157,7 +157,7 @@ def visit(browser: str, site: Site, url: str, folder: Path) -> dict[str, Any]:
         try:
             arrived = site.arrived.wait(DEADLINE_S)
         finally:
-            # The whole family: what is started here may be a script around the browser.
+            # The whole process group: the program may be a script that starts the browser.
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(DEADLINE_S)
     assert arrived, (folder / "browser.log").read_text(errors="replace")[-3000:]
@@ -182,8 +182,8 @@ def test_a_page_of_another_origin_can_do_and_read_nothing(
     site.page = PAGE % {"api": daemon.http, "id": job_id}
     found = visit(browser, site, f"http://other.example:{site.port}/", tmp_path)
     assert found.pop("control") == [200, "reached"]
-    assert found.pop("beacon") is True  # it was sent; what became of it is seen below
-    # These are sent blindly: nothing is to be seen of the answer, which is a refusal.
+    assert found.pop("beacon") is True  # the browser has sent it; the result is checked below
+    # The page cannot see the responses of these requests, which are refusals.
     opaque = {name for name, what in found.items() if what == "opaque"}
     assert opaque <= {"no-cors", "no-cors-get", "blob", "cancel"}
     assert {what for name, what in found.items() if name not in opaque} == {"refused"}
@@ -191,10 +191,10 @@ def test_a_page_of_another_origin_can_do_and_read_nothing(
     nothing_happened(daemon)
 
 
-def test_a_name_that_was_rebound_to_this_machine_is_none_of_the_daemons(
+def test_a_rebound_dns_name_is_refused(
     browser: str, daemon: Daemon, site: Site, tmp_path: Path, job_id: str
 ) -> None:
-    """The page's own host name leads to jobd now: for the browser it is the same site, and no Origin is sent on a GET."""
+    """The page's own host name now resolves to jobd: for the browser it is the same site, and a GET has no Origin."""
     port = urlsplit(daemon.http).port
     site.page = PAGE % {"api": f"http://{REBOUND}:{port}", "id": job_id}
     found = visit(browser, site, f"http://{REBOUND}:{site.port}/", tmp_path)
@@ -204,10 +204,10 @@ def test_a_name_that_was_rebound_to_this_machine_is_none_of_the_daemons(
     nothing_happened(daemon)
 
 
-def test_a_page_that_has_the_daemons_own_name_and_port_reads_nothing_either(
+def test_a_page_with_the_daemons_own_name_and_port_reads_nothing_either(
     browser: str, daemon: Daemon, tmp_path: Path
 ) -> None:
-    """What the browser itself shows when it is led straight to the API under a foreign name: the refusal."""
+    """The browser shows the refusal when it opens the API under a foreign name."""
     port = urlsplit(daemon.http).port
     flags = ["--headless", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom",
              f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1", "--disable-background-networking",

@@ -1,4 +1,4 @@
-"""Clients that mean harm or give up: bodies that drip, another user of this machine, a DELETE at any moment. Rows: README.md."""
+"""Hostile and broken clients: slow bodies, another user of this machine, a DELETE in any phase. Rows: README.md."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from jobd.api import body as body_module
-from jobd.api.middleware import answering_errors
+from jobd.api.middleware import error_responses
 from tests.support.daemon import Daemon, Receiver, until
 
 NOBODY = 65534
@@ -38,7 +38,7 @@ for path in sys.argv[2:]:
 
 @pytest.fixture
 def readable_folder() -> Iterator[Path]:
-    """A folder that any user may enter, so that what keeps another out is jobd's own doing."""
+    """A folder that any user may enter, so that only jobd itself keeps other users out."""
     folder = Path(tempfile.mkdtemp(prefix="jobd-test-"))
     folder.chmod(0o755)
     yield folder
@@ -46,10 +46,8 @@ def readable_folder() -> Iterator[Path]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_another_user_does_not_get_through_the_socket_or_to_the_state(
-    readable_folder: Path, job_id: str
-) -> None:
-    before = os.umask(0)  # the most careless there is
+def test_another_user_cannot_use_the_socket_or_read_the_state(readable_folder: Path, job_id: str) -> None:
+    before = os.umask(0)  # the least restrictive umask
     try:
         daemon = Daemon(readable_folder, environ={"DOCKER_HOST": "unix:///nonexistent"}, flags=()).start()
     finally:
@@ -63,7 +61,7 @@ def test_another_user_does_not_get_through_the_socket_or_to_the_state(
         assert state.stat().st_mode & 0o777 == 0o700
         for path in (daemon.socket, *(path for path in state.rglob("*") if path.is_file())):
             assert path.stat().st_mode & 0o077 == 0, path
-        state.chmod(0o755)  # each file defends itself
+        state.chmod(0o755)  # each file must be private itself
         asked = [str(daemon.socket), str(state / "api-key"), *(str(path) for path in state.glob("jobd.db*"))]
         assert probe(asked, os.geteuid())[0] == "connected"
         denied = probe(asked, NOBODY)
@@ -84,14 +82,14 @@ def probe(paths: list[str], uid: int) -> list[str]:
     return done.stdout.splitlines()
 
 
-async def test_a_body_that_drips_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit is on the whole body: a byte now and then does not lengthen it."""
+async def test_a_slow_body_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit applies to the whole body: single bytes do not extend it."""
     monkeypatch.setattr(body_module, "READ_LIMIT_S", 0.3)
 
     async def take(request: web.Request) -> web.Response:
         return web.Response(body=await body_module.read_json_bytes(request))
 
-    app = web.Application(middlewares=[answering_errors])
+    app = web.Application(middlewares=[error_responses])
     app.router.add_post("/", take)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
@@ -130,17 +128,17 @@ async def test_a_body_that_drips_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
         ("same-origin", "empty", 200),
     ],
 )
-def test_what_a_page_loads_without_an_origin_is_refused_by_what_the_browser_says(
+def test_requests_of_pages_without_origin_are_refused_by_fetch_metadata(
     daemon: Daemon, site: str, dest: str, status: int
 ) -> None:
-    """Images, scripts and frames carry no Origin. A link that somebody follows shows the answer to that person alone."""
+    """Requests for images, scripts and frames have no Origin. If a user follows a link, only that user sees the response."""
     for path in ("/v1/jobs", "/livez"):
         answer = daemon.call("GET", path, headers={"Sec-Fetch-Site": site, "Sec-Fetch-Dest": dest})
         assert answer.status == status
 
 
 class Silence:
-    """Takes connections and never says a word: a registry, a source and a receiver that make a phase last."""
+    """Accepts connections and never responds: as a registry, a source and a receiver it makes a phase last."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("0.0.0.0", 0), backlog=64)

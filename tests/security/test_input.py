@@ -1,4 +1,4 @@
-"""Input made to do harm: archives, dependencies, and what comes back out of a job's files. Rows: README.md."""
+"""Hostile input: archives, dependencies, and contents of a job's files. Rows: README.md."""
 
 import gzip
 import hashlib
@@ -34,11 +34,11 @@ UPLOADS_REFUSED = {
     **GZIPPED_REFUSED,
     **ZIPS_REFUSED,
 }
-"""An upload is a plain tar. What the three left out come to is for the engine to say."""
+"""An upload is a plain tar. The engine decides about the other three."""
 
 
 def changed_outside(client: docker.DockerClient, container: str) -> list[str]:
-    """What a container's own files have become: the workspace is a volume."""
+    """Checks a container's own files: the workspace is a volume."""
     changes = client.containers.get(container).diff() or []
     return [str(change["Path"]) for change in changes if change["Path"] != "/workspace"]
 
@@ -62,7 +62,7 @@ def test_a_hostile_upload_fails_its_job_before_it_runs(
 
 
 @pytest.mark.parametrize("name", [*HARMLESS, "sparse-pax", "file-then-folder", "folder-then-file"])
-def test_an_odd_upload_ends_its_job_one_way_or_the_other(
+def test_a_job_with_an_unusual_upload_ends(
     daemon: Daemon, docker_client: docker.DockerClient, worker_image: str, job_id: str, name: str
 ) -> None:
     spec = {"id": job_id, "image": worker_image, "command": "find . -type l -o -type f"}
@@ -74,7 +74,7 @@ def test_an_odd_upload_ends_its_job_one_way_or_the_other(
 def unpacked(
     daemon: Daemon, receiver: Receiver, worker_image: str, id: str, archives: dict[str, bytes]
 ) -> dict[str, dict[str, Any]]:
-    """Runs a job whose sidecar unpacks one archive after another into one folder; returns what came of each."""
+    """Runs a job whose sidecar unpacks the archives one by one into one folder; returns the result of each."""
     packed = tar(*(partial(add, name=f"in/{name}", content=data) for name, data in archives.items()))
     spec = {
         "id": id,
@@ -96,7 +96,7 @@ def statuses(results: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 
 def left_by(daemon: Daemon, id: str) -> dict[str, tarfile.TarInfo]:
-    """What the workspace holds beside the archives."""
+    """Returns the workspace's files beside the archives."""
     with tarfile.open(fileobj=io.BytesIO(daemon.call("GET", f"/v1/jobs/{id}/files?path=.").body)) as archive:
         return {m.name.removeprefix("workspace/"): m for m in archive if "workspace/in" not in m.name}
 
@@ -104,7 +104,7 @@ def left_by(daemon: Daemon, id: str) -> dict[str, tarfile.TarInfo]:
 def test_hostile_archives_are_refused_by_the_sidecar(
     daemon: Daemon, docker_client: docker.DockerClient, receiver: Receiver, worker_image: str, job_id: str
 ) -> None:
-    """All of them, packed and plain; what is let through by one must not help the next."""
+    """All of them, compressed and plain; files of one archive must not help the next one."""
     archives = {
         **REFUSED,
         **{f"{name}-gz": gzip.compress(data, 1) for name, data in REFUSED.items()},
@@ -118,13 +118,13 @@ def test_hostile_archives_are_refused_by_the_sidecar(
         assert statuses(results) == dict.fromkeys(chosen, "failed")
         assert changed_outside(docker_client, f"job-{id}-sidecar") == []
         found = left_by(daemon, id)
-        # Before a refusal came, plain members may have been unpacked: where they say, and beneath the folder.
+        # Before the refusal the sidecar may have unpacked ordinary members: at their paths, beneath the folder.
         assert {name for name in found if not name.startswith("x/")} <= {"workspace", ".ready", "x"}
         assert {m.type for m in found.values()} <= {tarfile.REGTYPE, tarfile.DIRTYPE}
         assert {name for name, m in found.items() if m.isreg()} <= {".ready", "x/l/evil", "x/f", "x/f/g"}
 
 
-def test_odd_archives_are_unpacked_beneath_their_folder(
+def test_unusual_archives_are_unpacked_beneath_their_folder(
     daemon: Daemon, docker_client: docker.DockerClient, receiver: Receiver, worker_image: str, job_id: str
 ) -> None:
     results = unpacked(daemon, receiver, worker_image, job_id, HARMLESS)
@@ -135,10 +135,10 @@ def test_odd_archives_are_unpacked_beneath_their_folder(
     assert {m.linkname for m in found.values() if m.issym()} <= {"a", "b", "g"}
 
 
-def test_bombs_are_stopped(
+def test_archive_bombs_are_refused(
     daemon: Daemon, docker_client: docker.DockerClient, receiver: Receiver, worker_image: str, job_id: str
 ) -> None:
-    """Five gigabytes of nothing in five megabytes, as a zip and as a tar that is packed twice over."""
+    """Five gigabytes of zeros in five megabytes, as a zip and as a tar that is compressed twice."""
     zeros = gzip.compress(b"\0" * (16 << 20), 9)
     claim = header("zeros", 5 << 30)
     bombs = {
@@ -148,7 +148,7 @@ def test_bombs_are_stopped(
     }
     results = unpacked(daemon, receiver, worker_image, job_id, bombs)
     assert statuses(results) == dict.fromkeys(bombs, "failed")
-    # Each also breaks off or has a wrong checksum, but that shows at its end alone.
+    # Each is also truncated or has a wrong checksum, which shows only at its end.
     assert [id for id in ("zip", "gz") if "unpacks to more than" not in results[id]["error"]] == []
     assert changed_outside(docker_client, f"job-{job_id}-sidecar") == []
     assert set(left_by(daemon, job_id)) == {"workspace", ".ready", "x"}
@@ -162,7 +162,7 @@ def test_bombs_are_stopped(
         ({"a": "nobody"}, "artifacts[0].depends", "neither"),
     ],
 )
-def test_dependencies_that_cannot_be_are_refused_by_name(
+def test_invalid_dependencies_are_refused_by_name(
     daemon: Daemon, worker_image: str, job_id: str, depends: dict[str, str], field: str, word: str
 ) -> None:
     artifacts = [{"id": id, "type": "read", "in": id, "depends": on} for id, on in depends.items()]
@@ -172,14 +172,14 @@ def test_dependencies_that_cannot_be_are_refused_by_name(
     assert daemon.call("GET", f"/v1/jobs/{job_id}").status == 404
 
 
-def test_one_artifact_id_twice_is_refused(daemon: Daemon, worker_image: str, job_id: str) -> None:
+def test_a_duplicate_artifact_id_is_refused(daemon: Daemon, worker_image: str, job_id: str) -> None:
     twice = [{"id": "a", "type": "read", "in": "a", "depends": "job"}] * 2
     answer = daemon.call("POST", "/v1/jobs", {"id": job_id, "image": worker_image, "artifacts": twice})
     assert (answer.status, answer.json["field"]) == (400, "artifacts[1].id")
 
 
-def test_what_a_job_wrote_arrives_as_signed(run: Any, receiver: Receiver, job_id: str) -> None:
-    """Bytes that are no text, numbers that JSON readers round, a name twice, lone surrogates, depth."""
+def test_the_content_of_outputs_arrives_as_signed(run: Any, receiver: Receiver, job_id: str) -> None:
+    """Bytes that are no text, numbers that JSON readers round, duplicate names, lone surrogates, deep nesting."""
     key = "k" * 32
     written = {
         "utf8": r"\377\376ok\300\200",

@@ -1,4 +1,4 @@
-"""Connections that are only held: heads that drip, more of them than a listener keeps, and the metrics port's own door."""
+"""Idle connections: slow headers, more connections than a listener allows, and the access to the metrics port."""
 
 import asyncio
 import resource
@@ -33,7 +33,7 @@ async def serving(most: int) -> tuple[web.AppRunner, listeners.BoundedSite, int]
 
 
 async def asks(port: int) -> bytes:
-    """One request on a connection of its own; empty where it was closed without an answer."""
+    """One request on its own connection; empty where the connection was closed without a response."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -46,7 +46,7 @@ async def asks(port: int) -> bytes:
 
 
 @pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHost: "])
-async def test_a_head_that_drips_or_never_comes_ends_its_connection(
+async def test_slow_or_missing_headers_end_the_connection(
     monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:
     monkeypatch.setattr(listeners, "HEAD_LIMIT_S", 0.3)
@@ -65,7 +65,7 @@ async def test_a_head_that_drips_or_never_comes_ends_its_connection(
             try:
                 assert await reader.read() == b""
             except ConnectionResetError:
-                pass  # it was closed with bytes under way
+                pass  # closed with bytes in flight
             while site.open:
                 await asyncio.sleep(0.01)
     finally:
@@ -74,7 +74,7 @@ async def test_a_head_that_drips_or_never_comes_ends_its_connection(
         await runner.cleanup()
 
 
-async def test_a_listener_keeps_so_many_and_no_more_until_one_leaves() -> None:
+async def test_a_listener_limits_its_connections() -> None:
     runner, site, port = await serving(3)
     held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
     try:
@@ -94,7 +94,7 @@ async def test_a_listener_keeps_so_many_and_no_more_until_one_leaves() -> None:
         await runner.cleanup()
 
 
-def test_a_full_port_leaves_the_other_listeners_in_peace(make_daemon: Callable[..., Daemon]) -> None:
+def test_a_full_port_does_not_block_other_listeners(make_daemon: Callable[..., Daemon]) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     try:
@@ -131,7 +131,7 @@ def metrics(daemon: Daemon, **headers: str) -> Answer:
     "headers",
     [{"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example"}, {"Origin": "http://evil.example"}],
 )
-def test_the_metrics_are_not_for_web_pages(
+def test_web_pages_cannot_read_the_metrics(
     make_daemon: Callable[..., Daemon], headers: dict[str, str], tmp_path: Path
 ) -> None:
     daemon = make_daemon(environ=NO_ENGINE).start()

@@ -1,6 +1,6 @@
-"""A million files, coming in and going out: what is refused is refused early, in bounded memory, and what was made goes again.
+"""A million files as input and output: jobd refuses them early, with bounded memory, and removes the files that it has created.
 
-`make test` has as many as are refused, `make faults` the million.
+`make test` uses the smallest number that is refused, `make faults` a million.
 """
 
 import gzip
@@ -118,7 +118,7 @@ def test_archives_of_a_million_files_are_refused_and_leave_nothing(
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_a_folder_of_a_million_files_is_counted_not_hoarded_and_goes(
+def test_a_folder_of_a_million_files_is_counted_and_removed(
     daemon: Daemon,
     docker_client: docker.DockerClient,
     receiver: Receiver,
@@ -138,7 +138,7 @@ def test_a_folder_of_a_million_files_is_counted_not_hoarded_and_goes(
     until(lambda: daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "running", "the worker runs")
     mounts = docker_client.containers.get(f"job-{job_id}-worker").attrs["Mounts"]
     (volume,) = (mount["Name"] for mount in mounts if mount["Destination"] == "/workspace")
-    # From beside the job: within its limit of memory the kernel's own notes on so many files cost it two minutes.
+    # Not in the job: within its memory limit the kernel needs two minutes for so many files.
     made = docker_client.containers.run(
         worker_image,
         [

@@ -1,7 +1,6 @@
-"""Passwords of private registries: each goes to its own registry, by way of the engine, and is nowhere else.
+"""Passwords of private registries: jobd sends each through the engine to its own registry, and nowhere else.
 
-The registries are on loopback, the user's Docker configuration is a folder of the test's own: with the password in `auths`, or a credential helper
-that knows it.
+The registries listen on loopback. The test's own Docker configuration has the password in `auths` or in a credential helper.
 """
 
 import base64
@@ -26,7 +25,7 @@ USER = "robot"
 
 
 def forms(password: str) -> list[bytes]:
-    """The password as it is, and as it looks inside of base64 at each of the three places where it can begin."""
+    """The password itself, and its base64 for each of the three alignments."""
     plain = password.encode()
     inside = [base64.b64encode(b"\0" * shift + plain)[4 * (shift > 0) : -4] for shift in range(3)]
     return [plain, *inside]
@@ -36,7 +35,7 @@ def holds(text: bytes, password: str) -> bool:
     return any(form in text for form in forms(password))
 
 
-def test_what_is_looked_for_is_found_in_base64() -> None:
+def test_the_search_finds_secrets_in_base64() -> None:
     for begin in ("", "a", "ab", "abc"):
         assert holds(
             base64.b64encode(f"{begin}p4ssw0rd-of-some-length-z".encode()), "p4ssw0rd-of-some-length"
@@ -67,14 +66,14 @@ def serve(docker_client: docker.DockerClient) -> Iterator[Serve]:
 
 
 def helper(folder: Path, script: str) -> None:
-    """Puts a credential helper called `test` into the folder."""
+    """Writes a credential helper `test` into the folder."""
     path = folder / "docker-credential-test"
     path.write_text(f"#!/bin/sh\nread -r server\n{script}\n")
     path.chmod(0o700)
 
 
 def configured(how: str, folder: Path, registry: PrivateRegistry, password: str) -> dict[str, str]:
-    """Writes a Docker configuration that knows the registry's password; returns the variables that lead to it."""
+    """Writes a Docker configuration with the registry's password; returns the environment variables for it."""
     folder.mkdir()
     auth = base64.b64encode(f"{USER}:{password}".encode()).decode()
     config: dict[str, Any] = {
@@ -95,7 +94,7 @@ def configured(how: str, folder: Path, registry: PrivateRegistry, password: str)
 
 
 def everywhere(daemon: Daemon, client: docker.DockerClient, job_id: str) -> dict[str, bytes]:
-    """All that is to be seen of a job and of the machine, by the place's name."""
+    """Everything visible of a job and of the machine, by the name of the place."""
     places = {
         "containers": json.dumps(client.api.containers(all=True)).encode(),
         "volumes": json.dumps(client.api.volumes()).encode(),
@@ -143,9 +142,9 @@ def test_a_registrys_password_goes_to_it_and_nowhere_else(
     assert job_id.encode() in during["containers"]
     docker_client.containers.get(f"job-{job_id}-worker").exec_run(["touch", "/workspace/stop"])
     assert daemon.ended(job_id)["status"] == "completed"
-    # It was needed: without it nothing is given, and the engine first asks without.
+    # The password was needed: the engine first asks without it, and the registry refuses.
     assert set(registry.authorizations) == {None, registry.wanted}
-    # Another registry hears nothing of it, though it asks as well.
+    # Another registry does not get it, though it asks for one.
     other = f"{job_id}-other"
     daemon.submit(id=other, image=stranger.image, command="true", callback={"url": receiver.url(f"/{other}")})
     refused = daemon.ended(other)
@@ -162,7 +161,7 @@ def test_a_registrys_password_goes_to_it_and_nowhere_else(
     assert [place for place, text in {**during, **after}.items() if holds(text, password)] == []
 
 
-def test_a_refused_password_is_not_repeated(
+def test_a_refused_password_is_not_quoted(
     make_daemon: Callable[..., Daemon],
     docker_client: docker.DockerClient,
     serve: Serve,
@@ -202,7 +201,7 @@ def test_a_helper_that_fails_gives_no_password_away_and_stops_no_job(
     tmp_path: Path,
     script: str,
 ) -> None:
-    """The image is asked for without credentials then, as by somebody who is not logged in."""
+    """Then the engine asks for the image without credentials."""
     registry = serve(password)
     folder = tmp_path / "docker"
     environ = configured("store", folder, registry, password)

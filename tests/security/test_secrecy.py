@@ -1,10 +1,10 @@
-"""Where secrets are while a job runs, looked for byte by byte: in what the engine shows, in the logs, on the disk, in answers.
+"""The places of secrets while a job runs, searched byte by byte: the engine's views, logs, the disk, responses.
 
 | secret | may be in |
 |---|---|
-| callback key | database (it signs what is still to be sent, also after a restart) |
-| presigned URLs of downloads and uploads | database (the sidecar may have to be told again) |
-| values of `environment` | database, the worker's `docker inspect` and its own processes: that is what a variable is |
+| callback key | database (jobd signs pending events with it, also after a restart) |
+| presigned URLs of downloads and uploads | database (jobd may have to send the order to a sidecar again) |
+| values of `environment` | database, the worker's `docker inspect` and its own processes, as any environment variable |
 | the API key | its own file |
 """
 
@@ -24,7 +24,7 @@ from tests.support.daemon import Daemon, Receiver, until
 
 @dataclass(frozen=True)
 class Secrets:
-    """Each is a word that stands nowhere else on this machine."""
+    """Each secret is a word that is nowhere else on this machine."""
 
     callback_key: str
     source_signature: str
@@ -45,7 +45,7 @@ def found_in(text: bytes, secrets: dict[str, str]) -> list[str]:
 
 @pytest.fixture(params=["proxy", "direct"])
 def keyed(request: pytest.FixtureRequest, make_daemon: Callable[..., Daemon], worker_image: str) -> Daemon:
-    """A daemon that asks for its key and says all it has to say, in both modes of callbacks."""
+    """A daemon that requires its key and logs everything, in both modes of callbacks."""
     environ = {"LOG_LEVEL": "debug", **({"CALLBACK_PROXY_URL": ""} if request.param == "direct" else {})}
     return make_daemon(environ=environ, flags=()).start()
 
@@ -108,10 +108,10 @@ def test_secrets_of_a_job_are_nowhere_but_where_they_must_be(
     inspected = {role: json.dumps(container.attrs).encode() for role, container in containers.items()}
     assert found_in(inspected["worker"], of_the_job) == []
     assert found_in(inspected["sidecar"], {**of_the_job, "variable": secrets.variable}) == []
-    assert secrets.variable.encode() in inspected["worker"]  # what a variable is
+    assert secrets.variable.encode() in inspected["worker"]  # as with any environment variable
     listed = json.dumps(docker_client.api.containers(all=True)) + json.dumps(docker_client.api.volumes())
     assert found_in(listed.encode(), {**of_the_job, "variable": secrets.variable}) == []
-    # `ps` of the whole machine, with environments: of containers, of jobd, of all that they have started.
+    # `ps` of the whole machine, with the environments of containers, jobd and their child processes.
     shown = b"".join(processes())
     assert found_in(shown, of_the_job) == []
     stop = ["sh", "-c", "echo stopped > /workspace/stop"]
@@ -124,7 +124,7 @@ def test_secrets_of_a_job_are_nowhere_but_where_they_must_be(
     assert call("GET", f"/v1/jobs/{job_id}").json["status"] == "completed"
     assert receiver.complete(f"/{job_id}")
     assert receiver.raw(f"/{job_id}-put?sig={secrets.target_signature}")
-    # A callback that nobody takes has its error recorded.
+    # jobd records the error of a callback without a receiver.
     until(
         lambda: any(
             d.get("lastError")
@@ -167,7 +167,7 @@ def lines(body: bytes) -> list[bytes]:
 
 
 def processes() -> Iterator[bytes]:
-    """Command lines of all processes, and environments of all but the worker's own shell, where the variable must be."""
+    """Command lines of all processes, and environments of all but the worker's own shell, which must have the variable."""
     yield subprocess.run(["ps", "axww"], capture_output=True, check=True).stdout
     for folder in Path("/proc").glob("[0-9]*"):
         try:

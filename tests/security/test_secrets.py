@@ -1,4 +1,4 @@
-"""`secrets` of a job: files that its worker alone can read, in memory, over restarts of jobd, and nowhere else."""
+"""`secrets` of a job: files in memory that only its worker can read, also after restarts of jobd, and that are nowhere else."""
 
 import json
 import uuid
@@ -72,7 +72,7 @@ def test_a_secret_is_nowhere_else(
     job_id: str,
     secret: str,
 ) -> None:
-    """While the job runs only its own file on the disk has it, and after the end nothing."""
+    """While the job runs only one file on the disk contains the secret, and none after its end."""
     daemon = make_daemon(environ={"LOG_LEVEL": "debug"}).start()
     spec = {
         "id": job_id,
@@ -103,7 +103,7 @@ def test_a_secret_is_nowhere_else(
             )
         except OSError:
             continue
-    # A copy of the containers' own file systems has nothing of it.
+    # The containers' own file systems do not contain it.
     assert not [c for c in worker.diff() or [] if str(c["Path"]).startswith(f"{NAME}/")]
     worker.exec_run(["sh", "-c", "echo done > /workspace/stop"])
     assert daemon.ended(job_id)["status"] == "completed"
@@ -116,7 +116,7 @@ def test_a_secret_is_nowhere_else(
     assert secret.encode() not in worker.logs() + sidecar.logs() + daemon.log.read_bytes()
     until(lambda: not list((state / "secrets").iterdir()), "the file is gone")
     assert held_in(state, secret) == []
-    # Nobody runs who has it: the memory is given back.
+    # No process with the secret runs: its memory is free.
     content = docker_client.containers.run(
         worker_image, ["ls", "-A", NAME], volumes={volume.name: {"bind": NAME}}, remove=True
     )
@@ -152,7 +152,7 @@ def test_a_queued_job_keeps_its_secrets_over_a_restart(
     assert said(daemon, job_id)[1].split()[0] == str(len(secret))
 
 
-def test_each_attempt_has_them(daemon: Daemon, worker_image: str, job_id: str, secret: str) -> None:
+def test_each_attempt_has_the_secrets(daemon: Daemon, worker_image: str, job_id: str, secret: str) -> None:
     daemon.submit(
         id=job_id,
         image=worker_image,
@@ -179,10 +179,10 @@ def test_a_job_whose_secrets_were_removed_fails_before_it_runs(
     assert said(daemon, job_id) == []
 
 
-def test_a_volume_that_was_put_in_the_way_is_refused(
+def test_a_foreign_volume_with_the_secrets_name_is_refused(
     daemon: Daemon, docker_client: docker.DockerClient, worker_image: str, job_id: str, secret: str
 ) -> None:
-    """Else whoever makes a plain volume of this name first has the secrets on a disk of theirs."""
+    """Otherwise another user could create a plain volume with this name first, and get the secrets on disk."""
     volume = docker_client.volumes.create(f"job-{job_id}-secrets")
     try:
         daemon.submit(id=job_id, image=worker_image, secrets={"token": secret}, command="echo ran")
@@ -227,7 +227,7 @@ def test_the_sidecar_ends_with_the_worker_and_its_loss_is_no_failure_of_the_job(
         ({"a": 7}, "secrets"),
     ],
 )
-def test_secrets_that_cannot_be_are_refused_and_not_repeated(
+def test_invalid_secrets_are_refused_and_not_quoted(
     daemon: Daemon, worker_image: str, job_id: str, secrets: dict[str, Any], field: str
 ) -> None:
     answer = daemon.call("POST", "/v1/jobs", {"id": job_id, "image": worker_image, "secrets": secrets})
@@ -235,7 +235,7 @@ def test_secrets_that_cannot_be_are_refused_and_not_repeated(
     assert "vvv" not in answer.json["error"]
 
 
-def test_jobctl_takes_them_from_files(
+def test_jobctl_reads_secrets_from_files(
     daemon: Daemon, worker_image: str, job_id: str, secret: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "token"

@@ -1,4 +1,4 @@
-"""The lock and the bill of materials say what is really installed and nothing is left out."""
+"""The lock file and the bill of materials match the installed packages completely."""
 
 import re
 from importlib.metadata import distribution
@@ -20,7 +20,7 @@ def test_every_locked_package_has_hashes_and_nothing_comes_from_elsewhere() -> N
     assert not re.findall(r"^\s*(?:-e|--index-url|--extra-index-url|--find-links|\S+ @)", LOCK, re.MULTILINE)
 
 
-def test_all_that_the_project_needs_is_locked_within_its_bounds() -> None:
+def test_every_dependency_is_locked_within_its_bounds() -> None:
     locked = dict(sbom.locked_hashes(LOCK).keys())
     project = distribution(sbom.PROJECT)
     for text in project.requires or []:
@@ -28,7 +28,7 @@ def test_all_that_the_project_needs_is_locked_within_its_bounds() -> None:
         assert wanted.specifier.contains(locked[canonicalize_name(wanted.name)]), text
 
 
-def test_the_bill_names_each_package_once_and_all_that_it_needs() -> None:
+def test_the_bill_of_materials_names_each_package_once_with_its_dependencies() -> None:
     bill = sbom.bill(LOCK)
     refs = [c["bom-ref"] for c in bill["components"]] + [bill["metadata"]["component"]["bom-ref"]]
     assert len(refs) == len(set(refs))

@@ -1,4 +1,4 @@
-"""TLS on the API's port: beyond loopback with it and a key alone, certificates that clients check, files that cannot be used."""
+"""TLS on the API's port: required beyond loopback together with a key, certificates that clients check, unusable files."""
 
 import json
 import os
@@ -24,7 +24,7 @@ NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/engine.sock"}
 
 @dataclass(frozen=True)
 class Certificates:
-    """An authority of the test's own, and what it has signed: for `localhost`, 127.0.0.1 and the name `box.example`."""
+    """The test's own certificate authority, and its certificates for `localhost`, 127.0.0.1 and the name `box.example`."""
 
     ca: Path
     cert: Path
@@ -58,7 +58,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture
 def served(make_daemon: Callable[..., Daemon], certificates: Certificates) -> Daemon:
-    """On all addresses of this machine, as another machine would reach it; nothing outside this machine is asked."""
+    """Listens on all addresses of this machine, as for other machines; the test itself contacts no other machine."""
     flags = ("--host", "0.0.0.0", "--tls-cert", str(certificates.cert), "--tls-key", str(certificates.key),
              "--names", "box.example")  # fmt: skip
     return make_daemon(environ=NO_ENGINE, flags=flags).start()
@@ -76,7 +76,7 @@ def get(daemon: Daemon, path: str, ca: Path | None, host: str = "127.0.0.1", **h
             return error.code
 
 
-def test_the_key_is_asked_for_and_the_certificate_is_checked(
+def test_the_key_is_required_and_the_certificate_is_checked(
     served: Daemon, certificates: Certificates
 ) -> None:
     assert served.http.startswith("https://")
@@ -88,9 +88,7 @@ def test_the_key_is_asked_for_and_the_certificate_is_checked(
         get(served, "/livez", None)
 
 
-def test_names_that_are_not_its_own_are_refused_with_tls_too(
-    served: Daemon, certificates: Certificates
-) -> None:
+def test_foreign_hosts_are_refused_with_tls_too(served: Daemon, certificates: Certificates) -> None:
     key = (served.folder / "state" / "api-key").read_text().strip()
     for host, status in (
         ("box.example", 200),
@@ -103,7 +101,7 @@ def test_names_that_are_not_its_own_are_refused_with_tls_too(
 
 
 def test_an_address_of_this_machine_needs_no_name(served: Daemon, certificates: Certificates) -> None:
-    """The address that a client has connected to is one of the daemon's own; another one is none."""
+    """The address of the connection is one of the daemon's names; another address is not."""
     key = (served.folder / "state" / "api-key").read_text().strip()
     context = ssl.create_default_context(cafile=str(certificates.ca))
     context.check_hostname = False
@@ -122,7 +120,7 @@ def test_an_address_of_this_machine_needs_no_name(served: Daemon, certificates: 
     assert status(f"127.0.0.8:{port}") == b"403"
 
 
-def test_old_protocols_and_plain_http_get_nothing(served: Daemon, certificates: Certificates) -> None:
+def test_old_tls_versions_and_plain_http_are_refused(served: Daemon, certificates: Certificates) -> None:
     at = urlsplit(served.http)
     with socket.create_connection(("127.0.0.1", int(at.port or 0)), timeout=DEADLINE_S) as sock:
         sock.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -158,7 +156,7 @@ def jobctl(daemon: Daemon, host: str, *arguments: str, **environ: str) -> subpro
     )
 
 
-def test_jobctl_checks_the_certificate_against_the_authority_it_was_given(
+def test_jobctl_checks_the_certificate_against_the_given_authority(
     served: Daemon, certificates: Certificates
 ) -> None:
     key_file = {"JOBCTL_API_KEY_FILE": str(served.folder / "state" / "api-key")}
@@ -173,7 +171,7 @@ def test_jobctl_checks_the_certificate_against_the_authority_it_was_given(
         assert refused.returncode != 0
         assert words in refused.stderr
         assert "Traceback" not in refused.stderr
-    # Right authority, wrong name: nobody else's certificate of it will do.
+    # The right authority with a wrong name: its certificates for other names do not pass.
     wrong = jobctl(served, "127.0.0.9", "ls", **key_file, JOBCTL_CA_FILE=str(certificates.ca))
     assert wrong.returncode != 0
     assert "not trusted" in wrong.stderr
@@ -198,7 +196,7 @@ def start(tmp_path: Path, *flags: str) -> Any:
     )
 
 
-def test_what_cannot_be_served_safely_is_not_served(certificates: Certificates, tmp_path: Path) -> None:
+def test_unsafe_tls_settings_are_fatal(certificates: Certificates, tmp_path: Path) -> None:
     cert, key = str(certificates.cert), str(certificates.key)
     open_key = tmp_path / "open.pem"
     open_key.write_bytes(certificates.key.read_bytes())

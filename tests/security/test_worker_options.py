@@ -1,4 +1,4 @@
-"""What a job may ask of its worker beyond the defaults: a read-only root, fewer capabilities, more where jobd allows it."""
+"""Options of a worker beyond the defaults: a read-only root, fewer capabilities, more capabilities if jobd allows them."""
 
 import io
 import json
@@ -20,7 +20,7 @@ TRIES = (
 @pytest.mark.parametrize("user", [None, "1234:1234"])
 @pytest.mark.parametrize("files", [False, True])
 @pytest.mark.parametrize("workspace", ["/workspace", "/tmp"])
-def test_a_read_only_worker_writes_to_its_workspace_and_tmp_alone(
+def test_a_read_only_worker_can_write_only_to_workspace_and_tmp(
     daemon: Daemon, worker_image: str, job_id: str, user: str | None, files: bool, workspace: str
 ) -> None:
     spec = {
@@ -41,7 +41,9 @@ def test_a_read_only_worker_writes_to_its_workspace_and_tmp_alone(
     assert said == [*(["given"] if files else []), "a", "b", (user or "0").partition(":")[0]]
 
 
-def test_without_it_the_root_can_be_written(daemon: Daemon, worker_image: str, job_id: str) -> None:
+def test_without_read_only_the_worker_can_write_to_its_root(
+    daemon: Daemon, worker_image: str, job_id: str
+) -> None:
     daemon.submit(id=job_id, image=worker_image, command=TRIES)
     daemon.ended(job_id)
     said = [frame["line"] for frame in daemon.log_lines(job_id) if "line" in frame]
@@ -50,7 +52,7 @@ def test_without_it_the_root_can_be_written(daemon: Daemon, worker_image: str, j
 
 @pytest.mark.parametrize("workspace", ["/app", "/usr/lib", "/tmp", "/run/secrets"])
 def test_a_workspace_hides_nothing_from_the_sidecar(run: Any, worker_image: str, workspace: str) -> None:
-    """Whatever the worker calls its workspace: the sidecar's own programs are not to be had through it."""
+    """Whatever the path of the workspace: the worker cannot replace the sidecar's own programs through it."""
     artifacts = [
         {"id": "in", "type": "write", "in": "given", "out": "in"},
         {"id": "out", "type": "read", "in": "out", "depends": "job"},
@@ -75,7 +77,7 @@ def effective(daemon: Daemon, job_id: str, **spec: Any) -> int:
     return int(daemon.log_lines(job_id)[0]["line"].split()[1], 16)
 
 
-def test_capabilities_are_taken_away(daemon: Daemon, worker_image: str, job_id: str) -> None:
+def test_capabilities_are_dropped(daemon: Daemon, worker_image: str, job_id: str) -> None:
     by_default = effective(daemon, f"{job_id}-1", image=worker_image)
     setuid = 1 << 7
     assert by_default & setuid
@@ -83,7 +85,7 @@ def test_capabilities_are_taken_away(daemon: Daemon, worker_image: str, job_id: 
     assert effective(daemon, f"{job_id}-3", image=worker_image, capDrop=["ALL"]) == 0
 
 
-def test_capabilities_are_given_only_where_the_operator_says_so(
+def test_capabilities_are_added_only_with_the_setting(
     daemon: Daemon, make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
     spec = {"id": job_id, "image": worker_image, "command": "true", "capAdd": ["SYS_TIME"]}
@@ -96,7 +98,7 @@ def test_capabilities_are_given_only_where_the_operator_says_so(
     assert effective(willing, job_id, image=worker_image, capAdd=["SYS_TIME"], capDrop=["ALL"]) == 1 << 25
 
 
-def test_jobctl_has_flags_for_them(daemon: Daemon, worker_image: str, job_id: str) -> None:
+def test_jobctl_has_flags_for_the_worker_options(daemon: Daemon, worker_image: str, job_id: str) -> None:
     done = daemon.jobctl(
         "run", "--name", job_id, "--read-only", "--cap-drop", "cap_setuid,all", worker_image,
         "sh", "-c", "grep CapEff /proc/self/status; touch /x",

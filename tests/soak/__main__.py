@@ -1,7 +1,7 @@
-"""`make soak`: all kinds of jobs beside random faults, watched from outside.
+"""`make soak`: runs all kinds of jobs under random faults, and checks the results from outside.
 
-SOAK_SECONDS: how long it takes, the quiet phase at the end included. SOAK_SEED: the seed of the plan; printed, random without it.
-Ends with 0 where no promise was broken, else with 1.
+SOAK_SECONDS: the duration, with the quiet phase at the end. SOAK_SEED: the seed of the plan, random by default; the soak prints it.
+The exit code is 0 if no promise was broken, otherwise 1.
 """
 
 import os
@@ -33,13 +33,13 @@ def main() -> int:
     soak = Soak(quiet_s, say)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: soak.stop.set())
-    plan, tally = soak.run(lambda can_fill: make_plan(seed, active_s, can_fill_disk=can_fill), LOG)
+    plan, results = soak.run(lambda can_fill: make_plan(seed, active_s, can_fill_disk=can_fill), LOG)
     took_s = soak.now()
-    report.write(OUT, report.as_json(plan, soak.records, tally, took_s))
-    say("\n" + report.table(plan, soak.records, tally))
-    verdict = "no promise was broken" if tally.failed == 0 else f"{tally.failed} checks failed"
-    say(f"\n{verdict} in {took_s:.0f} s, SOAK_SEED={seed}; report: {OUT.relative_to(ROOT)}")
-    return 0 if tally.failed == 0 else 1
+    report.write(OUT, report.as_json(plan, soak.records, results, took_s))
+    say("\n" + report.table(plan, soak.records, results))
+    outcome = "no promise was broken" if results.failed == 0 else f"{results.failed} checks failed"
+    say(f"\n{outcome} in {took_s:.0f} s, SOAK_SEED={seed}; report: {OUT.relative_to(ROOT)}")
+    return 0 if results.failed == 0 else 1
 
 
 if __name__ == "__main__":

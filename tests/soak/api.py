@@ -1,4 +1,4 @@
-"""Calls of jobd's API over its Unix socket: bounded, and each way of getting no answer is one outcome."""
+"""Requests to jobd's API over its Unix socket, with time limits; every missing response has status 0."""
 
 import contextlib
 import http.client
@@ -21,7 +21,7 @@ SMALL_BUFFER_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A status and a body; status 0 where there was no answer, or no whole one."""
+    """A status and a body; status 0 if there was no complete response."""
 
     status: int
     body: bytes = b""
@@ -32,7 +32,7 @@ class Reply:
 
     @property
     def error(self) -> dict[str, Any]:
-        """The error's fields, empty where the body is none."""
+        """The error's fields, empty if the body is no error."""
         try:
             tree = json.loads(self.body)
         except ValueError:
@@ -41,7 +41,7 @@ class Reply:
 
 
 class Api:
-    """Safe in threads: each call has a connection of its own."""
+    """Thread-safe: each call has its own connection."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -60,7 +60,7 @@ class Api:
             connection.close()
 
     def submit(self, spec: dict[str, Any], files: Mapping[str, str], *, again: bool) -> Reply:
-        """`again`: a repeat of a submission that may have been taken, or one that may be repeated."""
+        """`again`: sends an `Idempotency-Key`, for a submission that may be a repetition."""
         body, headers = json.dumps(spec).encode(), {"Content-Type": "application/json"}
         if files:
             body, headers = multipart(("spec", body), ("files", _tar(files)))
@@ -70,10 +70,10 @@ class Api:
 
     @contextmanager
     def stream(self, target: str, *, slow: bool = False) -> Iterator[http.client.HTTPResponse]:
-        """A GET whose body comes as it is made. `slow`: with a buffer of a few KiB on this side.
+        """A GET with a streamed body. `slow`: with a receive buffer of a few KiB.
 
         Raises:
-            OSError, http.client.HTTPException: there is no answer, now or later.
+            OSError, http.client.HTTPException: the response is missing or breaks off.
         """
         connection = UnixConnection(str(self._path), CALL_S)
         try:

@@ -1,36 +1,36 @@
-"""Promises 2, 5 and 7 from the engine's own events and lists, and from what workers reported of themselves. Pure."""
+"""Promises 2, 5 and 7 from the engine's own events and lists, and from the workers' own reports. Pure."""
 
 from collections import Counter, defaultdict
 
+from tests.soak.check_results import CheckResults
 from tests.soak.records import Happened, Job, Records
-from tests.soak.tally import Tally
 
 GRACE_S = 10.0
 EARLY_S = 1.5
-"""An end counts as early from there: the observer and jobd see a start at different moments."""
+"""An end counts as early below this share of the timeout: the observer and jobd see a start at different times."""
 
 
-def check_engine(records: Records, tally: Tally, *, final: bool) -> None:
-    """`final`: everything has been deleted, and nothing may be left."""
-    _starts(records, tally, final=final)
-    _timeouts(records, tally)
-    _deleted(records, tally)
-    _let_go(records, tally)
+def check_engine(records: Records, results: CheckResults, *, final: bool) -> None:
+    """`final`: all jobs are deleted, and nothing may be left."""
+    _starts(records, results, final=final)
+    _timeouts(records, results)
+    _deleted(records, results)
+    _let_go(records, results)
     if final:
         left = records.engine[-1].ids if records.engine else frozenset({"never looked"})
         listed = records.listed_at_end
-        tally.check(7, not listed, f"all has been deleted, and {listed[:5]} are listed")
-        tally.check(7, not left, f"at the end there is something on the engine of {sorted(left)}")
+        results.check(7, not listed, f"all jobs are deleted, but {listed[:5]} are listed")
+        results.check(7, not left, f"at the end the engine has containers or volumes of {sorted(left)}")
 
 
-def _starts(records: Records, tally: Tally, *, final: bool) -> None:
+def _starts(records: Records, results: CheckResults, *, final: bool) -> None:
     counts: Counter[tuple[str, int]] = Counter()
     for one in list(records.happened):
         if one.action == "start" and one.role == "worker" and one.job_id in records.jobs:
             counts[one.job_id, one.attempt] += 1
     for (job_id, attempt), count in counts.items():
         kind = records.jobs[job_id].kind
-        tally.check(
+        results.check(
             2, count == 1, f"{job_id} ({kind}): the worker of attempt {attempt} started {count} times"
         )
     reported = Counter(job_id for _, job_id in list(records.reports))
@@ -38,7 +38,7 @@ def _starts(records: Records, tally: Tally, *, final: bool) -> None:
         job = records.jobs.get(job_id)
         if job is not None:
             text = f"{job_id} ({job.kind}): {count} workers reported their start, of {job.expect.attempts} attempts"
-            tally.check(2, count <= job.expect.attempts, text)
+            results.check(2, count <= job.expect.attempts, text)
     if not final:
         return
     for job in list(records.jobs.values()):
@@ -47,12 +47,12 @@ def _starts(records: Records, tally: Tally, *, final: bool) -> None:
             wanted = 0 if job.expect.code is None or job.end.reason == "start-failed" else job.expect.attempts
             if job.end.reason != "lost":
                 text = f"{job.id} ({job.kind}): {attempts} attempts were started, not {wanted}"
-                tally.check(2, attempts == wanted, text)
+                results.check(2, attempts == wanted, text)
                 text = f"{job.id} ({job.kind}): {reported[job.id]} workers reported their start, not {wanted}"
-                tally.check(2, not job.expect.reports or reported[job.id] == wanted, text)
+                results.check(2, not job.expect.reports or reported[job.id] == wanted, text)
 
 
-def _timeouts(records: Records, tally: Tally) -> None:
+def _timeouts(records: Records, results: CheckResults) -> None:
     begun: dict[str, Happened] = {}
     for one in list(records.happened):
         if one.role != "worker":
@@ -63,33 +63,35 @@ def _timeouts(records: Records, tally: Tally) -> None:
         if one.action == "start":
             begun[one.container] = one
         elif one.action == "die" and (start := begun.pop(one.container, None)) is not None:
-            _ran(job, start, one.at_s, records, tally, ended=True)
+            _ran(job, start, one.at_s, records, results, ended=True)
     now_s = records.listings[-1].answered_s if records.listings else 0.0
     for start in begun.values():
-        _ran(records.jobs[start.job_id], start, now_s, records, tally, ended=False)
+        _ran(records.jobs[start.job_id], start, now_s, records, results, ended=False)
 
 
-def _ran(job: Job, start: Happened, end_s: float, records: Records, tally: Tally, *, ended: bool) -> None:
+def _ran(
+    job: Job, start: Happened, end_s: float, records: Records, results: CheckResults, *, ended: bool
+) -> None:
     assert job.expect.timeout_s is not None
     ran_s = end_s - start.at_s
     most_s = job.expect.timeout_s + GRACE_S + records.limits.slack_s + records.disturbed_s(start.at_s, end_s)
     text = f"{job.id} ({job.kind}): the worker ran {ran_s:.1f} s with a timeout of {job.expect.timeout_s:g} s"
-    tally.check(5, ran_s <= most_s, text)
+    results.check(5, ran_s <= most_s, text)
     if ended and job.undisturbed:
-        tally.check(5, ran_s >= job.expect.timeout_s - EARLY_S, text)
+        results.check(5, ran_s >= job.expect.timeout_s - EARLY_S, text)
 
 
-def _deleted(records: Records, tally: Tally) -> None:
-    """What was deleted is listed never again, and gone from the engine in a while."""
+def _deleted(records: Records, results: CheckResults) -> None:
+    """A deleted job is never listed again, and soon gone from the engine."""
     deleted = {job.id: job.deleted_s for job in list(records.jobs.values()) if job.deleted_s is not None}
-    tally.passed(7, len(deleted))
+    results.passed(7, len(deleted))
     told: set[str] = set()
     for listing in list(records.listings):
         for job_id in listing.ids & deleted.keys():
             if listing.asked_s > deleted[job_id] and job_id not in told:
                 told.add(job_id)
                 text = f"{job_id} was deleted at {deleted[job_id]:.1f} s and listed at {listing.answered_s:.1f} s"
-                tally.check(7, False, text)
+                results.check(7, False, text)
     told.clear()
     for seen in list(records.engine):
         for job_id in seen.ids & deleted.keys() - told:
@@ -98,18 +100,18 @@ def _deleted(records: Records, tally: Tally) -> None:
             if seen.at_s - since_s > allowed_s:
                 told.add(job_id)
                 text = f"{job_id} was deleted at {since_s:.1f} s and on the engine at {seen.at_s:.1f} s"
-                tally.check(7, False, text)
+                results.check(7, False, text)
 
 
-def _let_go(records: Records, tally: Tally) -> None:
-    """After JOB_RETENTION nothing of a job is on the engine. A wall clock that was set back since the end prolongs that."""
+def _let_go(records: Records, results: CheckResults) -> None:
+    """After JOB_RETENTION nothing of a job is on the engine. A wall clock that was set back since the end extends that time."""
     told: dict[str, bool] = defaultdict(bool)
     for seen in list(records.engine):
         for job_id in seen.ids:
             job = records.jobs.get(job_id)
             if job is None or job.end_seen_s is None or told[job_id]:
                 continue
-            # The end lies between the last look at the job under way and the first one after the end.
+            # The job ended between the last listing that shows it as running and the first one after that.
             since_s = max(job.end_seen_s, records.not_behind_since(job.alive_s, seen.at_s))
             allowed_s = records.limits.job_retention_s + records.limits.gone_s
             allowed_s += records.disturbed_s(since_s, seen.at_s)
@@ -118,6 +120,6 @@ def _let_go(records: Records, tally: Tally) -> None:
                 text = (
                     f"{job_id} ended before {job.end_seen_s:.1f} s and is on the engine at {seen.at_s:.1f} s"
                 )
-                tally.check(7, False, text)
+                results.check(7, False, text)
     ended = sum(1 for job in list(records.jobs.values()) if job.end is not None)
-    tally.passed(7, ended)
+    results.passed(7, ended)

@@ -1,16 +1,16 @@
-"""Promise 8 from the logs that the API gave, whole and followed, and from the log events. Pure."""
+"""Promise 8 from the logs of the API, read at once and followed, and from the log events. Pure."""
 
 from collections import defaultdict
 
+from tests.soak.check_results import CheckResults
 from tests.soak.records import Arrival, Job, Line, Records
-from tests.soak.tally import Tally
 
 FULL = "the log is full"
 TAIL = "the end"
 
 
-def check_logs(records: Records, tally: Tally, *, final: bool) -> None:
-    """`final`: each job that has ended, and was not deleted, must have been read."""
+def check_logs(records: Records, results: CheckResults, *, final: bool) -> None:
+    """`final`: the log of each job that has ended and was not deleted must have been read."""
     sent: dict[str, list[Arrival]] = defaultdict(list)
     seen: set[str] = set()
     for arrival in list(records.arrivals):
@@ -19,42 +19,44 @@ def check_logs(records: Records, tally: Tally, *, final: bool) -> None:
             sent[arrival.job_id].append(arrival)
     for job in list(records.jobs.values()):
         if job.log is not None:
-            _stored(job, job.log, records, tally)
+            _stored(job, job.log, records, results)
             if job.followed is not None:
-                _followed(job, job.log, job.followed, tally)
+                _followed(job, job.log, job.followed, results)
         elif final and job.end is not None and job.delete_asked_s is None:
-            tally.check(8, False, f"{job.id} ({job.kind}) has ended as {job.end}, and its log cannot be read")
+            results.check(
+                8, False, f"{job.id} ({job.kind}) has ended as {job.end}, and its log cannot be read"
+            )
         if final and job.receiver in ("good", "flaky", "slow", "resets") and job.undisturbed and job.log:
-            _announced(job, job.log, sent[job.id], tally)
+            _announced(job, job.log, sent[job.id], results)
 
 
-def _stored(job: Job, lines: list[Line], records: Records, tally: Tally) -> None:
+def _stored(job: Job, lines: list[Line], records: Records, results: CheckResults) -> None:
     numbers = [line.seq for line in lines]
     text = f"{job.id} ({job.kind}): the frames of the log are numbered {numbers[:3]}..{numbers[-3:]}"
-    tally.check(8, numbers == list(range(1, len(numbers) + 1)), text)
+    results.check(8, numbers == list(range(1, len(numbers) + 1)), text)
     size = sum(len(line.text) for line in lines)
-    tally.check(12, size <= records.limits.log_bytes, f"{job.id}: the log has {size} bytes")
+    results.check(12, size <= records.limits.log_bytes, f"{job.id}: the log has {size} bytes")
     expect = job.expect
     if expect.fills_log:
         whole = job.undisturbed and job.end is not None and job.end.reason != "lost"
         marked = any(line.gap and FULL in line.gap for line in lines)
-        tally.check(8, marked or not whole, f"{job.id} ({job.kind}): nothing says that the log is full")
+        results.check(8, marked or not whole, f"{job.id} ({job.kind}): nothing says that the log is full")
         return
     for stream, count in (("stdout", expect.out), ("stderr", expect.err)):
         mine = [line for line in lines if line.stream == stream]
         tail = expect.tail and stream == "stdout"
         wrong = gapless(mine, count, tail=tail, whole=job.undisturbed and _ran_out(job))
-        tally.check(8, wrong is None, f"{job.id} ({job.kind}): {stream}: {wrong}")
+        results.check(8, wrong is None, f"{job.id} ({job.kind}): {stream}: {wrong}")
 
 
 def _ran_out(job: Job) -> bool:
-    """True where the worker has printed all that the worker ever prints."""
+    """Returns whether the worker has printed its whole output."""
     return job.end is not None and job.end.reason == job.expect.reason and job.end.code == job.expect.code
 
 
 def gapless(lines: list[Line], count: int, *, tail: bool, whole: bool) -> str | None:
-    """Returns what is wrong with the numbered lines of one stream, None where each is there once, in order, or a mark stands
-    where some are missing. Without `whole` lines may be missing at the end.
+    """Returns what is wrong with the numbered lines of one stream, None if each line is there once, in order, or a mark says
+    that lines are missing. Without `whole`, lines may be missing at the end.
     """
     following, ended = 1, False
     for line in lines:
@@ -84,13 +86,13 @@ def gapless(lines: list[Line], count: int, *, tail: bool, whole: bool) -> str | 
     return None
 
 
-def _followed(job: Job, stored: list[Line], followed: list[Line], tally: Tally) -> None:
+def _followed(job: Job, stored: list[Line], followed: list[Line], results: CheckResults) -> None:
     text = f"{job.id} ({job.kind}): {len(followed)} lines were followed and {len(stored)} are stored, not the same"
-    tally.check(8, followed == stored, text)
+    results.check(8, followed == stored, text)
 
 
-def _announced(job: Job, stored: list[Line], events: list[Arrival], tally: Tally) -> None:
-    """The log events, in the order of their numbers, have each stored line of a stream in one of them."""
+def _announced(job: Job, stored: list[Line], events: list[Arrival], results: CheckResults) -> None:
+    """The log events, in the order of their numbers, contain each stored line of a stream once."""
     if any(line.gap for line in stored):
         return
     for stream in ("stdout", "stderr"):
@@ -102,4 +104,4 @@ def _announced(job: Job, stored: list[Line], events: list[Arrival], tally: Tally
             for text in event.data.get("lines", [])
         ]
         text = f"{job.id} ({job.kind}): the log events have {len(told)} lines of {stream}, stored are {len(lines)}"
-        tally.check(8, told == lines, text)
+        results.check(8, told == lines, text)

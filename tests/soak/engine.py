@@ -1,4 +1,4 @@
-"""The observer's own view of the engine, beside jobd's: the events of its containers, and what there is."""
+"""The observer's own view of the engine: the events of its containers, and the existing containers and volumes."""
 
 import contextlib
 import threading
@@ -15,8 +15,8 @@ ACTIONS = ["start", "die", "kill", "oom", "destroy"]
 
 
 class EngineObserver:
-    """Listens from its making to `close`. `instance`: the label of the jobd under test, empty until known. `listens`: False
-    once the engine's events do not arrive any more, and starts are not counted.
+    """Listens until `close`. `instance`: the label of the jobd under test, empty until known. `listens`: False once the stream of
+    the engine's events has broken off; then starts are not counted.
     """
 
     def __init__(self, records: Records, now: Callable[[], float]) -> None:
@@ -30,7 +30,7 @@ class EngineObserver:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def look(self) -> OnEngine:
-        """Returns, and records, which jobs have a container or a volume."""
+        """Records and returns the jobs that have a container or a volume."""
         wanted: dict[str, Any] = {"label": f"job.instance={self.instance}"}
         containers = self._client.api.containers(all=True, filters=wanted)
         volumes = self._client.api.volumes(filters=wanted)["Volumes"] or []

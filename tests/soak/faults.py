@@ -1,4 +1,4 @@
-"""Doing the faults of a plan, one after the other, each recorded with how long it stood."""
+"""Injects the faults of a plan one by one, and records the duration of each."""
 
 import contextlib
 import http.client
@@ -28,7 +28,7 @@ CHANGES = (
     r"DELETE .*/volumes/",
     r"GET .*/containers/[^/]+/json",
 )
-"""The calls whose answers are lost or delayed."""
+"""The calls whose responses are lost or delayed."""
 BURST = 6
 PROBES, PROBE_NUMBER = 12, 1_000_000
 CUT_AGAIN_S, SLOW_EACH = 0.2, 6
@@ -37,7 +37,7 @@ CUTS = {"cut-events": EVENTS, "cut-logs": LOGS, "cut-attach": ATTACH, "cut-all":
 
 
 class Faults:
-    """Does each fault by its name."""
+    """Injects a fault by its name."""
 
     def __init__(self, subject: Subject, user: User, records: Records, now: Callable[[], float]) -> None:
         self._subject, self._user, self._records, self._now = subject, user, records, now
@@ -45,7 +45,7 @@ class Faults:
         self._probes = 0
 
     def do(self, fault: PlannedFault) -> None:
-        """Returns when the fault is over, or goes on in the background."""
+        """Returns when the fault has ended or runs in the background."""
         subject = self._subject
         if subject.pid is None:
             self._records.faults_of_jobd.append(f"at {self._now():.1f} s jobd had ended by itself")
@@ -72,7 +72,7 @@ class Faults:
         todo[fault.kind](fault)
 
     def close(self) -> None:
-        """Waits for what stands in the background, and takes back what stands still."""
+        """Waits for the faults in the background, and ends the remaining ones."""
         if self._freeing is not None:
             self._freeing.join(60)
         self._subject.free_disk()
@@ -81,7 +81,7 @@ class Faults:
         return window(self._records, self._now, kind, detail)
 
     def _cut(self, pattern: str, seconds: float) -> None:
-        """Cuts again and again: each connection lives a moment only."""
+        """Closes connections again and again shortly after they are opened."""
         end_s = self._now() + seconds
         while True:
             self._subject.proxy.cut(pattern)
@@ -90,7 +90,7 @@ class Faults:
             time.sleep(CUT_AGAIN_S)
 
     def _slow_readers(self, fault: PlannedFault) -> None:
-        """Clients that ask for what is long and do not read."""
+        """Clients that request long responses and do not read them."""
         floods = [job.id for job in list(self._records.jobs.values()) if job.expect.fills_log and job.end]
         targets = [
             "/v1/events",
@@ -142,7 +142,7 @@ class Faults:
             _end(rule)
 
     def _late_start(self, fault: PlannedFault) -> None:
-        """A start whose answer never came arrives when jobd removes the container as one that never started, or just before."""
+        """A delayed start request arrives when jobd removes the container as one that never started, or just before."""
         late = self._subject.proxy.on(START, "late")
         held = self._subject.proxy.on(REMOVE, "hold", times=None)
         with self._window("late-start", START):
@@ -154,7 +154,7 @@ class Faults:
             _end(late, held)
 
     def _wait_for(self, rule: Rule, limit_s: float) -> bool:
-        """Returns whether a request has met the rule."""
+        """Returns whether a request has matched the rule."""
         end_s = self._now() + limit_s
         while rule.hits == 0 and self._now() < end_s:
             time.sleep(0.05)
@@ -170,7 +170,7 @@ class Faults:
             self._subject.set_clock(fault.value)
 
     def _disk_full(self, fault: PlannedFault) -> None:
-        """Other faults go on meanwhile: jobd is killed with a full disk too."""
+        """Other faults continue meanwhile: jobd is also killed with a full disk."""
         if self._freeing is not None:
             self._freeing.join(60)
 
@@ -178,7 +178,7 @@ class Faults:
             with self._window("disk-full"):
                 self._subject.fill_disk()
                 for number in range(PROBES):
-                    # What is large finds no room, even in a log of the database that has grown before.
+                    # A large record does not fit, even into a log file of the database that has grown before.
                     self._probes += 1
                     self._user.begin(
                         PlannedJob(0, PROBE_NUMBER + self._probes, "big", number, "good", False, 0, "", None)
@@ -190,7 +190,7 @@ class Faults:
         self._freeing.start()
 
     def _burst(self, fault: PlannedFault, act: Callable[[Job], None]) -> None:
-        """On jobs in every phase: what is chosen depends on the plan's number and on which jobs there are."""
+        """For jobs in every phase: the choice depends on the plan's number and on the existing jobs."""
         known = [
             job for job in list(self._records.jobs.values()) if job.accepted_s and not job.delete_asked_s
         ]
@@ -201,7 +201,7 @@ class Faults:
 
 
 def _end(*rules: Rule) -> None:
-    """Takes rules back; what they hold goes on."""
+    """Removes rules; requests that they have held continue."""
     for rule in rules:
         rule.lifted.set()
         rule.released.set()

@@ -1,6 +1,6 @@
-"""The kinds of jobs: each one's spec, and what the job must come to. Pure.
+"""The kinds of jobs: the spec and the expected result of each. Pure.
 
-A kind is a function from a job's id, its number from the plan and the addresses of the harness to both.
+A kind is a function of the job's id, its number in the plan and the addresses of the harness.
 """
 
 from collections.abc import Callable
@@ -16,14 +16,14 @@ KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 GIVEN = "given by the client\n"
 SECRET = "a word that only the job may see"
 LIMIT_S = 40
-"""The timeout of jobs that are there to be cancelled."""
+"""The timeout of jobs that the user cancels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where jobs and jobd reach the harness: the port and the folder of the harness's server, which containers reach at HOST.
+    """The addresses of the harness for jobs and jobd: the port and the folder of its file server, which containers reach at HOST.
 
-    `callbacks`: the receiver's name -> the URL that a job's id is appended to. `api_ports`: what an intruder tries.
+    `callbacks`: receiver's name -> URL, to which the job's id is appended. `api_ports`: the ports that an intruder tries.
     """
 
     port: int
@@ -33,13 +33,13 @@ class Addresses:
 
     @property
     def inside(self) -> str:
-        """The folder as sidecars see it."""
+        """The folder's path in sidecars."""
         return f"http://{HOST}:{self.port}{self.folder}"
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A job as submitted. `files`: local files, by name, that are sent with the spec. `valid`: the API must take the job."""
+    """A job as submitted. `files`: local files of the submission, by name. `valid`: the API must accept the job."""
 
     spec: dict[str, Any]
     expect: Expect
@@ -51,7 +51,7 @@ Kind = Callable[[str, int, Addresses], Made]
 
 
 def make(planned: PlannedJob, job_id: str, at: Addresses) -> Made:
-    """Returns the job that a line of the plan stands for."""
+    """Returns the job of one line of the plan."""
     made = _TABLE[planned.kind](job_id, planned.value, at)
     spec = {"id": job_id, "image": IMAGE, "labels": {"kind": planned.kind}, **made.spec}
     if made.valid and planned.receiver != "none":
@@ -64,7 +64,7 @@ def make(planned: PlannedJob, job_id: str, at: Addresses) -> Made:
 
 
 def _get(port: int, path: str) -> str:
-    """A request by `nc`: not every busybox can look up a name, so the address is the one in /etc/hosts."""
+    """A request by `nc`: not every busybox can resolve names, so the address comes from /etc/hosts."""
     return f"printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' | nc -w 8 $host {port}"
 
 
@@ -231,7 +231,7 @@ def big(job_id: str, value: int, at: Addresses) -> Made:
 
 
 def intruder(job_id: str, value: int, at: Addresses) -> Made:
-    # First what can be reached: without that, reaching nothing would say nothing.
+    # First a reachable port: without that, unreachable ports would prove nothing.
     script = f"{_get(at.port, '/')} | grep -q HTTP || exit 34; "
     for port in at.api_ports:
         script += f"{_get(port, '/livez').replace('-w 8', '-w 2')} 2>/dev/null | grep -q HTTP && exit 33; "

@@ -1,4 +1,4 @@
-"""The observer: looks at the API, the engine, jobd's memory and the disk, again and again, and records what there is."""
+"""The observer: polls the API, the engine, jobd's memory and the disk, and records the results."""
 
 import contextlib
 import http.client
@@ -25,7 +25,7 @@ LONGEST_S = 600.0
 
 
 class Observer:
-    """A thread that looks until `close`. `pid` returns jobd's process, or None while there is none."""
+    """A thread that polls until `close`. `pid` returns jobd's process id, or None while jobd does not run."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Observer:
                 self._next_engine_s = self._now() + ENGINE_EVERY_S
 
     def look(self) -> None:
-        """Records all that `GET /v1/jobs` lists, and the logs of jobs that have ended since."""
+        """Records the list of `GET /v1/jobs`, and the logs of jobs that have ended since."""
         asked_s = self._now()
         views: list[dict[str, Any]] = []
         cursor = ""
@@ -119,16 +119,15 @@ def _size(path: Path) -> int:
     try:
         status = path.stat()
     except OSError:
-        return 0  # gone meanwhile
+        return 0  # removed meanwhile
     return status.st_blocks * 512
 
 
 def until(
     condition: Callable[[], bool], quiet_s: float, progress: Callable[[], object] = lambda: None
 ) -> bool:
-    """Returns True as soon as the condition holds, False where it does not, and `progress` has stayed the same for `quiet_s`.
-
-    A loaded machine takes long and gets on; what is stuck does not.
+    """Returns True as soon as the condition holds, False if `progress` has not changed for `quiet_s`: a loaded machine is slow but
+    makes progress.
     """
     last, end = progress(), time.monotonic() + quiet_s
     most = time.monotonic() + LONGEST_S

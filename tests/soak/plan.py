@@ -1,6 +1,6 @@
-"""From a seed to the schedule of a soak: which jobs are submitted when, what is done to them, and which faults happen. Pure.
+"""The schedule of a soak from a seed: when which jobs are submitted, what their user does, and which faults occur. Pure.
 
-The same seed always gives the same plan; a longer one begins as a shorter one does.
+The same seed always gives the same plan; a longer plan starts with the shorter one.
 """
 
 import random
@@ -26,7 +26,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """A job and what its user does. `value` is a number that the kind makes its code, its length or its size of."""
+    """A job and its user's actions. Each kind derives its code, length or size from the number `value`."""
 
     at_s: float
     number: int
@@ -41,7 +41,7 @@ class PlannedJob:
 
 @dataclass(frozen=True, slots=True)
 class PlannedFault:
-    """A fault, how long it stands, and a number whose meaning the fault knows."""
+    """A fault, its duration, and a number whose meaning depends on the fault."""
 
     at_s: float
     kind: str
@@ -83,7 +83,7 @@ KINDS: dict[str, int] = {
     "intruder": 3,
     "invalid": 4,
 }
-"""Each kind of job and its weight. What a kind is made of is in `kinds.py`."""
+"""Each kind of job and its weight. `kinds.py` makes the jobs."""
 
 RECEIVERS = {"good": 10, "flaky": 3, "slow": 2, "resets": 2, "dead": 2, "none": 3}
 
@@ -105,7 +105,7 @@ FAULTS: dict[str, tuple[int, float, float]] = {
     "delete-burst": (5, 0.0, 0.0),
     "cancel-delete-burst": (5, 0.0, 0.0),
 }
-"""Each fault: its weight, and the shortest and longest time for which the fault stands."""
+"""Each fault: its weight, and its shortest and longest duration."""
 
 CLOCK_STEPS_S = (180.0, 3600.0, DAY_S, 8 * DAY_S, 8 * DAY_S, -600.0, -DAY_S)
 JOB_GAP_S, FAULT_GAP_S = 1.1, 5.0
@@ -128,7 +128,7 @@ def _jobs(dice: random.Random, seconds: float) -> Iterator[PlannedJob]:
 
 
 def _faults(dice: random.Random, seconds: float, can_fill_disk: bool) -> Iterator[PlannedFault]:
-    """Each fault once at first, so that a short soak has them all, then by their weights."""
+    """First each fault once, so that a short soak has all of them, then by weight."""
     names = [name for name in FAULTS if can_fill_disk or name != "disk-full"]
     weights = [FAULTS[name][0] for name in names]
     first = dice.sample(names, len(names))
@@ -138,7 +138,7 @@ def _faults(dice: random.Random, seconds: float, can_fill_disk: bool) -> Iterato
         _, least, most = FAULTS[kind]
         value = float(dice.randrange(1 << 16))
         if kind == "clock":
-            # Off by a step, forth more often than back, and right again at every other time.
+            # A step away, forward more often than back, and the correct time again at every other step.
             value = clock_s = 0.0 if clock_s else dice.choice(CLOCK_STEPS_S)
         fault = PlannedFault(at_s, kind, dice.uniform(least, most), value)
         yield fault

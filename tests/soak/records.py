@@ -1,4 +1,4 @@
-"""What the observer knows: each thing that was asked, answered, seen and received, with the moment. Decides nothing.
+"""The records of the observer: each request, response, observation and event, with its time. No decisions.
 
 All times are seconds since the start of the soak, on the monotonic clock of the harness. Threads append; the checks read.
 """
@@ -12,11 +12,10 @@ TERMINAL = frozenset({"completed", "failed", "cancelled"})
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """What a job must come to when nobody cancels or deletes the job. `code` None: the worker never runs.
+    """The expected result of a job that nobody cancels or deletes. `code` None: the worker never runs.
 
-    `out`, `err`: how many numbered lines the worker prints on each stream. `tail`: a last line without a newline.
-    `reports`: the worker tells the harness of its start.
-    `uploads`: name -> content that the job puts there. `reads`: artifact -> content in that artifact's event.
+    `out`, `err`: the numbers of numbered lines that the worker prints. `tail`: a last line without a newline. `reports`: the
+    worker reports its start to the harness. `uploads`: name -> content of an upload. `reads`: artifact -> content in its event.
     """
 
     status: str = "completed"
@@ -35,7 +34,7 @@ class Expect:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer of the API to a call about a job. `status` 0: no answer, so the call may have had its effect."""
+    """One response of the API to a call about a job. `status` 0: no response, so the call may have had its effect."""
 
     asked_s: float
     answered_s: float
@@ -47,7 +46,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How the API says that a job ended."""
+    """A job's end as shown by the API."""
 
     status: str
     reason: str | None
@@ -66,7 +65,7 @@ class Line:
 
 @dataclass(slots=True)
 class Job:
-    """One job from the ledger's view: what was sent, acknowledged and seen of the job."""
+    """The records of one job: what was sent, acknowledged and seen."""
 
     id: str
     kind: str
@@ -83,11 +82,11 @@ class Job:
     deleted_s: float | None = None
     """When a delete was acknowledged."""
     alive_s: float = 0.0
-    """The last moment at which a listing showed the job as not ended."""
+    """The time of the last listing that shows the job as not ended."""
     end: End | None = None
     end_seen_s: float | None = None
     later_ends: list[End] = field(default_factory=list)
-    """Ends that the API gave after the first one, where they differ."""
+    """Later ends shown by the API that differ from the first one."""
     log: list[Line] | None = None
     log_ended: bool = False
     followed: list[Line] | None = None
@@ -95,13 +94,13 @@ class Job:
 
     @property
     def undisturbed(self) -> bool:
-        """True where nobody has asked to cancel or delete the job."""
+        """True if nobody has cancelled or deleted the job."""
         return self.cancel_asked_s is None and self.delete_asked_s is None
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One complete answer of `GET /v1/jobs`: the ids in it."""
+    """The ids in one complete response of `GET /v1/jobs`."""
 
     asked_s: float
     answered_s: float
@@ -110,7 +109,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class OnEngine:
-    """Which jobs had containers or volumes on the engine."""
+    """The jobs that had containers or volumes on the engine."""
 
     at_s: float
     ids: frozenset[str]
@@ -132,7 +131,7 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An event that a receiver was sent. `taken`: the receiver answered 2xx."""
+    """An event that a receiver got. `taken`: the receiver responded 2xx."""
 
     at_s: float
     receiver: str
@@ -148,7 +147,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How much memory jobd holds and how much of the state's disk jobd uses."""
+    """jobd's memory, and its usage of the state's disk."""
 
     at_s: float
     memory_bytes: int
@@ -157,7 +156,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Window:
-    """A fault and how long it lasted: for a kill, until jobd was ready again."""
+    """A fault and its duration: for a kill, until jobd was ready again."""
 
     kind: str
     began_s: float
@@ -167,7 +166,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What jobd was configured with, and what the checks allow."""
+    """jobd's settings, and the tolerances of the checks."""
 
     job_retention_s: float = 15.0
     history_retention_s: float = 120.0
@@ -175,14 +174,14 @@ class Limits:
     state_bytes: int = 96 << 20
     log_bytes: int = 1 << 20
     gone_s: float = 60.0
-    """How long what is due to be removed may still be on the engine: a loaded engine takes seconds for each container."""
+    """The delay of removals from the engine: a loaded engine takes seconds for each container."""
     slack_s: float = 20.0
-    """How long jobd may take for what should follow at once, on a loaded machine, beside the time that faults take."""
+    """jobd's delay for immediate actions on a loaded machine, without the duration of faults."""
 
 
 @dataclass(slots=True)
 class Records:
-    """Everything."""
+    """All records of a soak."""
 
     limits: Limits = field(default_factory=Limits)
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -193,20 +192,20 @@ class Records:
     """The jobs whose worker has started."""
     arrivals: list[Arrival] = field(default_factory=list)
     reports: list[tuple[float, str]] = field(default_factory=list)
-    """The moment and the job of each start that a worker itself reported."""
+    """The time and the job of each start that a worker itself has reported."""
     uploads: dict[str, tuple[float, str]] = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     clock: list[tuple[float, float]] = field(default_factory=list)
-    """Each moment at which jobd's wall clock was set, and by how many seconds the clock was off from then on."""
+    """The times at which jobd's wall clock was set, and its offset in seconds from then on."""
     faults_of_jobd: list[str] = field(default_factory=list)
-    """What jobd did of itself: ended, or did not end on SIGTERM."""
+    """jobd's own faults: it ended by itself, or did not end on SIGTERM."""
 
     listed_at_end: list[str] = field(default_factory=list)
-    """What the API lists after everything has been deleted."""
+    """The ids that the API lists after the deletion of all jobs."""
 
     def disturbed_s(self, begin_s: float, end_s: float, kinds: Iterable[str] | None = None) -> float:
-        """Returns the seconds between the two moments in which a fault stood."""
+        """Returns the seconds between the two times during which a fault was active."""
         wanted = None if kinds is None else frozenset(kinds)
         total = 0.0
         for window in list(self.windows):
@@ -216,7 +215,7 @@ class Records:
         return total
 
     def not_behind_since(self, begin_s: float, end_s: float) -> float:
-        """Returns from when on, between the two moments, the wall clock was never behind what the clock was at the first."""
+        """Returns the time, between the two times, from which on the wall clock was never behind its offset at the first."""
         least, since_s = self.clock_at(begin_s), begin_s
         ends = [at_s for at_s, _ in self.clock[1:]] + [end_s]
         for (at_s, offset), until_s in zip(self.clock, ends, strict=False):
@@ -225,7 +224,7 @@ class Records:
         return since_s
 
     def clock_at(self, at_s: float) -> float:
-        """Returns by how many seconds jobd's wall clock was off at a moment."""
+        """Returns the offset of jobd's wall clock at a time, in seconds."""
         offset = 0.0
         for moment, value in self.clock:
             if moment <= at_s:

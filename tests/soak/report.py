@@ -1,4 +1,4 @@
-"""What a person reads of a soak: a line a minute, the table at the end, and the same as JSON. Pure but for the printing."""
+"""The report of a soak: a line each minute, the table at the end, and the same as JSON. Pure."""
 
 import json
 import re
@@ -7,17 +7,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tests.soak.check_results import PROMISES, CheckResults
 from tests.soak.plan import Plan
 from tests.soak.records import Records
-from tests.soak.tally import PROMISES, Tally
 
 SHOWN, EVIDENCE = 12, 100
 _JOB = re.compile(r"soak-[0-9a-f]+-[0-9]+")
 MB = 1 << 20
 
 
-def status_line(at_s: float, records: Records, tally: Tally) -> str:
-    """Returns one line about how it goes."""
+def status_line(at_s: float, records: Records, results: CheckResults) -> str:
+    """Returns one line about the progress."""
     jobs = list(records.jobs.values())
     accepted = sum(job.accepted_s is not None for job in jobs)
     ended = sum(job.end is not None for job in jobs)
@@ -30,19 +30,19 @@ def status_line(at_s: float, records: Records, tally: Tally) -> str:
     )
     return (
         f"{at_s:6.0f} s  {accepted} jobs accepted, {ended} seen to end, {deleted} deleted; {len(records.arrivals)} events; "
-        f"{len(records.windows)} faults{memory}; {sum(tally.checks.values())} checks, {tally.failed} failed"
+        f"{len(records.windows)} faults{memory}; {sum(results.checks.values())} checks, {results.failed} failed"
     )
 
 
-def table(plan: Plan, records: Records, tally: Tally) -> str:
-    """Returns the table of promises with what was found against them."""
+def table(plan: Plan, records: Records, results: CheckResults) -> str:
+    """Returns the table of promises with the violations."""
     kinds = Counter(window.kind for window in records.windows)
     did = ", ".join(f"{name} {count}" for name, count in sorted(kinds.items()))
     rows = [f"faults: {did}", "", f"{'promise':<50} {'checks':>8} {'failed':>7}"]
     for number, words in PROMISES.items():
-        found = tally.violations[number]
-        rows.append(f"{number:>2}  {words:<46} {tally.checks[number]:>8} {len(found):>7}")
-    for number, found in tally.violations.items():
+        found = results.violations[number]
+        rows.append(f"{number:>2}  {words:<46} {results.checks[number]:>8} {len(found):>7}")
+    for number, found in results.violations.items():
         if not found:
             continue
         rows += ["", f"promise {number}, {PROMISES[number]} (SOAK_SEED={plan.seed}):"]
@@ -52,12 +52,12 @@ def table(plan: Plan, records: Records, tally: Tally) -> str:
     return "\n".join(rows)
 
 
-def as_json(plan: Plan, records: Records, tally: Tally, seconds: float) -> dict[str, Any]:
+def as_json(plan: Plan, records: Records, results: CheckResults, seconds: float) -> dict[str, Any]:
     """Returns the whole report."""
     return {
         "seed": plan.seed,
         "seconds": round(seconds, 1),
-        "passed": tally.failed == 0,
+        "passed": results.failed == 0,
         "jobs": len(records.jobs),
         "kinds": dict(Counter(job.kind for job in records.jobs.values())),
         "answers": dict(
@@ -74,13 +74,13 @@ def as_json(plan: Plan, records: Records, tally: Tally, seconds: float) -> dict[
             {
                 "number": number,
                 "promise": words,
-                "checks": tally.checks[number],
-                "failed": len(tally.violations[number]),
-                "violations": tally.violations[number],
+                "checks": results.checks[number],
+                "failed": len(results.violations[number]),
+                "violations": results.violations[number],
             }
             for number, words in PROMISES.items()
         ],
-        "evidence": _evidence(records, tally),
+        "evidence": _evidence(records, results),
         "faults": [
             {"kind": one.kind, "began_s": round(one.began_s, 2), "ended_s": one.ended_s, "detail": one.detail}
             for one in records.windows
@@ -88,9 +88,9 @@ def as_json(plan: Plan, records: Records, tally: Tally, seconds: float) -> dict[
     }
 
 
-def _evidence(records: Records, tally: Tally) -> dict[str, Any]:
-    """Returns all that is known of the jobs that violations name."""
-    text = " ".join(line for found in tally.violations.values() for line in found)
+def _evidence(records: Records, results: CheckResults) -> dict[str, Any]:
+    """Returns the records of the jobs that violations name."""
+    text = " ".join(line for found in results.violations.values() for line in found)
     named = [name for name in dict.fromkeys(_JOB.findall(text)) if name in records.jobs][:EVIDENCE]
     known: dict[str, Any] = {}
     for name in named:

@@ -1,6 +1,6 @@
-"""One soak from its start to its end: the plan is carried out beside the observer, then all is quiet and must converge.
+"""One soak: carries out the plan while the observer polls, then ends all faults and waits until all jobs have ended.
 
-Owns the order of things and that nothing is left behind, whatever happens. `stop` ends a soak early.
+Owns the order of the phases, and the cleanup in every case. `stop` ends a soak early.
 """
 
 import shutil
@@ -11,25 +11,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.soak import report
+from tests.soak.check_results import CheckResults
 from tests.soak.checks import check_all
 from tests.soak.engine import EngineObserver
 from tests.soak.faults import Faults
 from tests.soak.observer import Observer, until
 from tests.soak.plan import Plan
 from tests.soak.records import Records
-from tests.soak.servers import World
+from tests.soak.servers import Servers
 from tests.soak.subject import DoesNotStart, Subject
-from tests.soak.tally import Tally
 from tests.soak.user import User
 
 STATUS_EVERY_S = 60.0
 MAX_UNDER_WAY = 40
-"""More jobs than that are not submitted before some have ended."""
+"""The limit of jobs that have not ended; further ones are submitted later."""
 GONE_LIMIT_S = 90.0
 
 
 class Soak:
-    """One soak. `quiet_s`: the longest that all may take to converge after the last fault."""
+    """One soak. `quiet_s`: the time limit for all jobs to end after the last fault."""
 
     def __init__(self, quiet_s: float, say: Callable[[str], None]) -> None:
         self.stop = threading.Event()
@@ -41,16 +41,16 @@ class Soak:
     def now(self) -> float:
         return time.monotonic() - self._began
 
-    def run(self, make: Callable[[bool], Plan], keep_log: Path) -> tuple[Plan, Tally]:
-        """Returns the plan that `make` gives, and what was found. `keep_log`: where jobd's own log goes afterwards."""
+    def run(self, make: Callable[[bool], Plan], keep_log: Path) -> tuple[Plan, CheckResults]:
+        """Runs the plan of `make`; returns the plan and the results. `keep_log`: the path for a copy of jobd's log."""
         engine = EngineObserver(self.records, self.now)
         try:
-            world = World(self.records, self.now)
+            servers = Servers(self.records, self.now)
             try:
                 subject = Subject(self.records, self.now)
                 try:
                     plan = make(subject.can_fill_disk)
-                    self._soak(plan, subject, world, engine)
+                    self._soak(plan, subject, servers, engine)
                 except DoesNotStart as error:
                     self.records.faults_of_jobd.append(str(error))
                 finally:
@@ -59,28 +59,28 @@ class Soak:
                         shutil.copy(subject.daemon.log, keep_log)
                     subject.close(engine.api)
             finally:
-                world.close()
+                servers.close()
         finally:
             engine.close()
         return plan, check_all(self.records, final=True)
 
-    def _soak(self, plan: Plan, subject: Subject, world: World, engine: EngineObserver) -> None:
+    def _soak(self, plan: Plan, subject: Subject, servers: Servers, engine: EngineObserver) -> None:
         subject.start()
         engine.instance = subject.instance()
-        at = world.addresses(*subject.ports)
+        at = servers.addresses(*subject.ports)
         user = User(subject.api, self.records, self.now, at, uuid.uuid4().hex[:6])
         faults = Faults(subject, user, self.records, self.now)
         observer = Observer(subject.api, engine, self.records, self.now, subject.state, lambda: subject.pid)
         try:
-            # The plan's moments count from here.
+            # The plan's times count from here.
             self._began = time.monotonic()
             submitting = threading.Thread(target=self._submit, args=(plan, user), daemon=True)
             submitting.start()
             self._do_faults(plan, faults)
             faults.close()
             submitting.join(60)
-            self._say(f"{self.now():6.0f} s  no more faults; all must come to its end")
-            self._converge(subject, world, user, observer, engine)
+            self._say(f"{self.now():6.0f} s  no more faults; all jobs must end")
+            self._converge(subject, servers, user, observer, engine)
         finally:
             self.stop.set()
             observer.close()
@@ -88,7 +88,7 @@ class Soak:
             faults.close()
         if not engine.listens:
             self.records.faults_of_jobd.append(
-                "the engine's events were not heard to the end: starts are not counted"
+                "the stream of the engine's events broke off: starts are not counted"
             )
         if subject.pid is not None:
             subject.end()
@@ -117,10 +117,10 @@ class Soak:
                 next_status += STATUS_EVERY_S
 
     def _converge(
-        self, subject: Subject, world: World, user: User, observer: Observer, engine: EngineObserver
+        self, subject: Subject, servers: Servers, user: User, observer: Observer, engine: EngineObserver
     ) -> None:
-        """The quiet phase: everything ends, is delivered and deleted."""
-        world.quiet = True
+        """The quiet phase: all jobs end, all events are delivered, and all jobs are deleted."""
+        servers.quiet = True
         subject.set_clock(0.0)
         if subject.pid is None:
             self.records.faults_of_jobd.append(f"at {self.now():.1f} s jobd had ended by itself")
@@ -134,7 +134,7 @@ class Soak:
         observer.look()
         observer.close()
         for job_id in self.records.listings[-1].ids if self.records.listings else ():
-            # These are no part of the ledger: what is deleted here is judged as it was before.
+            # These deletions are not recorded: the checks use the jobs' state before.
             subject.api.call("DELETE", f"/v1/jobs/{job_id}")
         until(lambda: not engine.look().ids, GONE_LIMIT_S, lambda: len(self.records.engine[-1].ids))
         reply = subject.api.call("GET", "/v1/jobs")

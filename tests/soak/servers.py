@@ -1,6 +1,6 @@
-"""The world around jobd: receivers of events, each with its own manners, and the server that jobs fetch from and send to.
+"""The servers around jobd: receivers of events with different behaviours, and the file server for jobs.
 
-Owns the HTTP servers and writes what arrives into the records. Judges nothing but whether a signature is right.
+Owns the HTTP servers and records what they receive. Checks only signatures.
 """
 
 import base64
@@ -23,13 +23,13 @@ from typing import Any
 from tests.soak.kinds import KEY, Addresses
 from tests.soak.records import Arrival, Records
 
-MANNERS = ("good", "flaky", "slow", "resets")
+BEHAVIOURS = ("good", "flaky", "slow", "resets")
 SLOW_S = 1.0
 MAX_BODY_BYTES = 8 << 20
 
 
 class Server(ThreadingHTTPServer):
-    """One HTTP server in threads. `answer` gets the handler and the body, and answers the request."""
+    """One threaded HTTP server. `answer` gets the handler and the body, and responds to the request."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -43,7 +43,7 @@ class Server(ThreadingHTTPServer):
                 try:
                     answer(self, _body(self))
                 except OSError:
-                    self.close_connection = True  # the client has left
+                    self.close_connection = True  # the client has disconnected
 
             do_GET = do_PUT = do_POST = take  # noqa: N815 - the names are http.server's
 
@@ -54,7 +54,7 @@ class Server(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that ends in the middle of a request is part of the soak."""
+        """Ignores connections that end within a request: they are part of the soak."""
 
     def close(self) -> None:
         self.shutdown()
@@ -79,8 +79,8 @@ def _reply(request: BaseHTTPRequestHandler, status: int, body: bytes = b"") -> N
     request.wfile.write(body)
 
 
-class World:
-    """All servers. `quiet`: from then on every receiver but the dead one takes everything."""
+class Servers:
+    """All servers. `quiet`: from then on every receiver except the dead one accepts everything."""
 
     def __init__(self, records: Records, now: Callable[[], float]) -> None:
         self.quiet = False
@@ -91,13 +91,13 @@ class World:
         self._prefix = f"/{secrets.token_urlsafe(12)}"
         self._archive = _archive()
         self._files = Server("0.0.0.0", self._serve_file)  # containers reach it through the bridge
-        self._receivers = {name: Server("127.0.0.1", self._taker(name)) for name in MANNERS}
-        # A port that is bound and not listened on: connections to it are refused, and nobody else gets it.
+        self._receivers = {name: Server("127.0.0.1", self._taker(name)) for name in BEHAVIOURS}
+        # A port that is bound but not listening: it refuses connections, and no other process gets it.
         self._dead = socket.socket()
         self._dead.bind(("127.0.0.1", 0))
 
     def addresses(self, *api_ports: int) -> Addresses:
-        """Returns where all of it is."""
+        """Returns the addresses of the servers."""
         callbacks = {
             name: f"http://127.0.0.1:{server.server_port}/" for name, server in self._receivers.items()
         }
@@ -128,7 +128,7 @@ class World:
             key = hashlib.sha256(body).hexdigest()
             with self._lock:
                 self._sent[key] += 1
-                # One of three first tries goes wrong, and of three seconds, so on.
+                # One of three first tries fails, then one of three second tries, and so on.
                 bad = not self.quiet and int(key[self._sent[key] % 32], 16) < 5
             if name == "slow" and not self.quiet:
                 time.sleep(SLOW_S)
@@ -171,9 +171,9 @@ def _arrivals(
 
 
 def is_signed(key: str, headers: dict[str, str], body: bytes) -> bool:
-    """True where both signatures of a request are those of its body. Independent of jobd's own code.
+    """Returns whether both signatures of a request match its body. Independent of jobd's own code.
 
-    The age of the timestamp is not looked at: jobd's wall clock is set forth and back.
+    Ignores the age of the timestamp: faults set jobd's wall clock forward and back.
     """
     own = "sha256=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
     signed = f"{headers.get('webhook-id')}.{headers.get('webhook-timestamp')}.".encode() + body

@@ -1,6 +1,6 @@
-"""The jobd under test: its process, its state on a small disk of its own, its clock and its way to the engine.
+"""The jobd under test: its process, its state on a small disk, its clock and its proxy to the engine.
 
-Owns starting, ending and starting again, and takes everything away at the end.
+Starts, stops and restarts jobd, and removes everything at the end.
 """
 
 import contextlib
@@ -29,11 +29,11 @@ FILL_STEP_BYTES = 1 << 20
 
 
 class DoesNotStart(Exception):
-    """jobd does not get ready, again and again."""
+    """jobd does not get ready after several starts."""
 
 
 class Subject:
-    """One jobd. `can_fill_disk`: its state is on a file system of its own, which takes root."""
+    """One jobd. `can_fill_disk`: its state is on its own file system, which needs root."""
 
     def __init__(self, records: Records, now: Callable[[], float]) -> None:
         self.records, self.now = records, now
@@ -76,7 +76,7 @@ class Subject:
         return None if process is None or process.poll() is not None else process.pid
 
     def start(self) -> None:
-        """Starts jobd, again and again as a service manager does, until jobd is ready.
+        """Starts jobd, repeatedly as a service manager does, until jobd is ready.
 
         Raises:
             DoesNotStart: not within two minutes.
@@ -103,7 +103,7 @@ class Subject:
         self.daemon.kill()
 
     def end(self) -> None:
-        """Ends jobd by SIGTERM; another exit code than 0, or none, is jobd's fault."""
+        """Stops jobd by SIGTERM; an exit code other than 0, or no end, is jobd's fault."""
         process = self.daemon.process
         assert process is not None
         process.send_signal(signal.SIGTERM)
@@ -117,7 +117,7 @@ class Subject:
             self.records.faults_of_jobd.append(f"at {self.now():.1f} s jobd ended with {code} on SIGTERM")
 
     def set_clock(self, offset_s: float) -> None:
-        """Sets jobd's wall clock off by so many seconds, in one step."""
+        """Sets the offset of jobd's wall clock, in one step."""
         fresh = self.clock.with_suffix(".new")
         fresh.write_text(str(offset_s))
         fresh.rename(self.clock)
@@ -128,7 +128,7 @@ class Subject:
         return (self.state / "ballast").exists()
 
     def fill_disk(self) -> None:
-        """Takes all the room that there is."""
+        """Fills the disk."""
         with (self.state / "ballast").open("ab", buffering=0) as file:
             for size in (FILL_STEP_BYTES, 4096):
                 with contextlib.suppress(OSError):
@@ -139,11 +139,11 @@ class Subject:
         (self.state / "ballast").unlink(missing_ok=True)
 
     def instance(self) -> str:
-        """Returns the label value of what jobd makes on the engine."""
+        """Returns the value of jobd's instance label on the engine."""
         return (self.state / "instance").read_text().strip()
 
     def close(self, engine: docker.APIClient) -> None:
-        """Ends jobd and removes its things from the engine and from the disk."""
+        """Stops jobd and removes its containers, volumes and files."""
         process = self.daemon.process
         if process is not None and process.poll() is None:
             process.send_signal(signal.SIGCONT)
@@ -162,7 +162,7 @@ class Subject:
 
 @contextlib.contextmanager
 def window(records: Records, now: Callable[[], float], kind: str, detail: str = "") -> Iterator[Window]:
-    """Records how long a fault stands."""
+    """Records the duration of a fault."""
     made = Window(kind, now(), detail=detail)
     records.windows.append(made)
     try:

@@ -1,6 +1,6 @@
-"""The user of the soak: submits planned jobs, repeats what got no answer, cancels, deletes and follows.
+"""The user of the soak: submits planned jobs, repeats requests without response, cancels, deletes and follows.
 
-Keeps the ledger: which answer each call got. Judges nothing.
+Records the response to each call. Checks nothing.
 """
 
 import contextlib
@@ -20,13 +20,13 @@ from tests.soak.records import Answer, Job, Line, Records
 
 AGAIN_S, PATIENCE_S = 0.3, 90.0
 RETRIED = (0, 429, 500, 503, 507)
-"""Answers after which a user tries again; each is in the ledger, and the checks say which of them may be."""
+"""Statuses after which the user tries again; all are recorded, and the checks decide which are allowed."""
 FOLLOW_S, LOOK_EVERY_S = 60.0, 0.2
 SLOW_READ_BYTES, SLOW_PAUSE_S, SLOW_READS = 2048, 0.05, 200
 
 
 class User:
-    """Does everything in threads of its own. `stopped`: nothing new is begun any more."""
+    """Runs each job in its own thread. `stopped`: no further jobs are started."""
 
     def __init__(self, api: Api, records: Records, now: Callable[[], float], at: Addresses, run: str) -> None:
         self.stopped = threading.Event()
@@ -34,7 +34,7 @@ class User:
         self._pool = ThreadPoolExecutor(40, thread_name_prefix="user")
 
     def begin(self, planned: PlannedJob) -> None:
-        """Begins a job of the plan, in a thread."""
+        """Starts a job of the plan, in a thread."""
         job_id = f"soak-{self._run}-{planned.number}"
         made = make(planned, job_id, self._at)
         job = Job(job_id, planned.kind, planned.receiver, made.expect, valid=made.valid)
@@ -42,7 +42,7 @@ class User:
         self._pool.submit(self._live, planned, made, job)
 
     def close(self) -> None:
-        """Waits for what was begun; each wait in there has a bound."""
+        """Waits for the threads; each of their waits has a limit."""
         self.stopped.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
@@ -138,7 +138,7 @@ class User:
         return reply
 
     def _follow(self, job: Job, manner: str) -> None:
-        """Follows the log to its end, going on after the last line wherever the stream is cut."""
+        """Follows the log to its end, and resumes after the last line when the stream breaks off."""
         lines: list[Line] = []
         deadline = self._now() + FOLLOW_S
         while self._now() < deadline and not self.stopped.is_set():
@@ -163,7 +163,7 @@ class User:
             time.sleep(AGAIN_S)
 
     def _dawdle(self, answer: http.client.HTTPResponse) -> None:
-        """Reads a little at a time, then leaves."""
+        """Reads a little at a time, then disconnects."""
         for _ in range(SLOW_READS):
             if self.stopped.is_set() or not answer.read(SLOW_READ_BYTES):
                 return

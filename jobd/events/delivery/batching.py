@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from jobd.budget import ByteBudget, NoRoom
+from jobd.budget import BudgetExhausted, ByteBudget
 from jobd.clock import Clock
 from jobd.events.delivery.settler import STORE_PAUSE_S
 from jobd.store.errors import StoreClosed, StoreFailed
@@ -52,7 +52,7 @@ class Batching:
     @property
     def held_bytes(self) -> int:
         """How much of the budget is in use."""
-        return self._budget.held
+        return self._budget.reserved_bytes
 
     @asynccontextmanager
     async def reading(self, due: Due) -> AsyncIterator[list[Due]]:
@@ -64,12 +64,12 @@ class Batching:
         size = max(due.body_bytes, BATCH_BYTES if due.batch else 0)
         while True:
             try:
-                async with self._budget.hold(COPIES * size) as hold:
+                async with self._budget.reserve(COPIES * size) as hold:
                     run = await self.run_of(due)
-                    hold.measured(COPIES * sum(len(one.body or b"") for one in run))
+                    hold.resize(COPIES * sum(len(one.body or b"") for one in run))
                     yield _undamaged(run)
                 return
-            except NoRoom as error:
+            except BudgetExhausted as error:
                 log.warning("long events wait for room", extra={"action": "deliver", "error": str(error)})
 
     async def run_of(self, due: Due) -> list[Due]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from jobd.clock import Clock
+from jobd.clock import Clock, wait_for
 from jobd.events.delivery.answered import Answered
 from jobd.events.delivery.breaker import Breakers
 from jobd.events.delivery.expiry import Expiry
@@ -19,7 +19,6 @@ from jobd.events.delivery.settler import STORE_PAUSE_S
 from jobd.events.delivery.work_queue import WorkQueue
 from jobd.store.errors import StoreClosed, StoreFailed
 from jobd.store.tables.rows import DestinationDue, Due
-from jobd.waiting import wait_for
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Protocol
 
-from jobd.clock import Clock
+from jobd.clock import Clock, wait_for
 from jobd.events.delivery.answered import Answered
 from jobd.store.errors import StoreClosed, StoreFailed
 from jobd.store.tables.rows import Settled, Settlement
-from jobd.waiting import wait_for
 
 log = logging.getLogger(__name__)
 

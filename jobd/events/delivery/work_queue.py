@@ -30,12 +30,11 @@ says pending until the settler has written the settlement, so after a crash the 
 
 import asyncio
 
-from jobd.clock import Clock
+from jobd.clock import Clock, wait_for
 from jobd.events.delivery.answered import Answered
 from jobd.events.delivery.breaker import Breaker, Breakers, Host, Ticket
 from jobd.events.delivery.destination_queues import DestinationQueues
 from jobd.store.tables.rows import Due
-from jobd.waiting import wait_for
 
 UNSETTLED_PER_WORKER = 16
 """Answers that wait for their record, a worker: beyond that no more is sent until the disk has caught up. A crash repeats no more

@@ -18,7 +18,7 @@ from jobd.jobs.log.log_batches import legible
 from jobd.jobs.log.log_frames import on_wire, parts
 from jobd.jobs.port.model import StreamName
 from jobd.jobs.state.record import Record, purged
-from jobd.store.store import Store
+from jobd.jobs.storage import Logs
 from jobd.store.tables.rows import LogChunk
 from jobd.wire.view import End, LogEnd, LogLine, LogUnfinished, Unfinished
 
@@ -49,7 +49,7 @@ class LogView:
 
     def __init__(
         self,
-        store: Store,
+        store: Logs,
         change_notifier: ChangeNotifier,
         current: Callable[[Record], Coroutine[Any, Any, Record | None]],
         budget: ByteBudget,
@@ -75,14 +75,14 @@ class LogView:
                 news.clear()
                 record = await self._current(record) or _deleted(record)
                 while True:
-                    async with self._budget.hold(READ_BYTES, estimated=True) as hold:
+                    async with self._budget.reserve(READ_BYTES, estimated=True) as hold:
                         chunks = await self._store.log_chunks(record.uid, after, READ_BYTES)
-                        hold.measured(held_bytes(chunks))
+                        hold.resize(held_bytes(chunks))
                         is_end = not chunks
                         for chunk in chunks:
                             for part in on_wire(cut(legible(chunk, record.created_at), after, query.stream)):
                                 yield part
-                                hold.moved()
+                                hold.mark_progress()
                                 del part
                             after = chunk.last_seq
                             del chunk
@@ -136,9 +136,9 @@ class LogView:
         """Returns how many lines of the stream there are between the two numbers."""
         count = 0
         while after < last:
-            async with self._budget.hold(TAIL_READ_BYTES, estimated=True) as hold:
+            async with self._budget.reserve(TAIL_READ_BYTES, estimated=True) as hold:
                 chunks = await self._tail_page(record, after)
-                hold.measured(held_bytes(chunks))
+                hold.resize(held_bytes(chunks))
                 if not chunks:
                     break
                 for chunk in chunks:
@@ -150,9 +150,9 @@ class LogView:
     async def _place_of(self, record: Record, after: int, last: int, stream: str, skip: int) -> int:
         """Returns the number before the line that follows the first `skip` lines of the stream after `after`."""
         while after < last:
-            async with self._budget.hold(TAIL_READ_BYTES, estimated=True) as hold:
+            async with self._budget.reserve(TAIL_READ_BYTES, estimated=True) as hold:
                 chunks = await self._tail_page(record, after)
-                hold.measured(held_bytes(chunks))
+                hold.resize(held_bytes(chunks))
                 if not chunks:
                     break
                 for chunk in chunks:

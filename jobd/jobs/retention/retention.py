@@ -19,10 +19,10 @@ from jobd.jobs.retention.kept_outputs import KeptOutputs
 from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.state import facts
 from jobd.jobs.state.machine import step
+from jobd.jobs.storage import RetentionStore
 from jobd.jobs.stored import record_of
 from jobd.store.errors import StoreError, UnreadableJob
-from jobd.store.store import FIRST, Store
-from jobd.store.tables.rows import JobRow
+from jobd.store.tables.rows import FIRST, JobRow
 
 BATCH = 200
 CLOCK_TOLERANCE_S = 1.0
@@ -46,7 +46,7 @@ class Retention:
 
     def __init__(
         self,
-        store: Store,
+        store: RetentionStore,
         repository: JobRepository,
         supervisors: Supervisors,
         engine: Upkeep,
@@ -88,7 +88,7 @@ class Retention:
 
     async def _look_for_damage(self) -> bool:
         try:
-            return await self._store.look_for_damage()
+            return await self._store.scan_for_damage()
         except StoreError as error:
             log.warning("maintenance put off", extra={"action": "look-for-damage", "error": str(error)})
             return False
@@ -111,7 +111,7 @@ class Retention:
             EngineUnavailable, StoreError: the rest is done in the next round.
         """
         self._look_at_clock()
-        await self._store.keep_seen()
+        await self._store.save_observed_time()
         try:
             await self._clean()
         except EngineError:
@@ -146,7 +146,7 @@ class Retention:
             pass
         await self._store.remove_hidden()
         await self._remove_outputs()
-        await self._store.give_back()
+        await self._store.vacuum()
 
     async def _remove_outputs(self) -> None:
         """Kept outputs go with their job's record."""

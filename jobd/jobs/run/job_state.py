@@ -9,7 +9,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from jobd.clock import reading
+from jobd.clock import wall_clock_and_offset
 from jobd.jobs.job_repository import MAX_TRIES
 from jobd.jobs.log.log_batches import Batch, mark_incomplete
 from jobd.jobs.log.log_batches import take as take_lines
@@ -109,7 +109,7 @@ class JobState:
         """Returns what `fact` makes of the record. The times in the record follow a clock that was set meanwhile first: else
         those that this fact writes would be moved with them later.
         """
-        now, offset = reading(self._deps.clock)
+        now, offset = wall_clock_and_offset(self._deps.clock)
         if self.clock_moved(record, offset):
             record = step(record, spec, facts.ClockMoved(self._deps.clock.boot, offset), now).record
         return step(record, spec, fact, now)

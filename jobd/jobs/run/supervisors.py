@@ -12,9 +12,9 @@ from jobd.jobs.port.hints import Connected, Disconnected, Hint
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.supervisor import Supervisor
 from jobd.jobs.state.record import Record
+from jobd.jobs.storage import JobRows
 from jobd.jobs.stored import record_of
 from jobd.store.errors import UnreadableJob
-from jobd.store.store import Store
 
 AGAIN_AFTER_FAULT_S = 5.0
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 class Supervisors:
     """Starts and finds supervisors. `run` owns their tasks until it is cancelled."""
 
-    def __init__(self, deps: Dependencies, store: Store) -> None:
+    def __init__(self, deps: Dependencies, store: JobRows) -> None:
         self._deps = deps
         self._store = store
         self._supervisors: dict[str, Supervisor] = {}

@@ -1,4 +1,4 @@
--- jobs: what it is found by, and the caller's own record. `n` grows with each new job: lists go by it.
+-- jobs: the columns of queries, and the caller's own record. `n` grows with each new job and orders lists.
 CREATE TABLE jobs (
     n           INTEGER PRIMARY KEY AUTOINCREMENT,
     uid         TEXT    NOT NULL UNIQUE,
@@ -21,7 +21,7 @@ CREATE INDEX jobs_to_clean ON jobs (finished_at) WHERE live = 1 AND finished_at 
 CREATE INDEX jobs_hidden ON jobs (n) WHERE hidden = 1;
 CREATE INDEX jobs_ended ON jobs (ifnull(finished_at, created_at)) WHERE live = 0;
 
--- specs: large and never changed, so not written again with each record.
+-- specs: long and immutable, so an update of a job does not write them again.
 CREATE TABLE specs (
     job  INTEGER PRIMARY KEY REFERENCES jobs (n) ON DELETE CASCADE,
     spec BLOB    NOT NULL
@@ -35,7 +35,7 @@ CREATE TABLE job_labels (
 ) WITHOUT ROWID;
 CREATE INDEX job_labels_by_job ON job_labels (job);
 
--- callbacks: one a job. `stopped`: the receiver answered 410.
+-- callbacks: one for each job. `stopped`: the receiver responded 410.
 CREATE TABLE callbacks (
     job     INTEGER PRIMARY KEY REFERENCES jobs (n) ON DELETE CASCADE,
     url     TEXT    NOT NULL,
@@ -44,7 +44,7 @@ CREATE TABLE callbacks (
     stopped INTEGER NOT NULL DEFAULT 0
 );
 
--- events: bodies exactly as they are signed and sent.
+-- events: bodies exactly as signed and sent.
 CREATE TABLE events (
     seq        INTEGER PRIMARY KEY AUTOINCREMENT,
     job        INTEGER NOT NULL REFERENCES jobs (n) ON DELETE CASCADE,
@@ -55,8 +55,8 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_job ON events (job);
 
--- deliveries: the outbox. `due_at` is set on the first pending one of each job and on no other, so that
--- "what may go now" is one look into an index, however much waits behind it.
+-- deliveries: the outbox. `due_at` is set only for the first pending delivery of each job, so that one index
+-- query finds the due deliveries, however many are pending behind them.
 CREATE TABLE deliveries (
     id           INTEGER PRIMARY KEY REFERENCES events (seq) ON DELETE CASCADE,
     job          INTEGER NOT NULL,
@@ -74,7 +74,7 @@ CREATE INDEX deliveries_pending ON deliveries (job, id) WHERE state = 'pending';
 CREATE INDEX deliveries_due ON deliveries (lane, due_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX deliveries_parked ON deliveries (id) WHERE state = 'parked';
 
--- log_chunks: lines as they go on the wire.
+-- log_chunks: lines as on the wire.
 CREATE TABLE log_chunks (
     chunk      INTEGER PRIMARY KEY,
     job        INTEGER NOT NULL REFERENCES jobs (n) ON DELETE CASCADE,

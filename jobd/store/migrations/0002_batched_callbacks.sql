@@ -1,2 +1,2 @@
--- `batch`: what has piled up for this callback goes out in one request.
+-- `batch`: one request to this callback contains several pending events.
 ALTER TABLE callbacks ADD COLUMN batch INTEGER NOT NULL DEFAULT 0;

@@ -1,4 +1,4 @@
--- seen: how long jobd has seen time pass, by clocks that nobody can set. `boot` and `uptime_ms`: when that was last counted.
+-- seen: the observed time, from clocks that nobody can set. `boot` and `uptime_ms`: the time of the last update.
 CREATE TABLE seen (
     only      INTEGER PRIMARY KEY CHECK (only = 1),
     ms        INTEGER NOT NULL,
@@ -7,7 +7,7 @@ CREATE TABLE seen (
 );
 INSERT INTO seen VALUES (1, 0, '', 0);
 
--- ended_seen: when a job ended, as `seen.ms`. When older jobs ended is known by the wall clock alone: they count from now.
+-- ended_seen: the observed time of a job's end. Older jobs have only a wall clock time of their end: they count from now.
 ALTER TABLE jobs ADD COLUMN ended_seen INTEGER;
 UPDATE jobs SET ended_seen = 0 WHERE finished_at IS NOT NULL OR live = 0;
 DROP INDEX jobs_to_clean;
@@ -15,7 +15,7 @@ DROP INDEX jobs_ended;
 CREATE INDEX jobs_to_clean ON jobs (ended_seen) WHERE live = 1 AND finished_at IS NOT NULL;
 CREATE INDEX jobs_ended ON jobs (ended_seen) WHERE live = 0;
 
--- Checksums, by which a row that the disk has damaged is known. NULL: written by an older version, not known.
+-- Checksums, which detect rows that the disk has damaged. NULL: an older version has written the row.
 ALTER TABLE jobs ADD COLUMN fixed_sum INTEGER;
 ALTER TABLE jobs ADD COLUMN spec_sum INTEGER;
 ALTER TABLE jobs ADD COLUMN record_sum INTEGER;

@@ -1,7 +1,7 @@
-"""Checksums of what is stored, and what they say of a row that was read. Pure.
+"""Checksums of stored values, and their check when a row is read. Pure.
 
-A flipped byte on the disk changes a value and leaves the database in order; only a checksum tells.
-Source: RFC 1952, 8 (CRC-32), which finds every single flipped byte.
+SQLite's own check does not notice a byte of a value that flips on the disk; a checksum does.
+Source: RFC 1952, section 8 (CRC-32), which detects every single flipped byte.
 """
 
 import sqlite3
@@ -14,19 +14,19 @@ Value = str | bytes | int | None
 
 
 def checksum(*values: Value) -> int:
-    """Returns the checksum of some values, in their order."""
+    """Returns the checksum of some values; their order counts."""
     if len(values) == 1 and isinstance(values[0], bytes):
         return zlib.crc32(values[0])
     return zlib.crc32(_SEPARATOR.join(map(_bytes, values)))
 
 
-def add_to(connection: sqlite3.Connection) -> None:
-    """Makes `checksum` known to SQL, for migrations."""
+def register(connection: sqlite3.Connection) -> None:
+    """Registers `checksum` as an SQL function, for migrations."""
     connection.create_function("checksum", -1, checksum, deterministic=True)
 
 
 def fits(expected: int | None, *values: Value) -> bool:
-    """True where the values are those of the checksum; also where there is none, as in rows of older versions."""
+    """Returns whether the values match the checksum; True where there is none, as in rows of older versions."""
     return expected is None or expected == checksum(*values)
 
 

@@ -1,7 +1,7 @@
-"""The database file: opening it safely, its settings, its version.
+"""The database file: safe opening, settings, schema version.
 
-Owns the pragmas, the file's mode, the check for damage and the migrations in `migrations/`, which are applied in the
-order of their numbers. Knows no table by name.
+Owns the pragmas, the file's mode, the check for damage and the migrations in `migrations/`, which run in the order of their
+numbers. Knows no table by name.
 
 Source: SQLite documentation, "Write-Ahead Logging", PRAGMA synchronous, user_version, application_id.
 """
@@ -19,23 +19,23 @@ from jobd.store.errors import StoreCorrupt, StoreError, StoreFailed, translated
 from jobd.store.sqlite import checks
 
 APPLICATION_ID = 0x6A6F6264
-"""`jobd` in ASCII: tells our file from any other SQLite database."""
+"""`jobd` in ASCII: distinguishes jobd's file from other SQLite databases."""
 BUSY_TIMEOUT_S = 10.0
 WAL_BYTES = 4 << 20
-"""The log file is brought into the database when it is this long, so it stays about that long."""
+"""SQLite checkpoints the log file from this length on, which keeps it about that long."""
 WAL_LIMIT_BYTES = 16 << 20
 CHECKED_BYTES = 256 << 20
-"""Up to this size the whole file is checked at start; it takes about a second."""
+"""Up to this size jobd checks the whole file at its start, in about a second."""
 PAGE_BYTES = 4096
 CACHE_BYTES = 2 << 20
-"""The pages that one connection keeps. A transaction that changes more of them writes them to the log file before its end."""
+"""The page cache of one connection. A transaction that changes more pages writes them to the log file before its end."""
 OLDEST_SQLITE = (3, 35, 0)
 
 T = TypeVar("T")
 
 
 def migrations() -> list[tuple[int, str]]:
-    """Returns the numbers and texts of all migrations, in order, from 1 without a gap."""
+    """Returns the numbers and texts of all migrations, in order; the numbers are 1, 2, 3 and so on."""
     folder = resources.files("jobd.store") / "migrations"
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     found = [(int(name.split("_", 1)[0]), (folder / name).read_text("utf-8")) for name in names]
@@ -45,7 +45,7 @@ def migrations() -> list[tuple[int, str]]:
 
 
 def _bound_memory(connection: sqlite3.Connection) -> None:
-    """Bounds a connection's page cache, whatever the library's default is, also while a transaction changes many pages."""
+    """Limits a connection's page cache, also during a transaction that changes many pages."""
     connection.execute(f"PRAGMA cache_size = -{CACHE_BYTES // 1024}")
     connection.execute("PRAGMA cache_spill = ON")
     connection.execute("PRAGMA mmap_size = 0").fetchall()
@@ -53,8 +53,8 @@ def _bound_memory(connection: sqlite3.Connection) -> None:
 
 
 def open_writer(path: Path, max_bytes: int | None = None, wal_bytes: int = WAL_BYTES) -> sqlite3.Connection:
-    """Opens the one connection that writes; makes the file where it is absent. `max_bytes` bounds the file's size; from
-    `wal_bytes` on the log file is brought into it.
+    """Opens the one write connection; creates the file if it is missing. `max_bytes` limits the size of the file; `wal_bytes` is the
+    length of the log file from which on SQLite checkpoints it.
     """
     connection = sqlite3.connect(
         path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
@@ -64,7 +64,7 @@ def open_writer(path: Path, max_bytes: int | None = None, wal_bytes: int = WAL_B
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        # Pages that become free are not written over: deleting would take as much room in the log file as it gives back.
+        # SQLite does not overwrite freed pages: a deletion would write as much to the log file as it frees.
         connection.execute("PRAGMA secure_delete = FAST")
         connection.execute(f"PRAGMA wal_autocheckpoint = {wal_bytes // PAGE_BYTES}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
@@ -78,7 +78,7 @@ def open_writer(path: Path, max_bytes: int | None = None, wal_bytes: int = WAL_B
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Opens a connection that cannot write."""
+    """Opens a read-only connection."""
     connection = sqlite3.connect(
         f"file:{quote(str(path))}?mode=ro",
         uri=True,
@@ -97,9 +97,9 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def checkpoint(connection: sqlite3.Connection) -> bool:
-    """Brings all of the log file into the database and empties it; outside of a transaction. Waits for no reader.
+    """Moves the whole log file into the database and truncates it; outside of a transaction. Waits for no reader.
 
-    Returns whether all of it went.
+    Returns whether the checkpoint was complete.
     Source: SQLite documentation, PRAGMA wal_checkpoint.
     """
     connection.execute("PRAGMA busy_timeout = 0")
@@ -110,54 +110,54 @@ def checkpoint(connection: sqlite3.Connection) -> bool:
     return not busy
 
 
-def fold_back(connection: sqlite3.Connection) -> None:
-    """Brings what it can of the log file into the database, so that the log file is written again from its start."""
+def checkpoint_what_fits(connection: sqlite3.Connection) -> None:
+    """Moves as much of the log file as fits into the database, so that SQLite can write the log file from its start again."""
     try:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     except sqlite3.Error:
-        pass  # there is no room for that either: what is in the log file stays there
+        pass  # the disk has no space for that either: the frames stay in the log file
 
 
-def reading_damaged_text(
+def run_despite_bad_utf8(
     connection: sqlite3.Connection,
     query: Callable[[sqlite3.Connection], T],
-    take_back: Callable[[], object] = lambda: None,
+    roll_back: Callable[[], object] = lambda: None,
 ) -> T:
-    """Returns what `query` returns. Text that is not UTF-8 any more comes back with marks in the place of what is wrong;
-    for that `query` is run a second time, after `take_back`.
+    """Returns the result of `query`. If stored text is damaged and no longer UTF-8, calls `roll_back` and runs `query` again with
+    U+FFFD for the damaged bytes.
     """
     try:
         return query(connection)
     except sqlite3.OperationalError as error:
         if not str(error).startswith("Could not decode to UTF-8"):
             raise
-    take_back()
-    connection.text_factory = _marked
+    roll_back()
+    connection.text_factory = _with_replacements
     try:
         return query(connection)
     finally:
         connection.text_factory = str
 
 
-def _marked(text: bytes) -> str:
+def _with_replacements(text: bytes) -> str:
     return text.decode("utf-8", "replace")
 
 
 def prepare(path: Path, max_bytes: int | None = None, wal_bytes: int = WAL_BYTES) -> sqlite3.Connection:
-    """Opens `path` for writing, makes it private (0600), checks it and brings it to this version's schema.
+    """Opens `path` for writing, makes it private (0600), checks it and migrates it to this version's schema.
 
-    Safe to repeat; a migration that was cut short is begun again from its start.
+    Safe to repeat; an interrupted migration starts again.
 
     Raises:
-        StoreCorrupt: the file is damaged, is not jobd's, or was written by a newer jobd. It is left as it is.
-        StoreFailed: the disk refused.
+        StoreCorrupt: the file is damaged, is not jobd's, or was written by a newer jobd. It is not changed.
+        StoreFailed: the disk or the database failed.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StoreFailed(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed")
     try:
         _make_private(path)
         if _has_content(path):
-            # Through a connection that cannot write, so that what is refused was not changed.
+            # A read-only connection leaves a refused file unchanged.
             with closing(open_reader(path)) as reading:
                 _check(reading, path)
         connection = open_writer(path, max_bytes, wal_bytes)
@@ -183,7 +183,7 @@ def _at(path: Path, error: Exception) -> StoreError:
 
 def _corrupt(path: Path, why: str) -> StoreCorrupt:
     return StoreCorrupt(
-        f"{path} cannot be used: {why}. The file was left as it is; move it away (with its -wal and -shm) to start empty, "
+        f"{path} cannot be used: {why}. jobd has not changed the file; move it away (with its -wal and -shm) to start empty, "
         "or put a backup in its place."
     )
 
@@ -200,7 +200,7 @@ def _has_content(path: Path) -> bool:
     with path.open("rb") as file:
         header = file.read(100)
     if header and (len(header) < 100 or not header.startswith(b"SQLite format 3\0")):
-        raise _corrupt(path, "it is not a database, or is cut short")
+        raise _corrupt(path, "it is not a database, or is truncated")
     return bool(header)
 
 
@@ -223,7 +223,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 def _migrate(connection: sqlite3.Connection) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    checks.add_to(connection)
+    checks.register(connection)
     for number, text in migrations():
         if number <= version:
             continue

@@ -1,6 +1,6 @@
-"""One daemon a state directory: an flock on its `lock` file, which also names the holder's process.
+"""One daemon for each state directory: an flock on its `lock` file, which also contains the owner's process id.
 
-The kernel drops the lock when the process ends, however it ends.
+The kernel releases the lock when the process ends, however it ends. Source: flock(2).
 """
 
 import contextlib
@@ -16,10 +16,10 @@ LOCK_NAME = "lock"
 
 
 class StateLock:
-    """Holds the state directory from construction to `release`, or as a context manager.
+    """The lock of a state directory, from construction to `release`; also a context manager.
 
     Raises:
-        StateLocked: another process holds it; names its pid.
+        StateLocked: another process has the lock; names its pid.
         StoreFailed: the lock file cannot be opened.
     """
 
@@ -32,7 +32,7 @@ class StateLock:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            pid = self._holder()
+            pid = self._owner()
             os.close(self._fd)
             if not isinstance(error, BlockingIOError):
                 raise StoreFailed(f"cannot lock {path}: {error.strerror}") from error
@@ -43,13 +43,13 @@ class StateLock:
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
 
-    def _holder(self) -> int | None:
+    def _owner(self) -> int | None:
         with contextlib.suppress(OSError, ValueError):
             return int(os.pread(self._fd, 32, 0))
         return None
 
     def release(self) -> None:
-        """Gives the directory free. Safe to repeat. The file stays: removing it would let two processes in."""
+        """Releases the lock. Safe to repeat. The file remains: after its removal two processes could lock two different files."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -1,6 +1,6 @@
-"""Reading in threads of its own, beside the writer: a few connections that cannot write.
+"""The reader threads: a few read-only connections beside the writer.
 
-Owns the threads and the connections. In WAL mode a reader waits for no writer and sees what is committed.
+Owns the threads and the connections. In WAL mode a reader does not wait for the writer and sees the last committed state.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from jobd.store.errors import StoreClosed, translated
-from jobd.store.sqlite.database import open_reader, reading_damaged_text
+from jobd.store.sqlite.database import open_reader, run_despite_bad_utf8
 
 T = TypeVar("T")
 
@@ -21,14 +21,14 @@ MAX_WAITING = 512
 
 
 class Reader:
-    """Runs queries on its threads. Belongs to one event loop."""
+    """Runs queries on the reader threads. Belongs to one event loop."""
 
     def __init__(self, path: Path) -> None:
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         for _ in range(READERS):
             self._idle.put(open_reader(path))
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
-        self._room = asyncio.Semaphore(MAX_WAITING)
+        self._queue_limit = asyncio.Semaphore(MAX_WAITING)
         self._closed = False
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
@@ -37,7 +37,7 @@ class Reader:
         Raises:
             StoreError: the database could not be read.
         """
-        async with self._room:
+        async with self._queue_limit:
             if self._closed:
                 raise StoreClosed("the store is closed")
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._query, query)
@@ -45,14 +45,14 @@ class Reader:
     def _query(self, query: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._idle.get()
         try:
-            return reading_damaged_text(connection, query)
+            return run_despite_bad_utf8(connection, query)
         except sqlite3.Error as error:
             raise translated(error) from error
         finally:
             self._idle.put(connection)
 
     async def close(self) -> None:
-        """Lets running queries end, then closes the connections. Safe to repeat."""
+        """Waits for the running queries, then closes the connections. Safe to repeat."""
         if self._closed:
             return
         self._closed = True

@@ -1,6 +1,6 @@
-"""A file that only takes room: it is given up when the disk is full, so that what must be written still can be.
+"""The disk reserve: a file that jobd deletes when the disk is full, so that the changes of running jobs still fit.
 
-Owns the file, its size and whether it is there. Knows no database: who may use the room is the writer's knowledge.
+Owns the file, its size and whether it exists. Knows no database; the writer decides which changes may use the space.
 """
 
 import os
@@ -10,46 +10,46 @@ from pathlib import Path
 
 RESERVE_BYTES = 8 << 20
 SHARE_OF_DISK = 16
-"""On a small disk the reserve is at most this part of it."""
+"""On a small disk the reserve is at most this part of the disk."""
 
 
 class Reserve:
-    """The reserve at `path`. Safe to use from any thread."""
+    """The reserve at `path`. Thread-safe."""
 
     def __init__(self, path: Path, size_bytes: int = RESERVE_BYTES) -> None:
         self._path = path
         self._wanted_bytes = size_bytes
         self._lock = threading.Lock()
-        self._held = False
+        self._is_allocated = False
 
     @property
-    def held(self) -> bool:
-        """True while the room is kept; False once it was given up, and where there was none to keep."""
-        return self._held
+    def is_allocated(self) -> bool:
+        """True while the file exists; False once it was released, and while the disk has had no space for it."""
+        return self._is_allocated
 
-    def restore(self) -> bool:
-        """Makes the file where it is missing and the disk has twice its size free. Returns whether it is there."""
+    def allocate(self) -> bool:
+        """Creates the file if it is missing and the disk has twice its size free. Returns whether the file exists."""
         with self._lock:
-            if not self._held:
+            if not self._is_allocated:
                 try:
-                    self._held = self._made()
+                    self._is_allocated = self._created()
                 except OSError:
                     self._path.unlink(missing_ok=True)
-            return self._held
+            return self._is_allocated
 
-    def give_up(self) -> bool:
-        """Removes the file. Returns whether that gave any room."""
+    def release(self) -> bool:
+        """Deletes the file. Returns whether that freed any space."""
         with self._lock:
-            had, self._held = self._held, False
+            was_allocated, self._is_allocated = self._is_allocated, False
             try:
                 self._path.unlink(missing_ok=True)
             except OSError:
                 return False
-            return had
+            return was_allocated
 
     @property
     def disk_is_full(self) -> bool:
-        """True where the disk has less free than a tenth of the reserve: a write that failed has failed for that."""
+        """True where the disk has less free than a tenth of the reserve: a failed write has failed for that reason."""
         try:
             return shutil.disk_usage(self._path.parent).free < self.size_bytes // 10
         except OSError:
@@ -57,10 +57,10 @@ class Reserve:
 
     @property
     def size_bytes(self) -> int:
-        """How large it is, or would be."""
+        """The size of the file, or the size that it would have."""
         return min(self._wanted_bytes, shutil.disk_usage(self._path.parent).total // SHARE_OF_DISK)
 
-    def _made(self) -> bool:
+    def _created(self) -> bool:
         size = self.size_bytes
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -68,7 +68,7 @@ class Reserve:
             if found.st_size >= size and found.st_blocks * 512 >= size:
                 return True
             if shutil.disk_usage(self._path.parent).free < 2 * size:
-                raise OSError("the disk has too little room for the reserve")
+                raise OSError("the disk has too little space for the reserve")
             os.posix_fallocate(descriptor, 0, size)
         finally:
             os.close(descriptor)

@@ -1,7 +1,7 @@
-"""The write-ahead log after a crash: whether commits that were durable can still be read.
+"""The write-ahead log after a crash: detects durable commits that can no longer be read.
 
-SQLite drops everything behind the first frame whose checksum is wrong, and says nothing. This module finds that out before the
-database is opened. Owns the file formats; reads alone, and must be done before the first connection, which empties the index.
+SQLite silently ignores all frames from the first wrong checksum on. This module detects that before the database is opened. It
+only reads, and must run before the first connection, which resets the index. Owns the file formats.
 
 Source: SQLite documentation, "Database File Format" section 4 and "WAL-mode File Format".
 """
@@ -18,7 +18,7 @@ _HEADER = struct.Struct(">4I8s2I")
 _FRAME = struct.Struct(">2I8s2I")
 _INDEX = struct.Struct("=3I2BH2I2I8s2I")
 _MAGIC = 0x377F0682
-"""The last bit says that checksums are over big-endian words."""
+"""The last bit is set where the checksums use big-endian words."""
 _MASK = 0xFFFFFFFF
 _INDEX_COPIES = 2
 _BACKFILLED = struct.Struct("=I")
@@ -28,9 +28,9 @@ _ATTEMPTED_AT = 128
 
 @dataclass(frozen=True, slots=True)
 class WalDamage:
-    """What is unreadable. `frame`: the first bad one, counted from 1; 0 is the file's header. `missing`: the frames from there to
-    the last that is known to have been committed. `commits`: how many commits are known to be among them, at least one.
-    `database_is_newer`: the database holds all that is readable in the log, and more.
+    """The unreadable part. `frame`: the number of the first bad frame, from 1; 0 is the file's header. `missing`: the number of frames
+    from there to the last known commit. `commits`: the number of known commits among them, at least one. `database_is_newer`: the
+    database already contains all readable frames of the log, and more.
     """
 
     frame: int
@@ -41,7 +41,7 @@ class WalDamage:
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """The header of the index in shared memory, as the last process left it: frames that were committed and synced."""
+    """The header of the index in shared memory, as the last process left it: the numbers of committed and synced frames."""
 
     committed: int
     salt: bytes
@@ -51,7 +51,7 @@ class _Index:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """One frame. `chained`: its checksum goes on from the one that the frame before it bears."""
+    """One frame. `chained`: the frame's checksum follows from the checksum in the frame before."""
 
     commits: bool
     salted: bool
@@ -59,9 +59,9 @@ class _Frame:
 
 
 def examine(wal: Path, index: Path) -> WalDamage | None:
-    """Returns what is wrong with the log at `wal`, None where all that was committed is readable. `index`: the `-shm` file, if any.
+    """Returns the damage of the log at `wal`, None where all commits are readable. `index`: the `-shm` file, which may be missing.
 
-    Frames of a transaction that was cut short are no damage.
+    Frames of an interrupted transaction are no damage.
     Raises: OSError.
     """
     known = _index(index)
@@ -73,7 +73,7 @@ def examine(wal: Path, index: Path) -> WalDamage | None:
         salt, frames = None, []
     bad = next((n for n, frame in enumerate(frames) if not (frame.salted and frame.chained)), len(frames))
     readable = max((n + 1 for n, frame in enumerate(frames[:bad]) if frame.commits), default=0)
-    # A header that cannot be read names no salt; the index of the last process is then the only word.
+    # An unreadable header names no salt; then only the index tells how much was committed.
     committed = known.committed if known and salt in (None, known.salt) else 0
     behind = _commits_behind(frames, bad)
     if len(behind) > 1:
@@ -90,12 +90,12 @@ def examine(wal: Path, index: Path) -> WalDamage | None:
 
 
 def _commits_behind(frames: list[_Frame], bad: int) -> list[int]:
-    """The places of commits from the bad frame on, as far as the frames behind it belong together.
+    """Returns the positions of commits from the bad frame on, as long as the frames behind it form a chain.
 
-    A transaction begins when the one before is synced, so that one commit may be of a transaction that was cut short, but not two.
+    A transaction begins after the sync of the previous one: one commit there may be of an interrupted transaction, two may not.
     """
     found = [bad] if bad < len(frames) and frames[bad].salted and frames[bad].commits else []
-    # A bad checksum field breaks two frames: its own, and the next one, which goes on from it.
+    # A bad checksum field breaks two frames: its own, and the next one, whose checksum follows from it.
     begin = next((n for n in (bad + 1, bad + 2) if n < len(frames) and frames[n].chained), len(frames))
     for n in range(begin, len(frames)):
         if not (frames[n].salted and frames[n].chained):
@@ -106,7 +106,7 @@ def _commits_behind(frames: list[_Frame], bad: int) -> list[int]:
 
 
 def _header(file: BinaryIO) -> tuple[bytes, bool, int, tuple[int, int]] | None:
-    """Salt, byte order, page size and checksum; None where the header is not valid."""
+    """Returns salt, byte order, page size and checksum; None where the header is not valid."""
     data = file.read(_HEADER.size)
     if len(data) < _HEADER.size:
         return None
@@ -147,7 +147,7 @@ def _index(path: Path) -> _Index | None:
         return None
     if len(data) < _ATTEMPTED_AT + _BACKFILLED.size:
         return None
-    # The second copy is written first: where a process ended between the two, it is the newer one.
+    # SQLite writes the second copy first: if a process ended between the two writes, the second copy is newer.
     for copy in reversed(range(_INDEX_COPIES)):
         begin = copy * _INDEX.size
         *_, committed, _, _, _, salt, one, two = _INDEX.unpack_from(data, begin)

@@ -1,8 +1,8 @@
-"""The one thread that writes: what waits together is committed together.
+"""The writer thread: the one connection that writes. Changes that are queued together are committed together.
 
-Owns the write connection after the start, the waiting line and the transactions, and who may use the reserve of a disk that is
-full. A change is a function of the connection; it may be run again when the group that it was in could not be committed, so it
-must do nothing else. Knows no table.
+Owns the write connection once the store is open, the queue of changes, the transactions, and the use of the disk reserve. A
+change is a function of the connection; if the commit of its group fails, the writer runs the change again, so a change must have
+no other effect. Knows no table.
 """
 
 import asyncio
@@ -15,43 +15,43 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from jobd.store.errors import StoreClosed, StoreError, StoreFull, translated
-from jobd.store.sqlite.database import fold_back, reading_damaged_text
+from jobd.store.sqlite.database import checkpoint_what_fits, run_despite_bad_utf8
 from jobd.store.sqlite.reserve import Reserve
-from jobd.store.sqlite.room import Room
+from jobd.store.sqlite.write_capacity import WriteCapacity
 
 Change = Callable[[sqlite3.Connection], Any]
 T = TypeVar("T")
 
 MAX_GROUP = 256
 MAX_GROUP_BYTES = 2 << 20
-"""A group is closed with the change that reaches this size. With what the log file holds before a checkpoint it fits into the reserve."""
+"""A group ends with the change that reaches this size. A group, and the log file before a checkpoint, fit into the reserve."""
 MAX_WAITING = 2048
 MAX_WAITING_BYTES = 32 << 20
-"""Changes that wait or are being written; callers beyond that wait for their turn to wait."""
-RESTORE_AGAIN_S = 1.0
+"""Changes that are queued or being written; further callers wait before they may queue theirs."""
+ALLOCATE_AGAIN_S = 1.0
 
 FULL = (
-    "the disk of the state folder is full: what is left is kept for the jobs that run and for deleting; "
-    "make room on it, or delete jobs"
+    "the disk of the state folder is full: jobd keeps the remaining space for running jobs and for deletions; "
+    "free some space on the disk, or delete jobs"
 )
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _Queued:
     change: Change
     future: asyncio.Future[Any]
     size_bytes: int = 0
-    needs_room: bool = False
-    alone: bool = False
+    needs_free_space: bool = False
+    outside_transaction: bool = False
     result: Any = None
     error: Exception | None = None
 
 
 class Writer:
-    """Runs changes on its thread, each in a savepoint of its own, a group in one transaction.
+    """Runs changes on its thread: each change in a savepoint of its own, a group of changes in one transaction.
 
-    `reopen` makes a new connection after the disk has failed under the old one. `reserve`, where there is one, is given up when
-    the disk is full. Belongs to one event loop.
+    `reopen` makes a new connection after an input/output error. `reserve`, if there is one, is released when the disk is
+    full. Belongs to one event loop.
     """
 
     def __init__(
@@ -64,9 +64,9 @@ class Writer:
         self._connection: sqlite3.Connection | None = connection
         self._reopen = reopen
         self._reserve = reserve
-        self._restored_at = float("-inf")
-        self._line: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self.room = Room(MAX_WAITING, MAX_WAITING_BYTES)
+        self._allocated_at = float("-inf")
+        self._queue: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
+        self.capacity = WriteCapacity(MAX_WAITING, MAX_WAITING_BYTES)
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -76,144 +76,154 @@ class Writer:
         change: Callable[[sqlite3.Connection], T],
         *,
         size_bytes: int = 0,
-        needs_room: bool = False,
-        alone: bool = False,
+        needs_free_space: bool = False,
+        outside_transaction: bool = False,
     ) -> T:
         """Runs `change` and returns its result once it is on the disk.
 
-        `size_bytes`: how much it holds and writes, about. `needs_room`: it is refused while the reserve is given up. `alone`: it is
-        run outside of any transaction. A caller that is cancelled meanwhile does not take the change back.
+        `size_bytes`: the approximate size of the change in memory and on the disk. `needs_free_space`: the writer refuses the
+        change while the reserve is released. `outside_transaction`: for statements that SQLite runs in no transaction. The
+        change is made even if its caller is cancelled.
 
         Raises:
-            StoreError: what the change raised, or why it could not be kept; then nothing of it was.
+            StoreError: the change raised it, or the commit failed; nothing of the change was stored.
         """
-        await self.room.enter(size_bytes)
+        await self.capacity.acquire(size_bytes)
         if self._closing:
-            self.room.leave(size_bytes)
+            self.capacity.release(size_bytes)
             raise StoreClosed("the store is closed")
-        waiting = _Waiting(change, self._loop.create_future(), size_bytes, needs_room, alone)
-        self._line.put(waiting)
-        result: T = await waiting.future
+        queued = _Queued(
+            change, self._loop.create_future(), size_bytes, needs_free_space, outside_transaction
+        )
+        self._queue.put(queued)
+        result: T = await queued.future
         return result
 
     async def close(self) -> None:
-        """Writes what waits, then ends the thread and closes the connection. Safe to repeat."""
+        """Writes the queued changes, then ends the thread and closes the connection. Safe to repeat."""
         if not self._closing:
             self._closing = True
-            self._line.put(None)
+            self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    # Below: on the writer's thread.
+    # On the writer's thread:
 
     def _run(self) -> None:
-        item = self._line.get()
+        item = self._queue.get()
         while item is not None:
-            group, item = self._group(item)
-            if group[0].alone:
-                self._outside(group[0])
+            group, item = self._next_group(item)
+            if group[0].outside_transaction:
+                self._run_outside_transaction(group[0])
             else:
                 self._write_group(group)
-            self._loop.call_soon_threadsafe(self._answer, group)
-            item = item or self._line.get()
+            self._loop.call_soon_threadsafe(self._resolve, group)
+            item = item or self._queue.get()
         if self._connection is not None:
             try:
                 self._connection.close()
             except sqlite3.Error:
-                pass  # the log file stays and is read at the next start
+                pass  # the log file remains; the next start reads it
 
-    def _group(self, first: _Waiting) -> tuple[list[_Waiting], _Waiting | None]:
-        """What is written with `first`, and what was taken from the line and must wait for the next turn."""
+    def _next_group(self, first: _Queued) -> tuple[list[_Queued], _Queued | None]:
+        """Returns the changes to write with `first`, and a dequeued change that must wait for the next group."""
         group, size = [first], first.size_bytes
         while (
-            not first.alone and len(group) < MAX_GROUP and size < MAX_GROUP_BYTES and not self._line.empty()
+            not first.outside_transaction
+            and len(group) < MAX_GROUP
+            and size < MAX_GROUP_BYTES
+            and not self._queue.empty()
         ):
-            item = self._line.get()
+            item = self._queue.get()
             if item is None:
-                self._line.put(None)  # nothing comes after it
+                self._queue.put(None)  # always the last item
                 break
-            if item.alone:
+            if item.outside_transaction:
                 return group, item
             group.append(item)
             size += item.size_bytes
         return group, None
 
-    def _write_group(self, group: list[_Waiting]) -> None:
-        group = self._with_room(group)
+    def _write_group(self, group: list[_Queued]) -> None:
+        group = self._refuse_if_full(group)
         failure = self._transaction(group) if group else None
-        if failure is not None and self._gave_up_reserve(failure):
-            group = self._with_room(group)
+        if failure is not None and self._released_reserve(failure):
+            group = self._refuse_if_full(group)
             failure = self._transaction(group) if group else None
         if failure is None:
             return
         if len(group) == 1:
             group[0].error = failure
             return
-        for waiting in group:
-            waiting.result, waiting.error = None, None
-            waiting.error = self._transaction([waiting]) or waiting.error
+        for queued in group:
+            queued.result, queued.error = None, None
+            queued.error = self._transaction([queued]) or queued.error
 
-    def _with_room(self, group: list[_Waiting]) -> list[_Waiting]:
-        """Refuses what would use up the reserve of a full disk; returns the rest."""
-        if self._reserve is None or self._reserve.held or not any(one.needs_room for one in group):
+    def _refuse_if_full(self, group: list[_Queued]) -> list[_Queued]:
+        """While the reserve is released, refuses the changes that need free space; returns the others."""
+        if self._reserve is None or self._reserve.is_allocated:
+            return group
+        if not any(queued.needs_free_space for queued in group):
             return group
         now = time.monotonic()
-        if now - self._restored_at >= RESTORE_AGAIN_S:
-            self._restored_at = now
-            if self._reserve.restore():
+        if now - self._allocated_at >= ALLOCATE_AGAIN_S:
+            self._allocated_at = now
+            if self._reserve.allocate():
                 return group
-        for one in group:
-            if one.needs_room:
-                one.result, one.error = None, StoreFull(FULL)
-        return [one for one in group if not one.needs_room]
+        for queued in group:
+            if queued.needs_free_space:
+                queued.result, queued.error = None, StoreFull(FULL)
+        return [queued for queued in group if not queued.needs_free_space]
 
-    def _gave_up_reserve(self, failure: Exception) -> bool:
+    def _released_reserve(self, failure: Exception) -> bool:
+        """Releases the reserve if `failure` means a full disk; returns whether that freed any space."""
         if self._reserve is None:
             return False
         if not (isinstance(failure, StoreFull) or self._reserve.disk_is_full):
             return False
-        self._restored_at = time.monotonic()
-        if not self._reserve.give_up():
+        self._allocated_at = time.monotonic()
+        if not self._reserve.release():
             return False
         if self._connection is not None:
-            fold_back(self._connection)
+            checkpoint_what_fits(self._connection)
         return True
 
-    def _transaction(self, group: list[_Waiting]) -> Exception | None:
-        """Commits a group. Returns why nothing of it was kept, or None; each one's own error stays with it."""
-        for waiting in group:
-            waiting.result, waiting.error = None, None
+    def _transaction(self, group: list[_Queued]) -> Exception | None:
+        """Commits a group. Returns why the commit failed, or None; the error of a single change stays in its entry."""
+        for queued in group:
+            queued.result, queued.error = None, None
         try:
             connection = self._connection = self._connection or self._reopen()
             connection.execute("BEGIN IMMEDIATE")
-            for waiting in group:
+            for queued in group:
                 connection.execute("SAVEPOINT one")
                 try:
-                    waiting.result = reading_damaged_text(
-                        connection, waiting.change, lambda: connection.execute("ROLLBACK TO one")
+                    queued.result = run_despite_bad_utf8(
+                        connection, queued.change, lambda: connection.execute("ROLLBACK TO one")
                     )
                 except Exception as error:
                     if not connection.in_transaction or is_full(error):
-                        raise  # SQLite has taken the whole transaction back, or the disk is full
+                        raise  # SQLite has rolled back the whole transaction, or the disk is full
                     connection.execute("ROLLBACK TO one")
-                    waiting.error = _known(error)
+                    queued.error = _store_error(error)
                 connection.execute("RELEASE one")
             connection.execute("COMMIT")
-            if self._reserve is not None and not self._reserve.held:
-                fold_back(connection)
+            if self._reserve is not None and not self._reserve.is_allocated:
+                checkpoint_what_fits(connection)
         except Exception as error:
-            self._take_back(error)
-            return _known(error)
+            self._roll_back(error)
+            return _store_error(error)
         return None
 
-    def _outside(self, waiting: _Waiting) -> None:
+    def _run_outside_transaction(self, queued: _Queued) -> None:
         try:
             connection = self._connection = self._connection or self._reopen()
-            waiting.result = waiting.change(connection)
+            queued.result = queued.change(connection)
         except Exception as error:
-            self._take_back(error)
-            waiting.error = _known(error)
+            self._roll_back(error)
+            queued.error = _store_error(error)
 
-    def _take_back(self, error: Exception) -> None:
+    def _roll_back(self, error: Exception) -> None:
+        """Rolls back, and drops the connection after an input/output error."""
         connection = self._connection
         if connection is None:
             return
@@ -223,31 +233,31 @@ class Writer:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_IOERR:
                 return
         except sqlite3.Error:
-            pass  # the connection is of no more use: the next change opens another
+            pass  # the connection is broken: the next change opens another
         self._connection = None
         try:
             connection.close()
         except sqlite3.Error:
-            pass  # nothing of it is committed, so nothing is lost with it
+            pass  # nothing on this connection was committed, so nothing is lost
 
-    # Below: on the event loop.
+    # On the event loop:
 
-    def _answer(self, group: list[_Waiting]) -> None:
-        for waiting in group:
-            self.room.leave(waiting.size_bytes)
-            if waiting.future.done():
+    def _resolve(self, group: list[_Queued]) -> None:
+        for queued in group:
+            self.capacity.release(queued.size_bytes)
+            if queued.future.done():
                 continue
-            if waiting.error is not None:
-                waiting.future.set_exception(waiting.error)
+            if queued.error is not None:
+                queued.future.set_exception(queued.error)
             else:
-                waiting.future.set_result(waiting.result)
+                queued.future.set_result(queued.result)
 
 
 def is_full(error: Exception) -> bool:
-    """True where SQLite says that there is no room."""
+    """True where SQLite reports a full disk."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
 
 
-def _known(error: Exception) -> Exception:
-    """SQLite's and the system's errors become the store's; a mistake in a change stays what it is."""
+def _store_error(error: Exception) -> Exception:
+    """Translates errors of SQLite and the system; leaves a bug in a change as it is."""
     return translated(error) if isinstance(error, sqlite3.Error | OSError | StoreError) else error

@@ -1,6 +1,6 @@
-"""Stored events in SQL: numbered once, read in order.
+"""Events in SQL: each event gets one number, and readers read events in the order of the numbers.
 
-Pure functions of a connection. Their deliveries are in `outbox.py`.
+Pure functions of a connection. `outbox.py` has the events' deliveries.
 """
 # ruff: noqa: S608 - only clauses of this file are put together; every value is a parameter
 
@@ -12,13 +12,13 @@ from jobd.store.sqlite.timestamps import from_micros, to_micros
 from jobd.store.tables.rows import StoredEvent
 
 DAMAGED_BODY = b'{"error":"the stored event does not match its checksum: the disk has changed it"}'
-"""What a reader of events gets in the place of one that is damaged."""
+"""The body that a reader gets for a damaged event."""
 
 
-def keep(
+def insert(
     connection: sqlite3.Connection, number: int, event_id: str, type: str, body: bytes, created_at: datetime
 ) -> int:
-    """Writes an event, unless one of this id is there, and returns its number."""
+    """Writes an event, unless one with this id exists; returns the event's number."""
     row = connection.execute(
         "INSERT INTO events (job, event_id, type, created_at, body, sum) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (event_id) DO NOTHING RETURNING seq",
@@ -33,7 +33,7 @@ def keep(
 def after(
     connection: sqlite3.Connection, after_seq: int, uid: str | None, limit: int, max_bytes: int
 ) -> list[StoredEvent]:
-    """Returns events after `after_seq`, oldest first: at most `limit`, and after the first one at most `max_bytes`."""
+    """Returns events after `after_seq`, oldest first: up to `limit` and `max_bytes`, and at least one."""
     only = "" if uid is None else "AND e.job = (SELECT n FROM jobs WHERE uid = ?)"
     rows = connection.execute(
         "SELECT e.seq, j.uid, j.id, e.event_id, e.type, e.body, e.created_at, e.sum FROM events e JOIN jobs j ON j.n = e.job"
@@ -53,6 +53,6 @@ def after(
 
 
 def last_seq(connection: sqlite3.Connection) -> int:
-    """Returns the highest event number that was ever given, 0 where there was none."""
+    """Returns the highest event number ever assigned, 0 where there is none."""
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
     return int(row[0]) if row else 0

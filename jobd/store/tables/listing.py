@@ -1,7 +1,4 @@
-"""The list of jobs in SQL: filters, order, pages and their cursors.
-
-Pure functions of a connection.
-"""
+"""The list of jobs in SQL: filters, order, pages and cursors. Pure functions of a connection."""
 # ruff: noqa: S608 - only clauses of this file are put together; every value is a parameter
 
 import json
@@ -9,15 +6,15 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from jobd.store.sqlite.reading import job_of
 from jobd.store.sqlite.timestamps import to_micros
+from jobd.store.tables.job_decoder import decode_job
 from jobd.store.tables.jobs import READ
 from jobd.store.tables.rows import JobPage, JobRow
 
 UNREADABLE = "unreadable"
-"""The status of a row that is damaged, whatever its column says."""
-LOOKED_AT = 2000
-"""Rows that are read for one page, where most of them are not on it."""
+"""The status of a damaged row, whatever its column says."""
+SCANNED_ROWS = 2000
+"""The most rows that are read for one page of damaged rows."""
 _LAST_CHARACTER = "\U0010ffff"
 
 
@@ -33,13 +30,13 @@ def page(
     max_bytes: int,
     known_damaged: Collection[int] = (),
 ) -> JobPage:
-    """Returns one page of the jobs that are not hidden, newest first: at most `limit`, after the first one `max_bytes`.
+    """Returns one page of the jobs that are not hidden, newest first: up to `limit` and `max_bytes`, and at least one.
 
-    Which rows are damaged is in no index. `unreadable` alone has all rows looked at; beside other statuses it adds the rows
-    `known_damaged`, by number, so that a list of what is under way costs no look at the whole history.
+    No index tells which rows are damaged. The status `unreadable` alone scans all rows; together with other statuses it adds the
+    rows with the numbers `known_damaged`, so that a list of running jobs does not scan the whole history.
 
     Raises:
-        ValueError: the cursor is not one that a page gave.
+        ValueError: the cursor is not from a page of this list.
     """
     if statuses is not None and not statuses:
         return JobPage([], None)
@@ -65,18 +62,18 @@ def page(
     for name, value in labels.items():
         wheres.append("n IN (SELECT job FROM job_labels WHERE name = ? AND value = ?)")
         values.extend((name, value))
-    # The numbers come out of the index alone; only the rows of the page itself are read.
-    looked_at = limit if statuses is None or others else LOOKED_AT
+    # The inner query reads the index alone; the outer one reads only the rows of the page.
+    scanned = limit if statuses is None or others else SCANNED_ROWS
     chosen = f"SELECT n FROM jobs INDEXED BY jobs_listed WHERE {' AND '.join(wheres)} ORDER BY n DESC LIMIT ?"
     rows = connection.execute(
-        f"SELECT {READ} FROM jobs WHERE n IN ({chosen}) ORDER BY n DESC", (*values, looked_at + 1)
+        f"SELECT {READ} FROM jobs WHERE n IN ({chosen}) ORDER BY n DESC", (*values, scanned + 1)
     )
     found: list[JobRow] = []
     size, last = 0, 0
-    for count, job in enumerate(map(job_of, rows)):
+    for count, job in enumerate(map(decode_job, rows)):
         wanted = statuses is None or (UNREADABLE if job.damage else job.status) in statuses
         size += len(job.spec) + len(job.record) if wanted else 0
-        if count == looked_at or (wanted and (len(found) == limit or (found and size > max_bytes))):
+        if count == scanned or (wanted and (len(found) == limit or (found and size > max_bytes))):
             return JobPage(found, str(last))
         if wanted:
             found.append(job)
@@ -85,13 +82,13 @@ def page(
 
 
 def damaged_rows(connection: sqlite3.Connection, after: int, limit: int) -> tuple[list[int], int | None]:
-    """Returns the numbers of the damaged ones of the next `limit` rows, and the last that was looked at; None at the end."""
+    """Returns the numbers of the damaged rows among the next `limit` rows, and the number of the last of these; None at the end."""
     rows = connection.execute(
         f"SELECT {READ} FROM jobs WHERE n > ? AND hidden = 0 ORDER BY n LIMIT ?", (after, limit)
     )
     found: list[int] = []
     count, last = 0, after
-    for job in map(job_of, rows):
+    for job in map(decode_job, rows):
         count, last = count + 1, job.number
         if job.damage:
             found.append(job.number)

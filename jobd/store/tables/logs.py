@@ -1,6 +1,6 @@
-"""Stored logs in SQL: chunks of lines, written once, read in order.
+"""Logs in SQL: chunks of lines, written once and read in order.
 
-Pure functions of a connection. What a chunk's bytes mean is the business of `jobd.jobs.log.log_batches`.
+Pure functions of a connection. `jobd.jobs.log.log_batches` knows what a chunk's bytes mean.
 """
 
 import sqlite3
@@ -10,8 +10,8 @@ from jobd.store.sqlite.checks import checksum, fits
 from jobd.store.tables.rows import LogChunk, LogStats
 
 
-def keep(connection: sqlite3.Connection, number: int, chunks: Iterable[LogChunk]) -> None:
-    """Writes chunks; one that is there already is not written twice."""
+def insert(connection: sqlite3.Connection, number: int, chunks: Iterable[LogChunk]) -> None:
+    """Writes chunks, except those that exist."""
     for chunk in chunks:
         connection.execute(
             "INSERT INTO log_chunks (job, first_seq, last_seq, line_count, size_bytes, data, sum)"
@@ -29,7 +29,7 @@ def keep(connection: sqlite3.Connection, number: int, chunks: Iterable[LogChunk]
 
 
 def chunks(connection: sqlite3.Connection, uid: str, after_seq: int, max_bytes: int) -> list[LogChunk]:
-    """Returns the chunks that hold lines after `after_seq`, in order: the first one, and more up to `max_bytes`."""
+    """Returns the chunks with lines after `after_seq`, in order: up to `max_bytes`, and at least one."""
     rows = connection.execute(
         "SELECT first_seq, last_seq, line_count, data, sum FROM log_chunks"
         " WHERE job = (SELECT n FROM jobs WHERE uid = ?) AND last_seq > ? ORDER BY last_seq",
@@ -46,7 +46,7 @@ def chunks(connection: sqlite3.Connection, uid: str, after_seq: int, max_bytes: 
 
 
 def stats(connection: sqlite3.Connection, uid: str) -> LogStats:
-    """Returns how much log a job has."""
+    """Returns the size of a job's log."""
     row = connection.execute(
         "SELECT ifnull(max(last_seq), 0), ifnull(sum(line_count), 0), ifnull(sum(size_bytes), 0) FROM log_chunks"
         " WHERE job = (SELECT n FROM jobs WHERE uid = ?)",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from jobd.store.sqlite.checks import checksum, fits
-from jobd.store.sqlite.timestamps import from_micros, optional_moment, to_micros
+from jobd.store.sqlite.timestamps import from_micros, optional_time, to_micros
 from jobd.store.tables.rows import Callback, Delivery, DestinationDue, Due, StoredEvent
 
 INLINE_BYTES = 16 * 1024
@@ -236,5 +236,5 @@ def _due(row: tuple[Any, ...]) -> Due:
 
 
 def _delivery(row: tuple[Any, ...]) -> Delivery:
-    values = (*row[:11], optional_moment(row[11]), from_micros(row[12]), optional_moment(row[13]), *row[14:])
+    values = (*row[:11], optional_time(row[11]), from_micros(row[12]), optional_time(row[13]), *row[14:])
     return Delivery(*values)

@@ -1,7 +1,6 @@
-"""The rows that go into the store and come out of it.
+"""The store's types: rows and bytes. What a status or a record means is the callers' knowledge.
 
-Owns their shapes. They are rows and bytes: what a status or a record means is the caller's knowledge.
-All times are aware UTC, kept to the microsecond.
+All times are aware UTC with microseconds.
 """
 
 from collections.abc import Mapping
@@ -11,18 +10,19 @@ from typing import Literal
 
 DeliveryState = Literal["pending", "delivered", "parked", "abandoned"]
 Outcome = Literal["delivered", "retry", "requeue", "park", "abandon"]
+FIRST = (-1, 0)
+"""The cursor of the first `EndedPage`."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """One job. `record` is the caller's own bytes, its current truth; the rest is what it is found by.
+    """One job. `record` and `spec` are bytes of the caller's; the other columns serve queries.
 
-    `live`: it still needs work (not ended, or not cleaned up). `hidden`: deleted by wish, shown neither by id nor in
-    a list. `holds_id`: its id is not free yet. `uid`, `id`, `owner`, `labels`, `created_at` and `spec` never change;
-    `spec`, the caller's bytes too, is written with the claim alone and comes back with every read. `version` counts the
-    changes of the row: a change is written with the version after the one that it began from. `number` is the store's own, 0
-    before the claim. `damage`: what is wrong with the row as it was read, None where it is whole; of a damaged row `record` and
-    `spec` mean nothing.
+    `live`: the job has not ended or is not cleaned up. `hidden`: the job is deleted; queries by id and lists leave it out.
+    `holds_id`: no other job may use the id yet. `uid`, `id`, `owner`, `labels`, `created_at` and `spec` never change; only the
+    insert writes `spec`. `version` counts the changes of the row: an update has the version after the one that it read. `number`
+    is assigned by the store, 0 before the insert. `damage` names the damage of the stored row, None where it is whole; a damaged
+    row has an empty `record` and `spec`.
     """
 
     uid: str
@@ -44,7 +44,7 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """One event to be kept; `deliver` puts it into the outbox too, where the job has a callback."""
+    """One event to store; with `deliver` it also enters the outbox if the job has a callback."""
 
     event_id: str
     type: str
@@ -55,7 +55,7 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """One kept event. `seq` grows over all jobs and is never used twice, also after a purge."""
+    """One stored event. `seq` grows over all jobs and is never reused, even after a purge."""
 
     seq: int
     job_uid: str
@@ -68,9 +68,9 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """Where a job's events go. `destination` is `scheme://host:port` in lower case: what the breaker is kept by.
+    """The URL that receives a job's events. `destination` is its `scheme://host:port` in lower case, the key of queues and breakers.
 
-    `batch`: several events may go in one request.
+    `batch`: one request may contain several events.
     """
 
     url: str
@@ -81,7 +81,7 @@ class Callback:
 
 @dataclass(frozen=True, slots=True)
 class LogChunk:
-    """Lines `first_seq` to `last_seq` of a job's log: `data` is NDJSON, as it goes on the wire. `damaged`: the disk has changed it."""
+    """Lines `first_seq` to `last_seq` of a job's log: `data` is NDJSON as on the wire. `damaged`: the checksum does not match."""
 
     first_seq: int
     last_seq: int
@@ -92,7 +92,7 @@ class LogChunk:
 
 @dataclass(frozen=True, slots=True)
 class LogStats:
-    """How much log a job has. `last_seq` is 0 where it has none."""
+    """The size of a job's log. `last_seq` is 0 where the log is empty."""
 
     last_seq: int
     line_count: int
@@ -101,10 +101,10 @@ class LogStats:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What one commit writes: the job's new row, and what happened with it.
+    """One commit: the job's new row, with the events and log lines of the change.
 
-    `claim_id` makes the row and takes its id; without it the row must be there, one version behind `job`. `callback` is
-    set once.
+    `claim_id`: the row is inserted and its id must be free; otherwise the row must exist, one version before `job`. `callback`
+    is set once.
     """
 
     job: JobRow
@@ -115,14 +115,14 @@ class Transition:
 
     @property
     def size_bytes(self) -> int:
-        """What it holds, less what is small."""
+        """The size of its long parts: record, spec, events and log."""
         job = len(self.job.record) + len(self.job.spec)
         return job + sum(len(e.body) for e in self.events) + sum(len(chunk.data) for chunk in self.logs)
 
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """One page of jobs, newest first; `cursor` asks for the next one, None ends the list."""
+    """One page of jobs, newest first; `cursor` leads to the next page, None on the last one."""
 
     jobs: list[JobRow]
     cursor: str | None
@@ -130,7 +130,7 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class EndedPage:
-    """Jobs that ended, those that ended first, first; `cursor` asks for those behind them, None ends the list."""
+    """One page of ended jobs, in the order of their ends; `cursor` leads to the next page, None on the last one."""
 
     jobs: list[JobRow]
     cursor: tuple[int, int] | None
@@ -138,10 +138,10 @@ class EndedPage:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event on its way to its job's callback, for people to look at.
+    """The delivery of one event to the job's callback, as people see it.
 
-    `id` equals `event_seq`. `attempts` counts requests sent, `requeues` whole rounds that failed.
-    `next_attempt_at` is None while an earlier event of the job is first, and once it is not pending.
+    `id` equals `event_seq`. `attempts` counts requests, `requeues` failed rounds of requests. `next_attempt_at` is None while
+    an earlier delivery of the job is pending, and where the delivery itself is not pending.
     """
 
     id: int
@@ -164,10 +164,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The first pending delivery of its job, for the dispatcher. `tries` counts within this round.
+    """The first pending delivery of its job, for the dispatcher. `tries` counts the requests of the current round.
 
-    `body` is empty where the stored bytes, or the callback, are damaged. It is None where it is long: `Store.delivery_body` reads it when its turn comes. `ahead`: those behind it, in their
-    order, each with its body, as far as they were asked for and are short. `body_bytes`: how long a body is that was not read yet.
+    `body` is empty where the stored body or the callback is damaged, and None where the body is long: `Store.delivery_body` reads it
+    just before the request. `ahead`: the job's following deliveries, in order, as far as requested, each with its short body.
+    `body_bytes`: the length of a body that was not read yet.
     """
 
     id: int
@@ -190,7 +191,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class DestinationDue:
-    """One lane with pending deliveries, and when its first one is due."""
+    """One destination with pending deliveries, and the due time of its first one."""
 
     destination: str
     due_at: datetime
@@ -198,12 +199,12 @@ class DestinationDue:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What became of one delivery at the moment `at`.
+    """The result of one delivery at the time `at`.
 
-    `delivered`: the receiver took it. `retry`: again at `next_attempt_at`, in this round. `requeue`: the round has failed,
-    a new one begins at `next_attempt_at`. `park`: kept, the job's next one goes on. `abandon`: the receiver wants no
-    more: this and everything else pending of the job. `sent`: False where no request was made. `follow`: the job's next one is
-    to come back, with up to `ahead` of those behind it.
+    `delivered`: the receiver accepted the event. `retry`: the round continues at `next_attempt_at`. `requeue`: the round has failed,
+    and a new one begins at `next_attempt_at`. `park`: jobd gives this delivery up, and the job's next one becomes due. `abandon`:
+    the receiver refuses all further events, so jobd gives up all pending deliveries of the job. `sent`: False where jobd made no
+    request. `follow`: `settle` returns the job's next delivery, with up to `ahead` of the deliveries behind that.
     """
 
     delivery_id: int
@@ -219,7 +220,7 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """After a settlement that ended a delivery: the job's first pending one, if any; how many were abandoned with it."""
+    """The outcome of a settlement: the job's next pending delivery, if any, and the number of other deliveries abandoned with it."""
 
     following: Due | None
     abandoned: int = 0
@@ -227,7 +228,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the outbox and the file hold now, for metrics and the doctor."""
+    """Numbers of jobs and deliveries and the sizes of the files, for metrics and `jobctl doctor`."""
 
     jobs: int
     live_jobs: int

@@ -1,6 +1,6 @@
-"""One transition of a job in SQL: its row, its events with their deliveries, and its log, all in the caller's transaction.
+"""One transition of a job in SQL: the job's row, its events with their deliveries, and its log, all in the caller's transaction.
 
-Owns what is written together; each table's statements are in `jobs.py`, `events.py`, `logs.py` and `outbox.py`.
+`jobs.py`, `events.py`, `logs.py` and `outbox.py` have the statements of the tables.
 """
 
 import sqlite3
@@ -9,23 +9,22 @@ from jobd.store.tables import events, jobs, logs, outbox
 from jobd.store.tables.rows import StoredEvent, Transition
 
 
-def commit(connection: sqlite3.Connection, transition: Transition, seen_ms: int) -> list[StoredEvent]:
-    """Writes one transition. An event or a chunk that is there already is not written twice.
+def commit(connection: sqlite3.Connection, transition: Transition, observed_ms: int) -> list[StoredEvent]:
+    """Writes one transition, without the events and chunks that exist.
 
     Raises:
-        IdTaken: `claim_id`, and another row holds the id.
-        NoSuchJob: not `claim_id`, and there is no such row.
-        StaleJob: not `claim_id`, and the row was changed since it was read.
+        IdTaken: `claim_id`, and the id belongs to another row.
+        NoSuchJob: not `claim_id`, and the row does not exist.
+        StaleJob: not `claim_id`, and the row has changed since it was read.
     """
     job = transition.job
-    number = (
-        jobs.claim(connection, job, seen_ms) if transition.claim_id else jobs.update(connection, job, seen_ms)
-    )
+    write = jobs.insert if transition.claim_id else jobs.update
+    number = write(connection, job, observed_ms)
     if transition.callback is not None:
         outbox.set_callback(connection, number, transition.callback)
     stored = [
         StoredEvent(
-            seq=events.keep(connection, number, event.event_id, event.type, event.body, event.created_at),
+            seq=events.insert(connection, number, event.event_id, event.type, event.body, event.created_at),
             job_uid=job.uid,
             job_id=job.id,
             event_id=event.event_id,
@@ -37,6 +36,6 @@ def commit(connection: sqlite3.Connection, transition: Transition, seen_ms: int)
     ]
     wanted = [kept for event, kept in zip(transition.events, stored, strict=True) if event.deliver]
     if wanted:
-        outbox.enqueue(connection, number, wanted, seen_ms)
-    logs.keep(connection, number, transition.logs)
+        outbox.enqueue(connection, number, wanted, observed_ms)
+    logs.insert(connection, number, transition.logs)
     return stored

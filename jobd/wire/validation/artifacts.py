@@ -1,4 +1,4 @@
-"""What makes a job's artifacts acceptable: each by itself, and what they depend on. Pure.
+"""Validation of a job's artifacts: the fields of each, and their dependencies. Pure.
 
 Source: man/job.5, "ARTIFACTS".
 """
@@ -14,11 +14,10 @@ from jobd.wire.validation.names import id_problem, path_problem, url_problem
 
 _MODE = re.compile(r"^0?[0-7]{3}\Z")
 _SHA256 = re.compile(r"^[0-9a-fA-F]{64}\Z")
-_SHA256 = re.compile(r"^[0-9a-fA-F]{64}\Z")
 
 
 def artifact_problems(artifacts: list[Artifact]) -> Iterator[Problem]:
-    """Yields what is wrong with a job's artifacts, in their order."""
+    """Yields the problems of a job's artifacts, in their order."""
     if len(artifacts) > MAX_ARTIFACTS:
         yield Problem("artifacts", f"must have at most {MAX_ARTIFACTS} entries")
         return
@@ -86,7 +85,7 @@ def _options(at: str, artifact: Artifact) -> Iterator[Problem]:
 
 def _dependencies(artifacts: list[Artifact]) -> Iterator[Problem]:
     depends = {a.id: a.depends for a in artifacts}
-    sound: set[str] = set()
+    acyclic: set[str] = set()
     for index, artifact in enumerate(artifacts):
         at = f"artifacts[{index}].depends"
         if artifact.depends is None or artifact.depends == JOB:
@@ -96,10 +95,10 @@ def _dependencies(artifacts: list[Artifact]) -> Iterator[Problem]:
             continue
         chain: list[str] = []
         step: str | None = artifact.id
-        while step in depends and step not in chain and step not in sound:
+        while step in depends and step not in chain and step not in acyclic:
             chain.append(step)
             step = depends[step]
         if step in chain:
             yield Problem(at, "depends on itself: " + " -> ".join([*chain, str(step)]))
         else:
-            sound.update(chain)
+            acyclic.update(chain)

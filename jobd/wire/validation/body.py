@@ -1,9 +1,9 @@
-"""A JSON body to a struct, strictly: each name once, and null for what is absent.
+"""Strict decoding of a JSON body into a struct: names must be unique, and null means that a field is absent.
 
-Pure. The usual body is decoded once into its type and looked at once for names that are there twice; only a body that does not fit its
-type and holds a null is taken apart again. What the values may be is in `job_spec.py`.
+Pure. Decodes a usual body once into its type and checks its names once; only a body with a null that does not match the type is
+decoded again without its nulls. `job_spec.py` checks the values.
 
-Source: RFC 8259, 4 (names within an object should be unique); RFC 7493, 2.3 (I-JSON: they must be).
+Source: RFC 8259, section 4 (names within an object should be unique); RFC 7493, section 2.3 (I-JSON: they must be).
 """
 
 import json
@@ -13,17 +13,17 @@ import msgspec
 
 from jobd.wire.problem import InvalidSpec, Problem, problem_of
 from jobd.wire.validation.nulls import null_remover
-from jobd.wire.validation.suggestions import meant
+from jobd.wire.validation.suggestions import suggested_field
 
 T = TypeVar("T")
 
 _LONGEST_NAME = 128
-_TWICE = "is there twice; each name may stand once in an object"
+_TWICE = "appears twice; each name must be unique in its object"
 _ANY = msgspec.json.Decoder()
 
 
 class BodyDecoder(Generic[T]):
-    """Decodes bodies into one type; a module's constant, since making one costs more than using it."""
+    """Decodes bodies into one type. Construction is slow, so each decoder is a module's constant."""
 
     def __init__(self, kind: type[T]) -> None:
         self._kind = kind
@@ -31,16 +31,16 @@ class BodyDecoder(Generic[T]):
         self._without_nulls = null_remover(kind)
 
     def decode(self, body: bytes) -> T:
-        """Returns what the body says.
+        """Returns the decoded body.
 
         Raises:
-            InvalidSpec: the body is no JSON, says a name twice, or has a wrong type, an unknown or a missing field.
+            InvalidSpec: the body is no JSON, or has a duplicate name, a wrong type, an unknown or a missing field.
         """
         try:
             try:
                 value = self._typed.decode(body)
             except msgspec.ValidationError:
-                # Every null is spelled so, also in a text: then the second look finds the same error again.
+                # Without these letters there is no null. They may also be part of a text: then the second attempt fails the same way.
                 if b"null" not in body:
                     raise
                 tree = _ANY.decode(body)
@@ -54,11 +54,11 @@ class BodyDecoder(Generic[T]):
             raise InvalidSpec([Problem("", "the body is nested too deeply")]) from None
         except msgspec.DecodeError as error:
             raise InvalidSpec(
-                [problem_of(error, lambda field: meant(self._kind, _tree(body), field))]
+                [problem_of(error, lambda field: suggested_field(self._kind, _tree(body), field))]
             ) from None
 
     def convert(self, tree: object) -> T:
-        """Returns what a tree of builtins says, as YAML or flags give it. Raises as `decode` does."""
+        """Returns the struct of a tree of builtins, as from YAML or flags. Raises as `decode` does."""
         try:
             try:
                 return self._converted(tree)
@@ -67,14 +67,16 @@ class BodyDecoder(Generic[T]):
         except RecursionError:
             raise InvalidSpec([Problem("", "it is nested too deeply")]) from None
         except msgspec.ValidationError as error:
-            raise InvalidSpec([problem_of(error, lambda field: meant(self._kind, tree, field))]) from None
+            raise InvalidSpec(
+                [problem_of(error, lambda field: suggested_field(self._kind, tree, field))]
+            ) from None
 
     def _converted(self, tree: object) -> T:
         return msgspec.convert(tree, self._kind)
 
 
 def _tree(body: bytes) -> object:
-    """What the body holds, to name what was meant."""
+    """Returns the body as builtins, for a suggestion; None where the body is no JSON."""
     try:
         return _ANY.decode(body)
     except (msgspec.DecodeError, RecursionError):
@@ -82,14 +84,14 @@ def _tree(body: bytes) -> object:
 
 
 class _Twice(Exception):
-    """A name is there twice."""
+    """An object has a duplicate name."""
 
 
 def check_names(body: bytes) -> None:
-    """Refuses a body of valid JSON that has an object with one name twice.
+    """Checks that the names in each object of valid JSON are unique.
 
     Raises:
-        InvalidSpec: with the path of the first such name.
+        InvalidSpec: names the path of the first duplicate.
     """
     try:
         json.loads(body, object_pairs_hook=_unique, parse_int=float)
@@ -99,7 +101,7 @@ def check_names(body: bytes) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:
-    """Keeps nothing: only the names are of interest."""
+    """Checks the names and builds no object, to save memory."""
     if len(pairs) > 1 and len(dict(pairs)) != len(pairs):
         raise _Twice
 

@@ -1,6 +1,6 @@
-"""What makes a job spec acceptable: every limit of the contract, each refusal naming its field and the remedy.
+"""Validation of a job spec: every limit of the contract. Each refusal names its field and the remedy.
 
-Pure. Types and unknown fields are checked by decoding; values and what they mean together by `problems`.
+Pure. Decoding checks types and unknown fields; `problems` checks values and their combinations.
 
 Source: man/job.5; docs/wire-values.md; Docker Engine API, ContainerCreate.
 """
@@ -65,28 +65,27 @@ def decode_spec(body: bytes) -> JobSpec:
     """Returns the valid spec in a JSON body, in its normal form.
 
     Raises:
-        InvalidSpec: it is no JSON, says a name twice, has a wrong type, an unknown or missing field, or a value that is out
-            of bounds.
+        InvalidSpec: the body is no JSON, or has a duplicate name, a wrong type, an unknown or missing field, or an invalid value.
     """
     return checked(normal_form(_decoder.decode(body)))
 
 
 def convert_spec(tree: object) -> JobSpec:
-    """Returns the valid spec in a tree of builtins, as YAML or flags give it, in its normal form. Raises as `decode_spec` does."""
+    """Returns the valid spec in a tree of builtins, as from YAML or flags, in its normal form. Raises as `decode_spec` does."""
     return checked(decoded_tree(tree))
 
 
 def decoded_tree(tree: object) -> JobSpec:
-    """Returns the spec in a tree of builtins, in its normal form, with its values unchecked.
+    """Returns the spec in a tree of builtins, in its normal form, without validation of its values.
 
     Raises:
-        InvalidSpec: with the first wrong type, unknown or missing field.
+        InvalidSpec: names the first wrong type, unknown or missing field.
     """
     return normal_form(_decoder.convert(tree))
 
 
 def checked(spec: JobSpec) -> JobSpec:
-    """Returns `spec` where nothing is wrong with it.
+    """Returns `spec` if it is valid.
 
     Raises:
         InvalidSpec: with all problems at once.
@@ -98,7 +97,7 @@ def checked(spec: JobSpec) -> JobSpec:
 
 
 def problems(spec: JobSpec) -> list[Problem]:
-    """Returns everything that is wrong with a decoded spec, in the order of the contract's tables; empty: valid."""
+    """Returns all problems of a decoded spec, in the order of the contract's tables; empty for a valid spec."""
     return [
         *_job(spec),
         *artifact_problems(spec.artifacts),
@@ -165,15 +164,16 @@ def _outputs(outputs: list[Output]) -> Iterator[Problem]:
             unescape(output.path).decode()
         except UnicodeDecodeError:
             yield Problem(
-                at, "names bytes that are no UTF-8, which the engine loses; name the folder that holds it"
+                at,
+                "contains bytes that are no UTF-8, which the engine loses; name the folder that contains the file",
             )
         if output.path in seen:
-            yield Problem(at, f"{output.path!r} is there twice")
+            yield Problem(at, f"{output.path!r} is listed twice")
         seen.add(output.path)
 
 
 def _secrets(spec: JobSpec) -> Iterator[Problem]:
-    """No text of it quotes a value."""
+    """Yields problems that quote no value of a secret."""
     if len(spec.secrets) > MAX_SECRETS:
         yield Problem("secrets", f"must have at most {MAX_SECRETS} entries")
     for name, value in spec.secrets.items():
@@ -243,7 +243,7 @@ def _environment(environment: dict[str, str]) -> Iterator[Problem]:
     for name, value in environment.items():
         field = f"environment.{name[:64]}"
         if not name or "=" in name:
-            yield Problem(field, "a variable's name must not be empty or hold '='")
+            yield Problem(field, "a variable's name must not be empty or contain '='")
         yield from _text(field, f"{name}={value}")
 
 
@@ -259,12 +259,12 @@ def _map(
         if len(value) > value_length:
             yield Problem(at, f"must be at most {value_length} characters")
         if "\0" in key or "\0" in value:
-            yield Problem(at, "must not hold a NUL character")
+            yield Problem(at, "must not contain a NUL character")
 
 
 def _text(field: str, value: str) -> Iterator[Problem]:
     if "\0" in value:
-        yield Problem(field, "must not hold a NUL character")
+        yield Problem(field, "must not contain a NUL character")
     if utf8_length(value) > MAX_TEXT_BYTES:
         yield Problem(
             field,
@@ -287,7 +287,7 @@ def _callback(callback: Callback) -> Iterator[Problem]:
 def _keys(text: str) -> Iterator[Problem]:
     keys = keys_of(text)
     if len(keys) > MAX_KEYS:
-        yield Problem("callback.key", f"must hold at most {MAX_KEYS} keys")
+        yield Problem("callback.key", f"must have at most {MAX_KEYS} keys")
         return
     if any(not key or len(key) > MAX_KEY or "\0" in key for key in keys):
         yield Problem(

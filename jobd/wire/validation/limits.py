@@ -1,11 +1,11 @@
-"""The numbers of the contract: how long, how many, how much a job spec may ask for.
+"""The limits of a job spec: lengths, counts and amounts.
 
 Source: man/job.5; Docker Engine API, ContainerCreate; execve(2), "Limits on size of arguments and environment".
 """
 
 MAX_BODY_BYTES = 1 << 20
 MAX_TEXT_BYTES = 128 * 1024 - 1
-"""One argument or variable: the kernel refuses a longer one and the engine does not say so."""
+"""The length of one argument or variable: the kernel refuses a longer one, and the engine's error does not say so."""
 ID_PATTERN = r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$"
 MAX_ID = 128
 MAX_META, MAX_META_KEY, MAX_META_VALUE = 32, 64, 256
@@ -13,7 +13,7 @@ MAX_LABELS = 32
 MAX_CPU = 4096
 MIN_MEMORY_MB, MAX_MEMORY_MB = 6, 16 << 20
 MAX_TIMEOUT_S = 366 * 86400
-"""What no daemon takes. What one takes is its operator's: MAX_CPUS (64), MAX_MEMORY (64g) and MAX_TIMEOUT (24h)."""
+"""The limits of every daemon. The settings MAX_CPUS (64), MAX_MEMORY (64g) and MAX_TIMEOUT (24h) set lower ones."""
 MAX_ARTIFACTS = 64
 MAX_OUTPUTS = 64
 MAX_CALLBACK_EVENTS = 16

@@ -1,4 +1,4 @@
-"""What may be an id, a path in the workspace, a workspace, a URL. Pure: each rule gives the reason of a refusal, or None."""
+"""Validation of ids, paths in the workspace, workspaces and URLs. Pure: each rule returns the reason of a refusal, or None."""
 
 import re
 from urllib.parse import urlsplit
@@ -11,25 +11,25 @@ _FORBIDDEN_WORKSPACES = ("/proc", "/sys", "/dev")
 
 
 def id_problem(text: str) -> str | None:
-    """Returns why `text` cannot be a job's or an artifact's id, or None where it can."""
+    """Returns why `text` is not a valid id of a job or an artifact, None where it is."""
     if not text:
         return "must not be empty"
     if len(text) > MAX_ID:
         return f"must be at most {MAX_ID} characters"
     if not _ID.match(text):
-        return "must start with a letter or digit and hold only letters, digits, '-' and '_'"
+        return "must start with a letter or digit and contain only letters, digits, '-' and '_'"
     return None
 
 
 def engine_names(job_id: str) -> tuple[str, ...]:
-    """Returns the names that a job's containers and volumes have on the engine, as far as it has them."""
+    """Returns the names of a job's containers and volumes on the engine."""
     return tuple(f"job-{job_id}-{part}" for part in ("worker", "sidecar", "workspace", "secrets"))
 
 
 def path_problem(path: str) -> str | None:
-    """Returns why `path` cannot name something inside the workspace, or None where it can. `.` is the workspace.
+    """Returns why `path` is not a valid path inside the workspace, None where it is. `.` is the workspace.
 
-    A name that is no UTF-8 stands in it as `filenames.escape` writes it; its length is that of its bytes.
+    `filenames.escape` defines the text of a name that is no UTF-8; the limit of a name's length counts its bytes.
     """
     if not path:
         return "must not be empty"
@@ -38,7 +38,7 @@ def path_problem(path: str) -> str | None:
     if path.startswith("/"):
         return "must be relative to the workspace"
     if "\0" in path:
-        return "must not hold a NUL character"
+        return "must not contain a NUL character"
     if len(path) > MAX_PATH or any(len(unescape(part)) > 255 for part in path.split("/")):
         return f"must be at most {MAX_PATH} characters, each name at most 255 bytes"
     if ".." in path.split("/"):
@@ -47,11 +47,11 @@ def path_problem(path: str) -> str | None:
 
 
 def url_problem(url: str) -> str | None:
-    """Returns why `url` is no http(s) URL that can be used, or None where it is."""
+    """Returns why `url` is not a valid http(s) URL, None where it is."""
     if len(url) > MAX_URL:
         return f"must be at most {MAX_URL} characters"
     if any(char <= " " or char == "\x7f" for char in url):
-        return "must not hold spaces or control characters"
+        return "must not contain spaces or control characters"
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -63,7 +63,7 @@ def url_problem(url: str) -> str | None:
 
 
 def workspace_problem(path: str) -> str | None:
-    """Returns why `path` cannot be where the workspace is mounted, or None where it can."""
+    """Returns why `path` is not a valid mount point of the workspace, None where it is."""
     parts = path.split("/")
     if not path.startswith("/") or "\0" in path or len(path) > MAX_PATH or ":" in path:
         return "must be an absolute path without ':'"
@@ -75,5 +75,5 @@ def workspace_problem(path: str) -> str | None:
 
 
 def utf8_length(value: str) -> int:
-    """Returns how many bytes the text has in UTF-8."""
+    """Returns the length of the text in UTF-8."""
     return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))

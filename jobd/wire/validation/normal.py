@@ -1,7 +1,7 @@
-"""The one normal form of a job spec: what stands for a default or for nothing is written as that. Pure.
+"""The normal form of a job spec: replaces values that mean a default, or that a field is absent. Pure.
 
-Owns the values that mean something else than they say, of which `docs/wire-values.md` has the table. It is applied once, when a spec
-is decoded: what is stored, digested, shown and run is this form, so that two spellings of one job are one job.
+Owns these values; `docs/wire-values.md` has their table. Decoding applies the normal form once, and jobd stores, compares, shows and
+runs only this form, so that two notations of one job are equal.
 """
 
 from typing import Any
@@ -26,30 +26,30 @@ _DEFAULTS: dict[str, Any] = {
     "pids": DEFAULT_PIDS,
     "workspace": DEFAULT_WORKSPACE,
 }
-"""Fields for which 0, or the empty text, stands for the default."""
+"""The fields in which 0, or the empty text, means the default."""
 
 
 def normal_form(spec: JobSpec) -> JobSpec:
-    """Returns the same job in its normal form; a spec that has it already is returned as it is."""
+    """Returns the same job in its normal form; returns `spec` itself if it has that form."""
     changes: dict[str, Any] = {}
     if spec.command == "":
         changes["command"] = None
     for name, default in _DEFAULTS.items():
         value = getattr(spec, name)
-        # An encoder leaves out the very object that is the default, and no other that equals it.
+        # msgspec's encoder omits a default by identity, not by equality.
         if value is not default and (not value or value == default):
             changes[name] = default
     if spec.workspace.endswith("/"):
         changes["workspace"] = _workspace(spec.workspace)
     if spec.callback is not None and not (spec.callback.url and spec.callback.key != ""):
         changes["callback"] = _callback(spec.callback)
-    if any(map(_says_nothing, spec.artifacts)):
+    if any(map(_has_empty_option, spec.artifacts)):
         changes["artifacts"] = [_artifact(artifact) for artifact in spec.artifacts]
     return replace(spec, **changes) if changes else spec
 
 
 def _workspace(path: str) -> str:
-    # "/" stays what it is, and is refused: it is no other spelling of the default.
+    # "/" stays and is refused later: it does not mean the default.
     plain = path.rstrip("/") or path
     return DEFAULT_WORKSPACE if plain == DEFAULT_WORKSPACE else plain
 
@@ -58,12 +58,12 @@ def _callback(callback: Callback) -> Callback | None:
     return replace(callback, key=callback.key or None) if callback.url else None
 
 
-def _says_nothing(artifact: Artifact) -> bool:
+def _has_empty_option(artifact: Artifact) -> bool:
     return artifact.depends == "" or (isinstance(artifact, Unarchive) and artifact.subdir == "")
 
 
 def _artifact(artifact: Artifact) -> Artifact:
-    if not _says_nothing(artifact):
+    if not _has_empty_option(artifact):
         return artifact
     if isinstance(artifact, Unarchive):
         return replace(artifact, depends=artifact.depends or None, subdir=artifact.subdir or None)

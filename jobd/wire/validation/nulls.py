@@ -1,7 +1,9 @@
-"""What null means in a JSON or YAML body: an optional field that is null is absent, as it is to Go's encoding/json.
+"""The meaning of null in a JSON or YAML body: an optional field that is null is absent, as in Go's encoding/json.
 
-Pure. Owns the rule for fields, map values and list elements, made once from a struct's types; `docs/wire-values.md` has it in words.
-Which names and values are allowed is left to decoding: an unknown field stays where it is, null or not.
+Pure. Owns the rules for fields, map values and list elements, compiled once from a struct's types; `docs/wire-values.md` describes
+them. An unknown field remains, null or not: decoding refuses it.
+
+Source: Go documentation, `encoding/json`, Unmarshal.
 """
 
 from collections.abc import Callable
@@ -13,10 +15,10 @@ Cleaner = Callable[[Any], Any]
 
 
 def null_remover(kind: type) -> Cleaner:
-    """Returns the function that takes a tree of builtins meant for `kind` and returns it without its nulls.
+    """Returns a function that removes the nulls from a tree of builtins for `kind`.
 
-    A known field that is null is left out, so that a required one is missing. A null in a map or list of texts is the empty
-    text; a null in a list of objects is an empty object, of which decoding says what is missing.
+    The function removes a known field that is null, also a required one. A null in a map or list of texts becomes the empty text; a
+    null in a list of objects becomes an empty object, whose missing fields decoding names.
     """
     return _cleaner(inspect.type_info(kind)) or _unchanged
 
@@ -26,7 +28,7 @@ def _unchanged(value: Any) -> Any:
 
 
 def _cleaner(info: inspect.Type) -> Cleaner | None:
-    """Returns None where values of this type hold no others."""
+    """Returns None for a type without inner values."""
     match info:
         case inspect.StructType():
             return _of_struct(info)
@@ -40,7 +42,7 @@ def _cleaner(info: inspect.Type) -> Cleaner | None:
 
 
 def _zero(info: inspect.Type) -> Callable[[], Any]:
-    """What Go's encoding/json makes of a null in a map or list: the zero value of the element."""
+    """Returns the maker of the value that Go's encoding/json uses for a null in a map or list: the element's zero value."""
     if isinstance(info, inspect.StrType):
         return str
     if isinstance(info, inspect.StructType) or (

@@ -1,4 +1,4 @@
-"""What an unknown field was probably meant to be. Pure."""
+"""Suggestions for unknown fields: the known field with the most similar name. Pure."""
 
 import re
 from functools import cache
@@ -9,13 +9,13 @@ from msgspec import inspect
 from jobd.wire.flag_names import FLAG_NAMES
 
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
-_LIKENESS = 0.7
+_MIN_SIMILARITY = 0.7
 
 
-def meant(kind: type, tree: object, field: str) -> str | None:
-    """Returns the name of the known field that the unknown `field`, a path in `tree`, looks like; None: it looks like none."""
-    around, dot, name = field.rpartition(".")
-    known = known_fields(kind, tree, around if dot else "")
+def suggested_field(kind: type, tree: object, field: str) -> str | None:
+    """Returns the name of the known field that resembles the unknown `field`, a path in `tree`; None where none does."""
+    parent, dot, name = field.rpartition(".")
+    known = known_fields(kind, tree, parent if dot else "")
     if FLAG_NAMES.get(name) in known:
         return FLAG_NAMES[name]
     plain = {_plain(each): each for each in known}
@@ -23,12 +23,12 @@ def meant(kind: type, tree: object, field: str) -> str | None:
         return plain[_plain(name)]
     from difflib import get_close_matches
 
-    found = get_close_matches(_plain(name[:64]), plain, 1, _LIKENESS)
+    found = get_close_matches(_plain(name[:64]), plain, 1, _MIN_SIMILARITY)
     return plain[found[0]] if found else None
 
 
 def known_fields(kind: type, tree: object, path: str) -> list[str]:
-    """Returns the names that the object at `path` of a tree meant for `kind` may have; none where nothing is known of it."""
+    """Returns the field names of the object at `path` of a tree for `kind`; none where its type is unknown."""
     info: inspect.Type | None = _type_info(kind)
     value = tree
     for step in _STEP.finditer(path):

@@ -1,4 +1,4 @@
-"""Daemons for the tests of the API: one without an engine, receivers that answer as they are told."""
+"""Fixtures of the API tests: a daemon without an engine, and receivers with chosen responses."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,7 +12,7 @@ NO_ENGINE = "unix:///nonexistent/engine.sock"
 
 @pytest.fixture(scope="module")
 def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon whose engine is away: all jobs wait, so that the API is all there is to see."""
+    """A daemon without an engine: all jobs wait, so that the tests see only the API."""
     made = Daemon(tmp_path_factory.mktemp("lonely"), environ={"DOCKER_HOST": NO_ENGINE})
     made.start()
     yield made
@@ -34,5 +34,14 @@ def make_receiver() -> Iterator[Callable[..., ChoosingReceiver]]:
 
 @pytest.fixture(scope="session")
 def no_engine() -> dict[str, str]:
-    """The variable that takes the engine away."""
+    """The environment of a daemon without an engine."""
     return {"DOCKER_HOST": NO_ENGINE}
+
+
+@pytest.fixture(scope="module")
+def printed(daemon: Daemon, worker_image: str) -> str:
+    """A job that has printed 20 lines on each stream, alternately, and ended with code 3."""
+    script = "i=1; while [ $i -le 20 ]; do echo o$i; echo e$i >&2; i=$((i+1)); sleep 0.01; done; exit 3"
+    job_id = daemon.submit(id="printed", image=worker_image, command=script)
+    daemon.ended(job_id)
+    return job_id

@@ -1,4 +1,4 @@
-"""What clients in Go, JavaScript and Python really send is accepted as it is, and means what the smallest body means."""
+"""Captured bodies of clients in Go, JavaScript and Python are accepted and mean the same as the smallest body."""
 
 import json
 import uuid
@@ -17,27 +17,27 @@ AGAIN = {"Idempotency-Key": "any"}
 
 
 def sent(path: Path, job_id: str) -> bytes:
-    """The captured bytes with an id that is free; nothing else is touched."""
+    """The captured bytes with a free id and no other change."""
     captured = path.read_bytes()
     assert captured.count(b'"captured"') == 1
     return captured.replace(b'"captured"', f'"{job_id}"'.encode())
 
 
 def plain(tree: Any) -> Any:
-    """The same body as a careful client writes it: nothing that is null, 0 or empty."""
+    """The same body without null, 0 or empty values."""
     if isinstance(tree, dict):
         return {name: plain(value) for name, value in tree.items() if value not in (None, 0, "", {})}
     return [plain(item) for item in tree] if isinstance(tree, list) else tree
 
 
 @pytest.mark.parametrize("path", BODIES, ids=lambda path: path.stem)
-def test_a_body_that_a_client_really_sends_is_accepted(lonely: Daemon, job_id: str, path: Path) -> None:
+def test_bodies_of_real_clients_are_accepted(lonely: Daemon, job_id: str, path: Path) -> None:
     body = sent(path, job_id)
     checked = lonely.call("POST", "/v1/jobs?dryRun=1", body)
     assert (checked.status, checked.json) == (200, {"valid": True})
     answer = lonely.call("POST", "/v1/jobs", body)
     assert answer.status == 202, answer.body
-    # Sent again with files' content type, it is the same spec.
+    # Sent again as multipart, it is the same spec.
     parts, headers = multipart(("spec", body))
     again = lonely.call("POST", "/v1/jobs", parts, {**headers, **AGAIN})
     assert (again.status, again.json["uid"]) == (200, answer.json["uid"])
@@ -46,7 +46,7 @@ def test_a_body_that_a_client_really_sends_is_accepted(lonely: Daemon, job_id: s
 @pytest.mark.parametrize(
     "path", [path for path in BODIES if path.stem not in ("go-empty-callback", "javascript-nested")], ids=lambda path: path.stem
 )  # fmt: skip
-def test_another_spelling_of_the_same_job_is_the_same_job(lonely: Daemon, job_id: str, path: Path) -> None:
+def test_two_notations_of_one_job_are_equal(lonely: Daemon, job_id: str, path: Path) -> None:
     body = sent(path, job_id)
     uid = lonely.call("POST", "/v1/jobs", body).json["uid"]
     other = plain(json.loads(body))
@@ -94,7 +94,7 @@ def test_an_unknown_field_is_refused_also_as_null(lonely: Daemon, job_id: str, f
         ({"artifacts": [{"id": "a", "type": "read", "in": None}]}, "artifacts[0].in"),
     ],
 )
-def test_null_for_what_is_required_is_missing(
+def test_null_for_a_required_field_means_missing(
     lonely: Daemon, job_id: str, change: dict[str, Any], field: str
 ) -> None:
     answer = lonely.call("POST", "/v1/jobs", {"id": job_id, "image": "busybox", **change})
@@ -112,18 +112,18 @@ def test_null_for_what_is_required_is_missing(
         ('"callback":{"url":"http://127.0.0.1:9/","key":"k","key":"l"}', "callback.key"),
     ],
 )
-def test_a_name_that_is_there_twice_is_refused_with_its_place(
+def test_a_duplicate_name_is_refused_with_its_path(
     lonely: Daemon, job_id: str, more: str, field: str
 ) -> None:
     body = f'{{"id":"{job_id}","image":"busybox",{more}}}'.encode()
     parts, headers = multipart(("spec", body))
     for answer in (lonely.call("POST", "/v1/jobs", body), lonely.call("POST", "/v1/jobs", parts, headers)):
         assert (answer.status, answer.json["code"], answer.json["field"]) == (400, "invalid-spec", field)
-        assert answer.json["error"].startswith(f"{field}: is there twice")
+        assert answer.json["error"].startswith(f"{field}: appears twice")
     assert lonely.call("GET", f"/v1/jobs/{job_id}").status == 404
 
 
-def test_a_cancel_takes_nulls_and_refuses_a_name_twice(lonely: Daemon, job_id: str) -> None:
+def test_a_cancel_accepts_nulls_and_refuses_a_duplicate_name(lonely: Daemon, job_id: str) -> None:
     lonely.submit(id=job_id, image="busybox")
     path = f"/v1/jobs/{job_id}/cancel"
     twice = lonely.call("POST", path, b'{"by":"a","by":"b"}')

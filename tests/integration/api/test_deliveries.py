@@ -36,7 +36,7 @@ def cancelled(daemon: Daemon, job_id: str, url: str, **callback: Any) -> None:
     daemon.ended(job_id)
 
 
-def test_a_refused_delivery_is_parked_the_next_one_passes_and_a_replay_arrives(
+def test_a_refused_delivery_is_parked_and_can_be_replayed(
     lonely: Daemon, make_receiver: Callable[..., ChoosingReceiver], job_id: str
 ) -> None:
     receiver = make_receiver(lambda path, before: 400 if before == 0 else 204)
@@ -60,7 +60,7 @@ def test_a_refused_delivery_is_parked_the_next_one_passes_and_a_replay_arrives(
     assert (first["jobsequence"], second["jobsequence"]) == (1, 2)
 
 
-def test_all_of_a_job_that_were_given_up_can_be_sent_again_at_once(
+def test_all_parked_and_abandoned_deliveries_of_a_job_can_be_replayed(
     lonely: Daemon, make_receiver: Callable[..., ChoosingReceiver], job_id: str
 ) -> None:
     receiver = make_receiver(lambda path, before: 410 if before == 0 else 204)
@@ -74,7 +74,7 @@ def test_all_of_a_job_that_were_given_up_can_be_sent_again_at_once(
     assert lonely.call("POST", "/v1/jobs/none/deliveries/replay").status == 404
 
 
-def test_a_delivered_one_can_be_sent_again(lonely: Daemon, make_receiver: Any, job_id: str) -> None:
+def test_a_delivered_event_can_be_replayed(lonely: Daemon, make_receiver: Any, job_id: str) -> None:
     receiver = make_receiver(lambda path, before: 200)
     cancelled(lonely, job_id, receiver.url(f"/{job_id}"))
     _, complete = settled(lonely, job_id, ["delivered", "delivered"])
@@ -93,7 +93,7 @@ def test_pages_of_deliveries_join(lonely: Daemon, make_receiver: Any, job_id: st
     assert "next" not in lonely.call("GET", f"/v1/jobs/{job_id}/deliveries").json
 
 
-def test_a_receiver_that_is_gone_for_good_is_left_alone(
+def test_a_receiver_that_responds_410_gets_no_further_events(
     lonely: Daemon, make_receiver: Any, job_id: str
 ) -> None:
     receiver = make_receiver(lambda path, before: 410)
@@ -123,7 +123,7 @@ def test_wrong_parameters_are_named(lonely: Daemon, job_id: str, path: str, fiel
     assert (answer.status, answer.json["field"]) == (400, field)
 
 
-def test_tries_rounds_and_then_parked_as_the_variables_say(
+def test_the_settings_control_tries_and_rounds(
     make_daemon: Callable[..., Daemon], make_receiver: Any, no_engine: dict[str, str]
 ) -> None:
     receiver = make_receiver(lambda path, before: 503)
@@ -143,7 +143,7 @@ def test_tries_rounds_and_then_parked_as_the_variables_say(
     assert len(receiver.at("/job")) == 6
 
 
-def test_an_open_breaker_makes_events_wait_on_disk(
+def test_with_an_open_breaker_events_wait_on_disk(
     make_daemon: Callable[..., Daemon], make_receiver: Any, no_engine: dict[str, str]
 ) -> None:
     receiver = make_receiver(lambda path, before: 500)
@@ -215,7 +215,7 @@ def test_no_more_deliveries_at_once_than_workers_nor_than_the_memory_holds(
 
     receivers = [
         make_receiver(choose) for _ in range(8)
-    ]  # a host of its own each: one host never gets all workers
+    ]  # each has its own host: one host never gets all workers
     daemon = make_daemon(
         environ={
             **no_engine,

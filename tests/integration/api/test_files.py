@@ -1,4 +1,4 @@
-"""Local files in with the submission, files of the workspace out again."""
+"""Local files in a submission, and downloads of files from the workspace."""
 
 import hashlib
 import io
@@ -53,7 +53,7 @@ def spool(daemon: Daemon) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def made(daemon: Daemon) -> str:
-    """A job whose files came with it, and which has left some."""
+    """A job that was submitted with files and has written some."""
     files = tar_of({"run.sh": b"#!/bin/sh\nmkdir -p out/deep\ncat in/a in/b > out/both\ncp run.sh out/deep/\n",
                     "in/a": b"first ", "in/b": b"second"})  # fmt: skip
     answer = send(daemon, ("spec", spec_of("made", "./run.sh")), ("files", files))
@@ -133,7 +133,7 @@ def test_files_are_gone_after_retention_and_before_the_job_ran(
 
 @pytest.fixture
 def unchanged(lonely: Daemon) -> Iterator[None]:
-    """What is refused leaves neither a job nor a file."""
+    """A refused submission leaves neither a job nor a file."""
     before = lonely.call("GET", "/v1/jobs?limit=1000").json["jobs"]
     yield
     assert lonely.call("GET", "/v1/jobs?limit=1000").json["jobs"] == before
@@ -229,7 +229,7 @@ def test_a_tar_that_is_none_fails_its_job_alone(daemon: Daemon, job_id: str) -> 
 def test_the_same_spec_with_other_files_is_another_submission(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
 ) -> None:
-    """Also after a restart: the digest of the files is stored with the job, the files need not be there any more."""
+    """Also after a restart: jobd stores the digest of the files with the job and does not need the files."""
     daemon = make_daemon(environ=no_engine).start()
     files = tar_of({"a": b"first", "b": b"second"})
     parts = ("spec", spec_of("once")), ("files", files)

@@ -1,10 +1,10 @@
-"""The API against its own description: whatever is sent, the answer is a documented one, and never a fault of ours.
+"""The API against its own OpenAPI document: every response is documented, and none is an internal error.
 
-One call at a time, and walks along the document's links: what an answer names is used in the calls that it leads to. The engine is
-away, so that jobs only wait. `FUZZ_CASES` raises the number of cases a call, `FUZZ_STEPS` that of steps on walks.
+Single requests, and walks along the document's links, which use the ids of responses in further requests. There is no
+engine, so jobs only wait. `FUZZ_CASES` sets the number of cases for each operation, `FUZZ_STEPS` the number of steps on walks.
 
-All checks of Schemathesis are on, with two exceptions: `/readyz` answers 503 here and must; and what values mean together (`depends`, URLs,
-a cursor) the document cannot say, so that for the calls of `MEANT` an answer of 400 to what has the right types is no fault.
+All checks of Schemathesis are on, with two exceptions: `/readyz` must respond 503 here; and the document cannot express conditions
+between values (`depends`, URLs, a cursor), so the operations of `MEANT` may respond 400 to values of the right types.
 """
 
 import contextlib
@@ -32,39 +32,39 @@ from tests.support.daemon import Daemon
 CASES = int(os.environ.get("FUZZ_CASES", "15"))
 STEPS = int(os.environ.get("FUZZ_STEPS", "300"))
 MOST_STEPS = 5 * STEPS
-"""So many where one of `FOLLOWED` has not been drawn until then."""
+"""The limit until each of `FOLLOWED` was drawn."""
 WALKS_A_ROUND = 10
 STEPS_A_WALK = 12
 CALLED: Counter[str] = Counter()
-"""How many cases were tried; shown at the end with `-s`."""
+"""The number of cases; shown at the end with `-s`."""
 
 schema = schemathesis.openapi.from_dict(document(ROUTES, VERSION))
 
 MEANT = {
-    ("POST", "/v1/jobs"),  # which artifacts depend on which, what is a URL, a path, an image's name
-    ("GET", "/v1/jobs"),  # a cursor is one that a page gave
-    ("GET", "/v1/events"),  # a number is one that the feed gave
-    ("GET", "/v1/jobs/{id}/logs"),  # a number is one that the log has
-    ("POST", "/v1/jobs/{id}/cancel"),  # 3.0 is an integer to JSON Schema, and to jobd it is not
-    ("GET", "/v1/jobs/{id}/files"),  # a path stays in the workspace
-    ("POST", "/internal/events"),  # a report is of one of the job's own artifacts
+    ("POST", "/v1/jobs"),  # dependencies of artifacts, URLs, paths, image names
+    ("GET", "/v1/jobs"),  # a cursor must come from a page
+    ("GET", "/v1/events"),  # a number must come from the feed
+    ("GET", "/v1/jobs/{id}/logs"),  # a number must be in the log
+    ("POST", "/v1/jobs/{id}/cancel"),  # 3.0 is an integer in JSON Schema, but not for jobd
+    ("GET", "/v1/jobs/{id}/files"),  # a path must be in the workspace
+    ("POST", "/internal/events"),  # a report must name one of the job's artifacts
 }
-"""Calls whose values have a meaning beyond types and bounds, and what that is."""
+"""Operations whose values have conditions beyond types and bounds."""
 
 PLAIN = ("cpu", "memory", "pids", "timeoutSeconds", "priority")
-"""What a generated spec keeps on a walk, where it must often be accepted: with values of a meaning it hardly ever would be."""
+"""The fields of a generated spec on a walk, where most specs must be accepted: other fields would make most of them invalid."""
 
 
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory: pytest.TempPathFactory, no_engine: dict[str, str]) -> Iterator[Daemon]:
-    """It asks for a key, so that what is open without one shows."""
+    """The daemon requires a key, which shows the endpoints without one."""
     daemon = Daemon(tmp_path_factory.mktemp("fuzzed"), environ=no_engine, flags=()).start()
     yield daemon
     sys.stderr.write(f"\ncases: {CALLED['single']} single calls, {CALLED['steps']} steps of walks\n")
     assert daemon.stop() == 0
     log = daemon.log.read_text()
     assert "request failed" not in log, log[-4000:]
-    assert "stream cut" not in log
+    assert "stream aborted" not in log
 
 
 FOLLOWED = {
@@ -75,7 +75,7 @@ FOLLOWED = {
     ("POST /v1/jobs/{id}/deliveries/replay", 202),
     ("DELETE /v1/jobs/{id}", 204),
 }
-"""Links of the document that walks follow, where what they lead to is there."""
+"""Links of the document that walks follow."""
 
 
 def key_of(daemon: Daemon) -> dict[str, str]:
@@ -83,10 +83,10 @@ def key_of(daemon: Daemon) -> dict[str, str]:
 
 
 def as_sent(case: schemathesis.Case[Any]) -> None:
-    """Nothing ever ends here: a stream that is followed would go on for good."""
+    """No job ends here: a followed stream would never end."""
     if case.query.get("follow") in ("1", "true", ""):
         case.query["follow"] = "0"
-    # Nothing of such a value is sent, and what is not sent cannot be refused.
+    # The client sends nothing for such a value, so jobd cannot refuse it.
     assume(all(value not in ([], {}, None) for value in case.query.values()))
 
 
@@ -101,7 +101,7 @@ def no_fault(case: schemathesis.Case[Any], status: int) -> bool:
 
 
 def test_no_check_is_off() -> None:
-    """Those that a version of Schemathesis adds are on as well."""
+    """The checks that a new version of Schemathesis adds are on as well."""
     on = {
         name
         for name in CHECKS.get_all_names()
@@ -177,13 +177,13 @@ def test_walks_along_the_links_get_documented_answers(fuzzed: Daemon) -> None:
         phases=[Phase.generate],
     )
     for round in range(STEPS):
-        # A job ends, is gone, has deliveries a moment sooner or later, so that one choice leads to another answer: to
-        # Hypothesis that is an end of this round. A fault is one, whether it comes again or not.
+        # A job may end, disappear or have deliveries earlier or later, so that one choice gives different responses: for
+        # Hypothesis that ends this round. A fault is a fault, even if it does not repeat.
         with contextlib.suppress(FlakyStrategyDefinition):
             seed(round)(Walk).run(settings=walking)
         assert not faults
         if CALLED["steps"] >= STEPS and (set(followed) >= FOLLOWED or CALLED["steps"] >= MOST_STEPS):
             break
     assert set(followed) >= FOLLOWED, followed
-    # And one that is gone is not found: `use_after_free` had something to look at.
+    # A deleted job is not found: `use_after_free` had something to check.
     assert [call for call, status in followed if status == 404]

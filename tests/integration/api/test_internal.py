@@ -1,4 +1,4 @@
-"""`POST /internal/events`: a job's token, its reports once each, and nothing that a caller could choose."""
+"""`POST /internal/events`: the job's token, each report once, and no choice of the destination for the caller."""
 
 import socket
 import sqlite3
@@ -31,7 +31,7 @@ def receiver(make_receiver: Callable[..., ChoosingReceiver]) -> ChoosingReceiver
 
 @pytest.fixture
 def token(lonely: Daemon, receiver: ChoosingReceiver, job_id: str) -> str:
-    """Of a job with two artifacts that waits for the engine, which is away."""
+    """The token of a job with two artifacts that waits for the engine."""
     artifacts = [{"id": name, "type": "read", "in": name, "depends": "job"} for name in ("one", "two")]
     callback = {"url": receiver.url(f"/{job_id}"), "key": "a-signing-key"}
     answer = lonely.call(
@@ -44,7 +44,7 @@ def token(lonely: Daemon, receiver: ChoosingReceiver, job_id: str) -> str:
 
 @pytest.fixture
 def held(daemon: Daemon, receiver: ChoosingReceiver, worker_image: str, job_id: str) -> Iterator[str]:
-    """The token of a job whose sidecar waits for an input that never comes, and so says nothing of the others."""
+    """The token of a job whose sidecar waits for an input forever, and so reports nothing of the others."""
     with socket.create_server(("0.0.0.0", 0)) as silent:
         url = f"http://host.docker.internal:{silent.getsockname()[1]}/never"
         reads = [{"id": name, "type": "read", "in": name, "depends": "job"} for name in ("one", "two")]

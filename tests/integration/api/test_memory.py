@@ -1,4 +1,4 @@
-"""What jobd holds in memory for its clients is bounded in bytes, whatever they ask for and however slowly they read."""
+"""jobd's memory for its clients is bounded in bytes, whatever they request and however slowly they read."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ MIB = 1 << 20
 BIG = {f"V{n}": "x" * 125_000 for n in range(7)}
 """An environment of 875 kB: a spec near the limit."""
 GROWTH_MIB = 120
-"""The two budgets of 32 MiB each, the copy that a connection has of its part, and what the allocator does not give back."""
+"""The two budgets of 32 MiB each, the copies in the connections' buffers, and memory that the allocator does not return."""
 
 
 def resident_mib(daemon: Daemon) -> float:
@@ -33,7 +33,7 @@ def lone(make_daemon: Callable[..., Daemon], no_engine: dict[str, str]) -> Daemo
 
 @pytest.fixture
 def ask(lone: Daemon) -> Iterator[Callable[[str], socket.socket]]:
-    """Sends a request and reads nothing of the answer."""
+    """Sends a request and does not read the response."""
     opened: list[socket.socket] = []
 
     def send(request: str) -> socket.socket:
@@ -54,7 +54,7 @@ def get(path: str) -> str:
 
 
 def frames(client: socket.socket) -> Iterator[dict[str, Any]]:
-    """The frames of a chunked NDJSON answer, as far as the connection goes."""
+    """The frames of a chunked NDJSON response, until the connection ends."""
     with client.makefile("rb") as file:
         for line in file:
             if line.startswith(b"{"):
@@ -62,7 +62,7 @@ def frames(client: socket.socket) -> Iterator[dict[str, Any]]:
 
 
 def events_of(daemon: Daemon, count: int) -> None:
-    """Has the feed hold events of a megabyte in all for each ten jobs: their `meta` is in every event."""
+    """Fills the feed with a megabyte of events for each ten jobs: each event contains the job's `meta`."""
     meta = {f"k{n}": "v" * 256 for n in range(32)}
     for n in range(count):
         daemon.submit(id=f"j{n}", image="busybox", meta=meta)
@@ -82,15 +82,13 @@ def test_specs_of_jobs_that_wait_are_not_in_memory(lone: Daemon) -> None:
     assert lone.ended("big-7")["status"] == "cancelled"
 
 
-def test_readers_of_events_that_do_not_read_share_a_budget(
-    lone: Daemon, ask: Callable[[str], socket.socket]
-) -> None:
+def test_stalled_readers_of_events_share_a_budget(lone: Daemon, ask: Callable[[str], socket.socket]) -> None:
     events_of(lone, 300)
     before = resident_mib(lone)
     clients = [ask(get("/v1/events?follow=1")) for _ in range(400)]
     until(lambda: clients[-1].recv(1, socket.MSG_PEEK), "the last one is answered")
     assert resident_mib(lone) - before < GROWTH_MIB
-    # One that reads gets all of it, beside 400 that do not.
+    # A client that reads gets all events, beside 400 stalled clients.
     reading = ask(get("/v1/events?follow=1"))
     numbers = []
     for frame in frames(reading):
@@ -101,16 +99,14 @@ def test_readers_of_events_that_do_not_read_share_a_budget(
     assert resident_mib(lone) - before < GROWTH_MIB
 
 
-def test_a_reader_that_was_cut_off_goes_on_from_its_cursor(
-    lone: Daemon, ask: Callable[[str], socket.socket]
-) -> None:
+def test_an_evicted_reader_resumes_from_its_cursor(lone: Daemon, ask: Callable[[str], socket.socket]) -> None:
     events_of(lone, 200)
     slow = [ask(get("/v1/events?follow=1")) for _ in range(490)]
     until(lambda: slow[-1].recv(1, socket.MSG_PEEK), "the last one is answered")
     until(
         lambda: (
             lone.call("GET", "/v1/jobs?limit=2").status == 200
-            and "slow reader cut off" in lone.log.read_text()
+            and "slow reader disconnected" in lone.log.read_text()
         ),
         "a list that finds no room beside them is answered",
     )
@@ -124,7 +120,7 @@ def test_a_reader_that_was_cut_off_goes_on_from_its_cursor(
     assert [json.loads(line)["seq"] for line in rest] == list(range(len(seen) + 1, 401))
 
 
-def test_lists_that_nobody_reads_share_the_budget(lone: Daemon, ask: Callable[[str], socket.socket]) -> None:
+def test_stalled_readers_of_lists_share_the_budget(lone: Daemon, ask: Callable[[str], socket.socket]) -> None:
     command = ["x" * 100_000] * 8
     for n in range(20):
         lone.submit(id=f"long-{n}", image="busybox", command=command)
@@ -139,7 +135,7 @@ def test_lists_that_nobody_reads_share_the_budget(lone: Daemon, ask: Callable[[s
     assert most - before < GROWTH_MIB
 
 
-def test_bodies_that_come_slowly_share_a_budget(lone: Daemon, ask: Callable[[str], socket.socket]) -> None:
+def test_slow_bodies_share_a_budget(lone: Daemon, ask: Callable[[str], socket.socket]) -> None:
     before = resident_mib(lone)
     head = (
         "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -149,7 +145,7 @@ def test_bodies_that_come_slowly_share_a_budget(lone: Daemon, ask: Callable[[str
     for client in clients:
         client.setblocking(False)
     sent = dict.fromkeys(clients, 0)
-    for _ in range(100):  # as much as each is taken of, but for its end
+    for _ in range(100):  # as much as jobd reads of each, except its end
         for client in clients:
             with contextlib.suppress(BlockingIOError):
                 if sent[client] < MIB - 60_000:

@@ -1,4 +1,4 @@
-"""The heads of a multipart body's parts, whatever they say: a documented answer, never a fault of jobd's, and nothing is left behind."""
+"""Part headers of a multipart body: every response is documented, none is an internal error, and no file remains."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.support.daemon import Answer, Daemon
 from tests.support.wire import BOUNDARY, exchange, head
 
 SPEC = b'{"id":"never-accepted","image":"b","zzz":1}'
-"""Refused by its field where it is read at all."""
+"""An invalid spec: its refusal shows that jobd has read the spec."""
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 DOCUMENTED = {400, 413, 415}
 
@@ -33,7 +33,7 @@ def posted(daemon: Daemon, body: bytes, content_type: str = TYPE) -> Answer:
 
 @pytest.fixture
 def blameless(lonely: Daemon) -> Iterator[Daemon]:
-    """What is refused leaves neither a job nor a file nor a line of a fault in the log."""
+    """A refused submission leaves no job, no file, and no error in the log."""
     before = len(lonely.log.read_bytes())
     yield lonely
     assert list((lonely.folder / "state" / "spool").iterdir()) == []
@@ -85,7 +85,7 @@ DISPOSITION = b"Content-Disposition: form-data; name="
         (b'Content-Disposition: form-data; name="spec"' + b"\r\nA: x" * 200, "malformed", None),
     ],
 )  # fmt: skip
-def test_a_head_that_says_something_else_is_refused_in_words(
+def test_unexpected_part_headers_are_refused_with_a_text(
     blameless: Daemon, top: bytes, said: str, field: str | None
 ) -> None:
     answer = posted(blameless, body_of((top, SPEC)))
@@ -107,7 +107,7 @@ def test_a_head_that_says_something_else_is_refused_in_words(
         b'Content-Disposition: form-data; name="spec"\r\nContent-Type: application/json; charset=UTF-8\r\nContent-Length: 1',
     ],
 )
-def test_a_head_as_clients_write_it_is_read(blameless: Daemon, top: bytes) -> None:
+def test_part_headers_of_usual_clients_are_accepted(blameless: Daemon, top: bytes) -> None:
     answer = posted(blameless, body_of((top, SPEC)))
     assert (answer.status, answer.json["field"]) == (400, "zzz")
 
@@ -138,7 +138,9 @@ HEADS = st.lists(LINES, max_size=4).map(b"\r\n".join)
 @example([(b'Content-Disposition: form-data; name="\xff"', SPEC)])
 @example([(b'Content-Disposition: form-data; name="_charset_"', b"x" * 40), (DISPOSITION + b"spec", SPEC)])
 @example([(b'Content-Disposition: form-data; name="_charset_"', b"\xff"), (DISPOSITION + b"spec", SPEC)])
-def test_any_heads_get_a_documented_answer(blameless: Daemon, parts: list[tuple[bytes, bytes]]) -> None:
+def test_any_part_headers_get_a_documented_response(
+    blameless: Daemon, parts: list[tuple[bytes, bytes]]
+) -> None:
     refused(posted(blameless, body_of(*parts)))
 
 
@@ -148,7 +150,7 @@ def test_any_heads_get_a_documented_answer(blameless: Daemon, parts: list[tuple[
     | st.sampled_from([TYPE, "multipart/form-data; boundary=", 'multipart/form-data; boundary="', "multipart/form-data"]),
     st.binary(max_size=60) | st.just(body_of((DISPOSITION + b"spec", SPEC))),
 )  # fmt: skip
-def test_any_content_type_and_body_get_a_documented_answer(
+def test_any_content_type_and_body_get_a_documented_response(
     blameless: Daemon, content_type: str, body: bytes
 ) -> None:
     refused(posted(blameless, body, content_type))
@@ -158,7 +160,7 @@ def test_any_content_type_and_body_get_a_documented_answer(
     "target", ["/v1/jobs?%FF=1", "/v1/jobs?status=%FF", "/v1/jobs?label=%FF", "/v1/jobs?owner=%FF", "/v1/jobs?prefix=%FF&zzz",
                "/v1/jobs?cursor=%FF", "/v1/jobs/%FF", "/v1/jobs/%FF/logs", "/v1/jobs/%ED%A0%80", "/v1/jobs/x/files?path=%FF", "/v1/events?job=%FF"]
 )  # fmt: skip
-def test_other_places_for_bytes_that_are_not_utf_8(lonely: Daemon, target: str) -> None:
+def test_bytes_that_are_not_utf_8_get_a_documented_response_everywhere(lonely: Daemon, target: str) -> None:
     before = len(lonely.log.read_bytes())
     for named in (target, target.encode().replace(b"%FF", b"\xff").decode("latin-1")):
         answer = exchange(lonely, head("GET", named, Connection="close", X_Any="\xff", Accept="\xff"))
@@ -166,7 +168,7 @@ def test_other_places_for_bytes_that_are_not_utf_8(lonely: Daemon, target: str) 
     assert b"request failed" not in lonely.log.read_bytes()[before:]
 
 
-def test_a_header_that_is_not_utf_8_is_no_fault(lonely: Daemon) -> None:
+def test_a_header_that_is_not_utf_8_causes_no_error(lonely: Daemon) -> None:
     for name in ("Idempotency_Key", "Accept", "Last_Event_ID", "Authorization", "X_API_Key", "Content_Encoding", "User_Agent"):  # fmt: skip
         for method, path in (
             ("GET", "/v1/events"),

@@ -1,4 +1,4 @@
-"""The end of a daemon: it goes on serving while load balancers turn away, and then ends what is under way."""
+"""The shutdown of a daemon: it serves on while load balancers stop sending, and then ends the requests in flight."""
 
 import http.client
 import signal

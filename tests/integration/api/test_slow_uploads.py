@@ -1,4 +1,4 @@
-"""An upload whose files come slowly: what it holds in memory meanwhile is counted."""
+"""An upload whose files arrive slowly: the budget counts its memory meanwhile."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from jobd.api.memory import body_room
+from jobd.api.memory import reserve_body
 from jobd.api.upload import CHUNK_BYTES, receive_multipart
 from jobd.budget import ByteBudget
 
@@ -20,8 +20,8 @@ async def test_the_part_of_the_files_that_is_under_way_is_counted(tmp_path: Path
     bodies = ByteBudget(LIMIT)
 
     async def answer(request: web.Request) -> web.Response:
-        async with body_room(bodies, None) as hold:
-            received = await receive_multipart(request, tmp_path, 1 << 30, hold)
+        async with reserve_body(bodies, None) as reservation:
+            received = await receive_multipart(request, tmp_path, 1 << 30, reservation)
             assert received.files is not None
             return web.Response(text=str(received.files.stat().st_size))
 
@@ -41,8 +41,8 @@ async def test_the_part_of_the_files_that_is_under_way_is_counted(tmp_path: Path
         sending = asyncio.create_task(client.post("/", data=body(), headers=headers))
         while not list(tmp_path.iterdir()):
             await asyncio.sleep(0.01)
-        assert bodies.held == len(SPEC) + CHUNK_BYTES
+        assert bodies.reserved_bytes == len(SPEC) + CHUNK_BYTES
         go_on.set()
         answered = await sending
         assert await answered.text() == str(CHUNK_BYTES)
-    assert bodies.held == 0
+    assert bodies.reserved_bytes == 0

@@ -1,4 +1,4 @@
-"""Logs and events as streams: followed, resumed, filtered; and what a client sees when a source fails."""
+"""Logs and events as streams: followed, resumed, filtered; and the failure of a source."""
 
 import asyncio
 import base64
@@ -36,7 +36,7 @@ def printed(daemon: Daemon, worker_image: str) -> str:
     return job_id
 
 
-def test_a_log_is_ndjson_with_the_end_as_its_last_frame(daemon: Daemon, printed: str) -> None:
+def test_a_log_is_ndjson_and_its_last_frame_is_the_end(daemon: Daemon, printed: str) -> None:
     answer = daemon.call("GET", f"/v1/jobs/{printed}/logs")
     assert answer.headers["Content-Type"] == "application/x-ndjson"
     frames = [json.loads(line) for line in answer.body.splitlines()]
@@ -48,7 +48,7 @@ def test_a_log_is_ndjson_with_the_end_as_its_last_frame(daemon: Daemon, printed:
         assert frame["line"].startswith({"stdout": "o", "stderr": "e"}[frame["stream"]])
 
 
-def test_bytes_of_an_unfinished_line_are_sent_where_they_are_asked_for(
+def test_bytes_of_an_unfinished_line_are_sent_on_request(
     daemon: Daemon, worker_image: str, job_id: str
 ) -> None:
     command = "trap 'echo; exit 0' TERM; printf '10%%\\r\\377'; while true; do sleep 0.1; done"
@@ -72,7 +72,7 @@ def test_bytes_of_an_unfinished_line_are_sent_where_they_are_asked_for(
     assert [set(frame) & {"unfinished"} for frame in daemon.log_lines(job_id)] == [set(), set()]
 
 
-def test_parts_of_a_log(daemon: Daemon, printed: str) -> None:
+def test_a_log_can_be_read_in_parts(daemon: Daemon, printed: str) -> None:
     whole = daemon.log_lines(printed)
     lines, end = whole[:-1], whole[-1:]
     errors = [line for line in lines if line["stream"] == "stderr"]
@@ -187,86 +187,6 @@ def test_server_sent_events_resume_by_the_last_id(daemon: Daemon, printed: str) 
     assert (answer.status, answer.json["field"]) == (400, "Last-Event-ID")
 
 
-def refusal(daemon: Daemon, path: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
-    """Returns the answer's error. Looks at the status first: a stream that is followed would not end."""
-    at = urlsplit(daemon.http)
-    connection = http.client.HTTPConnection(str(at.hostname), at.port, timeout=DEADLINE_S)
-    try:
-        connection.request("GET", path, headers=headers or {})
-        response = connection.getresponse()
-        assert response.status == 400
-        error: dict[str, Any] = json.loads(response.read())
-        return error
-    finally:
-        connection.close()
-
-
-@pytest.mark.parametrize("query", ["follow=1&", ""])
-@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
-def test_a_number_that_was_never_given_is_refused_and_not_waited_for(
-    daemon: Daemon, printed: str, query: str, accept: str
-) -> None:
-    complete(daemon, printed)
-    last = events_of(daemon, "")[-1]["seq"]
-    wanted = {"Accept": accept}
-    # Another module's job may have an event in between; none has a million.
-    for beyond in (last + 1_000_000, 10**18 - 1):
-        places: list[tuple[str, dict[str, str], str]] = [
-            (f"after={beyond}", {}, "after"),
-            (f"after={beyond}&job={printed}", {}, "after"),
-        ]
-        if accept == "text/event-stream":
-            places.append(("after=0", {"Last-Event-ID": str(beyond)}, "Last-Event-ID"))
-        for rest, more, field in places:
-            answer = daemon.call("GET", f"/v1/events?{query}{rest}", headers={**wanted, **more})
-            assert (answer.status, answer.json["code"], answer.json["field"]) == (
-                400,
-                "unknown-cursor",
-                field,
-            )
-            assert f"{field} is {beyond}" in answer.json["error"]
-            assert f"has number {last}" in answer.json["error"]
-            assert f"after={last}" in answer.json["error"]
-    assert events_of(daemon, f"after={last}") == []
-
-
-def test_a_cursor_of_another_database_is_refused_where_there_is_no_event_yet(
-    make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
-) -> None:
-    daemon = make_daemon(environ=no_engine).start()
-    said = refusal(daemon, "/v1/events?follow=1&after=1")
-    assert said["field"] == "after"
-    assert "has number 0" in said["error"]
-    assert events_of(daemon, "after=0") == []
-    # The number of an event that is gone with its job was given, and is none of another database.
-    daemon.submit(id="gone", image="busybox", callback={"url": "http://127.0.0.1:9/"})
-    daemon.call("DELETE", "/v1/jobs/gone")
-    until(lambda: events_of(daemon, ""), "there are events")
-    last = events_of(daemon, "")[-1]["seq"]
-    assert daemon.stop() == 0
-    daemon.start()
-    assert events_of(daemon, f"after={last}") == []
-    assert daemon.call("GET", f"/v1/events?after={last + 1000}").status == 400
-
-
-@pytest.mark.parametrize("query", ["follow=1&", "", "tail=5&", "stream=stdout&"])
-def test_a_line_that_a_log_does_not_have_is_refused(
-    daemon: Daemon, printed: str, worker_image: str, job_id: str, query: str
-) -> None:
-    """Of a job that runs too: what it prints until then would be passed over without a word."""
-    daemon.submit(id=job_id, image=worker_image, command="echo one; echo two; sleep 600")
-    until(lambda: len(daemon.log_lines(job_id)) == 2, "two lines are there")
-    for id, last in ((printed, 40), (job_id, 2)):
-        said = refusal(daemon, f"/v1/jobs/{id}/logs?{query}after={last + 1}")
-        assert (said["code"], said["field"]) == ("unknown-cursor", "after")
-        assert f"has number {last}" in said["error"]
-        assert f"after={last}" in said["error"]
-    assert daemon.log_lines(job_id, "?after=2") == []
-    with streaming(daemon, f"/v1/jobs/{job_id}/logs?follow=1&after=2") as lines:
-        assert daemon.call("DELETE", f"/v1/jobs/{job_id}").status == 204
-        assert "end" in json.loads(list(lines)[-1])
-
-
 def test_followed_events_come_as_they_happen(daemon: Daemon, worker_image: str, job_id: str) -> None:
     last = events_of(daemon, "")[-1]["seq"] if events_of(daemon, "") else 0
     with streaming(daemon, f"/v1/events?follow=1&after={last}") as lines:
@@ -281,7 +201,7 @@ def test_followed_events_come_as_they_happen(daemon: Daemon, worker_image: str, 
     assert seen == TYPES
 
 
-def test_a_follower_is_let_go_when_the_daemon_ends(
+def test_a_follower_ends_with_the_daemon(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
 ) -> None:
     daemon = make_daemon(environ=no_engine).start()
@@ -290,8 +210,8 @@ def test_a_follower_is_let_go_when_the_daemon_ends(
         assert daemon.stop() == 0
 
 
-async def test_a_source_that_fails_cuts_the_connection() -> None:
-    """A client must be able to tell a whole stream from one that broke off."""
+async def test_a_failing_source_aborts_the_connection() -> None:
+    """A client must be able to distinguish a complete stream from a truncated one."""
 
     async def source(fails: bool) -> AsyncIterator[bytes]:
         yield b"first\n"
@@ -312,7 +232,7 @@ async def test_a_source_that_fails_cuts_the_connection() -> None:
             await response.read()
 
 
-async def test_nothing_of_an_answer_is_kept_while_its_source_is_waited_for() -> None:
+async def test_no_part_of_a_response_is_in_memory_while_its_source_waits() -> None:
     part_bytes, count = 300_000, 20
     sent = asyncio.Event()
     waiting = 0

@@ -1,4 +1,4 @@
-"""`POST /v1/jobs`: what is accepted, what is refused and with which field. The engine is away: nothing needs to run."""
+"""`POST /v1/jobs`: accepted specs, and refused ones with their fields. There is no engine: no job needs to run."""
 
 import json
 import socket
@@ -7,8 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 import pytest
 
+from jobd.wire.artifact import KINDS, OutputBase
+from jobd.wire.job import Callback, JobSpec, Output
 from jobd.wire.validation.limits import MAX_BODY_BYTES
 from tests.support.daemon import Daemon, until
 from tests.support.wire import answer_on, connect, exchange, head
@@ -17,7 +20,7 @@ JSON = "application/json"
 
 
 def full(job_id: str) -> dict[str, Any]:
-    """A spec with every field of the contract."""
+    """A spec with every field of `JobSpec` except `capAdd`, which needs a setting."""
     return {
         "id": job_id,
         "meta": {"team": "blue"},
@@ -38,17 +41,28 @@ def full(job_id: str) -> dict[str, Any]:
             {"id": "f", "type": "archive", "in": ".", "out": "a.tgz", "format": "tar.gz", "depends": "job"},
             {"id": "g", "type": "list", "in": ".", "recursive": False, "excludes": ["*.o"]},
         ],
-        "callback": {"url": "http://127.0.0.1:9/x", "events": ["orchestrator.job.exit"], "key": "secret-key"},
+        "outputs": [{"path": "a.tgz", "keep": True}],
+        "callback": {
+            "url": "http://127.0.0.1:9/x",
+            "events": ["orchestrator.job.exit"],
+            "key": "secret-key",
+            "batch": True,
+        },
         "labels": {"kind": "test"},
         "pids": 10,
         "user": "1000:1000",
         "pull": "never",
         "platform": "linux/amd64",
         "runtime": "runc",
+        "readOnly": True,
+        "capDrop": ["ALL"],
+        "secrets": {"token": "secret-value"},
+        "retries": 2,
+        "retryOn": [3, "timeout"],
     }  # fmt: skip
 
 
-def test_the_smallest_spec_is_accepted_with_its_place(lonely: Daemon, job_id: str) -> None:
+def test_the_smallest_spec_is_accepted_with_its_location(lonely: Daemon, job_id: str) -> None:
     answer = lonely.call("POST", "/v1/jobs", {"id": job_id, "image": "busybox"})
     assert answer.status == 202
     assert answer.headers["Content-Type"] == JSON
@@ -60,16 +74,32 @@ def test_the_smallest_spec_is_accepted_with_its_place(lonely: Daemon, job_id: st
     assert view["limits"] == {"cpu": 1.0, "memory": 512, "pids": 4096, "timeoutSeconds": 1800}
 
 
-def test_every_field_of_the_contract_is_taken(lonely: Daemon, job_id: str) -> None:
-    spec = full(job_id)
-    assert lonely.call("POST", "/v1/jobs", spec).status == 202
-    view = lonely.call("GET", f"/v1/jobs/{job_id}").json
+def names(kind: type[msgspec.Struct]) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(kind)}
+
+
+def test_every_field_is_accepted(
+    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], job_id: str
+) -> None:
+    spec = full(job_id) | {"capAdd": ["NET_ADMIN"]}
+    assert spec.keys() == names(JobSpec)
+    assert spec["callback"].keys() == names(Callback)
+    assert spec["outputs"][0].keys() == names(Output)
+    shared = names(OutputBase)
+    assert shared <= {field for artifact in spec["artifacts"] for field in artifact}
+    for artifact in spec["artifacts"]:
+        assert artifact.keys() | shared >= names(KINDS[artifact["type"]]), artifact
+    assert {artifact["type"] for artifact in spec["artifacts"]} == KINDS.keys()
+    daemon = make_daemon(environ=no_engine | {"ALLOW_CAP_ADD": "true"}).start()
+    assert daemon.call("POST", "/v1/jobs", spec).status == 202
+    view = daemon.call("GET", f"/v1/jobs/{job_id}").json
     assert view["limits"] == {"cpu": 0.5, "memory": 64, "pids": 10, "timeoutSeconds": 60}
     assert (view["meta"], view["labels"]) == ({"team": "blue"}, {"kind": "test"})
     assert [(a["id"], a["type"]) for a in view["artifacts"]] == [
         (a["id"], a["type"]) for a in spec["artifacts"]
     ]
     assert "secret-key" not in json.dumps(view)
+    assert "secret-value" not in json.dumps(view)
 
 
 @pytest.mark.parametrize(
@@ -108,14 +138,12 @@ def test_a_wrong_value_is_refused_with_its_field_and_nothing_else_happens(
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"null", b"[]", b"\xff{}", b'{"id": NaN}', b'{"id":"\\ud800"}', b"[" * 100_000]
 )
-def test_what_is_no_spec_is_refused(lonely: Daemon, body: bytes) -> None:
+def test_an_invalid_spec_is_refused(lonely: Daemon, body: bytes) -> None:
     answer = lonely.call("POST", "/v1/jobs", body)
     assert (answer.status, answer.json["code"]) == (400, "invalid-spec")
 
 
-def test_the_same_spec_again_answers_with_the_record_where_the_client_says_so(
-    lonely: Daemon, job_id: str
-) -> None:
+def test_a_repeated_submission_with_an_idempotency_key_gets_the_record(lonely: Daemon, job_id: str) -> None:
     spec = full(job_id)
     uid = lonely.call("POST", "/v1/jobs", spec).json["uid"]
     again = {"Idempotency-Key": "any"}
@@ -131,7 +159,7 @@ def test_the_same_spec_again_answers_with_the_record_where_the_client_says_so(
 def test_the_same_spec_with_another_secret_is_another_spec(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str], job_id: str
 ) -> None:
-    """Also after a restart and when the values are gone; what is stored for it tells nobody the value."""
+    """Also after a restart and without the values; the stored fingerprint does not reveal them."""
     daemon = make_daemon(environ=no_engine).start()
     secret = f"sEcReT{uuid.uuid4().hex}"
     spec = {"id": job_id, "image": "busybox", "secrets": {"pin": secret, "name": "n"}}
@@ -169,7 +197,7 @@ def test_one_id_submitted_many_times_at_once_is_one_job(lonely: Daemon, job_id: 
     assert sorted(a.status for a in answers) == [202] + [409] * 15
 
 
-def test_a_dry_run_checks_and_keeps_nothing(lonely: Daemon, job_id: str) -> None:
+def test_a_dry_run_checks_the_spec_and_stores_nothing(lonely: Daemon, job_id: str) -> None:
     answer = lonely.call("POST", "/v1/jobs?dryRun=1", {"id": job_id, "image": "busybox"})
     assert (answer.status, answer.json) == (200, {"valid": True})
     assert lonely.call("GET", f"/v1/jobs/{job_id}").status == 404
@@ -187,15 +215,15 @@ def large(job_id: str, size: int) -> bytes:
     return json.dumps(spec).encode()
 
 
-def test_a_body_of_one_mebibyte_is_taken_and_one_byte_more_is_not(lonely: Daemon, job_id: str) -> None:
+def test_a_body_of_one_mebibyte_is_accepted_and_one_byte_more_is_not(lonely: Daemon, job_id: str) -> None:
     assert lonely.call("POST", "/v1/jobs", large(job_id, MAX_BODY_BYTES)).status == 202
     with connect(lonely) as sock:
         sock.sendall(head("POST", "/v1/jobs", Content_Type=JSON, Content_Length=str(MAX_BODY_BYTES + 1)))
-        answer = answer_on(sock)  # before a byte of the body was sent
+        answer = answer_on(sock)  # before any byte of the body was sent
     assert (answer.status, answer.json["code"]) == (413, "too-large")
 
 
-def test_a_chunked_body_is_counted_as_it_comes(lonely: Daemon, job_id: str) -> None:
+def test_a_chunked_body_is_limited_while_it_arrives(lonely: Daemon, job_id: str) -> None:
     def chunked(body: bytes) -> bytes:
         parts = [body[at : at + 50_000] for at in range(0, len(body), 50_000)]
         return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
@@ -207,14 +235,14 @@ def test_a_chunked_body_is_counted_as_it_comes(lonely: Daemon, job_id: str) -> N
         try:
             sock.sendall(chunked(large(job_id + "x", MAX_BODY_BYTES + 1)))
         except (BrokenPipeError, ConnectionResetError):
-            pass  # it has had enough already
+            pass  # the daemon has already closed the connection
         answer = answer_on(sock)
     assert (answer.status, answer.json["code"]) == (413, "too-large")
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/any/cancel"])
-def test_a_body_that_does_not_say_it_is_json_is_refused(lonely: Daemon, path: str, kind: str) -> None:
+def test_a_body_without_a_json_content_type_is_refused(lonely: Daemon, path: str, kind: str) -> None:
     headers = {"Content_Type": kind} if kind else {}
     answer = exchange(lonely, head("POST", path, Content_Length="2", **headers) + b"{}")
     assert (answer.status, answer.json["code"]) == (415, "unsupported-media-type")
@@ -230,41 +258,7 @@ def test_a_compressed_body_is_refused(lonely: Daemon, coding: str) -> None:
         assert (answer.status, answer.json["code"]) == (415, "unsupported-media-type")
 
 
-def test_a_full_queue_refuses_until_a_place_is_free(
-    make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
-) -> None:
-    daemon = make_daemon(environ={**no_engine, "MAX_CONCURRENT_JOBS": "1", "MAX_QUEUED_JOBS": "1"}).start()
-    for job_id in ("first", "second"):
-        daemon.submit(id=job_id, image="busybox")
-    second = daemon.call("GET", "/v1/jobs/second").json
-    assert (second["phase"], second["queuePosition"]) == ("queued", 1)
-    answer = daemon.call("POST", "/v1/jobs", {"id": "third", "image": "busybox"})
-    assert (answer.status, answer.json["code"]) == (429, "queue-full")
-    assert answer.headers["Retry-After"] == "1"
-    assert daemon.call("GET", "/v1/jobs/third").status == 404
-    assert daemon.call("POST", "/v1/jobs/second/cancel").status == 202
-    daemon.ended("second")
-    daemon.submit(id="third", image="busybox")
-
-
-def test_jobs_that_came_while_the_engine_was_away_are_kept_and_run_when_it_is_back(
-    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], worker_image: str, job_id: str
-) -> None:
-    daemon = make_daemon(environ=dict(no_engine)).start()
-    ready = daemon.call("GET", "/readyz")
-    assert (ready.status, ready.json["status"]) == (503, "unhealthy")
-    assert ready.json["checks"]["engine"].startswith("unreachable")
-    assert daemon.call("GET", "/livez").status == 200
-    daemon.submit(id=job_id, image=worker_image, command="exit 4")
-    assert daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "accepted"
-    daemon.kill()
-    daemon.environ.clear()
-    daemon.start()
-    assert daemon.ended(job_id)["exitCode"] == 4
-    assert daemon.call("GET", "/readyz").json["status"] == "healthy"
-
-
-def test_a_body_that_stops_hinders_nobody_and_leaves_nothing(lonely: Daemon, job_id: str) -> None:
+def test_a_stalled_body_blocks_no_other_client_and_leaves_no_file(lonely: Daemon, job_id: str) -> None:
     slow = []
     for _ in range(20):
         sock = connect(lonely)

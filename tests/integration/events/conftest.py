@@ -53,7 +53,7 @@ class Jobs:
                 type=LOG,
                 job_id=job.id,
                 job_uid=uid,
-                moment=START,
+                timestamp=START,
                 sequence=number,
                 data={"jobId": job.id, "lines": [f"{text} é {number}"], "stream": "stdout"},
             )

@@ -72,7 +72,7 @@ async def test_deliveries_of_before_schema_5_count_from_the_upgrade(tmp_path: Pa
     path, clock, day_s = tmp_path / "jobd.db", FakeClock(), 86_400
     with closing(sqlite3.connect(path)) as old:
         old.executescript(DUMP.read_text())
-        checks.add_to(old)
+        checks.register(old)
         for number, text in database.migrations()[1:4]:
             old.executescript(f"{text}\nPRAGMA user_version = {number};")
         old.execute("UPDATE seen SET ms = ?", (30 * day_s * 1000,))

@@ -27,7 +27,7 @@ BODY = encode(
     type=ARTIFACT,
     job_id="job-1",
     job_uid="u-1",
-    moment=datetime(2030, 1, 1, tzinfo=UTC),
+    timestamp=datetime(2030, 1, 1, tzinfo=UTC),
     sequence=3,
     data={"jobId": "job-1", "content": {"big": 2**80, "text": "ü\U0001f600"}},
 )

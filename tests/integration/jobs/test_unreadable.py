@@ -267,7 +267,7 @@ async def test_a_damaged_row_is_listed_with_what_is_under_way(house: Any, databa
     async def listed() -> list[tuple[str, str]]:
         return [(view.id, view.status) for view in (await house.service.page(query)).jobs]
 
-    while await house.store.look_for_damage():
+    while await house.store.scan_for_damage():
         pass
     assert await listed() == [("good", "unreadable"), ("bad", "running")]
     await house.service.delete("good", "me")

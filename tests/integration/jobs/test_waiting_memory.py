@@ -14,8 +14,8 @@ from aiohttp import web
 
 from jobd.api import jobs
 from jobd.api.context import CONTEXT
-from jobd.api.memory import sharing_memory
-from jobd.api.middleware import answering_errors
+from jobd.api.memory import memory_budget
+from jobd.api.middleware import error_responses
 from jobd.budget import ByteBudget
 from jobd.jobs.admission.submission import SubmissionLimits
 from jobd.store.sqlite.writer import Writer
@@ -50,7 +50,7 @@ async def stalled(house: Any) -> AsyncIterator[threading.Event]:
     """The disk takes nothing until this is set."""
     goes_on = threading.Event()
     writer: Writer = house.store._writer
-    stall = asyncio.create_task(writer.write(lambda connection: goes_on.wait(), alone=True))
+    stall = asyncio.create_task(writer.write(lambda connection: goes_on.wait(), outside_transaction=True))
     await asyncio.sleep(0)
     yield goes_on
     goes_on.set()
@@ -63,7 +63,7 @@ async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_b
     house.engine.away = True
     bodies = ByteBudget(BODIES_BYTES)
     app = web.Application(
-        middlewares=[answering_errors, sharing_memory(bodies, ByteBudget(1), {})], client_max_size=1 << 20
+        middlewares=[error_responses, memory_budget(bodies, ByteBudget(1), {})], client_max_size=1 << 20
     )
     context: Any = SimpleNamespace(submitter=house.submitter, bodies=bodies, jobs=house.service)
     app[CONTEXT] = context
@@ -78,7 +78,7 @@ async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_b
         writer.write(b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
         writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
         writers.append(writer)
-    room = house.store._writer.room
+    room = house.store._writer.capacity
     fit = BODIES_BYTES // len(body)
     async with asyncio.timeout(DEADLINE_S):
         while len(house.submitter._submitting) < fit:
@@ -88,10 +88,12 @@ async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_b
         writer.transport.abort()
     for _ in range(100):
         await asyncio.sleep(0.001)
-    waiting = room.size_bytes + sum(size for _, size in room._line)
+    waiting = room.size_bytes + sum(size for _, size in room._waiters)
     assert len(house.submitter._submitting) == fit
-    assert bodies.held <= BODIES_BYTES
-    assert 0 < waiting <= bodies.held + fit * 4096, "a spec with its defaults, and what else a change holds"
+    assert bodies.reserved_bytes <= BODIES_BYTES
+    assert 0 < waiting <= bodies.reserved_bytes + fit * 4096, (
+        "a spec with its defaults, and what else a change holds"
+    )
     stalled.set()
     async with asyncio.timeout(DEADLINE_S):
         while len(house.supervisors) < 40:

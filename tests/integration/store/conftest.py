@@ -1,4 +1,4 @@
-"""Rows to store, and a store on a real file."""
+"""Fixtures of the store tests: rows, and a store on a real file."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class Make:
-    """Makes rows whose every field may be given; the rest is plain and unlike any other's."""
+    """Makes rows with the given fields and unique plain values for the others."""
 
     def __init__(self) -> None:
         self._count = count(1)
@@ -41,7 +41,7 @@ class Make:
         return replace(row, **fields)
 
     def next(self, uid: str = "u1", **fields: Any) -> JobRow:
-        """The row that follows the last one of this uid: for a change."""
+        """The row with the next version of this uid, for an update."""
         self._versions[uid] = self._versions.get(uid, 0) + 1
         return self.job(uid, version=self._versions[uid], **fields)
 

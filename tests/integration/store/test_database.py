@@ -1,4 +1,4 @@
-"""The file: private, versioned, refused when damaged, and never changed then."""
+"""The file: private, versioned, and refused unchanged if it is damaged."""
 
 import contextlib
 import os
@@ -35,7 +35,7 @@ async def test_the_file_is_private_whatever_the_umask(path: Path, make: Any) -> 
     assert modes == {"jobd.db": 0o600, "jobd.db-wal": 0o600, "jobd.db-shm": 0o600}
 
 
-async def test_a_file_that_others_could_read_is_closed_to_them(path: Path, make: Any) -> None:
+async def test_the_mode_of_a_readable_file_is_corrected(path: Path, make: Any) -> None:
     await _filled(path, make, 1)
     path.chmod(0o644)
     await (await Store.open(path)).close()
@@ -54,8 +54,8 @@ async def test_an_empty_file_becomes_the_newest_version(path: Path, make: Any) -
     connection.close()
 
 
-def test_a_migration_that_was_cut_short_is_done_again(path: Path) -> None:
-    # An empty version with the marks of ours: what a crash before the first migration's commit leaves.
+def test_an_interrupted_migration_is_repeated(path: Path) -> None:
+    # An empty file with jobd's application id: a crash before the first migration's commit leaves that.
     with sqlite3.connect(path) as connection:
         connection.execute(f"PRAGMA application_id = {database.APPLICATION_ID}")
         connection.execute("PRAGMA user_version = 0")
@@ -96,7 +96,7 @@ async def test_a_truncated_file_is_refused_and_kept(path: Path, make: Any, keep:
     await _filled(path, make)
     whole = path.read_bytes()
     path.write_bytes(whole[:keep])
-    with pytest.raises(StoreCorrupt, match=r"cannot be used.*left as it is") as refused:
+    with pytest.raises(StoreCorrupt, match=r"cannot be used.*has not changed the file") as refused:
         await Store.open(path)
     assert str(path) in str(refused.value)
     assert path.read_bytes() == whole[:keep]
@@ -159,7 +159,7 @@ async def test_each_connection_bounds_its_page_cache(path: Path, make: Any, is_w
 MEASURED = """
 import re, sys
 from pathlib import Path
-from jobd.store import database
+from jobd.store.sqlite import database
 
 def resident():
     return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) << 10
@@ -180,7 +180,7 @@ print(written - before, resident() - written)
 """
 
 
-async def test_pages_beyond_the_cache_are_not_held(path: Path, make: Any) -> None:
+async def test_pages_beyond_the_cache_are_not_in_memory(path: Path, make: Any) -> None:
     await _filled(path, make, 1)
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, str(path)], check=True, capture_output=True, text=True

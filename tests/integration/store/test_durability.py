@@ -1,4 +1,4 @@
-"""What was acknowledged survives kill -9, reopening, failing neighbours and a full disk."""
+"""Acknowledged commits survive kill -9, reopening, failing changes in the same group and a full disk."""
 
 import asyncio
 import os
@@ -133,7 +133,7 @@ async def _run_plan(plan: Any) -> None:
                         await store.commit(transition)
             else:
                 ended = moment if count % 2 else None
-                live = known.live and flag  # a job that needs no more work stays so
+                live = known.live and flag  # a job that is no longer live stays so
                 row = replace(
                     known,
                     status="running",
@@ -163,7 +163,7 @@ async def _run_plan(plan: Any) -> None:
         await store.close()
 
 
-async def test_one_that_fails_does_not_fail_those_beside_it(store: Store, make: Any) -> None:
+async def test_a_failing_change_does_not_fail_its_group(store: Store, make: Any) -> None:
     good = [make.claim(f"u{n}", events=1) for n in range(20)]
     bad = [
         Transition(make.next("nobody")),
@@ -179,7 +179,7 @@ async def test_one_that_fails_does_not_fail_those_beside_it(store: Store, make: 
     assert len(await store.live_rows()) == 20
 
 
-async def test_nothing_of_a_refused_transition_is_kept(store: Store, make: Any) -> None:
+async def test_nothing_of_a_refused_transition_is_stored(store: Store, make: Any) -> None:
     broken = replace(make.claim("u1", events=2, port=1), logs=(LogChunk(1, 1, 1, None),))  # type: ignore[arg-type]
     with pytest.raises((StoreFailed, TypeError)):
         await store.commit(broken)
@@ -214,14 +214,14 @@ async def test_a_full_database_refuses_new_work_and_loses_nothing(path: Path, ma
     await store.close()
 
 
-async def test_the_file_gives_room_back_after_a_purge(store: Store, make: Any, path: Path) -> None:
+async def test_the_file_shrinks_after_a_purge(store: Store, make: Any, path: Path) -> None:
     for n in range(20):
         await store.commit(make.claim(f"u{n}", record=os.urandom(200_000), live=False))
     full = (await store.counts()).size_bytes
     assert len(await store.expire(0, 100)) == 20
     assert await store.remove_hidden() == 20
     assert (await store.counts()).size_bytes < full / 10
-    await store.give_back()
+    await store.vacuum()
     assert path.stat().st_size < full / 3
     assert (await store.counts()).wal_bytes == 0
     await store.close()
@@ -234,7 +234,7 @@ async def test_the_log_file_stays_bounded(store: Store, make: Any) -> None:
     assert (await store.counts()).wal_bytes < 20 << 20
 
 
-async def test_close_writes_what_waits_and_then_refuses(path: Path, make: Any) -> None:
+async def test_close_writes_queued_changes_and_then_refuses_others(path: Path, make: Any) -> None:
     store = await Store.open(path)
     waiting = [asyncio.ensure_future(store.commit(make.claim(f"u{n}"))) for n in range(50)]
     await asyncio.sleep(0)
@@ -250,12 +250,12 @@ async def test_close_writes_what_waits_and_then_refuses(path: Path, make: Any) -
     await store.close()
 
 
-async def test_more_callers_than_may_wait_are_all_served(store: Store, make: Any) -> None:
+async def test_more_callers_than_the_queue_holds_are_all_served(store: Store, make: Any) -> None:
     await asyncio.gather(*(store.commit(make.claim(f"u{n}")) for n in range(5000)))
     assert (await store.counts()).jobs == 5000
 
 
-async def test_a_caller_that_goes_away_disturbs_nobody(store: Store, make: Any) -> None:
+async def test_a_cancelled_caller_does_not_disturb_other_callers(store: Store, make: Any) -> None:
     tasks = [asyncio.ensure_future(store.commit(make.claim(f"u{n}"))) for n in range(100)]
     await asyncio.sleep(0)
     for task in tasks[::2]:
@@ -267,13 +267,13 @@ async def test_a_caller_that_goes_away_disturbs_nobody(store: Store, make: Any) 
     assert {f"u{n}" for n in range(1, 100, 2)} | {"after"} <= kept
 
 
-async def test_the_writer_goes_on_after_the_disk_has_failed(path: Path, make: Any) -> None:
+async def test_the_writer_continues_after_a_disk_failure(path: Path, make: Any) -> None:
     store = await Store.open(path)
     await store.commit(make.claim("before"))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(
         resource.RLIMIT_FSIZE, (256 << 10, hard)
-    )  # every write further out fails, as on a bad disk
+    )  # every write beyond this offset fails, as on a bad disk
     try:
         outcomes = await asyncio.gather(
             *(store.commit(make.claim(f"u{n}", record=os.urandom(400_000))) for n in range(3)),

@@ -1,4 +1,4 @@
-"""Jobs, events and logs go in and come out as they were; ids are claimed once."""
+"""Jobs, events and logs round-trip; an id is claimed once."""
 
 import asyncio
 import shutil
@@ -15,7 +15,7 @@ from jobd.store.tables.rows import LogChunk, LogStats, Settlement, Transition
 from tests.support.fakes.clock import FakeClock
 
 
-async def test_a_job_comes_back_as_it_was(store: Store, make: Any) -> None:
+async def test_a_job_round_trips(store: Store, make: Any) -> None:
     job = make.job(
         labels={"team": "ä", "k": 'v"'}, record=bytes(range(256)), finished_at=make.start, owner=None
     )
@@ -26,20 +26,20 @@ async def test_a_job_comes_back_as_it_was(store: Store, make: Any) -> None:
     assert await store.get_by_uid("other") is None
 
 
-async def test_a_change_replaces_what_may_change(store: Store, make: Any) -> None:
+async def test_an_update_replaces_the_mutable_columns(store: Store, make: Any) -> None:
     await store.commit(make.claim())
     changed = make.next(status="completed", live=False, holds_id=False, record=b"new", finished_at=make.start)
     await store.commit(Transition(changed))
     assert await store.get_by_uid("u1") == changed
 
 
-async def test_a_change_of_a_row_that_is_not_there_is_refused(store: Store, make: Any) -> None:
+async def test_an_update_of_an_unknown_row_is_refused(store: Store, make: Any) -> None:
     with pytest.raises(NoSuchJob):
         await store.commit(Transition(make.next()))
     assert await store.get_by_uid("u1") is None
 
 
-async def test_of_two_claims_of_one_id_at_once_one_wins(store: Store, make: Any) -> None:
+async def test_of_two_concurrent_claims_of_one_id_one_succeeds(store: Store, make: Any) -> None:
     claims = [make.claim(f"u{n}", id="same") for n in range(20)]
     outcomes = await asyncio.gather(*(store.commit(c) for c in claims), return_exceptions=True)
     won = [n for n, outcome in enumerate(outcomes) if outcome == []]
@@ -58,7 +58,7 @@ async def test_an_id_is_free_once_no_row_holds_it(store: Store, make: Any) -> No
     assert newest.uid == "u2"
 
 
-async def test_a_hidden_job_is_found_by_uid_alone(store: Store, make: Any) -> None:
+async def test_a_hidden_job_is_found_only_by_uid(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", id="same", holds_id=False))
     await store.commit(make.claim("u2", id="same"))
     await store.commit(Transition(make.next("u2", id="same", hidden=True)))
@@ -72,9 +72,7 @@ async def test_a_hidden_job_is_found_by_uid_alone(store: Store, make: Any) -> No
     assert taken.value.existing.hidden
 
 
-async def test_a_start_goes_on_with_what_has_not_ended_and_what_is_to_be_gone(
-    store: Store, make: Any
-) -> None:
+async def test_live_rows_are_jobs_that_run_or_are_being_deleted(store: Store, make: Any) -> None:
     for n in range(4):
         await store.commit(make.claim(f"u{n}", live=n % 2 == 0))
     await store.commit(make.claim("u4", finished_at=make.start))
@@ -85,7 +83,7 @@ async def test_a_start_goes_on_with_what_has_not_ended_and_what_is_to_be_gone(
 async def test_ended_jobs_are_cleaned_in_the_order_in_which_they_ended(
     store: Store, clock: FakeClock, make: Any, later: Any
 ) -> None:
-    for n in reversed(range(6)):  # the wall clock, by which they ended the other way round, has no part in it
+    for n in reversed(range(6)):  # by the wall clock they ended in reverse order, which does not count
         await store.commit(make.claim(f"u{n}", finished_at=later(n), live=n != 3))
         clock.advance(1)
     await store.commit(make.claim("u9"))
@@ -99,7 +97,7 @@ async def test_ended_jobs_are_cleaned_in_the_order_in_which_they_ended(
     assert [job.uid for job in (await store.ended_live_rows(5.5, 9)).jobs] == ["u5"]
 
 
-async def test_the_first_end_of_a_job_counts(store: Store, clock: FakeClock, make: Any) -> None:
+async def test_the_first_observed_end_of_a_job_counts(store: Store, clock: FakeClock, make: Any) -> None:
     await store.commit(make.claim("u1"))
     clock.advance(10)
     await store.commit(Transition(make.next("u1", finished_at=make.start)))
@@ -110,7 +108,7 @@ async def test_the_first_end_of_a_job_counts(store: Store, clock: FakeClock, mak
 
 
 @pytest.mark.parametrize("boot", ["fake", "another"])
-async def test_time_that_jobd_has_seen_goes_on_from_run_to_run(path: Path, make: Any, boot: str) -> None:
+async def test_observed_time_continues_across_runs(path: Path, make: Any, boot: str) -> None:
     clock = FakeClock()
     store = await Store.open(path, clock=clock)
     clock.advance(1000)
@@ -130,7 +128,7 @@ async def test_time_that_jobd_has_seen_goes_on_from_run_to_run(path: Path, make:
     await store.close()
 
 
-async def test_a_kill_loses_no_time_that_an_end_has_seen(path: Path, make: Any) -> None:
+async def test_a_kill_loses_no_observed_time_of_an_ended_job(path: Path, make: Any) -> None:
     clock = FakeClock()
     store = await Store.open(path, clock=clock)
     clock.advance(1000)
@@ -147,7 +145,7 @@ async def test_a_kill_loses_no_time_that_an_end_has_seen(path: Path, make: Any) 
     await store.close()
 
 
-async def test_the_spec_is_kept_as_it_was_claimed(store: Store, make: Any) -> None:
+async def test_an_update_does_not_change_the_spec(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", spec=b"the spec"))
     await store.commit(Transition(make.next("u1", spec=b"", record=b"new")))
     for found in (
@@ -159,7 +157,7 @@ async def test_the_spec_is_kept_as_it_was_claimed(store: Store, make: Any) -> No
         assert (found.spec, found.record) == (b"the spec", b"new")
 
 
-async def test_hiding_an_id_hides_what_is_over_and_purging_removes_it(store: Store, make: Any) -> None:
+async def test_hide_hides_ended_jobs_and_purge_removes_them(store: Store, make: Any) -> None:
     for n in range(3):
         await store.commit(make.claim(f"u{n}", id="same", live=n == 2, holds_id=n == 2))
     await store.commit(make.claim("u3", id="other", live=False))
@@ -169,7 +167,9 @@ async def test_hiding_an_id_hides_what_is_over_and_purging_removes_it(store: Sto
     assert await store.remove_hidden() == 0
 
 
-async def test_what_is_hidden_stays_until_its_events_are_out(store: Store, make: Any, later: Any) -> None:
+async def test_a_hidden_job_remains_until_its_events_are_delivered(
+    store: Store, make: Any, later: Any
+) -> None:
     await store.commit(make.claim("u1", events=1, port=1, hidden=True, live=False))
     assert await store.remove_hidden() == 0
     await store.settle([Settlement(1, "delivered", later(1))])
@@ -187,7 +187,7 @@ async def test_events_are_numbered_over_all_jobs(store: Store, make: Any) -> Non
     assert await store.last_seq() == 4
 
 
-async def test_a_commit_that_is_repeated_keeps_its_events_once(store: Store, make: Any) -> None:
+async def test_a_repeated_commit_stores_its_events_once(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", port=1))
     again = Transition(make.next("u1"), (make.event(), make.event()), (LogChunk(1, 2, 2, b"a\nb\n"),))
     first = await store.commit(again)
@@ -239,13 +239,13 @@ async def test_pages_of_jobs_are_newest_first_and_complete(store: Store, make: A
         cursor = page.cursor
         if cursor is None:
             break
-        await store.commit(make.claim(f"u{1000 + len(seen)}"))  # a new job moves no page
+        await store.commit(make.claim(f"u{1000 + len(seen)}"))  # a new job changes no page
     assert seen == [f"u{n}" for n in reversed(range(25))]
     assert cursor is None
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "-1", "1 OR 1=1", "²", "9" * 30])
-async def test_a_made_up_cursor_is_refused(store: Store, cursor: str) -> None:
+async def test_an_invalid_cursor_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(ValueError, match="cursor"):
         await store.list_jobs(cursor=cursor)
 

@@ -13,7 +13,7 @@ from jobd.store.sqlite.lock import StateLock
 HOLD = "import sys; from pathlib import Path; from jobd.store.sqlite.lock import StateLock\nlock = StateLock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
 
 
-def test_a_second_lock_is_refused_and_names_the_holder(tmp_path: Path) -> None:
+def test_a_second_lock_is_refused_and_names_the_owner(tmp_path: Path) -> None:
     with StateLock(tmp_path):
         with pytest.raises(StateLocked, match=str(os.getpid())) as refused:
             StateLock(tmp_path)
@@ -42,7 +42,7 @@ def test_release_repeats_safely(tmp_path: Path) -> None:
     lock.release()
 
 
-def test_a_holder_that_left_no_number_is_reported_all_the_same(tmp_path: Path) -> None:
+def test_an_owner_without_a_process_id_is_reported_too(tmp_path: Path) -> None:
     with StateLock(tmp_path):
         (tmp_path / "lock").write_text("nonsense")
         with pytest.raises(StateLocked, match="another process") as refused:

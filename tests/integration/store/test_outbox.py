@@ -1,4 +1,4 @@
-"""The outbox: order per job, what is due, what became of it, replay and purge."""
+"""The outbox: the order per job, due deliveries, settlements, replay and purge."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ async def states(store: Store, uid: str = "u1") -> str:
     return " ".join(delivery.state for delivery in await store.deliveries(uid, 0, 100))
 
 
-async def test_only_the_first_of_each_job_is_due(store: Store, make: Any) -> None:
+async def test_only_the_first_pending_delivery_of_each_job_is_due(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", events=3, port=1))
     await store.commit(make.claim("u2", events=2, port=1))
     await store.commit(Transition(make.next("u1"), (make.event(),)))
@@ -33,7 +33,7 @@ async def test_only_the_first_of_each_job_is_due(store: Store, make: Any) -> Non
     assert [entry.id for entry in await store.due_of(["u2", "u1", "none"])] == [4, 1]
 
 
-async def test_a_due_delivery_has_all_that_is_needed_to_send_it(store: Store, make: Any) -> None:
+async def test_a_due_delivery_has_everything_that_its_request_needs(store: Store, make: Any) -> None:
     stored = (await store.commit(make.claim("u1", events=1, port=1)))[0]
     (entry,) = await store.due(LANE, 1)
     assert (entry.job_uid, entry.job_id, entry.event_id, entry.body) == (
@@ -47,7 +47,7 @@ async def test_a_due_delivery_has_all_that_is_needed_to_send_it(store: Store, ma
     assert entry.due_at == entry.created_at == stored.created_at
 
 
-async def test_a_long_body_is_read_when_its_turn_comes(store: Store, make: Any) -> None:
+async def test_a_long_body_is_read_separately(store: Store, make: Any) -> None:
     body = b"x" * 100_000
     await store.commit(replace(make.claim("u1", port=1), events=(make.event(body=body),)))
     (entry,) = await store.due(LANE, 1)
@@ -56,14 +56,14 @@ async def test_a_long_body_is_read_when_its_turn_comes(store: Store, make: Any) 
     assert await store.delivery_body(99) is None
 
 
-async def test_nothing_is_delivered_without_a_callback_or_a_wish(store: Store, make: Any) -> None:
+async def test_events_without_callback_or_deliver_flag_are_not_delivered(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", events=2))
     await store.commit(replace(make.claim("u2", port=1), events=(make.event(deliver=False),)))
     assert await store.destinations("", 10) == []
     assert await store.deliveries("u1", 0, 10) == await store.deliveries("u2", 0, 10) == []
 
 
-async def test_a_delivered_one_lets_the_next_go(store: Store, make: Any, later: Later) -> None:
+async def test_after_a_delivery_the_next_one_is_due(store: Store, make: Any, later: Later) -> None:
     await store.commit(make.claim("u1", events=2, port=1))
     (settled,) = await store.settle([Settlement(1, "delivered", later(50), status=204)])
     assert settled.following is not None
@@ -81,7 +81,7 @@ async def test_a_delivered_one_lets_the_next_go(store: Store, make: Any, later: 
     assert await store.destinations("", 10) == []
 
 
-async def test_a_retry_keeps_its_place_and_its_successors_wait(store: Store, make: Any, later: Later) -> None:
+async def test_a_retry_blocks_the_following_deliveries(store: Store, make: Any, later: Later) -> None:
     await store.commit(make.claim("u1", events=2, port=1))
     await store.settle([Settlement(1, "retry", later(5), later(90), 503, "busy")])
     (entry,) = await store.due(LANE, 10)
@@ -94,7 +94,7 @@ async def test_a_retry_keeps_its_place_and_its_successors_wait(store: Store, mak
     assert (seen.attempts, seen.requeues, len(seen.last_error or "")) == (2, 1, 500)
 
 
-async def test_a_parked_one_lets_the_next_pass_and_can_be_replayed(
+async def test_after_a_parked_delivery_the_next_one_is_due_and_a_replay_is_possible(
     store: Store, make: Any, later: Later
 ) -> None:
     await store.commit(make.claim("u1", events=3, port=1))
@@ -105,14 +105,14 @@ async def test_a_parked_one_lets_the_next_pass_and_can_be_replayed(
     replayed = await store.replay(1, later(60))
     assert replayed is not None
     assert (replayed.state, replayed.next_attempt_at) == ("pending", later(60))
-    assert await due_ids(store) == [1]  # one of a job at a time, the earliest first
+    assert await due_ids(store) == [1]  # one delivery of a job at a time, the earliest first
     (settled,) = await store.settle([Settlement(1, "delivered", later(61))])
     assert settled.following is not None
     assert settled.following.id == 2
     assert await store.replay(99, later(1)) is None
 
 
-async def test_all_that_were_given_up_can_be_replayed_and_the_rest_is_left_alone(
+async def test_replay_all_replays_parked_and_abandoned_deliveries_only(
     store: Store, make: Any, later: Later
 ) -> None:
     await store.commit(make.claim("u1", events=5, port=1))
@@ -171,16 +171,14 @@ async def test_a_run_is_bounded_and_holds_the_bodies(store: Store, make: Any, la
     assert [one.id for one in await store.delivery_run(1, 10, 15)] == [1]
     assert [one.id for one in await store.delivery_run(2, 10, 20_010)] == [2, 3]
     (due,) = await store.due(LANE, 10, 10)
-    assert due.ahead == ()  # the next one is long: it is read when its turn comes
+    assert due.ahead == ()  # the next body is long: it is read separately
     await store.settle([Settlement(1, "delivered", later(1)), Settlement(2, "delivered", later(1))])
     assert await store.delivery_run(1, 10, 1 << 20) == []
     (due,) = await store.due_of(["u1"], 10)
     assert (due.id, [one.id for one in due.ahead]) == (3, [4])
 
 
-async def test_what_was_in_flight_during_a_replay_is_settled_all_the_same(
-    store: Store, make: Any, later: Later
-) -> None:
+async def test_a_delivery_in_flight_during_a_replay_is_settled(store: Store, make: Any, later: Later) -> None:
     await store.commit(make.claim("u1", events=3, port=1))
     await store.settle([Settlement(1, "park", later(5))])
     await store.replay(1, later(6))
@@ -191,7 +189,7 @@ async def test_what_was_in_flight_during_a_replay_is_settled_all_the_same(
     assert await due_ids(store) == [1]
 
 
-async def test_gone_stops_the_callback_of_this_job_alone(store: Store, make: Any, later: Later) -> None:
+async def test_a_410_stops_only_the_callback_of_its_job(store: Store, make: Any, later: Later) -> None:
     await store.commit(make.claim("u1", events=3, port=1))
     await store.commit(make.claim("u2", events=1, port=1))
     await store.settle([Settlement(1, "delivered", later(1))])
@@ -205,7 +203,7 @@ async def test_gone_stops_the_callback_of_this_job_alone(store: Store, make: Any
     assert await states(store) == "delivered pending abandoned abandoned pending"
 
 
-async def test_a_settlement_comes_once(store: Store, make: Any, later: Later) -> None:
+async def test_a_repeated_settlement_changes_nothing(store: Store, make: Any, later: Later) -> None:
     await store.commit(make.claim("u1", events=2, port=1))
     await store.settle([Settlement(1, "delivered", later(1))])
     assert (await store.settle([Settlement(1, "park", later(2))]))[0].following is None
@@ -213,9 +211,7 @@ async def test_a_settlement_comes_once(store: Store, make: Any, later: Later) ->
     assert await states(store) == "delivered pending"
 
 
-async def test_an_event_that_is_repeated_after_its_delivery_blocks_nothing(
-    store: Store, make: Any, later: Later
-) -> None:
+async def test_a_repeated_event_does_not_block_the_outbox(store: Store, make: Any, later: Later) -> None:
     await store.commit(make.claim("u1", port=1))
     old = make.event()
     await store.commit(Transition(make.next("u1"), (old,)))
@@ -224,7 +220,9 @@ async def test_an_event_that_is_repeated_after_its_delivery_blocks_nothing(
     assert [entry.event_id for entry in await store.due(LANE, 10)] == ["e2"]
 
 
-async def test_lanes_are_listed_with_what_is_due_first(store: Store, make: Any, later: Later) -> None:
+async def test_destinations_are_listed_with_their_first_due_time(
+    store: Store, make: Any, later: Later
+) -> None:
     for n in range(6):
         await store.commit(make.claim(f"u{n}", events=1, port=1 + n % 3))
     await store.settle([Settlement(1, "retry", later(5), later(99))])
@@ -237,7 +235,7 @@ async def test_lanes_are_listed_with_what_is_due_first(store: Store, make: Any, 
     ] == ["2"]
 
 
-async def test_a_purge_waits_for_what_has_to_go_out(store: Store, make: Any, later: Later) -> None:
+async def test_a_purge_waits_for_pending_deliveries(store: Store, make: Any, later: Later) -> None:
     await store.commit(make.claim("u1", events=1, port=1, live=False))
     with pytest.raises(DeliveriesPending):
         await store.purge("u1")
@@ -251,7 +249,7 @@ async def test_a_purge_waits_for_what_has_to_go_out(store: Store, make: Any, lat
     assert (counts.jobs, counts.pending, counts.parked) == (0, 0, 0)
 
 
-async def test_history_is_purged_from_its_old_end(
+async def test_the_oldest_history_is_purged_first(
     store: Store, clock: FakeClock, make: Any, later: Later
 ) -> None:
     for n in range(6):
@@ -264,7 +262,7 @@ async def test_history_is_purged_from_its_old_end(
     assert [job.uid for job in (await store.list_jobs(labels={"a": "b"})).jobs] == ["u5", "u0"]
 
 
-async def test_counts_say_what_waits(store: Store, make: Any) -> None:
+async def test_counts_include_pending_and_parked_deliveries(store: Store, make: Any) -> None:
     await asyncio.gather(*(store.commit(make.claim(f"u{n}", events=2, port=1, live=n < 2)) for n in range(5)))
     counts = await store.counts()
     assert (counts.jobs, counts.live_jobs, counts.pending, counts.parked) == (5, 2, 10, 0)
@@ -272,7 +270,7 @@ async def test_counts_say_what_waits(store: Store, make: Any) -> None:
     assert counts.size_bytes > 0
 
 
-async def test_what_its_receiver_took_after_it_had_expired_is_delivered(
+async def test_an_expired_delivery_that_its_receiver_accepts_is_delivered(
     store: Store, clock: FakeClock, make: Any, later: Later
 ) -> None:
     await store.commit(make.claim("u1", events=2, port=1))
@@ -288,7 +286,7 @@ async def test_what_its_receiver_took_after_it_had_expired_is_delivered(
     assert [one.state for one in await store.deliveries("u1", 0, 10)] == ["delivered", "parked"]
 
 
-async def test_what_its_receiver_took_after_it_was_abandoned_is_delivered(
+async def test_an_abandoned_delivery_that_its_receiver_accepts_is_delivered(
     store: Store, make: Any, later: Later
 ) -> None:
     await store.commit(make.claim("u1", events=2, port=1))

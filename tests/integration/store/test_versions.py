@@ -1,4 +1,4 @@
-"""No writer can write over what it has not seen, whichever statement it uses."""
+"""No writer can overwrite a version that it has not read, whatever statement it uses."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ STORE = Path(__file__).parents[3] / "jobd" / "store"
 
 
 @pytest.mark.parametrize("behind", [0, 1, 3])
-async def test_a_stale_row_is_refused_and_nothing_of_it_is_kept(store: Store, make: Any, behind: int) -> None:
+async def test_a_stale_row_is_refused_and_not_stored(store: Store, make: Any, behind: int) -> None:
     await store.commit(make.claim())
     for _ in range(3):
         await store.commit(Transition(make.next()))
@@ -30,13 +30,13 @@ async def test_a_stale_row_is_refused_and_nothing_of_it_is_kept(store: Store, ma
     assert await store.list_events(0, None, 10) == []
 
 
-async def test_a_row_from_ahead_is_refused(store: Store, make: Any) -> None:
+async def test_a_row_with_a_later_version_is_refused(store: Store, make: Any) -> None:
     await store.commit(make.claim())
     with pytest.raises(StaleJob):
         await store.commit(Transition(make.job(version=2)))
 
 
-async def test_of_many_that_write_at_once_one_is_kept(store: Store, make: Any) -> None:
+async def test_of_concurrent_updates_one_is_stored(store: Store, make: Any) -> None:
     await store.commit(make.claim())
     rows = [make.job(record=b"%d" % n, version=1) for n in range(20)]
     outcomes = await asyncio.gather(*(store.commit(Transition(row)) for row in rows), return_exceptions=True)
@@ -52,7 +52,7 @@ async def test_a_row_of_a_job_that_is_purged_is_refused(store: Store, make: Any)
         await store.commit(Transition(make.next()))
 
 
-async def test_what_a_delete_of_its_id_has_hidden_stays_hidden(store: Store, make: Any) -> None:
+async def test_a_hidden_row_stays_hidden_after_an_update(store: Store, make: Any) -> None:
     await store.commit(make.claim(live=False, holds_id=False))
     await store.hide("job-1")
     await store.commit(Transition(make.next(live=False, holds_id=False, record=b"cleaned")))
@@ -71,7 +71,7 @@ async def test_what_a_delete_of_its_id_has_hidden_stays_hidden(store: Store, mak
         "record = x'00', version = version + 2",
     ],
 )
-async def test_the_database_itself_refuses_to_go_back(
+async def test_the_database_itself_refuses_an_older_version(
     store: Store, make: Any, path: Path, change: str
 ) -> None:
     await store.commit(make.claim(live=False, hidden=True, holds_id=False))
@@ -88,4 +88,4 @@ def test_rows_of_jobs_are_written_by_one_module() -> None:
         for path in STORE.rglob("*.py")
         for match in statement.finditer(path.read_text())
     }
-    assert found == {("jobs.py", "INTO"), ("jobs.py", "UPDATE"), ("housekeeping.py", "DELETE")}
+    assert found == {("jobs.py", "INTO"), ("jobs.py", "UPDATE"), ("maintenance.py", "DELETE")}

@@ -1,4 +1,4 @@
-"""A damaged write-ahead log is told, whatever byte it is; a log that a killed process has left is none."""
+"""Damage of any byte of the write-ahead log is detected; the log of a killed process is not damaged."""
 
 import itertools
 import os
@@ -44,7 +44,7 @@ while True:
 
 
 def killed(path: Path, commits: int, checkpoint: int = 1000, spill: bool = False, wait_s: float = 0.0) -> int:
-    """Has a process write, kills it after some commits; returns how many it has said to be durable."""
+    """Starts a process that writes, and kills it after some commits; returns the number of acknowledged commits."""
     argv = [sys.executable, "-c", WRITER, str(path), str(checkpoint), "spill" if spill else "-"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -81,12 +81,12 @@ def test_a_killed_writer_leaves_no_damage(tmp_path: Path, spill: bool) -> None:
         wal, shm = files(tmp_path / "a.db")
         assert examine(wal, shm) is None, f"kill {n}"
         if n % 3 == 2:
-            rows(tmp_path / "a.db")  # opened, read and closed in between
+            rows(tmp_path / "a.db")  # opened, read and closed once
 
 
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files as a killed process has left them, none of the log checkpointed."""
+    """The files of a killed process, without any checkpoint."""
     path = tmp_path_factory.mktemp("left") / "a.db"
     killed(path, 40, checkpoint=100_000)
     return path
@@ -94,7 +94,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def folded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, killed right after a checkpoint: all of the log is in the database already."""
+    """The same, killed right after a checkpoint of the whole log."""
     for _ in range(200):
         path = tmp_path_factory.mktemp("folded") / "a.db"
         killed(path, 40, checkpoint=5)
@@ -108,14 +108,14 @@ def committed_frames(path: Path) -> int:
 
 
 def committed(path: Path) -> int:
-    """The bytes of the log that were committed."""
+    """The committed bytes of the log."""
     return 32 + committed_frames(path) * (24 + 4096)
 
 
 @pytest.mark.parametrize("which", ["left", "folded"])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
-def test_every_flip_and_cut_of_what_was_committed_is_told(
+def test_every_flipped_byte_and_truncation_of_committed_frames_is_detected(
     request: pytest.FixtureRequest, tmp_path: Path, which: str, place: float, bit: int, cut: bool
 ) -> None:
     source: Path = request.getfixturevalue(which)
@@ -158,7 +158,7 @@ def shm_backfilled(path: Path) -> int:
     return int.from_bytes(files(path)[1].read_bytes()[96:100], sys.byteorder)
 
 
-def test_a_flip_in_the_middle_is_told_without_an_index(left: Path, tmp_path: Path) -> None:
+def test_a_flipped_byte_in_the_middle_is_detected_without_an_index(left: Path, tmp_path: Path) -> None:
     wal = tmp_path / "a.db-wal"
     data = bytearray(files(left)[0].read_bytes())
     data[32 + 3 * 4120 + 500] ^= 1
@@ -169,8 +169,8 @@ def test_a_flip_in_the_middle_is_told_without_an_index(left: Path, tmp_path: Pat
     assert damage.commits > 10
 
 
-def test_a_transaction_that_was_cut_short_is_no_damage_without_an_index(left: Path, tmp_path: Path) -> None:
-    # As after a loss of power: of the last transaction, which nobody was told of, some pages reached the disk.
+def test_an_interrupted_transaction_is_no_damage_without_an_index(left: Path, tmp_path: Path) -> None:
+    # As after a loss of power: some pages of the last, unacknowledged transaction are on the disk.
     wal, data = tmp_path / "a.db-wal", files(left)[0].read_bytes()
     frames = [data[at : at + 4120] for at in range(32, committed(left), 4120)]
     commits = [n for n, frame in enumerate(frames) if frame[4:8] != bytes(4)]
@@ -181,7 +181,7 @@ def test_a_transaction_that_was_cut_short_is_no_damage_without_an_index(left: Pa
     assert examine(wal, tmp_path / "none") is None
 
 
-async def test_a_store_says_what_is_missing_and_keeps_the_file(path: Path, make: Any) -> None:
+async def test_a_store_warns_about_missing_commits_and_keeps_the_file(path: Path, make: Any) -> None:
     argv = [sys.executable, "-c", CHILD, str(path)]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE)
     assert process.stdout is not None

@@ -5,7 +5,7 @@ from pathlib import Path
 from jobd.clock import SystemClock
 
 
-def test_the_boot_is_read_once_and_is_a_short_text() -> None:
+def test_the_boot_id_is_read_once_and_is_short() -> None:
     clock = SystemClock()
     assert clock.boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert clock.boot is clock.boot

@@ -1,4 +1,4 @@
-"""A state folder that somebody else prepared: links, other owners, folders that others can change."""
+"""State folders prepared by another user: links, other owners, folders that others can change."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobd.errors import ConfigError
-from jobd.private import refuse_changeable
+from jobd.private import require_protected
 from jobd.process.listeners import unix_listener
 from jobd.process.state_folder import FILES, StateFolder, api_key, fingerprint_key, instance_name, open_state
 
@@ -50,7 +50,7 @@ def test_a_state_folder_that_is_a_link_is_refused(tmp_path: Path, elsewhere: Pat
 
 
 @pytest.mark.parametrize("name", ["spool", "secrets"])
-def test_a_folder_in_it_that_is_a_link_is_refused(state: Path, elsewhere: Path, name: str) -> None:
+def test_a_subfolder_that_is_a_link_is_refused(state: Path, elsewhere: Path, name: str) -> None:
     (state / name).rmdir()
     (state / name).symlink_to(elsewhere)
     assert "symbolic link" in refused(state, state / name)
@@ -58,7 +58,9 @@ def test_a_folder_in_it_that_is_a_link_is_refused(state: Path, elsewhere: Path, 
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_in_it_that_is_a_link_or_no_file_is_refused(state: Path, elsewhere: Path, name: str) -> None:
+def test_a_state_file_that_is_a_link_or_no_regular_file_is_refused(
+    state: Path, elsewhere: Path, name: str
+) -> None:
     for target in (elsewhere / "precious", elsewhere / "not-there"):
         (state / name).symlink_to(target)
         assert "symbolic link" in refused(state, state / name)
@@ -70,7 +72,7 @@ def test_a_file_in_it_that_is_a_link_or_no_file_is_refused(state: Path, elsewher
 
 @as_root
 @pytest.mark.parametrize("name", [".", "spool", "secrets", *FILES])
-def test_what_belongs_to_another_user_is_refused_with_what_helps(state: Path, name: str) -> None:
+def test_files_of_another_user_are_refused_with_a_remedy(state: Path, name: str) -> None:
     path = state / name
     if name in FILES:
         path.write_text("0123456789abcdef")
@@ -96,14 +98,14 @@ def test_a_folder_that_another_group_can_write_to_is_refused(state: Path) -> Non
     refused(state, state)
 
 
-def test_the_group_of_the_user_alone_is_nobody_else(state: Path) -> None:
+def test_the_group_of_the_daemon_may_write(state: Path) -> None:
     os.chown(state, -1, os.getegid())
     state.chmod(0o775)
     assert open_state(state).path == state
 
 
 @as_root
-def test_a_folder_on_the_way_that_others_can_change_is_refused(tmp_path: Path) -> None:
+def test_a_parent_folder_that_others_can_change_is_refused(tmp_path: Path) -> None:
     way = tmp_path / "way"
     (way / "deeper").mkdir(parents=True)
     os.chown(way, NOBODY, NOBODY)
@@ -115,13 +117,13 @@ def test_a_folder_on_the_way_that_others_can_change_is_refused(tmp_path: Path) -
     open_state(way / "deeper" / "state")
 
 
-def test_links_on_the_way_are_resolved_once(tmp_path: Path, elsewhere: Path) -> None:
+def test_links_in_parent_folders_are_resolved_once(tmp_path: Path, elsewhere: Path) -> None:
     (tmp_path / "way").symlink_to(elsewhere)
     assert open_state(tmp_path / "way" / "state").path == elsewhere / "state"
 
 
 @pytest.mark.parametrize("key", [instance_name, fingerprint_key, lambda folder: api_key(folder, None)])
-def test_a_key_that_became_a_link_since_is_not_followed(
+def test_a_key_that_has_become_a_link_is_not_followed(
     state: Path, elsewhere: Path, key: Callable[[StateFolder], object]
 ) -> None:
     folder = open_state(state)
@@ -133,7 +135,7 @@ def test_a_key_that_became_a_link_since_is_not_followed(
 
 
 @as_root
-def test_a_socket_is_not_made_where_others_can_put_another(tmp_path: Path) -> None:
+def test_a_socket_is_not_created_in_a_folder_that_others_can_change(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     os.chown(folder, NOBODY, NOBODY)
@@ -145,7 +147,7 @@ def test_a_socket_is_not_made_where_others_can_put_another(tmp_path: Path) -> No
         unix_listener(folder / "jobd.sock")
 
 
-def test_a_socket_that_is_a_link_is_refused_and_stays(tmp_path: Path) -> None:
+def test_a_socket_that_is_a_link_is_refused_and_not_removed(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(tmp_path / "o.sock"))
         (tmp_path / "jobd.sock").symlink_to("o.sock")
@@ -154,12 +156,12 @@ def test_a_socket_that_is_a_link_is_refused_and_stays(tmp_path: Path) -> None:
     assert (tmp_path / "o.sock").is_socket()
 
 
-def test_the_root_of_all_folders_is_refused_and_stays_as_it_is() -> None:
+def test_the_root_folder_is_refused_and_unchanged() -> None:
     before = Path("/").stat().st_mode
     with pytest.raises(ConfigError, match="JOBD_STATE_DIR: /"):
         open_state(Path("/"))
     assert Path("/").stat().st_mode == before
 
 
-def test_the_way_to_a_temporary_folder_is_fine(tmp_path: Path) -> None:
-    refuse_changeable(tmp_path, "X")
+def test_a_sticky_parent_folder_is_accepted(tmp_path: Path) -> None:
+    require_protected(tmp_path, "X")

@@ -1,4 +1,4 @@
-"""The plan of a soak follows from its seed alone; each kind of job is a job that jobd takes, but for those that are wrong."""
+"""The plan of a soak depends only on its seed; each kind makes a valid job, except the invalid ones."""
 
 import pytest
 from hypothesis import given, settings
@@ -34,12 +34,12 @@ def test_another_seed_gives_another_plan() -> None:
 
 @settings(max_examples=30)
 @given(seed=st.integers(0, 1 << 32))
-def test_every_fault_comes_before_one_comes_again(seed: int) -> None:
+def test_every_fault_occurs_before_any_is_repeated(seed: int) -> None:
     kinds = [fault.kind for fault in make_plan(seed, 200).faults]
     assert len(set(kinds[: len(FAULTS)])) == min(len(kinds), len(FAULTS))
 
 
-def test_without_a_disk_of_its_own_the_disk_is_not_filled() -> None:
+def test_without_its_own_disk_the_plan_does_not_fill_the_disk() -> None:
     kinds = {fault.kind for fault in make_plan(1, 600, can_fill_disk=False).faults}
     assert kinds == set(FAULTS) - {"disk-full"}
 
@@ -52,7 +52,7 @@ def test_half_an_hour_has_every_kind_and_receiver() -> None:
 
 
 @given(kind=st.sampled_from(sorted(KINDS)), value=st.integers(0, (1 << 16) - 1))
-def test_a_kind_makes_a_job_that_is_taken_or_named_wrong(kind: str, value: int) -> None:
+def test_each_kind_makes_a_valid_job_or_an_expected_refusal(kind: str, value: int) -> None:
     made = make(planned(kind, value), "soak-1", AT)
     if made.valid:
         assert convert_spec(made.spec).id == "soak-1"

@@ -38,7 +38,7 @@ def test_absent_parameters_have_their_defaults() -> None:
     assert given.optional_number("a", 0, 9) is None
     assert given.flag("a") is False
     assert given.one_of("a", frozenset("x")) is None
-    assert given.moment("a") is None
+    assert given.timestamp("a") is None
     given.done()
 
 
@@ -50,12 +50,12 @@ def test_flags(text: str, value: bool) -> None:
 
 
 @pytest.mark.parametrize("text", ["yes", "True", "2", "on", "01"])
-def test_what_is_no_flag_is_refused(text: str) -> None:
+def test_an_invalid_flag_is_refused(text: str) -> None:
     assert refusal(f"follow={text}", "flag", "follow").field == "follow"
 
 
 @pytest.mark.parametrize("text", ["", "-1", "+1", "1.0", "1e3", " 1", "x", "10", "9" * 19, "0x1"])
-def test_what_is_no_number_in_bounds_is_refused(text: str) -> None:
+def test_an_invalid_number_is_refused(text: str) -> None:
     assert refusal(f"limit={text.replace('+', '%2B')}", "number", "limit", 1, 1, 9).field == "limit"
     assert refusal(f"limit={text.replace('+', '%2B')}", "optional_number", "limit", 1, 9).field == "limit"
 
@@ -65,7 +65,7 @@ def test_every_number_in_bounds_is_read(number: int) -> None:
     assert parameters(f"after={number}").number("after", 0, 0, 10**18 - 1) == number
 
 
-def test_what_is_given_twice_or_unknown_or_holds_a_nul_is_refused() -> None:
+def test_a_duplicate_or_unknown_parameter_or_one_with_a_nul_is_refused() -> None:
     assert refusal("a=1&a=2", "text", "a").field == "a"
     assert refusal("a=%00", "text", "a").field == "a"
     assert refusal("&".join(["a=1"] * 65), "texts", "a").field == "a"
@@ -88,15 +88,15 @@ def test_one_of() -> None:
     "text",
     ["2030-01-31T12:00:00Z", "2030-01-31T12:00:00%2B00:00", "2030-01-31T14:00:00%2B02:00", "2030-01-31 12:00:00Z"],
 )  # fmt: skip
-def test_moments_have_a_zone(text: str) -> None:
-    assert parameters(f"since={text}").moment("since") == datetime(2030, 1, 31, 12, tzinfo=UTC)
+def test_timestamps_have_a_time_zone(text: str) -> None:
+    assert parameters(f"since={text}").timestamp("since") == datetime(2030, 1, 31, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
     "text", ["", "now", "2030-01-31T12:00:00", "2030-01-31", "1969-12-31T00:00:00Z", "9999-01-01T00:00:00Z"]
 )
-def test_what_is_no_moment_is_refused(text: str) -> None:
-    assert refusal(f"since={text}", "moment", "since").field == "since"
+def test_an_invalid_timestamp_is_refused(text: str) -> None:
+    assert refusal(f"since={text}", "timestamp", "since").field == "since"
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):

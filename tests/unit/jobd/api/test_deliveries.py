@@ -28,7 +28,7 @@ PENDING = Delivery(
 )
 
 
-def test_the_query_of_the_url_which_may_hold_a_secret_is_left_out() -> None:
+def test_the_view_omits_the_url_query_because_it_may_contain_a_secret() -> None:
     assert view(PENDING) == DeliveryView(
         id=7,
         event_id="e",
@@ -45,7 +45,7 @@ def test_the_query_of_the_url_which_may_hold_a_secret_is_left_out() -> None:
     assert "secret" not in view(replace(PENDING, url="http://user:secret@host/path#secret")).url
 
 
-def test_what_came_of_it() -> None:
+def test_the_view_shows_the_state_of_a_delivery() -> None:
     delivered = view(
         replace(PENDING, state="delivered", next_attempt_at=None, delivered_at=AT, last_status=204)
     )

@@ -1,4 +1,4 @@
-"""The document is made of the route table alone."""
+"""The document is generated from the route table."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ def made(**options: object) -> dict[str, object]:
 
 def test_a_route_becomes_an_operation() -> None:
     operation = made(
-        answers={202: (Accepted,), 200: (Accepted, JobView)},
-        refuses=(409,),
+        responses={202: (Accepted,), 200: (Accepted, JobView)},
+        refusals=(409,),
         body=JobSpec,
         parameters=(Parameter("deep", {"type": "boolean"}, "how deep"),),
     )
@@ -47,7 +47,7 @@ def test_a_route_becomes_an_operation() -> None:
 
 def test_open_streaming_and_empty_answers() -> None:
     operation = made(
-        answers={204: (), 200: ()}, media=("application/x-ndjson", "text/event-stream"), open=True
+        responses={204: (), 200: ()}, media=("application/x-ndjson", "text/event-stream"), open=True
     )
     responses = operation["responses"]
     assert isinstance(responses, dict)
@@ -73,7 +73,7 @@ async def elsewhere(_: Any) -> Any:
         (DeliveryList, "/v1/deliveries/{id}/things", "/deliveries/0/id"),
     ],
 )
-def test_an_answer_leads_to_the_calls_on_what_it_names(kind: type, path: str, id: str) -> None:
+def test_a_response_links_to_the_operations_on_its_id(kind: type, path: str, id: str) -> None:
     source = Route("GET", "/v1/source", handler, "Look", {200: (kind,)})
     others = ("/v1/jobsworth", "/v1/jobs", "/v1/deliveries")
     routes = [source, Route("GET", path, elsewhere, "Do it", {204: ()}),
@@ -85,7 +85,7 @@ def test_an_answer_leads_to_the_calls_on_what_it_names(kind: type, path: str, id
     assert "links" not in made[path]["get"]["responses"]["204"]
 
 
-def test_every_link_leads_to_a_call_that_takes_what_it_gives() -> None:
+def test_every_link_passes_the_parameter_of_its_operation() -> None:
     operations = [
         operation for path in document(ROUTES, "1")["paths"].values() for operation in path.values()
     ]
@@ -102,13 +102,13 @@ def test_every_link_leads_to_a_call_that_takes_what_it_gives() -> None:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-def test_every_route_says_what_it_needs(route: Route) -> None:
+def test_every_route_is_complete(route: Route) -> None:
     assert route.summary[0].isupper()
     assert not route.summary.endswith(".")
-    assert any(200 <= status < 300 for status in route.answers)
-    assert (404 in route.refuses) or "{" not in route.path
+    assert any(200 <= status < 300 for status in route.responses)
+    assert (404 in route.refusals) or "{" not in route.path
     assert all(parameter.help and parameter.schema for parameter in route.parameters)
-    assert not set(route.answers) & set(route.refuses)
+    assert not set(route.responses) & set(route.refusals)
 
 
 def test_the_document_is_the_same_each_time() -> None:

@@ -1,4 +1,4 @@
-"""Which part a head names: one reading, or a refusal in words."""
+"""The headers of a part are unambiguous, or refused."""
 
 from contextlib import suppress
 
@@ -21,7 +21,7 @@ from jobd.errors import InvalidRequest
         "form-data; name=spec; filename*=utf-8''%ff",
     ],
 )
-def test_the_name_is_read(disposition: str) -> None:
+def test_the_part_name_is_read(disposition: str) -> None:
     assert part_name({"Content-Disposition": disposition}) == "spec"
 
 
@@ -30,7 +30,7 @@ def test_the_name_is_read(disposition: str) -> None:
     ["", "form-data", "form-data name=spec", 'form-data; name="spec', "form-data; name=spec; name=spec", "form-data; name=a b",
      'form-data; name="spec"x', "form-data; name*=spec", "form-datax; name=spec", "form-data; ;name=spec"],
 )  # fmt: skip
-def test_what_has_no_one_reading_is_refused(disposition: str) -> None:
+def test_ambiguous_part_headers_are_refused(disposition: str) -> None:
     with pytest.raises(InvalidRequest):
         part_name({"Content-Disposition": disposition})
 
@@ -46,6 +46,6 @@ def test_what_has_no_one_reading_is_refused(disposition: str) -> None:
 )
 @example({"Content-Disposition": "form-data" + '; a="\\' * 2000})
 @example({"Content-Disposition": "form-data; name=\udcff"})
-def test_any_head_is_one_of_the_parts_or_is_refused(headers: dict[str, str]) -> None:
+def test_any_part_headers_name_a_known_part_or_are_refused(headers: dict[str, str]) -> None:
     with suppress(InvalidRequest):
         assert part_name(headers) in PARTS

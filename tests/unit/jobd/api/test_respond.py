@@ -1,4 +1,4 @@
-"""The table of errors and statuses is complete, and no answer says more than it should."""
+"""The table of errors and statuses is complete, and no response reveals internal details."""
 
 import json
 
@@ -19,12 +19,12 @@ ERRORS = [
 AT_START_ALONE = {errors.ConfigError}
 
 
-def test_every_refusal_has_a_row_of_its_own() -> None:
+def test_every_error_class_has_its_own_row() -> None:
     rows = {kind for kind, _ in STATUSES}
     assert {kind for kind in ERRORS if kind not in rows} == AT_START_ALONE
 
 
-def test_no_row_is_hidden_by_one_before_it() -> None:
+def test_no_row_is_hidden_by_an_earlier_row() -> None:
     for at, (kind, status) in enumerate(STATUSES):
         before = [(other, s) for other, s in STATUSES[:at] if issubclass(kind, other)]
         assert before == [], (kind, status)
@@ -71,7 +71,7 @@ def body_of(error: Exception) -> tuple[int, dict[str, str]]:
 @pytest.mark.parametrize(
     "error", [RuntimeError("secret"), KeyError("secret"), store_errors.StoreFailed("secret")]
 )
-def test_a_fault_of_ours_is_not_explained(error: Exception) -> None:
+def test_a_bug_is_not_explained_to_the_client(error: Exception) -> None:
     status, body = body_of(error)
     assert (status, body["code"]) == (500, "internal")
     assert "secret" not in str(body)
@@ -89,7 +89,7 @@ def test_an_invalid_spec_shows_the_first_problem_and_how_many_more() -> None:
     assert "field" not in body
 
 
-def test_what_the_router_refuses_is_json_too() -> None:
+def test_errors_of_the_router_are_json_too() -> None:
     status, body = body_of(web.HTTPNotFound())
     assert (status, body["code"]) == (404, "not-found")
     response = error_response(web.HTTPMethodNotAllowed("PUT", ["GET", "POST"]))
@@ -106,7 +106,7 @@ def test_what_the_router_refuses_is_json_too() -> None:
         errors.NotFound("no job '\ud800'"),
     ],
 )
-def test_what_utf_8_cannot_say_is_answered_too(error: Exception) -> None:
+def test_an_error_that_quotes_a_surrogate_is_still_sent(error: Exception) -> None:
     response = error_response(error)
     assert response.status in (400, 404)
     assert isinstance(response.body, bytes)

@@ -24,11 +24,11 @@ def sqlite_error(code: int) -> sqlite3.Error:
         (sqlite3.SQLITE_BUSY, StoreFailed),
     ],
 )
-def test_each_code_has_its_kind(code: int, kind: type[Exception]) -> None:
+def test_each_sqlite_code_becomes_its_store_error(code: int, kind: type[Exception]) -> None:
     assert type(translated(sqlite_error(code))) is kind
 
 
-def test_our_own_stay_and_others_are_failures() -> None:
+def test_store_errors_stay_and_other_errors_become_store_failed() -> None:
     own = NoSuchJob("x")
     assert translated(own) is own
     assert type(translated(OSError("x"))) is StoreFailed

@@ -1,4 +1,4 @@
-"""Specs as a client sends them: what is left out is plain and valid."""
+"""Specs as a client sends them, with plain valid values for absent fields."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def _body(fields: dict[str, Any]) -> bytes:
 
 @pytest.fixture(scope="session")
 def accept() -> Accept:
-    """Returns the spec that jobd makes of these fields; `...` leaves one out."""
+    """Returns the decoded spec of these fields; `...` removes a field."""
 
     def accepted(**fields: Any) -> JobSpec:
         return decode_spec(_body(fields))
@@ -31,7 +31,7 @@ def accept() -> Accept:
 
 @pytest.fixture(scope="session")
 def refuse() -> Refuse:
-    """Returns the problems for which jobd refuses these fields; fails where it takes them."""
+    """Returns the problems of these fields; fails if the spec is valid."""
 
     def refused(**fields: Any) -> list[Problem]:
         with pytest.raises(InvalidSpec) as caught:

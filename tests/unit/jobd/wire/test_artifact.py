@@ -1,4 +1,4 @@
-"""Which artifacts run after the job, and that the table of kinds is whole."""
+"""The artifacts that run after the job, and the completeness of the table of kinds."""
 
 from typing import get_args
 
@@ -29,7 +29,7 @@ NAMES = ("a", "b", "c", "d", "e", "f")
 
 
 def reaches_the_job(name: str, depends: dict[str, str | None]) -> bool:
-    """The slow truth: walk as many steps as there are artifacts."""
+    """A slow reference: follows as many steps as there are artifacts."""
     at: str | None = name
     for _ in range(len(depends) + 1):
         if at == JOB:
@@ -40,6 +40,6 @@ def reaches_the_job(name: str, depends: dict[str, str | None]) -> bool:
 
 @settings(max_examples=80, deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), st.none() | st.sampled_from([*NAMES, JOB, "unknown"])))
-def test_the_answer_is_that_of_a_walk_for_each_one_also_with_cycles(depends: dict[str, str | None]) -> None:
+def test_after_job_equals_a_walk_from_each_artifact_even_with_cycles(depends: dict[str, str | None]) -> None:
     artifacts: list[Artifact] = [Read(id=name, source="x", depends=on) for name, on in depends.items()]
     assert after_job(artifacts) == {name for name in depends if reaches_the_job(name, depends)}

@@ -28,7 +28,7 @@ from jobd.wire.duration import format_duration, parse_duration
         ("1s1s", 2),
     ],
 )
-def test_what_go_accepts_is_accepted(text: str, seconds: float) -> None:
+def test_durations_of_go_are_accepted(text: str, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds, rel=1e-12)
 
 
@@ -60,12 +60,12 @@ def test_what_go_accepts_is_accepted(text: str, seconds: float) -> None:
         "1" * 65 + "s",
     ],
 )
-def test_what_is_no_duration_is_refused_with_the_text_in_it(text: str) -> None:
+def test_an_invalid_duration_is_refused_and_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration such as"):
         parse_duration(text)
 
 
-def test_a_duration_beyond_any_use_is_refused() -> None:
+def test_a_duration_over_a_hundred_years_is_refused() -> None:
     assert parse_duration("876000h") == 876_000 * 3600.0
     with pytest.raises(ValueError, match="longer than a hundred years"):
         parse_duration("876001h")
@@ -88,13 +88,13 @@ def test_a_duration_beyond_any_use_is_refused() -> None:
         (60.001, "1m0.001s"),
     ],
 )
-def test_a_duration_is_printed_short(seconds: float, text: str) -> None:
+def test_a_duration_is_formatted_as_short_as_possible(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 100 * 365 * 24 * 3_600_000))
-def test_what_is_printed_reads_back_to_the_millisecond(milliseconds: int) -> None:
+def test_a_formatted_duration_parses_to_the_same_millisecond(milliseconds: int) -> None:
     assert round(parse_duration(format_duration(milliseconds / 1000)) * 1000) == milliseconds
 
 
@@ -104,5 +104,5 @@ def test_any_text_is_a_duration_or_a_value_error(text: str) -> None:
     try:
         seconds = parse_duration(text)
     except ValueError:
-        return  # the other right answer
+        return  # the other correct result
     assert 0 <= seconds <= 100 * 365 * 24 * 3600

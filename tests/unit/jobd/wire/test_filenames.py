@@ -1,4 +1,4 @@
-"""The escape of file names: reversible for every name, nothing but itself for ordinary ones, always text that UTF-8 can hold."""
+"""The escape of file names: reversible for every name, no change of ordinary names, always valid UTF-8 text."""
 
 import pytest
 from hypothesis import example, given, settings
@@ -21,10 +21,10 @@ ANY_TEXT = st.text(st.characters(max_codepoint=0x10FFFF) | st.characters(categor
 @example(rb"caf\xe9.txt")
 @example(b"\\")
 @example(b"\\\xe9")
-@example(b"\xed\xb3\xa9")  # a surrogate, written as UTF-8 has no place for it
+@example(b"\xed\xb3\xa9")  # a surrogate, which is invalid in UTF-8
 @example(b"\xf4\x90\x80\x80")  # beyond the last code point
 @example(b"\xc0\xaf")  # a '/', overlong
-def test_every_name_comes_back(name: bytes) -> None:
+def test_every_name_round_trips(name: bytes) -> None:
     text = escape(name)
     assert unescape(text) == name
     text.encode()
@@ -40,7 +40,7 @@ def test_different_names_have_different_texts(one: bytes, other: bytes) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(ORDINARY)
-def test_an_ordinary_name_is_itself(name: str) -> None:
+def test_an_ordinary_name_is_not_escaped(name: str) -> None:
     assert escape(name.encode()) == name
     assert unescape(name) == name.encode()
 
@@ -51,21 +51,21 @@ def test_an_ordinary_name_is_itself(name: str) -> None:
         (r"caf\xe9.txt", b"caf\xe9.txt"),
         (r"caf\xE9.txt", b"caf\xe9.txt"),
         (r"a\\b", rb"a\b"),
-        (r"a\b", rb"a\b"),  # lenient: as specs had it before there was an escape
+        (r"a\b", rb"a\b"),  # lenient: as in specs of versions without an escape
         ("a\\", b"a\\"),
         (r"\\xe9", rb"\xe9"),
-        (r"\x2e\x2e", rb"\x2e\x2e"),  # no way to write what a check of the path looks for
+        (r"\x2e\x2e", rb"\x2e\x2e"),  # an escape of '.' or '/' does not exist
         (r"\x2f\x00", rb"\x2f\x00"),
         ("é", "é".encode()),
     ],
 )
-def test_what_a_text_stands_for(text: str, name: bytes) -> None:
+def test_escapes_are_decoded(text: str, name: bytes) -> None:
     assert unescape(text) == name
 
 
 @settings(max_examples=100, deadline=None)
 @given(ANY_TEXT)
-def test_no_text_gains_a_part_or_a_way_up(text: str) -> None:
+def test_decoding_adds_no_path_part_and_no_parent_reference(text: str) -> None:
     try:
         name = unescape(text)
     except UnicodeEncodeError:
@@ -79,7 +79,7 @@ def test_no_text_gains_a_part_or_a_way_up(text: str) -> None:
 @given(ANY_TEXT)
 @example("\udce9")
 @example("\ud800")
-def test_any_text_is_made_readable_and_good_text_is_left(text: str) -> None:
+def test_readable_encodes_any_text_and_leaves_valid_text_unchanged(text: str) -> None:
     made = readable(text)
     made.encode()
     assert readable(made) == made

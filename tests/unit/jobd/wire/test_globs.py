@@ -1,4 +1,4 @@
-"""Globs against a matcher that tries everything, and what a text must not be to be one."""
+"""Globs against a matcher that tries everything, and invalid globs."""
 
 import os
 
@@ -50,7 +50,7 @@ def fits(pieces: list[str | None], text: str) -> bool:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=7), paths, st.booleans())
-def test_a_glob_matches_what_its_pieces_take(
+def test_a_glob_matches_like_a_matcher_that_tries_everything(
     pieces: list[tuple[str, str | None]], path: str, is_folder: bool
 ) -> None:
     text = "".join(said for said, _ in pieces)
@@ -71,7 +71,7 @@ def test_a_glob_matches_what_its_pieces_take(
 @settings(max_examples=50, deadline=None)
 @given(st.binary(min_size=1, max_size=12).filter(lambda name: not set(name) & set(b"\0/[*?")), paths)
 @example(b"caf\xe9\\x41.txt", "a")
-def test_a_name_as_an_event_tells_it_means_that_name_alone(name: bytes, other: str) -> None:
+def test_an_escaped_name_matches_only_its_own_name(name: bytes, other: str) -> None:
     if name in (b".", b".."):
         return
     glob = glob_of(escape(name))
@@ -89,7 +89,7 @@ def test_any_text_is_a_glob_or_refused(text: str, path: str) -> None:
     assert glob.matches(path, is_folder=True) in (True, False)
 
 
-def test_no_glob_takes_long() -> None:
+def test_every_glob_matches_in_proportional_time() -> None:
     for text in ("*a" * 120 + "b", "*?" * 120 + "b", "**[ab]" * 40 + "c", "*/" * 100 + "b"):
         assert not glob_of(text).matches("/".join(["a" * 255] * 16), is_folder=False)
 
@@ -113,7 +113,7 @@ def test_no_glob_takes_long() -> None:
         ("..", "'.' or '..'"),
     ],
 )
-def test_a_text_that_is_no_glob_is_refused_in_words(text: str, words: str) -> None:
+def test_an_invalid_glob_is_refused_with_its_reason(text: str, words: str) -> None:
     with pytest.raises(ValueError) as caught:
         glob_of(text)
     assert words in str(caught.value)

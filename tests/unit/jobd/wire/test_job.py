@@ -1,4 +1,4 @@
-"""The job spec's defaults, and what its parts show of themselves."""
+"""The job spec's defaults, and reprs that hide secrets."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from jobd.wire.event import COMPLETE, EXIT, START
 from jobd.wire.job import Callback, JobSpec
 
 
-def test_what_is_left_out_has_the_default_of_the_contract(accept: Callable[..., JobSpec]) -> None:
+def test_absent_fields_have_the_defaults_of_the_contract(accept: Callable[..., JobSpec]) -> None:
     spec = accept()
     assert spec.meta == {}
     assert spec.command is None
@@ -33,13 +33,13 @@ def test_zero_means_the_default_for_cpu_memory_and_timeout(accept: Callable[...,
     assert (spec.cpu_cores, spec.memory_mb, spec.timeout_s) == (1, 512, 1800)
 
 
-def test_what_is_given_is_taken(accept: Callable[..., JobSpec]) -> None:
+def test_explicit_values_replace_the_defaults(accept: Callable[..., JobSpec]) -> None:
     spec = accept(cpu=2.5, memory=64, timeoutSeconds=7, pids=9, workspace="/data")
     assert (spec.cpu_cores, spec.memory_mb, spec.timeout_s, spec.pids_limit) == (2.5, 64, 7, 9)
     assert spec.workspace == "/data"
 
 
-def test_an_empty_filter_lets_all_events_pass_and_another_only_what_it_names() -> None:
+def test_an_empty_filter_passes_all_events_and_another_only_its_types() -> None:
     assert Callback(url="http://h").wants(START)
     some = Callback(url="http://h", events=[EXIT, COMPLETE])
     assert some.wants(EXIT)
@@ -47,7 +47,7 @@ def test_an_empty_filter_lets_all_events_pass_and_another_only_what_it_names() -
     assert not some.wants(START)
 
 
-def test_a_callbacks_key_is_in_no_text_of_it(accept: Callable[..., JobSpec]) -> None:
+def test_the_repr_of_a_callback_hides_its_key(accept: Callable[..., JobSpec]) -> None:
     spec = accept(callback={"url": "http://h/", "key": "very-secret"})
     assert "very-secret" not in repr(spec)
     assert "very-secret" not in str(spec.callback)
@@ -55,7 +55,7 @@ def test_a_callbacks_key_is_in_no_text_of_it(accept: Callable[..., JobSpec]) -> 
     assert "key=None" in repr(Callback(url="http://h/"))
 
 
-def test_a_spec_that_is_encoded_has_the_contracts_names_and_no_defaults(
+def test_an_encoded_spec_has_camel_case_names_and_no_defaults(
     accept: Callable[..., JobSpec],
 ) -> None:
     assert msgspec.to_builtins(accept(timeoutSeconds=5)) == {

@@ -1,4 +1,4 @@
-"""What jobd and the sidecar say to each other survives the way there, and the reports are plain ASCII lines."""
+"""The messages between jobd and the sidecar round-trip, and reports are plain ASCII lines."""
 
 import json
 from typing import Any
@@ -49,7 +49,7 @@ REPORTS: st.SearchStrategy[Report] = st.one_of(
 
 @settings(max_examples=80, deadline=None)
 @given(REPORTS)
-def test_a_report_is_one_ascii_line_and_comes_back_the_same(said: Report) -> None:
+def test_a_report_is_one_ascii_line_and_round_trips(said: Report) -> None:
     line = report.encode_report(said)
     assert line.isascii()
     assert line.endswith(b"\n")
@@ -71,12 +71,12 @@ def test_a_report_is_one_ascii_line_and_comes_back_the_same(said: Report) -> Non
         b"\xff",
     ],
 )
-def test_what_is_no_report_is_refused(line: bytes) -> None:
+def test_an_invalid_report_is_refused(line: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         report.decode_report(line)
 
 
-def test_a_report_of_a_newer_sidecar_may_hold_more() -> None:
+def test_unknown_fields_of_a_newer_sidecars_report_are_ignored() -> None:
     assert report.decode_report(b'{"type":"ready","n":4,"more":[1]}') == report.Ready(n=4)
 
 
@@ -105,13 +105,13 @@ ARTIFACTS: list[Artifact] = [
         token=st.none() | TEXT,
     )
 )
-def test_an_order_is_one_line_and_comes_back_the_same(order: SidecarOrder) -> None:
+def test_an_order_is_one_line_and_round_trips(order: SidecarOrder) -> None:
     line = report.encode_order(order)
     assert line.count(b"\n") == 1
     assert report.decode_order(line) == order
 
 
-def test_an_order_that_was_cut_anywhere_is_refused() -> None:
+def test_a_truncated_order_is_refused() -> None:
     line = report.encode_order(SidecarOrder(job_id="a", job_uid="u", artifacts=ARTIFACTS))
     for length in range(len(line)):
         with pytest.raises(msgspec.DecodeError):
@@ -125,7 +125,7 @@ def test_an_order_has_the_defaults_of_the_contract() -> None:
     assert order.callback is None
 
 
-def test_a_direct_callbacks_key_is_in_no_text_of_it() -> None:
+def test_the_repr_of_a_direct_callback_hides_its_key() -> None:
     assert "very-secret" not in repr(DirectCallback(url="http://h", key="very-secret"))
 
 
@@ -144,7 +144,7 @@ ARTIFACT_IDS = st.text(alphabet="ax-_0123456789", min_size=1, max_size=6)
 @settings(max_examples=60, deadline=None)
 @given(ARTIFACT_IDS, st.integers(1, 12), ARTIFACT_IDS, st.integers(1, 12))
 @example("x", 2, "x-2", 1)
-def test_each_artifact_of_each_attempt_has_an_event_of_its_own(
+def test_each_artifact_of_each_attempt_has_its_own_event_id(
     one: str, attempt: int, other: str, another: int
 ) -> None:
     same = report.artifact_event_key(one, attempt) == report.artifact_event_key(other, another)
@@ -158,7 +158,7 @@ STRAY = st.text(st.characters() | st.characters(categories=["Cs"]), max_size=10)
 @given(STRAY, st.lists(STRAY, max_size=3), st.dictionaries(STRAY, STRAY, max_size=2))
 @example("caf\udce9: is a FIFO", ["\ud800"], {"\udfff": "\udcff"})
 @example("\U0001f600\0", ["\\ud800"], {})
-def test_text_that_no_json_holds_is_made_readable_and_the_report_arrives(
+def test_a_report_with_surrogates_is_made_readable(
     error: str, names: list[str], tree: dict[str, str]
 ) -> None:
     for content in (names, tree):
@@ -176,7 +176,7 @@ def test_text_that_no_json_holds_is_made_readable_and_the_report_arrives(
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_a_number_that_no_json_holds_is_never_written(number: float) -> None:
+def test_a_report_with_nan_or_infinity_is_refused(number: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         report.encode_report(
             report.ArtifactDone(n=1, artifact_id="a", artifact_type="read", status="success", content=number)

@@ -1,4 +1,4 @@
-"""What outputs of a job may be."""
+"""Validation of a job's outputs."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def test_files_and_folders_of_the_workspace_may_be_named() -> None:
         ([{"path": f"f{n}"} for n in range(MAX_OUTPUTS + 1)], "outputs", "at most"),
     ],
 )
-def test_what_cannot_be_an_output_is_refused_by_its_field(outputs: list[Any], field: str, words: str) -> None:
+def test_an_invalid_output_is_refused_and_its_field_named(outputs: list[Any], field: str, words: str) -> None:
     with pytest.raises(InvalidSpec) as refused:
         convert_spec(spec(*outputs))
     assert refused.value.problems[0].field == field

@@ -1,4 +1,4 @@
-"""Whatever comes in, a spec is valid or refused in words; and what is valid keeps its meaning on the way."""
+"""Any input is a valid spec or is refused with a text; a valid spec round-trips."""
 
 import json
 import posixpath
@@ -39,7 +39,7 @@ TREES: st.SearchStrategy[Any] = st.recursive(
 
 
 def found_in(check: Callable[[], object]) -> list[Problem]:
-    """What is wrong, nothing where it is a valid spec; any other error fails the test."""
+    """Returns the problems, none for a valid spec; any other exception fails the test."""
     try:
         check()
     except InvalidSpec as refused:
@@ -59,7 +59,7 @@ def test_any_bytes_are_a_spec_or_an_invalid_spec(body: bytes) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(TREES)
-def test_any_tree_is_a_spec_or_is_refused_with_a_text_and_where_it_is_an_object_with_a_field(
+def test_any_tree_is_a_spec_or_is_refused_with_a_text_and_a_field(
     tree: Any,
 ) -> None:
     found = found_in(lambda: decode_spec(json.dumps(tree).encode())) + found_in(lambda: convert_spec(tree))
@@ -71,7 +71,7 @@ def test_any_tree_is_a_spec_or_is_refused_with_a_text_and_where_it_is_an_object_
 @given(st.sampled_from(FIELDS), TREES)
 @example("", 1)
 @example("x - at `$.foo", 1)
-def test_one_field_of_any_value_beside_a_good_spec_is_taken_or_refused_by_name(name: str, value: Any) -> None:
+def test_any_value_of_one_field_is_accepted_or_refused_by_name(name: str, value: Any) -> None:
     body = json.dumps({"id": "a", "image": "b", name: value}).encode()
     assert all(problem.message and problem.field for problem in found_in(lambda: decode_spec(body)))
 
@@ -126,7 +126,7 @@ def valid_trees(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(max_examples=20, deadline=None)
 @given(valid_trees())
-def test_a_valid_spec_comes_back_the_same_from_its_own_json(tree: dict[str, Any]) -> None:
+def test_a_valid_spec_round_trips_through_json(tree: dict[str, Any]) -> None:
     spec = decode_spec(json.dumps(tree).encode())
     assert problems(spec) == []
     assert decode_spec(msgspec.json.encode(spec)) == spec
@@ -139,7 +139,7 @@ def test_a_valid_spec_comes_back_the_same_from_its_own_json(tree: dict[str, Any]
 @given(
     st.lists(st.sampled_from(["", ".", "..", "a", "...", "b\0", " ", "..b"]), max_size=6).map("/".join) | TEXT
 )
-def test_a_path_that_is_taken_never_leads_out(path: str) -> None:
+def test_an_accepted_path_never_leaves_the_workspace(path: str) -> None:
     if path_problem(path) is None:
         reached = posixpath.normpath(posixpath.join("/w", path))
         assert reached == "/w" or reached.startswith("/w/")

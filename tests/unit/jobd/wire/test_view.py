@@ -1,4 +1,4 @@
-"""The answers' shapes: the guide's fields by name, absent where there is nothing to say, tolerant of more."""
+"""The response types: the documented field names, absent values left out, unknown fields ignored."""
 
 import json
 from typing import get_args
@@ -43,11 +43,11 @@ def test_a_job_shows_an_exit_code_only_once_it_is_known_also_where_it_is_zero() 
     }
 
 
-def test_a_list_is_there_also_where_it_is_empty() -> None:
+def test_an_empty_list_is_present() -> None:
     assert shown(JobList(jobs=[])) == {"jobs": []}
 
 
-def test_a_log_line_and_the_end_frame_are_as_the_contract_has_them() -> None:
+def test_a_log_line_and_the_end_frame_match_the_contract() -> None:
     line = LogLine(seq=1, time="t", stream="stdout", line="x")
     assert shown(line) == {"seq": 1, "time": "t", "stream": "stdout", "line": "x"}
     end = LogEnd(end=End(status="failed", exit_code=None, reason="lost"))
@@ -67,6 +67,6 @@ def test_health_always_shows_its_checks() -> None:
     assert shown(Health(status="healthy", checks={})) == {"status": "healthy", "checks": {}}
 
 
-def test_an_older_client_reads_what_a_newer_daemon_answers() -> None:
+def test_an_older_client_reads_the_responses_of_a_newer_daemon() -> None:
     read = msgspec.json.decode(b'{"id":"a","status":"running","somethingNew":{"x":1}}', type=JobView)
     assert read == JobView(id="a", status="running")

@@ -1,4 +1,4 @@
-"""Times come back from the database as they went in."""
+"""Timestamps round-trip through the database."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.store.sqlite.timestamps import from_micros, optional_micros, optional_moment, to_micros
+from jobd.store.sqlite.timestamps import from_micros, optional_micros, optional_time, to_micros
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
@@ -31,4 +31,4 @@ def test_naive_times_are_refused() -> None:
 
 def test_none_stays_none() -> None:
     assert optional_micros(None) is None
-    assert optional_moment(None) is None
+    assert optional_time(None) is None

@@ -1,4 +1,4 @@
-"""Every row of the artifact table: its fields, paths and dependencies; refusals name the artifact's place in the list."""
+"""Every row of the artifact table: fields, paths and dependencies; refusals name the artifact's index."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +30,7 @@ def artifact(kind: str, **fields: Any) -> dict[str, Any]:
     return {name: value for name, value in made.items() if value is not ...}
 
 
-def test_the_least_of_each_kind_is_taken_with_its_defaults(accept: Accept) -> None:
+def test_the_required_fields_of_each_kind_suffice(accept: Accept) -> None:
     made = accept(artifacts=[artifact(kind, id=kind) for kind in MINIMAL]).artifacts
     assert made == [
         Download(id="download", source="http://h/f", out="f", sha256=None, max_bytes=None),
@@ -54,13 +54,13 @@ def test_each_kind_needs_its_fields(refuse: Refuse, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", MINIMAL)
 @pytest.mark.parametrize("name", ["id", "in", "out", "depends"])
-def test_each_kind_takes_text_in_its_fields(refuse: Refuse, kind: str, name: str) -> None:
+def test_each_kind_accepts_text_in_its_fields(refuse: Refuse, kind: str, name: str) -> None:
     if name in ("id", "depends", *MINIMAL[kind]):
         assert [p.field for p in refuse(artifacts=[artifact(kind, **{name: 5})])] == [f"artifacts[0].{name}"]
 
 
 @pytest.mark.parametrize("kind", MINIMAL)
-def test_when_and_optional_are_for_outputs_alone(accept: Accept, refuse: Refuse, kind: str) -> None:
+def test_only_outputs_have_when_and_optional(accept: Accept, refuse: Refuse, kind: str) -> None:
     for name, value in (("when", "always"), ("optional", True)):
         if kind in OUTPUTS:
             made = accept(artifacts=[artifact(kind, **{name: value})]).artifacts[0]
@@ -97,7 +97,7 @@ def test_artifacts_are_a_list_of_objects(refuse: Refuse, value: object) -> None:
     assert refuse(artifacts=value)[0].field.startswith("artifacts")
 
 
-def test_sixty_four_are_taken_and_one_more_is_not(accept: Accept, refuse: Refuse) -> None:
+def test_sixty_four_artifacts_are_accepted_and_one_more_is_not(accept: Accept, refuse: Refuse) -> None:
     many = [artifact("read", id=f"a{n}") for n in range(65)]
     assert len(accept(artifacts=many[:64]).artifacts) == 64
     assert [p.field for p in refuse(artifacts=many)] == ["artifacts"]
@@ -108,7 +108,7 @@ def test_an_artifacts_id_is_refused(refuse: Refuse, value: str) -> None:
     assert [p.field for p in refuse(artifacts=[artifact("read", id=value)])] == ["artifacts[0].id"]
 
 
-def test_an_id_is_used_once(refuse: Refuse) -> None:
+def test_artifact_ids_are_unique(refuse: Refuse) -> None:
     found = refuse(artifacts=[artifact("read"), artifact("list", id="b"), artifact("write")])
     assert [p.field for p in found] == ["artifacts[2].id"]
     assert "used twice" in found[0].message
@@ -148,17 +148,17 @@ def test_a_path_never_leaves_the_workspace(refuse: Refuse, kind: str, name: str,
 
 
 @pytest.mark.parametrize("path", ["a", ".", "a/b.c", "...", "..a", "a..", "a/./b", "a//b", "ä ö", "x" * 255])
-def test_a_path_beneath_the_workspace_is_taken(path: str) -> None:
+def test_a_path_beneath_the_workspace_is_accepted(path: str) -> None:
     assert path_problem(path) is None
 
 
 @pytest.mark.parametrize("kind", ["download", "write", "archive"])
 @pytest.mark.parametrize("path", [".", "dir/", "dir/.", "./", "//"])
-def test_what_makes_a_file_needs_a_files_name(refuse: Refuse, kind: str, path: str) -> None:
+def test_an_artifact_that_writes_a_file_needs_a_file_name(refuse: Refuse, kind: str, path: str) -> None:
     assert [p.field for p in refuse(artifacts=[artifact(kind, out=path)])] == ["artifacts[0].out"]
 
 
-def test_what_unpacks_may_do_so_into_the_workspace_itself(accept: Accept) -> None:
+def test_an_archive_may_be_unpacked_into_the_workspace_itself(accept: Accept) -> None:
     assert isinstance(accept(artifacts=[artifact("unarchive", out=".")]).artifacts[0], Unarchive)
 
 
@@ -218,7 +218,7 @@ def test_an_option_is_refused(refuse: Refuse, kind: str, fields: dict[str, Any],
         ),
     ],
 )
-def test_an_option_is_taken(accept: Accept, kind: str, fields: dict[str, Any]) -> None:
+def test_an_option_is_accepted(accept: Accept, kind: str, fields: dict[str, Any]) -> None:
     assert len(accept(artifacts=[artifact(kind, **fields)]).artifacts) == 1
 
 
@@ -226,7 +226,7 @@ def chain(*pairs: tuple[str, str | None]) -> list[dict[str, Any]]:
     return [artifact("read", id=name, **({"depends": on} if on else {})) for name, on in pairs]
 
 
-def test_dependencies_on_the_job_and_on_others_are_taken_in_any_order(accept: Accept) -> None:
+def test_dependencies_are_accepted_in_any_order(accept: Accept) -> None:
     assert (
         len(accept(artifacts=chain(("c", "b"), ("b", "a"), ("a", "job"), ("d", None), ("e", "d"))).artifacts)
         == 5
@@ -234,13 +234,13 @@ def test_dependencies_on_the_job_and_on_others_are_taken_in_any_order(accept: Ac
 
 
 @pytest.mark.parametrize("name", ["nope", " ", "Job", "JOB"])
-def test_a_dependency_on_what_is_not_there_is_refused(refuse: Refuse, name: str) -> None:
+def test_a_dependency_on_an_unknown_artifact_is_refused(refuse: Refuse, name: str) -> None:
     found = refuse(artifacts=[artifact("read", depends=name)])
     assert [p.field for p in found] == ["artifacts[0].depends"]
     assert "neither" in found[0].message
 
 
-def test_a_cycle_is_refused_at_each_of_its_members_and_spelt_out(refuse: Refuse) -> None:
+def test_a_cycle_is_refused_at_each_member_and_printed(refuse: Refuse) -> None:
     found = refuse(artifacts=chain(("a", "b"), ("b", "c"), ("c", "a"), ("ok", "job")))
     assert [p.field for p in found] == [
         "artifacts[0].depends",

@@ -1,4 +1,4 @@
-"""What an unknown field was meant to be."""
+"""Suggestions for unknown fields."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobd.wire.job import JobSpec
-from jobd.wire.validation.suggestions import known_fields, meant
+from jobd.wire.validation.suggestions import known_fields, suggested_field
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,20 @@ from jobd.wire.validation.suggestions import known_fields, meant
         ('""', None),
     ],
 )
-def test_what_was_meant(field: str, better: str | None) -> None:
+def test_an_unknown_field_gets_the_most_similar_name(field: str, better: str | None) -> None:
     tree = {"artifacts": [{"type": "upload"}, {"type": "write"}, "text"], "callback": {}}
-    assert meant(JobSpec, tree, field) == better
+    assert suggested_field(JobSpec, tree, field) == better
+
+
+TREES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=10,
+)
 
 
 @settings(max_examples=25)
-@given(st.text(max_size=20), st.recursive(st.none() | st.text(max_size=3), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=9), inner)))  # fmt: skip
-def test_any_field_of_any_tree(field: str, tree: Any) -> None:
-    better = meant(JobSpec, tree, field)
+@given(st.text(max_size=20), TREES)
+def test_a_suggestion_is_always_a_known_field(field: str, tree: Any) -> None:
+    better = suggested_field(JobSpec, tree, field)
     assert better is None or better in known_fields(JobSpec, tree, field.rpartition(".")[0])

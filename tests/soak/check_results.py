@@ -1,4 +1,4 @@
-"""How often each promise was checked and what was found against it. Pure."""
+"""The number of checks of each promise, and the violations. Pure."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ PROMISES = {
     6: "completed means outputs; complete is last",
     7: "nothing is left, deleted is gone",
     8: "logs are whole, or marked",
-    9: "a broken receiver hurts itself alone",
+    9: "a broken receiver affects only itself",
     10: "a job does not reach jobd's API",
     11: "bad input is named and changes nothing",
     12: "memory and disk are bounded",
@@ -19,20 +19,20 @@ PROMISES = {
 
 
 @dataclass(slots=True)
-class Tally:
-    """The checks made by promise, and the violations by promise, in words that name the job and the moment."""
+class CheckResults:
+    """The checks and the violations by promise; each violation names the job and the time."""
 
     checks: dict[int, int] = field(default_factory=lambda: dict.fromkeys(PROMISES, 0))
     violations: dict[int, list[str]] = field(default_factory=lambda: {number: [] for number in PROMISES})
 
     def check(self, promise: int, holds: bool, otherwise: str) -> None:
-        """Counts one check; `otherwise` says what was found where it does not hold."""
+        """Counts one check; if it does not hold, `otherwise` describes the violation."""
         self.checks[promise] += 1
         if not holds:
             self.violations[promise].append(otherwise)
 
     def passed(self, promise: int, count: int) -> None:
-        """Counts checks that held."""
+        """Counts checks that hold."""
         self.checks[promise] += count
 
     @property

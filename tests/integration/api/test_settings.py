@@ -1,14 +1,9 @@
-"""What the variables of the service do, seen from outside. Those of deliveries are in `test_deliveries.py`."""
+"""The effects of the settings, seen from outside. `test_deliveries.py` has the settings of deliveries."""
 
-import os
-import stat
-import subprocess
-import sys
 import threading
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import docker
@@ -17,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from jobd.wire.signing import verify_256
 from tests.support.daemon import Daemon, Receiver, until
-from tests.support.wire import answer_on, connect, head, over_unix
+from tests.support.wire import answer_on, connect, head
 
 ARTIFACT, COMPLETE = "orchestrator.job.artifact", "orchestrator.job.complete"
 
@@ -41,7 +36,7 @@ GUIDE = {
     "process_open_fds": set(),
     "process_start_time_seconds": set(),
 }
-"""The metrics of the Go service with their labels; `kind` and `outcome` are beyond it."""
+"""The metrics of the Go service with their labels; `kind` and `outcome` are jobd's own."""
 OURS = {
     "dispatcher_retries_total": {"kind"},
     "dispatcher_breakers": {"state"},
@@ -111,41 +106,8 @@ def test_every_metric_of_the_contract_is_there_with_its_labels_after_some_jobs(
     assert value("process_resident_memory_bytes") > 1 << 20
 
 
-def test_the_key_file_is_read_and_one_that_cannot_be_is_fatal(
-    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], tmp_path: Path
-) -> None:
-    path = tmp_path / "key"
-    path.write_text("a-key-of-the-operator\n")
-    path.chmod(0o600)
-    daemon = make_daemon(environ={**no_engine, "API_KEY_FILE": str(path)}, flags=()).start()
-    for key, status in (("a-key-of-the-operator", 200), ("a-key-of-the-operator2", 401)):
-        assert daemon.call("GET", "/v1/jobs", headers={"Authorization": f"Bearer {key}"}).status == status
-    assert not (daemon.folder / "state" / "api-key").exists()
-    assert "a-key-of-the-operator" not in daemon.log.read_text()
-    daemon.stop()
-    path.write_text("")
-    with pytest.raises(pytest.fail.Exception, match="ended with 2"):
-        daemon.start()
-    assert "API_KEY_FILE" in daemon.log.read_text().splitlines()[-1]
-
-
-def test_a_state_folder_with_a_planted_link_is_fatal_and_nothing_is_touched(
-    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], tmp_path: Path
-) -> None:
-    (tmp_path / "elsewhere").mkdir(mode=0o755)
-    daemon = make_daemon(environ=no_engine)
-    (daemon.folder / "state").mkdir(parents=True)
-    (daemon.folder / "state" / "secrets").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(pytest.fail.Exception, match="ended with 2"):
-        daemon.start()
-    said = daemon.log.read_text().splitlines()[-1]
-    assert "JOBD_STATE_DIR" in said
-    assert "symbolic link" in said
-    assert (tmp_path / "elsewhere").stat().st_mode & 0o777 == 0o755
-
-
 @pytest.mark.parametrize("waits", [True, False])
-def test_the_end_waits_a_moment_for_deliveries_under_way(
+def test_the_shutdown_waits_for_deliveries_in_flight(
     make_daemon: Callable[..., Daemon], make_receiver: Any, no_engine: dict[str, str], waits: bool
 ) -> None:
     release = threading.Event()
@@ -188,7 +150,7 @@ def sidecar_copy(docker_client: docker.DockerClient) -> Iterator[str]:
     docker_client.images.remove(name)
 
 
-def test_the_sidecars_image_and_extra_hosts_of_both_containers(
+def test_the_settings_choose_the_sidecar_image_and_extra_hosts(
     make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, sidecar_copy: str, job_id: str
 ) -> None:  # fmt: skip
     daemon = make_daemon(
@@ -218,14 +180,14 @@ def test_the_sidecars_image_and_extra_hosts_of_both_containers(
 
 
 def remove(client: docker.DockerClient, daemon: Daemon) -> None:
-    """Removes the containers, so that the image they are made of can go."""
+    """Removes the containers, so that their image can be removed."""
     instance = (daemon.folder / "state" / "instance").read_text().strip()
     wanted: dict[str, str | list[str] | bool] = {"label": f"job.instance={instance}"}
     for container in client.containers.list(all=True, filters=wanted):
         container.remove(force=True, v=True)
 
 
-def test_no_more_jobs_at_once_than_allowed(
+def test_max_concurrent_jobs_limits_running_jobs(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
 ) -> None:
     daemon = make_daemon(environ={**no_engine, "MAX_CONCURRENT_JOBS": "2"}).start()
@@ -241,7 +203,7 @@ def test_no_more_jobs_at_once_than_allowed(
     until(lambda: places() == [None, None, None, 1, 2], "the next one has the place")
 
 
-def test_history_is_kept_and_then_gone(
+def test_history_is_removed_after_its_retention(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon(
@@ -260,7 +222,7 @@ def test_without_a_proxy_sidecars_send_their_events_themselves(
 ) -> None:
     daemon = make_daemon(environ={"CALLBACK_PROXY_URL": ""}).start()
     key = "a-key-to-sign-with"
-    # The name works inside the job's network and in the daemon alike.
+    # The name works in the job's network and in the daemon.
     url = f"http://host.docker.internal:{receiver.port}/{job_id}"
     daemon.submit(
         id=job_id,
@@ -287,43 +249,3 @@ def test_without_a_proxy_sidecars_send_their_events_themselves(
         assert verify_256(key, body, headers["X-Signature-256"])
         senders.setdefault(headers["Ce-Type"] == ARTIFACT, set()).add(headers["User-Agent"])
     assert senders[True].isdisjoint(senders[False])  # not jobd's, but the sidecar's own requests
-
-
-def test_a_port_is_free_or_named(make_daemon: Callable[..., Daemon], no_engine: dict[str, str]) -> None:
-    first = make_daemon(environ=no_engine).start()
-    ports = {"PORT": first.http.rpartition(":")[2], "METRICS_PORT": first.metrics[:-8].rpartition(":")[2]}
-    first.stop()
-    second = make_daemon(environ={**no_engine, **ports}).start()
-    assert (second.http, second.metrics) == (first.http, first.metrics)
-
-
-def test_the_socket_and_the_state_are_where_the_variables_say_unless_a_flag_does(
-    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], tmp_path: Path
-) -> None:
-    at = {"JOBD_SOCKET": str(tmp_path / "a" / "s"), "JOBD_STATE_DIR": str(tmp_path / "b")}
-    flagged = make_daemon(environ={**no_engine, **at}).start()
-    assert flagged.socket.is_socket()
-    assert (flagged.folder / "state" / "jobd.db").exists()
-    assert not (tmp_path / "b").exists()
-    log = tmp_path / "log"
-    with log.open("wb") as output:
-        plain = subprocess.Popen(
-            [sys.executable, "-m", "jobd"],
-            env={
-                **os.environ,
-                **no_engine,
-                **at,
-                "PORT": "0",
-                "METRICS_PORT": "0",
-                "SHUTDOWN_DRAIN_WAIT": "0s",
-            },
-            stderr=output,
-        )
-    try:
-        until(lambda: b"jobd is ready" in log.read_bytes(), "jobd is ready")
-        assert over_unix(tmp_path / "a" / "s", "GET", "/v1/version").json["stateDir"] == str(tmp_path / "b")
-        assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o700
-    finally:
-        plain.terminate()
-        assert plain.wait(60) == 0
-    assert not (tmp_path / "a" / "s").exists()

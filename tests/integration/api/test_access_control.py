@@ -1,4 +1,4 @@
-"""Who may come in, and that whoever stands in the door does not keep out the others."""
+"""Access control of the API, and connections that must not block other clients."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ from tests.support.wire import answer_on, connect, exchange, head, over_unix
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory, no_engine: dict[str, str]) -> Iterator[Daemon]:
-    """A daemon as it is by default: it asks for a key over TCP, which it has made itself."""
+    """A daemon with default settings: it requires a key over TCP, which it has generated."""
     daemon = Daemon(tmp_path_factory.mktemp("locked"), environ=no_engine, flags=()).start()
     yield daemon
     daemon.stop()
@@ -25,7 +25,7 @@ def key_of(daemon: Daemon) -> str:
     return (daemon.folder / "state" / "api-key").read_text().strip()
 
 
-def test_without_the_key_only_health_is_open(locked: Daemon) -> None:
+def test_without_the_key_only_health_responds(locked: Daemon) -> None:
     for path in ("/v1/jobs", "/v1/version", "/openapi.json", "/v1/events", "/no-such-path"):
         for headers in (
             {},
@@ -41,7 +41,7 @@ def test_without_the_key_only_health_is_open(locked: Daemon) -> None:
     assert locked.call("GET", "/readyz").status == 503  # the engine is away
 
 
-def test_with_the_key_all_is_open(locked: Daemon) -> None:
+def test_with_the_key_all_endpoints_respond(locked: Daemon) -> None:
     key = key_of(locked)
     for headers in (
         {"Authorization": f"Bearer {key}"},
@@ -52,13 +52,13 @@ def test_with_the_key_all_is_open(locked: Daemon) -> None:
 
 
 @pytest.mark.parametrize("token", ["\xff\xfe", "Ä", "x" * 8000, ""])
-def test_a_key_of_odd_bytes_is_a_wrong_key(locked: Daemon, token: str) -> None:
+def test_a_key_that_is_not_ascii_is_wrong(locked: Daemon, token: str) -> None:
     for name in ("Authorization", "X_API_Key"):
         value = f"Bearer {token}" if name == "Authorization" else token
         assert exchange(locked, head("GET", "/v1/jobs", **{name: value})).status == 401
 
 
-def test_the_key_is_private_and_stays_over_a_restart(
+def test_the_key_file_is_private_and_survives_a_restart(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
 ) -> None:
     daemon = make_daemon(environ=no_engine, flags=()).start()
@@ -92,12 +92,12 @@ def test_a_foreign_host_is_refused(locked: Daemon, host: str) -> None:
     "host",
     ["localhost", "LOCALHOST:1", "127.0.0.1", "127.0.0.1:99", "[::1]:8080", "host.docker.internal:8080"],
 )
-def test_names_of_this_daemon_are_taken(locked: Daemon, host: str) -> None:
+def test_hosts_in_jobd_names_are_accepted(locked: Daemon, host: str) -> None:
     assert exchange(locked, head("GET", "/livez", Host=host)).status == 200
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:8080", ""])
-def test_a_web_page_is_refused_and_told_nothing(locked: Daemon, origin: str) -> None:
+def test_a_request_from_a_web_page_is_refused(locked: Daemon, origin: str) -> None:
     key = key_of(locked)
     preflight = {"Origin": origin, "Access-Control-Request-Method": "POST"}
     for method, headers in (
@@ -110,7 +110,7 @@ def test_a_web_page_is_refused_and_told_nothing(locked: Daemon, origin: str) -> 
         assert not [name for name in answer.headers if name.lower().startswith("access-control")]
 
 
-def test_no_answer_allows_other_origins(locked: Daemon) -> None:
+def test_no_response_has_cors_headers(locked: Daemon) -> None:
     for path in ("/livez", "/v1/jobs", "/openapi.json"):
         answer = locked.call("GET", path, headers={"Authorization": f"Bearer {key_of(locked)}"})
         assert not [name for name in answer.headers if name.lower().startswith("access-control")]
@@ -126,11 +126,11 @@ def test_a_flood_of_headers_is_refused(locked: Daemon, lines: dict[str, str]) ->
             sock.sendall(head("GET", "/livez", **lines))
             assert answer_on(sock).status in (400, 431)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # it has hung up in the middle
+            pass  # the daemon has closed the connection
     assert locked.call("GET", "/livez").status == 200
 
 
-def test_connections_that_say_nothing_keep_nobody_out(locked: Daemon) -> None:
+def test_silent_connections_do_not_block_other_clients(locked: Daemon) -> None:
     starts = (b"", b"GET", head("GET", "/livez")[:-2], head("GET", "/livez", Content_Length="10"))
     waiting = []
     try:
@@ -159,7 +159,7 @@ def start_another(daemon: Daemon, **environ: str) -> subprocess.CompletedProcess
 
 
 @pytest.mark.parametrize("shared", ["JOBD_STATE_DIR", "JOBD_SOCKET", "PORT", "METRICS_PORT"])
-def test_a_second_daemon_does_not_take_what_the_first_one_has(
+def test_a_second_daemon_does_not_take_the_first_ones_socket(
     locked: Daemon, tmp_path_factory: pytest.TempPathFactory, shared: str
 ) -> None:
     own = tmp_path_factory.mktemp("second")
@@ -184,7 +184,7 @@ def test_a_second_daemon_does_not_take_what_the_first_one_has(
     assert locked.call("GET", "/livez").status == 200
 
 
-def test_a_socket_that_a_killed_daemon_left_is_taken_over(
+def test_the_socket_of_a_killed_daemon_is_replaced(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
 ) -> None:
     daemon = make_daemon(environ=no_engine).start()
@@ -196,7 +196,7 @@ def test_a_socket_that_a_killed_daemon_left_is_taken_over(
     assert not daemon.socket.exists()
 
 
-def test_a_file_in_the_sockets_place_is_left_alone(
+def test_a_file_at_the_sockets_path_is_not_replaced(
     locked: Daemon, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     own = tmp_path_factory.mktemp("file")
@@ -208,10 +208,10 @@ def test_a_file_in_the_sockets_place_is_left_alone(
     assert path.read_text() == "keep"
 
 
-def test_the_listener_of_the_service_manager_is_used_and_kept(
+def test_the_service_managers_socket_is_used_and_not_removed(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Socket activation: the daemon answers on what it was given, says that it is ready, and leaves the file."""
+    """Socket activation: the daemon uses the passed socket, reports that it is ready, and does not remove the file."""
     folder = tmp_path_factory.mktemp("given")
     notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notify.bind(str(folder / "notify"))

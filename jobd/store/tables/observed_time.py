@@ -1,7 +1,7 @@
-"""How much time jobd has seen pass: what retention and the age of deliveries count by. The wall clock has no part in it.
+"""Observed time: the time that has passed while the machine was on, over all runs of jobd, for retention and the age of deliveries.
+It does not depend on the wall clock.
 
-Counted while jobd runs, and from one run to the next within one boot of the machine. Time while the machine was off is not seen.
-Owns the count and its row.
+Observed time grows while jobd runs, and between two runs within one boot of the machine. Owns the counter and its row `seen`.
 """
 
 import sqlite3
@@ -9,21 +9,21 @@ import sqlite3
 from jobd.clock import Clock
 
 
-class SeenTime:
-    """`now_ms` grows with the time since boot, from what was stored on."""
+class ObservedTime:
+    """The counter: the stored value plus the uptime since then."""
 
     def __init__(self, stored_ms: int, clock: Clock) -> None:
         self._clock = clock
         self._from_ms = stored_ms - _ms(clock.uptime())
 
     def now_ms(self) -> int:
-        """Returns the milliseconds seen so far, over all runs."""
+        """Returns the observed time in milliseconds, over all runs."""
         return self._from_ms + _ms(self._clock.uptime())
 
 
-def load(connection: sqlite3.Connection, clock: Clock) -> SeenTime:
-    """Returns the count as it goes on now. What was seen last is known by the count itself, and by the jobs that ended and
-    the delivery that was made since.
+def load(connection: sqlite3.Connection, clock: Clock) -> ObservedTime:
+    """Returns the counter, continued from the highest stored value: of the counter itself, of the ends of jobs, and of the newest
+    delivery.
     """
     ms, boot, uptime_ms = connection.execute("SELECT ms, boot, uptime_ms FROM seen").fetchone()
     if boot and boot == clock.boot:
@@ -33,11 +33,11 @@ def load(connection: sqlite3.Connection, clock: Clock) -> SeenTime:
         ms = max(ms, last or 0)
     newest = connection.execute("SELECT created_seen FROM deliveries ORDER BY id DESC LIMIT 1").fetchone()
     ms = max(ms, newest[0] if newest else 0)
-    return SeenTime(ms, clock)
+    return ObservedTime(ms, clock)
 
 
-def keep(connection: sqlite3.Connection, ms: int, clock: Clock) -> None:
-    """Stores the count."""
+def save(connection: sqlite3.Connection, ms: int, clock: Clock) -> None:
+    """Stores the counter."""
     connection.execute(
         "UPDATE seen SET ms = ?, boot = ?, uptime_ms = ?", (ms, clock.boot, _ms(clock.uptime()))
     )

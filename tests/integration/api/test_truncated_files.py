@@ -1,4 +1,4 @@
-"""Files out of a workspace: an answer that ends in order is a whole tar, whatever becomes of the files or of the engine's answer."""
+"""Files of a workspace: a response that ends normally is a complete tar, whatever happens to the files or to the engine's response."""
 
 import http.client
 import io
@@ -45,7 +45,7 @@ def behind(
 
 
 def get(daemon: Daemon, path: str) -> tuple[int, bytes, bool]:
-    """Returns status, body and whether it came whole."""
+    """Returns the status, the body and whether the response was complete."""
     at = urlsplit(daemon.http)
     connection = http.client.HTTPConnection(str(at.hostname), at.port, timeout=DEADLINE_S)
     try:
@@ -59,7 +59,7 @@ def get(daemon: Daemon, path: str) -> tuple[int, bytes, bool]:
         connection.close()
 
 
-def test_a_whole_tar_comes_whole(behind: Daemon) -> None:
+def test_a_complete_tar_arrives_complete(behind: Daemon) -> None:
     status, body, is_whole = get(behind, f"/v1/jobs/{LEFT}/files?path=out")
     assert (status, len(body), is_whole) == (200, WHOLE, True)
     with tarfile.open(fileobj=io.BytesIO(body)) as tar:
@@ -72,7 +72,7 @@ KEPT = [0, 1, 300, 512, 1024, 50_000, 512 + 512 + 100 * 1024, WHOLE - 1024, WHOL
 
 @pytest.mark.parametrize("keep", KEPT)
 @pytest.mark.parametrize("fault", ["cut", "short"])
-def test_what_the_engine_does_not_end_is_not_ended_in_order(
+def test_a_truncated_tar_of_the_engine_aborts_the_response(
     behind: Daemon, proxy: EngineProxy, fault: Fault, keep: int
 ) -> None:
     rule = proxy.on(ARCHIVE, fault, keep=keep)
@@ -88,7 +88,7 @@ def test_what_the_engine_does_not_end_is_not_ended_in_order(
 
 @pytest.mark.parametrize("keep", KEPT)
 @pytest.mark.parametrize("fault", ["cut", "short"])
-def test_jobctl_says_so_and_leaves_no_half_file(
+def test_jobctl_reports_a_truncated_tar_and_leaves_no_partial_file(
     behind: Daemon, proxy: EngineProxy, tmp_path: Path, fault: Fault, keep: int
 ) -> None:
     rule = proxy.on(ARCHIVE, fault, keep=keep)
@@ -103,7 +103,9 @@ def test_jobctl_says_so_and_leaves_no_half_file(
 
 
 @pytest.mark.parametrize("keep", [1024, WHOLE - 1024])
-def test_jobctl_says_so_for_a_tar_on_its_output_too(behind: Daemon, proxy: EngineProxy, keep: int) -> None:
+def test_jobctl_reports_a_truncated_tar_on_its_output_too(
+    behind: Daemon, proxy: EngineProxy, keep: int
+) -> None:
     proxy.on(ARCHIVE, "short", keep=keep)
     done = behind.jobctl("cp", f"{LEFT}:out", "-", errors="replace")
     assert done.returncode != 0
@@ -117,9 +119,9 @@ def read_out(response: http.client.HTTPResponse) -> int:
     return read
 
 
-def test_a_file_that_becomes_shorter_while_it_is_read_cuts_the_answer(daemon: Daemon, job_id: str) -> None:
-    """The engine itself ends such an answer in order, and its tar within the file."""
-    # While the engine reads, it takes no other call for the container: the job hears over the network when to begin.
+def test_a_file_that_shrinks_while_it_is_read_aborts_the_response(daemon: Daemon, job_id: str) -> None:
+    """The engine itself ends such a response normally, with a tar that is truncated within the file."""
+    # While the engine reads, it handles no other call for the container: the job learns over the network when to begin.
     with socket.create_server(("0.0.0.0", 0)) as server:
         server.settimeout(DEADLINE_S)
         heard = f"nc host.docker.internal {server.getsockname()[1]} </dev/null"
@@ -132,7 +134,7 @@ def test_a_file_that_becomes_shorter_while_it_is_read_cuts_the_answer(daemon: Da
             connection.request("GET", f"/v1/jobs/{job_id}/files?path=large")
             response = connection.getresponse()
             assert response.status == 200
-            # Far more than all buffers on the way hold is still to be read by the engine.
+            # The engine still has to read far more than all buffers on the way can contain.
             assert len(response.read(65536)) == 65536
             waiting.close()
             server.accept()[0].close()
@@ -143,7 +145,7 @@ def test_a_file_that_becomes_shorter_while_it_is_read_cuts_the_answer(daemon: Da
     assert daemon.call("DELETE", f"/v1/jobs/{job_id}").status == 204
 
 
-def test_files_that_keep_changing_come_whole_or_cut(
+def test_changing_files_arrive_complete_or_the_response_is_aborted(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon().start()

@@ -1,6 +1,6 @@
-"""A job's row as it comes out of the database, whole or damaged. Pure.
+"""Decodes a job's row from its columns and checks its checksums. Pure.
 
-A row that cannot be read is a row all the same: it says what is wrong with it, and keeps no other from being read.
+A damaged row is decoded as well: `JobRow.damage` names the damage, and the other rows of the query are not affected.
 """
 
 import json
@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobd.store.sqlite.checks import fits
-from jobd.store.sqlite.timestamps import from_micros, optional_moment
+from jobd.store.sqlite.timestamps import from_micros, optional_time
 from jobd.store.tables.rows import JobRow
 
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
-_MARK = "\ufffd"
+_REPLACEMENT = "\ufffd"
 
 
-def job_of(row: tuple[Any, ...]) -> JobRow:
-    """Returns the columns of `jobs.READ` as a row."""
+def decode_job(row: tuple[Any, ...]) -> JobRow:
+    """Returns the job of the columns `jobs.READ`."""
     (
         number,
         uid,
@@ -45,19 +45,19 @@ def job_of(row: tuple[Any, ...]) -> JobRow:
     elif not isinstance(spec, bytes) or not fits(spec_sum, spec):
         damage = "its spec does not match its checksum"
     try:
-        moments = from_micros(created), optional_moment(finished)
-        labels_of: Mapping[str, str] = {} if labels == "{}" else json.loads(labels)
+        created_at, finished_at = from_micros(created), optional_time(finished)
+        decoded_labels: Mapping[str, str] = {} if labels == "{}" else json.loads(labels)
     except (TypeError, ValueError, OverflowError):
-        moments, labels_of = (_UNKNOWN, None), {}
+        created_at, finished_at, decoded_labels = _UNKNOWN, None, {}
         damage = damage or "its labels or times cannot be read"
     return JobRow(
         uid=str(uid),
-        id=_shown(str(job_id), number) if damage else job_id,
+        id=_printable_id(str(job_id), number) if damage else job_id,
         owner=owner,
         status=status,
-        labels=labels_of,
-        created_at=moments[0],
-        finished_at=moments[1],
+        labels=decoded_labels,
+        created_at=created_at,
+        finished_at=finished_at,
         live=bool(is_live),
         hidden=bool(hidden),
         holds_id=bool(holds_id),
@@ -69,13 +69,13 @@ def job_of(row: tuple[Any, ...]) -> JobRow:
     )
 
 
-def shown_number(job_id: str) -> int | None:
-    """Returns the number of the row that `job_id` stands for, where it is the name of one whose id is damaged."""
+def row_number(job_id: str) -> int | None:
+    """Returns the number of a row whose id is damaged from its substitute id `damaged-<number>`, None for any other id."""
     text = job_id.removeprefix("damaged-")
     is_number = text != job_id and text.isascii() and text.isdecimal() and len(text) < 19
     return int(text) if is_number else None
 
 
-def _shown(job_id: str, number: int) -> str:
-    """An id by which a damaged row can be asked for: its own, as long as that is text."""
-    return f"damaged-{number}" if _MARK in job_id or not job_id.isprintable() else job_id
+def _printable_id(job_id: str, number: int) -> str:
+    """Returns the id under which clients can address a damaged row: its own id, or a substitute where that is no text."""
+    return f"damaged-{number}" if _REPLACEMENT in job_id or not job_id.isprintable() else job_id

@@ -1,4 +1,4 @@
-"""A disk that is nearly full: deleting needs little room and gives back much, and what is kept for it is used for nothing else."""
+"""A disk that is nearly full: a deletion needs little space and frees much, and the reserve is used for nothing else."""
 
 import asyncio
 import contextlib
@@ -17,8 +17,8 @@ from jobd.store.sqlite.database import WAL_LIMIT_BYTES
 from jobd.store.sqlite.reserve import RESERVE_BYTES, Reserve
 from jobd.store.sqlite.writer import MAX_WAITING_BYTES
 from jobd.store.store import Store
-from jobd.store.tables import housekeeping
-from jobd.store.tables.housekeeping import SLICE_BYTES, SPARE_PAGES
+from jobd.store.tables import maintenance
+from jobd.store.tables.maintenance import SLICE_BYTES, SPARE_PAGES
 from jobd.store.tables.outbox import AHEAD_BYTES
 from jobd.store.tables.rows import LogChunk, Transition
 
@@ -50,7 +50,7 @@ def free(path: Path) -> int:
 
 
 def fill(folder: Path, leave: int = 0) -> Path:
-    """Takes the room of a disk, but for `leave` bytes."""
+    """Fills a disk up to `leave` bytes."""
     filler = folder / "filler"
     with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
         while (left := free(folder) - leave) > 0:
@@ -93,30 +93,30 @@ async def test_a_long_log_is_removed_where_less_than_its_size_is_free(large: Pat
         removing = asyncio.ensure_future(store.remove_hidden())
         longest = await longest_file(large, "jobd.db-wal", removing)
         assert await removing == 1
-        await store.give_back()
+        await store.vacuum()
         assert longest <= WAL_LIMIT_BYTES
         assert free(large) > before + 75 * MIB
-        assert await store.has_room()
+        assert await store.has_free_space()
         await store.commit(make.claim("u3"))
 
 
-async def test_the_room_is_given_back_after_a_restart_too(large: Path, make: Any) -> None:
+async def test_the_vacuum_works_after_a_restart_too(large: Path, make: Any) -> None:
     async with opened(large) as store:
         await with_log(store, make, "u1", 80 * MIB, live=False, hidden=True)
         await store.remove_hidden()
     async with opened(large) as store:
         assert (large / "jobd.db").stat().st_size > 70 * MIB
-        await store.give_back()
+        await store.vacuum()
         assert (large / "jobd.db").stat().st_size < 2 * SPARE_PAGES * 4096
         assert (await store.counts()).wal_bytes == 0
 
 
-async def test_others_write_between_the_parts_of_a_removal(
+async def test_other_changes_are_written_between_the_parts_of_a_removal(
     store: Store, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await with_log(store, make, "u1", 4 * SLICE_BYTES, live=False, hidden=True)
     parts: list[int] = []
-    remove = housekeeping.remove_hidden
+    remove = maintenance.remove_hidden
 
     def counted(connection: sqlite3.Connection, max_bytes: int) -> tuple[int, bool]:
         before = log_bytes(connection)
@@ -124,7 +124,7 @@ async def test_others_write_between_the_parts_of_a_removal(
         parts.append(before - log_bytes(connection))
         return found
 
-    monkeypatch.setattr(housekeeping, "remove_hidden", counted)
+    monkeypatch.setattr(maintenance, "remove_hidden", counted)
     removing = asyncio.ensure_future(store.remove_hidden())
     written = 0
     while not removing.done():
@@ -141,15 +141,15 @@ def log_bytes(connection: sqlite3.Connection) -> int:
     return size
 
 
-async def test_deleting_writes_little(store: Store, make: Any) -> None:
+async def test_a_removal_writes_little_to_the_log_file(store: Store, make: Any) -> None:
     await with_log(store, make, "u1", SLICE_BYTES - MIB, live=False, hidden=True)
-    await store.give_back()
+    await store.vacuum()
     assert (await store.counts()).wal_bytes == 0
     assert await store.remove_hidden() == 1
     assert 0 < (await store.counts()).wal_bytes < MIB // 2
 
 
-async def test_a_removal_that_was_cut_short_goes_on(path: Path, make: Any) -> None:
+async def test_an_interrupted_removal_continues(path: Path, make: Any) -> None:
     store = await Store.open(path)
     await with_log(store, make, "u1", 3 * SLICE_BYTES, live=False, finished_at=make.start)
     assert await store.expire(0, 9) == ["u1"]
@@ -170,7 +170,7 @@ async def test_a_removal_that_was_cut_short_goes_on(path: Path, make: Any) -> No
 
 
 @pytest.mark.parametrize("fixture", ["small", "large"])
-async def test_a_full_disk_takes_what_must_be_written_and_nothing_else(
+async def test_on_a_full_disk_only_changes_of_running_jobs_are_written(
     fixture: str, request: pytest.FixtureRequest, make: Any
 ) -> None:
     folder: Path = request.getfixturevalue(fixture)
@@ -179,7 +179,7 @@ async def test_a_full_disk_takes_what_must_be_written_and_nothing_else(
         assert size == min(RESERVE_BYTES, (8 if fixture == "small" else 150) * MIB // 16)
         await with_log(store, make, "u1", 2 * MIB, live=False, hidden=True)
         await store.commit(make.claim("u2"))
-        await store.give_back()
+        await store.vacuum()
         filler = fill(folder)
         outcomes = await asyncio.gather(
             store.commit(Transition(make.next("u2", record=os.urandom(100_000)), events=(make.event(),))),
@@ -190,17 +190,17 @@ async def test_a_full_disk_takes_what_must_be_written_and_nothing_else(
             return_exceptions=True,
         )
         assert [type(outcome) for outcome in outcomes] == [list, StoreFull, StoreFull]
-        assert "deleting" in str(outcomes[1])
+        assert "deletions" in str(outcomes[1])
         assert not (folder / "reserve").exists()
-        assert not await store.has_room()
+        assert not await store.has_free_space()
         for n in range(20):
             await store.commit(Transition(make.next("u2", record=b"%d" % n)))
             with pytest.raises(StoreFull):
                 await store.commit(make.claim(f"v{n}"))
         assert await store.remove_hidden() == 1
-        await store.give_back()
+        await store.vacuum()
         filler.unlink()
-        assert await store.has_room()
+        assert await store.has_free_space()
         assert (folder / "reserve").stat().st_size == size
         await store.commit(make.claim("u4"))
     async with opened(folder) as store:
@@ -217,30 +217,30 @@ async def test_a_store_on_a_full_disk_opens(small: Path, make: Any) -> None:
         assert await store.remove_hidden() == 1
 
 
-async def test_a_damaged_reserve_is_made_anew(small: Path) -> None:
+async def test_a_damaged_reserve_is_created_again(small: Path) -> None:
     reserve = Reserve(small / "reserve")
-    assert reserve.restore()
+    assert reserve.allocate()
     size = (small / "reserve").stat().st_size
     os.truncate(small / "reserve", 1000)
     again = Reserve(small / "reserve")
-    assert again.restore()
+    assert again.allocate()
     assert (small / "reserve").stat().st_size == size
-    assert again.give_up()
-    assert not again.give_up()
+    assert again.release()
+    assert not again.release()
 
 
-async def test_what_waits_to_be_written_is_bounded_in_bytes(store: Store, make: Any) -> None:
+async def test_queued_changes_are_bounded_in_bytes(store: Store, make: Any) -> None:
     held = threading.Event()
     holding = asyncio.ensure_future(store._writer.write(lambda _: held.wait(60)))
     large = [asyncio.ensure_future(store.commit(make.claim(f"u{n}", record=bytes(MIB)))) for n in range(100)]
     try:
         for _ in range(200):
             await asyncio.sleep(0)
-        assert MAX_WAITING_BYTES // 2 < store._writer.room.size_bytes <= MAX_WAITING_BYTES
+        assert MAX_WAITING_BYTES // 2 < store._writer.capacity.size_bytes <= MAX_WAITING_BYTES
     finally:
         held.set()
     await asyncio.gather(holding, *large)
-    assert store._writer.room.size_bytes == 0
+    assert store._writer.capacity.size_bytes == 0
     assert (await store.counts()).jobs == 100
 
 
@@ -263,7 +263,7 @@ async def test_a_page_of_the_log_is_bounded_in_bytes(store: Store, make: Any) ->
     assert [chunk.last_seq for chunk in page] == [1, 2, 3, 4]
 
 
-async def test_what_comes_along_is_bounded_in_bytes(store: Store, make: Any) -> None:
+async def test_the_bodies_of_following_deliveries_are_bounded_in_bytes(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", port=1))
     events = tuple(make.event(body=os.urandom(15 << 10)) for _ in range(20))
     await store.commit(Transition(make.next("u1"), events=events))

@@ -1,4 +1,4 @@
-"""Clients that copy files out of a job and do not read: what jobd holds for them all has a bound in bytes."""
+"""Stalled downloads of files: jobd's memory for all of them is bounded in bytes."""
 
 import asyncio
 import gc
@@ -12,7 +12,7 @@ from aiohttp import web
 
 from jobd.api import memory, streams
 from jobd.api.context import CONTEXT
-from jobd.api.middleware import answering_errors
+from jobd.api.middleware import error_responses
 from jobd.budget import ByteBudget
 
 PART_BYTES = 1 << 20
@@ -20,7 +20,7 @@ DEADLINE_S = 60.0
 
 
 class Files:
-    """Jobs whose files have no end, in parts as large as the engine's stream gives them. Counts the copies that were begun."""
+    """Jobs with endless files, in parts as large as those of the engine's stream. Counts the started downloads."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -42,7 +42,7 @@ def files() -> Files:
 
 @pytest.fixture
 async def port(files: Files, unused_tcp_port: int) -> AsyncIterator[int]:
-    app = web.Application(middlewares=[answering_errors])
+    app = web.Application(middlewares=[error_responses])
     context: Any = SimpleNamespace(jobs=files, copies=ByteBudget(8 * memory.COPY_BYTES))
     app[CONTEXT] = context
     app[streams.FOLLOWERS] = set()
@@ -55,13 +55,13 @@ async def port(files: Files, unused_tcp_port: int) -> AsyncIterator[int]:
 
 
 async def ask(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Asks for files and reads next to nothing: the reader's own limit stops it."""
+    """Requests files and reads almost nothing: the reader's own buffer limit stops it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
     writer.write(b"GET /v1/jobs/a/files HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     return reader, writer
 
 
-async def test_copies_that_nobody_reads_share_a_bound(port: int, files: Files) -> None:
+async def test_stalled_downloads_share_a_budget(port: int, files: Files) -> None:
     tracemalloc.start()
     try:
         clients = [await ask(port) for _ in range(40)]
@@ -78,13 +78,13 @@ async def test_copies_that_nobody_reads_share_a_bound(port: int, files: Files) -
     for _, writer in clients[:8]:
         writer.close()
     async with asyncio.timeout(DEADLINE_S):
-        while files.begun < 16:  # those that wait have their turn as others leave
+        while files.begun < 16:  # waiting downloads start when others end
             await asyncio.sleep(0.01)
     for _, writer in clients:
         writer.close()
 
 
-async def test_a_copy_that_finds_no_room_is_told_to_try_again(
+async def test_a_download_beyond_the_budget_is_refused_with_retry_after(
     port: int, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobd.api.memory.WAIT_LIMIT_S", 0.05)

@@ -1,4 +1,4 @@
-"""The calls on jobs that need no engine: list, show, cancel, delete; unknown paths and methods; what describes the API."""
+"""The endpoints of jobs that need no engine: list, show, cancel, delete; unknown paths and methods; the OpenAPI document."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def crowd(lonely: Daemon) -> list[str]:
     return names
 
 
-def test_the_list_is_newest_first_and_every_filter_holds(lonely: Daemon, crowd: list[str]) -> None:
+def test_the_list_is_newest_first_and_applies_every_filter(lonely: Daemon, crowd: list[str]) -> None:
     newest = list(reversed(crowd))
     assert ids(lonely, "prefix=crowd-") == newest
     assert ids(lonely, "prefix=crowd-3") == ["crowd-3"]
@@ -49,14 +49,14 @@ def test_the_list_is_newest_first_and_every_filter_holds(lonely: Daemon, crowd: 
     assert ids(lonely, "prefix=crowd_") == []
 
 
-def test_since_is_by_submission(lonely: Daemon, crowd: list[str]) -> None:
+def test_since_selects_by_the_time_of_submission(lonely: Daemon, crowd: list[str]) -> None:
     created = lonely.call("GET", "/v1/jobs/crowd-4").json["createdAt"]
     assert ids(lonely, f"prefix=crowd-&since={quote(created)}") == ["crowd-6", "crowd-5", "crowd-4"]
     assert ids(lonely, f"since={quote('2999-01-01T00:00:00+02:00')}") == []
     assert datetime.fromisoformat(created).tzinfo == UTC
 
 
-def test_pages_join_without_gap_or_repeat(lonely: Daemon, crowd: list[str]) -> None:
+def test_pages_are_complete_without_duplicates(lonely: Daemon, crowd: list[str]) -> None:
     found: list[str] = []
     cursor = ""
     while True:
@@ -69,13 +69,13 @@ def test_pages_join_without_gap_or_repeat(lonely: Daemon, crowd: list[str]) -> N
     assert found == list(reversed(crowd))
 
 
-def test_the_owner_is_who_came_over_the_unix_socket(lonely: Daemon, job_id: str) -> None:
+def test_the_owner_is_the_user_of_the_unix_socket(lonely: Daemon, job_id: str) -> None:
     spec = json.dumps({"id": job_id, "image": "busybox"}).encode()
     assert over_unix(lonely.socket, "POST", "/v1/jobs", spec).status == 202
     owner = lonely.call("GET", f"/v1/jobs/{job_id}").json["owner"]
     assert job_id in ids(lonely, f"owner={quote(owner)}&prefix={job_id}")
     assert over_unix(lonely.socket, "GET", "/v1/jobs?owner=me").json["jobs"][0]["id"] == job_id
-    assert ids(lonely, "owner=me") == []  # nobody in particular, over TCP
+    assert ids(lonely, "owner=me") == []  # over TCP there is no user
     assert ids(lonely, "owner=nobody-here") == []
     assert over_unix(lonely.socket, "POST", f"/v1/jobs/{job_id}/cancel").status == 202
     assert lonely.ended(job_id)["cancelledBy"] == owner
@@ -104,11 +104,11 @@ def test_a_wrong_or_unknown_parameter_is_named(lonely: Daemon, query: str, field
     assert (answer.status, answer.json["code"], answer.json["field"]) == (400, "invalid-request", field)
 
 
-def test_a_list_is_always_there(lonely: Daemon) -> None:
+def test_the_list_is_present_when_it_is_empty(lonely: Daemon) -> None:
     assert lonely.call("GET", "/v1/jobs?prefix=no-such").json == {"jobs": []}
 
 
-def test_cancel_takes_a_body_or_none_and_is_said_once(lonely: Daemon, job_id: str) -> None:
+def test_a_cancel_needs_no_body_and_is_recorded_once(lonely: Daemon, job_id: str) -> None:
     lonely.submit(id=job_id, image="busybox")
     for body, field in (
         ({"graceSeconds": -1}, "graceSeconds"),
@@ -127,7 +127,7 @@ def test_cancel_takes_a_body_or_none_and_is_said_once(lonely: Daemon, job_id: st
     assert (again.status, again.json["code"]) == (409, "ended")
 
 
-def test_a_deleted_job_is_gone_at_once_and_its_id_is_not_free_before_its_things_are(
+def test_a_deleted_job_is_gone_at_once_but_its_id_is_free_only_after_the_cleanup(
     lonely: Daemon, job_id: str
 ) -> None:
     spec = {"id": job_id, "image": "busybox"}
@@ -146,13 +146,13 @@ def test_a_deleted_job_is_gone_at_once_and_its_id_is_not_free_before_its_things_
         answer = lonely.call(method, path)
         assert (answer.status, answer.json["code"]) == (404, "not-found"), (method, path)
     assert ids(lonely, f"prefix={job_id}") == []
-    # The engine is away, so the cleanup cannot have ended.
+    # Without the engine the cleanup cannot have ended.
     again = lonely.call("POST", "/v1/jobs", spec, {"Idempotency-Key": "x"})
     assert (again.status, again.json["code"]) == (409, "deleting")
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v2/jobs", "/v1/jobs/", "/v1/jobs/a/b", "/metrics", "/%00"])
-def test_an_unknown_path_is_said_in_json(lonely: Daemon, path: str) -> None:
+def test_an_unknown_path_gets_a_json_error(lonely: Daemon, path: str) -> None:
     answer = lonely.call("GET", path)
     assert answer.status == 404
     assert answer.headers["Content-Type"] == "application/json"
@@ -160,9 +160,7 @@ def test_an_unknown_path_is_said_in_json(lonely: Daemon, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", sorted({path for _, path in CALLS}))
-def test_a_method_that_a_path_does_not_take_is_refused_with_those_that_it_takes(
-    lonely: Daemon, path: str
-) -> None:
+def test_a_wrong_method_is_refused_with_the_allowed_ones(lonely: Daemon, path: str) -> None:
     allowed = {method for method, at in CALLS if at == path}
     for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - allowed:
         answer = lonely.call(method, path.replace("{id}", "1"))
@@ -170,13 +168,13 @@ def test_a_method_that_a_path_does_not_take_is_refused_with_those_that_it_takes(
         assert set(answer.headers["Allow"].split(",")) == allowed
 
 
-def test_what_is_no_http_ends_that_connection_alone(lonely: Daemon) -> None:
+def test_bytes_that_are_no_http_end_only_their_connection(lonely: Daemon) -> None:
     for data in (b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", head("GET", "/livez", Content_Length="-1")):
         assert exchange(lonely, data).status == 400
     assert lonely.call("GET", "/livez").status == 200
 
 
-def test_a_body_cut_short_is_no_job(lonely: Daemon, job_id: str) -> None:
+def test_a_truncated_body_submits_no_job(lonely: Daemon, job_id: str) -> None:
     body = json.dumps({"id": job_id, "image": "busybox"}).encode()
     start = head(
         "POST",
@@ -185,12 +183,12 @@ def test_a_body_cut_short_is_no_job(lonely: Daemon, job_id: str) -> None:
         Content_Length=str(len(body) + 1),
         Connection="close",
     )
-    with pytest.raises(OSError, match=r".*"):  # no answer: nobody is there to read one
+    with pytest.raises(OSError, match=r".*"):  # no response: the client has already disconnected
         exchange(lonely, start + body, ends=True)
     assert lonely.call("GET", f"/v1/jobs/{job_id}").status == 404
 
 
-def test_liveness_and_version_say_what_is(lonely: Daemon) -> None:
+def test_liveness_and_version_report_the_state(lonely: Daemon) -> None:
     assert lonely.call("GET", "/livez").json == {"status": "healthy", "checks": {"store": "healthy"}}
     version = lonely.call("GET", "/v1/version").json
     assert version["version"] == VERSION
@@ -201,7 +199,7 @@ def test_liveness_and_version_say_what_is(lonely: Daemon) -> None:
     assert "engine" not in version  # away
 
 
-def test_what_jobd_keeps_is_told_as_far_as_it_is_known(lonely: Daemon) -> None:
+def test_disk_usage_is_reported_as_far_as_it_is_known(lonely: Daemon) -> None:
     disk = lonely.call("GET", "/v1/disk").json
     assert disk["stateDir"] == str(lonely.folder / "state")
     assert disk["databaseBytes"] >= (lonely.folder / "state" / "jobd.db").stat().st_size > 0
@@ -218,7 +216,7 @@ def references(node: Any) -> set[str]:
     return set().union(*map(references, node)) if isinstance(node, list) else set()
 
 
-def test_the_document_has_every_call_and_holds_together(lonely: Daemon) -> None:
+def test_the_document_is_complete_and_consistent(lonely: Daemon) -> None:
     answer = lonely.call("GET", "/openapi.json")
     assert answer.headers["Content-Type"] == "application/json"
     document = answer.json
@@ -244,7 +242,7 @@ def test_the_document_has_every_call_and_holds_together(lonely: Daemon) -> None:
             }
 
 
-def test_answers_are_as_the_document_says(lonely: Daemon, job_id: str) -> None:
+def test_responses_match_the_document(lonely: Daemon, job_id: str) -> None:
     document = lonely.call("GET", "/openapi.json").json
     lonely.submit(id=job_id, image="busybox", callback={"url": "http://127.0.0.1:1/"})
     for path, at in (

@@ -1,0 +1,121 @@
+"""The store as the modules of `jobs` see it: one Protocol for each use. `jobd.store.store.Store` implements all of them.
+
+Every method may raise `StoreError`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from jobd.store.tables.rows import (
+    Due,
+    EndedPage,
+    JobPage,
+    JobRow,
+    LogChunk,
+    LogStats,
+    StoredEvent,
+    Transition,
+)
+
+
+class JobRows(Protocol):
+    """Single rows, for the supervisors."""
+
+    async def get_by_uid(self, uid: str) -> JobRow | None:
+        """Returns the job with this uid, hidden or not."""
+        ...
+
+
+class Jobs(JobRows, Protocol):
+    """The jobs that clients ask for, for the service."""
+
+    async def get_by_id(self, job_id: str) -> JobRow | None:
+        """Returns the newest job with this id that is not hidden."""
+        ...
+
+    async def list_jobs(
+        self,
+        *,
+        statuses: frozenset[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        owner: str | None = None,
+        since: datetime | None = None,
+        prefix: str = "",
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> JobPage:
+        """Returns one page of jobs. Raises ValueError: the cursor is not from a page."""
+        ...
+
+    async def hide(self, job_id: str) -> None:
+        """Hides the ended jobs with this id."""
+        ...
+
+
+class LogChunks(Protocol):
+    """Chunks of logs."""
+
+    async def log_chunks(self, uid: str, after_seq: int, max_bytes: int) -> list[LogChunk]:
+        """Returns the chunks with lines after `after_seq`, in order, up to `max_bytes` and at least one."""
+        ...
+
+
+class Logs(LogChunks, Protocol):
+    """Logs, for their readers."""
+
+    async def log_stats(self, uid: str) -> LogStats:
+        """Returns the size of a job's log."""
+        ...
+
+
+class Transitions(JobRows, LogChunks, Protocol):
+    """Changes of records, for the repository."""
+
+    async def commit(self, transition: Transition) -> list[StoredEvent]:
+        """Writes a transition in one transaction; returns its events. Raises IdTaken, NoSuchJob, StaleJob, StoreFull."""
+        ...
+
+    async def due_of(self, uids: Sequence[str], ahead: int = 0) -> list[Due]:
+        """Returns the first pending delivery of each of these jobs."""
+        ...
+
+
+class EndedJobs(JobRows, Protocol):
+    """Ended and damaged jobs, for retention."""
+
+    async def ended_live_rows(self, age_s: float, limit: int, after: tuple[int, int] = ...) -> EndedPage:
+        """Returns jobs that ended at least `age_s` seconds of observed time ago and are not cleaned up."""
+        ...
+
+    async def expire(self, age_s: float, limit: int) -> list[str]:
+        """Hides cleaned up jobs that ended at least `age_s` seconds of observed time ago; returns their uids."""
+        ...
+
+    async def remove_hidden(self) -> int:
+        """Removes the hidden jobs that are cleaned up and have no pending delivery; returns their number."""
+        ...
+
+    async def is_damaged(self, uid: str, job_id: str) -> bool:
+        """Returns whether a row with this uid or this id is damaged and not deleted."""
+        ...
+
+    async def discard(self, number: int) -> None:
+        """Marks a damaged job for removal."""
+        ...
+
+
+class RetentionStore(EndedJobs, Protocol):
+    """What retention does in each round."""
+
+    async def scan_for_damage(self) -> bool:
+        """Checks the next rows for damage. False where the scan is complete."""
+        ...
+
+    async def save_observed_time(self) -> None:
+        """Stores the observed time."""
+        ...
+
+    async def vacuum(self) -> None:
+        """Returns free pages of the file to the file system."""
+        ...

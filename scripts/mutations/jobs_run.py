@@ -1,0 +1,97 @@
+"""Mutations of the supervisors and their steps."""
+
+from scripts.mutations.mutation import Mutation
+
+MUTATIONS = (
+    Mutation(
+        "a sidecar is told again over a look from before",
+        "jobd/jobs/run/execution.py",
+        "        self._observed_state.forget()  # what was seen before may be from",
+        "        # what was seen before may be from",
+        "tests/integration/jobs/test_log_loss.py::test_a_sidecar_that_ended_meanwhile_is_looked_at_before_it_is_told_again",
+    ),
+    Mutation(
+        "the cause of an end is not asked for",
+        "jobd/jobs/run/execution.py",
+        "        seen = await self._explained(seen)\n",
+        "",
+        "tests/integration/jobs/test_supervisor.py::test_out_of_memory_that_the_engine_tells_late_is_out_of_memory",
+    ),
+    Mutation(
+        "a fact is taken on a clock that was set meanwhile",
+        "jobd/jobs/run/job_state.py",
+        "        if self.clock_moved(record, offset):\n            record = step(",
+        "        if False:\n            record = step(",
+        "tests/integration/jobs/test_clock_steps.py",
+    ),
+    Mutation(
+        "a record that others have changed is not read again",
+        "jobd/jobs/run/job_state.py",
+        "            self.record = stored or purged(self.record)\n",
+        "",
+        "tests/integration/jobs/test_stale_records.py::test_a_commit_that_is_kept_though_it_was_said_to_have_failed",
+    ),
+    Mutation(
+        "the log is not read again after the end",
+        "jobd/jobs/run/execution.py",
+        "        missing = await self._logs.drain()\n",
+        "        missing = None\n        await self._logs.stop()\n",
+        "test_crashes.py::test_the_job_ends_while_jobd_is_down",
+    ),
+    Mutation(
+        "jobs are not looked at without events",
+        "jobd/jobs/run/supervisor.py",
+        "LOOK_AGAIN_S = 2.0",
+        "LOOK_AGAIN_S = 600.0",
+        "test_engine.py::test_the_event_stream_is_silent",
+    ),
+    Mutation(
+        "a supervisor whose record cannot be read is given up",
+        "jobd/jobs/run/supervisors.py",
+        '            except Exception:\n                log.exception("record not read, will try again"',
+        '            except KeyError:\n                log.exception("record not read, will try again"',
+        "tests/integration/jobs/test_roster.py",
+    ),
+    Mutation(
+        "a reload puts an older record over a wish",
+        "jobd/jobs/run/supervisors.py",
+        "stored if supervisor.record is before else supervisor.record",
+        "stored",
+        "tests/integration/jobs/test_roster.py",
+    ),
+    Mutation(
+        "a clean-up that fails keeps the job's place",
+        "jobd/jobs/run/supervisor.py",
+        "            if self.record.ended:\n                self._deps.queue.leave(self.record.uid)\n            await self._execution.stop_reading()\n",
+        "            await self._execution.stop_reading()\n            if self.record.ended:\n                self._deps.queue.leave(self.record.uid)\n",
+        "tests/integration/jobs/test_roster.py",
+    ),
+    Mutation(
+        "time is counted before the clock is followed",
+        "jobd/jobs/run/supervisor.py",
+        "        await self._follow_clock()  # before what has passed is counted\n",
+        "",
+        "test_exhaustion.py::test_the_clock_is_a_day_off[0-86400]",
+    ),
+    Mutation(
+        "a link is an output",
+        "jobd/jobs/run/output_collection.py",
+        "return member is not None and (member.isreg() or member.isdir())",
+        "return member is not None",
+        "tests/unit/jobd/jobs/run/test_output_collection.py::test_a_link_or_a_special_file_is_no_output",
+    ),
+    Mutation(
+        "a worker is started over a workspace without its inputs",
+        "jobd/jobs/run/preparation.py",
+        'if record.phase == "running" and created.sidecar_id != record.sidecar_id:',
+        "if False:",
+        "tests/integration/jobs/test_supervisor.py::test_no_worker_is_started_over_inputs_that_are_gone",
+    ),
+    Mutation(
+        "a job that cannot be read keeps its place",
+        "jobd/jobs/run/supervisors.py",
+        "                    self._deps.queue.leave(uid)\n                    fields",
+        "                    fields",
+        "tests/integration/jobs/test_unreadable.py::test_a_job_that_waits_and_loses_its_spec_takes_no_place",
+    ),
+)
