@@ -159,6 +159,7 @@ class Streams:
                 params={"path": path},
                 silence_s=self._engine.timeouts.work_s,
                 buffer_bytes=_TAR_BUFFER_BYTES,
+                again=True,
             ) as body:
                 check = TarCheck()
                 async for chunk in body.chunks():
