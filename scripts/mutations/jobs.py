@@ -70,9 +70,9 @@ MUTATIONS = (
     ),
     Mutation(
         "jobs are not taken up at a start",
-        "jobd/process/serve.py",
-        "        app.supervisors.start(app.supervisors.get_or_make(record))",
-        "        pass",
+        "jobd/jobs/run/supervisors.py",
+        "            self.start(self.get_or_make(record))",
+        "            pass",
         "test_crashes.py::test_the_job_ends_while_jobd_is_down",
     ),
     Mutation(
@@ -141,8 +141,8 @@ MUTATIONS = (
     Mutation(
         "a clean-up that fails keeps the job's place",
         "jobd/jobs/run/supervisor.py",
-        "            if self.record.ended:\n                self._deps.queue.leave(self.record.uid)\n            await self._execution.stop_reading()\n",
-        "            await self._execution.stop_reading()\n            if self.record.ended:\n                self._deps.queue.leave(self.record.uid)\n",
+        "            if self.record.ended:\n                self._place.leave()\n            await self._execution.stop_reading()\n",
+        "            await self._execution.stop_reading()\n            if self.record.ended:\n                self._place.leave()\n",
         "tests/integration/jobs/test_roster.py",
     ),
     Mutation(
@@ -260,7 +260,7 @@ MUTATIONS = (
     Mutation(
         "an orderly stop leaves what was deleted a moment before",
         "jobd/process/shutdown.py",
-        "if left := await app.supervisors.removed(REMOVALS_S):",
+        "if left := await app.jobs.supervisors.removed(REMOVALS_S):",
         "if left := 0:",
         "test_orphans.py::test_an_orderly_stop_right_after_a_delete_leaves_nothing[killed after 1 s]",
     ),
@@ -336,9 +336,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a job that cannot be read keeps its place",
-        "jobd/jobs/run/supervisors.py",
-        "                    self._deps.queue.leave(uid)\n                    fields",
-        "                    fields",
+        "jobd/jobs/run/supervisor.py",
+        "            self._place.leave()  # the containers stay",
+        "            pass  # the containers stay",
         "tests/integration/jobs/test_unreadable.py::test_a_job_that_waits_and_loses_its_spec_takes_no_place",
     ),
     Mutation(
