@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from jobd.composition.instrument import Instrument
 from jobd.errors import ConfigError
 from jobd.settings.config import Config, from_sources
 from jobd.settings.variables import VARIABLES
@@ -15,14 +16,14 @@ from jobd.settings.variables import VARIABLES
 DESCRIPTION = "Runs container jobs: files in, files out, live logs, the job's own exit code, signed events."
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs jobd until SIGTERM or SIGINT."""
+def main(arguments: Sequence[str] | None = None, *, instrument: Instrument | None = None) -> None:
+    """Runs jobd until SIGTERM or SIGINT. `instrument` is for tests."""
     flags = vars(parser().parse_args(arguments))
     file = flags.pop("config")
     given = {name: str(value).lower() if value is True else value for name, value in flags.items() if value}
     try:
         config = from_sources(given, os.environ, Path(file) if file else None)
-        code = _run(config)
+        code = _run(config, instrument)
     except ConfigError as error:
         for problem in error.problems:
             sys.stderr.write(f"jobd: {problem}\n")
@@ -52,10 +53,10 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _run(config: Config) -> int:
+def _run(config: Config, instrument: Instrument | None) -> int:
     from jobd.process.serve import serve
 
-    return asyncio.run(serve(config))
+    return asyncio.run(serve(config, instrument))
 
 
 if __name__ == "__main__":

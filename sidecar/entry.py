@@ -9,13 +9,12 @@ import stat
 from dataclasses import dataclass
 
 from jobd.wire.filenames import escape, readable, unescape
+from jobd.wire.paths import Parts, path_flaw, path_parts
 from sidecar.errors import ArtifactError
 
 READY_FILE = ".ready"
 """Made in the workspace once the inputs are in place; not part of any list or archive."""
 _LONGEST_PATH = 4096
-
-Parts = tuple[str, ...]
 
 
 def native(text: str) -> str:
@@ -41,14 +40,14 @@ def parts_of(path: str) -> Parts:
     Raises:
         ArtifactError: the path is absolute, holds `..` or a NUL, or is too long.
     """
-    if path.startswith("/"):
+    flaw = path_flaw(path)
+    if flaw == "absolute":
         raise ArtifactError(f"{shown(path, 200)}: must be relative to the workspace")
-    if "\0" in path or len(path) > _LONGEST_PATH:
+    if flaw == "nul" or len(path) > _LONGEST_PATH:
         raise ArtifactError(f"'{shown(path, 200)}': is no usable path")
-    parts = tuple(part for part in path.split("/") if part not in ("", "."))
-    if ".." in parts:
+    if flaw == "parent":
         raise ArtifactError(f"{shown(path, 200)}: must stay inside the workspace, '..' is not allowed")
-    return parts
+    return path_parts(path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """One HTTP/1.1 exchange over a connected socket: a request out, an answer in, its body in blocks as they arrive.
 
-Owns the framing, and bounds what a peer may send. It is here, instead of `http.client`, because that module brings the
-mail parser and TLS with it: a third of the time that `jobctl ls -q` takes. Nothing is kept alive, redirected or cached.
+Owns the framing, and bounds what a peer may send. `http.client` would bring the mail parser and TLS with it (docs/adr/0013-http-of-jobctl.md).
+Nothing is kept alive, redirected or cached.
 
 Source: RFC 9112, sections 2 to 7.
 """

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from jobctl.errors import Misuse
 from jobd.wire.filenames import readable
 from jobd.wire.host_alias import HOST_ALIAS
+from jobd.wire.paths import path_flaw
 
 _URL = re.compile(r"^https?://", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
@@ -110,7 +111,7 @@ def _pair(flag: str, text: str, form: str, *, empty_ok: bool = False) -> tuple[s
 
 
 def _workspace_path(flag: str, path: str) -> str:
-    if path.startswith("/") or ".." in path.split("/") or "\0" in path or not path:
+    if not path or path_flaw(path):
         raise Misuse(
             f"{flag}: {path!r} must be a path inside the workspace",
             field="artifacts",

@@ -21,6 +21,7 @@ from jobctl.transfers.destination import Place, shown
 from jobctl.transfers.replace import FOLDER
 from jobctl.transfers.staging import Staging
 from jobctl.transfers.stream_output import BLOCK_BYTES, Readable
+from jobd.wire.paths import path_flaw
 
 MARGIN_SHARE = 20
 """A part of the free space, one in so many, that a copy leaves free."""
@@ -127,13 +128,12 @@ def room_bytes(target: Path) -> int:
 
 
 def _parts(name: str) -> list[str]:
-    """The names on the way, the first being the root's own. A stream of `.` has members such as `./a`."""
-    if name.startswith("/") or "\0" in name:
-        raise LocalFile(
-            f"the archive holds the name '{shown(name)}', which leads outside; nothing of it is written"
-        )
+    """The names on the way, the first being the root's own. A stream of `.` has members such as `./a`.
+
+    Stricter than `path_parts`: jobd sends plain names, so an empty name or a `.` further on is refused and not left out.
+    """
     parts = name.rstrip("/").split("/")
-    if ".." in parts or any(part in ("", ".") for part in parts[1:]) or len(parts) > MOST_DEPTH:
+    if path_flaw(name) or any(part in ("", ".") for part in parts[1:]) or len(parts) > MOST_DEPTH:
         raise LocalFile(
             f"the archive holds the name '{shown(name)}', which leads outside; nothing of it is written"
         )

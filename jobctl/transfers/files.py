@@ -14,6 +14,7 @@ from pathlib import Path
 from jobctl.errors import LocalFile
 from jobctl.job.transfers import Carry
 from jobd.wire.filenames import unescape
+from jobd.wire.paths import path_parts
 
 BLOCK_BYTES = 1 << 18
 _TAR_RECORD = tarfile.BLOCKSIZE
@@ -39,7 +40,7 @@ def members(uploads: Sequence[Carry]) -> list[Member]:
     found: dict[str, Member] = {}
     for upload in uploads:
         source = Path(upload.local).expanduser()
-        parts = [part for part in os.fsdecode(unescape(upload.path)).split("/") if part not in ("", ".")]
+        parts = list(path_parts(os.fsdecode(unescape(upload.path))))
         mode = _mode(source)
         if stat.S_ISREG(mode) and (upload.path.endswith("/") or not parts):
             parts.append(source.resolve().name if source.name in ("", ".", "..") else source.name)

@@ -28,11 +28,11 @@ class HealthCheck:
         self.stopping = False
 
     async def live(self) -> Health:
-        """This process works: its store answers."""
+        """Tells whether this process works: whether the store answers."""
         return _health({"store": await self._store()})
 
     async def ready(self) -> Health:
-        """Jobs can be run: store and engine answer, there is room on the disk, and no shutdown is under way."""
+        """Tells whether jobs can be run: store and engine answer, the disk has room, and no shutdown is under way."""
         return _health(
             {
                 "store": await self._store(),

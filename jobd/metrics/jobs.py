@@ -1,4 +1,4 @@
-"""From a job's changes to metrics: what a supervisor's `on_change` feeds."""
+"""A job's stored changes as metrics."""
 
 from jobd.jobs.state.record import Record, seconds_between
 from jobd.metrics.metrics import Metrics

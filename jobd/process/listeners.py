@@ -1,6 +1,6 @@
 """The sockets that jobd listens on: the Unix socket and TCP for the API, TCP for the metrics.
 
-Owns how they are made and taken away, and the plain words for what stands in the way.
+Owns how the sockets are made, and the errors about sockets that cannot be made.
 """
 
 import asyncio
@@ -25,17 +25,17 @@ GROUP = "jobd"
 BACKLOG = 512
 FIRST_INHERITED = 3
 HEAD_LIMIT_S = 30.0
-"""A connection without a whole request head for this long is closed, however its bytes drip."""
+"""A connection that has sent no whole request head for this long is closed."""
 MOST_CONNECTIONS = 512
 NO_WAIT_S = 0.01
-"""To aiohttp a wait of 0 means for ever."""
+"""aiohttp takes a wait of 0 for no limit."""
 
 
 def unix_listener(path: Path) -> socket.socket:
     """Returns a listening Unix socket at `path`: mode 0600, or for the system socket 0660 and the group `jobd`.
 
     Raises:
-        ConfigError: another daemon listens there, it cannot be made, or others could put another socket in its place.
+        ConfigError: another daemon listens at `path`, the socket cannot be made, or another user could replace it.
     """
     system = path == SYSTEM_SOCKET
     try:
@@ -101,11 +101,11 @@ def inherited(environ: Mapping[str, str]) -> list[socket.socket]:
 
 
 def runner_of(app: web.Application, shutdown_s: float) -> web.AppRunner:
-    """Returns what runs an application, with its limits; `shutdown_s` is what requests under way have at the end."""
+    """Returns the runner of an application, with its limits. Requests under way have `shutdown_s` to end."""
     return web.AppRunner(
         app,
         access_log=None,
-        auto_decompress=False,  # the API refuses compressed bodies itself, in its own words
+        auto_decompress=False,  # the API refuses compressed bodies itself, with its own error
         keepalive_timeout=HEAD_LIMIT_S,
         shutdown_timeout=max(shutdown_s, NO_WAIT_S),
         handle_signals=False,
@@ -113,12 +113,12 @@ def runner_of(app: web.Application, shutdown_s: float) -> web.AppRunner:
 
 
 class _Counted(asyncio.BaseProtocol):
-    """One connection, taken where the listener has a place left and closed at once where it has none."""
+    """One connection: kept while the listener has fewer than `most`, else closed at once."""
 
     def __init__(self, site: "BoundedSite", inner: asyncio.Protocol) -> None:
         self._site, self._inner = site, inner
         self._taken = False
-        # Straight through: nothing is to be done for each piece of data.
+        # Bound directly: this class costs nothing for each piece of data.
         self.data_received = inner.data_received
         self.eof_received = inner.eof_received
 
@@ -144,7 +144,7 @@ class _Counted(asyncio.BaseProtocol):
 
 
 class BoundedSite(web.SockSite):
-    """A listener that keeps at most `most` connections, so that those who hold theirs leave the other listeners in peace."""
+    """A listener that keeps at most `most` connections, so that its clients leave descriptors to the other listeners."""
 
     def __init__(
         self, runner: web.AppRunner, sock: socket.socket, most: int, context: ssl.SSLContext | None
@@ -170,7 +170,7 @@ class BoundedSite(web.SockSite):
 
 
 def most_connections() -> int:
-    """Returns how many connections one listener keeps: a quarter of the process's file descriptors, within reason."""
+    """Returns how many connections one listener keeps: a quarter of the process's file descriptors, from 16 to MOST_CONNECTIONS."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST_CONNECTIONS if limit < 0 else max(16, min(MOST_CONNECTIONS, limit // 4))
 
@@ -178,10 +178,10 @@ def most_connections() -> int:
 async def serve_on(
     runner: web.AppRunner, *sockets: socket.socket, context: ssl.SSLContext | None = None
 ) -> None:
-    """Lets the application answer on these sockets, with TLS where there is a context."""
+    """Serves the application on these sockets, with TLS where there is a context."""
     for sock in sockets:
-        # To asyncio the backlog is also how often it tries to accept in one go, and each try that finds no free descriptor logs an
-        # error and begins again by itself: with 1 there is one a second. The kernel's queue is set back to its size.
+        # asyncio accepts up to `backlog` connections in one go, and each accept that finds no free descriptor logs an error and is
+        # scheduled again: with 1, one error a second. The kernel's queue gets its size back afterwards.
         await BoundedSite(runner, sock, most_connections(), context).start()
         sock.listen(BACKLOG)
 

@@ -1,4 +1,4 @@
-"""Structured logging: a constant message with fields, as JSON off a terminal and as a readable line on one; LOG_FORMAT chooses.
+"""Structured logging: a constant message with fields. A terminal gets readable lines, anything else JSON; LOG_FORMAT chooses.
 
 Owns the format. Never logs an environment, a key or a URL's query; callers pass fields that are safe.
 """
@@ -42,7 +42,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """For people: the time here, level, message, then key=value, in columns; with `colours`, the level has one."""
+    """For people: local time, level, message, then key=value, in columns. `colours`: the level has a colour."""
 
     def __init__(self, *, colours: bool) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ def _level_colour(level: int) -> int:
 
 
 def _field_text(value: object) -> str:
-    """A value as it is where it is one word, else as JSON: quoted, and without anything that steers a terminal."""
+    """Returns one plain word as it is, any other value as JSON: quoted, without control characters."""
     text = str(value)
     return text if text and text.isprintable() and not set(' "=') & set(text) else json.dumps(text)
 
@@ -91,14 +91,14 @@ def set_up(level: str, format: str = "auto") -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
-    # What is not HTTP is answered with 400; a traceback for each would let anybody flood the log.
+    # aiohttp answers bytes that are no HTTP with 400; a traceback for each would let anybody flood the log.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     logging.getLogger("docker").setLevel(logging.WARNING)
 
 
 def formatter(format: str, *, is_terminal: bool, environ: Mapping[str, str]) -> logging.Formatter:
-    """Returns what makes the lines. Colour is for a terminal that can show it, and where NO_COLOR is not set."""
+    """Returns what makes the lines. Colours need a terminal that shows them, and no NO_COLOR."""
     if format == "json" or (format == "auto" and not is_terminal):
         return JsonFormatter()
     colours = is_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"

@@ -1,4 +1,4 @@
-"""Telling systemd how jobd is: ready, stopping, alive. Does nothing where no systemd asks.
+"""Tells systemd that jobd is ready, stopping or alive. Does nothing without systemd.
 
 Source: sd_notify(3), sd_watchdog_enabled(3).
 """
@@ -26,7 +26,7 @@ class ServiceManager:
         self._send("STOPPING=1")
 
     def alive(self) -> None:
-        """The event loop goes round."""
+        """The event loop runs."""
         self._send("WATCHDOG=1")
 
     def _send(self, message: str) -> None:

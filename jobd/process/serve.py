@@ -1,6 +1,6 @@
-"""Running the daemon: state, listeners, the tasks that go on for ever.
+"""Runs the daemon: state, listeners, the tasks that never end.
 
-Owns the order of the start, and every long-lived task. How it ends is in `shutdown.py`.
+Owns the order of the start, and every long-lived task. `shutdown.py` ends the daemon.
 """
 
 import asyncio
@@ -8,16 +8,18 @@ import logging
 import os
 import socket
 
-from jobd.app import VERSION, App, build
+from jobd.app import build
+from jobd.composition.instrument import Instrument
 from jobd.errors import ConfigError
-from jobd.jobs.port.errors import EngineError, RefusedByEngine
-from jobd.jobs.secrets import SecretFiles
-from jobd.jobs.stored import readable
+from jobd.health.about import VERSION
+from jobd.jobs.port.errors import EngineError
+from jobd.jobs.retention.retention import Retention
 from jobd.process import logs
 from jobd.process.listeners import address_of, inherited, runner_of, serve_on, tcp_listener, unix_listener
 from jobd.process.notify import ServiceManager
+from jobd.process.recovery import recover
 from jobd.process.shutdown import UNDER_WAY_S, Signals, drain, shut_down, until
-from jobd.process.state_folder import StateFolder, api_key, instance_name, open_state, remove_stale_uploads
+from jobd.process.state_folder import StateFolder, api_key, instance_name, open_state
 from jobd.process.tls import server_context
 from jobd.settings.config import Config
 from jobd.store.errors import StateLocked, StoreError
@@ -30,11 +32,11 @@ LEFTOVERS_AGAIN_S = 60.0
 log = logging.getLogger(__name__)
 
 
-async def serve(config: Config) -> int:
-    """Runs jobd until SIGTERM or SIGINT; returns the exit code.
+async def serve(config: Config, instrument: Instrument | None = None) -> int:
+    """Runs jobd until SIGTERM or SIGINT; returns the exit code. `instrument` is for tests.
 
     Raises:
-        ConfigError: it cannot start as it is set up.
+        ConfigError: jobd cannot start with these settings.
     """
     logs.set_up(config.log_level, config.log_format)
     folder = open_state(config.state_dir)
@@ -44,7 +46,7 @@ async def serve(config: Config) -> int:
             if store.warning:
                 log.error("the database's log is damaged", extra={"action": "start", "error": store.warning})
             try:
-                await _serve(config, folder, store)
+                await _serve(config, folder, store, instrument)
             finally:
                 await store.close()
     except StateLocked as error:
@@ -55,7 +57,7 @@ async def serve(config: Config) -> int:
     return 0
 
 
-async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
+async def _serve(config: Config, folder: StateFolder, store: Store, instrument: Instrument | None) -> None:
     manager = ServiceManager(os.environ)
     signals = Signals()
     key = None if config.no_auth else api_key(folder, config.api_key_file)
@@ -66,32 +68,30 @@ async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
     metrics = tcp_listener(config.metrics_host, config.metrics_port, "METRICS_PORT")
     given = [sock for sock in inherited(os.environ) if sock.family == socket.AF_UNIX]
     unix = given or [unix_listener(config.socket)]
-    try:
-        app = build(
-            config,
-            folder=folder,
-            store=store,
-            instance=instance_name(folder),
-            api_key=key,
-            own_addresses=frozenset({address_of(tcp), address_of(metrics)}),
-        )
-    except RefusedByEngine as error:
-        raise ConfigError([f"DOCKER_HOST: {error}"]) from None
+    app = build(
+        config,
+        folder=folder,
+        store=store,
+        instance=instance_name(folder),
+        api_key=key,
+        own_addresses=frozenset({address_of(tcp), address_of(metrics)}),
+        instrument=instrument,
+    )
     api = runner_of(app.api, UNDER_WAY_S)
     metrics_api = runner_of(app.metrics_api, 1.0)
     try:
-        await app.engine_monitor.ask()
-        await _recover(app, folder)
+        await app.jobs.engine_monitor.ask()
+        await recover(app.jobs, app.store, folder, app.observer)
         await api.setup()
         await metrics_api.setup()
         tasks = [
             asyncio.create_task(work, name=name)
             for name, work in (
-                ("dispatcher", app.dispatcher.run()),
-                ("hints", app.engine_monitor.listen()),
-                ("ask engine", app.engine_monitor.keep_asking()),
-                ("retention", app.retention.run()),
-                ("leftovers", _remove_leftovers(app)),
+                ("dispatcher", app.events.dispatcher.run()),
+                ("hints", app.jobs.engine_monitor.listen()),
+                ("ask engine", app.jobs.engine_monitor.keep_asking()),
+                ("retention", app.jobs.retention.run()),
+                ("leftovers", _remove_leftovers(app.jobs.retention)),
                 ("watchdog", _watchdog(manager)),
             )
         ]
@@ -111,31 +111,11 @@ async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
             config.socket.unlink(missing_ok=True)
 
 
-async def _recover(app: App, folder: StateFolder) -> None:
-    """Takes up every job that is not over: those that were admitted keep their places, the rest queues in order."""
-    rows = await app.store.live_rows()
-    jobs = readable(rows)
-    kept = {row.uid for row in rows}  # those of jobs that cannot be read too
-    remove_stale_uploads(folder, kept)
-    SecretFiles(folder.secrets).remove_all_but(kept - {record.uid for record in jobs if record.ended})
-    for record in jobs:
-        if not record.ended:
-            app.job_metrics.resumed(record.image or (await app.repository.spec(record.uid)).image)
-            if record.phase != "queued":
-                app.queue.occupy(record.uid)
-            elif record.retry_at is None:
-                app.queue.enter(record.uid)
-    for record in jobs:
-        app.supervisors.start(app.supervisors.get_or_make(record))
-    if jobs:
-        log.info("jobs taken up again", extra={"action": "recover", "count": len(jobs)})
-
-
-async def _remove_leftovers(app: App) -> None:
+async def _remove_leftovers(retention: Retention) -> None:
     while True:
         try:
-            await app.retention.remove_leftovers()
-            await app.retention.sweep()
+            await retention.remove_leftovers()
+            await retention.sweep()
             return
         except (EngineError, StoreError) as error:
             log.warning(

@@ -1,4 +1,4 @@
-"""The end of jobd: asked for by a signal, announced to load balancers, then what is under way ends.
+"""The end of jobd: a signal asks for it, load balancers see it, then requests and deliveries under way end.
 
     signal -> not ready, serving on for SHUTDOWN_DRAIN_WAIT -> no new connections -> deliveries and requests under way end
 
@@ -15,9 +15,9 @@ from aiohttp import web
 from jobd.app import App
 
 REMOVALS_S = 15.0
-"""What the removal of jobs that were deleted before has: an engine with much to do is slow at that."""
+"""How long jobd waits for the removal of deleted jobs; a busy engine is slow at that."""
 UNDER_WAY_S = 5.0
-"""What deliveries, requests and submissions under way have, each in its turn, once jobd takes no more of them."""
+"""How long deliveries, requests and submissions under way each have to end, once jobd takes no more of them."""
 
 Tasks = Sequence[asyncio.Task[None]]
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Signals:
-    """SIGTERM and SIGINT: the first asks for an end, the second for one without the wait before it."""
+    """SIGTERM and SIGINT: the first signal asks jobd to end, the second one skips the wait before that."""
 
     def __init__(self) -> None:
         self.stop, self.at_once = asyncio.Event(), asyncio.Event()
@@ -41,7 +41,7 @@ async def until(event: asyncio.Event, tasks: Tasks) -> None:
     """Returns when the event is set.
 
     Raises:
-        Exception: what a task that must go on for ever has failed with.
+        Exception: the failure of one of `tasks`, which must never end.
     """
     asked = asyncio.create_task(event.wait())
     try:
@@ -55,9 +55,9 @@ async def until(event: asyncio.Event, tasks: Tasks) -> None:
 
 
 async def drain(app: App, signals: Signals, tasks: Tasks, wait_s: float) -> None:
-    """Is not ready any more and serves on for `wait_s`, or until the second signal, so that load balancers can turn away first."""
+    """Reports not ready and serves on for `wait_s`, or until the second signal, so that load balancers stop sending first."""
     app.health.stopping = True
-    log.info("stopping", extra={"action": "stop", "jobs": len(app.supervisors), "drain_s": wait_s})
+    log.info("stopping", extra={"action": "stop", "jobs": len(app.jobs.supervisors), "drain_s": wait_s})
     try:
         async with asyncio.timeout(wait_s):
             await until(signals.at_once, tasks)
@@ -66,17 +66,17 @@ async def drain(app: App, signals: Signals, tasks: Tasks, wait_s: float) -> None
 
 
 async def shut_down(app: App, api: web.AppRunner, metrics_api: web.AppRunner, tasks: Tasks) -> None:
-    """Takes no more work, lets what is under way end, then ends the rest."""
+    """Stops listening, lets work under way end, then ends the tasks."""
     for site in list(api.sites):
         await site.stop()
-    if left := await app.supervisors.removed(REMOVALS_S):
+    if left := await app.jobs.supervisors.removed(REMOVALS_S):
         log.warning("deleted jobs are removed after the next start", extra={"action": "stop", "count": left})
-    await app.dispatcher.drain(UNDER_WAY_S)
-    await app.supervisors.stop()
+    await app.events.dispatcher.drain(UNDER_WAY_S)
+    await app.jobs.supervisors.stop()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await api.cleanup()
-    await app.submitter.settled(UNDER_WAY_S)
+    await app.jobs.submitter.settled(UNDER_WAY_S)
     await metrics_api.cleanup()
     log.info("stopped", extra={"action": "stop"})

@@ -1,6 +1,6 @@
 """What jobd keeps in its state folder beside the database: its instance name, its keys, uploaded files.
 
-Owns their paths, permissions (0700, 0600) and how they come into being. Whose they must be is checked by `private.py`.
+Owns the paths, the permissions (0700, 0600) and how each file is made. `private.py` checks whose the files are.
 """
 
 import os
@@ -54,7 +54,7 @@ class StateFolder:
 
     @property
     def reserve(self) -> Path:
-        """The file that only takes room, for the time when the disk is full."""
+        """The file that holds room back for when the disk is full."""
         return self.path / "reserve"
 
     def spool_path(self, uid: str) -> Path:
@@ -66,8 +66,8 @@ def open_state(path: Path) -> StateFolder:
     """Returns the folder, made where it is missing.
 
     Raises:
-        ConfigError: it cannot be made or written; or it, or something of jobd's in it, is a link or belongs to another user, or
-            others can put something there.
+        ConfigError: the folder cannot be made or written; the folder, or what jobd keeps in it, is a link or belongs to another
+            user; or other users can write there.
     """
     try:
         real, descriptor = private_folder(path, VARIABLE)
@@ -88,16 +88,16 @@ def instance_name(folder: StateFolder) -> str:
     """Returns the name that tells this jobd's containers from another's; made once, kept for ever.
 
     Raises:
-        ConfigError: it cannot be read or kept.
+        ConfigError: the name cannot be read or stored.
     """
     return _kept(folder.path / "instance", lambda: secrets.token_hex(6))
 
 
 def api_key(folder: StateFolder, key_file: Path | None) -> str:
-    """Returns the API key: out of `key_file`, or the one in the folder, made on the first start.
+    """Returns the API key: from `key_file`, or the one in the folder, which the first start makes.
 
     Raises:
-        ConfigError: the file cannot be read, any user can read or change it, or it holds no usable key.
+        ConfigError: the file cannot be read, any user can read or change the file, or the file holds no usable key.
     """
     path = key_file or folder.path / "api-key"
     key = _read_named(path) if key_file else _kept(path, lambda: secrets.token_urlsafe(32))
@@ -111,10 +111,10 @@ def api_key(folder: StateFolder, key_file: Path | None) -> str:
 
 
 def fingerprint_key(folder: StateFolder) -> bytes:
-    """Returns the key by which a job's secrets are compared and not stored; made once, kept for ever.
+    """Returns the key of the digests by which submissions are compared; made once, kept for ever.
 
     Raises:
-        ConfigError: it cannot be read or kept, or is not what was made.
+        ConfigError: the key cannot be read or stored, or the file holds something else.
     """
     path = folder.path / "fingerprint-key"
     text = _kept(path, lambda: secrets.token_hex(FINGERPRINT_KEY_BYTES))
@@ -128,7 +128,7 @@ def fingerprint_key(folder: StateFolder) -> bytes:
 
 
 def sizes(folder: StateFolder) -> tuple[int, int, list[int]]:
-    """Returns, in bytes, how much room there is on the folder's disk, and what the database and each upload take.
+    """Returns, in bytes, the free room on the folder's disk and the sizes of the database and of each upload.
 
     Raises: OSError.
     """
@@ -180,7 +180,7 @@ def _read(path: Path) -> str:
 
 
 def _read_named(path: Path) -> str:
-    """The operator's own file, which may be a link and may be anybody's, as secrets of a service manager are."""
+    """Reads the operator's file, which may be a link and may belong to any user, as a service manager's secrets do."""
     try:
         with path.open("rb") as file:
             if stat.S_ISREG(mode := os.fstat(file.fileno()).st_mode) and mode & _ANY_USER:

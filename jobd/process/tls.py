@@ -1,7 +1,7 @@
-"""TLS for the API's TCP port: the certificate and key that the operator names, made into a context once, at the start.
+"""TLS for the API's TCP port: the operator's certificate and key are read once, at the start.
 
-Owns how they are read and what is said of ones that cannot be used. Which address may be served with or without TLS is decided
-in `config.py`; who may come in, in `api/middleware.py`.
+Owns how the files are read, and the errors about files that cannot be used. `settings/config.py` decides which addresses need TLS,
+`api/middleware.py` which requests are let in.
 """
 
 import ssl
@@ -14,7 +14,7 @@ HANDSHAKE_LIMIT_S = 10.0
 
 
 def server_context(cert: Path, key: Path) -> ssl.SSLContext:
-    """Returns the context for a certificate (with what it is signed by, where that is needed) and its key, both PEM.
+    """Returns the context for a certificate (with its chain, where clients need that) and its key, both PEM.
 
     TLS 1.2 and newer, with the ciphers that Python's own defaults allow.
 

@@ -1,4 +1,4 @@
-"""The settings of jobd as one frozen value, made of texts.
+"""The settings of jobd as one frozen value, read from texts.
 
 Owns the precedence (flag > variable > file > default), the bounds, and the checks of settings together; all problems are reported
 at once and nothing invalid is silently replaced by a default. What a single text means is in `parse.py`. Reads no global state: the
@@ -24,7 +24,7 @@ from jobd.wire.duration import parse_duration
 
 NAMES = frozenset(v.name for v in VARIABLES)
 RUNTIME_DIR = "XDG_RUNTIME_DIR"
-"""Not a setting of jobd's, but where a user's sockets belong."""
+"""Not a setting of jobd: where a user's sockets belong."""
 _DEFAULTS = {v.name: v.default for v in VARIABLES}
 
 
@@ -51,6 +51,7 @@ class Config:
     callback_proxy_url: str | None
     extra_hosts: tuple[str, ...]
     max_concurrent_jobs: int
+    engine: str
     engine_error_limit_s: float
     max_queued_jobs: int
     max_timeout_s: float
@@ -71,7 +72,7 @@ class Config:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads texts one by one and collects what is wrong with them."""
+    """Reads settings one by one and collects the problems."""
 
     values: Mapping[str, str]
     problems: list[str] = field(default_factory=list)
@@ -133,6 +134,7 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         callback_proxy_url=r.read("CALLBACK_PROXY_URL", lambda text: parse.proxy(text, values, port), None),
         extra_hosts=r.read("EXTRA_HOSTS", parse.extra_hosts, ()),
         max_concurrent_jobs=r.read("MAX_CONCURRENT_JOBS", parse.concurrency, 1),
+        engine=r.read("JOBD_ENGINE", parse.engine, "docker"),
         engine_error_limit_s=r.duration("ENGINE_ERROR_LIMIT"),
         max_queued_jobs=r.integer("MAX_QUEUED_JOBS", 1, 10_000_000),
         max_timeout_s=r.read("MAX_TIMEOUT", parse.timeout, 1.0),
@@ -178,7 +180,7 @@ def from_mapping(values: Mapping[str, str]) -> Config:
 def from_sources(flags: Mapping[str, str], environ: Mapping[str, str], file: Path | None) -> Config:
     """Returns the settings by precedence: flags over variables over the TOML file over defaults.
 
-    The file's keys are the variables' names in lower case. An empty variable counts as set where empty has a meaning.
+    The file's keys are the variables' names in lower case. An empty variable counts as set only where empty has a meaning.
 
     Raises:
         ConfigError: a value is wrong, or the file cannot be read or has an unknown key.

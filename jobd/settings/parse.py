@@ -1,6 +1,6 @@
-"""One setting's value from its text. Pure, but that defaults look at this machine: its cores, the user's home.
+"""One setting's value from its text. Pure, except that defaults look at this machine: its cores, the user's home.
 
-Every function raises ValueError with the words of what is wrong. Which setting is read by which is in `config.py`.
+Every function raises ValueError with the problem in words. `config.py` says which function reads which setting.
 """
 
 import ipaddress
@@ -16,6 +16,8 @@ from jobd.wire.host_alias import HOST_ALIAS
 from jobd.wire.validation.limits import MAX_CPU, MAX_MEMORY_MB, MAX_TIMEOUT_S, MIN_MEMORY_MB
 from jobd.wire.validation.names import url_problem
 
+ENGINES = ("docker",)
+"""The engines that jobd knows; `composition/engine.py` builds them."""
 _HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 _LONGEST_SOCKET = 107
 _MEMORY = re.compile(r"^(\d{1,12}(?:\.\d{1,6})?)\s*([mgt])(?:i?b)?\Z", re.IGNORECASE | re.ASCII)
@@ -33,7 +35,7 @@ def is_loopback(host: str) -> bool:
 
 
 def path(text: str) -> Path:
-    """Returns a path, with the home of `~` in its place."""
+    """Returns a path, with `~` replaced by the user's home."""
     try:
         return Path(text).expanduser()
     except RuntimeError:
@@ -79,8 +81,15 @@ def not_empty(text: str) -> str:
     return text
 
 
+def engine(text: str) -> str:
+    """Returns the name of an engine that jobd knows, in lower case."""
+    if text.lower() not in ENGINES:
+        raise ValueError(f"must be one of: {', '.join(ENGINES)}; not {text[:40]!r}")
+    return text.lower()
+
+
 def flag(text: str) -> bool:
-    """Returns whether a switch is on; empty: it is not."""
+    """Returns whether a switch is on; an empty text is off."""
     if text.lower() in ("1", "true", "yes", "on"):
         return True
     if text.lower() in ("", "0", "false", "no", "off"):

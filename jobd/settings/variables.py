@@ -25,13 +25,13 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "TLS_KEY_FILE",
         "",
-        "its PEM key, which no other user may read; default: in the same file",
+        "PEM key of the certificate, which no other user may read; default: in the same file",
         "--tls-key",
     ),
     Variable(
         "JOBD_NAMES",
         "",
-        "comma list of names that clients call this daemon by, beside the loopback ones and its address",
+        "comma list of names by which clients reach this daemon, beside the loopback names and its address",
         "--names",
     ),
     Variable("METRICS_PORT", "9090", "TCP port of GET /metrics; 0 takes a free one", "--metrics-port"),
@@ -74,12 +74,14 @@ VARIABLES: tuple[Variable, ...] = (
         "how long records, events and logs are kept after a job's end, counted while the machine is on",
     ),
     Variable(
-        "MAINTENANCE_INTERVAL", "1m", "pause between two looks at what retention lets go, and at all jobs"
+        "MAINTENANCE_INTERVAL",
+        "1m",
+        "pause between two rounds of maintenance: retention, and a look at all jobs",
     ),
     Variable(
         "CALLBACK_PROXY_URL",
         f"http://{HOST_ALIAS}:8080",
-        "where a sidecar that jobd cannot read from reports to (the port follows PORT); empty: sidecars call back directly",
+        "where sidecars report to when jobd cannot read their output (the port follows PORT); empty: sidecars call back directly",
     ),
     Variable("EXTRA_HOSTS", "", "comma list of host:ip or host:host-gateway for worker and sidecar"),
     Variable(
@@ -88,10 +90,11 @@ VARIABLES: tuple[Variable, ...] = (
         "jobs that run at once, the rest waits; default: 4 per core",
         "--max-concurrent-jobs",
     ),
+    Variable("JOBD_ENGINE", "docker", "container engine that runs the jobs; docker is the only one so far"),
     Variable(
         "ENGINE_ERROR_LIMIT",
         "15m",
-        "how long the engine is asked again when it answers with an error that may pass, such as a full disk; then the job fails",
+        "how long jobd repeats a call that the engine answers with an error that may pass, such as a full disk; then the job fails",
     ),
     Variable("MAX_QUEUED_JOBS", "10000", "jobs that may wait; more are answered with 429"),
     Variable("MAX_TIMEOUT", "24h", "longest timeout that a job may ask for, up to a year"),

@@ -40,9 +40,9 @@ MUTATIONS = (
     ),
     Mutation(
         "jobs are not taken up at a start",
-        "jobd/process/serve.py",
-        "        app.supervisors.start(app.supervisors.get_or_make(record))",
-        "        pass",
+        "jobd/jobs/run/supervisors.py",
+        "            self.start(self.get_or_make(record))",
+        "            pass",
         "test_crashes.py::test_the_job_ends_while_jobd_is_down",
     ),
     Mutation(
@@ -69,7 +69,7 @@ MUTATIONS = (
     Mutation(
         "an orderly stop leaves what was deleted a moment before",
         "jobd/process/shutdown.py",
-        "if left := await app.supervisors.removed(REMOVALS_S):",
+        "if left := await app.jobs.supervisors.removed(REMOVALS_S):",
         "if left := 0:",
         "test_orphans.py::test_an_orderly_stop_right_after_a_delete_leaves_nothing[killed after 1 s]",
     ),

@@ -62,8 +62,8 @@ MUTATIONS = (
     Mutation(
         "a clean-up that fails keeps the job's place",
         "jobd/jobs/run/supervisor.py",
-        "            if self.record.ended:\n                self._deps.queue.leave(self.record.uid)\n            await self._execution.stop_reading()\n",
-        "            await self._execution.stop_reading()\n            if self.record.ended:\n                self._deps.queue.leave(self.record.uid)\n",
+        "            if self.record.ended:\n                self._place.leave()\n            await self._execution.stop_reading()\n",
+        "            await self._execution.stop_reading()\n            if self.record.ended:\n                self._place.leave()\n",
         "tests/integration/jobs/test_roster.py",
     ),
     Mutation(
@@ -89,9 +89,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a job that cannot be read keeps its place",
-        "jobd/jobs/run/supervisors.py",
-        "                    self._deps.queue.leave(uid)\n                    fields",
-        "                    fields",
+        "jobd/jobs/run/supervisor.py",
+        "            self._place.leave()  # the containers stay",
+        "            pass  # the containers stay",
         "tests/integration/jobs/test_unreadable.py::test_a_job_that_waits_and_loses_its_spec_takes_no_place",
     ),
 )

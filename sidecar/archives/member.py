@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from jobd.wire.paths import Parts, link_flaw, path_flaw, path_parts
 from sidecar.entry import shown
 from sidecar.errors import ArtifactError
 
 Kind = Literal["file", "directory", "symlink", "hardlink"]
-Parts = tuple[str, ...]
 
 
 class BadArchive(ArtifactError):
@@ -35,6 +35,17 @@ class Member:
     mtime_s: int | None = None
 
 
+_PATH_FLAWS = {
+    "absolute": "has an absolute path",
+    "nul": "has a NUL in its name",
+    "parent": "has '..' in its path",
+}
+_LINK_FLAWS = {
+    "unusable": "has no usable target",
+    "absolute": "leads to an absolute path",
+    "out": "leads out of the archive",
+    "parent": "has '..' after a name in its target",
+}
 Content = Iterator[bytes]
 Members = Iterator[tuple[Member, Content]]
 """Each member with its content, which must be read, if at all, before the next member is asked for."""
@@ -44,40 +55,24 @@ def name_parts(name: str) -> Parts:
     """Returns the names in a member's path; the archive's root is the empty tuple.
 
     Raises:
-        BadArchive: it is absolute, empty, or holds `..` or a NUL.
+        BadArchive: the path is absolute, empty, or holds `..` or a NUL.
     """
     called = f"'{shown(name, 200)}'"
     if not name:
         raise BadArchive("the archive has a member without a name")
-    if name.startswith("/"):
-        raise BadArchive(f"the archive's member {called} has an absolute path")
-    if "\0" in name:
-        raise BadArchive(f"the archive's member {called} has a NUL in its name")
-    parts = tuple(part for part in name.split("/") if part not in ("", "."))
-    if ".." in parts:
-        raise BadArchive(f"the archive's member {called} has '..' in its path")
-    return parts
+    if flaw := path_flaw(name):
+        raise BadArchive(f"the archive's member {called} {_PATH_FLAWS[flaw]}")
+    return path_parts(name)
 
 
 def check_symlink(place: Parts, target: str) -> None:
     """Accepts the target of a symbolic link that is to stand at `place` below the root of the extraction.
 
     Raises:
-        BadArchive: it may lead out.
+        BadArchive: the link may lead out.
     """
-    called = f"'{shown('/'.join(place), 200)}'"
-    if not target or "\0" in target:
-        raise BadArchive(f"the archive's link {called} has no usable target")
-    if target.startswith("/"):
-        raise BadArchive(f"the archive's link {called} leads to an absolute path")
-    steps = [step for step in target.split("/") if step not in ("", ".")]
-    up = 0
-    while up < len(steps) and steps[up] == "..":
-        up += 1
-    if up > len(place) - 1:
-        raise BadArchive(f"the archive's link {called} leads out of the archive")
-    if ".." in steps[up:]:
-        raise BadArchive(f"the archive's link {called} has '..' after a name in its target")
+    if flaw := link_flaw(place, target):
+        raise BadArchive(f"the archive's link '{shown('/'.join(place), 200)}' {_LINK_FLAWS[flaw]}")
 
 
 class Contents:

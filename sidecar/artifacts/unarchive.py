@@ -13,13 +13,13 @@ from collections.abc import Callable
 from typing import IO
 
 from jobd.wire.artifact import Unarchive
+from jobd.wire.paths import Parts
 from sidecar.archives.member import (
     BadArchive,
     Content,
     Contents,
     Member,
     Members,
-    Parts,
     check_symlink,
     name_parts,
 )

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from sidecar.entry import READY_FILE, Entry, Parts, kind_of, parts_of, shown
+from jobd.wire.paths import Parts
+from sidecar.entry import READY_FILE, Entry, kind_of, parts_of, shown
 from sidecar.errors import ArtifactError, artifact_error
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

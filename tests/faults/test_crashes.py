@@ -25,7 +25,7 @@ from jobd.store.store import Store
 from jobd.store.tables.rows import Callback as StoredCallback
 from jobd.store.tables.rows import Transition
 from jobd.wire.job import JobSpec
-from tests.support.daemon import DEADLINE_S, Daemon, Receiver, until
+from tests.support.daemon import DEADLINE_S, FAILPOINTS, Daemon, Receiver, until
 from tests.support.invariants import ARTIFACT, EXIT, check_events, delete, delivered
 from tests.support.starts import Starts
 from tests.support.wire import ChoosingReceiver
@@ -157,15 +157,15 @@ def test_the_deadline_passes_while_jobd_is_down(
 def test_killed_between_a_delivery_and_its_record(
     make_daemon: Callable[..., Daemon], receiver: Receiver, worker_image: str, job_id: str
 ) -> None:
-    environ = {"JOBD_FAILPOINTS": "1", "JOBD_FAILPOINT": "after-send:event:3"}
-    daemon = make_daemon(environ=environ).start()
+    environ = {"JOBD_FAILPOINT": "after-send:event:3"}
+    daemon = make_daemon(environ=environ, module=FAILPOINTS).start()
     daemon.submit(
         id=job_id, image=worker_image, command="echo x", callback={"url": receiver.url(f"/{job_id}")}
     )
     assert daemon.process is not None
     assert daemon.process.wait(DEADLINE_S) == -9
     before = receiver.events(f"/{job_id}")
-    daemon.environ = {}
+    daemon.environ, daemon.module = {}, "jobd"
     daemon.start()
     check_events(delivered(receiver, f"/{job_id}"), exit_code=0, status="completed")
     ids = [event["id"] for event in receiver.events(f"/{job_id}")]

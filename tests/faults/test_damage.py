@@ -10,7 +10,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.support.daemon import Daemon, Receiver, until
+from tests.support.daemon import FAILPOINTS, Daemon, Receiver, until
 from tests.support.invariants import check_events, delete, delivered, left_of
 
 DAY_S = 86400
@@ -156,11 +156,11 @@ def test_the_clock_is_wrong_for_a_moment(
     offset.write_text("0")
     daemon = make_daemon(
         environ={
-            "JOBD_FAILPOINTS": "1",
             "JOBD_FAILPOINT_CLOCK": str(offset),
             "MAINTENANCE_INTERVAL": "250ms",
             "JOBD_LOG_LEVEL": "info",
-        }
+        },
+        module=FAILPOINTS,
     ).start()
     daemon.submit(id=job_id, image=worker_image, command="echo kept")
     assert daemon.ended(job_id)["status"] == "completed"

@@ -17,7 +17,7 @@ from typing import Any
 import docker
 import pytest
 
-from tests.support.daemon import Answer, Daemon, Receiver, remove_all, until
+from tests.support.daemon import FAILPOINTS, Answer, Daemon, Receiver, remove_all, until
 from tests.support.invariants import check_events, delete, delivered
 from tests.support.wire import connect
 
@@ -447,7 +447,7 @@ def test_the_clock_is_a_day_off(
 ) -> None:
     offset = tmp_path / "offset"
     offset.write_text(str(first))
-    daemon = make_daemon(environ={"JOBD_FAILPOINTS": "1", "JOBD_FAILPOINT_CLOCK": str(offset)}).start()
+    daemon = make_daemon(environ={"JOBD_FAILPOINT_CLOCK": str(offset)}, module=FAILPOINTS).start()
     in_time, late = f"{job_id}-a", f"{job_id}-b"
     daemon.submit(id=in_time, image=worker_image, command="sleep 4; exit 2", timeoutSeconds=60)
     daemon.submit(

@@ -8,12 +8,12 @@ from typing import Any
 import docker
 import pytest
 
-from jobd.failpoints import POINTS
-from tests.support.daemon import DEADLINE_S, Answer, Daemon, Receiver, until
+from tests.support.daemon import DEADLINE_S, FAILPOINTS, Answer, Daemon, Receiver, until
+from tests.support.failpoints import POINTS
 from tests.support.invariants import check_events, delete, delivered, left_of
 from tests.support.starts import Starts
 
-ON = {"JOBD_FAILPOINTS": "1", "LOG_LEVEL": "debug"}
+LOUD = {"LOG_LEVEL": "debug"}
 STOPPING = ("commit:wish", "commit:stop-sent", "engine:signal", "call:kill")
 """Points that a job which ends by itself does not reach."""
 TRIES = 5
@@ -112,7 +112,7 @@ def test_every_point_is_reached_and_named(
     worker_image: str,
     job_id: str,
 ) -> None:
-    daemon = make_daemon(environ=ON).start()
+    daemon = make_daemon(environ=LOUD, module=FAILPOINTS).start()
     run_cancelled(daemon, long(receiver, worker_image, f"{job_id}-l"))
     for n in range(TRIES):
         run_short(daemon, docker_client, short(receiver, worker_image, f"{job_id}-{n}"))
@@ -124,12 +124,12 @@ def test_every_point_is_reached_and_named(
 
 @pytest.mark.fast
 @pytest.mark.fault(
-    row="Crash", injection="a failpoint is named, the switch is off", invariant="nothing happens"
+    row="Crash", injection="a failpoint is named, jobd is started as itself", invariant="nothing happens"
 )
-def test_no_point_is_deadly_unless_failpoints_are_switched_on(
+def test_jobd_itself_has_no_failpoints(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
-    daemon = make_daemon(environ={"JOBD_FAILPOINT": "before-engine:create", "LOG_LEVEL": "debug"}).start()
+    daemon = make_daemon(environ={**LOUD, "JOBD_FAILPOINT": "before-engine:create"}).start()
     daemon.submit(id=job_id, image=worker_image, command="true")
     assert daemon.ended(job_id)["status"] == "completed"
     assert reached(daemon) == set()
@@ -153,7 +153,7 @@ def test_killed_at_a_failpoint(
     point: str,
 ) -> None:
     stopping = point.endswith(STOPPING)
-    daemon = make_daemon(environ={**ON, "JOBD_FAILPOINT": point})
+    daemon = make_daemon(environ={**LOUD, "JOBD_FAILPOINT": point}, module=FAILPOINTS)
     if point.endswith(("engine:ping", "engine:refs")):
         wanted = short(receiver, worker_image, job_id)
         start_and_die(daemon)
@@ -168,7 +168,7 @@ def test_killed_at_a_failpoint(
         until(lambda: dead(daemon), f"{point} is reached", 10)
     receiver_knew = bool(receiver.events(f"/{job_id}"))
 
-    daemon.environ = {}
+    daemon.environ, daemon.module = {}, "jobd"
     daemon.start()
     answer = daemon.call("GET", f"/v1/jobs/{job_id}")
     if answer.status == 404 and not receiver_knew:

@@ -20,7 +20,7 @@ import pytest
 from scripts import leftovers
 from tests.soak.api import Api
 from tests.soak.records import Records, Window
-from tests.support.daemon import Daemon
+from tests.support.daemon import FAILPOINTS, Daemon
 from tests.support.engine_proxy import EngineProxy
 
 DISK_BYTES = 128 << 20
@@ -55,7 +55,6 @@ class Subject:
                 "DOCKER_HOST": self.proxy.url,
                 "PORT": str(self.ports[0]),
                 "METRICS_PORT": str(self.ports[1]),
-                "JOBD_FAILPOINTS": "1",
                 "JOBD_FAILPOINT_CLOCK": str(self.clock),
                 "MAX_CONCURRENT_JOBS": "6",
                 "JOB_RETENTION": f"{limits.job_retention_s:g}s",
@@ -67,6 +66,7 @@ class Subject:
                 "DISPATCHER_HTTP_TIMEOUT": "5s",
                 "DISPATCHER_BREAKER_COOLDOWN": "1s",
             },
+            module=FAILPOINTS,
         )
         self.api = Api(self.daemon.socket)
 

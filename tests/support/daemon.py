@@ -21,6 +21,7 @@ import docker
 import pytest
 
 DEADLINE_S = 60.0
+FAILPOINTS = "tests.support.failpoints"
 
 
 def until(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
@@ -58,6 +59,8 @@ class Daemon:
     flags: tuple[str, ...] = ("--no-auth",)
     within: tuple[str, ...] = ()
     """A command that runs jobd in its own place, such as one that sets a limit."""
+    module: str = "jobd"
+    """What Python runs: jobd, or a program that starts jobd, such as FAILPOINTS."""
     process: subprocess.Popen[bytes] | None = None
     http: str = ""
     metrics: str = ""
@@ -79,7 +82,7 @@ class Daemon:
                     *self.within,
                     sys.executable,
                     "-m",
-                    "jobd",
+                    self.module,
                     "--socket",
                     str(self.socket),
                     "--state-dir",

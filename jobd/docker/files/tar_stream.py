@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from jobd.jobs.port.errors import RefusedByEngine
+from jobd.wire.paths import link_flaw, path_flaw, path_parts
 
 CHUNK_BYTES = 256 * 1024
 _HEADER_BYTES = 1024 * 1024
@@ -157,11 +158,12 @@ def _content(raw: IO[bytes], offset: int, size: int, name: str) -> Iterator[byte
 
 def _inside(name: str, links: "_Links") -> str:
     """Returns a member's path below the workspace, plain; empty for the workspace itself."""
-    if name.startswith("/") or "\0" in name or len(name) > _PATH_LIMIT:
+    flaw = path_flaw(name)
+    if flaw in ("absolute", "nul") or len(name) > _PATH_LIMIT:
         raise RefusedFiles(f"{name[:200]!r} is no relative path of at most {_PATH_LIMIT} characters")
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if ".." in parts:
+    if flaw == "parent":
         raise RefusedFiles(f"{name!r} leaves the workspace")
+    parts = path_parts(name)
     if any(len(part.encode("utf-8", "surrogateescape")) > _NAME_LIMIT for part in parts):
         raise RefusedFiles(f"{name[:200]!r} has a name of more than {_NAME_LIMIT} bytes in it")
     for depth in range(1, len(parts)):
@@ -171,12 +173,10 @@ def _inside(name: str, links: "_Links") -> str:
 
 
 def _link_inside(name: str, target: str) -> str:
-    if not target or target.startswith("/") or "\0" in target or len(target) > _PATH_LIMIT:
+    flaw = link_flaw(path_parts(name), target)
+    if flaw in ("unusable", "absolute") or len(target) > _PATH_LIMIT:
         raise RefusedFiles(f"the symbolic link {name!r} is not relative")
-    parts = [part for part in target.split("/") if part not in ("", ".")]
-    up = next((index for index, part in enumerate(parts) if part != ".."), len(parts))
-    # ".." further on would climb from wherever another link leads.
-    if up > name.count("/") or ".." in parts[up:]:
+    if flaw:
         raise RefusedFiles(f"the symbolic link {name!r} leaves the workspace")
     return target
 

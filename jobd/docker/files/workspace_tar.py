@@ -35,6 +35,7 @@ async def open_tar(engine: Engine, ids: ContainerIds, ref: JobRef, path: str) ->
             params={"path": path},
             silence_s=engine.timeouts.work_s,
             buffer_bytes=_BUFFER_BYTES,
+            again=True,
         ) as body:
             check = TarCheck()
             async for chunk in body.chunks():

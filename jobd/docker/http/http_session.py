@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
+from aiohttp_retry import ExponentialRetry, RetryClient
 
 from jobd.docker.http.endpoint import Endpoint
 from jobd.docker.http.errors import message_of, refusal
@@ -19,6 +20,13 @@ from jobd.jobs.port.errors import EngineUnavailable
 
 CHUNK_BYTES = 64 * 1024
 _ERROR_BYTES = 64 * 1024
+_THREE_TRIES = ExponentialRetry(
+    attempts=3,
+    start_timeout=0.05,
+    exceptions={aiohttp.ClientOSError, aiohttp.ServerDisconnectedError},
+    retry_all_server_errors=False,
+)
+"""For a connection that broke before the engine answered. An answer is never asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +92,21 @@ class HttpSession:
         silence_s: float | None,
         buffer_bytes: int = CHUNK_BYTES,
         fresh: bool = False,
+        again: bool = False,
     ) -> AsyncIterator[Body]:
         """Asks, and gives the body once the engine has said yes. Ends the connection where the body was not read out.
 
         `silence_s`: how long the answer and each part of the body may take; None: for ever. `fresh`: on a connection that is
-        opened for this call.
+        opened for this call. `again`: the call repeats safely and is tried three times, where the connection breaks before the answer.
         Raises: Refusal, Trouble: an answer of 400 and above. EngineUnavailable: no connection, or it broke.
         """
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._timeouts.connect_s, sock_read=silence_s
         )
         session = self._made() if fresh else self._opened()
+        client = RetryClient(session, retry_options=_THREE_TRIES) if again else session
         try:
-            async with session.request(
+            async with client.request(
                 method,
                 self._endpoint.base_url + path,
                 params=params,

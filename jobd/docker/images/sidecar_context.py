@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobd.jobs.port.errors import ImageUnavailable
+from jobd.wire.paths import path_flaw
 
 DIGEST_LABEL = "job.sidecar.digest"
 VERSION_LABEL = "job.sidecar.version"
@@ -151,7 +152,7 @@ def unpacked(wheel: Path) -> dict[str, bytes]:
     left = _WHEEL_BYTES
     with zipfile.ZipFile(wheel) as archive:
         for member in archive.infolist():
-            if not member.filename.endswith((".py", ".so", ".typed")) or ".." in member.filename.split("/"):
+            if not member.filename.endswith((".py", ".so", ".typed")) or path_flaw(member.filename):
                 continue
             left -= member.file_size
             if left < 0:

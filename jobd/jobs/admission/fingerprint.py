@@ -1,9 +1,8 @@
-"""Whether two submissions ask for the same: a digest of the spec and of the local files sent with it, stored in the job's place.
+"""Digests that tell whether two submissions ask for the same job: of the spec, and of the local files sent with it.
 
-Owns how the values of secrets, and the content of files, take part in it and stay secret: a plain digest of a short password is as good as
-the password, so a submission with either is digested with a key that only this installation has. Files are the same where
-their tar is, byte for byte: names, types, modes, times and contents, in their order, which is all that a workspace is made of.
-What is compared with the digest is decided in `submission.py`.
+Owns how the values of secrets and the content of files take part in a digest and stay secret: a short password can be guessed from a plain
+digest, so a submission with secrets or files is digested with a key that only this installation has. Files are the same where
+their tar is the same, byte for byte: names, types, modes, times and contents, in order. `submission.py` compares the digests.
 
 Source: RFC 2104 (HMAC).
 """
@@ -26,7 +25,7 @@ class Fingerprints:
 
     def of(self, spec: JobSpec, files: bytes | None = None) -> str:
         """Returns the digest of a spec, its secrets' values included, as hexadecimal text. `files`: the SHA-256 of the tar that
-        was sent with it; no files at all are another submission than an empty tar.
+        was sent with the spec; an empty tar is another submission than no tar.
         """
         encoded = _encoder.encode(spec)
         if files is not None:

@@ -1,7 +1,7 @@
 """Admission: how many jobs run at once, and who is next. First in, first out.
 
-Owns places and positions. A job holds its place from its admission to its end, over restarts of jobd too (`occupy`).
-Not thread-safe: it belongs to the event loop.
+Owns the order and the limit; `place.py` says when a job enters and leaves. A job holds its place from its admission to its end, over
+restarts of jobd too (`occupy`). Not thread-safe: the queue belongs to the event loop.
 """
 
 import asyncio
@@ -31,19 +31,19 @@ class AdmissionQueue:
         self._holders.add(uid)
 
     def enter(self, uid: str) -> None:
-        """Puts a job at the end of the queue; one that waits or holds a place already stays where it is."""
+        """Puts a job at the end of the queue; a job that waits or holds a place already stays where it is."""
         if uid not in self._holders and uid not in self._waiting:
             self._waiting[uid] = asyncio.Event()
             self._admit()
 
     async def admitted(self, uid: str) -> None:
-        """Returns once the job holds a place. A job that left meanwhile returns as well: its state says what to do."""
+        """Returns once the job holds a place or has left the queue: the job's state says which."""
         event = self._waiting.get(uid)
         if event is not None:
             await event.wait()
 
     def leave(self, uid: str) -> None:
-        """Gives up the job's place, in the queue or among those that run. Safe to repeat."""
+        """Gives up the job's place, in the queue or among the jobs that run. Safe to repeat."""
         event = self._waiting.pop(uid, None)
         if event is not None:
             event.set()

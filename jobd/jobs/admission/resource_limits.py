@@ -1,4 +1,4 @@
-"""The most that one job may ask for on this host, as its operator has it. Pure."""
+"""The most that one job may ask for on this host, as the operator has set it. Pure."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Caps:
     cpus: float = 64.0
 
     def check(self, spec: JobSpec) -> None:
-        """Raises InvalidRequest where a job asks for more, also by a default of the contract; the text names the setting."""
+        """Raises InvalidRequest where a job asks for more, also by a default of the contract; the error names the setting."""
         if spec.cpu_cores > self.cpus:
             raise _over("cpu", f"{spec.cpu_cores:g} cores", f"{self.cpus:g} cores", "MAX_CPUS")
         if spec.memory_mb > self.memory_mb:

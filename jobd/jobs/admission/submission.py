@@ -1,7 +1,7 @@
-"""Taking a job in: what this host refuses, how many may wait, one id for one job, and the first commit.
+"""Accepts jobs: what this host refuses, how many jobs may wait, one job for one id, and the first commit.
 
-Owns what is decided of a valid spec before it is a job, and that what was received goes away again when it becomes none. Starts
-no container: that is the supervisor's. Must not know of HTTP.
+Owns what is decided about a valid spec before there is a job, and removes what was received when there will be none. The supervisor
+starts the containers. Must not know of HTTP.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ _spec_encoder = msgspec.json.Encoder(order="sorted")
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A valid spec and who sent it. `files`: a received tar, on the disk, that goes into the workspace; it is
-    moved away when the job is accepted; `files_digest` is the SHA-256 of its bytes. `idempotent`: the same spec under the same id,
+    """A valid spec and who sent it. `files`: a received tar, on the disk, that goes into the workspace;
+    accepting the job moves the tar away; `files_digest` is the SHA-256 of its bytes. `idempotent`: the same spec under the same id,
     with the same secrets and files, is not refused.
     """
 
@@ -54,7 +54,7 @@ class SubmissionLimits:
 
 
 class Submitter:
-    """See the module. `on_accepted` hears of each new job."""
+    """Submits jobs. `on_accepted` gets the spec of each new job."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Submitter:
         self._submitting: set[asyncio.Task[tuple[Record, bool]]] = set()
 
     def check(self, spec: JobSpec) -> None:
-        """Raises InvalidRequest where this host can never run the job, or its operator does not want it."""
+        """Raises InvalidRequest where this host can never run the job, or the operator does not allow it."""
         if spec.cap_add and not self._limits.allow_cap_add:
             raise InvalidRequest(
                 "this daemon adds no capabilities; its operator can set ALLOW_CAP_ADD", field="capAdd"
@@ -91,10 +91,10 @@ class Submitter:
     async def submit(self, submission: Submission) -> tuple[Record, bool]:
         """Stores a new job and starts it; returns its record and whether it is new.
 
-        A caller that is cancelled meanwhile takes nothing back: whether there is a job is the commit's to say.
+        A caller that is cancelled meanwhile takes nothing back: the commit decides whether there is a job.
 
         Raises:
-            InvalidRequest: the host can never run it. QueueFull: too many wait. Conflict: the id is taken.
+            InvalidRequest: the host can never run the job. QueueFull: too many jobs wait. Conflict: the id is taken.
         """
         spec = without_values(submission.spec)
         self.check(spec)
@@ -118,7 +118,7 @@ class Submitter:
         return await asyncio.shield(storing)
 
     async def settled(self, limit_s: float) -> None:
-        """Returns once no submission is under way, or after `limit_s`: what they have stored by then is found at the next start."""
+        """Returns once no submission is under way, or after `limit_s`: the next start finds what is stored by then."""
         if self._submitting:
             await asyncio.wait(self._submitting, timeout=limit_s)
 
@@ -131,15 +131,14 @@ class Submitter:
                 await asyncio.to_thread(deps.secrets.keep, record.uid, submission.spec.secrets)
             await deps.repository.open(record, spec, _spec_encoder.encode(spec), _callback(spec))
         except Exception as error:
-            # Not at a cancellation: the commit goes on, and with it there is a job that needs its files. At the next start,
-            # files without a job are removed.
+            # Not after a cancellation: the commit goes on and may make a job that needs its files. The next start removes files
+            # without a job.
             deps.spool_path(record.uid).unlink(missing_ok=True)
             deps.secrets.remove(record.uid)
             if isinstance(error, IdTaken):
                 return _same_or_refuse(error.existing, record.spec_digest, submission.idempotent), False
             raise
         self._on_accepted(spec)
-        deps.queue.enter(record.uid)
         self._supervisors.start(self._supervisors.get_or_make(record))
         return record, True
 

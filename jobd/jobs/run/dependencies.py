@@ -1,6 +1,6 @@
 """What every supervisor works with: the engine, the ledger, the queue, and where a job's files are.
 
-Owns nothing; `app.py` fills it once.
+Owns nothing; `composition/jobs.py` fills it once.
 """
 
 from collections.abc import Callable

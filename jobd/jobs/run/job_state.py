@@ -100,9 +100,6 @@ class JobState:
         self._deps.on_change(before, self.record, spec)
         if self.record.phase in ("queued", "done"):
             self._spec = None
-        if self.record.attempt != before.attempt:
-            # The next attempt queues like any other job.
-            self._deps.queue.leave(self.record.uid)
         return True
 
     def _step(self, record: Record, spec: JobSpec, fact: facts.Fact) -> Step:

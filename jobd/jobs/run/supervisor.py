@@ -9,6 +9,7 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
+from jobd.jobs.admission.place import Place
 from jobd.jobs.port.errors import EngineError, EngineUnavailable
 from jobd.jobs.port.hints import Connected, Hint
 from jobd.jobs.run.dependencies import Dependencies
@@ -43,7 +44,8 @@ class Supervisor:
         self._erred_at: float | None = None
         """The last error that the engine has answered with, in monotonic seconds."""
         self._observed_state = ObservedState()
-        self._job_state = JobState(record, deps, self._wake.set)
+        self._place = Place(deps.queue, record)
+        self._job_state = JobState(record, deps, self._changed)
         self._preparation = Preparation(self._job_state, self._observed_state, deps, self._say)
         self._execution = Execution(self._job_state, self._observed_state, deps)
         self._collection = Collection(self._job_state, deps)
@@ -57,6 +59,10 @@ class Supervisor:
     def settled(self) -> bool:
         """True where the state asks for nothing more."""
         return isinstance(next_action(self.record, None, self._deps.clock.now()), actions.Done)
+
+    def take_place(self) -> None:
+        """Takes the place that the record gives the job, in the queue or among the jobs that run."""
+        self._place.take(self.record)
 
     def begin_again(self, stored: Record) -> None:
         """After a fault: the next run goes on from what is stored."""
@@ -81,10 +87,10 @@ class Supervisor:
         self._preparation.interrupt()
         self._collection.interrupt()
         if self.record.ended:
-            self._deps.queue.leave(self.record.uid)
+            self._place.leave()
 
     async def run(self) -> None:
-        """Returns when the job is over and nothing is wished of it; is cancelled at jobd's end."""
+        """Returns when the job is over and nothing is wished of it; is cancelled at jobd's end. Raises UnreadableJob."""
         pause_s = FIRST_PAUSE_S
         self._job_state.announce_soon()
         try:
@@ -115,11 +121,14 @@ class Supervisor:
                         continue
                     await self._pause(pause_s, self._worth_a_try)
                     pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        except UnreadableJob:
+            self._place.leave()  # the containers stay as they are until somebody deletes the job
+            raise
         finally:
             # First what cannot fail: what fails here is done again by the next run.
             self._job_state.stop_announcing()
             if self.record.ended:
-                self._deps.queue.leave(self.record.uid)
+                self._place.leave()
             await self._execution.stop_reading()
             if self.record.ended:
                 self._deps.spool_path(self.record.uid).unlink(missing_ok=True)
@@ -190,9 +199,7 @@ class Supervisor:
                 await self._wait(until)
 
     async def _admit(self) -> None:
-        queue = self._deps.queue
-        queue.enter(self.record.uid)
-        await queue.admitted(self.record.uid)
+        await self._place.admitted(self.record)
         await self.apply(facts.Admitted())
 
     async def _wait(self, until: datetime | None) -> None:
@@ -217,6 +224,10 @@ class Supervisor:
             wake.clear()
             sleeper.cancel()
             waker.cancel()
+
+    def _changed(self) -> None:
+        self._place.follow(self.record)
+        self._wake.set()
 
     def _say(self, text: str) -> None:
         self.progress = text

@@ -45,10 +45,18 @@ class Supervisors:
         """Returns the job's supervisor: the one that runs, or a new one that does not run yet."""
         return self._supervisors.get(record.uid) or Supervisor(record, self._deps)
 
+    def start_all(self, records: list[Record]) -> None:
+        """Starts a supervisor for each job of before a restart: jobs that were admitted keep their places, the rest queues in its order."""
+        for record in sorted(records, key=lambda record: record.phase == "queued"):
+            self.start(self.get_or_make(record))
+
     def start(self, supervisor: Supervisor) -> None:
-        """Lets the supervisor run, unless its job has one that runs, or jobd ends: then the next start takes the job up."""
+        """Gives the job its place and lets the supervisor run, unless the job has one that runs, or jobd ends: then the next start takes
+        the job up.
+        """
         uid = supervisor.record.uid
         if uid not in self._supervisors and not self._stopped:
+            supervisor.take_place()
             self._supervisors[uid] = supervisor
             self._tasks[uid] = asyncio.create_task(
                 self._supervise(supervisor), name=f"job {supervisor.record.id}"
@@ -87,8 +95,6 @@ class Supervisors:
                 try:
                     await supervisor.run()
                 except UnreadableJob as error:
-                    # Its place is for others; its containers stay as they are until somebody deletes the job.
-                    self._deps.queue.leave(uid)
                     fields = {"job_id": supervisor.record.id, "action": "supervise", "error": str(error)}
                     log.error("a job cannot be read", extra=fields)
                     return

@@ -4,6 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 from jobd.wire.filenames import readable, unescape
+from jobd.wire.paths import path_flaw
 from jobd.wire.validation.limits import ID_PATTERN, MAX_ID, MAX_PATH, MAX_URL
 
 _ID = re.compile(ID_PATTERN.replace("$", r"\Z"))
@@ -35,13 +36,14 @@ def path_problem(path: str) -> str | None:
         return "must not be empty"
     if readable(path) != path:
         return r"must be text; write a byte that is no UTF-8 as \xHH"
-    if path.startswith("/"):
+    flaw = path_flaw(path)
+    if flaw == "absolute":
         return "must be relative to the workspace"
-    if "\0" in path:
+    if flaw == "nul":
         return "must not contain a NUL character"
     if len(path) > MAX_PATH or any(len(unescape(part)) > 255 for part in path.split("/")):
         return f"must be at most {MAX_PATH} characters, each name at most 255 bytes"
-    if ".." in path.split("/"):
+    if flaw == "parent":
         return "must stay inside the workspace: '..' is not allowed"
     return None
 
@@ -64,7 +66,7 @@ def url_problem(url: str) -> str | None:
 
 def workspace_problem(path: str) -> str | None:
     """Returns why `path` is not a valid mount point of the workspace, None where it is."""
-    parts = path.split("/")
+    parts = path.split("/")  # an absolute path: jobd.wire.paths is about relative ones
     if not path.startswith("/") or "\0" in path or len(path) > MAX_PATH or ":" in path:
         return "must be an absolute path without ':'"
     if "." in parts or ".." in parts or "" in parts[1:]:

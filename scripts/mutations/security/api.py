@@ -46,7 +46,7 @@ MUTATIONS = (
     SecurityMutation(
         W,
         "the log has no cap",
-        "jobd/app.py",
+        "jobd/composition/jobs.py",
         "        log_max_bytes=config.log_max_bytes,",
         "        log_max_bytes=1 << 40,",
         f"{SECURITY}/test_worker_output.py::test_a_line_of_a_hundred_megabytes_costs_little_memory",
@@ -126,7 +126,7 @@ MUTATIONS = (
     SecurityMutation(
         C,
         "metrics for web pages",
-        "jobd/app.py",
+        "jobd/composition/api.py",
         'web.Application(middlewares=[error_responses, access_control(policy)])\n    api.router.add_get("/metrics"',
         'web.Application()\n    api.router.add_get("/metrics"',
         f"{SECURITY}/test_listeners.py::test_web_pages_cannot_read_the_metrics",

@@ -26,7 +26,7 @@ from schemathesis.specs.openapi import checks as openapi_checks
 
 from jobd.api.openapi import document
 from jobd.api.routes import ROUTES
-from jobd.app import VERSION
+from jobd.health.about import VERSION
 from tests.support.daemon import Daemon
 
 CASES = int(os.environ.get("FUZZ_CASES", "15"))

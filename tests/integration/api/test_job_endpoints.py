@@ -11,7 +11,7 @@ import pytest
 
 from jobd.api.openapi import document as made_document
 from jobd.api.routes import ROUTES
-from jobd.app import VERSION
+from jobd.health.about import VERSION
 from tests.support.daemon import Daemon
 from tests.support.wire import exchange, head, over_unix
 

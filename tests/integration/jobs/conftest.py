@@ -8,37 +8,30 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobd.budget import ByteBudget
-from jobd.events.delivery.dispatcher import Dispatcher
-from jobd.events.delivery.settings import DispatcherSettings
-from jobd.events.feed import Feed
-from jobd.jobs.admission.fingerprint import Fingerprints
-from jobd.jobs.admission.queue import AdmissionQueue
-from jobd.jobs.admission.resource_limits import Caps
-from jobd.jobs.admission.submission import Submission, SubmissionLimits, Submitter
-from jobd.jobs.change_notifier import ChangeNotifier
-from jobd.jobs.job_repository import JobRepository
-from jobd.jobs.log.live_output import LiveOutputs
-from jobd.jobs.retention.kept_outputs import KeptOutputs
-from jobd.jobs.retention.retention import Retention, RetentionSettings
-from jobd.jobs.run.dependencies import Dependencies
-from jobd.jobs.run.engine_monitor import EngineMonitor
-from jobd.jobs.run.sidecar_order import SidecarSettings
-from jobd.jobs.run.supervisors import Supervisors
-from jobd.jobs.secrets import SecretFiles
-from jobd.jobs.service import JobService
+from jobd.composition.events import build_events
+from jobd.composition.jobs import build_jobs
+from jobd.jobs.admission.submission import Submission
 from jobd.jobs.state.record import Record
-from jobd.jobs.stored import readable
+from jobd.metrics.jobs import JobObserver
+from jobd.metrics.metrics import Metrics
+from jobd.process.recovery import recover
+from jobd.process.state_folder import open_state
+from jobd.settings.config import Config, from_mapping
 from jobd.store.store import Store
 from jobd.wire.job import JobSpec
-from jobd.wire.validation.limits import MAX_TIMEOUT_S
 from tests.support.fakes.clock import FakeClock
 from tests.support.fakes.orchestrator import FakeOrchestrator
 
 DEADLINE_S = 10.0
-LOG_MAX_BYTES = 1 << 20
-KEPT_OUTPUTS_MAX_BYTES = 1 << 20
-ENGINE_ERROR_LIMIT_S = 900.0
+SETTINGS = {
+    "MAX_CONCURRENT_JOBS": "2",
+    "MAX_QUEUED_JOBS": "100",
+    "MAX_TIMEOUT": "8784h",
+    "HISTORY_RETENTION": "24h",
+    "LOG_MAX_BYTES": str(1 << 20),
+    "KEPT_OUTPUTS_MAX_BYTES": str(1 << 20),
+}
+"""Smaller than the defaults, so that tests reach the limits soon; a job may ask for the longest timeout of the contract."""
 
 
 class NoSender:
@@ -51,72 +44,35 @@ class NoSender:
 
 
 class House:
-    """The parts of jobd that jobs are made of. `restart` leaves the store and the engine as they are."""
+    """The parts of jobd that jobs are made of, joined as jobd joins them. `restart` leaves the store and the engine as they are."""
 
     def __init__(self, store: Store, folder: Path, clock: FakeClock) -> None:
         self.store = store
         self.clock = clock
         self.engine = FakeOrchestrator(self.clock)
         self.folder = folder
-        (folder / "secrets").mkdir()
-        (folder / "outputs").mkdir()
+        self._state = open_state(folder)
+        self._config: Config = from_mapping({**SETTINGS, "JOBD_STATE_DIR": str(folder)})
+        self._observer = JobObserver(Metrics())
         self._listening: asyncio.Task[None] | None = None
         self._build()
 
     def _build(self) -> None:
-        self.change_notifier = ChangeNotifier()
-        self.budget = ByteBudget(32 << 20, patience_s=2.0)
-        feed = Feed(self.store, self.budget)
-        dispatcher = Dispatcher(self.store, NoSender(), DispatcherSettings(), self.clock)
-        self.repository = JobRepository(self.store, feed, dispatcher, self.change_notifier, self.clock)
-        self.queue = AdmissionQueue(2)
-        self.outputs = KeptOutputs(self.folder / "outputs", KEPT_OUTPUTS_MAX_BYTES)
-        self.live_outputs = LiveOutputs()
-        deps = Dependencies(
+        events = build_events(self._config, self.store, NoSender(), self.clock)
+        jobs = self._jobs = build_jobs(
+            self._config,
+            folder=self._state,
+            store=self.store,
             engine=self.engine,
-            repository=self.repository,
-            queue=self.queue,
+            events=events,
             clock=self.clock,
-            sidecar=SidecarSettings(
-                direct=False, callback_timeout_s=30, upload_timeout_s=300, upload_retries=3
-            ),
-            log_max_bytes=LOG_MAX_BYTES,
-            engine_error_limit_s=ENGINE_ERROR_LIMIT_S,
-            spool_path=lambda uid: self.folder / f"{uid}.tar",
-            secrets=SecretFiles(self.folder / "secrets"),
-            outputs=self.outputs,
-            on_change=lambda before, after, spec: None,
-            live_outputs=self.live_outputs,
-            tell=self.change_notifier.notify,
+            observer=self._observer,
         )
-        self.supervisors = Supervisors(deps, self.store)
-        self.engine_monitor = EngineMonitor(self.engine, self.supervisors, self.clock)
-        self.submitter = Submitter(
-            deps,
-            self.supervisors,
-            self.engine_monitor,
-            Fingerprints(b"k" * 32),
-            SubmissionLimits(max_queued=100, caps=Caps(timeout_s=MAX_TIMEOUT_S)),
-            on_accepted=lambda spec: None,
-        )
-        self.retention = Retention(
-            self.store,
-            self.repository,
-            self.supervisors,
-            self.engine,
-            self.outputs,
-            self.clock,
-            RetentionSettings(job_retention_s=900, history_retention_s=86400, interval_s=60),
-        )
-        self.service = JobService(
-            self.store,
-            self.supervisors,
-            self.queue,
-            self.engine,
-            self.retention,
-            retention_s=900,
-            outputs=self.outputs,
-        )
+        self.budget = events.readers
+        self.change_notifier, self.repository, self.queue = jobs.change_notifier, jobs.repository, jobs.queue
+        self.outputs, self.live_outputs = jobs.outputs, jobs.live_outputs
+        self.supervisors, self.engine_monitor = jobs.supervisors, jobs.engine_monitor
+        self.submitter, self.service, self.retention = jobs.submitter, jobs.service, jobs.retention
         self._listening = asyncio.create_task(self.engine_monitor.listen())
 
     async def stop(self) -> None:
@@ -129,10 +85,7 @@ class House:
         """Ends all supervisors without a word and begins again from what is stored."""
         await self.stop()
         self._build()
-        for record in readable(await self.store.live_rows()):
-            if record.admitted_at is not None and not record.ended:
-                self.queue.occupy(record.uid)
-            self.supervisors.start(self.supervisors.get_or_make(record))
+        await recover(self._jobs, self.store, self._state, self._observer)
 
     async def submit(self, *artifacts: Any, **fields: Any) -> Record:
         spec = JobSpec(id=fields.pop("id", "a"), image="busybox", artifacts=list(artifacts), **fields)

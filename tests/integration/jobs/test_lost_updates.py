@@ -25,20 +25,12 @@ from jobd.jobs.state.record import decode_record, new_record
 from jobd.store.store import Store
 from jobd.store.tables.rows import JobRow
 from jobd.wire.job import JobSpec
+from tests.integration.jobs.conftest import NoSender
 from tests.support.fakes.clock import FakeClock
 from tests.support.fakes.worker import WorkerScript
 
 JOBS_S = 900
 DEADLINE_S = 60.0
-
-
-class NoSender:
-    """No event leaves."""
-
-    async def send(
-        self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
-    ) -> Any:
-        raise AssertionError("nothing is to be sent")
 
 
 @pytest.fixture

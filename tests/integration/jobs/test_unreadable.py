@@ -179,8 +179,9 @@ async def test_a_job_that_waits_and_loses_its_spec_takes_no_place(house: Any, da
     await house.submit(id="bad")
     behind = await house.submit(id="behind")
     flip(database, "specs.spec", "bad")
-    house.engine.end("first", "worker", 0)
-    house.engine.end("second", "worker", 0)
+    house.engine.end(
+        "first", "worker", 0
+    )  # the place of one alone: both that wait can have it, one after the other
     assert (await house.ended(behind)).exit_code == 0
     assert (await house.service.get("bad")).status == "unreadable"
     assert "bad" not in await kept(house)

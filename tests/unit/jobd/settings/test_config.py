@@ -67,6 +67,7 @@ ROWS: list[tuple[str, str, Any, str, Any]] = [
     ),
     ("MAX_CONCURRENT_JOBS", "max_concurrent_jobs", 4 * CORES, "3", 3),
     ("KEPT_OUTPUTS_MAX_BYTES", "kept_outputs_max_bytes", 10 << 30, "5", 5),
+    ("JOBD_ENGINE", "engine", "docker", "Docker", "docker"),
     ("ENGINE_ERROR_LIMIT", "engine_error_limit_s", 900, "30s", 30),
     ("MAX_QUEUED_JOBS", "max_queued_jobs", 10_000, "5", 5),
     ("LOG_MAX_BYTES", "log_max_bytes", 64 << 20, "1024", 1024),
@@ -122,6 +123,7 @@ WRONG: dict[str, list[str]] = {
     "EXTRA_HOSTS": ["db", "db:", ":10.0.0.1", "db:10.0.0", "d b:10.0.0.1", "db:host"],
     "MAX_CONCURRENT_JOBS": ["0", "-1", "1000000", "x"],
     "KEPT_OUTPUTS_MAX_BYTES": ["-1"],
+    "JOBD_ENGINE": ["", "kubernetes", "docker,kubernetes"],
     "ENGINE_ERROR_LIMIT": ["-1s"],
     "MAX_QUEUED_JOBS": ["0"],
     "LOG_MAX_BYTES": ["1023", "64MB"],
@@ -173,7 +175,7 @@ def test_a_setting_that_is_set_is_read_from_variable_and_file(
     row: tuple[str, str, Any, str, Any], tmp_path: Path
 ) -> None:
     name, attribute, default, text, value = row
-    assert value != default
+    assert value != default or name == "JOBD_ENGINE", "jobd knows one engine"
     also = ALSO.get(name, {})
     assert attrgetter(attribute)(from_mapping({name: text, **also})) == value
     assert attrgetter(attribute)(from_sources({}, {name: text, **also}, None)) == value

@@ -1,23 +1,31 @@
-"""Points at which jobd dies on purpose, as by kill -9: for tests of crashes alone, never for use.
+"""jobd with points at which it dies as by kill -9, and with a wall clock that can be set off: for tests alone.
 
-Nothing is there unless `JOBD_FAILPOINTS=1`. Then `JOBD_FAILPOINT=name[:count]` ends the process the count-th time that the
-point of this name is reached, and each point that is reached is logged at debug level. `JOBD_FAILPOINT_CLOCK=file`: the wall clock is
-off by the seconds that stand in the file, read anew each time. Owns the names of all points, and puts them around the calls of
-parts that know nothing of it; must not change what a call does.
+    JOBD_FAILPOINT=name[:count] JOBD_FAILPOINT_CLOCK=file python -m tests.support.failpoints [flags of jobd]
+
+`JOBD_FAILPOINT` ends the process the count-th time that the point of this name is reached. `JOBD_FAILPOINT_CLOCK` names a file: the wall
+clock is off by the seconds in the file, which is read each time. Each point that is reached is logged at debug level. Owns the names of
+all points, and puts them around the calls of jobd's outer parts; must not change what a call does.
 """
 
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
+from jobd.__main__ import main
 from jobd.clock import SystemClock
-from jobd.errors import ConfigError
+from jobd.docker.orchestrator import DockerOrchestrator
+from jobd.events.http.sender import Sender
 from jobd.jobs.state.record import decode_record
+from jobd.metrics.metrics import Metrics
+from jobd.store.store import Store
 from jobd.store.tables.rows import Transition
+
+T = TypeVar("T")
 
 COMMITS = (
     "accepted",
@@ -85,22 +93,20 @@ class ClockThatIsOff(SystemClock):
 
 
 class Failpoints:
-    """The points of one process, and the one of them that is deadly (None: none is)."""
+    """The points of one process, and the one of them that is deadly (None: none is). Implements `jobd.composition.instrument.Instrument`."""
 
     def __init__(self, deadly: str | None, count: int = 1, clock_file: str = "") -> None:
         self._deadly = deadly
         self._left = count
-        self.clock = ClockThatIsOff(Path(clock_file)) if clock_file else SystemClock()
+        self._clock_file = clock_file
 
     @classmethod
-    def of(cls, environ: Mapping[str, str]) -> Self | None:
-        """Returns what the variables ask for; None, unless failpoints are switched on.
+    def of(cls, environ: Mapping[str, str]) -> Self:
+        """Returns what the variables ask for.
 
         Raises:
-            ConfigError: there is no such point.
+            ValueError: there is no such point.
         """
-        if environ.get("JOBD_FAILPOINTS") != "1":
-            return None
         text, clock_file = environ.get("JOBD_FAILPOINT", ""), environ.get("JOBD_FAILPOINT_CLOCK", "")
         if not text:
             return cls(None, 1, clock_file)
@@ -108,8 +114,27 @@ class Failpoints:
         if not (count.isascii() and count.isdecimal()):
             name, count = text, "1"
         if name not in POINTS or int(count) < 1:
-            raise ConfigError([f"JOBD_FAILPOINT: there is no point {text[:80]!r}"])
+            raise ValueError(f"JOBD_FAILPOINT: there is no point {text[:80]!r}")
         return cls(name, int(count), clock_file)
+
+    def __call__(self, part: T, /) -> T:
+        """Returns the part with the points around its calls."""
+        if isinstance(part, SystemClock) and self._clock_file:
+            return cast(T, ClockThatIsOff(Path(self._clock_file)))
+        if isinstance(part, Metrics):
+            setattr(part, "engine_call", self._after_calls(part.engine_call))  # noqa: B010 - mypy knows a method
+        elif isinstance(part, Store):
+            for name in WRITES:
+                self._around(part, name, lambda *_, name=name: f"commit:{name}")
+            self._around(part, "commit", lambda transition: f"commit:{commit_name(transition)}")
+        elif isinstance(part, DockerOrchestrator):
+            for name in ENGINE:
+                self._around(part, name, lambda *_, name=name: f"engine:{name}")
+        elif isinstance(part, Sender):
+            self._around(
+                part, "send", lambda *_: "send:event", when=lambda answer: (answer.status or 0) // 100 == 2
+            )
+        return part
 
     def reach(self, name: str) -> None:
         """Ends the process, at once and without any clean-up, if this is the point and the time for it."""
@@ -119,9 +144,7 @@ class Failpoints:
             if self._left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    def after_calls(self, hear: Callable[[str, float, bool], None]) -> Callable[[str, float, bool], None]:
-        """Returns what hears of the engine's requests in place of `hear`, which it passes them on to."""
-
+    def _after_calls(self, hear: Callable[[str, float, bool], None]) -> Callable[[str, float, bool], None]:
         def heard(name: str, seconds: float, ok: bool) -> None:
             hear(name, seconds, ok)
             if name in ENGINE_CALLS:
@@ -129,18 +152,7 @@ class Failpoints:
 
         return heard
 
-    def place(self, *, store: object, engine: object, sender: object) -> None:
-        """Puts the points around the calls of these three."""
-        for name in ENGINE:
-            self._deps(engine, name, lambda *_, name=name: f"engine:{name}")
-        for name in WRITES:
-            self._deps(store, name, lambda *_, name=name: f"commit:{name}")
-        self._deps(store, "commit", lambda transition: f"commit:{commit_name(transition)}")
-        self._deps(
-            sender, "send", lambda *_: "send:event", when=lambda answer: (answer.status or 0) // 100 == 2
-        )
-
-    def _deps(
+    def _around(
         self,
         part: object,
         call: str,
@@ -182,3 +194,7 @@ def commit_name(transition: Transition) -> str:
         (record.image_id is not None, "image"),
     )
     return next((name for holds, name in stages if holds), "pulling")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:], instrument=Failpoints.of(os.environ))

@@ -1,0 +1,92 @@
+"""The two web applications: the API, and the metrics."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from aiohttp import web
+
+from jobd.api.context import CONTEXT, Context
+from jobd.api.memory import BODIES_BYTES, COPIES_BYTES, memory_budget
+from jobd.api.middleware import AccessPolicy, access_control, error_responses, request_metrics
+from jobd.api.openapi import document
+from jobd.api.routes import ROUTES
+from jobd.api.streams import FOLLOWERS, close_followers
+from jobd.budget import ByteBudget
+from jobd.composition.events import Events
+from jobd.composition.jobs import Jobs
+from jobd.health.about import VERSION, About
+from jobd.health.health import HealthCheck
+from jobd.metrics.metrics import CONTENT_TYPE, Metrics
+from jobd.process.state_folder import StateFolder
+from jobd.settings.config import Config
+from jobd.store.store import Store
+from jobd.wire.host_alias import HOST_ALIAS
+from jobd.wire.validation.limits import MAX_BODY_BYTES
+
+OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", HOST_ALIAS})
+
+
+def build_api(
+    config: Config,
+    *,
+    folder: StateFolder,
+    store: Store,
+    events: Events,
+    jobs: Jobs,
+    health: HealthCheck,
+    about: About,
+    metrics: Metrics,
+    api_key: str | None,
+) -> web.Application:
+    """Returns the API. `api_key` None: no key is asked for."""
+    context = Context(
+        submitter=jobs.submitter,
+        jobs=jobs.service,
+        logs=jobs.logs,
+        store=store,
+        feed=events.feed,
+        dispatcher=events.dispatcher,
+        health=health,
+        bodies=ByteBudget(BODIES_BYTES),
+        copies=ByteBudget(COPIES_BYTES),
+        upload_dir=folder.spool,
+        max_upload_bytes=config.max_upload_bytes,
+        about=about.version,
+        disk=about.disk,
+        openapi=msgspec.json.encode(document(ROUTES, VERSION)),
+    )
+    held = {(route.method, route.path): route.response_bytes for route in ROUTES if route.response_bytes}
+    api = web.Application(
+        middlewares=[
+            request_metrics(metrics),
+            error_responses,
+            access_control(AccessPolicy(api_key, _names(config, config.host))),
+            memory_budget(context.bodies, events.readers, held),
+        ],
+        client_max_size=MAX_BODY_BYTES,
+    )
+    api[CONTEXT] = context
+    api[FOLLOWERS] = set()
+    api.on_shutdown.append(close_followers)
+    for route in ROUTES:
+        api.router.add_route(route.method, route.path, route.handler)
+    return api
+
+
+def build_metrics_api(
+    config: Config, metrics: Metrics, before_scrape: Callable[[], Awaitable[None]]
+) -> web.Application:
+    """Returns `GET /metrics`; `before_scrape` renews what is measured at each scrape."""
+
+    async def scrape(_: web.Request) -> web.Response:
+        await before_scrape()
+        return web.Response(body=metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+
+    policy = AccessPolicy(None, _names(config, config.metrics_host))
+    api = web.Application(middlewares=[error_responses, access_control(policy)])
+    api.router.add_get("/metrics", scrape)
+    return api
+
+
+def _names(config: Config, host: str) -> frozenset[str]:
+    return OWN_NAMES | set(config.names) | {host.lower()}

@@ -1,0 +1,52 @@
+"""The container engine that jobs run on, chosen by JOBD_ENGINE.
+
+Owns which engines there are (`settings/parse.py` has their names). The code of an engine is imported only when that engine is chosen.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from jobd.errors import ConfigError
+from jobd.jobs.port.errors import RefusedByEngine
+from jobd.jobs.port.protocols import EnginePort
+from jobd.settings.config import Config
+
+OnCall = Callable[[str, float, bool], None]
+"""Called after each control call: its name, its seconds, whether the engine answered with success."""
+
+
+class Engine(EnginePort, Protocol):
+    """An orchestrator whose connections the composition root closes."""
+
+    async def close(self) -> None:
+        """Ends all connections."""
+        ...
+
+
+def build_engine(config: Config, instance: str, on_call: OnCall) -> Engine:
+    """Returns the engine that the settings name. Must be called inside the running event loop.
+
+    Raises:
+        ConfigError: the engine's own settings cannot be used.
+    """
+    return ENGINES[config.engine](config, instance, on_call)
+
+
+def _docker(config: Config, instance: str, on_call: OnCall) -> Engine:
+    from jobd.docker.mapping.settings import MIN_LOG_BYTES, DockerSettings
+    from jobd.docker.orchestrator import DockerOrchestrator
+
+    settings = DockerSettings(
+        instance=instance,
+        sidecar_image=config.sidecar_image,
+        extra_hosts=config.extra_hosts,
+        # The engine rotates by raw bytes; what jobd keeps must fit into that with room to spare.
+        log_max_bytes=max(2 * config.log_max_bytes, MIN_LOG_BYTES),
+    )
+    try:
+        return DockerOrchestrator(settings, on_call=on_call)
+    except RefusedByEngine as error:
+        raise ConfigError([f"DOCKER_HOST: {error}"]) from None
+
+
+ENGINES: Mapping[str, Callable[[Config, str, OnCall], Engine]] = {"docker": _docker}

@@ -1,0 +1,120 @@
+"""The parts that take jobs in, run them, show them and remove them."""
+
+from dataclasses import dataclass
+
+from jobd.clock import Clock
+from jobd.composition.events import Events
+from jobd.jobs.admission.fingerprint import Fingerprints
+from jobd.jobs.admission.queue import AdmissionQueue
+from jobd.jobs.admission.resource_limits import Caps
+from jobd.jobs.admission.submission import SubmissionLimits, Submitter
+from jobd.jobs.change_notifier import ChangeNotifier
+from jobd.jobs.job_repository import JobRepository
+from jobd.jobs.log.live_output import LiveOutputs
+from jobd.jobs.log.log_view import LogView
+from jobd.jobs.port.protocols import EnginePort
+from jobd.jobs.retention.kept_outputs import KeptOutputs
+from jobd.jobs.retention.retention import Retention, RetentionSettings
+from jobd.jobs.run.dependencies import Dependencies
+from jobd.jobs.run.engine_monitor import EngineMonitor
+from jobd.jobs.run.sidecar_order import SidecarSettings
+from jobd.jobs.run.supervisors import Supervisors
+from jobd.jobs.secrets import SecretFiles
+from jobd.jobs.service import JobService
+from jobd.metrics.jobs import JobObserver
+from jobd.process.state_folder import StateFolder, fingerprint_key
+from jobd.settings.config import Config
+from jobd.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """What runs jobs, joined; nothing runs yet."""
+
+    change_notifier: ChangeNotifier
+    repository: JobRepository
+    queue: AdmissionQueue
+    outputs: KeptOutputs
+    live_outputs: LiveOutputs
+    supervisors: Supervisors
+    engine_monitor: EngineMonitor
+    retention: Retention
+    submitter: Submitter
+    service: JobService
+    logs: LogView
+
+
+def build_jobs(
+    config: Config,
+    *,
+    folder: StateFolder,
+    store: Store,
+    engine: EnginePort,
+    events: Events,
+    clock: Clock,
+    observer: JobObserver,
+) -> Jobs:
+    """Returns the parts of the room `jobs`. Must be called inside the running event loop.
+
+    Raises:
+        ConfigError: the key that is kept in the state folder cannot be read or kept.
+    """
+    change_notifier = ChangeNotifier()
+    repository = JobRepository(store, events.feed, events.dispatcher, change_notifier, clock)
+    queue = AdmissionQueue(config.max_concurrent_jobs)
+    outputs = KeptOutputs(folder.outputs, config.kept_outputs_max_bytes)
+    live_outputs = LiveOutputs()
+    deps = Dependencies(
+        engine=engine,
+        repository=repository,
+        queue=queue,
+        clock=clock,
+        sidecar=SidecarSettings(
+            direct=config.callback_proxy_url is None,
+            callback_timeout_s=config.callback_timeout_s,
+            upload_timeout_s=config.upload_timeout_s,
+            upload_retries=config.upload_retries,
+        ),
+        log_max_bytes=config.log_max_bytes,
+        engine_error_limit_s=config.engine_error_limit_s,
+        spool_path=folder.spool_path,
+        secrets=SecretFiles(folder.secrets),
+        outputs=outputs,
+        on_change=observer.changed,
+        live_outputs=live_outputs,
+        tell=change_notifier.notify,
+    )
+    supervisors = Supervisors(deps, store)
+    engine_monitor = EngineMonitor(engine, supervisors, clock)
+    retention = Retention(
+        store,
+        repository,
+        supervisors,
+        engine,
+        outputs,
+        clock,
+        RetentionSettings(config.job_retention_s, config.history_retention_s, config.maintenance_interval_s),
+    )
+    limits = SubmissionLimits(
+        config.max_queued_jobs,
+        config.allow_cap_add,
+        Caps(config.max_timeout_s, config.max_memory_mb, config.max_cpus),
+    )
+    fingerprints = Fingerprints(fingerprint_key(folder))
+    submitter = Submitter(
+        deps, supervisors, engine_monitor, fingerprints, limits, on_accepted=observer.accepted
+    )
+    service = JobService(store, supervisors, queue, engine, retention, config.job_retention_s, outputs)
+    return Jobs(
+        change_notifier=change_notifier,
+        repository=repository,
+        queue=queue,
+        outputs=outputs,
+        live_outputs=live_outputs,
+        supervisors=supervisors,
+        engine_monitor=engine_monitor,
+        retention=retention,
+        submitter=submitter,
+        service=service,
+        logs=LogView(store, change_notifier, service.current, events.readers, live_outputs),
+    )

@@ -1,0 +1,27 @@
+"""The jobs of before: each one that has not ended is supervised again, and what no job waits for any more is removed."""
+
+import logging
+
+from jobd.composition.jobs import Jobs
+from jobd.jobs.secrets import SecretFiles
+from jobd.jobs.stored import readable
+from jobd.metrics.jobs import JobObserver
+from jobd.process.state_folder import StateFolder, remove_stale_uploads
+from jobd.store.store import Store
+
+log = logging.getLogger(__name__)
+
+
+async def recover(jobs: Jobs, store: Store, folder: StateFolder, observer: JobObserver) -> None:
+    """Starts a supervisor for every stored job that is not over. Raises StoreError."""
+    rows = await store.live_rows()
+    records = readable(rows)
+    kept = {row.uid for row in rows}  # those of jobs that cannot be read too
+    remove_stale_uploads(folder, kept)
+    SecretFiles(folder.secrets).remove_all_but(kept - {record.uid for record in records if record.ended})
+    for record in records:
+        if not record.ended:
+            observer.resumed(record.image or (await jobs.repository.spec(record.uid)).image)
+    jobs.supervisors.start_all(records)
+    if records:
+        log.info("jobs taken up again", extra={"action": "recover", "count": len(records)})

@@ -1,0 +1,24 @@
+"""Which engines there are: the settings know the names, the composition root knows how each is built."""
+
+import pytest
+
+from jobd.composition.engine import ENGINES
+from jobd.composition.instrument import instrumented
+from jobd.errors import ConfigError
+from jobd.settings import parse
+from jobd.settings.config import from_mapping
+
+
+def test_every_engine_that_may_be_named_can_be_built() -> None:
+    assert set(ENGINES) == set(parse.ENGINES)
+
+
+def test_an_unknown_engine_is_refused_with_those_that_are_known() -> None:
+    with pytest.raises(ConfigError) as refused:
+        from_mapping({"JOBD_ENGINE": "podman"})
+    assert refused.value.problems == ["JOBD_ENGINE: must be one of: docker; not 'podman'"]
+
+
+def test_without_an_instrument_a_part_stays_as_it_is() -> None:
+    part = object()
+    assert instrumented(part, None) is part

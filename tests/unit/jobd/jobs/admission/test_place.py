@@ -1,0 +1,61 @@
+"""A job's place follows the job's record: waiting, running, waiting again for the next attempt, over."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from jobd.jobs.admission.place import Place
+from jobd.jobs.admission.queue import AdmissionQueue
+from jobd.jobs.state.record import Record
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def record(uid: str = "a", **fields: Any) -> Record:
+    return msgspec.structs.replace(Record(uid=uid, id=uid, created_at=NOW), **fields)
+
+
+def test_a_new_job_queues_and_an_admitted_one_keeps_its_place_over_the_limit() -> None:
+    queue = AdmissionQueue(1)
+    for uid, phase in (("a", "running"), ("b", "inputs"), ("c", "queued")):
+        now = record(uid, phase=phase)
+        Place(queue, now).take(now)
+    assert (queue.running, queue.position("c")) == (2, 1)
+
+
+@pytest.mark.parametrize("fields", [{"retry_at": NOW}, {"phase": "done", "status": "failed"}])
+def test_a_job_that_waits_for_its_next_attempt_or_is_over_takes_no_place(fields: dict[str, Any]) -> None:
+    queue = AdmissionQueue(1)
+    now = record(**fields)
+    Place(queue, now).take(now)
+    assert (queue.running, queue.waiting) == (0, 0)
+
+
+async def test_a_place_is_held_through_an_attempt_and_given_up_for_the_next() -> None:
+    queue = AdmissionQueue(1)
+    first = record()
+    place = Place(queue, first)
+    place.take(first)
+    await place.admitted(first)
+    for phase in ("pulling", "inputs", "running", "outputs"):
+        place.follow(record(phase=phase))
+        assert queue.running == 1
+    second = record(attempt=2, retry_at=NOW)
+    place.follow(second)
+    assert (queue.running, queue.waiting) == (0, 0)
+    await place.admitted(second)
+    place.follow(record(attempt=2, phase="pulling"))
+    assert queue.running == 1
+    place.leave()
+    place.leave()
+    assert queue.running == 0
+
+
+async def test_an_attempt_that_was_not_seen_to_begin_keeps_the_place_that_it_gets() -> None:
+    queue = AdmissionQueue(1)
+    place = Place(queue, record())
+    await place.admitted(record(attempt=2))
+    place.follow(record(attempt=2, phase="pulling"))
+    assert queue.running == 1
