@@ -1,4 +1,4 @@
-"""The entry point: runs one command and turns how it ended into an exit code. Nothing else knows exit codes.
+"""The entry point: runs one command and maps its result or error to an exit code. Only this module knows exit codes.
 
 Source: man/jobctl.1, "EXIT STATUS".
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from typer import Abort, TyperException
 
+from jobctl.command_table import root
 from jobctl.connection.session import Session
 from jobctl.errors import (
     Conflict,
@@ -23,7 +24,6 @@ from jobctl.errors import (
     OutputMissing,
     Unreachable,
 )
-from jobctl.lazy import root
 from jobctl.output import output
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ OUT_OF_MEMORY = 137
 INTERRUPTED = 130
 
 PASS_THROUGH = frozenset({"run", "wait"})
-"""Commands whose exit code is a job's: their own failures are 125, apart from everything a job says."""
+"""Commands that exit with the job's exit code: their own failures are 125."""
 
 REASONS: Mapping[str, int] = MappingProxyType(
     {
@@ -67,16 +67,16 @@ def main() -> None:
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
-    except OSError as error:  # the interpreter would make it exit code 120, which means something else here
-        _forget_stdout()
+    except OSError as error:  # the interpreter would exit with 120, which has another meaning here
+        _discard_stdout()
         if code == 0:
-            output.note(f"standard output cannot be written: {error.strerror}")
+            output.note(f"cannot write to standard output: {error.strerror}")
             code = 1
     sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command line and returns its exit code. Errors are said on stderr, one way for all commands."""
+    """Runs one command line and returns its exit code. Prints errors on stderr, in one form for all commands."""
     session = Session()
     try:
         result = root().main(args=list(arguments), prog_name="jobctl", standalone_mode=False, obj=session)
@@ -89,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
         return error_code(error, session.command)
     except Left as left:
         if left.number == signal.SIGPIPE:
-            _forget_stdout()
+            _discard_stdout()
         if left.hint:
             output.note(left.hint)
         return 128 + left.number
@@ -104,7 +104,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def outcome_code(outcome: "Outcome") -> int:
-    """Returns the exit code of what `run`, `wait`, `doctor` and `validate` found."""
+    """Returns the exit code of an outcome of `run`, `wait`, `doctor`, `validate`, `verify` or `listen`."""
     from jobctl.job.outcome import GaveUp, Interrupted, Unhealthy
 
     if isinstance(outcome, Interrupted):
@@ -117,7 +117,7 @@ def outcome_code(outcome: "Outcome") -> int:
 
 
 def ended_code(ended: "Ended") -> int:
-    """Returns the exit code for the end of a job: its own code, or one of the reserved ones where it has none to give."""
+    """Returns the exit code for the end of a job: the job's own, or a reserved one where the job has none."""
     if ended.status == "completed":
         return 0
     if ended.status == "cancelled":
@@ -133,7 +133,7 @@ def ended_code(ended: "Ended") -> int:
 
 
 def error_code(error: JobctlError, command: str) -> int:
-    """Returns the exit code of a command that could not do its work."""
+    """Returns the exit code of a command that failed."""
     if isinstance(error, OutputMissing):
         return OUTPUT_FAILED
     if command in PASS_THROUGH:
@@ -142,9 +142,9 @@ def error_code(error: JobctlError, command: str) -> int:
 
 
 def _output_failed(error: OSError, session: Session) -> int:
-    """What is left untranslated is writing to stdout, for instance to a full disk."""
-    _forget_stdout()
-    failure = JobctlError(f"the output cannot be written: {error.strerror or error}", code="output")
+    """All other OSErrors are translated, so writing to stdout failed: for instance, its disk is full."""
+    _discard_stdout()
+    failure = JobctlError(f"cannot write to standard output: {error.strerror or error}", code="output")
     output.error(failure, as_json=session.format == "json")
     return error_code(failure, session.command)
 
@@ -157,12 +157,12 @@ def _usage(error: TyperException, session: Session, arguments: Sequence[str]) ->
 
 
 def _wants_json(session: Session, arguments: Sequence[str]) -> bool:
-    """Flags that were not read yet when the error came still say how errors are to look."""
+    """True where the error is printed as JSON, also where the parser failed before it read --json."""
     return session.format == "json" or (session.command not in PASS_THROUGH and "--json" in arguments)
 
 
-def _forget_stdout() -> None:
-    """Points stdout at nothing, so that the interpreter's last flush does not complain about the reader that left."""
+def _discard_stdout() -> None:
+    """Redirects stdout to /dev/null, so that the interpreter's last flush does not fail when the reader has closed the pipe."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):

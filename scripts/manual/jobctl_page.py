@@ -1,11 +1,11 @@
 """jobctl.1, from the command table and the parsers; exit codes and variables are told here."""
 
+from jobctl.command_table import ALIASES, HELP, PRESET_FORMATS, PRESETS
 from jobctl.commands.deliveries import WIDE_TABLE as DELIVERIES
 from jobctl.commands.doctor import TABLE as DOCTOR
 from jobctl.commands.ls import WIDE_TABLE as LS
 from jobctl.commands.top import TABLE as TOP
 from jobctl.completion.describe import CommandText, texts
-from jobctl.lazy import ALIASES, HELP, PRESET_FORMATS, PRESETS
 from jobctl.output.table import Table
 from scripts.manual.roff import escaped, line, option, section, tagged, text, title
 

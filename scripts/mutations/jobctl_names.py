@@ -5,24 +5,24 @@ from scripts.mutations.mutation import Mutation
 MUTATIONS = (
     Mutation(
         "jobctl: the beginning of an id is enough to remove a job",
-        "jobctl/job/ids.py",
+        "jobctl/selection/ids.py",
         "        job = _exactly(client, text)\n        if job is None:\n            raise _no_job(text)\n        return job",
         "        return find(client, text)",
         "tests/e2e/test_everyday_names.py::test_a_prefix_destroys_nothing_and_is_answered_with_the_ids",
     ),
     Mutation(
         "jobctl: a prefix among whole ids stops nothing",
-        "jobctl/job/ids.py",
+        "jobctl/selection/ids.py",
         "                _refuse_prefix(client, text)",
         "                pass",
         "tests/e2e/test_everyday_names.py::test_a_prefix_destroys_nothing_and_is_answered_with_the_ids",
     ),
     Mutation(
         "jobctl: a list ends with its first page",
-        "jobctl/job/listing.py",
+        "jobctl/selection/listing.py",
         "        if not cursor or (limit and count >= limit):",
         "        if True:",
-        "tests/unit/jobctl/job/test_listing.py::test_a_page_is_used_before_the_next_one_is_asked_for",
+        "tests/unit/jobctl/selection/test_listing.py::test_a_page_is_used_before_the_next_one_is_asked_for",
     ),
     Mutation(
         "jobctl: a table in a pipe is cut",
@@ -40,10 +40,10 @@ MUTATIONS = (
     ),
     Mutation(
         "jobctl: a word like pause leads to prune",
-        "jobctl/completion/suggestion.py",
+        "jobctl/suggestion.py",
         "    if careful:\n",
         "    if False:\n",
-        "tests/unit/jobctl/completion/test_suggestion.py::test_a_word_of_another_tool_leads_to_nothing_that_destroys",
+        "tests/unit/jobctl/test_suggestion.py::test_a_word_of_another_tool_leads_to_nothing_that_destroys",
     ),
     Mutation(
         "jobctl: a format that a command cannot print is ignored",
@@ -55,13 +55,13 @@ MUTATIONS = (
     Mutation(
         "jobctl: a signal leaves the keys of the terminal off",
         "jobctl/output/live.py",
-        "        self._give_back()\n        for number",
+        "        self._restore()\n        for number",
         "        for number",
         "tests/e2e/test_everyday_screen.py::test_a_signal_leaves_the_terminal_as_it_was",
     ),
     Mutation(
         "jobctl: a kill from outside passes for any exit code",
-        "jobctl/job/explanation.py",
+        "jobctl/output/explanation.py",
         "        if code in _CODES:",
         "        if False:",
         "tests/e2e/test_everyday_explain.py::test_a_kill_from_outside_is_no_lack_of_memory_and_no_cancel",
@@ -90,7 +90,7 @@ MUTATIONS = (
     Mutation(
         "jobctl: a signal during a copy leaves the progress line",
         "jobctl/output/meter.py",
-        "                    stack.enter_context(leaving())\n",
+        "                    stack.enter_context(signals_raise_left())\n",
         "",
         "tests/integration/jobctl/test_progress_lines.py::test_a_signal_during_a_copy_leaves_the_terminal_as_it_was",
     ),

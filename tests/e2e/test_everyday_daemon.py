@@ -14,7 +14,7 @@ def test_a_workspace_that_cannot_be_is_refused_once_and_said_so(
     assert done.returncode == 123
     assert "the workspace '/etc/passwd' cannot be a folder" in done.stderr
     explained = daemon.jobctl("explain", job_id).stdout
-    assert "the engine refused to make its container" in explained
+    assert "the engine refused to create the container" in explained
     assert "pull" not in explained
 
 

@@ -98,7 +98,7 @@ def test_out_of_memory_and_a_cancel_are_said_as_such(daemon: Daemon, worker_imag
     ("script", "words"),
     [
         ("no-such-program --now", "did not find"),
-        ("echo '#!/bin/sh' > x; ./x", "may not be executed"),
+        ("echo '#!/bin/sh' > x; ./x", "is not executable"),
         ("sh -c 'kill -TERM $$'; exit $?", "SIGTERM"),
         ("sh -c 'kill -SEGV $$'; exit $?", "SIGSEGV"),
     ],
@@ -121,8 +121,8 @@ def test_the_process_limit_is_named(daemon: Daemon, worker_image: str, job_id: s
     [
         (["no-such-program"], 'the command "no-such-program" does not exist in the image'),
         (["/no/such/path"], 'the command "/no/such/path" does not exist in the image'),
-        (["/etc/passwd"], 'the command "/etc/passwd" may not be executed'),
-        (["/etc"], 'the command "/etc" may not be executed'),
+        (["/etc/passwd"], 'the command "/etc/passwd" is not executable'),
+        (["/etc"], 'the command "/etc" is not executable'),
     ],
 )
 def test_a_start_that_failed_is_told_in_words(
@@ -152,4 +152,4 @@ def test_a_callback_that_does_not_arrive_is_told(
     until(lambda: "2 events have not reached" in explained(daemon, job_id), "it is said")
     text = explained(daemon, job_id)
     assert f"jobctl deliveries {job_id}" in text
-    assert "it completed" in text
+    assert "the job completed" in text

@@ -285,7 +285,7 @@ def test_places_that_are_never_replaced(daemon: Daemon, job: str, tmp_path: Path
         "cp", f"{job}:res", destination, cwd=tmp_path / "home" / "inner", env={**os.environ, "HOME": str(tmp_path / "home")}
     )  # fmt: skip
     assert done.returncode == 1
-    assert "is not replaced" in done.stderr
+    assert "does not replace" in done.stderr
     assert tree(tmp_path) == {"home": None, "home/inner": None}
 
 

@@ -76,7 +76,7 @@ def test_run_says_how_to_see_all_faults_of_a_file(daemon: Daemon, tmp_path: Path
     done = daemon.jobctl("run", "-f", "job.yaml", cwd=tmp_path)
     assert done.returncode == 125
     assert "job.yaml:2:1: cpu: must be" in done.stderr
-    assert "all that is wrong: jobctl validate -f job.yaml" in done.stderr
+    assert "to see all problems: jobctl validate -f job.yaml" in done.stderr
     (tmp_path / "job.yaml").write_text("cpu: -1\n")
     alone = daemon.jobctl("run", "-f", "job.yaml", "busybox", cwd=tmp_path)
     assert alone.returncode == 125
@@ -117,8 +117,8 @@ def test_units_and_the_flags_names_are_taken(
         ("memory: 2x", "memory: '2x' is not an amount of memory"),
         ("memory: '512'", "memory: '512' needs its unit"),
         ("timeout: soon", "timeout: 'soon' is not a duration"),
-        ("timeout: 5m\ntimeoutSeconds: 300", "is the same as timeout"),
-        ("env: {A: b}\nenvironment: {A: b}", "is the same as env"),
+        ("timeout: 5m\ntimeoutSeconds: 300", "is the same field as timeout"),
+        ("env: {A: b}\nenvironment: {A: b}", "is the same field as env"),
     ],
 )
 def test_units_that_are_none_and_two_names_for_one(
@@ -174,7 +174,7 @@ def test_a_file_of_variables_as_a_shell_reads_it(daemon: Daemon, worker_image: s
     ("text", "words"),
     [
         ("A=1\nB='open\n", "vars:2: the quote ' is not closed"),
-        ('A="x" y\n', "vars:1: after the closing"),
+        ('A="x" y\n', "vars:1: only a comment may follow the closing"),
         ("A = 1\n", "vars:1"),
         ("1\n=x\n", "vars:2"),
     ],

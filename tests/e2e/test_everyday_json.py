@@ -11,7 +11,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from jobctl.lazy import COMMANDS, formats_of
+from jobctl.command_table import COMMANDS, formats_of
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, until
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "jobctl-output.schema.json"

@@ -80,7 +80,7 @@ def test_a_workstation_has_its_own_defaults(daemon: Daemon, worker_image: str, t
         ("", {"JOBCTL_DEFAULT_MEMORY": "2x"}, "JOBCTL_DEFAULT_MEMORY: '2x' is not an amount"),
         ("", {"JOBCTL_DEFAULT_CPUS": "no"}, "JOBCTL_DEFAULT_CPUS"),
         ('default_timeout = "soon"', {}, "default_timeout in"),
-        ("default_memory = 512", {}, "needs its unit"),
+        ("default_memory = 512", {}, "needs a unit"),
     ],
 )
 def test_a_default_that_is_wrong_is_named(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jobctl.lazy import COMMANDS
+from jobctl.command_table import COMMANDS
 from tests.support.daemon import Daemon, until
 
 STAYS = "trap 'exit 0' TERM; while true; do sleep 0.1; done"
@@ -118,7 +118,7 @@ def test_a_format_is_honoured_or_refused(
     daemon: Daemon, worker_image: str, command: str, format: str
 ) -> None:
     """What each command prints in a format is looked at in test_everyday_json; here: what it cannot print is said."""
-    from jobctl.lazy import formats_of
+    from jobctl.command_table import formats_of
 
     if format in formats_of(command):
         return

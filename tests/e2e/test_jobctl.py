@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jobctl.lazy import COMMANDS
+from jobctl.command_table import COMMANDS
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, until
 
 SLEEPS = "trap 'echo ending; exit 0' TERM; echo ready; while true; do sleep 0.1; done"
@@ -113,7 +113,7 @@ def test_ctrl_c_cancels_the_job_and_shows_its_last_words(
     code, out, err = finished(program)
     assert code == 130
     assert out == "ending\n"
-    assert f"cancelling {job_id}; Ctrl-C again kills it" in err
+    assert f"cancelling {job_id}; press Ctrl-C again to kill it" in err
     view = daemon.ended(job_id)
     assert view["status"] == "cancelled"
     assert view["cancelledBy"] == "Ctrl-C in jobctl run"
@@ -126,7 +126,7 @@ def test_a_second_ctrl_c_kills_what_does_not_listen(
     assert first_line(program) == "ready"
     assert program.stderr is not None
     program.send_signal(signal.SIGINT)
-    assert b"Ctrl-C again kills it" in program.stderr.readline()
+    assert b"press Ctrl-C again to kill it" in program.stderr.readline()
     program.send_signal(signal.SIGINT)
     code, _, err = finished(program)
     assert code == 130
@@ -143,7 +143,7 @@ def test_sigterm_leaves_the_job_running_and_says_how_to_come_back(
     program.send_signal(signal.SIGTERM)
     code, _, err = finished(program)
     assert code == 143
-    assert err == f"jobctl: {job_id} keeps running; come back with: jobctl logs -f {job_id}\n"
+    assert err == f"jobctl: {job_id} keeps running; to follow it again: jobctl logs -f {job_id}\n"
     assert daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "running"
     back = start("logs", "-f", job_id)
     assert first_line(back) == "ready"
@@ -171,7 +171,7 @@ def test_logs_f_may_start_before_the_job_and_ends_with_it(
     waiting = start("wait", "second", "first", at=daemon)
     until(lambda: daemon.call("GET", "/v1/jobs/first").json.get("phase") == "running", "the first job runs")
     why = daemon.jobctl("explain", "second").stdout
-    assert "it waits for its turn" in why
+    assert "the job is queued" in why
     assert "number 1 in the queue" in why
     top = daemon.jobctl("top")
     assert [line.split()[:2] for line in top.stdout.splitlines()[1:]] == [
@@ -245,7 +245,7 @@ def test_a_restart_of_jobd_costs_a_run_neither_a_line_nor_its_code(
     code, out, err = finished(program)
     assert code == 5, err
     assert [*seen, *out.splitlines()] == [f"line {number}" for number in range(1, lines + 1)]
-    assert err.count("trying again") in (1, 2)
+    assert err.count("reconnecting") in (1, 2)
 
 
 # -- output

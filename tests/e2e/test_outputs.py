@@ -39,7 +39,7 @@ def test_a_job_without_its_local_output_says_so_everywhere(
         ("result.txt", "missing"),
         ("link", "missing"),
     ]
-    assert "outputs are where they belong" not in daemon.jobctl("explain", job_id).stdout
+    assert "all outputs were delivered" not in daemon.jobctl("explain", job_id).stdout
     assert daemon.jobctl("wait", job_id).returncode == 122
 
 
@@ -126,7 +126,7 @@ def test_a_daemon_that_keeps_none_says_so_at_the_submission(
     [
         ("/dev/stdout", "cannot go to stdout"),
         ("-", "needs an attached run"),
-        ("mine", "is not replaced"),
+        ("mine", "does not replace"),
         ("a-file/below", "a-file"),
     ],
 )

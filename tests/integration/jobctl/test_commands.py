@@ -53,7 +53,7 @@ def test_exact_ids_win_over_prefixes_and_ambiguous_ones_are_refused(daemon: Any,
     assert json.loads(jobctl("show", "@last", "--json").stdout)["jobs"][0]["id"] == "api-77"
     twice = jobctl("show", "web-")
     assert twice.returncode == 6
-    assert b"fits several jobs: web-2, web-1" in twice.stderr
+    assert b"matches several jobs: web-2, web-1" in twice.stderr
     gone = jobctl("show", "nothing")
     assert gone.returncode == 4
     assert b"jobctl ls -a" in gone.stderr
@@ -187,7 +187,7 @@ def test_cancel_and_rm(daemon: Any, jobctl: Any) -> None:
     assert daemon.jobs["a"].cancels == [{"graceSeconds": 3}]
     again = jobctl("cancel", "a", "missing")
     assert again.returncode == 4
-    assert b"a had ended already: cancelled" in again.stderr
+    assert b"a has already ended: cancelled" in again.stderr
     assert jobctl("rm", "a", "b").stdout == b"a\nb\n"
     assert daemon.jobs == {}
 

@@ -40,7 +40,7 @@ class Listening:
     def __init__(self, program: Any) -> None:
         self.program = program
         first = program.stderr.readline().decode()
-        found = re.fullmatch(r"jobctl: listening; use: --callback http://127\.0\.0\.1:(\d+)/\n", first)
+        found = re.fullmatch(r"jobctl: listening; use --callback http://127\.0\.0\.1:(\d+)/\n", first)
         assert found, first
         self.port = int(found[1])
 
@@ -75,7 +75,7 @@ def test_events_are_shown_verified_and_counted(jobctl: Any, key_file: str) -> No
     assert [line.split("  ", 1)[0] for line in out.splitlines()] == ["08:00:00.5"] * 4
     assert out.count("[verified]") == 4
     assert out.splitlines()[1].count("seen before") == out.count("seen before") == 1
-    assert err == "jobctl: 4 events, 1 of them again\n"
+    assert err == "jobctl: 4 events, 1 of them repeated\n"
 
 
 def test_a_whsec_key_that_is_not_base64_is_its_own_bytes_for_listen_and_verify(jobctl: Any) -> None:
@@ -100,7 +100,7 @@ def test_what_does_not_verify_is_refused_and_ends_with_1(jobctl: Any, key_file: 
     assert code == 1
     lines = [json.loads(line) for line in out.splitlines()]
     assert [line["verified"] for line in lines] == [False] * 3
-    assert ["key does not fit" in lines[0]["reason"], "more than 5m" in lines[1]["reason"]] == [True, True]
+    assert ["key is wrong" in lines[0]["reason"], "more than 5m" in lines[1]["reason"]] == [True, True]
     assert "3 not verified" in err
 
 
@@ -123,7 +123,7 @@ def test_odd_requests_are_refused_and_do_no_harm(jobctl: Any) -> None:
     listening.program.send_signal(signal.SIGINT)
     code, _, err = listening.end()
     assert code == 0
-    assert "8 bytes that hold no event: not json" in err
+    assert "8 bytes without an event: not json" in err
     assert err.endswith("jobctl: 1 event\n")
 
 
@@ -176,8 +176,8 @@ def test_verify_says_which_headers_hold(jobctl: Any, key_file: str) -> None:
     done = jobctl("verify", "--key-file", key_file, "-H", "@headers", "body.json")
     assert done.returncode == 0, done.stdout + done.stderr
     first, second, last = done.stdout.decode().splitlines()
-    assert first.startswith("ok    Webhook-Signature: by the key, sent ")
-    assert (second, last) == ("ok    X-Signature-256: by the key", "verified")
+    assert first.startswith("ok    Webhook-Signature: signed with the key, sent ")
+    assert (second, last) == ("ok    X-Signature-256: signed with the key", "verified")
     as_json = jobctl("verify", "--key-file", key_file, "-H", "@headers", "-", "--json", stdin=event(1))
     assert json.loads(as_json.stdout)["verified"] is True
 

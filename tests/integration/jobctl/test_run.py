@@ -76,7 +76,7 @@ def test_a_broken_stream_is_resumed_without_gap_or_repeat(daemon: Any, jobctl: A
     done = jobctl("run", "busybox")
     assert done.returncode == 0
     assert done.stdout.decode().split("\n") == [*(f"line {n}" for n in range(50)), ""]
-    assert b"trying again" in done.stderr
+    assert b"reconnecting" in done.stderr
 
 
 def test_an_older_daemon_is_asked_for_lines_alone(daemon: Any, jobctl: Any) -> None:
@@ -128,7 +128,7 @@ def test_ctrl_c_cancels_and_the_rest_of_the_log_is_still_shown(daemon: Any, jobc
     out, err = program.communicate(timeout=60)
     assert program.returncode == 130
     assert out == b"shutting down\n"
-    assert b"cancelling a; Ctrl-C again kills it" in err
+    assert b"cancelling a; press Ctrl-C again to kill it" in err
     assert daemon.jobs["a"].cancels == [{"by": "Ctrl-C in jobctl run"}]
 
 
@@ -157,7 +157,7 @@ def test_other_signals_leave_the_job_and_say_how_to_come_back(
     program.send_signal(number)
     _, err = program.communicate(timeout=60)
     assert program.returncode == code
-    assert err == b"jobctl: a keeps running; come back with: jobctl logs -f a\n"
+    assert err == b"jobctl: a keeps running; to follow it again: jobctl logs -f a\n"
     assert daemon.jobs["a"].cancels == []
     assert daemon.jobs["a"].status == "running"
 
@@ -213,7 +213,7 @@ def test_a_missing_output_is_122_and_the_others_are_fetched(daemon: Any, jobctl:
     daemon.on_submit = play
     done = jobctl("run", "--out", "a=.", "--out", "b=.", "busybox")
     assert done.returncode == 122
-    assert b"the command succeeded but the job has no 'a'" in done.stderr
+    assert b"the command succeeded, but the job has no 'a'" in done.stderr
     assert (jobctl.home / "b").read_bytes() == b"here"
 
 

@@ -94,11 +94,11 @@ def narrow() -> Iterator[Raw]:
 
 
 def put(context: Context, url: str) -> int | None:
-    return upload.move(Upload(id="u", source="result", out=url), context).size_bytes
+    return upload.transfer(Upload(id="u", source="result", out=url), context).size_bytes
 
 
 def get(context: Context, url: str, **options: Any) -> int | None:
-    return download.move(Download(id="d", source=url, out="in/x", **options), context).size_bytes
+    return download.transfer(Download(id="d", source=url, out="in/x", **options), context).size_bytes
 
 
 def early(status: str, after: int, *, linger: bool = False) -> Behave:
@@ -284,7 +284,7 @@ def test_only_a_200_is_the_file(context: Context, raw: Raw, root: Path, status: 
 
     raw.behave = [behave]
     with pytest.raises(
-        ArtifactError, match=rf"GET http://127.*: the server answered {words}.*, which is not the file"
+        ArtifactError, match=rf"GET http://127.*: the server answered {words}.*, which is not the whole file"
     ):
         get(context, raw.url)
     assert len(raw.heads) == 1
@@ -334,5 +334,5 @@ def test_a_redirect_before_the_body_was_read_is_followed_or_refused_as_later(
         assert put(context, raw.url) == SIZE
         assert digests == [hashlib.sha256(bytes(SIZE)).digest()]
     else:
-        with pytest.raises(ArtifactError, match="would drop the content"):
+        with pytest.raises(ArtifactError, match="would discard the content"):
             put(context, raw.url)

@@ -21,11 +21,11 @@ MakeContext = Callable[..., Context]
 
 
 def get(context: Context, url: str, **options: Any) -> int | None:
-    return download.move(Download(id="d", source=url, out="in/x", **options), context).size_bytes
+    return download.transfer(Download(id="d", source=url, out="in/x", **options), context).size_bytes
 
 
 def put(context: Context, url: str) -> int | None:
-    return upload.move(Upload(id="u", source="result", out=url), context).size_bytes
+    return upload.transfer(Upload(id="u", source="result", out=url), context).size_bytes
 
 
 def nothing_is_left(root: Path) -> bool:
@@ -255,7 +255,7 @@ def test_an_upload_follows_a_redirect_that_keeps_the_content_only(
     server.on("/end", server.answer(200))
     put(context, server.on("/up", server.answer(307, Location="/end")))
     assert [s.body for s in server.seen] == [b"data", b"data"]
-    with pytest.raises(ArtifactError, match="303, which would drop the content"):
+    with pytest.raises(ArtifactError, match="303, which would discard the content"):
         put(context, server.on("/up", server.answer(303, Location="/end")))
 
 

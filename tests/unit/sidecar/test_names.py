@@ -89,7 +89,10 @@ def test_a_failure_says_the_name(context: Context, root_bytes: bytes) -> None:
     here(root_bytes + b"/out").mkdir()
     os.mkfifo(root_bytes + b"/out/" + LATIN)
     done = run(context, Archive(id="a", source="out", out="x.tgz", depends="job"))["a"]
-    assert (done.status, done.error) == ("failed", rf"out/{SHOWN}: is a FIFO, which an archive cannot hold")
+    assert (done.status, done.error) == (
+        "failed",
+        rf"out/{SHOWN}: is a FIFO, which an archive cannot contain",
+    )
 
 
 def test_a_spec_names_it_by_its_escape(context: Context, root: Path, root_bytes: bytes) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from jobd.wire.artifact import JOB, Artifact, List, Read, Upload, When, Write, after_job
 from sidecar.errors import Refusal
 from sidecar.interrupts import WorkerEnd
-from sidecar.plan import Outcome, failed, make_plan, verdict
+from sidecar.plan import Outcome, failed, make_plan, outcome_without_run
 
 WHENS: list[When] = ["success", "failure", "always"]
 IDS = [f"a{n}" for n in range(8)]
@@ -77,7 +77,7 @@ def test_outcomes_follow_from_what_came_before(
     outputs = make_plan(artifacts).outputs
     outcomes: dict[str, Outcome] = {}
     for artifact in outputs:
-        decided = verdict(artifact, outcomes, worker_end=end)
+        decided = outcome_without_run(artifact, outcomes, worker_end=end)
         cause = outcomes.get(artifact.depends or "")
         if cause is not None and cause.status == "failed" and not cause.forgiven:
             assert decided is not None
@@ -102,24 +102,24 @@ def test_outcomes_follow_from_what_came_before(
 def test_a_chain_of_failures_names_its_first_cause_once() -> None:
     a, b, c = write("a"), write("b", "a"), write("c", "b")
     outcomes = {"a": Outcome("failed", "no space left")}
-    outcomes["b"] = verdict(b, outcomes) or Outcome("success")
-    third = verdict(c, outcomes)
+    outcomes["b"] = outcome_without_run(b, outcomes) or Outcome("success")
+    third = outcome_without_run(c, outcomes)
     assert third is not None
     assert third.why == "depends on 'b', which failed: no space left"
-    assert verdict(a, {}) is None
+    assert outcome_without_run(a, {}) is None
 
 
 def test_after_a_failed_input_the_independent_ones_are_skipped() -> None:
     outcomes = {"a": Outcome("failed", "gone")}
-    independent = verdict(write("b"), outcomes, failed_input="a")
-    dependent = verdict(write("c", "a"), outcomes, failed_input="a")
+    independent = outcome_without_run(write("b"), outcomes, failed_input="a")
+    dependent = outcome_without_run(write("c", "a"), outcomes, failed_input="a")
     assert independent is not None
     assert (independent.status, dependent and dependent.status) == ("skipped", "failed")
 
 
 def test_a_skip_says_why() -> None:
     upload = Upload(id="u", source="x", out="http://x/", depends=JOB, when="failure")
-    skipped = verdict(upload, {}, worker_end="success")
+    skipped = outcome_without_run(upload, {}, worker_end="success")
     assert skipped == Outcome("skipped", "runs on failure only, and the job succeeded")
-    listing = verdict(List(id="l", source=".", depends=JOB), {}, worker_end="failure")
+    listing = outcome_without_run(List(id="l", source=".", depends=JOB), {}, worker_end="failure")
     assert listing == Outcome("skipped", "runs on success only, and the job failed")

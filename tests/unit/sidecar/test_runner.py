@@ -153,7 +153,7 @@ def test_an_optional_input_may_be_missing(runs: Runs) -> None:
 def test_without_word_of_the_worker_the_outputs_fail(runs: Runs) -> None:
     assert runs.run(Read(id="r", source="x", depends="job")) == 0
     assert runs.story == ["Ready", "r failed", "Done"]
-    assert "not heard of" in runs.error("r")
+    assert "did not report" in runs.error("r")
 
 
 def test_a_signal_during_the_inputs_cancels(runs: Runs, interrupts: Interrupts, root: Path) -> None:

@@ -28,5 +28,5 @@ def test_the_age_is_that_of_the_end_and_the_newest_of_an_id_decides() -> None:
 def test_only_ends_can_be_pruned() -> None:
     assert statuses_of([]) == ["completed", "failed", "cancelled"]
     assert statuses_of(["failed,cancelled", "failed"]) == ["failed", "cancelled", "failed"]
-    with pytest.raises(Misuse, match="'running' is not an end"):
+    with pytest.raises(Misuse, match="'running' is not a final status"):
         statuses_of(["completed,running"])

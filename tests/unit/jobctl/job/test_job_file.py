@@ -38,8 +38,8 @@ def test_yaml_without_its_surprises() -> None:
     ("text", "words"),
     [
         ("image: [", "f:1"),
-        ("a: 1\nb: 2\na: 3\n", "f:3:1: 'a' is there twice"),
-        ("a: {x: 1,\n x: 2}\n", "f:2:2: 'x' is there twice"),
+        ("a: 1\nb: 2\na: 3\n", "f:3:1: 'a' is given twice"),
+        ("a: {x: 1,\n x: 2}\n", "f:2:2: 'x' is given twice"),
         ("yes: 1\n", "must be text"),
         ("- a\n- b\n", "not a list"),
         ("", "not nothing"),
@@ -60,7 +60,7 @@ def test_what_is_no_job_file(text: Any, words: Any) -> None:
 
 
 def test_json_that_says_a_name_twice() -> None:
-    with pytest.raises(Misuse, match="'a' is there twice"):
+    with pytest.raises(Misuse, match="'a' is given twice"):
         parse('{"a": 1, "a": 2}', "f.json")
     with pytest.raises(Misuse, match=r"f\.json:2:2: not JSON"):
         parse('{"a":\n x}', "f.json")
@@ -86,10 +86,10 @@ def test_positions_of_fields() -> None:
     text = "image: b\nartifacts:\n  - id: x\n    in: y\n  - {id: z, in: w}\nenvironment:\n  A.B: '1'\n"
     positions = Positions(text)
     fields = ("image", "artifacts[0].in", "artifacts[1].in", "environment.A.B", "artifacts[1].missing")
-    assert [str(positions.of(field)) for field in fields] == ["1:1", "4:5", "5:13", "7:3", "5:5"]
-    assert positions.of("nothing") is None
-    assert str(Positions(json.dumps({"a": {"b": 1}}, indent=1)).of("a.b")) == "3:3"
-    assert Positions("a: [").of("a") is None
+    assert [str(positions.position_of(field)) for field in fields] == ["1:1", "4:5", "5:13", "7:3", "5:5"]
+    assert positions.position_of("nothing") is None
+    assert str(Positions(json.dumps({"a": {"b": 1}}, indent=1)).position_of("a.b")) == "3:3"
+    assert Positions("a: [").position_of("a") is None
 
 
 def test_all_names_that_stand_twice_are_found() -> None:
@@ -103,7 +103,7 @@ def test_all_names_that_stand_twice_are_found() -> None:
 @given(st.text(max_size=60), st.text(max_size=20))
 def test_positions_of_any_text(text: str, field: str) -> None:
     positions = Positions(text)
-    positions.of(field)
+    positions.position_of(field)
     positions.repeated()
 
 

@@ -81,7 +81,7 @@ def test_a_shell_line_takes_the_place_of_command_and_entrypoint() -> None:
     ("flags", "words"),
     [
         (Flags(), "no image"),
-        (Flags(image="i", memory="512"), "needs its unit: 512m"),
+        (Flags(image="i", memory="512"), "needs a unit: 512m"),
         (Flags(image="i", memory="lots"), "not an amount"),
         (Flags(image="i", timeout="soon"), "--timeout"),
         (Flags(image="i", timeout="0"), "more than 0"),
@@ -90,7 +90,7 @@ def test_a_shell_line_takes_the_place_of_command_and_entrypoint() -> None:
         (Flags(image="i", env=["=x"]), "does not name a variable"),
         (Flags(image="i", env_files=[("vars", "A=1\nB C=2\n")]), "vars:2"),
         (Flags(image="i", labels=["x"]), "--label 'x' must be KEY=VALUE"),
-        (Flags(image="i", shell="a", command=["b"]), "exclude each other"),
+        (Flags(image="i", shell="a", command=["b"]), "contradict each other"),
         (Flags(image="i", callback_key="k"), "needs --callback"),
         (Flags(image="i", inputs=["x"]), "PATH=SOURCE"),
         (Flags(image="i", inputs=["/abs=y"]), "inside the workspace"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.output.usage import LATELY_S, Shares, average_cores, cpu_text, memory_text
+from jobctl.output.usage import WINDOW_S, CpuSamples, average_cores, cpu_text, memory_text
 
 NOW = datetime(2030, 1, 31, 8, 0, tzinfo=UTC)
 
@@ -19,10 +19,10 @@ def job(cpu_s: float | None, **more: Any) -> dict[str, Any]:
 
 def after(*looks: tuple[float, float]) -> float | None:
     """The share after looks, each the time in seconds and the CPU used until then."""
-    shares = Shares()
+    samples = CpuSamples()
     for at_s, cpu_s in looks:
-        shares.look([job(cpu_s)], at_s)
-    return shares.cores(job(None))
+        samples.add([job(cpu_s)], at_s)
+    return samples.cores(job(None))
 
 
 def test_a_share_is_what_was_used_between_looks() -> None:
@@ -48,21 +48,21 @@ def test_another_attempt_begins_anew() -> None:
 
 
 def test_what_is_no_longer_shown_is_forgotten() -> None:
-    shares = Shares()
-    shares.look([job(1.0)], 0)
-    shares.look([], 5)
-    shares.look([job(9.0)], 10)
-    assert shares.cores(job(None)) is None
+    samples = CpuSamples()
+    samples.add([job(1.0)], 0)
+    samples.add([], 5)
+    samples.add([job(9.0)], 10)
+    assert samples.cores(job(None)) is None
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 8)), min_size=1, max_size=40))
 def test_a_share_is_never_less_than_none_nor_more_than_the_cores(steps: list[tuple[float, float]]) -> None:
-    shares, at_s, cpu_s = Shares(), 0.0, 0.0
+    samples, at_s, cpu_s = CpuSamples(), 0.0, 0.0
     for pause_s, cores in steps:
         at_s += pause_s
         cpu_s += pause_s * cores
-        shares.look([job(cpu_s)], at_s)
-        share = shares.cores(job(None))
+        samples.add([job(cpu_s)], at_s)
+        share = samples.cores(job(None))
         assert share is None or -1e-6 <= share <= 8 + 1e-6
 
 
@@ -85,4 +85,4 @@ def test_texts_say_what_is_unknown() -> None:
 
 
 def test_the_window_is_longer_than_the_shortest_watch() -> None:
-    assert after((0, 0.0), (LATELY_S, 5.0)) == pytest.approx(0.5)
+    assert after((0, 0.0), (WINDOW_S, 5.0)) == pytest.approx(0.5)

@@ -124,7 +124,7 @@ def test_a_link_beside_is_not_followed_for_a_name_that_the_job_chose(place: Any)
         extract(io.BytesIO(whole), ".", f"{place}/d/")
     (place / "d" / "out").unlink()
     (place / "d" / "file").symlink_to(place / "outside" / "precious")
-    with pytest.raises(LocalFile, match="is there and is no file"):
+    with pytest.raises(LocalFile, match="is not a file"):
         extract(tar(("w", tarfile.DIRTYPE), ("w/file", b"mine")), ".", f"{place}/d/")
     assert [p.name for p in (place / "d").iterdir()] == ["file"]
     assert unharmed(place)
@@ -221,7 +221,7 @@ def test_a_file_that_is_too_large_is_named_before_anything_of_it_is_written(
     place: Any, max_bytes: int | None
 ) -> None:
     stream = Zeros(TERABYTE * 1000)
-    with pytest.raises(LocalFile, match=r"'f/sparse' has 1000\.0 TiB, which is more than the") as caught:
+    with pytest.raises(LocalFile, match=r"'f/sparse' has 1000\.0 TiB, more than the") as caught:
         extract(stream, "f", str(place / "g"), max_bytes)
     assert ("--max-size" in caught.value.message) == (max_bytes is not None)
     assert "--max-size" in str(caught.value.hint)
@@ -232,7 +232,7 @@ def test_a_file_that_is_too_large_is_named_before_anything_of_it_is_written(
 def test_the_bound_is_of_all_files_together(place: Any) -> None:
     folder = [("f", tarfile.DIRTYPE), ("f/a", b"a" * 60), ("f/b", b"b" * 40)]
     assert extract(tar(*folder), "f", str(place / "g"), 100).size_bytes == 100
-    with pytest.raises(LocalFile, match="'f/b' has 40 B, which is more than the 39 B"):
+    with pytest.raises(LocalFile, match="'f/b' has 40 B, more than the 39 B"):
         extract(tar(*folder), "f", str(place / "h"), 99)
     assert not (place / "h").exists()
 

@@ -62,7 +62,7 @@ def test_a_folder_takes_the_place_of_one(
     for text in ("one", "two"):
         with replace.new_folder(tmp_path, "res") as made:
             (made / text).write_text(text)
-            replace.take_place(made, tmp_path / "res")
+            replace.put_in_place(made, tmp_path / "res")
         assert names(tmp_path) == ["res"]
         assert names(tmp_path / "res") == [text]
 
@@ -97,7 +97,7 @@ def test_what_is_left_of_others_is_removed_and_what_others_work_on_is_not(tmp_pa
 def test_long_names_have_room_for_the_hidden_one(tmp_path: Path) -> None:
     name = "é" * 127
     with replace.new_folder(tmp_path, name) as made:
-        replace.take_place(made, tmp_path / name)
+        replace.put_in_place(made, tmp_path / name)
     assert names(tmp_path) == [name]
 
 
@@ -107,7 +107,7 @@ def test_what_is_made_is_marked(tmp_path: Path) -> None:
         with replace.new_file(folder, "x") as descriptor:
             os.write(descriptor, b"text")
         os.close(folder)
-        replace.take_place(made, tmp_path / "res")
+        replace.put_in_place(made, tmp_path / "res")
     if not marks.is_marked(tmp_path / "res"):
         pytest.skip("this file system has no extended attributes")
-    assert marks.first_stranger(tmp_path / "res") is None
+    assert marks.first_foreign_path(tmp_path / "res") is None

@@ -75,7 +75,7 @@ def test_no_chain_of_accepted_links_leads_out(links: dict[tuple[str, ...], str],
 def contents(wanted: str, *names: str) -> Contents:
     seen = Contents(name_parts(wanted))
     for name in names:
-        seen.saw(name_parts(name), "directory" if name.endswith("/") else "file")
+        seen.add(name_parts(name), "directory" if name.endswith("/") else "file")
     return seen
 
 

@@ -114,7 +114,7 @@ def test_a_file_in_the_way_of_a_folder_and_the_reverse(workspace: Workspace, roo
         write(workspace, "file/below")
     with pytest.raises(ArtifactError, match="is a directory"):
         write(workspace, "folder")
-    with pytest.raises(ArtifactError, match="must name something"):
+    with pytest.raises(ArtifactError, match="must name a path"):
         write(workspace, "./.")
 
 

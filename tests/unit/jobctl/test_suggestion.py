@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from jobctl.completion.suggestion import allowed, distance, nearest
-from jobctl.lazy import ALIASES, COMMANDS, DESTRUCTIVE
+from jobctl.command_table import ALIASES, COMMANDS, DESTRUCTIVE
+from jobctl.suggestion import allowed, distance, nearest
 
 NAMES = [*COMMANDS, *ALIASES]
 OTHER_TOOLS = [

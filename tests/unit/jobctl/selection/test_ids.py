@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobctl.errors import Conflict, Misuse, NotFound
-from jobctl.job.ids import LAST, chosen, chosen_whole, find, find_each, find_whole
+from jobctl.selection.ids import LAST, find, find_each, find_whole, select, select_whole
 
 ids = st.text("ab-", min_size=1, max_size=4)
 
@@ -36,7 +36,7 @@ def test_only_whole_ids_are_found_where_something_is_destroyed(names: list[str],
     client: Any = Listed(names)
     begins = [text for text in typed if text not in names and any(name.startswith(text) for name in names)]
     if begins:
-        with pytest.raises(NotFound, match="nothing was done"):
+        with pytest.raises(NotFound, match="no job was changed"):
             find_whole(client, typed)
         return
     found, errors = find_whole(client, typed)
@@ -70,6 +70,6 @@ def test_the_newest_and_what_is_not_there() -> None:
     with pytest.raises(Misuse, match="empty"):
         find_each(client, [""])
     with pytest.raises(Misuse, match="either ids or --label"):
-        chosen(client, [], [])
+        select(client, [], [])
     with pytest.raises(Misuse, match="either ids or --label"):
-        chosen_whole(client, ["a"], ["x=y"])
+        select_whole(client, ["a"], ["x=y"])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobctl.errors import Misuse, NotFound
-from jobctl.job.listing import PAGE, each, filters, labelled, pages
+from jobctl.selection.listing import PAGE, each, filters, labelled, pages
 
 
 class Paged:

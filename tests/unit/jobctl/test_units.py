@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.job.units import (
+from jobctl.units import (
     age,
     bytes_text,
     memory_mb,
-    moment_before,
     parse_time,
     seconds_of,
     short_duration,
     size_bytes,
+    time_before,
     whole_seconds,
 )
 
@@ -83,13 +83,13 @@ def test_what_is_no_duration(text: str) -> None:
     ],
 )
 def test_since(text: Any, moment: Any) -> None:
-    assert moment_before(text, NOW) == moment
+    assert time_before(text, NOW) == moment
 
 
 @given(st.text(max_size=20))
 def test_since_parses_or_refuses(text: Any) -> None:
     try:
-        assert moment_before(text, NOW).tzinfo is UTC
+        assert time_before(text, NOW).tzinfo is UTC
     except ValueError:
         pass
 
