@@ -68,7 +68,7 @@ def test_show_and_explain_read_well(daemon: Any, jobctl: Any) -> None:
     assert "Status:     failed (oom-killed)\n" in shown
     assert "1 cores, 64 MiB, 10 processes, 1m\n" in shown
     said = jobctl("explain", "a").stdout.decode()
-    assert "needed more than its 64 MiB" in said
+    assert "needed more than the job's 64 MiB" in said
     assert "-m 128m" in said
     assert "because: killed by the kernel" in said
 
@@ -130,7 +130,7 @@ def test_a_full_disk_is_said(daemon: Any, jobctl: Any) -> None:
     assert b"No space left on device" in err
 
 
-def test_ctrl_c_leaves_logs_and_wait_and_says_how_to_come_back(daemon: Any, jobctl: Any, until: Any) -> None:
+def test_ctrl_c_ends_logs_and_wait_and_prints_how_to_continue(daemon: Any, jobctl: Any, until: Any) -> None:
     add(daemon, "a")
     for command in (["logs", "-f", "a"], ["wait", "a"]):
         daemon.followers = 0
@@ -139,7 +139,7 @@ def test_ctrl_c_leaves_logs_and_wait_and_says_how_to_come_back(daemon: Any, jobc
         program.send_signal(signal.SIGINT)
         _, err = program.communicate(timeout=60)
         assert program.returncode == 130
-        assert err.decode() == f"jobctl: come back with: jobctl {' '.join(command)}\n"
+        assert err.decode() == f"jobctl: to continue: jobctl {' '.join(command)}\n"
     assert daemon.jobs["a"].cancels == []
 
 
@@ -175,7 +175,7 @@ def test_wait_gives_up(daemon: Any, jobctl: Any) -> None:
     add(daemon, "a")
     done = jobctl("wait", "--timeout", "200ms", "a")
     assert done.returncode == 120
-    assert b"still under way: a" in done.stderr
+    assert b"still active: a" in done.stderr
     assert jobctl("wait", "nothing").returncode == 125
 
 

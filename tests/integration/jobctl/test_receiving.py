@@ -183,19 +183,19 @@ def test_verify_says_which_headers_hold(jobctl: Any, key_file: str) -> None:
 
     spoilt = jobctl("verify", "--key-file", key_file, "-H", "@headers", "-", stdin=event(1) + b"\n")
     assert spoilt.returncode == 1
-    assert b"FAIL  Webhook-Signature: the body has a newline at its end" in spoilt.stdout
+    assert b"FAIL  Webhook-Signature: the body ends with a newline" in spoilt.stdout
     assert KEY.encode() not in spoilt.stdout + spoilt.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["body"], 2, "--key-file is needed"),
-        (["--key-file", "key", "body"], 2, "headers that came"),
+        (["body"], 2, "--key-file is missing"),
+        (["--key-file", "key", "body"], 2, "headers of the body are missing"),
         (["--key-file", "key", "-H", "x", "body"], 2, "NAME: VALUE"),
         (["--key-file", "none", "-H", "X: y", "body"], 1, "none cannot be read"),
         (["--key-file", "key", "-H", "X: y", "none"], 1, "none cannot be read"),
-        (["--key-file", "key", "-H", "X: y", "body"], 1, "neither X-Signature-256"),
+        (["--key-file", "key", "-H", "X: y", "body"], 1, "the headers X-Signature-256 and Webhook-Signature are missing"),
         (["--key-file", "key", "-H", "X: y", "--tolerance", "soon", "body"], 2, "--tolerance"),
     ],
 )

@@ -102,7 +102,7 @@ def test_top_off_a_terminal_is_one_look(daemon: Any, jobctl: Any) -> None:
     once = jobctl("top")
     assert once.returncode == 0, once.stderr
     head, line = once.stdout.decode().splitlines()
-    assert head.split() == ["ID", "PHASE", "FOR", "TRY", "CPU", "MEMORY", "NOW"]
+    assert head.split() == ["ID", "PHASE", "TIME", "ATTEMPT", "CPU", "MEMORY", "ACTIVITY"]
     assert line.split()[:2] == ["a", "running"]
     assert line.endswith("step 1")
     assert "40.0 MiB / 512 MiB" in line

@@ -164,7 +164,7 @@ def test_redirects_that_lead_nowhere_fail(
     context: Context, server: Any, root: Path, location: str | None
 ) -> None:
     headers = {} if location is None else {"Location": location}
-    with pytest.raises(ArtifactError, match=r"redirect|without saying where"):
+    with pytest.raises(ArtifactError, match=r"redirect|without a Location header"):
         get(context, server.on("/loop", server.answer(302, **headers)))
     assert len(server.seen) <= 6
     assert nothing_is_left(root)

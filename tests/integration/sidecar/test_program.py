@@ -348,7 +348,7 @@ def test_proxy_mode_without_a_daemon_still_does_the_work(
     )
     assert program.end() == 0
     assert (root / "x").read_text() == "x"
-    assert "4 reports wait to be sent" in program.stderr()
+    assert "4 reports are not sent yet" in program.stderr()
 
 
 def test_a_reader_of_stdout_that_goes_away_does_not_stop_the_outputs(start: Any, root: Path) -> None:
