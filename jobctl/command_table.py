@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
 from jobctl.connection.session import FORMATS, Session
-from jobctl.errors import Left, Misuse
+from jobctl.errors import EndedBySignal, Misuse
 from jobctl.suggestion import nearest
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -180,11 +180,11 @@ class CommandTable(TyperGroup):
         return ALIASES.get(args[0], name), command, [*PRESETS.get(args[0], ()), *rest]
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command. A closed stdout becomes `Left`; the parser would hide it."""
+        """Runs the command. A closed stdout becomes `EndedBySignal`; the parser would hide it."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            raise Left(signal.SIGPIPE, "") from None
+            raise EndedBySignal(signal.SIGPIPE, "") from None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Writes the summaries of the table, without importing a command."""

@@ -10,7 +10,7 @@
       Refused              the daemon refused the request
       LocalFile            a local file cannot be read or written
       OutputMissing        the job completed, but an output is missing
-    Left                   a signal ended jobctl; the job keeps running
+    EndedBySignal          a signal ended jobctl; the job keeps running
 
 Only `main.py` knows their exit codes.
 """
@@ -87,7 +87,7 @@ class OutputMissing(JobctlError):
     code = "output-failed"
 
 
-class Left(Exception):
+class EndedBySignal(Exception):
     """The signal `number` ended jobctl and not the job; `hint` names the command that continues."""
 
     def __init__(self, number: int, hint: str) -> None:

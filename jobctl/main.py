@@ -16,8 +16,8 @@ from jobctl.command_table import root
 from jobctl.connection.session import Session
 from jobctl.errors import (
     Conflict,
+    EndedBySignal,
     JobctlError,
-    Left,
     Misuse,
     NotAllowed,
     NotFound,
@@ -29,7 +29,7 @@ from jobctl.output import output
 if TYPE_CHECKING:
     from jobctl.job.outcome import Ended, Outcome
 
-WAIT_GAVE_UP = 120
+WAIT_TIMED_OUT = 120
 CANCELLED = 121
 OUTPUT_FAILED = 122
 NOT_STARTED = 123
@@ -87,7 +87,7 @@ def run(arguments: Sequence[str]) -> int:
     except JobctlError as error:
         output.error(error, as_json=_wants_json(session, arguments))
         return error_code(error, session.command)
-    except Left as left:
+    except EndedBySignal as left:
         if left.number == signal.SIGPIPE:
             _discard_stdout()
         if left.hint:
@@ -105,13 +105,13 @@ def run(arguments: Sequence[str]) -> int:
 
 def outcome_code(outcome: "Outcome") -> int:
     """Returns the exit code of an outcome of `run`, `wait`, `doctor`, `validate`, `verify` or `listen`."""
-    from jobctl.job.outcome import GaveUp, Interrupted, Unhealthy
+    from jobctl.job.outcome import Interrupted, ProblemsFound, WaitTimedOut
 
     if isinstance(outcome, Interrupted):
         return INTERRUPTED
-    if isinstance(outcome, GaveUp):
-        return WAIT_GAVE_UP
-    if isinstance(outcome, Unhealthy):
+    if isinstance(outcome, WaitTimedOut):
+        return WAIT_TIMED_OUT
+    if isinstance(outcome, ProblemsFound):
         return 1
     return ended_code(outcome)
 

@@ -16,7 +16,7 @@ from jobctl.connection.client import Client, read_all
 from jobctl.connection.config import Target, state_dir, targets
 from jobctl.connection.session import Session, session_of
 from jobctl.errors import JobctlError
-from jobctl.job.outcome import Outcome, Unhealthy
+from jobctl.job.outcome import Outcome, ProblemsFound
 from jobctl.output import output
 from jobctl.output.drawing import table
 from jobctl.output.table import Table
@@ -66,7 +66,7 @@ def doctor(ctx: typer.Context) -> Outcome | None:
         for check in checks:
             if not check.ok and check.remedy:
                 output.text(f"{check.name}: {check.remedy}\n")
-    return None if healthy else Unhealthy()
+    return None if healthy else ProblemsFound()
 
 
 def examine(session: Session) -> Iterator[Check]:

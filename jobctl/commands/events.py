@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobctl.connection.session import session_of
-from jobctl.errors import Left
+from jobctl.errors import EndedBySignal
 from jobctl.output import event_text, output
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def events(
             if follow:
                 sys.stdout.flush()
     except KeyboardInterrupt:
-        raise Left(2, f"to continue: jobctl events -f --after {last}") from None
+        raise EndedBySignal(2, f"to continue: jobctl events -f --after {last}") from None
 
 
 def summary(line: "Line") -> str:

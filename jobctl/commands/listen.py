@@ -11,7 +11,7 @@ import typer
 
 from jobctl.connection.session import session_of
 from jobctl.errors import LocalFile
-from jobctl.job.outcome import Outcome, Unhealthy
+from jobctl.job.outcome import Outcome, ProblemsFound
 from jobctl.output import event_text, output
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def listen(
     keys = [key for path in key_file or () for key in read_keys(path)]
     handler = EventHandler(keys, status=status, count=count, as_json=session.format == "json")
     try:
-        receiver = Receiver((bind, port), handler.take)
+        receiver = Receiver((bind, port), handler.handle)
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or error
         raise LocalFile(
@@ -89,7 +89,7 @@ def listen(
             output.note(handler.summary(), after_key=True)
         else:
             output.note(handler.summary())
-    return Unhealthy() if handler.bad else None
+    return ProblemsFound() if handler.bad else None
 
 
 class EventHandler:
@@ -106,7 +106,7 @@ class EventHandler:
         self.again = 0
         self.bad = 0
 
-    def take(self, received: "Received") -> "Reply":
+    def handle(self, received: "Received") -> "Reply":
         """Prints the events of a request and returns the reply."""
         from jobctl.receiving.receiver import Reply
 

@@ -8,7 +8,7 @@ import typer
 
 from jobctl.commands.arguments import Label, OptionalIds
 from jobctl.connection.session import session_of
-from jobctl.errors import JobctlError, Left, Misuse
+from jobctl.errors import EndedBySignal, JobctlError, Misuse
 from jobctl.output import output
 from jobctl.selection.ids import check_ids_or_labels, find_each
 from jobctl.selection.listing import labelled
@@ -108,7 +108,7 @@ def logs(
             for name in names:
                 fetch_remembered(client, name)
     except KeyboardInterrupt:
-        raise Left(2, f"to continue: jobctl logs -f {' '.join(names)}") from None
+        raise EndedBySignal(2, f"to continue: jobctl logs -f {' '.join(names)}") from None
     output.fail(failures, as_json=session.format == "json")
 
 

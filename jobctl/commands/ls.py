@@ -187,13 +187,13 @@ def _watch_plainly(client: "Client", query: dict[str, object], limit: int, style
                     changed.append(_line(job, style))
         for line in reversed(changed):
             output.text(line)
-        for gone in [job_id for job_id in known if job_id not in seen]:
+        for missing_id in [job_id for job_id in known if job_id not in seen]:
             try:
-                last: Job = json.loads(client.get(job_path(gone)))
+                last: Job = json.loads(client.get(job_path(missing_id)))
             except NotFound:
-                del known[gone]
+                del known[missing_id]
                 continue
-            if known.pop(gone) != _state(last):
+            if known.pop(missing_id) != _state(last):
                 output.text(_line(last, style))
         sys.stdout.flush()
         time.sleep(WATCH_EVERY_S)

@@ -9,7 +9,7 @@ from jobctl.connection.config import defaults
 from jobctl.connection.session import session_of
 from jobctl.errors import Misuse, Unreachable
 from jobctl.job import job_file
-from jobctl.job.outcome import Outcome, Unhealthy
+from jobctl.job.outcome import Outcome, ProblemsFound
 from jobctl.job.plan import generated_id, set_defaults
 from jobctl.output import output
 
@@ -73,7 +73,7 @@ def validate(
     _show(problems, source.name, session.format)
     if not problems and not checked_by_daemon:
         output.note("jobd is not running, so jobctl did not check what its engine supports")
-    return Unhealthy() if problems else None
+    return ProblemsFound() if problems else None
 
 
 def _show(problems: "list[tuple[Problem, Position | None]]", name: str, format: str) -> None:

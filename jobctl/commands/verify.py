@@ -9,7 +9,7 @@ import typer
 
 from jobctl.connection.session import session_of
 from jobctl.errors import LocalFile, Misuse
-from jobctl.job.outcome import Outcome, Unhealthy
+from jobctl.job.outcome import Outcome, ProblemsFound
 from jobctl.output import output
 from jobctl.units import seconds_of
 
@@ -70,17 +70,17 @@ def verify(
     verification = check(headers_of(header), _bytes(body), keys, time.time(), tolerance_s)
     if session.format in ("json", "yaml"):
         proofs = [
-            {"header": p.header, "holds": p.holds, "said": p.text, **({"key": p.key} if p.key else {})}
+            {"header": p.header, "holds": p.valid, "said": p.text, **({"key": p.key} if p.key else {})}
             for p in verification.proofs
         ]
         tree = {"verified": verification.verified, "checks": proofs}
         output.tree(tree | ({"reason": verification.reason} if verification.reason else {}), session.format)
     else:
         for proof in verification.proofs:
-            mark = "ok" if proof.holds else "--" if verification.verified else "FAIL"
+            mark = "ok" if proof.valid else "--" if verification.verified else "FAIL"
             output.text(f"{mark:<4}  {proof.header}: {proof.text}\n")
         output.text("verified\n" if verification.verified else f"not verified: {verification.reason}\n")
-    return None if verification.verified else Unhealthy()
+    return None if verification.verified else ProblemsFound()
 
 
 def headers_of(given: list[str]) -> dict[str, str]:

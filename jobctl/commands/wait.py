@@ -10,8 +10,8 @@ import typer
 
 from jobctl.commands.arguments import Label, OptionalIds
 from jobctl.connection.session import session_of
-from jobctl.errors import ConnectionLost, JobctlError, Left, Misuse, NotFound
-from jobctl.job.outcome import Ended, GaveUp, Outcome
+from jobctl.errors import ConnectionLost, EndedBySignal, JobctlError, Misuse, NotFound
+from jobctl.job.outcome import Ended, Outcome, WaitTimedOut
 from jobctl.output import output
 from jobctl.selection.ids import select
 from jobctl.selection.listing import TERMINAL
@@ -77,9 +77,9 @@ def wait(
     except TimeoutError:
         active = ", ".join(job_id for job_id in open_ids if job_id not in ended)
         output.note(f"stopped waiting after {timeout}; still active: {active}")
-        return GaveUp()
+        return WaitTimedOut()
     except KeyboardInterrupt:
-        raise Left(2, f"to continue: jobctl wait {' '.join(open_ids)}") from None
+        raise EndedBySignal(2, f"to continue: jobctl wait {' '.join(open_ids)}") from None
     for job_id, end in ended.items():
         _fetch(client, job_id, end)
     return next(

@@ -11,7 +11,15 @@ from types import FrameType
 from typing import Any
 
 from jobctl.connection.client import Client, job_path
-from jobctl.errors import Conflict, ConnectionLost, JobctlError, Left, LocalFile, NotFound, OutputMissing
+from jobctl.errors import (
+    Conflict,
+    ConnectionLost,
+    EndedBySignal,
+    JobctlError,
+    LocalFile,
+    NotFound,
+    OutputMissing,
+)
 from jobctl.job.cancellation import request_cancel
 from jobctl.job.outcome import Ended, Interrupted
 from jobctl.output import output
@@ -64,7 +72,7 @@ class RunSignals:
         request.start()
 
     def _detach(self, number: int, frame: FrameType | None) -> None:
-        raise Left(number, self.resume_hint())
+        raise EndedBySignal(number, self.resume_hint())
 
     def resume_hint(self) -> str:
         """Returns the command that follows the job again, or that shows whether jobd accepted the job."""
@@ -95,7 +103,7 @@ def follow_to_end(
 
     Raises:
         ConnectionLost: jobd could not be reached any more; the hint says how to follow the job again.
-        Left: the reader of stdout has closed it.
+        EndedBySignal: the reader of stdout has closed it.
     """
     from jobctl.connection.log_stream import frames
     from jobctl.output.printer import Printer
@@ -114,7 +122,7 @@ def follow_to_end(
                     cut = printer.has_gaps and not (only_stderr or sys.stdout.isatty())
                     return Ended(end.status, end.exit_code, end.reason, stdout_cut=cut)
         except BrokenPipeError:
-            raise Left(signal.SIGPIPE, signals.resume_hint()) from None
+            raise EndedBySignal(signal.SIGPIPE, signals.resume_hint()) from None
         except NotFound:
             output.note(f"{job_id} was removed before it ended")
             return Ended("cancelled", None, "cancelled")

@@ -21,13 +21,13 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
-class GaveUp:
+class WaitTimedOut:
     """`wait --timeout` passed before the jobs ended."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unhealthy:
+class ProblemsFound:
     """`doctor`, `validate`, `verify` or `listen` found a problem and has printed it."""
 
 
-Outcome = Ended | Interrupted | GaveUp | Unhealthy
+Outcome = Ended | Interrupted | WaitTimedOut | ProblemsFound

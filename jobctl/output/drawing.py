@@ -132,7 +132,7 @@ def watch_table(
     fit, and the `omitted` ones. Needs a terminal.
 
     Raises:
-        Left: a signal ends the program. KeyboardInterrupt.
+        EndedBySignal: a signal ends the program. KeyboardInterrupt.
     """
     from jobctl.output.live import LiveTerminal
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from jobctl.errors import Left
+from jobctl.errors import EndedBySignal
 
 QUIT_KEYS = frozenset(b"qQ")
 _QUIT_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
@@ -22,24 +22,24 @@ _SHOW_CURSOR, _HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
 
 
 @contextmanager
-def signals_raise_left() -> Iterator[None]:
-    """Inside the block SIGTERM and SIGHUP raise `Left`, so that the block's cleanup runs. A signal that is handled or ignored (nohup)
+def raise_on_signals() -> Iterator[None]:
+    """Inside the block SIGTERM and SIGHUP raise `EndedBySignal`, so that the block's cleanup runs. A signal that is handled or ignored (nohup)
     stays so. Only the main thread gets signals: in another thread nothing changes.
     """
-    taken: list[signal.Signals] = []
+    numbers: list[signal.Signals] = []
     if threading.current_thread() is threading.main_thread():
-        taken = [number for number in _QUIT_SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
-    for number in taken:
-        signal.signal(number, _raise_left)
+        numbers = [number for number in _QUIT_SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, _raise)
     try:
         yield
     finally:
-        for number in taken:
+        for number in numbers:
             signal.signal(number, signal.SIG_DFL)
 
 
 class LiveTerminal:
-    """Inside the block `pause` reads keys. SIGTERM and SIGHUP raise `Left`; Ctrl-Z restores the terminal's settings until the program
+    """Inside the block `pause` reads keys. SIGTERM and SIGHUP raise `EndedBySignal`; Ctrl-Z restores the terminal's settings until the program
     continues. Needs a terminal at stdout; keys need one at stdin too.
     """
 
@@ -49,7 +49,7 @@ class LiveTerminal:
         self._keys = sys.stdin is not None and sys.stdin.isatty()
 
     def __enter__(self) -> "LiveTerminal":
-        self._handlers = {number: signal.signal(number, _raise_left) for number in _QUIT_SIGNALS}
+        self._handlers = {number: signal.signal(number, _raise) for number in _QUIT_SIGNALS}
         self._handlers[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._stop)
         self._set_keys()
         return self
@@ -104,8 +104,8 @@ class LiveTerminal:
         _write(_HIDE_CURSOR)
 
 
-def _raise_left(number: int, frame: FrameType | None) -> None:
-    raise Left(number, "")
+def _raise(number: int, frame: FrameType | None) -> None:
+    raise EndedBySignal(number, "")
 
 
 def _write(sequence: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 
 from jobctl.output import drawing, output
-from jobctl.output.live import signals_raise_left
+from jobctl.output.live import raise_on_signals
 from jobctl.units import bytes_text
 
 QUIET_FOR_S = 0.6
@@ -16,7 +16,7 @@ def metered(
     blocks: Iterator[bytes], what: str, total_bytes: int | None = None
 ) -> Generator[bytes, None, None]:
     """Yields the blocks unchanged and shows `what`, with a bar where `total_bytes` is known. While the line is shown, SIGTERM and
-    SIGHUP raise `Left`. Closing the generator removes the line; the caller closes it also before the last block.
+    SIGHUP raise `EndedBySignal`. Closing the generator removes the line; the caller closes it also before the last block.
     """
     if not output.can_animate(on_stderr=True):
         yield from blocks
@@ -30,7 +30,7 @@ def metered(
             now = time.monotonic()
             if now >= due:
                 if screen is None:
-                    stack.enter_context(signals_raise_left())
+                    stack.enter_context(raise_on_signals())
                     screen = stack.enter_context(drawing.screen(on_stderr=True))
                 if screen is not None:
                     screen.show(line(what, done, total_bytes, done / (now - begun)))

@@ -38,15 +38,15 @@ class Reply:
 
 
 class Receiver(ThreadingHTTPServer):
-    """Listens on `address` as soon as it is created. Calls `take` for one request at a time and sends its reply. An exception of `take`
+    """Listens on `address` as soon as it is created. Calls `handle` for one request at a time and sends its reply. An exception of `handle`
     ends `serve`.
     """
 
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, address: tuple[str, int], take: Callable[[Received], Reply]) -> None:
-        self._take = take
+    def __init__(self, address: tuple[str, int], handle: Callable[[Received], Reply]) -> None:
+        self._handle = handle
         self._one_at_a_time = threading.Lock()
         self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._over = False
@@ -60,28 +60,28 @@ class Receiver(ThreadingHTTPServer):
         TCPServer.server_bind(self)
 
     def serve(self) -> None:
-        """Serves requests until a reply is `last`. Raises what `take` raised."""
+        """Serves requests until a reply is `last`. Raises what `handle` raised."""
         self.serve_forever(poll_interval=0.1)
         if self._failure is not None:
             raise self._failure
 
     def answer(self, received: Received, reply: Callable[[int], None]) -> None:
-        """Calls `take` for one request and sends the answer. The request's handler calls this in its own thread."""
+        """Calls `handle` for one request and sends the answer. The request's handler calls this in its own thread."""
         with self._one_at_a_time:
             if self._over:
                 reply(503)
                 return
             try:
-                made = self._take(received)
+                answer = self._handle(received)
             except BaseException as error:
                 self._over, self._failure = True, error
-                made = Reply(503, last=True)
-            self._over = made.last
+                answer = Reply(503, last=True)
+            self._over = answer.last
             try:
-                reply(made.status)
+                reply(answer.status)
             except OSError:
                 pass  # the sender has closed the connection
-        if made.last:
+        if answer.last:
             self.shutdown()
 
     def process_request(self, request: Any, client_address: Any) -> None:

@@ -29,7 +29,7 @@ class Proof:
     """The result for one signature header: whether it is valid, and why. `key`: the number of the key, from 1."""
 
     header: str
-    holds: bool
+    valid: bool
     text: str
     key: int | None = None
 
@@ -90,8 +90,8 @@ def check(
         proofs.append(_plain(plain, body, keys))
     if not proofs:
         return Verification(False, (), f"the headers {SIGNATURE_HEADER} and {STANDARD_HEADER} are missing")
-    rotated = signatures is not None and proofs[0].holds and len(signatures.split()) > 1
-    wrong = next((proof for proof in proofs if not proof.holds), None)
+    rotated = signatures is not None and proofs[0].valid and len(signatures.split()) > 1
+    wrong = next((proof for proof in proofs if not proof.valid), None)
     if wrong is None or (rotated and wrong.header == SIGNATURE_HEADER):
         return Verification(True, tuple(proofs))
     return Verification(False, tuple(proofs), f"{wrong.header}: {wrong.text}")

@@ -84,24 +84,24 @@ def _locked_folder(parent: Path, name: str) -> tuple[Path, int]:
     raise FileExistsError(errno.EEXIST, "another process removes the new folders", str(parent))
 
 
-def put_in_place(made: Path, target: Path) -> None:
-    """Renames `made` to `target`. A replaced folder is at the path `made` afterwards."""
+def put_in_place(new: Path, target: Path) -> None:
+    """Renames `new` to `target`. A replaced folder is at the path `new` afterwards."""
     try:
-        made.rename(target)
+        new.rename(target)
         return
     except OSError:
         if not target.is_dir():
             raise
-    if not _exchanged(made, target):
+    if not _exchanged(new, target):
         # The file system cannot exchange two names: between the renames the target does not exist.
-        aside = made.with_name(f"{made.name}-old")
+        aside = new.with_name(f"{new.name}-old")
         target.rename(aside)
         try:
-            made.rename(target)
+            new.rename(target)
         except BaseException:
             aside.rename(target)
             raise
-        aside.rename(made)
+        aside.rename(new)
 
 
 def hidden(name: str) -> str:
@@ -114,8 +114,8 @@ def _stem(name: str) -> str:
 
 
 def _copy_attributes(descriptor: int, before: os.stat_result) -> None:
-    made = os.fstat(descriptor)
-    if (made.st_uid, made.st_gid) != (before.st_uid, before.st_gid):
+    status = os.fstat(descriptor)
+    if (status.st_uid, status.st_gid) != (before.st_uid, before.st_gid):
         with suppress(OSError):
             os.fchown(descriptor, before.st_uid, before.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(before.st_mode) & 0o777)

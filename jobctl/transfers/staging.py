@@ -20,7 +20,7 @@ class Staging:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._stack = ExitStack()
-        self._made = Path()
+        self._folder = Path()
         self.root = -1
 
     def __enter__(self) -> "Staging":
@@ -30,8 +30,8 @@ class Staging:
             check_replaceable(target)
         parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            self._made = stack.enter_context(replace.new_folder(parent, target.name))
-            self.root = os.open(self._made, FOLDER | os.O_NOFOLLOW)
+            self._folder = stack.enter_context(replace.new_folder(parent, target.name))
+            self.root = os.open(self._folder, FOLDER | os.O_NOFOLLOW)
             stack.callback(os.close, self.root)
             self._stack = stack.pop_all()
         return self
@@ -46,9 +46,9 @@ class Staging:
             check_replaceable(target)
             with suppress(FileNotFoundError):
                 os.fchmod(self.root, stat.S_IMODE(target.stat().st_mode) & 0o777)
-            replace.put_in_place(self._made, target)
+            replace.put_in_place(self._folder, target)
             return
-        entries = sorted(self._made.iterdir())
+        entries = sorted(self._folder.iterdir())
         for entry in entries:
             _check_entry(entry.is_dir(), target / entry.name)
         for entry in entries:

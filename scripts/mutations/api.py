@@ -43,7 +43,7 @@ MUTATIONS = (
         "jobctl/transfers/extract.py",
         "            while stream.read(BLOCK_BYTES):",
         "            while False:",
-        "tests/unit/jobctl/transfers/test_fetch.py::test_an_answer_that_is_cut_after_the_end_of_its_tar_is_cut",
+        "tests/unit/jobctl/transfers/test_fetch.py::test_an_answer_that_is_cut_after_its_tar_is_an_error",
     ),
     Mutation(
         "a reader waits after an event that never was",
@@ -64,7 +64,7 @@ MUTATIONS = (
         "jobctl/job/spec_check.py",
         "            unknown |= hidden\n            continue",
         "            return result",
-        "tests/unit/jobctl/job/test_spec_check.py::test_all_is_named",
+        "tests/unit/jobctl/job/test_spec_check.py::test_all_problems_are_named",
     ),
     Mutation(
         "two names of one field pass, and the last one counts",
@@ -78,14 +78,14 @@ MUTATIONS = (
         "jobctl/job/env_file.py",
         "    if not _AFTER.match(text, quoted.end()):",
         "    if False:",
-        "tests/unit/jobctl/job/test_env_file.py::test_a_line_that_is_wrong_is_named",
+        "tests/unit/jobctl/job/test_env_file.py::test_an_invalid_line_is_named",
     ),
     Mutation(
         "a socket of another user ends the search for the daemon",
         "jobctl/connection/client.py",
         "            except (Unreachable, NotAllowed) as error:",
         "            except Unreachable as error:",
-        "tests/unit/jobctl/connection/test_config.py::test_a_socket_of_another_user_is_passed_by",
+        "tests/unit/jobctl/connection/test_config.py::test_a_socket_of_another_user_is_skipped",
     ),
     Mutation(
         "a job may ask for any time",

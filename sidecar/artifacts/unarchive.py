@@ -55,7 +55,7 @@ class _Budget:
         if self._members < 0:
             raise BadArchive(f"the archive has more than {self.most_members} members")
 
-    def take(self, size: int) -> None:
+    def use(self, size: int) -> None:
         self._bytes -= size
         if self._bytes < 0:
             raise BadArchive(
@@ -119,14 +119,14 @@ def _members(file: IO[bytes], budget: _Budget) -> Members:
 
 def _counted(content: Content, budget: _Budget) -> Content:
     for chunk in content:
-        budget.take(len(chunk))
+        budget.use(len(chunk))
         yield chunk
 
 
 def _plain(file: IO[bytes], budget: _Budget) -> Read:
     def read(size: int) -> bytes:
         data = file.read(size)
-        budget.take(len(data))
+        budget.use(len(data))
         return data
 
     return read
@@ -142,7 +142,7 @@ def _unpacked(file: IO[bytes], budget: _Budget) -> Read:
             raise BadArchive("the archive is cut: its compressed data ends early") from None
         except (gzip.BadGzipFile, zlib.error):
             raise BadArchive("the archive is damaged: its compressed data does not unpack") from None
-        budget.take(len(data))
+        budget.use(len(data))
         return data
 
     return read

@@ -72,8 +72,8 @@ class Http:
         self._pace = pace or Pace()
         self._pool = pool_manager(CHUNK_BYTES)
 
-    def send(self, request: Request, take: Callable[[Answer], T]) -> T:
-        """Returns the result of `take` for the 2xx answer. `take` starts from the beginning on every try.
+    def send(self, request: Request, read: Callable[[Answer], T]) -> T:
+        """Returns the result of `read` for the 2xx answer. `read` starts from the beginning on every try.
 
         Raises:
             HttpFailure: the server refused the request, or all tries failed.
@@ -82,7 +82,7 @@ class Http:
         for tries in range(1, request.retries + 2):
             try:
                 with self._interrupts.time_limit(request.limit_s):
-                    return self._try(request, take)
+                    return self._try(request, read)
             except TimeIsUp:
                 self._pool.clear()
                 raise HttpFailure(f"{what}: not finished within {request.limit_s:g} seconds") from None
@@ -124,13 +124,13 @@ class Http:
             if not done:  # the time limit may pass just after the last byte
                 raise
 
-    def _try(self, request: Request, take: Callable[[Answer], T]) -> T:
+    def _try(self, request: Request, read: Callable[[Answer], T]) -> T:
         url, first = request.url, urlsplit(request.url)
         for _ in range(_MOST_REDIRECTS + 1):
             with self._answer(request, url, first) as response:
                 if response.status not in _REDIRECTS or not request.follows_redirects:
                     _check(response)
-                    return take(
+                    return read(
                         Answer(response.status, _status_text(response), _length(response), _chunks(response))
                     )
                 url = _redirected(request, url, response)

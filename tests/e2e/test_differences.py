@@ -108,7 +108,7 @@ def test_every_row_is_run_and_every_claim_has_its_row() -> None:
 
 
 @pytest.mark.parametrize("row", REFUSED)
-def test_what_is_refused_is_refused_with_its_field(daemon: Daemon, row: str) -> None:
+def test_invalid_specs_are_refused_with_their_field(daemon: Daemon, row: str) -> None:
     for fields, field in REFUSED[row]:
         answer = daemon.call("POST", "/v1/jobs", {"id": "refused", "image": "busybox", **fields})
         assert answer.status == 400, (row, fields)
@@ -122,13 +122,13 @@ def post(daemon: Daemon, body: bytes, **headers: str) -> Answer:
 
 
 @claim("one name twice in an object")
-def test_one_name_twice(daemon: Daemon) -> None:
+def test_two_names_of_one_field_are_refused(daemon: Daemon) -> None:
     answer = post(daemon, b'{"id":"a","image":"busybox","image":"busybox"}')
     assert (answer.status, answer.json["field"]) == (400, "image")
 
 
 @claim("bytes that are not UTF-8, half surrogate pairs, anything after the object")
-def test_what_is_no_json_text(daemon: Daemon) -> None:
+def test_text_that_is_no_json(daemon: Daemon) -> None:
     for body in (
         b'{"id":"a","image":"b\xff"}',
         b'{"id":"a","image":"\\ud800"}',
@@ -147,7 +147,7 @@ def test_content_types(daemon: Daemon, worker_image: str, job_id: str) -> None:
 
 
 @claim("TCP")
-def test_a_key_is_asked_for_over_tcp(make_daemon: Callable[..., Daemon]) -> None:
+def test_tcp_needs_a_key(make_daemon: Callable[..., Daemon]) -> None:
     daemon = make_daemon(environ={"DOCKER_HOST": "unix:///nonexistent"}, flags=()).start()
     assert daemon.http.startswith("http://127.0.0.1:")
     assert daemon.call("GET", "/v1/jobs").status == 401
@@ -188,7 +188,7 @@ def test_several_keys(daemon: Daemon, receiver: Receiver, worker_image: str, job
 
 
 @claim("an image that cannot be pulled")
-def test_an_image_that_is_not_there(daemon: Daemon, job_id: str) -> None:
+def test_a_missing_image_fails_the_job(daemon: Daemon, job_id: str) -> None:
     daemon.submit(id=job_id, image=f"no-such-image-{uuid.uuid4().hex}:1", pull="never")
     assert daemon.ended(job_id)["reason"] == "image-not-found"
 
@@ -287,7 +287,7 @@ def test_outputs_after_a_failure(run: Run) -> None:
 
 
 @claim("an artifact that depends on one that failed")
-def test_what_depends_on_a_failure(run: Run) -> None:
+def test_artifacts_that_depend_on_a_failed_one(run: Run) -> None:
     first = {"id": "first", "type": "read", "in": "none", "depends": "job"}
     _, artifacts, _ = run(command="echo 1 > out.txt", artifacts=[first, {**READ_AFTER, "depends": "first"}])
     assert artifacts["out"]["status"] == "failed"
@@ -355,7 +355,7 @@ def test_a_missing_output_fails_at_once(run: Run) -> None:
 
 
 @claim("a line in a log event")
-def test_a_line_is_as_it_was_written(run: Run) -> None:
+def test_a_log_line_is_unchanged(run: Run) -> None:
     _, _, events = run(command="echo first; echo; echo last")
     assert lines_of(events) == ["first", "", "last"]
 
@@ -424,7 +424,7 @@ def test_metrics_have_their_page(daemon: Daemon) -> None:
 
 
 @claim("restart")
-def test_a_job_goes_on_over_a_restart(
+def test_a_job_survives_a_restart_of_jobd(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon().start()

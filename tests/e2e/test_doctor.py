@@ -21,7 +21,7 @@ def mib(text: str) -> float:
     return float(size[1]) if size else 0.0
 
 
-def test_doctor_shows_what_is_kept(
+def test_doctor_shows_the_disk_use(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon().start()

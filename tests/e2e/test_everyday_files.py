@@ -60,7 +60,7 @@ def test_a_device_stays_a_device(daemon: Daemon, worker_image: str, null: Path) 
     assert [path.name for path in null.parent.iterdir()] == ["nul"]
 
 
-def test_a_device_has_room_for_what_no_disk_has(daemon: Daemon, null: Path, worker_image: str) -> None:
+def test_a_device_has_no_size_limit(daemon: Daemon, null: Path, worker_image: str) -> None:
     """What is written to it does not stay on the disk where it stands."""
     small = null.parent / "small"
     small.mkdir()
@@ -97,7 +97,7 @@ def test_a_fifo_is_written_to(daemon: Daemon, job: str, tmp_path: Path) -> None:
     assert stat.S_ISFIFO(fifo.lstat().st_mode)
 
 
-def test_a_fifo_that_is_read_later_is_waited_for(daemon: Daemon, job: str, tmp_path: Path) -> None:
+def test_a_fifo_waits_for_its_reader(daemon: Daemon, job: str, tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     program = subprocess.Popen(
@@ -163,7 +163,7 @@ def test_an_output_goes_to_stdout_and_the_jobs_own_lines_to_stderr(
     assert (tmp_path / "stdout").is_symlink()
 
 
-def test_an_output_on_stdout_that_is_a_file_is_appended_where_stdout_is(
+def test_an_output_on_stdout_continues_at_the_position_of_the_file(
     daemon: Daemon, worker_image: str, tmp_path: Path
 ) -> None:
     with (tmp_path / "log").open("w") as log:
@@ -211,7 +211,7 @@ def test_the_same_run_twice_gives_the_same_folder(daemon: Daemon, worker_image: 
 
 
 @pytest.mark.parametrize("destination", ["in/", "in/.", "in/deeper/.."])
-def test_a_slash_or_dot_at_the_end_puts_it_inside(
+def test_a_trailing_slash_or_dot_copies_into_the_folder(
     daemon: Daemon, job: str, tmp_path: Path, destination: str
 ) -> None:
     (tmp_path / "in" / "deeper").mkdir(parents=True)
@@ -224,7 +224,7 @@ def test_a_slash_or_dot_at_the_end_puts_it_inside(
     }  # fmt: skip
 
 
-def test_all_of_the_workspace_again(daemon: Daemon, job: str, tmp_path: Path) -> None:
+def test_copying_the_whole_workspace_twice_gives_the_same(daemon: Daemon, job: str, tmp_path: Path) -> None:
     whole = {"o": CONTENT, "res": None, "res/a": "a\n", "res/sub": None, "res/sub/b": "b\n"}
     for destination in ("all", "all", "inside/", "inside/"):
         done = daemon.jobctl("cp", f"{job}:.", destination, cwd=tmp_path)
@@ -247,7 +247,7 @@ def test_a_folder_of_the_callers_own_is_never_replaced(
     assert tree(tmp_path) == {"res": None, "res/thesis": "years"}
 
 
-def test_what_the_caller_put_into_an_output_folder_is_kept(daemon: Daemon, job: str, tmp_path: Path) -> None:
+def test_a_callers_file_in_an_output_folder_is_kept(daemon: Daemon, job: str, tmp_path: Path) -> None:
     res = tmp_path / "res"
     assert daemon.jobctl("cp", f"{job}:res", str(res)).returncode == 0
     (res / "sub" / "notes").write_text("mine")
@@ -299,7 +299,7 @@ def test_outputs_that_would_replace_each_other_are_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_copy_that_is_killed_leaves_the_old_folder_and_the_next_one_cleans_up(
+def test_a_killed_copy_leaves_the_old_folder_and_the_next_copy_cleans_up(
     daemon: Daemon, worker_image: str, tmp_path: Path
 ) -> None:
     made = run(daemon, tmp_path, worker_image, "mkdir r; echo 1 > r/a", "r=res")
@@ -325,9 +325,7 @@ def test_a_copy_that_is_killed_leaves_the_old_folder_and_the_next_one_cleans_up(
 # -- the daemon's socket
 
 
-def test_a_user_without_a_runtime_folder_in_the_environment_finds_the_daemon(
-    daemon: Daemon, tmp_path: Path
-) -> None:
+def test_the_daemon_is_found_without_xdg_runtime_dir(daemon: Daemon, tmp_path: Path) -> None:
     """As cron, sudo and su run a command: the user's runtime folder is there and no variable names it."""
     script = (
         f"mount -t tmpfs none /run && mkdir -p /run/user/{os.getuid()}/jobd &&"

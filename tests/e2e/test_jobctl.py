@@ -54,7 +54,7 @@ def finished(program: "subprocess.Popen[bytes]") -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("code", [0, 7, 121, 255])
-def test_run_passes_the_exit_code_through_and_keeps_the_streams_apart(
+def test_run_exits_with_the_jobs_code_and_keeps_the_streams_apart(
     daemon: Daemon, worker_image: str, code: int
 ) -> None:
     done = daemon.jobctl(
@@ -65,7 +65,7 @@ def test_run_passes_the_exit_code_through_and_keeps_the_streams_apart(
     assert done.stderr == "to err\n"
 
 
-def test_reserved_codes_say_what_went_wrong(daemon: Daemon, worker_image: str) -> None:
+def test_reserved_codes_have_their_reasons(daemon: Daemon, worker_image: str) -> None:
     for arguments, code, words in (
         (["--timeout", "1s", "--sh", SLEEPS, worker_image], 124, "timeout"),
         (["--pull", "never", "no-such-image:1"], 123, "image-not-found"),
@@ -78,9 +78,7 @@ def test_reserved_codes_say_what_went_wrong(daemon: Daemon, worker_image: str) -
         assert words in done.stderr
 
 
-def test_files_and_folders_go_in_and_come_out_as_the_callers(
-    daemon: Daemon, worker_image: str, tmp_path: Path
-) -> None:
+def test_inputs_and_outputs_belong_to_the_caller(daemon: Daemon, worker_image: str, tmp_path: Path) -> None:
     (tmp_path / "data" / "sub").mkdir(parents=True)
     (tmp_path / "data" / "sub" / "words").write_text("b\na\n")
     (tmp_path / "tool.sh").write_text(
@@ -104,7 +102,7 @@ def test_files_and_folders_go_in_and_come_out_as_the_callers(
 # -- signals
 
 
-def test_ctrl_c_cancels_the_job_and_shows_its_last_words(
+def test_ctrl_c_cancels_the_job_and_shows_its_last_lines(
     daemon: Daemon, worker_image: str, job_id: str, start: Start
 ) -> None:
     program = start("run", "--name", job_id, "--sh", SLEEPS, worker_image)
@@ -119,7 +117,7 @@ def test_ctrl_c_cancels_the_job_and_shows_its_last_words(
     assert view["cancelledBy"] == "Ctrl-C in jobctl run"
 
 
-def test_a_second_ctrl_c_kills_what_does_not_listen(
+def test_a_second_ctrl_c_kills_a_job_that_ignores_signals(
     daemon: Daemon, worker_image: str, job_id: str, start: Start
 ) -> None:
     program = start("run", "--name", job_id, "--sh", STUBBORN, worker_image, stderr=subprocess.PIPE)
@@ -135,7 +133,7 @@ def test_a_second_ctrl_c_kills_what_does_not_listen(
     assert (view["status"], view["exitCode"]) == ("cancelled", 137)
 
 
-def test_sigterm_leaves_the_job_running_and_says_how_to_come_back(
+def test_sigterm_leaves_the_job_running_and_prints_how_to_follow_it(
     daemon: Daemon, worker_image: str, job_id: str, start: Start
 ) -> None:
     program = start("run", "--name", job_id, "--sh", SLEEPS, worker_image)
@@ -188,9 +186,7 @@ def test_logs_f_may_start_before_the_job_and_ends_with_it(
     ]
 
 
-def test_wait_is_right_for_a_job_that_has_ended_and_logs_of_it_end(
-    daemon: Daemon, worker_image: str, job_id: str
-) -> None:
+def test_wait_and_logs_of_an_ended_job_return(daemon: Daemon, worker_image: str, job_id: str) -> None:
     daemon.jobctl("submit", "--name", job_id, "--sh", "echo done; exit 9", worker_image)
     daemon.ended(job_id)
     done = daemon.jobctl("wait", job_id)
@@ -200,7 +196,7 @@ def test_wait_is_right_for_a_job_that_has_ended_and_logs_of_it_end(
     assert daemon.jobctl("show", "@last", "-o", "name").stdout == f"{job_id}\n"
 
 
-def test_attempts_are_announced_between_their_logs_and_told_afterwards(
+def test_attempts_are_noted_between_their_logs_and_explained_afterwards(
     daemon: Daemon, worker_image: str, job_id: str
 ) -> None:
     script = "echo try; exit 75"
@@ -217,7 +213,7 @@ def test_attempts_are_announced_between_their_logs_and_told_afterwards(
 # -- the daemon away
 
 
-def test_a_daemon_that_is_not_there_is_one_sentence(make_daemon: Callable[..., Daemon]) -> None:
+def test_a_missing_daemon_is_reported_in_one_sentence(make_daemon: Callable[..., Daemon]) -> None:
     daemon = make_daemon()
     for command in (["ls"], ["show", "x"], ["logs", "-f", "x"], ["submit", "busybox"], ["events"], ["top"]):
         done = daemon.jobctl(*command)
@@ -229,7 +225,7 @@ def test_a_daemon_that_is_not_there_is_one_sentence(make_daemon: Callable[..., D
     assert error["code"] == "daemon-unreachable"
 
 
-def test_a_restart_of_jobd_costs_a_run_neither_a_line_nor_its_code(
+def test_a_restart_of_jobd_loses_no_line_and_no_exit_code(
     make_daemon: Callable[..., Daemon], worker_image: str, start: Start
 ) -> None:
     daemon = make_daemon().start()
@@ -372,7 +368,7 @@ def test_a_received_request_is_verified_from_files(
     assert "not verified" in spoilt.stdout
 
 
-def test_what_a_receiver_refused_is_parked_and_sent_again_by_replay(
+def test_a_refused_event_is_parked_and_replayed(
     daemon: Daemon, worker_image: str, job_id: str, start: Start
 ) -> None:
     refusing = start("listen", "--status", "400", "-n", "1")

@@ -33,7 +33,9 @@ def resources(client: docker.DockerClient, job_id: str) -> tuple[list[Any], list
 
 
 @pytest.mark.parametrize("code", [0, 1, 7, 126, 255])
-def test_the_exit_code_is_the_commands_own(daemon: Daemon, worker_image: str, job_id: str, code: int) -> None:
+def test_the_exit_code_is_that_of_the_command(
+    daemon: Daemon, worker_image: str, job_id: str, code: int
+) -> None:
     daemon.submit(id=job_id, image=worker_image, command=f"exit {code}")
     view = daemon.ended(job_id)
     assert view["exitCode"] == code
@@ -41,7 +43,7 @@ def test_the_exit_code_is_the_commands_own(daemon: Daemon, worker_image: str, jo
     assert view.get("reason") == (None if code == 0 else "exit-code")
 
 
-def test_a_command_that_is_not_there_has_one_code_in_the_job_its_events_and_its_log(
+def test_a_missing_command_has_the_same_code_in_the_job_its_events_and_its_log(
     daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str
 ) -> None:
     path = f"/{job_id}"
@@ -161,7 +163,7 @@ def test_events_of_a_job_come_signed_in_order_and_gapless(
         assert headers["Ce-Id"] == json.loads(body)["id"] == headers["Webhook-Id"]
 
 
-def test_names_that_are_no_utf8_are_told_and_come_out_with_their_bytes(
+def test_names_that_are_no_utf8_are_escaped_and_keep_their_bytes(
     daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str, tmp_path: Path
 ) -> None:
     path, name, shown = f"/{job_id}", b"caf\xe9.txt", r"caf\xe9.txt"
@@ -204,7 +206,7 @@ def test_names_that_are_no_utf8_are_told_and_come_out_with_their_bytes(
     assert "fetch the folder that holds it" in alone.stderr
 
 
-def test_a_filter_lets_through_what_it_names_and_numbers_that(
+def test_a_filter_selects_and_numbers_the_named_events(
     daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str
 ) -> None:
     path = f"/{job_id}"
@@ -338,7 +340,7 @@ def test_the_timeout_kills_a_worker_that_ignores_sigterm(
         ("busybox:latest", ["/no/such/program"], "start-failed", 127),
     ],
 )
-def test_a_job_that_cannot_start_says_why(
+def test_a_job_that_cannot_start_has_a_reason(
     daemon: Daemon, receiver: Receiver, job_id: str, image: str, command: Any, reason: str, code: int
 ) -> None:
     path = f"/{job_id}"
@@ -467,7 +469,7 @@ def test_a_large_spec_works_and_secrets_stay_out_of_inspect(
         assert signature not in shown
 
 
-def test_retention_leaves_nothing(
+def test_after_retention_nothing_remains(
     make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon(environ={"JOB_RETENTION": "1s", "MAINTENANCE_INTERVAL": "200ms"}).start()
@@ -481,7 +483,7 @@ def test_retention_leaves_nothing(
     daemon.ended(job_id)
 
 
-def test_a_workspace_that_somebody_holds_keeps_no_other_job_from_being_cleaned(
+def test_a_workspace_in_use_does_not_block_the_cleanup_of_other_jobs(
     make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon(environ={"JOB_RETENTION": "2s", "MAINTENANCE_INTERVAL": "200ms"}).start()

@@ -91,7 +91,7 @@ def test_a_whsec_key_that_is_not_base64_is_its_own_bytes_for_listen_and_verify(j
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, b"verified"), done.stderr
 
 
-def test_what_does_not_verify_is_refused_and_ends_with_1(jobctl: Any, key_file: str) -> None:
+def test_an_unverified_event_is_refused_and_the_exit_code_is_1(jobctl: Any, key_file: str) -> None:
     listening = Listening(jobctl.start("listen", "--key-file", key_file, "-n", "3", "--json"))
     assert listening.post(event(1), signed(event(2))) == 401
     assert listening.post(event(2), signed(event(2), at=int(time.time()) - 4000)) == 401
@@ -151,7 +151,7 @@ def test_a_sender_that_never_ends_is_cut_off(jobctl: Any) -> None:
     assert listening.post(event(1), {}) == 204
 
 
-def test_a_port_in_use_is_said(jobctl: Any) -> None:
+def test_a_port_in_use_is_reported(jobctl: Any) -> None:
     listening = Listening(jobctl.start("listen"))
     taken = jobctl("listen", "--port", str(listening.port))
     assert taken.returncode == 1
@@ -160,7 +160,7 @@ def test_a_port_in_use_is_said(jobctl: Any) -> None:
     assert listening.end()[0] == 0
 
 
-def test_a_reader_that_leaves_ends_it(jobctl: Any) -> None:
+def test_a_closed_stdout_ends_the_listing(jobctl: Any) -> None:
     listening = Listening(jobctl.start("listen"))
     listening.program.stdout.close()
     listening.post(event(1), {})
@@ -169,7 +169,7 @@ def test_a_reader_that_leaves_ends_it(jobctl: Any) -> None:
     listening.program.stderr.close()
 
 
-def test_verify_says_which_headers_hold(jobctl: Any, key_file: str) -> None:
+def test_verify_names_the_valid_headers(jobctl: Any, key_file: str) -> None:
     body: Path = jobctl.home / "body.json"
     body.write_bytes(event(1))
     (jobctl.home / "headers").write_text("".join(f"{k}: {v}\n" for k, v in signed(event(1)).items()))
@@ -195,11 +195,15 @@ def test_verify_says_which_headers_hold(jobctl: Any, key_file: str) -> None:
         (["--key-file", "key", "-H", "x", "body"], 2, "NAME: VALUE"),
         (["--key-file", "none", "-H", "X: y", "body"], 1, "none cannot be read"),
         (["--key-file", "key", "-H", "X: y", "none"], 1, "none cannot be read"),
-        (["--key-file", "key", "-H", "X: y", "body"], 1, "the headers X-Signature-256 and Webhook-Signature are missing"),
+        (
+            ["--key-file", "key", "-H", "X: y", "body"],
+            1,
+            "the headers X-Signature-256 and Webhook-Signature are missing",
+        ),
         (["--key-file", "key", "-H", "X: y", "--tolerance", "soon", "body"], 2, "--tolerance"),
     ],
 )
-def test_what_verify_cannot_do_is_said(
+def test_errors_of_verify_have_a_text(
     jobctl: Any, key_file: str, arguments: list[str], code: int, words: str
 ) -> None:
     (jobctl.home / "body").write_bytes(event(1))

@@ -114,7 +114,7 @@ def early(status: str, after: int, *, linger: bool = False) -> Behave:
 
 
 @pytest.mark.parametrize("is_told", [True, False])
-def test_a_success_before_the_whole_file_was_sent_is_none(
+def test_a_success_before_the_end_of_the_upload_does_not_count(
     context: Context, raw: Raw, root: Path, monkeypatch: pytest.MonkeyPatch, is_told: bool
 ) -> None:
     """Also where the system does not tell what has arrived."""
@@ -143,9 +143,7 @@ def test_the_next_try_sends_the_whole_file(context: Context, raw: Raw, root: Pat
     assert taken == [hashlib.sha256(content).digest()]
 
 
-def test_what_the_other_end_has_not_received_counts_as_unsent(
-    context: Context, narrow: Raw, root: Path
-) -> None:
+def test_unacknowledged_bytes_count_as_unsent(context: Context, narrow: Raw, root: Path) -> None:
     """A body that fits into this end's buffers: every write succeeds, and still most of it never left."""
     (root / "result").write_bytes(bytes(400_000))
     narrow.behave = [early("200 OK", 1000, linger=True)]
@@ -154,9 +152,7 @@ def test_what_the_other_end_has_not_received_counts_as_unsent(
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "413 Too Large"])
-def test_a_refusal_before_the_whole_file_was_sent_is_told_as_that(
-    context: Context, raw: Raw, root: Path, status: str
-) -> None:
+def test_an_early_refusal_is_reported(context: Context, raw: Raw, root: Path, status: str) -> None:
     (root / "result").write_bytes(bytes(SIZE))
 
     def refuse(connection: socket.socket) -> None:
@@ -183,7 +179,7 @@ def test_a_refusal_before_the_whole_file_was_sent_is_told_as_that(
     ],
     ids=["no body", "half a body", "no chunk", "until close"],
 )
-def test_an_upload_is_done_when_the_whole_file_was_taken_and_the_success_said(
+def test_an_upload_succeeds_when_the_server_has_the_whole_file(
     make_context: Callable[..., Context], raw: Raw, root: Path, rest: bytes
 ) -> None:
     """Whatever becomes of the answer's body: it says nothing of the file."""
@@ -199,7 +195,7 @@ def test_an_upload_is_done_when_the_whole_file_was_taken_and_the_success_said(
     assert len(raw.heads) == 1
 
 
-def test_an_endless_answer_and_one_that_breaks_change_nothing_either(
+def test_an_endless_or_broken_answer_does_not_undo_a_success(
     make_context: Callable[..., Context], raw: Raw, root: Path
 ) -> None:
     (root / "result").write_bytes(b"data")
@@ -221,7 +217,7 @@ def test_an_endless_answer_and_one_that_breaks_change_nothing_either(
     assert len(raw.heads) == 2
 
 
-def test_a_moment_that_passes_at_the_very_end_takes_nothing_back(
+def test_a_time_limit_at_the_last_byte_does_not_undo_a_success(
     context: Context, server: Any, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ring(seconds: float) -> None:
@@ -232,7 +228,7 @@ def test_a_moment_that_passes_at_the_very_end_takes_nothing_back(
     assert put(context, server.on("/up", server.answer(200))) == 4
 
 
-def test_a_status_line_alone_is_no_success(
+def test_a_status_line_without_a_head_is_no_success(
     make_context: Callable[..., Context], raw: Raw, root: Path
 ) -> None:
     (root / "result").write_bytes(b"data")
@@ -247,9 +243,7 @@ def test_a_status_line_alone_is_no_success(
 
 
 @pytest.mark.parametrize("interim", ["100 Continue", "102 Processing", "103 Early Hints"])
-def test_an_answer_that_is_only_on_its_way_is_waited_out(
-    context: Context, raw: Raw, root: Path, interim: str
-) -> None:
+def test_interim_answers_are_skipped(context: Context, raw: Raw, root: Path, interim: str) -> None:
     (root / "result").write_bytes(b"data")
 
     def behave(connection: socket.socket) -> None:
@@ -292,7 +286,7 @@ def test_only_a_200_is_the_file(context: Context, raw: Raw, root: Path, status: 
 
 
 @pytest.mark.parametrize("grows", [True, False])
-def test_a_file_that_changes_while_it_is_sent_is_no_success(
+def test_a_file_that_changes_during_the_upload_fails(
     context: Context, raw: Raw, root: Path, grows: bool
 ) -> None:
     (root / "result").write_bytes(bytes(SIZE))
@@ -310,7 +304,7 @@ def test_a_file_that_changes_while_it_is_sent_is_no_success(
 
 
 @pytest.mark.parametrize("status", ["301", "302", "303", "307", "308"])
-def test_a_redirect_before_the_body_was_read_is_followed_or_refused_as_later(
+def test_an_early_redirect_is_followed_or_refused_like_a_late_one(
     context: Context, raw: Raw, root: Path, status: str
 ) -> None:
     (root / "result").write_bytes(bytes(SIZE))

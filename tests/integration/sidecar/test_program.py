@@ -74,7 +74,7 @@ def test_inputs_worker_outputs(start: Any, server: Any, root: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM, signal.SIGUSR2])
-def test_a_signal_in_the_instant_of_the_first_report_is_not_lost(start: Any, root: Path, number: int) -> None:
+def test_a_signal_during_the_first_report_is_not_lost(start: Any, root: Path, number: int) -> None:
     """From `Started` on a signal is heard: it cancels, or, once ready, it ends the wait."""
     program = start(encode_order(order_of(root, Read(id="r", source="x", depends="job", when="always"))))
     program.until(Started)
@@ -83,7 +83,7 @@ def test_a_signal_in_the_instant_of_the_first_report_is_not_lost(start: Any, roo
     assert isinstance(program.reports[-1], Done | InputsFailed)
 
 
-def test_signals_that_never_stop_change_nothing(start: Any, root: Path) -> None:
+def test_repeated_signals_change_nothing(start: Any, root: Path) -> None:
     (root / "x").write_text("x")
     reads = [Read(id=f"r{n}", source="x", depends="job") for n in range(20)]
     program = start(encode_order(order_of(root, *reads)))
@@ -204,7 +204,7 @@ def test_variables_give_the_order(start: Any, server: Any, root: Path, variables
     assert "not finished within 0.5 seconds" in errors["slow"]
 
 
-def test_variables_that_are_wrong_are_refused_together(start: Any, variables: Variables) -> None:
+def test_invalid_variables_are_reported_together(start: Any, variables: Variables) -> None:
     program = start(
         **variables() | {"ARTIFACTS_JSON": "[1]"}, JOB_META="x", UPLOAD_TIMEOUT="5", TIMEOUT_SECONDS="soon"
     )
@@ -294,7 +294,7 @@ def test_direct_mode_without_a_receiver_leaves_the_events_to_jobd(
     assert "sesame" not in stderr
 
 
-def test_the_filter_and_the_timeout_of_the_callback_hold(
+def test_the_filter_and_the_timeout_of_the_callback_apply(
     start: Any, server: Any, root: Path, variables: Variables
 ) -> None:
     artifact = {"id": "w", "type": "write", "in": "x", "out": "x"}
@@ -351,7 +351,7 @@ def test_proxy_mode_without_a_daemon_still_does_the_work(
     assert "4 reports are not sent yet" in program.stderr()
 
 
-def test_a_reader_of_stdout_that_goes_away_does_not_stop_the_outputs(start: Any, root: Path) -> None:
+def test_a_closed_stdout_does_not_stop_the_outputs(start: Any, root: Path) -> None:
     from jobd.wire.artifact import Archive
 
     (root / "x").write_text("x")
@@ -399,7 +399,7 @@ def test_the_console_script_has_an_entry_point() -> None:
     assert b"no order on standard input" in done.stdout
 
 
-def test_a_start_for_writing_and_reading_imports_no_client_and_no_archives() -> None:
+def test_writing_and_reading_import_no_http_client_and_no_archive_formats() -> None:
     code = "import sidecar.__main__, sys; print([m for m in ('urllib3', 'tarfile', 'zipfile', 'ssl') if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code],

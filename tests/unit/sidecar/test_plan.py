@@ -32,7 +32,7 @@ def forests(draw: st.DrawFn) -> list[Artifact]:
 
 
 @given(forests())
-def test_everything_comes_once_and_after_what_it_depends_on(artifacts: list[Artifact]) -> None:
+def test_every_artifact_comes_once_and_after_its_dependency(artifacts: list[Artifact]) -> None:
     plan = make_plan(artifacts)
     order = [a.id for a in (*plan.inputs, *plan.outputs)]
     assert sorted(order) == sorted(a.id for a in artifacts)
@@ -43,7 +43,7 @@ def test_everything_comes_once_and_after_what_it_depends_on(artifacts: list[Arti
 
 
 @given(st.lists(st.sampled_from(IDS[:5]), min_size=5, max_size=5))
-def test_a_circle_is_refused_and_only_a_circle(depends: list[str]) -> None:
+def test_only_a_circle_of_dependencies_is_refused(depends: list[str]) -> None:
     artifacts: list[Artifact] = [write(id, on) for id, on in zip(IDS, depends, strict=False)]
     # Everything depends on something and nothing on the job: there is always a circle.
     with pytest.raises(Refusal, match="depends on itself"):
@@ -64,7 +64,7 @@ def test_independent_artifacts_keep_the_order_of_the_spec() -> None:
         ([write("a", "a")], "a -> a"),
     ],
 )
-def test_what_is_refused_is_named(artifacts: list[Artifact], words: str) -> None:
+def test_refusals_name_the_field(artifacts: list[Artifact], words: str) -> None:
     with pytest.raises(Refusal, match=words):
         make_plan(artifacts)
 
@@ -117,7 +117,7 @@ def test_after_a_failed_input_the_independent_ones_are_skipped() -> None:
     assert (independent.status, dependent and dependent.status) == ("skipped", "failed")
 
 
-def test_a_skip_says_why() -> None:
+def test_a_skipped_artifact_has_a_reason() -> None:
     upload = Upload(id="u", source="x", out="http://x/", depends=JOB, when="failure")
     skipped = outcome_without_run(upload, {}, worker_end="success")
     assert skipped == Outcome("skipped", "runs on failure only, and the job succeeded")

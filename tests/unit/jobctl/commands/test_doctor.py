@@ -24,5 +24,5 @@ def test_an_unknown_disk_use_is_no_failure() -> None:
     assert [line[2] for line in lines[2:]] == ["unknown: the engine did not report it"] * 2
 
 
-def test_a_daemon_without_that_call_is_passed_over() -> None:
+def test_an_older_daemon_without_disk_use_is_accepted() -> None:
     assert said() == []

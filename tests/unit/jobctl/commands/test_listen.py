@@ -31,17 +31,17 @@ def event_handler(keys: list[str] | None = None, **more: Any) -> EventHandler:
 
 def test_a_line_has_time_type_job_and_data(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     handler = event_handler()
-    assert handler.take(request(event())).status == 204
+    assert handler.handle(request(event())).status == 204
     assert capsysbinary.readouterr().out == b"08:00:00.123  exit      a  exitCode=3\n"
-    handler.take(request(event()))
+    handler.handle(request(event()))
     assert b"seen before" in capsysbinary.readouterr().out
     assert handler.summary() == "2 events, 1 of them repeated"
 
 
 def test_each_event_of_a_batch_is_printed_and_counted(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     handler = event_handler(count=3, as_json=True)
-    assert not handler.take(request(event(1))).last
-    reply = handler.take(request([event(2), event(3)], BATCH))
+    assert not handler.handle(request(event(1))).last
+    reply = handler.handle(request([event(2), event(3)], BATCH))
     assert reply.last
     lines = [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
     assert [line["event"]["id"] for line in lines] == ["u-1", "u-2", "u-3"]
@@ -54,24 +54,24 @@ def test_a_wrong_signature_is_shown_counted_and_answered_with_401(
     monkeypatch.setattr("time.time", lambda: 1_900_000_000.0)
     body = json.dumps(event()).encode()
     signed = Received("/", signature_headers("k", "u-1", 1_900_000_000, body), body)
-    assert event_handler(["k"]).take(signed).status == 204
+    assert event_handler(["k"]).handle(signed).status == 204
     assert b"[verified]" in capsysbinary.readouterr().out
     handler = event_handler(["other"])
-    assert handler.take(signed).status == 401
-    handler.take(signed)
+    assert handler.handle(signed).status == 401
+    handler.handle(signed)
     shown = capsysbinary.readouterr()
     assert shown.out.count(b"[NOT VERIFIED]") == 2
     assert shown.err.count(b"not verified: Webhook-Signature: the key is wrong") == 1
     assert handler.bad == 2
-    assert event_handler(["other"], status=503).take(signed).status == 503
-    event_handler().take(signed)
+    assert event_handler(["other"], status=503).handle(signed).status == 503
+    event_handler().handle(signed)
     assert b"[signed]" in capsysbinary.readouterr().out
 
 
 def test_a_body_without_an_event_is_noted_and_refused(capsys: pytest.CaptureFixture[str]) -> None:
     handler = event_handler()
-    assert handler.take(request([event()])).status == 400, "an array is a batch only where it says so"
-    assert handler.take(Received("/x", {}, b"\x1b[31m")).status == 400
+    assert handler.handle(request([event()])).status == 400, "an array is a batch only where it says so"
+    assert handler.handle(Received("/x", {}, b"\x1b[31m")).status == 400
     assert "POST /x: 5 bytes without an event: ?[31m" in capsys.readouterr().err
     assert handler.events == 0
 

@@ -50,7 +50,7 @@ def test_yaml_without_its_surprises() -> None:
         ("a: &a [1]\nb: &b [" + "*a," * 50 + "]\n", None),
     ],
 )
-def test_what_is_no_job_file(text: Any, words: Any) -> None:
+def test_invalid_job_files_are_refused(text: Any, words: Any) -> None:
     if words is None:
         parse(text, "f")
         return
@@ -59,14 +59,14 @@ def test_what_is_no_job_file(text: Any, words: Any) -> None:
     assert words in caught.value.message
 
 
-def test_json_that_says_a_name_twice() -> None:
+def test_repeated_names_in_json_are_refused() -> None:
     with pytest.raises(Misuse, match="'a' is given twice"):
         parse('{"a": 1, "a": 2}', "f.json")
     with pytest.raises(Misuse, match=r"f\.json:2:2: not JSON"):
         parse('{"a":\n x}', "f.json")
 
 
-def test_aliases_cannot_blow_up() -> None:
+def test_yaml_aliases_are_bounded() -> None:
     levels = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]"]
     levels += [f"a{n}: &a{n} [" + ",".join([f"*a{n - 1}"] * 10) + "]" for n in range(1, 9)]
     with pytest.raises(Misuse, match="more than 100000 values"):
@@ -92,7 +92,7 @@ def test_positions_of_fields() -> None:
     assert Positions("a: [").position_of("a") is None
 
 
-def test_all_names_that_stand_twice_are_found() -> None:
+def test_all_repeated_names_are_found() -> None:
     for text in ("a: 1\nb: {x: 1, x: 2}\na: 2\n", '{"a": 1,\n"b": {"x": 1, "x": 2},\n"a": 2}'):
         twice: list[str] = []
         assert parse(text, "f", twice) == {"a": 2, "b": {"x": 2}}

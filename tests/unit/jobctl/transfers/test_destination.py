@@ -38,13 +38,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (r"a/\xff", "y/", os.fsdecode(b"y/\xff"), False),
     ],
 )
-def test_a_destination_is_what_it_says_or_the_folder_around(
+def test_a_destination_is_the_copy_or_its_folder(
     here: Path, path: str, destination: str, target: str, contents: bool
 ) -> None:
     assert resolve(path, destination) == Place(here / target, contents)
 
 
-def test_dots_lead_up(here: Path) -> None:
+def test_two_dots_name_the_parent(here: Path) -> None:
     place = resolve("x", "..")
     assert isinstance(place, Place)
     assert place.target.resolve() == here.parent / "x"
@@ -157,7 +157,7 @@ def marks_removed(path: Path) -> None:
         pass
 
 
-def test_an_empty_folder_may_be_replaced_and_one_with_anything_in_it_not(here: Path) -> None:
+def test_only_an_empty_folder_may_be_replaced(here: Path) -> None:
     (here / "d").mkdir()
     check(Place(here / "d"))
     (here / "d" / "x").write_text("x")
@@ -167,7 +167,7 @@ def test_an_empty_folder_may_be_replaced_and_one_with_anything_in_it_not(here: P
     check(Place(here / "d", contents=True))
 
 
-def test_what_lies_in_the_way_is_said_before(here: Path) -> None:
+def test_obstacles_at_the_destination_are_found_first(here: Path) -> None:
     (here / "file").write_text("x")
     with pytest.raises(LocalFile, match="file is not a folder"):
         check(Place(here / "file" / "x"))
@@ -189,7 +189,7 @@ def test_what_lies_in_the_way_is_said_before(here: Path) -> None:
         (["a=link", "b=res"], False),
     ],
 )
-def test_outputs_that_replace_each_other(here: Path, outputs: list[str], fine: bool) -> None:
+def test_destinations_that_replace_each_other_are_refused(here: Path, outputs: list[str], fine: bool) -> None:
     (here / "res").mkdir()
     (here / "link").symlink_to("res")
     carries: list[Any] = [Transfer(*output.split("=", 1)) for output in outputs]

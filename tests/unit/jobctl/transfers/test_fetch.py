@@ -42,7 +42,7 @@ def tar_of(name: str, content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("breaks", [True, False])
-def test_an_answer_that_is_cut_after_the_end_of_its_tar_is_cut(tmp_path: Path, breaks: bool) -> None:
+def test_an_answer_that_is_cut_after_its_tar_is_an_error(tmp_path: Path, breaks: bool) -> None:
     client: Any = CutClient([tar_of("a", b"content"), bytes(BLOCK_BYTES), bytes(BLOCK_BYTES)], breaks)
     if not breaks:
         made = fetch(client, "job", "a", Place(tmp_path / "a"))

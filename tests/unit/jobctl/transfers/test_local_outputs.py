@@ -45,7 +45,7 @@ def test_outputs_of_a_detached_job_are_declared_as_kept() -> None:
     assert spec["outputs"] == [{"path": "a", "keep": True}, {"path": "b"}]
 
 
-def test_a_detached_output_cannot_go_to_standard_output() -> None:
+def test_an_output_of_a_detached_job_cannot_go_to_stdout() -> None:
     with pytest.raises(Misuse, match="attached"):
         declared(plan(("a", "-")), keep=True)
     assert declared(plan(("a", "-")), keep=False)["outputs"] == [{"path": "a"}]
@@ -69,7 +69,7 @@ def test_destinations_are_stored_as_absolute_paths(state: Path, monkeypatch: pyt
     assert [(path.name, path.stat().st_mode & 0o777) for path in state.iterdir()] == [(f"{UID}.json", 0o600)]
 
 
-def test_old_notes_go_when_a_new_one_is_made(state: Path) -> None:
+def test_old_files_of_destinations_are_removed(state: Path) -> None:
     remember(UID, (Transfer("a", "/x"),))
     os.utime(state / f"{UID}.json", (0, 0))
     remember("another", (Transfer("a", "/x"),))
@@ -79,13 +79,13 @@ def test_old_notes_go_when_a_new_one_is_made(state: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b'{"outputs": 3, "fetched": 1}', b'{"outputs": [["a"]]}', b"\xff"]
 )
-def test_a_note_that_cannot_be_read_is_none(state: Path, content: bytes) -> None:
+def test_an_unreadable_file_of_destinations_counts_as_missing(state: Path, content: bytes) -> None:
     remember(UID, (Transfer("a", "/x"),))
     (state / f"{UID}.json").write_bytes(content)
     assert recall(UID) == ((), False)
 
 
 @given(st.text(max_size=80))
-def test_a_uid_of_a_daemon_never_leads_out_of_the_folder(uid: str) -> None:
+def test_a_daemons_uid_is_no_path(uid: str) -> None:
     found = local_outputs._UID.match(uid)
     assert found is None or (uid.isascii() and uid.isalnum())

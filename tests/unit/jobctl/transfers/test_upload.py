@@ -26,7 +26,7 @@ def tree(tmp_path: Any, monkeypatch: Any) -> Any:
     return tmp_path
 
 
-def test_names_in_the_workspace(tree: Any) -> None:
+def test_workspace_paths_are_checked(tree: Any) -> None:
     cases = {
         "x=one": ["x"],
         "x/=one": ["x", "x/one"],
@@ -48,7 +48,7 @@ def test_a_later_upload_wins_and_names_stand_once(tree: Any) -> None:
         assert archive.extractfile("in/a").read() == b"1"
 
 
-def test_links_travel_as_what_they_point_at(tree: Any) -> None:
+def test_links_are_sent_as_their_targets(tree: Any) -> None:
     (tree / "d" / "link").symlink_to(tree / "one")
     (tree / "d" / "folder").symlink_to(tree / "d" / "sub")
     with opened([Transfer("in", "d")]) as archive:
@@ -56,13 +56,13 @@ def test_links_travel_as_what_they_point_at(tree: Any) -> None:
         assert archive.getmember("in/folder/ü").isreg()
 
 
-def test_a_folder_that_holds_itself_is_refused(tree: Any) -> None:
+def test_a_folder_that_contains_itself_is_refused(tree: Any) -> None:
     (tree / "d" / "sub" / "up").symlink_to(tree / "d")
     with pytest.raises(LocalFile, match="is a link to"):
         members([Transfer("in", "d")])
 
 
-def test_what_cannot_travel_is_refused_before_anything_is_sent(tree: Any) -> None:
+def test_special_files_are_refused_before_the_upload(tree: Any) -> None:
     os.mkfifo(tree / "d" / "pipe")
     (tree / "broken").symlink_to(tree / "gone")
     for local, words in (
@@ -76,7 +76,7 @@ def test_what_cannot_travel_is_refused_before_anything_is_sent(tree: Any) -> Non
         members([Transfer("x", "one"), Transfer("x/y", "one")])
 
 
-def test_a_file_that_shrinks_while_it_is_sent_is_noticed(tree: Any) -> None:
+def test_a_file_that_shrinks_during_the_upload_is_an_error(tree: Any) -> None:
     (tree / "big").write_bytes(b"x" * (1 << 20))
     stream = tar_stream(members([Transfer("big", "big")]))
     next(stream)

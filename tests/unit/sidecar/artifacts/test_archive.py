@@ -76,7 +76,7 @@ def test_a_file_is_not_archived_over_itself(context: Context, tree: Path) -> Non
 
 
 @pytest.mark.parametrize("source", ["fifo", "folder", "out/link"])
-def test_what_an_archive_cannot_hold_fails_it_and_leaves_nothing(
+def test_a_special_file_fails_an_archive_and_leaves_no_file(
     context: Context, tree: Path, source: str
 ) -> None:
     (tree / "folder").mkdir()
@@ -94,7 +94,7 @@ def test_a_missing_source_leaves_no_folder_for_the_result(context: Context, root
     assert not (root / "r").exists()
 
 
-def test_the_caps_hold(make_context: Callable[..., Context], tree: Path) -> None:
+def test_the_limits_are_enforced(make_context: Callable[..., Context], tree: Path) -> None:
     with pytest.raises(ArtifactError, match="more than 4 files"):
         transfer(Archive(id="a", source="out", out="x.tgz"), make_context(archive_members=4))
     with (tree / "out/giant").open("wb") as file:
@@ -116,7 +116,9 @@ def test_the_caps_hold(make_context: Callable[..., Context], tree: Path) -> None
     st.integers(0, 1 << 30),
 )
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_there_and_back_again(context: Context, root: Path, files: dict[bytes, bytes], run: int) -> None:
+def test_uploaded_files_are_copied_back_unchanged(
+    context: Context, root: Path, files: dict[bytes, bytes], run: int
+) -> None:
     base = root / str(run)
     (base / "from").mkdir(parents=True, exist_ok=True)
     for path, content in files.items():

@@ -19,12 +19,12 @@ def tree(root: Path) -> Path:
     return root
 
 
-def test_all_below_sorted_directories_marked_links_not_followed(context: Context, tree: Path) -> None:
+def test_a_list_is_sorted_and_does_not_follow_links(context: Context, tree: Path) -> None:
     found = transfer(List(id="l", source="out", excludes=["*.tmp", "node_modules"]), context).content
     assert found == ["a/", "a/deep/", "a/deep/y.txt", "b.txt", "empty/", "link"]
 
 
-def test_one_level_alone(context: Context, tree: Path) -> None:
+def test_a_list_without_recursion_has_one_level(context: Context, tree: Path) -> None:
     found = transfer(List(id="l", source="out/", recursive=False), context).content
     assert found == ["a/", "b.txt", "empty/", "link", "node_modules/"]
 
@@ -49,7 +49,7 @@ def test_too_many_entries_fail_and_are_not_cut(make_context: object, tree: Path)
     assert len(transfer(List(id="l", source="out/a"), context).content) == 3
 
 
-def test_long_names_in_number_are_too_long_for_an_event(make_context: object, root: Path) -> None:
+def test_many_long_names_are_too_large_for_an_event(make_context: object, root: Path) -> None:
     for number in range(20):
         (root / f"{number:0200}").write_text("")
     with pytest.raises(ArtifactError, match="too large for an event"):
@@ -71,19 +71,19 @@ def test_long_names_in_number_are_too_long_for_an_event(make_context: object, ro
         (["[!ab]*"], ["a/", "b.txt"]),
     ],
 )
-def test_a_glob_with_a_slash_is_one_on_the_path(
+def test_a_glob_with_a_slash_matches_the_path(
     context: Context, tree: Path, excludes: list[str], left: list[str]
 ) -> None:
     always = ["z.txt", "empty", "link"]
     assert transfer(List(id="l", source="out", excludes=[*excludes, *always]), context).content == left
 
 
-def test_globs_hold_in_one_level_alone_too(context: Context, tree: Path) -> None:
+def test_globs_apply_also_without_recursion(context: Context, tree: Path) -> None:
     listed = List(id="l", source="out", recursive=False, excludes=["node_modules/", "a/deep", "[be]*"])
     assert transfer(listed, context).content == ["a/", "link"]
 
 
-def test_a_name_that_is_no_utf8_can_be_excluded_as_it_is_told(context: Context, root: Path) -> None:
+def test_a_name_that_is_no_utf8_is_excluded_by_its_escape(context: Context, root: Path) -> None:
     (root / b"caf\xe9\\.txt".decode(errors="surrogateescape")).write_text("")
     told = transfer(List(id="l", source="."), context).content
     assert told == [r"caf\xe9\\.txt"]
@@ -99,7 +99,7 @@ def test_the_name_of_a_file_is_all_that_it_lists(context: Context, tree: Path) -
         assert transfer(List(id="l", source=path, excludes=["out/*", "other"]), context).content == [name]
 
 
-def test_a_link_and_nothing_cannot_be_listed(context: Context, tree: Path) -> None:
+def test_a_link_and_a_missing_path_cannot_be_listed(context: Context, tree: Path) -> None:
     for path, kind in (("out/link", ArtifactError), ("none", Missing), ("out/b.txt/x", ArtifactError)):
         with pytest.raises(kind):
             transfer(List(id="l", source=path), context)

@@ -34,7 +34,7 @@ def through_a_report(content: object) -> object:
 
 @settings(max_examples=30)
 @given(st.binary(max_size=200) | TREES.map(lambda tree: json.dumps(tree).encode()))
-def test_content_survives_its_way(raw: bytes) -> None:
+def test_content_is_read_back_unchanged(raw: bytes) -> None:
     content = content_of(raw)
     assert through_a_report(content) == content
 
@@ -64,7 +64,7 @@ def test_content_survives_its_way(raw: bytes) -> None:
     ],
     ids=lambda value: repr(value)[:24],
 )
-def test_json_where_it_loses_nothing_else_text(raw: bytes, content: object) -> None:
+def test_content_is_json_where_that_is_lossless(raw: bytes, content: object) -> None:
     assert content_of(raw) == content
     assert through_a_report(content) == content
 

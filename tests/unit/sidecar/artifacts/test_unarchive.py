@@ -79,7 +79,7 @@ def test_a_tar_is_extracted_whole(context: Context, root: Path, mode: str) -> No
     assert moved.size_bytes == 4
 
 
-def test_subdir_takes_one_folder_below_the_single_root(context: Context, root: Path) -> None:
+def test_subdir_selects_a_folder_below_the_single_root(context: Context, root: Path) -> None:
     extract(
         context,
         root,
@@ -200,7 +200,7 @@ def test_a_hostile_zip_is_refused(context: Context, root: Path, name: str) -> No
     assert not (root / "x").exists()
 
 
-def test_a_link_that_was_there_is_not_followed(context: Context, root: Path) -> None:
+def test_an_existing_link_is_not_followed(context: Context, root: Path) -> None:
     (root / "out").mkdir()
     (root / "out/d").symlink_to("../..")
     with pytest.raises(ArtifactError):
@@ -243,7 +243,7 @@ def test_a_damaged_gzip_is_refused(make_context: Callable[..., Context], root: P
     ],
     ids=["empty", "short", "long", "bzip2", "xz", "gzip of text"],
 )
-def test_what_is_no_archive_is_refused(context: Context, root: Path, data: bytes, words: str) -> None:
+def test_a_file_that_is_no_archive_is_refused(context: Context, root: Path, data: bytes, words: str) -> None:
     with pytest.raises(ArtifactError, match=words):
         extract(context, root, data)
 
@@ -276,16 +276,14 @@ def test_a_zip_bomb_and_too_many_members_are_stopped(
         extract(make_context(unarchive_members=4, unarchive_check_first_bytes=0), root, many)
 
 
-def test_a_bomb_in_what_subdir_leaves_out_is_stopped_too(
-    make_context: Callable[..., Context], root: Path
-) -> None:
+def test_a_bomb_outside_the_subdir_is_stopped_too(make_context: Callable[..., Context], root: Path) -> None:
     context = make_context(unarchive_free_bytes=100_000, unarchive_ratio=10)
     bomb = tar(lambda a: [add(a, "p/src/x"), add(a, "p/zeros", b"\0" * 3_000_000)])
     with pytest.raises(ArtifactError, match="unpacks to more"):
         extract(context, root, bomb, subdir="src")
 
 
-def test_the_last_of_two_members_with_one_name_stands(context: Context, root: Path) -> None:
+def test_the_last_of_two_members_with_one_name_remains(context: Context, root: Path) -> None:
     def fill(archive: tarfile.TarFile) -> None:
         add(archive, "x", type=tarfile.SYMTYPE, linkname="y")
         add(archive, "x", b"file")

@@ -121,7 +121,7 @@ def zipped(kinds: list[int], paths: list[tuple[str, str]]) -> bytes:
     st.booleans(),
 )
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_made_up_nothing_outside_is_touched(
+def test_generated_archives_change_nothing_outside(
     interrupts: Interrupts,
     form: str,
     kinds: list[int],

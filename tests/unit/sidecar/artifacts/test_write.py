@@ -32,7 +32,7 @@ def test_an_empty_text_makes_an_empty_file(context: Context, root: Path) -> None
         Write(id="w", source="x", out="../x"),
     ],
 )
-def test_what_cannot_be_written_leaves_nothing(context: Context, root: Path, artifact: Write) -> None:
+def test_a_failed_write_leaves_no_file(context: Context, root: Path, artifact: Write) -> None:
     with pytest.raises(ArtifactError):
         transfer(artifact, context)
     assert list(root.iterdir()) == []

@@ -44,7 +44,7 @@ def found(n: int, content: Any) -> ArtifactDone:
     return ArtifactDone(n=n, artifact_id=f"a{n}", artifact_type="read", status="success", content=content)
 
 
-def test_what_waits_for_the_daemon_is_bounded_in_bytes(
+def test_unsent_reports_are_bounded_in_bytes(
     listener: ProxySender, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proxy, "MOST_WAITING_BYTES", 100_000, raising=False)
@@ -56,7 +56,7 @@ def test_what_waits_for_the_daemon_is_bounded_in_bytes(
     assert [report.n for report in daemon.reports()] == list(range(90, 101)), "the newest are kept"
 
 
-def test_one_report_over_the_bound_is_sent_all_the_same(
+def test_a_report_over_the_bound_is_sent_alone(
     listener: ProxySender, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proxy, "MOST_WAITING_BYTES", 1000, raising=False)
@@ -66,7 +66,7 @@ def test_one_report_over_the_bound_is_sent_all_the_same(
     assert [report.n for report in daemon.reports()] == [2]
 
 
-def test_what_waits_is_as_large_as_what_is_sent(listener: ProxySender) -> None:
+def test_unsent_reports_are_kept_encoded(listener: ProxySender) -> None:
     tracemalloc.start()
     try:
         for n in range(5):
@@ -85,7 +85,7 @@ def test_reports_are_sent_in_bodies_of_a_bounded_size(listener: ProxySender, dae
     assert max(map(len, daemon.bodies)) <= proxy.MOST_BODY_BYTES
 
 
-def test_of_one_artifact_the_newest_progress_alone_waits(listener: ProxySender, daemon: Daemon) -> None:
+def test_only_the_newest_progress_of_an_artifact_is_queued(listener: ProxySender, daemon: Daemon) -> None:
     for n in range(1, 50):
         listener.send(Progress(n=n, artifact_id="a" if n % 2 else "b", bytes=n))
     daemon.away = False
@@ -93,7 +93,7 @@ def test_of_one_artifact_the_newest_progress_alone_waits(listener: ProxySender, 
     assert [report.n for report in daemon.reports()] == [48, 49, 50]
 
 
-def test_a_name_that_is_no_text_is_sent_as_text(listener: ProxySender, daemon: Daemon) -> None:
+def test_a_name_of_arbitrary_bytes_is_sent_escaped(listener: ProxySender, daemon: Daemon) -> None:
     daemon.away = False
     listener.send(found(1, ["caf\udce9"]))
     assert daemon.reports()[0].content == [r"caf\xe9"]
