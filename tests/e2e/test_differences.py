@@ -31,7 +31,7 @@ READ_AFTER = {"id": "out", "type": "read", "in": "out.txt", "depends": "job"}
 CLAIMS: dict[str, str] = {}
 """The row's first column: the test that runs it."""
 REFUSED: dict[str, list[tuple[dict[str, Any], str]]] = {
-    "unknown fields (null too), names in another case (`Image`)": [
+    "unknown fields (also null), names in another case (`Image`)": [
         ({"zzz": None}, "zzz"),
         ({"Image": "x"}, "Image"),
         ({"callback": {"url": "http://h", "Key": "k"}}, "callback.Key"),
@@ -42,10 +42,10 @@ REFUSED: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"timeoutSeconds": -1}, "timeoutSeconds"),
     ],
     "`cpu` below 0.01, `memory` below 6": [({"cpu": 0.009}, "cpu"), ({"memory": 5}, "memory")],
-    "types in `callback.events` that there are not": [
+    "unknown types in `callback.events`": [
         ({"callback": {"url": "http://h", "events": [EVENT + "start", "x"]}}, "callback.events[1]")
     ],
-    "one artifact id twice, `depends` on what is not there or on itself": [
+    "a repeated artifact id, `depends` on an unknown artifact or on itself": [
         ({"artifacts": [READ_AFTER, READ_AFTER]}, "artifacts[1].id"),
         ({"artifacts": [{**READ_AFTER, "depends": "nobody"}]}, "artifacts[0].depends"),
         ({"artifacts": [{**READ_AFTER, "depends": "out"}]}, "artifacts[0].depends"),
@@ -58,7 +58,7 @@ REFUSED: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"workspace": path}, "workspace")
         for path in ("w", "/", "/proc/w", "/sys/w", "/dev/w", "/a:b", "/a/./b", "/a/../b", "/a//b")
     ],
-    "`subdir` with a `/` in front; `out` of a file with one at its end": [
+    "`subdir` with a leading `/`; `out` of a file with a trailing `/`": [
         (
             {"artifacts": [{"id": "a", "type": "unarchive", "in": "a", "out": "b", "subdir": "/c"}]},
             "artifacts[0].subdir",
@@ -79,7 +79,7 @@ REFUSED: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"environment": {"a=b": "x"}}, "environment"),
         ({"meta": {"": "x"}}, "meta"),
     ],
-    "images, URLs and paths that nobody can use (spaces, port 0, over 8192, 4096 or 255 characters)": [
+    "invalid images, URLs and paths (spaces, port 0, over 8192, 4096 or 255 characters)": [
         ({"image": "a b"}, "image"),
         ({"callback": {"url": "http://h:0/"}}, "callback.url"),
         ({"callback": {"url": "http://h/" + "x" * 8192}}, "callback.url"),
@@ -121,7 +121,7 @@ def post(daemon: Daemon, body: bytes, **headers: str) -> Answer:
     return exchange(daemon, head("POST", "/v1/jobs", **given) + body)
 
 
-@claim("one name twice in an object")
+@claim("a repeated name in an object")
 def test_two_names_of_one_field_are_refused(daemon: Daemon) -> None:
     answer = post(daemon, b'{"id":"a","image":"busybox","image":"busybox"}')
     assert (answer.status, answer.json["field"]) == (400, "image")
@@ -167,7 +167,7 @@ def test_requests_of_web_pages(daemon: Daemon) -> None:
         assert b" 403 " in sock.recv(100)
 
 
-@claim("`callback.key` that begins with `whsec_` and has spaces in it")
+@claim("`callback.key` with spaces that begins with `whsec_`")
 def test_several_keys(daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str) -> None:
     callback = {
         "url": receiver.url(f"/{job_id}"),
@@ -277,7 +277,7 @@ def test_a_list_has_its_folders(run: Run) -> None:
     assert artifacts["l"]["content"] == ["e/", "e/f", "empty/"]
 
 
-@claim("outputs after a worker that failed")
+@claim("outputs after a failed worker")
 def test_outputs_after_a_failure(run: Run) -> None:
     outputs = [{**READ_AFTER, "id": when, "when": when} for when in ("success", "failure", "always")]
     view, artifacts, _ = run(command="echo 1 > out.txt; exit 3", artifacts=[*outputs, READ_AFTER])
@@ -286,7 +286,7 @@ def test_outputs_after_a_failure(run: Run) -> None:
     assert states == {"success": "skipped", "out": "skipped", "failure": "success", "always": "success"}
 
 
-@claim("an artifact that depends on one that failed")
+@claim("an artifact that depends on a failed one")
 def test_artifacts_that_depend_on_a_failed_one(run: Run) -> None:
     first = {"id": "first", "type": "read", "in": "none", "depends": "job"}
     _, artifacts, _ = run(command="echo 1 > out.txt", artifacts=[first, {**READ_AFTER, "depends": "first"}])
@@ -294,7 +294,7 @@ def test_artifacts_that_depend_on_a_failed_one(run: Run) -> None:
     assert "first" in artifacts["out"]["error"]
 
 
-@claim("the status while outputs are moved, and when one does not get there")
+@claim("the status while outputs are transferred, and when one fails")
 def test_the_status_waits_for_the_outputs(
     daemon: Daemon, worker_image: str, job_id: str, stalling: Uploads
 ) -> None:
@@ -380,12 +380,12 @@ def test_a_list_is_arguments_to_the_entrypoint(run: Run, image: str) -> None:
     assert lines_of(run(image=image, command=["a", "b c"])[2]) == ["entry a b c"]
 
 
-@claim("what the image has below `workspace`")
+@claim("files of the image below `workspace`")
 def test_the_image_does_not_reach_into_the_workspace(run: Run, image: str) -> None:
     assert lines_of(run(image=image, command="pwd; ls -A")[2]) == ["/workspace"]
 
 
-@claim("a delivery that fails")
+@claim("a failed delivery")
 def test_a_delivery_is_parked_and_replayed(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:

@@ -90,7 +90,7 @@ def test_out_of_memory_and_cancels_have_their_reasons(daemon: Daemon, worker_ima
     daemon.jobctl("kill", f"{job_id}-2")
     daemon.ended(f"{job_id}-2")
     first = explained(daemon, f"{job_id}-2").splitlines()[0]
-    assert "it was cancelled by" in first
+    assert "the job was cancelled by" in first
     assert "SIGKILL" not in first
 
 

@@ -115,7 +115,7 @@ def test_units_and_names_of_flags_are_accepted(
     ("text", "words"),
     [
         ("memory: 2x", "memory: '2x' is not an amount of memory"),
-        ("memory: '512'", "memory: '512' needs its unit"),
+        ("memory: '512'", "memory: '512' needs a unit"),
         ("timeout: soon", "timeout: 'soon' is not a duration"),
         ("timeout: 5m\ntimeoutSeconds: 300", "is the same field as timeout"),
         ("env: {A: b}\nenvironment: {A: b}", "is the same field as env"),

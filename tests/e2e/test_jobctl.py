@@ -71,7 +71,7 @@ def test_reserved_codes_have_their_reasons(daemon: Daemon, worker_image: str) ->
         (["--pull", "never", "no-such-image:1"], 123, "image-not-found"),
         ([worker_image, "no-such-command"], 127, "start-failed"),
         (["--out", "none=.", worker_image, "true"], 122, "has no 'none'"),
-        (["-m", "512", worker_image], 125, "needs its unit"),
+        (["-m", "512", worker_image], 125, "needs a unit"),
     ):
         done = daemon.jobctl("run", *arguments)
         assert done.returncode == code
@@ -151,7 +151,7 @@ def test_sigterm_leaves_the_job_running_and_prints_how_to_follow_it(
     assert (cancelled.returncode, cancelled.stdout) == (0, f"{job_id}\n")
     assert finished(back)[:2] == (0, "ending\n")
     explained = daemon.jobctl("explain", job_id)
-    assert "it was cancelled by" in explained.stdout
+    assert "the job was cancelled by" in explained.stdout
     assert "enough of it" in explained.stdout
     assert daemon.jobctl("wait", job_id).returncode == 121
 

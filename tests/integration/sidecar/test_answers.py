@@ -1,11 +1,10 @@
-"""Answers that say success when nothing was moved, or when all was: byte by byte over real sockets."""
+"""Answers of HTTP servers before, during and after a transfer, byte by byte over real sockets."""
 
 import contextlib
 import hashlib
 import os
 import socket
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,77 +17,22 @@ from sidecar.artifacts import download, upload
 from sidecar.artifacts.base import Context
 from sidecar.errors import ArtifactError
 from sidecar.interrupts import TimeIsUp
+from tests.integration.sidecar.raw_server import Behave, RawServer, take
 
 SIZE = 40 << 20
-Behave = Callable[[socket.socket], None]
-
-
-class Raw:
-    """Accepts connections, reads each request's head and lets `behave` do the rest; then closes. `heads` keeps what was asked."""
-
-    def __init__(self, receive_bytes: int | None = None) -> None:
-        self.heads: list[bytes] = []
-        self.behave: list[Behave] = []
-        self._server = socket.socket()
-        if receive_bytes is not None:
-            self._server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        self._server.bind(("127.0.0.1", 0))
-        self._server.listen()
-        self.over = threading.Event()
-        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}/x"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._server.accept()
-                with contextlib.suppress(OSError), connection:
-                    connection.settimeout(30)
-                    self.heads.append(until_blank_line(connection))
-                    (self.behave.pop(0) if len(self.behave) > 1 else self.behave[0])(connection)
-
-    def close(self) -> None:
-        self.over.set()
-        with contextlib.suppress(OSError):
-            self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        self._thread.join(30)
-
-
-def until_blank_line(connection: socket.socket) -> bytes:
-    """Returns a request's head, and leaves every byte of the body."""
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        byte = connection.recv(1)
-        if not byte:
-            raise OSError("hung up")
-        head += byte
-    return head
-
-
-def take(connection: socket.socket, size: int) -> bytes:
-    digest, left = hashlib.sha256(), size
-    while left:
-        data = connection.recv(min(left, 1 << 16))
-        if not data:
-            raise OSError("hung up")
-        digest.update(data)
-        left -= len(data)
-    return digest.digest()
 
 
 @pytest.fixture
-def raw() -> Iterator[Raw]:
-    made = Raw()
+def raw() -> Iterator[RawServer]:
+    made = RawServer()
     yield made
     made.close()
 
 
 @pytest.fixture
-def narrow() -> Iterator[Raw]:
+def narrow() -> Iterator[RawServer]:
     """A server whose system holds next to nothing for it."""
-    made = Raw(receive_bytes=4096)
+    made = RawServer(receive_bytes=4096)
     yield made
     made.close()
 
@@ -115,7 +59,7 @@ def early(status: str, after: int, *, linger: bool = False) -> Behave:
 
 @pytest.mark.parametrize("is_told", [True, False])
 def test_a_success_before_the_end_of_the_upload_does_not_count(
-    context: Context, raw: Raw, root: Path, monkeypatch: pytest.MonkeyPatch, is_told: bool
+    context: Context, raw: RawServer, root: Path, monkeypatch: pytest.MonkeyPatch, is_told: bool
 ) -> None:
     """Also where the system does not tell what has arrived."""
     if not is_told:
@@ -129,7 +73,7 @@ def test_a_success_before_the_end_of_the_upload_does_not_count(
     assert len(raw.heads) == 4
 
 
-def test_the_next_try_sends_the_whole_file(context: Context, raw: Raw, root: Path) -> None:
+def test_the_next_try_sends_the_whole_file(context: Context, raw: RawServer, root: Path) -> None:
     content = os.urandom(1 << 20) * 40
     (root / "result").write_bytes(content)
     taken: list[bytes] = []
@@ -143,7 +87,7 @@ def test_the_next_try_sends_the_whole_file(context: Context, raw: Raw, root: Pat
     assert taken == [hashlib.sha256(content).digest()]
 
 
-def test_unacknowledged_bytes_count_as_unsent(context: Context, narrow: Raw, root: Path) -> None:
+def test_unacknowledged_bytes_count_as_unsent(context: Context, narrow: RawServer, root: Path) -> None:
     """A body that fits into this end's buffers: every write succeeds, and still most of it never left."""
     (root / "result").write_bytes(bytes(400_000))
     narrow.behave = [early("200 OK", 1000, linger=True)]
@@ -152,7 +96,7 @@ def test_unacknowledged_bytes_count_as_unsent(context: Context, narrow: Raw, roo
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "413 Too Large"])
-def test_an_early_refusal_is_reported(context: Context, raw: Raw, root: Path, status: str) -> None:
+def test_an_early_refusal_is_reported(context: Context, raw: RawServer, root: Path, status: str) -> None:
     (root / "result").write_bytes(bytes(SIZE))
 
     def refuse(connection: socket.socket) -> None:
@@ -180,7 +124,7 @@ def test_an_early_refusal_is_reported(context: Context, raw: Raw, root: Path, st
     ids=["no body", "half a body", "no chunk", "until close"],
 )
 def test_an_upload_succeeds_when_the_server_has_the_whole_file(
-    make_context: Callable[..., Context], raw: Raw, root: Path, rest: bytes
+    make_context: Callable[..., Context], raw: RawServer, root: Path, rest: bytes
 ) -> None:
     """Whatever becomes of the answer's body: it says nothing of the file."""
     (root / "result").write_bytes(b"data")
@@ -196,7 +140,7 @@ def test_an_upload_succeeds_when_the_server_has_the_whole_file(
 
 
 def test_an_endless_or_broken_answer_does_not_undo_a_success(
-    make_context: Callable[..., Context], raw: Raw, root: Path
+    make_context: Callable[..., Context], raw: RawServer, root: Path
 ) -> None:
     (root / "result").write_bytes(b"data")
 
@@ -229,7 +173,7 @@ def test_a_time_limit_at_the_last_byte_does_not_undo_a_success(
 
 
 def test_a_status_line_without_a_head_is_no_success(
-    make_context: Callable[..., Context], raw: Raw, root: Path
+    make_context: Callable[..., Context], raw: RawServer, root: Path
 ) -> None:
     (root / "result").write_bytes(b"data")
 
@@ -243,7 +187,7 @@ def test_a_status_line_without_a_head_is_no_success(
 
 
 @pytest.mark.parametrize("interim", ["100 Continue", "102 Processing", "103 Early Hints"])
-def test_interim_answers_are_skipped(context: Context, raw: Raw, root: Path, interim: str) -> None:
+def test_interim_answers_are_skipped(context: Context, raw: RawServer, root: Path, interim: str) -> None:
     (root / "result").write_bytes(b"data")
 
     def behave(connection: socket.socket) -> None:
@@ -267,7 +211,9 @@ def test_interim_answers_are_skipped(context: Context, raw: Raw, root: Path, int
         ("226 IM Used", "226"),
     ],
 )
-def test_only_a_200_is_the_file(context: Context, raw: Raw, root: Path, status: str, words: str) -> None:
+def test_only_a_200_is_the_file(
+    context: Context, raw: RawServer, root: Path, status: str, words: str
+) -> None:
     body = b"" if status.startswith(("204", "205")) else b"part"
 
     def behave(connection: socket.socket) -> None:
@@ -287,7 +233,7 @@ def test_only_a_200_is_the_file(context: Context, raw: Raw, root: Path, status: 
 
 @pytest.mark.parametrize("grows", [True, False])
 def test_a_file_that_changes_during_the_upload_fails(
-    context: Context, raw: Raw, root: Path, grows: bool
+    context: Context, raw: RawServer, root: Path, grows: bool
 ) -> None:
     (root / "result").write_bytes(bytes(SIZE))
 
@@ -305,7 +251,7 @@ def test_a_file_that_changes_during_the_upload_fails(
 
 @pytest.mark.parametrize("status", ["301", "302", "303", "307", "308"])
 def test_an_early_redirect_is_followed_or_refused_like_a_late_one(
-    context: Context, raw: Raw, root: Path, status: str
+    context: Context, raw: RawServer, root: Path, status: str
 ) -> None:
     (root / "result").write_bytes(bytes(SIZE))
     digests: list[bytes] = []
