@@ -101,7 +101,7 @@ def global_options() -> list[TyperOption]:
         ),
         TyperOption(
             param_decls=["-o", "--output"], metavar="FORMAT", callback=output, expose_value=False,
-            help="Output format: table, wide, json, yaml or name. Each command names its formats.",
+            help="Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print.",
         ),
         TyperOption(
             param_decls=["--json"], is_flag=True, default=False, callback=keep("json"), expose_value=False,

@@ -66,7 +66,7 @@ def run(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option("--name", metavar="ID", help="The job's id. [the image's name and random letters]"),
+        typer.Option("--name", metavar="ID", help="The job's id. [the image's name and random characters]"),
     ] = None,
     env: Annotated[
         Texts,
@@ -157,7 +157,7 @@ def run(
         typer.Option("--read", metavar="PATH", help="After success, put the content of PATH into an event."),
     ] = None,
     callback: Annotated[
-        str | None, typer.Option("--callback", metavar="URL", help="The URL that gets the job's events.")
+        str | None, typer.Option("--callback", metavar="URL", help="Send the job's events to this URL.")
     ] = None,
     callback_key_file: Annotated[
         str | None,
@@ -184,7 +184,10 @@ def run(
         typer.Option("--pull", help="When to pull the image. [missing]", show_default=False),
     ] = None,
     entrypoint: Annotated[
-        str | None, typer.Option("--entrypoint", metavar="PROGRAM", help="Entrypoint. [the image's]")
+        str | None,
+        typer.Option(
+            "--entrypoint", metavar="PROGRAM", help="Run PROGRAM instead of the image's entrypoint."
+        ),
     ] = None,
     platform: Annotated[
         str | None, typer.Option("--platform", metavar="OS/ARCH", help="The image's platform.")
