@@ -106,7 +106,7 @@ def test_top_without_a_terminal_prints_once(daemon: Any, jobctl: Any) -> None:
     assert line.split()[:2] == ["a", "running"]
     assert line.endswith("step 1")
     assert "40.0 MiB / 512 MiB" in line
-    assert once.stderr == b"jobctl: 1 under way, 0 waiting\n"
+    assert once.stderr == b"jobctl: 1 in progress, 0 queued\n"
     assert [job["id"] for job in json.loads(jobctl("top", "--json").stdout)["jobs"]] == ["a"]
 
 
