@@ -1,4 +1,4 @@
-# jobctl in a Makefile: the target fails when the job does, with the job's own exit code in make's message.
+# jobctl in a Makefile: the target fails when the job fails; make prints the job's exit code.
 #   make -f examples/build.mk report.csv
 report.csv: words.txt
 	jobctl run --in words.txt=words.txt --out report.csv=report.csv \

@@ -1,10 +1,10 @@
-"""A receiver of job events with nothing but the standard library: checks the signature, drops repeats, keeps the order.
+"""A receiver of job events with only the standard library: verifies signatures, drops repeated events, keeps the order.
 
     WEBHOOK_KEY=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw python examples/receiver.py
     curl --unix-socket "$XDG_RUNTIME_DIR/jobd/jobd.sock" -H 'Content-Type: application/json' \
         -d @examples/backend.json http://localhost/v1/jobs
 
-Takes single events and batches ("batch": true in the callback). Listens on PORT, 9000 by default.
+Accepts single events and batches ("batch": true in the callback). Listens on PORT, default 9000.
 """
 
 import hashlib
@@ -18,20 +18,20 @@ PORT = int(os.environ.get("PORT", "9000"))
 MAX_BODY_BYTES = 4 << 20
 BATCH = "application/cloudevents-batch+json"
 
-# A real receiver keeps the ids in its database, in the transaction that acts on the event.
+# A real receiver stores the ids in its database, in the transaction that processes the event.
 seen: set[str] = set()
 
 
 def verified(body: bytes, signature: str) -> bool:
-    """True where the body was signed with our key. A batch is signed as a whole, so this comes before it is taken apart."""
+    """Returns whether the body was signed with KEY. The signature covers a whole batch, so verify before decoding."""
     expected = "sha256=" + hmac.new(KEY.encode(), body, hashlib.sha256).hexdigest()
     return hmac.compare_digest(expected.encode(), signature.encode())
 
 
 class Events(BaseHTTPRequestHandler):
-    """POST takes one event or a batch of them. 2xx says that all of it is ours now; anything else is tried again."""
+    """Handles a POST with one event or a batch. After a 2xx jobd does not send the events again; after another status it does."""
 
-    timeout = 30  # seconds that a sender may be silent
+    timeout = 30  # seconds without data from the sender
 
     def do_POST(self) -> None:
         size = int(self.headers.get("Content-Length", 0))
@@ -43,7 +43,7 @@ class Events(BaseHTTPRequestHandler):
         content = json.loads(body)
         batched = self.headers.get_content_type() == BATCH
         for event in content if batched else [content]:
-            # Delivered at least once: the same id may come again, also in the middle of a batch that has grown.
+            # Events arrive at least once: an id may repeat, also inside a larger batch.
             if event["id"] not in seen:
                 seen.add(event["id"])
                 what = event["jobuid"], event["jobsequence"], event["type"]
@@ -55,6 +55,6 @@ class Events(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     if not KEY:
-        raise SystemExit("WEBHOOK_KEY must hold the callback's key")
-    # A port that containers need not reach: jobd itself sends the events.
+        raise SystemExit("WEBHOOK_KEY must contain the callback's key")
+    # Containers need not reach this port: jobd itself sends the events.
     ThreadingHTTPServer(("127.0.0.1", PORT), Events).serve_forever()

@@ -1,23 +1,23 @@
-"""Everything that can end a command other than its success.
+"""The errors of jobctl.
 
     JobctlError
-      Misuse               the command line or a job file asks for something that cannot be
-      Unreachable          no daemon answers
-      ConnectionLost       the daemon went away in the middle, and stayed away
-      NotFound             no such job, delivery or file
-      NotAllowed           missing or wrong key, or no right to the socket
-      Conflict             an id that is taken, or that fits several jobs
-      Refused              the daemon understood and says no
-      LocalFile            a file of the caller that cannot be read or written
-      OutputMissing        a job ended well, but an output that was asked for is not there
-    Left                   the terminal or a signal took the caller away; the job goes on
+      Misuse               the command line or a job file is invalid
+      Unreachable          the daemon does not answer
+      ConnectionLost       the connection to the daemon broke, and jobctl could not reconnect
+      NotFound             the job, delivery or file does not exist
+      NotAllowed           the key is missing or wrong, or the user may not use the socket
+      Conflict             the id is in use, or matches several jobs
+      Refused              the daemon refused the request
+      LocalFile            a local file cannot be read or written
+      OutputMissing        the job completed, but an output is missing
+    EndedBySignal          a signal ended jobctl; the job keeps running
 
-Owns the tree. Which exit code each one means is known by `main.py` alone.
+Only `main.py` knows their exit codes.
 """
 
 
 class JobctlError(Exception):
-    """What happened; `field` says where in the spec, `hint` what to do about it, `code` names it for programs."""
+    """`field`: the field of the spec; `hint`: what the user can do; `code`: the error's name for programs."""
 
     code = "error"
 
@@ -33,62 +33,62 @@ class JobctlError(Exception):
 
 
 class Misuse(JobctlError):
-    """The command line or a job file asks for something that cannot be."""
+    """The command line or a job file is invalid."""
 
     code = "usage"
 
 
 class Unreachable(JobctlError):
-    """No daemon answers."""
+    """The daemon does not answer."""
 
     code = "daemon-unreachable"
 
 
 class ConnectionLost(JobctlError):
-    """The daemon went away in the middle of an answer."""
+    """The connection to the daemon broke before the end of an answer."""
 
     code = "connection-lost"
 
 
 class NotFound(JobctlError):
-    """No such job, delivery or file."""
+    """The job, delivery or file does not exist."""
 
     code = "not-found"
 
 
 class NotAllowed(JobctlError):
-    """The key is missing or wrong, or the socket is not for this user."""
+    """The key is missing or wrong, or this user may not use the socket."""
 
     code = "not-allowed"
 
 
 class Conflict(JobctlError):
-    """An id that is taken, or that fits several jobs."""
+    """The id is in use, or matches several jobs."""
 
     code = "conflict"
 
 
 class Refused(JobctlError):
-    """The daemon understood the request and refuses it, or failed at it. `transient`: it may do it in a moment."""
+    """The daemon refused the request or failed. `transient`: a later try may succeed."""
 
     code = "refused"
     transient = False
 
 
 class LocalFile(JobctlError):
-    """A file or folder on the caller's side that cannot be read or written."""
+    """A local file or folder cannot be read or written."""
 
     code = "local-file"
 
 
 class OutputMissing(JobctlError):
-    """The job ended well, but an output that was asked for could not be fetched."""
+    """The job completed, but an output could not be fetched."""
 
     code = "output-failed"
 
 
-class Left(Exception):
-    """The signal `number` ended this command and not the job; `hint` says how to come back."""
+class EndedBySignal(Exception):
+    """The signal `number` ended jobctl and not the job; `hint` names the command that continues."""
 
     def __init__(self, number: int, hint: str) -> None:
         super().__init__(hint)

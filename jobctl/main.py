@@ -1,4 +1,4 @@
-"""The command line: runs one command and turns how it ended into an exit code. Nothing else knows exit codes.
+"""The command line: runs one command and maps its result or error to an exit code. Only this module knows exit codes.
 
 Source: man/jobctl.1, "EXIT STATUS".
 """
@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING
 
 from typer import Abort, TyperException
 
+from jobctl.command_table import root
 from jobctl.connection.session import Session
 from jobctl.errors import (
     Conflict,
+    EndedBySignal,
     JobctlError,
-    Left,
     Misuse,
     NotAllowed,
     NotFound,
     OutputMissing,
     Unreachable,
 )
-from jobctl.lazy import root
 from jobctl.output import output
 
 if TYPE_CHECKING:
     from jobctl.job.outcome import Ended, Outcome
 
-WAIT_GAVE_UP = 120
+WAIT_TIMED_OUT = 120
 CANCELLED = 121
 OUTPUT_FAILED = 122
 NOT_STARTED = 123
@@ -40,7 +40,7 @@ OUT_OF_MEMORY = 137
 INTERRUPTED = 130
 
 PASS_THROUGH = frozenset({"run", "wait"})
-"""Commands whose exit code is a job's: their own failures are 125, apart from everything a job says."""
+"""Commands that exit with the job's exit code: their own failures are 125."""
 
 REASONS: Mapping[str, int] = MappingProxyType(
     {
@@ -67,16 +67,16 @@ def main() -> int:
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
-    except OSError as error:  # the interpreter would make it exit code 120, which means something else here
-        _forget_stdout()
+    except OSError as error:  # the interpreter would exit with 120, which has another meaning here
+        _discard_stdout()
         if code == 0:
-            output.note(f"standard output cannot be written: {error.strerror}")
+            output.note(f"cannot write to standard output: {error.strerror}")
             code = 1
     return code
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command line and returns its exit code. Errors are said on stderr, one way for all commands."""
+    """Runs one command line and returns its exit code. Prints errors on stderr, in one form for all commands."""
     session = Session()
     try:
         result = root().main(args=list(arguments), prog_name="jobctl", standalone_mode=False, obj=session)
@@ -87,9 +87,9 @@ def run(arguments: Sequence[str]) -> int:
     except JobctlError as error:
         output.error(error, as_json=_wants_json(session, arguments))
         return error_code(error, session.command)
-    except Left as left:
+    except EndedBySignal as left:
         if left.number == signal.SIGPIPE:
-            _forget_stdout()
+            _discard_stdout()
         if left.hint:
             output.note(left.hint)
         return 128 + left.number
@@ -104,20 +104,20 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def outcome_code(outcome: "Outcome") -> int:
-    """Returns the exit code of what `run`, `wait`, `doctor` and `validate` found."""
-    from jobctl.job.outcome import GaveUp, Interrupted, Unhealthy
+    """Returns the exit code of an outcome of `run`, `wait`, `doctor`, `validate`, `verify` or `listen`."""
+    from jobctl.job.outcome import Interrupted, ProblemsFound, WaitTimedOut
 
     if isinstance(outcome, Interrupted):
         return INTERRUPTED
-    if isinstance(outcome, GaveUp):
-        return WAIT_GAVE_UP
-    if isinstance(outcome, Unhealthy):
+    if isinstance(outcome, WaitTimedOut):
+        return WAIT_TIMED_OUT
+    if isinstance(outcome, ProblemsFound):
         return 1
     return ended_code(outcome)
 
 
 def ended_code(ended: "Ended") -> int:
-    """Returns the exit code for the end of a job: its own code, or one of the reserved ones where it has none to give."""
+    """Returns the exit code for the end of a job: the job's own, or a reserved one where the job has none."""
     if ended.status == "completed":
         return 0
     if ended.status == "cancelled":
@@ -133,7 +133,7 @@ def ended_code(ended: "Ended") -> int:
 
 
 def error_code(error: JobctlError, command: str) -> int:
-    """Returns the exit code of a command that could not do its work."""
+    """Returns the exit code of a command that failed."""
     if isinstance(error, OutputMissing):
         return OUTPUT_FAILED
     if command in PASS_THROUGH:
@@ -142,9 +142,9 @@ def error_code(error: JobctlError, command: str) -> int:
 
 
 def _output_failed(error: OSError, session: Session) -> int:
-    """What is left untranslated is writing to stdout, for instance to a full disk."""
-    _forget_stdout()
-    failure = JobctlError(f"the output cannot be written: {error.strerror or error}", code="output")
+    """All other OSErrors are translated, so writing to stdout failed: for instance, its disk is full."""
+    _discard_stdout()
+    failure = JobctlError(f"cannot write to standard output: {error.strerror or error}", code="output")
     output.error(failure, as_json=session.format == "json")
     return error_code(failure, session.command)
 
@@ -157,12 +157,12 @@ def _usage(error: TyperException, session: Session, arguments: Sequence[str]) ->
 
 
 def _wants_json(session: Session, arguments: Sequence[str]) -> bool:
-    """Flags that were not read yet when the error came still say how errors are to look."""
+    """True where the error is printed as JSON, also where the parser failed before it read --json."""
     return session.format == "json" or (session.command not in PASS_THROUGH and "--json" in arguments)
 
 
-def _forget_stdout() -> None:
-    """Points stdout at nothing, so that the interpreter's last flush does not complain about the reader that left."""
+def _discard_stdout() -> None:
+    """Redirects stdout to /dev/null, so that the interpreter's last flush does not fail when the reader has closed the pipe."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):

@@ -14,7 +14,7 @@ from pathlib import Path
 from prometheus_client import Counter
 from prometheus_client.metrics import MetricWrapperBase
 
-from jobctl.lazy import ALIASES, COMMANDS, HELP
+from jobctl.command_table import ALIASES, COMMANDS, HELP
 from jobd.metrics.deliveries import DeliveryMetrics
 from jobd.metrics.metrics import Metrics
 from jobd.settings.variables import VARIABLES

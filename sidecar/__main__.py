@@ -1,6 +1,6 @@
-"""Entry point of the sidecar: takes the order, joins the parts, turns the end into an exit code.
+"""Entry point of the sidecar: reads the order, wires the parts, maps the result to an exit code.
 
-Exit codes: 0 done (the reports say what failed), 1 inputs failed, 64 order refused, 70 internal error, 130 interrupted by hand.
+Exit codes: 0 done (the reports name failed outputs), 1 inputs failed, 64 order refused, 70 internal error, 130 Ctrl-C.
 """
 
 import os
@@ -21,7 +21,7 @@ from sidecar.errors import Refusal
 from sidecar.interrupts import Cancelled, Interrupts
 from sidecar.plan import make_plan
 from sidecar.reporting.report import Reports, note
-from sidecar.runner import EXIT_INPUTS_FAILED, Run, note_places
+from sidecar.runner import EXIT_INPUTS_FAILED, Run, note_locations
 from sidecar.workspace.paths import Workspace
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ EXIT_INTERRUPTED = 130
 MOST_ORDER_BYTES = 16 << 20
 ORDER_WAIT_S = 120.0
 WAIT_MARGIN_S = 24 * 3600.0
-"""jobd may be down when the worker ends; its outputs should still be there when it is back."""
+"""jobd may be down when the worker ends; the sidecar then waits for jobd's next start."""
 WAIT_MARGIN_BY_HAND_S = 30.0
 _ARTIFACTS_JSON = "ARTIFACTS_JSON"
 
@@ -51,9 +51,9 @@ def main() -> int:
         return EXIT_INPUTS_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except Exception as error:  # the last net: an exit code instead of a trace that may quote a secret
+    except Exception as error:  # a traceback may contain a secret, so only the places are printed
         note(f"internal error: {type(error).__name__}")
-        note_places(error)
+        note_locations(error)
         return EXIT_INTERNAL
     finally:
         interrupts.ignore()
@@ -69,7 +69,7 @@ def _main(interrupts: Interrupts, environ: Mapping[str, str]) -> int:
         Reports(interrupts).refused(str(refusal))
         return EXIT_REFUSED
     except Cancelled:
-        Reports(interrupts).inputs_failed("cancelled before the order was understood")
+        Reports(interrupts).inputs_failed("cancelled before the order was read")
         return EXIT_INPUTS_FAILED
     reports, http = _reports(order, interrupts)
 
@@ -106,30 +106,32 @@ def _reports(order: SidecarOrder, interrupts: Interrupts) -> "tuple[Reports, Cal
 
         return Http(interrupts)
 
-    listener = sender = None
+    report_sender = event_sender = None
     if order.proxy_url is not None and order.token is not None:
-        from sidecar.reporting.proxy import ProxyListener
+        from sidecar.reporting.proxy import ProxySender
 
-        listener = ProxyListener(order.job_id, order.proxy_url, order.token, order.callback_timeout_s, http())
+        report_sender = ProxySender(
+            order.job_id, order.proxy_url, order.token, order.callback_timeout_s, http()
+        )
     if order.callback is not None:
         from sidecar.reporting.callback import CallbackSender
 
-        sender = CallbackSender(order, order.callback, http())
-    return Reports(interrupts, listener=listener, sender=sender), http
+        event_sender = CallbackSender(order, order.callback, http())
+    return Reports(interrupts, report_sender=report_sender, event_sender=event_sender), http
 
 
 def decode_order_line(line: bytes) -> SidecarOrder:
-    """Returns the order in a line.
+    """Decodes an order.
 
     Raises:
-        Refusal: the line was cut or is no order; the text quotes nothing of it.
+        Refusal: the line was cut or is no order; the text contains nothing of the line.
     """
     if not line:
         raise Refusal(f"no order on standard input, and {_ARTIFACTS_JSON} is not set")
     try:
         return decode_order(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(f"the order is not understood: {error}") from None
+        raise Refusal(f"the order cannot be decoded: {error}") from None
 
 
 def _order_from_environment(environ: Mapping[str, str]) -> SidecarOrder:
@@ -142,10 +144,10 @@ def _order_from_environment(environ: Mapping[str, str]) -> SidecarOrder:
 
 
 def _read_line(wait_s: float) -> bytes:
-    """Returns the first line of stdin with its newline, or what came of it before the end.
+    """Returns the first line of stdin with its newline, or the bytes before the end of stdin.
 
     Raises:
-        Refusal: it does not end in time or is too long.
+        Refusal: the line does not end in time or is too long.
     """
     deadline = time.monotonic() + wait_s
     chunks: list[bytes] = []
@@ -165,12 +167,12 @@ def _read_line(wait_s: float) -> bytes:
 
 
 def _open(order: SidecarOrder, by_hand: bool) -> Workspace:
-    """Returns the workspace; by hand its files belong to whoever owns the folder."""
+    """Opens the workspace. Without jobd, the owner of the folder owns the new files."""
     try:
         uid, gid = order.worker_uid, order.worker_gid
         if by_hand:
-            facts = Path(order.workspace).stat()
-            uid, gid = facts.st_uid, facts.st_gid
+            status = Path(order.workspace).stat()
+            uid, gid = status.st_uid, status.st_gid
         return Workspace(order.workspace, uid, gid)
     except OSError as error:
         raise Refusal(f"the workspace {order.workspace} cannot be opened: {error.strerror}") from None

@@ -1,7 +1,7 @@
-"""The order from environment variables, for a sidecar that is run by hand or by another engine.
+"""The order from environment variables, for a sidecar without jobd.
 
-Owns the variables' names, defaults and checks; every one is read, and all that is wrong is reported at once. The process environment
-is passed in. An order on stdin has none of this: jobd has checked it.
+Owns the variables' names, defaults and checks; all problems are reported together. The environment is an argument. jobd has already
+checked an order on stdin.
 
 Source: docs/configuration.md, "The sidecar by hand".
 """
@@ -22,7 +22,7 @@ from jobd.wire.validation.job_spec import problems
 from jobd.wire.validation.names import url_problem
 
 SWITCH = "ARTIFACTS_JSON"
-"""Where this is set the order comes from the environment."""
+"""Where this variable is set, the order comes from the environment."""
 MOST_RETRIES = 100
 _VARIABLES = {
     "id": "JOB_ID",
@@ -41,7 +41,7 @@ _meta = msgspec.json.Decoder(dict[str, str])
 
 
 class InvalidEnvironment(ValueError):
-    """Variables that are refused; `problems` holds one text for each."""
+    """Invalid variables; `problems` has one text for each."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -49,10 +49,10 @@ class InvalidEnvironment(ValueError):
 
 
 def from_env(environ: Mapping[str, str]) -> SidecarOrder:
-    """Returns the order that the variables give. With `CALLBACK_PROXY_URL` reports go there and not to `CALLBACK_URL`.
+    """Returns the order. With `CALLBACK_PROXY_URL` reports go there and not to `CALLBACK_URL`.
 
     Raises:
-        InvalidEnvironment: with everything that is wrong.
+        InvalidEnvironment: some variables are invalid.
     """
     reading = _Reading(environ)
     job_id = reading.text("JOB_ID", "")
@@ -121,14 +121,14 @@ def _proxy(reading: "_Reading") -> tuple[str | None, str | None]:
         if token is None:
             reading.problem("JOB_TOKEN", "is required with CALLBACK_PROXY_URL")
         elif not (token.isascii() and token.isprintable() and " " not in token):
-            reading.problem("JOB_TOKEN", "must hold printable ASCII characters alone")
+            reading.problem("JOB_TOKEN", "must contain only printable ASCII characters")
     elif token is not None:
         reading.problem("JOB_TOKEN", "needs CALLBACK_PROXY_URL")
     return proxy_url, token
 
 
 class _Reading:
-    """Reads variables and collects what is wrong with them. An empty variable counts as unset."""
+    """Reads variables and collects their problems. An empty variable counts as unset."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -168,22 +168,23 @@ class _Reading:
         try:
             return decoder.decode(text.encode(errors="surrogateescape"))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            found = problem_of(error) if isinstance(error, msgspec.DecodeError) else None
-            where = f"{found.field}: " if found and found.field else ""
+            problem = problem_of(error) if isinstance(error, msgspec.DecodeError) else None
+            where = f"{problem.field}: " if problem and problem.field else ""
             self.problem(
                 name,
-                where + (found.message.replace("the body", "the value") if found else "is not JSON text"),
+                where + (problem.message.replace("the body", "the value") if problem else "is not JSON text"),
             )
             return default
 
     def check_spec(self, spec: JobSpec) -> None:
-        """Applies the contract's own checks and names the variable of each field."""
-        told = {text.partition(":")[0] for text in self._problems}
-        for found in problems(spec):
+        """Applies the contract's checks and reports each problem under the field's variable."""
+        reported = {text.partition(":")[0] for text in self._problems}
+        for problem in problems(spec):
             field = next(
-                (f for f in _VARIABLES if found.field == f or found.field.startswith((f + ".", f + "["))), ""
+                (f for f in _VARIABLES if problem.field == f or problem.field.startswith((f + ".", f + "["))),
+                "",
             )
             name = _VARIABLES.get(field, "")
-            if name and name not in told:
-                rest = "" if found.field == field else f"{found.field}: "
-                self.problem(name, rest + found.message)
+            if name and name not in reported:
+                rest = "" if problem.field == field else f"{problem.field}: "
+                self.problem(name, rest + problem.message)

@@ -1,10 +1,10 @@
-"""What goes wrong in the sidecar, and how the system's errors read to the owner of a job.
+"""The errors of the sidecar, and the texts for the system's errors.
 
-    Refusal            the order was cut, not understood, or cannot be carried out: nothing was done
-    ArtifactError      one artifact failed; its text goes into reports and events
-      Missing          the file or folder that it takes does not exist
+    Refusal            the order is invalid or cannot be carried out; the sidecar has done nothing
+    ArtifactError      one artifact failed; reports and events contain its text
+      Missing          the artifact's source does not exist
 
-Texts name paths as the job's spec does, never a URL's query or its user name, never a key.
+Texts name paths in the form of the job's spec. They never contain keys, or the query or user name of a URL.
 """
 
 import errno
@@ -12,7 +12,7 @@ import os
 
 
 class Refusal(Exception):
-    """The order cannot be carried out; nothing was done."""
+    """The order is invalid or cannot be carried out; the sidecar has done nothing."""
 
 
 class ArtifactError(Exception):
@@ -20,19 +20,19 @@ class ArtifactError(Exception):
 
 
 class Missing(ArtifactError):
-    """What the artifact takes does not exist in the workspace."""
+    """The artifact's source does not exist in the workspace."""
 
 
 _WORDS = {
     errno.ENOSPC: "no space left on the disk that holds the workspace",
     errno.EDQUOT: "the disk quota of the workspace is used up",
     errno.EFBIG: "the file is larger than the file system allows",
-    errno.ELOOP: "is, or lies behind, a symbolic link; links are not followed",
+    errno.ELOOP: "is a symbolic link, or is reached through one; the sidecar does not follow links",
     errno.EXDEV: "leads out of the workspace",
     errno.ENOTDIR: "a part of the path is not a directory",
     errno.EISDIR: "is a directory",
     errno.ENOTEMPTY: "is a directory that is not empty",
-    errno.EEXIST: "exists already",
+    errno.EEXIST: "already exists",
     errno.EACCES: "permission denied",
     errno.EPERM: "not permitted",
     errno.ENAMETOOLONG: "a name in the path is too long",
@@ -45,7 +45,7 @@ _WORDS = {
 
 
 def artifact_error(error: OSError, path: str) -> ArtifactError:
-    """Returns the error in the words of the job's owner; `path` is relative to the workspace, as `entry.shown` gives it."""
+    """Returns the error for the job's owner; `path`: relative to the workspace, in the form of `entry.shown`."""
     if error.errno == errno.ENOENT:
         return Missing(f"{path}: does not exist in the workspace")
     code = error.errno or 0

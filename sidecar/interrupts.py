@@ -1,10 +1,7 @@
-"""Signals: the word that the worker has ended, and the limits on how long anything may take.
+"""The process's signal handlers: the worker's end, and time limits.
 
-Owns every signal handler of the process and the two exceptions that they raise. Knows nothing of artifacts. A signal
-that is repeated changes nothing. While the inputs are being moved a signal means that the job is no longer wanted: it
-raises `Cancelled`. Later the first one tells how the worker ended.
-
-Runs in the main thread, the only one: Python delivers signals there.
+During the inputs a signal means that the job was cancelled, and raises `Cancelled`. After them, the first signal means that the worker
+has ended, with success or failure. Repeated signals have no effect. The only thread is the main thread, which gets all signals.
 """
 
 import os
@@ -29,15 +26,15 @@ _ALARM_AGAIN_S = 5.0
 
 
 class Cancelled(BaseException):
-    """A signal arrived before the inputs were in place. Not an Exception: no retry and no cleanup may swallow it."""
+    """A signal arrived before the inputs were in place. No Exception, so that no retry or cleanup catches it."""
 
 
 class TimeIsUp(BaseException):
-    """The time limit that holds has passed. Not an Exception, for the same reason."""
+    """The active time limit has passed. No Exception, for the same reason."""
 
 
 class Interrupts:
-    """The signals of one run. Make one, `install` it, and `uninstall` it where the process goes on."""
+    """The signals of one run. Call `install` first, and `uninstall` where the process continues after the run."""
 
     def __init__(self) -> None:
         self.worker_end: WorkerEnd | None = None
@@ -50,13 +47,13 @@ class Interrupts:
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
     def install(self) -> None:
-        """Puts the handlers in place. From here on no signal is lost."""
+        """Installs the handlers."""
         for number in _MEANING:
             self._before[number] = signal.signal(number, self._on_worker_end)
         self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._on_alarm)
 
     def uninstall(self) -> None:
-        """Puts the earlier handlers back."""
+        """Restores the earlier handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned fits
         self._before.clear()
@@ -64,23 +61,23 @@ class Interrupts:
         os.close(self._wake_write)
 
     def ignore(self) -> None:
-        """Ignores signals from here to the end of the process: the interpreter's own end would put back handlers that kill."""
+        """Ignores signals until the process ends: the interpreter's exit would restore handlers that kill the process."""
         for number in _MEANING:
             signal.signal(number, signal.SIG_IGN)
 
     def checkpoint(self) -> None:
-        """Raises Cancelled where a signal came but its exception was lost (Python swallows those in a `__del__`)."""
+        """Raises Cancelled where a signal arrived but its exception was lost, as Python does inside `__del__`."""
         if self._moving_inputs and self.worker_end is not None:
             self._raised = True
             raise Cancelled
 
     def inputs_are_over(self) -> None:
-        """From here on a signal no longer cancels; it tells how the worker ended."""
+        """Ends the inputs: from now on a signal means that the worker has ended."""
         self.checkpoint()
         self._moving_inputs = False
 
     def wait_for_worker_end(self, timeout_s: float) -> WorkerEnd | None:
-        """Returns how the worker ended as soon as a signal has told it, or None after `timeout_s` seconds."""
+        """Returns how the worker ended as soon as its signal arrives, or None after `timeout_s` seconds."""
         deadline = time.monotonic() + timeout_s
         while self.worker_end is None:
             left_s = deadline - time.monotonic()
@@ -91,7 +88,7 @@ class Interrupts:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Postpones what signals raise to the end of the block, so that a line is written whole or not at all."""
+        """Postpones the exceptions of signals to the end of the block, so that a report is written whole or not at all."""
         self._held += 1
         try:
             yield
@@ -103,9 +100,9 @@ class Interrupts:
 
     @contextmanager
     def time_limit(self, seconds: float) -> Iterator[None]:
-        """Raises TimeIsUp inside the block once it has lasted `seconds`, whatever it is waiting for. Not nested."""
+        """Raises TimeIsUp inside the block after `seconds`, also during a blocking call. Limits cannot be nested."""
         self._limited = True
-        # The alarm rings again: an exception that is raised inside a `__del__` is lost.
+        # The alarm repeats, since Python loses an exception that is raised inside `__del__`.
         signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), _ALARM_AGAIN_S)
         try:
             yield
@@ -114,7 +111,7 @@ class Interrupts:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def shorten_limit(self, seconds: float) -> None:
-        """Lets the time limit that holds pass after `seconds`, where that is sooner."""
+        """Shortens the active time limit to `seconds` from now, where it is longer."""
         if self._limited and signal.getitimer(signal.ITIMER_REAL)[0] > seconds:
             signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), _ALARM_AGAIN_S)
 

@@ -1,7 +1,6 @@
-"""What runs when: the order of the artifacts, and for each one whether it runs, is skipped, or has failed already.
+"""The order of the artifacts, and for each artifact whether it runs, is skipped, or fails without running. Pure.
 
-Pure: decides, moves nothing, knows no time. Artifacts that depend on the job, directly or through others, are outputs; all
-others are inputs.
+Artifacts that depend on the job, directly or through others, are outputs; all others are inputs.
 
 Source: man/job.5, "ARTIFACTS".
 """
@@ -19,7 +18,7 @@ Status = Literal["success", "failed", "skipped"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Both halves of the work, each in an order in which everything comes after what it depends on."""
+    """The inputs and the outputs, each after the artifacts that it depends on."""
 
     inputs: tuple[Artifact, ...]
     outputs: tuple[Artifact, ...]
@@ -27,7 +26,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one artifact went. `why` for what failed or was skipped; `forgiven`: it failed and its spec allows that."""
+    """The result of one artifact. `why`: the reason of a failure or skip; `forgiven`: the artifact failed and is optional."""
 
     status: Status
     why: str = ""
@@ -35,10 +34,10 @@ class Outcome:
 
 
 def make_plan(artifacts: Sequence[Artifact]) -> Plan:
-    """Returns the plan; artifacts keep the order of the spec as far as their dependencies allow.
+    """Returns the plan. Artifacts keep the order of the spec where their dependencies permit.
 
     Raises:
-        Refusal: an id is used twice or is reserved, a dependency is unknown, or artifacts depend on each other in a circle.
+        Refusal: an id is repeated or reserved, a dependency does not exist, or dependencies form a circle.
     """
     by_id: dict[str, Artifact] = {}
     for artifact in artifacts:
@@ -74,18 +73,17 @@ def _parent(artifact: Artifact, by_id: Mapping[str, Artifact]) -> Artifact | Non
     return by_id[artifact.depends]
 
 
-def verdict(
+def outcome_without_run(
     artifact: Artifact,
     outcomes: Mapping[str, Outcome],
     *,
     worker_end: WorkerEnd | None = None,
     failed_input: str | None = None,
 ) -> Outcome | None:
-    """Returns None where the artifact has to run now, else how it ends without running.
+    """Returns None where the artifact must run, else its outcome without a run.
 
-    `outcomes` holds everything that comes before it in the plan. For outputs `worker_end` says how the worker ended; for
-    inputs it is None, and `failed_input` names the first input that failed: the job cannot start any more, so what does
-    not depend on that one is skipped.
+    `outcomes`: those of the earlier artifacts of the plan. `worker_end`: how the worker ended; None for inputs. `failed_input`: the
+    first failed input; the job cannot start any more, so the remaining inputs are skipped.
     """
     cause = outcomes.get(artifact.depends) if artifact.depends not in (None, JOB) else None
     if cause is not None and cause.status == "failed" and not cause.forgiven:
@@ -104,10 +102,10 @@ def verdict(
 
 
 def failed(artifact: Artifact, why: str) -> Outcome:
-    """Returns the failure of this artifact, forgiven where its spec says `optional`."""
+    """Returns the failure of an artifact, forgiven where the artifact is optional."""
     return Outcome("failed", why, forgiven=isinstance(artifact, OutputBase) and artifact.optional)
 
 
 def _root_cause(why: str) -> str:
-    """Returns the last cause of a chain, so that a long chain does not repeat itself in every text."""
+    """Returns the last cause of a chain of failed dependencies."""
     return why.rpartition(", which failed: ")[2] if why.startswith("depends on ") else why

@@ -1,7 +1,6 @@
 """One run: inputs, ready, the worker's end, outputs, done.
 
-Thin: what runs when is decided in `plan.py`, what moves bytes is in `artifacts/`. Every end but a crash has been reported when `run`
-returns.
+`plan.py` decides what runs when, `artifacts/` transfers the files. When `run` returns, every result has been reported.
 
 Source: docs/architecture.md, "Sidecar and worker".
 """
@@ -11,11 +10,11 @@ import traceback
 from collections.abc import Callable
 
 from jobd.wire.artifact import Artifact, kind_of
-from sidecar.artifacts.base import Context, Meter, Moved, handler_of, with_native_paths
+from sidecar.artifacts.base import Context, Meter, Transferred, handler_of, with_native_paths
 from sidecar.entry import READY_FILE
 from sidecar.errors import ArtifactError
 from sidecar.interrupts import Cancelled, Interrupts, TimeIsUp, WorkerEnd
-from sidecar.plan import Outcome, Plan, failed, verdict
+from sidecar.plan import Outcome, Plan, failed, outcome_without_run
 from sidecar.reporting.report import Reports, note
 from sidecar.workspace.paths import Workspace
 
@@ -26,8 +25,8 @@ Clock = Callable[[], float]
 
 
 class Run:
-    """One job's inputs and outputs. `wait_s` bounds the wait for the worker's end. `place_secrets` is called last before the
-    worker may start, and means a wait even without outputs: what it places is gone when the sidecar ends too early.
+    """One job's inputs and outputs. `wait_s` bounds the wait for the worker's end. `place_secrets` is called after the inputs; with
+    secrets the sidecar always waits for the worker's end, since the secrets disappear when the sidecar ends.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class Run:
         self._outcomes: dict[str, Outcome] = {}
 
     def run(self) -> int:
-        """Returns the exit code once everything has been moved or reported as failed."""
+        """Transfers and reports everything, and returns the exit code."""
         try:
             error = self._inputs()
             self._interrupts.inputs_are_over()
@@ -65,11 +64,11 @@ class Run:
         return EXIT_DONE
 
     def _inputs(self) -> str | None:
-        """Returns why the job cannot start, or None where all is in place."""
+        """Transfers the inputs. Returns why the job cannot start, or None."""
         try:
             self._workspace.take_over()
         except ArtifactError as error:
-            return f"the workspace cannot be handed to the worker: {error}"
+            return f"the workspace cannot be given to the worker's user: {error}"
         first: Artifact | None = None
         for artifact in self._plan.inputs:
             self._interrupts.checkpoint()
@@ -96,7 +95,7 @@ class Run:
             for artifact in self._plan.outputs:
                 self._end(
                     artifact,
-                    failed(artifact, f"the job's end was not heard of within {self._wait_s:g} seconds"),
+                    failed(artifact, f"jobd did not report the worker's end within {self._wait_s:g} seconds"),
                 )
             return
         self._reports.outputs_started()
@@ -106,41 +105,43 @@ class Run:
     def _one(
         self, artifact: Artifact, *, worker_end: WorkerEnd | None = None, failed_input: str | None = None
     ) -> Outcome:
-        outcome = verdict(artifact, self._outcomes, worker_end=worker_end, failed_input=failed_input)
+        outcome = outcome_without_run(
+            artifact, self._outcomes, worker_end=worker_end, failed_input=failed_input
+        )
         if outcome is not None:
             return self._end(artifact, outcome)
         started = self._clock()
-        moved = Moved()
+        transferred = Transferred()
         try:
-            moved = self._move(artifact)
+            transferred = self._transfer(artifact)
             outcome = Outcome("success")
         except ArtifactError as error:
             outcome = failed(artifact, str(error))
         except TimeIsUp:
-            outcome = failed(artifact, "took too long and was stopped")
-        except (Exception, MemoryError) as error:  # one artifact's failure is its own, whatever it is
+            outcome = failed(artifact, "exceeded its time limit and was stopped")
+        except (Exception, MemoryError) as error:  # any failure concerns this artifact only
             note(f"artifact {artifact.id!r}: {type(error).__name__}")
-            note_places(error)
+            note_locations(error)
             outcome = failed(artifact, f"internal error of the sidecar ({type(error).__name__})")
-        return self._end(artifact, outcome, moved, self._clock() - started)
+        return self._end(artifact, outcome, transferred, self._clock() - started)
 
-    def _move(self, artifact: Artifact) -> Moved:
+    def _transfer(self, artifact: Artifact) -> Transferred:
         return handler_of(kind_of(artifact))(
             with_native_paths(artifact), self._context(self._reports.meter(artifact))
         )
 
     def _end(
-        self, artifact: Artifact, outcome: Outcome, moved: Moved | None = None, seconds: float = 0
+        self, artifact: Artifact, outcome: Outcome, transferred: Transferred | None = None, seconds: float = 0
     ) -> Outcome:
-        moved = moved or Moved()
+        transferred = transferred or Transferred()
         self._outcomes[artifact.id] = outcome
         self._reports.artifact(
-            artifact, outcome, content=moved.content, size_bytes=moved.size_bytes, seconds=seconds
+            artifact, outcome, content=transferred.content, size_bytes=transferred.size_bytes, seconds=seconds
         )
         return outcome
 
 
-def note_places(error: BaseException) -> None:
-    """Notes where an unexpected error came from, without its text: that may quote a URL."""
+def note_locations(error: BaseException) -> None:
+    """Prints the location of an unexpected error, without its text, which may contain a URL."""
     for frame in traceback.extract_tb(error.__traceback__):
         note(f"  {frame.filename}:{frame.lineno} in {frame.name}")

@@ -1,7 +1,7 @@
-"""A job's secrets, from its order into files that the worker's user alone can read, in memory.
+"""Writes a job's secrets into files in memory that only the worker's user can read.
 
-Owns the folder `/run/secrets`, which the worker has as well, read-only. What is in it is gone when both have ended. Nothing is
-said of a value anywhere; no report carries one.
+The files are in the folder `/run/secrets`, which the worker has too, read-only; they disappear when both containers have ended. No
+report or note contains a value.
 """
 
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ MODE = 0o400
 def place(
     secrets: Mapping[str, str], uid: int, gid: int, folder: str = FOLDER, mounts: str = "/proc/self/mountinfo"
 ) -> None:
-    """Writes one file a secret, readable by `uid` alone.
+    """Writes one file a secret, readable only by `uid`.
 
     Raises:
-        ArtifactError: the folder is missing or is not in memory, or a file cannot be written.
+        ArtifactError: the folder does not exist or is not in memory, or a file cannot be written.
     """
     if not is_in_memory(Path(mounts).read_text(), folder):
-        raise ArtifactError(f"{folder} is not in memory: no secret is written to a disk")
+        raise ArtifactError(f"{folder} is not in memory, and secrets must not be written to a disk")
     try:
         files = Workspace(folder, uid, gid)
     except OSError as error:
@@ -37,7 +37,7 @@ def place(
 
 
 def is_in_memory(mountinfo: str, folder: str) -> bool:
-    """True where `folder` is the root of a tmpfs, the last one that is mounted there.
+    """True where the last mount at `folder` is a tmpfs.
 
     Source: proc_pid_mountinfo(5).
     """

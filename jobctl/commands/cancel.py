@@ -1,17 +1,17 @@
-"""`jobctl cancel`: ends jobs; their records, logs and files stay."""
+"""`jobctl cancel`: cancels jobs; their records, logs and files remain."""
 
 import math
 from typing import Annotated
 
 import typer
 
-from jobctl.connection.session import of
+from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError, Misuse
-from jobctl.job.attach import cancel as ask
-from jobctl.job.ids import chosen_whole
-from jobctl.job.listing import TERMINAL
-from jobctl.job.units import seconds_of
+from jobctl.job.cancellation import request_cancel
 from jobctl.output import output
+from jobctl.selection.ids import select_whole
+from jobctl.selection.listing import TERMINAL
+from jobctl.units import seconds_of
 
 FORMATS = ("json", "yaml", "name")
 EXAMPLES = """
@@ -32,41 +32,39 @@ def cancel(
     ] = None,
     label: Annotated[
         list[str] | None,
-        typer.Option("-l", "--label", metavar="KEY=VALUE", help="All jobs under way with this label."),
+        typer.Option("-l", "--label", metavar="KEY=VALUE", help="Cancel all active jobs with this label."),
     ] = None,
     grace: Annotated[
         str | None,
-        typer.Option(
-            "--grace", metavar="DURATION", help="Time to end by itself before it is killed; 0: none. [10s]"
-        ),
+        typer.Option("--grace", metavar="DURATION", help="Time between the signal and SIGKILL. [10s]"),
     ] = None,
     signal: Annotated[
         str | None,
-        typer.Option("--signal", metavar="NAME", help=f"What it gets first: {', '.join(SIGNALS)}. [TERM]"),
+        typer.Option("--signal", metavar="NAME", help=f"The first signal: {', '.join(SIGNALS)}. [TERM]"),
     ] = None,
     reason: Annotated[
-        str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept with the job.")
+        str | None, typer.Option("--reason", metavar="TEXT", help="A reason, which jobd stores with the job.")
     ] = None,
 ) -> None:
-    """End jobs and keep their records.
+    """Cancel jobs and keep their records.
 
-    The beginning of an id is not enough here; where one is given, nothing is cancelled.
+    A prefix of an id is refused, and then no job is cancelled.
     """
-    session = of(ctx)
+    session = session_of(ctx)
     try:
         grace_s = None if grace is None else math.ceil(seconds_of(grace))
     except ValueError as error:
         raise Misuse(f"--grace: {error}") from None
     signal_name = None if signal is None else signal_of(signal)
     client = session.client()
-    jobs, failures = chosen_whole(client, ids, label)
+    jobs, failures = select_whole(client, ids, label)
     done: list[str] = []
     for job in jobs:
         try:
             if job["status"] in TERMINAL:
-                output.note(f"{job['id']} had ended already: {job['status']}")
+                output.note(f"{job['id']} has already ended: {job['status']}")
                 continue
-            ask(client, job["id"], why=reason, signal_name=signal_name, grace_s=grace_s)
+            request_cancel(client, job["id"], why=reason, signal_name=signal_name, grace_s=grace_s)
             done.append(job["id"])
         except JobctlError as error:
             failures.append(error)
@@ -75,10 +73,10 @@ def cancel(
 
 
 def signal_of(text: str) -> str:
-    """Returns the full name of a signal that a worker may get: term, TERM and SIGTERM are SIGTERM.
+    """Returns a signal's full name: SIGTERM for term, TERM and SIGTERM.
 
     Raises:
-        Misuse: it is none of `SIGNALS`.
+        Misuse: the signal is none of `SIGNALS`.
     """
     name = text.upper().removeprefix("SIG")
     if name not in SIGNALS:

@@ -20,7 +20,7 @@ def completion(
         Literal["bash", "zsh", "fish"], typer.Argument(help="bash, zsh or fish.", show_default=False)
     ],
 ) -> None:
-    """Print the completion script of a shell; it offers commands, flags, ids of jobs, local paths, paths of workspaces and the
+    """Print the completion script of a shell. It completes commands, flags, ids of jobs, local paths, paths in workspaces and the
     images of recent jobs.
     """
     from jobctl.completion.describe import words

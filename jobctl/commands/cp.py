@@ -1,15 +1,15 @@
-"""`jobctl cp`: files out of a job's workspace, as the caller's own."""
+"""`jobctl cp`: copies files out of a job's workspace."""
 
 import sys
 from typing import Annotated
 
 import typer
 
-from jobctl.connection.session import of
+from jobctl.connection.session import session_of
 from jobctl.errors import Misuse, NotFound, OutputMissing
-from jobctl.job.ids import resolve
-from jobctl.job.units import bytes_text, size_bytes
 from jobctl.output import output
+from jobctl.selection.ids import resolve
+from jobctl.units import bytes_text, size_bytes
 
 FORMATS = ("json", "yaml")
 EXAMPLES = """
@@ -19,7 +19,7 @@ EXAMPLES = """
   jobctl cp @last:logs - | tar t
   jobctl cp --max-size 2t @last:disk.img .
 
-Files can be had until the job's workspace is removed: "Files until" of jobctl show.
+Files can be copied until jobd removes the workspace: see "Files until" in jobctl show.
 """
 
 
@@ -33,7 +33,7 @@ def cp(
         str,
         typer.Argument(
             metavar="DEST",
-            help="What PATH becomes; a folder to put it into, where this ends in / or is a dot; - is stdout.",
+            help="The path of the copy; a folder for the copy, where DEST ends in / or is a dot; - is stdout.",
             show_default=False,
         ),
     ],
@@ -42,25 +42,25 @@ def cp(
         typer.Option(
             "--max-size",
             metavar="SIZE",
-            help="The most that all files may have together: 500m, 20g, 2t. [the disk's free space less a twentieth]",
+            help="Largest size of all files together: 500m, 20g, 2t. [the disk's free space less a twentieth]",
         ),
     ] = None,
 ) -> None:
     """Copy files out of a job's workspace.
 
-    DEST becomes what PATH is, and the same command again gives the same. Where DEST ends in / or is a dot, PATH goes into that folder,
-    under its own name. A file is replaced at once and keeps its mode; links are followed; devices and FIFOs are written to. A folder is
-    replaced as a whole, at once, and only where all that is in it was written by jobctl and not changed since. On stdout a file is
-    its content, a folder a tar.
+    DEST becomes a copy of PATH; repeating the command gives the same result. Where DEST ends in / or is a dot, the copy goes into that
+    folder under its own name. A file is replaced atomically and keeps its mode; links are followed; devices and FIFOs are written to. A
+    folder is replaced as a whole, and only where jobctl wrote all files in it and they are unchanged. On stdout a file is printed as it
+    is, and a folder as a tar.
 
-    A file that is larger than what is left of --max-size is refused before anything of it is written, so that a sparse file of a
-    job does not fill the disk. Zeros are written as holes.
+    jobctl refuses a file that exceeds --max-size before it writes the file, so that a sparse file of a job does not fill the disk.
+    Blocks of zeros become holes.
     """
     from jobctl.transfers.destination import Place, check
     from jobctl.transfers.destination import resolve as resolve_place
     from jobctl.transfers.fetch import fetch
 
-    session = of(ctx)
+    session = session_of(ctx)
     try:
         max_bytes = None if max_size is None else size_bytes(max_size)
     except ValueError as error:
@@ -69,8 +69,8 @@ def cp(
     if not colon or not name or not path:
         if ":" in destination:
             raise Misuse(
-                "files are copied out of a job only",
-                hint="into one, before its start: jobctl run --in PATH=SOURCE",
+                "jobctl cp copies files only out of a job",
+                hint="to copy files into a job before its start: jobctl run --in PATH=SOURCE",
             )
         raise Misuse(f"{source!r} must be ID:PATH", hint="for instance: jobctl cp @last:result.csv .")
     client = session.client()
@@ -81,22 +81,23 @@ def cp(
             check(place)
         elif session.format:
             raise Misuse(
-                f"what goes to stdout cannot be printed as {session.format}", hint="leave -o and --json out"
+                f"a copy to stdout cannot be printed as {session.format}", hint="remove -o and --json"
             )
-        made = fetch(client, job_id, path, place, max_bytes)
+        extracted = fetch(client, job_id, path, place, max_bytes)
     except OutputMissing as error:
         raise NotFound(
-            error.message, hint=f"jobctl cp {job_id}:. DIRECTORY copies all that there is"
+            error.message, hint=f"to copy the whole workspace: jobctl cp {job_id}:. DIRECTORY"
         ) from None
-    if made is None:
+    if extracted is None:
         return
-    for skipped in made.skipped:
-        output.note(f"left out {skipped}: only files and folders are copied")
+    for skipped in extracted.skipped:
+        output.note(f"skipped {skipped}: jobctl copies only files and folders")
     if session.format in ("json", "yaml"):
         output.tree(
-            {"target": str(made.target), "files": made.files, "bytes": made.size_bytes}, session.format
+            {"target": str(extracted.target), "files": extracted.files, "bytes": extracted.size_bytes},
+            session.format,
         )
     elif sys.stderr.isatty():
         output.note(
-            f"{made.files} file{'' if made.files == 1 else 's'}, {bytes_text(made.size_bytes)}, to {made.target}"
+            f"{extracted.files} file{'' if extracted.files == 1 else 's'}, {bytes_text(extracted.size_bytes)}, copied to {extracted.target}"
         )

@@ -1,4 +1,4 @@
-"""`jobctl doctor`: whether everything that a job needs is there; each failure with its remedy."""
+"""`jobctl doctor`: checks everything that jobs need; each failure has a remedy."""
 
 import json
 import os
@@ -14,17 +14,17 @@ import typer
 from jobctl.commands.version import engine_text, own_version
 from jobctl.connection.client import Client, read_all
 from jobctl.connection.config import Target, state_dir, targets
-from jobctl.connection.session import Session, of
+from jobctl.connection.session import Session, session_of
 from jobctl.errors import JobctlError
-from jobctl.job.engine_remedies import filled, of_engine
-from jobctl.job.outcome import Outcome, Unhealthy
-from jobctl.job.units import bytes_text
+from jobctl.job.outcome import Outcome, ProblemsFound
 from jobctl.output import output
 from jobctl.output.drawing import table
+from jobctl.output.engine_remedies import filled, of_engine
 from jobctl.output.table import Table
+from jobctl.units import bytes_text
 
 FORMATS = ("table", "json", "yaml")
-TABLE = Table(("STATE", "CHECK", "FOUND"), folded=True)
+TABLE = Table(("STATE", "CHECK", "RESULT"), folded=True)
 EXAMPLES = """
   jobctl doctor
   jobctl doctor --json | jq '.checks[] | select(.ok | not)'
@@ -34,43 +34,43 @@ LEAST_FREE_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at; `remedy` says what helps where it is not as it should be."""
+    """The result of one check. `remedy`: what the user can do where the check failed."""
 
     name: str
     ok: bool
-    found: str
+    result: str
     remedy: str = ""
 
 
 _READY_REMEDIES = {
     "engine": "start the engine",
-    "disk": "free some space on the disk of the state folder",
-    "store": "look at jobd's own log: journalctl --user -u jobd",
+    "disk": "free some space on the disk of the state directory",
+    "store": "read jobd's log: journalctl --user -u jobd",
 }
 
 
 def doctor(ctx: typer.Context) -> Outcome | None:
-    """Check daemon, engine, sidecar image, disk and key, show what jobd keeps; exit 1 where something is wrong."""
-    session = of(ctx)
+    """Check daemon, engine, sidecar image, disk and key, and show jobd's disk use. The exit code is 1 where a check fails."""
+    session = session_of(ctx)
     checks = list(examine(session))
     healthy = all(check.ok for check in checks)
     if session.format in ("json", "yaml"):
         entries = [
-            {"name": c.name, "ok": c.ok, "found": c.found, **({"remedy": c.remedy} if c.remedy else {})}
+            {"name": c.name, "ok": c.ok, "found": c.result, **({"remedy": c.remedy} if c.remedy else {})}
             for c in checks
         ]
         output.tree({"healthy": healthy, "checks": entries}, session.format)
     else:
-        rows = [["ok" if check.ok else "FAIL", check.name, check.found] for check in checks]
+        rows = [["ok" if check.ok else "FAIL", check.name, check.result] for check in checks]
         table(TABLE, rows)
         for check in checks:
             if not check.ok and check.remedy:
                 output.text(f"{check.name}: {check.remedy}\n")
-    return None if healthy else Unhealthy()
+    return None if healthy else ProblemsFound()
 
 
 def examine(session: Session) -> Iterator[Check]:
-    """Yields the checks in the order in which one depends on the other; without a daemon the rest is not looked at."""
+    """Yields the results of all checks. Without a daemon, the checks that need one are left out."""
     client = session.client()
     try:
         version: dict[str, Any] = json.loads(client.get("/v1/version"))
@@ -100,8 +100,8 @@ def _no_daemon(error: Exception) -> Check:
         return Check(
             "daemon",
             False,
-            f"its answer cannot be read: {error}",
-            "is something else listening at that address?",
+            f"the daemon's answer cannot be decoded: {error}",
+            "check that no other program listens at that address",
         )
     message, _, start = error.message.partition("; start it with: ")
     return Check(
@@ -110,14 +110,14 @@ def _no_daemon(error: Exception) -> Check:
 
 
 def same_version(own: str, daemon: str) -> Check:
-    """Returns whether jobctl and jobd agree in major and minor version, as far as both are known."""
-    known = own.split(".")[:2] == daemon.split(".")[:2] or "0" in (own, daemon)
+    """Checks that jobctl and jobd have the same major and minor version, where both are known."""
+    same = own.split(".")[:2] == daemon.split(".")[:2] or "0" in (own, daemon)
     remedy = (
         ""
-        if known
+        if same
         else f"install the same version of both, then restart jobd: pip install --upgrade jobd=={max(own, daemon)}"
     )
-    return Check("version", known, f"jobctl {own}, jobd {daemon}", remedy)
+    return Check("version", same, f"jobctl {own}, jobd {daemon}", remedy)
 
 
 def _socket(target: Target) -> Iterator[Check]:
@@ -129,12 +129,14 @@ def _socket(target: Target) -> Iterator[Check]:
         yield Check("socket", False, f"{target.path}: {error.strerror}", "restart jobd")
         return
     open_to_all = bool(mode & 0o007)
-    remedy = f"who may use it commands the engine: chmod o-rwx {target.path}" if open_to_all else ""
+    remedy = (
+        f"every user of this socket controls the engine: chmod o-rwx {target.path}" if open_to_all else ""
+    )
     yield Check("socket", not open_to_all, f"{target.path} {mode:04o}", remedy)
 
 
 def _key_files(session: Session) -> Iterator[Check]:
-    """Keys that others on this machine can read are no keys."""
+    """Checks that other users cannot read the key files."""
     named = os.environ.get("JOBCTL_API_KEY_FILE")
     files = [Path(named).expanduser()] if named else []
     files.append(state_dir(os.environ) / "api-key")
@@ -167,13 +169,11 @@ def _ready(client: Client, version: dict[str, Any]) -> Iterator[Check]:
             health = json.loads(read_all(response, 1 << 16))
         checks = health.get("checks") or {}
     except (JobctlError, ValueError, AttributeError) as error:
-        yield Check("ready", False, f"/readyz: {error}", "look at jobd's own log")
+        yield Check("ready", False, f"/readyz: {error}", "read jobd's log")
         return
     for name, state in checks.items():
         ok = state == "healthy"
-        yield Check(
-            str(name), ok, str(state), "" if ok else remedies.get(str(name), "look at jobd's own log")
-        )
+        yield Check(str(name), ok, str(state), "" if ok else remedies.get(str(name), "read jobd's log"))
 
 
 def _sidecar(version: dict[str, Any]) -> Iterator[Check]:
@@ -181,43 +181,43 @@ def _sidecar(version: dict[str, Any]) -> Iterator[Check]:
     if not image:
         return
     if present is None:
-        yield Check("sidecar image", True, f"{image} (not known yet)")
+        yield Check("sidecar image", True, f"{image} (not checked yet)")
     else:
-        helps = of_engine(version, "sidecar-image-missing") or ("jobs without artifacts need none",)
+        helps = of_engine(version, "sidecar-image-missing") or ("jobs without artifacts do not need it",)
         remedy = "" if present else "; ".join(filled(each, {"image": image}) for each in helps)
         yield Check("sidecar image", bool(present), str(image) if present else f"{image} is missing", remedy)
 
 
 def _kept(client: Client) -> Iterator[Check]:
-    """Yields what jobd keeps takes; nothing where it is older than that call."""
+    """Yields jobd's disk use; nothing for a daemon without that call."""
     try:
         with client.open("GET", "/v1/disk", also=(404,)) as response:
             answer = json.loads(read_all(response, 1 << 16)) if response.status == 200 else {}
     except (JobctlError, ValueError) as error:
-        yield Check("disk use", False, f"/v1/disk: {error}", "look at jobd's own log")
+        yield Check("disk use", False, f"/v1/disk: {error}", "read jobd's log")
         return
     yield from disk_use(answer)
 
 
 def disk_use(answer: dict[str, Any]) -> Iterator[Check]:
-    """Yields a line for each kind of thing that jobd keeps, by what `GET /v1/disk` says."""
+    """Yields one result for each entry of the answer to `GET /v1/disk`."""
     if "databaseBytes" not in answer:
         return
     yield Check("database", True, f"{bytes_text(answer['databaseBytes'])} in {answer['stateDir']}")
-    if answer.get("outputs") is not None:  # a daemon that is older keeps none
+    if answer.get("outputs") is not None:  # an older daemon has none
         kept = answer["outputs"]
         yield Check("kept outputs", True, f"{kept['count']}, {bytes_text(kept.get('bytes') or 0)}")
     for name in ("uploads", "containers", "volumes"):
         kept = answer.get(name)
         if kept is None:
-            yield Check(name, True, "not known: the engine did not say")
+            yield Check(name, True, "unknown: the engine did not report it")
         else:
             size = "" if kept.get("bytes") is None else f", {bytes_text(kept['bytes'])}"
-            yield Check(name, True, f"{kept['count']} of jobd's{size}")
+            yield Check(name, True, f"{kept['count']}{size}")
 
 
 def disk(folder: str, target: Target) -> Iterator[Check]:
-    """Yields how much room the state folder has, where it is on this machine."""
+    """Yields the free space of the state directory, where that is on this machine."""
     if not folder or not (target.scheme == "unix" or target.host in ("localhost", "127.0.0.1", "::1")):
         return
     try:
@@ -226,7 +226,7 @@ def disk(folder: str, target: Target) -> Iterator[Check]:
         return
     low = free < LEAST_FREE_BYTES
     remedy = (
-        f"free some space there, or move it: jobd --state-dir; {bytes_text(LEAST_FREE_BYTES)} is wanted"
+        f"free some space, at least {bytes_text(LEAST_FREE_BYTES)}, or use another disk: jobd --state-dir"
         if low
         else ""
     )

@@ -1,16 +1,16 @@
-"""`jobctl events`: what has happened to jobs, and with -f what happens."""
+"""`jobctl events`: prints the events of jobs, and with -f follows them."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobctl.connection.session import of
-from jobctl.errors import Left
+from jobctl.connection.session import session_of
+from jobctl.errors import EndedBySignal
 from jobctl.output import event_text, output
 
 if TYPE_CHECKING:
-    from jobctl.connection.feed import Line
+    from jobctl.connection.event_stream import Line
 
 FORMATS = ("json", "yaml", "name")
 EXAMPLES = """
@@ -22,23 +22,23 @@ EXAMPLES = """
 
 def events(
     ctx: typer.Context,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until Ctrl-C.")] = False,
-    job: Annotated[str | None, typer.Option("--job", metavar="ID", help="Only of this job.")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Print new events until Ctrl-C.")] = False,
+    job: Annotated[str | None, typer.Option("--job", metavar="ID", help="Only events of this job.")] = None,
     after: Annotated[
-        int | None, typer.Option("--after", metavar="SEQ", min=0, help="Only what came after this number.")
+        int | None, typer.Option("--after", metavar="SEQ", min=0, help="Only events after this number.")
     ] = None,
 ) -> None:
-    """Print the events of all jobs, oldest first: number, time, type, job, what it says."""
-    from jobctl.connection.feed import stream
-    from jobctl.job.ids import resolve
+    """Print the events of all jobs, oldest first: number, time, type, job and data."""
+    from jobctl.connection.event_stream import stream
+    from jobctl.selection.ids import resolve
 
-    session = of(ctx)
+    session = session_of(ctx)
     client = session.client()
     job_id = None if job is None else resolve(client, job)
     last = after or 0
 
     def on_break(why: str) -> None:
-        output.note(f"{why}; trying again")
+        output.note(f"{why}; reconnecting")
 
     try:
         for line in stream(client, follow, job_id, after, on_break):
@@ -55,10 +55,10 @@ def events(
             if follow:
                 sys.stdout.flush()
     except KeyboardInterrupt:
-        raise Left(2, f"come back with: jobctl events -f --after {last}") from None
+        raise EndedBySignal(2, f"to continue: jobctl events -f --after {last}") from None
 
 
 def summary(line: "Line") -> str:
-    """Returns one event in a line of columns: number, time, type, job, and what its data says."""
+    """Returns one event as a line of columns: number, time, type, job and data."""
     cells = [str(line.get("seq", "-")), *event_text.columns(line.get("event") or {})]
     return output.printable("  ".join(cells).rstrip())

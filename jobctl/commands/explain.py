@@ -1,16 +1,17 @@
-"""`jobctl explain`: why a job waits, why it failed, and what to do about it."""
+"""`jobctl explain`: explains why a job waits or failed, and what helps."""
 
 import json
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from jobctl.connection.session import of
+from jobctl.commands.arguments import Ids
+from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError
-from jobctl.job.explanation import Explanation, explanation, undelivered_of
-from jobctl.job.ids import find_each
 from jobctl.output import output
+from jobctl.output.explanation import Explanation, explanation, undelivered_of
+from jobctl.selection.ids import find_each
 
 if TYPE_CHECKING:
     from jobctl.connection.client import Client
@@ -25,20 +26,18 @@ LONGEST_LINE = 400
 
 def explain(
     ctx: typer.Context,
-    ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Ids, unique prefixes of them, or @last.")
-    ],
+    ids: Ids,
 ) -> None:
-    """Say why a job waits or failed, and what to do about it; with the last lines of its stderr, and its callbacks."""
-    session = of(ctx)
+    """Explain why a job waits or failed, and what helps. Shows the last lines of its stderr, and its undelivered events."""
+    session = session_of(ctx)
     client = session.client()
     jobs, failures = find_each(client, ids)
     version = _version(client) if any(job["status"] in ("failed", "unreadable") for job in jobs) else {}
-    found = [(str(job["id"]), _explained(client, job, version)) for job in jobs]
+    explanations = [(str(job["id"]), _explained(client, job, version)) for job in jobs]
     if session.format in ("json", "yaml"):
-        output.tree({"jobs": [_tree(job_id, each) for job_id, each in found]}, session.format)
+        output.tree({"jobs": [_tree(job_id, each) for job_id, each in explanations]}, session.format)
     else:
-        for job_id, each in found:
+        for job_id, each in explanations:
             _show(job_id, each)
     output.fail(failures, as_json=session.format == "json")
 
@@ -61,13 +60,13 @@ def _explained(client: "Client", job: dict[str, Any], version: dict[str, Any]) -
     try:
         undelivered = undelivered_of(chain.from_iterable(pages_of(client, str(job["id"]), None)))
     except JobctlError:
-        undelivered = None  # what is known is told all the same
+        undelivered = None  # explain the rest
     return explanation(job, lines, undelivered, version)
 
 
 def last_lines(client: "Client", job_id: str) -> list[str]:
-    """Returns the last lines of a job's stderr; none where there are none to be had."""
-    from jobctl.connection.follow import frames
+    """Returns the last lines of a job's stderr; none where the log cannot be read."""
+    from jobctl.connection.log_stream import frames
 
     lines: list[str] = []
     try:

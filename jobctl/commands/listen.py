@@ -1,4 +1,4 @@
-"""`jobctl listen`: receives events on this machine, shows and verifies them, for trying callbacks out."""
+"""`jobctl listen`: receives events on this machine, shows and verifies them, to try callbacks."""
 
 import json
 import sys
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobctl.connection.session import of
+from jobctl.connection.session import session_of
 from jobctl.errors import LocalFile
-from jobctl.job.outcome import Outcome, Unhealthy
+from jobctl.job.outcome import Outcome, ProblemsFound
 from jobctl.output import event_text, output
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ EXAMPLES = """
   jobctl listen --port 9000 --key-file key
   jobctl run --callback http://127.0.0.1:9000/ --callback-key-file key busybox echo hello
   jobctl listen --json -n 4 | jq .event.type
-  jobctl listen --port 9000 --status 500     # see how jobd tries again
+  jobctl listen --port 9000 --status 500     # watch jobd retry
 
-Ends on Ctrl-C, or after -n events; exit code 1 where one was not verified. A body with a wrong signature is answered
-with 401, one that holds no event with 400, all others with 204; --status answers everything.
+jobctl listen ends with Ctrl-C or after -n events, with exit code 1 where an event was not verified. It answers 401 to a wrong
+signature, 400 to a body without an event and 204 otherwise; --status sets one answer for all requests.
 """
 MOST_REMEMBERED = 100_000
 BATCH_TYPE = "application/cloudevents-batch+json"
@@ -43,54 +43,57 @@ def listen(
             min=0,
             max=65535,
             show_default=False,
-            help="Where; else a port that is free.",
+            help="The port. [a free one]",
         ),
     ] = 0,
     bind: Annotated[
-        str, typer.Option("--bind", metavar="ADDRESS", help="0.0.0.0: also for other machines.")
+        str,
+        typer.Option("--bind", metavar="ADDRESS", help="The address; 0.0.0.0 also accepts other machines."),
     ] = "127.0.0.1",
     key_file: Annotated[
         list[str] | None,
-        typer.Option("--key-file", metavar="FILE", help="The key of the events; may be repeated."),
+        typer.Option(
+            "--key-file", metavar="FILE", help="A file with the key of the events; may be repeated."
+        ),
     ] = None,
     status: Annotated[
         int | None,
-        typer.Option("--status", metavar="CODE", min=200, max=599, help="What everything is answered with."),
+        typer.Option("--status", metavar="CODE", min=200, max=599, help="The status of all answers."),
     ] = None,
     count: Annotated[
-        int | None, typer.Option("-n", "--count", metavar="N", min=1, help="End after so many events.")
+        int | None, typer.Option("-n", "--count", metavar="N", min=1, help="End after N events.")
     ] = None,
 ) -> Outcome | None:
-    """Receive events here and show them: time, type, job, what they say, whether the signature holds.
+    """Receive events and print them: time, type, job, data, and whether the signature is valid.
 
-    The URL to use as --callback is printed on stderr. An event that was seen before is marked: deliveries may repeat.
+    jobctl prints the URL for --callback on stderr. Deliveries may repeat; a repeated event is marked.
     """
     from jobctl.receiving.receiver import Receiver
     from jobctl.receiving.signatures import read_keys
 
-    session = of(ctx)
+    session = session_of(ctx)
     keys = [key for path in key_file or () for key in read_keys(path)]
-    desk = Desk(keys, status=status, count=count, as_json=session.format == "json")
+    handler = EventHandler(keys, status=status, count=count, as_json=session.format == "json")
     try:
-        receiver = Receiver((bind, port), desk.take)
+        receiver = Receiver((bind, port), handler.handle)
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or error
         raise LocalFile(
-            f"cannot listen on {bind} port {port}: {why}", hint="--port 0 finds one that is free"
+            f"cannot listen on {bind} port {port}: {why}", hint="--port 0 uses a free port"
         ) from None
     with receiver:
-        output.note(f"listening; use: --callback {_url(bind, receiver.server_address[1])}")
+        output.note(f"listening; use --callback {_url(bind, receiver.server_address[1])}")
         try:
             receiver.serve()
         except KeyboardInterrupt:
-            output.note(desk.summary(), after_key=True)
+            output.note(handler.summary(), after_key=True)
         else:
-            output.note(desk.summary())
-    return Unhealthy() if desk.bad else None
+            output.note(handler.summary())
+    return ProblemsFound() if handler.bad else None
 
 
-class Desk:
-    """Looks at one request after the other, prints its events, and keeps count. Not for two threads at once."""
+class EventHandler:
+    """Verifies each request, prints its events, and counts them. Not thread-safe."""
 
     def __init__(self, keys: list[str], *, status: int | None, count: int | None, as_json: bool) -> None:
         self._keys = keys
@@ -98,36 +101,36 @@ class Desk:
         self._count = count
         self._as_json = as_json
         self._seen: OrderedDict[str, None] = OrderedDict()
-        self._said = ""
+        self._last_reason = ""
         self.events = 0
         self.again = 0
         self.bad = 0
 
-    def take(self, received: "Received") -> "Reply":
-        """Prints what a request holds, and returns what it is answered."""
+    def handle(self, received: "Received") -> "Reply":
+        """Prints the events of a request and returns the reply."""
         from jobctl.receiving.receiver import Reply
 
         verification = self._verification(received)
-        found = events_of(received)
-        if found is None:
-            self._unreadable(received)
+        events = events_of(received)
+        if events is None:
+            self._note_no_event(received)
             status = 400
         else:
-            for event in found:
+            for event in events:
                 self._show(received, event, verification)
             status = 204
             if verification is not None and not verification.verified:
                 status = 401
-                self.bad += len(found)
-                self._why(verification.reason)
+                self.bad += len(events)
+                self._note_reason(verification.reason)
         sys.stdout.flush()
         enough = self._count is not None and self.events >= self._count
         return Reply(self._status or status, last=enough)
 
     def summary(self) -> str:
-        """Returns what came, in a line."""
+        """Returns the counts in one line."""
         parts = [f"{self.events} event{'' if self.events == 1 else 's'}"]
-        parts += [f"{self.again} of them again"] if self.again else []
+        parts += [f"{self.again} of them repeated"] if self.again else []
         parts += [f"{self.bad} not verified"] if self.bad else []
         return ", ".join(parts)
 
@@ -160,29 +163,29 @@ class Desk:
         line = output.printable("  ".join(filter(None, cells)))
         output.text(f"{line}  {_mark(received, verification)}".rstrip() + "\n")
 
-    def _why(self, reason: str) -> None:
-        """Once for all events in a row that fail for the same reason: it is long."""
-        if not self._as_json and reason != self._said:
+    def _note_reason(self, reason: str) -> None:
+        """Prints the reason, which is long, once for successive events with the same reason."""
+        if not self._as_json and reason != self._last_reason:
             sys.stdout.flush()
             output.note(f"not verified: {reason}")
-        self._said = reason
+        self._last_reason = reason
 
-    def _unreadable(self, received: "Received") -> None:
+    def _note_no_event(self, received: "Received") -> None:
         start = received.body[:80].decode("utf-8", "replace")
-        output.note(f"POST {received.path}: {len(received.body)} bytes that hold no event: {start}")
+        output.note(f"POST {received.path}: {len(received.body)} bytes without an event: {start}")
 
 
 def events_of(received: "Received") -> list[dict[str, Any]] | None:
-    """Returns the events in a body, one or a batch of them; None where it holds none."""
+    """Returns the events of a body, one or a batch; None where the body has none."""
     try:
         tree = json.loads(received.body)
     except (ValueError, RecursionError):
         return None
     content_type = next((v for k, v in received.headers.items() if k.lower() == "content-type"), "")
-    found = tree if isinstance(tree, list) and content_type.split(";")[0].strip() == BATCH_TYPE else [tree]
-    if not found or not all(isinstance(each, dict) and "id" in each and "type" in each for each in found):
+    events = tree if isinstance(tree, list) and content_type.split(";")[0].strip() == BATCH_TYPE else [tree]
+    if not events or not all(isinstance(each, dict) and "id" in each and "type" in each for each in events):
         return None
-    return found
+    return events
 
 
 def _mark(received: "Received", verification: "Verification | None") -> str:
@@ -195,7 +198,7 @@ def _mark(received: "Received", verification: "Verification | None") -> str:
 
 
 def _clock(moment: str) -> str:
-    """The time of day alone, to the millisecond: what a person looks for in a line."""
+    """Returns the time of day, to the millisecond."""
     clock = moment.partition("T")[2].rstrip("Z")
     return clock[:12] or moment
 

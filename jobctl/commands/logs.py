@@ -1,4 +1,4 @@
-"""`jobctl logs`: what jobs have written, and with -f what they write until they end."""
+"""`jobctl logs`: prints the logs of jobs, and with -f follows them until the jobs end."""
 
 import threading
 from datetime import UTC, datetime
@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from jobctl.connection.session import of
-from jobctl.errors import JobctlError, Left, Misuse
-from jobctl.job.ids import find_each, one_of_both
-from jobctl.job.listing import labelled
-from jobctl.job.units import moment_before
+from jobctl.commands.arguments import Label, OptionalIds
+from jobctl.connection.session import session_of
+from jobctl.errors import EndedBySignal, JobctlError, Misuse
 from jobctl.output import output
+from jobctl.selection.ids import check_ids_or_labels, find_each
+from jobctl.selection.listing import labelled
+from jobctl.units import time_before
 
 if TYPE_CHECKING:
     from jobctl.connection.client import Client
@@ -26,63 +27,63 @@ EXAMPLES = """
   jobctl logs --stream stderr @last | grep -i error
 """
 MOST_FOLLOWED = 64
-RAW_HELP = "Give also a terminal all control sequences that jobs have written."
+RAW_HELP = "Print the jobs' control sequences also on a terminal."
 
 
 def logs(
     ctx: typer.Context,
-    ids: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ID]...", help="Ids, unique prefixes of them, or @last.", show_default=False),
-    ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option("-l", "--label", metavar="KEY=VALUE", help="All jobs with this label, ended or not."),
-    ] = None,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the job has ended.")] = False,
+    ids: OptionalIds = None,
+    label: Label = None,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Follow the log until the job ends.")
+    ] = False,
     tail: Annotated[
         int | None, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines.")
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="TIME", help="Only lines since: 10m, or an RFC 3339 time."),
+        typer.Option(
+            "--since", metavar="TIME", help="Only lines after this time: 10m (ago), or an RFC 3339 time."
+        ),
     ] = None,
-    times: Annotated[bool, typer.Option("-t", "--timestamps", help="The time before each line.")] = False,
+    times: Annotated[
+        bool, typer.Option("-t", "--timestamps", help="Print the time before each line.")
+    ] = False,
     stream: Annotated[
         Literal["stdout", "stderr"] | None,
-        typer.Option("--stream", help="Only one of the two.", show_default=False),
+        typer.Option("--stream", help="Only this stream.", show_default=False),
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help=RAW_HELP)] = False,
 ) -> None:
     """Print the logs of jobs; with -f, follow them until the jobs have ended.
 
-    The jobs' stdout goes to stdout and their stderr to stderr, byte for byte; with -f also what stands in a line that has not
-    ended. With several ids, each line says whose it is, and is shown when it ends.
+    The jobs' stdout goes to stdout and their stderr to stderr, byte for byte; -f also prints unfinished lines. With several jobs, each
+    line begins with the job's id and is printed when the line is complete.
 
-    A terminal is given text and colour alone: control sequences that jobs have written, such as those that set titles or the
-    clipboard or move the cursor, are left out. --raw, a pipe or a file gets the bytes as they are.
+    On a terminal, jobctl prints only text and colours: it removes the jobs' other control sequences, such as those that set the title
+    or the clipboard or move the cursor. With --raw, and in a pipe or a file, the bytes are unchanged.
     """
-    session = of(ctx)
+    session = session_of(ctx)
     client = session.client()
-    moment = None
+    since_time = None
     if since is not None:
         try:
-            moment = moment_before(since, datetime.now(UTC))
+            since_time = time_before(since, datetime.now(UTC))
         except ValueError as error:
             raise Misuse(f"--since: {error}") from None
-    one_of_both(ids, label)
+    check_ids_or_labels(ids, label)
     failures: list[JobctlError] = []
     jobs = labelled(client, label) if label else []
     if ids:
         jobs, failures = find_each(client, ids)
     names = list(dict.fromkeys(str(job["id"]) for job in jobs))
     if len(names) > MOST_FOLLOWED and follow:
-        raise Misuse(f"at most {MOST_FOLLOWED} jobs can be followed at once")
+        raise Misuse(f"jobctl can follow at most {MOST_FOLLOWED} jobs at once")
     if not names:
         output.fail(failures, as_json=session.format == "json")
 
     from jobctl.output.printer import Printer
-    from jobctl.transfers.local_outputs import fetch_noted
+    from jobctl.transfers.local_outputs import fetch_remembered
 
     width = max(map(len, names))
     several = len(names) > 1 or bool(label)
@@ -92,26 +93,26 @@ def logs(
             times=times,
             as_json=session.format == "json",
             job_id=name,
-            since=moment,
+            since=since_time,
             raw=raw,
         )
         for name in names
     }
     try:
         if several and follow:
-            _all_at_once(client, printers, tail, stream)
+            _follow_all(client, printers, tail, stream)
         else:
             for name, printer in printers.items():
-                _one(client, name, printer, follow, tail, stream, threading.Lock())
+                _print_log(client, name, printer, follow, tail, stream, threading.Lock())
         if follow:
             for name in names:
-                fetch_noted(client, name)
+                fetch_remembered(client, name)
     except KeyboardInterrupt:
-        raise Left(2, f"come back with: jobctl logs -f {' '.join(names)}") from None
+        raise EndedBySignal(2, f"to continue: jobctl logs -f {' '.join(names)}") from None
     output.fail(failures, as_json=session.format == "json")
 
 
-def _one(
+def _print_log(
     client: "Client",
     job_id: str,
     printer: "Printer",
@@ -120,12 +121,12 @@ def _one(
     stream: str | None,
     lock: threading.Lock,
 ) -> None:
-    from jobctl.connection.follow import frames
+    from jobctl.connection.log_stream import frames
 
     def on_break(why: str) -> None:
-        output.note(f"{job_id}: {why}; trying again")
+        output.note(f"{job_id}: {why}; reconnecting")
 
-    unfinished = follow and printer.wants_unfinished
+    unfinished = follow and printer.prints_unfinished_lines
     for batch in frames(
         client, job_id, follow=follow, tail=tail, stream=stream, unfinished=unfinished, on_break=on_break
     ):
@@ -133,16 +134,16 @@ def _one(
             printer.show(batch)
 
 
-def _all_at_once(
+def _follow_all(
     client: "Client", printers: dict[str, "Printer"], tail: int | None, stream: str | None
 ) -> None:
-    """One thread a job; batches are printed whole. The first failure is raised when all have ended or failed."""
+    """Follows each job in its own thread and prints whole batches. Raises the first failure after all threads have ended."""
     lock = threading.Lock()
     failures: list[BaseException] = []
 
     def follow_one(job_id: str, printer: "Printer") -> None:
         try:
-            _one(client, job_id, printer, True, tail, stream, lock)
+            _print_log(client, job_id, printer, True, tail, stream, lock)
         except (JobctlError, OSError) as error:
             failures.append(error)
 

@@ -1,4 +1,4 @@
-"""`jobctl ls`: the jobs that are under way, or with -a all that are known."""
+"""`jobctl ls`: lists the active jobs, or with -a all jobs."""
 
 import json
 import sys
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobctl.connection.session import of
+from jobctl.commands.arguments import LabelFilter
+from jobctl.connection.session import session_of
 from jobctl.errors import Misuse, NotFound
-from jobctl.job.listing import STATUSES, filters, pages
 from jobctl.output import output
 from jobctl.output.output import can_animate
 from jobctl.output.table import Table
+from jobctl.selection.listing import STATUSES, filters, pages
 
 if TYPE_CHECKING:
     from jobctl.connection.client import Client
@@ -41,37 +42,46 @@ Pages = Iterator[tuple[list[Job], bool]]
 
 def ls(
     ctx: typer.Context,
-    all_: Annotated[bool, typer.Option("-a", "--all", help="Also jobs that have ended.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only ids.")] = False,
+    all_: Annotated[bool, typer.Option("-a", "--all", help="Also list jobs that have ended.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only ids.")] = False,
     watch: Annotated[
-        bool, typer.Option("-w", "--watch", help="Keep watching; off a terminal, a line a change.")
+        bool,
+        typer.Option(
+            "-w",
+            "--watch",
+            help="Update the list until Ctrl-C; without a terminal, print a line for each change.",
+        ),
     ] = False,
     status: Annotated[
         list[str] | None,
-        typer.Option("--status", metavar="STATUS[,STATUS]", help=f"Only these: {', '.join(STATUSES)}."),
+        typer.Option(
+            "--status", metavar="STATUS[,STATUS]", help=f"Only jobs with this status: {', '.join(STATUSES)}."
+        ),
     ] = None,
-    label: Annotated[
-        list[str] | None, typer.Option("-l", "--label", metavar="KEY=VALUE", help="Only with this label.")
-    ] = None,
+    label: LabelFilter = None,
     mine: Annotated[bool, typer.Option("--mine", help="Only this user's jobs.")] = False,
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="TIME", help="Only those submitted since: 2h, or an RFC 3339 time."),
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="Only jobs submitted after this time: 2h (ago), or an RFC 3339 time.",
+        ),
     ] = None,
     limit: Annotated[
         int,
         typer.Option(
-            "--limit", metavar="N", min=0, show_default=False, help="At most so many, newest first. [all]"
+            "--limit", metavar="N", min=0, show_default=False, help="At most N jobs, the newest. [all]"
         ),
     ] = 0,
 ) -> None:
-    """List the jobs that are under way, and those whose record cannot be read, newest first.
+    """List the active jobs, and those with a damaged record, newest first.
 
-    All are listed, however many there are; --limit sets an end.
+    The list has no limit without --limit.
     """
-    session = of(ctx)
+    session = session_of(ctx)
     if quiet and session.format not in ("", "name"):
-        raise Misuse(f"-q and -o {session.format} contradict each other", hint="give one of the two")
+        raise Misuse(f"-q and -o {session.format} contradict each other", hint="give only one of them")
     client = session.client()
     query = filters(all_, status or [], label or [], mine, since)
     style = "name" if quiet else session.format
@@ -87,22 +97,22 @@ def ls(
             yield page, more
 
     if show(counted(), style):
-        output.note(f"only the {count} newest are shown; --limit 0 shows all")
+        output.note(f"only the {count} newest jobs are shown; --limit 0 shows all")
     elif not count and not quiet and sys.stdout.isatty() and not session.format:
         output.note(
-            "no jobs match"
+            "no matching jobs"
             if all_ or status
-            else "no jobs are under way; jobctl ls -a lists those that have ended"
+            else "no active jobs; jobctl ls -a also lists jobs that have ended"
         )
 
 
-def show(found: Pages, style: str) -> bool:
-    """Prints jobs page by page in one of the formats; "" is the table. Returns whether there are more than were asked for."""
+def show(listed: Pages, style: str) -> bool:
+    """Prints jobs page by page in one of the formats; "" is the table. Returns whether the daemon has more jobs."""
     more = False
 
     def jobs() -> Iterator[Job]:
         nonlocal more
-        for page, more in found:  # noqa: B007 - the last one counts
+        for page, more in listed:  # noqa: B007 - the last one counts
             yield from page
 
     if style == "name":
@@ -115,14 +125,14 @@ def show(found: Pages, style: str) -> bool:
         from jobctl.output.drawing import TableWriter
 
         writer = TableWriter(WIDE_TABLE if wide else TABLE)
-        for page, more in found:  # noqa: B007
+        for page, more in listed:  # noqa: B007
             writer.add([row(job, datetime.now(UTC), wide=wide) for job in page])
     return more
 
 
 def row(job: Job, now: datetime, *, wide: bool = False) -> list[str]:
-    """Returns one line of the table; `-` stands for what is unknown."""
-    from jobctl.job.units import age
+    """Returns one row of the table; `-` means unknown."""
+    from jobctl.units import age
 
     code = job.get("exitCode")
     cells = [
@@ -160,8 +170,8 @@ def _watch(client: "Client", query: dict[str, object], limit: int, style: str) -
 
 
 def _watch_plainly(client: "Client", query: dict[str, object], limit: int, style: str) -> None:
-    """One line for each job that is new or has changed; a job that leaves the filter is looked at once more. Of a job no more is
-    kept than its state.
+    """Prints a line for each job that is new or has changed. Reads a job once more when it no longer matches the filter. Keeps only
+    the state of each job.
     """
     from jobctl.connection.client import job_path
 
@@ -177,13 +187,13 @@ def _watch_plainly(client: "Client", query: dict[str, object], limit: int, style
                     changed.append(_line(job, style))
         for line in reversed(changed):
             output.text(line)
-        for gone in [job_id for job_id in known if job_id not in seen]:
+        for missing_id in [job_id for job_id in known if job_id not in seen]:
             try:
-                last: Job = json.loads(client.get(job_path(gone)))
+                last: Job = json.loads(client.get(job_path(missing_id)))
             except NotFound:
-                del known[gone]
+                del known[missing_id]
                 continue
-            if known.pop(gone) != _state(last):
+            if known.pop(missing_id) != _state(last):
                 output.text(_line(last, style))
         sys.stdout.flush()
         time.sleep(WATCH_EVERY_S)

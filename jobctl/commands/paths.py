@@ -1,6 +1,6 @@
-"""`jobctl __paths`: the paths of a job's workspace that begin with what was typed, for completion scripts.
+"""`jobctl __paths`: prints the paths in a job's workspace with a given prefix, for completion scripts.
 
-The daemon gives a folder as a tar alone, so the start of that is read: as much as a person waits for.
+The daemon sends folders only as tars, so this reads the beginning of a tar, for a short time.
 """
 
 import tarfile
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobctl.connection.session import of
+from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError
-from jobctl.job.ids import resolve
 from jobctl.output import output
+from jobctl.selection.ids import resolve
 
 if TYPE_CHECKING:
     from jobctl.connection.client import Client
@@ -27,23 +27,23 @@ LONGEST_S = 2.0
 def paths(
     ctx: typer.Context, typed: Annotated[str, typer.Argument(metavar="ID:PATH", show_default=False)]
 ) -> None:
-    """Print what ID:PATH may become, a line each, folders with a / at their end; nothing where that cannot be known soon."""
-    name, colon, begun = typed.partition(":")
+    """Print the completions of ID:PATH, one a line, folders with a trailing /; nothing where the daemon does not answer soon."""
+    name, colon, prefix = typed.partition(":")
     if not colon:
         return
-    client = of(ctx).client()
-    folder, slash, _ = begun.rpartition("/")
+    client = session_of(ctx).client()
+    folder, slash, _ = prefix.rpartition("/")
     try:
         for path in names(client, resolve(client, name), folder or "."):
             whole = f"{folder}{slash}{path}"
-            if whole.startswith(begun):
+            if whole.startswith(prefix):
                 output.text(f"{name}:{whole}\n")
     except (JobctlError, tarfile.TarError, EOFError):
-        return  # nobody reads an error here
+        return  # the completion shows no errors
 
 
 def names(client: "Client", job_id: str, folder: str) -> Iterator[str]:
-    """Yields the names in a folder of a workspace, as far as they are found in `MOST_READ_BYTES` and `LONGEST_S`."""
+    """Yields names in a folder of a workspace, within `MOST_READ_BYTES` and `LONGEST_S`."""
     from jobctl.connection.client import Body, read_blocks
     from jobctl.transfers.fetch import opened
 

@@ -1,4 +1,4 @@
-"""`jobctl prune`: removes jobs that have ended, with all that is kept of them."""
+"""`jobctl prune`: removes jobs that have ended, with their logs, files and history."""
 
 import json
 import sys
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from jobctl.commands.arguments import LabelFilter
 from jobctl.connection.client import job_path
-from jobctl.connection.session import of
+from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError, Misuse, NotFound
-from jobctl.job.listing import TERMINAL, each, filters
-from jobctl.job.units import parse_time, seconds_of
 from jobctl.output import output
+from jobctl.selection.listing import TERMINAL, each, filters
+from jobctl.units import parse_time, seconds_of
 
 if TYPE_CHECKING:
     from jobctl.connection.client import Client
@@ -34,30 +35,32 @@ def prune(
     ctx: typer.Context,
     older_than: Annotated[
         str | None,
-        typer.Option("--older-than", metavar="DURATION", help="Only those that ended so long ago: 24h."),
+        typer.Option(
+            "--older-than", metavar="DURATION", help="Only jobs that ended at least this long ago: 24h."
+        ),
     ] = None,
     status: Annotated[
         list[str] | None,
-        typer.Option("--status", metavar="STATUS[,STATUS]", help=f"Only these: {', '.join(ENDED)}."),
+        typer.Option(
+            "--status", metavar="STATUS[,STATUS]", help=f"Only jobs with this status: {', '.join(ENDED)}."
+        ),
     ] = None,
-    label: Annotated[
-        list[str] | None, typer.Option("-l", "--label", metavar="KEY=VALUE", help="Only with this label.")
-    ] = None,
+    label: LabelFilter = None,
     mine: Annotated[bool, typer.Option("--mine", help="Only this user's jobs.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only print the ids of those that would go.")
+        bool, typer.Option("--dry-run", help="Only print the ids of the jobs to remove.")
     ] = False,
-    force: Annotated[bool, typer.Option("-f", "--yes", help="Do not ask.")] = False,
+    force: Annotated[bool, typer.Option("-f", "--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Remove jobs that have ended, with their logs, files and history. Jobs under way are never touched."""
-    session = of(ctx)
-    wanted = statuses_of(status or [])
+    """Remove jobs that have ended, with their logs, files and history. Active jobs are never removed."""
+    session = session_of(ctx)
+    statuses = statuses_of(status or [])
     try:
         oldest = None if older_than is None else datetime.now(UTC) - timedelta(seconds=seconds_of(older_than))
     except (ValueError, OverflowError) as error:
         raise Misuse(f"--older-than: {error}") from None
     client = session.client()
-    query = filters(True, wanted, label or [], mine, None)
+    query = filters(True, statuses, label or [], mine, None)
     chosen = ended_before(map(_kept, each(client, query)), oldest)
     quiet = session.format in ("json", "yaml", "name")
     if chosen and not dry_run and not force:
@@ -72,48 +75,48 @@ def prune(
 
 
 def statuses_of(given: list[str]) -> list[str]:
-    """Returns the statuses to remove; all ends where none is given.
+    """Returns the statuses to remove; by default all final ones.
 
     Raises:
-        Misuse: one that a job has before its end.
+        Misuse: a status is not final.
     """
-    wanted = [part for text in given for part in text.split(",") if part]
-    for part in wanted:
-        if part not in ENDED:
-            raise Misuse(f"--status {part!r} is not an end", hint=f"use one of {', '.join(ENDED)}")
-    return wanted or list(ENDED)
+    statuses = [name for text in given for name in text.split(",") if name]
+    for name in statuses:
+        if name not in ENDED:
+            raise Misuse(f"--status {name!r} is not a final status", hint=f"use one of {', '.join(ENDED)}")
+    return statuses or list(ENDED)
 
 
 def ended_before(jobs: Iterable[Job], moment: datetime | None) -> list[Job]:
-    """Returns the newest job of each id, where it ended before `moment` (None: whenever). Pure.
+    """Returns the newest job of each id that ended before `moment` (None: at any time). Pure.
 
-    An earlier job of the same id goes with the newest, never on its own: ids are what is removed.
+    jobd removes ids: an earlier job is removed together with the newest one of the same id.
     """
     newest: dict[str, Job] = {}
     for job in jobs:
         newest.setdefault(str(job["id"]), job)
-    found = []
+    result = []
     for job in reversed(newest.values()):
         ended = parse_time(job.get("finishedAt"))
         if moment is None or (ended is not None and ended <= moment):
-            found.append(job)
-    return found
+            result.append(job)
+    return result
 
 
 def _kept(job: Job) -> Job:
-    """What is needed of a job that is listed: a history may be long."""
+    """Returns the needed fields of a listed job, since a history may be long."""
     return {key: job.get(key) for key in ("id", "uid", "finishedAt")}
 
 
 def _remove(client: "Client", job: Job) -> bool:
-    """Removes a job where its id still means the job that was listed; a new one may run under it by now."""
+    """Removes a job, unless its id names another job by now."""
     try:
         now: Job = json.loads(client.get(job_path(str(job["id"]))))
         if now.get("uid") != job.get("uid") or now["status"] not in ENDED:
             return False
         client.call("DELETE", job_path(str(job["id"])))
     except NotFound:
-        return False  # somebody else was faster
+        return False  # removed by someone else
     return True
 
 
@@ -121,7 +124,7 @@ def _ask(chosen: list[Job]) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise Misuse(
             f"{_jobs(len(chosen))} would be removed, and there is no terminal to ask on",
-            hint="jobctl prune -f, or look first: jobctl prune --dry-run",
+            hint="use jobctl prune -f, or list the jobs first: jobctl prune --dry-run",
         )
     names = ", ".join(str(job["id"]) for job in chosen[:MOST_NAMED])
     more = f" and {len(chosen) - MOST_NAMED} more" if len(chosen) > MOST_NAMED else ""
@@ -130,11 +133,11 @@ def _ask(chosen: list[Job]) -> None:
     )
     sys.stderr.flush()
     try:
-        said = sys.stdin.readline()
+        answer = sys.stdin.readline()
     except KeyboardInterrupt:
         sys.stderr.write("\n")
         raise
-    if said.strip().lower() not in ("y", "yes"):
+    if answer.strip().lower() not in ("y", "yes"):
         raise JobctlError("nothing was removed", code="declined")
 
 

@@ -1,4 +1,4 @@
-"""`jobctl replay`: sends callback deliveries again, under their own ids."""
+"""`jobctl replay`: sends callback deliveries again, with the same event ids."""
 
 import json
 from typing import TYPE_CHECKING, Annotated
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobctl.connection.client import job_path
-from jobctl.connection.session import Session, of
+from jobctl.connection.session import Session, session_of
 from jobctl.errors import JobctlError, Misuse
 from jobctl.output import output
 
@@ -25,22 +25,22 @@ def replay(
     ctx: typer.Context,
     deliveries: Annotated[
         list[int] | None,
-        typer.Argument(metavar="[DELIVERY]...", min=1, help="Numbers from jobctl deliveries."),
+        typer.Argument(metavar="[DELIVERY]...", min=1, help="Delivery numbers from jobctl deliveries."),
     ] = None,
     job: Annotated[
         str | None,
-        typer.Option(
-            "--job", metavar="ID", help="All of this job's that were given up: parked or abandoned."
-        ),
+        typer.Option("--job", metavar="ID", help="All given-up deliveries of this job: parked or abandoned."),
     ] = None,
 ) -> None:
-    """Send callback deliveries again: the same event, with the same id and number."""
-    session = of(ctx)
+    """Send callback deliveries again: the same events, with the same ids and numbers."""
+    session = session_of(ctx)
     if bool(deliveries) == (job is not None):
-        raise Misuse("either deliveries or --job is needed", hint="jobctl deliveries ID lists them")
+        raise Misuse(
+            "give either deliveries or --job", hint="jobctl deliveries ID lists the deliveries of a job"
+        )
     client = session.client()
     if job is not None:
-        _all_of(session, client, job)
+        _replay_job(session, client, job)
         return
     failures: list[JobctlError] = []
     done: list[int] = []
@@ -57,9 +57,9 @@ def replay(
     output.fail(failures, as_json=session.format == "json")
 
 
-def _all_of(session: Session, client: "Client", job: str) -> None:
-    """Has all deliveries of a job that were given up sent again, in their order. Repeats safely."""
-    from jobctl.job.ids import resolve
+def _replay_job(session: Session, client: "Client", job: str) -> None:
+    """Sends all given-up deliveries of a job again, in their order. Repeats safely."""
+    from jobctl.selection.ids import resolve
 
     job_id = resolve(client, job)
     answer = json.loads(client.call("POST", job_path(job_id, "deliveries", "replay"), None, b"{}"))
@@ -68,6 +68,4 @@ def _all_of(session: Session, client: "Client", job: str) -> None:
         output.tree({"replayed": count, "id": job_id}, session.format)
     else:
         output.text(f"{count}\n")
-        output.note(
-            f"{job_id}: {count} deliver{'y' if count == 1 else 'ies'} given up before, now sent again"
-        )
+        output.note(f"{job_id}: jobd sends {count} deliver{'y' if count == 1 else 'ies'} again")

@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from jobctl.connection.client import job_path
-from jobctl.connection.session import of
+from jobctl.connection.session import session_of
 from jobctl.errors import Conflict, JobctlError
-from jobctl.job.ids import find_whole
-from jobctl.job.listing import ACTIVE
 from jobctl.output import output
+from jobctl.selection.ids import find_whole
+from jobctl.selection.listing import ACTIVE
 
 FORMATS = ("json", "yaml", "name")
 EXAMPLES = """
@@ -23,14 +23,14 @@ def rm(
     ctx: typer.Context,
     ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Whole ids, or @last.")],
     force: Annotated[
-        bool, typer.Option("-f", "--force", help="Also jobs that are under way: they are cancelled first.")
+        bool, typer.Option("-f", "--force", help="Also remove active jobs, after cancelling them.")
     ] = False,
 ) -> None:
-    """Remove jobs with all that belongs to them: containers, workspace, log.
+    """Remove jobs with their containers, workspaces and logs.
 
-    The beginning of an id is not enough here; where one is given, nothing is removed.
+    A prefix of an id is refused, and then no job is removed.
     """
-    session = of(ctx)
+    session = session_of(ctx)
     client = session.client()
     jobs, failures = find_whole(client, ids)
     done: list[str] = []
@@ -38,8 +38,8 @@ def rm(
         try:
             if job["status"] in ACTIVE and not force:
                 raise Conflict(
-                    f"{job['id']} is under way",
-                    hint=f"jobctl cancel {job['id']}, or: jobctl rm -f {job['id']}",
+                    f"{job['id']} is active",
+                    hint=f"use jobctl cancel {job['id']}, or jobctl rm -f {job['id']}",
                 )
             client.call("DELETE", job_path(job["id"]))
             done.append(job["id"])

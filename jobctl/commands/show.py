@@ -1,15 +1,17 @@
-"""`jobctl show`: all that is known about jobs."""
+"""`jobctl show`: prints the details of jobs."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from jobctl.connection.session import of
-from jobctl.job.ids import find_each
-from jobctl.job.units import age, bytes_text, parse_time, short_duration
+from jobctl.commands.arguments import Ids
+from jobctl.connection.session import session_of
 from jobctl.output import output
-from jobctl.output.progress import waiting_words
+from jobctl.output.attempt_text import attempt_text, time_between
+from jobctl.output.progress import waiting_for
+from jobctl.selection.ids import find_each
+from jobctl.units import age, bytes_text, short_duration
 
 FORMATS = ("json", "yaml", "name")
 EXAMPLES = """
@@ -20,12 +22,10 @@ EXAMPLES = """
 
 def show(
     ctx: typer.Context,
-    ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Ids, unique prefixes of them, or @last.")
-    ],
+    ids: Ids,
 ) -> None:
-    """Show all that is known about jobs: state, times, limits, attempts, artifacts."""
-    session = of(ctx)
+    """Show the details of jobs: state, times, limits, attempts, artifacts."""
+    session = session_of(ctx)
     client = session.client()
     jobs, failures = find_each(client, ids)
     if session.format == "name":
@@ -41,20 +41,20 @@ def show(
 
 
 def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
-    """Returns names and values of a job's facts, in the order in which they are read; what is absent is left out."""
+    """Returns the names and values of a job's details in their printed order, without absent ones."""
     command = job.get("command")
     code = job.get("exitCode")
     reason = job.get("reason")
     attempts = job.get("attempts") or []
-    facts: list[tuple[str, Any]] = [
+    details: list[tuple[str, Any]] = [
         ("Id", job["id"]),
         ("Status", job["status"] + (f" ({reason})" if reason and reason != job["status"] else "")),
         ("Exit code", None if code is None else str(code)),
         ("Error", job.get("error") if job["status"] != "cancelled" else None),
         ("Cancelled by", job.get("cancelledBy")),
-        ("Cancelled for", job.get("cancelReason")),
+        ("Cancel reason", job.get("cancelReason")),
         ("Phase", job.get("phase") if job.get("phase") != "done" else None),
-        ("Waiting for", waiting_words(job, now)),
+        ("Waiting for", waiting_for(job, now)),
         ("Queue position", None if job.get("queuePosition") is None else str(job["queuePosition"])),
         ("Image", job.get("image")),
         ("Digest", job.get("imageDigest")),
@@ -63,17 +63,17 @@ def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("Labels", output.labels(job["labels"]) if job.get("labels") else None),
         ("Meta", output.labels(job["meta"]) if job.get("meta") else None),
         ("Limits", _limits(job.get("limits"))),
-        ("Created", _moment(job.get("createdAt"), now)),
-        ("Started", _moment(job.get("startedAt"), now)),
-        ("Ended", _moment(job.get("finishedAt"), now)),
-        ("Ran for", _between(job.get("startedAt"), job.get("finishedAt"))),
+        ("Created", _time_and_age(job.get("createdAt"), now)),
+        ("Started", _time_and_age(job.get("startedAt"), now)),
+        ("Ended", _time_and_age(job.get("finishedAt"), now)),
+        ("Ran for", time_between(job.get("startedAt"), job.get("finishedAt"))),
         ("Files until", job.get("filesUntil")),
         ("Attempts", "\n".join(map(attempt_text, attempts)) if len(attempts) > 1 else None),
         ("Artifacts", "\n".join(map(_artifact, job.get("artifacts") or [])) or None),
         ("Outputs", "\n".join(map(_output, job.get("outputs") or [])) or None),
         ("Uid", job.get("uid")),
     ]
-    return [(name, str(value)) for name, value in facts if value]
+    return [(name, str(value)) for name, value in details if value]
 
 
 def _limits(limits: dict[str, Any] | None) -> str | None:
@@ -85,23 +85,8 @@ def _limits(limits: dict[str, Any] | None) -> str | None:
     )
 
 
-def _moment(text: str | None, now: datetime) -> str | None:
+def _time_and_age(text: str | None, now: datetime) -> str | None:
     return f"{text} ({age(text, now)} ago)" if text else None
-
-
-def _between(start: str | None, end: str | None) -> str | None:
-    first, last = parse_time(start), parse_time(end)
-    return short_duration((last - first).total_seconds()) if first and last else None
-
-
-def attempt_text(attempt: dict[str, Any]) -> str:
-    """Returns one attempt in a line: its number, how it went, for how long."""
-    code, reason = attempt.get("exitCode"), attempt.get("reason")
-    took = _between(attempt.get("startedAt"), attempt.get("finishedAt"))
-    state = str(reason or ("completed" if attempt.get("finishedAt") else "under way"))
-    parts = [state, "" if code is None or (code == 0 and not reason) else f"exit code {code}"]
-    said = ", ".join(filter(None, parts)) + (f" after {took}" if took else "")
-    return f"{attempt.get('number')}: {said}"
 
 
 def _artifact(artifact: dict[str, Any]) -> str:

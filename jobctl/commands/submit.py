@@ -1,4 +1,4 @@
-"""`jobctl submit`: `run -d` under its own name, with the same flags."""
+"""`jobctl submit`: the same as `run -d`, with the same flags."""
 
 import inspect
 from typing import Any
@@ -20,7 +20,7 @@ def submit(**given: Any) -> Any:
 
 
 _ATTACHED = ("detach", "raw")
-"""Flags of `run` that concern a run that is followed."""
+"""Flags of `run` for an attached run."""
 _signature = inspect.signature(run)
 submit.__signature__ = _signature.replace(  # type: ignore[attr-defined]
     parameters=[parameter for name, parameter in _signature.parameters.items() if name not in _ATTACHED]

@@ -1,4 +1,4 @@
-"""`jobctl top`: the jobs that run and wait, drawn anew each second; a person looks rather than reads."""
+"""`jobctl top`: a live table of the running and waiting jobs."""
 
 import json
 import sys
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobctl.connection.session import of
+from jobctl.connection.session import session_of
 from jobctl.errors import ConnectionLost, Misuse, NotFound, Unreachable
-from jobctl.job.listing import ACTIVE, SHOWN, TERMINAL, UNREADABLE, each
-from jobctl.job.units import bytes_text, parse_time, seconds_of, short_duration
 from jobctl.output import output
 from jobctl.output.drawing import table, watch_table
 from jobctl.output.output import can_animate
-from jobctl.output.progress import moved, waiting_words
+from jobctl.output.progress import transferred, waiting_for
 from jobctl.output.table import Table
-from jobctl.output.usage import Shares, average_cores, cpu_text, memory_text
+from jobctl.output.usage import CpuSamples, average_cores, cpu_text, memory_text
+from jobctl.selection.listing import ACTIVE, SHOWN, TERMINAL, UNREADABLE, each
+from jobctl.units import bytes_text, parse_time, seconds_of, short_duration
 
 if TYPE_CHECKING:
     from jobctl.connection.client import Client
@@ -30,8 +30,8 @@ EXAMPLES = """
   jobctl top --once
   jobctl top --interval 5s
 """
-COLUMNS = ("ID", "PHASE", "FOR", "TRY", "CPU", "MEMORY", "NOW")
-TABLE = Table(COLUMNS, ("TRY", "NOW", "MEMORY", "CPU", "FOR"), frozenset({"NOW"}))
+COLUMNS = ("ID", "PHASE", "TIME", "ATTEMPT", "CPU", "MEMORY", "ACTIVITY")
+TABLE = Table(COLUMNS, ("ATTEMPT", "ACTIVITY", "MEMORY", "CPU", "TIME"), frozenset({"ACTIVITY"}))
 JUST_ENDED_S = 60.0
 MOST_ENDED = 8
 MOST_SHOWN = 200
@@ -43,17 +43,19 @@ Job = dict[str, Any]
 
 def top(
     ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="One look; so it is off a terminal, too.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Print the table once, as without a terminal.")
+    ] = False,
     interval: Annotated[
-        str, typer.Option("--interval", metavar="DURATION", help="Time between two looks.")
+        str, typer.Option("--interval", metavar="DURATION", help="Time between two updates.")
     ] = "1s",
 ) -> None:
-    """Watch the jobs that run and wait, and those that have just ended. q or Ctrl-C leaves.
+    """Watch the running and waiting jobs, and those that have just ended. Press q or Ctrl-C to quit.
 
-    FOR is how long a job waits, runs or ran, TRY the attempt. CPU: cores in use, lately or, at one look, on the whole, and
-    the limit. MEMORY: the most in use at once, and the limit. NOW: its last line, or what it waits for.
+    TIME: how long a job waits, runs or ran. CPU: recent use in cores (with --once the average), and the limit. MEMORY: peak use, and
+    the limit. ACTIVITY: the last line of the log, or what the job waits for.
     """
-    session = of(ctx)
+    session = session_of(ctx)
     try:
         every_s = seconds_of(interval)
     except ValueError as error:
@@ -65,7 +67,7 @@ def top(
         _live(client, every_s)
         return
     now = datetime.now(UTC)
-    jobs, counts = look(client, now)
+    jobs, counts = poll(client, now)
     if session.format in ("json", "yaml"):
         output.tree({"jobs": jobs}, session.format)
     elif session.format == "name":
@@ -77,54 +79,52 @@ def top(
 
 @dataclass
 class Counts:
-    """How many jobs run, wait, have just ended, and cannot be read."""
+    """The numbers of jobs in progress, queued, just ended, and with a damaged record."""
 
-    under_way: int = 0
-    waiting: int = 0
+    in_progress: int = 0
+    queued: int = 0
     ended: int = 0
     unreadable: int = 0
 
     @property
     def total(self) -> int:
-        """All that were counted."""
-        return self.under_way + self.waiting + self.ended + self.unreadable
+        """The number of all counted jobs."""
+        return self.in_progress + self.queued + self.ended + self.unreadable
 
     def count(self, job: Job) -> Job:
-        """Counts a job, and returns it."""
+        """Counts a job and returns it."""
         if job["status"] == UNREADABLE:
             self.unreadable += 1
         elif job["status"] not in ACTIVE:
             self.ended += 1
         elif job.get("phase") == "queued":
-            self.waiting += 1
+            self.queued += 1
         else:
-            self.under_way += 1
+            self.in_progress += 1
         return job
 
 
-def look(client: "Client", now: datetime, most: int | None = None) -> tuple[list[Job], Counts]:
-    """Returns the jobs under way, and those that ended within the last minute, in the order in which they are shown, the first `most`
-    of them (None: all); and how many there are in all.
+def poll(client: "Client", now: datetime, most: int | None = None) -> tuple[list[Job], Counts]:
+    """Returns the active jobs, at most `most` of them (None: all), and those that ended within the last minute, in their printed order,
+    and the counts of all jobs.
 
-    The first `MOST_READ` that run have their last line under `lastLine`.
+    The first `MOST_READ` running jobs have the last line of their log in `lastLine`.
     """
     counts = Counts()
     all_active = map(counts.count, each(client, {"status": ",".join(SHOWN)}))
     active = sorted(all_active, key=_place) if most is None else nsmallest(most, all_active, key=_place)
-    newest: list[Job] = json.loads(client.get("/v1/jobs", {"status": ",".join(TERMINAL), "limit": 50}))[
-        "jobs"
-    ]
-    found = ordered(active, newest, now)
-    for job in found[len(active) :]:
+    answer = json.loads(client.get("/v1/jobs", {"status": ",".join(TERMINAL), "limit": 50}))
+    jobs = ordered(active, answer["jobs"], now)
+    for job in jobs[len(active) :]:
         counts.count(job)
-    for job in [job for job in found if job.get("phase") == "running"][:MOST_READ]:
+    for job in [job for job in jobs if job.get("phase") == "running"][:MOST_READ]:
         job["lastLine"] = last_line(client, str(job["id"]))
-    return found, counts
+    return jobs, counts
 
 
 def last_line(client: "Client", job_id: str) -> str:
-    """Returns the last line that a job has written, "" where there is none."""
-    from jobctl.connection.follow import frames
+    """Returns the last line of a job's log, or ""."""
+    from jobctl.connection.log_stream import frames
 
     try:
         lines = [
@@ -136,7 +136,7 @@ def last_line(client: "Client", job_id: str) -> str:
 
 
 def ordered(active: list[Job], ended: list[Job], now: datetime) -> list[Job]:
-    """Returns what is shown: running jobs, longest first, then the queue in its order, then what has just ended. Pure."""
+    """Returns the shown jobs: running ones, oldest first, then queued ones in the order of the queue, then those that just ended. Pure."""
     listed = {job.get("uid") or job["id"] for job in active}
     recent = [
         job
@@ -158,63 +158,63 @@ def _place(job: Job) -> tuple[int, int, str]:
 
 
 def row(job: Job, now: datetime, cores: float | None = None) -> list[str]:
-    """Returns one line of the table; `-` stands for what is unknown. `cores`: in use lately, if known. Pure."""
+    """Returns one row of the table; `-` means unknown. `cores`: the recent CPU use, if known. Pure."""
     attempts = job.get("attempts") or []
     return [
         str(job["id"]),
         str(job["status"] if job["status"] not in ACTIVE else job.get("phase") or job["status"]),
-        _for(job, now),
+        _duration(job, now),
         str(max((int(a.get("number") or 1) for a in attempts), default=1)) if attempts else "-",
         cpu_text(job, average_cores(job, now) if cores is None else cores),
         memory_text(job),
-        doing(job, now),
+        activity(job, now),
     ]
 
 
-def doing(job: Job, now: datetime) -> str:
-    """Returns what a job does or waits for, in a few words. Pure."""
+def activity(job: Job, now: datetime) -> str:
+    """Returns what a job does or waits for. Pure."""
     if job["status"] not in ACTIVE:
         code = job.get("exitCode")
         why = str(job.get("reason") or "")
         parts = [why if why != job["status"] else "", "" if code is None else f"exit {code}"]
         return ", ".join(filter(None, parts)) or str(job.get("image") or "-")
-    done, total = moved(job)
+    done, total = transferred(job)
     size = f": {bytes_text(done)}{f' of {bytes_text(total)}' if total else ''}" if done else ""
     if job.get("phase") == "running":
         return str(job.get("lastLine") or job.get("image") or "-")
-    return (waiting_words(job, now) or str(job.get("image") or "-")) + size
+    return (waiting_for(job, now) or str(job.get("image") or "-")) + size
 
 
 def summary(counts: Counts) -> str:
-    """Returns how many jobs run, wait and have just ended, in a line. Pure."""
-    parts = [f"{counts.under_way} under way", f"{counts.waiting} waiting"]
+    """Returns the counts in one line. Pure."""
+    parts = [f"{counts.in_progress} in progress", f"{counts.queued} queued"]
     parts += [f"{counts.ended} just ended"] if counts.ended else []
-    parts += [f"{counts.unreadable} cannot be read: jobctl explain ID"] if counts.unreadable else []
+    parts += [f"{counts.unreadable} with a damaged record: jobctl explain ID"] if counts.unreadable else []
     return ", ".join(parts)
 
 
-def _for(job: Job, now: datetime) -> str:
+def _duration(job: Job, now: datetime) -> str:
     ended = parse_time(job.get("finishedAt"))
     begun = parse_time(job.get("startedAt")) or parse_time(job.get("createdAt"))
     return "-" if begun is None else short_duration(((ended or now) - begun).total_seconds())
 
 
 def _live(client: "Client", every_s: float) -> None:
-    """Draws until its user leaves. A daemon that is away is said, and asked again: whoever looks wants to see it come back."""
-    jobs, counts = look(client, datetime.now(UTC), MOST_SHOWN)
-    shares = Shares()
+    """Shows the live table until the user quits. While the daemon does not answer, the title says so."""
+    jobs, counts = poll(client, datetime.now(UTC), MOST_SHOWN)
+    samples = CpuSamples()
     title = ""
 
     def rows() -> list[list[str]]:
         nonlocal jobs, counts, title
         now = datetime.now(UTC)
         try:
-            jobs, counts = look(client, now, MOST_SHOWN)
-            shares.look(jobs, time.monotonic())
-            title = f"{summary(counts)}; q leaves; jobd at {client.target}"
+            jobs, counts = poll(client, now, MOST_SHOWN)
+            samples.add(jobs, time.monotonic())
+            title = f"{summary(counts)}; q quits; jobd at {client.target}"
         except (ConnectionLost, Unreachable) as error:
-            title = f"{error.message}; as it was before:"
-        return [row(job, now, shares.cores(job)) for job in jobs]
+            title = f"{error.message}; the last known state:"
+        return [row(job, now, samples.cores(job)) for job in jobs]
 
     try:
         watch_table(TABLE, rows, every_s, lambda: title, lambda: counts.total - len(jobs))

@@ -1,4 +1,4 @@
-"""`jobctl validate`: whether a job file would be accepted, with the field and line that is wrong."""
+"""`jobctl validate`: checks a job file; each problem has its field and line."""
 
 import os
 from typing import TYPE_CHECKING, Annotated
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobctl.connection.config import defaults
-from jobctl.connection.session import of
+from jobctl.connection.session import session_of
 from jobctl.errors import Misuse, Unreachable
 from jobctl.job import job_file
-from jobctl.job.outcome import Outcome, Unhealthy
+from jobctl.job.outcome import Outcome, ProblemsFound
 from jobctl.job.plan import generated_id, set_defaults
 from jobctl.output import output
 
@@ -34,49 +34,49 @@ def validate(
         str | None, typer.Option("-f", "--file", metavar="FILE", help="A job file, JSON or YAML; - is stdin.")
     ] = None,
 ) -> Outcome | None:
-    """Check a job file without running it: all that is wrong is named, with its field, line and column.
+    """Check a job file without running it; name all problems with field, line and column.
 
-    The contract is checked here, and by the daemon as well where one runs: it knows what its engine can do.
+    jobctl checks the fields, and a running daemon also checks what its engine supports.
     """
     from jobctl.job.job_fields import spec_fields
     from jobctl.job.spec_check import spec_problems
     from jobctl.job.submission import encoded, source_of
     from jobd.wire.problem import Problem
 
-    session = of(ctx)
+    session = session_of(ctx)
     if (file is None) == (option is None):
-        raise Misuse("one job file is needed", hint="jobctl validate -f job.yaml")
+        raise Misuse("give one job file", hint="jobctl validate -f job.yaml")
     source = source_of(option if option is not None else file)
-    twice: list[str] = []
-    fields = spec_fields(job_file.parse(source.text, source.name, twice))
+    repeated: list[str] = []
+    fields = spec_fields(job_file.parse(source.text, source.name, repeated))
     tree = dict(fields.tree)
     if isinstance(tree.get("image"), str) and tree.get("id") is None:
         tree["id"] = generated_id(tree["image"], "000000")
     positions = job_file.Positions(source.text)
-    found: list[tuple[Problem, Position | None]] = [
-        (Problem(name, "is there twice"), at) for name, at in positions.repeated() if twice
+    problems: list[tuple[Problem, Position | None]] = [
+        (Problem(name, "is given twice"), at) for name, at in positions.repeated() if repeated
     ]
-    found += [(Problem(name, "is there twice"), None) for name in twice if not found]
-    missing = {problem.field for problem in fields.problems}
+    problems += [(Problem(name, "is given twice"), None) for name in repeated if not problems]
+    unconverted = {problem.field for problem in fields.problems}
     for problem in [*fields.problems, *spec_problems(tree)]:
         field = fields.in_file(problem.field)
-        if field not in missing or problem in fields.problems:
-            found.append((Problem(field, problem.message), positions.of(field)))
-    asked = False
-    if not found:
+        if field not in unconverted or problem in fields.problems:
+            problems.append((Problem(field, problem.message), positions.position_of(field)))
+    checked_by_daemon = False
+    if not problems:
         set_defaults(tree, defaults(os.environ))
-        refusal, asked = _daemon_says(session.client(), encoded(tree))
+        refusal, checked_by_daemon = _check_with_daemon(session.client(), encoded(tree))
         if refusal:
             field = fields.in_file(refusal.field)
-            found.append((Problem(field, refusal.message), positions.of(field)))
-    found.sort(key=lambda each: (each[1].line, each[1].column) if each[1] else (1 << 30, 0))
-    _show(found, source.name, session.format)
-    if not found and not asked:
-        output.note("jobd is not running, so what its engine can do was not checked")
-    return Unhealthy() if found else None
+            problems.append((Problem(field, refusal.message), positions.position_of(field)))
+    problems.sort(key=lambda each: (each[1].line, each[1].column) if each[1] else (1 << 30, 0))
+    _show(problems, source.name, session.format)
+    if not problems and not checked_by_daemon:
+        output.note("jobd is not running, so jobctl did not check what its engine supports")
+    return ProblemsFound() if problems else None
 
 
-def _show(found: "list[tuple[Problem, Position | None]]", name: str, format: str) -> None:
+def _show(problems: "list[tuple[Problem, Position | None]]", name: str, format: str) -> None:
     if format in ("json", "yaml"):
         entries = [
             {
@@ -84,18 +84,18 @@ def _show(found: "list[tuple[Problem, Position | None]]", name: str, format: str
                 "message": problem.message,
                 **({"line": at.line, "column": at.column} if at else {}),
             }
-            for problem, at in found
+            for problem, at in problems
         ]
-        output.tree({"valid": not found, "problems": entries}, format)
-    elif not found:
+        output.tree({"valid": not problems, "problems": entries}, format)
+    elif not problems:
         output.text(f"{name}: valid\n")
-    for problem, at in found if format not in ("json", "yaml") else ():
+    for problem, at in problems if format not in ("json", "yaml") else ():
         where = f"{name}:{at}" if at else name
         output.text(f"{where}: {problem.field + ': ' if problem.field else ''}{problem.message}\n")
 
 
-def _daemon_says(client: "Client", spec: bytes) -> "tuple[Problem | None, bool]":
-    """Returns the daemon's objection, if any, and whether there was a daemon to ask."""
+def _check_with_daemon(client: "Client", spec: bytes) -> "tuple[Problem | None, bool]":
+    """Returns the daemon's objection, if any, and whether a daemon has checked the spec."""
     from jobctl.errors import Refused
     from jobd.wire.problem import Problem
 

@@ -1,4 +1,4 @@
-"""`jobctl verify`: whether a body that was received is the one that jobd signed."""
+"""`jobctl verify`: checks that a received body is the one that jobd signed."""
 
 import sys
 import time
@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from jobctl.connection.session import of
+from jobctl.connection.session import session_of
 from jobctl.errors import LocalFile, Misuse
-from jobctl.job.outcome import Outcome, Unhealthy
-from jobctl.job.units import seconds_of
+from jobctl.job.outcome import Outcome, ProblemsFound
 from jobctl.output import output
+from jobctl.units import seconds_of
 
 FORMATS = ("json", "yaml")
 EXAMPLES = """
@@ -19,8 +19,8 @@ EXAMPLES = """
   jobctl verify --key-file key -H @headers.txt body.json
   jobctl verify --key-file new --key-file old -H @headers.txt --any-age - < body.json
 
-The body must be the bytes that came: JSON that was read and written again is another one.
-Exit code 1: it does not hold, and the reason is said.
+The body must have the received bytes: JSON that was parsed and encoded again has others.
+The exit code is 1 where the signature is not valid; jobctl prints the reason.
 """
 LONGEST_BODY_BYTES = 64 << 20
 LONGEST_HEADERS_BYTES = 1 << 20
@@ -31,35 +31,37 @@ def verify(
     body: Annotated[
         str,
         typer.Argument(
-            metavar="BODYFILE", help="The body as it was received; - is stdin.", show_default=False
+            metavar="BODYFILE", help="The received body, unchanged; - is stdin.", show_default=False
         ),
     ],
     key_file: Annotated[
         list[str] | None,
         typer.Option(
-            "--key-file", metavar="FILE", help="The key, or several while they are rotated; may be repeated."
+            "--key-file",
+            metavar="FILE",
+            help="A file with the key, or with several during a rotation; may be repeated.",
         ),
     ] = None,
     header: Annotated[
         list[str] | None,
         typer.Option(
-            "-H", "--header", metavar="NAME: VALUE", help="A header that came with it; @FILE: one a line."
+            "-H", "--header", metavar="NAME: VALUE", help="A received header; @FILE has one a line."
         ),
     ] = None,
     tolerance: Annotated[
         str,
-        typer.Option("--tolerance", metavar="DURATION", help="How old Webhook-Timestamp may be."),
+        typer.Option("--tolerance", metavar="DURATION", help="Largest age of Webhook-Timestamp."),
     ] = "5m",
-    any_age: Annotated[bool, typer.Option("--any-age", help="However old it is.")] = False,
+    any_age: Annotated[bool, typer.Option("--any-age", help="Accept any age.")] = False,
 ) -> Outcome | None:
     """Check the signatures of a received event: X-Signature-256, Webhook-Signature, or both."""
     from jobctl.receiving.signatures import check, read_keys
 
-    session = of(ctx)
+    session = session_of(ctx)
     if not key_file:
-        raise Misuse("--key-file is needed", hint="the file that was given to --callback-key-file")
+        raise Misuse("--key-file is missing", hint="use the file of --callback-key-file")
     if not header:
-        raise Misuse("the headers that came with the body are needed", hint="-H 'NAME: VALUE', or -H @FILE")
+        raise Misuse("the headers of the body are missing", hint="use -H 'NAME: VALUE', or -H @FILE")
     try:
         tolerance_s = None if any_age else seconds_of(tolerance)
     except ValueError as error:
@@ -68,37 +70,37 @@ def verify(
     verification = check(headers_of(header), _bytes(body), keys, time.time(), tolerance_s)
     if session.format in ("json", "yaml"):
         proofs = [
-            {"header": p.header, "holds": p.holds, "said": p.said, **({"key": p.key} if p.key else {})}
+            {"header": p.header, "holds": p.valid, "said": p.text, **({"key": p.key} if p.key else {})}
             for p in verification.proofs
         ]
         tree = {"verified": verification.verified, "checks": proofs}
         output.tree(tree | ({"reason": verification.reason} if verification.reason else {}), session.format)
     else:
         for proof in verification.proofs:
-            mark = "ok" if proof.holds else "--" if verification.verified else "FAIL"
-            output.text(f"{mark:<4}  {proof.header}: {proof.said}\n")
+            mark = "ok" if proof.valid else "--" if verification.verified else "FAIL"
+            output.text(f"{mark:<4}  {proof.header}: {proof.text}\n")
         output.text("verified\n" if verification.verified else f"not verified: {verification.reason}\n")
-    return None if verification.verified else Unhealthy()
+    return None if verification.verified else ProblemsFound()
 
 
 def headers_of(given: list[str]) -> dict[str, str]:
-    """Returns the headers of -H: `NAME: VALUE`, or @FILE with one a line, as tools save them (a request or status line
-    and what is no header are passed over there).
+    """Returns the headers of -H: `NAME: VALUE`, or @FILE with one a line. In a file, lines that are no headers are skipped, such as a
+    request line.
 
     Raises:
-        Misuse: a text without a colon. LocalFile: the file cannot be read.
+        Misuse: a text has no colon. LocalFile: the file cannot be read.
     """
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for text in given:
         if text.startswith("@"):
             lines = _bytes(text[1:], LONGEST_HEADERS_BYTES).decode("utf-8", "replace").splitlines()
-            found.update(pair for line in lines if (pair := _pair(line)) is not None)
+            headers.update(pair for line in lines if (pair := _pair(line)) is not None)
             continue
         pair = _pair(text)
         if pair is None:
             raise Misuse(f"--header {text!r} must be NAME: VALUE", hint="-H 'Webhook-Id: 5f2c', or -H @FILE")
-        found.update([pair])
-    return found
+        headers.update([pair])
+    return headers
 
 
 def _pair(line: str) -> tuple[str, str] | None:
@@ -117,5 +119,5 @@ def _bytes(path: str, longest: int = LONGEST_BODY_BYTES) -> bytes:
     except OSError as error:
         raise LocalFile(f"{path} cannot be read: {error.strerror}") from None
     if len(content) > longest:
-        raise LocalFile(f"{path} is longer than {longest >> 20} MiB")
+        raise LocalFile(f"{path} is larger than {longest >> 20} MiB")
     return content

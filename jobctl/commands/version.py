@@ -1,11 +1,11 @@
-"""`jobctl version`: what runs here, and what answers."""
+"""`jobctl version`: prints the versions of jobctl, jobd and the engine."""
 
 import json
 from typing import Annotated, Any
 
 import typer
 
-from jobctl.connection.session import of
+from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError
 from jobctl.output import output
 
@@ -18,10 +18,13 @@ EXAMPLES = """
 
 def version(
     ctx: typer.Context,
-    client_only: Annotated[bool, typer.Option("--client", help="Only jobctl's own; asks no daemon.")] = False,
+    client_only: Annotated[
+        bool,
+        typer.Option("--client", help="Print only the version of jobctl, without a request to the daemon."),
+    ] = False,
 ) -> None:
     """Show the versions of jobctl, jobd and the engine."""
-    session = of(ctx)
+    session = session_of(ctx)
     tree: dict[str, Any] = {"jobctl": own_version()}
     failure: JobctlError | None = None
     if not client_only:
@@ -48,7 +51,7 @@ def version(
 
 
 def own_version() -> str:
-    """Returns the version of the installed package; `0` for a tree that was never installed."""
+    """Returns the version of the installed package; `0` for a source tree without installation."""
     from importlib import metadata
 
     try:
@@ -58,7 +61,7 @@ def own_version() -> str:
 
 
 def engine_text(engine: dict[str, Any]) -> str:
-    """Returns the engine's name and versions in a line."""
+    """Returns the engine's name and versions in one line."""
     parts = [str(engine[key]) for key in ("name", "version") if engine.get(key)]
     if engine.get("apiVersion"):
         parts.append(f"(API {engine['apiVersion']})")

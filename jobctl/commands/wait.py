@@ -1,4 +1,4 @@
-"""`jobctl wait`: returns when jobs have ended, also when they had ended before."""
+"""`jobctl wait`: waits until jobs have ended."""
 
 import queue
 import sys
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobctl.connection.session import of
-from jobctl.errors import ConnectionLost, JobctlError, Left, Misuse, NotFound
-from jobctl.job.ids import chosen
-from jobctl.job.listing import TERMINAL
-from jobctl.job.outcome import Ended, GaveUp, Outcome
-from jobctl.job.units import seconds_of
+from jobctl.commands.arguments import Label, OptionalIds
+from jobctl.connection.session import session_of
+from jobctl.errors import ConnectionLost, EndedBySignal, JobctlError, Misuse, NotFound
+from jobctl.job.outcome import Ended, Outcome, WaitTimedOut
 from jobctl.output import output
+from jobctl.selection.ids import select
+from jobctl.selection.listing import TERMINAL
+from jobctl.units import seconds_of
 
 if TYPE_CHECKING:
     from jobctl.connection.client import Client
@@ -27,36 +28,31 @@ EXAMPLES = """
   jobctl wait -l sweep=7
 
 \b
-With several ids the exit code is that of the first that did not succeed, in the order given, with a label from the oldest
-on; with --any, that of the first to end. 120: the time was up.
+With several ids the exit code is that of the first job that did not succeed, in the given order (with a label, oldest first); with
+--any, that of the first job to end. 120: the timeout has passed.
 """
 MOST_JOBS = 256
 
 
 def wait(
     ctx: typer.Context,
-    ids: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ID]...", help="Ids, unique prefixes of them, or @last.", show_default=False),
-    ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option("-l", "--label", metavar="KEY=VALUE", help="All jobs with this label, ended or not."),
-    ] = None,
-    any_: Annotated[bool, typer.Option("--any", help="Return when the first has ended.")] = False,
+    ids: OptionalIds = None,
+    label: Label = None,
+    any_: Annotated[bool, typer.Option("--any", help="Return when the first job has ended.")] = False,
     timeout: Annotated[
-        str | None, typer.Option("--timeout", metavar="DURATION", help="Give up after: 90s, 2h.")
+        str | None,
+        typer.Option("--timeout", metavar="DURATION", help="Stop waiting after this time: 90s, 2h."),
     ] = None,
 ) -> Outcome:
-    """Wait until jobs have ended, in whatever way; exit with their code."""
-    session = of(ctx)
+    """Wait until jobs have ended; exit with their exit code."""
+    session = session_of(ctx)
     try:
         limit_s = None if timeout is None else seconds_of(timeout)
     except ValueError as error:
         raise Misuse(f"--timeout: {error}") from None
     client = session.client()
     until = None if limit_s is None else time.monotonic() + limit_s
-    jobs = {str(job["id"]): job for job in chosen(client, ids, label)}
+    jobs = {str(job["id"]): job for job in select(client, ids, label)}
     ended = {
         job_id: Ended(job["status"], job.get("exitCode"), job.get("reason"))
         for job_id, job in jobs.items()
@@ -64,9 +60,9 @@ def wait(
     }
     open_ids = [job_id for job_id in jobs if job_id not in ended]
     if len(open_ids) > MOST_JOBS:
-        raise Misuse(f"at most {MOST_JOBS} jobs can be waited for at once")
+        raise Misuse(f"jobctl can wait for at most {MOST_JOBS} jobs at once")
     for job_id, end in ended.items():
-        _say(job_id, end, session.format)
+        _print_end(job_id, end, session.format)
     if any_ and ended:
         first, end = next(iter(ended.items()))
         _fetch(client, first, end)
@@ -74,16 +70,16 @@ def wait(
     try:
         for job_id, end in _ends(client, open_ids, until):
             ended[job_id] = end
-            _say(job_id, end, session.format)
+            _print_end(job_id, end, session.format)
             if any_:
                 _fetch(client, job_id, end)
                 return end
     except TimeoutError:
-        left = ", ".join(job_id for job_id in open_ids if job_id not in ended)
-        output.note(f"gave up after {timeout}; still under way: {left}")
-        return GaveUp()
+        active = ", ".join(job_id for job_id in open_ids if job_id not in ended)
+        output.note(f"stopped waiting after {timeout}; still active: {active}")
+        return WaitTimedOut()
     except KeyboardInterrupt:
-        raise Left(2, f"come back with: jobctl wait {' '.join(open_ids)}") from None
+        raise EndedBySignal(2, f"to continue: jobctl wait {' '.join(open_ids)}") from None
     for job_id, end in ended.items():
         _fetch(client, job_id, end)
     return next(
@@ -92,11 +88,11 @@ def wait(
 
 
 def _fetch(client: "Client", job_id: str, end: Ended) -> None:
-    """Outputs of a detached job go where its submission wanted them."""
+    """Fetches the outputs of a detached job to the destinations of its submission."""
     if end.status == "completed":
-        from jobctl.transfers.local_outputs import fetch_noted
+        from jobctl.transfers.local_outputs import fetch_remembered
 
-        fetch_noted(client, job_id)
+        fetch_remembered(client, job_id)
 
 
 def _ends(client: "Client", job_ids: list[str], until: float | None) -> "list[tuple[str, Ended]] | _Ends":
@@ -104,12 +100,12 @@ def _ends(client: "Client", job_ids: list[str], until: float | None) -> "list[tu
 
 
 class _Ends:
-    """The ends of jobs as they come: one thread a job, each on the job's log, whose last frame is the end."""
+    """Iterates over the ends of jobs as they happen. One thread a job follows its log, whose last frame has the end."""
 
     def __init__(self, client: "Client", job_ids: list[str], until: float | None) -> None:
         self._until = until
-        self._left = len(job_ids)
-        self._found: queue.Queue[tuple[str, Ended | JobctlError]] = queue.Queue(maxsize=MOST_JOBS)
+        self._pending = len(job_ids)
+        self._results: queue.Queue[tuple[str, Ended | JobctlError]] = queue.Queue(maxsize=MOST_JOBS)
         for job_id in job_ids:
             threading.Thread(target=self._watch, args=(client, job_id), daemon=True).start()
 
@@ -117,38 +113,38 @@ class _Ends:
         return self
 
     def __next__(self) -> tuple[str, Ended]:
-        if not self._left:
+        if not self._pending:
             raise StopIteration
         while True:
             left_s = 3600.0 if self._until is None else self._until - time.monotonic()
             try:
-                job_id, found = self._found.get(timeout=max(0.0, min(left_s, 0.5)))
+                job_id, result = self._results.get(timeout=max(0.0, min(left_s, 0.5)))
             except queue.Empty:
                 if self._until is not None and time.monotonic() >= self._until:
                     raise TimeoutError from None
                 continue
-            self._left -= 1
-            if isinstance(found, JobctlError):
-                raise found
-            return job_id, found
+            self._pending -= 1
+            if isinstance(result, JobctlError):
+                raise result
+            return job_id, result
 
     def _watch(self, client: "Client", job_id: str) -> None:
-        from jobctl.connection.follow import frames
+        from jobctl.connection.log_stream import frames
 
-        found: Ended | JobctlError = ConnectionLost("the log ended before the job did")
+        result: Ended | JobctlError = ConnectionLost("the log stream ended before the job ended")
         try:
             for batch in frames(client, job_id, follow=True, tail=0):
                 end = batch[-1].end
                 if end is not None:
-                    found = Ended(end.status, end.exit_code, end.reason)
+                    result = Ended(end.status, end.exit_code, end.reason)
         except NotFound:
-            found = Ended("cancelled", None, "cancelled")
+            result = Ended("cancelled", None, "cancelled")
         except JobctlError as error:
-            found = error
-        self._found.put((job_id, found))
+            result = error
+        self._results.put((job_id, result))
 
 
-def _say(job_id: str, end: Ended, format: str) -> None:
+def _print_end(job_id: str, end: Ended, format: str) -> None:
     if format == "json":
         known = {"id": job_id, "status": end.status, "exitCode": end.exit_code, "reason": end.reason}
         output.json_line({key: value for key, value in known.items() if value is not None})

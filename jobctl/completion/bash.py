@@ -47,7 +47,7 @@ def bash_script(commands: Sequence[CommandWords]) -> str:
     aliases = " ".join(alias for command in commands for alias in command.aliases)
     return f"""# bash completion for jobctl. Made by scripts/generate_docs.py.
 
-# Offers the words of a list that begin with $cur, less the $cut characters that readline keeps by itself.
+# Offers the words of a list that begin with $cur, without the first $cut characters, which readline keeps.
 _jobctl_offer() {{
     local word
     for word in $1; do
@@ -57,7 +57,7 @@ _jobctl_offer() {{
 _jobctl_files() {{
     compopt -o default
 }}
-# Offers ids with a colon, and behind the colon the paths of the job's workspace.
+# Offers ids with a colon, and after the colon the paths in the job's workspace.
 _jobctl_source() {{
     local line
     compopt -o nospace
@@ -76,8 +76,8 @@ _jobctl_images() {{
     compopt -o nosort 2>/dev/null
     _jobctl_offer "$({IMAGES})"
 }}
-# Says in $place what may stand at the cursor: an option or the image (first), the image alone, the value of an option, or a word of
-# the command behind the image. $1 matches a word behind which a value is expected.
+# Sets $place to what the cursor is at: an option or the image (first), only the image (image), the value of an option (value), or a word
+# of the command after the image (command). $1 matches a word that a value follows.
 _jobctl_place() {{
     local i
     place=first
@@ -96,8 +96,7 @@ _jobctl_place() {{
 _jobctl() {{
     local place="" glue='^[=:]+$'
     local cur prev command="" flags="--host --output --json --help --version" words="" files="" copy="" i at piece cut
-    # Readline splits words at =, : and @, which are parts of words here: they are put together again. A word may begin with @, but for
-    # an image.
+    # Readline splits words at =, : and @; join them again. A word other than an image may begin with @.
     local -a typed=()
     for ((i = 0; i <= COMP_CWORD; i++)); do
         piece="${{COMP_WORDS[i]}}"
@@ -109,7 +108,7 @@ _jobctl() {{
         fi
     done
     [[ "$piece" =~ ^[=:]+$ ]] && piece=""
-    [[ "${{COMP_WORDS[COMP_CWORD-1]}}" == @ ]] && piece="@$piece" # readline keeps what is before an @, not the @
+    [[ "${{COMP_WORDS[COMP_CWORD-1]}}" == @ ]] && piece="@$piece" # readline keeps the text before an @, but not the @
     cur="${{typed[${{#typed[@]}}-1]}}"
     prev="${{typed[${{#typed[@]}}-2]}}"
     cut=$((${{#cur}} - ${{#piece}}))

@@ -1,26 +1,23 @@
-"""What the commands say of themselves, read from their parsers: for completion scripts and man pages.
-
-Owns the reading. It imports every command, which no command that does work may do.
-"""
+"""Describes all commands, from their parsers, for completion scripts and man pages. Imports every command."""
 
 from dataclasses import dataclass
 from typing import Any
 
+from jobctl.command_table import ALIASES, COMMANDS, formats_of, load
 from jobctl.commands.cancel import SIGNALS
 from jobctl.commands.deliveries import STATES
 from jobctl.commands.prune import ENDED
 from jobctl.commands.run import EVENT_TYPES, RETRY_REASONS
 from jobctl.completion.words import FORMATS, STATUSES, CommandWords, OptionWords
-from jobctl.lazy import ALIASES, COMMANDS, formats_of, load
 
 ARGUMENTS = {
     **dict.fromkeys(("show", "explain", "fetch", "logs", "wait", "rm", "deliveries"), "jobs"),
     **dict.fromkeys(("run", "submit"), "image"),
     "cancel": "active", "cp": "copy", "completion": "shells", "validate": "files", "verify": "files",
 }  # fmt: skip
-"""What the arguments of a command are; of all others nothing is known."""
+"""The kinds of arguments of commands."""
 PAIR_OPTIONS = frozenset({"--in", "--out", "--secret"})
-"""Options whose value is NAME=PATH, with a local path."""
+"""Options with the value NAME=PATH, where PATH is local."""
 FILE_OPTIONS = frozenset({"--file", "--env-file", "--callback-key-file", "--key-file"})
 JOB_OPTIONS = frozenset({"--job"})
 OPTION_WORDS = {
@@ -35,7 +32,7 @@ STATUS_WORDS = {"ls": STATUSES, "prune": " ".join(ENDED)}
 
 @dataclass(frozen=True, slots=True)
 class OptionText:
-    """One option as a page shows it."""
+    """One option, for a man page."""
 
     names: tuple[str, ...]
     metavar: str
@@ -44,7 +41,7 @@ class OptionText:
 
 @dataclass(frozen=True, slots=True)
 class CommandText:
-    """One command as a page shows it."""
+    """One command, for a man page."""
 
     name: str
     summary: str
@@ -57,17 +54,17 @@ class CommandText:
 
 
 def words() -> list[CommandWords]:
-    """Returns all commands as completion scripts need them."""
+    """Returns the descriptions of all commands for completion scripts."""
     found = []
     for name, (_, summary) in COMMANDS.items():
         options = tuple(_option_words(name, parameter) for parameter in _options(load(name)))
-        aliases = tuple(alias for alias, of in ALIASES.items() if of == name)
+        aliases = tuple(alias for alias, command_name in ALIASES.items() if command_name == name)
         found.append(CommandWords(name, summary, options, ARGUMENTS.get(name, ""), aliases))
     return found
 
 
 def texts() -> list[CommandText]:
-    """Returns all commands as man pages need them."""
+    """Returns the descriptions of all commands for man pages."""
     found = []
     for name, (_, summary) in COMMANDS.items():
         command = load(name)
@@ -78,7 +75,7 @@ def texts() -> list[CommandText]:
             for p in _options(command)
         )
         examples = (command.epilog or "").replace("\b\n", "")
-        aliases = tuple(alias for alias, of in ALIASES.items() if of == name)
+        aliases = tuple(alias for alias, command_name in ALIASES.items() if command_name == name)
         found.append(
             CommandText(
                 name, summary, usage, command.help or "", options, examples, formats_of(name), aliases

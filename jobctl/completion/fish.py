@@ -27,8 +27,8 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
         f"    else; {IDS} | string replace -r '$' ':'; echo @last:; end",
         "end",
         "function __jobctl_second; test (count (commandline -opc)) -ge 3; end",
-        "# What may stand at the cursor behind the command $argv[1]: an option or the image (first), the image alone, the value of an",
-        "# option, or a word of the command behind the image. $argv[2] matches a word behind which a value is expected.",
+        "# Prints what the cursor is at, after the command $argv[1]: an option or the image (first), only the image (image), the value of",
+        "# an option (value), or a word of the command after the image (command). $argv[2] matches a word that a value follows.",
         "function __jobctl_place",
         "    set -l place; set -l skipped yes",
         "    for word in (commandline -opc)",
@@ -79,7 +79,7 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
                 value = f" -x -a '{' '.join(option.words)}'"
             elif option.jobs:
                 value = " -x -a '(__jobctl_jobs)'"
-            elif option.files or option.pairs:  # fish looks for files behind a = by itself
+            elif option.files or option.pairs:  # fish completes files after a = by itself
                 value = " -r -F"
             else:
                 value = " -x" if option.takes_value else ""

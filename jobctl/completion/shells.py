@@ -1,4 +1,4 @@
-"""Completion scripts for bash, zsh and fish, made from the command table. Pure: from the description of the commands to text."""
+"""Completion scripts for bash, zsh and fish. Pure: from the descriptions of the commands to text."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from jobctl.completion.zsh import zsh_script
 
 
 def script(shell: str, commands: Sequence[CommandWords]) -> str:
-    """Returns the completion script for one of `completion_words.SHELLS`."""
+    """Returns the completion script for one of `words.SHELLS`."""
     makers: dict[str, Callable[[Sequence[CommandWords]], str]] = {
         "bash": bash_script,
         "zsh": zsh_script,

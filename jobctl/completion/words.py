@@ -1,4 +1,4 @@
-"""What completion scripts know of the commands, and what they ask jobctl while somebody types. Pure."""
+"""The descriptions of commands for completion scripts, and the commands that the scripts call. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ SHELLS = ("bash", "zsh", "fish")
 
 @dataclass(frozen=True, slots=True)
 class OptionWords:
-    """One option: its spellings, what it says of itself, whether a value follows, and the words that value may be.
-    `files`: the value is a path; `pairs`: what follows its `=` is one; `jobs`: it is a job's id.
+    """One option: its names, help text, and values. `files`: the value is a path; `pairs`: the value is NAME=PATH; `jobs`: the value is
+    a job's id.
     """
 
     names: tuple[str, ...]
@@ -29,8 +29,8 @@ class OptionWords:
 
 @dataclass(frozen=True, slots=True)
 class CommandWords:
-    """One command: its name, summary, options and other names. `argument`: what its arguments are - jobs, active (jobs under way),
-    copy (a path of a workspace, then a local one), image (the first one, the rest being a command in it), files, shells or other.
+    """One command: its name, summary, options and aliases. `argument`: the kind of its arguments - jobs, active (active jobs), copy (a
+    path in a workspace, then a local path), image (an image, then its command), files, shells or other.
     """
 
     name: str
@@ -41,8 +41,8 @@ class CommandWords:
 
 
 def before_value(options: Sequence[OptionWords]) -> str:
-    """Returns the regular expression (POSIX extended) for a word behind which the value of an option is a word of its own: `--name`,
-    `-m`, and `-dm` where `-d` is a flag; not `--name=x` nor `-m1g`.
+    """Returns a POSIX extended regular expression for a word that the value of an option follows as the next word: `--name`, `-m`, and
+    `-dm` where `-d` is a flag; not `--name=x` or `-m1g`.
     """
     names = [(name, option.takes_value) for option in options for name in option.names]
     long = [name for name, valued in names if valued and name.startswith("--")]

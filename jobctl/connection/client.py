@@ -1,6 +1,6 @@
-"""HTTP to the daemon over its Unix socket or TCP: one connection a request, a timeout on each, streams read in blocks.
+"""HTTP requests to the daemon over its Unix socket or TCP: one connection a request, each with a timeout.
 
-Owns the translation of sockets, HTTP and the daemon's error answers into `jobctl.errors`. It knows no endpoint's meaning.
+Owns the translation of socket errors, HTTP errors and the daemon's error answers into `jobctl.errors`.
 """
 
 import json
@@ -18,7 +18,7 @@ from jobctl.errors import Conflict, ConnectionLost, JobctlError, NotAllowed, Not
 
 ANSWER_TIMEOUT_S = 60.0
 SILENCE_TIMEOUT_S = 90.0
-"""A followed stream that says nothing for this long, not even a keep-alive, is taken for broken."""
+"""A followed stream counts as broken when the daemon sends nothing for this long, not even a keep-alive."""
 LONGEST_ANSWER_BYTES = 64 << 20
 LONGEST_ERROR_BYTES = 1 << 16
 
@@ -26,7 +26,7 @@ Query = Mapping[str, object]
 
 
 class Client:
-    """Requests to the first of `targets` that takes a connection; from then on to that one."""
+    """Sends requests to the first of `targets` that accepts a connection, and to no other one after that."""
 
     def __init__(self, targets: Iterable[Target]) -> None:
         self._candidates = iter(targets)
@@ -34,7 +34,7 @@ class Client:
 
     @property
     def target(self) -> Target | None:
-        """The daemon that took the last connection."""
+        """The target that accepted the last connection."""
         return self._target
 
     def get(self, path: str, query: Query | None = None) -> bytes:
@@ -50,7 +50,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> bytes:
-        """Returns the body of an answer that is a success. A body that is sent is JSON. Raises as `open` does."""
+        """Returns the body of a successful answer. `body` is JSON. Raises as `open` does."""
         with self.open(method, path, query, body, headers, timeout_s) as response:
             return read_all(response, LONGEST_ANSWER_BYTES)
 
@@ -65,13 +65,12 @@ class Client:
         timeout_s: float = ANSWER_TIMEOUT_S,
         also: tuple[int, ...] = (),
     ) -> Iterator[Answer]:
-        """Gives the answer with its body unread, where it is a success or its status is in `also`; `timeout_s` holds
-        for every single read.
+        """Gives the answer with its body unread, where the answer is a success or its status is in `also`. `timeout_s` bounds each read.
 
         Raises:
-            Unreachable: no daemon takes the connection.
-            ConnectionLost: it broke before the answer.
-            NotFound, NotAllowed, Conflict, Refused: the daemon says no.
+            Unreachable: no daemon accepts the connection.
+            ConnectionLost: the connection broke before the answer.
+            NotFound, NotAllowed, Conflict, Refused: the daemon refuses the request.
         """
         connection = self._connect()
         try:
@@ -105,7 +104,7 @@ class Client:
                 http1.send(connection, method, address, sent, body)
             except (BrokenPipeError, ConnectionResetError):
                 if isinstance(body, bytes | None):
-                    raise  # a daemon that refuses a long upload answers before it has read it all: hear it out
+                    raise  # during an upload the daemon may have refused it early: read its answer
             return http1.receive(connection)
         except TimeoutError:
             raise ConnectionLost(f"jobd at {self._target} did not answer within {timeout_s:g} s") from None
@@ -115,18 +114,18 @@ class Client:
     def _connect(self) -> socket.socket:
         if self._target is not None:
             return connected(self._target)
-        absent: list[Unreachable | NotAllowed] = []
+        failures: list[Unreachable | NotAllowed] = []
         for target in self._candidates:
             try:
                 connection = connected(target)
             except (Unreachable, NotAllowed) as error:
-                # Not allowed: after su, the environment names another user's folder.
-                absent.append(error)
+                # NotAllowed: after su, the environment still names another user's folder.
+                failures.append(error)
                 continue
             self._target = target
             return connection
-        refused = [error for error in absent if error.code != "daemon-unreachable"]
-        raise (refused or absent)[0]
+        refused = [error for error in failures if error.code != "daemon-unreachable"]
+        raise (refused or failures)[0]
 
 
 def job_path(job_id: str, *rest: str) -> str:
@@ -138,7 +137,7 @@ def read_all(response: Answer, longest_bytes: int) -> bytes:
     """Returns the rest of a body.
 
     Raises:
-        ConnectionLost: it was cut, or is longer than `longest_bytes`.
+        ConnectionLost: the body was cut, or is longer than `longest_bytes`.
     """
     blocks: list[bytes] = []
     size = 0
@@ -147,7 +146,7 @@ def read_all(response: Answer, longest_bytes: int) -> bytes:
         size += len(block)
         if size > longest_bytes:
             raise ConnectionLost(
-                f"jobd's answer is longer than {longest_bytes >> 20} MiB", hint="ask for less with --limit"
+                f"jobd's answer is longer than {longest_bytes >> 20} MiB", hint="--limit requests fewer jobs"
             )
     return b"".join(blocks)
 
@@ -156,14 +155,14 @@ def read_blocks(response: Answer) -> Iterator[bytes]:
     """Yields the body as it arrives, at most 64 KiB at a time.
 
     Raises:
-        ConnectionLost: it was cut, or nothing came for the request's timeout.
+        ConnectionLost: the body was cut, or nothing arrived within the request's timeout.
     """
     blocks = response.blocks()
     while True:
         try:
             block = next(blocks, None)
         except TimeoutError:
-            raise ConnectionLost("jobd has fallen silent") from None
+            raise ConnectionLost("jobd sent nothing within the timeout") from None
         except (http1.BadAnswer, OSError) as error:
             raise ConnectionLost(f"the connection to jobd broke: {why(error)}") from None
         if block is None:
@@ -172,14 +171,14 @@ def read_blocks(response: Answer) -> Iterator[bytes]:
 
 
 class Body:
-    """The blocks of an answer's body as a file to read from, for readers such as tarfile. Raises what they raise."""
+    """The blocks of an answer's body as a readable file, for tarfile. Raises what the blocks raise."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
         self._rest = b""
 
     def read(self, size: int = -1) -> bytes:
-        """Returns the next `size` bytes; fewer only at the end."""
+        """Returns the next `size` bytes, fewer only at the end."""
         parts, have = [self._rest], len(self._rest)
         while size < 0 or have < size:
             block = next(self._blocks, b"")
@@ -195,7 +194,7 @@ class Body:
 
 
 def refusal(status: int, body: bytes) -> JobctlError:
-    """Returns the error that an answer other than a success stands for.
+    """Returns the error for an answer that is no success.
 
     Source: jobd/api/respond.py.
     """

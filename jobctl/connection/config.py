@@ -1,6 +1,6 @@
-"""Where the daemon is and which key opens it: --host, then JOBCTL_HOST, the context file, the user's socket, the system's.
+"""The daemon's address and API key: --host, then JOBCTL_HOST, the context file, the user's socket, the system's socket.
 
-Owns the order. It reads files but opens no connection; `client.py` tries the targets in turn.
+Owns this order. Reads files and opens no connection; `client.py` tries the targets in turn.
 """
 
 import os
@@ -21,7 +21,7 @@ LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One place where a daemon may listen: a Unix socket's `path`, or `host` and `port`. The key hides in `repr`."""
+    """An address of a daemon: a Unix socket's `path`, or `host` and `port`. `repr` hides the key."""
 
     scheme: str
     path: str = ""
@@ -32,7 +32,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """What goes into the Host field: `host:port`; a socket is `localhost`."""
+        """The value of the Host header: `host:port`, or `localhost` for a socket."""
         if self.scheme == "unix":
             return "localhost"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -43,7 +43,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Default:
-    """The text of a job's `memory`, `cpus` or `timeout` that holds where nothing else is said, and where it stands."""
+    """A default of this workstation for `memory`, `cpus` or `timeout`, and the variable or file that sets it."""
 
     name: str
     text: str
@@ -51,10 +51,10 @@ class Default:
 
 
 def targets(host: str | None, environ: Mapping[str, str]) -> Iterator[Target]:
-    """Yields the places to try, best first; more than one only where nobody named one.
+    """Yields the addresses to try, in order; several only where none was configured.
 
     Raises:
-        Misuse: the address is not one.
+        Misuse: the address is invalid.
         LocalFile, NotAllowed: the context or key file cannot be read.
     """
     key_file = environ.get("JOBCTL_API_KEY_FILE") or None
@@ -73,7 +73,7 @@ def parse_host(text: str) -> Target:
     """Returns the target of `unix:///path` or `http://host:port` (also https); a bare absolute path is a socket.
 
     Raises:
-        Misuse: anything else.
+        Misuse: the text has another form.
     """
     example = "use unix:///path/to/jobd.sock or http://host:8080"
     if text.startswith("/"):
@@ -88,7 +88,7 @@ def parse_host(text: str) -> Target:
     if parts.scheme in ("http", "https") and parts.hostname and port != 0 and parts.path in ("", "/"):
         if parts.username or parts.password:
             raise Misuse(
-                "the host must not hold a key or password",
+                "the host must not contain a key or password",
                 hint="put the key in a file named by JOBCTL_API_KEY_FILE",
             )
         return Target(
@@ -98,8 +98,8 @@ def parse_host(text: str) -> Target:
 
 
 def with_key(target: Target, key_file: str | None, environ: Mapping[str, str]) -> Target:
-    """Returns the target with its key: from the named file, or for this machine the one that jobd keeps in its state
-    directory. A Unix socket needs none.
+    """Returns the target with its key: from `key_file`, or for a daemon on this machine from jobd's state directory. A Unix socket
+    needs no key.
 
     Raises:
         LocalFile, NotAllowed: the named file cannot be read or is empty.
@@ -116,23 +116,25 @@ def with_key(target: Target, key_file: str | None, environ: Mapping[str, str]) -
 
 
 def read_key(path: Path) -> str:
-    """Returns the key in a file, without the blanks around it.
+    """Returns the key in a file, stripped.
 
     Raises:
-        NotAllowed: the file is not readable for this user.
-        LocalFile: it does not exist, is empty, or holds more than one line.
+        NotAllowed: this user may not read the file.
+        LocalFile: the file does not exist, is empty, or holds more than one line.
     """
     try:
         key = path.read_text(encoding="utf-8").strip()
     except PermissionError:
-        raise NotAllowed(f"the key file {path} is not readable for this user", hint=f"ls -l {path}") from None
+        raise NotAllowed(f"this user may not read the key file {path}", hint=f"ls -l {path}") from None
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        why = error.strerror if isinstance(error, OSError) else "the file is not UTF-8 text"
         raise LocalFile(
-            f"the key file {path} cannot be read: {why}", hint="JOBCTL_API_KEY_FILE names it"
+            f"the key file {path} cannot be read: {why}", hint="JOBCTL_API_KEY_FILE names this file"
         ) from None
     if not key or not key.isprintable() or " " in key or not key.isascii():
-        raise LocalFile(f"the key file {path} does not hold one key", hint="it must be one line of text")
+        raise LocalFile(
+            f"the key file {path} does not contain one key", hint="the file must be one line of text"
+        )
     return key
 
 
@@ -144,12 +146,12 @@ def _own_key(path: Path) -> str | None:
 
 
 def sockets(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yields the sockets to try where no host was named: the user's, then the system's."""
+    """Yields the sockets to try where no host is configured: the user's, then the system's."""
     if named := environ.get("JOBD_SOCKET"):
         yield named
         return
     folders = [Path(named)] if (named := environ.get("XDG_RUNTIME_DIR")) else []
-    own = RUNTIME_DIRS / str(os.getuid())  # cron, sudo and su do not name it
+    own = RUNTIME_DIRS / str(os.getuid())  # cron, sudo and su do not set XDG_RUNTIME_DIR
     if own not in folders and own.is_dir():
         folders.append(own)
     for folder in folders:
@@ -159,7 +161,7 @@ def sockets(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def state_dir(environ: Mapping[str, str]) -> Path:
-    """Returns where jobd keeps its state: JOBD_STATE_DIR, else the platform's place for it."""
+    """Returns jobd's state directory: JOBD_STATE_DIR, else the platform's default."""
     if named := environ.get("JOBD_STATE_DIR"):
         return Path(named)
     import platformdirs
@@ -196,32 +198,32 @@ def _context_tree(path: Path) -> dict[str, Any] | None:
 
 
 def defaults(environ: Mapping[str, str]) -> list[Default]:
-    """Returns what jobs of this workstation have where neither a flag nor the job file says it: JOBCTL_DEFAULT_MEMORY,
+    """Returns this workstation's defaults, for jobs where neither a flag nor the job file sets the field: JOBCTL_DEFAULT_MEMORY,
     JOBCTL_DEFAULT_CPUS and JOBCTL_DEFAULT_TIMEOUT, else `default_memory`, `default_cpus` and `default_timeout` of the context file.
 
     Raises:
-        LocalFile: the file cannot be read.
+        LocalFile: the context file cannot be read.
     """
     path = context_path(environ)
     tree = _context_tree(path) or {}
-    found = []
+    result = []
     for name in DEFAULTS:
         variable = f"JOBCTL_DEFAULT_{name.upper()}"
         if text := environ.get(variable):
-            found.append(Default(name, text, variable))
+            result.append(Default(name, text, variable))
         elif (value := tree.get(f"default_{name}")) is not None:
-            found.append(Default(name, str(value), f"default_{name} in {path}"))
-    return found
+            result.append(Default(name, str(value), f"default_{name} in {path}"))
+    return result
 
 
 def context(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     """Returns the host and the key file of the current context, or (None, None) without one.
 
-    The file names one of its tables: `current = "lab"`, then `[contexts.lab]` with `host` and `api_key_file`;
-    JOBCTL_CONTEXT chooses another.
+    The file selects a context with `current = "lab"` and defines it in `[contexts.lab]` with `host` and `api_key_file`;
+    JOBCTL_CONTEXT selects another one.
 
     Raises:
-        LocalFile: the file cannot be read or names a context that it does not hold.
+        LocalFile: the file cannot be read, or does not define the context.
     """
     path = context_path(environ)
     tree = _context_tree(path)

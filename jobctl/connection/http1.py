@@ -1,7 +1,7 @@
-"""One HTTP/1.1 exchange over a connected socket: a request out, an answer in, its body in blocks as they arrive.
+"""One HTTP/1.1 exchange over a connected socket: sends a request, reads an answer, yields its body in blocks.
 
-Owns the framing, and bounds what a peer may send. `http.client` would bring the mail parser and TLS with it (docs/adr/0013-http-of-jobctl.md).
-Nothing is kept alive, redirected or cached.
+Owns the framing, and bounds what the server may send. `http.client` would import the mail parser and TLS
+(docs/adr/0013-http-of-jobctl.md). There are no persistent connections, redirects or caches.
 
 Source: RFC 9112, sections 2 to 7.
 """
@@ -15,11 +15,11 @@ LONGEST_SIZE_LINE_BYTES = 1 << 10
 
 
 class BadAnswer(Exception):
-    """The peer does not speak HTTP/1.1, or its answer was cut."""
+    """The answer is not HTTP/1.1, or was cut."""
 
 
 class Answer:
-    """A status, header fields by their lower-case names, and a body that is read once."""
+    """A status, header fields by lower-case name, and a body that can be read once."""
 
     def __init__(self, status: int, headers: dict[str, str], rest: bytes, connection: socket.socket) -> None:
         self.status = status
@@ -31,14 +31,14 @@ class Answer:
         """Yields the body as it arrives, never an empty block.
 
         Raises:
-            BadAnswer: it was cut or is framed wrongly.
-            OSError: the connection broke; TimeoutError: nothing came for the socket's timeout.
+            BadAnswer: the body was cut, or its framing is invalid.
+            OSError: the connection broke; TimeoutError: nothing arrived within the socket's timeout.
         """
         if self.status in (204, 304):
             return
         if "transfer-encoding" in self.headers:
             if self.headers["transfer-encoding"].lower() != "chunked":
-                raise BadAnswer("its body is encoded in an unknown way")
+                raise BadAnswer("the answer has an unknown transfer encoding")
             yield from self._chunked()
         elif "content-length" in self.headers:
             yield from self._sized(self.headers["content-length"])
@@ -47,14 +47,14 @@ class Answer:
 
     def _sized(self, length: str) -> Iterator[bytes]:
         if not (length.isascii() and length.isdecimal()):
-            raise BadAnswer("its length is no number")
+            raise BadAnswer("the answer's length is not a number")
         left = int(length)
         block = self._rest[:left]
         while left:
             if not block:
                 block = self._socket.recv(min(BLOCK_BYTES, left))
                 if not block:
-                    raise BadAnswer("it was cut")
+                    raise BadAnswer("the answer was cut")
             left -= len(block)
             yield block
             block = b""
@@ -69,7 +69,7 @@ class Answer:
                 return
 
     def _chunked(self) -> Iterator[bytes]:
-        """One block a read, however many chunks it holds."""
+        """Yields one block a read, whatever the number of chunks in it."""
         data, left, data_ended = self._rest, 0, False
         while True:
             parts: list[bytes] = []
@@ -88,13 +88,13 @@ class Answer:
                     if len(data) < position + 2:
                         break
                     if data[position : position + 2] != b"\r\n":
-                        raise BadAnswer("a chunk of it has no end")
+                        raise BadAnswer("a chunk of the answer has no end")
                     position += 2
                     data_ended = False
                 end = data.find(b"\r\n", position)
                 if end < 0:
                     if len(data) - position > LONGEST_SIZE_LINE_BYTES:
-                        raise BadAnswer("a chunk of it has no size")
+                        raise BadAnswer("a chunk of the answer has no size")
                     break
                 left = _chunk_size(data[position:end])
                 position = end + 2
@@ -106,7 +106,7 @@ class Answer:
                 yield b"".join(parts)
             more = self._socket.recv(BLOCK_BYTES)
             if not more:
-                raise BadAnswer("it was cut")
+                raise BadAnswer("the answer was cut")
             data = data[position:] + more
 
 
@@ -117,10 +117,10 @@ def send(
     headers: Mapping[str, str],
     body: bytes | Iterable[bytes] | None,
 ) -> None:
-    """Sends a request; a body that comes in blocks is sent chunked.
+    """Sends a request. A body of several blocks is sent chunked.
 
     Raises:
-        ValueError: a header field or the address holds what would end it.
+        ValueError: a header field contains a line break, or the address a blank.
         OSError: the connection broke.
     """
     fields = dict(headers)
@@ -132,7 +132,7 @@ def send(
         fields["Content-Length"] = "0"
     lines = [f"{method} {address} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
     if any("\r" in line or "\n" in line for line in lines) or " " in address:
-        raise ValueError("a request line or field must not hold a line break or blank")
+        raise ValueError("a request line or field must not contain a line break or blank")
     head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
     if body is None or isinstance(body, bytes):
         connection.sendall(head + (body or b""))
@@ -145,21 +145,21 @@ def send(
 
 
 def receive(connection: socket.socket) -> Answer:
-    """Returns the answer to the request that was sent, its body unread. Interim answers (1xx) are passed over.
+    """Returns the answer to the sent request, with its body unread. Skips interim answers (1xx).
 
     Raises:
-        BadAnswer: it is no HTTP/1.1 answer.
-        OSError: the connection broke; TimeoutError: nothing came for the socket's timeout.
+        BadAnswer: the answer is not HTTP/1.1.
+        OSError: the connection broke; TimeoutError: nothing arrived within the socket's timeout.
     """
     data = b""
     while True:
         while (end := data.find(b"\r\n\r\n")) < 0:
             if len(data) > LONGEST_HEAD_BYTES:
-                raise BadAnswer("its head does not end")
+                raise BadAnswer("the answer's head is too long")
             more = connection.recv(BLOCK_BYTES)
             if not more:
                 raise BadAnswer(
-                    "the connection was closed without an answer" if not data else "its head was cut"
+                    "the connection was closed without an answer" if not data else "the answer's head was cut"
                 )
             data += more
         status, headers = _head(data[:end])
@@ -175,12 +175,12 @@ def _head(head: bytes) -> tuple[int, dict[str, str]]:
     if not version.startswith("HTTP/1.") or not (
         number.isascii() and number.isdecimal() and len(number) == 3
     ):
-        raise BadAnswer("it is not HTTP")
+        raise BadAnswer("the answer is not HTTP")
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not name or name != name.strip():
-            raise BadAnswer("its head is malformed")
+            raise BadAnswer("the answer's head is malformed")
         headers[name.lower()] = value.strip()
     return int(number), headers
 
@@ -188,5 +188,5 @@ def _head(head: bytes) -> tuple[int, dict[str, str]]:
 def _chunk_size(line: bytes) -> int:
     digits = line.partition(b";")[0].strip()
     if not digits or len(digits) > 16 or digits.strip(b"0123456789abcdefABCDEF"):
-        raise BadAnswer("a chunk of it has no size")
+        raise BadAnswer("a chunk of the answer has no size")
     return int(digits, 16)

@@ -1,7 +1,4 @@
-"""What one call of jobctl knows from its global flags, and the client that follows from them.
-
-Owns the flags that every command takes. It imports the client only when a command asks for it.
-"""
+"""The global flags of one call of jobctl, and the client for them. Imports the client only when a command needs one."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -15,9 +12,7 @@ FORMATS = ("table", "wide", "json", "yaml", "name")
 
 
 class Session:
-    """The global flags. `command` is the name of the command that runs, once it is known; `preset_format` is what it prints where no
-    format is asked for.
-    """
+    """The global flags. `command`: the name of the running command, once known; `preset_format`: the default format of an alias."""
 
     def __init__(self) -> None:
         self.command = ""
@@ -28,27 +23,28 @@ class Session:
 
     @property
     def format(self) -> str:
-        """One of `FORMATS`, or "" where the command may choose: plain columns off a terminal."""
+        """One of `FORMATS`, or "" for the command's default."""
         return "json" if self.json else (self.output or self.preset_format)
 
     def check_format(self, formats: tuple[str, ...]) -> None:
-        """Raises Misuse where the format is none of `formats`, or two are asked for."""
+        """Raises Misuse where the format is none of `formats`, or two formats are given."""
         if self.json and self.output not in (None, "json"):
-            raise Misuse(f"--json and -o {self.output} contradict each other", hint="give one of the two")
+            raise Misuse(f"--json and -o {self.output} contradict each other", hint="give only one of them")
         if self.format and self.format not in formats:
-            has = " or ".join(f"-o {name}" for name in formats) or "no other form"
-            asked = "--json" if self.json else f"-o {self.format}"
-            raise Misuse(f"jobctl {self.command} cannot print {asked}", hint=f"it has {has}")
+            flag = "--json" if self.json else f"-o {self.format}"
+            supported = " or ".join(f"-o {name}" for name in formats)
+            hint = f"use {supported}" if supported else f"jobctl {self.command} has no output formats"
+            raise Misuse(f"jobctl {self.command} cannot print {flag}", hint=hint)
 
     def client(self) -> "Client":
-        """Returns a client for the daemon that the flags and variables name. Nothing is connected yet."""
+        """Returns a client for the daemon that the flags and variables name. Opens no connection yet."""
         from jobctl.connection.client import Client
         from jobctl.connection.config import targets
 
         return Client(targets(self.host, os.environ))
 
 
-def of(ctx: Any) -> Session:
+def session_of(ctx: Any) -> Session:
     """Returns the session of a command's context."""
     session = ctx.find_object(Session)
     assert isinstance(session, Session)

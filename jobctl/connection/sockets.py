@@ -1,7 +1,4 @@
-"""Connections to the daemon: over its Unix socket or TCP, and what to say where nobody takes one.
-
-Owns connecting. What is sent is up to `client.py`, how it is framed to `http1.py`.
-"""
+"""Connections to the daemon over its Unix socket or TCP, and the errors where there is none."""
 
 import os
 import socket
@@ -14,11 +11,11 @@ CONNECT_TIMEOUT_S = 5.0
 
 
 def connected(target: Target) -> socket.socket:
-    """Returns a connection to the daemon at `target`, made.
+    """Returns an open connection to the daemon at `target`.
 
     Raises:
-        Unreachable: nobody takes it; the message says how to start the daemon.
-        NotAllowed: the socket is not for this user.
+        Unreachable: the daemon does not accept it; the message says how to start the daemon.
+        NotAllowed: this user may not use the socket.
     """
     try:
         if target.scheme == "unix":
@@ -56,7 +53,7 @@ def _secured(connection: socket.socket, target: Target) -> socket.socket:
         connection.close()
         raise NotAllowed(
             f"the certificate of {target} is not trusted: {error.verify_message}",
-            hint="name the file of the authority that signed it with JOBCTL_CA_FILE",
+            hint="set JOBCTL_CA_FILE to the file of the authority that signed the certificate",
             code="certificate-not-trusted",
         ) from None
     except (FileNotFoundError, IsADirectoryError) as error:
@@ -71,14 +68,16 @@ def _unreachable(target: Target, error: OSError) -> Unreachable:
     code = "connection-refused" if isinstance(error, ConnectionRefusedError) else "daemon-unreachable"
     if target.scheme != "unix":
         start = f"jobd --port {target.port}" if target.host in LOOPBACK_HOSTS else "jobd on that machine"
-        return Unreachable(f"no jobd answers at {target} ({why(error)}); start it with: {start}", code=code)
+        return Unreachable(
+            f"jobd does not answer at {target} ({why(error)}); start it with: {start}", code=code
+        )
     return Unreachable(
         f"jobd is not running at {target.path}; start it with: {start_command(target.path)}", code=code
     )
 
 
 def start_command(socket_path: str) -> str:
-    """Returns the command that starts the daemon behind a socket on this machine: its systemd unit where there is one."""
+    """Returns the command that starts the daemon of a local socket: through systemd where a unit exists."""
     if socket_path == SYSTEM_SOCKET and Path("/etc/systemd/system/jobd.service").exists():
         return "sudo systemctl start jobd"
     for folder in (
@@ -93,9 +92,9 @@ def start_command(socket_path: str) -> str:
 
 
 def why(error: Exception) -> str:
-    """Returns what went wrong with a connection in a few words."""
+    """Returns the reason of a connection's failure in a few words."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "timed out"
     return str(error) or type(error).__name__

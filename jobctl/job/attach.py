@@ -1,7 +1,7 @@
-"""What `run` does after the job was accepted: follows it to its end, hears the keyboard, fetches its outputs.
+"""The attached run: follows an accepted job to its end, handles signals meanwhile, fetches the outputs.
 
-Owns the signals of an attached run. First Ctrl-C cancels gently, the second kills, the third only leaves; SIGTERM, SIGHUP
-and a reader that went away leave the job running.
+The first Ctrl-C cancels the job, the second kills the job, the third only ends jobctl. SIGTERM, SIGHUP and a closed standard
+output leave the job running.
 """
 
 import signal
@@ -11,119 +11,110 @@ from types import FrameType
 from typing import Any
 
 from jobctl.connection.client import Client, job_path
-from jobctl.errors import Conflict, ConnectionLost, JobctlError, Left, LocalFile, NotFound, OutputMissing
+from jobctl.errors import (
+    Conflict,
+    ConnectionLost,
+    EndedBySignal,
+    JobctlError,
+    LocalFile,
+    NotFound,
+    OutputMissing,
+)
+from jobctl.job.cancellation import request_cancel
 from jobctl.job.outcome import Ended, Interrupted
-from jobctl.job.transfers import Carry
 from jobctl.output import output
+from jobctl.transfers.transfer_flags import Transfer
 
 OUTPUTS_FAILED = ("output-failed", "output-too-large")
-_LEAVING = (signal.SIGTERM, signal.SIGHUP)
+_DETACH_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
-class Keyboard:
-    """Signal handlers for the time of one attached run; they are put back afterwards. Main thread only."""
+class RunSignals:
+    """The signal handlers of one attached run. Leaving the block restores the earlier handlers. Main thread only."""
 
     def __init__(self, client: Client, job_id: str) -> None:
         self._client = client
         self._job_id = job_id
-        self._before: dict[int, Any] = {}
-        self._wishes: list[threading.Thread] = []
+        self._earlier_handlers: dict[int, Any] = {}
+        self._cancel_requests: list[threading.Thread] = []
         self.presses = 0
+        """How often Ctrl-C was pressed."""
         self.accepted = False
+        """True once jobd has accepted the job."""
 
-    def __enter__(self) -> "Keyboard":
-        for number in (signal.SIGINT, *_LEAVING):
+    def __enter__(self) -> "RunSignals":
+        for number in (signal.SIGINT, *_DETACH_SIGNALS):
             if signal.getsignal(number) is signal.SIG_IGN and number == signal.SIGHUP:
                 continue  # started by nohup
-            self._before[number] = signal.signal(
-                number, self._interrupt if number == signal.SIGINT else self._leave
-            )
+            handler = self._interrupt if number == signal.SIGINT else self._detach
+            self._earlier_handlers[number] = signal.signal(number, handler)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._earlier_handlers.items():
             signal.signal(number, handler)
-        for wish in self._wishes:
-            wish.join(timeout=10)
+        for request in self._cancel_requests:
+            request.join(timeout=10)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self.presses += 1
         if not self.accepted or self.presses > 2:
             raise KeyboardInterrupt
-        said = (
-            f"cancelling {self._job_id}; Ctrl-C again kills it"
-            if self.presses == 1
-            else f"killing {self._job_id}"
+        kill = self.presses == 2
+        output.note(
+            f"killing {self._job_id}"
+            if kill
+            else f"cancelling {self._job_id}; press Ctrl-C again to kill it",
+            after_key=True,
         )
-        output.note(said, after_key=True)
-        wish = threading.Thread(target=self._cancel, args=(self.presses == 2,), daemon=True)
-        self._wishes.append(wish)
-        wish.start()
+        request = threading.Thread(target=self._cancel, args=(kill,), daemon=True)
+        self._cancel_requests.append(request)
+        request.start()
 
-    def _leave(self, number: int, frame: FrameType | None) -> None:
-        raise Left(number, self.way_back())
+    def _detach(self, number: int, frame: FrameType | None) -> None:
+        raise EndedBySignal(number, self.resume_hint())
 
-    def way_back(self) -> str:
-        """Returns how to come back to the job, or what is known of it before it was accepted."""
+    def resume_hint(self) -> str:
+        """Returns the command that follows the job again, or that shows whether jobd accepted the job."""
         if not self.accepted:
-            return f"left while {self._job_id} was being submitted; look with: jobctl show {self._job_id}"
-        return f"{self._job_id} keeps running; come back with: jobctl logs -f {self._job_id}"
+            return f"jobctl ended while it submitted {self._job_id}; to see whether jobd accepted it: jobctl show {self._job_id}"
+        return f"{self._job_id} keeps running; to follow it again: jobctl logs -f {self._job_id}"
 
     def _cancel(self, kill: bool) -> None:
         try:
-            cancel(self._client, self._job_id, by="Ctrl-C in jobctl run", grace_s=0 if kill else None)
+            request_cancel(self._client, self._job_id, by="Ctrl-C in jobctl run", grace_s=0 if kill else None)
         except Conflict:
-            pass  # it has ended meanwhile
+            pass  # the job has ended meanwhile
         except JobctlError as error:
             output.note(f"cannot cancel {self._job_id}: {error.message}; try: jobctl cancel {self._job_id}")
-
-
-def cancel(
-    client: Client,
-    job_id: str,
-    *,
-    by: str | None = None,
-    why: str | None = None,
-    signal_name: str | None = None,
-    grace_s: int | None = None,
-    timeout_s: float = 30.0,
-) -> None:
-    """Asks the daemon to end a job; its record stays. `signal_name` goes to the worker first, SIGKILL `grace_s` seconds
-    later. Repeats safely.
-    """
-    import json
-
-    given = {"by": by, "reason": why, "signal": signal_name, "graceSeconds": grace_s}
-    wish = {key: value for key, value in given.items() if value is not None}
-    client.call("POST", job_path(job_id, "cancel"), None, json.dumps(wish).encode(), None, timeout_s)
 
 
 def follow_to_end(
     client: Client,
     job_id: str,
-    keyboard: Keyboard,
+    signals: RunSignals,
     *,
     as_json: bool,
     raw: bool = False,
     only_stderr: bool = False,
 ) -> Ended:
-    """Prints the job's log as it comes and returns how the job ended, and whether a pipe or file has got less than the job printed.
-    `raw`: also a terminal is given it as it is. `only_stderr`: stdout is left to an output.
+    """Prints the job's log as it arrives. Returns how the job ended, and whether standard output lacks part of the log.
+    `raw`: a terminal gets the bytes unfiltered. `only_stderr`: an output uses stdout, so the log goes to stderr.
 
     Raises:
-        ConnectionLost: the daemon stayed away; the message says how to come back.
-        Left: the reader of stdout went away.
+        ConnectionLost: jobd could not be reached any more; the hint says how to follow the job again.
+        EndedBySignal: the reader of stdout has closed it.
     """
-    from jobctl.connection.follow import frames
+    from jobctl.connection.log_stream import frames
     from jobctl.output.printer import Printer
     from jobctl.output.progress import Progress
 
     printer = Printer(as_json=as_json, raw=raw, only_stderr=only_stderr)
     with Progress(client, job_id) as progress:
         try:
-            on_break = lambda why: output.note(f"{why}; trying again")  # noqa: E731 - one line, used once
-            wanted = printer.wants_unfinished
-            for batch in frames(client, job_id, follow=True, unfinished=wanted, on_break=on_break):
+            on_break = lambda why: output.note(f"{why}; reconnecting")  # noqa: E731 - one line, used once
+            unfinished = printer.prints_unfinished_lines
+            for batch in frames(client, job_id, follow=True, unfinished=unfinished, on_break=on_break):
                 progress.log_has_begun()
                 printer.show(batch)
                 end = batch[-1].end
@@ -131,90 +122,91 @@ def follow_to_end(
                     cut = printer.has_gaps and not (only_stderr or sys.stdout.isatty())
                     return Ended(end.status, end.exit_code, end.reason, stdout_cut=cut)
         except BrokenPipeError:
-            raise Left(signal.SIGPIPE, keyboard.way_back()) from None
+            raise EndedBySignal(signal.SIGPIPE, signals.resume_hint()) from None
         except NotFound:
             output.note(f"{job_id} was removed before it ended")
             return Ended("cancelled", None, "cancelled")
         except ConnectionLost as error:
-            error.hint = keyboard.way_back()
+            error.hint = signals.resume_hint()
             raise
-    raise ConnectionLost("the log ended before the job did", hint=keyboard.way_back())
+    raise ConnectionLost("the log stream ended before the job ended", hint=signals.resume_hint())
 
 
-def finish(client: Client, job_id: str, ended: Ended, fetches: tuple[Carry, ...]) -> Ended:
-    """Fetches the outputs of a job that completed, says why one that did not failed, and returns its end.
+def finish(client: Client, job_id: str, ended: Ended, fetches: tuple[Transfer, ...]) -> Ended:
+    """Fetches the outputs of a completed job, or prints why the job did not complete. Returns the job's end.
 
     Raises:
-        OutputMissing: an output is not there, or cannot be written here; all others were fetched.
+        OutputMissing: an output does not exist or cannot be written here; all others were fetched.
     """
     if ended.status != "completed":
-        _say_why(client, job_id, ended)
+        _print_reason(client, job_id, ended)
         if fetches and ended.reason in OUTPUTS_FAILED:
-            _fetch_what_is_there(client, job_id, fetches)
+            _fetch_existing(client, job_id, fetches)
         elif fetches:
             first = fetches[0]
             output.note(
-                f"outputs are fetched after success only; to have them now: jobctl cp {job_id}:{first.path} {first.local}"
+                "jobctl run fetches outputs only after the job has completed; to copy one now:"
+                f" jobctl cp {job_id}:{first.path} {first.local}"
             )
         return ended
-    failed: list[JobctlError] = []
+    failures: list[JobctlError] = []
     if ended.stdout_cut:
-        failed.append(
+        failures.append(
             OutputMissing(
-                "the command succeeded, but a part of what it printed is missing above",
-                hint="have it write a file, and fetch that: --out PATH=-",
+                "the command succeeded, but part of its output is missing above",
+                hint="let the command write a file, and fetch that file: --out PATH=-",
             )
         )
     missing: list[str] = []
-    for carry in fetches:
+    for transfer in fetches:
         try:
-            _fetch(client, job_id, carry)
+            _fetch(client, job_id, transfer)
         except (NotFound, OutputMissing):
-            missing.append(carry.path)
+            missing.append(transfer.path)
         except LocalFile as error:
-            failed.append(error)
+            failures.append(error)
     if missing:
         names = ", ".join(repr(name) for name in missing)
-        failed.append(
+        failures.append(
             OutputMissing(
-                f"the command succeeded but the job has no {names}",
-                hint=f"jobctl cp {job_id}:. DIRECTORY shows what it has",
+                f"the command succeeded, but the job has no {names}",
+                hint=f"to copy all files of the job: jobctl cp {job_id}:. DIRECTORY",
             )
         )
-    if failed:
-        for failure in failed[:-1]:
+    if failures:
+        for failure in failures[:-1]:
             output.error(failure, as_json=False)
-        raise OutputMissing(failed[-1].message, hint=failed[-1].hint)
+        raise OutputMissing(failures[-1].message, hint=failures[-1].hint)
     return ended
 
 
-def _fetch_what_is_there(client: Client, job_id: str, fetches: tuple[Carry, ...]) -> None:
-    """The command succeeded and an output is missing: the others are fetched all the same."""
-    for carry in fetches:
+def _fetch_existing(client: Client, job_id: str, fetches: tuple[Transfer, ...]) -> None:
+    """Fetches the outputs that exist, for a job whose command succeeded and that lacks another output."""
+    for transfer in fetches:
         try:
-            _fetch(client, job_id, carry)
+            _fetch(client, job_id, transfer)
         except (NotFound, OutputMissing):
             continue
         except LocalFile as error:
             output.note(error.message)
 
 
-def _fetch(client: Client, job_id: str, carry: Carry) -> None:
+def _fetch(client: Client, job_id: str, transfer: Transfer) -> None:
     from jobctl.transfers.destination import resolve
     from jobctl.transfers.fetch import fetch
 
-    made = fetch(client, job_id, carry.path, resolve(carry.path, carry.local))
-    for name in made.skipped if made is not None else ():
-        output.note(f"left out {name}: only files and folders are fetched")
+    extracted = fetch(client, job_id, transfer.path, resolve(transfer.path, transfer.local))
+    for name in extracted.skipped if extracted is not None else ():
+        output.note(f"skipped {name}: jobctl fetches only files and folders")
 
 
-def after_interrupt(keyboard: Keyboard, ended: Ended) -> Ended | Interrupted:
-    """Returns what the run came to: interrupted where the keyboard was used, else the job's end."""
-    return Interrupted() if keyboard.presses else ended
+def after_interrupt(signals: RunSignals, ended: Ended) -> Ended | Interrupted:
+    """Returns `Interrupted` after a Ctrl-C, else the job's end."""
+    return Interrupted() if signals.presses else ended
 
 
-def _say_why(client: Client, job_id: str, ended: Ended) -> None:
-    """A plain exit code explains itself; any other end is said in a line."""
+def _print_reason(client: Client, job_id: str, ended: Ended) -> None:
+    """Prints one line about the job's end. A plain exit code needs no explanation."""
     if ended.reason in (None, "exit-code") and ended.status == "failed":
         return
     import json
@@ -232,5 +224,5 @@ def _say_why(client: Client, job_id: str, ended: Ended) -> None:
         pass
     reason = f" ({ended.reason})" if ended.reason and ended.reason != ended.status else ""
     output.note(
-        f"{job_id} {ended.status}{reason}{': ' + why if why else ''}; more with: jobctl explain {job_id}"
+        f"{job_id} {ended.status}{reason}{': ' + why if why else ''}; for details: jobctl explain {job_id}"
     )

@@ -1,7 +1,7 @@
-r"""A file of variables, one a line, as shells and docker write it: `NAME=VALUE`, `NAME`, `export NAME=VALUE`, quotes, comments.
+r"""Parses a file of variables, one a line, as shells and docker write it: `NAME=VALUE`, `NAME`, `export NAME=VALUE`, quotes, comments.
 
-Pure. A value without quotes is taken as it is, `#` and blanks included, as docker does. Between single quotes everything is taken as it
-is; between double quotes `\n`, `\t`, `\r`, `\"`, `\\`, `\$` and `` \` `` are escapes. Nothing is expanded. A value ends with its line.
+Pure. A value without quotes is literal, including `#` and blanks, as in docker. A single-quoted value is literal; in double quotes
+`\n`, `\t`, `\r`, `\"`, `\\`, `\$` and `` \` `` are escapes. Variables are not expanded. A value ends on its line.
 """
 
 import re
@@ -18,18 +18,18 @@ _AFTER = re.compile(r"[ \t]*(?:[ \t]#.*)?\Z")
 
 
 def entries(text: str, source: str) -> Iterator[tuple[str, str | None]]:
-    """Yields each variable's name and value; None: the line names it alone, and it has the caller's value.
+    """Yields each variable's name and value; None: the line has no value, so the caller's own value applies.
 
     Raises:
-        Misuse: a line without a name, a quote that is not closed, or text behind one; the file's name and line are in the message.
+        Misuse: a line has no name, an unclosed quote, or text after a closing quote; the message has the file's name and line.
     """
     for number, line in enumerate(text.splitlines(), 1):
         entry = line.lstrip()
         if not entry or entry.startswith("#"):
             continue
         at = f"{source}:{number}"
-        if found := _EXPORT.match(entry):
-            entry = entry[found.end() :]
+        if export := _EXPORT.match(entry):
+            entry = entry[export.end() :]
         name, equals, value = entry.partition("=")
         if not equals:
             name = name.rstrip()
@@ -38,7 +38,7 @@ def entries(text: str, source: str) -> Iterator[tuple[str, str | None]]:
 
 
 def check_name(name: str, entry: str, at: str) -> None:
-    """Raises Misuse where an entry does not name a variable."""
+    """Raises Misuse where `name` is no name of a variable."""
     if not name or any(c.isspace() for c in name):
         raise Misuse(f"{at}: {entry!r} does not name a variable; use NAME=VALUE or NAME", field="environment")
 
@@ -46,15 +46,13 @@ def check_name(name: str, entry: str, at: str) -> None:
 def _value(text: str, at: str) -> str:
     if text[:1] not in ("'", '"'):
         return text
-    found = (_DOUBLE if text[0] == '"' else _SINGLE).match(text)
-    if found is None:
+    quoted = (_DOUBLE if text[0] == '"' else _SINGLE).match(text)
+    if quoted is None:
         raise Misuse(
-            f"{at}: the quote {text[0]} is not closed; a value ends with its line", field="environment"
+            f"{at}: the quote {text[0]} is not closed; a value must end on its line", field="environment"
         )
-    if not _AFTER.match(text, found.end()):
-        raise Misuse(
-            f"{at}: after the closing {text[0]} nothing may follow but a comment", field="environment"
-        )
+    if not _AFTER.match(text, quoted.end()):
+        raise Misuse(f"{at}: only a comment may follow the closing {text[0]}", field="environment")
     if text[0] == "'":
-        return found[1]
-    return _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[0]), found[1])
+        return quoted[1]
+    return _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[0]), quoted[1])

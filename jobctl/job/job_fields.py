@@ -1,14 +1,14 @@
-"""The fields of a job file as people write them: units for amounts, and the names that the flags have.
+"""Converts the fields of a job file to those of the API: amounts with units, and the names of flags. Pure.
 
-Pure. `memory: 2g`, `timeout: 2h`, `env:` become `memory`, `timeoutSeconds` and `environment` as the API takes them; what a file says in
-the API's own form stays as it is. What a spec may hold beyond that is the wire contract's business.
+`memory: 2g`, `timeout: 2h` and `env:` become `memory`, `timeoutSeconds` and `environment`. Fields in the API's own form are unchanged.
+The wire contract checks the result.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobctl.job.units import memory_mb, whole_seconds
+from jobctl.units import memory_mb, whole_seconds
 from jobd.wire.flag_names import FLAG_NAMES
 from jobd.wire.problem import Problem
 
@@ -17,14 +17,14 @@ Tree = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A spec's fields, what is wrong in the way that they are written, and the name that each has in the file."""
+    """The API's fields, the problems of the conversion, and the name that each field has in the file."""
 
     tree: Tree
     problems: list[Problem] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)
 
     def in_file(self, path: str) -> str:
-        """Returns a path such as `environment.A` as the file has it: `env.A`."""
+        """Returns the file's name of a path: `env.A` for `environment.A`."""
         for name, written in self.written.items():
             if path == name or path.startswith((f"{name}.", f"{name}[")):
                 return written + path[len(name) :]
@@ -32,20 +32,22 @@ class Fields:
 
 
 def spec_fields(tree: Tree) -> Fields:
-    """Returns the fields of the API for those of a file. What cannot be converted is left out and is a problem."""
-    made = Fields({})
+    """Returns the API's fields for those of a file. A value that cannot be converted is left out and becomes a problem."""
+    fields = Fields({})
     for name, value in tree.items():
         spec_name = FLAG_NAMES.get(name, name)
-        if spec_name in made.written:
-            made.problems.append(Problem(name, f"is the same as {made.written[spec_name]}; say one of them"))
+        if spec_name in fields.written:
+            fields.problems.append(
+                Problem(name, f"is the same field as {fields.written[spec_name]}; give only one of them")
+            )
             continue
-        made.written[spec_name] = name
+        fields.written[spec_name] = name
         try:
             convert = _CONVERSIONS.get(spec_name)
-            made.tree[spec_name] = convert(value) if convert else value
+            fields.tree[spec_name] = convert(value) if convert else value
         except ValueError as error:
-            made.problems.append(Problem(name, str(error)))
-    return made
+            fields.problems.append(Problem(name, str(error)))
+    return fields
 
 
 def _memory(value: Any) -> Any:
@@ -57,7 +59,7 @@ def _timeout(value: Any) -> Any:
 
 
 def _pairs(value: Any) -> Any:
-    """A list of NAME=VALUE, as the flags have them."""
+    """Converts a list of NAME=VALUE, as flags take them, to a mapping."""
     if not isinstance(value, list) or not all(isinstance(item, str) and "=" in item for item in value):
         return value
     return dict(item.split("=", 1) for item in value)

@@ -1,7 +1,4 @@
-"""A job file: JSON or YAML text to a tree of plain values, and back from a field to where it stands.
-
-Owns reading and its refusals. What the fields mean is the wire contract's business; PyYAML is imported only when needed.
-"""
+"""Reads a job file, JSON or YAML, and finds the line of a field. Imports PyYAML only when needed."""
 
 import json
 import re
@@ -24,7 +21,7 @@ def read(source: str) -> str:
     """Returns the text of a job file; `-` is standard input.
 
     Raises:
-        LocalFile: it cannot be read, is not UTF-8, or is over 4 MiB.
+        LocalFile: the file cannot be read, is not UTF-8, or is larger than 4 MiB.
     """
     try:
         if source == "-":
@@ -35,7 +32,7 @@ def read(source: str) -> str:
     except OSError as error:
         raise LocalFile(f"the job file {source} cannot be read: {error.strerror}") from None
     if len(raw) > LONGEST_BYTES:
-        raise LocalFile(f"the job file {source} is over {LONGEST_BYTES >> 20} MiB")
+        raise LocalFile(f"the job file {source} is larger than {LONGEST_BYTES >> 20} MiB")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -43,26 +40,26 @@ def read(source: str) -> str:
         raise LocalFile(f"{source}:{line}: the job file is not UTF-8 text") from None
 
 
-def parse(text: str, source: str, twice: list[str] | None = None) -> Tree:
-    """Returns the fields of a job file. `source` names it in errors. With `twice`, a name that stands twice is put there, and the
-    last one counts.
+def parse(text: str, source: str, repeated: list[str] | None = None) -> Tree:
+    """Returns the fields of a job file. `source`: the file's name for errors. `repeated`: collects the names that are given twice, whose
+    last value then counts.
 
     Raises:
-        Misuse: it is neither JSON nor YAML, says a name twice, or is not one mapping.
+        Misuse: the text is neither JSON nor YAML, gives a name twice (without `repeated`), or is no mapping.
     """
-    tree = _parse_json(text, source, twice) if text.lstrip()[:1] in ("{", "[") else None
+    tree = _parse_json(text, source, repeated) if text.lstrip()[:1] in ("{", "[") else None
     if tree is None:
-        tree = _parse_yaml(text, source, twice)
+        tree = _parse_yaml(text, source, repeated)
     if not isinstance(tree, dict):
         hint = "start it with fields such as 'image: busybox'"
-        raise Misuse(f"{source}: a job file is one mapping of fields, not {_kind(tree)}", hint=hint)
+        raise Misuse(f"{source}: a job file must be a mapping of fields, not {_kind(tree)}", hint=hint)
     _check_values(tree, source)
     return tree
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where something stands: line and column, both from 1."""
+    """A line and column, both from 1."""
 
     line: int
     column: int
@@ -72,7 +69,7 @@ class Position:
 
 
 class Positions:
-    """Where the fields of one text stand. Knows nothing of a text that is no YAML."""
+    """The positions of the fields of a text. Empty where the text is no YAML."""
 
     def __init__(self, text: str) -> None:
         import yaml
@@ -83,23 +80,21 @@ class Positions:
         except (yaml.YAMLError, RecursionError, ValueError):
             self._root = None
 
-    def of(self, field: str) -> Position | None:
-        """Returns where a field such as `artifacts[0].out` stands, or the nearest part of it that exists; None where the text
-        cannot tell.
-        """
-        node, found = self._root, None
+    def position_of(self, field: str) -> Position | None:
+        """Returns the position of a field such as `artifacts[0].out`, or of its nearest existing parent; None: unknown."""
+        node, position = self._root, None
         for step in _STEP.finditer(field):
             child = self._child(node, step)
             if child is None:
-                # a name may hold dots: what is left of the path is it, then
+                # a name may contain dots: try the rest of the path as one name
                 child = self._child(node, _WHOLE.match(field, step.start()))
-                return found if child is None else child[1]
-            node, found = child
-        return found
+                return position if child is None else child[1]
+            node, position = child
+        return position
 
     def repeated(self) -> list[tuple[str, Position]]:
-        """Returns the names that stand once more in one mapping, each where it stands once more."""
-        found: list[tuple[str, Position]] = []
+        """Returns the names that a mapping gives again, each with the position of the repetition."""
+        repetitions: list[tuple[str, Position]] = []
         todo, seen = [self._root], set()
         while todo:
             node = todo.pop()
@@ -114,9 +109,9 @@ class Positions:
                     todo.append(value)
                     if isinstance(key, self._yaml.ScalarNode):
                         if key.value in names:
-                            found.append((key.value, _position(key)))
+                            repetitions.append((key.value, _position(key)))
                         names.add(key.value)
-        return found
+        return repetitions
 
     def _child(self, node: Any, step: "re.Match[str] | None") -> tuple[Any, Position] | None:
         if step is None:
@@ -139,17 +134,17 @@ def _position(node: Any) -> Position:
     return Position(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-def _parse_json(text: str, source: str, twice: list[str] | None) -> Any:
-    """None: not JSON, so it may be YAML in braces."""
+def _parse_json(text: str, source: str, repeated: list[str] | None) -> Any:
+    """Returns None for text that is no JSON; it may be YAML in braces."""
 
     def unique(pairs: list[tuple[str, Any]]) -> Tree:
         tree = dict(pairs)
         if len(tree) != len(pairs):
             names = [name for name, _ in pairs]
             first = next(name for name in names if names.count(name) > 1)
-            if twice is None:
-                raise Misuse(f"{source}: {first!r} is there twice", field=first)
-            twice.append(first)
+            if repeated is None:
+                raise Misuse(f"{source}: {first!r} is given twice", field=first)
+            repeated.append(first)
         return tree
 
     try:
@@ -162,11 +157,11 @@ def _parse_json(text: str, source: str, twice: list[str] | None) -> Any:
         return None
 
 
-def _parse_yaml(text: str, source: str, twice: list[str] | None) -> Any:
+def _parse_yaml(text: str, source: str, repeated: list[str] | None) -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """YAML with what surprises in a job file left out: dates stay text, a name may stand once."""
+        """YAML without surprises for a job file: dates stay text, and a repeated name is an error."""
 
     Loader.yaml_implicit_resolvers = {
         first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
@@ -182,9 +177,9 @@ def _parse_yaml(text: str, source: str, twice: list[str] | None) -> Any:
             if not isinstance(key, str):
                 raise Misuse(f"{source}:{at}: the name {key_node.value!r} must be text; put it in quotes")
             if key in tree:
-                if twice is None:
-                    raise Misuse(f"{source}:{at}: {key!r} is there twice", field=key)
-                twice.append(key)
+                if repeated is None:
+                    raise Misuse(f"{source}:{at}: {key!r} is given twice", field=key)
+                repeated.append(key)
             tree[key] = loader.construct_object(value_node, deep=True)
         return tree
 
@@ -202,20 +197,23 @@ def _parse_yaml(text: str, source: str, twice: list[str] | None) -> Any:
 
 
 def _check_values(tree: Tree, source: str) -> None:
-    """Bounds what aliases can blow up, and refuses what JSON cannot say."""
+    """Bounds the number of values, which aliases can multiply, and refuses values that JSON does not have."""
     count = 0
     todo: list[tuple[str, Any]] = [("", tree)]
     while todo:
         field, value = todo.pop()
         count += 1
         if count > MOST_VALUES:
-            raise Misuse(f"{source}: the job file holds more than {MOST_VALUES} values")
+            raise Misuse(f"{source}: the job file has more than {MOST_VALUES} values")
         if isinstance(value, dict):
             todo.extend((f"{field}.{name}" if field else str(name), item) for name, item in value.items())
         elif isinstance(value, list):
             todo.extend((f"{field}[{index}]", item) for index, item in enumerate(value))
         elif value is not None and not isinstance(value, str | int | float | bool):
-            raise Misuse(f"{source}: {field or 'it'} is {_kind(value)}, which a job cannot have", field=field)
+            raise Misuse(
+                f"{source}: {field or 'the file'} is {_kind(value)}, which a job file cannot contain",
+                field=field,
+            )
 
 
 def _kind(value: object) -> str:

@@ -1,15 +1,12 @@
-"""How a job, or the watching of one, ended: what `run` and `wait` hand to `main.py` instead of an exit code.
-
-Owns the shapes alone.
-"""
+"""The outcomes of commands, which `main.py` maps to exit codes."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The job ended. `reason` is a kebab code of the daemon; `exit_code` is None while unknown. `stdout_cut`: what reads jobctl's
-    standard output has not got all that the job printed.
+    """The job ended. `reason`: a code of the daemon; `exit_code`: None where unknown; `stdout_cut`: jobctl's standard output lacks a
+    part of the job's output.
     """
 
     status: str
@@ -20,17 +17,17 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The caller pressed Ctrl-C and the job was cancelled for it."""
+    """The user pressed Ctrl-C, which cancelled the job."""
 
 
 @dataclass(frozen=True, slots=True)
-class GaveUp:
-    """`wait --timeout` passed first."""
+class WaitTimedOut:
+    """`wait --timeout` passed before the jobs ended."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unhealthy:
-    """`doctor` or `validate` found something wrong and has said so."""
+class ProblemsFound:
+    """`doctor`, `validate`, `verify` or `listen` found a problem and has printed it."""
 
 
-Outcome = Ended | Interrupted | GaveUp | Unhealthy
+Outcome = Ended | Interrupted | WaitTimedOut | ProblemsFound

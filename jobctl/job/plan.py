@@ -1,7 +1,6 @@
-"""From the flags of `run` and a job file to what is sent and what is fetched afterwards. Flags override the file.
+"""Builds a submission from the flags of `run` and a job file: the spec, the uploads and the outputs. Flags override the file.
 
-Pure: the environment, the file's fields and a fresh id are given, and no file is opened. What a spec may hold beyond
-that is the daemon's to check, by the same contract.
+Pure: the environment, the file's fields and a random id are arguments, and no file is opened. The daemon checks the spec.
 """
 
 import re
@@ -11,9 +10,9 @@ from typing import Any
 
 from jobctl.connection.config import Default
 from jobctl.errors import Misuse
-from jobctl.job import env_file, transfers
-from jobctl.job.transfers import Carry
-from jobctl.job.units import cores, memory_mb, whole_seconds
+from jobctl.job import env_file
+from jobctl.transfers.transfer_flags import Transfer, parse_transfers
+from jobctl.units import cores, memory_mb, whole_seconds
 
 Tree = dict[str, Any]
 
@@ -25,7 +24,7 @@ _LONGEST_ID_STEM = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
-    """What was typed. Texts are as given; `image` and what follows it come from the arguments."""
+    """The flags and arguments of `run`, as typed."""
 
     image: str | None = None
     command: Sequence[str] = ()
@@ -65,21 +64,20 @@ class Flags:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The spec as it goes on the wire, the local files that go with it, and what is fetched after the end."""
+    """The spec in the API's form, the local files to upload, and the outputs to fetch after the job's end."""
 
     spec: Tree
-    uploads: tuple[Carry, ...] = ()
-    fetches: tuple[Carry, ...] = ()
+    uploads: tuple[Transfer, ...] = ()
+    fetches: tuple[Transfer, ...] = ()
 
 
 def plan(
     flags: Flags, file: Tree, environ: Mapping[str, str], fresh: str, defaults: Sequence[Default] = ()
 ) -> Plan:
-    """Returns the plan of one submission. `fresh` is a few random characters for an id that nobody gave, `defaults` are the
-    workstation's.
+    """Returns the plan of one submission. `fresh`: random characters for a generated id; `defaults`: those of this workstation.
 
     Raises:
-        Misuse: a flag that cannot be; `field` names the spec's field where there is one.
+        Misuse: a flag is invalid; `field` names the field of the spec.
     """
     spec = dict(file)
     _set(spec, "image", flags.image)
@@ -108,16 +106,16 @@ def plan(
     _merge(spec, "meta", _key_values("--meta", flags.meta))
     _retries(spec, flags)
     _callback(spec, flags)
-    carried = transfers.carry(
-        _given(spec, "artifacts", []), flags.inputs, flags.outputs, flags.writes, flags.reads
+    transfers = parse_transfers(
+        _present(spec, "artifacts", []), flags.inputs, flags.outputs, flags.writes, flags.reads
     )
-    if carried.artifacts:
-        spec["artifacts"] = carried.artifacts
-    return Plan(spec, carried.uploads, carried.fetches)
+    if transfers.artifacts:
+        spec["artifacts"] = transfers.artifacts
+    return Plan(spec, transfers.uploads, transfers.fetches)
 
 
 def generated_id(image: str, fresh: str) -> str:
-    """Returns a short, readable id: the image's base name and `fresh`."""
+    """Returns an id: the image's base name and `fresh`."""
     base = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
     stem = _NOT_IN_ID.sub("-", base)[:_LONGEST_ID_STEM].strip("-_") or "job"
     return f"{stem}-{fresh}"
@@ -126,37 +124,37 @@ def generated_id(image: str, fresh: str) -> str:
 def environment(
     pairs: Sequence[str], files: Sequence[tuple[str, str]], environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """Returns the variables of --env-file, then those of -e, which win. A bare NAME takes the caller's value, and is
-    left out where the caller has none, as docker does.
+    """Returns the variables of --env-file, overridden by those of -e. A NAME without a value gets the caller's value, or is left out
+    where the caller has none, as in docker.
 
     Raises:
-        Misuse: an entry without a name; the file's name and line, or the flag, is in the message.
+        Misuse: an entry has no name; the message has the file's name and line, or the flag.
     """
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for source, text in files:
         for name, value in env_file.entries(text, source):
-            _variable(found, name, value, environ)
+            _set_variable(variables, name, value, environ)
     for pair in pairs:
         name, equals, given = pair.partition("=")
         env_file.check_name(name, pair, "-e")
-        _variable(found, name, given if equals else None, environ)
-    return found
+        _set_variable(variables, name, given if equals else None, environ)
+    return variables
 
 
-def _variable(found: dict[str, str], name: str, value: str | None, environ: Mapping[str, str]) -> None:
+def _set_variable(
+    variables: dict[str, str], name: str, value: str | None, environ: Mapping[str, str]
+) -> None:
     if value is not None:
-        found[name] = value
+        variables[name] = value
     elif name in environ:
-        found[name] = environ[name]
+        variables[name] = environ[name]
 
 
 def _command(spec: Tree, flags: Flags) -> None:
     if flags.shell is not None and flags.command:
-        raise Misuse("--sh and a command after the image exclude each other", field="command")
+        raise Misuse("--sh and COMMAND contradict each other", field="command")
     if flags.shell is not None and flags.entrypoint is not None:
-        raise Misuse(
-            "--sh runs /bin/sh in the entrypoint's place; leave --entrypoint out", field="entrypoint"
-        )
+        raise Misuse("--sh and --entrypoint contradict each other: --sh runs /bin/sh", field="entrypoint")
     if flags.entrypoint is not None:
         spec["entrypoint"] = [flags.entrypoint]
     if flags.shell is not None:
@@ -176,10 +174,10 @@ def _limits(spec: Tree, flags: Flags) -> None:
 
 
 def set_defaults(spec: Tree, defaults: Sequence[Default]) -> None:
-    """Sets the workstation's defaults in a spec where it says nothing.
+    """Sets the workstation's defaults for the fields that the spec does not have.
 
     Raises:
-        Misuse: one of those that count is no amount; the text names where it stands.
+        Misuse: an applied default is no amount; the message names its variable or file.
     """
     for default in defaults:
         name, convert = _DEFAULTED[default.name]
@@ -210,20 +208,20 @@ def _callback(spec: Tree, flags: Flags) -> None:
         ),
         "--callback-batch": ("batch", flags.callback_batch or None),
     }
-    wished = {flag: pair for flag, pair in given.items() if pair[1] is not None}
-    if flags.callback is None and not wished:
+    fields = {flag: pair for flag, pair in given.items() if pair[1] is not None}
+    if flags.callback is None and not fields:
         return
     callback = spec.get("callback")
     callback = dict(callback) if isinstance(callback, dict) else {}
     _set(callback, "url", flags.callback)
     if not callback.get("url"):
-        raise Misuse(f"{next(iter(wished))} needs --callback URL", field="callback.url")
-    callback.update(wished.values())
+        raise Misuse(f"{next(iter(fields))} needs --callback URL", field="callback.url")
+    callback.update(fields.values())
     spec["callback"] = callback
 
 
 def _event_type(name: str) -> str:
-    """The last word of a type is enough: exit is orchestrator.job.exit."""
+    """Returns the whole type of an event: `orchestrator.job.exit` for `exit`."""
     return name if "." in name else EVENT_PREFIX + name
 
 
@@ -238,39 +236,39 @@ def _retries(spec: Tree, flags: Flags) -> None:
 
 
 def _capabilities(given: Sequence[str]) -> list[str] | None:
-    """As docker takes them: in any case, with or without CAP_."""
+    """Returns capabilities in the API's form; like docker, accepts any case, with or without CAP_."""
     return [word.upper().removeprefix("CAP_") for word in _words(given)] or None
 
 
 def _words(given: Sequence[str]) -> list[str]:
-    """Returns the words of a flag that may be repeated and may hold several, with commas between; each once."""
+    """Returns the distinct words of a flag that may be repeated and may have several words, separated by commas."""
     words = (part.strip() for text in given for part in text.split(","))
     return list(dict.fromkeys(word for word in words if word))
 
 
 def _key_values(flag: str, pairs: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not key or not equals:
             raise Misuse(
                 f"{flag} {pair!r} must be KEY=VALUE", field=flag.removeprefix("--").replace("label", "labels")
             )
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
 def _merge(spec: Tree, key: str, values: dict[str, str]) -> None:
     if not values:
         return
-    given = _given(spec, key, {})
-    if not isinstance(given, dict):
+    present = _present(spec, key, {})
+    if not isinstance(present, dict):
         raise Misuse(f"{key} must be a mapping", field=key)
-    spec[key] = {**given, **values}
+    spec[key] = {**present, **values}
 
 
-def _given(spec: Tree, key: str, absent: object) -> Any:
-    """A field that is null is absent, as it is to jobd."""
+def _present(spec: Tree, key: str, absent: object) -> Any:
+    """Returns a field's value, or `absent` where it is missing or null, which jobd treats alike."""
     value = spec.get(key)
     return absent if value is None else value
 

@@ -1,7 +1,7 @@
-"""All that is wrong with a spec, and not the first thing alone.
+"""Finds all problems of a spec, not only the first one. Pure.
 
-Pure. The contract's own decoder says what is wrong; what it names is put right in a copy, and the decoder is asked again. Values are
-checked at the end, as the daemon does.
+The contract's decoder reports one problem at a time: each is repaired in a copy, and the copy is decoded again. The values are checked
+at the end, as the daemon does.
 """
 
 import copy
@@ -17,31 +17,31 @@ Tree = dict[str, Any]
 MOST_PROBLEMS = 100
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _MAPS = ("environment", "labels", "meta", "secrets")
-_NEEDED = {"": ("id", "image"), "artifacts": ("id", "in", "out"), "callback": ("url",)}
-"""Fields without which what is around them is not looked at."""
+_REQUIRED = {"": ("id", "image"), "artifacts": ("id", "in", "out"), "callback": ("url",)}
+"""Required fields: without them the decoder does not check the object around them."""
 _FOR_MISSING = {"image": "busybox", "id": "id", "url": "http://x/"}
 _FOR_ELEMENT = {"retryOn": 1, "capDrop": "CHOWN", "capAdd": "CHOWN", "events": "orchestrator.job.exit"}
 
 
 def spec_problems(spec: Tree) -> list[Problem]:
-    """Returns everything that is wrong with a spec, at most `MOST_PROBLEMS` of its types and names. `spec` stays as it is."""
+    """Returns all problems of a spec, at most `MOST_PROBLEMS` of its types and names. Does not change `spec`."""
     tree = copy.deepcopy(spec)
-    found = list(_map_problems(tree))
-    unknown: set[str] = {problem.field for problem in found}
-    while len(found) < MOST_PROBLEMS:
+    result = list(_map_problems(tree))
+    unknown: set[str] = {problem.field for problem in result}
+    while len(result) < MOST_PROBLEMS:
         try:
             decoded = decoded_tree(tree)
         except InvalidSpec as error:
             problem = error.problems[0]
-            found.append(problem)
-            hidden = _put_right(tree, problem.field, len(found))
+            result.append(problem)
+            hidden = _repair(tree, problem.field, len(result))
             if hidden is None or problem.field in unknown:
-                return found
+                return result
             unknown |= hidden
             continue
-        found += [each for each in problems(decoded) if not _is_below(each.field, unknown)]
+        result += [each for each in problems(decoded) if not _is_below(each.field, unknown)]
         break
-    return found
+    return result
 
 
 def _is_below(field: str, fields: set[str]) -> bool:
@@ -49,52 +49,52 @@ def _is_below(field: str, fields: set[str]) -> bool:
 
 
 def _map_problems(tree: Tree) -> list[Problem]:
-    """The decoder does not say which entry of a map is no text."""
-    found = []
+    """Finds the entries of maps that are no text: the decoder does not name them."""
+    result = []
     for name in _MAPS:
         values = tree.get(name)
         if not isinstance(values, dict):
             continue
         for key, value in list(values.items()):
             if value is not None and not isinstance(value, str):
-                found.append(Problem(f"{name}.{key}", "must be text; put it in quotes"))
+                result.append(Problem(f"{name}.{key}", "must be text; put it in quotes"))
                 del values[key]
-    return found
+    return result
 
 
-def _put_right(tree: Tree, field: str, number: int) -> set[str] | None:
-    """Puts something valid where `field` is wrong, or takes it out. Returns the fields of which nothing is known then; None: it
-    cannot be put right.
+def _repair(tree: Tree, field: str, number: int) -> set[str] | None:
+    """Replaces the invalid `field` by a valid value, or removes it. Returns the fields that are unchecked after that; None: the field
+    cannot be repaired.
     """
     steps = [int(step[1]) if step[1] is not None else step[2] for step in _STEP.finditer(field)]
     if not steps:
         return None
-    around: Any = tree
+    parent: Any = tree
     for step in steps[:-1]:
         try:
-            around = around[step]
+            parent = parent[step]
         except (KeyError, IndexError, TypeError):
             return None
     last = steps[-1]
     in_artifact = len(steps) > 1 and steps[0] == "artifacts"
     if isinstance(last, int):
-        if not isinstance(around, list) or last >= len(around):
+        if not isinstance(parent, list) or last >= len(parent):
             return None
-        around[last] = _artifact(number) if in_artifact else _FOR_ELEMENT.get(str(steps[-2]), "x")
+        parent[last] = _artifact(number) if in_artifact else _FOR_ELEMENT.get(str(steps[-2]), "x")
         return {field}
-    if not isinstance(around, dict):
+    if not isinstance(parent, dict):
         return None
     if in_artifact and last == "type":
-        kept = {"id": around["id"]} if "id" in around else {}
-        around.clear()
-        around.update({name: value for name, value in _artifact(number).items() if name != "id"} | kept)
+        kept = {"id": parent["id"]} if "id" in parent else {}
+        parent.clear()
+        parent.update({name: value for name, value in _artifact(number).items() if name != "id"} | kept)
         path = field.rpartition(".")[0]
         return {f"{path}.{name}" for name in ("type", "in", "out", "depends")}
-    needed = _NEEDED.get("" if len(steps) == 1 else str(steps[0]), ())
-    if last in around and last not in needed:
-        del around[last]
+    required = _REQUIRED.get("" if len(steps) == 1 else str(steps[0]), ())
+    if last in parent and last not in required:
+        del parent[last]
     else:
-        around[last] = f"{_FOR_MISSING['id']}-{number}" if last == "id" else _FOR_MISSING.get(str(last), "x")
+        parent[last] = f"{_FOR_MISSING['id']}-{number}" if last == "id" else _FOR_MISSING.get(str(last), "x")
     return {field}
 
 

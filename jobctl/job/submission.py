@@ -1,6 +1,6 @@
-"""One submission: flags and a job file in, an accepted job out, sent again under the same key where the answer got lost.
+"""Submits a job. Repeats the request with an idempotency key where its answer was lost.
 
-Owns the request. What the flags mean is in `plan.py`, what the daemon thinks of the spec comes back as an error.
+Owns the request; `plan.py` builds the spec.
 """
 
 import json
@@ -25,22 +25,22 @@ UPLOAD_TIMEOUT_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A job file as it was read; an absent one has no fields."""
+    """The text of a job file. Without a file it has no fields."""
 
     name: str = ""
     text: str = ""
 
     @property
     def fields(self) -> Fields:
-        """Its fields in the API's form, and what is wrong with the way that they are written. Raises as `jobfile.parse` does."""
+        """The fields in the API's form, and the problems of their conversion. Raises as `job_file.parse` does."""
         return spec_fields(job_file.parse(self.text, self.name)) if self.name else Fields({})
 
     @property
     def tree(self) -> job_file.Tree:
-        """Its fields in the API's form.
+        """The fields in the API's form.
 
         Raises:
-            Misuse: it is no job file, or a field has an amount that is none.
+            Misuse: the text is no job file, or a field has an invalid amount.
         """
         fields = self.fields
         if fields.problems:
@@ -50,11 +50,11 @@ class Source:
 
     @contextmanager
     def located(self) -> Iterator[None]:
-        """Adds the file, the line and the column to an error that names a field of it."""
+        """Adds file, line and column to an error about a field of the file."""
         try:
             yield
         except JobctlError as error:
-            # What a flag or a default says wrongly stands in no line of the file.
+            # An error about a flag or a default has no line in the file.
             if self.name and error.field and not error.message.startswith((f"{self.name}:", "-", "JOBCTL_")):
                 self._locate(error, error.field)
             raise
@@ -64,71 +64,71 @@ class Source:
             written = self.fields.in_file(field)
         except JobctlError:
             written = field
-        position = job_file.Positions(self.text).of(written)
+        position = job_file.Positions(self.text).position_of(written)
         if position is None:
             return
-        said = error.message.removeprefix(f"{field}: ")
-        error.message = f"{self.name}:{position}: {written}: {said}"
-        if error.hint is None and self.name != "stdin" and self._has_several_faults():
-            error.hint = f"all that is wrong: jobctl validate -f {self.name}"
+        text = error.message.removeprefix(f"{field}: ")
+        error.message = f"{self.name}:{position}: {written}: {text}"
+        if error.hint is None and self.name != "stdin" and self._has_several_problems():
+            error.hint = f"to see all problems: jobctl validate -f {self.name}"
 
-    def _has_several_faults(self) -> bool:
+    def _has_several_problems(self) -> bool:
         from jobctl.job.spec_check import spec_problems
 
         try:
             fields = self.fields
         except JobctlError:
             return False
-        # What is not in the file may come from flags.
+        # Flags may set the fields that the file lacks.
         tree = {"id": "id", "image": "image", **fields.tree}
         return len(fields.problems) + len(spec_problems(tree)) > 1
 
 
 def source_of(file: str | None) -> Source:
-    """Returns the job file that `-f` names, read. Raises `LocalFile`."""
+    """Reads the job file that `-f` names. Raises `LocalFile`."""
     if file is None:
         return Source()
     return Source("stdin" if file == "-" else file, job_file.read(file))
 
 
 def prepare(flags: Flags, source: Source) -> Plan:
-    """Returns the plan for the flags over the file.
+    """Returns the plan for the flags and the file.
 
     Raises:
-        Misuse: either asks for something that cannot be.
+        Misuse: the flags or the file are invalid.
     """
     with source.located():
         return plan(flags, source.tree, os.environ, os.urandom(3).hex(), defaults(os.environ))
 
 
 def encoded(spec: job_file.Tree) -> bytes:
-    """Returns the spec as the JSON that is sent.
+    """Returns the spec as JSON.
 
     Raises:
-        Misuse: it holds a number or a character that JSON cannot say.
+        Misuse: the spec has a number or character that JSON does not have.
     """
     try:
         return json.dumps(spec, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     except ValueError as error:
-        raise Misuse(f"the job cannot be said in JSON: {error}") from None
+        raise Misuse(f"the job cannot be encoded as JSON: {error}") from None
 
 
 def submit(client: Client, prepared: Plan, source: Source) -> dict[str, Any]:
     """Returns the daemon's answer to the submission: at least `id` and `status`.
 
-    An answer that gets lost is asked for again, under an idempotency key: the job is there once. The first try goes
-    without it, so that an id which is in use is refused.
+    Where the answer is lost, the request is repeated with an idempotency key, so that jobd runs the job once. The first request has no
+    key, so that jobd refuses an id that is in use.
 
     Raises:
-        JobctlError: not accepted; where a file's field is wrong, with its line.
+        JobctlError: jobd did not accept the job; an error about a field of the file has its line.
     """
     spec = encoded(prepared.spec)
     entries = None
     if prepared.uploads:
         from jobctl.output.meter import metered
-        from jobctl.transfers import files
+        from jobctl.transfers import upload
 
-        entries = files.members(prepared.uploads)
+        entries = upload.members(prepared.uploads)
         _check_before_upload(spec, source)
     key, give_up, pause = os.urandom(16).hex(), time.monotonic() + RESEND_FOR_S, 0.1
     headers: dict[str, str] = {}
@@ -137,9 +137,9 @@ def submit(client: Client, prepared: Plan, source: Source) -> dict[str, Any]:
         try:
             with source.located(), ExitStack() as stack:
                 if entries is not None:
-                    headers["Content-Type"], parts = files.multipart(spec, entries)
+                    headers["Content-Type"], parts = upload.multipart(spec, entries)
                     body = stack.enter_context(
-                        closing(metered(parts, "sending files", files.size_bytes(entries)))
+                        closing(metered(parts, "sending files", upload.size_bytes(entries)))
                     )
                 timeout_s = UPLOAD_TIMEOUT_S if entries is not None else 60.0
                 with client.open("POST", "/v1/jobs", None, body, headers, timeout_s) as response:
@@ -156,7 +156,7 @@ def submit(client: Client, prepared: Plan, source: Source) -> dict[str, Any]:
 
 
 def _check_before_upload(spec: bytes, source: Source) -> None:
-    """Files are sent only for a spec that the contract allows: nothing is uploaded in vain."""
+    """Checks the spec, so that no files are uploaded for a spec that the daemon would refuse."""
     from jobd.wire.problem import InvalidSpec
     from jobd.wire.validation.job_spec import decode_spec
 

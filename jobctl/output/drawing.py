@@ -1,7 +1,7 @@
-"""Tables, and what is drawn again and again on a terminal.
+"""Tables, and live displays on a terminal.
 
-Owns the colours of states, and is the only module that imports rich - where something is drawn anew. Off a terminal columns are
-plain, whole and stable.
+Owns the colours of states. Only this module imports rich, and only for live displays. Without a terminal, columns are plain text of
+full width.
 """
 
 import os
@@ -29,33 +29,33 @@ STATUS_STYLES = {
 }
 
 TITLE_LINES = 2
-"""Lines of a terminal that are kept from a table that is drawn again and again: its title, and the one that the shell writes to."""
+"""Lines of a terminal that a live table leaves free: its title, and the line of the cursor."""
 
 
 class Screen(Protocol):
-    """Something on a terminal that is drawn again and again."""
+    """A live display on a terminal."""
 
     def show(self, text: str) -> None:
-        """Replaces what is shown."""
+        """Replaces the displayed text."""
         ...
 
 
 class TableWriter:
-    """Prints the rows of a table part by part: off a terminal whole, on one in its width (`table.py` says how)."""
+    """Prints the rows of a table in parts, on a terminal fitted to its width (`table.py`)."""
 
     def __init__(self, shape: Table) -> None:
         self._layout = Layout(shape, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
         self._header = True
 
     def add(self, rows: Rows) -> None:
-        """Prints the next rows; before the first ones the header."""
+        """Prints the next rows, and before the first rows the header."""
         drawn = self._layout.lines(_clean(rows))
-        said = []
+        lines = []
         for number, row in enumerate(drawn):
             style = "bold" if self._header and number == 0 else None
-            said += ["".join(_styled_cell(cell, style) for cell, _ in line) + "\n" for line in row]
+            lines += ["".join(_styled_cell(cell, style) for cell, _ in line) + "\n" for line in row]
         self._header = False
-        text("".join(said))
+        text("".join(lines))
 
 
 def table(shape: Table, rows: Rows) -> None:
@@ -74,9 +74,7 @@ def _styled_cell(cell: str, style: str | None) -> str:
 
 
 def screen(*, on_stderr: bool) -> AbstractContextManager[Screen | None]:
-    """Gives a place on the terminal that can be drawn again and again; None off a terminal. The cursor stays visible: a program that
-    is stopped or killed leaves it so.
-    """
+    """Gives a live display; None without a terminal. The cursor stays visible, also when the program is stopped or killed."""
     stream = sys.stderr if on_stderr else sys.stdout
     if not can_animate(on_stderr=on_stderr):
         return nullcontext(None)
@@ -108,7 +106,7 @@ class _Live:
         self._live.update(Text(printable(text), no_wrap=True, overflow="ellipsis"), refresh=True)
 
     def show_rows(self, rows: list[list[Line]], title: str) -> None:
-        """Replaces what is shown by a table and a line above it."""
+        """Shows a table, and a title above it."""
         from rich.text import Text
 
         drawn = Text(overflow="fold")
@@ -128,32 +126,32 @@ def watch_table(
     rows: Callable[[], Rows],
     every_s: float,
     title: Callable[[], str] = lambda: "",
-    beyond: Callable[[], int] = lambda: 0,
+    omitted: Callable[[], int] = lambda: 0,
 ) -> None:
-    """Draws a table again and again until its user leaves; `title` and `beyond` are asked after `rows`. Rows that do not fit, and
-    the `beyond` that `rows` left out, are counted in the title. Needs a terminal.
+    """Shows a live table until the user quits; `title` and `omitted` are called after `rows`. The title counts the rows that do not
+    fit, and the `omitted` ones. Needs a terminal.
 
     Raises:
-        Left: a signal ends the program. KeyboardInterrupt.
+        EndedBySignal: a signal ends the program. KeyboardInterrupt.
     """
     from jobctl.output.live import LiveTerminal
 
     live = _Live(sys.stdout, transient=False, hides_cursor=True)
     with LiveTerminal() as terminal, live:
         while True:
-            found = _clean(rows())
+            cleaned = _clean(rows())
             size = shutil.get_terminal_size()
-            shown = Layout(shape, size.columns).lines(found)
+            shown = Layout(shape, size.columns).lines(cleaned)
             kept = fitting(shown, size.lines - TITLE_LINES)
-            left = len(shown) - len(kept) + beyond()
-            said = [f"{left} more do not fit" if left else "", title()]
-            live.show_rows(kept, "; ".join(filter(None, said)))
+            hidden = len(shown) - len(kept) + omitted()
+            notes = [f"{hidden} more jobs do not fit" if hidden else "", title()]
+            live.show_rows(kept, "; ".join(filter(None, notes)))
             if not terminal.pause(every_s):
                 return
 
 
 def fitting(rows: list[list[Line]], lines: int) -> list[list[Line]]:
-    """Returns the first rows that have room in so many lines, the header at least. Pure."""
+    """Returns the first rows that fit into `lines` lines, at least the header. Pure."""
     kept: list[list[Line]] = []
     for row in rows:
         lines -= len(row)
@@ -173,5 +171,5 @@ def _console(stream: Any, *, hides_cursor: bool) -> Any:
         soft_wrap=False,
     )
     if not hides_cursor:
-        console.show_cursor = lambda show=True: False  # rich hides the cursor whenever something is live
+        console.show_cursor = lambda show=True: False  # rich hides the cursor during every live display
     return console

@@ -1,7 +1,4 @@
-"""An event in a line for people: its type, its job, and what matters in its data.
-
-Pure, and tolerant: what a newer daemon sends is shown as far as it is known.
-"""
+"""An event in one line: type, job, and the important fields of its data. Pure; unknown types and fields are left out."""
 
 from typing import Any
 
@@ -18,24 +15,24 @@ _FIELDS = {
 
 
 def columns(event: Tree) -> list[str]:
-    """Returns the time, the type without its prefix, the job, and what its data says, of one CloudEvent."""
+    """Returns the time, the type without its prefix, the job, and the data of one CloudEvent."""
     kind = str(event.get("type", "?")).removeprefix(PREFIX)
     return [
         str(event.get("time", "-")),
         kind.ljust(8),
         str(event.get("subject", "-")),
-        said(kind, event.get("data")),
+        data_text(kind, event.get("data")),
     ]
 
 
-def said(kind: str, data: Any) -> str:
-    """Returns what matters in the data of an event of this kind (`exit`, `log`, ...); "" where nothing is known."""
+def data_text(kind: str, data: Any) -> str:
+    """Returns the important fields of an event of this type (`exit`, `log`, ...); "" for an unknown type."""
     if not isinstance(data, dict):
         return ""
     if kind == "log":
         return _log(data)
     if data.get("error") == f"the command exited with code {data.get('exitCode')}":
-        data = {**data, "error": None}  # says nothing that the number beside it does not
+        data = {**data, "error": None}  # the exit code says the same
     named = ((name, data.get(name)) for name in _FIELDS.get(kind, ()))
     return " ".join(f"{name}={value}" for name, value in named if value is not None)
 

@@ -1,6 +1,6 @@
-"""A terminal on which something is drawn until its user leaves: keys without a return, and its state given back at every way out.
+"""The terminal during a live display: single keys, and the terminal's settings restored on every exit.
 
-Owns the settings of the terminal and the signals meanwhile. What is drawn is up to the caller; `output.py` hides the cursor.
+Owns the terminal's settings and the signal handlers of that time. The caller draws; `drawing.py` hides the cursor.
 """
 
 import os
@@ -14,33 +14,33 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from jobctl.errors import Left
+from jobctl.errors import EndedBySignal
 
-LEAVING_KEYS = frozenset(b"qQ")
-_LEAVING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+QUIT_KEYS = frozenset(b"qQ")
+_QUIT_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR, _HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
 
 
 @contextmanager
-def leaving() -> Iterator[None]:
-    """Within it SIGTERM and SIGHUP raise `Left`, so that what is drawn is wiped and what is half-made is removed. A signal that the
-    caller handles or ignores (nohup) stays as it is. Only the main thread gets signals: on another one nothing changes.
+def raise_on_signals() -> Iterator[None]:
+    """Inside the block SIGTERM and SIGHUP raise `EndedBySignal`, so that the block's cleanup runs. A signal that is handled or ignored (nohup)
+    stays so. Only the main thread gets signals: in another thread nothing changes.
     """
-    taken: list[signal.Signals] = []
+    numbers: list[signal.Signals] = []
     if threading.current_thread() is threading.main_thread():
-        taken = [number for number in _LEAVING_SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
-    for number in taken:
-        signal.signal(number, _leave)
+        numbers = [number for number in _QUIT_SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, _raise)
     try:
         yield
     finally:
-        for number in taken:
+        for number in numbers:
             signal.signal(number, signal.SIG_DFL)
 
 
 class LiveTerminal:
-    """While it is entered, `pause` hears keys. SIGTERM and SIGHUP raise `Left`; a stop (Ctrl-Z) gives the terminal back and takes
-    it again when the program goes on. Needs a terminal at stdout; without one at stdin there are no keys.
+    """Inside the block `pause` reads keys. SIGTERM and SIGHUP raise `EndedBySignal`; Ctrl-Z restores the terminal's settings until the program
+    continues. Needs a terminal at stdout; keys need one at stdin too.
     """
 
     def __init__(self) -> None:
@@ -49,30 +49,30 @@ class LiveTerminal:
         self._keys = sys.stdin is not None and sys.stdin.isatty()
 
     def __enter__(self) -> "LiveTerminal":
-        self._handlers = {number: signal.signal(number, _leave) for number in _LEAVING_SIGNALS}
+        self._handlers = {number: signal.signal(number, _raise) for number in _QUIT_SIGNALS}
         self._handlers[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._stop)
-        self._take()
+        self._set_keys()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._give_back()
+        self._restore()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
     def pause(self, seconds: float) -> bool:
-        """Waits, and returns at once when a key of `LEAVING_KEYS` is pressed: False, the user leaves."""
+        """Waits for `seconds`. Returns False as soon as a key of `QUIT_KEYS` is pressed."""
         until = time.monotonic() + seconds
         while (left_s := until - time.monotonic()) > 0:
             if not self._keys:
                 time.sleep(left_s)
             elif select.select([sys.stdin], [], [], left_s)[0]:
                 pressed = os.read(sys.stdin.fileno(), 1024)
-                if LEAVING_KEYS & set(pressed):
+                if QUIT_KEYS & set(pressed):
                     return False
-                self._keys = bool(pressed)  # nothing: the terminal is gone
+                self._keys = bool(pressed)  # no byte: the terminal is closed
         return True
 
-    def _take(self) -> None:
+    def _set_keys(self) -> None:
         if not self._keys:
             return
         import termios
@@ -85,7 +85,7 @@ class LiveTerminal:
         except termios.error:
             self._keys = False
 
-    def _give_back(self) -> None:
+    def _restore(self) -> None:
         if self._settings is None:
             return
         import termios
@@ -93,23 +93,23 @@ class LiveTerminal:
         try:
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._settings)
         except termios.error:
-            pass  # the terminal is gone
+            pass  # the terminal is closed
         self._settings = None
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        self._give_back()
+        self._restore()
         _write(_SHOW_CURSOR)
         os.kill(os.getpid(), signal.SIGSTOP)
-        self._take()
+        self._set_keys()
         _write(_HIDE_CURSOR)
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
-    raise Left(number, "")
+def _raise(number: int, frame: FrameType | None) -> None:
+    raise EndedBySignal(number, "")
 
 
 def _write(sequence: str) -> None:
     try:
         os.write(sys.stdout.fileno(), sequence.encode())
     except OSError:
-        pass  # the terminal is gone
+        pass  # the terminal is closed

@@ -1,7 +1,7 @@
-"""What jobctl prints: tables, JSON, YAML and names on stdout; notes and errors on stderr.
+"""What jobctl prints: text, JSON, YAML and names on stdout; notes and errors on stderr.
 
-A terminal is given text and colour alone (`terminal.py`), a pipe the text as it is. JSON escapes what steers a terminal in
-both. There is no colour off a terminal, nor with NO_COLOR. Tables and what is drawn again and again are `drawing.py`'s.
+A terminal gets only text and colours (`terminal.py`); a pipe gets the text unchanged. JSON escapes control characters in both.
+Colours need a terminal and no NO_COLOR. `drawing.py` prints tables and live displays.
 """
 
 import json
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 ANSI_STYLES = {
     "green": "32", "red": "31", "yellow": "33", "cyan": "36", "magenta": "35", "bold red": "1;31", "bold": "1", "dim": "2",
 }  # fmt: skip
-"""Styles of single words in a line, which need no drawing library."""
+"""Styles of single words."""
 
-_STEERING = re.compile("[\x7f-\x9f\ud800-\udfff]")
-_STEERING_BYTES = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
-"""DEL and the C1 controls in UTF-8. JSON writes the others with escapes anyway."""
+_CONTROLS = re.compile("[\x7f-\x9f\ud800-\udfff]")
+_CONTROL_BYTES = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
+"""DEL and the C1 controls in UTF-8. JSON always escapes the other control characters."""
 
 
 def plain_columns(columns: Sequence[str] | None, rows: "Rows") -> str:
-    """Returns rows as columns with at least two blanks between them, without any at the end of a line."""
+    """Returns rows as columns, separated by at least two blanks; no line ends with a blank."""
     from jobctl.output.table import GAP
 
     lines = [*([columns] if columns else []), *rows]
@@ -40,7 +40,7 @@ def plain_columns(columns: Sequence[str] | None, rows: "Rows") -> str:
 
 
 def fields(pairs: Iterable[tuple[str, str]]) -> None:
-    """Prints names and values, one a line, the values in one column."""
+    """Prints each name with its value on one line, the values aligned."""
     rows = [(f"{name}:", printable(value, keep_newlines=True)) for name, value in pairs]
     width = max((len(name) for name, _ in rows), default=0) + 2
     for name, value in rows:
@@ -55,9 +55,7 @@ def tree(value: Any, format: str) -> None:
 def tree_of_list(
     name: str, items: Iterable[Any], format: str, rest: Callable[[], Mapping[str, Any]] = dict
 ) -> None:
-    """Prints `{name: [items], ...rest}` as `tree` does, one item after the other: no more than one is held. `rest` is asked at the
-    end.
-    """
+    """Prints `{name: [items], ...rest}` as `tree` does, and holds only one item at a time. `rest` is called after the last item."""
     empty = True
     for item in items:
         if format == "yaml":
@@ -67,13 +65,16 @@ def tree_of_list(
             start = f'{{\n  "{name}": [' if empty else ","
             text(f"{start}\n    " + json_text(item, indent=2).replace("\n", "\n    "))
         empty = False
-    more = rest()
+    fields_after = rest()
     if format == "yaml":
         text(f"{name}: []\n" if empty else "")
-        text("" if not more else yaml_text(more))
+        text("" if not fields_after else yaml_text(fields_after))
     else:
         text(f'{{\n  "{name}": []' if empty else "\n  ]")
-        text("".join(f",\n  {json_text(key)}: {json_text(value)}" for key, value in more.items()) + "\n}\n")
+        text(
+            "".join(f",\n  {json_text(key)}: {json_text(value)}" for key, value in fields_after.items())
+            + "\n}\n"
+        )
 
 
 def yaml_text(value: Any) -> str:
@@ -84,25 +85,25 @@ def yaml_text(value: Any) -> str:
 
 
 def json_line(value: Any) -> None:
-    """Prints one value as a line of NDJSON, at once."""
+    """Prints one value as a line of NDJSON and flushes stdout."""
     text(json_text(value, separators=(",", ":")) + "\n")
     sys.stdout.flush()
 
 
 def json_text(value: Any, *, indent: int | None = None, separators: tuple[str, str] | None = None) -> str:
-    """Returns a value as JSON that steers no terminal: DEL, C1 controls and lone surrogates are written as escapes."""
+    """Returns a value as JSON with DEL, C1 controls and lone surrogates escaped, so that it cannot control a terminal."""
     plain = json.dumps(value, indent=indent, separators=separators, ensure_ascii=False)
-    return _STEERING.sub(lambda found: f"\\u{ord(found.group()):04x}", plain)
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match.group()):04x}", plain)
 
 
 def json_bytes(encoded: bytes) -> bytes:
-    """Returns JSON in UTF-8 with DEL and C1 controls as escapes: the same value."""
-    return _STEERING_BYTES.sub(lambda found: b"\\u00%02x" % found.group()[-1], encoded)
+    """Returns the same JSON, in UTF-8, with DEL and C1 controls escaped."""
+    return _CONTROL_BYTES.sub(lambda match: b"\\u00%02x" % match.group()[-1], encoded)
 
 
 def text(what: str) -> None:
-    """Prints data: into a pipe as it is, on a terminal without control sequences other than colour. What UTF-8 cannot say
-    becomes a mark instead of an error.
+    """Prints text: to a pipe unchanged, to a terminal without control sequences other than colours. A character that UTF-8 cannot
+    encode becomes a question mark.
     """
     if sys.stdout.isatty():
         what = filtered(what, colours=_may_colour())
@@ -110,18 +111,18 @@ def text(what: str) -> None:
 
 
 def terminal_filter(stream: Any) -> ByteFilter | None:
-    """Returns the filter for a job's bytes on `stream`, or None where that is no terminal and gets them as they are."""
+    """Returns the filter for a job's bytes on `stream`, or None where `stream` is no terminal."""
     return ByteFilter(TerminalFilter(colours=_may_colour())) if stream.isatty() else None
 
 
 def descriptor_filter(descriptor: int) -> TerminalFilter | None:
-    """Returns the filter for what is written to an open file, as `terminal_filter` does."""
+    """Returns the filter for text that is written to `descriptor`, or None where that is no terminal."""
     return TerminalFilter(colours=_may_colour()) if os.isatty(descriptor) else None
 
 
 def note(what: str, *, after_key: bool = False) -> None:
-    """Says something to the person, on stderr. A terminal that is gone is no reason to fail. `after_key`: on a line of its
-    own, where the terminal has just shown a key such as ^C.
+    """Prints a note on stderr, and ignores a terminal that is closed. `after_key`: starts a new line, since the terminal has just shown
+    a key such as ^C.
     """
     try:
         if after_key and sys.stderr.isatty():
@@ -133,7 +134,7 @@ def note(what: str, *, after_key: bool = False) -> None:
 
 
 def error(what: JobctlError, *, as_json: bool) -> None:
-    """Says on stderr what happened, where, and what helps."""
+    """Prints an error on stderr: its field, message and hint."""
     if as_json:
         parts = {"error": what.message, "code": what.code, "field": what.field, "hint": what.hint}
         sys.stderr.write(json_text({k: v for k, v in parts.items() if v is not None}) + "\n")
@@ -145,7 +146,7 @@ def error(what: JobctlError, *, as_json: bool) -> None:
 
 
 def ids(name: str, done: Sequence[object], format: str) -> None:
-    """Prints what something was done to: one a line, or as a tree under `name`."""
+    """Prints ids, one a line, or as a tree under `name`."""
     if format in ("json", "yaml"):
         tree({name: list(done)}, format)
     else:
@@ -153,7 +154,7 @@ def ids(name: str, done: Sequence[object], format: str) -> None:
 
 
 def fail(failures: Sequence[JobctlError], *, as_json: bool) -> None:
-    """Raises the first failure, if any, after all others were said."""
+    """Prints all failures but the first, then raises the first one."""
     for failure in failures[1:]:
         error(failure, as_json=as_json)
     if failures:
@@ -161,7 +162,7 @@ def fail(failures: Sequence[JobctlError], *, as_json: bool) -> None:
 
 
 def coloured() -> bool:
-    """True where stdout may carry colour."""
+    """True where stdout may have colours."""
     return sys.stdout.isatty() and _may_colour()
 
 
@@ -170,12 +171,12 @@ def _may_colour() -> bool:
 
 
 def styled(what: str, style: str) -> str:
-    """Returns a text in one of `ANSI_STYLES` where stdout may carry colour, else as it is."""
+    """Returns a text in one of `ANSI_STYLES` where stdout may have colours, else unchanged."""
     return f"\x1b[{ANSI_STYLES[style]}m{what}\x1b[0m" if coloured() else what
 
 
 def can_animate(*, on_stderr: bool = False) -> bool:
-    """True where something can be drawn again and again: on a terminal that can move its cursor."""
+    """True on a terminal that can move its cursor, as live displays need."""
     stream = sys.stderr if on_stderr else sys.stdout
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
@@ -189,7 +190,7 @@ def bar(done: int, total: int | None, width: int = 24) -> str:
 
 
 def printable(cell: str, *, keep_newlines: bool = False) -> str:
-    """Returns a text of jobs or daemons in a form that never moves the cursor or colours the screen."""
+    """Returns a text of a job or daemon without control characters."""
     if cell.isprintable():
         return cell
     return "".join(

@@ -1,7 +1,7 @@
-"""A log to the terminal or a pipe: the worker's stdout to stdout, its stderr to stderr, in order, at once, byte for byte.
+"""Prints a log: the worker's stdout to stdout, its stderr to stderr, in order, immediately, byte for byte.
 
-Owns prefixes, times and the JSON form; where lines have a prefix, each ends with a newline. A batch costs one write a stream. On a terminal the lines go through the filter of
-`terminal.py`, one for each stream; the terminal is without colour after each write.
+Owns prefixes, times and the JSON form; a prefixed line always ends with a newline. A batch costs one write a stream. On a terminal
+the lines pass one filter of `terminal.py` a stream, which resets the colours after each write.
 """
 
 import sys
@@ -10,20 +10,20 @@ from itertools import groupby
 
 import msgspec
 
-from jobctl.connection.follow import Frame, Unfinished
-from jobctl.job.units import parse_time
+from jobctl.connection.log_stream import Frame, Unfinished
 from jobctl.output import output
 from jobctl.output.terminal import ByteFilter
+from jobctl.units import parse_time
 
 MOST_AHEAD_BYTES = 1 << 20
-"""So much of a stream is shown before its lines come, at most."""
+"""The most bytes of an unfinished line that are printed before the line itself arrives."""
 
 _encoder = msgspec.json.Encoder()
 
 
 class Printer:
-    """Prints batches of frames. `prefix` stands before each line, `since` leaves out what is older, `raw` gives also a terminal
-    the lines as they are, `only_stderr` leaves stdout to something else.
+    """Prints batches of frames. `prefix`: text before each line; `since`: skips older lines; `raw`: a terminal gets the bytes
+    unfiltered; `only_stderr`: all lines go to stderr.
     """
 
     def __init__(
@@ -46,21 +46,21 @@ class Printer:
         self._open_line: dict[str, bool] = {}
         self._plain = not (prefix or times)
         self.has_gaps = False
-        """True where something that the job has printed is missing; standard error says what."""
+        """True once a part of the job's output is missing; a note on stderr names the gap."""
         self._ahead: dict[str, bytes] = {}
-        """What was shown of each stream before its lines came."""
+        """The bytes of each stream that were printed before their line arrived."""
         self._filters: dict[str, ByteFilter | None] = {
             "stdout": None if raw else output.terminal_filter(sys.stdout),
             "stderr": None if raw else output.terminal_filter(sys.stderr),
         }
 
     @property
-    def wants_unfinished(self) -> bool:
-        """True where bytes are shown before their line has ended: where nothing stands between lines, and no line is left out."""
+    def prints_unfinished_lines(self) -> bool:
+        """True where bytes are printed before their line has ended: without prefixes, times, JSON and skipped lines."""
         return self._plain and not self._as_json and self._since is None
 
     def show(self, batch: list[Frame]) -> None:
-        """Prints the lines of a batch; the end is shown in the JSON form only."""
+        """Prints the lines of a batch; the job's end is printed only as JSON."""
         if self._since is not None:
             batch = [frame for frame in batch if frame.end is not None or self._recent(frame)]
         if self._as_json:
@@ -77,32 +77,32 @@ class Printer:
                     self._ahead.clear()
                     parts = self._flush(stream, parts)
                     output.note(f"{self._prefix}{frame.gap}")
-                if not frame.is_only_a_mark:
+                if not frame.is_gap_only:
                     parts.append(self._line(frame))
             self._flush(stream, parts)
 
     def _line(self, frame: Frame) -> bytes:
-        said = frame.data
+        data = frame.data
         if self._plain:
-            return self._shown(frame.stream, self._rest(frame.stream, said))
+            return self._shown(frame.stream, self._rest(frame.stream, data))
         terminal = self._filter_of(frame.stream)
-        goes_on = self._open_line.get(frame.stream, False)
+        continues = self._open_line.get(frame.stream, False)
         self._open_line[frame.stream] = frame.partial
-        start = "" if goes_on else self._prefix + (f"{frame.time} " if self._times else "")
+        start = "" if continues else self._prefix + (f"{frame.time} " if self._times else "")
         if frame.unterminated:
-            said += b"\n"
+            data += b"\n"
         if terminal is None:
-            return start.encode() + said
-        if not goes_on:
+            return start.encode() + data
+        if not continues:
             terminal.terminal.row_start = start
-        return start.encode() + terminal.feed(said)
+        return start.encode() + terminal.feed(data)
 
     def _shown(self, stream: str, data: bytes) -> bytes:
         terminal = self._filter_of(stream)
         return terminal.feed(data) if terminal else data
 
     def _new(self, part: Unfinished) -> bytes:
-        """Returns what of these bytes has not been shown; they are shown now."""
+        """Returns the bytes that were not printed yet, and counts them as printed."""
         shown = self._ahead.get(part.stream, b"")
         known = len(shown) - part.at
         if (
@@ -110,19 +110,19 @@ class Printer:
             or shown[part.at :] != part.raw[:known]
             or part.at > MOST_AHEAD_BYTES
         ):
-            return b""  # shown already, or not what follows: it comes with its line
+            return b""  # printed already, or not the next bytes: the line brings them
         self._ahead[part.stream] = shown + part.raw[known:]
         return part.raw[known:]
 
-    def _rest(self, stream: str, said: bytes) -> bytes:
-        """Returns what of a line has not been shown. What the log does not bear out is shown again: the log is what counts."""
+    def _rest(self, stream: str, line: bytes) -> bytes:
+        """Returns the part of a line that was not printed yet. Where the printed bytes differ from the line, the whole line is printed."""
         shown = self._ahead.pop(stream, b"")
         if not shown:
-            return said
-        if len(shown) > len(said) and shown.startswith(said):
-            self._ahead[stream] = shown[len(said) :]
+            return line
+        if len(shown) > len(line) and shown.startswith(line):
+            self._ahead[stream] = shown[len(line) :]
             return b""
-        return said.removeprefix(shown)
+        return line.removeprefix(shown)
 
     def _filter_of(self, stream: str) -> ByteFilter | None:
         return self._filters["stderr" if self._goes_to_stderr(stream) else "stdout"]
@@ -142,7 +142,7 @@ class Printer:
     def _json(self, batch: list[Frame]) -> None:
         lines = bytearray()
         for frame in batch:
-            # NDJSON as the daemon sends it; with several jobs each line says whose it is
+            # NDJSON as the daemon sends it; with several jobs each line has the job's id
             shown: object = {"end": frame.end} if frame.end is not None else frame
             if self._job_id:
                 shown = {"id": self._job_id, **msgspec.to_builtins(shown)}

@@ -1,6 +1,6 @@
-"""The one line on a terminal that says what an attached job waits for: queue, pull, inputs, outputs with bytes and rate.
+"""The progress line of an attached job: what the job waits for, with bytes and rate of its transfers.
 
-Owns a thread that asks the daemon while there is nothing else to see. Off a terminal it does nothing at all.
+Owns a thread that asks the daemon until the log begins. Without a terminal at stderr there is no progress line.
 """
 
 import json
@@ -12,17 +12,17 @@ from typing import Any
 
 from jobctl.connection.client import Client, job_path
 from jobctl.errors import JobctlError
-from jobctl.job.units import bytes_text, parse_time, short_duration
 from jobctl.output import drawing, output
+from jobctl.units import bytes_text, parse_time, short_duration
 
 QUIET_FOR_S = 0.6
-"""A job that starts this fast needs no line."""
+"""A job that starts faster gets no progress line."""
 EVERY_S = 0.4
 _SHOWN_PHASES = ("queued", "pulling", "inputs", "outputs")
 
 
 class Progress:
-    """Draws while the job is in a phase that prints nothing itself."""
+    """Shows the progress line during the phases in which the job prints nothing."""
 
     def __init__(self, client: Client, job_id: str) -> None:
         self._client = client
@@ -42,7 +42,7 @@ class Progress:
             self._thread.join(timeout=5)
 
     def log_has_begun(self) -> None:
-        """The log is what there is to see from here on."""
+        """Removes the progress line, since the log is shown from now on."""
         self._stop.set()
 
     def _run(self) -> None:
@@ -58,7 +58,7 @@ class Progress:
                 if job.get("phase") not in _SHOWN_PHASES:
                     screen.show("")
                 else:
-                    now = (time.monotonic(), moved(job)[0])
+                    now = (time.monotonic(), transferred(job)[0])
                     if first is None or now[1] < first[1]:
                         first = now if now[1] else None
                     rate = (now[1] - first[1]) / (now[0] - first[0]) if first and now[0] > first[0] else 0.0
@@ -69,9 +69,9 @@ class Progress:
 
 
 def line(job: dict[str, Any], rate: float) -> str:
-    """Returns what the job does now, in one line; `rate` in bytes a second."""
-    parts = [f"{job['id']} {waiting_text(job) or job.get('phase')}"]
-    done, total = moved(job)
+    """Returns the progress line; `rate` in bytes a second."""
+    parts = [f"{job['id']} {waiting_sentence(job) or job.get('phase')}"]
+    done, total = transferred(job)
     if done:
         parts.append(output.bar(done, total))
         parts.append(bytes_text(done) + (f" of {bytes_text(total)}" if total else ""))
@@ -80,14 +80,14 @@ def line(job: dict[str, Any], rate: float) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def waiting_text(job: dict[str, Any]) -> str:
-    """Returns what a job waits for as part of a sentence, or "" where it waits for nothing."""
-    waiting = waiting_words(job, datetime.now(UTC))
-    return waiting if not waiting or waiting.startswith("pulling") else f"waits for {waiting}"
+def waiting_sentence(job: dict[str, Any]) -> str:
+    """Returns `waits for ...`, or "" where the job waits for nothing."""
+    text = waiting_for(job, datetime.now(UTC))
+    return text if not text or text.startswith("pulling") else f"waits for {text}"
 
 
-def waiting_words(job: dict[str, Any], now: datetime) -> str:
-    """Returns what a job waits for, as the daemon says it; a moment to come is said as the time until then."""
+def waiting_for(job: dict[str, Any], now: datetime) -> str:
+    """Returns what a job waits for, as the daemon reports it; a time in the future becomes the duration until then."""
     waiting = str(job.get("waitingFor") or "")
     before, at, text = waiting.rpartition(" at ")
     moment = parse_time(text) if at else None
@@ -97,8 +97,8 @@ def waiting_words(job: dict[str, Any], now: datetime) -> str:
     return f"{before} {'in ' + short_duration(left_s) if left_s > 0 else 'now'}"
 
 
-def moved(job: dict[str, Any]) -> tuple[int, int | None]:
-    """Returns the bytes that the artifacts under way have moved, and of how many; None where one does not know."""
+def transferred(job: dict[str, Any]) -> tuple[int, int | None]:
+    """Returns the bytes that the pending artifacts have transferred, and their total; None where one total is unknown."""
     done, total = 0, 0
     known = True
     for artifact in job.get("artifacts") or []:

@@ -1,9 +1,8 @@
-"""How a table is laid out in the width of a terminal: which columns stay, where a long id goes, what is shortened. Pure.
+"""The layout of a table in a terminal's width: which columns stay, and which texts are shortened. Pure.
 
-The first column, the id, is never cut and never dropped. An id that is longer than `LONGEST_ID` of the width stands on a line of
-its own, above the rest of its row. Where a row does not fit, the texts of the elastic columns are shortened down to
-`SHORTEST_TEXT`; where that is not enough, the column goes that is the next in `drop`, as a whole. Off a terminal nothing of this is
-done: the width is None.
+The first column, the id, is never cut and never dropped. An id longer than `LONGEST_ID` of the width gets a line of its own, above
+the rest of its row. Where a row does not fit, the texts of the elastic columns are shortened, down to `SHORTEST_TEXT`; where that is
+not enough, whole columns are dropped in the order of `drop`. Without a terminal the width is None, and the table stays whole.
 """
 
 import unicodedata
@@ -13,17 +12,17 @@ from dataclasses import dataclass, replace
 GAP = 2
 SHORTEST_TEXT = 12
 LONGEST_ID = 0.5
-"""Share of the width that ids take together with the rest of their row."""
+"""The share of the width up to which an id shares a line with the rest of its row."""
 
 Rows = Sequence[Sequence[str]]
 Line = list[tuple[str, str]]
-"""Cells as they are printed, each with the name of its column; padded but for the last."""
+"""Printed cells, each with the name of its column; all but the last are padded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The columns of a table in their order. `drop`: those that may go, the least useful first. `elastic`: texts that may be
-    shortened. `folded`: the last column is written over several lines instead of being shortened.
+    """The columns of a table in their order. `drop`: columns that may be dropped, the least useful first. `elastic`: columns whose
+    texts may be shortened. `folded`: the last column takes several lines instead.
     """
 
     columns: tuple[str, ...]
@@ -32,13 +31,13 @@ class Table:
     folded: bool = False
 
     def only(self, columns: tuple[str, ...]) -> "Table":
-        """Returns the same table with these of its columns."""
+        """Returns the same table with only `columns`."""
         drop = tuple(name for name in self.drop if name in columns)
         return replace(self, columns=columns, drop=drop, elastic=self.elastic & set(columns))
 
 
 class Layout:
-    """Lays out rows that come in parts: the first part decides which columns there are, later ones may widen them."""
+    """Lays out rows that arrive in parts: the first part selects the columns, later parts may widen them."""
 
     def __init__(self, table: Table, width: int | None) -> None:
         self._table = table
@@ -47,7 +46,7 @@ class Layout:
         self._widths: dict[int, int] = {}
 
     def lines(self, rows: Rows) -> list[list[Line]]:
-        """Returns each row as its lines: one as a rule, more for a long id or a folded text; first of all the header, once."""
+        """Returns the lines of each row: usually one, more for a long id or a folded text. The first call also returns the header."""
         table = self._table
         first = not self._widths
         if first and self._width is not None:
@@ -69,7 +68,7 @@ class Layout:
 
 
 def cell_width(text: str) -> int:
-    """Returns how many columns of a terminal a text takes.
+    """Returns the width of a text in columns of a terminal.
 
     Source: Unicode Standard Annex 11.
     """
@@ -82,7 +81,7 @@ def cell_width(text: str) -> int:
 
 
 def shortened(text: str, width: int) -> str:
-    """Returns a text cut to `width` columns, with a mark where something is missing."""
+    """Returns a text cut to `width` columns, ending with an ellipsis where it was cut."""
     if cell_width(text) <= width:
         return text
     kept, room = "", max(0, width - 1)
@@ -95,7 +94,7 @@ def shortened(text: str, width: int) -> str:
 
 
 def folded(text: str, width: int) -> list[str]:
-    """Returns a text as lines of at most `width` columns, broken at blanks where that is possible."""
+    """Returns a text as lines of at most `width` columns, broken at blanks where possible."""
     lines: list[str] = []
     rest = text
     while cell_width(rest) > width:
@@ -122,7 +121,7 @@ def _widest(table: Table, rows: Rows, index: int, longest: int | None = None) ->
 
 
 def _fit(table: Table, rows: Rows, width: int) -> tuple[tuple[int, ...], dict[int, int]]:
-    """Returns the columns that stay and their widths."""
+    """Returns the columns that are kept and their widths."""
     names = table.columns
     longest_id = max(SHORTEST_TEXT, int(width * LONGEST_ID))
     natural = {i: _widest(table, rows, i, longest_id if i == 0 else None) for i in range(len(names))}
@@ -136,7 +135,7 @@ def _fit(table: Table, rows: Rows, width: int) -> tuple[tuple[int, ...], dict[in
             least = {shown[-1]: SHORTEST_TEXT}
         else:
             least = {i: max(SHORTEST_TEXT, cell_width(names[i])) for i in shown if names[i] in table.elastic}
-        for i in reversed(shown):  # the last texts give way first
+        for i in reversed(shown):  # the last columns are shortened first
             if over > 0 and i in least and widths[i] > least[i]:
                 taken = min(over, widths[i] - least[i])
                 widths[i] -= taken

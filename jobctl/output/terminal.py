@@ -1,9 +1,9 @@
-"""What a terminal may be given of a text that a job, an image or another user wrote: text and colour, and no other control.
+"""Filters text of a job, an image or another user for a terminal: only text and colours remain.
 
-Pure and incremental: the result is the same however the text is cut. What is left out are cursor movements, titles, the
-clipboard (OSC 52), hyperlinks, device commands, single escapes, C1 controls, BEL and backspace; what stays are newline, tab,
-carriage return and complete colour sequences (SGR, `ESC [ numbers m`). A carriage return stays because progress bars need it:
-it goes back over the job's own text alone, since each row begins with `row_start`, which is written again after it.
+Pure and incremental: the result does not depend on how the text is cut into pieces. The filter removes cursor movements, titles, the
+clipboard (OSC 52), hyperlinks, device commands, single escapes, C1 controls, BEL and backspace. Newline, tab, carriage return and
+complete colour sequences (SGR, `ESC [ numbers m`) remain. Progress bars need the carriage return; after one, `row_start` is written
+again, so that a job can overwrite only its own text.
 
 Source: ECMA-48, 5th edition, sections 5 and 8.3; "XTerm Control Sequences".
 """
@@ -12,25 +12,25 @@ import codecs
 import re
 
 LONGEST_COLOUR = 64
-"""Characters of a colour sequence. A longer one is left out."""
+"""Characters of a colour sequence. Longer sequences are removed."""
 LONGEST_SEQUENCE = 4096
-"""Characters that an unfinished sequence hides at most; what follows is text again, as after a newline."""
+"""The most characters that an unfinished sequence removes; the text after them is shown, as it is after a newline."""
 LONGEST_STYLE = 256
-"""Characters of the colours that are in effect, which are written again after a pause."""
+"""Characters of the active colours, which are written again after a pause."""
 RESET = "\x1b[0m"
 
 _TEXT = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f-\x9f]+")
-"""Tab and all that is no control character."""
+"""Tabs and characters other than controls."""
 _COLOUR = re.compile(r"[0-9;:]*", re.ASCII)
 _RESETS = re.compile(r"[0;]*", re.ASCII)
 _STRINGS = frozenset("]PX^_k")
-"""After ESC: OSC, DCS, SOS, PM, APC, and the title of screen and tmux. All of them last until a terminator."""
+"""After ESC: OSC, DCS, SOS, PM, APC, and the title of screen and tmux. Each ends with a terminator."""
 _C1_STRINGS = frozenset("\x90\x98\x9d\x9e\x9f")
 
 
 class TerminalFilter:
-    """Filters one stream. `row_start` stands at the start of each row and is written again after a carriage return;
-    without `returns`, carriage returns are left out. Keeps at most `LONGEST_COLOUR` + `LONGEST_STYLE` characters.
+    """Filters one stream. `row_start`: the text at the start of each row, written again after a carriage return. Without `returns`
+    carriage returns are removed. Keeps at most `LONGEST_COLOUR` + `LONGEST_STYLE` characters.
     """
 
     def __init__(self, *, colours: bool = True, returns: bool = True) -> None:
@@ -46,11 +46,11 @@ class TerminalFilter:
 
     @property
     def kept(self) -> int:
-        """How many characters are remembered."""
+        """The number of kept characters."""
         return len(self._parameters) + len(self._style)
 
     def feed(self, text: str) -> str:
-        """Returns what of the next piece of text may be written."""
+        """Returns the filtered next piece of text."""
         out: list[str] = []
         at = 0
         while at < len(text):
@@ -63,7 +63,7 @@ class TerminalFilter:
         return "".join(out)
 
     def pause(self) -> str:
-        """Returns what gives the terminal back without colour. The colour comes again with the next text of the same line."""
+        """Returns the sequence that resets the colours. The next text of the same line restores them."""
         if not self._style or self._paused:
             return ""
         self._paused = True
@@ -71,7 +71,7 @@ class TerminalFilter:
 
     def _write(self, out: list[str], text: str) -> None:
         if self._returned:
-            if self.row_start:  # in no colour of the job's: one of them hides what is written
+            if self.row_start:  # without the job's colours, which could hide the row's start
                 out.append(self.pause() + self.row_start)
             self._returned = False
         if self._paused:
@@ -80,7 +80,7 @@ class TerminalFilter:
         out.append(text)
 
     def _take(self, char: str, out: list[str]) -> bool:
-        """Moves on by one character; False where it is to be looked at again as text."""
+        """Processes one character; returns False where the character must be processed again as text."""
         if self._state == "text":
             self._control(char, out)
             return True
@@ -131,9 +131,7 @@ class TerminalFilter:
         return True
 
     def _in_sequence(self, char: str, out: list[str]) -> bool:
-        """`colour`: a control sequence that may be a colour; `ignored`: one that is none; `intermediate`: an escape with more
-        than one character after it.
-        """
+        """`colour`: a control sequence that may be a colour; `ignored`: another one; `intermediate`: an escape with several characters."""
         final = "0" if self._state == "intermediate" else "@"
         if final <= char <= "~":
             if self._state == "colour" and char == "m" and self._colours:
@@ -162,8 +160,8 @@ class TerminalFilter:
 
 
 class ByteFilter:
-    """Filters one stream of bytes that are UTF-8, or should be: what is none is shown as U+FFFD. A character whose bytes come in
-    two pieces is shown with the second. Keeps three bytes, and what its `terminal` keeps.
+    """Filters one stream of UTF-8 bytes; other bytes become U+FFFD. A character that is split between two pieces is returned with the
+    second. Keeps three bytes, and the characters of `terminal`.
     """
 
     def __init__(self, terminal: TerminalFilter) -> None:
@@ -171,7 +169,7 @@ class ByteFilter:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def feed(self, data: bytes) -> bytes:
-        """Returns what of the next piece may be written."""
+        """Returns the filtered next piece."""
         return self.terminal.feed(self._decoder.decode(data)).encode()
 
     def pause(self) -> bytes:
@@ -180,6 +178,6 @@ class ByteFilter:
 
 
 def filtered(text: str, *, colours: bool = True) -> str:
-    """Returns a whole text as a terminal may be given it, without colour at its end and without carriage returns."""
+    """Returns a whole text filtered, without carriage returns and with the colours reset at its end."""
     one = TerminalFilter(colours=colours, returns=False)
     return one.feed(text) + one.pause()

@@ -1,7 +1,6 @@
-"""An HTTP server that takes events and hands each request on, one at a time: what stands behind `jobctl listen`.
+"""The HTTP server of `jobctl listen`: passes the requests to a callback, one at a time, and answers each.
 
-Owns the HTTP side: bounded bodies, bounded connections, one answer for each request. What is made of a request is the
-caller's, and so is when it is enough.
+Owns the bounds of bodies and connections. The callback decides on each answer, and which request is the last.
 """
 
 import threading
@@ -18,12 +17,12 @@ READ_TIMEOUT_S = 30.0
 MOST_CONNECTIONS = 32
 MOST_DISCARDED_BYTES = 16 << 20
 DISCARD_FOR_S = 5.0
-"""How much is read, and how long, of a request that was answered before its end."""
+"""How many bytes, and how long, the server reads the rest of a request that it has already answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request: its path, its headers and its body as they came."""
+    """One request: its path, headers and unchanged body."""
 
     path: str
     headers: Mapping[str, str]
@@ -32,22 +31,22 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The status that is answered. `last`: no more requests are taken."""
+    """The status of the answer. `last`: the server stops after this request."""
 
     status: int
     last: bool = False
 
 
 class Receiver(ThreadingHTTPServer):
-    """Listens on `address` from its making on. `take` is called for one request at a time and says what is answered; what
-    it raises ends `serve` there.
+    """Listens on `address` as soon as it is created. Calls `handle` for one request at a time and sends its reply. An exception of `handle`
+    ends `serve`.
     """
 
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, address: tuple[str, int], take: Callable[[Received], Reply]) -> None:
-        self._take = take
+    def __init__(self, address: tuple[str, int], handle: Callable[[Received], Reply]) -> None:
+        self._handle = handle
         self._one_at_a_time = threading.Lock()
         self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._over = False
@@ -57,52 +56,52 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        """Binds without asking a name server what this machine is called."""
+        """Binds the socket without asking a name server for the host's name."""
         TCPServer.server_bind(self)
 
     def serve(self) -> None:
-        """Takes requests until `take` says that it was the last. Raises what `take` raised."""
+        """Serves requests until a reply is `last`. Raises what `handle` raised."""
         self.serve_forever(poll_interval=0.1)
         if self._failure is not None:
             raise self._failure
 
     def answer(self, received: Received, reply: Callable[[int], None]) -> None:
-        """Has one request looked at and answered; called by its handler, on a thread of its own."""
+        """Calls `handle` for one request and sends the answer. The request's handler calls this in its own thread."""
         with self._one_at_a_time:
             if self._over:
                 reply(503)
                 return
             try:
-                made = self._take(received)
+                answer = self._handle(received)
             except BaseException as error:
                 self._over, self._failure = True, error
-                made = Reply(503, last=True)
-            self._over = made.last
+                answer = Reply(503, last=True)
+            self._over = answer.last
             try:
-                reply(made.status)
+                reply(answer.status)
             except OSError:
-                pass  # the sender has left
-        if made.last:
+                pass  # the sender has closed the connection
+        if answer.last:
             self.shutdown()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Starts a handler where a place is free; else the connection waits in the system's queue."""
+        """Starts a handler, at most `MOST_CONNECTIONS` at a time; other connections wait in the system's queue."""
         self._places.acquire()
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Gives the place back at the end."""
+        """Runs the handler and releases its place."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that broke is the sender's to report."""
+        """Ignores a broken connection: the sender reports it."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One request a connection, as HTTP/1.0 has it: nothing waits for a sender that keeps connections open."""
+    """Handles one request a connection, as in HTTP/1.0, so that no idle connection delays the others."""
 
     server: Receiver
     connection: socket
@@ -112,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
     is_read = False
 
     def do_POST(self) -> None:
-        """Reads the body and has it looked at."""
+        """Reads the body and passes the request on."""
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdecimal()):
             self._reply(411)
@@ -125,8 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.answer(Received(self.path, dict(self.headers.items()), body), self._reply)
 
     def finish(self) -> None:
-        """Discards what still comes of a request that was answered before its end. A close with unread bytes is a reset, by which
-        the sender loses the answer (RFC 9112, 9.6).
+        """Discards the rest of a request that was answered before its end. Closing a connection with unread bytes resets it, and the sender
+        would lose the answer (RFC 9112, 9.6).
         """
         super().finish()
         if self.is_read:
@@ -141,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
                     return
                 left -= len(block)
         except OSError:
-            pass  # the sender has left, or is silent
+            pass  # the sender has closed the connection, or sends nothing
 
     def _reply(self, status: int) -> None:
         self.send_response(status)
@@ -150,4 +149,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing: what was received is told by the command."""
+        """Logs nothing: the command prints the received events."""

@@ -1,7 +1,7 @@
-"""Whether a body that was received is the one that was signed: `X-Signature-256` and the Standard Webhooks headers.
+"""Verifies the signatures of a received body: `X-Signature-256` and the Standard Webhooks headers.
 
-Owns reading key files and what is said of each header; the two schemes are in `jobd.wire.signing`. The time is given. Keys
-are never shown: they are named by their place.
+Owns the key files and the text for each header; `jobd.wire.signing` has the two schemes. The time is an argument. Texts name a key by
+its number, never by its value.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobctl.errors import LocalFile, NotAllowed
-from jobctl.job.units import short_duration
+from jobctl.units import short_duration
 from jobd.wire.signing import (
     SIGNATURE_HEADER,
     keys_of,
@@ -20,23 +20,23 @@ from jobd.wire.signing import (
 STANDARD_HEADER = "Webhook-Signature"
 ID_HEADER, TIMESTAMP_HEADER = "Webhook-Id", "Webhook-Timestamp"
 TOLERANCE_S = 300.0
-"""The age that receivers allow, as the reference libraries of Standard Webhooks do."""
+"""The largest age that the reference libraries of Standard Webhooks accept."""
 LONGEST_KEY_FILE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One signature header: whether it holds, and in words why, or why not. `key` is the place of the key, from 1."""
+    """The result for one signature header: whether it is valid, and why. `key`: the number of the key, from 1."""
 
     header: str
-    holds: bool
-    said: str
+    valid: bool
+    text: str
     key: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What all headers together come to. `reason` says what is wrong where it is not `verified`."""
+    """The result for all headers together. `reason`: why the body is not `verified`."""
 
     verified: bool
     proofs: tuple[Proof, ...] = ()
@@ -44,8 +44,8 @@ class Verification:
 
 
 def joined(text: str) -> str:
-    """Returns a key file's text as `callback.key` takes it: `whsec_` keys, however separated, with a blank between;
-    any other text is one key, without the blanks around it.
+    """Returns a key file's text as `callback.key` takes it: several `whsec_` keys separated by one blank; any other text is one key,
+    stripped.
     """
     stripped = text.strip()
     return " ".join(stripped.split()) if stripped.startswith("whsec_") else stripped
@@ -55,17 +55,17 @@ def read_keys(path: str) -> list[str]:
     """Returns the keys in a file, the newest first.
 
     Raises:
-        NotAllowed: the file is not readable for this user.
-        LocalFile: it does not exist, is empty or is no text.
+        NotAllowed: this user may not read the file.
+        LocalFile: the file does not exist, is empty or is not text.
     """
     file = Path(path).expanduser()
     try:
         with file.open("rb") as opened:
             text = joined(opened.read(LONGEST_KEY_FILE_BYTES).decode())
     except PermissionError:
-        raise NotAllowed(f"the key file {path} is not readable for this user", hint=f"ls -l {path}") from None
+        raise NotAllowed(f"this user may not read the key file {path}", hint=f"ls -l {path}") from None
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        why = error.strerror if isinstance(error, OSError) else "the file is not UTF-8 text"
         raise LocalFile(f"the key file {path} cannot be read: {why}") from None
     if not text:
         raise LocalFile(f"the key file {path} is empty")
@@ -75,11 +75,11 @@ def read_keys(path: str) -> list[str]:
 def check(
     headers: Mapping[str, str], body: bytes, keys: Sequence[str], now_s: float, tolerance_s: float | None
 ) -> Verification:
-    """Returns what the signature headers, whatever their case, say of `body` under `keys`. `tolerance_s`: how far the
-    timestamp may be from `now_s`, in seconds since 1970; None: any age.
+    """Verifies the signature headers of `body` with `keys`; header names in any case. `tolerance_s`: the largest difference between the
+    timestamp and `now_s`, in seconds since 1970; None: any age.
 
-    Every header that is there must hold. One exception: while keys are rotated `X-Signature-256` is the newest key's
-    alone, so a receiver that has only an older one goes by `Webhook-Signature`.
+    Every present header must be valid, with one exception: during a rotation of keys only the newest key signs `X-Signature-256`, so
+    a valid `Webhook-Signature` with several signatures suffices.
     """
     given = {name.lower(): value.strip() for name, value in headers.items()}
     plain, signatures = given.get(SIGNATURE_HEADER.lower()), given.get(STANDARD_HEADER.lower())
@@ -89,23 +89,23 @@ def check(
     if plain is not None:
         proofs.append(_plain(plain, body, keys))
     if not proofs:
-        return Verification(False, (), f"neither {SIGNATURE_HEADER} nor {STANDARD_HEADER} is there")
-    rotated = signatures is not None and proofs[0].holds and len(signatures.split()) > 1
-    wrong = next((proof for proof in proofs if not proof.holds), None)
+        return Verification(False, (), f"the headers {SIGNATURE_HEADER} and {STANDARD_HEADER} are missing")
+    rotated = signatures is not None and proofs[0].valid and len(signatures.split()) > 1
+    wrong = next((proof for proof in proofs if not proof.valid), None)
     if wrong is None or (rotated and wrong.header == SIGNATURE_HEADER):
         return Verification(True, tuple(proofs))
-    return Verification(False, tuple(proofs), f"{wrong.header}: {wrong.said}")
+    return Verification(False, tuple(proofs), f"{wrong.header}: {wrong.text}")
 
 
 def _plain(signature: str, body: bytes, keys: Sequence[str]) -> Proof:
     for number, key in enumerate(keys, 1):
         if verify_256(key, body, signature):
-            return Proof(SIGNATURE_HEADER, True, _which(number, keys), number)
+            return Proof(SIGNATURE_HEADER, True, _key_text(number, keys), number)
     if not signature.startswith("sha256="):
-        return Proof(SIGNATURE_HEADER, False, "it must begin with sha256=")
+        return Proof(SIGNATURE_HEADER, False, "the signature must begin with sha256=")
     shorter = body.rstrip(b"\r\n")
     if shorter != body and any(verify_256(key, shorter, signature) for key in keys):
-        return Proof(SIGNATURE_HEADER, False, "the body has a newline at its end that was not sent")
+        return Proof(SIGNATURE_HEADER, False, "the body ends with a newline that jobd did not send")
     return Proof(SIGNATURE_HEADER, False, _no_key(keys))
 
 
@@ -120,7 +120,7 @@ def _standard(
     message_id, stamp = given.get(ID_HEADER.lower()), given.get(TIMESTAMP_HEADER.lower())
     if not message_id or not stamp:
         absent = ID_HEADER if not message_id else TIMESTAMP_HEADER
-        return Proof(STANDARD_HEADER, False, f"{absent} is missing, which it signs as well")
+        return Proof(STANDARD_HEADER, False, f"{absent} is missing, but the signature covers it")
     if not (stamp.isascii() and stamp.isdecimal() and len(stamp) <= 12):
         return Proof(STANDARD_HEADER, False, f"{TIMESTAMP_HEADER} must be seconds since 1970")
     sent_s = int(stamp)
@@ -131,7 +131,7 @@ def _standard(
     if shorter != body and any(
         verify_standard_webhooks(k, message_id, sent_s, shorter, signatures) for k in keys
     ):
-        return Proof(STANDARD_HEADER, False, "the body has a newline at its end that was not sent")
+        return Proof(STANDARD_HEADER, False, "the body ends with a newline that jobd did not send")
     return Proof(STANDARD_HEADER, False, _no_key(keys))
 
 
@@ -139,17 +139,15 @@ def _in_time(sent_s: int, now_s: float, tolerance_s: float | None, number: int, 
     age_s = now_s - sent_s
     when = f"{short_duration(abs(age_s))} {'ago' if age_s >= 0 else 'from now'}"
     if tolerance_s is not None and abs(age_s) > tolerance_s:
-        said = (
-            f"sent {when}, more than {short_duration(tolerance_s)} away: old, or sent again by somebody else"
-        )
-        return Proof(STANDARD_HEADER, False, said, number)
-    return Proof(STANDARD_HEADER, True, f"{_which(number, keys)}, sent {when}", number)
+        text = f"sent {when}, more than {short_duration(tolerance_s)} away: too old, or replayed by another sender"
+        return Proof(STANDARD_HEADER, False, text, number)
+    return Proof(STANDARD_HEADER, True, f"{_key_text(number, keys)}, sent {when}", number)
 
 
-def _which(number: int, keys: Sequence[str]) -> str:
-    return "by the key" if len(keys) == 1 else f"by key {number} of {len(keys)}"
+def _key_text(number: int, keys: Sequence[str]) -> str:
+    return "signed with the key" if len(keys) == 1 else f"signed with key {number} of {len(keys)}"
 
 
 def _no_key(keys: Sequence[str]) -> str:
-    keyed = "the key does not fit" if len(keys) == 1 else f"none of the {len(keys)} keys fits"
-    return f"{keyed}, or the body is not the one that was sent"
+    wrong = "the key is wrong" if len(keys) == 1 else f"none of the {len(keys)} keys is right"
+    return f"{wrong}, or the body was changed"

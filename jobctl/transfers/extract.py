@@ -1,9 +1,8 @@
-"""A job's files on their way out: a tar stream, taken apart member by member into the caller's own files.
+"""Extracts the tar stream of a job's files into local files.
 
-Owns what is taken of the tar: only regular files and folders are made, never through a link, never outside. The tar comes from a
-job and is not trusted. Ownership and special permission bits in it are ignored. The sizes in it are bounded before anything of a
-file is written, and its zeros become holes: a sparse file of a job comes as all of its zeros. Where it goes is
-`destination.py`'s, how something takes the place of what was there `replace.py`'s, writing to open files `stream_output.py`'s.
+The tar comes from a job and is not trusted: only regular files and folders are created, never through a link, never outside the
+destination; owners and special permission bits are ignored. A file's size is checked before its content is written. Blocks of zeros
+become holes, since a sparse file arrives with all of its zeros.
 """
 
 import os
@@ -15,16 +14,16 @@ from pathlib import Path
 from typing import IO, cast
 
 from jobctl.errors import LocalFile, OutputMissing
-from jobctl.job.units import bytes_text
 from jobctl.transfers import marks, replace, stream_output
 from jobctl.transfers.destination import Place, shown
 from jobctl.transfers.replace import FOLDER
 from jobctl.transfers.staging import Staging
 from jobctl.transfers.stream_output import BLOCK_BYTES, Readable
+from jobctl.units import bytes_text
 from jobd.wire.paths import path_flaw
 
 MARGIN_SHARE = 20
-"""A part of the free space, one in so many, that a copy leaves free."""
+"""A copy leaves one part in `MARGIN_SHARE` of the free space free."""
 MOST_DEPTH = 256
 _NO_BOUND = 1 << 63
 _ZEROS = bytes(BLOCK_BYTES)
@@ -32,8 +31,8 @@ _ZEROS = bytes(BLOCK_BYTES)
 
 @dataclass(slots=True)
 class Extracted:
-    """What was made; `skipped` names members that are no files or folders (links, devices). `most_bytes` bounds the sizes of all
-    files together; where the caller has set none, it is the disk's room.
+    """The result. `skipped`: members that are neither files nor folders. `most_bytes`: the bound of all sizes together, by default
+    the free space of the disk.
     """
 
     target: Path
@@ -50,24 +49,23 @@ class Extracted:
 
 
 def extract(stream: Readable, path: str, place: Place, max_bytes: int | None = None) -> Extracted:
-    """Writes what the tar `stream` holds of the workspace's `path` to `place` and returns what was made.
+    """Writes the workspace's `path` from the tar `stream` to `place`.
 
-    A file is replaced by a rename, and keeps its mode; a device or a FIFO is written to. A folder is replaced as a whole, where
-    `check_folder` allows that. `max_bytes` bounds the sizes of all files together; without it, the free space of the
-    destination's disk does, less a twentieth. At an error nothing is changed, but what a device or a FIFO was given.
+    A file is replaced by a rename and keeps its mode; a device or a FIFO is written to. A folder is replaced as a whole, where
+    `check_folder` permits it. `max_bytes`: bounds the sizes of all files together; default: the free space of the destination's disk,
+    less a twentieth. After an error the destination is unchanged, unless it is a device or a FIFO.
 
     Raises:
-        OutputMissing: the stream holds nothing.
-        LocalFile: the destination cannot be written, a file is larger than what is left of the bound, a name leads outside, or
-            the stream is no tar.
+        OutputMissing: the tar is empty.
+        LocalFile: the destination cannot be written, the files exceed the bound, a name leads outside, or the stream is no tar.
     """
     target = place.target
     if max_bytes is not None:
-        made = Extracted(target, max_bytes, "--max-size allows")
+        extracted = Extracted(target, max_bytes, "--max-size allows")
     elif _is_special(target):
-        made = Extracted(target, _NO_BOUND, "")
+        extracted = Extracted(target, _NO_BOUND, "")
     else:
-        made = Extracted(target, room_bytes(target), "its disk has room for")
+        extracted = Extracted(target, room_bytes(target), "fit on the disk")
     any_member = False
     try:
         with (
@@ -78,36 +76,36 @@ def extract(stream: Readable, path: str, place: Place, max_bytes: int | None = N
         ):
             folder: Staging | None = None
             while (member := archive.next()) is not None:
-                archive.members.clear()  # type: ignore[attr-defined]  # it would remember every member
+                archive.members.clear()  # type: ignore[attr-defined]  # tarfile would keep every member
                 any_member = True
                 parts = _parts(member.name)[1:]
                 if not parts and member.isreg():
-                    _single_file(archive, member, place, made, stack)
+                    _single_file(archive, member, place, extracted, stack)
                     continue
                 if not (member.isreg() or member.isdir()):
-                    made.skipped.append(shown(member.name))
+                    extracted.skipped.append(shown(member.name))
                     continue
                 if folder is None:
                     folder = stack.enter_context(Staging(place))
-                _inside(archive, member, folder.root, parts, made)
+                _inside(archive, member, folder.root, parts, extracted)
             while stream.read(BLOCK_BYTES):
-                pass  # the tar has ended; whether the answer ends in order too says that it is all
+                pass  # the tar has ended; the answer must end in order too, or it was cut
             if folder is not None:
                 folder.commit()
     except (tarfile.TarError, ValueError, RecursionError) as error:
-        raise LocalFile(f"jobd sent no tar archive of {path!r}: {error}") from None
+        raise LocalFile(f"jobd sent no valid tar archive of {path!r}: {error}") from None
     except OSError as error:
         at = error.filename if isinstance(error.filename, str) else str(target)
         raise LocalFile(f"{shown(at)} cannot be written: {(error.strerror or str(error)).lower()}") from None
     if not any_member:
         raise OutputMissing(f"the job has no {path!r}")
-    if not made.files and made.skipped and folder is None:
-        raise stream_output.special(path)
-    return made
+    if not extracted.files and extracted.skipped and folder is None:
+        raise stream_output.not_fetchable(path)
+    return extracted
 
 
 def _is_special(target: Path) -> bool:
-    """What a device or a FIFO is given does not stay on the disk where it stands."""
+    """True for a device or a FIFO: its content takes no disk space."""
     try:
         mode = target.lstat().st_mode
     except OSError:
@@ -116,7 +114,7 @@ def _is_special(target: Path) -> bool:
 
 
 def room_bytes(target: Path) -> int:
-    """Returns how much may be written to the disk of `target`, which need not be there yet: its free space less a twentieth."""
+    """Returns how many bytes may be written to the disk of `target`, which need not exist: the free space less a twentieth."""
     for folder in (target, *target.absolute().parents):
         try:
             disk = os.statvfs(folder)
@@ -128,25 +126,29 @@ def room_bytes(target: Path) -> int:
 
 
 def _parts(name: str) -> list[str]:
-    """The names on the way, the first being the root's own. A stream of `.` has members such as `./a`.
+    """Returns the parts of a member's name; the first is the root's own name. A tar of `.` has members such as `./a`.
 
-    Stricter than `path_parts`: jobd sends plain names, so an empty name or a `.` further on is refused and not left out.
+    Stricter than `path_parts`: jobd sends plain names, so jobctl refuses an empty name or a `.` further on.
     """
     parts = name.rstrip("/").split("/")
     if path_flaw(name) or any(part in ("", ".") for part in parts[1:]) or len(parts) > MOST_DEPTH:
         raise LocalFile(
-            f"the archive holds the name '{shown(name)}', which leads outside; nothing of it is written"
+            f"the archive contains the name '{shown(name)}', which leads outside the destination; jobctl wrote nothing"
         )
     return parts
 
 
 def _single_file(
-    archive: tarfile.TarFile, member: tarfile.TarInfo, place: Place, made: Extracted, until_end: ExitStack
+    archive: tarfile.TarFile,
+    member: tarfile.TarInfo,
+    place: Place,
+    extracted: Extracted,
+    until_end: ExitStack,
 ) -> None:
-    """The file takes its place when `until_end` is closed."""
+    """Writes one file. Closing `until_end` puts the file in place."""
     target = place.target
     if place.contents:
-        raise LocalFile(f"'{shown(member.name)}' is a file", hint="name it, and not the folder around it")
+        raise LocalFile(f"'{shown(member.name)}' is a file", hint="name the file, not the folder around it")
     try:
         before = target.lstat()
     except FileNotFoundError:
@@ -154,28 +156,28 @@ def _single_file(
         target.parent.mkdir(parents=True, exist_ok=True)
     if before is not None and stat.S_ISDIR(before.st_mode):
         raise LocalFile(
-            f"{shown(target)} is a folder, and the output is a file",
-            hint=f"say {shown(target)}/ to put it inside",
+            f"{shown(target)} is a folder, but the output is a file",
+            hint=f"use {shown(target)}/ to put the output inside",
         )
     if before is not None and not stat.S_ISREG(before.st_mode):
-        size = _bounded(member, made)
+        size = _bounded(member, extracted)
         content = archive.extractfile(member)
         if content is not None:
             with stream_output.special_file(target, before.st_mode) as out:
                 stream_output.copy(content, size, out, member.name)
-            made.add(size)
+            extracted.add(size)
         return
     replace.sweep(target.parent, target.name)
     folder = os.open(target.parent, FOLDER)
     until_end.callback(os.close, folder)
     descriptor = until_end.enter_context(replace.new_file(folder, target.name, before))
-    _write(archive, member, descriptor, made)
+    _write(archive, member, descriptor, extracted)
     if before is None:
         _permit_execution(member, descriptor)
 
 
 def _inside(
-    archive: tarfile.TarFile, member: tarfile.TarInfo, root: int, parts: list[str], made: Extracted
+    archive: tarfile.TarFile, member: tarfile.TarInfo, root: int, parts: list[str], extracted: Extracted
 ) -> None:
     folder = os.dup(root)
     try:
@@ -189,7 +191,7 @@ def _inside(
                 inner = os.open(part, FOLDER | os.O_NOFOLLOW, dir_fd=folder)
             except OSError as error:
                 raise LocalFile(
-                    f"{shown(made.target)}/{shown('/'.join(parts))} cannot be written: {shown(part)} is there and is no folder"
+                    f"{shown(extracted.target)}/{shown('/'.join(parts))} cannot be written: {shown(part)} is not a folder"
                 ) from error
             if fresh:
                 marks.mark(inner)
@@ -197,31 +199,29 @@ def _inside(
             folder = inner
         if member.isreg():
             with replace.new_file(folder, parts[-1]) as descriptor:
-                _write(archive, member, descriptor, made)
+                _write(archive, member, descriptor, extracted)
                 _permit_execution(member, descriptor)
     finally:
         os.close(folder)
 
 
-def _bounded(member: tarfile.TarInfo, made: Extracted) -> int:
-    """Returns the size of the file. Raises LocalFile where it is over what is left of the bound."""
+def _bounded(member: tarfile.TarInfo, extracted: Extracted) -> int:
+    """Returns the size of the file. Raises LocalFile where the size exceeds the rest of the bound."""
     if not 0 <= member.size < 1 << 63:
-        raise LocalFile(
-            f"the file '{shown(member.name)}' has a size that no file can have; nothing of it is written"
-        )
-    left = made.most_bytes - made.size_bytes
+        raise LocalFile(f"the file '{shown(member.name)}' has an impossible size; jobctl wrote nothing")
+    left = extracted.most_bytes - extracted.size_bytes
     if member.size > left:
         raise LocalFile(
-            f"the file '{shown(member.name)}' has {bytes_text(member.size)}, which is more than the {bytes_text(max(0, left))} that"
-            f" {made.bounded_by}; nothing of it is written",
-            hint="jobctl cp --max-size SIZE sets another bound; zeros are written as holes and take no room",
+            f"the file '{shown(member.name)}' has {bytes_text(member.size)}, more than the {bytes_text(max(0, left))} that"
+            f" {extracted.bounded_by}; jobctl wrote nothing",
+            hint="set another bound with jobctl cp --max-size SIZE; blocks of zeros take no disk space",
         )
     return member.size
 
 
-def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, descriptor: int, made: Extracted) -> None:
-    """Writes the member's content to an empty file, its zeros as holes."""
-    left = size = _bounded(member, made)
+def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, descriptor: int, extracted: Extracted) -> None:
+    """Writes the member's content to an empty file, blocks of zeros as holes."""
+    left = size = _bounded(member, extracted)
     content = archive.extractfile(member)
     if content is None:
         return
@@ -229,14 +229,14 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, descriptor: int, m
         while left > 0:
             block = content.read(min(BLOCK_BYTES, left))
             if not block:
-                raise LocalFile(f"the file '{shown(member.name)}' was cut on its way")
+                raise LocalFile(f"the file '{shown(member.name)}' was cut during the transfer")
             if block == _ZEROS[: len(block)]:
                 out.seek(len(block), os.SEEK_CUR)
             else:
                 out.write(block)
             left -= len(block)
         out.truncate(size)
-    made.add(size)
+    extracted.add(size)
 
 
 def _permit_execution(member: tarfile.TarInfo, descriptor: int) -> None:

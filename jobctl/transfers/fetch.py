@@ -1,7 +1,4 @@
-"""Copying out of a job's workspace: the request, and what it means where nothing is there or the files come cut.
-
-Owns the call alone; writing the caller's files is `extract.py`.
-"""
+"""Copies files out of a job's workspace: the request, and its errors. `extract.py` writes the local files."""
 
 import os
 from collections.abc import Iterator
@@ -13,20 +10,20 @@ from jobctl.errors import ConnectionLost
 from jobctl.output.meter import metered
 from jobctl.transfers.destination import Place, Stream
 from jobctl.transfers.extract import Extracted, extract
-from jobctl.transfers.stream_output import pass_on
+from jobctl.transfers.stream_output import write_output
 from jobd.wire.filenames import readable, unescape
 
 
 def fetch(
     client: Client, job_id: str, path: str, place: Stream | Place, max_bytes: int | None = None
 ) -> Extracted | None:
-    """Copies the workspace's `path`, escaped as in a spec or with raw bytes, to the local `place` and returns what was made;
-    None: it was written to an open file. `max_bytes`: see `extract`.
+    """Copies the workspace's `path`, escaped as in a spec or with raw bytes, to the local `place`. Returns None for an open file.
+    `max_bytes`: see `extract`.
 
     Raises:
-        NotFound: the job or the path is not there.
+        NotFound: the job or the path does not exist.
         LocalFile: the destination cannot be written, or a file is too large.
-        ConnectionLost: the files came cut; what was at the place before is there as it was.
+        ConnectionLost: the transfer was cut; the destination is unchanged.
     """
     name = os.fsdecode(unescape(readable(path)))
     with (
@@ -36,13 +33,13 @@ def fetch(
         body = Body(blocks)
         if isinstance(place, Place):
             return extract(body, name, place, max_bytes)
-        pass_on(body, name, place.descriptor, max_bytes)
+        write_output(body, name, place.descriptor, max_bytes)
         return None
 
 
 @contextmanager
 def opened(client: Client, job_id: str, path: str) -> Iterator[Answer]:
-    """Gives the tar of the workspace's `path`, unread. Raises as `fetch` does, also while it is read."""
+    """Gives the tar of the workspace's `path`, unread. Raises as `fetch` does, also while the caller reads."""
     headers = {"Accept": "application/x-tar"}
     begun = False
     try:
@@ -55,6 +52,6 @@ def opened(client: Client, job_id: str, path: str) -> Iterator[Answer]:
         if not begun:
             raise
         raise ConnectionLost(
-            f"the files of {path!r} came cut: they changed while they were read, or jobd went away ({error.message})",
-            hint="copy them again, or when the job has ended",
+            f"the transfer of {path!r} was cut: the files changed meanwhile, or the connection broke ({error.message})",
+            hint="copy them again, or after the job has ended",
         ) from None

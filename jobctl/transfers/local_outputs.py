@@ -1,8 +1,7 @@
-"""Local outputs of jobs: what `--out PATH=LOCAL` declares to jobd, and, for a detached job, where its outputs are to go.
+"""Local outputs: their declaration in the spec, and their destinations, which jobctl stores for detached jobs.
 
-Owns the declaration in the spec and this user's notes of destinations: one small file a job in `$XDG_STATE_HOME/jobctl/outputs`. A
-destination never leaves this machine, so that no job's submitter decides where another user's `wait` writes. How a file is fetched
-is `fetch.py`.
+The destinations are in one file a job in `$XDG_STATE_HOME/jobctl/outputs`. jobd never gets them, so that the submitter of a job
+cannot decide where another user's `wait` writes.
 """
 
 import json
@@ -10,92 +9,94 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobctl.errors import LocalFile, Misuse, NotFound, OutputMissing
-from jobctl.job.transfers import Carry
 from jobctl.output import output
+from jobctl.transfers.transfer_flags import Transfer
 
 if TYPE_CHECKING:
     from jobctl.connection.client import Client
-    from jobctl.job.plan import Plan
 
-NOTES_KEPT_S = 90 * 86400
-LONGEST_NOTE_BYTES = 1 << 20
+KEPT_S = 90 * 86400
+LONGEST_FILE_BYTES = 1 << 20
+Tree = dict[str, Any]
+
 _UID = re.compile(r"[0-9a-zA-Z]{1,64}\Z")
 
 
-def declared(prepared: "Plan", *, keep: bool) -> "Plan":
-    """Returns the plan whose spec names its local outputs, so that the job knows of them. `keep`: for a client that does not wait. Pure.
+def declare_outputs(spec: Tree, fetches: tuple[Transfer, ...], *, keep: bool) -> Tree:
+    """Returns the spec with the local outputs in `outputs`. `keep`: jobd keeps them, for a detached job. Pure.
 
     Raises:
-        Misuse: a detached job's output is to go to standard output.
+        Misuse: an output of a detached job goes to standard output.
     """
-    if not prepared.fetches:
-        return prepared
-    given = prepared.spec.get("outputs") or []
-    if not isinstance(given, list):
+    if not fetches:
+        return spec
+    outputs = spec.get("outputs") or []
+    if not isinstance(outputs, list):
         raise Misuse("outputs must be a list", field="outputs")
-    named = {entry.get("path"): dict(entry) for entry in given if isinstance(entry, dict)}
-    for carry in prepared.fetches:
-        if keep and carry.local == "-":
+    by_path = {entry.get("path"): dict(entry) for entry in outputs if isinstance(entry, dict)}
+    for transfer in fetches:
+        if keep and transfer.local == "-":
             raise Misuse(
-                f"--out {carry.path}=- needs an attached run: nobody reads a detached one's standard output",
-                hint="name a file, which jobctl fetch or jobctl wait writes when the job has ended",
+                f"--out {transfer.path}=- needs an attached run: a detached job has no standard output here",
+                hint="name a file; jobctl fetch or jobctl wait writes it after the job's end",
             )
-        entry = named.setdefault(spec_path(carry.path), {"path": spec_path(carry.path)})
+        path = spec_path(transfer.path)
+        entry = by_path.setdefault(path, {"path": path})
         if keep:
             entry["keep"] = True
-    return replace(prepared, spec={**prepared.spec, "outputs": list(named.values())})
+    return {**spec, "outputs": list(by_path.values())}
 
 
 def spec_path(path: str) -> str:
-    """Returns a carried path as the spec has it: a `/` at its end says something of the local side alone."""
+    """Returns a workspace path without its trailing `/`, which concerns only the local side."""
     return path.rstrip("/") or "."
 
 
-def remember(uid: str, fetches: tuple[Carry, ...], *, fetched: bool = False) -> None:
-    """Notes where the outputs of a job go, by absolute paths, and whether they have been fetched. Raises: LocalFile."""
+def remember(uid: str, fetches: tuple[Transfer, ...], *, fetched: bool = False) -> None:
+    """Stores the destinations of a job's outputs as absolute paths, and whether they were fetched. Raises: LocalFile."""
     if not fetches or not _UID.match(uid):
         return
     folder = _folder(os.environ)
-    notes = [[carry.path, _absolute(carry.local)] for carry in fetches]
+    destinations = [[transfer.path, _absolute(transfer.local)] for transfer in fetches]
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _tidy(folder)
+        _remove_old_files(folder)
         temporary = folder / f".{uid}.{os.getpid()}"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            json.dump({"outputs": notes, "fetched": fetched}, file)
+            json.dump({"outputs": destinations, "fetched": fetched}, file)
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(folder / f"{uid}.json")
     except OSError as error:
         raise LocalFile(
-            f"where the outputs go cannot be noted in {folder}: {error.strerror}",
-            hint="name it when they are fetched: jobctl fetch ID DIRECTORY",
+            f"cannot store the destinations of the outputs in {folder}: {error.strerror}",
+            hint="name the destination later: jobctl fetch ID DIRECTORY",
         ) from None
 
 
-def recall(uid: str) -> tuple[tuple[Carry, ...], bool]:
-    """Returns where the outputs of a job go, as far as this user has noted it, and whether they have been fetched."""
+def recall(uid: str) -> tuple[tuple[Transfer, ...], bool]:
+    """Returns the stored destinations of a job's outputs, () where there are none, and whether the outputs were fetched."""
     if not _UID.match(uid):
         return (), False
     try:
         with (_folder(os.environ) / f"{uid}.json").open("rb") as file:
-            note = json.loads(file.read(LONGEST_NOTE_BYTES))
-        return tuple(Carry(str(path), str(local)) for path, local in note["outputs"]), bool(note["fetched"])
+            stored = json.loads(file.read(LONGEST_FILE_BYTES))
+        destinations = tuple(Transfer(str(path), str(local)) for path, local in stored["outputs"])
+        return destinations, bool(stored["fetched"])
     except (OSError, ValueError, KeyError, TypeError):
         return (), False
 
 
-def fetch_noted(client: "Client", job_id: str) -> None:
-    """Fetches the outputs of a job that has completed to where its detached run wanted them, once; says where they are.
+def fetch_remembered(client: "Client", job_id: str) -> None:
+    """Fetches the outputs of a completed job to their stored destinations, once, and prints where they are.
 
     Raises:
-        OutputMissing: one is no longer there. LocalFile, ConnectionLost: as `fetch.fetch`.
+        OutputMissing: an output does not exist any more. LocalFile, ConnectionLost: as `fetch.fetch`.
     """
     from jobctl.connection.client import job_path
 
@@ -104,37 +105,37 @@ def fetch_noted(client: "Client", job_id: str) -> None:
     except NotFound:
         return
     uid = str(job.get("uid") or "")
-    noted, fetched = recall(uid)
-    if noted and not fetched and job.get("status") == "completed":
-        fetch_all(client, job_id, noted)
-        remember(uid, noted, fetched=True)
+    destinations, fetched = recall(uid)
+    if destinations and not fetched and job.get("status") == "completed":
+        fetch_all(client, job_id, destinations)
+        remember(uid, destinations, fetched=True)
 
 
-def fetch_all(client: "Client", job_id: str, fetches: tuple[Carry, ...]) -> list[tuple[str, str]]:
-    """Fetches outputs, says where each is, and returns that as paths of the workspace and of this machine. Raises as `fetch_noted`
-    does; all others were fetched.
+def fetch_all(client: "Client", job_id: str, fetches: tuple[Transfer, ...]) -> list[tuple[str, str]]:
+    """Fetches outputs and prints where each one is. Returns their paths in the workspace and on this machine. Raises as
+    `fetch_remembered` does, after it has fetched all other outputs.
     """
     from jobctl.transfers.destination import resolve, shown
     from jobctl.transfers.fetch import fetch
 
-    made_of: list[tuple[str, str]] = []
+    fetched: list[tuple[str, str]] = []
     missing: list[str] = []
     why = ""
-    for carry in fetches:
+    for transfer in fetches:
         try:
-            place = resolve(carry.path, carry.local)
-            made = fetch(client, job_id, spec_path(carry.path), place)
+            place = resolve(transfer.path, transfer.local)
+            extracted = fetch(client, job_id, spec_path(transfer.path), place)
         except (NotFound, OutputMissing) as error:
-            missing.append(carry.path)
+            missing.append(transfer.path)
             why = error.message
             continue
-        if made is not None:
-            output.note(f"fetched {carry.path} to {shown(made.target)}")
-            made_of.append((carry.path, shown(made.target)))
+        if extracted is not None:
+            output.note(f"fetched {transfer.path} to {shown(extracted.target)}")
+            fetched.append((transfer.path, shown(extracted.target)))
     if missing:
         names = ", ".join(map(repr, missing))
         raise OutputMissing(f"not fetched: {names}: {why}", hint=f"jobctl show {job_id}")
-    return made_of
+    return fetched
 
 
 def _absolute(local: str) -> str:
@@ -147,8 +148,8 @@ def _folder(environ: Mapping[str, str]) -> Path:
     return Path(base) / "jobctl" / "outputs"
 
 
-def _tidy(folder: Path) -> None:
-    """Drops notes of jobs that no daemon keeps any more."""
+def _remove_old_files(folder: Path) -> None:
+    """Removes the files of jobs that no daemon keeps any more."""
     for path in folder.iterdir():
-        if time.time() - path.stat().st_mtime > NOTES_KEPT_S:
+        if time.time() - path.stat().st_mtime > KEPT_S:
             path.unlink(missing_ok=True)

@@ -1,8 +1,7 @@
-"""Marks on what jobctl wrote: how a later copy knows that it may replace a folder, and that nobody else put something there.
+"""Marks on files and folders that jobctl wrote. jobctl replaces a folder only where all files in it have a valid mark.
 
-A mark is an extended attribute. It holds the inode number, and of a file its size and time of change: a copy, a changed file and a
-file of somebody else carry no valid mark. Where a file system keeps no such attributes, nothing is marked and so nothing is
-replaced. Owns the form of the mark.
+A mark is an extended attribute with the inode number, and for a file its size and modification time: a copy, a changed file and a file
+of another program have no valid mark. On a file system without extended attributes jobctl replaces no folder.
 
 Source: xattr(7), "User extended attributes".
 """
@@ -15,27 +14,26 @@ NAME = "user.jobctl.written"
 
 
 def mark(descriptor: int) -> None:
-    """Marks the open file or folder, as it is now. Without effect where the file system has no extended attributes."""
+    """Marks the open file or folder in its present state. Does nothing on a file system without extended attributes."""
     try:
-        os.setxattr(descriptor, NAME, _of(os.fstat(descriptor)))
+        os.setxattr(descriptor, NAME, _mark_for(os.fstat(descriptor)))
     except OSError:
-        pass  # the next copy asks for the folder to be removed
+        pass  # the next copy will refuse to replace the folder
 
 
 def is_marked(path: Path) -> bool:
-    """True where `path` is as jobctl wrote it. A link never is."""
+    """True where `path` is unchanged since jobctl wrote it. False for a link."""
     try:
-        return os.getxattr(path, NAME, follow_symlinks=False) == _of(path.lstat())
+        return os.getxattr(path, NAME, follow_symlinks=False) == _mark_for(path.lstat())
     except OSError:
         return False
 
 
-def first_stranger(folder: Path) -> Path | None:
-    """Returns the first path below `folder` that is not as jobctl wrote it, relative to it. None: the folder is empty, or all
-    of it is jobctl's.
+def first_foreign_path(folder: Path) -> Path | None:
+    """Returns the first path below `folder`, relative to it, that has no valid mark. None: the folder is empty, or all marks are valid.
 
     Raises:
-        OSError: a part of it cannot be read.
+        OSError: a part of the folder cannot be read.
     """
     with os.scandir(folder) as entries:
         first = next(entries, None)
@@ -55,7 +53,7 @@ def first_stranger(folder: Path) -> Path | None:
     return None
 
 
-def _of(status: os.stat_result) -> bytes:
+def _mark_for(status: os.stat_result) -> bytes:
     if stat.S_ISDIR(status.st_mode):
         return b"%d" % status.st_ino
     return b"%d:%d:%d" % (status.st_ino, status.st_size, status.st_mtime_ns)

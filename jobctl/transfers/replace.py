@@ -1,7 +1,7 @@
-"""Putting something new in the place of a file or folder, all at once: whoever looks sees the old one or the new one.
+"""Replaces a file or folder atomically: other programs see either the old one or the new one.
 
-What is new is made beside its place, under a hidden name, and renamed. A process that is killed leaves the old one, and
-something hidden that the next one removes. Owns the renames; whether something may be replaced is `destination.py`'s.
+The new file is written beside its destination under a hidden name and then renamed. When jobctl is killed, the old file remains, and
+the next call removes the hidden one. `destination.py` decides whether a file may be replaced.
 """
 
 import errno
@@ -28,8 +28,8 @@ _TRIES = 10
 
 @contextmanager
 def new_file(folder: int, name: str, before: os.stat_result | None = None) -> Iterator[int]:
-    """Gives a file to write to, which becomes `name` in the open `folder` at the end, or is removed at an error. `before`: what
-    the file that it replaces looks like; mode and, where that is allowed, owner stay.
+    """Gives a file to write to. The end of the block renames it to `name` in the open `folder`; an error removes it. `before`: the status
+    of the file that is replaced; the new file gets its mode and, where permitted, its owner.
     """
     partial = hidden(name)
     descriptor = os.open(partial, _NEW_FILE, 0o666, dir_fd=folder)
@@ -38,7 +38,7 @@ def new_file(folder: int, name: str, before: os.stat_result | None = None) -> It
             with suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if before is not None:
-                _look_like(descriptor, before)
+                _copy_attributes(descriptor, before)
             yield descriptor
             marks.mark(descriptor)
         finally:
@@ -51,7 +51,7 @@ def new_file(folder: int, name: str, before: os.stat_result | None = None) -> It
 
 @contextmanager
 def new_folder(parent: Path, name: str) -> Iterator[Path]:
-    """Gives the path of an empty folder in `parent`, to be filled and renamed. What is under that path at the end is removed."""
+    """Gives the path of an empty folder in `parent`, to be filled and renamed. The end of the block removes what is at that path."""
     sweep(parent, name)
     path, descriptor = _locked_folder(parent, name)
     try:
@@ -63,7 +63,7 @@ def new_folder(parent: Path, name: str) -> Iterator[Path]:
 
 
 def _locked_folder(parent: Path, name: str) -> tuple[Path, int]:
-    """Makes the folder and holds its lock; where another process takes it for something left over before that, once more."""
+    """Creates and locks the folder. Tries again where another process removes the folder as a leftover before the lock."""
     for _ in range(_TRIES):
         path = parent / hidden(name)
         path.mkdir()
@@ -77,35 +77,35 @@ def _locked_folder(parent: Path, name: str) -> tuple[Path, int]:
             os.close(descriptor)
             continue
         except OSError:
-            return path, descriptor  # a file system without locks
+            return path, descriptor  # the file system has no locks
         if path.exists():
             return path, descriptor
         os.close(descriptor)
-    raise FileExistsError(errno.EEXIST, "others remove what is made there", str(parent))
+    raise FileExistsError(errno.EEXIST, "another process removes the new folders", str(parent))
 
 
-def take_place(made: Path, target: Path) -> None:
-    """Lets `made` become `target`: a file replaces a file, a folder a folder, which is under the path `made` then."""
+def put_in_place(new: Path, target: Path) -> None:
+    """Renames `new` to `target`. A replaced folder is at the path `new` afterwards."""
     try:
-        made.rename(target)
+        new.rename(target)
         return
     except OSError:
         if not target.is_dir():
             raise
-    if not _exchanged(made, target):
-        # The file system cannot do it at once: between the two renames there is no target.
-        aside = made.with_name(f"{made.name}-old")
+    if not _exchanged(new, target):
+        # The file system cannot exchange two names: between the renames the target does not exist.
+        aside = new.with_name(f"{new.name}-old")
         target.rename(aside)
         try:
-            made.rename(target)
+            new.rename(target)
         except BaseException:
             aside.rename(target)
             raise
-        aside.rename(made)
+        aside.rename(new)
 
 
 def hidden(name: str) -> str:
-    """Returns a new name for what is not finished yet. Cut by bytes, of which a name may have 255."""
+    """Returns a new hidden name for an unfinished file. A file name may have 255 bytes, so `name` is cut by bytes."""
     return f"{_stem(name)}{secrets.token_hex(_TOKEN_BYTES)}"
 
 
@@ -113,9 +113,9 @@ def _stem(name: str) -> str:
     return f".{os.fsdecode(os.fsencode(name)[:180])}.jobctl-"
 
 
-def _look_like(descriptor: int, before: os.stat_result) -> None:
-    made = os.fstat(descriptor)
-    if (made.st_uid, made.st_gid) != (before.st_uid, before.st_gid):
+def _copy_attributes(descriptor: int, before: os.stat_result) -> None:
+    status = os.fstat(descriptor)
+    if (status.st_uid, status.st_gid) != (before.st_uid, before.st_gid):
         with suppress(OSError):
             os.fchown(descriptor, before.st_uid, before.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(before.st_mode) & 0o777)
@@ -133,15 +133,15 @@ def _exchanged(one: Path, other: Path) -> bool:
 
 
 def sweep(parent: Path, name: str) -> None:
-    """Removes what killed processes have left of the same name. A process that still works holds a lock."""
+    """Removes the hidden files that killed processes left for `name`. A running process holds a lock on its file."""
     stem = _stem(name)
     with suppress(OSError):
         for path in parent.iterdir():
             if path.name.startswith(stem) and _TOKEN.fullmatch(path.name, len(stem)):
-                _remove_left(path)
+                _remove_unlocked(path)
 
 
-def _remove_left(path: Path) -> None:
+def _remove_unlocked(path: Path) -> None:
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:

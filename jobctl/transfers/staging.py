@@ -1,6 +1,6 @@
-"""A folder of outputs while it is made: beside its place, which it takes at the end, all at once.
+"""A folder of outputs that is filled beside its destination and put in place as a whole.
 
-Owns what may take the place of what. What is in the folder is `extract.py`'s, the renames are `replace.py`'s.
+Owns the rules for replacing folders. `extract.py` fills the folder, `replace.py` renames it.
 """
 
 import os
@@ -15,12 +15,12 @@ from jobctl.transfers.replace import FOLDER
 
 
 class Staging:
-    """The new folder while it is filled. `root` is open; `commit` puts it in its place."""
+    """The new folder. `root`: its open descriptor; `commit` puts it in place."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self._stack = ExitStack()
-        self._made = Path()
+        self._folder = Path()
         self.root = -1
 
     def __enter__(self) -> "Staging":
@@ -30,8 +30,8 @@ class Staging:
             check_replaceable(target)
         parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            self._made = stack.enter_context(replace.new_folder(parent, target.name))
-            self.root = os.open(self._made, FOLDER | os.O_NOFOLLOW)
+            self._folder = stack.enter_context(replace.new_folder(parent, target.name))
+            self.root = os.open(self._folder, FOLDER | os.O_NOFOLLOW)
             stack.callback(os.close, self.root)
             self._stack = stack.pop_all()
         return self
@@ -40,23 +40,23 @@ class Staging:
         self._stack.close()
 
     def commit(self) -> None:
-        """Once more with a look at what is there: it took a while."""
+        """Checks the destination again, since time has passed, and puts the folder in place."""
         target = self._place.target
         if not self._place.contents:
             check_replaceable(target)
             with suppress(FileNotFoundError):
                 os.fchmod(self.root, stat.S_IMODE(target.stat().st_mode) & 0o777)
-            replace.take_place(self._made, target)
+            replace.put_in_place(self._folder, target)
             return
-        entries = sorted(self._made.iterdir())
+        entries = sorted(self._folder.iterdir())
         for entry in entries:
             _check_entry(entry.is_dir(), target / entry.name)
         for entry in entries:
-            replace.take_place(entry, target / entry.name)
+            replace.put_in_place(entry, target / entry.name)
 
 
 def check_replaceable(target: Path) -> None:
-    """A folder may become `target`."""
+    """Checks that a folder may replace `target`."""
     try:
         mode = target.lstat().st_mode
     except FileNotFoundError:
@@ -66,13 +66,13 @@ def check_replaceable(target: Path) -> None:
         return
     kind = "a file" if stat.S_ISREG(mode) else "a device, FIFO, socket or link"
     raise LocalFile(
-        f"{shown(target)} is {kind}, and the output is a folder",
+        f"{shown(target)} is {kind}, but the output is a folder",
         hint="choose another name, or remove the file",
     )
 
 
 def _check_entry(is_folder: bool, target: Path) -> None:
-    """One of all entries of a workspace may become `target`. Its name is the job's, so that no link is followed."""
+    """Checks that an entry of the workspace may replace `target`. Follows no link, since the job chose the name."""
     if is_folder:
         check_replaceable(target)
         return
@@ -82,5 +82,5 @@ def _check_entry(is_folder: bool, target: Path) -> None:
         return
     if not stat.S_ISREG(mode):
         raise LocalFile(
-            f"{shown(target)} is there and is no file, and the output is one", hint="choose another folder"
+            f"{shown(target)} is not a file, but the output is a file", hint="choose another folder"
         )

@@ -1,7 +1,4 @@
-"""Writing an output to what is open or is no regular file: stdout, devices, FIFOs. A terminal is given text and colour alone.
-
-Owns waiting for the reader of a FIFO, and the tar or the bytes that a stream is given.
-"""
+"""Writes an output to an open file, device or FIFO: a file as it is, a folder as a tar. A terminal gets only text and colours."""
 
 import codecs
 import errno
@@ -22,20 +19,20 @@ from jobctl.transfers.destination import STDOUT, shown
 BLOCK_BYTES = 1 << 18
 READER_WAIT_S = 60.0
 LONGEST_HEAD_BYTES = 8 << 20
-"""What may stand in a tar before its first member's content."""
-_LOOK_EVERY_S = 0.05
+"""The most bytes of a tar before the content of its first member."""
+_POLL_S = 0.05
 
 
 class Readable(Protocol):
-    """Where a tar or a file's content comes from."""
+    """The source of a tar or of a file's content."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Returns the next `size` bytes; fewer only at the end."""
+        """Returns the next `size` bytes, fewer only at the end."""
         ...
 
 
-class Outflow:
-    """An open file that is written to from its beginning to its end. `left` bounds the bytes; None: no bound."""
+class OpenOutput:
+    """An open file that is written to once. `left`: the bytes that may still be written; None: no bound."""
 
     def __init__(self, descriptor: int, name: str, left: int | None = None) -> None:
         self._descriptor = descriptor
@@ -46,23 +43,25 @@ class Outflow:
 
     @property
     def is_terminal(self) -> bool:
-        """True where what is written is shown to a person."""
+        """True where the open file is a terminal."""
         return self._filter is not None
 
     def write(self, block: bytes, *, last: bool = False) -> None:
         """Writes all of the block.
 
         Raises:
-            LocalFile: it cannot be written, or is beyond the bound.
-            BrokenPipeError: the reader of stdout has gone.
+            LocalFile: the file cannot be written, or the block exceeds the bound.
+            BrokenPipeError: the reader of stdout has closed it.
         """
         if self._left is not None:
             if len(block) > self._left:
-                raise LocalFile(f"{self._name} would get more than --max-size allows; what it has ends here")
+                raise LocalFile(
+                    f"the output is larger than --max-size allows; {self._name} has only the first part"
+                )
             self._left -= len(block)
         if self._filter is not None:
-            said = self._filter.feed(self._text.decode(block, last))
-            block = (said + (self._filter.pause() if last else "")).encode("utf-8", "replace")
+            text = self._filter.feed(self._text.decode(block, last))
+            block = (text + (self._filter.pause() if last else "")).encode("utf-8", "replace")
         rest = memoryview(block)
         try:
             while rest:
@@ -70,24 +69,24 @@ class Outflow:
         except BrokenPipeError:
             if self._descriptor == STDOUT:
                 raise
-            raise LocalFile(f"{self._name} cannot be written: its reader has gone") from None
+            raise LocalFile(f"{self._name} cannot be written: its reader has closed it") from None
         except OSError as error:
             raise LocalFile(f"{self._name} cannot be written: {(error.strerror or '').lower()}") from None
 
 
 @contextmanager
-def special_file(path: Path, mode: int) -> Iterator[Outflow]:
-    """Opens a device or a FIFO for writing. A FIFO without a reader is waited for.
+def special_file(path: Path, mode: int) -> Iterator[OpenOutput]:
+    """Opens a device or a FIFO for writing. Waits for the reader of a FIFO.
 
     Raises:
-        LocalFile: a socket; it cannot be opened; no reader came within a minute.
+        LocalFile: the path is a socket or cannot be opened, or no reader opened the FIFO within a minute.
     """
     if not (stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISFIFO(mode)):
-        raise LocalFile(f"{shown(path)} is a socket, which files are not written to")
+        raise LocalFile(f"{shown(path)} is a socket; jobctl writes to no sockets")
     descriptor = _opened(path)
     try:
         os.set_blocking(descriptor, True)
-        yield Outflow(descriptor, shown(path))
+        yield OpenOutput(descriptor, shown(path))
     finally:
         os.close(descriptor)
 
@@ -101,36 +100,37 @@ def _opened(path: Path) -> int:
             if error.errno != errno.ENXIO:
                 raise
             if time.monotonic() > give_up:
-                raise LocalFile(f"nobody reads from {shown(path)}") from None
-        time.sleep(_LOOK_EVERY_S)
+                raise LocalFile(f"no program reads from {shown(path)}") from None
+        time.sleep(_POLL_S)
 
 
-def copy(content: Readable, size: int, out: Outflow, name: str) -> None:
-    """Writes a file's `size` bytes. Raises as `Outflow.write`, and LocalFile where fewer come."""
+def copy(content: Readable, size: int, out: OpenOutput, name: str) -> None:
+    """Writes a file's `size` bytes. Raises as `OpenOutput.write`, and LocalFile where `content` ends early."""
     left = size
     while left > 0:
         block = content.read(min(BLOCK_BYTES, left))
         if not block:
-            raise LocalFile(f"the file '{shown(name)}' was cut on its way")
+            raise LocalFile(f"the file '{shown(name)}' was cut during the transfer")
         left -= len(block)
         out.write(block, last=left == 0)
 
 
-def special(path: str) -> LocalFile:
+def not_fetchable(path: str) -> LocalFile:
     """Returns the error for a `path` of the workspace that is neither a file nor a folder."""
     return LocalFile(
-        f"{path!r} is a link or a special file, which is not fetched", hint="name the file that it points at"
+        f"{path!r} is a link or a special file; jobctl fetches only files and folders",
+        hint="name the target of the link",
     )
 
 
 def _drain(stream: Readable) -> None:
-    """Whether the answer ends in order says that the file came whole."""
+    """Reads the answer to its end, which fails where the answer was cut."""
     while stream.read(BLOCK_BYTES):
         pass
 
 
 class _Recorder:
-    """Keeps what was read until it is known what it is: at most the headers before the first member, and a block."""
+    """Keeps the bytes that tarfile reads up to the first member, so that they can be written where the output is a folder."""
 
     def __init__(self, source: Readable) -> None:
         self._source = source
@@ -141,20 +141,20 @@ class _Recorder:
         if self.kept is not None:
             self.kept += data
             if len(self.kept) > LONGEST_HEAD_BYTES:
-                raise tarfile.ReadError("its first header is too long")
+                raise tarfile.ReadError("the first header is too long")
         return data
 
 
-def pass_on(stream: Readable, path: str, descriptor: int, max_bytes: int | None = None) -> None:
-    """Writes what the tar `stream` holds of the workspace's `path` to an open file: a file as it is, a folder as a tar.
+def write_output(stream: Readable, path: str, descriptor: int, max_bytes: int | None = None) -> None:
+    """Writes the workspace's `path` from the tar `stream` to an open file: a file as it is, a folder as a tar.
 
     Raises:
-        OutputMissing: the stream holds nothing.
-        LocalFile: it cannot be written, is larger than `max_bytes`, is a link, or is a folder for a terminal.
-        BrokenPipeError: the reader of stdout has gone.
+        OutputMissing: the tar is empty.
+        LocalFile: the output cannot be written, is larger than `max_bytes`, is a link, or is a folder for a terminal.
+        BrokenPipeError: the reader of stdout has closed it.
     """
     name = "stdout" if descriptor == STDOUT else f"/dev/fd/{descriptor}"
-    out = Outflow(descriptor, name, max_bytes)
+    out = OpenOutput(descriptor, name, max_bytes)
     source = _Recorder(stream)
     try:
         with tarfile.open(
@@ -172,11 +172,14 @@ def pass_on(stream: Readable, path: str, descriptor: int, max_bytes: int | None 
                 _drain(stream)
                 return
     except tarfile.TarError as error:
-        raise LocalFile(f"jobd sent no tar archive of {path!r}: {error}") from None
+        raise LocalFile(f"jobd sent no valid tar archive of {path!r}: {error}") from None
     if alone and not member.isdir():
-        raise special(path)
+        raise not_fetchable(path)
     if out.is_terminal:
-        raise LocalFile(f"{path!r} is a folder, whose tar is not written to a terminal", hint="... - | tar t")
+        raise LocalFile(
+            f"{path!r} is a folder; jobctl does not write its tar to a terminal",
+            hint="use a pipe: ... - | tar t",
+        )
     out.write(kept)
     while block := stream.read(BLOCK_BYTES):
         out.write(block)

@@ -1,4 +1,4 @@
-"""job.5, from the structs of the wire contract and the words for them."""
+"""job.5, from the structs of the wire contract and their descriptions."""
 
 from jobctl.job.job_file import LONGEST_BYTES
 from jobctl.main import REASONS
@@ -26,24 +26,24 @@ def job_page() -> str:
     body += text(
         "One mapping, as JSON or YAML. jobctl run -f reads it from a file; over HTTP it is the JSON body of POST /v1/jobs, of at "
         f"most {limits.MAX_BODY_BYTES >> 20} MiB (a file may have {LONGEST_BYTES >> 20} MiB with its comments). Unknown fields "
-        "are refused, and so is a name that stands twice. A field that is null is absent; an empty command, workspace, key, depends or "
-        "subdir is too. jobctl validate -f names all that is wrong."
+        "and repeated names are refused. A field that is null counts as absent, and so does an empty command, workspace, key, depends or "
+        "subdir. jobctl validate -f names all problems."
     )
     flags = ", ".join(f"{flag} ({name})" for flag, name in FLAG_NAMES.items())
     body += section("UNITS AND OTHER NAMES") + text(
-        "In a file, jobctl also takes amounts with their units, as its flags do: memory: 2g, timeoutSeconds: 1h30m (also 2d or 1w). A number "
-        "stays what FIELDS says. It takes the flags' names as well: "
+        "In a file, jobctl also accepts amounts with units, as in its flags: memory: 2g, timeoutSeconds: 1h30m (also 2d or 1w). A number "
+        "has the unit in FIELDS. jobctl accepts names of flags too: "
         + flags
-        + ". Where a field holds names and values, a list of "
-        "NAME=VALUE does too; callback may be a URL alone, and entrypoint a program alone. The API takes none of these."
+        + ". A field with names and values may be a list of "
+        "NAME=VALUE, callback may be a URL, and entrypoint may be a program. The API accepts none of these forms."
     )
     body += section("FIELDS") + struct_fields(JobSpec, JOB_FIELDS)
     body += section("CALLBACK") + struct_fields(Callback, CALLBACK_FIELDS)
     body += section("OUTPUTS") + struct_fields(Output, OUTPUT_FIELDS)
     body += section("ARTIFACTS") + text(
         "An artifact runs before the command unless it depends on job, directly or through others. Paths are relative to the "
-        "workspace and never leave it. A byte of a name that is no UTF-8 is written as \\xHH and a backslash as \\\\, as events write them; a "
-        "backslash before anything else stands for itself."
+        "workspace and never leave it. In a path, \\xHH is a byte that is no UTF-8, and \\\\ is a backslash, as in events; a "
+        "backslash before any other character is literal."
     )
     assert set(IN_OUT) == set(KINDS), "IN_OUT and the artifact kinds differ"
     for kind, struct in KINDS.items():

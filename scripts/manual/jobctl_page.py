@@ -1,11 +1,11 @@
-"""jobctl.1, from the command table and the parsers; exit codes and variables are told here."""
+"""jobctl.1, from the command table and the parsers. Owns the descriptions of exit codes and variables."""
 
+from jobctl.command_table import ALIASES, HELP, PRESET_FORMATS, PRESETS
 from jobctl.commands.deliveries import WIDE_TABLE as DELIVERIES
 from jobctl.commands.doctor import TABLE as DOCTOR
 from jobctl.commands.ls import WIDE_TABLE as LS
 from jobctl.commands.top import TABLE as TOP
 from jobctl.completion.describe import CommandText, texts
-from jobctl.lazy import ALIASES, HELP, PRESET_FORMATS, PRESETS
 from jobctl.output.table import Table
 from scripts.manual.roff import escaped, line, option, section, tagged, text, title
 
@@ -17,54 +17,54 @@ EXIT_CODES = (
     ("3", "daemon unreachable"),
     ("4", "not found"),
     ("5", "not allowed"),
-    ("6", "conflict: an id in use, or a prefix of several"),
+    ("6", "conflict: the id is in use, or matches several jobs"),
 )
 RUN_EXIT_CODES = (
-    ("120", "wait gave up"),
-    ("121", "cancelled elsewhere"),
-    ("122", "the command succeeded, an output did not arrive, or a pipe lacks a part of what it printed"),
-    ("123", "failed before the start: image or input"),
+    ("120", "the timeout of wait has passed"),
+    ("121", "cancelled by someone else"),
+    ("122", "the command succeeded, but an output or, in a pipe, a part of the log is missing"),
+    ("123", "failed before the command started: image or input"),
     ("124", "timed out"),
     ("125", "jobctl or jobd failed"),
-    ("126, 127", "the command cannot be run, or is not there"),
-    ("130", "interrupted here"),
+    ("126, 127", "the command cannot run, or does not exist"),
+    ("130", "interrupted with Ctrl-C"),
     ("137", "out of memory"),
     ("128+n", "ended by signal n"),
 )
 DESTINATIONS = """
-This holds for the DEST of run --out and of cp. The same command again gives the same.
+These rules hold for the DEST of run --out and of cp. Repeating a command gives the same result.
 
-A DEST whose last part is /, . or .. is a folder that PATH goes into, under its own name. Any other DEST becomes what PATH is. PATH . is
-the whole workspace; with such a folder as DEST, each entry of it goes there.
+A DEST whose last part is /, . or .. is a folder that gets PATH under its own name. Any other DEST becomes a copy of PATH. PATH . is the
+whole workspace; a folder as DEST then gets each entry of the workspace.
 
-A file that is there is replaced at once, and keeps its mode; what may look meanwhile sees the old or the new one. A link is followed. A
-device or a FIFO is written to, a FIFO waits a minute for its reader, and a socket is refused.
+An existing file is replaced atomically, and keeps its mode; other programs see the old or the new file. A link is followed. A device or a
+FIFO is written to; jobctl waits a minute for the reader of a FIFO. A socket is refused.
 
-A folder that is there is replaced as a whole, at once, and only where it is empty or all that is in it was written by jobctl and not
-changed since; jobctl knows that by an extended attribute (user.jobctl.written). On a file system without them, remove the folder before.
-A mount point, the home folder and the working directory, and what is around them, are never replaced, nor is a file by a folder or a
-folder by a file. run looks at that before the job runs.
+An existing folder is replaced as a whole, and only where it is empty, or jobctl wrote all files in it and they are unchanged; jobctl marks
+its files with an extended attribute (user.jobctl.written). On a file system without extended attributes, remove the folder first. jobctl
+never replaces a mount point, the home folder, the working directory or a folder that contains one of them, and never a file by a folder or
+a folder by a file. jobctl run checks this before the job runs.
 
-- is standard output, and so are /dev/stdout and /dev/fd/1: a file is written there as it is, a folder as a tar. One output alone can go
-there; all lines of the job go to standard error then.
+- is standard output, and so are /dev/stdout and /dev/fd/1: a file is printed as it is, a folder as a tar. Only one output can go there; the
+job's log then goes to standard error.
 """
 CLIENT_VARIABLES = (
-    ("JOBCTL_HOST", "the daemon: unix:///path or http://host:port; --host wins"),
+    ("JOBCTL_HOST", "the daemon's address: unix:///path or http://host:port; --host overrides it"),
     (
         "JOBCTL_API_KEY_FILE",
-        "file with the key for TCP; for this machine's daemon the key is found by itself",
+        "file with the key for TCP; jobctl finds the key of this machine's daemon itself",
     ),
-    ("JOBCTL_CONTEXT", "which context of the context file; default: its current"),
+    ("JOBCTL_CONTEXT", "the context of the context file; default: its current"),
     ("JOBCTL_CONFIG", "the context file; default: ~/.config/jobctl/contexts.toml"),
     (
         "JOBD_SOCKET, JOBD_STATE_DIR",
-        "where this machine's jobd listens and keeps its key, when not in the usual places",
+        "the socket and the state directory of this machine's jobd, where they are not the defaults",
     ),
     (
         "JOBCTL_DEFAULT_MEMORY, JOBCTL_DEFAULT_CPUS, JOBCTL_DEFAULT_TIMEOUT",
-        "what run and submit ask for where nothing else says it; also default_memory and so on in the context file",
+        "defaults of run and submit; also default_memory and so on in the context file",
     ),
-    ("NO_COLOR", "no colour"),
+    ("NO_COLOR", "turns colours off"),
 )
 
 
@@ -74,16 +74,16 @@ def jobctl_page() -> str:
     body += section("SYNOPSIS") + "\\fBjobctl\\fR [\\fIOPTIONS\\fR] [\\fICOMMAND\\fR] [\\fIARGUMENTS\\fR]\n"
     body += section("DESCRIPTION")
     body += text(
-        "Submits jobs to jobd(8), follows, lists and ends them. Without a command, lists the jobs that are under way. "
-        "Data is printed on standard output and everything else on standard error. "
-        "An ID is exact or a unique prefix; @last is this user's newest job. Where jobs are ended or removed (cancel, rm), a prefix is "
-        "answered with the ids that it fits, and nothing happens."
+        "Submits jobs to jobd(8), follows, lists and cancels them. Without a command, jobctl lists the active jobs. "
+        "Data goes to standard output, notes and errors go to standard error. "
+        "An ID is exact or a unique prefix; @last is this user's newest job. Commands that end or remove jobs (cancel, rm) refuse a prefix, "
+        "list the ids that begin with it, and change no job."
     )
     commands = texts()
     shared = {option.names for option in commands[0].options}.intersection(
         *({o.names for o in c.options} for c in commands)
     )
-    body += section("OPTIONS") + text("These stand before the command or after it.")
+    body += section("OPTIONS") + text("These options are valid before and after the command.")
     body += "".join(option(o.names, o.metavar, o.help) for o in commands[0].options if o.names in shared)
     body += section("COMMANDS")
     for command in commands:
@@ -91,21 +91,21 @@ def jobctl_page() -> str:
     body += section("WHERE OUTPUTS GO") + "".join(
         text(" ".join(paragraph.split())) for paragraph in DESTINATIONS.split("\n\n")
     )
-    body += section("OTHER NAMES") + text("Names of other tools that work here too:")
+    body += section("ALIASES") + text("Names of commands in other tools:")
     body += "".join(tagged(alias, _meaning(alias)) for alias in ALIASES)
     body += tagged(f"{HELP} [COMMAND]", "COMMAND --help")
     body += section("OUTPUT") + text(
-        "With --json each command prints one shape; docs/jobctl-output.schema.json has them all. Streams are one value a line. "
-        "Errors are JSON on standard error then. A format that a command cannot print is refused."
+        "docs/jobctl-output.schema.json has the schema of each command's --json output. A stream has one value a line. With --json, "
+        "errors are JSON on standard error. A command refuses a format that it cannot print."
     )
     body += text(
-        "Tables off a terminal hold all columns and texts. On a terminal the first column is never cut; an id longer than half of the "
-        "width stands on a line of its own. Where a row does not fit, texts are shortened, then whole columns go, in this order:"
+        "Without a terminal, tables have all columns and whole texts. On a terminal the first column is never cut; an id longer than half of "
+        "the width is on a line of its own. Where a row does not fit, texts are shortened, then whole columns are dropped, in this order:"
     )
     body += "".join(tagged(name, _order(shape)) for name, shape in TABLES)
-    body += section("EXIT STATUS") + text("Of run and wait: the job's own, and")
+    body += section("EXIT STATUS") + text("Exit codes of run and wait: the job's own, and")
     body += "".join(tagged(code, meaning) for code, meaning in RUN_EXIT_CODES) + text(
-        "Of all other commands:"
+        "Exit codes of all other commands:"
     )
     body += "".join(tagged(code, meaning) for code, meaning in EXIT_CODES)
     body += section("ENVIRONMENT") + "".join(tagged(name, meaning) for name, meaning in CLIENT_VARIABLES)
@@ -115,8 +115,8 @@ def jobctl_page() -> str:
         'current = "lab", then a table [contexts.lab] with host and api_key_file',
     )
     body += tagged(
-        "$XDG_RUNTIME_DIR/jobd/jobd.sock, /run/user/UID/jobd/jobd.sock, jobd.sock in the state folder, /run/jobd/jobd.sock",
-        "where the daemon is looked for, in this order",
+        "$XDG_RUNTIME_DIR/jobd/jobd.sock, /run/user/UID/jobd/jobd.sock, jobd.sock in the state directory, /run/jobd/jobd.sock",
+        "the sockets that jobctl tries, in this order",
     )
     return body + section("SEE ALSO") + "\\fBjobd\\fR(8), \\fBjob\\fR(5)\n"
 
@@ -128,14 +128,16 @@ def command_part(command: CommandText, shared: set[tuple[str, ...]]) -> str:
         + text(command.help)
     )
     part += "".join(option(o.names, o.metavar, o.help) for o in command.options if o.names not in shared)
-    part += text(f"Formats: {', '.join(command.formats)}." if command.formats else "It has no other format.")
+    part += text(
+        f"Formats: {', '.join(command.formats)}." if command.formats else "There are no other formats."
+    )
     return part + (
         ".PP\n.nf\n" + "".join(line(each) for each in command.examples.strip("\n").split("\n")) + ".fi\n"
     )
 
 
 def _meaning(alias: str) -> str:
-    """What an alias stands for, as it would be typed."""
+    """Returns the command that an alias runs."""
     preset = PRESETS.get(alias, ())
     format = PRESET_FORMATS.get(alias)
     return " ".join((ALIASES[alias], *preset, *(("-o", format) if format else ())))

@@ -9,9 +9,9 @@ def jobd_page() -> str:
     body = title("JOBD", 8, "jobd", "run container jobs, keep their records, send their events")
     body += section("SYNOPSIS") + "\\fBjobd\\fR [\\fIOPTIONS\\fR]\n" + section("DESCRIPTION")
     body += text(
-        "Runs in the foreground, takes jobs over a Unix socket and over TCP on loopback, and runs them as containers of the "
-        "engine that DOCKER_HOST or the current docker context names. A flag wins over its variable, a variable over the "
-        "configuration file, that over the default. Durations are such as 100ms, 10s and 1h30m."
+        "Runs in the foreground, accepts jobs over a Unix socket and over TCP on loopback, and runs them as containers of the "
+        "engine that DOCKER_HOST or the current docker context names. A flag overrides its variable, a variable overrides the "
+        "configuration file. Durations have units: 100ms, 10s, 1h30m."
     )
     body += section("SETTINGS")
     for variable in VARIABLES:

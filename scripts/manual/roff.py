@@ -1,16 +1,13 @@
-"""Text as roff: heads, paragraphs, tags and lines in which nothing is taken for a command. Pure.
-
-Must not know what the pages are about.
-"""
+"""Text as roff: titles, sections, paragraphs, tags and escaped lines. Pure."""
 
 
 def title(name: str, number: int, plain: str, summary: str) -> str:
-    """Returns the head of a page."""
+    """Returns the beginning of a page."""
     return f'.\\" Made by scripts/generate_docs.py.\n.TH {name} {number}\n.SH NAME\n{plain} \\- {escaped(summary)}\n'
 
 
 def section(name: str) -> str:
-    """Returns a section's head."""
+    """Returns the title of a section."""
     return f".SH {name}\n"
 
 
@@ -19,22 +16,22 @@ def text(what: str) -> str:
     return "".join(".PP\n" + line(" ".join(each.split())) for each in what.split("\n\n"))
 
 
-def option(names: tuple[str, ...], metavar: str, said: str) -> str:
+def option(names: tuple[str, ...], metavar: str, description: str) -> str:
     """Returns one option."""
-    return tagged(", ".join(names) + (f" {metavar}" if metavar else ""), said)
+    return tagged(", ".join(names) + (f" {metavar}" if metavar else ""), description)
 
 
-def tagged(tag: str, said: str) -> str:
-    """Returns a tag and what is said of it."""
-    return f".TP\n\\fB{escaped(tag)}\\fR\n{line(said)}"
+def tagged(tag: str, description: str) -> str:
+    """Returns a tag with its description."""
+    return f".TP\n\\fB{escaped(tag)}\\fR\n{line(description)}"
 
 
 def line(what: str) -> str:
-    """Returns a line that roff takes for text."""
+    """Returns a line of text."""
     shown = escaped(what)
     return ("\\&" + shown if shown[:1] in (".", "'") else shown) + "\n"
 
 
 def escaped(what: str) -> str:
-    """Returns text in which roff finds no commands and keeps ASCII hyphens."""
+    """Returns escaped text, with ASCII hyphens."""
     return what.replace("\\", "\\e").replace("-", "\\-")

@@ -1,7 +1,4 @@
-"""The structs of the wire contract as tagged fields: type, default and words of each.
-
-A field without words, or words without a field, is an error.
-"""
+"""The fields of the wire contract's structs with type, default and description. Each field must have a description."""
 
 from typing import Any, Literal, get_args, get_origin
 
@@ -11,19 +8,21 @@ from scripts.manual.roff import tagged
 
 
 def encoded_names(struct: type[msgspec.Struct]) -> list[str]:
-    """Returns the names of a struct's fields as they stand on the wire."""
+    """Returns the names of a struct's fields on the wire."""
     return [field.encode_name for field in msgspec.structs.fields(struct)]
 
 
-def struct_fields(struct: type[msgspec.Struct], said: dict[str, str], leave_out: tuple[str, ...] = ()) -> str:
-    """Returns a struct's fields with their types, defaults and words; both sides must name the same ones."""
+def struct_fields(
+    struct: type[msgspec.Struct], descriptions: dict[str, str], leave_out: tuple[str, ...] = ()
+) -> str:
+    """Returns a struct's fields with types, defaults and descriptions. Both must have the same names."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
-    extra = set(said) - set(fields) - set(leave_out)
-    if missing := (set(fields) - set(said)) | extra:
+    extra = set(descriptions) - set(fields) - set(leave_out)
+    if missing := (set(fields) - set(descriptions)) | extra:
         raise SystemExit(
-            f"scripts/manual/words.py: words and fields of {struct.__name__} differ: {sorted(missing)}"
+            f"scripts/manual/words.py: descriptions and fields of {struct.__name__} differ: {sorted(missing)}"
         )
-    found = ""
+    result = ""
     for name, field in fields.items():
         if name in leave_out:
             continue
@@ -31,12 +30,12 @@ def struct_fields(struct: type[msgspec.Struct], said: dict[str, str], leave_out:
         if field.default not in (msgspec.NODEFAULT, None, 0, False):
             default = f"default {field.default}".replace("True", "true")
         notes = "; ".join(part for part in (type_text(field.type), default) if part)
-        found += tagged(f"{name} ({notes})", said[name] + ".")
-    return found
+        result += tagged(f"{name} ({notes})", descriptions[name] + ".")
+    return result
 
 
 def type_text(annotation: Any) -> str:
-    """Returns a type in the words of JSON."""
+    """Returns the name of a type in JSON."""
     plain = {str: "text", int: "integer", float: "number", bool: "true or false", type(None): ""}
     if annotation in plain:
         return plain[annotation]

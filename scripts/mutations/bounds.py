@@ -66,7 +66,7 @@ MUTATIONS = (
         "sidecar/reporting/proxy.py",
         "        while size > MOST_WAITING_BYTES and",
         "        while False and",
-        "tests/unit/sidecar/reporting/test_proxy.py::test_what_waits_for_the_daemon_is_bounded_in_bytes",
+        "tests/unit/sidecar/reporting/test_proxy.py::test_unsent_reports_are_bounded_in_bytes",
     ),
     Mutation(
         "an error of any length goes into a record",

@@ -118,8 +118,8 @@ MUTATIONS = (
     Mutation(
         "what was shown of a line is shown again with it",
         "jobctl/output/printer.py",
-        "return said.removeprefix(shown)",
-        "return said",
+        "return line.removeprefix(shown)",
+        "return line",
         "tests/unit/jobd/jobs/log/test_live_output.py::test_every_byte_is_shown_once_and_in_order",
     ),
     Mutation(

@@ -34,23 +34,23 @@ MUTATIONS = (
     Mutation(
         "a transfer that was answered early counts as sent",
         "sidecar/transfer/http.py",
-        "        if not self._over or missing:",
+        "        if not self._complete or missing:",
         "        if missing:",
-        "tests/integration/sidecar/test_answers.py::test_a_success_before_the_whole_file_was_sent_is_none",
+        "tests/integration/sidecar/test_answers.py::test_a_success_before_the_end_of_the_upload_does_not_count",
     ),
     Mutation(
         "a transfer counts as sent while it waits on this side",
         "sidecar/transfer/http.py",
-        "        if not self._over or missing:",
-        "        if not self._over:",
-        "tests/integration/sidecar/test_answers.py::test_what_the_other_end_has_not_received_counts_as_unsent",
+        "        if not self._complete or missing:",
+        "        if not self._complete:",
+        "tests/integration/sidecar/test_answers.py::test_unacknowledged_bytes_count_as_unsent",
     ),
     Mutation(
         "a transfer is not done until its answer's body is",
         "sidecar/transfer/http.py",
-        "            except (TimeIsUp, WorthAnotherTry, HttpFailure):\n                pass",
+        "            except (TimeIsUp, RetryableFailure, HttpFailure):\n                pass",
         "            except ZeroDivisionError:\n                pass",
-        "tests/integration/sidecar/test_answers.py::test_an_endless_answer_and_one_that_breaks_change_nothing_either",
+        "tests/integration/sidecar/test_answers.py::test_an_endless_or_broken_answer_does_not_undo_a_success",
     ),
     Mutation(
         "a transfer of a part counts as the whole",
@@ -64,6 +64,6 @@ MUTATIONS = (
         "sidecar/transfer/http_connection.py",
         "            if not 100 <= status < 200 or status == _SWITCHING_PROTOCOLS:",
         "            if True:",
-        "tests/integration/sidecar/test_answers.py::test_an_answer_that_is_only_on_its_way_is_waited_out",
+        "tests/integration/sidecar/test_answers.py::test_interim_answers_are_skipped",
     ),
 )

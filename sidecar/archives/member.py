@@ -1,11 +1,10 @@
-"""One member of an archive, as the archive states it, and the rules on what it may be called and where its link may lead.
+"""A member of an archive, and the rules for its name and link. Pure.
 
-Pure. Formats are read in `tar.py` and `zip.py`; what is extracted is decided here and done in `artifacts/unarchive.py`. Nothing is
-repaired and nothing is skipped silently: a name or link that breaks a rule fails the whole archive.
+A name or link that breaks a rule fails the whole archive: nothing is repaired or skipped.
 
-Links: a symbolic link must be relative; its target is first any number of `..`, no more than lead to the root of the extraction, then
-names without `..`. As links are made last and directories are real directories by then, no chain of such links leads out. A hard link
-must name a regular file that the same archive has already put in place.
+The target of a symbolic link must be relative: any number of `..`, as long as they stay below the root of the extraction, then names
+without `..`. Links are created last, when all directories are real ones, so no chain of links leads out. A hard link must name a regular
+file that the same archive has already extracted.
 """
 
 from collections.abc import Iterator
@@ -20,12 +19,12 @@ Kind = Literal["file", "directory", "symlink", "hardlink"]
 
 
 class BadArchive(ArtifactError):
-    """The archive is damaged, hostile, or uses what is not supported."""
+    """The archive is damaged or hostile, or uses an unsupported feature."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """`size` in bytes, for files. `link`: the target of a link. `mtime_s` is None where the archive does not say it in UTC."""
+    """`size`: in bytes, of files. `link`: the target of a link. `mtime_s`: None where the archive has no time in UTC."""
 
     name: str
     kind: Kind
@@ -48,14 +47,14 @@ _LINK_FLAWS = {
 }
 Content = Iterator[bytes]
 Members = Iterator[tuple[Member, Content]]
-"""Each member with its content, which must be read, if at all, before the next member is asked for."""
+"""Each member with its content, which can be read only before the next member."""
 
 
 def name_parts(name: str) -> Parts:
-    """Returns the names in a member's path; the archive's root is the empty tuple.
+    """Returns the parts of a member's path; () for the archive's root.
 
     Raises:
-        BadArchive: the path is absolute, empty, or holds `..` or a NUL.
+        BadArchive: the path is absolute or empty, or contains `..` or a NUL.
     """
     called = f"'{shown(name, 200)}'"
     if not name:
@@ -66,7 +65,7 @@ def name_parts(name: str) -> Parts:
 
 
 def check_symlink(place: Parts, target: str) -> None:
-    """Accepts the target of a symbolic link that is to stand at `place` below the root of the extraction.
+    """Checks the target of a symbolic link at `place` below the root of the extraction.
 
     Raises:
         BadArchive: the link may lead out.
@@ -76,37 +75,37 @@ def check_symlink(place: Parts, target: str) -> None:
 
 
 class Contents:
-    """What a first pass over an archive finds out about the folder that `subdir` asks for."""
+    """Finds the folder `subdir` of an archive in a first pass."""
 
-    def __init__(self, wanted: Parts) -> None:
-        self._wanted = wanted
+    def __init__(self, subdir: Parts) -> None:
+        self._subdir = subdir
         self._tops: set[str] = set()
         self._has_file_on_top = False
         self._plain = False
         self._stripped = False
 
-    def saw(self, parts: Parts, kind: Kind) -> None:
-        """Takes note of one member."""
+    def add(self, parts: Parts, kind: Kind) -> None:
+        """Adds one member."""
         if not parts:
             return
         if len(parts) == 1 and kind != "directory":
             self._has_file_on_top = True
         elif len(self._tops) < 2:
             self._tops.add(parts[0])
-        self._plain = self._plain or _is_in(parts, kind, self._wanted)
-        self._stripped = self._stripped or _is_in(parts[1:], kind, self._wanted)
+        self._plain = self._plain or _is_in(parts, kind, self._subdir)
+        self._stripped = self._stripped or _is_in(parts[1:], kind, self._subdir)
 
     def folder(self) -> Parts:
-        """Returns the folder to take: below the single root folder where there is one and it is there, else at the archive's root.
+        """Returns `subdir` in the archive: below a single root folder where the archive has one that contains it, else at the root.
 
         Raises:
             BadArchive: the archive has no such folder.
         """
         if len(self._tops) == 1 and not self._has_file_on_top and self._stripped:
-            return (*self._tops, *self._wanted)
+            return (*self._tops, *self._subdir)
         if self._plain:
-            return self._wanted
-        raise BadArchive(f"the archive has no folder '{shown('/'.join(self._wanted))}'")
+            return self._subdir
+        raise BadArchive(f"the archive has no folder '{shown('/'.join(self._subdir))}'")
 
 
 def _is_in(parts: Parts, kind: Kind, folder: Parts) -> bool:

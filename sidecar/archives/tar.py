@@ -1,7 +1,7 @@
-"""Reading tar as a stream: ustar, GNU long names, pax headers; everything else is refused.
+"""Reads tar as a stream: ustar, GNU long names, pax headers; refuses everything else.
 
-Owns the format alone. Reads forwards, block by block, in bounded memory whatever a header claims: the standard library's reader would
-take a header's word for how much to read at once. An archive that ends without its end mark was cut.
+Reads forwards, block by block, in bounded memory; the standard library's reader would read as many bytes at once as a header claims. An
+archive without an end mark was cut.
 
 Source: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block"; GNU tar manual, "Basic Tar Format".
 """
@@ -24,11 +24,11 @@ _KINDS = {b"1": "hardlink", b"2": "symlink", b"5": "directory"}
 _REFUSED = {b"3": "a character device", b"4": "a block device", b"6": "a FIFO", b"S": "a sparse file"}
 
 Read = Callable[[int], bytes]
-"""Returns up to that many bytes; none at the end of the stream."""
+"""Returns at most that many bytes; none at the end of the stream."""
 
 
 class _Overrides:
-    """What extended headers say about the next member."""
+    """The values of extended headers for the next member."""
 
     def __init__(self) -> None:
         self.name: str | None = None
@@ -40,14 +40,14 @@ def read_tar(read: Read) -> Members:
     """Yields the members of a tar stream and then reads the stream to its end.
 
     Raises:
-        BadArchive: it is damaged, cut, or uses what is not supported.
+        BadArchive: the archive is damaged or cut, or uses an unsupported feature.
     """
     overrides = _Overrides()
     while True:
         block = _exactly(read, BLOCK)
         if not any(block):
             break
-        _check_sum(block)
+        _check_checksum(block)
         kind = block[156:157]
         size = _number(block[124:136])
         if kind in (b"L", b"K", b"x", b"X", b"g"):
@@ -104,13 +104,13 @@ class _Content:
 
 
 def _exactly(read: Read, size: int) -> bytes:
-    found = b""
-    while len(found) < size:
-        more = read(size - len(found))
+    data = b""
+    while len(data) < size:
+        more = read(size - len(data))
         if not more:
             raise BadArchive("the archive is cut: it ends without its end mark")
-        found += more
-    return found
+        data += more
+    return data
 
 
 def _header_text(read: Read, size: int) -> bytes:
@@ -119,8 +119,8 @@ def _header_text(read: Read, size: int) -> bytes:
     return _exactly(read, size + -size % BLOCK)[:size]
 
 
-def _check_sum(block: bytes) -> None:
-    """Accepts a header whose bytes add up to what it says, taken as unsigned, or as signed as some old writers did."""
+def _check_checksum(block: bytes) -> None:
+    """Checks a header's checksum over unsigned bytes, or over signed ones, as some old programs wrote it."""
     match = _OCTAL.match(block[148:156])
     blanked = block[:148] + b" " * 8 + block[156:]
     signed = sum(blanked) - 256 * sum(byte > 127 for byte in blanked)
@@ -142,7 +142,7 @@ def _number(field: bytes) -> int:
 
 
 def _mtime(field: bytes) -> int | None:
-    """Returns the time, or None where it is not one that a file system holds: a time is no reason to refuse an archive."""
+    """Returns the time, or None where it is invalid, which is no reason to refuse an archive."""
     try:
         seconds = _number(field)
     except BadArchive:

@@ -1,6 +1,6 @@
-"""Reading zip: stored and deflated members, links, nothing encrypted.
+"""Reads zip: stored and deflated members and links; refuses encrypted ones.
 
-Owns the format alone, on top of the standard library's reader, which is kept from reading more at once than a sane directory needs.
+Uses the standard library's reader, with bounds on the size of the archive's directory.
 
 Source: PKWARE APPNOTE 6.3, 4.4.2 (made on Unix) and 4.4.15 (external file attributes).
 """
@@ -27,8 +27,8 @@ _UNIX, _MACOS = 3, 19
 
 
 class _Guarded:
-    """The archive's file, refusing reads that only a lying directory would ask for, and a directory of too many entries: the
-    standard library's reader makes half a kilobyte of each before it gives the first.
+    """The archive's file. Refuses reads that only a wrong directory causes, and a directory with too many entries: the standard
+    library's reader needs half a kilobyte for each entry before it returns the first.
     """
 
     def __init__(self, file: IO[bytes], most_members: int) -> None:
@@ -47,7 +47,7 @@ class _Guarded:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         if whence == os.SEEK_SET and offset < 0:
-            raise BadArchive("the archive is damaged: its directory lies outside of it")
+            raise BadArchive("the archive is damaged: its directory is outside of the file")
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
@@ -61,7 +61,7 @@ def read_zip(file: IO[bytes], most_members: int) -> Members:
     """Yields the members of a zip archive.
 
     Raises:
-        BadArchive: it is damaged, cut, encrypted, has more than `most_members`, or uses what is not supported.
+        BadArchive: the archive is damaged, cut or encrypted, has more than `most_members`, or uses an unsupported feature.
     """
     with _translated(), zipfile.ZipFile(_Guarded(file, most_members)) as archive:
         for info in archive.infolist():
@@ -110,9 +110,9 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """Returns the name as the system that made the archive had it: the bytes of a Unix, where they are not marked as UTF-8.
+    """Returns the member's name. Names from Unix without the UTF-8 flag are bytes.
 
-    The standard library takes every unmarked name for code page 437, which is right for DOS alone.
+    The standard library decodes them as code page 437, which is right only for DOS.
     """
     if info.flag_bits & _UTF8 or info.create_system not in (_UNIX, _MACOS):
         return info.filename
@@ -120,7 +120,7 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Content:
-    """Yields the content; its length and checksum are verified at its end."""
+    """Yields the content, and verifies its length and checksum at the end."""
     with _translated(), archive.open(info) as packed:
         while chunk := packed.read(_CHUNK_BYTES):
             yield chunk

@@ -1,7 +1,7 @@
-"""What all artifact kinds share: what a handler gets and gives, and the table that finds it.
+"""The table of artifact kinds, and the types of their handlers.
 
-A kind is one module with a function `move(artifact, context) -> Moved`, whose paths are as the system has them. Modules are imported on first use: a sidecar that only writes
-and reads starts without an HTTP client and without archive formats.
+Each kind is a module with a function `transfer(artifact, context) -> Transferred`, which gets native paths. Modules are imported on first
+use, so that a sidecar that only writes and reads files starts without the HTTP client and the archive formats.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sidecar.transfer.http import Http
 
 Meter = Callable[[int, int | None], None]
-"""Called with the bytes moved so far and, where known, their total."""
+"""Called with the bytes transferred so far and, where known, the total."""
 
 HANDLERS: dict[str, str] = {
     "download": "sidecar.artifacts.download",
@@ -42,33 +42,33 @@ PATHS: dict[str, tuple[str, ...]] = {
     "archive": ("source", "out"),
     "list": ("source",),
 }
-"""The fields of each kind that name something in the workspace or, as `subdir`, in an archive."""
+"""The fields of each kind that are paths, in the workspace or, for `subdir`, in an archive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """How much one artifact may be: bytes, counts, seconds."""
+    """The limits of one artifact: bytes, counts, seconds."""
 
     local_s: float = 3600
     download_s: float = 6 * 3600
     content_bytes: int = 256 * 1024
     encoded_content_bytes: int = 768 * 1024
-    """As it stands in a report: one line, which everything on its way must be able to hold."""
+    """The limit of the content as JSON in a report, which is one line."""
     list_entries: int = 10_000
     archive_members: int = 200_000
     archive_bytes: int = 64 << 30
     unarchive_members: int = 200_000
     unarchive_bytes: int = 64 << 30
     unarchive_ratio: int = 200
-    """Content may be this many times its archive's size, once it is over `unarchive_free_bytes`."""
+    """The unpacked content may be this many times the size of the archive; `unarchive_free_bytes` are always allowed."""
     unarchive_free_bytes: int = 1 << 30
-    unarchive_look_first_bytes: int = 32 << 20
-    """An archive of at most this size is looked through before anything of it is written."""
+    unarchive_check_first_bytes: int = 32 << 20
+    """An archive of at most this size is checked completely before the first file is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a handler works with. `http` makes the client on first use."""
+    """The dependencies of a handler. `http` creates the client on first use."""
 
     workspace: Workspace
     interrupts: Interrupts
@@ -80,21 +80,21 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """What came of it: the bytes that were moved, and the content for the event."""
+class Transferred:
+    """The result: the number of transferred bytes, and the content for the event."""
 
     size_bytes: int | None = None
     content: Any = None
 
 
-Handler = Callable[[Any, Context], Moved]
+Handler = Callable[[Any, Context], Transferred]
 
 
 def with_native_paths(artifact: Artifact) -> Artifact:
-    """Returns the artifact for its handler, its paths as the system has them.
+    """Returns the artifact with native paths.
 
     Raises:
-        ArtifactError: one of them is no path.
+        ArtifactError: a path is invalid.
     """
     texts = {name: getattr(artifact, name) for name in PATHS[kind_of(artifact)]}
     paths = {name: native(text) for name, text in texts.items() if text is not None}
@@ -105,7 +105,7 @@ def handler_of(kind: str) -> Handler:
     """Returns the handler of a kind.
 
     Raises:
-        KeyError: there is no such kind.
+        KeyError: the kind does not exist.
     """
-    handler: Handler = import_module(HANDLERS[kind]).move
+    handler: Handler = import_module(HANDLERS[kind]).transfer
     return handler

@@ -1,20 +1,20 @@
-"""download: GET of a URL into a file, checked against its announced length, its checksum and its cap."""
+"""download: GETs a URL into a file, and checks its announced length, its checksum and its size limit."""
 
 import hashlib
 
 from jobd.wire.artifact import Download
-from sidecar.artifacts.base import Context, Moved
+from sidecar.artifacts.base import Context, Transferred
 from sidecar.errors import ArtifactError
 from sidecar.transfer.http import Answer, Request
 from sidecar.transfer.retry import safe_url
 
 RETRIES = 3
 _WHOLE = 200
-"""No other success is the file that was asked for: 206 is a part, 202 and 204 are none, 203 is one that somebody on the way has changed."""
+"""The only status for a whole file: 206 is a part, 202 and 204 have no file, and a proxy has changed the file of a 203."""
 
 
-def move(artifact: Download, context: Context) -> Moved:
-    """Streams the file; every try starts from the beginning, and the name appears when all of it is there and right."""
+def transfer(artifact: Download, context: Context) -> Transferred:
+    """Streams the file. Every try starts from the beginning; the file gets its name when it is complete and correct."""
     url = safe_url(artifact.source)
 
     def too_large() -> ArtifactError:
@@ -22,7 +22,9 @@ def move(artifact: Download, context: Context) -> Moved:
 
     def receive(answer: Answer) -> int:
         if answer.status != _WHOLE:
-            raise ArtifactError(f"GET {url}: the server answered {answer.said}, which is not the file")
+            raise ArtifactError(
+                f"GET {url}: the server answered {answer.status_text}, which is not the whole file"
+            )
         if artifact.max_bytes is not None and answer.total is not None and answer.total > artifact.max_bytes:
             raise too_large()
         size = 0
@@ -43,4 +45,4 @@ def move(artifact: Download, context: Context) -> Moved:
         return size
 
     request = Request(method="GET", url=artifact.source, limit_s=context.caps.download_s, retries=RETRIES)
-    return Moved(size_bytes=context.http().send(request, receive))
+    return Transferred(size_bytes=context.http().send(request, receive))

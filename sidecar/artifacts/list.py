@@ -1,39 +1,39 @@
-"""list: the names below a directory into the artifact's event.
+"""list: puts the paths below a directory into the artifact's event.
 
-The content is a list of texts: paths relative to the listed directory, sorted, directories ending with `/`, each in
-the escape of `jobd/wire/filenames.py`. Of a file it is the file's own name. Links are named and not
-followed. What an exclude means is in `jobd/wire/globs.py`; a directory that it matches is left out with all that is
-in it. The sidecar's own `.ready` is never listed. Too many entries fail the artifact: a list that is cut would look complete.
+The content is a sorted list of paths relative to the listed directory, with the escapes of `jobd/wire/filenames.py`; directories end
+with `/`. For a file the list has the file's name. Links are listed and not followed. Excludes are globs (`jobd/wire/globs.py`); an
+excluded directory is left out with its content, and so is `.ready`. Too many entries fail the artifact, since a cut list would look
+complete.
 """
 
 import stat
 
 from jobd.wire.artifact import List
 from jobd.wire.globs import Glob, glob_of
-from sidecar.artifacts.base import Context, Moved
+from sidecar.artifacts.base import Context, Transferred
 from sidecar.artifacts.read import check_encoded
 from sidecar.entry import parts_of, shown
 from sidecar.errors import ArtifactError
 
 
-def move(artifact: List, context: Context) -> Moved:
+def transfer(artifact: List, context: Context) -> Transferred:
     """Returns the list."""
     excludes = _globs(artifact)
     with context.interrupts.time_limit(context.caps.local_s):
-        mode = context.workspace.look(artifact.source).st_mode
-        if stat.S_ISDIR(mode) or stat.S_ISLNK(mode):  # a link is refused where it would be entered
-            found = _below(artifact, excludes, context)
+        mode = context.workspace.status(artifact.source).st_mode
+        if stat.S_ISDIR(mode) or stat.S_ISLNK(mode):  # opening refuses a link
+            paths = _below(artifact, excludes, context)
         else:
             name = parts_of(artifact.source)[-1]
-            found = [] if any(glob.matches(name, is_folder=False) for glob in excludes) else [name]
-    names = [shown(path) for path in sorted(found)]
+            paths = [] if any(glob.matches(name, is_folder=False) for glob in excludes) else [name]
+    names = [shown(path) for path in sorted(paths)]
     check_encoded(artifact.source, names, context.caps)
-    return Moved(content=names)
+    return Transferred(content=names)
 
 
 def _below(artifact: List, excludes: list[Glob], context: Context) -> list[str]:
     most = context.caps.list_entries
-    found: list[str] = []
+    paths: list[str] = []
     pending = [""]
     while pending:
         below = pending.pop()
@@ -42,14 +42,14 @@ def _below(artifact: List, excludes: list[Glob], context: Context) -> list[str]:
             if any(glob.matches(path, is_folder=entry.is_directory) for glob in excludes):
                 continue
             path += "/" if entry.is_directory else ""
-            found.append(path)
-            if len(found) > most:
+            paths.append(path)
+            if len(paths) > most:
                 raise ArtifactError(
-                    f"{shown(artifact.source)}: holds more than {most} entries; use excludes, a folder below, or recursive: false"
+                    f"{shown(artifact.source)}: contains more than {most} entries; use excludes, a subdirectory, or recursive: false"
                 )
             if entry.is_directory and artifact.recursive:
                 pending.append(path)
-    return found
+    return paths
 
 
 def _globs(artifact: List) -> list[Glob]:
@@ -57,11 +57,11 @@ def _globs(artifact: List) -> list[Glob]:
     for index, text in enumerate(artifact.excludes):
         try:
             globs.append(glob_of(text))
-        except ValueError as error:  # from a spec of an older version, or by hand
+        except ValueError as error:  # the spec is from an older version, or not from jobd
             raise ArtifactError(f"excludes[{index}] {error}") from None
     return globs
 
 
 def _scanned_at_most(listed: int) -> int:
-    """Returns how many names of one directory are looked at: excludes may leave most of them out."""
+    """Returns the limit of entries to read from one directory: excludes may leave out most of them."""
     return 20 * listed

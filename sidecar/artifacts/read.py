@@ -1,7 +1,7 @@
-"""read: the content of a file into the artifact's event, as JSON where that loses nothing, else as text.
+"""read: puts the content of a file into the artifact's event, as JSON where that is lossless, else as text.
 
-What JSON readers on the way would change or refuse is passed on as the text that it is: NaN and Infinity, numbers beyond 64 bits or
-beyond a double, names that are given twice, unpaired surrogates, very deep nesting. Bytes that are not UTF-8 become U+FFFD.
+Text stays text where JSON readers could change or refuse it: NaN and Infinity, numbers beyond 64 bits or a double, repeated names,
+unpaired surrogates, very deep nesting. Bytes that are not UTF-8 become U+FFFD.
 """
 
 import json
@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from jobd.wire.artifact import Read
-from sidecar.artifacts.base import Caps, Context, Moved
+from sidecar.artifacts.base import Caps, Context, Transferred
 from sidecar.entry import shown
 from sidecar.errors import ArtifactError
 
@@ -17,34 +17,32 @@ _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _DEEPEST = 100
 
 
-def move(artifact: Read, context: Context) -> Moved:
-    """Returns the content; a file over the cap fails, it is not cut."""
+def transfer(artifact: Read, context: Context) -> Transferred:
+    """Returns the content. A file that is too large fails and is not cut."""
     caps = context.caps
     with context.interrupts.time_limit(caps.local_s), context.workspace.open(artifact.source) as file:
         raw = file.read(caps.content_bytes + 1)
     if len(raw) > caps.content_bytes:
         raise ArtifactError(
-            f"{shown(artifact.source)}: is larger than {caps.content_bytes} bytes, the most that an event can hold; upload it instead"
+            f"{shown(artifact.source)}: is larger than {caps.content_bytes} bytes, the limit of an event; upload the file instead"
         )
     content = content_of(raw)
     check_encoded(artifact.source, content, caps)
-    return Moved(size_bytes=len(raw), content=content)
+    return Transferred(size_bytes=len(raw), content=content)
 
 
 def check_encoded(path: str, content: Any, caps: Caps) -> None:
-    """Refuses what would be too long a line once it is encoded.
+    """Checks the content's length as JSON.
 
     Raises:
-        ArtifactError: it is longer than `caps.encoded_content_bytes`.
+        ArtifactError: the JSON is longer than `caps.encoded_content_bytes`.
     """
     if len(json.dumps(content, ensure_ascii=True)) > caps.encoded_content_bytes:
-        raise ArtifactError(
-            f"{shown(path)}: is too large for an event once it is encoded as JSON; upload it instead"
-        )
+        raise ArtifactError(f"{shown(path)}: is too large for an event as JSON; upload the file instead")
 
 
 def content_of(raw: bytes) -> Any:
-    """Returns a tree of JSON values, or a text, that every JSON reader takes and gives back unchanged."""
+    """Returns a JSON value or a text that every JSON reader reads unchanged."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -79,7 +77,7 @@ def _number(digits: str) -> float:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a name is given twice")
+        raise ValueError("a name is repeated")
     return members
 
 

@@ -1,9 +1,9 @@
-"""unarchive: a tar.gz, tar or zip into a directory, member by member, each through the workspace's own opens.
+"""unarchive: extracts a tar.gz, tar or zip into a directory, member by member, through the workspace.
 
-An archive of a few megabytes is looked through first, so that one with too many members, a name that leads out or an end that is missing leaves
-nothing behind; a larger one is read once. The format is told by the first bytes. What exists is replaced file by file; directories are kept. Owners in the archive mean nothing,
-set-uid bits are dropped. What names and links are refused is in `member.py`; the caps stop a bomb while it unpacks. A failure says
-how much had been extracted by then.
+The first bytes select the format. An archive of a few megabytes is checked before the first file is written, so that a damaged or
+hostile one leaves nothing behind; a larger one is read once. Existing files are replaced, directories are kept. Owners and set-uid bits
+are ignored. `member.py` has the rules for names and links. Limits stop an archive bomb during the extraction. The error of a failure has
+the number of extracted files.
 """
 
 import gzip
@@ -24,7 +24,7 @@ from sidecar.archives.member import (
     name_parts,
 )
 from sidecar.archives.tar import BLOCK, Read, read_tar
-from sidecar.artifacts.base import Caps, Context, Meter, Moved
+from sidecar.artifacts.base import Caps, Context, Meter, Transferred
 from sidecar.entry import parts_of, shown
 from sidecar.errors import ArtifactError
 from sidecar.workspace.paths import Workspace
@@ -41,7 +41,7 @@ _OTHERS = {
 
 
 class _Budget:
-    """What one pass may still unpack, padding and skipped members included."""
+    """The remaining members and bytes of one pass, including padding and skipped members."""
 
     def __init__(self, archive_bytes: int, caps: Caps) -> None:
         self._members = self.most_members = caps.unarchive_members
@@ -55,7 +55,7 @@ class _Budget:
         if self._members < 0:
             raise BadArchive(f"the archive has more than {self.most_members} members")
 
-    def take(self, size: int) -> None:
+    def use(self, size: int) -> None:
         self._bytes -= size
         if self._bytes < 0:
             raise BadArchive(
@@ -63,7 +63,7 @@ class _Budget:
             )
 
 
-def move(artifact: Unarchive, context: Context) -> Moved:
+def transfer(artifact: Unarchive, context: Context) -> Transferred:
     """Extracts the archive, or its folder `subdir`."""
     with context.interrupts.time_limit(context.caps.local_s), context.workspace.open(artifact.source) as file:
         size = os.fstat(file.fileno()).st_size
@@ -73,27 +73,27 @@ def move(artifact: Unarchive, context: Context) -> Moved:
             file.seek(0)
             return _members(file, budget), budget
 
-        wanted = parts_of(artifact.subdir) if artifact.subdir is not None else ()
+        subdir = parts_of(artifact.subdir) if artifact.subdir is not None else ()
         folder: Parts = ()
-        if wanted or size <= context.caps.unarchive_look_first_bytes:
-            folder = _looked_through(wanted, members, shown(artifact.source))
+        if subdir or size <= context.caps.unarchive_check_first_bytes:
+            folder = _checked_folder(subdir, members, shown(artifact.source))
         extraction = _Extraction(context.workspace, artifact.out, folder, context.meter)
         try:
             extraction.run(*members())
         except ArtifactError as error:
             raise ArtifactError(f"{shown(artifact.source)}: {error}{extraction.progress()}") from error
-    return Moved(size_bytes=extraction.size_bytes)
+    return Transferred(size_bytes=extraction.size_bytes)
 
 
-def _looked_through(wanted: Parts, members: Callable[[], tuple[Members, _Budget]], source: str) -> Parts:
-    """Returns the folder to take, the root where none is wanted, once all names have been seen."""
-    contents = Contents(wanted)
-    found, budget = members()
+def _checked_folder(subdir: Parts, members: Callable[[], tuple[Members, _Budget]], source: str) -> Parts:
+    """Checks all members. Returns the archive's folder to extract: the root without `subdir`."""
+    contents = Contents(subdir)
+    checked, budget = members()
     try:
-        for member, _ in found:
+        for member, _ in checked:
             budget.member()
-            contents.saw(name_parts(member.name), member.kind)
-        return contents.folder() if wanted else ()
+            contents.add(name_parts(member.name), member.kind)
+        return contents.folder() if subdir else ()
     except ArtifactError as error:
         raise ArtifactError(f"{source}: {error}") from error
 
@@ -108,7 +108,7 @@ def _members(file: IO[bytes], budget: _Budget) -> Members:
             yield member, _counted(content, budget)
         return
     if other := next((name for magic, name in _OTHERS.items() if head.startswith(magic)), None):
-        raise BadArchive(f"is a {other} archive; supported are tar.gz, tar and zip")
+        raise BadArchive(f"is a {other} archive; the supported formats are tar.gz, tar and zip")
     if head.startswith(_GZIP):
         yield from read_tar(_unpacked(file, budget))
     elif len(head) == BLOCK:
@@ -119,14 +119,14 @@ def _members(file: IO[bytes], budget: _Budget) -> Members:
 
 def _counted(content: Content, budget: _Budget) -> Content:
     for chunk in content:
-        budget.take(len(chunk))
+        budget.use(len(chunk))
         yield chunk
 
 
 def _plain(file: IO[bytes], budget: _Budget) -> Read:
     def read(size: int) -> bytes:
         data = file.read(size)
-        budget.take(len(data))
+        budget.use(len(data))
         return data
 
     return read
@@ -142,14 +142,14 @@ def _unpacked(file: IO[bytes], budget: _Budget) -> Read:
             raise BadArchive("the archive is cut: its compressed data ends early") from None
         except (gzip.BadGzipFile, zlib.error):
             raise BadArchive("the archive is damaged: its compressed data does not unpack") from None
-        budget.take(len(data))
+        budget.use(len(data))
         return data
 
     return read
 
 
 class _Extraction:
-    """One pass that puts members in their places. Links come last, so that nothing is written through one."""
+    """One pass that extracts the members. Links are created last, so that no file is written through one."""
 
     def __init__(self, workspace: Workspace, out: str, folder: Parts, meter: Meter) -> None:
         self._workspace, self._out, self._folder, self._meter = workspace, out, folder, meter
@@ -159,8 +159,8 @@ class _Extraction:
         self.size_bytes = 0
 
     def progress(self) -> str:
-        """Returns, for the text of a failure, what remains of the work."""
-        return f"; {len(self._files)} of its files had been extracted and remain" if self._files else ""
+        """Returns the number of extracted files, for the text of a failure."""
+        return f"; files extracted before: {len(self._files)}" if self._files else ""
 
     def run(self, members: Members, budget: _Budget) -> None:
         """Extracts everything below the folder."""
@@ -192,7 +192,7 @@ class _Extraction:
             known = source[: len(self._folder)] == self._folder and source[len(self._folder) :] in self._files
             if not known:
                 raise BadArchive(
-                    f"the archive's hard link '{shown(member.name, 200)}' names no file extracted before it"
+                    f"the archive's hard link '{shown(member.name, 200)}' names no file that was extracted before"
                 )
             self._workspace.hardlink(self._path(place), self._path(source[len(self._folder) :]))
             self._files.add(place)

@@ -1,7 +1,6 @@
-"""upload: PUT of a file to a URL, streamed, opened again for every try. `UPLOAD_TIMEOUT` bounds each try as a whole.
+"""upload: PUTs a file to a URL as a stream, and opens the file again for every try. `UPLOAD_TIMEOUT` bounds each try.
 
-The content is named `application/octet-stream`, whatever it is: a presigned URL may be signed over that header, as those made for the Go
-service are.
+The content type is always `application/octet-stream`, since the signature of a presigned URL may cover that header.
 """
 
 import os
@@ -10,7 +9,7 @@ from contextlib import ExitStack
 from typing import IO
 
 from jobd.wire.artifact import Upload
-from sidecar.artifacts.base import Context, Moved
+from sidecar.artifacts.base import Context, Transferred
 from sidecar.entry import shown
 from sidecar.errors import ArtifactError, artifact_error
 from sidecar.transfer.http import CHUNK_BYTES, Body, Request
@@ -18,17 +17,19 @@ from sidecar.transfer.http import CHUNK_BYTES, Body, Request
 CONTENT_TYPE = "application/octet-stream"
 
 
-def move(artifact: Upload, context: Context) -> Moved:
-    """Sends the file with its length. The answer's body is not looked at. A file that was changed meanwhile fails: what arrived is no state of it."""
+def transfer(artifact: Upload, context: Context) -> Transferred:
+    """Sends the file with its length, and ignores the answer's body. Fails where the file changed meanwhile, since the copy is then
+    inconsistent.
+    """
     with ExitStack() as opened:
         sent: list[tuple[IO[bytes], os.stat_result]] = []
 
         def open_again() -> Body:
             opened.close()
             file = opened.enter_context(context.workspace.open(artifact.source))
-            facts = os.fstat(file.fileno())
-            sent[:] = [(file, facts)]
-            return Body(facts.st_size, _chunks(artifact.source, file, facts.st_size, context))
+            status = os.fstat(file.fileno())
+            sent[:] = [(file, status)]
+            return Body(status.st_size, _chunks(artifact.source, file, status.st_size, context))
 
         request = Request(
             method="PUT",
@@ -39,11 +40,11 @@ def move(artifact: Upload, context: Context) -> Moved:
             body=open_again,
         )
         context.http().deliver(request)
-        ((file, facts),) = sent
+        ((file, status),) = sent
         now = os.fstat(file.fileno())
-        if (now.st_size, now.st_mtime_ns) != (facts.st_size, facts.st_mtime_ns):
-            raise ArtifactError(f"{shown(artifact.source)}: changed while it was sent")
-    return Moved(size_bytes=facts.st_size)
+        if (now.st_size, now.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+            raise ArtifactError(f"{shown(artifact.source)}: changed during the upload")
+    return Transferred(size_bytes=status.st_size)
 
 
 def _chunks(path: str, file: IO[bytes], size: int, context: Context) -> Iterator[bytes]:
@@ -54,7 +55,7 @@ def _chunks(path: str, file: IO[bytes], size: int, context: Context) -> Iterator
         except OSError as error:
             raise artifact_error(error, shown(path)) from error
         if not chunk:
-            raise ArtifactError(f"{shown(path)}: became shorter while it was sent")
+            raise ArtifactError(f"{shown(path)}: became shorter during the upload")
         yield chunk
         sent += len(chunk)
         context.meter(sent, size)

@@ -1,14 +1,14 @@
-"""write: the text of the spec, as UTF-8, into a file."""
+"""write: writes a text of the spec, as UTF-8, into a file."""
 
 from jobd.wire.artifact import Write
-from sidecar.artifacts.base import Context, Moved
+from sidecar.artifacts.base import Context, Transferred
 from sidecar.errors import ArtifactError
 
 DEFAULT_MODE = 0o644
 
 
-def move(artifact: Write, context: Context) -> Moved:
-    """Writes the file; it has its permissions, or 0644, whatever the umask."""
+def transfer(artifact: Write, context: Context) -> Transferred:
+    """Writes the file with the spec's permissions, default 0644, regardless of the umask."""
     try:
         mode = int(artifact.mode, 8) if artifact.mode is not None else DEFAULT_MODE
         content = artifact.source.encode()
@@ -21,4 +21,4 @@ def move(artifact: Write, context: Context) -> Moved:
         context.workspace.replace(artifact.out, mode & 0o777) as file,
     ):
         file.write(content)
-    return Moved(size_bytes=len(content))
+    return Transferred(size_bytes=len(content))

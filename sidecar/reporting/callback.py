@@ -1,7 +1,7 @@
-"""Direct mode: artifact events, signed, straight to the job's callback.
+"""Direct mode: sends signed artifact events to the job's callback.
 
-Owns one event's way from outcome to 2xx. An event keeps its id and its bytes over all tries. What is not delivered here is for jobd's
-dispatcher to send, under the same id: it is made of the job's uid and the artifact's id.
+All tries of an event have the same id and bytes. jobd's dispatcher sends the events that fail here, under the same id, which is made
+of the job's uid and the artifact's id.
 
 Source: docs/events.md, "Signatures"; docs/events.md, "What an answer means".
 """
@@ -25,7 +25,7 @@ _GONE = 410
 
 
 def event_id(order: SidecarOrder, artifact_id: str) -> str:
-    """Returns the id of an artifact's event: the same in every try and for whoever sends it."""
+    """Returns the id of an artifact's event, the same in every try and in jobd."""
     return f"{order.job_uid}-{artifact_event_key(artifact_id, order.attempt)}"
 
 
@@ -45,7 +45,7 @@ def event_data(order: SidecarOrder, artifact: Artifact, outcome: Outcome, conten
 
 
 class CallbackSender:
-    """Posts to one callback. Once an event has failed all its tries, later ones get a single try until one succeeds."""
+    """Posts to one callback. After an event has failed all its tries, later events get a single try until one succeeds."""
 
     def __init__(self, order: SidecarOrder, callback: DirectCallback, http: Http) -> None:
         self._order, self._callback, self._http = order, callback, http
@@ -53,7 +53,7 @@ class CallbackSender:
         self._gone = False
 
     def send(self, artifact: Artifact, outcome: Outcome, content: Any) -> bool:
-        """Returns True where the receiver took the event; False where it did not or the filter keeps it back."""
+        """Returns True where the receiver accepted the event, False where it did not or `events` excludes the event."""
         if self._gone or (self._callback.events and ARTIFACT not in self._callback.events):
             return False
         body = encode(

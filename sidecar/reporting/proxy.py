@@ -1,7 +1,7 @@
-"""Reports over HTTP, for a sidecar whose stdout nobody reads: to `/internal/events` of the daemon, with the job's token.
+"""Sends reports over HTTP, for a sidecar whose stdout is not read: to `/internal/events` of the daemon, with the job's token.
 
-Owns what waits to be sent. Reports arrive in order and at least once; their `n` tells the daemon what it has had. A daemon that
-is away does not stop the work: what could not be sent goes along with the next report, and the last one waits longest.
+Owns the queue of unsent reports. Reports arrive in order and at least once; the daemon recognizes repeated ones by their `n`. While
+the daemon does not answer, the transfers go on; unsent reports are sent with the next one, and the last report has the most tries.
 
 Source: jobd/api/internal.py.
 """
@@ -18,11 +18,11 @@ LAST_RETRIES = 10
 MOST_BODY_BYTES = 900 * 1024
 MOST_WAITING = 1000
 MOST_WAITING_BYTES = 64 << 20
-"""A job has 64 artifacts, and the content of one has 768 KiB in its report: what a job can report fits in."""
+"""Enough for all reports of a job: 64 artifacts, each with at most 768 KiB of content."""
 
 
-class _Waiting:
-    """A report as it is sent. `progress_of`: the artifact whose progress it is; None for every other report."""
+class _QueuedReport:
+    """An encoded report. `progress_of`: the artifact of a progress report; None for other reports."""
 
     __slots__ = ("line", "progress_of")
 
@@ -31,22 +31,22 @@ class _Waiting:
         self.progress_of = report.artifact_id if isinstance(report, Progress) else None
 
 
-class ProxyListener:
+class ProxySender:
     """Posts the reports of one job."""
 
     def __init__(self, job_id: str, proxy_url: str, token: str, timeout_s: float, http: Http) -> None:
         self._job_id, self._timeout_s, self._http = job_id, timeout_s, http
         self._url = proxy_url.rstrip("/") + "/internal/events"
         self._headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-        # Encoded: as objects, what an artifact holds can be many times as large.
-        self._waiting: list[_Waiting] = []
+        # Encoded, since the decoded content of an artifact can be many times larger.
+        self._waiting: list[_QueuedReport] = []
         self._failing = False
 
-    def hear(self, report: Report) -> None:
-        """Sends the report with all that waits; progress alone starts no request."""
+    def send(self, report: Report) -> None:
+        """Sends the report and all queued ones. A progress report is only queued."""
         if isinstance(report, Progress):
             self._waiting = [one for one in self._waiting if one.progress_of != report.artifact_id]
-        self._waiting.append(_Waiting(report))
+        self._waiting.append(_QueuedReport(report))
         self._drop_oldest()
         if not isinstance(report, Progress):
             last = isinstance(report, Done | InputsFailed | Refused)
@@ -68,13 +68,13 @@ class ProxyListener:
                 self._http.deliver(request)
             except ArtifactError as error:
                 self._failing = True
-                note(f"{len(self._waiting)} reports wait to be sent: {error}")
+                note(f"{len(self._waiting)} reports are not sent yet: {error}")
                 return
             self._failing = False
             del self._waiting[:count]
 
     def _drop_oldest(self) -> None:
-        """Keeps what waits within its bounds; the newest report always stays."""
+        """Drops the oldest queued reports above the bounds; the newest report always stays."""
         size = sum(len(one.line) for one in self._waiting)
         drop = max(0, len(self._waiting) - MOST_WAITING)
         size -= sum(len(one.line) for one in self._waiting[:drop])
@@ -84,7 +84,7 @@ class ProxyListener:
         del self._waiting[:drop]
 
     def _batch(self) -> tuple[int, bytes]:
-        """Returns how many of the oldest reports fit into one body, one at least, and that body: an `InternalReports`."""
+        """Returns the number of oldest reports that fit into one body, at least one, and that body: an `InternalReports`."""
         head = b'{"jobId":%s,"reports":[' % msgspec.json.encode(self._job_id)
         size, count = len(head) + len(b"]}"), 0
         for one in self._waiting:

@@ -1,7 +1,7 @@
-"""What the sidecar says: numbered reports as JSON lines on stdout, and on to whoever else listens.
+"""The sidecar's reports: numbered JSON lines on stdout.
 
-Owns the numbering, the order and the pace of reports. Everything goes to stdout, always; the two other ways, `callback.py` and
-`proxy.py`, are for runs that ask for them. Diagnostics go to stderr and are for people.
+Owns the numbering, order and rate of reports. All reports go to stdout; some runs also send them with `proxy.py`, and artifact events
+with `callback.py`. Notes for people go to stderr.
 """
 
 import os
@@ -30,81 +30,81 @@ from sidecar.plan import Outcome
 
 PROGRESS_EVERY_S = 0.5
 PROGRESS_SHARE = 0.02
-"""A transfer that has lasted long is reported less often: at most after this share of its time again."""
+"""The interval between progress reports is at least this share of the transfer's duration."""
 MOST_PROGRESS = 2000
 LONGEST_ERROR = 2000
 
 
-class Listener(Protocol):
-    """Hears all reports but those of progress that are too many. Never raises for a receiver that fails."""
+class ReportSender(Protocol):
+    """Sends reports elsewhere, in addition to stdout. Never raises for a failing receiver."""
 
-    def hear(self, report: Report) -> None:
-        """Takes one report, in order."""
+    def send(self, report: Report) -> None:
+        """Sends one report; called in order."""
         ...
 
 
 class ArtifactSender(Protocol):
-    """Sends one artifact's event straight to the job's callback."""
+    """Sends artifact events directly to the job's callback."""
 
     def send(self, artifact: Artifact, outcome: Outcome, content: Any) -> bool:
-        """Returns True where the receiver took the event. Never raises for a receiver that fails."""
+        """Returns True where the receiver accepted the event. Never raises for a failing receiver."""
         ...
 
 
 def note(text: str) -> None:
-    """Writes one line for people to stderr."""
+    """Writes a note for people to stderr."""
     sys.stderr.write(f"sidecar: {text}\n")
     sys.stderr.flush()
 
 
 def write_stdout(line: bytes) -> None:
-    """Writes a whole line to stdout, however many writes it takes."""
+    """Writes a whole line to stdout, with several system calls where needed."""
     view = memoryview(line)
     while view:
         view = view[os.write(1, view) :]
 
 
 class Reports:
-    """The reports of one run. A stdout that nobody reads any more does not stop the work."""
+    """The reports of one run. The run continues when stdout is closed."""
 
     def __init__(
         self,
         interrupts: Interrupts,
         write: Callable[[bytes], None] = write_stdout,
         *,
-        listener: Listener | None = None,
-        sender: ArtifactSender | None = None,
+        report_sender: ReportSender | None = None,
+        event_sender: ArtifactSender | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._interrupts, self._write, self._clock = interrupts, write, clock
-        self._listener, self._sender = listener, sender
+        self._report_sender, self._event_sender = report_sender, event_sender
         self._n = 0
         self._progress_left = MOST_PROGRESS
         self._broken = False
 
     def started(self) -> None:
-        """The order was understood."""
-        self._say(lambda n: Started(n=n))
+        """Reports that the order was accepted."""
+        self._report(lambda n: Started(n=n))
 
     def refused(self, error: str) -> None:
-        """The order cannot be carried out."""
-        self._say(lambda n: Refused(n=n, error=_short(error)))
+        """Reports that the order was refused."""
+        self._report(lambda n: Refused(n=n, error=_short(error)))
 
     def ready(self) -> None:
-        """All inputs are in place."""
-        self._say(lambda n: Ready(n=n))
+        """Reports that all inputs are in place."""
+        self._report(lambda n: Ready(n=n))
 
     def inputs_failed(self, error: str) -> None:
-        """The worker must not start."""
-        self._say(lambda n: InputsFailed(n=n, error=_short(error)))
+        """Reports that an input failed, so the worker must not start."""
+        self._report(lambda n: InputsFailed(n=n, error=_short(error)))
 
     def outputs_started(self) -> None:
-        """The worker's end was heard."""
-        self._say(lambda n: OutputsStarted(n=n))
+        """Reports that the outputs begin."""
+        self._report(lambda n: OutputsStarted(n=n))
 
     def done(self, failed: list[str]) -> None:
-        """All outputs were tried."""
-        self._say(lambda n: Done(n=n, failed=failed))
+        """Reports that all outputs have ended."""
+        self._report(lambda n: Done(n=n, failed=failed))
 
     def artifact(
         self,
@@ -115,12 +115,12 @@ class Reports:
         size_bytes: int | None = None,
         seconds: float = 0,
     ) -> None:
-        """One artifact has ended; its event goes straight to the callback first, where there is a sender."""
+        """Reports the outcome of one artifact, after its event was sent to the callback in direct mode."""
         outcome = Outcome(outcome.status, _short(outcome.why), outcome.forgiven)
         sent = False
-        if self._sender is not None and outcome.status != "skipped":
-            sent = self._sender.send(artifact, outcome, content)
-        self._say(
+        if self._event_sender is not None and outcome.status != "skipped":
+            sent = self._event_sender.send(artifact, outcome, content)
+        self._report(
             lambda n: ArtifactDone(
                 n=n,
                 artifact_id=artifact.id,
@@ -136,11 +136,11 @@ class Reports:
         )
 
     def meter(self, artifact: Artifact) -> Meter:
-        """Returns what a transfer calls with the bytes moved so far and their total; most calls report nothing."""
+        """Returns the function that a transfer calls with its transferred and total bytes. Most calls report nothing."""
         started = self._clock()
         last = started
 
-        def moved(size_bytes: int, total: int | None) -> None:
+        def report_progress(size_bytes: int, total: int | None) -> None:
             nonlocal last
             now = self._clock()
             if (
@@ -150,11 +150,11 @@ class Reports:
                 return
             last = now
             self._progress_left -= 1
-            self._say(lambda n: Progress(n=n, artifact_id=artifact.id, bytes=size_bytes, total=total))
+            self._report(lambda n: Progress(n=n, artifact_id=artifact.id, bytes=size_bytes, total=total))
 
-        return moved
+        return report_progress
 
-    def _say(self, make: Callable[[int], Report]) -> None:
+    def _report(self, make: Callable[[int], Report]) -> None:
         with self._interrupts.held():
             self._n += 1
             report = make(self._n)
@@ -163,9 +163,9 @@ class Reports:
                     self._write(encode_report(report))
                 except OSError as error:
                     self._broken = True
-                    note(f"nobody reads the reports any more ({error.strerror}); the work goes on")
-        if self._listener is not None:
-            self._listener.hear(report)
+                    note(f"stdout was closed ({error.strerror}); the run continues")
+        if self._report_sender is not None:
+            self._report_sender.send(report)
 
 
 def _short(text: str) -> str:

@@ -1,8 +1,7 @@
-"""HTTP for transfers: streaming GET and PUT, small POSTs, with time limits, redirects and retries.
+"""The sidecar's HTTP client: streaming GET and PUT, small POSTs, with time limits, redirects and retries.
 
-Owns the only client of the sidecar. What is worth another try: network errors, 408, 425, 429 and 5xx; everything else fails at once.
-How long to wait is in `retry.py`, what errors are called in `http_errors.py`. A success counts when all of the request's body had
-reached the other end before it was said; it is then done, whatever becomes of the answer's own body.
+Network errors, 408, 425, 429 and 5xx are retried; everything else fails at once. A success counts only where the server had received the
+whole request before it answered; an error in the answer's body does not change that.
 
 Source: RFC 9110, "Redirection 3xx"; docs/events.md, "What an answer means", for what is retried.
 """
@@ -21,7 +20,7 @@ from urllib3.response import BaseHTTPResponse
 
 from sidecar.interrupts import Interrupts, TimeIsUp
 from sidecar.transfer.http_connection import pool_manager, unacknowledged_bytes
-from sidecar.transfer.http_errors import HttpFailure, WorthAnotherTry, translated
+from sidecar.transfer.http_errors import HttpFailure, RetryableFailure, translated
 from sidecar.transfer.retry import Pace, backoff_s, retry_after_s, safe_url
 
 CHUNK_BYTES = 256 * 1024
@@ -36,7 +35,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a request sends: its size in bytes and the chunks that add up to it."""
+    """The body of a request: its size in bytes, and its chunks."""
 
     size: int
     chunks: Iterator[bytes]
@@ -44,7 +43,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request that may be tried more than once; `body` makes its body anew for each try. `limit_s` bounds each try."""
+    """One request with retries. `body` creates the body for each try; `limit_s` bounds each try."""
 
     method: str
     url: str
@@ -57,12 +56,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 2xx answer whose body is still to be read. `said`: its status and reason. `total` is its announced length in bytes, None
-    where unknown.
-    """
+    """A 2xx answer with its body unread. `status_text`: status and reason; `total`: the announced length in bytes; None: unknown."""
 
     status: int
-    said: str
+    status_text: str
     total: int | None
     chunks: Iterator[bytes]
 
@@ -75,21 +72,21 @@ class Http:
         self._pace = pace or Pace()
         self._pool = pool_manager(CHUNK_BYTES)
 
-    def send(self, request: Request, take: Callable[[Answer], T]) -> T:
-        """Returns what `take` makes of the 2xx answer; `take` runs anew, from the start, on every try.
+    def send(self, request: Request, read: Callable[[Answer], T]) -> T:
+        """Returns the result of `read` for the 2xx answer. `read` starts from the beginning on every try.
 
         Raises:
-            HttpFailure: refused, or all tries failed.
+            HttpFailure: the server refused the request, or all tries failed.
         """
         what = f"{request.method} {safe_url(request.url)}"
         for tries in range(1, request.retries + 2):
             try:
                 with self._interrupts.time_limit(request.limit_s):
-                    return self._try(request, take)
+                    return self._try(request, read)
             except TimeIsUp:
                 self._pool.clear()
                 raise HttpFailure(f"{what}: not finished within {request.limit_s:g} seconds") from None
-            except WorthAnotherTry as failure:
+            except RetryableFailure as failure:
                 self._pool.clear()
                 if tries > request.retries:
                     times = f", after {tries} tries" if tries > 1 else ""
@@ -100,11 +97,11 @@ class Http:
         raise AssertionError("the last try returns or raises")
 
     def deliver(self, request: Request) -> None:
-        """Sends what is done once a 2xx was said; of the answer's body a little is read, for a moment, so that the connection can be
-        used again.
+        """Sends a request that is done with a 2xx. Reads at most a little of the answer's body, for a short time, so that the connection
+        can be used again.
 
         Raises:
-            HttpFailure: refused, or all tries failed.
+            HttpFailure: the server refused the request, or all tries failed.
         """
         done = False
 
@@ -118,23 +115,23 @@ class Http:
                     size += len(chunk)
                     if size >= _MOST_OF_A_BODY:
                         break
-            except (TimeIsUp, WorthAnotherTry, HttpFailure):
+            except (TimeIsUp, RetryableFailure, HttpFailure):
                 pass
 
         try:
             self.send(request, settle)
         except HttpFailure:
-            if not done:  # the moment may pass just after the last byte was read
+            if not done:  # the time limit may pass just after the last byte
                 raise
 
-    def _try(self, request: Request, take: Callable[[Answer], T]) -> T:
+    def _try(self, request: Request, read: Callable[[Answer], T]) -> T:
         url, first = request.url, urlsplit(request.url)
         for _ in range(_MOST_REDIRECTS + 1):
             with self._answer(request, url, first) as response:
                 if response.status not in _REDIRECTS or not request.follows_redirects:
                     _check(response)
-                    return take(
-                        Answer(response.status, _said(response), _length(response), _chunks(response))
+                    return read(
+                        Answer(response.status, _status_text(response), _length(response), _chunks(response))
                     )
                 url = _redirected(request, url, response)
         raise HttpFailure(f"more than {_MOST_REDIRECTS} redirects")
@@ -174,39 +171,39 @@ class Http:
 
 
 class _Sending:
-    """One body on its way. An answer may come before the end of it: urllib3 takes a connection that is closed for the end."""
+    """Counts the sent bytes of a body. A server may answer before the end of the body, and urllib3 then stops sending."""
 
     def __init__(self, body: Body) -> None:
         self.size = body.size
         self._body = body
         self._sent = 0
-        self._over = False
+        self._complete = False
 
     def chunks(self) -> Iterator[bytes]:
         for chunk in self._body.chunks:
             yield chunk
             self._sent += len(chunk)
-        self._over = True
+        self._complete = True
 
     def check(self, response: BaseHTTPResponse) -> None:
         missing = unacknowledged_bytes(response)
-        if not self._over or missing:
+        if not self._complete or missing:
             arrived = max(0, self._sent - missing)
-            why = f"the server answered {_said(response)} after {arrived:,} of {self.size:,} bytes"
-            raise WorthAnotherTry(why, response.status)
+            why = f"the server answered {_status_text(response)} after {arrived:,} of {self.size:,} bytes"
+            raise RetryableFailure(why, response.status)
 
 
 def _check(response: BaseHTTPResponse) -> None:
     status = response.status
     if 200 <= status < 300:
         return
-    why = f"the server answered {_said(response)}"
+    why = f"the server answered {_status_text(response)}"
     if status in _RETRIED or status >= 500:
-        raise WorthAnotherTry(why, status, retry_after_s(response.headers.get("Retry-After"), time.time()))
+        raise RetryableFailure(why, status, retry_after_s(response.headers.get("Retry-After"), time.time()))
     raise HttpFailure(why, status)
 
 
-def _said(response: BaseHTTPResponse) -> str:
+def _status_text(response: BaseHTTPResponse) -> str:
     return str(response.status) + (f" {_plain(response.reason)}" if response.reason else "")
 
 
@@ -217,12 +214,10 @@ def _plain(text: str) -> str:
 def _redirected(request: Request, url: str, response: BaseHTTPResponse) -> str:
     location = response.headers.get("Location")
     if not location:
-        raise HttpFailure(
-            f"the server answered {response.status} without saying where to go", response.status
-        )
+        raise HttpFailure(f"the server answered {response.status} without a Location header", response.status)
     if request.body is not None and response.status not in _METHOD_KEPT:
         raise HttpFailure(
-            f"the server answered {response.status}, which would drop the content", response.status
+            f"the server answered {response.status}, which would discard the content", response.status
         )
     try:
         target = urljoin(url, location)
@@ -231,7 +226,7 @@ def _redirected(request: Request, url: str, response: BaseHTTPResponse) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise HttpFailure("redirected to something that is not an http(s) URL", response.status)
+        raise HttpFailure("the server redirected to a URL that is not http(s)", response.status)
     return target
 
 

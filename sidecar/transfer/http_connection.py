@@ -1,8 +1,7 @@
-"""The connections of the sidecar's HTTP client: urllib3's, and two things more.
+"""urllib3's connections with two additions.
 
-Interim answers (1xx) are waited out, all of them: the standard library does so with 100 alone and takes the others for the answer. And when
-the answer has come, `unacknowledged_bytes` of the request are those that the other end's system had not received: what it says of them
-it cannot know.
+All interim answers (1xx) are skipped; the standard library skips only 100. And `unacknowledged_bytes` is the number of bytes of the
+request that the server's system had not received when the answer arrived.
 
 Source: RFC 9110, "Informational 1xx"; tcp(7), SIOCOUTQ; RFC 9293: each segment acknowledges what was received before it.
 """
@@ -35,7 +34,7 @@ class _Plain(HTTPConnection):
     unacknowledged_bytes = 0
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3's own
-        used = self.sock  # the connection forgets it where the other end will close
+        used = self.sock  # the connection drops its socket where the server will close it
         response = super().getresponse()
         self.unacknowledged_bytes = _unacknowledged(used)
         return response
@@ -61,14 +60,14 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 def pool_manager(chunk_bytes: int) -> PoolManager:
-    """Returns a pool of such connections, one a host; nothing is retried or redirected by it."""
-    made = PoolManager(num_pools=4, maxsize=1, retries=False, blocksize=chunk_bytes)
-    made.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
-    return made
+    """Returns a pool of these connections, one a host, without retries and redirects."""
+    manager = PoolManager(num_pools=4, maxsize=1, retries=False, blocksize=chunk_bytes)
+    manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+    return manager
 
 
 def unacknowledged_bytes(response: BaseHTTPResponse) -> int:
-    """Returns how much of the request had not arrived when this answer to it came. To be asked before the body is read."""
+    """Returns how many bytes of the request the server had not received when it answered. Call this before reading the body."""
     connection = response.connection
     return connection.unacknowledged_bytes if isinstance(connection, _Plain | _Secure) else 0
 
@@ -77,7 +76,7 @@ def _unacknowledged(used: socket.socket | None) -> int:
     if used is None or used.fileno() < 0:
         return 0
     try:
-        # SIOCOUTQ has the terminal's number for the same.
+        # SIOCOUTQ has the same number as TIOCOUTQ.
         return int.from_bytes(fcntl.ioctl(used.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
     except OSError:
         return 0

@@ -1,6 +1,6 @@
-"""urllib3's errors in words of our own, told apart by whether another try is worth it.
+"""Translates urllib3's errors, into failures with and without a retry.
 
-A URL may be a secret (presigned, or with a password) and urllib3's texts quote it, so none of them ever gets out.
+A URL may contain a secret (a presigned URL, a password) and urllib3's texts contain the URL, so no text of urllib3 is used.
 """
 
 import ssl
@@ -13,15 +13,15 @@ from sidecar.errors import ArtifactError
 
 
 class HttpFailure(ArtifactError):
-    """The request failed for good. `status` is the last answer's, None where there was none."""
+    """The request failed. `status`: that of the last answer; None: there was no answer."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
 
 
-class WorthAnotherTry(Exception):
-    """This try failed. `after_s`: how long the server asked to wait."""
+class RetryableFailure(Exception):
+    """This try failed, and a retry may succeed. `after_s`: the delay that the server requests."""
 
     def __init__(self, why: str, status: int | None = None, after_s: float | None = None) -> None:
         super().__init__(why)
@@ -30,39 +30,39 @@ class WorthAnotherTry(Exception):
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turns urllib3's errors into ours, in words of our own: its texts quote the URL."""
+    """Translates urllib3's errors inside the block."""
     try:
         yield
     except trouble.NameResolutionError:
-        raise WorthAnotherTry("the host's name cannot be resolved") from None
+        raise RetryableFailure("the host's name cannot be resolved") from None
     except trouble.NewConnectionError as error:
-        raise WorthAnotherTry(f"no connection ({_system_words(error)})") from None
+        raise RetryableFailure(f"no connection ({_system_text(error)})") from None
     except trouble.ConnectTimeoutError:
-        raise WorthAnotherTry("the host did not accept a connection in time") from None
+        raise RetryableFailure("the host did not accept a connection in time") from None
     except (trouble.ReadTimeoutError, TimeoutError):
-        raise WorthAnotherTry("the server stopped sending or taking data") from None
+        raise RetryableFailure("the server stopped sending or taking data") from None
     except (trouble.SSLError, ssl.SSLError) as error:
-        words = _tls_words(error)
+        words = _tls_text(error)
         if "certificate" in words:
             raise HttpFailure(f"TLS failed ({words})") from None
-        raise WorthAnotherTry(f"TLS failed ({words})") from None
+        raise RetryableFailure(f"TLS failed ({words})") from None
     except trouble.LocationValueError:
         raise HttpFailure("the URL cannot be used") from None
     except trouble.ProtocolError as error:
         inner = error.args[-1] if error.args else None
         if isinstance(inner, trouble.IncompleteRead):
-            raise WorthAnotherTry(f"the connection ended {inner.expected} bytes early") from None
-        raise WorthAnotherTry(f"the connection broke ({_system_words(error)})") from None
+            raise RetryableFailure(f"the connection ended {inner.expected} bytes early") from None
+        raise RetryableFailure(f"the connection broke ({_system_text(error)})") from None
     except trouble.HTTPError as error:
-        raise WorthAnotherTry(f"the request failed ({type(error).__name__})") from None
+        raise RetryableFailure(f"the request failed ({type(error).__name__})") from None
     except ValueError as error:
         raise HttpFailure(f"the URL or the answer cannot be used ({type(error).__name__})") from None
     except OSError as error:
-        raise WorthAnotherTry(f"the connection broke ({_system_words(error)})") from None
+        raise RetryableFailure(f"the connection broke ({_system_text(error)})") from None
 
 
-def _system_words(error: BaseException) -> str:
-    """Returns the system's own words for the error that lies below, or the error's class: never its text."""
+def _system_text(error: BaseException) -> str:
+    """Returns the system's text for the underlying OSError, or the error's class; never the error's own text."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, OSError) and seen.strerror and not isinstance(seen, trouble.HTTPError):
@@ -75,7 +75,7 @@ def _system_words(error: BaseException) -> str:
     return type(error).__name__
 
 
-def _tls_words(error: BaseException) -> str:
+def _tls_text(error: BaseException) -> str:
     inner = next((a for a in error.args if isinstance(a, ssl.SSLError)), error)
     reason = getattr(inner, "reason", None)
     detail = getattr(inner, "verify_message", None)

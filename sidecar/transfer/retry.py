@@ -1,6 +1,4 @@
-"""How a transfer is tried again: the pace, what Retry-After asks for, and what of a URL may be shown.
-
-Pure: the time and the random share are passed in.
+"""Delays between tries, Retry-After, and URLs without secrets. Pure: the time and the random share are arguments.
 
 Source: RFC 9110, "Retry-After".
 """
@@ -12,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long single steps may take and how long to wait between tries, all in seconds."""
+    """Time limits of single steps and delays between tries, in seconds."""
 
     connect_s: float = 30
     stall_s: float = 60
@@ -23,7 +21,7 @@ class Pace:
 
 
 def safe_url(url: str) -> str:
-    """Returns a URL without what may be secret in it: user name, password, query, fragment."""
+    """Returns a URL without user name, password, query and fragment, which may be secret."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -34,8 +32,8 @@ def safe_url(url: str) -> str:
 
 
 def backoff_s(pace: Pace, failures: int, asked_s: float | None, share: float) -> float:
-    """Returns how long to wait after `failures` tries: what the server asked for, clamped, else a share
-    (0 to 1) of a window that doubles each time.
+    """Returns the delay after `failures` tries: the server's request within limits, else a share (0 to 1) of a window that doubles
+    each time.
     """
     if asked_s is not None:
         return min(max(asked_s, 0.0), pace.longest_retry_after_s)
@@ -43,7 +41,7 @@ def backoff_s(pace: Pace, failures: int, asked_s: float | None, share: float) ->
 
 
 def retry_after_s(value: str | None, now_s: float) -> float | None:
-    """Returns the seconds that a Retry-After header asks for, given as seconds or as a date; None where it asks for nothing."""
+    """Returns the seconds of a Retry-After header, which has seconds or a date; None where the header is invalid."""
     if value is None:
         return None
     if value.strip().isdecimal():

@@ -1,6 +1,4 @@
-"""openat2(2), which Python does not offer: opening beneath a directory, through no links.
-
-Owns the system call alone. What is opened and what it may be is decided in `paths.py`.
+"""The system call openat2(2), which Python lacks: opens a path beneath a directory, through no links.
 
 Source: openat2(2), Linux 5.6.
 """
@@ -10,7 +8,7 @@ import errno
 import os
 
 _NUMBER = 437
-"""The same on every architecture that Python runs on but Alpha."""
+"""The number on every architecture but Alpha."""
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_BENEATH = 0x08
@@ -30,10 +28,10 @@ _syscall.restype = ctypes.c_long
 
 
 def open_beneath(directory_fd: int, path: str, flags: int) -> int:
-    """Returns a descriptor of the existing `path`, relative to the directory, reached through no link and no `..` out of it.
+    """Returns a descriptor of the existing `path` beneath the directory, through no link and no `..` out of it.
 
     Raises:
-        OSError: as the kernel says: ELOOP for a link, EXDEV for a path that leaves, ENOSYS where the call is missing.
+        OSError: ELOOP for a link, EXDEV for a path that leaves the directory, ENOSYS where the kernel lacks the call.
     """
     how = _OpenHow(
         flags=flags, mode=0, resolve=_RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS
@@ -58,7 +56,7 @@ def open_beneath(directory_fd: int, path: str, flags: int) -> int:
 
 
 def is_available(directory_fd: int) -> bool:
-    """True where the kernel knows the call and no filter forbids it."""
+    """True where the kernel has the call and no seccomp filter forbids it."""
     try:
         os.close(open_beneath(directory_fd, ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     except OSError:

@@ -1,8 +1,7 @@
-"""The workspace: every open, beneath it only, through no link, of regular files and directories only.
+"""The workspace: opens regular files and directories beneath its folder, and never follows a link.
 
-Owns all access to the job's files. A worker may have put anything there: links to `/etc/shadow`, FIFOs, devices. Nothing here
-follows a link, in any part of a path; nothing blocks; what is made belongs to the worker's user. New files appear under their
-name only when they are complete.
+Owns all access to the job's files. A worker may have created anything there: links to `/etc/shadow`, FIFOs, devices. No function follows
+a link in any part of a path, and none blocks. New files belong to the worker's user, and get their name only when they are complete.
 
 Source: docs/security.md, "The sidecar"; openat2(2).
 """
@@ -26,17 +25,17 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 class Workspace:
     """The folder that a job's worker and sidecar share.
 
-    Paths are relative, as the system has them (`entry.native` gives that of a path in the job's spec). All methods raise ArtifactError, and Missing for what does not exist.
+    Paths are relative and native (see `entry.native`). All methods raise ArtifactError, and Missing for a path that does not exist.
     """
 
     def __init__(self, root: str, uid: int, gid: int, *, use_openat2: bool = True) -> None:
-        """Opens `root`, which the operator named and which may be reached through links.
+        """Opens `root`, which the operator configured and which may be reached through links.
 
         Raises:
-            OSError: it is not a directory that can be opened.
+            OSError: `root` is no directory or cannot be opened.
         """
         self._uid, self._gid = uid, gid
-        self._gives_away = os.geteuid() == 0
+        self._changes_owner = os.geteuid() == 0
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._openat2 = None
         if use_openat2:
@@ -50,14 +49,14 @@ class Workspace:
         os.close(self._root)
 
     def take_over(self) -> None:
-        """Hands the folder itself to the worker's user. Only root can; anyone else works in a folder of their own."""
-        with _told("."):
+        """Gives the folder itself to the worker's user. Other users than root keep their own folder."""
+        with _translated_errors("."):
             self._own(self._root)
 
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:
         """Opens a regular file for reading."""
-        with _told(path):
+        with _translated_errors(path):
             fd = self._open(parts_of(path), _FILE)
             mode = os.fstat(fd).st_mode
         if not stat.S_ISREG(mode):
@@ -68,9 +67,9 @@ class Workspace:
 
     @contextmanager
     def replace(self, path: str, mode: int = 0o644) -> Iterator[IO[bytes]]:
-        """Opens a new file for writing; it takes its name, and the place of what had it, when the block ends well."""
+        """Opens a new file for writing. When the block succeeds, the file gets its name and replaces an existing file."""
         *parents, name = self._named(path)
-        with _told(path):
+        with _translated_errors(path):
             directory = self._make(tuple(parents))
             try:
                 part = f".sidecar-{os.urandom(8).hex()}.part"
@@ -89,39 +88,39 @@ class Workspace:
                 os.close(directory)
 
     def make_directory(self, path: str) -> None:
-        """Makes a directory and its parents; one that exists is fine."""
-        with _told(path):
+        """Creates a directory and its parents, where they do not exist."""
+        with _translated_errors(path):
             os.close(self._make(parts_of(path)))
 
     def set_mode(self, path: str, mode: int) -> None:
         """Sets the permissions of a directory."""
-        with _told(path), self._directory(parts_of(path)) as fd:
+        with _translated_errors(path), self._directory(parts_of(path)) as fd:
             os.fchmod(fd, mode)
 
     def symlink(self, path: str, target: str) -> None:
-        """Makes a symbolic link in the place of a file or link. Whether `target` is harmless is for the caller to know."""
+        """Creates a symbolic link, and replaces an existing file or link. The caller checks `target`."""
         *parents, name = self._named(path)
-        with _told(path):
+        with _translated_errors(path):
             directory = self._make(tuple(parents))
             try:
                 self._clear(directory, name)
                 os.symlink(target, name, dir_fd=directory)
-                if self._gives_away:
+                if self._changes_owner:
                     os.chown(name, self._uid, self._gid, dir_fd=directory, follow_symlinks=False)
             finally:
                 os.close(directory)
 
     def hardlink(self, path: str, source: str) -> None:
-        """Makes `path` another name of the regular file `source`, in the place of a file or link."""
+        """Creates a hard link `path` to the regular file `source`, and replaces an existing file or link."""
         *parents, name = self._named(path)
         *source_parents, source_name = self._named(source)
         if self._named(path) == self._named(source):
             return
-        with _told(source), self._directory(tuple(source_parents)) as source_directory:
-            facts = os.stat(source_name, dir_fd=source_directory, follow_symlinks=False)
-            if not stat.S_ISREG(facts.st_mode):
-                raise ArtifactError(f"{shown(source)}: is {kind_of(facts.st_mode)}, not a regular file")
-            with _told(path):
+        with _translated_errors(source), self._directory(tuple(source_parents)) as source_directory:
+            status = os.stat(source_name, dir_fd=source_directory, follow_symlinks=False)
+            if not stat.S_ISREG(status.st_mode):
+                raise ArtifactError(f"{shown(source)}: is {kind_of(status.st_mode)}, not a regular file")
+            with _translated_errors(path):
                 directory = self._make(tuple(parents))
                 try:
                     self._clear(directory, name)
@@ -135,39 +134,39 @@ class Workspace:
                 finally:
                     os.close(directory)
 
-    def look(self, path: str) -> os.stat_result:
-        """Returns the facts of what stands at `path`, a link being a link."""
+    def status(self, path: str) -> os.stat_result:
+        """Returns the status of `path`, without following a link."""
         *parents, name = parts_of(path) or (".",)
-        with _told(path), self._directory(tuple(parents)) as fd:
+        with _translated_errors(path), self._directory(tuple(parents)) as fd:
             return os.stat(name, dir_fd=fd, follow_symlinks=False)
 
     def entries(self, path: str, at_most: int) -> list[Entry]:
-        """Returns what stands in a directory, sorted by name; `.ready` of the workspace itself is left out.
+        """Returns the entries of a directory, sorted by name, without `.ready` of the workspace.
 
         Raises:
-            ArtifactError: there are more than `at_most`.
+            ArtifactError: the directory has more than `at_most` entries.
         """
         parts = parts_of(path)
-        found: list[Entry] = []
-        with _told(path), self._directory(parts) as fd, os.scandir(fd) as names:
+        entries: list[Entry] = []
+        with _translated_errors(path), self._directory(parts) as fd, os.scandir(fd) as names:
             for entry in names:
                 if not parts and entry.name == READY_FILE:
                     continue
-                if len(found) >= at_most:
-                    raise ArtifactError(f"{shown(path)}: holds too many files")
-                found.append(Entry(entry.name, entry.stat(follow_symlinks=False)))
-        return sorted(found, key=lambda entry: os.fsencode(entry.name))
+                if len(entries) >= at_most:
+                    raise ArtifactError(f"{shown(path)}: contains too many files")
+                entries.append(Entry(entry.name, entry.stat(follow_symlinks=False)))
+        return sorted(entries, key=lambda entry: os.fsencode(entry.name))
 
     def read_link(self, path: str) -> str:
         """Returns the target of a symbolic link."""
         *parents, name = self._named(path)
-        with _told(path), self._directory(tuple(parents)) as fd:
+        with _translated_errors(path), self._directory(tuple(parents)) as fd:
             return os.readlink(name, dir_fd=fd)
 
     def _named(self, path: str) -> Parts:
         parts = parts_of(path)
         if not parts:
-            raise ArtifactError(f"'{shown(path)}': must name something inside the workspace")
+            raise ArtifactError(f"'{shown(path)}': must name a path inside the workspace")
         return parts
 
     @contextmanager
@@ -184,7 +183,7 @@ class Workspace:
         return self._walk(parts, flags)
 
     def _walk(self, parts: Parts, flags: int) -> int:
-        """The same without openat2: name by name, each opened in its parent, no link followed."""
+        """Does the same without openat2: opens each name in its parent, without following links."""
         at = os.open(".", _DIRECTORY, dir_fd=self._root)
         for index, name in enumerate(parts):
             last = index == len(parts) - 1
@@ -200,7 +199,7 @@ class Workspace:
         return at
 
     def _make(self, parts: Parts) -> int:
-        """Returns a descriptor of the directory, made with its parents where it is missing."""
+        """Returns a descriptor of the directory. Creates it with its parents where it does not exist."""
         try:
             return self._open(parts, _DIRECTORY)
         except FileNotFoundError:
@@ -230,12 +229,12 @@ class Workspace:
             pass
 
     def _own(self, fd: int) -> None:
-        if self._gives_away:
+        if self._changes_owner:
             os.fchown(fd, self._uid, self._gid)
 
 
 @contextmanager
-def _told(path: str) -> Iterator[None]:
+def _translated_errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

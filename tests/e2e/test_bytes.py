@@ -113,13 +113,13 @@ def test_nothing_is_added_changed_or_left_out(
         assert (done.returncode, done.stdout, done.stderr) == (0, out, err)
 
 
-def test_one_stream_alone_is_its_bytes(jobctl: Jobctl, worker_image: str, job_id: str) -> None:
+def test_a_single_stream_is_printed_unchanged(jobctl: Jobctl, worker_image: str, job_id: str) -> None:
     jobctl("run", "--name", job_id, "--sh", SPEAKS, worker_image)
     assert jobctl("logs", "--stream", "stderr", job_id).stderr == b"\xff\xfeerr"
     assert jobctl("logs", "--stream", "stdout", job_id).stdout == b"zero\0one\r\x1b[1mtwo"
 
 
-def test_what_a_job_packs_a_pipe_unpacks(daemon: Daemon, worker_image: str) -> None:
+def test_a_tar_passes_through_a_pipe(daemon: Daemon, worker_image: str) -> None:
     run = shlex.join(command_of(daemon, "run", worker_image, "gzip", "-c", "/etc/group"))
     done = subprocess.run(["sh", "-c", f"{run} | gunzip"], capture_output=True, timeout=2 * DEADLINE_S)
     plain = subprocess.run(
@@ -129,7 +129,7 @@ def test_what_a_job_packs_a_pipe_unpacks(daemon: Daemon, worker_image: str) -> N
     assert plain.stdout
 
 
-def test_a_packed_file_that_is_saved_by_hand_is_whole(jobctl: Jobctl, worker_image: str) -> None:
+def test_a_file_saved_through_stdout_is_whole(jobctl: Jobctl, worker_image: str) -> None:
     done = jobctl("run", "--sh", "head -c 300000 /dev/zero | gzip -c", worker_image)
     assert gzip.decompress(done.stdout) == bytes(300_000)
 
@@ -186,9 +186,7 @@ def test_the_lines_of_the_json_form_are_text_and_bytes(
     assert shown == [("text", None, False), ("�", "/w==", False), ("end", None, True)]
 
 
-def test_events_hold_lines_of_text_as_before(
-    daemon: Daemon, receiver: Any, worker_image: str, job_id: str
-) -> None:
+def test_events_contain_lines_of_text(daemon: Daemon, receiver: Any, worker_image: str, job_id: str) -> None:
     spec = {"id": job_id, "image": worker_image, "command": "printf 'a\\n\\377b\\nend'"}
     daemon.submit(**spec, callback={"url": receiver.url("/bytes")})
     lines = [
@@ -200,7 +198,7 @@ def test_events_hold_lines_of_text_as_before(
     assert lines == ["a", "�b", "end"]
 
 
-def test_ctrl_c_leaves_what_was_shown_once(
+def test_output_before_ctrl_c_is_printed_once(
     daemon: Daemon, start: Start, worker_image: str, job_id: str
 ) -> None:
     command = "trap 'printf bye; exit 0' TERM; printf 'working'; while true; do sleep 0.1; done"
@@ -212,7 +210,7 @@ def test_ctrl_c_leaves_what_was_shown_once(
     until(lambda: daemon.call("GET", f"/v1/jobs/{job_id}").json["phase"] == "done", "the job is done")
 
 
-def test_a_pipe_that_lacks_a_part_of_the_output_is_not_told_that_all_is_well(
+def test_a_pipe_with_missing_output_is_an_error(
     make_daemon: Callable[..., Daemon], worker_image: str
 ) -> None:
     daemon = make_daemon(environ={"LOG_MAX_BYTES": "1000000"}).start()

@@ -1,101 +1,24 @@
-"""Every row of README's table for users of the Go service, run: what its last column says is what happens.
-
-A row of the table needs a claim here, and the other way round.
-"""
+"""Every row of README's table for users of the Go service has a test here or in `test_differences_of_runs.py`."""
 
 import base64
-import contextlib
 import hashlib
 import hmac
-import io
 import json
 import re
-import threading
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import docker
 import pytest
 
+from tests.e2e.differences import EVENT, REFUSED, claim
 from tests.support.daemon import Answer, Daemon, Receiver, until
 from tests.support.wire import ChoosingReceiver, connect, exchange, head
 
 ROOT = Path(__file__).resolve().parents[2]
-EVENT = "orchestrator.job."
-READ_AFTER = {"id": "out", "type": "read", "in": "out.txt", "depends": "job"}
-
-CLAIMS: dict[str, str] = {}
-"""The row's first column: the test that runs it."""
-REFUSED: dict[str, list[tuple[dict[str, Any], str]]] = {
-    "unknown fields (null too), names in another case (`Image`)": [
-        ({"zzz": None}, "zzz"),
-        ({"Image": "x"}, "Image"),
-        ({"callback": {"url": "http://h", "Key": "k"}}, "callback.Key"),
-    ],
-    "negative `cpu`, `memory`, `timeoutSeconds`": [
-        ({"cpu": -1}, "cpu"),
-        ({"memory": -1}, "memory"),
-        ({"timeoutSeconds": -1}, "timeoutSeconds"),
-    ],
-    "`cpu` below 0.01, `memory` below 6": [({"cpu": 0.009}, "cpu"), ({"memory": 5}, "memory")],
-    "types in `callback.events` that there are not": [
-        ({"callback": {"url": "http://h", "events": [EVENT + "start", "x"]}}, "callback.events[1]")
-    ],
-    "one artifact id twice, `depends` on what is not there or on itself": [
-        ({"artifacts": [READ_AFTER, READ_AFTER]}, "artifacts[1].id"),
-        ({"artifacts": [{**READ_AFTER, "depends": "nobody"}]}, "artifacts[0].depends"),
-        ({"artifacts": [{**READ_AFTER, "depends": "out"}]}, "artifacts[0].depends"),
-    ],
-    "artifact ids beyond letters, digits, `-`, `_`; the id `job`": [
-        ({"artifacts": [{**READ_AFTER, "id": "a b"}]}, "artifacts[0].id"),
-        ({"artifacts": [{**READ_AFTER, "id": "job"}]}, "artifacts[0].id"),
-    ],
-    "`workspace` relative, `/`, below `/proc`, `/sys`, `/dev`, with `:`, `.`, `..`, `//`": [
-        ({"workspace": path}, "workspace")
-        for path in ("w", "/", "/proc/w", "/sys/w", "/dev/w", "/a:b", "/a/./b", "/a/../b", "/a//b")
-    ],
-    "`subdir` with a `/` in front; `out` of a file with one at its end": [
-        (
-            {"artifacts": [{"id": "a", "type": "unarchive", "in": "a", "out": "b", "subdir": "/c"}]},
-            "artifacts[0].subdir",
-        ),
-        ({"artifacts": [{"id": "a", "type": "write", "in": "x", "out": "f/"}]}, "artifacts[0].out"),
-    ],
-    "`excludes` that can match nothing (`/a`, `./a`, `a//b`, `[` without `]`)": [
-        (
-            {"artifacts": [{"id": "a", "type": "list", "in": ".", "excludes": [glob]}]},
-            "artifacts[0].excludes[0]",
-        )
-        for glob in ("/a", "./a", "a//b", "[")
-    ],
-    "NUL in a text, a text of 128 KiB or more, an empty name or `=` in `environment`, an empty key in `meta`": [
-        ({"command": "a\0"}, "command"),
-        ({"command": "x" * (128 << 10)}, "command"),
-        ({"environment": {"": "x"}}, "environment"),
-        ({"environment": {"a=b": "x"}}, "environment"),
-        ({"meta": {"": "x"}}, "meta"),
-    ],
-    "images, URLs and paths that nobody can use (spaces, port 0, over 8192, 4096 or 255 characters)": [
-        ({"image": "a b"}, "image"),
-        ({"callback": {"url": "http://h:0/"}}, "callback.url"),
-        ({"callback": {"url": "http://h/" + "x" * 8192}}, "callback.url"),
-        ({"artifacts": [{**READ_AFTER, "in": "x/" * 2100}]}, "artifacts[0].in"),
-    ],
-}
-T = TypeVar("T", bound=Callable[..., Any])
-
-
-def claim(row: str) -> Callable[[T], T]:
-    def note(test: T) -> T:
-        assert row not in CLAIMS
-        CLAIMS[row] = test.__name__
-        return test
-
-    return note
 
 
 def test_every_row_is_run_and_every_claim_has_its_row() -> None:
@@ -103,12 +26,14 @@ def test_every_row_is_run_and_every_claim_has_its_row() -> None:
         (ROOT / "README.md").read_text().partition("## For users of the Go service")[2].partition("\n## ")[0]
     )
     rows = re.findall(r"^\| (.+?) \| .*? \| .+ \|$", section, re.MULTILINE)
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_differences*.py"))
+    claims = re.findall(r'^@claim\("(.+)"\)$', tests, re.MULTILINE)
     assert len(rows) == len(set(rows)) > 30
-    assert sorted(rows) == sorted([*REFUSED, *CLAIMS])
+    assert sorted(rows) == sorted([*REFUSED, *claims])
 
 
 @pytest.mark.parametrize("row", REFUSED)
-def test_what_is_refused_is_refused_with_its_field(daemon: Daemon, row: str) -> None:
+def test_invalid_specs_are_refused_with_their_field(daemon: Daemon, row: str) -> None:
     for fields, field in REFUSED[row]:
         answer = daemon.call("POST", "/v1/jobs", {"id": "refused", "image": "busybox", **fields})
         assert answer.status == 400, (row, fields)
@@ -121,14 +46,14 @@ def post(daemon: Daemon, body: bytes, **headers: str) -> Answer:
     return exchange(daemon, head("POST", "/v1/jobs", **given) + body)
 
 
-@claim("one name twice in an object")
-def test_one_name_twice(daemon: Daemon) -> None:
+@claim("a repeated name in an object")
+def test_two_names_of_one_field_are_refused(daemon: Daemon) -> None:
     answer = post(daemon, b'{"id":"a","image":"busybox","image":"busybox"}')
     assert (answer.status, answer.json["field"]) == (400, "image")
 
 
 @claim("bytes that are not UTF-8, half surrogate pairs, anything after the object")
-def test_what_is_no_json_text(daemon: Daemon) -> None:
+def test_text_that_is_no_json(daemon: Daemon) -> None:
     for body in (
         b'{"id":"a","image":"b\xff"}',
         b'{"id":"a","image":"\\ud800"}',
@@ -147,7 +72,7 @@ def test_content_types(daemon: Daemon, worker_image: str, job_id: str) -> None:
 
 
 @claim("TCP")
-def test_a_key_is_asked_for_over_tcp(make_daemon: Callable[..., Daemon]) -> None:
+def test_tcp_needs_a_key(make_daemon: Callable[..., Daemon]) -> None:
     daemon = make_daemon(environ={"DOCKER_HOST": "unix:///nonexistent"}, flags=()).start()
     assert daemon.http.startswith("http://127.0.0.1:")
     assert daemon.call("GET", "/v1/jobs").status == 401
@@ -167,7 +92,7 @@ def test_requests_of_web_pages(daemon: Daemon) -> None:
         assert b" 403 " in sock.recv(100)
 
 
-@claim("`callback.key` that begins with `whsec_` and has spaces in it")
+@claim("`callback.key` with spaces that begins with `whsec_`")
 def test_several_keys(daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str) -> None:
     callback = {
         "url": receiver.url(f"/{job_id}"),
@@ -188,7 +113,7 @@ def test_several_keys(daemon: Daemon, receiver: Receiver, worker_image: str, job
 
 
 @claim("an image that cannot be pulled")
-def test_an_image_that_is_not_there(daemon: Daemon, job_id: str) -> None:
+def test_a_missing_image_fails_the_job(daemon: Daemon, job_id: str) -> None:
     daemon.submit(id=job_id, image=f"no-such-image-{uuid.uuid4().hex}:1", pull="never")
     assert daemon.ended(job_id)["reason"] == "image-not-found"
 
@@ -251,141 +176,7 @@ def test_artifact_events_need_no_way_back(
     assert (events[0]["type"], events[0]["data"]["status"]) == (EVENT + "artifact", "success")
 
 
-Uploads = Callable[[], contextlib.AbstractContextManager[str]]
-Run = Callable[..., tuple[dict[str, Any], dict[str, dict[str, Any]], list[dict[str, Any]]]]
-
-
-@pytest.fixture
-def run(daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str) -> Run:
-    """Runs a job and returns its view, the data of its artifact events by their ids, and all events."""
-
-    def go(**spec: Any) -> tuple[dict[str, Any], dict[str, dict[str, Any]], list[dict[str, Any]]]:
-        callback = {"url": receiver.url(f"/{job_id}")}
-        daemon.submit(**{"id": job_id, "image": worker_image, "callback": callback, **spec})
-        view = daemon.ended(job_id)
-        events = receiver.complete(f"/{job_id}")
-        artifacts = {e["data"]["artifactId"]: e["data"] for e in events if e["type"] == EVENT + "artifact"}
-        return view, artifacts, events
-
-    return go
-
-
-@claim("the content of a `list`")
-def test_a_list_has_its_folders(run: Run) -> None:
-    listed = {"id": "l", "type": "list", "in": "d", "depends": "job"}
-    _, artifacts, _ = run(command="mkdir -p d/empty d/e; touch d/e/f", artifacts=[listed])
-    assert artifacts["l"]["content"] == ["e/", "e/f", "empty/"]
-
-
-@claim("outputs after a worker that failed")
-def test_outputs_after_a_failure(run: Run) -> None:
-    outputs = [{**READ_AFTER, "id": when, "when": when} for when in ("success", "failure", "always")]
-    view, artifacts, _ = run(command="echo 1 > out.txt; exit 3", artifacts=[*outputs, READ_AFTER])
-    assert sorted(artifacts) == ["always", "failure"]
-    states = {one["id"]: one["status"] for one in view["artifacts"]}
-    assert states == {"success": "skipped", "out": "skipped", "failure": "success", "always": "success"}
-
-
-@claim("an artifact that depends on one that failed")
-def test_what_depends_on_a_failure(run: Run) -> None:
-    first = {"id": "first", "type": "read", "in": "none", "depends": "job"}
-    _, artifacts, _ = run(command="echo 1 > out.txt", artifacts=[first, {**READ_AFTER, "depends": "first"}])
-    assert artifacts["out"]["status"] == "failed"
-    assert "first" in artifacts["out"]["error"]
-
-
-@claim("the status while outputs are moved, and when one does not get there")
-def test_the_status_waits_for_the_outputs(
-    daemon: Daemon, worker_image: str, job_id: str, stalling: Uploads
-) -> None:
-    with stalling() as url:
-        upload = {"id": "up", "type": "upload", "in": "out.txt", "out": url, "depends": "job"}
-        daemon.submit(id=job_id, image=worker_image, command="echo 1 > out.txt", artifacts=[upload])
-        until(
-            lambda: daemon.call("GET", f"/v1/jobs/{job_id}").json["phase"] == "outputs", "outputs are moved"
-        )
-        assert daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "running"
-    view = daemon.ended(job_id)
-    assert (view["status"], view["reason"], view["exitCode"]) == ("failed", "output-failed", 0)
-
-
-@pytest.fixture
-def stalling() -> Iterator[Uploads]:
-    """Makes receivers of uploads that answer 403 when their block ends, and not before."""
-
-    @contextlib.contextmanager
-    def serving() -> Iterator[str]:
-        release = threading.Event()
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_PUT(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                release.wait(60)
-                self.send_response(403)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("0.0.0.0", 0), Handler)
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://host.docker.internal:{server.server_address[1]}/"
-        finally:
-            release.set()
-            made.append(server)
-
-    made: list[ThreadingHTTPServer] = []
-    yield serving
-    for server in made:
-        server.shutdown()
-        server.server_close()
-
-
-def lines_of(events: list[dict[str, Any]]) -> list[str]:
-    return [line for event in events if event["type"] == EVENT + "log" for line in event["data"]["lines"]]
-
-
-@claim("a missing output")
-def test_a_missing_output_fails_at_once(run: Run) -> None:
-    view, artifacts, _ = run(command="true", artifacts=[READ_AFTER])
-    assert (view["status"], view["reason"]) == ("failed", "output-failed")
-    assert artifacts["out"]["status"] == "failed"
-
-
-@claim("a line in a log event")
-def test_a_line_is_as_it_was_written(run: Run) -> None:
-    _, _, events = run(command="echo first; echo; echo last")
-    assert lines_of(events) == ["first", "", "last"]
-
-
-@pytest.fixture(scope="module")
-def image(docker_client: docker.DockerClient, worker_image: str) -> Iterator[str]:
-    """An image with an entrypoint, and with a file where workspaces are."""
-    tag = f"jobd-test-{uuid.uuid4().hex[:10]}:1"
-    lines = f'FROM {worker_image}\nRUN mkdir /workspace && touch /workspace/of-the-image\nENTRYPOINT ["echo", "entry"]\n'
-    docker_client.images.build(fileobj=io.BytesIO(lines.encode()), tag=tag, rm=True)
-    yield tag
-    docker_client.images.remove(tag, force=True)
-
-
-@claim("`command`, a text, in an image with an `ENTRYPOINT`")
-def test_a_text_command_replaces_the_entrypoint(run: Run, image: str) -> None:
-    assert lines_of(run(image=image, command="echo hello")[2]) == ["hello"]
-
-
-@claim("`command`")
-def test_a_list_is_arguments_to_the_entrypoint(run: Run, image: str) -> None:
-    assert lines_of(run(image=image, command=["a", "b c"])[2]) == ["entry a b c"]
-
-
-@claim("what the image has below `workspace`")
-def test_the_image_does_not_reach_into_the_workspace(run: Run, image: str) -> None:
-    assert lines_of(run(image=image, command="pwd; ls -A")[2]) == ["/workspace"]
-
-
-@claim("a delivery that fails")
+@claim("a failed delivery")
 def test_a_delivery_is_parked_and_replayed(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
@@ -424,7 +215,7 @@ def test_metrics_have_their_page(daemon: Daemon) -> None:
 
 
 @claim("restart")
-def test_a_job_goes_on_over_a_restart(
+def test_a_job_survives_a_restart_of_jobd(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon().start()

@@ -106,7 +106,7 @@ def test_only_active_jobs_are_offered_to_cancel(jobs: Daemon, folder: Path, shel
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_other_names_complete_as_the_commands_do(jobs: Daemon, folder: Path, shell: Any) -> None:
+def test_aliases_are_completed_like_their_commands(jobs: Daemon, folder: Path, shell: Any) -> None:
     assert "stop" in shell(jobs, folder, "jobctl", "st")
     assert "delete" not in shell(jobs, folder, "jobctl", "")
     assert shell(jobs, folder, "jobctl", "delete", "zz-") == ["zz-over", "zz-runs"]
@@ -190,7 +190,7 @@ def test_images_are_offered_as_the_first_argument(
     assert "--pull" in shell(images, folder, "jobctl", command, "--pu")
 
 
-def test_bash_goes_on_behind_a_colon_and_an_at(images: Daemon, folder: Path) -> None:
+def test_bash_completes_after_a_colon_and_an_at_sign(images: Daemon, folder: Path) -> None:
     assert in_bash(images, folder, "jobctl", "run", "zz-host:") == ["5000/tool:2"]
     assert in_bash(images, folder, "jobctl", "run", "zz-host:5000/tool:") == ["2"]
     assert in_bash(images, folder, "jobctl", "run", "zz-digest@sha") == [f"@{DIGEST}"]

@@ -7,18 +7,16 @@ import docker
 from tests.support.daemon import Daemon
 
 
-def test_a_workspace_that_cannot_be_is_refused_once_and_said_so(
-    daemon: Daemon, worker_image: str, job_id: str
-) -> None:
+def test_an_invalid_workspace_is_reported_once(daemon: Daemon, worker_image: str, job_id: str) -> None:
     done = daemon.jobctl("run", "--name", job_id, "-w", "/etc/passwd", worker_image, "true")
     assert done.returncode == 123
     assert "the workspace '/etc/passwd' cannot be a folder" in done.stderr
     explained = daemon.jobctl("explain", job_id).stdout
-    assert "the engine refused to make its container" in explained
+    assert "the engine refused to create the container" in explained
     assert "pull" not in explained
 
 
-def test_nine_jobs_that_can_never_run_hold_no_place(
+def test_nine_jobs_that_cannot_run_block_no_other_job(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "2"}).start()

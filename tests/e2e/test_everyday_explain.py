@@ -35,7 +35,7 @@ def test_the_last_lines_of_stderr_are_shown(daemon: Daemon, worker_image: str, j
     assert tree["lastLines"][-1] == "line 8"
 
 
-def test_what_a_job_wrote_steers_no_terminal(daemon: Daemon, worker_image: str, job_id: str) -> None:
+def test_control_sequences_of_a_job_reach_no_terminal(daemon: Daemon, worker_image: str, job_id: str) -> None:
     ended(daemon, job_id, worker_image, r"printf '\033]0;t\007\033[2Jlast words\n' >&2; exit 4")
     text = "\n".join(shown(daemon, "explain", job_id))
     assert "last words" in text
@@ -43,7 +43,7 @@ def test_what_a_job_wrote_steers_no_terminal(daemon: Daemon, worker_image: str, 
     assert "\x07" not in text
 
 
-def test_an_artifact_that_failed_says_why(daemon: Daemon, worker_image: str, job_id: str) -> None:
+def test_a_failed_artifact_has_a_reason(daemon: Daemon, worker_image: str, job_id: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -67,7 +67,7 @@ def test_an_artifact_that_failed_says_why(daemon: Daemon, worker_image: str, job
     assert "second (read): " in text
 
 
-def test_a_kill_from_outside_is_no_lack_of_memory_and_no_cancel(
+def test_a_kill_from_outside_has_its_own_explanation(
     daemon: Daemon, docker_client: docker.DockerClient, worker_image: str, job_id: str
 ) -> None:
     daemon.submit(id=job_id, image=worker_image, command=STAYS)
@@ -79,7 +79,7 @@ def test_a_kill_from_outside_is_no_lack_of_memory_and_no_cancel(
     assert "neither by jobd nor for its memory limit" in text
 
 
-def test_out_of_memory_and_a_cancel_are_said_as_such(daemon: Daemon, worker_image: str, job_id: str) -> None:
+def test_out_of_memory_and_cancels_have_their_reasons(daemon: Daemon, worker_image: str, job_id: str) -> None:
     text = ended(daemon, job_id, worker_image, "tail /dev/zero", memory=16)
     assert "memory" in text.splitlines()[0]
     assert "16 MiB" in text
@@ -90,7 +90,7 @@ def test_out_of_memory_and_a_cancel_are_said_as_such(daemon: Daemon, worker_imag
     daemon.jobctl("kill", f"{job_id}-2")
     daemon.ended(f"{job_id}-2")
     first = explained(daemon, f"{job_id}-2").splitlines()[0]
-    assert "it was cancelled by" in first
+    assert "the job was cancelled by" in first
     assert "SIGKILL" not in first
 
 
@@ -98,12 +98,12 @@ def test_out_of_memory_and_a_cancel_are_said_as_such(daemon: Daemon, worker_imag
     ("script", "words"),
     [
         ("no-such-program --now", "did not find"),
-        ("echo '#!/bin/sh' > x; ./x", "may not be executed"),
+        ("echo '#!/bin/sh' > x; ./x", "is not executable"),
         ("sh -c 'kill -TERM $$'; exit $?", "SIGTERM"),
         ("sh -c 'kill -SEGV $$'; exit $?", "SIGSEGV"),
     ],
 )
-def test_codes_of_shells_and_signals_are_in_words(
+def test_exit_codes_of_shells_and_signals_are_explained(
     daemon: Daemon, worker_image: str, job_id: str, script: str, words: str
 ) -> None:
     assert words in ended(daemon, job_id, worker_image, script).splitlines()[0]
@@ -125,7 +125,7 @@ def test_the_process_limit_is_named(daemon: Daemon, worker_image: str, job_id: s
         (["/etc"], 'the command "/etc" may not be executed'),
     ],
 )
-def test_a_start_that_failed_is_told_in_words(
+def test_a_failed_start_has_a_text(
     daemon: Daemon, worker_image: str, job_id: str, command: list[str], words: str
 ) -> None:
     text = ended(daemon, job_id, worker_image, command)
@@ -137,7 +137,7 @@ def test_a_start_that_failed_is_told_in_words(
     assert "OCI" not in run.stderr
 
 
-def test_a_callback_that_does_not_arrive_is_told(
+def test_a_failed_callback_is_noted(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon().start()
@@ -152,4 +152,4 @@ def test_a_callback_that_does_not_arrive_is_told(
     until(lambda: "2 events have not reached" in explained(daemon, job_id), "it is said")
     text = explained(daemon, job_id)
     assert f"jobctl deliveries {job_id}" in text
-    assert "it completed" in text
+    assert "the job completed" in text

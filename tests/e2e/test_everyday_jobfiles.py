@@ -54,14 +54,14 @@ def test_validate_names_all_that_is_wrong_with_line_and_column(daemon: Daemon, t
     assert {"field", "message", "line", "column"} == set(problems[0])
 
 
-def test_names_that_stand_twice_are_all_named(daemon: Daemon, tmp_path: Path) -> None:
+def test_all_repeated_names_of_a_file_are_named(daemon: Daemon, tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text("image: busybox\nimage: busybox\ncpu: 1\ncpu: 2\nmemory: 1\n")
     done = daemon.jobctl("validate", "job.yaml", cwd=tmp_path)
     assert done.returncode == 1
     assert [line.partition(": ")[0] for line in done.stdout.splitlines()] == ["job.yaml:2:1", "job.yaml:4:1", "job.yaml:5:1"]  # fmt: skip
 
 
-def test_a_typing_error_is_named_with_what_was_meant(daemon: Daemon, tmp_path: Path) -> None:
+def test_a_misspelt_field_is_named_with_a_suggestion(daemon: Daemon, tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text("image: busybox\ntimeoutSecs: 5\n")
     done = daemon.jobctl("run", "-f", "job.yaml", cwd=tmp_path)
     assert done.returncode == 125
@@ -71,12 +71,12 @@ def test_a_typing_error_is_named_with_what_was_meant(daemon: Daemon, tmp_path: P
     assert "did you mean environment?" in over_http.json["error"]
 
 
-def test_run_says_how_to_see_all_faults_of_a_file(daemon: Daemon, tmp_path: Path) -> None:
+def test_run_names_the_command_that_shows_all_problems_of_a_file(daemon: Daemon, tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text("image: busybox\ncpu: -1\nmemory: 2\ntimeoutSeconds: -1\n")
     done = daemon.jobctl("run", "-f", "job.yaml", cwd=tmp_path)
     assert done.returncode == 125
     assert "job.yaml:2:1: cpu: must be" in done.stderr
-    assert "all that is wrong: jobctl validate -f job.yaml" in done.stderr
+    assert "to see all problems: jobctl validate -f job.yaml" in done.stderr
     (tmp_path / "job.yaml").write_text("cpu: -1\n")
     alone = daemon.jobctl("run", "-f", "job.yaml", "busybox", cwd=tmp_path)
     assert alone.returncode == 125
@@ -99,7 +99,7 @@ read-only: true
 """
 
 
-def test_units_and_the_flags_names_are_taken(
+def test_units_and_names_of_flags_are_accepted(
     daemon: Daemon, worker_image: str, job_id: str, tmp_path: Path
 ) -> None:
     (tmp_path / "job.yaml").write_text(AS_PEOPLE_WRITE.format(name=job_id, image=worker_image))
@@ -115,13 +115,13 @@ def test_units_and_the_flags_names_are_taken(
     ("text", "words"),
     [
         ("memory: 2x", "memory: '2x' is not an amount of memory"),
-        ("memory: '512'", "memory: '512' needs its unit"),
+        ("memory: '512'", "memory: '512' needs a unit"),
         ("timeout: soon", "timeout: 'soon' is not a duration"),
-        ("timeout: 5m\ntimeoutSeconds: 300", "is the same as timeout"),
-        ("env: {A: b}\nenvironment: {A: b}", "is the same as env"),
+        ("timeout: 5m\ntimeoutSeconds: 300", "is the same field as timeout"),
+        ("env: {A: b}\nenvironment: {A: b}", "is the same field as env"),
     ],
 )
-def test_units_that_are_none_and_two_names_for_one(
+def test_wrong_units_and_repeated_fields_are_refused(
     daemon: Daemon, tmp_path: Path, text: str, words: str
 ) -> None:
     (tmp_path / "job.yaml").write_text(f"image: busybox\n{text}\n")
@@ -131,7 +131,7 @@ def test_units_that_are_none_and_two_names_for_one(
         assert words in done.stdout + done.stderr
 
 
-def test_the_api_takes_no_units(daemon: Daemon, job_id: str) -> None:
+def test_the_api_accepts_no_units(daemon: Daemon, job_id: str) -> None:
     assert daemon.call("POST", "/v1/jobs", {"id": job_id, "image": "busybox", "memory": "64m"}).status == 400
 
 
@@ -157,7 +157,9 @@ export INHERITED
 """
 
 
-def test_a_file_of_variables_as_a_shell_reads_it(daemon: Daemon, worker_image: str, tmp_path: Path) -> None:
+def test_variables_of_a_file_are_read_as_in_a_shell(
+    daemon: Daemon, worker_image: str, tmp_path: Path
+) -> None:
     (tmp_path / "vars").write_text(ENV_FILE)
     line = 'for name in PLAIN SINGLE DOUBLE EMPTY COMMENTED QUOTED HASH INHERITED; do eval "echo \\"$name=\\$$name\\""; done'
     done = daemon.jobctl(
@@ -174,12 +176,14 @@ def test_a_file_of_variables_as_a_shell_reads_it(daemon: Daemon, worker_image: s
     ("text", "words"),
     [
         ("A=1\nB='open\n", "vars:2: the quote ' is not closed"),
-        ('A="x" y\n', "vars:1: after the closing"),
+        ('A="x" y\n', "vars:1: only a comment may follow the closing"),
         ("A = 1\n", "vars:1"),
         ("1\n=x\n", "vars:2"),
     ],
 )
-def test_a_file_of_variables_that_is_wrong(daemon: Daemon, tmp_path: Path, text: str, words: str) -> None:
+def test_an_invalid_file_of_variables_is_refused(
+    daemon: Daemon, tmp_path: Path, text: str, words: str
+) -> None:
     (tmp_path / "vars").write_text(text)
     done = daemon.jobctl("run", "--env-file", "vars", "busybox", "true", cwd=tmp_path)
     assert done.returncode == 125

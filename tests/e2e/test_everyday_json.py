@@ -11,7 +11,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from jobctl.lazy import COMMANDS, formats_of
+from jobctl.command_table import COMMANDS, formats_of
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, until
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "jobctl-output.schema.json"
@@ -72,7 +72,7 @@ def seen(
     return folder
 
 
-def test_lists_are_lists_for_one_and_for_many(daemon: Daemon, seen: Path) -> None:
+def test_the_json_of_one_job_is_a_list_too(daemon: Daemon, seen: Path) -> None:
     for command, name in (("show", "show"), ("explain", "explain")):
         (one,) = check(name, daemon.jobctl(command, "--json", "done").stdout)
         (two,) = check(name, daemon.jobctl(command, "--json", "done", "failed").stdout)
@@ -96,7 +96,7 @@ def test_lists_are_lists_for_one_and_for_many(daemon: Daemon, seen: Path) -> Non
         ("error", ["ls", "--status", "none"]),
     ],
 )  # fmt: skip
-def test_what_is_printed_is_what_the_schema_says(
+def test_all_json_output_matches_the_schema(
     daemon: Daemon, seen: Path, name: str, arguments: list[str]
 ) -> None:
     done = daemon.jobctl(*arguments, *([] if name == "inspect" else ["--json"]))
@@ -104,7 +104,9 @@ def test_what_is_printed_is_what_the_schema_says(
     assert check("show" if name == "inspect" else name, text) or name == "wait"
 
 
-def test_commands_that_change_something(daemon: Daemon, seen: Path, worker_image: str, job_id: str) -> None:
+def test_changing_commands_print_what_they_changed(
+    daemon: Daemon, seen: Path, worker_image: str, job_id: str
+) -> None:
     def jobctl(*arguments: str) -> str:
         return daemon.jobctl(arguments[0], "--json", *arguments[1:], cwd=seen).stdout
 
@@ -138,7 +140,7 @@ def test_commands_that_change_something(daemon: Daemon, seen: Path, worker_image
     assert "done" in pruned["removed"]
 
 
-def test_a_run_tells_its_id_first(daemon: Daemon, worker_image: str, job_id: str) -> None:
+def test_a_run_prints_its_id_first(daemon: Daemon, worker_image: str, job_id: str) -> None:
     done = daemon.jobctl("run", "--json", "--name", job_id, worker_image, "echo", "hello")
     first, line, end = check("run", done.stdout)
     assert first["id"] == job_id
@@ -202,7 +204,7 @@ def test_yaml_is_the_same_tree_as_json(daemon: Daemon, seen: Path, arguments: li
         ["prune", "--dry-run"],
     ],
 )  # fmt: skip
-def test_names_are_one_word_a_line(daemon: Daemon, seen: Path, arguments: list[str]) -> None:
+def test_names_are_printed_one_a_line(daemon: Daemon, seen: Path, arguments: list[str]) -> None:
     lines = daemon.jobctl(*arguments, "-o", "name").stdout.splitlines()
     assert lines
     assert all(len(line.split()) == 1 for line in lines)

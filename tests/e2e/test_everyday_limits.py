@@ -35,7 +35,7 @@ def test_an_operator_allows_longer_jobs(
         ({}, {"cpu": 65}, "cpu", "at most 64 cores (MAX_CPUS"),
     ],
 )
-def test_what_is_over_a_cap_is_refused_with_its_setting(
+def test_a_limit_above_the_maximum_is_refused_with_its_setting(
     make_daemon: Callable[..., Daemon], environ: dict[str, str], spec: dict[str, Any], field: str, words: str
 ) -> None:
     daemon = make_daemon(environ=environ).start()
@@ -80,10 +80,10 @@ def test_a_workstation_has_its_own_defaults(daemon: Daemon, worker_image: str, t
         ("", {"JOBCTL_DEFAULT_MEMORY": "2x"}, "JOBCTL_DEFAULT_MEMORY: '2x' is not an amount"),
         ("", {"JOBCTL_DEFAULT_CPUS": "no"}, "JOBCTL_DEFAULT_CPUS"),
         ('default_timeout = "soon"', {}, "default_timeout in"),
-        ("default_memory = 512", {}, "needs its unit"),
+        ("default_memory = 512", {}, "needs a unit"),
     ],
 )
-def test_a_default_that_is_wrong_is_named(
+def test_an_invalid_default_is_named(
     daemon: Daemon, tmp_path: Path, file: str, environ: dict[str, str], words: str
 ) -> None:
     (tmp_path / "contexts.toml").write_text(file)

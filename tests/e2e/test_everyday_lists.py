@@ -32,7 +32,7 @@ def many(tmp_path_factory: pytest.TempPathFactory, worker_image: str) -> Iterato
     remove_all(daemon)
 
 
-def test_lists_go_to_the_end(many: Daemon) -> None:
+def test_lists_have_all_jobs(many: Daemon) -> None:
     everything = [f"{SET}-{n:03}" for n in reversed(range(MANY))]
     assert many.jobctl("ls", "-q").stdout.split() == everything
     listed = json.loads(many.jobctl("ls", "--json").stdout)
@@ -43,7 +43,7 @@ def test_lists_go_to_the_end(many: Daemon) -> None:
     assert len(many.jobctl("top").stdout.splitlines()) == MANY + 1
 
 
-def test_a_limit_is_said_where_it_leaves_something_out(many: Daemon) -> None:
+def test_a_limit_that_hides_jobs_is_noted(many: Daemon) -> None:
     some = many.jobctl("ls", "--json", "--limit", "5")
     assert (len(json.loads(some.stdout)["jobs"]), json.loads(some.stdout)["more"]) == (5, True)
     assert "only the 5 newest" in some.stderr
@@ -80,7 +80,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, worker_image: str) -> Iterat
     remove_all(daemon)
 
 
-def test_off_a_terminal_nothing_is_cut(shelf: Daemon) -> None:
+def test_without_a_terminal_nothing_is_cut(shelf: Daemon) -> None:
     for format in ("table", "wide"):
         lines = shelf.jobctl(
             "ls", "-a", "-o", format, env={**os.environ, "COLUMNS": "40"}
@@ -147,7 +147,7 @@ def test_deliveries_and_top_keep_to_the_same_rules(
         assert all(len(line) <= columns or line == LONG or line.startswith("jobctl: ") for line in lines)
 
 
-def test_top_and_a_watched_list_fit_the_terminal(many: Daemon) -> None:
+def test_top_and_a_live_list_fit_the_terminal(many: Daemon) -> None:
     for command in (["top"], ["ls", "-w"]):
         with on_terminal(many, *command, columns=70, lines=15) as terminal:
             terminal.read_until(b"do not fit")
@@ -157,7 +157,7 @@ def test_top_and_a_watched_list_fit_the_terminal(many: Daemon) -> None:
 # -- records that cannot be read
 
 
-def test_a_job_that_cannot_be_read_is_in_the_list_of_those_under_way(
+def test_an_unreadable_job_is_listed_with_the_active_ones(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon().start()

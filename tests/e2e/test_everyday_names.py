@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jobctl.lazy import COMMANDS
+from jobctl.command_table import COMMANDS
 from tests.support.daemon import Daemon, until
 
 STAYS = "trap 'exit 0' TERM; while true; do sleep 0.1; done"
@@ -38,7 +38,7 @@ def ids_of(daemon: Daemon) -> list[str]:
 
 
 @pytest.mark.parametrize("command", [["rm", "-f"], ["cancel"], ["rm", "-f", "--json"]])
-def test_a_prefix_destroys_nothing_and_is_answered_with_the_ids(held: Daemon, command: list[str]) -> None:
+def test_a_prefix_ends_no_job_and_lists_the_matching_ids(held: Daemon, command: list[str]) -> None:
     waits(held, "train-final-do-not-touch", "other")
     done = held.jobctl(*command, "other", "train")
     assert done.returncode == 4
@@ -48,7 +48,7 @@ def test_a_prefix_destroys_nothing_and_is_answered_with_the_ids(held: Daemon, co
     assert held.jobctl(*command, "other").returncode == 0
 
 
-def test_a_prefix_of_many_is_answered_with_some(held: Daemon) -> None:
+def test_a_prefix_of_many_ids_lists_some_of_them(held: Daemon) -> None:
     waits(held, *(f"train-{n:02}" for n in range(12)))
     done = held.jobctl("rm", "-f", "train-")
     assert done.returncode == 4
@@ -57,7 +57,7 @@ def test_a_prefix_of_many_is_answered_with_some(held: Daemon) -> None:
     assert len(ids_of(held)) == 13
 
 
-def test_the_newest_may_be_removed_and_a_missing_one_stops_no_other(held: Daemon) -> None:
+def test_a_missing_job_does_not_stop_the_removal_of_others(held: Daemon) -> None:
     waits(held, "a", "b")
     assert held.jobctl("submit", "--name", "c", "busybox:latest", "true").returncode == 0
     done = held.jobctl("rm", "-f", "a", "none", "@last")
@@ -68,7 +68,7 @@ def test_the_newest_may_be_removed_and_a_missing_one_stops_no_other(held: Daemon
 # -- names of commands
 
 
-def test_other_names_of_commands_work(held: Daemon) -> None:
+def test_aliases_of_commands_work(held: Daemon) -> None:
     waits(held, "one", "two")
     assert held.jobctl("list", "-q").stdout == held.jobctl("ps", "-q").stdout == "two\none\nheld-first\n"
     assert json.loads(held.jobctl("inspect", "one").stdout)["jobs"][0]["id"] == "one"
@@ -85,7 +85,7 @@ def test_kill_is_a_cancel_by_sigkill(held: Daemon, worker_image: str) -> None:
     assert held.ended("held-first")["exitCode"] == 137
 
 
-def test_help_and_version_are_where_people_look_for_them(daemon: Daemon) -> None:
+def test_help_and_version_have_their_usual_flags(daemon: Daemon) -> None:
     assert daemon.jobctl("help").stdout == daemon.jobctl("--help").stdout
     assert daemon.jobctl("help", "rm").stdout == daemon.jobctl("rm", "--help").stdout
     assert daemon.jobctl("help", "stop").stdout == daemon.jobctl("cancel", "--help").stdout
@@ -102,7 +102,7 @@ def test_help_and_version_are_where_people_look_for_them(daemon: Daemon) -> None
         ("log", "logs"), ("lgos", "logs"), ("pruen", "prune"), ("shwo", "show"), ("statsu", None), ("update", None),
     ],
 )  # fmt: skip
-def test_a_suggestion_is_near_or_there_is_none(daemon: Daemon, typed: str, meant: str | None) -> None:
+def test_a_suggestion_is_similar_to_the_typed_name(daemon: Daemon, typed: str, meant: str | None) -> None:
     done = daemon.jobctl(typed, "x")
     assert done.returncode == 2
     found = re.search(r"did you mean: jobctl (\w+)", done.stderr)
@@ -118,7 +118,7 @@ def test_a_format_is_honoured_or_refused(
     daemon: Daemon, worker_image: str, command: str, format: str
 ) -> None:
     """What each command prints in a format is looked at in test_everyday_json; here: what it cannot print is said."""
-    from jobctl.lazy import formats_of
+    from jobctl.command_table import formats_of
 
     if format in formats_of(command):
         return
@@ -134,7 +134,7 @@ def test_formats_that_contradict_each_other_are_refused(daemon: Daemon) -> None:
     assert daemon.jobctl("ls", "--json", "-o", "json").returncode == 0
 
 
-def test_a_run_prints_what_was_asked_for(daemon: Daemon, worker_image: str, tmp_path: object) -> None:
+def test_a_run_prints_the_selected_format(daemon: Daemon, worker_image: str, tmp_path: object) -> None:
     assert daemon.jobctl("run", "-o", "yaml", worker_image, "true").returncode == 125
     detached = daemon.jobctl("run", "-d", "-o", "yaml", worker_image, "true")
     assert detached.stdout.startswith("id: busybox-")
@@ -143,9 +143,7 @@ def test_a_run_prints_what_was_asked_for(daemon: Daemon, worker_image: str, tmp_
 # -- labels
 
 
-def test_labels_choose_the_jobs_of_logs_wait_and_cancel(
-    daemon: Daemon, worker_image: str, job_id: str
-) -> None:
+def test_logs_wait_and_cancel_accept_labels(daemon: Daemon, worker_image: str, job_id: str) -> None:
     label = f"run={job_id}"
     for n, script in enumerate(("echo one; exit 3", "echo two")):
         daemon.submit(id=f"{job_id}-{n}", image=worker_image, command=script, labels={"run": job_id})
@@ -171,7 +169,7 @@ def test_either_ids_or_labels_are_needed(daemon: Daemon, command: str) -> None:
 # -- some are there and some are not
 
 
-def test_what_is_found_is_shown_and_what_is_not_is_said(
+def test_found_jobs_are_shown_and_missing_ones_reported(
     daemon: Daemon, worker_image: str, job_id: str
 ) -> None:
     daemon.submit(id=job_id, image=worker_image, command="echo said")

@@ -31,7 +31,7 @@ def test_the_manuals_examples_of_submit_work_twice(daemon: Daemon, worker_image:
             assert done.returncode == 0, done.stderr
 
 
-def test_the_readme_tells_all_that_an_installation_needs() -> None:
+def test_the_readme_has_all_steps_of_an_installation() -> None:
     text = (ROOT / "README.md").read_text()
     install = re.split(r"^## ", text.partition("## Install\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
     for words in (

@@ -52,7 +52,7 @@ def test_a_signal_leaves_the_terminal_as_it_was(
     daemon.jobctl("rm", "-f", running)
 
 
-def test_a_stopped_top_gives_the_terminal_back_and_goes_on(daemon: Daemon, running: str) -> None:
+def test_a_stopped_top_restores_the_terminal_and_continues(daemon: Daemon, running: str) -> None:
     with on_terminal(daemon, "top") as terminal:
         terminal.read_until(running.encode())
         terminal.process.send_signal(signal.SIGTSTP)
@@ -120,7 +120,7 @@ def test_the_format_of_the_log_can_be_chosen(tmp_path: Path, format: str, is_jso
         terminal.close()
 
 
-def test_a_format_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",

@@ -13,7 +13,7 @@ PROGRAM = Path(__file__).resolve().parents[2] / "examples" / "receiver.py"
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-def test_what_piled_up_arrives_in_a_batch(
+def test_waiting_events_arrive_in_a_batch(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str, tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -22,7 +22,7 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return here
 
 
-def test_a_job_without_its_local_output_says_so_everywhere(
+def test_a_missing_local_output_is_reported_everywhere(
     daemon: Daemon, worker_image: str, job_id: str, user: Path
 ) -> None:
     done = daemon.jobctl(
@@ -39,12 +39,12 @@ def test_a_job_without_its_local_output_says_so_everywhere(
         ("result.txt", "missing"),
         ("link", "missing"),
     ]
-    assert "outputs are where they belong" not in daemon.jobctl("explain", job_id).stdout
+    assert "all outputs were delivered" not in daemon.jobctl("explain", job_id).stdout
     assert daemon.jobctl("wait", job_id).returncode == 122
 
 
 @pytest.mark.takes("disk usage")
-def test_outputs_of_a_detached_job_are_there_in_the_morning(
+def test_outputs_of_a_detached_job_are_kept(
     make_daemon: Callable[..., Daemon],
     docker_client: docker.DockerClient,
     worker_image: str,
@@ -96,7 +96,7 @@ def test_following_the_log_of_a_detached_job_fetches_its_outputs(
     assert (followed.returncode, (user / "a").read_text()) == (0, "x\n"), followed.stderr
 
 
-def test_an_output_that_is_too_large_to_keep_is_told_by_a_reason(
+def test_an_output_that_is_too_large_to_keep_has_a_reason(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str, user: Path
 ) -> None:
     daemon = make_daemon(environ={"KEPT_OUTPUTS_MAX_BYTES": "100000"}).start()
@@ -113,7 +113,7 @@ def test_an_output_that_is_too_large_to_keep_is_told_by_a_reason(
     )
 
 
-def test_a_daemon_that_keeps_none_says_so_at_the_submission(
+def test_a_daemon_that_keeps_no_outputs_refuses_the_submission(
     make_daemon: Callable[..., Daemon], worker_image: str, user: Path
 ) -> None:
     daemon = make_daemon(environ={"KEPT_OUTPUTS_MAX_BYTES": "0"}).start()
@@ -127,11 +127,11 @@ def test_a_daemon_that_keeps_none_says_so_at_the_submission(
     [
         ("/dev/stdout", "cannot go to stdout"),
         ("-", "needs an attached run"),
-        ("mine", "is not replaced"),
+        ("mine", "does not replace"),
         ("a-file/below", "a-file"),
     ],
 )
-def test_a_place_where_nothing_can_be_written_is_named_before_the_night(
+def test_an_unwritable_destination_is_refused_at_the_submission(
     daemon: Daemon, worker_image: str, job_id: str, user: Path, destination: str, why: str
 ) -> None:
     (user / "mine").mkdir()

@@ -67,7 +67,7 @@ def test_what_can_never_run_fails_at_once_and_keeps_no_place(
         assert not [word for word in RUNTIME_WORDS if word in view["error"]], name
         assert len(view["error"]) < 700
     told = daemon.jobctl("explain", ids["workspace is a file"]).stdout
-    assert "the engine refused to make its container" in told
+    assert "the engine refused to create the container" in told
     assert "choose another path for the workspace" in told
     daemon.submit(id=job_id, image=worker_image, command=["true"])
     assert daemon.ended(job_id)["status"] == "completed"
@@ -90,7 +90,7 @@ def test_a_full_disk_of_the_engine_is_waited_for_and_then_fails_the_job(
         return str(daemon.call("GET", f"/v1/jobs/{job_id}").json.get("waitingFor") or "")
 
     until(lambda: waiting().startswith("another try: the engine's disk is full"), "it says what it waits for")
-    assert "answers with an error that may pass" in daemon.jobctl("explain", job_id).stdout
+    assert "answers with a temporary error" in daemon.jobctl("explain", job_id).stdout
     daemon.kill()
     daemon.start()
     view = daemon.ended(job_id)

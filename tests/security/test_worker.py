@@ -180,7 +180,7 @@ def test_too_long_names_fail_only_their_artifact(run: Any) -> None:
     assert results["good"]["content"] == "fine\n"
     for id in ("list", "pack"):
         assert results[id]["status"] == "failed", results[id]
-        assert "is no usable path" in results[id]["error"]
+        assert "is not a valid path" in results[id]["error"]
         assert len(results[id]["error"]) < 20_000
 
 

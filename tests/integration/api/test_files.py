@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jobctl.job.transfers import Carry
-from jobctl.transfers import files
+from jobctl.transfers import upload
+from jobctl.transfers.transfer_flags import Transfer
 from jobd.wire.validation.limits import MAX_BODY_BYTES
 from tests.support.daemon import Answer, Daemon, until
 from tests.support.wire import BOUNDARY, connect, head, multipart
@@ -275,16 +275,16 @@ def test_jobctl_sends_the_same_files_again_as_the_same(lonely: Daemon, job_id: s
     (tmp_path / "in" / "deep").mkdir(parents=True)
     for name in ("b", "a", "deep/c"):
         (tmp_path / "in" / name).write_text(name)
-    uploads = [Carry("data", str(tmp_path / "in"))]
+    uploads = [Transfer("data", str(tmp_path / "in"))]
     answers = []
     for _ in range(2):
-        kind, body = files.multipart(spec_of(job_id), files.members(uploads))
+        kind, body = upload.multipart(spec_of(job_id), upload.members(uploads))
         headers = {"Content-Type": kind, "Idempotency-Key": "any"}
         answers.append(lonely.call("POST", "/v1/jobs", b"".join(body), headers))
     assert [answer.status for answer in answers] == [202, 200]
     assert answers[0].json["uid"] == answers[1].json["uid"]
     (tmp_path / "in" / "a").write_text("other")
-    kind, body = files.multipart(spec_of(job_id), files.members(uploads))
+    kind, body = upload.multipart(spec_of(job_id), upload.members(uploads))
     changed = lonely.call(
         "POST", "/v1/jobs", b"".join(body), {"Content-Type": kind, "Idempotency-Key": "any"}
     )

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from jobctl.job.transfers import Carry
 from jobctl.transfers.destination import Place
 from jobctl.transfers.extract import extract
-from jobctl.transfers.files import members, tar_stream
+from jobctl.transfers.transfer_flags import Transfer
+from jobctl.transfers.upload import members, tar_stream
 from jobd.jobs.port.errors import ContainerGone, ImageUnavailable, NoSuchFile, RefusedByEngine
 from jobd.jobs.port.model import LOG_START, JobRef
 
@@ -230,7 +230,7 @@ async def test_a_name_goes_in_and_comes_out_with_its_bytes(bench: Any, tmp_path:
     there.mkdir()
     (there / os.fsdecode(name)).write_bytes(b"in")
     spool = tmp_path / "files.tar"
-    spool.write_bytes(b"".join(tar_stream(members([Carry("in", str(there))]))))
+    spool.write_bytes(b"".join(tar_stream(members([Transfer("in", str(there))]))))
     await bench.run(files=spool, command="cp -r in out; ls out/*")
     whole = b"".join([chunk async for chunk in bench.orchestrator.open_tar(bench.ref, "/workspace/out")])
     made = extract(io.BytesIO(whole), "out", Place(tmp_path / "back"))

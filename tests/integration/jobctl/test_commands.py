@@ -18,7 +18,7 @@ def add(daemon: Any, job_id: Any, **state: Any) -> Any:
     return job
 
 
-def test_ls_shows_what_is_under_way_and_with_a_everything(daemon: Any, jobctl: Any) -> None:
+def test_ls_lists_active_jobs_and_with_a_all_jobs(daemon: Any, jobctl: Any) -> None:
     add(daemon, "one")
     add(daemon, "two", status="completed", exit_code=0)
     assert jobctl("ls", "-q").stdout == b"one\n"
@@ -53,13 +53,13 @@ def test_exact_ids_win_over_prefixes_and_ambiguous_ones_are_refused(daemon: Any,
     assert json.loads(jobctl("show", "@last", "--json").stdout)["jobs"][0]["id"] == "api-77"
     twice = jobctl("show", "web-")
     assert twice.returncode == 6
-    assert b"fits several jobs: web-2, web-1" in twice.stderr
+    assert b"matches several jobs: web-2, web-1" in twice.stderr
     gone = jobctl("show", "nothing")
     assert gone.returncode == 4
     assert b"jobctl ls -a" in gone.stderr
 
 
-def test_show_and_explain_read_well(daemon: Any, jobctl: Any) -> None:
+def test_show_and_explain_print_the_details(daemon: Any, jobctl: Any) -> None:
     add(
         daemon, "a", status="failed", exit_code=137, reason="oom-killed", error="killed by the kernel",
         extra={"limits": {"cpu": 1, "memory": 64, "pids": 10, "timeoutSeconds": 60}},
@@ -68,7 +68,7 @@ def test_show_and_explain_read_well(daemon: Any, jobctl: Any) -> None:
     assert "Status:     failed (oom-killed)\n" in shown
     assert "1 cores, 64 MiB, 10 processes, 1m\n" in shown
     said = jobctl("explain", "a").stdout.decode()
-    assert "needed more than its 64 MiB" in said
+    assert "needed more than the job's 64 MiB" in said
     assert "-m 128m" in said
     assert "because: killed by the kernel" in said
 
@@ -99,7 +99,7 @@ def test_several_logs_get_a_prefix(daemon: Any, jobctl: Any) -> None:
     assert jobctl("logs", "a", "long").stdout == b"a    | hello\nlong | hello\n"
 
 
-def test_lost_and_partial_lines_are_shown_for_what_they_are(daemon: Any, jobctl: Any) -> None:
+def test_lost_and_partial_lines_are_marked(daemon: Any, jobctl: Any) -> None:
     job = add(daemon, "a")
     job.say("first half, ", partial=True)
     job.say("second half")
@@ -121,7 +121,7 @@ def test_a_pipe_that_closes_early_is_no_error(daemon: Any, jobctl: Any) -> None:
     assert (program.wait(60), err) == (141, b"")
 
 
-def test_a_full_disk_is_said(daemon: Any, jobctl: Any) -> None:
+def test_a_full_disk_is_reported(daemon: Any, jobctl: Any) -> None:
     add(daemon, "a")
     with Path("/dev/full").open("wb") as full:
         program = jobctl.start("ls", "-q", stdout=full)
@@ -130,7 +130,7 @@ def test_a_full_disk_is_said(daemon: Any, jobctl: Any) -> None:
     assert b"No space left on device" in err
 
 
-def test_ctrl_c_leaves_logs_and_wait_and_says_how_to_come_back(daemon: Any, jobctl: Any, until: Any) -> None:
+def test_ctrl_c_ends_logs_and_wait_and_prints_how_to_continue(daemon: Any, jobctl: Any, until: Any) -> None:
     add(daemon, "a")
     for command in (["logs", "-f", "a"], ["wait", "a"]):
         daemon.followers = 0
@@ -139,14 +139,12 @@ def test_ctrl_c_leaves_logs_and_wait_and_says_how_to_come_back(daemon: Any, jobc
         program.send_signal(signal.SIGINT)
         _, err = program.communicate(timeout=60)
         assert program.returncode == 130
-        assert err.decode() == f"jobctl: come back with: jobctl {' '.join(command)}\n"
+        assert err.decode() == f"jobctl: to continue: jobctl {' '.join(command)}\n"
     assert daemon.jobs["a"].cancels == []
 
 
 @pytest.mark.parametrize(("exit_code", "expected"), [(0, 0), (9, 9)])
-def test_wait_is_right_for_jobs_that_have_ended_already(
-    daemon: Any, jobctl: Any, exit_code: Any, expected: Any
-) -> None:
+def test_wait_returns_the_code_of_ended_jobs(daemon: Any, jobctl: Any, exit_code: Any, expected: Any) -> None:
     add(daemon, "a").end(exit_code)
     done = jobctl("wait", "a")
     assert done.returncode == expected
@@ -171,11 +169,11 @@ def test_wait_for_all_and_for_any(daemon: Any, jobctl: Any, until: Any) -> None:
     assert everyone.returncode == 4
 
 
-def test_wait_gives_up(daemon: Any, jobctl: Any) -> None:
+def test_wait_ends_after_its_timeout(daemon: Any, jobctl: Any) -> None:
     add(daemon, "a")
     done = jobctl("wait", "--timeout", "200ms", "a")
     assert done.returncode == 120
-    assert b"still under way: a" in done.stderr
+    assert b"still active: a" in done.stderr
     assert jobctl("wait", "nothing").returncode == 125
 
 
@@ -187,7 +185,7 @@ def test_cancel_and_rm(daemon: Any, jobctl: Any) -> None:
     assert daemon.jobs["a"].cancels == [{"graceSeconds": 3}]
     again = jobctl("cancel", "a", "missing")
     assert again.returncode == 4
-    assert b"a had ended already: cancelled" in again.stderr
+    assert b"a has already ended: cancelled" in again.stderr
     assert jobctl("rm", "a", "b").stdout == b"a\nb\n"
     assert daemon.jobs == {}
 
@@ -245,7 +243,7 @@ def test_events_deliveries_and_replay(daemon: Any, jobctl: Any) -> None:
     assert ("POST", "/v1/deliveries/7/replay") in [request[:2] for request in daemon.requests]
 
 
-def test_doctor_says_what_is_wrong_and_what_helps(daemon: Any, jobctl: Any) -> None:
+def test_doctor_names_problems_and_remedies(daemon: Any, jobctl: Any) -> None:
     fine = jobctl("doctor")
     assert fine.returncode == 0, fine.stdout
     daemon.refuse = (503, {})

@@ -58,7 +58,7 @@ def test_a_signal_during_a_copy_leaves_the_terminal_as_it_was(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_copy_that_is_killed_or_stopped_hides_no_cursor(
+def test_a_killed_or_stopped_copy_keeps_the_cursor_visible(
     jobctl: Any, slow: Any, until: Any, number: signal.Signals
 ) -> None:
     with on_terminal(jobctl, *commands(jobctl.home)["cp"]) as terminal:
@@ -77,7 +77,7 @@ def test_a_copy_that_is_killed_or_stopped_hides_no_cursor(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGSTOP, signal.SIGKILL])
-def test_a_run_that_waits_hides_no_cursor(
+def test_a_waiting_run_keeps_the_cursor_visible(
     jobctl: Any, daemon: Any, until: Any, number: signal.Signals
 ) -> None:
     def queued(job: Any) -> None:

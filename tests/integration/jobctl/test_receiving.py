@@ -40,7 +40,7 @@ class Listening:
     def __init__(self, program: Any) -> None:
         self.program = program
         first = program.stderr.readline().decode()
-        found = re.fullmatch(r"jobctl: listening; use: --callback http://127\.0\.0\.1:(\d+)/\n", first)
+        found = re.fullmatch(r"jobctl: listening; use --callback http://127\.0\.0\.1:(\d+)/\n", first)
         assert found, first
         self.port = int(found[1])
 
@@ -75,7 +75,7 @@ def test_events_are_shown_verified_and_counted(jobctl: Any, key_file: str) -> No
     assert [line.split("  ", 1)[0] for line in out.splitlines()] == ["08:00:00.5"] * 4
     assert out.count("[verified]") == 4
     assert out.splitlines()[1].count("seen before") == out.count("seen before") == 1
-    assert err == "jobctl: 4 events, 1 of them again\n"
+    assert err == "jobctl: 4 events, 1 of them repeated\n"
 
 
 def test_a_whsec_key_that_is_not_base64_is_its_own_bytes_for_listen_and_verify(jobctl: Any) -> None:
@@ -91,7 +91,7 @@ def test_a_whsec_key_that_is_not_base64_is_its_own_bytes_for_listen_and_verify(j
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, b"verified"), done.stderr
 
 
-def test_what_does_not_verify_is_refused_and_ends_with_1(jobctl: Any, key_file: str) -> None:
+def test_an_unverified_event_is_refused_and_the_exit_code_is_1(jobctl: Any, key_file: str) -> None:
     listening = Listening(jobctl.start("listen", "--key-file", key_file, "-n", "3", "--json"))
     assert listening.post(event(1), signed(event(2))) == 401
     assert listening.post(event(2), signed(event(2), at=int(time.time()) - 4000)) == 401
@@ -100,7 +100,7 @@ def test_what_does_not_verify_is_refused_and_ends_with_1(jobctl: Any, key_file: 
     assert code == 1
     lines = [json.loads(line) for line in out.splitlines()]
     assert [line["verified"] for line in lines] == [False] * 3
-    assert ["key does not fit" in lines[0]["reason"], "more than 5m" in lines[1]["reason"]] == [True, True]
+    assert ["key is wrong" in lines[0]["reason"], "more than 5m" in lines[1]["reason"]] == [True, True]
     assert "3 not verified" in err
 
 
@@ -123,7 +123,7 @@ def test_odd_requests_are_refused_and_do_no_harm(jobctl: Any) -> None:
     listening.program.send_signal(signal.SIGINT)
     code, _, err = listening.end()
     assert code == 0
-    assert "8 bytes that hold no event: not json" in err
+    assert "8 bytes without an event: not json" in err
     assert err.endswith("jobctl: 1 event\n")
 
 
@@ -151,7 +151,7 @@ def test_a_sender_that_never_ends_is_cut_off(jobctl: Any) -> None:
     assert listening.post(event(1), {}) == 204
 
 
-def test_a_port_in_use_is_said(jobctl: Any) -> None:
+def test_a_port_in_use_is_reported(jobctl: Any) -> None:
     listening = Listening(jobctl.start("listen"))
     taken = jobctl("listen", "--port", str(listening.port))
     assert taken.returncode == 1
@@ -160,7 +160,7 @@ def test_a_port_in_use_is_said(jobctl: Any) -> None:
     assert listening.end()[0] == 0
 
 
-def test_a_reader_that_leaves_ends_it(jobctl: Any) -> None:
+def test_a_closed_stdout_ends_the_listing(jobctl: Any) -> None:
     listening = Listening(jobctl.start("listen"))
     listening.program.stdout.close()
     listening.post(event(1), {})
@@ -169,37 +169,41 @@ def test_a_reader_that_leaves_ends_it(jobctl: Any) -> None:
     listening.program.stderr.close()
 
 
-def test_verify_says_which_headers_hold(jobctl: Any, key_file: str) -> None:
+def test_verify_names_the_valid_headers(jobctl: Any, key_file: str) -> None:
     body: Path = jobctl.home / "body.json"
     body.write_bytes(event(1))
     (jobctl.home / "headers").write_text("".join(f"{k}: {v}\n" for k, v in signed(event(1)).items()))
     done = jobctl("verify", "--key-file", key_file, "-H", "@headers", "body.json")
     assert done.returncode == 0, done.stdout + done.stderr
     first, second, last = done.stdout.decode().splitlines()
-    assert first.startswith("ok    Webhook-Signature: by the key, sent ")
-    assert (second, last) == ("ok    X-Signature-256: by the key", "verified")
+    assert first.startswith("ok    Webhook-Signature: signed with the key, sent ")
+    assert (second, last) == ("ok    X-Signature-256: signed with the key", "verified")
     as_json = jobctl("verify", "--key-file", key_file, "-H", "@headers", "-", "--json", stdin=event(1))
     assert json.loads(as_json.stdout)["verified"] is True
 
     spoilt = jobctl("verify", "--key-file", key_file, "-H", "@headers", "-", stdin=event(1) + b"\n")
     assert spoilt.returncode == 1
-    assert b"FAIL  Webhook-Signature: the body has a newline at its end" in spoilt.stdout
+    assert b"FAIL  Webhook-Signature: the body ends with a newline" in spoilt.stdout
     assert KEY.encode() not in spoilt.stdout + spoilt.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["body"], 2, "--key-file is needed"),
-        (["--key-file", "key", "body"], 2, "headers that came"),
+        (["body"], 2, "--key-file is missing"),
+        (["--key-file", "key", "body"], 2, "headers of the body are missing"),
         (["--key-file", "key", "-H", "x", "body"], 2, "NAME: VALUE"),
         (["--key-file", "none", "-H", "X: y", "body"], 1, "none cannot be read"),
         (["--key-file", "key", "-H", "X: y", "none"], 1, "none cannot be read"),
-        (["--key-file", "key", "-H", "X: y", "body"], 1, "neither X-Signature-256"),
+        (
+            ["--key-file", "key", "-H", "X: y", "body"],
+            1,
+            "the headers X-Signature-256 and Webhook-Signature are missing",
+        ),
         (["--key-file", "key", "-H", "X: y", "--tolerance", "soon", "body"], 2, "--tolerance"),
     ],
 )
-def test_what_verify_cannot_do_is_said(
+def test_errors_of_verify_have_a_text(
     jobctl: Any, key_file: str, arguments: list[str], code: int, words: str
 ) -> None:
     (jobctl.home / "body").write_bytes(event(1))

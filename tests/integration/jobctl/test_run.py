@@ -44,7 +44,7 @@ def test_streams_keep_apart_and_the_exit_code_is_the_jobs(daemon: Any, jobctl: A
         (None, "lost", "failed", 125),
     ],
 )
-def test_each_end_has_its_code_and_is_said(
+def test_each_end_has_its_code_and_text(
     daemon: Any, jobctl: Any, exit_code: Any, reason: Any, status: Any, expected: Any
 ) -> None:
     daemon.on_submit = lambda job: job.end(exit_code, reason, status)
@@ -76,10 +76,10 @@ def test_a_broken_stream_is_resumed_without_gap_or_repeat(daemon: Any, jobctl: A
     done = jobctl("run", "busybox")
     assert done.returncode == 0
     assert done.stdout.decode().split("\n") == [*(f"line {n}" for n in range(50)), ""]
-    assert b"trying again" in done.stderr
+    assert b"reconnecting" in done.stderr
 
 
-def test_an_older_daemon_is_asked_for_lines_alone(daemon: Any, jobctl: Any) -> None:
+def test_an_older_daemon_is_asked_only_for_lines(daemon: Any, jobctl: Any) -> None:
     daemon.unknown_parameter = "unfinished"
     daemon.on_submit = lambda job: (job.say("a"), job.end(0))
     done = jobctl("run", "busybox")
@@ -101,7 +101,7 @@ def test_a_restart_of_the_daemon_does_not_end_the_run(daemon: Any, jobctl: Any, 
     assert program.returncode == 3
 
 
-def test_a_lost_answer_is_asked_for_again_under_a_key(daemon: Any, jobctl: Any) -> None:
+def test_a_lost_answer_is_requested_again_with_a_key(daemon: Any, jobctl: Any) -> None:
     daemon.lose_answers = 1
     daemon.on_submit = lambda job: job.end(0)
     done = jobctl("run", "--name", "a", "busybox")
@@ -128,7 +128,7 @@ def test_ctrl_c_cancels_and_the_rest_of_the_log_is_still_shown(daemon: Any, jobc
     out, err = program.communicate(timeout=60)
     assert program.returncode == 130
     assert out == b"shutting down\n"
-    assert b"cancelling a; Ctrl-C again kills it" in err
+    assert b"cancelling a; press Ctrl-C again to kill it" in err
     assert daemon.jobs["a"].cancels == [{"by": "Ctrl-C in jobctl run"}]
 
 
@@ -149,7 +149,7 @@ def test_a_second_ctrl_c_kills(daemon: Any, jobctl: Any, until: Any) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_other_signals_leave_the_job_and_say_how_to_come_back(
+def test_other_signals_leave_the_job_running_and_print_how_to_follow_it(
     daemon: Any, jobctl: Any, until: Any, number: Any, code: Any
 ) -> None:
     program = jobctl.start("run", "--name", "a", "busybox")
@@ -157,14 +157,12 @@ def test_other_signals_leave_the_job_and_say_how_to_come_back(
     program.send_signal(number)
     _, err = program.communicate(timeout=60)
     assert program.returncode == code
-    assert err == b"jobctl: a keeps running; come back with: jobctl logs -f a\n"
+    assert err == b"jobctl: a keeps running; to follow it again: jobctl logs -f a\n"
     assert daemon.jobs["a"].cancels == []
     assert daemon.jobs["a"].status == "running"
 
 
-def test_a_reader_that_leaves_ends_the_run_quietly_and_not_the_job(
-    daemon: Any, jobctl: Any, until: Any
-) -> None:
+def test_a_closed_stdout_ends_jobctl_and_not_the_job(daemon: Any, jobctl: Any, until: Any) -> None:
     daemon.on_submit = lambda job: job.say("first")
     program = jobctl.start("run", "--name", "a", "busybox")
     assert program.stdout.readline() == b"first\n"
@@ -213,18 +211,20 @@ def test_a_missing_output_is_122_and_the_others_are_fetched(daemon: Any, jobctl:
     daemon.on_submit = play
     done = jobctl("run", "--out", "a=.", "--out", "b=.", "busybox")
     assert done.returncode == 122
-    assert b"the command succeeded but the job has no 'a'" in done.stderr
+    assert b"the command succeeded, but the job has no 'a'" in done.stderr
     assert (jobctl.home / "b").read_bytes() == b"here"
 
 
-def test_outputs_of_a_failed_job_are_left_and_the_way_to_them_said(daemon: Any, jobctl: Any) -> None:
+def test_outputs_of_a_failed_job_are_not_fetched_and_the_copy_command_is_named(
+    daemon: Any, jobctl: Any
+) -> None:
     daemon.on_submit = lambda job: job.end(1)
     done = jobctl("run", "--name", "a", "--out", "x=y", "busybox")
     assert done.returncode == 1
     assert b"jobctl cp a:x y" in done.stderr
 
 
-def test_a_wrong_field_of_a_file_is_said_with_its_line(daemon: Any, jobctl: Any) -> None:
+def test_a_wrong_field_of_a_file_has_its_line(daemon: Any, jobctl: Any) -> None:
     (jobctl.home / "job.yaml").write_text(
         "image: busybox\nartifacts:\n  - id: x\n    type: read\n    in: ../up\n"
     )
@@ -247,7 +247,7 @@ def test_stdin_is_a_job_file_and_flags_override_it(daemon: Any, jobctl: Any) -> 
     assert daemon.jobs["b"].spec["environment"] == {"A": "1", "B": "3"}
 
 
-def test_a_stopped_daemon_is_one_sentence_with_the_command_that_starts_it(jobctl: Any) -> None:
+def test_a_stopped_daemon_is_reported_with_the_command_that_starts_it(jobctl: Any) -> None:
     done = jobctl("ls")
     assert done.returncode == 3
     assert done.stdout == b""
@@ -260,7 +260,7 @@ def test_a_stopped_daemon_is_one_sentence_with_the_command_that_starts_it(jobctl
     assert jobctl("submit", "busybox").returncode == 3
 
 
-def test_on_a_terminal_progress_is_drawn_and_removed_again(daemon: Any, jobctl: Any, until: Any) -> None:
+def test_on_a_terminal_progress_is_shown_and_removed(daemon: Any, jobctl: Any, until: Any) -> None:
     jobctl.env |= {"TERM": "xterm-256color"}
     main, other = pty.openpty()
     daemon.on_submit = lambda job: job.extra.update(phase="pulling", waitingFor="pulling busybox: 3 of 9 MB")

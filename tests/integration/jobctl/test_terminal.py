@@ -69,7 +69,7 @@ def hostile_job(daemon: Any) -> Any:
         ("logs", HOSTILE),
     ],
 )
-def test_no_command_lets_a_text_steer_the_terminal(
+def test_no_command_prints_control_sequences_of_others(
     daemon: Any, jobctl: Any, arguments: tuple[str, ...]
 ) -> None:
     hostile_job(daemon)
@@ -78,7 +78,7 @@ def test_no_command_lets_a_text_steer_the_terminal(
     assert ALLOWED.fullmatch(shown), repr(shown)
 
 
-def test_a_run_that_is_followed_is_filtered_too(daemon: Any, jobctl: Any) -> None:
+def test_the_log_of_a_run_is_filtered_too(daemon: Any, jobctl: Any) -> None:
     def act(job: Any) -> None:
         job.say(HOSTILE)
         job.error = HOSTILE
@@ -96,7 +96,7 @@ def test_the_events_are_filtered_too(daemon: Any, jobctl: Any) -> None:
         assert ALLOWED.fullmatch(on_a_terminal(jobctl, *arguments))
 
 
-def test_raw_gives_everything_to_a_terminal(daemon: Any, jobctl: Any) -> None:
+def test_raw_passes_control_sequences_to_a_terminal(daemon: Any, jobctl: Any) -> None:
     hostile_job(daemon)
     assert f"{HOSTILE}\r\n{HOSTILE}\r\n" in on_a_terminal(jobctl, "logs", "--raw", "web")
     daemon.on_submit = lambda job: (job.say(HOSTILE), job.end(0))
@@ -118,7 +118,7 @@ def test_json_is_the_same_value_without_a_control_character_in_a_pipe(daemon: An
         assert HOSTILE in (tree["jobs"][0] if command == "show" else tree).values()
 
 
-def test_a_tar_is_not_written_to_a_terminal_and_a_file_without_its_controls(daemon: Any, jobctl: Any) -> None:
+def test_a_terminal_gets_no_tar_and_files_without_control_sequences(daemon: Any, jobctl: Any) -> None:
     daemon.make("web").files.update({"a": HOSTILE.encode(), "d/b": b"b"})
     shown = on_a_terminal(jobctl, "cp", "web:d", "-")
     assert "terminal" in shown

@@ -29,7 +29,7 @@ def test_a_cancel_carries_signal_reason_and_grace(daemon: Any, jobctl: Any) -> N
     assert b"TERM, INT" in wrong.stderr
 
 
-def test_prune_takes_what_has_ended_and_nothing_else(daemon: Any, jobctl: Any) -> None:
+def test_prune_removes_only_ended_jobs(daemon: Any, jobctl: Any) -> None:
     daemon.make("running")
     ended(daemon, "one")
     ended(daemon, "young", "2999-01-31T08:00:00Z")
@@ -82,7 +82,7 @@ def test_prune_asks_on_a_terminal(
     assert list(daemon.jobs) == left
 
 
-def test_replay_of_a_job_sends_all_that_was_given_up(daemon: Any, jobctl: Any) -> None:
+def test_replay_of_a_job_sends_all_given_up_deliveries(daemon: Any, jobctl: Any) -> None:
     daemon.make("a")
     assert json.loads(jobctl("replay", "--job", "@last", "--json").stdout) == {"id": "a", "replayed": 3}
     assert jobctl("replay", "--job", "a").stdout == b"3\n"
@@ -92,7 +92,7 @@ def test_replay_of_a_job_sends_all_that_was_given_up(daemon: Any, jobctl: Any) -
         assert jobctl(*wrong).returncode == 2
 
 
-def test_top_off_a_terminal_is_one_look(daemon: Any, jobctl: Any) -> None:
+def test_top_without_a_terminal_prints_once(daemon: Any, jobctl: Any) -> None:
     job = daemon.make("a")
     job.say("step 1")
     job.extra = {
@@ -102,15 +102,15 @@ def test_top_off_a_terminal_is_one_look(daemon: Any, jobctl: Any) -> None:
     once = jobctl("top")
     assert once.returncode == 0, once.stderr
     head, line = once.stdout.decode().splitlines()
-    assert head.split() == ["ID", "PHASE", "FOR", "TRY", "CPU", "MEMORY", "NOW"]
+    assert head.split() == ["ID", "PHASE", "TIME", "ATTEMPT", "CPU", "MEMORY", "ACTIVITY"]
     assert line.split()[:2] == ["a", "running"]
     assert line.endswith("step 1")
     assert "40.0 MiB / 512 MiB" in line
-    assert once.stderr == b"jobctl: 1 under way, 0 waiting\n"
+    assert once.stderr == b"jobctl: 1 in progress, 0 queued\n"
     assert [job["id"] for job in json.loads(jobctl("top", "--json").stdout)["jobs"]] == ["a"]
 
 
-def test_top_on_a_terminal_is_drawn_until_ctrl_c_and_outlives_the_daemon(daemon: Any, jobctl: Any) -> None:
+def test_top_on_a_terminal_runs_until_ctrl_c_also_without_the_daemon(daemon: Any, jobctl: Any) -> None:
     jobctl.env |= {"TERM": "xterm-256color"}
     job = daemon.make("a")
     main, other = pty.openpty()

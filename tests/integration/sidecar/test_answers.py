@@ -1,11 +1,10 @@
-"""Answers that say success when nothing was moved, or when all was: byte by byte over real sockets."""
+"""Answers of HTTP servers before, during and after a transfer, byte by byte over real sockets."""
 
 import contextlib
 import hashlib
 import os
 import socket
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,87 +17,32 @@ from sidecar.artifacts import download, upload
 from sidecar.artifacts.base import Context
 from sidecar.errors import ArtifactError
 from sidecar.interrupts import TimeIsUp
+from tests.integration.sidecar.raw_server import Behave, RawServer, take
 
 SIZE = 40 << 20
-Behave = Callable[[socket.socket], None]
-
-
-class Raw:
-    """Accepts connections, reads each request's head and lets `behave` do the rest; then closes. `heads` keeps what was asked."""
-
-    def __init__(self, receive_bytes: int | None = None) -> None:
-        self.heads: list[bytes] = []
-        self.behave: list[Behave] = []
-        self._server = socket.socket()
-        if receive_bytes is not None:
-            self._server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        self._server.bind(("127.0.0.1", 0))
-        self._server.listen()
-        self.over = threading.Event()
-        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}/x"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._server.accept()
-                with contextlib.suppress(OSError), connection:
-                    connection.settimeout(30)
-                    self.heads.append(until_blank_line(connection))
-                    (self.behave.pop(0) if len(self.behave) > 1 else self.behave[0])(connection)
-
-    def close(self) -> None:
-        self.over.set()
-        with contextlib.suppress(OSError):
-            self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        self._thread.join(30)
-
-
-def until_blank_line(connection: socket.socket) -> bytes:
-    """Returns a request's head, and leaves every byte of the body."""
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        byte = connection.recv(1)
-        if not byte:
-            raise OSError("hung up")
-        head += byte
-    return head
-
-
-def take(connection: socket.socket, size: int) -> bytes:
-    digest, left = hashlib.sha256(), size
-    while left:
-        data = connection.recv(min(left, 1 << 16))
-        if not data:
-            raise OSError("hung up")
-        digest.update(data)
-        left -= len(data)
-    return digest.digest()
 
 
 @pytest.fixture
-def raw() -> Iterator[Raw]:
-    made = Raw()
+def raw() -> Iterator[RawServer]:
+    made = RawServer()
     yield made
     made.close()
 
 
 @pytest.fixture
-def narrow() -> Iterator[Raw]:
+def narrow() -> Iterator[RawServer]:
     """A server whose system holds next to nothing for it."""
-    made = Raw(receive_bytes=4096)
+    made = RawServer(receive_bytes=4096)
     yield made
     made.close()
 
 
 def put(context: Context, url: str) -> int | None:
-    return upload.move(Upload(id="u", source="result", out=url), context).size_bytes
+    return upload.transfer(Upload(id="u", source="result", out=url), context).size_bytes
 
 
 def get(context: Context, url: str, **options: Any) -> int | None:
-    return download.move(Download(id="d", source=url, out="in/x", **options), context).size_bytes
+    return download.transfer(Download(id="d", source=url, out="in/x", **options), context).size_bytes
 
 
 def early(status: str, after: int, *, linger: bool = False) -> Behave:
@@ -114,8 +58,8 @@ def early(status: str, after: int, *, linger: bool = False) -> Behave:
 
 
 @pytest.mark.parametrize("is_told", [True, False])
-def test_a_success_before_the_whole_file_was_sent_is_none(
-    context: Context, raw: Raw, root: Path, monkeypatch: pytest.MonkeyPatch, is_told: bool
+def test_a_success_before_the_end_of_the_upload_does_not_count(
+    context: Context, raw: RawServer, root: Path, monkeypatch: pytest.MonkeyPatch, is_told: bool
 ) -> None:
     """Also where the system does not tell what has arrived."""
     if not is_told:
@@ -129,7 +73,7 @@ def test_a_success_before_the_whole_file_was_sent_is_none(
     assert len(raw.heads) == 4
 
 
-def test_the_next_try_sends_the_whole_file(context: Context, raw: Raw, root: Path) -> None:
+def test_the_next_try_sends_the_whole_file(context: Context, raw: RawServer, root: Path) -> None:
     content = os.urandom(1 << 20) * 40
     (root / "result").write_bytes(content)
     taken: list[bytes] = []
@@ -143,9 +87,7 @@ def test_the_next_try_sends_the_whole_file(context: Context, raw: Raw, root: Pat
     assert taken == [hashlib.sha256(content).digest()]
 
 
-def test_what_the_other_end_has_not_received_counts_as_unsent(
-    context: Context, narrow: Raw, root: Path
-) -> None:
+def test_unacknowledged_bytes_count_as_unsent(context: Context, narrow: RawServer, root: Path) -> None:
     """A body that fits into this end's buffers: every write succeeds, and still most of it never left."""
     (root / "result").write_bytes(bytes(400_000))
     narrow.behave = [early("200 OK", 1000, linger=True)]
@@ -154,9 +96,7 @@ def test_what_the_other_end_has_not_received_counts_as_unsent(
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "413 Too Large"])
-def test_a_refusal_before_the_whole_file_was_sent_is_told_as_that(
-    context: Context, raw: Raw, root: Path, status: str
-) -> None:
+def test_an_early_refusal_is_reported(context: Context, raw: RawServer, root: Path, status: str) -> None:
     (root / "result").write_bytes(bytes(SIZE))
 
     def refuse(connection: socket.socket) -> None:
@@ -183,8 +123,8 @@ def test_a_refusal_before_the_whole_file_was_sent_is_told_as_that(
     ],
     ids=["no body", "half a body", "no chunk", "until close"],
 )
-def test_an_upload_is_done_when_the_whole_file_was_taken_and_the_success_said(
-    make_context: Callable[..., Context], raw: Raw, root: Path, rest: bytes
+def test_an_upload_succeeds_when_the_server_has_the_whole_file(
+    make_context: Callable[..., Context], raw: RawServer, root: Path, rest: bytes
 ) -> None:
     """Whatever becomes of the answer's body: it says nothing of the file."""
     (root / "result").write_bytes(b"data")
@@ -199,8 +139,8 @@ def test_an_upload_is_done_when_the_whole_file_was_taken_and_the_success_said(
     assert len(raw.heads) == 1
 
 
-def test_an_endless_answer_and_one_that_breaks_change_nothing_either(
-    make_context: Callable[..., Context], raw: Raw, root: Path
+def test_an_endless_or_broken_answer_does_not_undo_a_success(
+    make_context: Callable[..., Context], raw: RawServer, root: Path
 ) -> None:
     (root / "result").write_bytes(b"data")
 
@@ -221,7 +161,7 @@ def test_an_endless_answer_and_one_that_breaks_change_nothing_either(
     assert len(raw.heads) == 2
 
 
-def test_a_moment_that_passes_at_the_very_end_takes_nothing_back(
+def test_a_time_limit_at_the_last_byte_does_not_undo_a_success(
     context: Context, server: Any, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ring(seconds: float) -> None:
@@ -232,8 +172,8 @@ def test_a_moment_that_passes_at_the_very_end_takes_nothing_back(
     assert put(context, server.on("/up", server.answer(200))) == 4
 
 
-def test_a_status_line_alone_is_no_success(
-    make_context: Callable[..., Context], raw: Raw, root: Path
+def test_a_status_line_without_a_head_is_no_success(
+    make_context: Callable[..., Context], raw: RawServer, root: Path
 ) -> None:
     (root / "result").write_bytes(b"data")
 
@@ -247,9 +187,7 @@ def test_a_status_line_alone_is_no_success(
 
 
 @pytest.mark.parametrize("interim", ["100 Continue", "102 Processing", "103 Early Hints"])
-def test_an_answer_that_is_only_on_its_way_is_waited_out(
-    context: Context, raw: Raw, root: Path, interim: str
-) -> None:
+def test_interim_answers_are_skipped(context: Context, raw: RawServer, root: Path, interim: str) -> None:
     (root / "result").write_bytes(b"data")
 
     def behave(connection: socket.socket) -> None:
@@ -273,7 +211,9 @@ def test_an_answer_that_is_only_on_its_way_is_waited_out(
         ("226 IM Used", "226"),
     ],
 )
-def test_only_a_200_is_the_file(context: Context, raw: Raw, root: Path, status: str, words: str) -> None:
+def test_only_a_200_is_the_file(
+    context: Context, raw: RawServer, root: Path, status: str, words: str
+) -> None:
     body = b"" if status.startswith(("204", "205")) else b"part"
 
     def behave(connection: socket.socket) -> None:
@@ -284,7 +224,7 @@ def test_only_a_200_is_the_file(context: Context, raw: Raw, root: Path, status: 
 
     raw.behave = [behave]
     with pytest.raises(
-        ArtifactError, match=rf"GET http://127.*: the server answered {words}.*, which is not the file"
+        ArtifactError, match=rf"GET http://127.*: the server answered {words}.*, which is not the whole file"
     ):
         get(context, raw.url)
     assert len(raw.heads) == 1
@@ -292,8 +232,8 @@ def test_only_a_200_is_the_file(context: Context, raw: Raw, root: Path, status: 
 
 
 @pytest.mark.parametrize("grows", [True, False])
-def test_a_file_that_changes_while_it_is_sent_is_no_success(
-    context: Context, raw: Raw, root: Path, grows: bool
+def test_a_file_that_changes_during_the_upload_fails(
+    context: Context, raw: RawServer, root: Path, grows: bool
 ) -> None:
     (root / "result").write_bytes(bytes(SIZE))
 
@@ -305,13 +245,13 @@ def test_a_file_that_changes_while_it_is_sent_is_no_success(
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     raw.behave = [behave]
-    with pytest.raises(ArtifactError, match=r"result: (changed|became shorter) while it was sent"):
+    with pytest.raises(ArtifactError, match=r"result: (changed|became shorter) during the upload"):
         put(context, raw.url)
 
 
 @pytest.mark.parametrize("status", ["301", "302", "303", "307", "308"])
-def test_a_redirect_before_the_body_was_read_is_followed_or_refused_as_later(
-    context: Context, raw: Raw, root: Path, status: str
+def test_an_early_redirect_is_followed_or_refused_like_a_late_one(
+    context: Context, raw: RawServer, root: Path, status: str
 ) -> None:
     (root / "result").write_bytes(bytes(SIZE))
     digests: list[bytes] = []
@@ -334,5 +274,5 @@ def test_a_redirect_before_the_body_was_read_is_followed_or_refused_as_later(
         assert put(context, raw.url) == SIZE
         assert digests == [hashlib.sha256(bytes(SIZE)).digest()]
     else:
-        with pytest.raises(ArtifactError, match="would drop the content"):
+        with pytest.raises(ArtifactError, match="would discard the content"):
             put(context, raw.url)

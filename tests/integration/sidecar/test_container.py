@@ -65,7 +65,7 @@ def reports_until(container: Container, kind: type[Report]) -> list[Report]:
         assert time.monotonic() < deadline, f"no {kind.__name__} in time: {container.logs().decode()}"
 
 
-def test_inputs_belong_to_the_worker_and_its_tricks_reach_nothing(
+def test_inputs_belong_to_the_worker_and_links_lead_nowhere(
     docker_client: docker.DockerClient, worker_image: str, workspace: Mount, sidecar: Container
 ) -> None:
     order = SidecarOrder(

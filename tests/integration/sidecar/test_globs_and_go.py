@@ -43,7 +43,7 @@ func main() {
 """
 
 
-def test_what_go_leaves_out_is_left_out(tmp_path: Path) -> None:
+def test_fields_that_go_omits_are_absent(tmp_path: Path) -> None:
     go = shutil.which("go")
     if go is None:
         pytest.skip("no Go here")

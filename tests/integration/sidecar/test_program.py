@@ -1,6 +1,5 @@
-"""The whole program: orders on stdin and in variables, signals, direct mode, proxy mode, exit codes."""
+"""The whole program: orders on stdin and in variables, signals, exit codes."""
 
-import json
 import os
 import signal
 import stat
@@ -11,41 +10,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
-import standardwebhooks
 
-from jobd.wire.artifact import Artifact, Download, Read, Unarchive, Upload, Write
+from jobd.wire.artifact import Download, Read, Unarchive, Upload, Write
 from jobd.wire.report import (
     ArtifactDone,
-    DirectCallback,
     Done,
     InputsFailed,
-    InternalReports,
     OutputsStarted,
     Ready,
     Refused,
-    SidecarOrder,
     Started,
     encode_order,
 )
-from jobd.wire.signing import verify_256
+from tests.integration.sidecar.orders import order_of
 
 Variables = Callable[..., dict[str, str]]
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-def order_of(root: Path, *artifacts: Artifact, **options: Any) -> SidecarOrder:
-    facts = root.stat()
-    given: dict[str, Any] = {
-        "job_id": "job-1",
-        "job_uid": "uid-1",
-        "artifacts": list(artifacts),
-        "workspace": str(root),
-        "worker_uid": facts.st_uid,
-        "worker_gid": facts.st_gid,
-    }
-    return SidecarOrder(**given | options)
 
 
 def test_inputs_worker_outputs(start: Any, server: Any, root: Path) -> None:
@@ -74,7 +55,7 @@ def test_inputs_worker_outputs(start: Any, server: Any, root: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM, signal.SIGUSR2])
-def test_a_signal_in_the_instant_of_the_first_report_is_not_lost(start: Any, root: Path, number: int) -> None:
+def test_a_signal_during_the_first_report_is_not_lost(start: Any, root: Path, number: int) -> None:
     """From `Started` on a signal is heard: it cancels, or, once ready, it ends the wait."""
     program = start(encode_order(order_of(root, Read(id="r", source="x", depends="job", when="always"))))
     program.until(Started)
@@ -83,7 +64,7 @@ def test_a_signal_in_the_instant_of_the_first_report_is_not_lost(start: Any, roo
     assert isinstance(program.reports[-1], Done | InputsFailed)
 
 
-def test_signals_that_never_stop_change_nothing(start: Any, root: Path) -> None:
+def test_repeated_signals_change_nothing(start: Any, root: Path) -> None:
     (root / "x").write_text("x")
     reads = [Read(id=f"r{n}", source="x", depends="job") for n in range(20)]
     program = start(encode_order(order_of(root, *reads)))
@@ -204,7 +185,7 @@ def test_variables_give_the_order(start: Any, server: Any, root: Path, variables
     assert "not finished within 0.5 seconds" in errors["slow"]
 
 
-def test_variables_that_are_wrong_are_refused_together(start: Any, variables: Variables) -> None:
+def test_invalid_variables_are_reported_together(start: Any, variables: Variables) -> None:
     program = start(
         **variables() | {"ARTIFACTS_JSON": "[1]"}, JOB_META="x", UPLOAD_TIMEOUT="5", TIMEOUT_SECONDS="soon"
     )
@@ -215,143 +196,7 @@ def test_variables_that_are_wrong_are_refused_together(start: Any, variables: Va
         assert name in refused.error
 
 
-@pytest.mark.parametrize("by_variables", [True, False])
-def test_direct_mode_signs_and_retries_under_one_id(
-    start: Any, server: Any, root: Path, variables: Variables, by_variables: bool
-) -> None:
-    hook = server.on("/hook", server.answer(503), server.answer(204))
-    artifacts = [
-        {"id": "w", "type": "write", "in": '{"größe": 1}', "out": "x"},
-        {"id": "r", "type": "read", "in": "x", "depends": "w"},
-        {"id": "bad", "type": "read", "in": "none", "depends": "job", "optional": True},
-        {"id": "not", "type": "read", "in": "x", "depends": "job", "when": "failure"},
-    ]
-    if by_variables:
-        program = start(
-            **variables(*artifacts),
-            CALLBACK_URL=hook + "?t=sesame",
-            CALLBACK_KEY=KEY,
-            JOB_META='{"team":"blue"}',
-        )
-    else:
-        order = order_of(
-            root,
-            *msgspec.convert(artifacts, list[Artifact]),
-            callback=DirectCallback(url=hook + "?t=sesame", key=KEY),
-            meta={"team": "blue"},
-        )
-        program = start(encode_order(order))
-    program.until(Ready)
-    program.process.send_signal(signal.SIGUSR1)
-    assert program.end() == 0
-    done = {r.artifact_id: r for r in program.reports if isinstance(r, ArtifactDone)}
-    assert {id: r.sent for id, r in done.items()} == {"w": True, "r": True, "bad": True, "not": False}
-    posts = server.seen
-    assert [json.loads(p.body)["data"]["artifactId"] for p in posts] == ["w", "w", "r", "bad"]
-    assert posts[0].body == posts[1].body
-    for post in posts:
-        event = json.loads(post.body)
-        standardwebhooks.Webhook(KEY).verify(post.body, post.headers)
-        assert verify_256(KEY, post.body, post.headers["X-Signature-256"])
-        assert post.headers["Content-Type"] == "application/cloudevents+json"
-        assert post.headers["Ce-Id"] == event["id"] == post.headers["Webhook-Id"]
-        assert (event["specversion"], event["type"], event["source"], event["subject"]) == (
-            "1.0",
-            "orchestrator.job.artifact",
-            "orchestrator/sidecar",
-            "job-1",
-        )
-        assert "jobsequence" not in event
-    data = {p["artifactId"]: p for p in (json.loads(post.body)["data"] for post in posts)}
-    assert data["r"] == {
-        "jobId": "job-1",
-        "artifactId": "r",
-        "artifactType": "read",
-        "status": "success",
-        "content": {"größe": 1},
-        "meta": {"team": "blue"},
-    }
-    assert data["bad"]["status"] == "failed"
-    assert "does not exist" in data["bad"]["error"]
-    assert "sesame" not in str(program.reports) + program.stderr()
-
-
-def test_direct_mode_without_a_receiver_leaves_the_events_to_jobd(
-    start: Any, server: Any, root: Path
-) -> None:
-    order = order_of(
-        root,
-        *(Write(id=f"w{n}", source="x", out="x") for n in range(3)),
-        callback=DirectCallback(url=server.on("/hook", server.answer(410)) + "?t=sesame"),
-    )
-    program = start(encode_order(order))
-    assert program.end() == 0
-    assert [r.sent for r in program.reports if isinstance(r, ArtifactDone)] == [False] * 3
-    assert len(server.seen) == 1  # 410: the callback is gone
-    assert "X-Signature-256" not in server.seen[0].headers
-    stderr = program.stderr()
-    assert "was not delivered" in stderr
-    assert "sesame" not in stderr
-
-
-def test_the_filter_and_the_timeout_of_the_callback_hold(
-    start: Any, server: Any, root: Path, variables: Variables
-) -> None:
-    artifact = {"id": "w", "type": "write", "in": "x", "out": "x"}
-    hook = server.on("/hook", server.stall)
-    filtered = start(
-        **variables(artifact),
-        CALLBACK_URL=hook,
-        CALLBACK_EVENTS="orchestrator.job.exit",
-        CALLBACK_TIMEOUT="1h",
-    )
-    assert filtered.end() == 0
-    assert server.seen == []
-    slow = start(**variables(artifact), CALLBACK_URL=hook, CALLBACK_TIMEOUT="100ms")
-    assert slow.end() == 0
-    assert len(server.seen) == 1
-    assert "not finished within 0.1 seconds" in slow.stderr()
-
-
-def test_proxy_mode_posts_the_same_reports_with_the_token(
-    start: Any, server: Any, root: Path, variables: Variables
-) -> None:
-    server.on("/internal/events", server.answer(503), server.answer(202))
-    large = "\N{SNOWMAN}" * 80_000
-    given = variables(
-        {"id": "w", "type": "write", "in": large, "out": "x"},
-        *({"id": f"r{n}", "type": "read", "in": "x", "depends": "job"} for n in range(4)),
-    )
-    given["ARTIFACTS_JSON"] = given["ARTIFACTS_JSON"].replace(json.dumps(large), '"%s"' % ("x" * 100_000))
-    program = start(
-        **given, CALLBACK_PROXY_URL=server.url + "/", JOB_TOKEN="tok-sesame", CALLBACK_URL="http://h.invalid/"
-    )
-    program.until(Ready)
-    program.process.send_signal(signal.SIGUSR1)
-    assert program.end() == 0
-    assert all(s.headers["Authorization"] == "Bearer tok-sesame" for s in server.seen)
-    assert all(len(s.body) < 1 << 20 for s in server.seen)
-    bodies = [msgspec.json.decode(s.body, type=InternalReports) for s in server.seen[1:]]
-    assert {b.job_id for b in bodies} == {"job-1"}
-    assert [r for b in bodies for r in b.reports] == program.reports
-    assert "sesame" not in program.stderr()
-
-
-def test_proxy_mode_without_a_daemon_still_does_the_work(
-    start: Any, server: Any, root: Path, variables: Variables
-) -> None:
-    server.on("/internal/events", server.answer(401))
-    program = start(
-        **variables({"id": "w", "type": "write", "in": "x", "out": "x"}),
-        CALLBACK_PROXY_URL=server.url,
-        JOB_TOKEN="t",
-    )
-    assert program.end() == 0
-    assert (root / "x").read_text() == "x"
-    assert "4 reports wait to be sent" in program.stderr()
-
-
-def test_a_reader_of_stdout_that_goes_away_does_not_stop_the_outputs(start: Any, root: Path) -> None:
+def test_a_closed_stdout_does_not_stop_the_outputs(start: Any, root: Path) -> None:
     from jobd.wire.artifact import Archive
 
     (root / "x").write_text("x")
@@ -399,7 +244,7 @@ def test_the_console_script_has_an_entry_point() -> None:
     assert b"no order on standard input" in done.stdout
 
 
-def test_a_start_for_writing_and_reading_imports_no_client_and_no_archives() -> None:
+def test_writing_and_reading_import_no_http_client_and_no_archive_formats() -> None:
     code = "import sidecar.__main__, sys; print([m for m in ('urllib3', 'tarfile', 'zipfile', 'ssl') if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code],

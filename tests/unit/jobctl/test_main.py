@@ -17,7 +17,7 @@ from jobctl.errors import (
     Refused,
     Unreachable,
 )
-from jobctl.job.outcome import Ended, GaveUp, Interrupted, Unhealthy
+from jobctl.job.outcome import Ended, Interrupted, ProblemsFound, WaitTimedOut
 from jobctl.main import REASONS, ended_code, error_code, outcome_code
 
 
@@ -49,7 +49,7 @@ def test_each_end_of_a_job_has_its_code(ended: Any, code: Any) -> None:
 
 
 @given(st.integers(1, 255))
-def test_the_jobs_own_code_passes_through(code: Any) -> None:
+def test_the_jobs_exit_code_is_jobctls_exit_code(code: Any) -> None:
     assert ended_code(Ended("failed", code, "exit-code")) == code
 
 
@@ -58,12 +58,12 @@ def test_the_jobs_own_code_passes_through(code: Any) -> None:
     st.none() | st.integers(-1000, 1000),
     st.none() | st.sampled_from([*REASONS, "start-failed", "exit-code"]) | st.text(),
 )
-def test_what_did_not_complete_never_looks_like_a_success(status: Any, exit_code: Any, reason: Any) -> None:
+def test_only_completed_jobs_exit_with_zero(status: Any, exit_code: Any, reason: Any) -> None:
     assert 0 < ended_code(Ended(status, exit_code, reason)) < 256
 
 
 def test_the_other_outcomes() -> None:
-    assert [outcome_code(o) for o in (Interrupted(), GaveUp(), Unhealthy())] == [130, 120, 1]
+    assert [outcome_code(o) for o in (Interrupted(), WaitTimedOut(), ProblemsFound())] == [130, 120, 1]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_other_outcomes() -> None:
         (OutputMissing(""), 122, 122),
     ],
 )
-def test_failures_of_run_and_wait_are_apart_from_the_jobs_codes(error: Any, other: Any, of_run: Any) -> None:
+def test_failures_of_run_and_wait_have_their_own_code(error: Any, other: Any, of_run: Any) -> None:
     assert error_code(error, "ls") == other
     assert error_code(error, "submit") == other
     assert error_code(error, "run") == of_run

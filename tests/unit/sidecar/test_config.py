@@ -22,7 +22,7 @@ def test_defaults() -> None:
     assert (order.callback, order.proxy_url, order.token) == (None, None, None)
 
 
-def test_every_variable_counts() -> None:
+def test_every_variable_is_read() -> None:
     order = from_env(
         LEAST
         | {
@@ -43,7 +43,7 @@ def test_every_variable_counts() -> None:
     assert (order.timeout_s, order.workspace, order.meta) == (77, "/data", {"a": "b"})
 
 
-def test_a_proxy_takes_the_place_of_the_callback() -> None:
+def test_a_proxy_replaces_the_callback() -> None:
     order = from_env(
         LEAST | {"CALLBACK_URL": "http://h/", "CALLBACK_PROXY_URL": "http://proxy:8080", "JOB_TOKEN": "t0"}
     )
@@ -85,7 +85,7 @@ def test_empty_means_unset() -> None:
         ("JOB_TOKEN", "secret", "JOB_TOKEN: needs CALLBACK_PROXY_URL"),
     ],
 )
-def test_a_wrong_variable_is_named_and_alone(variable: str, value: str, words: str) -> None:
+def test_only_the_wrong_variable_is_named(variable: str, value: str, words: str) -> None:
     with pytest.raises(InvalidEnvironment) as refused:
         from_env(LEAST | {variable: value})
     assert len(refused.value.problems) == 1, refused.value.problems

@@ -16,7 +16,7 @@ def send(number: int) -> None:
     ("number", "end"),
     [(signal.SIGUSR1, "success"), (signal.SIGUSR2, "failure"), (signal.SIGTERM, "success")],
 )
-def test_a_signal_after_the_inputs_tells_how_the_worker_ended(
+def test_a_signal_after_the_inputs_means_the_workers_end(
     interrupts: Interrupts, number: int, end: WorkerEnd
 ) -> None:
     interrupts.inputs_are_over()
@@ -27,7 +27,7 @@ def test_a_signal_after_the_inputs_tells_how_the_worker_ended(
     assert interrupts.wait_for_worker_end(10) == end
 
 
-def test_a_signal_wakes_a_wait_that_has_begun(interrupts: Interrupts) -> None:
+def test_a_signal_ends_a_wait(interrupts: Interrupts) -> None:
     interrupts.inputs_are_over()
     signal.signal(signal.SIGALRM, lambda *_: send(signal.SIGUSR1))
     signal.setitimer(signal.ITIMER_REAL, 0.01)
@@ -48,7 +48,7 @@ def test_a_signal_during_the_inputs_cancels_once(interrupts: Interrupts) -> None
         interrupts.inputs_are_over()
 
 
-def test_what_is_held_is_postponed_to_its_end(interrupts: Interrupts) -> None:
+def test_exceptions_are_postponed_to_the_end_of_the_block(interrupts: Interrupts) -> None:
     reached = []
 
     def work() -> None:
@@ -62,7 +62,7 @@ def test_what_is_held_is_postponed_to_its_end(interrupts: Interrupts) -> None:
     assert reached == ["inside"]
 
 
-def test_a_cancellation_that_was_swallowed_is_raised_again(interrupts: Interrupts) -> None:
+def test_a_lost_cancellation_is_raised_again(interrupts: Interrupts) -> None:
     try:
         send(signal.SIGTERM)
     except Cancelled:
@@ -71,7 +71,7 @@ def test_a_cancellation_that_was_swallowed_is_raised_again(interrupts: Interrupt
         interrupts.checkpoint()
 
 
-def test_a_time_limit_ends_whatever_waits_and_nothing_after_it(interrupts: Interrupts) -> None:
+def test_a_time_limit_ends_only_its_block(interrupts: Interrupts) -> None:
     read, write = os.pipe()
     with pytest.raises(TimeIsUp), interrupts.time_limit(0.005):
         os.read(read, 1)
@@ -82,12 +82,12 @@ def test_a_time_limit_ends_whatever_waits_and_nothing_after_it(interrupts: Inter
     os.close(write)
 
 
-def test_a_limit_of_nothing_is_over_at_once(interrupts: Interrupts) -> None:
+def test_a_time_limit_of_zero_ends_at_once(interrupts: Interrupts) -> None:
     with pytest.raises(TimeIsUp), interrupts.time_limit(0):
         signal.pause()
 
 
-def test_a_limit_is_shortened_and_never_prolonged(interrupts: Interrupts) -> None:
+def test_a_time_limit_is_shortened_and_never_extended(interrupts: Interrupts) -> None:
     def wait() -> None:
         with interrupts.time_limit(60):
             interrupts.shorten_limit(0.005)

@@ -78,21 +78,24 @@ def put(path: bytes, content: bytes = b"x") -> None:
     here(path).write_bytes(content)
 
 
-def test_a_list_says_the_name(context: Context, root_bytes: bytes) -> None:
+def test_a_list_has_escaped_names(context: Context, root_bytes: bytes) -> None:
     put(root_bytes + b"/" + LATIN)
     put(root_bytes + rb"/back\slash")
     done = run(context, List(id="l", source=".", depends="job"))["l"]
     assert (done.status, done.content) == ("success", [r"back\\slash", SHOWN])
 
 
-def test_a_failure_says_the_name(context: Context, root_bytes: bytes) -> None:
+def test_a_failure_names_the_path(context: Context, root_bytes: bytes) -> None:
     here(root_bytes + b"/out").mkdir()
     os.mkfifo(root_bytes + b"/out/" + LATIN)
     done = run(context, Archive(id="a", source="out", out="x.tgz", depends="job"))["a"]
-    assert (done.status, done.error) == ("failed", rf"out/{SHOWN}: is a FIFO, which an archive cannot hold")
+    assert (done.status, done.error) == (
+        "failed",
+        rf"out/{SHOWN}: is a FIFO, which an archive cannot contain",
+    )
 
 
-def test_a_spec_names_it_by_its_escape(context: Context, root: Path, root_bytes: bytes) -> None:
+def test_a_spec_names_a_path_by_its_escape(context: Context, root: Path, root_bytes: bytes) -> None:
     put(root_bytes + b"/" + LATIN, b'{"n":1}')
     put(root_bytes + rb"/a\b", b"back")
     done = run(
@@ -129,7 +132,9 @@ def test_no_escape_leads_out(context: Context, root: Path) -> None:
 
 
 @pytest.mark.parametrize("pax", [True, False])
-def test_a_failing_archive_says_the_name(context: Context, root: Path, root_bytes: bytes, pax: bool) -> None:
+def test_a_failing_archive_names_the_member(
+    context: Context, root: Path, root_bytes: bytes, pax: bool
+) -> None:
     name = os.fsdecode(LATIN)
     with tarfile.open(root / "in.tar", "w", format=tarfile.PAX_FORMAT if pax else tarfile.GNU_FORMAT) as tar:
         info = tarfile.TarInfo(name)
@@ -191,7 +196,7 @@ TREE = settings(max_examples=15, deadline=None, suppress_health_check=[HealthChe
 @given(st.sets(NAMES, max_size=4))
 @example({LATIN, "café".encode(), b"a\\b", b"\xff" * 200})
 @example({b"\xed\xb3\xa9"})
-def test_all_names_are_told_and_go_through_an_archive(
+def test_all_names_are_listed_and_survive_an_archive(
     context: Context, tmp_path_factory: pytest.TempPathFactory, names: set[bytes]
 ) -> None:
     folder = tmp_path_factory.mktemp("names")

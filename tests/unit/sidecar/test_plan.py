@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from jobd.wire.artifact import JOB, Artifact, List, Read, Upload, When, Write, after_job
 from sidecar.errors import Refusal
 from sidecar.interrupts import WorkerEnd
-from sidecar.plan import Outcome, failed, make_plan, verdict
+from sidecar.plan import Outcome, failed, make_plan, outcome_without_run
 
 WHENS: list[When] = ["success", "failure", "always"]
 IDS = [f"a{n}" for n in range(8)]
@@ -32,7 +32,7 @@ def forests(draw: st.DrawFn) -> list[Artifact]:
 
 
 @given(forests())
-def test_everything_comes_once_and_after_what_it_depends_on(artifacts: list[Artifact]) -> None:
+def test_every_artifact_comes_once_and_after_its_dependency(artifacts: list[Artifact]) -> None:
     plan = make_plan(artifacts)
     order = [a.id for a in (*plan.inputs, *plan.outputs)]
     assert sorted(order) == sorted(a.id for a in artifacts)
@@ -43,7 +43,7 @@ def test_everything_comes_once_and_after_what_it_depends_on(artifacts: list[Arti
 
 
 @given(st.lists(st.sampled_from(IDS[:5]), min_size=5, max_size=5))
-def test_a_circle_is_refused_and_only_a_circle(depends: list[str]) -> None:
+def test_only_a_circle_of_dependencies_is_refused(depends: list[str]) -> None:
     artifacts: list[Artifact] = [write(id, on) for id, on in zip(IDS, depends, strict=False)]
     # Everything depends on something and nothing on the job: there is always a circle.
     with pytest.raises(Refusal, match="depends on itself"):
@@ -64,7 +64,7 @@ def test_independent_artifacts_keep_the_order_of_the_spec() -> None:
         ([write("a", "a")], "a -> a"),
     ],
 )
-def test_what_is_refused_is_named(artifacts: list[Artifact], words: str) -> None:
+def test_refusals_name_the_field(artifacts: list[Artifact], words: str) -> None:
     with pytest.raises(Refusal, match=words):
         make_plan(artifacts)
 
@@ -77,7 +77,7 @@ def test_outcomes_follow_from_what_came_before(
     outputs = make_plan(artifacts).outputs
     outcomes: dict[str, Outcome] = {}
     for artifact in outputs:
-        decided = verdict(artifact, outcomes, worker_end=end)
+        decided = outcome_without_run(artifact, outcomes, worker_end=end)
         cause = outcomes.get(artifact.depends or "")
         if cause is not None and cause.status == "failed" and not cause.forgiven:
             assert decided is not None
@@ -102,24 +102,24 @@ def test_outcomes_follow_from_what_came_before(
 def test_a_chain_of_failures_names_its_first_cause_once() -> None:
     a, b, c = write("a"), write("b", "a"), write("c", "b")
     outcomes = {"a": Outcome("failed", "no space left")}
-    outcomes["b"] = verdict(b, outcomes) or Outcome("success")
-    third = verdict(c, outcomes)
+    outcomes["b"] = outcome_without_run(b, outcomes) or Outcome("success")
+    third = outcome_without_run(c, outcomes)
     assert third is not None
     assert third.why == "depends on 'b', which failed: no space left"
-    assert verdict(a, {}) is None
+    assert outcome_without_run(a, {}) is None
 
 
 def test_after_a_failed_input_the_independent_ones_are_skipped() -> None:
     outcomes = {"a": Outcome("failed", "gone")}
-    independent = verdict(write("b"), outcomes, failed_input="a")
-    dependent = verdict(write("c", "a"), outcomes, failed_input="a")
+    independent = outcome_without_run(write("b"), outcomes, failed_input="a")
+    dependent = outcome_without_run(write("c", "a"), outcomes, failed_input="a")
     assert independent is not None
     assert (independent.status, dependent and dependent.status) == ("skipped", "failed")
 
 
-def test_a_skip_says_why() -> None:
+def test_a_skipped_artifact_has_a_reason() -> None:
     upload = Upload(id="u", source="x", out="http://x/", depends=JOB, when="failure")
-    skipped = verdict(upload, {}, worker_end="success")
+    skipped = outcome_without_run(upload, {}, worker_end="success")
     assert skipped == Outcome("skipped", "runs on failure only, and the job succeeded")
-    listing = verdict(List(id="l", source=".", depends=JOB), {}, worker_end="failure")
+    listing = outcome_without_run(List(id="l", source=".", depends=JOB), {}, worker_end="failure")
     assert listing == Outcome("skipped", "runs on success only, and the job failed")

@@ -150,10 +150,10 @@ def test_an_optional_input_may_be_missing(runs: Runs) -> None:
     assert runs.story == ["a failed", "Ready", "Done"]
 
 
-def test_without_word_of_the_worker_the_outputs_fail(runs: Runs) -> None:
+def test_without_the_workers_end_the_outputs_fail(runs: Runs) -> None:
     assert runs.run(Read(id="r", source="x", depends="job")) == 0
     assert runs.story == ["Ready", "r failed", "Done"]
-    assert "not heard of" in runs.error("r")
+    assert "did not report" in runs.error("r")
 
 
 def test_a_signal_during_the_inputs_cancels(runs: Runs, interrupts: Interrupts, root: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_signal_during_the_inputs_cancels(runs: Runs, interrupts: Interrupts, 
     assert not list(root.iterdir())
 
 
-def test_an_unexpected_error_is_the_artifacts_own_and_tells_no_secret(
+def test_an_unexpected_error_fails_one_artifact_and_prints_no_secret(
     context: Context, interrupts: Interrupts, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = Runs(context, interrupts)
@@ -178,7 +178,7 @@ def test_an_unexpected_error_is_the_artifacts_own_and_tells_no_secret(
     assert "sesame" not in str(runs.reports) + capsys.readouterr().err
 
 
-def test_progress_is_slowed_down_and_bounded(interrupts: Interrupts) -> None:
+def test_progress_reports_are_limited_in_rate_and_number(interrupts: Interrupts) -> None:
     now = 0.0
     lines: list[bytes] = []
     reports = Reports(interrupts, lines.append, clock=lambda: now)
@@ -201,7 +201,7 @@ def test_progress_is_slowed_down_and_bounded(interrupts: Interrupts) -> None:
     assert len(lines) == MOST_PROGRESS
 
 
-def test_a_stdout_that_nobody_reads_does_not_stop_the_work(
+def test_a_closed_stdout_does_not_stop_the_run(
     interrupts: Interrupts, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls = []

@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def test_each_is_a_file_for_its_owner_alone(folder: Path) -> None:
+def test_each_secret_is_a_file_only_its_owner_can_read(folder: Path) -> None:
     place({"a": "one", "b.c": "zwö\n"}, 0, 0, str(folder), mounts(folder, "tmpfs"))
     assert {p.name: p.read_text() for p in folder.iterdir()} == {"a": "one", "b.c": "zwö\n"}
     assert {stat.S_IMODE(p.stat().st_mode) for p in folder.iterdir()} == {0o400}
@@ -37,7 +37,7 @@ def test_nothing_is_written_to_a_disk(folder: Path, kinds: tuple[str, ...]) -> N
     assert list(folder.iterdir()) == []
 
 
-def test_memory_above_it_does_not_count(folder: Path) -> None:
+def test_a_tmpfs_above_the_folder_does_not_suffice(folder: Path) -> None:
     with pytest.raises(ArtifactError, match="not in memory"):
         place({"a": "one"}, 0, 0, str(folder), mounts(folder, "tmpfs", folder=str(folder.parent)))
 

@@ -14,7 +14,7 @@ def of(*images: Any) -> dict[str, Any]:
     return {"jobs": [{"id": "a", "image": image} for image in images]}
 
 
-def test_each_image_is_there_once_where_its_newest_job_is() -> None:
+def test_each_image_is_listed_once_at_its_newest_job() -> None:
     digest = "host:5000/team/tool_x@sha256:" + "0" * 64
     assert names(of("b:1", "a", "b:1", digest, "a")) == ["b:1", "a", digest]
 
@@ -22,7 +22,7 @@ def test_each_image_is_there_once_where_its_newest_job_is() -> None:
 @pytest.mark.parametrize(
     "image", ["$(id)", "`id`", "a b", "*", "a?", "-x", "", "~", "a;id", "a\n", "\x1b[2Jx", "é", "a'", "{a,b}", "x" * 513, None, 7]
 )  # fmt: skip
-def test_what_is_no_reference_is_left_out(image: Any) -> None:
+def test_invalid_image_references_are_left_out(image: Any) -> None:
     assert names(of("a", image, "b")) == ["a", "b"]
 
 
@@ -34,7 +34,7 @@ def test_an_answer_of_another_form_has_no_images(answer: Any) -> None:
 
 
 @given(st.lists(st.text("aZ0._/:@+- $*~\n'\x1b", max_size=6), max_size=6))
-def test_an_offered_word_is_the_same_word_for_a_shell(images: list[str]) -> None:
+def test_a_completion_is_one_word_for_a_shell(images: list[str]) -> None:
     offered = names(of(*images))
     assert len(set(offered)) == len(offered)
     assert [shlex.quote(name) for name in offered] == offered

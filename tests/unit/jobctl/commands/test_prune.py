@@ -13,7 +13,7 @@ def job(job_id: str, uid: str, finished: str | None) -> dict[str, Any]:
     return {"id": job_id, "uid": uid, "status": "completed", **({"finishedAt": finished} if finished else {})}
 
 
-def test_the_age_is_that_of_the_end_and_the_newest_of_an_id_decides() -> None:
+def test_the_end_of_the_newest_job_of_an_id_decides() -> None:
     listed = [
         job("nightly", "u3", "2030-01-31T08:00:00Z"),
         job("other", "u2", "2030-01-30T08:00:00Z"),
@@ -25,8 +25,8 @@ def test_the_age_is_that_of_the_end_and_the_newest_of_an_id_decides() -> None:
     assert {each["uid"] for each in ended_before(listed, None)} == {"u3", "u2", "u0"}
 
 
-def test_only_ends_can_be_pruned() -> None:
+def test_only_final_statuses_can_be_pruned() -> None:
     assert statuses_of([]) == ["completed", "failed", "cancelled"]
     assert statuses_of(["failed,cancelled", "failed"]) == ["failed", "cancelled", "failed"]
-    with pytest.raises(Misuse, match="'running' is not an end"):
+    with pytest.raises(Misuse, match="'running' is not a final status"):
         statuses_of(["completed,running"])

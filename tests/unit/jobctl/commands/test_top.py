@@ -1,4 +1,4 @@
-"""What `top` shows and in which order; nothing is shown that the daemon does not tell."""
+"""The rows of `top` and their order."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ def job(job_id: str, **more: Any) -> dict[str, Any]:
     return {"id": job_id, "uid": f"u-{job_id}", "status": "running", "phase": "running", **more}
 
 
-def test_running_jobs_come_first_then_the_queue_then_what_has_just_ended() -> None:
+def test_running_jobs_come_first_then_queued_ones_then_ended_ones() -> None:
     active = [
         job("q2", status="accepted", phase="queued", queuePosition=2),
         job("q1", status="accepted", phase="queued", queuePosition=1),
@@ -32,13 +32,13 @@ def test_running_jobs_come_first_then_the_queue_then_what_has_just_ended() -> No
     assert [each["id"] for each in shown] == ["old", "young", "q1", "q2", "now", "just"]
     counts = Counts()
     assert [counts.count(each) for each in shown] == shown
-    assert summary(counts) == "2 under way, 2 waiting, 2 just ended"
+    assert summary(counts) == "2 in progress, 2 queued, 2 just ended"
     counts.count(job("x", status="unreadable"))
-    assert summary(counts).endswith("1 cannot be read: jobctl explain ID")
+    assert summary(counts).endswith("1 with a damaged record: jobctl explain ID")
     assert counts.total == 7
 
 
-def test_rows_say_what_a_job_does() -> None:
+def test_a_row_shows_the_activity_and_use_of_a_job() -> None:
     limits = {"cpu": 0.5, "memory": 2048}
     running = job(
         "a", limits=limits, attempts=[{"number": 2}], startedAt="2030-01-31T07:58:00Z", lastLine="step 7"

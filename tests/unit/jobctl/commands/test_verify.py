@@ -21,11 +21,11 @@ def test_headers_by_flag_and_by_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "no colon", ": value", "two words: x"])
-def test_what_is_no_header_is_refused(text: str) -> None:
+def test_an_invalid_header_is_refused(text: str) -> None:
     with pytest.raises(Misuse, match="NAME: VALUE"):
         headers_of([text])
 
 
-def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(LocalFile, match="cannot be read"):
         headers_of([f"@{tmp_path / 'none'}"])

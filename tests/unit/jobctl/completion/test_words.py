@@ -27,7 +27,7 @@ def test_no_value_follows(word: str) -> None:
 
 
 @pytest.mark.parametrize("command", [command for command in words() if command.argument == "image"])
-def test_the_options_of_run_and_submit_are_told_apart(command: CommandWords) -> None:
+def test_run_and_submit_have_their_own_options(command: CommandWords) -> None:
     pattern = before_value(command.options)
     for option in command.options:
         for name in option.names:

@@ -31,7 +31,7 @@ def environ_of(home: Any, **more: Any) -> Any:
     return {"HOME": str(home), "JOBD_STATE_DIR": str(home / "state"), **more}
 
 
-def test_without_anything_the_users_sockets_come_before_the_systems(home: Any) -> None:
+def test_the_users_sockets_come_before_the_systems(home: Any) -> None:
     assert texts(None, environ_of(home)) == [f"unix://{home}/state/jobd.sock", f"unix://{SYSTEM_SOCKET}"]
     assert (
         texts(None, environ_of(home, XDG_RUNTIME_DIR="/run/user/7"))[0] == "unix:///run/user/7/jobd/jobd.sock"
@@ -39,9 +39,7 @@ def test_without_anything_the_users_sockets_come_before_the_systems(home: Any) -
     assert texts(None, environ_of(home, JOBD_SOCKET="/s", XDG_RUNTIME_DIR="/run/user/7")) == ["unix:///s"]
 
 
-def test_the_users_runtime_folder_is_looked_at_also_where_no_variable_names_it(
-    home: Any, runtime_dirs: Any
-) -> None:
+def test_the_users_runtime_folder_is_tried_without_its_variable(home: Any, runtime_dirs: Any) -> None:
     own = runtime_dirs / str(os.getuid())
     own.mkdir(parents=True)
     assert texts(None, environ_of(home))[0] == f"unix://{own}/jobd/jobd.sock"
@@ -51,7 +49,7 @@ def test_the_users_runtime_folder_is_looked_at_also_where_no_variable_names_it(
     assert texts(None, environ_of(home, JOBD_SOCKET="/s")) == ["unix:///s"]
 
 
-def test_a_socket_of_another_user_is_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_of_another_user_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = socket.socketpair()
 
     def connected(target: Target) -> socket.socket:
@@ -120,13 +118,13 @@ def test_addresses(text: Any, target: Any) -> None:
     "text",
     ["h:80", "unix://a", "http://", "http://h/x", "http://u:p@h", "http://h:0", "http://h:x", "tcp://h:1"],
 )
-def test_what_is_no_address(text: Any) -> None:
+def test_invalid_addresses_are_refused(text: Any) -> None:
     with pytest.raises(Misuse):
         parse_host(text)
 
 
 @pytest.mark.parametrize("content", ["", "a b\n", "a\nb\n", "ü\n"])
-def test_what_is_no_key(tmp_path: Any, content: Any) -> None:
+def test_invalid_key_files_are_refused(tmp_path: Any, content: Any) -> None:
     (tmp_path / "k").write_text(content, encoding="utf-8")
     with pytest.raises(LocalFile) as caught:
         read_key(tmp_path / "k")
@@ -142,7 +140,7 @@ def test_what_is_no_key(tmp_path: Any, content: Any) -> None:
         'current = "a"\n[contexts.a]\nhost = "/s"\napi_key_file = 3',
     ],
 )
-def test_a_context_file_that_is_wrong_is_named(home: Any, content: Any) -> None:
+def test_an_invalid_context_file_is_named(home: Any, content: Any) -> None:
     (home / ".config" / "jobctl" / "contexts.toml").write_text(content)
     with pytest.raises(LocalFile, match=r"contexts\.toml"):
         texts(None, environ_of(home))

@@ -47,14 +47,14 @@ def cut_up(data: Any, places: Any) -> Any:
 
 @settings(max_examples=40)
 @given(st.lists(st.binary(max_size=50), max_size=5), st.lists(st.integers(0, 10_000), max_size=8))
-def test_chunks_read_the_same_however_they_arrive(parts: Any, places: Any) -> None:
+def test_chunks_are_read_independent_of_packets(parts: Any, places: Any) -> None:
     data = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(parts)
     assert answered(cut_up(data, places)) == (200, b"".join(parts))
 
 
 @settings(max_examples=30)
 @given(st.binary(min_size=1, max_size=50), st.booleans(), st.data())
-def test_a_cut_body_is_never_taken_for_a_whole_one(body: Any, as_chunks: Any, data: Any) -> None:
+def test_a_cut_body_is_an_error(body: Any, as_chunks: Any, data: Any) -> None:
     if as_chunks:
         whole = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked([body])
         whole = whole[:-2]
@@ -65,7 +65,7 @@ def test_a_cut_body_is_never_taken_for_a_whole_one(body: Any, as_chunks: Any, da
         answered([whole[:length]])
 
 
-def test_other_framings() -> None:
+def test_other_framings_of_bodies_are_read_or_refused() -> None:
     assert answered([HEAD + b"Content-Length: 3\r\n\r\nabc"]) == (200, b"abc")
     assert answered([HEAD + b"\r\nuntil closed"]) == (200, b"until closed")
     assert answered([b"HTTP/1.1 204 No Content\r\n\r\n"]) == (204, b"")
@@ -90,12 +90,12 @@ def test_other_framings() -> None:
         b"x" * 200_000,
     ],
 )
-def test_what_is_no_answer(data: Any) -> None:
+def test_invalid_answers_are_refused(data: Any) -> None:
     with pytest.raises((BadAnswer, ConnectionError)):
         answered([data])
 
 
-def test_requests_as_they_are_sent() -> None:
+def test_requests_have_their_bytes() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         send(ours, "GET", "/a?b=c", {"Host": "h"}, None)

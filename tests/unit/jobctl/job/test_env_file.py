@@ -29,12 +29,12 @@ from jobctl.job.env_file import entries
         ("A=$HOME", ("A", "$HOME")),
     ],
 )
-def test_lines(line: str, entry: tuple[str, str | None]) -> None:
+def test_a_progress_line_has_all_its_parts(line: str, entry: tuple[str, str | None]) -> None:
     assert list(entries(f"# first\n\n{line}\n", "f")) == [entry]
 
 
 @pytest.mark.parametrize("line", ["=x", "A B=c", "A ='x'", "export =x", "A='x", 'A="x\\"', "A='x'y", "A='x'#y", "export A B"])  # fmt: skip
-def test_a_line_that_is_wrong_is_named(line: str) -> None:
+def test_an_invalid_line_is_named(line: str) -> None:
     with pytest.raises(Misuse, match=r"^f:2: "):
         list(entries(f"A=1\n{line}\n", "f"))
 
@@ -43,7 +43,7 @@ plain = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), ma
 
 
 @given(plain)
-def test_a_quoted_value_is_what_it_was(value: str) -> None:
+def test_a_quoted_value_keeps_its_text(value: str) -> None:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     assert list(entries(f'A="{escaped}"', "f")) == [("A", value)]
     if "'" not in value:

@@ -31,7 +31,7 @@ def test_units_and_names(tree: Any, made: Any) -> None:
     assert fields.problems == []
 
 
-def test_a_field_is_named_as_the_file_has_it() -> None:
+def test_a_field_has_its_name_in_the_file() -> None:
     fields = spec_fields({"env": {"A": 1}, "image": "x"})
     assert fields.in_file("environment.A") == "env.A"
     assert fields.in_file("environment") == "env"

@@ -38,8 +38,8 @@ def test_yaml_without_its_surprises() -> None:
     ("text", "words"),
     [
         ("image: [", "f:1"),
-        ("a: 1\nb: 2\na: 3\n", "f:3:1: 'a' is there twice"),
-        ("a: {x: 1,\n x: 2}\n", "f:2:2: 'x' is there twice"),
+        ("a: 1\nb: 2\na: 3\n", "f:3:1: 'a' is given twice"),
+        ("a: {x: 1,\n x: 2}\n", "f:2:2: 'x' is given twice"),
         ("yes: 1\n", "must be text"),
         ("- a\n- b\n", "not a list"),
         ("", "not nothing"),
@@ -50,7 +50,7 @@ def test_yaml_without_its_surprises() -> None:
         ("a: &a [1]\nb: &b [" + "*a," * 50 + "]\n", None),
     ],
 )
-def test_what_is_no_job_file(text: Any, words: Any) -> None:
+def test_invalid_job_files_are_refused(text: Any, words: Any) -> None:
     if words is None:
         parse(text, "f")
         return
@@ -59,14 +59,14 @@ def test_what_is_no_job_file(text: Any, words: Any) -> None:
     assert words in caught.value.message
 
 
-def test_json_that_says_a_name_twice() -> None:
-    with pytest.raises(Misuse, match="'a' is there twice"):
+def test_repeated_names_in_json_are_refused() -> None:
+    with pytest.raises(Misuse, match="'a' is given twice"):
         parse('{"a": 1, "a": 2}', "f.json")
     with pytest.raises(Misuse, match=r"f\.json:2:2: not JSON"):
         parse('{"a":\n x}', "f.json")
 
 
-def test_aliases_cannot_blow_up() -> None:
+def test_yaml_aliases_are_bounded() -> None:
     levels = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]"]
     levels += [f"a{n}: &a{n} [" + ",".join([f"*a{n - 1}"] * 10) + "]" for n in range(1, 9)]
     with pytest.raises(Misuse, match="more than 100000 values"):
@@ -86,13 +86,13 @@ def test_positions_of_fields() -> None:
     text = "image: b\nartifacts:\n  - id: x\n    in: y\n  - {id: z, in: w}\nenvironment:\n  A.B: '1'\n"
     positions = Positions(text)
     fields = ("image", "artifacts[0].in", "artifacts[1].in", "environment.A.B", "artifacts[1].missing")
-    assert [str(positions.of(field)) for field in fields] == ["1:1", "4:5", "5:13", "7:3", "5:5"]
-    assert positions.of("nothing") is None
-    assert str(Positions(json.dumps({"a": {"b": 1}}, indent=1)).of("a.b")) == "3:3"
-    assert Positions("a: [").of("a") is None
+    assert [str(positions.position_of(field)) for field in fields] == ["1:1", "4:5", "5:13", "7:3", "5:5"]
+    assert positions.position_of("nothing") is None
+    assert str(Positions(json.dumps({"a": {"b": 1}}, indent=1)).position_of("a.b")) == "3:3"
+    assert Positions("a: [").position_of("a") is None
 
 
-def test_all_names_that_stand_twice_are_found() -> None:
+def test_all_repeated_names_are_found() -> None:
     for text in ("a: 1\nb: {x: 1, x: 2}\na: 2\n", '{"a": 1,\n"b": {"x": 1, "x": 2},\n"a": 2}'):
         twice: list[str] = []
         assert parse(text, "f", twice) == {"a": 2, "b": {"x": 2}}
@@ -103,7 +103,7 @@ def test_all_names_that_stand_twice_are_found() -> None:
 @given(st.text(max_size=60), st.text(max_size=20))
 def test_positions_of_any_text(text: str, field: str) -> None:
     positions = Positions(text)
-    positions.of(field)
+    positions.position_of(field)
     positions.repeated()
 
 

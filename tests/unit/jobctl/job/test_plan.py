@@ -81,7 +81,7 @@ def test_a_shell_line_takes_the_place_of_command_and_entrypoint() -> None:
     ("flags", "words"),
     [
         (Flags(), "no image"),
-        (Flags(image="i", memory="512"), "needs its unit: 512m"),
+        (Flags(image="i", memory="512"), "needs a unit: 512m"),
         (Flags(image="i", memory="lots"), "not an amount"),
         (Flags(image="i", timeout="soon"), "--timeout"),
         (Flags(image="i", timeout="0"), "more than 0"),
@@ -90,7 +90,7 @@ def test_a_shell_line_takes_the_place_of_command_and_entrypoint() -> None:
         (Flags(image="i", env=["=x"]), "does not name a variable"),
         (Flags(image="i", env_files=[("vars", "A=1\nB C=2\n")]), "vars:2"),
         (Flags(image="i", labels=["x"]), "--label 'x' must be KEY=VALUE"),
-        (Flags(image="i", shell="a", command=["b"]), "exclude each other"),
+        (Flags(image="i", shell="a", command=["b"]), "contradict each other"),
         (Flags(image="i", callback_key="k"), "needs --callback"),
         (Flags(image="i", inputs=["x"]), "PATH=SOURCE"),
         (Flags(image="i", inputs=["/abs=y"]), "inside the workspace"),
@@ -100,7 +100,7 @@ def test_a_shell_line_takes_the_place_of_command_and_entrypoint() -> None:
         (Flags(image="i", reads=["../x"]), "inside the workspace"),
     ],
 )
-def test_what_cannot_be_is_refused_in_words(flags: Any, words: Any) -> None:
+def test_impossible_flags_are_refused_with_a_text(flags: Any, words: Any) -> None:
     with pytest.raises(Misuse) as caught:
         planned(flags)
     assert words in caught.value.message
@@ -130,7 +130,7 @@ def test_the_callback_is_sent_by_the_daemon_so_localhost_is_right() -> None:
 
 @settings(max_examples=25)
 @given(st.dictionaries(names, texts, max_size=5), st.dictionaries(names, texts, max_size=5))
-def test_the_last_word_on_a_variable_is_the_flags(in_file: Any, in_flags: Any) -> None:
+def test_a_flag_overrides_a_variable_of_a_file(in_file: Any, in_flags: Any) -> None:
     plain = {k: v for k, v in in_file.items() if v.splitlines() in ([v], []) and v[:1] not in ("'", '"')}
     lines = "\n".join(f"{k}={v}" for k, v in plain.items())
     flags = [f"{k}={v}" for k, v in in_flags.items()]
@@ -160,7 +160,7 @@ def test_transfers_are_planned_or_refused_and_never_crash(pairs: Any, raw: Any) 
     assert len(ids) + len(made.uploads) + len(made.fetches) == len(pairs) + 4 * len(raw)
 
 
-def test_retries_and_what_they_are_for() -> None:
+def test_retries_have_their_reasons() -> None:
     flags = Flags(image="i", retries=3, retry_on=["75, 76", "timeout", "75"])
     spec = planned(flags).spec
     assert (spec["retries"], spec["retryOn"]) == (3, [75, 76, "timeout"])
@@ -171,7 +171,7 @@ def test_retries_and_what_they_are_for() -> None:
         planned(Flags(image="i", retry_on=["1"]))
 
 
-def test_events_of_the_callback_may_be_named_by_their_last_word() -> None:
+def test_callback_events_may_have_short_names() -> None:
     flags = Flags(
         image="i",
         callback="http://h/",
@@ -199,12 +199,12 @@ def test_any_words_for_retries_and_events_make_a_plan(causes: list[str], events:
     assert len(made.get("retryOn", [])) <= sum(cause.count(",") + 1 for cause in causes)
 
 
-def test_the_words_in_the_help_are_the_contracts() -> None:
+def test_the_help_has_the_contracts_values() -> None:
     assert set(EVENT_TYPES.split(", ")) == {kind.rpartition(".")[2] for kind in SOURCES}
     assert set(RETRY_WORDS.split(", ")) == set(RETRY_REASONS)
 
 
-def test_a_field_of_the_file_that_is_null_is_as_absent_as_to_jobd() -> None:
+def test_a_null_field_of_the_file_is_absent() -> None:
     nulls = dict.fromkeys(
         ("id", "environment", "labels", "meta", "secrets", "artifacts", "callback", "command")
     )
@@ -219,12 +219,12 @@ def test_a_field_of_the_file_that_is_null_is_as_absent_as_to_jobd() -> None:
     ("flags", "file", "cpu"),
     [({}, {}, 0.5), ({"cpus": 2.0}, {}, 2.0), ({}, {"cpu": 3}, 3), ({}, {"cpu": None}, 0.5), ({"cpus": 2.0}, {"cpu": 3}, 2.0)],
 )  # fmt: skip
-def test_a_workstations_default_holds_where_nothing_else_is_said(flags: Any, file: Any, cpu: float) -> None:
+def test_a_workstations_default_applies_to_unset_fields(flags: Any, file: Any, cpu: float) -> None:
     given = [Default("cpus", "0.5", "JOBCTL_DEFAULT_CPUS")]
     assert plan(Flags(image="i", **flags), file, {}, "x", given).spec["cpu"] == cpu
 
 
-def test_a_default_that_is_no_amount_is_named_where_it_counts() -> None:
+def test_an_invalid_default_is_named_where_it_applies() -> None:
     wrong = [Default("memory", "2x", "JOBCTL_DEFAULT_MEMORY")]
     with pytest.raises(Misuse, match=r"^JOBCTL_DEFAULT_MEMORY: '2x' is not an amount"):
         plan(Flags(image="i"), {}, {}, "x", wrong)

@@ -47,7 +47,7 @@ def fields(**changes: Any) -> list[str]:
         ({"command": [1, 2]}, ["command[0]", "command[1]"]),
     ],
 )  # fmt: skip
-def test_all_is_named(changes: dict[str, Any], found: list[str]) -> None:
+def test_all_problems_are_named(changes: dict[str, Any], found: list[str]) -> None:
     assert sorted(fields(**changes)) == sorted(found)
 
 

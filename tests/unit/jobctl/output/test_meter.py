@@ -7,7 +7,7 @@ from jobctl.output.meter import line, metered
 
 
 @given(st.lists(st.binary(max_size=20)))
-def test_the_blocks_go_through_as_they_are(blocks: list[bytes]) -> None:
+def test_the_blocks_are_passed_on_unchanged(blocks: list[bytes]) -> None:
     assert list(metered(iter(blocks), "sending", 5)) == blocks
 
 

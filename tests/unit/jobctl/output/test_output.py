@@ -23,7 +23,7 @@ def test_printable_texts_hold_no_control_characters(text: Any) -> None:
     assert len(printable(text)) == len(text)
 
 
-def test_bars() -> None:
+def test_a_progress_bar_shows_the_share() -> None:
     assert bar(5, None) == ""
     assert bar(1, 2, 4) == "[##..]"
     assert bar(9, 2, 4) == "[####]"

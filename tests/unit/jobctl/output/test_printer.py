@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from jobctl.connection.follow import Frame
+from jobctl.connection.log_stream import Frame
 from jobctl.output.output import json_bytes, json_text
 from jobctl.output.printer import Printer
 
@@ -41,25 +41,25 @@ def streams(monkeypatch: pytest.MonkeyPatch, *, terminal: bool) -> tuple[Stream,
     return out, err
 
 
-def test_a_pipe_gets_the_bytes_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_gets_unchanged_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     out, err = streams(monkeypatch, terminal=False)
     Printer().show([Frame(seq=1, line=HOSTILE), Frame(seq=2, line=HOSTILE, stream="stderr")])
     assert out.text == err.text == HOSTILE + "\n"
 
 
-def test_a_terminal_gets_text_and_colour_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_only_text_and_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     out, err = streams(monkeypatch, terminal=True)
     Printer().show([Frame(seq=1, line=HOSTILE), Frame(seq=2, line=HOSTILE, stream="stderr")])
     assert out.text == err.text == "a\x1b[31mred\rfake\x1b[0m\n"
 
 
-def test_raw_gives_a_terminal_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raw_prints_unfiltered_bytes_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     out, _ = streams(monkeypatch, terminal=True)
     Printer(raw=True).show([Frame(seq=1, line=HOSTILE)])
     assert out.text == HOSTILE + "\n"
 
 
-def test_a_pipe_gets_bytes_that_are_no_text_and_no_newline_that_is_not_there(
+def test_a_pipe_gets_binary_output_without_an_added_newline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out, err = streams(monkeypatch, terminal=False)
@@ -74,7 +74,7 @@ def test_a_pipe_gets_bytes_that_are_no_text_and_no_newline_that_is_not_there(
     assert (out.buffer.getvalue(), err.buffer.getvalue()) == (b"\xff\0\ncutend", b"\n")
 
 
-def test_a_terminal_gets_a_mark_for_bytes_that_are_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_a_replacement_character_for_binary_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     out, _ = streams(monkeypatch, terminal=True)
     printer = Printer()
     printer.show([Frame(seq=1, line="�", raw=b"a\x9b2J\xe6\xbc", partial=True)])
@@ -97,7 +97,7 @@ def test_sequences_are_found_over_the_parts_of_a_line(monkeypatch: pytest.Monkey
     assert out.text == "ab\n"
 
 
-def test_a_colour_ends_with_each_write_and_goes_on_with_its_own_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_colour_is_reset_after_each_write_and_restored_in_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     out, err = streams(monkeypatch, terminal=True)
     printer = Printer()
     printer.show([Frame(seq=1, line="\x1b[8mhid", partial=True), Frame(seq=2, line="plain", stream="stderr")])
@@ -106,13 +106,13 @@ def test_a_colour_ends_with_each_write_and_goes_on_with_its_own_line(monkeypatch
     assert err.text == "plain\n"
 
 
-def test_no_job_can_speak_in_the_name_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_job_can_imitate_the_prefix_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
     out, _ = streams(monkeypatch, terminal=True)
     Printer(prefix="web-1 | ").show([Frame(seq=1, line="x\rweb-2 | all is well")])
     assert out.text == "web-1 | x\rweb-1 | web-2 | all is well\n"
 
 
-def test_json_escapes_what_steers_a_terminal_and_means_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_escapes_control_characters_and_keeps_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     line = "é漢 " + "".join(map(chr, range(0x7F, 0xA1))) + "\x1b\0"
     for terminal in (False, True):
         out, _ = streams(monkeypatch, terminal=terminal)

@@ -35,7 +35,7 @@ def tables(draw: Any) -> tuple[Table, list[list[str]]]:
 
 
 @given(tables())
-def test_off_a_terminal_all_columns_and_all_texts_are_there(drawn: Any) -> None:
+def test_without_a_terminal_tables_are_whole(drawn: Any) -> None:
     table, rows = drawn
     lines = Layout(table, None).lines(rows)
     assert text_of(lines[0][0]).split() == list(table.columns)
@@ -44,7 +44,7 @@ def test_off_a_terminal_all_columns_and_all_texts_are_there(drawn: Any) -> None:
 
 
 @given(tables(), st.integers(10, 250))
-def test_ids_are_whole_and_a_column_is_whole_or_gone(drawn: Any, width: int) -> None:
+def test_ids_are_never_cut_and_columns_are_dropped_whole(drawn: Any, width: int) -> None:
     table, rows = drawn
     lines = Layout(table, width).lines(rows)
     kept = heads(lines)
@@ -85,12 +85,12 @@ def test_a_folded_text_is_all_there(drawn: Any, width: int) -> None:
 
 
 @given(st.text(max_size=60), st.integers(1, 40))
-def test_a_text_is_cut_to_its_room(text: str, width: int) -> None:
+def test_a_text_is_cut_to_the_width(text: str, width: int) -> None:
     assert cell_width(shortened(text, width)) <= max(width, 1)
     assert all(cell_width(line) <= max(width, 2) for line in folded(text, width))
 
 
-def test_one_long_id_takes_nothing_from_the_rows_of_others() -> None:
+def test_one_long_id_does_not_shorten_other_rows() -> None:
     row = ["running", "running", "-", "5s", "busybox:latest"]
     short = Layout(LS, 80).lines([["short", *row]])
     both = Layout(LS, 80).lines([["short", *row], ["x" * 60, *row]])
@@ -108,7 +108,7 @@ def test_later_parts_keep_the_columns_and_may_widen_them() -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_what_may_go_is_a_column_and_the_first_never_goes(table: Table) -> None:
+def test_only_columns_are_dropped_and_never_the_first(table: Table) -> None:
     assert set(table.drop) | table.elastic <= set(table.columns)
     assert table.columns[0] not in table.drop
     assert len(table.columns) * GAP < 60

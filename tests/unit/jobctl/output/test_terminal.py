@@ -51,7 +51,7 @@ raw_texts = st.lists(
 @given(raw_texts, st.lists(st.integers(0, 200), max_size=8))
 @example(b"a\x1b[3" + "1mé漢".encode(), [4, 8, 9, 11])
 @example(b"\xc2\x9b2J\xe2\x82", [1, 5, 6])
-def test_bytes_come_out_the_same_however_a_sequence_or_a_character_is_cut(raw: bytes, at: list[int]) -> None:
+def test_split_sequences_and_characters_give_the_same_bytes(raw: bytes, at: list[int]) -> None:
     cuts = [0, *sorted(min(each, len(raw)) for each in at), len(raw)]
     whole, pieces, single = (ByteFilter(TerminalFilter()) for _ in range(3))
     out = whole.feed(raw)
@@ -102,18 +102,18 @@ def test_text_without_controls_is_unchanged(text: str) -> None:
         ("10%\r20%\r\n", "10%\r20%\r\n"),
     ],
 )
-def test_what_steers_a_terminal_is_left_out(given_: str, shown: str) -> None:
+def test_control_sequences_are_removed(given_: str, shown: str) -> None:
     assert run([given_]) == shown
 
 
 @pytest.mark.parametrize("begin", ["\x1b]52;c;", "\x1bP", "\x9d", "\x1b[?", "\x9b", "\x1bk"])
-def test_a_sequence_without_an_end_hides_one_line_at_most(begin: str) -> None:
+def test_an_unfinished_sequence_hides_at_most_one_line(begin: str) -> None:
     assert run([begin + "1" * 100, "\nnext line\n"]) == "\nnext line\n"
     shown = run([begin + "1" * 3 * LONGEST_SEQUENCE])
     assert 2 * LONGEST_SEQUENCE - 10 <= len(shown) <= 2 * LONGEST_SEQUENCE + 10
 
 
-def test_a_colour_that_is_too_long_is_left_out() -> None:
+def test_a_too_long_colour_sequence_is_removed() -> None:
     assert run(["\x1b[" + "1;" * LONGEST_COLOUR + "ma"]) == "a"
 
 
@@ -123,7 +123,7 @@ def test_a_line_ends_without_colour() -> None:
     assert filtered("\x1b[8mhidden") == f"\x1b[8mhidden{RESET}"
 
 
-def test_a_pause_within_a_line_takes_the_colour_away_and_gives_it_back() -> None:
+def test_a_pause_within_a_line_resets_and_restores_the_colour() -> None:
     one = TerminalFilter()
     assert one.feed("\x1b[1m\x1b[31mred") + one.pause() + one.pause() == f"\x1b[1m\x1b[31mred{RESET}"
     assert one.feed("more\n") == f"\x1b[1m\x1b[31mmore{RESET}\n"

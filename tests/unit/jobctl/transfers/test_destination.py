@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobctl.errors import LocalFile, Misuse
-from jobctl.job.transfers import Carry
 from jobctl.transfers import marks
 from jobctl.transfers.destination import Place, Stream, check, check_folder, resolve, resolve_all
+from jobctl.transfers.transfer_flags import Transfer
 
 
 @pytest.fixture
@@ -38,13 +38,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (r"a/\xff", "y/", os.fsdecode(b"y/\xff"), False),
     ],
 )
-def test_a_destination_is_what_it_says_or_the_folder_around(
+def test_a_destination_is_the_copy_or_its_folder(
     here: Path, path: str, destination: str, target: str, contents: bool
 ) -> None:
     assert resolve(path, destination) == Place(here / target, contents)
 
 
-def test_dots_lead_up(here: Path) -> None:
+def test_two_dots_name_the_parent(here: Path) -> None:
     place = resolve("x", "..")
     assert isinstance(place, Place)
     assert place.target.resolve() == here.parent / "x"
@@ -95,7 +95,7 @@ def test_another_users_link_in_a_folder_for_all_is_not_followed(here: Path) -> N
 @pytest.mark.parametrize("where", ["/", "/proc", "~", "~/..", ".", ".."])
 def test_places_that_are_never_replaced(here: Path, where: str) -> None:
     (here.parent / "home").mkdir()
-    with pytest.raises(LocalFile, match="is not replaced: it is"):
+    with pytest.raises(LocalFile, match=r"does not replace .*: it is"):
         check_folder(Path(where).expanduser())
 
 
@@ -147,7 +147,7 @@ def test_a_folder_is_replaced_only_where_all_in_it_is_marked(
         else:
             continue
         foreign = True
-    assert (marks.first_stranger(place) is None) == (not foreign)
+    assert (marks.first_foreign_path(place) is None) == (not foreign)
 
 
 def marks_removed(path: Path) -> None:
@@ -157,21 +157,21 @@ def marks_removed(path: Path) -> None:
         pass
 
 
-def test_an_empty_folder_may_be_replaced_and_one_with_anything_in_it_not(here: Path) -> None:
+def test_only_an_empty_folder_may_be_replaced(here: Path) -> None:
     (here / "d").mkdir()
     check(Place(here / "d"))
     (here / "d" / "x").write_text("x")
-    with pytest.raises(LocalFile, match="it holds x, which jobctl did not write") as caught:
+    with pytest.raises(LocalFile, match="its file x was not written by jobctl") as caught:
         check(Place(here / "d"))
-    assert f"{here}/d/ to put it inside" in str(caught.value.hint)
+    assert f"{here}/d/ to put the output inside" in str(caught.value.hint)
     check(Place(here / "d", contents=True))
 
 
-def test_what_lies_in_the_way_is_said_before(here: Path) -> None:
+def test_obstacles_at_the_destination_are_found_first(here: Path) -> None:
     (here / "file").write_text("x")
-    with pytest.raises(LocalFile, match="file is no folder"):
+    with pytest.raises(LocalFile, match="file is not a folder"):
         check(Place(here / "file" / "x"))
-    with pytest.raises(LocalFile, match="is no folder"):
+    with pytest.raises(LocalFile, match="is not a folder"):
         check(Place(here / "file", contents=True))
 
 
@@ -189,10 +189,10 @@ def test_what_lies_in_the_way_is_said_before(here: Path) -> None:
         (["a=link", "b=res"], False),
     ],
 )
-def test_outputs_that_replace_each_other(here: Path, outputs: list[str], fine: bool) -> None:
+def test_destinations_that_replace_each_other_are_refused(here: Path, outputs: list[str], fine: bool) -> None:
     (here / "res").mkdir()
     (here / "link").symlink_to("res")
-    carries: list[Any] = [Carry(*output.split("=", 1)) for output in outputs]
+    carries: list[Any] = [Transfer(*output.split("=", 1)) for output in outputs]
     if fine:
         assert len(resolve_all(carries)) == len(outputs)
         return

@@ -54,15 +54,13 @@ def test_a_file_that_root_replaces_stays_its_owners(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("exchange", [True, False])
-def test_a_folder_takes_the_place_of_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool
-) -> None:
+def test_a_folder_replaces_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool) -> None:
     if not exchange:
         monkeypatch.setattr(replace, "_exchanged", lambda one, other: False)
     for text in ("one", "two"):
         with replace.new_folder(tmp_path, "res") as made:
             (made / text).write_text(text)
-            replace.take_place(made, tmp_path / "res")
+            replace.put_in_place(made, tmp_path / "res")
         assert names(tmp_path) == ["res"]
         assert names(tmp_path / "res") == [text]
 
@@ -77,7 +75,7 @@ def test_a_folder_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
     assert names(tmp_path / "res") == ["old"]
 
 
-def test_what_is_left_of_others_is_removed_and_what_others_work_on_is_not(tmp_path: Path) -> None:
+def test_leftovers_are_removed_and_files_in_use_are_not(tmp_path: Path) -> None:
     left = tmp_path / replace.hidden("res")
     left.mkdir()
     (left / "half").write_text("half")
@@ -97,17 +95,17 @@ def test_what_is_left_of_others_is_removed_and_what_others_work_on_is_not(tmp_pa
 def test_long_names_have_room_for_the_hidden_one(tmp_path: Path) -> None:
     name = "é" * 127
     with replace.new_folder(tmp_path, name) as made:
-        replace.take_place(made, tmp_path / name)
+        replace.put_in_place(made, tmp_path / name)
     assert names(tmp_path) == [name]
 
 
-def test_what_is_made_is_marked(tmp_path: Path) -> None:
+def test_new_files_and_folders_are_marked(tmp_path: Path) -> None:
     with replace.new_folder(tmp_path, "res") as made:
         folder = os.open(made, replace.FOLDER)
         with replace.new_file(folder, "x") as descriptor:
             os.write(descriptor, b"text")
         os.close(folder)
-        replace.take_place(made, tmp_path / "res")
+        replace.put_in_place(made, tmp_path / "res")
     if not marks.is_marked(tmp_path / "res"):
         pytest.skip("this file system has no extended attributes")
-    assert marks.first_stranger(tmp_path / "res") is None
+    assert marks.first_foreign_path(tmp_path / "res") is None

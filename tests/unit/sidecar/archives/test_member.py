@@ -15,7 +15,7 @@ def test_names_that_leave_are_refused(name: str) -> None:
         name_parts(name)
 
 
-def test_names_are_taken_apart() -> None:
+def test_names_are_split_into_parts() -> None:
     assert name_parts("./a//b/./c/") == ("a", "b", "c")
     assert name_parts("./") == ()
     assert name_parts("..a/...") == ("..a", "...")
@@ -75,7 +75,7 @@ def test_no_chain_of_accepted_links_leads_out(links: dict[tuple[str, ...], str],
 def contents(wanted: str, *names: str) -> Contents:
     seen = Contents(name_parts(wanted))
     for name in names:
-        seen.saw(name_parts(name), "directory" if name.endswith("/") else "file")
+        seen.add(name_parts(name), "directory" if name.endswith("/") else "file")
     return seen
 
 
@@ -101,6 +101,6 @@ def test_the_folder_is_found_below_the_single_root_or_at_the_top(
 @pytest.mark.parametrize(
     "names", [[], ["root/x"], ["root/src"], ["a/src/x", "b/y"], ["root/src/x", "README"]]
 )
-def test_a_folder_that_is_not_there_is_an_error(names: list[str]) -> None:
+def test_a_missing_folder_is_an_error(names: list[str]) -> None:
     with pytest.raises(BadArchive, match="no folder 'src'"):
         contents("src", *names).folder()

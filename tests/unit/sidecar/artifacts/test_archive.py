@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobd.wire.artifact import Archive, Unarchive
-from sidecar.artifacts.archive import move
+from sidecar.artifacts.archive import transfer
 from sidecar.artifacts.base import Context
-from sidecar.artifacts.unarchive import move as unarchive
+from sidecar.artifacts.unarchive import transfer as unarchive
 from sidecar.errors import ArtifactError, Missing
 
 
@@ -35,7 +35,7 @@ def names(path: Path) -> list[str]:
 
 
 def test_a_directory_stands_at_the_root_in_order_links_as_links(context: Context, tree: Path) -> None:
-    moved = move(Archive(id="a", source="out", out="r/out.tgz"), context)
+    moved = transfer(Archive(id="a", source="out", out="r/out.tgz"), context)
     with tarfile.open(tree / "r/out.tgz", "r:gz") as archive:
         members = {m.name: m for m in archive.getmembers()}
         assert list(members) == ["b", "link", "sub", "sub/a", "sub/empty"]
@@ -47,13 +47,13 @@ def test_a_directory_stands_at_the_root_in_order_links_as_links(context: Context
 
 def test_equal_trees_give_equal_bytes(context: Context, tree: Path) -> None:
     for out in ("1.tgz", "2.tgz"):
-        move(Archive(id="a", source="out", out=out), context)
+        transfer(Archive(id="a", source="out", out=out), context)
     assert (tree / "1.tgz").read_bytes() == (tree / "2.tgz").read_bytes()
 
 
 def test_the_workspace_is_archived_without_the_archive_and_the_mark(context: Context, tree: Path) -> None:
     for _ in range(2):
-        move(Archive(id="a", source=".", out="all.tgz"), context)
+        transfer(Archive(id="a", source=".", out="all.tgz"), context)
         assert names(tree / "all.tgz") == [
             "out",
             "out/b",
@@ -65,42 +65,42 @@ def test_the_workspace_is_archived_without_the_archive_and_the_mark(context: Con
 
 
 def test_a_file_stands_under_its_own_name(context: Context, tree: Path) -> None:
-    move(Archive(id="a", source="out/sub/a", out="x.tgz"), context)
+    transfer(Archive(id="a", source="out/sub/a", out="x.tgz"), context)
     assert names(tree / "x.tgz") == ["a"]
 
 
 def test_a_file_is_not_archived_over_itself(context: Context, tree: Path) -> None:
     with pytest.raises(ArtifactError, match="the same"):
-        move(Archive(id="a", source="out/b", out="./out//b"), context)
+        transfer(Archive(id="a", source="out/b", out="./out//b"), context)
     assert (tree / "out/b").read_text() == "B"
 
 
 @pytest.mark.parametrize("source", ["fifo", "folder", "out/link"])
-def test_what_an_archive_cannot_hold_fails_it_and_leaves_nothing(
+def test_a_special_file_fails_an_archive_and_leaves_no_file(
     context: Context, tree: Path, source: str
 ) -> None:
     (tree / "folder").mkdir()
     os.mkfifo(tree / "fifo")
     os.mkfifo(tree / "folder/fifo")
     with pytest.raises(ArtifactError, match=r"FIFO|symbolic link"):
-        move(Archive(id="a", source=source, out="x.tgz"), context)
+        transfer(Archive(id="a", source=source, out="x.tgz"), context)
     assert not (tree / "x.tgz").exists()
     assert not list(tree.glob(".sidecar*"))
 
 
 def test_a_missing_source_leaves_no_folder_for_the_result(context: Context, root: Path) -> None:
     with pytest.raises(Missing):
-        move(Archive(id="a", source="none", out="r/x.tgz"), context)
+        transfer(Archive(id="a", source="none", out="r/x.tgz"), context)
     assert not (root / "r").exists()
 
 
-def test_the_caps_hold(make_context: Callable[..., Context], tree: Path) -> None:
+def test_the_limits_are_enforced(make_context: Callable[..., Context], tree: Path) -> None:
     with pytest.raises(ArtifactError, match="more than 4 files"):
-        move(Archive(id="a", source="out", out="x.tgz"), make_context(archive_members=4))
+        transfer(Archive(id="a", source="out", out="x.tgz"), make_context(archive_members=4))
     with (tree / "out/giant").open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(ArtifactError, match="bytes"):
-        move(Archive(id="a", source="out", out="x.tgz"), make_context())
+        transfer(Archive(id="a", source="out", out="x.tgz"), make_context())
 
 
 @given(
@@ -116,7 +116,9 @@ def test_the_caps_hold(make_context: Callable[..., Context], tree: Path) -> None
     st.integers(0, 1 << 30),
 )
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_there_and_back_again(context: Context, root: Path, files: dict[bytes, bytes], run: int) -> None:
+def test_uploaded_files_are_copied_back_unchanged(
+    context: Context, root: Path, files: dict[bytes, bytes], run: int
+) -> None:
     base = root / str(run)
     (base / "from").mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
@@ -126,7 +128,7 @@ def test_there_and_back_again(context: Context, root: Path, files: dict[bytes, b
             full.write_bytes(content)
         except OSError:  # a file where a folder is wanted, or the reverse
             continue
-    move(Archive(id="a", source=f"{run}/from", out=f"{run}/x.tgz"), context)
+    transfer(Archive(id="a", source=f"{run}/from", out=f"{run}/x.tgz"), context)
     unarchive(Unarchive(id="u", source=f"{run}/x.tgz", out=f"{run}/to"), context)
 
     def facts(folder: Path) -> dict[Path, tuple[int, bytes]]:

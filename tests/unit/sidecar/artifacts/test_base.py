@@ -5,7 +5,7 @@ from typing import Any, get_type_hints
 
 from jobd.wire.artifact import KINDS
 from jobd.wire.validation.artifacts import artifact_problems
-from sidecar.artifacts.base import HANDLERS, PATHS, Moved, handler_of
+from sidecar.artifacts.base import HANDLERS, PATHS, Transferred, handler_of
 
 
 def test_every_kind_of_the_contract_has_its_handler_and_no_other() -> None:
@@ -14,7 +14,7 @@ def test_every_kind_of_the_contract_has_its_handler_and_no_other() -> None:
         handler = handler_of(kind)
         hints = get_type_hints(handler)
         assert hints[next(iter(inspect.signature(handler).parameters))] is struct
-        assert hints["return"] is Moved
+        assert hints["return"] is Transferred
 
 
 def test_every_path_of_the_contract_is_made_native_and_nothing_else() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jobd.wire.artifact import Read
 from jobd.wire.report import ArtifactDone, decode_report, encode_report
 from sidecar.artifacts.base import Context
-from sidecar.artifacts.read import content_of, move
+from sidecar.artifacts.read import content_of, transfer
 from sidecar.errors import ArtifactError, Missing
 
 TREES = st.recursive(
@@ -34,7 +34,7 @@ def through_a_report(content: object) -> object:
 
 @settings(max_examples=30)
 @given(st.binary(max_size=200) | TREES.map(lambda tree: json.dumps(tree).encode()))
-def test_content_survives_its_way(raw: bytes) -> None:
+def test_content_is_read_back_unchanged(raw: bytes) -> None:
     content = content_of(raw)
     assert through_a_report(content) == content
 
@@ -64,7 +64,7 @@ def test_content_survives_its_way(raw: bytes) -> None:
     ],
     ids=lambda value: repr(value)[:24],
 )
-def test_json_where_it_loses_nothing_else_text(raw: bytes, content: object) -> None:
+def test_content_is_json_where_that_is_lossless(raw: bytes, content: object) -> None:
     assert content_of(raw) == content
     assert through_a_report(content) == content
 
@@ -72,29 +72,29 @@ def test_json_where_it_loses_nothing_else_text(raw: bytes, content: object) -> N
 def test_a_file_up_to_the_cap_is_read_and_one_beyond_it_fails(context: Context, root: Path) -> None:
     (root / "fits").write_bytes(b"a" * context.caps.content_bytes)
     (root / "larger").write_bytes(b"a" * (context.caps.content_bytes + 1))
-    moved = move(Read(id="r", source="fits"), context)
+    moved = transfer(Read(id="r", source="fits"), context)
     assert moved.content == "a" * context.caps.content_bytes
     assert moved.size_bytes == context.caps.content_bytes
     with pytest.raises(ArtifactError, match="larger than 262144 bytes"):
-        move(Read(id="r", source="larger"), context)
+        transfer(Read(id="r", source="larger"), context)
 
 
 def test_binary_that_grows_too_long_as_json_fails(context: Context, root: Path) -> None:
     (root / "binary").write_bytes(b"\xff" * 200_000)
-    with pytest.raises(ArtifactError, match="once it is encoded"):
-        move(Read(id="r", source="binary"), context)
+    with pytest.raises(ArtifactError, match="as JSON"):
+        transfer(Read(id="r", source="binary"), context)
 
 
 def test_a_sparse_giant_is_not_read(context: Context, root: Path) -> None:
     with (root / "giant").open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(ArtifactError, match="larger than"):
-        move(Read(id="r", source="giant"), context)
+        transfer(Read(id="r", source="giant"), context)
 
 
 def test_a_missing_file_and_a_link_fail(context: Context, root: Path) -> None:
     (root / "link").symlink_to("/proc/self/environ")
     with pytest.raises(Missing):
-        move(Read(id="r", source="none"), context)
+        transfer(Read(id="r", source="none"), context)
     with pytest.raises(ArtifactError, match="symbolic link"):
-        move(Read(id="r", source="link"), context)
+        transfer(Read(id="r", source="link"), context)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from jobd.wire.artifact import Unarchive
 from sidecar.artifacts.base import Caps, Context
-from sidecar.artifacts.unarchive import move
+from sidecar.artifacts.unarchive import transfer
 from sidecar.errors import ArtifactError
 from sidecar.interrupts import Interrupts
 from sidecar.transfer.http import Http
@@ -28,7 +28,7 @@ LOOKS = pytest.mark.parametrize("look_first_bytes", [0, 1 << 22], ids=["read onc
 
 def extract(context: Context, root: Path, data: bytes) -> None:
     (root / "in").write_bytes(data)
-    move(Unarchive(id="u", source="in", out="out"), context)
+    transfer(Unarchive(id="u", source="in", out="out"), context)
 
 
 def untouched(root: Path) -> bool:
@@ -65,7 +65,7 @@ def test_a_hostile_archive_is_refused(
     pack: Callable[[bytes], bytes],
     look_first_bytes: int,
 ) -> None:
-    context = make_context(unarchive_look_first_bytes=look_first_bytes)
+    context = make_context(unarchive_check_first_bytes=look_first_bytes)
     with pytest.raises(ArtifactError, match=r"^in: "):
         extract(context, root, pack(ALL_REFUSED[name]))
     assert untouched(root)
@@ -76,7 +76,7 @@ def test_a_hostile_archive_is_refused(
 def test_an_odd_archive_is_unpacked_beneath_its_folder(
     make_context: Callable[..., Context], root: Path, name: str, look_first_bytes: int
 ) -> None:
-    extract(make_context(unarchive_look_first_bytes=look_first_bytes), root, HARMLESS[name])
+    extract(make_context(unarchive_check_first_bytes=look_first_bytes), root, HARMLESS[name])
     assert untouched(root)
     assert {path.name for path in (root / "out").iterdir()} <= {"f", "a", "b", "d"}
 
@@ -121,7 +121,7 @@ def zipped(kinds: list[int], paths: list[tuple[str, str]]) -> bytes:
     st.booleans(),
 )
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_made_up_nothing_outside_is_touched(
+def test_generated_archives_change_nothing_outside(
     interrupts: Interrupts,
     form: str,
     kinds: list[int],
@@ -143,7 +143,7 @@ def test_whatever_is_made_up_nothing_outside_is_touched(
         (root.parent / "secret").write_text("secret")
         facts = root.stat()
         workspace = Workspace(str(root), facts.st_uid, facts.st_gid)
-        caps = Caps(unarchive_look_first_bytes=1 << 20 if looks else 0)
+        caps = Caps(unarchive_check_first_bytes=1 << 20 if looks else 0)
         context = Context(
             workspace=workspace,
             interrupts=interrupts,

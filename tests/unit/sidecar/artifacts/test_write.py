@@ -5,7 +5,7 @@ import pytest
 
 from jobd.wire.artifact import Write
 from sidecar.artifacts.base import Context
-from sidecar.artifacts.write import move
+from sidecar.artifacts.write import transfer
 from sidecar.errors import ArtifactError
 
 
@@ -13,14 +13,14 @@ from sidecar.errors import ArtifactError
 def test_the_text_is_written_as_utf8_with_its_mode(
     context: Context, root: Path, mode: str | None, bits: int
 ) -> None:
-    moved = move(Write(id="w", source="grüße\n", out="in/x.txt", mode=mode), context)
+    moved = transfer(Write(id="w", source="grüße\n", out="in/x.txt", mode=mode), context)
     assert (root / "in/x.txt").read_bytes() == "grüße\n".encode()
     assert stat.S_IMODE((root / "in/x.txt").stat().st_mode) == bits
     assert moved.size_bytes == 8
 
 
 def test_an_empty_text_makes_an_empty_file(context: Context, root: Path) -> None:
-    move(Write(id="w", source="", out="x"), context)
+    transfer(Write(id="w", source="", out="x"), context)
     assert (root / "x").read_bytes() == b""
 
 
@@ -32,7 +32,7 @@ def test_an_empty_text_makes_an_empty_file(context: Context, root: Path) -> None
         Write(id="w", source="x", out="../x"),
     ],
 )
-def test_what_cannot_be_written_leaves_nothing(context: Context, root: Path, artifact: Write) -> None:
+def test_a_failed_write_leaves_no_file(context: Context, root: Path, artifact: Write) -> None:
     with pytest.raises(ArtifactError):
-        move(artifact, context)
+        transfer(artifact, context)
     assert list(root.iterdir()) == []

@@ -12,7 +12,7 @@ SECRETS = st.text("sEcRt0123", min_size=5, max_size=12)
 
 
 @given(SECRETS, SECRETS, SECRETS)
-def test_a_shown_url_holds_no_user_password_query_or_fragment(user: str, password: str, query: str) -> None:
+def test_a_printed_url_has_no_user_password_query_or_fragment(user: str, password: str, query: str) -> None:
     shown = safe_url(f"https://{quote(user)}:{quote(password)}@host:8443/path/x?sig={query}#{query}")
     assert shown == "https://host:8443/path/x"
 
@@ -30,7 +30,7 @@ def test_odd_urls_are_shown_without_secrets(url: str, shown: str) -> None:
 
 
 @given(st.integers(1, 500), st.floats(0, 1))
-def test_a_pause_grows_up_to_its_limit(failures: int, share: float) -> None:
+def test_a_delay_grows_up_to_its_limit(failures: int, share: float) -> None:
     pace = Pace()
     pause_s = backoff_s(pace, failures, None, share)
     assert 0 <= pause_s <= pace.longest_backoff_s
@@ -38,7 +38,7 @@ def test_a_pause_grows_up_to_its_limit(failures: int, share: float) -> None:
 
 
 @given(st.floats(allow_nan=False), st.floats(0, 1))
-def test_what_the_server_asks_for_is_clamped(asked_s: float, share: float) -> None:
+def test_the_servers_delay_has_a_limit(asked_s: float, share: float) -> None:
     assert 0 <= backoff_s(Pace(), 1, asked_s, share) <= Pace().longest_retry_after_s
 
 

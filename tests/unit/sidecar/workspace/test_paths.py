@@ -34,7 +34,7 @@ def test_a_file_appears_whole_with_its_parents_and_mode(workspace: Workspace, ro
     assert [p.name for p in (root / "a/b").iterdir()] == ["c.txt"]
 
 
-def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(workspace: Workspace, root: Path) -> None:
+def test_a_failing_block_leaves_only_the_old_file(workspace: Workspace, root: Path) -> None:
     write(workspace, "f", b"old")
 
     def fail_half_way() -> None:
@@ -99,7 +99,7 @@ def test_only_regular_files_are_read(
             read(workspace, path)
 
 
-def test_what_is_missing_is_told_apart(workspace: Workspace) -> None:
+def test_missing_paths_have_their_own_error(workspace: Workspace) -> None:
     for path in ("none", "none/below"):
         with pytest.raises(Missing, match="does not exist"):
             read(workspace, path)
@@ -107,14 +107,14 @@ def test_what_is_missing_is_told_apart(workspace: Workspace) -> None:
         workspace.entries("none", 10)
 
 
-def test_a_file_in_the_way_of_a_folder_and_the_reverse(workspace: Workspace, root: Path) -> None:
+def test_a_file_and_a_folder_do_not_replace_each_other(workspace: Workspace, root: Path) -> None:
     (root / "file").write_text("x")
     (root / "folder/in").mkdir(parents=True)
     with pytest.raises(ArtifactError, match="not a directory"):
         write(workspace, "file/below")
     with pytest.raises(ArtifactError, match="is a directory"):
         write(workspace, "folder")
-    with pytest.raises(ArtifactError, match="must name something"):
+    with pytest.raises(ArtifactError, match="must name a path"):
         write(workspace, "./.")
 
 
@@ -137,7 +137,7 @@ def test_entries_are_sorted_and_links_are_links(workspace: Workspace, root: Path
     assert workspace.read_link("c") == "/"
 
 
-def test_what_is_made_belongs_to_the_worker(root: Path) -> None:
+def test_new_files_belong_to_the_worker(root: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root gives files away")
     workspace = Workspace(str(root), 12345, 54321)
@@ -188,7 +188,7 @@ def test_no_path_reaches_the_outside(workspace: Workspace, root: Path, path: str
 
 
 @given(st.text(max_size=60))
-def test_parts_hold_nothing_that_moves_upwards(path: str) -> None:
+def test_parts_of_a_path_never_lead_up(path: str) -> None:
     try:
         parts = parts_of(path)
     except ArtifactError:
@@ -197,6 +197,6 @@ def test_parts_hold_nothing_that_moves_upwards(path: str) -> None:
     assert not any("/" in part or "\0" in part for part in parts)
 
 
-def test_kinds_have_words() -> None:
+def test_each_kind_of_file_has_a_noun() -> None:
     assert kind_of(Path("/dev/null").stat().st_mode) == "a device"
     assert kind_of(Path("/").stat().st_mode) == "a directory"

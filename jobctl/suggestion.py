@@ -1,7 +1,7 @@
-"""Which command a misspelt name stands for. Pure.
+"""The command that a misspelt name probably means. Pure.
 
-Owns the distance and the caution: a command that ends or removes jobs is proposed for a slip of one letter in a name of four or
-more, and for nothing else. A word that means something in another tool, such as pause, must not lead to one that destroys.
+A command that ends or removes jobs is suggested only for one wrong letter in a name of four or more letters: a command of another
+tool, such as pause, must not lead to a destructive command.
 """
 
 from collections.abc import Collection, Iterable
@@ -11,23 +11,23 @@ CAREFUL_DISTANCE = 1
 
 
 def nearest(typed: str, names: Iterable[str], destructive: Collection[str]) -> str | None:
-    """Returns the name that is nearest to `typed`, or None where none is near enough: one slip in a short name, two in one of
-    five letters or more. Of names that are as near, one that destroys nothing comes first, then the first of `names`.
+    """Returns the name that is most similar to `typed`, or None: at most one edit in a short name, two in a name of five letters or
+    more. Of equally similar names, one that is not destructive comes first, then the first of `names`.
     """
-    found: tuple[int, bool] | None = None
+    best_key: tuple[int, bool] | None = None
     best = None
     for name in names:
         careful = name in destructive
         far = distance(typed, name)
         if far > allowed(name, careful=careful):
             continue
-        if found is None or (far, careful) < found:
-            found, best = (far, careful), name
+        if best_key is None or (far, careful) < best_key:
+            best_key, best = (far, careful), name
     return best
 
 
 def allowed(name: str, *, careful: bool) -> int:
-    """Returns how many slips away from a name a word may be that is taken for it."""
+    """Returns the largest number of edits between a name and a word that counts as the name."""
     if careful:
         return CAREFUL_DISTANCE if len(name) >= CAREFUL_LENGTH else 0
     return 2 if len(name) >= 5 else 1

@@ -1,6 +1,6 @@
-"""From what a person types to jobs: the exact id first, else a prefix that fits one job alone; `@last` is the newest.
+"""The jobs that ids on the command line name: an exact id, else a unique prefix; `@last` is the user's newest job.
 
-Owns that rule, and its exception: where a job is ended or removed, only a whole id or `@last` will do.
+Commands that end or remove jobs accept no prefixes, only whole ids and `@last`.
 """
 
 import json
@@ -9,49 +9,50 @@ from typing import Any, TypeVar
 
 from jobctl.connection.client import Client, job_path
 from jobctl.errors import Conflict, JobctlError, Misuse, NotFound
-from jobctl.job.listing import ACTIVE, labelled
+from jobctl.selection.listing import ACTIVE, labelled
 
 LAST = "@last"
 _MOST_SHOWN = 5
-_MOST_FITTING = 10
+_MOST_MATCHES = 10
 
 Job = dict[str, Any]
 T = TypeVar("T")
 
 
 def resolve(client: Client, text: str) -> str:
-    """Returns the id of the job that `text` means. Raises as `find` does."""
+    """Returns the id of the job that `text` names. Raises as `find` does."""
     return str(find(client, text)["id"])
 
 
 def find(client: Client, text: str) -> Job:
-    """Returns the job that `text` means, as the daemon shows it.
+    """Returns the job that `text` names, as the daemon answers it.
 
     Raises:
-        NotFound: no job fits.
-        Conflict: several do.
+        NotFound: no job matches.
+        Conflict: several jobs match.
         Misuse: the text is empty.
     """
     job = _exactly(client, text)
     if job is not None:
         return job
-    fits = _page(client, {"prefix": text, "limit": _MOST_SHOWN + 1})
-    if not fits:
+    matches = _page(client, {"prefix": text, "limit": _MOST_SHOWN + 1})
+    if not matches:
         raise _no_job(text)
-    ids = list(
-        dict.fromkeys(str(job["id"]) for job in fits)
-    )  # an id may have been used before: the newest counts
+    # Several jobs may have had one id: the newest counts.
+    ids = list(dict.fromkeys(str(job["id"]) for job in matches))
     if len(ids) > 1:
         names = ", ".join(ids[:_MOST_SHOWN])
-        more = ", ..." if len(fits) > _MOST_SHOWN else ""
+        more = ", ..." if len(matches) > _MOST_SHOWN else ""
         raise Conflict(
-            f"{text!r} fits several jobs: {names}{more}", hint="add a letter or two", code="ambiguous-id"
+            f"{text!r} matches several jobs: {names}{more}",
+            hint="give more letters of the id",
+            code="ambiguous-id",
         )
-    return fits[0]
+    return matches[0]
 
 
 def find_each(client: Client, texts: Iterable[str]) -> tuple[list[Job], list[JobctlError]]:
-    """Returns the jobs that `texts` mean, in their order, and what is wrong with those that mean none.
+    """Returns the jobs that `texts` name, in their order, and an error for each text that names none.
 
     Raises:
         Misuse: a text is empty. Unreachable, ConnectionLost, NotAllowed, Refused.
@@ -60,10 +61,10 @@ def find_each(client: Client, texts: Iterable[str]) -> tuple[list[Job], list[Job
 
 
 def find_whole(client: Client, texts: Iterable[str]) -> tuple[list[Job], list[JobctlError]]:
-    """Returns the jobs whose whole ids, or `@last`, are given, in their order, and an error for each id that there is not.
+    """Returns the jobs that `texts` name by whole id or `@last`, in their order, and an error for each id without a job.
 
     Raises:
-        NotFound: a text is the beginning of an id; which ones begin so is said, and nothing is to be done to any of `texts`.
+        NotFound: a text is a prefix of ids, which the message lists; the caller must change none of the jobs.
         Misuse: a text is empty. Unreachable, ConnectionLost, NotAllowed, Refused.
     """
 
@@ -75,49 +76,48 @@ def find_whole(client: Client, texts: Iterable[str]) -> tuple[list[Job], list[Jo
 
     jobs, errors = _each(texts, whole)
     if errors:
-        given = [text for text in dict.fromkeys(texts) if text != LAST]
-        for text in given:
+        for text in [text for text in dict.fromkeys(texts) if text != LAST]:
             if not any(str(job["id"]) == text for job in jobs):
                 _refuse_prefix(client, text)
     return jobs, errors
 
 
-def chosen(
+def select(
     client: Client, texts: list[str] | None, labels: list[str] | None, statuses: Iterable[str] = ()
 ) -> list[Job]:
-    """Returns the jobs that ids, or labels where ids are not given, choose. With labels, those in one of `statuses` (none: all).
+    """Returns the jobs that the ids name, or that have the labels and one of `statuses` (empty: any status).
 
     Raises:
-        Misuse: both are given, or neither.
-        NotFound, Conflict: an id means no job, or several; no job has the labels.
+        Misuse: ids and labels are given, or neither.
+        NotFound, Conflict: an id names no job, or several; no job has the labels.
     """
-    one_of_both(texts, labels)
+    check_ids_or_labels(texts, labels)
     if labels:
         return labelled(client, labels, statuses)
     return [find(client, text) for text in texts or ()]
 
 
-def chosen_whole(
+def select_whole(
     client: Client, texts: list[str] | None, labels: list[str] | None
 ) -> tuple[list[Job], list[JobctlError]]:
-    """Returns as `find_whole` does, or with labels the jobs under way that have them. Raises as both do."""
-    one_of_both(texts, labels)
+    """Returns the result of `find_whole`, or the active jobs that have the labels. Raises as `find_whole` and `select` do."""
+    check_ids_or_labels(texts, labels)
     return (labelled(client, labels, ACTIVE), []) if labels else find_whole(client, texts or ())
 
 
-def one_of_both(texts: list[str] | None, labels: list[str] | None) -> None:
+def check_ids_or_labels(texts: list[str] | None, labels: list[str] | None) -> None:
     """Raises Misuse where ids and labels are given, or neither."""
     if bool(texts) == bool(labels):
-        raise Misuse("either ids or --label is needed", hint="jobctl ls lists the jobs that are under way")
+        raise Misuse("give either ids or --label", hint="jobctl ls lists the active jobs")
 
 
 def _exactly(client: Client, text: str) -> Job | None:
     if not text:
-        raise Misuse("a job's id must not be empty", hint="jobctl ls")
+        raise Misuse("a job's id must not be empty", hint="jobctl ls lists the active jobs")
     if text == LAST:
         newest = _page(client, {"owner": "me", "limit": 1})
         if not newest:
-            raise NotFound("this user has no job yet", hint="jobctl run IMAGE [COMMAND...]")
+            raise NotFound("this user has no jobs yet", hint="jobctl run IMAGE [COMMAND...]")
         return newest[0]
     try:
         job: Job = json.loads(client.get(job_path(text)))
@@ -127,13 +127,13 @@ def _exactly(client: Client, text: str) -> Job | None:
 
 
 def _refuse_prefix(client: Client, text: str) -> None:
-    fits = _page(client, {"prefix": text, "limit": _MOST_FITTING + 1})
-    if fits:
-        names = ", ".join(dict.fromkeys(str(job["id"]) for job in fits[:_MOST_FITTING]))
-        more = " and more" if len(fits) > _MOST_FITTING else ""
+    matches = _page(client, {"prefix": text, "limit": _MOST_MATCHES + 1})
+    if matches:
+        names = ", ".join(dict.fromkeys(str(job["id"]) for job in matches[:_MOST_MATCHES]))
+        more = " and more" if len(matches) > _MOST_MATCHES else ""
         raise NotFound(
-            f"no job {text!r}, and nothing was done; the ids that begin so are {names}{more}",
-            hint="give the whole id: a job is ended or removed by it alone",
+            f"no job {text!r}, so no job was changed; ids that begin with {text!r}: {names}{more}",
+            hint="give the whole id: commands that end or remove jobs accept no prefixes",
             code="prefix-refused",
         )
 
@@ -142,15 +142,15 @@ def _no_job(text: str) -> NotFound:
     return NotFound(f"no job {text!r}", hint="jobctl ls -a")
 
 
-def _each(texts: Iterable[str], look: Callable[[str], T]) -> tuple[list[T], list[JobctlError]]:
-    found: list[T] = []
+def _each(texts: Iterable[str], find_one: Callable[[str], T]) -> tuple[list[T], list[JobctlError]]:
+    jobs: list[T] = []
     errors: list[JobctlError] = []
     for text in dict.fromkeys(texts):
         try:
-            found.append(look(text))
+            jobs.append(find_one(text))
         except (NotFound, Conflict) as error:
             errors.append(error)
-    return found, errors
+    return jobs, errors
 
 
 def _page(client: Client, query: dict[str, object]) -> list[Job]:

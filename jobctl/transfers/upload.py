@@ -1,7 +1,7 @@
-"""Local files on their way into a job: a tar made as a stream, inside a multipart request.
+"""Uploads local files into a job: a tar stream inside a multipart request.
 
-Owns reading the caller's files. Only regular files and folders travel: a link is sent as what it points at, and anything
-else is refused before a byte is sent. Nothing is held in memory but one block.
+Only regular files and folders are sent; a link is sent as its target, and any other file is refused before a byte is sent. One block is
+in memory at a time.
 """
 
 import os
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobctl.errors import LocalFile
-from jobctl.job.transfers import Carry
+from jobctl.transfers.transfer_flags import Transfer
 from jobd.wire.filenames import unescape
 from jobd.wire.paths import path_parts
 
@@ -22,22 +22,20 @@ _TAR_RECORD = tarfile.BLOCKSIZE
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One entry of the tar: its name in the workspace, and the local file or folder behind it (None: a folder that
-    only leads to another member).
-    """
+    """One entry of the tar: its name in the workspace, and its local file or folder; None: a folder that only contains other members."""
 
     name: str
     source: Path | None
     folder: bool
 
 
-def members(uploads: Sequence[Carry]) -> list[Member]:
-    """Returns what the tar holds, folders before what is in them, each name once; a later upload wins.
+def members(uploads: Sequence[Transfer]) -> list[Member]:
+    """Returns the members of the tar, folders before their content, each name once; a later upload replaces an earlier one.
 
     Raises:
-        LocalFile: a source that does not exist, cannot be read, is no file or folder, or is a folder that holds itself.
+        LocalFile: a source does not exist, cannot be read, is neither file nor folder, or contains itself.
     """
-    found: dict[str, Member] = {}
+    by_name: dict[str, Member] = {}
     for upload in uploads:
         source = Path(upload.local).expanduser()
         parts = list(path_parts(os.fsdecode(unescape(upload.path))))
@@ -46,21 +44,21 @@ def members(uploads: Sequence[Carry]) -> list[Member]:
             parts.append(source.resolve().name if source.name in ("", ".", "..") else source.name)
         for depth in range(1, len(parts)):
             lead = "/".join(parts[:depth])
-            if lead not in found:
-                found[lead] = Member(lead, None, True)
-            elif not found[lead].folder:
+            if lead not in by_name:
+                by_name[lead] = Member(lead, None, True)
+            elif not by_name[lead].folder:
                 raise LocalFile(
-                    f"--in {upload.path}={upload.local}: {lead} is a file already", field="artifacts"
+                    f"--in {upload.path}={upload.local}: {lead} is already a file", field="artifacts"
                 )
         name = "/".join(parts)
         if stat.S_ISREG(mode):
             _readable(source)
-            found[name] = Member(name, source, False)
+            by_name[name] = Member(name, source, False)
         else:
             for member in _walk(name, source, (os.path.realpath(source),)):
-                found[member.name] = member
-    found.pop("", None)
-    return list(found.values())
+                by_name[member.name] = member
+    by_name.pop("", None)
+    return list(by_name.values())
 
 
 def _walk(name: str, folder: Path, above: tuple[str, ...]) -> Iterator[Member]:
@@ -75,7 +73,7 @@ def _walk(name: str, folder: Path, above: tuple[str, ...]) -> Iterator[Member]:
             real = os.path.realpath(path)
             if real in above:
                 raise LocalFile(
-                    f"the folder {path} leads back to {real}, which holds it",
+                    f"the folder {path} is a link to {real}, which contains it",
                     hint="remove the link or choose a smaller folder",
                 )
             yield from _walk(inner, path, (*above, real))
@@ -92,7 +90,7 @@ def _mode(path: Path) -> int:
             f"the file {path} cannot be read: {(error.strerror or 'unusable name').lower()}"
         ) from None
     except ValueError:
-        raise LocalFile(f"the name {str(path)!r} is not one that a file can have") from None
+        raise LocalFile(f"{str(path)!r} is not a valid file name") from None
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise LocalFile(
             f"{path} is neither a file nor a folder", hint="only files and folders can be sent into a job"
@@ -106,22 +104,22 @@ def _readable(path: Path) -> None:
 
 
 def size_bytes(entries: Sequence[Member]) -> int:
-    """Returns how large the files of the members are together, as far as they can be looked at."""
+    """Returns the total size of the members' files. Leaves out files whose size cannot be read."""
     sizes = 0
     for member in entries:
         if member.source is not None and not member.folder:
             try:
                 sizes += member.source.stat().st_size
             except OSError:
-                continue  # said when it is read
+                continue  # `tar_stream` reports the error
     return sizes
 
 
 def tar_stream(entries: Sequence[Member]) -> Iterator[bytes]:
-    """Yields a POSIX tar of the members. Owner and group are 0: the daemon hands the files to the worker's user.
+    """Yields a POSIX tar of the members. Owner and group are 0: the daemon gives the files to the worker's user.
 
     Raises:
-        LocalFile: a file changed its size or went away while it was read.
+        LocalFile: a file became shorter or disappeared while it was read.
     """
     for member in entries:
         yield from _entry(member)
@@ -147,7 +145,7 @@ def _entry(member: Member) -> Iterator[bytes]:
             while left:
                 block = file.read(min(BLOCK_BYTES, left))
                 if not block:
-                    raise LocalFile(f"the file {member.source} became shorter while it was sent")
+                    raise LocalFile(f"the file {member.source} became shorter during the upload")
                 left -= len(block)
                 yield block
     except OSError as error:

@@ -1,9 +1,9 @@
-"""The note between two attempts of an attached job."""
+"""An attempt of a job in one line."""
 
-from jobctl.job.attempts import retry_text
+from jobctl.output.attempt_text import retry_text
 
 
-def test_between_attempts_it_is_said_why_and_when() -> None:
+def test_the_note_between_two_attempts_names_the_reason_and_the_delay() -> None:
     data = {"attempt": 1, "reason": "exit-code", "exitCode": 3, "delaySeconds": 2.0, "error": "exited"}
     assert retry_text("a", data) == "a: attempt 1 failed (exit code 3); attempt 2 follows in 2s"
     lost = {

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobctl.errors import Conflict, Misuse, NotFound
-from jobctl.job.ids import LAST, chosen, chosen_whole, find, find_each, find_whole
+from jobctl.selection.ids import LAST, find, find_each, find_whole, select, select_whole
 
 ids = st.text("ab-", min_size=1, max_size=4)
 
@@ -32,11 +32,11 @@ class Listed:
 
 
 @given(st.lists(ids, max_size=6), st.lists(ids, min_size=1, max_size=4))
-def test_only_whole_ids_are_found_where_something_is_destroyed(names: list[str], typed: list[str]) -> None:
+def test_commands_that_destroy_need_whole_ids(names: list[str], typed: list[str]) -> None:
     client: Any = Listed(names)
     begins = [text for text in typed if text not in names and any(name.startswith(text) for name in names)]
     if begins:
-        with pytest.raises(NotFound, match="nothing was done"):
+        with pytest.raises(NotFound, match="no job was changed"):
             find_whole(client, typed)
         return
     found, errors = find_whole(client, typed)
@@ -45,7 +45,7 @@ def test_only_whole_ids_are_found_where_something_is_destroyed(names: list[str],
 
 
 @given(st.lists(ids, min_size=1, max_size=6), ids)
-def test_a_beginning_that_fits_one_id_will_do_to_look(names: list[str], text: str) -> None:
+def test_a_unique_prefix_names_a_job(names: list[str], text: str) -> None:
     client: Any = Listed(names)
     fits = {name for name in names if name.startswith(text)}
     if text in names:
@@ -57,12 +57,12 @@ def test_a_beginning_that_fits_one_id_will_do_to_look(names: list[str], text: st
             find(client, text)
 
 
-def test_an_id_that_was_used_before_is_no_second_job() -> None:
+def test_a_reused_id_names_the_newest_job() -> None:
     client: Any = Listed(["nightly", "other", "nightly"])
     assert find(client, "night")["uid"] == "u0"
 
 
-def test_the_newest_and_what_is_not_there() -> None:
+def test_the_newest_job_and_missing_jobs() -> None:
     client: Any = Listed(["b", "a"])
     assert find_whole(client, [LAST])[0][0]["id"] == "b"
     found, errors = find_each(client, ["a", "none", "b"])
@@ -70,6 +70,6 @@ def test_the_newest_and_what_is_not_there() -> None:
     with pytest.raises(Misuse, match="empty"):
         find_each(client, [""])
     with pytest.raises(Misuse, match="either ids or --label"):
-        chosen(client, [], [])
+        select(client, [], [])
     with pytest.raises(Misuse, match="either ids or --label"):
-        chosen_whole(client, ["a"], ["x=y"])
+        select_whole(client, ["a"], ["x=y"])

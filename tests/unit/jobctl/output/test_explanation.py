@@ -1,4 +1,4 @@
-"""Why a job waits or failed: every reason of the contract has words and, where there is one, a remedy."""
+"""Why a job waits or failed: every reason of the contract has a text and, where one exists, a remedy."""
 
 import re
 from typing import Any
@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.job.explanation import (
+from jobctl.main import REASONS
+from jobctl.output.explanation import (
     _CODES,
     _PHASES,
     _REMEDIES,
@@ -16,18 +17,17 @@ from jobctl.job.explanation import (
     explanation,
     undelivered_of,
 )
-from jobctl.main import REASONS
 
 
 @pytest.mark.parametrize("reason", [*REASONS, "exit-code", "start-failed"])
 def test_each_reason_is_explained(reason: Any) -> None:
     assert reason in _REMEDIES
-    said = explanation(
+    explained = explanation(
         {"id": "a", "status": "failed", "reason": reason, "exitCode": 3, "image": "i", "error": "why"}
     )
-    assert said.cause == "why"
-    assert said.remedies or reason == "cancelled"
-    assert "{" not in said.what + "".join(said.remedies)
+    assert explained.cause == "why"
+    assert explained.remedies or reason == "cancelled"
+    assert "{" not in explained.what + "".join(explained.remedies)
 
 
 @pytest.mark.parametrize("phase", ["queued", "pulling", "inputs", "running", "outputs"])
@@ -39,8 +39,8 @@ def test_each_phase_is_explained(phase: Any) -> None:
         "phase": phase,
         "waitingFor": "a free place: number 2 in the queue",
     }
-    said = explanation(job)
-    assert said.cause == "waits for a free place: number 2 in the queue"
+    explained = explanation(job)
+    assert explained.cause == "waits for a free place: number 2 in the queue"
 
 
 @given(
@@ -50,34 +50,34 @@ def test_each_phase_is_explained(phase: Any) -> None:
     st.none() | st.text(),
     st.none() | st.text(),
 )
-def test_what_a_newer_daemon_says_is_no_crash(status: Any, reason: Any, phase: Any) -> None:
+def test_unknown_values_of_a_newer_daemon_are_explained(status: Any, reason: Any, phase: Any) -> None:
     assert explanation({"id": "a", "status": status, "reason": reason, "phase": phase, "error": "{x}"}).what
 
 
-def test_a_damaged_record_is_explained_with_what_helps() -> None:
-    said = explanation(
+def test_a_damaged_record_is_explained_with_remedies() -> None:
+    explained = explanation(
         {"id": "a", "status": "unreadable", "reason": "unreadable", "error": "its record is damaged"}
     )
-    assert "all other jobs go on" in said.what
-    assert said.cause == "its record is damaged"
-    assert "jobctl rm a" in said.remedies
+    assert "all other jobs go on" in explained.what
+    assert explained.cause == "its record is damaged"
+    assert "jobctl rm a" in explained.remedies
 
 
 ATTEMPT = {"number": 1, "exitCode": 3, "reason": "exit-code"}
 ATTEMPT |= {"startedAt": "2030-01-31T08:00:00Z", "finishedAt": "2030-01-31T08:00:12Z"}
 
 
-def test_a_retry_to_come_says_when_and_how_the_last_attempt_went() -> None:
+def test_a_pending_retry_names_its_time_and_the_failed_attempt() -> None:
     job: dict[str, Any] = {"id": "a", "status": "accepted", "phase": "queued", "attempts": [ATTEMPT]}
-    said = explanation({**job, "waitingFor": "attempt 2, due at 2099-01-31T08:00:20Z"})
-    assert said.what == "its last attempt failed and another one is to come"
-    assert said.cause.startswith("waits for attempt 2, due in ")
-    assert said.attempts == ("1: exit-code, exit code 3 after 12s",)
+    explained = explanation({**job, "waitingFor": "attempt 2, due at 2099-01-31T08:00:20Z"})
+    assert explained.what == "the last attempt failed, and another attempt will follow"
+    assert explained.cause.startswith("waits for attempt 2, due in ")
+    assert explained.attempts == ("1: exit-code, exit code 3 after 12s",)
     past = explanation({**job, "waitingFor": "attempt 2, due at 2020-01-31T08:00:20Z"})
     assert past.cause == "waits for attempt 2, due now"
 
 
-def test_several_attempts_are_told_one_alone_is_not() -> None:
+def test_attempts_are_listed_only_where_there_are_several() -> None:
     second = {
         "number": 2,
         "exitCode": 0,
@@ -89,50 +89,50 @@ def test_several_attempts_are_told_one_alone_is_not() -> None:
     assert explanation({**job, "attempts": [ATTEMPT]}).attempts == ()
 
 
-def test_who_cancelled_and_why_is_said_once() -> None:
-    said = explanation(
+def test_the_canceller_and_the_reason_are_named_once() -> None:
+    explained = explanation(
         {
             "id": "a", "status": "cancelled", "reason": "cancelled", "cancelledBy": "ann", "cancelReason": "{wrong} data",
             "error": "cancelled by ann: {wrong} data",
         }
     )  # fmt: skip
-    assert said.what == "it was cancelled by ann: {wrong} data"
-    assert said.cause == ""
+    assert explained.what == "the job was cancelled by ann: {wrong} data"
+    assert explained.cause == ""
 
 
 @pytest.mark.parametrize(
     ("code", "words"),
     [
         (137, "neither by jobd nor for its memory limit of 64 MiB"), (143, "ended by SIGTERM"), (139, "ended by SIGSEGV"),
-        (126, "may not be executed"), (127, "did not find a command"), (1, "exit code 1"), (255, "exit code 255"),
+        (126, "is not executable"), (127, "did not find a command"), (1, "exit code 1"), (255, "exit code 255"),
         (200, "exit code 200"), (None, "exit code unknown"),
     ],
 )  # fmt: skip
-def test_codes_are_told_apart(code: int | None, words: str) -> None:
+def test_each_exit_code_has_its_own_text(code: int | None, words: str) -> None:
     job = {"id": "a", "status": "failed", "reason": "exit-code", "exitCode": code, "limits": {"memory": 64}}
     assert words in explanation(job).what
     other = explanation({**job, "status": "cancelled", "reason": "cancelled", "cancelledBy": "ann"})
-    assert other.what == "it was cancelled by ann"
+    assert other.what == "the job was cancelled by ann"
 
 
 @given(st.lists(st.text()), st.integers(-1, 300))
-def test_any_last_words_and_any_code_are_explained(lines: list[str], code: int) -> None:
+def test_any_last_lines_and_any_exit_code_are_explained(lines: list[str], code: int) -> None:
     job = {"id": "a", "status": "failed", "reason": "exit-code", "exitCode": code}
-    said = explanation(job, lines)
-    assert said.what
-    assert said.last_lines == tuple(lines)
+    explained = explanation(job, lines)
+    assert explained.what
+    assert explained.last_lines == tuple(lines)
 
 
-def test_signs_in_the_last_lines_come_with_what_helps() -> None:
+def test_known_errors_in_the_last_lines_come_with_remedies() -> None:
     job = {"id": "a", "status": "failed", "reason": "exit-code", "exitCode": 2, "limits": {"pids": 8}}
-    said = explanation(job, ["sh: can't fork: Resource temporarily unavailable"])
-    assert "limit of 8 processes" in said.cause
-    assert said.remedies[0].startswith("allow more: --pids-limit 16")
+    explained = explanation(job, ["sh: can't fork: Resource temporarily unavailable"])
+    assert "limit of 8 processes" in explained.cause
+    assert explained.remedies[0].startswith("allow more: --pids-limit 16")
     assert "architecture" in explanation(job, ["exec /bin/x: exec format error"]).cause
     assert explanation({**job, "status": "completed"}, ["can't fork"]).cause == ""
 
 
-def test_artifacts_say_why_themselves() -> None:
+def test_failed_artifacts_replace_the_cause() -> None:
     artifacts = [{"id": "x", "type": "read", "error": "not there"}, {"id": "y", "type": "read"}]
     job = {
         "id": "a",
@@ -141,21 +141,21 @@ def test_artifacts_say_why_themselves() -> None:
         "error": "outputs failed: x",
         "artifacts": artifacts,
     }
-    said = explanation(job)
-    assert (said.cause, said.artifacts) == ("", ("x (read): not there",))
+    explained = explanation(job)
+    assert (explained.cause, explained.artifacts) == ("", ("x (read): not there",))
 
 
-def test_what_is_not_delivered_is_counted_once_something_went_wrong() -> None:
+def test_undelivered_events_are_counted_once_a_delivery_has_failed() -> None:
     waiting = {"state": "pending", "attempts": 0}
     assert undelivered_of([{"state": "delivered"}, waiting]) is None
     failed = {"state": "pending", "attempts": 2, "lastStatus": 503}
     parked = {"state": "parked", "lastError": "no connection"}
     found = undelivered_of([{"state": "delivered"}, parked, failed, waiting])
     assert found is not None
-    assert found.words == "3 events have not reached the receiver, 1 of them given up; last: status 503"
-    said = explanation({"id": "a", "status": "completed"}, (), found)
-    assert said.undelivered == 3
-    assert said.remedies[-1] == "send again what was given up: jobctl replay --job a"
+    assert found.text == "3 events have not reached the receiver, 1 of them given up; last error: status 503"
+    explained = explanation({"id": "a", "status": "completed"}, (), found)
+    assert explained.undelivered == 3
+    assert explained.remedies[-1] == "send the given-up deliveries again: jobctl replay --job a"
 
 
 ALL = [*_REMEDIES.values(), *_CODES.values(), *_PHASES.values(), _UNREADABLE]
@@ -169,8 +169,12 @@ REMEDIES = {
 
 def test_what_helps_with_the_engines_own_tools_is_what_the_daemon_says() -> None:
     job = {"id": "a", "status": "failed", "reason": "image-not-found", "image": "{id}:1", "error": "why"}
-    said = explanation(job, version=REMEDIES)
-    assert said.remedies == ("pull {id}:1 with its tool", "log in", "an image made here: --pull never")
+    explained = explanation(job, version=REMEDIES)
+    assert explained.remedies == (
+        "pull {id}:1 with its tool",
+        "log in",
+        "use an image that exists only on this machine: --pull never",
+    )
     damaged = explanation({"id": "a", "status": "unreadable"}, version=REMEDIES)
     assert damaged.remedies[0] == "read a {else}"
     older = explanation(job).remedies
@@ -188,5 +192,5 @@ def test_dockers_remedies_fit_what_is_explained() -> None:
 
     for wrong, texts in DOCKERS.items():
         assert all(set(re.findall(r"{(\w+)}", text)) <= {"id", "image"} for text in texts), wrong
-    explained = {remedy.wrong for _, remedies in ALL for remedy in remedies if isinstance(remedy, OfEngine)}
+    explained = {remedy.problem for _, remedies in ALL for remedy in remedies if isinstance(remedy, OfEngine)}
     assert explained == set(DOCKERS) - {"engine-unreachable", "sidecar-image-missing"}

@@ -1,7 +1,4 @@
-"""A job's log as it grows, over as many connections as it takes: resumed by `after`, without a gap or a repeat.
-
-Owns the reconnecting. What is done with the lines is up to the caller.
-"""
+"""Follows a job's log: reconnects where the connection breaks, and resumes with `after`, without a gap or a repetition."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,13 +10,13 @@ from jobctl.errors import ConnectionLost, Refused, Unreachable
 from jobd.wire.view import End
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
-PATIENCE_S = 60.0
-"""How long a daemon that went away may stay away."""
+RECONNECT_FOR_S = 60.0
+"""How long jobctl tries to reconnect."""
 LONGEST_LINE_BYTES = 16 << 20
 
 
 class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes of a line that has not ended, from its stream's byte `at` on, counted from the end of the stream's last line."""
+    """Bytes of a line without an end yet. `at`: their offset from the end of the stream's last line."""
 
     stream: str
     at: int
@@ -27,17 +24,17 @@ class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One frame of the stream: a log line, what stands in one that has not ended, or the end."""
+    """One frame of the stream: a log line, part of an unfinished line, or the job's end."""
 
     @property
     def data(self) -> bytes:
-        """The line as the job has written it, its newline included."""
-        said = self.line.encode() if self.raw is None else self.raw
-        return said if self.partial or self.unterminated else said + b"\n"
+        """The line's bytes as the job wrote them, including the newline."""
+        line = self.line.encode() if self.raw is None else self.raw
+        return line if self.partial or self.unterminated else line + b"\n"
 
     @property
-    def is_only_a_mark(self) -> bool:
-        """True where no line of the job stands behind the mark."""
+    def is_gap_only(self) -> bool:
+        """True for a frame that marks a gap and has no line."""
         return bool(self.gap) and not self.line and not self.raw
 
     seq: int = 0
@@ -65,13 +62,13 @@ def frames(
     unfinished: bool = False,
     on_break: Callable[[str], None] | None = None,
 ) -> Iterator[list[Frame]]:
-    """Yields the log in batches, as they arrive. With `follow`, the last frame holds the end; without, it ends where the
-    log does now. With `unfinished`, bytes of lines that have not ended come too, from a daemon that knows of them, and again in
-    their lines. `on_break` hears once of each loss of the connection.
+    """Yields the log in batches as they arrive. With `follow` the last frame has the job's end; without it the log stops at its
+    present last line. `unfinished`: also yields bytes of unfinished lines, where the daemon supports that; the lines repeat them.
+    `on_break` is called once for each lost connection.
 
     Raises:
-        ConnectionLost: the daemon stayed away for a minute.
-        NotFound: no such job, or it was removed meanwhile.
+        ConnectionLost: the daemon could not be reached for a minute.
+        NotFound: the job does not exist, or was removed meanwhile.
     """
     seen, pause, broke_at = 0, FIRST_PAUSE_S, None
     while True:
@@ -85,7 +82,7 @@ def frames(
         try:
             with client.open("GET", job_path(job_id, "logs"), query, timeout_s=SILENCE_TIMEOUT_S) as response:
                 for batch in _batches(read_blocks(response)):
-                    pause, broke_at = FIRST_PAUSE_S, None  # also for a keep-alive, which is an empty batch
+                    pause, broke_at = FIRST_PAUSE_S, None  # also after a keep-alive, which is an empty batch
                     fresh = [frame for frame in batch if frame.end or frame.unfinished or frame.seq > seen]
                     seen = max((frame.seq for frame in fresh), default=seen) or seen
                     if fresh:
@@ -94,7 +91,7 @@ def frames(
                             return
             if not follow:
                 return
-            lost: Exception = ConnectionLost("the log ended before the job did")
+            lost: Exception = ConnectionLost("the log stream ended before the job ended")
         except (ConnectionLost, Unreachable) as error:
             lost = error
         except Refused as error:
@@ -109,8 +106,8 @@ def frames(
             broke_at = now
             if on_break:
                 on_break(str(lost))
-        if now - broke_at > PATIENCE_S:
-            raise ConnectionLost(f"jobd stayed away for {PATIENCE_S:g} s: {lost}")
+        if now - broke_at > RECONNECT_FOR_S:
+            raise ConnectionLost(f"jobd could not be reached for {RECONNECT_FOR_S:g} s: {lost}")
         time.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE_S)
 
@@ -122,7 +119,7 @@ def _batches(blocks: Iterator[bytes]) -> Iterator[list[Frame]]:
         if not newline:
             rest += block
             if len(rest) > LONGEST_LINE_BYTES:
-                raise ConnectionLost("jobd sent a log line that does not end")
+                raise ConnectionLost(f"jobd sent a log line longer than {LONGEST_LINE_BYTES >> 20} MiB")
             continue
         batch = _decode(rest + whole)
         rest = after
@@ -135,4 +132,4 @@ def _decode(lines: bytes) -> list[Frame]:
     try:
         return _frames.decode_lines(lines)
     except msgspec.DecodeError as error:
-        raise ConnectionLost(f"jobd sent a log that cannot be read: {error}") from None
+        raise ConnectionLost(f"the log from jobd cannot be decoded: {error}") from None

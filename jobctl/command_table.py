@@ -1,8 +1,7 @@
-"""The commands as a table: name -> module and summary. Only the one that runs is imported.
+"""The table of commands. Only the command that runs is imported.
 
-Owns the table, the other names of commands, and the flags that every command takes. A command module holds one function, named in
-its row, `FORMATS` that it can print, and optionally `SETTINGS` for the parser; the function's docstring is the help, `EXAMPLES` its
-end.
+Owns the table, the aliases and the global flags. A command module has one function with the name in its row, `FORMATS` that the
+command can print, and optionally `SETTINGS` for the parser. The function's docstring is the help text; `EXAMPLES` ends that text.
 """
 
 import importlib
@@ -14,21 +13,21 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
-from jobctl.completion.suggestion import nearest
 from jobctl.connection.session import FORMATS, Session
-from jobctl.errors import Left, Misuse
+from jobctl.errors import EndedBySignal, Misuse
+from jobctl.suggestion import nearest
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("run", "Run a job, stream its log, exit with its code."),
+    "run": ("run", "Run a job, stream its log, exit with its exit code."),
     "submit": ("submit", "Submit a job and print its id; the same as run -d."),
     "ls": ("ls", "List jobs."),
-    "top": ("top", "Watch jobs: what runs, what waits and for what."),
-    "show": ("show", "Show all that is known about jobs."),
-    "explain": ("explain", "Say why a job waits or failed, and what to do about it."),
+    "top": ("top", "Watch the running and waiting jobs."),
+    "show": ("show", "Show the details of jobs."),
+    "explain": ("explain", "Explain why a job waits or failed, and what helps."),
     "logs": ("logs", "Print or follow the logs of jobs."),
-    "wait": ("wait", "Wait until jobs have ended; exit with their code."),
-    "cancel": ("cancel", "End jobs and keep their records."),
-    "rm": ("rm", "Remove jobs with all that belongs to them."),
+    "wait": ("wait", "Wait until jobs have ended; exit with their exit code."),
+    "cancel": ("cancel", "Cancel jobs and keep their records."),
+    "rm": ("rm", "Remove jobs with their containers, files and logs."),
     "prune": ("prune", "Remove jobs that have ended."),
     "cp": ("cp", "Copy files out of a job's workspace."),
     "fetch": ("fetch", "Fetch the outputs of a detached job."),
@@ -37,8 +36,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deliveries": ("deliveries", "List the callback deliveries of a job."),
     "replay": ("replay", "Send callback deliveries again."),
     "verify": ("verify", "Check the signature of a received event."),
-    "listen": ("listen", "Receive events here, show and verify them."),
-    "doctor": ("doctor", "Check daemon, engine, image, disk and key; say what helps."),
+    "listen": ("listen", "Receive events on this machine, show and verify them."),
+    "doctor": ("doctor", "Check daemon, engine, image, disk and key; name remedies."),
     "completion": ("completion", "Print the completion script of a shell."),
     "version": ("version", "Show the versions of jobctl, jobd and the engine."),
 }
@@ -47,22 +46,22 @@ HIDDEN = {
     "__images": ("images", "List the images of recent jobs, for completion scripts."),
     "__paths": ("paths", "List the paths of a workspace, for completion scripts."),
 }
-"""Commands that people do not type."""
+"""Commands for completion scripts."""
 ALIASES = {
     "ps": "ls", "list": "ls", "inspect": "show", "stop": "cancel", "kill": "cancel", "delete": "rm",
 }  # fmt: skip
-"""Other names of commands, which help, completion and the list of commands leave to the manual."""
+"""Other names of commands. The manual lists them; the help and the list of commands do not."""
 PRESETS: dict[str, tuple[str, ...]] = {"kill": ("--signal", "KILL")}
-"""Arguments that an alias puts before those that are given."""
+"""Arguments that an alias adds before the given ones."""
 PRESET_FORMATS = {"inspect": "json"}
-"""The format of an alias where none is asked for."""
+"""The default format of an alias."""
 DESTRUCTIVE = frozenset({"cancel", "rm", "prune", "stop", "kill", "delete"})
 HELP = "help"
 DEFAULT = "ls"
 
 _HELP = """Run container jobs on this machine.
 
-Without a command, lists the jobs that are under way."""
+Without a command, jobctl lists the active jobs."""
 
 _EXAMPLES = """\b
 Examples:
@@ -71,14 +70,14 @@ Examples:
   jobctl ls -a
   jobctl logs -f @last
 
-Other names: ps and list are ls, inspect is show -o json, stop is cancel, kill is cancel --signal KILL, delete is rm.
+Aliases: ps and list are ls, inspect is show -o json, stop is cancel, kill is cancel --signal KILL, delete is rm.
 "jobctl help COMMAND" is "jobctl COMMAND --help".
 
-Where the daemon is: --host, else JOBCTL_HOST, the context file, the user's socket, the system's socket."""
+jobctl looks for the daemon at --host, else JOBCTL_HOST, the context file, the user's socket, the system's socket."""
 
 
 def global_options() -> list[TyperOption]:
-    """Returns the flags that may stand before the command as well as after it."""
+    """Returns the flags that are valid before and after the command."""
 
     def keep(name: str) -> Callable[..., Any]:
         def callback(ctx: Any, value: Any) -> Any:
@@ -98,11 +97,11 @@ def global_options() -> list[TyperOption]:
     return [
         TyperOption(
             param_decls=["--host"], metavar="URL", callback=keep("host"), expose_value=False,
-            help="The daemon: unix:///path or http://host:port.",
+            help="The daemon's address: unix:///path or http://host:port.",
         ),
         TyperOption(
             param_decls=["-o", "--output"], metavar="FORMAT", callback=output, expose_value=False,
-            help="table, wide, json, yaml or name; what a command cannot print it refuses.",
+            help="Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print.",
         ),
         TyperOption(
             param_decls=["--json"], is_flag=True, default=False, callback=keep("json"), expose_value=False,
@@ -112,18 +111,18 @@ def global_options() -> list[TyperOption]:
 
 
 def formats_of(name: str) -> tuple[str, ...]:
-    """Returns the formats that a command can print; imports its module."""
+    """Returns the formats that a command can print. Imports its module."""
     formats: tuple[str, ...] = importlib.import_module(f"jobctl.commands.{COMMANDS[name][0]}").FORMATS
     return formats
 
 
 class CheckedCommand(TyperCommand):
-    """A command that runs only where it can print the format that is asked for."""
+    """A command that refuses a format that it cannot print."""
 
     formats: tuple[str, ...] = ()
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command. Raises Misuse: it cannot print that format."""
+        """Runs the command. Raises Misuse: the command cannot print the format."""
         session = ctx.find_object(Session)
         if session is not None:
             session.check_format(self.formats)
@@ -131,7 +130,7 @@ class CheckedCommand(TyperCommand):
 
 
 def load(name: str) -> TyperCommand:
-    """Returns the parser and function of one command; imports its module."""
+    """Returns one command with its parser. Imports its module."""
     module_name, summary = COMMANDS.get(name) or HIDDEN[name]
     module = importlib.import_module(f"jobctl.commands.{module_name}")
     function: Callable[..., Any] = getattr(module, name.removeprefix("__"))
@@ -151,18 +150,18 @@ def load(name: str) -> TyperCommand:
 
 
 class CommandTable(TyperGroup):
-    """The root command, which imports no command before it is asked for."""
+    """The root command. Imports only the command that runs."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The names in the table's order, which is the help's."""
+        """Returns the names in the order of the table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Imports the command `cmd_name`; an unknown one is refused, with its likeliest neighbour where one is near."""
+        """Imports the command `cmd_name`. Refuses an unknown name, and suggests a similar one."""
         name = ALIASES.get(cmd_name, cmd_name)
         if name not in COMMANDS and name not in HIDDEN:
             near = nearest(cmd_name, [*COMMANDS, *ALIASES], DESTRUCTIVE)
-            hint = f"did you mean: jobctl {near}" if near else "jobctl --help lists them"
+            hint = f"did you mean: jobctl {near}" if near else "jobctl --help lists the commands"
             raise Misuse(f"there is no command {cmd_name!r}", hint=hint)
         session = ctx.find_object(Session)
         if session is not None:
@@ -171,7 +170,7 @@ class CommandTable(TyperGroup):
         return load(name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Returns the name, the command and its arguments; `help` is what --help is."""
+        """Returns the name, the command and its arguments. `help COMMAND` becomes `COMMAND --help`."""
         if args[0] == HELP:
             if not args[1:]:
                 typer.echo(ctx.get_help())
@@ -181,20 +180,20 @@ class CommandTable(TyperGroup):
         return ALIASES.get(args[0], name), command, [*PRESETS.get(args[0], ()), *rest]
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command; a reader of stdout that went away becomes `Left`, which the parser would hide."""
+        """Runs the command. A closed stdout becomes `EndedBySignal`; the parser would hide it."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            raise Left(signal.SIGPIPE, "") from None
+            raise EndedBySignal(signal.SIGPIPE, "") from None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The summaries from the table, without an import."""
+        """Writes the summaries of the table, without importing a command."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
 def root() -> CommandTable:
-    """Returns the command `jobctl`; alone, it lists the jobs that are under way."""
+    """Returns the command `jobctl`, which lists the active jobs when it has no arguments."""
     app = typer.Typer(
         cls=CommandTable, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -226,5 +225,5 @@ def _version_option() -> TyperOption:
 
     return TyperOption(
         param_decls=["--version"], is_flag=True, default=False, is_eager=True, callback=show, expose_value=False,
-        help="The version of jobctl; jobctl version shows that of jobd too.",
+        help="Print the version of jobctl; jobctl version also prints that of jobd.",
     )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobctl.errors import Misuse, NotFound
-from jobctl.job.listing import PAGE, each, filters, labelled, pages
+from jobctl.selection.listing import PAGE, each, filters, labelled, pages
 
 
 class Paged:
@@ -30,7 +30,7 @@ def jobs(count: int, **more: Any) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_page_is_used_before_the_next_one_is_asked_for() -> None:
+def test_a_page_is_used_before_the_next_one_is_requested() -> None:
     client: Any = Paged(jobs(3 * PAGE + 1))
     seen = 0
     for number, (page, more) in enumerate(pages(client, {}), 1):
@@ -44,14 +44,16 @@ def test_a_page_is_used_before_the_next_one_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("limit", "count", "more"), [(5, 9, True), (9, 9, False), (0, 450, False), (201, 450, True)]
 )
-def test_a_limit_ends_the_list_and_says_whether_there_is_more(limit: int, count: int, more: bool) -> None:
+def test_a_limit_ends_the_list_and_reports_whether_there_are_more_jobs(
+    limit: int, count: int, more: bool
+) -> None:
     client: Any = Paged(jobs(count))
     found = list(pages(client, {}, limit))
     assert sum(len(page) for page, _ in found) == (limit or count)
     assert found[-1][1] == more
 
 
-def test_labels_choose_the_newest_job_of_each_id_the_oldest_first() -> None:
+def test_labels_select_the_newest_job_of_each_id() -> None:
     client: Any = Paged([*jobs(2), {"id": "job-0", "uid": "older", "status": "failed"}])
     assert [job["uid"] for job in labelled(client, ["a=b"])] == ["u1", "u0"]
     assert client.asked[0]["label"] == ["a=b"]
@@ -64,7 +66,7 @@ def test_labels_choose_the_newest_job_of_each_id_the_oldest_first() -> None:
     assert list(each(nobody, {})) == []
 
 
-def test_without_all_what_cannot_be_read_is_listed_with_what_is_under_way() -> None:
+def test_without_all_unreadable_jobs_are_listed_with_active_ones() -> None:
     assert filters(False, [], [], False, None)["status"] == "accepted,running,unreadable"
     assert filters(False, ["running"], [], False, None)["status"] == "running"
     assert "status" not in filters(True, [], [], False, None)

@@ -1,7 +1,4 @@
-"""The events of all jobs, or of one, as the daemon tells them: over as many connections as it takes, resumed by number.
-
-Owns the reconnecting. What is done with the events is up to the caller.
-"""
+"""Follows the events of all jobs, or of one: reconnects where the connection breaks, and resumes after the last event's number."""
 
 import json
 import time
@@ -11,19 +8,17 @@ from typing import Any
 from jobctl.connection.client import SILENCE_TIMEOUT_S, Client, read_blocks
 from jobctl.errors import ConnectionLost, Unreachable
 
-PATIENCE_S = 60.0
+RECONNECT_FOR_S = 60.0
 Line = dict[str, Any]
 
 
 def stream(
     client: Client, follow: bool, job_id: str | None, after: int | None, on_break: Callable[[str], None]
 ) -> Iterator[Line]:
-    """Yields the lines of the event stream; with `follow`, over as many connections as it takes.
-
-    `on_break` hears once of each loss of the connection.
+    """Yields the lines of the event stream; with `follow`, without an end. `on_break` is called once for each lost connection.
 
     Raises:
-        ConnectionLost: the daemon stayed away for a minute.
+        ConnectionLost: the daemon could not be reached for a minute.
     """
     seen, pause, broke_at = after, 0.1, None
     headers = {"Accept": "application/x-ndjson"}
@@ -42,7 +37,7 @@ def stream(
                             yield line
             if not follow:
                 return
-            lost: Exception = ConnectionLost("the connection to jobd ended")
+            lost: Exception = ConnectionLost("jobd closed the connection")
         except (ConnectionLost, Unreachable) as error:
             if not follow:
                 raise
@@ -51,9 +46,10 @@ def stream(
         if broke_at is None:
             broke_at = now
             on_break(str(lost))
-        if now - broke_at > PATIENCE_S:
+        if now - broke_at > RECONNECT_FOR_S:
             raise ConnectionLost(
-                f"jobd stayed away for {PATIENCE_S:g} s", hint=f"jobctl events -f --after {seen or 0}"
+                f"jobd could not be reached for {RECONNECT_FOR_S:g} s",
+                hint=f"jobctl events -f --after {seen or 0}",
             )
         time.sleep(pause)
         pause = min(pause * 2, 2.0)

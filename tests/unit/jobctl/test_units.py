@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.job.units import (
+from jobctl.units import (
     age,
     bytes_text,
     memory_mb,
-    moment_before,
     parse_time,
     seconds_of,
     short_duration,
     size_bytes,
+    time_before,
     whole_seconds,
 )
 
@@ -35,7 +35,7 @@ NOW = datetime(2030, 1, 31, 8, tzinfo=UTC)
         (" 8 m ", 8),
     ],
 )
-def test_memory(text: Any, mb: Any) -> None:
+def test_memory_amounts_are_parsed(text: Any, mb: Any) -> None:
     assert memory_mb(text) == mb
 
 
@@ -48,7 +48,7 @@ def test_memory_is_rounded_up_and_never_down(amount: Any, unit: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["512", "", "m", "-1m", "0m", "1t", "1e3m", "٣m", "9" * 30 + "g"])
-def test_what_is_no_memory(text: Any) -> None:
+def test_invalid_amounts_of_memory_are_refused(text: Any) -> None:
     with pytest.raises(ValueError):
         memory_mb(text)
 
@@ -68,7 +68,7 @@ def test_whole_seconds(text: Any, seconds: Any) -> None:
     "text",
     ["d", "1d2w", "1h1d", "1d1", "-1d", "1d ", "1y", "101w99999d", "999999999w", "1d1d", "\u0663d", ""],
 )
-def test_what_is_no_duration(text: str) -> None:
+def test_invalid_durations_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a duration such as 90s, 1h30m, 7d or 2w|hundred years"):
         seconds_of(text)
 
@@ -82,14 +82,14 @@ def test_what_is_no_duration(text: str) -> None:
         ("2030-01-31 08:00:00", NOW),
     ],
 )
-def test_since(text: Any, moment: Any) -> None:
-    assert moment_before(text, NOW) == moment
+def test_since_selects_lines_by_time(text: Any, moment: Any) -> None:
+    assert time_before(text, NOW) == moment
 
 
 @given(st.text(max_size=20))
 def test_since_parses_or_refuses(text: Any) -> None:
     try:
-        assert moment_before(text, NOW).tzinfo is UTC
+        assert time_before(text, NOW).tzinfo is UTC
     except ValueError:
         pass
 
@@ -123,6 +123,6 @@ def test_sizes(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "m", "-1", "1e9", "1x", "1.", "٣", "9" * 400, "inf"])
-def test_what_is_no_size(text: str) -> None:
+def test_invalid_sizes_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a size"):
         size_bytes(text)

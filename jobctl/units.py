@@ -1,7 +1,4 @@
-"""Amounts as people type them and as tables show them: memory, durations, ages, bytes.
-
-Pure; the time is given.
-"""
+"""Amounts with units: parses and prints memory, durations, times, ages and sizes. Pure; the time is an argument."""
 
 import math
 import re
@@ -24,12 +21,12 @@ def memory_mb(text: str) -> int:
     """Returns the MiB, rounded up, of an amount with its unit: 512m -> 512, 1.5g -> 1536, 1k -> 1.
 
     Raises:
-        ValueError: no number, no unit (b, k, m or g), or nothing at all.
+        ValueError: the text has no number or no unit (b, k, m or g), or the amount is 0.
     """
     match = _MEMORY.match(text.strip())
     if match is None:
         if re.fullmatch(r"\d+(\.\d+)?", text.strip()):
-            raise ValueError(f"{text!r} needs its unit: {text.strip()}m for MiB, {text.strip()}g for GiB")
+            raise ValueError(f"{text!r} needs a unit: {text.strip()}m for MiB, {text.strip()}g for GiB")
         raise ValueError(f"{text!r} is not an amount of memory such as 512m or 2g")
     amount = float(match[1]) * _UNIT_BYTES[match[2].lower()]
     if not 0 < amount < 1 << 60:
@@ -41,22 +38,22 @@ def cores(text: str) -> float:
     """Returns a number of cores such as 0.5 or 2.
 
     Raises:
-        ValueError: it is none, or not more than 0.
+        ValueError: the text is no number, or not more than 0.
     """
     try:
-        found = float(text)
+        number = float(text)
     except ValueError:
-        found = 0.0
-    if not 0 < found < float("inf"):
+        number = 0.0
+    if not 0 < number < float("inf"):
         raise ValueError("must be more than 0, for instance 0.5 or 2")
-    return found
+    return number
 
 
 def size_bytes(text: str) -> int:
     """Returns the bytes of a size such as 500m, 20g, 1.5t; a bare number is bytes.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is no size.
     """
     match = _SIZE.match(text.strip())
     if match is None:
@@ -68,7 +65,7 @@ def whole_seconds(text: str) -> int:
     """Returns the seconds, rounded up, of a duration such as 90s, 1h30m or 2d; a bare number is seconds.
 
     Raises:
-        ValueError: it is neither, or is nothing.
+        ValueError: the text is neither, or the duration is 0.
     """
     seconds = math.ceil(seconds_of(text))
     if seconds <= 0:
@@ -80,7 +77,7 @@ def seconds_of(text: str) -> float:
     """Returns the seconds of a duration such as 100ms, 90s, 1h30m, 7d or 2w; a bare number is seconds.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the text is neither.
     """
     if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):
         return parse_duration(text + "s")
@@ -104,11 +101,11 @@ def _rest_of(rest: str, whole: str) -> float:
         raise ValueError(f"{whole[:64]!r} is not a duration such as 90s, 1h30m, 7d or 2w") from None
 
 
-def moment_before(text: str, now: datetime) -> datetime:
-    """Returns the moment that --since names: a duration before `now`, or an RFC 3339 time; without a zone it is UTC.
+def time_before(text: str, now: datetime) -> datetime:
+    """Returns the time that --since names: a duration before `now`, or an RFC 3339 time, in UTC where it has no zone.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the text is neither.
     """
     try:
         return now - timedelta(seconds=seconds_of(text))
@@ -124,7 +121,7 @@ def moment_before(text: str, now: datetime) -> datetime:
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """Returns an aware time for an RFC 3339 text, or None where there is none to read."""
+    """Returns the aware time of an RFC 3339 text, or None where the text is no time."""
     if not text:
         return None
     try:
@@ -135,13 +132,13 @@ def parse_time(text: str | None) -> datetime | None:
 
 
 def age(text: str | None, now: datetime) -> str:
-    """Returns how long ago an RFC 3339 time was, short: 5s, 3m, 2h, 4d; `-` where there is none."""
+    """Returns the age of an RFC 3339 time: 5s, 3m, 2h, 4d; `-` where the text is no time."""
     moment = parse_time(text)
     return "-" if moment is None else short_duration((now - moment).total_seconds())
 
 
 def short_duration(seconds: float) -> str:
-    """Returns a duration as tables show it, in its one or two largest units: 0.4s, 12s, 3m20s, 5h10m, 4d."""
+    """Returns a duration in its one or two largest units: 0.4s, 12s, 3m20s, 5h10m, 4d."""
     if seconds < 0:
         seconds = 0.0
     if seconds < 10:
@@ -158,7 +155,7 @@ def short_duration(seconds: float) -> str:
 
 
 def bytes_text(count: int) -> str:
-    """Returns a size as people read it: 512 B, 1.5 MiB."""
+    """Returns a size with a unit: 512 B, 1.5 MiB."""
     size = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < 1024:

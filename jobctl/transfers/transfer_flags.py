@@ -1,6 +1,5 @@
-"""What `--in`, `--out`, `--write` and `--read` mean: artifacts that the job's sidecar moves, or local files that jobctl moves.
-
-Pure; no file is opened and nothing is resolved.
+"""Parses `--in`, `--out`, `--write` and `--read`: into artifacts, which the sidecar transfers, and local files, which jobctl
+transfers. Pure; opens no file.
 """
 
 import re
@@ -19,9 +18,9 @@ _OTHER_SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
 @dataclass(frozen=True, slots=True)
-class Carry:
-    """One file or folder between the workspace's `path` and the caller's `local` one. A `/` at an end is kept:
-    it says that the other side's name goes into that folder.
+class Transfer:
+    """One file or folder between `path` in the workspace and the `local` path. A trailing `/` is kept: the file then goes into
+    that folder under its own name.
     """
 
     path: str
@@ -29,61 +28,65 @@ class Carry:
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """The spec's artifacts, what goes with the submission, and what is fetched after the end."""
+class Transfers:
+    """The artifacts of the spec, the uploads of the submission, and the outputs to fetch after the job's end."""
 
     artifacts: list[Any]
-    uploads: tuple[Carry, ...] = ()
-    fetches: tuple[Carry, ...] = ()
+    uploads: tuple[Transfer, ...] = ()
+    fetches: tuple[Transfer, ...] = ()
 
 
-def carry(
-    given: object, inputs: Sequence[str], outputs: Sequence[str], writes: Sequence[str], reads: Sequence[str]
-) -> Carried:
-    """Returns the file's artifacts with those of the flags behind them, under ids that are free, and the local transfers.
+def parse_transfers(
+    file_artifacts: object,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    writes: Sequence[str],
+    reads: Sequence[str],
+) -> Transfers:
+    """Returns the artifacts of the job file followed by those of the flags, under unused ids, and the local transfers.
 
     Raises:
-        Misuse: a flag that has not its form, a path outside the workspace, a URL that a container cannot mean.
+        Misuse: a flag has a wrong form, a path is outside the workspace, or a URL names the container itself.
     """
     if not (inputs or outputs or writes or reads):
-        return Carried(given if isinstance(given, list) else [])
-    if not isinstance(given, list):
+        return Transfers(file_artifacts if isinstance(file_artifacts, list) else [])
+    if not isinstance(file_artifacts, list):
         raise Misuse("artifacts must be a list", field="artifacts")
-    artifacts: list[Any] = list(given)
-    taken = {item.get("id") for item in artifacts if isinstance(item, dict)}
+    artifacts: list[Any] = list(file_artifacts)
+    used_ids = {item.get("id") for item in artifacts if isinstance(item, dict)}
 
     def add(stem: str, entry: dict[str, Any]) -> None:
         number = 1
-        while f"{stem}-{number}" in taken:
+        while f"{stem}-{number}" in used_ids:
             number += 1
-        taken.add(f"{stem}-{number}")
+        used_ids.add(f"{stem}-{number}")
         artifacts.append({"id": f"{stem}-{number}", **entry})
 
-    uploads: list[Carry] = []
+    uploads: list[Transfer] = []
     for text in inputs:
         path, source = _pair("--in", text, "PATH=SOURCE")
         if _is_url("--in", source):
-            add("in", {"type": "download", "in": source, "out": _named(path, source)})
+            add("in", {"type": "download", "in": source, "out": _file_path(path, source)})
         else:
-            uploads.append(Carry(path, source))
+            uploads.append(Transfer(path, source))
     for text in writes:
         path, content = _pair("--write", text, "PATH=TEXT", empty_ok=True)
         add("write", {"type": "write", "in": content, "out": path})
-    fetches: list[Carry] = []
+    fetches: list[Transfer] = []
     for text in outputs:
         path, target = _pair("--out", text, "PATH=DESTINATION")
         if _is_url("--out", target):
             add("out", {"type": "upload", "in": path, "out": target, "depends": "job"})
         else:
-            fetches.append(Carry(path, target))
+            fetches.append(Transfer(path, target))
     for path in reads:
         add("read", {"type": "read", "in": _workspace_path("--read", path), "depends": "job"})
-    return Carried(artifacts, tuple(uploads), tuple(fetches))
+    return Transfers(artifacts, tuple(uploads), tuple(fetches))
 
 
 def in_container_host(url: str) -> str | None:
-    """Returns the URL with the host alias in the place of this machine's loopback names, or None where it has
-    none: inside a container, localhost is the container.
+    """Returns the URL with the host alias instead of a loopback host, or None for other hosts. Inside a container, localhost is the
+    container.
     """
     try:
         parts = urlsplit(url)
@@ -115,19 +118,20 @@ def _workspace_path(flag: str, path: str) -> str:
         raise Misuse(
             f"{flag}: {path!r} must be a path inside the workspace",
             field="artifacts",
-            hint="leave out the leading / and any ..",
+            hint="remove the leading / and every ..",
         )
     return readable(path)
 
 
-def _named(path: str, url: str) -> str:
-    """`data/` and a URL: the URL's last name goes into that folder."""
+def _file_path(path: str, url: str) -> str:
+    """Returns `path`; where `path` is a folder (`data/`), the URL's file name in that folder."""
     if not path.endswith("/") and path != ".":
         return path
     name = urlsplit(url).path.rpartition("/")[2]
     if not name or name in (".", ".."):
         raise Misuse(
-            f"--in {path}={url}: the URL has no file name; say {path.rstrip('/')}/NAME", field="artifacts"
+            f"--in {path}={url}: the URL has no file name; give one: {path.rstrip('/')}/NAME",
+            field="artifacts",
         )
     return name if path == "." else path + name
 
@@ -142,7 +146,7 @@ def _is_url(flag: str, text: str) -> bool:
         return False
     if better := in_container_host(text):
         raise Misuse(
-            f"{flag}: in a container, localhost is the container itself and not this machine: {text}",
+            f"{flag}: {text} names the container itself: inside a container, localhost is not this machine",
             field="artifacts",
             hint=f"use {better}",
         )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jobctl.lazy import ALIASES, COMMANDS, load
+from jobctl.command_table import ALIASES, COMMANDS, load
 
 
 @pytest.mark.parametrize("name", COMMANDS)

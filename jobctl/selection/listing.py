@@ -1,7 +1,4 @@
-"""The daemon's list of jobs, page by page to its end, and the filters that commands share.
-
-Owns the query of `GET /v1/jobs` and its cursor. No more than one page is held at a time.
-"""
+"""The daemon's list of jobs, page by page, and the filters for it. Owns the query of `GET /v1/jobs` and its cursor."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -16,7 +13,7 @@ TERMINAL = ("completed", "failed", "cancelled")
 UNREADABLE = "unreadable"
 STATUSES = (*ACTIVE, *TERMINAL, UNREADABLE)
 SHOWN = (*ACTIVE, UNREADABLE)
-"""What is listed without -a: what is under way, and what needs somebody to look at it."""
+"""The statuses that are listed without -a: active jobs, and those whose record is damaged."""
 PAGE = 200
 
 Job = dict[str, Any]
@@ -27,31 +24,31 @@ def filters(all_: bool, statuses: list[str], labels: list[str], mine: bool, sinc
     """Returns the query for the flags.
 
     Raises:
-        Misuse: an unknown status, a label that is no pair, a time that is none.
+        Misuse: a status is unknown, a label is not KEY=VALUE, or a time is invalid.
     """
-    wanted = [part for text in statuses for part in text.split(",") if part]
-    for part in wanted:
-        if part not in STATUSES:
-            raise Misuse(f"--status {part!r} is not a status", hint=f"use one of {', '.join(STATUSES)}")
+    selected = [name for text in statuses for name in text.split(",") if name]
+    for name in selected:
+        if name not in STATUSES:
+            raise Misuse(f"--status {name!r} is not a status", hint=f"use one of {', '.join(STATUSES)}")
     query: Query = {}
-    if wanted or not all_:
-        query["status"] = ",".join(wanted or SHOWN)
+    if selected or not all_:
+        query["status"] = ",".join(selected or SHOWN)
     if labels:
         query["label"] = pairs(labels)
     if mine:
         query["owner"] = "me"
     if since is not None:
-        from jobctl.job.units import moment_before
+        from jobctl.units import time_before
 
         try:
-            query["since"] = moment_before(since, datetime.now(UTC)).isoformat().replace("+00:00", "Z")
+            query["since"] = time_before(since, datetime.now(UTC)).isoformat().replace("+00:00", "Z")
         except ValueError as error:
             raise Misuse(f"--since: {error}") from None
     return query
 
 
 def pairs(labels: list[str]) -> list[str]:
-    """Returns the texts of --label. Raises Misuse: one is not KEY=VALUE."""
+    """Returns `labels`. Raises Misuse: one of them is not KEY=VALUE."""
     for pair in labels:
         if "=" not in pair.strip("="):
             raise Misuse(f"--label {pair!r} must be KEY=VALUE")
@@ -59,8 +56,8 @@ def pairs(labels: list[str]) -> list[str]:
 
 
 def pages(client: Client, query: Query, limit: int = 0) -> Iterator[tuple[list[Job], bool]]:
-    """Yields the jobs that fit page by page, newest first, at most `limit` (0: all), each page with whether more follow that are
-    not left out for the limit's sake alone. At least one page, which may be empty.
+    """Yields the matching jobs page by page, newest first, at most `limit` (0: all), each page with whether the daemon has more. Yields at
+    least one page, which may be empty.
     """
     count = 0
     cursor: object = None
@@ -75,16 +72,16 @@ def pages(client: Client, query: Query, limit: int = 0) -> Iterator[tuple[list[J
 
 
 def each(client: Client, query: Query) -> Iterator[Job]:
-    """Yields all jobs that fit, newest first."""
+    """Yields all matching jobs, newest first."""
     for page, _ in pages(client, query):
         yield from page
 
 
 def labelled(client: Client, labels: list[str], statuses: Iterable[str] = ()) -> list[Job]:
-    """Returns the newest job of each id that has all the labels, oldest first: id, uid and how it ended, no more of each.
+    """Returns the newest job of each id that has all labels, oldest first, with id, uid, status, exit code and reason only.
 
     Raises:
-        NotFound: there is none.
+        NotFound: no job has the labels.
     """
     query: Query = {"label": pairs(labels), "status": ",".join(statuses) or None}
     newest: dict[str, Job] = {}
@@ -92,6 +89,6 @@ def labelled(client: Client, labels: list[str], statuses: Iterable[str] = ()) ->
         kept: Job = {key: job[key] for key in ("id", "uid", "status", "exitCode", "reason") if key in job}
         newest.setdefault(str(job["id"]), kept)
     if not newest:
-        under_way = " under way" if tuple(statuses) == ACTIVE else ""
-        raise NotFound(f"no job{under_way} has the label {' and '.join(labels)}", hint="jobctl ls -a")
+        active = "active " if tuple(statuses) == ACTIVE else ""
+        raise NotFound(f"no {active}job has the label {' and '.join(labels)}", hint="jobctl ls -a")
     return list(reversed(newest.values()))

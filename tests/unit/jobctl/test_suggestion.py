@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from jobctl.completion.suggestion import allowed, distance, nearest
-from jobctl.lazy import ALIASES, COMMANDS, DESTRUCTIVE
+from jobctl.command_table import ALIASES, COMMANDS, DESTRUCTIVE
+from jobctl.suggestion import allowed, distance, nearest
 
 NAMES = [*COMMANDS, *ALIASES]
 OTHER_TOOLS = [
@@ -99,7 +99,7 @@ words = st.text(string.ascii_lowercase, max_size=12)
 
 
 @given(words)
-def test_what_destroys_is_proposed_for_one_slip_alone(typed: str) -> None:
+def test_a_destructive_command_is_suggested_only_for_one_edit(typed: str) -> None:
     found = nearest(typed, NAMES, DESTRUCTIVE)
     if found in DESTRUCTIVE:
         assert distance(typed, found) <= 1
@@ -109,9 +109,7 @@ def test_what_destroys_is_proposed_for_one_slip_alone(typed: str) -> None:
 
 
 @given(st.sampled_from(NAMES), st.data())
-def test_a_slip_in_a_name_of_four_letters_or_more_finds_something_as_near(
-    name: str, data: st.DataObject
-) -> None:
+def test_one_wrong_letter_in_a_name_finds_a_suggestion(name: str, data: st.DataObject) -> None:
     assume(len(name) >= 4)
     at = data.draw(st.integers(0, len(name) - 1))
     letter = data.draw(st.sampled_from(string.ascii_lowercase))
@@ -130,17 +128,17 @@ def test_a_slip_in_a_name_of_four_letters_or_more_finds_something_as_near(
 
 
 @pytest.mark.parametrize("typed", OTHER_TOOLS)
-def test_a_word_of_another_tool_leads_to_nothing_that_destroys(typed: str) -> None:
+def test_a_command_of_another_tool_suggests_no_destructive_command(typed: str) -> None:
     assert nearest(typed, NAMES, DESTRUCTIVE) not in DESTRUCTIVE
 
 
 @given(words, words)
-def test_the_distance_is_one(a: str, b: str) -> None:
+def test_the_distance_is_the_number_of_edits(a: str, b: str) -> None:
     assert distance(a, b) == distance(b, a)
     assert (distance(a, b) == 0) == (a == b)
     assert abs(len(a) - len(b)) <= distance(a, b) <= max(len(a), len(b))
 
 
-def test_neighbours_that_are_swapped_are_one_slip() -> None:
+def test_swapped_letters_count_as_one_edit() -> None:
     assert distance("lgos", "logs") == 1
     assert distance("pause", "prune") == 2

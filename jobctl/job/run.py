@@ -1,0 +1,88 @@
+"""Runs a planned job: detached, or attached until its end and the copy of its outputs."""
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+from jobctl.connection.session import Session
+from jobctl.errors import JobctlError, Misuse
+from jobctl.job.outcome import Outcome
+from jobctl.job.plan import Plan
+from jobctl.job.submission import Source, submit
+from jobctl.output import output
+from jobctl.transfers.local_outputs import declare_outputs, remember
+
+
+def run_detached(session: Session, plan: Plan, source: Source) -> None:
+    """Submits the job, stores the destinations of its outputs, and prints its id."""
+    plan = replace(plan, spec=declare_outputs(plan.spec, plan.fetches, keep=True))
+    if _an_output_is_stdout(plan, as_json=False):
+        raise Misuse(
+            "an output of a detached job cannot go to stdout: jobctl does not wait for it",
+            hint="name a file; jobctl fetch or jobctl wait writes it after the job's end",
+        )
+    answer = submitted(submit(session.client(), plan, source))
+    remember(str(answer.get("uid") or ""), plan.fetches)
+    if session.format in ("json", "yaml"):
+        output.tree(answer, session.format)
+    else:
+        output.text(f"{answer['id']}\n")
+
+
+def submitted(answer: dict[str, Any]) -> dict[str, Any]:
+    """Returns the printed fields of the answer to a submission: id, uid and status."""
+    return {key: answer[key] for key in ("id", "uid", "status") if key in answer}
+
+
+def run_attached(session: Session, plan: Plan, source: Source, *, raw: bool) -> Outcome:
+    """Submits the job, prints its log until its end, and fetches its outputs."""
+    from jobctl.job import attach
+    from jobctl.job.attempts import AttemptNotes
+    from jobctl.job.cancellation import request_cancel
+
+    plan = replace(plan, spec=declare_outputs(plan.spec, plan.fetches, keep=False))
+    as_json = session.format == "json"
+    only_stderr = _an_output_is_stdout(plan, as_json=as_json)
+    if session.format not in ("", "json"):
+        raise Misuse(
+            f"an attached run cannot print -o {session.format}",
+            hint="use -o json, or run -d to print only the id",
+        )
+    client = session.client()
+    job_id = str(plan.spec["id"])
+    with attach.RunSignals(client, job_id) as signals:
+        try:
+            answer = submitted(submit(client, plan, source))
+        except KeyboardInterrupt:
+            try:  # jobd may have accepted the job already
+                request_cancel(client, job_id, by="Ctrl-C in jobctl run", timeout_s=5.0)
+            except JobctlError:
+                pass
+            raise
+        signals.accepted = True
+        if as_json:
+            output.json_line(answer)
+        with AttemptNotes(client, job_id, plan.spec.get("retries")):
+            ended = attach.follow_to_end(
+                client, job_id, signals, as_json=as_json, raw=raw, only_stderr=only_stderr
+            )
+        sys.stdout.flush()
+        if signals.presses:
+            return attach.after_interrupt(signals, ended)
+        return attach.after_interrupt(signals, attach.finish(client, job_id, ended, plan.fetches))
+
+
+def _an_output_is_stdout(plan: Plan, *, as_json: bool) -> bool:
+    """Checks the destinations of all outputs before the job runs. Returns True where one of them is stdout."""
+    if not plan.fetches:
+        return False
+    from jobctl.transfers import destination
+
+    places = destination.resolve_all(plan.fetches)
+    is_stdout = destination.Stream(destination.STDOUT) in places
+    if is_stdout and as_json:
+        raise Misuse(
+            "an output cannot go to stdout together with --json, which prints to stdout",
+            hint="name a file: --out PATH=FILE",
+        )
+    return is_stdout
