@@ -37,8 +37,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_only_a_mark(self) -> bool:
-        """True where no line of the job stands behind the mark."""
-        return bool(self.gap) and not self.line and not self.raw
+        """True for a gap mark without bytes of the job: an empty line after a gap has its newline."""
+        return bool(self.gap) and not self.data
 
     seq: int = 0
     time: str = ""

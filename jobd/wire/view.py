@@ -134,7 +134,7 @@ class LogLine(View, frozen=True, kw_only=True):
     line: str
     gap: str | None = None
     partial: bool = False
-    """True where a very long line was cut here and goes on in the next entry of its stream."""
+    """True where a very long line was cut here and goes on in the next entry of its stream, and for a `gap` without a line."""
     raw: bytes | None = None
     """The line's bytes, in base64, where they are no UTF-8: `line` has U+FFFD for what is none."""
     unterminated: bool = False
