@@ -150,7 +150,7 @@ MUTATIONS = (
              '"noOverwriteDirNonDir": "1"', '"noOverwriteDirNonDir": "0"',
              "tests/integration/docker/test_create.py::test_a_workspace_that_is_a_link_in_the_image_is_refused"),
     Mutation(W, "a worker's line may pass for a frame", "jobd/jobs/log/log_batches.py",
-             "encoded = stored(frame)", 'encoded = text.encode() if text.startswith("{") else stored(frame)',
+             "encoded = encode_frame(frame)", 'encoded = text.encode() if text.startswith("{") else encode_frame(frame)',
              f"{SECURITY}/test_worker.py::test_binary_output_is_text_everywhere"),
     Mutation(C, "web pages are let in", "jobd/api/middleware.py",
              'if "Origin" in request.headers or _asked_by_a_page(request):', "if _asked_by_a_page(request):",

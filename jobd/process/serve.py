@@ -91,7 +91,7 @@ async def _serve(config: Config, folder: StateFolder, store: Store) -> None:
                 ("hints", app.engine_monitor.listen()),
                 ("ask engine", app.engine_monitor.keep_asking()),
                 ("retention", app.retention.run()),
-                ("leftovers", _remove_leftovers(app)),
+                ("orphans", _remove_orphans(app)),
                 ("watchdog", _watchdog(manager)),
             )
         ]
@@ -131,16 +131,14 @@ async def _recover(app: App, folder: StateFolder) -> None:
         log.info("jobs taken up again", extra={"action": "recover", "count": len(jobs)})
 
 
-async def _remove_leftovers(app: App) -> None:
+async def _remove_orphans(app: App) -> None:
     while True:
         try:
-            await app.retention.remove_leftovers()
+            await app.retention.orphans.remove()
             await app.retention.sweep()
             return
         except (EngineError, StoreError) as error:
-            log.warning(
-                "leftovers not looked at yet", extra={"action": "remove-leftovers", "error": str(error)}
-            )
+            log.warning("orphans not removed yet", extra={"action": "remove-orphans", "error": str(error)})
             await asyncio.sleep(LEFTOVERS_AGAIN_S)
 
 

@@ -7,7 +7,7 @@ decided by `next_action.py`; what comes before the worker is in `preparation.py`
 import asyncio
 from dataclasses import replace
 
-from jobd.jobs.log.container_log_follower import ReportLines, log_reader, report_reader
+from jobd.jobs.log.container_log_follower import ContainerLogFollower
 from jobd.jobs.log.output_follower import OutputFollower
 from jobd.jobs.orchestrator import (
     ContainerFacts,
@@ -20,6 +20,7 @@ from jobd.jobs.orchestrator import (
 )
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
+from jobd.jobs.run.sidecar_reports import SidecarReports, follow_reports
 from jobd.jobs.state import facts
 from jobd.jobs.state.observed_state import OOM_EXIT_CODE, UNKNOWN_EXIT_CODE, ObservedState
 from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL
@@ -39,15 +40,19 @@ class Execution:
         self._job_state = job_state
         self._observed_state = observed_state
         self._deps = deps
-        reports = ReportLines(job_state.take_report, job_state.take_unread, lambda: job_state.record.id)
-        self._reports = report_reader(deps.engine, deps.clock, lambda: job_state.ref, reports)
+        reports = SidecarReports(job_state.take_report, job_state.take_unread, lambda: job_state.record.id)
+        self._reports = follow_reports(deps.engine, deps.clock, lambda: job_state.ref, reports)
         self._output = OutputFollower(deps.engine, deps.live_outputs, lambda: job_state.ref, deps.tell)
-        self._logs = log_reader(
-            deps.engine, deps.clock, lambda: job_state.ref, job_state.log_cursors, self._take_log
+        self._logs = ContainerLogFollower(
+            deps.engine,
+            deps.clock,
+            "worker",
+            lambda: (job_state.ref, job_state.log_cursors()),
+            self._take_log,
         )
 
     async def _take_log(self, lines: list[RawLine]) -> None:
-        await self._job_state.take_log(await self._output.with_ends(lines))
+        await self._job_state.take_log(await self._output.resolve_newlines(lines))
 
     async def stop_reading(self) -> None:
         """Ends the following of what both containers print, after what is being stored."""
@@ -70,7 +75,7 @@ class Execution:
                 await job_state.apply(facts.SetupFailed("input-failed", why))
                 return
         # One waits for the engine, the other one for the disk.
-        following = asyncio.ensure_future(self._output.begin(job_state.record.log_seq))
+        following = asyncio.ensure_future(self._output.attach(job_state.record.log_seq))
         try:
             await job_state.apply(facts.WorkerStarting())
         finally:
@@ -147,7 +152,7 @@ class Execution:
         await job_state.apply(facts.Observed(seen, sidecar_over, stopped))
         if job_state.record.started_at is not None and not job_state.record.worker_over:
             self._logs.start()
-            await self._output.join()
+            await self._output.attach_late()
         observed_state.looked(seen, heard_before)
 
     def _may_lack_memory(self, worker: ContainerFacts) -> bool:
