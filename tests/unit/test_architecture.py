@@ -1,5 +1,6 @@
 """docs/architecture.md is true: its paths exist, every folder has a row, and the places of a change are those that the code has."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterable
@@ -12,6 +13,8 @@ import pytest
 from jobctl.lazy import COMMANDS
 from jobd.api.openapi import document
 from jobd.api.routes import ROUTES
+from jobd.events.delivery.settings import DispatcherSettings
+from jobd.settings.config import Config
 from jobd.settings.variables import VARIABLES
 from jobd.wire.artifact import KINDS, Artifact
 from jobd.wire.job import JobSpec
@@ -87,6 +90,19 @@ def test_a_new_field_of_the_job_spec() -> None:
     assert set(SCHEMAS["JobSpec"]["properties"]) == set(FIELDS.values())
 
 
+def test_a_field_of_the_job_spec_has_an_effect() -> None:
+    """A field is read outside the wire contract, by its name or by a property of the spec."""
+    properties = {
+        name: set(value.fget.__code__.co_names)
+        for name, value in vars(JobSpec).items()
+        if isinstance(value, property) and value.fget is not None
+    }
+    readers = [name for name in words() if name.startswith("jobd/") and not name.startswith("jobd/wire/")]
+    read = {word for name in readers for word in re.findall(r"\bspec\.(\w+)", (ROOT / name).read_text())}
+    for field in FIELDS:
+        assert read & {field, *(name for name, fields in properties.items() if field in fields)}, field
+
+
 def test_a_new_command_of_jobctl() -> None:
     places = named(COMMANDS)
     assert modules("jobctl/commands", (module for module, _ in COMMANDS.values()))
@@ -98,6 +114,16 @@ def test_a_new_setting() -> None:
     assert named(variable.name for variable in VARIABLES) == listed("A new setting")
     row = (ROOT / "tests/unit/jobd/settings/test_config.py").read_text()
     assert all(f'"{variable.name}"' in row for variable in VARIABLES)
+
+
+def test_a_setting_has_an_effect() -> None:
+    """A field of the settings is read outside `jobd/settings`."""
+    readers = [name for name in words() if name.startswith("jobd/") and "settings" not in name]
+    read = {word for name in readers for word in re.findall(r"\.(\w+)", (ROOT / name).read_text())}
+    fields = {
+        field.name for settings in (Config, DispatcherSettings) for field in dataclasses.fields(settings)
+    }
+    assert fields - read == set()
 
 
 def test_a_new_engine() -> None:
