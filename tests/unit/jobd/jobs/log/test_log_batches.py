@@ -214,8 +214,8 @@ def test_any_batching_of_the_same_lines_gives_the_same_log(
     after_whole, whole_drafts = log_events(whole.record, SPEC, whole.frames)
     assert record == after_whole
     for stream in ("stdout", "stderr"):
-        told = [text for draft in events if draft.data["stream"] == stream for text in draft.data["lines"]]
-        assert told == [
+        sent = [text for draft in events if draft.data["stream"] == stream for text in draft.data["lines"]]
+        assert sent == [
             text for draft in whole_drafts if draft.data["stream"] == stream for text in draft.data["lines"]
         ]
     assert [frame.seq for frame in frames(parts)] == list(range(1, record.log_seq + 1))

@@ -87,7 +87,7 @@ def test_each_line_gets_one_event_in_order_whatever_fails(
     stored = Stored(job().record)
     log_event_batcher = LogEventBatcher(stored.frames)
     printed: list[str] = []
-    told: list[str] = []
+    sent: list[str] = []
 
     async def announce(succeeds: bool) -> None:
         while has_pending_lines(stored.record):
@@ -96,7 +96,7 @@ def test_each_line_gets_one_event_in_order_whatever_fails(
                 return
             stored.record = record
             log_event_batcher.events_stored(record)
-            told.extend(text for draft in drafts for text in cast(list[str], draft.data["lines"]))
+            sent.extend(text for draft in drafts for text in cast(list[str], draft.data["lines"]))
 
     for step in [*steps, True]:
         if isinstance(step, list):
@@ -106,7 +106,7 @@ def test_each_line_gets_one_event_in_order_whatever_fails(
         else:
             runner.run(announce(step))
         assert kept_bytes(log_event_batcher) < FLUSH_AT_BYTES + 3 * 41_000
-    assert told == printed
+    assert sent == printed
     assert not log_event_batcher.is_full
 
 
