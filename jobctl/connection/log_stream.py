@@ -34,8 +34,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_gap_only(self) -> bool:
-        """True for a frame that marks a gap and has no line."""
-        return bool(self.gap) and not self.line and not self.raw
+        """True for a gap mark without bytes of the job: an empty line after a gap has its newline."""
+        return bool(self.gap) and not self.data
 
     seq: int = 0
     time: str = ""

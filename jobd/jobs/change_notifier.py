@@ -1,6 +1,6 @@
-"""Who waits for news of a job: log followers and waiters, woken after each stored change.
+"""Wakes the log followers and waiters of a job after each stored change.
 
-Owns the waiting alone; what is new is read from the store by who was woken, so that no queue can overflow.
+Carries no data: a watcher that was woken reads the store, so that no queue can overflow.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ class ChangeNotifier:
         self._events: dict[str, set[asyncio.Event]] = {}
 
     def notify(self, uid: str) -> None:
-        """Wakes all who watch the job."""
+        """Wakes all watchers of the job."""
         for event in self._events.get(uid, ()):
             event.set()
 
     @contextmanager
     def watch(self, uid: str) -> Iterator[asyncio.Event]:
-        """Gives an event that is set at each change of the job; the watcher clears it before it looks."""
+        """Yields an event that is set at each change of the job; the watcher clears the event before it reads the store."""
         event = asyncio.Event()
         self._events.setdefault(uid, set()).add(event)
         try:

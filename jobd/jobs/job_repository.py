@@ -16,7 +16,7 @@ from jobd.clock import Clock
 from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.jobs.change_notifier import ChangeNotifier
-from jobd.jobs.log.log_batches import Batch, legible
+from jobd.jobs.log.log_batches import Batch, mark_damaged
 from jobd.jobs.state.event_drafts import Draft
 from jobd.jobs.state.outcome import Step
 from jobd.jobs.state.record import Record, encode_record
@@ -116,7 +116,7 @@ class JobRepository:
     async def log_frames(self, uid: str, after_seq: int, max_bytes: int) -> bytes:
         """Returns stored log frames after line `after_seq`, whole chunks, about `max_bytes`. Raises StoreError."""
         chunks = await self._store.log_chunks(uid, after_seq, max_bytes)
-        return b"".join(legible(chunk, self._clock.now()).data for chunk in chunks)
+        return b"".join(mark_damaged(chunk, self._clock.now()).data for chunk in chunks)
 
     async def delivered(self, uid: str, limit_s: float) -> None:
         """Returns once nothing of the job waits to be delivered, or after `limit_s`. Raises StoreError."""

@@ -1,8 +1,8 @@
-"""The values of jobs' secrets between submission and the sidecar that takes them: one private file a job.
+"""Keeps the values of jobs' secrets from the submission until the sidecar has them: one private file for each job.
 
-Owns these files (0600, in a folder 0700 of the state folder) and taking the values out of a spec. Nothing else that jobd stores,
-logs, sends or shows has them: the stored spec keeps the names alone. They are on the disk before a job is accepted, so that
-it can still start after a restart, and are removed when it has ended.
+Owns these files (0600, in a folder 0700 of the state folder), and removes the values from a spec. Nothing else that jobd stores,
+logs, sends or shows has the values: the stored spec has the names alone. The values are on the disk before a job is accepted, so
+that the job can start after a restart, and are removed when the job has ended.
 """
 
 import errno
@@ -20,12 +20,12 @@ _decoder = msgspec.json.Decoder(dict[str, str])
 
 
 def without_values(spec: JobSpec) -> JobSpec:
-    """Returns the spec with its secrets' names and none of their values."""
+    """Returns the spec with the names of its secrets, and without their values."""
     return msgspec.structs.replace(spec, secrets=dict.fromkeys(spec.secrets, "")) if spec.secrets else spec
 
 
 class SecretFiles:
-    """The files below `folder`, which exists and is private. All calls block for as long as the disk takes."""
+    """The files in `folder`, which exists and is private. All calls block on the disk."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -34,7 +34,7 @@ class SecretFiles:
         """Stores a job's values; durable when this returns.
 
         Raises:
-            DiskFull: nothing is left of it. OSError.
+            DiskFull: no part of the file is left. OSError.
         """
         path = self._path(uid)
         try:
@@ -50,18 +50,18 @@ class SecretFiles:
             raise
 
     def read(self, uid: str) -> dict[str, str] | None:
-        """Returns a job's values, None where they are not there or cannot be read any more."""
+        """Returns a job's values, None if their file is missing or cannot be read."""
         try:
             return _decoder.decode(self._path(uid).read_bytes())
         except (OSError, msgspec.DecodeError):
             return None
 
     def remove(self, uid: str) -> None:
-        """Removes a job's values; absent is fine."""
+        """Removes a job's values. Safe to repeat."""
         self._path(uid).unlink(missing_ok=True)
 
     def remove_all_but(self, wanted: Iterable[str]) -> None:
-        """Removes what belongs to no job of these uids: a crash came between a job's end and the removal."""
+        """Removes the values of all other jobs: a crash between a job's end and the removal leaves them behind."""
         names = {f"{uid}.json" for uid in wanted}
         for path in self._folder.iterdir():
             if path.name not in names:

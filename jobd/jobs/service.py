@@ -1,6 +1,6 @@
-"""The use cases of jobs that are there: look, cancel, delete, read files, take reports. What the API calls.
+"""The use cases of existing jobs, as the API calls them: show, list, cancel, delete, read files, receive reports.
 
-Nothing slow happens in a call: a wish is stored, the rest is done by the job's supervisor. New jobs come in by `submission.py`.
+No call does slow work: a call stores a request, and the job's supervisor carries the request out. `submission.py` accepts new jobs.
 """
 
 import hmac
@@ -46,7 +46,7 @@ class ListQuery:
 
 
 class JobService:
-    """See the module. `retention_s`: how long workspaces are kept after an end."""
+    """`retention_s`: how long a job's workspace is kept after the job's end."""
 
     def __init__(
         self,
@@ -67,11 +67,11 @@ class JobService:
         self._outputs = outputs
 
     async def get(self, job_id: str) -> JobView:
-        """Returns the newest job of this id. Raises NotFound."""
+        """Returns the newest job with this id. Raises NotFound."""
         return self._view(await self._row(job_id))
 
     async def page(self, query: ListQuery) -> JobList:
-        """Returns one page. Raises InvalidRequest: the cursor is none of ours."""
+        """Returns one page of jobs. Raises InvalidRequest: jobd did not make this cursor."""
         try:
             page = await self._store.list_jobs(
                 statuses=query.statuses,
@@ -85,26 +85,26 @@ class JobService:
         except ValueError as error:
             raise InvalidRequest(str(error), field="cursor") from None
         views = [self._view(row) for row in page.jobs]
-        if query.statuses is not None:  # a row that is whole may hold what cannot be decoded
+        if query.statuses is not None:  # an undamaged row may hold a record that cannot be decoded
             views = [v for v in views if v.status != UNREADABLE or UNREADABLE in query.statuses]
         return JobList(jobs=views, next=page.cursor)
 
     async def cancel(self, job_id: str, request: facts.CancelRequested) -> None:
-        """Stores the wish that the job ends; its record stays.
+        """Stores a request to end the job; the job's record stays.
 
         Raises:
-            NotFound: no such job. Conflict: it has ended already. UnreadableJob: its record is damaged.
+            NotFound: no such job. Conflict: the job has ended already. UnreadableJob: the job's record is damaged.
         """
         row = await self._row(job_id)
         supervisor = self._supervisors.get(row.uid)
         if supervisor is None:
-            record_of(row)  # one that cannot be read has not ended, as far as anybody knows
+            record_of(row)  # raises for a damaged record: jobd cannot tell whether that job has ended
         if supervisor is None or supervisor.record.ended:
             raise Conflict(f"job {job_id!r} has ended already", code="ended")
         await supervisor.request(request)
 
     async def delete(self, job_id: str, by: str) -> None:
-        """Stores the wish that the job be gone: it is not found from now on, its containers and volume go.
+        """Stores a request to delete the job. No call finds the job from now on; jobd removes its containers and its volume.
 
         Raises:
             NotFound: no such job.
@@ -114,23 +114,23 @@ class JobService:
             supervisor = self._supervisors.get(row.uid) or self._supervisors.get_or_make(record_of(row))
             await supervisor.request(facts.CancelRequested(by=by, grace_s=0.0, delete=True))
         except UnreadableJob:
-            await self._retention.discard(row)
+            await self._retention.delete_unreadable(row)
             await self._store.hide(job_id)
             return
         await self._store.hide(job_id)
-        # Only now: a supervisor of a job that is over would find nothing to do before the wish.
+        # After the request is stored: before, the supervisor of an ended job has nothing to do.
         self._supervisors.start(supervisor)
 
     async def uid_of(self, job_id: str) -> str:
-        """Returns the uid of the newest job of this id, also of one that cannot be read. Raises NotFound."""
+        """Returns the uid of the newest job with this id, readable or not. Raises NotFound."""
         return (await self._row(job_id)).uid
 
     async def find(self, job_id: str) -> Record:
-        """Returns the record of the newest job of this id. Raises NotFound; UnreadableJob: it is damaged."""
+        """Returns the record of the newest job with this id. Raises NotFound; UnreadableJob: the record is damaged."""
         return self._current(await self._row(job_id))
 
     async def current(self, record: Record) -> Record | None:
-        """Returns the record of the same job as it is now, None where it is purged."""
+        """Returns the job's present record; None if the job is purged."""
         supervisor = self._supervisors.get(record.uid)
         if supervisor is not None:
             return supervisor.record
@@ -138,26 +138,25 @@ class JobService:
         return record_of(row) if row else None
 
     async def open_files(self, job_id: str, path: str) -> AsyncIterator[bytes]:
-        """Streams what `path`, relative to the workspace and escaped as in a spec, names, as tar. An output that is kept comes from
-        jobd's own copy, also when the workspace is gone.
+        """Streams a file or folder of the workspace as tar. `path` is relative to the workspace and escaped as in a spec. A kept output
+        comes from jobd's own copy, also after the workspace is removed.
 
         Raises:
-            NotFound: no such job or file, or its workspace is gone. InvalidRequest: the path leaves the workspace, or
-            is no UTF-8.
+            NotFound: no such job or file, or the workspace is removed. InvalidRequest: the path leaves the workspace, or is no UTF-8.
         """
         if why := path_problem(path):
             raise InvalidRequest(f"path {why}", field="path")
         try:
             unescape(path).decode()
         except UnicodeDecodeError:
-            # The engine takes such a path and then sends an archive of nothing.
+            # The engine accepts such a path, and then sends an empty archive.
             why = "names bytes that are no UTF-8, which the engine loses; fetch the folder that holds it"
             raise InvalidRequest(f"path {why}", field="path") from None
         row = await self._row(job_id)
         record = self._current(row)
         spec = spec_of(row)
         if (kept := await self._kept(record, spec, path)) is not None:
-            return kept  # the same bytes as in the workspace, which nothing changes any more
+            return kept  # the same bytes as in the workspace: nothing changes it after the job's end
         if record.worker_id is None or record.cleaned:
             raise NotFound(no_workspace(record), code="no-workspace")
         ref = JobRef(record.uid, record.id, record.attempt)
@@ -178,10 +177,10 @@ class JobService:
         return await self._outputs.read(record.uid, number)
 
     async def take_reports(self, job_id: str, token: str, reports: list[Report]) -> None:
-        """Handles what a sidecar that nobody reads from has reported.
+        """Applies the reports of a sidecar whose output jobd does not read.
 
         Raises:
-            Unauthorized: the token is not this job's, or there is no such job under way: a caller learns no more.
+            Unauthorized: the token is not this job's, or no such job is under way. The error does not tell which.
         """
         supervisor = next((s for s in self._supervisors if s.record.id == job_id), None)
         expected = supervisor.record.token if supervisor else ""
@@ -217,7 +216,7 @@ class JobService:
 
 
 def no_workspace(record: Record) -> str:
-    """Returns, in words, that and since when a job has no workspace, and what is kept of it all the same."""
+    """Returns the error text for a job without a workspace: why and since when, and which outputs jobd has kept."""
     if not record.cleaned:
         return (
             f"job {record.id!r} has no workspace yet"
@@ -226,13 +225,13 @@ def no_workspace(record: Record) -> str:
         )
     since = f" at {rfc3339(record.cleaned_at)}" if record.cleaned_at else ""
     kept = ", ".join(repr(path) for path, state in record.outputs.items() if state.status == "kept")
-    words = f"job {record.id!r} has no workspace any more: it was removed{since}, JOB_RETENTION after the job's end"
-    return f"{words}; kept are {kept}" if kept else words
+    text = f"job {record.id!r} has no workspace any more: jobd removed it{since}, JOB_RETENTION after the job's end"
+    return f"{text}; jobd has kept {kept}" if kept else text
 
 
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     if first:
         yield first
-    del first  # it is sent
+    del first  # sent: its memory is free
     async for chunk in rest:
         yield chunk

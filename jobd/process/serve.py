@@ -91,7 +91,7 @@ async def _serve(config: Config, folder: StateFolder, store: Store, instrument: 
                 ("hints", app.jobs.engine_monitor.listen()),
                 ("ask engine", app.jobs.engine_monitor.keep_asking()),
                 ("retention", app.jobs.retention.run()),
-                ("leftovers", _remove_leftovers(app.jobs.retention)),
+                ("orphans", _remove_orphans(app.jobs.retention)),
                 ("watchdog", _watchdog(manager)),
             )
         ]
@@ -111,16 +111,14 @@ async def _serve(config: Config, folder: StateFolder, store: Store, instrument: 
             config.socket.unlink(missing_ok=True)
 
 
-async def _remove_leftovers(retention: Retention) -> None:
+async def _remove_orphans(retention: Retention) -> None:
     while True:
         try:
-            await retention.remove_leftovers()
+            await retention.orphans.remove()
             await retention.sweep()
             return
         except (EngineError, StoreError) as error:
-            log.warning(
-                "leftovers not looked at yet", extra={"action": "remove-leftovers", "error": str(error)}
-            )
+            log.warning("orphans not removed yet", extra={"action": "remove-orphans", "error": str(error)})
             await asyncio.sleep(LEFTOVERS_AGAIN_S)
 
 

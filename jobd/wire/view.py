@@ -131,7 +131,7 @@ class LogLine(View, frozen=True, kw_only=True):
     line: str
     gap: str | None = None
     partial: bool = False
-    """True where a very long line continues in the next entry of its stream."""
+    """True where a very long line continues in the next entry of its stream, and for a `gap` without a line."""
     raw: bytes | None = None
     """The line's bytes, in base64, if they are no UTF-8: then `line` has U+FFFD for the invalid bytes."""
     unterminated: bool = False

@@ -2,7 +2,7 @@
 
 from scripts.mutations.mutation import Mutation
 
-LOGVIEW = "tests/integration/jobs/test_logview.py"
+LOGVIEW = "tests/integration/jobs/test_log_view.py"
 MUTATIONS = (
     Mutation(
         "a log's reader keeps its page while it waits",
@@ -14,9 +14,9 @@ MUTATIONS = (
     Mutation(
         "the tail of one stream is read whole",
         "jobd/jobs/log/log_view.py",
-        "                    count += sum(1 for _ in _seqs(chunk, after, last, stream))",
-        "                    held = [*locals().get('held', []), *_seqs(chunk, after, last, stream)]\n"
-        "                    count = len(held)",
+        "            async for _ in self._seqs(record, start, stats.last_seq, query.stream):\n                count += 1\n",
+        "            held = [seq async for seq in self._seqs(record, start, stats.last_seq, query.stream)]\n"
+        "            count = len(held)\n",
         f"{LOGVIEW}::test_a_long_tail_of_one_stream_holds_a_page_and_not_the_log",
     ),
     Mutation(
@@ -25,6 +25,13 @@ MUTATIONS = (
         "                        del event\n",
         "",
         "tests/integration/events/test_feed.py::test_a_follower_keeps_no_event_while_it_waits_for_news",
+    ),
+    Mutation(
+        "a reader of events keeps its page while it waits for room",
+        "jobd/events/feed.py",
+        "                    del page\n",
+        "",
+        "tests/integration/events/test_feed.py::test_a_reader_keeps_no_page_while_it_waits_for_room",
     ),
     Mutation(
         "the last part of a response stays in memory while its source waits",
@@ -48,18 +55,18 @@ MUTATIONS = (
         "tests/unit/jobd/docker/http/test_transport.py::test_a_call_whose_caller_is_gone_keeps_its_thread_to_its_end",
     ),
     Mutation(
-        "leftovers are remembered without a bound",
-        "jobd/jobs/retention/retention.py",
-        "new[: MOST_REMEMBERED - len(since)]",
+        "orphans are tracked without a bound",
+        "jobd/jobs/retention/orphans.py",
+        "new[: MAX_TRACKED - len(found_at)]",
         "new",
-        "tests/integration/jobs/test_retention.py::test_more_leftovers_than_are_remembered_are_all_let_go",
+        "tests/integration/jobs/test_retention.py::test_more_orphans_than_are_tracked_are_all_removed",
     ),
     Mutation(
-        "leftovers that cannot be removed block others",
-        "jobd/jobs/retention/retention.py",
+        "orphans in use take all turns",
+        "jobd/jobs/retention/orphans.py",
         "                if is_crowded:",
         "                if False:",
-        "tests/integration/jobs/test_retention.py::test_leftovers_that_somebody_holds_take_no_other_s_turn_for_good",
+        "tests/integration/jobs/test_retention.py::test_orphans_in_use_do_not_hold_up_the_untracked_ones",
     ),
     Mutation(
         "a sidecar keeps all reports that were not sent",

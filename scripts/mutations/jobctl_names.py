@@ -71,7 +71,7 @@ MUTATIONS = (
         "jobd/store/stores/job_store.py",
         "known_damaged=self._damaged.known",
         "known_damaged=()",
-        "tests/integration/jobs/test_unreadable.py::test_a_damaged_row_is_listed_with_what_is_under_way",
+        "tests/integration/jobs/test_unreadable.py::test_a_damaged_row_is_listed_with_the_live_jobs",
     ),
     Mutation(
         "jobctl: listen closes while a refused sender still sends",

@@ -176,7 +176,7 @@ MUTATIONS = (
         "jobd/store/sqlite/database.py",
         "    connection.text_factory = _with_replacements\n",
         "",
-        "tests/integration/jobs/test_unreadable.py::test_text_that_is_no_utf_8_is_read_all_the_same",
+        "tests/integration/jobs/test_unreadable.py::test_a_row_that_is_not_utf_8_is_read",
     ),
     Mutation(
         "a damaged event is sent",

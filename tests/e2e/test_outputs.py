@@ -63,7 +63,7 @@ def test_outputs_of_a_detached_job_are_kept(
     daemon.start()
     gone = daemon.jobctl("cp", f"{job_id}:other", str(user))
     assert gone.returncode == 4
-    assert "no workspace any more: it was removed at 20" in gone.stderr
+    assert "no workspace any more: jobd removed it at 20" in gone.stderr
     waited = daemon.jobctl("wait", job_id, cwd="/")
     assert waited.returncode == 0, waited.stderr
     import hashlib

@@ -99,7 +99,7 @@ def test_orphans_go_and_strangers_stay(
         assert len(things.left(name)) == 2, name
     assert things.left(f"{job_id}-runs")
     assert daemon.call("GET", f"/v1/jobs/{job_id}-runs").json["status"] == "running"
-    assert daemon.log.read_text().count('"leftover removed"') == 2
+    assert daemon.log.read_text().count('"orphan removed"') == 2
 
 
 @pytest.mark.fault(

@@ -1,8 +1,7 @@
-"""Following what containers print: the worker's log into the logbook, the sidecar's reports into facts.
+"""Follows the log of one container, and reads the log to its end once the container has ended.
 
-Owns the two background tasks of a supervisor. While a container runs they follow it; when it has ended they read once more without
-following, from where they are, because a follow may lose the last line. What was read before is recognised, by cursor or by
-number, so that reading again is always safe.
+Owns the background task of one follower. A follow may lose the last line, so `drain` reads the log once more without following.
+The consumer passes over what it has seen before, by cursor or by number, so that reading again is always safe.
 """
 
 import asyncio
@@ -11,51 +10,48 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import msgspec
-
 from jobd.clock import Clock
 from jobd.jobs.port.errors import ContainerGone, EngineUnavailable, LogUnreadable
-from jobd.jobs.port.model import LOG_START, JobRef, LogBatch, LogCursor, RawLine, Role
+from jobd.jobs.port.model import JobRef, LogBatch, LogCursor, Role
 from jobd.jobs.port.protocols import Logs
 from jobd.store.errors import StoreError
-from jobd.wire.report import Heading, Report, decode_report, heading_of
 
-MAX_REPORT_BYTES = 8 << 20
-QUOTED_CHARACTERS = 200
 READ_LIMIT_S = 600.0
-"""For one reading of a log, and for an engine that answers and cannot give it."""
-GONE = "the container was removed before its log was read to the end; later lines may be missing"
-UNREADABLE = "the engine could not give the rest of the log; later lines are missing"
+"""Limits one read of a log, and the time for which an engine that responds may fail to return the log."""
+GONE = "the container was removed before jobd read its log to the end; later lines may be missing"
+UNREADABLE = "the engine did not return the rest of the log; later lines are missing"
 
 log = logging.getLogger(__name__)
 
+Source = Callable[[], tuple[JobRef, LogCursor]]
+
 
 class ContainerLogFollower:
-    """Feeds the lines of one container to `take`. `where` says which container and from where, at each start."""
+    """Passes the lines of one container to `on_lines`. Each read asks `source` for the container and the start cursors."""
 
     def __init__(
         self,
         engine: Logs,
         clock: Clock,
         role: Role,
-        where: Callable[[], tuple[JobRef, LogCursor]],
-        take: Callable[[LogBatch], Coroutine[Any, Any, None]],
+        source: Source,
+        on_batch: Callable[[LogBatch], Coroutine[Any, Any, None]],
     ) -> None:
         self._engine = engine
         self._clock = clock
         self._role = role
-        self._where = where
-        self._take = take
+        self._source = source
+        self._on_batch = on_batch
         self._task: asyncio.Task[None] | None = None
         self._unreadable_since: float | None = None
 
     def start(self) -> None:
-        """Follows the container, if that is not being done already."""
+        """Starts to follow the container, unless the follower already does."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._follow(), name=f"follow {self._role}")
 
     async def stop(self) -> None:
-        """Ends the following, after the batch that is being stored."""
+        """Stops following. A batch that is being stored is stored first."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -63,10 +59,10 @@ class ContainerLogFollower:
             self._task = None
 
     async def drain(self) -> str | None:
-        """Reads the ended container's log to its end. Returns why lines after the last one may be missing; None: none are.
+        """Reads the ended container's log to its end. Returns why later lines may be missing, or None if none are.
 
         Raises:
-            EngineUnavailable, StoreError: it was not read to its end; safe to repeat.
+            EngineUnavailable, StoreError: the log was not read to its end; safe to repeat.
         """
         await self.stop()
         try:
@@ -77,9 +73,9 @@ class ContainerLogFollower:
         except ContainerGone:
             return GONE
         except LogUnreadable as error:
-            if self._is_hopeless():
-                fields = {"action": "drain", "role": self._role, "error": str(error)}
-                log.warning("the log cannot be read to its end", extra=fields)
+            if self._read_limit_passed():
+                fields = {"action": "drain-log", "role": self._role, "error": str(error)}
+                log.warning("the engine does not return the rest of the log", extra=fields)
                 return UNREADABLE
             raise
         except EngineUnavailable:
@@ -87,8 +83,8 @@ class ContainerLogFollower:
             raise
         return None
 
-    def _is_hopeless(self) -> bool:
-        """True once an engine that answers could not give the log, and no line of it, for so long."""
+    def _read_limit_passed(self) -> bool:
+        """True once the engine has responded for `READ_LIMIT_S` without a line of the log."""
         now = self._clock.monotonic()
         if self._unreadable_since is None:
             self._unreadable_since = now
@@ -98,109 +94,23 @@ class ContainerLogFollower:
         try:
             await self._read(follow=True)
         except (EngineUnavailable, ContainerGone, StoreError) as error:
-            # The supervisor starts it again after its next look, from the cursor.
-            log.info("following stopped", extra={"action": "follow", "role": self._role, "error": str(error)})
+            # The supervisor starts the follower again after it has next inspected the container.
+            fields = {"action": "follow-log", "role": self._role, "error": str(error)}
+            log.info("the follower of the log stopped", extra=fields)
 
     async def _read(self, follow: bool) -> None:
-        ref, cursor = self._where()
+        ref, cursor = self._source()
         async with contextlib.aclosing(self._engine.logs(ref, self._role, cursor, follow)) as batches:
             async for batch in batches:
                 self._unreadable_since = None
-                await _to_its_end(self._take(batch))
+                await _finish(self._on_batch(batch))
 
 
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Awaits `work`; a cancellation waits for it too: a batch that was read is stored before anyone reads on."""
+async def _finish(work: Coroutine[Any, Any, None]) -> None:
+    """Awaits `work`. A cancelled caller waits for `work` too: a batch that was read is stored before the next read."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
         raise
-
-
-class ReportLines:
-    """Puts the sidecar's lines together and decodes them.
-
-    A line that cannot be read is handed to `unread`, with what to tell of it. One without a `{` was no report, damaged or not: something
-    else printed it, and it is logged and passed over. A line holds at most `MAX_REPORT_BYTES`; the rest of a longer one is left out.
-    """
-
-    def __init__(
-        self,
-        handle: Callable[[Report], Coroutine[Any, Any, None]],
-        unread: Callable[[str, Heading], Coroutine[Any, Any, None]],
-        job_id: Callable[[], str],
-    ) -> None:
-        self._handle = handle
-        self._unread = unread
-        self._job_id = job_id
-        self.restart()
-
-    def restart(self) -> None:
-        """Reading begins anew, at a line's start."""
-        self._partial: list[str] = []
-        self._size_bytes = 0
-        self._skipping = False
-
-    async def take(self, batch: LogBatch) -> None:
-        """Handles the reports in the batch, in order."""
-        for line in batch.lines:
-            if line.stream != "stdout":
-                continue
-            text = self._whole(line)
-            if text is None:
-                continue
-            try:
-                said = decode_report(text.encode())
-            except msgspec.DecodeError as error:
-                shown = text[:QUOTED_CHARACTERS]
-                fields = {
-                    "job_id": self._job_id(),
-                    "action": "read-report",
-                    "error": str(error),
-                    "line": shown,
-                }
-                log.warning("not a report", extra=fields)
-                if "{" in text:
-                    why = f"the sidecar printed a report that cannot be read ({error}): {shown!r}"
-                    await self._unread(why, heading_of(text))
-                continue
-            await self._handle(said)
-
-    def _whole(self, line: RawLine) -> str | None:
-        """Returns the line that ends here, or as much of it as a report may have; None while it goes on."""
-        was_skipping, self._skipping = self._skipping, self._skipping and line.partial
-        if was_skipping:
-            return None
-        if line.text:
-            self._partial.append(line.text)
-        self._size_bytes += len(line.text.encode())
-        if line.partial and self._size_bytes < MAX_REPORT_BYTES:
-            return None
-        text = "".join(self._partial)
-        self._partial, self._size_bytes, self._skipping = [], 0, line.partial
-        return text
-
-
-def log_reader(
-    engine: Logs,
-    clock: Clock,
-    ref: Callable[[], JobRef],
-    cursor: Callable[[], LogCursor],
-    take: Callable[[LogBatch], Coroutine[Any, Any, None]],
-) -> ContainerLogFollower:
-    """Returns the reader of a worker's log; it goes on from the record's cursor."""
-    return ContainerLogFollower(engine, clock, "worker", lambda: (ref(), cursor()), take)
-
-
-def report_reader(
-    engine: Logs, clock: Clock, ref: Callable[[], JobRef], lines: ReportLines
-) -> ContainerLogFollower:
-    """Returns the reader of a sidecar's reports; it begins at the start each time, known numbers are passed over."""
-
-    def where() -> tuple[JobRef, LogCursor]:
-        lines.restart()
-        return ref(), LOG_START
-
-    return ContainerLogFollower(engine, clock, "sidecar", where, lines.take)

@@ -1,11 +1,10 @@
-"""What workers print, as they print it: the bytes that no log has yet, for readers who are to see them at once.
+"""Buffers the bytes that a worker has printed and that the job's log does not have yet, for readers who want them at once.
 
-An engine's log gets a line when the line ends. A connection to the worker's output gives its bytes before that, and nothing but
-that: they are never stored, and a reader gets them again as a line. Where both begin with the worker's start, places in them are
+The engine's log gets a line when the line ends. A connection to the worker's output gives the bytes before that. These bytes are
+never stored; a reader gets them again as a line. If the output and the log both begin at the worker's start, offsets in them are
 compared by counting bytes, and by the bytes themselves.
 
-Owns what is remembered of the output, and its bounds. Where it comes from is in `output_follower.py`, how it is served in
-`log_view.py`.
+Owns the buffers and their bounds. `output_follower.py` fills them, `log_view.py` serves them.
 """
 
 import asyncio
@@ -15,52 +14,52 @@ from dataclasses import dataclass
 from jobd.jobs.port.model import RawLine, StreamName
 
 LIVE_BYTES = 96 * 1024
-"""What is remembered of a stream: as much as a log line may hold, and what the engine holds back of it."""
-RIPE_AFTER_S = 0.05
-"""A line that ends within this time comes as a line alone."""
+"""The buffer of one stream: as much as a log line may hold, and what the engine buffers of the line."""
+FLUSH_DELAY_S = 0.05
+"""Readers see bytes after this delay. A line that ends within the delay comes as a line alone."""
 MATCH_BYTES = 64
-"""So much of a last line is looked for at the end of the output."""
+"""As many bytes of a last line are compared with the end of the output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """The bytes of a stream from `at` on, counted from the end of its last stored line; `place` is behind them, counted from the
-    worker's start.
+    """Bytes of a stream's unfinished line. `at` counts from the end of the stream's last stored line; `end_offset` is the offset
+    behind the bytes, from the worker's start.
     """
 
     stream: StreamName
     at: int
     data: bytes
-    place: int
+    end_offset: int
 
 
 class LiveOutput:
-    """The output of one worker. `seq`: the last line of the job's log when the worker was started; None where the output is not
-    known from there on. `tell` is called when there is something new in `unfinished`, once in `RIPE_AFTER_S` at most.
+    """The output of one worker. `seq` is the last line of the job's log at the worker's start; None if the output is not known from
+    there on. `notify` is called when `unfinished` has new bytes, at most once in `FLUSH_DELAY_S`.
     """
 
-    def __init__(self, seq: int | None, tell: Callable[[], None]) -> None:
+    def __init__(self, seq: int | None, notify: Callable[[], None]) -> None:
         self.ended = asyncio.Event()
-        """Set once nothing more comes."""
+        """Set once no more bytes come."""
         self._complete = False
         self._seq = seq
-        self._tell = tell
-        self._tails: dict[StreamName, _Tail] = {"stdout": _Tail(), "stderr": _Tail()}
-        self._ripening: asyncio.TimerHandle | None = None
+        self._notify = notify
+        self._buffers: dict[StreamName, _Buffer] = {"stdout": _Buffer(), "stderr": _Buffer()}
+        self._flush_timer: asyncio.TimerHandle | None = None
 
     @property
     def held_bytes(self) -> int:
-        """How much is remembered."""
-        return sum(len(tail.data) for tail in self._tails.values())
+        """The size of both buffers."""
+        return sum(len(buffer.data) for buffer in self._buffers.values())
 
-    def take(self, stream: StreamName, data: bytes) -> None:
-        """The worker has printed `data`."""
-        self._tails[stream].add(data)
-        if self._ripening is None and self._seq is not None:
-            self._ripening = asyncio.get_running_loop().call_later(RIPE_AFTER_S, self._ripen)
+    def append(self, stream: StreamName, data: bytes) -> None:
+        """Adds bytes that the worker has printed."""
+        self._buffers[stream].append(data)
+        if self._flush_timer is None and self._seq is not None:
+            self._flush_timer = asyncio.get_running_loop().call_later(FLUSH_DELAY_S, self._flush)
 
     def stored(self, lines: Iterable[RawLine], first_seq: int, last_seq: int) -> None:
-        """The log has these lines under these numbers."""
+        """Drops the bytes of lines that the log now has under these numbers."""
         if self._seq is None:
             return
         if first_seq != self._seq + 1:
@@ -73,92 +72,95 @@ class LiveOutput:
                 self.lose()
                 return
             parts.setdefault(line.stream, []).append(bytes_of(line))
-        for stream, said in parts.items():
-            if not self._tails[stream].store(b"".join(said)):
+        for stream, logged in parts.items():
+            if not self._buffers[stream].store(b"".join(logged)):
                 self.lose()
                 return
 
     def lose(self) -> None:
-        """The log does not go on where the output does: from now on nothing is known to be unfinished."""
+        """The log does not continue where the output does: from now on readers get no unfinished line."""
         self._seq = None
 
     def end(self) -> None:
-        """The worker has ended, and all that it has printed has come."""
+        """The worker has ended, and all of its output has arrived."""
         self._complete = True
         self.ended.set()
 
     def close(self) -> None:
-        """Nothing more comes, since the connection broke, or is wanted. Repeats safely."""
+        """The connection broke, or no reader needs the output any more. Repeats safely."""
         self.lose()
         self.ended.set()
-        if self._ripening is not None:
-            self._ripening.cancel()
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
 
     def unfinished(self, seq: int, seen: dict[StreamName, int]) -> Iterator[Unfinished]:
-        """Yields what a reader has not seen who has the log up to line `seq`; `seen` says up to which `place` he has each stream."""
+        """Yields the bytes that are new to a reader who has the log up to line `seq` and each stream up to the offset in `seen`."""
         if seq != self._seq:
             return
-        for stream, tail in self._tails.items():
-            start = max(tail.stored, seen.get(stream, 0))
-            if data := tail.ripe_from(start):
-                yield Unfinished(stream, start - tail.stored, data, start + len(data))
+        for stream, buffer in self._buffers.items():
+            start = max(buffer.stored, seen.get(stream, 0))
+            if data := buffer.flushed_from(start):
+                yield Unfinished(stream, start - buffer.stored, data, start + len(data))
 
     def ends_with(self, line: RawLine) -> bool | None:
-        """Tells whether a newline follows `line`, the last one of its stream; None where that is not known. Pure."""
+        """Tells whether a newline follows `line`, the last line of its stream; None if that is unknown. Pure."""
         if not self._complete:
             return None
-        end, said = bytes(self._tails[line.stream].data[-MATCH_BYTES - 1 :]), bytes_of(line, newline=False)
+        end = bytes(self._buffers[line.stream].data[-MATCH_BYTES - 1 :])
+        text = bytes_of(line, newline=False)
         found = None
-        if said and end:
-            if _matches(end, said):
+        if text and end:
+            if _matches(end, text):
                 found = False
-            elif end.endswith(b"\n") and _matches(end[:-1], said):
+            elif end.endswith(b"\n") and _matches(end[:-1], text):
                 found = True
         return found
 
-    def _ripen(self) -> None:
-        self._ripening = None
-        more = {tail.ripen() for tail in self._tails.values()}
+    def _flush(self) -> None:
+        self._flush_timer = None
+        more = {buffer.flush() for buffer in self._buffers.values()}
         if True in more and self._seq is not None:
-            self._tell()
+            self._notify()
 
 
-class _Tail:
-    """The last bytes of a stream. Places are counted from the first byte that came: `start` is that of `data`, `stored` that up to
-    which the log has them, `ripe` that up to which a reader may have them.
+class _Buffer:
+    """The last bytes of a stream. Offsets count from the first byte that arrived: `start` is the offset of `data`, the log has the
+    bytes up to `stored`, readers may see the bytes up to `flushed`.
     """
 
     def __init__(self) -> None:
         self.data = bytearray()
         self.start = 0
         self.stored = 0
-        self.ripe = 0
+        self.flushed = 0
 
-    def add(self, data: bytes) -> None:
+    def append(self, data: bytes) -> None:
         self.data += data
         self._drop(len(self.data) - LIVE_BYTES)
 
-    def store(self, said: bytes) -> bool:
-        """The log goes on with these bytes; False where the output has others."""
+    def store(self, logged: bytes) -> bool:
+        """The log continues with these bytes. Returns False if the output has other bytes there."""
         at = max(self.stored, self.start)
-        part = said[at - self.stored :]
+        part = logged[at - self.stored :]
         here = self.data[at - self.start : at - self.start + len(part)]
-        self.stored += len(said)
+        self.stored += len(logged)
         same = part.startswith(here)
         self._drop(self.stored - self.start)
         return same
 
-    def ripen(self) -> bool:
-        """What has come until now may be read; True where there is more of it than before that no log has."""
+    def flush(self) -> bool:
+        """Lets readers see all bytes. Returns True if some of them are new and the log does not have them."""
         end = self.start + len(self.data)
-        more = end > max(self.ripe, self.stored)
-        self.ripe = end
+        more = end > max(self.flushed, self.stored)
+        self.flushed = end
         return more
 
-    def ripe_from(self, place: int) -> bytes:
-        if place < self.start:  # what comes before is forgotten: the log is far behind, and goes on
+    def flushed_from(self, offset: int) -> bytes:
+        if (
+            offset < self.start
+        ):  # the buffer has dropped these bytes: the log is far behind, and will have them
             return b""
-        return bytes(self.data[place - self.start : max(0, self.ripe - self.start)])
+        return bytes(self.data[offset - self.start : max(0, self.flushed - self.start)])
 
     def _drop(self, count: int) -> None:
         count = min(count, len(self.data))
@@ -174,26 +176,26 @@ class LiveOutputs:
         self._outputs: dict[str, LiveOutput] = {}
 
     def of(self, uid: str) -> LiveOutput | None:
-        """Returns the output of the job's worker; None where none is followed."""
+        """Returns the output of the job's worker; None if no output is followed."""
         return self._outputs.get(uid)
 
     def put(self, uid: str, output: LiveOutput) -> None:
-        """The output of the job's worker is followed from now on."""
+        """Registers the output of the job's worker."""
         self._outputs[uid] = output
 
     def drop(self, uid: str, output: LiveOutput) -> None:
-        """This output is over, and its log is read."""
+        """Closes the output and removes it, unless another one has replaced it."""
         output.close()
         if self._outputs.get(uid) is output:
             del self._outputs[uid]
 
 
 def bytes_of(line: RawLine, *, newline: bool = True) -> bytes:
-    """Returns what the worker has printed for a line, with its newline or without. Pure."""
-    said = line.text.encode() if line.raw is None else line.raw
-    return said if line.partial or not (newline and line.newline) else said + b"\n"
+    """Returns the bytes that the worker has printed for a line, with or without its newline. Pure."""
+    text = line.text.encode() if line.raw is None else line.raw
+    return text if line.partial or not (newline and line.newline) else text + b"\n"
 
 
-def _matches(end: bytes, said: bytes) -> bool:
-    common = min(len(end), len(said), MATCH_BYTES)
-    return bool(common) and end[-common:] == said[-common:]
+def _matches(end: bytes, text: bytes) -> bool:
+    common = min(len(end), len(text), MATCH_BYTES)
+    return bool(common) and end[-common:] == text[-common:]

@@ -1,8 +1,7 @@
-"""From the engine's log lines to what is stored and sent: sequence numbers, wire frames, log events, the size bound. Pure.
+"""Turns the engine's log lines into stored frames, and stored frames into log events: numbers, gap marks, the size limit. Pure.
 
-Owns the rules for a batch, which becomes one chunk of NDJSON frames, as `log_frames.py` has them; and for log events,
-which are made of stored frames, as many as are not announced yet, one event a stream. When a job's log is full, one marked line
-says so and the rest is dropped.
+A batch of lines becomes one chunk of NDJSON frames (`log_frames.py`). The frames that have no event yet become one log event for
+each stream. When a job's log reaches its limit, one gap mark says so, and later lines are dropped.
 """
 
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from jobd.jobs.log.log_frames import decoded, stored
+from jobd.jobs.log.log_frames import decode_frame, encode_frame
 from jobd.jobs.port.model import LogBatch
 from jobd.jobs.state.event_drafts import Draft
 from jobd.jobs.state.record import Record
@@ -24,7 +23,7 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a batch of lines makes: the next record and the frames (empty: nothing to store)."""
+    """The next record, and the frames that a batch of lines adds to the log (empty: nothing to store)."""
 
     record: Record
     first_seq: int
@@ -33,12 +32,12 @@ class Batch:
 
     @property
     def line_count(self) -> int:
-        """How many frames there are."""
+        """The number of frames."""
         return self.last_seq - self.first_seq + 1
 
 
-def take(record: Record, batch: LogBatch, max_bytes: int) -> Batch:
-    """Returns what the lines of `batch`, which come after all that the record has seen, add to the job's log."""
+def append_lines(record: Record, batch: LogBatch, max_bytes: int) -> Batch:
+    """Returns the batch that appends the lines of `batch`, which follow the record's cursor, to the job's log."""
     frames: list[bytes] = []
     seq, size, full = record.log_seq, record.log_bytes, record.log_full
     for raw in batch.lines:
@@ -55,11 +54,11 @@ def take(record: Record, batch: LogBatch, max_bytes: int) -> Batch:
             stream=raw.stream,
             line=text,
             gap=gap,
-            partial=raw.partial and not full,
+            partial=raw.partial or full,  # a mark alone has no newline
             raw=None if full else raw.raw,
             unterminated=raw.newline is False and not (raw.partial or full),
         )
-        encoded = stored(frame)
+        encoded = encode_frame(frame)
         size += len(encoded)
         frames.append(encoded)
     after = msgspec.structs.replace(
@@ -75,7 +74,7 @@ def take(record: Record, batch: LogBatch, max_bytes: int) -> Batch:
 
 
 def mark_incomplete(record: Record, why: str, now: datetime) -> Batch:
-    """Returns what it adds to the job's log that its end could not be read; nothing where the log is full, or says so already."""
+    """Returns the batch that marks the end of the job's log as missing; no frame if the log is full, or has that mark."""
     after = msgspec.structs.replace(record, log_incomplete=True, log_announced=record.announced_seq)
     if record.log_incomplete or record.log_full:
         return Batch(after, record.log_seq + 1, record.log_seq, b"")
@@ -86,17 +85,17 @@ def mark_incomplete(record: Record, why: str, now: datetime) -> Batch:
     return Batch(after, seq, seq, frame + b"\n")
 
 
-def announce(record: Record, spec: JobSpec, frames: bytes) -> tuple[Record, tuple[Draft, ...]]:
-    """Returns the log events for those of the stored `frames` that have none yet, one a stream, and the record that remembers
-    it. The frames must follow what is announced without a hole.
+def log_events(record: Record, spec: JobSpec, frames: bytes) -> tuple[Record, tuple[Draft, ...]]:
+    """Returns the record after the log events of those `frames` that have none, and the events, one for each stream.
 
-    A gap is a line of its own in its place, `[jobd: why]`, and the event's `gap` says why: a worker cannot write that.
+    The stored `frames` must follow the last line with an event. A gap mark becomes a line of its own, `[jobd: why]`, and the event's
+    `gap` says why: a worker cannot write that field.
     """
     texts: dict[str, list[str]] = {}
     gaps: dict[str, dict[str, None]] = {}
     announced = record.announced_seq
     for encoded in frames.splitlines():
-        frame = decoded(encoded)
+        frame = decode_frame(encoded)
         if frame.seq <= announced:
             continue
         announced = frame.seq
@@ -104,8 +103,8 @@ def announce(record: Record, spec: JobSpec, frames: bytes) -> tuple[Record, tupl
         if frame.gap:
             lines.append(f"[jobd: {frame.gap}]")
             gaps.setdefault(frame.stream, {})[frame.gap] = None
-        only_says_why = frame.gap and (frame.partial or (record.log_full and frame.seq == record.log_seq))
-        if frame.line or not only_says_why:
+        is_mark_only = frame.gap and (frame.partial or (record.log_full and frame.seq == record.log_seq))
+        if frame.line or not is_mark_only:
             lines.append(frame.line)
     drafts = []
     for stream, lines in texts.items():
@@ -121,10 +120,12 @@ def announce(record: Record, spec: JobSpec, frames: bytes) -> tuple[Record, tupl
     return msgspec.structs.replace(record, log_announced=announced), tuple(drafts)
 
 
-def legible(chunk: LogChunk, moment: datetime) -> LogChunk:
-    """Returns the chunk, or, where the disk has changed it, one line of that time in its place that says so. Pure."""
+def mark_damaged(chunk: LogChunk, time: datetime) -> LogChunk:
+    """Returns the chunk; if its checksum does not match, one gap mark with this time in its place. Pure."""
     if not chunk.damaged:
         return chunk
-    why = f"lines {chunk.first_seq} to {chunk.last_seq} cannot be read: the disk has changed them"
-    frame = LogLine(seq=chunk.last_seq, time=event.rfc3339(moment), stream="stdout", line="", gap=why)
+    why = f"lines {chunk.first_seq} to {chunk.last_seq} cannot be read: the disk has changed their bytes"
+    frame = LogLine(
+        seq=chunk.last_seq, time=event.rfc3339(time), stream="stdout", line="", gap=why, partial=True
+    )
     return LogChunk(chunk.last_seq, chunk.last_seq, 1, _encoder.encode(frame) + b"\n")

@@ -1,8 +1,7 @@
-"""Which lines of a job's log wait for an event, and when they get one: a flood of lines becomes few events.
+"""Collects stored log lines that have no event yet, so that a flood of lines becomes few events.
 
-Owns the bounds. Lines are stored at once and without an event; what waits is remembered here while it is little, else read
-back from the store, so that a restart goes on in the same way. Stores nothing itself: the supervisor commits what `next_events`
-gives.
+Owns the bounds. Lines are stored at once, without an event. A few pending lines are buffered here; more are read back from the
+store, as after a restart. Stores nothing itself: the caller commits the events that `next_events` returns.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,22 +9,22 @@ from dataclasses import dataclass
 
 import msgspec
 
-from jobd.jobs.log.log_batches import Batch, announce
+from jobd.jobs.log.log_batches import Batch, log_events
 from jobd.jobs.state.event_drafts import Draft
 from jobd.jobs.state.record import Record
 from jobd.wire.job import JobSpec
 
-ANNOUNCE_AFTER_S = 0.2
-"""Lines wait so long for company, at most."""
-ANNOUNCE_BYTES = 64 * 1024
-"""So many bytes of frames wait for no more."""
-MAX_RECENT = 256
-"""Batches that are kept in memory, however short."""
+FLUSH_AFTER_S = 0.2
+"""A pending line gets its event after this time at most."""
+FLUSH_AT_BYTES = 64 * 1024
+"""Pending lines with this many bytes of frames get their event at once."""
+MAX_BUFFERED_BATCHES = 256
+"""Batches in memory, however short they are."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
-    """What is remembered of a batch: not its record, of which a flood in small batches makes very many."""
+class _Buffered:
+    """A batch without its record: a flood in small batches makes very many records."""
 
     first_seq: int
     last_seq: int
@@ -36,58 +35,56 @@ Frames = Callable[[str, int, int], Awaitable[bytes]]
 
 
 class LogEventBatcher:
-    """The lines of one job that have no event yet: in memory as many as `ANNOUNCE_BYTES` and one batch hold, the others in the store.
-    `frames` reads stored ones: uid, after line, about how many bytes.
+    """The pending lines of one job: up to `FLUSH_AT_BYTES` and one batch in memory, the others in the store. `frames` reads stored
+    frames: uid, after line, about how many bytes.
     """
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
-        self._recent: list[_Stored] = []
+        self._buffered: list[_Buffered] = []
         self._bytes = 0
 
     @property
-    def enough(self) -> bool:
-        """True where so much waits that it should go now."""
-        return self._bytes >= ANNOUNCE_BYTES
+    def is_full(self) -> bool:
+        """True if the pending lines should get their event now."""
+        return self._bytes >= FLUSH_AT_BYTES
 
     def add(self, batch: Batch) -> None:
-        """These lines are stored. Where more waits than is kept in memory, because its events cannot be stored, the lines are left to
-        the store alone.
-        """
+        """Adds stored lines. A full buffer, whose events could not be stored, is dropped instead: the store has the lines."""
         if not batch.frames:
             return
-        if self.enough or len(self._recent) >= MAX_RECENT:
-            self._recent = []
+        if self.is_full or len(self._buffered) >= MAX_BUFFERED_BATCHES:
+            self._buffered = []
         else:
-            self._recent.append(_Stored(batch.first_seq, batch.last_seq, batch.frames))
+            self._buffered.append(_Buffered(batch.first_seq, batch.last_seq, batch.frames))
         self._bytes += len(batch.frames)
 
     async def next_events(self, record: Record, spec: JobSpec) -> tuple[Record, tuple[Draft, ...]]:
-        """Returns the next log events and the record that has them: all that wait, or the first part where that is much.
+        """Returns the record after the next log events, and the events: of all pending lines, or of the first `FLUSH_AT_BYTES`.
 
         Raises:
             StoreError: stored lines could not be read.
         """
         after = record.announced_seq
-        if self._recent and self._recent[0].first_seq == after + 1:
-            frames = b"".join(batch.frames for batch in self._recent)
+        if self._buffered and self._buffered[0].first_seq == after + 1:
+            frames = b"".join(batch.frames for batch in self._buffered)
         else:
-            frames = await self._frames(record.uid, after, ANNOUNCE_BYTES)
-        following, drafts = announce(record, spec, frames)
-        if not drafts:  # the store has no such lines: nothing is left to announce
+            frames = await self._frames(record.uid, after, FLUSH_AT_BYTES)
+        following, drafts = log_events(record, spec, frames)
+        if not drafts:  # the store has no such lines: no line is pending
             following = msgspec.structs.replace(record, log_announced=record.log_seq)
         return following, drafts
 
-    def forget(self) -> None:
-        """Lines may be stored that were not added here: what waits is read back from the store."""
-        self._recent, self._bytes = [], 0
+    def reset(self) -> None:
+        """Drops the buffer, since lines may be stored that were not added here; pending lines are read back from the store."""
+        self._buffered, self._bytes = [], 0
 
-    def announced(self, record: Record) -> None:
-        """The events of all lines up to `record.announced_seq` are stored."""
-        self._recent = [batch for batch in self._recent if batch.last_seq > record.announced_seq]
-        self._bytes = sum(len(batch.frames) for batch in self._recent)
+    def events_stored(self, record: Record) -> None:
+        """Drops the lines up to `record.announced_seq`: their events are stored."""
+        self._buffered = [batch for batch in self._buffered if batch.last_seq > record.announced_seq]
+        self._bytes = sum(len(batch.frames) for batch in self._buffered)
 
 
-def waits(record: Record) -> bool:
-    """True where stored lines have no event yet."""
+def has_pending_lines(record: Record) -> bool:
+    """True if stored lines have no event yet."""
     return record.announced_seq < record.log_seq

@@ -1,11 +1,12 @@
-"""A job's log as the API serves it: frames from any line on, live to the job's end, without a gap or a repeat.
+"""Serves a job's log: frames from any line on, followed to the job's end, each line once and in order.
 
-Owns the reading side. Frames of text are stored as they go on the wire, so a plain read passes whole chunks through.
+Owns the reads. Text is stored in its wire form, so that a plain read passes whole chunks through.
 """
 
 import asyncio
+import contextlib
 import io
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,8 @@ import msgspec
 from jobd.budget import ByteBudget
 from jobd.jobs.change_notifier import ChangeNotifier
 from jobd.jobs.log.live_output import LiveOutputs
-from jobd.jobs.log.log_batches import legible
-from jobd.jobs.log.log_frames import on_wire, parts
+from jobd.jobs.log.log_batches import mark_damaged
+from jobd.jobs.log.log_frames import split, wire_parts
 from jobd.jobs.port.model import StreamName
 from jobd.jobs.state.record import Record, purged
 from jobd.jobs.storage import Logs
@@ -23,7 +24,7 @@ from jobd.store.tables.rows import LogChunk
 from jobd.wire.view import End, LogEnd, LogLine, LogUnfinished, Unfinished
 
 READ_BYTES = 64 << 10
-"""A page is one chunk where that is longer."""
+"""A page has at least one chunk, however long the chunk is."""
 TAIL_READ_BYTES = 1 << 20
 KEEP_ALIVE_S = 15.0
 
@@ -33,8 +34,8 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """`after`: the last line the reader has. `tail`: only so many of the lines that are there now, then what follows.
-    `unfinished`: also what stands in lines that have not ended.
+    """`after`: the last line that the reader has. `tail`: only so many of the lines that are stored now, then all later ones.
+    `unfinished`: also the bytes of lines that have not ended.
     """
 
     follow: bool = False
@@ -45,7 +46,7 @@ class LogQuery:
 
 
 class LogView:
-    """Reads logs. `current` gives a job's record as it is now, None where it is purged; all readers share `budget`."""
+    """Reads logs. `current` returns a job's present record, None if the job is purged. All readers share `budget`."""
 
     def __init__(
         self,
@@ -62,9 +63,9 @@ class LogView:
         self._current = current
 
     async def frames(self, record: Record, query: LogQuery) -> AsyncIterator[bytes]:
-        """Yields NDJSON, whole lines; the end frame last, where the job has ended or is followed to its end.
+        """Yields NDJSON in whole lines. The end frame is last, if the job has ended or is followed to its end.
 
-        While nothing happens an empty line is yielded now and then, which keeps the connection known to be alive.
+        A follower without news gets an empty line every `KEEP_ALIVE_S`, which shows that the connection works.
         """
         after = query.after
         seen: dict[StreamName, int] = {}
@@ -80,13 +81,15 @@ class LogView:
                         hold.resize(held_bytes(chunks))
                         is_end = not chunks
                         for chunk in chunks:
-                            for part in on_wire(cut(legible(chunk, record.created_at), after, query.stream)):
+                            for part in wire_parts(
+                                cut(mark_damaged(chunk, record.created_at), after, query.stream)
+                            ):
                                 yield part
                                 hold.mark_progress()
                                 del part
                             after = chunk.last_seq
                             del chunk
-                        # Nothing of a page may live on while the reader waits for the next one: it is counted no more.
+                        # The budget no longer counts this page: the reader keeps no part of it while it waits for the next page.
                         del chunks
                     if is_end:
                         break
@@ -110,10 +113,10 @@ class LogView:
     ) -> Iterator[bytes]:
         output = self._outputs.of(uid) if self._outputs is not None else None
         for part in output.unfinished(after, seen) if output is not None else ():
-            seen[part.stream] = part.place
+            seen[part.stream] = part.end_offset
             if stream in (None, part.stream):
                 frame = Unfinished(stream=part.stream, at=part.at, raw=part.data)
-                yield from parts(_encoder.encode(LogUnfinished(unfinished=frame)) + b"\n")
+                yield from split(_encoder.encode(LogUnfinished(unfinished=frame)) + b"\n")
 
     async def _tail_start(self, record: Record, query: LogQuery) -> int:
         stats = await self._store.log_stats(record.uid)
@@ -121,62 +124,55 @@ class LogView:
             return stats.last_seq
         if query.stream is None:
             return max(0, stats.last_seq - query.tail)
-        # Of one stream alone the lines are counted: of a part at the log's end, that grows until it holds enough of them.
+        # The lines of one stream are counted, in a span at the log's end that grows until it has enough of them.
         span = query.tail
         while True:
             start = max(0, stats.last_seq - span)
-            count = await self._count(record, start, stats.last_seq, query.stream)
+            count = 0
+            async for _ in self._seqs(record, start, stats.last_seq, query.stream):
+                count += 1
             if count >= query.tail:
-                return await self._place_of(record, start, stats.last_seq, query.stream, count - query.tail)
+                return await self._before(record, start, stats.last_seq, query.stream, count - query.tail)
             if start == 0:
                 return 0
             span *= 4
 
-    async def _count(self, record: Record, after: int, last: int, stream: str) -> int:
-        """Returns how many lines of the stream there are between the two numbers."""
-        count = 0
-        while after < last:
-            async with self._budget.reserve(TAIL_READ_BYTES, estimated=True) as hold:
-                chunks = await self._tail_page(record, after)
-                hold.resize(held_bytes(chunks))
-                if not chunks:
-                    break
-                for chunk in chunks:
-                    count += sum(1 for _ in _seqs(chunk, after, last, stream))
-                after = chunks[-1].last_seq
-                del chunk, chunks
-        return count
-
-    async def _place_of(self, record: Record, after: int, last: int, stream: str, skip: int) -> int:
-        """Returns the number before the line that follows the first `skip` lines of the stream after `after`."""
-        while after < last:
-            async with self._budget.reserve(TAIL_READ_BYTES, estimated=True) as hold:
-                chunks = await self._tail_page(record, after)
-                hold.resize(held_bytes(chunks))
-                if not chunks:
-                    break
-                for chunk in chunks:
-                    for seq in _seqs(chunk, after, last, stream):
-                        if skip == 0:
-                            return seq - 1
-                        skip -= 1
-                after = chunks[-1].last_seq
-                del chunk, chunks
+    async def _before(self, record: Record, after: int, last: int, stream: str, skip: int) -> int:
+        """Returns the number before the stream's line that follows its first `skip` lines after line `after`."""
+        async with contextlib.aclosing(self._seqs(record, after, last, stream)) as seqs:
+            async for seq in seqs:
+                if skip == 0:
+                    return seq - 1
+                skip -= 1
         return last
+
+    async def _seqs(self, record: Record, after: int, last: int, stream: str) -> AsyncGenerator[int, None]:
+        """Yields the numbers of the stream's lines after line `after` up to line `last`; holds one page of the log at a time."""
+        while after < last:
+            async with self._budget.reserve(TAIL_READ_BYTES, estimated=True) as hold:
+                chunks = await self._tail_page(record, after)
+                hold.resize(held_bytes(chunks))
+                if not chunks:
+                    break
+                for chunk in chunks:
+                    for seq in _seqs_of(chunk, after, last, stream):
+                        yield seq
+                after = chunks[-1].last_seq
+                del chunk, chunks
 
     async def _tail_page(self, record: Record, after: int) -> list[LogChunk]:
         stored = await self._store.log_chunks(record.uid, after, TAIL_READ_BYTES)
-        return [legible(chunk, record.created_at) for chunk in stored]
+        return [mark_damaged(chunk, record.created_at) for chunk in stored]
 
 
 def held_bytes(chunks: Sequence[LogChunk]) -> int:
-    """Returns how much a page takes while it is passed on: its chunks, and one of them a second time where it is cut."""
+    """Returns the memory that a page needs while it is sent: its chunks, and the longest chunk once more, for `cut`."""
     sizes = [len(chunk.data) for chunk in chunks]
     return sum(sizes) + max(sizes, default=0)
 
 
-def _seqs(chunk: LogChunk, after: int, last: int, stream: str) -> Iterator[int]:
-    """The numbers of one stream's lines in a chunk, one line in memory at a time."""
+def _seqs_of(chunk: LogChunk, after: int, last: int, stream: str) -> Iterator[int]:
+    """Yields the numbers of one stream's lines in a chunk; holds one line at a time."""
     for frame in io.BytesIO(chunk.data):
         line = _decoder.decode(frame)
         if after < line.seq <= last and line.stream == stream:
@@ -184,15 +180,15 @@ def _seqs(chunk: LogChunk, after: int, last: int, stream: str) -> Iterator[int]:
 
 
 def _deleted(record: Record) -> Record:
-    """Returns the end of a job that was deleted while its log was read."""
+    """Returns the final record of a job that was deleted while its log was read."""
     return record if record.ended else msgspec.structs.replace(purged(record), reason="deleted")
 
 
 def cut(chunk: LogChunk, after: int, stream: str | None) -> bytes:
-    """Returns the chunk's frames after line `after`, of one stream where it is named; pure."""
+    """Returns the chunk's frames after line `after`, of one stream if `stream` is given. Pure."""
     if stream is None and chunk.first_seq > after:
         return chunk.data
-    frames = io.BytesIO(chunk.data)  # as it is: the bytes are shared, and no list of lines is made
+    frames = io.BytesIO(chunk.data)  # shares the chunk's bytes, and makes no list of lines
     if stream is None:
         for _ in range(after - chunk.first_seq + 1):
             frames.readline()

@@ -1,6 +1,6 @@
-"""Following a worker's output for `LiveOutputs`: from before its start where that is possible.
+"""Follows a worker's output for `LiveOutputs`, from before the worker's start if possible.
 
-Owns the task and its waits. No failure here is one of the job: its log is read all the same, and shows each line when it ends.
+Owns the task and its waits. No failure here fails the job: jobd reads the job's log all the same, and shows each line when it ends.
 """
 
 import asyncio
@@ -15,45 +15,45 @@ from jobd.jobs.port.model import JobRef, RawLine
 from jobd.jobs.port.protocols import WorkerOutput
 
 ATTACH_LIMIT_S = 2.0
-"""The worker's start waits no longer for this."""
+"""The worker's start waits no longer for the connection."""
 END_LIMIT_S = 5.0
-"""The output of a worker that has ended is over a moment later."""
+"""The output of an ended worker ends a moment after the worker."""
 
 log = logging.getLogger(__name__)
 
 
 class OutputFollower:
-    """Follows the worker of one job, one attempt after the other. `tell` is called when there is something new to show."""
+    """Follows the worker of one job, one attempt after the other. `notify` is called with the job's uid when there is new output."""
 
     def __init__(
         self,
         engine: WorkerOutput,
         outputs: LiveOutputs,
         ref: Callable[[], JobRef],
-        tell: Callable[[str], None],
+        notify: Callable[[str], None],
     ) -> None:
         self._engine = engine
         self._outputs = outputs
         self._ref = ref
-        self._tell = tell
+        self._notify = notify
         self._uid = ""
         self._output: LiveOutput | None = None
         self._task: asyncio.Task[None] | None = None
 
-    async def begin(self, seq: int) -> None:
-        """Follows a worker that is about to be started; the job's log has `seq` lines so far. Returns once nothing is missed, or
-        that is given up.
+    async def attach(self, seq: int) -> None:
+        """Attaches to a worker that is about to start; the job's log has `seq` lines so far. Returns once the follower is attached, or
+        after `ATTACH_LIMIT_S`.
         """
         await self.stop()
-        await self._begin(seq)
+        await self._attach(seq)
 
-    async def join(self) -> None:
-        """Follows a worker that runs, if that is not being done: what it has printed is not known, what it prints last will be."""
+    async def attach_late(self) -> None:
+        """Attaches to a running worker, unless the follower is attached: its earlier output is unknown, its last output will be known."""
         if self._output is None:
-            await self._begin(None)
+            await self._attach(None)
 
     async def stop(self) -> None:
-        """Forgets the output."""
+        """Detaches from the worker and drops its output."""
         task, output = self._task, self._output
         self._task = self._output = None
         if task is not None:
@@ -63,15 +63,15 @@ class OutputFollower:
         if output is not None:
             self._outputs.drop(self._uid, output)
 
-    async def with_ends(self, lines: Sequence[RawLine]) -> Sequence[RawLine]:
-        """Returns the lines with `newline` told where the log does not tell it: as the output ended, or, where that is not known,
-        as most do: text with a newline, other bytes without.
+    async def resolve_newlines(self, lines: Sequence[RawLine]) -> Sequence[RawLine]:
+        """Returns the lines, with `newline` set where the log leaves it open: as the output ended, or, if that is unknown, with a newline
+        after text and none after other bytes.
         """
         if all(line.newline is not None for line in lines):
             return lines
-        return [line if line.newline is not None else await self._with_end(line) for line in lines]
+        return [line if line.newline is not None else await self._resolve(line) for line in lines]
 
-    async def _with_end(self, line: RawLine) -> RawLine:
+    async def _resolve(self, line: RawLine) -> RawLine:
         found = None
         if self._output is not None:
             with contextlib.suppress(TimeoutError):
@@ -81,10 +81,10 @@ class OutputFollower:
         is_text = line.raw is None and "\0" not in line.text
         return replace(line, newline=is_text if found is None else found)
 
-    async def _begin(self, seq: int | None) -> None:
+    async def _attach(self, seq: int | None) -> None:
         ref = self._ref()
         self._uid = ref.uid
-        self._output = LiveOutput(seq, lambda: self._tell(ref.uid))
+        self._output = LiveOutput(seq, lambda: self._notify(ref.uid))
         self._outputs.put(ref.uid, self._output)
         attached = asyncio.Event()
         self._task = asyncio.create_task(self._follow(ref, self._output, attached), name="follow output")
@@ -92,7 +92,7 @@ class OutputFollower:
             async with asyncio.timeout(ATTACH_LIMIT_S):
                 await attached.wait()
         except TimeoutError:
-            self._output.lose()  # what is printed until it is attached is missing
+            self._output.lose()  # the output up to the attach is missing
 
     async def _follow(self, ref: JobRef, output: LiveOutput, attached: asyncio.Event) -> None:
         try:
@@ -101,7 +101,7 @@ class OutputFollower:
                 async for stream, data in pieces:
                     if output.ended.is_set():
                         return
-                    output.take(stream, data)
+                    output.append(stream, data)
             output.end()
         except EngineError as error:
             output.close()

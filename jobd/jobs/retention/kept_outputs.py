@@ -1,7 +1,7 @@
-"""Outputs that are kept after their job's end: a tar for each, in a folder of the state, until the job's record goes.
+"""Keeps outputs after their job's end: one tar file for each, in the state folder, until the job's record is removed.
 
-Owns the files, their bound in bytes over all jobs and the room that stays free on their disk. A file that is there under its final
-name is whole and on the disk. Which outputs there are, and what of a job is over, is not known here.
+Owns the files, their limit in bytes over all jobs, and the space that stays free on their disk. A file with its final name is whole
+and durable. Does not know which outputs a job has, nor when a job's record is removed.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from jobd.durable import sync_folder
 
 BLOCK_BYTES = 1 << 20
 FREE_SHARE = 20
-"""One part in so many of the disk stays free."""
+"""One part in `FREE_SHARE` of the disk stays free."""
 _NAME = re.compile(r"(?P<uid>[0-9a-zA-Z]+)\.(?P<number>[0-9]+)\.tar(\.part)?\Z")
 
 
 class NoRoom(Exception):
-    """The output is not kept: the bound or the disk has no room for it. The text says which, for people."""
+    """The output is not kept: the limit or the disk has no room for it. The text says which."""
 
 
 class KeptOutputs:
-    """The files of one `folder`; `max_bytes` bounds all of them together. Belongs to one event loop."""
+    """The files of one `folder`, with at most `max_bytes` together. Belongs to one event loop."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
@@ -37,16 +37,16 @@ class KeptOutputs:
 
     @property
     def keeps_any(self) -> bool:
-        """False where the operator wants none to be kept."""
+        """False if the operator has turned kept outputs off."""
         return self._max_bytes > 0
 
     async def keep(self, uid: str, number: int, tar: AsyncIterator[bytes]) -> int:
-        """Keeps the tar as output `number` of the job, from 0, and returns its size in bytes; what was kept under this number goes.
+        """Writes the tar as output `number` (from 0) of the job, and returns its size in bytes. An earlier file of this number is replaced.
 
-        When it returns, the file survives kill -9 and a loss of power.
+        Once this returns, the file survives kill -9 and a power failure.
 
         Raises:
-            NoRoom: nothing of it is kept. Whatever `tar` raises.
+            NoRoom: no part of the tar is kept. Whatever `tar` raises.
         """
         async with self._measuring:
             if not self._measured:
@@ -59,7 +59,7 @@ class KeptOutputs:
             try:
                 with await asyncio.to_thread(_opened, part) as file:
                     async for block in _blocks(tar):
-                        self._check(len(block))
+                        self._check_room(len(block))
                         self._used += len(block)
                         size += len(block)
                         await asyncio.to_thread(file.write, block)
@@ -84,7 +84,7 @@ class KeptOutputs:
         part.rename(self._path(uid, number))
         sync_folder(self._folder)
 
-    def _check(self, more: int) -> None:
+    def _check_room(self, more: int) -> None:
         if self._used + more > self._max_bytes:
             raise NoRoom(
                 f"all kept outputs together may have {self._max_bytes} bytes (KEPT_OUTPUTS_MAX_BYTES)"
@@ -94,20 +94,20 @@ class KeptOutputs:
             raise NoRoom("the disk of jobd's state folder has no room for it: a twentieth stays free")
 
     async def read(self, uid: str, number: int) -> AsyncIterator[bytes] | None:
-        """Returns the tar of a kept output in blocks, None where there is none."""
+        """Returns the tar of a kept output in blocks; None if there is no such output."""
         path = self._path(uid, number)
         if not await asyncio.to_thread(path.is_file):
             return None
         return _read(path)
 
     async def remove(self, uid: str) -> None:
-        """Removes what is kept of a job. Safe to repeat."""
+        """Removes the kept outputs of a job. Safe to repeat."""
         async with self._measuring:
             freed = await asyncio.to_thread(lambda: _removed(list(self._folder.glob(f"{uid}.*"))))
             self._used -= freed if self._measured else 0
 
     async def uids(self) -> set[str]:
-        """Returns the jobs of which anything is here."""
+        """Returns the uids of all jobs with a file here."""
         names = await asyncio.to_thread(os.listdir, self._folder)
         return {found["uid"] for name in names if (found := _NAME.match(name))}
 
@@ -115,15 +115,13 @@ class KeptOutputs:
         """Returns the sizes of all files, in bytes."""
         found = []
         for path in self._folder.iterdir():
-            with contextlib.suppress(FileNotFoundError):  # gone since it was listed
+            with contextlib.suppress(FileNotFoundError):  # removed after the folder was listed
                 found.append(path.stat().st_size)
         return found
 
     def _measure(self) -> int:
-        for left in self._folder.glob(
-            "*.part"
-        ):  # by a process before this one: none of this one is there yet
-            left.unlink(missing_ok=True)
+        for part in self._folder.glob("*.part"):  # of an earlier process: this one has none yet
+            part.unlink(missing_ok=True)
         return sum(self.sizes())
 
     def _path(self, uid: str, number: int) -> Path:
@@ -131,7 +129,7 @@ class KeptOutputs:
 
 
 def _removed(paths: list[Path]) -> int:
-    """Removes files and returns the bytes of those that were whole: what is half written is counted by its writer."""
+    """Removes files, and returns the size of the whole ones: an unfinished file is counted by its writer."""
     freed = 0
     for path in paths:
         with contextlib.suppress(FileNotFoundError):

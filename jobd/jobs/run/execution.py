@@ -7,12 +7,13 @@ decided by `next_action.py`; what comes before the worker is in `preparation.py`
 import asyncio
 from dataclasses import replace
 
-from jobd.jobs.log.container_log_follower import ReportLines, log_reader, report_reader
+from jobd.jobs.log.container_log_follower import ContainerLogFollower
 from jobd.jobs.log.output_follower import OutputFollower
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, StartFailed
 from jobd.jobs.port.model import ContainerFacts, ContainerState, EndCause, LogBatch, Observation, Role
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
+from jobd.jobs.run.sidecar_reports import SidecarReports, follow_reports
 from jobd.jobs.state import facts
 from jobd.jobs.state.observed_state import ObservedState
 
@@ -30,15 +31,19 @@ class Execution:
         self._job_state = job_state
         self._observed_state = observed_state
         self._deps = deps
-        reports = ReportLines(job_state.take_report, job_state.take_unread, lambda: job_state.record.id)
-        self._reports = report_reader(deps.engine, deps.clock, lambda: job_state.ref, reports)
+        reports = SidecarReports(job_state.take_report, job_state.take_unread, lambda: job_state.record.id)
+        self._reports = follow_reports(deps.engine, deps.clock, lambda: job_state.ref, reports)
         self._output = OutputFollower(deps.engine, deps.live_outputs, lambda: job_state.ref, deps.tell)
-        self._logs = log_reader(
-            deps.engine, deps.clock, lambda: job_state.ref, job_state.log_cursor, self._take_log
+        self._logs = ContainerLogFollower(
+            deps.engine,
+            deps.clock,
+            "worker",
+            lambda: (job_state.ref, job_state.log_cursor()),
+            self._take_log,
         )
 
     async def _take_log(self, read: LogBatch) -> None:
-        await self._job_state.take_log(replace(read, lines=await self._output.with_ends(read.lines)))
+        await self._job_state.take_log(replace(read, lines=await self._output.resolve_newlines(read.lines)))
 
     async def stop_reading(self) -> None:
         """Ends the following of what both containers print, after what is being stored."""
@@ -61,7 +66,7 @@ class Execution:
                 await job_state.apply(facts.SetupFailed("input-failed", why))
                 return
         # One waits for the engine, the other one for the disk.
-        following = asyncio.ensure_future(self._output.begin(job_state.record.log_seq))
+        following = asyncio.ensure_future(self._output.attach(job_state.record.log_seq))
         try:
             await job_state.apply(facts.WorkerStarting())
         finally:
@@ -141,7 +146,7 @@ class Execution:
         await job_state.apply(facts.Observed(seen, sidecar_over))
         if job_state.record.started_at is not None and not job_state.record.worker_over:
             self._logs.start()
-            await self._output.join()
+            await self._output.attach_late()
         observed_state.keep(seen, hints_before)
 
     async def _explained(self, seen: Observation) -> Observation:

@@ -11,9 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 
 from jobd.clock import wall_clock_and_offset
 from jobd.jobs.job_repository import MAX_TRIES
-from jobd.jobs.log.log_batches import Batch, mark_incomplete
-from jobd.jobs.log.log_batches import take as take_lines
-from jobd.jobs.log.log_event_batcher import ANNOUNCE_AFTER_S, LogEventBatcher, waits
+from jobd.jobs.log.log_batches import Batch, append_lines, mark_incomplete
+from jobd.jobs.log.log_event_batcher import FLUSH_AFTER_S, LogEventBatcher, has_pending_lines
 from jobd.jobs.port.model import JobRef, LogBatch, LogCursor, RawLine
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.state import event_drafts, facts
@@ -90,13 +89,13 @@ class JobState:
         if made.record == before and not made.drafts:
             return False
         drafts = made.drafts
-        if drafts and waits(before):
+        if drafts and has_pending_lines(before):
             # Events keep the order of the facts: what was logged before comes before.
             before, logged = await self._announce(leave_last=True)
             made = self._step(before, spec, fact)
             drafts = (*logged, *made.drafts)
         self.record = await self._deps.repository.change(made.record, spec, drafts)
-        self._log_event_batcher.announced(self.record)
+        self._log_event_batcher.events_stored(self.record)
         self._deps.on_change(before, self.record, spec)
         if self.record.phase in ("queued", "done"):
             self._spec = None
@@ -126,7 +125,7 @@ class JobState:
         except StaleJob:
             stored = await self._deps.repository.stored(self.record.uid)
             self.record = stored or purged(self.record)
-            self._log_event_batcher.forget()
+            self._log_event_batcher.reset()
             self._reading = False
             raise
         except NoSuchJob:
@@ -157,7 +156,7 @@ class JobState:
         def made() -> Batch:
             if not self._reading:
                 raise StaleJob("the stored log may hold these lines already; reading goes on from its cursor")
-            return take_lines(self.record, read, self._deps.log_max_bytes)
+            return append_lines(self.record, read, self._deps.log_max_bytes)
 
         await self._store_frames(made, read.lines)
 
@@ -179,13 +178,13 @@ class JobState:
                 else:
                     output.stored(lines, batch.first_seq, batch.last_seq)
             self._log_event_batcher.add(batch)
-            if self._log_event_batcher.enough:
+            if self._log_event_batcher.is_full:
                 await self._announce_all()
         self.announce_soon()
 
     def announce_soon(self) -> None:
         """Has stored lines without an event get one, after a moment in which more may come."""
-        if waits(self.record) and (self._announcing is None or self._announcing.done()):
+        if has_pending_lines(self.record) and (self._announcing is None or self._announcing.done()):
             self._announcing = asyncio.create_task(self._announce_later(), name="announce")
 
     def stop_announcing(self) -> None:
@@ -194,8 +193,8 @@ class JobState:
             self._announcing.cancel()
 
     async def _announce_later(self) -> None:
-        while waits(self.record):
-            await self._deps.clock.sleep(ANNOUNCE_AFTER_S)
+        while has_pending_lines(self.record):
+            await self._deps.clock.sleep(FLUSH_AFTER_S)
             try:
                 async with self._changing:
                     await self._announce_all()
@@ -212,11 +211,11 @@ class JobState:
         """Stores the events of all lines that have none; the caller holds the lock. With `leave_last` the last of them are not
         stored but returned, with the record that has them, to go into the caller's commit. Raises StoreError.
         """
-        while waits(self.record):
+        while has_pending_lines(self.record):
             spec = await self._read_spec()
             record, drafts = await self._log_event_batcher.next_events(self.record, spec)
-            if leave_last and not waits(record):
+            if leave_last and not has_pending_lines(record):
                 return record, drafts
             self.record = await self._deps.repository.change(record, spec, drafts)
-            self._log_event_batcher.announced(self.record)
+            self._log_event_batcher.events_stored(self.record)
         return self.record, ()

@@ -55,8 +55,8 @@ MUTATIONS = (
         W,
         "a worker's line is taken for a frame",
         "jobd/jobs/log/log_batches.py",
-        "encoded = stored(frame)",
-        'encoded = text.encode() if text.startswith("{") else stored(frame)',
+        "encoded = encode_frame(frame)",
+        'encoded = text.encode() if text.startswith("{") else encode_frame(frame)',
         f"{SECURITY}/test_worker_output.py::test_binary_output_is_text_everywhere",
     ),
     SecurityMutation(

@@ -179,6 +179,27 @@ async def test_a_follower_keeps_no_event_while_it_waits_for_news(
     assert budget.reserved_bytes == 0
 
 
+async def test_a_reader_keeps_no_page_while_it_waits_for_room(store: Store, jobs: Any, traced: None) -> None:
+    await jobs.emit("x", URL, 2, text="x" * 300_000)
+    budget = ByteBudget(64 << 20)
+    feed = Feed(store, budget)
+    gc.collect()
+    before = tracemalloc.get_traced_memory()[0]
+    readers = [feed.read(0, follow=False) for _ in range(20)]
+    for reader in readers:
+        assert await anext(reader) is not None
+    async with budget.reserve(1, estimated=True):  # no other hold is given
+        waiting = [asyncio.create_task(next_of(reader)) for reader in readers]
+        await asyncio.sleep(0)
+        assert budget.reserved_bytes == 1
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] - before < 20 * 30_000, "a page is 300 kB"
+    second = await asyncio.gather(*waiting)
+    assert {event.seq for event in second} == {2}
+    for reader in readers:
+        await reader.aclose()  # type: ignore[attr-defined]
+
+
 async def test_an_event_is_counted_with_the_frame_that_it_is_sent_in(
     feed: Feed, budget: ByteBudget, jobs: Any
 ) -> None:

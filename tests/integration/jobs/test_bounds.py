@@ -1,4 +1,4 @@
-"""What jobs that are not over keep in memory, and what is left of those that watch them."""
+"""What live jobs and their watchers hold in memory."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ from tests.support.fakes.worker import WorkerScript
 PLACES, MAY_WAIT = 2, 100
 
 
-async def test_no_more_supervisors_than_jobs_that_may_wait_and_none_of_those_has_its_spec(house: Any) -> None:
+async def test_no_more_supervisors_than_queued_jobs_and_none_of_those_has_its_spec(house: Any) -> None:
     async def submit(name: str) -> Any:
         house.engine.workers[name] = WorkerScript(runs_s=None)
         return await house.submit(id=name, environment={"TEXT": "x" * 100_000})
@@ -36,7 +36,7 @@ async def test_no_more_supervisors_than_jobs_that_may_wait_and_none_of_those_has
     assert len(house.supervisors._tasks) == len(house.supervisors._supervisors)
 
 
-async def test_nothing_is_kept_of_watchers_that_have_left() -> None:
+async def test_the_notifier_drops_watchers_that_have_left() -> None:
     change_notifier = ChangeNotifier()
 
     async def watch(uid: str) -> None:

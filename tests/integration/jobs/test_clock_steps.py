@@ -1,4 +1,4 @@
-"""The wall clock is set while a fact is on its way: no limit changes, whichever fact is the first on the new clock."""
+"""The wall clock is set while a fact is applied: no time limit changes, whichever fact comes first after the step."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ LIMIT_S = 60
 
 
 @pytest.mark.parametrize("step_s", [8 * DAY_S, -8 * DAY_S, 120.0])
-async def test_a_step_just_before_the_start_is_seen_leaves_the_limit_as_long_as_it_was(
+async def test_a_clock_step_just_before_the_start_leaves_the_time_limit_unchanged(
     house: Any, monkeypatch: pytest.MonkeyPatch, step_s: float
 ) -> None:
     start_worker, jumps = house.engine.start_worker, iter([step_s])
@@ -60,7 +60,7 @@ async def test_a_slow_start_on_an_engine_with_another_clock_takes_nothing_of_the
 
 
 @pytest.mark.parametrize("step_s", [8 * DAY_S, -8 * DAY_S])
-async def test_any_fact_is_taken_on_the_clock_of_its_time(house: Any, step_s: float) -> None:
+async def test_each_fact_is_applied_with_the_clock_of_its_time(house: Any, step_s: float) -> None:
     house.engine.workers["a"] = WorkerScript(runs_s=None)
     record = await house.submit(timeout_seconds=LIMIT_S)
     before = await house.until(record, lambda now: now.started_at is not None)

@@ -1,4 +1,4 @@
-"""Errors that the engine answers with, one job at a time: asked again, counted over restarts, and then an end."""
+"""Transient errors of the engine: jobd retries, counts the time over restarts, and fails the job after the limit."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ LIMIT_S = 900.0
 
 
 async def until(house: Any, record: Any, condition: Callable[[Any], bool]) -> Any:
-    """As the house's own, with room between two ticks for what the supervisor stores."""
+    """Like `house.until`, with time between two ticks for the supervisor's commits."""
     async with asyncio.timeout(60):
         while not condition(now := await house.stored(record)):
             house.clock.advance(1)
@@ -28,7 +28,7 @@ async def ended(house: Any, record: Any) -> Any:
 
 
 @pytest.mark.parametrize("call", ["create", "start_worker"])
-async def test_a_job_that_the_engine_answers_with_errors_fails_after_the_limit_and_frees_its_place(
+async def test_a_job_with_engine_errors_fails_after_the_limit_and_frees_its_slot(
     house: Any, call: str
 ) -> None:
     house.engine.errors[call] = FULL
@@ -45,7 +45,7 @@ async def test_a_job_that_the_engine_answers_with_errors_fails_after_the_limit_a
     assert (await ended(house, await house.submit(id="b"))).status == "completed"
 
 
-async def test_the_time_counts_on_after_a_restart(house: Any) -> None:
+async def test_the_error_time_continues_after_a_restart(house: Any) -> None:
     house.engine.errors["create"] = FULL
     record = await house.submit()
     before = await counted(house, record, LIMIT_S / 2)
@@ -55,7 +55,7 @@ async def test_the_time_counts_on_after_a_restart(house: Any) -> None:
     assert (await ended(house, record)).reason == "engine-error"
 
 
-async def test_an_engine_that_is_away_is_waited_for_without_an_end(house: Any) -> None:
+async def test_an_unavailable_engine_is_waited_for_without_a_limit(house: Any) -> None:
     house.engine.errors["create"] = FULL
     record = await house.submit()
     before = await counted(house, record, 30)
@@ -70,7 +70,7 @@ async def test_an_engine_that_is_away_is_waited_for_without_an_end(house: Any) -
     assert before.engine_error_s < LIMIT_S
 
 
-async def test_an_error_that_passes_leaves_no_trace(house: Any) -> None:
+async def test_a_transient_engine_error_leaves_no_trace(house: Any) -> None:
     house.engine.errors["create"] = FULL
     record = await house.submit()
     await counted(house, record, 30)

@@ -1,4 +1,4 @@
-"""Kept outputs on a real disk and a real store: whole or not there, bounded, over restarts, and gone with their job."""
+"""Kept outputs on a real disk and a real store: whole or absent, bounded, over restarts, and removed with their job."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ def writes(house: Any) -> None:
 # -- the files
 
 
-async def test_what_is_kept_comes_back_whole_and_is_the_owners_alone(tmp_path: Path) -> None:
+async def test_a_kept_output_is_read_back_whole_and_is_private(tmp_path: Path) -> None:
     kept = KeptOutputs(tmp_path, 100)
     assert await kept.keep("u", 0, tar_of(b"ab", b"", b"cd")) == 4
     assert await read(kept, "u") == b"abcd"
@@ -51,7 +51,7 @@ async def test_what_is_kept_comes_back_whole_and_is_the_owners_alone(tmp_path: P
     assert await read(kept, "u") is None
 
 
-async def test_over_the_bound_nothing_is_left_and_what_is_there_stays(tmp_path: Path) -> None:
+async def test_an_output_over_the_limit_leaves_no_file_and_the_others_stay(tmp_path: Path) -> None:
     kept = KeptOutputs(tmp_path, 10)
     await kept.keep("u", 0, tar_of(b"12345678"))
     with pytest.raises(NoRoom, match="KEPT_OUTPUTS_MAX_BYTES"):
@@ -72,14 +72,14 @@ async def test_a_stream_that_breaks_leaves_nothing(tmp_path: Path) -> None:
     assert await kept.keep("u", 0, tar_of(b"1234")) == 4
 
 
-async def test_a_disk_without_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_outputs, "FREE_SHARE", 1)  # all of the disk is to stay free
     with pytest.raises(NoRoom, match="disk"):
         await KeptOutputs(tmp_path, 100).keep("u", 0, tar_of(b"1"))
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_what_a_killed_process_left_half_written_goes(tmp_path: Path) -> None:
+async def test_unfinished_files_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     (tmp_path / "u.0.tar.part").write_bytes(b"x" * 10)
     kept = KeptOutputs(tmp_path, 10)
     assert await kept.uids() == {"u"}
@@ -87,7 +87,7 @@ async def test_what_a_killed_process_left_half_written_goes(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["v.0.tar"]
 
 
-async def test_the_first_two_at_once_do_not_take_each_others_files(tmp_path: Path) -> None:
+async def test_two_first_outputs_at_once_do_not_remove_each_others_files(tmp_path: Path) -> None:
     (tmp_path / "old.0.tar").write_bytes(b"x" * 10)
     kept = KeptOutputs(tmp_path, 40)
 
@@ -110,7 +110,7 @@ STEPS = st.lists(
 
 @settings(deadline=None, max_examples=25)
 @given(STEPS)
-def test_any_order_stays_within_the_bound_and_counts_true(
+def test_any_order_of_calls_stays_within_the_limit_and_counts_right(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, int]]
 ) -> None:
     async def walk() -> None:
@@ -123,7 +123,7 @@ def test_any_order_stays_within_the_bound_and_counts_true(
                 await kept.remove(uid)
                 model.pop(uid, None)
             else:
-                model.pop(uid, None)  # what was kept under the number goes first
+                model.pop(uid, None)  # the earlier file of this number is removed first
                 fits = sum(model.values()) + size <= 100
                 try:
                     await kept.keep(uid, 0, tar_of(b"x" * size))
@@ -141,7 +141,7 @@ def test_any_order_stays_within_the_bound_and_counts_true(
 # -- jobs
 
 
-async def test_an_output_outlives_the_workspace_and_goes_with_the_record(house: Any) -> None:
+async def test_a_kept_output_outlives_the_workspace_and_is_removed_with_the_record(house: Any) -> None:
     writes(house)
     record = await house.ended(await house.submit(outputs=OUTPUTS))
     assert (record.status, record.outputs["result.txt"].status) == ("completed", "kept")
@@ -151,7 +151,7 @@ async def test_an_output_outlives_the_workspace_and_goes_with_the_record(house: 
     assert await house.engine.refs() == []
     assert await fetched(house) == while_there
     with pytest.raises(
-        NotFound, match=r"no workspace any more: it was removed at .*; kept are 'result\.txt'"
+        NotFound, match=r"no workspace any more: jobd removed it at .*; jobd has kept 'result\.txt'"
     ):
         await fetched(house, "other")
     await house.restart()
@@ -168,7 +168,7 @@ async def test_a_missing_output_fails_the_job(house: Any) -> None:
     assert await house.event_types(record) == ["start", "exit", "complete"]
 
 
-async def test_an_output_over_the_bound_is_told_by_a_reason_of_its_own(house: Any) -> None:
+async def test_an_output_over_the_limit_has_a_reason_of_its_own(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(writes={"result.txt": b"x" * (2 << 20)})
     record = await house.ended(await house.submit(outputs=OUTPUTS))
     assert (record.status, record.reason) == ("failed", "output-too-large")
@@ -176,7 +176,7 @@ async def test_an_output_over_the_bound_is_told_by_a_reason_of_its_own(house: An
     assert await fetched(house), "the workspace is there for a while"
 
 
-async def test_a_restart_and_an_engine_that_was_away_lose_no_output(house: Any) -> None:
+async def test_a_restart_and_an_unavailable_engine_lose_no_output(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(writes={"result.txt": b"text"}, runs_s=5)
     record = await house.submit(outputs=OUTPUTS)
     await house.until(record, lambda now: now.started_at is not None)
@@ -192,7 +192,7 @@ async def test_a_restart_and_an_engine_that_was_away_lose_no_output(house: Any) 
     assert len(house.engine.starts) == 1
 
 
-async def test_a_delete_takes_the_kept_output_along(house: Any) -> None:
+async def test_a_delete_removes_the_kept_output(house: Any) -> None:
     writes(house)
     record = await house.ended(await house.submit(outputs=OUTPUTS))
     assert len(house.outputs.sizes()) == 1
@@ -202,7 +202,7 @@ async def test_a_delete_takes_the_kept_output_along(house: Any) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_a_daemon_that_keeps_nothing_refuses_what_is_to_be_kept(house: Any) -> None:
+async def test_a_daemon_without_kept_outputs_refuses_a_spec_that_needs_them(house: Any) -> None:
     house.outputs._max_bytes = 0
     with pytest.raises(InvalidRequest, match="KEPT_OUTPUTS_MAX_BYTES") as refused:
         await house.submit(outputs=[Output(path="a"), *OUTPUTS])

@@ -1,4 +1,4 @@
-"""A start whose answer was lost arrives at any moment: one worker an attempt, and its own end is told."""
+"""A start whose response was lost arrives late: each attempt has one worker, and the job has the worker's own end."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ async def test_a_start_arrives_while_its_container_is_removed(house: Any, runs_s
     assert gone == (
         [None]
         if runs_s is None
-        else ["the container was removed before its log was read to the end; later lines may be missing"]
+        else ["the container was removed before jobd read its log to the end; later lines may be missing"]
     )
 
 
@@ -67,7 +67,7 @@ async def test_jobd_ends_between_the_removal_and_its_record(house: Any) -> None:
     assert len(house.engine.starts) == 1
 
 
-async def test_a_container_that_is_gone_unseen_is_not_made_anew(house: Any) -> None:
+async def test_a_container_that_disappeared_is_not_created_again(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(runs_s=0.0)
     record = await held_back(house)
     house.engine.before_removal = unavailable

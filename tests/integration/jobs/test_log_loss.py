@@ -1,4 +1,4 @@
-"""Lines that could not be read: the job's log says so where its end is unknown, and only there."""
+"""Lines that could not be read: the job's log has a gap mark if its end is unknown, and only then."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ async def stored(house: Any, uid: str) -> list[tuple[str, str | None]]:
     return [(line.line, line.gap) for line in lines]
 
 
-async def told(house: Any, record: Any) -> list[tuple[str, list[str] | None, str | None]]:
+async def sent(house: Any, record: Any) -> list[tuple[str, list[str] | None, str | None]]:
     return [
         (event["type"].rpartition(".")[2], event["data"].get("lines"), event["data"].get("gap"))
         for event in await house.events(record)
@@ -32,7 +32,7 @@ async def told(house: Any, record: Any) -> list[tuple[str, list[str] | None, str
 
 
 @pytest.mark.parametrize("down", [True, False], ids=["while-jobd-is-down", "while-jobd-runs"])
-async def test_a_worker_that_is_removed_by_hand_leaves_a_mark_in_its_log(house: Any, down: bool) -> None:
+async def test_a_worker_removed_by_hand_leaves_a_gap_mark_in_its_log(house: Any, down: bool) -> None:
     house.engine.workers["a"] = STAYS
     record = await house.submit()
     record = await house.until(record, lambda now: now.log_seq == 1)
@@ -44,8 +44,8 @@ async def test_a_worker_that_is_removed_by_hand_leaves_a_mark_in_its_log(house: 
     record = await house.ended(record, tick_s=0.5)
     assert (record.reason, record.exit_code) == ("lost", None)
     assert await stored(house, record.uid) == [("one", None), ("", GONE)]
-    events = await told(house, record)
-    # One event or two: the mark may come before the line's event was due.
+    events = await sent(house, record)
+    # One event or two: the mark may be stored before the line's event.
     assert [line for kind, lines, _ in events if kind == "log" for line in lines or []] == [
         "one",
         f"[jobd: {GONE}]",
@@ -54,7 +54,7 @@ async def test_a_worker_that_is_removed_by_hand_leaves_a_mark_in_its_log(house: 
     assert events[-3][2] == GONE
 
 
-async def test_a_worker_that_is_removed_after_its_end_and_before_its_log_was_read_leaves_a_mark(
+async def test_a_worker_removed_before_its_log_was_read_leaves_a_gap_mark(
     house: Any,
 ) -> None:
     house.engine.workers["a"] = STAYS
@@ -69,7 +69,7 @@ async def test_a_worker_that_is_removed_after_its_end_and_before_its_log_was_rea
     assert await stored(house, record.uid) == [("one", None), ("", GONE)]
 
 
-async def test_a_log_that_was_read_to_its_end_has_no_mark(house: Any) -> None:
+async def test_a_log_that_was_read_to_its_end_has_no_gap_mark(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(lines=["one"], rest="two")
     record = await house.ended(await house.submit())
     house.engine.remove_by_hand("a", "worker")
@@ -78,7 +78,7 @@ async def test_a_log_that_was_read_to_its_end_has_no_mark(house: Any) -> None:
     assert not (await house.stored(record)).log_incomplete
 
 
-async def test_a_mark_is_stored_once_over_a_crash(house: Any) -> None:
+async def test_a_gap_mark_is_stored_once_over_a_crash(house: Any) -> None:
     house.engine.workers["a"] = STAYS
     record = await house.submit()
     record = await house.until(record, lambda now: now.log_seq == 1)
@@ -93,7 +93,7 @@ async def test_a_mark_is_stored_once_over_a_crash(house: Any) -> None:
     assert await stored(house, record.uid) == [("one", None), ("", GONE)]
 
 
-async def test_a_log_that_the_engine_cannot_give_is_given_up_after_a_time_and_marked(house: Any) -> None:
+async def test_a_log_that_the_engine_does_not_return_is_marked_after_a_limit(house: Any) -> None:
     house.engine.unreadable_logs.add("worker")
     house.engine.workers["a"] = WorkerScript(lines=["one"])
     began = house.clock.monotonic()
@@ -103,7 +103,7 @@ async def test_a_log_that_the_engine_cannot_give_is_given_up_after_a_time_and_ma
     assert await stored(house, record.uid) == [("", UNREADABLE)]
 
 
-async def test_an_engine_that_is_away_is_waited_for_however_long_it_takes(house: Any) -> None:
+async def test_a_drain_waits_for_an_unavailable_engine_without_a_limit(house: Any) -> None:
     house.engine.workers["a"] = STAYS
     record = await house.submit()
     record = await house.until(record, lambda now: now.log_seq == 1)
@@ -120,7 +120,7 @@ async def test_an_engine_that_is_away_is_waited_for_however_long_it_takes(house:
     assert await stored(house, record.uid) == [("one", None)]
 
 
-async def test_reports_that_the_engine_cannot_give_fail_the_job_after_a_time(house: Any) -> None:
+async def test_reports_that_the_engine_does_not_return_fail_the_job_after_a_limit(house: Any) -> None:
     house.engine.workers["a"] = STAYS
     record = await house.submit(
         Write(id="in", source="x", out="f"), Read(id="out", source="f", depends="job")
@@ -135,15 +135,15 @@ async def test_reports_that_the_engine_cannot_give_fail_the_job_after_a_time(hou
     assert (record.status, record.reason) == ("failed", "output-failed")
 
 
-async def test_a_sidecar_that_ended_meanwhile_is_looked_at_before_it_is_told_again(
+async def test_a_sidecar_that_ended_meanwhile_is_inspected_before_the_next_signal(
     house: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long a commit takes: here each one takes longer than the pause before it is told again."""
-    told: list[bool] = []
+    """Each commit takes longer than the pause before the next signal."""
+    signals: list[bool] = []
     notify = house.engine.notify_worker_ended
 
     async def counted(ref: JobRef, succeeded: bool) -> None:
-        told.append(succeeded)
+        signals.append(succeeded)
         await notify(ref, succeeded)
 
     house.engine.workers["a"] = STAYS
@@ -158,10 +158,10 @@ async def test_a_sidecar_that_ended_meanwhile_is_looked_at_before_it_is_told_aga
     await house.restart()
     record = await house.ended(record, tick_s=5)
     assert record.status == "completed"
-    assert len(told) <= 2
+    assert len(signals) <= 2
 
 
-async def test_reports_that_went_with_their_sidecar_fail_the_job(house: Any) -> None:
+async def test_reports_lost_with_their_sidecar_fail_the_job(house: Any) -> None:
     house.engine.workers["a"] = STAYS
     record = await house.submit(
         Write(id="in", source="x", out="f"), Read(id="out", source="f", depends="job")

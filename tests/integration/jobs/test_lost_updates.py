@@ -1,4 +1,4 @@
-"""Acknowledged wishes against everything else that writes the same job: nobody undoes a wish by writing what was read before it."""
+"""Acknowledged requests against other writers of the same job: no writer undoes a request by writing over a row that it read before."""
 
 import asyncio
 import tempfile
@@ -35,7 +35,7 @@ DEADLINE_S = 60.0
 
 @pytest.fixture
 def between(house: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
-    """Runs a call, to its end, between a sweep's read of its rows and its first write."""
+    """Runs a call to its end between a sweep's read of its rows and the sweep's first write."""
 
     def arrange(call: Callable[[], Any]) -> None:
         remove, called = house.engine.remove, False
@@ -72,7 +72,7 @@ async def test_a_delete_during_a_sweep_stays_a_delete(
         assert row is None or row.hidden
 
 
-async def test_an_older_job_of_the_same_id_that_a_delete_hid_is_not_brought_back_by_a_sweep(
+async def test_a_sweep_does_not_unhide_an_older_job_of_the_same_id(
     house: Any, between: Callable[[Callable[[], Any]], None]
 ) -> None:
     first = await house.ended(await house.submit(id="same"))
@@ -93,7 +93,7 @@ async def test_a_delete_and_a_cancel_at_once_are_a_delete(
     house: Any, delete_first: bool, started: bool
 ) -> None:
     house.engine.workers["a"] = WorkerScript(runs_s=None)
-    for n in range(0 if started else 2):  # they take all places
+    for n in range(0 if started else 2):  # they take all slots
         house.engine.workers[f"before-{n}"] = WorkerScript(runs_s=None)
         await house.submit(id=f"before-{n}")
     record = await house.submit(id="a")
@@ -139,7 +139,7 @@ FACTS: dict[str, facts.Fact] = {
 
 
 class Turns:
-    """A store whose every read and write waits for its turn: the schedule, not the event loop, says who goes next."""
+    """A store whose every read and write waits for its turn: the schedule, not the event loop, orders them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -164,7 +164,7 @@ async def row_of(store: Store, uid: str) -> JobRow:
 
 
 async def interleaved(store: Store, ended: bool, names: list[str], schedule: list[int]) -> None:
-    """Lets one writer for each name change the same job, in the order of the schedule; checks what must hold after each turn."""
+    """One writer for each name changes the same job, in the order of the schedule; the invariants are checked after each turn."""
     clock = FakeClock()
     turns = Turns(store)
     feed, change_notifier = Feed(store, ByteBudget(1 << 20)), ChangeNotifier()
@@ -187,7 +187,7 @@ async def interleaved(store: Store, ended: bool, names: list[str], schedule: lis
     places = iter([*schedule, *[0] * 100])
     async with asyncio.timeout(DEADLINE_S):
         while not all(writer.done() for writer in writers):
-            # Each writer is at its turn or at its end: what was let go before is done.
+            # Each writer waits for its turn or has ended: the earlier turn is complete.
             while len(turns.waiting) + sum(writer.done() for writer in writers) < len(writers):
                 await asyncio.sleep(0)
             if turns.waiting:

@@ -1,4 +1,4 @@
-"""A worker's output from its start to its log: shown while its line is unfinished, gone when the line is stored."""
+"""A worker's live output: shown while a line is unfinished, dropped when the line is stored."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def unfinished(house: Any, uid: str, seq: int) -> list[tuple[StreamName, int, by
     return [(part.stream, part.at, part.data) for part in output.unfinished(seq, {})] if output else []
 
 
-async def test_an_unfinished_line_is_known_until_it_is_stored(house: Any) -> None:
+async def test_an_unfinished_line_is_buffered_until_it_is_stored(house: Any) -> None:
     house.engine.workers["a"] = SPEAKS
     record = await house.submit()
     record = await house.until(record, lambda now: bool(unfinished(house, now.uid, 1)))
@@ -38,7 +38,7 @@ async def test_after_a_restart_of_jobd_lines_come_when_they_end(house: Any) -> N
     assert await stored(house, record.uid) == [("one", None), ("two", None)]
 
 
-async def test_a_full_log_shows_nothing_more(house: Any) -> None:
+async def test_a_full_log_ends_the_live_output(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(lines=["x" * 100_000] * 20, rest="two", runs_s=None)
     record = await house.submit()
     record = await house.until(record, lambda now: now.log_full)
@@ -48,7 +48,7 @@ async def test_a_full_log_shows_nothing_more(house: Any) -> None:
     await house.ended(record)
 
 
-async def test_a_start_that_fails_leaves_no_output(house: Any) -> None:
+async def test_a_failed_start_leaves_no_live_output(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(start_error=(127, "no such command"))
     record = await house.ended(await house.submit())
     assert record.exit_code == 127

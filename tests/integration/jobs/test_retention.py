@@ -1,4 +1,4 @@
-"""What retention lets go and when, on a real store with a clock that is moved: never too early, never a stranger's, never stuck."""
+"""What retention removes and when, on a real store with a clock that tests move: never early, never another's, never stuck."""
 
 import asyncio
 import dataclasses
@@ -10,7 +10,7 @@ import pytest
 from jobd.errors import NotFound
 from jobd.jobs.port.errors import EngineUnavailable, RefusedByEngine
 from jobd.jobs.port.model import MAX_UID, JobRef, WorkOrder
-from jobd.jobs.retention import retention
+from jobd.jobs.retention import orphans, retention
 from jobd.jobs.state.record import Record
 from jobd.store.tables.rows import Settlement
 from jobd.wire.job import Callback, JobSpec
@@ -21,7 +21,7 @@ DEADLINE_S = 60.0
 
 
 async def kept(house: Any) -> set[str]:
-    """The ids of which something is on the engine."""
+    """The ids of jobs with containers or volumes on the engine."""
     return {ref.id for ref in await house.engine.refs()}
 
 
@@ -29,22 +29,22 @@ async def ended(house: Any, *ids: str, **fields: Any) -> list[Record]:
     return [await house.ended(await house.submit(id=name, **fields)) for name in ids]
 
 
-async def stray(house: Any, uid: str, job_id: str) -> JobRef:
-    """Makes what no record knows of."""
+async def orphan(house: Any, uid: str, job_id: str) -> JobRef:
+    """Creates a container that belongs to no job."""
     ref = JobRef(uid, job_id, 1)
     await house.engine.create(WorkOrder(ref, JobSpec(id=job_id, image="busybox"), sidecar=False), None)
     return ref
 
 
 async def settle_all(house: Any, record: Record) -> None:
-    """Has the receiver take whatever waits."""
+    """Marks all pending deliveries as delivered."""
     while due := await house.store.due_of([record.uid]):
         await house.store.settle([Settlement(due[0].id, "delivered", house.clock.now(), status=204)])
 
 
 @pytest.fixture
 def refuses(house: Any, monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Ids whose things the engine does not remove, since somebody holds them."""
+    """Ids of jobs whose containers the engine refuses to remove, since they are in use."""
     ids: set[str] = set()
     remove = house.engine.remove
 
@@ -57,7 +57,7 @@ def refuses(house: Any, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return ids
 
 
-async def test_a_job_is_kept_for_its_time_and_its_record_for_longer(house: Any) -> None:
+async def test_containers_are_kept_for_job_retention_and_records_for_history_retention(house: Any) -> None:
     (record,) = await ended(house, "a")
     house.clock.advance(JOBS_S - 1)
     await house.retention.sweep()
@@ -69,21 +69,21 @@ async def test_a_job_is_kept_for_its_time_and_its_record_for_longer(house: Any) 
     assert (await house.service.get("a")).status == "completed"
 
 
-async def test_a_job_that_runs_is_never_let_go(house: Any) -> None:
+async def test_a_running_job_is_never_removed(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(runs_s=None)
     record = await house.submit(timeout_seconds=10 * HISTORY_S)
     await house.until(record, lambda now: now.started_at is not None)
     house.clock.advance(2 * HISTORY_S)
     await house.retention.sweep()
-    await house.retention.remove_leftovers()
+    await house.retention.orphans.remove()
     house.clock.advance(2 * INTERVAL_S)
-    await house.retention.remove_leftovers()
+    await house.retention.orphans.remove()
     assert await kept(house) == {"a"}
     house.engine.end("a", "worker", 4)
     assert (await house.ended(record)).exit_code == 4
 
 
-async def test_history_goes_after_its_time(house: Any) -> None:
+async def test_records_are_removed_after_history_retention(house: Any) -> None:
     (record,) = await ended(house, "a")
     house.clock.advance(JOBS_S + 1)
     await house.retention.sweep()
@@ -98,7 +98,7 @@ async def test_history_goes_after_its_time(house: Any) -> None:
         await house.service.get("a")
 
 
-async def test_what_is_still_to_be_delivered_outlives_its_time(house: Any) -> None:
+async def test_a_record_with_pending_deliveries_outlives_its_retention(house: Any) -> None:
     (record,) = await ended(house, "a", callback=Callback(url="http://127.0.0.1:9/"))
     house.clock.advance(HISTORY_S + 1)
     await house.retention.sweep()
@@ -109,7 +109,7 @@ async def test_what_is_still_to_be_delivered_outlives_its_time(house: Any) -> No
     assert await house.store.get_by_uid(record.uid) is None
 
 
-async def test_more_jobs_than_fit_into_a_round_are_all_let_go(
+async def test_more_expired_jobs_than_a_batch_are_all_removed(
     house: Any, refuses: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
@@ -123,7 +123,7 @@ async def test_more_jobs_than_fit_into_a_round_are_all_let_go(
     assert await kept(house) == set()
 
 
-async def test_an_engine_that_is_away_puts_it_off(house: Any) -> None:
+async def test_an_unavailable_engine_postpones_the_sweep(house: Any) -> None:
     (record,) = await ended(house, "a")
     house.clock.advance(JOBS_S + 1)
     house.engine.away = True
@@ -135,56 +135,56 @@ async def test_an_engine_that_is_away_puts_it_off(house: Any) -> None:
     assert (await house.stored(record)).cleaned
 
 
-async def test_what_belongs_to_no_job_goes_after_a_round_of_grace(house: Any) -> None:
-    await stray(house, "u-stray", "stray")
+async def test_an_orphan_is_removed_after_the_grace_period(house: Any) -> None:
+    await orphan(house, "u-stray", "stray")
     await ended(house, "known")
-    await house.retention.remove_leftovers()
+    await house.retention.orphans.remove()
     house.clock.advance(INTERVAL_S - 1)
-    await house.retention.remove_leftovers()
+    await house.retention.orphans.remove()
     assert await kept(house) == {"stray", "known"}
     house.clock.advance(1)
-    await house.retention.remove_leftovers()
+    await house.retention.orphans.remove()
     assert await kept(house) == {"known"}
 
 
-async def test_grace_is_counted_anew_for_what_was_gone_meanwhile(house: Any) -> None:
-    ref = await stray(house, "u-stray", "stray")
-    await house.retention.remove_leftovers()
+async def test_an_orphan_that_was_gone_meanwhile_gets_a_new_grace_period(house: Any) -> None:
+    ref = await orphan(house, "u-stray", "stray")
+    await house.retention.orphans.remove()
     await house.engine.remove(ref)
     house.clock.advance(INTERVAL_S)
-    await house.retention.remove_leftovers()
-    await stray(house, "u-stray", "stray")
-    await house.retention.remove_leftovers()
+    await house.retention.orphans.remove()
+    await orphan(house, "u-stray", "stray")
+    await house.retention.orphans.remove()
     assert await kept(house) == {"stray"}
 
 
-async def test_a_leftover_that_somebody_holds_keeps_no_other(house: Any, refuses: set[str]) -> None:
+async def test_an_orphan_in_use_does_not_hold_up_the_others(house: Any, refuses: set[str]) -> None:
     for name in ("one", "two"):
-        await stray(house, f"u-{name}", name)
+        await orphan(house, f"u-{name}", name)
     refuses.add("one")
-    await house.retention.remove_leftovers()
+    await house.retention.orphans.remove()
     house.clock.advance(INTERVAL_S)
-    await house.retention.remove_leftovers()
+    await house.retention.orphans.remove()
     assert await kept(house) == {"one"}
     refuses.clear()
-    await house.retention.remove_leftovers()
+    await house.retention.orphans.remove()
     assert await kept(house) == set()
 
 
-async def test_what_a_cleaned_job_has_left_is_a_leftover(house: Any) -> None:
+async def test_a_container_of_a_cleaned_job_is_an_orphan(house: Any) -> None:
     (record,) = await ended(house, "a")
     house.clock.advance(JOBS_S + 1)
     await house.retention.sweep()
-    await stray(house, record.uid, "a")  # as a create that the engine had put off would
-    await house.retention.remove_leftovers()
+    await orphan(house, record.uid, "a")  # as a delayed create of the engine would
+    await house.retention.orphans.remove()
     house.clock.advance(INTERVAL_S)
-    await house.retention.remove_leftovers()
+    await house.retention.orphans.remove()
     assert await kept(house) == set()
 
 
 async def test_the_timer_goes_on_after_a_failure(house: Any) -> None:
     (record,) = await ended(house, "a")
-    await stray(house, "u-stray", "stray")
+    await orphan(house, "u-stray", "stray")
     house.engine.away = True
     timer = asyncio.create_task(house.retention.run())
     try:
@@ -206,7 +206,7 @@ async def test_the_timer_goes_on_after_a_failure(house: Any) -> None:
 
 
 async def rounds(house: Any, over: Callable[[], bool], look: Callable[[], Any] | None = None) -> None:
-    """Lets the timer come again and again, five times at least, until it is over."""
+    """Runs rounds of the timer until `over`, five at least."""
     async with asyncio.timeout(DEADLINE_S):
         turn = 0
         while turn < 5 or not over():
@@ -217,13 +217,13 @@ async def rounds(house: Any, over: Callable[[], bool], look: Callable[[], Any] |
                 await look()
 
 
-async def test_delivered_returns_at_once_where_nothing_waits(house: Any) -> None:
+async def test_delivered_returns_at_once_without_pending_deliveries(house: Any) -> None:
     (record,) = await ended(house, "a")
     async with asyncio.timeout(DEADLINE_S):
         await house.repository.delivered(record.uid, 3600)
 
 
-async def test_delivered_returns_when_the_last_one_has_been_taken(house: Any) -> None:
+async def test_delivered_returns_after_the_last_delivery(house: Any) -> None:
     (record,) = await ended(house, "a", callback=Callback(url="http://127.0.0.1:9/"))
     (other,) = await ended(house, "b", callback=Callback(url="http://127.0.0.1:9/"))
     waiting = asyncio.create_task(house.repository.delivered(record.uid, 3600))
@@ -237,56 +237,56 @@ async def test_delivered_returns_when_the_last_one_has_been_taken(house: Any) ->
             house.clock.advance(1)
             await asyncio.sleep(0)
     await waiting
-    assert await house.store.due_of([other.uid]), "another job's wait on"
+    assert await house.store.due_of([other.uid]), "another job's deliveries stay pending"
 
 
-async def test_delivered_waits_no_longer_than_it_is_told(house: Any) -> None:
+async def test_delivered_returns_after_its_limit(house: Any) -> None:
     (record,) = await ended(house, "a", callback=Callback(url="http://127.0.0.1:9/"))
     async with asyncio.timeout(DEADLINE_S):
         await house.repository.delivered(record.uid, 0.01)
     assert await house.store.due_of([record.uid])
 
 
-async def test_more_leftovers_than_are_remembered_are_all_let_go(
+async def test_more_orphans_than_are_tracked_are_all_removed(
     house: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "MOST_REMEMBERED", 2, raising=False)
+    monkeypatch.setattr(orphans, "MAX_TRACKED", 2)
     for number in range(5):
-        await stray(house, f"u-{number}", f"stray-{number}")
+        await orphan(house, f"u-{number}", f"stray-{number}")
     for _ in range(3):
-        await house.retention.remove_leftovers()
-        assert len(house.retention._leftover_since) <= 2
+        await house.retention.orphans.remove()
+        assert len(house.retention.orphans._found_at) <= 2
         house.clock.advance(INTERVAL_S)
-        await house.retention.remove_leftovers()
+        await house.retention.orphans.remove()
     house.clock.advance(INTERVAL_S)
-    await house.retention.remove_leftovers()
+    await house.retention.orphans.remove()
     assert await kept(house) == set()
 
 
-async def test_leftovers_that_somebody_holds_take_no_other_s_turn_for_good(
+async def test_orphans_in_use_do_not_hold_up_the_untracked_ones(
     house: Any, refuses: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "MOST_REMEMBERED", 2, raising=False)
+    monkeypatch.setattr(orphans, "MAX_TRACKED", 2)
     for number in range(5):
-        await stray(house, f"u-{number}", f"stray-{number}")
+        await orphan(house, f"u-{number}", f"stray-{number}")
     refuses |= {"stray-0", "stray-1", "stray-2"}
     for _ in range(12):
-        await house.retention.remove_leftovers()
-        assert len(house.retention._leftover_since) <= 2
+        await house.retention.orphans.remove()
+        assert len(house.retention.orphans._found_at) <= 2
         house.clock.advance(INTERVAL_S)
     assert await kept(house) == {"stray-0", "stray-1", "stray-2"}
 
 
-async def test_jobs_that_were_discarded_are_remembered_up_to_a_bound(
+async def test_deleted_unreadable_jobs_are_tracked_up_to_a_bound(
     house: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "MOST_REMEMBERED", 2, raising=False)
+    monkeypatch.setattr(orphans, "MAX_TRACKED", 2)
     records = [await house.submit(id=f"j{number}") for number in range(5)]
     for record in records:
         row = await house.store.get_by_uid(record.uid)
-        await house.retention.discard(row)
-    assert list(house.retention._discarded) == [record.uid for record in records[-2:]]
-    await house.retention.discard(dataclasses.replace(row, uid="x" * (MAX_UID + 1)))
-    assert list(house.retention._discarded) == [record.uid for record in records[-2:]], (
+        await house.retention.delete_unreadable(row)
+    assert list(house.retention.orphans._without_grace) == [record.uid for record in records[-2:]]
+    await house.retention.delete_unreadable(dataclasses.replace(row, uid="x" * (MAX_UID + 1)))
+    assert list(house.retention.orphans._without_grace) == [record.uid for record in records[-2:]], (
         "no job has such a uid"
     )

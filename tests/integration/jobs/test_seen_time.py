@@ -1,4 +1,4 @@
-"""Retention counts the time that jobd has seen pass: whatever the wall clock says, nothing goes early, and nothing stays for ever."""
+"""Retention counts by the clock since boot: whatever the wall clock says, nothing is removed early, and nothing stays for ever."""
 
 import logging
 from typing import Any
@@ -12,7 +12,7 @@ JOBS_S, HISTORY_S, DAY_S = 900, 86400, 86400
 
 
 @pytest.mark.parametrize("jump_s", [8 * DAY_S, -8 * DAY_S, 365 * DAY_S])
-async def test_a_wall_clock_that_is_wrong_for_seconds_lets_nothing_go(
+async def test_a_wrong_wall_clock_removes_nothing(
     house: Any, jump_s: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("a", "b"):
@@ -21,7 +21,7 @@ async def test_a_wall_clock_that_is_wrong_for_seconds_lets_nothing_go(
     with caplog.at_level(logging.WARNING):
         await house.retention.sweep()
     assert [record.message for record in caplog.records] == ["the wall clock was set"]
-    await house.ended(await house.submit(id="c"))  # ended by a wrong clock
+    await house.ended(await house.submit(id="c"))  # ended while the clock was wrong
     house.clock.advance(8)
     await house.retention.sweep()
     house.clock.jump(-jump_s)
@@ -39,7 +39,7 @@ async def test_a_wall_clock_that_is_wrong_for_seconds_lets_nothing_go(
             await house.service.get(name)
 
 
-async def test_an_engine_that_is_away_keeps_no_record_longer(house: Any) -> None:
+async def test_an_unavailable_engine_does_not_delay_the_removal_of_records(house: Any) -> None:
     record = await house.ended(await house.submit(id="a"))
     house.clock.advance(JOBS_S + 1)
     await house.retention.sweep()

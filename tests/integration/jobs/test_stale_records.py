@@ -1,4 +1,4 @@
-"""A supervisor whose record is not the stored one any more: it reads again and goes on, and nothing is lost or done twice."""
+"""A supervisor whose record is stale reads the stored record and continues: nothing is lost or done twice."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ from tests.support.fakes.worker import WorkerScript
 
 @pytest.fixture
 def fails_though_kept(house: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Lets one commit in so many be kept and reported as failed, as a disk does whose answer is lost."""
+    """Reports every n-th commit as failed although it is durable, as a disk may whose response is lost."""
 
     def arrange(every: int) -> None:
         commit, commits = house.store.commit, 0
@@ -34,7 +34,7 @@ def fails_though_kept(house: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[
 
 
 @pytest.mark.parametrize("every", [2, 3, 5])
-async def test_a_commit_that_is_kept_though_it_was_said_to_have_failed(
+async def test_a_commit_that_is_durable_although_it_was_reported_as_failed(
     house: Any, fails_though_kept: Callable[[int], None], every: int
 ) -> None:
     fails_though_kept(every)
@@ -50,7 +50,7 @@ async def test_a_commit_that_is_kept_though_it_was_said_to_have_failed(
     assert logged == [*lines, "the last"]
 
 
-async def test_a_change_by_another_part_is_seen_before_the_next_one(house: Any) -> None:
+async def test_a_change_by_another_component_is_read_before_the_next_change(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(runs_s=None)
     record = await house.submit()
     await house.until(record, lambda now: now.started_at is not None)
@@ -64,7 +64,7 @@ async def test_a_change_by_another_part_is_seen_before_the_next_one(house: Any) 
     assert (await house.ended(record, tick_s=1)).status == "cancelled"
 
 
-async def test_a_job_that_is_purged_leaves_its_supervisor_nothing_to_do(house: Any) -> None:
+async def test_the_supervisor_of_a_purged_job_ends(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(runs_s=None)
     record = await house.submit()
     await house.until(record, lambda now: now.started_at is not None)

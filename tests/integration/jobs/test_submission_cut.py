@@ -1,4 +1,4 @@
-"""A submission whose caller goes away, or jobd with it, while its commit is under way: the commit alone says whether there is a job."""
+"""The caller disconnects, or jobd stops, while a submission commits: the commit alone decides whether there is a job."""
 
 import asyncio
 import tarfile
@@ -18,7 +18,7 @@ DEADLINE_S = 60.0
 
 
 class Gate:
-    """Holds commits back, before they are written, until it is opened."""
+    """Holds commits back until the gate is opened."""
 
     def __init__(self) -> None:
         self.reached = asyncio.Event()
@@ -56,7 +56,7 @@ def kept(house: Any) -> list[str]:
 
 
 async def cut(house: Any, gate: Gate, files: Path) -> None:
-    """Submits, and cancels that while the commit waits."""
+    """Submits, and cancels the call while the commit waits."""
     submitting = asyncio.create_task(house.submitter.submit(Submission(SPEC, owner=None, files=files)))
     async with asyncio.timeout(DEADLINE_S):
         await gate.reached.wait()
@@ -65,7 +65,7 @@ async def cut(house: Any, gate: Gate, files: Path) -> None:
         await submitting
 
 
-async def test_what_a_committed_job_needs_is_kept(house: Any, gate: Gate, files: Path) -> None:
+async def test_the_files_of_a_committed_job_are_kept(house: Any, gate: Gate, files: Path) -> None:
     await cut(house, gate, files)
     gate.open.set()
     await house.submitter.settled(DEADLINE_S)
@@ -73,7 +73,7 @@ async def test_what_a_committed_job_needs_is_kept(house: Any, gate: Gate, files:
     assert kept(house) == sorted([f"{row.uid}.json", f"{row.uid}.tar"])
 
 
-async def test_a_job_whose_caller_has_left_runs(house: Any, gate: Gate, files: Path) -> None:
+async def test_a_job_whose_caller_disconnected_runs(house: Any, gate: Gate, files: Path) -> None:
     await cut(house, gate, files)
     gate.open.set()
     await house.submitter.settled(DEADLINE_S)
@@ -81,12 +81,12 @@ async def test_a_job_whose_caller_has_left_runs(house: Any, gate: Gate, files: P
     supervisor = house.supervisors.get(row.uid)
     assert (await house.ended(supervisor.record)).status == "completed"
     async with asyncio.timeout(DEADLINE_S):
-        while len(house.supervisors):  # the last thing that its supervisor does is to remove the files
+        while len(house.supervisors):  # the supervisor removes the files last
             await asyncio.sleep(0)
     assert kept(house) == []
 
 
-async def test_what_a_job_that_came_to_nothing_left_is_removed(house: Any, gate: Gate, files: Path) -> None:
+async def test_the_files_of_a_failed_submission_are_removed(house: Any, gate: Gate, files: Path) -> None:
     gate.error = StoreFull("no room")
     await cut(house, gate, files)
     gate.open.set()
@@ -95,11 +95,9 @@ async def test_what_a_job_that_came_to_nothing_left_is_removed(house: Any, gate:
     assert kept(house) == []
 
 
-async def test_jobd_s_end_while_the_commit_is_under_way_keeps_what_it_may_need(
-    house: Any, gate: Gate, files: Path
-) -> None:
+async def test_a_stop_of_jobd_during_the_commit_keeps_the_files(house: Any, gate: Gate, files: Path) -> None:
     await cut(house, gate, files)
-    await house.submitter.settled(0.0)  # the time for an orderly end is over
+    await house.submitter.settled(0.0)  # without time for an orderly end
     names = kept(house)
     assert len(names) == 2
     gate.open.set()

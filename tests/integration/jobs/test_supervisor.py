@@ -1,4 +1,4 @@
-"""One job from its submission to its end, on a real store: what is stored, announced, and left behind."""
+"""One job from its submission to its end, on a real store: the record, the events, and the containers."""
 
 import asyncio
 from typing import Any
@@ -48,7 +48,7 @@ async def test_a_job_with_artifacts_runs_to_its_end(house: Any) -> None:
     }
 
 
-async def test_a_sidecar_whose_order_was_cut_is_made_anew(house: Any) -> None:
+async def test_a_sidecar_with_a_truncated_order_is_created_again(house: Any) -> None:
     refusing = SidecarScript(inputs=[report.Refused(n=1, error="cut")])
     house.engine.sidecars["a"] = [refusing, refusing, SidecarScript()]
     record = await house.ended(await house.submit(INPUT), tick_s=0.1)
@@ -115,7 +115,7 @@ async def test_a_last_report_that_cannot_be_read_is_quoted_too(house: Any) -> No
 
 
 @pytest.mark.parametrize("noise", ["", "warning: locale not set", "\x00\ufffd"])
-async def test_a_line_that_is_no_report_at_all_is_passed_over(house: Any, noise: str) -> None:
+async def test_a_line_that_is_no_report_is_dropped(house: Any, noise: str) -> None:
     done = report.ArtifactDone(n=2, artifact_id="in", artifact_type="write", status="success")
     house.engine.sidecars["a"] = SidecarScript(
         inputs=[noise, report.Started(n=1), noise, done, report.Ready(n=3)]
@@ -124,7 +124,7 @@ async def test_a_line_that_is_no_report_at_all_is_passed_over(house: Any, noise:
     assert (record.status, record.sidecar_runs) == ("completed", 1)
 
 
-async def test_a_report_that_never_came_fails_its_artifact(house: Any) -> None:
+async def test_a_missing_report_fails_its_artifact(house: Any) -> None:
     house.engine.sidecars["a"] = SidecarScript(outputs=[report.OutputsStarted(n=4), report.Done(n=6)])
     record = await house.ended(await house.submit(INPUT, OUTPUT), tick_s=0.1)
     assert (record.status, record.reason) == ("failed", "output-failed")
@@ -134,7 +134,7 @@ async def test_a_report_that_never_came_fails_its_artifact(house: Any) -> None:
     assert (record.status, record.reason, record.sidecar_runs) == ("failed", "input-failed", 1)
 
 
-async def test_what_cannot_be_read_is_told_once_over_a_restart(house: Any) -> None:
+async def test_an_unreadable_report_is_reported_once_over_a_restart(house: Any) -> None:
     house.engine.sidecars["a"] = SidecarScript(
         outputs=[report.OutputsStarted(n=4), SURROGATE % (5, "out"), "{"]
     )
@@ -148,14 +148,14 @@ async def test_what_cannot_be_read_is_told_once_over_a_restart(house: Any) -> No
     assert record.reason == "output-failed"
 
 
-async def test_an_image_that_is_not_there_fails_the_job_with_its_name(house: Any) -> None:
+async def test_a_missing_image_fails_the_job_with_its_name(house: Any) -> None:
     house.engine.missing_images.add("busybox")
     record = await house.ended(await house.submit())
     assert (record.status, record.reason) == ("failed", "image-not-found")
     assert "busybox" in (record.error or "")
 
 
-async def test_a_sidecar_image_that_is_not_there_fails_only_jobs_that_need_it(house: Any) -> None:
+async def test_a_missing_sidecar_image_fails_only_jobs_that_need_it(house: Any) -> None:
     house.engine.sidecar_image_missing = True
     assert (await house.ended(await house.submit(id="plain"))).status == "completed"
     assert (await house.ended(await house.submit(INPUT, id="files"))).reason == "image-not-found"
@@ -182,7 +182,7 @@ async def test_a_start_whose_answer_was_lost_runs_the_worker_once(house: Any, lo
     assert len(house.engine.starts) == 1
 
 
-async def test_no_worker_is_started_over_inputs_that_are_gone(house: Any) -> None:
+async def test_no_worker_is_started_without_its_inputs(house: Any) -> None:
     house.engine.lose_start = "before"
     record = await house.submit(INPUT)
     record = await house.until(record, lambda now: now.start_intended_at is not None)
@@ -211,7 +211,7 @@ async def test_out_of_memory_is_told_from_a_kill_by_others(house: Any, oom: bool
     assert (record.status, record.reason, record.exit_code) == ("failed", reason, 137)
 
 
-async def test_out_of_memory_that_the_engine_tells_late_is_out_of_memory(house: Any) -> None:
+async def test_out_of_memory_reported_late_is_out_of_memory(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(runs_s=None)
     record = await house.submit()
     await house.until(record, lambda now: now.started_at is not None)
@@ -248,7 +248,7 @@ async def test_a_job_that_is_deleted_is_not_found_at_once_and_leaves_nothing(hou
     assert again.uid != record.uid
 
 
-async def test_a_job_that_waits_is_cancelled_without_a_place(house: Any) -> None:
+async def test_a_queued_job_is_cancelled_without_a_slot(house: Any) -> None:
     for name in ("x", "y"):
         house.engine.workers[name] = WorkerScript(runs_s=None)
         await house.submit(id=name)
@@ -260,7 +260,7 @@ async def test_a_job_that_waits_is_cancelled_without_a_place(house: Any) -> None
     assert (house.queue.running, house.queue.waiting) == (2, 0)
 
 
-async def test_a_place_is_given_on_when_a_job_ends(house: Any) -> None:
+async def test_a_slot_is_free_once_a_job_ends(house: Any) -> None:
     for name in ("x", "y"):
         house.engine.workers[name] = WorkerScript(runs_s=None)
         await house.until(await house.submit(id=name), lambda now: now.started_at is not None)
@@ -270,7 +270,7 @@ async def test_a_place_is_given_on_when_a_job_ends(house: Any) -> None:
     assert (await house.ended(waiting)).status == "completed"
 
 
-async def test_an_engine_that_is_away_is_waited_for(house: Any) -> None:
+async def test_a_supervisor_waits_for_an_unavailable_engine(house: Any) -> None:
     house.engine.away = True
     record = await house.submit()
     await house.until(record, lambda now: now.phase == "pulling", tick_s=0.1)
@@ -321,7 +321,7 @@ async def test_one_id_submitted_many_times_at_once_is_one_job(house: Any) -> Non
     assert all(isinstance(result, Conflict) for result in results if isinstance(result, BaseException))
 
 
-async def test_hints_do_not_hurry_what_has_just_failed_but_a_reconnect_and_a_wish_do(
+async def test_hints_do_not_shorten_the_pause_after_a_failure_but_a_reconnect_and_a_cancel_request_do(
     house: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries = 0
@@ -339,7 +339,7 @@ async def test_hints_do_not_hurry_what_has_just_failed_but_a_reconnect_and_a_wis
     monkeypatch.setattr(house.engine, "ensure_image", away)
     record = await house.submit()
     await more_than(0)
-    for _ in range(5):  # what was heard at the beginning has been heard
+    for _ in range(5):  # the first hints have arrived
         await house.stored(record)
     before = tries
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""A byte that the disk has flipped is a fault of one job: it is shown, left alone and can be deleted, and all others go on."""
+"""A byte that the disk has changed affects one job: the job is shown, left alone and can be deleted; all other jobs continue."""
 
 import asyncio
 import random
@@ -39,7 +39,7 @@ def value_of(path: Path, table: str, column: str, job: str | int) -> bytes:
 
 
 def put(path: Path, table: str, column: str, job: str | int, value: bytes) -> None:
-    """Writes a value as the disk would have changed it: behind the back of all that is checked on a change."""
+    """Writes a value as a damaged disk would: without the checks of a change."""
     kind = "BLOB" if column in ("record", "spec", "body", "data") else "TEXT"
     with sqlite3.connect(path, timeout=10) as connection:
         connection.execute("DROP TRIGGER IF EXISTS jobs_go_forward")
@@ -66,15 +66,15 @@ async def kept(house: Any) -> set[str]:
 
 
 async def rounds(house: Any) -> None:
-    """Maintenance for long enough that whatever belongs to nobody would be gone."""
+    """Runs maintenance until any orphan would be removed."""
     for _ in range(3):
         await house.retention.sweep()
-        await house.retention.remove_leftovers()
+        await house.retention.orphans.remove()
         house.clock.advance(INTERVAL_S + 1)
 
 
 async def run_two(house: Any) -> None:
-    """`bad` runs, `good` is over; both have containers."""
+    """`bad` runs, `good` has ended; both have containers."""
     house.engine.workers["bad"] = WorkerScript(runs_s=None)
     bad = await house.submit(id="bad", labels={"team": "x"})
     await house.until(bad, lambda now: now.started_at is not None)
@@ -82,7 +82,7 @@ async def run_two(house: Any) -> None:
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-async def test_one_bad_byte_stops_nothing_else(house: Any, database: Path, column: str) -> None:
+async def test_a_damaged_row_stops_no_other_job(house: Any, database: Path, column: str) -> None:
     await run_two(house)
     await house.stop()
     flip(database, column, "bad")
@@ -122,7 +122,7 @@ async def test_one_bad_byte_stops_nothing_else(house: Any, database: Path, colum
     await house.until(again, lambda now: now.started_at is not None)
 
 
-async def test_every_flip_is_noticed(house: Any, database: Path) -> None:
+async def test_every_changed_byte_is_detected(house: Any, database: Path) -> None:
     await run_two(house)
     await house.stop()
     chance = random.Random(4)
@@ -143,7 +143,7 @@ async def test_every_flip_is_noticed(house: Any, database: Path) -> None:
     assert (await house.service.get("bad")).status == "running"
 
 
-async def test_a_discarded_job_goes_at_once(house: Any, database: Path) -> None:
+async def test_a_deleted_unreadable_job_is_removed_at_once(house: Any, database: Path) -> None:
     await run_two(house)
     await house.stop()
     flip(database, "jobs.record", "bad")
@@ -161,7 +161,7 @@ async def test_a_discarded_job_goes_at_once(house: Any, database: Path) -> None:
     assert await kept(house) == {"good"}
 
 
-async def test_what_it_has_stored_still_goes_out(house: Any, database: Path) -> None:
+async def test_stored_events_of_an_unreadable_job_are_delivered(house: Any, database: Path) -> None:
     record = await house.ended(await house.submit(id="bad", callback=Callback(url="http://127.0.0.1:9/")))
     flip(database, "jobs.record", "bad")
     due = await house.store.due_of([record.uid])
@@ -171,7 +171,7 @@ async def test_what_it_has_stored_still_goes_out(house: Any, database: Path) -> 
     assert await house.store.due_of([record.uid]) == due
 
 
-async def test_a_job_that_waits_and_loses_its_spec_takes_no_place(house: Any, database: Path) -> None:
+async def test_a_queued_job_with_a_damaged_spec_takes_no_slot(house: Any, database: Path) -> None:
     for name in ("first", "second"):
         house.engine.workers[name] = WorkerScript(runs_s=None)
         record = await house.submit(id=name)
@@ -214,8 +214,8 @@ async def test_a_reader_of_a_damaged_log_sees_a_gap(
     flip(database, "log_chunks.data", "bad", place)
     *lines, end = await frames(house, record, **query)
     assert "end" in end
-    assert any("the disk has changed them" in line.get("gap", "") for line in lines)
-    assert all(line["line"] == "" for line in lines)
+    assert any("the disk has changed their bytes" in line.get("gap", "") for line in lines)
+    assert all((line["line"], line["partial"]) == ("", True) for line in lines)
 
 
 async def test_a_damaged_event_is_marked_for_readers_and_not_sent(house: Any, database: Path) -> None:
@@ -242,7 +242,7 @@ async def test_nothing_is_sent_to_a_damaged_address(house: Any, database: Path) 
     assert due.body == b""
 
 
-async def test_text_that_is_no_utf_8_is_read_all_the_same(house: Any, database: Path) -> None:
+async def test_a_row_that_is_not_utf_8_is_read(house: Any, database: Path) -> None:
     await run_two(house)
     put(database, "jobs", "id", "bad", b"b\xffd")
     (shown,) = (v for v in (await house.service.page(ListQuery())).jobs if v.id != "good")
@@ -255,8 +255,8 @@ async def test_text_that_is_no_utf_8_is_read_all_the_same(house: Any, database: 
     assert [v.id for v in (await house.service.page(ListQuery())).jobs] == ["good"]
 
 
-async def test_a_damaged_row_is_listed_with_what_is_under_way(house: Any, database: Path) -> None:
-    """Also where its job had ended, once it is known: it needs somebody to look at it."""
+async def test_a_damaged_row_is_listed_with_the_live_jobs(house: Any, database: Path) -> None:
+    """A known damaged row is listed even if its job had ended: a user has to look at the job."""
     await run_two(house)
     for n in range(3):
         await house.ended(await house.submit(id=f"over-{n}"))
@@ -274,6 +274,6 @@ async def test_a_damaged_row_is_listed_with_what_is_under_way(house: Any, databa
     await house.service.delete("good", "me")
     assert await listed() == [("bad", "running")]
     flip(database, "jobs.record", "over-1")
-    assert await listed() == [("bad", "running")], "nobody has looked"
+    assert await listed() == [("bad", "running")], "no check has found the damage"
     assert "over-1" in {view.id for view in (await house.service.page(ListQuery())).jobs}
-    assert ("over-1", "unreadable") in await listed(), "what one list has found the next one knows"
+    assert ("over-1", "unreadable") in await listed(), "a list finds damage, and the next list knows"

@@ -1,4 +1,4 @@
-"""What jobs and submissions that wait hold in memory: a bound in bytes for each, whatever their specs hold."""
+"""What queued jobs and waiting submissions hold in memory: each is bounded in bytes, whatever its spec holds."""
 
 import asyncio
 import gc
@@ -27,7 +27,7 @@ JOB_BYTES = 20_000
 """A supervisor with its tasks and events: about 9 kB."""
 
 
-async def test_a_job_that_waits_holds_its_record_and_not_its_spec(house: Any) -> None:
+async def test_a_queued_job_holds_its_record_and_not_its_spec(house: Any) -> None:
     house.engine.away = True
     house.queue.limit = 0
     environment = {f"V{n}": "x" * 1000 for n in range(100)}
@@ -47,7 +47,7 @@ async def test_a_job_that_waits_holds_its_record_and_not_its_spec(house: Any) ->
 
 @pytest.fixture
 async def stalled(house: Any) -> AsyncIterator[threading.Event]:
-    """The disk takes nothing until this is set."""
+    """The disk writes nothing until this is set."""
     goes_on = threading.Event()
     writer: Writer = house.store._writer
     stall = asyncio.create_task(writer.write(lambda connection: goes_on.wait(), outside_transaction=True))
@@ -83,7 +83,7 @@ async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_b
     async with asyncio.timeout(DEADLINE_S):
         while len(house.submitter._submitting) < fit:
             await asyncio.sleep(0.01)
-    # Clients that leave give nothing free: what they sent is on its way to the disk.
+    # A client that disconnects frees nothing: its bytes are on their way to the disk.
     for writer in writers[:fit]:
         writer.transport.abort()
     for _ in range(100):
@@ -92,7 +92,7 @@ async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_b
     assert len(house.submitter._submitting) == fit
     assert bodies.reserved_bytes <= BODIES_BYTES
     assert 0 < waiting <= bodies.reserved_bytes + fit * 4096, (
-        "a spec with its defaults, and what else a change holds"
+        "a spec with its defaults, and the rest of a change"
     )
     stalled.set()
     async with asyncio.timeout(DEADLINE_S):
@@ -103,7 +103,7 @@ async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_b
     await runner.cleanup()
 
 
-async def test_submissions_under_way_count_as_jobs_that_wait(house: Any, stalled: threading.Event) -> None:
+async def test_submissions_under_way_count_as_queued_jobs(house: Any, stalled: threading.Event) -> None:
     house.engine.away = True
     house.submitter._limits = SubmissionLimits(max_queued=3)
     outcomes = [asyncio.create_task(house.submit(id=f"j{number}")) for number in range(10)]

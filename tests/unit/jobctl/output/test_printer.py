@@ -74,6 +74,17 @@ def test_a_pipe_gets_binary_output_without_an_added_newline(
     assert (out.buffer.getvalue(), err.buffer.getvalue()) == (b"\xff\0\ncutend", b"\n")
 
 
+def test_an_empty_line_after_a_gap_is_printed_and_a_mark_alone_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for prefix in ("", "a | "):
+        out, err = streams(monkeypatch, terminal=False)
+        frames = [Frame(seq=1, gap="lost"), Frame(seq=2, line="b"), Frame(seq=3, gap="full", partial=True)]
+        Printer(prefix=prefix).show(frames)
+        assert out.text == f"{prefix}\n{prefix}b\n"
+        assert ("lost" in err.text, "full" in err.text) == (True, True)
+
+
 def test_a_terminal_gets_a_replacement_character_for_binary_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     out, _ = streams(monkeypatch, terminal=True)
     printer = Printer()

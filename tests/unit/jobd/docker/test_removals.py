@@ -22,8 +22,8 @@ FORCED = {
     ): "of another attempt or job: its end is recorded before the name is given on",
     ("jobs/run/execution.py", "remove"): "the job is over and deleted, or the attempt before is over",
     ("jobs/run/supervisor.py", "_carry_out"): "the same, as `next_action` asks for it",
-    ("jobs/retention/retention.py", "_clean_one"): "the job is over, and so is its retention",
-    ("jobs/retention/retention.py", "remove_leftovers"): "no job has it, and had it a whole interval ago",
+    ("jobs/retention/retention.py", "_remove_containers_of"): "the job is over, and so is its retention",
+    ("jobs/retention/orphans.py", "remove"): "no job has it, and had it a whole interval ago",
 }
 UNFORCED = {
     ("docker/engine.py", "remove_container"): "the one call without force",

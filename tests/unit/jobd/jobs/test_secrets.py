@@ -21,7 +21,7 @@ def files(tmp_path: Path) -> SecretFiles:
     return SecretFiles(tmp_path)
 
 
-def test_what_is_kept_is_read_and_removed(files: SecretFiles, tmp_path: Path) -> None:
+def test_values_are_stored_read_and_removed(files: SecretFiles, tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         files.keep("u1", VALUES)
@@ -36,20 +36,20 @@ def test_what_is_kept_is_read_and_removed(files: SecretFiles, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_file_is_as_good_as_none(files: SecretFiles, tmp_path: Path) -> None:
+def test_a_damaged_file_counts_as_missing(files: SecretFiles, tmp_path: Path) -> None:
     files.keep("u1", VALUES)
     path = next(tmp_path.iterdir())
     path.write_bytes(path.read_bytes()[:-3])
     assert files.read("u1") is None
 
 
-def test_one_jobs_values_are_never_written_over(files: SecretFiles) -> None:
+def test_values_are_never_overwritten(files: SecretFiles) -> None:
     files.keep("u1", VALUES)
     with pytest.raises(FileExistsError):
         files.keep("u1", {})
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(
+def test_a_full_disk_is_reported_and_leaves_no_file(
     files: SecretFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_: int) -> None:
@@ -61,7 +61,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_crash_left_goes(files: SecretFiles) -> None:
+def test_files_left_by_a_crash_are_removed(files: SecretFiles) -> None:
     for uid in ("u1", "u2", "u3"):
         files.keep(uid, VALUES)
     files.remove_all_but(["u2"])

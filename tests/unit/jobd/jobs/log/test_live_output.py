@@ -1,4 +1,4 @@
-"""Bytes that are shown before their line ends: each once and in order, however the log, the output and the reader's connection go."""
+"""Bytes that are shown before their line ends: each once and in order, whatever happens to the log, the output and the reader's connection."""
 
 import asyncio
 import io
@@ -19,17 +19,17 @@ from jobd.jobs.port.model import RawLine, StreamName
 
 
 def line(data: bytes, stream: StreamName = "stdout", **more: Any) -> RawLine:
-    """A line as the log reader gives it: `data` with its newline, or the last one without."""
-    said = data.removesuffix(b"\n")
+    """A line as `log_parser.py` makes it of `data`, with or without a newline."""
+    text = data.removesuffix(b"\n")
     return RawLine(
-        stream, "t", said.decode("utf-8", "replace"), raw=said, **{"newline": said != data, **more}
+        stream, "t", text.decode("utf-8", "replace"), raw=text, **{"newline": text != data, **more}
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
 def at_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(live_output, "RIPE_AFTER_S", 0)
+        patch.setattr(live_output, "FLUSH_DELAY_S", 0)
         yield
 
 
@@ -39,25 +39,25 @@ def runner() -> Iterator[asyncio.Runner]:
         yield made
 
 
-async def ripe() -> None:
+async def flushed() -> None:
     for _ in range(3):
         await asyncio.sleep(0)
 
 
-class Told:
-    """An output of which `print` is known at once and `log` stores lines; `told` counts how often there was news."""
+class Worker:
+    """A worker's output: `print` adds bytes, `log` stores lines, `notified` counts the notifications."""
 
     def __init__(self, seq: int | None = 0) -> None:
-        self.told = 0
+        self.notified = 0
         self.seq = seq or 0
-        self.output = LiveOutput(seq, self._tell)
+        self.output = LiveOutput(seq, self._notify)
 
-    def _tell(self) -> None:
-        self.told += 1
+    def _notify(self) -> None:
+        self.notified += 1
 
     async def print(self, data: bytes, stream: StreamName = "stdout") -> None:
-        self.output.take(stream, data)
-        await ripe()
+        self.output.append(stream, data)
+        await flushed()
 
     def log(self, *lines: RawLine) -> None:
         first, self.seq = self.seq + 1, self.seq + len(lines)
@@ -67,29 +67,29 @@ class Told:
         return list(self.output.unfinished(self.seq, {} if seen is None else seen))
 
 
-async def test_what_stands_in_an_unfinished_line_is_there_until_the_line_is() -> None:
-    one = Told()
+async def test_the_bytes_of_an_unfinished_line_are_there_until_the_log_has_the_line() -> None:
+    one = Worker()
     await one.print(b"10%\r")
     assert one.unfinished() == [Unfinished("stdout", 0, b"10%\r", 4)]
     await one.print(b"20%\r")
     assert one.unfinished({"stdout": 4}) == [Unfinished("stdout", 4, b"20%\r", 8)]
-    assert one.told == 2
+    assert one.notified == 2
     await one.print(b"done\nnext")
     one.log(line(b"10%\r20%\rdone\n"))
     assert one.unfinished({"stdout": 8}) == [Unfinished("stdout", 0, b"next", 17)]
-    assert list(one.output.unfinished(0, {})) == [], "a reader who has not the whole log reads that first"
+    assert list(one.output.unfinished(0, {})) == [], "a reader reads the rest of the log first"
 
 
-async def test_a_line_whose_log_is_as_quick_is_no_news() -> None:
-    one = Told()
-    one.output.take("stdout", b"quick\n")
+async def test_a_line_that_the_log_has_at_once_notifies_nobody() -> None:
+    one = Worker()
+    one.output.append("stdout", b"quick\n")
     one.log(line(b"quick\n"))
-    await ripe()
-    assert (one.told, one.unfinished()) == (0, [])
+    await flushed()
+    assert (one.notified, one.unfinished()) == (0, [])
 
 
-async def test_a_log_that_is_ahead_of_the_output_is_caught_up_with() -> None:
-    one = Told()
+async def test_a_log_may_be_ahead_of_the_output() -> None:
+    one = Worker()
     one.log(line(b"a\n"))
     await one.print(b"a\nb")
     assert one.unfinished() == [Unfinished("stdout", 0, b"b", 3)]
@@ -98,50 +98,50 @@ async def test_a_log_that_is_ahead_of_the_output_is_caught_up_with() -> None:
 @pytest.mark.parametrize(
     "wrong", [line(b"other\n"), line(b"x\n", gap="lost"), line(b"abcd\n")], ids=["text", "gap", "longer"]
 )
-async def test_a_log_that_does_not_bear_the_output_out_ends_it(wrong: RawLine) -> None:
-    one = Told()
+async def test_a_log_that_differs_from_the_output_ends_the_live_output(wrong: RawLine) -> None:
+    one = Worker()
     await one.print(b"abc\n")
     one.log(wrong)
     await one.print(b"more")
     assert one.unfinished() == []
 
 
-async def test_a_log_whose_numbers_do_not_follow_ends_it() -> None:
-    one = Told(5)
+async def test_a_log_with_a_hole_in_its_numbers_ends_the_live_output() -> None:
+    one = Worker(5)
     await one.print(b"a\nb")
     one.output.stored([line(b"a\n")], 8, 8)
     assert list(one.output.unfinished(8, {})) == []
 
 
-async def test_what_is_remembered_is_bounded_and_a_flood_shows_nothing_unfinished() -> None:
-    one = Told()
+async def test_the_buffers_are_bounded_and_a_flood_shows_nothing_unfinished() -> None:
+    one = Worker()
     for _ in range(40):
         await one.print(b"x" * 9999 + b"\n")
         await one.print(b"y" * 10_000, "stderr")
         assert one.output.held_bytes <= 2 * LIVE_BYTES
-    assert one.unfinished() == [], "its beginning is forgotten, and the log has it"
+    assert one.unfinished() == [], "the buffer has dropped its start, and the log has it"
     for _ in range(40):
         one.log(line(b"x" * 9999 + b"\n"))
     await one.print(b"z")
     assert one.unfinished() == [Unfinished("stdout", 0, b"z", 400_001)]
 
 
-async def test_how_a_last_line_ends_is_known_once_all_has_come() -> None:
-    one = Told(None)  # joined later
+async def test_the_end_of_a_last_line_is_known_once_the_output_is_complete() -> None:
+    one = Worker(None)  # attached late
     last = line(b"x" * 20_000, newline=None)
     assert one.output.ends_with(last) is None
     await one.print(b"x" * 1000)
     assert one.output.ends_with(last) is None, "more may come"
     one.output.end()
     assert one.output.ends_with(last) is False
-    one.output.take("stdout", b"\n")
+    one.output.append("stdout", b"\n")
     assert one.output.ends_with(last) is True
     assert one.output.ends_with(line(b"y" * 20_000, newline=None)) is None
     assert one.output.ends_with(line(b"x" * 20_000, "stderr", newline=None)) is None
 
 
-async def test_an_output_that_broke_off_tells_nothing() -> None:
-    one = Told()
+async def test_an_output_that_broke_off_shows_nothing() -> None:
+    one = Worker()
     await one.print(b"x" * 100)
     one.output.close()
     assert one.output.ends_with(line(b"x" * 100, newline=None)) is None
@@ -149,9 +149,9 @@ async def test_an_output_that_broke_off_tells_nothing() -> None:
     assert one.output.ended.is_set()
 
 
-async def test_an_output_that_another_has_replaced_takes_nothing_with_it() -> None:
+async def test_dropping_a_replaced_output_leaves_its_successor() -> None:
     outputs = LiveOutputs()
-    old, new = Told().output, Told().output
+    old, new = Worker().output, Worker().output
     outputs.put("u", old)
     outputs.put("u", new)
     outputs.drop("u", old)
@@ -171,7 +171,7 @@ class Pipe:
 pieces = st.lists(st.sampled_from([b"a", b"b", b"\r", b"\n", b"ab\n", b"\n\n", b"\xff"]), max_size=6).map(
     b"".join
 )
-steps = st.lists(
+walks = st.lists(
     st.one_of(
         st.tuples(st.just("print"), st.sampled_from(["stdout", "stderr"]), pieces),
         st.tuples(st.just("log"), st.integers(0, 4), st.integers(2, 9)),
@@ -184,7 +184,7 @@ steps = st.lists(
 
 
 @settings(max_examples=60, deadline=None)
-@given(steps)
+@given(walks)
 @example([("print", "stdout", b"a\r"), ("read",), ("reconnect",), ("print", "stdout", b"b"), ("read",)])
 @example(
     [
@@ -196,12 +196,12 @@ steps = st.lists(
         ("read",),
     ]
 )
-def test_every_byte_is_shown_once_and_in_order(runner: asyncio.Runner, told: list[Any]) -> None:
-    runner.run(play(told))
+def test_every_byte_is_shown_once_and_in_order(runner: asyncio.Runner, steps: list[Any]) -> None:
+    runner.run(play(steps))
 
 
-async def play(told: list[Any]) -> None:
-    """A worker, its log, jobd and a jobctl whose connection and whose jobd may break off at any time."""
+async def play(steps: list[Any]) -> None:
+    """A worker, its log, jobd and jobctl. The connection or jobd may break off at any time."""
     out, err = Pipe(), Pipe()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", out)
@@ -240,18 +240,18 @@ async def play(told: list[Any]) -> None:
             ]  # fmt: skip
             shown = len(stored)
             for part in output.unfinished(shown, seen):
-                seen[part.stream] = part.place
+                seen[part.stream] = part.end_offset
                 batch.append(Frame(unfinished=Shown(stream=part.stream, at=part.at, raw=part.data)))
             printer.show(batch)
             for pipe, stream in ((out, "stdout"), (err, "stderr")):
                 assert printed[stream].startswith(pipe.buffer.getvalue())  # type: ignore[index]
 
-        for step in told:
+        for step in steps:
             match step:
                 case ("print", stream, data):
                     printed[stream] += data
-                    output.take(stream, data)
-                    await ripe()
+                    output.append(stream, data)
+                    await flushed()
                 case ("log", count, longest):
                     log(count, longest)
                 case ("read",):

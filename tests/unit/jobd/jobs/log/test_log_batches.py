@@ -1,4 +1,4 @@
-"""From raw lines to frames and log events: numbers, cursors, the size bound, and that batching changes nothing."""
+"""From raw lines to frames and log events: numbers, cursors, the size limit; batching changes nothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,9 +7,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobd.jobs.log.log_batches import Batch, announce, mark_incomplete
-from jobd.jobs.log.log_batches import take as take_batch
-from jobd.jobs.log.log_frames import decoded
+from jobd.jobs.log.log_batches import Batch, log_events, mark_incomplete
+from jobd.jobs.log.log_batches import append_lines as append_batch
+from jobd.jobs.log.log_frames import decode_frame
 from jobd.jobs.port.model import LOG_START, LogBatch, LogCursor, RawLine, StreamName
 from jobd.jobs.state.event_drafts import Draft
 from jobd.jobs.state.record import Record, decode_record, encode_record
@@ -25,18 +25,18 @@ def line(text: str, stream: StreamName = "stdout", at: int = 1, **fields: Any) -
     return RawLine(stream=stream, time=f"t{at}", text=text, **fields)
 
 
-def take(record: Record, lines: list[RawLine], max_bytes: int) -> Batch:
-    return take_batch(record, LogBatch(lines, LOG_START), max_bytes)
+def append_lines(record: Record, lines: list[RawLine], max_bytes: int) -> Batch:
+    return append_batch(record, LogBatch(lines, LOG_START), max_bytes)
 
 
 def frames(data: bytes) -> list[LogLine]:
-    return [decoded(frame) for frame in data.splitlines()]
+    return [decode_frame(frame) for frame in data.splitlines()]
 
 
 def test_lines_are_numbered_over_both_streams_and_over_batches(job: Callable[..., Any]) -> None:
-    first = take(job().record, [line("one", at=1), line("two", "stderr", 2)], MUCH)
+    first = append_lines(job().record, [line("one", at=1), line("two", "stderr", 2)], MUCH)
     assert (first.first_seq, first.last_seq, first.line_count) == (1, 2, 2)
-    second = take(first.record, [line("", at=3)], MUCH)
+    second = append_lines(first.record, [line("", at=3)], MUCH)
     assert (second.first_seq, second.last_seq) == (3, 3)
     assert frames(first.frames + second.frames) == [
         LogLine(seq=1, time="t1", stream="stdout", line="one"),
@@ -47,114 +47,117 @@ def test_lines_are_numbered_over_both_streams_and_over_batches(job: Callable[...
     assert second.record.log_bytes == len(first.frames + second.frames) - 3
 
 
-def test_the_cursor_moves_on_also_where_lines_were_dropped(job: Callable[..., Any]) -> None:
+def test_the_cursor_moves_on_even_if_lines_were_dropped(job: Callable[..., Any]) -> None:
     cursor = LogCursor(b'{"anything":["of","the","engine"]}')
     read = LogBatch([line("one", at=1), line("x" * 2000, "stderr", 2), line("three", "stderr", 3)], cursor)
-    made = take_batch(job().record, read, 100)
+    made = append_batch(job().record, read, 100)
     assert made.record.log_cursors == cursor
     assert decode_record(encode_record(made.record)).log_cursors == cursor
     assert job().record.log_cursors == LOG_START
 
 
-def test_an_end_that_could_not_be_read_is_marked_once_and_is_no_line(job: Callable[..., Any]) -> None:
+def test_a_missing_end_is_marked_once_and_adds_no_line(job: Callable[..., Any]) -> None:
     now = FakeClock().now()
-    made = take(job().record, [line("one")], MUCH)
+    made = append_lines(job().record, [line("one")], MUCH)
     marked = mark_incomplete(made.record, "gone", now)
     (frame,) = frames(marked.frames)
     assert (frame.seq, frame.line, frame.gap, frame.partial) == (2, "", "gone", True)
     assert (marked.first_seq, marked.last_seq, marked.record.log_seq) == (2, 2, 2)
     assert marked.record.log_bytes == made.record.log_bytes + len(marked.frames) - 1
-    _, (draft,) = announce(marked.record, SPEC, made.frames + marked.frames)
+    _, (draft,) = log_events(marked.record, SPEC, made.frames + marked.frames)
     assert (draft.data["lines"], draft.data["gap"]) == (["one", "[jobd: gone]"], "gone")
     again = mark_incomplete(marked.record, "gone", now)
     assert (again.frames, again.line_count, again.record.log_seq) == (b"", 0, 2)
 
 
-def test_a_full_log_has_no_second_mark(job: Callable[..., Any]) -> None:
-    full = take(job().record, [line("x" * 500)], 200).record
+def test_a_full_log_gets_no_second_mark(job: Callable[..., Any]) -> None:
+    full = append_lines(job().record, [line("x" * 500)], 200).record
     marked = mark_incomplete(full, "gone", FakeClock().now())
     assert (marked.frames, marked.record.log_seq) == (b"", full.log_seq)
     assert marked.record.log_incomplete
 
 
 def test_an_empty_line_after_a_gap_is_a_line(job: Callable[..., Any]) -> None:
-    made = take(job().record, [line("", gap="lost")], MUCH)
-    _, (draft,) = announce(made.record, SPEC, made.frames)
+    made = append_lines(job().record, [line("", gap="lost")], MUCH)
+    _, (draft,) = log_events(made.record, SPEC, made.frames)
     assert draft.data["lines"] == ["[jobd: lost]", ""]
 
 
-def test_one_event_a_stream_holds_the_lines_that_have_none(job: Callable[..., Any]) -> None:
-    made = take(job().record, [line("a"), line("b", "stderr"), line("c")], MUCH)
+def test_each_stream_gets_one_event_with_its_pending_lines(job: Callable[..., Any]) -> None:
+    made = append_lines(job().record, [line("a"), line("b", "stderr"), line("c")], MUCH)
     assert (made.record.log_seq, made.record.announced_seq) == (3, 0)
-    record, drafts = announce(made.record, SPEC, made.frames)
+    record, drafts = log_events(made.record, SPEC, made.frames)
     assert record.announced_seq == 3
     assert [draft.type for draft in drafts] == ["orchestrator.job.log"] * 2
     assert [draft.data for draft in drafts] == [
         {"jobId": "a", "lines": ["a", "c"], "stream": "stdout", "meta": {"k": "v"}},
         {"jobId": "a", "lines": ["b"], "stream": "stderr", "meta": {"k": "v"}},
     ]
-    assert announce(record, SPEC, made.frames) == (record, ())
+    assert log_events(record, SPEC, made.frames) == (record, ())
 
 
-def test_a_record_of_before_announces_only_what_comes_from_now_on(job: Callable[..., Any]) -> None:
+def test_a_record_of_an_older_version_gets_events_for_later_lines_alone(job: Callable[..., Any]) -> None:
     old = msgspec.structs.replace(job().record, log_seq=7, log_announced=None)
-    made = take(old, [line("new")], MUCH)
+    made = append_lines(old, [line("new")], MUCH)
     assert (made.record.log_seq, made.record.announced_seq) == (8, 7)
 
 
-def test_bytes_that_are_no_text_are_stored_beside_the_text_and_the_missing_newline_is(
+def test_bytes_that_are_no_text_and_a_missing_newline_are_stored(
     job: Callable[..., Any],
 ) -> None:
     raw = bytes(range(256))
     text = raw.decode("utf-8", "replace")
     lines = [line(text, raw=raw), line("cut", partial=True, newline=False), line("end", newline=False)]
-    made = take(job().record, lines, MUCH)
+    made = append_lines(job().record, lines, MUCH)
     assert [(frame.line, frame.raw, frame.unterminated) for frame in frames(made.frames)] == [
         (text, raw, False),
         ("cut", None, False),
         ("end", None, True),
     ]
-    _, (draft,) = announce(made.record, SPEC, made.frames)
+    _, (draft,) = log_events(made.record, SPEC, made.frames)
     assert draft.data["lines"] == [text, "cut", "end"]
 
 
-def test_a_full_log_keeps_no_bytes_of_the_line_that_has_no_room(job: Callable[..., Any]) -> None:
-    made = take(job().record, [line("x" * 200, raw=b"x" * 200, newline=False)], 100)
+def test_a_full_log_stores_no_bytes_of_the_line_beyond_its_limit(job: Callable[..., Any]) -> None:
+    made = append_lines(job().record, [line("x" * 200, raw=b"x" * 200, newline=False)], 100)
     (frame,) = frames(made.frames)
     assert (frame.line, frame.raw, frame.unterminated) == ("", None, False)
 
 
 def test_a_gap_and_a_cut_line_are_marked(job: Callable[..., Any]) -> None:
-    made = take(job().record, [line("long", partial=True), line("next", gap="lines were lost")], MUCH)
+    made = append_lines(job().record, [line("long", partial=True), line("next", gap="lines were lost")], MUCH)
     assert frames(made.frames) == [
         LogLine(seq=1, time="t1", stream="stdout", line="long", partial=True),
         LogLine(seq=2, time="t1", stream="stdout", line="next", gap="lines were lost"),
     ]
-    _, (draft,) = announce(made.record, SPEC, made.frames)
+    _, (draft,) = log_events(made.record, SPEC, made.frames)
     assert draft.data["lines"] == ["long", "[jobd: lines were lost]", "next"]
     assert draft.data["gap"] == "lines were lost"
 
 
 def test_a_full_log_says_so_once_and_drops_the_rest(job: Callable[..., Any]) -> None:
-    made = take(job().record, [line("x" * 50), line("y" * 500), line("z")], 200)
+    made = append_lines(job().record, [line("x" * 50), line("y" * 500), line("z")], 200)
     shown = frames(made.frames)
-    assert [(frame.seq, frame.line) for frame in shown] == [(1, "x" * 50), (2, "")]
+    assert [(frame.seq, frame.line, frame.partial) for frame in shown] == [
+        (1, "x" * 50, False),
+        (2, "", True),
+    ]
     assert shown[1].gap == "the log is full at 200 bytes; later lines are dropped"
     assert made.record.log_full
-    _, (draft,) = announce(made.record, SPEC, made.frames)
+    _, (draft,) = log_events(made.record, SPEC, made.frames)
     assert draft.data["lines"] == [
         "x" * 50,
         "[jobd: the log is full at 200 bytes; later lines are dropped]",
     ]
     cursor = LogCursor(b"[9]")
-    later = take_batch(made.record, LogBatch([line("more", at=9)], cursor), 200)
+    later = append_batch(made.record, LogBatch([line("more", at=9)], cursor), 200)
     assert (later.frames, later.line_count) == (b"", 0)
     assert later.record.log_cursors == cursor
 
 
 def test_no_lines_are_no_change(job: Callable[..., Any]) -> None:
     before = job().record
-    made = take(before, [], MUCH)
+    made = append_lines(before, [], MUCH)
     assert made == Batch(msgspec.structs.replace(before, log_announced=0), 1, 0, b"")
 
 
@@ -177,28 +180,28 @@ def test_any_batching_of_the_same_lines_gives_the_same_log(
     lines: list[RawLine], sizes: list[int], limit: int
 ) -> None:
     start = Record(uid="u", id="a", created_at=FakeClock().now())
-    whole = take(start, lines, limit)
+    whole = append_lines(start, lines, limit)
     record, parts, left = start, b"", lines
-    told_at = [draw_at for draw_at in sizes if draw_at % 2]
+    events_at = [draw_at for draw_at in sizes if draw_at % 2]
     events: list[Draft] = []
     waiting = b""
     for size in [*sizes, len(lines)]:
-        batch = take(record, left[:size], limit)
+        batch = append_lines(record, left[:size], limit)
         assert batch.first_seq == record.log_seq + 1
         record, parts, left = batch.record, parts + batch.frames, left[size:]
         waiting += batch.frames
-        if size in told_at:  # some are announced at once, others together with what comes later
-            record, drafts = announce(record, SPEC, waiting)
+        if size in events_at:  # some lines get their event at once, others with later lines
+            record, drafts = log_events(record, SPEC, waiting)
             events += drafts
             waiting = b""
-    record, drafts = announce(record, SPEC, waiting)
+    record, drafts = log_events(record, SPEC, waiting)
     events += drafts
     assert parts == whole.frames
-    told_whole, whole_drafts = announce(whole.record, SPEC, whole.frames)
-    assert record == told_whole
+    after_whole, whole_drafts = log_events(whole.record, SPEC, whole.frames)
+    assert record == after_whole
     for stream in ("stdout", "stderr"):
-        told = [text for draft in events if draft.data["stream"] == stream for text in draft.data["lines"]]
-        assert told == [
+        sent = [text for draft in events if draft.data["stream"] == stream for text in draft.data["lines"]]
+        assert sent == [
             text for draft in whole_drafts if draft.data["stream"] == stream for text in draft.data["lines"]
         ]
     assert [frame.seq for frame in frames(parts)] == list(range(1, record.log_seq + 1))

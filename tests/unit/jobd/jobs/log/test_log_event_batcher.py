@@ -1,4 +1,4 @@
-"""Lines that wait for their event: bounded in memory, read back from what is stored, each announced once and in order."""
+"""Pending lines: bounded in memory, read back from the store, each in one event and in order."""
 
 import asyncio
 import tracemalloc
@@ -9,8 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobd.jobs.log.log_batches import Batch, take
-from jobd.jobs.log.log_event_batcher import ANNOUNCE_BYTES, MAX_RECENT, LogEventBatcher, waits
+from jobd.jobs.log.log_batches import Batch, append_lines
+from jobd.jobs.log.log_event_batcher import (
+    FLUSH_AT_BYTES,
+    MAX_BUFFERED_BATCHES,
+    LogEventBatcher,
+    has_pending_lines,
+)
 from jobd.jobs.port.model import LOG_START, LogBatch, RawLine
 from jobd.jobs.state.record import Record
 from jobd.wire.job import JobSpec
@@ -25,7 +30,7 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 class Stored:
-    """The chunks of one job's log, as the store gives them back."""
+    """The chunks of one job's log, as the store returns them."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
@@ -34,7 +39,7 @@ class Stored:
 
     def take(self, texts: list[str]) -> Batch:
         lines = [RawLine("stdout", "t1", text) for text in texts]
-        batch = take(self.record, LogBatch(lines, LOG_START), 1 << 40)
+        batch = append_lines(self.record, LogBatch(lines, LOG_START), 1 << 40)
         self.record = batch.record
         self.batches.append(batch)
         return batch
@@ -49,24 +54,24 @@ class Stored:
 
 
 def kept_bytes(log_event_batcher: LogEventBatcher) -> int:
-    return sum(len(batch.frames) for batch in log_event_batcher._recent)
+    return sum(len(batch.frames) for batch in log_event_batcher._buffered)
 
 
-def test_lines_whose_event_cannot_be_stored_are_not_kept_without_a_bound(job: Callable[..., Any]) -> None:
+def test_lines_whose_event_cannot_be_stored_are_bounded(job: Callable[..., Any]) -> None:
     stored = Stored(job().record)
     log_event_batcher = LogEventBatcher(stored.frames)
     for _ in range(20):
         log_event_batcher.add(stored.take(["x" * 30_000]))
-        assert kept_bytes(log_event_batcher) < ANNOUNCE_BYTES + 31_000
-        assert log_event_batcher.enough == (stored.record.log_bytes >= ANNOUNCE_BYTES)
+        assert kept_bytes(log_event_batcher) < FLUSH_AT_BYTES + 31_000
+        assert log_event_batcher.is_full == (stored.record.log_bytes >= FLUSH_AT_BYTES)
 
 
 def test_short_batches_are_bounded_in_number(job: Callable[..., Any]) -> None:
     stored = Stored(job().record)
     log_event_batcher = LogEventBatcher(stored.frames)
-    for _ in range(10 * MAX_RECENT):
+    for _ in range(10 * MAX_BUFFERED_BATCHES):
         log_event_batcher.add(stored.take([""]))
-        assert len(log_event_batcher._recent) <= MAX_RECENT
+        assert len(log_event_batcher._buffered) <= MAX_BUFFERED_BATCHES
 
 
 @given(
@@ -75,23 +80,23 @@ def test_short_batches_are_bounded_in_number(job: Callable[..., Any]) -> None:
     )
 )
 @settings(deadline=None)
-def test_each_line_is_announced_once_and_in_order_whatever_fails(
+def test_each_line_gets_one_event_in_order_whatever_fails(
     runner: asyncio.Runner, job: Callable[..., Any], steps: list[list[int] | bool]
 ) -> None:
-    """A list of lengths is a batch of lines; True is an announcement that is stored, False one that the store refuses."""
+    """A list of lengths is a batch of lines; True is an event that is stored, False an event that the store refuses."""
     stored = Stored(job().record)
     log_event_batcher = LogEventBatcher(stored.frames)
     printed: list[str] = []
-    told: list[str] = []
+    sent: list[str] = []
 
     async def announce(succeeds: bool) -> None:
-        while waits(stored.record):
+        while has_pending_lines(stored.record):
             record, drafts = await log_event_batcher.next_events(stored.record, SPEC)
             if not succeeds:
                 return
             stored.record = record
-            log_event_batcher.announced(record)
-            told.extend(text for draft in drafts for text in cast(list[str], draft.data["lines"]))
+            log_event_batcher.events_stored(record)
+            sent.extend(text for draft in drafts for text in cast(list[str], draft.data["lines"]))
 
     for step in [*steps, True]:
         if isinstance(step, list):
@@ -100,35 +105,35 @@ def test_each_line_is_announced_once_and_in_order_whatever_fails(
             log_event_batcher.add(stored.take(texts))
         else:
             runner.run(announce(step))
-        assert kept_bytes(log_event_batcher) < ANNOUNCE_BYTES + 3 * 41_000
-    assert told == printed
-    assert not log_event_batcher.enough
+        assert kept_bytes(log_event_batcher) < FLUSH_AT_BYTES + 3 * 41_000
+    assert sent == printed
+    assert not log_event_batcher.is_full
 
 
-def test_lines_that_wait_for_an_event_are_bounded_in_bytes(job: Callable[..., Any]) -> None:
-    """Without their records too, of which a flood in small batches makes very many."""
+def test_pending_lines_are_bounded_in_bytes(job: Callable[..., Any]) -> None:
+    """The records of the batches are not held either: a flood in small batches makes very many."""
     record = job().record
     log_event_batcher = LogEventBatcher(Stored(record).frames)
     tracemalloc.start()
     try:
-        while not log_event_batcher.enough:
-            batch = take(record, LogBatch([RawLine("stdout", "t1", "x" * 200)], LOG_START), 1 << 20)
+        while not log_event_batcher.is_full:
+            batch = append_lines(record, LogBatch([RawLine("stdout", "t1", "x" * 200)], LOG_START), 1 << 20)
             log_event_batcher.add(batch)
             record = batch.record
             del batch
-            assert tracemalloc.get_traced_memory()[0] < 4 * ANNOUNCE_BYTES
+            assert tracemalloc.get_traced_memory()[0] < 4 * FLUSH_AT_BYTES
     finally:
         tracemalloc.stop()
 
 
-async def test_lines_that_have_their_event_are_forgotten(job: Callable[..., Any]) -> None:
+async def test_lines_with_a_stored_event_are_dropped(job: Callable[..., Any]) -> None:
     stored = Stored(job().record)
     log_event_batcher = LogEventBatcher(stored.frames)
     for _ in range(3):
         log_event_batcher.add(stored.take(["x" * 30_000]))
-    assert log_event_batcher.enough
+    assert log_event_batcher.is_full
     record, drafts = await log_event_batcher.next_events(stored.record, SPEC)
     assert len(drafts) == 1
-    log_event_batcher.announced(record)
-    assert not log_event_batcher._recent
-    assert not log_event_batcher.enough
+    log_event_batcher.events_stored(record)
+    assert not log_event_batcher._buffered
+    assert not log_event_batcher.is_full

@@ -1,4 +1,4 @@
-"""Following a worker's output: what the engine does with it is never the job's failure, and an end that is not known is a newline."""
+"""Following a worker's output: an error of the engine never fails the job, and an unknown end counts as a newline."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ LAST = RawLine("stdout", "t", "x" * 20_000, newline=None)
 
 
 class Engine:
-    """`pieces` are printed once `go` is set; then the output ends, or breaks off. It may refuse, or not answer at all."""
+    """The worker prints `pieces` once `go` is set; then the output ends, or breaks off. The engine may refuse, or not respond."""
 
     def __init__(
         self, *pieces: bytes, breaks: bool = False, refuses: bool = False, hangs: bool = False
@@ -53,34 +53,34 @@ def follower(engine: Engine, outputs: LiveOutputs | None = None) -> OutputFollow
     return OutputFollower(given, outputs or LiveOutputs(), lambda: REF, lambda uid: None)
 
 
-async def end_of(engine: Engine, *, joined: bool = False) -> bool | None:
+async def end_of(engine: Engine, *, attached_late: bool = False) -> bool | None:
     one = follower(engine)
-    await (one.join() if joined else one.begin(0))
+    await (one.attach_late() if attached_late else one.attach(0))
     engine.go.set()
     try:
-        (line,) = await one.with_ends([LAST])
+        (line,) = await one.resolve_newlines([LAST])
         return line.newline
     finally:
         await one.stop()
 
 
-@pytest.mark.parametrize("joined", [False, True])
-async def test_a_last_line_ends_as_the_output_did(joined: bool) -> None:
-    assert await end_of(Engine(b"x" * 20_000), joined=joined) is False
-    assert await end_of(Engine(b"x" * 20_000, b"\n"), joined=joined) is True
+@pytest.mark.parametrize("attached_late", [False, True])
+async def test_a_last_line_ends_as_the_output_ended(attached_late: bool) -> None:
+    assert await end_of(Engine(b"x" * 20_000), attached_late=attached_late) is False
+    assert await end_of(Engine(b"x" * 20_000, b"\n"), attached_late=attached_late) is True
 
 
-async def test_an_end_that_is_not_known_is_a_newline_after_text_alone() -> None:
+async def test_an_unknown_end_is_a_newline_after_text_alone() -> None:
     zeros = RawLine("stdout", "t", "\0" * 20_000, newline=None)
     binary = RawLine("stdout", "t", "�" * 20_000, raw=b"\xff" * 20_000, newline=None)
-    lines = await follower(Engine()).with_ends([LAST, zeros, binary])
+    lines = await follower(Engine()).resolve_newlines([LAST, zeros, binary])
     assert [line.newline for line in lines] == [True, False, False]
 
 
-async def test_an_end_that_is_not_known_is_a_newline(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unknown_end_is_a_newline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output_follower, "END_LIMIT_S", 0.01)
     monkeypatch.setattr(output_follower, "ATTACH_LIMIT_S", 0.01)
-    assert (await follower(Engine()).with_ends([LAST]))[0].newline is True, "never followed"
+    assert (await follower(Engine()).resolve_newlines([LAST]))[0].newline is True, "never followed"
     for engine in (
         Engine(b"x" * 20_000, breaks=True),
         Engine(b"other"),
@@ -90,30 +90,30 @@ async def test_an_end_that_is_not_known_is_a_newline(monkeypatch: pytest.MonkeyP
         assert await end_of(engine) is True
     hung = Engine(b"x" * 20_000)
     one = follower(hung)
-    await one.begin(0)
-    assert (await one.with_ends([LAST]))[0].newline is True, "it does not end"
+    await one.attach(0)
+    assert (await one.resolve_newlines([LAST]))[0].newline is True, "the output does not end"
     await one.stop()
 
 
-async def test_lines_whose_end_is_known_are_not_waited_for() -> None:
+async def test_lines_with_a_known_end_do_not_wait() -> None:
     one = follower(Engine())
-    await one.begin(0)
+    await one.attach(0)
     lines = [
         RawLine("stdout", "t", "a"),
         RawLine("stdout", "t", "b", newline=False),
     ]
-    assert await one.with_ends(lines) is lines
+    assert await one.resolve_newlines(lines) is lines
     await one.stop()
 
 
-async def test_an_output_is_known_while_it_is_followed_and_forgotten_after() -> None:
+async def test_an_output_is_registered_while_it_is_followed() -> None:
     outputs, engine = LiveOutputs(), Engine(b"a")
     one = follower(engine, outputs)
-    await one.begin(0)
+    await one.attach(0)
     first = outputs.of("u")
-    await one.join()
-    assert outputs.of("u") is first is not None, "it is followed already"
-    await one.begin(3)
+    await one.attach_late()
+    assert outputs.of("u") is first is not None, "the output is followed already"
+    await one.attach(3)
     assert outputs.of("u") is not first
     assert (first.ended.is_set(), engine.open) == (True, 1)
     await one.stop()
@@ -121,10 +121,10 @@ async def test_an_output_is_known_while_it_is_followed_and_forgotten_after() -> 
     await one.stop()
 
 
-async def test_an_output_that_is_closed_is_not_read_on() -> None:
+async def test_a_closed_output_is_not_read_on() -> None:
     outputs, engine = LiveOutputs(), Engine(b"a" * 1000, b"b" * 1000)
     one = follower(engine, outputs)
-    await one.begin(0)
+    await one.attach(0)
     output = outputs.of("u")
     assert output is not None
     output.close()

@@ -1,4 +1,4 @@
-"""A supervisor that fails is started again from what is stored, whatever fails next to it."""
+"""A failed supervisor starts again from the stored record, whatever else fails."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,7 +15,7 @@ DEADLINE_S = 60.0
 
 
 class Gate:
-    """A call that is held, fails or goes through, as the test says, one by one: `reached` counts those that came."""
+    """Calls that the test holds, fails or lets through, one by one; `reached` counts them."""
 
     def __init__(self, behind: Callable[..., Any]) -> None:
         self.behind = behind
@@ -34,7 +34,7 @@ class Gate:
 
 
 class GatedStore:
-    """The roster's view of the store."""
+    """The supervisors' view of the store."""
 
     def __init__(self, store: Any) -> None:
         self.get_by_uid = Gate(store.get_by_uid)
@@ -42,7 +42,7 @@ class GatedStore:
 
 @pytest.fixture
 def gates(house: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The reload of a record, and the look at a job's containers."""
+    """The reload of a record, and the inspection of a job's containers."""
     house.gated = GatedStore(house.store)
     monkeypatch.setattr(house.supervisors, "_store", house.gated)
     look = Gate(house.engine.observe)
@@ -63,7 +63,7 @@ async def running(house: Any) -> Any:
     return await house.until(record, lambda now: now.status == "running")
 
 
-async def test_a_reload_that_fails_is_tried_again(house: Any, gates: Any) -> None:
+async def test_a_failed_reload_is_retried(house: Any, gates: Any) -> None:
     reload, look = gates
     record = await running(house)
     look.failures = [RuntimeError("a fault in the code")]
@@ -76,7 +76,7 @@ async def test_a_reload_that_fails_is_tried_again(house: Any, gates: Any) -> Non
     assert len(house.engine.starts) == 1
 
 
-async def test_a_wish_that_comes_during_a_reload_is_kept(house: Any, gates: Any) -> None:
+async def test_a_cancel_request_during_a_reload_is_kept(house: Any, gates: Any) -> None:
     reload, look = gates
     record = await running(house)
     look.failures = [RuntimeError("a fault in the code")]
@@ -89,7 +89,7 @@ async def test_a_wish_that_comes_during_a_reload_is_kept(house: Any, gates: Any)
 
 
 @pytest.mark.parametrize("what", ["unlink", "stop_reading"])
-async def test_a_clean_up_that_fails_is_done_again_and_keeps_no_place(
+async def test_a_failed_clean_up_is_retried_and_holds_no_slot(
     house: Any, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     record = await running(house)
@@ -117,10 +117,10 @@ async def test_a_clean_up_that_fails_is_done_again_and_keeps_no_place(
     async with asyncio.timeout(DEADLINE_S):
         while house.queue.running:
             await asyncio.sleep(0)
-    assert house.supervisors.get(record.uid) is not None, "its clean-up is still to be done"
+    assert house.supervisors.get(record.uid) is not None, "its clean-up is not done yet"
     failing = False
     async with asyncio.timeout(DEADLINE_S):
         while house.supervisors.get(record.uid) is not None:
             house.clock.advance(AGAIN_AFTER_FAULT_S)
             await asyncio.sleep(0)
-    assert cleaned == 1, "the job's file is removed in the end"
+    assert cleaned == 1, "the job's file is removed"

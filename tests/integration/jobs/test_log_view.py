@@ -1,4 +1,4 @@
-"""A job's log as it is served: from any line on, of one stream or both, live to the end, without gap or repeat."""
+"""A job's log as the API serves it: from any line on, of one stream or both, followed to the end, each line once."""
 
 import asyncio
 import gc
@@ -11,7 +11,7 @@ import pytest
 
 from jobd.jobs.log import log_view
 from jobd.jobs.log.live_output import LiveOutput, LiveOutputs
-from jobd.jobs.log.log_batches import take
+from jobd.jobs.log.log_batches import append_lines
 from jobd.jobs.log.log_view import LogQuery, LogView, cut
 from jobd.jobs.port.model import LOG_START, LogBatch, RawLine, StreamName
 from jobd.jobs.state.record import Record, new_record
@@ -27,7 +27,7 @@ FOLLOW = LogQuery(follow=True, unfinished=True)
 
 
 class Log:
-    """A stored job whose log grows by `write` and whose end is `finish`; read by a view."""
+    """A stored job with a view of its log: `write` adds lines, `finish` ends the job."""
 
     def __init__(self, house: Any, record: Record) -> None:
         self.house = house
@@ -36,7 +36,7 @@ class Log:
         self.view = LogView(house.store, house.change_notifier, self._current, house.budget, self.outputs)
 
     def print(self) -> LiveOutput:
-        """Returns the output of a worker that has just been started."""
+        """Returns the output of a worker that has just started."""
         output = LiveOutput(self.record.log_seq, lambda: self.house.change_notifier.notify(self.record.uid))
         self.outputs.put(self.record.uid, output)
         return output
@@ -46,7 +46,7 @@ class Log:
 
     async def write(self, *lines: str, stream: StreamName = "stdout") -> None:
         raw = [RawLine(stream, "2030-01-01T00:00:00Z", text) for text in lines]
-        batch = take(self.record, LogBatch(raw, LOG_START), 1 << 20)
+        batch = append_lines(self.record, LogBatch(raw, LOG_START), 1 << 20)
         self.record = await self.house.repository.change(batch.record, SPEC, (), batch)
         if (output := self.outputs.of(self.record.uid)) is not None:
             output.stored(raw, batch.first_seq, batch.last_seq)
@@ -79,7 +79,7 @@ def seqs(frames: Sequence[Any]) -> list[int]:
 END = {"end": {"status": "failed", "exitCode": 3, "reason": "exit-code"}}
 
 
-async def test_a_log_is_read_from_its_beginning_or_from_after_any_line(log: Log) -> None:
+async def test_a_log_is_read_from_any_line_on(log: Log) -> None:
     await log.write("one", "two")
     await log.write("three", stream="stderr")
     await log.write("four")
@@ -97,18 +97,18 @@ async def test_the_end_frame_is_last_once_the_job_has_ended(log: Log) -> None:
     assert await log.read(after=99, follow=True) == [END]
 
 
-async def test_bytes_of_an_unfinished_line_come_before_the_line_where_they_are_asked_for(log: Log) -> None:
+async def test_bytes_of_an_unfinished_line_come_before_the_line_on_request(log: Log) -> None:
     await log.write("one")
     output = log.print()
     frames = log.view.frames(log.record, FOLLOW)
     plain = log.view.frames(log.record, LogQuery(follow=True))
     async with asyncio.timeout(DEADLINE_S):
         assert msgspec.json.decode(await anext(frames))["line"] == "one"
-        output.take("stdout", b"10%\r")
+        output.append("stdout", b"10%\r")
         assert msgspec.json.decode(await anext(frames)) == {
             "unfinished": {"stream": "stdout", "at": 0, "raw": "MTAlDQ=="}
         }
-        output.take("stdout", b"\xff\n")
+        output.append("stdout", b"\xff\n")
         assert msgspec.json.decode(await anext(frames)) == {
             "unfinished": {"stream": "stdout", "at": 4, "raw": "/wo="}
         }
@@ -122,10 +122,10 @@ async def test_bytes_of_an_unfinished_line_come_before_the_line_where_they_are_a
         assert seqs([msgspec.json.decode(part) async for part in again]) == [2]
 
 
-async def test_unfinished_lines_of_one_stream_alone_are_asked_for(log: Log) -> None:
+async def test_unfinished_lines_of_one_stream_alone_are_served(log: Log) -> None:
     output = log.print()
-    output.take("stdout", b"out")
-    output.take("stderr", b"err")
+    output.append("stdout", b"out")
+    output.append("stderr", b"err")
     frames = log.view.frames(log.record, LogQuery(follow=True, unfinished=True, stream="stderr"))
     async with asyncio.timeout(DEADLINE_S):
         assert msgspec.json.decode(await anext(frames))["unfinished"]["stream"] == "stderr"
@@ -154,7 +154,7 @@ async def test_a_tail_is_the_last_lines(log: Log, tail: int, expected: list[int]
 
 
 @pytest.mark.parametrize(("tail", "expected"), [(0, []), (1, [1]), (2, [1]), (9, [1])])
-async def test_a_tail_of_one_stream_looks_as_far_back_as_it_must(
+async def test_a_tail_of_one_stream_reads_back_until_it_has_enough_lines(
     log: Log, tail: int, expected: list[int]
 ) -> None:
     await log.write("only", stream="stderr")
@@ -176,7 +176,7 @@ async def test_a_follower_gets_each_line_once_and_then_the_end(log: Log) -> None
     assert frames[-1] == END
 
 
-async def test_a_follower_that_comes_back_goes_on_where_it_was(log: Log) -> None:
+async def test_a_follower_that_reconnects_continues_after_its_last_line(log: Log) -> None:
     await log.write(*"abcdef")
     stream = log.view.frames(log.record, LogQuery(follow=True))
     first = await anext(stream)
@@ -189,7 +189,7 @@ async def test_a_follower_that_comes_back_goes_on_where_it_was(log: Log) -> None
     assert not log.house.change_notifier._events
 
 
-async def test_a_tail_that_is_followed_goes_on_with_what_comes(log: Log) -> None:
+async def test_a_followed_tail_continues_with_later_lines(log: Log) -> None:
     await log.write(*"abc")
     reading = asyncio.create_task(log.read(follow=True, tail=1))
     while not log.house.change_notifier._events:
@@ -216,7 +216,7 @@ def test_a_chunk_is_cut_at_any_line(after: int) -> None:
     assert left == [seq for seq in (3, 5, 6) if seq > after]
 
 
-def test_a_chunk_that_is_wanted_whole_is_passed_on_as_it_is() -> None:
+def test_a_whole_chunk_is_passed_on_without_a_copy() -> None:
     whole = chunk(3, "stdout", "stderr")
     assert cut(whole, 2, None) is whole.data
 
@@ -233,7 +233,7 @@ async def test_following_ends_with_the_job_s_purge(
             await asyncio.sleep(0)
     assert await house.store.purge(log.record.uid)
     frames = await following
-    assert seqs(frames) in ([1], [])  # its line, where it was read before the purge
+    assert seqs(frames) in ([1], [])  # its line, if it was read before the purge
     assert frames[-1] == {"end": {"status": "cancelled", "exitCode": None, "reason": "deleted"}}
 
 
@@ -245,7 +245,7 @@ def traced() -> Iterator[None]:
 
 
 def in_use() -> int:
-    """How many bytes Python's objects hold."""
+    """The bytes that Python objects hold."""
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
 
@@ -255,7 +255,7 @@ async def next_part(stream: AsyncIterator[bytes]) -> bytes:
 
 
 async def followers_at_the_end(log: Log, count: int, **query: Any) -> list[asyncio.Task[bytes]]:
-    """Followers that have read all of the log there is, and wait for what comes."""
+    """Followers that have read the whole log and wait for more."""
     waiting: list[asyncio.Task[bytes]] = []
     for _ in range(count):
         stream = log.view.frames(log.record, LogQuery(follow=True, **query))
