@@ -10,17 +10,16 @@ import contextlib
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-import msgspec
-
 from jobd.clock import Clock
 from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.jobs.change_notifier import ChangeNotifier
 from jobd.jobs.log.log_batches import Batch, legible
 from jobd.jobs.state.event_drafts import Draft
-from jobd.jobs.state.outcome import Step
-from jobd.jobs.state.record import Record, encode_record
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.record_form import encode_record
 from jobd.jobs.state.run_times import not_before
+from jobd.jobs.state.step import Step
 from jobd.jobs.stored import record_of, spec_of
 from jobd.store.errors import NoSuchJob, StaleJob
 from jobd.store.store import Store
@@ -64,7 +63,7 @@ class JobRepository:
             StoreFull, StoreFailed: nothing is known to be stored; where it is all the same, the next change gets StaleJob.
         """
         numbered, events = number(record, spec, drafts, self._clock.now())
-        numbered = msgspec.structs.replace(numbered, version=record.version + 1)
+        numbered = numbered.change(version=record.version + 1)
         chunks: tuple[LogChunk, ...] = ()
         if batch is not None and batch.frames:
             chunks = (LogChunk(batch.first_seq, batch.last_seq, batch.line_count, batch.frames),)
@@ -128,7 +127,7 @@ def number(
 
     `jobsequence` counts what passes the callback's filter, all where there is no callback; what does not pass has none.
     """
-    count, sequence = record.events, record.sequence
+    count, sequence = record.events.count, record.events.sequence
     events: list[NewEvent] = []
     for draft in drafts:
         count += 1
@@ -150,7 +149,7 @@ def number(
         )
     if not events:
         return record, ()
-    return msgspec.structs.replace(record, events=count, sequence=sequence), tuple(events)
+    return record.change(events=record.events.change(count=count, sequence=sequence)), tuple(events)
 
 
 def row_of(record: Record, spec: JobSpec, spec_bytes: bytes = b"") -> JobRow:
@@ -158,7 +157,7 @@ def row_of(record: Record, spec: JobSpec, spec_bytes: bytes = b"") -> JobRow:
 
     A deleted job is hidden at once, and holds its id until its containers are gone.
     """
-    hidden = record.desired == "delete"
+    is_gone = record.removal is not None
     return JobRow(
         uid=record.uid,
         id=record.id,
@@ -167,9 +166,9 @@ def row_of(record: Record, spec: JobSpec, spec_bytes: bytes = b"") -> JobRow:
         labels=spec.labels,
         created_at=record.created_at,
         finished_at=record.finished_at,
-        live=not (record.ended and record.cleaned),
-        hidden=hidden,
-        holds_id=not record.cleaned,
+        live=not is_gone,
+        hidden=record.is_deleted,
+        holds_id=not is_gone,
         record=encode_record(record),
         spec=spec_bytes,
         version=record.version,

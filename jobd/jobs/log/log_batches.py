@@ -15,7 +15,8 @@ import msgspec
 from jobd.jobs.log.log_frames import decoded, stored
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName, cursors_after
 from jobd.jobs.state.event_drafts import Draft
-from jobd.jobs.state.record import Cursor, Record
+from jobd.jobs.state.parts import Cursor
+from jobd.jobs.state.record import Record
 from jobd.store.tables.rows import LogChunk
 from jobd.wire import event
 from jobd.wire.job import JobSpec
@@ -42,7 +43,8 @@ class Batch:
 def take(record: Record, lines: Sequence[RawLine], max_bytes: int) -> Batch:
     """Returns what `lines`, which come after all that the record has seen, add to the job's log."""
     frames: list[bytes] = []
-    seq, size, full = record.log_seq, record.log_bytes, record.log_full
+    log = record.log
+    seq, size, full = log.seq, log.size_bytes, log.is_full
     for raw in lines:
         if full:
             continue
@@ -64,27 +66,26 @@ def take(record: Record, lines: Sequence[RawLine], max_bytes: int) -> Batch:
         encoded = stored(frame)
         size += len(encoded)
         frames.append(encoded)
-    after = msgspec.structs.replace(
-        record,
-        log_seq=seq,
-        log_bytes=size,
-        log_full=full,
-        log_announced=record.announced_seq,
-        log_cursors={name: _stored(at) for name, at in cursors_after(cursors_of(record), lines).items()},
+    cursors = {name: _stored(at) for name, at in cursors_after(cursors_of(record), lines).items()}
+    attempt = record.attempt
+    after = record.change(
+        log=log.change(seq=seq, size_bytes=size, is_full=full),
+        attempt=attempt.change(reading=attempt.reading.change(cursors=cursors)),
     )
     joined = b"\n".join(frames) + b"\n" if frames else b""
-    return Batch(after, record.log_seq + 1, seq, joined)
+    return Batch(after, log.seq + 1, seq, joined)
 
 
 def mark_incomplete(record: Record, why: str, now: datetime) -> Batch:
     """Returns what it adds to the job's log that its end could not be read; nothing where the log is full, or says so already."""
-    after = msgspec.structs.replace(record, log_incomplete=True, log_announced=record.announced_seq)
-    if record.log_incomplete or record.log_full:
-        return Batch(after, record.log_seq + 1, record.log_seq, b"")
-    seq = record.log_seq + 1
+    attempt, log = record.attempt, record.log
+    after = record.change(attempt=attempt.change(reading=attempt.reading.change(incomplete=True)))
+    if attempt.reading.incomplete or log.is_full:
+        return Batch(after, log.seq + 1, log.seq, b"")
+    seq = log.seq + 1
     time = now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     frame = _encoder.encode(LogLine(seq=seq, time=time, stream="stdout", line="", gap=why, partial=True))
-    after = msgspec.structs.replace(after, log_seq=seq, log_bytes=record.log_bytes + len(frame))
+    after = after.change(log=log.change(seq=seq, size_bytes=log.size_bytes + len(frame)))
     return Batch(after, seq, seq, frame + b"\n")
 
 
@@ -96,7 +97,7 @@ def announce(record: Record, spec: JobSpec, frames: bytes) -> tuple[Record, tupl
     """
     texts: dict[str, list[str]] = {}
     gaps: dict[str, dict[str, None]] = {}
-    announced = record.announced_seq
+    announced = record.log.announced
     for encoded in frames.splitlines():
         frame = decoded(encoded)
         if frame.seq <= announced:
@@ -106,7 +107,7 @@ def announce(record: Record, spec: JobSpec, frames: bytes) -> tuple[Record, tupl
         if frame.gap:
             lines.append(f"[jobd: {frame.gap}]")
             gaps.setdefault(frame.stream, {})[frame.gap] = None
-        only_says_why = frame.gap and (frame.partial or (record.log_full and frame.seq == record.log_seq))
+        only_says_why = frame.gap and (frame.partial or (record.log.is_full and frame.seq == record.log.seq))
         if frame.line or not only_says_why:
             lines.append(frame.line)
     drafts = []
@@ -120,7 +121,7 @@ def announce(record: Record, spec: JobSpec, frames: bytes) -> tuple[Record, tupl
         if stream in gaps:
             data["gap"] = "; ".join(gaps[stream])
         drafts.append(Draft(event.LOG, data))
-    return msgspec.structs.replace(record, log_announced=announced), tuple(drafts)
+    return record.change(log=record.log.change(announced=announced)), tuple(drafts)
 
 
 def legible(chunk: LogChunk, moment: datetime) -> LogChunk:
@@ -136,8 +137,8 @@ def cursors_of(record: Record) -> dict[StreamName, LogCursor]:
     """Returns where reading goes on, a stream each."""
     found: dict[StreamName, LogCursor] = {}
     for name in get_args(StreamName):
-        if name in record.log_cursors:
-            found[name] = _cursor(record.log_cursors[name])
+        if name in record.attempt.reading.cursors:
+            found[name] = _cursor(record.attempt.reading.cursors[name])
     return found
 
 

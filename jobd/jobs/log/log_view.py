@@ -185,7 +185,7 @@ def _seqs(chunk: LogChunk, after: int, last: int, stream: str) -> Iterator[int]:
 
 def _deleted(record: Record) -> Record:
     """Returns the end of a job that was deleted while its log was read."""
-    return record if record.ended else msgspec.structs.replace(purged(record), reason="deleted")
+    return purged(record, reason="deleted")
 
 
 def cut(chunk: LogChunk, after: int, stream: str | None) -> bytes:

@@ -70,7 +70,7 @@ class Execution:
                 await job_state.apply(facts.SetupFailed("input-failed", why))
                 return
         # One waits for the engine, the other one for the disk.
-        following = asyncio.ensure_future(self._output.begin(job_state.record.log_seq))
+        following = asyncio.ensure_future(self._output.begin(job_state.record.log.seq))
         try:
             await job_state.apply(facts.WorkerStarting())
         finally:
@@ -91,7 +91,7 @@ class Execution:
             record = job_state.record
             began = self._observed_state.beginning(record)
             started_at = (began.started_at if began else None) or self._deps.clock.now()
-            worker = ContainerFacts(record.worker_id or "", "running", record.attempt, started_at)
+            worker = ContainerFacts(record.worker_id or "", "running", record.attempt.number, started_at)
             await job_state.apply(facts.Observed(Observation(worker, None)))
             self._logs.start()
 
@@ -153,7 +153,7 @@ class Execution:
     def _may_lack_memory(self, worker: ContainerFacts) -> bool:
         """True for an end that the kernel may have brought about and that nobody here ordered."""
         record = self._job_state.record
-        ordered = record.desired != "run" or record.timed_out or record.phase != "running"
+        ordered = record.end_ordered or record.phase != "running"
         return worker.ended and worker.exit_code == OOM_EXIT_CODE and not (worker.oom_killed or ordered)
 
     async def _stopped_with_engine(self, watched: ContainerFacts | None) -> bool:
@@ -161,7 +161,7 @@ class Execution:
         that does not tell, by what was heard. Raises EngineUnavailable: that is not known yet.
         """
         observed_state, record = self._observed_state, self._job_state.record
-        if record.desired != "run" or record.timed_out:
+        if record.end_ordered:
             return observed_state.stopped_with_engine(
                 watched
             )  # the end was ordered here, whoever brought it about

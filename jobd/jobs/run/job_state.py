@@ -18,8 +18,8 @@ from jobd.jobs.orchestrator import JobRef, LogCursor, RawLine, StreamName
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.state import event_drafts, facts
 from jobd.jobs.state.machine import step
-from jobd.jobs.state.outcome import Step
 from jobd.jobs.state.record import Record, purged
+from jobd.jobs.state.step import Step
 from jobd.store.errors import NoSuchJob, StaleJob, StoreError
 from jobd.wire.job import JobSpec
 from jobd.wire.report import Heading, Report
@@ -65,7 +65,7 @@ class JobState:
     @property
     def ref(self) -> JobRef:
         """The job's present attempt."""
-        return JobRef(self.record.uid, self.record.id, self.record.attempt)
+        return JobRef(self.record.uid, self.record.id, self.record.attempt.number)
 
     async def apply(self, fact: facts.Fact) -> None:
         """Stores what `fact` makes of the record. Safe from any task: changes come one after the other.
@@ -100,7 +100,7 @@ class JobState:
         self._deps.on_change(before, self.record, spec)
         if self.record.phase in ("queued", "done"):
             self._spec = None
-        if self.record.attempt != before.attempt:
+        if self.record.attempt.number != before.attempt.number:
             # The next attempt queues like any other job.
             self._deps.queue.leave(self.record.uid)
         return True
@@ -116,7 +116,8 @@ class JobState:
 
     def clock_moved(self, record: Record, offset: float) -> bool:
         """True where the wall clock was set, or the machine was booted, since the times of a job under way were written."""
-        moved = record.boot != self._deps.clock.boot or abs(offset - record.clock_offset) > CLOCK_TOLERANCE_S
+        mark = record.clock
+        moved = mark.boot != self._deps.clock.boot or abs(offset - mark.offset) > CLOCK_TOLERANCE_S
         return moved and not record.ended
 
     @contextlib.asynccontextmanager
@@ -177,7 +178,7 @@ class JobState:
                 self.record = await self._deps.repository.change(batch.record, spec, (), batch)
             self._deps.on_change(before, self.record, spec)
             if (output := self._deps.live_outputs.of(self.record.uid)) is not None:
-                if self.record.log_full:
+                if self.record.log.is_full:
                     output.close()  # no line will hold what it shows
                 elif lines is None:
                     output.lose()

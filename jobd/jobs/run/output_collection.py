@@ -15,8 +15,9 @@ from jobd.jobs.retention.kept_outputs import NoRoom
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
 from jobd.jobs.state import facts
+from jobd.jobs.state.machine import OUTPUTS_TOOK_TOO_LONG
 from jobd.jobs.state.next_action import OUTPUTS_LIMIT
-from jobd.jobs.state.record import OutputState
+from jobd.jobs.state.parts import OutputState
 from jobd.wire.filenames import unescape
 from jobd.wire.job import JobSpec, Output
 
@@ -45,9 +46,7 @@ class Collection:
         try:
             await asyncio.wait({task}, timeout=OUTPUTS_LIMIT.total_seconds())
             if not task.done():
-                await self._job_state.apply(
-                    facts.OutputsCollected({}, FAILED, "outputs took longer than an hour")
-                )
+                await self._job_state.apply(facts.OutputsCollected({}, FAILED, OUTPUTS_TOOK_TOO_LONG))
             elif not task.cancelled():
                 await self._job_state.apply(conclusion(task.result()))
         finally:

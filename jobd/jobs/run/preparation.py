@@ -69,7 +69,8 @@ class Preparation:
         """Makes the containers; nobody reads from an earlier sidecar any more."""
         engine, spec, ref = self._deps.engine, self._job_state.spec, self._job_state.ref
         record = self._job_state.record
-        order = WorkOrder(ref, spec, sidecar=spec.needs_sidecar, image_user=record.image_user)
+        image = record.setup.image if record.setup else None
+        order = WorkOrder(ref, spec, sidecar=spec.needs_sidecar, image_user=image.user if image else None)
         files = self._deps.spool_path(record.uid) if record.has_spool else None
         try:
             if record.phase == "inputs":
@@ -93,7 +94,7 @@ class Preparation:
         """Starts the sidecar with its order, unless a wish comes first."""
         job_state = self._job_state
         await job_state.apply(facts.SidecarStarting())
-        if job_state.record.phase != "inputs" or job_state.record.sidecar_intended_at is None:
+        if job_state.record.phase != "inputs" or job_state.record.sidecar is None:
             return
         self._observed_state.forget()
         secrets = None

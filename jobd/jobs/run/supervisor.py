@@ -18,6 +18,7 @@ from jobd.jobs.run.preparation import Preparation
 from jobd.jobs.state import actions, facts
 from jobd.jobs.state.next_action import next_action
 from jobd.jobs.state.observed_state import ObservedState
+from jobd.jobs.state.parts import EngineErrors
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.text_limits import short
 from jobd.store.errors import StoreError, UnreadableJob
@@ -26,6 +27,7 @@ from jobd.wire.duration import format_duration
 LOOK_AGAIN_S = 2.0
 """A job that runs is looked at this often even when the engine's event stream is silent."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+NO_ERRORS = EngineErrors(action="", seconds=0.0)
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,10 @@ class Supervisor:
     def record(self) -> Record:
         """The stored truth."""
         return self._job_state.record
+
+    @property
+    def _errors(self) -> EngineErrors:
+        return self.record.attempt.engine_errors or NO_ERRORS
 
     @property
     def settled(self) -> bool:
@@ -97,7 +103,7 @@ class Supervisor:
                         await self._job_state.hold_spec()
                     await self._carry_out(asked)
                     pause_s, self.progress = FIRST_PAUSE_S, None
-                    if self.record.engine_error_in == type(asked).__name__:
+                    if self._errors.action == type(asked).__name__:
                         self._erred_at = None
                         await self.apply(facts.EngineAnswered(type(asked).__name__))
                 except UnreadableJob:
@@ -111,8 +117,8 @@ class Supervisor:
                     self.progress = f"another try: {short(str(error))}"
                     if await self._counted(asked, error):
                         # What is done between two tries of it is done, and shortens no pause.
-                        pause_s = max(pause_s, min(self.record.engine_error_s, LONGEST_PAUSE_S))
-                    if self.record.phase == "done" and self.record.desired != "delete":
+                        pause_s = max(pause_s, min(self._errors.seconds, LONGEST_PAUSE_S))
+                    if self.record.ended and not self.record.is_deleted:
                         continue
                     await self._pause(pause_s, self._worth_a_try)
                     pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
@@ -125,7 +131,7 @@ class Supervisor:
             if self.record.ended:
                 self._deps.spool_path(self.record.uid).unlink(missing_ok=True)
                 self._deps.secrets.remove(self.record.uid)
-            if self.record.ended and self.record.desired == "delete":
+            if self.record.ended and self.record.is_deleted:
                 await self._deps.outputs.remove(self.record.uid)
 
     async def _counted(self, asked: actions.Action, error: Exception) -> bool:
@@ -147,8 +153,8 @@ class Supervisor:
             log.warning("an error of the engine is not counted", extra=fields)
             return True
         self._erred_at = now
-        left_s = limit_s - self.record.engine_error_s
-        if self.record.engine_error_in and left_s > 0:
+        left_s = limit_s - self._errors.seconds
+        if self._errors.action and left_s > 0:
             self.progress = (
                 f"another try: {error}; the job fails after {format_duration(round(left_s))} more of that"
             )

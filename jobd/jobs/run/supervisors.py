@@ -66,7 +66,7 @@ class Supervisors:
         """Returns once what users have deleted is gone from the engine, or after `limit_s`; how many jobs are left to remove, which is
         done after the next start.
         """
-        deleted = {self._tasks[s.record.uid] for s in self if s.record.desired == "delete"}
+        deleted = {self._tasks[s.record.uid] for s in self if s.record.is_deleted}
         if deleted:
             await asyncio.wait(deleted, timeout=limit_s)
         return sum(not task.done() for task in deleted)

@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobd.jobs.orchestrator import Created, ImageFacts, Observation, Role, Usage
-from jobd.jobs.state.record import OutputState
+from jobd.jobs.state.parts import STOP_SIGNAL, OutputState
 from jobd.wire.report import Heading, Report
-
-STOP_SIGNAL = "SIGTERM"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class ObservedState:
         elif hint.action == "connected":
             self._blind_polls = None
         elif hint.action == "kill" and (hint.role == "worker" or record.phase == "inputs"):
-            self._external_signal_seen = record.desired == "run" and not record.timed_out
+            self._external_signal_seen = not record.end_ordered
         if hint.role == "worker" and hint.facts is not None:
             if hint.action == "start":
                 self._began = hint.facts

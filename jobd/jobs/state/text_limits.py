@@ -39,7 +39,7 @@ def _report(record: Record, said: report.Report) -> report.Report:
         case report.ArtifactDone(error=str(error)):
             return msgspec.structs.replace(said, error=short(error))
         case report.Done(failed=failed):
-            known = [name for name in dict.fromkeys(failed) if name in record.artifacts]
+            known = [name for name in dict.fromkeys(failed) if name in record.attempt.artifacts]
             # One that fails an artifact that the job does not have has failed all the same.
             return msgspec.structs.replace(said, failed=known or [name[:MAX_ID] for name in failed[:1]])
         case _:

@@ -37,7 +37,7 @@ class Log:
 
     def print(self) -> LiveOutput:
         """Returns the output of a worker that has just been started."""
-        output = LiveOutput(self.record.log_seq, lambda: self.house.change_notifier.notify(self.record.uid))
+        output = LiveOutput(self.record.log.seq, lambda: self.house.change_notifier.notify(self.record.uid))
         self.outputs.put(self.record.uid, output)
         return output
 
@@ -172,7 +172,7 @@ async def test_a_follower_gets_each_line_once_and_then_the_end(log: Log) -> None
         await asyncio.sleep(0)
     await log.finish()
     frames = await asyncio.wait_for(reading, DEADLINE_S)
-    assert seqs(frames) == list(range(1, log.record.log_seq + 1))
+    assert seqs(frames) == list(range(1, log.record.log.seq + 1))
     assert frames[-1] == END
 
 
@@ -259,7 +259,7 @@ async def followers_at_the_end(log: Log, count: int, **query: Any) -> list[async
     waiting: list[asyncio.Task[bytes]] = []
     for _ in range(count):
         stream = log.view.frames(log.record, LogQuery(follow=True, **query))
-        left = log.record.log_bytes
+        left = log.record.log.size_bytes
         while left > 0:
             left -= len(await anext(stream))
         waiting.append(asyncio.create_task(next_part(stream)))
@@ -290,7 +290,10 @@ async def test_a_reader_keeps_no_page_while_it_waits_for_room(log: Log, traced: 
     for _ in range(2):
         await log.write(*("x" * 1000 for _ in range(300)))
     before = in_use()
-    readers, size = [log.view.frames(log.record, LogQuery()) for _ in range(20)], log.record.log_bytes // 2
+    readers, size = (
+        [log.view.frames(log.record, LogQuery()) for _ in range(20)],
+        log.record.log.size_bytes // 2,
+    )
     for reader in readers:
         got = 0
         while got < size:

@@ -8,6 +8,7 @@ import pytest
 
 from jobd.jobs.orchestrator import Hint, Observation
 from jobd.jobs.state.observed_state import MAX_BLIND_POLLS, ObservedState
+from jobd.jobs.state.parts import CancelRequest
 
 KILL = Hint("u", "worker", "kill")
 DISCONNECTED = Hint(None, None, "disconnected")
@@ -154,10 +155,8 @@ def test_an_end_after_a_signal_of_others_is_in_doubt_until_the_engine_is_known_t
 
 def test_a_signal_that_was_wished_here_is_no_strike(running: Any) -> None:
     observed_state = ObservedState()
-    requested = running.record
-    observed_state.hear(
-        KILL, type(requested)(uid="u", id="a", created_at=requested.created_at, desired="cancel")
-    )
+    requested = running.record.change(cancel=CancelRequest())
+    observed_state.hear(KILL, requested)
     observed_state.hear(DISCONNECTED, requested)
     assert not observed_state.stopped_with_engine(end_of(running, 143))
 
