@@ -186,7 +186,7 @@ async def test_a_restart_and_an_engine_that_was_away_lose_no_output(house: Any) 
     house.clock.advance(6)
     await house.until(record, lambda now: isinstance(now.state, CollectingOutputs))
     await house.restart()
-    assert (await house.stored(record)).collecting
+    assert isinstance((await house.stored(record)).state, CollectingOutputs)
     house.engine.open_tar = opened
     ended = await house.ended(record, tick_s=1)
     assert (ended.status, ended.outputs["result.txt"].status) == ("completed", "kept")

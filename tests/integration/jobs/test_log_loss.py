@@ -75,7 +75,7 @@ async def test_a_log_that_was_read_to_its_end_has_no_mark(house: Any) -> None:
     house.engine.remove_by_hand("a", "worker")
     await house.restart()
     assert await stored(house, record.uid) == [("one", None), ("two", None)]
-    assert not (await house.stored(record)).log_incomplete
+    assert not (await house.stored(record)).attempt.reading.incomplete
 
 
 async def test_a_mark_is_stored_once_over_a_crash(house: Any) -> None:

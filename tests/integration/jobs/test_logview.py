@@ -14,7 +14,9 @@ from jobd.jobs.log.live_output import LiveOutput, LiveOutputs
 from jobd.jobs.log.log_batches import take
 from jobd.jobs.log.log_view import LogQuery, LogView, cut
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
+from jobd.jobs.state.parts import Ended, Failure
 from jobd.jobs.state.record import Record, new_record
+from jobd.jobs.state.states import Done
 from jobd.store.tables.rows import LogChunk
 from jobd.wire.job import JobSpec
 from jobd.wire.view import LogLine
@@ -52,9 +54,9 @@ class Log:
             output.stored(raw, batch.first_seq, batch.last_seq)
 
     async def finish(self) -> None:
-        ended = msgspec.structs.replace(
-            self.record, status="failed", phase="done", exit_code=3, reason="exit-code"
-        )
+        now = self.house.clock.now()
+        worker, failure = Ended(asked_at=now, exit_code=3), Failure(reason="exit-code")
+        ended = self.record.with_state(Done(finished_at=now, worker=worker, failure=failure))
         self.record = await self.house.repository.change(ended, SPEC)
 
     async def read(self, **query: Any) -> list[Any]:
