@@ -18,8 +18,9 @@ import pytest
 from jobd.events.delivery.destination_queues import destination_of
 from jobd.jobs.job_repository import number, row_of
 from jobd.jobs.state.event_drafts import Draft, data_of
+from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.parts import Removal
-from jobd.jobs.state.record import Record, new_record
+from jobd.jobs.state.record import Record
 from jobd.jobs.state.states import Done
 from jobd.store.store import Store
 from jobd.store.tables.rows import Callback as StoredCallback

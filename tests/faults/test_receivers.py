@@ -36,8 +36,8 @@ from jobd.events.delivery.dispatcher import UNSETTLED_PER_WORKER
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.jobs.job_repository import number, row_of
 from jobd.jobs.state.event_drafts import Draft, data_of
+from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.parts import Removal
-from jobd.jobs.state.record import new_record
 from jobd.jobs.state.states import Done
 from jobd.store.store import Store
 from jobd.store.tables.rows import Callback, Transition

@@ -15,9 +15,10 @@ from jobd.jobs.orchestrator import ContainerFacts, ImageFacts, Observation, Role
 from jobd.jobs.state import actions, event_drafts, facts
 from jobd.jobs.state.awaited_times import AWAITED
 from jobd.jobs.state.machine import step
+from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.next_action import AMBIGUOUS_START, next_action
 from jobd.jobs.state.parts import OutputState, Part, Started, Starting
-from jobd.jobs.state.record import Record, new_record
+from jobd.jobs.state.record import Record
 from jobd.jobs.state.record_form import decode_record, encode_record
 from jobd.jobs.state.states import CollectingOutputs, Queued, Running
 from jobd.wire import event, report

@@ -17,7 +17,8 @@ from jobd.jobs.log.live_output import LiveOutputs
 from jobd.jobs.log.log_batches import legible
 from jobd.jobs.log.log_frames import on_wire, parts
 from jobd.jobs.orchestrator import StreamName
-from jobd.jobs.state.record import Record, purged
+from jobd.jobs.state.outcome import purged
+from jobd.jobs.state.record import Record
 from jobd.store.store import Store
 from jobd.store.tables.rows import LogChunk
 from jobd.wire.view import End, LogEnd, LogLine, LogUnfinished, Unfinished

@@ -18,7 +18,8 @@ from jobd.jobs.orchestrator import JobRef, LogCursor, RawLine, StreamName
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.state import event_drafts, facts
 from jobd.jobs.state.machine import step
-from jobd.jobs.state.record import Record, purged
+from jobd.jobs.state.outcome import purged
+from jobd.jobs.state.record import Record
 from jobd.jobs.state.step import Step
 from jobd.store.errors import NoSuchJob, StaleJob, StoreError
 from jobd.wire.job import JobSpec

@@ -9,7 +9,17 @@ from datetime import datetime
 from jobd.jobs.orchestrator import ContainerFacts
 from jobd.jobs.state import facts, run_times
 from jobd.jobs.state.event_drafts import Draft, artifact_type, data_of, event_exit_code
-from jobd.jobs.state.parts import ArtifactState, Ended, Failure, OutputState, Started, Starting, ended
+from jobd.jobs.state.parts import (
+    ArtifactState,
+    CancelRequest,
+    Ended,
+    Failure,
+    OutputState,
+    Removal,
+    Started,
+    Starting,
+    ended,
+)
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.retry import is_repeated, repeated
 from jobd.jobs.state.states import (
@@ -199,3 +209,16 @@ def sidecar_again(
         return worker_never_ran(record, spec, now, Failure(reason="input-failed", error=why))
     setup = state.setup.change(worker=None, sidecar_id=None, sidecar_runs=runs)
     return Step(record.with_state(state.change(setup=setup, sidecar=None)))
+
+
+def purged(record: Record, reason: str | None = None) -> Record:
+    """Returns the record of a job whose row is gone: nothing of it is shown, and nothing is left to do. `reason`: why it ended, where it had not."""
+    state = record.state
+    if not isinstance(state, Done):
+        failure = Failure(reason=reason) if reason else record.failure
+        state = Done(finished_at=state.since, cancelled=True, failure=failure, worker=ended(record.worker))
+    return record.change(
+        attempt=record.attempt.change(state=state.change(removal=state.removal or Removal())),
+        cancel=(record.cancel or CancelRequest()).change(delete=True),
+        log=record.log.change(announced=record.log.seq),
+    )

@@ -4,7 +4,6 @@ Owns what a job keeps over its attempts and what its present attempt has. The sp
 never changes. How a record changes is in `machine.py`, its stored form in `record_form.py`.
 """
 
-import secrets
 from datetime import datetime
 
 import msgspec
@@ -31,7 +30,6 @@ from jobd.jobs.state.parts import (
     Starting,
     Stop,
     WorkerUsage,
-    ended,
 )
 from jobd.jobs.state.states import (
     WORKER_OVER,
@@ -44,7 +42,6 @@ from jobd.jobs.state.states import (
     Running,
     State,
 )
-from jobd.wire.job import JobSpec
 from jobd.wire.view import Phase, Status
 
 
@@ -259,42 +256,3 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
         if isinstance(state, Queued | Pulling | Done) or state.sidecar is None:
             return self
         return self.with_state(state.change(sidecar=state.sidecar.change(**fields)))
-
-
-def new_record(
-    spec: JobSpec,
-    *,
-    now: datetime,
-    owner: str | None,
-    digest: str,
-    has_spool: bool,
-    boot: str = "",
-    clock_offset: float = 0.0,
-) -> Record:
-    """Returns the record of a job that was just submitted. Its `uid` sorts by time and is unique."""
-    artifacts = {a.id: ArtifactState(optional=bool(getattr(a, "optional", False))) for a in spec.artifacts}
-    return Record(
-        uid=f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(6)}",
-        id=spec.id,
-        created_at=now,
-        image=spec.image,
-        owner=owner,
-        spec_digest=digest,
-        has_spool=has_spool,
-        token=secrets.token_urlsafe(24),
-        clock=ClockMark(boot=boot, offset=clock_offset),
-        attempt=Attempt(state=Queued(since=now), artifacts=artifacts),
-    )
-
-
-def purged(record: Record, reason: str | None = None) -> Record:
-    """Returns the record of a job whose row is gone: nothing of it is shown, and nothing is left to do. `reason`: why it ended, where it had not."""
-    state = record.state
-    if not isinstance(state, Done):
-        failure = Failure(reason=reason) if reason else record.failure
-        state = Done(finished_at=state.since, cancelled=True, failure=failure, worker=ended(record.worker))
-    return record.change(
-        attempt=record.attempt.change(state=state.change(removal=state.removal or Removal())),
-        cancel=(record.cancel or CancelRequest()).change(delete=True),
-        log=record.log.change(announced=record.log.seq),
-    )

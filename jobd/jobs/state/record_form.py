@@ -5,8 +5,9 @@ Owns the forms' numbers. Form 1, which has no number in it, is brought to form 2
 
 import msgspec
 
+from jobd.jobs.state.flat_record import FlatRecord
 from jobd.jobs.state.record import Record
-from jobd.jobs.state.record_upgrade import FlatRecord, upgraded
+from jobd.jobs.state.record_upgrade import upgraded
 
 
 class _Form(msgspec.Struct):

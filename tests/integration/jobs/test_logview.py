@@ -14,8 +14,9 @@ from jobd.jobs.log.live_output import LiveOutput, LiveOutputs
 from jobd.jobs.log.log_batches import take
 from jobd.jobs.log.log_view import LogQuery, LogView, cut
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
+from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.parts import Ended, Failure
-from jobd.jobs.state.record import Record, new_record
+from jobd.jobs.state.record import Record
 from jobd.jobs.state.states import Done
 from jobd.store.tables.rows import LogChunk
 from jobd.wire.job import JobSpec

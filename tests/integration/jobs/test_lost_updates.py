@@ -21,9 +21,9 @@ from jobd.jobs.change_notifier import ChangeNotifier
 from jobd.jobs.job_repository import JobRepository
 from jobd.jobs.state import facts
 from jobd.jobs.state.machine import step
+from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.outcome import finish
 from jobd.jobs.state.parts import Ended, Setup, Started
-from jobd.jobs.state.record import new_record
 from jobd.jobs.state.record_form import decode_record
 from jobd.jobs.state.states import Running
 from jobd.store.store import Store

@@ -10,8 +10,8 @@ from jobd.jobs.log.log_batches import Batch, announce, cursors_of, mark_incomple
 from jobd.jobs.log.log_frames import decoded
 from jobd.jobs.orchestrator import LogCursor, RawLine, StreamName
 from jobd.jobs.state.event_drafts import Draft
+from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.parts import Cursor, LogState
-from jobd.jobs.state.record import new_record
 from jobd.jobs.state.record_form import decode_record, encode_record
 from jobd.wire.job import JobSpec
 from jobd.wire.view import LogLine

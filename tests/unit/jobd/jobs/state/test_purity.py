@@ -6,7 +6,7 @@ from pathlib import Path
 import jobd.jobs.state
 
 ALLOWED = frozenset({"collections", "dataclasses", "datetime", "msgspec", "typing"})
-RANDOM = {"record.py": frozenset({"secrets"})}
+RANDOM = {"new_record.py": frozenset({"secrets"})}
 """A new record draws its uid and its token."""
 
 

@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from jobd.jobs.state.event_drafts import artifact_type
-from jobd.jobs.state.outcome import has_outputs
+from jobd.jobs.state.new_record import new_record
+from jobd.jobs.state.outcome import has_outputs, purged
 from jobd.jobs.state.parts import ArtifactState, Failure
-from jobd.jobs.state.record import Record, new_record, purged
+from jobd.jobs.state.record import Record
 from jobd.jobs.state.record_form import decode_record, encode_record
 from jobd.jobs.state.run_times import seconds_between
 from jobd.jobs.state.states import Done
