@@ -1,8 +1,8 @@
-"""The one way by which a job's record changes: numbered events, one durable commit, then the news.
+"""The one way by which a job's record changes: numbered events, one durable commit, then the watchers are woken.
 
 Owns the order: nothing is announced before it is stored. Numbers come from the record itself, so that a change which was not
 stored leaves no hole. A record is stored over the version that it was made from and over no other: a caller that has read an
-older one gets StaleJob, reads again and decides anew.
+older version gets StaleJob, reads again and decides anew.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ from jobd.wire.job import JobSpec
 
 DELIVERED_LOOK_S = 0.02
 MAX_TRIES = 8
-"""How often a change is decided anew, where others write the same job meanwhile."""
+"""How often a change is decided anew when others write the same job meanwhile."""
 
 
 class JobRepository:
-    """Stores changes of records with what they announce, and wakes who waits for them."""
+    """Stores changes of records with the events that announce them, and wakes the watchers and the dispatcher."""
 
     def __init__(
         self, store: Store, feed: Feed, dispatcher: Dispatcher, change_notifier: ChangeNotifier, clock: Clock
@@ -94,8 +94,8 @@ class JobRepository:
         raise StaleJob(f"job {uid!r} is changed faster than a change of it can be decided")
 
     async def spec(self, uid: str) -> JobSpec:
-        """Returns a job as it was submitted, without the values of its secrets; up to 1 MiB, so who has it holds it only while it
-        is needed. Raises NoSuchJob: the job is purged. UnreadableJob: it is damaged. StoreError.
+        """Returns a job as it was submitted, without the values of its secrets; up to 1 MiB, so a caller holds it only while the
+        spec is needed. Raises NoSuchJob: the job is purged. UnreadableJob: it is damaged. StoreError.
         """
         row = await self._store.get_by_uid(uid)
         if row is None:

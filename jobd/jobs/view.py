@@ -1,6 +1,6 @@
 """A job's record as clients see it. Pure.
 
-Owns the words for what a job waits for; the shapes are in `wire/view.py`.
+Owns the text that says what a job waits for; the shapes are in `wire/view.py`.
 """
 
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ _WAITING = {
 def view_of(
     record: Record, spec: JobSpec, *, queue_position: int | None, progress: str | None, retention_s: float
 ) -> JobView:
-    """Returns the answer of `GET /v1/jobs/{id}`. `progress` is the latest word of a pull that is under way."""
+    """Returns the answer of `GET /v1/jobs/{id}`. `progress` is the latest progress of a pull."""
     cancel = record.cancel
     kept = record.finished_at is not None and record.removal is None
     return JobView(

@@ -1,6 +1,6 @@
 """A job's containers from the start of the worker to their removal: starting, looking, signalling, reading what they print.
 
-Owns how these demands are carried out and what came of them as facts, and the readers of both containers. What is to be done is
+Owns how these actions are carried out and which facts come of them, and the readers of both containers. What is to be done is
 decided by `next_action.py`; what comes before the worker is in `preparation.py`.
 """
 
@@ -60,7 +60,7 @@ class Execution:
         await self._reports.stop()
 
     async def start_worker(self) -> None:
-        """Starts the worker, unless a wish comes first."""
+        """Starts the worker, unless a user has asked for the job's end meanwhile."""
         job_state = self._job_state
         if job_state.spec.secrets:
             seen = await self._deps.engine.observe(job_state.ref)
@@ -77,7 +77,7 @@ class Execution:
             await following
         if job_state.record.phase != "running" or job_state.record.worker_over:
             await self._output.stop()
-            return  # a wish came first
+            return  # a user has asked for the job's end
         self._observed_state.forget()
         try:
             await self._deps.engine.start_worker(job_state.ref)

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class JobState:
-    """One job's record. `record` is the stored truth; `changed` is called after each fact that changed it.
+    """One job's record. `record` is as stored; `changed` is called after each fact that changed the record.
 
     The spec is in memory only while the job is under way: thousands may wait for a place, each with a spec of up to 1 MiB.
     """
@@ -40,7 +40,7 @@ class JobState:
         self.record = record
         self._spec: JobSpec | None = None
         self.order_given = False
-        """The present sidecar has its whole order, as far as this process knows: one that a killed jobd has started may not."""
+        """This process has handed the present sidecar its whole order. A sidecar that a killed jobd has started may lack its order."""
         self._deps = deps
         self._changed = changed
         self._changing = asyncio.Lock()

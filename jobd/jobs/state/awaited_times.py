@@ -1,7 +1,6 @@
-"""The times of a record from which something is measured or for which something waits. Pure.
+"""The times of a record that limits are measured from or that a supervisor waits for. Pure.
 
-Owns which these are: by the names of their fields, wherever these are in an attempt. The others are for people to read, and are in
-`run_times.py`.
+Owns which times these are: those of an attempt whose field has one of the names in `AWAITED`. The times that people read are in `run_times.py`.
 """
 
 from datetime import datetime, timedelta
@@ -16,8 +15,8 @@ P = TypeVar("P", bound=Part)
 
 
 def clock_moved(record: Record, boot: str, offset: float) -> Record:
-    """Returns the record with its awaited times moved along with the clock, so that a limit stays as long as it was. Over a boot nobody
-    knows how far the clock moved.
+    """Returns the record with its awaited times moved along with the clock, so that each limit stays as long as it was. Over a boot of the
+    machine jobd cannot tell how far the clock moved, and the times stay.
     """
     mark = ClockMark(boot=boot, offset=offset)
     if boot != record.clock.boot:

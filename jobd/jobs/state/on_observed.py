@@ -140,7 +140,7 @@ def _started(record: Record, spec: JobSpec, run: Starting, at: datetime, now: da
 
 
 def _again(stop: Stop | None) -> Stop | None:
-    """Returns what was sent to a sidecar that runs on: a kill that came too early is sent again."""
+    """Returns the stop of a sidecar that runs on: a kill that was sent before the sidecar ran is sent again."""
     return stop.change(killed=False) if stop else None
 
 
@@ -158,7 +158,7 @@ def _outputs(
         return finish(record, spec, now, state.failure, state.worker)
     if sidecar is not None and sidecar.state == "created":
         sidecar = (
-            None  # the one that ran was removed, and this one was made with a worker that had to be made anew
+            None  # the sidecar that ran was removed; this one was made with a worker that had to be made anew
         )
     if sidecar is not None and sidecar.attempt == record.attempt.number and not drained:
         return Step(record)

@@ -1,7 +1,7 @@
 """What a sidecar's report changes: its progress, its artifacts and their events, the end of inputs and outputs. Pure.
 
-Owns that each report counts once, by its number, and that none is lost without a word: one that cannot be read, or an artifact that was
-never reported, fails what it was about. What is seen of the sidecar from outside is in `on_observed.py`.
+Owns that each report counts once, by its number, and that no loss of a report goes untold: a report that cannot be read fails its artifact and
+its phase, and so does an artifact that was never reported. What is seen of the sidecar from outside is in `on_observed.py`.
 """
 
 from dataclasses import replace
@@ -22,7 +22,7 @@ NEVER_CAME = "the sidecar's report of it never came"
 
 
 def reported(record: Record, spec: JobSpec, fact: facts.Reported, now: datetime) -> Step:
-    """Returns what a report makes of a job that is not over; one that is known already, or too late, changes nothing."""
+    """Returns what a report makes of a job that is not over. A report that is known already, or too late, changes nothing."""
     said = fact.report
     if record.sidecar is None or said.n <= record.sidecar.report_n:
         return Step(record)
@@ -51,7 +51,7 @@ def _inputs(record: Record, spec: JobSpec, state: LoadingInputs, fact: facts.Rep
             lost = _pending(record, spec, inputs_alone=True) if fact.all_read else []
             if lost:
                 step = _failed(record, spec, lost, NEVER_CAME)
-                return replace(step, record=_inputs_failed(step.record, _lost_words(lost)))
+                return replace(step, record=_inputs_failed(step.record, _never_came(lost)))
             ready = record.with_sidecar(in_doubt=False)
             return Step(ready.with_state(Running(since=now, setup=state.setup, sidecar=ready.sidecar)))
         case report.InputsFailed(error=error) if not record.is_stopping:
@@ -69,13 +69,13 @@ def _outputs_done(
     if said.failed:
         failure = outputs_failure(record, failure, f"outputs failed: {', '.join(said.failed)}")
     elif any(not record.attempt.artifacts[name].optional for name in lost):
-        failure = outputs_failure(record, failure, _lost_words(lost))
+        failure = outputs_failure(record, failure, _never_came(lost))
     return step.then(finish(step.record, spec, now, failure, state.worker))
 
 
 def unread(record: Record, spec: JobSpec, fact: facts.ReportUnread) -> Step:
-    """Returns what a report that cannot be read makes of a job that is not over: the failure of its artifact, where its beginning
-    tells that, and of the inputs at once or of the outputs once they are over. Reading it again changes nothing.
+    """Returns what a report that cannot be read makes of a job that is not over: its artifact fails, where the report's beginning names one,
+    and the inputs fail at once, or the outputs once they are over. Reading the report again changes nothing.
     """
     heading, sidecar = fact.heading, record.sidecar
     if sidecar is None or heading.type == "progress":
@@ -96,7 +96,7 @@ def unread(record: Record, spec: JobSpec, fact: facts.ReportUnread) -> Step:
 
 
 def _about(record: Record, spec: JobSpec, artifact_id: str | None) -> list[str]:
-    """Returns the artifact of a damaged report where one of the present phase: its event must not come before its time."""
+    """Returns the artifact of a damaged report, where the artifact is of the present phase: its event must not come before its time."""
     phase_of_it = "outputs" if artifact_id in after_job(spec.artifacts) else "inputs"
     is_one = (
         artifact_id is not None and artifact_id in record.attempt.artifacts and record.phase == phase_of_it
@@ -105,7 +105,7 @@ def _about(record: Record, spec: JobSpec, artifact_id: str | None) -> list[str]:
 
 
 def _inputs_failed(record: Record, error: str) -> Record:
-    """Returns the record of a job whose sidecar is ended, since it does not know that its inputs count as failed."""
+    """Returns the record of a job whose inputs have failed. The sidecar does not know that, and is to end."""
     state = record.state
     if not isinstance(state, LoadingInputs):
         return record
@@ -113,7 +113,7 @@ def _inputs_failed(record: Record, error: str) -> Record:
 
 
 def _pending(record: Record, spec: JobSpec, *, inputs_alone: bool) -> list[str]:
-    """Returns the artifacts that no report has told the end of."""
+    """Returns the artifacts whose end no report has told."""
     late = after_job(spec.artifacts) if inputs_alone else frozenset()
     return [
         id for id, state in record.attempt.artifacts.items() if state.status == "pending" and id not in late
@@ -121,7 +121,7 @@ def _pending(record: Record, spec: JobSpec, *, inputs_alone: bool) -> list[str]:
 
 
 def _failed(record: Record, spec: JobSpec, artifact_ids: list[str], why: str) -> Step:
-    """Returns the failure of these artifacts, with their events; one whose end is known keeps it."""
+    """Returns the failure of these artifacts, with their events. An artifact whose end is known keeps that."""
     step = Step(record)
     for id in artifact_ids:
         said = report.ArtifactDone(
@@ -136,7 +136,7 @@ def _failed(record: Record, spec: JobSpec, artifact_ids: list[str], why: str) ->
     return step
 
 
-def _lost_words(artifact_ids: list[str]) -> str:
+def _never_came(artifact_ids: list[str]) -> str:
     return f"the sidecar's report of {', '.join(artifact_ids)} never came"
 
 

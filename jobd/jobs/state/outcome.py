@@ -58,7 +58,9 @@ def worker_ended(
     now: datetime,
     failure: Failure | None = None,
 ) -> Step:
-    """The worker has ended, or (None) is gone; its log is still to be read. Without a `failure`, finds the one that holds."""
+    """Returns the job whose worker has ended, as `seen`, or is gone (None): the worker's log is still to be read. Without a `failure`, finds
+    what failed, if anything did.
+    """
     code = seen.exit_code if seen else None
     oom = bool(seen and seen.oom_killed and code == 137)
     if record.cancel is not None:
@@ -92,15 +94,15 @@ def _cancelled(record: Record) -> Failure:
 
 
 def log_drained(record: Record, spec: JobSpec, state: DrainingLog, now: datetime) -> Step:
-    """The ended worker's log is complete: announces its exit and goes on to the outputs or the end."""
+    """Returns the job whose ended worker's log is complete: announces the exit and goes on to the outputs or the end."""
     return _exited(record, spec, now, state.failure, state.worker)
 
 
 def worker_never_ran(
     record: Record, spec: JobSpec, now: datetime, failure: Failure, exit_code: int | None = None
 ) -> Step:
-    """The worker will not run (any more): announces that and goes on; a user's request outranks the failure given. `exit_code`: the
-    engine's, where it tried to start the worker.
+    """Returns the job whose worker never ran: announces that and goes on to the outputs or the end. A user's request outranks the failure
+    given. `exit_code`: the engine's, where the engine tried to start the worker.
     """
     worker = ended(record.worker)
     if worker is not None:
@@ -141,8 +143,8 @@ def finish(
     worker: Ended | None,
     outputs: dict[str, OutputState] | None = None,
 ) -> Step:
-    """Gives the job its final status and announces it; the last event of any job. Before that, outputs that the client fetches are
-    looked for, unless that was done (`outputs`): `completed` says that they are there.
+    """Returns the job with its final status, and the last event of any job, which announces the status. Before that the outputs that the
+    client fetches are looked for, unless `outputs` has them: `completed` says that they are there.
     """
     if record.cancel is None and record.sidecar is not None and record.sidecar.unread is not None:
         failure = outputs_failure(record, failure, record.sidecar.unread)
@@ -191,7 +193,7 @@ def outputs_collected(
 
 
 def outputs_failure(record: Record, failure: Failure | None, error: str) -> Failure:
-    """Returns why a job fails whose outputs are not where they belong: the worker's own failure, where there is one, stays the reason."""
+    """Returns why a job fails whose outputs are not where they belong. The worker's own `failure`, where there is one, stays the reason."""
     unread = record.sidecar.unread if record.sidecar else None
     if unread is not None and unread != error:
         error = f"{error}; {unread}"
@@ -201,8 +203,8 @@ def outputs_failure(record: Record, failure: Failure | None, error: str) -> Fail
 def sidecar_again(
     record: Record, spec: JobSpec, state: LoadingInputs, now: datetime, why: str, *, counts: bool = True
 ) -> Step:
-    """The sidecar has ended before the inputs were ready: it is made anew, or, after a few runs, that fails the job. `counts`: False
-    where the sidecar did not end by itself.
+    """Returns the job whose sidecar has ended before the inputs were ready: the sidecar is made anew, or, after a few runs, the job fails.
+    `counts`: False where something else has ended the sidecar.
     """
     runs = state.setup.sidecar_runs - (not counts)
     if runs >= MAX_SIDECAR_RUNS:

@@ -1,6 +1,6 @@
 """What a job's record is made of: small values, each about one thing. Pure data.
 
-Owns these values and their stored form; which of them a job has in which phase is in `states.py`. Times are aware UTC; `*_s` are seconds.
+Owns these values; which of them a job has in which phase is in `states.py`. Times are aware UTC; `*_s` are seconds.
 """
 
 from datetime import datetime
@@ -32,7 +32,7 @@ class Failure(Part, frozen=True, kw_only=True):
 class CancelRequest(Part, frozen=True, kw_only=True):
     """A user's request that a job ends; with `delete`, that it goes as well, which may be asked of a job that has ended.
 
-    `signal`: the first one that the worker gets, `grace_s` before it is killed.
+    `signal`: what the worker gets first; SIGKILL follows after `grace_s`.
     """
 
     delete: bool = False
@@ -43,14 +43,14 @@ class CancelRequest(Part, frozen=True, kw_only=True):
 
 
 class ClockMark(Part, frozen=True, kw_only=True):
-    """The clock by which the awaited times of a record were written (`jobd/clock.py`)."""
+    """The clock (`jobd/clock.py`) by which the awaited times of a record were written."""
 
     boot: str = ""
     offset: float = 0.0
 
 
 class EventCounts(Part, frozen=True, kw_only=True):
-    """How many events the job has, and how many of them were numbered for its receiver. `started`: one tells the job's start."""
+    """How many events the job has, and how many of them have a number for the receiver. `started`: the start event is among them."""
 
     count: int = 0
     sequence: int = 0
@@ -67,7 +67,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
 
 class LogState(Part, frozen=True, kw_only=True):
-    """The job's stored log, which goes on over attempts. `announced`: the last line that is in an event."""
+    """The job's stored log, which goes on over attempts. `announced`: the number of the last line that is in an event."""
 
     seq: int = 0
     size_bytes: int = 0
@@ -76,7 +76,7 @@ class LogState(Part, frozen=True, kw_only=True):
 
 
 class LogReading(Part, frozen=True, kw_only=True):
-    """How far the log of an attempt's worker was read. `incomplete`: its end could not be read, and a mark in the stored log says so."""
+    """How far the log of an attempt's worker was read. `incomplete`: the log's end could not be read, and a mark in the stored log says so."""
 
     cursors: dict[str, Cursor] = {}
     incomplete: bool = False
@@ -101,7 +101,7 @@ class OutputState(Part, frozen=True, kw_only=True):
 
 
 class FailedAttempt(Part, frozen=True, kw_only=True):
-    """One attempt that has failed and is being repeated."""
+    """An attempt that has failed and was followed by another one."""
 
     number: int
     reason: str
@@ -112,7 +112,7 @@ class FailedAttempt(Part, frozen=True, kw_only=True):
 
 
 class PendingRetry(Part, frozen=True, kw_only=True):
-    """An attempt after the first is due at a time. `leftovers`: the containers of the attempt before are still to be removed."""
+    """When an attempt after the first is due. `leftovers`: the containers of the attempt before are still to be removed."""
 
     due_at: datetime
     leftovers: bool = True
@@ -126,7 +126,7 @@ class EngineErrors(Part, frozen=True, kw_only=True):
 
 
 class Stop(Part, frozen=True, kw_only=True):
-    """A stopping signal was sent at a time; `killed`: so was SIGKILL."""
+    """When the first stopping signal was sent; `killed`: SIGKILL was sent."""
 
     sent_at: datetime
     killed: bool = False
@@ -148,9 +148,8 @@ class WorkerContainer(Part, frozen=True, kw_only=True):
 
 
 class Setup(Part, frozen=True, kw_only=True):
-    """What an admitted attempt has: its image once it is local, its containers while they exist. Without a `worker` they are to be made.
-
-    `sidecar_runs`: how many sidecars were started and ended, or run, by themselves.
+    """What an admitted attempt has: its image once that is local, its containers once they are made. Without a `worker` the containers are
+    to be made, for the first time or again. `sidecar_runs`: how many sidecars were started, without those that something else ended.
     """
 
     admitted_at: datetime
@@ -161,10 +160,10 @@ class Setup(Part, frozen=True, kw_only=True):
 
 
 class SidecarRun(Part, frozen=True, kw_only=True):
-    """A sidecar whose start was asked for. `in_doubt`: the start seems not to have happened; the container is to be removed unless it has run.
+    """A sidecar whose start was asked for. `in_doubt`: the start seems not to have happened; the container is removed, unless it has run.
 
-    `report_n`: the last report that counted. `outputs_begun`: a report said so. `unread`: what to tell of a report that could not be
-    read, once the outputs are over.
+    `report_n`: the number of the last report that was taken. `outputs_begun`: the sidecar reported that it moves the files out. `unread`:
+    why a report could not be read; told when the outputs are over.
     """
 
     asked_at: datetime
@@ -182,8 +181,8 @@ class WorkerUsage(Part, frozen=True, kw_only=True):
 
 
 class Starting(Part, frozen=True, kw_only=True, tag="starting"):
-    """The worker's start was asked for, which is committed before it is: a start whose answer was lost is never repeated. `in_doubt`: as
-    in `SidecarRun`.
+    """The worker's start was asked for, and is not confirmed. Stored before the start is asked for, so that a start without an answer is
+    never repeated. `in_doubt`: as in `SidecarRun`.
     """
 
     asked_at: datetime
@@ -192,7 +191,7 @@ class Starting(Part, frozen=True, kw_only=True, tag="starting"):
 
 
 class Started(Part, frozen=True, kw_only=True, tag="started"):
-    """The worker has begun to run, and nobody has seen it end. `timed_out`: the deadline has passed."""
+    """The worker has begun to run, and its end is not known. `timed_out`: the deadline has passed."""
 
     asked_at: datetime
     started_at: datetime
@@ -203,7 +202,7 @@ class Started(Part, frozen=True, kw_only=True, tag="started"):
 
 
 class Ended(Part, frozen=True, kw_only=True, tag="ended"):
-    """The worker whose start was asked for has ended, or never will run. `exit_code`: None where nobody knows it."""
+    """The worker whose start was asked for has ended, or never will run. `exit_code`: None where the code is not known."""
 
     asked_at: datetime
     started_at: datetime | None = None
@@ -219,7 +218,7 @@ def ended(worker: Starting | Started) -> Ended: ...
 @overload
 def ended(worker: Starting | Started | Ended | None) -> Ended | None: ...
 def ended(worker: Starting | Started | Ended | None) -> Ended | None:
-    """Returns the worker as one that does not run (any more); None where its start was never asked for."""
+    """Returns what is left of a worker that does not run any more; None where its start was never asked for."""
     match worker:
         case Starting(asked_at=asked_at):
             return Ended(asked_at=asked_at)
@@ -235,6 +234,6 @@ def ended(worker: Starting | Started | Ended | None) -> Ended | None:
 
 
 class Removal(Part, frozen=True, kw_only=True):
-    """Containers and volume of an ended job are gone; `at` is None in records of older versions."""
+    """The containers and the volume of an ended job are gone; `at` is None in records of older versions."""
 
     at: datetime | None = None

@@ -46,7 +46,7 @@ from jobd.wire.view import Phase, Status
 
 
 class Attempt(Part, frozen=True, kw_only=True):
-    """One attempt of a job: its state, and what of it goes on over states. The next attempt begins without any of this."""
+    """One attempt of a job: its state, and what is known in every state. The next attempt begins without any of this."""
 
     number: int = 1
     state: State
@@ -56,11 +56,11 @@ class Attempt(Part, frozen=True, kw_only=True):
 
 
 class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
-    """What is known and wished of one job. All but `attempt` is kept when an attempt is repeated.
+    """What is known of one job, and what its users want of it. All but `attempt` is kept when an attempt is repeated.
 
     `version` counts the stored changes. `image`: as the spec names it, for callers that have no use for the whole spec; empty in records of
     older versions. `image_digest`: of the image that was pulled last. `has_spool`: local files were sent with the job, and jobd still has them.
-    `token`: by which the job's sidecar is known. `form`, 2, is the version of the stored form (`record_form.py`).
+    `token`: what the job's sidecar proves itself with. `form`, 2, is the version of the stored form (`record_form.py`).
     """
 
     uid: str
@@ -154,7 +154,7 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
 
     @property
     def exit_code(self) -> int | None:
-        """The worker's exit code, None where it has none or nobody knows it."""
+        """The worker's exit code, None where the worker has none or the code is not known."""
         return self.worker.exit_code if isinstance(self.worker, Ended) else None
 
     @property

@@ -5,7 +5,7 @@ Owns their order. Whatever clocks the facts carry, in every record, event and an
     created <= admitted <= started <= exited <= finished
 
 and an attempt is admitted after the one before has exited. jobd's clock counts; the engine's may be another machine's. A start lies
-between jobd's wish for it and the moment at which it was seen; how long the worker ran is taken from the engine's clock alone, since
+between the moment at which jobd asks for the start and the moment at which jobd sees it; how long the worker ran is taken from the engine's clock alone, since
 both of its times are by that. What is waited for (`awaited_times.py`) has nothing to do with these.
 """
 

@@ -43,7 +43,7 @@ class Pulling(Part, frozen=True, kw_only=True, tag="pulling"):
 
 
 class LoadingInputs(Part, frozen=True, kw_only=True, tag="loading-inputs"):
-    """The sidecar is started and moves the files in. `failure`: the sidecar is to end for it."""
+    """The sidecar is started and moves the files in. `failure`: the inputs have failed, and the sidecar is to end."""
 
     phase: ClassVar[Phase] = "inputs"
     since: datetime
@@ -54,7 +54,7 @@ class LoadingInputs(Part, frozen=True, kw_only=True, tag="loading-inputs"):
 
 
 class Running(Part, frozen=True, kw_only=True, tag="running"):
-    """The worker is started and runs. `sidecar`: the one that has loaded the inputs. `worker`: None before its start is asked for."""
+    """The worker is started and runs. `sidecar`: what has loaded the inputs. `worker`: None before its start is asked for."""
 
     phase: ClassVar[Phase] = "running"
     since: datetime
@@ -75,7 +75,9 @@ class DrainingLog(Part, frozen=True, kw_only=True, tag="draining-log"):
 
 
 class DeliveringOutputs(Part, frozen=True, kw_only=True, tag="delivering-outputs"):
-    """The sidecar is told that the worker has ended, and moves the files out. `overdue`: that took too long, and the sidecar is to end."""
+    """The sidecar is told that the worker has ended, and moves the files out. `overdue`: the time for that has passed, and the sidecar is to
+    end.
+    """
 
     phase: ClassVar[Phase] = "outputs"
     since: datetime
