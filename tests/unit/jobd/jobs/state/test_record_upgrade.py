@@ -13,10 +13,12 @@ import pytest
 
 from jobd.jobs.job_repository import row_of
 from jobd.jobs.orchestrator import ContainerFacts, Observation
+from jobd.jobs.state.flat_record import FlatRecord
 from jobd.jobs.state.next_action import next_action
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.record_form import decode_record, encode_record
 from jobd.jobs.view import view_of
+from jobd.store.sqlite import database
 from jobd.wire.job import JobSpec
 from tests.unit.jobd.jobs.conftest import START, container
 
@@ -93,6 +95,13 @@ def test_the_next_change_stores_todays_form(case: Case) -> None:
     stored = encode_record(record)
     assert msgspec.json.decode(stored)["form"] == 2
     assert decode_record(stored) == record
+
+
+@pytest.mark.parametrize("case", CASES, ids=named)
+def test_a_version_that_knows_form_1_alone_does_not_take_form_2_for_a_new_job(case: Case) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        msgspec.json.decode(encode_record(opened(case)), type=FlatRecord)
+    assert database.migrations()[-1][0] >= 6, "and refuses the whole database"
 
 
 def test_the_stored_jobs_are_of_every_state() -> None:
