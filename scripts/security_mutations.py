@@ -144,7 +144,7 @@ MUTATIONS = (
              'if "\\0" in path or len(path) > _LONGEST_PATH:', 'if "\\0" in path:',
              f"{SECURITY}/test_worker.py::test_names_beyond_what_a_path_holds_fail_their_artifact_alone"),
     Mutation(W, "who ignores SIGTERM lives on", "jobd/jobs/state/next_action.py",
-             'if not record.kill_sent and now >= record.stop_sent_at + grace:', 'if False:',
+             'if not worker.stop.killed and now >= kill_at:', 'if False:',
              "tests/e2e/test_jobs.py::test_the_timeout_kills_a_worker_that_ignores_sigterm"),
     Mutation(W, "a link of the image gives way to the mount", "jobd/docker/files/workspace.py",
              '"noOverwriteDirNonDir": "1"', '"noOverwriteDirNonDir": "0"',

@@ -100,7 +100,7 @@ async def _check_event(store: Store, after: int, named: str) -> None:
 
 async def _check_line(store: Store, record: Record, after: int) -> None:
     """The same for a job's log: another job may have had its id, and the number is of that one's log."""
-    last = max(record.log_seq, (await store.log_stats(record.uid)).last_seq)
+    last = max(record.log.seq, (await store.log_stats(record.uid)).last_seq)
     if after > last:
         raise InvalidRequest(
             f"after is {after}, and the last line of job {record.id!r} has number {last}: the number is of another job "

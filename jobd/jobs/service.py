@@ -158,9 +158,9 @@ class JobService:
         spec = spec_of(row)
         if (kept := await self._kept(record, spec, path)) is not None:
             return kept  # the same bytes as in the workspace, which nothing changes any more
-        if record.worker_id is None or record.cleaned:
+        if record.worker_id is None or record.removal is not None:
             raise NotFound(no_workspace(record), code="no-workspace")
-        ref = JobRef(record.uid, record.id, record.attempt)
+        ref = JobRef(record.uid, record.id, record.attempt.number)
         stream = self._engine.open_tar(ref, container_path(spec, path))
         try:
             first = await anext(stream)
@@ -218,13 +218,13 @@ class JobService:
 
 def no_workspace(record: Record) -> str:
     """Returns, in words, that and since when a job has no workspace, and what is kept of it all the same."""
-    if not record.cleaned:
+    if record.removal is None:
         return (
             f"job {record.id!r} has no workspace yet"
             if not record.ended
             else f"job {record.id!r} had no workspace"
         )
-    since = f" at {rfc3339(record.cleaned_at)}" if record.cleaned_at else ""
+    since = f" at {rfc3339(record.removal.at)}" if record.removal.at else ""
     kept = ", ".join(repr(path) for path, state in record.outputs.items() if state.status == "kept")
     words = f"job {record.id!r} has no workspace any more: it was removed{since}, JOB_RETENTION after the job's end"
     return f"{words}; kept are {kept}" if kept else words

@@ -12,6 +12,7 @@ from jobd.app import VERSION, App, build
 from jobd.errors import ConfigError
 from jobd.jobs.port.errors import EngineError, RefusedByEngine
 from jobd.jobs.secrets import SecretFiles
+from jobd.jobs.state.states import Queued
 from jobd.jobs.stored import readable
 from jobd.process import logs
 from jobd.process.listeners import address_of, inherited, runner_of, serve_on, tcp_listener, unix_listener
@@ -121,9 +122,9 @@ async def _recover(app: App, folder: StateFolder) -> None:
     for record in jobs:
         if not record.ended:
             app.job_metrics.resumed(record.image or (await app.repository.spec(record.uid)).image)
-            if record.phase != "queued":
+            if not isinstance(record.state, Queued):
                 app.queue.occupy(record.uid)
-            elif record.retry_at is None:
+            elif record.state.retry is None:
                 app.queue.enter(record.uid)
     for record in jobs:
         app.supervisors.start(app.supervisors.get_or_make(record))

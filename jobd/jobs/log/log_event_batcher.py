@@ -8,8 +8,6 @@ gives.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import msgspec
-
 from jobd.jobs.log.log_batches import Batch, announce
 from jobd.jobs.state.event_drafts import Draft
 from jobd.jobs.state.record import Record
@@ -68,14 +66,14 @@ class LogEventBatcher:
         Raises:
             StoreError: stored lines could not be read.
         """
-        after = record.announced_seq
+        after = record.log.announced
         if self._recent and self._recent[0].first_seq == after + 1:
             frames = b"".join(batch.frames for batch in self._recent)
         else:
             frames = await self._frames(record.uid, after, ANNOUNCE_BYTES)
         following, drafts = announce(record, spec, frames)
         if not drafts:  # the store has no such lines: nothing is left to announce
-            following = msgspec.structs.replace(record, log_announced=record.log_seq)
+            following = record.change(log=record.log.change(announced=record.log.seq))
         return following, drafts
 
     def forget(self) -> None:
@@ -83,11 +81,11 @@ class LogEventBatcher:
         self._recent, self._bytes = [], 0
 
     def announced(self, record: Record) -> None:
-        """The events of all lines up to `record.announced_seq` are stored."""
-        self._recent = [batch for batch in self._recent if batch.last_seq > record.announced_seq]
+        """The events of all lines up to `record.log.announced` are stored."""
+        self._recent = [batch for batch in self._recent if batch.last_seq > record.log.announced]
         self._bytes = sum(len(batch.frames) for batch in self._recent)
 
 
 def waits(record: Record) -> bool:
     """True where stored lines have no event yet."""
-    return record.announced_seq < record.log_seq
+    return record.log.announced < record.log.seq

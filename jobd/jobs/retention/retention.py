@@ -202,7 +202,7 @@ class Retention:
     async def _clean_one(self, row: JobRow) -> None:
         try:
             record = record_of(row)
-            await self._engine.remove(JobRef(record.uid, record.id, record.attempt))
+            await self._engine.remove(JobRef(record.uid, record.id, record.attempt.number))
             # The row may have changed since it was read, by a delete for instance: the fact counts for what is stored now.
             await self._repository.transition(
                 record.uid, lambda stored, spec: step(stored, spec, facts.Cleaned(), self._clock.now())

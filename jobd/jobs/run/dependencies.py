@@ -1,7 +1,4 @@
-"""What every supervisor works with: the engine, the ledger, the queue, and where a job's files are.
-
-Owns nothing; `app.py` fills it once.
-"""
+"""What every supervisor works with: the engine, the repository, the queue, and where a job's files are. Made once, by `app.py`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +18,9 @@ from jobd.wire.job import JobSpec
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """See the module. `on_change` hears of each stored change: before, after, spec. `tell` wakes who watches the job of a uid."""
+    """`on_change` is called after each stored change, with the record before and after, and the spec. `tell` wakes the watchers of the job of
+    a uid.
+    """
 
     engine: JobEngine
     repository: JobRepository

@@ -42,11 +42,11 @@ class Supervisors:
         return self._supervisors.get(uid)
 
     def get_or_make(self, record: Record) -> Supervisor:
-        """Returns the job's supervisor: the one that runs, or a new one that does not run yet."""
+        """Returns the supervisor that runs for the job, or a new one that does not run yet."""
         return self._supervisors.get(record.uid) or Supervisor(record, self._deps)
 
     def start(self, supervisor: Supervisor) -> None:
-        """Lets the supervisor run, unless its job has one that runs, or jobd ends: then the next start takes the job up."""
+        """Lets the supervisor run, unless another one runs for its job, or jobd ends: then the next start takes the job up."""
         uid = supervisor.record.uid
         if uid not in self._supervisors and not self._stopped:
             self._supervisors[uid] = supervisor
@@ -64,10 +64,10 @@ class Supervisors:
             self._supervisors[uid].hint(hint)
 
     async def removed(self, limit_s: float) -> int:
-        """Returns once what users have deleted is gone from the engine, or after `limit_s`; how many jobs are left to remove, which is
-        done after the next start.
+        """Waits until the containers of deleted jobs are gone, `limit_s` at most. Returns how many jobs are left: the next start of jobd
+        removes these.
         """
-        deleted = {self._tasks[s.record.uid] for s in self if s.record.desired == "delete"}
+        deleted = {self._tasks[s.record.uid] for s in self if s.record.is_deleted}
         if deleted:
             await asyncio.wait(deleted, timeout=limit_s)
         return sum(not task.done() for task in deleted)
@@ -87,7 +87,7 @@ class Supervisors:
                 try:
                     await supervisor.run()
                 except UnreadableJob as error:
-                    # Its place is for others; its containers stay as they are until somebody deletes the job.
+                    # The job's place is for others; its containers stay as they are until a user deletes the job.
                     self._deps.queue.leave(uid)
                     fields = {"job_id": supervisor.record.id, "action": "supervise", "error": str(error)}
                     log.error("a job cannot be read", extra=fields)
@@ -98,8 +98,8 @@ class Supervisors:
                     )
                     await self._begin_again(supervisor)
                     continue  # also where nothing is asked for any more: what a run does at its end was not done
-                # A wish that came while the run was ending is still to be carried out; from here to the
-                # removal nothing is awaited, so a later one finds no supervisor and starts another.
+                # A request that came while the run was ending is still to be carried out. From here to the removal nothing
+                # is awaited, so a later request finds no supervisor and starts another.
                 if supervisor.settled:
                     return
         finally:
@@ -116,7 +116,7 @@ class Supervisors:
             except Exception:
                 log.exception("record not read, will try again", extra={"job_id": before.id})
                 continue
-            # What was stored while the row was read, such as a wish, is newer than the row.
+            # What was stored while the row was read, such as a user's request, is newer than the row.
             supervisor.begin_again(stored if supervisor.record is before else supervisor.record)
             return
 
@@ -125,4 +125,4 @@ class Supervisors:
         try:
             return record_of(row) if row else record
         except UnreadableJob:
-            return record  # it was read before the damage; the next change stores it whole again
+            return record  # read before the damage; the next change stores the whole record again

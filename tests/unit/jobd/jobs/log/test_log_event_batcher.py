@@ -58,7 +58,7 @@ def test_lines_whose_event_cannot_be_stored_are_not_kept_without_a_bound(job: Ca
     for _ in range(20):
         log_event_batcher.add(stored.take(["x" * 30_000]))
         assert kept_bytes(log_event_batcher) < ANNOUNCE_BYTES + 31_000
-        assert log_event_batcher.enough == (stored.record.log_bytes >= ANNOUNCE_BYTES)
+        assert log_event_batcher.enough == (stored.record.log.size_bytes >= ANNOUNCE_BYTES)
 
 
 def test_short_batches_are_bounded_in_number(job: Callable[..., Any]) -> None:
