@@ -99,7 +99,7 @@ async def _check_event(store: StoredData, after: int, field: str) -> None:
 
 async def _check_line(store: StoredData, record: Record, after: int) -> None:
     """Refuses a line number that the job's log does not have: it may be from the log of an earlier job with the same id."""
-    last = max(record.log_seq, (await store.log_stats(record.uid)).last_seq)
+    last = max(record.log.seq, (await store.log_stats(record.uid)).last_seq)
     if after > last:
         raise InvalidRequest(
             f"after is {after}, but the last line of job {record.id!r} has number {last}: the number is from another job "

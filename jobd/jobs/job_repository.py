@@ -1,8 +1,8 @@
-"""The one way by which a job's record changes: numbered events, one durable commit, then the news.
+"""The one way by which a job's record changes: numbered events, one durable commit, then the watchers are woken.
 
 Owns the order: nothing is announced before it is stored. Numbers come from the record itself, so that a change which was not
 stored leaves no hole. A record is stored over the version that it was made from and over no other: a caller that has read an
-older one gets StaleJob, reads again and decides anew.
+older version gets StaleJob, reads again and decides anew.
 """
 
 import asyncio
@@ -10,17 +10,16 @@ import contextlib
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-import msgspec
-
 from jobd.clock import Clock
 from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.jobs.change_notifier import ChangeNotifier
 from jobd.jobs.log.log_batches import Batch, mark_damaged
 from jobd.jobs.state.event_drafts import Draft
-from jobd.jobs.state.outcome import Step
-from jobd.jobs.state.record import Record, encode_record
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.record_form import encode_record
 from jobd.jobs.state.run_times import not_before
+from jobd.jobs.state.step import Step
 from jobd.jobs.storage import Transitions
 from jobd.jobs.stored import record_of, spec_of
 from jobd.store.errors import NoSuchJob, StaleJob
@@ -30,11 +29,11 @@ from jobd.wire.job import JobSpec
 
 DELIVERED_LOOK_S = 0.02
 MAX_TRIES = 8
-"""How often a change is decided anew, where others write the same job meanwhile."""
+"""How often a change is decided anew when others write the same job meanwhile."""
 
 
 class JobRepository:
-    """Stores changes of records with what they announce, and wakes who waits for them."""
+    """Stores changes of records with the events that announce them, and wakes the watchers and the dispatcher."""
 
     def __init__(
         self,
@@ -69,7 +68,7 @@ class JobRepository:
             StoreFull, StoreFailed: nothing is known to be stored; where it is all the same, the next change gets StaleJob.
         """
         numbered, events = number(record, spec, drafts, self._clock.now())
-        numbered = msgspec.structs.replace(numbered, version=record.version + 1)
+        numbered = numbered.change(version=record.version + 1)
         chunks: tuple[LogChunk, ...] = ()
         if batch is not None and batch.frames:
             chunks = (LogChunk(batch.first_seq, batch.last_seq, batch.line_count, batch.frames),)
@@ -100,8 +99,8 @@ class JobRepository:
         raise StaleJob(f"job {uid!r} is changed faster than a change of it can be decided")
 
     async def spec(self, uid: str) -> JobSpec:
-        """Returns a job as it was submitted, without the values of its secrets; up to 1 MiB, so who has it holds it only while it
-        is needed. Raises NoSuchJob: the job is purged. UnreadableJob: it is damaged. StoreError.
+        """Returns a job as it was submitted, without the values of its secrets; up to 1 MiB, so a caller holds it only while the
+        spec is needed. Raises NoSuchJob: the job is purged. UnreadableJob: it is damaged. StoreError.
         """
         row = await self._store.get_by_uid(uid)
         if row is None:
@@ -133,7 +132,7 @@ def number(
 
     `jobsequence` counts what passes the callback's filter, all where there is no callback; what does not pass has none.
     """
-    count, sequence = record.events, record.sequence
+    count, sequence = record.events.count, record.events.sequence
     events: list[NewEvent] = []
     for draft in drafts:
         count += 1
@@ -155,7 +154,7 @@ def number(
         )
     if not events:
         return record, ()
-    return msgspec.structs.replace(record, events=count, sequence=sequence), tuple(events)
+    return record.change(events=record.events.change(count=count, sequence=sequence)), tuple(events)
 
 
 def row_of(record: Record, spec: JobSpec, spec_bytes: bytes = b"") -> JobRow:
@@ -163,7 +162,7 @@ def row_of(record: Record, spec: JobSpec, spec_bytes: bytes = b"") -> JobRow:
 
     A deleted job is hidden at once, and holds its id until its containers are gone.
     """
-    hidden = record.desired == "delete"
+    is_gone = record.removal is not None
     return JobRow(
         uid=record.uid,
         id=record.id,
@@ -172,9 +171,9 @@ def row_of(record: Record, spec: JobSpec, spec_bytes: bytes = b"") -> JobRow:
         labels=spec.labels,
         created_at=record.created_at,
         finished_at=record.finished_at,
-        live=not (record.ended and record.cleaned),
-        hidden=hidden,
-        holds_id=not record.cleaned,
+        live=not is_gone,
+        hidden=record.is_deleted,
+        holds_id=not is_gone,
         record=encode_record(record),
         spec=spec_bytes,
         version=record.version,

@@ -157,9 +157,9 @@ class JobService:
         spec = spec_of(row)
         if (kept := await self._kept(record, spec, path)) is not None:
             return kept  # the same bytes as in the workspace: nothing changes it after the job's end
-        if record.worker_id is None or record.cleaned:
+        if record.worker_id is None or record.removal is not None:
             raise NotFound(no_workspace(record), code="no-workspace")
-        ref = JobRef(record.uid, record.id, record.attempt)
+        ref = JobRef(record.uid, record.id, record.attempt.number)
         stream = self._engine.open_tar(ref, container_path(spec, path))
         try:
             first = await anext(stream)
@@ -217,13 +217,13 @@ class JobService:
 
 def no_workspace(record: Record) -> str:
     """Returns the error text for a job without a workspace: why and since when, and which outputs jobd has kept."""
-    if not record.cleaned:
+    if record.removal is None:
         return (
             f"job {record.id!r} has no workspace yet"
             if not record.ended
             else f"job {record.id!r} had no workspace"
         )
-    since = f" at {rfc3339(record.cleaned_at)}" if record.cleaned_at else ""
+    since = f" at {rfc3339(record.removal.at)}" if record.removal.at else ""
     kept = ", ".join(repr(path) for path, state in record.outputs.items() if state.status == "kept")
     text = f"job {record.id!r} has no workspace any more: jobd removed it{since}, JOB_RETENTION after the job's end"
     return f"{text}; jobd has kept {kept}" if kept else text

@@ -1,13 +1,14 @@
 """A stored job, read: its record and its spec, or what is wrong with them. The one place where rows are decoded.
 
-Pure. A row that cannot be read is an error of that job alone; whoever reads many jobs goes on with the next.
+Pure. A row that cannot be read is an error of that job alone; a caller that reads many jobs goes on with the next.
 """
 
 import logging
 
 import msgspec
 
-from jobd.jobs.state.record import Record, decode_record
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.record_form import decode_record
 from jobd.store.errors import UnreadableJob
 from jobd.store.tables.rows import JobRow
 from jobd.wire.event import rfc3339
@@ -41,32 +42,32 @@ def spec_of(row: JobRow) -> JobSpec:
 
 
 def readable(rows: list[JobRow]) -> list[Record]:
-    """Returns the records that can be read; says in the log of each other one what is wrong, and what is left alone."""
+    """Returns the records that can be read; for each other row, logs what is wrong and what is left alone."""
     found: list[Record] = []
     for row in rows:
         try:
             found.append(record_of(row))
         except UnreadableJob as error:
-            fields = {"job_id": row.id, "action": "recover", "error": words(row, error)}
+            fields = {"job_id": row.id, "action": "recover", "error": explained(row, error)}
             log.error("a job cannot be read", extra=fields)
     return found
 
 
 def unreadable_view(row: JobRow, error: UnreadableJob) -> JobView:
-    """Returns how a job is shown that cannot be read."""
+    """Returns the view of a job that cannot be read."""
     return JobView(
         id=row.id,
         uid=row.uid,
         status=UNREADABLE,
         reason=UNREADABLE,
-        error=words(row, error),
+        error=explained(row, error),
         labels=dict(row.labels),
         owner=row.owner,
         created_at=rfc3339(row.created_at),
     )
 
 
-def words(row: JobRow, error: UnreadableJob) -> str:
-    """Says what is wrong with a job and what has become of its containers."""
+def explained(row: JobRow, error: UnreadableJob) -> str:
+    """Returns, for people, what is wrong with a job and what has become of its containers."""
     names = ", ".join(engine_names(row.id))
     return f"{error.why}: the disk has changed it. What there is of {names} is left alone; delete the job to remove all of it"

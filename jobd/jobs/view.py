@@ -1,11 +1,13 @@
 """A job's record as clients see it. Pure.
 
-Owns the words for what a job waits for; the shapes are in `wire/view.py`.
+Owns the text that says what a job waits for; the shapes are in `wire/view.py`.
 """
 
 from datetime import datetime, timedelta
 
-from jobd.jobs.state.record import ArtifactState, Attempt, OutputState, Record
+from jobd.jobs.state.parts import ArtifactState, FailedAttempt, OutputState
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.states import Queued
 from jobd.wire.artifact import kind_of
 from jobd.wire.event import rfc3339
 from jobd.wire.job import JobSpec
@@ -22,8 +24,9 @@ _WAITING = {
 def view_of(
     record: Record, spec: JobSpec, *, queue_position: int | None, progress: str | None, retention_s: float
 ) -> JobView:
-    """Returns the answer of `GET /v1/jobs/{id}`. `progress` is the latest word of a pull that is under way."""
-    kept = record.finished_at is not None and not record.cleaned
+    """Returns the answer of `GET /v1/jobs/{id}`. `progress` is the latest progress of a pull."""
+    cancel = record.cancel
+    kept = record.finished_at is not None and record.removal is None
     return JobView(
         id=record.id,
         uid=record.uid,
@@ -40,17 +43,18 @@ def view_of(
         meta=spec.meta,
         labels=spec.labels,
         owner=record.owner,
-        cancelled_by=record.cancelled_by,
-        cancel_reason=record.cancel_why,
+        cancelled_by=cancel.by if cancel else None,
+        cancel_reason=cancel.why if cancel else None,
         limits=LimitsView(
             cpu=spec.cpu_cores, memory=spec.memory_mb, pids=spec.pids_limit, timeout_seconds=spec.timeout_s
         ),
         usage=_usage(record),
         artifacts=[
-            _artifact(a.id, kind_of(a), record.artifacts.get(a.id, ArtifactState())) for a in spec.artifacts
+            _artifact(a.id, kind_of(a), record.attempt.artifacts.get(a.id, ArtifactState()))
+            for a in spec.artifacts
         ],
         outputs=[_output(o.path, record.outputs.get(o.path, OutputState())) for o in spec.outputs],
-        attempts=[*map(_earlier, record.earlier), *([_attempt(record)] if record.start_intended_at else [])],
+        attempts=[*map(_earlier, record.earlier), *([_attempt(record)] if record.worker else [])],
         created_at=rfc3339(record.created_at),
         started_at=_text(record.started_at),
         finished_at=_text(record.finished_at),
@@ -61,19 +65,19 @@ def view_of(
 
 
 def _usage(record: Record) -> UsageView | None:
-    if record.cpu_s is None or record.memory_peak_bytes is None:
-        return None
-    return UsageView(cpu_seconds=record.cpu_s, memory_peak_bytes=record.memory_peak_bytes)
+    usage = record.usage
+    return UsageView(cpu_seconds=usage.cpu_s, memory_peak_bytes=usage.memory_peak_bytes) if usage else None
 
 
 def _waiting_for(record: Record, position: int | None, progress: str | None) -> str | None:
     if record.ended:
         return None
-    if record.desired != "run":
+    if record.cancel is not None:
         return "its containers to stop"
-    if record.phase == "queued" and record.retry_at is not None and position is None:
-        return f"attempt {record.attempt}, due at {rfc3339(record.retry_at)}"
-    if record.phase == "queued":
+    state = record.state
+    if isinstance(state, Queued):
+        if state.retry is not None and position is None:
+            return f"attempt {record.attempt.number}, due at {rfc3339(state.retry.due_at)}"
         return f"a free place: number {position} in the queue" if position else "a free place"
     if progress:
         return progress
@@ -95,7 +99,7 @@ def _output(path: str, state: OutputState) -> OutputView:
     return OutputView(path=path, status=state.status, bytes=state.bytes, error=state.error)
 
 
-def _earlier(attempt: Attempt) -> AttemptView:
+def _earlier(attempt: FailedAttempt) -> AttemptView:
     return AttemptView(
         number=attempt.number,
         exit_code=attempt.exit_code,
@@ -107,7 +111,7 @@ def _earlier(attempt: Attempt) -> AttemptView:
 
 def _attempt(record: Record) -> AttemptView:
     return AttemptView(
-        number=record.attempt,
+        number=record.attempt.number,
         exit_code=record.exit_code,
         reason=record.reason if record.worker_over else None,
         started_at=_text(record.started_at),

@@ -1,6 +1,7 @@
 """A job's stored changes as metrics."""
 
-from jobd.jobs.state.record import Record, seconds_between
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.run_times import seconds_between
 from jobd.metrics.metrics import Metrics
 from jobd.wire.job import JobSpec
 
@@ -26,7 +27,8 @@ class JobObserver:
         if before.admitted_at is None and after.admitted_at is not None:
             metrics.job_admitted(seconds_between(after.created_at, after.admitted_at) or 0.0)
         if before.phase != after.phase:
-            metrics.phase_left(before.phase, seconds_between(before.phase_since, after.phase_since) or 0.0)
+            spent_s = seconds_between(before.state.since, after.state.since) or 0.0
+            metrics.phase_left(before.phase, spent_s)
         if after.ended and not before.ended:
             if after.status == "cancelled":
                 metrics.job_cancelled()
@@ -34,5 +36,5 @@ class JobObserver:
                 ran_s = seconds_between(after.started_at, after.exited_at) or 0.0
                 metrics.job_ended(spec.image, after.reason, ran_s)
             metrics.job_active(spec.image, -1)
-        if after.log_bytes > before.log_bytes:
-            metrics.log_stored(after.log_bytes - before.log_bytes)
+        if after.log.size_bytes > before.log.size_bytes:
+            metrics.log_stored(after.log.size_bytes - before.log.size_bytes)

@@ -69,8 +69,8 @@ MUTATIONS = (
     Mutation(
         "a mark is stored again after a crash",
         "jobd/jobs/log/log_batches.py",
-        "if record.log_incomplete or record.log_full:",
-        "if record.log_full:",
+        "if attempt.reading.incomplete or log.is_full:",
+        "if log.is_full:",
         "tests/integration/jobs/test_log_loss.py::test_a_gap_mark_is_stored_once_over_a_crash",
     ),
     Mutation(

@@ -18,9 +18,11 @@ import pytest
 
 from jobd.events.delivery.destination import destination_of
 from jobd.jobs.job_repository import number, row_of
-from jobd.jobs.state.event_drafts import Draft
-from jobd.jobs.state.outcome import data_of, enter
-from jobd.jobs.state.record import Record, new_record
+from jobd.jobs.state.event_drafts import Draft, data_of
+from jobd.jobs.state.new_record import new_record
+from jobd.jobs.state.parts import Removal
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.states import Done
 from jobd.store.store import Store
 from jobd.store.tables.rows import Callback as StoredCallback
 from jobd.store.tables.rows import Transition
@@ -187,7 +189,7 @@ def queued_events(url: str) -> list[Transition]:
         record: Record = new_record(spec, now=now, owner=None, digest="", has_spool=False)
         drafts = [Draft(EXIT, data_of(record, spec, exitCode=code)) for code in range(QUEUED_EACH)]
         record, events = number(record, spec, drafts, now)
-        record = enter(record, "done", now, status="completed", finished_at=now, cleaned=True)
+        record = record.with_state(Done(finished_at=now, removal=Removal()))
         stored = StoredCallback(url=f"{url}{n}", key=None, destination=destination_of(url))
         row = row_of(record, spec, msgspec.json.encode(spec))
         made.append(Transition(job=row, events=events, callback=stored, claim_id=True))

@@ -35,9 +35,10 @@ from jobd.events.delivery.destination import destination_of
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.events.delivery.work_queue import UNSETTLED_PER_WORKER
 from jobd.jobs.job_repository import number, row_of
-from jobd.jobs.state.event_drafts import Draft
-from jobd.jobs.state.outcome import data_of, enter
-from jobd.jobs.state.record import new_record
+from jobd.jobs.state.event_drafts import Draft, data_of
+from jobd.jobs.state.new_record import new_record
+from jobd.jobs.state.parts import Removal
+from jobd.jobs.state.states import Done
 from jobd.store.store import Store
 from jobd.store.tables.rows import Callback, Transition
 from jobd.wire.event import EXIT
@@ -101,7 +102,7 @@ def ended(name: str, url: str, count: int) -> Transition:
     now = datetime.now(UTC)
     record = new_record(spec, now=now, owner=None, digest="", has_spool=False)
     record, events = number(record, spec, [Draft(EXIT, data_of(record, spec, exitCode=0))] * count, now)
-    record = enter(record, "done", now, status="completed", finished_at=now, cleaned=True)
+    record = record.with_state(Done(finished_at=now, removal=Removal()))
     row = row_of(record, spec, msgspec.json.encode(spec))
     callback = Callback(url=url, key=None, destination=destination_of(url))
     return Transition(job=row, events=events, callback=callback, claim_id=True)

@@ -20,7 +20,8 @@ from jobd.__main__ import main
 from jobd.clock import SystemClock
 from jobd.docker.orchestrator import DockerOrchestrator
 from jobd.events.http.sender import Sender
-from jobd.jobs.state.record import decode_record
+from jobd.jobs.state.record_form import decode_record
+from jobd.jobs.state.states import DeliveringOutputs
 from jobd.metrics.metrics import Metrics
 from jobd.store.store import Store
 from jobd.store.tables.rows import Transition
@@ -175,23 +176,24 @@ class Failpoints:
 def commit_name(transition: Transition) -> str:
     """Returns which of COMMITS this one is. Pure."""
     record = decode_record(transition.job.record)
+    state = record.state
     stages = (
         (transition.claim_id, "accepted"),
         (bool(transition.logs), "log"),
-        (record.cleaned, "cleaned"),
-        (record.phase == "done" and record.desired != "delete", "done"),
-        (record.stop_sent_at is not None and not record.worker_over, "stop-sent"),
-        (record.desired != "run" and (record.phase == "done" or not record.worker_over), "wish"),
-        (record.phase == "done", "done"),
-        (record.phase == "outputs" and record.outputs_told_at is not None, "outputs-told"),
+        (record.removal is not None, "cleaned"),
+        (record.ended and not record.is_deleted, "done"),
+        (record.stop is not None and not record.worker_over, "stop-sent"),
+        (record.cancel is not None and (record.ended or not record.worker_over), "wish"),
+        (record.ended, "done"),
+        (isinstance(state, DeliveringOutputs) and state.told_at is not None, "outputs-told"),
         (record.phase == "outputs", "outputs"),
         (record.worker_over, "worker-over"),
         (record.started_at is not None, "started"),
-        (record.start_intended_at is not None, "start-intended"),
+        (record.worker is not None, "start-intended"),
         (record.phase == "running", "running"),
-        (record.sidecar_intended_at is not None, "sidecar-intended"),
+        (record.sidecar is not None, "sidecar-intended"),
         (record.phase == "inputs", "inputs"),
-        (record.image_id is not None, "image"),
+        (record.setup is not None and record.setup.image is not None, "image"),
     )
     return next((name for holds, name in stages if holds), "pulling")
 

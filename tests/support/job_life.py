@@ -3,7 +3,7 @@
 Every fact of `jobd.jobs.state.facts` is drawn: a sidecar, users, restarts of jobd and of the engine, lost answers, clocks that are set.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -22,9 +22,14 @@ from jobd.jobs.port.model import (
     Usage,
 )
 from jobd.jobs.state import actions, event_drafts, facts
-from jobd.jobs.state.machine import AWAITED, step
+from jobd.jobs.state.awaited_times import AWAITED
+from jobd.jobs.state.machine import step
+from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.next_action import AMBIGUOUS_START, next_action
-from jobd.jobs.state.record import OutputState, Record, decode_record, encode_record, new_record
+from jobd.jobs.state.parts import OutputState, Part, Started, Starting
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.record_form import decode_record, encode_record
+from jobd.jobs.state.states import CollectingOutputs, Queued, Running
 from jobd.wire import event, report
 from jobd.wire.artifact import Artifact, List, Read, Write, after_job
 from jobd.wire.job import Callback, JobSpec, Output
@@ -128,7 +133,8 @@ class Life(RuleBasedStateMachine):
         if station == "unstarted":
             self.now += AMBIGUOUS_START
             self.observe()
-            assert self.record.unstarted == "worker"
+            assert isinstance(self.record.worker, Starting)
+            assert self.record.worker.in_doubt
 
     # --- what jobd does
 
@@ -174,10 +180,10 @@ class Life(RuleBasedStateMachine):
             if heading is None:
                 self.apply(facts.Reported(said, self.order_given, all_read=True))
                 continue
-            counts = not self.record.ended and self.record.sidecar_intended_at is not None
-            forgiven = heading.artifact_id is not None and self.record.artifacts[heading.artifact_id].optional
-            if counts and not forgiven and (heading.n is None or heading.n > self.record.report_n):
-                self.unread_in.add(self.record.attempt)
+            sidecar, attempt = self.record.sidecar, self.record.attempt
+            forgiven = heading.artifact_id is not None and attempt.artifacts[heading.artifact_id].optional
+            if sidecar and not forgiven and (heading.n is None or heading.n > sidecar.report_n):
+                self.unread_in.add(attempt.number)
             self.apply(facts.ReportUnread("cannot be read", heading))
 
     def observe(self) -> None:
@@ -189,21 +195,22 @@ class Life(RuleBasedStateMachine):
             self.read_reports()
         before, worker = self.record, seen.worker
         self.apply(facts.Observed(seen, reports_drained=over))
-        if self.engine_stopped and worker is not None and worker.attempt == before.attempt:
+        if self.engine_stopped and worker is not None and worker.attempt == before.attempt.number:
             self.what_the_engine_ended_is_lost(before, worker)
         watched = seen.sidecar if before.phase == "inputs" else worker
         self.engine_stopped &= watched is None or watched.state is not ContainerState.RUNNING
         self.seen = seen
 
     def what_the_engine_ended_is_lost(self, before: Record, worker: ContainerFacts) -> None:
-        waited_for = before.phase == "running" and not before.worker_over and before.start_intended_at
-        if not waited_for or before.desired != "run" or before.timed_out:
+        if not isinstance(before.state, Running) or before.state.worker is None or before.end_ordered:
             return
         if worker.ended:
-            failed = self.record.earlier[-1] if self.record.attempt > before.attempt else self.record
+            again = self.record.attempt.number > before.attempt.number
+            failed = self.record.earlier[-1] if again else self.record
             assert (failed.reason, failed.exit_code) == ("lost", None)
         elif worker.error:
-            assert self.record == msgspec.structs.replace(before, unstarted="worker"), "it is made anew"
+            doubted = before.state.worker.change(in_doubt=True)
+            assert self.record == before.with_state(before.state.change(worker=doubted)), "it is made anew"
 
     def carry_out(self, fault: str) -> actions.Action:
         """One turn of the supervisor; returns what the state asked for."""
@@ -219,7 +226,7 @@ class Life(RuleBasedStateMachine):
             case actions.Create() if fault == "refused":
                 self.apply(facts.SetupFailed("refused-by-engine", "no"))
             case actions.Create():
-                created = self.engine.create(self.record.attempt)
+                created = self.engine.create(self.record.attempt.number)
                 self.read = 0
                 if fault == "none":
                     self.apply(facts.Prepared(created))
@@ -227,7 +234,7 @@ class Life(RuleBasedStateMachine):
                 self.apply(facts.SidecarStarting())
                 self.read = 0
                 self.seen = None
-                if self.record.sidecar_intended_at is not None and self.engine.sidecar is not None:
+                if self.record.sidecar is not None and self.engine.sidecar is not None:
                     if fault == "lost-before":
                         self.engine.late_starts.append(self.engine.sidecar)
                     else:
@@ -259,7 +266,7 @@ class Life(RuleBasedStateMachine):
                 if fault != "lost-after":
                     self.apply(facts.StopSent(kill))
             case actions.Remove():
-                assert self.record.ended or self.record.leftovers, "by force only what is over by the record"
+                assert self.record.ended or self.has_leftovers, "by force only what is over by the record"
                 self.engine.drop("worker")
                 self.engine.drop("sidecar")
                 if fault != "lost-after":
@@ -302,10 +309,10 @@ class Life(RuleBasedStateMachine):
         elif role == "sidecar":
             self.apply(facts.Observed(Observation(None, fate.end), reports_drained=True))
         else:
-            attempt = self.record.attempt
+            attempt = self.record.attempt.number
             told = fate.end if fate.end is not None and fate.end.exit_code != 137 else None
             self.apply(facts.Observed(Observation(told, None)))
-            over = self.record.worker_over or self.record.attempt > attempt
+            over = self.record.worker_over or self.record.attempt.number > attempt
             assert over, "what ran and is gone is not made anew in the same attempt"
 
     def wait(self, until: datetime | None) -> None:
@@ -327,17 +334,18 @@ class Life(RuleBasedStateMachine):
         self.apply(facts.EngineErred(action, "the disk is full", seen_s, ENGINE_ERROR_LIMIT_S))
         self.seen = None
         if before.started_at is not None and not before.worker_over:
-            stops = before.desired != "run" or before.timed_out
-            assert stops or self.record == before, "a worker that runs has its own limit"
-        if self.record.attempt == before.attempt and not before.ended and not self.record.worker_over:
-            assert self.record.engine_error_s < ENGINE_ERROR_LIMIT_S
+            assert before.end_ordered or self.record == before, "a worker that runs has its own limit"
+        attempt = self.record.attempt
+        if attempt.number == before.attempt.number and not before.ended and not self.record.worker_over:
+            assert attempt.engine_errors is None or attempt.engine_errors.seconds < ENGINE_ERROR_LIMIT_S
 
     @rule(action=st.sampled_from(["Create", "Observe", "StartWorker", "TellSidecar", "Remove"]))
     def the_engine_answers_again(self, action: str) -> None:
         before = self.record
         self.apply(facts.EngineAnswered(action))
-        if before.engine_error_in == action and not before.ended:
-            assert self.record.engine_error_s == 0
+        errors = before.attempt.engine_errors
+        if errors is not None and errors.action == action and not before.ended:
+            assert self.record.attempt.engine_errors is None
 
     @rule(faults=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=8))
     def turns(self, faults: list[str]) -> None:
@@ -411,7 +419,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(code=st.sampled_from([0, 137, 143]), starting=st.booleans())
     def the_engine_is_stopped(self, code: int, starting: bool) -> None:
-        if starting and self.record.start_intended_at is not None:
+        if starting and self.record.worker is not None:
             self.engine.refuse_to_start(self.engine.worker)
         self.engine.stop(code, self.engine_now)
         self.engine_stopped = True
@@ -421,8 +429,10 @@ class Life(RuleBasedStateMachine):
     def it_is_measured(self, cpu_s: float, peak: int) -> None:
         before = self.record
         self.apply(facts.Measured(Usage(cpu_s, peak)))
-        if before.phase == "running":
-            assert (self.record.memory_peak_bytes or 0) == max(peak, before.memory_peak_bytes or 0)
+        if isinstance(before.worker, Started):
+            assert self.record.usage is not None
+            known = before.usage.memory_peak_bytes if before.usage else 0
+            assert self.record.usage.memory_peak_bytes == max(peak, known)
         else:
             assert self.record == before
 
@@ -436,7 +446,8 @@ class Life(RuleBasedStateMachine):
             self.now += timedelta(seconds=seconds)
         self.apply(facts.ClockMoved(f"boot-{self.boots}", self.offset))
         assert self.time_left() == left, "what is waited for is as far away as before"
-        assert self.record.ended or (self.record.boot, self.record.clock_offset) == (
+        mark = self.record.clock
+        assert self.record.ended or (mark.boot, mark.offset) == (
             f"boot-{self.boots}",
             self.offset,
         )
@@ -468,8 +479,7 @@ class Life(RuleBasedStateMachine):
     def time_left(self) -> dict[str, timedelta]:
         if self.record.ended:
             return {}
-        awaited = {name: getattr(self.record, name) for name in AWAITED}
-        return {name: at - self.now for name, at in awaited.items() if at is not None}
+        return {path: at - self.now for path, at in awaited(self.record.attempt)}
 
     @rule()
     def jobd_restarts(self) -> None:
@@ -490,11 +500,9 @@ class Life(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def an_old_report_comes_again(self, data: st.DataObject) -> None:
-        old = [
-            fact
-            for fact in self.past
-            if isinstance(fact, facts.Reported) and fact.report.n <= self.record.report_n
-        ]
+        sidecar = self.record.sidecar
+        report_n = sidecar.report_n if sidecar else 0
+        old = [fact for fact in self.past if isinstance(fact, facts.Reported) and fact.report.n <= report_n]
         if old:
             before = self.record
             self.apply(data.draw(st.sampled_from(old)))
@@ -541,7 +549,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def a_report_that_could_not_be_read_is_told(self) -> None:
-        if hasattr(self, "record") and self.record.attempt in self.unread_in:
+        if hasattr(self, "record") and self.record.attempt.number in self.unread_in:
             assert self.record.status != "completed"
 
     @invariant()
@@ -552,17 +560,19 @@ class Life(RuleBasedStateMachine):
                 path for path, state in self.record.outputs.items() if state.status in ("kept", "present")
             }
             assert there == wanted
-            assert not self.record.collecting
+            assert not isinstance(self.record.state, CollectingOutputs)
 
     @invariant()
     def nothing_is_left_of_what_is_over(self) -> None:
-        if hasattr(self, "record"):
-            if self.record.cleaned:
-                assert self.record.ended
-                assert self.engine.look() == Observation(None, None)
-                assert not self.record.has_spool
-            # What an attempt has left is gone before the next one makes its own.
-            assert not self.record.leftovers or self.record.phase in ("queued", "done")
+        if hasattr(self, "record") and self.record.removal is not None:
+            assert self.record.ended
+            assert self.engine.look() == Observation(None, None)
+            assert not self.record.has_spool
+
+    @property
+    def has_leftovers(self) -> bool:
+        state = self.record.state
+        return isinstance(state, Queued) and state.retry is not None and state.retry.leftovers
 
     def teardown(self) -> None:
         """Left alone in a world that works, the job ends; deleted, it leaves nothing."""
@@ -570,7 +580,7 @@ class Life(RuleBasedStateMachine):
             return
         self.live_until(lambda: self.record.ended)
         self.apply(facts.CancelRequested(by="x", grace_s=0, delete=True))
-        self.live_until(lambda: self.record.cleaned)
+        self.live_until(lambda: self.record.removal is not None)
         assert next_action(self.record, None, self.now) == actions.Done()
         assert self.engine.look() == Observation(None, None)
         self.complete_and_the_status_come_together()
@@ -595,6 +605,16 @@ class Life(RuleBasedStateMachine):
                     self.engine.end(self.engine.worker, 0, self.engine_now)
                 self.wait(asked.until)
         raise AssertionError(f"does not end: {self.asked[-8:]} in {self.record}")
+
+
+def awaited(part: Part, path: str = "") -> Iterator[tuple[str, datetime]]:
+    """Yields the awaited times in a part and the parts in it, each with its path."""
+    for name in part.__struct_fields__:
+        value = getattr(part, name)
+        if isinstance(value, Part):
+            yield from awaited(value, f"{path}{name}.")
+        elif isinstance(value, datetime) and name in AWAITED:
+            yield path + name, value
 
 
 def decode_sequence(body: bytes) -> int | None:

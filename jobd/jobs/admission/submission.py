@@ -21,7 +21,8 @@ from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.engine_monitor import EngineMonitor
 from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.secrets import without_values
-from jobd.jobs.state.record import Record, new_record
+from jobd.jobs.state.new_record import new_record
+from jobd.jobs.state.record import Record
 from jobd.jobs.stored import record_of
 from jobd.store.errors import IdTaken
 from jobd.store.tables.rows import Callback, JobRow

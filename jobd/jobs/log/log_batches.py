@@ -39,7 +39,8 @@ class Batch:
 def append_lines(record: Record, batch: LogBatch, max_bytes: int) -> Batch:
     """Returns the batch that appends the lines of `batch`, which follow the record's cursor, to the job's log."""
     frames: list[bytes] = []
-    seq, size, full = record.log_seq, record.log_bytes, record.log_full
+    log = record.log
+    seq, size, full = log.seq, log.size_bytes, log.is_full
     for raw in batch.lines:
         if full:
             continue
@@ -61,27 +62,25 @@ def append_lines(record: Record, batch: LogBatch, max_bytes: int) -> Batch:
         encoded = encode_frame(frame)
         size += len(encoded)
         frames.append(encoded)
-    after = msgspec.structs.replace(
-        record,
-        log_seq=seq,
-        log_bytes=size,
-        log_full=full,
-        log_announced=record.announced_seq,
-        log_cursors=batch.cursor,
+    attempt = record.attempt
+    after = record.change(
+        log=log.change(seq=seq, size_bytes=size, is_full=full),
+        attempt=attempt.change(reading=attempt.reading.change(cursor=batch.cursor)),
     )
     joined = b"\n".join(frames) + b"\n" if frames else b""
-    return Batch(after, record.log_seq + 1, seq, joined)
+    return Batch(after, log.seq + 1, seq, joined)
 
 
 def mark_incomplete(record: Record, why: str, now: datetime) -> Batch:
     """Returns the batch that marks the end of the job's log as missing; no frame if the log is full, or has that mark."""
-    after = msgspec.structs.replace(record, log_incomplete=True, log_announced=record.announced_seq)
-    if record.log_incomplete or record.log_full:
-        return Batch(after, record.log_seq + 1, record.log_seq, b"")
-    seq = record.log_seq + 1
+    attempt, log = record.attempt, record.log
+    after = record.change(attempt=attempt.change(reading=attempt.reading.change(incomplete=True)))
+    if attempt.reading.incomplete or log.is_full:
+        return Batch(after, log.seq + 1, log.seq, b"")
+    seq = log.seq + 1
     time = now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     frame = _encoder.encode(LogLine(seq=seq, time=time, stream="stdout", line="", gap=why, partial=True))
-    after = msgspec.structs.replace(after, log_seq=seq, log_bytes=record.log_bytes + len(frame))
+    after = after.change(log=log.change(seq=seq, size_bytes=log.size_bytes + len(frame)))
     return Batch(after, seq, seq, frame + b"\n")
 
 
@@ -93,7 +92,7 @@ def log_events(record: Record, spec: JobSpec, frames: bytes) -> tuple[Record, tu
     """
     texts: dict[str, list[str]] = {}
     gaps: dict[str, dict[str, None]] = {}
-    announced = record.announced_seq
+    announced = record.log.announced
     for encoded in frames.splitlines():
         frame = decode_frame(encoded)
         if frame.seq <= announced:
@@ -103,7 +102,7 @@ def log_events(record: Record, spec: JobSpec, frames: bytes) -> tuple[Record, tu
         if frame.gap:
             lines.append(f"[jobd: {frame.gap}]")
             gaps.setdefault(frame.stream, {})[frame.gap] = None
-        is_mark_only = frame.gap and (frame.partial or (record.log_full and frame.seq == record.log_seq))
+        is_mark_only = frame.gap and (frame.partial or (record.log.is_full and frame.seq == record.log.seq))
         if frame.line or not is_mark_only:
             lines.append(frame.line)
     drafts = []
@@ -117,7 +116,7 @@ def log_events(record: Record, spec: JobSpec, frames: bytes) -> tuple[Record, tu
         if stream in gaps:
             data["gap"] = "; ".join(gaps[stream])
         drafts.append(Draft(event.LOG, data))
-    return msgspec.structs.replace(record, log_announced=announced), tuple(drafts)
+    return record.change(log=record.log.change(announced=announced)), tuple(drafts)
 
 
 def mark_damaged(chunk: LogChunk, time: datetime) -> LogChunk:

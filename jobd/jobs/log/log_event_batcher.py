@@ -7,8 +7,6 @@ store, as after a restart. Stores nothing itself: the caller commits the events 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import msgspec
-
 from jobd.jobs.log.log_batches import Batch, log_events
 from jobd.jobs.state.event_drafts import Draft
 from jobd.jobs.state.record import Record
@@ -65,14 +63,14 @@ class LogEventBatcher:
         Raises:
             StoreError: stored lines could not be read.
         """
-        after = record.announced_seq
+        after = record.log.announced
         if self._buffered and self._buffered[0].first_seq == after + 1:
             frames = b"".join(batch.frames for batch in self._buffered)
         else:
             frames = await self._frames(record.uid, after, FLUSH_AT_BYTES)
         following, drafts = log_events(record, spec, frames)
         if not drafts:  # the store has no such lines: no line is pending
-            following = msgspec.structs.replace(record, log_announced=record.log_seq)
+            following = record.change(log=record.log.change(announced=record.log.seq))
         return following, drafts
 
     def reset(self) -> None:
@@ -80,11 +78,11 @@ class LogEventBatcher:
         self._buffered, self._bytes = [], 0
 
     def events_stored(self, record: Record) -> None:
-        """Drops the lines up to `record.announced_seq`: their events are stored."""
-        self._buffered = [batch for batch in self._buffered if batch.last_seq > record.announced_seq]
+        """Drops the lines up to `record.log.announced`: their events are stored."""
+        self._buffered = [batch for batch in self._buffered if batch.last_seq > record.log.announced]
         self._bytes = sum(len(batch.frames) for batch in self._buffered)
 
 
 def has_pending_lines(record: Record) -> bool:
     """True if stored lines have no event yet."""
-    return record.announced_seq < record.log_seq
+    return record.log.announced < record.log.seq

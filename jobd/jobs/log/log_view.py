@@ -18,7 +18,8 @@ from jobd.jobs.log.live_output import LiveOutputs
 from jobd.jobs.log.log_batches import mark_damaged
 from jobd.jobs.log.log_frames import split, wire_parts
 from jobd.jobs.port.model import StreamName
-from jobd.jobs.state.record import Record, purged
+from jobd.jobs.state.outcome import purged
+from jobd.jobs.state.record import Record
 from jobd.jobs.storage import Logs
 from jobd.store.tables.rows import LogChunk
 from jobd.wire.view import End, LogEnd, LogLine, LogUnfinished, Unfinished
@@ -181,7 +182,7 @@ def _seqs_of(chunk: LogChunk, after: int, last: int, stream: str) -> Iterator[in
 
 def _deleted(record: Record) -> Record:
     """Returns the final record of a job that was deleted while its log was read."""
-    return record if record.ended else msgspec.structs.replace(purged(record), reason="deleted")
+    return purged(record, reason="deleted")
 
 
 def cut(chunk: LogChunk, after: int, stream: str | None) -> bytes:

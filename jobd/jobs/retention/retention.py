@@ -153,7 +153,7 @@ class Retention:
     async def _remove_containers_of(self, row: JobRow) -> None:
         try:
             record = record_of(row)
-            await self._engine.remove(JobRef(record.uid, record.id, record.attempt))
+            await self._engine.remove(JobRef(record.uid, record.id, record.attempt.number))
             # A delete, for instance, may have changed the row since it was read: the fact applies to the row as it is stored now.
             await self._repository.transition(
                 record.uid, lambda stored, spec: step(stored, spec, facts.Cleaned(), self._clock.now())

@@ -1,4 +1,4 @@
-"""What every supervisor works with: the engine, the ledger, the queue, and where a job's files are.
+"""What every supervisor works with: the engine, the repository, the queue, and where a job's files are.
 
 Owns nothing; `composition/jobs.py` fills it once.
 """
@@ -21,7 +21,9 @@ from jobd.wire.job import JobSpec
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """See the module. `on_change` hears of each stored change: before, after, spec. `tell` wakes who watches the job of a uid."""
+    """`on_change` is called after each stored change, with the record before and after, and the spec. `tell` wakes the watchers of the job of
+    a uid.
+    """
 
     engine: JobEngine
     repository: JobRepository

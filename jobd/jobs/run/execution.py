@@ -1,6 +1,6 @@
 """A job's containers from the start of the worker to their removal: starting, observing, signalling, reading what they print.
 
-Owns how these demands are carried out and what came of them as facts, and the readers of both containers. What is to be done is
+Owns how these actions are carried out and which facts come of them, and the readers of both containers. What is to be done is
 decided by `next_action.py`; what comes before the worker is in `preparation.py`.
 """
 
@@ -56,7 +56,7 @@ class Execution:
         await self._reports.stop()
 
     async def start_worker(self) -> None:
-        """Starts the worker, unless a wish comes first."""
+        """Starts the worker, unless a user has asked for the job's end meanwhile."""
         job_state = self._job_state
         if job_state.spec.secrets:
             seen = await self._deps.engine.observe(job_state.ref)
@@ -66,14 +66,14 @@ class Execution:
                 await job_state.apply(facts.SetupFailed("input-failed", why))
                 return
         # One waits for the engine, the other one for the disk.
-        following = asyncio.ensure_future(self._output.attach(job_state.record.log_seq))
+        following = asyncio.ensure_future(self._output.attach(job_state.record.log.seq))
         try:
             await job_state.apply(facts.WorkerStarting())
         finally:
             await following
         if job_state.record.phase != "running" or job_state.record.worker_over:
             await self._output.stop()
-            return  # a wish came first
+            return  # a user has asked for the job's end
         self._observed_state.forget()
         hint_count_before = self._observed_state.hint_count
         try:
@@ -85,14 +85,15 @@ class Execution:
             await job_state.apply(facts.WorkerStartFailed(code, error.advice))
         else:
             record, now = job_state.record, self._deps.clock.now()
+            asked_at = record.worker.asked_at if record.worker is not None else now
             began = self._observed_state.start_event(record)
             started_at = began.started_at if began else None
-            if started_at is None or not (record.start_intended_at or now) <= started_at <= now:
+            if started_at is None or not asked_at <= started_at <= now:
                 started_at = (
                     now  # the engine has not told it, or by another clock; it was just before the answer
                 )
             worker = ContainerFacts(
-                record.worker_id or "", ContainerState.RUNNING, record.attempt, started_at
+                record.worker_id or "", ContainerState.RUNNING, record.attempt.number, started_at
             )
             await job_state.apply(facts.Observed(Observation(worker, None)))
             self._logs.start()
@@ -155,7 +156,7 @@ class Execution:
         Raises EngineUnavailable: the cause is not known yet.
         """
         record, engine, ref = self._job_state.record, self._deps.engine, self._job_state.ref
-        if record.desired != "run" or record.timed_out:
+        if record.end_ordered:
             return seen
         if record.phase == "inputs" and seen.sidecar is not None and seen.sidecar.ended:
             cause = await engine.end_cause(ref, "sidecar", seen.sidecar)

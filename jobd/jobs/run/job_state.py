@@ -17,8 +17,9 @@ from jobd.jobs.port.model import JobRef, LogBatch, LogCursor, RawLine
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.state import event_drafts, facts
 from jobd.jobs.state.machine import step
-from jobd.jobs.state.outcome import Step
-from jobd.jobs.state.record import Record, purged
+from jobd.jobs.state.outcome import purged
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.step import Step
 from jobd.store.errors import NoSuchJob, StaleJob, StoreError
 from jobd.wire.job import JobSpec
 from jobd.wire.report import Heading, Report
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class JobState:
-    """One job's record. `record` is the stored truth; `changed` is called after each fact that changed it.
+    """One job's record. `record` is as stored; `changed` is called after each fact that changed the record.
 
     The spec is in memory only while the job is under way: thousands may wait for a place, each with a spec of up to 1 MiB.
     """
@@ -38,7 +39,7 @@ class JobState:
         self.record = record
         self._spec: JobSpec | None = None
         self.order_given = False
-        """The present sidecar has its whole order, as far as this process knows: one that a killed jobd has started may not."""
+        """This process has handed the present sidecar its whole order. A sidecar that a killed jobd has started may lack its order."""
         self._deps = deps
         self._changed = changed
         self._changing = asyncio.Lock()
@@ -64,7 +65,7 @@ class JobState:
     @property
     def ref(self) -> JobRef:
         """The job's present attempt."""
-        return JobRef(self.record.uid, self.record.id, self.record.attempt)
+        return JobRef(self.record.uid, self.record.id, self.record.attempt.number)
 
     async def apply(self, fact: facts.Fact) -> None:
         """Stores what `fact` makes of the record. Safe from any task: changes come one after the other.
@@ -112,7 +113,8 @@ class JobState:
 
     def clock_moved(self, record: Record, offset: float) -> bool:
         """True where the wall clock was set, or the machine was booted, since the times of a job under way were written."""
-        moved = record.boot != self._deps.clock.boot or abs(offset - record.clock_offset) > CLOCK_TOLERANCE_S
+        mark = record.clock
+        moved = mark.boot != self._deps.clock.boot or abs(offset - mark.offset) > CLOCK_TOLERANCE_S
         return moved and not record.ended
 
     @contextlib.asynccontextmanager
@@ -144,7 +146,7 @@ class JobState:
     def log_cursor(self) -> LogCursor:
         """Returns where reading of the worker's log goes on; the lines that `take_log` gets next follow from there."""
         self._reading = True
-        return self.record.log_cursors
+        return self.record.attempt.reading.cursor
 
     async def take_log(self, read: LogBatch) -> None:
         """Stores lines of the worker's log; their event follows in a moment.
@@ -171,7 +173,7 @@ class JobState:
                 self.record = await self._deps.repository.change(batch.record, spec, (), batch)
             self._deps.on_change(before, self.record, spec)
             if (output := self._deps.live_outputs.of(self.record.uid)) is not None:
-                if self.record.log_full:
+                if self.record.log.is_full:
                     output.close()  # no line will hold what it shows
                 elif lines is None:
                     output.lose()

@@ -1,6 +1,6 @@
 """The outputs that a job's client fetches: looked for at the end of a worker that succeeded, and kept where that is asked for.
 
-Owns the look at each output and the fact that comes of it; a wish of the user interrupts it. Where kept outputs are, and how much room
+Owns the look at each output and the fact that comes of it; a user's request to end the job interrupts it. Where kept outputs are, and how much room
 they have, is in `kept_outputs.py`; what the job becomes of it in `outcome.py`.
 """
 
@@ -15,8 +15,9 @@ from jobd.jobs.retention.kept_outputs import NoRoom
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
 from jobd.jobs.state import facts
+from jobd.jobs.state.machine import OUTPUTS_TOOK_TOO_LONG
 from jobd.jobs.state.next_action import OUTPUTS_LIMIT
-from jobd.jobs.state.record import OutputState
+from jobd.jobs.state.parts import OutputState
 from jobd.wire.filenames import unescape
 from jobd.wire.job import JobSpec, Output
 
@@ -34,7 +35,7 @@ class Collection:
         self._collecting: asyncio.Task[dict[str, OutputState]] | None = None
 
     def interrupt(self) -> None:
-        """A wish has come: nothing is kept for it."""
+        """Ends the look at the outputs: a user wants the job to end."""
         if self._collecting is not None:
             self._collecting.cancel()
 
@@ -45,9 +46,7 @@ class Collection:
         try:
             await asyncio.wait({task}, timeout=OUTPUTS_LIMIT.total_seconds())
             if not task.done():
-                await self._job_state.apply(
-                    facts.OutputsCollected({}, FAILED, "outputs took longer than an hour")
-                )
+                await self._job_state.apply(facts.OutputsCollected({}, FAILED, OUTPUTS_TOOK_TOO_LONG))
             elif not task.cancelled():
                 await self._job_state.apply(conclusion(task.result()))
         finally:
@@ -74,7 +73,7 @@ class Collection:
         except NoRoom as error:
             return OutputState(status="not-kept", error=str(error))
         except FilesChanged as error:
-            # The worker is over: nobody changes them, and the engine broke off.
+            # The worker is over, so the files do not change: the engine broke off.
             raise EngineUnavailable(str(error), answered=True) from error
 
 

@@ -1,6 +1,6 @@
 """All that is done for a job before its worker is started: the image, the containers, the sidecar.
 
-Owns how these demands are carried out and what came of them as facts; a wish of the user interrupts a pull. What is to be done
+Owns how these actions are carried out and which facts come of them; a user's request to end the job interrupts a pull. What is to be done
 is decided by `next_action.py`, the worker's run is in `execution.py`.
 """
 
@@ -41,7 +41,7 @@ class Preparation:
         self._interruptible: asyncio.Task[Any] | None = None
 
     def interrupt(self) -> None:
-        """A wish has come: what it would wait for is ended."""
+        """Ends a pull: a user wants the job to end."""
         if self._interruptible is not None:
             self._interruptible.cancel()
 
@@ -50,11 +50,11 @@ class Preparation:
         engine, spec = self._deps.engine, self._job_state.spec
         try:
             async with asyncio.timeout(PULL_LIMIT_S):
-                image = await self._unless_wished(
+                image = await self._unless_interrupted(
                     engine.ensure_image(spec.image, spec.pull, spec.platform, self._say)
                 )
                 if spec.needs_sidecar:
-                    await self._unless_wished(engine.ensure_sidecar_image())
+                    await self._unless_interrupted(engine.ensure_sidecar_image())
         except ImageUnavailable as error:
             await self._job_state.apply(facts.SetupFailed(error.code, error.advice))
         except TimeoutError:
@@ -67,15 +67,16 @@ class Preparation:
             await self._job_state.apply(facts.ImageReady(image))
 
     async def create(self) -> None:
-        """Makes the containers; nobody reads from an earlier sidecar any more."""
+        """Makes the containers. The caller has stopped reading from an earlier sidecar."""
         engine, spec, ref = self._deps.engine, self._job_state.spec, self._job_state.ref
         record = self._job_state.record
-        order = WorkOrder(ref, spec, sidecar=spec.needs_sidecar, image_user=record.image_user)
+        image = record.setup.image if record.setup else None
+        order = WorkOrder(ref, spec, sidecar=spec.needs_sidecar, image_user=image.user if image else None)
         files = self._deps.spool_path(record.uid) if record.has_spool else None
         try:
             if record.phase == "inputs":
-                # The sidecar's run is over and nothing else has run: nothing of it may be taken over. One that has refused its
-                # order may be just about to end.
+                # The sidecar's run is over and nothing else has run: nothing of the old containers may be taken over. A sidecar that has
+                # refused its order may be just about to end.
                 await engine.signal(ref, "sidecar", "SIGKILL")
                 await engine.remove_stopped(ref)
             created = await engine.create(order, files)
@@ -91,10 +92,10 @@ class Preparation:
             await self._job_state.apply(facts.Prepared(created))
 
     async def start_sidecar(self) -> None:
-        """Starts the sidecar with its order, unless a wish comes first."""
+        """Starts the sidecar with its order, unless a user has asked for the job's end meanwhile."""
         job_state = self._job_state
         await job_state.apply(facts.SidecarStarting())
-        if job_state.record.phase != "inputs" or job_state.record.sidecar_intended_at is None:
+        if job_state.record.phase != "inputs" or job_state.record.sidecar is None:
             return
         self._observed_state.forget()
         secrets = None
@@ -117,8 +118,8 @@ class Preparation:
                 facts.SetupFailed("input-failed", f"the sidecar did not start: {error.advice}")
             )
 
-    async def _unless_wished(self, work: Coroutine[Any, Any, T]) -> T:
-        """Returns what `work` returns. Raises _Interrupted: a wish came first, and `work` was cancelled."""
+    async def _unless_interrupted(self, work: Coroutine[Any, Any, T]) -> T:
+        """Returns what `work` returns. Raises _Interrupted: `interrupt` was called first, and `work` was cancelled."""
         if self._job_state.record.ended:
             work.close()
             raise _Interrupted
@@ -135,4 +136,4 @@ class Preparation:
 
 
 class _Interrupted(Exception):
-    """A wish to cancel ended the work."""
+    """A user's request to end the job has ended the work."""

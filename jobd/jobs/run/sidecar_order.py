@@ -26,16 +26,17 @@ def sidecar_order(
     `secrets` are the values, which the spec does not have. The workspace stands where it does by default: the worker's own name for it would hide what the sidecar has there.
     """
     callback = None
+    worker = record.setup.worker if record.setup else None
     if settings.direct and spec.callback is not None:
         callback = DirectCallback(url=spec.callback.url, events=spec.callback.events, key=spec.callback.key)
     return SidecarOrder(
         job_id=record.id,
         job_uid=record.uid,
         artifacts=spec.artifacts,
-        attempt=record.attempt,
+        attempt=record.attempt.number,
         meta=spec.meta,
-        worker_uid=record.worker_uid,
-        worker_gid=record.worker_gid,
+        worker_uid=worker.uid if worker else 0,
+        worker_gid=worker.gid if worker else 0,
         timeout_s=spec.timeout_s,
         callback=callback,
         callback_timeout_s=settings.callback_timeout_s,

@@ -1,8 +1,8 @@
-"""One job from its admission to its end: asks the state what it demands and has it carried out, until nothing is left to do.
+"""One job from its admission to its end: asks `next_action.py` what to do and has that done, until nothing is left to do.
 
-Owns the loop, its pauses and what wakes it; decides nothing itself. There is one supervisor for a job that is not
-over, started by a submission and by a boot alike: what a state demands does not depend on how it was reached. The record is
-kept by `job_state.py`, the demands are carried out by `preparation.py` and `execution.py`.
+Owns the loop, its pauses and what ends a pause; decides nothing itself. A job that is not over has one supervisor, whether a submission or a
+boot started it: what a state asks for does not depend on how the job came to that state. The record is kept by `job_state.py`, the
+actions are carried out by `preparation.py`, `execution.py` and `output_collection.py`.
 """
 
 import asyncio
@@ -20,14 +20,16 @@ from jobd.jobs.run.preparation import Preparation
 from jobd.jobs.state import actions, facts
 from jobd.jobs.state.next_action import next_action
 from jobd.jobs.state.observed_state import ObservedState
+from jobd.jobs.state.parts import EngineErrors
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.text_limits import short
 from jobd.store.errors import StoreError, UnreadableJob
 from jobd.wire.duration import format_duration
 
 LOOK_AGAIN_S = 2.0
-"""A job that runs is looked at this often even when the engine's event stream is silent."""
+"""The containers of a job that runs are looked at this often even when the engine's event stream is silent."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+NO_ERRORS = EngineErrors(action="", seconds=0.0)
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +42,9 @@ class Supervisor:
         self._deps = deps
         self._wake = asyncio.Event()
         self._worth_a_try = asyncio.Event()
-        """Ends the pause after a failure: a wish, or the engine is back. Other hints may be of what has just been tried."""
+        """Ends the pause after a failure: a user's request has come, or the engine is back. Other hints may come from the failed try itself."""
         self._erred_at: float | None = None
-        """The last error that the engine has answered with, in monotonic seconds."""
+        """When the engine answered with an error last, in monotonic seconds."""
         self._observed_state = ObservedState()
         self._place = Place(deps.queue, record)
         self._job_state = JobState(record, deps, self._changed)
@@ -52,8 +54,12 @@ class Supervisor:
 
     @property
     def record(self) -> Record:
-        """The stored truth."""
+        """The record as stored."""
         return self._job_state.record
+
+    @property
+    def _errors(self) -> EngineErrors:
+        return self.record.attempt.engine_errors or NO_ERRORS
 
     @property
     def settled(self) -> bool:
@@ -81,7 +87,7 @@ class Supervisor:
         await self._job_state.apply(fact)
 
     async def request(self, request: facts.CancelRequested) -> None:
-        """Stores a user's wish, then interrupts what would make it wait. Raises StoreError: nothing changed."""
+        """Stores a user's request, then interrupts what would delay it. Raises StoreError: nothing changed."""
         await self.apply(request)
         self._worth_a_try.set()
         self._preparation.interrupt()
@@ -90,7 +96,7 @@ class Supervisor:
             self._place.leave()
 
     async def run(self) -> None:
-        """Returns when the job is over and nothing is wished of it; is cancelled at jobd's end. Raises UnreadableJob."""
+        """Returns when the job's state asks for nothing more; is cancelled at jobd's end. Raises UnreadableJob."""
         pause_s = FIRST_PAUSE_S
         self._job_state.announce_soon()
         try:
@@ -104,20 +110,20 @@ class Supervisor:
                         await self._job_state.hold_spec()
                     await self._carry_out(asked)
                     pause_s, self.progress = FIRST_PAUSE_S, None
-                    if self.record.engine_error_in == type(asked).__name__:
+                    if self._errors.action == type(asked).__name__:
                         self._erred_at = None
                         await self.apply(facts.EngineAnswered(type(asked).__name__))
                 except UnreadableJob:
-                    raise  # another try helps nobody
+                    raise  # another try would fail too
                 except (EngineError, StoreError) as error:
                     fields = {"job_id": self.record.id, "action": type(asked).__name__, "error": str(error)}
                     log.warning("job waits, will try again", extra=fields)
                     self._observed_state.forget()
                     self.progress = f"another try: {short(str(error))}"
                     if await self._counted(asked, error):
-                        # What is done between two tries of it is done, and shortens no pause.
-                        pause_s = max(pause_s, min(self.record.engine_error_s, LONGEST_PAUSE_S))
-                    if self.record.phase == "done" and self.record.desired != "delete":
+                        # Other actions may succeed between two tries of this one; they do not shorten its pause.
+                        pause_s = max(pause_s, min(self._errors.seconds, LONGEST_PAUSE_S))
+                    if self.record.ended and not self.record.is_deleted:
                         continue
                     await self._pause(pause_s, self._worth_a_try)
                     pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
@@ -125,7 +131,7 @@ class Supervisor:
             self._place.leave()  # the containers stay as they are until somebody deletes the job
             raise
         finally:
-            # First what cannot fail: what fails here is done again by the next run.
+            # First come the calls that cannot fail. What fails here is done again by the next run.
             self._job_state.stop_announcing()
             if self.record.ended:
                 self._place.leave()
@@ -133,12 +139,12 @@ class Supervisor:
             if self.record.ended:
                 self._deps.spool_path(self.record.uid).unlink(missing_ok=True)
                 self._deps.secrets.remove(self.record.uid)
-            if self.record.ended and self.record.desired == "delete":
+            if self.record.ended and self.record.is_deleted:
                 await self._deps.outputs.remove(self.record.uid)
 
     async def _counted(self, asked: actions.Action, error: Exception) -> bool:
-        """Counts an error that the engine has answered with: a job fails when there is no end of them. Returns whether this was one.
-        Where no answer came the engine is away as a whole, and the job waits for it.
+        """Counts an error that the engine has answered with: a job fails when such errors go on for too long. Returns whether the engine
+        answered; where no answer came, the whole engine is away, and the job waits for it without a limit.
         """
         if not isinstance(error, EngineError) or (
             isinstance(error, EngineUnavailable) and not error.answered
@@ -155,8 +161,8 @@ class Supervisor:
             log.warning("an error of the engine is not counted", extra=fields)
             return True
         self._erred_at = now
-        left_s = limit_s - self.record.engine_error_s
-        if self.record.engine_error_in and left_s > 0:
+        left_s = limit_s - self._errors.seconds
+        if self._errors.action and left_s > 0:
             self.progress = (
                 f"another try: {error}; the job fails after {format_duration(round(left_s))} more of that"
             )
@@ -214,7 +220,7 @@ class Supervisor:
         await self._execution.measure()
 
     async def _pause(self, seconds: float, wake: asyncio.Event) -> bool:
-        """Waits for a wake-up, `seconds` at most; True where there was one."""
+        """Waits for `wake`, `seconds` at most; returns whether it was set."""
         sleeper = asyncio.ensure_future(self._deps.clock.sleep(max(0.0, seconds)))
         waker = asyncio.ensure_future(wake.wait())
         try:

@@ -42,7 +42,7 @@ class Supervisors:
         return self._supervisors.get(uid)
 
     def get_or_make(self, record: Record) -> Supervisor:
-        """Returns the job's supervisor: the one that runs, or a new one that does not run yet."""
+        """Returns the supervisor that runs for the job, or a new one that does not run yet."""
         return self._supervisors.get(record.uid) or Supervisor(record, self._deps)
 
     def start_all(self, records: list[Record]) -> None:
@@ -72,10 +72,10 @@ class Supervisors:
             self._supervisors[uid].hint(hint)
 
     async def removed(self, limit_s: float) -> int:
-        """Returns once what users have deleted is gone from the engine, or after `limit_s`; how many jobs are left to remove, which is
-        done after the next start.
+        """Waits until the containers of deleted jobs are gone, `limit_s` at most. Returns how many jobs are left: the next start of jobd
+        removes these.
         """
-        deleted = {self._tasks[s.record.uid] for s in self if s.record.desired == "delete"}
+        deleted = {self._tasks[s.record.uid] for s in self if s.record.is_deleted}
         if deleted:
             await asyncio.wait(deleted, timeout=limit_s)
         return sum(not task.done() for task in deleted)
@@ -104,8 +104,8 @@ class Supervisors:
                     )
                     await self._begin_again(supervisor)
                     continue  # also where nothing is asked for any more: what a run does at its end was not done
-                # A wish that came while the run was ending is still to be carried out; from here to the
-                # removal nothing is awaited, so a later one finds no supervisor and starts another.
+                # A request that came while the run was ending is still to be carried out. From here to the removal nothing
+                # is awaited, so a later request finds no supervisor and starts another.
                 if supervisor.settled:
                     return
         finally:
@@ -122,7 +122,7 @@ class Supervisors:
             except Exception:
                 log.exception("record not read, will try again", extra={"job_id": before.id})
                 continue
-            # What was stored while the row was read, such as a wish, is newer than the row.
+            # What was stored while the row was read, such as a user's request, is newer than the row.
             supervisor.begin_again(stored if supervisor.record is before else supervisor.record)
             return
 
@@ -131,4 +131,4 @@ class Supervisors:
         try:
             return record_of(row) if row else record
         except UnreadableJob:
-            return record  # it was read before the damage; the next change stores it whole again
+            return record  # read before the damage; the next change stores the whole record again

@@ -7,8 +7,11 @@ and the engine ran, over restarts of both. Which answers count is the adapter's 
 from datetime import datetime
 
 from jobd.jobs.state import facts
-from jobd.jobs.state.outcome import Step, change, finish, outputs_failed, worker_never_ran, worker_over
+from jobd.jobs.state.outcome import finish, outputs_failure, worker_ended, worker_never_ran
+from jobd.jobs.state.parts import EngineErrors, Failure, Started
 from jobd.jobs.state.record import Record
+from jobd.jobs.state.states import CollectingOutputs, DeliveringOutputs, DrainingLog, Running
+from jobd.jobs.state.step import Step
 from jobd.wire.duration import format_duration
 from jobd.wire.job import JobSpec
 
@@ -19,30 +22,32 @@ START = "StartWorker"
 
 def erred(record: Record, spec: JobSpec, fact: facts.EngineErred, now: datetime) -> Step:
     """Returns what one more error answer makes of a job that is not over."""
-    if _deadline_comes_first(record):
-        return Step(record)
-    waited_s = record.engine_error_s + max(0.0, fact.seen_s)
-    kept = change(record, engine_error_s=waited_s, engine_error_in=fact.action)
+    if isinstance(record.worker, Started) and not record.end_ordered:
+        return Step(
+            record
+        )  # a worker that runs has a limit of its own, and may go on whatever the engine says
+    before = record.attempt.engine_errors
+    waited_s = (before.seconds if before else 0.0) + max(0.0, fact.seen_s)
+    errors = EngineErrors(action=fact.action, seconds=waited_s)
+    kept = record.change(attempt=record.attempt.change(engine_errors=errors))
     if waited_s < fact.limit_s:
         return Step(kept)
     why = f"the engine answered with errors for {format_duration(round(waited_s))}; the last one: {fact.message}"
-    if record.phase == "outputs":
-        return finish(outputs_failed(kept, why), spec, now)
-    if record.worker_over:
-        return Step(kept)  # reading its log has a limit of its own
-    if record.start_intended_at is not None and fact.action != START:
-        return worker_over(kept, spec, None, now, reason="lost", error=why)
-    return worker_never_ran(kept, spec, now, REASON, why)
+    match record.state:
+        case DeliveringOutputs() | CollectingOutputs() as state:
+            return finish(kept, spec, now, outputs_failure(kept, record.failure, why), state.worker)
+        case DrainingLog():
+            return Step(kept)  # reading its log has a limit of its own
+        case Running(worker=worker) as state if worker is not None and fact.action != START:
+            lost = Failure(reason="lost", error=why)
+            return worker_ended(kept, spec, state, worker, None, now, lost)
+        case _:
+            return worker_never_ran(kept, spec, now, Failure(reason=REASON, error=why))
 
 
 def answered(record: Record, fact: facts.EngineAnswered) -> Record:
     """Returns the record after the engine has done what it answered with errors before."""
-    if record.engine_error_in != fact.action:
+    errors = record.attempt.engine_errors
+    if errors is None or errors.action != fact.action:
         return record
-    return change(record, engine_error_s=0.0, engine_error_in="")
-
-
-def _deadline_comes_first(record: Record) -> bool:
-    """A worker that runs is not given up for what the engine says of it: it may go on, and it has a limit in time."""
-    running = record.started_at is not None and not record.worker_over
-    return running and record.desired == "run" and not record.timed_out
+    return record.change(attempt=record.attempt.change(engine_errors=None))

@@ -1,17 +1,14 @@
-"""What can happen to a job (facts), and what a job's state asks for (demands): the two vocabularies of `machine.py`.
+"""What can happen to a job. Pure data; `machine.py` decides what a fact changes.
 
-Owns the words alone. A fact is something that has happened and was seen; a demand is one engine call, or a wait, that
-the supervisor carries out and that is safe to repeat.
+A fact is something that has happened and that jobd has seen. What a state asks for next is in `actions.py`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobd.jobs.port.model import Created, ImageFacts, Observation, Role, Usage
-from jobd.jobs.state.record import OutputState
+from jobd.jobs.state.parts import STOP_SIGNAL, OutputState
 from jobd.wire.report import Heading, Report
-
-STOP_SIGNAL = "SIGTERM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class SetupFailed:
-    """The job cannot be set up and asking again would not help. `reason` is a kebab code."""
+    """The job cannot be set up, and another try would fail too. `reason` is a kebab code."""
 
     reason: str
     message: str
@@ -43,8 +40,8 @@ class SetupFailed:
 
 @dataclass(frozen=True, slots=True)
 class EngineErred:
-    """The engine answered this action with an error that may pass. `seen_s`: the seconds since such an answer before it, as far as
-    this process has seen them pass; `limit_s`: for how long the action is asked for again.
+    """The engine answered this action with an error that may pass. `seen_s`: the seconds since the error answer before, counted by this
+    process; `limit_s`: for how long the action is asked for again.
     """
 
     action: str
@@ -62,12 +59,12 @@ class EngineAnswered:
 
 @dataclass(frozen=True, slots=True)
 class SidecarStarting:
-    """The sidecar is about to be started. Recorded first: a sidecar that was started is not started again."""
+    """The sidecar is about to be started. Recorded before the start: a sidecar that was started is not started again."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerStarting:
-    """The worker is about to be started. Recorded first: an ambiguous start is never repeated."""
+    """The worker is about to be started. Recorded before the start: a start without an answer is never repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ class WorkerStartFailed:
 
 @dataclass(frozen=True, slots=True)
 class NeverStarted:
-    """A container whose start was asked for is removed: it has not run and never will."""
+    """A container whose start was asked for is removed: the container has not run and never will."""
 
     role: Role
 
@@ -95,8 +92,8 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The sidecar said something. `order_given`: it is known to have been handed the whole of its order. `all_read`: it was read from
-    the sidecar's own output, where each artifact's report stands before the one that ends its phase.
+    """The sidecar made a report. `order_given`: the sidecar was handed its whole order. `all_read`: the report was read from the sidecar's
+    own output, where each artifact's report stands before the report that ends its phase.
     """
 
     report: Report
@@ -106,7 +103,7 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class ReportUnread:
-    """The sidecar printed a report that cannot be read. `why` quotes the line; `heading` is what its beginning still tells."""
+    """The sidecar printed a report that cannot be read. `why` quotes the line; `heading` is what the line's beginning still tells."""
 
     why: str
     heading: Heading
@@ -140,7 +137,7 @@ class StopSent:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
-    """A user wants the job to end; with `delete`, to be gone as well. `signal`: the first one that the worker gets."""
+    """A user wants the job to end; with `delete`, to be gone as well. `signal`: the first signal that the worker gets."""
 
     by: str
     grace_s: float
@@ -163,7 +160,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class ClockMoved:
-    """The wall clock was set, or the machine was booted, since the record's times were written. `offset` in seconds."""
+    """The wall clock was set, or the machine was booted, since the record's awaited times were written. `offset` in seconds."""
 
     boot: str
     offset: float

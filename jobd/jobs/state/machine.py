@@ -9,162 +9,186 @@ Owns which fact counts in which phase; what a look at the containers makes of a 
 `on_reported.py`, how a run is concluded in `outcome.py`. Must not know of the store, the engine's calls, HTTP or asyncio.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from jobd.jobs.port.model import Created
 from jobd.jobs.state import facts
+from jobd.jobs.state.awaited_times import clock_moved
 from jobd.jobs.state.engine_errors import answered, erred
-from jobd.jobs.state.next_action import INPUTS_LIMIT, OUTPUTS_LIMIT, since_of, stopping
+from jobd.jobs.state.next_action import INPUTS_LIMIT, OUTPUTS_LIMIT
 from jobd.jobs.state.on_observed import never_started, observed
 from jobd.jobs.state.on_reported import reported, unread
 from jobd.jobs.state.outcome import (
-    Step,
-    change,
-    enter,
     finish,
-    logs_drained,
+    log_drained,
     outputs_collected,
-    outputs_failed,
+    outputs_failure,
     worker_never_ran,
+)
+from jobd.jobs.state.parts import (
+    CancelRequest,
+    Failure,
+    Image,
+    Removal,
+    Setup,
+    SidecarRun,
+    Started,
+    Starting,
+    Stop,
+    WorkerContainer,
+    WorkerUsage,
 )
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.run_times import not_before
+from jobd.jobs.state.states import (
+    CollectingOutputs,
+    DeliveringOutputs,
+    Done,
+    DrainingLog,
+    LoadingInputs,
+    Pulling,
+    Queued,
+    Running,
+)
+from jobd.jobs.state.step import Step
 from jobd.jobs.state.text_limits import bounded
 from jobd.wire.job import JobSpec
 
-AWAITED = (
-    "phase_since",
-    "stop_sent_at",
-    "sidecar_intended_at",
-    "start_intended_at",
-    "deadline",
-    "outputs_told_at",
-    "retry_at",
-)
-"""The times that something is measured from or waited for; the others are for people to read."""
+INPUTS_TOOK_TOO_LONG = "inputs took longer than an hour"
+OUTPUTS_TOOK_TOO_LONG = "outputs took longer than an hour"
 
 
 def step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step:
     """Returns what `fact` makes of `record`. A fact that no longer matters changes nothing."""
-    if record.ended:
-        return _after_end(record, fact, now)
+    state = record.state
+    if isinstance(state, Done):
+        return Step(_after_end(record, state, fact, now))
     fact = bounded(record, fact)
     match fact:
-        case facts.Admitted() if record.phase == "queued":
-            return Step(enter(record, "pulling", now, admitted_at=not_before(record, now)))
-        case facts.ImageReady(image) if record.phase == "pulling":
-            return Step(change(record, image_id=image.id, image_digest=image.digest, image_user=image.user))
-        case facts.Prepared(created):
-            return _prepared(record, spec, created, now)
+        case facts.Admitted() if isinstance(state, Queued):
+            return Step(
+                record.with_state(Pulling(since=now, setup=Setup(admitted_at=not_before(record, now))))
+            )
+        case facts.ImageReady(image) if isinstance(state, Pulling):
+            pulled = record.with_setup(image=Image(id=image.id, user=image.user))
+            return Step(pulled.change(image_digest=image.digest))
+        case facts.Prepared():
+            return Step(_prepared(record, spec, fact, now))
         case facts.SetupFailed(reason, message) if not record.worker_over:
-            return worker_never_ran(record, spec, now, reason, message)
+            return worker_never_ran(record, spec, now, Failure(reason=reason, error=message))
         case facts.EngineErred():
             return erred(record, spec, fact, now)
         case facts.EngineAnswered():
             return Step(answered(record, fact))
-        case facts.SidecarStarting() if record.phase == "inputs" and not stopping(record):
-            return Step(
-                change(record, sidecar_intended_at=now, sidecar_runs=record.sidecar_runs + 1, report_n=0)
-            )
-        case facts.WorkerStarting() if record.phase == "running" and not record.worker_over:
-            return Step(change(record, start_intended_at=now))
-        case facts.WorkerStartFailed(exit_code, message) if not record.worker_over:
-            return worker_never_ran(record, spec, now, "start-failed", message, exit_code)
-        case facts.NeverStarted(role) if record.unstarted == role and not record.worker_over:
+        case facts.SidecarStarting() if isinstance(state, LoadingInputs) and not record.is_stopping:
+            setup = state.setup.change(sidecar_runs=state.setup.sidecar_runs + 1)
+            return Step(record.with_state(state.change(setup=setup, sidecar=SidecarRun(asked_at=now))))
+        case facts.WorkerStarting() if isinstance(state, Running) and state.worker is None:
+            return Step(record.with_state(state.change(worker=Starting(asked_at=now))))
+        case facts.WorkerStartFailed(exit_code, message) if isinstance(state, Running):
+            failure = Failure(reason="start-failed", error=message)
+            return worker_never_ran(record, spec, now, failure, exit_code)
+        case facts.NeverStarted():
             return never_started(record, spec, fact, now)
-        case facts.OutputsCollected() if record.collecting:
-            return outputs_collected(record, spec, fact, now)
-        case facts.Observed() if not record.collecting:
+        case facts.Observed():
             return observed(record, spec, fact, now)
         case facts.Reported():
             return reported(record, spec, fact, now)
         case facts.ReportUnread():
             return unread(record, spec, fact)
-        case facts.OutputsTold() if record.phase == "outputs":
-            return Step(change(record, outputs_told_at=now))
-        case facts.LogsDrained() if record.worker_over and not record.exit_announced:
-            return logs_drained(record, spec, now)
+        case facts.OutputsTold() if isinstance(state, DeliveringOutputs):
+            return Step(record.with_state(state.change(told_at=now)))
+        case facts.OutputsCollected() if isinstance(state, CollectingOutputs):
+            return outputs_collected(record, spec, state, fact, now)
+        case facts.LogsDrained() if isinstance(state, DrainingLog):
+            return log_drained(record, spec, state, now)
         case facts.StopSent(kill):
-            return Step(
-                change(record, stop_sent_at=record.stop_sent_at or now, kill_sent=record.kill_sent or kill)
-            )
+            return Step(_stop_sent(record, kill, now))
         case facts.CancelRequested():
             return _cancelled(record, spec, fact, now)
         case facts.TimePassed():
-            return _time_passed(record, now)
-        case facts.Measured(usage) if record.phase == "running":
-            peak = max(usage.memory_peak_bytes, record.memory_peak_bytes or 0)
-            return Step(change(record, cpu_s=usage.cpu_s, memory_peak_bytes=peak))
+            return Step(_time_passed(record, now))
+        case facts.Measured() if isinstance(state, Running) and isinstance(state.worker, Started):
+            worker = _measured(state.worker, fact)
+            return Step(record.with_state(state.change(worker=worker)))
         case facts.ClockMoved(boot, offset):
-            return Step(_clock_moved(record, boot, offset))
-        case facts.Cleaned() if record.leftovers:
-            return Step(change(record, leftovers=False))
+            return Step(clock_moved(record, boot, offset))
+        case facts.Cleaned() if isinstance(state, Queued) and state.retry is not None:
+            return Step(record.with_state(state.change(retry=state.retry.change(leftovers=False))))
         case _:
             return Step(record)
 
 
-def _prepared(record: Record, spec: JobSpec, created: Created, now: datetime) -> Step:
-    kept = change(
-        record,
-        worker_id=created.worker_id,
-        sidecar_id=created.sidecar_id,
-        worker_uid=created.worker_uid,
-        worker_gid=created.worker_gid,
+def _prepared(record: Record, spec: JobSpec, fact: facts.Prepared, now: datetime) -> Record:
+    created = fact.created
+    worker = WorkerContainer(id=created.worker_id, uid=created.worker_uid, gid=created.worker_gid)
+    prepared = record.with_setup(worker=worker, sidecar_id=created.sidecar_id)
+    state = prepared.state
+    if not isinstance(state, Pulling):
+        return prepared
+    if spec.needs_sidecar:
+        return prepared.with_state(LoadingInputs(since=now, setup=state.setup))
+    return prepared.with_state(Running(since=now, setup=state.setup))
+
+
+def _stop_sent(record: Record, kill: bool, now: datetime) -> Record:
+    before, state = record.stop, record.state
+    stop = Stop(
+        sent_at=before.sent_at if before else now, killed=kill or (before is not None and before.killed)
     )
-    if record.phase != "pulling":
-        return Step(kept)
-    return Step(enter(kept, "inputs" if spec.needs_sidecar else "running", now))
+    if isinstance(state, LoadingInputs | DeliveringOutputs):
+        return record.with_state(state.change(stop=stop))
+    if isinstance(state, Running) and state.worker is not None:
+        return record.with_state(state.change(worker=state.worker.change(stop=stop)))
+    return record
 
 
 def _cancelled(record: Record, spec: JobSpec, request: facts.CancelRequested, now: datetime) -> Step:
-    requested = change(
-        record,
-        # A wish only ever grows: run, cancel, delete.
-        desired="delete" if request.delete or record.desired == "delete" else "cancel",
-        cancelled_by=record.cancelled_by or request.by,
-        cancel_why=record.cancel_why or request.why,
-        stop_signal=request.signal,
-        grace_s=min(request.grace_s, record.grace_s) if record.desired != "run" else request.grace_s,
+    before, state = record.cancel, record.state
+    requested = record.change(
+        cancel=CancelRequest(
+            # What users ask for only ever grows: to cancel, to delete.
+            delete=request.delete or record.is_deleted,
+            by=(before.by if before else None) or request.by,
+            why=(before.why if before else None) or request.why,
+            signal=request.signal,
+            grace_s=min(request.grace_s, before.grace_s) if before else request.grace_s,
+        )
     )
-    not_started = record.phase == "running" and record.start_intended_at is None
-    if not record.worker_over and (record.phase in ("queued", "pulling") or not_started):
-        return worker_never_ran(requested, spec, now, "cancelled", "")
-    if record.collecting:
-        return finish(requested, spec, now)
+    if isinstance(state, Queued | Pulling) or (isinstance(state, Running) and state.worker is None):
+        return worker_never_ran(requested, spec, now, Failure(reason="cancelled"))
+    if isinstance(state, CollectingOutputs):
+        return finish(requested, spec, now, None, state.worker)
     return Step(requested)
 
 
-def _time_passed(record: Record, now: datetime) -> Step:
-    if record.phase == "running" and record.deadline and now >= record.deadline and not record.worker_over:
-        return Step(change(record, timed_out=True))
-    since = since_of(record, now)
-    if record.phase == "inputs" and record.reason is None and now >= since + INPUTS_LIMIT:
-        return Step(change(record, reason="input-failed", error="inputs took longer than an hour"))
-    if (
-        record.phase == "outputs"
-        and not record.kill_sent
-        and not record.collecting
-        and now >= since + OUTPUTS_LIMIT
-    ):
-        return Step(change(outputs_failed(record, "outputs took longer than an hour"), outputs_failed=["*"]))
-    return Step(record)
+def _time_passed(record: Record, now: datetime) -> Record:
+    match record.state:
+        case Running(worker=Started() as worker) as state if now >= worker.deadline:
+            return record.with_state(state.change(worker=worker.change(timed_out=True)))
+        case LoadingInputs(failure=None) as state if now >= state.since + INPUTS_LIMIT:
+            failure = Failure(reason="input-failed", error=INPUTS_TOOK_TOO_LONG)
+            return record.with_state(state.change(failure=failure))
+        case DeliveringOutputs() as state if now >= state.since + OUTPUTS_LIMIT:
+            if state.stop is not None and state.stop.killed:
+                return record
+            failure = outputs_failure(record, state.failure, OUTPUTS_TOOK_TOO_LONG)
+            return record.with_state(state.change(failure=failure, overdue=True))
+        case _:
+            return record
 
 
-def _clock_moved(record: Record, boot: str, offset: float) -> Record:
-    """Returns the record with what is waited for moved along with the clock, so that a limit stays as long as it was."""
-    if boot != record.boot:
-        return change(record, boot=boot, clock_offset=offset)
-    moved_by = timedelta(seconds=offset - record.clock_offset)
-    moved = {name: at + moved_by for name in AWAITED if (at := getattr(record, name)) is not None}
-    return change(record, clock_offset=offset, **moved)
+def _measured(worker: Started, fact: facts.Measured) -> Started:
+    usage = fact.usage
+    peak = max(usage.memory_peak_bytes, worker.usage.memory_peak_bytes if worker.usage else 0)
+    return worker.change(usage=WorkerUsage(cpu_s=usage.cpu_s, memory_peak_bytes=peak))
 
 
-def _after_end(record: Record, fact: facts.Fact, now: datetime) -> Step:
+def _after_end(record: Record, state: Done, fact: facts.Fact, now: datetime) -> Record:
     match fact:
         case facts.CancelRequested(delete=True):
-            return Step(change(record, desired="delete"))
+            return record.change(cancel=(record.cancel or CancelRequest()).change(delete=True))
         case facts.Cleaned():
-            at = record.cleaned_at or not_before(record, now)
-            return Step(change(record, cleaned=True, cleaned_at=at, has_spool=False))
+            at = (state.removal.at if state.removal else None) or not_before(record, now)
+            return record.with_state(state.change(removal=Removal(at=at))).change(has_spool=False)
         case _:
-            return Step(record)
+            return record

@@ -1,4 +1,4 @@
-"""What a look at a job's containers changes, phase by phase. Pure.
+"""What a look at a job's containers changes, state by state. Pure.
 
 Owns how a container's state, or its absence, is read: as a start, an end, a loss, or a reason to look again later. What the sidecar
 says of itself is in `on_reported.py`.
@@ -7,19 +7,22 @@ says of itself is in `on_reported.py`.
 from datetime import datetime, timedelta
 
 from jobd.jobs.port.model import ContainerFacts, ContainerState, EndCause
-from jobd.jobs.state import event_drafts, facts, run_times
-from jobd.jobs.state.next_action import AMBIGUOUS_START, is_mine, stopping
+from jobd.jobs.state import facts, run_times
+from jobd.jobs.state.event_drafts import Draft, data_of
+from jobd.jobs.state.next_action import AMBIGUOUS_START
 from jobd.jobs.state.outcome import (
-    Step,
-    change,
-    data_of,
     finish,
-    outputs_failed,
+    has_outputs,
+    outputs_failure,
     sidecar_again,
+    worker_ended,
     worker_never_ran,
-    worker_over,
 )
-from jobd.jobs.state.record import Record, has_outputs
+from jobd.jobs.state.own_containers import is_mine
+from jobd.jobs.state.parts import Failure, SidecarRun, Started, Starting, Stop
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.states import DeliveringOutputs, LoadingInputs, Running
+from jobd.jobs.state.step import Step
 from jobd.wire import event
 from jobd.wire.job import JobSpec
 
@@ -35,117 +38,144 @@ _LOST = {
 def observed(record: Record, spec: JobSpec, fact: facts.Observed, now: datetime) -> Step:
     """Returns what a look makes of a job that is not over."""
     seen, drained = fact.observation, fact.reports_drained
-    if record.phase == "inputs":
-        return _inputs(record, spec, seen.sidecar, drained, now)
-    if record.phase == "running":
-        return _worker(record, spec, seen.worker, now)
-    if record.phase == "outputs":
-        return _outputs(record, spec, seen.sidecar, drained, now)
-    return Step(record)
+    match record.state:
+        case LoadingInputs() as state:
+            return _inputs(record, spec, state, seen.sidecar, drained, now)
+        case Running(worker=worker) as state if worker is not None:
+            return _worker(record, spec, state, worker, seen.worker, now)
+        case DeliveringOutputs() as state:
+            return _outputs(record, spec, state, seen.sidecar, drained, now)
+        case _:
+            return Step(record)
 
 
 def _inputs(
-    record: Record, spec: JobSpec, sidecar: ContainerFacts | None, drained: bool, now: datetime
+    record: Record,
+    spec: JobSpec,
+    state: LoadingInputs,
+    sidecar: ContainerFacts | None,
+    drained: bool,
+    now: datetime,
 ) -> Step:
     alive = is_mine(sidecar, record, ContainerState.RUNNING)
-    if sidecar is not None and sidecar.started_at is not None:
-        record = change(record, unstarted=None)
-    if stopping(record):
+    run = state.sidecar
+    if run is not None and run.in_doubt and sidecar is not None and sidecar.started_at is not None:
+        run = run.change(in_doubt=False)
+        state = state.change(sidecar=run)
+        record = record.with_state(state)
+    if record.is_stopping:
         if alive:
-            # Not dead yet: the kill may have come too early, it is sent again.
-            return Step(change(record, kill_sent=False)) if record.kill_sent else Step(record)
-        return worker_never_ran(record, spec, now, record.reason or "cancelled", record.error or "cancelled")
-    if alive or record.sidecar_intended_at is None:
+            return Step(record.with_state(state.change(stop=_again(state.stop))))
+        failure = state.failure or Failure(reason="cancelled", error="cancelled")
+        return worker_never_ran(record, spec, now, failure)
+    if alive or run is None:
         return Step(record)
-    if sidecar is None or sidecar.attempt != record.attempt:
-        return worker_never_ran(
-            record, spec, now, "lost", "the sidecar container was removed while inputs were loaded"
-        )
+    if sidecar is None or sidecar.attempt != record.attempt.number:
+        why = "the sidecar container was removed while inputs were loaded"
+        return worker_never_ran(record, spec, now, Failure(reason="lost", error=why))
     if sidecar.state is ContainerState.CREATED:
-        if now >= record.sidecar_intended_at + AMBIGUOUS_START:
-            return Step(change(record, unstarted="sidecar"))
+        if now >= run.asked_at + AMBIGUOUS_START:
+            return Step(record.with_state(state.change(sidecar=run.change(in_doubt=True))))
         return Step(record)
     if drained and sidecar.ended:
-        if sidecar.cause is EndCause.ENGINE_STOPPED:
-            record = change(record, sidecar_runs=record.sidecar_runs - 1)  # not its own doing
-        return sidecar_again(
-            record, spec, now, f"the sidecar ended with code {sidecar.exit_code} before inputs were ready"
-        )
+        why = f"the sidecar ended with code {sidecar.exit_code} before inputs were ready"
+        counts = sidecar.cause is not EndCause.ENGINE_STOPPED
+        return sidecar_again(record, spec, state, now, why, counts=counts)
     return Step(record)
 
 
-def _worker(record: Record, spec: JobSpec, worker: ContainerFacts | None, now: datetime) -> Step:
-    if record.worker_over or record.start_intended_at is None:
-        return Step(record)
-    if worker is None or worker.attempt != record.attempt:
+def _worker(
+    record: Record,
+    spec: JobSpec,
+    state: Running,
+    run: Starting | Started,
+    worker: ContainerFacts | None,
+    now: datetime,
+) -> Step:
+    if worker is None or worker.attempt != record.attempt.number:
         why = "the worker container was removed by someone else"
-        if record.unstarted == "worker":
+        if isinstance(run, Starting) and run.in_doubt:
             why = "the worker container is gone, and the engine does not tell whether it ran"
-        return worker_over(record, spec, None, now, reason="lost", error=why)
+        return worker_ended(record, spec, state, run, None, now, Failure(reason="lost", error=why))
     if worker.started_at is None:
         if worker.exit_code and worker.error and not worker.start_may_pass:
-            return worker_never_ran(record, spec, now, "start-failed", worker.error, worker.exit_code)
-        late = now >= record.start_intended_at + AMBIGUOUS_START
+            failure = Failure(reason="start-failed", error=worker.error)
+            return worker_never_ran(record, spec, now, failure, worker.exit_code)
+        late = now >= run.asked_at + AMBIGUOUS_START
         if worker.state is ContainerState.CREATED and (worker.start_may_pass or late):
-            return Step(change(record, unstarted="worker"))
+            doubted = Starting(asked_at=run.asked_at, in_doubt=True, stop=run.stop)
+            return Step(record.with_state(state.change(worker=doubted)))
         return Step(record)
-    started = _started(record, spec, worker.started_at, now)
+    started = Step(record)
+    if isinstance(run, Starting):
+        run = _started(record, spec, run, worker.started_at, now)
+        drafts = () if record.events.started else (Draft(event.START, data_of(record, spec)),)
+        events = record.events.change(started=True)
+        started = Step(record.with_state(state.change(worker=run)).change(events=events), drafts)
     if not worker.ended:
         return started
-    ordered = record.desired != "run" or record.timed_out
+    ordered = record.end_ordered
     lost = None if worker.cause is None or ordered else _LOST.get(worker.cause)
     if lost is not None:
-        return started.then(worker_over(started.record, spec, None, now, reason="lost", error=lost))
+        failure = Failure(reason="lost", error=lost)
+        return started.then(worker_ended(started.record, spec, state, run, None, now, failure))
     if worker.cause is EndCause.DEADLINE and not ordered:
-        started = Step(change(started.record, timed_out=True), started.drafts)
-    return started.then(worker_over(started.record, spec, worker, now))
+        run = run.change(timed_out=True)
+        started = Step(started.record.with_state(state.change(worker=run)), started.drafts)
+    return started.then(worker_ended(started.record, spec, state, run, worker, now))
 
 
 def never_started(record: Record, spec: JobSpec, fact: facts.NeverStarted, now: datetime) -> Step:
     """Returns what becomes of a job whose container was removed before it ran: it is made anew, unless the job is to end."""
-    record = change(record, unstarted=None)
-    if fact.role == "worker":
-        if stopping(record):
-            return worker_never_ran(record, spec, now, "cancelled", "")
-        return Step(change(record, worker_id=None, start_intended_at=None))
-    if stopping(record):
-        return Step(record)
-    return sidecar_again(change(record, sidecar_runs=record.sidecar_runs - 1), spec, now, "")
+    match record.state:
+        case Running(worker=Starting(in_doubt=True)) as state if fact.role == "worker":
+            if record.is_stopping:
+                return worker_never_ran(record, spec, now, Failure(reason="cancelled"))
+            setup = state.setup.change(worker=None)
+            return Step(record.with_state(state.change(setup=setup, worker=None)))
+        case LoadingInputs(sidecar=SidecarRun(in_doubt=True)) as state if fact.role == "sidecar":
+            if record.is_stopping:
+                return Step(record.with_sidecar(in_doubt=False))
+            return sidecar_again(record, spec, state, now, "", counts=False)
+        case _:
+            return Step(record)
 
 
-def _started(record: Record, spec: JobSpec, at: datetime, now: datetime) -> Step:
-    if record.started_at is not None:
-        return Step(record)
-    began = run_times.began(record, at, now)
-    deadline = began + timedelta(seconds=spec.timeout_s)
-    drafts = () if record.start_announced else (event_drafts.Draft(event.START, data_of(record, spec)),)
-    return Step(
-        change(
-            record,
-            status="running",
-            unstarted=None,
-            started_at=run_times.not_before(record, began),
-            deadline=deadline,
-            start_announced=True,
-        ),
-        drafts,
+def _started(record: Record, spec: JobSpec, run: Starting, at: datetime, now: datetime) -> Started:
+    began = run_times.began(run.asked_at, at, now)
+    return Started(
+        asked_at=run.asked_at,
+        started_at=run_times.not_before(record, began),
+        deadline=began + timedelta(seconds=spec.timeout_s),
+        stop=run.stop,
     )
 
 
+def _again(stop: Stop | None) -> Stop | None:
+    """Returns the stop of a sidecar that runs on: a kill that was sent before the sidecar ran is sent again."""
+    return stop.change(killed=False) if stop else None
+
+
 def _outputs(
-    record: Record, spec: JobSpec, sidecar: ContainerFacts | None, drained: bool, now: datetime
+    record: Record,
+    spec: JobSpec,
+    state: DeliveringOutputs,
+    sidecar: ContainerFacts | None,
+    drained: bool,
+    now: datetime,
 ) -> Step:
     if is_mine(sidecar, record, ContainerState.RUNNING):
-        return Step(change(record, kill_sent=False)) if record.kill_sent else Step(record)
-    if stopping(record):
-        return finish(record, spec, now)
+        return Step(record.with_state(state.change(stop=_again(state.stop))))
+    if record.is_stopping:
+        return finish(record, spec, now, state.failure, state.worker)
     if sidecar is not None and sidecar.state is ContainerState.CREATED:
         sidecar = (
-            None  # the one that ran was removed, and this one was made with a worker that had to be made anew
+            None  # the sidecar that ran was removed; this one was made with a worker that had to be made anew
         )
-    if sidecar is not None and sidecar.attempt == record.attempt and not drained:
+    if sidecar is not None and sidecar.attempt == record.attempt.number and not drained:
         return Step(record)
     if not has_outputs(spec):
-        return finish(record, spec, now)  # it was there for the secrets alone
+        return finish(record, spec, now, state.failure, state.worker)  # it was there for the secrets alone
     code = "was removed" if sidecar is None else f"ended with code {sidecar.exit_code}"
-    return finish(outputs_failed(record, f"the sidecar {code} before outputs were done"), spec, now)
+    why = f"the sidecar {code} before outputs were done"
+    return finish(record, spec, now, outputs_failure(record, state.failure, why), state.worker)

@@ -1,26 +1,19 @@
 """What a sidecar's report changes: its progress, its artifacts and their events, the end of inputs and outputs. Pure.
 
-Owns that each report counts once, by its number, and that none is lost without a word: one that cannot be read, or an artifact that was
-never reported, fails what it was about. What is seen of the sidecar from outside is in `on_observed.py`.
+Owns that each report counts once, by its number, and that no loss of a report goes untold: a report that cannot be read fails its artifact and
+its phase, and so does an artifact that was never reported. What is seen of the sidecar from outside is in `on_observed.py`.
 """
 
 from dataclasses import replace
 from datetime import datetime
 
-import msgspec
-
-from jobd.jobs.state import event_drafts, facts
-from jobd.jobs.state.next_action import stopping
-from jobd.jobs.state.outcome import (
-    Step,
-    change,
-    enter,
-    finish,
-    outputs_failed,
-    sidecar_again,
-    worker_never_ran,
-)
-from jobd.jobs.state.record import ArtifactState, Record, artifact_type
+from jobd.jobs.state import facts
+from jobd.jobs.state.event_drafts import Draft, artifact_type
+from jobd.jobs.state.outcome import finish, outputs_failure, sidecar_again, worker_never_ran
+from jobd.jobs.state.parts import ArtifactState, Failure
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.states import DeliveringOutputs, LoadingInputs, Running
+from jobd.jobs.state.step import Step
 from jobd.wire import event, report
 from jobd.wire.artifact import after_job
 from jobd.wire.job import JobSpec
@@ -29,110 +22,130 @@ NEVER_CAME = "the sidecar's report of it never came"
 
 
 def reported(record: Record, spec: JobSpec, fact: facts.Reported, now: datetime) -> Step:
-    """Returns what a report makes of a job that is not over; one that is known already, or too late, changes nothing."""
+    """Returns what a report makes of a job that is not over. A report that is known already, or too late, changes nothing."""
     said = fact.report
-    if said.n <= record.report_n or record.sidecar_intended_at is None:
+    if record.sidecar is None or said.n <= record.sidecar.report_n:
         return Step(record)
-    record = change(record, report_n=said.n)
+    record = record.with_sidecar(report_n=said.n)
     match said:
-        case report.Refused(error=error) if record.phase == "inputs":
-            if not fact.order_given:
-                record = change(
-                    record, sidecar_runs=record.sidecar_runs - 1
-                )  # jobd ended too soon, not the sidecar
-            return sidecar_again(record, spec, now, f"the sidecar refused its order: {error}")
         case report.Progress() | report.ArtifactDone():
             return _artifact(record, spec, said)
-        case report.Ready() if record.phase == "inputs" and not stopping(record):
-            lost = _pending(record, spec, inputs_alone=True) if fact.all_read else []
-            if lost:
-                step = _failed(record, spec, lost, NEVER_CAME)
-                return replace(step, record=_inputs_failed(step.record, _lost_words(lost)))
-            return Step(enter(record, "running", now, inputs_ready=True, unstarted=None))
-        case report.InputsFailed(error=error) if record.phase == "inputs" and not stopping(record):
-            return worker_never_ran(record, spec, now, "input-failed", error)
         case report.OutputsStarted():
-            return Step(change(record, outputs_heard=True))
-        case report.Done(failed=failed) if record.phase == "outputs" and not stopping(record):
-            lost = _pending(record, spec, inputs_alone=False) if fact.all_read else []
-            step = _failed(record, spec, lost, NEVER_CAME)
-            record = step.record
-            if failed:
-                names = ", ".join(failed)
-                record = outputs_failed(change(record, outputs_failed=failed), f"outputs failed: {names}")
-            elif any(not record.artifacts[name].optional for name in lost):
-                record = outputs_failed(record, _lost_words(lost))
-            return replace(step, record=record).then(finish(record, spec, now))
+            return Step(record.with_sidecar(outputs_begun=True))
+    match record.state:
+        case LoadingInputs() as state:
+            return _inputs(record, spec, state, fact, now)
+        case DeliveringOutputs() as state if isinstance(said, report.Done) and not record.is_stopping:
+            return _outputs_done(record, spec, state, said, fact.all_read, now)
         case _:
             return Step(record)
 
 
+def _inputs(record: Record, spec: JobSpec, state: LoadingInputs, fact: facts.Reported, now: datetime) -> Step:
+    match fact.report:
+        case report.Refused(error=error):
+            why = f"the sidecar refused its order: {error}"
+            # Without the whole order, jobd has ended too soon, not the sidecar.
+            return sidecar_again(record, spec, state, now, why, counts=fact.order_given)
+        case report.Ready() if not record.is_stopping:
+            lost = _pending(record, spec, inputs_alone=True) if fact.all_read else []
+            if lost:
+                step = _failed(record, spec, lost, NEVER_CAME)
+                return replace(step, record=_inputs_failed(step.record, _never_came(lost)))
+            ready = record.with_sidecar(in_doubt=False)
+            return Step(ready.with_state(Running(since=now, setup=state.setup, sidecar=ready.sidecar)))
+        case report.InputsFailed(error=error) if not record.is_stopping:
+            return worker_never_ran(record, spec, now, Failure(reason="input-failed", error=error))
+        case _:
+            return Step(record)
+
+
+def _outputs_done(
+    record: Record, spec: JobSpec, state: DeliveringOutputs, said: report.Done, all_read: bool, now: datetime
+) -> Step:
+    lost = _pending(record, spec, inputs_alone=False) if all_read else []
+    step = _failed(record, spec, lost, NEVER_CAME)
+    failure = state.failure
+    if said.failed:
+        failure = outputs_failure(record, failure, f"outputs failed: {', '.join(said.failed)}")
+    elif any(not record.attempt.artifacts[name].optional for name in lost):
+        failure = outputs_failure(record, failure, _never_came(lost))
+    return step.then(finish(step.record, spec, now, failure, state.worker))
+
+
 def unread(record: Record, spec: JobSpec, fact: facts.ReportUnread) -> Step:
-    """Returns what a report that cannot be read makes of a job that is not over: the failure of its artifact, where its beginning
-    tells that, and of the inputs at once or of the outputs once they are over. Reading it again changes nothing.
+    """Returns what a report that cannot be read makes of a job that is not over: its artifact fails, where the report's beginning names one,
+    and the inputs fail at once, or the outputs once they are over. Reading the report again changes nothing.
     """
-    heading = fact.heading
-    if record.sidecar_intended_at is None or heading.type == "progress":
+    heading, sidecar = fact.heading, record.sidecar
+    if sidecar is None or heading.type == "progress":
         return Step(record)  # the next report of a transfer's progress has all that this one had
     if heading.n is not None:
-        if heading.n <= record.report_n:
+        if heading.n <= sidecar.report_n:
             return Step(record)
-        record = change(record, report_n=heading.n)
-    known = record.artifacts.get(heading.artifact_id or "")
+        record = record.with_sidecar(report_n=heading.n)
+    known = record.attempt.artifacts.get(heading.artifact_id or "")
     step = _failed(record, spec, _about(record, spec, heading.artifact_id), fact.why)
     record = step.record
     if record.phase == "inputs":
-        if not stopping(record):
+        if not record.is_stopping:
             record = _inputs_failed(record, fact.why)
     elif known is None or not known.optional:
-        record = change(record, unread_report=record.unread_report or fact.why)
+        record = record.with_sidecar(unread=sidecar.unread or fact.why)
     return replace(step, record=record)
 
 
 def _about(record: Record, spec: JobSpec, artifact_id: str | None) -> list[str]:
-    """Returns the artifact of a damaged report where one of the present phase: its event must not come before its time."""
+    """Returns the artifact of a damaged report, where the artifact is of the present phase: its event must not come before its time."""
     phase_of_it = "outputs" if artifact_id in after_job(spec.artifacts) else "inputs"
-    is_one = artifact_id is not None and artifact_id in record.artifacts and record.phase == phase_of_it
+    is_one = (
+        artifact_id is not None and artifact_id in record.attempt.artifacts and record.phase == phase_of_it
+    )
     return [artifact_id] if artifact_id is not None and is_one else []
 
 
 def _inputs_failed(record: Record, error: str) -> Record:
-    """Returns the record of a job whose sidecar is ended, since it does not know that its inputs count as failed."""
-    return change(record, reason="input-failed", error=error)
+    """Returns the record of a job whose inputs have failed. The sidecar does not know that, and is to end."""
+    state = record.state
+    if not isinstance(state, LoadingInputs):
+        return record
+    return record.with_state(state.change(failure=Failure(reason="input-failed", error=error)))
 
 
 def _pending(record: Record, spec: JobSpec, *, inputs_alone: bool) -> list[str]:
-    """Returns the artifacts that no report has told the end of."""
+    """Returns the artifacts whose end no report has told."""
     late = after_job(spec.artifacts) if inputs_alone else frozenset()
-    return [id for id, state in record.artifacts.items() if state.status == "pending" and id not in late]
+    return [
+        id for id, state in record.attempt.artifacts.items() if state.status == "pending" and id not in late
+    ]
 
 
 def _failed(record: Record, spec: JobSpec, artifact_ids: list[str], why: str) -> Step:
-    """Returns the failure of these artifacts, with their events; one whose end is known keeps it."""
+    """Returns the failure of these artifacts, with their events. An artifact whose end is known keeps that."""
     step = Step(record)
     for id in artifact_ids:
         said = report.ArtifactDone(
-            n=record.report_n,
+            n=record.sidecar.report_n if record.sidecar else 0,
             artifact_id=id,
             artifact_type="",
             status="failed",
             error=why,
-            optional=record.artifacts[id].optional,
+            optional=record.attempt.artifacts[id].optional,
         )
         step = step.then(_artifact(step.record, spec, said))
     return step
 
 
-def _lost_words(artifact_ids: list[str]) -> str:
+def _never_came(artifact_ids: list[str]) -> str:
     return f"the sidecar's report of {', '.join(artifact_ids)} never came"
 
 
 def _artifact(record: Record, spec: JobSpec, said: report.Progress | report.ArtifactDone) -> Step:
-    known = record.artifacts.get(said.artifact_id)
+    known = record.attempt.artifacts.get(said.artifact_id)
     if known is None or known.status != "pending":
         return Step(record)
     if isinstance(said, report.Progress):
-        after = msgspec.structs.replace(known, moved=said.bytes, bytes=said.total)
+        after = known.change(moved=said.bytes, bytes=said.total)
         return Step(_with_artifact(record, said.artifact_id, after))
     after = ArtifactState(status=said.status, error=said.error, bytes=said.bytes, optional=said.optional)
     changed = _with_artifact(record, said.artifact_id, after)
@@ -148,9 +161,10 @@ def _artifact(record: Record, spec: JobSpec, said: report.Progress | report.Arti
         data["content"] = said.content
     if said.error is not None:
         data["error"] = said.error
-    key = report.artifact_event_key(said.artifact_id, record.attempt)
-    return Step(changed, (event_drafts.Draft(event.ARTIFACT, {**data, "meta": spec.meta}, key, said.sent),))
+    key = report.artifact_event_key(said.artifact_id, record.attempt.number)
+    return Step(changed, (Draft(event.ARTIFACT, {**data, "meta": spec.meta}, key, said.sent),))
 
 
 def _with_artifact(record: Record, artifact_id: str, state: ArtifactState) -> Record:
-    return change(record, artifacts={**record.artifacts, artifact_id: state})
+    attempt = record.attempt
+    return record.change(attempt=attempt.change(artifacts={**attempt.artifacts, artifact_id: state}))

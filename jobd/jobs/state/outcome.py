@@ -1,213 +1,226 @@
 """How a job's run is concluded: the worker's end, the exit event, the final status. Pure.
 
-Owns `Step`, what ends a job and in which order that is announced: exit, then outputs, then `complete` as the last.
-Which facts lead here is in `machine.py`, `on_observed.py` and `on_reported.py`.
+Owns what ends a job and in which order that is announced: exit, then outputs, then `complete` as the last. Which facts lead here is in
+`machine.py`, `on_observed.py` and `on_reported.py`.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
-
-import msgspec
 
 from jobd.jobs.port.model import ContainerFacts, EndCause
-from jobd.jobs.state import event_drafts, facts, run_times
-from jobd.jobs.state.record import (
+from jobd.jobs.state import facts, run_times
+from jobd.jobs.state.event_drafts import Draft, artifact_type, data_of, event_exit_code
+from jobd.jobs.state.parts import (
     ArtifactState,
-    Record,
-    artifact_type,
-    event_exit_code,
-    seconds_between,
-    sidecar_waits,
+    CancelRequest,
+    Ended,
+    Failure,
+    OutputState,
+    Removal,
+    Started,
+    Starting,
+    ended,
 )
+from jobd.jobs.state.record import Record
 from jobd.jobs.state.retry import is_repeated, repeated
+from jobd.jobs.state.states import (
+    CollectingOutputs,
+    DeliveringOutputs,
+    Done,
+    DrainingLog,
+    LoadingInputs,
+    Running,
+)
+from jobd.jobs.state.step import Step
 from jobd.wire import event
+from jobd.wire.artifact import after_job
 from jobd.wire.job import JobSpec
-from jobd.wire.view import Phase, Status
 
 MAX_SIDECAR_RUNS = 3
+CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The outcome of one fact: the next record and the events to store with it, in order."""
-
-    record: Record
-    drafts: tuple[event_drafts.Draft, ...] = ()
-
-    def then(self, later: "Step") -> "Step":
-        """Returns both steps as one: the later record, all events."""
-        return replace(later, drafts=self.drafts + later.drafts)
+def has_outputs(spec: JobSpec) -> bool:
+    """True where an artifact runs after the job."""
+    return bool(after_job(spec.artifacts))
 
 
-def worker_over(
+def sidecar_waits(spec: JobSpec) -> bool:
+    """True where the sidecar goes on while the worker runs: for its outputs, or since the secrets' memory lives by it."""
+    return has_outputs(spec) or bool(spec.secrets)
+
+
+def worker_ended(
     record: Record,
     spec: JobSpec,
-    worker: ContainerFacts | None,
+    state: Running,
+    worker: Starting | Started,
+    seen: ContainerFacts | None,
     now: datetime,
-    reason: str | None = None,
-    error: str | None = None,
+    failure: Failure | None = None,
 ) -> Step:
-    """The worker has ended, or (None) is gone; its log is still to be read. Without a `reason`, finds the one that holds."""
-    code = worker.exit_code if worker else None
-    oom = worker is not None and worker.cause is EndCause.OUT_OF_MEMORY
-    if reason is None and record.desired == "run":
-        if record.timed_out:
-            reason, error = "timeout", f"stopped after {spec.timeout_s} seconds (timeoutSeconds)"
-        elif oom:
-            reason, error = "oom-killed", f"killed by the kernel: over {spec.memory_mb} MB of memory"
-        elif code != 0:
-            reason, error = "exit-code", f"the command exited with code {code}"
-    elif record.desired != "run":
-        reason, error = "cancelled", _cancelled_words(record)
+    """Returns the job whose worker has ended, as `seen`, or is gone (None): the worker's log is still to be read. Without a `failure`, finds
+    what failed, if anything did.
+    """
+    code = seen.exit_code if seen else None
+    oom = seen is not None and seen.cause is EndCause.OUT_OF_MEMORY
+    if record.cancel is not None:
+        failure = _cancelled(record)
+    elif failure is None:
+        failure = _failure_of(spec, code, oom=oom, timed_out=record.timed_out)
+    over = ended(worker).change(exit_code=code, oom_killed=oom, exited_at=run_times.exited(record, seen, now))
     return Step(
-        change(
-            record,
-            worker_over=True,
-            exit_code=code,
-            oom_killed=oom,
-            exited_at=run_times.exited(record, worker, now),
-            reason=reason,
-            error=error,
+        record.with_state(
+            DrainingLog(
+                since=state.since, setup=state.setup, sidecar=state.sidecar, worker=over, failure=failure
+            )
         )
     )
 
 
-def _cancelled_words(record: Record) -> str:
-    words = f"cancelled by {record.cancelled_by or 'a user'}"
-    return f"{words}: {record.cancel_why}" if record.cancel_why else words
+def _failure_of(spec: JobSpec, code: int | None, *, oom: bool, timed_out: bool) -> Failure | None:
+    if timed_out:
+        return Failure(reason="timeout", error=f"stopped after {spec.timeout_s} seconds (timeoutSeconds)")
+    if oom:
+        return Failure(reason="oom-killed", error=f"killed by the kernel: over {spec.memory_mb} MB of memory")
+    if code != 0:
+        return Failure(reason="exit-code", error=f"the command exited with code {code}")
+    return None
 
 
-def logs_drained(record: Record, spec: JobSpec, now: datetime) -> Step:
-    """The ended worker's log is complete: announces its exit and goes on to the outputs or the end."""
-    if is_repeated(record, spec):
-        return _again(record, spec, now)
-    announced = change(record, exit_announced=True)
-    return Step(announced, (_exit(announced, spec),)).then(after_worker(announced, spec, now))
+def _cancelled(record: Record) -> Failure:
+    by, why = (record.cancel.by, record.cancel.why) if record.cancel else (None, None)
+    words = f"cancelled by {by or 'a user'}"
+    return Failure(reason=CANCELLED, error=f"{words}: {why}" if why else words)
 
 
-def _exit(record: Record, spec: JobSpec) -> event_drafts.Draft:
-    """Returns the exit event: its code is the one that `complete` and the job's view tell."""
-    data = data_of(record, spec, exitCode=event_exit_code(record.exit_code), error=record.error)
-    return event_drafts.Draft(event.EXIT, data)
+def log_drained(record: Record, spec: JobSpec, state: DrainingLog, now: datetime) -> Step:
+    """Returns the job whose ended worker's log is complete: announces the exit and goes on to the outputs or the end."""
+    return _exited(record, spec, now, state.failure, state.worker)
 
 
 def worker_never_ran(
-    record: Record, spec: JobSpec, now: datetime, reason: str, error: str, exit_code: int | None = None
+    record: Record, spec: JobSpec, now: datetime, failure: Failure, exit_code: int | None = None
 ) -> Step:
-    """The worker will not run (any more): announces that and goes on; a wish to cancel outranks the reason given. `exit_code`: the
-    engine's, where it tried to start the worker.
+    """Returns the job whose worker never ran: announces that and goes on to the outputs or the end. A user's request outranks the failure
+    given. `exit_code`: the engine's, where the engine tried to start the worker.
     """
-    if record.desired != "run":
-        reason, error = "cancelled", _cancelled_words(record)
-    over = change(
-        record, worker_over=True, exit_announced=True, exit_code=exit_code, reason=reason, error=error
+    worker = ended(record.worker)
+    if worker is not None:
+        worker = worker.change(exit_code=exit_code)
+    if record.cancel is not None:
+        failure = _cancelled(record)
+    return _exited(record, spec, now, failure, worker)
+
+
+def _exited(
+    record: Record, spec: JobSpec, now: datetime, failure: Failure | None, worker: Ended | None
+) -> Step:
+    """Announces the exit, with the code that `complete` and the job's view tell, or that the attempt is repeated."""
+    if failure is not None and is_repeated(record, spec, failure, worker):
+        following, draft = repeated(record, spec, failure, worker, now)
+        return Step(following, (draft,))
+    data = data_of(
+        record,
+        spec,
+        exitCode=event_exit_code(worker.exit_code if worker else None),
+        error=failure.error if failure else None,
     )
-    if is_repeated(over, spec):
-        return _again(over, spec, now)
-    first = Step(over, (_exit(over, spec),))
-    if record.phase == "running":
-        return first.then(after_worker(over, spec, now))
-    return first.then(finish(over, spec, now))
+    exit_told = Step(record, (Draft(event.EXIT, data),))
+    state = record.state
+    if isinstance(state, Running | DrainingLog) and state.sidecar is not None and sidecar_waits(spec):
+        outputs = DeliveringOutputs(
+            since=now, setup=state.setup, sidecar=state.sidecar, worker=worker, failure=failure
+        )
+        return exit_told.then(Step(record.with_state(outputs)))
+    return exit_told.then(finish(record, spec, now, failure, worker))
 
 
-def _again(record: Record, spec: JobSpec, now: datetime) -> Step:
-    following, draft = repeated(record, spec, now)
-    return Step(following, (draft,))
-
-
-def after_worker(record: Record, spec: JobSpec, now: datetime) -> Step:
-    """Goes on to the outputs where a sidecar waits for that, else to the end."""
-    if record.inputs_ready and sidecar_waits(spec):
-        return Step(enter(record, "outputs", now, stop_sent_at=None, kill_sent=False))
-    return finish(record, spec, now)
-
-
-def finish(record: Record, spec: JobSpec, now: datetime) -> Step:
-    """Gives the job its final status and announces it; the last event of any job. Before that, outputs that the client fetches are
-    looked for: `completed` says that they are there.
+def finish(
+    record: Record,
+    spec: JobSpec,
+    now: datetime,
+    failure: Failure | None,
+    worker: Ended | None,
+    outputs: dict[str, OutputState] | None = None,
+) -> Step:
+    """Returns the job with its final status, and the last event of any job, which announces the status. Before that the outputs that the
+    client fetches are looked for, unless `outputs` has them: `completed` says that they are there.
     """
-    if record.unread_report is not None and record.desired == "run":
-        record = outputs_failed(record, record.unread_report)
-    if spec.outputs and not record.collected and record.desired == "run" and record.reason is None:
-        return Step(enter(record, "outputs", now, collecting=True))
-    record = change(record, collecting=False)
-    status: Status = "failed" if record.reason else "completed"
-    reason = record.reason
-    if record.desired != "run":
-        status, reason = "cancelled", "cancelled"
+    if record.cancel is None and record.sidecar is not None and record.sidecar.unread is not None:
+        failure = outputs_failure(record, failure, record.sidecar.unread)
+    if spec.outputs and outputs is None and record.cancel is None and failure is None:
+        assert worker is not None  # without a failure it has run
+        assert record.setup is not None
+        return Step(
+            record.with_state(
+                CollectingOutputs(since=now, setup=record.setup, sidecar=record.sidecar, worker=worker)
+            )
+        )
+    is_cancelled = record.cancel is not None
+    if is_cancelled:
+        failure = Failure(reason=CANCELLED, error=failure.error if failure else None)
     # What was not reported by now was not tried and will not be.
     skipped = ArtifactState(status="skipped")
     states = {
-        name: skipped if state.status == "pending" else state for name, state in record.artifacts.items()
+        name: skipped if state.status == "pending" else state
+        for name, state in record.attempt.artifacts.items()
     }
+    done = Done(
+        finished_at=run_times.not_before(record, now),
+        cancelled=is_cancelled,
+        failure=failure,
+        setup=record.setup,
+        worker=worker,
+        outputs=outputs or {},
+    )
+    over = record.with_state(done, artifacts=states)
+    data = data_of(over, spec, status=over.status, exitCode=event_exit_code(over.exit_code), error=over.error)
     artifacts = [
         {"id": a.id, "type": artifact_type(spec, a.id), "status": states[a.id].status}
         for a in spec.artifacts
         if a.id in states
     ]
-    finished_at = run_times.not_before(record, now)
-    ended = enter(
-        record, "done", now, status=status, reason=reason, finished_at=finished_at, artifacts=states
-    )
-    data = data_of(
-        record,
-        spec,
-        status=status,
-        exitCode=event_exit_code(record.exit_code),
-        error=record.error,
-    )
-    data |= {"reason": reason, "artifacts": artifacts, "durations": durations(ended)}
-    return Step(ended, (event_drafts.Draft(event.COMPLETE, data),))
+    data |= {"reason": over.reason, "artifacts": artifacts, "durations": run_times.durations(over)}
+    return Step(over, (Draft(event.COMPLETE, data),))
 
 
-def outputs_collected(record: Record, spec: JobSpec, fact: facts.OutputsCollected, now: datetime) -> Step:
+def outputs_collected(
+    record: Record, spec: JobSpec, state: CollectingOutputs, fact: facts.OutputsCollected, now: datetime
+) -> Step:
     """Returns the end of a job whose outputs were looked for."""
-    looked = change(record, collected=True, outputs=dict(fact.outputs))
-    if fact.reason is not None:
-        looked = change(looked, reason=fact.reason, error=fact.error)
-    return finish(looked, spec, now)
+    failure = Failure(reason=fact.reason, error=fact.error) if fact.reason is not None else None
+    return finish(record, spec, now, failure, state.worker, dict(fact.outputs))
 
 
-def durations(record: Record) -> dict[str, float]:
-    """Returns the seconds that the job spent queued, preparing, running, finishing, and in all, as far as known."""
-    spans = {
-        "queued": (record.created_at, record.admitted_at),
-        "preparing": (record.admitted_at, record.started_at),
-        "running": (record.started_at, record.exited_at),
-        "finishing": (record.exited_at, record.finished_at),
-        "total": (record.created_at, record.finished_at),
-    }
-    return {name: s for name, (a, b) in spans.items() if (s := seconds_between(a, b)) is not None}
+def outputs_failure(record: Record, failure: Failure | None, error: str) -> Failure:
+    """Returns why a job fails whose outputs are not where they belong. The worker's own `failure`, where there is one, stays the reason."""
+    unread = record.sidecar.unread if record.sidecar else None
+    if unread is not None and unread != error:
+        error = f"{error}; {unread}"
+    return failure or Failure(reason="output-failed", error=error)
 
 
-def sidecar_again(record: Record, spec: JobSpec, now: datetime, why: str) -> Step:
-    """The sidecar has ended before the inputs were ready: it is made anew, or, after a few, that fails the job."""
-    if record.sidecar_runs >= MAX_SIDECAR_RUNS:
-        return worker_never_ran(record, spec, now, "input-failed", why)
-    return Step(
-        change(record, worker_id=None, sidecar_id=None, sidecar_intended_at=None, unstarted=None, report_n=0)
+def sidecar_again(
+    record: Record, spec: JobSpec, state: LoadingInputs, now: datetime, why: str, *, counts: bool = True
+) -> Step:
+    """Returns the job whose sidecar has ended before the inputs were ready: the sidecar is made anew, or, after a few runs, the job fails.
+    `counts`: False where something else has ended the sidecar.
+    """
+    runs = state.setup.sidecar_runs - (not counts)
+    if runs >= MAX_SIDECAR_RUNS:
+        return worker_never_ran(record, spec, now, Failure(reason="input-failed", error=why))
+    setup = state.setup.change(worker=None, sidecar_id=None, sidecar_runs=runs)
+    return Step(record.with_state(state.change(setup=setup, sidecar=None)))
+
+
+def purged(record: Record, reason: str | None = None) -> Record:
+    """Returns the record of a job whose row is gone: nothing of it is shown, and nothing is left to do. `reason`: why it ended, where it had not."""
+    state = record.state
+    if not isinstance(state, Done):
+        failure = Failure(reason=reason) if reason else record.failure
+        state = Done(finished_at=state.since, cancelled=True, failure=failure, worker=ended(record.worker))
+    return record.change(
+        attempt=record.attempt.change(state=state.change(removal=state.removal or Removal())),
+        cancel=(record.cancel or CancelRequest()).change(delete=True),
+        log=record.log.change(announced=record.log.seq),
     )
-
-
-def outputs_failed(record: Record, error: str) -> Record:
-    """Returns the record of a job whose outputs are not where they belong."""
-    # The worker's own failure, where there is one, stays the reason; the outputs' is what makes a good run fail.
-    if record.unread_report is not None and record.unread_report != error:
-        error = f"{error}; {record.unread_report}"
-    return record if record.reason else change(record, reason="output-failed", error=error)
-
-
-def change(record: Record, **fields: Any) -> Record:
-    """Returns the record with these fields."""
-    return msgspec.structs.replace(record, **fields)
-
-
-def enter(record: Record, phase: Phase, now: datetime, **fields: Any) -> Record:
-    """Returns the record in the next phase."""
-    return change(record, phase=phase, phase_since=now, **fields)
-
-
-def data_of(record: Record, spec: JobSpec, **more: Any) -> dict[str, Any]:
-    """Returns an event's data: the job's id, what is known of `more`, the job's meta."""
-    return {"jobId": record.id, **{k: v for k, v in more.items() if v is not None}, "meta": spec.meta}

@@ -1,67 +1,66 @@
 """A job's record: everything that must survive a crash, as one immutable value.
 
-Owns the fields and their stored form (JSON that tolerates unknown fields, so that an older daemon can read a newer record).
-The spec is stored beside the record, not in it: it is large and never changes. How a record changes is in `machine.py`.
+Owns what a job keeps over its attempts and what its present attempt has. The spec is stored beside the record, not in it: it is large and
+never changes. How a record changes is in `machine.py`, its stored form in `record_form.py`.
 """
 
-import secrets
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import datetime
 
 import msgspec
 
-from jobd.jobs.port.model import LOG_START, LogCursor
-from jobd.wire.artifact import after_job, kind_of
-from jobd.wire.job import JobSpec
-from jobd.wire.view import TERMINAL, Phase, Status
+from jobd.jobs.state.parts import (
+    DEFAULT_GRACE_S,
+    STOP_SIGNAL,
+    ArtifactState,
+    CancelRequest,
+    ClockMark,
+    Ended,
+    EngineErrors,
+    EventCounts,
+    FailedAttempt,
+    Failure,
+    LogReading,
+    LogState,
+    OutputState,
+    Part,
+    Removal,
+    Setup,
+    SidecarRun,
+    Started,
+    Starting,
+    Stop,
+    WorkerUsage,
+)
+from jobd.jobs.state.states import (
+    WORKER_OVER,
+    CollectingOutputs,
+    DeliveringOutputs,
+    Done,
+    LoadingInputs,
+    Pulling,
+    Queued,
+    Running,
+    State,
+)
+from jobd.wire.view import Phase, Status
 
-Desired = Literal["run", "cancel", "delete"]
-ArtifactStatus = Literal["pending", "success", "failed", "skipped"]
+
+class Attempt(Part, frozen=True, kw_only=True):
+    """One attempt of a job: its state, and what is known in every state. The next attempt begins without any of this."""
+
+    number: int = 1
+    state: State
+    artifacts: dict[str, ArtifactState] = msgspec.field(default_factory=dict)
+    engine_errors: EngineErrors | None = None
+    reading: LogReading = LogReading()
 
 
-class ArtifactState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How one artifact went. `moved` is the progress of a transfer that is under way, in bytes."""
+class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
+    """What is known of one job, and what its users want of it. All but `attempt` is kept when an attempt is repeated.
 
-    status: ArtifactStatus = "pending"
-    error: str | None = None
-    bytes: int | None = None
-    moved: int | None = None
-    optional: bool = False
-
-
-class OutputState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How one output that the client fetches was found; `bytes` is the size of its tar where it is kept."""
-
-    status: Literal["pending", "present", "kept", "missing", "not-kept"] = "pending"
-    bytes: int | None = None
-    error: str | None = None
-
-
-class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One attempt that has failed and is being repeated."""
-
-    number: int
-    reason: str
-    error: str | None = None
-    exit_code: int | None = None
-    started_at: datetime | None = None
-    exited_at: datetime | None = None
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is known and wished of one job. Times are aware UTC; `*_s` are seconds.
-
-    `worker_over`: the worker's end is known (its code in `exit_code`, or None). `start_intended_at` is committed before the
-    engine is asked to start the worker, so that a start whose answer was lost is never repeated. `unstarted`: the container whose
-    start was asked for and seems not to have happened; it is to be removed unless it has run. `exit_announced`: the log is
-    complete and the exit event is stored. `leftovers`: the containers of the attempt before are still to be removed.
-    `collecting`: the outputs that the client fetches are being looked for, `collected`: they were; `outputs` has how, by path.
-    `unread_report`: what to tell of a report that could not be read once the outputs are over.
-    `log_incomplete`: the end of the attempt's log could not be read, and a mark in the stored log says so.
-    `boot`, `clock_offset`: the clock that the times which are waited for were written by (`jobd/clock.py`). `version` counts
-    the stored changes, over attempts too. `engine_error_s`: for how long the engine has answered the action `engine_error_in` with
-    errors, counted while jobd and the engine ran. `image`: as the spec names it, for who has no use for the whole spec; empty in records
-    of older versions.
+    `version` counts the stored changes. `image`: as the spec names it, for callers that have no use for the whole spec; empty in records of
+    older versions. `image_digest`: of the image that was pulled last. `has_spool`: local files were sent with the job, and jobd still has them.
+    `token`: what the job's sidecar proves itself with. `form`, 2, is the version of the stored form (`record_form.py`).
     """
 
     uid: str
@@ -69,165 +68,191 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_at: datetime
     version: int = 0
     image: str = ""
-    engine_error_s: float = 0.0
-    engine_error_in: str = ""
+    image_digest: str | None = None
     owner: str | None = None
     spec_digest: str = ""
     has_spool: bool = False
     token: str = ""
+    clock: ClockMark = ClockMark()
+    events: EventCounts = EventCounts()
+    log: LogState = LogState()
+    cancel: CancelRequest | None = None
+    earlier: list[FailedAttempt] = msgspec.field(default_factory=list)
+    attempt: Attempt
 
-    status: Status = "accepted"
-    phase: Phase = "queued"
-    reason: str | None = None
-    error: str | None = None
-    attempt: int = 1
-    earlier: list[Attempt] = []
-    retry_at: datetime | None = None
-    leftovers: bool = False
-
-    desired: Desired = "run"
-    cancelled_by: str | None = None
-    cancel_why: str | None = None
-    stop_signal: str = "SIGTERM"
-    grace_s: float = 10.0
-    stop_sent_at: datetime | None = None
-    kill_sent: bool = False
-
-    admitted_at: datetime | None = None
-    phase_since: datetime | None = None
-    image_id: str | None = None
-    image_digest: str | None = None
-    image_user: str | None = None
-    worker_id: str | None = None
-    sidecar_id: str | None = None
-    worker_uid: int = 0
-    worker_gid: int = 0
-    sidecar_intended_at: datetime | None = None
-    sidecar_runs: int = 0
-    report_n: int = 0
-    unread_report: str | None = None
-    inputs_ready: bool = False
-
-    start_intended_at: datetime | None = None
-    unstarted: Literal["worker", "sidecar"] | None = None
-    started_at: datetime | None = None
-    exited_at: datetime | None = None
-    deadline: datetime | None = None
-    timed_out: bool = False
-    worker_over: bool = False
-    exit_code: int | None = None
-    oom_killed: bool = False
-    exit_announced: bool = False
-    cpu_s: float | None = None
-    memory_peak_bytes: int | None = None
-
-    outputs_told_at: datetime | None = None
-    outputs_heard: bool = False
-    outputs_failed: list[str] = []
-    artifacts: dict[str, ArtifactState] = {}
-    collecting: bool = False
-    collected: bool = False
-    outputs: dict[str, OutputState] = {}
-
-    events: int = 0
-    sequence: int = 0
-    log_seq: int = 0
-    log_bytes: int = 0
-    log_full: bool = False
-    log_announced: int | None = None
-    log_cursors: LogCursor = LOG_START
-    log_incomplete: bool = False
-    start_announced: bool = False
-
-    boot: str = ""
-    clock_offset: float = 0.0
-
-    finished_at: datetime | None = None
-    cleaned: bool = False
-    cleaned_at: datetime | None = None
+    # --- the present attempt, read
 
     @property
-    def announced_seq(self) -> int:
-        """The last line of the log that is in an event; None in the record, as older versions wrote it, means all are."""
-        return self.log_seq if self.log_announced is None else self.log_announced
+    def state(self) -> State:
+        """The state of the present attempt."""
+        return self.attempt.state
+
+    @property
+    def phase(self) -> Phase:
+        """The phase that the API shows."""
+        return self.state.phase
+
+    @property
+    def status(self) -> Status:
+        """The status that the API shows."""
+        state = self.state
+        if not isinstance(state, Done):
+            return "accepted" if self.started_at is None else "running"
+        if state.cancelled:
+            return "cancelled"
+        return "failed" if state.failure else "completed"
 
     @property
     def ended(self) -> bool:
         """True once the status is final."""
-        return self.status in TERMINAL
+        return isinstance(self.state, Done)
 
+    @property
+    def setup(self) -> Setup | None:
+        """What the attempt has since its admission."""
+        return None if isinstance(self.state, Queued) else self.state.setup
 
-def new_record(
-    spec: JobSpec,
-    *,
-    now: datetime,
-    owner: str | None,
-    digest: str,
-    has_spool: bool,
-    boot: str = "",
-    clock_offset: float = 0.0,
-) -> Record:
-    """Returns the record of a job that was just submitted. Its `uid` sorts by time and is unique."""
-    return Record(
-        uid=f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(6)}",
-        id=spec.id,
-        created_at=now,
-        image=spec.image,
-        owner=owner,
-        spec_digest=digest,
-        has_spool=has_spool,
-        token=secrets.token_urlsafe(24),
-        phase_since=now,
-        boot=boot,
-        clock_offset=clock_offset,
-        artifacts={a.id: ArtifactState(optional=bool(getattr(a, "optional", False))) for a in spec.artifacts},
-    )
+    @property
+    def admitted_at(self) -> datetime | None:
+        """When the attempt was admitted."""
+        return self.setup.admitted_at if self.setup else None
 
+    @property
+    def worker_id(self) -> str | None:
+        """The worker's container, None where it is (still, or again) to be made."""
+        return self.setup.worker.id if self.setup and self.setup.worker else None
 
-def purged(record: Record) -> Record:
-    """Returns the record of a job whose row is gone: nothing of it is shown, and nothing is left to do."""
-    status: Status = record.status if record.ended else "cancelled"
-    return msgspec.structs.replace(
-        record, status=status, phase="done", desired="delete", cleaned=True, log_announced=None
-    )
+    @property
+    def sidecar_id(self) -> str | None:
+        """The sidecar's container, None where there is none."""
+        return self.setup.sidecar_id if self.setup else None
 
+    @property
+    def sidecar(self) -> SidecarRun | None:
+        """The sidecar whose start was asked for, while the job has not ended."""
+        return None if isinstance(self.state, Queued | Pulling | Done) else self.state.sidecar
 
-def has_outputs(spec: JobSpec) -> bool:
-    """True where an artifact runs after the job."""
-    return bool(after_job(spec.artifacts))
+    @property
+    def worker(self) -> Starting | Started | Ended | None:
+        """The worker whose start was asked for."""
+        return None if isinstance(self.state, Queued | Pulling | LoadingInputs) else self.state.worker
 
+    @property
+    def worker_over(self) -> bool:
+        """True once the worker does not run any more, or never will."""
+        return isinstance(self.state, WORKER_OVER)
 
-def sidecar_waits(spec: JobSpec) -> bool:
-    """True where the sidecar goes on while the worker runs: for its outputs, or since the secrets' memory lives by it."""
-    return has_outputs(spec) or bool(spec.secrets)
+    @property
+    def started_at(self) -> datetime | None:
+        """When the worker began to run."""
+        return None if self.worker is None or isinstance(self.worker, Starting) else self.worker.started_at
 
+    @property
+    def exited_at(self) -> datetime | None:
+        """When the worker ended."""
+        return self.worker.exited_at if isinstance(self.worker, Ended) else None
 
-def artifact_type(spec: JobSpec, artifact_id: str) -> str | None:
-    """Returns the type of the spec's artifact, or None where there is none of that id."""
-    return next((kind_of(a) for a in spec.artifacts if a.id == artifact_id), None)
+    @property
+    def exit_code(self) -> int | None:
+        """The worker's exit code, None where the worker has none or the code is not known."""
+        return self.worker.exit_code if isinstance(self.worker, Ended) else None
 
+    @property
+    def timed_out(self) -> bool:
+        """True where the worker is or was ended because its time was over."""
+        return isinstance(self.worker, Started | Ended) and self.worker.timed_out
 
-def event_exit_code(code: int | None) -> int:
-    """Returns an exit code as events tell it: the engine's, or -1 where there is none (the worker never ran, or its code is lost)."""
-    return -1 if code is None else code
+    @property
+    def usage(self) -> WorkerUsage | None:
+        """What the worker used, as far as it was measured."""
+        return self.worker.usage if isinstance(self.worker, Started | Ended) else None
 
+    @property
+    def failure(self) -> Failure | None:
+        """Why the attempt does not succeed, as far as that is known."""
+        if isinstance(self.state, Queued | Pulling | Running | CollectingOutputs):
+            return None
+        return self.state.failure
 
-def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
-    """Returns the seconds from `start` to `end`, or None where one is not known; never negative."""
-    if start is None or end is None:
-        return None
-    return max(0.0, round((end - start) / timedelta(seconds=1), 6))
+    @property
+    def reason(self) -> str | None:
+        """The code of `failure`."""
+        return self.failure.reason if self.failure else None
 
+    @property
+    def error(self) -> str | None:
+        """The text of `failure`."""
+        return self.failure.error if self.failure else None
 
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Record)
+    @property
+    def stop(self) -> Stop | None:
+        """What was sent to end the container that the state waits for."""
+        state = self.state
+        if isinstance(state, Running):
+            return state.worker.stop if state.worker else None
+        return state.stop if isinstance(state, LoadingInputs | DeliveringOutputs) else None
 
+    @property
+    def outputs(self) -> dict[str, OutputState]:
+        """How the outputs that the client fetches were found, by path."""
+        return self.state.outputs if isinstance(self.state, Done) else {}
 
-def encode_record(record: Record) -> bytes:
-    """Returns the stored form."""
-    return _encoder.encode(record)
+    @property
+    def finished_at(self) -> datetime | None:
+        """When the job ended."""
+        return self.state.finished_at if isinstance(self.state, Done) else None
 
+    @property
+    def removal(self) -> Removal | None:
+        """That nothing of the job is left in the engine, and since when."""
+        return self.state.removal if isinstance(self.state, Done) else None
 
-def decode_record(data: bytes) -> Record:
-    """Returns the record of a stored form. Raises msgspec.DecodeError."""
-    return _decoder.decode(data)
+    # --- what is asked of it
+
+    @property
+    def is_deleted(self) -> bool:
+        """True where a user wants the job to be gone."""
+        return self.cancel is not None and self.cancel.delete
+
+    @property
+    def grace_s(self) -> float:
+        """How long the worker has between the first signal and SIGKILL."""
+        return self.cancel.grace_s if self.cancel else DEFAULT_GRACE_S
+
+    @property
+    def stop_signal(self) -> str:
+        """The first signal that ends the worker."""
+        return self.cancel.signal if self.cancel else STOP_SIGNAL
+
+    @property
+    def end_ordered(self) -> bool:
+        """True where jobd itself ends the worker: a user wants that, or its time is over."""
+        return self.cancel is not None or self.timed_out
+
+    @property
+    def is_stopping(self) -> bool:
+        """True where what runs is to be ended: a user wants that, or the phase has failed or is overdue."""
+        state = self.state
+        if isinstance(state, LoadingInputs) and state.failure is not None:
+            return True
+        return self.cancel is not None or (isinstance(state, DeliveringOutputs) and state.overdue)
+
+    # --- changed
+
+    def with_state(self, state: State, **fields: object) -> "Record":
+        """Returns the record with its attempt in this state, and with these fields of the attempt."""
+        return self.change(attempt=self.attempt.change(state=state, **fields))
+
+    def with_setup(self, **fields: object) -> "Record":
+        """Returns the record with these fields of the attempt's setup; before its admission it has none."""
+        state = self.state
+        if isinstance(state, Queued) or state.setup is None:
+            return self
+        return self.with_state(state.change(setup=state.setup.change(**fields)))
+
+    def with_sidecar(self, **fields: object) -> "Record":
+        """Returns the record with these fields of the sidecar's run; without a sidecar nothing changes."""
+        state = self.state
+        if isinstance(state, Queued | Pulling | Done) or state.sidecar is None:
+            return self
+        return self.with_state(state.change(sidecar=state.sidecar.change(**fields)))

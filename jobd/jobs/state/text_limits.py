@@ -18,7 +18,7 @@ MAX_ERROR = 8192
 
 
 def bounded(record: Record, fact: facts.Fact) -> facts.Fact:
-    """Returns the fact with its errors cut, and of a report's artifacts those alone that the job has, each once."""
+    """Returns the fact with its errors cut. A report keeps of its artifacts those that the job has, each once."""
     match fact:
         case facts.SetupFailed(message=message) | facts.WorkerStartFailed(message=message):
             return replace(fact, message=short(message))
@@ -39,8 +39,8 @@ def _report(record: Record, said: report.Report) -> report.Report:
         case report.ArtifactDone(error=str(error)):
             return msgspec.structs.replace(said, error=short(error))
         case report.Done(failed=failed):
-            known = [name for name in dict.fromkeys(failed) if name in record.artifacts]
-            # One that fails an artifact that the job does not have has failed all the same.
+            known = [name for name in dict.fromkeys(failed) if name in record.attempt.artifacts]
+            # A report that fails an artifact which the job does not have has failed all the same.
             return msgspec.structs.replace(said, failed=known or [name[:MAX_ID] for name in failed[:1]])
         case _:
             return said
@@ -51,5 +51,5 @@ def _facts(found: ContainerFacts | None) -> ContainerFacts | None:
 
 
 def short(text: str) -> str:
-    """Returns the text, or the beginning of one that is longer than `MAX_ERROR`."""
+    """Returns the text, cut at `MAX_ERROR` characters."""
     return text if len(text) <= MAX_ERROR else text[:MAX_ERROR] + "..."

@@ -47,7 +47,7 @@ MUTATIONS = (
         W,
         "a worker that ignores SIGTERM is not killed",
         "jobd/jobs/state/next_action.py",
-        "if not record.kill_sent and now >= record.stop_sent_at + grace:",
+        "if not worker.stop.killed and now >= kill_at:",
         "if False:",
         "tests/e2e/test_jobs.py::test_the_timeout_kills_a_worker_that_ignores_sigterm",
     ),

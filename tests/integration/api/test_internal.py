@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs.state.record import Record, decode_record
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.record_form import decode_record
 from tests.support.daemon import Answer, Daemon, until
 from tests.support.wire import ChoosingReceiver, exchange, head
 
@@ -55,7 +56,7 @@ def held(daemon: Daemon, receiver: ChoosingReceiver, worker_image: str, job_id: 
             callback={"url": receiver.url(f"/{job_id}"), "key": "a-signing-key"},
         )
         uid = daemon.call("GET", f"/v1/jobs/{job_id}").json["uid"]
-        until(lambda: record_of(daemon, uid).sidecar_intended_at, "the sidecar is on its way")
+        until(lambda: record_of(daemon, uid).sidecar, "the sidecar is on its way")
         yield record_of(daemon, uid).token
         daemon.call("DELETE", f"/v1/jobs/{job_id}")
 

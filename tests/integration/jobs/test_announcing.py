@@ -18,10 +18,10 @@ async def logged(house: Any, record: Record, stream: str = "stdout") -> list[lis
 async def test_lines_are_stored_at_once_and_get_their_event_a_moment_later(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(lines=["one", "two"], errors=["three"], runs_s=None)
     record = await house.submit()
-    await house.until(record, lambda now: now.log_seq == 3)
+    await house.until(record, lambda now: now.log.seq == 3)
     assert (await house.store.log_stats(record.uid)).line_count == 3
     assert await logged(house, record) == []
-    await house.until(record, lambda now: now.announced_seq == 3, tick_s=FLUSH_AFTER_S / 4)
+    await house.until(record, lambda now: now.log.announced == 3, tick_s=FLUSH_AFTER_S / 4)
     assert await logged(house, record) == [["one", "two"]]
     assert await logged(house, record, "stderr") == [["three"]]
 
@@ -29,7 +29,7 @@ async def test_lines_are_stored_at_once_and_get_their_event_a_moment_later(house
 async def test_after_a_restart_pending_lines_get_their_event_once_and_before_the_exit(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(lines=["one", "two"], rest="three", runs_s=5)
     record = await house.submit()
-    await house.until(record, lambda now: now.log_seq == 2)
+    await house.until(record, lambda now: now.log.seq == 2)
     await house.restart()
     assert await logged(house, record) == []
     house.clock.advance(5)
@@ -46,16 +46,16 @@ async def test_a_flood_becomes_few_events_in_order(house: Any) -> None:
     record = await house.ended(await house.submit())
     events = await logged(house, record)
     assert [line for one in events for line in one] == lines
-    assert len(events) <= record.log_bytes / FLUSH_AT_BYTES + 1
+    assert len(events) <= record.log.size_bytes / FLUSH_AT_BYTES + 1
     assert [event["jobsequence"] for event in await house.events(record)] == list(
-        range(1, record.sequence + 1)
+        range(1, record.events.sequence + 1)
     )
 
 
 async def test_the_event_of_a_full_log_says_so(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(lines=["x" * 900_000, "y" * 900_000, "z"])
     record = await house.ended(await house.submit())
-    assert record.log_full
+    assert record.log.is_full
     gaps = [
         event["data"].get("gap") for event in await house.events(record) if event["type"].endswith(".log")
     ]

@@ -13,6 +13,7 @@ from jobd.errors import InvalidRequest, NotFound
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.retention import kept_outputs
 from jobd.jobs.retention.kept_outputs import KeptOutputs, NoRoom
+from jobd.jobs.state.states import CollectingOutputs
 from jobd.wire.job import Output
 from tests.support.fakes.worker import WorkerScript
 
@@ -183,9 +184,9 @@ async def test_a_restart_and_an_unavailable_engine_lose_no_output(house: Any) ->
     opened = house.engine.open_tar
     house.engine.open_tar = lambda ref, path: _away()
     house.clock.advance(6)
-    await house.until(record, lambda now: now.collecting)
+    await house.until(record, lambda now: isinstance(now.state, CollectingOutputs))
     await house.restart()
-    assert (await house.stored(record)).collecting
+    assert isinstance((await house.stored(record)).state, CollectingOutputs)
     house.engine.open_tar = opened
     ended = await house.ended(record, tick_s=1)
     assert (ended.status, ended.outputs["result.txt"].status) == ("completed", "kept")

@@ -6,6 +6,7 @@ import pytest
 
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import JobRef
+from jobd.jobs.state.parts import Starting
 from tests.support.fakes.worker import WorkerScript
 
 
@@ -13,7 +14,7 @@ async def held_back(house: Any, **fields: Any) -> Any:
     """A job whose worker was asked to start; the start has not arrived."""
     house.engine.lose_start = "late"
     record = await house.submit(**fields)
-    record = await house.until(record, lambda now: now.start_intended_at is not None)
+    record = await house.until(record, lambda now: now.worker is not None)
     house.engine.lose_start = None
     return record
 
@@ -53,11 +54,15 @@ async def test_a_start_that_arrives_after_the_removal_does_nothing(house: Any) -
     assert (await house.ended(record, tick_s=0.5)).status == "completed"
 
 
+def is_in_doubt(now: Any) -> bool:
+    return isinstance(now.worker, Starting) and now.worker.in_doubt
+
+
 async def test_jobd_ends_between_the_removal_and_its_record(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(runs_s=0.0)
     record = await held_back(house)
     house.engine.before_removal = unavailable
-    record = await house.until(record, lambda now: now.unstarted == "worker", tick_s=0.5)
+    record = await house.until(record, is_in_doubt, tick_s=0.5)
     await house.stop()
     house.engine.before_removal = lambda: None
     assert await house.engine.remove_unstarted(JobRef(record.uid, "a"), "worker", record.worker_id)
@@ -71,7 +76,7 @@ async def test_a_container_that_disappeared_is_not_created_again(house: Any) -> 
     house.engine.workers["a"] = WorkerScript(runs_s=0.0)
     record = await held_back(house)
     house.engine.before_removal = unavailable
-    record = await house.until(record, lambda now: now.unstarted == "worker", tick_s=0.5)
+    record = await house.until(record, is_in_doubt, tick_s=0.5)
     await house.stop()
     house.engine.before_removal = lambda: None
     house.engine.remove_by_hand("a", "worker")

@@ -8,7 +8,7 @@ import pytest
 from jobd.jobs.log.container_log_follower import GONE, READ_LIMIT_S, UNREADABLE
 from jobd.jobs.log.log_batches import mark_incomplete
 from jobd.jobs.port.model import JobRef
-from jobd.jobs.state.record import decode_record
+from jobd.jobs.state.record_form import decode_record
 from jobd.wire.artifact import Read, Write
 from jobd.wire.job import JobSpec
 from jobd.wire.view import LogLine
@@ -35,7 +35,7 @@ async def sent(house: Any, record: Any) -> list[tuple[str, list[str] | None, str
 async def test_a_worker_removed_by_hand_leaves_a_gap_mark_in_its_log(house: Any, down: bool) -> None:
     house.engine.workers["a"] = STAYS
     record = await house.submit()
-    record = await house.until(record, lambda now: now.log_seq == 1)
+    record = await house.until(record, lambda now: now.log.seq == 1)
     if down:
         await house.stop()
     house.engine.remove_by_hand("a", "worker")
@@ -59,7 +59,7 @@ async def test_a_worker_removed_before_its_log_was_read_leaves_a_gap_mark(
 ) -> None:
     house.engine.workers["a"] = STAYS
     record = await house.submit()
-    record = await house.until(record, lambda now: now.log_seq == 1)
+    record = await house.until(record, lambda now: now.log.seq == 1)
     house.engine.unreadable_logs.add("worker")
     house.engine.end("a", "worker", 0)
     record = await house.until(record, lambda now: now.worker_over)
@@ -75,13 +75,13 @@ async def test_a_log_that_was_read_to_its_end_has_no_gap_mark(house: Any) -> Non
     house.engine.remove_by_hand("a", "worker")
     await house.restart()
     assert await stored(house, record.uid) == [("one", None), ("two", None)]
-    assert not (await house.stored(record)).log_incomplete
+    assert not (await house.stored(record)).attempt.reading.incomplete
 
 
 async def test_a_gap_mark_is_stored_once_over_a_crash(house: Any) -> None:
     house.engine.workers["a"] = STAYS
     record = await house.submit()
-    record = await house.until(record, lambda now: now.log_seq == 1)
+    record = await house.until(record, lambda now: now.log.seq == 1)
     await house.stop()
     house.engine.remove_by_hand("a", "worker")
     # jobd is killed right after the commit that has the mark.
@@ -106,7 +106,7 @@ async def test_a_log_that_the_engine_does_not_return_is_marked_after_a_limit(hou
 async def test_a_drain_waits_for_an_unavailable_engine_without_a_limit(house: Any) -> None:
     house.engine.workers["a"] = STAYS
     record = await house.submit()
-    record = await house.until(record, lambda now: now.log_seq == 1)
+    record = await house.until(record, lambda now: now.log.seq == 1)
     house.engine.unreadable_logs.add("worker")
     house.engine.end("a", "worker", 0)
     record = await house.until(record, lambda now: now.worker_over)
@@ -128,7 +128,7 @@ async def test_reports_that_the_engine_does_not_return_fail_the_job_after_a_limi
     record = await house.until(record, lambda now: now.status == "running")
     await house.stop()
     house.engine.end("a", "worker", 0)
-    await house.engine.notify_worker_ended(JobRef(record.uid, record.id, record.attempt), True)
+    await house.engine.notify_worker_ended(JobRef(record.uid, record.id, record.attempt.number), True)
     house.engine.unreadable_logs.add("sidecar")
     await house.restart()
     record = await house.ended(record, tick_s=5)
@@ -153,7 +153,7 @@ async def test_a_sidecar_that_ended_meanwhile_is_inspected_before_the_next_signa
     record = await house.until(record, lambda now: now.status == "running")
     await house.stop()
     house.engine.end("a", "worker", 0)
-    await notify(JobRef(record.uid, record.id, record.attempt), True)
+    await notify(JobRef(record.uid, record.id, record.attempt.number), True)
     monkeypatch.setattr(house.engine, "notify_worker_ended", counted)
     await house.restart()
     record = await house.ended(record, tick_s=5)
@@ -169,7 +169,7 @@ async def test_reports_lost_with_their_sidecar_fail_the_job(house: Any) -> None:
     record = await house.until(record, lambda now: now.status == "running")
     await house.stop()
     house.engine.end("a", "worker", 0)
-    await house.engine.notify_worker_ended(JobRef(record.uid, record.id, record.attempt), True)
+    await house.engine.notify_worker_ended(JobRef(record.uid, record.id, record.attempt.number), True)
     house.engine.remove_by_hand("a", "sidecar")
     await house.restart()
     record = await house.ended(record, tick_s=0.5)

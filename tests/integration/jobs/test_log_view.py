@@ -14,7 +14,10 @@ from jobd.jobs.log.live_output import LiveOutput, LiveOutputs
 from jobd.jobs.log.log_batches import append_lines
 from jobd.jobs.log.log_view import LogQuery, LogView, cut
 from jobd.jobs.port.model import LOG_START, LogBatch, RawLine, StreamName
-from jobd.jobs.state.record import Record, new_record
+from jobd.jobs.state.new_record import new_record
+from jobd.jobs.state.parts import Ended, Failure
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.states import Done
 from jobd.store.tables.rows import LogChunk
 from jobd.wire.job import JobSpec
 from jobd.wire.view import LogLine
@@ -37,7 +40,7 @@ class Log:
 
     def print(self) -> LiveOutput:
         """Returns the output of a worker that has just started."""
-        output = LiveOutput(self.record.log_seq, lambda: self.house.change_notifier.notify(self.record.uid))
+        output = LiveOutput(self.record.log.seq, lambda: self.house.change_notifier.notify(self.record.uid))
         self.outputs.put(self.record.uid, output)
         return output
 
@@ -52,9 +55,9 @@ class Log:
             output.stored(raw, batch.first_seq, batch.last_seq)
 
     async def finish(self) -> None:
-        ended = msgspec.structs.replace(
-            self.record, status="failed", phase="done", exit_code=3, reason="exit-code"
-        )
+        now = self.house.clock.now()
+        worker, failure = Ended(asked_at=now, exit_code=3), Failure(reason="exit-code")
+        ended = self.record.with_state(Done(finished_at=now, worker=worker, failure=failure))
         self.record = await self.house.repository.change(ended, SPEC)
 
     async def read(self, **query: Any) -> list[Any]:
@@ -172,7 +175,7 @@ async def test_a_follower_gets_each_line_once_and_then_the_end(log: Log) -> None
         await asyncio.sleep(0)
     await log.finish()
     frames = await asyncio.wait_for(reading, DEADLINE_S)
-    assert seqs(frames) == list(range(1, log.record.log_seq + 1))
+    assert seqs(frames) == list(range(1, log.record.log.seq + 1))
     assert frames[-1] == END
 
 
@@ -259,7 +262,7 @@ async def followers_at_the_end(log: Log, count: int, **query: Any) -> list[async
     waiting: list[asyncio.Task[bytes]] = []
     for _ in range(count):
         stream = log.view.frames(log.record, LogQuery(follow=True, **query))
-        left = log.record.log_bytes
+        left = log.record.log.size_bytes
         while left > 0:
             left -= len(await anext(stream))
         waiting.append(asyncio.create_task(next_part(stream)))
@@ -290,7 +293,10 @@ async def test_a_reader_keeps_no_page_while_it_waits_for_room(log: Log, traced: 
     for _ in range(2):
         await log.write(*("x" * 1000 for _ in range(300)))
     before = in_use()
-    readers, size = [log.view.frames(log.record, LogQuery()) for _ in range(20)], log.record.log_bytes // 2
+    readers, size = (
+        [log.view.frames(log.record, LogQuery()) for _ in range(20)],
+        log.record.log.size_bytes // 2,
+    )
     for reader in readers:
         got = 0
         while got < size:

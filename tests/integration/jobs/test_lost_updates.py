@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,8 +21,11 @@ from jobd.jobs.change_notifier import ChangeNotifier
 from jobd.jobs.job_repository import JobRepository
 from jobd.jobs.state import facts
 from jobd.jobs.state.machine import step
+from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.outcome import finish
-from jobd.jobs.state.record import decode_record, new_record
+from jobd.jobs.state.parts import Ended, Setup, Started
+from jobd.jobs.state.record_form import decode_record
+from jobd.jobs.state.states import Running
 from jobd.store.store import Store
 from jobd.store.tables.rows import JobRow
 from jobd.wire.job import JobSpec
@@ -107,7 +111,7 @@ async def test_a_delete_and_a_cancel_at_once_are_a_delete(
     for request in requests if delete_first else reversed(requests):
         await supervisor.request(request)
     assert (await house.store.get_by_uid(record.uid)).hidden
-    await house.until(record, lambda now: now.cleaned, tick_s=1)
+    await house.until(record, lambda now: now.removal, tick_s=1)
     row = await house.store.get_by_uid(record.uid)
     assert row is None or row.hidden
     assert "a" not in {job.id for job in (await house.store.list_jobs()).jobs}
@@ -126,7 +130,7 @@ async def test_calls_of_delete_and_cancel_at_once_leave_nothing(house: Any) -> N
         answers = await asyncio.gather(*(calls if n % 3 else reversed(calls)), return_exceptions=True)
         assert not [a for a in answers if a is not None and not isinstance(a, NotFound | Conflict)]
         assert (await house.store.list_jobs(prefix=f"j{n}")).jobs == []
-        await house.until(record, lambda now: now.cleaned, tick_s=1)
+        await house.until(record, lambda now: now.removal, tick_s=1)
         assert (await house.store.list_jobs(prefix=f"j{n}")).jobs == []
 
 
@@ -173,10 +177,14 @@ async def interleaved(store: Store, ended: bool, names: list[str], schedule: lis
     repository = JobRepository(cast(Store, turns), feed, dispatcher, change_notifier, clock)
     spec = JobSpec(id="a", image="busybox")
     record = new_record(spec, now=clock.now(), owner=None, digest="", has_spool=False)
-    record = msgspec.structs.replace(record, phase="running", status="running", start_intended_at=clock.now())
+    at = clock.now()
+    worker = Started(asked_at=at, started_at=at, deadline=at + timedelta(hours=1))
+    record = record.with_state(Running(since=at, setup=Setup(admitted_at=at), worker=worker))
     await quiet.open(record, spec, msgspec.json.encode(spec), None)
     if ended:
-        await quiet.transition(record.uid, lambda now, spec: finish(now, spec, clock.now()))
+        await quiet.transition(
+            record.uid, lambda now, spec: finish(now, spec, at, None, Ended(asked_at=at, started_at=at))
+        )
 
     async def write(name: str) -> str:
         await repository.transition(record.uid, lambda now, spec: step(now, spec, FACTS[name], clock.now()))
@@ -198,10 +206,10 @@ async def interleaved(store: Store, ended: bool, names: list[str], schedule: lis
             if any(writer.done() and writer.result() == "delete" for writer in writers):
                 assert seen.hidden, "a delete that was acknowledged"
     done = decode_record((await row_of(store, record.uid)).record)
-    wished = "cancel" if "cancel" in names and not ended else "run"
-    assert done.desired == ("delete" if "delete" in names else wished)
-    assert done.cleaned == (ended and "clean" in names)
-    assert done.kill_sent == (not ended and "kill" in names)
+    assert (done.cancel is not None) == ("delete" in names or ("cancel" in names and not ended))
+    assert done.is_deleted == ("delete" in names)
+    assert (done.removal is not None) == (ended and "clean" in names)
+    assert (done.stop is not None and done.stop.killed) == (not ended and "kill" in names)
 
 
 async def on_a_store(folder: Path, run: Callable[[Store], Any]) -> None:

@@ -29,7 +29,7 @@ async def test_an_unfinished_line_is_buffered_until_it_is_stored(house: Any) -> 
 async def test_after_a_restart_of_jobd_lines_come_when_they_end(house: Any) -> None:
     house.engine.workers["a"] = SPEAKS
     record = await house.submit()
-    record = await house.until(record, lambda now: now.log_seq == 1)
+    record = await house.until(record, lambda now: now.log.seq == 1)
     await house.restart()
     record = await house.until(record, lambda now: house.live_outputs.of(now.uid) is not None)
     house.engine.end("a", "worker", 0)
@@ -41,9 +41,9 @@ async def test_after_a_restart_of_jobd_lines_come_when_they_end(house: Any) -> N
 async def test_a_full_log_ends_the_live_output(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(lines=["x" * 100_000] * 20, rest="two", runs_s=None)
     record = await house.submit()
-    record = await house.until(record, lambda now: now.log_full)
+    record = await house.until(record, lambda now: now.log.is_full)
     assert house.live_outputs.of(record.uid).ended.is_set()
-    assert unfinished(house, record.uid, record.log_seq) == []
+    assert unfinished(house, record.uid, record.log.seq) == []
     house.engine.end("a", "worker", 0)
     await house.ended(record)
 

@@ -62,7 +62,7 @@ async def test_containers_are_kept_for_job_retention_and_records_for_history_ret
     house.clock.advance(JOBS_S - 1)
     await house.retention.sweep()
     assert await kept(house) == {"a"}
-    assert not (await house.stored(record)).cleaned
+    assert not (await house.stored(record)).removal
     house.clock.advance(2)
     await house.retention.sweep()
     assert await kept(house) == set()
@@ -129,10 +129,10 @@ async def test_an_unavailable_engine_postpones_the_sweep(house: Any) -> None:
     house.engine.away = True
     with pytest.raises(EngineUnavailable):
         await house.retention.sweep()
-    assert not (await house.stored(record)).cleaned
+    assert not (await house.stored(record)).removal
     house.engine.away = False
     await house.retention.sweep()
-    assert (await house.stored(record)).cleaned
+    assert (await house.stored(record)).removal
 
 
 async def test_an_orphan_is_removed_after_the_grace_period(house: Any) -> None:
@@ -190,7 +190,7 @@ async def test_the_timer_goes_on_after_a_failure(house: Any) -> None:
     try:
         house.clock.advance(JOBS_S + 1)
         await rounds(house, lambda: True)
-        assert not (await house.stored(record)).cleaned
+        assert not (await house.stored(record)).removal
         house.engine.away = False
         left: set[str] = await kept(house)
 
@@ -202,7 +202,7 @@ async def test_the_timer_goes_on_after_a_failure(house: Any) -> None:
     finally:
         timer.cancel()
         await asyncio.gather(timer, return_exceptions=True)
-    assert (await house.stored(record)).cleaned
+    assert (await house.stored(record)).removal
 
 
 async def rounds(house: Any, over: Callable[[], bool], look: Callable[[], Any] | None = None) -> None:

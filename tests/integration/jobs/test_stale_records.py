@@ -60,7 +60,7 @@ async def test_a_change_by_another_component_is_read_before_the_next_change(hous
     )
     await house.supervisors.get(record.uid).apply(facts.StopSent(kill=False))
     now = house.supervisors.get(record.uid).record
-    assert (now.desired, now.cancelled_by, now.stop_sent_at is not None) == ("cancel", "another part", True)
+    assert (now.is_deleted, now.cancel.by, now.stop is not None) == (False, "another part", True)
     assert (await house.ended(record, tick_s=1)).status == "cancelled"
 
 

@@ -42,7 +42,7 @@ async def test_a_job_with_artifacts_runs_to_its_end(house: Any) -> None:
     record = await house.ended(await house.submit(INPUT, OUTPUT))
     assert record.status == "completed"
     assert await house.event_types(record) == ["artifact", "start", "exit", "artifact", "complete"]
-    assert {name: state.status for name, state in record.artifacts.items()} == {
+    assert {name: state.status for name, state in record.attempt.artifacts.items()} == {
         "in": "success",
         "out": "success",
     }
@@ -52,14 +52,14 @@ async def test_a_sidecar_with_a_truncated_order_is_created_again(house: Any) -> 
     refusing = SidecarScript(inputs=[report.Refused(n=1, error="cut")])
     house.engine.sidecars["a"] = [refusing, refusing, SidecarScript()]
     record = await house.ended(await house.submit(INPUT), tick_s=0.1)
-    assert (record.status, record.sidecar_runs) == ("completed", 3)
-    assert record.artifacts["in"].status == "success"
+    assert (record.status, record.setup.sidecar_runs) == ("completed", 3)
+    assert record.attempt.artifacts["in"].status == "success"
 
 
 async def test_a_sidecar_that_always_refuses_fails_the_job(house: Any) -> None:
     house.engine.sidecars["a"] = SidecarScript(inputs=[report.Refused(n=1, error="cut")])
     record = await house.ended(await house.submit(INPUT), tick_s=0.1)
-    assert (record.status, record.reason, record.sidecar_runs) == ("failed", "input-failed", 3)
+    assert (record.status, record.reason, record.setup.sidecar_runs) == ("failed", "input-failed", 3)
     assert house.engine.starts == []
 
 
@@ -72,9 +72,9 @@ async def test_an_inputs_report_that_cannot_be_read_fails_the_job_and_is_quoted(
     said: list[Said] = [report.Started(n=1), SURROGATE % (2, "in"), report.Ready(n=3)]
     house.engine.sidecars["a"] = SidecarScript(inputs=said)
     record = await house.ended(await house.submit(INPUT, OUTPUT), tick_s=0.1)
-    assert (record.status, record.reason, record.sidecar_runs) == ("failed", "input-failed", 1)
+    assert (record.status, record.reason, record.setup.sidecar_runs) == ("failed", "input-failed", 1)
     assert '"artifactId":"in"' in (record.error or "")
-    assert record.artifacts["in"].status == "failed"
+    assert record.attempt.artifacts["in"].status == "failed"
     assert house.engine.starts == []
     events = await house.events(record)
     assert [event["type"].rpartition(".")[2] for event in events] == ["artifact", "exit", "complete"]
@@ -89,7 +89,7 @@ async def test_an_outputs_report_that_cannot_be_read_fails_the_outputs_and_is_qu
     record = await house.ended(await house.submit(INPUT, OUTPUT), tick_s=0.1)
     assert (record.status, record.reason, record.exit_code) == ("failed", "output-failed", 0)
     assert '"artifactId":"out"' in (record.error or "")
-    assert record.artifacts["out"].status == "failed"
+    assert record.attempt.artifacts["out"].status == "failed"
     events = await house.events(record)
     assert [event["type"].rpartition(".")[2] for event in events] == [
         "artifact",
@@ -107,7 +107,7 @@ async def test_a_last_report_that_cannot_be_read_is_quoted_too(house: Any) -> No
         outputs=[report.OutputsStarted(n=4), done, '{"type":"done","n":6']
     )
     record = await house.submit(INPUT, OUTPUT)
-    await house.until(record, lambda now: now.artifacts["out"].status == "success", tick_s=0.1)
+    await house.until(record, lambda now: now.attempt.artifacts["out"].status == "success", tick_s=0.1)
     house.engine.end("a", "sidecar", 0)
     record = await house.ended(record, tick_s=0.1)
     assert (record.status, record.reason) == ("failed", "output-failed")
@@ -121,17 +121,17 @@ async def test_a_line_that_is_no_report_is_dropped(house: Any, noise: str) -> No
         inputs=[noise, report.Started(n=1), noise, done, report.Ready(n=3)]
     )
     record = await house.ended(await house.submit(INPUT), tick_s=0.1)
-    assert (record.status, record.sidecar_runs) == ("completed", 1)
+    assert (record.status, record.setup.sidecar_runs) == ("completed", 1)
 
 
 async def test_a_missing_report_fails_its_artifact(house: Any) -> None:
     house.engine.sidecars["a"] = SidecarScript(outputs=[report.OutputsStarted(n=4), report.Done(n=6)])
     record = await house.ended(await house.submit(INPUT, OUTPUT), tick_s=0.1)
     assert (record.status, record.reason) == ("failed", "output-failed")
-    assert record.artifacts["out"].status == "failed"
+    assert record.attempt.artifacts["out"].status == "failed"
     house.engine.sidecars["b"] = SidecarScript(inputs=[report.Started(n=1), report.Ready(n=3)])
     record = await house.ended(await house.submit(INPUT, id="b"), tick_s=0.1)
-    assert (record.status, record.reason, record.sidecar_runs) == ("failed", "input-failed", 1)
+    assert (record.status, record.reason, record.setup.sidecar_runs) == ("failed", "input-failed", 1)
 
 
 async def test_an_unreadable_report_is_reported_once_over_a_restart(house: Any) -> None:
@@ -139,9 +139,9 @@ async def test_an_unreadable_report_is_reported_once_over_a_restart(house: Any) 
         outputs=[report.OutputsStarted(n=4), SURROGATE % (5, "out"), "{"]
     )
     record = await house.submit(INPUT, OUTPUT)
-    await house.until(record, lambda now: now.artifacts["out"].status == "failed", tick_s=0.1)
+    await house.until(record, lambda now: now.attempt.artifacts["out"].status == "failed", tick_s=0.1)
     await house.restart()
-    await house.until(record, lambda now: now.outputs_heard, tick_s=0.1)
+    await house.until(record, lambda now: now.sidecar.outputs_begun, tick_s=0.1)
     house.engine.end("a", "sidecar", 0)
     record = await house.ended(record, tick_s=0.1)
     assert (await house.event_types(record)).count("artifact") == 2
@@ -173,7 +173,7 @@ async def test_a_start_whose_answer_was_lost_runs_the_worker_once(house: Any, lo
     house.engine.lose_start = lost
     house.engine.workers["a"] = WorkerScript(runs_s=None)
     record = await house.submit()
-    await house.until(record, lambda now: now.start_intended_at is not None)
+    await house.until(record, lambda now: now.worker is not None)
     house.engine.lose_start = None
     record = await house.until(record, lambda now: now.status == "running", tick_s=0.5)
     house.engine.end("a", "worker", 0)
@@ -185,8 +185,8 @@ async def test_a_start_whose_answer_was_lost_runs_the_worker_once(house: Any, lo
 async def test_no_worker_is_started_without_its_inputs(house: Any) -> None:
     house.engine.lose_start = "before"
     record = await house.submit(INPUT)
-    record = await house.until(record, lambda now: now.start_intended_at is not None)
-    await house.engine.remove(JobRef(record.uid, record.id, record.attempt), "sidecar")
+    record = await house.until(record, lambda now: now.worker is not None)
+    await house.engine.remove(JobRef(record.uid, record.id, record.attempt.number), "sidecar")
     house.engine.lose_start = None
     record = await house.ended(record, tick_s=0.5)
     assert (record.status, record.reason) == ("failed", "input-failed")
@@ -226,7 +226,7 @@ async def test_a_job_that_is_cancelled_ends_with_its_record_kept(house: Any) -> 
     await house.until(record, lambda now: now.started_at is not None)
     await house.service.cancel("a", facts.CancelRequested(by="uid 1000", grace_s=5, delete=False))
     record = await house.ended(record)
-    assert (record.status, record.exit_code, record.cancelled_by) == ("cancelled", 143, "uid 1000")
+    assert (record.status, record.exit_code, record.cancel.by) == ("cancelled", 143, "uid 1000")
     with pytest.raises(Conflict):
         await house.service.cancel("a", facts.CancelRequested(by="x", grace_s=0, delete=False))
     assert (await house.service.get("a")).status == "cancelled"
@@ -239,7 +239,7 @@ async def test_a_job_that_is_deleted_is_not_found_at_once_and_leaves_nothing(hou
     await house.service.delete("a", by="x")
     with pytest.raises(NotFound):
         await house.service.get("a")
-    record = await house.until(record, lambda now: now.cleaned)
+    record = await house.until(record, lambda now: now.removal)
     assert record.status == "cancelled"
     assert await house.engine.refs() == []
     assert (await house.event_types(record))[-1] == "complete"
@@ -283,10 +283,10 @@ async def test_a_job_goes_on_after_a_restart_in_any_phase(house: Any) -> None:
     house.engine.sidecars["a"] = SidecarScript(outputs=[])
     record = await house.submit(INPUT, OUTPUT)
     await house.restart()
-    await house.until(record, lambda now: now.started_at is not None and now.log_seq == 1)
+    await house.until(record, lambda now: now.started_at is not None and now.log.seq == 1)
     await house.restart()
     house.engine.end("a", "worker", 0)
-    await house.until(record, lambda now: now.phase == "outputs" and now.outputs_told_at is not None)
+    await house.until(record, lambda now: now.phase == "outputs" and now.state.told_at is not None)
     await house.restart()
     house.engine.sidecars.clear()
     house.engine.end("a", "sidecar", 9)
@@ -299,12 +299,12 @@ async def test_a_job_goes_on_after_a_restart_in_any_phase(house: Any) -> None:
 async def test_a_worker_that_ended_while_jobd_was_down_is_found_with_its_code_and_log(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(lines=["one"], rest="two", runs_s=None)
     record = await house.submit()
-    await house.until(record, lambda now: now.started_at is not None and now.log_seq == 1)
+    await house.until(record, lambda now: now.started_at is not None and now.log.seq == 1)
     await house.stop()
     house.engine.end("a", "worker", 6)
     await house.restart()
     record = await house.ended(record)
-    assert (record.exit_code, record.log_seq) == (6, 2)
+    assert (record.exit_code, record.log.seq) == (6, 2)
 
 
 async def test_a_worker_that_was_removed_by_hand_is_lost(house: Any) -> None:

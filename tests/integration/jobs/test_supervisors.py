@@ -85,7 +85,7 @@ async def test_a_cancel_request_during_a_reload_is_kept(house: Any, gates: Any) 
     await house.service.cancel("a", facts.CancelRequested(by="x", grace_s=0, delete=False))
     reload.held.set()
     record = await house.ended(record, tick_s=0.5)
-    assert (record.status, record.cancelled_by) == ("cancelled", "x")
+    assert (record.status, record.cancel.by) == ("cancelled", "x")
 
 
 @pytest.mark.parametrize("what", ["unlink", "stop_reading"])

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from jobd.jobs.state import facts
-from jobd.jobs.state.record import encode_record
+from jobd.jobs.state.record_form import encode_record
 from jobd.wire import report
 
 LONG = "x" * 1_000_000
@@ -52,9 +52,9 @@ def test_an_engine_s_error_of_any_length_is_cut(job_with_files: Job) -> None:
 
 def test_the_failures_that_a_sidecar_names_are_those_of_artifacts(job_with_files: Job) -> None:
     a = job_with_files().to("outputs").tell(reported(report.Done(n=9, failed=["out", "none", "out"])))
-    assert a.record.outputs_failed == ["out"]
+    assert a.record.error == "outputs failed: out"
     b = job_with_files().to("outputs").tell(reported(report.Done(n=9, failed=[LONG])))
-    assert (b.record.status, b.record.outputs_failed) == ("failed", [LONG[:128]])
+    assert (b.record.status, b.record.error) == ("failed", f"outputs failed: {LONG[:128]}")
 
 
 def test_texts_of_usual_length_stay_as_they_are(job_with_files: Job) -> None:

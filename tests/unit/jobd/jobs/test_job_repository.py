@@ -10,14 +10,19 @@ from hypothesis import strategies as st
 
 from jobd.jobs.job_repository import number, row_of
 from jobd.jobs.state.event_drafts import Draft
-from jobd.jobs.state.record import Record, decode_record
+from jobd.jobs.state.parts import CancelRequest, Removal
+from jobd.jobs.state.record import Attempt, Record
+from jobd.jobs.state.record_form import decode_record
+from jobd.jobs.state.states import Done, Queued, State
 from jobd.store.tables.rows import NewEvent
 from jobd.wire import event
 from jobd.wire.job import Callback, JobSpec
 from tests.support.fakes.clock import FakeClock
 
 NOW = FakeClock().now()
-RECORD = Record(uid="u1", id="a", created_at=NOW)
+RECORD = Record(uid="u1", id="a", created_at=NOW, attempt=Attempt(state=Queued(since=NOW)))
+
+QUEUED, DONE = Queued(since=NOW), Done(finished_at=NOW)
 
 
 def spec(*events: str, callback: bool = True) -> JobSpec:
@@ -36,7 +41,7 @@ def sequences(events: Any) -> list[int | None]:
 
 def test_events_are_numbered_on_from_the_record() -> None:
     record, events = number(RECORD, spec(), drafts(event.START, event.LOG), NOW)
-    assert (record.events, record.sequence) == (2, 2)
+    assert (record.events.count, record.events.sequence) == (2, 2)
     record, more = number(record, spec(), drafts(event.EXIT), NOW)
     assert [made.event_id for made in (*events, *more)] == ["u1-1", "u1-2", "u1-3"]
     assert sequences([*events, *more]) == [1, 2, 3]
@@ -47,7 +52,7 @@ def test_what_the_filter_stops_is_kept_without_a_number_and_not_delivered() -> N
     record, events = number(RECORD, spec(event.EXIT), drafts(event.START, event.EXIT, event.COMPLETE), NOW)
     assert [made.deliver for made in events] == [False, True, False]
     assert sequences(events) == [None, 1, None]
-    assert (record.events, record.sequence) == (3, 1)
+    assert (record.events.count, record.events.sequence) == (3, 1)
 
 
 def test_without_a_callback_all_are_numbered_and_none_is_delivered() -> None:
@@ -60,9 +65,9 @@ def test_an_event_with_a_key_has_the_same_id_whoever_sends_it() -> None:
     by_sidecar = Draft(event.ARTIFACT, {}, "artifact-x", True)
     by_jobd = Draft(event.ARTIFACT, {}, "artifact-x", False)
     record, (sent,) = number(RECORD, spec(), [by_sidecar], NOW)
-    assert (sent.event_id, sent.deliver, record.sequence) == ("u1-artifact-x", False, 0)
+    assert (sent.event_id, sent.deliver, record.events.sequence) == ("u1-artifact-x", False, 0)
     record, (ours,) = number(RECORD, spec(), [by_jobd], NOW)
-    assert (ours.event_id, ours.deliver, record.sequence) == ("u1-artifact-x", True, 1)
+    assert (ours.event_id, ours.deliver, record.events.sequence) == ("u1-artifact-x", True, 1)
 
 
 def test_the_body_says_what_the_row_says() -> None:
@@ -105,20 +110,20 @@ def test_numbers_are_gapless_over_what_passes_and_ids_are_never_used_twice(
 
 
 @pytest.mark.parametrize(
-    ("fields", "live", "hidden", "holds_id"),
+    ("state", "cancel", "live", "hidden", "holds_id"),
     [
-        ({"status": "running"}, True, False, True),
-        ({"status": "completed"}, True, False, True),
-        ({"status": "completed", "cleaned": True}, False, False, False),
-        ({"status": "running", "desired": "delete"}, True, True, True),
-        ({"status": "cancelled", "desired": "delete", "cleaned": True}, False, True, False),
-        ({"status": "running", "desired": "cancel"}, True, False, True),
+        (QUEUED, None, True, False, True),
+        (DONE, None, True, False, True),
+        (DONE.change(removal=Removal()), None, False, False, False),
+        (QUEUED, CancelRequest(delete=True), True, True, True),
+        (DONE.change(removal=Removal(), cancelled=True), CancelRequest(delete=True), False, True, False),
+        (QUEUED, CancelRequest(), True, False, True),
     ],
 )
 def test_a_row_says_who_needs_work_who_is_shown_and_whose_the_id_is(
-    fields: dict[str, Any], live: bool, hidden: bool, holds_id: bool
+    state: State, cancel: CancelRequest | None, live: bool, hidden: bool, holds_id: bool
 ) -> None:
-    record = msgspec.structs.replace(RECORD, **fields)
+    record = RECORD.with_state(state).change(cancel=cancel)
     row = row_of(record, spec(), b"spec")
     assert (row.live, row.hidden, row.holds_id) == (live, hidden, holds_id)
     assert (row.uid, row.id, row.status, row.created_at) == ("u1", "a", record.status, NOW)

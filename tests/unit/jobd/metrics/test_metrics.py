@@ -1,14 +1,15 @@
 """The metrics as Prometheus reads them: the contract's names and labels, bounded whatever comes."""
 
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobd.jobs.state.record import Record
+from jobd.jobs.state.parts import Ended, Failure, Removal, Setup
+from jobd.jobs.state.record import Attempt, Record
+from jobd.jobs.state.states import Done, Pulling, Queued, State
 from jobd.metrics.jobs import JobObserver
 from jobd.metrics.metrics import CONTENT_TYPE, MAX_IMAGES, Metrics
 from jobd.wire.job import JobSpec
@@ -30,8 +31,12 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
     return float(sample.value)
 
 
-def record(**fields: Any) -> Record:
-    return msgspec.structs.replace(Record(uid="u", id="a", created_at=NOW, phase_since=NOW), **fields)
+def record(state: State | None = None) -> Record:
+    return Record(uid="u", id="a", created_at=NOW, attempt=Attempt(state=state or Queued(since=NOW)))
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
 
 
 SPEC = JobSpec(id="a", image="busybox")
@@ -76,30 +81,23 @@ def test_a_jobs_life_is_counted() -> None:
     observer.accepted(SPEC)
     assert value(metrics, "jobs_total", image="busybox") == 1
     assert value(metrics, "jobs_active", image="busybox") == 1
-    admitted = record(
-        phase="pulling", phase_since=NOW + timedelta(seconds=3), admitted_at=NOW + timedelta(seconds=3)
-    )
+    admitted = record(Pulling(since=after(3), setup=Setup(admitted_at=after(3))))
     observer.changed(record(), admitted, SPEC)
     assert value(metrics, "job_queue_wait_seconds_sum") == 3
     assert value(metrics, "job_phase_duration_seconds_sum", phase="queued") == 3
-    running = msgspec.structs.replace(admitted, log_bytes=70)
+    running = admitted.change(log=admitted.log.change(size_bytes=70))
     observer.changed(admitted, running, SPEC)
-    observer.changed(running, msgspec.structs.replace(running, log_bytes=100), SPEC)
+    observer.changed(running, running.change(log=running.log.change(size_bytes=100)), SPEC)
     assert value(metrics, "job_log_bytes_total") == 100
-    done = {
-        "phase": "done",
-        "phase_since": NOW + timedelta(seconds=9),
-        "started_at": NOW + timedelta(seconds=4),
-        "exited_at": NOW + timedelta(seconds=6),
-        "finished_at": NOW + timedelta(seconds=9),
-    }
-    ended = msgspec.structs.replace(running, status="completed", **done)
+    worker = Ended(asked_at=after(3), started_at=after(4), exited_at=after(6), exit_code=0)
+    done = Done(finished_at=after(9), setup=Setup(admitted_at=after(3)), worker=worker)
+    ended = running.with_state(done)
     observer.changed(running, ended, SPEC)
     assert value(metrics, "job_duration_seconds_sum", image="busybox", success="true") == 2
     assert value(metrics, "jobs_ended_total", reason="completed") == 1
     assert value(metrics, "job_phase_duration_seconds_sum", phase="pulling") == 6
     assert value(metrics, "jobs_active", image="busybox") == 0
-    observer.changed(ended, msgspec.structs.replace(ended, cleaned=True), SPEC)
+    observer.changed(ended, ended.with_state(done.change(removal=Removal())), SPEC)
     assert value(metrics, "job_duration_seconds_count", image="busybox", success="true") == 1
     assert value(metrics, "job_queue_wait_seconds_count") == 1
     assert "job_errors_total" not in samples(metrics)
@@ -107,8 +105,8 @@ def test_a_jobs_life_is_counted() -> None:
 
 def test_a_job_that_failed_is_an_error_and_its_reason_is_counted() -> None:
     metrics = Metrics()
-    times = {"started_at": NOW, "exited_at": NOW + timedelta(seconds=1)}
-    ended = record(status="failed", reason="timeout", phase="done", finished_at=NOW, **times)
+    worker = Ended(asked_at=NOW, started_at=NOW, exited_at=after(1))
+    ended = record(Done(finished_at=after(1), failure=Failure(reason="timeout"), worker=worker))
     JobObserver(metrics).changed(record(), ended, SPEC)
     assert value(metrics, "job_errors_total", image="busybox", success="false") == 1
     assert value(metrics, "job_duration_seconds_sum", image="busybox", success="false") == 1
@@ -117,8 +115,7 @@ def test_a_job_that_failed_is_an_error_and_its_reason_is_counted() -> None:
 
 def test_a_job_whose_worker_never_ran_took_no_time() -> None:
     metrics = Metrics()
-    finished = NOW + timedelta(seconds=100)
-    ended = record(status="failed", reason="image-not-found", phase="done", finished_at=finished)
+    ended = record(Done(finished_at=after(100), failure=Failure(reason="image-not-found")))
     JobObserver(metrics).changed(record(), ended, SPEC)
     assert value(metrics, "job_duration_seconds_count", image="busybox", success="false") == 1
     assert value(metrics, "job_duration_seconds_sum", image="busybox", success="false") == 0
@@ -128,7 +125,9 @@ def test_a_job_that_was_cancelled_is_neither_an_error_nor_a_run() -> None:
     metrics = Metrics()
     observer = JobObserver(metrics)
     observer.accepted(SPEC)
-    ended = record(status="cancelled", reason="cancelled", phase="done", finished_at=NOW, started_at=NOW)
+    worker = Ended(asked_at=NOW, started_at=NOW)
+    failure = Failure(reason="cancelled")
+    ended = record(Done(finished_at=NOW, cancelled=True, failure=failure, worker=worker))
     observer.changed(record(), ended, SPEC)
     assert value(metrics, "jobs_ended_total", reason="cancelled") == 1
     assert value(metrics, "jobs_active", image="busybox") == 0

@@ -8,7 +8,12 @@ import pytest
 from jobd.docker.logs.log_cursors import Place, PlacedLine, decoded, encoded, places_after
 from jobd.jobs.port.errors import LogUnreadable
 from jobd.jobs.port.model import LOG_START, LogCursor, StreamName
-from jobd.jobs.state.record import Record, decode_record, encode_record
+from jobd.jobs.state.parts import LogReading
+from jobd.jobs.state.record import Attempt, Record
+from jobd.jobs.state.record_form import decode_record, encode_record
+from jobd.jobs.state.states import Queued
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 def line(stream: StreamName, place: Place, *, level: bool = False) -> PlacedLine:
@@ -37,10 +42,10 @@ def test_the_stored_form_is_what_older_versions_read() -> None:
     }
     cursor = encoded(places)
     assert bytes(cursor) == b'{"stdout":["t1",3,77,["t2",4,99,null]],"stderr":["t2",4,99,null]}'
-    record = Record(uid="u", id="a", created_at=datetime(2026, 1, 2, tzinfo=UTC), log_cursors=cursor)
-    stored = encode_record(record)
-    assert b'"log_cursors":' + bytes(cursor) in stored
-    assert decoded(decode_record(stored).log_cursors) == places
+    attempt = Attempt(state=Queued(since=NOW), reading=LogReading(cursor=cursor))
+    stored = encode_record(Record(uid="u", id="a", created_at=NOW, attempt=attempt))
+    assert b'"cursor":' + bytes(cursor) in stored
+    assert decoded(decode_record(stored).attempt.reading.cursor) == places
 
 
 @pytest.mark.parametrize(
@@ -56,14 +61,14 @@ def test_the_stored_form_is_what_older_versions_read() -> None:
 )
 def test_cursors_of_older_versions_are_read(stored: bytes, places: dict[StreamName, Place]) -> None:
     record = b'{"uid":"u","id":"a","created_at":"2026-01-02T03:04:05Z","log_cursors":' + stored + b"}"
-    assert decoded(decode_record(record).log_cursors) == places
+    assert decoded(decode_record(record).attempt.reading.cursor) == places
 
 
 def test_a_record_without_a_cursor_begins_at_the_start_and_stays_without() -> None:
     old = b'{"uid":"u","id":"a","created_at":"2026-01-02T03:04:05Z"}'
     record = decode_record(old)
-    assert (record.log_cursors, decoded(LOG_START)) == (LOG_START, {})
-    assert "log_cursors" not in msgspec.json.decode(encode_record(record))
+    assert (record.attempt.reading.cursor, decoded(LOG_START)) == (LOG_START, {})
+    assert "cursor" not in msgspec.json.decode(encode_record(record))["attempt"]["reading"]
 
 
 def test_a_cursor_of_another_engine_cannot_be_read() -> None:

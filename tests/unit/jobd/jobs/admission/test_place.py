@@ -9,12 +9,14 @@ import pytest
 from jobd.jobs.admission.place import Place
 from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.state.record import Record
+from jobd.jobs.state.record_form import decode_record
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def record(uid: str = "a", **fields: Any) -> Record:
-    return msgspec.structs.replace(Record(uid=uid, id=uid, created_at=NOW), **fields)
+    """A record with these fields, as the first stored form names them."""
+    return decode_record(msgspec.json.encode({"uid": uid, "id": uid, "created_at": NOW, **fields}))
 
 
 def test_a_new_job_queues_and_an_admitted_one_keeps_its_place_over_the_limit() -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +11,10 @@ from jobd.jobs.log.log_batches import append_lines as append_batch
 from jobd.jobs.log.log_frames import decode_frame
 from jobd.jobs.port.model import LOG_START, LogBatch, LogCursor, RawLine, StreamName
 from jobd.jobs.state.event_drafts import Draft
-from jobd.jobs.state.record import Record, decode_record, encode_record
+from jobd.jobs.state.new_record import new_record
+from jobd.jobs.state.parts import LogState
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.record_form import decode_record, encode_record
 from jobd.wire.job import JobSpec
 from jobd.wire.view import LogLine
 from tests.support.fakes.clock import FakeClock
@@ -43,17 +45,17 @@ def test_lines_are_numbered_over_both_streams_and_over_batches(job: Callable[...
         LogLine(seq=2, time="t2", stream="stderr", line="two"),
         LogLine(seq=3, time="t3", stream="stdout", line=""),
     ]
-    assert second.record.log_seq == 3
-    assert second.record.log_bytes == len(first.frames + second.frames) - 3
+    assert second.record.log.seq == 3
+    assert second.record.log.size_bytes == len(first.frames + second.frames) - 3
 
 
 def test_the_cursor_moves_on_even_if_lines_were_dropped(job: Callable[..., Any]) -> None:
     cursor = LogCursor(b'{"anything":["of","the","engine"]}')
     read = LogBatch([line("one", at=1), line("x" * 2000, "stderr", 2), line("three", "stderr", 3)], cursor)
     made = append_batch(job().record, read, 100)
-    assert made.record.log_cursors == cursor
-    assert decode_record(encode_record(made.record)).log_cursors == cursor
-    assert job().record.log_cursors == LOG_START
+    assert made.record.attempt.reading.cursor == cursor
+    assert decode_record(encode_record(made.record)).attempt.reading.cursor == cursor
+    assert job().record.attempt.reading.cursor == LOG_START
 
 
 def test_a_missing_end_is_marked_once_and_adds_no_line(job: Callable[..., Any]) -> None:
@@ -62,19 +64,19 @@ def test_a_missing_end_is_marked_once_and_adds_no_line(job: Callable[..., Any]) 
     marked = mark_incomplete(made.record, "gone", now)
     (frame,) = frames(marked.frames)
     assert (frame.seq, frame.line, frame.gap, frame.partial) == (2, "", "gone", True)
-    assert (marked.first_seq, marked.last_seq, marked.record.log_seq) == (2, 2, 2)
-    assert marked.record.log_bytes == made.record.log_bytes + len(marked.frames) - 1
+    assert (marked.first_seq, marked.last_seq, marked.record.log.seq) == (2, 2, 2)
+    assert marked.record.log.size_bytes == made.record.log.size_bytes + len(marked.frames) - 1
     _, (draft,) = log_events(marked.record, SPEC, made.frames + marked.frames)
     assert (draft.data["lines"], draft.data["gap"]) == (["one", "[jobd: gone]"], "gone")
     again = mark_incomplete(marked.record, "gone", now)
-    assert (again.frames, again.line_count, again.record.log_seq) == (b"", 0, 2)
+    assert (again.frames, again.line_count, again.record.log.seq) == (b"", 0, 2)
 
 
 def test_a_full_log_gets_no_second_mark(job: Callable[..., Any]) -> None:
     full = append_lines(job().record, [line("x" * 500)], 200).record
     marked = mark_incomplete(full, "gone", FakeClock().now())
-    assert (marked.frames, marked.record.log_seq) == (b"", full.log_seq)
-    assert marked.record.log_incomplete
+    assert (marked.frames, marked.record.log.seq) == (b"", full.log.seq)
+    assert marked.record.attempt.reading.incomplete
 
 
 def test_an_empty_line_after_a_gap_is_a_line(job: Callable[..., Any]) -> None:
@@ -85,9 +87,9 @@ def test_an_empty_line_after_a_gap_is_a_line(job: Callable[..., Any]) -> None:
 
 def test_each_stream_gets_one_event_with_its_pending_lines(job: Callable[..., Any]) -> None:
     made = append_lines(job().record, [line("a"), line("b", "stderr"), line("c")], MUCH)
-    assert (made.record.log_seq, made.record.announced_seq) == (3, 0)
+    assert (made.record.log.seq, made.record.log.announced) == (3, 0)
     record, drafts = log_events(made.record, SPEC, made.frames)
-    assert record.announced_seq == 3
+    assert record.log.announced == 3
     assert [draft.type for draft in drafts] == ["orchestrator.job.log"] * 2
     assert [draft.data for draft in drafts] == [
         {"jobId": "a", "lines": ["a", "c"], "stream": "stdout", "meta": {"k": "v"}},
@@ -97,9 +99,10 @@ def test_each_stream_gets_one_event_with_its_pending_lines(job: Callable[..., An
 
 
 def test_a_record_of_an_older_version_gets_events_for_later_lines_alone(job: Callable[..., Any]) -> None:
-    old = msgspec.structs.replace(job().record, log_seq=7, log_announced=None)
+    old = decode_record(b'{"uid":"u","id":"a","created_at":"2030-01-01T00:00:00Z","log_seq":7}')
+    assert old.log == LogState(seq=7, announced=7)
     made = append_lines(old, [line("new")], MUCH)
-    assert (made.record.log_seq, made.record.announced_seq) == (8, 7)
+    assert (made.record.log.seq, made.record.log.announced) == (8, 7)
 
 
 def test_bytes_that_are_no_text_and_a_missing_newline_are_stored(
@@ -143,7 +146,7 @@ def test_a_full_log_says_so_once_and_drops_the_rest(job: Callable[..., Any]) -> 
         (2, "", True),
     ]
     assert shown[1].gap == "the log is full at 200 bytes; later lines are dropped"
-    assert made.record.log_full
+    assert made.record.log.is_full
     _, (draft,) = log_events(made.record, SPEC, made.frames)
     assert draft.data["lines"] == [
         "x" * 50,
@@ -152,13 +155,13 @@ def test_a_full_log_says_so_once_and_drops_the_rest(job: Callable[..., Any]) -> 
     cursor = LogCursor(b"[9]")
     later = append_batch(made.record, LogBatch([line("more", at=9)], cursor), 200)
     assert (later.frames, later.line_count) == (b"", 0)
-    assert later.record.log_cursors == cursor
+    assert later.record.attempt.reading.cursor == cursor
 
 
 def test_no_lines_are_no_change(job: Callable[..., Any]) -> None:
     before = job().record
     made = append_lines(before, [], MUCH)
-    assert made == Batch(msgspec.structs.replace(before, log_announced=0), 1, 0, b"")
+    assert made == Batch(before, 1, 0, b"")
 
 
 LINES = st.lists(
@@ -179,7 +182,7 @@ LINES = st.lists(
 def test_any_batching_of_the_same_lines_gives_the_same_log(
     lines: list[RawLine], sizes: list[int], limit: int
 ) -> None:
-    start = Record(uid="u", id="a", created_at=FakeClock().now())
+    start = new_record(SPEC, now=FakeClock().now(), owner=None, digest="", has_spool=False)
     whole = append_lines(start, lines, limit)
     record, parts, left = start, b"", lines
     events_at = [draw_at for draw_at in sizes if draw_at % 2]
@@ -187,7 +190,7 @@ def test_any_batching_of_the_same_lines_gives_the_same_log(
     waiting = b""
     for size in [*sizes, len(lines)]:
         batch = append_lines(record, left[:size], limit)
-        assert batch.first_seq == record.log_seq + 1
+        assert batch.first_seq == record.log.seq + 1
         record, parts, left = batch.record, parts + batch.frames, left[size:]
         waiting += batch.frames
         if size in events_at:  # some lines get their event at once, others with later lines
@@ -204,6 +207,6 @@ def test_any_batching_of_the_same_lines_gives_the_same_log(
         assert sent == [
             text for draft in whole_drafts if draft.data["stream"] == stream for text in draft.data["lines"]
         ]
-    assert [frame.seq for frame in frames(parts)] == list(range(1, record.log_seq + 1))
+    assert [frame.seq for frame in frames(parts)] == list(range(1, record.log.seq + 1))
     longest = max((len(raw.text) for raw in lines), default=0) * 6
-    assert record.log_bytes <= limit + longest + 300
+    assert record.log.size_bytes <= limit + longest + 300

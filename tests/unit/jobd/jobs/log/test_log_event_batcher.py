@@ -63,7 +63,7 @@ def test_lines_whose_event_cannot_be_stored_are_bounded(job: Callable[..., Any])
     for _ in range(20):
         log_event_batcher.add(stored.take(["x" * 30_000]))
         assert kept_bytes(log_event_batcher) < FLUSH_AT_BYTES + 31_000
-        assert log_event_batcher.is_full == (stored.record.log_bytes >= FLUSH_AT_BYTES)
+        assert log_event_batcher.is_full == (stored.record.log.size_bytes >= FLUSH_AT_BYTES)
 
 
 def test_short_batches_are_bounded_in_number(job: Callable[..., Any]) -> None:

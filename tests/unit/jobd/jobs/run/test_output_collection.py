@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jobd.jobs.run.output_collection import LOOKED_AT_BYTES, conclusion, container_path, is_file_or_folder
 from jobd.jobs.state import actions, facts
-from jobd.jobs.state.record import OutputState
+from jobd.jobs.state.parts import OutputState
 from jobd.wire import report
 from jobd.wire.job import JobSpec, Output
 
@@ -36,7 +36,7 @@ def test_a_job_completes_when_its_outputs_were_found(job: Job) -> None:
     assert (a.record.status, a.record.phase, a.types[-1]) == ("running", "outputs", "exit")
     assert a.asks(blind=True) == actions.CollectOutputs()
     a.tell(facts.OutputsCollected(THERE))
-    assert (a.record.status, a.record.outputs, a.record.collecting) == ("completed", THERE, False)
+    assert (a.record.status, a.record.outputs) == ("completed", THERE)
     assert a.types[-1] == "complete"
     assert a.asks(blind=True) == actions.Done()
 
@@ -74,7 +74,7 @@ def test_a_worker_that_failed_is_not_asked_for_outputs(job: Job, code: int) -> N
 def test_a_wish_ends_the_looking(job: Job, delete: bool) -> None:
     a = job(outputs=[FILE]).to("drained").tell(facts.LogsDrained())
     a.tell(facts.CancelRequested(by="x", grace_s=0, delete=delete))
-    assert (a.record.status, a.record.collecting) == ("cancelled", False)
+    assert a.record.status == "cancelled"
     a.tell(conclusion(THERE))
     assert a.record.outputs == {}
 

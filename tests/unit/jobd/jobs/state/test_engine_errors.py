@@ -9,11 +9,16 @@ from hypothesis import strategies as st
 
 from jobd.jobs.port.model import Created, ImageFacts
 from jobd.jobs.state import actions, facts
+from jobd.jobs.state.parts import EngineErrors
 from jobd.wire.job import JobSpec
 from tests.unit.jobd.jobs.conftest import Walk
 
 Job = Callable[..., Any]
 FULL = "the engine's disk is full"
+
+
+def errors(a: Walk) -> EngineErrors | None:
+    return a.record.attempt.engine_errors
 
 
 def erred(seen_s: float, action: str = "Create", limit_s: float = 60.0) -> facts.EngineErred:
@@ -23,7 +28,7 @@ def erred(seen_s: float, action: str = "Create", limit_s: float = 60.0) -> facts
 @pytest.mark.parametrize("station", ["pulling", "creating", "ready"])
 def test_a_job_fails_when_the_engine_goes_on_with_errors(job: Job, station: str) -> None:
     a = job().to(station).tell(erred(0), erred(59))
-    assert (a.record.status, a.record.engine_error_s, a.record.engine_error_in) == ("accepted", 59, "Create")
+    assert (a.record.status, errors(a)) == ("accepted", EngineErrors(action="Create", seconds=59))
     a.tell(erred(1))
     assert (a.record.status, a.record.reason) == ("failed", "engine-error")
     assert a.record.error == f"the engine answered with errors for 1m; the last one: {FULL}"
@@ -33,7 +38,7 @@ def test_a_job_fails_when_the_engine_goes_on_with_errors(job: Job, station: str)
 
 def test_an_answer_without_an_error_begins_the_time_anew(job: Job) -> None:
     a = job().to("creating").tell(erred(0), erred(59), facts.EngineAnswered("Create"), erred(0), erred(59))
-    assert (a.record.status, a.record.engine_error_s) == ("accepted", 59)
+    assert (a.record.status, errors(a)) == ("accepted", EngineErrors(action="Create", seconds=59))
 
 
 def test_what_is_done_between_two_tries_begins_nothing_anew(job: Job) -> None:
@@ -47,7 +52,7 @@ def test_what_is_done_between_two_tries_begins_nothing_anew(job: Job) -> None:
 
 def test_a_worker_that_runs_is_not_given_up_before_its_own_limit(job: Job) -> None:
     a = job().to("running").tell(erred(9999, "Observe"))
-    assert (a.record.status, a.record.engine_error_s) == ("running", 0)
+    assert (a.record.status, errors(a)) == ("running", None)
     a.later(2000).tell(facts.TimePassed())
     assert a.record.timed_out
     a.tell(erred(60, "Observe")).tell(facts.LogsDrained())
@@ -68,7 +73,7 @@ def test_outputs_that_the_engine_keeps_from_being_made_fail_the_job(job_with_fil
 
 def test_the_failed_attempt_is_repeated_where_the_job_asks_for_that(job: Job) -> None:
     a = job(retries=1, retry_on=["engine-error"]).to("creating").tell(erred(60))
-    assert (a.record.attempt, a.record.status, a.record.engine_error_s) == (2, "accepted", 0)
+    assert (a.record.attempt.number, a.record.status, errors(a)) == (2, "accepted", None)
     assert a.tell(erred(60, "Remove")).record.reason == "engine-error", "leftovers that cannot be removed"
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from jobd.jobs.port.model import Created, EndCause, ImageFacts
 from jobd.jobs.state import actions, facts
+from jobd.jobs.state.parts import Started
 from jobd.wire import report
 from jobd.wire.artifact import Read
 
@@ -35,7 +36,11 @@ class TestWithoutArtifacts:
         assert a.tell(facts.Admitted()).asks(blind=True) == actions.Pull()
         assert a.tell(facts.ImageReady(IMAGE)).asks(blind=True) == actions.Create()
         assert a.tell(facts.Prepared(Created("w", None, 7, 8))).asks(blind=True) == actions.StartWorker()
-        assert (a.record.worker_uid, a.record.worker_gid, a.record.image_digest) == (7, 8, "sha256:2")
+        assert (a.record.setup.worker.uid, a.record.setup.worker.gid, a.record.image_digest) == (
+            7,
+            8,
+            "sha256:2",
+        )
         assert a.record.status == "accepted"
         assert a.tell(facts.WorkerStarting()).asks(blind=True) == actions.Observe()
         running = a.container("running")
@@ -81,9 +86,9 @@ class TestWithoutArtifacts:
             .look(job().exited(137, cause=EndCause.OUT_OF_MEMORY))
             .tell(facts.LogsDrained())
         )
-        assert (a.record.reason, a.record.oom_killed) == ("oom-killed", True)
+        assert (a.record.reason, a.record.worker.oom_killed) == ("oom-killed", True)
         b = job().to("running").look(job().exited(137, cause=EndCause.SIGNAL)).tell(facts.LogsDrained())
-        assert (b.record.reason, b.record.oom_killed) == ("exit-code", False)
+        assert (b.record.reason, b.record.worker.oom_killed) == ("exit-code", False)
 
     @pytest.mark.parametrize("cause", list(EndCause), ids=lambda cause: cause.value)
     def test_each_cause_has_its_reason_unless_the_end_was_ordered(self, job: Job, cause: EndCause) -> None:
@@ -130,7 +135,7 @@ class TestWithoutArtifacts:
 
     def test_a_container_of_another_attempt_is_not_this_jobs_worker(self, job: Job) -> None:
         a = job().to("running").look(a_end := job().container("ended", attempt=2, exit_code=0))
-        assert a_end.attempt != a.record.attempt
+        assert a_end.attempt != a.record.attempt.number
         assert a.record.reason == "lost"
 
     def test_an_ambiguous_start_is_not_repeated_but_made_anew_after_a_while(self, job: Job) -> None:
@@ -160,9 +165,9 @@ class TestWithArtifacts:
         assert a.asks(created, created) == actions.Wait(a.at(10))
         assert a.look(created, running).asks(created, running) == actions.Wait(a.at(3600))
         a.tell(said(report.Started(n=1)), said(report.Progress(n=2, artifact_id="in", bytes=5, total=9)))
-        assert (a.record.artifacts["in"].moved, a.record.artifacts["in"].bytes) == (5, 9)
+        assert (a.record.attempt.artifacts["in"].moved, a.record.attempt.artifacts["in"].bytes) == (5, 9)
         a.tell(done(3, "in", bytes=9))
-        assert a.record.artifacts["in"].status == "success"
+        assert a.record.attempt.artifacts["in"].status == "success"
         assert a.tell(said(report.Ready(n=4))).asks(blind=True) == actions.StartWorker()
         a.tell(facts.WorkerStarting()).look(running, running)
         a.look(a.exited(0), running).tell(facts.LogsDrained())
@@ -234,7 +239,7 @@ class TestWithArtifacts:
             a.tell(unread(type="artifact", n=2, artifact_id="in"), said(report.Ready(n=3))).record.phase
             == "inputs"
         )
-        assert a.record.artifacts == before.artifacts
+        assert a.record.attempt.artifacts == before.attempt.artifacts
         a.tell(facts.StopSent(kill=True)).look(created, a.exited(137))
         assert a.types == ["artifact", "exit", "complete"]
         assert (a.record.reason, a.record.error) == ("input-failed", "cannot be read: '{'")
@@ -256,7 +261,7 @@ class TestWithArtifacts:
     ) -> None:
         a = job_with_files().to("running").tell(unread(), unread(type="artifact", n=9, artifact_id="out"))
         assert a.record.status == "running"
-        assert a.record.artifacts["out"].status == "pending"
+        assert a.record.attempt.artifacts["out"].status == "pending"
         a.look(a.exited(0), a.container("running")).tell(facts.LogsDrained(), said(report.Done(n=10)))
         assert (a.record.status, a.record.reason, a.record.exit_code) == ("failed", "output-failed", 0)
 
@@ -283,7 +288,7 @@ class TestWithArtifacts:
     def test_an_order_that_was_cut_is_given_to_a_new_sidecar_twice(self, job_with_files: Job) -> None:
         a = job_with_files().to("inputs")
         for run in (1, 2):
-            assert a.record.sidecar_runs == run
+            assert a.record.setup.sidecar_runs == run
             assert a.tell(said(report.Refused(n=1, error="cut"))).asks(blind=True) == actions.Create()
             assert a.tell(facts.Prepared(Created("w", "s", 0, 0))).asks(blind=True) == actions.StartSidecar()
             a.tell(facts.SidecarStarting()).look(
@@ -301,7 +306,7 @@ class TestWithArtifacts:
             assert a.asks(blind=True) == actions.Create()
             a.tell(facts.Prepared(Created("w", "s", 0, 0)), facts.SidecarStarting())
             a.look(a.container("created"), a.container("running"), drained=False)
-        assert (a.record.sidecar_runs, a.record.ended) == (1, False)
+        assert (a.record.setup.sidecar_runs, a.record.ended) == (1, False)
 
     def test_a_new_sidecars_reports_count_from_one_again(self, job_with_files: Job) -> None:
         a = (
@@ -359,8 +364,8 @@ class TestWithArtifacts:
     def test_an_artifact_ends_once_and_unknown_ones_are_passed_over(self, job_with_files: Job) -> None:
         a = job_with_files().to("inputs").tell(done(1, "in"), done(2, "in", "failed"), done(3, "other"))
         assert a.types == ["artifact"]
-        assert a.record.artifacts["in"].status == "success"
-        assert "other" not in a.record.artifacts
+        assert a.record.attempt.artifacts["in"].status == "success"
+        assert "other" not in a.record.attempt.artifacts
 
     @pytest.mark.parametrize("sent", [False, True])
     def test_an_artifacts_event_has_one_key_and_says_who_sends_it(
@@ -491,7 +496,7 @@ class TestWishes:
         a = job_with_files().to(station)
         a.tell(facts.CancelRequested(by="uid 1000", grace_s=0, delete=delete))
         end_of_all(a)
-        assert (a.record.status, a.record.reason, a.record.cancelled_by) == (
+        assert (a.record.status, a.record.reason, a.record.cancel.by) == (
             "cancelled",
             "cancelled",
             "uid 1000",
@@ -499,7 +504,7 @@ class TestWishes:
         assert a.types.count("exit") == 1
         assert a.types[-1] == "complete"
         assert a.types.count("start") == (station in ("running", "drained", "outputs"))
-        assert a.record.cleaned is delete
+        assert (a.record.removal is not None) is delete
         assert a.data("complete")["status"] == "cancelled"
 
     @pytest.mark.parametrize("station", ["queued", "pulling", "creating", "ready", "running", "drained"])
@@ -522,7 +527,7 @@ class TestWishes:
             a.at(5)
         )
         assert a.later(5).asks(running) == actions.Signal("worker", kill=True)
-        assert a.record.cancelled_by == "x"
+        assert a.record.cancel.by == "x"
 
     def test_without_grace_the_first_signal_kills(self, job: Job) -> None:
         a = job().to("running").tell(facts.CancelRequested(by="x", grace_s=0, delete=False))
@@ -552,7 +557,7 @@ class TestWishes:
         assert a_worker.started_at is None
         assert a.asks(blind=True) == actions.RemoveUnstarted("worker")
         a.look(a.container("running"))
-        assert (a.record.status, a.record.unstarted) == ("running", None)
+        assert (a.record.status, type(a.record.worker)) == ("running", Started)
         before = a.record
         assert a.tell(facts.NeverStarted("worker")).record == before
 
@@ -582,11 +587,11 @@ class TestWishes:
         )
         assert a.record.status == "completed"
         assert a.tell(facts.Cleaned()).asks(blind=True) == actions.Done()
-        assert a.record.cleaned
+        assert a.record.removal is not None
         assert a.types == ["start", "exit", "complete"]
 
     def test_retention_cleans_a_job_that_has_ended(self, job: Job) -> None:
-        assert job().to("outputs").tell(facts.Cleaned()).record.cleaned
+        assert job().to("outputs").tell(facts.Cleaned()).record.removal
 
     def test_a_wish_while_a_new_sidecar_is_to_be_made_makes_none(self, job_with_files: Job) -> None:
         a = job_with_files().to("inputs").tell(said(report.Refused(n=1, error="cut")))

@@ -6,16 +6,14 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from jobd.jobs.state.record import (
-    ArtifactState,
-    Record,
-    artifact_type,
-    decode_record,
-    encode_record,
-    has_outputs,
-    new_record,
-    seconds_between,
-)
+from jobd.jobs.state.event_drafts import artifact_type
+from jobd.jobs.state.new_record import new_record
+from jobd.jobs.state.outcome import has_outputs, purged
+from jobd.jobs.state.parts import ArtifactState, Failure
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.record_form import decode_record, encode_record
+from jobd.jobs.state.run_times import seconds_between
+from jobd.jobs.state.states import Done
 from jobd.wire.artifact import Read, Write
 from jobd.wire.job import JobSpec
 from tests.support.fakes.clock import FakeClock
@@ -35,10 +33,15 @@ def made() -> Record:
 def test_a_new_record_waits_in_the_queue_with_its_artifacts_pending() -> None:
     record = made()
     assert (record.id, record.owner, record.spec_digest, record.has_spool) == ("a", "1000", "d", True)
-    assert (record.status, record.phase, record.desired, record.attempt) == ("accepted", "queued", "run", 1)
-    assert record.artifacts == {"in": ArtifactState(), "out": ArtifactState(optional=True)}
+    assert (record.status, record.phase, record.cancel, record.attempt.number) == (
+        "accepted",
+        "queued",
+        None,
+        1,
+    )
+    assert record.attempt.artifacts == {"in": ArtifactState(), "out": ArtifactState(optional=True)}
     assert not record.ended
-    assert not record.cleaned
+    assert record.removal is None
 
 
 def test_uids_sort_by_time_and_tokens_cannot_be_guessed() -> None:
@@ -56,17 +59,41 @@ def test_a_record_comes_back_as_it_was_stored() -> None:
     assert decode_record(encode_record(record)) == record
 
 
-def test_a_record_of_a_newer_version_is_read_and_one_of_an_older_gets_the_defaults() -> None:
+def test_a_record_of_a_newer_version_of_the_same_form_is_read() -> None:
     tree = msgspec.json.decode(encode_record(made()))
-    newer = decode_record(msgspec.json.encode({**tree, "retriesLeft": 3}))
-    assert newer.id == "a"
-    least = decode_record(b'{"uid":"u","id":"a","created_at":"2030-01-01T00:00:00Z"}')
-    assert (least.status, least.phase, least.grace_s, least.artifacts) == ("accepted", "queued", 10.0, {})
+    assert tree["form"] == 2
+    assert decode_record(msgspec.json.encode({**tree, "retriesLeft": 3})).id == "a"
 
 
-@pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
-def test_a_final_status_ends_the_job(status: str) -> None:
-    assert msgspec.structs.replace(made(), status=status).ended
+def test_a_record_of_a_newer_form_is_not_taken_for_another() -> None:
+    tree = msgspec.json.decode(encode_record(made()))
+    with pytest.raises(msgspec.DecodeError):
+        decode_record(msgspec.json.encode({**tree, "form": 3}))
+
+
+@pytest.mark.parametrize(
+    ("done", "status", "reason"),
+    [
+        (Done(finished_at=NOW), "completed", None),
+        (Done(finished_at=NOW, failure=Failure(reason="lost")), "failed", "lost"),
+        (
+            Done(finished_at=NOW, failure=Failure(reason="cancelled"), cancelled=True),
+            "cancelled",
+            "cancelled",
+        ),
+    ],
+)
+def test_an_end_has_its_status(done: Done, status: str, reason: str | None) -> None:
+    record = made().with_state(done)
+    assert (record.ended, record.status, record.reason, record.phase) == (True, status, reason, "done")
+
+
+def test_a_job_whose_row_is_gone_is_over_and_asks_for_nothing() -> None:
+    record = purged(made(), reason="deleted")
+    assert (record.status, record.reason, record.is_deleted) == ("cancelled", "deleted", True)
+    assert record.removal is not None
+    over = made().with_state(Done(finished_at=NOW))
+    assert (purged(over).status, purged(over).is_deleted) == ("completed", True)
 
 
 def test_what_a_spec_has_of_outputs_and_types() -> None:

@@ -4,16 +4,120 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobd.jobs.port.model import LogCursor
 from jobd.jobs.state import actions, facts, retry
-from jobd.jobs.state.record import new_record
+from jobd.jobs.state.parts import (
+    ArtifactState,
+    CancelRequest,
+    ClockMark,
+    Ended,
+    EngineErrors,
+    EventCounts,
+    FailedAttempt,
+    Failure,
+    LogReading,
+    LogState,
+    Part,
+    PendingRetry,
+    Setup,
+    SidecarRun,
+)
+from jobd.jobs.state.record import Attempt, Record
+from jobd.jobs.state.states import DrainingLog, Queued
 from jobd.wire.job import RETRY_REASONS, JobSpec
 
 Job = Callable[..., Any]
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+SPEC = JobSpec(id="a", image="b", retries=3)
+
+KEPT = frozenset(
+    """
+    uid id created_at version image image_digest owner spec_digest has_spool token clock.boot clock.offset
+    events.count events.sequence events.started log.seq log.size_bytes log.is_full log.announced
+    cancel.delete cancel.by cancel.why cancel.signal cancel.grace_s
+    """.split()  # noqa: SIM905 - a list of them would fill the page
+)
+GROWS = frozenset({"earlier", "attempt.number"})
+RESET = frozenset(
+    """
+    attempt.state attempt.artifacts attempt.engine_errors.action attempt.engine_errors.seconds attempt.reading.cursor
+    attempt.reading.incomplete
+    """.split()  # noqa: SIM905 - as above
+)
+
+
+def full() -> Record:
+    """A record in which every field that is not of a state has another value than by default."""
+    setup = Setup(admitted_at=NOW)
+    over = DrainingLog(
+        since=NOW,
+        setup=setup,
+        sidecar=SidecarRun(asked_at=NOW),
+        worker=Ended(asked_at=NOW, exit_code=3, started_at=NOW, exited_at=NOW),
+        failure=Failure(reason="exit-code", error="no"),
+    )
+    return Record(
+        uid="u",
+        id="a",
+        created_at=NOW,
+        version=9,
+        image="b",
+        image_digest="sha256:2",
+        owner="1000",
+        spec_digest="d",
+        has_spool=True,
+        token="t",
+        clock=ClockMark(boot="boot", offset=1.5),
+        events=EventCounts(count=4, sequence=3, started=True),
+        log=LogState(seq=8, size_bytes=80, is_full=True, announced=7),
+        cancel=CancelRequest(delete=True, by="me", why="so", signal="SIGINT", grace_s=1.0),
+        earlier=[FailedAttempt(number=1, reason="lost")],
+        attempt=Attempt(
+            number=2,
+            state=over,
+            artifacts={"in": ArtifactState(status="failed", error="no", bytes=3, moved=2, optional=True)},
+            engine_errors=EngineErrors(action="Create", seconds=3.0),
+            reading=LogReading(cursor=LogCursor(b'{"stdout":["t1",5]}'), incomplete=True),
+        ),
+    )
+
+
+def leaves(part: Part, path: str = "") -> dict[str, object]:
+    """Returns every field of a part and of the parts in it, a state as a whole, by path."""
+    found: dict[str, object] = {}
+    for name in part.__struct_fields__:
+        value = getattr(part, name)
+        if isinstance(value, Part) and name != "state":
+            found |= leaves(value, f"{path}{name}.")
+        else:
+            found[path + name] = value
+    return found
+
+
+def test_each_field_of_a_record_is_kept_or_begins_anew() -> None:
+    record = full()
+    assert isinstance(record.state, DrainingLog)
+    assert set(leaves(record)) == KEPT | GROWS | RESET, "a new field is to be put into one of these"
+    empty = leaves(Record(uid="", id="", created_at=NOW, attempt=Attempt(state=Queued(since=NOW))))
+    same = {path for path, value in leaves(record).items() if path in empty and empty[path] == value}
+    assert same == {"created_at"}, "a field with its default value shows nothing"
+
+    assert record.failure is not None
+    following, _ = retry.repeated(record, SPEC, record.failure, record.state.worker, NOW)
+    for path in KEPT:
+        assert leaves(following)[path] == leaves(record)[path], path
+    failed = FailedAttempt(
+        number=2, reason="exit-code", error="no", exit_code=3, started_at=NOW, exited_at=NOW
+    )
+    assert following.earlier == [*record.earlier, failed]
+    due = PendingRetry(due_at=NOW + timedelta(seconds=retry.delay_s(2)), leftovers=True)
+    assert following.attempt == Attempt(
+        number=3, state=Queued(since=NOW, retry=due), artifacts={"in": ArtifactState(optional=True)}
+    )
 
 
 def failed(a: Any, code: int) -> Any:
@@ -24,7 +128,7 @@ def failed(a: Any, code: int) -> Any:
 def test_a_failure_goes_back_to_the_queue_with_its_history(job: Job) -> None:
     a = failed(job(retries=1), 3)
     assert a.types == ["start", "retry"]
-    assert (a.record.phase, a.record.status, a.record.attempt) == ("queued", "accepted", 2)
+    assert (a.record.phase, a.record.status, a.record.attempt.number) == ("queued", "accepted", 2)
     assert (a.record.exit_code, a.record.reason, a.record.worker_id) == (None, None, None)
     assert [(e.number, e.exit_code, e.reason) for e in a.record.earlier] == [(1, 3, "exit-code")]
     retried = a.data("retry")
@@ -81,7 +185,16 @@ def test_pauses_grow_to_a_bound(attempt: int) -> None:
 
 @given(st.sampled_from([*sorted(RETRY_REASONS), "cancelled", "output-failed", None]), st.integers(1, 12))
 def test_never_more_attempts_than_asked_for(reason: str | None, attempt: int) -> None:
-    spec = JobSpec(id="a", image="b", retries=3)
-    fresh = new_record(spec, now=datetime(2030, 1, 1, tzinfo=UTC), owner=None, digest="", has_spool=False)
-    record = msgspec.structs.replace(fresh, reason=reason, attempt=attempt)
-    assert retry.is_repeated(record, spec) == (reason in RETRY_REASONS and attempt <= 3)
+    record = full().change(cancel=None)
+    record = record.change(attempt=record.attempt.change(number=attempt))
+    failure = Failure(reason=reason) if reason else None
+    assert retry.is_repeated(record, SPEC, failure, None) == (reason in RETRY_REASONS and attempt <= 3)
+
+
+def test_a_signal_of_the_attempt_before_is_none_of_the_next(job: Job) -> None:
+    """A signal is recorded once the engine has answered; a report may have ended the attempt meanwhile."""
+    a = failed(job(retries=1, timeout_seconds=60), 3).tell(facts.StopSent(kill=True), facts.Cleaned())
+    a.later(1).created().tell(facts.WorkerStarting())
+    running = a.container("running", attempt=2)
+    a.look(running).later(61).tell(facts.TimePassed())
+    assert a.asks(running) == actions.Signal("worker", kill=False)

@@ -44,7 +44,7 @@ def test_any_stamps_of_any_clocks_come_out_in_order(
         a.later(step_s).tell(facts.Admitted()).later(next(later))
         a.tell(facts.ImageReady(ImageFacts("i", None, "")), facts.Prepared(Created("w", None, 0, 0)))
         a.later(next(later)).tell(facts.WorkerStarting()).later(next(later))
-        attempt = a.record.attempt
+        attempt = a.record.attempt.number
         running = ContainerFacts("w", ContainerState.RUNNING, attempt, started_at or a.now)
         a.tell(facts.Observed(Observation(running, None))).later(next(later))
         end = ContainerFacts(

@@ -1,0 +1,36 @@
+"""The times of a record that limits are measured from or that a supervisor waits for. Pure.
+
+Owns which times these are: those of an attempt whose field has one of the names in `AWAITED`. The times that people read are in `run_times.py`.
+"""
+
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from jobd.jobs.state.parts import ClockMark, Part
+from jobd.jobs.state.record import Record
+
+AWAITED = frozenset({"since", "due_at", "asked_at", "sent_at", "told_at", "deadline"})
+
+P = TypeVar("P", bound=Part)
+
+
+def clock_moved(record: Record, boot: str, offset: float) -> Record:
+    """Returns the record with its awaited times moved along with the clock, so that each limit stays as long as it was. Over a boot of the
+    machine jobd cannot tell how far the clock moved, and the times stay.
+    """
+    mark = ClockMark(boot=boot, offset=offset)
+    if boot != record.clock.boot:
+        return record.change(clock=mark)
+    moved_by = timedelta(seconds=offset - record.clock.offset)
+    return record.change(clock=mark, attempt=_moved(record.attempt, moved_by))
+
+
+def _moved(part: P, by: timedelta) -> P:
+    fields: dict[str, object] = {}
+    for name in part.__struct_fields__:
+        value = getattr(part, name)
+        if isinstance(value, Part):
+            fields[name] = _moved(value, by)
+        elif isinstance(value, datetime) and name in AWAITED:
+            fields[name] = value + by
+    return part.change(**fields) if fields else part

@@ -1,0 +1,35 @@
+"""The record of a job that was just submitted."""
+
+import secrets
+from datetime import datetime
+
+from jobd.jobs.state.parts import ArtifactState, ClockMark
+from jobd.jobs.state.record import Attempt, Record
+from jobd.jobs.state.states import Queued
+from jobd.wire.job import JobSpec
+
+
+def new_record(
+    spec: JobSpec,
+    *,
+    now: datetime,
+    owner: str | None,
+    digest: str,
+    has_spool: bool,
+    boot: str = "",
+    clock_offset: float = 0.0,
+) -> Record:
+    """Returns the record of a job that was just submitted. Its `uid` sorts by time and is unique."""
+    artifacts = {a.id: ArtifactState(optional=bool(getattr(a, "optional", False))) for a in spec.artifacts}
+    return Record(
+        uid=f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(6)}",
+        id=spec.id,
+        created_at=now,
+        image=spec.image,
+        owner=owner,
+        spec_digest=digest,
+        has_spool=has_spool,
+        token=secrets.token_urlsafe(24),
+        clock=ClockMark(boot=boot, offset=clock_offset),
+        attempt=Attempt(state=Queued(since=now), artifacts=artifacts),
+    )

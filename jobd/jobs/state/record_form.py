@@ -1,0 +1,32 @@
+"""A record's stored form: JSON that tolerates unknown fields, so that an older daemon can read a newer record of the same form.
+
+Owns the forms' numbers. Form 1, which has no number in it, is brought to form 2 by `record_upgrade.py`; a change of a job stores form 2.
+"""
+
+import msgspec
+
+from jobd.jobs.state.flat_record import FlatRecord
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.record_upgrade import upgraded
+
+
+class _Form(msgspec.Struct):
+    form: int = 1
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Record)
+_form_decoder = msgspec.json.Decoder(_Form)
+_flat_decoder = msgspec.json.Decoder(FlatRecord)
+
+
+def encode_record(record: Record) -> bytes:
+    """Returns the stored form."""
+    return _encoder.encode(record)
+
+
+def decode_record(data: bytes) -> Record:
+    """Returns the record of a stored form. Raises msgspec.DecodeError."""
+    if _form_decoder.decode(data).form == 1:
+        return upgraded(_flat_decoder.decode(data))
+    return _decoder.decode(data)

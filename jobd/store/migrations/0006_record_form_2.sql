@@ -1,0 +1,2 @@
+-- No table changes. Records are stored in form 2 from here on (jobd/jobs/state/record_form.py), which jobd of schema 5 cannot read: such a jobd
+-- refuses the database as a whole, instead of showing each job as unreadable.

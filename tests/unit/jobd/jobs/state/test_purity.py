@@ -1,0 +1,36 @@
+"""The state decides and does not act: no module of it imports what waits, reads, writes or tells the time."""
+
+import ast
+from pathlib import Path
+
+import jobd.jobs.state
+
+ALLOWED = frozenset({"collections", "dataclasses", "datetime", "msgspec", "typing"})
+RANDOM = {"new_record.py": frozenset({"secrets"})}
+"""A new record draws its uid and its token."""
+
+
+def imported(path: Path) -> set[str]:
+    """Returns the roots of all modules that a file imports, other than jobd's own."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+    return found - {"jobd"}
+
+
+def test_the_state_imports_nothing_that_acts() -> None:
+    files = sorted(Path(jobd.jobs.state.__path__[0]).glob("*.py"))
+    assert len(files) > 10
+    for path in files:
+        assert imported(path) <= ALLOWED | RANDOM.get(path.name, frozenset()), path.name
+
+
+def test_no_function_of_the_state_is_a_coroutine_or_reads_a_clock() -> None:
+    for path in Path(jobd.jobs.state.__path__[0]).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            assert not isinstance(node, ast.AsyncFunctionDef | ast.Await), path.name
+            if isinstance(node, ast.Attribute):
+                assert node.attr not in ("now", "utcnow", "today"), path.name
