@@ -35,7 +35,7 @@ READ = (
 )
 """Where places are looked for: the programs and what is made of them. Other tests name members by chance."""
 PROSE = {"docs/architecture.md", "docs/bounds.md"}
-JSON_PLACES = {"scripts/manual/output_schema.py", "docs/jobctl-output.schema.json"}
+JSON_PLACES = {"scripts/manual/output_types.py", "docs/jobctl-output.schema.json"}
 FIELDS = {field.name: field.encode_name for field in msgspec.structs.fields(JobSpec)}
 SCHEMAS = document(ROUTES, "1.0.0")["components"]["schemas"]
 
@@ -141,7 +141,7 @@ def test_every_path_of_a_page_exists(name: str) -> None:
 
 def test_every_file_of_a_picture_exists() -> None:
     pictures = re.findall(r"```mermaid\n(.*?)```", page(), re.DOTALL)
-    assert len(pictures) == 4
+    assert len(pictures) == 5
     for file in re.findall(r"[\w/]+\.py", "".join(pictures)):
         found = [path for program in PROGRAMS for path in (ROOT / program).rglob(f"*{Path(file).name}")]
         assert [path for path in found if path.as_posix().endswith(f"/{file}")], file
