@@ -4,6 +4,13 @@ from scripts.mutations.mutation import Mutation
 
 MUTATIONS = (
     Mutation(
+        "a run that rotation has cut is counted from where it was before",
+        "jobd/docker/logs/log_parser.py",
+        "                self._lines[stream].count_anew()",
+        "                self._lines[stream].go_on(own)",
+        "tests/unit/jobd/docker/logs/test_log_requests.py::test_what_was_rotated_away_unread_is_marked",
+    ),
+    Mutation(
         "stored log is not counted",
         "jobd/jobs/run/job_state.py",
         "            batch, before, spec = made(), self.record, await self._read_spec()",

@@ -54,7 +54,10 @@ class LogReader:
                 self._lines[stream].lose(place, silent=not own.taken)
             if how is Missing.GONE:
                 continue
-            self._lines[stream].go_on(own)
+            if how is Missing.DAMAGED and at != stream:
+                self._lines[stream].count_anew()
+            else:
+                self._lines[stream].go_on(own)
             key = (at, place)
             if key not in searches:
                 searches[key] = Search(place, at, damaged=how is Missing.DAMAGED)
@@ -95,7 +98,7 @@ class LogReader:
             if self._waiting:
                 payload = self._after_place(stream, time, payload)
                 if not payload and (size or stream in self._waiting):
-                    self._lines[stream].skipped = True
+                    self._lines[stream].pass_over(time, entry[-size:] if size else b"")
                     continue
             other = _OTHER[stream]
             level = other not in self._waiting and self._lines[other].is_level
@@ -146,6 +149,7 @@ class _Lines:
         """The number of the last entry that was taken."""
         self.skipped = False
         """True where entries were passed over that are before the place, or stand where it was."""
+        self._counts_skipped = False
         self._stream = stream
         self._lost: Place | None = None
         """The place after which lines are missing, until a line says so."""
@@ -176,6 +180,22 @@ class _Lines:
         """The stream has been read up to here."""
         if place.taken:  # else it has printed nothing
             self._time, self._taken, self._check = place.timestamp, place.taken, place.check
+
+    def count_anew(self) -> None:
+        """The bytes of the run are counted from the log's start: the log has changed before the place."""
+        self._counts_skipped = True
+
+    def pass_over(self, time: bytes, payload: bytes) -> None:
+        """An entry was skipped. It may be of the run that the first line goes on with."""
+        self.skipped = True
+        if not self._counts_skipped:
+            return
+        stamp = time.decode("ascii", "replace")
+        if stamp != self._time:
+            self._check, self._taken = run_check(self._time), 0
+            self._time = stamp
+        self._taken += len(payload)
+        self._check = crc32(payload, self._check or 0)
 
     def reach(self, place: Place, *, beside: bool) -> None:
         """The log was read up to this place, in this stream or beside it."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from jobd.docker.logs import log_parser
 from jobd.docker.logs.log_cursors import PlacedLine
@@ -40,8 +40,21 @@ def test_whatever_the_clock_does_every_line_is_stored_once(runner: asyncio.Runne
     assert story.gaps == 0
 
 
+RUN_CUT_BY_ROTATION = [
+    ("read", 1, None),
+    ("write", "stdout", 0, True),
+    ("write", "stderr", 0, True),
+    ("write", "stdout", 0, True),
+    ("write", "stderr", 0, True),
+    ("rotate", 1),
+    ("read", 1, None),
+]
+"""All lines have one timestamp: the rotation takes the place of stdout, and leaves the run that the place was in."""
+
+
 @settings(max_examples=60, deadline=None)
 @given(stories)
+@example(RUN_CUT_BY_ROTATION)
 def test_what_was_rotated_away_unread_is_marked(runner: asyncio.Runner, steps: list[Any]) -> None:
     story = Story(steps)
     runner.run(story.tell())
