@@ -40,7 +40,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a stream with an unfinished line is moved along",
-        "jobd/docker/logs/log_parser.py",
+        "jobd/docker/logs/stream_lines.py",
         "return not self._text and (",
         "return (",
         "tests/unit/jobd/docker/logs/test_log_parser.py::test_an_unfinished_line_keeps_its_stream_behind_the_other",
@@ -54,7 +54,7 @@ MUTATIONS = (
     ),
     Mutation(
         "lines that rotated away are not marked",
-        "jobd/docker/logs/log_parser.py",
+        "jobd/docker/logs/stream_lines.py",
         "gap=None if self._lost is None else GAP",
         "gap=None",
         "tests/unit/jobd/docker/logs/test_log_requests.py::test_what_was_rotated_away_unread_is_marked",
@@ -110,14 +110,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a newline that the engine left out is left out",
-        "jobd/docker/logs/log_parser.py",
+        "jobd/docker/logs/stream_lines.py",
         "self.flush(out, partial=self._piece_bytes >= PIECE_BYTES)",
         "self.flush(out, partial=True)",
         "tests/unit/jobd/docker/logs/test_log_parser.py::test_every_byte_and_newline_is_read_whatever_the_driver_leaves_out",
     ),
     Mutation(
         "a last line has a newline, whatever it has",
-        "jobd/docker/logs/log_parser.py",
+        "jobd/docker/logs/stream_lines.py",
         "self._flush(out, newline=None if unknown else False)",
         "self._flush(out, newline=True)",
         "tests/unit/jobd/docker/logs/test_log_parser.py::test_a_last_line_of_several_entries_may_have_had_a_newline",

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from jobd.docker.logs import log_parser
+from jobd.docker.logs import stream_lines
 from tests.support.log_story import LINE_BYTES, PIECE_BYTES, Story, short_stories, stories
 
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[asyncio.Runner]:
     with asyncio.Runner() as made, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(log_parser, "LINE_BYTES", LINE_BYTES)
-        patch.setattr(log_parser, "PIECE_BYTES", PIECE_BYTES)
+        patch.setattr(stream_lines, "LINE_BYTES", LINE_BYTES)
+        patch.setattr(stream_lines, "PIECE_BYTES", PIECE_BYTES)
         yield made
 
 

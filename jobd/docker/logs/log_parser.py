@@ -13,19 +13,14 @@ Source: Docker Engine API, ContainerLogs.
 """
 
 from collections.abc import Mapping
-from zlib import crc32
 
 from jobd.docker.logs.frames import DamagedLog, Frames
-from jobd.docker.logs.log_cursors import START, Place, PlacedLine, Places
-from jobd.docker.logs.log_positions import Missing, Search, run_check
+from jobd.docker.logs.log_cursors import Place, PlacedLine, Places
+from jobd.docker.logs.log_positions import Missing, Search
+from jobd.docker.logs.stream_lines import StreamLines
 from jobd.jobs.port.model import StreamName
 
-LINE_BYTES = 64 * 1024
-"""Text beyond this is cut and goes on in the next line."""
-PIECE_BYTES = 16 * 1024
-"""An entry without a newline that holds as much goes on in the next one."""
 BATCH_LINES = 1000
-GAP = "the engine dropped lines from its log before they were read"
 
 _TIME_BYTES = 64
 _OTHER: Mapping[StreamName, StreamName] = {"stdout": "stderr", "stderr": "stdout"}
@@ -42,7 +37,10 @@ class LogReader:
         self.entries = 0
         """How many entries have come."""
         self._frames = Frames()
-        self._lines: dict[StreamName, _Lines] = {"stdout": _Lines("stdout"), "stderr": _Lines("stderr")}
+        self._lines: dict[StreamName, StreamLines] = {
+            "stdout": StreamLines("stdout"),
+            "stderr": StreamLines("stderr"),
+        }
         self._waiting: dict[StreamName, Search] = {}
         searches: dict[tuple[StreamName, Place], Search] = {}
         for stream, own in places.items():
@@ -139,177 +137,3 @@ class LogReader:
                     skipped = before
                 self._lines[waiting].reach(search.found, beside=waiting != search.stream)
         return b"" if stream in self._waiting else payload[skipped:]
-
-
-class _Lines:
-    """The lines of one stream, and how far it has been read: `taken` bytes of the run at `time`."""
-
-    def __init__(self, stream: StreamName) -> None:
-        self.last_entry = 0
-        """The number of the last entry that was taken."""
-        self.skipped = False
-        """True where entries were passed over that are before the place, or stand where it was."""
-        self._counts_skipped = False
-        self._stream = stream
-        self._lost: Place | None = None
-        """The place after which lines are missing, until a line says so."""
-        self._beside: Place | None = None
-        self._silent = True
-        self._placed = False
-        self._overtaken = False
-        self._time = ""
-        self._taken = 0
-        self._check: int | None = run_check("")
-        self._text = b""
-        self._piece_bytes = 0
-        """The size of the last entry."""
-        self._goes_on = False
-        """True where the last entry went on with the line of the one before."""
-
-    @property
-    def is_level(self) -> bool:
-        """True where all that the stream holds so far is given: it is not within a line, and owes no mark."""
-        return not self._text and (self._lost is None or self._may_be_silent)
-
-    @property
-    def _may_be_silent(self) -> bool:
-        """True where nothing shows that the stream has lost a line: the other's mark is enough."""
-        return self._silent and not self.skipped
-
-    def go_on(self, place: Place) -> None:
-        """The stream has been read up to here."""
-        if place.taken:  # else it has printed nothing
-            self._time, self._taken, self._check = place.timestamp, place.taken, place.check
-
-    def count_anew(self) -> None:
-        """The bytes of the run are counted from the log's start: the log has changed before the place."""
-        self._counts_skipped = True
-
-    def pass_over(self, time: bytes, payload: bytes) -> None:
-        """An entry was skipped. It may be of the run that the first line goes on with."""
-        self.skipped = True
-        if not self._counts_skipped:
-            return
-        stamp = time.decode("ascii", "replace")
-        if stamp != self._time:
-            self._check, self._taken = run_check(self._time), 0
-            self._time = stamp
-        self._taken += len(payload)
-        self._check = crc32(payload, self._check or 0)
-
-    def reach(self, place: Place, *, beside: bool) -> None:
-        """The log was read up to this place, in this stream or beside it."""
-        self._placed = True
-        if beside:
-            self._beside = place
-        else:
-            self.go_on(place)
-
-    def level_with(self, place: Place) -> None:
-        """A line of the other stream has been given, whose place is good for this stream too."""
-        self.reach(place, beside=True)
-        self._overtaken = True
-
-    def lose(self, place: Place, *, silent: bool) -> None:
-        """The first line is to say that some after this place are missing. `silent`: the stream has printed nothing so far."""
-        self._lost, self._silent = place, silent
-
-    def take(
-        self, time: str, payload: bytes, size_bytes: int, number: int, level: bool, out: list[PlacedLine]
-    ) -> None:
-        """Takes `payload`, the last bytes of an entry of `size_bytes`, and gives the lines that it completes."""
-        if time != self._time:
-            # After a full entry, not seen of this engine: a new time within a line. It goes on, so say so and lose nothing.
-            self.flush(out, partial=self._piece_bytes >= PIECE_BYTES)
-            self._check, self._taken = run_check(self._time), 0
-            self._time = time
-        self._goes_on = self._taken > 0 or bool(self._text)
-        self._piece_bytes = size_bytes
-        self.last_entry = number
-        if not size_bytes:
-            self.flush(out)  # all that the last entry held was a newline, which the engine has left out
-            return
-        text = self._text + payload if self._text else payload
-        start, size = 0, len(text)
-        while start < size:
-            end = text.find(b"\n", start, start + LINE_BYTES + 1)
-            if end >= 0:
-                self._emit(out, text[start : end + 1], end - start, level=level)
-                start = end + 1
-            elif size - start > LINE_BYTES:
-                cut = _character_start(text, start, start + LINE_BYTES)
-                self._emit(out, text[start:cut], cut - start, partial=True)
-                start = cut
-            else:
-                break
-        self._text = text[start:]
-
-    def flush(self, out: list[PlacedLine], *, partial: bool = False) -> None:
-        """Gives the unfinished line as it is. Entries of the other stream may be after its place: so it is not level."""
-        self._flush(out, partial=partial, newline=True)
-
-    def end(self, out: list[PlacedLine]) -> None:
-        """Gives the last line of an ended container, which has no newline in the log."""
-        # The newline of a line that is one entry is never left out, and one that is left out is not after a full entry.
-        unknown = self._goes_on and self._piece_bytes < PIECE_BYTES
-        self._flush(out, newline=None if unknown else False)
-
-    def _flush(self, out: list[PlacedLine], *, partial: bool = False, newline: bool | None) -> None:
-        if self._text:
-            text, self._text = self._text, b""
-            self._emit(out, text, len(text), partial=partial, newline=newline)
-
-    def mark(self, out: list[PlacedLine]) -> None:
-        """Says that lines are missing, where no line of this stream did; for a silent stream the other's line has said it."""
-        if self._lost is None or (self._overtaken and self._may_be_silent):
-            return
-        place = START
-        if self._placed:
-            own = self._time or (self._beside.timestamp if self._beside else "")
-            place = Place(own, self._taken, self._check, self._beside)
-        out.append(PlacedLine(self._stream, self._lost.timestamp, "", partial=True, gap=GAP, place=place))
-        self._lost = None
-
-    def _emit(
-        self,
-        out: list[PlacedLine],
-        taken: bytes,
-        shown: int,
-        *,
-        partial: bool = False,
-        level: bool = False,
-        newline: bool | None = True,
-    ) -> None:
-        self._taken += len(taken)
-        if self._check is not None:
-            self._check = crc32(taken, self._check)
-        said, raw = taken[:shown], None
-        try:
-            text = said.decode()
-        except UnicodeDecodeError:
-            text, raw = said.decode("utf-8", "replace"), said
-        out.append(
-            PlacedLine(
-                stream=self._stream,
-                time=self._time,
-                text=text,
-                place=Place(self._time, self._taken, self._check),
-                partial=partial,
-                gap=None if self._lost is None else GAP,
-                level=level,
-                raw=raw,
-                newline=newline,
-            )
-        )
-        self._lost = None
-
-
-def _character_start(text: bytes, start: int, cut: int) -> int:
-    """Returns the last place at or before `cut` that is not inside a UTF-8 character."""
-    for back in range(4):
-        at = cut - back
-        if at <= start:
-            break
-        if text[at] & 0xC0 != 0x80:
-            return at
-    return cut

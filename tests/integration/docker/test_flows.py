@@ -10,7 +10,7 @@ import pytest
 
 from jobd.docker.http.http_session import Timeouts
 from jobd.docker.logs.log_cursors import decoded
-from jobd.docker.logs.log_parser import GAP, LINE_BYTES
+from jobd.docker.logs.stream_lines import GAP, LINE_BYTES
 from jobd.docker.mapping import labels
 from jobd.jobs.port.errors import EngineUnavailable, StartFailed
 from jobd.jobs.port.hints import Connected, Disconnected, Ended, Hint, SignalledExternally

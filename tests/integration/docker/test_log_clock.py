@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jobd.docker.logs.log_cursors import PlacedLine, places_after
-from jobd.docker.logs.log_parser import GAP
+from jobd.docker.logs.stream_lines import GAP
 from jobd.docker.mapping import container_spec
 from jobd.jobs.port.errors import LogUnreadable
 

@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.docker.logs import log_parser as logs_module
+from jobd.docker.logs import stream_lines
 from jobd.docker.logs.frames import DamagedLog
 from jobd.docker.logs.log_cursors import Place, PlacedLine, places_after
-from jobd.docker.logs.log_parser import GAP, LINE_BYTES, LogReader
+from jobd.docker.logs.log_parser import LogReader
 from jobd.docker.logs.log_positions import Missing
+from jobd.docker.logs.stream_lines import GAP, LINE_BYTES
 from jobd.jobs.port.model import StreamName
 from tests.support.model_log import frame
 
@@ -160,8 +161,8 @@ def test_every_byte_and_newline_is_read_whatever_the_driver_leaves_out(
         printed[stream] += text + b"\n" * newline
         entries += stored(stream, stamp(number), text, newline, leaves_out)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(logs_module, "PIECE_BYTES", PIECE)
-        patch.setattr(logs_module, "LINE_BYTES", data.draw(st.integers(PIECE, 3 * PIECE)))
+        patch.setattr(stream_lines, "PIECE_BYTES", PIECE)
+        patch.setattr(stream_lines, "LINE_BYTES", data.draw(st.integers(PIECE, 3 * PIECE)))
         sent = wire(entries)
         first = read(sent[: data.draw(st.integers(0, len(sent)))], end=False)
         first = first[: data.draw(st.integers(0, len(first)))]

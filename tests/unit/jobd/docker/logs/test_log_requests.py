@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 
-from jobd.docker.logs import log_parser
+from jobd.docker.logs import stream_lines
 from jobd.docker.logs.log_cursors import PlacedLine
-from jobd.docker.logs.log_parser import GAP
 from jobd.docker.logs.log_requests import lines_after
+from jobd.docker.logs.stream_lines import GAP
 from jobd.jobs.port.errors import EngineUnavailable
 from tests.support.log_story import LINE_BYTES, PIECE_BYTES, WINDOWS, Story, short_stories, stories
 
@@ -20,8 +20,8 @@ LINE = ("write", "stdout", 0, True)
 @pytest.fixture(scope="module", autouse=True)
 def short_lines() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(log_parser, "LINE_BYTES", LINE_BYTES)
-        patch.setattr(log_parser, "PIECE_BYTES", PIECE_BYTES)
+        patch.setattr(stream_lines, "LINE_BYTES", LINE_BYTES)
+        patch.setattr(stream_lines, "PIECE_BYTES", PIECE_BYTES)
         yield
 
 
