@@ -125,7 +125,7 @@ def test_names_that_are_no_utf8_are_escaped_and_keep_their_bytes(
     }
     assert told["names"]["content"] == [shown]
     assert told["content"]["content"] == 7
-    assert told["fifo"]["error"] == f"bad/{shown}: is a FIFO, which an archive cannot hold"
+    assert told["fifo"]["error"] == f"bad/{shown}: is a FIFO, which an archive cannot contain"
     assert daemon.jobctl("cp", f"{job_id}:out", str(tmp_path / "out")).returncode == 0
     assert [os.fsencode(each.name) for each in (tmp_path / "out").iterdir()] == [name]
     assert daemon.jobctl("cp", f"{job_id}:out.tgz", str(tmp_path / "out.tgz")).returncode == 0

@@ -11,7 +11,7 @@ async def test_a_job_that_waits_for_its_next_attempt_holds_no_place(house: Any) 
     first = await house.submit(id="first", retries=1)
     behind = await house.submit(id="behind")
     assert (await house.ended(behind)).exit_code == 0, "the clock has not moved: the next attempt still waits"
-    assert (await house.stored(first)).attempt == 2
+    assert (await house.stored(first)).attempt.number == 2
     assert (house.queue.running, house.queue.waiting) == (0, 0)
     assert (await house.ended(first, tick_s=1)).exit_code == 3
 
