@@ -9,6 +9,7 @@ import pytest
 
 from jobd.jobs.port.model import LOG_START, ContainerState, JobRef, Observation, RawLine, Role
 from jobd.wire.report import Ready, SidecarOrder, decode_report
+from tests.support.repeated import repeated
 
 Until = Callable[[JobRef, Callable[[Observation], bool]], Coroutine[Any, Any, Observation]]
 
@@ -28,7 +29,7 @@ async def given(world: Any, ref: JobRef, behaviour: Any, values: dict[str, str])
     await world.orchestrator.ensure_sidecar_image()
     await world.orchestrator.create(world.work(ref, behaviour, sidecar=True), None)
     order = SidecarOrder(job_id=ref.id, job_uid=ref.uid, artifacts=[], secrets=values)
-    await world.orchestrator.start_sidecar(ref, order)
+    await repeated(lambda: world.orchestrator.start_sidecar(ref, order))
     async with asyncio.timeout(world.deadline_s):
         while True:
             lines = await printed(world, ref, "sidecar")
