@@ -13,15 +13,15 @@ MUTATIONS = (
     Mutation(
         "a network that an earlier process made stays",
         "jobd/docker/containers/network.py",
-        "                while labels.is_ours(",
-        "                while self._seen and labels.is_ours(",
+        "                while labels.is_owned(",
+        "                while self._seen and labels.is_owned(",
         "test_orphans.py::test_an_orderly_stop_removes_the_network_whoever_made_it",
     ),
     Mutation(
         "a start that did not happen costs the inputs",
         "jobd/docker/containers/creation.py",
-        "if worker is None and mine is not None and not mine.never_started:",
-        "if False and mine is not None and worker is None:",
+        "if worker is None and own_sidecar is not None and not own_sidecar.never_started:",
+        "if False and own_sidecar is not None and worker is None:",
         "test_failpoints.py::test_killed_at_a_failpoint[before-engine:start_worker]",
     ),
     Mutation(
@@ -34,8 +34,8 @@ MUTATIONS = (
     Mutation(
         "a workspace that can never be made is asked for again",
         "jobd/docker/containers/creation.py",
-        '        except Trouble as error:\n            raise meant("create"',
-        '        except KeyError as error:\n            raise meant("create"',
+        '        except Trouble as error:\n            raise port_error("create"',
+        '        except KeyError as error:\n            raise port_error("create"',
         "test_engine_answers.py::test_what_can_never_run_fails_at_once_and_keeps_no_place",
     ),
     Mutation(

@@ -98,7 +98,7 @@ def test_what_is_remembered_of_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(end_causes, "_REMEMBERED", BOUND)
     causes = EndCauses(None, "one", OwnSignals(), ping)  # type: ignore[arg-type]
     for number in range(3 * BOUND):
-        with pytest.raises(EngineUnavailable), causes.noticing(f"u{number}"):
+        with pytest.raises(EngineUnavailable), causes.noting_outages(f"u{number}"):
             raise EngineUnavailable("no answer")
     assert len(causes._evidence) == BOUND
     causes.forget(f"u{3 * BOUND - 1}")

@@ -168,7 +168,7 @@ async def test_what_the_facts_say_of_memory_is_not_asked_for(causes: Causes, end
 
 async def test_a_failed_start_may_pass_where_the_engine_did_not_answer(causes: Causes, refused: End) -> None:
     assert await causes.observed("u", "worker", refused(128)) == refused(128)
-    with pytest.raises(EngineUnavailable), causes.noticing("u"):
+    with pytest.raises(EngineUnavailable), causes.noting_outages("u"):
         raise EngineUnavailable("no answer")
     for role in ("worker", "sidecar"):
         assert await causes.observed("u", role, refused(128)) == replace(refused(128), start_may_pass=True)
@@ -180,7 +180,7 @@ async def test_a_container_that_runs_while_the_engine_is_being_stopped_may_still
     causes: Causes, running: ContainerFacts, ended: End
 ) -> None:
     causes.event("kill", signal="15")
-    with pytest.raises(EngineUnavailable), causes.noticing("u"):
+    with pytest.raises(EngineUnavailable), causes.noting_outages("u"):
         raise EngineUnavailable("no answer")
     causes.stays, causes.was_up = False, None
     assert await causes.observed("u", "worker", running) == running

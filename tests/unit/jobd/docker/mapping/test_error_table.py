@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.docker.http.errors import Refusal, as_error, meant, refusal
+from jobd.docker.http.errors import Refusal, as_error, port_error, refusal
 from jobd.docker.mapping.error_table import LONGEST_WORDS, ROWS, Call, Failure, failure
 from jobd.jobs.port.errors import (
     EngineError,
@@ -120,7 +120,7 @@ def test_any_answer_is_classified_once_and_becomes_one_error(call: Call, status:
 )
 def test_a_refused_start_has_the_code_that_the_engine_would_give(row: str, code: int) -> None:
     call, status, message = next(answer[1:] for answer in ANSWERS if answer[0] == row)
-    error = meant(call, refusal(status, message))
+    error = port_error(call, refusal(status, message))
     assert isinstance(error, StartFailed)
     assert error.exit_code == code
 
@@ -145,5 +145,5 @@ def test_long_names_are_cut_in_the_middle() -> None:
 def test_a_remedy_of_the_answer_stays_where_the_table_has_none() -> None:
     error = Refusal(400, "no")
     error.remedy = "ask somebody"
-    assert meant("create", error).remedy == "ask somebody"
+    assert port_error("create", error).remedy == "ask somebody"
     assert as_error("create", Failure("final", "no", "", "refused")).remedy == ""
