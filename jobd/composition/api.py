@@ -55,7 +55,9 @@ def build_api(
         disk=about.disk,
         openapi=msgspec.json.encode(document(ROUTES, VERSION)),
     )
-    response_bytes = {(route.method, route.path): route.response_bytes for route in ROUTES if route.response_bytes}
+    response_bytes = {
+        (route.method, route.path): route.response_bytes for route in ROUTES if route.response_bytes
+    }
     api = web.Application(
         middlewares=[
             request_metrics(metrics),

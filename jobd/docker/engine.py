@@ -19,7 +19,7 @@ from jobd.docker.http.http_session import HttpSession, Timeouts
 from jobd.docker.http.sdk import registry_auth
 from jobd.docker.http.transport import SMALL_ANSWER, OnCall, Transport
 from jobd.docker.mapping.container_spec import Body
-from jobd.docker.mapping.inspection import LONGEST_ID, Inspected, moment
+from jobd.docker.mapping.inspection import LONGEST_ID, Inspected, parse_timestamp
 from jobd.docker.mapping.models import DiskUsage, ImageInspected, Info, Stats, Version
 from jobd.jobs.port.errors import EngineUnavailable
 
@@ -164,8 +164,8 @@ class Engine:
         Raises: EngineUnavailable.
         """
         found: Any = await self._transport.found("volume-inspect", lambda client: client.inspect_volume(name))
-        made = moment(str((found or {}).get("CreatedAt") or ""))
-        now = moment((await self.info()).system_time)
+        made = parse_timestamp(str((found or {}).get("CreatedAt") or ""))
+        now = parse_timestamp((await self.info()).system_time)
         return None if made is None or now is None else (now - made).total_seconds()
 
     async def remove_volume(self, name: str) -> None:

@@ -27,11 +27,7 @@ def server_context(cert: Path, key: Path) -> ssl.SSLContext:
     try:
         context.load_cert_chain(cert, key, password=_no_password)
     except ssl.SSLError as error:
-        why = (
-            "do not match"
-            if error.reason == "KEY_VALUES_MISMATCH"
-            else "are not a PEM certificate and key"
-        )
+        why = "do not match" if error.reason == "KEY_VALUES_MISMATCH" else "are not a PEM certificate and key"
         raise ConfigError([f"TLS_CERT_FILE: {cert} and {key} {why}"]) from None
     except OSError as error:
         raise ConfigError([f"TLS_CERT_FILE: {cert}: {error.strerror or error}"]) from None

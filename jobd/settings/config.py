@@ -165,13 +165,9 @@ def from_mapping(values: Mapping[str, str]) -> Config:
     if config.tls_key_file is not None and config.tls_cert_file is None:
         r.problems.append("TLS_KEY_FILE: a key needs a certificate; set TLS_CERT_FILE as well")
     if config.no_auth and not is_loopback(config.host):
-        r.problems.append(
-            "JOBD_NO_AUTH: only loopback may be used without a key; set JOBD_HOST=127.0.0.1"
-        )
+        r.problems.append("JOBD_NO_AUTH: only loopback may be used without a key; set JOBD_HOST=127.0.0.1")
     elif not is_loopback(config.host) and config.tls_cert_file is None:
-        r.problems.append(
-            "JOBD_HOST: addresses other than loopback need TLS; set TLS_CERT_FILE"
-        )
+        r.problems.append("JOBD_HOST: addresses other than loopback need TLS; set TLS_CERT_FILE")
     if r.problems:
         raise ConfigError(r.problems)
     return config

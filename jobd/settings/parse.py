@@ -58,9 +58,7 @@ def socket(text: str, state_dir: Path, runtime: str | None) -> Path:
     else:
         found = state_dir / "jobd.sock"
     if len(os.fsencode(found)) > _LONGEST_SOCKET:
-        raise ValueError(
-            f"{found} is longer than {_LONGEST_SOCKET} bytes, the limit of a Unix socket's path"
-        )
+        raise ValueError(f"{found} is longer than {_LONGEST_SOCKET} bytes, the limit of a Unix socket's path")
     return found
 
 

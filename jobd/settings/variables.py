@@ -126,7 +126,9 @@ VARIABLES: tuple[Variable, ...] = (
         "text for people, json for programs, or auto: text on a terminal, json elsewhere",
         "--log-format",
     ),
-    Variable("DISPATCHER_BUFFER_SIZE", "10000", "undelivered events held in memory; further events wait on disk"),
+    Variable(
+        "DISPATCHER_BUFFER_SIZE", "10000", "undelivered events held in memory; further events wait on disk"
+    ),
     Variable("DISPATCHER_WORKERS", "10", "deliveries under way at once"),
     Variable("DISPATCHER_HTTP_TIMEOUT", "10s", "longest time for one delivery attempt"),
     Variable(

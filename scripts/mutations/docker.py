@@ -6,9 +6,9 @@ MUTATIONS = (
     Mutation(
         "a container that is being removed is taken over as one that has run",
         "jobd/docker/mapping/inspection.py",
-        'self.state.status in ("created", "removing", "dead") and',
-        'self.state.status == "created" and',
-        "tests/unit/jobd/docker/mapping/test_inspection.py::test_a_container_that_never_ran_has_not_run_while_it_is_removed",
+        'self.state.status in ("created", "removing", "dead")',
+        'self.state.status == "created"',
+        "tests/unit/jobd/docker/mapping/test_inspection.py::test_an_unstarted_container_counts_as_unstarted_during_its_removal",
     ),
     Mutation(
         "a network that an earlier process made stays",
@@ -106,21 +106,21 @@ MUTATIONS = (
         "jobd/docker/containers/unconfirmed_volumes.py",
         "return age_s is not None and age_s <= time.monotonic() - asked + _SLACK_S",
         "return True",
-        "tests/integration/docker/test_half_made.py",
+        "tests/integration/docker/test_unconfirmed_volumes.py",
     ),
     Mutation(
         "a volume that lost its labels is a stranger's",
         "jobd/docker/containers/unconfirmed_volumes.py",
         "return age_s is not None and age_s <= time.monotonic() - asked + _SLACK_S",
         "return False",
-        "tests/integration/docker/test_half_made.py",
+        "tests/integration/docker/test_unconfirmed_volumes.py",
     ),
     Mutation(
         "what the engine did while nobody heard it stays unheard",
         "jobd/docker/events.py",
         "        if self._left_at is not None:",
         "        if False:",
-        "tests/integration/docker/test_flows.py::test_what_was_missed_is_told_before_the_engine_is_said_to_be_back",
+        "tests/integration/docker/test_streams.py::test_missed_events_come_before_connected",
     ),
     Mutation(
         "a tar that is cut ends in order",

@@ -24,7 +24,7 @@ class ContainerIds:
         """Each id was read from a container with the labels of this attempt."""
 
     async def inspect(self, ref: JobRef, role: Role) -> Inspected | None:
-        """Returns the container of exactly this attempt; None where it does not exist. Raises EngineUnavailable."""
+        """Returns the container of exactly this attempt; None if there is none. Raises EngineUnavailable."""
         found = await self._engine.inspect_container(labels.container_name(ref.id, role))
         if found is None or labels.ref_of(found.config.labels, self._instance) != ref:
             self.forget(ref, role)

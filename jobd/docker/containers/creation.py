@@ -172,7 +172,9 @@ class Creation:
             for role, found in zip(labels.ROLES, await self._removal.inspect(ref.id), strict=True)
             if found is not None and not self._is_of(found.config.labels, ref)
         ]
-        await self._removal.destroy(ref, stale, volume=False, label_filter=lambda found: self._is_stale(found, ref))
+        await self._removal.destroy(
+            ref, stale, volume=False, label_filter=lambda found: self._is_stale(found, ref)
+        )
         await self._removal.remove_stopped(ref, label_filter=self._is_owned)
 
     def _is_stale(self, found: labels.Labels | None, ref: JobRef) -> bool:

@@ -21,7 +21,7 @@ class OwnSignals:
         """The count by container id and signal number."""
 
     def expect(self, container_id: str, name: str) -> None:
-        """jobd requests this signal now."""
+        """Registers a signal that jobd requests now."""
         key = (container_id, _number(name))
         if len(container_id) > LONGEST_ID:
             return

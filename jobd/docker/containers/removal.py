@@ -40,7 +40,9 @@ class Removal:
         )
         return worker, sidecar
 
-    async def destroy(self, ref: JobRef, roles: Sequence[Role], *, volume: bool, label_filter: LabelFilter) -> None:
+    async def destroy(
+        self, ref: JobRef, roles: Sequence[Role], *, volume: bool, label_filter: LabelFilter
+    ) -> None:
         """Kills and removes the containers of `roles` and, with `volume`, removes the volumes, if `label_filter` accepts their labels.
         Only for a job or an attempt whose end is stored.
 
@@ -56,7 +58,12 @@ class Removal:
         await self._remove(ref, labels.ROLES, True, label_filter, self._engine.remove_container)
 
     async def _remove(
-        self, ref: JobRef, roles: Sequence[Role], volume: bool, label_filter: LabelFilter, remove: RemoveContainer
+        self,
+        ref: JobRef,
+        roles: Sequence[Role],
+        volume: bool,
+        label_filter: LabelFilter,
+        remove: RemoveContainer,
     ) -> None:
         # A create whose answer was lost may still be in progress: the removal of a volume in use is retried.
         for pause_s in (*_IN_USE_PAUSES_S, None):

@@ -68,7 +68,7 @@ class UnstartedRemoval:
 
     async def _has_run(self, container_id: str) -> bool:
         found = await self._engine.inspect_container(container_id)
-        return found is not None and inspection.moment(found.state.started_at) is not None
+        return found is not None and inspection.parse_timestamp(found.state.started_at) is not None
 
     async def _events(self, container_id: str) -> list[EngineEvent]:
         """Returns this container's events in the engine's buffer, up to the `destroy` event or a time limit."""

@@ -15,7 +15,7 @@ import msgspec
 from jobd.docker.engine import Engine
 from jobd.docker.http.errors import Refusal
 from jobd.docker.http.transport import SMALL_ANSWER
-from jobd.docker.mapping.inspection import Inspected, moment
+from jobd.docker.mapping.inspection import Inspected, parse_timestamp
 from jobd.docker.mapping.models import Info, NetworkInspected
 from jobd.jobs.port.errors import EngineUnavailable
 
@@ -39,19 +39,19 @@ class Uptime:
         found = await self._ask(f"/containers/{container_id}/json", Inspected)
         if found is None:
             return None
-        began, ended = moment(found.state.started_at), moment(found.state.finished_at)
+        began, ended = parse_timestamp(found.state.started_at), parse_timestamp(found.state.finished_at)
         if began is None or ended is None:
             return None
         info = await self._ask("/info", Info)
         bridge = await self._ask(f"/networks/{_BRIDGE}", NetworkInspected)
-        since = None if bridge is None else moment(bridge.created)
+        since = None if bridge is None else parse_timestamp(bridge.created)
         if since is not None:
             # Both checks: a clock that was set back must not make a new engine process seem old.
             if since > began or since > ended:
                 return False
             if info is not None and not info.live_restore_enabled:
                 return True  # with live-restore, the engine keeps a bridge that is in use
-        now = None if info is None else moment(info.system_time)
+        now = None if info is None else parse_timestamp(info.system_time)
         return True if now is not None and await self._remembers(container_id, now) else None
 
     async def _remembers(self, container_id: str, now: datetime) -> bool:

@@ -15,7 +15,9 @@ def agree(api_version: str, min_api_version: str) -> str:
     """
     spoken = min(api_version, DEFAULT_DOCKER_API_VERSION, key=_ordered)
     if _ordered(spoken) < _ordered(min_api_version):
-        error = EngineUnavailable(f"the engine needs API {min_api_version} or newer, jobd supports up to {spoken}")
+        error = EngineUnavailable(
+            f"the engine needs API {min_api_version} or newer, jobd supports up to {spoken}"
+        )
         error.remedy = "upgrade jobd, or set DOCKER_MIN_API_VERSION for the engine"
         raise error
     return spoken

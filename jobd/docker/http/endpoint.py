@@ -81,9 +81,7 @@ def parse(url: str, tls: Tls | None) -> Endpoint:
     if scheme == "unix":
         path = url.removeprefix("unix://")
         if not path.startswith("/"):
-            raise _unusable(
-                url, "unix:// needs an absolute path, as in unix:///var/run/docker.sock"
-            )
+            raise _unusable(url, "unix:// needs an absolute path, as in unix:///var/run/docker.sock")
         return Endpoint(url, socket_path=path)
     if scheme == "ssh":
         raise _unusable(

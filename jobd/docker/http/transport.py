@@ -127,7 +127,9 @@ class Transport:
                     )
                 except RuntimeError as error:
                     self._free.release()
-                    raise EngineUnavailable("jobd is stopping and makes no more calls to the engine") from error
+                    raise EngineUnavailable(
+                        "jobd is stopping and makes no more calls to the engine"
+                    ) from error
                 under_way.add_done_callback(self._freed)
                 # After a cancel the thread still works: its permit is released when the thread is free.
                 result = await asyncio.shield(under_way)

@@ -58,9 +58,7 @@ class Images:
             await self._pulls.pull(image, platform, on_progress)
             found = await self._engine.inspect_image(image)
             if found is None:
-                raise unavailable(
-                    f"the image {image!r} is missing after its pull", f"docker pull {image}"
-                )
+                raise unavailable(f"the image {image!r} is missing after its pull", f"docker pull {image}")
         if platform is None:
             await self._check_architecture(image, found)
         return facts(found, image)

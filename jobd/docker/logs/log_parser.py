@@ -49,13 +49,13 @@ class LogReader:
                 continue
             how = missing.get(stream) if missing else None
             if how is not None:
-                self._lines[stream].lose(place, silent=not own.taken)
+                self._lines[stream].mark_lost(place, silent=not own.taken)
             if how is Missing.GONE:
                 continue
             if how is Missing.DAMAGED and at != stream:
-                self._lines[stream].count_anew()
+                self._lines[stream].recount()
             else:
-                self._lines[stream].go_on(own)
+                self._lines[stream].resume_at(own)
             key = (at, place)
             if key not in searches:
                 searches[key] = Search(place, at, damaged=how is Missing.DAMAGED)
@@ -96,7 +96,7 @@ class LogReader:
             if self._waiting:
                 payload = self._after_place(stream, time, payload)
                 if not payload and (size or stream in self._waiting):
-                    self._lines[stream].pass_over(time, entry[-size:] if size else b"")
+                    self._lines[stream].skip(time, entry[-size:] if size else b"")
                     continue
             other = _OTHER[stream]
             level = other not in self._waiting and self._lines[other].is_level

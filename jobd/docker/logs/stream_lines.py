@@ -51,16 +51,16 @@ class StreamLines:
         """True if nothing shows that the stream lost a line: the other stream's mark suffices."""
         return self._silent and not self.skipped
 
-    def go_on(self, place: Place) -> None:
+    def resume_at(self, place: Place) -> None:
         """The stream has been read up to this position."""
         if place.taken:  # else the stream is empty so far
             self._time, self._taken, self._check = place.timestamp, place.taken, place.check
 
-    def count_anew(self) -> None:
+    def recount(self) -> None:
         """Counts the bytes of the run from the log's start: the log changed before the position."""
         self._counts_skipped = True
 
-    def pass_over(self, time: bytes, payload: bytes) -> None:
+    def skip(self, time: bytes, payload: bytes) -> None:
         """Skips an entry, which may belong to the run of the first line."""
         self.skipped = True
         if not self._counts_skipped:
@@ -78,14 +78,14 @@ class StreamLines:
         if beside:
             self._beside = place
         else:
-            self.go_on(place)
+            self.resume_at(place)
 
     def level_with(self, place: Place) -> None:
         """The other stream emitted a line up to whose position this stream has been read too."""
         self.reach(place, beside=True)
         self._overtaken = True
 
-    def lose(self, place: Place, *, silent: bool) -> None:
+    def mark_lost(self, place: Place, *, silent: bool) -> None:
         """The first line gets a gap mark: lines after this position are missing. `silent`: the stream is empty so far."""
         self._lost, self._silent = place, silent
 

@@ -64,7 +64,10 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     @property
     def never_started(self) -> bool:
         """True for a created container whose process has never run, also during its removal."""
-        return self.state.status in ("created", "removing", "dead") and moment(self.state.started_at) is None
+        return (
+            self.state.status in ("created", "removing", "dead")
+            and parse_timestamp(self.state.started_at) is None
+        )
 
 
 class _Actor(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -81,7 +84,7 @@ class EngineEvent(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     time_nano: int = msgspec.field(name="timeNano", default=0)
 
 
-def moment(text: str) -> datetime | None:
+def parse_timestamp(text: str) -> datetime | None:
     """Returns the engine's RFC 3339 time as aware UTC, to the microsecond; None for the zero time and for invalid text."""
     if not text or text.startswith(_NEVER):
         return None
@@ -100,7 +103,7 @@ def facts(inspected: Inspected, ref: JobRef, instance: str) -> ContainerFacts | 
     refused = inspected.never_started and state.error != ""
     where = _STATES.get(state.status, ContainerState.GONE)
     ended = where is ContainerState.ENDED
-    started, finished = moment(state.started_at), moment(state.finished_at)
+    started, finished = parse_timestamp(state.started_at), parse_timestamp(state.finished_at)
     if started is not None and finished is not None:
         # The engine records the start late: the recorded end of a short container may precede its recorded start.
         finished = max(started, finished)

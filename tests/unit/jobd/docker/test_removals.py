@@ -1,4 +1,4 @@
-"""Every place in jobd that can remove a container, found in the code itself: by force only what is over by the record."""
+"""Every place in jobd that can remove a container, found in the code: by force only a container whose end is stored."""
 
 import ast
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ import jobd
 
 ROOT = Path(jobd.__file__).parent
 FORCED = {
-    # the ways down, each reached from the places below alone
+    # the removing functions, called only from the places below
     ("docker/engine.py", "destroy_container"): "the one call with force",
     ("docker/containers/removal.py", "_destroy_container"): "its signal is jobd's own",
     ("docker/containers/removal.py", "destroy"): "the containers under a job's names",
     ("docker/containers/removal.py", "_container"): "compares: one that is killed is waited for",
     ("docker/orchestrator.py", "remove"): "the orchestrator's removal by force",
-    # who may
+    # the callers
     (
         "docker/containers/creation.py",
         "_remove_stale",

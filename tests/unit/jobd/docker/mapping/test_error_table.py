@@ -1,4 +1,4 @@
-"""The table of the engine's error answers: every row by the answer that the real engine gave, and any text at all."""
+"""The table of the engine's error answers: every row with a real engine's answer, and arbitrary texts."""
 
 import pytest
 from hypothesis import given
@@ -88,7 +88,7 @@ def test_an_answer_is_classified_by_its_row_in_plain_words(
     assert not found.words.endswith(": unknown")
 
 
-def test_every_row_has_an_answer_that_it_is_meant_for() -> None:
+def test_every_row_has_a_measured_answer() -> None:
     assert {row.name for row in ROWS} == {row for row, _, _, _ in ANSWERS}
     assert len({row.name for row in ROWS}) == len(ROWS)
 
@@ -129,7 +129,7 @@ def test_a_start_of_a_path_that_is_no_command_is_no_missing_command() -> None:
     assert failure("start", 400, "error mounting /a: no such file or directory").exit_code == 128
 
 
-def test_the_words_name_the_workspace_and_the_command() -> None:
+def test_the_message_names_the_workspace_and_the_command() -> None:
     made = failure("create", 500, "Cannot mkdir: /etc/passwd is not a directory", workspace="/etc/passwd")
     assert "'/etc/passwd'" in made.words
     assert made.remedy == "choose another path for the workspace"

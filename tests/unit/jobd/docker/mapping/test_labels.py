@@ -19,7 +19,7 @@ def test_the_labels_of_the_guide_are_there() -> None:
     assert made["managed-by"] == "jobs-service"
 
 
-def test_labels_name_the_attempt_again() -> None:
+def test_the_attempt_is_read_back_from_the_labels() -> None:
     assert labels.ref_of(labels.container_labels(REF, "one", "worker"), "one") == REF
     assert labels.ref_of(labels.job_labels(REF, "one"), "one") == REF
 
