@@ -1,4 +1,4 @@
-"""The two web applications: the API, and the metrics."""
+"""Builds the two web applications: the API and the metrics."""
 
 from collections.abc import Awaitable, Callable
 
@@ -38,7 +38,7 @@ def build_api(
     metrics: Metrics,
     api_key: str | None,
 ) -> web.Application:
-    """Returns the API. `api_key` None: no key is asked for."""
+    """Returns the API. `api_key` None: no authentication."""
     context = Context(
         submitter=jobs.submitter,
         jobs=jobs.service,
@@ -55,13 +55,15 @@ def build_api(
         disk=about.disk,
         openapi=msgspec.json.encode(document(ROUTES, VERSION)),
     )
-    held = {(route.method, route.path): route.response_bytes for route in ROUTES if route.response_bytes}
+    response_bytes = {
+        (route.method, route.path): route.response_bytes for route in ROUTES if route.response_bytes
+    }
     api = web.Application(
         middlewares=[
             request_metrics(metrics),
             error_responses,
             access_control(AccessPolicy(api_key, _names(config, config.host))),
-            memory_budget(context.bodies, events.readers, held),
+            memory_budget(context.bodies, events.readers, response_bytes),
         ],
         client_max_size=MAX_BODY_BYTES,
     )
@@ -76,7 +78,7 @@ def build_api(
 def build_metrics_api(
     config: Config, metrics: Metrics, before_scrape: Callable[[], Awaitable[None]]
 ) -> web.Application:
-    """Returns `GET /metrics`; `before_scrape` renews what is measured at each scrape."""
+    """Returns the application with `GET /metrics`; `before_scrape` updates the gauges at each scrape."""
 
     async def scrape(_: web.Request) -> web.Response:
         await before_scrape()

@@ -1,6 +1,6 @@
 """The container engine that jobs run on, chosen by JOBD_ENGINE.
 
-Owns which engines there are (`settings/parse.py` has their names). The code of an engine is imported only when that engine is chosen.
+Owns the list of engines (`settings/parse.py` has their names). The code of an engine is imported only if that engine is chosen.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from jobd.jobs.port.protocols import EnginePort
 from jobd.settings.config import Config
 
 OnCall = Callable[[str, float, bool], None]
-"""Called after each control call: its name, its seconds, whether the engine answered with success."""
+"""Called after each control call with its name, its seconds, and whether the engine answered successfully."""
 
 
 class Engine(EnginePort, Protocol):
@@ -24,10 +24,10 @@ class Engine(EnginePort, Protocol):
 
 
 def build_engine(config: Config, instance: str, on_call: OnCall) -> Engine:
-    """Returns the engine that the settings name. Must be called inside the running event loop.
+    """Returns the engine in the settings. Must be called inside the running event loop.
 
     Raises:
-        ConfigError: the engine's own settings cannot be used.
+        ConfigError: the engine's own settings are invalid.
     """
     return ENGINES[config.engine](config, instance, on_call)
 
@@ -40,7 +40,7 @@ def _docker(config: Config, instance: str, on_call: OnCall) -> Engine:
         instance=instance,
         sidecar_image=config.sidecar_image,
         extra_hosts=config.extra_hosts,
-        # The engine rotates by raw bytes; what jobd keeps must fit into that with room to spare.
+        # The engine rotates by raw bytes: keep twice the bytes that jobd stores.
         log_max_bytes=max(2 * config.log_max_bytes, MIN_LOG_BYTES),
     )
     try:

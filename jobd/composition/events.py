@@ -1,4 +1,4 @@
-"""The parts that send events and let clients read them."""
+"""Builds the parts that send events and serve them to clients."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from jobd.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """`readers`: what all clients that read events, logs, lists and jobs hold in memory together."""
+    """`readers`: the memory budget of all clients that read events, logs, lists and jobs."""
 
     dispatcher: Dispatcher
     feed: Feed
@@ -24,7 +24,7 @@ class Events:
 
 
 def build_sender(config: Config, own_addresses: frozenset[tuple[str, int]], clock: Clock) -> Sender:
-    """Returns what sends events. `own_addresses` are jobd's listeners: no callback may go there."""
+    """Returns the sender of events. `own_addresses` are jobd's listeners: no callback may go there."""
     return Sender(
         EgressPolicy(config.egress, own_addresses),
         clock,
@@ -36,7 +36,7 @@ def build_sender(config: Config, own_addresses: frozenset[tuple[str, int]], cloc
 def build_events(
     config: Config, store: Store, sender: EventSender, clock: Clock, observer: DeliveryObserver | None = None
 ) -> Events:
-    """Returns the dispatcher, which does not run yet, and the feed."""
+    """Returns the dispatcher, not started, and the feed."""
     readers = ByteBudget(READERS_BYTES, patience_s=READER_PATIENCE_S)
     return Events(
         dispatcher=Dispatcher(store, sender, config.dispatcher, clock, observer),

@@ -1,4 +1,4 @@
-"""The parts that take jobs in, run them, show them and remove them."""
+"""Builds the parts that accept, run, show and remove jobs."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ from jobd.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """What runs jobs, joined; nothing runs yet."""
+    """The parts that run jobs, wired together and not started."""
 
     change_notifier: ChangeNotifier
     repository: JobRepository
@@ -54,10 +54,10 @@ def build_jobs(
     clock: Clock,
     observer: JobObserver,
 ) -> Jobs:
-    """Returns the parts of the room `jobs`. Must be called inside the running event loop.
+    """Returns the parts of `jobs`. Must be called inside the running event loop.
 
     Raises:
-        ConfigError: the key that is kept in the state folder cannot be read or kept.
+        ConfigError: the fingerprint key in the state folder cannot be read or stored.
     """
     change_notifier = ChangeNotifier()
     repository = JobRepository(store, events.feed, events.dispatcher, change_notifier, clock)

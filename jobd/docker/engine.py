@@ -1,7 +1,7 @@
-"""The calls to the engine by name: what is asked, and the answers in our shapes.
+"""The engine's calls by name, with typed answers.
 
-The SDK's untyped answers end here. How a call is made is in `transport.py`, what is the SDK's own in `sdk.py`; `http_session.py` carries what
-flows, `attach.py` a container's input; both use the version and the endpoint from here. Knows nothing of jobs.
+The SDK's untyped answers are converted here. `transport.py` makes the calls, `sdk.py` wraps the SDK; `http_session.py` has the
+streaming calls, `attach.py` a container's input; both use the version and the endpoint from here.
 
 Source: Docker Engine API, 1.41 to 1.45.
 """
@@ -19,7 +19,7 @@ from jobd.docker.http.http_session import HttpSession, Timeouts
 from jobd.docker.http.sdk import registry_auth
 from jobd.docker.http.transport import SMALL_ANSWER, OnCall, Transport
 from jobd.docker.mapping.container_spec import Body
-from jobd.docker.mapping.inspection import LONGEST_ID, Inspected, moment
+from jobd.docker.mapping.inspection import LONGEST_ID, Inspected, parse_timestamp
 from jobd.docker.mapping.models import DiskUsage, ImageInspected, Info, Stats, Version
 from jobd.jobs.port.errors import EngineUnavailable
 
@@ -29,7 +29,7 @@ LARGE_ANSWER = 32 * 1024 * 1024
 
 
 class Engine:
-    """One engine. Safe to use from one event loop; every call has a limit in time and a bounded number of threads."""
+    """One engine. Safe to use from one event loop; every call has a time limit, and the number of threads is bounded."""
 
     def __init__(
         self, endpoint: Endpoint, timeouts: Timeouts | None = None, on_call: OnCall | None = None
@@ -40,29 +40,29 @@ class Engine:
         self._transport = Transport(endpoint, self.timeouts, self.streams, on_call)
 
     async def version(self, *, fresh: bool = False) -> Version:
-        """Returns the engine's version and the API version spoken: the highest that both sides know.
+        """Returns the engine's version with the negotiated API version.
 
-        `fresh`: asks again, as after a reconnect, when another engine may be there.
+        `fresh`: asks the engine again: after a reconnect its version may differ.
         Raises: EngineUnavailable.
         """
         return await self._transport.version(fresh=fresh)
 
     async def path(self, path: str) -> str:
-        """Returns `path` below the agreed API version."""
+        """Returns `path` below the negotiated API version."""
         return await self._transport.path(path)
 
     async def info(self) -> Info:
-        """Returns the engine's size. Raises: EngineUnavailable."""
+        """Returns the system information. Raises: EngineUnavailable."""
         return await self._transport.on_loop(await self.path("/info"), Info)
 
     async def inspect_container(self, name: str) -> Inspected | None:
-        """Inspects a container by name or id; None where it does not exist. Raises: EngineUnavailable."""
+        """Inspects a container by name or id; None if the container does not exist. Raises: EngineUnavailable."""
         return await self._transport.inspected(
             "inspect", lambda client: client.inspect_container(name), Inspected
         )
 
     async def stats(self, container_id: str) -> Stats:
-        """Returns one measurement, at once. Raises: Refusal (404, 409), EngineUnavailable."""
+        """Returns one sample, without delay. Raises: Refusal (404, 409), EngineUnavailable."""
         path = await self.path(f"/containers/{container_id}/stats")
         params = {"stream": "false", "one-shot": "true"}
         started = time.perf_counter()
@@ -72,7 +72,7 @@ class Engine:
         try:
             return msgspec.json.decode(answer, type=Stats)
         except msgspec.MsgspecError as error:
-            raise EngineUnavailable(f"{self.endpoint.url} gave no measurement: {error}") from error
+            raise EngineUnavailable(f"{self.endpoint.url} returned invalid stats: {error}") from error
 
     async def disk_usage(self) -> DiskUsage:
         """Measures all containers and volumes; may take seconds. Raises: EngineUnavailable."""
@@ -84,11 +84,11 @@ class Engine:
             self._transport.measured("disk-usage", started, True)
             return msgspec.json.decode(answer, type=DiskUsage)
         except (Refusal, msgspec.MsgspecError) as error:
-            # One that measures for somebody else already refuses.
-            raise EngineUnavailable(f"{self.endpoint.url} does not tell its disk usage: {error}") from error
+            # The engine refuses while it measures for another client.
+            raise EngineUnavailable(f"cannot read the disk usage of {self.endpoint.url}: {error}") from error
 
     async def create_container(self, body: Body, name: str, platform: str | None) -> str:
-        """Makes a container and returns its id. Raises: Refusal (409: the name is taken), EngineUnavailable."""
+        """Creates a container and returns its id. Raises: Refusal (409: the name is taken), EngineUnavailable."""
 
         def create(client: APIClient) -> Any:
             sdk: Any = client
@@ -105,30 +105,30 @@ class Engine:
         await self._transport.in_thread("start", lambda client: client.start(container_id), "work")
 
     async def kill(self, container_id: str, signal: str) -> None:
-        """Sends a signal. Raises: Refusal (404, 409: it does not run), EngineUnavailable."""
+        """Sends a signal. Raises: Refusal (404, 409: the container does not run), EngineUnavailable."""
         await self._transport.in_thread("kill", lambda client: client.kill(container_id, signal))
 
     async def remove_container(self, container_id: str) -> None:
         """Removes a container that does not run, with its anonymous volumes.
 
-        The engine holds the container's lock: a start that comes before makes this a 409, one that comes after is refused.
-        Raises: Refusal (404, 409: it runs, or a removal is under way), EngineUnavailable.
+        The engine holds the container's lock: after a start it answers 409, and it refuses a start after the removal.
+        Raises: Refusal (404, 409: the container runs or is being removed), EngineUnavailable.
         """
         await self._transport.in_thread(
             "remove", lambda client: client.remove_container(container_id, v=True, force=False), "work"
         )
 
     async def destroy_container(self, container_id: str) -> None:
-        """Kills and removes a container, with its anonymous volumes: only for one whose end is on record, or is wished.
+        """Kills and removes a container, with its anonymous volumes, if its end is stored or requested.
 
-        Raises: Refusal (404, 409: a removal is under way), EngineUnavailable.
+        Raises: Refusal (404, 409: the container is being removed), EngineUnavailable.
         """
         await self._transport.in_thread(
             "destroy", lambda client: client.remove_container(container_id, v=True, force=True), "work"
         )
 
     async def touch_container(self, container_id: str) -> None:
-        """Changes nothing of a container; the engine notes an `update` event of it. Raises: Refusal, EngineUnavailable."""
+        """Makes the engine emit an `update` event, and changes nothing. Raises: Refusal, EngineUnavailable."""
         path = await self.path(f"/containers/{container_id}/update")
         async with self.streams.open(
             "POST",
@@ -142,7 +142,7 @@ class Engine:
     async def create_volume(
         self, name: str, labels: Mapping[str, str], options: Mapping[str, str] | None = None
     ) -> Labels:
-        """Makes a volume and returns its labels; one that was there already keeps, and shows, its own.
+        """Creates a volume and returns its labels; an existing volume keeps its own labels.
 
         `options` are the local driver's.
         """
@@ -154,18 +154,18 @@ class Engine:
         return _labels(made)
 
     async def volume_labels(self, name: str) -> Labels | None:
-        """Returns a volume's labels; None where it does not exist. Raises: EngineUnavailable."""
+        """Returns a volume's labels; None if the volume does not exist. Raises: EngineUnavailable."""
         found: Any = await self._transport.found("volume-inspect", lambda client: client.inspect_volume(name))
         return None if found is None else _labels(found)
 
     async def volume_age_s(self, name: str) -> float | None:
-        """Returns how long a volume has been there, in seconds by the engine's clock; None where that is not known.
+        """Returns the age of a volume in seconds by the engine's clock; None if unknown.
 
         Raises: EngineUnavailable.
         """
         found: Any = await self._transport.found("volume-inspect", lambda client: client.inspect_volume(name))
-        made = moment(str((found or {}).get("CreatedAt") or ""))
-        now = moment((await self.info()).system_time)
+        made = parse_timestamp(str((found or {}).get("CreatedAt") or ""))
+        now = parse_timestamp((await self.info()).system_time)
         return None if made is None or now is None else (now - made).total_seconds()
 
     async def remove_volume(self, name: str) -> None:
@@ -173,7 +173,7 @@ class Engine:
         await self._transport.in_thread("volume-remove", lambda client: client.remove_volume(name), "work")
 
     async def network_labels(self, name: str) -> Labels | None:
-        """Returns a network's labels; None where it does not exist. Raises: EngineUnavailable."""
+        """Returns a network's labels; None if the network does not exist. Raises: EngineUnavailable."""
         found: Any = await self._transport.found(
             "network-inspect", lambda client: client.inspect_network(name)
         )
@@ -184,7 +184,7 @@ class Engine:
         await self._transport.in_thread("network-remove", lambda client: client.remove_network(name))
 
     async def runs_in_network(self, name: str) -> bool:
-        """Tells whether a container runs in the network. Raises: Refusal, EngineUnavailable."""
+        """Returns whether a container runs in the network. Raises: Refusal, EngineUnavailable."""
         filters = {"network": [name]}
         listed: Any = await self._transport.in_thread(
             "list", lambda client: client.containers(filters=filters), "answer"
@@ -192,7 +192,7 @@ class Engine:
         return bool(listed)
 
     async def create_network(self, body: Body) -> None:
-        """Makes a network. Raises: Refusal (409: the name is taken), EngineUnavailable."""
+        """Creates a network. Raises: Refusal (409: the name is taken), EngineUnavailable."""
         raw: Any = body
 
         def create(client: APIClient) -> None:
@@ -207,7 +207,7 @@ class Engine:
         await self._transport.in_thread("network-create", create, "work")
 
     async def inspect_image(self, name: str) -> ImageInspected | None:
-        """Inspects a local image; None where it does not exist. Raises: EngineUnavailable."""
+        """Inspects a local image; None if the image does not exist. Raises: EngineUnavailable."""
 
         def inspect(client: APIClient) -> Any:
             sdk: Any = client
@@ -216,7 +216,7 @@ class Engine:
         return await self._transport.inspected("image-inspect", inspect, ImageInspected)
 
     async def remove_image(self, image_id: str) -> None:
-        """Removes an image that nothing uses. Raises: Refusal (404, 409: in use, or it has tags), EngineUnavailable."""
+        """Removes an unused image. Raises: Refusal (404, 409: in use, or several tags), EngineUnavailable."""
         await self._transport.in_thread("image-remove", lambda client: client.remove_image(image_id), "work")
 
     async def container_labels(self, labels: Mapping[str, str]) -> list[Labels]:
@@ -238,14 +238,14 @@ class Engine:
     async def credentials(self, repository: str) -> str | None:
         """Returns the `X-Registry-Auth` header for a repository's registry, from the user's docker configuration.
 
-        Read anew each time, so that a `docker login` counts at once.
+        Reads the configuration at each call, so that a `docker login` takes effect at once.
         """
         return await self._transport.in_thread(
             "credentials", lambda client: registry_auth(client, repository)
         )
 
     async def close(self) -> None:
-        """Ends connections and threads; calls under way end within their limits."""
+        """Closes connections and threads; calls in progress end within their limits."""
         await self.streams.close()
         self._transport.close()
 

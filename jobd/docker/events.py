@@ -1,6 +1,6 @@
-"""The engine's events as hints, over one connection after the other.
+"""The engine's events as hints, over successive connections.
 
-Owns these connections and what is asked again after a break. What an event means is in `end_causes.py` and `inspection.py`.
+Owns these connections, and reads the missed events after a reconnect. `end_causes.py` and `inspection.py` interpret the events.
 
 Source: Docker Engine API, SystemEvents.
 """
@@ -47,18 +47,18 @@ class Events:
                     pause_s = _FIRST_PAUSE_S
                     yield hint
             except (EngineUnavailable, Refusal):
-                pass  # the next call of the engine raises it; here its return is only waited for
+                pass  # the next call to the engine raises it; here jobd only reconnects
             self._end_causes.stream_lost()
             yield Disconnected()
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
     async def _events(self) -> AsyncIterator[Hint]:
-        """One connection's worth of hints: what was missed since the last one, then `Connected`, then the rest."""
+        """Yields the hints of one connection: the events missed since the last connection, then `Connected`, then new events."""
         await self._engine.version(fresh=True)
         now, began = await self._engine_time(), time.monotonic()
         if self._left_at is not None:
-            # An engine ends what has outlived it before it answers again: those events must be read before any observation.
+            # After a restart the engine ends surviving containers before it answers: read those events before any observation.
             async with self._subscribed(since=min(self._left_at, now) - 1, until=now) as missed:
                 async for hint in missed:
                     yield hint
@@ -73,7 +73,7 @@ class Events:
 
     @asynccontextmanager
     async def _subscribed(self, since: int, until: int | None = None) -> AsyncIterator[AsyncIterator[Hint]]:
-        """Hints of the time from `since`, for ever or to `until`; both in the engine's whole seconds since 1970."""
+        """Yields the hints from `since` to `until`, or without end; both in the engine's whole seconds since 1970."""
         filters = {
             "type": ["container"],
             "event": list(inspection.EVENT_ACTIONS),
@@ -101,11 +101,11 @@ class Events:
         try:
             return self._end_causes.hint(msgspec.json.decode(line, type=EngineEvent))
         except msgspec.DecodeError:
-            return None  # the timer reconciles what is missed here
+            return None  # the periodic reconciliation covers a missed event
 
     async def _engine_time(self) -> int:
-        """Returns the engine's own clock. A subscription begins a moment after its answer, so events are asked for from a little
-        earlier, by the clock that stamps them.
+        """Returns the engine's clock, which stamps the events. A subscription begins shortly after its answer, so jobd requests
+        events from a little earlier.
         """
         async with self._engine.streams.open(
             "GET", "/_ping", silence_s=self._engine.timeouts.connect_s

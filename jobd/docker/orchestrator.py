@@ -1,7 +1,7 @@
 """The engine port on a Docker Engine: the calls of one job in their order.
 
-Owns that order and nothing else: bodies are in `container_spec.py`, meanings in `inspection.py`, the Engine behind `engine.py`; output,
-events, causes of ends and files out are parts of their own. Keeps no state that matters: what is remembered is found again by name.
+Owns that order: `container_spec.py` has the request bodies, `inspection.py` interprets answers, `engine.py` has the calls; output,
+events, end causes and file downloads have their own modules. All state is a cache: containers are found again by name.
 """
 
 import os
@@ -57,9 +57,9 @@ _REMEMBERED = 4096
 
 
 class DockerOrchestrator:
-    """Implements `port.protocols.EnginePort`. Make it anywhere, use it within one event loop, `close` it there.
+    """Implements `port.protocols.EnginePort`. Use and `close` an orchestrator within one event loop.
 
-    `on_call(name, seconds, ok)` is called after every control call. `environ` is where `DOCKER_HOST` and the like stand.
+    `on_call(name, seconds, ok)` is called after every control call. `environ` holds `DOCKER_HOST` and related variables.
     """
 
     def __init__(
@@ -86,25 +86,25 @@ class DockerOrchestrator:
         self._unstarted = UnstartedRemoval(engine)
         self._creation = Creation(engine, settings, self._images, self._network, self._removal)
         self._fresh: OrderedDict[JobRef, str] = OrderedDict()
-        """Workers that this process made and has not started: they are started without being inspected first."""
+        """Workers that this process created and has not started: a start needs no inspection first."""
 
     async def close(self) -> None:
-        """Removes the network where no job runs in it, and ends the connections and threads."""
+        """Removes the network if no container runs in it, and closes the connections and threads."""
         await self._network.release()
         await self._engine.close()
 
     async def ping(self) -> EngineFacts:
-        """Returns the engine's facts. Raises EngineUnavailable, also where the engine is being stopped and takes no new connections."""
+        """Returns the engine's facts. Raises EngineUnavailable, also if the engine is stopping and accepts no new connections."""
         return await self._sizes.probe()
 
     async def usage(self, ref: JobRef) -> Usage | None:
         """Measures the running worker. Raises EngineUnavailable."""
-        with self._end_causes.noticing(ref.uid):
+        with self._end_causes.noting_outages(ref.uid):
             container_id = await self._ids.of(ref, "worker")
             return None if container_id is None else await self._sizes.usage(container_id)
 
     async def refs(self) -> list[JobRef]:
-        """Lists the jobs of this instance of which any container or volume exists. Raises EngineUnavailable."""
+        """Lists the jobs of this instance that have a container or a volume. Raises EngineUnavailable."""
         return await self._sizes.refs()
 
     async def disk_use(self) -> DiskUse:
@@ -114,21 +114,21 @@ class DockerOrchestrator:
     async def ensure_image(
         self, image: str, pull: Pull, platform: str | None, on_progress: Callable[[str], None]
     ) -> ImageFacts:
-        """Pulls as the policy says. Raises: ImageUnavailable, EngineUnavailable."""
+        """Pulls the image if the policy requires it. Raises: ImageUnavailable, EngineUnavailable."""
         return await self._images.ensure(image, pull, platform, on_progress)
 
     async def ensure_sidecar_image(self) -> None:
-        """Finds, pulls or builds the sidecar image. Raises: ImageUnavailable with what to do."""
+        """Finds, pulls or builds the sidecar image. Raises: ImageUnavailable with a remedy."""
         await self._images.ensure_sidecar(self._settings.sidecar_image)
 
     async def create(self, order: WorkOrder, files: Path | None) -> Created:
-        """Makes volume, worker and (where wanted) sidecar, and fills the workspace.
+        """Creates volume, worker and, if requested, sidecar, and fills the workspace.
 
-        One attempt's containers are taken over only when one of them has run; what was merely made is made anew, since
-        nobody knows whether it was filled. Removes stale things of ours under the same names.
+        Adopts this attempt's containers only if one of them has run; otherwise replaces them, since the workspace may be
+        incomplete. Removes this instance's stale containers and volumes with the same names.
         Raises: RefusedByEngine, ImageUnavailable, EngineUnavailable.
         """
-        with self._end_causes.noticing(order.ref.uid):
+        with self._end_causes.noting_outages(order.ref.uid):
             made, is_new = await self._creation.create(order, files)
         self._fresh.pop(order.ref, None)
         if is_new and len(made.worker_id) <= inspection.LONGEST_ID:
@@ -141,16 +141,16 @@ class DockerOrchestrator:
         return made
 
     async def start_sidecar(self, ref: JobRef, order: SidecarOrder) -> None:
-        """Starts the sidecar and hands it its order; does nothing where it runs or has run. Raises: StartFailed, EngineUnavailable."""
-        with self._end_causes.noticing(ref.uid):
+        """Starts the sidecar and writes its order, unless the sidecar runs or has run. Raises: StartFailed, EngineUnavailable."""
+        with self._end_causes.noting_outages(ref.uid):
             await self._start.sidecar(ref, order)
 
     async def start_worker(self, ref: JobRef) -> None:
-        """Starts the worker, once: a worker that runs or has run is left alone.
+        """Starts the worker, unless the worker runs or has run.
 
-        Raises: StartFailed, also where the worker is gone. EngineUnavailable: whether it started is not known.
+        Raises: StartFailed, also if the worker is gone. EngineUnavailable: the worker may have started.
         """
-        with self._end_causes.noticing(ref.uid):
+        with self._end_causes.noting_outages(ref.uid):
             container_id = self._fresh.pop(ref, None)
             if container_id is None:
                 found = await self._ids.inspect(ref, "worker")
@@ -162,8 +162,8 @@ class DockerOrchestrator:
             await self._start.container(container_id)
 
     async def observe(self, ref: JobRef) -> Observation:
-        """Reads the state of both containers, by name: a container that somebody has put in their place is recognised."""
-        with self._end_causes.noticing(ref.uid):
+        """Inspects both containers by name, so that a foreign container with that name is detected."""
+        with self._end_causes.noting_outages(ref.uid):
             worker, sidecar = await self._removal.inspect(ref.id)
         return Observation(
             worker=await self._observed(ref, "worker", worker),
@@ -176,12 +176,12 @@ class DockerOrchestrator:
 
     async def end_cause(self, ref: JobRef, role: Role, ended: ContainerFacts) -> EndCause:
         """Returns what ended the container; see `port.protocols.Containers`. Raises EngineUnavailable."""
-        with self._end_causes.noticing(ref.uid):
+        with self._end_causes.noting_outages(ref.uid):
             return await self._end_causes.of(ref.uid, role, ended)
 
     async def signal(self, ref: JobRef, role: Role, signal: str) -> None:
-        """Sends a signal by name. A container that is gone or does not run is no error."""
-        with self._end_causes.noticing(ref.uid):
+        """Sends a signal by name. A missing or stopped container is no error."""
+        with self._end_causes.noting_outages(ref.uid):
             container_id = await self._ids.of(ref, role)
             if container_id is None:
                 return
@@ -194,55 +194,55 @@ class DockerOrchestrator:
                     raise
 
     async def notify_worker_ended(self, ref: JobRef, succeeded: bool) -> None:
-        """Sends the sidecar the signal that says how the worker has ended."""
+        """Sends the sidecar the signal for the worker's success or failure."""
         await self.signal(ref, "sidecar", SUCCEEDED_SIGNAL if succeeded else FAILED_SIGNAL)
 
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
-        """Removes by force the job's containers of whatever attempt, and without a `role` its volume; absent is fine.
+        """Removes by force the job's containers of all attempts, and without a `role` its volumes; absent is no error.
 
-        Raises: EngineUnavailable; RefusedByEngine: something else uses the volume.
+        Raises: EngineUnavailable; RefusedByEngine: another container uses the volume.
         """
         roles = labels.ROLES if role is None else (role,)
         self._fresh.pop(ref, None)
         await self._removal.destroy(
-            ref, roles, volume=role is None, mine=lambda found: self._is_of(ref, found)
+            ref, roles, volume=role is None, label_filter=lambda found: self._is_of(ref, found)
         )
         if role is None:
             self._end_causes.forget(ref.uid)
 
     async def remove_stopped(self, ref: JobRef) -> None:
-        """Removes the job's containers of whatever attempt and its volume, and kills nothing; absent is fine.
+        """Removes the job's containers of all attempts and its volumes, and kills nothing; absent is no error.
 
-        Raises: EngineUnavailable, also where a container runs; RefusedByEngine: something else uses the volume.
+        Raises: EngineUnavailable, also if a container runs; RefusedByEngine: another container uses the volume.
         """
         self._fresh.pop(ref, None)
-        with self._end_causes.noticing(ref.uid):
-            await self._removal.remove_stopped(ref, mine=lambda found: self._is_of(ref, found))
+        with self._end_causes.noting_outages(ref.uid):
+            await self._removal.remove_stopped(ref, label_filter=lambda found: self._is_of(ref, found))
 
     async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
-        """Removes a container whose start was asked for, unless it has run; see `port.protocols.Removal`.
+        """Removes a container whose start was requested, unless it has run; see `port.protocols.Removal`.
 
         Raises: EngineUnavailable.
         """
         self._fresh.pop(ref, None)
-        with self._end_causes.noticing(ref.uid):
+        with self._end_causes.noting_outages(ref.uid):
             return await self._unstarted.remove(container_id, ref.attempt)
 
     async def logs(
         self, ref: JobRef, role: Role, cursor: LogCursor, follow: bool
     ) -> AsyncGenerator[LogBatch, None]:
         """Yields the lines after the cursor; see `port.protocols.Logs`."""
-        with nullcontext() if follow else self._end_causes.noticing(ref.uid):
+        with nullcontext() if follow else self._end_causes.noting_outages(ref.uid):
             async with aclosing(self._output.logs(ref, role, cursor, follow)) as batches:
                 async for batch in batches:
                     yield batch
 
     def output(self, ref: JobRef) -> AbstractAsyncContextManager[AsyncIterator[tuple[StreamName, bytes]]]:
-        """Gives what the worker prints from now on; see `port.protocols.WorkerOutput`."""
+        """Yields what the worker prints from now on; see `port.protocols.WorkerOutput`."""
         return self._output.output(ref)
 
     def hints(self) -> AsyncGenerator[Hint, None]:
-        """Yields hints for ever; see `port.protocols.HintStream`."""
+        """Yields hints without end; see `port.protocols.HintStream`."""
         return self._events.hints()
 
     def open_tar(self, ref: JobRef, path: str) -> AsyncGenerator[bytes, None]:

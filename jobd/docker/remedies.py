@@ -1,6 +1,6 @@
-"""What helps, in the words of Docker's own tools, by what is wrong: `GET /v1/version` gives these, `jobctl` shows them.
+"""Remedies with Docker's own commands, by problem: `GET /v1/version` returns them, `jobctl` shows them.
 
-`{image}` and `{id}` are filled in by who shows them.
+`jobctl` fills in `{image}` and `{id}`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 REMEDIES: Mapping[str, Sequence[str]] = {
     "engine-unreachable": ("start the engine, for instance: sudo systemctl start docker",),
     "sidecar-image-missing": (
-        "make it: make images, or: docker pull {image}; jobs without artifacts need none",
+        "run make images, or: docker pull {image}; jobs without artifacts need no sidecar",
     ),
     "image-not-found": (
         "check the name and tag: docker pull {image}",
         "a private registry needs: docker login",
     ),
-    "input-failed": ("check the URLs from inside a container; this machine is host.docker.internal there",),
+    "input-failed": ("check the URLs from inside a container; there this machine is host.docker.internal",),
     "killed": (
-        "something else on this machine did it: docker kill, or the kernel with all memory in use (dmesg | grep -i oom)",
+        "docker kill ended it, or the kernel when the machine's memory was full (dmesg | grep -i oom)",
     ),
     "unreadable": ("docker logs job-{id}-worker",),
 }

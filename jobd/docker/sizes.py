@@ -1,4 +1,4 @@
-"""How large the engine is and what this instance of jobd takes of it: host, workers, containers, volumes.
+"""The engine's facts and the resources that this instance uses: CPU, memory, containers, volumes.
 
 Source: Docker Engine API, SystemInfo, SystemDataUsage, ContainerStats.
 """
@@ -22,14 +22,14 @@ class Sizes:
         self._settings = settings
 
     async def probe(self) -> EngineFacts:
-        """Returns the engine's facts. Raises EngineUnavailable, also where the engine is being stopped and takes no new connections."""
+        """Returns the engine's facts. Raises EngineUnavailable, also if the engine is stopping and accepts no new connections."""
         version, info, sidecar = await asyncio.gather(
             self._engine.version(fresh=True),
             self._engine.info(),
             self._engine.inspect_image(self._settings.sidecar_image),
         )
         if not await is_answering(self._engine.endpoint, self._engine.timeouts.connect_s):
-            raise EngineUnavailable(f"{self._engine.endpoint.url} takes no new connections")
+            raise EngineUnavailable(f"{self._engine.endpoint.url} accepts no new connections")
         return EngineFacts(
             name="docker",
             version=version.version,
@@ -50,7 +50,7 @@ class Sizes:
         )
 
     async def usage(self, container_id: str) -> Usage | None:
-        """Measures a running container; None where it does not run. Raises EngineUnavailable."""
+        """Measures a running container; None if the container does not run. Raises EngineUnavailable."""
         try:
             stats = await self._engine.stats(container_id)
         except Refusal:
@@ -61,10 +61,10 @@ class Sizes:
         return Usage(stats.cpu_stats.cpu_usage.total_usage / 1e9, memory)
 
     async def refs(self) -> list[JobRef]:
-        """Lists the jobs of this instance of which any container or volume exists."""
-        wanted = labels.instance_labels(self._settings.instance)
+        """Lists the jobs of this instance that have a container or a volume."""
+        selector = labels.instance_labels(self._settings.instance)
         containers, volumes = await asyncio.gather(
-            self._engine.container_labels(wanted), self._engine.labels_of_volumes(wanted)
+            self._engine.container_labels(selector), self._engine.labels_of_volumes(selector)
         )
         found = (labels.ref_of(entry, self._settings.instance) for entry in [*containers, *volumes])
         return list(dict.fromkeys(ref for ref in found if ref is not None))
@@ -73,8 +73,8 @@ class Sizes:
         """Measures the containers and volumes of this instance. Raises EngineUnavailable."""
         usage = await self._engine.disk_usage()
         instance = self._settings.instance
-        containers = [one for one in usage.containers or [] if labels.is_ours(one.labels, instance)]
-        volumes = [one for one in usage.volumes or [] if labels.is_ours(one.labels, instance)]
+        containers = [one for one in usage.containers or [] if labels.is_owned(one.labels, instance)]
+        volumes = [one for one in usage.volumes or [] if labels.is_owned(one.labels, instance)]
         return DiskUse(
             containers=len(containers),
             container_bytes=sum(max(0, one.size_rw) for one in containers),

@@ -1,4 +1,4 @@
-"""What jobd says of itself: its version and engine, and what its jobs take on the disk."""
+"""jobd's version and engine, and the disk usage of its jobs."""
 
 import asyncio
 from importlib.metadata import version
@@ -38,7 +38,7 @@ class About:
         self._outputs = outputs
 
     def version(self) -> Version:
-        """Returns what is known now; asks nobody."""
+        """Returns the known facts; sends no request."""
         facts = self._engine_monitor.facts
         return Version(
             version=VERSION,
@@ -52,7 +52,7 @@ class About:
         )
 
     async def disk(self) -> Disk:
-        """Measures the state folder, and the engine where the engine answers; may take seconds. Raises OSError."""
+        """Measures the state folder, and the engine if available; may take seconds. Raises OSError."""
         free, database, uploads = await asyncio.to_thread(sizes, self._folder)
         kept = await asyncio.to_thread(self._outputs.sizes)
         try:

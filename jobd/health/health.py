@@ -1,4 +1,4 @@
-"""Whether jobd is alive, and whether it can run jobs now. Owns the checks and their words."""
+"""jobd's liveness and readiness. Owns the checks and their messages."""
 
 from collections.abc import Awaitable, Callable
 
@@ -8,8 +8,8 @@ from jobd.wire.view import Health
 
 HEALTHY = "healthy"
 DISK_FULL = (
-    "the disk of the state folder is full: new jobs are refused until there is room; "
-    "jobs that run, and deleting, use what was kept for that"
+    "the disk of the state folder is full: jobd refuses new jobs until there is free space; "
+    "running jobs and deletes use the reserved space"
 )
 
 
@@ -28,11 +28,11 @@ class HealthCheck:
         self.stopping = False
 
     async def live(self) -> Health:
-        """Tells whether this process works: whether the store answers."""
+        """Returns whether this process works: the store answers."""
         return _health({"store": await self._store()})
 
     async def ready(self) -> Health:
-        """Tells whether jobs can be run: store and engine answer, the disk has room, and no shutdown is under way."""
+        """Returns whether jobs can run: store and engine answer, the disk has space, and jobd is not stopping."""
         return _health(
             {
                 "store": await self._store(),
@@ -51,5 +51,5 @@ class HealthCheck:
 
 
 def _health(checks: dict[str, str]) -> Health:
-    well = all(word == HEALTHY for word in checks.values())
-    return Health(status="healthy" if well else "unhealthy", checks=checks)
+    is_healthy = all(message == HEALTHY for message in checks.values())
+    return Health(status="healthy" if is_healthy else "unhealthy", checks=checks)

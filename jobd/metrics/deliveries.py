@@ -1,4 +1,4 @@
-"""What becomes of deliveries, as metrics: the dispatcher's observer, and the outbox's figures at each scrape.
+"""Metrics of deliveries: the dispatcher's observer, and the outbox's gauges at each scrape.
 
 Source: docs/metrics.md.
 """
@@ -62,12 +62,12 @@ class DeliveryMetrics:
             self._breakers.labels(state)
 
     def delivered(self, latency_s: float) -> None:
-        """A receiver took an event."""
+        """A receiver accepted an event."""
         self._delivered.inc()
         self._latency.observe(latency_s)
 
     def requested(self, seconds: float) -> None:
-        """A request has ended."""
+        """A request ended."""
         self._seconds.observe(seconds)
 
     def failed(self, kind: str) -> None:
@@ -75,19 +75,19 @@ class DeliveryMetrics:
         self._failed.labels(kind).inc()
 
     def retried(self, kind: str) -> None:
-        """A try failed, and its delivery will be tried again in this round."""
+        """A try failed, and the delivery is tried again in this round."""
         self._retried.labels(kind).inc()
 
     def requeued(self) -> None:
-        """A round has failed."""
+        """A round failed."""
         self._requeued.inc()
 
     def dropped(self, outcome: str, count: int) -> None:
-        """Deliveries go out no more by themselves."""
+        """Deliveries were parked or abandoned."""
         self._dropped.labels(outcome).inc(count)
 
     def breaker_changed(self, destination: str, state: str) -> None:
-        """A breaker has changed; one that is closed again is forgotten."""
+        """A breaker changed its state; closed breakers are not kept."""
         before = self._states.pop(destination, None)
         if before is not None:
             self._breakers.labels(before).dec()
@@ -100,7 +100,7 @@ class DeliveryMetrics:
     def outbox(
         self, *, pending: int, in_memory: int, parked: int, oldest_age_s: float, breakers_closed: int
     ) -> None:
-        """The outbox as it is now: set at each scrape. `breakers_closed`: those with failures or requests to remember."""
+        """Sets the outbox's gauges, at each scrape. `breakers_closed`: closed breakers that still count failures or requests."""
         self._breakers.labels("closed").set(breakers_closed)
         self._queue.set(pending)
         self._memory.set(in_memory)

@@ -1,4 +1,4 @@
-"""A job's stored changes as metrics."""
+"""Metrics of jobs, from their stored changes."""
 
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.run_times import seconds_between
@@ -18,11 +18,11 @@ class JobObserver:
         self._metrics.job_active(spec.image, +1)
 
     def resumed(self, image: str) -> None:
-        """A job of before a restart goes on."""
+        """A job continues after a restart."""
         self._metrics.job_active(image, +1)
 
     def changed(self, before: Record, after: Record, spec: JobSpec) -> None:
-        """Counts what the change means."""
+        """Updates the metrics for one stored change."""
         metrics = self._metrics
         if before.admitted_at is None and after.admitted_at is not None:
             metrics.job_admitted(seconds_between(after.created_at, after.admitted_at) or 0.0)

@@ -1,6 +1,6 @@
-"""The Prometheus metrics: names, labels and buckets, and the observers that feed them.
+"""The Prometheus metrics: names, labels and buckets.
 
-Owns the registry. Label values are bounded: paths are templates, images are capped in number, the rest is "other".
+Owns the registry. Label values are bounded: paths are templates; after `MAX_IMAGES` images, further ones are "other".
 
 Source: docs/metrics.md.
 """
@@ -82,7 +82,7 @@ class Metrics:
         return generate_latest(self.registry)
 
     def http_request(self, method: str, path: str, status: int, seconds: float) -> None:
-        """One API request has been answered; `path` is a template, `status` becomes its class."""
+        """Counts an answered API request; `path` is a template, `status` becomes its class."""
         method = method if method in ("GET", "POST", "DELETE", "HEAD", "PUT", "PATCH", "OPTIONS") else "other"
         labels = (method, path, f"{status // 100}xx")
         self._http_seconds.labels(*labels).observe(seconds)
@@ -95,19 +95,19 @@ class Metrics:
         self._jobs.labels(self._image(image)).inc()
 
     def job_active(self, image: str, change: int) -> None:
-        """One job more or less is under way."""
+        """Changes the number of jobs that have not ended."""
         self._jobs_active.labels(self._image(image)).inc(change)
 
     def job_admitted(self, waited_s: float) -> None:
-        """A job has left the queue."""
+        """A job left the queue."""
         self._queue_wait.observe(waited_s)
 
     def phase_left(self, phase: str, seconds: float) -> None:
-        """A job has left a phase."""
+        """A job left a phase."""
         self._phase_seconds.labels(phase).observe(seconds)
 
     def job_ended(self, image: str, reason: str | None, ran_s: float) -> None:
-        """A job has ended by itself, after its worker ran for so long; no reason means success."""
+        """A job ended without a cancel, after its worker ran for `ran_s`; no reason means success."""
         labels = (self._image(image), "true" if reason is None else "false")
         self._job_seconds.labels(*labels).observe(ran_s)
         if reason is not None:
@@ -123,7 +123,7 @@ class Metrics:
         self._log_bytes.inc(size_bytes)
 
     def engine_call(self, call: str, seconds: float, ok: bool) -> None:
-        """One call to the engine has ended."""
+        """A call to the engine ended."""
         self._engine_seconds.labels(call, "true" if ok else "false").observe(seconds)
 
     def _image(self, image: str) -> str:

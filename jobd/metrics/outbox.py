@@ -1,4 +1,4 @@
-"""The outbox as metrics: counted anew at each scrape."""
+"""Metrics of the outbox, counted at each scrape."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from jobd.store.store import Store
 
 
 class OutboxMetrics:
-    """Feeds `DeliveryMetrics.outbox` from the store and the dispatcher."""
+    """Sets `DeliveryMetrics.outbox` from the store and the dispatcher."""
 
     def __init__(
         self, store: Store, dispatcher: Dispatcher, clock: Clock, deliveries: DeliveryMetrics
@@ -20,7 +20,7 @@ class OutboxMetrics:
         self._deliveries = deliveries
 
     async def count(self) -> None:
-        """Sets the gauges to what is stored and in memory now. Raises StoreError."""
+        """Sets the gauges to the present counts. Raises StoreError."""
         counts = await self._store.counts()
         age = self._clock.now() - counts.oldest_pending_at if counts.oldest_pending_at else timedelta()
         state = self._dispatcher.state()

@@ -1,6 +1,6 @@
 """The sockets that jobd listens on: the Unix socket and TCP for the API, TCP for the metrics.
 
-Owns how the sockets are made, and the errors about sockets that cannot be made.
+Owns the sockets' setup, and its errors.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ GROUP = "jobd"
 BACKLOG = 512
 FIRST_INHERITED = 3
 HEAD_LIMIT_S = 30.0
-"""A connection that has sent no whole request head for this long is closed."""
+"""The time in which a connection must send a complete request head."""
 MOST_CONNECTIONS = 512
 NO_WAIT_S = 0.01
-"""aiohttp takes a wait of 0 for no limit."""
+"""For aiohttp a timeout of 0 means no limit."""
 
 
 def unix_listener(path: Path) -> socket.socket:
@@ -42,12 +42,12 @@ def unix_listener(path: Path) -> socket.socket:
         path.parent.mkdir(mode=0o755 if system else 0o700, parents=True, exist_ok=True)
         require_protected(path.parent.resolve(strict=True), "JOBD_SOCKET")
         if path.is_symlink():
-            raise ConfigError([f"JOBD_SOCKET: {path} is a symbolic link, which is not followed; remove it"])
+            raise ConfigError([f"JOBD_SOCKET: {path} is a symbolic link; remove the link"])
         if path.is_socket():
             _refuse_if_served(path)
             path.unlink()
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        # Nobody may connect between bind and chmod.
+        # No other user may connect between bind and chmod.
         before = os.umask(0o177)
         try:
             sock.bind(str(path))
@@ -67,7 +67,7 @@ def tcp_listener(host: str, port: int, port_variable: str) -> socket.socket:
     """Returns a listening TCP socket.
 
     Raises:
-        ConfigError: the port is taken, or may not be used.
+        ConfigError: the port is in use or not permitted.
     """
     address = "127.0.0.1" if host == "localhost" else host
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -78,7 +78,7 @@ def tcp_listener(host: str, port: int, port_variable: str) -> socket.socket:
         sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
-        why = "is taken; choose another" if error.errno == errno.EADDRINUSE else str(error.strerror)
+        why = "is in use; choose another" if error.errno == errno.EADDRINUSE else str(error.strerror)
         raise ConfigError([f"{port_variable}: port {port} on {address} {why}"]) from None
     return sock
 
@@ -90,7 +90,7 @@ def address_of(sock: socket.socket) -> tuple[str, int]:
 
 
 def inherited(environ: Mapping[str, str]) -> list[socket.socket]:
-    """Returns the sockets that systemd has opened for this process, none where there is no socket activation.
+    """Returns the sockets that systemd opened for this process; none without socket activation.
 
     Source: sd_listen_fds(3).
     """
@@ -101,7 +101,7 @@ def inherited(environ: Mapping[str, str]) -> list[socket.socket]:
 
 
 def runner_of(app: web.Application, shutdown_s: float) -> web.AppRunner:
-    """Returns the runner of an application, with its limits. Requests under way have `shutdown_s` to end."""
+    """Returns the runner of an application, with its limits. At shutdown, requests have `shutdown_s` to end."""
     return web.AppRunner(
         app,
         access_log=None,
@@ -113,12 +113,12 @@ def runner_of(app: web.Application, shutdown_s: float) -> web.AppRunner:
 
 
 class _Counted(asyncio.BaseProtocol):
-    """One connection: kept while the listener has fewer than `most`, else closed at once."""
+    """One connection: accepted while the listener has fewer than `most`, else closed at once."""
 
     def __init__(self, site: "BoundedSite", inner: asyncio.Protocol) -> None:
         self._site, self._inner = site, inner
         self._taken = False
-        # Bound directly: this class costs nothing for each piece of data.
+        # Bound directly, so that received data skips this class.
         self.data_received = inner.data_received
         self.eof_received = inner.eof_received
 
@@ -144,7 +144,7 @@ class _Counted(asyncio.BaseProtocol):
 
 
 class BoundedSite(web.SockSite):
-    """A listener that keeps at most `most` connections, so that its clients leave descriptors to the other listeners."""
+    """A listener with at most `most` connections, so that its clients cannot use up the file descriptors."""
 
     def __init__(
         self, runner: web.AppRunner, sock: socket.socket, most: int, context: ssl.SSLContext | None
@@ -170,7 +170,7 @@ class BoundedSite(web.SockSite):
 
 
 def most_connections() -> int:
-    """Returns how many connections one listener keeps: a quarter of the process's file descriptors, from 16 to MOST_CONNECTIONS."""
+    """Returns one listener's limit of connections: a quarter of the process's file descriptors, from 16 to MOST_CONNECTIONS."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST_CONNECTIONS if limit < 0 else max(16, min(MOST_CONNECTIONS, limit // 4))
 
@@ -178,10 +178,10 @@ def most_connections() -> int:
 async def serve_on(
     runner: web.AppRunner, *sockets: socket.socket, context: ssl.SSLContext | None = None
 ) -> None:
-    """Serves the application on these sockets, with TLS where there is a context."""
+    """Serves the application on these sockets, with TLS if there is a context."""
     for sock in sockets:
-        # asyncio accepts up to `backlog` connections in one go, and each accept that finds no free descriptor logs an error and is
-        # scheduled again: with 1, one error a second. The kernel's queue gets its size back afterwards.
+        # asyncio accepts up to `backlog` connections at once, and each accept without a free descriptor logs an error and is
+        # scheduled again: with 1, one error a second. The second `listen` restores the kernel's queue.
         await BoundedSite(runner, sock, most_connections(), context).start()
         sock.listen(BACKLOG)
 

@@ -1,6 +1,6 @@
-"""Structured logging: a constant message with fields. A terminal gets readable lines, anything else JSON; LOG_FORMAT chooses.
+"""Structured logging: a constant message with fields. Text on a terminal, JSON elsewhere, or as LOG_FORMAT says.
 
-Owns the format. Never logs an environment, a key or a URL's query; callers pass fields that are safe.
+Owns the format. Callers never pass an environment, a key or a URL's query as a field.
 """
 
 import json
@@ -14,12 +14,12 @@ from typing import Any
 
 LEVEL_WIDTH = 5
 MESSAGE_WIDTH = 32
-"""Columns that a message takes before its fields; a longer one takes more."""
+"""The minimum width of a message before its fields."""
 _LEVEL_NAMES = {
     logging.DEBUG: "DEBUG", logging.INFO: "INFO", logging.WARNING: "WARN", logging.ERROR: "ERROR", logging.CRITICAL: "FATAL",
 }  # fmt: skip
 _COLOURS = ((logging.ERROR, 31), (logging.WARNING, 33), (logging.INFO, 32), (0, 2))
-"""Levels from which on a colour is used: red, yellow, green, dim."""
+"""The lowest level of each colour: red, yellow, green, dim."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -42,7 +42,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """For people: local time, level, message, then key=value, in columns. `colours`: the level has a colour."""
+    """One line for people: local time, level, message, then key=value, in columns. `colours`: colours the level."""
 
     def __init__(self, *, colours: bool) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ def _level_colour(level: int) -> int:
 
 
 def _field_text(value: object) -> str:
-    """Returns one plain word as it is, any other value as JSON: quoted, without control characters."""
+    """Returns a plain word unchanged, any other value as JSON: quoted, without control characters."""
     text = str(value)
     return text if text and text.isprintable() and not set(' "=') & set(text) else json.dumps(text)
 
@@ -79,7 +79,7 @@ def _harmless(text: str) -> str:
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Returns what was passed as `extra`."""
+    """Returns the fields that were passed as `extra`."""
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}
 
 
@@ -91,14 +91,14 @@ def set_up(level: str, format: str = "auto") -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
-    # aiohttp answers bytes that are no HTTP with 400; a traceback for each would let anybody flood the log.
+    # aiohttp answers invalid HTTP with 400 and logs a traceback: any client could flood the log.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     logging.getLogger("docker").setLevel(logging.WARNING)
 
 
 def formatter(format: str, *, is_terminal: bool, environ: Mapping[str, str]) -> logging.Formatter:
-    """Returns what makes the lines. Colours need a terminal that shows them, and no NO_COLOR."""
+    """Returns the formatter. Colours need a terminal that supports them, and no NO_COLOR."""
     if format == "json" or (format == "auto" and not is_terminal):
         return JsonFormatter()
     colours = is_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"

@@ -1,4 +1,4 @@
-"""Tells systemd that jobd is ready, stopping or alive. Does nothing without systemd.
+"""Notifies systemd that jobd is ready, stopping or alive. Does nothing without systemd.
 
 Source: sd_notify(3), sd_watchdog_enabled(3).
 """
@@ -9,24 +9,24 @@ from collections.abc import Mapping
 
 
 class ServiceManager:
-    """The socket in `NOTIFY_SOCKET`, if any. Sending never fails: a service manager that is gone changes nothing."""
+    """The socket in `NOTIFY_SOCKET`, if any. Sending never raises, even if the service manager is gone."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._address = environ.get("NOTIFY_SOCKET", "")
         watchdog_us = environ.get("WATCHDOG_USEC", "")
-        mine = environ.get("WATCHDOG_PID", "") in ("", str(os.getpid()))
-        self.watchdog_s = int(watchdog_us) / 1e6 if watchdog_us.isdecimal() and mine else None
+        is_own_pid = environ.get("WATCHDOG_PID", "") in ("", str(os.getpid()))
+        self.watchdog_s = int(watchdog_us) / 1e6 if watchdog_us.isdecimal() and is_own_pid else None
 
     def ready(self) -> None:
-        """Requests are served from now on."""
+        """Reports that jobd serves requests."""
         self._send("READY=1")
 
     def stopping(self) -> None:
-        """The shutdown has begun."""
+        """Reports that the shutdown has begun."""
         self._send("STOPPING=1")
 
     def alive(self) -> None:
-        """The event loop runs."""
+        """Reports that the event loop runs."""
         self._send("WATCHDOG=1")
 
     def _send(self, message: str) -> None:

@@ -1,4 +1,4 @@
-"""The jobs of before: each one that has not ended is supervised again, and what no job waits for any more is removed."""
+"""Recovery after a restart: starts a supervisor for each job that has not ended, and removes stale uploads and secrets."""
 
 import logging
 
@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 
 async def recover(jobs: Jobs, store: Store, folder: StateFolder, observer: JobObserver) -> None:
-    """Starts a supervisor for every stored job that is not over. Raises StoreError."""
+    """Starts a supervisor for each stored job that has not ended. Raises StoreError."""
     rows = await store.live_rows()
     records = readable(rows)
-    kept = {row.uid for row in rows}  # those of jobs that cannot be read too
+    kept = {row.uid for row in rows}  # with the unreadable records
     remove_stale_uploads(folder, kept)
     SecretFiles(folder.secrets).remove_all_but(kept - {record.uid for record in records if record.ended})
     for record in records:
@@ -24,4 +24,4 @@ async def recover(jobs: Jobs, store: Store, folder: StateFolder, observer: JobOb
             observer.resumed(record.image or (await jobs.repository.spec(record.uid)).image)
     jobs.supervisors.start_all(records)
     if records:
-        log.info("jobs taken up again", extra={"action": "recover", "count": len(records)})
+        log.info("jobs recovered", extra={"action": "recover", "count": len(records)})

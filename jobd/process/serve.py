@@ -1,6 +1,6 @@
-"""Runs the daemon: state, listeners, the tasks that never end.
+"""Runs the daemon: state, listeners, background tasks.
 
-Owns the order of the start, and every long-lived task. `shutdown.py` ends the daemon.
+Owns the order of the start, and every background task. `shutdown.py` ends the daemon.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 async def serve(config: Config, instrument: Instrument | None = None) -> int:
-    """Runs jobd until SIGTERM or SIGINT; returns the exit code. `instrument` is for tests.
+    """Runs jobd until SIGTERM or SIGINT; returns the exit code. Only tests pass an `instrument`.
 
     Raises:
         ConfigError: jobd cannot start with these settings.
@@ -66,8 +66,8 @@ async def _serve(config: Config, folder: StateFolder, store: Store, instrument: 
         tls = server_context(config.tls_cert_file, config.tls_key_file or config.tls_cert_file)
     tcp = tcp_listener(config.host, config.port, "PORT")
     metrics = tcp_listener(config.metrics_host, config.metrics_port, "METRICS_PORT")
-    given = [sock for sock in inherited(os.environ) if sock.family == socket.AF_UNIX]
-    unix = given or [unix_listener(config.socket)]
+    inherited_sockets = [sock for sock in inherited(os.environ) if sock.family == socket.AF_UNIX]
+    unix = inherited_sockets or [unix_listener(config.socket)]
     app = build(
         config,
         folder=folder,
@@ -107,7 +107,7 @@ async def _serve(config: Config, folder: StateFolder, store: Store, instrument: 
     finally:
         await app.engine.close()
         await app.sender.close()
-        if not given:
+        if not inherited_sockets:
             config.socket.unlink(missing_ok=True)
 
 

@@ -1,8 +1,8 @@
-"""The end of jobd: a signal asks for it, load balancers see it, then requests and deliveries under way end.
+"""jobd's graceful shutdown after a signal.
 
-    signal -> not ready, serving on for SHUTDOWN_DRAIN_WAIT -> no new connections -> deliveries and requests under way end
+    signal -> not ready, still serving for SHUTDOWN_DRAIN_WAIT -> no new connections -> running deliveries and requests end
 
-Owns that order and its limits. Jobs go on in the engine; what was not sent waits on the disk.
+Owns that order and its limits. Containers keep running in the engine; undelivered events stay in the database.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from aiohttp import web
 from jobd.app import App
 
 REMOVALS_S = 15.0
-"""How long jobd waits for the removal of deleted jobs; a busy engine is slow at that."""
+"""How long jobd waits for the removal of deleted jobs; a busy engine removes slowly."""
 UNDER_WAY_S = 5.0
-"""How long deliveries, requests and submissions under way each have to end, once jobd takes no more of them."""
+"""How long running deliveries, requests and submissions each have to end, once jobd accepts no new ones."""
 
 Tasks = Sequence[asyncio.Task[None]]
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Signals:
-    """SIGTERM and SIGINT: the first signal asks jobd to end, the second one skips the wait before that."""
+    """SIGTERM and SIGINT: the first signal stops jobd, the second one skips the drain wait."""
 
     def __init__(self) -> None:
         self.stop, self.at_once = asyncio.Event(), asyncio.Event()
@@ -41,21 +41,21 @@ async def until(event: asyncio.Event, tasks: Tasks) -> None:
     """Returns when the event is set.
 
     Raises:
-        Exception: the failure of one of `tasks`, which must never end.
+        Exception: one of `tasks` failed.
     """
-    asked = asyncio.create_task(event.wait())
+    stop_waiter = asyncio.create_task(event.wait())
     try:
-        pending: set[asyncio.Task[object]] = {asked, *tasks}
+        pending: set[asyncio.Task[object]] = {stop_waiter, *tasks}
         while not event.is_set():
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
     finally:
-        asked.cancel()
+        stop_waiter.cancel()
 
 
 async def drain(app: App, signals: Signals, tasks: Tasks, wait_s: float) -> None:
-    """Reports not ready and serves on for `wait_s`, or until the second signal, so that load balancers stop sending first."""
+    """Reports not ready and keeps serving for `wait_s`, or until the second signal, so that load balancers stop sending first."""
     app.health.stopping = True
     log.info("stopping", extra={"action": "stop", "jobs": len(app.jobs.supervisors), "drain_s": wait_s})
     try:
@@ -66,11 +66,11 @@ async def drain(app: App, signals: Signals, tasks: Tasks, wait_s: float) -> None
 
 
 async def shut_down(app: App, api: web.AppRunner, metrics_api: web.AppRunner, tasks: Tasks) -> None:
-    """Stops listening, lets work under way end, then ends the tasks."""
+    """Stops listening, waits for running work, then ends the tasks."""
     for site in list(api.sites):
         await site.stop()
     if left := await app.jobs.supervisors.removed(REMOVALS_S):
-        log.warning("deleted jobs are removed after the next start", extra={"action": "stop", "count": left})
+        log.warning("deleted jobs remain until the next start", extra={"action": "stop", "count": left})
     await app.events.dispatcher.drain(UNDER_WAY_S)
     await app.jobs.supervisors.stop()
     for task in tasks:

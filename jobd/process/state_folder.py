@@ -1,6 +1,6 @@
-"""What jobd keeps in its state folder beside the database: its instance name, its keys, uploaded files.
+"""The files in jobd's state folder beside the database: the instance name, the keys, uploaded files.
 
-Owns the paths, the permissions (0700, 0600) and how each file is made. `private.py` checks whose the files are.
+Owns the paths, the permissions (0700, 0600) and the creation of each file. `private.py` checks the files' owner.
 """
 
 import os
@@ -22,13 +22,13 @@ FINGERPRINT_KEY_BYTES = 32
 FILES = (
     "jobd.db", "jobd.db-wal", "jobd.db-shm", "jobd.db-journal", "lock", "instance", "api-key", "fingerprint-key"
 )  # fmt: skip
-"""What jobd keeps directly in the folder."""
+"""The files directly in the folder."""
 _ANY_USER = 0o007
 
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """The folder, which exists and is private."""
+    """An existing, private folder."""
 
     path: Path
 
@@ -49,24 +49,24 @@ class StateFolder:
 
     @property
     def outputs(self) -> Path:
-        """The folder of outputs that are kept after their job's end."""
+        """The folder of outputs that jobd keeps after their job's end."""
         return self.path / "outputs"
 
     @property
     def reserve(self) -> Path:
-        """The file that holds room back for when the disk is full."""
+        """The file that reserves disk space for a full disk."""
         return self.path / "reserve"
 
     def spool_path(self, uid: str) -> Path:
-        """Where the files of one job are kept until its worker has them."""
+        """The upload of one job, until the files are in its workspace."""
         return self.spool / f"{uid}.tar"
 
 
 def open_state(path: Path) -> StateFolder:
-    """Returns the folder, made where it is missing.
+    """Returns the folder; creates a missing folder.
 
     Raises:
-        ConfigError: the folder cannot be made or written; the folder, or what jobd keeps in it, is a link or belongs to another
+        ConfigError: the folder cannot be created or written; the folder, or a file of jobd's in it, is a link or belongs to another
             user; or other users can write there.
     """
     try:
@@ -85,7 +85,7 @@ def open_state(path: Path) -> StateFolder:
 
 
 def instance_name(folder: StateFolder) -> str:
-    """Returns the name that tells this jobd's containers from another's; made once, kept for ever.
+    """Returns the name that tells this jobd's containers from another's; generated once.
 
     Raises:
         ConfigError: the name cannot be read or stored.
@@ -94,10 +94,10 @@ def instance_name(folder: StateFolder) -> str:
 
 
 def api_key(folder: StateFolder, key_file: Path | None) -> str:
-    """Returns the API key: from `key_file`, or the one in the folder, which the first start makes.
+    """Returns the API key: from `key_file`, or from the folder, where the first start generates one.
 
     Raises:
-        ConfigError: the file cannot be read, any user can read or change the file, or the file holds no usable key.
+        ConfigError: the file cannot be read, any user can read or change the file, or the key is invalid.
     """
     path = key_file or folder.path / "api-key"
     key = _read_named(path) if key_file else _kept(path, lambda: secrets.token_urlsafe(32))
@@ -111,10 +111,10 @@ def api_key(folder: StateFolder, key_file: Path | None) -> str:
 
 
 def fingerprint_key(folder: StateFolder) -> bytes:
-    """Returns the key of the digests by which submissions are compared; made once, kept for ever.
+    """Returns the key of the digests that compare submissions; generated once.
 
     Raises:
-        ConfigError: the key cannot be read or stored, or the file holds something else.
+        ConfigError: the key cannot be read or stored, or the key is invalid.
     """
     path = folder.path / "fingerprint-key"
     text = _kept(path, lambda: secrets.token_hex(FINGERPRINT_KEY_BYTES))
@@ -123,12 +123,12 @@ def fingerprint_key(folder: StateFolder) -> bytes:
     except ValueError:
         key = b""
     if len(key) != FINGERPRINT_KEY_BYTES:
-        raise ConfigError([f"{path}: does not hold the key that was made there; remove it to have a new one"])
+        raise ConfigError([f"{path}: the key is damaged; remove the file, and jobd generates a new key"])
     return key
 
 
 def sizes(folder: StateFolder) -> tuple[int, int, list[int]]:
-    """Returns, in bytes, the free room on the folder's disk and the sizes of the database and of each upload.
+    """Returns, in bytes, the free space on the folder's disk and the sizes of the database and of each upload.
 
     Raises: OSError.
     """
@@ -144,11 +144,11 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:
-        return 0  # gone since it was listed
+        return 0  # removed after the listing
 
 
 def remove_stale_uploads(folder: StateFolder, wanted: set[str]) -> int:
-    """Removes uploads that no job waits for; `wanted` are the uids that do. Returns how many."""
+    """Removes the uploads of all jobs except the uids in `wanted`; returns the number of removed uploads."""
     removed = 0
     for path in folder.spool.glob("*.tar"):
         if path.stem not in wanted:
@@ -180,7 +180,7 @@ def _read(path: Path) -> str:
 
 
 def _read_named(path: Path) -> str:
-    """Reads the operator's file, which may be a link and may belong to any user, as a service manager's secrets do."""
+    """Reads the operator's file, which may be a link and may belong to any user, like a service manager's secrets."""
     try:
         with path.open("rb") as file:
             if stat.S_ISREG(mode := os.fstat(file.fileno()).st_mode) and mode & _ANY_USER:

@@ -1,7 +1,7 @@
-"""TLS for the API's TCP port: the operator's certificate and key are read once, at the start.
+"""TLS for the API's TCP port: jobd reads the operator's certificate and key once, at the start.
 
-Owns how the files are read, and the errors about files that cannot be used. `settings/config.py` decides which addresses need TLS,
-`api/middleware.py` which requests are let in.
+Owns the reading of the files, and its errors. `settings/config.py` decides which addresses need TLS, `api/middleware.py` which
+requests are allowed.
 """
 
 import ssl
@@ -14,12 +14,12 @@ HANDSHAKE_LIMIT_S = 10.0
 
 
 def server_context(cert: Path, key: Path) -> ssl.SSLContext:
-    """Returns the context for a certificate (with its chain, where clients need that) and its key, both PEM.
+    """Returns the context for a certificate (with its chain, if clients need the chain) and its key, both PEM.
 
-    TLS 1.2 and newer, with the ciphers that Python's own defaults allow.
+    TLS 1.2 and newer, with Python's default ciphers.
 
     Raises:
-        ConfigError: a file cannot be read or used, the two do not belong together, or others may read the key.
+        ConfigError: a file cannot be read or used, certificate and key do not match, or others may read the key.
     """
     _check_private(key)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -27,17 +27,13 @@ def server_context(cert: Path, key: Path) -> ssl.SSLContext:
     try:
         context.load_cert_chain(cert, key, password=_no_password)
     except ssl.SSLError as error:
-        why = (
-            "do not belong together"
-            if error.reason == "KEY_VALUES_MISMATCH"
-            else "are no PEM certificate and key"
-        )
+        why = "do not match" if error.reason == "KEY_VALUES_MISMATCH" else "are not a PEM certificate and key"
         raise ConfigError([f"TLS_CERT_FILE: {cert} and {key} {why}"]) from None
     except OSError as error:
         raise ConfigError([f"TLS_CERT_FILE: {cert}: {error.strerror or error}"]) from None
     except _Encrypted:
         raise ConfigError(
-            [f"TLS_KEY_FILE: {key} is encrypted; a daemon has nobody to ask for its password"]
+            [f"TLS_KEY_FILE: {key} is encrypted; jobd needs a key without a password"]
         ) from None
     return context
 
@@ -52,7 +48,7 @@ def _check_private(key: Path) -> None:
 
 
 class _Encrypted(Exception):
-    """The key asks for a password."""
+    """The key is encrypted."""
 
 
 def _no_password() -> str:

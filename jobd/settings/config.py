@@ -1,8 +1,8 @@
-"""The settings of jobd as one frozen value, read from texts.
+"""The settings of jobd as one frozen value, parsed from texts.
 
-Owns the precedence (flag > variable > file > default), the bounds, and the checks of settings together; all problems are reported
-at once and nothing invalid is silently replaced by a default. What a single text means is in `parse.py`. Reads no global state: the
-mappings are passed in.
+Owns the precedence (flag > variable > file > default), the bounds, and the checks across settings; all problems are reported at
+once, and no default replaces an invalid value. `parse.py` parses a single text. Reads no global state: callers pass the
+mappings.
 
 Source: docs/configuration.md, "The daemon".
 """
@@ -24,13 +24,13 @@ from jobd.wire.duration import parse_duration
 
 NAMES = frozenset(v.name for v in VARIABLES)
 RUNTIME_DIR = "XDG_RUNTIME_DIR"
-"""Not a setting of jobd: where a user's sockets belong."""
+"""Not a setting of jobd: the folder for a user's sockets."""
 _DEFAULTS = {v.name: v.default for v in VARIABLES}
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All settings, checked. Durations in seconds, sizes in bytes. `callback_proxy_url` None: direct mode."""
+    """All settings, validated. Durations in seconds, sizes in bytes. `callback_proxy_url` None: direct mode."""
 
     port: int
     host: str
@@ -72,7 +72,7 @@ class Config:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads settings one by one and collects the problems."""
+    """Reads single settings and collects the problems."""
 
     values: Mapping[str, str]
     problems: list[str] = field(default_factory=list)
@@ -104,10 +104,10 @@ class _Reader:
 
 
 def from_mapping(values: Mapping[str, str]) -> Config:
-    """Returns the settings in `values` (variable name -> text); what is absent has its default.
+    """Returns the settings in `values` (variable name -> text); an absent variable has its default.
 
     Raises:
-        ConfigError: with every problem found.
+        ConfigError: one or more settings are invalid; lists every problem.
     """
     r = _Reader(values)
     port = r.integer("PORT", 0, 65535)
@@ -163,27 +163,23 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         upload_retries=r.integer("UPLOAD_RETRIES", 0, 1000),
     )
     if config.tls_key_file is not None and config.tls_cert_file is None:
-        r.problems.append("TLS_KEY_FILE: a key alone makes no TLS; set TLS_CERT_FILE as well")
+        r.problems.append("TLS_KEY_FILE: a key needs a certificate; set TLS_CERT_FILE as well")
     if config.no_auth and not is_loopback(config.host):
-        r.problems.append(
-            "JOBD_NO_AUTH: running without a key is for loopback alone; set JOBD_HOST=127.0.0.1"
-        )
+        r.problems.append("JOBD_NO_AUTH: only loopback may be used without a key; set JOBD_HOST=127.0.0.1")
     elif not is_loopback(config.host) and config.tls_cert_file is None:
-        r.problems.append(
-            "JOBD_HOST: addresses other than loopback are served with TLS alone; set TLS_CERT_FILE"
-        )
+        r.problems.append("JOBD_HOST: addresses other than loopback need TLS; set TLS_CERT_FILE")
     if r.problems:
         raise ConfigError(r.problems)
     return config
 
 
 def from_sources(flags: Mapping[str, str], environ: Mapping[str, str], file: Path | None) -> Config:
-    """Returns the settings by precedence: flags over variables over the TOML file over defaults.
+    """Returns the settings by precedence: flags, variables, the TOML file, defaults.
 
-    The file's keys are the variables' names in lower case. An empty variable counts as set only where empty has a meaning.
+    The file's keys are the variables' names in lower case. An empty variable counts as unset, except those in `_EMPTY_COUNTS`.
 
     Raises:
-        ConfigError: a value is wrong, or the file cannot be read or has an unknown key.
+        ConfigError: a value is invalid, or the file cannot be read or has an unknown key.
     """
     values = dict(_from_file(file)) if file else {}
     known = NAMES | {RUNTIME_DIR}

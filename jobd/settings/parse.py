@@ -1,6 +1,6 @@
-"""One setting's value from its text. Pure, except that defaults look at this machine: its cores, the user's home.
+"""Parses a single setting's text. Pure, except that defaults depend on this machine: its cores, the user's home.
 
-Every function raises ValueError with the problem in words. `config.py` says which function reads which setting.
+Every function raises ValueError with the problem. `config.py` maps settings to these functions.
 """
 
 import ipaddress
@@ -39,11 +39,11 @@ def path(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise ValueError(f"{text[:80]!r} begins with the home of a user who does not exist") from None
+        raise ValueError(f"{text[:80]!r} begins with the home of an unknown user") from None
 
 
 def state_dir(text: str) -> Path:
-    """Returns the folder of jobd's state; empty: the user's own."""
+    """Returns the state folder; empty: the user's default state folder."""
     if text:
         return path(text).absolute()
     return Path(platformdirs.user_state_path("jobd"))
@@ -58,9 +58,7 @@ def socket(text: str, state_dir: Path, runtime: str | None) -> Path:
     else:
         found = state_dir / "jobd.sock"
     if len(os.fsencode(found)) > _LONGEST_SOCKET:
-        raise ValueError(
-            f"{found} is longer than the {_LONGEST_SOCKET} bytes that a Unix socket's path may have"
-        )
+        raise ValueError(f"{found} is longer than {_LONGEST_SOCKET} bytes, the limit of a Unix socket's path")
     return found
 
 
@@ -98,7 +96,7 @@ def flag(text: str) -> bool:
 
 
 def proxy(text: str, values: Mapping[str, str], port: int) -> str | None:
-    """Returns the URL at which containers reach this daemon on `port`; None, where `values` has it empty: direct mode."""
+    """Returns the URL at which containers reach this daemon on `port`; None for an empty text in `values`: direct mode."""
     if "CALLBACK_PROXY_URL" not in values:
         return f"http://{HOST_ALIAS}:{port}"
     if not text:
@@ -109,16 +107,16 @@ def proxy(text: str, values: Mapping[str, str], port: int) -> str | None:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Returns further names of this host, separated by commas, in lower case."""
+    """Returns the comma-separated names of this host, in lower case."""
     found = tuple(part.strip().lower() for part in text.split(",") if part.strip())
     for name in found:
         if not _HOST.match(name):
-            raise ValueError(f"{name[:80]!r} is not a host's name")
+            raise ValueError(f"{name[:80]!r} is not a host name")
     return found
 
 
 def extra_hosts(text: str) -> tuple[str, ...]:
-    """Returns entries of containers' hosts files, separated by commas."""
+    """Returns the comma-separated entries for containers' hosts files."""
     entries = tuple(part.strip() for part in text.split(",") if part.strip())
     for entry in entries:
         host, _, ip = entry.partition(":")
@@ -133,7 +131,7 @@ def extra_hosts(text: str) -> tuple[str, ...]:
 
 
 def concurrency(text: str) -> int:
-    """Returns how many jobs run at once; empty: four for each core."""
+    """Returns the number of concurrent jobs; empty: four for each core."""
     if not text:
         return 4 * (os.cpu_count() or 1)
     if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < 1:
@@ -150,7 +148,7 @@ def timeout(text: str) -> float:
 
 
 def memory(text: str) -> int:
-    """Returns the MB (MiB) of an amount with its unit."""
+    """Returns an amount with a unit in MiB."""
     found = _MEMORY.match(text.strip())
     if found is None:
         raise ValueError(f"must be an amount with its unit, such as 512m or 64g, not {text[:40]!r}")
@@ -168,14 +166,14 @@ def cpus(text: str) -> float:
 
 
 def log_format(text: str) -> str:
-    """Returns the form of the log's lines, in lower case."""
+    """Returns the log's format, in lower case."""
     if text.lower() not in ("auto", "text", "json"):
         raise ValueError("must be auto, text or json")
     return text.lower()
 
 
 def log_level(text: str) -> str:
-    """Returns a level of the log, in lower case."""
+    """Returns the log level, in lower case."""
     if text.lower() not in ("debug", "info", "warning", "error"):
         raise ValueError("must be debug, info, warning or error")
     return text.lower()

@@ -1,4 +1,4 @@
-"""Every setting of jobd in one table: its variable, flag, default and meaning. Flags, manual and documentation are made of it.
+"""All settings of jobd in one table: variable, flag, default and help. Flags, manual and documentation are generated from it.
 
 Source: docs/configuration.md, "The daemon".
 """
@@ -10,7 +10,7 @@ from jobd.wire.host_alias import HOST_ALIAS
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One setting. `default` is its text as a user would write it; `flag` is jobd's option of the same meaning."""
+    """One setting. `default` is the text as a user would write it; `flag` is jobd's equivalent option."""
 
     name: str
     default: str
@@ -42,7 +42,7 @@ VARIABLES: tuple[Variable, ...] = (
         "file with the API key for TCP, which no other user may read; unset: one is made in the state folder",
         "--api-key-file",
     ),
-    Variable("JOBD_NO_AUTH", "false", "true: no key is asked for over TCP; loopback alone", "--no-auth"),
+    Variable("JOBD_NO_AUTH", "false", "true: no API key over TCP; for loopback only", "--no-auth"),
     Variable(
         "JOBD_SOCKET",
         "",
@@ -58,7 +58,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "SHUTDOWN_DRAIN_WAIT",
         "5s",
-        "how long jobd serves on after SIGTERM, with /readyz 503, before it stops; 0s: not at all",
+        "how long jobd keeps serving after SIGTERM, with /readyz 503, before it stops; 0s: not at all",
     ),
     Variable(
         "SIDECAR_IMAGE", "job-sidecar:latest", "image of the sidecar; built or pulled when it is missing"
@@ -76,7 +76,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "MAINTENANCE_INTERVAL",
         "1m",
-        "pause between two rounds of maintenance: retention, and a look at all jobs",
+        "pause between two rounds of maintenance: retention, and a check of all jobs",
     ),
     Variable(
         "CALLBACK_PROXY_URL",
@@ -87,10 +87,10 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "MAX_CONCURRENT_JOBS",
         "",
-        "jobs that run at once, the rest waits; default: 4 per core",
+        "jobs that run at once, further jobs wait; default: 4 per core",
         "--max-concurrent-jobs",
     ),
-    Variable("JOBD_ENGINE", "docker", "container engine that runs the jobs; docker is the only one so far"),
+    Variable("JOBD_ENGINE", "docker", "container engine that runs the jobs: docker"),
     Variable(
         "ENGINE_ERROR_LIMIT",
         "15m",
@@ -103,7 +103,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "LOG_MAX_BYTES",
         "67108864",
-        "bytes of log that are kept for one job; what is over is dropped and marked",
+        "bytes of log that are kept for one job; further lines are dropped and marked",
     ),
     Variable("MAX_UPLOAD_BYTES", "4294967296", "largest upload of local files with one job, in bytes"),
     Variable(
@@ -126,7 +126,9 @@ VARIABLES: tuple[Variable, ...] = (
         "text for people, json for programs, or auto: text on a terminal, json elsewhere",
         "--log-format",
     ),
-    Variable("DISPATCHER_BUFFER_SIZE", "10000", "undelivered events held in memory; more waits on disk"),
+    Variable(
+        "DISPATCHER_BUFFER_SIZE", "10000", "undelivered events held in memory; further events wait on disk"
+    ),
     Variable("DISPATCHER_WORKERS", "10", "deliveries under way at once"),
     Variable("DISPATCHER_HTTP_TIMEOUT", "10s", "longest time for one delivery attempt"),
     Variable(

@@ -52,7 +52,7 @@ MUTATIONS = (
         "jobd/docker/http/transport.py",
         "                result = await asyncio.shield(under_way)",
         "                result = await under_way",
-        "tests/unit/jobd/docker/http/test_transport.py::test_a_call_whose_caller_is_gone_keeps_its_thread_to_its_end",
+        "tests/unit/jobd/docker/http/test_transport.py::test_a_cancelled_call_keeps_its_thread_until_the_thread_ends",
     ),
     Mutation(
         "orphans are tracked without a bound",

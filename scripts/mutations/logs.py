@@ -6,9 +6,9 @@ MUTATIONS = (
     Mutation(
         "a run that rotation has cut is counted from where it was before",
         "jobd/docker/logs/log_parser.py",
-        "                self._lines[stream].count_anew()",
-        "                self._lines[stream].go_on(own)",
-        "tests/unit/jobd/docker/logs/test_log_requests.py::test_what_was_rotated_away_unread_is_marked",
+        "                self._lines[stream].recount()",
+        "                self._lines[stream].resume_at(own)",
+        "tests/unit/jobd/docker/logs/test_log_requests.py::test_lines_rotated_away_unread_are_marked",
     ),
     Mutation(
         "stored log is not counted",
@@ -29,14 +29,14 @@ MUTATIONS = (
         "jobd/docker/logs/log_positions.py",
         "            if not self._exact or self._check == self._place.check:\n",
         "            if True:\n",
-        "tests/unit/jobd/docker/logs/test_log_parser.py::test_a_place_is_known_by_its_text_and_not_by_its_time_alone",
+        "tests/unit/jobd/docker/logs/test_log_parser.py::test_a_position_is_identified_by_its_text_and_not_by_its_time_alone",
     ),
     Mutation(
         "a run whose beginning is not seen is taken for whole",
         "jobd/docker/logs/log_positions.py",
         "self._taken, self._check = 0, crc32(before)",
         "self._taken, self._check = 0, self._place.check or 0",
-        "tests/unit/jobd/docker/logs/test_log_parser.py::test_a_place_of_which_only_the_end_is_seen_is_not_taken_for_another",
+        "tests/unit/jobd/docker/logs/test_log_parser.py::test_a_position_in_a_run_without_its_beginning_is_not_confused_with_another",
     ),
     Mutation(
         "a stream with an unfinished line is moved along",
@@ -57,7 +57,7 @@ MUTATIONS = (
         "jobd/docker/logs/stream_lines.py",
         "gap=None if self._lost is None else GAP",
         "gap=None",
-        "tests/unit/jobd/docker/logs/test_log_requests.py::test_what_was_rotated_away_unread_is_marked",
+        "tests/unit/jobd/docker/logs/test_log_requests.py::test_lines_rotated_away_unread_are_marked",
     ),
     Mutation(
         "a container that is gone is an empty log",
@@ -113,7 +113,7 @@ MUTATIONS = (
         "jobd/docker/logs/stream_lines.py",
         "self.flush(out, partial=self._piece_bytes >= PIECE_BYTES)",
         "self.flush(out, partial=True)",
-        "tests/unit/jobd/docker/logs/test_log_parser.py::test_every_byte_and_newline_is_read_whatever_the_driver_leaves_out",
+        "tests/unit/jobd/docker/logs/test_log_parser.py::test_every_byte_and_newline_is_read_whatever_the_driver_omits",
     ),
     Mutation(
         "a last line has a newline, whatever it has",
@@ -169,6 +169,6 @@ MUTATIONS = (
         "jobd/docker/logs/log_parser.py",
         "if not payload and (size or stream in self._waiting):",
         "if not payload:",
-        "tests/unit/jobd/docker/logs/test_log_parser.py::test_a_newline_alone_is_seen_while_the_place_of_the_other_stream_is_searched",
+        "tests/unit/jobd/docker/logs/test_log_parser.py::test_an_omitted_newline_is_read_while_the_other_streams_position_is_searched",
     ),
 )

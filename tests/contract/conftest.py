@@ -1,4 +1,4 @@
-"""The worlds that the contract suite runs in, and what its checks share."""
+"""The worlds of the contract suite, and shared fixtures."""
 
 import asyncio
 import os
@@ -42,7 +42,7 @@ class DockerWorld:
         self.image = image
         self.made: set[JobRef] = set()
         self.others: list[DockerOrchestrator] = []
-        """On engines of the tests' own, which go with all that they hold."""
+        """Orchestrators on the tests' own engines, which are removed with all their objects."""
         self._client = client
         self._proxy = proxy
         self._second = second
@@ -85,7 +85,7 @@ class DockerWorld:
             await self._start(engine, self.work(ref, Behaviour(exit_code=code)))
         worker = await _end_of(engine, ref)
         if cause is EndCause.UNKNOWN:
-            # The events of a container that is gone do not say whether 255 is its own.
+            # The events of a removed container do not show whether 255 is its own exit code.
             await engine.remove_stopped(ref)
             fate = await engine.remove_unstarted(ref, "worker", worker.id)
             assert fate.end is not None
@@ -136,7 +136,7 @@ async def _end_of(engine: DockerOrchestrator, ref: JobRef) -> ContainerFacts:
 
 @pytest.fixture
 def second(request: pytest.FixtureRequest) -> Iterator[Callable[[], SecondEngine]]:
-    """Makes an engine that may be stopped, when it is asked for."""
+    """Makes an engine that may be stopped, on request."""
     made: list[SecondEngine] = []
 
     def make() -> SecondEngine:

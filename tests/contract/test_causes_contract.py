@@ -1,4 +1,4 @@
-"""What ended a container is told, whichever engine is behind the port."""
+"""Every engine reports what ended a container."""
 
 import asyncio
 from typing import Any
@@ -22,7 +22,7 @@ async def cause_of(engine: EnginePort, ref: JobRef, ended: ContainerFacts, deadl
 
 
 @pytest.mark.parametrize("cause", list(EndCause), ids=lambda cause: cause.value)
-async def test_each_cause_is_told(world: Any, ref: JobRef, cause: EndCause) -> None:
+async def test_each_cause_is_reported(world: Any, ref: JobRef, cause: EndCause) -> None:
     if cause in world.without:
         assert cause in OPTIONAL, "every engine tells this one"
         return
@@ -36,7 +36,7 @@ async def test_each_cause_is_told(world: Any, ref: JobRef, cause: EndCause) -> N
 
 
 @pytest.mark.parametrize("code", [0, 1, 42, 255])
-async def test_an_engine_that_was_up_ended_nothing(
+async def test_an_engine_that_stayed_up_is_not_the_cause(
     world: Any, ref: JobRef, behave: Any, until: Any, code: int
 ) -> None:
     await world.orchestrator.create(world.work(ref, behave(exit_code=code)), None)

@@ -1,4 +1,4 @@
-"""Every kind of hint comes, whichever engine is behind the port."""
+"""Every engine yields every kind of hint."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from jobd.wire.report import SidecarOrder
 
 @asynccontextmanager
 async def hints(world: Any) -> AsyncIterator[Any]:
-    """Gives the stream of hints, which is connected."""
+    """Yields the connected stream of hints."""
     stream = world.orchestrator.hints()
     try:
         async with asyncio.timeout(world.deadline_s):
@@ -23,7 +23,7 @@ async def hints(world: Any) -> AsyncIterator[Any]:
 
 
 async def to(stream: Any, kind: type[Any], ref: JobRef) -> list[Hint]:
-    """Returns the hints up to the next one of this kind that is of this job's worker; the stream names no other job."""
+    """Returns the hints up to the next one of this kind for this job's worker; the stream names no other job."""
     found: list[Hint] = []
     while True:
         hint = await anext(stream)
@@ -41,7 +41,9 @@ async def test_a_stream_begins_with_connected(world: Any) -> None:
         pass
 
 
-async def test_a_broken_stream_is_told_and_connected_again(world: Any, ref: JobRef, behave: Any) -> None:
+async def test_a_broken_stream_reports_disconnected_and_reconnects(
+    world: Any, ref: JobRef, behave: Any
+) -> None:
     async with hints(world) as stream:
         await world.interrupt_hints()
         assert await anext(stream) == Disconnected()
@@ -52,7 +54,7 @@ async def test_a_broken_stream_is_told_and_connected_again(world: Any, ref: JobR
         await to(stream, Ended, ref)
 
 
-async def test_a_start_and_an_end_are_told(world: Any, ref: JobRef, behave: Any) -> None:
+async def test_a_start_and_an_end_are_reported(world: Any, ref: JobRef, behave: Any) -> None:
     async with hints(world) as stream:
         made = await world.orchestrator.create(world.work(ref, behave(exit_code=3)), None)
         await world.orchestrator.start_worker(ref)
@@ -69,7 +71,7 @@ async def test_a_start_and_an_end_are_told(world: Any, ref: JobRef, behave: Any)
         assert over.facts.finished_at is not None
 
 
-async def test_a_signal_from_outside_is_told_before_the_end_that_it_brings(
+async def test_an_external_signal_is_reported_before_the_end_it_causes(
     world: Any, ref: JobRef, behave: Any
 ) -> None:
     async with hints(world) as stream:
@@ -108,7 +110,7 @@ async def test_neither_a_notification_nor_a_removal_is_an_external_signal(
     assert SignalledExternally not in [type(hint) for hint in told]
 
 
-async def test_a_removal_is_told_as_a_change(world: Any, ref: JobRef, behave: Any, until: Any) -> None:
+async def test_a_removal_is_reported_as_a_change(world: Any, ref: JobRef, behave: Any, until: Any) -> None:
     await world.orchestrator.create(world.work(ref, behave()), None)
     await world.orchestrator.start_worker(ref)
     await until(ref, lambda seen: seen.worker is not None and seen.worker.ended)

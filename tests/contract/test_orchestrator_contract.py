@@ -1,4 +1,4 @@
-"""What `jobs` may rely on, whichever engine is behind it."""
+"""The contract of the engine port, for every engine."""
 
 import asyncio
 import io
@@ -60,13 +60,13 @@ async def read(world: Any, ref: JobRef, cursor: LogCursor = LOG_START, follow: b
 
 
 async def reports(world: Any, ref: JobRef) -> list[Report]:
-    """Returns what the sidecar has reported."""
+    """Returns the sidecar's reports."""
     read = await batches(world, ref, role="sidecar")
     return [decode_report(line.text.encode()) for batch in read for line in batch.lines]
 
 
 async def reported(world: Any, ref: JobRef, kind: type) -> None:
-    """Returns once the sidecar has made a report of this kind."""
+    """Returns once the sidecar has sent a report of this kind."""
     async with asyncio.timeout(world.deadline_s):
         while not any(isinstance(report, kind) for report in await reports(world, ref)):
             await asyncio.sleep(0.02)
@@ -90,7 +90,7 @@ async def test_the_engine_says_who_it_is(world: Any) -> None:
     assert facts.platform
 
 
-async def test_what_is_kept_of_jobs_is_counted(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
+async def test_the_disk_use_of_jobs_is_measured(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
     before = await world.orchestrator.disk_use()
     await run(world, ref, behave(writes={"f": "x" * 1000}), until)
     kept = await world.orchestrator.disk_use()
@@ -181,7 +181,7 @@ async def test_a_new_attempt_replaces_the_one_before(
         await file_of(world, again, "/workspace/old")
 
 
-async def test_a_job_that_took_over_an_id_is_not_the_one_before(
+async def test_a_job_that_reuses_an_id_is_not_the_earlier_job(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
     await run(world, ref, behave(), until)
@@ -238,7 +238,7 @@ async def test_the_volume_alone_still_names_the_job(world: Any, ref: JobRef, beh
 async def test_an_unknown_job_is_absent_and_that_is_no_error(world: Any, ref: JobRef) -> None:
     assert await world.orchestrator.observe(ref) == Observation(None, None)
     for follow in (False, True):
-        # Not an empty log: whoever reads must know that there may have been lines.
+        # Not an empty log: the reader must know that there may have been lines.
         with pytest.raises(ContainerGone):
             await read(world, ref, follow=follow)
     await world.orchestrator.signal(ref, "worker", "SIGTERM")
@@ -258,7 +258,7 @@ async def test_the_log_is_there_after_the_end(world: Any, ref: JobRef, behave: A
 
 
 async def test_reading_goes_on_after_each_cursor(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
-    """A cursor is stored, so it comes back as its bytes."""
+    """A cursor is stored as its bytes."""
     await run(world, ref, behave(lines=("one", "two", "three"), rest="four"), until)
     whole = await batches(world, ref)
     assert [line.text for batch in whole for line in batch.lines] == ["one", "two", "three", "four"]
@@ -289,9 +289,7 @@ async def test_a_line_is_followed_while_the_worker_runs(world: Any, ref: JobRef,
     await stream.aclose()
 
 
-async def test_what_a_worker_prints_is_heard_before_its_line_ends(
-    world: Any, ref: JobRef, behave: Any
-) -> None:
+async def test_output_arrives_before_its_line_ends(world: Any, ref: JobRef, behave: Any) -> None:
     await world.orchestrator.create(world.work(ref, behave(lines=("one",), rest="two", stays=True)), None)
     heard = b""
     async with asyncio.timeout(world.deadline_s), world.orchestrator.output(ref) as pieces:
@@ -389,7 +387,7 @@ async def test_a_worker_that_is_made_anew_finds_its_sidecar_and_what_it_left(
     await world.orchestrator.start_sidecar(
         ref, SidecarOrder(job_id=ref.id, job_uid=ref.uid, artifacts=[write])
     )
-    # Without outputs to wait for it may be over by the first look.
+    # Without outputs the sidecar may end before the first observation.
     await until(ref, lambda seen: seen.sidecar is not None and seen.sidecar.started_at is not None)
     await world.orchestrator.remove(ref, "worker")
     again = await world.orchestrator.create(world.work(ref, behave(), sidecar=True), None)
@@ -463,12 +461,12 @@ async def test_a_running_worker_is_measured(world: Any, ref: JobRef, behave: Any
     assert await world.orchestrator.usage(ref) is None
 
 
-async def test_a_sidecar_does_its_outputs_once_it_is_told_that_the_worker_has_ended(
+async def test_a_sidecar_does_its_outputs_once_notified_of_the_workers_end(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
     await world.orchestrator.ensure_sidecar_image()
     assert (await world.orchestrator.ping()).has_sidecar_image
-    await world.orchestrator.notify_worker_ended(ref, True)  # that it is not there is no error
+    await world.orchestrator.notify_worker_ended(ref, True)  # a missing sidecar is no error
     await world.orchestrator.create(world.work(ref, behave(writes={"f": "x"}), sidecar=True), None)
     outputs: list[Artifact] = [
         Read(id=when, source="f", depends="job", when=when) for when in ("success", "failure")

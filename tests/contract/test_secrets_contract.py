@@ -1,4 +1,4 @@
-"""What `jobs` may rely on where a job has secrets, whichever engine is behind it: its worker alone finds them, while its sidecar lives."""
+"""A job's secrets, on every engine: only the worker reads them, and only while the sidecar runs."""
 
 import asyncio
 import uuid
@@ -25,7 +25,7 @@ async def printed(world: Any, ref: JobRef, role: Role) -> list[RawLine]:
 
 
 async def given(world: Any, ref: JobRef, behaviour: Any, values: dict[str, str]) -> None:
-    """Makes the job and waits until its sidecar says that the worker may start."""
+    """Creates the job and waits until its sidecar reports that the worker may start."""
     await world.orchestrator.ensure_sidecar_image()
     await world.orchestrator.create(world.work(ref, behaviour, sidecar=True), None)
     order = SidecarOrder(job_id=ref.id, job_uid=ref.uid, artifacts=[], secrets=values)
@@ -47,7 +47,7 @@ async def test_a_worker_finds_its_secrets(
     assert [line.text for line in await printed(world, ref, "worker")] == list(values.values())
 
 
-async def test_they_are_in_no_file_of_the_workspace_and_in_no_report(
+async def test_secrets_are_in_no_file_of_the_workspace_and_in_no_report(
     world: Any, ref: JobRef, behave: Any, values: dict[str, str]
 ) -> None:
     await given(world, ref, behave(shows=("token",), stays=True), values)
@@ -60,10 +60,10 @@ async def test_they_are_in_no_file_of_the_workspace_and_in_no_report(
     assert values["token"] not in said + facts
 
 
-async def test_the_sidecar_stays_with_the_worker_and_goes_when_it_is_told(
+async def test_the_sidecar_runs_until_notified_of_the_workers_end(
     world: Any, ref: JobRef, behave: Any, until: Until, values: dict[str, str]
 ) -> None:
-    """The memory with the secrets lives by it."""
+    """The tmpfs with the secrets exists while the sidecar runs."""
     await given(world, ref, behave(shows=("token",)), values)
     await world.orchestrator.start_worker(ref)
     seen = await until(ref, lambda seen: seen.worker is not None and seen.worker.ended)
@@ -75,7 +75,7 @@ async def test_the_sidecar_stays_with_the_worker_and_goes_when_it_is_told(
     assert seen.sidecar.exit_code == 0
 
 
-async def test_without_the_sidecar_there_are_none(
+async def test_without_the_sidecar_there_are_no_secrets(
     world: Any, ref: JobRef, behave: Any, until: Until, values: dict[str, str]
 ) -> None:
     await given(world, ref, behave(shows=("token",)), values)
@@ -88,10 +88,10 @@ async def test_without_the_sidecar_there_are_none(
     ]
 
 
-async def test_nothing_of_them_is_left_after_removal(
+async def test_no_secret_is_left_after_removal(
     world: Any, ref: JobRef, behave: Any, until: Until, values: dict[str, str]
 ) -> None:
-    """The same id has other secrets then, or none."""
+    """A later job with the same id has other secrets, or none."""
     await given(world, ref, behave(shows=("token",)), values)
     await world.orchestrator.remove(ref)
     assert ref not in await world.orchestrator.refs()

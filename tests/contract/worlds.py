@@ -1,6 +1,6 @@
-"""What the contract suite needs of an implementation: a `World` that turns a behaviour into a job that behaves so.
+"""What the contract suite needs of an implementation: a `World` that turns a behaviour into a job.
 
-A second implementation joins by one more world, here or beside `conftest.py`, and one more entry in its `WORLDS`.
+A further implementation adds a world, here or beside `conftest.py`, and an entry in its `WORLDS`.
 """
 
 import asyncio
@@ -15,13 +15,14 @@ from tests.support.fakes.orchestrator import FakeOrchestrator
 from tests.support.fakes.worker import WorkerScript
 
 OPTIONAL = frozenset({EndCause.DEADLINE, EndCause.EVICTED, EndCause.NODE_LOST})
-"""The causes that an engine may not have at all: on one machine nothing is evicted."""
+"""The causes that an engine may lack: on one machine no container is evicted."""
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What the worker does: `writes` files into its workspace, prints `lines`, the secrets that it `shows` (or on stderr that one
-    is missing) and `rest` without a newline, then ends with `exit_code`; with `stays` it runs until a signal kills it; `missing` means that its command does not exist.
+    """What the worker does: `writes` files into its workspace, prints `lines`, the secrets in `shows` (or on stderr that one is
+    missing) and `rest` without a newline, then ends with `exit_code`; `stays`: runs until a signal kills the worker; `missing`:
+    the command does not exist.
     """
 
     lines: tuple[str, ...] = ()
@@ -35,7 +36,7 @@ class Behaviour:
 
 
 class World(Protocol):
-    """One implementation under test. `deadline_s`: as long as anything may take. `without`: the causes that the engine does not have."""
+    """One implementation under test. `deadline_s`: the limit of each wait. `without`: the causes that the engine lacks."""
 
     orchestrator: EnginePort
     image: str
@@ -43,7 +44,7 @@ class World(Protocol):
     without: frozenset[EndCause]
 
     def work(self, ref: JobRef, behaviour: Behaviour, *, sidecar: bool = False) -> WorkOrder:
-        """Returns an order for a job that will behave so; `ref` will be cleaned up."""
+        """Returns an order for a job with this behaviour; the world cleans up `ref`."""
         ...
 
     async def interrupt_hints(self) -> None:
@@ -51,11 +52,11 @@ class World(Protocol):
         ...
 
     async def kill_from_outside(self, ref: JobRef) -> None:
-        """Sends SIGKILL to the running worker, but not through the port."""
+        """Sends SIGKILL to the running worker, not through the port."""
         ...
 
     async def end_for(self, cause: EndCause, ref: JobRef) -> tuple[EnginePort, ContainerFacts]:
-        """Has a worker of this job run and end for this cause; returns the engine that tells it, and the facts of its end."""
+        """Runs a worker of this job that ends for this cause; returns the engine that reports the end, and the end's facts."""
         ...
 
 

@@ -121,8 +121,8 @@ def test_the_process_limit_is_named(daemon: Daemon, worker_image: str, job_id: s
     [
         (["no-such-program"], 'the command "no-such-program" does not exist in the image'),
         (["/no/such/path"], 'the command "/no/such/path" does not exist in the image'),
-        (["/etc/passwd"], 'the command "/etc/passwd" may not be executed'),
-        (["/etc"], 'the command "/etc" may not be executed'),
+        (["/etc/passwd"], 'the command "/etc/passwd" is not executable'),
+        (["/etc"], 'the command "/etc" is not executable'),
     ],
 )
 def test_a_failed_start_has_a_text(

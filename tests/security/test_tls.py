@@ -222,7 +222,7 @@ def test_unsafe_tls_settings_are_fatal(certificates: Certificates, tmp_path: Pat
         (("--tls-key", key), "TLS_KEY_FILE", "TLS_CERT_FILE"),
         (("--tls-cert", cert, "--tls-key", str(open_key)), "TLS_KEY_FILE", "chmod"),
         (("--tls-cert", cert, "--tls-key", str(tmp_path / "none")), "TLS_KEY_FILE", "No such file"),
-        (("--tls-cert", cert, "--tls-key", str(tmp_path / "other.pem")), "TLS_CERT_FILE", "belong together"),
+        (("--tls-cert", cert, "--tls-key", str(tmp_path / "other.pem")), "TLS_CERT_FILE", "do not match"),
         (("--tls-cert", cert, "--tls-key", str(tmp_path / "locked.pem")), "TLS_KEY_FILE", "encrypted"),
         (("--tls-cert", str(noise)), "TLS_CERT_FILE", "PEM"),
     ):

@@ -1,7 +1,7 @@
-"""Which container is a job's worker or sidecar: by its name and labels, and by its id where that is known already.
+"""The container id of each worker and sidecar: found by name and labels, then cached.
 
-A call by name waits, for a container that has just ended, until the engine has taken down the container's network; a call by id
-does not, and the engine never gives an id twice.
+When a container has just ended, the engine delays a call by name until the container's network is removed; a call by id is not
+delayed. The engine never reuses an id.
 """
 
 from collections import OrderedDict
@@ -21,10 +21,10 @@ class ContainerIds:
         self._engine = engine
         self._instance = instance
         self._known: OrderedDict[tuple[JobRef, Role], str] = OrderedDict()
-        """Ids of containers that are known to be this attempt's."""
+        """Each id was read from a container with the labels of this attempt."""
 
     async def inspect(self, ref: JobRef, role: Role) -> Inspected | None:
-        """Returns the container of exactly this attempt; None where it does not exist. Raises EngineUnavailable."""
+        """Returns the container of exactly this attempt; None if there is none. Raises EngineUnavailable."""
         found = await self._engine.inspect_container(labels.container_name(ref.id, role))
         if found is None or labels.ref_of(found.config.labels, self._instance) != ref:
             self.forget(ref, role)
@@ -33,7 +33,7 @@ class ContainerIds:
         return found
 
     async def of(self, ref: JobRef, role: Role) -> str | None:
-        """Returns the id of the container of exactly this attempt, without a request where it is known already.
+        """Returns the id of the container of exactly this attempt; a cached id needs no request.
 
         Raises EngineUnavailable.
         """
@@ -44,7 +44,7 @@ class ContainerIds:
         return None if found is None else found.id
 
     def remember(self, ref: JobRef, role: Role, container_id: str) -> None:
-        """The container of this attempt has this id."""
+        """Caches the id; an id longer than `LONGEST_ID` is not cached."""
         self.forget(ref, role)
         if len(container_id) > inspection.LONGEST_ID:
             return
@@ -53,5 +53,5 @@ class ContainerIds:
             self._known.popitem(last=False)
 
     def forget(self, ref: JobRef, role: Role) -> None:
-        """The container may be gone."""
+        """Drops the cached id: the container may be gone."""
         self._known.pop((ref, role), None)

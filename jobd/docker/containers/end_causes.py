@@ -1,6 +1,6 @@
-"""What ended each container: asks the engine for what `stop_evidence.py` decides on, and turns its events into hints.
+"""What ended each container, and the engine's events as hints. `stop_evidence.py` has the rules; this module asks the engine.
 
-Owns what is remembered of each job's containers, from their events and from the engine's silence, until the job is removed.
+Owns the evidence about each job's containers, from events and from failed calls, until the job is removed.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from jobd.jobs.port.hints import Changed, Ended, Hint, SignalledExternally, Star
 from jobd.jobs.port.model import ContainerFacts, EndCause, Role
 
 STAYS_LIMIT_S = 2.0
-"""An engine that is only starting, behind a socket that others hold open for it, takes longer to answer."""
+"""An engine that is still starting behind systemd's socket takes longer to answer."""
 _REMEMBERED = 8192
 
 
 class EndCauses:
-    """The containers of one instance. `ping` raises EngineUnavailable where the engine takes no new connections."""
+    """The containers of one instance. `ping` raises EngineUnavailable if the engine accepts no new connections."""
 
     def __init__(
         self, engine: Engine, instance: str, own_signals: OwnSignals, ping: Callable[[], Awaitable[object]]
@@ -37,11 +37,11 @@ class EndCauses:
         self._ping = ping
         self._uptime = Uptime(engine)
         self._evidence: OrderedDict[tuple[str, Role], StopEvidence] = OrderedDict()
-        """By the job's uid and the container's role."""
+        """Keys: the job's uid and the container's role."""
 
     @contextmanager
-    def noticing(self, uid: str) -> Iterator[None]:
-        """Remembers of the job's containers that the engine did not answer."""
+    def noting_outages(self, uid: str) -> Iterator[None]:
+        """Notes for the job's containers when a call finds the engine unavailable."""
         try:
             yield
         except EngineUnavailable:
@@ -50,12 +50,12 @@ class EndCauses:
             raise
 
     def stream_lost(self) -> None:
-        """The event stream has ended, or could not be opened."""
+        """The event stream ended, or could not be opened."""
         for evidence in self._evidence.values():
             evidence.stream_lost()
 
     def stream_back(self) -> None:
-        """The event stream is connected, and what was missed has been read."""
+        """The event stream is connected, and the missed events are read."""
         for evidence in self._evidence.values():
             evidence.stream_back()
 
@@ -65,7 +65,7 @@ class EndCauses:
             self._evidence.pop((uid, role), None)
 
     def hint(self, event: EngineEvent) -> Hint | None:
-        """Takes an event in and returns what it says of one of our jobs, or None where it says nothing of them."""
+        """Notes an event and returns its hint; None if the event is not about a job of this instance."""
         ref = inspection.ref_of_event(event, self._instance)
         if ref is None:
             return None
@@ -87,7 +87,7 @@ class EndCauses:
         return Changed(ref.uid, role)
 
     async def observed(self, uid: str, role: Role, seen: ContainerFacts | None) -> ContainerFacts | None:
-        """Returns what was observed; a start that failed since the engine was being stopped may pass. Takes in that a container runs."""
+        """Returns the facts; if the engine's stop made a start fail, `start_may_pass` is set. Notes that a container runs."""
         if seen is None or seen.ended:
             return seen
         evidence = self._of(uid, role)
@@ -98,8 +98,9 @@ class EndCauses:
         return replace(seen, start_may_pass=True) if stopped else seen
 
     async def of(self, uid: str, role: Role, ended: ContainerFacts) -> EndCause:
-        """Returns what ended the container: by the engine's record of its own start, or, where that does not tell, by the
-        events. Raises EngineUnavailable: that is not known yet.
+        """Returns what ended the container: from the engine's own start time or, if that does not decide, from events.
+
+        Raises EngineUnavailable: the cause is not known yet.
         """
         if await self._stopped_with_engine(self._of(uid, role), ended):
             return EndCause.ENGINE_STOPPED
@@ -124,7 +125,7 @@ class EndCauses:
         return evidence.stopped_with_engine(ended, was_up=was_up)
 
     async def _stays(self) -> bool:
-        """Returns whether the engine takes new connections. An engine that is being stopped answers on for a while on those that it has."""
+        """Returns whether the engine accepts new connections. While an engine stops, it still answers on open connections."""
         try:
             async with asyncio.timeout(STAYS_LIMIT_S):
                 await self._ping()

@@ -1,7 +1,7 @@
-"""Whether the kernel killed a container for its memory limit, where the engine's inspect does not say so.
+"""Whether the kernel's OOM killer ended a container whose inspect has `OOMKilled` false.
 
-The kernel's notice and the end of the container reach the engine on two ways. When the notice comes second, inspect says for ever
-that the container was not killed for memory, and the engine's `oom` event comes after its `die`.
+The OOM notification and the container's exit reach the engine separately. If the notification comes second, `OOMKilled` stays
+false, and the engine's `oom` event follows the `die` event.
 
 Source: Docker Engine API, SystemEvents.
 """
@@ -15,13 +15,13 @@ from jobd.docker.http.errors import Refusal
 from jobd.jobs.port.errors import EngineUnavailable
 
 LATE_S = 1.5
-"""So long after an end its notice is waited for. Seen on a machine with much to do: 0.3 s."""
+"""How long jobd waits for the `oom` event after an end. Measured on a loaded machine: 0.3 s."""
 AGAIN_S = 0.1
 
 
 async def killed_for_memory(engine: Engine, container_id: str) -> bool:
-    """Returns whether the engine has an `oom` event of an ended container, or has one within `LATE_S`. An engine whose events cannot
-    be had in that time has none: the container's end is known all the same, and nothing waits for its cause.
+    """Returns whether the engine has, within `LATE_S`, an `oom` event of an ended container. If the events cannot be read in that
+    time, returns False.
     """
     try:
         async with asyncio.timeout(LATE_S):
@@ -33,7 +33,7 @@ async def killed_for_memory(engine: Engine, container_id: str) -> bool:
 
 
 async def _has_event(engine: Engine, container_id: str) -> bool:
-    """Returns whether the event came before the engine ended its answer, or broke off."""
+    """Returns whether the event came before the answer ended or the connection broke."""
     filters = {"type": ["container"], "container": [container_id], "event": ["oom"]}
     params = {"filters": msgspec.json.encode(filters).decode(), "since": "0"}
     try:

@@ -1,14 +1,13 @@
-"""The network of one instance of jobd: made on first need, made again when it has gone.
+"""The network of one instance of jobd: created on first use, and again when missing.
 
-Owns that it exists and that it is ours, and that it goes when jobd ends and no job runs in it, whichever process of this
-instance made it. What it is like stands in
-`container_spec.py`.
+jobd removes the network when jobd stops and no container runs in it, also a network from an earlier process of this
+instance. `container_spec.py` has the request body.
 """
 
 import asyncio
 
 from jobd.docker.engine import Engine
-from jobd.docker.http.errors import Refusal, Trouble, meant
+from jobd.docker.http.errors import Refusal, Trouble, port_error
 from jobd.docker.mapping import container_spec, labels
 from jobd.jobs.port.errors import EngineError, RefusedByEngine
 
@@ -17,7 +16,7 @@ RELEASE_AGAIN_S = 0.1
 
 
 class Network:
-    """Keeps in mind that the network was seen; `forget` when a start says that it is gone."""
+    """Remembers that the network exists; call `forget` when a start fails because the network is missing."""
 
     def __init__(self, engine: Engine, instance: str) -> None:
         self._engine = engine
@@ -27,9 +26,9 @@ class Network:
         self._making: asyncio.Task[None] | None = None
 
     async def ensure(self) -> None:
-        """Returns once the network exists. Costs nothing after the first time.
+        """Returns once the network exists; only the first call makes requests.
 
-        Raises: RefusedByEngine: the name is taken by a foreign network. EngineUnavailable: no network can be made now.
+        Raises: RefusedByEngine: a foreign network has the name. EngineUnavailable: no network can be created now.
         """
         if self._seen:
             return
@@ -44,18 +43,18 @@ class Network:
         self._seen = False
 
     async def release(self) -> None:
-        """Removes the network unless a job still runs in it, or it is not ours. Never raises.
+        """Removes the network unless a container runs in it, or the network is foreign. Never raises.
 
-        A container that was made and is started later finds it again: a start that misses it makes it anew. A container that was
-        removed a moment ago may still be in the network: its removal is tried again while none runs in there.
+        If a created container is started later, the start creates the network again. A container that was just removed may still
+        be attached: the network's removal is retried while no container runs in it.
         """
         name = labels.network_name(self._instance)
         try:
             async with asyncio.timeout(RELEASE_S):
                 if self._making is not None:
-                    # Its caller may be gone, the engine makes it all the same.
+                    # The engine completes the request even if the caller was cancelled.
                     await asyncio.gather(self._making, return_exceptions=True)
-                while labels.is_ours(await self._engine.network_labels(name), self._instance):
+                while labels.is_owned(await self._engine.network_labels(name), self._instance):
                     if await self._engine.runs_in_network(name):
                         return
                     try:
@@ -64,7 +63,7 @@ class Network:
                     except Refusal:
                         await asyncio.sleep(RELEASE_AGAIN_S)
         except (Refusal, EngineError, TimeoutError):
-            return  # the engine is away, or does not let go of it: it is used again after the next start
+            return  # the engine is unavailable or refuses: jobd uses the network again after its next start
         finally:
             self._seen = False
 
@@ -76,13 +75,13 @@ class Network:
                 await self._engine.create_network(container_spec.network_body(self._instance))
             except Refusal as error:
                 if error.status != 409:
-                    raise meant("network", error) from error
+                    raise port_error("network", error) from error
                 found = await self._engine.network_labels(name)
             except Trouble as error:
-                raise meant("network", error) from error
+                raise port_error("network", error) from error
             else:
                 return
-        if not labels.is_ours(found, self._instance):
-            foreign = RefusedByEngine(f"the network {name!r} exists and is not this jobd's")
+        if not labels.is_owned(found, self._instance):
+            foreign = RefusedByEngine(f"the network {name!r} exists, and this jobd did not create it")
             foreign.remedy = f"docker network rm {name}"
             raise foreign

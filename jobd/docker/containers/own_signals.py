@@ -1,6 +1,6 @@
-"""Which signals of the engine's `kill` events are jobd's own. Pure.
+"""Which of the engine's `kill` events come from jobd's own requests. Pure.
 
-The engine notes each signal that it sends, whoever has ordered it: jobd, a person, or the engine itself while it is being stopped.
+The engine emits a `kill` event for each signal that it sends: for jobd, for another client, or for its own stop.
 
 Source: Docker Engine API, SystemEvents (`kill`, attribute `signal`).
 """
@@ -14,14 +14,14 @@ _REMEMBERED = 8192
 
 
 class OwnSignals:
-    """The signals that jobd has ordered and whose events have not come."""
+    """The signals that jobd requested and whose events have not arrived."""
 
     def __init__(self) -> None:
         self._expected: OrderedDict[tuple[str, int], int] = OrderedDict()
-        """How often, by container id and signal number."""
+        """The count by container id and signal number."""
 
     def expect(self, container_id: str, name: str) -> None:
-        """Jobd orders this signal now."""
+        """Registers a signal that jobd requests now."""
         key = (container_id, _number(name))
         if len(container_id) > LONGEST_ID:
             return
@@ -30,11 +30,11 @@ class OwnSignals:
             self._expected.popitem(last=False)
 
     def refused(self, container_id: str, name: str) -> None:
-        """The engine has not sent this signal."""
+        """The engine refused to send this signal."""
         self._take((container_id, _number(name)))
 
     def is_own(self, container_id: str, number: str) -> bool:
-        """Returns, once for each order, whether an event is of a signal that jobd has ordered."""
+        """Returns whether jobd requested the event's signal; each request matches one event."""
         return number.isascii() and number.isdecimal() and self._take((container_id, int(number[:4])))
 
     def _take(self, key: tuple[str, int]) -> bool:

@@ -1,7 +1,7 @@
-"""Taking away what stands under a job's names, and nothing that is not ours.
+"""Removes the containers and volumes with a job's names, and no foreign ones.
 
-Owns the order of the calls and the waits for what the engine has under way. Whose a thing is, `labels.py` says; which
-of ours are meant, the caller. A container whose start may still be under way is `unstarted.py`'s.
+Owns the order of the calls and the retries while the engine is busy with the same object. The caller selects by labels.
+`unstarted.py` removes a container whose start may still be in progress.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from jobd.docker.mapping.inspection import Inspected
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import JobRef, Role
 
-Mine = Callable[[labels.Labels | None], bool]
+LabelFilter = Callable[[labels.Labels | None], bool]
 RemoveContainer = Callable[[str], Awaitable[None]]
 RUNNING = ("running", "paused", "restarting")
 
@@ -34,43 +34,50 @@ class Removal:
         self.unconfirmed_volumes = UnconfirmedVolumes(engine)
 
     async def inspect(self, job_id: str) -> tuple[Inspected | None, Inspected | None]:
-        """Returns worker and sidecar as they stand under the job's names, whoever made them."""
+        """Returns the containers with the names of worker and sidecar, foreign ones too."""
         worker, sidecar = await asyncio.gather(
             *(self._engine.inspect_container(labels.container_name(job_id, role)) for role in labels.ROLES)
         )
         return worker, sidecar
 
-    async def destroy(self, ref: JobRef, roles: Sequence[Role], *, volume: bool, mine: Mine) -> None:
-        """Kills and removes the containers of `roles`, and removes the volumes where that is wanted, if `mine` says yes to
-        their labels. Only for a job or an attempt whose end is on record.
+    async def destroy(
+        self, ref: JobRef, roles: Sequence[Role], *, volume: bool, label_filter: LabelFilter
+    ) -> None:
+        """Kills and removes the containers of `roles` and, with `volume`, removes the volumes, if `label_filter` accepts their labels.
+        Only for a job or an attempt whose end is stored.
 
-        Raises: EngineUnavailable; RefusedByEngine: something else uses the volume.
+        Raises: EngineUnavailable; RefusedByEngine: another container uses the volume.
         """
-        await self._remove(ref, roles, volume, mine, self._destroy_container)
+        await self._remove(ref, roles, volume, label_filter, self._destroy_container)
 
-    async def remove_stopped(self, ref: JobRef, *, mine: Mine) -> None:
-        """Removes the containers and the volumes if `mine` says yes to their labels, and kills nothing.
+    async def remove_stopped(self, ref: JobRef, *, label_filter: LabelFilter) -> None:
+        """Removes the containers and the volumes if `label_filter` accepts their labels, and kills nothing.
 
-        Raises: EngineUnavailable, also where a container runs; RefusedByEngine: something else uses the volume.
+        Raises: EngineUnavailable, also if a container runs; RefusedByEngine: another container uses the volume.
         """
-        await self._remove(ref, labels.ROLES, True, mine, self._engine.remove_container)
+        await self._remove(ref, labels.ROLES, True, label_filter, self._engine.remove_container)
 
     async def _remove(
-        self, ref: JobRef, roles: Sequence[Role], volume: bool, mine: Mine, remove: RemoveContainer
+        self,
+        ref: JobRef,
+        roles: Sequence[Role],
+        volume: bool,
+        label_filter: LabelFilter,
+        remove: RemoveContainer,
     ) -> None:
-        # A create whose answer was lost may still be under way: the removal of a volume that is in use is tried again.
+        # A create whose answer was lost may still be in progress: the removal of a volume in use is retried.
         for pause_s in (*_IN_USE_PAUSES_S, None):
             found = [
                 one
                 for role, one in zip(labels.ROLES, await self.inspect(ref.id), strict=True)
                 if role in roles
             ]
-            ids = [one.id for one in found if one is not None and mine(one.config.labels)]
+            ids = [one.id for one in found if one is not None and label_filter(one.config.labels)]
             await asyncio.gather(*(self._container(one, remove) for one in ids))
             try:
                 if volume:
                     for name in labels.volume_names(ref.id):
-                        await self._volume(name, mine)
+                        await self._volume(name, label_filter)
                 return
             except Refusal as error:
                 if error.status != 409 or pause_s is None:
@@ -94,13 +101,13 @@ class Removal:
             found = await self._engine.inspect_container(container_id)
             if found is not None and found.state.status in RUNNING and remove != self._destroy_container:
                 raise EngineUnavailable(f"container {container_id[:12]} still runs", answered=True)
-            # Somebody else's removal is under way.
+            # Another removal of this container is in progress.
             await asyncio.sleep(_GONE_PAUSE_S)
-        raise EngineUnavailable(f"the removal of container {container_id[:12]} does not end", answered=True)
+        raise EngineUnavailable(f"container {container_id[:12]} is still being removed", answered=True)
 
-    async def _volume(self, name: str, mine: Mine) -> None:
+    async def _volume(self, name: str, label_filter: LabelFilter) -> None:
         found = await self._engine.volume_labels(name)
-        if not mine(found) and not await self.unconfirmed_volumes.has(name, found):
+        if not label_filter(found) and not await self.unconfirmed_volumes.has(name, found):
             return
         try:
             await self._engine.remove_volume(name)
@@ -108,5 +115,5 @@ class Removal:
         except Refusal as error:
             if error.status == 404:
                 return
-            error.remedy = f"docker ps -a --filter volume={name} shows what uses it"
+            error.remedy = f"docker ps -a --filter volume={name} lists the containers that use the volume"
             raise

@@ -1,6 +1,6 @@
-"""Starting containers of one engine: what a refused start means, and the sidecar's order on its input.
+"""Starts containers, translates refused starts, and writes the sidecar's order to its standard input.
 
-Owns the order of these calls. Whether a container may be started is the caller's.
+Owns the order of these calls. The caller decides whether a container may be started.
 
 Source: Docker Engine API, ContainerStart, ContainerAttach.
 """
@@ -11,7 +11,7 @@ from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.containers.network import Network
 from jobd.docker.engine import Engine
 from jobd.docker.http.attach import Attached, attach_stdin
-from jobd.docker.http.errors import Refusal, Trouble, meant
+from jobd.docker.http.errors import Refusal, Trouble, port_error
 from jobd.docker.http.probe import is_answering
 from jobd.docker.mapping import inspection
 from jobd.jobs.port.errors import EngineUnavailable, StartFailed
@@ -30,7 +30,7 @@ class Start:
         self._network = network
 
     async def sidecar(self, ref: JobRef, order: SidecarOrder) -> None:
-        """Attaches, starts, writes the order, closes the input. Does nothing where the sidecar runs or has run.
+        """Attaches, starts, writes the order, closes the input. Does nothing if the sidecar runs or has run.
 
         Raises: StartFailed, EngineUnavailable.
         """
@@ -43,7 +43,7 @@ class Start:
         try:
             stdin = await attach_stdin(self._engine.endpoint, self._engine.timeouts, version, found.id)
         except (Refusal, Trouble) as error:
-            raise meant("inspect", error) from error
+            raise port_error("inspect", error) from error
         async with stdin:
             await self.container(found.id)
             await self._hand_over(ref, stdin, encode_order(order))
@@ -56,26 +56,26 @@ class Start:
             except Refusal as error:
                 if not inspection.network_missing(error.status, error.message):
                     raise
-                # A plain no, given before anything ran: this one may be asked again.
+                # The engine refused before anything ran: this start may be repeated.
                 self._network.forget()
                 await self._network.ensure()
                 await self._engine.start(container_id)
         except (Refusal, Trouble) as error:
-            failure = meant("start", error)
+            failure = port_error("start", error)
             if (
                 isinstance(error, Trouble)
                 and isinstance(failure, StartFailed)
                 and failure.exit_code == inspection.NOT_STARTED
                 and not await is_answering(self._engine.endpoint)
             ):
-                failure = EngineUnavailable(f"the engine is being stopped: {error.message}")
+                failure = EngineUnavailable(f"the engine is stopping: {error.message}")
             if not isinstance(failure, EngineUnavailable | StartFailed):
                 remedy, failure = failure.remedy, StartFailed(str(failure), inspection.NOT_STARTED)
                 failure.remedy = remedy
             raise failure from error
 
     async def _hand_over(self, ref: JobRef, stdin: Attached, order: bytes) -> None:
-        """Writes the order; stops where the sidecar ended without reading it, which the engine does not notice."""
+        """Writes the order; stops if the sidecar ended without reading its input, which the engine does not report."""
         writing = asyncio.ensure_future(stdin.write_all(order))
         try:
             while not (await asyncio.wait([writing], timeout=_INSPECT_AGAIN_S))[0]:

@@ -1,39 +1,39 @@
-"""Whether the engine's own stop ended a container: what the event stream and the engine's answers show of that. Pure.
+"""Whether the engine's own stop ended a container, from the event stream and the engine's answers. Pure.
 
-Owns the rules. Where the engine's record of its own start tells, that record decides: an engine that was up over the container's whole
-life did not end it by its own stop. An engine that is stopped sends its containers a signal first; an engine that is killed leaves
-containers whose end nobody saw, for which containerd gives 255, or 137.
+Owns the rules. If the engine's start time is known, that decides: an engine that was up over the container's whole life did not
+end the container by its own stop. An engine that stops sends its containers a signal first; after an engine was killed, containerd
+reports exit code 255 or 137 for containers whose end was not observed.
 """
 
 from jobd.docker.mapping.inspection import KILLED, NOT_STARTED, UNSEEN
 from jobd.jobs.port.model import ContainerFacts, ContainerState, EndCause
 
 MAX_BLIND_POLLS = 6
-"""With the pauses between them these take some ten seconds."""
+"""With the pauses between them these polls take some ten seconds."""
 
 
 class StopEvidence:
-    """What is known of one container, of whatever attempt."""
+    """The evidence about one container, over all attempts."""
 
     def __init__(self) -> None:
         self._engine_away = False
         self._blind_polls: int | None = None
-        """While the event stream is away: how often that has put off a decision."""
+        """How often a decision was postponed while the event stream is lost; None: the stream is connected."""
         self._external_signal_seen = False
-        """The container was sent a signal that jobd did not order. With the engine away as well: the engine is being stopped."""
+        """The container got a signal that jobd did not request. If the engine is unavailable as well, the engine is stopping."""
         self._ended_with_engine = False
 
     def stream_lost(self) -> None:
-        """The event stream has ended, or could not be opened."""
+        """The event stream ended, or could not be opened."""
         self._engine_away = True
         self._blind_polls = self._blind_polls or 0
 
     def stream_back(self) -> None:
-        """The event stream is connected, and what was missed has been read."""
+        """The event stream is connected, and the missed events are read."""
         self._blind_polls = None
 
     def signalled_externally(self) -> None:
-        """The container was sent a signal that jobd did not order."""
+        """The container got a signal that jobd did not request."""
         self._external_signal_seen = True
 
     def engine_left(self) -> None:
@@ -41,15 +41,15 @@ class StopEvidence:
         self._engine_away = True
 
     def ended_with_engine(self) -> None:
-        """An end was seen while the engine took no new connections: if it was started again, that end came with its own."""
+        """The container ended while the engine accepted no new connections: if the engine restarted, its stop ended the container."""
         self._ended_with_engine = True
 
     def explains(self, event: ContainerFacts) -> bool:
-        """True where an end event alone tells what ended the container."""
+        """True if the `die` event alone shows what ended the container."""
         return event.cause is not EndCause.UNKNOWN and not self._external_signal_seen
 
     def needs_record(self, seen: ContainerFacts) -> bool:
-        """True for an end that may be the engine's doing, as far as is known: its record of its own start is to be read."""
+        """True if the engine's stop may have ended the container: the engine's start time is needed."""
         return seen.ended and (
             self._external_signal_seen
             or self._engine_away
@@ -60,13 +60,13 @@ class StopEvidence:
     def stopped_with_engine(
         self, seen: ContainerFacts, *, leaving: bool = False, was_up: bool | None = None
     ) -> bool:
-        """True where the container's end, or its failed start, is the engine's doing: the engine was away meanwhile, and the
-        container did not end by itself. `leaving`: the engine still answers, and is being stopped. `was_up`: what its record says of
-        the container's whole life; None: nothing, and what was seen decides.
+        """True if the engine's stop caused the container's end or its failed start. `leaving`: the engine still answers, and is
+        stopping. `was_up`: whether the engine was up over the container's whole life; None: unknown, and the events and failed
+        calls decide.
         """
         if not seen.ended:
             if seen.state is ContainerState.RUNNING and self._engine_away and not leaving:
-                # The container has outlived that; a signal alone may still be its end.
+                # The container survived the engine's stop; a signal alone may still end the container.
                 self._engine_away = self._external_signal_seen = False
             return self._engine_away and seen.exit_code == NOT_STARTED
         if was_up is None:
@@ -74,8 +74,8 @@ class StopEvidence:
         return not was_up and (self._external_signal_seen or self._ended_with_engine or _is_killed(seen))
 
     def awaiting_event_stream(self, seen: ContainerFacts) -> bool:
-        """True for an end that is seen while the event stream is away: the cause is unknown until the stream reconnects. After
-        `MAX_BLIND_POLLS` the stream is not waited for any longer.
+        """True if the container ended while the event stream is lost: the cause is unknown until the stream reconnects. After
+        `MAX_BLIND_POLLS` calls returns False.
         """
         if self._blind_polls is None or not seen.ended or self._blind_polls >= MAX_BLIND_POLLS:
             return False
@@ -83,7 +83,7 @@ class StopEvidence:
         return True
 
     def is_in_doubt(self, seen: ContainerFacts) -> bool:
-        """True after an external signal, where what is seen now depends on whether the engine is being stopped."""
+        """True after an external signal, if the facts have another meaning while the engine is stopping."""
         if not self._external_signal_seen:
             return False
         return seen.state is ContainerState.RUNNING if self._engine_away else seen.ended

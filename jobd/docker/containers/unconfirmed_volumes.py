@@ -1,7 +1,7 @@
-"""Volumes whose making was asked for and never answered: the engine may have made the folder and lost the labels.
+"""Volumes whose create request got no answer: the engine may have created the folder and lost the labels.
 
-An engine that is stopped or killed just then leaves a volume that does not say whose it is. Owns the one other proof that it is
-ours: this process asked for the name, no answer came, and what stands there bears no label and is no older than that.
+An engine that is stopped or killed during the request leaves a volume without labels. Such a volume belongs to this instance if
+this process requested the name, got no answer, and the volume has no label and is not older than the request.
 """
 
 import time
@@ -9,16 +9,16 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from jobd.docker.engine import Engine, Labels
-from jobd.docker.http.errors import Refusal, Trouble, meant
+from jobd.docker.http.errors import Refusal, Trouble, port_error
 from jobd.docker.mapping import labels
 
 _REMEMBERED = 4096
 _SLACK_S = 1.0
-"""The engine tells the age of a volume in whole seconds."""
+"""The engine reports a volume's creation time in whole seconds."""
 
 
 class UnconfirmedVolumes:
-    """Makes volumes and remembers those that were left unanswered. What it remembers ends with the process."""
+    """Creates volumes and remembers, in memory only, the requests without an answer."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -27,9 +27,9 @@ class UnconfirmedVolumes:
     async def create(
         self, name: str, named: Mapping[str, str], options: Mapping[str, str] | None = None
     ) -> Labels:
-        """Makes a volume and returns its labels; one that was there already keeps, and shows, its own.
+        """Creates a volume and returns its labels; an existing volume keeps its own labels.
 
-        Raises: RefusedByEngine. EngineUnavailable: whether it was made is not known.
+        Raises: RefusedByEngine. EngineUnavailable: the volume may have been created.
         """
         before = self._asked.get(name)
         if before is None:
@@ -39,13 +39,13 @@ class UnconfirmedVolumes:
         try:
             found = await self._engine.create_volume(name, named, options)
         except (Refusal, Trouble) as error:
-            raise meant("volume", error) from error
+            raise port_error("volume", error) from error
         if before is None or found.get(labels.MAKING) == named.get(labels.MAKING):
             self.forget(name)
         return found
 
     async def has(self, name: str, found: labels.Labels | None) -> bool:
-        """True where the volume that shows the labels `found` is one of these. Raises: EngineUnavailable."""
+        """True if the volume with the labels `found` is unconfirmed. Raises: EngineUnavailable."""
         asked = self._asked.get(name)
         if asked is None or found is None or found:
             return False
@@ -53,5 +53,5 @@ class UnconfirmedVolumes:
         return age_s is not None and age_s <= time.monotonic() - asked + _SLACK_S
 
     def forget(self, name: str) -> None:
-        """The name was answered for, or what had it is gone."""
+        """The engine answered the request, or the volume is removed."""
         self._asked.pop(name, None)

@@ -1,11 +1,11 @@
-"""Removing a container whose start was asked for and never answered, without losing sight of a start that comes late.
+"""Removes a container whose start request got no answer, and detects a start that arrives late.
 
-Owns the one order of calls in which no start goes unseen. Knows nothing of jobs' states.
+Owns the order of calls in which no start is missed.
 
-The engine holds a container's lock over a start, from its first check to its `start` event, and over a removal. A removal without
-force therefore comes either before a start, which is then refused, or after it: the engine refuses to remove what runs. What is
-left is a container that was started and has ended between the inspection and the removal. The engine's buffer of events shows that:
-the buffer drops the oldest first, so while an event of before the inspection is in it, so is every later one.
+The engine holds a container's lock during a start, from the first check to the `start` event, and during a removal. A removal
+without force therefore comes before a start, which the engine then refuses, or after a start: the engine refuses to remove a running
+container. A container may still start and end between inspection and removal. The engine's event buffer shows that start: the
+buffer drops the oldest events first, so if the buffer holds an event from before the inspection, it holds every later event.
 
 Source: Docker Engine API, ContainerUpdate, ContainerDelete, SystemEvents.
 """
@@ -34,10 +34,10 @@ class UnstartedRemoval:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._marked: OrderedDict[str, None] = OrderedDict()
-        """Containers that had not run after this process had the engine note an event of them."""
+        """Containers that an inspection after their `update` event showed as never started."""
 
     async def remove(self, container_id: str, attempt: int) -> StartFate:
-        """Removes the container unless it has run, and returns what is known of its start. Safe to repeat.
+        """Removes the container unless it has run, and returns whether its start happened. Safe to repeat.
 
         Raises: EngineUnavailable.
         """
@@ -46,9 +46,9 @@ class UnstartedRemoval:
         try:
             await self._engine.touch_container(container_id)
         except Refusal:
-            pass  # gone, or on its way
+            pass  # the container is gone or being removed
         else:
-            # The inspection that counts comes after the mark: what happens from here on is in the events after it.
+            # This inspection follows the `update` event: a later start has its event after that one.
             if await self._has_run(container_id):
                 return StartFate("began")
             if len(container_id) <= inspection.LONGEST_ID:
@@ -62,16 +62,16 @@ class UnstartedRemoval:
                 if error.status == 409 and await self._has_run(container_id):
                     return StartFate("began")
                 raise EngineUnavailable(
-                    f"a container is not removed yet: {error.message}", answered=True
+                    f"the engine refused to remove a container: {error.message}", answered=True
                 ) from error
         return fate(await self._events(container_id), attempt, container_id in self._marked)
 
     async def _has_run(self, container_id: str) -> bool:
         found = await self._engine.inspect_container(container_id)
-        return found is not None and inspection.moment(found.state.started_at) is not None
+        return found is not None and inspection.parse_timestamp(found.state.started_at) is not None
 
     async def _events(self, container_id: str) -> list[EngineEvent]:
-        """Returns what the engine still has of this container's events, to its removal; less, where that is not among them."""
+        """Returns this container's events in the engine's buffer, up to the `destroy` event or a time limit."""
         filters = msgspec.json.encode({"type": ["container"], "container": [container_id]}).decode()
         path = await self._engine.path("/events")
         events: list[EngineEvent] = []
@@ -90,16 +90,16 @@ class UnstartedRemoval:
                     if size > _EVENTS_BYTES or any(event.action == "destroy" for event in events):
                         break
         except TimeoutError:
-            pass  # the removal is among the events that were dropped
+            pass  # the buffer has dropped the `destroy` event
         except (Refusal, msgspec.MsgspecError) as error:
-            raise EngineUnavailable(f"the engine does not tell its events: {error}") from error
+            raise EngineUnavailable(f"cannot read the engine's events: {error}") from error
         return events
 
 
 def fate(events: Sequence[EngineEvent], attempt: int, marked: bool) -> StartFate:
-    """Returns what the events of a removed container say of its start. Pure.
+    """Returns from a removed container's events whether its start happened. Pure.
 
-    `marked`: the container had not run after its last `update`.
+    `marked`: the container had not run after its last `update` event.
     """
     started = next((event for event in events if event.action == "start"), None)
     died = next((event for event in reversed(events) if event.action == "die"), None)

@@ -1,6 +1,6 @@
-"""Files into a container as tar: what is let through of an uploaded archive, whose it becomes, and users by name.
+"""Rewrites an uploaded archive as a tar for a container: allowed members, their owner, and users by name.
 
-Pure but for reading the archive from disk. Owns the rules for members; `orchestrator.py` sends the bytes.
+Pure except for reading the archive from disk. Owns the rules for members; `workspace.py` sends the bytes.
 
 Source: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block"; Docker Engine API, PutContainerArchive.
 """
@@ -20,14 +20,14 @@ _PATH_LIMIT = 4096
 _NAME_LIMIT = 255
 _LINKS_LIMIT = 100_000
 _LINKS_BYTES = 8 << 20
-"""The names of links are remembered, since nothing may go through one."""
+"""The names of links are kept in memory, since no member's path may go through a link."""
 _MEMBERS_LIMIT = 200_000
 _LATEST_S = 1 << 33
 _BLOCK = 512
 
 
 class RefusedFiles(RefusedByEngine):
-    """The archive of local files holds what may not go into a workspace, or is damaged."""
+    """The archive of local files is damaged or holds a member that is not allowed in a workspace."""
 
     code = "files-refused"
 
@@ -35,15 +35,15 @@ class RefusedFiles(RefusedByEngine):
 def workspace_tar(
     workspace: str, uid: int, gid: int, files: Path | None, now_s: float = 0, *, inside: bool = False
 ) -> Iterator[bytes]:
-    """Yields a tar to be unpacked at `/`: the workspace folder itself, then the members of `files` below it. `inside`: to be
-    unpacked in the workspace, whose folder is left as it is.
+    """Yields a tar to unpack at `/`: the workspace folder, then the members of `files` below it. `inside`: a tar to unpack in
+    the workspace, without the folder itself.
 
-    Everything belongs to uid:gid; `now_s` (since 1970) dates the folder. Memory is bounded whatever the archive holds.
-    Raises: RefusedFiles: at the first member that is no regular file, folder or link that stays inside.
+    All members belong to uid:gid; `now_s` (since 1970) is the folder's time. Memory is bounded for any archive.
+    Raises: RefusedFiles: at the first member that is not a regular file, a folder, or a link within the workspace.
     """
     root = workspace.strip("/")
     folder = _member(root + "/", tarfile.DIRTYPE, 0o755, uid, gid, now_s)
-    # The folder's own entry is what hands a mount over: the engine ignores one named "./".
+    # The folder's own entry changes the owner of the mounted volume: the engine ignores an entry named "./".
     if not inside:
         yield _header(folder)
     if files is not None:
@@ -52,7 +52,7 @@ def workspace_tar(
 
 
 class _Narrow(io.RawIOBase):
-    """A file that refuses to give much at once: tarfile reads a whole extended header into memory."""
+    """A file that refuses large reads: tarfile reads a whole extended header into memory."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -75,7 +75,7 @@ def _rewritten(root: str, uid: int, gid: int, files: Path) -> Iterator[bytes]:
     try:
         with files.open("rb") as raw, tarfile.open(fileobj=_Narrow(raw), mode="r:") as archive:
             while (member := archive.next()) is not None:
-                archive.members.clear()  # type: ignore[attr-defined]  # it would remember every member
+                archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps every member
                 members += 1
                 if members > _MEMBERS_LIMIT:
                     raise RefusedFiles(f"the archive holds more than {_MEMBERS_LIMIT} files")
@@ -83,12 +83,12 @@ def _rewritten(root: str, uid: int, gid: int, files: Path) -> Iterator[bytes]:
                 if name == "":
                     continue
                 yield from _copied(member, f"{root}{name}", name, uid, gid, raw, links)
-            # tarfile takes a damaged header after the first for the end.
+            # tarfile treats a damaged header after the first one as the archive's end.
             raw.seek(archive.offset)
             if raw.read(_BLOCK).strip(b"\0"):
-                raise RefusedFiles("the archive is damaged: no header where one should be")
+                raise RefusedFiles("the archive is damaged: a member has an invalid header")
     except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
-        # tarfile believes what an extended header says of numbers, and calls itself for each header before a member.
+        # tarfile does not check an extended header's numbers, and recurses for each header before a member.
         raise RefusedFiles(f"the archive of files is not a plain tar: {error}") from error
 
 
@@ -98,18 +98,18 @@ def _copied(
     if member.isdir():
         yield _header(_member(path + "/", tarfile.DIRTYPE, member.mode & 0o777, uid, gid, member.mtime))
     elif member.issym():
-        made = _member(path, tarfile.SYMTYPE, 0o777, uid, gid, member.mtime)
-        made.linkname = _link_inside(name, member.linkname)
+        header = _member(path, tarfile.SYMTYPE, 0o777, uid, gid, member.mtime)
+        header.linkname = _link_inside(name, member.linkname)
         links.add(name)
-        yield _header(made)
+        yield _header(header)
     elif member.isreg() and not member.issparse() and member.size >= 0:
-        made = _member(path, tarfile.REGTYPE, member.mode & 0o777, uid, gid, member.mtime)
-        made.size = member.size
+        header = _member(path, tarfile.REGTYPE, member.mode & 0o777, uid, gid, member.mtime)
+        header.size = member.size
         links.discard(name)
-        yield _header(made)
+        yield _header(header)
         yield from _content(raw, member.offset_data, member.size, name)
     else:
-        raise RefusedFiles(f"{name!r} is no regular file, folder or symbolic link")
+        raise RefusedFiles(f"{name!r} is not a regular file, folder or symbolic link")
 
 
 class _Links:
@@ -123,7 +123,7 @@ class _Links:
         return name in self._names
 
     def add(self, name: str) -> None:
-        """Raises RefusedFiles: there are too many, or their names are too long together."""
+        """Raises RefusedFiles: the number of links, or the total size of their names, is over the limit."""
         if name in self._names:
             return
         self._names.add(name)
@@ -131,7 +131,7 @@ class _Links:
         if len(self._names) > _LINKS_LIMIT:
             raise RefusedFiles(f"the archive holds more than {_LINKS_LIMIT} symbolic links")
         if self._size_bytes > _LINKS_BYTES:
-            raise RefusedFiles(f"the archive's symbolic links have names of more than {_LINKS_BYTES} bytes")
+            raise RefusedFiles(f"the names of the archive's symbolic links exceed {_LINKS_BYTES} bytes")
 
     def discard(self, name: str) -> None:
         if name in self._names:
@@ -157,15 +157,15 @@ def _content(raw: IO[bytes], offset: int, size: int, name: str) -> Iterator[byte
 
 
 def _inside(name: str, links: "_Links") -> str:
-    """Returns a member's path below the workspace, plain; empty for the workspace itself."""
+    """Returns a member's normalized path below the workspace; empty for the workspace itself."""
     flaw = path_flaw(name)
     if flaw in ("absolute", "nul") or len(name) > _PATH_LIMIT:
-        raise RefusedFiles(f"{name[:200]!r} is no relative path of at most {_PATH_LIMIT} characters")
+        raise RefusedFiles(f"{name[:200]!r} is not a relative path of at most {_PATH_LIMIT} characters")
     if flaw == "parent":
         raise RefusedFiles(f"{name!r} leaves the workspace")
     parts = path_parts(name)
     if any(len(part.encode("utf-8", "surrogateescape")) > _NAME_LIMIT for part in parts):
-        raise RefusedFiles(f"{name[:200]!r} has a name of more than {_NAME_LIMIT} bytes in it")
+        raise RefusedFiles(f"{name[:200]!r} contains a name of more than {_NAME_LIMIT} bytes")
     for depth in range(1, len(parts)):
         if (parent := "/".join(parts[:depth])) in links:
             raise RefusedFiles(f"{name!r} goes through the symbolic link {parent!r}")
@@ -182,11 +182,11 @@ def _link_inside(name: str, target: str) -> str:
 
 
 def _member(path: str, kind: bytes, mode: int, uid: int, gid: int, mtime: float = 0) -> tarfile.TarInfo:
-    made = tarfile.TarInfo(path)
-    made.type, made.mode, made.uid, made.gid = kind, mode, uid, gid
-    # A time is no reason to refuse a file; one that no file system holds makes the engine fail each time it is asked.
-    made.mtime = int(mtime) if 0 <= mtime < _LATEST_S else 0
-    return made
+    header = tarfile.TarInfo(path)
+    header.type, header.mode, header.uid, header.gid = kind, mode, uid, gid
+    # The engine fails on a time that the file system cannot store: such a time becomes 0, and the file is accepted.
+    header.mtime = int(mtime) if 0 <= mtime < _LATEST_S else 0
+    return header
 
 
 def _header(member: tarfile.TarInfo) -> bytes:
@@ -194,21 +194,21 @@ def _header(member: tarfile.TarInfo) -> bytes:
 
 
 def only_file(tar: bytes) -> bytes:
-    """Returns the content of the one regular file in `tar`; empty where there is none."""
+    """Returns the content of the first regular file in `tar`; empty if there is none."""
     try:
         with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as archive:
             for member in archive:
                 if member.isreg() and (file := archive.extractfile(member)) is not None:
                     return file.read()
     except tarfile.TarError:
-        pass  # a link or a device in its place: as good as absent
+        pass  # a damaged tar counts as absent
     return b""
 
 
 def resolved_user(user: str, passwd: bytes, group: bytes) -> tuple[int, int] | None:
-    """Returns uid and gid of `uid|name[:gid|group]` as the engine will resolve it; None where a name is unknown.
+    """Returns uid and gid of `uid|name[:gid|group]`, resolved as the engine does; None if a name is unknown.
 
-    A uid without a group takes the group that /etc/passwd gives it, else 0.
+    A uid without a group has its group from /etc/passwd, else 0.
 
     Source: docker docs, "Dockerfile reference", "USER".
     """
@@ -230,20 +230,20 @@ def resolved_user(user: str, passwd: bytes, group: bytes) -> tuple[int, int] | N
 
 
 def needs_passwd(user: str) -> bool:
-    """True where the ids cannot be told from `user` alone."""
+    """True if `user` alone does not determine the ids."""
     name, colon, group_name = user.partition(":")
     if name in ("", "0", "root") and not colon:
         return False
     return not (_is_id(name) and _is_id(group_name))
 
 
-def _row(table: bytes, wanted: str, ids: int) -> list[str] | None:
-    """Returns the first row named `wanted` or with that id; `ids`: how many numbers stand from the third field on."""
+def _row(table: bytes, name_or_id: str, ids: int) -> list[str] | None:
+    """Returns the first row with the name or id `name_or_id`; `ids`: the number of numeric fields from the third field on."""
     for raw in table.decode("utf-8", "replace").splitlines():
         fields = raw.split(":")
         if len(fields) < 2 + ids or not all(_is_id(field) for field in fields[2 : 2 + ids]):
             continue
-        if fields[0] == wanted or (_is_id(wanted) and int(fields[2]) == int(wanted)):
+        if fields[0] == name_or_id or (_is_id(name_or_id) and int(fields[2]) == int(name_or_id)):
             return fields
     return None
 

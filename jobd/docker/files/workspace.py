@@ -1,6 +1,6 @@
-"""The workspace volume of one worker that has been made and not started: whose it is, and what is put into it.
+"""The workspace volume of a worker that is created and not started: its owner and its files.
 
-Owns the two archive calls. The rules for members and users are in `tar_stream.py`.
+Owns the two archive calls. `tar_stream.py` has the rules for members and users.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jobd.docker.engine import Engine
 from jobd.docker.files import tar_stream as tar
-from jobd.docker.http.errors import Refusal, Trouble, meant
+from jobd.docker.http.errors import Refusal, Trouble, port_error
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, RefusedByEngine
 
 _TABLE_BYTES = 1024 * 1024
@@ -24,9 +24,9 @@ class Workspace:
         self._engine = engine
 
     async def owner(self, container_id: str, user: str) -> tuple[int, int]:
-        """Returns the uid and gid as which `user` will run in this container.
+        """Returns the uid and gid of `user` in this container.
 
-        Raises: RefusedByEngine: the image knows no such user. EngineUnavailable.
+        Raises: RefusedByEngine: the image has no such user. EngineUnavailable.
         """
         passwd = group = b""
         if tar.needs_passwd(user):
@@ -49,11 +49,11 @@ class Workspace:
         *,
         inside: bool = False,
     ) -> None:
-        """Hands the workspace to uid:gid and puts the tar `files` into it. Memory is bounded.
+        """Sets the workspace's owner to uid:gid and unpacks the tar `files` there. Memory is bounded.
 
-        `inside`: the folder itself is left as it is; the engine writes nowhere else into a read-only container.
+        `inside`: does not change the folder itself; in a read-only container the engine writes to volumes only.
 
-        Raises: RefusedFiles: a member that may not be in it. RefusedByEngine, EngineUnavailable.
+        Raises: RefusedFiles: a member is not allowed. RefusedByEngine, EngineUnavailable.
         """
         members = _Members(tar.workspace_tar(workspace, uid, gid, files, time.time(), inside=inside))
         try:
@@ -61,12 +61,12 @@ class Workspace:
         except EngineUnavailable:
             if isinstance(members.error, OSError):
                 raise tar.RefusedFiles(
-                    f"the archive of files cannot be read: {members.error}"
+                    f"cannot read the archive of files: {members.error}"
                 ) from members.error
             if members.error is not None:
                 raise members.error from None
             if files is not None:
-                # An engine that refuses half-way through may just hang up: a small archive gets its reason.
+                # The engine may refuse a large archive by closing the connection: a small archive gets the reason.
                 await self._put(
                     container_id,
                     workspace,
@@ -80,7 +80,7 @@ class Workspace:
             async with self._engine.streams.open(
                 "PUT",
                 await self._engine.path(f"/containers/{container_id}/archive"),
-                # Without the second, a link in the image at this path would give way to a folder that the mount hides.
+                # noOverwriteDirNonDir: otherwise a folder that the mount hides would replace a link in the image at this path.
                 params={"path": workspace if inside else "/", "noOverwriteDirNonDir": "1"},
                 headers={"Content-Type": "application/x-tar"},
                 data=members.pieces(),
@@ -88,7 +88,7 @@ class Workspace:
             ):
                 pass
         except (Refusal, Trouble) as error:
-            raise meant("fill", error, workspace=workspace) from error
+            raise port_error("fill", error, workspace=workspace) from error
 
     async def _table(self, container_id: str, path: str) -> bytes:
         try:
@@ -106,9 +106,9 @@ class Workspace:
 
 
 class _Members:
-    """Parts of a tar in pieces of about 1 MiB, each put together in a thread, since the disk may be slow.
+    """Parts of a tar in pieces of about 1 MiB, each joined in a thread, since the disk may be slow.
 
-    `error` keeps what went wrong with them, since the HTTP client reports that as a broken connection.
+    `error` keeps the failure of a part, since the HTTP client reports only a broken connection.
     """
 
     def __init__(self, parts: Iterator[bytes]) -> None:

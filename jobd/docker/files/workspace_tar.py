@@ -1,6 +1,6 @@
-"""Files of a job's workspace, as the tar that the engine makes of them.
+"""Files of a job's container as a tar from the engine.
 
-Owns the check that the tar is whole. Source: Docker Engine API, ContainerArchive.
+Owns the check that the tar is complete. Source: Docker Engine API, ContainerArchive.
 """
 
 from collections.abc import AsyncGenerator
@@ -14,19 +14,19 @@ from jobd.jobs.port.model import JobRef
 
 _BUFFER_BYTES = 512 * 1024
 _NAMES_NOTHING = ("not a directory", "too many levels of symbolic links", "file name too long")
-"""For such a path the engine answers 500, with a text that holds paths of the host."""
+"""For a path that does not exist the engine may answer 500, with a text that contains paths of the host."""
 
 
 async def open_tar(engine: Engine, ids: ContainerIds, ref: JobRef, path: str) -> AsyncGenerator[bytes, None]:
-    """Streams the file or folder at the absolute container path as tar; what ends without an error is whole.
+    """Streams the file or folder at the absolute container path as tar; if no error is raised, the tar is complete.
 
-    When a file becomes shorter while the engine reads it, the engine ends the tar there and its answer in order (moby's archiver logs
-    the failure and closes), so the tar itself is checked.
+    If a file shrinks while the engine reads it, the engine cuts the tar and completes its answer normally (moby's archiver logs the
+    failure and closes), so jobd checks the tar itself.
     Raises: NoSuchFile, before the first byte. FilesChanged: the tar is cut. EngineUnavailable.
     """
     found = await ids.inspect(ref, "worker")
     if found is None:
-        raise NoSuchFile(f"the container of job {ref.id} is gone, and its files with it")
+        raise NoSuchFile(f"the container of job {ref.id} is removed, with its files")
     url = await engine.path(f"/containers/{found.id}/archive")
     try:
         async with engine.streams.open(
@@ -51,5 +51,5 @@ async def open_tar(engine: Engine, ids: ContainerIds, ref: JobRef, path: str) ->
 
 
 def _names_nothing(message: str) -> bool:
-    """True for the engine's own errors (500) over a path that leads nowhere: through a file, round in links, too long."""
+    """True for the engine's errors (500) about a path that does not exist: through a file, in a link loop, too long."""
     return message.endswith(_NAMES_NOTHING) or "too many links in " in message

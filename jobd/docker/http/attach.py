@@ -1,7 +1,6 @@
-"""A container's standard input, over a connection that HTTP has handed over.
+"""A container's standard input, over a hijacked HTTP connection.
 
-Owns the upgrade and the raw bytes after it: neither the SDK nor aiohttp gives a half-close. Knows nothing of what
-is written.
+Owns the upgrade and the raw bytes after it: neither the SDK nor aiohttp supports a half-close.
 
 Source: Docker Engine API, ContainerAttach, "Hijacking".
 """
@@ -20,7 +19,7 @@ _HEAD_BYTES = 16 * 1024
 
 
 class Attached:
-    """An open standard input. Use as an async context manager: leaving it ends the connection."""
+    """An open standard input. As an async context manager, closes the connection at exit."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeouts: Timeouts
@@ -31,9 +30,9 @@ class Attached:
         self._written = False
 
     async def write_all(self, data: bytes) -> None:
-        """Writes `data`, closes the input, and returns once the engine has passed everything on.
+        """Writes `data`, closes the input, and returns once the engine has forwarded all bytes.
 
-        Raises: EngineUnavailable: it was not passed on; how much the container got is not known.
+        Raises: EngineUnavailable: the container may have read a part.
         """
         try:
             async with asyncio.timeout(self._timeouts.answer_s):
@@ -41,13 +40,13 @@ class Attached:
                 await self._writer.drain()
                 self._written = True
                 if not self._writer.can_write_eof():
-                    return  # TLS: leaving closes both ways, after all that was written
+                    return  # TLS has no half-close: the exit flushes and closes both directions
                 self._writer.write_eof()
                 while await self._reader.read(_HEAD_BYTES):
                     pass
         except (OSError, TimeoutError) as error:
             raise EngineUnavailable(
-                f"the container's input broke: {str(error) or 'not read in time'}"
+                f"cannot write the container's input: {str(error) or 'not read in time'}"
             ) from error
 
     async def __aenter__(self) -> Self:
@@ -57,7 +56,7 @@ class Attached:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._written:
-            # What nobody has read for so long need not be waited for.
+            # The container did not read in time: drop the buffered bytes.
             self._writer.transport.abort()
             return
         self._writer.close()
@@ -69,9 +68,9 @@ class Attached:
 async def attach_stdin(
     endpoint: Endpoint, timeouts: Timeouts, api_version: str, container_id: str
 ) -> Attached:
-    """Opens a container's standard input; best before its start, so that nothing is missed.
+    """Opens a container's standard input, before the container's start.
 
-    Raises: Refusal, Trouble: the engine said no. EngineUnavailable.
+    Raises: Refusal, Trouble: the engine refused. EngineUnavailable.
     """
     try:
         async with asyncio.timeout(timeouts.connect_s):
@@ -86,7 +85,7 @@ async def attach_stdin(
             )
     except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         await attached.__aexit__(None, None, None)
-        raise EngineUnavailable(f"the engine broke off an attach: {error}") from error
+        raise EngineUnavailable(f"the engine closed an attach: {error}") from error
     except BaseException:
         await attached.__aexit__(None, None, None)
         raise
@@ -94,7 +93,7 @@ async def attach_stdin(
 
 
 async def connect(endpoint: Endpoint) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Opens a connection of its own to the engine. Raises: OSError."""
+    """Opens a new connection to the engine. Raises: OSError."""
     if endpoint.socket_path is not None:
         return await asyncio.open_unix_connection(endpoint.socket_path, limit=_HEAD_BYTES)
     context = None if endpoint.tls is None else endpoint.tls.context()
@@ -110,6 +109,6 @@ async def _upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, t
     head = await reader.readuntil(b"\r\n\r\n")
     status = head.split(b" ", 2)[1:2]
     code = int(status[0]) if status and status[0].isdigit() else 0
-    # An engine behind a proxy that drops the upgrade answers 200 and hands the connection over all the same.
+    # If a proxy drops the upgrade header, the engine answers 200 and hijacks the connection as well.
     if code not in (101, 200):
         raise refusal(code or 500, message_of(await reader.read(_HEAD_BYTES)))

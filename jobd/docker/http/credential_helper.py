@@ -1,6 +1,6 @@
-"""A credential helper, called in bounded time and not listened to: what it complains is not ours to log.
+"""Runs a credential helper with a time limit, and discards its stderr, which may hold a secret.
 
-Owns the call of the program. Which helper is asked, and for which registry, the SDK reads from the user's Docker configuration.
+The SDK reads from the user's Docker configuration which helper a registry has.
 
 Source: docker docs, "docker login", "Credential helper protocol".
 """
@@ -16,7 +16,7 @@ LIMIT_S = 5.0
 
 
 class QuietStore(Store):
-    """The SDK's store, but that its program has `LIMIT_S` seconds and no way into jobd's log."""
+    """The SDK's store, with a limit of `LIMIT_S` seconds for the program and without its stderr."""
 
     def __init__(self, helper: str) -> None:
         self.program = f"docker-credential-{helper}"
@@ -24,7 +24,7 @@ class QuietStore(Store):
 
     def _execute(self, subcmd: str, data_input: bytes | None) -> Any:
         if self.exe is None:
-            raise StoreError("it is not installed")
+            raise StoreError(f"{self.program} is not installed")
         try:
             done = subprocess.run(
                 [self.exe, subcmd],

@@ -1,6 +1,6 @@
-"""Where the engine is: `DOCKER_HOST`, else the current docker context, else the usual socket.
+"""The engine's address: `DOCKER_HOST`, else the current docker context, else the default socket.
 
-Owns the reading of those settings into one value that every client of the engine uses. Makes no connection.
+Reads these settings into one value for every client of the engine. Makes no connection.
 
 Source: docker docs, "Use the Docker CLI", "Environment variables", and "Docker contexts".
 """
@@ -22,7 +22,7 @@ _PORT, _TLS_PORT = 2375, 2376
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """The certificate files of an encrypted connection; `verify` is whether the engine's own is checked."""
+    """The certificate files of a TLS connection; `verify`: check the engine's certificate."""
 
     ca: str | None
     cert: str | None
@@ -30,7 +30,7 @@ class Tls:
     verify: bool = True
 
     def context(self) -> ssl.SSLContext:
-        """Returns the files as the context that a connection takes.
+        """Returns an SSL context with these files.
 
         Raises: OSError, ssl.SSLError: a file is missing or damaged.
         """
@@ -45,7 +45,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One engine: either `socket_path`, or `host` and `port`, there perhaps with `tls`. `url` is how users write it."""
+    """One engine: `socket_path`, or `host` and `port` with or without `tls`. `url` is the address as the user wrote it."""
 
     url: str
     socket_path: str | None = None
@@ -55,7 +55,7 @@ class Endpoint:
 
     @property
     def base_url(self) -> str:
-        """The start of request URLs; over a Unix socket the host in it means nothing."""
+        """The base of request URLs; over a Unix socket the host name is a placeholder."""
         if self.socket_path is not None:
             return "http://engine"
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -63,9 +63,9 @@ class Endpoint:
 
 
 def endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Returns the engine that the docker CLI would talk to with these variables.
+    """Returns the engine that the docker CLI would use with these variables.
 
-    Raises: RefusedByEngine: the address cannot be used; the message says what can.
+    Raises: RefusedByEngine: the address is not supported; the message names the supported ones.
     """
     if host := environ.get("DOCKER_HOST"):
         return parse(host, _tls_of_environment(environ))
@@ -73,17 +73,15 @@ def endpoint(environ: Mapping[str, str]) -> Endpoint:
 
 
 def parse(url: str, tls: Tls | None) -> Endpoint:
-    """Returns the endpoint that `url` names; `tls` holds for tcp:// alone.
+    """Returns the endpoint of `url`; `tls` applies to TCP only.
 
-    Raises: RefusedByEngine: neither unix:// nor tcp://.
+    Raises: RefusedByEngine: the scheme is not supported, or the URL is invalid.
     """
     scheme = url.partition("://")[0]
     if scheme == "unix":
         path = url.removeprefix("unix://")
         if not path.startswith("/"):
-            raise _unusable(
-                url, "a unix:// address holds an absolute path, as in unix:///var/run/docker.sock"
-            )
+            raise _unusable(url, "unix:// needs an absolute path, as in unix:///var/run/docker.sock")
         return Endpoint(url, socket_path=path)
     if scheme == "ssh":
         raise _unusable(
@@ -113,7 +111,7 @@ def _tls_of_environment(environ: Mapping[str, str]) -> Tls | None:
     def existing(name: str) -> str | None:
         return str(base / name) if (base / name).exists() else None
 
-    # Set but empty is docker's way to say "do not verify".
+    # For docker, a variable that is set and empty means "do not verify".
     return Tls(existing("ca.pem"), existing("cert.pem"), existing("key.pem"), verify=verify != "")
 
 
@@ -137,7 +135,7 @@ def _read(read: Callable[[], object]) -> object:
     try:
         return read()
     except (DockerException, OSError, ValueError, KeyError, TypeError) as error:
-        raise _unusable("docker context", f"it cannot be read: {error}") from error
+        raise _unusable("docker context", f"cannot read the context: {error}") from error
 
 
 def _unusable(url: str, why: str) -> RefusedByEngine:

@@ -1,7 +1,7 @@
-"""The engine's refusals as exceptions, with the status and text that it gave.
+"""The engine's error answers as exceptions with status and text.
 
-Owns both steps of translation: from an HTTP answer to `Refusal` or `Trouble`, and from there, for one call, to the error of the
-port that says what it means. What means what stands in the table of `error_table.py`.
+Owns both steps of translation: from an HTTP answer to `Refusal` or `Trouble`, and from these, for one call, to the error of the
+port, by the table in `error_table.py`.
 """
 
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Refusal(RefusedByEngine):
-    """A 4xx answer: understood and refused."""
+    """A 4xx answer: the engine refused the request."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class Refusal(RefusedByEngine):
 
 
 class Trouble(EngineUnavailable):
-    """A 5xx answer: the engine could not. Its words are plain, `message` is the engine's own."""
+    """A 5xx answer: the engine failed. `message` is the engine's own text."""
 
     def __init__(self, status: int, message: str) -> None:
         found = failure("inspect", status, message)
@@ -50,8 +50,8 @@ def refusal(status: int, message: str) -> Refusal | Trouble:
     return Trouble(status, text) if status >= 500 else Refusal(status, text)
 
 
-def meant(call: Call, error: Refusal | Trouble, *, workspace: str = "") -> EngineError:
-    """Returns the error of the port that this answer means to `call`. The engine's own words go into jobd's log."""
+def port_error(call: Call, error: Refusal | Trouble, *, workspace: str = "") -> EngineError:
+    """Returns the error of the port for this answer to `call`, and logs the engine's own text."""
     found = failure(call, error.status, error.message, workspace=workspace)
     log.info(
         "the engine answered with an error",
@@ -66,22 +66,22 @@ def meant(call: Call, error: Refusal | Trouble, *, workspace: str = "") -> Engin
 
 
 def as_error(call: Call, found: Failure, remedy: str = "") -> EngineError:
-    """Returns a classified answer as the error of the port. `remedy`: where the table has none."""
-    made: EngineError
+    """Returns a classified answer as the error of the port. `remedy`: used if the table has none."""
+    error: EngineError
     if found.meaning != "final":
-        made = EngineUnavailable(found.words, answered=found.meaning == "passing")
+        error = EngineUnavailable(found.words, answered=found.meaning == "passing")
     elif call == "start":
-        made = StartFailed(found.words, found.exit_code)
+        error = StartFailed(found.words, found.exit_code)
     elif call == "pull" or found.row == "image-gone":
-        made = ImageUnavailable(found.words)
+        error = ImageUnavailable(found.words)
     else:
-        made = RefusedByEngine(found.words)
-    made.remedy = found.remedy or remedy
-    return made
+        error = RefusedByEngine(found.words)
+    error.remedy = found.remedy or remedy
+    return error
 
 
 def message_of(body: bytes) -> str:
-    """Returns the text in the body of a refused call: JSON with `message`, or plain."""
+    """Returns the text in the body of an error answer: JSON with `message`, or plain text."""
     try:
         return msgspec.json.decode(body, type=_Message).message
     except msgspec.DecodeError:

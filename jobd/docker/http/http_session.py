@@ -1,7 +1,7 @@
-"""Calls to the engine whose bodies flow: events, logs, archives, pulls and builds, on the event loop.
+"""Streaming calls to the engine: events, logs, archives, pulls and builds, on the event loop.
 
-Owns the HTTP session over the engine's socket and the timeouts of flowing bodies. The blocking SDK cannot serve
-these without a thread each. Knows nothing of what the bytes mean.
+Owns the HTTP session over the engine's socket and the timeouts of streamed bodies. The blocking SDK would need a thread for
+each stream.
 
 Source: Docker Engine API, "Streaming" calls.
 """
@@ -26,28 +26,28 @@ _THREE_TRIES = ExponentialRetry(
     exceptions={aiohttp.ClientOSError, aiohttp.ServerDisconnectedError},
     retry_all_server_errors=False,
 )
-"""For a connection that broke before the engine answered. An answer is never asked for again."""
+"""For a connection that broke before the engine answered. After an answer there is no retry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """The limits, in seconds, of everything that is asked of the engine."""
+    """The time limits of all calls to the engine, in seconds."""
 
     connect_s: float = 5
     answer_s: float = 20
-    """For calls that are short: inspect, create, list, kill."""
+    """For short calls: inspect, create, list, kill."""
     work_s: float = 120
-    """For calls that do: start, remove, and the gap between two parts of a body that must flow."""
+    """For long calls: start, remove, and the wait for the next part of a streamed body."""
     stall_s: float = 60
     """How long a pull or a build may be silent."""
 
 
 class Silent(EngineUnavailable):
-    """The engine answered nothing for as long as it was allowed to."""
+    """The engine sent nothing within the time limit."""
 
 
 class Body:
-    """The body of a successful answer. `date`: the engine's clock, as its HTTP header says it."""
+    """The body of a successful answer. `date`: the engine's clock, from the HTTP header."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
@@ -61,7 +61,7 @@ class Body:
     async def read(self, limit: int) -> bytes:
         """Returns the whole body.
 
-        Raises: EngineUnavailable: it is longer than `limit` bytes.
+        Raises: EngineUnavailable: the body is longer than `limit` bytes.
         """
         parts, size = [], 0
         async for chunk in self.chunks():
@@ -73,7 +73,7 @@ class Body:
 
 
 class HttpSession:
-    """An HTTP session with one engine; made on first use, within the running loop."""
+    """An HTTP session with one engine; created on first use, within the running loop."""
 
     def __init__(self, endpoint: Endpoint, timeouts: Timeouts) -> None:
         self._endpoint = endpoint
@@ -94,11 +94,11 @@ class HttpSession:
         fresh: bool = False,
         again: bool = False,
     ) -> AsyncIterator[Body]:
-        """Asks, and gives the body once the engine has said yes. Ends the connection where the body was not read out.
+        """Sends a request and yields the body of a successful answer. Closes the connection if the body is not read to its end.
 
-        `silence_s`: how long the answer and each part of the body may take; None: for ever. `fresh`: on a connection that is
-        opened for this call. `again`: the call repeats safely and is tried three times, where the connection breaks before the answer.
-        Raises: Refusal, Trouble: an answer of 400 and above. EngineUnavailable: no connection, or it broke.
+        `silence_s`: the limit for the answer and for each part of the body; None: no limit. `fresh`: opens a new connection.
+        `again`: the call is idempotent, and is tried three times if the connection breaks before the answer.
+        Raises: Refusal, Trouble: status 400 or above. EngineUnavailable: no connection, or the connection broke.
         """
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._timeouts.connect_s, sock_read=silence_s
@@ -136,11 +136,11 @@ class HttpSession:
 
     def _made(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            # Bounded by the callers: one stream a running container at most.
+            # The callers bound the connections: at most one stream for each running container.
             connector=_connector(self._endpoint),
-            # Proxy variables are for the way out, never for the way to the engine.
+            # Proxy variables never apply to the engine's address.
             trust_env=False,
-            # Unasked, aiohttp accepts gzip, and the engine would spend its time on packing archives.
+            # By default aiohttp accepts gzip, and the engine would compress archives.
             headers={"Accept-Encoding": "identity"},
             auto_decompress=False,
         )

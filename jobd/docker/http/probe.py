@@ -1,7 +1,4 @@
-"""Whether an engine takes new connections: one that is being stopped goes on answering, in its own way, on those that it has.
-
-Owns one question over a connection of its own. Knows nothing of jobs.
-"""
+"""Whether an engine accepts new connections: while an engine stops, it still answers on open connections."""
 
 import asyncio
 
@@ -9,12 +6,12 @@ from jobd.docker.http.attach import connect
 from jobd.docker.http.endpoint import Endpoint
 
 LIMIT_S = 1.0
-"""One that is only starting, behind a socket that others hold open for it, takes longer to answer."""
+"""An engine that is still starting behind systemd's socket takes longer to answer."""
 _HEAD_BYTES = 1024
 
 
 async def is_answering(endpoint: Endpoint, limit_s: float = LIMIT_S) -> bool:
-    """Returns whether the engine answers a ping that came on a new connection, within `limit_s`. Never raises OSError."""
+    """Returns whether the engine answers a ping on a new connection within `limit_s`. Never raises OSError."""
     try:
         async with asyncio.timeout(limit_s):
             reader, writer = await connect(endpoint)

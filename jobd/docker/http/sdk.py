@@ -1,6 +1,6 @@
-"""The docker SDK's client: how it is made for an endpoint, and what its exceptions and credentials are in our words.
+"""Creates the docker SDK's client for an endpoint, and translates its exceptions and credentials.
 
-Owns all that is peculiar to the SDK and to requests below it. When it is called, and in which thread, is in `transport.py`.
+Owns all that is specific to the SDK and to requests. `transport.py` calls the client in its threads.
 """
 
 import logging
@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 
 
 def client_for(endpoint: Endpoint, version: str, limit_s: float, connections: int) -> APIClient:
-    """Returns a client that speaks API `version`, waits `limit_s` for each answer and keeps up to so many connections.
+    """Returns a client for API `version` that waits `limit_s` for each answer and keeps up to `connections` connections.
 
-    Raises: EngineUnavailable: the endpoint's TLS files or address are no good.
+    Raises: EngineUnavailable: the endpoint's TLS files or address are invalid.
     """
     options: Any = {"timeout": limit_s, "version": version, "max_pool_size": connections}
     try:
@@ -39,7 +39,7 @@ def client_for(endpoint: Endpoint, version: str, limit_s: float, connections: in
         client: APIClient = APIClient(base_url=base, **options)
     except DockerException as error:
         raise EngineUnavailable(f"cannot set up a client for {endpoint.url}: {error}") from error
-    # Proxy variables are for the way out, never for the way to the engine.
+    # Proxy variables never apply to the engine's address.
     client.trust_env = False
     if endpoint.socket_path is not None:
         adapter = OnePoolAdapter(str(endpoint.socket_path), limit_s, connections)
@@ -48,7 +48,7 @@ def client_for(endpoint: Endpoint, version: str, limit_s: float, connections: in
 
 
 def translated(call: Callable[[APIClient], T], client: APIClient) -> T:
-    """Returns what `call` returns: the one place where the SDK's exceptions become ours. Blocks; runs in a thread.
+    """Returns the result of `call`, and translates the SDK's exceptions. Blocks; runs in a thread.
 
     Raises: Refusal, Trouble, EngineUnavailable.
     """
@@ -66,9 +66,9 @@ def translated(call: Callable[[APIClient], T], client: APIClient) -> T:
 def registry_auth(client: APIClient, repository: str) -> str | None:
     """Returns the `X-Registry-Auth` header for a repository's registry; None: there are no credentials.
 
-    Reads the user's docker configuration anew each time, so that a `docker login` counts at once. Blocks.
-    A credential helper that fails counts as none: a public image needs no password. What it said is not repeated, since it
-    may be the password.
+    Reads the user's docker configuration at each call, so that a `docker login` takes effect at once. Blocks.
+    If a credential helper fails, returns None: a public image needs no password. The helper's message is not logged, since the
+    message may hold the password.
     """
     sdk: Any = client
     registry, _ = resolve_repository_name(repository)
@@ -79,8 +79,8 @@ def registry_auth(client: APIClient, repository: str) -> str | None:
     sdk._auth_configs = known
     try:
         found: Any = get_config_header(sdk, registry)
-    except Exception as error:  # the SDK takes a helper's answer apart unchecked
+    except Exception as error:  # the SDK parses a helper's answer unchecked
         fields = {"registry": registry, "helper": f"docker-credential-{helper}", "kind": type(error).__name__}
-        log.warning("no credentials for a registry: the helper failed", extra=fields)
+        log.warning("credential helper failed, pulling without credentials", extra=fields)
         return None
     return None if not found else found.decode() if isinstance(found, bytes) else str(found)

@@ -1,6 +1,6 @@
-"""How a control call is made: through the SDK in a thread, or on the event loop; in time, in one API version, and measured.
+"""Makes control calls: through the SDK in a thread, or on the event loop; with time limits, one API version, and metrics.
 
-Owns the threads, the negotiated version and the limits. Which calls there are is in `engine.py`. Knows nothing of jobs.
+Owns the threads, the negotiated version and the limits. `engine.py` has the calls.
 
 Source: Docker Engine API, 1.41 to 1.45.
 """
@@ -17,7 +17,7 @@ from docker import APIClient
 
 from jobd.docker.http.api_version import agree
 from jobd.docker.http.endpoint import Endpoint
-from jobd.docker.http.errors import Refusal, meant
+from jobd.docker.http.errors import Refusal, port_error
 from jobd.docker.http.http_session import HttpSession, Timeouts
 from jobd.docker.http.sdk import client_for, translated
 from jobd.docker.mapping.models import Version
@@ -32,9 +32,9 @@ SMALL_ANSWER = 4 * 1024 * 1024
 
 
 class Transport:
-    """One engine. Safe to use from one event loop; every call has a limit in time and a bounded number of threads.
+    """One engine. Safe to use from one event loop; every call has a time limit, and the number of threads is bounded.
 
-    `on_call(name, seconds, ok)` is called after each.
+    `on_call(name, seconds, ok)` is called after each call.
     """
 
     def __init__(
@@ -47,16 +47,16 @@ class Transport:
         self._at_once = at_once(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self._threads = ThreadPoolExecutor(self._at_once, thread_name_prefix="engine")
         self._free = asyncio.Semaphore(self._at_once)
-        """A place for each thread. The pool's own queue has no bound, so nothing may wait in it: a call whose caller has given up
-        would stay there, with what it was to send, until the engine answers another one."""
+        """One permit for each thread. The pool's own queue has no bound, so no call may wait in it: a call whose caller was
+        cancelled would stay there, with its request body, until a thread is free."""
         self._agreed: Version | None = None
         self._agreeing = asyncio.Lock()
         self._clients: dict[Speed, APIClient] = {}
 
     async def version(self, *, fresh: bool = False) -> Version:
-        """Returns the engine's version and the API version spoken: the highest that both sides know.
+        """Returns the engine's version with the negotiated API version.
 
-        `fresh`: asks again, as after a reconnect, when another engine may be there.
+        `fresh`: asks the engine again: after a reconnect its version may differ.
         Raises: EngineUnavailable.
         """
         if self._agreed is not None and not fresh:
@@ -75,20 +75,20 @@ class Transport:
             return self._agreed
 
     async def path(self, path: str) -> str:
-        """Returns `path` below the agreed API version. Raises: EngineUnavailable."""
+        """Returns `path` below the negotiated API version. Raises: EngineUnavailable."""
         return f"/v{(await self.version()).spoken}{path}"
 
-    async def on_loop(self, path: str, shape: type[T]) -> T:
-        """Asks `path` on the event loop, so that health checks do not wait for a thread. Raises: EngineUnavailable."""
+    async def on_loop(self, path: str, model: type[T]) -> T:
+        """Gets `path` on the event loop, so that health checks do not wait for a thread. Raises: EngineUnavailable."""
         started = time.perf_counter()
         ok = False
         try:
             async with self._streams.open("GET", path, silence_s=self._timeouts.connect_s) as body:
-                answer = msgspec.json.decode(await body.read(SMALL_ANSWER), type=shape)
+                answer = msgspec.json.decode(await body.read(SMALL_ANSWER), type=model)
             ok = True
         except msgspec.MsgspecError as error:
             raise EngineUnavailable(
-                f"{self._endpoint.url}{path} gave no answer of an engine: {error}"
+                f"the answer of {self._endpoint.url}{path} is not a Docker Engine's: {error}"
             ) from error
         except Refusal as error:
             raise EngineUnavailable(f"{self._endpoint.url}{path}: {error}", answered=True) from error
@@ -96,29 +96,29 @@ class Transport:
             self.measured(path.rpartition("/")[2], started, ok)
         return answer
 
-    async def inspected(self, name: str, call: Callable[[APIClient], object], shape: type[T]) -> T | None:
-        """Returns the answer of `call`, in this shape; None where it does not exist. Raises: EngineUnavailable."""
+    async def inspected(self, name: str, call: Callable[[APIClient], object], model: type[T]) -> T | None:
+        """Returns the answer of `call` as this type; None for a 404. Raises: EngineUnavailable."""
         found = await self.found(name, call)
-        return None if found is None else msgspec.convert(found, shape)
+        return None if found is None else msgspec.convert(found, model)
 
     async def found(self, name: str, call: Callable[[APIClient], object]) -> object | None:
-        """Returns the answer of `call`; None for a 404 alone: any other refusal leaves it unknown, EngineUnavailable."""
+        """Returns the answer of `call`; None for a 404. Raises: EngineUnavailable, also for any other refusal."""
         try:
             return await self.in_thread(name, call)
         except Refusal as error:
             if error.status == 404:
                 return None
-            raise meant("inspect", error) from error
+            raise port_error("inspect", error) from error
 
     async def in_thread(self, name: str, call: Callable[[APIClient], T], speed: Speed = "answer") -> T:
-        """Returns what `call` answers, within the limit of its speed. Raises: Refusal, Trouble, EngineUnavailable."""
+        """Returns the answer of `call`, within the limit of its `speed`. Raises: Refusal, Trouble, EngineUnavailable."""
         await self.version()
         client = self._clients[speed]
         limit_s = self._limit_s(speed)
         started = time.perf_counter()
         ok = False
         try:
-            # The client's own limit comes first; this one also covers the wait for a thread.
+            # The client's own limit is shorter; this limit also covers the wait for a thread.
             async with asyncio.timeout(limit_s + self._timeouts.connect_s):
                 await self._free.acquire()
                 try:
@@ -127,27 +127,29 @@ class Transport:
                     )
                 except RuntimeError as error:
                     self._free.release()
-                    raise EngineUnavailable("jobd makes no calls to the engine any more") from error
+                    raise EngineUnavailable(
+                        "jobd is stopping and makes no more calls to the engine"
+                    ) from error
                 under_way.add_done_callback(self._freed)
-                # A caller that gives up leaves the thread at work: its place is free when the thread is.
+                # After a cancel the thread still works: its permit is released when the thread is free.
                 result = await asyncio.shield(under_way)
             ok = True
             return result
         except TimeoutError as error:
-            raise EngineUnavailable(f"the engine did not answer to {name} within {limit_s:g} s") from error
+            raise EngineUnavailable(f"the engine did not answer {name} within {limit_s:g} s") from error
         except Refusal:
-            ok = True  # an answer, if not the one hoped for
+            ok = True  # the engine answered
             raise
         finally:
             self.measured(name, started, ok)
 
     def measured(self, name: str, started: float, ok: bool) -> None:
-        """A call that began at `started`, of `time.perf_counter`, is over."""
+        """Reports a call that began at `started` (`time.perf_counter`)."""
         if self._on_call is not None:
             self._on_call(name, time.perf_counter() - started, ok)
 
     def close(self) -> None:
-        """Ends connections and threads; calls under way end within their limits."""
+        """Closes connections and threads; calls in progress end within their limits."""
         for client in self._clients.values():
             client.close()
         self._clients = {}
@@ -157,7 +159,7 @@ class Transport:
     def _freed(self, ended: asyncio.Future[Any]) -> None:
         self._free.release()
         if not ended.cancelled():
-            ended.exception()  # where its caller is gone, nobody else asks for it
+            ended.exception()  # a cancelled caller does not retrieve the exception
 
     def _limit_s(self, speed: Speed) -> float:
         return self._timeouts.answer_s if speed == "answer" else self._timeouts.work_s
@@ -167,8 +169,8 @@ class Transport:
 
 
 def at_once(descriptors: int) -> int:
-    """Returns how many calls may be under way at once where the process may have so many files open (-1: any number).
+    """Returns the number of concurrent calls for this limit of file descriptors (-1: no limit).
 
-    Each has a connection, which is kept for the next one: of few descriptors those must not be all.
+    Each call keeps a connection: with few descriptors, these connections must leave some free.
     """
     return _THREADS if descriptors < 0 else max(2, min(_THREADS, descriptors // 8))

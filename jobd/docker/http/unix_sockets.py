@@ -1,7 +1,7 @@
-"""The SDK's way to the engine's Unix socket, with one pool for all calls.
+"""The SDK's transport over the engine's Unix socket, with one connection pool for all calls.
 
-The SDK itself keeps a pool for each URL that was asked for lately: connections that no other call finds again. And a connection
-that could not be made leaves its socket to the garbage collector. Both cost file descriptors.
+The SDK keeps a pool for each recent URL, and other calls do not reuse those connections. If a connect fails, the SDK leaves the
+socket to the garbage collector. Both cost file descriptors.
 """
 
 import socket
@@ -11,19 +11,19 @@ from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection, UnixH
 
 
 class OnePoolAdapter(UnixHTTPAdapter):
-    """Sends everything through one pool of up to `connections` kept connections."""
+    """Sends all requests through one pool of up to `connections` idle connections."""
 
     def __init__(self, socket_path: str, timeout_s: float, connections: int) -> None:
-        limit: Any = timeout_s  # the stubs know whole seconds alone
+        limit: Any = timeout_s  # the stubs accept whole seconds only
         super().__init__(f"http+unix://{socket_path}", limit, max_pool_size=connections)
         self._pool = _Pool("", socket_path, limit, maxsize=connections)
 
     def get_connection(self, url: Any, proxies: Any = None) -> Any:
-        """Returns the pool, whatever is asked for."""
+        """Returns the one pool for every URL."""
         return self._pool
 
     def close(self) -> None:
-        """Closes the kept connections."""
+        """Closes the idle connections."""
         self._pool.close()
         super().close()
 
@@ -36,11 +36,11 @@ class _Pool(UnixHTTPConnectionPool):
 
 class _Connection(UnixHTTPConnection):
     def connect(self) -> None:
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            made.settimeout(self.timeout)
-            made.connect(self.unix_socket)
+            sock.settimeout(self.timeout)
+            sock.connect(self.unix_socket)
         except OSError:
-            made.close()
+            sock.close()
             raise
-        self.sock = made
+        self.sock = sock

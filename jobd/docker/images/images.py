@@ -1,7 +1,7 @@
-"""Images: a job's, pulled as its policy says, and the sidecar's, which is found, pulled or built.
+"""Images: pulls a job's image by its pull policy; finds, pulls or builds the sidecar image.
 
-Owns pulling and building. What the sidecar image is made of stands in `sidecar_context.py`.
-`python -m jobd.docker.images.images` makes the sidecar image and says so.
+`sidecar_context.py` makes the sidecar image's build context.
+`python -m jobd.docker.images.images` makes the sidecar image.
 
 Source: Docker Engine API, ImageCreate, ImageBuild, ImageInspect.
 """
@@ -42,7 +42,7 @@ class Images:
         self._making_sidecar = asyncio.Lock()
 
     async def ensure(self, image: str, pull: Pull, platform: str | None, on_progress: Progress) -> ImageFacts:
-        """Returns the image's facts once it is local, pulled as the policy says.
+        """Pulls the image if the policy requires it, and returns the facts of the local image.
 
         Raises: ImageUnavailable, EngineUnavailable.
         """
@@ -51,22 +51,20 @@ class Images:
             found = None
         if found is None and pull == "never":
             raise unavailable(
-                f"the image {image!r}{_for(platform)} is not on this machine, and the job says pull: never",
+                f"the image {image!r}{_for(platform)} is not on this machine, and the job has pull: never",
                 f"docker pull {image}",
             )
         if found is None:
             await self._pulls.pull(image, platform, on_progress)
             found = await self._engine.inspect_image(image)
             if found is None:
-                raise unavailable(
-                    f"the image {image!r} was pulled and is not there", "pull it by hand and look"
-                )
+                raise unavailable(f"the image {image!r} is missing after its pull", f"docker pull {image}")
         if platform is None:
             await self._check_architecture(image, found)
         return facts(found, image)
 
     async def ensure_sidecar(self, image: str, say: Progress = lambda text: None) -> None:
-        """Returns once the sidecar image is local and, where it was built from this code before, up to date.
+        """Returns once the sidecar image is local; an image that was built from this code is also up to date.
 
         Raises: ImageUnavailable, with what to do. EngineUnavailable.
         """
@@ -100,14 +98,14 @@ class Images:
         await self._build(image, context)
 
     async def _forget(self, image_id: str) -> None:
-        """Removes the image that lost its tag to a newer one, unless a container still uses it or another tag names it."""
+        """Removes the image whose tag moved to a newer image, unless a container uses the image or another tag names it."""
         now = await self._engine.inspect_image(image_id)
         if now is None or now.repo_tags:
             return
         try:
             await self._engine.remove_image(image_id)
         except (Refusal, Trouble):
-            pass  # still in use: it stays until somebody prunes
+            pass  # the image is in use; docker image prune removes it later
 
     async def _base(self, say: Progress) -> tuple[str, str]:
         """Returns a local image with a Python in it, and that Python's version (X.Y)."""
@@ -135,16 +133,16 @@ class Images:
             "buildargs": msgspec.json.encode(context.build_args).decode(),
             "labels": msgspec.json.encode({**context.labels, labels.MANAGED_BY: labels.SERVICE}).decode(),
         }
-        said: list[str] = []
+        output: list[str] = []
         try:
             async for message in self._pulls.messages(
                 "/build", params, {"Content-Type": "application/x-tar"}, context.tar
             ):
                 if message.stream.strip():
-                    said = [*said[-_TAIL_LINES:], message.stream.strip()[:_TAIL_CHARACTERS]]
+                    output = [*output[-_TAIL_LINES:], message.stream.strip()[:_TAIL_CHARACTERS]]
                 if message.error:
                     raise unavailable(
-                        "\n".join([f"the sidecar image cannot be built: {message.error}", *said]),
+                        "\n".join([f"the sidecar image cannot be built: {message.error}", *output]),
                         sidecar_context.REMEDY,
                     )
         except (Refusal, Trouble) as error:
@@ -166,33 +164,33 @@ class Images:
             has, is_ = f"{found.os}/{found.architecture}", f"{version.os}/{version.arch}"
             raise unavailable(
                 f"the image {image!r} is for {has}, the engine is {is_}",
-                f'ask for "platform": "{is_}", or for "{has}" where the machine emulates it',
+                f'set "platform": "{is_}", or "{has}" if the machine emulates {has}',
             )
 
 
 def facts(found: ImageInspected, image: str) -> ImageFacts:
-    """Returns an image's facts; the digest is that of the repository it was asked for by, where it has several.
+    """Returns an image's facts; of several digests, the digest of the repository in `image`.
 
-    Raises: ImageUnavailable: one of them, which the job's record is to hold, is too long.
+    Raises: ImageUnavailable: a fact is too long for the job's record.
     """
     digests = found.repo_digests or []
     repository = parse_repository_tag(image)[0]
-    mine = [digest for digest in digests if digest.partition("@")[0] == repository] or digests
-    made = ImageFacts(
+    matching = [digest for digest in digests if digest.partition("@")[0] == repository] or digests
+    image_facts = ImageFacts(
         id=found.id,
-        digest=mine[0].partition("@")[2] if mine else None,
+        digest=matching[0].partition("@")[2] if matching else None,
         user=found.config.user if found.config else "",
     )
-    if max(len(made.id), len(made.digest or ""), len(made.user)) > _LONGEST_FACT:
+    if max(len(image_facts.id), len(image_facts.digest or ""), len(image_facts.user)) > _LONGEST_FACT:
         raise unavailable(
             f"the image {image!r} has a user, a digest or an id of more than {_LONGEST_FACT} characters",
-            "make the image again with a shorter USER",
+            "rebuild the image with a shorter USER",
         )
-    return made
+    return image_facts
 
 
 def fits(found: ImageInspected, platform: str) -> bool:
-    """True where a local image is for `platform` (`os[/architecture[/variant]]`, or an architecture alone)."""
+    """True if a local image is for `platform` (`os[/architecture[/variant]]`, or an architecture alone)."""
     parts = platform.split("/")
     if len(parts) == 1:
         return parts[0] in (found.os, found.architecture) or normal(parts[0]) == found.architecture
@@ -200,7 +198,7 @@ def fits(found: ImageInspected, platform: str) -> bool:
 
 
 def runs(engine: str, image: str) -> bool:
-    """True where an image of one architecture runs on an engine of another without emulation."""
+    """True if the engine's architecture runs the image's architecture without emulation."""
     one, other = normal(engine), normal(image)
     return not one or not other or one == other or (one, other) in _RUNS_ON
 
@@ -233,7 +231,7 @@ async def _main(image: str) -> None:
 
 
 def main() -> int:
-    """Makes the sidecar image named by `SIDECAR_IMAGE`; 0 once it is there."""
+    """Makes the sidecar image named by `SIDECAR_IMAGE`; returns the exit code."""
     image = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("SIDECAR_IMAGE", "job-sidecar:latest")
     try:
         asyncio.run(_main(image))

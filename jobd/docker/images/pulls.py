@@ -1,6 +1,6 @@
-"""Pulls and builds, as streams of the engine's messages: progress, errors, silence.
+"""Pulls and builds, as streams of the engine's messages: progress, errors, stalls.
 
-Owns the reading of these streams, and what a failed pull is called. When to pull is decided in `images.py`.
+Reads these streams and translates a failed pull. `images.py` decides when to pull.
 
 Source: Docker Engine API, ImageCreate, ImageBuild.
 """
@@ -24,34 +24,34 @@ _PROGRESS_EVERY_S = 0.5
 _LINE_BYTES = 1024 * 1024
 _PIECE_BYTES = 256 * 1024
 MOST_LAYERS = 256
-"""An image has 127 at most on the engine's usual storage."""
+"""With the overlay2 driver an image has at most 127 layers."""
 _LAYER_ID_CHARACTERS = 64
 _LAYER_BYTES = 1 << 60
 
 
 class PullProgress:
-    """Adds up the layers of a pull into one short text, given out at most every half second.
+    """Adds up the layers of a pull into one short text, reported at most every half second.
 
-    Remembers `MOST_LAYERS` layers; more of them, and a layer whose id or size no engine gives, are not counted.
+    Counts `MOST_LAYERS` layers at most, and none whose id or size is out of range.
     """
 
     def __init__(self, on_progress: Progress, clock: Callable[[], float] = time.monotonic) -> None:
         self._on_progress = on_progress
         self._clock = clock
         self._layers: dict[str, tuple[int, int]] = {}
-        self._said_at = float("-inf")
+        self._reported_at = float("-inf")
 
     def note(self, status: str, layer: str, current: int | None, total: int | None) -> None:
-        """Takes one message of the engine."""
+        """Counts one message of the engine."""
         if status == "Downloading" and current is not None and total and self._counts(layer, current, total):
             self._layers[layer] = (current, total)
         elif status in ("Download complete", "Pull complete") and layer in self._layers:
             whole = self._layers[layer][1]
             self._layers[layer] = (whole, whole)
         now = self._clock()
-        if now - self._said_at < _PROGRESS_EVERY_S:
+        if now - self._reported_at < _PROGRESS_EVERY_S:
             return
-        self._said_at = now
+        self._reported_at = now
         done = sum(current for current, _ in self._layers.values())
         whole = sum(total for _, total in self._layers.values())
         self._on_progress(f"pulling {done / 1e6:.1f} / {whole / 1e6:.1f} MB" if whole else "pulling")
@@ -69,9 +69,9 @@ class Pulls:
         self._engine = engine
 
     async def pull(self, image: str, platform: str | None, on_progress: Progress) -> None:
-        """Pulls one tag, `latest` where none is named, with the user's own registry credentials.
+        """Pulls one tag, by default `latest`, with the user's registry credentials.
 
-        Raises: ImageUnavailable: the registry refused, did not answer, or went silent. EngineUnavailable.
+        Raises: ImageUnavailable: the registry refused, did not answer, or stalled. EngineUnavailable.
         """
         repository, tag = parse_repository_tag(image)
         params = {"fromImage": repository, "tag": tag or "latest"}
@@ -90,12 +90,12 @@ class Pulls:
             raise _pull_failed(image, error.message) from error
         except Silent as error:
             stall_s = self._engine.timeouts.stall_s
-            raise _pull_failed(image, f"it stalled: nothing came for {stall_s:g} s") from error
+            raise _pull_failed(image, f"the pull stalled: no data for {stall_s:g} s") from error
 
     async def messages(
         self, path: str, params: dict[str, str], headers: dict[str, str], data: bytes
     ) -> AsyncIterator[Message]:
-        """Yields what the engine says while it works on a POST of `data`. One that goes silent raises Silent."""
+        """Posts `data` and yields the engine's messages. Raises Silent: the engine stalled."""
         rest = b""
         async with self._engine.streams.open(
             "POST",
@@ -111,13 +111,13 @@ class Pulls:
                     if line.strip():
                         yield _decoded(line)
                 if len(rest) > _LINE_BYTES:
-                    raise EngineUnavailable("the engine's progress is no list of lines")
+                    raise EngineUnavailable("a progress line of the engine is too long")
         if rest.strip():
             yield _decoded(rest)
 
 
 async def _pieces(data: bytes) -> AsyncIterator[bytes]:
-    """Yields a large body bit by bit, so that sending it does not hold the event loop."""
+    """Yields a large body in pieces, so that sending does not block the event loop."""
     for at in range(0, len(data), _PIECE_BYTES):
         yield data[at : at + _PIECE_BYTES]
 
@@ -126,24 +126,24 @@ def _decoded(line: bytes) -> Message:
     try:
         return msgspec.json.decode(line, type=Message)
     except msgspec.DecodeError as error:
-        raise EngineUnavailable(f"the engine's progress cannot be read: {error}") from error
+        raise EngineUnavailable(f"cannot read the engine's progress: {error}") from error
 
 
 def unavailable(message: str, remedy: str) -> ImageUnavailable:
-    """Returns the error with what helps against it."""
+    """Returns the error with its remedy."""
     error = ImageUnavailable(message)
     error.remedy = remedy
     return error
 
 
 def _pull_failed(image: str, why: str) -> EngineError:
-    """Returns what a pull that failed with these words means: an error in its stream has no status of its own."""
+    """Returns the error for a failed pull with this text: an error inside the stream has no status."""
     found = failure("pull", 500, why)
     if found.meaning != "final":
         return as_error("pull", found)
     text = why.lower()
     if "unauthorized" in text or "denied" in text or "no basic auth credentials" in text:
-        remedy = "check the image's name; for a private one run docker login as the user that runs jobd"
+        remedy = "check the image's name; for a private image run docker login as the user that runs jobd"
     elif "toomanyrequests" in text:
         remedy = "wait, or run docker login as the user that runs jobd"
     elif "not found" in text or "manifest unknown" in text:

@@ -1,7 +1,7 @@
-"""What the sidecar image is built from: the code that is installed here, and the two packages that it needs.
+"""The sidecar image's build context: the installed code and the two packages that the sidecar needs.
 
-Owns the list of files, their digest, and the build context in memory. Knows nothing of the engine.
-A compiled package is copied where the image's Python can load it; else a wheel that fits is fetched.
+Owns the list of files, their digest, and the build context in memory.
+A compiled package is copied if the image's Python can load it; else pip downloads a matching wheel.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from jobd.wire.paths import path_flaw
 DIGEST_LABEL = "job.sidecar.digest"
 VERSION_LABEL = "job.sidecar.version"
 PYTHON_LABEL = "job.sidecar.python"
-"""A base image may carry this label to say which Python it holds (X.Y); else its tag or this Python's version counts."""
+"""The label of a base image that names its Python (X.Y); without the label, jobd's own Python version counts."""
 REMEDY = "run `make images`, or set SIDECAR_IMAGE to an image that can be pulled"
 
 _PACKAGES = ("msgspec", "urllib3")
@@ -43,7 +43,7 @@ ENTRYPOINT ["python3", "-m", "sidecar"]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One build: the tar that the engine takes, its arguments and the image's labels."""
+    """One build: the tar for the engine, the build arguments and the image's labels."""
 
     tar: bytes
     build_args: dict[str, str]
@@ -51,7 +51,7 @@ class Context:
 
 
 def source_files() -> dict[str, bytes]:
-    """Returns our own files of the image by their path below PYTHONPATH.
+    """Returns jobd's and the sidecar's files of the image by their path below PYTHONPATH.
 
     Raises: ImageUnavailable: the sidecar's code is not installed.
     """
@@ -61,7 +61,7 @@ def source_files() -> dict[str, bytes]:
 
 
 def source_digest() -> str:
-    """Returns a digest of all that goes into the image from here, the versions of the two packages included."""
+    """Returns a digest of the files, the Dockerfile and the versions of the two packages."""
     digest = hashlib.sha256(_DOCKERFILE.encode())
     for name in _PACKAGES:
         digest.update(f"{name}={importlib.metadata.version(name)}\n".encode())
@@ -74,8 +74,8 @@ def source_digest() -> str:
 def make(base: str, python: str, architecture: str) -> Context:
     """Returns the build context for a base image with this Python (X.Y) on this architecture (amd64, arm64).
 
-    Blocks: reads files, and fetches wheels where this Python's own packages do not fit.
-    Raises: ImageUnavailable: no fitting package can be had.
+    Blocks: reads files, and downloads wheels if the installed packages do not match.
+    Raises: ImageUnavailable: a matching package is not available.
     """
     files = {f"app/{path}": content for path, content in source_files().items()}
     packages = (
@@ -91,11 +91,11 @@ def make(base: str, python: str, architecture: str) -> Context:
 
 
 def fits_here(python: str, architecture: str) -> bool:
-    """True where a compiled package of this Python runs in the image: same minor version, architecture and C library."""
-    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    """True if this Python's compiled packages run in the image: same minor version, architecture and C library."""
+    own_version = f"{sys.version_info.major}.{sys.version_info.minor}"
     platform = sysconfig.get_platform()
     return (
-        python == ours
+        python == own_version
         and sys.implementation.name == "cpython"
         and not sysconfig.get_config_var("Py_GIL_DISABLED")
         and platform == f"linux-{_MACHINES.get(architecture, architecture)}"
@@ -104,7 +104,7 @@ def fits_here(python: str, architecture: str) -> bool:
 
 
 def installed_packages() -> dict[str, bytes]:
-    """Returns the files of msgspec and urllib3 as they are installed here."""
+    """Returns the files of the installed msgspec and urllib3."""
     files: dict[str, bytes] = {}
     for name in _PACKAGES:
         folder = _folder(name)
@@ -115,12 +115,12 @@ def installed_packages() -> dict[str, bytes]:
 
 
 def fetched_packages(python: str, architecture: str) -> dict[str, bytes]:
-    """Returns the same files out of wheels for another Python or architecture, fetched by pip.
+    """Returns the files of both packages from wheels for another Python or architecture, downloaded by pip.
 
-    Raises: ImageUnavailable: pip cannot have them.
+    Raises: ImageUnavailable: the download failed.
     """
     machine = _MACHINES.get(architecture, architecture)
-    wanted = [f"{name}=={importlib.metadata.version(name)}" for name in _PACKAGES]
+    requirements = [f"{name}=={importlib.metadata.version(name)}" for name in _PACKAGES]
     platforms = [f"--platform=manylinux{tag}_{machine}" for tag in ("2014", "_2_17", "_2_28")]
     with tempfile.TemporaryDirectory(prefix="jobd-wheels-") as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
@@ -130,7 +130,7 @@ def fetched_packages(python: str, architecture: str) -> dict[str, bytes]:
             f"--python-version={python}",
             "--implementation=cp",
         ]
-        command += [*platforms, f"--dest={folder}", *wanted]
+        command += [*platforms, f"--dest={folder}", *requirements]
         try:
             done = subprocess.run(command, capture_output=True, timeout=_FETCH_S, check=False, text=True)
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -146,7 +146,7 @@ def fetched_packages(python: str, architecture: str) -> dict[str, bytes]:
 def unpacked(wheel: Path) -> dict[str, bytes]:
     """Returns a wheel's Python and compiled files.
 
-    Raises: ImageUnavailable: it is larger than such a wheel can be.
+    Raises: ImageUnavailable: the wheel is too large.
     """
     files: dict[str, bytes] = {}
     left = _WHEEL_BYTES
@@ -162,7 +162,7 @@ def unpacked(wheel: Path) -> dict[str, bytes]:
 
 
 def tar_of(files: dict[str, bytes]) -> bytes:
-    """Returns the files as a tar, the same bytes for the same files, so that the engine's build cache hits."""
+    """Returns the files as a tar; the same files give the same bytes, so that the engine's build cache hits."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for path in sorted(files):
@@ -189,7 +189,7 @@ def _version() -> str:
     try:
         return importlib.metadata.version("jobd")
     except importlib.metadata.PackageNotFoundError:
-        return "0"  # run from a checkout
+        return "0"  # jobd runs from a checkout
 
 
 def _unavailable(message: str) -> ImageUnavailable:

@@ -1,7 +1,6 @@
-"""What a job's containers print: their log from a cursor on, and the worker's output as it comes.
+"""The output of a job's containers: the stored log from a cursor on, and the worker's live output.
 
-Owns these streams, their ends and their breaks. What the bytes mean is in `log_parser.py`, which requests read a log on in
-`log_requests.py`.
+Owns these streams, their ends and their errors. `log_parser.py` parses the bytes, `log_requests.py` chooses the requests.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -33,8 +32,8 @@ class ContainerOutput:
     ) -> AsyncGenerator[LogBatch, None]:
         """Yields the lines after the cursor, in batches as they arrive; see `port.protocols.Logs`.
 
-        A container that was made and not started has no log: nothing comes, with `follow` too.
-        Raises: EngineUnavailable: the connection broke, or ended while the container runs; ask again from the last cursor.
+        A container that was created and not started has no log: yields nothing, also with `follow`.
+        Raises: EngineUnavailable: the connection broke, or ended while the container runs; resume from the last cursor.
         LogUnreadable. ContainerGone.
         """
         places = log_cursors.decoded(cursor)
@@ -42,7 +41,7 @@ class ContainerOutput:
         if container_id is None:
             raise ContainerGone(f"the {role} of job {ref.id} does not exist")
         path = await self._engine.path(f"/containers/{container_id}/logs")
-        # A container may be silent for days; without follow the engine has the bytes at hand.
+        # A followed container may print nothing for days; without follow the engine sends the stored log at once.
         silence_s = None if follow else self._engine.timeouts.work_s
 
         def ask(params: Mapping[str, str]) -> AbstractAsyncContextManager[Body]:
@@ -63,7 +62,7 @@ class ContainerOutput:
         except (Trouble, Silent) as error:
             raise LogUnreadable(str(error)) from error
         except DamagedLog as error:
-            raise LogUnreadable(f"the log of {ref.id} {role} cannot be read: {error}") from error
+            raise LogUnreadable(f"cannot read the log of the {role} of job {ref.id}: {error}") from error
         if not follow:
             return
         now = await self._ids.inspect(ref, role)
@@ -72,9 +71,9 @@ class ContainerOutput:
 
     @asynccontextmanager
     async def output(self, ref: JobRef) -> AsyncIterator[AsyncIterator[tuple[StreamName, bytes]]]:
-        """Gives what the worker prints from now on; see `port.protocols.WorkerOutput`.
+        """Yields what the worker prints from now on; see `port.protocols.WorkerOutput`.
 
-        The engine has attached the connection when it answers. Source: Docker Engine API, ContainerAttach.
+        The engine attaches the connection before its answer. Source: Docker Engine API, ContainerAttach.
         """
         container_id = await self._ids.of(ref, "worker")
         if container_id is None:
@@ -94,7 +93,7 @@ class ContainerOutput:
         except Trouble as error:
             raise EngineUnavailable(str(error)) from error
         except DamagedLog as error:
-            raise EngineUnavailable(f"the output of {ref.id} cannot be read: {error}") from error
+            raise EngineUnavailable(f"cannot read the output of job {ref.id}: {error}") from error
 
 
 async def _pieces(body: Body) -> AsyncIterator[tuple[StreamName, bytes]]:

@@ -1,4 +1,4 @@
-"""The frames in which the engine sends two streams over one connection: a log, or what a container prints.
+"""The frames in which the engine sends stdout and stderr over one connection: a stored log, or live output.
 
 Pure. Source: Docker Engine API, "Stream format" of ContainerAttach.
 """
@@ -14,22 +14,22 @@ _ENGINE_ERROR = 3
 
 
 class DamagedLog(ValueError):
-    """The bytes are no log stream, or the engine says in it that it cannot go on."""
+    """The bytes are not a log stream, or the engine reports an error in the stream."""
 
 
 class Frames:
-    """Takes a multiplexed stream apart, however it is cut. Holds at most one unfinished frame."""
+    """Demultiplexes a stream in pieces of any size. Holds at most one incomplete frame."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     @property
     def cut(self) -> bool:
-        """True where the bytes so far end within a frame."""
+        """True if the bytes so far end within a frame."""
         return bool(self._rest)
 
     def feed(self, data: bytes) -> Iterator[tuple[StreamName, bytes]]:
-        """Yields what the frames hold that `data` completes. Raises: DamagedLog."""
+        """Yields the contents of the frames that `data` completes. Raises: DamagedLog."""
         if self._rest:
             data = self._rest + data
         at, size = 0, len(data)
@@ -37,7 +37,7 @@ class Frames:
             length = int.from_bytes(data[at + 4 : at + _HEADER], "big")
             kind = data[at]
             if length > _FRAME_BYTES or kind > _ENGINE_ERROR or data[at + 1 : at + 4] != b"\0\0\0":
-                raise DamagedLog("no frame where one should start")
+                raise DamagedLog("the stream has an invalid frame")
             end = at + _HEADER + length
             if end > size:
                 break

@@ -1,13 +1,12 @@
-"""The engine's log stream as lines with their places.
+"""Parses the engine's log stream into lines with their positions.
 
-Pure: bytes in whatever pieces they arrive go in, whole lines come out, the same for every cutting of the bytes. Owns
-the engine's timestamps, the places of lines, and the mark where lines are missing. Where a place is found again is in
-`log_positions.py`.
+Pure: the lines are the same for every way of cutting the bytes into pieces. Owns the engine's timestamps, the positions of
+lines, and the gap marks for missing lines. `log_positions.py` finds a stored position again.
 
-What is known of the engine: an entry is one line or 16 KiB of one; it starts with its timestamp, which is the wall clock's at
-that moment; all entries of one long line share theirs; entries of both streams stand in one order. An entry ends with the line's
-newline, but for the log driver `local` of older engines, which leaves out the newline of a line of several entries: such a line
-has ended where its last entry is shorter than 16 KiB and another line follows.
+The engine's format: an entry is one line or 16 KiB of a line, and starts with its timestamp from the wall clock; all entries of
+one long line share a timestamp; entries of both streams are in one order. An entry ends with the line's newline, except that the
+log driver `local` of older engines omits the newline of a line of several entries: such a line ends when its last entry is
+shorter than 16 KiB and another line follows.
 
 Source: Docker Engine API, ContainerLogs.
 """
@@ -27,15 +26,16 @@ _OTHER: Mapping[StreamName, StreamName] = {"stdout": "stderr", "stderr": "stdout
 
 
 class LogReader:
-    """Reads one log stream, which starts before the places, and gives the lines after them.
+    """Reads one log stream, which starts before the positions, and returns the lines after them.
 
-    `missing` says of which streams the whole log did not hold the place, and what it held of it: these are read from the log's
-    start, or from what is left of their place, with a mark. Holds at most one unfinished frame and one unfinished line a stream.
+    `missing`: the streams whose position the whole log did not hold, and what was left of the position: such a stream is read
+    from the log's start, or from the rest of its position, with a mark. Holds at most one incomplete frame and one incomplete
+    line a stream.
     """
 
     def __init__(self, places: Places, missing: Mapping[StreamName, Missing] | None = None) -> None:
         self.entries = 0
-        """How many entries have come."""
+        """The number of entries so far."""
         self._frames = Frames()
         self._lines: dict[StreamName, StreamLines] = {
             "stdout": StreamLines("stdout"),
@@ -49,13 +49,13 @@ class LogReader:
                 continue
             how = missing.get(stream) if missing else None
             if how is not None:
-                self._lines[stream].lose(place, silent=not own.taken)
+                self._lines[stream].mark_lost(place, silent=not own.taken)
             if how is Missing.GONE:
                 continue
             if how is Missing.DAMAGED and at != stream:
-                self._lines[stream].count_anew()
+                self._lines[stream].recount()
             else:
-                self._lines[stream].go_on(own)
+                self._lines[stream].resume_at(own)
             key = (at, place)
             if key not in searches:
                 searches[key] = Search(place, at, damaged=how is Missing.DAMAGED)
@@ -63,22 +63,22 @@ class LogReader:
 
     @property
     def cut(self) -> bool:
-        """True where the bytes so far end within a frame."""
+        """True if the bytes so far end within a frame."""
         return self._frames.cut
 
     @property
     def located(self) -> bool:
-        """True where no place is searched for any more."""
+        """True if every position is found."""
         return not self._waiting
 
     @property
     def settled(self) -> bool:
-        """True where, at the end of a whole log, nothing is left to be searched for."""
+        """At the end of a whole log: True if the log ended within the run of each remaining damaged position."""
         return all(search.passed is not None for search in self._waiting.values())
 
     @property
     def missing(self) -> dict[StreamName, Missing]:
-        """The streams whose place was not found: of a whole log, at its end."""
+        """At the end of a whole log: the streams whose position was not found."""
         return {stream: search.missing for stream, search in self._waiting.items()}
 
     def feed(self, data: bytes) -> list[PlacedLine]:
@@ -96,7 +96,7 @@ class LogReader:
             if self._waiting:
                 payload = self._after_place(stream, time, payload)
                 if not payload and (size or stream in self._waiting):
-                    self._lines[stream].pass_over(time, entry[-size:] if size else b"")
+                    self._lines[stream].skip(time, entry[-size:] if size else b"")
                     continue
             other = _OTHER[stream]
             level = other not in self._waiting and self._lines[other].is_level
@@ -108,14 +108,14 @@ class LogReader:
         return out
 
     def end(self) -> list[PlacedLine]:
-        """Returns the last lines that have no newline: of an ended container's log, at its end."""
+        """At the end of an ended container's log: returns the last lines without a newline."""
         out: list[PlacedLine] = []
         for lines in sorted(self._lines.values(), key=lambda lines: lines.last_entry):
             lines.end(out)
         return out
 
     def marks(self) -> list[PlacedLine]:
-        """Returns the marks that no line has carried: at the end of a whole log."""
+        """At the end of a whole log: returns the gap marks that no line has carried."""
         for stream, search in self._waiting.items():
             if search.passed is not None:
                 self._lines[stream].reach(search.passed, beside=search.stream != stream)
@@ -125,7 +125,7 @@ class LogReader:
         return out
 
     def _after_place(self, stream: StreamName, time: bytes, payload: bytes) -> bytes:
-        """Returns what of an entry is after the place of its stream."""
+        """Returns the part of an entry after the position of its stream."""
         skipped = 0
         for search in set(self._waiting.values()):
             before = search.reach(stream, time, payload)

@@ -1,10 +1,10 @@
-"""Finding a place again in a log that is read from anywhere before it. Pure.
+"""Finds a stored position again in a log that is read from an earlier point. Pure.
 
-A place is known by what stands there, never by comparing times: the engine stamps entries with its wall clock, which may be set
-back or forth while a container runs. All that is taken for granted is that the clock does not show the same nanosecond twice
-with the same text behind it.
+A position is identified by its text, never by comparing times: the engine stamps entries with its wall clock, which may be set
+back or forward while a container runs. The one assumption: the clock does not show the same nanosecond twice before the same
+text.
 
-A run is what a stream holds under one timestamp without another between: one line as a rule, or the pieces of a long one.
+A run is the consecutive entries of a stream with one timestamp: usually one line, or the pieces of a long line.
 """
 
 from enum import Enum
@@ -15,24 +15,24 @@ from jobd.jobs.port.model import StreamName
 
 
 class Missing(Enum):
-    """What is left of a place that a whole log does not hold."""
+    """What is left of a position that a whole log does not hold."""
 
     GONE = "gone"
-    """Nothing: all that the log holds comes after it."""
+    """Nothing: the whole log comes after the position."""
     DAMAGED = "damaged"
-    """Its timestamp: the log holds the run, though not with what was read of it, or not what was before it."""
+    """The timestamp: the log holds the run, but the text read from the run, or the run before it, differs."""
 
 
 def run_check(before: str) -> int:
-    """Returns the check of an empty run that follows a run of the stream with timestamp `before`; empty: it is the first."""
+    """Returns the check of an empty run after a run with timestamp `before`; empty: the stream's first run."""
     return crc32(before.encode())
 
 
 class Search:
-    """The search for one place. Sees every entry of the log in order, until `reach` finds it.
+    """The search for one position. `reach` gets every entry of the log in order, until the position is found.
 
-    A run whose beginning is cut off, by rotation or since only the log's end is read, does not match: what is before it is
-    part of the check. `damaged` searches for the run alone, and is content with the count of its bytes.
+    A run without its beginning, after rotation or if only the log's end is read, does not match: the check includes the
+    timestamp before the run. `damaged`: matches the run by its timestamp and byte count only.
     """
 
     def __init__(self, place: Place, stream: StreamName, *, damaged: bool = False) -> None:
@@ -48,26 +48,26 @@ class Search:
 
     @property
     def missing(self) -> Missing:
-        """What an unsuccessful search through a whole log has seen of the place."""
+        """What is left of the position after an unsuccessful search through a whole log."""
         return Missing.DAMAGED if self._met else Missing.GONE
 
     @property
     def passed(self) -> Place | None:
-        """Where the log has ended within the run of a damaged place: this end."""
+        """The log's end, if the log ended within the run of a damaged position."""
         return self.found if self._damaged and self._met else None
 
     @property
     def found(self) -> Place:
-        """The place that was found, with its check in this log."""
+        """The found position, with its check in this log."""
         return Place(self._place.timestamp, self._taken, self._check)
 
     def reach(self, stream: StreamName, time: bytes, payload: bytes) -> int | None:
-        """Returns how many bytes of the payload are before the place, if it is in this entry or right before it; else None."""
+        """Returns the number of payload bytes before the position, if the position is in or right before this entry; else None."""
         if stream != self.stream:
             return None
         if time != self._run:
             if self._damaged and self._met:
-                return 0  # the run has ended
+                return 0  # the damaged run ended
             before, self._run = self._run, time
             self._taken, self._check = 0, crc32(before)
         if time != self._time:

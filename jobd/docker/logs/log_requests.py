@@ -1,8 +1,8 @@
-"""Which requests read a container's log from its places on.
+"""The requests that read a container's log from stored positions on.
 
-Owns the order of these requests. The engine's own `since` is not used: it compares times, and the engine's clock may be set while
-a container runs. The log's last entries are asked for instead, then more of them, then the whole log, until the places
-are found in it; only a whole log without them shows that lines are gone. Where to send the requests is not known here.
+Owns the order of these requests. The engine's `since` is not used: `since` compares times, and the engine's clock may be set
+while a container runs. Instead, jobd requests the log's last entries, then more of them, then the whole log, until the positions
+are found; only a whole log without the positions shows that lines are lost. The caller sends the requests.
 
 Source: Docker Engine API, ContainerLogs (`tail`, `follow`).
 """
@@ -19,11 +19,11 @@ from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import StreamName
 
 WINDOWS = (1000, 100_000)
-"""How many of a log's last entries are read before the whole log is."""
+"""The numbers of last entries that are requested before the whole log."""
 WHOLE_READS = 4
-"""A log that still grows and rotates may lose a place between two requests."""
+"""A log that grows and rotates may lose a position between two requests."""
 LOCATE_S = 30.0
-"""A follow that has not found its places by then will not."""
+"""The time in which a followed log must reach its positions."""
 
 
 class Answer(Protocol):
@@ -44,9 +44,9 @@ async def lines_after(
     follow: bool,
     windows: tuple[int, ...] = WINDOWS,
 ) -> AsyncGenerator[list[PlacedLine], None]:
-    """Yields the lines after the places, in batches; with `follow` on until the engine ends the log.
+    """Yields the lines after the positions, in batches; with `follow`, until the engine ends the log.
 
-    Raises: EngineUnavailable: cut, or rotated faster than read; ask again from the last place. DamagedLog.
+    Raises: EngineUnavailable: the log was cut, or rotated faster than read; resume from the last position. DamagedLog.
     """
     reading = _Reading(ask, places, windows)
     parts = [reading.catch_up(last=not follow)] if places else []
@@ -59,7 +59,7 @@ async def lines_after(
 
 
 class _Reading:
-    """Reads in several requests; `places` stand after the lines that were given."""
+    """Reads a log in several requests; `places` are the positions after the yielded lines."""
 
     def __init__(self, ask: Ask, places: Places, windows: tuple[int, ...]) -> None:
         self.places = dict(places)
@@ -67,7 +67,7 @@ class _Reading:
         self._window_sizes = windows
 
     async def catch_up(self, *, last: bool) -> AsyncGenerator[list[PlacedLine], None]:
-        """Reads the log as it is now to its end; `last`: it has ended, with its last line."""
+        """Reads the log to its present end; `last`: includes a last line without a newline."""
         missing: dict[StreamName, Missing] = {}
         for window in (*self._windows(), *[None] * WHOLE_READS):
             reader = LogReader(self.places, missing)
@@ -83,7 +83,7 @@ class _Reading:
         raise EngineUnavailable("the engine rotates the log faster than it is read")
 
     async def live(self, follow: bool) -> AsyncGenerator[list[PlacedLine], None]:
-        """Reads the log, of which nothing is new yet, and with `follow` what is added to it."""
+        """Reads the lines after the positions and, with `follow`, the lines that are added."""
         reader = LogReader(self.places)
         window = next(iter(self._windows()), None)
         async with aclosing(self._read(reader, window, follow=follow)) as batches:
@@ -108,19 +108,19 @@ class _Reading:
                     async with asyncio.timeout_at(limit):
                         chunk = await anext(chunks, b"")
                 except TimeoutError:
-                    raise EngineUnavailable("the log has moved on") from None
+                    raise EngineUnavailable("the log rotated past the stored position") from None
                 if not chunk:
                     break
                 for batch in self._kept(reader.feed(chunk)):
                     yield batch
                 if window is not None and follow and reader.entries > window and not reader.located:
-                    raise EngineUnavailable("the log has moved on")
+                    raise EngineUnavailable("the log rotated past the stored position")
         if reader.cut:
             raise EngineUnavailable("the log stream was cut")
 
     def _windows(self) -> tuple[int, ...]:
-        """The end of a log is enough where both streams have been read up to a place that is known by its text: without a check, a
-        place in a long line of which only the end is seen cannot be told from a later one.
+        """The end of a log suffices if both streams have a position with a check: without a check, a position in a long line whose
+        beginning is not read looks like a later position.
         """
         places = [place.beside or place for place in self.places.values()]
         known = all(place.timestamp and place.check is not None for place in places)

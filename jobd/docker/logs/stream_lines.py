@@ -1,6 +1,6 @@
-"""The lines of one stream of a log: text and raw bytes, the place after each line, the marks of gaps. Pure.
+"""The lines of one stream of a log: text and raw bytes, the position after each line, the gap marks. Pure.
 
-Owns when a line is complete, where a long one is cut, and how many bytes of a run have been read.
+Owns when a line is complete, where a long line is cut, and how many bytes of a run have been read.
 """
 
 from zlib import crc32
@@ -10,9 +10,9 @@ from jobd.docker.logs.log_positions import run_check
 from jobd.jobs.port.model import StreamName
 
 LINE_BYTES = 64 * 1024
-"""Text beyond this is cut and goes on in the next line."""
+"""A longer line is cut; its text continues in the next line."""
 PIECE_BYTES = 16 * 1024
-"""An entry without a newline that holds as much goes on in the next one."""
+"""A line whose entry has this size and no newline continues in the next entry."""
 GAP = "the engine dropped lines from its log before they were read"
 
 
@@ -21,13 +21,13 @@ class StreamLines:
 
     def __init__(self, stream: StreamName) -> None:
         self.last_entry = 0
-        """The number of the last entry that was taken."""
+        """The number of the last entry."""
         self.skipped = False
-        """True where entries were passed over that are before the place, or stand where it was."""
+        """True if entries at or before the position were skipped."""
         self._counts_skipped = False
         self._stream = stream
         self._lost: Place | None = None
-        """The place after which lines are missing, until a line says so."""
+        """The position after which lines are missing, until a line carries the gap mark."""
         self._beside: Place | None = None
         self._silent = True
         self._placed = False
@@ -39,29 +39,29 @@ class StreamLines:
         self._piece_bytes = 0
         """The size of the last entry."""
         self._goes_on = False
-        """True where the last entry went on with the line of the one before."""
+        """True if the last entry continued the line of the entry before."""
 
     @property
     def is_level(self) -> bool:
-        """True where all that the stream holds so far is given: it is not within a line, and owes no mark."""
+        """True if all text so far is emitted: the stream is not within a line, and no gap mark is due."""
         return not self._text and (self._lost is None or self._may_be_silent)
 
     @property
     def _may_be_silent(self) -> bool:
-        """True where nothing shows that the stream has lost a line: the other's mark is enough."""
+        """True if nothing shows that the stream lost a line: the other stream's mark suffices."""
         return self._silent and not self.skipped
 
-    def go_on(self, place: Place) -> None:
-        """The stream has been read up to here."""
-        if place.taken:  # else it has printed nothing
+    def resume_at(self, place: Place) -> None:
+        """The stream has been read up to this position."""
+        if place.taken:  # else the stream is empty so far
             self._time, self._taken, self._check = place.timestamp, place.taken, place.check
 
-    def count_anew(self) -> None:
-        """The bytes of the run are counted from the log's start: the log has changed before the place."""
+    def recount(self) -> None:
+        """Counts the bytes of the run from the log's start: the log changed before the position."""
         self._counts_skipped = True
 
-    def pass_over(self, time: bytes, payload: bytes) -> None:
-        """An entry was skipped. It may be of the run that the first line goes on with."""
+    def skip(self, time: bytes, payload: bytes) -> None:
+        """Skips an entry, which may belong to the run of the first line."""
         self.skipped = True
         if not self._counts_skipped:
             return
@@ -73,28 +73,28 @@ class StreamLines:
         self._check = crc32(payload, self._check or 0)
 
     def reach(self, place: Place, *, beside: bool) -> None:
-        """The log was read up to this place, in this stream or beside it."""
+        """The log was read up to this position, in this stream or, with `beside`, in the other one."""
         self._placed = True
         if beside:
             self._beside = place
         else:
-            self.go_on(place)
+            self.resume_at(place)
 
     def level_with(self, place: Place) -> None:
-        """A line of the other stream has been given, whose place is good for this stream too."""
+        """The other stream emitted a line up to whose position this stream has been read too."""
         self.reach(place, beside=True)
         self._overtaken = True
 
-    def lose(self, place: Place, *, silent: bool) -> None:
-        """The first line is to say that some after this place are missing. `silent`: the stream has printed nothing so far."""
+    def mark_lost(self, place: Place, *, silent: bool) -> None:
+        """The first line gets a gap mark: lines after this position are missing. `silent`: the stream is empty so far."""
         self._lost, self._silent = place, silent
 
     def take(
         self, time: str, payload: bytes, size_bytes: int, number: int, level: bool, out: list[PlacedLine]
     ) -> None:
-        """Takes `payload`, the last bytes of an entry of `size_bytes`, and gives the lines that it completes."""
+        """Adds `payload`, the last bytes of an entry of `size_bytes`, and emits the completed lines."""
         if time != self._time:
-            # After a full entry, not seen of this engine: a new time within a line. It goes on, so say so and lose nothing.
+            # A new timestamp after a full entry, never seen from an engine: the line may continue, so emit it as partial.
             self.flush(out, partial=self._piece_bytes >= PIECE_BYTES)
             self._check, self._taken = run_check(self._time), 0
             self._time = time
@@ -102,7 +102,7 @@ class StreamLines:
         self._piece_bytes = size_bytes
         self.last_entry = number
         if not size_bytes:
-            self.flush(out)  # all that the last entry held was a newline, which the engine has left out
+            self.flush(out)  # the entry was a newline alone, which the engine omitted
             return
         text = self._text + payload if self._text else payload
         start, size = 0, len(text)
@@ -120,12 +120,12 @@ class StreamLines:
         self._text = text[start:]
 
     def flush(self, out: list[PlacedLine], *, partial: bool = False) -> None:
-        """Gives the unfinished line as it is. Entries of the other stream may be after its place: so it is not level."""
+        """Emits the incomplete line, not as level: entries of the other stream may follow its position."""
         self._flush(out, partial=partial, newline=True)
 
     def end(self, out: list[PlacedLine]) -> None:
-        """Gives the last line of an ended container, which has no newline in the log."""
-        # The newline of a line that is one entry is never left out, and one that is left out is not after a full entry.
+        """Emits the last line of an ended container, which has no newline in the log."""
+        # The engine never omits the newline of a line that is one entry, nor a newline after a full entry.
         unknown = self._goes_on and self._piece_bytes < PIECE_BYTES
         self._flush(out, newline=None if unknown else False)
 
@@ -135,7 +135,7 @@ class StreamLines:
             self._emit(out, text, len(text), partial=partial, newline=newline)
 
     def mark(self, out: list[PlacedLine]) -> None:
-        """Says that lines are missing, where no line of this stream did; for a silent stream the other's line has said it."""
+        """Emits the gap mark if no line carried it; for a silent stream the other stream's mark suffices."""
         if self._lost is None or (self._overtaken and self._may_be_silent):
             return
         place = START
@@ -158,11 +158,11 @@ class StreamLines:
         self._taken += len(taken)
         if self._check is not None:
             self._check = crc32(taken, self._check)
-        said, raw = taken[:shown], None
+        line, raw = taken[:shown], None
         try:
-            text = said.decode()
+            text = line.decode()
         except UnicodeDecodeError:
-            text, raw = said.decode("utf-8", "replace"), said
+            text, raw = line.decode("utf-8", "replace"), line
         out.append(
             PlacedLine(
                 stream=self._stream,
@@ -180,7 +180,7 @@ class StreamLines:
 
 
 def _character_start(text: bytes, start: int, cut: int) -> int:
-    """Returns the last place at or before `cut` that is not inside a UTF-8 character."""
+    """Returns the last index at or before `cut` that is not inside a UTF-8 character."""
     for back in range(4):
         at = cut - back
         if at <= start:

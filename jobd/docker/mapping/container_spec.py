@@ -1,6 +1,6 @@
-"""A work order as the bodies that the Engine's create calls take.
+"""Builds the request bodies of the Engine's create calls from a work order.
 
-Pure: what stands here is all that a job's containers may and may not do. Knows nothing of calls, names are in `labels.py`.
+Pure: these bodies define all that a job's containers may do. `labels.py` has the names.
 
 Source: Docker Engine API, ContainerCreate, VolumeCreate, NetworkCreate.
 """
@@ -17,35 +17,35 @@ MIB = 1024 * 1024
 SIDECAR_MEMORY_BYTES = 256 * MIB
 SIDECAR_PIDS = 256
 SIDECAR_WORKSPACE = DEFAULT_WORKSPACE
-"""Where the sidecar has it, whatever the worker calls it: a workspace at /usr would hide the sidecar's own programs."""
+"""The sidecar's mount point, whatever the worker's is: a workspace at /usr would hide the sidecar's own programs."""
 SIDECAR_TMP = "rw,noexec,nosuid,nodev,size=16m,mode=1777"
 WORKER_TMP = "rw,nosuid,nodev,size=64m,mode=1777"
-"""Programs may be run from it, as builds and installers do; what is in it counts as the worker's memory."""
+"""Allows execution, for builds and installers; its content counts as the worker's memory."""
 SIDECAR_CAPABILITIES = ("DAC_OVERRIDE", "CHOWN", "FOWNER")
 SIDECAR_LOG_BYTES = 256 * MIB
-"""Generous, since a report that rotates away unread is lost: it bounds a sidecar that has gone mad, no other."""
+"""High, since a report that rotates away unread is lost: the limit is for a runaway sidecar only."""
 SECRETS_OPTIONS = {
     "type": "tmpfs",
     "device": "tmpfs",
     "o": "size=4m,nr_inodes=100,mode=0755,noexec,nosuid,nodev",
 }
-"""A volume in memory: it is there while a container that has it runs, and its content goes with the last one."""
+"""A tmpfs volume: its content is lost when the last container that uses the volume ends."""
 
 WORKER_LOG_DRIVER = "local"
-"""Keeps bytes as they are; `json-file` writes U+FFFD for what is no UTF-8."""
+"""Keeps all bytes; `json-file` replaces invalid UTF-8 by U+FFFD."""
 SIDECAR_LOG_DRIVER = "json-file"
-"""Reports are ASCII, and each newline is there at once: some versions of `local` leave out that of a long line."""
+"""Reports are ASCII, and `json-file` keeps each newline: some versions of `local` omit the newline of a long line."""
 
 _LOG_DRIVERS: dict[str, dict[str, str]] = {"json-file": {}, "local": {"compress": "false"}}
-"""The drivers that can be read back, with their own options."""
+"""The drivers whose logs the engine can read, with their options."""
 _LOG_FILES = 2
 _NO_HEALTHCHECK: Body = {"Test": ["NONE"]}
-"""An image's own check would flood the engine's event buffer."""
+"""An image's health check would flood the engine's event buffer."""
 _NO_NEW_PRIVILEGES = ["no-new-privileges"]
 
 
 def worker_body(order: WorkOrder, settings: DockerSettings, making: str) -> Body:
-    """Returns the create body of the worker. `making` is the random text that labels a volume made by this call."""
+    """Returns the create body of the worker. `making` is the random label of the volumes that this `create` makes."""
     spec = order.spec
     mounts = [
         _workspace(order, settings, making, spec.workspace),
@@ -81,9 +81,9 @@ def worker_body(order: WorkOrder, settings: DockerSettings, making: str) -> Body
 
 
 def sidecar_body(order: WorkOrder, settings: DockerSettings, making: str) -> Body:
-    """Returns the create body of the sidecar: it waits for its order on a standard input that can be attached once.
+    """Returns the create body of the sidecar, which reads its order from a standard input that can be attached once.
 
-    Its environment is empty: what it must know, and above all what is secret, comes on that input.
+    The environment is empty: the sidecar gets its order, with all secrets, on that input.
     """
     mounts = [
         _workspace(order, settings, making, SIDECAR_WORKSPACE),
@@ -117,7 +117,7 @@ def volume_labels(ref: JobRef, instance: str, making: str) -> dict[str, str]:
 
 
 def network_body(instance: str) -> Body:
-    """Returns the create body of the instance's network: a bridge on which containers do not reach each other."""
+    """Returns the create body of the instance's network: a bridge without traffic between containers."""
     return {
         "Name": labels.network_name(instance),
         "Driver": "bridge",
@@ -128,19 +128,19 @@ def network_body(instance: str) -> Body:
 
 
 def extra_hosts(configured: tuple[str, ...]) -> list[str]:
-    """Returns the host entries: the configured ones, and the host's alias where they do not set it themselves."""
+    """Returns the host entries: the configured ones, and the host's alias unless configured."""
     named = {entry.partition(":")[0] for entry in configured}
     own = [] if HOST_ALIAS in named else [f"{HOST_ALIAS}:host-gateway"]
     return [*own, *configured]
 
 
 def nano_cpus(cores: float) -> int:
-    """Returns cores in billionths, at least the hundredth of a core below which the engine refuses."""
+    """Returns cores in billionths, at least the engine's minimum of a hundredth of a core."""
     return max(round(cores * 1_000_000_000), 10_000_000)
 
 
 def _capabilities(spec: JobSpec) -> Body:
-    # Whoever may open raw sockets can answer for other containers on the bridge.
+    # A container with raw sockets can impersonate other containers on the bridge.
     dropped = {*({"NET_RAW"} - set(spec.cap_add)), *spec.cap_drop}
     return {"CapDrop": sorted(dropped), **({"CapAdd": sorted(set(spec.cap_add))} if spec.cap_add else {})}
 
@@ -173,8 +173,8 @@ def _host(settings: DockerSettings, driver: str, log_bytes: int, mounts: list[Bo
 
 
 def _workspace(order: WorkOrder, settings: DockerSettings, making: str, target: str) -> Body:
-    # NoCopy: what the image holds at this path, links above all, must not get into the volume.
-    # The labels: should the volume have gone since it was made, the engine makes it again, and it must be ours.
+    # NoCopy: the image's files at this path, above all links, must not get into the volume.
+    # Labels: if the volume was removed meanwhile, the engine creates it again, and it needs jobd's labels.
     return {
         "Type": "volume",
         "Source": labels.volume_name(order.ref.id),
@@ -204,5 +204,5 @@ def _secrets(order: WorkOrder, settings: DockerSettings, making: str, *, read_on
 
 
 def _memory(size_bytes: int) -> Body:
-    # Swap equal to memory means none: unset, the engine would allow as much again.
+    # MemorySwap equal to Memory means no swap: by default the engine allows as much swap as memory.
     return {"Memory": size_bytes, "MemorySwap": size_bytes}

@@ -1,9 +1,9 @@
-"""What an error answer of the engine means for the job: one table, by call, status and text. Pure.
+"""Classifies the engine's error answers in one table, by call, status and text. Pure.
 
-Owns whether an answer is final, passing or none at all, and its plain words. An answer is final where it is about the job (its
-image, its command, its workspace): the engine would give it each time. It is passing where it is about the machine (a full disk, no
-address range left, an error of the engine's own): the next job, or the same one later, may fare better. What is in the table is
-tried out on a real engine; what is not in it goes by the status.
+Owns whether an answer is final, passing or lost, and its message for the user. A final answer is about the job (its image,
+command or workspace): a retry would fail again. A passing answer is about the machine (a full disk, no address range left, an
+internal error of the engine): a retry may succeed. The rows were measured on a real engine; other answers are classified by
+their status.
 
 Source: Docker Engine API, error answers.
 """
@@ -14,7 +14,7 @@ from typing import Literal
 
 Call = Literal["create", "fill", "start", "volume", "network", "pull", "inspect"]
 Meaning = Literal["final", "passing", "lost"]
-"""`final`: asking again does not help. `passing`: the engine cannot now. `lost`: the engine broke off, nothing is known."""
+"""`final`: a retry fails again. `passing`: a retry may succeed. `lost`: the connection broke, the result is unknown."""
 
 ANY: frozenset[Call] = frozenset()
 MAKING: frozenset[Call] = frozenset({"create", "fill", "volume"})
@@ -25,8 +25,8 @@ ALL_ERRORS = range(400, 600)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One kind of answer. `calls`: which calls give it (empty: any but a pull); `all_of`, `any_of`: parts of its text, in lower
-    case. `words` may name `{workspace}`, `{command}` and, cleaned of the runtime's own words, `{text}`.
+    """One kind of answer. `calls`: the calls with this answer (empty: all except a pull); `all_of`, `any_of`: parts of the text, in
+    lower case. `words` may contain `{workspace}`, `{command}` and `{text}`, the engine's text without the runtime's prefixes.
     """
 
     name: str
@@ -38,10 +38,10 @@ class Row:
     any_of: tuple[str, ...] = ()
     all_of: tuple[str, ...] = ()
     exit_code: int = 128
-    """Of a start that failed: as a shell and the engine itself have it."""
+    """The exit code of a failed start, as in a shell and in the engine."""
 
     def fits(self, call: Call, status: int, text: str) -> bool:
-        """True where this row is meant; `text` in lower case."""
+        """True if the row matches; `text` in lower case."""
         if status not in self.statuses or (self.calls and call not in self.calls):
             return False
         if call == "pull" and "pull" not in self.calls:
@@ -53,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What one answer means. `row` names the row that says so."""
+    """The classification of one answer. `row` is the name of the matching row."""
 
     meaning: Meaning
     words: str
@@ -63,7 +63,7 @@ class Failure:
 
 
 _ANOTHER_WORKSPACE = "choose another path for the workspace"
-_DISK_REMEDY = "make room on the engine's disk; docker system df shows what takes it"
+_DISK_REMEDY = "free space on the engine's disk; docker system df shows the usage"
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -77,7 +77,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "broke-off",
         "lost",
-        "the engine broke off: {text}",
+        "the engine aborted the call: {text}",
         statuses=SERVER_ERRORS,
         any_of=(
             "transport is closing",
@@ -94,15 +94,15 @@ ROWS: tuple[Row, ...] = (
     Row(
         "short-of-something",
         "passing",
-        "the engine is short of something: {text}",
-        "see what else runs on this machine",
+        "the engine lacks a resource: {text}",
+        "check what else runs on this machine",
         any_of=("too many open files", "cannot allocate memory"),
     ),
     # --- the command
     Row(
         "exec-denied",
         "final",
-        "the command {command} may not be executed: it is a folder, or its mode has no x for the job's user",
+        "the command {command} is not executable: it is a folder, or its mode has no x for the job's user",
         calls=RUNNING,
         all_of=("exec: ",),
         any_of=("permission denied", "is a directory"),
@@ -144,15 +144,15 @@ ROWS: tuple[Row, ...] = (
     Row(
         "memory-too-low",
         "final",
-        "the memory limit is too low for the container's own start",
-        "allow more: memory",
+        "the memory limit is too low to start the container",
+        "raise memory",
         calls=RUNNING,
         any_of=("memory limit too low", "container init was oom-killed"),
     ),
     Row(
         "user-out-of-range",
         "final",
-        "the user's numbers are out of the engine's range, 0 to 2147483647",
+        "the user's uid or gid is out of the engine's range, 0 to 2147483647",
         "give user as smaller numbers, for example 1000:1000",
         calls=RUNNING,
         any_of=("uids and gids must be in range",),
@@ -161,7 +161,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "workspace-cannot-be-made",
         "final",
-        "the workspace {workspace} cannot be a folder: the image has a file at that path, or above it",
+        "the workspace {workspace} cannot be a folder: the image has a file at that path or a parent path",
         _ANOTHER_WORKSPACE,
         calls=frozenset({"create"}),
         any_of=("not a directory", "cannot mkdir", "file exists"),
@@ -169,7 +169,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "workspace-not-mounted",
         "final",
-        "the workspace {workspace} cannot be mounted there: the image has a file at that path, or above it",
+        "the workspace {workspace} cannot be mounted: the image has a file at that path or a parent path",
         _ANOTHER_WORKSPACE,
         calls=RUNNING,
         all_of=("mount", "not a directory"),
@@ -185,7 +185,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "name-too-long",
         "final",
-        "a part of the workspace's path {workspace}, or of a file's, is longer than the 255 bytes of a file's name",
+        "a name in the workspace's path {workspace}, or in a file's path, is longer than 255 bytes",
         "choose shorter names",
         calls=MAKING,
         any_of=("file name too long",),
@@ -193,7 +193,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "workspace-links",
         "final",
-        "the workspace {workspace} goes through links of the image that lead in a circle",
+        "the path of the workspace {workspace} has a loop of symbolic links in the image",
         _ANOTHER_WORKSPACE,
         calls=MAKING,
         any_of=("too many levels of symbolic links", "too many links"),
@@ -202,7 +202,7 @@ ROWS: tuple[Row, ...] = (
         "workspace-not-filled",
         "final",
         "the workspace {workspace} cannot be filled: {text}",
-        "is it a link or a file in the image? " + _ANOTHER_WORKSPACE,
+        "the path may be a link or a file in the image; " + _ANOTHER_WORKSPACE,
         calls=frozenset({"fill"}),
         any_of=("cannot overwrite", "not a directory", "invalid argument"),
     ),
@@ -211,7 +211,7 @@ ROWS: tuple[Row, ...] = (
         "no-address-range",
         "passing",
         "the engine has no address range left for a network: {text}",
-        "docker network prune frees address ranges of networks that nothing uses",
+        "docker network prune frees the address ranges of unused networks",
         calls=frozenset({"network"}),
         any_of=("address pool", "fully subnetted", "overlaps with other"),
     ),
@@ -224,15 +224,15 @@ ROWS: tuple[Row, ...] = (
         statuses=range(404, 405),
         any_of=("no such container",),
     ),
-    # --- what is in none of the rows above goes by its status
+    # --- all other answers, by status
     Row("pull-failed", "final", "{text}", calls=frozenset({"pull"})),
     Row("not-started", "final", "the engine could not start the container: {text}", calls=RUNNING),
-    Row("too-many-requests", "passing", "the engine is asked too much at once: {text}", statuses=range(429, 430)),
+    Row("too-many-requests", "passing", "the engine gets too many requests: {text}", statuses=range(429, 430)),
     Row("unexplained", "passing", "the engine answered with an error: {text}", calls=frozenset({"inspect"})),
     Row("engine-error", "passing", "the engine answered with an error: {text}", statuses=SERVER_ERRORS),
     Row("refused", "final", "{text}", statuses=range(400, 500)),
 )  # fmt: skip
-"""From the first to the last: the first row that fits is meant, and one always does."""
+"""The first matching row applies; one row always matches."""
 
 _LAYERS = re.compile(
     r"(failed to create (shim )?task( for container)?|oci runtime (create|start) failed|runc (create|start|run) failed"
@@ -247,7 +247,7 @@ LONGEST_WORDS = 500
 
 
 def failure(call: Call, status: int, message: str, *, workspace: str = "") -> Failure:
-    """Returns what an answer of `status` with `message` means to this call. `status` of an error inside a stream: 500."""
+    """Classifies an answer to this call. An error inside a stream has `status` 500."""
     lowered = message.lower()
     row = next(row for row in ROWS if row.fits(call, status, lowered))
     command = _COMMAND.search(message)
@@ -260,13 +260,13 @@ def failure(call: Call, status: int, message: str, *, workspace: str = "") -> Fa
 
 
 def plain(message: str) -> str:
-    """Returns the engine's text without the names of the layers that passed it on, nor paths of the engine's own storage."""
+    """Returns the engine's text without the prefixes of the runtime's layers and without paths of the engine's storage."""
     text = _TAIL.sub("", message.strip())
     return _STORE_PATH.sub("", _LAYERS.sub("", text)).strip()
 
 
 def shortened(text: str) -> str:
-    """Returns the text, cut in the middle where it is longer than a person reads: a name may have thousands of characters."""
+    """Returns the text, cut in the middle if longer than `LONGEST_WORDS`: a name may have thousands of characters."""
     if len(text) <= LONGEST_WORDS:
         return text
     half = LONGEST_WORDS // 2 - 3

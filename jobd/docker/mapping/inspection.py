@@ -1,6 +1,4 @@
-"""What the engine says, as the facts that `jobs` decides on.
-
-Pure: inspect answers and events in, facts out. Knows nothing of calls.
+"""Converts the engine's inspect answers and events into the facts that `jobs` uses. Pure.
 
 Source: Docker Engine API, ContainerInspect, ImageInspect, SystemEvents.
 """
@@ -16,11 +14,11 @@ from jobd.jobs.port.model import ContainerFacts, ContainerState, EndCause, JobRe
 EVENT_ACTIONS = ("start", "die", "oom", "kill", "destroy")
 
 NOT_STARTED = 128
-"""What the engine keeps as the code of a container that it could not start, for whatever reason but the command itself."""
+"""The engine's exit code for a container that failed to start for any reason except its command."""
 KILLED = 137
-"""The code of a process that SIGKILL ended, whoever sent it: a person, the engine, the kernel for its memory."""
+"""The exit code after SIGKILL from any sender: a person, the engine, the kernel's OOM killer."""
 UNSEEN = 255
-"""What containerd gives for a process that ended when nobody was there to see how; a process' own code may be the same."""
+"""containerd's exit code for a process whose end was not observed; a process may also exit with 255 itself."""
 _SIGNALS = range(NOT_STARTED + 1, NOT_STARTED + 65)
 _STATES = {
     "created": ContainerState.CREATED,
@@ -46,18 +44,18 @@ class State(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 
 class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """`Config` of ContainerInspect: labels, and the user with the image's own filled in."""
+    """`Config` of ContainerInspect: labels and user; the user is the image's if the job sets none."""
 
     user: str = ""
     labels: dict[str, str] | None = None
 
 
 LONGEST_ID = 128
-"""The engine's ids have 64 characters. A longer one is not remembered: its container is inspected by its name each time."""
+"""The engine's ids have 64 characters. A longer id is not cached: jobd then inspects the container by name each time."""
 
 
 class Inspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """The part of ContainerInspect that is read."""
+    """The part of ContainerInspect that jobd reads."""
 
     id: str
     state: State
@@ -65,8 +63,11 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
     @property
     def never_started(self) -> bool:
-        """True for a container that was made and whose process has never run, also while it is being removed."""
-        return self.state.status in ("created", "removing", "dead") and moment(self.state.started_at) is None
+        """True for a created container whose process has never run, also during its removal."""
+        return (
+            self.state.status in ("created", "removing", "dead")
+            and parse_timestamp(self.state.started_at) is None
+        )
 
 
 class _Actor(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -75,7 +76,7 @@ class _Actor(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 
 class EngineEvent(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """The part of an event that is read."""
+    """The part of an event that jobd reads."""
 
     type: str = ""
     action: str = ""
@@ -83,8 +84,8 @@ class EngineEvent(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     time_nano: int = msgspec.field(name="timeNano", default=0)
 
 
-def moment(text: str) -> datetime | None:
-    """Returns the engine's RFC 3339 time as aware UTC, to the microsecond; None for its zero time and for no time."""
+def parse_timestamp(text: str) -> datetime | None:
+    """Returns the engine's RFC 3339 time as aware UTC, to the microsecond; None for the zero time and for invalid text."""
     if not text or text.startswith(_NEVER):
         return None
     try:
@@ -94,7 +95,7 @@ def moment(text: str) -> datetime | None:
 
 
 def facts(inspected: Inspected, ref: JobRef, instance: str) -> ContainerFacts | None:
-    """Returns the facts of one of the job's containers, of whatever attempt; None where it is not this job's."""
+    """Returns the facts of one of the job's containers, of any attempt; None if the container is not this job's."""
     owner = labels.ref_of(inspected.config.labels, instance)
     if owner is None or owner.uid != ref.uid:
         return None
@@ -102,9 +103,9 @@ def facts(inspected: Inspected, ref: JobRef, instance: str) -> ContainerFacts | 
     refused = inspected.never_started and state.error != ""
     where = _STATES.get(state.status, ContainerState.GONE)
     ended = where is ContainerState.ENDED
-    started, finished = moment(state.started_at), moment(state.finished_at)
+    started, finished = parse_timestamp(state.started_at), parse_timestamp(state.finished_at)
     if started is not None and finished is not None:
-        # The engine notes the start after the fact: a very short container may have ended before it started.
+        # The engine records the start late: the recorded end of a short container may precede its recorded start.
         finished = max(started, finished)
     why = failure("start", 400, state.error) if refused else None
     return ContainerFacts(
@@ -121,28 +122,28 @@ def facts(inspected: Inspected, ref: JobRef, instance: str) -> ContainerFacts | 
 
 
 def _cause(code: int, oom_killed: bool) -> EndCause:
-    # The engine says of a container that it lacked memory also where the kernel has killed another process than its first.
+    # The engine sets OOMKilled also if the kernel killed a process other than the container's first one.
     if oom_killed and code == KILLED:
         return EndCause.OUT_OF_MEMORY
     return EndCause.SIGNAL if code in _SIGNALS else EndCause.OWN_EXIT
 
 
 def ref_of_event(event: EngineEvent, instance: str) -> JobRef | None:
-    """Returns which of our jobs an event is of; None where it says nothing of them."""
+    """Returns the event's job of this instance; None if the event is about no such job."""
     if event.type != "container" or event.action not in EVENT_ACTIONS:
         return None
     return labels.ref_of(event.actor.attributes, instance)
 
 
 def role_of_event(event: EngineEvent) -> Role | None:
-    """Returns which of the job's containers an event is of."""
+    """Returns the role of the event's container."""
     name = event.actor.attributes.get(labels.JOB_TYPE)
     return next((role for role in labels.ROLES if role == name), None)
 
 
 def facts_of_event(event: EngineEvent, attempt: int) -> ContainerFacts | None:
-    """Returns what a start or an end says by itself; the engine's event and its inspect always agreed on the code. What a code of
-    many meanings stands for, an event does not say.
+    """Returns the facts in a `start` or `die` event; the exit codes of event and inspect agreed in all measurements. An event does
+    not explain an ambiguous exit code.
     """
     if not 0 < len(event.actor.id) <= LONGEST_ID or not 0 < event.time_nano < _LAST_NANO:
         return None
@@ -159,6 +160,6 @@ def facts_of_event(event: EngineEvent, attempt: int) -> ContainerFacts | None:
 
 
 def network_missing(status: int, message: str) -> bool:
-    """True where a start was refused since the container's network does not exist: nothing has run."""
+    """True if the engine refused a start because the container's network does not exist: nothing has run."""
     text = message.lower()
     return status == 404 and "network" in text and "not found" in text

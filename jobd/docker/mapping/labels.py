@@ -1,6 +1,6 @@
-"""Names and labels of a job's things on the engine, and the one test of whose a thing is.
+"""Names and labels of a job's containers and volumes, and the one check of their owner.
 
-Pure. Owns every name that `docker ps` shows. Whatever lacks our labels, or carries another instance's, is foreign.
+Pure. Owns every name that `docker ps` shows. An object without jobd's labels, or with another instance's, is foreign.
 
 Source: docs/development.md, "Looking at a running system".
 """
@@ -20,23 +20,23 @@ JOB_UID = "job.uid"
 JOB_ATTEMPT = "job.attempt"
 JOB_INSTANCE = "job.instance"
 MAKING = "job.making"
-"""On the volume alone: a random text of the `create` that made it, which tells a fresh volume from one that was there."""
+"""On volumes only: a random text for each `create`, which tells a new volume from an existing one."""
 
 ROLES: tuple[Role, ...] = ("worker", "sidecar")
 
 
 def container_name(job_id: str, role: Role) -> str:
-    """Returns the name that the guide fixes for a job's container."""
+    """Returns the name of a job's container, fixed by the guide."""
     return f"job-{job_id}-{role}"
 
 
 def volume_name(job_id: str) -> str:
-    """Returns the name that the guide fixes for a job's workspace volume."""
+    """Returns the name of a job's workspace volume, fixed by the guide."""
     return f"job-{job_id}-workspace"
 
 
 def secrets_name(job_id: str) -> str:
-    """Returns the name of the volume in memory that holds a job's secrets, where it has some."""
+    """Returns the name of the tmpfs volume with a job's secrets."""
     return f"job-{job_id}-secrets"
 
 
@@ -46,17 +46,17 @@ def volume_names(job_id: str) -> tuple[str, str]:
 
 
 def network_name(instance: str) -> str:
-    """Returns the name of the network that all containers of one instance of jobd join."""
+    """Returns the name of the network of one instance of jobd."""
     return f"{SERVICE}-{instance}"
 
 
 def instance_labels(instance: str) -> dict[str, str]:
-    """Returns the labels that say: made by this instance of jobd."""
+    """Returns the labels of every object of this instance of jobd."""
     return {MANAGED_BY: SERVICE, JOB_INSTANCE: instance}
 
 
 def job_labels(ref: JobRef, instance: str) -> dict[str, str]:
-    """Returns the labels of anything that belongs to one attempt of a job."""
+    """Returns the labels of every object of one attempt of a job."""
     return {
         **instance_labels(instance),
         JOB_ID: ref.id,
@@ -70,18 +70,18 @@ def container_labels(ref: JobRef, instance: str, role: Role) -> dict[str, str]:
     return {**job_labels(ref, instance), JOB_TYPE: role}
 
 
-def is_ours(labels: Mapping[str, str] | None, instance: str) -> bool:
-    """True where this instance of jobd made what carries `labels`."""
+def is_owned(labels: Mapping[str, str] | None, instance: str) -> bool:
+    """True if `labels` are those of an object of this instance of jobd."""
     return labels is not None and labels.get(MANAGED_BY) == SERVICE and labels.get(JOB_INSTANCE) == instance
 
 
 def ref_of(labels: Mapping[str, str] | None, instance: str) -> JobRef | None:
-    """Returns the attempt that `labels` name, or None where they are foreign or damaged."""
-    if labels is None or not is_ours(labels, instance):
+    """Returns the attempt in `labels`; None if they are foreign or damaged."""
+    if labels is None or not is_owned(labels, instance):
         return None
     uid, job_id, attempt = labels.get(JOB_UID), labels.get(JOB_ID), labels.get(JOB_ATTEMPT, "")
     if not uid or not job_id or not (attempt.isascii() and attempt.isdigit()) or len(attempt) > 9:
         return None
     if len(uid) > MAX_UID or len(job_id) > MAX_ID:
-        return None  # no job's: a reference is remembered, so its length is bounded
+        return None  # too long for a job's labels; jobd caches references, so their length is bounded
     return JobRef(uid=uid, id=job_id, attempt=int(attempt))

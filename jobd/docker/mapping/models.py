@@ -1,6 +1,4 @@
-"""The parts of the engine's answers that are read, as types; all else in an answer is ignored.
-
-Owns the shapes alone. What they mean is said by `inspection.py` and `images.py`.
+"""Models of the engine's answers, with the fields that jobd reads. `inspection.py` and `images.py` interpret them.
 
 Source: Docker Engine API, SystemVersion, SystemInfo, SystemDataUsage, ImageInspect.
 """
@@ -11,7 +9,7 @@ import msgspec
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """SystemVersion; `spoken` is added here: the API version that both sides agreed on."""
+    """SystemVersion; jobd adds `spoken`, the negotiated API version."""
 
     version: str = "?"
     api_version: str = msgspec.field(name="ApiVersion", default="1.41")
@@ -38,7 +36,7 @@ class Info(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 
 class NetworkInspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """The part of NetworkInspect that is read."""
+    """The part of NetworkInspect that jobd reads."""
 
     created: str = ""
 
@@ -56,21 +54,21 @@ class CpuStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemoryStats(msgspec.Struct, frozen=True, kw_only=True):
-    """`memory_stats` of ContainerStats, in bytes; with cgroup v2 there is no `max_usage`."""
+    """`memory_stats` of ContainerStats, in bytes; cgroup v2 has no `max_usage`."""
 
     usage: int = 0
     max_usage: int = 0
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """ContainerStats. All zero for a container that does not run."""
+    """ContainerStats; all zero for a stopped container."""
 
     cpu_stats: CpuStats = CpuStats()
     memory_stats: MemoryStats = MemoryStats()
 
 
 class VolumeUsage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """`UsageData` of a volume; -1 where the driver cannot tell."""
+    """`UsageData` of a volume; -1 if the driver does not report it."""
 
     size: int = 0
 
@@ -83,7 +81,7 @@ class DiskVolume(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 
 class DiskContainer(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """A container of SystemDataUsage; `size_rw` is what it has written beside its volumes."""
+    """A container of SystemDataUsage; `size_rw` is the size of its writable layer."""
 
     labels: dict[str, str] | None = None
     size_rw: int = 0
@@ -115,14 +113,14 @@ class ImageInspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal")
 
 
 class ProgressDetail(msgspec.Struct, frozen=True):
-    """How far a layer is, in bytes."""
+    """The progress of a layer, in bytes."""
 
     current: int | None = None
     total: int | None = None
 
 
 class Message(msgspec.Struct, frozen=True, rename={"progress": "progressDetail"}):
-    """One line of what a pull or a build says."""
+    """One progress line of a pull or a build."""
 
     status: str = ""
     id: str = ""

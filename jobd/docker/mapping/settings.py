@@ -1,7 +1,4 @@
-"""What the Docker adapter must know: whose containers it creates and with which limits.
-
-Owns the fields and what makes them usable. Knows nothing of where they come from.
-"""
+"""The Docker adapter's settings: the instance and the limits of its containers. Owns their validation."""
 
 import re
 from dataclasses import dataclass
@@ -14,8 +11,8 @@ MIN_LOG_BYTES = 64 * 1024
 class DockerSettings:
     """How one instance of jobd uses the engine.
 
-    `instance` tells two daemons on one engine apart: it stands in labels and in the network's name.
-    `extra_hosts` are `host:ip` or `host:host-gateway`. `log_max_bytes` is what the engine keeps of one worker's log.
+    `instance` tells two daemons on one engine apart: labels and the network's name contain it.
+    `extra_hosts` are `host:ip` or `host:host-gateway`. `log_max_bytes` is how much of one worker's log the engine keeps.
     """
 
     instance: str

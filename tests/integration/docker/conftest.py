@@ -1,4 +1,4 @@
-"""One instance of jobd's Docker adapter a test, and nothing of it left behind."""
+"""One instance of jobd's Docker adapter for each test, removed after the test."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ DEADLINE_S = 60
 
 
 class Bench:
-    """Makes jobs through one orchestrator and looks at them from outside, through the SDK."""
+    """Creates jobs through one orchestrator and inspects them through the SDK."""
 
     def __init__(
         self, client: docker.DockerClient, orchestrator: DockerOrchestrator, instance: str, ref: JobRef
@@ -87,7 +87,7 @@ class Bench:
 
 
 def sweep(client: docker.DockerClient, instance: str) -> None:
-    """Removes all that carries the instance's label."""
+    """Removes all objects with the instance's label."""
     mine: Any = {"label": f"job.instance={instance}"}
     for container in client.containers.list(all=True, filters=mine, ignore_removed=True):
         with contextlib.suppress(APIError):
@@ -167,7 +167,7 @@ def build_image(docker_client: docker.DockerClient, worker_image: str) -> Iterat
 
 
 class Proxy:
-    """Stands between jobd and the engine's socket: can cut all connections, swallow answers, or go silent."""
+    """A proxy before the engine's socket: can cut all connections, drop answers, or stall."""
 
     def __init__(self, path: Path, engine: str) -> None:
         self.path = path
@@ -184,7 +184,7 @@ class Proxy:
         self._server = await asyncio.start_unix_server(self._serve, self.path)
 
     async def cut(self) -> None:
-        """Breaks every connection; new ones are let through."""
+        """Breaks every connection; new connections work."""
         for writer in list(self._writers):
             writer.transport.abort()
 
@@ -222,7 +222,7 @@ class Proxy:
                 self.swallow = None
                 out.write(data)
                 await out.drain()
-                # The engine does it; its answer is lost.
+                # The engine executes the request; its answer is lost.
                 back.transport.abort()
                 continue
             out.write(data)

@@ -86,7 +86,7 @@ async def test_a_worker_cannot_reach_another_jobs_container(bench: Any, until: A
     await stream.aclose()
     network = f"jobs-service-{bench.instance}"
     address = bench.inspect()["NetworkSettings"]["Networks"][network]["IPAddress"]
-    # It answers the host, so whoever gets no answer was kept from it.
+    # The server answers the host: a container without an answer is blocked.
     await until(lambda: _answer(address) == b"hello\n")
     other = bench.another()
     said = await bench.output(other, command=f"wget -T 2 -O - http://{address}:8080/ 2>&1; echo end")
@@ -98,7 +98,7 @@ def _answer(address: str) -> bytes:
     try:
         return bytes(urllib.request.urlopen(f"http://{address}:8080/", timeout=5).read())
     except OSError:
-        return b""  # not up yet
+        return b""  # the server is not up yet
 
 
 async def test_the_host_has_a_name_inside(make_bench: Any) -> None:

@@ -1,4 +1,4 @@
-"""What `create` makes, for whom, and what it finds in its way."""
+"""What `create` makes, its owner, and how `create` handles existing containers and volumes."""
 
 import asyncio
 import io
@@ -98,7 +98,7 @@ async def test_files_that_may_not_be_there_are_refused_with_the_member(bench: An
 
 
 async def test_an_archive_that_is_gone_is_refused(bench: Any, tmp_path: Path) -> None:
-    with pytest.raises(RefusedByEngine, match="cannot be read"):
+    with pytest.raises(RefusedByEngine, match="cannot read"):
         await bench.create(files=tmp_path / "nothing.tar")
 
 
@@ -111,7 +111,7 @@ async def test_a_workspace_that_is_a_link_in_the_image_is_refused(
     assert "another path" in caught.value.remedy
 
 
-async def test_what_a_crash_left_half_made_is_made_anew(bench: Any, tar_of: TarOf) -> None:
+async def test_a_partial_creation_is_replaced(bench: Any, tar_of: TarOf) -> None:
     await bench.create(sidecar=True, files=tar_of({"old": b"1"}))
     await bench.orchestrator.remove(bench.ref, "worker")
     made = await bench.create(sidecar=True, files=tar_of({"new": b"1"}), command="ls")
@@ -121,7 +121,7 @@ async def test_what_a_crash_left_half_made_is_made_anew(bench: Any, tar_of: TarO
     assert bench.inspect("sidecar")["Id"] == made.sidecar_id
 
 
-async def test_a_volume_that_was_left_alone_is_made_anew(bench: Any, tar_of: TarOf) -> None:
+async def test_a_volume_without_containers_is_replaced(bench: Any, tar_of: TarOf) -> None:
     await bench.create(files=tar_of({"old": b"1"}))
     await bench.orchestrator.remove(bench.ref, "worker")
     assert await bench.output(command="ls") == []
@@ -194,7 +194,7 @@ async def test_a_container_of_an_earlier_attempt_has_no_log_for_this_one(bench: 
         await bench.lines(JobRef(bench.ref.uid, bench.ref.id, 2))
 
 
-async def test_the_daemon_hears_how_long_each_call_took(make_bench: Any) -> None:
+async def test_the_duration_of_each_call_is_reported(make_bench: Any) -> None:
     calls: list[tuple[str, float, bool]] = []
     bench = make_bench(on_call=lambda *call: calls.append(call))
     await bench.run(command=["true"])
@@ -202,7 +202,7 @@ async def test_the_daemon_hears_how_long_each_call_took(make_bench: Any) -> None
     assert all(ok and seconds > 0 for _, seconds, ok in calls)
 
 
-async def test_the_way_to_a_started_job_takes_few_calls(make_bench: Any) -> None:
+async def test_creation_and_start_take_few_calls(make_bench: Any) -> None:
     calls: list[str] = []
     bench = make_bench(on_call=lambda name, seconds, ok: calls.append(name))
     await bench.create(command=["true"])
@@ -225,7 +225,7 @@ async def test_a_path_that_names_nothing_is_not_found(bench: Any, path: str) -> 
     [b"caf\xe9.txt", rb"back\slash", b"\xff" * 255, "語".encode() * 85],
     ids=["latin", "backslash", "long", "cjk"],
 )
-async def test_a_name_goes_in_and_comes_out_with_its_bytes(bench: Any, tmp_path: Path, name: bytes) -> None:
+async def test_file_names_keep_their_bytes(bench: Any, tmp_path: Path, name: bytes) -> None:
     there = tmp_path / "local"
     there.mkdir()
     (there / os.fsdecode(name)).write_bytes(b"in")

@@ -1,4 +1,4 @@
-"""What is not ours - other people's things, another jobd's - is never touched, and named where it is in the way."""
+"""Foreign containers, volumes and networks are never touched; an error names one whose name a job needs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from jobd.jobs.port.model import ContainerState, JobRef, Observation
 
 @pytest.fixture
 def taken(docker_client: docker.DockerClient, bench: Any) -> Iterator[Any]:
-    """A container under the worker's name that somebody else made."""
+    """A foreign container with the worker's name."""
     container = docker_client.containers.run(
         "busybox:latest", ["sleep", "600"], name=f"job-{bench.ref.id}-worker", detach=True
     )

@@ -1,4 +1,4 @@
-"""Which calls are asked again when the engine's connection breaks before an answer.
+"""Which calls are retried when the engine's connection breaks before an answer.
 
 aiohttp itself asks a GET twice, without a pause; three tries are six requests.
 """
@@ -53,7 +53,7 @@ async def test_a_call_that_repeats_safely_is_tried_three_times(session: HttpSess
 
 
 @pytest.mark.parametrize(("breaks", "again", "requests"), [(2, False, 2), (6, True, 6)])
-async def test_other_calls_and_longer_faults_are_the_callers(
+async def test_other_calls_and_longer_faults_are_not_retried(
     session: HttpSession, tmp_path: Path, breaks: int, again: bool, requests: int
 ) -> None:
     engine = BreakingEngine(breaks, OK)
@@ -62,7 +62,7 @@ async def test_other_calls_and_longer_faults_are_the_callers(
     assert engine.requests == requests
 
 
-async def test_an_answer_is_never_asked_for_again(session: HttpSession, tmp_path: Path) -> None:
+async def test_a_call_is_not_retried_after_an_answer(session: HttpSession, tmp_path: Path) -> None:
     engine = BreakingEngine(0, FULL)
     with pytest.raises(Trouble):
         await asked(session, tmp_path, engine, again=True)

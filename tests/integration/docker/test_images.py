@@ -1,4 +1,4 @@
-"""Pulls from a registry on this machine that does what a test wants, and the sidecar image's life."""
+"""Pulls from a fake registry on this machine, and the life of the sidecar image."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 class Registry:
-    """Serves one image, `<address>/tiny:1`, for one architecture; may never send the layer's end."""
+    """Serves one image, `<address>/tiny:1`, for one architecture; can stall before the layer's end."""
 
     def __init__(self) -> None:
         self.architecture = "amd64"
@@ -95,9 +95,9 @@ class Registry:
 
 
 def untag(client: docker.DockerClient, tag: str) -> None:
-    """By tag and not by id: the same image may carry other people's tags."""
+    """Removes a tag, not the image: the image may have other tags."""
     with contextlib.suppress(ImageNotFound):
-        client.images.remove(tag, force=True)  # a container of the same test may go a moment later
+        client.images.remove(tag, force=True)  # a container of the test may still exist
 
 
 def digest(content: bytes) -> str:
@@ -205,7 +205,7 @@ async def test_a_stale_sidecar_image_that_was_built_here_is_built_again(
         docker_client.images.get(str(old.id))
 
 
-async def test_a_sidecar_image_of_somebody_elses_is_used_as_it_is(
+async def test_a_foreign_sidecar_image_is_used_unchanged(
     make_bench: Any, docker_client: docker.DockerClient, sidecar_tag: str
 ) -> None:
     theirs = b"FROM busybox:latest\nLABEL theirs=yes\n"
@@ -214,7 +214,7 @@ async def test_a_sidecar_image_of_somebody_elses_is_used_as_it_is(
     assert docker_client.images.get(sidecar_tag).id == built.id
 
 
-async def test_a_sidecar_image_that_went_while_jobd_ran_is_made_again(
+async def test_a_sidecar_image_removed_while_jobd_runs_is_built_again(
     make_bench: Any, docker_client: docker.DockerClient, sidecar_tag: str
 ) -> None:
     bench = make_bench(sidecar_image=sidecar_tag)

@@ -1,7 +1,6 @@
-"""A container's log on the real engine as it looks after the engine's clock was set, and after its file was harmed.
+"""A container's log on the real engine after the engine's clock was set, and after the log file was damaged.
 
-The engine's clock is the machine's, so the times are rewritten where the engine stored them: in files of the driver `json-file`,
-which are text.
+The engine uses the machine's clock, so the tests rewrite the stored times: in files of the driver `json-file`, which are text.
 """
 
 from pathlib import PurePath
@@ -55,7 +54,7 @@ def edit_log(bench: Any, command: str) -> None:
 
 
 def set_clock(bench: Any, steps: list[int]) -> None:
-    """Rewrites the stored times as if the clock had been so many seconds ahead when each line was printed."""
+    """Rewrites the stored times as if the clock was `steps` seconds ahead when each line was printed."""
     numbers = ",".join(map(str, steps))
     edit_log(bench, f"awk -v steps={numbers} '{REWRITE}' $LOG > $LOG.new; cat $LOG.new > $LOG; rm $LOG.new")
 

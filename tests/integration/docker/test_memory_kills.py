@@ -1,4 +1,4 @@
-"""What the engine tells of a container that the kernel killed for its memory limit, when its facts do not say so."""
+"""The engine's `oom` event for a container that the kernel killed for its memory limit."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from jobd.jobs.port.model import EndCause
 
 
-async def test_the_engine_has_an_event_of_it(bench: Any) -> None:
+async def test_the_engine_has_an_oom_event(bench: Any) -> None:
     await bench.create(command=["tail", "/dev/zero"], memory=16)
     await bench.orchestrator.start_worker(bench.ref)
     worker = replace(await bench.ended(), cause=EndCause.SIGNAL)
@@ -14,7 +14,7 @@ async def test_the_engine_has_an_event_of_it(bench: Any) -> None:
     assert await bench.orchestrator.end_cause(bench.ref, "worker", worker) is EndCause.OUT_OF_MEMORY
 
 
-async def test_a_kill_by_others_is_none(bench: Any) -> None:
+async def test_another_kill_has_no_oom_event(bench: Any) -> None:
     await bench.create(command=["sleep", "60"])
     await bench.orchestrator.start_worker(bench.ref)
     bench.client.containers.get(f"job-{bench.ref.id}-worker").kill()

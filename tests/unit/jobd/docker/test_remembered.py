@@ -1,4 +1,4 @@
-"""What jobd remembers of the engine's answers is bounded, in number and in the length of each entry, whatever the engine says."""
+"""jobd's caches of the engine's answers are bounded, in number and in the length of each entry, for any answer."""
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -31,7 +31,7 @@ BOUND = 100
 
 
 class Steps:
-    """A clock that goes on by a minute a look."""
+    """A clock that advances by a minute at each call."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -63,7 +63,7 @@ def test_the_layers_of_a_pull_are_bounded_in_number(progress: PullProgress, said
     [("x" * 100_000, 1, 2), ("a", 1, 10**1000), ("a", 10**1000, 2), ("a", -1, 2), ("a", 1, -2)],
     ids=["long id", "long total", "long current", "negative", "negative total"],
 )
-def test_a_layer_that_no_engine_has_is_not_counted(
+def test_an_invalid_layer_is_not_counted(
     progress: PullProgress, said: list[str], layer: str, current: int, total: int
 ) -> None:
     progress.note("Downloading", "b", 1_000_000, 2_000_000)
@@ -74,13 +74,13 @@ def test_a_layer_that_no_engine_has_is_not_counted(
 
 
 @pytest.mark.parametrize(("name", "most"), [("job.uid", MAX_UID), ("job.id", 128)])
-def test_labels_of_a_length_that_no_job_has_name_none(name: str, most: int) -> None:
+def test_labels_that_are_too_long_name_no_job(name: str, most: int) -> None:
     made = labels.job_labels(JobRef("u", "a", 1), "one")
     assert labels.ref_of({**made, name: "x" * most}, "one") is not None
     assert labels.ref_of({**made, name: "x" * (most + 1)}, "one") is None
 
 
-def test_known_containers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_container_ids_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(container_ids, "_REMEMBERED", BOUND)
     known: Any = ContainerIds(None, "one")  # type: ignore[arg-type]
     for number in range(3 * BOUND):
@@ -91,14 +91,14 @@ def test_known_containers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert LONG not in known._known.values()
 
 
-def test_what_is_remembered_of_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_evidence_of_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     async def ping() -> None:
         raise AssertionError
 
     monkeypatch.setattr(end_causes, "_REMEMBERED", BOUND)
     causes = EndCauses(None, "one", OwnSignals(), ping)  # type: ignore[arg-type]
     for number in range(3 * BOUND):
-        with pytest.raises(EngineUnavailable), causes.noticing(f"u{number}"):
+        with pytest.raises(EngineUnavailable), causes.noting_outages(f"u{number}"):
             raise EngineUnavailable("no answer")
     assert len(causes._evidence) == BOUND
     causes.forget(f"u{3 * BOUND - 1}")
@@ -106,7 +106,7 @@ def test_what_is_remembered_of_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) 
 
 
 class Making:
-    """Makes nothing and says that it has."""
+    """Returns created containers, and creates none."""
 
     def __init__(self, container_id: str = "c" * 64) -> None:
         self.container_id = container_id
@@ -137,7 +137,7 @@ async def test_fresh_workers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     await made._engine.close()
 
 
-async def test_volumes_that_nobody_answered_for_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unconfirmed_volumes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unconfirmed_volumes, "_REMEMBERED", BOUND)
 
     class Silent:
@@ -152,7 +152,7 @@ async def test_volumes_that_nobody_answered_for_are_bounded(monkeypatch: pytest.
 
 
 class Removing:
-    """An engine whose containers have never run and are removed at once, and tells their events."""
+    """An engine whose containers have never run and are removed at once, with their events."""
 
     timeouts = Timeouts()
 
@@ -196,7 +196,7 @@ async def test_marked_containers_are_bounded(monkeypatch: pytest.MonkeyPatch) ->
     assert LONG not in removal._marked
 
 
-async def test_a_container_with_an_id_that_no_engine_gives_is_not_taken() -> None:
+async def test_a_container_with_a_too_long_id_is_refused() -> None:
     class Answering:
         async def in_thread(self, *_: Any) -> Any:
             return {"Id": LONG}
@@ -208,7 +208,7 @@ async def test_a_container_with_an_id_that_no_engine_gives_is_not_taken() -> Non
 
 
 @pytest.mark.parametrize("action", ["start", "die"])
-def test_an_event_of_a_container_with_such_an_id_tells_nothing(action: str) -> None:
+def test_an_event_with_a_too_long_container_id_has_no_facts(action: str) -> None:
     actor = {"ID": LONG, "Attributes": {"exitCode": "7"}}
     raw = {"Type": "container", "Action": action, "Actor": actor, "timeNano": 10**9}
     assert facts_of_event(msgspec.convert(raw, EngineEvent), 1) is None

@@ -1,4 +1,4 @@
-"""Every place in jobd that can remove a container, found in the code itself: by force only what is over by the record."""
+"""Every place in jobd that can remove a container, found in the code: by force only a container whose end is stored."""
 
 import ast
 from collections.abc import Iterator
@@ -9,16 +9,16 @@ import jobd
 
 ROOT = Path(jobd.__file__).parent
 FORCED = {
-    # the ways down, each reached from the places below alone
+    # the removing functions, called only from the places below
     ("docker/engine.py", "destroy_container"): "the one call with force",
     ("docker/containers/removal.py", "_destroy_container"): "its signal is jobd's own",
     ("docker/containers/removal.py", "destroy"): "the containers under a job's names",
     ("docker/containers/removal.py", "_container"): "compares: one that is killed is waited for",
     ("docker/orchestrator.py", "remove"): "the orchestrator's removal by force",
-    # who may
+    # the callers
     (
         "docker/containers/creation.py",
-        "_make_room",
+        "_remove_stale",
     ): "of another attempt or job: its end is recorded before the name is given on",
     ("jobs/run/execution.py", "remove"): "the job is over and deleted, or the attempt before is over",
     ("jobs/run/supervisor.py", "_carry_out"): "the same, as `next_action` asks for it",
@@ -28,7 +28,7 @@ FORCED = {
 UNFORCED = {
     ("docker/engine.py", "remove_container"): "the one call without force",
     ("docker/containers/removal.py", "remove_stopped"): "the containers under a job's names",
-    ("docker/containers/creation.py", "_make_room"): "this attempt's, none of which has run",
+    ("docker/containers/creation.py", "_remove_stale"): "this attempt's, none of which has run",
     ("docker/containers/unstarted.py", "remove"): "one whose start may be under way",
     ("docker/orchestrator.py", "remove_stopped"): "the orchestrator's removal of what does not run",
     ("jobs/run/preparation.py", "create"): "the sidecar's run is over, the worker was not asked to start",

@@ -1,4 +1,4 @@
-"""Containers as the adapter's own facts have them."""
+"""Facts of containers."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,13 +24,13 @@ def running() -> ContainerFacts:
 
 @pytest.fixture(scope="session")
 def refused() -> Callable[[int], ContainerFacts]:
-    """A container whose start has failed with this code."""
+    """A container whose start failed with this code."""
     return lambda code: container("created", exit_code=code, error="database not open")
 
 
 @pytest.fixture(scope="session")
 def ended() -> Callable[..., ContainerFacts]:
-    """A container that has ended with this code."""
+    """A container that ended with this code."""
 
     def made(code: int, cause: EndCause = EndCause.OWN_EXIT) -> ContainerFacts:
         return container("ended", exit_code=code, cause=cause, finished_at=START + timedelta(seconds=9))

@@ -1,4 +1,4 @@
-"""Events as hints, and what ended a container: what is asked of the engine for it, and when."""
+"""Events as hints, and what ended a container: the requests to the engine, and when they are sent."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +21,7 @@ End = Callable[..., ContainerFacts]
 
 
 class Causes(EndCauses):
-    """With an engine that is up, was up throughout, and killed nothing for memory, as far as a test does not say otherwise."""
+    """By default the engine is up, was up throughout, and has no `oom` event."""
 
     def __init__(self) -> None:
         self.signals = OwnSignals()
@@ -34,7 +34,7 @@ class Causes(EndCauses):
     async def _answers(self) -> None:
         self.asked.append("stays")
         if not self.stays:
-            raise EngineUnavailable("takes no new connections")
+            raise EngineUnavailable("accepts no new connections")
 
     async def spans(self, container_id: str) -> bool | None:
         self.asked.append("record")
@@ -62,7 +62,7 @@ def causes(monkeypatch: pytest.MonkeyPatch) -> Causes:
     return made
 
 
-def test_a_start_and_an_end_carry_what_the_events_say(causes: Causes) -> None:
+def test_start_and_end_hints_carry_the_facts_of_their_events(causes: Causes) -> None:
     began, over = causes.event("start"), causes.event("die", exitCode="3")
     assert isinstance(began, Started)
     assert isinstance(over, Ended)
@@ -74,11 +74,11 @@ def test_a_start_and_an_end_carry_what_the_events_say(causes: Causes) -> None:
 
 
 @pytest.mark.parametrize("code", ["137", "255"])
-def test_an_end_event_with_a_code_of_many_meanings_says_nothing_more(causes: Causes, code: str) -> None:
+def test_an_end_event_with_an_ambiguous_code_carries_no_facts(causes: Causes, code: str) -> None:
     assert causes.event("die", exitCode=code) == Ended("u", "worker")
 
 
-def test_a_signal_that_jobd_has_sent_is_no_external_one(causes: Causes) -> None:
+def test_a_signal_from_jobd_is_not_external(causes: Causes) -> None:
     causes.signals.expect("w", "SIGTERM")
     assert causes.event("kill", signal="15") == Changed("u", "worker")
     assert causes.event("kill", signal="15") == SignalledExternally("u", "worker")
@@ -91,7 +91,7 @@ def test_other_events_are_changes(causes: Causes, action: str) -> None:
     assert causes.event("exec_start") is None
 
 
-async def test_an_end_in_plain_view_needs_no_question(causes: Causes, ended: End) -> None:
+async def test_an_end_without_doubt_needs_no_request(causes: Causes, ended: End) -> None:
     assert await causes.of("u", "worker", ended(3)) is EndCause.OWN_EXIT
     assert causes.asked == []
 
@@ -100,7 +100,7 @@ async def test_an_end_in_plain_view_needs_no_question(causes: Causes, ended: End
     ("was_up", "cause"),
     [(True, EndCause.OWN_EXIT), (False, EndCause.ENGINE_STOPPED), (None, EndCause.OWN_EXIT)],
 )
-async def test_the_engines_record_decides_over_a_code_of_many_meanings(
+async def test_the_engines_start_time_decides_for_an_ambiguous_code(
     causes: Causes, ended: End, was_up: bool | None, cause: EndCause
 ) -> None:
     causes.was_up = was_up
@@ -125,7 +125,7 @@ async def test_a_cause_is_unknown_while_the_engine_takes_no_new_connections(
     causes: Causes, ended: End, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def spans(container_id: str) -> bool | None:
-        raise EngineUnavailable("takes no new connections")
+        raise EngineUnavailable("accepts no new connections")
 
     with monkeypatch.context() as patch:
         patch.setattr(causes, "spans", spans)
@@ -149,7 +149,7 @@ async def test_a_cause_is_unknown_while_the_event_stream_is_away(causes: Causes,
 
 
 @pytest.mark.parametrize(("killed", "cause"), [(True, EndCause.OUT_OF_MEMORY), (False, EndCause.SIGNAL)])
-async def test_a_kill_for_memory_that_the_engine_tells_late(
+async def test_a_late_oom_event_is_waited_for(
     causes: Causes, ended: End, monkeypatch: pytest.MonkeyPatch, killed: bool, cause: EndCause
 ) -> None:
     async def killed_for_memory(engine: object, container_id: str) -> bool:
@@ -161,14 +161,14 @@ async def test_a_kill_for_memory_that_the_engine_tells_late(
     assert await causes.of("u", "sidecar", ended(137, EndCause.SIGNAL)) is EndCause.SIGNAL
 
 
-async def test_what_the_facts_say_of_memory_is_not_asked_for(causes: Causes, ended: End) -> None:
+async def test_oom_killed_facts_need_no_request(causes: Causes, ended: End) -> None:
     assert await causes.of("u", "worker", ended(137, EndCause.OUT_OF_MEMORY)) is EndCause.OUT_OF_MEMORY
     assert causes.asked == []
 
 
 async def test_a_failed_start_may_pass_where_the_engine_did_not_answer(causes: Causes, refused: End) -> None:
     assert await causes.observed("u", "worker", refused(128)) == refused(128)
-    with pytest.raises(EngineUnavailable), causes.noticing("u"):
+    with pytest.raises(EngineUnavailable), causes.noting_outages("u"):
         raise EngineUnavailable("no answer")
     for role in ("worker", "sidecar"):
         assert await causes.observed("u", role, refused(128)) == replace(refused(128), start_may_pass=True)
@@ -180,7 +180,7 @@ async def test_a_container_that_runs_while_the_engine_is_being_stopped_may_still
     causes: Causes, running: ContainerFacts, ended: End
 ) -> None:
     causes.event("kill", signal="15")
-    with pytest.raises(EngineUnavailable), causes.noticing("u"):
+    with pytest.raises(EngineUnavailable), causes.noting_outages("u"):
         raise EngineUnavailable("no answer")
     causes.stays, causes.was_up = False, None
     assert await causes.observed("u", "worker", running) == running

@@ -1,4 +1,4 @@
-"""Which signals that the engine tells of are jobd's own."""
+"""Which of the engine's `kill` events come from jobd."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from jobd.docker.containers.own_signals import OwnSignals
 from jobd.docker.mapping.inspection import LONGEST_ID
 
 
-def test_a_signal_that_jobd_orders_is_its_own_once() -> None:
+def test_a_requested_signal_matches_one_event() -> None:
     own = OwnSignals()
     assert not own.is_own("c", "15")
     own.expect("c", "SIGTERM")
@@ -17,7 +17,7 @@ def test_a_signal_that_jobd_orders_is_its_own_once() -> None:
     assert not own.is_own("c", "15"), "somebody else has sent another one"
 
 
-def test_each_order_has_an_event_and_a_refused_one_has_none() -> None:
+def test_each_request_matches_one_event_and_a_refused_request_none() -> None:
     own = OwnSignals()
     own.expect("c", "SIGKILL")
     own.expect("c", "SIGKILL")
@@ -28,7 +28,7 @@ def test_each_order_has_an_event_and_a_refused_one_has_none() -> None:
 
 
 @pytest.mark.parametrize("number", ["", "x", "-9", "9" * 5000, "٩"])
-def test_an_event_without_a_number_is_nobodys(number: str) -> None:
+def test_an_event_without_a_signal_number_is_not_own(number: str) -> None:
     own = OwnSignals()
     own.expect("c", "SIGKILL")
     assert not own.is_own("c", number)

@@ -1,4 +1,4 @@
-"""Whether the engine's own stop ended a container, by what its events and its silence show."""
+"""Whether the engine's own stop ended a container, from events and failed calls."""
 
 from collections.abc import Callable
 
@@ -36,14 +36,14 @@ def evidence(*heard: str) -> StopEvidence:
         (("stream lost",), 255, False, True),
     ],
 )
-def test_an_end_is_the_engines_doing_where_it_was_away_and_the_container_was_killed_or_signalled(
+def test_the_engines_stop_is_the_cause_if_the_engine_was_unavailable_and_the_container_was_killed_or_signalled(
     ended: End, heard: tuple[str, ...], code: int, oom: bool, with_engine: bool
 ) -> None:
     cause = EndCause.OUT_OF_MEMORY if oom else EndCause.SIGNAL
     assert evidence(*heard).stopped_with_engine(ended(code, cause)) is with_engine
 
 
-def test_a_call_without_an_answer_counts_as_away_until_the_container_is_seen_to_run(
+def test_the_engine_counts_as_unavailable_after_a_failed_call_until_the_container_runs(
     running: ContainerFacts, ended: End
 ) -> None:
     found = evidence("no answer")
@@ -52,7 +52,7 @@ def test_a_call_without_an_answer_counts_as_away_until_the_container_is_seen_to_
     assert not found.stopped_with_engine(ended(137))
 
 
-def test_a_container_that_takes_its_time_after_a_signal_is_still_signalled(
+def test_a_container_that_ends_slowly_after_a_signal_is_still_signalled(
     running: ContainerFacts, ended: End
 ) -> None:
     found = evidence("signal")
@@ -61,7 +61,7 @@ def test_a_container_that_takes_its_time_after_a_signal_is_still_signalled(
     assert found.stopped_with_engine(ended(0))
 
 
-def test_a_container_that_outlived_the_engines_stop_is_signalled_no_more(
+def test_a_signal_is_forgotten_when_the_container_survives_the_engines_stop(
     running: ContainerFacts, ended: End
 ) -> None:
     found = evidence("signal", "no answer")
@@ -70,16 +70,14 @@ def test_a_container_that_outlived_the_engines_stop_is_signalled_no_more(
     assert not found.stopped_with_engine(ended(0))
 
 
-def test_a_container_that_runs_on_while_the_engine_is_being_stopped_is_signalled_still(
-    running: ContainerFacts, ended: End
-) -> None:
+def test_a_signal_is_kept_while_the_engine_is_stopping(running: ContainerFacts, ended: End) -> None:
     found = evidence("signal", "no answer")
     assert found.is_in_doubt(running)
     assert not found.stopped_with_engine(running, leaving=True)
     assert found.stopped_with_engine(ended(0))
 
 
-def test_an_end_after_an_external_signal_is_in_doubt_until_the_engine_is_known_to_go_or_stay(
+def test_an_end_after_an_external_signal_is_in_doubt_until_the_engine_is_known_to_stop_or_stay_up(
     running: ContainerFacts, ended: End
 ) -> None:
     found = evidence()
@@ -98,13 +96,13 @@ def test_an_end_after_an_external_signal_is_in_doubt_until_the_engine_is_known_t
     ("heard", "code", "with_engine"),
     [(("no answer",), 128, True), ((), 128, False), (("no answer",), 127, False)],
 )
-def test_a_start_that_failed_while_the_engine_was_stopped_is_its_doing(
+def test_a_start_that_failed_while_the_engine_stopped_is_attributed_to_the_engine(
     refused: End, heard: tuple[str, ...], code: int, with_engine: bool
 ) -> None:
     assert evidence(*heard).stopped_with_engine(refused(code)) is with_engine
 
 
-def test_an_end_that_is_seen_while_the_stream_is_away_waits_for_its_events(
+def test_an_end_while_the_stream_is_lost_waits_for_the_missed_events(
     running: ContainerFacts, ended: End
 ) -> None:
     found = evidence()
@@ -113,13 +111,13 @@ def test_an_end_that_is_seen_while_the_stream_is_away_waits_for_its_events(
     found.stream_lost()
     assert not found.awaiting_event_stream(running)
     assert found.awaiting_event_stream(ended(77))
-    found.signalled_externally()  # what was missed comes before the stream is back
+    found.signalled_externally()  # the missed events come before the reconnect
     found.stream_back()
     assert not found.awaiting_event_stream(ended(77))
     assert found.stopped_with_engine(ended(77))
 
 
-def test_a_stream_that_stays_away_is_not_waited_for_for_ever(ended: End) -> None:
+def test_the_wait_for_a_lost_stream_is_bounded(ended: End) -> None:
     found, polls = evidence("stream lost"), 0
     while found.awaiting_event_stream(ended(77)):
         polls += 1
@@ -128,7 +126,7 @@ def test_a_stream_that_stays_away_is_not_waited_for_for_ever(ended: End) -> None
     assert not found.stopped_with_engine(ended(77))
 
 
-def test_an_end_event_explains_an_end_unless_its_code_has_many_meanings_or_a_signal_came(ended: End) -> None:
+def test_an_end_event_explains_the_end_unless_the_code_is_ambiguous_or_a_signal_came(ended: End) -> None:
     assert evidence().explains(ended(3))
     assert not evidence().explains(ended(255, EndCause.UNKNOWN))
     assert not evidence("signal").explains(ended(143, EndCause.SIGNAL))

@@ -1,4 +1,4 @@
-"""What the events of a removed container say of its start: a start is denied only where no event can be missing."""
+"""A removed container's start, from its events: `never` only if no event can be missing."""
 
 import msgspec
 import pytest
@@ -25,8 +25,8 @@ def event(action: str, at: int = 1) -> EngineEvent:
 
 
 @given(life=st.sampled_from(LIVES), dropped=st.integers(0, 5), cut=st.integers(0, 2))
-def test_no_start_is_denied(life: list[str], dropped: int, cut: int) -> None:
-    """The engine drops the oldest events first; the answer may be cut at its end. The mark is made and looked at before a removal."""
+def test_a_start_that_happened_is_never_ruled_out(life: list[str], dropped: int, cut: int) -> None:
+    """The engine drops the oldest events first; the answer may be cut at its end. The `update` event precedes the removal."""
     kept = life[dropped : len(life) - cut]
     marked = "update" in life and "start" not in life[: life.index("update")]
     found = fate([event(action, n + 1) for n, action in enumerate(kept)], 1, marked)
@@ -40,6 +40,6 @@ def test_no_start_is_denied(life: list[str], dropped: int, cut: int) -> None:
 
 
 @pytest.mark.parametrize("marked", [True, False])
-def test_a_mark_counts_only_for_who_has_looked_after_it(marked: bool) -> None:
+def test_an_update_event_counts_only_if_an_inspection_followed(marked: bool) -> None:
     found = fate([event("update"), event("destroy")], 1, marked)
     assert found.kind == ("never" if marked else "unknown")

@@ -1,4 +1,4 @@
-"""A whole tar passes in whatever pieces it comes; one that is cut, or goes on with something else, does not."""
+"""A complete tar passes in pieces of any size; a cut tar, or a tar with other data in it, does not."""
 
 import io
 import tarfile
@@ -24,7 +24,7 @@ FORMATS: list[Literal[0, 1, 2]] = [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfi
 def packed(
     members: list[tuple[bytes, str, bytes]], format: int = tarfile.PAX_FORMAT
 ) -> tuple[bytes, list[int]]:
-    """Returns a tar and where its members end; content is all ones, so that none of it looks like an end."""
+    """Returns a tar and the offsets of its members' ends; the content is all ones, so that it never looks like an end."""
     buffer = io.BytesIO()
     ends = [0]
     with tarfile.open(fileobj=buffer, mode="w", format=format) as tar:
@@ -89,7 +89,7 @@ def test_sizes_beyond_eight_gibibytes_are_understood(format: Literal[0, 1, 2]) -
     check = TarCheck()
     check.feed(member.tobuf(format))
     block = b"\xff" * (64 << 20)
-    # One block more than the member has would be no header; one fewer leaves it unfinished.
+    # One block more than the member has is an invalid header; one fewer leaves the member incomplete.
     for _ in range(member.size // len(block)):
         check.feed(block)
     left = member.size % len(block)
@@ -98,7 +98,7 @@ def test_sizes_beyond_eight_gibibytes_are_understood(format: Literal[0, 1, 2]) -
         with pytest.raises(DamagedTar, match="within"):
             check.end()
         check.feed(b"\xff" * 512)
-    with pytest.raises(DamagedTar, match="no end"):
+    with pytest.raises(DamagedTar, match="no end marker"):
         check.end()
     check.feed(bytes(1024))
     check.end()
@@ -107,16 +107,16 @@ def test_sizes_beyond_eight_gibibytes_are_understood(format: Literal[0, 1, 2]) -
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "no end"),
-        (bytes(512), "no end"),
-        (bytes(1023), "within|no end"),
-        (b"\xff" * 512, "no header"),
-        (b"x" * 512, "no header"),
+        (b"", "no end marker"),
+        (bytes(512), "no end marker"),
+        (bytes(1023), "within|no end marker"),
+        (b"\xff" * 512, "invalid header"),
+        (b"x" * 512, "invalid header"),
         (bytes(512) + packed([(tarfile.REGTYPE, "a", b"")])[0], "after its end"),
         (bytes(1024) + b"\1" * 512, "after its end"),
     ],
 )
-def test_what_is_no_tar_is_said_so(data: bytes, why: str) -> None:
+def test_data_that_is_no_tar_is_refused(data: bytes, why: str) -> None:
     def checked() -> None:
         check = TarCheck()
         check.feed(data)

@@ -45,7 +45,7 @@ def rewritten(file: Path | None, workspace: str = "/srv/space") -> list[tarfile.
         return tar.getmembers()
 
 
-def test_without_files_the_tar_hands_over_the_folder() -> None:
+def test_without_files_the_tar_sets_the_folders_owner() -> None:
     (folder,) = rewritten(None)
     assert (folder.name, folder.isdir(), folder.mode, folder.uid, folder.gid, folder.mtime) == (
         "srv/space",
@@ -57,7 +57,7 @@ def test_without_files_the_tar_hands_over_the_folder() -> None:
     )
 
 
-def test_members_become_the_workers_below_the_workspace(tmp_path: Path) -> None:
+def test_members_belong_to_the_worker_below_the_workspace(tmp_path: Path) -> None:
     file = archive(
         tmp_path,
         member("./d", tarfile.DIRTYPE),
@@ -154,7 +154,7 @@ def test_a_huge_extended_header_is_not_read_into_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_what_is_odd_and_not_hostile_is_let_through_below_the_workspace(tmp_path: Path, name: str) -> None:
+def test_unusual_names_are_accepted_below_the_workspace(tmp_path: Path, name: str) -> None:
     (tmp_path / "files.tar").write_bytes(HARMLESS[name])
     members = rewritten(tmp_path / "files.tar")
     assert {one.name.partition("/")[0] for one in members} == {"srv"}
@@ -172,7 +172,7 @@ def test_a_hostile_archive_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_a_size_below_zero_reads_nothing(tmp_path: Path) -> None:
-    """To `read`, minus one is all there is."""
+    """`read(-1)` reads the whole file."""
     (tmp_path / "files.tar").write_bytes(pax("size", "-1", content=b"x" * (2 * tar_stream.CHUNK_BYTES)))
     sizes: list[int] = []
     with pytest.raises(RefusedFiles):
@@ -180,28 +180,26 @@ def test_a_size_below_zero_reads_nothing(tmp_path: Path) -> None:
     assert sum(sizes) < 4096
 
 
-def test_only_so_many_members_are_let_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_members_are_bounded_in_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tar_stream, "_MEMBERS_LIMIT", 3)
     assert len(rewritten(archive(tmp_path, *map(member, "abc")))) == 4
     with pytest.raises(RefusedFiles, match="more than 3 files"):
         rewritten(archive(tmp_path, *map(member, "abcd")))
 
 
-def test_the_links_that_are_remembered_are_bounded_in_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_names_of_links_are_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tar_stream, "_LINKS_BYTES", 1000, raising=False)
     names = [f"{n:03}{'x' * 197}" for n in range(6)]
     links = [member(name, tarfile.SYMTYPE, "t") for name in names]
     assert len(rewritten(archive(tmp_path, *links[:5]))) == 6
-    with pytest.raises(RefusedFiles, match="names of more than 1000 bytes"):
+    with pytest.raises(RefusedFiles, match="exceed 1000 bytes"):
         rewritten(archive(tmp_path, *links))
-    # What is overwritten counts no more, and what stands there twice counts once.
+    # A link that is overwritten does not count; a repeated link counts once.
     again = [*links[:5], *links[:5], *(member(name) for name in names[:5]), *links[:5]]
     assert len(rewritten(archive(tmp_path, *again))) == 21
 
 
-def test_only_so_many_links_are_let_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_are_bounded_in_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tar_stream, "_LINKS_LIMIT", 3)
     made = [member(name, tarfile.SYMTYPE, "t") for name in "abcd"]
     assert len(rewritten(archive(tmp_path, *made[:3]))) == 4
@@ -227,7 +225,7 @@ PATHS = st.lists(st.sampled_from(["a", "b", "..", ".", "", "c\n"]), min_size=1, 
     st.binary(max_size=8),
 )
 @settings(max_examples=50, deadline=None)
-def test_whatever_is_made_nothing_leads_out_of_the_workspace(
+def test_no_archive_leads_out_of_the_workspace(
     members: list[tuple[bytes, str, str]], format: int, at: int, noise: bytes
 ) -> None:
     raw = io.BytesIO()

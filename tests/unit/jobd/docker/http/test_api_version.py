@@ -9,11 +9,11 @@ def test_an_older_engine_sets_the_version() -> None:
     assert agree("1.41", "1.12") == "1.41"
 
 
-def test_a_newer_engine_is_spoken_to_in_the_version_known_here() -> None:
+def test_a_newer_engine_gets_the_newest_version_that_jobd_knows() -> None:
     assert agree("1.99", "1.24") == DEFAULT_DOCKER_API_VERSION
 
 
-def test_versions_are_numbers_not_text() -> None:
+def test_versions_are_compared_as_numbers() -> None:
     assert agree("1.9", "1.2") == "1.9"
 
 
@@ -23,6 +23,6 @@ def test_an_engine_that_is_too_new_is_named_with_a_remedy() -> None:
     assert caught.value.remedy
 
 
-def test_an_answer_that_is_no_version() -> None:
+def test_an_invalid_version_is_refused() -> None:
     with pytest.raises(EngineUnavailable):
         agree("latest", "1.2")

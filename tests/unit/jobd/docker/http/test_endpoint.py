@@ -35,13 +35,13 @@ def test_certificates_make_it_tls(tmp_path: Path) -> None:
     assert (found.tls.ca, found.tls.verify) == (str(tmp_path / "ca.pem"), True)
 
 
-def test_an_empty_verify_says_do_not_verify(tmp_path: Path) -> None:
+def test_an_empty_verify_disables_verification(tmp_path: Path) -> None:
     found = endpoint({"DOCKER_HOST": "tcp://box", "DOCKER_CERT_PATH": str(tmp_path), "DOCKER_TLS_VERIFY": ""})
     assert found.tls is not None
     assert found.tls.verify is False
 
 
-def test_certificates_do_not_concern_a_socket(tmp_path: Path) -> None:
+def test_certificates_are_ignored_for_a_socket(tmp_path: Path) -> None:
     assert endpoint({"DOCKER_HOST": "unix:///s", "DOCKER_CERT_PATH": str(tmp_path)}).tls is None
 
 
@@ -56,7 +56,7 @@ def test_certificates_do_not_concern_a_socket(tmp_path: Path) -> None:
         ("box", "unix:///path"),
     ],
 )
-def test_an_address_that_cannot_be_used_says_what_can(url: str, hint: str) -> None:
+def test_an_unsupported_address_is_refused_with_a_hint(url: str, hint: str) -> None:
     with pytest.raises(RefusedByEngine, match=hint) as caught:
         endpoint({"DOCKER_HOST": url})
     assert "DOCKER_HOST" in caught.value.remedy
@@ -67,5 +67,5 @@ def test_an_unknown_context_is_refused() -> None:
         endpoint({"DOCKER_CONTEXT": "no-such-context-of-this-test"})
 
 
-def test_a_url_keeps_how_it_was_written() -> None:
+def test_a_url_is_kept_as_written() -> None:
     assert parse("unix:///s", None) == Endpoint("unix:///s", socket_path="/s")

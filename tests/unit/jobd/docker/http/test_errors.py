@@ -9,7 +9,7 @@ def test_a_client_error_is_a_refusal() -> None:
     assert (error.status, error.message, str(error)) == (409, "taken", "taken")
 
 
-def test_a_server_error_leaves_it_open() -> None:
+def test_a_server_error_is_engine_unavailable() -> None:
     error = refusal(500, "")
     assert isinstance(error, Trouble)
     assert isinstance(error, EngineUnavailable)

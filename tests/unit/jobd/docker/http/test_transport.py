@@ -14,13 +14,13 @@ from jobd.jobs.port.errors import EngineUnavailable
 
 
 @pytest.mark.parametrize(("descriptors", "calls"), [(-1, 32), (1024, 32), (64, 8), (10, 2)])
-def test_few_descriptors_are_not_all_kept_for_the_engine(descriptors: int, calls: int) -> None:
+def test_few_descriptors_allow_few_calls(descriptors: int, calls: int) -> None:
     assert at_once(descriptors) == calls
 
 
 @pytest.fixture
 async def calls() -> AsyncIterator[Transport]:
-    """Calls to an engine of which all is known but an answer."""
+    """Calls to an engine with a negotiated version."""
     timeouts = Timeouts(connect_s=0.02, answer_s=0.02, work_s=60)
     endpoint = parse("unix:///nonexistent", None)
     made: Any = Transport(endpoint, timeouts, HttpSession(endpoint, timeouts), None)
@@ -31,11 +31,11 @@ async def calls() -> AsyncIterator[Transport]:
 
 
 def waiting(calls: Any) -> int:
-    """How many calls wait for a thread in the pool's own queue, which knows no bound."""
+    """The number of calls in the pool's own, unbounded queue."""
     return int(calls._threads._work_queue.qsize())
 
 
-async def test_calls_to_an_engine_that_hangs_wait_with_their_callers_alone(calls: Transport) -> None:
+async def test_calls_to_a_hanging_engine_do_not_queue_in_the_pool(calls: Transport) -> None:
     hangs = threading.Event()
     try:
         for _ in range(2):
@@ -50,7 +50,7 @@ async def test_calls_to_an_engine_that_hangs_wait_with_their_callers_alone(calls
     assert await calls.in_thread("inspect", lambda client: 7, "work") == 7
 
 
-async def test_a_call_whose_caller_is_gone_keeps_its_thread_to_its_end(calls: Transport) -> None:
+async def test_a_cancelled_call_keeps_its_thread_until_the_thread_ends(calls: Transport) -> None:
     hangs = threading.Event()
     asked = [
         asyncio.create_task(calls.in_thread("inspect", lambda client: hangs.wait(), "work"))
@@ -73,7 +73,7 @@ async def test_a_call_whose_caller_is_gone_keeps_its_thread_to_its_end(calls: Tr
     assert await asyncio.gather(*again) == [7] * 100
 
 
-async def test_a_call_that_fails_after_its_caller_has_gone_is_heard_by_nobody(
+async def test_a_failure_after_the_callers_cancel_is_not_logged(
     calls: Transport, caplog: pytest.LogCaptureFixture
 ) -> None:
     hangs = threading.Event()

@@ -28,7 +28,7 @@ def test_facts_of_an_image_that_was_never_pulled() -> None:
     assert (found.id, found.digest, found.user) == ("sha256:1", None, "")
 
 
-def test_the_digest_is_that_of_the_repository_asked_for() -> None:
+def test_the_digest_is_of_the_requested_repository() -> None:
     both = ["mirror/app@sha256:aa", "app@sha256:bb"]
     assert images.facts(image(repo_digests=both), "app:1").digest == "sha256:bb"
     assert images.facts(image(repo_digests=both), "other:1").digest == "sha256:aa"

@@ -23,7 +23,7 @@ def test_both_packages_are_found_with_their_compiled_part() -> None:
     assert not any("__pycache__" in path for path in files)
 
 
-def test_the_digest_stands_still_while_nothing_changes() -> None:
+def test_the_digest_is_stable() -> None:
     assert sidecar_context.source_digest() == sidecar_context.source_digest()
 
 
@@ -34,12 +34,12 @@ def test_the_same_files_make_the_same_tar() -> None:
         assert archive.getnames() == ["a/c", "b"]
 
 
-def test_another_python_does_not_load_what_is_installed_here() -> None:
+def test_another_python_cannot_use_the_installed_packages() -> None:
     assert not sidecar_context.fits_here("3.9", "amd64")
     assert not sidecar_context.fits_here("3.9", "arm64")
 
 
-def test_a_wheel_gives_its_code_and_nothing_beside_it(tmp_path: Path) -> None:
+def test_only_code_is_taken_from_a_wheel(tmp_path: Path) -> None:
     wheel = tmp_path / "p.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("p/__init__.py", "x = 1")
@@ -49,7 +49,7 @@ def test_a_wheel_gives_its_code_and_nothing_beside_it(tmp_path: Path) -> None:
     assert sidecar_context.unpacked(wheel) == {"p/__init__.py": b"x = 1", "p/_core.so": b"\x7fELF"}
 
 
-def test_a_wheel_that_is_a_bomb_is_refused(tmp_path: Path) -> None:
+def test_a_zip_bomb_is_refused(tmp_path: Path) -> None:
     wheel = tmp_path / "p.whl"
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("p/a.py", b"\0" * (33 * 1024 * 1024))

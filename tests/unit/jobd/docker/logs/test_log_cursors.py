@@ -1,4 +1,4 @@
-"""Where reading goes on after lines, and its stored form: what today's version writes and what older ones have written."""
+"""The positions after lines, and the stored cursors of this and of older versions."""
 
 from datetime import UTC, datetime
 

@@ -23,7 +23,7 @@ def stamp(number: int) -> str:
 
 
 def entries_of(lines: list[tuple[StreamName, bytes]], chunk: int = CHUNK) -> list[Entry]:
-    """What the engine stores: each line under a time of its own, in pieces of at most `chunk` bytes."""
+    """The engine's stored log: each line with its own timestamp, in pieces of at most `chunk` bytes."""
     out: list[Entry] = []
     for number, (stream, text) in enumerate(lines):
         pieces = [text[at : at + chunk] for at in range(0, len(text), chunk)] or [b""]
@@ -78,7 +78,7 @@ def test_reading_in_two_parts_gives_the_same_lines(
         lines = [*lines[:-1], (stream, text[:-1])]
     entries = entries_of(lines, 30)
     whole = read(wire(entries))
-    # The connection breaks anywhere; the reader goes on from the last line of each stream that it was given.
+    # The connection breaks anywhere; the next reader resumes from the last line of each stream.
     sent = wire(entries)
     first = read(sent[: data.draw(st.integers(0, len(sent)))], end=False)
     first = first[: data.draw(st.integers(0, len(first)))]
@@ -149,10 +149,10 @@ def test_a_new_time_within_a_line_loses_nothing() -> None:
     st.booleans(),
     st.data(),
 )
-def test_every_byte_and_newline_is_read_whatever_the_driver_leaves_out(
+def test_every_byte_and_newline_is_read_whatever_the_driver_omits(
     lines: list[tuple[StreamName, bytes]], ended: bool, leaves_out: bool, data: st.DataObject
 ) -> None:
-    """Every cutting of the bytes and every beginning anew; the last line of a stream may be told to be unknown, no other."""
+    """Any cut of the bytes and any restart; only the last line of a stream may have an unknown newline."""
     last = {stream: number for number, (stream, _) in enumerate(lines)}
     printed: dict[StreamName, bytes] = {"stdout": b"", "stderr": b""}
     entries: list[Entry] = []
@@ -179,7 +179,7 @@ def test_every_byte_and_newline_is_read_whatever_the_driver_leaves_out(
 
 
 def stored(stream: StreamName, time: str, text: bytes, newline: bool, leaves_out: bool) -> list[Entry]:
-    """A line as the engine keeps it: full entries, and one with the rest where there is one or a newline follows."""
+    """A line as the engine stores it: full entries, and an entry for a rest or a newline."""
     full = len(text) // PIECE * PIECE
     entries: list[Entry] = [(stream, time, text[at : at + PIECE]) for at in range(0, full, PIECE)]
     rest = text[full:]
@@ -195,14 +195,14 @@ def bytes_of(line: PlacedLine) -> bytes:
     return said + b"\n" * (line.newline is True and not line.partial)
 
 
-def test_what_was_a_newline_alone_ends_the_line_at_once() -> None:
+def test_an_omitted_newline_entry_ends_the_line() -> None:
     reader = LogReader({})
     assert reader.feed(wire([("stdout", stamp(0), b"x" * CHUNK)])) == []
     (line,) = reader.feed(wire([("stdout", stamp(0), b"")]))
     assert (len(line.text), line.partial, line.newline) == (CHUNK, False, True)
 
 
-def test_a_newline_alone_is_seen_while_the_place_of_the_other_stream_is_searched() -> None:
+def test_an_omitted_newline_is_read_while_the_other_streams_position_is_searched() -> None:
     (known,) = read(wire([("stderr", stamp(1), b"a\n")]))
     entries: list[Entry] = [
         ("stdout", stamp(0), b"x" * CHUNK),
@@ -224,7 +224,7 @@ def test_a_last_line_of_several_entries_may_have_had_a_newline() -> None:
         assert [line.newline for line in got] == [newline]
 
 
-def test_a_place_is_known_by_its_text_and_not_by_its_time_alone() -> None:
+def test_a_position_is_identified_by_its_text_and_not_by_its_time_alone() -> None:
     entries: list[Entry] = [
         ("stdout", stamp(1), b"a\n"),
         ("stdout", stamp(0), b"b\n"),
@@ -236,7 +236,7 @@ def test_a_place_is_known_by_its_text_and_not_by_its_time_alone() -> None:
         assert read(wire(entries), places_after({}, whole[:at])) == whole[at:]
 
 
-def test_a_place_of_which_only_the_end_is_seen_is_not_taken_for_another() -> None:
+def test_a_position_in_a_run_without_its_beginning_is_not_confused_with_another() -> None:
     long: Entry = ("stdout", stamp(1), b"x" * LINE_BYTES)
     entries: list[Entry] = [("stdout", stamp(0), b"first\n"), long, long, long, long]
     first, cut, *_ = read(wire(entries))
@@ -266,7 +266,7 @@ def test_lines_that_rotated_away_leave_a_mark() -> None:
     assert [(line.text, line.gap) for line in got] == [("3", GAP), ("4", None)]
 
 
-def test_a_stream_that_was_read_beside_the_other_has_lost_nothing_with_its_own_last_line() -> None:
+def test_a_stream_read_up_to_the_others_position_survives_the_loss_of_its_own_last_line() -> None:
     entries = entries_of([("stdout", b"a\n"), ("stderr", b"b\n"), ("stdout", b"c\n"), ("stderr", b"d\n")])
     got = read(wire(entries[1:]), places_after({}, read(wire(entries))[:2]))
     assert [(line.text, line.gap) for line in got] == [("c", None), ("d", None)]
@@ -319,7 +319,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 
 
 def test_what_a_reader_holds_of_a_log_is_bounded() -> None:
-    """One frame of 4 MiB and one line of 64 KiB a stream, however long the line goes on; a timestamp of 64 bytes."""
+    """At most one frame of 4 MiB, one line of 64 KiB a stream, and a timestamp of 64 bytes."""
     reader = LogReader({})
     for number in range(40):
         for stream in ("stdout", "stderr"):
@@ -328,7 +328,7 @@ def test_what_a_reader_holds_of_a_log_is_bounded() -> None:
             reader.feed(data[100:])
         assert len(reader._frames._rest) == 0
         assert max(len(lines._text) for lines in reader._lines.values()) <= LINE_BYTES, number
-    with pytest.raises(DamagedLog, match="no frame"):
+    with pytest.raises(DamagedLog, match="invalid frame"):
         reader.feed(b"\x01\0\0\0" + (4 * 1024 * 1024 + 1).to_bytes(4, "big"))
     with pytest.raises(DamagedLog, match="no timestamp"):
         LogReader({"stdout": Place(stamp(0), 1)}).feed(frame("stdout", "9" * 65, b"x"))

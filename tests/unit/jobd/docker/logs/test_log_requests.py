@@ -1,4 +1,4 @@
-"""A log read on through broken connections, set clocks and rotation: every line once and in order, or a mark where some are gone."""
+"""A log read through broken connections, set clocks and rotation: every line once and in order, or a gap mark for lost lines."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -49,13 +49,13 @@ RUN_CUT_BY_ROTATION = [
     ("rotate", 1),
     ("read", 1, None),
 ]
-"""All lines have one timestamp: the rotation takes the place of stdout, and leaves the run that the place was in."""
+"""All lines have one timestamp: the rotation removes the position of stdout, and leaves its run."""
 
 
 @settings(max_examples=60, deadline=None)
 @given(stories)
 @example(RUN_CUT_BY_ROTATION)
-def test_what_was_rotated_away_unread_is_marked(runner: asyncio.Runner, steps: list[Any]) -> None:
+def test_lines_rotated_away_unread_are_marked(runner: asyncio.Runner, steps: list[Any]) -> None:
     story = Story(steps)
     runner.run(story.tell())
     story.check()
@@ -63,7 +63,7 @@ def test_what_was_rotated_away_unread_is_marked(runner: asyncio.Runner, steps: l
 
 @settings(max_examples=60, deadline=None)
 @given(short_stories)
-def test_every_line_is_stored_once_where_newlines_are_left_out(
+def test_every_line_is_stored_once_where_newlines_are_omitted(
     runner: asyncio.Runner, steps: list[Any]
 ) -> None:
     story = Story(steps, leaves_out=True)
@@ -74,7 +74,7 @@ def test_every_line_is_stored_once_where_newlines_are_left_out(
 
 @settings(max_examples=60, deadline=None)
 @given(stories)
-def test_what_was_rotated_away_is_marked_where_newlines_are_left_out(
+def test_lines_rotated_away_are_marked_where_newlines_are_omitted(
     runner: asyncio.Runner, steps: list[Any]
 ) -> None:
     story = Story(steps, leaves_out=True)
@@ -99,7 +99,7 @@ def test_a_clock_that_is_set_at_any_line_and_a_reader_that_begins_again_at_any_o
     assert story.gaps == 0
 
 
-def test_the_place_is_looked_for_at_the_end_of_the_log_first(runner: asyncio.Runner) -> None:
+def test_the_end_of_the_log_is_searched_first(runner: asyncio.Runner) -> None:
     story = Story([LINE, ("clock", 1)] * 20 + [("read", 20, None)])
     runner.run(story.tell())
     story.check()
@@ -110,7 +110,7 @@ def test_the_place_is_looked_for_at_the_end_of_the_log_first(runner: asyncio.Run
     assert all("since" not in request for request in story.log.requests)
 
 
-def test_a_stream_that_printed_nothing_is_not_blamed(runner: asyncio.Runner) -> None:
+def test_an_empty_stream_gets_no_gap_mark(runner: asyncio.Runner) -> None:
     story = Story([LINE, ("read", 1, None), ("clock", 1), LINE, ("clock", 1), LINE, ("rotate", 2)])
     runner.run(story.tell())
     story.check()
@@ -130,7 +130,7 @@ def test_an_emptied_log_is_marked_once_and_read_on(runner: asyncio.Runner) -> No
     ]
 
 
-def test_a_follow_before_which_the_log_was_rotated_ends(runner: asyncio.Runner) -> None:
+def test_a_follow_ends_if_the_log_rotated_before_it(runner: asyncio.Runner) -> None:
     story = Story([LINE, ("read", 10, None)])
     runner.run(story.tell())
     log = story.log
@@ -150,6 +150,6 @@ def test_a_follow_before_which_the_log_was_rotated_ends(runner: asyncio.Runner) 
         return [line async for batch in batches for line in batch]
 
     log.turn = print_more
-    with pytest.raises(EngineUnavailable, match="moved on"):
+    with pytest.raises(EngineUnavailable, match="rotated past"):
         runner.run(follow())
     assert len(log.entries) == WINDOWS[0] + 1

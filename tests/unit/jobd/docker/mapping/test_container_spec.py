@@ -123,7 +123,7 @@ def test_neither_runtime_nor_user_where_none_is_asked_for() -> None:
     assert "User" not in worker()
 
 
-def test_labels_say_whose_each_is() -> None:
+def test_labels_name_the_owner_and_the_role() -> None:
     assert worker()["Labels"] == {
         "managed-by": "jobs-service",
         "job.instance": "one",

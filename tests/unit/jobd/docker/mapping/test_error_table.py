@@ -1,10 +1,10 @@
-"""The table of the engine's error answers: every row by the answer that the real engine gave, and any text at all."""
+"""The table of the engine's error answers: every row with a real engine's answer, and arbitrary texts."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.docker.http.errors import Refusal, as_error, meant, refusal
+from jobd.docker.http.errors import Refusal, as_error, port_error, refusal
 from jobd.docker.mapping.error_table import LONGEST_WORDS, ROWS, Call, Failure, failure
 from jobd.jobs.port.errors import (
     EngineError,
@@ -88,7 +88,7 @@ def test_an_answer_is_classified_by_its_row_in_plain_words(
     assert not found.words.endswith(": unknown")
 
 
-def test_every_row_has_an_answer_that_it_is_meant_for() -> None:
+def test_every_row_has_a_measured_answer() -> None:
     assert {row.name for row in ROWS} == {row for row, _, _, _ in ANSWERS}
     assert len({row.name for row in ROWS}) == len(ROWS)
 
@@ -120,7 +120,7 @@ def test_any_answer_is_classified_once_and_becomes_one_error(call: Call, status:
 )
 def test_a_refused_start_has_the_code_that_the_engine_would_give(row: str, code: int) -> None:
     call, status, message = next(answer[1:] for answer in ANSWERS if answer[0] == row)
-    error = meant(call, refusal(status, message))
+    error = port_error(call, refusal(status, message))
     assert isinstance(error, StartFailed)
     assert error.exit_code == code
 
@@ -129,7 +129,7 @@ def test_a_start_of_a_path_that_is_no_command_is_no_missing_command() -> None:
     assert failure("start", 400, "error mounting /a: no such file or directory").exit_code == 128
 
 
-def test_the_words_name_the_workspace_and_the_command() -> None:
+def test_the_message_names_the_workspace_and_the_command() -> None:
     made = failure("create", 500, "Cannot mkdir: /etc/passwd is not a directory", workspace="/etc/passwd")
     assert "'/etc/passwd'" in made.words
     assert made.remedy == "choose another path for the workspace"
@@ -145,5 +145,5 @@ def test_long_names_are_cut_in_the_middle() -> None:
 def test_a_remedy_of_the_answer_stays_where_the_table_has_none() -> None:
     error = Refusal(400, "no")
     error.remedy = "ask somebody"
-    assert meant("create", error).remedy == "ask somebody"
+    assert port_error("create", error).remedy == "ask somebody"
     assert as_error("create", Failure("final", "no", "", "refused")).remedy == ""

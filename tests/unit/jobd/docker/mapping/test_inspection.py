@@ -30,8 +30,8 @@ def test_a_made_container_has_no_times_and_no_code() -> None:
 
 
 @pytest.mark.parametrize("status", ["created", "removing", "dead"])
-def test_a_container_that_never_ran_has_not_run_while_it_is_removed(status: str) -> None:
-    """Else a removal whose answer was lost would leave the job a container that is gone a moment later."""
+def test_an_unstarted_container_counts_as_unstarted_during_its_removal(status: str) -> None:
+    """Otherwise, after a removal whose answer was lost, the job would adopt a container that is being removed."""
     assert inspected(Status=status).never_started
     assert not inspected(Status=status, StartedAt="2026-01-02T03:04:05Z").never_started
 
@@ -106,7 +106,7 @@ def test_an_end_has_the_cause_that_its_facts_show(code: int, oom: bool, cause: E
         ("what comes next", ContainerState.GONE),
     ],
 )
-def test_each_word_of_the_engine_is_a_state(status: str, state: ContainerState) -> None:
+def test_each_engine_status_has_a_state(status: str, state: ContainerState) -> None:
     facts = inspection.facts(inspected(Status=status, StartedAt="2026-01-02T03:04:05Z"), REF, "one")
     assert facts is not None
     assert facts.state is state
@@ -155,8 +155,8 @@ def test_what_is_not_this_jobs_is_absent(foreign: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", NEVER, "0001-01-01T00:00:00.5Z", "tomorrow"])
-def test_a_time_that_is_none(text: str) -> None:
-    assert inspection.moment(text) is None
+def test_zero_and_invalid_times_are_none(text: str) -> None:
+    assert inspection.parse_timestamp(text) is None
 
 
 def event(**fields: Any) -> EngineEvent:
@@ -190,7 +190,7 @@ def test_an_event_that_says_nothing_of_our_jobs(fields: dict[str, Any]) -> None:
     assert inspection.ref_of_event(event(**fields), "one") is None
 
 
-def test_a_missing_network_is_told_from_a_missing_container() -> None:
+def test_a_missing_network_is_distinguished_from_a_missing_container() -> None:
     assert inspection.network_missing(404, "network jobs-service-one not found")
     assert not inspection.network_missing(404, "No such container: network not")
     assert not inspection.network_missing(500, "network jobs-service-one not found")

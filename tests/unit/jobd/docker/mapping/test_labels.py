@@ -19,19 +19,19 @@ def test_the_labels_of_the_guide_are_there() -> None:
     assert made["managed-by"] == "jobs-service"
 
 
-def test_labels_name_the_attempt_again() -> None:
+def test_the_attempt_is_read_back_from_the_labels() -> None:
     assert labels.ref_of(labels.container_labels(REF, "one", "worker"), "one") == REF
     assert labels.ref_of(labels.job_labels(REF, "one"), "one") == REF
 
 
 def test_another_instance_is_foreign() -> None:
-    assert not labels.is_ours(labels.job_labels(REF, "one"), "two")
+    assert not labels.is_owned(labels.job_labels(REF, "one"), "two")
     assert labels.ref_of(labels.job_labels(REF, "one"), "two") is None
 
 
 @pytest.mark.parametrize("foreign", [None, {}, {"managed-by": "jobs-service"}, {"job.instance": "one"}])
 def test_what_lacks_a_label_is_foreign(foreign: dict[str, str] | None) -> None:
-    assert not labels.is_ours(foreign, "one")
+    assert not labels.is_owned(foreign, "one")
 
 
 @pytest.mark.parametrize("attempt", ["", "x", "-1", "1.5", "²", "9" * 10])

@@ -14,6 +14,6 @@ def test_an_instance_that_cannot_name_a_network_is_refused(instance: str) -> Non
         DockerSettings(instance)
 
 
-def test_a_log_that_holds_nothing_is_refused() -> None:
+def test_a_log_limit_that_is_too_small_is_refused() -> None:
     with pytest.raises(ValueError, match="log_max_bytes"):
         DockerSettings("one", log_max_bytes=10)

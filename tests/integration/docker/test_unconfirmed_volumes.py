@@ -1,4 +1,4 @@
-"""A volume that the engine made and did not get to label is taken for ours where we asked for it, and only then."""
+"""A volume without labels is replaced if this jobd requested its creation, and only then."""
 
 import asyncio
 import time
@@ -30,7 +30,7 @@ def behind(make_bench: Callable[..., Any], proxy: EngineProxy) -> Any:
 
 
 async def not_made(bench: Any, proxy: EngineProxy) -> None:
-    """Asks for the volume, and hears nothing."""
+    """Requests the volume, and gets no answer."""
     proxy.on(MAKING, "refuse")
     with pytest.raises(EngineUnavailable):
         await bench.create()
@@ -40,7 +40,7 @@ def label_less(client: docker.DockerClient, bench: Any) -> Any:
     return client.volumes.create(f"job-{bench.ref.id}-workspace")
 
 
-async def test_one_that_came_of_our_own_asking_is_made_anew(
+async def test_an_unconfirmed_volume_is_replaced(
     behind: Any, proxy: EngineProxy, docker_client: docker.DockerClient
 ) -> None:
     await not_made(behind, proxy)
@@ -53,7 +53,7 @@ async def test_one_that_came_of_our_own_asking_is_made_anew(
         volume.reload()
 
 
-async def test_one_of_a_job_that_is_given_up_is_removed(
+async def test_an_unconfirmed_volume_is_removed_with_its_job(
     behind: Any, proxy: EngineProxy, docker_client: docker.DockerClient
 ) -> None:
     await not_made(behind, proxy)
@@ -63,14 +63,14 @@ async def test_one_of_a_job_that_is_given_up_is_removed(
         volume.reload()
 
 
-async def test_one_that_is_older_than_our_asking_is_a_strangers(
+async def test_a_volume_older_than_the_request_is_foreign(
     behind: Any, proxy: EngineProxy, docker_client: docker.DockerClient
 ) -> None:
     volume = label_less(docker_client, behind)
     try:
         older = time.monotonic() + 3
         while time.monotonic() < older:
-            await asyncio.sleep(0.05)  # the engine tells ages in whole seconds
+            await asyncio.sleep(0.05)  # the engine reports whole seconds
         await not_made(behind, proxy)
         with pytest.raises(RefusedByEngine, match="volume"):
             await behind.create()
@@ -80,7 +80,7 @@ async def test_one_that_is_older_than_our_asking_is_a_strangers(
         volume.remove()
 
 
-async def test_one_that_bears_any_label_is_a_strangers(
+async def test_a_volume_with_any_label_is_foreign(
     behind: Any, proxy: EngineProxy, docker_client: docker.DockerClient
 ) -> None:
     await not_made(behind, proxy)
@@ -94,7 +94,7 @@ async def test_one_that_bears_any_label_is_a_strangers(
         volume.remove()
 
 
-async def test_an_engine_is_alive_that_answers_on_a_new_connection(
+async def test_an_engine_is_answering_if_it_answers_on_a_new_connection(
     proxy: EngineProxy, docker_client: docker.DockerClient, tmp_path: Path
 ) -> None:
     there = parse(proxy.url, None)

@@ -1,4 +1,4 @@
-"""Whose doing an end is, over any order of what happens and of what is heard of it."""
+"""Whether the engine's stop ended a container, over any order of occurrences and observations."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ ENDS = ["by itself", "engine stopped", "engine killed"]
 
 
 class Scene:
-    """One worker under one engine, and what this jobd learns of both. The engine starts again after each end of its own."""
+    """One worker under one engine, and jobd's observations of both. The engine restarts after each of its stops."""
 
     def __init__(self, ended: End, code: int) -> None:
         self.ended, self.code = ended, code
@@ -92,7 +92,7 @@ def test_the_engines_record_decides(
     before=st.lists(st.sampled_from(HAPPENINGS), max_size=6),
     how=st.sampled_from(["engine stopped", "engine killed"]),
 )
-def test_without_a_record_what_was_heard_decides(ended: End, before: list[str], how: str) -> None:
+def test_without_a_record_the_observed_events_decide(ended: End, before: list[str], how: str) -> None:
     scene = Scene(ended, 0)
     for what in before:
         scene.happen(what)
@@ -100,7 +100,7 @@ def test_without_a_record_what_was_heard_decides(ended: End, before: list[str], 
     assert scene.is_the_engines(record_tells=False) or (how == "engine stopped" and not scene.heard_the_kill)
 
 
-def test_an_end_that_was_seen_while_the_engine_went_is_its_doing(ended: End) -> None:
+def test_an_end_while_the_engine_stopped_is_attributed_to_the_engine(ended: End) -> None:
     evidence = StopEvidence()
     evidence.ended_with_engine()
     assert not evidence.stopped_with_engine(ended(0), was_up=True)

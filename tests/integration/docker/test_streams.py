@@ -104,7 +104,7 @@ async def test_a_follow_whose_connection_breaks_goes_on_from_its_cursor(make_ben
 
 
 async def connected(stream: Any) -> bool:
-    """Returns once the stream says that the engine was reached; until then it says only that it was not."""
+    """Returns once the stream yields `Connected`; until then the stream yields only `Disconnected`."""
     while (hint := await anext(stream)) != Connected():
         assert hint == Disconnected()
     return True
@@ -124,9 +124,7 @@ async def test_hints_come_back_after_a_break(make_bench: Any, proxy: Any) -> Non
     await stream.aclose()
 
 
-async def test_what_was_missed_is_told_before_the_engine_is_said_to_be_back(
-    make_bench: Any, proxy: Any, until: Until
-) -> None:
+async def test_missed_events_come_before_connected(make_bench: Any, proxy: Any, until: Until) -> None:
     bench = make_bench(environ={"DOCKER_HOST": proxy.url})
     await bench.create(command="trap 'exit 77' TERM; sleep 600 & wait $!")
     await bench.orchestrator.start_worker(bench.ref)
@@ -137,7 +135,7 @@ async def test_what_was_missed_is_told_before_the_engine_is_said_to_be_back(
         while await anext(stream) != Disconnected():
             pass
         bench.client.containers.get(labels.container_name(bench.ref.id, "worker")).stop()
-        # Long ago, to a subscription that begins when the engine is back.
+        # Long before the subscription that begins when the engine is back.
         back_at = time.time() + 3
         await until(lambda: time.time() >= back_at)
         await proxy.start()
