@@ -119,7 +119,7 @@ class Engine:
         )
 
     async def destroy_container(self, container_id: str) -> None:
-        """Kills and removes a container, with its anonymous volumes: only for one whose end is on record, or is wished.
+        """Kills and removes a container, with its anonymous volumes: only after its end is stored or requested.
 
         Raises: Refusal (404, 409: a removal is under way), EngineUnavailable.
         """

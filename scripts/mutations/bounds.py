@@ -9,7 +9,7 @@ MUTATIONS = (
         "jobd/jobs/log/log_view.py",
         "                            del chunk\n",
         "",
-        f"{LOGVIEW}::test_a_follower_keeps_no_page_while_it_waits_for_news",
+        f"{LOGVIEW}::test_a_follower_keeps_no_page_while_it_waits_for_lines",
     ),
     Mutation(
         "the tail of one stream is read whole",
@@ -24,7 +24,7 @@ MUTATIONS = (
         "jobd/events/feed.py",
         "                        del event\n",
         "",
-        "tests/integration/events/test_feed.py::test_a_follower_keeps_no_event_while_it_waits_for_news",
+        "tests/integration/events/test_feed.py::test_a_follower_keeps_no_event_while_it_waits",
     ),
     Mutation(
         "a reader of events keeps its page while it waits for room",

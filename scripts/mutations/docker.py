@@ -15,7 +15,7 @@ MUTATIONS = (
         "jobd/docker/containers/network.py",
         "                while labels.is_ours(",
         "                while self._seen and labels.is_ours(",
-        "test_orphans.py::test_an_orderly_stop_removes_the_network_whoever_made_it",
+        "test_orphans.py::test_an_orderly_stop_removes_the_network_of_an_earlier_process",
     ),
     Mutation(
         "a start that did not happen costs the inputs",
@@ -36,7 +36,7 @@ MUTATIONS = (
         "jobd/docker/containers/creation.py",
         '        except Trouble as error:\n            raise meant("create"',
         '        except KeyError as error:\n            raise meant("create"',
-        "test_engine_answers.py::test_what_can_never_run_fails_at_once_and_keeps_no_place",
+        "test_engine_answers.py::test_a_job_that_can_never_run_fails_at_once_and_keeps_no_place",
     ),
     Mutation(
         "the architecture is not looked at",

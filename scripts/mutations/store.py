@@ -15,7 +15,7 @@ MUTATIONS = (
         "jobd/store/tables/settling.py",
         "_put_first(connection, {job}, min(from_micros(due_at), at), due_seen)",
         "_put_first(connection, {job}, at, due_seen)",
-        "tests/integration/events/test_expiry.py::test_what_follows_has_waited_as_long",
+        "tests/integration/events/test_expiry.py::test_the_next_deliveries_of_a_job_expire_too",
     ),
     Mutation(
         "deliveries from before the upgrade have the age of all observed time",

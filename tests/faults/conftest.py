@@ -1,4 +1,4 @@
-"""What the fault matrix injects its faults with: a proxy before the engine, a second engine, a count of starts."""
+"""Fixtures that inject faults: a proxy before the engine, a second engine, a count of starts."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ SIDECAR_IMAGE = "job-sidecar:latest"
 
 @pytest.fixture(scope="session")
 def starts(docker_client: docker.DockerClient) -> Iterator[Starts]:
-    """Counts, on the engine's own word, how often each container was started while the tests ran."""
+    """Counts, from the engine's events, how often each container was started during the tests."""
     made = Starts(docker_client)
     yield made
     made.close()
@@ -27,7 +27,7 @@ def starts(docker_client: docker.DockerClient) -> Iterator[Starts]:
 
 @pytest.fixture
 def proxy(tmp_path: Path, docker_client: docker.DockerClient) -> Iterator[EngineProxy]:
-    """Stands between jobd and the engine; does nothing until it is told to."""
+    """A proxy between jobd and the engine, without rules at first."""
     made = EngineProxy(tmp_path / "engine.sock")
     yield made
     made.close()
@@ -45,7 +45,7 @@ def behind_proxy(make_daemon: Callable[..., Daemon], proxy: EngineProxy) -> Call
 
 @pytest.fixture(scope="module")
 def second(docker_client: docker.DockerClient, worker_image: str) -> Iterator[SecondEngine]:
-    """An engine that may be killed: in its own network namespace, with the images of workers and sidecar."""
+    """An engine that tests may kill: in its own network namespace, with the images of workers and sidecar."""
     if os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("ip"):
         pytest.skip("a second engine needs root, dockerd and ip on this machine")
     engine = SecondEngine()

@@ -1,4 +1,4 @@
-"""jobd is killed at any moment, started twice, beside another one, or on what is left of its database."""
+"""jobd is killed at random times, started twice, started beside another jobd, and started on a damaged database."""
 
 import os
 import random
@@ -61,7 +61,7 @@ def test_random_kills(
     job_id: str,
 ) -> None:
     seed = int(os.environ.get("FAULT_SEED") or random.randrange(1 << 32))
-    print(f"FAULT_SEED={seed} repeats these times")
+    print(f"FAULT_SEED={seed} repeats this run")
     times = random.Random(seed)
     daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "4"}).start()
     wanted = [
@@ -171,7 +171,7 @@ def test_killed_between_a_delivery_and_its_record(
     daemon.start()
     check_events(delivered(receiver, f"/{job_id}"), exit_code=0, status="completed")
     ids = [event["id"] for event in receiver.events(f"/{job_id}")]
-    assert ids.count(before[-1]["id"]) == 2, "what was in flight came again"
+    assert ids.count(before[-1]["id"]) == 2, "jobd repeats the delivery in flight"
 
 
 def has_all(receiver: ChoosingReceiver, path: str) -> bool:
@@ -179,7 +179,7 @@ def has_all(receiver: ChoosingReceiver, path: str) -> bool:
 
 
 def queued_events(url: str) -> list[Transition]:
-    """Returns jobs that have ended with events which no one has taken yet."""
+    """Returns ended jobs whose events are pending."""
     made = []
     for n in range(QUEUED_JOBS):
         spec = msgspec.convert(
@@ -199,7 +199,7 @@ def queued_events(url: str) -> list[Transition]:
 @pytest.mark.fault(
     row="Crash",
     injection="SIGTERM with 1,000 events queued",
-    invariant="ends at once; the rest goes out after the next start, in order",
+    invariant="ends at once; sends the rest after the next start, in order",
 )
 async def test_sigterm_with_a_thousand_events_queued(make_daemon: Callable[..., Daemon]) -> None:
     def slowly(path: str, before: int) -> int:
@@ -224,7 +224,7 @@ async def test_sigterm_with_a_thousand_events_queued(make_daemon: Callable[..., 
         for n in range(QUEUED_JOBS):
             until(partial(has_all, receiver, f"/{n}"), f"all events of job {n}")
             numbers = [event["jobsequence"] for event in receiver.at(f"/{n}")]
-            assert numbers == list(range(1, QUEUED_EACH + 1)), "a graceful end repeats nothing"
+            assert numbers == list(range(1, QUEUED_EACH + 1)), "a graceful end repeats no event"
         assert sent <= QUEUED_JOBS * QUEUED_EACH
     finally:
         receiver.close()
@@ -257,7 +257,7 @@ def test_a_second_daemon_refuses(make_daemon: Callable[..., Daemon], tmp_path: P
 @pytest.mark.fault(
     row="Crash",
     injection="two instances on one engine, one dies",
-    invariant="each leaves the other's jobs alone",
+    invariant="neither touches the other's jobs",
 )
 def test_another_instances_jobs_are_left_alone(
     make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
@@ -273,7 +273,7 @@ def test_another_instances_jobs_are_left_alone(
     one.kill()
     other.stop()
     other.start()
-    until(lambda: other.call("GET", f"/v1/jobs/{job_id}").status == 404, "the other's job is gone")
+    until(lambda: other.call("GET", f"/v1/jobs/{job_id}").status == 404, "the other daemon's job is removed")
     other.submit(id=f"{job_id}-2", image=worker_image, command="true")
     other.ended(f"{job_id}-2")
     assert worker_state(docker_client, job_id)["Running"]
@@ -296,7 +296,7 @@ def test_a_damaged_database_is_refused_and_kept(
     daemon.ended(job_id)
     daemon.stop()
     path = daemon.folder / "state" / "jobd.db"
-    assert not list(path.parent.glob("jobd.db-*")), "after an end the one file holds all"
+    assert not list(path.parent.glob("jobd.db-*")), "after an end all data is in one file"
     shutil.copy(path, tmp_path / "whole.db")
     whole = path.read_bytes()
     damaged = {
@@ -310,7 +310,7 @@ def test_a_damaged_database_is_refused_and_kept(
     assert path.read_bytes() == damaged
     assert "cannot be used" in daemon.log.read_text()
     for beside in path.parent.glob("jobd.db-*"):
-        beside.unlink()  # SQLite makes them to look at the file
+        beside.unlink()  # SQLite creates them to read the file
     shutil.copy(tmp_path / "whole.db", path)
     daemon.start()
     assert daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "completed"

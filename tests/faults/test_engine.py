@@ -1,4 +1,4 @@
-"""The engine loses answers, falls silent, goes away; people remove what is a job's; images are not what they should be."""
+"""The engine loses answers, stops answering, becomes unavailable; people remove a job's containers; images are unusable."""
 
 import socket
 import threading
@@ -47,28 +47,28 @@ def proof(what: str, fault: Fault, pattern: str, artifacts: bool = False, times:
 
 @pytest.mark.fault(
     row="Engine",
-    injection="answers to create, start, look, log, kill, remove lost or refused",
-    invariant="true exit code, worker started once, events once, no rest",
+    injection="answers to create, start, inspect, log, kill, remove lost or refused",
+    invariant="true exit code, worker started once, events once, no leftovers",
 )
 @pytest.mark.parametrize(
     ("fault", "pattern", "artifacts", "times"),
     [
         proof("create: answer lost", "lose", CREATE_WORKER),
         proof("create: answer lost twice", "lose", CREATE_WORKER, times=2),
-        proof("create: never asked", "refuse", CREATE_WORKER),
+        proof("create: refused", "refuse", CREATE_WORKER),
         proof("create: unavailable", "unavailable", CREATE_WORKER, times=3),
         proof("create sidecar: answer lost", "lose", CREATE_SIDECAR, artifacts=True),
         proof("create volume: answer lost", "lose", CREATE_VOLUME),
         proof("create network: answer lost", "lose", CREATE_NETWORK),
         proof("start worker: answer lost", "lose", START),
-        proof("start worker: never asked", "refuse", START),
+        proof("start worker: refused", "refuse", START),
         proof("start worker: unavailable", "unavailable", START),
         proof("start sidecar, then worker: answers lost", "lose", START, artifacts=True, times=2),
         proof("attach: answer lost", "refuse", ATTACH, artifacts=True),
-        proof("look: answers lost", "lose", INSPECT, times=4),
+        proof("inspect: answers lost", "lose", INSPECT, times=4),
         proof("log: answers lost", "lose", LOGS, times=3),
-        proof("tell the sidecar: answer lost", "lose", KILL, artifacts=True),
-        proof("tell the sidecar: never asked", "refuse", KILL, artifacts=True),
+        proof("notify the sidecar: answer lost", "lose", KILL, artifacts=True),
+        proof("notify the sidecar: refused", "refuse", KILL, artifacts=True),
         proof("remove: answer lost", "lose", REMOVE),
         proof("remove volume: answer lost", "lose", REMOVE_VOLUME),
     ],
@@ -109,7 +109,7 @@ def test_a_call_fails_once(
 
 @pytest.mark.fast
 @pytest.mark.fault(
-    row="Engine", injection="the event stream is silent", invariant="jobs end all the same, by looking"
+    row="Engine", injection="the event stream is silent", invariant="jobs still end, by polling"
 )
 def test_the_event_stream_is_silent(
     behind_proxy: Callable[..., Daemon], proxy: EngineProxy, worker_image: str, job_id: str
@@ -124,9 +124,9 @@ def test_the_event_stream_is_silent(
 @pytest.mark.fault(
     row="Engine",
     injection="the engine cannot be reached for a while",
-    invariant="work is taken meanwhile, what ran keeps its code, nothing starts twice",
+    invariant="jobs are accepted meanwhile, running jobs keep their codes, no worker starts twice",
 )
-def test_the_engine_is_away_and_comes_back(
+def test_the_engine_is_unavailable_for_a_while(
     behind_proxy: Callable[..., Daemon],
     proxy: EngineProxy,
     receiver: Receiver,
@@ -142,7 +142,7 @@ def test_the_engine_is_away_and_comes_back(
     running(daemon, before)
     proxy.down()
     daemon.submit(id=during, callback={"url": receiver.url(f"/{during}")}, **common)
-    until(lambda: daemon.call("GET", "/readyz").status == 503, "jobd says that the engine is away")
+    until(lambda: daemon.call("GET", "/readyz").status == 503, "jobd reports the engine as unavailable")
     name = f"job-{before}-worker"
     until(lambda: docker_client.api.inspect_container(name)["State"]["Status"] == "exited", "it has ended")
     assert daemon.call("GET", f"/v1/jobs/{before}").json["status"] == "running"
@@ -151,14 +151,14 @@ def test_the_engine_is_away_and_comes_back(
         assert daemon.ended(one)["exitCode"] == 5
         check_events(delivered(receiver, f"/{one}"), exit_code=5, status="failed")
         delete(docker_client, daemon, one)
-    until(lambda: daemon.call("GET", "/readyz").status == 200, "the engine is there again")
+    until(lambda: daemon.call("GET", "/readyz").status == 200, "the engine is available again")
     assert (starts.of(before), starts.of(during)) == (1, 1)
 
 
 @pytest.mark.fault(
     row="Engine",
-    injection="jobd starts while the engine is away",
-    invariant="takes work, runs it when the engine comes",
+    injection="jobd starts while the engine is unavailable",
+    invariant="accepts jobs, runs them once the engine is available",
 )
 def test_jobd_starts_without_an_engine(
     behind_proxy: Callable[..., Daemon], proxy: EngineProxy, worker_image: str, job_id: str
@@ -172,7 +172,7 @@ def test_jobd_starts_without_an_engine(
 
 
 @pytest.mark.fault(
-    row="Engine", injection="every connection is cut, again and again", invariant="whole log, true code"
+    row="Engine", injection="every connection is cut repeatedly", invariant="whole log, true code"
 )
 def test_connections_are_cut_again_and_again(
     behind_proxy: Callable[..., Daemon],
@@ -191,7 +191,7 @@ def test_connections_are_cut_again_and_again(
         proxy.cut()
         return bool(daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "failed")
 
-    until(cut, "the job has ended although each connection lives a moment only")
+    until(cut, "the job has ended although each connection is cut")
     assert daemon.ended(job_id)["exitCode"] == 8
     check_events(delivered(receiver, f"/{job_id}"), exit_code=8, status="failed")
     lines = [line["line"] for line in daemon.log_lines(job_id)[:-1]]
@@ -279,7 +279,7 @@ def test_the_sidecar_is_removed_by_hand(
 @pytest.mark.fault(
     row="Engine",
     injection="the sidecar is removed by hand while it loads inputs",
-    invariant="lost or loaded anew, never stuck",
+    invariant="lost or loaded again, never stuck",
 )
 def test_the_sidecar_is_removed_while_it_loads(
     daemon: Daemon, receiver: Receiver, docker_client: docker.DockerClient, worker_image: str, job_id: str
@@ -312,9 +312,11 @@ def test_the_sidecar_is_removed_while_it_loads(
 
 
 @pytest.mark.fault(
-    row="Engine", injection="all of an ended job is removed by hand", invariant="found, files gone, deleted"
+    row="Engine",
+    injection="all objects of an ended job are removed by hand",
+    invariant="shown, without files, deletable",
 )
-def test_an_ended_jobs_things_are_removed_by_hand(
+def test_an_ended_jobs_containers_are_removed_by_hand(
     daemon: Daemon, docker_client: docker.DockerClient, worker_image: str, job_id: str
 ) -> None:
     daemon.submit(id=job_id, image=worker_image, command="echo out > out.txt")
@@ -331,7 +333,7 @@ def test_an_ended_jobs_things_are_removed_by_hand(
 
 @contextmanager
 def never_answers(address: str = "127.0.0.1") -> Iterator[int]:
-    """A server that takes connections and says nothing; gives its port."""
+    """A server that accepts connections and never answers; yields its port."""
     with socket.create_server((address, 0)) as server:
         held: list[socket.socket] = []
 
@@ -356,8 +358,8 @@ def never_answers(address: str = "127.0.0.1") -> Iterator[int]:
 @pytest.mark.fast
 @pytest.mark.fault(
     row="Engine",
-    injection="the registry has no such image, or is not there",
-    invariant="image-not-found, says why",
+    injection="the registry has no such image, or is down",
+    invariant="image-not-found, with the reason",
 )
 def test_the_image_is_missing(
     daemon: Daemon, receiver: Receiver, docker_client: docker.DockerClient, worker_image: str, job_id: str
@@ -383,7 +385,7 @@ def test_a_stalled_pull_is_cancelled(
     rule = proxy.on(r"POST .*/images/create", "stall", None)
     daemon = behind_proxy().start()
     daemon.submit(id=job_id, image="127.0.0.1:1/x:1", callback={"url": receiver.url(f"/{job_id}")})
-    until(lambda: rule.hits, "the pull is asked for")
+    until(lambda: rule.hits, "the pull has begun")
     assert daemon.call("POST", f"/v1/jobs/{job_id}/cancel").status == 202
     assert daemon.ended(job_id, deadline_s=10)["status"] == "cancelled"
     check_events(delivered(receiver, f"/{job_id}"), exit_code=-1, status="cancelled", started=False)
@@ -391,7 +393,7 @@ def test_a_stalled_pull_is_cancelled(
 
 @pytest.mark.fault(
     row="Engine",
-    injection="the registry takes connections and never answers",
+    injection="the registry accepts connections and never answers",
     invariant="ends within its limit",
 )
 def test_a_pull_stalls(
@@ -407,7 +409,7 @@ def test_a_pull_stalls(
 
 
 @pytest.mark.fault(
-    row="Engine", injection="the image is for another architecture", invariant="says so, does not start"
+    row="Engine", injection="the image is for another architecture", invariant="a clear error, no start"
 )
 def test_the_image_is_for_another_architecture(
     daemon: Daemon, docker_client: docker.DockerClient, worker_image: str, job_id: str

@@ -1,4 +1,4 @@
-"""Disk, memory, file descriptors and patience run out: what was acknowledged is kept, and all goes on afterwards."""
+"""Disk, memory and file descriptors run out: acknowledged work is kept, and jobd continues afterwards."""
 
 import contextlib
 import os
@@ -29,7 +29,7 @@ DESCRIPTORS = 64
 
 
 def peak_mb(daemon: Daemon) -> float:
-    """The most memory that the daemon has held so far."""
+    """Returns the daemon's peak memory."""
     assert daemon.process is not None
     for line in Path(f"/proc/{daemon.process.pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
@@ -52,7 +52,7 @@ def small_disk(path: Path, options: str) -> Iterator[None]:
 
 
 def fill(path: Path) -> None:
-    """Writes until there is no room left."""
+    """Fills the disk."""
     with path.open("ab", buffering=0) as file:
         for size in (64 * 1024, 4096, 1):
             with contextlib.suppress(OSError):
@@ -99,7 +99,7 @@ def test_the_disk_is_full(
         assert (answer.status, answer.json["code"]) == (507, "disk-full"), answer.body
         fill(state / "filler")
         assert submit().status == 507
-        # The job that runs ends now, and that cannot be stored.
+        # The running job ends now; its end cannot be stored.
         docker_client.containers.get(f"job-{first}-worker").exec_run(["touch", "/workspace/go"])
         name = f"job-{first}-worker"
         until(lambda: not docker_client.api.inspect_container(name)["State"]["Running"], "the worker ends")
@@ -116,13 +116,13 @@ def test_the_disk_is_full(
         for one in accepted[1:]:
             assert daemon.ended(one)["status"] == "completed"
         daemon.stop()
-        remove_all(daemon)  # whose they are is written on this disk
+        remove_all(daemon)  # their instance is stored on this disk
 
 
 @pytest.mark.fault(
     row="Exhaustion",
     injection="the disk fills while a job runs, then there is room again",
-    invariant="the job's end is stored late, and is the true one",
+    invariant="the job's end is stored late, with the true exit code",
 )
 def test_the_disk_is_full_for_a_while(
     make_daemon: Callable[..., Daemon],
@@ -148,7 +148,7 @@ def test_the_disk_is_full_for_a_while(
             lambda: daemon.call("POST", "/v1/jobs", {"id": "no-room", "image": "none"}).status == 507,
             "there is no room",
         )
-        until(lambda: "will try again" in daemon.log.read_text(), "the job waits for room")
+        until(lambda: "jobd tries again" in daemon.log.read_text(), "the job waits for disk space")
         (state / "filler").unlink()
         subprocess.run(["mount", "-o", "remount,size=64m", state], check=True)
         assert daemon.ended(job_id)["exitCode"] == 4
@@ -161,7 +161,7 @@ def test_the_disk_is_full_for_a_while(
 
 
 def add_log(database: Path, job_id: str, size: int) -> None:
-    """Gives a job that is over a long log."""
+    """Gives an ended job a long log."""
     part = MB // 4
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         (number,) = connection.execute("SELECT n FROM jobs WHERE id = ?", (job_id,)).fetchone()
@@ -175,7 +175,7 @@ def add_log(database: Path, job_id: str, size: int) -> None:
 @pytest.mark.fault(
     row="Exhaustion",
     injection="a job with an 80 MB log is deleted on a 150 MB disk that is full but for 1 MB",
-    invariant="its room comes back; /readyz and 507 say that the disk is full, and only while it is",
+    invariant="its space is freed; /readyz and 507 report the full disk, and only while it is full",
 )
 def test_deleting_needs_no_room(make_daemon: Callable[..., Daemon], worker_image: str, job_id: str) -> None:
     daemon = make_daemon(environ={"MAINTENANCE_INTERVAL": "1s"})
@@ -191,7 +191,7 @@ def test_deleting_needs_no_room(make_daemon: Callable[..., Daemon], worker_image
         os.posix_fallocate((filler := os.open(state / "filler", os.O_CREAT | os.O_WRONLY)), 0, left)
         os.close(filler)
         assert daemon.call("DELETE", f"/v1/jobs/{job_id}").status == 204
-        until(lambda: shutil.disk_usage(state).free > 75 * MB, "the room of the log is given back")
+        until(lambda: shutil.disk_usage(state).free > 75 * MB, "the log's space is freed")
         assert daemon.call("GET", "/readyz").json["checks"]["disk"] == "healthy"
         fill(state / "filler")
         large = {f"V{n}": "x" * 120_000 for n in range(7)}
@@ -233,7 +233,7 @@ def test_fsync_fails(make_daemon: Callable[..., Daemon], tmp_path: Path) -> None
             accepted: list[str] = []
 
             def submit() -> int:
-                # Queued behind an image that no one has: what matters is what is stored.
+                # Queued behind an unknown image: only the stored job matters.
                 name = f"fsync-{len(accepted)}"
                 spec = {"id": name, "image": "none", "pull": "never", "environment": {"V": "x" * 100_000}}
                 status = daemon.call("POST", "/v1/jobs", spec, {"Idempotency-Key": "k"}).status
@@ -246,7 +246,7 @@ def test_fsync_fails(make_daemon: Callable[..., Daemon], tmp_path: Path) -> None
             refused = until(lambda: (s := submit()) >= 500 and s, "the disk refuses")
             assert refused in (500, 503, 507)
             (backing / "filler").unlink()
-            until(lambda: submit() in (200, 202), "the disk takes again")
+            until(lambda: submit() in (200, 202), "the disk stores again")
             daemon.kill()
             daemon.start()
             for name in accepted:
@@ -290,7 +290,7 @@ def test_log_floods(
 @pytest.mark.fault(
     row="Exhaustion",
     injection=f"{DESCRIPTORS} file descriptors for jobd, clients that hold connections",
-    invariant="jobs wait rather than fail; all is well afterwards",
+    invariant="jobs wait rather than fail; all jobs succeed afterwards",
 )
 def test_few_file_descriptors(
     make_daemon: Callable[..., Daemon], receiver: Receiver, worker_image: str, job_id: str
@@ -312,7 +312,7 @@ def test_few_file_descriptors(
     try:
         for _ in range(2 * DESCRIPTORS):
             held.append(connect(daemon))
-        time.sleep(1.0)  # how long it lasts, not what is waited for
+        time.sleep(1.0)  # the duration of the fault
     finally:
         for one in held:
             one.close()
@@ -320,7 +320,7 @@ def test_few_file_descriptors(
         view = daemon.ended(f"{job_id}-{n}", deadline_s=120)
         assert (view["reason"], view["exitCode"]) == ("exit-code", 1), view
         check_events(delivered(receiver, f"/{job_id}-{n}"), exit_code=1, status="failed")
-    until(lambda: daemon.call("GET", "/readyz").status == 200, "all is well")
+    until(lambda: daemon.call("GET", "/readyz").status == 200, "jobd is ready")
     assert daemon.log.stat().st_size < MB, "errors do not flood jobd's own log"
 
 
@@ -352,7 +352,7 @@ def test_two_hundred_jobs_at_once(
     with ThreadPoolExecutor(8) as pool:
         gone = list(pool.map(lambda n: daemon.call("DELETE", f"/v1/jobs/{job_id}-{n}").status, range(MANY)))
     assert set(gone) == {204}
-    until(lambda: not jobs_left(docker_client, daemon), "nothing is left", 180)
+    until(lambda: not jobs_left(docker_client, daemon), "all objects are removed", 180)
 
 
 def jobs_left(client: docker.DockerClient, daemon: Daemon) -> list[Any]:
@@ -405,7 +405,7 @@ def test_two_thousand_jobs_submitted_at_once(
         gone = list(pool.map(lambda n: daemon.call("DELETE", f"/v1/jobs/{job_id}-{n}").status, range(QUEUED)))
     assert set(gone) == {204}
     assert daemon.call("GET", "/v1/jobs").json["jobs"] == []
-    until(lambda: not jobs_left(docker_client, daemon), "nothing is left", 120)
+    until(lambda: not jobs_left(docker_client, daemon), "all objects are removed", 120)
     assert peak_mb(daemon) < QUEUE_RSS_MB
 
 
@@ -430,7 +430,7 @@ def test_the_worker_is_out_of_memory(
 
 @pytest.mark.fault(
     row="Exhaustion",
-    injection="the clock is a day off the engine's, or is set by a day",
+    injection="the clock differs from the engine's by a day, or is set by a day",
     invariant="no job ends early, each timeout is kept",
 )
 @pytest.mark.parametrize(

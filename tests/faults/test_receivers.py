@@ -1,9 +1,9 @@
-"""Receivers that misbehave, each a real server, against a real jobd process on a real database that waits to be delivered.
+"""Misbehaving receivers, each a real server, against a real jobd process whose database has pending events.
 
 | row of the matrix | test |
 |---|---|
 | down, then up | test_down_and_then_up |
-| accepts and never answers | test_one_that_never_answers_costs_its_timeout_and_is_tried_again |
+| accepts and never answers | test_a_receiver_that_never_answers_costs_its_timeout_and_is_retried |
 | endless body | test_an_endless_body_is_cut_and_the_success_stands |
 | 429 with Retry-After: seconds, date, absurd | test_retry_after_is_honoured_and_clamped |
 | 410 | test_gone_ends_the_callback |
@@ -15,8 +15,8 @@
 | kill -9 with 1,000 events waiting, receiver up afterwards | test_killed_with_a_thousand_events_waiting |
 | 100,000 events waiting | test_memory_stays_flat_while_a_hundred_thousand_events_wait |
 
-What a sender makes of single answers is in tests/integration/events/test_sender.py; downloads are the sidecar's.
-No engine is needed: jobs here have ended, only their events are left.
+tests/integration/events/test_sender.py tests the sender's handling of single answers.
+No engine is needed: the jobs have ended, only their events are pending.
 """
 
 import time
@@ -76,7 +76,7 @@ def misbehaving() -> Iterator[Make]:
 
 @pytest.fixture
 def put(tmp_path: Path) -> Iterator[Put]:
-    """Makes a jobd that is not started, with ended jobs whose events wait: job -> (URL, how many)."""
+    """Creates a jobd that is not started, with ended jobs whose events are pending: job -> (URL, count)."""
     made: list[Daemon] = []
 
     async def put(waiting: dict[str, tuple[str, int]], **environ: str) -> Daemon:
@@ -97,7 +97,7 @@ def put(tmp_path: Path) -> Iterator[Put]:
 
 
 def ended(name: str, url: str, count: int) -> Transition:
-    """A job that has ended and left `count` events; their ids end in -1, -2 and so on."""
+    """An ended job with `count` events; their ids end in -1, -2 and so on."""
     spec = msgspec.convert({"id": name, "image": "none", "callback": {"url": url}}, JobSpec)
     now = datetime.now(UTC)
     record = new_record(spec, now=now, owner=None, digest="", has_spool=False)
@@ -140,12 +140,12 @@ async def test_down_and_then_up(put: Put, misbehaving: Make) -> None:
     port = free_port()
     daemon = (await put({"a": (f"http://127.0.0.1:{port}/", 50)}, DISPATCHER_MAX_REQUEUES="1000")).start()
     tried = partial(daemon.call, "GET", "/v1/jobs/a/deliveries?limit=1")
-    until(lambda: tried().json["deliveries"][0]["attempts"] >= 10, "it was tried often")
+    until(lambda: tried().json["deliveries"][0]["attempts"] >= 10, "the delivery was tried often")
     receiver = misbehaving(OK, port=port)
     found = settled(daemon, "a")
     assert numbers(receiver) == list(range(1, 51))
     assert {state for state, _ in states(found)} == {"delivered"}
-    assert {attempts for _, attempts in states(found[1:])} == {1}, "what waits behind the first is not tried"
+    assert {attempts for _, attempts in states(found[1:])} == {1}, "deliveries behind the first are not tried"
 
 
 @pytest.mark.fault(
@@ -153,7 +153,7 @@ async def test_down_and_then_up(put: Put, misbehaving: Make) -> None:
     injection="accepts and never answers",
     invariant="costs the timeout, tried again, then parked",
 )
-async def test_one_that_never_answers_costs_its_timeout_and_is_tried_again(
+async def test_a_receiver_that_never_answers_costs_its_timeout_and_is_retried(
     put: Put, misbehaving: Make
 ) -> None:
     receiver = misbehaving(silent)
@@ -195,7 +195,7 @@ async def test_retry_after_is_honoured_and_clamped(
     daemon = (await put({"a": (receiver.url, 2)})).start()
     if waits_s is not None:
         assert [state for state, _ in states(settled(daemon, "a"))] == ["delivered"] * 2
-        assert receiver.at[1] - receiver.at[0] >= waits_s  # not sooner than it asked for
+        assert receiver.at[1] - receiver.at[0] >= waits_s  # not before the requested time
         assert numbers(receiver) == [1, 1, 2]
         return
     until(lambda: receiver.ids, "the first request")
@@ -204,10 +204,10 @@ async def test_retry_after_is_honoured_and_clamped(
         first, second = daemon.call("GET", "/v1/jobs/a/deliveries").json["deliveries"]
         return (first, second) if first["attempts"] else None
 
-    first, second = until(put_off, "it is put off")
+    first, second = until(put_off, "the delivery is postponed")
     again = datetime.fromisoformat(first["nextAttemptAt"]) - datetime.now(UTC)
     assert timedelta(minutes=50) < again <= timedelta(hours=1)
-    assert (second["attempts"], second.get("nextAttemptAt")) == (0, None), "the next one keeps its place"
+    assert (second["attempts"], second.get("nextAttemptAt")) == (0, None), "the next delivery keeps its place"
 
 
 @pytest.mark.fault(
@@ -218,7 +218,7 @@ async def test_gone_ends_the_callback(put: Put, misbehaving: Make) -> None:
     daemon = (await put({"a": (receiver.url, 3), "b": (receiver.url, 1)})).start()
     found = {name: states(settled(daemon, name)) for name in ("a", "b")}
     ends = Counter(state for entries in found.values() for state, _ in entries)
-    assert ends in ({"abandoned": 3, "delivered": 1}, {"abandoned": 1, "delivered": 3})  # whoever came first
+    assert ends in ({"abandoned": 3, "delivered": 1}, {"abandoned": 1, "delivered": 3})  # either order
     gone = "a" if found["a"][0][0] == "abandoned" else "b"
     assert daemon.call("POST", f"/v1/jobs/{gone}/deliveries/replay").status == 202
     assert {state for state, _ in states(settled(daemon, gone))} == {"delivered"}
@@ -264,7 +264,9 @@ async def test_one_dead_host_among_twenty(put: Put, misbehaving: Make) -> None:
     for name in well:
         assert states(settled(daemon, name)) == [("delivered", 1)] * 10
     assert all(numbers(receiver) == list(range(1, 11)) for receiver in well.values())
-    assert 1 <= len(dead.ids) <= DispatcherSettings().workers // 2, "it holds a part of the workers, no more"
+    assert 1 <= len(dead.ids) <= DispatcherSettings().workers // 2, (
+        "the dead host uses at most a share of the workers"
+    )
     found = daemon.call("GET", "/v1/jobs/dead0/deliveries").json["deliveries"]
     assert {one["state"] for one in found} == {"pending"}
 
@@ -294,7 +296,7 @@ socket.getaddrinfo = _fake
 async def test_a_name_that_resolves_to_metadata_is_refused(
     put: Put, misbehaving: Make, tmp_path: Path
 ) -> None:
-    # The process gets a name server of ours: the resolver, the policy and the connection are the real ones.
+    # Only the name server is fake: the resolver, the policy and the connection are real.
     (tmp_path / "sitecustomize.py").write_text(RESOLVES)
     receiver = misbehaving(OK)
     waiting = {
@@ -305,9 +307,7 @@ async def test_a_name_that_resolves_to_metadata_is_refused(
     found = settled(daemon, "bad")
     assert states(found) == [("parked", 0)] * 2
     assert "metadata" in found[0]["lastError"]
-    assert states(settled(daemon, "mixed")) == [("delivered", 1)], (
-        "only the allowed one of its addresses is used"
-    )
+    assert states(settled(daemon, "mixed")) == [("delivered", 1)], "only the allowed address is used"
 
 
 @pytest.mark.fault(
@@ -346,7 +346,7 @@ async def test_killed_with_a_thousand_events_waiting(put: Put, misbehaving: Make
 
 
 MORE_MB = 24
-"""How much more memory a jobd may have at its peak with 100,000 events on disk than with ten."""
+"""The most extra peak memory with 100,000 events on disk, compared with ten."""
 
 
 def peak_mb(daemon: Daemon) -> float:
@@ -374,7 +374,7 @@ async def test_memory_stays_flat_while_a_hundred_thousand_events_wait(put: Put, 
         until(was_tried, "the host was found down")
         receiver = misbehaving(OK, port=port)
         enough = min(jobs * each, 5000)
-        until(lambda: len(receiver.ids) >= enough, "events go out")
+        until(lambda: len(receiver.ids) >= enough, "events are sent")
         peak = peak_mb(daemon)
         assert daemon.stop() == 0
         return peak

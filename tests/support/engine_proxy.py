@@ -1,7 +1,6 @@
-"""A Unix socket between jobd and the engine that loses, delays and cuts what a test names; else it passes bytes on.
+"""A Unix socket between jobd and the engine that loses, delays and cuts chosen requests, and passes all others on.
 
-Knows as much HTTP as it takes to tell one request from the next: methods, paths and body lengths. Runs in a thread with an
-event loop of its own.
+Parses only methods, paths and body lengths of HTTP. Runs in a thread with its own event loop.
 """
 
 import asyncio
@@ -30,16 +29,15 @@ Fault = Literal[
 """`refuse`: the connection ends before the request reaches the engine. `lose`: the engine gets the request and answers, and the
 answer is lost. `late`: the connection ends at once, and the engine gets the request when the rule is released, or `delay_s`
 later. `hold`: the engine gets the request, and the client its answer, when the rule is released. `delay`: the engine gets the
-request `delay_s` later, and the answer is passed on. `stall`: nothing comes back for as long as the rule stands. `silent`: the
-answer's head arrives, and nothing of its body. `unavailable`: answered with 503, the engine hears nothing. `full`: the same as
-an engine with a full disk answers. `cut`: the connection
-ends after `keep` bytes of the answer's body. `short`: the body is ended there in order, as if that were all.
+request `delay_s` later, and the answer is passed on. `stall`: no answer arrives while the rule exists. `silent`: the answer's
+head arrives without its body. `unavailable`: answered with 503, without the engine. `full`: the answer of an engine with a full
+disk. `cut`: the connection ends after `keep` bytes of the answer's body. `short`: the body ends there in order, as if complete.
 """
 
 
 @dataclass
 class Rule:
-    """A fault for requests whose "METHOD /path?query" the pattern is found in. `times`: how often; None: always."""
+    """A fault for requests whose "METHOD /path?query" matches the pattern. `times`: how often; None: always."""
 
     pattern: re.Pattern[str]
     fault: Fault
@@ -59,7 +57,7 @@ class Rule:
 
 
 class EngineProxy:
-    """Listens from its making on. `requests` are all that came, as "METHOD /path?query"."""
+    """Listens from its creation on. `requests`: all received requests, as "METHOD /path?query"."""
 
     def __init__(self, path: Path, engine: str = ENGINE) -> None:
         self.path = path
@@ -67,7 +65,7 @@ class EngineProxy:
         self._engine = engine
         self._rules: list[Rule] = []
         self._writers: dict[asyncio.StreamWriter, str] = {}
-        """Both sides of each exchange, with the request that is under way on them."""
+        """Both sides of each exchange, with the request under way."""
         self._server: asyncio.Server | None = None
         self._late: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
@@ -82,25 +80,25 @@ class EngineProxy:
     def on(
         self, pattern: str, fault: Fault, times: int | None = 1, *, keep: int = 0, delay_s: float = 0.0
     ) -> Rule:
-        """Adds a fault; `lift` takes it away. `keep`: how many bytes of a chunked body come before it ends."""
+        """Adds a fault, which `lift` removes. `keep`: how many bytes of a chunked body arrive before its end."""
         rule = Rule(re.compile(pattern), fault, times, keep, delay_s)
         self._rules.append(rule)
         return rule
 
     def count(self, pattern: str) -> int:
-        """Returns how many requests have come that the pattern is found in."""
+        """Returns the number of received requests that match the pattern."""
         return sum(re.search(pattern, request) is not None for request in list(self.requests))
 
     def up(self) -> None:
-        """Takes connections."""
+        """Accepts connections."""
         self._run(self._up())
 
     def down(self) -> None:
-        """Refuses connections, and cuts those that there are."""
+        """Refuses connections, and cuts the open ones."""
         self._run(self._down())
 
     def cut(self, pattern: str = "") -> None:
-        """Cuts the connections of requests that the pattern is found in; new ones are taken."""
+        """Cuts the connections of matching requests; accepts new ones."""
         self._run(self._cut(pattern))
 
     def close(self) -> None:
@@ -145,13 +143,13 @@ class EngineProxy:
             while await self._exchange(reader, writer):
                 pass
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # one side has gone: so does the other
+            pass  # one side has ended: the other ends too
         finally:
             self._writers.pop(writer, None)
             writer.transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Passes one request on, on a connection of its own to the engine; True where another may follow."""
+        """Forwards one request on its own connection to the engine; True if another may follow."""
         head = await reader.readuntil(b"\r\n\r\n")
         method, target = head.split(b" ", 2)[:2]
         request = f"{method.decode()} {target.decode()}"
@@ -206,7 +204,7 @@ class EngineProxy:
         self, rule: Rule | None, back: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         if rule is not None and rule.fault == "lose":
-            await back.read()  # to its end: the engine has done it
+            await back.read()  # to its end: the engine has executed the request
             return
         if rule is not None and rule.fault == "silent":
             writer.write(await back.readuntil(b"\r\n\r\n"))
@@ -221,7 +219,7 @@ class EngineProxy:
         await _pass(back, writer)
 
     async def _pass_on_late(self, rule: Rule, head: bytes) -> None:
-        """Passes on a request without a body whose client has gone."""
+        """Forwards a request without a body whose client has disconnected."""
         if rule.delay_s:
             await asyncio.sleep(rule.delay_s)
         else:
@@ -244,7 +242,7 @@ def _with_close(head: bytes) -> bytes:
 
 
 async def _read_body(reader: asyncio.StreamReader, head: bytes, out: asyncio.StreamWriter | None) -> None:
-    """Reads a request's body and passes it on as it is."""
+    """Forwards a request's body unchanged."""
     length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
     if length is not None:
         left = int(length[1])
@@ -263,7 +261,7 @@ async def _read_body(reader: asyncio.StreamReader, head: bytes, out: asyncio.Str
 
 
 async def _beginning(source: asyncio.StreamReader, target: asyncio.StreamWriter, left: int) -> None:
-    """Passes on the head of a chunked answer and the first `left` bytes of its body."""
+    """Forwards the head of a chunked answer and the first `left` bytes of its body."""
     await _write(target, await source.readuntil(b"\r\n\r\n"))
     while left and (size := int(await source.readuntil(b"\r\n"), 16)):
         piece = (await source.readexactly(size + 2))[: min(size, left)]
@@ -289,7 +287,7 @@ async def _both(
     back: asyncio.StreamReader,
     out: asyncio.StreamWriter,
 ) -> None:
-    """Passes bytes in both directions until both have ended; an end is passed on too."""
+    """Forwards bytes and ends in both directions until both have ended."""
 
     async def upwards() -> None:
         await _pass(reader, out)

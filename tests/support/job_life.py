@@ -1,6 +1,6 @@
-"""The life of one job as a rule machine: what jobd does and what the world does, in any order, and what must hold in all of them.
+"""A rule machine of one job: actions of jobd and external events in any order, with invariants.
 
-Every fact of `jobd.jobs.state.facts` is drawn: a sidecar, users, restarts of jobd and of the engine, lost answers, clocks that are set.
+Draws every fact of `jobd.jobs.state.facts`: a sidecar, users, restarts of jobd and of the engine, lost answers, clock steps.
 """
 
 from collections.abc import Callable, Iterator
@@ -54,21 +54,25 @@ ARTIFACTS: list[list[Artifact]] = [
     ],
 ]
 STATIONS = ["queued", "start", "start-lost", "unstarted", "running", "over"]
-"""How far a life has come, undisturbed, when the walk begins: few walks would get to the later ones by themselves."""
+"""The phases at which a walk begins, without faults before: few walks would reach the later phases by themselves."""
 FAULTS = ["none", "none", "none", "none", "refused", "lost-before", "lost-after"]
-WISHES = ["none", "none", "none", "none", "cancel", "delete"]
+REQUESTS = ["none", "none", "none", "none", "cancel", "delete"]
 FILTERS: list[list[str] | None] = [None, [], [event.EXIT], [event.COMPLETE, event.ARTIFACT]]
 
 
-def with_engine(seen: ContainerFacts | None) -> ContainerFacts | None:
-    """Returns what an adapter makes of a container whose end, or failed start, came with the engine's own."""
-    if seen is None or not (seen.ended or seen.error):
-        return seen
-    return replace(seen, cause=EndCause.ENGINE_STOPPED) if seen.ended else replace(seen, start_may_pass=True)
+def with_engine(observation: ContainerFacts | None) -> ContainerFacts | None:
+    """Returns an adapter's facts of a container whose end, or failed start, the engine's stop has caused."""
+    if observation is None or not (observation.ended or observation.error):
+        return observation
+    return (
+        replace(observation, cause=EndCause.ENGINE_STOPPED)
+        if observation.ended
+        else replace(observation, start_may_pass=True)
+    )
 
 
 class Life(RuleBasedStateMachine):
-    """One job: `turn` is what the supervisor does, the other rules are what the world does."""
+    """One job: `turns` runs the supervisor, the other rules are external events."""
 
     @initialize(
         artifacts=st.sampled_from(ARTIFACTS),
@@ -108,7 +112,7 @@ class Life(RuleBasedStateMachine):
         )
         self.engine_stopped = False
         self.order_given = True
-        self.seen: Observation | None = None
+        self.observation: Observation | None = None
         self.engine = ModelEngine(self.spec)
         self.events: list[tuple[str, str | None, int | None]] = []
         self.event_ids: list[str] = []
@@ -116,7 +120,7 @@ class Life(RuleBasedStateMachine):
         self.damaged: dict[tuple[str, int], report.Heading] = {}
         self.unread_in: set[int] = set()
         self.past: list[facts.Fact] = []
-        self.asked: list[type[object]] = []
+        self.next_actions: list[type[object]] = []
         self.late = "runs"
 
         reached = {
@@ -136,7 +140,7 @@ class Life(RuleBasedStateMachine):
             assert isinstance(self.record.worker, Starting)
             assert self.record.worker.in_doubt
 
-    # --- what jobd does
+    # --- jobd
 
     def apply(self, fact: facts.Fact) -> None:
         before = self.record
@@ -164,13 +168,13 @@ class Life(RuleBasedStateMachine):
         self.past.append(fact)
 
     def check_exit_code(self, draft: event_drafts.Draft) -> None:
-        """Asserts that an event tells the code that the job's view tells, and -1 where the view has none."""
+        """Asserts that an event has the exit code of the job's view, and -1 if the view has none."""
         if draft.type in (event.EXIT, event.COMPLETE, event.RETRY):
             told = self.record.earlier[-1] if draft.type == event.RETRY else self.record
             assert draft.data["exitCode"] == (-1 if told.exit_code is None else told.exit_code), draft.type
 
     def read_reports(self, most: int = 1000) -> None:
-        """Reads on in the sidecar's log; after a restart from its beginning."""
+        """Continues reading the sidecar's log; after a restart from the beginning."""
         box = self.engine.sidecar
         while box is not None and self.read < len(box.said) and most:
             said = box.said[self.read]
@@ -187,19 +191,22 @@ class Life(RuleBasedStateMachine):
             self.apply(facts.ReportUnread("cannot be read", heading))
 
     def observe(self) -> None:
-        seen = self.engine.look()
+        observation = self.engine.look()
         if self.engine_stopped:
-            seen = Observation(with_engine(seen.worker), with_engine(seen.sidecar))
-        over = seen.sidecar is not None and seen.sidecar.state in (ContainerState.ENDED, ContainerState.GONE)
+            observation = Observation(with_engine(observation.worker), with_engine(observation.sidecar))
+        over = observation.sidecar is not None and observation.sidecar.state in (
+            ContainerState.ENDED,
+            ContainerState.GONE,
+        )
         if over and self.record.phase in ("inputs", "outputs"):
             self.read_reports()
-        before, worker = self.record, seen.worker
-        self.apply(facts.Observed(seen, reports_drained=over))
+        before, worker = self.record, observation.worker
+        self.apply(facts.Observed(observation, reports_drained=over))
         if self.engine_stopped and worker is not None and worker.attempt == before.attempt.number:
             self.what_the_engine_ended_is_lost(before, worker)
-        watched = seen.sidecar if before.phase == "inputs" else worker
+        watched = observation.sidecar if before.phase == "inputs" else worker
         self.engine_stopped &= watched is None or watched.state is not ContainerState.RUNNING
-        self.seen = seen
+        self.observation = observation
 
     def what_the_engine_ended_is_lost(self, before: Record, worker: ContainerFacts) -> None:
         if not isinstance(before.state, Running) or before.state.worker is None or before.end_ordered:
@@ -210,13 +217,15 @@ class Life(RuleBasedStateMachine):
             assert (failed.reason, failed.exit_code) == ("lost", None)
         elif worker.error:
             doubted = before.state.worker.change(in_doubt=True)
-            assert self.record == before.with_state(before.state.change(worker=doubted)), "it is made anew"
+            assert self.record == before.with_state(before.state.change(worker=doubted)), (
+                "jobd creates it again"
+            )
 
     def carry_out(self, fault: str) -> actions.Action:
-        """One turn of the supervisor; returns what the state asked for."""
-        asked = next_action(self.record, self.seen, self.now)
-        self.asked.append(type(asked))
-        match asked:
+        """Runs one turn of the supervisor; returns the action."""
+        action = next_action(self.record, self.observation, self.now)
+        self.next_actions.append(type(action))
+        match action:
             case actions.Admit():
                 self.apply(facts.Admitted())
             case actions.Pull() if fault == "refused":
@@ -233,7 +242,7 @@ class Life(RuleBasedStateMachine):
             case actions.StartSidecar():
                 self.apply(facts.SidecarStarting())
                 self.read = 0
-                self.seen = None
+                self.observation = None
                 if self.record.sidecar is not None and self.engine.sidecar is not None:
                     if fault == "lost-before":
                         self.engine.late_starts.append(self.engine.sidecar)
@@ -266,7 +275,7 @@ class Life(RuleBasedStateMachine):
                 if fault != "lost-after":
                     self.apply(facts.StopSent(kill))
             case actions.Remove():
-                assert self.record.ended or self.has_leftovers, "by force only what is over by the record"
+                assert self.record.ended or self.has_leftovers, "by force only after the stored end"
                 self.engine.drop("worker")
                 self.engine.drop("sidecar")
                 if fault != "lost-after":
@@ -274,14 +283,14 @@ class Life(RuleBasedStateMachine):
             case _:
                 pass
         if fault != "none":
-            self.seen = None
-        return asked
+            self.observation = None
+        return action
 
     def start_worker(self, fault: str) -> None:
         self.apply(facts.WorkerStarting())
         if self.record.phase != "running" or self.record.worker_over:
             return
-        self.seen = None
+        self.observation = None
         if fault == "refused":
             self.apply(facts.WorkerStartFailed(127, "no such file"))
         elif fault == "lost-before":
@@ -293,13 +302,13 @@ class Life(RuleBasedStateMachine):
             self.engine.start(self.engine.worker, self.engine_now)
 
     def remove_unstarted(self, role: Role, fault: str) -> None:
-        """`refused`: the start arrives just before the removal. `lost-after`: the engine has done it, and its answer is lost."""
+        """`refused`: the start arrives just before the removal. `lost-after`: the removal succeeds, and its answer is lost."""
         container_id = self.record.worker_id if role == "worker" else self.record.sidecar_id
         if fault == "lost-before" or container_id is None:
             return
         late = self.late if fault == "refused" else "nothing"
         fate = self.engine.remove_unstarted(role, container_id, late, self.engine_now)
-        self.seen = None
+        self.observation = None
         if fault == "lost-after":
             return
         if fate.kind == "never":
@@ -313,17 +322,17 @@ class Life(RuleBasedStateMachine):
             told = fate.end if fate.end is not None and fate.end.exit_code != 137 else None
             self.apply(facts.Observed(Observation(told, None)))
             over = self.record.worker_over or self.record.attempt.number > attempt
-            assert over, "what ran and is gone is not made anew in the same attempt"
+            assert over, "a removed worker that ran is not created again in the same attempt"
 
     def wait(self, until: datetime | None) -> None:
         left = timedelta(seconds=2)
         if until is not None:
             left = min(left, max(until - self.now, timedelta(0)))
         self.now += left
-        self.seen = None
+        self.observation = None
         self.apply(facts.TimePassed())
 
-    # --- what happens
+    # --- external events
 
     @rule(
         action=st.sampled_from(["Create", "Observe", "StartWorker", "TellSidecar", "Remove"]),
@@ -332,9 +341,9 @@ class Life(RuleBasedStateMachine):
     def the_engine_answers_with_an_error(self, action: str, seen_s: float) -> None:
         before = self.record
         self.apply(facts.EngineErred(action, "the disk is full", seen_s, ENGINE_ERROR_LIMIT_S))
-        self.seen = None
+        self.observation = None
         if before.started_at is not None and not before.worker_over:
-            assert before.end_ordered or self.record == before, "a worker that runs has its own limit"
+            assert before.end_ordered or self.record == before, "a running worker has its own limit"
         attempt = self.record.attempt
         if attempt.number == before.attempt.number and not before.ended and not self.record.worker_over:
             assert attempt.engine_errors is None or attempt.engine_errors.seconds < ENGINE_ERROR_LIMIT_S
@@ -355,12 +364,12 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.may_start)
     @rule(fault=st.sampled_from(["none", "refused", "lost-before", "lost-after"]))
     def the_worker_is_started(self, fault: str) -> None:
-        """Drawn for itself: what becomes of a start matters most, and few walks would come to one that is lost."""
+        """A rule of its own, because few walks would reach a lost start otherwise."""
         self.carry_out(fault)
 
     @property
     def may_start(self) -> bool:
-        return isinstance(next_action(self.record, self.seen, self.now), actions.StartWorker)
+        return isinstance(next_action(self.record, self.observation, self.now), actions.StartWorker)
 
     @rule(fails=st.booleans(), heard=st.booleans())
     def the_sidecar_speaks(self, fails: bool, heard: bool) -> None:
@@ -381,21 +390,21 @@ class Life(RuleBasedStateMachine):
     def the_worker_ends(self, code: int, oom: bool) -> None:
         cause = EndCause.OUT_OF_MEMORY if oom and code == 137 else EndCause.OWN_EXIT
         self.engine.end(self.engine.worker, code, self.engine_now, cause)
-        self.seen = None
+        self.observation = None
 
     @rule(code=st.sampled_from([0, 1]))
     def the_sidecar_dies(self, code: int) -> None:
         self.engine.end(self.engine.sidecar, code, self.engine_now)
-        self.seen = None
+        self.observation = None
 
     @rule(which=st.sampled_from(["worker", "sidecar"]))
     def somebody_removes_a_container(self, which: str) -> None:
         self.engine.drop(which)
-        self.seen = None
+        self.observation = None
 
     @rule()
     def the_engine_forgets_its_events(self) -> None:
-        """It keeps 256 of them."""
+        """The engine keeps 256 events."""
         self.engine.gone = {}
 
     @rule(late=st.sampled_from(["runs", "ends"]))
@@ -409,10 +418,10 @@ class Life(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.5, 2, 10, 61, 3700]))
     def time_passes(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
-        self.seen = None
+        self.observation = None
         self.apply(facts.TimePassed())
 
-    @rule(request=st.sampled_from(WISHES))
+    @rule(request=st.sampled_from(REQUESTS))
     def a_user_ends_it(self, request: str) -> None:
         if request != "none":
             self.apply(facts.CancelRequested(by="x", grace_s=self.grace, delete=request == "delete"))
@@ -423,7 +432,7 @@ class Life(RuleBasedStateMachine):
             self.engine.refuse_to_start(self.engine.worker)
         self.engine.stop(code, self.engine_now)
         self.engine_stopped = True
-        self.seen = None
+        self.observation = None
 
     @rule(cpu_s=st.floats(0, 1e6), peak=st.integers(1, 1 << 40))
     def it_is_measured(self, cpu_s: float, peak: int) -> None:
@@ -438,14 +447,14 @@ class Life(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([-86400.0, -3.0, 3.0, 86400.0]), boots=st.booleans())
     def the_clock_is_set(self, seconds: float, boots: bool) -> None:
-        """By hand, or by a boot, after which the offset says nothing of how the wall clock moved."""
+        """By hand, or by a boot, after which the offset does not show the clock's step."""
         before, left = self.record, self.time_left()
         self.boots += boots
         self.offset += seconds
         if not boots:
             self.now += timedelta(seconds=seconds)
         self.apply(facts.ClockMoved(f"boot-{self.boots}", self.offset))
-        assert self.time_left() == left, "what is waited for is as far away as before"
+        assert self.time_left() == left, "the time left stays the same"
         mark = self.record.clock
         assert self.record.ended or (mark.boot, mark.offset) == (
             f"boot-{self.boots}",
@@ -456,7 +465,7 @@ class Life(RuleBasedStateMachine):
 
     @property
     def engine_now(self) -> datetime:
-        """The engine's clock, which may be another machine's and wrong."""
+        """The engine's clock, which may run on another machine and be wrong."""
         return self.now + self.skew
 
     @rule(seconds=st.sampled_from([-86400.0, -0.3, 0.0, 0.3, 86400.0]))
@@ -465,7 +474,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def times_are_in_order(self) -> None:
-        """In the record, in what clients see, and over all attempts, whatever clocks were set."""
+        """In the record, in the view, and over all attempts, after any clock steps."""
         if not hasattr(self, "record"):
             return
         record = self.record
@@ -483,7 +492,7 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def jobd_restarts(self) -> None:
-        self.seen = None
+        self.observation = None
         self.read = 0
         self.engine_stopped = False
 
@@ -492,7 +501,7 @@ class Life(RuleBasedStateMachine):
         box = self.engine.sidecar
         if box is not None and self.read < len(box.said):
             said = box.said[self.read]
-            # Its number in the log, from 1, which is where `read_reports` has it once it has gone on.
+            # The report's number in the log, from 1, as in `read_reports`.
             self.damaged[box.facts.id, self.read + 1] = report.Heading(
                 n=said.n if knows_number else None,
                 artifact_id=getattr(said, "artifact_id", None) if knows_artifact else None,
@@ -508,7 +517,7 @@ class Life(RuleBasedStateMachine):
             self.apply(data.draw(st.sampled_from(old)))
             assert self.record == before
 
-    # --- what always holds
+    # --- invariants
 
     @invariant()
     def each_event_is_in_its_place(self) -> None:
@@ -575,7 +584,7 @@ class Life(RuleBasedStateMachine):
         return isinstance(state, Queued) and state.retry is not None and state.retry.leftovers
 
     def teardown(self) -> None:
-        """Left alone in a world that works, the job ends; deleted, it leaves nothing."""
+        """Asserts that the job ends without further faults, and that a deleted job leaves nothing."""
         if not hasattr(self, "record"):
             return
         self.live_until(lambda: self.record.ended)
@@ -594,17 +603,17 @@ class Life(RuleBasedStateMachine):
         for _ in range(MOST_TURNS):
             if reached():
                 return
-            asked = self.carry_out("none")
+            action = self.carry_out("none")
             busy += 1
-            assert busy <= MOST_TURNS_WITHOUT_WAIT, f"asks without end: {self.asked[-8:]}"
-            if isinstance(asked, actions.Wait):
+            assert busy <= MOST_TURNS_WITHOUT_WAIT, f"never waits: {self.next_actions[-8:]}"
+            if isinstance(action, actions.Wait):
                 busy = 0
                 self.engine.next_report(False, self.engine_now)
                 self.read_reports()
-                if self.record.phase == "running" and self.seen is not None:
+                if self.record.phase == "running" and self.observation is not None:
                     self.engine.end(self.engine.worker, 0, self.engine_now)
-                self.wait(asked.until)
-        raise AssertionError(f"does not end: {self.asked[-8:]} in {self.record}")
+                self.wait(action.until)
+        raise AssertionError(f"does not end: {self.next_actions[-8:]} in {self.record}")
 
 
 def awaited(part: Part, path: str = "") -> Iterator[tuple[str, datetime]]:

@@ -105,7 +105,7 @@ async def test_a_name_with_a_dead_address_still_reaches_the_live_one(receivers: 
         assert await exchange(pool, origin(url, "two.example")) == 204
 
 
-async def test_want_of_descriptors_is_not_the_receivers_failure(receivers: Any) -> None:
+async def test_lack_of_descriptors_is_not_the_receivers_failure(receivers: Any) -> None:
     receiver = await receivers()
     async with Sender(POLICY, SystemClock()) as sender:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

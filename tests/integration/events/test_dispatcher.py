@@ -162,7 +162,7 @@ async def test_events_of_a_job_go_out_in_order_and_one_at_a_time(rig: Any, jobs:
         assert r.observer.counts["delivered"] == 60
 
 
-async def test_what_waits_at_the_start_goes_out_without_a_notification(
+async def test_pending_events_are_sent_at_the_start_without_a_notification(
     rig: Any, jobs: Any, until: Any
 ) -> None:
     for n in range(300):
@@ -171,7 +171,7 @@ async def test_what_waits_at_the_start_goes_out_without_a_notification(
         await until(lambda: len(r.sender.sent) == 300)
 
 
-async def test_a_lost_notification_is_made_up_for(rig: Any, jobs: Any, tick: Any) -> None:
+async def test_a_scan_finds_the_events_of_a_lost_notification(rig: Any, jobs: Any, tick: Any) -> None:
     async with rig() as r:
         await asyncio.sleep(0)
         await jobs.emit("x", A)
@@ -349,7 +349,9 @@ async def test_memory_holds_no_more_than_the_buffer_and_all_is_delivered(
             assert r.sender.of(f"j{n}") == [f"j{n}-{k}" for k in range(1, 6)]
 
 
-async def test_a_buffer_full_of_one_host_starves_no_other(rig: Any, jobs: Any, until: Any) -> None:
+async def test_a_buffer_full_of_one_hosts_events_starves_no_other_host(
+    rig: Any, jobs: Any, until: Any
+) -> None:
     never = asyncio.Event()
 
     async def hang(event_id: str) -> Answer:
@@ -366,7 +368,7 @@ async def test_a_buffer_full_of_one_host_starves_no_other(rig: Any, jobs: Any, u
         await until(lambda: len(r.sender.of("late")) == 3)
 
 
-async def test_a_busy_job_lets_others_of_its_host_have_their_turn(rig: Any, jobs: Any, until: Any) -> None:
+async def test_a_busy_job_does_not_block_other_jobs_of_its_host(rig: Any, jobs: Any, until: Any) -> None:
     await jobs.emit("busy", A, 400)
     for n in range(100):
         await jobs.emit(f"j{n}", A)
@@ -376,7 +378,9 @@ async def test_a_busy_job_lets_others_of_its_host_have_their_turn(rig: Any, jobs
         assert last_of_others < 499 - 200
 
 
-async def test_a_restart_goes_on_and_repeats_only_what_was_in_flight(rig: Any, jobs: Any, until: Any) -> None:
+async def test_a_restart_continues_and_repeats_only_deliveries_in_flight(
+    rig: Any, jobs: Any, until: Any
+) -> None:
     taken: list[str] = []
     never = asyncio.Event()
 
@@ -428,7 +432,7 @@ async def test_a_wall_clock_set_back_a_day_stops_nothing(rig: Any, jobs: Any, un
         assert r.clock.monotonic() < 120
 
 
-async def test_drain_waits_for_what_is_under_way_and_takes_nothing_new(
+async def test_drain_waits_for_requests_under_way_and_starts_no_others(
     rig: Any, jobs: Any, until: Any
 ) -> None:
     go = asyncio.Event()
@@ -451,7 +455,7 @@ async def test_drain_waits_for_what_is_under_way_and_takes_nothing_new(
         assert (await jobs.states("x")).startswith("delivered pending")
 
 
-async def test_drain_gives_up_after_its_time(rig: Any, jobs: Any, until: Any) -> None:
+async def test_drain_ends_after_its_timeout(rig: Any, jobs: Any, until: Any) -> None:
     never = asyncio.Event()
 
     async def hang(event_id: str) -> Answer:
@@ -474,7 +478,7 @@ async def test_drain_with_nothing_to_do_is_done(rig: Any) -> None:
         assert await r.dispatcher.drain(5)
 
 
-async def test_a_disk_that_is_full_for_a_while_turns_one_delivery_into_no_more(
+async def test_a_full_disk_does_not_repeat_a_delivery(
     rig: Any, jobs: Any, until: Any, tick: Any, store: Any
 ) -> None:
     class FullForAWhile:
@@ -497,7 +501,7 @@ async def test_a_disk_that_is_full_for_a_while_turns_one_delivery_into_no_more(
         assert r.sender.of("x") == ["x-1", "x-2"]
 
 
-async def test_a_mistake_in_one_delivery_does_not_end_the_others(rig: Any, jobs: Any, until: Any) -> None:
+async def test_a_defect_in_one_delivery_does_not_end_the_others(rig: Any, jobs: Any, until: Any) -> None:
     def broken(event_id: str) -> Answer:
         raise RuntimeError("a mistake")
 
@@ -518,7 +522,7 @@ async def test_long_bodies_are_read_from_the_store(rig: Any, jobs: Any, until: A
         await until(lambda: r.observer.counts["delivered"] == 3)
 
 
-async def test_what_is_too_old_for_a_host_that_stays_down_is_parked(
+async def test_too_old_deliveries_of_a_host_that_stays_down_are_parked(
     rig: Any, tick: Any, until: Any, tmp_path: Path
 ) -> None:
     clock = FakeClock()
@@ -535,7 +539,7 @@ async def test_what_is_too_old_for_a_host_that_stays_down_is_parked(
     await store.close()
 
 
-async def test_what_was_read_while_its_breaker_opened_goes_out_when_the_host_is_back(
+async def test_deliveries_read_while_their_breaker_opens_are_sent_after_the_cooldown(
     rig: Any, jobs: Any, tick: Any, until: Any, store: Store
 ) -> None:
     opened = asyncio.Event()
@@ -563,7 +567,7 @@ async def test_what_was_read_while_its_breaker_opened_goes_out_when_the_host_is_
         await tick(r, lambda: r.observer.counts["delivered"] == 120)
 
 
-async def test_more_notifications_than_are_kept_lose_nothing(rig: Any, jobs: Any, tick: Any) -> None:
+async def test_more_notifications_than_are_kept_lose_no_event(rig: Any, jobs: Any, tick: Any) -> None:
     async with rig() as r:
         for n in range(50):
             await jobs.emit(f"j{n}", A)
@@ -574,7 +578,7 @@ async def test_more_notifications_than_are_kept_lose_nothing(rig: Any, jobs: Any
         await tick(r, lambda: r.observer.counts["delivered"] == 50)
 
 
-async def test_random_failures_keep_order_and_lose_nothing(rig: Any, jobs: Any, tick: Any) -> None:
+async def test_random_failures_keep_the_order_and_lose_no_event(rig: Any, jobs: Any, tick: Any) -> None:
     dice = random.Random(7)
     async with rig(breaker_cooldown_s=2, max_requeues=1000) as r:
 

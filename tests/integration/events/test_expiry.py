@@ -117,7 +117,7 @@ async def opened(rig: Rig, until: Any) -> None:
     await until(lambda: rig.dispatcher.state().held == 0)
 
 
-async def test_all_that_has_expired_is_parked_within_a_few_scans(
+async def test_all_expired_deliveries_are_parked_within_a_few_scans(
     running: Running, jobs: Jobs, scans: Any, until: Any
 ) -> None:
     await jobs.emit("x", A, 3_000)
@@ -132,7 +132,7 @@ async def test_all_that_has_expired_is_parked_within_a_few_scans(
         assert await jobs.states("y") == " ".join(["parked"] * 10)
 
 
-async def test_what_was_parked_is_listed_with_why_and_goes_out_in_order_when_it_is_replayed(
+async def test_parked_deliveries_are_listed_with_the_reason_and_replayed_in_order(
     running: Running, jobs: Jobs, scans: Any, until: Any, store: Store
 ) -> None:
     await jobs.emit("x", A, 50)
@@ -150,7 +150,7 @@ async def test_what_was_parked_is_listed_with_why_and_goes_out_in_order_when_it_
         assert rig.sent == [f"x-{n}" for n in range(1, 51)]
 
 
-async def test_what_was_replayed_is_given_its_time(
+async def test_a_replayed_delivery_does_not_expire_at_once(
     running: Running, jobs: Jobs, scans: Any, until: Any
 ) -> None:
     await jobs.emit("x", A, 5)
@@ -168,7 +168,7 @@ async def test_what_was_replayed_is_given_its_time(
         assert await jobs.states("x") == " ".join(["parked"] * 5)
 
 
-async def test_a_jump_of_the_wall_clock_parks_nothing(
+async def test_a_step_of_the_wall_clock_parks_no_delivery(
     running: Running, jobs: Jobs, scans: Any, until: Any
 ) -> None:
     await jobs.emit("x", A, 20)
@@ -186,7 +186,7 @@ async def test_a_jump_of_the_wall_clock_parks_nothing(
 
 
 @pytest.mark.parametrize("boot", ["fake", "another"])
-async def test_a_restart_while_the_clock_is_ahead_parks_nothing(
+async def test_a_restart_while_the_clock_is_ahead_parks_no_delivery(
     tmp_path: Path, scans: Any, until: Any, boot: str
 ) -> None:
     path, clock = tmp_path / "restarted.db", FakeClock(START)
@@ -216,7 +216,7 @@ async def test_a_restart_while_the_clock_is_ahead_parks_nothing(
     await store.close()
 
 
-async def test_what_was_replayed_has_its_time_also_after_a_restart_while_the_clock_is_ahead(
+async def test_a_replayed_delivery_does_not_expire_after_a_restart_with_the_clock_ahead(
     tmp_path: Path, scans: Any, until: Any
 ) -> None:
     path, clock = tmp_path / "restarted.db", FakeClock(START)
@@ -270,14 +270,14 @@ async def test_the_batches_are_bounded_and_keep_the_order_of_each_job(
     assert await store.expire_deliveries(["x", "nobody"], DAY_S, 60, at, "too old", 10) == 0
 
 
-async def test_what_follows_has_waited_as_long(store: Store, jobs: Jobs, clock: FakeClock) -> None:
+async def test_the_next_deliveries_of_a_job_expire_too(store: Store, jobs: Jobs, clock: FakeClock) -> None:
     await jobs.emit("x", A, 3)
     clock.advance(5 * DAY_S)
     assert await store.expire_deliveries(["x"], DAY_S, 60, clock.now(), "too old", 2) == 2
     assert [one.due_at for one in await store.due(DESTINATION, 9)] == [START]
 
 
-async def test_only_what_is_old_is_parked_and_the_rest_of_the_job_is_due(
+async def test_only_old_deliveries_are_parked_and_the_jobs_next_one_is_due(
     store: Store, jobs: Jobs, clock: FakeClock
 ) -> None:
     await jobs.emit("x", A, 2)
@@ -292,7 +292,7 @@ async def test_only_what_is_old_is_parked_and_the_rest_of_the_job_is_due(
     assert [one.event_id for one in await store.due(DESTINATION, 9)] == ["x-3"]
 
 
-async def test_the_breaker_of_a_host_for_which_nothing_waits_is_forgotten(
+async def test_the_breaker_of_a_host_without_pending_deliveries_is_dropped(
     running: Running, jobs: Jobs, scans: Any, until: Any, store: Store
 ) -> None:
     await jobs.emit("x", A, 3)
@@ -308,7 +308,7 @@ async def test_the_breaker_of_a_host_for_which_nothing_waits_is_forgotten(
         assert (rig.dispatcher.state().breakers, rig.dispatcher.state().breakers_open) == (0, 0)
 
 
-async def test_failures_of_a_host_for_which_nothing_waits_are_forgotten_after_the_cooldown(
+async def test_failures_of_a_host_without_pending_deliveries_are_dropped_after_the_cooldown(
     running: Running, jobs: Jobs, scans: Any, until: Any
 ) -> None:
     await jobs.emit("x", A)

@@ -82,7 +82,7 @@ async def dispatching(
 
 @pytest.mark.parametrize("status", [204, 500])
 @pytest.mark.parametrize(("batch", "length"), [(True, 20_000), (False, 20_000), (False, 10_000)])
-async def test_what_waits_for_its_record_keeps_no_bodies(
+async def test_answers_that_wait_for_their_commit_keep_no_bodies(
     store: Store, jobs: Any, until: Any, batch: bool, length: int, status: int
 ) -> None:
     for n in range(UNSETTLED_PER_WORKER * WORKERS + 4):
@@ -102,7 +102,7 @@ async def test_what_waits_for_its_record_keeps_no_bodies(
         await until(lambda: body_bytes() <= dispatcher._queue._queues._inline_bytes)
 
 
-async def test_what_is_on_record_keeps_no_bodies(store: Store, jobs: Any, until: Any) -> None:
+async def test_stored_answers_keep_no_bodies(store: Store, jobs: Any, until: Any) -> None:
     outbox = Refuses(store)
     async with dispatching(outbox) as (dispatcher, clock):
         await jobs.emit("x", "http://a.test/", 4, text="x" * 10_000, batch=True)
@@ -120,7 +120,7 @@ async def test_what_is_on_record_keeps_no_bodies(store: Store, jobs: Any, until:
         await until(lambda: body_bytes() == 0)
 
 
-async def test_deliveries_whose_texts_do_not_fit_at_once_all_go_out(
+async def test_deliveries_whose_texts_exceed_the_budget_are_all_sent(
     store: Store, jobs: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(destination_queues, "TEXT_BUDGET_BYTES", 300_000)
@@ -145,9 +145,7 @@ async def test_deliveries_whose_texts_do_not_fit_at_once_all_go_out(
     assert most < 400_000
 
 
-async def test_what_is_remembered_of_jobs_is_bounded_by_those_in_memory(
-    store: Store, jobs: Any, until: Any
-) -> None:
+async def test_state_of_jobs_is_bounded_by_the_jobs_in_memory(store: Store, jobs: Any, until: Any) -> None:
     buffer = 20
     for n in range(300):
         await jobs.emit(f"j{n}", f"http://host{n % 10}.test/", 3)

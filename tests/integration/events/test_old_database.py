@@ -22,7 +22,7 @@ DUMP = Path(__file__).parent.parent / "store" / "fixtures" / "schema_1.sql"
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-async def test_what_waited_in_a_database_of_the_first_schema_is_delivered(
+async def test_pending_events_of_a_database_of_the_first_schema_are_delivered(
     tmp_path: Path, receivers: Any, until: Any
 ) -> None:
     receiver = await receivers()

@@ -102,7 +102,7 @@ async def test_proxy_variables_are_ignored(receivers: Any, monkeypatch: pytest.M
         assert (await sender.send(receiver.url, KEY, "e-1", BODY)).status == 204
 
 
-async def test_an_error_says_what_the_receiver_said(sender: Sender, receivers: Any) -> None:
+async def test_an_error_quotes_the_receivers_answer(sender: Sender, receivers: Any) -> None:
     receiver = await receivers()
     receiver.answer = lambda request: web.Response(
         status=415, text="only\nXML \x1b[31m" + "x" * 9000, headers={"Retry-After": "7"}
@@ -186,7 +186,7 @@ async def test_an_endless_body_is_not_read(sender: Sender, raw: Any) -> None:
     assert written < 64 << 20
 
 
-async def test_a_body_that_stalls_does_not_take_the_success_away(hasty: Sender, raw: Any) -> None:
+async def test_a_stalled_body_does_not_undo_the_success(hasty: Sender, raw: Any) -> None:
     async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
         await writer.drain()
@@ -211,7 +211,7 @@ async def test_a_reset_after_the_status_line_is_no_answer(sender: Sender, raw: A
     "answer",
     [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 banana OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: " + b"x" * 99999],
 )
-async def test_what_is_not_http_is_no_answer(sender: Sender, raw: Any, answer: bytes) -> None:
+async def test_bytes_that_are_not_http_are_no_answer(sender: Sender, raw: Any, answer: bytes) -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
         await writer.drain()
@@ -233,7 +233,7 @@ async def test_forbidden_addresses_are_refused_in_every_spelling(sender: Sender,
 
 
 @pytest.mark.parametrize("host", ["0", "0251.0376.0xa9fe", "2852039166", "169.254.43518", "127.1"])
-async def test_numbers_that_are_no_address_are_not_used_as_one(sender: Sender, host: str) -> None:
+async def test_numbers_that_are_no_address_are_refused(sender: Sender, host: str) -> None:
     answer = await sender.send(f"http://{host}:1/", KEY, "e-1", BODY)
     assert answer.kind in ("refused", "invalid")
 
@@ -249,7 +249,7 @@ async def test_own_listeners_are_refused_by_name_too(receivers: Any) -> None:
     assert receiver.got == []
 
 
-async def test_strict_refuses_this_machine_and_takes_what_is_listed(receivers: Any) -> None:
+async def test_strict_refuses_this_machine_and_allows_listed_networks(receivers: Any) -> None:
     receiver = await receivers()
     async with Sender(EgressPolicy(parse_rule("strict")), SystemClock()) as sender:
         assert (await sender.send(receiver.url, KEY, "e-1", BODY)).kind == "refused"
@@ -260,7 +260,7 @@ async def test_strict_refuses_this_machine_and_takes_what_is_listed(receivers: A
         assert (await sender.send(receiver.url, KEY, "e-1", BODY)).status == 204
 
 
-async def test_the_name_for_this_machine_works_here_too(sender: Sender, receivers: Any) -> None:
+async def test_the_host_alias_works(sender: Sender, receivers: Any) -> None:
     receiver = await receivers()
     url = receiver.url.replace("127.0.0.1", "host.docker.internal")
     assert (await sender.send(url, KEY, "e-1", BODY)).status == 204
@@ -273,7 +273,7 @@ async def test_a_name_that_does_not_exist_is_a_network_error(sender: Sender) -> 
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://", "http://h:99999/", "ftp://127.0.0.1/"])
-async def test_a_url_that_is_not_usable_is_invalid_and_not_shown(sender: Sender, url: str) -> None:
+async def test_an_unusable_url_is_invalid_and_not_shown(sender: Sender, url: str) -> None:
     answer = await sender.send(url, "whsec_!!!", "e-1", BODY)
     assert answer.kind == "invalid"
     assert "!!!" not in answer.text

@@ -1,4 +1,4 @@
-"""Log events are made of stored lines: batched, over restarts, and before the exit event."""
+"""Log events contain stored lines: batched, over restarts, and before the exit event."""
 
 from typing import Any
 

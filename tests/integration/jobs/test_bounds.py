@@ -1,4 +1,4 @@
-"""What live jobs and their watchers hold in memory."""
+"""The memory of unfinished jobs and their watchers."""
 
 import asyncio
 from typing import Any

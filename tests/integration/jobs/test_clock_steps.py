@@ -46,7 +46,7 @@ async def test_a_slow_start_on_an_engine_with_another_clock_takes_nothing_of_the
         await start_worker(ref)
         house.clock.jump(-skew_s)
         for _ in range(20):
-            await asyncio.sleep(0)  # its start is heard before it is answered
+            await asyncio.sleep(0)  # the hint of the start arrives before the answer
 
     monkeypatch.setattr(house.engine, "start_worker", starting)
     house.engine.workers["a"] = WorkerScript(runs_s=None)

@@ -62,7 +62,7 @@ async def test_the_error_time_continues_after_a_restart(house: Any) -> None:
     assert (await ended(house, record)).reason == "engine-error"
 
 
-async def test_an_unavailable_engine_is_waited_for_without_a_limit(house: Any) -> None:
+async def test_a_job_waits_for_an_unavailable_engine_without_a_limit(house: Any) -> None:
     house.engine.errors["create"] = FULL
     record = await house.submit()
     before = await counted(house, record, 30)

@@ -74,7 +74,7 @@ async def test_a_stream_that_breaks_leaves_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_outputs, "FREE_SHARE", 1)  # all of the disk is to stay free
+    monkeypatch.setattr(kept_outputs, "FREE_SHARE", 1)  # the whole disk must stay free
     with pytest.raises(NoRoom, match="disk"):
         await KeptOutputs(tmp_path, 100).keep("u", 0, tar_of(b"1"))
     assert list(tmp_path.iterdir()) == []
@@ -174,7 +174,7 @@ async def test_an_output_over_the_limit_has_a_reason_of_its_own(house: Any) -> N
     record = await house.ended(await house.submit(outputs=OUTPUTS))
     assert (record.status, record.reason) == ("failed", "output-too-large")
     assert house.outputs.sizes() == []
-    assert await fetched(house), "the workspace is there for a while"
+    assert await fetched(house), "the workspace is kept for a while"
 
 
 async def test_a_restart_and_an_unavailable_engine_lose_no_output(house: Any) -> None:

@@ -11,7 +11,7 @@ from tests.support.fakes.worker import WorkerScript
 
 
 async def held_back(house: Any, **fields: Any) -> Any:
-    """A job whose worker was asked to start; the start has not arrived."""
+    """A job whose worker's start was requested; the start has not arrived."""
     house.engine.lose_start = "late"
     record = await house.submit(**fields)
     record = await house.until(record, lambda now: now.worker is not None)

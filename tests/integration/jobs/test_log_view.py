@@ -276,7 +276,7 @@ async def ended(waiting: list[asyncio.Task[bytes]]) -> None:
 
 
 @pytest.mark.parametrize("query", [{}, {"stream": "stdout"}], ids=["whole", "one stream"])
-async def test_a_follower_keeps_no_page_while_it_waits_for_news(
+async def test_a_follower_keeps_no_page_while_it_waits_for_lines(
     log: Log, traced: None, query: dict[str, Any]
 ) -> None:
     await log.write(*("x" * 1000 for _ in range(300)))

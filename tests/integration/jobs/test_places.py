@@ -1,4 +1,4 @@
-"""Who holds a place among the jobs that run: every attempt queues, and a restart takes no place away."""
+"""Places among the running jobs: every attempt queues, and a restart takes no place away."""
 
 from typing import Any
 

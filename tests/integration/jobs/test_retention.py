@@ -1,4 +1,4 @@
-"""What retention removes and when, on a real store with a clock that tests move: never early, never another's, never stuck."""
+"""Retention on a real store with a clock that tests move: never early, never other objects, never stuck."""
 
 import asyncio
 import dataclasses

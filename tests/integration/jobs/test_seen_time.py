@@ -1,4 +1,4 @@
-"""Retention counts by the clock since boot: whatever the wall clock says, nothing is removed early, and nothing stays for ever."""
+"""Retention counts by the clock since boot: a wrong wall clock neither removes objects early nor keeps them for ever."""
 
 import logging
 from typing import Any

@@ -1,4 +1,4 @@
-"""A supervisor whose record is stale reads the stored record and continues: nothing is lost or done twice."""
+"""A supervisor whose record is stale reads the stored record and continues: no change is lost or applied twice."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ def fails_though_kept(house: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[
             stored: list[StoredEvent] = await commit(transition)
             commits += 1
             if not transition.claim_id and commits % every == 0:
-                raise StoreFailed("the disk refused")
+                raise StoreFailed("the disk failed")
             return stored
 
         monkeypatch.setattr(house.store, "commit", committing)

@@ -1,4 +1,4 @@
-"""The caller disconnects, or jobd stops, while a submission commits: the commit alone decides whether there is a job."""
+"""The caller disconnects, or jobd stops, while a submission commits: the commit alone decides whether the job exists."""
 
 import asyncio
 import tarfile

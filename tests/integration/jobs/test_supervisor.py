@@ -202,7 +202,7 @@ async def test_a_job_over_its_time_is_stopped_and_then_killed(house: Any) -> Non
 
 
 @pytest.mark.parametrize(("oom", "reason"), [(True, "oom-killed"), (False, "exit-code")])
-async def test_out_of_memory_is_told_from_a_kill_by_others(house: Any, oom: bool, reason: str) -> None:
+async def test_out_of_memory_differs_from_an_external_kill(house: Any, oom: bool, reason: str) -> None:
     house.engine.workers["a"] = WorkerScript(runs_s=None)
     record = await house.submit()
     await house.until(record, lambda now: now.started_at is not None)
@@ -278,7 +278,7 @@ async def test_a_supervisor_waits_for_an_unavailable_engine(house: Any) -> None:
     assert (await house.ended(record, tick_s=0.1)).status == "completed"
 
 
-async def test_a_job_goes_on_after_a_restart_in_any_phase(house: Any) -> None:
+async def test_a_job_continues_after_a_restart_in_any_phase(house: Any) -> None:
     house.engine.workers["a"] = WorkerScript(lines=["one"], runs_s=None)
     house.engine.sidecars["a"] = SidecarScript(outputs=[])
     record = await house.submit(INPUT, OUTPUT)

@@ -67,7 +67,11 @@ async def test_a_failed_reload_is_retried(house: Any, gates: Any) -> None:
     reload, look = gates
     record = await running(house)
     look.failures = [RuntimeError("a fault in the code")]
-    reload.failures = [StoreFailed("the disk is away"), StoreFailed("still"), ValueError("not a record")]
+    reload.failures = [
+        StoreFailed("the disk is unavailable"),
+        StoreFailed("still"),
+        ValueError("not a record"),
+    ]
     await reached(house, reload, 4)
     assert house.supervisors.get(record.uid) is not None
     house.engine.end("a", "worker", 3)
@@ -101,7 +105,7 @@ async def test_a_failed_clean_up_is_retried_and_holds_no_slot(
         def unlink(self, missing_ok: bool) -> None:
             nonlocal cleaned
             if failing and what == "unlink":
-                raise OSError("the folder is away")
+                raise OSError("the folder is unavailable")
             cleaned += 1
 
     async def stop_reading() -> None:
@@ -117,7 +121,7 @@ async def test_a_failed_clean_up_is_retried_and_holds_no_slot(
     async with asyncio.timeout(DEADLINE_S):
         while house.queue.running:
             await asyncio.sleep(0)
-    assert house.supervisors.get(record.uid) is not None, "its clean-up is not done yet"
+    assert house.supervisors.get(record.uid) is not None, "the clean-up is not complete yet"
     failing = False
     async with asyncio.timeout(DEADLINE_S):
         while house.supervisors.get(record.uid) is not None:

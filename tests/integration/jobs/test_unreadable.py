@@ -1,4 +1,4 @@
-"""A byte that the disk has changed affects one job: the job is shown, left alone and can be deleted; all other jobs continue."""
+"""A byte that the disk has changed affects one job: the job is shown, stays and can be deleted; all other jobs continue."""
 
 import asyncio
 import random
@@ -103,7 +103,7 @@ async def test_a_damaged_row_stops_no_other_job(house: Any, database: Path, colu
     with pytest.raises((UnreadableJob, Conflict)):
         await house.service.cancel(shown.id, CancelRequested(by="me", grace_s=0, delete=False))
     await rounds(house)
-    assert await kept(house) == {"bad", "good"}, "the containers of a job that cannot be read are left alone"
+    assert await kept(house) == {"bad", "good"}, "the containers of an unreadable job stay"
     house.clock.advance(JOBS_S)
     await rounds(house)
     assert await kept(house) == {"bad"}
@@ -179,9 +179,7 @@ async def test_a_queued_job_with_a_damaged_spec_takes_no_slot(house: Any, databa
     await house.submit(id="bad")
     behind = await house.submit(id="behind")
     flip(database, "specs.spec", "bad")
-    house.engine.end(
-        "first", "worker", 0
-    )  # the place of one alone: both that wait can have it, one after the other
+    house.engine.end("first", "worker", 0)  # one free place, which both waiting jobs get one after the other
     assert (await house.ended(behind)).exit_code == 0
     assert (await house.service.get("bad")).status == "unreadable"
     assert "bad" not in await kept(house)
@@ -256,7 +254,7 @@ async def test_a_row_that_is_not_utf_8_is_read(house: Any, database: Path) -> No
 
 
 async def test_a_damaged_row_is_listed_with_the_live_jobs(house: Any, database: Path) -> None:
-    """A known damaged row is listed even if its job had ended: a user has to look at the job."""
+    """A known damaged row is listed even if its job had ended: a user must handle the job."""
     await run_two(house)
     for n in range(3):
         await house.ended(await house.submit(id=f"over-{n}"))

@@ -1,4 +1,4 @@
-"""What queued jobs and waiting submissions hold in memory: each is bounded in bytes, whatever its spec holds."""
+"""The memory of queued jobs and waiting submissions: bounded in bytes for any spec."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""A job that is walked through its states by facts, without an engine: what it becomes, announces and asks for."""
+"""Walks a job through its states by facts, without an engine."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -83,7 +83,7 @@ class Walk:
         assert len(found) == 1
         return found[0]
 
-    # The stations of a job, each from the one before.
+    # The phases of a job, each from the previous one.
 
     def created(self) -> "Walk":
         sidecar = "s" if self.spec.artifacts else None
@@ -131,7 +131,7 @@ class Walk:
 
 @pytest.fixture(scope="session")
 def job() -> Callable[..., Walk]:
-    """Returns a job that has just been submitted; fields as `JobSpec` has them."""
+    """Returns a new job; fields as in `JobSpec`."""
 
     def made(*artifacts: Artifact, **fields: Any) -> Walk:
         return Walk(JobSpec(id="a", image="busybox", artifacts=list(artifacts), meta={"k": "v"}, **fields))

@@ -1,4 +1,4 @@
-"""The state machine against every order of facts, as far as a moment allows; the fault tests walk on for longer."""
+"""Short random walks of the state machine through any order of facts; the fault tests run longer walks."""
 
 from pathlib import Path
 from typing import get_args
@@ -10,7 +10,7 @@ from tests.support import job_life
 
 
 class ShortLife(job_life.Life):
-    """A class of its own: the settings are the class's."""
+    """A separate class, because settings belong to a class."""
 
 
 TestLife = ShortLife.TestCase

@@ -18,7 +18,7 @@ def test_of_more_jobs_that_go_singly_than_are_remembered_the_latest_are() -> Non
     assert batching._singly[f"j{MAX_SINGLY + 49}"] == MAX_SINGLY + 50
 
 
-async def test_a_job_whose_refused_batch_is_out_is_not_remembered() -> None:
+async def test_a_job_whose_refused_batch_is_sent_is_forgotten() -> None:
     class Stored:
         async def delivery_run(self, delivery_id: int, limit: int, max_bytes: int) -> list[Any]:
             return [replace(due("j", number=delivery_id), batch=True)]

@@ -240,7 +240,7 @@ def test_many_deliveries_behind_a_first_one_are_bounded_in_bytes() -> None:
     assert 0 < held * 500 < 2 * TEXT_BUDGET_BYTES
 
 
-def test_what_waits_keeps_no_bodies_that_are_not_counted() -> None:
+def test_waiting_deliveries_keep_no_uncounted_bodies() -> None:
     queues = DestinationQueues(1, 4)
     big = tuple(due("j", number=n, body=b"x" * 1000) for n in range(2, 40))
     assert queues.hold(replace(due("j"), ahead=big))

@@ -58,7 +58,7 @@ class TestWithoutArtifacts:
         assert (complete["status"], complete["reason"], complete["exitCode"]) == ("completed", None, 0)
         assert (a.record.status, a.record.reason, a.record.error) == ("completed", None, None)
 
-    def test_a_job_that_ends_before_anyone_looks_still_has_a_start(self, job: Job) -> None:
+    def test_a_job_that_ends_before_an_observation_still_has_a_start(self, job: Job) -> None:
         a = job().to("ready").tell(facts.WorkerStarting()).later(10)
         a.look(a_end := job().exited(3)).tell(facts.LogsDrained())
         assert a.types == ["start", "exit", "complete"]
@@ -67,7 +67,7 @@ class TestWithoutArtifacts:
         assert a.data("exit")["error"] == "the command exited with code 3"
         assert (a.data("complete")["status"], a.data("complete")["exitCode"]) == ("failed", 3)
 
-    def test_the_durations_are_those_between_the_stations(self, job: Job) -> None:
+    def test_the_durations_are_those_between_the_phases(self, job: Job) -> None:
         a = job().later(2).to("ready").tell(facts.WorkerStarting()).later(10)
         a.look(a_end := job().exited(0)).tell(facts.LogsDrained())
         assert a_end.finished_at == a.at(9)
@@ -79,7 +79,7 @@ class TestWithoutArtifacts:
             "total": 12,
         }
 
-    def test_out_of_memory_is_told_from_a_kill_by_others(self, job: Job) -> None:
+    def test_out_of_memory_differs_from_an_external_kill(self, job: Job) -> None:
         a = (
             job()
             .to("running")
@@ -109,7 +109,7 @@ class TestWithoutArtifacts:
         assert (a.data("complete")["exitCode"], a.record.exit_code) == (code, code)
         assert (a.record.status, a.record.reason) == ("failed", "start-failed")
 
-    def test_a_failed_start_whose_answer_was_lost_is_found_by_looking(self, job: Job) -> None:
+    def test_a_failed_start_whose_answer_was_lost_is_observed(self, job: Job) -> None:
         a = job().to("ready").tell(facts.WorkerStarting())
         a.look(a.container("created", exit_code=127, error="no such file"))
         assert (a.record.status, a.record.reason, a.record.error) == (
@@ -120,7 +120,7 @@ class TestWithoutArtifacts:
 
     @pytest.mark.parametrize("reason", ["image-not-found", "refused-by-engine"])
     @pytest.mark.parametrize("station", ["pulling", "creating"])
-    def test_a_job_that_cannot_be_set_up(self, job: Job, station: str, reason: str) -> None:
+    def test_a_job_whose_setup_fails(self, job: Job, station: str, reason: str) -> None:
         a = job().to(station).tell(facts.SetupFailed(reason, "why"))
         assert a.types == ["exit", "complete"]
         assert (a.data("exit")["exitCode"], a.data("exit")["error"]) == (-1, "why")
@@ -138,7 +138,7 @@ class TestWithoutArtifacts:
         assert a_end.attempt != a.record.attempt.number
         assert a.record.reason == "lost"
 
-    def test_an_ambiguous_start_is_not_repeated_but_made_anew_after_a_while(self, job: Job) -> None:
+    def test_an_ambiguous_start_is_not_repeated_but_its_container_is_replaced(self, job: Job) -> None:
         a = job().to("ready").tell(facts.WorkerStarting())
         stuck = a.container("created")
         assert a.look(stuck).asks(stuck) == actions.Wait(a.at(10))
@@ -149,7 +149,7 @@ class TestWithoutArtifacts:
         a.tell(facts.WorkerStarting()).look(a.exited(0)).tell(facts.LogsDrained())
         assert a.types == ["start", "exit", "complete"]
 
-    def test_an_ambiguous_start_that_did_happen_goes_on(self, job: Job) -> None:
+    def test_an_ambiguous_start_that_happened_continues(self, job: Job) -> None:
         a = job().to("ready").tell(facts.WorkerStarting()).later(60).look(job().container("running"))
         assert a.record.status == "running"
         assert a.types == ["start"]
@@ -200,7 +200,7 @@ class TestWithArtifacts:
         a = job(Read(id="in", source="f")).to("outputs")
         assert a.types == ["start", "exit", "complete"]
 
-    def test_a_worker_that_fails_lets_the_sidecar_know(self, job_with_files: Job) -> None:
+    def test_a_failed_workers_sidecar_is_notified(self, job_with_files: Job) -> None:
         a = job_with_files().to("running").look(job_with_files().exited(1)).tell(facts.LogsDrained())
         assert a.asks(a.exited(1), a.container("running")) == actions.TellSidecar(succeeded=False)
         a.tell(said(report.OutputsStarted(n=3)), done(4, "out", "skipped"), said(report.Done(n=5)))
@@ -245,7 +245,7 @@ class TestWithArtifacts:
         assert (a.record.reason, a.record.error) == ("input-failed", "cannot be read: '{'")
 
     @pytest.mark.parametrize("optional", [True, False])
-    def test_an_output_whose_report_cannot_be_read_is_told_unless_its_failure_is_forgiven(
+    def test_an_output_whose_report_cannot_be_read_fails_the_job_unless_optional(
         self, job: Job, optional: bool
     ) -> None:
         a = job(Read(id="out", source="f", depends="job", optional=optional)).to("outputs")
@@ -256,7 +256,7 @@ class TestWithArtifacts:
         assert a.record.reason == (None if optional else "output-failed")
         assert a.data("artifact")["status"] == "failed"
 
-    def test_what_cannot_be_read_while_the_worker_runs_is_told_after_its_end(
+    def test_an_unreadable_report_during_the_run_fails_the_job_after_its_end(
         self, job_with_files: Job
     ) -> None:
         a = job_with_files().to("running").tell(unread(), unread(type="artifact", n=9, artifact_id="out"))
@@ -285,7 +285,7 @@ class TestWithArtifacts:
         assert (a.record.status, a.record.reason, a.record.error) == ("failed", "input-failed", "in: 404")
         assert a.drafts[0].data["error"] == "404"
 
-    def test_an_order_that_was_cut_is_given_to_a_new_sidecar_twice(self, job_with_files: Job) -> None:
+    def test_a_truncated_order_is_sent_to_a_new_sidecar_twice(self, job_with_files: Job) -> None:
         a = job_with_files().to("inputs")
         for run in (1, 2):
             assert a.record.setup.sidecar_runs == run
@@ -297,9 +297,7 @@ class TestWithArtifacts:
         a.tell(said(report.Refused(n=1, error="cut")))
         assert (a.record.status, a.record.reason) == ("failed", "input-failed")
 
-    def test_an_order_that_a_killed_jobd_did_not_give_is_no_try_of_the_sidecar(
-        self, job_with_files: Job
-    ) -> None:
+    def test_an_order_that_a_killed_jobd_did_not_send_counts_as_no_run(self, job_with_files: Job) -> None:
         a = job_with_files().to("inputs")
         for _ in range(5):
             a.tell(facts.Reported(report.Refused(n=1, error="no order"), order_given=False))
@@ -322,16 +320,14 @@ class TestWithArtifacts:
         )
         assert a.record.phase == "running"
 
-    def test_a_sidecar_that_ends_early_is_judged_only_when_its_reports_were_read(
-        self, job_with_files: Job
-    ) -> None:
+    def test_an_early_end_of_a_sidecar_counts_only_after_its_reports(self, job_with_files: Job) -> None:
         a = job_with_files().to("inputs")
         ended = a.exited(1)
         before = a.record
         assert a.look(a.container("created"), ended, drained=False).record == before
         assert a.look(a.container("created"), ended).asks(blind=True) == actions.Create()
 
-    def test_a_sidecar_that_never_starts_is_made_anew(self, job_with_files: Job) -> None:
+    def test_a_sidecar_that_never_starts_is_created_again(self, job_with_files: Job) -> None:
         a = job_with_files().created().tell(facts.SidecarStarting())
         stuck = a.container("created")
         assert a.later(9).look(stuck, stuck).asks(stuck, stuck) == actions.Wait(a.at(10))
@@ -354,29 +350,27 @@ class TestWithArtifacts:
         a.look(None, a.exited(137))
         assert (a.record.status, a.record.reason) == ("failed", "input-failed")
 
-    def test_a_report_that_was_had_already_changes_nothing(self, job_with_files: Job) -> None:
+    def test_a_repeated_report_changes_nothing(self, job_with_files: Job) -> None:
         a = job_with_files().to("inputs").tell(done(3, "in"))
         before = a.record
         a.tell(done(3, "in", "failed"), done(2, "in"), said(report.InputsFailed(n=3, error="x")))
         assert a.record == before
         assert a.types == ["artifact"]
 
-    def test_an_artifact_ends_once_and_unknown_ones_are_passed_over(self, job_with_files: Job) -> None:
+    def test_an_artifact_ends_once_and_unknown_artifacts_are_ignored(self, job_with_files: Job) -> None:
         a = job_with_files().to("inputs").tell(done(1, "in"), done(2, "in", "failed"), done(3, "other"))
         assert a.types == ["artifact"]
         assert a.record.attempt.artifacts["in"].status == "success"
         assert "other" not in a.record.attempt.artifacts
 
     @pytest.mark.parametrize("sent", [False, True])
-    def test_an_artifacts_event_has_one_key_and_says_who_sends_it(
-        self, job_with_files: Job, sent: bool
-    ) -> None:
+    def test_an_artifacts_event_has_one_key_and_its_sender(self, job_with_files: Job, sent: bool) -> None:
         a = job_with_files().to("inputs").tell(done(1, "in", sent=sent))
         assert [(draft.key, draft.sent) for draft in a.drafts] == [("artifact-in", sent)]
 
 
 class TestOutputs:
-    def test_an_output_that_fails_fails_a_good_run(self, job_with_files: Job) -> None:
+    def test_a_failed_output_fails_a_successful_run(self, job_with_files: Job) -> None:
         a = (
             job_with_files()
             .to("outputs")
@@ -391,7 +385,7 @@ class TestOutputs:
         assert a.record.exit_code == 0
         assert a.data("exit")["exitCode"] == 0
 
-    def test_an_optional_output_that_fails_is_forgiven(self, job_with_files: Job) -> None:
+    def test_a_failed_optional_output_does_not_fail_the_job(self, job_with_files: Job) -> None:
         a = (
             job_with_files()
             .to("outputs")
@@ -406,7 +400,7 @@ class TestOutputs:
         assert a.record.reason == "exit-code"
 
     @pytest.mark.parametrize("sidecar", ["removed", "ended"])
-    def test_a_sidecar_that_is_gone_before_it_is_done_fails_the_outputs(
+    def test_a_sidecar_that_is_removed_early_fails_the_outputs(
         self, job_with_files: Job, sidecar: str
     ) -> None:
         a = job_with_files().to("outputs")
@@ -414,7 +408,7 @@ class TestOutputs:
         assert (a.record.status, a.record.reason) == ("failed", "output-failed")
         assert a.types[-1] == "complete"
 
-    def test_reports_are_read_before_a_sidecar_that_ended_is_judged(self, job_with_files: Job) -> None:
+    def test_reports_are_read_before_the_end_of_a_sidecar_counts(self, job_with_files: Job) -> None:
         a = job_with_files().to("outputs")
         a.look(a.exited(0), a.exited(0), drained=False)
         assert a.record.phase == "outputs"
@@ -442,7 +436,7 @@ class TestTimeout:
         assert (a.record.status, a.record.reason, a.record.exit_code) == ("failed", "timeout", 137)
         assert a.data("exit")["error"] == "stopped after 60 seconds (timeoutSeconds)"
 
-    def test_it_counts_from_the_workers_start_and_holds_over_a_time_without_jobd(self, job: Job) -> None:
+    def test_the_limit_counts_from_the_workers_start_also_without_jobd(self, job: Job) -> None:
         a = job(timeout_seconds=60).to("ready").later(1000).tell(facts.WorkerStarting())
         late = a.container("running", started_at=a.at(1000))
         assert a.look(late).asks(late) == actions.Wait(a.at(1060))
@@ -450,7 +444,7 @@ class TestTimeout:
         assert a.asks(late) == actions.Wait(a.at(1060))
         assert a.tell(facts.TimePassed()).asks(late) == actions.Signal("worker", kill=False)
 
-    def test_a_worker_that_ends_itself_in_time_is_not_late(self, job: Job) -> None:
+    def test_a_worker_that_ends_before_its_limit_is_not_timed_out(self, job: Job) -> None:
         a = (
             job(timeout_seconds=60)
             .to("running")
@@ -465,7 +459,7 @@ STATIONS = ["queued", "pulling", "creating", "inputs", "ready", "running", "drai
 
 
 def end_of_all(a: Any) -> None:
-    """Carries out what a job that is to stop asks for, on an engine where a kill kills."""
+    """Executes the actions of a stopping job, on an engine on which a kill works."""
     worker, sidecar = a.container("running"), a.container("running")
     for _ in range(12):
         match a.asks(worker, sidecar):
@@ -485,11 +479,11 @@ def end_of_all(a: Any) -> None:
             case actions.Wait():
                 a.later(1).tell(facts.TimePassed()).look(worker, sidecar)
             case other:
-                pytest.fail(f"a job that is to stop asks for {other}")
-    pytest.fail("a job that is to stop does not end")
+                pytest.fail(f"a stopping job asks for {other}")
+    pytest.fail("a stopping job does not end")
 
 
-class TestWishes:
+class TestCancelRequests:
     @pytest.mark.parametrize("station", STATIONS)
     @pytest.mark.parametrize("delete", [False, True])
     def test_a_job_ends_from_every_phase(self, job_with_files: Job, station: str, delete: bool) -> None:
@@ -508,7 +502,7 @@ class TestWishes:
         assert a.data("complete")["status"] == "cancelled"
 
     @pytest.mark.parametrize("station", ["queued", "pulling", "creating", "ready", "running", "drained"])
-    def test_also_without_artifacts(self, job: Job, station: str) -> None:
+    def test_a_job_without_artifacts_ends_from_every_phase(self, job: Job, station: str) -> None:
         a = job().to(station).tell(facts.CancelRequested(by="x", grace_s=0, delete=False))
         end_of_all(a)
         assert a.record.status == "cancelled"
@@ -516,7 +510,7 @@ class TestWishes:
             assert a.types == ["exit", "complete"]
             assert (a.data("exit")["exitCode"], a.data("exit")["error"]) == (-1, "cancelled by x")
 
-    def test_the_worker_gets_its_grace_and_a_second_wish_may_only_shorten_it(self, job: Job) -> None:
+    def test_a_second_cancel_request_may_only_shorten_the_grace_period(self, job: Job) -> None:
         a = job().to("running").tell(facts.CancelRequested(by="x", grace_s=30, delete=False))
         running = a.container("running")
         assert a.asks(running) == actions.Signal("worker", kill=False)
@@ -533,7 +527,7 @@ class TestWishes:
         a = job().to("running").tell(facts.CancelRequested(by="x", grace_s=0, delete=False))
         assert a.asks(a.container("running")) == actions.Signal("worker", kill=True)
 
-    def test_a_start_that_is_ambiguous_is_waited_for_before_a_wish_ends_the_job(self, job: Job) -> None:
+    def test_a_cancel_request_waits_for_an_ambiguous_start(self, job: Job) -> None:
         a = (
             job()
             .to("ready")
@@ -546,7 +540,7 @@ class TestWishes:
         a.tell(facts.NeverStarted("worker"))
         assert a.record.status == "cancelled"
 
-    def test_a_start_that_came_late_is_taken_as_it_is_found(self, job: Job) -> None:
+    def test_a_late_start_is_observed(self, job: Job) -> None:
         a = (
             job()
             .to("ready")
@@ -561,13 +555,15 @@ class TestWishes:
         before = a.record
         assert a.tell(facts.NeverStarted("worker")).record == before
 
-    def test_a_container_that_is_gone_unseen_is_lost_and_not_made_anew(self, job: Job) -> None:
+    def test_a_container_removed_without_an_observation_is_lost_and_not_created_again(self, job: Job) -> None:
         a = job().to("ready").tell(facts.WorkerStarting()).later(10).look(job().container("created"))
         a.look(None).tell(facts.LogsDrained())
         assert (a.record.status, a.record.reason, a.record.exit_code) == ("failed", "lost", None)
-        assert a.record.error == "the worker container is gone, and the engine does not tell whether it ran"
+        assert (
+            a.record.error == "the worker container is removed, and the engine does not report whether it ran"
+        )
 
-    def test_what_the_engine_was_asked_before_a_wish_does_not_bring_the_job_back(self, job: Job) -> None:
+    def test_a_late_answer_does_not_undo_a_cancel_request(self, job: Job) -> None:
         a = job().to("creating").tell(facts.CancelRequested(by="x", grace_s=0, delete=False))
         before = a.record
         a.tell(
@@ -593,7 +589,7 @@ class TestWishes:
     def test_retention_cleans_a_job_that_has_ended(self, job: Job) -> None:
         assert job().to("outputs").tell(facts.Cleaned()).record.removal
 
-    def test_a_wish_while_a_new_sidecar_is_to_be_made_makes_none(self, job_with_files: Job) -> None:
+    def test_a_cancelled_job_gets_no_new_sidecar(self, job_with_files: Job) -> None:
         a = job_with_files().to("inputs").tell(said(report.Refused(n=1, error="cut")))
         assert a.asks(blind=True) == actions.Create()
         a.tell(facts.CancelRequested(by="x", grace_s=0, delete=False))
