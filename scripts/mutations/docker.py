@@ -43,7 +43,7 @@ MUTATIONS = (
         "jobd/docker/images/images.py",
         "            await self._check_architecture(image, found)",
         "            pass",
-        "test_engine.py::test_the_image_is_for_another_architecture",
+        "test_images.py::test_the_image_is_for_another_architecture",
     ),
     Mutation(
         "an engine that came after the worker's start is old enough",

@@ -37,7 +37,7 @@ MUTATIONS = (
         "jobd/jobs/state/on_observed.py",
         "    if worker is None or worker.attempt != record.attempt.number:\n        why =",
         "    if worker is None:\n        return Step(record)\n    if worker.attempt != record.attempt.number:\n        why =",
-        "test_engine.py::test_the_worker_is_removed_by_hand",
+        "test_removed_by_hand.py::test_the_worker_is_removed_by_hand",
     ),
     Mutation(
         "a limit is counted by the engine's clock",
@@ -163,7 +163,7 @@ MUTATIONS = (
         "jobd/jobs/state/outcome.py",
         "    if record.cancel is None and record.sidecar is not None and record.sidecar.unread is not None:",
         "    if False:",
-        "tests/unit/jobd/jobs/state/test_machine.py",
+        "tests/unit/jobd/jobs/state/test_artifacts.py",
     ),
     Mutation(
         "an artifact whose report never came counts as skipped",

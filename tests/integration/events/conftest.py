@@ -2,19 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from jobd.events.delivery.destination import destination_of
+from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.store.store import Store
 from jobd.store.tables.rows import Callback, JobRow, NewEvent, StoredEvent, Transition
 from jobd.wire.event import LOG, encode
+from tests.support.delivery_rig import SETTINGS, RecordingObserver, Rig, ScriptedSender
+from tests.support.fakes.clock import FakeClock
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -177,3 +181,51 @@ async def raw() -> AsyncIterator[Callable[..., Awaitable[str]]]:
     for server in servers:
         server.close()
         await server.wait_closed()
+
+
+@pytest.fixture
+def rig(store: Store) -> Callable[..., Any]:
+    """Runs a dispatcher for the length of a block."""
+
+    @asynccontextmanager
+    async def running(outbox: Any = store, **changes: Any) -> AsyncIterator[Rig]:
+        sender, clock, observer = (
+            ScriptedSender(),
+            changes.pop("clock", None) or FakeClock(),
+            RecordingObserver(),
+        )
+        sender = changes.pop("sender", sender)
+        settings = replace(SETTINGS, **changes)
+        dispatcher = Dispatcher(outbox, sender, settings, clock, observer, spread=lambda: 0.5)
+        task = asyncio.ensure_future(dispatcher.run())
+        try:
+            yield Rig(dispatcher, sender, clock, observer)
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    return running
+
+
+@pytest.fixture
+def tick(until: Any) -> Callable[..., Awaitable[None]]:
+    """Moves the clock in small steps until a condition holds; each step waits until all due work is done."""
+
+    async def move(r: Rig, condition: Callable[[], Any], step_s: float = 0.5) -> None:
+        def quiet() -> bool:
+            asleep = sum(not future.done() for _, _, future in r.clock._sleepers)
+            return asleep >= (1 if r.dispatcher._queue._all_settled.is_set() else 2)
+
+        async def reached() -> bool:
+            outcome = condition()
+            return bool(await outcome if asyncio.iscoroutine(outcome) else outcome)
+
+        async with asyncio.timeout(60):
+            while not await reached():
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                await until(quiet)
+                r.clock.advance(step_s)
+
+    return move
