@@ -29,7 +29,7 @@ MUTATIONS = (
         "jobd/docker/mapping/labels.py",
         " and labels.get(JOB_INSTANCE) == instance",
         "",
-        "test_crashes.py::test_another_instances_jobs_are_left_alone",
+        "test_databases_and_instances.py::test_another_instances_jobs_are_left_alone",
     ),
     Mutation(
         "a workspace that can never be made is asked for again",
@@ -99,7 +99,7 @@ MUTATIONS = (
         "jobd/docker/mapping/labels.py",
         "labels.get(MANAGED_BY) == SERVICE and labels.get(JOB_INSTANCE) == instance",
         "True",
-        "test_crashes.py::test_another_instances_jobs_are_left_alone",
+        "test_databases_and_instances.py::test_another_instances_jobs_are_left_alone",
     ),
     Mutation(
         "any volume without a label is ours",

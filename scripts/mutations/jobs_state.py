@@ -170,6 +170,6 @@ MUTATIONS = (
         "jobd/jobs/state/on_reported.py",
         "lost = _pending(record, spec, inputs_alone=False) if all_read else []",
         "lost: list[str] = []",
-        "tests/integration/jobs/test_supervisor.py::test_a_missing_report_fails_its_artifact",
+        "tests/integration/jobs/test_reports.py::test_a_missing_report_fails_its_artifact",
     ),
 )

@@ -9,8 +9,11 @@ from typing import Any
 import docker
 import pytest
 
-from tests.support.daemon import Daemon
+from jobd.store.store import Store
+from tests.support.daemon import DEADLINE_S, Daemon
 from tests.support.engine_proxy import EngineProxy
+from tests.support.misbehaving import Answer, Misbehaving
+from tests.support.pending_events import QUICK, Make, Put, ended
 from tests.support.second_engine import SecondEngine
 from tests.support.starts import Starts
 
@@ -56,3 +59,38 @@ def second(docker_client: docker.DockerClient, worker_image: str) -> Iterator[Se
         yield engine
     finally:
         engine.close()
+
+
+@pytest.fixture
+def misbehaving() -> Iterator[Make]:
+    made: list[Misbehaving] = []
+
+    def make(answer: Answer, **where: Any) -> Misbehaving:
+        made.append(Misbehaving(answer, **where))
+        return made[-1]
+
+    yield make
+    for receiver in made:
+        receiver.close()
+
+
+@pytest.fixture
+def put(tmp_path: Path) -> Iterator[Put]:
+    """Creates a jobd that is not started, with ended jobs whose events are pending: job -> (URL, count)."""
+    made: list[Daemon] = []
+
+    async def put(waiting: dict[str, tuple[str, int]], **environ: str) -> Daemon:
+        daemon = Daemon(tmp_path / f"jobd{len(made)}", environ={**QUICK, **environ})
+        made.append(daemon)
+        (daemon.folder / "state").mkdir(parents=True)
+        store = await Store.open(daemon.folder / "state" / "jobd.db")
+        for name, (url, count) in waiting.items():
+            await store.commit(ended(name, url, count))
+        await store.close()
+        return daemon
+
+    yield put
+    for daemon in made:
+        if daemon.process is not None:
+            daemon.process.kill()
+            daemon.process.wait(DEADLINE_S)

@@ -7,12 +7,10 @@ stuck. A mutation of the rule "one in flight per job" is found at once.
 
 import asyncio
 import contextlib
-import json
 import shutil
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +33,7 @@ from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.store import Store
 from jobd.store.tables.rows import Callback, Due, JobRow, NewEvent, Transition
 from tests.support.fakes.clock import FakeClock
+from tests.support.walk_receiver import Busy, Receiver, Request
 
 STEPS_A_WALK = 100
 SETTINGS = DispatcherSettings(
@@ -67,62 +66,6 @@ walked: Counter[str] = Counter()
 @pytest.fixture(autouse=True)
 def quiet_logs(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("CRITICAL")  # thousands of failed deliveries are what is wanted here
-
-
-@dataclass(eq=False)
-class Request:
-    """One request that waits for its answer."""
-
-    job: str
-    numbers: list[int]
-    answer: asyncio.Future[Answer]
-
-
-class Receiver:
-    """Holds every request until the walk answers it; sees at once what must not be."""
-
-    def __init__(self, walk: "Walk") -> None:
-        self.waiting: list[Request] = []
-        self._walk = walk
-
-    async def send(
-        self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
-    ) -> Answer:
-        found = json.loads(body)
-        events = found if batch else [found]
-        job = events[0]["job"]
-        request = Request(job, [event["n"] for event in events], asyncio.get_running_loop().create_future())
-        assert event_id == f"{job}-{request.numbers[0]}"
-        self._walk.sends(request, self.waiting)
-        self.waiting.append(request)
-        try:
-            if (how := self._walk.at_once) is not None:
-                await asyncio.sleep(0)
-                if not request.answer.done():  # the walk may have answered it meanwhile
-                    self._walk.book(request, how)
-            return await request.answer
-        finally:
-            self.waiting.remove(request)
-
-
-class Busy:
-    """The store, and how many calls of it are under way."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.calls = 0
-
-    def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
-        method = getattr(self._store, name)
-
-        async def call(*arguments: Any, **options: Any) -> Any:
-            self.calls += 1
-            try:
-                return await method(*arguments, **options)
-            finally:
-                self.calls -= 1
-
-        return call
 
 
 class Walk(RuleBasedStateMachine):

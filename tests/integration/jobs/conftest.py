@@ -11,6 +11,7 @@ import pytest
 from jobd.composition.events import build_events
 from jobd.composition.jobs import build_jobs
 from jobd.jobs.admission.submission import Submission
+from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.record import Record
 from jobd.metrics.jobs import JobObserver
 from jobd.metrics.metrics import Metrics
@@ -21,6 +22,7 @@ from jobd.store.store import Store
 from jobd.wire.job import JobSpec
 from tests.support.fakes.clock import FakeClock
 from tests.support.fakes.orchestrator import FakeOrchestrator
+from tests.support.stored_log import SPEC, Log
 
 DEADLINE_S = 10.0
 SETTINGS = {
@@ -135,3 +137,10 @@ async def house(store: Store, tmp_path: Path, clock: FakeClock) -> AsyncIterator
     yield made
     await made.stop()
     await made.engine.close()
+
+
+@pytest.fixture
+async def log(house: Any) -> Log:
+    record = new_record(SPEC, now=house.clock.now(), owner=None, digest="", has_spool=False)
+    await house.repository.open(record, SPEC, msgspec.json.encode(SPEC), None)
+    return Log(house, record)
