@@ -67,8 +67,10 @@ class Bare:
         attached = self.api.attach_socket(sidecar, params)
         self.api.start(sidecar)
         raw: socket.socket = getattr(attached, "_sock", attached)
-        told = SidecarOrder(job_id=order.ref.id, job_uid=order.ref.uid, artifacts=order.spec.artifacts)
-        raw.sendall(encode_order(told))
+        sidecar_order = SidecarOrder(
+            job_id=order.ref.id, job_uid=order.ref.uid, artifacts=order.spec.artifacts
+        )
+        raw.sendall(encode_order(sidecar_order))
         raw.shutdown(socket.SHUT_WR)
         reports: list[dict[str, Any]] = []
         for report in _reports(raw):

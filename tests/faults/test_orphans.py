@@ -87,7 +87,7 @@ def test_orphans_are_removed_and_other_containers_stay(
         f"{job_id}-bare": {},
         f"{job_id}-other": labels_of("another-instance", f"{job_id}-other"),
         f"{job_id}-half": {"managed-by": "jobs-service", "job.id": f"{job_id}-half"},
-        f"{job_id}-name": {**labels_of(instance, f"{job_id}-name"), "managed-by": "somebody"},
+        f"{job_id}-name": {**labels_of(instance, f"{job_id}-name"), "managed-by": "other"},
     }
     for name, labels in strangers.items():
         things.make(name, labels)

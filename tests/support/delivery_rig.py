@@ -14,7 +14,7 @@ from tests.support.fakes.clock import FakeClock
 
 OK = Answer("answer", 204)
 DOWN = Answer("network", text="cannot connect")
-SETTINGS = DispatcherSettings(record_after_s=0)  # the clock stands still
+SETTINGS = DispatcherSettings(record_after_s=0)  # only tests move the clock
 A, B = "http://a.test/hook", "http://b.test/hook"
 
 
@@ -54,7 +54,7 @@ class ScriptedSender:
 
 @dataclass
 class RecordingObserver:
-    """An observer that keeps what is reported."""
+    """An observer that records its calls."""
 
     counts: Counter[str] = field(default_factory=Counter)
     breakers: list[tuple[str, State]] = field(default_factory=list)

@@ -4,13 +4,14 @@ Parses only methods, paths and body lengths of HTTP. Runs in a thread with its o
 """
 
 import asyncio
-import contextlib
 import re
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from tests.support.proxy_streams import forward, forward_beginning, forward_body, forward_both, write
 
 ENGINE = "/var/run/docker.sock"
 LIMIT_S = 30.0
@@ -161,7 +162,7 @@ class EngineProxy:
             if rule.fault == "refuse":
                 return False
             if rule.fault == "late":
-                await _read_body(reader, head, None)
+                await forward_body(reader, head, None)
                 task = asyncio.create_task(self._pass_on_late(rule, head))
                 self._late.add(task)
                 task.add_done_callback(self._late.discard)
@@ -172,7 +173,7 @@ class EngineProxy:
                 await _until(rule.lifted)
                 return False
             if rule.fault in ("unavailable", "full"):
-                await _read_body(reader, head, None)
+                await forward_body(reader, head, None)
                 status, body = ANSWERS[rule.fault]
                 writer.write(
                     b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
@@ -191,9 +192,9 @@ class EngineProxy:
             out.write(head)
             await out.drain()
             if upgrade:
-                await _both(reader, writer, back, out)
+                await forward_both(reader, writer, back, out)
                 return False
-            await _read_body(reader, head, out)
+            await forward_body(reader, head, out)
             await self._answer(rule, back, writer)
             return False
         finally:
@@ -212,11 +213,11 @@ class EngineProxy:
             await _until(rule.lifted)
             return
         if rule is not None and rule.fault in ("cut", "short"):
-            await _beginning(back, writer, rule.keep)
+            await forward_beginning(back, writer, rule.keep)
             if rule.fault == "short":
-                await _write(writer, b"0\r\n\r\n")
+                await write(writer, b"0\r\n\r\n")
             return
-        await _pass(back, writer)
+        await forward(back, writer)
 
     async def _pass_on_late(self, rule: Rule, head: bytes) -> None:
         """Forwards a request without a body whose client has disconnected."""
@@ -239,64 +240,3 @@ async def _until(event: threading.Event) -> None:
 def _with_close(head: bytes) -> bytes:
     head = re.sub(rb"(?i)\r\nconnection:[^\r]*", b"", head)
     return head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
-
-
-async def _read_body(reader: asyncio.StreamReader, head: bytes, out: asyncio.StreamWriter | None) -> None:
-    """Forwards a request's body unchanged."""
-    length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
-    if length is not None:
-        left = int(length[1])
-        while left:
-            piece = await reader.read(min(left, PIECE_BYTES))
-            if not piece:
-                raise asyncio.IncompleteReadError(b"", left)
-            left -= len(piece)
-            await _write(out, piece)
-    elif re.search(rb"\r\ntransfer-encoding: *chunked", head, re.IGNORECASE):
-        size = -1
-        while size:
-            line = await reader.readuntil(b"\r\n")
-            size = int(line, 16)
-            await _write(out, line + await reader.readexactly(size + 2))
-
-
-async def _beginning(source: asyncio.StreamReader, target: asyncio.StreamWriter, left: int) -> None:
-    """Forwards the head of a chunked answer and the first `left` bytes of its body."""
-    await _write(target, await source.readuntil(b"\r\n\r\n"))
-    while left and (size := int(await source.readuntil(b"\r\n"), 16)):
-        piece = (await source.readexactly(size + 2))[: min(size, left)]
-        await _write(target, b"%x\r\n%s\r\n" % (len(piece), piece))
-        left -= len(piece)
-
-
-async def _write(out: asyncio.StreamWriter | None, data: bytes) -> None:
-    if out is not None:
-        out.write(data)
-        await out.drain()
-
-
-async def _pass(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    while piece := await source.read(PIECE_BYTES):
-        target.write(piece)
-        await target.drain()
-
-
-async def _both(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    back: asyncio.StreamReader,
-    out: asyncio.StreamWriter,
-) -> None:
-    """Forwards bytes and ends in both directions until both have ended."""
-
-    async def upwards() -> None:
-        await _pass(reader, out)
-        with contextlib.suppress(OSError):
-            out.write_eof()
-
-    up, down = asyncio.create_task(upwards()), asyncio.create_task(_pass(back, writer))
-    try:
-        await down
-    finally:
-        up.cancel()
-        await asyncio.gather(up, down, return_exceptions=True)

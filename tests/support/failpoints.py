@@ -82,11 +82,11 @@ class ClockThatIsOff(SystemClock):
         self._file = file
 
     def now(self) -> datetime:
-        """As if somebody had set the clock."""
+        """Returns the system's time with the offset."""
         return super().now() + timedelta(seconds=self._off_s())
 
     def offset(self) -> float:
-        """As if somebody had set the clock."""
+        """Returns the system's offset with the shift."""
         return super().offset() + self._off_s()
 
     def _off_s(self) -> float:
@@ -145,13 +145,13 @@ class Failpoints:
             if self._left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    def _after_calls(self, hear: Callable[[str, float, bool], None]) -> Callable[[str, float, bool], None]:
-        def heard(name: str, seconds: float, ok: bool) -> None:
-            hear(name, seconds, ok)
+    def _after_calls(self, before: Callable[[str, float, bool], None]) -> Callable[[str, float, bool], None]:
+        def after(name: str, seconds: float, ok: bool) -> None:
+            before(name, seconds, ok)
             if name in ENGINE_CALLS:
                 self.reach(f"after-call:{name}")
 
-        return heard
+        return after
 
     def _around(
         self,

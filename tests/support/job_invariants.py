@@ -27,15 +27,15 @@ class JobInvariants(JobTurns):
         if not hasattr(self, "record"):
             return
         record = self.record
-        moments: list[datetime | None] = [record.created_at]
+        times: list[datetime | None] = [record.created_at]
         for attempt in record.earlier:
-            moments += [attempt.started_at, attempt.exited_at]
-        moments += [record.admitted_at, record.started_at, record.exited_at, record.finished_at]
-        known = [moment for moment in moments if moment is not None]
+            times += [attempt.started_at, attempt.exited_at]
+        times += [record.admitted_at, record.started_at, record.exited_at, record.finished_at]
+        known = [time for time in times if time is not None]
         assert known == sorted(known), "created <= admitted <= started <= exited <= finished"
 
     @invariant()
-    def each_event_is_in_its_place(self) -> None:
+    def each_event_is_in_order(self) -> None:
         types = [kind for kind, _, _ in getattr(self, "events", [])]
         assert types.count(event.START) <= 1
         assert types.count(event.RETRY) <= RETRIES
@@ -63,7 +63,7 @@ class JobInvariants(JobTurns):
             assert max(self.engine.runs, default=1) <= 1 + self.spec.retries
 
     @invariant()
-    def complete_and_the_status_come_together(self) -> None:
+    def complete_and_the_final_status_match(self) -> None:
         if hasattr(self, "record"):
             assert self.record.ended == any(kind == event.COMPLETE for kind, _, _ in self.events)
             assert self.record.ended == (self.record.phase == "done")
@@ -72,12 +72,12 @@ class JobInvariants(JobTurns):
             )
 
     @invariant()
-    def a_report_that_could_not_be_read_is_told(self) -> None:
+    def an_unreadable_report_fails_the_job(self) -> None:
         if hasattr(self, "record") and self.record.attempt.number in self.unread_in:
             assert self.record.status != "completed"
 
     @invariant()
-    def completed_says_that_the_outputs_are_there(self) -> None:
+    def a_completed_job_has_its_outputs(self) -> None:
         if hasattr(self, "record") and self.record.status == "completed":
             wanted = {output.path for output in self.spec.outputs}
             there = {
@@ -87,7 +87,7 @@ class JobInvariants(JobTurns):
             assert not isinstance(self.record.state, CollectingOutputs)
 
     @invariant()
-    def nothing_is_left_of_what_is_over(self) -> None:
+    def a_removed_job_has_no_leftovers(self) -> None:
         if hasattr(self, "record") and self.record.removal is not None:
             assert self.record.ended
             assert self.engine.look() == Observation(None, None)

@@ -37,7 +37,7 @@ ARTIFACTS: list[list[Artifact]] = [
         Write(id="in-2", source="x", out="g"),
     ],
 ]
-STATIONS = ["queued", "start", "start-lost", "unstarted", "running", "over"]
+PHASES = ["queued", "start", "start-lost", "unstarted", "running", "over"]
 """The phases at which a walk begins, without faults before: few walks would reach the later phases by themselves."""
 FAULTS = ["none", "none", "none", "none", "refused", "lost-before", "lost-after"]
 REQUESTS = ["none", "none", "none", "none", "cancel", "delete"]
@@ -54,7 +54,7 @@ class Life(JobInvariants):
         grace=st.sampled_from([0, 10]),
         retries=st.sampled_from([0, RETRIES]),
         has_spool=st.booleans(),
-        station=st.sampled_from(STATIONS),
+        phase=st.sampled_from(PHASES),
     )
     def submit(
         self,
@@ -64,7 +64,7 @@ class Life(JobInvariants):
         grace: float,
         retries: int,
         has_spool: bool,
-        station: str,
+        phase: str,
     ) -> None:
         callback = None if events is None else Callback(url="http://h", events=events)
         self.spec = JobSpec(
@@ -104,10 +104,10 @@ class Life(JobInvariants):
             "running": lambda: self.record.status == "running",
             "over": lambda: self.record.worker_over,
         }
-        self.live_until(reached[station])
-        if station in ("start-lost", "unstarted"):
+        self.live_until(reached[phase])
+        if phase in ("start-lost", "unstarted"):
             self.carry_out("lost-before")
-        if station == "unstarted":
+        if phase == "unstarted":
             self.now += AMBIGUOUS_START
             self.observe()
             assert isinstance(self.record.worker, Starting)
@@ -146,10 +146,10 @@ class Life(JobInvariants):
         """A rule of its own, because few walks would reach a lost start otherwise."""
         self.carry_out(fault)
 
-    @rule(fails=st.booleans(), heard=st.booleans())
-    def the_sidecar_speaks(self, fails: bool, heard: bool) -> None:
+    @rule(fails=st.booleans(), read=st.booleans())
+    def the_sidecar_reports(self, fails: bool, read: bool) -> None:
         self.engine.next_report(fails, self.engine_now)
-        if heard:
+        if read:
             self.read_reports(most=2)
 
     @precondition(lambda self: self.record.phase == "inputs")
@@ -173,7 +173,7 @@ class Life(JobInvariants):
         self.observation = None
 
     @rule(which=st.sampled_from(["worker", "sidecar"]))
-    def somebody_removes_a_container(self, which: str) -> None:
+    def a_user_removes_a_container(self, which: str) -> None:
         self.engine.drop(which)
         self.observation = None
 
@@ -183,7 +183,7 @@ class Life(JobInvariants):
         self.engine.gone = {}
 
     @rule(late=st.sampled_from(["runs", "ends"]))
-    def what_a_start_that_arrives_with_the_removal_comes_to(self, late: str) -> None:
+    def a_start_arrives_with_the_removal(self, late: str) -> None:
         self.late = late
 
     @rule()
@@ -197,7 +197,7 @@ class Life(JobInvariants):
         self.apply(facts.TimePassed())
 
     @rule(request=st.sampled_from(REQUESTS))
-    def a_user_ends_it(self, request: str) -> None:
+    def a_user_cancels_the_job(self, request: str) -> None:
         if request != "none":
             self.apply(facts.CancelRequested(by="x", grace_s=self.grace, delete=request == "delete"))
 
@@ -210,7 +210,7 @@ class Life(JobInvariants):
         self.observation = None
 
     @rule(cpu_s=st.floats(0, 1e6), peak=st.integers(1, 1 << 40))
-    def it_is_measured(self, cpu_s: float, peak: int) -> None:
+    def the_worker_is_measured(self, cpu_s: float, peak: int) -> None:
         before = self.record
         self.apply(facts.Measured(Usage(cpu_s, peak)))
         if isinstance(before.worker, Started):
@@ -265,7 +265,7 @@ class Life(JobInvariants):
             )
 
     @rule(data=st.data())
-    def an_old_report_comes_again(self, data: st.DataObject) -> None:
+    def an_old_report_is_repeated(self, data: st.DataObject) -> None:
         sidecar = self.record.sidecar
         report_n = sidecar.report_n if sidecar else 0
         old = [fact for fact in self.past if isinstance(fact, facts.Reported) and fact.report.n <= report_n]
@@ -283,8 +283,8 @@ class Life(JobInvariants):
         self.live_until(lambda: self.record.removal is not None)
         assert next_action(self.record, None, self.now) == actions.Done()
         assert self.engine.look() == Observation(None, None)
-        self.complete_and_the_status_come_together()
-        self.each_event_is_in_its_place()
+        self.complete_and_the_final_status_match()
+        self.each_event_is_in_order()
         self.numbers_have_no_gap()
         self.a_worker_runs_once_at_most()
-        self.nothing_is_left_of_what_is_over()
+        self.a_removed_job_has_no_leftovers()

@@ -68,11 +68,11 @@ class JobTurns(RuleBasedStateMachine):
 
     def apply(self, fact: facts.Fact) -> None:
         before = self.record
-        made = step(before, self.spec, fact, self.now)
-        numbered, events = number(made.record, self.spec, made.drafts, self.now)
+        result = step(before, self.spec, fact, self.now)
+        numbered, events = number(result.record, self.spec, result.drafts, self.now)
         self.record = decode_record(encode_record(numbered))
         assert self.record == numbered
-        for draft, stored in zip(made.drafts, events, strict=True):
+        for draft, stored in zip(result.drafts, events, strict=True):
             sequence = decode_sequence(stored.body)
             passes = self.spec.callback is None or self.spec.callback.wants(draft.type)
             assert stored.deliver == (passes and self.spec.callback is not None)
@@ -94,8 +94,10 @@ class JobTurns(RuleBasedStateMachine):
     def check_exit_code(self, draft: event_drafts.Draft) -> None:
         """Asserts that an event has the exit code of the job's view, and -1 if the view has none."""
         if draft.type in (event.EXIT, event.COMPLETE, event.RETRY):
-            told = self.record.earlier[-1] if draft.type == event.RETRY else self.record
-            assert draft.data["exitCode"] == (-1 if told.exit_code is None else told.exit_code), draft.type
+            source = self.record.earlier[-1] if draft.type == event.RETRY else self.record
+            assert draft.data["exitCode"] == (-1 if source.exit_code is None else source.exit_code), (
+                draft.type
+            )
 
     def read_reports(self, most: int = 1000) -> None:
         """Continues reading the sidecar's log; after a restart from the beginning."""
@@ -127,12 +129,12 @@ class JobTurns(RuleBasedStateMachine):
         before, worker = self.record, observation.worker
         self.apply(facts.Observed(observation, reports_drained=over))
         if self.engine_stopped and worker is not None and worker.attempt == before.attempt.number:
-            self.what_the_engine_ended_is_lost(before, worker)
+            self.check_lost_with_the_engine(before, worker)
         watched = observation.sidecar if before.phase == "inputs" else worker
         self.engine_stopped &= watched is None or watched.state is not ContainerState.RUNNING
         self.observation = observation
 
-    def what_the_engine_ended_is_lost(self, before: Record, worker: ContainerFacts) -> None:
+    def check_lost_with_the_engine(self, before: Record, worker: ContainerFacts) -> None:
         if not isinstance(before.state, Running) or before.state.worker is None or before.end_ordered:
             return
         if worker.ended:
@@ -181,7 +183,7 @@ class JobTurns(RuleBasedStateMachine):
             case actions.TellSidecar():
                 box = self.engine.sidecar
                 if fault != "lost-before" and box is not None and box.running and box.said:
-                    box.told = True
+                    box.notified = True
                 if fault != "lost-after":
                     self.apply(facts.OutputsTold())
             case actions.CollectOutputs() if fault == "none":
@@ -243,8 +245,8 @@ class JobTurns(RuleBasedStateMachine):
             self.apply(facts.Observed(Observation(None, fate.end), reports_drained=True))
         else:
             attempt = self.record.attempt.number
-            told = fate.end if fate.end is not None and fate.end.exit_code != 137 else None
-            self.apply(facts.Observed(Observation(told, None)))
+            end = fate.end if fate.end is not None and fate.end.exit_code != 137 else None
+            self.apply(facts.Observed(Observation(end, None)))
             over = self.record.worker_over or self.record.attempt.number > attempt
             assert over, "a removed worker that ran is not created again in the same attempt"
 

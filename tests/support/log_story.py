@@ -19,7 +19,7 @@ LINE_BYTES, PIECE_BYTES = 24, 7
 
 
 class Story:
-    """One sequence; `told` checks it."""
+    """One sequence; `check` compares the result."""
 
     def __init__(self, steps: list[Any], piece_bytes: int = PIECE_BYTES, *, leaves_out: bool = False) -> None:
         self.log = ModelLog(piece_bytes=piece_bytes, leaves_out=leaves_out, turn=self._turn)

@@ -15,11 +15,11 @@ from jobd.wire.job import JobSpec
 
 @dataclass
 class Box:
-    """A container: its facts, and a sidecar's reports so far. `told`: the sidecar was notified that the worker has ended."""
+    """A container: its facts, and a sidecar's reports so far. `notified`: the sidecar was notified that the worker has ended."""
 
     facts: ContainerFacts
     said: list[report.Report] = field(default_factory=list)
-    told: bool = False
+    notified: bool = False
 
     @property
     def running(self) -> bool:
@@ -151,7 +151,7 @@ class ModelEngine:
                 self.end(box, 1, now)
                 return box.said[-1]
             return self._say(box, report.Ready(n=n))
-        if not box.told:
+        if not box.notified:
             return None
         if not any(isinstance(said, report.OutputsStarted) for said in box.said):
             return self._say(box, report.OutputsStarted(n=n))

@@ -44,7 +44,7 @@ def ended(name: str, url: str, count: int) -> Transition:
 
 
 def settled(daemon: Daemon, name: str) -> list[dict[str, Any]]:
-    """Waits until nothing of a job is pending; returns its deliveries."""
+    """Waits until a job has no pending delivery; returns its deliveries."""
 
     def look() -> Any:
         found = daemon.call("GET", f"/v1/jobs/{name}/deliveries?limit=1000").json["deliveries"]

@@ -24,15 +24,15 @@ FOLLOW = LogQuery(follow=True, unfinished=True)
 class Log:
     """A stored job with a view of its log: `write` adds lines, `finish` ends the job."""
 
-    def __init__(self, house: Any, record: Record) -> None:
-        self.house = house
+    def __init__(self, system: Any, record: Record) -> None:
+        self.system = system
         self.record = record
         self.outputs = LiveOutputs()
-        self.view = LogView(house.store, house.change_notifier, self._current, house.budget, self.outputs)
+        self.view = LogView(system.store, system.change_notifier, self._current, system.budget, self.outputs)
 
     def print(self) -> LiveOutput:
         """Returns the output of a worker that has just started."""
-        output = LiveOutput(self.record.log.seq, lambda: self.house.change_notifier.notify(self.record.uid))
+        output = LiveOutput(self.record.log.seq, lambda: self.system.change_notifier.notify(self.record.uid))
         self.outputs.put(self.record.uid, output)
         return output
 
@@ -42,15 +42,15 @@ class Log:
     async def write(self, *lines: str, stream: StreamName = "stdout") -> None:
         raw = [RawLine(stream, "2030-01-01T00:00:00Z", text) for text in lines]
         batch = append_lines(self.record, LogBatch(raw, LOG_START), 1 << 20)
-        self.record = await self.house.repository.change(batch.record, SPEC, (), batch)
+        self.record = await self.system.repository.change(batch.record, SPEC, (), batch)
         if (output := self.outputs.of(self.record.uid)) is not None:
             output.stored(raw, batch.first_seq, batch.last_seq)
 
     async def finish(self) -> None:
-        now = self.house.clock.now()
+        now = self.system.clock.now()
         worker, failure = Ended(asked_at=now, exit_code=3), Failure(reason="exit-code")
         ended = self.record.with_state(Done(finished_at=now, worker=worker, failure=failure))
-        self.record = await self.house.repository.change(ended, SPEC)
+        self.record = await self.system.repository.change(ended, SPEC)
 
     async def read(self, **query: Any) -> list[Any]:
         async with asyncio.timeout(DEADLINE_S):

@@ -72,7 +72,7 @@ class SidecarReports:
             await self._on_report(report)
 
     def _whole(self, line: RawLine) -> str | None:
-        """Returns the line that ends here, up to the limit of a report; None while the line goes on."""
+        """Returns the line that ends here, up to the limit of a report; None while the line continues."""
         was_skipping, self._skipping = self._skipping, self._skipping and line.partial
         if was_skipping:
             return None

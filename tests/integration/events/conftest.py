@@ -1,4 +1,4 @@
-"""A store on a real file, jobs with callbacks, and receivers that behave and misbehave over real sockets."""
+"""A store on a real file, jobs with callbacks, and good and bad receivers over real sockets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -32,7 +32,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 class Jobs:
-    """Makes jobs and events in a store."""
+    """Creates jobs and events in a store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -42,7 +42,7 @@ class Jobs:
     async def emit(
         self, uid: str, url: str, events: int = 1, text: str = "line", batch: bool = False
     ) -> list[StoredEvent]:
-        """Commits events of job `uid`, making it where it is new."""
+        """Commits events of job `uid`, which is created if new."""
         new = uid not in self._sequences
         numbers = self._sequences.setdefault(uid, count(1))
         version = self._versions[uid] = 0 if new else self._versions[uid] + 1
@@ -99,7 +99,7 @@ def until() -> Until:
 
 @dataclass
 class Got:
-    """One request as it arrived."""
+    """One received request."""
 
     path: str
     headers: dict[str, str]
@@ -124,7 +124,7 @@ class Receiver:
 
 @pytest.fixture
 async def receivers() -> AsyncIterator[Callable[[], Awaitable[Receiver]]]:
-    """Makes HTTP receivers on loopback."""
+    """Creates HTTP receivers on loopback."""
     runners: list[web.AppRunner] = []
 
     async def make() -> Receiver:
@@ -146,7 +146,7 @@ async def receivers() -> AsyncIterator[Callable[[], Awaitable[Receiver]]]:
 
 @pytest.fixture
 async def raw() -> AsyncIterator[Callable[..., Awaitable[str]]]:
-    """Makes receivers that answer with raw bytes, in whatever way a test says; gives their URL."""
+    """Creates receivers that answer with a test's raw bytes; returns their URL."""
     servers: list[asyncio.Server] = []
     tasks: set[asyncio.Task[None]] = set()
 
@@ -159,7 +159,7 @@ async def raw() -> AsyncIterator[Callable[..., Awaitable[str]]]:
                 await reader.readuntil(b"\r\n\r\n")
                 await answer(reader, writer)
             except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                pass  # the client left, or the test is over
+                pass  # the client disconnected, or the test has ended
             finally:
                 writer.close()
                 with suppress(OSError, TimeoutError, asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""Batches: what piled up goes out as one array, in order, signed as a whole, settled together; and when they are refused."""
+"""Batches: pending events are sent as one array, in order, signed as a whole, settled together; and refused batches."""
 
 import asyncio
 import json

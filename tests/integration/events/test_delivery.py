@@ -195,7 +195,7 @@ async def test_one_receiver_that_never_answers_leaves_the_others_alone(
                 await jobs.emit(f"w{n}-{k}", receiver.url)
                 dispatcher.notify(f"w{n}-{k}")
         await until(lambda: all(len(receiver.got) == 20 for receiver in well))
-        assert dispatcher.state().in_flight >= 2  # the dead ones were in the way all the time
+        assert dispatcher.state().in_flight >= 2  # requests to the dead hosts were under way all the time
 
 
 DELIVER_AND_DIE = """
@@ -214,7 +214,7 @@ class Outbox:
     async def settle(self, settlements):
         self.left -= len(settlements)
         if self.left <= 0:
-            os.kill(os.getpid(), signal.SIGKILL)  # after the receiver's 2xx, before it is on record
+            os.kill(os.getpid(), signal.SIGKILL)  # after the receiver's 2xx, before the commit
         return await self.store.settle(settlements)
 
 async def main():

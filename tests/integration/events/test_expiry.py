@@ -1,12 +1,9 @@
-"""Deliveries that are too old for a host that stays down are parked all together, in order, by time that has passed.
+"""Too old deliveries of a host that stays down are parked together, in order, by observed time.
 
-Also the breakers of hosts for which nothing waits. The clock stands still until a test moves it.
+Also the breakers of hosts without pending deliveries. Only tests move the clock.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -15,49 +12,21 @@ from typing import Any
 import pytest
 
 from jobd.events.delivery import expiry, outbox_poller
-from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.delivery.response_policy import Answer
-from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.store import Store
 from tests.integration.events.conftest import START, Jobs
-from tests.support.fakes.clock import FakeClock
-
-A = "http://a.test/hook"
-DESTINATION = "http://a.test:80"
-DAY_S = 86_400.0
-SETTINGS = DispatcherSettings(
-    record_after_s=0, breaker_threshold=1, breaker_cooldown_s=600, max_age_s=3 * DAY_S, max_requeues=1_000_000
+from tests.support.expiry_rig import (
+    DAY_S,
+    DESTINATION,
+    SETTINGS,
+    A,
+    Rig,
+    Running,
+    dispatching,
+    opened,
+    passed,
 )
-
-
-@dataclass
-class Rig:
-    dispatcher: Dispatcher
-    clock: FakeClock
-    answers: dict[str, Answer] = field(default_factory=dict)
-    sent: list[str] = field(default_factory=list)
-
-    async def send(
-        self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
-    ) -> Answer:
-        self.sent.append(event_id)
-        return self.answers.get(url, Answer("network", text="cannot connect"))
-
-
-Running = Callable[..., Any]
-
-
-@asynccontextmanager
-async def dispatching(store: Store, clock: FakeClock, **changes: Any) -> AsyncIterator[Rig]:
-    rig = Rig(None, clock)  # type: ignore[arg-type]
-    rig.dispatcher = Dispatcher(store, rig, replace(SETTINGS, **changes), clock, spread=lambda: 0.5)
-    task = asyncio.ensure_future(rig.dispatcher.run())
-    try:
-        yield rig
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+from tests.support.fakes.clock import FakeClock
 
 
 @pytest.fixture
@@ -67,7 +36,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def store(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
-    """A store that sees the time of the clock that tests move."""
+    """A store on the clock that tests move."""
     opened = await Store.open(tmp_path / "jobd.db", clock=clock)
     yield opened
     await opened.close()
@@ -80,7 +49,7 @@ def running(store: Store, clock: FakeClock) -> Running:
 
 @pytest.fixture
 def scans(monkeypatch: pytest.MonkeyPatch, until: Any) -> Callable[..., Awaitable[None]]:
-    """Lets the poller scan the outbox so many times, and moves the clock by the time between two scans."""
+    """Lets the poller scan the outbox a number of times, and moves the clock by the time between two scans."""
     done = 0
     scan = outbox_poller.OutboxPoller._scan
 
@@ -94,27 +63,11 @@ def scans(monkeypatch: pytest.MonkeyPatch, until: Any) -> Callable[..., Awaitabl
     async def move(rig: Rig, times: int) -> None:
         for _ in range(times):
             before = done
-            # The poller sleeps: a clock that is moved before would have it sleep for the whole of its time from then on.
+            # The poller sleeps now: moving the clock earlier would make the poller sleep for its whole delay afterwards.
             await passed(rig, until, outbox_poller.SCAN_S)
             await until(lambda before=before: done > before)
 
     return move
-
-
-async def passed(rig: Rig, until: Any, seconds: float) -> None:
-    """Moves the clock once the poller sleeps and every answer is on record: a job that is in memory does not expire."""
-
-    def quiet() -> bool:
-        asleep = any(not future.done() for _, _, future in rig.clock._sleepers)
-        return asleep and rig.dispatcher._queue._all_settled.is_set() and not rig.dispatcher.state().held
-
-    await until(quiet)
-    rig.clock.advance(seconds)
-
-
-async def opened(rig: Rig, until: Any) -> None:
-    await until(lambda: rig.dispatcher.state().breakers_open == 1)
-    await until(lambda: rig.dispatcher.state().held == 0)
 
 
 async def test_all_expired_deliveries_are_parked_within_a_few_scans(
@@ -261,7 +214,7 @@ async def test_the_batches_are_bounded_and_keep_the_order_of_each_job(
         counts.append(await store.expire_deliveries(uids, DAY_S, 60, at, "too old", 10))
         for uid in ("x", "y"):
             states = (await jobs.states(uid)).split()
-            assert states == sorted(states), "a later one was parked before an earlier one"
+            assert states == sorted(states), "a later delivery was parked before an earlier one"
         due = await store.due(DESTINATION, 10)
         assert {one.job_uid for one in due} == {
             uid for uid in ("x", "y") if "pending" in [*(await jobs.states(uid)).split()]
@@ -299,7 +252,7 @@ async def test_the_breaker_of_a_host_without_pending_deliveries_is_dropped(
     async with running() as rig:
         await opened(rig, until)
         await scans(rig, 30)
-        assert rig.dispatcher.state().breakers == 1, "something waits for the host"
+        assert rig.dispatcher.state().breakers == 1, "a delivery waits for the host"
         await passed(rig, until, 3 * DAY_S)
         await scans(rig, 3)
         assert await jobs.states("x") == "parked parked parked"

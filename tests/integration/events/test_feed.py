@@ -1,4 +1,4 @@
-"""The feed: from any number on, without a gap or a repeat, while others write."""
+"""The feed: from any number on, without a gap or a repeat, during writes."""
 
 import asyncio
 import gc
@@ -31,7 +31,7 @@ def feed(store: Store, budget: ByteBudget) -> Feed:
 
 
 async def take(events: AsyncIterator[StoredEvent | None], count: int) -> list[StoredEvent]:
-    """The first events, without the signs of life between them."""
+    """Returns the first events, without keep-alives."""
     got: list[StoredEvent] = []
     async with asyncio.timeout(DEADLINE_S):
         async for event in events:
@@ -188,7 +188,7 @@ async def test_a_reader_keeps_no_page_while_it_waits_for_room(store: Store, jobs
     readers = [feed.read(0, follow=False) for _ in range(20)]
     for reader in readers:
         assert await anext(reader) is not None
-    async with budget.reserve(1, estimated=True):  # no other hold is given
+    async with budget.reserve(1, estimated=True):  # no other reservation fits
         waiting = [asyncio.create_task(next_of(reader)) for reader in readers]
         await asyncio.sleep(0)
         assert budget.reserved_bytes == 1

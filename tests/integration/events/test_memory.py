@@ -1,4 +1,4 @@
-"""What deliveries keep in memory: the queues count bodies, or the bodies belong to a request that is under way."""
+"""The memory of deliveries: the queues count bodies, or the bodies belong to a request under way."""
 
 import asyncio
 import gc
@@ -26,7 +26,7 @@ SETTINGS = DispatcherSettings(workers=WORKERS, record_after_s=0)
 
 
 class Refuses:
-    """A store that is read and takes no settlement while `full`."""
+    """A store that can be read but refuses settlements while `full`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -97,7 +97,7 @@ async def test_answers_that_wait_for_their_commit_keep_no_bodies(
         await until(lambda: not dispatcher._queue.in_flight)
         assert len(dispatcher._settler._waiting) <= UNSETTLED_PER_WORKER * WORKERS
         assert len(dispatcher._queue._idle_workers) <= WORKERS
-        # A page that is being read comes and goes; what is kept for the record would stay, since the store refuses.
+        # A page is in memory only while it is read; bodies of waiting answers would stay, since the store refuses.
         await until(all_asleep)
         await until(lambda: body_bytes() <= dispatcher._queue._queues._inline_bytes)
 
@@ -201,7 +201,7 @@ async def test_long_bodies_of_requests_under_way_are_bounded_in_bytes(
 
 async def test_short_bodies_do_not_wait_for_long_ones(store: Store, jobs: Any, until: Any) -> None:
     class Stuck(Takes):
-        """A receiver that never answers where a body is long."""
+        """A receiver that never answers a long body."""
 
         short = 0
 

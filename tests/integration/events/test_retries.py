@@ -27,7 +27,9 @@ async def test_a_round_of_retries_is_followed_by_a_requeue(
         r.sender.answers[A] = busy
         r.dispatcher.notify("x")
         await tick(r, lambda: len(r.sender.of("x")) > 8, step_s=0.05)
-        assert r.sender.of("x")[:9] == ["x-1"] * 8 + ["x-2"]  # two rounds of four, then the next one passes
+        assert r.sender.of("x")[:9] == ["x-1"] * 8 + [
+            "x-2"
+        ]  # two rounds of four, then the next event is sent
         waits = [later - earlier for earlier, later in itertools.pairwise(moments)]
         assert all(wait < 5 for wait in waits[:3] + waits[4:7])
         assert waits[3] >= 30
@@ -117,7 +119,9 @@ async def test_an_open_breaker_tries_nothing_and_counts_nothing_but_a_probe(
         await until(lambda: ("http://a.test:80", "open") in r.observer.breakers)
         await until(lambda: r.dispatcher.state().in_flight == 0)
         tried = len(r.sender.sent)
-        assert 5 <= tried <= 6  # the fifth failure opens it; one more may have been under way
+        assert (
+            5 <= tried <= 6
+        )  # the fifth failure opens the breaker; one more request may have been under way
         assert r.dispatcher.state().breakers_open == 1
         for uid in ("b1", "b2"):
             await jobs.emit(uid, B)
@@ -153,7 +157,7 @@ async def test_too_old_deliveries_of_a_host_that_stays_down_are_parked(
         r.dispatcher.notify("a0")
         await tick(r, lambda: r.observer.counts["parked"] == 400, step_s=30)
         assert r.clock.monotonic() < 12_000
-        assert r.sender.sent  # it was probed all the while
+        assert r.sender.sent  # the host was probed
     await store.close()
 
 

@@ -1,4 +1,4 @@
-"""One request over real sockets: what is sent, and what is made of every bad answer."""
+"""One request over real sockets: the sent bytes, and the result of every bad answer."""
 
 import asyncio
 import json

@@ -45,7 +45,7 @@ class NoSender:
         raise AssertionError("jobd must not send events")
 
 
-class House:
+class System:
     """The modules of `jobd/jobs`, composed as in jobd. `restart` keeps the store and the engine."""
 
     def __init__(self, store: Store, folder: Path, clock: FakeClock) -> None:
@@ -132,15 +132,15 @@ async def store(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def house(store: Store, tmp_path: Path, clock: FakeClock) -> AsyncIterator[House]:
-    made = House(store, tmp_path, clock)
+async def system(store: Store, tmp_path: Path, clock: FakeClock) -> AsyncIterator[System]:
+    made = System(store, tmp_path, clock)
     yield made
     await made.stop()
     await made.engine.close()
 
 
 @pytest.fixture
-async def log(house: Any) -> Log:
-    record = new_record(SPEC, now=house.clock.now(), owner=None, digest="", has_spool=False)
-    await house.repository.open(record, SPEC, msgspec.json.encode(SPEC), None)
-    return Log(house, record)
+async def log(system: Any) -> Log:
+    record = new_record(SPEC, now=system.clock.now(), owner=None, digest="", has_spool=False)
+    await system.repository.open(record, SPEC, msgspec.json.encode(SPEC), None)
+    return Log(system, record)

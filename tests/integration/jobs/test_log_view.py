@@ -128,13 +128,13 @@ async def test_a_follower_that_reconnects_continues_after_its_last_line(log: Log
     await log.finish()
     rest = await log.read(follow=True, after=had[-1])
     assert had + seqs(rest) == list(range(1, 10))
-    assert not log.house.change_notifier._events
+    assert not log.system.change_notifier._events
 
 
 async def test_a_followed_tail_continues_with_later_lines(log: Log) -> None:
     await log.write(*"abc")
     reading = asyncio.create_task(log.read(follow=True, tail=1))
-    while not log.house.change_notifier._events:
+    while not log.system.change_notifier._events:
         await asyncio.sleep(0)
     await log.write("d")
     await log.finish()
@@ -164,16 +164,16 @@ def test_a_whole_chunk_is_passed_on_without_a_copy() -> None:
 
 
 async def test_following_ends_with_the_job_s_purge(
-    house: Any, log: Log, monkeypatch: pytest.MonkeyPatch
+    system: Any, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_view, "KEEP_ALIVE_S", 0.01)
     await log.write("one")
-    log.view = LogView(house.store, house.change_notifier, house.service.current, house.budget)
+    log.view = LogView(system.store, system.change_notifier, system.service.current, system.budget)
     following = asyncio.create_task(log.read(follow=True))
     async with asyncio.timeout(DEADLINE_S):
-        while not house.change_notifier._events:
+        while not system.change_notifier._events:
             await asyncio.sleep(0)
-    assert await house.store.purge(log.record.uid)
+    assert await system.store.purge(log.record.uid)
     frames = await following
     assert seqs(frames) in ([1], [])  # its line, if it was read before the purge
     assert frames[-1] == {"end": {"status": "cancelled", "exitCode": None, "reason": "deleted"}}

@@ -57,7 +57,7 @@ async def test_a_follower_keeps_no_page_while_it_waits_for_lines(
     before = in_use()
     waiting = await followers_at_the_end(log, 20, **query)
     async with asyncio.timeout(DEADLINE_S):
-        while log.house.budget.reserved_bytes:
+        while log.system.budget.reserved_bytes:
             await asyncio.sleep(0)
     assert in_use() - before < 20 * 30_000, "a page is 300 kB"
     await ended(waiting)
@@ -75,11 +75,11 @@ async def test_a_reader_keeps_no_page_while_it_waits_for_room(log: Log, traced: 
         got = 0
         while got < size:
             got += len(await anext(reader))
-    async with log.house.budget.reserve(log.house.budget.limit // 2):
+    async with log.system.budget.reserve(log.system.budget.limit // 2):
         waiting = [asyncio.create_task(next_part(reader)) for reader in readers]
-        async with log.house.budget.reserve(log.house.budget.limit // 2, estimated=True):
+        async with log.system.budget.reserve(log.system.budget.limit // 2, estimated=True):
             await asyncio.sleep(0)
-            assert log.house.budget.reserved_bytes >= log.house.budget.limit // 2
+            assert log.system.budget.reserved_bytes >= log.system.budget.limit // 2
             assert in_use() - before < 20 * 30_000, "a page is 300 kB"
             await ended(waiting)
 

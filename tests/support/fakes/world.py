@@ -41,7 +41,7 @@ class Container:
     run: asyncio.Task[None] | None = None
     order: SidecarOrder | None = None
     script: SidecarScript = field(default_factory=SidecarScript)
-    told: bool = False
+    notified: bool = False
 
     @property
     def running(self) -> bool:
@@ -142,9 +142,9 @@ class World:
 
     def tell_sidecar(self, job: Job, box: Container, succeeded: bool) -> None:
         """Notifies a sidecar, once, that the worker has ended."""
-        if not box.told:
+        if not box.notified:
             assert box.order is not None
-            box.told = True
+            box.notified = True
             self._say(job, box, box.script.outputs_of(box.order, succeeded))
 
     def end(
@@ -168,10 +168,10 @@ class World:
             box.facts, state=ContainerState.ENDED, exit_code=code, finished_at=finished_at, cause=cause
         )
         # Like an engine's event: without a start, and without facts if only an observation shows the cause.
-        is_told = cause is EndCause.OWN_EXIT or (cause is EndCause.SIGNAL and ordered)
-        is_told = is_told and box.facts.id not in self.late_memory_kills
-        told = replace(box.facts, started_at=None) if is_told and self.hints_say_all else None
-        self._hints.tell(Ended(job.ref.uid, role, told))
+        has_facts = cause is EndCause.OWN_EXIT or (cause is EndCause.SIGNAL and ordered)
+        has_facts = has_facts and box.facts.id not in self.late_memory_kills
+        end_facts = replace(box.facts, started_at=None) if has_facts and self.hints_say_all else None
+        self._hints.tell(Ended(job.ref.uid, role, end_facts))
 
     def signal_from_outside(self, job: Job, role: Role, box: Container, code: int) -> None:
         """Ends the container by an external signal."""

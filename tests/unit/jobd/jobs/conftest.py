@@ -97,28 +97,28 @@ class Walk:
             .look(container("created"), container("running"), drained=False)
         )
 
-    def to(self, station: str) -> "Walk":
-        if station == "queued":
+    def to(self, phase: str) -> "Walk":
+        if phase == "queued":
             return self
-        if station == "pulling":
+        if phase == "pulling":
             return self.tell(facts.Admitted())
-        if station == "creating":
+        if phase == "creating":
             return self.tell(facts.Admitted(), facts.ImageReady(ImageFacts("sha256:1", None, "")))
-        if station == "inputs":
+        if phase == "inputs":
             return self.sidecar_runs()
         if self.spec.artifacts:
             self.sidecar_runs().tell(facts.Reported(report.Started(n=1)), facts.Reported(report.Ready(n=2)))
         else:
             self.created()
-        if station == "ready":
+        if phase == "ready":
             return self
         self.tell(facts.WorkerStarting()).look(container("running"), self._sidecar("running"), drained=False)
-        if station == "running":
+        if phase == "running":
             return self
         self.look(self.exited(0), self._sidecar("running"), drained=False)
-        if station == "drained":
+        if phase == "drained":
             return self
-        assert station == "outputs"
+        assert phase == "outputs"
         return self.tell(facts.LogsDrained())
 
     def exited(self, code: int, **fields: Any) -> ContainerFacts:

@@ -34,8 +34,8 @@ FACTS = {
 
 @pytest.mark.parametrize("name", FACTS)
 def test_the_texts_of_a_record_and_its_events_are_bounded(job_with_files: Job, name: str) -> None:
-    station, fact = FACTS[name]
-    a = job_with_files().to(station)
+    phase, fact = FACTS[name]
+    a = job_with_files().to(phase)
     before = a.record
     a.tell(fact)
     assert a.record != before

@@ -28,7 +28,7 @@ def test_a_job_that_was_just_accepted(job: Job) -> None:
 
 
 @pytest.mark.parametrize(
-    ("station", "progress", "words"),
+    ("phase", "progress", "words"),
     [
         ("queued", None, "a free place"),
         ("pulling", None, "the image and the containers"),
@@ -39,9 +39,9 @@ def test_a_job_that_was_just_accepted(job: Job) -> None:
     ],
 )
 def test_a_view_says_what_a_job_waits_for(
-    job_with_files: Job, station: str, progress: str | None, words: str
+    job_with_files: Job, phase: str, progress: str | None, words: str
 ) -> None:
-    assert seen(job_with_files().to(station), progress=progress).waiting_for == words
+    assert seen(job_with_files().to(phase), progress=progress).waiting_for == words
 
 
 def test_a_stopping_job_waits_for_its_containers(job: Job) -> None:

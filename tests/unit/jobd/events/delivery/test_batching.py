@@ -1,4 +1,4 @@
-"""What is remembered of receivers that take no batch: bounded, the latest kept."""
+"""The jobs whose receivers take no batches: bounded, the latest kept."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,7 +9,7 @@ from tests.unit.jobd.events.delivery.test_destination_queues import due
 
 
 def test_of_more_jobs_that_go_singly_than_are_remembered_the_latest_are() -> None:
-    stored: Any = None  # nothing is read from it here
+    stored: Any = None  # not read here
     batching = Batching(stored, FakeClock())
     for n in range(MAX_SINGLY + 50):
         batching.refused([due(f"j{n}", number=n), due(f"j{n}", number=n + 1)])

@@ -1,4 +1,4 @@
-"""The breaker, driven through any order of events, agrees with what it promises."""
+"""The breaker agrees with a model in any order of events."""
 
 import pytest
 from hypothesis import settings
@@ -11,7 +11,7 @@ COOLDOWN = 30.0
 
 
 class BreakerMachine(RuleBasedStateMachine):
-    """A model of one breaker: what was taken, and what was answered in which state."""
+    """A model of one breaker: its tickets, and the state in which each was answered."""
 
     @initialize(threshold=st.integers(1, 4))
     def begin(self, threshold: int) -> None:

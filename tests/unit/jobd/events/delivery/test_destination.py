@@ -1,4 +1,4 @@
-"""The destination of a callback's URL: scheme, host and port, and never long."""
+"""The destination of a callback's URL: scheme, host and port, bounded in length."""
 
 import pytest
 from hypothesis import given

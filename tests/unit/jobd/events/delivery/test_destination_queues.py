@@ -1,4 +1,4 @@
-"""The queues, driven through any order of events: one in flight per job, bounds kept, no destination starved."""
+"""The queues in any order of events: one in flight per job, bounds kept, no destination starved."""
 
 from collections import Counter
 from dataclasses import replace
@@ -73,7 +73,7 @@ class QueuesMachine(RuleBasedStateMachine):
             full = len(self.in_flight) >= self.queues.workers
             assert full or all(
                 busy[destination] > 0 for destination in open_destinations
-            )  # an idle host's turn comes at once
+            )  # an idle host is served at once
             return
         assert picked.destination in open_destinations
         assert picked == self.waiting[picked.destination].pop(0)
@@ -85,7 +85,7 @@ class QueuesMachine(RuleBasedStateMachine):
                 if destination == picked.destination or destination in {d.destination for d in self.in_flight}
                 else (self.passed_over[destination] + 1)
             )
-            assert self.passed_over[destination] <= 3  # no more turns than there are other destinations
+            assert self.passed_over[destination] <= 3  # at most as often as there are other destinations
 
     @precondition(lambda self: self.in_flight)
     @rule(data=st.data(), proven=st.booleans())

@@ -1,4 +1,4 @@
-"""The queue between poller and workers: what wakes a worker, what a breaker that opens drops, how many answers may wait."""
+"""The queue between poller and workers: waking workers, dropping deliveries of an open breaker, the bound on waiting answers."""
 
 import asyncio
 from pathlib import Path

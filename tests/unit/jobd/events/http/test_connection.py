@@ -1,4 +1,4 @@
-"""One connection, fed by hand: whatever comes, in whatever pieces, there is one answer or none, bounded, and never a second."""
+"""One connection, fed by hand: any bytes, in any pieces, give at most one answer, of bounded size."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ LONG_S = 3600.0
 
 
 class Wire(asyncio.Transport):
-    """A transport that keeps what is written."""
+    """A transport that records written bytes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Wire(asyncio.Transport):
 
 
 def exchanged(act: Callable[[Connection, Wire], None]) -> tuple[Reply | Exception | None, Connection, Wire]:
-    """Sends a request, lets `act` play the receiver; returns what became of it, None if it still waits."""
+    """Sends a request, lets `act` play the receiver; returns the result, None while the request waits."""
 
     async def run() -> tuple[Reply | Exception | None, Connection, Wire]:
         connection, wire = Connection(), Wire()
@@ -56,7 +56,7 @@ def exchanged(act: Callable[[Connection, Wire], None]) -> tuple[Reply | Exceptio
         if future.done():
             outcome = future.exception() or future.result()  # type: ignore[assignment]
         elif not wire.gone:
-            connection.connection_lost(None)  # for the timer's sake
+            connection.connection_lost(None)  # stops the timer
             future.exception()
         return outcome, connection, wire
 
@@ -122,7 +122,7 @@ def test_any_bytes_give_an_answer_or_no_answer(pieces: list[bytes]) -> None:
 def test_bytes_after_an_answer_end_the_connection(more: bytes, at: list[int]) -> None:
     outcome, connection, wire = fed(*cut(b"HTTP/1.1 204 No Content\r\n\r\n" + more, at))
     assert outcome == Reply(204, None, b"")
-    # Line ends before a next answer are let pass by the parser; it would be read as the next request's.
+    # The parser accepts line ends before a next answer.
     if more.strip(b"\r\n"):
         assert wire.gone
         assert not connection.reusable
@@ -242,5 +242,5 @@ def test_a_body_in_many_pieces_takes_no_more_memory_than_one_in_one_piece() -> N
     body = b"x" * BODY_BYTES
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
     reply, connection, _ = fed(head, *(b"x" for _ in body[:-1]))
-    assert reply is None, "the last byte is not there yet"
+    assert reply is None, "the last byte has not arrived"
     assert sys.getsizeof(connection._body) < 2 * BODY_BYTES

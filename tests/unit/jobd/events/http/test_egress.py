@@ -1,4 +1,4 @@
-"""What jobd may connect to, in every spelling of an address."""
+"""The egress policy, for every spelling of an address."""
 
 from ipaddress import IPv4Address, IPv6Address
 

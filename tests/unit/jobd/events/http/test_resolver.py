@@ -1,4 +1,4 @@
-"""What is kept of names: few names, few addresses of each, and no line of questions before a name server that does not answer."""
+"""The resolver's bounds: names, addresses per name, and queries to a name server that does not answer."""
 
 import asyncio
 import socket

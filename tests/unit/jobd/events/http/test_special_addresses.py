@@ -1,4 +1,4 @@
-"""The tables of special addresses: each block's first and last address, what is next to them, and IPv4 inside IPv6."""
+"""The tables of special addresses: each block's first and last address, their neighbours, and IPv4 inside IPv6."""
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
@@ -30,7 +30,7 @@ ADDRESS = st.one_of(
 
 
 def beside(row: Block) -> list[Address]:
-    """The addresses before and after a block, where there are some."""
+    """The addresses before and after a block, if any."""
     first, last = row.network[0], row.network[-1]
     found = []
     if int(first):
@@ -82,7 +82,7 @@ def test_strict_allows_what_is_public(ip: str) -> None:
 
 @given(ADDRESS)
 def test_no_address_is_public_that_the_standard_library_calls_private(address: Address) -> None:
-    """Its table is right where it says private, but for blocks in 2001::/23 that newer releases know to be reachable."""
+    """Its private blocks are correct, except for blocks in 2001::/23 that newer releases treat as reachable."""
     row = longest(address)
     if address.is_private and not (row is not None and row.reachable):
         assert not is_public(address)
@@ -108,7 +108,7 @@ def test_the_metadata_of_one_cloud_over_ipv6_and_its_neighbours() -> None:
 
 
 def forms(inner: IPv4Address) -> list[str]:
-    """All ways to write an IPv4 address inside an IPv6 one, as RFC 4291, 2765, 3056, 4380, 5214 and 6052 have it."""
+    """All forms of an IPv4 address inside an IPv6 address, by RFC 4291, 2765, 3056, 4380, 5214 and 6052."""
     n = int(inner)
     nat64 = int(IPv6Address("64:ff9b:1::"))
     values = [

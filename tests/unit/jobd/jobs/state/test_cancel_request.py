@@ -10,7 +10,7 @@ from jobd.jobs.state.parts import Started
 from jobd.wire import report
 from tests.support.reports import IMAGE, Job, reported
 
-STATIONS = ["queued", "pulling", "creating", "inputs", "ready", "running", "drained", "outputs"]
+PHASES = ["queued", "pulling", "creating", "inputs", "ready", "running", "drained", "outputs"]
 
 
 def end_of_all(a: Any) -> None:
@@ -39,10 +39,10 @@ def end_of_all(a: Any) -> None:
 
 
 class TestCancelRequests:
-    @pytest.mark.parametrize("station", STATIONS)
+    @pytest.mark.parametrize("phase", PHASES)
     @pytest.mark.parametrize("delete", [False, True])
-    def test_a_job_ends_from_every_phase(self, job_with_files: Job, station: str, delete: bool) -> None:
-        a = job_with_files().to(station)
+    def test_a_job_ends_from_every_phase(self, job_with_files: Job, phase: str, delete: bool) -> None:
+        a = job_with_files().to(phase)
         a.tell(facts.CancelRequested(by="uid 1000", grace_s=0, delete=delete))
         end_of_all(a)
         assert (a.record.status, a.record.reason, a.record.cancel.by) == (
@@ -52,16 +52,16 @@ class TestCancelRequests:
         )
         assert a.types.count("exit") == 1
         assert a.types[-1] == "complete"
-        assert a.types.count("start") == (station in ("running", "drained", "outputs"))
+        assert a.types.count("start") == (phase in ("running", "drained", "outputs"))
         assert (a.record.removal is not None) is delete
         assert a.data("complete")["status"] == "cancelled"
 
-    @pytest.mark.parametrize("station", ["queued", "pulling", "creating", "ready", "running", "drained"])
-    def test_a_job_without_artifacts_ends_from_every_phase(self, job: Job, station: str) -> None:
-        a = job().to(station).tell(facts.CancelRequested(by="x", grace_s=0, delete=False))
+    @pytest.mark.parametrize("phase", ["queued", "pulling", "creating", "ready", "running", "drained"])
+    def test_a_job_without_artifacts_ends_from_every_phase(self, job: Job, phase: str) -> None:
+        a = job().to(phase).tell(facts.CancelRequested(by="x", grace_s=0, delete=False))
         end_of_all(a)
         assert a.record.status == "cancelled"
-        if station in ("queued", "pulling", "creating", "ready"):
+        if phase in ("queued", "pulling", "creating", "ready"):
             assert a.types == ["exit", "complete"]
             assert (a.data("exit")["exitCode"], a.data("exit")["error"]) == (-1, "cancelled by x")
 

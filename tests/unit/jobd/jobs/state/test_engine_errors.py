@@ -25,9 +25,9 @@ def erred(seen_s: float, action: str = "Create", limit_s: float = 60.0) -> facts
     return facts.EngineErred(action, FULL, seen_s, limit_s)
 
 
-@pytest.mark.parametrize("station", ["pulling", "creating", "ready"])
-def test_a_job_fails_when_the_engines_errors_continue(job: Job, station: str) -> None:
-    a = job().to(station).tell(erred(0), erred(59))
+@pytest.mark.parametrize("phase", ["pulling", "creating", "ready"])
+def test_a_job_fails_when_the_engines_errors_continue(job: Job, phase: str) -> None:
+    a = job().to(phase).tell(erred(0), erred(59))
     assert (a.record.status, errors(a)) == ("accepted", EngineErrors(action="Create", seconds=59))
     a.tell(erred(1))
     assert (a.record.status, a.record.reason) == ("failed", "engine-error")

@@ -98,9 +98,9 @@ class TestWithoutArtifacts:
         )
 
     @pytest.mark.parametrize("reason", ["image-not-found", "refused-by-engine"])
-    @pytest.mark.parametrize("station", ["pulling", "creating"])
-    def test_a_job_whose_setup_fails(self, job: Job, station: str, reason: str) -> None:
-        a = job().to(station).tell(facts.SetupFailed(reason, "why"))
+    @pytest.mark.parametrize("phase", ["pulling", "creating"])
+    def test_a_job_whose_setup_fails(self, job: Job, phase: str, reason: str) -> None:
+        a = job().to(phase).tell(facts.SetupFailed(reason, "why"))
         assert a.types == ["exit", "complete"]
         assert (a.data("exit")["exitCode"], a.data("exit")["error"]) == (-1, "why")
         assert (a.record.status, a.record.reason, a.record.error) == ("failed", reason, "why")
@@ -199,7 +199,7 @@ def test_a_fact_that_comes_after_the_end_changes_nothing(job_with_files: Job, fa
     assert a.types == events
 
 
-@pytest.mark.parametrize("station", ["drained", "outputs"])
+@pytest.mark.parametrize("phase", ["drained", "outputs"])
 @pytest.mark.parametrize(
     "fact",
     [
@@ -210,9 +210,9 @@ def test_a_fact_that_comes_after_the_end_changes_nothing(job_with_files: Job, fa
     ],
 )
 def test_a_fact_of_the_start_that_comes_after_the_workers_end_announces_no_second_exit(
-    job_with_files: Job, station: str, fact: facts.Fact
+    job_with_files: Job, phase: str, fact: facts.Fact
 ) -> None:
-    a = job_with_files().to(station)
+    a = job_with_files().to(phase)
     before, events = a.record, a.types
     assert a.tell(fact).record == before
     assert a.types == events

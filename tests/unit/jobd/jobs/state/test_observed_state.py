@@ -97,9 +97,9 @@ def test_an_end_event_needs_no_observation_and_counts_once(running: Any) -> None
     observed_state, began = ObservedState(), replace(running.container("running"), id="w")
     observed_state.take_hint(Started("u", "worker", began))
     observed_state.take_hint(Ended("u", "worker", end_of(running, 3)))
-    told = observed_state.pop_end_event(running.record)
-    assert told is not None
-    assert (told.exit_code, told.started_at) == (3, began.started_at)
+    end = observed_state.pop_end_event(running.record)
+    assert end is not None
+    assert (end.exit_code, end.started_at) == (3, began.started_at)
     assert observed_state.pop_end_event(running.record) is None
 
 
