@@ -2,7 +2,7 @@
 
 from scripts.mutations.mutation import Mutation
 
-LOGVIEW = "tests/integration/jobs/test_log_view.py"
+LOGVIEW = "tests/integration/jobs/test_log_view_memory.py"
 MUTATIONS = (
     Mutation(
         "a log's reader keeps its page while it waits",

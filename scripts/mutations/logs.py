@@ -92,7 +92,7 @@ MUTATIONS = (
         "jobd/jobs/run/sidecar_reports.py",
         '                if "{" in text:',
         "                if False:",
-        "tests/integration/jobs/test_supervisor.py",
+        "tests/integration/jobs/test_reports.py",
     ),
     Mutation(
         "bytes that are no text are stored as text alone",

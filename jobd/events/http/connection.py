@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
     # Below: called by the parser.
 
     def on_message_begin(self) -> None:
-        """Source: httptools, `HttpResponseParser`; also for the next methods."""
+        """Source: httptools, `HttpResponseParser`, as those below."""
         if self._waiting is None:
             self._end()  # a second answer to one request
 
