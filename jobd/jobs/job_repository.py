@@ -84,7 +84,7 @@ class JobRepository:
         """Stores the step that `decide` returns for the stored job; for a job without a supervisor.
 
         Raises:
-            NoSuchJob: the job is purged. UnreadableJob: the job is damaged. StoreFull, StoreFailed, StaleJob: the change may not be stored; safe to repeat.
+            NoSuchJob: the job is purged. UnreadableJob: the job is damaged. StoreFull, StoreFailed, StaleJob: safe to repeat.
         """
         for _ in range(MAX_TRIES):
             row = await self._store.get_by_uid(uid)
@@ -96,7 +96,7 @@ class JobRepository:
                 return record
             with contextlib.suppress(StaleJob):
                 return await self.change(step.record, spec, step.drafts)
-        raise StaleJob(f"job {uid!r} changes too often: each change was decided on an old version")
+        raise StaleJob(f"job {uid!r} changes too often; nothing was stored")
 
     async def spec(self, uid: str) -> JobSpec:
         """Returns a job's submitted spec, without the values of its secrets; up to 1 MiB, so a caller holds the spec only while

@@ -13,7 +13,7 @@ MUTATIONS = (
     Mutation(
         "the cause of an end is not asked for",
         "jobd/jobs/run/execution.py",
-        "        observation = await self._explained(observation)\n",
+        "        observation = await self._with_end_cause(observation)\n",
         "",
         "tests/integration/jobs/test_supervisor.py::test_out_of_memory_reported_late_is_out_of_memory",
     ),

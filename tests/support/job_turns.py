@@ -185,7 +185,7 @@ class JobTurns(RuleBasedStateMachine):
                 if fault != "lost-before" and box is not None and box.running and box.said:
                     box.notified = True
                 if fault != "lost-after":
-                    self.apply(facts.OutputsTold())
+                    self.apply(facts.SidecarNotified())
             case actions.CollectOutputs() if fault == "none":
                 self.apply(facts.OutputsCollected({"f": OutputState(status="kept", bytes=1)}))
             case actions.CollectOutputs() if fault == "refused":

@@ -21,7 +21,7 @@ from jobd.wire.job import JobSpec
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """`on_change` is called after each stored change, with the record before and after, and the spec. `tell` wakes the
+    """`on_change` is called after each stored change, with the record before and after, and the spec. `notify` wakes the
     watchers of a job, by uid.
     """
 
@@ -37,4 +37,4 @@ class Dependencies:
     outputs: KeptOutputs
     on_change: Callable[[Record, Record, JobSpec], None]
     live_outputs: LiveOutputs
-    tell: Callable[[str], None]
+    notify: Callable[[str], None]

@@ -30,7 +30,7 @@ class Execution:
         self._deps = deps
         reports = SidecarReports(job_state.take_report, job_state.take_unread, lambda: job_state.record.id)
         self._reports = follow_reports(deps.engine, deps.clock, lambda: job_state.ref, reports)
-        self._output = OutputFollower(deps.engine, deps.live_outputs, lambda: job_state.ref, deps.tell)
+        self._output = OutputFollower(deps.engine, deps.live_outputs, lambda: job_state.ref, deps.notify)
         self._logs = ContainerLogFollower(
             deps.engine,
             deps.clock,
@@ -112,9 +112,9 @@ class Execution:
         elif role == "sidecar":
             await job_state.apply(facts.Observed(Observation(None, fate.end), reports_drained=True))
         else:
-            await self._ended_unseen(fate.end)
+            await self._ended_before_observation(fate.end)
 
-    async def _ended_unseen(self, end: ContainerFacts | None) -> None:
+    async def _ended_before_observation(self, end: ContainerFacts | None) -> None:
         """The worker's container is removed. `end`: the worker ran and ended before its removal; draining marks the log as incomplete."""
         if end is not None and end.cause is EndCause.UNKNOWN:
             end = None  # the container is removed: the meaning of its exit code can no longer be determined
@@ -138,14 +138,14 @@ class Execution:
             await self._reports.drain()
         elif observation.sidecar is not None and observation.sidecar.state is ContainerState.RUNNING:
             self._reports.start()
-        observation = await self._explained(observation)
+        observation = await self._with_end_cause(observation)
         await job_state.apply(facts.Observed(observation, sidecar_over))
         if job_state.record.started_at is not None and not job_state.record.worker_over:
             self._logs.start()
             await self._output.attach_late()
         observed_state.keep(observation, hints_before)
 
-    async def _explained(self, observation: Observation) -> Observation:
+    async def _with_end_cause(self, observation: Observation) -> Observation:
         """Returns the observation with the cause of a container's end that jobd did not order.
 
         Raises EngineUnavailable: the cause is not known yet.
@@ -176,13 +176,13 @@ class Execution:
         await self._job_state.apply(facts.LogsDrained())
         await self._output.stop()
 
-    async def tell_sidecar(self, succeeded: bool) -> None:
+    async def notify_sidecar(self, succeeded: bool) -> None:
         """Notifies the sidecar that the worker has ended, and how."""
         if self._deps.sidecar.direct and self._job_state.spec.callback is not None:
             # The sidecar's own callbacks must not overtake the exit event.
             await self._deps.repository.delivered(self._job_state.record.uid, DIRECT_ORDER_LIMIT_S)
         await self._deps.engine.notify_worker_ended(self._job_state.ref, succeeded)
-        await self._job_state.apply(facts.OutputsTold())
+        await self._job_state.apply(facts.SidecarNotified())
         self._observed_state.forget()  # the last observation may predate the worker's end
 
     async def stop(self, role: Role, kill: bool) -> None:

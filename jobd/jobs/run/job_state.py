@@ -76,13 +76,11 @@ class JobState:
         async with self._changing:
             for _ in range(MAX_TRIES):
                 with contextlib.suppress(StaleJob):
-                    async with self._kept_true():
+                    async with self._reload_if_stale():
                         changed = await self._apply(fact)
                     break
             else:
-                raise StaleJob(
-                    f"job {self.record.id!r} changes too often: each change was decided on an old version"
-                )
+                raise StaleJob(f"job {self.record.id!r} changes too often; nothing was stored")
         if changed:
             self._changed()
 
@@ -120,7 +118,7 @@ class JobState:
         return moved and not record.ended
 
     @contextlib.asynccontextmanager
-    async def _kept_true(self) -> AsyncIterator[None]:
+    async def _reload_if_stale(self) -> AsyncIterator[None]:
         """Loads the stored record after a refused change: another part of jobd has changed the record, or a commit that was reported
         as failed is durable. Raises the error again.
         """
@@ -159,9 +157,7 @@ class JobState:
 
         def make_batch() -> Batch:
             if not self._reading:
-                raise StaleJob(
-                    "the stored log may hold these lines already; reading continues from its cursor"
-                )
+                raise StaleJob("the stored log may have these lines; reading continues from its cursor")
             return append_lines(self.record, read, self._deps.log_max_bytes)
 
         await self._store_frames(make_batch, read.lines)
@@ -175,7 +171,7 @@ class JobState:
     ) -> None:
         async with self._changing:
             batch, before, spec = make_batch(), self.record, await self._read_spec()
-            async with self._kept_true():
+            async with self._reload_if_stale():
                 self.record = await self._deps.repository.change(batch.record, spec, (), batch)
             self._deps.on_change(before, self.record, spec)
             if (output := self._deps.live_outputs.of(self.record.uid)) is not None:
@@ -212,7 +208,7 @@ class JobState:
 
     async def _announce_all(self) -> None:
         with contextlib.suppress(StaleJob):  # the next call stores the rest
-            async with self._kept_true():
+            async with self._reload_if_stale():
                 await self._announce()
 
     async def _announce(self, leave_last: bool = False) -> tuple[Record, tuple[event_drafts.Draft, ...]]:

@@ -42,7 +42,7 @@ class Supervisor:
         self._deps = deps
         self._wake = asyncio.Event()
         self._worth_a_try = asyncio.Event()
-        """Ends the pause after a failure: a user's request has come, or the engine is available again. Other hints may come from the failed try itself."""
+        """Ends the pause after a failure, on a user's request or a reconnect. Other hints may come from the failed try itself."""
         self._erred_at: float | None = None
         """When the engine last answered with an error, in monotonic seconds."""
         self._observed_state = ObservedState()
@@ -194,7 +194,7 @@ class Supervisor:
             case actions.CollectOutputs():
                 await self._collection.collect()
             case actions.TellSidecar(succeeded):
-                await self._execution.tell_sidecar(succeeded)
+                await self._execution.notify_sidecar(succeeded)
             case actions.DrainLogs():
                 await self._execution.drain_log()
             case actions.Signal(role, kill):

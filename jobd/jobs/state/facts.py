@@ -1,6 +1,6 @@
 """The facts of a job. Pure data; `machine.py` decides what a fact changes.
 
-A fact is an observed event of the past. `actions.py` has the actions.
+A fact is an event that jobd has observed. `actions.py` has the actions.
 """
 
 from collections.abc import Mapping
@@ -110,7 +110,7 @@ class ReportUnread:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputsTold:
+class SidecarNotified:
     """The sidecar was notified that the worker has ended."""
 
 
@@ -185,7 +185,7 @@ Fact = (
     | Observed
     | Reported
     | ReportUnread
-    | OutputsTold
+    | SidecarNotified
     | OutputsCollected
     | LogsDrained
     | StopSent

@@ -95,7 +95,7 @@ def step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step
             return reported(record, spec, fact, now)
         case facts.ReportUnread():
             return unread(record, spec, fact)
-        case facts.OutputsTold() if isinstance(state, DeliveringOutputs):
+        case facts.SidecarNotified() if isinstance(state, DeliveringOutputs):
             return Step(record.with_state(state.change(told_at=now)))
         case facts.OutputsCollected() if isinstance(state, CollectingOutputs):
             return outputs_collected(record, spec, state, fact, now)

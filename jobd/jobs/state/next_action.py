@@ -104,9 +104,9 @@ def _next_in_running(
 def _next_in_outputs(
     record: Record, state: DeliveringOutputs, observation: Observation | None, now: datetime
 ) -> actions.Action:
-    tell = actions.TellSidecar(succeeded=state.failure is None and record.exit_code == 0)
+    notify = actions.TellSidecar(succeeded=state.failure is None and record.exit_code == 0)
     if state.told_at is None and not record.is_stopping:
-        return tell
+        return notify
     if observation is None:
         return actions.Observe()
     if record.is_stopping:
@@ -114,7 +114,7 @@ def _next_in_outputs(
     if state.sidecar.outputs_begun:
         return actions.Wait(state.since + OUTPUTS_LIMIT)
     if state.told_at is None or now >= state.told_at + TELL_AGAIN:
-        return tell
+        return notify
     return actions.Wait(state.told_at + TELL_AGAIN)
 
 

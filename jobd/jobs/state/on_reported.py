@@ -18,7 +18,7 @@ from jobd.wire import event, report
 from jobd.wire.artifact import after_job
 from jobd.wire.job import JobSpec
 
-NEVER_CAME = "the sidecar never reported the artifact"
+NEVER_REPORTED = "the sidecar never reported the artifact"
 
 
 def reported(record: Record, spec: JobSpec, fact: facts.Reported, now: datetime) -> Step:
@@ -50,8 +50,8 @@ def _inputs(record: Record, spec: JobSpec, state: LoadingInputs, fact: facts.Rep
         case report.Ready() if not record.is_stopping:
             lost = _pending(record, spec, inputs_alone=True) if fact.all_read else []
             if lost:
-                step = _failed(record, spec, lost, NEVER_CAME)
-                return replace(step, record=_inputs_failed(step.record, _never_came(lost)))
+                step = _failed(record, spec, lost, NEVER_REPORTED)
+                return replace(step, record=_inputs_failed(step.record, _never_reported(lost)))
             ready = record.with_sidecar(in_doubt=False)
             return Step(ready.with_state(Running(since=now, setup=state.setup, sidecar=ready.sidecar)))
         case report.InputsFailed(error=error) if not record.is_stopping:
@@ -69,12 +69,12 @@ def _outputs_done(
     now: datetime,
 ) -> Step:
     lost = _pending(record, spec, inputs_alone=False) if all_read else []
-    step = _failed(record, spec, lost, NEVER_CAME)
+    step = _failed(record, spec, lost, NEVER_REPORTED)
     failure = state.failure
     if received.failed:
         failure = outputs_failure(record, failure, f"outputs failed: {', '.join(received.failed)}")
     elif any(not record.attempt.artifacts[name].optional for name in lost):
-        failure = outputs_failure(record, failure, _never_came(lost))
+        failure = outputs_failure(record, failure, _never_reported(lost))
     return step.then(finish(step.record, spec, now, failure, state.worker))
 
 
@@ -141,8 +141,8 @@ def _failed(record: Record, spec: JobSpec, artifact_ids: list[str], why: str) ->
     return step
 
 
-def _never_came(artifact_ids: list[str]) -> str:
-    return f"the sidecar's report of {', '.join(artifact_ids)} never came"
+def _never_reported(artifact_ids: list[str]) -> str:
+    return f"the sidecar never reported {', '.join(artifact_ids)}"
 
 
 def _artifact(record: Record, spec: JobSpec, received: report.Progress | report.ArtifactDone) -> Step:

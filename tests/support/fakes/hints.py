@@ -21,7 +21,7 @@ class Hints:
         self._waiting: set[asyncio.Event] = set()
         self._listeners: set[_Listener] = set()
 
-    def tell(self, hint: Hint) -> None:
+    def send(self, hint: Hint) -> None:
         """Sends a hint to all readers."""
         for listener in self._listeners:
             listener.hints.append(hint)

@@ -177,7 +177,7 @@ class FakeOrchestrator(Controls):
         self._here("notify_worker_ended")
         job = self._world.find(ref)
         if job is not None and job.sidecar is not None and job.sidecar.running:
-            self._world.tell_sidecar(job, job.sidecar, succeeded)
+            self._world.notify_sidecar(job, job.sidecar, succeeded)
 
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
         """Removes this job's containers, and without a role its volume."""

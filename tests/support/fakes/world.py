@@ -102,7 +102,7 @@ class World:
     def put(self, job: Job) -> None:
         """Adds a job with its containers."""
         self.jobs[job.ref.id] = job
-        self._hints.tell(Changed(job.ref.uid, "worker"))
+        self._hints.send(Changed(job.ref.uid, "worker"))
 
     def new_container(self, ref: JobRef) -> Container:
         """Returns a container that was never started."""
@@ -140,7 +140,7 @@ class World:
         self._started(job, "sidecar", box)
         self._say(job, box, script.inputs_of(order))
 
-    def tell_sidecar(self, job: Job, box: Container, succeeded: bool) -> None:
+    def notify_sidecar(self, job: Job, box: Container, succeeded: bool) -> None:
         """Notifies a sidecar, once, that the worker has ended."""
         if not box.notified:
             assert box.order is not None
@@ -171,11 +171,11 @@ class World:
         has_facts = cause is EndCause.OWN_EXIT or (cause is EndCause.SIGNAL and ordered)
         has_facts = has_facts and box.facts.id not in self.late_memory_kills
         end_facts = replace(box.facts, started_at=None) if has_facts and self.hints_say_all else None
-        self._hints.tell(Ended(job.ref.uid, role, end_facts))
+        self._hints.send(Ended(job.ref.uid, role, end_facts))
 
     def signal_from_outside(self, job: Job, role: Role, box: Container, code: int) -> None:
         """Ends the container by an external signal."""
-        self._hints.tell(SignalledExternally(job.ref.uid, role))
+        self._hints.send(SignalledExternally(job.ref.uid, role))
         self.end(job, role, box, code, EndCause.SIGNAL, ordered=False)
 
     def stop_all(self) -> None:
@@ -197,7 +197,7 @@ class World:
             job.worker = None
         else:
             job.sidecar = None
-        self._hints.tell(Changed(job.ref.uid, role))
+        self._hints.send(Changed(job.ref.uid, role))
 
     def remove(self, job: Job) -> None:
         """Removes all containers of a job by force."""
@@ -226,7 +226,7 @@ class World:
 
     def _started(self, job: Job, role: Role, box: Container) -> None:
         box.facts = replace(box.facts, state=ContainerState.RUNNING, started_at=self._clock.now())
-        self._hints.tell(Started(job.ref.uid, role, box.facts if self.hints_say_all else None))
+        self._hints.send(Started(job.ref.uid, role, box.facts if self.hints_say_all else None))
 
     async def _run(self, job: Job, box: Container, script: WorkerScript, seconds: float) -> None:
         await self._clock.sleep(seconds)

@@ -71,7 +71,7 @@ def test_a_sidecar_whose_start_was_lost_counts_as_no_run(job_with_files: Callabl
 def test_a_sidecar_created_with_a_new_worker_delivers_no_output(
     job_with_files: Callable[..., Any],
 ) -> None:
-    a = job_with_files().to("outputs").tell(facts.OutputsTold())
+    a = job_with_files().to("outputs").tell(facts.SidecarNotified())
     a.look(a.exited(0), a.container("created"), drained=False)
     assert (a.record.status, a.record.reason) == ("failed", "output-failed")
     assert a.record.exit_code == 0

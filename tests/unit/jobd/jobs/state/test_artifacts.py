@@ -30,7 +30,7 @@ class TestWithArtifacts:
         assert a.types == ["artifact", "start", "exit"]
         assert a.record.phase == "outputs"
         assert a.asks(blind=True) == actions.TellSidecar(succeeded=True)
-        assert a.tell(facts.OutputsTold()).asks(blind=True) == actions.Observe()
+        assert a.tell(facts.SidecarNotified()).asks(blind=True) == actions.Observe()
         assert a.asks(a.exited(0), running) == actions.Wait(a.at(1))
         a.later(1)
         assert a.asks(a.exited(0), running) == actions.TellSidecar(succeeded=True)

@@ -182,7 +182,7 @@ LATE: list[facts.Fact] = [
     facts.SidecarStarting(),
     facts.WorkerStarting(),
     facts.WorkerStartFailed(127, "late"),
-    facts.OutputsTold(),
+    facts.SidecarNotified(),
     facts.LogsDrained(),
     facts.TimePassed(),
     facts.Reported(report.Ready(n=99)),
