@@ -82,7 +82,7 @@ def build_jobs(
         outputs=outputs,
         on_change=observer.changed,
         live_outputs=live_outputs,
-        tell=change_notifier.notify,
+        notify=change_notifier.notify,
     )
     supervisors = Supervisors(deps, store)
     engine_monitor = EngineMonitor(engine, supervisors, clock)

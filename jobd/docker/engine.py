@@ -119,7 +119,7 @@ class Engine:
         )
 
     async def destroy_container(self, container_id: str) -> None:
-        """Kills and removes a container, with its anonymous volumes, if its end is stored or requested.
+        """Kills and removes a container, with its anonymous volumes: only after its end is stored or requested.
 
         Raises: Refusal (404, 409: the container is being removed), EngineUnavailable.
         """

@@ -1,7 +1,7 @@
 """The live feed of stored events, for any number of readers: from any event number on, without a gap.
 
 Owns which readers wait for new events. Keeps no event: each reader reads the store in short pages at its own pace, and all readers
-together hold no more than a budget in bytes. A reader that does not read while others wait is cut off; its client goes on from its
+together hold no more than a budget in bytes. jobd disconnects a reader that does not read while others wait; its client continues from its
 cursor.
 """
 
@@ -14,20 +14,20 @@ from jobd.store.tables.rows import StoredEvent
 
 PAGE = 200
 PAGE_BYTES = 64 << 10
-"""A page is one event where that is longer."""
+"""A longer event is a page alone."""
 
 
 class EventLog(Protocol):
-    """What the feed needs of the store."""
+    """The store, for the feed."""
 
     async def list_events(
         self, after_seq: int, job_uid: str | None, limit: int, max_bytes: int
     ) -> list[StoredEvent]:
-        """Events after `after_seq`, oldest first; at least one where there is any, more up to `max_bytes`."""
+        """Events after `after_seq`, oldest first; at least one if any exists, more up to `max_bytes`."""
         ...
 
     async def has_job(self, uid: str) -> bool:
-        """False where the job is purged, and its events with it."""
+        """False if the job and its events are purged."""
         ...
 
 
@@ -40,7 +40,7 @@ class Feed:
         self._waiting: dict[asyncio.Event, str | None] = {}
 
     def publish(self, events: Iterable[StoredEvent]) -> None:
-        """Call after a commit, with what it stored. Cheap, never waits."""
+        """Call after a commit, with its events. Cheap, never waits."""
         if not self._waiting:
             return
         uids = {event.job_uid for event in events}
@@ -51,12 +51,12 @@ class Feed:
     async def read(
         self, after_seq: int, job_uid: str | None = None, *, follow: bool, quiet_s: float | None = None
     ) -> AsyncIterator[StoredEvent | None]:
-        """Yields events after number `after_seq`, of one job or of all, in order, each once; with `follow` then new ones.
+        """Yields events after number `after_seq`, of one job or of all, in order, each once; with `follow` also new ones.
 
-        Yields None after each `quiet_s` without an event, for a keep-alive. Ends where the job is purged.
+        Yields None after each `quiet_s` without an event, for a keep-alive. Ends if the job is purged.
         """
         waiter = asyncio.Event()
-        self._waiting[waiter] = job_uid  # before the first read: events published meanwhile wake it
+        self._waiting[waiter] = job_uid  # before the first read: events published meanwhile wake the reader
         try:
             while True:
                 waiter.clear()
@@ -70,7 +70,7 @@ class Feed:
                         hold.mark_progress()
                         after_seq = event.seq
                         del event
-                    # No event of a page may stay while the reader waits for the next page: the budget no longer counts it.
+                    # The reader keeps no event while it waits for the next page: the budget no longer counts this page.
                     del page
                 if sizes:
                     continue

@@ -1,6 +1,6 @@
 """Wakes the log followers and waiters of a job after each stored change.
 
-Carries no data: a watcher that was woken reads the store, so that no queue can overflow.
+Carries no data: a woken watcher reads the store, so no queue can overflow.
 """
 
 import asyncio

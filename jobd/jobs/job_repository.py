@@ -1,8 +1,8 @@
-"""The one way by which a job's record changes: numbered events, one durable commit, then the watchers are woken.
+"""The only path by which a job's record changes: numbered events, one durable commit, then a notification of the watchers.
 
-Owns the order: nothing is announced before it is stored. Numbers come from the record itself, so that a change which was not
-stored leaves no hole. A record is stored over the version that it was made from and over no other: a caller that has read an
-older version gets StaleJob, reads again and decides anew.
+Owns the order: a change is stored before jobd announces the change. Event numbers come from the record, so a change that was not
+stored leaves no gap. A record replaces only the version that the record was derived from (optimistic locking): a caller that has
+read an older version gets StaleJob, reads again and decides again.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from jobd.wire.job import JobSpec
 
 DELIVERED_LOOK_S = 0.02
 MAX_TRIES = 8
-"""How often a change is decided anew when others write the same job meanwhile."""
+"""How often a change is decided again after concurrent writes to the same job."""
 
 
 class JobRepository:
@@ -65,7 +65,7 @@ class JobRepository:
 
         Raises:
             StaleJob: the stored record is not the version that `record` was made from. NoSuchJob: the job is purged.
-            StoreFull, StoreFailed: nothing is known to be stored; where it is all the same, the next change gets StaleJob.
+            StoreFull, StoreFailed: the change may not be stored; if the change is stored, the next one gets StaleJob.
         """
         numbered, events = number(record, spec, drafts, self._clock.now())
         numbered = numbered.change(version=record.version + 1)
@@ -81,26 +81,26 @@ class JobRepository:
         return numbered
 
     async def transition(self, uid: str, decide: Callable[[Record, JobSpec], Step]) -> Record:
-        """Stores what `decide` makes of a job as it is stored now; for a job that no supervisor has.
+        """Stores the step that `decide` returns for the stored job; for a job without a supervisor.
 
         Raises:
-            NoSuchJob: the job is purged. UnreadableJob: it is damaged. StoreFull, StoreFailed, StaleJob: nothing is known to be stored; safe to repeat.
+            NoSuchJob: the job is purged. UnreadableJob: the job is damaged. StoreFull, StoreFailed, StaleJob: safe to repeat.
         """
         for _ in range(MAX_TRIES):
             row = await self._store.get_by_uid(uid)
             if row is None:
                 raise NoSuchJob(f"no job with uid {uid!r}")
             record, spec = record_of(row), spec_of(row)
-            made = decide(record, spec)
-            if made.record == record and not made.drafts:
+            step = decide(record, spec)
+            if step.record == record and not step.drafts:
                 return record
             with contextlib.suppress(StaleJob):
-                return await self.change(made.record, spec, made.drafts)
-        raise StaleJob(f"job {uid!r} is changed faster than a change of it can be decided")
+                return await self.change(step.record, spec, step.drafts)
+        raise StaleJob(f"job {uid!r} changes too often; nothing was stored")
 
     async def spec(self, uid: str) -> JobSpec:
-        """Returns a job as it was submitted, without the values of its secrets; up to 1 MiB, so a caller holds it only while the
-        spec is needed. Raises NoSuchJob: the job is purged. UnreadableJob: it is damaged. StoreError.
+        """Returns a job's submitted spec, without the values of its secrets; up to 1 MiB, so a caller holds the spec only while
+        needed. Raises NoSuchJob: the job is purged. UnreadableJob: the job is damaged. StoreError.
         """
         row = await self._store.get_by_uid(uid)
         if row is None:
@@ -108,7 +108,7 @@ class JobRepository:
         return spec_of(row)
 
     async def stored(self, uid: str) -> Record | None:
-        """Returns a job's record as it is stored now, None where it is purged. Raises StoreError."""
+        """Returns a job's stored record, None if the job is purged. Raises StoreError."""
         row = await self._store.get_by_uid(uid)
         return record_of(row) if row else None
 
@@ -118,7 +118,7 @@ class JobRepository:
         return b"".join(mark_damaged(chunk, self._clock.now()).data for chunk in chunks)
 
     async def delivered(self, uid: str, limit_s: float) -> None:
-        """Returns once nothing of the job waits to be delivered, or after `limit_s`. Raises StoreError."""
+        """Returns once the job has no pending delivery, or after `limit_s`. Raises StoreError."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 while await self._store.due_of([uid]):
@@ -128,9 +128,9 @@ class JobRepository:
 def number(
     record: Record, spec: JobSpec, drafts: Iterable[Draft], now: datetime
 ) -> tuple[Record, tuple[NewEvent, ...]]:
-    """Returns the drafts as events with ids, and the record that has counted them. Pure.
+    """Returns the drafts as events with ids, and the record with the new counts. Pure.
 
-    `jobsequence` counts what passes the callback's filter, all where there is no callback; what does not pass has none.
+    `jobsequence` counts the events that pass the callback's filter (all without a callback); other events have none.
     """
     count, sequence = record.events.count, record.events.sequence
     events: list[NewEvent] = []
@@ -158,9 +158,9 @@ def number(
 
 
 def row_of(record: Record, spec: JobSpec, spec_bytes: bytes = b"") -> JobRow:
-    """Returns the row that the store keeps: what it searches by, and the record itself. Pure.
+    """Returns the stored row: the searchable columns, and the record itself. Pure.
 
-    A deleted job is hidden at once, and holds its id until its containers are gone.
+    A deleted job is hidden at once, and keeps its id until its containers are removed.
     """
     is_gone = record.removal is not None
     return JobRow(

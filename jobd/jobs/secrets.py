@@ -1,8 +1,8 @@
 """Keeps the values of jobs' secrets from the submission until the sidecar has them: one private file for each job.
 
-Owns these files (0600, in a folder 0700 of the state folder), and removes the values from a spec. Nothing else that jobd stores,
-logs, sends or shows has the values: the stored spec has the names alone. The values are on the disk before a job is accepted, so
-that the job can start after a restart, and are removed when the job has ended.
+Owns these files (0600, in a folder 0700 of the state folder), and removes the values from a spec. The values are in nothing else
+that jobd stores, logs, sends or shows: the stored spec has only the names. jobd stores the values before accepting a job, so that
+the job can start after a restart, and removes the values when the job has ended.
 """
 
 import errno

@@ -150,7 +150,9 @@ class JobService:
             unescape(path).decode()
         except UnicodeDecodeError:
             # The engine accepts such a path, and then sends an empty archive.
-            why = "names bytes that are no UTF-8, which the engine loses; fetch the folder that holds it"
+            why = (
+                "names bytes that are no UTF-8, which the engine loses; fetch the folder that holds the file"
+            )
             raise InvalidRequest(f"path {why}", field="path") from None
         row = await self._row(job_id)
         record = self._current(row)
@@ -180,12 +182,12 @@ class JobService:
         """Applies the reports of a sidecar whose output jobd does not read.
 
         Raises:
-            Unauthorized: the token is not this job's, or no such job is under way. The error does not tell which.
+            Unauthorized: the token is not this job's, or no such job is under way. The error does not say which.
         """
         supervisor = next((s for s in self._supervisors if s.record.id == job_id), None)
         expected = supervisor.record.token if supervisor else ""
         if not hmac.compare_digest(expected.encode(), token.encode()) or not expected or supervisor is None:
-            raise Unauthorized("the token is not the one of a job under way")
+            raise Unauthorized("no job under way has this token")
         for report in reports:
             await supervisor.apply(facts.Reported(report))
 
@@ -232,6 +234,6 @@ def no_workspace(record: Record) -> str:
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     if first:
         yield first
-    del first  # sent: its memory is free
+    del first  # frees the memory of the sent bytes
     async for chunk in rest:
         yield chunk

@@ -1,4 +1,4 @@
-"""The store as the modules of `jobs` see it: one Protocol for each use. `jobd.store.store.Store` implements all of them.
+"""What `jobs` requires of the store: one Protocol per use. `jobd.store.store.Store` implements all of them.
 
 Every method may raise `StoreError`.
 """
@@ -28,7 +28,7 @@ class JobRows(Protocol):
 
 
 class Jobs(JobRows, Protocol):
-    """The jobs that clients ask for, for the service."""
+    """Clients' jobs, for the service."""
 
     async def get_by_id(self, job_id: str) -> JobRow | None:
         """Returns the newest job with this id that is not hidden."""
@@ -106,10 +106,10 @@ class EndedJobs(JobRows, Protocol):
 
 
 class RetentionStore(EndedJobs, Protocol):
-    """What retention does in each round."""
+    """The calls of each round of retention."""
 
     async def scan_for_damage(self) -> bool:
-        """Checks the next rows for damage. False where the scan is complete."""
+        """Checks the next rows for damage. False if the scan is complete."""
         ...
 
     async def save_observed_time(self) -> None:

@@ -1,6 +1,6 @@
-"""A stored job, read: its record and its spec, or what is wrong with them. The one place where rows are decoded.
+"""Decodes a stored job: its record and its spec, or the reason why they cannot be read. No other module decodes rows.
 
-Pure. A row that cannot be read is an error of that job alone; a caller that reads many jobs goes on with the next.
+Pure. An unreadable row is an error of its job alone; a caller that reads many jobs continues with the next row.
 """
 
 import logging
@@ -42,15 +42,15 @@ def spec_of(row: JobRow) -> JobSpec:
 
 
 def readable(rows: list[JobRow]) -> list[Record]:
-    """Returns the records that can be read; for each other row, logs what is wrong and what is left alone."""
-    found: list[Record] = []
+    """Returns the readable records; for each other row, logs the reason and which objects stay."""
+    records: list[Record] = []
     for row in rows:
         try:
-            found.append(record_of(row))
+            records.append(record_of(row))
         except UnreadableJob as error:
             fields = {"job_id": row.id, "action": "recover", "error": explained(row, error)}
             log.error("a job cannot be read", extra=fields)
-    return found
+    return records
 
 
 def unreadable_view(row: JobRow, error: UnreadableJob) -> JobView:
@@ -68,6 +68,6 @@ def unreadable_view(row: JobRow, error: UnreadableJob) -> JobView:
 
 
 def explained(row: JobRow, error: UnreadableJob) -> str:
-    """Returns, for people, what is wrong with a job and what has become of its containers."""
+    """Returns, for people, why a job cannot be read and what happens to its containers."""
     names = ", ".join(engine_names(row.id))
     return f"{error.why}: the disk has changed it. What there is of {names} is left alone; delete the job to remove all of it"

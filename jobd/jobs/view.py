@@ -1,6 +1,6 @@
-"""A job's record as clients see it. Pure.
+"""A job's view for clients, built from its record. Pure.
 
-Owns the text that says what a job waits for; the shapes are in `wire/view.py`.
+Owns the text that says what a job waits for; `wire/view.py` has the models.
 """
 
 from datetime import datetime, timedelta
@@ -119,5 +119,5 @@ def _attempt(record: Record) -> AttemptView:
     )
 
 
-def _text(moment: datetime | None) -> str | None:
-    return rfc3339(moment) if moment else None
+def _text(time: datetime | None) -> str | None:
+    return rfc3339(time) if time else None

@@ -1,7 +1,7 @@
-"""The budgets as ratios, measured side by side in one run: `make bench`.
+"""Measures the performance budgets as ratios, side by side in one run: `make bench`.
 
-Prints a table, writes build/bench.json with every sample. Takes about three minutes. A budget that is not kept is shown, and is no
-error: absolute speed belongs to the machine, and judging the ratios to a person.
+Prints a table, writes build/bench.json with every sample. Takes about three minutes. A missed budget is shown and is no
+error: absolute speed depends on the machine, and a person judges the ratios.
 """
 
 import json
@@ -57,7 +57,7 @@ app()
 
 
 class Ours:
-    """Jobs through a jobd, removed after the clock has stopped."""
+    """Jobs through a jobd, removed after the measurement."""
 
     def __init__(self, jobd: Daemon) -> None:
         self.jobd = jobd
@@ -79,7 +79,7 @@ class Ours:
         return time.perf_counter() - began
 
     def sweep(self) -> None:
-        """Deletes the jobs and waits until they are gone, so that removing them weighs on no measurement."""
+        """Deletes the jobs and waits for their removal, so that it affects no measurement."""
         for name in self.made:
             self.jobd.request("DELETE", f"/v1/jobs/{name}")
         going = {f"job-{name}-workspace" for name in self.made}
@@ -106,7 +106,7 @@ def program(*arguments: str, jobd: Daemon | None = None) -> Callable[[], float]:
 
 
 def after(measured: Callable[[], float], tidy: Callable[[], None]) -> Callable[[], float]:
-    """Returns a measurement that tidies up once its clock has stopped."""
+    """Returns a measurement with a clean-up after its clock has stopped."""
 
     def run() -> float:
         value = measured()
@@ -132,7 +132,7 @@ def benchmarks(jobd: Daemon, bare: Bare, folder: Path) -> list[Result]:
         budget: Budget, one: Callable[[], float], other: Callable[[], float], pairs: int, limit_s: float
     ) -> None:
         say(f"{budget.number}: {budget.what}")
-        one(), other()  # both warm
+        one(), other()  # warms both up
         results.append(measure(budget, one, other, pairs, limit_s))
 
     add(P7, program(jobctl, "ls", "-q", jobd=jobd), program(sys.executable, str(smallest)), 25, 15)

@@ -1,7 +1,7 @@
-"""The same containers without jobd: what the docker SDK alone needs for them, in a plain script.
+"""The same containers without jobd: a plain script on the docker SDK.
 
-The create bodies are jobd's own (`jobd.docker.mapping.container_spec`), network and limits included, so that both sides ask the engine for the same
-work. Nothing is stored, nothing is watched, nothing survives an error.
+The create bodies are jobd's own (`jobd.docker.mapping.container_spec`), network and limits included, so that both sides request the same
+work of the engine. Stores nothing, follows nothing, survives no error.
 """
 
 import json
@@ -27,7 +27,7 @@ TIMEOUT_S = 60
 
 
 class Bare:
-    """Runs jobs on one engine under an instance name of its own; `sweep` removes all that was made."""
+    """Runs jobs on one engine under an instance name of its own; `sweep` removes all created objects."""
 
     def __init__(self) -> None:
         self.settings = DockerSettings(instance=f"bench-{uuid.uuid4().hex[:8]}")
@@ -59,7 +59,7 @@ class Bare:
             list(pool.map(lambda _: self.job(tree), range(count)))
 
     def job_with_artifacts(self, tree: dict[str, Any]) -> list[dict[str, Any]]:
-        """Runs one job with its sidecar, in the order in which it must be, and returns the sidecar's reports."""
+        """Runs one job with its sidecar, in the required order, and returns the sidecar's reports."""
         order = self._order(tree, sidecar=True)
         worker = self._create(order, "worker", container_spec.worker_body(order, self.settings, "bench"))
         sidecar = self._create(order, "sidecar", container_spec.sidecar_body(order, self.settings, "bench"))
@@ -67,8 +67,10 @@ class Bare:
         attached = self.api.attach_socket(sidecar, params)
         self.api.start(sidecar)
         raw: socket.socket = getattr(attached, "_sock", attached)
-        told = SidecarOrder(job_id=order.ref.id, job_uid=order.ref.uid, artifacts=order.spec.artifacts)
-        raw.sendall(encode_order(told))
+        sidecar_order = SidecarOrder(
+            job_id=order.ref.id, job_uid=order.ref.uid, artifacts=order.spec.artifacts
+        )
+        raw.sendall(encode_order(sidecar_order))
         raw.shutdown(socket.SHUT_WR)
         reports: list[dict[str, Any]] = []
         for report in _reports(raw):

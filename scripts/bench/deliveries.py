@@ -1,6 +1,6 @@
 """P4 and P5: events through the durable outbox against a bare aiohttp loop; a healthy host beside one that never answers.
 
-Owns both sides of the two measurements. The receiver is another process; each run has a database of its own, seeded before
+Owns both sides of the two measurements. The receiver is another process; each run has its own database, seeded before
 its clock starts. No engine is used.
 """
 
@@ -49,7 +49,7 @@ P5 = Budget("P5", "p99 to a host beside one that never answers", "without that o
 
 
 class Counter(NullObserver):
-    """Counts what was delivered and keeps how long each took."""
+    """Counts deliveries and keeps the latency of each."""
 
     def __init__(self) -> None:
         self.latencies_s: list[float] = []
@@ -139,17 +139,17 @@ async def through_outbox(url: str, batch: bool) -> float:
             await _seed(store, f"job-{job}", EVENTS, url, batch)
 
     async with _outbox(counter, seed) as (store, dispatcher):
-        began = time.perf_counter()  # the dispatcher's task has not had its first turn yet
+        began = time.perf_counter()  # the dispatcher's task has not run yet
         await counter.until(JOBS * EVENTS)
         drained = await dispatcher.drain(LIMIT_S)
         seconds = time.perf_counter() - began
         if not drained or (await store.counts()).pending:
-            raise RuntimeError("deliveries were not put on record")
+            raise RuntimeError("the deliveries were not stored")
         return JOBS * EVENTS / seconds
 
 
 def at_once_to_one_host() -> int:
-    """Returns how many requests the dispatcher has under way to a host that is well: the bare loop has as many."""
+    """Returns how many requests the dispatcher has under way to a healthy host: the bare loop has as many."""
     destinations, now = DestinationQueues(DispatcherSettings().workers, 1000), datetime.now(UTC)
     for number in range(2 * destinations.workers):
         destinations.hold(Due(number, str(number), "", "", "", "", None, "host", 0, 0, now, now, None))
@@ -162,7 +162,7 @@ def at_once_to_one_host() -> int:
 
 
 async def bare(url: str) -> float:
-    """Returns the events a second of a loop that sends the same bodies, signed, and keeps nothing."""
+    """Returns the events a second of a loop that sends the same bodies, signed, and stores nothing."""
     now = datetime.now(UTC)
     left = iter([_event(f"job-{job}", number, now) for number in range(EVENTS) for job in range(JOBS)])
     async with aiohttp.ClientSession() as session:
@@ -219,7 +219,7 @@ def benchmarks(say: Callable[[str], None] = lambda _: None) -> Iterator[Result]:
         for budget, batch in ((P4, False), (P4_BATCHED, True)):
             say(f"{budget.number}: {budget.what}")
             ours = rate(partial(through_outbox, hook, batch))
-            ours(), loop()  # both warm
+            ours(), loop()  # warms both up
             yield measure(budget, ours, loop, 9, 60)
     with Receiver() as well, Receiver() as stuck:
         hook, silent = well.url + "/hook", stuck.url + "/silent"

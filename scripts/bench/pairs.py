@@ -1,6 +1,6 @@
-"""Measuring two things side by side: in turn, within one run, so that the machine's mood weighs on both alike.
+"""Measures two things alternately within one run, so that the machine's load affects both equally.
 
-Owns the arithmetic and the table. Knows nothing of what is measured.
+Owns the arithmetic and the table. Knows no measured program.
 """
 
 import statistics
@@ -24,7 +24,7 @@ class Budget:
 
 @dataclass(slots=True)
 class Result:
-    """The samples of one budget, in its unit, as pairs that were taken one after the other."""
+    """The samples of one budget, in its unit, as pairs of consecutive measurements."""
 
     budget: Budget
     ours: list[float] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Result:
 
     @property
     def within(self) -> bool:
-        """True where the budget is kept."""
+        """True if the budget is met."""
         return (
             self.ratio <= self.budget.bound
             if self.budget.kind == "at-most"

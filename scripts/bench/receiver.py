@@ -1,4 +1,4 @@
-"""A receiver of callbacks in a process of its own, for the benchmarks: as little work as can be, so that the senders are measured.
+"""A receiver of callbacks in a process of its own, for the benchmarks: as little work as possible, so that the senders are measured.
 
 `python -m scripts.bench.receiver` prints its port. `POST /hook` is answered 204 and its events are counted; `GET /count` gives the
 number; `POST /silent` is never answered.
@@ -7,7 +7,7 @@ number; `POST /silent` is never answered.
 import asyncio
 
 EVENT_MARK = b'"specversion":'
-"""In each event once: an array counts as many events as it has."""
+"""Occurs once per event: an array counts as many events as it has."""
 TAKEN = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 

@@ -92,6 +92,6 @@ MUTATIONS = (
         "jobd/jobs/admission/resource_limits.py",
         "        if spec.timeout_s > self.timeout_s:",
         "        if False:",
-        "tests/unit/jobd/jobs/admission/test_resource_limits.py::test_a_cap_is_named_with_its_setting_also_against_a_default",
+        "tests/unit/jobd/jobs/admission/test_resource_limits.py::test_an_error_names_the_limit_and_its_setting",
     ),
 )

@@ -2,14 +2,14 @@
 
 from scripts.mutations.mutation import Mutation
 
-LOGVIEW = "tests/integration/jobs/test_log_view.py"
+LOGVIEW = "tests/integration/jobs/test_log_view_memory.py"
 MUTATIONS = (
     Mutation(
         "a log's reader keeps its page while it waits",
         "jobd/jobs/log/log_view.py",
         "                            del chunk\n",
         "",
-        f"{LOGVIEW}::test_a_follower_keeps_no_page_while_it_waits_for_news",
+        f"{LOGVIEW}::test_a_follower_keeps_no_page_while_it_waits_for_lines",
     ),
     Mutation(
         "the tail of one stream is read whole",
@@ -24,7 +24,7 @@ MUTATIONS = (
         "jobd/events/feed.py",
         "                        del event\n",
         "",
-        "tests/integration/events/test_feed.py::test_a_follower_keeps_no_event_while_it_waits_for_news",
+        "tests/integration/events/test_feed.py::test_a_follower_keeps_no_event_while_it_waits",
     ),
     Mutation(
         "a reader of events keeps its page while it waits for room",

@@ -15,7 +15,7 @@ MUTATIONS = (
         "jobd/docker/containers/network.py",
         "                while labels.is_owned(",
         "                while self._seen and labels.is_owned(",
-        "test_orphans.py::test_an_orderly_stop_removes_the_network_whoever_made_it",
+        "test_orphans.py::test_an_orderly_stop_removes_the_network_of_an_earlier_process",
     ),
     Mutation(
         "a start that did not happen costs the inputs",
@@ -29,21 +29,21 @@ MUTATIONS = (
         "jobd/docker/mapping/labels.py",
         " and labels.get(JOB_INSTANCE) == instance",
         "",
-        "test_crashes.py::test_another_instances_jobs_are_left_alone",
+        "test_databases_and_instances.py::test_another_instances_jobs_are_left_alone",
     ),
     Mutation(
         "a workspace that can never be made is asked for again",
         "jobd/docker/containers/creation.py",
         '        except Trouble as error:\n            raise port_error("create"',
         '        except KeyError as error:\n            raise port_error("create"',
-        "test_engine_answers.py::test_what_can_never_run_fails_at_once_and_keeps_no_place",
+        "test_engine_answers.py::test_a_job_that_can_never_run_fails_at_once_and_keeps_no_place",
     ),
     Mutation(
         "the architecture is not looked at",
         "jobd/docker/images/images.py",
         "            await self._check_architecture(image, found)",
         "            pass",
-        "test_engine.py::test_the_image_is_for_another_architecture",
+        "test_images.py::test_the_image_is_for_another_architecture",
     ),
     Mutation(
         "an engine that came after the worker's start is old enough",
@@ -99,7 +99,7 @@ MUTATIONS = (
         "jobd/docker/mapping/labels.py",
         "labels.get(MANAGED_BY) == SERVICE and labels.get(JOB_INSTANCE) == instance",
         "True",
-        "test_crashes.py::test_another_instances_jobs_are_left_alone",
+        "test_databases_and_instances.py::test_another_instances_jobs_are_left_alone",
     ),
     Mutation(
         "any volume without a label is ours",

@@ -57,7 +57,7 @@ MUTATIONS = (
         "jobd/docker/containers/stop_evidence.py",
         "        if was_up is None:\n",
         "        if was_up is None or was_up:\n",
-        "test_own_codes.py::test_an_own_code_of_many_meanings",
+        "test_own_codes.py::test_an_exit_code_that_the_engine_also_uses_is_the_workers_own",
     ),
     Mutation(
         "an engine that was not heard to go was there",
@@ -92,14 +92,14 @@ MUTATIONS = (
         "jobd/jobs/retention/orphans.py",
         "is_due = now - self._found_at.get(ref.uid, now) >= self._grace_s",
         "is_due = True",
-        "test_orphans.py::test_an_orphan_has_its_grace_at_a_start",
+        "test_orphans.py::test_an_orphan_has_its_grace_period_after_a_start",
     ),
     Mutation(
         "orphans are looked for at a start alone",
         "jobd/jobs/retention/retention.py",
         "                await self.sweep()\n                await self.orphans.remove()\n",
         "                await self.sweep()\n",
-        "test_orphans.py::test_orphans_go_and_strangers_stay",
+        "test_orphans.py::test_orphans_are_removed_and_other_containers_stay",
     ),
     Mutation(
         "an end that is seen before it is heard of is believed",
@@ -118,8 +118,8 @@ MUTATIONS = (
     Mutation(
         "an engine that is away keeps the disk full",
         "jobd/jobs/retention/retention.py",
-        "            await self._remove_records()  # without an engine",
-        "            pass  # without an engine",
+        "            await self._remove_records()  # removing old records",
+        "            pass  # removing old records",
         "tests/integration/jobs/test_seen_time.py::test_an_unavailable_engine_does_not_delay_the_removal_of_records",
     ),
     Mutation(

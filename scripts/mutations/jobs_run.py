@@ -4,16 +4,16 @@ from scripts.mutations.mutation import Mutation
 
 MUTATIONS = (
     Mutation(
-        "a sidecar is told again over a look from before",
+        "a sidecar is notified again because of an old observation",
         "jobd/jobs/run/execution.py",
-        "        self._observed_state.forget()  # what was seen before may be from",
-        "        # what was seen before may be from",
+        "        self._observed_state.forget()  # the last observation",
+        "        # the last observation",
         "tests/integration/jobs/test_log_loss.py::test_a_sidecar_that_ended_meanwhile_is_inspected_before_the_next_signal",
     ),
     Mutation(
         "the cause of an end is not asked for",
         "jobd/jobs/run/execution.py",
-        "        seen = await self._explained(seen)\n",
+        "        observation = await self._with_end_cause(observation)\n",
         "",
         "tests/integration/jobs/test_supervisor.py::test_out_of_memory_reported_late_is_out_of_memory",
     ),
@@ -39,21 +39,21 @@ MUTATIONS = (
         "test_crashes.py::test_the_job_ends_while_jobd_is_down",
     ),
     Mutation(
-        "jobs are not looked at without events",
+        "jobs are not observed without events",
         "jobd/jobs/run/supervisor.py",
-        "LOOK_AGAIN_S = 2.0",
-        "LOOK_AGAIN_S = 600.0",
+        "OBSERVE_INTERVAL_S = 2.0",
+        "OBSERVE_INTERVAL_S = 600.0",
         "test_engine.py::test_the_event_stream_is_silent",
     ),
     Mutation(
         "a supervisor whose record cannot be read is given up",
         "jobd/jobs/run/supervisors.py",
-        '            except Exception:\n                log.exception("record not read, will try again"',
-        '            except KeyError:\n                log.exception("record not read, will try again"',
+        '            except Exception:\n                log.exception("the record cannot be read; jobd tries again"',
+        '            except KeyError:\n                log.exception("the record cannot be read; jobd tries again"',
         "tests/integration/jobs/test_supervisors.py",
     ),
     Mutation(
-        "a reload puts an older record over a wish",
+        "a reload puts an older record over a cancel request",
         "jobd/jobs/run/supervisors.py",
         "stored if supervisor.record is before else supervisor.record",
         "stored",
@@ -69,7 +69,7 @@ MUTATIONS = (
     Mutation(
         "time is counted before the clock is followed",
         "jobd/jobs/run/supervisor.py",
-        "        await self._follow_clock()  # before what has passed is counted\n",
+        "        await self._follow_clock()  # before the remaining time is computed\n",
         "",
         "test_exhaustion.py::test_the_clock_is_a_day_off[0-86400]",
     ),

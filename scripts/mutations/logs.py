@@ -13,8 +13,8 @@ MUTATIONS = (
     Mutation(
         "stored log is not counted",
         "jobd/jobs/run/job_state.py",
-        "            batch, before, spec = made(), self.record, await self._read_spec()",
-        "            batch, spec = made(), await self._read_spec()\n            before = batch.record",
+        "            batch, before, spec = make_batch(), self.record, await self._read_spec()",
+        "            batch, spec = make_batch(), await self._read_spec()\n            before = batch.record",
         "tests/integration/api/test_settings.py::test_every_metric_of_the_contract_is_there_with_its_labels_after_some_jobs",
     ),
     Mutation(
@@ -92,7 +92,7 @@ MUTATIONS = (
         "jobd/jobs/run/sidecar_reports.py",
         '                if "{" in text:',
         "                if False:",
-        "tests/integration/jobs/test_supervisor.py",
+        "tests/integration/jobs/test_reports.py",
     ),
     Mutation(
         "bytes that are no text are stored as text alone",
@@ -153,7 +153,7 @@ MUTATIONS = (
     Mutation(
         "a last line ends as most do, whatever the output says",
         "jobd/jobs/log/output_follower.py",
-        "newline=is_text if found is None else found",
+        "newline=is_text if follows is None else follows",
         "newline=True",
         "tests/unit/jobd/jobs/log/test_output_follower.py::test_a_last_line_ends_as_the_output_ended",
     ),

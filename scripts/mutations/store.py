@@ -15,7 +15,7 @@ MUTATIONS = (
         "jobd/store/tables/settling.py",
         "_put_first(connection, {job}, min(from_micros(due_at), at), due_seen)",
         "_put_first(connection, {job}, at, due_seen)",
-        "tests/integration/events/test_expiry.py::test_what_follows_has_waited_as_long",
+        "tests/integration/events/test_expiry.py::test_the_next_deliveries_of_a_job_expire_too",
     ),
     Mutation(
         "deliveries from before the upgrade have the age of all observed time",
@@ -50,21 +50,21 @@ MUTATIONS = (
         "jobd/store/sqlite/lock.py",
         "            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "            pass",
-        "test_crashes.py::test_a_second_daemon_refuses",
+        "test_databases_and_instances.py::test_a_second_daemon_refuses",
     ),
     Mutation(
         "a damaged database is opened",
         "jobd/store/sqlite/database.py",
         '        if findings != ["ok"]:',
         '        if findings == ["never"]:',
-        "test_crashes.py::test_a_damaged_database_is_refused_and_kept[overwritten]",
+        "test_databases_and_instances.py::test_a_damaged_database_is_refused_and_kept[overwritten]",
     ),
     Mutation(
         "the log file remains after the database is closed",
         "jobd/store/store.py",
         "        await self._reader.close()\n        await self._writer.close()\n",
         "        await self._writer.close()\n        await self._reader.close()\n",
-        "test_crashes.py::test_a_damaged_database_is_refused_and_kept[cut short]",
+        "test_databases_and_instances.py::test_a_damaged_database_is_refused_and_kept[cut short]",
     ),
     Mutation(
         "store: a deletion overwrites freed pages",

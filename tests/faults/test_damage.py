@@ -1,4 +1,4 @@
-"""The disk flips bytes, and the clock is wrong for a moment: one job is lost to sight at most, and nothing is let go for it."""
+"""The disk flips bytes, and the clock is wrong for a while: at most one job becomes unreadable, and no data is removed."""
 
 import shutil
 import sqlite3
@@ -25,7 +25,7 @@ def noticed(daemon: Daemon, times: int) -> bool:
 
 
 def flip(database: Path, table: str, column: str, job_id: str) -> None:
-    """Changes one byte in the midst of what is stored of a job."""
+    """Changes one byte in the middle of a job's stored column."""
     with sqlite3.connect(database) as connection:
         connection.execute("DROP TRIGGER IF EXISTS jobs_go_forward")
         (number,) = connection.execute("SELECT n FROM jobs WHERE id = ?", (job_id,)).fetchone()
@@ -39,7 +39,7 @@ def flip(database: Path, table: str, column: str, job_id: str) -> None:
 @pytest.mark.fault(
     row="Disk",
     injection="one byte of a running job's record or spec is flipped while jobd is down",
-    invariant="that job is shown as unreadable and left alone until it is deleted; all others go on",
+    invariant="the job is shown as unreadable and stays until it is deleted; all others continue",
 )
 @pytest.mark.parametrize(("table", "column"), [("jobs", "record"), ("specs", "spec")])
 def test_a_flipped_byte(
@@ -64,7 +64,7 @@ def test_a_flipped_byte(
     )
     for name in (bad, good):
         until(partial(runs, daemon, name), f"{name} runs")
-    until(lambda: receiver.events(f"/{bad}"), "its start is told")
+    until(lambda: receiver.events(f"/{bad}"), "the start event arrives")
     daemon.kill()
     flip(daemon.folder / "state" / "jobd.db", table, column, bad)
     daemon.start()
@@ -81,11 +81,11 @@ def test_a_flipped_byte(
     docker_client.containers.get(f"job-{good}-worker").exec_run(["touch", "/workspace/go"])
     assert daemon.ended(good)["exitCode"] == 3
     check_events(delivered(receiver, f"/{good}"), exit_code=3, status="failed")
-    until(lambda: daemon.call("GET", "/readyz").status == 200, "all is well")
+    until(lambda: daemon.call("GET", "/readyz").status == 200, "jobd is ready")
     assert docker_client.containers.get(f"job-{bad}-worker").status == "running"
     assert daemon.jobctl("rm", bad).returncode == 0
     assert daemon.call("GET", f"/v1/jobs/{bad}").status == 404
-    until(lambda: not left_of(docker_client, daemon, bad), "its containers and its volume are gone")
+    until(lambda: not left_of(docker_client, daemon, bad), "the containers and the volume are removed")
     delete(docker_client, daemon, good)
 
 
@@ -126,7 +126,7 @@ def test_a_flipped_byte_in_the_log_file(make_daemon: Callable[..., Daemon], job_
 @pytest.mark.fault(
     row="Disk",
     injection="kill -9 while jobs are submitted, again and again",
-    invariant="the log file that is left is no damage",
+    invariant="the remaining log file is not damaged",
 )
 def test_a_kill_is_no_damage(make_daemon: Callable[..., Daemon], job_id: str) -> None:
     daemon = make_daemon()
@@ -143,9 +143,9 @@ def test_a_kill_is_no_damage(make_daemon: Callable[..., Daemon], job_id: str) ->
 @pytest.mark.fault(
     row="Exhaustion",
     injection="the wall clock is 8 days ahead for 8 rounds of maintenance, then right again",
-    invariant="no record, log or container goes for it",
+    invariant="no record, log or container is removed",
 )
-def test_the_clock_is_wrong_for_a_moment(
+def test_the_clock_is_wrong_for_a_while(
     make_daemon: Callable[..., Daemon],
     docker_client: docker.DockerClient,
     worker_image: str,
@@ -168,7 +168,7 @@ def test_the_clock_is_wrong_for_a_moment(
         temporary = offset.with_name("next")
         temporary.write_text(str(days * DAY_S))
         shutil.move(temporary, offset)
-        until(partial(noticed, daemon, said), "it is noticed")
+        until(partial(noticed, daemon, said), "jobd logs the clock's step")
         last = f"{job_id}-{days}"
         daemon.submit(id=last, image=worker_image, command="sleep 2")
         assert daemon.ended(last)["status"] == "completed"

@@ -1,4 +1,4 @@
-"""What the real engine answers to jobs that it cannot run, and to all jobs when it cannot go on: an end, in plain words."""
+"""The real engine's errors for jobs that cannot run, and for all jobs while its disk is full."""
 
 import os
 import shutil
@@ -47,10 +47,10 @@ JOBS: dict[str, tuple[dict[str, Any], str, str]] = {
 @pytest.mark.fast
 @pytest.mark.fault(
     row="Engine",
-    injection="jobs that the engine can never make or start, more than may run at once",
-    invariant="each fails at once, in plain words, and keeps no place",
+    injection="jobs that the engine can never create or start, more than may run at once",
+    invariant="each fails at once with a clear error, and keeps no place",
 )
-def test_what_can_never_run_fails_at_once_and_keeps_no_place(
+def test_a_job_that_can_never_run_fails_at_once_and_keeps_no_place(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "2"}).start()
@@ -66,9 +66,9 @@ def test_what_can_never_run_fails_at_once_and_keeps_no_place(
         assert words in view["error"], name
         assert not [word for word in RUNTIME_WORDS if word in view["error"]], name
         assert len(view["error"]) < 700
-    told = daemon.jobctl("explain", ids["workspace is a file"]).stdout
-    assert "the engine refused to create the container" in told
-    assert "choose another path for the workspace" in told
+    explanation = daemon.jobctl("explain", ids["workspace is a file"]).stdout
+    assert "the engine refused to create the container" in explanation
+    assert "choose another path for the workspace" in explanation
     daemon.submit(id=job_id, image=worker_image, command=["true"])
     assert daemon.ended(job_id)["status"] == "completed"
 
@@ -76,10 +76,10 @@ def test_what_can_never_run_fails_at_once_and_keeps_no_place(
 @pytest.mark.fast
 @pytest.mark.fault(
     row="Exhaustion",
-    injection="the engine's disk is full when a job's container is made, for longer than the limit; kill -9 of jobd meanwhile",
-    invariant="asked again, said in plain words, then failed; the time counts over the restart",
+    injection="the engine's disk is full when jobd creates a container, for longer than the limit; kill -9 of jobd meanwhile",
+    invariant="jobd retries, shows the error, then fails the job; the time counts over the restart",
 )
-def test_a_full_disk_of_the_engine_is_waited_for_and_then_fails_the_job(
+def test_a_full_disk_of_the_engine_fails_the_job_after_a_limit(
     behind_proxy: Callable[..., Daemon], proxy: EngineProxy, worker_image: str, job_id: str
 ) -> None:
     daemon = behind_proxy(environ={"ENGINE_ERROR_LIMIT": "4s"}).start()
@@ -101,7 +101,7 @@ def test_a_full_disk_of_the_engine_is_waited_for_and_then_fails_the_job(
     proxy.on(r"POST .*/containers/create", "full", 2)
     proxy.on(r"POST .*/containers/\w+/start", "full", 1)
     daemon.submit(id=f"{job_id}-2", image=worker_image, command=["true"])
-    assert daemon.ended(f"{job_id}-2")["status"] == "completed", "an error that passes leaves no trace"
+    assert daemon.ended(f"{job_id}-2")["status"] == "completed", "a transient error leaves no trace"
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def small(docker_client: docker.DockerClient, worker_image: str) -> Iterator[Sec
 
 
 def fill(disk: Path) -> Path:
-    """Takes all the room that there is."""
+    """Fills the disk."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:
         for size in (1 << 20, 4096):
@@ -137,7 +137,7 @@ def fill(disk: Path) -> Path:
 @pytest.mark.fault(
     row="Exhaustion",
     injection="the disk of a real engine is full",
-    invariant="a job waits and says for what; it runs when there is room again, or fails with that after the limit",
+    invariant="a job waits and shows why; it runs once the disk has room, or fails with that error after the limit",
 )
 @pytest.mark.alone
 def test_the_disk_of_a_real_engine_is_full(

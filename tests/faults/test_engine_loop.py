@@ -1,4 +1,4 @@
-"""dockerd is killed and stopped again and again under fifty jobs: each starts once and ends once, and nothing is left."""
+"""dockerd is killed and stopped repeatedly while fifty jobs run: each job starts once and ends once, and no object remains."""
 
 import io
 import json
@@ -24,12 +24,12 @@ pytestmark = pytest.mark.alone
 
 JOBS, RESTARTS, AT_ONCE = 50, 6, 6
 ARTIFACTS, FILES, SECRET = (0, 3, 6), (3, 7), 9
-"""What comes with a job, by the last digit of its number. A secret is in memory alone: it does not outlive its sidecar."""
+"""A job's extra fields, by the last digit of its number. A secret is only in memory: it does not outlive its sidecar."""
 OBEDIENT, OBEYED = (1, 2, 3, 4), 77
-"""Workers that end on SIGTERM do so with a code that is never theirs: nobody here sends them one."""
+"""The exit code of workers on SIGTERM, which these tests never send."""
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 SLACK = timedelta(seconds=2)
-"""A worker runs a little longer than its record says: it starts before its start is known, and is seen to end after its end."""
+"""A worker's run may differ from its record by this much: jobd observes the start and the end later."""
 
 Span = tuple[datetime, datetime]
 
@@ -44,7 +44,7 @@ def tar_of(name: str, data: bytes) -> bytes:
 
 
 def wanted(n: int, name: str, image: str, receiver: Receiver) -> dict[str, Any]:
-    """Returns job `n`, which ends with its own code and counts its runs in its workspace."""
+    """Returns job `n`, which has its own exit code and counts its runs in its workspace."""
     sleep, code = f"sleep {n % 5 * 0.4:g}", n % 4
     if n % 10 in OBEDIENT:
         sleep = f"trap 'exit {OBEYED}' TERM; {sleep} & wait $!"
@@ -74,7 +74,7 @@ def submit(daemon: Daemon, n: int, spec: dict[str, Any]) -> None:
 
 
 def hit(view: dict[str, Any], away: list[Span]) -> bool:
-    """True where the engine was away at some moment of the job's run."""
+    """True if the engine was down during the job's run."""
     began, ended = (
         datetime.fromisoformat(view[name])
         for name in ("startedAt" if "startedAt" in view else "createdAt", "finishedAt")
@@ -85,7 +85,7 @@ def hit(view: dict[str, Any], away: list[Span]) -> bool:
 @pytest.mark.fault(
     row="Engine",
     injection=f"dockerd killed and stopped {RESTARTS} times while {JOBS} jobs run",
-    invariant="one start, exit, complete each, true codes or lost, no rest",
+    invariant="one start, exit, complete each, true codes or lost, no leftovers",
 )
 @pytest.mark.parametrize("live_restore", [False, True], ids=["plain", "live-restore"])
 def test_restarts_of_the_engine(
@@ -97,7 +97,7 @@ def test_restarts_of_the_engine(
     live_restore: bool,
 ) -> None:
     seed = int(os.environ.get("FAULT_SEED") or random.randrange(1 << 32))
-    print(f"FAULT_SEED={seed} repeats these times")
+    print(f"FAULT_SEED={seed} repeats this run")
     moments = random.Random(seed)
     second.live_restore = live_restore
     second.restart(signal.SIGTERM)
@@ -113,7 +113,7 @@ def test_restarts_of_the_engine(
     away: list[Span] = []
     for turn in range(RESTARTS):
         number = SIGNALS[turn % len(SIGNALS)]
-        # A random moment is what this is about; jobd listens to an engine that is there again within a second.
+        # The test needs random times; jobd reconnects to a restarted engine within a second.
         time.sleep(moments.uniform(0.3, 3.0) + (number == signal.SIGTERM))
         fro = datetime.now(UTC)
         second.signal(number)
@@ -132,7 +132,7 @@ def test_restarts_of_the_engine(
     assert lost <= struck
     delete_all(daemon, names)
     if live_restore:
-        # Until its next start it counts the mounts of what ended while it was away, and keeps the volumes of secrets.
+        # Until its next start dockerd counts the mounts of containers that ended while it was down, and keeps volumes of secrets.
         second.live_restore = False
         second.restart(signal.SIGTERM)
     nothing_is_left(daemon, engine, before)
@@ -158,22 +158,22 @@ def check(
     runs = second.in_volume(f"job-{view['id']}-workspace", "runs")
     times = runs.read_text().count("run") if runs.exists() else 0
     assert times == 1 or (times == 0 and view.get("reason") == "lost"), (
-        "how often the worker ran, by its own word"
+        "how often the worker ran, by its own count"
     )
-    # What a worker prints while no dockerd is there to read it may be lost to the engine; never to jobd.
+    # dockerd may lose a worker's output while dockerd is down; jobd must not lose a line that dockerd has.
     kept = engine.api.logs(f"job-{view['id']}-worker").decode().splitlines()
-    assert lines == kept, "what the engine has of the log"
+    assert lines == kept, "the engine's log"
     assert lines == [f"begin {n}", f"end {n}"] or hit(view, away)
     if view.get("reason") == "lost":
         assert view.get("exitCode") is None
-        assert hit(view, away), "lost, and the engine was there all the time"
+        assert hit(view, away), "lost although the engine was up"
         check_events(events, exit_code=-1, status="failed")
         return
     assert view["exitCode"] == n % 4, view
     check_events(events, exit_code=n % 4, status=view["status"])
     reads = [event["data"] for event in events if event["data"].get("artifactId") == "r"]
     if view.get("reason") == "output-failed":
-        assert hit(view, away), "the sidecar died, and the engine was there all the time"
+        assert hit(view, away), "the sidecar died although the engine was up"
     else:
         assert (view["status"], view.get("reason")) == (
             ("failed", "exit-code") if n % 4 else ("completed", None)
@@ -200,7 +200,7 @@ def nothing_is_left(daemon: Daemon, engine: docker.DockerClient, before: set[str
         return [*containers, *(volumes - before), *files]
 
     try:
-        until(lambda: not left(), "nothing is left", 90)
+        until(lambda: not left(), "all objects are removed", 90)
     except pytest.fail.Exception:
         pytest.fail(f"left: {left()}\n{daemon.log.read_text()[-4000:]}")
     assert daemon.stop() == 0

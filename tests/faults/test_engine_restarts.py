@@ -1,4 +1,4 @@
-"""dockerd is killed, stopped and frozen under a running job: a second engine of the tests' own, in its own network namespace."""
+"""dockerd is killed, stopped and frozen while a job runs: a second engine for tests, in its own network namespace."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from tests.support.second_engine import SecondEngine
 pytestmark = pytest.mark.alone
 
 FROZEN_S = float(os.environ.get("FROZEN_S", "25"))
-"""Longer than jobd waits for an answer of the engine."""
+"""Longer than jobd's timeout for an engine call."""
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_the_engine_is_killed(
 
 @pytest.mark.fault(
     row="Engine",
-    injection="dockerd is stopped and started under a worker that ends well on SIGTERM",
+    injection="dockerd is stopped and started while a worker runs that ends with 0 on SIGTERM",
     invariant="lost, code unknown: jobd did not order that end",
 )
 def test_the_engine_is_stopped(
@@ -102,7 +102,7 @@ def test_the_engine_is_frozen(
 @pytest.mark.fault(
     row="Engine",
     injection="dockerd is killed and started while jobd is down, under a job that runs",
-    invariant="lost by the engine's own record; one that ended with 137 by itself keeps it",
+    invariant="lost by the engine's own record; a worker that ended with 137 by itself keeps that code",
 )
 def test_the_engine_is_killed_while_jobd_is_down(
     over_second: Daemon, second: SecondEngine, receiver: Receiver, worker_image: str, job_id: str
@@ -118,7 +118,7 @@ def test_the_engine_is_killed_while_jobd_is_down(
     client = second.client()
     until(
         lambda: client.api.inspect_container(f"job-{after}-worker")["State"]["Status"] == "exited",
-        "it ends while jobd is down",
+        "the worker ends while jobd is down",
     )
     client.close()
     over_second.start()

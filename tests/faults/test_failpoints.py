@@ -14,10 +14,10 @@ from tests.support.invariants import check_events, delete, delivered, left_of
 from tests.support.starts import Starts
 
 LOUD = {"LOG_LEVEL": "debug"}
-STOPPING = ("commit:wish", "commit:stop-sent", "engine:signal", "call:kill")
-"""Points that a job which ends by itself does not reach."""
+STOPPING = ("commit:cancel-request", "commit:stop-sent", "engine:signal", "call:kill")
+"""Points that only a cancelled job reaches."""
 TRIES = 5
-"""A quick sidecar may report the end of its outputs before it is on record that it was told: not every job reaches that."""
+"""A fast sidecar may report the end of its outputs before its notification is stored: not every job reaches that point."""
 FAST = ("after-commit:accepted", "before-engine:create", "after-engine:start_worker", "after-commit:started")
 
 
@@ -55,7 +55,7 @@ def dead(daemon: Daemon) -> bool:
 
 
 def call(daemon: Daemon, method: str, path: str, body: Any = None) -> Answer | None:
-    """Returns the answer, None where jobd died before it gave one."""
+    """Returns the answer, None if jobd died before it gave one."""
     try:
         return daemon.call(method, path, body, {"Idempotency-Key": "k"})
     except (OSError, HTTPException):
@@ -73,13 +73,14 @@ def ended_or_dead(daemon: Daemon, job_id: str) -> bool:
 
 
 def run_short(daemon: Daemon, client: docker.DockerClient, wanted: dict[str, Any]) -> None:
-    """Takes a job to its end and then away, or as far as jobd lives."""
+    """Runs and deletes a job, or stops when jobd dies."""
     job_id = wanted["id"]
     call(daemon, "POST", "/v1/jobs", wanted)
     until(lambda: ended_or_dead(daemon, job_id), "the job or jobd has ended")
     if not dead(daemon) and call(daemon, "DELETE", f"/v1/jobs/{job_id}"):
         until(
-            lambda: dead(daemon) or not left_of(client, daemon, job_id), "the job is gone or jobd has ended"
+            lambda: dead(daemon) or not left_of(client, daemon, job_id),
+            "the job is removed or jobd has ended",
         )
 
 
@@ -105,7 +106,7 @@ def reached(daemon: Daemon) -> set[str]:
 @pytest.mark.fault(
     row="Crash", injection="none", invariant="every failpoint is reached by a job, a cancel and a delete"
 )
-def test_every_point_is_reached_and_named(
+def test_every_failpoint_is_reached_and_named(
     make_daemon: Callable[..., Daemon],
     receiver: Receiver,
     docker_client: docker.DockerClient,
@@ -172,7 +173,7 @@ def test_killed_at_a_failpoint(
     daemon.start()
     answer = daemon.call("GET", f"/v1/jobs/{job_id}")
     if answer.status == 404 and not receiver_knew:
-        # It was not acknowledged: whoever asked asks again.
+        # jobd did not acknowledge the request: the client repeats it.
         assert daemon.call("POST", "/v1/jobs", wanted).status == 202
     if stopping:
         until(lambda: status_of(daemon, job_id) in ("running", "cancelled"), "the job runs, or has run")
@@ -190,7 +191,7 @@ def test_killed_at_a_failpoint(
 
 
 def start_and_die(daemon: Daemon) -> None:
-    """Starts a daemon that dies before, or just after, it is ready."""
+    """Starts a daemon that dies shortly before or after it is ready."""
     try:
         daemon.start()
     except pytest.fail.Exception:

@@ -1,4 +1,4 @@
-"""Outputs of detached jobs while jobd is killed: kept whole, once, and gone with their job."""
+"""jobd is killed while it keeps outputs of detached jobs: kept whole, once, and removed with their job."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ ARCHIVE = r"GET .*/archive\?path=.*big"
 @pytest.mark.fault(
     row="Crash",
     injection="kill -9 while an output of a detached job is copied into the state folder, or the engine breaks off",
-    invariant="copied anew, whole; the worker has run once; with the job all of it goes",
+    invariant="copied again, whole; the worker has run once; deleting the job removes all copies",
 )
 def test_killed_while_an_output_is_kept(
     behind_proxy: Callable[..., Daemon],
@@ -53,5 +53,5 @@ def test_killed_while_an_output_is_kept(
     kept = daemon.folder / "state" / "outputs"
     assert [path.suffix for path in kept.iterdir()] == [".tar"]
     delete(docker_client, daemon, job_id)
-    until(lambda: not list(kept.iterdir()), "what was kept is gone")
+    until(lambda: not list(kept.iterdir()), "the kept output is removed")
     assert starts.of(job_id) == 1

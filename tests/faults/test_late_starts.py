@@ -1,4 +1,4 @@
-"""A start whose answer was lost arrives at the engine later, at the worst moment: while jobd removes what it takes for not started."""
+"""A start whose answer was lost arrives at the engine late: while jobd removes the container, which seems not started."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ SAYS = "wget -q -O /dev/null --post-data x http://host.docker.internal:{port}/be
 @pytest.mark.fault(
     row="Engine",
     injection="a start arrives while jobd removes the container as not started",
-    invariant="the worker starts once, and its own exit code is told",
+    invariant="the worker starts once, and its own exit code is reported",
 )
 @pytest.mark.parametrize(
     ("work", "reached"), [("sleep 3", "running"), ("true", "exited")], ids=["still runs", "has ended"]
@@ -45,8 +45,8 @@ def test_a_start_arrives_while_the_container_is_removed(
         command=f"{says}; echo said; {work}; exit 7",
         callback={"url": receiver.url(f"/{job_id}")},
     )
-    until(lambda: start.hits, "the start is asked for")
-    until(lambda: removal.hits, "jobd removes what seems not to have started")
+    until(lambda: start.hits, "the start is requested")
+    until(lambda: removal.hits, "jobd removes the container")
     start.released.set()
 
     def state() -> Any:
@@ -55,7 +55,7 @@ def test_a_start_arrives_while_the_container_is_removed(
     until(lambda: state() == reached, f"the late start has arrived: {reached}")
     removal.released.set()
     view = daemon.ended(job_id)
-    assert len(receiver.raw(f"/began-{job_id}")) == 1, "how often the worker began, by its own word"
+    assert len(receiver.raw(f"/began-{job_id}")) == 1, "how often the worker began, by its own count"
     assert starts.of(job_id) == 1
     assert (view["status"], view["exitCode"]) == ("failed", 7), view
     check_events(delivered(receiver, f"/{job_id}"), exit_code=7, status="failed")

@@ -1,4 +1,4 @@
-"""A container's log in memory and a reader that is broken off anywhere: long walks over what happens to both."""
+"""Long random walks over a container's log in memory and a reader that may be interrupted anywhere."""
 
 import asyncio
 from collections.abc import Iterator

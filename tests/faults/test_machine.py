@@ -1,4 +1,4 @@
-"""The state machine is walked through facts in any order, for longer than a unit test may."""
+"""Long random walks of the state machine through facts in any order."""
 
 import pytest
 from hypothesis import settings
@@ -10,7 +10,7 @@ from tests.support.job_life import Life
 @pytest.mark.fault(
     row="Crash",
     injection="facts in any order: restarts, lost answers, clocks, users",
-    invariant="one start an attempt, an end is final, nothing is left",
+    invariant="one start per attempt, an end is final, no leftovers",
 )
 def test_any_order_of_facts() -> None:
     run_state_machine_as_test(

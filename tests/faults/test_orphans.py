@@ -1,4 +1,4 @@
-"""What belongs to no job any more goes after a grace; what is not ours stays, whatever its name."""
+"""jobd removes orphans after a grace period, and keeps containers of other programs, whatever their names."""
 
 import contextlib
 import time
@@ -15,7 +15,7 @@ from tests.support.daemon import Daemon, until
 
 
 class Things:
-    """Containers and volumes made by hand, all removed at the end."""
+    """Containers and volumes created by hand, all removed at the end."""
 
     def __init__(self, client: docker.DockerClient, image: str) -> None:
         self.client = client
@@ -24,7 +24,7 @@ class Things:
         self.volumes: list[Any] = []
 
     def make(self, job_id: str, labels: dict[str, str]) -> None:
-        """A container that runs and a volume that it uses, under the names that jobd would give them."""
+        """Creates a running container and its volume, under the names that jobd would choose."""
         volume = self.client.volumes.create(f"job-{job_id}-workspace", labels=labels)
         self.volumes.append(volume)
         container = self.client.containers.create(
@@ -74,9 +74,9 @@ def labels_of(instance: str, job_id: str) -> dict[str, str]:
 @pytest.mark.fault(
     row="Engine",
     injection="containers and volumes of no job, of ours and of strangers",
-    invariant="ours go after a grace, strangers stay, jobs run on",
+    invariant="ours are removed after a grace period, others stay, jobs run on",
 )
-def test_orphans_go_and_strangers_stay(
+def test_orphans_are_removed_and_other_containers_stay(
     make_daemon: Callable[..., Daemon], things: Things, worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon(environ={"MAINTENANCE_INTERVAL": "500ms"}).start()
@@ -87,14 +87,14 @@ def test_orphans_go_and_strangers_stay(
         f"{job_id}-bare": {},
         f"{job_id}-other": labels_of("another-instance", f"{job_id}-other"),
         f"{job_id}-half": {"managed-by": "jobs-service", "job.id": f"{job_id}-half"},
-        f"{job_id}-name": {**labels_of(instance, f"{job_id}-name"), "managed-by": "somebody"},
+        f"{job_id}-name": {**labels_of(instance, f"{job_id}-name"), "managed-by": "other"},
     }
     for name, labels in strangers.items():
         things.make(name, labels)
-    for n in range(2):  # the second one's end is proof of a whole round more
+    for n in range(2):  # the second job's end proves another whole round
         orphan = f"{job_id}-orphan{n}"
         things.make(orphan, labels_of(instance, orphan))
-        until(partial(things.gone, orphan), f"{orphan} is gone")
+        until(partial(things.gone, orphan), f"{orphan} is removed")
     for name in strangers:
         assert len(things.left(name)) == 2, name
     assert things.left(f"{job_id}-runs")
@@ -104,10 +104,10 @@ def test_orphans_go_and_strangers_stay(
 
 @pytest.mark.fault(
     row="Engine",
-    injection="an orphan of ours is there when jobd starts",
-    invariant="it goes after a grace, not at once",
+    injection="an orphan of ours exists when jobd starts",
+    invariant="removed after a grace period, not at once",
 )
-def test_an_orphan_has_its_grace_at_a_start(
+def test_an_orphan_has_its_grace_period_after_a_start(
     make_daemon: Callable[..., Daemon], things: Things, docker_client: docker.DockerClient, job_id: str
 ) -> None:
     daemon = make_daemon(environ={"MAINTENANCE_INTERVAL": "1h"}).start()
@@ -130,7 +130,7 @@ def test_an_orphan_has_its_grace_at_a_start(
     injection="jobd is killed after a job, and the next process of the same state makes none",
     invariant="an orderly stop removes the network of the instance, and no other; while a container uses it, it stays",
 )
-def test_an_orderly_stop_removes_the_network_whoever_made_it(
+def test_an_orderly_stop_removes_the_network_of_an_earlier_process(
     make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon().start()
@@ -162,7 +162,7 @@ def test_an_orderly_stop_removes_the_network_whoever_made_it(
 @pytest.mark.fault(
     row="Crash",
     injection="jobs are submitted, jobd is killed and started, the jobs are deleted, and at once jobd is stopped",
-    invariant="what was deleted is gone when jobd has ended: containers, volumes, the network, spooled files and secrets",
+    invariant="the deleted jobs' objects are removed when jobd has ended: containers, volumes, the network, spooled files and secrets",
 )
 def test_an_orderly_stop_right_after_a_delete_leaves_nothing(
     make_daemon: Callable[..., Daemon],

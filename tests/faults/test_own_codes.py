@@ -1,4 +1,4 @@
-"""A code that also stands for an end by the engine is told as the worker's own where the engine was up all the time."""
+"""An exit code that an engine's end also gives is the worker's own if the engine was up during the run."""
 
 from collections.abc import Callable
 
@@ -16,11 +16,11 @@ EVENTS = r"GET .*/events"
 @pytest.mark.fault(
     row="Engine",
     injection="the event stream is cut, and a worker ends with 137 or 255 by itself",
-    invariant="its own code, and nothing is repeated as lost",
+    invariant="its own code, and no attempt is repeated as lost",
 )
 @pytest.mark.parametrize("stays_away", [True, False], ids=["stays away", "comes back"])
 @pytest.mark.parametrize("code", [137, 255])
-def test_an_own_code_of_many_meanings(
+def test_an_exit_code_that_the_engine_also_uses_is_the_workers_own(
     behind_proxy: Callable[..., Daemon],
     proxy: EngineProxy,
     receiver: Receiver,

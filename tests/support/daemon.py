@@ -1,4 +1,4 @@
-"""A real jobd as a process of its own, started, killed and started again as a user's would be; a receiver of callbacks."""
+"""A real jobd in its own process, started, killed and restarted; a receiver of callbacks."""
 
 import contextlib
 import json
@@ -31,9 +31,7 @@ def until(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_
         value = condition()
         if value:
             return value
-        time.sleep(
-            min(0.01 + waited_s / 20, 0.05)
-        )  # a look costs the daemon's processor time, and other tests need it
+        time.sleep(min(0.01 + waited_s / 20, 0.05))  # each check costs the daemon's processor time
     pytest.fail(f"not within {deadline_s:g} s: {what}")
 
 
@@ -52,13 +50,13 @@ class Answer:
 
 @dataclass
 class Daemon:
-    """One jobd on a state folder of its own. `start` after `kill` goes on with the same state."""
+    """One jobd with its own state folder. `start` after `kill` continues with the same state."""
 
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ("--no-auth",)
     within: tuple[str, ...] = ()
-    """A command that runs jobd in its own place, such as one that sets a limit."""
+    """A command that executes jobd, such as one that sets a limit."""
     module: str = "jobd"
     """What Python runs: jobd, or a program that starts jobd, such as FAILPOINTS."""
     process: subprocess.Popen[bytes] | None = None
@@ -171,7 +169,7 @@ class Daemon:
 
 
 class Receiver:
-    """An HTTP server that keeps what is POSTed to it, by path, in the order of arrival."""
+    """An HTTP server that keeps POSTed bodies by path, in the order of arrival."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
@@ -212,7 +210,7 @@ class Receiver:
             return [(headers, body) for at, headers, body in self.requests if at == path]
 
     def complete(self, path: str) -> list[dict[str, Any]]:
-        """Waits for the job's last event and returns all."""
+        """Waits for the job's last event and returns all events."""
 
         def look() -> Any:
             events = self.events(path)
@@ -227,7 +225,7 @@ class Receiver:
 
 
 def remove_all(daemon: Daemon) -> None:
-    """Removes what this daemon's instance has left on the engine."""
+    """Removes this daemon's objects on the engine."""
     path = daemon.folder / "state" / "instance"
     if not path.exists():
         return
@@ -238,10 +236,10 @@ def remove_all(daemon: Daemon) -> None:
     for volume in client.volumes.list(filters=wanted):
         volume.remove(force=True)
     for network in client.networks.list(filters=wanted):
-        # A container is off the engine's list a moment before it is out of its network; some engines lose an endpoint
-        # of hundreds, and keep the network until their next start.
+        # A container leaves the engine's list shortly before its network; some engines lose one of many endpoints,
+        # and keep the network until their next start.
         with contextlib.suppress(pytest.fail.Exception):
-            until(partial(_removed, network), f"the network {network.name} is gone", 10)
+            until(partial(_removed, network), f"the network {network.name} is removed", 10)
     client.close()
 
 

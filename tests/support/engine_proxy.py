@@ -1,17 +1,17 @@
-"""A Unix socket between jobd and the engine that loses, delays and cuts what a test names; else it passes bytes on.
+"""A Unix socket between jobd and the engine that loses, delays and cuts chosen requests, and passes all others on.
 
-Knows as much HTTP as it takes to tell one request from the next: methods, paths and body lengths. Runs in a thread with an
-event loop of its own.
+Parses only methods, paths and body lengths of HTTP. Runs in a thread with its own event loop.
 """
 
 import asyncio
-import contextlib
 import re
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from tests.support.proxy_streams import forward, forward_beginning, forward_body, forward_both, write
 
 ENGINE = "/var/run/docker.sock"
 LIMIT_S = 30.0
@@ -30,16 +30,15 @@ Fault = Literal[
 """`refuse`: the connection ends before the request reaches the engine. `lose`: the engine gets the request and answers, and the
 answer is lost. `late`: the connection ends at once, and the engine gets the request when the rule is released, or `delay_s`
 later. `hold`: the engine gets the request, and the client its answer, when the rule is released. `delay`: the engine gets the
-request `delay_s` later, and the answer is passed on. `stall`: nothing comes back for as long as the rule stands. `silent`: the
-answer's head arrives, and nothing of its body. `unavailable`: answered with 503, the engine hears nothing. `full`: the same as
-an engine with a full disk answers. `cut`: the connection
-ends after `keep` bytes of the answer's body. `short`: the body is ended there in order, as if that were all.
+request `delay_s` later, and the answer is passed on. `stall`: no answer arrives while the rule exists. `silent`: the answer's
+head arrives without its body. `unavailable`: answered with 503, without the engine. `full`: the answer of an engine with a full
+disk. `cut`: the connection ends after `keep` bytes of the answer's body. `short`: the body ends there in order, as if complete.
 """
 
 
 @dataclass
 class Rule:
-    """A fault for requests whose "METHOD /path?query" the pattern is found in. `times`: how often; None: always."""
+    """A fault for requests whose "METHOD /path?query" matches the pattern. `times`: how often; None: always."""
 
     pattern: re.Pattern[str]
     fault: Fault
@@ -59,7 +58,7 @@ class Rule:
 
 
 class EngineProxy:
-    """Listens from its making on. `requests` are all that came, as "METHOD /path?query"."""
+    """Listens from its creation on. `requests`: all received requests, as "METHOD /path?query"."""
 
     def __init__(self, path: Path, engine: str = ENGINE) -> None:
         self.path = path
@@ -67,7 +66,7 @@ class EngineProxy:
         self._engine = engine
         self._rules: list[Rule] = []
         self._writers: dict[asyncio.StreamWriter, str] = {}
-        """Both sides of each exchange, with the request that is under way on them."""
+        """Both sides of each exchange, with the request under way."""
         self._server: asyncio.Server | None = None
         self._late: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
@@ -82,25 +81,25 @@ class EngineProxy:
     def on(
         self, pattern: str, fault: Fault, times: int | None = 1, *, keep: int = 0, delay_s: float = 0.0
     ) -> Rule:
-        """Adds a fault; `lift` takes it away. `keep`: how many bytes of a chunked body come before it ends."""
+        """Adds a fault, which `lift` removes. `keep`: how many bytes of a chunked body arrive before its end."""
         rule = Rule(re.compile(pattern), fault, times, keep, delay_s)
         self._rules.append(rule)
         return rule
 
     def count(self, pattern: str) -> int:
-        """Returns how many requests have come that the pattern is found in."""
+        """Returns the number of received requests that match the pattern."""
         return sum(re.search(pattern, request) is not None for request in list(self.requests))
 
     def up(self) -> None:
-        """Takes connections."""
+        """Accepts connections."""
         self._run(self._up())
 
     def down(self) -> None:
-        """Refuses connections, and cuts those that there are."""
+        """Refuses connections, and cuts the open ones."""
         self._run(self._down())
 
     def cut(self, pattern: str = "") -> None:
-        """Cuts the connections of requests that the pattern is found in; new ones are taken."""
+        """Cuts the connections of matching requests; accepts new ones."""
         self._run(self._cut(pattern))
 
     def close(self) -> None:
@@ -145,13 +144,13 @@ class EngineProxy:
             while await self._exchange(reader, writer):
                 pass
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # one side has gone: so does the other
+            pass  # one side has ended: the other ends too
         finally:
             self._writers.pop(writer, None)
             writer.transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Passes one request on, on a connection of its own to the engine; True where another may follow."""
+        """Forwards one request on its own connection to the engine; True if another may follow."""
         head = await reader.readuntil(b"\r\n\r\n")
         method, target = head.split(b" ", 2)[:2]
         request = f"{method.decode()} {target.decode()}"
@@ -163,7 +162,7 @@ class EngineProxy:
             if rule.fault == "refuse":
                 return False
             if rule.fault == "late":
-                await _read_body(reader, head, None)
+                await forward_body(reader, head, None)
                 task = asyncio.create_task(self._pass_on_late(rule, head))
                 self._late.add(task)
                 task.add_done_callback(self._late.discard)
@@ -174,7 +173,7 @@ class EngineProxy:
                 await _until(rule.lifted)
                 return False
             if rule.fault in ("unavailable", "full"):
-                await _read_body(reader, head, None)
+                await forward_body(reader, head, None)
                 status, body = ANSWERS[rule.fault]
                 writer.write(
                     b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
@@ -193,9 +192,9 @@ class EngineProxy:
             out.write(head)
             await out.drain()
             if upgrade:
-                await _both(reader, writer, back, out)
+                await forward_both(reader, writer, back, out)
                 return False
-            await _read_body(reader, head, out)
+            await forward_body(reader, head, out)
             await self._answer(rule, back, writer)
             return False
         finally:
@@ -206,7 +205,7 @@ class EngineProxy:
         self, rule: Rule | None, back: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         if rule is not None and rule.fault == "lose":
-            await back.read()  # to its end: the engine has done it
+            await back.read()  # to its end: the engine has executed the request
             return
         if rule is not None and rule.fault == "silent":
             writer.write(await back.readuntil(b"\r\n\r\n"))
@@ -214,14 +213,14 @@ class EngineProxy:
             await _until(rule.lifted)
             return
         if rule is not None and rule.fault in ("cut", "short"):
-            await _beginning(back, writer, rule.keep)
+            await forward_beginning(back, writer, rule.keep)
             if rule.fault == "short":
-                await _write(writer, b"0\r\n\r\n")
+                await write(writer, b"0\r\n\r\n")
             return
-        await _pass(back, writer)
+        await forward(back, writer)
 
     async def _pass_on_late(self, rule: Rule, head: bytes) -> None:
-        """Passes on a request without a body whose client has gone."""
+        """Forwards a request without a body whose client has disconnected."""
         if rule.delay_s:
             await asyncio.sleep(rule.delay_s)
         else:
@@ -241,64 +240,3 @@ async def _until(event: threading.Event) -> None:
 def _with_close(head: bytes) -> bytes:
     head = re.sub(rb"(?i)\r\nconnection:[^\r]*", b"", head)
     return head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
-
-
-async def _read_body(reader: asyncio.StreamReader, head: bytes, out: asyncio.StreamWriter | None) -> None:
-    """Reads a request's body and passes it on as it is."""
-    length = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
-    if length is not None:
-        left = int(length[1])
-        while left:
-            piece = await reader.read(min(left, PIECE_BYTES))
-            if not piece:
-                raise asyncio.IncompleteReadError(b"", left)
-            left -= len(piece)
-            await _write(out, piece)
-    elif re.search(rb"\r\ntransfer-encoding: *chunked", head, re.IGNORECASE):
-        size = -1
-        while size:
-            line = await reader.readuntil(b"\r\n")
-            size = int(line, 16)
-            await _write(out, line + await reader.readexactly(size + 2))
-
-
-async def _beginning(source: asyncio.StreamReader, target: asyncio.StreamWriter, left: int) -> None:
-    """Passes on the head of a chunked answer and the first `left` bytes of its body."""
-    await _write(target, await source.readuntil(b"\r\n\r\n"))
-    while left and (size := int(await source.readuntil(b"\r\n"), 16)):
-        piece = (await source.readexactly(size + 2))[: min(size, left)]
-        await _write(target, b"%x\r\n%s\r\n" % (len(piece), piece))
-        left -= len(piece)
-
-
-async def _write(out: asyncio.StreamWriter | None, data: bytes) -> None:
-    if out is not None:
-        out.write(data)
-        await out.drain()
-
-
-async def _pass(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    while piece := await source.read(PIECE_BYTES):
-        target.write(piece)
-        await target.drain()
-
-
-async def _both(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    back: asyncio.StreamReader,
-    out: asyncio.StreamWriter,
-) -> None:
-    """Passes bytes in both directions until both have ended; an end is passed on too."""
-
-    async def upwards() -> None:
-        await _pass(reader, out)
-        with contextlib.suppress(OSError):
-            out.write_eof()
-
-    up, down = asyncio.create_task(upwards()), asyncio.create_task(_pass(back, writer))
-    try:
-        await down
-    finally:
-        up.cancel()
-        await asyncio.gather(up, down, return_exceptions=True)

@@ -1,10 +1,10 @@
-"""jobd with points at which it dies as by kill -9, and with a wall clock that can be set off: for tests alone.
+"""jobd with failpoints, at which the process dies as by kill -9, and with a wall clock that tests can set.
 
     JOBD_FAILPOINT=name[:count] JOBD_FAILPOINT_CLOCK=file python -m tests.support.failpoints [flags of jobd]
 
-`JOBD_FAILPOINT` ends the process the count-th time that the point of this name is reached. `JOBD_FAILPOINT_CLOCK` names a file: the wall
-clock is off by the seconds in the file, which is read each time. Each point that is reached is logged at debug level. Owns the names of
-all points, and puts them around the calls of jobd's outer parts; must not change what a call does.
+`JOBD_FAILPOINT` ends the process the count-th time that the process reaches the named point. `JOBD_FAILPOINT_CLOCK` names a file with
+the wall clock's offset in seconds, which is read each time. jobd logs each reached point at debug level. Owns the names of all points,
+and puts them around the calls of jobd's outer parts; must not change a call's behaviour.
 """
 
 import logging
@@ -42,11 +42,11 @@ COMMITS = (
     "outputs",
     "outputs-told",
     "done",
-    "wish",
+    "cancel-request",
     "stop-sent",
     "cleaned",
 )
-"""What a commit of a job's record is called: what the record says for the first time, or says still."""
+"""The names of commits of a job's record, by the record's latest stage."""
 WRITES = ("hide", "settle")
 ENGINE = (
     "ensure_image",
@@ -62,7 +62,7 @@ ENGINE = (
     "refs",
 )
 ENGINE_CALLS = ("network-create", "volume-create", "create", "start", "kill", "destroy", "volume-remove")
-"""The single requests that those are made of, of which each one changes something; what an ambiguous start takes has tests of its own."""
+"""The single requests of these calls that change the engine; ambiguous starts have their own tests."""
 
 POINTS = (
     *(f"{when}-commit:{name}" for name in (*COMMITS, *WRITES) for when in ("before", "after")),
@@ -76,17 +76,17 @@ log = logging.getLogger(__name__)
 
 
 class ClockThatIsOff(SystemClock):
-    """The system's clocks, of which the wall clock is off by the seconds in `file`."""
+    """The system's clocks; the wall clock has the offset in `file`, in seconds."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def now(self) -> datetime:
-        """As if somebody had set the clock."""
+        """Returns the system's time with the offset."""
         return super().now() + timedelta(seconds=self._off_s())
 
     def offset(self) -> float:
-        """As if somebody had set the clock."""
+        """Returns the system's offset with the shift."""
         return super().offset() + self._off_s()
 
     def _off_s(self) -> float:
@@ -94,7 +94,7 @@ class ClockThatIsOff(SystemClock):
 
 
 class Failpoints:
-    """The points of one process, and the one of them that is deadly (None: none is). Implements `jobd.composition.instrument.Instrument`."""
+    """The points of one process, and the point that ends the process (None: no point does). Implements `jobd.composition.instrument.Instrument`."""
 
     def __init__(self, deadly: str | None, count: int = 1, clock_file: str = "") -> None:
         self._deadly = deadly
@@ -103,7 +103,7 @@ class Failpoints:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:
-        """Returns what the variables ask for.
+        """Returns the failpoints of the environment variables.
 
         Raises:
             ValueError: there is no such point.
@@ -119,7 +119,7 @@ class Failpoints:
         return cls(name, int(count), clock_file)
 
     def __call__(self, part: T, /) -> T:
-        """Returns the part with the points around its calls."""
+        """Returns the part with points around its calls."""
         if isinstance(part, SystemClock) and self._clock_file:
             return cast(T, ClockThatIsOff(Path(self._clock_file)))
         if isinstance(part, Metrics):
@@ -138,20 +138,20 @@ class Failpoints:
         return part
 
     def reach(self, name: str) -> None:
-        """Ends the process, at once and without any clean-up, if this is the point and the time for it."""
+        """Ends the process without any clean-up if this is the chosen point and count."""
         log.debug("failpoint", extra={"action": "reach", "point": name})
         if name == self._deadly:
             self._left -= 1
             if self._left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    def _after_calls(self, hear: Callable[[str, float, bool], None]) -> Callable[[str, float, bool], None]:
-        def heard(name: str, seconds: float, ok: bool) -> None:
-            hear(name, seconds, ok)
+    def _after_calls(self, before: Callable[[str, float, bool], None]) -> Callable[[str, float, bool], None]:
+        def after(name: str, seconds: float, ok: bool) -> None:
+            before(name, seconds, ok)
             if name in ENGINE_CALLS:
                 self.reach(f"after-call:{name}")
 
-        return heard
+        return after
 
     def _around(
         self,
@@ -174,7 +174,7 @@ class Failpoints:
 
 
 def commit_name(transition: Transition) -> str:
-    """Returns which of COMMITS this one is. Pure."""
+    """Returns the commit's name in COMMITS. Pure."""
     record = decode_record(transition.job.record)
     state = record.state
     stages = (
@@ -183,7 +183,7 @@ def commit_name(transition: Transition) -> str:
         (record.removal is not None, "cleaned"),
         (record.ended and not record.is_deleted, "done"),
         (record.stop is not None and not record.worker_over, "stop-sent"),
-        (record.cancel is not None and (record.ended or not record.worker_over), "wish"),
+        (record.cancel is not None and (record.ended or not record.worker_over), "cancel-request"),
         (record.ended, "done"),
         (isinstance(state, DeliveringOutputs) and state.told_at is not None, "outputs-told"),
         (record.phase == "outputs", "outputs"),

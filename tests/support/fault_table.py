@@ -1,7 +1,7 @@
-"""The fault matrix: what each test injects and what must hold nevertheless, as a table at the end of the run.
+"""The fault matrix: each test's injected fault and invariant, as a table at the end of the run.
 
-`fault` marks a row. `fast` marks the rows that run with all other tests; the rest takes minutes and runs by `make faults`.
-A report carries its row, so that the table is whole where tests run in several processes.
+`fault` marks a row. `fast` marks the rows that run with all other tests; the others take minutes and run by `make faults`.
+A report carries its row, so that the table is complete when tests run in several processes.
 """
 
 from collections.abc import Generator

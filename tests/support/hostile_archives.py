@@ -1,6 +1,6 @@
-"""Archives made to do harm, each a few kilobytes: what every reader of archives here must survive. Pure; nothing is unpacked.
+"""Hostile archives of a few kilobytes, which every reader of archives must survive. Pure; nothing is unpacked.
 
-`REFUSED`: a reader that unpacks fails them. `HARMLESS`: odd, and may be unpacked, but beneath the folder alone. Both are tars by name; `ZIPS_REFUSED` are zips.
+`REFUSED`: an unpacking reader must fail. `HARMLESS`: unusual; may be unpacked, but only below the folder. Both are tars by name; `ZIPS_REFUSED` are zips.
 """
 
 import gzip
@@ -45,7 +45,7 @@ def tar(*fills: Fill, format: int = tarfile.GNU_FORMAT) -> bytes:
 
 
 def header(name: str, size: int = 0, type: bytes = tarfile.REGTYPE) -> bytes:
-    """One header block that says what it is told to."""
+    """One header block with these values."""
     member = tarfile.TarInfo(name)
     member.size, member.type = size, type
     return member.tobuf(tarfile.GNU_FORMAT)
@@ -137,7 +137,7 @@ HARMLESS: dict[str, bytes] = {
     "two-archives": tar(lambda a: add(a, "f", b"x")) + REFUSED["parent"],
     "a-folder-nobody-may-enter": tar(lambda a: add(a, "d", type=tarfile.DIRTYPE, mode=0), lambda a: add(a, "d/f", b"x")),
 }  # fmt: skip
-"""Of two archives one after another the second is behind the first's end mark, and not read."""
+"""Of two joined archives, the second follows the first's end mark, and is not read."""
 
 
 def zipped(*members: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
@@ -155,7 +155,7 @@ def of_mode(name: str, mode: int) -> zipfile.ZipInfo:
 
 
 def _claims(offset: int, value: int) -> bytes:
-    """A zip whose end record says something else in its last fields."""
+    """A zip whose end record has a false value at this offset."""
     data = bytearray(zipped(("f", b"x" * 100)))
     struct.pack_into("<I", data, len(data) - 22 + offset, value)
     return bytes(data)
@@ -180,13 +180,13 @@ ZIPS_REFUSED: dict[str, bytes] = {
 
 
 def zip_bomb(size: int, claimed: int | None = None) -> bytes:
-    """A zip whose one member unpacks to `size` zeros, a multiple of 16 MiB, and says `claimed` where that is given."""
+    """A zip whose one member unpacks to `size` zeros, a multiple of 16 MiB, and claims `claimed` if given."""
     packer = zlib.compressobj(9, wbits=-15)
     part, parts = b"\0" * (16 << 20), size >> 24
     first = packer.compress(part) + packer.flush(zlib.Z_FULL_FLUSH)
     again = packer.compress(part) + packer.flush(zlib.Z_FULL_FLUSH)
     data = first + again * (parts - 1) + packer.flush()
-    # After a full flush nothing looks back, so that one part's bytes serve for each.
+    # After a full flush no bytes refer back, so all parts share the same bytes.
     said = min(size if claimed is None else claimed, 0xFFFFFFFE)
     local = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 8, 0, 33, 0, len(data), said, 1, 0) + b"z"
     entry = struct.pack(

@@ -1,4 +1,4 @@
-"""What must hold for a job after any fault: its events, and that nothing of it is left on the engine or on the disk."""
+"""The invariants of a job after any fault: its events, and no leftovers on the engine or on disk."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ ARTIFACT, COMPLETE = "orchestrator.job.artifact", "orchestrator.job.complete"
 
 
 def delivered(receiver: Receiver, path: str, deadline_s: float = DEADLINE_S) -> list[dict[str, Any]]:
-    """Waits for the `complete` event, then returns each event once, in the order of `jobsequence`; what came again must
-    have been the same, and the first of each must have come in order.
+    """Waits for the `complete` event, then returns each event once, in the order of `jobsequence`; repeated events
+    must be equal, and first arrivals must be in order.
     """
 
     def look() -> Any:
@@ -40,7 +40,7 @@ def check_events(events: list[dict[str, Any]], *, exit_code: int, status: str, s
 
 
 def left_of(client: docker.DockerClient, daemon: Daemon, job_id: str) -> list[str]:
-    """Returns what is left of a job: containers, volumes, and files in the spool of a daemon with this one job."""
+    """Returns a job's leftovers: containers, volumes, and files in the spool of a daemon with this one job."""
     wanted = {"label": f"job.id={job_id}"}
     names = [c["Names"][0] for c in client.api.containers(all=True, filters=wanted)]
     names += [v["Name"] for v in client.api.volumes(filters=wanted)["Volumes"] or []]
@@ -48,6 +48,6 @@ def left_of(client: docker.DockerClient, daemon: Daemon, job_id: str) -> list[st
 
 
 def delete(client: docker.DockerClient, daemon: Daemon, job_id: str) -> None:
-    """Deletes the job (it may be gone already) and waits until nothing of it is left."""
+    """Deletes the job, if not removed yet, and waits until no leftovers remain."""
     assert daemon.call("DELETE", f"/v1/jobs/{job_id}").status in (204, 404)
-    until(lambda: not left_of(client, daemon, job_id), f"nothing of {job_id} is left")
+    until(lambda: not left_of(client, daemon, job_id), f"no leftovers of {job_id}")

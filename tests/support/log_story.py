@@ -1,4 +1,4 @@
-"""What happens to one container's log, step after step, and what a reader that starts again at any moment has stored of it."""
+"""A sequence of steps on one container's log, and the lines that a reader with restarts has stored."""
 
 from typing import Any
 
@@ -19,19 +19,19 @@ LINE_BYTES, PIECE_BYTES = 24, 7
 
 
 class Story:
-    """One story; see `told` for how it is checked."""
+    """One sequence; `check` compares the result."""
 
     def __init__(self, steps: list[Any], piece_bytes: int = PIECE_BYTES, *, leaves_out: bool = False) -> None:
         self.log = ModelLog(piece_bytes=piece_bytes, leaves_out=leaves_out, turn=self._turn)
         self.stored: list[PlacedLine] = []
         self.cursors: dict[StreamName, Place] = {}
         self.unseen: set[StreamName] = set()
-        """Streams that lost entries before they had shown any: a stream that begins later looks the same."""
+        """Streams that lost entries before the first read: indistinguishable from a stream that begins later."""
         self._steps = list(steps)
         self._number = 0
 
     async def tell(self) -> None:
-        """Plays all steps; then the container has ended, and its log is read to the end."""
+        """Plays all steps; then ends the container and reads its log to the end."""
         while self._steps:
             step = self._steps.pop(0)
             if step[0] == "read":
@@ -43,7 +43,7 @@ class Story:
         await self.read(follow=False)
 
     async def read(self, *, follow: bool, keep: int = 10**9, breaks_after: int | None = None) -> None:
-        """Reads on; whatever comes after `keep` lines is not stored any more, as when jobd is killed."""
+        """Continues reading; does not store lines after the first `keep`, as when jobd is killed."""
         self.log.breaks_after = breaks_after
         try:
             async for batch in lines_after(self.log.ask, self.cursors, follow, WINDOWS):
@@ -59,7 +59,7 @@ class Story:
             self.log.breaks_after = None
 
     def _turn(self) -> bool:
-        """What happens while the log is followed; True at the next step that is for the reader."""
+        """Plays steps while the log is followed; True at the next step of the reader."""
         if not self._steps or self._steps[0][0] == "read":
             return True
         self._play(self._steps.pop(0))
@@ -69,7 +69,7 @@ class Story:
         match step:
             case ("write", stream, size, ended):
                 self._number += 1
-                # Where newlines are left out, parts of a line are told apart by their text alone.
+                # Without newlines, only the text distinguishes the parts of a line.
                 rest = DISTINCT[:size] if self.log.leaves_out else b"x" * size
                 text = f"{self._number}:".encode() + rest + (b"\n" if ended else b"")
                 self.log.write(stream, text)
@@ -82,7 +82,7 @@ class Story:
                 self.log.rotate(count)
 
     def check(self) -> None:
-        """Every byte that was printed is stored once and in order, but for what is missing where a mark says so."""
+        """Asserts that every printed byte is stored once and in order, except at gap marks."""
         for stream in STREAMS:
             printed = self.log.printed[stream].decode()
             printed += "" if printed.endswith("\n") or not printed else "\n"
@@ -121,5 +121,5 @@ rotations = st.tuples(st.just("rotate"), st.sampled_from([1, 2, 3, 5, 20]))
 
 
 short_stories = st.lists(writes | clocks | reads, max_size=30)
-"""Nothing is rotated away."""
+"""No rotation."""
 stories = st.lists(writes | clocks | reads | rotations, max_size=30)

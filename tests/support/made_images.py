@@ -1,4 +1,4 @@
-"""Images that no registry has: without a shell, for another architecture. Made of busybox on the engine, removed at the end."""
+"""Images that no registry has: without a shell, for another architecture. Built from busybox on the engine, removed at the end."""
 
 import io
 import json
@@ -22,7 +22,7 @@ def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:
 
 @contextmanager
 def without_shell(client: docker.DockerClient) -> Iterator[str]:
-    """An image with one file, which is no program."""
+    """An image with one file that is not executable."""
     name = f"test-no-shell-{uuid.uuid4().hex[:8]}"
     client.api.import_image_from_data(_tar({"data": (b"only data", 0o644)}), repository=name, tag="1")
     try:
@@ -33,7 +33,7 @@ def without_shell(client: docker.DockerClient) -> Iterator[str]:
 
 @contextmanager
 def for_another_architecture(client: docker.DockerClient) -> Iterator[str]:
-    """Busybox, said to be for s390x."""
+    """Busybox, labelled as s390x."""
     name = f"test-s390x-{uuid.uuid4().hex[:8]}:1"
     saved = io.BytesIO(b"".join(client.images.get("busybox:latest").save()))
     files: dict[str, tuple[bytes, int]] = {}

@@ -1,4 +1,4 @@
-"""Receivers of callbacks that misbehave, each a real server on loopback: what an answer is, is a function of the socket."""
+"""Misbehaving receivers of callbacks, each a real server on loopback; a function of the socket sends the answer."""
 
 import contextlib
 import re
@@ -15,10 +15,7 @@ Answer = Callable[[socket.socket, int], None]
 
 
 class Misbehaving:
-    """Reads each request whole, remembers its id and when it came, and lets `answer(connection, requests before)` do its worst.
-
-    The connection is closed afterwards.
-    """
+    """Reads each request whole, keeps its id and time, calls `answer(connection, requests before)`, and closes the connection."""
 
     def __init__(self, answer: Answer, host: str = "127.0.0.1", port: int = 0) -> None:
         self.ids: list[str] = []
@@ -81,13 +78,13 @@ def endless(connection: socket.socket, before: int) -> None:
 
 
 def reset_after_status(connection: socket.socket, before: int) -> None:
-    """The status line, and then a reset."""
+    """The status line, then a reset."""
     connection.sendall(b"HTTP/1.1 200 OK\r\n")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def silent(connection: socket.socket, before: int) -> None:
-    """No answer, until the sender has had enough."""
+    """No answer until the sender disconnects."""
     connection.settimeout(None)
     while connection.recv(1024):
         pass

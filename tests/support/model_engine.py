@@ -1,5 +1,5 @@
-"""A small pure engine for walks of the state machine: it keeps just what decides whether a worker runs twice or an event is out of
-order. A model, not a fake: no time passes in it and nothing waits.
+"""A small pure engine for walks of the state machine: only what decides whether a worker runs twice or an event is out of order.
+A model, not a fake: no time passes and no call waits.
 """
 
 from collections import Counter
@@ -15,11 +15,11 @@ from jobd.wire.job import JobSpec
 
 @dataclass
 class Box:
-    """A container: its facts, and what a sidecar has said so far. `told`: it heard that the worker has ended."""
+    """A container: its facts, and a sidecar's reports so far. `notified`: the sidecar was notified that the worker has ended."""
 
     facts: ContainerFacts
     said: list[report.Report] = field(default_factory=list)
-    told: bool = False
+    notified: bool = False
 
     @property
     def running(self) -> bool:
@@ -36,10 +36,10 @@ class ModelEngine:
         self.runs: Counter[int] = Counter()
         self.made = 0
         self.late_starts: list[Box] = []
-        """Starts that were asked for and have not arrived. They may, until the engine itself ends."""
+        """Requested starts that may still arrive, until the engine ends."""
         self.asked_to_start: set[str] = set()
         self.gone: dict[str, ContainerFacts] = {}
-        """What the engine's events still tell of containers that were removed."""
+        """The engine's events of removed containers."""
 
     def look(self) -> Observation:
         return Observation(
@@ -47,7 +47,7 @@ class ModelEngine:
         )
 
     def create(self, attempt: int) -> Created:
-        """Keeps what has run and is of use, makes the rest anew; never in the place of what may still begin to run."""
+        """Keeps useful containers that have run, creates the others again; never replaces a container that may still start."""
         if (
             self.worker is None
             or self.worker.facts.started_at is None
@@ -63,14 +63,14 @@ class ModelEngine:
         return Created(self.worker.facts.id, self.sidecar.facts.id if self.sidecar and wanted else None, 0, 0)
 
     def start(self, box: Box | None, now: datetime) -> None:
-        """A container that has been started is not started again; one that was removed cannot be."""
+        """Starts a container unless it was started before or is removed."""
         if box is None or box.facts.started_at is not None or box not in (self.worker, self.sidecar):
             return
         box.facts = replace(box.facts, state=ContainerState.RUNNING, started_at=now)
         self.runs[box.facts.attempt] += box is self.worker
 
     def drop(self, role: str) -> None:
-        """A container is removed, by force where it runs."""
+        """Removes a container, by force if it runs."""
         box: Box | None = getattr(self, role)
         if box is not None:
             if box.running:
@@ -81,7 +81,7 @@ class ModelEngine:
             setattr(self, role, None)
 
     def remove_unstarted(self, role: str, container_id: str, late: str, now: datetime) -> StartFate:
-        """Removes without force what has not run. `late`: what a start that arrives between look and removal comes to."""
+        """Removes a container that has not run, without force. `late`: the result of a start that arrives before the removal."""
         box: Box | None = getattr(self, role)
         if box is not None and box.facts.id == container_id:
             if box.facts.started_at is None and box in self.late_starts and late != "nothing":
@@ -98,13 +98,13 @@ class ModelEngine:
         return StartFate("never") if last.started_at is None else StartFate("began", last)
 
     def arrive(self, now: datetime) -> None:
-        """The starts that were held up arrive."""
+        """Executes the delayed starts."""
         late, self.late_starts = self.late_starts, []
         for box in late:
             self.start(box, now)
 
     def ask_to_start(self, box: Box | None) -> None:
-        """An ambiguous start is never repeated: a worker that has not run is asked to once."""
+        """Asserts that a worker's start is requested once: an ambiguous start is never repeated."""
         if box is not None and box.facts.started_at is None:
             assert box.facts.id not in self.asked_to_start
             self.asked_to_start.add(box.facts.id)
@@ -116,19 +116,19 @@ class ModelEngine:
             )
 
     def stop(self, code: int, now: datetime) -> None:
-        """The engine goes down and takes with it what runs, and what it was asked and has not done; it comes back."""
+        """Restarts the engine: running containers end, and pending requests are lost."""
         self.late_starts = []
         self.gone = {}
         for box in (self.worker, self.sidecar):
             self.end(box, code, now)
 
     def refuse_to_start(self, box: Box | None) -> None:
-        """A start that the engine could not carry out, as it was going down: it is kept in the container."""
+        """A start that failed because the engine was stopping; the container keeps the error."""
         if box is not None and box.facts.state is ContainerState.CREATED and box.facts.started_at is None:
             box.facts = replace(box.facts, exit_code=128, error="database not open")
 
     def next_report(self, fails: bool, now: datetime) -> report.Report | None:
-        """Lets the sidecar say its next thing, as the real one would; None where it waits."""
+        """Returns the sidecar's next report, like the real sidecar's; None if it waits."""
         box = self.sidecar
         if box is None or not box.running:
             return None
@@ -151,7 +151,7 @@ class ModelEngine:
                 self.end(box, 1, now)
                 return box.said[-1]
             return self._say(box, report.Ready(n=n))
-        if not box.told:
+        if not box.notified:
             return None
         if not any(isinstance(said, report.OutputsStarted) for said in box.said):
             return self._say(box, report.OutputsStarted(n=n))

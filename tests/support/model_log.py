@@ -1,7 +1,7 @@
-"""A container's log as the engine keeps it, in memory: entries of two streams under the times of a clock that tests set.
+"""A model of the engine's log of a container: entries of two streams with the times of a clock that tests set.
 
-Answers the requests that `jobd.docker.logs.log_requests` makes, as the json-file driver does: the last entries or all, then, with
-`follow`, what comes while it is read. What is printed, forgotten by rotation and when a connection breaks is the test's to say.
+Answers the requests of `jobd.docker.logs.log_requests` like the json-file driver: the last entries or all, then, with `follow`, new
+entries. Tests decide what is printed and rotated, and when a connection breaks.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -24,17 +24,17 @@ def stamp(ns: int) -> str:
 
 
 def frame(stream: StreamName, time: str, payload: bytes) -> bytes:
-    """Returns an entry as it goes over the wire."""
+    """Returns an entry in its wire form."""
     body = time.encode() + b" " + payload
     return bytes([KIND[stream], 0, 0, 0]) + len(body).to_bytes(4, "big") + body
 
 
 @dataclass
 class ModelLog:
-    """`piece_bytes`: the longest entry. `leaves_out`: as the driver `local` of older engines, which leaves out the newline of a line of
-    several entries. `cut`: how the wire cuts an answer of so many bytes. `now_ns` is the engine's clock.
+    """`piece_bytes`: the longest entry. `leaves_out`: like the driver `local` of older engines, omits the newline of a line of several
+    entries. `cut`: how the wire cuts an answer of so many bytes. `now_ns` is the engine's clock.
 
-    `turn`: what happens between two parts of an answer; True ends a follow, as the container's end does.
+    `turn`: is called between two parts of an answer; True ends a follow, as the container's end does.
     """
 
     piece_bytes: int = 16 * 1024
@@ -65,7 +65,7 @@ class ModelLog:
                 self.entries.append((stream, time, line[at : at + self.piece_bytes]))
 
     def close(self) -> None:
-        """The container ends: what it has not ended with a newline is an entry too."""
+        """Ends the container; an unterminated line becomes an entry."""
         for stream, rest in self._held.items():
             if rest:
                 self.entries.append((stream, self._open.pop(stream, "") or self._now(), rest))
@@ -86,7 +86,7 @@ class ModelLog:
                 self.entries.append((stream, self._now(), line + b"\n"))
 
     def _now(self) -> str:
-        """Returns a time that no other line has."""
+        """Returns a unique time."""
         self.now_ns += 1
         while (time := stamp(self.now_ns)) in self._used:
             self.now_ns += 1
@@ -94,7 +94,7 @@ class ModelLog:
         return time
 
     def rotate(self, count: int) -> None:
-        """The engine forgets so many of the oldest entries."""
+        """Drops the `count` oldest entries."""
         self.forgotten += len(self.entries[:count])
         del self.entries[:count]
 
@@ -113,12 +113,12 @@ class ModelBody:
     params: Mapping[str, str]
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Yields the frames in pieces; a follow sees what is printed meanwhile, also after a rotation."""
+        """Yields the frames in pieces; a follow yields new entries too, also after a rotation."""
         log, tail = self.log, self.params.get("tail")
         sent = log.forgotten + (0 if tail is None else max(0, len(log.entries) - int(tail)))
         while True:
             if sent < log.forgotten and self.params["follow"] == "1":
-                return  # it was rotated faster than it was read: the engine ends the answer without an error
+                return  # the log was rotated faster than read: the engine ends the answer without an error
             fresh = log.entries[max(sent - log.forgotten, 0) :]
             sent = log.forgotten + len(log.entries)
             data = b"".join(frame(*entry) for entry in fresh)

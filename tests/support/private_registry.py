@@ -1,6 +1,6 @@
-"""A registry on loopback that gives one image, busybox under another name, to whoever has its password, and keeps what it was told.
+"""A registry on loopback that serves one image, busybox under another name, to clients with its password, and records headers.
 
-The engine takes 127.0.0.0/8 for insecure, so that plain HTTP will do.
+The engine treats 127.0.0.0/8 as insecure registries, so plain HTTP works.
 
 Source: Docker Registry HTTP API V2; RFC 7617 (Basic).
 """
@@ -23,7 +23,7 @@ LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
 class PrivateRegistry:
-    """Serves `image` (`127.0.0.1:<port>/private/<unique>:1`). `authorizations`: what came in that header, None where it was absent."""
+    """Serves `image` (`127.0.0.1:<port>/private/<unique>:1`). `authorizations`: the received headers, None if absent."""
 
     def __init__(self, client: docker.DockerClient, user: str, password: str) -> None:
         self.wanted = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -78,13 +78,13 @@ class PrivateRegistry:
 
 
 def _registry_files(client: docker.DockerClient, repository: str) -> dict[str, tuple[str, bytes]]:
-    """Returns path -> (content type, body) of all that a pull asks for."""
+    """Returns path -> (content type, body) of all requests of a pull."""
     saved = io.BytesIO(b"".join(client.images.get("busybox:latest").save()))
     with tarfile.open(fileobj=saved) as archive:
         listed = json.loads(_member(archive, "manifest.json"))[0]
         config = _member(archive, listed["Config"])
         layers = [gzip.compress(_member(archive, name), 1, mtime=0) for name in listed["Layers"]]
-    # A label of its own, so that the image is another one than busybox, and can be removed.
+    # A unique label, so that the image differs from busybox and can be removed.
     described = json.loads(config)
     described["config"] = {**(described.get("config") or {}), "Labels": {"private": repository}}
     config = json.dumps(described).encode()

@@ -1,4 +1,4 @@
-"""A second engine for faults that would hurt others: in a network namespace and folders of its own, never beside the first."""
+"""A second engine for faults that would disturb other tests: with its own network namespace and folders."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ class SecondEngine:
         self.namespace = f"engine-{uuid.uuid4().hex[:8]}"
         self.process: subprocess.Popen[bytes] | None = None
         self.live_restore = False
-        """Whether containers outlive this dockerd: holds from the next `start` on."""
+        """Whether containers outlive this dockerd; applies from the next `start` on."""
         (self.folder / "config").write_text("{}")
         subprocess.run(["ip", "netns", "add", self.namespace], check=True)
         subprocess.run(["ip", "-n", self.namespace, "link", "set", "lo", "up"], check=True)
@@ -59,7 +59,7 @@ class SecondEngine:
         until(self._answers, "the second engine answers")
 
     def load(self, client: docker.DockerClient, image: str) -> None:
-        """Brings an image over from another engine."""
+        """Copies an image from another engine."""
         mine = self.client()
         mine.images.load(b"".join(client.images.get(image).save(named=True)))
         mine.close()
@@ -95,7 +95,7 @@ class SecondEngine:
             self.signal(signal.SIGTERM)
             self.ended()
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
-            # What a killed dockerd has left: its containerd and shims, which name this folder.
+            # The leftovers of a killed dockerd: its containerd and shims, whose command lines name this folder.
             try:
                 if str(self.folder).encode() in entry.read_bytes():
                     os.kill(int(entry.parent.name), signal.SIGKILL)

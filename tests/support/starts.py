@@ -1,4 +1,4 @@
-"""How often each container was started: the engine's `start` events, counted live by a listener of the tests' own."""
+"""Counts how often each container was started, from the engine's `start` events."""
 
 import contextlib
 import threading
@@ -10,7 +10,7 @@ from tests.support.daemon import until
 
 
 class Starts:
-    """Listens from its making to `close`. The engine's replay buffer is short, so what came before is not known."""
+    """Listens from its creation to `close`. The engine's replay buffer is short, so earlier starts are not counted."""
 
     def __init__(self, client: docker.DockerClient) -> None:
         self._counts: Counter[str] = Counter()
@@ -30,7 +30,7 @@ class Starts:
                     self._probes.add(name)
 
     def settle(self, mark: str) -> None:
-        """Returns once everything that happened before the call has been counted."""
+        """Returns once all starts before the call are counted."""
         container = self._client.api.create_container("busybox:latest", name=mark)
         try:
             until(lambda: mark in self._probes, "the engine's events arrive")
@@ -38,12 +38,12 @@ class Starts:
             self._client.api.remove_container(container["Id"], force=True)
 
     def of(self, job_id: str, role: str = "worker") -> int:
-        """Returns how often the job's container was started, whichever container had the name."""
+        """Returns how often any container with the job's name was started."""
         self.settle(f"mark-{job_id}-{len(self._probes)}")
         return self.count(job_id, role)
 
     def count(self, job_id: str, role: str = "worker") -> int:
-        """Returns the same of what has arrived by now."""
+        """Returns the current count, without waiting."""
         return self._counts[f"job-{job_id}-{role}"]
 
     def close(self) -> None:

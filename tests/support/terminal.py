@@ -1,4 +1,4 @@
-"""Programs on a terminal of a given size: what they show, the keys that they get, and the state in which they leave it."""
+"""Runs programs on a terminal of a given size: their output, their keys, and the terminal's state afterwards."""
 
 import contextlib
 import fcntl
@@ -21,7 +21,7 @@ _SEQUENCE = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]")
 
 
 class Terminal:
-    """A program on a terminal of its own. `shown` holds all that it has written."""
+    """A program on its own terminal. `shown` holds its output."""
 
     def __init__(
         self, command: list[str], columns: int = 80, lines: int = 40, env: Mapping[str, str] | None = None
@@ -43,17 +43,17 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What was written, without sequences."""
+        """The output without escape sequences."""
         return plain(self.shown.decode("utf-8", "replace"))
 
     @property
     def as_before(self) -> bool:
-        """True where the terminal's settings are those that it had at first, and its cursor is not hidden."""
+        """True if the terminal's settings are those that it had at first, and its cursor is not hidden."""
         settings = termios.tcgetattr(self._other) == self._before
         return settings and self.shown.rfind(b"\x1b[?25l") <= self.shown.rfind(b"\x1b[?25h")
 
     def read_until(self, wanted: bytes, after: int = 0) -> None:
-        """Reads on until the output holds `wanted`, behind its first `after` bytes."""
+        """Reads until the output holds `wanted` behind its first `after` bytes."""
         deadline = time.monotonic() + DEADLINE_S
         while wanted not in self.shown[after:]:
             assert time.monotonic() < deadline, self.shown[-4000:]
@@ -74,12 +74,12 @@ class Terminal:
         return self.process.returncode
 
     def drain(self) -> None:
-        """Reads what there is."""
+        """Reads the available output."""
         while select.select([self._main], [], [], 0.05)[0]:
             self.shown += os.read(self._main, 1 << 16)
 
     def close(self) -> None:
-        """Ends the program where it still runs, and takes the terminal away."""
+        """Ends the program if it still runs, and closes the terminal."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(DEADLINE_S)
@@ -91,7 +91,7 @@ class Terminal:
 def on_terminal(
     daemon: Daemon, *arguments: str, columns: int = 80, lines: int = 40, **env: str
 ) -> Iterator[Terminal]:
-    """Gives jobctl on a terminal of this size."""
+    """Yields jobctl on a terminal of this size."""
     command = [sys.executable, "-m", "jobctl", "--host", f"unix://{daemon.socket}", *arguments]
     terminal = Terminal(command, columns, lines, env)
     try:
@@ -108,5 +108,5 @@ def shown(daemon: Daemon, *arguments: str, **options: Any) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Returns a text without colours and movements."""
+    """Returns a text without colours and cursor movements."""
     return _SEQUENCE.sub("", text)

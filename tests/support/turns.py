@@ -1,7 +1,7 @@
-"""Turns of tests that run in several processes: some tests run alone, some not beside others that take the same thing.
+"""Locks for tests in several processes: some tests run alone, some not beside tests that use the same resource.
 
-Every test holds a shared or an exclusive lock from its set-up to its end, and a lock for each thing that it takes. A test waits for its
-turn before its time limit begins. Without pytest-xdist there is one process, and nothing is locked.
+Every test holds a shared or an exclusive lock from its set-up to its end, and a lock per resource. A test waits for its locks before
+its time limit begins. Without pytest-xdist there is one process and no lock.
 """
 
 import fcntl
@@ -37,7 +37,7 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with tests that run alone come last: until then no process waits for another."""
+    """Moves files with tests that run alone to the end: until then no process waits for another."""
     alone = {item.path for item in items if item.get_closest_marker("alone") is not None}
     items.sort(key=lambda item: item.path in alone)
 
@@ -56,7 +56,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @contextmanager
 def turn(locks: Path, *, alone: bool) -> Iterator[None]:
-    """Holds the room, shared or alone. The gate is closed while a test waits to be alone, so that no other test goes before it."""
+    """Holds the shared or exclusive lock. While a test waits for the exclusive lock, the gate stops other tests from starting."""
     kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
     with lock(locks / "gate", kind) as gate, lock(locks / "room", kind):
         if not alone:
@@ -66,7 +66,7 @@ def turn(locks: Path, *, alone: bool) -> Iterator[None]:
 
 @contextmanager
 def lock(path: Path, kind: int) -> Iterator[int]:
-    """Holds a lock on a file; gives its descriptor."""
+    """Holds a lock on a file; yields its descriptor."""
     with path.open("a") as file:
         fcntl.flock(file, kind)
         yield file.fileno()

@@ -1,4 +1,4 @@
-"""Talking HTTP below the level of a client: bytes as they are, bodies that stop, connections that only wait; chosen answers."""
+"""HTTP below the level of a client: raw bytes, bodies that stop, connections that only wait; a receiver with chosen answers."""
 
 import http.client
 import json
@@ -23,7 +23,7 @@ def connect(daemon: Daemon) -> socket.socket:
 
 
 def head(method: str, path: str, **headers: str) -> bytes:
-    """Returns the head of a request; `_` in a header's name stands for `-`. Host is given where it is not named."""
+    """Returns the head of a request; `_` in a header's name means `-`. Adds Host if missing."""
     lines = {"Host": "localhost", **{name.replace("_", "-"): value for name, value in headers.items()}}
     text = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     return f"{method} {path} HTTP/1.1\r\n{text}\r\n".encode("latin-1")
@@ -37,7 +37,7 @@ def answer_on(sock: socket.socket, method: str = "GET") -> Answer:
 
 
 def exchange(daemon: Daemon, data: bytes, *, ends: bool = False) -> Answer:
-    """Sends bytes as they are and returns the answer; `ends`: the client has no more to say after them."""
+    """Sends raw bytes and returns the answer; `ends`: the client closes its side afterwards."""
     with connect(daemon) as sock:
         sock.sendall(data)
         if ends:
@@ -57,7 +57,7 @@ def over_unix(path: Path, method: str, target: str, body: bytes | None = None) -
 
 @contextmanager
 def streaming(daemon: Daemon, path: str, headers: dict[str, str] | None = None) -> Iterator[Iterator[bytes]]:
-    """A GET whose lines come one by one, without those that are empty."""
+    """A GET whose non-empty lines are yielded one by one."""
     at = urlsplit(daemon.http)
     connection = http.client.HTTPConnection(str(at.hostname), at.port, timeout=DEADLINE_S)
     try:
@@ -81,9 +81,9 @@ def multipart(*parts: tuple[str, bytes]) -> tuple[bytes, dict[str, str]]:
 
 
 class ChoosingReceiver:
-    """Answers each POST with what `choose` says of its path and of how many came there before: the status.
+    """Answers each POST with the status that `choose` returns for its path and the number of earlier POSTs there.
 
-    `choose` may block, for a receiver that is slow; it is called in a thread of the request's own.
+    `choose` may block, for a slow receiver: each request has its own thread.
     """
 
     def __init__(self, choose: Callable[[str, int], int]) -> None:
@@ -106,7 +106,7 @@ class ChoosingReceiver:
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                 except OSError:
-                    self.close_connection = True  # the sender has given up
+                    self.close_connection = True  # the sender has disconnected
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -120,7 +120,7 @@ class ChoosingReceiver:
         return f"http://127.0.0.1:{self.port}{path}"
 
     def at(self, path: str) -> list[dict[str, Any]]:
-        """Returns the events that came to `path`, in the order of arrival."""
+        """Returns the events received at `path`, in the order of arrival."""
         with self._lock:
             return [json.loads(body) for where, _, body in self.requests if where == path]
 

@@ -1,6 +1,6 @@
-"""What jobd keeps of an answered request until the answer is on disk: ids, destination and settlements, no body, URL or key.
+"""What jobd keeps of an answered request until the answer is stored: ids, destination and settlements, no body, URL or key.
 
-The store may be slow or refuse for a long time, and many answers wait for it: none of them may keep what was sent.
+The store may be slow or fail for a long time while many answers wait: no waiting answer may keep the sent bytes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,10 +14,10 @@ from jobd.store.tables.rows import Due, Settlement
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The deliveries of one answered request; the first one's texts together are shorter than 9 KiB.
+    """The deliveries of one answered request; the texts of the first delivery are shorter than 9 KiB together.
 
     `id`, `job_uid`, `job_id`, `destination`: of the first delivery. `created`: when the event of each was created. `settlements`: of
-    each; none where the delivery was gone from the store, and then no `answer`. `job_continues`: the job's next delivery is queued
+    each; empty if the store no longer had the delivery, and then no `answer`. `job_continues`: the job's next delivery is queued
     already.
     """
 
@@ -40,6 +40,6 @@ class Answered:
         *,
         job_continues: bool = False,
     ) -> Self:
-        """Returns what is kept of the deliveries `run`, of which `first` is the first."""
+        """Returns the kept values of the deliveries `run`, which begin with `first`."""
         names = (first.id, first.job_uid, first.job_id, first.destination)
         return cls(*names, answer, [due.created_at for due in run], settlements, job_continues)

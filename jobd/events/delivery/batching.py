@@ -1,6 +1,6 @@
-"""What goes into one request: one event's bytes, or a run of a job's events where its receiver takes batches.
+"""Builds the content of one request: one event's bytes, or a run of a job's events if its receiver takes batches.
 
-Owns the bounds of a batch, how many bytes of long bodies are in memory at once, and which jobs send their events singly because their
+Owns the bounds of a batch, how many bytes of long bodies are in memory at once, and which jobs send single events because their
 receiver has refused a batch. Knows nothing of sending.
 """
 
@@ -29,19 +29,19 @@ REQUEST_BUDGET_BYTES = 128 << 20
 
 
 class StoredBodies(Protocol):
-    """What batching needs of the store."""
+    """The store, for batching."""
 
     async def delivery_body(self, delivery_id: int) -> bytes | None:
         """The bytes of one event."""
         ...
 
     async def delivery_run(self, delivery_id: int, limit: int, max_bytes: int) -> list[Due]:
-        """A pending delivery and those of its job behind it, each with its body."""
+        """A pending delivery and the next ones of its job, each with its body."""
         ...
 
 
 class Batching:
-    """Reads the bytes to send. A store that fails is asked again."""
+    """Reads the bytes to send; retries after a failure of the store."""
 
     def __init__(self, stored: StoredBodies, clock: Clock) -> None:
         self._stored = stored
@@ -56,7 +56,7 @@ class Batching:
 
     @asynccontextmanager
     async def reading(self, due: Due) -> AsyncIterator[list[Due]]:
-        """Yields what of `run_of` can be sent together, once the budget has room, and holds the room while the request is under way.
+        """Yields the part of `run_of` that fits one request, once the budget has room; holds the room while the request is under way.
 
         Raises:
             StoreClosed: the store is closed.
@@ -70,10 +70,10 @@ class Batching:
                     yield _undamaged(run)
                 return
             except BudgetExhausted as error:
-                log.warning("long events wait for room", extra={"action": "deliver", "error": str(error)})
+                log.warning("long events wait for memory", extra={"action": "deliver", "error": str(error)})
 
     async def run_of(self, due: Due) -> list[Due]:
-        """Returns the deliveries of one request, with bodies; none where the delivery is gone from the store.
+        """Returns the deliveries of one request, with bodies; empty if the store no longer has the delivery.
 
         Raises:
             StoreClosed: the store is closed.
@@ -87,7 +87,7 @@ class Batching:
         return [due]
 
     def refused(self, run: Sequence[Due]) -> None:
-        """The receiver has refused this batch: each of its deliveries is sent alone."""
+        """The receiver has refused this batch: jobd sends each of its deliveries alone."""
         if len(self._singly) >= MAX_SINGLY:
             del self._singly[next(iter(self._singly))]
         self._singly[run[0].job_uid] = run[-1].id

@@ -1,4 +1,4 @@
-"""Circuit breakers, one a destination: closed, open, half-open with one probe.
+"""Circuit breakers, one per destination: closed, open, half-open with one probe.
 
 Pure: the monotonic time is passed in. Knows nothing of requests; the caller says whether the host was up or down.
 The answer to a request that began before the breaker's last change of state changes nothing.
@@ -14,13 +14,13 @@ Host = Literal["up", "down", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Permission for one request; handed back with its result."""
+    """Permission for one request; returned with the request's result."""
 
     generation: int
 
 
 class Breaker:
-    """Opens after `threshold` failures in a row, lets one probe through after `cooldown_s`."""
+    """Opens after `threshold` failures in a row, admits one probe after `cooldown_s`."""
 
     def __init__(self, threshold: int, cooldown_s: float) -> None:
         self._threshold = threshold
@@ -40,12 +40,12 @@ class Breaker:
 
     @property
     def forgettable(self) -> bool:
-        """True where a new breaker would be the same: closed, no failures, no request under way."""
+        """True if a new breaker would be the same: closed, no failures, no request under way."""
         return self._opened_at is None and not self._failures and not self._under_way
 
     def rested(self, now: float) -> bool:
-        """True where no request is under way and the cool-down has passed since the last failure: only the next request needs
-        this breaker.
+        """True if no request is under way and the cool-down has passed since the last failure: only the next request needs this
+        breaker.
         """
         return not self._under_way and now - self._failed_at >= self._cooldown_s
 
@@ -55,19 +55,19 @@ class Breaker:
         return self._under_way
 
     def wait_s(self, now: float) -> float:
-        """Seconds until the breaker is half-open; 0 where the breaker is not open."""
+        """Seconds until the breaker is half-open; 0 if the breaker is not open."""
         return 0.0 if self._opened_at is None else max(0.0, self._opened_at + self._cooldown_s - now)
 
     def admits(self, now: float) -> bool:
-        """True where a request may go now. Takes nothing."""
+        """True if a request may be sent now. Changes nothing."""
         state = self.state(now)
         return state == "closed" or (state == "half-open" and not self._probing)
 
     def take(self, now: float) -> Ticket:
-        """Begins a request; while half-open this is the one probe.
+        """Begins a request; while half-open, the only probe.
 
         Raises:
-            ValueError: no request may go now.
+            ValueError: no request may be sent now.
         """
         if not self.admits(now):
             raise ValueError("the breaker admits no request now")
@@ -87,7 +87,7 @@ class Breaker:
             self._change(None)
 
     def fail(self, ticket: Ticket, now: float) -> None:
-        """The host is down or asked for rest."""
+        """The host is down or asked jobd to send less."""
         self._under_way -= 1
         if ticket.generation != self._generation:
             return
@@ -97,7 +97,7 @@ class Breaker:
             self._change(now)
 
     def release(self, ticket: Ticket) -> None:
-        """The request was not made, or says nothing about the host."""
+        """The request was not sent, or its result does not depend on the host."""
         self._under_way -= 1
         if ticket.generation == self._generation:
             self._probing = False
@@ -110,14 +110,14 @@ class Breaker:
 
 
 MAX_BREAKERS = 4096
-"""Many more than there are workers: a breaker without a request under way is always among them."""
+"""Far more than workers: some breaker always has no request under way."""
 
 
 class Breakers:
-    """The breakers of all destinations, at most `MAX_BREAKERS`: beyond that the breaker with the oldest last failure is dropped, which
-    costs its host a few requests more. A closed breaker without failures and requests is not kept.
+    """The breakers of all destinations, at most `MAX_BREAKERS`: a new one replaces the breaker with the oldest last failure, whose host
+    then gets a few more requests. A closed breaker without failures and requests is not kept.
 
-    `on_change` is called with the destination and the new state at every change: for log and metrics.
+    Every change of state calls `on_change` with the destination and the new state, for log and metrics.
     """
 
     def __init__(self, threshold: int, cooldown_s: float, on_change: Callable[[str, State], None]) -> None:
@@ -128,11 +128,11 @@ class Breakers:
 
     @property
     def size(self) -> int:
-        """How many destinations have failures to remember."""
+        """How many destinations have a breaker."""
         return len(self._breakers)
 
     def open_count(self, now: float) -> int:
-        """How many are not closed."""
+        """How many breakers are not closed."""
         return sum(breaker.state(now) != "closed" for breaker in self._breakers.values())
 
     def state(self, destination: str, now: float) -> State:
@@ -141,12 +141,12 @@ class Breakers:
         return breaker.state(now) if breaker else "closed"
 
     def wait_s(self, destination: str, now: float) -> float:
-        """Seconds until this destination's breaker is half-open; 0 where the breaker is not open."""
+        """Seconds until this destination's breaker is half-open; 0 if the breaker is not open."""
         breaker = self._breakers.get(destination)
         return breaker.wait_s(now) if breaker else 0.0
 
     def admits(self, destination: str, now: float) -> bool:
-        """True where a request to this destination may go now."""
+        """True if a request to this destination may be sent now."""
         breaker = self._breakers.get(destination)
         return breaker is None or breaker.admits(now)
 
@@ -162,16 +162,16 @@ class Breakers:
         return breaker, breaker.take(now)
 
     def rested(self, now: float, after: str, limit: int) -> list[str]:
-        """Returns up to `limit` destinations whose breakers have rested, by name, after `after`."""
-        found = (
+        """Returns up to `limit` destinations with rested breakers, by name, after `after`."""
+        rested = (
             destination
             for destination, breaker in self._breakers.items()
             if destination > after and breaker.rested(now)
         )
-        return sorted(found)[:limit]
+        return sorted(rested)[:limit]
 
     def forget(self, destination: str, now: float) -> None:
-        """Drops a breaker that has rested; does nothing where the breaker has not rested or is not there."""
+        """Drops a rested breaker; does nothing if the breaker has not rested or does not exist."""
         breaker = self._breakers.get(destination)
         if breaker is not None and breaker.rested(now):
             self._drop(destination, breaker, now)
@@ -187,12 +187,12 @@ class Breakers:
             self._on_change(destination, "closed")
 
     def record(self, destination: str, taken: tuple[Breaker, Ticket], host: Host, now: float) -> State | None:
-        """Ends a request, which says that the host is up, down or neither. Returns the breaker's new state where it has changed."""
+        """Ends a request that shows the host as up, down or neither. Returns the breaker's state if it has changed."""
         breaker, ticket = taken
         before = breaker.state(now)
         if host == "down":
             breaker.fail(ticket, now)
-            # In the order of their last failures, for `_make_room`.
+            # Ordered by last failure, for `_make_room`.
             self._breakers[destination] = self._breakers.pop(destination)
         elif host == "up":
             breaker.succeed(ticket)

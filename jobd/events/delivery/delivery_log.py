@@ -1,4 +1,4 @@
-"""The log lines and the observer's numbers of deliveries: what became of each, and the breakers' changes. Decides nothing."""
+"""Logs and counts the results of deliveries and the breakers' changes. Decides nothing."""
 
 import logging
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class DeliveryLog:
         self._observer = observer
 
     def settled(self, answered: Answered, settled: Sequence[Settled]) -> None:
-        """The settlements of one request are on disk; `settled` is what the store returned for each."""
+        """The settlements of one request are stored; `settled` has the store's result for each."""
         if answered.answer is None or not answered.settlements:
             return
         for created_at, settlement in zip(answered.created, answered.settlements, strict=True):
@@ -50,7 +50,7 @@ class DeliveryLog:
             )
 
     def expired(self, destination: str, count: int) -> None:
-        """Deliveries of a destination whose host stays down were parked for their age."""
+        """Deliveries were parked for their age: their host stays down."""
         self._observer.dropped("parked", count)
         log.info("deliveries expired", extra={"action": "expire", "destination": destination, "count": count})
 

@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 HOST_CHARACTERS = 255
-"""No resolver takes a longer host: its destination has the first part of its name, which keeps every destination short."""
+"""No resolver accepts a longer host: the destination keeps only the host's first characters, so that every destination is short."""
 DESTINATION_CHARACTERS = len("https://") + len("[]:65535") + HOST_CHARACTERS
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -1,7 +1,7 @@
-"""The deliveries in memory, a queue for each destination: one in flight per job, destinations in turn, a fair share of the workers.
+"""The deliveries in memory, one queue per destination: one in flight per job, round robin over destinations, a fair share of workers.
 
 Pure: does no I/O and reads no clock; `work_queue.py` owns the one instance. Of each job one delivery waits or is in flight. A few of
-the job's next deliveries may be in memory too: the first of them takes its place once the receiver has taken it.
+the job's next deliveries may be in memory too: the first of them is queued once the receiver has accepted the delivery before.
 """
 
 import sys
@@ -13,21 +13,21 @@ from jobd.events.delivery.answered import Answered
 from jobd.store.tables.rows import Due
 
 INLINE_BUDGET_BYTES = 8 << 20
-"""Bodies in memory, all together; a body beyond that is read when its turn comes."""
+"""Bytes of all bodies in memory; jobd reads further bodies when it sends them."""
 AHEAD_SHARE = 4
-"""One part in so many of each bound may go to deliveries behind their job's first one."""
+"""One part in `AHEAD_SHARE` of each bound may hold deliveries behind their job's first one."""
 TEXT_BUDGET_BYTES = 32 << 20
 """URLs, keys and names of the deliveries in memory, and one job's more: 25,000 deliveries of ordinary length, 1,000 of the longest."""
 TEXT_BYTES_BEHIND = 1024
-"""What a delivery behind its job's first one takes besides its body: both share one URL and one key."""
+"""The size of a delivery behind its job's first one, without its body: both share one URL and one key."""
 MOST_TEXT_BYTES = 256 << 10
-"""No job takes more of the budget than this."""
+"""The largest share of the budget for one job."""
 
 
 @dataclass(slots=True)
 class _Job:
-    """A job in memory. `text_bytes`: what its first delivery takes without its body. `unrecorded`: how many deliveries its receiver
-    has taken that are not on disk yet. `leaving`: what waits of the job leaves the memory with the last of their records.
+    """A job in memory. `text_bytes`: the size of its first delivery without the body. `unrecorded`: how many accepted deliveries
+    are not stored yet. `leaving`: the job leaves the memory once all of these are stored.
     """
 
     ahead: deque[Due]
@@ -48,7 +48,7 @@ class DestinationQueues:
     """`capacity` bounds the deliveries in all queues, `destination_capacity` the jobs that wait in each.
 
     A job is held from `hold` over `pick` and `answered` to `settled`, with `follow` and `pick` again for each of its deliveries in
-    memory. A worker is taken from `pick` to `answered`.
+    memory. A worker is busy from `pick` to `answered`.
     """
 
     def __init__(self, workers: int, capacity: int) -> None:
@@ -65,7 +65,7 @@ class DestinationQueues:
 
     @property
     def is_nearly_full(self) -> bool:
-        """True where the last job that left the memory may have made the first room for another."""
+        """True if the last job that left the memory may have freed the first space for another job."""
         return self.size + 1 >= self.capacity or self._text_bytes + MOST_TEXT_BYTES >= TEXT_BUDGET_BYTES
 
     @property
@@ -74,34 +74,34 @@ class DestinationQueues:
         return len(self._jobs) + self._ahead
 
     def holds(self, job_uid: str) -> bool:
-        """True while the job is in memory: until the record of its last delivery there."""
+        """True while the job is in memory: until its last delivery in memory is stored."""
         return job_uid in self._jobs
 
     def held(self, destination: str) -> int:
         """How many jobs of one destination are in memory."""
-        found = self._queues.get(destination)
-        return found.held if found else 0
+        queue = self._queues.get(destination)
+        return queue.held if queue else 0
 
     def is_idle(self, destination: str) -> bool:
-        """True where no delivery to this destination waits for a worker."""
-        found = self._queues.get(destination)
-        return found is None or not found.waiting
+        """True if no delivery to this destination waits for a worker."""
+        queue = self._queues.get(destination)
+        return queue is None or not queue.waiting
 
     def room(self, destination: str) -> int:
         """How many more jobs of this destination may be loaded."""
         if self._text_bytes >= TEXT_BUDGET_BYTES:
             return 0
-        found = self._queues.get(destination)
-        waiting = len(found.waiting) if found else 0
+        queue = self._queues.get(destination)
+        waiting = len(queue.waiting) if queue else 0
         return max(0, min(self.destination_capacity - waiting, self.capacity - self.size))
 
     def wants(self, destination: str) -> bool:
-        """True where it is time to load more for this destination: there is room, and its queue is at most half full."""
-        found, half = self._queues.get(destination), self.destination_capacity // 2
-        return self.room(destination) > 0 and (found is None or len(found.waiting) <= half)
+        """True if jobd should load more for this destination: there is room, and its queue is at most half full."""
+        queue, half = self._queues.get(destination), self.destination_capacity // 2
+        return self.room(destination) > 0 and (queue is None or len(queue.waiting) <= half)
 
     def hold(self, due: Due) -> bool:
-        """Queues a delivery, with those behind it in its job as far as they find room. False where its job is held or there is no room."""
+        """Queues a delivery and, while there is room, the next ones of its job. False if its job is held or there is no room."""
         if due.job_uid in self._jobs or not self.room(due.destination):
             return False
         if self._inline_bytes + len(due.body or b"") > INLINE_BUDGET_BYTES:
@@ -112,7 +112,7 @@ class DestinationQueues:
         self._jobs[due.job_uid] = _Job(self._take_ahead(due), text_bytes)
         queue = self._queues.setdefault(due.destination, _DestinationQueue())
         queue.held += 1
-        # What found no room is read again later: the queue must not keep its bodies, which no budget counts.
+        # Deliveries without room are read again later: the queue must not keep their bodies, which no budget counts.
         self._append(replace(due, ahead=()) if due.ahead else due, queue)
         return True
 
@@ -136,8 +136,8 @@ class DestinationQueues:
         queue.waiting.append(due)
 
     def pick(self, admits: Callable[[str], bool]) -> Due | None:
-        """Takes the next delivery to be sent: destinations in turn, of those that `admits` returns True for and that may use one
-        more worker. None where none may go now.
+        """Takes the next delivery to send: round robin over the destinations for which `admits` returns True and that may use one
+        more worker. None if no delivery may be sent now.
         """
         for _ in range(len(self._turns)):
             if self.in_flight >= self.workers:
@@ -158,22 +158,22 @@ class DestinationQueues:
         return None
 
     def _may_use_a_worker(self, queue: _DestinationQueue) -> bool:
-        # A host that has not answered lately gets a fifth of the workers; a host that has answered gets at most twice as many as
-        # are left for all others. So slow hosts cannot take every worker before their breakers open.
+        # A host without a recent answer gets a fifth of the workers; a host with an answer gets at most twice the number that
+        # stays for all others. So slow hosts cannot use every worker before their breakers open.
         if not queue.proven:
             return queue.in_flight < max(1, self.workers // 5)
         return queue.in_flight == 0 or queue.in_flight < 2 * (self.workers - self.in_flight)
 
     def answered(self, due: Due, proven: bool) -> None:
-        """The request of `due` is over and its worker free. `proven`: the host has answered and is up."""
+        """The request of `due` has ended and its worker is free. `proven`: the host has answered and is up."""
         queue = self._queues[due.destination]
         queue.in_flight -= 1
         queue.proven = proven
         self.in_flight -= 1
 
     def follow(self, due: Due) -> bool:
-        """The receiver has taken `due`: queues the job's next delivery where that is in memory. Returns whether it is; then call
-        `recorded` instead of `settled` once `due` is on disk.
+        """The receiver has accepted `due`: queues the job's next delivery if in memory. Returns whether it is; then call
+        `recorded` instead of `settled` once `due` is stored.
         """
         job = self._jobs[due.job_uid]
         if not job.ahead:
@@ -185,7 +185,7 @@ class DestinationQueues:
         return True
 
     def recorded(self, due: Due | Answered) -> bool:
-        """A delivery that another has followed is on disk. True where its job leaves the memory only now."""
+        """A delivery with a queued successor is stored. True if its job leaves the memory only now."""
         job = self._jobs[due.job_uid]
         job.unrecorded -= 1
         if job.unrecorded or not job.leaving:
@@ -200,7 +200,7 @@ class DestinationQueues:
         return True
 
     def settled(self, due: Due | Answered) -> None:
-        """The job's delivery is on disk and the job leaves the memory; `hold` may take its next delivery."""
+        """The job's delivery is stored and the job leaves the memory; `hold` may take its next delivery."""
         self._drop(due.job_uid)
         self._release(due.destination, self._queues[due.destination], 1)
 
@@ -220,8 +220,8 @@ class DestinationQueues:
             del self._queues[destination]
 
     def forget(self, destination: str) -> int:
-        """Drops what waits for one destination, which is on disk all the same; returns how many jobs that was. A job with deliveries
-        that are not on disk yet stays until they are: the disk does not know yet which of its deliveries is next.
+        """Drops the waiting deliveries of one destination, which the store still has; returns the number of jobs. A job with accepted
+        deliveries that are not stored yet stays until they are: the store does not know yet which delivery is next.
         """
         queue = self._queues.get(destination)
         if queue is None or not queue.waiting:
@@ -243,6 +243,6 @@ class DestinationQueues:
 
 
 def _text_bytes(due: Due) -> int:
-    """What one delivery takes in memory besides its body: its longer texts, and an estimate of the rest."""
+    """Returns the memory of one delivery without its body: its longer texts, and an estimate of the rest."""
     texts = (due.url, due.key, due.destination, due.event_id, due.job_id)
     return TEXT_BYTES_BEHIND // 2 + sum(sys.getsizeof(text) for text in texts)

@@ -1,17 +1,17 @@
-"""The dispatcher: sends every event that waits in the outbox to its job's callback, in order per job, until it is settled.
+"""The dispatcher: sends every pending event of the outbox to its job's callback, in order per job, until the event is settled.
 
-Owns the tasks and the one way of a delivery through the modules beside this one:
+Owns the tasks and a delivery's path through these modules:
 
     outbox_poller.py     reads what is due from the store
     work_queue.py        holds the delivery in its destination's queue and gives it to a worker; breaker.py says which hosts are called
     dispatcher.py        a worker sends it: batching.py reads its bytes, http/sender.py makes the POST
     response_policy.py   decides what the answer means
-    retry_policy.py      decides whether and when the delivery is tried again
-    settler.py           stores that; delivery_log.py logs and counts it
-    outbox_poller.py     reads the job's next delivery, or the same one when its time has come
+    retry_policy.py      decides whether and when the delivery is retried
+    settler.py           stores the settlement; delivery_log.py logs and counts it
+    outbox_poller.py     reads the job's next delivery, or the same one when it is due again
 
-Knows no HTTP, no SQL and no rule about answers. A wait is a time in the outbox, never a worker that sleeps: a restart goes on from
-the table, and what was in flight or not stored yet is sent again under the same id.
+Knows no HTTP, no SQL and no rule about answers. A wait is a time in the outbox, never a sleeping worker: a restart continues from
+the table, and sends deliveries that were in flight or not stored yet again under the same id.
 """
 
 import asyncio
@@ -49,34 +49,34 @@ from jobd.wire.event import batch_body
 
 log = logging.getLogger(__name__)
 
-DAMAGED = "the stored event, or its callback, does not match its checksum: the disk has changed it; nothing was sent"
+DAMAGED = "the stored event, or its callback, does not match its checksum: the disk has changed its bytes; nothing was sent"
 
 
 class Outbox(PolledOutbox, StoredBodies, SettlementStore, ExpiringOutbox, Protocol):
-    """What deliveries need of the store."""
+    """The store, for deliveries."""
 
     async def replay(self, delivery_id: int, at: datetime) -> Delivery | None:
         """Makes a delivery pending and due again."""
         ...
 
     async def replay_all(self, uid: str, at: datetime) -> int:
-        """Makes all deliveries of a job pending that were given up."""
+        """Makes all parked and abandoned deliveries of a job pending."""
         ...
 
 
 class EventSender(Protocol):
-    """What sends events."""
+    """Sends events."""
 
     async def send(
         self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
     ) -> Answer:
-        """POSTs the body, an array of events where `batch`; returns what came of it."""
+        """POSTs the body, an array of events if `batch`; returns the result."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DispatcherState:
-    """Now: deliveries in memory, requests under way, breakers with failures to remember and those not closed."""
+    """Current numbers: deliveries in memory, requests under way, breakers, and breakers not closed."""
 
     held: int
     in_flight: int
@@ -85,7 +85,7 @@ class DispatcherState:
 
 
 class Dispatcher:
-    """Delivers. Made within a running loop; `run` owns all its tasks."""
+    """Delivers events. Created within a running loop; `run` owns all tasks."""
 
     def __init__(
         self,
@@ -115,25 +115,25 @@ class Dispatcher:
         self._settler = Settler(outbox, clock, settings.record_after_s)
 
     def notify(self, job_uid: str) -> None:
-        """Call after a commit with events of this job. Cheap, never waits; losing a call costs at most half a minute."""
+        """Call after a commit with events of this job. Cheap, never waits; a lost call delays events by half a minute at most."""
         self._poller.notify(job_uid)
 
     async def replay(self, delivery_id: int) -> Delivery | None:
-        """Sends one delivery again, whatever became of it. None where there is none."""
+        """Sends one delivery again, whatever its state. None if it does not exist."""
         replayed = await self._outbox.replay(delivery_id, self._clock.now())
         if replayed is not None:
             self.notify(replayed.job_uid)
         return replayed
 
     async def replay_all(self, job_uid: str) -> int:
-        """Sends all deliveries of a job again that were given up; returns how many."""
+        """Sends all parked and abandoned deliveries of a job again; returns their number."""
         count = await self._outbox.replay_all(job_uid, self._clock.now())
         if count:
             self.notify(job_uid)
         return count
 
     def state(self) -> DispatcherState:
-        """How much is under way now, for metrics."""
+        """The current numbers, for metrics."""
         return DispatcherState(
             held=self._queue.size,
             in_flight=self._queue.in_flight,
@@ -154,8 +154,8 @@ class Dispatcher:
                 group.create_task(self._work(), name=f"dispatcher-{number}")
 
     async def drain(self, timeout_s: float) -> bool:
-        """Sends nothing new and waits until the answers of requests under way are stored. False where `timeout_s` was too short. What is
-        left waits on disk; cancel `run` afterwards.
+        """Sends nothing new and waits until the answers of requests under way are stored. False after `timeout_s`. Other deliveries
+        stay in the store; cancel `run` afterwards.
         """
         self._queue.stop()
         self._settler.hurry()
@@ -180,7 +180,7 @@ class Dispatcher:
         due = taken[0]
         answer = await self._send(run) if run else None
         if answer is not None and len(run) > 1 and refuses_batch(answer):
-            # No event is parked because of its neighbours: each of these goes alone, beginning now.
+            # A bad event must not park the others of its batch: jobd sends each event alone from now on.
             self._batching.refused(run)
             run = run[:1]
             answer = await self._send(run)
@@ -188,14 +188,14 @@ class Dispatcher:
         host: Host = "unknown" if answer is None else host_after(answer)
         if self._queue.answered(taken, host):
             self._poller.forgotten(due.destination)
-        if answer is None:  # the delivery is gone from the store
+        if answer is None:  # the store no longer has the delivery
             self._settler.add(Answered.of(due))
         else:
             self._settle(due, run, answer, decide(answer, now, self._settings.max_retry_after_s), now)
 
     def _settle(self, due: Due, run: list[Due], answer: Answer, decision: Decision, now: datetime) -> None:
-        """Gives the settlements to the settler. The job's next delivery is queued at once where it is in memory: what the receiver has
-        taken need not be on disk for that. A crash in between repeats both, in their order.
+        """Gives the settlements to the settler. If the job's next delivery is in memory, it is queued at once, before the store has the
+        accepted delivery. A crash in between repeats both, in order.
         """
         decided = (answer, decision, now, self._settings, self._spread)
         if isinstance(decision, Delivered) and not due.batch and self._queue.follow(due):
@@ -205,7 +205,7 @@ class Dispatcher:
             return
         ahead, last = self._poller.ahead_of(due.destination), run[-1]
         settlements = [settlement(one, *decided, follow=one is last, ahead=ahead) for one in run]
-        # The job waits for the record. That matters where its host has nothing else to do meanwhile, or where something went wrong.
+        # The job waits for the commit: urgent if its host has nothing else to receive meanwhile, or after a failure.
         waited_for = self._queue.is_draining or self._queue.is_idle(due.destination)
         urgent = waited_for or settlements[0].outcome != "delivered"
         self._settler.add(Answered.of(due, answer, run, settlements), urgent=urgent)
@@ -215,14 +215,14 @@ class Dispatcher:
             await self._write_group()
 
     async def _write_group(self) -> None:
-        """A method of its own: what the store returned must not stay in memory until the next group."""
+        """A separate method: the store's result must not stay in memory until the next group."""
         for answered, settled in await self._settler.write_group():
             self._delivery_log.settled(answered, settled)
             self._settled(answered, settled)
             self._queue.done()
 
     def _settled(self, answered: Answered, settled: list[Settled]) -> None:
-        """The settlements are on disk: the job goes on from memory, or from the disk."""
+        """The settlements are stored: the job continues from memory, or from the store."""
         if answered.job_continues:
             if self._queue.recorded(answered):
                 self._poller.released(answered, None, self._clock.now())
@@ -242,7 +242,7 @@ class Dispatcher:
                 answer = await self._sender.send(first.url, first.key, first.event_id, body, batch=True)
             else:
                 answer = await self._sender.send(first.url, first.key, first.event_id, first.body or b"")
-        except Exception as error:  # a mistake here must not end the other deliveries
+        except Exception as error:  # a defect must not end the other deliveries
             log.exception("sending failed unexpectedly", extra={"action": "deliver", "job_id": first.job_id})
             answer = Answer("invalid", text=f"internal error: {type(error).__name__}")
         self._observer.requested(self._clock.monotonic() - began)

@@ -1,7 +1,7 @@
 """Parks deliveries that are too old for a host that stays down: in bounded commits, each job's deliveries in their order.
 
-Owns what is too old and how much is parked at once. An age is time that jobd has seen pass, also over restarts: the store counts the
-age, and the wall clock has no part in it. `outbox_poller.py` decides when to park.
+Owns the age limit and how much one commit parks. The store counts an age in observed time, also over restarts and independent of
+the wall clock. `outbox_poller.py` decides when to park.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ JOBS_PAGE = 256
 MAX_IN_COMMIT = 1000
 """Deliveries that are parked in one commit."""
 MAX_IN_SCAN = 20_000
-"""Deliveries that are parked in one scan: no other delivery is loaded meanwhile."""
+"""Deliveries that are parked in one scan: jobd loads no other delivery meanwhile."""
 UNTRIED_S = 3600.0
-"""An old delivery that was made pending again, and not tried since, is given this long."""
+"""An old delivery that was replayed, and not tried since, expires after this time at the earliest."""
 REASON = "expired: its host has been down for too long"
 
 
 class ExpiringOutbox(Protocol):
-    """What is needed of the store."""
+    """The store, for expiry."""
 
     async def expired_jobs(self, destination: str, age_s: float, untried_s: float, limit: int) -> list[str]:
-        """Jobs of a destination whose first pending delivery is older than `age_s`, by time that was seen to pass."""
+        """Jobs of a destination whose first pending delivery is older than `age_s` of observed time."""
         ...
 
     async def expire_deliveries(
@@ -38,12 +38,12 @@ class ExpiringOutbox(Protocol):
         error: str,
         limit: int,
     ) -> int:
-        """Parks the first pending deliveries of these jobs that are older than `age_s`, in one commit; returns how many."""
+        """Parks the first pending deliveries of these jobs that are older than `age_s`, in one commit; returns their number."""
         ...
 
 
 class Expiry:
-    """Parks what is older than `max_age_s`, up to `MAX_IN_SCAN` deliveries a scan."""
+    """Parks deliveries older than `max_age_s`, up to `MAX_IN_SCAN` per scan."""
 
     def __init__(
         self,
@@ -65,12 +65,14 @@ class Expiry:
         self._left = MAX_IN_SCAN
 
     async def park(self, destination: str) -> None:
-        """Parks what is too old for a destination whose host is down, except for jobs that are in memory."""
+        """Parks too old deliveries of a destination whose host is down, except for jobs in memory."""
         while self._left > 0:
             self._queue.begin_read()
             most = JOBS_PAGE + self._queue.held(destination)
-            found = await self._outbox.expired_jobs(destination, self._max_age_s, UNTRIED_S, most)
-            uids = [uid for uid in found if not self._queue.holds(uid) and not self._queue.was_released(uid)]
+            expired = await self._outbox.expired_jobs(destination, self._max_age_s, UNTRIED_S, most)
+            uids = [
+                uid for uid in expired if not self._queue.holds(uid) and not self._queue.was_released(uid)
+            ]
             if not uids:
                 break
             at, limit = self._clock.now(), min(MAX_IN_COMMIT, self._left)

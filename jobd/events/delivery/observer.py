@@ -9,14 +9,14 @@ from jobd.events.delivery.breaker import State
 
 
 class DeliveryObserver(Protocol):
-    """Is called with what becomes of deliveries."""
+    """Gets the results of deliveries."""
 
     def delivered(self, latency_s: float) -> None:
-        """A receiver took an event `latency_s` after its creation."""
+        """A receiver accepted an event `latency_s` after its creation."""
         ...
 
     def requested(self, seconds: float) -> None:
-        """A request has ended after `seconds`, with an answer or without."""
+        """A request has ended after `seconds`, with or without an answer."""
         ...
 
     def failed(self, kind: str) -> None:
@@ -24,7 +24,7 @@ class DeliveryObserver(Protocol):
         ...
 
     def retried(self, kind: str) -> None:
-        """A try failed, with a kind as in `failed`, and is repeated in this round."""
+        """A try failed, with a kind as in `failed`; jobd repeats the try in this round."""
         ...
 
     def requeued(self) -> None:

@@ -1,7 +1,7 @@
-"""Reads due deliveries from the outbox into the work queue: the one place that looks at the disk for work.
+"""Reads due deliveries from the outbox into the work queue: no other module reads the store for work.
 
 Owns when to read. `work_queue.py` owns what is in memory, the breakers decide what may be sent. Level-triggered: a notification makes
-a delivery quick, and a scan of the whole outbox every half minute makes it certain.
+a delivery fast, and a scan of the whole outbox every half minute makes the delivery certain.
 """
 
 import asyncio
@@ -24,32 +24,32 @@ log = logging.getLogger(__name__)
 
 SCAN_S = 30.0
 AHEAD = 64
-"""Deliveries behind a job's first one that are loaded with it: so many are sent without another read."""
+"""How many next deliveries of a job are loaded with its first one, to save reads."""
 JOBS_AT_ONCE = 5
-"""Jobs that are loaded together with what is behind their first delivery: a worker can send the first while others are read."""
+"""Jobs whose next deliveries are loaded together: a worker can send the first while others are read."""
 DESTINATIONS_PAGE = 256
 NOTIFIED_PAGE = 128
 MAX_NOTIFIED = 4096
 
 
 class PolledOutbox(Protocol):
-    """What the poller needs of the store."""
+    """The store, for the poller."""
 
     async def destinations(self, after: str, limit: int) -> list[DestinationDue]:
         """Destinations with pending deliveries, by name, after `after`."""
         ...
 
     async def due(self, destination: str, limit: int, ahead: int = 0) -> list[Due]:
-        """The first pending delivery of each job of a destination, by the time at which it is due, with `ahead` behind it."""
+        """The first pending delivery of each job of a destination, by due time, with the `ahead` next ones."""
         ...
 
     async def due_of(self, uids: Sequence[str], ahead: int = 0) -> list[Due]:
-        """The first pending delivery of each of these jobs, with `ahead` behind it."""
+        """The first pending delivery of each of these jobs, with the `ahead` next ones."""
         ...
 
 
 class OutboxPoller:
-    """Puts what is due into the work queue, as far as there is room for it."""
+    """Puts due deliveries into the work queue while there is room."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class OutboxPoller:
         self._rested_after = ""
 
     def notify(self, job_uid: str) -> None:
-        """There may be something new for this job. Cheap; a call too many does no harm."""
+        """The job may have new deliveries. Cheap; an unneeded call does no harm."""
         if self._queue.holds(job_uid):
             self._notified_in_memory.add(job_uid)
         elif len(self._notified) < MAX_NOTIFIED:
@@ -84,11 +84,11 @@ class OutboxPoller:
             self._scan_at = 0.0
 
     def ahead_of(self, destination: str) -> int:
-        """How many deliveries behind a job's next one are worth loading with it: none where other jobs wait on disk."""
+        """How many deliveries to load behind a job's next one: 0 if other jobs wait in the store."""
         return 0 if self._schedule.is_overdue(destination) else AHEAD
 
     def released(self, answered: Answered, following: Due | None, next_at: datetime | None) -> None:
-        """A delivery is on disk and its job has left the memory: `following` is due now, or the same delivery again at `next_at`."""
+        """A delivery is stored and its job has left the memory: `following` is due now, or the same delivery again at `next_at`."""
         if next_at is not None:
             self.poll_at(answered.destination, next_at)
         if following is not None:
@@ -101,17 +101,17 @@ class OutboxPoller:
             self._wake.set()
 
     def forgotten(self, destination: str) -> None:
-        """The queue has dropped what waited for this destination: that is on disk, with what was new for its jobs."""
+        """The queue has dropped the waiting deliveries of this destination: the store has them, and new ones of their jobs."""
         self._notified_in_memory = {uid for uid in self._notified_in_memory if self._queue.holds(uid)}
         self.poll_at(destination, self._clock.now())
 
     def poll_at(self, destination: str, at: datetime) -> None:
-        """This destination has something on disk that is due at `at`."""
+        """The store has a delivery of this destination that is due at `at`."""
         if self._schedule.add(destination, at):
             self._wake.set()
 
     async def run(self) -> None:
-        """Loads until cancelled. A store that fails is asked again.
+        """Loads until cancelled; retries after a failure of the store.
 
         Raises:
             StoreError: the store is closed or damaged.
@@ -141,7 +141,7 @@ class OutboxPoller:
             if self._queue.may_load(destination) and self._schedule.is_due(at)
         ]:
             await self._load_destination(destination)
-        # What was loaded just before its breaker opened waits in memory, and may go once the cool-down has passed.
+        # Deliveries loaded just before their breaker opened wait in memory, and may be sent after the cool-down.
         self._queue.wake_workers()
 
     def _delay_s(self) -> float:
@@ -156,10 +156,10 @@ class OutboxPoller:
         return delay
 
     def _put(self, due: Due) -> None:
-        """Queues a delivery, or remembers that it is on disk."""
+        """Queues a delivery, or schedules a read of its destination."""
         if self._schedule.is_due(due.due_at):
             if self._schedule.is_overdue(due.destination):
-                return  # other jobs of this destination have waited longer: this one takes its turn from the disk
+                return  # other jobs of this destination have waited longer: a later read of the store loads this job
             admits = self._breakers.admits(due.destination, self._clock.monotonic())
             if admits and (self._queue.put(due) or self._queue.holds(due.job_uid)):
                 return
@@ -172,7 +172,7 @@ class OutboxPoller:
         self._queue.begin_read()
         for due in await self._outbox.due_of(uids, AHEAD):
             if self._queue.was_released(due.job_uid) or self._queue.holds(due.job_uid):
-                self.notify(due.job_uid)  # the queue knows more than was read
+                self.notify(due.job_uid)  # the read is out of date
             else:
                 self._put(due)
 
@@ -185,12 +185,12 @@ class OutboxPoller:
         uids = []
         for due in rows:
             if self._queue.was_released(due.job_uid):
-                self.notify(due.job_uid)  # the queue knows more than was read
+                self.notify(due.job_uid)  # the read is out of date
             elif self._queue.holds(due.job_uid):
                 continue
             elif not self._schedule.is_due(due.due_at):
                 self.poll_at(destination, due.due_at)
-                more = False  # what comes behind it is due later still
+                more = False  # the next deliveries are due even later
             else:
                 uids.append(due.job_uid)
         if uids:
@@ -199,10 +199,12 @@ class OutboxPoller:
             self.poll_at(destination, self._clock.now())
 
     async def _load_jobs(self, destination: str, uids: list[str]) -> bool:
-        """Loads these jobs with what is behind their first delivery. True where some were not queued."""
+        """Loads these jobs with their next deliveries. True if some were not queued."""
         for begin in range(0, len(uids), JOBS_AT_ONCE):
             if not self._breakers.admits(destination, self._clock.monotonic()):
-                return True  # the host went down meanwhile: what is not in memory stays on disk
+                return (
+                    True  # the host went down meanwhile: deliveries that are not in memory stay in the store
+                )
             for due in await self._outbox.due_of(uids[begin : begin + JOBS_AT_ONCE], AHEAD):
                 if self._queue.was_released(due.job_uid) or self._queue.holds(due.job_uid):
                     self.notify(due.job_uid)
@@ -218,16 +220,16 @@ class OutboxPoller:
         await self._forget_breakers()
         while True:
             page = await self._outbox.destinations(self._scan_after, DESTINATIONS_PAGE)
-            for found in page:
-                if self._breakers.state(found.destination, self._clock.monotonic()) != "closed":
-                    await self._expiry.park(found.destination)
-                self.poll_at(found.destination, found.due_at)
+            for waiting in page:
+                if self._breakers.state(waiting.destination, self._clock.monotonic()) != "closed":
+                    await self._expiry.park(waiting.destination)
+                self.poll_at(waiting.destination, waiting.due_at)
             self._scan_after = page[-1].destination if len(page) == DESTINATIONS_PAGE else ""
             if not self._scan_after or len(self._schedule) >= self._queue.capacity:
                 break
 
     async def _forget_breakers(self) -> None:
-        """Drops the breakers of hosts for which nothing waits any more."""
+        """Drops the breakers of hosts without pending deliveries."""
         destinations = self._breakers.rested(self._clock.monotonic(), self._rested_after, DESTINATIONS_PAGE)
         self._rested_after = destinations[-1] if len(destinations) == DESTINATIONS_PAGE else ""
         for destination in destinations:

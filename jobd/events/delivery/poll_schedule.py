@@ -1,4 +1,4 @@
-"""When the outbox poller reads each destination next: bounded in number, the soonest kept. Does no I/O."""
+"""When the outbox poller reads each destination next: a bounded number, the earliest reads. Does no I/O."""
 
 from collections.abc import ItemsView
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ MAX_DESTINATIONS = 4096
 
 
 class PollSchedule:
-    """`horizon_s`: the longest wait that jobd ever stores. What is due later was stored before the wall clock was set back."""
+    """`horizon_s`: the longest wait that jobd stores. A later due time was stored before the wall clock was set back."""
 
     def __init__(self, clock: Clock, horizon_s: float) -> None:
         self._clock = clock
@@ -18,19 +18,19 @@ class PollSchedule:
         self._next: dict[str, datetime] = {}
 
     def __contains__(self, destination: str) -> bool:
-        """True where this destination is to be read."""
+        """True if a read of this destination is planned."""
         return destination in self._next
 
     def __len__(self) -> int:
-        """How many destinations are to be read."""
+        """How many reads are planned."""
         return len(self._next)
 
     def items(self) -> ItemsView[str, datetime]:
-        """The destinations to be read, and when."""
+        """The planned reads: destination and time."""
         return self._next.items()
 
     def add(self, destination: str, at: datetime) -> bool:
-        """Plans a read at `at`. False where that changes nothing: a sooner one is planned, or too many are sooner."""
+        """Plans a read at `at`. False if an earlier read of the destination, or too many earlier reads, are planned."""
         known = self._next.get(destination)
         if known is not None and known <= at:
             return False
@@ -43,14 +43,14 @@ class PollSchedule:
         return True
 
     def remove(self, destination: str) -> None:
-        """The read of this destination begins. Does nothing where sooner destinations have displaced this one."""
+        """The read of this destination begins. Does nothing if earlier reads have displaced this one."""
         self._next.pop(destination, None)
 
     def is_due(self, at: datetime) -> bool:
-        """True where `at` has come, or is so far ahead that the wall clock must have been set back."""
+        """True if `at` has passed, or is so far ahead that the wall clock must have been set back."""
         now = self._clock.now()
         return at <= now or at > now + self._horizon
 
     def is_overdue(self, destination: str) -> bool:
-        """True where this destination should have been read by now: its deliveries on disk have waited longest."""
+        """True if the planned read of this destination is late: its stored deliveries have waited longest."""
         return destination in self._next and self.is_due(self._next[destination])

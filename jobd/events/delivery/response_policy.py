@@ -1,4 +1,4 @@
-"""What a receiver's answer means: delivered, a failed try, parked, or the end of this callback.
+"""Maps a receiver's answer to a decision: delivered, a failed try, parked, or the end of this callback.
 
 Pure. Owns the rules about answers; `retry_policy.py` decides whether and when a failed try is repeated.
 
@@ -17,10 +17,10 @@ Kind = Literal["answer", "network", "timeout", "local", "refused", "invalid"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of one request. `status` and `retry_after` (as sent) only for the kind `answer`.
+    """The result of one request. `status` and `retry_after` (as sent) only for the kind `answer`.
 
     `network` and `timeout`: no complete answer. `local`: this machine lacks descriptors or ports for a request.
-    `refused`: the egress policy forbids the address; nothing was sent. `invalid`: what is stored makes no request.
+    `refused`: the egress policy forbids the address; nothing was sent. `invalid`: the stored values form no valid request.
     `text`: the reason, for people.
     """
 
@@ -32,12 +32,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The receiver has taken the event."""
+    """The receiver has accepted the event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The try has failed. `after_s`: the receiver asks for no other try before that."""
+    """The try has failed. `after_s`: the shortest wait that the receiver requests."""
 
     after_s: float | None
     reason: str
@@ -60,11 +60,11 @@ class Abandon:
 Decision = Delivered | Retry | Park | Abandon
 
 _RETRIED = frozenset({408, 425, 429})
-"""The statuses below 500 of a receiver that may take the same event later."""
+"""The statuses below 500 after which a receiver may accept the same event later."""
 
 
 def decide(answer: Answer, now: datetime, longest_s: float) -> Decision:
-    """Returns what an answer means. `longest_s` bounds the wait that a receiver may ask for."""
+    """Returns the decision on an answer. `longest_s` bounds the wait that a receiver may request."""
     status = answer.status
     if status is None:
         if answer.kind in ("refused", "invalid"):
@@ -85,29 +85,29 @@ def decide(answer: Answer, now: datetime, longest_s: float) -> Decision:
 
 
 def refuses_batch(answer: Answer) -> bool:
-    """True where the answer to a batch would park all its events: the receiver may refuse batches, or one event."""
+    """True if the answer to a batch would park all its events: the receiver may refuse batches, or one event."""
     status = answer.status
     return status is not None and 400 <= status < 500 and status != 410 and status not in _RETRIED
 
 
 def host_after(answer: Answer) -> Host:
-    """Returns what an answer says about the host, for its breaker: down on network errors, timeouts, 5xx and 429."""
+    """Returns the host's state after an answer, for its breaker: down on network errors, timeouts, 5xx and 429."""
     if answer.status is None:
         return "down" if answer.kind in ("network", "timeout") else "unknown"
     return "down" if answer.status >= 500 or answer.status == 429 else "up"
 
 
 def retry_after_s(text: str | None, now: datetime, longest_s: float) -> float | None:
-    """Returns the seconds that `Retry-After` asks for, from 0 to `longest_s`; None where it is absent or unreadable."""
+    """Returns the seconds of `Retry-After`, from 0 to `longest_s`; None if the header is absent or unreadable."""
     if text is None:
         return None
     text = text.strip()
     if text.isascii() and text.isdecimal():
         return longest_s if len(text) > 12 else min(float(text), longest_s)
     try:
-        moment = parsedate_to_datetime(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=now.tzinfo)  # "-0000" in the header means UTC too
-        return min(max((moment - now).total_seconds(), 0.0), longest_s)
+        retry_at = parsedate_to_datetime(text)
+        if retry_at.tzinfo is None:
+            retry_at = retry_at.replace(tzinfo=now.tzinfo)  # "-0000" in the header means UTC too
+        return min(max((retry_at - now).total_seconds(), 0.0), longest_s)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None

@@ -1,11 +1,11 @@
-"""When a delivery is tried again and when jobd gives it up: retries with full jitter, then requeues, then parked.
+"""When a delivery is retried and when it is parked: retries with full jitter, then requeues, then parked.
 
-The one place that decides on a retry. Pure. `response_policy.py` decides which answers count as a failed try; the settler stores
-the settlement, and the outbox poller reads the delivery again when its time has come.
+No other module decides on a retry. Pure. `response_policy.py` decides which answers count as a failed try; the settler stores
+the settlement, and the outbox poller reads the delivery again when it is due.
 
     failed try, tries < max_retries      retry    after `backoff_s`
     else, requeues < max_requeues        requeue  after the breaker's cool-down and up to a quarter more; tries count from 0 again
-    else                                 park     until somebody replays the delivery
+    else                                 park     until a user replays the delivery
 
 `Retry-After` only makes a wait longer.
 
@@ -20,7 +20,7 @@ from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.tables.rows import Due, Settlement
 
 _LARGEST_POWER = 60
-"""A float has no room for 2.0 to a much larger power."""
+"""2.0 to a much larger power overflows a float."""
 
 Spread = Callable[[], float]
 """Gives numbers in [0, 1), as `random.random` does."""
@@ -32,7 +32,7 @@ def backoff_bound_s(tries: int, settings: DispatcherSettings) -> float:
 
 
 def backoff_s(tries: int, settings: DispatcherSettings, spread: Spread) -> float:
-    """Returns the wait after try number `tries`, counted from 0: evenly spread between 0 and its bound (full jitter)."""
+    """Returns the wait after try number `tries`, counted from 0: uniform between 0 and its bound (full jitter)."""
     return spread() * backoff_bound_s(tries, settings)
 
 
@@ -47,7 +47,7 @@ def settlement(
     follow: bool = True,
     ahead: int = 0,
 ) -> Settlement:
-    """Returns what the store keeps of a delivery whose answer means `decision`. `follow`, `ahead`: as `Settlement` has them."""
+    """Returns the settlement of a delivery after `decision`. `follow`, `ahead`: as in `Settlement`."""
     status = answer.status
     if isinstance(decision, Delivered):
         return Settlement(due.id, "delivered", now, status=status, follow=follow, ahead=ahead)

@@ -9,8 +9,8 @@ class DispatcherSettings:
 
     `buffer_size`: deliveries in memory, more wait on disk. `workers`: requests at once, to all hosts together.
     `max_retries`: further tries after the first, in one round. `max_requeues`: further rounds, then the delivery is parked.
-    `max_retry_after_s`: the longest wait that a receiver may ask for. `max_age_s`: an older delivery is parked too while its host stays
-    down. `record_after_s`: a 2xx is stored after this at the latest, together with others; sooner where its job waits for that.
+    `max_retry_after_s`: the longest wait that a receiver may request. `max_age_s`: an older delivery is parked while its host stays
+    down. `record_after_s`: a 2xx is stored after this time at the latest, together with others; earlier if its job waits for that.
     """
 
     buffer_size: int = 10_000
@@ -28,5 +28,5 @@ class DispatcherSettings:
 
     @property
     def horizon_s(self) -> float:
-        """The longest wait that the dispatcher stores: what is due later was stored before the wall clock was set back, and is due now."""
+        """The longest wait that the dispatcher stores: a later due time was stored before the wall clock was set back, and is due now."""
         return 2 * max(self.max_backoff_s, self.breaker_cooldown_s, self.max_retry_after_s)

@@ -1,7 +1,7 @@
-"""Stores what became of deliveries: settlements that wait together are written in one commit, in the order in which they came.
+"""Stores settlements: those that wait together in one commit, in the order of their arrival.
 
-Owns the settlements that wait for their commit. A disk that refuses is asked again for as long as it takes: a full disk must not
-turn one delivery into many.
+Owns the settlements that wait for their commit. The settler retries without a limit: a full disk must not turn one delivery
+into many.
 """
 
 import asyncio
@@ -19,23 +19,23 @@ from jobd.store.tables.rows import Settled, Settlement
 log = logging.getLogger(__name__)
 
 STORE_PAUSE_S = 1.0
-"""The pause before the store is asked again."""
+"""The pause before a retry."""
 MAX_GROUP = 256
 """Settlements in one commit."""
 FULL_ENOUGH = 64
-"""So many answers are written at once and wait for no more."""
+"""This many answers are written at once, without waiting for more."""
 
 
 class SettlementStore(Protocol):
-    """What the settler needs of the store."""
+    """The store, for the settler."""
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
-        """Stores what became of deliveries, in one commit."""
+        """Stores settlements in one commit."""
         ...
 
 
 class Settler:
-    """Writes settlements in groups. The caller bounds how many wait; what is not urgent waits `patience_s` for others."""
+    """Writes settlements in groups. The caller bounds how many wait; settlements that are not urgent wait `patience_s` for others."""
 
     def __init__(self, store: SettlementStore, clock: Clock, patience_s: float) -> None:
         self._store = store
@@ -46,8 +46,8 @@ class Settler:
         self._hurry = asyncio.Event()
 
     def add(self, answered: Answered, *, urgent: bool = True) -> None:
-        """Takes the settlements of one request; `write_group` returns them once they are on disk, and with no settlement once
-        everything before is. `urgent`: its job waits for the record.
+        """Takes the settlements of one request; `write_group` returns them once stored, and an answer without settlements once all
+        earlier ones are stored. `urgent`: the job waits for the commit.
         """
         self._waiting.append((answered, urgent))
         self._wake.set()
@@ -55,11 +55,11 @@ class Settler:
             self._hurry.set()
 
     def hurry(self) -> None:
-        """Has all that waits written now."""
+        """Writes all waiting settlements now."""
         self._hurry.set()
 
     async def write_group(self) -> list[tuple[Answered, list[Settled]]]:
-        """Waits for answers and writes the next group. Returns each with what the store made of its settlements.
+        """Waits for answers and writes the next group. Returns each with the store's results.
 
         Raises:
             StoreError: the store is closed or damaged.
@@ -94,5 +94,5 @@ class Settler:
                 raise
             except StoreFailed as error:
                 fields = {"action": "settle", "error": str(error), "count": len(settlements)}
-                log.warning("cannot store what became of deliveries", extra=fields)
+                log.warning("cannot store settlements of deliveries", extra=fields)
             await self._clock.sleep(STORE_PAUSE_S)

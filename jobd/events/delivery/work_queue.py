@@ -1,14 +1,14 @@
 """The queue between outbox and workers, and the one owner of the destination queues: nothing else changes them.
 
 The outbox poller puts due deliveries in, the dispatcher's workers take them out. Owns which worker sends which delivery next, and how
-many answers may wait for their record. Knows no store, no HTTP and no rule about answers.
+many answers may wait for their commit. Knows no store, no HTTP and no rule about answers.
 
 The states of a delivery:
 
     stateDiagram-v2
         [*] --> pending: its event is committed
         [*] --> abandoned: committed after a 410
-        pending --> queued: put, once it is due and its job's first
+        pending --> queued: put, once due and first of its job
         queued --> pending: its destination's breaker opens
         queued --> in_flight: take
         in_flight --> answered: the receiver answers, or the request fails
@@ -37,16 +37,16 @@ from jobd.events.delivery.destination_queues import DestinationQueues
 from jobd.store.tables.rows import Due
 
 UNSETTLED_PER_WORKER = 16
-"""Answers that wait for their record, a worker: beyond that no more is sent until the disk has caught up. A crash repeats no more
-than these.
+"""Answers per worker that may wait for their commit: beyond that nothing is sent until the store has caught up. A crash repeats at
+most these.
 """
 
 Taken = tuple[Due, tuple[Breaker, Ticket]]
-"""A delivery that a worker has taken, and its breaker's permission for the request."""
+"""A worker's delivery, and its breaker's permission for the request."""
 
 
 class WorkQueue:
-    """Made within a running loop. `breakers` decide which destinations may be sent to."""
+    """Created within a running loop. `breakers` decide which destinations get requests."""
 
     def __init__(self, queues: DestinationQueues, breakers: Breakers, clock: Clock) -> None:
         self._queues = queues
@@ -63,7 +63,7 @@ class WorkQueue:
     # Below: called by the outbox poller.
 
     def put(self, due: Due) -> bool:
-        """Queues a delivery. False where its job is in memory already or there is no room."""
+        """Queues a delivery. False if its job is in memory already or there is no room."""
         if not self._queues.hold(due):
             return False
         self.wake_workers()
@@ -78,11 +78,11 @@ class WorkQueue:
         return self._queues.held(destination)
 
     def may_load(self, destination: str) -> bool:
-        """True where more should be loaded for this destination: there is room, and its breaker admits requests."""
+        """True if more should be loaded for this destination: there is room, and its breaker admits requests."""
         return self._queues.wants(destination) and self._breakers.admits(destination, self._clock.monotonic())
 
     def load_limit(self, destination: str) -> int:
-        """How many first deliveries of jobs to read: those in memory, those that find room, and one that says whether there are more."""
+        """How many first deliveries of jobs to read: those in memory, those that fit, and one more that shows whether others wait."""
         return self._queues.held(destination) + self._queues.room(destination) + 1
 
     @property
@@ -92,21 +92,21 @@ class WorkQueue:
 
     @property
     def is_nearly_full(self) -> bool:
-        """True where the last job that left the memory may have made the first room for another."""
+        """True if the last job that left the memory may have made the first room for another."""
         return self._queues.is_nearly_full
 
     def begin_read(self) -> None:
-        """A read of the outbox begins: `was_released` is about the time from now on."""
+        """A read of the outbox begins: `was_released` counts from now on."""
         self._released.clear()
 
     def was_released(self, job_uid: str) -> bool:
-        """True where the job left the memory since `begin_read`: what was read of the job is out of date."""
+        """True if the job left the memory since `begin_read`: the read of this job is out of date."""
         return job_uid in self._released
 
     # Below: called by the dispatcher.
 
     def take(self) -> Taken | None:
-        """Takes the next delivery for a worker, and gives idle workers those that may go beside it. None where none may go now."""
+        """Takes the next delivery for a worker, and gives idle workers further ones. None if no delivery may be sent now."""
         taken = self._take()
         self.wake_workers()
         return taken
@@ -118,7 +118,7 @@ class WorkQueue:
         return future
 
     def wake_workers(self) -> None:
-        """Gives idle workers what may go now. Needed also when only time has passed: a breaker's cool-down may be over."""
+        """Gives idle workers the deliveries that may be sent now. Also needed when time has passed: a cool-down may be over."""
         while self._idle_workers and (taken := self._take()) is not None:
             self._idle_workers.pop().set_result(taken)
 
@@ -134,7 +134,7 @@ class WorkQueue:
         return due, self._breakers.take(due.destination, now)
 
     def answered(self, taken: Taken, host: Host) -> bool:
-        """The request is over and its worker free. True where that opened the breaker: what was queued for the host is on disk alone."""
+        """The request has ended and its worker is free. True if that opened the breaker: the host's queued deliveries leave the memory."""
         due, permission = taken
         opened = self._breakers.record(due.destination, permission, host, self._clock.monotonic()) == "open"
         self._queues.answered(due, proven=host == "up")
@@ -143,30 +143,30 @@ class WorkQueue:
         return opened
 
     def follow(self, due: Due) -> bool:
-        """The receiver has taken `due`: queues the job's next delivery at once where that is in memory and its host admits requests.
-        Returns whether it did; then call `recorded` once `due` is on disk, otherwise `release`.
+        """The receiver has accepted `due`: queues the job's next delivery at once if in memory and if the breaker admits requests.
+        Returns whether it did; then call `recorded` once `due` is stored, otherwise `release`.
         """
         admits = self._breakers.admits(due.destination, self._clock.monotonic())
         return admits and self._queues.follow(due)
 
     def is_idle(self, destination: str) -> bool:
-        """True where no delivery to this destination waits for a worker."""
+        """True if no delivery to this destination waits for a worker."""
         return self._queues.is_idle(destination)
 
     def recorded(self, answered: Answered) -> bool:
-        """A delivery that another has followed is on disk. True where its job leaves the memory only now."""
+        """A delivery with a queued successor is stored. True if its job leaves the memory only now."""
         left = self._queues.recorded(answered)
         if left:
             self._released.add(answered.job_uid)
         return left
 
     def release(self, answered: Answered) -> None:
-        """The delivery is on disk and its job leaves the memory."""
+        """The delivery is stored and its job leaves the memory."""
         self._queues.settled(answered)
         self._released.add(answered.job_uid)
 
     def done(self) -> None:
-        """All that follows from an answer's record has been done."""
+        """All steps after an answer's commit are done."""
         was_full = self._unsettled >= self._most_unsettled
         self._unsettled -= 1
         if not self._unsettled:
@@ -186,7 +186,7 @@ class WorkQueue:
 
     @property
     def is_draining(self) -> bool:
-        """True once nothing new is sent."""
+        """True once no further delivery is sent."""
         return self._draining
 
     def stop(self) -> None:

@@ -1,7 +1,7 @@
-"""One HTTP/1.1 connection to a receiver: one POST after the other, and of each answer what the response policy needs.
+"""One HTTP/1.1 connection to a receiver: one POST after the other; keeps of an answer what the response policy needs.
 
 Owns the bytes on the wire and every bound on an answer. Knows no URL, no policy and no signature; `connections.py` opens and keeps
-connections. llhttp parses, by `httptools`.
+connections. `httptools` (llhttp) parses answers.
 
 Source: RFC 9112, 6.3 (where an answer ends), 9.3 (persistence), 9.6 (closing).
 """
@@ -14,11 +14,11 @@ import httptools
 HEAD_BYTES = 32 * 1024
 """An answer's status line and headers, with any interim answers before it."""
 BODY_BYTES = 4096
-"""So much of a body is kept; a connection whose answer has a longer body is not used again."""
+"""The kept bytes of a body; a connection whose answer has a longer body is not used again."""
 RETRY_AFTER_BYTES = 64
-"""So much of `Retry-After` is kept: a date has 29."""
+"""The kept bytes of `Retry-After`: a date has 29."""
 BODY_S = 1.0
-"""So long a body may take after the headers, to keep the connection; the status is known by then."""
+"""The longest time for a body after its headers, if the connection is to be kept; the status is already known."""
 
 
 class NoAnswer(ConnectionError):
@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
-        # A receiver may be a few lines of shell. jobd passes nothing on, so lenient parsing puts nobody at risk.
+        # A receiver may be a few lines of shell. jobd forwards no answer, so lenient parsing is safe.
         self._parser.set_dangerous_leniencies(
             lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
@@ -58,12 +58,12 @@ class Connection(asyncio.Protocol):
 
     @property
     def reusable(self) -> bool:
-        """True where the last answer was read to its end and both sides keep the connection open."""
+        """True if the last answer was read to its end and both sides keep the connection open."""
         return self._reusable
 
     def exchange(self, request: bytes, timeout_s: float) -> asyncio.Future[Reply]:
-        """Sends one whole request. The future gets the answer once status and body are known as far as they are kept. A caller that stops
-        waiting closes the connection.
+        """Sends one whole request. The future gets the answer once its status and the kept part of its body are known. Cancelling
+        the future closes the connection.
 
         Raises, by the future:
             NoAnswer: the receiver sends no answer.
@@ -143,7 +143,7 @@ class Connection(asyncio.Protocol):
             self._end()  # a second answer to one request
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header, its name as sent."""
+        """One header, with its name as sent."""
         if self._retry_after is None and len(name) == 11 and name.lower() == b"retry-after":
             self._retry_after = value[:RETRY_AFTER_BYTES].decode("latin-1")
 
@@ -193,10 +193,10 @@ class Connection(asyncio.Protocol):
         else:
             self._fail(TimeoutError())
 
-    def _wait_until(self, moment: float) -> None:
-        if self._timer is not None and moment < self._timer.when():
+    def _wait_until(self, deadline: float) -> None:
+        if self._timer is not None and deadline < self._timer.when():
             self._timer.cancel()
-            self._timer = self._loop.call_at(moment, self._too_late)
+            self._timer = self._loop.call_at(deadline, self._too_late)
 
     def _over(self) -> asyncio.Future[Reply] | None:
         waiting, self._waiting = self._waiting, None

@@ -20,7 +20,7 @@ from jobd.events.http.resolver import EgressResolver
 
 IDLE_S = 15.0
 NEXT_ADDRESS_S = 0.25
-"""The next address is tried beside one that has not answered for so long."""
+"""After this time without an answer, jobd tries the next address too."""
 
 _AddressInfo = tuple[int, int, int, str, tuple[str, int]]
 
@@ -48,7 +48,7 @@ class Connections:
         self._sweeper: asyncio.TimerHandle | None = None
 
     def take(self, origin: Origin) -> Connection | None:
-        """Returns the open connection that was used last; None where there is none."""
+        """Returns the open connection that was used last, if any."""
         while origin in self._idle:
             connection = self._pop_idle(origin, -1)
             if connection.reusable:
@@ -57,7 +57,7 @@ class Connections:
         return None
 
     def _pop_idle(self, origin: Origin, place: int) -> Connection:
-        """Removes an idle connection; an origin without connections is not remembered."""
+        """Removes an idle connection, and an origin without connections."""
         idle = self._idle[origin]
         connection = idle.pop(place)
         if not idle:
@@ -69,7 +69,7 @@ class Connections:
 
         Raises:
             EgressRefused: the policy forbids all addresses of the host.
-            OSError: there is no address, or none accepts a connection; `ssl.SSLError` is one.
+            OSError: the host has no address, or no address accepts a connection; `ssl.SSLError` is an OSError.
         """
         addresses = await self._resolver.resolve(origin.host, origin.port)
         if self._open >= self._most:
@@ -83,28 +83,28 @@ class Connections:
 
     async def _connect(self, origin: Origin, addresses: list[str]) -> Connection:
         infos = [_address_info(address, origin.port) for address in addresses]
-        made = await aiohappyeyeballs.start_connection(
+        sock = await aiohappyeyeballs.start_connection(
             infos, happy_eyeballs_delay=NEXT_ADDRESS_S, interleave=1, socket_factory=self._socket
         )
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
                 Connection,
-                sock=made,
+                sock=sock,
                 ssl=_trusting() if origin.tls else None,
                 server_hostname=origin.host.rstrip(".") if origin.tls else None,
             )
         except BaseException:
-            made.close()
+            sock.close()
             raise
         return connection
 
     def _socket(self, info: _AddressInfo) -> socket.socket:
-        # The last place before connect(): every address passes here, from names, literals and odd spellings.
+        # The last check before connect(): covers every address, from names, literals and odd spellings.
         family, kind, protocol, _, address = info
         self._policy.check(address[0], address[1])
-        made = socket.socket(family, kind, protocol)
-        made.setblocking(False)
-        return made
+        sock = socket.socket(family, kind, protocol)
+        sock.setblocking(False)
+        return sock
 
     def give_back(self, origin: Origin, connection: Connection) -> None:
         """Ends the use of a connection from `take` or `open`. Keeps a reusable connection, closes any other."""
@@ -159,7 +159,7 @@ def _address_info(address: str, port: int) -> _AddressInfo:
 
 @cache
 def _trusting() -> ssl.SSLContext:
-    """Returns a context with the system's certificates; made once, since that takes a while."""
+    """Returns a context with the system's certificates; created once, since creation is slow."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -1,6 +1,6 @@
 """Which addresses jobd itself may connect to, for callbacks.
 
-Pure but for `is_local`, which asks the kernel. The check is on the address that is connected to, so it covers names, odd
+Pure but for `is_local`, which asks the kernel. jobd checks the address right before connecting, so the check covers names, odd
 spellings and IPv4 inside IPv6. `resolver.py` resolves names; `special_addresses.py` has the special blocks.
 
 Source: docs/events.md, "Where jobd sends to".
@@ -31,7 +31,7 @@ def parse_rule(text: str) -> EgressRule:
     """Returns the rule in `EGRESS_POLICY`: `local`, `strict`, or `strict,10.0.0.0/8,fd00::/8`.
 
     Raises:
-        ValueError: neither, or one of the networks is not one.
+        ValueError: the text is neither, or a network is not valid.
     """
     mode, *rest = (part.strip() for part in text.split(","))
     if mode == "local" and not rest:
@@ -45,7 +45,7 @@ def parse_rule(text: str) -> EgressRule:
 
 
 def is_local(address: Address) -> bool:
-    """True where the address is one of this machine's own: the kernel lets a socket be bound to it."""
+    """True if the address is this machine's own: the kernel can bind a socket to the address."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -71,7 +71,7 @@ class EgressPolicy:
         self._local = local
 
     def refusal(self, ip: str, port: int) -> str | None:
-        """Returns why a connection to this address is refused, or None where it is allowed."""
+        """Returns why a connection to this address is refused, or None if allowed."""
         try:
             address = ip_address(ip.partition("%")[0])
         except ValueError:
@@ -82,7 +82,7 @@ class EgressPolicy:
         return None
 
     def check(self, ip: str, port: int) -> None:
-        """Returns where a connection is allowed.
+        """Returns if the connection is allowed.
 
         Raises:
             EgressRefused: the connection is not allowed.
@@ -124,7 +124,7 @@ class EgressPolicy:
 
 
 def _forms(address: Address) -> Iterator[Address]:
-    """An address, and the IPv4 addresses that it may stand for."""
+    """Yields an address, and the IPv4 addresses that it may embed."""
     if isinstance(address, IPv4Address):
         yield address
         return

@@ -1,6 +1,6 @@
 """Names to addresses for callbacks: the host alias means this machine, and the egress policy checks every result.
 
-Owns its threads: a name server that does not answer holds up callbacks alone, each for a bounded time.
+Owns its threads: a name server that does not answer delays only callbacks, each for a bounded time.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ MAX_KEPT = 1000
 
 class EgressResolver:
     """Resolves names. `gateway` is the engine's bridge address, tried after loopback for the alias. A name server's answer is kept
-    for `KEPT_S`; the policy is asked each time.
+    for `KEPT_S`; the policy is checked each time.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class EgressResolver:
         return ips
 
     async def _ask(self, host: str) -> list[str]:
-        """Asks a name server once a thread is free: a question in the pool's queue would stay there after its caller has given up."""
+        """Queries a name server once a thread is free: a query in the pool's queue would outlive its caller."""
         await self._threads.acquire()
         loop = asyncio.get_running_loop()
 
@@ -82,12 +82,12 @@ class EgressResolver:
                 loop.call_soon_threadsafe(self._threads.release)
 
         try:
-            asked = self._pool.submit(_addresses, host)
+            query = self._pool.submit(_addresses, host)
         except RuntimeError as error:  # no thread can be started
             self._threads.release()
-            raise OSError(errno.EAGAIN, "no thread can be started to ask a name server") from error
-        asked.add_done_callback(free)
-        return await asyncio.wrap_future(asked)
+            raise OSError(errno.EAGAIN, "no thread can be started to query a name server") from error
+        query.add_done_callback(free)
+        return await asyncio.wrap_future(query)
 
     async def close(self) -> None:
         """Ends the threads; a thread that waits for a name server ends by itself."""

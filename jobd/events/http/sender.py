@@ -29,9 +29,9 @@ from jobd.wire.signing import signature_headers
 USER_AGENT = "jobd"
 _SHOWN_CHARACTERS = 200
 _REASON_CHARACTERS = 500
-"""As many as the store keeps."""
+"""The store keeps no more."""
 _KNOWN_URL_CHARACTERS = 512
-"""A longer URL is taken apart each time: its parts may be nine times as long."""
+"""A longer URL is parsed each time: its parts may take nine times its size."""
 _HERE = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN}
 )
@@ -39,7 +39,7 @@ _HERE = frozenset(
 
 
 class Sender:
-    """Sends events. Made within a running loop; ends with `close`, or as a context manager.
+    """Sends events. Created within a running loop; ends with `close`, or as a context manager.
 
     `timeout_s` bounds one request from resolving the name to the answer's headers. `connections` bounds the open connections, and
     must be at least the requests at once.
@@ -60,8 +60,8 @@ class Sender:
     async def send(
         self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
     ) -> Answer:
-        """POSTs `body` to `url`, signed with `key` where there is one; with `batch`, `body` is an array of events and `event_id` the
-        first one's. Returns the answer, or why there is none; raises nothing of its own.
+        """POSTs `body` to `url`, signed with `key` if any; with `batch`, `body` is an array of events and `event_id` the first
+        event's. Returns the answer, or why there is none; raises no error of its own.
         """
         try:
             target = _target(url)
@@ -89,7 +89,7 @@ class Sender:
             self._connections.give_back(origin, connection)
 
     async def _open(self, origin: Origin) -> tuple[Connection, float]:
-        """Returns a new connection, and the seconds that are left."""
+        """Returns a new connection, and the remaining seconds."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._timeout_s
         async with asyncio.timeout_at(until):
@@ -122,19 +122,19 @@ class _CannotConnect(OSError):
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """A callback's URL taken apart: where to connect, and the first lines of each request."""
+    """A parsed callback URL: the origin, and the first lines of each request."""
 
     origin: Origin
     head: str
 
 
 def _target(url: str) -> _Target:
-    """Returns what `_taken_apart` returns, from a cache for URLs of ordinary length."""
-    return _known_target(url) if len(url) <= _KNOWN_URL_CHARACTERS else _taken_apart(url)
+    """Returns the parsed URL, from a cache for URLs of ordinary length."""
+    return _known_target(url) if len(url) <= _KNOWN_URL_CHARACTERS else _parsed(url)
 
 
-def _taken_apart(url: str) -> _Target:
-    """Takes a callback's URL apart.
+def _parsed(url: str) -> _Target:
+    """Parses a callback's URL.
 
     Raises:
         ValueError: not an http(s) URL with a host, or the host only looks like an address.
@@ -158,7 +158,7 @@ def _taken_apart(url: str) -> _Target:
     return _Target(Origin(parts.scheme == "https", host, port), "\r\n".join(lines))
 
 
-_known_target = lru_cache(maxsize=1024)(_taken_apart)
+_known_target = lru_cache(maxsize=1024)(_parsed)
 
 
 def _request(target: _Target, headers: dict[str, str], body: bytes) -> bytes:

@@ -106,7 +106,7 @@ METADATA = frozenset(
         "fe80::a9fe:a9fe",  # OpenStack
     )
 )
-"""Addresses at which clouds give their machines' credentials away, as each of them documents it."""
+"""The metadata addresses of clouds, which return a machine's credentials; each from the cloud's documentation."""
 
 _EMBEDDING = tuple(map(IPv6Network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")))
 """Blocks with an IPv4 address in their last 32 bits."""
@@ -116,17 +116,17 @@ _LOW_32 = 0xFFFFFFFF
 
 
 def is_public(address: Address) -> bool:
-    """True where the address is one of the public internet: of global unicast, and in no block that is set aside for less."""
+    """True if the address is public: global unicast, and in no block with a narrower purpose."""
     rows = IPV4_BLOCKS if address.version == 4 else IPV6_BLOCKS
-    found = [row for row in rows if address in row.network]
-    if found:
-        return max(found, key=lambda row: row.network.prefixlen).reachable
+    matching = [row for row in rows if address in row.network]
+    if matching:
+        return max(matching, key=lambda row: row.network.prefixlen).reachable
     return address.version == 4 or address in _GLOBAL_UNICAST
 
 
 def embedded(address: IPv6Address) -> Iterator[IPv4Address]:
-    """Yields the IPv4 addresses that an IPv6 address stands for, or may stand for on its way: compatible, translated, 6to4,
-    Teredo (its server and its client), ISATAP, and NAT64, for whose local prefix each place of RFC 6052 is taken.
+    """Yields the IPv4 addresses that an IPv6 address embeds, or that a translator may derive: compatible, translated, 6to4,
+    Teredo (its server and its client), ISATAP, and NAT64 (at each position of RFC 6052 for the local prefix).
     """
     value = int(address)
     if any(address in network for network in _EMBEDDING) and value > 0xFFFF:
@@ -142,8 +142,8 @@ def embedded(address: IPv6Address) -> Iterator[IPv4Address]:
 
 
 def _at_shorter_prefixes(value: int) -> Iterator[IPv4Address]:
-    """RFC 6052, section 2.2: with prefixes of 48, 56 and 64 bits the address stands around bits 64 to 71. An address that begins with
-    zero is none: the prefix has another length.
+    """RFC 6052, section 2.2: with prefixes of 48, 56 and 64 bits the address surrounds bits 64 to 71. An address that begins with zero
+    is ignored: the prefix has another length.
     """
     tail = value & ((1 << 80) - 1)  # after the 48 bits of the block
     without_gap = tail >> 64 << 56 | tail & ((1 << 56) - 1)  # 72 bits

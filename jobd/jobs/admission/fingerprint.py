@@ -1,8 +1,8 @@
-"""Digests that tell whether two submissions ask for the same job: of the spec, and of the local files sent with it.
+"""Digests of a spec and of the local files sent with it; equal digests mean the same job.
 
-Owns how the values of secrets and the content of files take part in a digest and stay secret: a short password can be guessed from a plain
-digest, so a submission with secrets or files is digested with a key that only this installation has. Files are the same where
-their tar is the same, byte for byte: names, types, modes, times and contents, in order. `submission.py` compares the digests.
+Keeps secrets and files secret: an attacker can guess a short password from a plain digest, so a submission with secrets or files
+is digested with a key that only this installation has. Files are equal if their tars are equal, byte for byte: names, types,
+modes, times and contents, in order. `submission.py` compares the digests.
 
 Source: RFC 2104 (HMAC).
 """
@@ -29,7 +29,7 @@ class Fingerprints:
         """
         encoded = _encoder.encode(spec)
         if files is not None:
-            # JSON ends with its brace: no spec without files has these bytes.
+            # A JSON document ends with a brace: no spec without files has these bytes.
             encoded += b"\0files\0" + files
         if spec.secrets or files is not None:
             return hmac.digest(self._key, encoded, "sha256").hex()

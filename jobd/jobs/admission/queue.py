@@ -1,7 +1,7 @@
-"""Admission: how many jobs run at once, and who is next. First in, first out.
+"""Admission: how many jobs run at once, and which job is next. First in, first out.
 
 Owns the order and the limit; `place.py` says when a job enters and leaves. A job holds its place from its admission to its end, over
-restarts of jobd too (`occupy`). Not thread-safe: the queue belongs to the event loop.
+also over restarts of jobd (`occupy`). Not thread-safe: the queue belongs to the event loop.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ class AdmissionQueue:
         return len(self._holders)
 
     def occupy(self, uid: str) -> None:
-        """Takes a place for a job that was admitted before a restart, over the limit if need be."""
+        """Takes a place for a job that was admitted before a restart, even over the limit."""
         self._holders.add(uid)
 
     def enter(self, uid: str) -> None:
-        """Puts a job at the end of the queue; a job that waits or holds a place already stays where it is."""
+        """Puts a job at the end of the queue; a job that already waits or holds a place keeps its position."""
         if uid not in self._holders and uid not in self._waiting:
             self._waiting[uid] = asyncio.Event()
             self._admit()
@@ -43,7 +43,7 @@ class AdmissionQueue:
             await event.wait()
 
     def leave(self, uid: str) -> None:
-        """Gives up the job's place, in the queue or among the jobs that run. Safe to repeat."""
+        """Releases the job's place, in the queue or among the running jobs. Safe to repeat."""
         event = self._waiting.pop(uid, None)
         if event is not None:
             event.set()
@@ -51,7 +51,7 @@ class AdmissionQueue:
         self._admit()
 
     def position(self, uid: str) -> int | None:
-        """Returns the job's place in the queue, from 1, or None where it does not wait."""
+        """Returns the job's place in the queue, from 1; None if the job does not wait."""
         if uid not in self._waiting:
             return None
         for position, waiting in enumerate(self._waiting, start=1):

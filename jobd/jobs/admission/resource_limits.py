@@ -1,4 +1,4 @@
-"""The most that one job may ask for on this host, as the operator has set it. Pure."""
+"""The operator's limits on what one job may request on this host. Pure."""
 
 from dataclasses import dataclass
 
@@ -18,19 +18,19 @@ class Caps:
     cpus: float = 64.0
 
     def check(self, spec: JobSpec) -> None:
-        """Raises InvalidRequest where a job asks for more, also by a default of the contract; the error names the setting."""
+        """Raises InvalidRequest if a job requests more, also by a default of the contract; the error names the setting."""
         if spec.cpu_cores > self.cpus:
             raise _over("cpu", f"{spec.cpu_cores:g} cores", f"{self.cpus:g} cores", "MAX_CPUS")
         if spec.memory_mb > self.memory_mb:
             raise _over("memory", f"{spec.memory_mb} MB", f"{self.memory_mb} MB", "MAX_MEMORY")
         if spec.timeout_s > self.timeout_s:
-            asked, most = format_duration(spec.timeout_s), format_duration(self.timeout_s)
-            raise _over("timeoutSeconds", asked, most, "MAX_TIMEOUT")
+            requested, most = format_duration(spec.timeout_s), format_duration(self.timeout_s)
+            raise _over("timeoutSeconds", requested, most, "MAX_TIMEOUT")
 
 
-def _over(field: str, asked: str, most: str, setting: str) -> InvalidRequest:
+def _over(field: str, requested: str, most: str, setting: str) -> InvalidRequest:
     return InvalidRequest(
-        f"{field}: asks for {asked}; this daemon gives a job at most {most} ({setting}, which its operator sets)",
+        f"{field}: asks for {requested}; this daemon gives a job at most {most} ({setting}, set by its operator)",
         code=_CODE,
         field=field,
     )

@@ -1,7 +1,7 @@
-"""Accepts jobs: what this host refuses, how many jobs may wait, one job for one id, and the first commit.
+"""Accepts jobs: what this host refuses, how many jobs may wait, one job per id, and the first commit.
 
-Owns what is decided about a valid spec before there is a job, and removes what was received when there will be none. The supervisor
-starts the containers. Must not know of HTTP.
+Owns the decisions on a valid spec before a job exists, and removes received files if no job is created. The supervisor starts
+the containers. Must not know of HTTP.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ _spec_encoder = msgspec.json.Encoder(order="sorted")
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A valid spec and who sent it. `files`: a received tar, on the disk, that goes into the workspace;
-    accepting the job moves the tar away; `files_digest` is the SHA-256 of its bytes. `idempotent`: the same spec under the same id,
-    with the same secrets and files, is not refused.
+    """A valid spec and its sender. `files`: a received tar on disk that goes into the workspace;
+    accepting the job moves the tar away; `files_digest` is the SHA-256 of its bytes. `idempotent`: jobd
+    accepts the same spec under the same id, with the same secrets and files, again.
     """
 
     spec: JobSpec
@@ -47,7 +47,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionLimits:
-    """What the operator allows: how many jobs may wait, whether jobs may add capabilities, how much one may ask for."""
+    """What the operator allows: how many jobs may wait, whether jobs may add capabilities, how much a job may request."""
 
     max_queued: int
     allow_cap_add: bool = False
@@ -75,7 +75,7 @@ class Submitter:
         self._submitting: set[asyncio.Task[tuple[Record, bool]]] = set()
 
     def check(self, spec: JobSpec) -> None:
-        """Raises InvalidRequest where this host can never run the job, or the operator does not allow it."""
+        """Raises InvalidRequest if this host can never run the job, or the operator does not allow the job."""
         if spec.cap_add and not self._limits.allow_cap_add:
             raise InvalidRequest(
                 "this daemon adds no capabilities; its operator can set ALLOW_CAP_ADD", field="capAdd"
@@ -92,7 +92,7 @@ class Submitter:
     async def submit(self, submission: Submission) -> tuple[Record, bool]:
         """Stores a new job and starts it; returns its record and whether it is new.
 
-        A caller that is cancelled meanwhile takes nothing back: the commit decides whether there is a job.
+        Cancelling the caller undoes nothing: the commit decides whether the job exists.
 
         Raises:
             InvalidRequest: the host can never run the job. QueueFull: too many jobs wait. Conflict: the id is taken.
@@ -119,7 +119,7 @@ class Submitter:
         return await asyncio.shield(storing)
 
     async def settled(self, limit_s: float) -> None:
-        """Returns once no submission is under way, or after `limit_s`: the next start finds what is stored by then."""
+        """Returns once no submission is under way, or after `limit_s`: the next start of jobd finds what is stored by then."""
         if self._submitting:
             await asyncio.wait(self._submitting, timeout=limit_s)
 
@@ -132,8 +132,8 @@ class Submitter:
                 await asyncio.to_thread(deps.secrets.keep, record.uid, submission.spec.secrets)
             await deps.repository.open(record, spec, _spec_encoder.encode(spec), _callback(spec))
         except Exception as error:
-            # Not after a cancellation: the commit goes on and may make a job that needs its files. The next start removes files
-            # without a job.
+            # Not after a cancellation: the commit continues and may create a job that needs the files. The next start of jobd
+            # removes files without a job.
             deps.spool_path(record.uid).unlink(missing_ok=True)
             deps.secrets.remove(record.uid)
             if isinstance(error, IdTaken):

@@ -1,7 +1,7 @@
 """Follows the log of one container, and reads the log to its end once the container has ended.
 
 Owns the background task of one follower. A follow may lose the last line, so `drain` reads the log once more without following.
-The consumer passes over what it has seen before, by cursor or by number, so that reading again is always safe.
+The consumer skips lines and reports that it already has, by cursor or by number, so reading again is always safe.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Buffers the bytes that a worker has printed and that the job's log does not have yet, for readers who want them at once.
+"""Buffers the bytes that a worker has printed and that are not in the job's log yet, for readers that want them at once.
 
 The engine's log gets a line when the line ends. A connection to the worker's output gives the bytes before that. These bytes are
 never stored; a reader gets them again as a line. If the output and the log both begin at the worker's start, offsets in them are
@@ -78,7 +78,7 @@ class LiveOutput:
                 return
 
     def lose(self) -> None:
-        """The log does not continue where the output does: from now on readers get no unfinished line."""
+        """The log and the output differ: from now on readers get no unfinished line."""
         self._seq = None
 
     def end(self) -> None:
@@ -103,18 +103,18 @@ class LiveOutput:
                 yield Unfinished(stream, start - buffer.stored, data, start + len(data))
 
     def ends_with(self, line: RawLine) -> bool | None:
-        """Tells whether a newline follows `line`, the last line of its stream; None if that is unknown. Pure."""
+        """Returns whether a newline follows `line`, the last line of its stream; None if that is unknown. Pure."""
         if not self._complete:
             return None
         end = bytes(self._buffers[line.stream].data[-MATCH_BYTES - 1 :])
         text = bytes_of(line, newline=False)
-        found = None
+        follows = None
         if text and end:
             if _matches(end, text):
-                found = False
+                follows = False
             elif end.endswith(b"\n") and _matches(end[:-1], text):
-                found = True
-        return found
+                follows = True
+        return follows
 
     def _flush(self) -> None:
         self._flush_timer = None
@@ -149,7 +149,7 @@ class _Buffer:
         return same
 
     def flush(self) -> bool:
-        """Lets readers see all bytes. Returns True if some of them are new and the log does not have them."""
+        """Shows all bytes to readers. Returns True if some of them are new and the log does not have them."""
         end = self.start + len(self.data)
         more = end > max(self.flushed, self.stored)
         self.flushed = end

@@ -1,4 +1,4 @@
-"""Collects stored log lines that have no event yet, so that a flood of lines becomes few events.
+"""Collects stored log lines that have no event yet, so that many lines become few events.
 
 Owns the bounds. Lines are stored at once, without an event. A few pending lines are buffered here; more are read back from the
 store, as after a restart. Stores nothing itself: the caller commits the events that `next_events` returns.
@@ -22,7 +22,7 @@ MAX_BUFFERED_BATCHES = 256
 
 @dataclass(frozen=True, slots=True)
 class _Buffered:
-    """A batch without its record: a flood in small batches makes very many records."""
+    """A batch without its record: many small batches would hold very many records."""
 
     first_seq: int
     last_seq: int

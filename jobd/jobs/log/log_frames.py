@@ -47,19 +47,19 @@ def wire_parts(frames: bytes) -> Iterator[bytes]:
     if _RAW not in frames:
         yield from split(frames)
         return
-    made: list[bytes] = []
+    parts: list[bytes] = []
     size = 0
     for frame in frames.splitlines(keepends=True):
         if _RAW in frame:
             frame = _encoder.encode(decode_frame(frame)) + b"\n"
-        made.append(frame)
+        parts.append(frame)
         size += len(frame)
         if size >= PART_BYTES:
-            joined = b"".join(made)
+            joined = b"".join(parts)
             whole = size - size % PART_BYTES
             yield from split(joined[:whole])
-            made, size = [joined[whole:]], size - whole
-    yield from split(b"".join(made))
+            parts, size = [joined[whole:]], size - whole
+    yield from split(b"".join(parts))
 
 
 def split(data: bytes) -> Iterator[bytes]:

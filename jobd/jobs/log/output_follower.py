@@ -72,14 +72,14 @@ class OutputFollower:
         return [line if line.newline is not None else await self._resolve(line) for line in lines]
 
     async def _resolve(self, line: RawLine) -> RawLine:
-        found = None
+        follows = None
         if self._output is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(END_LIMIT_S):
                     await self._output.ended.wait()
-            found = self._output.ends_with(line)
+            follows = self._output.ends_with(line)
         is_text = line.raw is None and "\0" not in line.text
-        return replace(line, newline=is_text if found is None else found)
+        return replace(line, newline=is_text if follows is None else follows)
 
     async def _attach(self, seq: int | None) -> None:
         ref = self._ref()

@@ -1,11 +1,11 @@
 """What an engine call raises.
 
 EngineError
-  EngineUnavailable     nothing is known; ask again
-    LogUnreadable       the engine answers, and cannot give the log
+  EngineUnavailable     the result is unknown; repeat the call
+    LogUnreadable       the engine answers, but does not return the log
   ContainerGone         the container does not exist
-  ImageUnavailable      the image cannot be had
-  RefusedByEngine       the engine understood and refused
+  ImageUnavailable      the image cannot be pulled
+  RefusedByEngine       the engine refused the request
   StartFailed           the container did not start
   NoSuchFile            the path does not exist in the workspace
   FilesChanged          the files changed while they were read
@@ -13,22 +13,22 @@ EngineError
 
 
 class EngineError(Exception):
-    """Base of what an engine call raises. `code` is kebab-case, `remedy` says what helps."""
+    """Base of all errors of engine calls. `code` is kebab-case, `remedy` says what helps."""
 
     code = "engine-error"
     remedy = ""
 
     @property
     def advice(self) -> str:
-        """What went wrong and what helps, for the job's owner."""
+        """The error and its remedy, for the job's owner."""
         return f"{self}; {self.remedy}" if self.remedy else str(self)
 
 
 class EngineUnavailable(EngineError):
-    """The engine did not answer, or answered that it cannot now. Nothing is known; ask again.
+    """The engine did not answer, or answered with an error that may pass. The result is unknown; repeat the call.
 
-    `answered`: the engine said so itself and may go on saying so, while it serves others. Such an answer is asked for again for a
-    bounded time. Where no answer came, the engine as a whole is away, and its return is waited for.
+    `answered`: the engine answered with the error and may repeat that answer while serving other calls; jobd retries the call for a
+    bounded time. Without an answer the whole engine is unavailable, and jobd waits for the engine without a limit.
     """
 
     code = "engine-unavailable"
@@ -39,32 +39,32 @@ class EngineUnavailable(EngineError):
 
 
 class LogUnreadable(EngineUnavailable):
-    """The engine answers, and could not give the log. Asking again may help."""
+    """The engine answers, but did not return the log. Repeating the call may help."""
 
     code = "log-unreadable"
 
 
 class ContainerGone(EngineError):
-    """The container does not exist, and what it has printed is gone with it."""
+    """The container does not exist, nor does its log."""
 
     code = "container-gone"
 
 
 class ImageUnavailable(EngineError):
-    """The image does not exist, may not be pulled, or is for another platform. Asking again does not help."""
+    """The image does not exist, may not be pulled, or is for another platform. Repeating the call does not help."""
 
     code = "image-not-found"
 
 
 class RefusedByEngine(EngineError):
-    """The engine understood and refused (for example a runtime that it does not have)."""
+    """The engine refused the request (for example an unknown runtime)."""
 
     code = "refused-by-engine"
 
 
 class StartFailed(EngineError):
-    """The container did not start. `exit_code`: 127 for a command that does not exist, 126 for one that is not executable; the
-    engine's own for all else; None where the engine gave none.
+    """The container did not start. `exit_code`: 127 for a command that does not exist, 126 for a command that is not executable;
+    the engine's own code otherwise; None if the engine gave no code.
     """
 
     code = "start-failed"
@@ -75,13 +75,13 @@ class StartFailed(EngineError):
 
 
 class NoSuchFile(EngineError):
-    """The path does not exist in the workspace, or the job's containers are gone."""
+    """The path does not exist in the workspace, or the job's containers are removed."""
 
     code = "file-not-found"
 
 
 class FilesChanged(EngineError):
-    """The engine did not read the files to their end: they changed meanwhile, or it broke off."""
+    """The engine did not read the files to their end: the files changed meanwhile, or the engine broke off."""
 
     code = "files-changed"
     remedy = "copy them again, or when the job has ended"

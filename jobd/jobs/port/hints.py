@@ -1,6 +1,6 @@
-"""What an engine tells by itself: a reason to observe a job sooner than its timer would. A closed union.
+"""The events of an engine: reasons to observe a job sooner than its timer would. A closed union.
 
-Every implementation sends every kind. A hint may be lost or repeated, but for what `Disconnected` and `Connected` say.
+Every implementation sends every kind. A hint may be lost or repeated, except as `Disconnected` and `Connected` say.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from jobd.jobs.port.model import ContainerFacts, Role
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The stream of hints was connected, and what was missed has been sent."""
+    """The stream of hints is connected, and missed hints have been sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A container has started. `facts`: where the engine said enough with it to spare an observation."""
+    """A container has started. `facts`: set if the event suffices without an observation."""
 
     uid: str
     role: Role
@@ -29,7 +29,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A container has ended. `facts`: where the engine said enough with it to spare an observation; without `started_at`."""
+    """A container has ended. `facts`: set if the event suffices without an observation; without `started_at`."""
 
     uid: str
     role: Role
@@ -38,7 +38,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class SignalledExternally:
-    """A container was sent a signal that was not sent through this port: by a person, or by the engine that is being stopped."""
+    """A container got a signal that was not sent through this port: from a person, or from an engine that is being stopped."""
 
     uid: str
     role: Role
@@ -46,7 +46,7 @@ class SignalledExternally:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Something else has changed: of this job, or, without `uid`, perhaps of any."""
+    """Something else has changed: in this job, or, without `uid`, in any job."""
 
     uid: str | None = None
     role: Role | None = None

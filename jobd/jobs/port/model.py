@@ -1,6 +1,6 @@
-"""What `jobs` and an engine exchange: jobs, containers, images, logs and sizes, as plain values of closed types.
+"""The values that `jobs` and an engine exchange: jobs, containers, images, logs and sizes. Closed types.
 
-Owns no behaviour. Knows no engine: the adapter decides which of these values its engine's answers stand for.
+Owns no behaviour. Knows no engine: the adapter maps its engine's answers to these values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ Role = Literal["worker", "sidecar"]
 StreamName = Literal["stdout", "stderr"]
 
 MAX_UID = 64
-"""No job's uid has more characters; `new_record` makes them of 24."""
+"""The longest uid of a job, in characters; `new_record` generates uids of 24."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobRef:
-    """One attempt of one job: what names and labels its containers."""
+    """One attempt of one job: the source of its containers' names and labels."""
 
     uid: str
     id: str
@@ -30,46 +30,46 @@ class JobRef:
 
 
 class ContainerState(Enum):
-    """Where a container is in its life."""
+    """A container's state."""
 
     CREATED = "created"
     """The container exists and has not run; its start may have failed."""
     RUNNING = "running"
     """The container's process runs, or is paused."""
     ENDED = "ended"
-    """The container's process is over; its log can be read."""
+    """The container's process has ended; its log can be read."""
     GONE = "gone"
-    """The container is being removed: nothing of it can be read any more."""
+    """The container is being removed; its log can no longer be read."""
 
 
 class EndCause(Enum):
-    """What ended a container. The exit code stands beside it."""
+    """What ended a container, beside the exit code."""
 
     OWN_EXIT = "own-exit"
-    """Its process ended by itself."""
+    """The process ended by itself."""
     SIGNAL = "signal"
-    """A signal, or so the exit code says: no engine can tell that from a process that exits with such a code."""
+    """A signal, by the exit code: no engine can distinguish that from a process that exits with the same code."""
     OUT_OF_MEMORY = "out-of-memory"
-    """The kernel killed it for its memory limit."""
+    """The kernel killed the process for its memory limit."""
     DEADLINE = "deadline"
-    """The engine ended it, since the time that the engine was given for it was over."""
+    """The engine ended the container at its deadline."""
     ENGINE_STOPPED = "engine-stopped"
-    """The engine was stopped or killed, and the container with it. The exit code says nothing of the process."""
+    """The engine was stopped or killed, and the container with the engine. The exit code says nothing of the process."""
     EVICTED = "evicted"
-    """The engine ended it to have its place for something else, or since its node was short of something."""
+    """The engine evicted the container: for a container of higher priority, or because its node lacked resources."""
     NODE_LOST = "node-lost"
-    """The machine that it ran on is gone. There is no exit code."""
+    """The container's machine is lost. There is no exit code."""
     UNKNOWN = "unknown"
-    """The engine does not tell. The exit code, where there is one, may stand for something else."""
+    """The engine does not report the cause. An exit code may have another meaning."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerFacts:
-    """What the engine says of one container.
+    """What the engine reports of one container.
 
-    `exit_code` and `cause` only after an end; `exit_code` also after a start that failed, which leaves `created` with `error`, why it
-    failed in plain words. `cause` is what the container's own facts say; `end_cause` asks further.
-    `start_may_pass`: that start failed because of the machine's or the engine's state, and another one may succeed.
+    `exit_code` and `cause` only after an end; `exit_code` also after a failed start, which leaves the state `created` with the reason
+    in `error`. `cause` follows from the container's own facts; `end_cause` asks the engine further.
+    `start_may_pass`: the start failed because of the machine's or the engine's state, and another start may succeed.
     `started_at` is None for a container that never ran.
     """
 
@@ -85,13 +85,13 @@ class ContainerFacts:
 
     @property
     def ended(self) -> bool:
-        """True for a container that ran and is over."""
+        """True if the container ran and has ended."""
         return self.state is ContainerState.ENDED and self.started_at is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The state of a job's containers. None: the engine said that the container does not exist."""
+    """The state of a job's containers. None: the engine reports that the container does not exist."""
 
     worker: ContainerFacts | None
     sidecar: ContainerFacts | None
@@ -99,10 +99,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class StartFate:
-    """What is known of a start that was asked for and never answered.
+    """The result of a requested start that the engine never answered.
 
-    `never`: the container is removed, has not run and never will. `began`: the container has run; `end`, where it is gone already,
-    else it can be observed. `unknown`: the container is gone, and the engine does not tell whether it ran.
+    `never`: the container is removed, has not run and never will. `began`: the container has run; `end` is set if the container is
+    removed already. `unknown`: the container is removed, and the engine does not report whether the container ran.
     """
 
     kind: Literal["never", "began", "unknown"]
@@ -111,7 +111,7 @@ class StartFate:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """A local image: its id, its digest where it has one, and `USER` as the image states it."""
+    """A local image: its id, its digest if any, and the image's `USER`."""
 
     id: str
     digest: str | None
@@ -120,8 +120,8 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
-    """All that is needed to create a job's containers. `sidecar` only says that one is wanted. `image_user`: the image's
-    `USER`, where it is known already (empty: none).
+    """The input for creating a job's containers. `sidecar`: True if the job needs a sidecar. `image_user`: the image's `USER`,
+    if known already (empty: none).
     """
 
     ref: JobRef
@@ -132,7 +132,7 @@ class WorkOrder:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The ids of the containers that `create` made or found, and who owns the workspace (resolved from the image)."""
+    """The ids of the containers that `create` created or found, and the workspace's owner (resolved from the image)."""
 
     worker_id: str
     sidecar_id: str | None
@@ -142,7 +142,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The engine's name, versions and size: cores, bytes of memory. `has_sidecar_image`: it need not be built or pulled."""
+    """The engine's name, versions and size: cores, bytes of memory. `has_sidecar_image`: the sidecar image is local."""
 
     name: str
     version: str
@@ -156,7 +156,7 @@ class EngineFacts:
 
 @dataclass(frozen=True, slots=True)
 class DiskUse:
-    """What the containers and volumes of this jobd take on the engine's disk; sizes in bytes, images not counted."""
+    """The disk use of this jobd's containers and volumes on the engine; sizes in bytes, without images."""
 
     containers: int
     container_bytes: int
@@ -166,26 +166,26 @@ class DiskUse:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a worker has used so far: seconds of CPU, and the highest memory that was measured, in bytes."""
+    """A worker's use so far: seconds of CPU, and the highest measured memory in bytes."""
 
     cpu_s: float
     memory_peak_bytes: int
 
 
 LogCursor = msgspec.Raw
-"""How far a container's log has been read, as JSON that the adapter writes and reads; `jobs` stores it as it is, compares and changes
-nothing in it. An adapter reads what its older versions wrote.
+"""The position up to which a container's log has been read, as JSON that the adapter writes and reads; `jobs` stores the cursor
+unchanged. An adapter reads the cursors of its older versions.
 """
 LOG_START = LogCursor(b"{}")
-"""Nothing has been read. Every adapter takes it."""
+"""The cursor before the first line. Every adapter accepts this cursor."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawLine:
-    """One line of a container's log, without its newline. `time` is the engine's RFC 3339 text. `raw`: the line's bytes, where
-    they are no UTF-8 and `text` has replacement characters for them. `partial`: a very long line, cut here. `newline`: one
-    follows the line; False where the stream ends without, None where the engine's log does not tell.
-    `gap`: lines before this one are gone, and why; with an empty `partial` line, only that is said.
+    """One line of a container's log, without its newline. `time` is the engine's RFC 3339 text. `raw`: the line's bytes, if
+    they are no UTF-8 and `text` has replacement characters. `partial`: the engine cut a very long line here. `newline`: a newline
+    follows the line; False if the stream ends without a newline, None if the engine's log does not show that.
+    `gap`: why lines before this line are missing; an empty `partial` line carries the gap alone.
     """
 
     stream: StreamName
@@ -199,7 +199,7 @@ class RawLine:
 
 @dataclass(frozen=True, slots=True)
 class LogBatch:
-    """Lines that arrived together, in the order of the log. `cursor` stands after them, in both streams."""
+    """Lines that arrived together, in the order of the log. `cursor` is the position after these lines, in both streams."""
 
     lines: Sequence[RawLine]
     cursor: LogCursor

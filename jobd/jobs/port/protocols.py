@@ -1,8 +1,8 @@
-"""What `jobs` asks of a container engine: small Protocols, of which each user takes those that it calls.
+"""What `jobs` requires of a container engine: small Protocols; each caller depends on those that the caller uses.
 
 `jobd/docker` implements all of them on the Docker Engine, `tests/support/fakes` in memory; both pass the suite in `tests/contract`.
-Every call may be repeated unless its text says otherwise. Every call raises EngineUnavailable where its result is not known, also
-where the text names further errors only.
+Every call may be repeated unless its text says otherwise. Every call raises EngineUnavailable if its result is unknown, even if
+its text names only further errors.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -33,14 +33,14 @@ from jobd.wire.report import SidecarOrder
 
 
 class Images(Protocol):
-    """Having images at hand before containers are created."""
+    """Pulling images before containers are created."""
 
     async def ensure_image(
         self, image: str, pull: Pull, platform: str | None, on_progress: Callable[[str], None]
     ) -> ImageFacts:
-        """Pulls as the policy says; `on_progress` gets short texts ("pulling 12.3 / 40.1 MB").
+        """Pulls by the policy; `on_progress` gets short texts ("pulling 12.3 / 40.1 MB").
 
-        An engine that pulls where it schedules only checks the name here, and reports the pull from `create` on.
+        An engine that pulls after scheduling only checks the name here, and reports the pull from `create` on.
         Raises: ImageUnavailable.
         """
         ...
@@ -54,23 +54,23 @@ class Containers(Protocol):
     """Creating, starting, observing and signalling a job's containers."""
 
     async def create(self, order: WorkOrder, files: Path | None) -> Created:
-        """Creates volume, worker and (where wanted) sidecar, not started; puts the tar `files` into the workspace.
+        """Creates volume, worker and, if needed, sidecar without starting them; puts the tar `files` into the workspace.
 
-        Takes over what of this attempt has run. Removes first: containers of an earlier attempt under the same names, and containers
-        of this attempt that were created and not filled. An engine may start the sidecar here, before it has its order.
+        Reuses containers of this attempt that have run. First removes containers of an earlier attempt under the same names, and
+        containers of this attempt that were created and not filled. An engine may start the sidecar here, before its order is sent.
         Raises: RefusedByEngine, ImageUnavailable.
         """
         ...
 
     async def start_sidecar(self, ref: JobRef, order: SidecarOrder) -> None:
-        """Starts the sidecar and hands it its order, once: a sidecar that runs or has run gets no second order.
+        """Starts the sidecar and sends its order, once: a sidecar that runs or has run gets no second order.
 
         Raises: StartFailed.
         """
         ...
 
     async def start_worker(self, ref: JobRef) -> None:
-        """Starts the worker, at most once an attempt; the engine never repeats a start by itself. EngineUnavailable: the answer was
+        """Starts the worker, at most once per attempt; the engine never repeats a start by itself. EngineUnavailable: the answer is
         lost, and the worker may have started.
 
         Raises: StartFailed.
@@ -78,63 +78,63 @@ class Containers(Protocol):
         ...
 
     async def observe(self, ref: JobRef) -> Observation:
-        """Reads the state of both containers of this job. A container of another attempt shows its own `attempt`."""
+        """Reads the state of this job's containers. A container of another attempt has that attempt's number."""
         ...
 
     async def end_cause(self, ref: JobRef, role: Role, ended: ContainerFacts) -> EndCause:
-        """Returns what ended this container, which `observe` has shown as ended and whose end was not ordered through this port.
+        """Returns what ended this container, which `observe` has returned as ended and whose end was not ordered through this port.
 
-        May take seconds: an engine that learns the cause after the end is asked for it. Where the facts of the end are enough, returns
-        their `cause`. Raises EngineUnavailable, also where the cause is not known yet; after a bounded time it is decided.
+        May take seconds: some engines report the cause after the end. If the facts of the end suffice, returns their `cause`.
+        Raises EngineUnavailable, also while the cause is unknown; an adapter decides on the cause after a bounded time.
         """
         ...
 
     async def signal(self, ref: JobRef, role: Role, signal: str) -> None:
-        """Sends a signal by name ("SIGTERM"). A container that is gone or does not run is no error.
+        """Sends a signal by name ("SIGTERM"). A container that is removed or does not run is no error.
 
-        An engine without signals ends the container by its own means: with its grace period for SIGTERM and the like, at once for
-        SIGKILL.
+        An engine without signals ends the container by its own means: after a grace period for SIGTERM and other signals, at once
+        for SIGKILL.
         """
         ...
 
     async def notify_worker_ended(self, ref: JobRef, succeeded: bool) -> None:
-        """Tells the sidecar that the worker has ended, and whether it succeeded; the sidecar then does its outputs.
+        """Notifies the sidecar that the worker has ended, and whether the worker succeeded; the sidecar then transfers the outputs.
 
-        A sidecar that was notified ignores a second call. A sidecar that is gone or does not run is no error. How the sidecar
-        learns it is the engine's own affair: a signal, a file, a command.
+        A notified sidecar ignores a second call. A sidecar that is removed or does not run is no error. The adapter chooses the
+        means: a signal, a file, a command.
         """
         ...
 
 
 class Removal(Protocol):
-    """Removing a job's containers. Absent is no error; what lacks this jobd's labels is never touched."""
+    """Removing a job's containers. An absent container is no error. Objects without this jobd's labels are never touched."""
 
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
-        """Removes by force this job's containers with their anonymous volumes, and without a `role` the workspace volume too.
+        """Removes this job's containers by force with their anonymous volumes, and without a `role` the workspace volume too.
 
-        Only for a job or an attempt whose end is on record.
-        Raises: RefusedByEngine: something else uses the volume.
+        Only for a job or an attempt whose end is stored.
+        Raises: RefusedByEngine: another container uses the volume.
         """
         ...
 
     async def remove_stopped(self, ref: JobRef) -> None:
         """Removes this job's containers and the workspace volume, and kills nothing.
 
-        Raises: EngineUnavailable, also where a container runs. RefusedByEngine: something else uses the volume.
+        Raises: EngineUnavailable, also if a container runs. RefusedByEngine: another container uses the volume.
         """
         ...
 
     async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
-        """Removes a container whose start was asked for and may still be under way, unless the container has run.
+        """Removes a container whose start was requested and may still be under way, unless the container has run.
 
-        A start that arrives later finds no container. Kills nothing that runs. An engine that keeps no record of removed containers
-        returns `unknown`.
+        A start that arrives later finds no container. Never kills a running container. An engine without a record of removed
+        containers returns `unknown`.
         """
         ...
 
 
 class Logs(Protocol):
-    """Reading what containers have printed."""
+    """Reading containers' logs."""
 
     def logs(
         self, ref: JobRef, role: Role, cursor: LogCursor, follow: bool
@@ -142,36 +142,36 @@ class Logs(Protocol):
         """Yields the lines after the cursor, in the batches in which they arrive (bounded in count and bytes).
 
         Without `follow`, ends when the stored log has been read to its end, an unterminated last line included.
-        With `follow`, goes on until the container ends, and keeps an unterminated line back.
-        An engine that cannot tell stdout from stderr gives all lines as stdout; an engine that rotates its log away marks a gap.
+        With `follow`, continues until the container ends, and holds an unterminated line back.
+        An engine that cannot distinguish stdout from stderr gives all lines as stdout; an engine that rotates its log marks a gap.
 
         Raises:
-            ContainerGone: nothing more can be read. EngineUnavailable: the connection broke. LogUnreadable: the engine could not
-            give the log; ask again from the last cursor.
+            ContainerGone: no more lines can be read. EngineUnavailable: the connection broke. LogUnreadable: the engine did not return
+            the log; repeat the call from the last cursor.
         """
         ...
 
 
 class WorkerOutput(Protocol):
-    """Watching what a worker prints, before a line has ended."""
+    """Reading a worker's output before a line has ended."""
 
     def output(self, ref: JobRef) -> AbstractAsyncContextManager[AsyncIterator[tuple[StreamName, bytes]]]:
-        """Gives what the worker prints from now on, in pieces as they come, until it ends: all of it, where it is entered before
-        the worker's start. While nobody takes the pieces, the worker waits.
+        """Yields the worker's output from now on, in the pieces that arrive, until the worker ends; the whole output if entered
+        before the worker's start. While the caller reads no pieces, the worker's writes block.
 
-        An engine without such a connection raises ContainerGone: lines then show when they end.
-        Raises: ContainerGone. EngineUnavailable: the connection broke, or the engine sends what cannot be read.
+        An engine without such a connection raises ContainerGone: readers then get each line when it ends.
+        Raises: ContainerGone. EngineUnavailable: the connection broke, or the engine's bytes cannot be decoded.
         """
         ...
 
 
 class HintStream(Protocol):
-    """Events of the engine, which spare fast polling."""
+    """Events of the engine, which replace fast polling."""
 
     def hints(self) -> AsyncGenerator[Hint, None]:
-        """Yields hints for ever: `Connected` after each connect, `Disconnected` after each end of a connection and each connect that
-        failed; reconnects by itself with a growing pause. What happened while the stream was away comes before `Connected`, as
-        far as the engine still has it. Hints may be lost or repeated: `observe` decides. Never raises EngineUnavailable.
+        """Yields hints for ever: `Connected` after each connect, `Disconnected` after each end of a connection and each failed
+        connect; reconnects with a growing pause. Events from a disconnection come before `Connected`, as far as the engine
+        still has them. Hints may be lost or repeated: `observe` decides. Never raises EngineUnavailable.
         """
         ...
 
@@ -183,7 +183,7 @@ class Files(Protocol):
         """Streams the file or folder at the absolute container path as tar, while the worker container exists; an engine may keep
         no files after the worker's end.
 
-        What ends without an error is a whole tar. Raises: NoSuchFile before the first byte. FilesChanged.
+        A stream without an error is a whole tar. Raises: NoSuchFile before the first byte. FilesChanged.
         """
         ...
 
@@ -192,7 +192,7 @@ class Measurement(Protocol):
     """Measuring a worker."""
 
     async def usage(self, ref: JobRef) -> Usage | None:
-        """Measures the running worker; None where it does not run, or the engine cannot tell."""
+        """Measures the running worker; None if the worker does not run, or the engine cannot measure."""
         ...
 
 
@@ -205,28 +205,28 @@ class Probe(Protocol):
 
 
 class Inventory(Protocol):
-    """Finding what this instance of jobd has on the engine."""
+    """Listing this jobd's objects on the engine."""
 
     async def refs(self) -> list[JobRef]:
-        """Lists the jobs of which any container or volume exists."""
+        """Lists the jobs with a container or a volume."""
         ...
 
     async def disk_use(self) -> DiskUse:
-        """Measures the containers and volumes; may take seconds. An engine that cannot measure counts and gives 0 bytes."""
+        """Measures the containers and volumes; may take seconds. An engine that cannot measure sizes counts the objects and returns 0 bytes."""
         ...
 
 
 class JobEngine(Images, Containers, Removal, Logs, WorkerOutput, Files, Measurement, Protocol):
-    """What a supervisor uses."""
+    """The calls of a supervisor."""
 
 
 class Monitored(Probe, HintStream, Protocol):
-    """What the engine's monitor uses."""
+    """The calls of the engine monitor."""
 
 
 class Upkeep(Inventory, Removal, Protocol):
-    """What retention uses."""
+    """The calls of retention."""
 
 
 class EnginePort(JobEngine, Monitored, Upkeep, Protocol):
-    """All of the above in one object, as the composition root passes it on."""
+    """All Protocols in one object, which the composition root passes on."""

@@ -1,4 +1,4 @@
-"""Keeps outputs after their job's end: one tar file for each, in the state folder, until the job's record is removed.
+"""Keeps outputs after their job's end: one tar file per output, in the state folder, until the job's record is removed.
 
 Owns the files, their limit in bytes over all jobs, and the space that stays free on their disk. A file with its final name is whole
 and durable. Does not know which outputs a job has, nor when a job's record is removed.
@@ -91,7 +91,7 @@ class KeptOutputs:
             )
         disk = shutil.disk_usage(self._folder)
         if disk.free - more < disk.total // FREE_SHARE:
-            raise NoRoom("the disk of jobd's state folder has no room for it: a twentieth stays free")
+            raise NoRoom("the disk of jobd's state folder has no room for the output: a twentieth stays free")
 
     async def read(self, uid: str, number: int) -> AsyncIterator[bytes] | None:
         """Returns the tar of a kept output in blocks; None if there is no such output."""
@@ -113,14 +113,14 @@ class KeptOutputs:
 
     def sizes(self) -> list[int]:
         """Returns the sizes of all files, in bytes."""
-        found = []
+        sizes = []
         for path in self._folder.iterdir():
             with contextlib.suppress(FileNotFoundError):  # removed after the folder was listed
-                found.append(path.stat().st_size)
-        return found
+                sizes.append(path.stat().st_size)
+        return sizes
 
     def _measure(self) -> int:
-        for part in self._folder.glob("*.part"):  # of an earlier process: this one has none yet
+        for part in self._folder.glob("*.part"):  # from an earlier process: this process has none yet
             part.unlink(missing_ok=True)
         return sum(self.sizes())
 

@@ -15,7 +15,7 @@ from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.storage import RetentionStore
 
 MAX_TRACKED = 4096
-"""The orphans whose grace period is tracked, by uids of at most `MAX_UID` characters. Further orphans follow after these."""
+"""The orphans whose grace period is tracked, by uids of at most `MAX_UID` characters. Further orphans follow later."""
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Orphans:
         self._clock = clock
         self._grace_s = grace_s
         self._found_at: dict[str, float] = {}
-        """By uid, in monotonic seconds: when an orphan was found first. At most `MAX_TRACKED`."""
+        """By uid, in monotonic seconds: when an orphan was first found. At most `MAX_TRACKED`."""
         self._last_refused = ""
         """The uid of the last orphan that the engine refused to remove."""
         self._without_grace: dict[str, None] = {}

@@ -106,7 +106,7 @@ class Retention:
         try:
             await self._remove_containers()
         except EngineError:
-            await self._remove_records()  # without an engine too, old records give their disk space back
+            await self._remove_records()  # removing old records frees disk space even without an engine
             raise
         await self._remove_records()
 
@@ -117,7 +117,7 @@ class Retention:
         self._round_requested.set()
 
     async def _remove_containers(self) -> None:
-        # A job that cannot be removed now, or cannot be read, does not hold up the others.
+        # A job that cannot be removed or read does not block the others.
         cursor = FIRST
         while True:
             page = await self._store.ended_live_rows(self._settings.job_retention_s, BATCH, cursor)
@@ -142,7 +142,7 @@ class Retention:
                 await self._outputs.remove(uid)
 
     def _check_clock(self) -> None:
-        """Logs that the wall clock was set. Nothing is removed for that: retention counts by the clock since boot."""
+        """Logs that the wall clock was set. A set clock removes nothing: retention counts by the clock since boot."""
         offset, before = self._clock.offset(), self._offset
         self._offset = offset
         if abs(offset - before) > CLOCK_TOLERANCE_S:
@@ -154,7 +154,7 @@ class Retention:
         try:
             record = record_of(row)
             await self._engine.remove(JobRef(record.uid, record.id, record.attempt.number))
-            # A delete, for instance, may have changed the row since it was read: the fact applies to the row as it is stored now.
+            # A delete, for instance, may have changed the row since this read: the fact applies to the stored row.
             await self._repository.transition(
                 record.uid, lambda stored, spec: step(stored, spec, facts.Cleaned(), self._clock.now())
             )

@@ -1,4 +1,4 @@
-"""What every supervisor works with: the engine, the repository, the queue, and where a job's files are.
+"""The dependencies of every supervisor: the engine, the repository, the queue, and the folders of a job's files.
 
 Owns nothing; `composition/jobs.py` fills it once.
 """
@@ -21,8 +21,8 @@ from jobd.wire.job import JobSpec
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """`on_change` is called after each stored change, with the record before and after, and the spec. `tell` wakes the watchers of the job of
-    a uid.
+    """`on_change` is called after each stored change, with the record before and after, and the spec. `notify` wakes the
+    watchers of a job, by uid.
     """
 
     engine: JobEngine
@@ -37,4 +37,4 @@ class Dependencies:
     outputs: KeptOutputs
     on_change: Callable[[Record, Record, JobSpec], None]
     live_outputs: LiveOutputs
-    tell: Callable[[str], None]
+    notify: Callable[[str], None]

@@ -1,6 +1,6 @@
-"""What is known of the engine: whether it answers, how large its host is, and the hints that it sends.
+"""Monitors the engine: whether the engine answers, the size of its host, and the engine's hints.
 
-Owns the last answer. Health and admission read it; no request waits for the engine.
+Owns the last answer, which health and admission read; no request waits for the engine.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class EngineMonitor:
-    """`facts` is the latest answer, None before the first; `trouble` says why the engine does not answer, None if it does."""
+    """`facts` is the latest answer, None before the first; `trouble` is the last error, None while the engine answers."""
 
     def __init__(self, engine: Monitored, supervisors: Supervisors, clock: Clock) -> None:
         self._engine = engine
@@ -54,7 +54,7 @@ class EngineMonitor:
                 self._supervisors.hint(hint)
 
     def check_fits(self, spec: JobSpec) -> None:
-        """Raises InvalidRequest where this host can never run the job. An engine that is away refuses nothing."""
+        """Raises InvalidRequest if this host can never run the job. Accepts every job while the engine has never answered."""
         if self.facts is None:
             return
         if spec.cpu_cores > self.facts.cpus and spec.cpu:

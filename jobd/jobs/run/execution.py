@@ -1,7 +1,7 @@
-"""A job's containers from the start of the worker to their removal: starting, observing, signalling, reading what they print.
+"""A job's containers from the worker's start to their removal: starting, observing, signalling, reading logs.
 
-Owns how these actions are carried out and which facts come of them, and the readers of both containers. What is to be done is
-decided by `next_action.py`; what comes before the worker is in `preparation.py`.
+Owns how these actions are executed, the resulting facts, and the log followers of both containers. `next_action.py` decides
+which action is next; `preparation.py` has the actions before the worker's start.
 """
 
 import asyncio
@@ -22,10 +22,7 @@ _ALIVE = (ContainerState.CREATED, ContainerState.RUNNING)
 
 
 class Execution:
-    """One job's containers while they run.
-
-    Every call is safe to repeat and raises EngineUnavailable or StoreError where it is to be repeated.
-    """
+    """Every call is safe to repeat; EngineUnavailable and StoreError mean that the caller repeats the call."""
 
     def __init__(self, job_state: JobState, observed_state: ObservedState, deps: Dependencies) -> None:
         self._job_state = job_state
@@ -33,7 +30,7 @@ class Execution:
         self._deps = deps
         reports = SidecarReports(job_state.take_report, job_state.take_unread, lambda: job_state.record.id)
         self._reports = follow_reports(deps.engine, deps.clock, lambda: job_state.ref, reports)
-        self._output = OutputFollower(deps.engine, deps.live_outputs, lambda: job_state.ref, deps.tell)
+        self._output = OutputFollower(deps.engine, deps.live_outputs, lambda: job_state.ref, deps.notify)
         self._logs = ContainerLogFollower(
             deps.engine,
             deps.clock,
@@ -46,26 +43,26 @@ class Execution:
         await self._job_state.take_log(replace(read, lines=await self._output.resolve_newlines(read.lines)))
 
     async def stop_reading(self) -> None:
-        """Ends the following of what both containers print, after what is being stored."""
+        """Stops following both containers' logs; a batch that is being stored is stored first."""
         await self._logs.stop()
         await self._output.stop()
         await self._reports.stop()
 
     async def stop_reading_reports(self) -> None:
-        """Ends the following of the sidecar's reports, after the one that is being stored."""
+        """Stops following the sidecar's reports; a report that is being stored is stored first."""
         await self._reports.stop()
 
     async def start_worker(self) -> None:
-        """Starts the worker, unless a user has asked for the job's end meanwhile."""
+        """Starts the worker, unless a user has cancelled the job meanwhile."""
         job_state = self._job_state
         if job_state.spec.secrets:
-            seen = await self._deps.engine.observe(job_state.ref)
-            if seen.sidecar is None or seen.sidecar.state is not ContainerState.RUNNING:
-                # The memory that they were in went with it: the worker would find an empty folder.
+            observation = await self._deps.engine.observe(job_state.ref)
+            if observation.sidecar is None or observation.sidecar.state is not ContainerState.RUNNING:
+                # The secrets' memory ended with the sidecar: the worker would find an empty folder.
                 why = "the sidecar that held the job's secrets ended before the worker was started"
                 await job_state.apply(facts.SetupFailed("input-failed", why))
                 return
-        # One waits for the engine, the other one for the disk.
+        # The observation waits for the engine, the commit for the disk.
         following = asyncio.ensure_future(self._output.attach(job_state.record.log.seq))
         try:
             await job_state.apply(facts.WorkerStarting())
@@ -73,7 +70,7 @@ class Execution:
             await following
         if job_state.record.phase != "running" or job_state.record.worker_over:
             await self._output.stop()
-            return  # a user has asked for the job's end
+            return  # a user has cancelled the job
         self._observed_state.forget()
         hint_count_before = self._observed_state.hint_count
         try:
@@ -89,9 +86,7 @@ class Execution:
             began = self._observed_state.start_event(record)
             started_at = began.started_at if began else None
             if started_at is None or not asked_at <= started_at <= now:
-                started_at = (
-                    now  # the engine has not told it, or by another clock; it was just before the answer
-                )
+                started_at = now  # the engine gave no time, or a time by another clock; the start was just before the answer
             worker = ContainerFacts(
                 record.worker_id or "", ContainerState.RUNNING, record.attempt.number, started_at
             )
@@ -100,7 +95,7 @@ class Execution:
             self._observed_state.started(worker, hint_count_before)
 
     async def remove_unstarted(self, role: Role) -> None:
-        """Removes a container whose start was asked for, unless it has run; then observes it, or takes its end from the engine's events."""
+        """Removes a container whose start was requested, unless the container has run; then observes it, or uses the engine's end event."""
         job_state = self._job_state
         container_id = job_state.record.worker_id if role == "worker" else job_state.record.sidecar_id
         if container_id is None:
@@ -117,16 +112,16 @@ class Execution:
         elif role == "sidecar":
             await job_state.apply(facts.Observed(Observation(None, fate.end), reports_drained=True))
         else:
-            await self._ended_unseen(fate.end)
+            await self._ended_before_observation(fate.end)
 
-    async def _ended_unseen(self, end: ContainerFacts | None) -> None:
-        """The worker's container is gone. `end`: it ran and ended before it was removed; its log is marked as it is drained."""
+    async def _ended_before_observation(self, end: ContainerFacts | None) -> None:
+        """The worker's container is removed. `end`: the worker ran and ended before its removal; draining marks the log as incomplete."""
         if end is not None and end.cause is EndCause.UNKNOWN:
-            end = None  # the container is gone: nothing says any more what its code stands for
+            end = None  # the container is removed: the meaning of its exit code can no longer be determined
         await self._job_state.apply(facts.Observed(Observation(end, None)))
 
     async def observe(self) -> None:
-        """Observes the containers, or takes the worker's end from a hint; reads what they print."""
+        """Observes the containers, or takes the worker's end from a hint; reads their logs."""
         job_state, observed_state = self._job_state, self._observed_state
         died = observed_state.pop_end_event(job_state.record)
         if (
@@ -137,58 +132,58 @@ class Execution:
             await job_state.apply(facts.Observed(Observation(died, None)))
             return
         hints_before = observed_state.hint_count
-        seen = await self._deps.engine.observe(job_state.ref)
-        sidecar_over = seen.sidecar is not None and seen.sidecar.state not in _ALIVE
+        observation = await self._deps.engine.observe(job_state.ref)
+        sidecar_over = observation.sidecar is not None and observation.sidecar.state not in _ALIVE
         if sidecar_over and job_state.record.phase in ("inputs", "outputs"):
             await self._reports.drain()
-        elif seen.sidecar is not None and seen.sidecar.state is ContainerState.RUNNING:
+        elif observation.sidecar is not None and observation.sidecar.state is ContainerState.RUNNING:
             self._reports.start()
-        seen = await self._explained(seen)
-        await job_state.apply(facts.Observed(seen, sidecar_over))
+        observation = await self._with_end_cause(observation)
+        await job_state.apply(facts.Observed(observation, sidecar_over))
         if job_state.record.started_at is not None and not job_state.record.worker_over:
             self._logs.start()
             await self._output.attach_late()
-        observed_state.keep(seen, hints_before)
+        observed_state.keep(observation, hints_before)
 
-    async def _explained(self, seen: Observation) -> Observation:
-        """Returns the observation with the cause of an end that is awaited and that nobody here ordered.
+    async def _with_end_cause(self, observation: Observation) -> Observation:
+        """Returns the observation with the cause of a container's end that jobd did not order.
 
         Raises EngineUnavailable: the cause is not known yet.
         """
         record, engine, ref = self._job_state.record, self._deps.engine, self._job_state.ref
         if record.end_ordered:
-            return seen
-        if record.phase == "inputs" and seen.sidecar is not None and seen.sidecar.ended:
-            cause = await engine.end_cause(ref, "sidecar", seen.sidecar)
-            return replace(seen, sidecar=replace(seen.sidecar, cause=cause))
-        if record.phase == "running" and seen.worker is not None and seen.worker.ended:
-            cause = await engine.end_cause(ref, "worker", seen.worker)
-            return replace(seen, worker=replace(seen.worker, cause=cause))
-        return seen
+            return observation
+        if record.phase == "inputs" and observation.sidecar is not None and observation.sidecar.ended:
+            cause = await engine.end_cause(ref, "sidecar", observation.sidecar)
+            return replace(observation, sidecar=replace(observation.sidecar, cause=cause))
+        if record.phase == "running" and observation.worker is not None and observation.worker.ended:
+            cause = await engine.end_cause(ref, "worker", observation.worker)
+            return replace(observation, worker=replace(observation.worker, cause=cause))
+        return observation
 
     async def measure(self) -> None:
-        """Measures the worker, where it runs."""
+        """Measures a running worker."""
         if self._job_state.record.started_at is not None and not self._job_state.record.worker_over:
             usage = await self._deps.engine.usage(self._job_state.ref)
             if usage is not None:
                 await self._job_state.apply(facts.Measured(usage))
 
     async def drain_log(self) -> None:
-        """Reads the ended worker's log to its end, or has the log say why that was not possible."""
+        """Reads the ended worker's log to its end, or stores a mark that says why the end is missing."""
         missing = await self._logs.drain()
         if missing is not None:
             await self._job_state.mark_log(missing)
         await self._job_state.apply(facts.LogsDrained())
         await self._output.stop()
 
-    async def tell_sidecar(self, succeeded: bool) -> None:
+    async def notify_sidecar(self, succeeded: bool) -> None:
         """Notifies the sidecar that the worker has ended, and how."""
         if self._deps.sidecar.direct and self._job_state.spec.callback is not None:
             # The sidecar's own callbacks must not overtake the exit event.
             await self._deps.repository.delivered(self._job_state.record.uid, DIRECT_ORDER_LIMIT_S)
         await self._deps.engine.notify_worker_ended(self._job_state.ref, succeeded)
-        await self._job_state.apply(facts.OutputsTold())
-        self._observed_state.forget()  # what was seen before may be from the time when the worker ran: it is not told again over that
+        await self._job_state.apply(facts.SidecarNotified())
+        self._observed_state.forget()  # the last observation may predate the worker's end
 
     async def stop(self, role: Role, kill: bool) -> None:
         """Sends the signal that ends a container."""

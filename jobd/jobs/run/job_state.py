@@ -1,7 +1,7 @@
-"""The stored record of one job that is under way: facts and log lines go in one after the other, events come out in order.
+"""The stored record of one job under way: applies facts and log lines one after the other, stores events in order.
 
-Owns the lock under which a record changes, and when lines that wait for an event get one. What a fact changes is decided by
-`machine.py`, what is written together by `job_repository.py`. Must not know of the engine.
+Owns the lock under which a record changes, and when pending lines get their event. `machine.py` decides what a fact changes,
+`job_repository.py` what one commit contains. Must not know of the engine.
 """
 
 import asyncio
@@ -39,23 +39,23 @@ class JobState:
         self.record = record
         self._spec: JobSpec | None = None
         self.order_given = False
-        """This process has handed the present sidecar its whole order. A sidecar that a killed jobd has started may lack its order."""
+        """This process has sent the present sidecar its whole order. A sidecar started by a killed jobd may lack its order."""
         self._deps = deps
         self._changed = changed
         self._changing = asyncio.Lock()
         self._log_event_batcher = LogEventBatcher(deps.repository.log_frames)
         self._announcing: asyncio.Task[None] | None = None
         self._reading = False
-        """True while what is read of the log follows from the cursor in `record`."""
+        """True while the lines that are read continue from the cursor in `record`."""
 
     @property
     def spec(self) -> JobSpec:
-        """The job as it was submitted, without the values of its secrets; there from `hold_spec` on."""
+        """The submitted spec, without the values of its secrets; available from `hold_spec` on."""
         assert self._spec is not None
         return self._spec
 
     async def hold_spec(self) -> None:
-        """Has the spec in memory until the job waits again or is over. Raises StoreError."""
+        """Keeps the spec in memory until the job waits again or has ended. Raises StoreError."""
         if self._spec is None:
             self._spec = await self._read_spec()
 
@@ -68,34 +68,34 @@ class JobState:
         return JobRef(self.record.uid, self.record.id, self.record.attempt.number)
 
     async def apply(self, fact: facts.Fact) -> None:
-        """Stores what `fact` makes of the record. Safe from any task: changes come one after the other.
+        """Applies `fact` to the record and stores the result. Safe from any task: changes are serialized.
 
         Raises:
-            StoreError: nothing changed. NoSuchJob: the job is purged, `record` says that nothing is left to do.
+            StoreError: nothing changed. NoSuchJob: the job is purged; `record` then asks for no action.
         """
         async with self._changing:
             for _ in range(MAX_TRIES):
                 with contextlib.suppress(StaleJob):
-                    async with self._kept_true():
+                    async with self._reload_if_stale():
                         changed = await self._apply(fact)
                     break
             else:
-                raise StaleJob(f"job {self.record.id!r} is changed faster than a change of it can be decided")
+                raise StaleJob(f"job {self.record.id!r} changes too often; nothing was stored")
         if changed:
             self._changed()
 
     async def _apply(self, fact: facts.Fact) -> bool:
         before, spec = self.record, await self._read_spec()
-        made = self._step(before, spec, fact)
-        if made.record == before and not made.drafts:
+        change = self._step(before, spec, fact)
+        if change.record == before and not change.drafts:
             return False
-        drafts = made.drafts
+        drafts = change.drafts
         if drafts and has_pending_lines(before):
-            # Events keep the order of the facts: what was logged before comes before.
+            # Events keep the order of the facts: earlier log lines come first.
             before, logged = await self._announce(leave_last=True)
-            made = self._step(before, spec, fact)
-            drafts = (*logged, *made.drafts)
-        self.record = await self._deps.repository.change(made.record, spec, drafts)
+            change = self._step(before, spec, fact)
+            drafts = (*logged, *change.drafts)
+        self.record = await self._deps.repository.change(change.record, spec, drafts)
         self._log_event_batcher.events_stored(self.record)
         self._deps.on_change(before, self.record, spec)
         if self.record.phase in ("queued", "done"):
@@ -103,8 +103,8 @@ class JobState:
         return True
 
     def _step(self, record: Record, spec: JobSpec, fact: facts.Fact) -> Step:
-        """Returns what `fact` makes of the record. The times in the record follow a clock that was set meanwhile first: else
-        those that this fact writes would be moved with them later.
+        """Returns the step of `fact`. If the clock was set, the record's times are moved first: otherwise the times that this fact
+        writes would be moved later too.
         """
         now, offset = wall_clock_and_offset(self._deps.clock)
         if self.clock_moved(record, offset):
@@ -112,15 +112,15 @@ class JobState:
         return step(record, spec, fact, now)
 
     def clock_moved(self, record: Record, offset: float) -> bool:
-        """True where the wall clock was set, or the machine was booted, since the times of a job under way were written."""
+        """True if the wall clock was set, or the machine was booted, since the times of a job under way were written."""
         mark = record.clock
         moved = mark.boot != self._deps.clock.boot or abs(offset - mark.offset) > CLOCK_TOLERANCE_S
         return moved and not record.ended
 
     @contextlib.asynccontextmanager
-    async def _kept_true(self) -> AsyncIterator[None]:
-        """Takes over the stored record where a change is refused: another part of jobd has changed it, or a commit whose failure
-        was reported is on the disk all the same. Passes the error on.
+    async def _reload_if_stale(self) -> AsyncIterator[None]:
+        """Loads the stored record after a refused change: another part of jobd has changed the record, or a commit that was reported
+        as failed is durable. Raises the error again.
         """
         try:
             yield
@@ -135,46 +135,48 @@ class JobState:
             self._changed()
             raise
 
-    async def take_report(self, said: Report) -> None:
-        """Stores what the sidecar said. Raises StoreError: nothing changed."""
-        await self.apply(facts.Reported(said, self.order_given, all_read=True))
+    async def take_report(self, report: Report) -> None:
+        """Stores a report of the sidecar. Raises StoreError: nothing changed."""
+        await self.apply(facts.Reported(report, self.order_given, all_read=True))
 
     async def take_unread(self, why: str, heading: Heading) -> None:
         """Stores that a report could not be read. Raises StoreError: nothing changed."""
         await self.apply(facts.ReportUnread(why, heading))
 
     def log_cursor(self) -> LogCursor:
-        """Returns where reading of the worker's log goes on; the lines that `take_log` gets next follow from there."""
+        """Returns the cursor at which reading the worker's log continues; the next `take_log` gets the lines after this cursor."""
         self._reading = True
         return self.record.attempt.reading.cursor
 
     async def take_log(self, read: LogBatch) -> None:
-        """Stores lines of the worker's log; their event follows in a moment.
+        """Stores lines of the worker's log; their event follows after a delay.
 
         Raises:
-            StoreError: nothing is known to be stored; the caller reads again from `log_cursor`.
+            StoreError: the lines may not be stored; the caller reads again from `log_cursor`.
         """
 
-        def made() -> Batch:
+        def make_batch() -> Batch:
             if not self._reading:
-                raise StaleJob("the stored log may hold these lines already; reading goes on from its cursor")
+                raise StaleJob("the stored log may have these lines; reading continues from its cursor")
             return append_lines(self.record, read, self._deps.log_max_bytes)
 
-        await self._store_frames(made, read.lines)
+        await self._store_frames(make_batch, read.lines)
 
     async def mark_log(self, why: str) -> None:
         """Stores, once an attempt, that the end of the worker's log could not be read. Raises StoreError: as `take_log`."""
         await self._store_frames(lambda: mark_incomplete(self.record, why, self._deps.clock.now()))
 
-    async def _store_frames(self, made: Callable[[], Batch], lines: Iterable[RawLine] | None = None) -> None:
+    async def _store_frames(
+        self, make_batch: Callable[[], Batch], lines: Iterable[RawLine] | None = None
+    ) -> None:
         async with self._changing:
-            batch, before, spec = made(), self.record, await self._read_spec()
-            async with self._kept_true():
+            batch, before, spec = make_batch(), self.record, await self._read_spec()
+            async with self._reload_if_stale():
                 self.record = await self._deps.repository.change(batch.record, spec, (), batch)
             self._deps.on_change(before, self.record, spec)
             if (output := self._deps.live_outputs.of(self.record.uid)) is not None:
                 if self.record.log.is_full:
-                    output.close()  # no line will hold what it shows
+                    output.close()  # no stored line will hold these bytes
                 elif lines is None:
                     output.lose()
                 else:
@@ -185,12 +187,12 @@ class JobState:
         self.announce_soon()
 
     def announce_soon(self) -> None:
-        """Has stored lines without an event get one, after a moment in which more may come."""
+        """Schedules the event of the pending lines, after a delay in which further lines may come."""
         if has_pending_lines(self.record) and (self._announcing is None or self._announcing.done()):
             self._announcing = asyncio.create_task(self._announce_later(), name="announce")
 
     def stop_announcing(self) -> None:
-        """Lines that still wait get their event after the next start."""
+        """Cancels the schedule; pending lines get their event after the next start of jobd."""
         if self._announcing is not None:
             self._announcing.cancel()
 
@@ -202,16 +204,16 @@ class JobState:
                     await self._announce_all()
             except StoreError as error:
                 fields = {"job_id": self.record.id, "action": "announce", "error": str(error)}
-                log.warning("log lines wait for their event", extra=fields)
+                log.warning("the event of log lines is postponed", extra=fields)
 
     async def _announce_all(self) -> None:
-        with contextlib.suppress(StaleJob):  # what is left waits for the next time
-            async with self._kept_true():
+        with contextlib.suppress(StaleJob):  # the next call stores the rest
+            async with self._reload_if_stale():
                 await self._announce()
 
     async def _announce(self, leave_last: bool = False) -> tuple[Record, tuple[event_drafts.Draft, ...]]:
-        """Stores the events of all lines that have none; the caller holds the lock. With `leave_last` the last of them are not
-        stored but returned, with the record that has them, to go into the caller's commit. Raises StoreError.
+        """Stores the events of all pending lines; the caller holds the lock. With `leave_last` the last events are not stored but
+        returned, with their record, for the caller's commit. Raises StoreError.
         """
         while has_pending_lines(self.record):
             spec = await self._read_spec()

@@ -1,7 +1,7 @@
-"""The outputs that a job's client fetches: looked for at the end of a worker that succeeded, and kept where that is asked for.
+"""Collects the outputs that a client fetches: checks them after a worker has succeeded, and keeps those that the spec keeps.
 
-Owns the look at each output and the fact that comes of it; a user's request to end the job interrupts it. Where kept outputs are, and how much room
-they have, is in `kept_outputs.py`; what the job becomes of it in `outcome.py`.
+Owns the check of each output and the resulting fact; a user's request to end the job interrupts the checks. `kept_outputs.py`
+stores kept outputs and limits their size; `outcome.py` decides what the job becomes.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ FAILED = "output-failed"
 
 
 class Collection:
-    """One job's outputs. `collect` is safe to repeat and raises EngineUnavailable or StoreError where it is to be repeated."""
+    """One job's outputs. `collect` is safe to repeat; EngineUnavailable and StoreError mean that the caller repeats it."""
 
     def __init__(self, job_state: JobState, deps: Dependencies) -> None:
         self._job_state = job_state
@@ -35,12 +35,12 @@ class Collection:
         self._collecting: asyncio.Task[dict[str, OutputState]] | None = None
 
     def interrupt(self) -> None:
-        """Ends the look at the outputs: a user wants the job to end."""
+        """Cancels the collection: a user wants the job to end."""
         if self._collecting is not None:
             self._collecting.cancel()
 
     async def collect(self) -> None:
-        """Looks for the outputs, and keeps those that are to be kept."""
+        """Checks the outputs, and keeps those that the spec keeps."""
         task = asyncio.create_task(self._all(self._job_state.spec), name="collect outputs")
         self._collecting = task
         try:
@@ -63,7 +63,7 @@ class Collection:
             async with aclosing(tar):
                 begin = await _beginning(tar)
                 if not is_file_or_folder(begin):
-                    return OutputState(status="missing", error="it is a link or a special file")
+                    return OutputState(status="missing", error="the output is a link or a special file")
                 if not output.keep:
                     return OutputState(status="present")
                 size = await self._deps.outputs.keep(self._job_state.record.uid, number, _whole(begin, tar))
@@ -73,12 +73,12 @@ class Collection:
         except NoRoom as error:
             return OutputState(status="not-kept", error=str(error))
         except FilesChanged as error:
-            # The worker is over, so the files do not change: the engine broke off.
+            # The worker has ended, so its files do not change: the engine broke off.
             raise EngineUnavailable(str(error), answered=True) from error
 
 
 def conclusion(states: dict[str, OutputState]) -> facts.OutputsCollected:
-    """Returns the fact that the looks at all outputs come to. Pure."""
+    """Returns the fact that follows from the states of all outputs. Pure."""
     missing = [name for name, state in states.items() if state.status == "missing"]
     if missing:
         names = ", ".join(_named(name, states[name]) for name in missing)
@@ -96,7 +96,7 @@ def container_path(spec: JobSpec, path: str) -> str:
 
 
 def is_file_or_folder(begin: bytes) -> bool:
-    """Tells by the beginning of a tar whether its first member is a file or a folder; True where that cannot be told."""
+    """Returns whether a tar's first member is a file or a folder; True if the tar's beginning does not show that."""
     if not begin:
         return False
     try:

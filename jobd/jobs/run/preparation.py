@@ -1,7 +1,7 @@
-"""All that is done for a job before its worker is started: the image, the containers, the sidecar.
+"""The actions before a worker's start: the image, the containers, the sidecar.
 
-Owns how these actions are carried out and which facts come of them; a user's request to end the job interrupts a pull. What is to be done
-is decided by `next_action.py`, the worker's run is in `execution.py`.
+Owns how these actions are executed and the resulting facts; a user's request to end the job interrupts a pull. `next_action.py`
+decides which action is next; `execution.py` has the worker's run.
 """
 
 import asyncio
@@ -22,9 +22,8 @@ T = TypeVar("T")
 
 
 class Preparation:
-    """One job's way to its worker. `say` gets the progress of a pull, for people.
-
-    Every call is safe to repeat and raises EngineUnavailable or StoreError where it is to be repeated.
+    """`say` gets the progress of a pull, for people. Every call is safe to repeat; EngineUnavailable and StoreError mean that the
+    caller repeats the call.
     """
 
     def __init__(
@@ -41,12 +40,12 @@ class Preparation:
         self._interruptible: asyncio.Task[Any] | None = None
 
     def interrupt(self) -> None:
-        """Ends a pull: a user wants the job to end."""
+        """Cancels a pull: a user wants the job to end."""
         if self._interruptible is not None:
             self._interruptible.cancel()
 
     async def pull(self) -> None:
-        """Makes the images local."""
+        """Pulls the images."""
         engine, spec = self._deps.engine, self._job_state.spec
         try:
             async with asyncio.timeout(PULL_LIMIT_S):
@@ -67,7 +66,7 @@ class Preparation:
             await self._job_state.apply(facts.ImageReady(image))
 
     async def create(self) -> None:
-        """Makes the containers. The caller has stopped reading from an earlier sidecar."""
+        """Creates the containers. The caller has stopped following an earlier sidecar."""
         engine, spec, ref = self._deps.engine, self._job_state.spec, self._job_state.ref
         record = self._job_state.record
         image = record.setup.image if record.setup else None
@@ -75,8 +74,8 @@ class Preparation:
         files = self._deps.spool_path(record.uid) if record.has_spool else None
         try:
             if record.phase == "inputs":
-                # The sidecar's run is over and nothing else has run: nothing of the old containers may be taken over. A sidecar that has
-                # refused its order may be just about to end.
+                # The sidecar has run and no other container has: jobd reuses no old container. A sidecar that has refused its order
+                # may be about to end.
                 await engine.signal(ref, "sidecar", "SIGKILL")
                 await engine.remove_stopped(ref)
             created = await engine.create(order, files)
@@ -92,7 +91,7 @@ class Preparation:
             await self._job_state.apply(facts.Prepared(created))
 
     async def start_sidecar(self) -> None:
-        """Starts the sidecar with its order, unless a user has asked for the job's end meanwhile."""
+        """Starts the sidecar with its order, unless a user has cancelled the job meanwhile."""
         job_state = self._job_state
         await job_state.apply(facts.SidecarStarting())
         if job_state.record.phase != "inputs" or job_state.record.sidecar is None:
@@ -136,4 +135,4 @@ class Preparation:
 
 
 class _Interrupted(Exception):
-    """A user's request to end the job has ended the work."""
+    """A user's request to end the job has cancelled the work."""

@@ -1,4 +1,4 @@
-"""What a job's sidecar is told: its order, made of the record, the spec and the settings. Pure."""
+"""Builds a sidecar's order from the record, the spec and the settings. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class SidecarSettings:
 def sidecar_order(
     record: Record, spec: JobSpec, settings: SidecarSettings, secrets: Mapping[str, str] | None = None
 ) -> SidecarOrder:
-    """Returns the order. The callback's key goes along in direct mode alone: a sidecar has no use for it otherwise.
+    """Returns the order. Only in direct mode does the order hold the callback's key: only then does the sidecar sign events.
 
-    `secrets` are the values, which the spec does not have. The workspace stands where it does by default: the worker's own name for it would hide what the sidecar has there.
+    `secrets` are the values, which the spec lacks. The workspace has its default path: the worker's own path could hide the sidecar's files.
     """
     callback = None
     worker = record.setup.worker if record.setup else None

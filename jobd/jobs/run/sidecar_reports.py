@@ -1,7 +1,6 @@
 """Reads the sidecar's reports: JSON lines on its standard output become `Report` structs.
 
-Owns how the parts of a line are put together, the limit of a line, and what is not a report. `machine.py` decides what a report
-changes.
+Owns how the parts of a line are joined, the limit of a line, and what is not a report. `machine.py` decides what a report changes.
 """
 
 import logging
@@ -25,8 +24,8 @@ log = logging.getLogger(__name__)
 class SidecarReports:
     """Decodes the sidecar's lines and passes each report to `on_report`.
 
-    A line with a `{` that does not decode goes to `on_unreadable`, with the reason and the heading that is left. A line without a `{`
-    is no report, damaged or not: another program printed it, and it is logged and dropped. A line holds at most
+    A line with a `{` that does not decode goes to `on_unreadable`, with the reason and its readable heading. A line without a `{` is
+    no report, damaged or not: another program printed the line, and jobd logs and drops it. A line holds at most
     `MAX_REPORT_BYTES`; the rest of a longer line is dropped.
     """
 
@@ -73,7 +72,7 @@ class SidecarReports:
             await self._on_report(report)
 
     def _whole(self, line: RawLine) -> str | None:
-        """Returns the line that ends here, up to the limit of a report; None while the line goes on."""
+        """Returns the line that ends here, up to the limit of a report; None while the line continues."""
         was_skipping, self._skipping = self._skipping, self._skipping and line.partial
         if was_skipping:
             return None
@@ -90,7 +89,7 @@ class SidecarReports:
 def follow_reports(
     engine: Logs, clock: Clock, ref: Callable[[], JobRef], reports: SidecarReports
 ) -> ContainerLogFollower:
-    """Returns the follower of the sidecar's output. Each read begins at the start; the record drops numbers that it knows."""
+    """Returns the follower of the sidecar's output. Each read begins at the start; the record ignores reports that it has."""
 
     def source() -> tuple[JobRef, LogCursor]:
         reports.reset()

@@ -1,8 +1,8 @@
-"""One job from its admission to its end: asks `next_action.py` what to do and has that done, until nothing is left to do.
+"""Drives one job from its admission to its end: executes the action that `next_action.py` returns, until none is left.
 
-Owns the loop, its pauses and what ends a pause; decides nothing itself. A job that is not over has one supervisor, whether a submission or a
-boot started it: what a state asks for does not depend on how the job came to that state. The record is kept by `job_state.py`, the
-actions are carried out by `preparation.py`, `execution.py` and `output_collection.py`.
+Owns the loop, its pauses and what ends a pause; decides nothing itself. Every unfinished job has one supervisor, started by a submission
+or by a start of jobd: the next action depends on the state alone, not on its history. `job_state.py` keeps the record; `preparation.py`,
+`execution.py` and `output_collection.py` execute the actions.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ from jobd.jobs.state.text_limits import short
 from jobd.store.errors import StoreError, UnreadableJob
 from jobd.wire.duration import format_duration
 
-LOOK_AGAIN_S = 2.0
-"""The containers of a job that runs are looked at this often even when the engine's event stream is silent."""
+OBSERVE_INTERVAL_S = 2.0
+"""The interval at which jobd observes a running job's containers even if the engine's event stream is silent."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 NO_ERRORS = EngineErrors(action="", seconds=0.0)
 
@@ -35,16 +35,16 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Drives one job. `progress` is the latest word of a pull, for people."""
+    """Drives one job. `progress` is the latest progress of a pull, for people."""
 
     def __init__(self, record: Record, deps: Dependencies) -> None:
         self.progress: str | None = None
         self._deps = deps
         self._wake = asyncio.Event()
         self._worth_a_try = asyncio.Event()
-        """Ends the pause after a failure: a user's request has come, or the engine is back. Other hints may come from the failed try itself."""
+        """Ends the pause after a failure, on a user's request or a reconnect. Other hints may come from the failed try itself."""
         self._erred_at: float | None = None
-        """When the engine answered with an error last, in monotonic seconds."""
+        """When the engine last answered with an error, in monotonic seconds."""
         self._observed_state = ObservedState()
         self._place = Place(deps.queue, record)
         self._job_state = JobState(record, deps, self._changed)
@@ -54,7 +54,7 @@ class Supervisor:
 
     @property
     def record(self) -> Record:
-        """The record as stored."""
+        """The stored record."""
         return self._job_state.record
 
     @property
@@ -63,27 +63,27 @@ class Supervisor:
 
     @property
     def settled(self) -> bool:
-        """True where the state asks for nothing more."""
+        """True if the state asks for no further action."""
         return isinstance(next_action(self.record, None, self._deps.clock.now()), actions.Done)
 
     def take_place(self) -> None:
-        """Takes the place that the record gives the job, in the queue or among the jobs that run."""
+        """Takes the place that the record gives the job, in the queue or among the running jobs."""
         self._place.take(self.record)
 
     def begin_again(self, stored: Record) -> None:
-        """After a fault: the next run goes on from what is stored."""
+        """After a fault: the next run continues from the stored record."""
         self._job_state.record = stored
         self._observed_state.forget()
 
     def hint(self, hint: Hint) -> None:
-        """Something may have happened to the containers: they are observed again, unless the hint says enough."""
+        """The containers may have changed: jobd observes them again, unless the hint has all facts."""
         self._observed_state.take_hint(hint)
         self._wake.set()
         if isinstance(hint, Connected):
             self._worth_a_try.set()
 
     async def apply(self, fact: facts.Fact) -> None:
-        """Stores what `fact` makes of the record. Safe from any task. Raises StoreError: nothing changed."""
+        """Applies `fact` to the record and stores the result. Safe from any task. Raises StoreError: nothing changed."""
         await self._job_state.apply(fact)
 
     async def request(self, request: facts.CancelRequested) -> None:
@@ -96,42 +96,42 @@ class Supervisor:
             self._place.leave()
 
     async def run(self) -> None:
-        """Returns when the job's state asks for nothing more; is cancelled at jobd's end. Raises UnreadableJob."""
+        """Returns when the job's state asks for no further action; jobd's end cancels the call. Raises UnreadableJob."""
         pause_s = FIRST_PAUSE_S
         self._job_state.announce_soon()
         try:
             while True:
                 await self._follow_clock()
-                asked = next_action(self.record, self._observed_state.seen, self._deps.clock.now())
-                if isinstance(asked, actions.Done):
+                action = next_action(self.record, self._observed_state.observation, self._deps.clock.now())
+                if isinstance(action, actions.Done):
                     return
                 try:
                     if self.record.phase not in ("queued", "done"):
                         await self._job_state.hold_spec()
-                    await self._carry_out(asked)
+                    await self._carry_out(action)
                     pause_s, self.progress = FIRST_PAUSE_S, None
-                    if self._errors.action == type(asked).__name__:
+                    if self._errors.action == type(action).__name__:
                         self._erred_at = None
-                        await self.apply(facts.EngineAnswered(type(asked).__name__))
+                        await self.apply(facts.EngineAnswered(type(action).__name__))
                 except UnreadableJob:
                     raise  # another try would fail too
                 except (EngineError, StoreError) as error:
-                    fields = {"job_id": self.record.id, "action": type(asked).__name__, "error": str(error)}
-                    log.warning("job waits, will try again", extra=fields)
+                    fields = {"job_id": self.record.id, "action": type(action).__name__, "error": str(error)}
+                    log.warning("an action failed; jobd tries again", extra=fields)
                     self._observed_state.forget()
                     self.progress = f"another try: {short(str(error))}"
-                    if await self._counted(asked, error):
-                        # Other actions may succeed between two tries of this one; they do not shorten its pause.
+                    if await self._counted(action, error):
+                        # Other actions may succeed between two tries of this action; they do not shorten its pause.
                         pause_s = max(pause_s, min(self._errors.seconds, LONGEST_PAUSE_S))
                     if self.record.ended and not self.record.is_deleted:
                         continue
                     await self._pause(pause_s, self._worth_a_try)
                     pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         except UnreadableJob:
-            self._place.leave()  # the containers stay as they are until somebody deletes the job
+            self._place.leave()  # the containers stay as they are until a user deletes the job
             raise
         finally:
-            # First come the calls that cannot fail. What fails here is done again by the next run.
+            # The calls that cannot fail come first. The next run repeats a call that fails here.
             self._job_state.stop_announcing()
             if self.record.ended:
                 self._place.leave()
@@ -142,9 +142,9 @@ class Supervisor:
             if self.record.ended and self.record.is_deleted:
                 await self._deps.outputs.remove(self.record.uid)
 
-    async def _counted(self, asked: actions.Action, error: Exception) -> bool:
-        """Counts an error that the engine has answered with: a job fails when such errors go on for too long. Returns whether the engine
-        answered; where no answer came, the whole engine is away, and the job waits for it without a limit.
+    async def _counted(self, action: actions.Action, error: Exception) -> bool:
+        """Counts an error that the engine has answered with: a job fails if such errors continue for too long. Returns whether the engine
+        answered; if the engine did not answer, the job waits for the engine without a limit.
         """
         if not isinstance(error, EngineError) or (
             isinstance(error, EngineUnavailable) and not error.answered
@@ -155,7 +155,7 @@ class Supervisor:
         seen_s = 0.0 if self._erred_at is None else now - self._erred_at
         limit_s = self._deps.engine_error_limit_s
         try:
-            await self.apply(facts.EngineErred(type(asked).__name__, error.advice, seen_s, limit_s))
+            await self.apply(facts.EngineErred(type(action).__name__, error.advice, seen_s, limit_s))
         except StoreError as refused:
             fields = {"job_id": self.record.id, "action": "count-error", "error": str(refused)}
             log.warning("an error of the engine is not counted", extra=fields)
@@ -174,8 +174,8 @@ class Supervisor:
         if self._job_state.clock_moved(self.record, offset):
             await self.apply(facts.ClockMoved(clock.boot, offset))
 
-    async def _carry_out(self, asked: actions.Action) -> None:
-        match asked:
+    async def _carry_out(self, action: actions.Action) -> None:
+        match action:
             case actions.Admit():
                 await self._admit()
             case actions.Pull():
@@ -194,7 +194,7 @@ class Supervisor:
             case actions.CollectOutputs():
                 await self._collection.collect()
             case actions.TellSidecar(succeeded):
-                await self._execution.tell_sidecar(succeeded)
+                await self._execution.notify_sidecar(succeeded)
             case actions.DrainLogs():
                 await self._execution.drain_log()
             case actions.Signal(role, kill):
@@ -209,18 +209,18 @@ class Supervisor:
         await self.apply(facts.Admitted())
 
     async def _wait(self, until: datetime | None) -> None:
-        left_s = LOOK_AGAIN_S
+        left_s = OBSERVE_INTERVAL_S
         if until is not None:
             left_s = min(left_s, (until - self._deps.clock.now()) / timedelta(seconds=1))
         if await self._pause(left_s, self._wake):
             return
         self._observed_state.forget()
-        await self._follow_clock()  # before what has passed is counted
+        await self._follow_clock()  # before the remaining time is computed
         await self.apply(facts.TimePassed())
         await self._execution.measure()
 
     async def _pause(self, seconds: float, wake: asyncio.Event) -> bool:
-        """Waits for `wake`, `seconds` at most; returns whether it was set."""
+        """Waits for `wake`, `seconds` at most; returns whether `wake` was set."""
         sleeper = asyncio.ensure_future(self._deps.clock.sleep(max(0.0, seconds)))
         waker = asyncio.ensure_future(wake.wait())
         try:

@@ -1,7 +1,7 @@
-"""The supervisors that run: one for each job that is not over, found by uid.
+"""The registry of running supervisors: one per unfinished job, by uid.
 
-Owns their tasks. A fault in one supervisor is logged and the supervisor is started again from the stored record, for as long as
-the job asks for anything; it never touches another job.
+Owns their tasks. After a fault in one supervisor, jobd logs the fault and restarts the supervisor from the stored record while the
+job asks for an action; other jobs continue.
 """
 
 import asyncio
@@ -38,21 +38,21 @@ class Supervisors:
         return iter(list(self._supervisors.values()))
 
     def get(self, uid: str) -> Supervisor | None:
-        """Returns the job's supervisor, or None where nothing is left to do for it."""
+        """Returns the job's supervisor; None if the job asks for no action."""
         return self._supervisors.get(uid)
 
     def get_or_make(self, record: Record) -> Supervisor:
-        """Returns the supervisor that runs for the job, or a new one that does not run yet."""
+        """Returns the job's running supervisor, or a new supervisor that does not run yet."""
         return self._supervisors.get(record.uid) or Supervisor(record, self._deps)
 
     def start_all(self, records: list[Record]) -> None:
-        """Starts a supervisor for each job of before a restart: jobs that were admitted keep their places, the rest queues in its order."""
+        """Starts a supervisor for each job from before a restart: admitted jobs keep their places, the others queue in their order."""
         for record in sorted(records, key=lambda record: record.phase == "queued"):
             self.start(self.get_or_make(record))
 
     def start(self, supervisor: Supervisor) -> None:
-        """Gives the job its place and lets the supervisor run, unless the job has one that runs, or jobd ends: then the next start takes
-        the job up.
+        """Gives the job its place and runs the supervisor, unless the job has a running supervisor, or jobd ends: then the next start
+        of jobd continues the job.
         """
         uid = supervisor.record.uid
         if uid not in self._supervisors and not self._stopped:
@@ -63,7 +63,7 @@ class Supervisors:
             )
 
     def hint(self, hint: Hint) -> None:
-        """Has the job that the hint is of, or all of them, observe their containers again."""
+        """Passes the hint to its job's supervisor, or to all supervisors."""
         uid = None if isinstance(hint, Connected | Disconnected) else hint.uid
         if uid is None:
             for supervisor in self:
@@ -81,7 +81,7 @@ class Supervisors:
         return sum(not task.done() for task in deleted)
 
     async def stop(self) -> None:
-        """Ends all supervisors; the jobs themselves go on and are found again at the next start."""
+        """Ends all supervisors; the containers continue, and the next start of jobd finds the jobs again."""
         self._stopped = True
         tasks = list(self._tasks.values())
         for task in tasks:
@@ -100,12 +100,12 @@ class Supervisors:
                     return
                 except Exception:
                     log.exception(
-                        "supervisor failed, will start again", extra={"job_id": supervisor.record.id}
+                        "the supervisor failed; jobd starts it again", extra={"job_id": supervisor.record.id}
                     )
                     await self._begin_again(supervisor)
-                    continue  # also where nothing is asked for any more: what a run does at its end was not done
-                # A request that came while the run was ending is still to be carried out. From here to the removal nothing
-                # is awaited, so a later request finds no supervisor and starts another.
+                    continue  # even without a next action: the end of a run was not executed
+                # A request that came while the run was ending still needs a run. Nothing is awaited from here to the removal,
+                # so a later request finds no supervisor and starts a new one.
                 if supervisor.settled:
                     return
         finally:
@@ -113,16 +113,16 @@ class Supervisors:
             self._tasks.pop(uid, None)
 
     async def _begin_again(self, supervisor: Supervisor) -> None:
-        """Returns once the supervisor may run again, on the stored record. Nothing but jobd's own end keeps it from that."""
+        """Returns once the supervisor may run again, on the stored record. Only jobd's own end prevents that."""
         while True:
             await self._deps.clock.sleep(AGAIN_AFTER_FAULT_S)
             before = supervisor.record
             try:
                 stored = await self._stored(before)
             except Exception:
-                log.exception("record not read, will try again", extra={"job_id": before.id})
+                log.exception("the record cannot be read; jobd tries again", extra={"job_id": before.id})
                 continue
-            # What was stored while the row was read, such as a user's request, is newer than the row.
+            # A change that was stored while the row was read, such as a user's request, is newer than the row.
             supervisor.begin_again(stored if supervisor.record is before else supervisor.record)
             return
 

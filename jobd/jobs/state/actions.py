@@ -1,4 +1,4 @@
-"""What a supervisor can be asked to do next for its job. Pure data; `next_action.py` decides which one."""
+"""The actions of a supervisor. Pure data; `next_action.py` decides which action is next."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,17 +13,17 @@ class Admit:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """Make the image local."""
+    """Pull the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Make the containers; what an earlier try of the same phase has left is removed first."""
+    """Create the containers, after removing those of an earlier try of the same phase."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartSidecar:
-    """Start the sidecar and hand it its order."""
+    """Start the sidecar and send its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +33,24 @@ class StartWorker:
 
 @dataclass(frozen=True, slots=True)
 class RemoveUnstarted:
-    """Remove a container whose start was asked for, unless it has run."""
+    """Remove a container whose start was requested, unless the container has run."""
 
     role: Role
 
 
 @dataclass(frozen=True, slots=True)
 class CollectOutputs:
-    """Look for the outputs that the client fetches, and keep them where that is asked for."""
+    """Check the outputs that the client fetches, and keep those that the spec keeps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observe:
-    """Look at the containers."""
+    """Observe the containers."""
 
 
 @dataclass(frozen=True, slots=True)
 class TellSidecar:
-    """Send the signal that the worker has ended."""
+    """Notify the sidecar that the worker has ended."""
 
     succeeded: bool
 
@@ -75,14 +75,14 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do until something happens, or until `until`."""
+    """Wait for a change, or until `until`."""
 
     until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Nothing is left to do for this job, for now."""
+    """The job asks for no action now."""
 
 
 Action = (

@@ -1,6 +1,6 @@
-"""The times of a record that limits are measured from or that a supervisor waits for. Pure.
+"""The times of a record from which limits count or for which a supervisor waits. Pure.
 
-Owns which times these are: those of an attempt whose field has one of the names in `AWAITED`. The times that people read are in `run_times.py`.
+Owns which times these are: the fields of an attempt whose names are in `AWAITED`. `run_times.py` has the times that people read.
 """
 
 from datetime import datetime, timedelta
@@ -15,8 +15,8 @@ P = TypeVar("P", bound=Part)
 
 
 def clock_moved(record: Record, boot: str, offset: float) -> Record:
-    """Returns the record with its awaited times moved along with the clock, so that each limit stays as long as it was. Over a boot of the
-    machine jobd cannot tell how far the clock moved, and the times stay.
+    """Returns the record with its awaited times moved by the clock's step, so that each limit keeps its length. Over a boot of the machine
+    jobd cannot determine the step, and the times stay.
     """
     mark = ClockMark(boot=boot, offset=offset)
     if boot != record.clock.boot:

@@ -1,7 +1,7 @@
-"""What becomes of a job whose engine answers with errors that may pass. Pure.
+"""Bounds how long a job retries an action that the engine answers with errors that may pass. Pure.
 
-Owns the bound: an action is asked for again until the engine has answered it with errors for `ENGINE_ERROR_LIMIT`, counted while jobd
-and the engine ran, over restarts of both. Which answers count is the adapter's to say (`EngineUnavailable.answered`).
+Owns the bound: jobd retries an action until the engine has answered with errors for `ENGINE_ERROR_LIMIT`, counted while jobd and
+the engine ran, over restarts of both. The adapter decides which answers count (`EngineUnavailable.answered`).
 """
 
 from datetime import datetime
@@ -17,15 +17,13 @@ from jobd.wire.job import JobSpec
 
 REASON = "engine-error"
 START = "StartWorker"
-"""An error that a start itself is answered with is a plain no: nothing has run. Where no answer came, the start is looked for."""
+"""If the engine answers a start with an error, nothing has run. Without an answer, jobd observes whether the container started."""
 
 
 def erred(record: Record, spec: JobSpec, fact: facts.EngineErred, now: datetime) -> Step:
-    """Returns what one more error answer makes of a job that is not over."""
+    """Returns the step of one more error answer for an unfinished job."""
     if isinstance(record.worker, Started) and not record.end_ordered:
-        return Step(
-            record
-        )  # a worker that runs has a limit of its own, and may go on whatever the engine says
+        return Step(record)  # a running worker has its own limit, and continues despite errors
     before = record.attempt.engine_errors
     waited_s = (before.seconds if before else 0.0) + max(0.0, fact.seen_s)
     errors = EngineErrors(action=fact.action, seconds=waited_s)
@@ -37,7 +35,7 @@ def erred(record: Record, spec: JobSpec, fact: facts.EngineErred, now: datetime)
         case DeliveringOutputs() | CollectingOutputs() as state:
             return finish(kept, spec, now, outputs_failure(kept, record.failure, why), state.worker)
         case DrainingLog():
-            return Step(kept)  # reading its log has a limit of its own
+            return Step(kept)  # reading the log has its own limit
         case Running(worker=worker) as state if worker is not None and fact.action != START:
             lost = Failure(reason="lost", error=why)
             return worker_ended(kept, spec, state, worker, None, now, lost)
@@ -46,7 +44,7 @@ def erred(record: Record, spec: JobSpec, fact: facts.EngineErred, now: datetime)
 
 
 def answered(record: Record, fact: facts.EngineAnswered) -> Record:
-    """Returns the record after the engine has done what it answered with errors before."""
+    """Returns the record after the engine has executed an action that failed before."""
     errors = record.attempt.engine_errors
     if errors is None or errors.action != fact.action:
         return record

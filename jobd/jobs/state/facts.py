@@ -1,6 +1,6 @@
-"""What can happen to a job. Pure data; `machine.py` decides what a fact changes.
+"""The facts of a job. Pure data; `machine.py` decides what a fact changes.
 
-A fact is something that has happened and that jobd has seen. What a state asks for next is in `actions.py`.
+A fact is an event that jobd has observed. `actions.py` has the actions.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class SetupFailed:
-    """The job cannot be set up, and another try would fail too. `reason` is a kebab code."""
+    """The job's setup has failed, and another try would fail too. `reason` is a kebab code."""
 
     reason: str
     message: str
@@ -40,8 +40,8 @@ class SetupFailed:
 
 @dataclass(frozen=True, slots=True)
 class EngineErred:
-    """The engine answered this action with an error that may pass. `seen_s`: the seconds since the error answer before, counted by this
-    process; `limit_s`: for how long the action is asked for again.
+    """The engine answered this action with an error that may pass. `seen_s`: the seconds since the previous error answer, counted by
+    this process; `limit_s`: for how long jobd retries the action.
     """
 
     action: str
@@ -52,24 +52,24 @@ class EngineErred:
 
 @dataclass(frozen=True, slots=True)
 class EngineAnswered:
-    """The engine has done what this action asked for."""
+    """The engine has executed this action."""
 
     action: str
 
 
 @dataclass(frozen=True, slots=True)
 class SidecarStarting:
-    """The sidecar is about to be started. Recorded before the start: a sidecar that was started is not started again."""
+    """The sidecar is about to be started. Stored before the start, so that no sidecar is started twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerStarting:
-    """The worker is about to be started. Recorded before the start: a start without an answer is never repeated."""
+    """The worker is about to be started. Stored before the start, so that a start without an answer is never repeated."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerStartFailed:
-    """The engine said that the worker did not start. `exit_code`: as `StartFailed` has it."""
+    """The engine reported that the worker did not start. `exit_code`: as in `StartFailed`."""
 
     exit_code: int | None
     message: str
@@ -77,14 +77,14 @@ class WorkerStartFailed:
 
 @dataclass(frozen=True, slots=True)
 class NeverStarted:
-    """A container whose start was asked for is removed: the container has not run and never will."""
+    """A container whose start was requested is removed: the container has not run and never will."""
 
     role: Role
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The containers were observed. `reports_drained`: every report of an ended sidecar has been handled before this."""
+    """The containers were observed. `reports_drained`: all reports of an ended sidecar have been handled."""
 
     observation: Observation
     reports_drained: bool = False
@@ -92,8 +92,8 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The sidecar made a report. `order_given`: the sidecar was handed its whole order. `all_read`: the report was read from the sidecar's
-    own output, where each artifact's report stands before the report that ends its phase.
+    """The sidecar sent a report. `order_given`: the sidecar got its whole order. `all_read`: the report comes from the sidecar's own
+    output, where each artifact's report precedes the report that ends its phase.
     """
 
     report: Report
@@ -103,20 +103,20 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class ReportUnread:
-    """The sidecar printed a report that cannot be read. `why` quotes the line; `heading` is what the line's beginning still tells."""
+    """The sidecar printed a report that cannot be read. `why` quotes the line; `heading`: the readable fields at the line's beginning."""
 
     why: str
     heading: Heading
 
 
 @dataclass(frozen=True, slots=True)
-class OutputsTold:
-    """The signal that the worker has ended was sent to the sidecar."""
+class SidecarNotified:
+    """The sidecar was notified that the worker has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutputsCollected:
-    """The outputs that the client fetches were looked for, by path. `reason`: why they are not where they belong, a kebab code."""
+    """The outputs that the client fetches were checked, by path. `reason`: why outputs are missing or not kept, a kebab code."""
 
     outputs: Mapping[str, OutputState]
     reason: str | None = None
@@ -137,7 +137,7 @@ class StopSent:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
-    """A user wants the job to end; with `delete`, to be gone as well. `signal`: the first signal that the worker gets."""
+    """A user wants the job to end; with `delete`, to be deleted too. `signal`: the first signal that the worker gets."""
 
     by: str
     grace_s: float
@@ -148,7 +148,7 @@ class CancelRequested:
 
 @dataclass(frozen=True, slots=True)
 class TimePassed:
-    """A moment has come that `next_action` asked to be woken at."""
+    """The time of a `Wait` has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class ClockMoved:
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """No container or volume of the job is left."""
+    """All containers and volumes of the job are removed."""
 
 
 Fact = (
@@ -185,7 +185,7 @@ Fact = (
     | Observed
     | Reported
     | ReportUnread
-    | OutputsTold
+    | SidecarNotified
     | OutputsCollected
     | LogsDrained
     | StopSent

@@ -1,4 +1,4 @@
-"""A record as jobd up to 0.1 stored it (form 1). Pure data, read by `record_upgrade.py` alone, and needed for as long as that."""
+"""A record as jobd up to 0.1 stored it (form 1). Pure data; only `record_upgrade.py` reads these records."""
 
 from datetime import datetime
 from typing import Literal

@@ -1,12 +1,12 @@
 """The job's state machine: what a fact changes. Pure.
 
-`step(record, fact)` gives the next record and the events that the change makes; the caller stores both in one commit.
+`step(record, fact)` returns the next record and the change's events; the caller stores both in one commit.
 
     queued -> pulling -> [inputs] -> running -> [outputs] -> done
-                 any of them ends early through `worker_never_ran` or `finish`
+                 any phase ends early through `worker_never_ran` or `finish`
 
-Owns which fact counts in which phase; what a look at the containers makes of a job is in `on_observed.py`, what the sidecar says in
-`on_reported.py`, how a run is concluded in `outcome.py`. Must not know of the store, the engine's calls, HTTP or asyncio.
+Owns which fact counts in which phase. `on_observed.py` handles observations, `on_reported.py` the sidecar's reports, `outcome.py`
+the end of a run. Must not know of the store, the engine's calls, HTTP or asyncio.
 """
 
 from datetime import datetime
@@ -58,7 +58,7 @@ OUTPUTS_TOOK_TOO_LONG = "outputs took longer than an hour"
 
 
 def step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step:
-    """Returns what `fact` makes of `record`. A fact that no longer matters changes nothing."""
+    """Returns the step of `fact` for `record`. A late fact changes nothing."""
     state = record.state
     if isinstance(state, Done):
         return Step(_after_end(record, state, fact, now))
@@ -95,7 +95,7 @@ def step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step
             return reported(record, spec, fact, now)
         case facts.ReportUnread():
             return unread(record, spec, fact)
-        case facts.OutputsTold() if isinstance(state, DeliveringOutputs):
+        case facts.SidecarNotified() if isinstance(state, DeliveringOutputs):
             return Step(record.with_state(state.change(told_at=now)))
         case facts.OutputsCollected() if isinstance(state, CollectingOutputs):
             return outputs_collected(record, spec, state, fact, now)
@@ -146,7 +146,7 @@ def _cancelled(record: Record, spec: JobSpec, request: facts.CancelRequested, no
     before, state = record.cancel, record.state
     requested = record.change(
         cancel=CancelRequest(
-            # What users ask for only ever grows: to cancel, to delete.
+            # A later request never weakens an earlier one: a delete stays a delete.
             delete=request.delete or record.is_deleted,
             by=(before.by if before else None) or request.by,
             why=(before.why if before else None) or request.why,

@@ -1,4 +1,4 @@
-"""The record of a job that was just submitted."""
+"""Creates a job's first record."""
 
 import secrets
 from datetime import datetime
@@ -19,7 +19,7 @@ def new_record(
     boot: str = "",
     clock_offset: float = 0.0,
 ) -> Record:
-    """Returns the record of a job that was just submitted. Its `uid` sorts by time and is unique."""
+    """Returns the record of a new job. Its `uid` sorts by time and is unique."""
     artifacts = {a.id: ArtifactState(optional=bool(getattr(a, "optional", False))) for a in spec.artifacts}
     return Record(
         uid=f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(6)}",

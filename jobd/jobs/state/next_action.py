@@ -1,7 +1,7 @@
-"""What a job's state asks for next. Pure.
+"""Decides the next action of a job. Pure.
 
-`next_action(record, seen)` looks at a state, never at how it came about, and names the one thing to do: boot, reconnect to the
-engine and normal running are therefore the same code.
+`next_action(record, observation)` depends on a state alone, not on the state's history: a start of jobd, a reconnect to the engine
+and normal operation therefore share their code.
 """
 
 from datetime import datetime, timedelta
@@ -25,25 +25,25 @@ from jobd.jobs.state.states import (
 INPUTS_LIMIT = timedelta(hours=1)
 OUTPUTS_LIMIT = timedelta(hours=1)
 AMBIGUOUS_START = timedelta(seconds=10)
-"""A container that is still `created` this long after its start was asked for is removed, unless it runs by then, and made anew."""
+"""A container that is still `created` this long after its start was requested is removed and created again."""
 TELL_AGAIN = timedelta(seconds=1)
 
 
-def next_action(record: Record, seen: Observation | None, now: datetime) -> actions.Action:
-    """Returns the one thing that this state asks for. `seen` is a look taken since the last change, or None."""
+def next_action(record: Record, observation: Observation | None, now: datetime) -> actions.Action:
+    """Returns the next action. `observation`: made since the last change, or None."""
     match record.state:
         case Queued() as state:
             return _next_in_queue(state, now)
         case Pulling(setup=setup):
             return actions.Pull() if setup.image is None else actions.Create()
         case LoadingInputs() as state:
-            return _next_in_inputs(record, state, seen, now)
+            return _next_in_inputs(record, state, observation, now)
         case Running() as state:
-            return _next_in_running(record, state, seen, now)
+            return _next_in_running(record, state, observation, now)
         case DrainingLog():
             return actions.DrainLogs()
         case DeliveringOutputs() as state:
-            return _next_in_outputs(record, state, seen, now)
+            return _next_in_outputs(record, state, observation, now)
         case CollectingOutputs():
             return actions.CollectOutputs()
         case Done(removal=removal):
@@ -59,7 +59,7 @@ def _next_in_queue(state: Queued, now: datetime) -> actions.Action:
 
 
 def _next_in_inputs(
-    record: Record, state: LoadingInputs, seen: Observation | None, now: datetime
+    record: Record, state: LoadingInputs, observation: Observation | None, now: datetime
 ) -> actions.Action:
     if not record.is_stopping:
         if state.setup.worker is None:
@@ -68,17 +68,17 @@ def _next_in_inputs(
             return actions.StartSidecar()
         if state.sidecar.in_doubt:
             return actions.RemoveUnstarted("sidecar")
-    if seen is None:
+    if observation is None:
         return actions.Observe()
     if record.is_stopping:
         return _kill_sidecar(state.stop, now)
-    if state.sidecar is not None and is_mine(seen.sidecar, record, ContainerState.CREATED):
+    if state.sidecar is not None and is_mine(observation.sidecar, record, ContainerState.CREATED):
         return actions.Wait(state.sidecar.asked_at + AMBIGUOUS_START)
     return actions.Wait(state.since + INPUTS_LIMIT)
 
 
 def _next_in_running(
-    record: Record, state: Running, seen: Observation | None, now: datetime
+    record: Record, state: Running, observation: Observation | None, now: datetime
 ) -> actions.Action:
     worker = state.worker
     if state.setup.worker is None:
@@ -87,9 +87,9 @@ def _next_in_running(
         return actions.StartWorker()
     if isinstance(worker, Starting) and worker.in_doubt:
         return actions.RemoveUnstarted("worker")
-    if seen is None:
+    if observation is None:
         return actions.Observe()
-    if is_mine(seen.worker, record, ContainerState.CREATED):
+    if is_mine(observation.worker, record, ContainerState.CREATED):
         return actions.Wait(worker.asked_at + AMBIGUOUS_START)
     if not record.end_ordered:
         return actions.Wait(worker.deadline if isinstance(worker, Started) else None)
@@ -102,23 +102,23 @@ def _next_in_running(
 
 
 def _next_in_outputs(
-    record: Record, state: DeliveringOutputs, seen: Observation | None, now: datetime
+    record: Record, state: DeliveringOutputs, observation: Observation | None, now: datetime
 ) -> actions.Action:
-    tell = actions.TellSidecar(succeeded=state.failure is None and record.exit_code == 0)
+    notify = actions.TellSidecar(succeeded=state.failure is None and record.exit_code == 0)
     if state.told_at is None and not record.is_stopping:
-        return tell
-    if seen is None:
+        return notify
+    if observation is None:
         return actions.Observe()
     if record.is_stopping:
         return _kill_sidecar(state.stop, now)
     if state.sidecar.outputs_begun:
         return actions.Wait(state.since + OUTPUTS_LIMIT)
     if state.told_at is None or now >= state.told_at + TELL_AGAIN:
-        return tell
+        return notify
     return actions.Wait(state.told_at + TELL_AGAIN)
 
 
 def _kill_sidecar(stop: Stop | None, now: datetime) -> actions.Action:
-    # A kill that was sent may have hit a sidecar that did not run yet: it is repeated, a second apart.
+    # The kill may have reached a sidecar that did not run yet: jobd repeats the kill every second.
     is_killed = stop is not None and stop.killed
     return actions.Wait(now + TELL_AGAIN) if is_killed else actions.Signal("sidecar", kill=True)

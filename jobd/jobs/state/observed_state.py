@@ -1,6 +1,6 @@
-"""What is known of a job's containers: the last observation, and which hints have come since. Pure.
+"""The observed state of a job's containers: the last observation, and the hints since. Pure.
 
-Owns when an observation is out of date, and which hints spare one. Asks the engine nothing, and must not know of the store.
+Owns when an observation is out of date, and which hints replace an observation. Calls no engine. Must not know of the store.
 """
 
 from dataclasses import replace
@@ -11,23 +11,23 @@ from jobd.jobs.state.record import Record
 
 
 class ObservedState:
-    """One job's containers as they were last observed. `seen` is an observation made since the last change, or None.
+    """The last observation of one job's containers. `observation`: made since the last change, or None.
 
-    `hint_count` counts the hints: an observation during which one came is out of date already.
+    `hint_count` counts the hints: a hint during an observation makes that observation out of date.
     """
 
     def __init__(self) -> None:
-        self.seen: Observation | None = None
+        self.observation: Observation | None = None
         self.hint_count = 0
         self._began: ContainerFacts | None = None
         self._died: ContainerFacts | None = None
         self._disturbed = False
-        """Since the last observation the event stream was cut, or somebody else has sent a signal."""
+        """Since the last observation the event stream was disconnected, or an external signal was sent."""
 
     def take_hint(self, hint: Hint) -> None:
-        """Takes a hint in: what was observed before the hint is out of date."""
+        """Handles a hint: an observation from before the hint is out of date."""
         self.hint_count += 1
-        self.seen = None
+        self.observation = None
         match hint:
             case Started(role="worker", facts=ContainerFacts() as began):
                 self._began = began
@@ -36,32 +36,32 @@ class ObservedState:
             case Disconnected() | SignalledExternally():
                 self._disturbed = True
 
-    def keep(self, seen: Observation, hint_count_before: int) -> None:
+    def keep(self, observation: Observation, hint_count_before: int) -> None:
         """Keeps an observation, unless a hint came since `hint_count_before`."""
         if self.hint_count == hint_count_before:
-            self.seen = seen
+            self.observation = observation
             self._disturbed = False
 
     def started(self, worker: ContainerFacts, hint_count_before: int) -> None:
-        """The engine has answered that the worker runs. The answer is as good as an observation, unless more than the start's own hint
-        came since `hint_count_before`, or the engine may be stopping. An observation of a container that ends meanwhile would wait
-        until the engine has taken down the container's network; a hint of the end comes before that.
+        """The engine has answered that the worker runs. The answer replaces an observation, unless more than the start's own hint came
+        since `hint_count_before`, or the engine may be stopping. Observing a container that ends meanwhile would block until the
+        engine has removed the container's network; the hint of the end comes earlier.
         """
         own = self._began is not None and self._began.id == worker.id
         if not self._disturbed and self.hint_count - hint_count_before <= own:
-            self.seen = Observation(worker, None)
+            self.observation = Observation(worker, None)
 
     def forget(self) -> None:
-        """What was observed is out of date."""
-        self.seen = None
+        """Marks the observation as out of date."""
+        self.observation = None
 
     def start_event(self, record: Record) -> ContainerFacts | None:
-        """Returns what a hint said of the start of this attempt's worker."""
+        """Returns the facts of a hint of this attempt's worker's start."""
         return _of_worker(self._began, record)
 
     def pop_end_event(self, record: Record) -> ContainerFacts | None:
-        """Returns, once, what a hint said of the end of this attempt's worker, with its start. None where the worker is to be
-        observed: also where no hint said its start, since how long the worker ran is taken from one clock.
+        """Returns, once, the facts of a hint of this attempt's worker's end, with its start. None if jobd must observe the worker:
+        also if no hint gave the start, since both times of a run must come from one clock.
         """
         died, self._died = _of_worker(self._died, record), None
         began = self.start_event(record)

@@ -1,7 +1,7 @@
-"""What a look at a job's containers changes, state by state. Pure.
+"""What an observation of a job's containers changes, state by state. Pure.
 
-Owns how a container's state, or its absence, is read: as a start, an end, a loss, or a reason to look again later. What the sidecar
-says of itself is in `on_reported.py`.
+Owns what a container's state, or its absence, means: a start, an end, a loss, or a reason to observe again later. `on_reported.py`
+handles the sidecar's reports.
 """
 
 from datetime import datetime, timedelta
@@ -30,21 +30,21 @@ _LOST = {
     EndCause.ENGINE_STOPPED: "the engine was stopped or killed while the worker ran",
     EndCause.EVICTED: "the engine evicted the worker while it ran",
     EndCause.NODE_LOST: "the machine that the worker ran on was lost",
-    EndCause.UNKNOWN: "the engine does not tell how the worker ended",
+    EndCause.UNKNOWN: "the engine does not report how the worker ended",
 }
-"""Causes after which the exit code says nothing of the job's command, and why the job is lost then."""
+"""Causes after which the exit code says nothing of the job's command, with the error text of the lost job."""
 
 
 def observed(record: Record, spec: JobSpec, fact: facts.Observed, now: datetime) -> Step:
-    """Returns what a look makes of a job that is not over."""
-    seen, drained = fact.observation, fact.reports_drained
+    """Returns the step of an observation for an unfinished job."""
+    observation, drained = fact.observation, fact.reports_drained
     match record.state:
         case LoadingInputs() as state:
-            return _inputs(record, spec, state, seen.sidecar, drained, now)
+            return _inputs(record, spec, state, observation.sidecar, drained, now)
         case Running(worker=worker) as state if worker is not None:
-            return _worker(record, spec, state, worker, seen.worker, now)
+            return _worker(record, spec, state, worker, observation.worker, now)
         case DeliveringOutputs() as state:
-            return _outputs(record, spec, state, seen.sidecar, drained, now)
+            return _outputs(record, spec, state, observation.sidecar, drained, now)
         case _:
             return Step(record)
 
@@ -95,7 +95,7 @@ def _worker(
     if worker is None or worker.attempt != record.attempt.number:
         why = "the worker container was removed by someone else"
         if isinstance(run, Starting) and run.in_doubt:
-            why = "the worker container is gone, and the engine does not tell whether it ran"
+            why = "the worker container is removed, and the engine does not report whether it ran"
         return worker_ended(record, spec, state, run, None, now, Failure(reason="lost", error=why))
     if worker.started_at is None:
         if worker.exit_code and worker.error and not worker.start_may_pass:
@@ -126,7 +126,7 @@ def _worker(
 
 
 def never_started(record: Record, spec: JobSpec, fact: facts.NeverStarted, now: datetime) -> Step:
-    """Returns what becomes of a job whose container was removed before it ran: it is made anew, unless the job is to end."""
+    """Returns the step for a container that was removed before it ran: jobd creates it again, unless the job is stopping."""
     match record.state:
         case Running(worker=Starting(in_doubt=True)) as state if fact.role == "worker":
             if record.is_stopping:
@@ -152,7 +152,7 @@ def _started(record: Record, spec: JobSpec, run: Starting, at: datetime, now: da
 
 
 def _again(stop: Stop | None) -> Stop | None:
-    """Returns the stop of a sidecar that runs on: a kill that was sent before the sidecar ran is sent again."""
+    """Returns the stop of a sidecar that still runs: jobd repeats a kill that was sent before the sidecar ran."""
     return stop.change(killed=False) if stop else None
 
 
@@ -170,12 +170,12 @@ def _outputs(
         return finish(record, spec, now, state.failure, state.worker)
     if sidecar is not None and sidecar.state is ContainerState.CREATED:
         sidecar = (
-            None  # the sidecar that ran was removed; this one was made with a worker that had to be made anew
+            None  # the sidecar that ran was removed; this sidecar was created together with a new worker
         )
     if sidecar is not None and sidecar.attempt == record.attempt.number and not drained:
         return Step(record)
     if not has_outputs(spec):
-        return finish(record, spec, now, state.failure, state.worker)  # it was there for the secrets alone
+        return finish(record, spec, now, state.failure, state.worker)  # the sidecar only held the secrets
     code = "was removed" if sidecar is None else f"ended with code {sidecar.exit_code}"
     why = f"the sidecar {code} before outputs were done"
     return finish(record, spec, now, outputs_failure(record, state.failure, why), state.worker)

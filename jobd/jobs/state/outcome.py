@@ -1,7 +1,7 @@
-"""How a job's run is concluded: the worker's end, the exit event, the final status. Pure.
+"""The end of a job's run: the worker's end, the exit event, the final status. Pure.
 
-Owns what ends a job and in which order that is announced: exit, then outputs, then `complete` as the last. Which facts lead here is in
-`machine.py`, `on_observed.py` and `on_reported.py`.
+Owns what ends a job and the order of its last events: exit, then outputs, then `complete`. `machine.py`, `on_observed.py` and
+`on_reported.py` decide which facts lead here.
 """
 
 from datetime import datetime
@@ -40,12 +40,12 @@ CANCELLED = "cancelled"
 
 
 def has_outputs(spec: JobSpec) -> bool:
-    """True where an artifact runs after the job."""
+    """True if an artifact runs after the job."""
     return bool(after_job(spec.artifacts))
 
 
 def sidecar_waits(spec: JobSpec) -> bool:
-    """True where the sidecar goes on while the worker runs: for its outputs, or since the secrets' memory lives by it."""
+    """True if the sidecar runs beside the worker: for outputs, or because the secrets' memory needs a running container."""
     return has_outputs(spec) or bool(spec.secrets)
 
 
@@ -54,20 +54,22 @@ def worker_ended(
     spec: JobSpec,
     state: Running,
     worker: Starting | Started,
-    seen: ContainerFacts | None,
+    worker_facts: ContainerFacts | None,
     now: datetime,
     failure: Failure | None = None,
 ) -> Step:
-    """Returns the job whose worker has ended, as `seen`, or is gone (None): the worker's log is still to be read. Without a `failure`, finds
-    what failed, if anything did.
+    """Returns the job whose worker has ended, as `worker_facts`, or is removed (None); jobd must still read the worker's log. Without a `failure`,
+    derives the failure, if any.
     """
-    code = seen.exit_code if seen else None
-    oom = seen is not None and seen.cause is EndCause.OUT_OF_MEMORY
+    code = worker_facts.exit_code if worker_facts else None
+    oom = worker_facts is not None and worker_facts.cause is EndCause.OUT_OF_MEMORY
     if record.cancel is not None:
         failure = _cancelled(record)
     elif failure is None:
         failure = _failure_of(spec, code, oom=oom, timed_out=record.timed_out)
-    over = ended(worker).change(exit_code=code, oom_killed=oom, exited_at=run_times.exited(record, seen, now))
+    over = ended(worker).change(
+        exit_code=code, oom_killed=oom, exited_at=run_times.exited(record, worker_facts, now)
+    )
     return Step(
         record.with_state(
             DrainingLog(
@@ -94,15 +96,15 @@ def _cancelled(record: Record) -> Failure:
 
 
 def log_drained(record: Record, spec: JobSpec, state: DrainingLog, now: datetime) -> Step:
-    """Returns the job whose ended worker's log is complete: announces the exit and goes on to the outputs or the end."""
+    """Returns the job whose ended worker's log is complete: announces the exit and continues with the outputs or the end."""
     return _exited(record, spec, now, state.failure, state.worker)
 
 
 def worker_never_ran(
     record: Record, spec: JobSpec, now: datetime, failure: Failure, exit_code: int | None = None
 ) -> Step:
-    """Returns the job whose worker never ran: announces that and goes on to the outputs or the end. A user's request outranks the failure
-    given. `exit_code`: the engine's, where the engine tried to start the worker.
+    """Returns the job whose worker never ran: announces that and continues with the outputs or the end. A user's request outranks the
+    given failure. `exit_code`: the engine's, if the engine tried to start the worker.
     """
     worker = ended(record.worker)
     if worker is not None:
@@ -115,7 +117,7 @@ def worker_never_ran(
 def _exited(
     record: Record, spec: JobSpec, now: datetime, failure: Failure | None, worker: Ended | None
 ) -> Step:
-    """Announces the exit, with the code that `complete` and the job's view tell, or that the attempt is repeated."""
+    """Announces the exit, with the code that `complete` and the job's view show, or the next attempt."""
     if failure is not None and is_repeated(record, spec, failure, worker):
         following, draft = repeated(record, spec, failure, worker, now)
         return Step(following, (draft,))
@@ -143,13 +145,13 @@ def finish(
     worker: Ended | None,
     outputs: dict[str, OutputState] | None = None,
 ) -> Step:
-    """Returns the job with its final status, and the last event of any job, which announces the status. Before that the outputs that the
-    client fetches are looked for, unless `outputs` has them: `completed` says that they are there.
+    """Returns the job with its final status, and the last event of any job, which announces the status. jobd first checks the outputs
+    that the client fetches, unless `outputs` has them: `completed` means that they exist.
     """
     if record.cancel is None and record.sidecar is not None and record.sidecar.unread is not None:
         failure = outputs_failure(record, failure, record.sidecar.unread)
     if spec.outputs and outputs is None and record.cancel is None and failure is None:
-        assert worker is not None  # without a failure it has run
+        assert worker is not None  # without a failure the worker has run
         assert record.setup is not None
         return Step(
             record.with_state(
@@ -159,7 +161,7 @@ def finish(
     is_cancelled = record.cancel is not None
     if is_cancelled:
         failure = Failure(reason=CANCELLED, error=failure.error if failure else None)
-    # What was not reported by now was not tried and will not be.
+    # The sidecar did not try artifacts without a report, and will not.
     skipped = ArtifactState(status="skipped")
     states = {
         name: skipped if state.status == "pending" else state
@@ -187,13 +189,13 @@ def finish(
 def outputs_collected(
     record: Record, spec: JobSpec, state: CollectingOutputs, fact: facts.OutputsCollected, now: datetime
 ) -> Step:
-    """Returns the end of a job whose outputs were looked for."""
+    """Returns the end of a job whose outputs were checked."""
     failure = Failure(reason=fact.reason, error=fact.error) if fact.reason is not None else None
     return finish(record, spec, now, failure, state.worker, dict(fact.outputs))
 
 
 def outputs_failure(record: Record, failure: Failure | None, error: str) -> Failure:
-    """Returns why a job fails whose outputs are not where they belong. The worker's own `failure`, where there is one, stays the reason."""
+    """Returns the failure of a job whose outputs have failed. The worker's own `failure`, if any, stays the reason."""
     unread = record.sidecar.unread if record.sidecar else None
     if unread is not None and unread != error:
         error = f"{error}; {unread}"
@@ -203,8 +205,8 @@ def outputs_failure(record: Record, failure: Failure | None, error: str) -> Fail
 def sidecar_again(
     record: Record, spec: JobSpec, state: LoadingInputs, now: datetime, why: str, *, counts: bool = True
 ) -> Step:
-    """Returns the job whose sidecar has ended before the inputs were ready: the sidecar is made anew, or, after a few runs, the job fails.
-    `counts`: False where something else has ended the sidecar.
+    """Returns the job whose sidecar has ended before the inputs were ready: jobd creates a new sidecar, or, after a few runs, fails the job.
+    `counts`: False if the sidecar did not end by itself.
     """
     runs = state.setup.sidecar_runs - (not counts)
     if runs >= MAX_SIDECAR_RUNS:
@@ -214,7 +216,7 @@ def sidecar_again(
 
 
 def purged(record: Record, reason: str | None = None) -> Record:
-    """Returns the record of a job whose row is gone: nothing of it is shown, and nothing is left to do. `reason`: why it ended, where it had not."""
+    """Returns the record of a job whose row is removed: hidden, and without a next action. `reason`: why an unfinished job ended."""
     state = record.state
     if not isinstance(state, Done):
         failure = Failure(reason=reason) if reason else record.failure

@@ -1,9 +1,9 @@
-"""Which of the containers that are seen belong to a job's present attempt. Pure."""
+"""Decides which observed containers belong to a job's present attempt. Pure."""
 
 from jobd.jobs.port.model import ContainerFacts, ContainerState
 from jobd.jobs.state.record import Record
 
 
 def is_mine(container: ContainerFacts | None, record: Record, state: ContainerState) -> bool:
-    """True for a container of this attempt that is in this state."""
+    """True for a container of this attempt in this state."""
     return container is not None and container.attempt == record.attempt.number and container.state is state

@@ -1,6 +1,6 @@
-"""What a job's record is made of: small values, each about one thing. Pure data.
+"""The values that make up a job's record. Pure data.
 
-Owns these values; which of them a job has in which phase is in `states.py`. Times are aware UTC; `*_s` are seconds.
+`states.py` decides which values a job has in which phase. Times are aware UTC; `*_s` are seconds.
 """
 
 from datetime import datetime
@@ -17,10 +17,10 @@ OutputStatus = Literal["pending", "present", "kept", "missing", "not-kept"]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What all parts share: a change makes a new value."""
+    """The base of all parts: immutable."""
 
     def change(self, **fields: Any) -> Self:
-        """Returns the same with these fields."""
+        """Returns a copy with these fields."""
         return msgspec.structs.replace(self, **fields)
 
 
@@ -32,9 +32,9 @@ class Failure(Part, frozen=True, kw_only=True):
 
 
 class CancelRequest(Part, frozen=True, kw_only=True):
-    """A user's request that a job ends; with `delete`, that it goes as well, which may be asked of a job that has ended.
+    """A user's request to end a job; with `delete`, to delete the job too, even an ended job.
 
-    `signal`: what the worker gets first; SIGKILL follows after `grace_s`.
+    `signal`: the worker's first signal; SIGKILL follows after `grace_s`.
     """
 
     delete: bool = False
@@ -52,7 +52,7 @@ class ClockMark(Part, frozen=True, kw_only=True):
 
 
 class EventCounts(Part, frozen=True, kw_only=True):
-    """How many events the job has, and how many of them have a number for the receiver. `started`: the start event is among them."""
+    """How many events the job has, and how many of them have a number for the receiver. `started`: the start event is stored."""
 
     count: int = 0
     sequence: int = 0
@@ -60,7 +60,7 @@ class EventCounts(Part, frozen=True, kw_only=True):
 
 
 class LogState(Part, frozen=True, kw_only=True):
-    """The job's stored log, which goes on over attempts. `announced`: the number of the last line that is in an event."""
+    """The job's stored log, which continues over attempts. `announced`: the number of the last line that is in an event."""
 
     seq: int = 0
     size_bytes: int = 0
@@ -69,14 +69,14 @@ class LogState(Part, frozen=True, kw_only=True):
 
 
 class LogReading(Part, frozen=True, kw_only=True):
-    """How far the log of an attempt's worker was read. `incomplete`: the log's end could not be read, and a mark in the stored log says so."""
+    """How far the log of an attempt's worker was read. `incomplete`: the log's end is missing, and the stored log has a mark."""
 
     cursor: LogCursor = LOG_START
     incomplete: bool = False
 
 
 class ArtifactState(Part, frozen=True, kw_only=True):
-    """How one artifact went. `moved` is the progress of a transfer that is under way, in bytes."""
+    """One artifact's status. `moved` is the progress of a transfer that is under way, in bytes."""
 
     status: ArtifactStatus = "pending"
     error: str | None = None
@@ -86,7 +86,7 @@ class ArtifactState(Part, frozen=True, kw_only=True):
 
 
 class OutputState(Part, frozen=True, kw_only=True):
-    """How one output that the client fetches was found; `bytes` is the size of its tar where it is kept."""
+    """The status of one output that the client fetches; `bytes` is the size of its tar if jobd keeps the output."""
 
     status: OutputStatus = "pending"
     bytes: int | None = None
@@ -94,7 +94,7 @@ class OutputState(Part, frozen=True, kw_only=True):
 
 
 class FailedAttempt(Part, frozen=True, kw_only=True):
-    """An attempt that has failed and was followed by another one."""
+    """A failed attempt that another attempt followed."""
 
     number: int
     reason: str
@@ -105,7 +105,7 @@ class FailedAttempt(Part, frozen=True, kw_only=True):
 
 
 class PendingRetry(Part, frozen=True, kw_only=True):
-    """When an attempt after the first is due. `leftovers`: the containers of the attempt before are still to be removed."""
+    """When an attempt after the first is due. `leftovers`: the previous attempt's containers still exist."""
 
     due_at: datetime
     leftovers: bool = True
@@ -126,14 +126,14 @@ class Stop(Part, frozen=True, kw_only=True):
 
 
 class Image(Part, frozen=True, kw_only=True):
-    """The local image that the worker is made of."""
+    """The worker's local image."""
 
     id: str
     user: str | None = None
 
 
 class WorkerContainer(Part, frozen=True, kw_only=True):
-    """The worker's container, and as whom it runs."""
+    """The worker's container and its user and group."""
 
     id: str
     uid: int = 0
@@ -141,8 +141,8 @@ class WorkerContainer(Part, frozen=True, kw_only=True):
 
 
 class Setup(Part, frozen=True, kw_only=True):
-    """What an admitted attempt has: its image once that is local, its containers once they are made. Without a `worker` the containers are
-    to be made, for the first time or again. `sidecar_runs`: how many sidecars were started, without those that something else ended.
+    """What an admitted attempt has: its image once pulled, its containers once created. Without a `worker` jobd must create the containers,
+    for the first time or again. `sidecar_runs`: how many sidecars were started, without those that did not end by themselves.
     """
 
     admitted_at: datetime
@@ -153,10 +153,10 @@ class Setup(Part, frozen=True, kw_only=True):
 
 
 class SidecarRun(Part, frozen=True, kw_only=True):
-    """A sidecar whose start was asked for. `in_doubt`: the start seems not to have happened; the container is removed, unless it has run.
+    """A sidecar whose start was requested. `in_doubt`: the start probably failed; jobd removes the container, unless it has run.
 
-    `report_n`: the number of the last report that was taken. `outputs_begun`: the sidecar reported that it moves the files out. `unread`:
-    why a report could not be read; told when the outputs are over.
+    `report_n`: the number of the last applied report. `outputs_begun`: the sidecar reported the start of the outputs. `unread`: why a
+    report could not be read; becomes the failure at the end of the outputs.
     """
 
     asked_at: datetime
@@ -167,15 +167,15 @@ class SidecarRun(Part, frozen=True, kw_only=True):
 
 
 class WorkerUsage(Part, frozen=True, kw_only=True):
-    """What the worker used, as far as it was measured."""
+    """The worker's measured use."""
 
     cpu_s: float
     memory_peak_bytes: int
 
 
 class Starting(Part, frozen=True, kw_only=True, tag="starting"):
-    """The worker's start was asked for, and is not confirmed. Stored before the start is asked for, so that a start without an answer is
-    never repeated. `in_doubt`: as in `SidecarRun`.
+    """The worker's start was requested, and is not confirmed. Stored before the request, so that a start without an answer is never
+    repeated. `in_doubt`: as in `SidecarRun`.
     """
 
     asked_at: datetime
@@ -195,7 +195,7 @@ class Started(Part, frozen=True, kw_only=True, tag="started"):
 
 
 class Ended(Part, frozen=True, kw_only=True, tag="ended"):
-    """The worker whose start was asked for has ended, or never will run. `exit_code`: None where the code is not known."""
+    """The worker whose start was requested has ended, or never will run. `exit_code`: None if unknown."""
 
     asked_at: datetime
     started_at: datetime | None = None
@@ -211,7 +211,7 @@ def ended(worker: Starting | Started) -> Ended: ...
 @overload
 def ended(worker: Starting | Started | Ended | None) -> Ended | None: ...
 def ended(worker: Starting | Started | Ended | None) -> Ended | None:
-    """Returns what is left of a worker that does not run any more; None where its start was never asked for."""
+    """Returns the worker as ended; None if its start was never requested."""
     match worker:
         case Starting(asked_at=asked_at):
             return Ended(asked_at=asked_at)
@@ -227,6 +227,6 @@ def ended(worker: Starting | Started | Ended | None) -> Ended | None:
 
 
 class Removal(Part, frozen=True, kw_only=True):
-    """The containers and the volume of an ended job are gone; `at` is None in records of older versions."""
+    """The containers and the volume of an ended job are removed; `at` is None in records of older versions."""
 
     at: datetime | None = None

@@ -1,7 +1,7 @@
 """A job's record: everything that must survive a crash, as one immutable value.
 
-Owns what a job keeps over its attempts and what its present attempt has. The spec is stored beside the record, not in it: it is large and
-never changes. How a record changes is in `machine.py`, its stored form in `record_form.py`.
+Owns what a job keeps over its attempts and what its present attempt has. The spec, which is large and never changes, is stored beside
+the record. `machine.py` changes records, `record_form.py` encodes them.
 """
 
 from datetime import datetime
@@ -46,7 +46,7 @@ from jobd.wire.view import Phase, Status
 
 
 class Attempt(Part, frozen=True, kw_only=True):
-    """One attempt of a job: its state, and what is known in every state. The next attempt begins without any of this."""
+    """One attempt of a job: its state, and the fields of every state. The next attempt begins with none of these."""
 
     number: int = 1
     state: State
@@ -56,11 +56,11 @@ class Attempt(Part, frozen=True, kw_only=True):
 
 
 class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
-    """What is known of one job, and what its users want of it. All but `attempt` is kept when an attempt is repeated.
+    """One job's facts and its users' requests. A repeated attempt replaces only `attempt`.
 
-    `version` counts the stored changes. `image`: as the spec names it, for callers that have no use for the whole spec; empty in records of
-    older versions. `image_digest`: of the image that was pulled last. `has_spool`: local files were sent with the job, and jobd still has them.
-    `token`: what the job's sidecar proves itself with. `form`, 2, is the version of the stored form (`record_form.py`).
+    `version` counts the stored changes. `image`: the spec's image, for callers that do not need the whole spec; empty in records of older
+    versions. `image_digest`: the digest of the last pulled image. `has_spool`: local files were sent with the job, and jobd still has them.
+    `token`: authenticates the job's sidecar. `form`, 2, is the version of the stored form (`record_form.py`).
     """
 
     uid: str
@@ -89,12 +89,12 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
 
     @property
     def phase(self) -> Phase:
-        """The phase that the API shows."""
+        """The phase for the API."""
         return self.state.phase
 
     @property
     def status(self) -> Status:
-        """The status that the API shows."""
+        """The status for the API."""
         state = self.state
         if not isinstance(state, Done):
             return "accepted" if self.started_at is None else "running"
@@ -119,27 +119,27 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
 
     @property
     def worker_id(self) -> str | None:
-        """The worker's container, None where it is (still, or again) to be made."""
+        """The worker's container, None if jobd must (still, or again) create it."""
         return self.setup.worker.id if self.setup and self.setup.worker else None
 
     @property
     def sidecar_id(self) -> str | None:
-        """The sidecar's container, None where there is none."""
+        """The sidecar's container, if any."""
         return self.setup.sidecar_id if self.setup else None
 
     @property
     def sidecar(self) -> SidecarRun | None:
-        """The sidecar whose start was asked for, while the job has not ended."""
+        """The sidecar whose start was requested, while the job has not ended."""
         return None if isinstance(self.state, Queued | Pulling | Done) else self.state.sidecar
 
     @property
     def worker(self) -> Starting | Started | Ended | None:
-        """The worker whose start was asked for."""
+        """The worker whose start was requested."""
         return None if isinstance(self.state, Queued | Pulling | LoadingInputs) else self.state.worker
 
     @property
     def worker_over(self) -> bool:
-        """True once the worker does not run any more, or never will."""
+        """True once the worker has ended, or never will run."""
         return isinstance(self.state, WORKER_OVER)
 
     @property
@@ -154,22 +154,22 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
 
     @property
     def exit_code(self) -> int | None:
-        """The worker's exit code, None where the worker has none or the code is not known."""
+        """The worker's exit code, None if there is none or the code is unknown."""
         return self.worker.exit_code if isinstance(self.worker, Ended) else None
 
     @property
     def timed_out(self) -> bool:
-        """True where the worker is or was ended because its time was over."""
+        """True if jobd ends or has ended the worker at its time limit."""
         return isinstance(self.worker, Started | Ended) and self.worker.timed_out
 
     @property
     def usage(self) -> WorkerUsage | None:
-        """What the worker used, as far as it was measured."""
+        """The worker's measured use."""
         return self.worker.usage if isinstance(self.worker, Started | Ended) else None
 
     @property
     def failure(self) -> Failure | None:
-        """Why the attempt does not succeed, as far as that is known."""
+        """Why the attempt does not succeed, if known."""
         if isinstance(self.state, Queued | Pulling | Running | CollectingOutputs):
             return None
         return self.state.failure
@@ -186,7 +186,7 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
 
     @property
     def stop(self) -> Stop | None:
-        """What was sent to end the container that the state waits for."""
+        """The signals sent to the container that the state waits for."""
         state = self.state
         if isinstance(state, Running):
             return state.worker.stop if state.worker else None
@@ -194,7 +194,7 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
 
     @property
     def outputs(self) -> dict[str, OutputState]:
-        """How the outputs that the client fetches were found, by path."""
+        """The status of the outputs that the client fetches, by path."""
         return self.state.outputs if isinstance(self.state, Done) else {}
 
     @property
@@ -204,14 +204,14 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
 
     @property
     def removal(self) -> Removal | None:
-        """That nothing of the job is left in the engine, and since when."""
+        """The removal of the job's containers and volume, if done."""
         return self.state.removal if isinstance(self.state, Done) else None
 
-    # --- what is asked of it
+    # --- users' requests and what follows from them
 
     @property
     def is_deleted(self) -> bool:
-        """True where a user wants the job to be gone."""
+        """True if a user has deleted the job."""
         return self.cancel is not None and self.cancel.delete
 
     @property
@@ -226,12 +226,12 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
 
     @property
     def end_ordered(self) -> bool:
-        """True where jobd itself ends the worker: a user wants that, or its time is over."""
+        """True if jobd itself ends the worker: a user wants that, or the worker's time is over."""
         return self.cancel is not None or self.timed_out
 
     @property
     def is_stopping(self) -> bool:
-        """True where what runs is to be ended: a user wants that, or the phase has failed or is overdue."""
+        """True if jobd ends the running containers: a user wants that, or the phase has failed or is overdue."""
         state = self.state
         if isinstance(state, LoadingInputs) and state.failure is not None:
             return True
@@ -244,14 +244,14 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
         return self.change(attempt=self.attempt.change(state=state, **fields))
 
     def with_setup(self, **fields: object) -> "Record":
-        """Returns the record with these fields of the attempt's setup; before its admission it has none."""
+        """Returns the record with these fields of the attempt's setup, which exists from admission on."""
         state = self.state
         if isinstance(state, Queued) or state.setup is None:
             return self
         return self.with_state(state.change(setup=state.setup.change(**fields)))
 
     def with_sidecar(self, **fields: object) -> "Record":
-        """Returns the record with these fields of the sidecar's run; without a sidecar nothing changes."""
+        """Returns the record with these fields of the sidecar's run; unchanged without a sidecar."""
         state = self.state
         if isinstance(state, Queued | Pulling | Done) or state.sidecar is None:
             return self

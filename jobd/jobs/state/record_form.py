@@ -1,6 +1,6 @@
-"""A record's stored form: JSON that tolerates unknown fields, so that an older daemon can read a newer record of the same form.
+"""A record's stored form: JSON that tolerates unknown fields, so that an older jobd can read a newer record of the same form.
 
-Owns the forms' numbers. Form 1, which has no number in it, is brought to form 2 by `record_upgrade.py`; a change of a job stores form 2.
+Owns the forms' numbers. `record_upgrade.py` converts form 1, which has no number, to form 2; a change of a job stores form 2.
 """
 
 import msgspec

@@ -1,7 +1,7 @@
-"""Records as jobd up to 0.1 stored them, in one flat object (form 1), brought to today's. Pure.
+"""Converts the records of jobd up to 0.1, one flat object (form 1), to form 2. Pure.
 
-Needed as long as a database may hold a row that no change has stored since the upgrade: an ended job's row is stored again when its
-containers are removed, and then stays as it is for `HISTORY_RETENTION`. A version that refuses databases of 0.1 can do without this module.
+Needed while a database may hold a row that no change has stored since the upgrade: jobd stores an ended job's row when its containers
+are removed, and then keeps the row for `HISTORY_RETENTION`. A version that refuses databases of 0.1 does not need this module.
 """
 
 from datetime import datetime
@@ -42,7 +42,7 @@ from jobd.jobs.state.states import (
 
 
 def upgraded(flat: FlatRecord) -> Record:
-    """Returns the record of form 1 as one of today."""
+    """Returns a record of form 1 in form 2."""
     return Record(
         uid=flat.uid,
         id=flat.id,
@@ -60,7 +60,7 @@ def upgraded(flat: FlatRecord) -> Record:
             seq=flat.log_seq,
             size_bytes=flat.log_bytes,
             is_full=flat.log_full,
-            # Without the field all lines are announced: the first versions stored a line and its event together.
+            # Without the field all lines have events: the first versions stored a line and its event together.
             announced=flat.log_seq if flat.log_announced is None else flat.log_announced,
         ),
         cancel=_cancel(flat),

@@ -1,6 +1,6 @@
-"""Whether a failed attempt is repeated, when, and what the next one starts from. Pure.
+"""Decides whether and when a failed attempt is repeated, and what the next attempt keeps. Pure.
 
-A repeated attempt goes back through the queue; the log goes on, the artifacts begin anew.
+A repeated attempt queues again; the log continues, the artifacts start again.
 """
 
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ FIRST_DELAY_S, LONGEST_DELAY_S = 1.0, 60.0
 
 
 def is_repeated(record: Record, spec: JobSpec, failure: Failure | None, worker: Ended | None) -> bool:
-    """True where an attempt that ends like this is followed by another one."""
+    """True if another attempt follows an attempt with this end."""
     if record.cancel is not None or record.attempt.number > spec.retries:
         return False
     if failure is None or failure.reason not in RETRY_REASONS:
@@ -26,15 +26,15 @@ def is_repeated(record: Record, spec: JobSpec, failure: Failure | None, worker: 
 
 
 def delay_s(attempt: int) -> float:
-    """Returns the seconds between the failure of this attempt, from 1, and the next one: doubled each time."""
+    """Returns the seconds between the failure of this attempt, from 1, and the next attempt: doubled each time."""
     return float(min(FIRST_DELAY_S * 2 ** (attempt - 1), LONGEST_DELAY_S))
 
 
 def repeated(
     record: Record, spec: JobSpec, failure: Failure, worker: Ended | None, now: datetime
 ) -> tuple[Record, Draft]:
-    """Returns the record at the start of the next attempt, and what announces it. Of the attempt before, the next one has nothing but
-    which artifacts are optional.
+    """Returns the record at the start of the next attempt, and the event. Of the previous attempt it keeps only which artifacts are
+    optional.
     """
     attempt = record.attempt
     pause_s = delay_s(attempt.number)

@@ -1,12 +1,12 @@
-"""The moments of a job that people read: admitted, started, exited, finished. Pure.
+"""The times of a job that people read: admitted, started, exited, finished. Pure.
 
-Owns their order. Whatever clocks the facts carry, in every record, event and answer holds
+Owns their order. Whatever clocks the facts use, every record, event and answer has
 
     created <= admitted <= started <= exited <= finished
 
-and an attempt is admitted after the one before has exited. jobd's clock counts; the engine's may be another machine's. A start lies
-between the moment at which jobd asks for the start and the moment at which jobd sees it; how long the worker ran is taken from the engine's clock alone, since
-both of its times are by that. What is waited for (`awaited_times.py`) has nothing to do with these.
+and an attempt is admitted after the previous attempt has exited. jobd's clock counts; the engine may run on another machine. A start
+lies between jobd's request and jobd's observation of the start; the engine's clock alone gives a worker's run time, since both of its
+times come from that clock. The times of `awaited_times.py` are independent of these.
 """
 
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from jobd.jobs.state.record import Record
 
 
 def latest(record: Record) -> datetime:
-    """Returns the latest moment that the record holds: nothing that comes is told to have been before it."""
+    """Returns the latest time in the record: no later event gets an earlier time."""
     earlier = [attempt.exited_at or attempt.started_at for attempt in record.earlier]
     known = (
         record.created_at,
@@ -26,22 +26,22 @@ def latest(record: Record) -> datetime:
         record.exited_at,
         record.finished_at,
     )
-    return max(moment for moment in known if moment is not None)
+    return max(time for time in known if time is not None)
 
 
 def not_before(record: Record, now: datetime) -> datetime:
-    """Returns `now`, or, where the wall clock was set back, the latest moment of the record."""
+    """Returns `now`, or, if the wall clock was set back, the latest time in the record."""
     return max(now, latest(record))
 
 
 def began(asked_at: datetime, at: datetime, now: datetime) -> datetime:
-    """Returns when, by jobd's clock, a worker began to run whose start was asked for and is told by the engine as `at`."""
+    """Returns when, by jobd's clock, a worker began to run; `at` is the start by the engine's clock."""
     return min(max(at, asked_at), now)
 
 
 def exited(record: Record, worker: ContainerFacts | None, now: datetime) -> datetime:
-    """Returns when the worker of this record ended; without facts of its end, now. The worker's `started_at` and `finished_at` are by
-    one clock, whichever that is.
+    """Returns when the worker of this record ended; without facts of its end, now. The worker's `started_at` and `finished_at` come
+    from the same clock.
     """
     low = latest(record)
     high = max(now, low)
@@ -54,7 +54,7 @@ def exited(record: Record, worker: ContainerFacts | None, now: datetime) -> date
 
 
 def durations(record: Record) -> dict[str, float]:
-    """Returns the seconds that the job spent queued, preparing, running, finishing, and in all, as far as known."""
+    """Returns the seconds that the job spent queued, preparing, running, finishing, and and in total, if known."""
     spans = {
         "queued": (record.created_at, record.admitted_at),
         "preparing": (record.admitted_at, record.started_at),
@@ -66,7 +66,7 @@ def durations(record: Record) -> dict[str, float]:
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
-    """Returns the seconds from `start` to `end`, or None where one is not known; never negative."""
+    """Returns the seconds from `start` to `end`, or None if either is unknown; never negative."""
     if start is None or end is None:
         return None
     return max(0.0, round((end - start) / timedelta(seconds=1), 6))

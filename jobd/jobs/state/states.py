@@ -1,8 +1,8 @@
-"""The states of an attempt, in the order in which it goes through them; each has what is known in it and nothing else. Pure data.
+"""The states of an attempt, in their order; each state has only the fields that exist in that state. Pure data.
 
     Queued -> Pulling -> [LoadingInputs] -> Running -> DrainingLog -> [DeliveringOutputs] -> [CollectingOutputs] -> Done
 
-`phase` is what the API shows of a state. `since`: when the state's phase began.
+`phase` is the API's name for a state. `since`: when the state's phase began.
 """
 
 from datetime import datetime
@@ -35,7 +35,7 @@ class Queued(Part, frozen=True, kw_only=True, tag="queued"):
 
 
 class Pulling(Part, frozen=True, kw_only=True, tag="pulling"):
-    """The image is made local, then the containers are made."""
+    """The image is pulled, then the containers are created."""
 
     phase: ClassVar[Phase] = "pulling"
     since: datetime
@@ -43,7 +43,7 @@ class Pulling(Part, frozen=True, kw_only=True, tag="pulling"):
 
 
 class LoadingInputs(Part, frozen=True, kw_only=True, tag="loading-inputs"):
-    """The sidecar is started and moves the files in. `failure`: the inputs have failed, and the sidecar is to end."""
+    """The sidecar is started and moves the files in. `failure`: the inputs have failed, and jobd ends the sidecar."""
 
     phase: ClassVar[Phase] = "inputs"
     since: datetime
@@ -54,7 +54,7 @@ class LoadingInputs(Part, frozen=True, kw_only=True, tag="loading-inputs"):
 
 
 class Running(Part, frozen=True, kw_only=True, tag="running"):
-    """The worker is started and runs. `sidecar`: what has loaded the inputs. `worker`: None before its start is asked for."""
+    """The worker is started and runs. `sidecar`: the sidecar that loaded the inputs. `worker`: None before its start is requested."""
 
     phase: ClassVar[Phase] = "running"
     since: datetime
@@ -75,8 +75,8 @@ class DrainingLog(Part, frozen=True, kw_only=True, tag="draining-log"):
 
 
 class DeliveringOutputs(Part, frozen=True, kw_only=True, tag="delivering-outputs"):
-    """The sidecar is told that the worker has ended, and moves the files out. `overdue`: the time for that has passed, and the sidecar is to
-    end.
+    """jobd notifies the sidecar that the worker has ended; the sidecar moves the files out. `overdue`: the time for that has passed, and jobd
+    ends the sidecar.
     """
 
     phase: ClassVar[Phase] = "outputs"
@@ -91,7 +91,7 @@ class DeliveringOutputs(Part, frozen=True, kw_only=True, tag="delivering-outputs
 
 
 class CollectingOutputs(Part, frozen=True, kw_only=True, tag="collecting-outputs"):
-    """The worker has succeeded; the outputs that the client fetches are looked for."""
+    """The worker has succeeded; jobd checks the outputs that the client fetches."""
 
     phase: ClassVar[Phase] = "outputs"
     since: datetime
@@ -101,8 +101,8 @@ class CollectingOutputs(Part, frozen=True, kw_only=True, tag="collecting-outputs
 
 
 class Done(Part, frozen=True, kw_only=True, tag="done"):
-    """The job has ended: completed, or with a `failure` failed, or cancelled. `outputs`: how those that the client fetches were found, by
-    path. `removal`: nothing of the job is left in the engine.
+    """The job has ended: completed, or with a `failure` failed, or cancelled. `outputs`: the status of those that the client fetches, by
+    path. `removal`: the containers and the volume are removed.
     """
 
     phase: ClassVar[Phase] = "done"
@@ -124,4 +124,4 @@ State = (
     Queued | Pulling | LoadingInputs | Running | DrainingLog | DeliveringOutputs | CollectingOutputs | Done
 )
 WORKER_OVER = (DrainingLog, DeliveringOutputs, CollectingOutputs, Done)
-"""The states in which the worker does not run any more, or never will."""
+"""The states in which the worker has ended, or never will run."""

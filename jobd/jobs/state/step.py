@@ -1,4 +1,4 @@
-"""The outcome of one fact. Pure data."""
+"""The result of one fact. Pure data."""
 
 from dataclasses import dataclass, replace
 
@@ -14,5 +14,5 @@ class Step:
     drafts: tuple[Draft, ...] = ()
 
     def then(self, later: "Step") -> "Step":
-        """Returns both steps as one: the later record, all events."""
+        """Returns both steps combined: the later record, all events."""
         return replace(later, drafts=self.drafts + later.drafts)

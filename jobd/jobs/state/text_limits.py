@@ -1,6 +1,6 @@
-"""How much of what others say of a job goes into its record and its events. Pure.
+"""Limits the size of external texts in a job's record and events. Pure.
 
-A record is in memory while its job is under way, and an engine, a registry or a sidecar may say anything.
+A record is in memory while its job is under way, and an engine, a registry or a sidecar may send texts of any length.
 """
 
 from dataclasses import replace
@@ -18,36 +18,43 @@ MAX_ERROR = 8192
 
 
 def bounded(record: Record, fact: facts.Fact) -> facts.Fact:
-    """Returns the fact with its errors cut. A report keeps of its artifacts those that the job has, each once."""
+    """Returns the fact with its errors cut. A report keeps only the job's own artifacts, each once."""
     match fact:
         case facts.SetupFailed(message=message) | facts.WorkerStartFailed(message=message):
             return replace(fact, message=short(message))
-        case facts.Reported(report=said):
-            return replace(fact, report=_report(record, said))
-        case facts.Observed(observation=seen):
+        case facts.Reported(report=received):
+            return replace(fact, report=_report(record, received))
+        case facts.Observed(observation=observation):
             return replace(
-                fact, observation=replace(seen, worker=_facts(seen.worker), sidecar=_facts(seen.sidecar))
+                fact,
+                observation=replace(
+                    observation, worker=_facts(observation.worker), sidecar=_facts(observation.sidecar)
+                ),
             )
         case _:
             return fact
 
 
-def _report(record: Record, said: report.Report) -> report.Report:
-    match said:
+def _report(record: Record, received: report.Report) -> report.Report:
+    match received:
         case report.Refused(error=error) | report.InputsFailed(error=error):
-            return msgspec.structs.replace(said, error=short(error))
+            return msgspec.structs.replace(received, error=short(error))
         case report.ArtifactDone(error=str(error)):
-            return msgspec.structs.replace(said, error=short(error))
+            return msgspec.structs.replace(received, error=short(error))
         case report.Done(failed=failed):
             known = [name for name in dict.fromkeys(failed) if name in record.attempt.artifacts]
-            # A report that fails an artifact which the job does not have has failed all the same.
-            return msgspec.structs.replace(said, failed=known or [name[:MAX_ID] for name in failed[:1]])
+            # A report that fails an unknown artifact is still a failure.
+            return msgspec.structs.replace(received, failed=known or [name[:MAX_ID] for name in failed[:1]])
         case _:
-            return said
+            return received
 
 
-def _facts(found: ContainerFacts | None) -> ContainerFacts | None:
-    return found if found is None or not found.error else replace(found, error=short(found.error))
+def _facts(container: ContainerFacts | None) -> ContainerFacts | None:
+    return (
+        container
+        if container is None or not container.error
+        else replace(container, error=short(container.error))
+    )
 
 
 def short(text: str) -> str:

@@ -9,7 +9,7 @@ MUTATIONS = (
         "jobd/events/http/special_addresses.py",
         "if address in _LOCAL_NAT64:",
         "if False:",
-        "tests/unit/jobd/events/http/test_special_addresses.py::test_every_form_is_taken_apart",
+        "tests/unit/jobd/events/http/test_special_addresses.py::test_every_form_is_parsed",
     ),
     SecurityMutation(
         W,
@@ -105,6 +105,6 @@ MUTATIONS = (
         "jobd/jobs/admission/fingerprint.py",
         "if spec.secrets or files is not None:",
         "if False:",
-        "tests/unit/jobd/jobs/admission/test_fingerprint.py::test_a_secret_cannot_be_tried_out_without_the_key",
+        "tests/unit/jobd/jobs/admission/test_fingerprint.py::test_a_secret_cannot_be_guessed_without_the_key",
     ),
 )

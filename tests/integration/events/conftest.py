@@ -1,20 +1,24 @@
-"""A store on a real file, jobs with callbacks, and receivers that behave and misbehave over real sockets."""
+"""A store on a real file, jobs with callbacks, and good and bad receivers over real sockets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from jobd.events.delivery.destination import destination_of
+from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.store.store import Store
 from jobd.store.tables.rows import Callback, JobRow, NewEvent, StoredEvent, Transition
 from jobd.wire.event import LOG, encode
+from tests.support.delivery_rig import SETTINGS, RecordingObserver, Rig, ScriptedSender
+from tests.support.fakes.clock import FakeClock
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -28,7 +32,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 class Jobs:
-    """Makes jobs and events in a store."""
+    """Creates jobs and events in a store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -38,7 +42,7 @@ class Jobs:
     async def emit(
         self, uid: str, url: str, events: int = 1, text: str = "line", batch: bool = False
     ) -> list[StoredEvent]:
-        """Commits events of job `uid`, making it where it is new."""
+        """Commits events of job `uid`, which is created if new."""
         new = uid not in self._sequences
         numbers = self._sequences.setdefault(uid, count(1))
         version = self._versions[uid] = 0 if new else self._versions[uid] + 1
@@ -95,7 +99,7 @@ def until() -> Until:
 
 @dataclass
 class Got:
-    """One request as it arrived."""
+    """One received request."""
 
     path: str
     headers: dict[str, str]
@@ -120,7 +124,7 @@ class Receiver:
 
 @pytest.fixture
 async def receivers() -> AsyncIterator[Callable[[], Awaitable[Receiver]]]:
-    """Makes HTTP receivers on loopback."""
+    """Creates HTTP receivers on loopback."""
     runners: list[web.AppRunner] = []
 
     async def make() -> Receiver:
@@ -142,7 +146,7 @@ async def receivers() -> AsyncIterator[Callable[[], Awaitable[Receiver]]]:
 
 @pytest.fixture
 async def raw() -> AsyncIterator[Callable[..., Awaitable[str]]]:
-    """Makes receivers that answer with raw bytes, in whatever way a test says; gives their URL."""
+    """Creates receivers that answer with a test's raw bytes; returns their URL."""
     servers: list[asyncio.Server] = []
     tasks: set[asyncio.Task[None]] = set()
 
@@ -155,7 +159,7 @@ async def raw() -> AsyncIterator[Callable[..., Awaitable[str]]]:
                 await reader.readuntil(b"\r\n\r\n")
                 await answer(reader, writer)
             except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                pass  # the client left, or the test is over
+                pass  # the client disconnected, or the test has ended
             finally:
                 writer.close()
                 with suppress(OSError, TimeoutError, asyncio.CancelledError):
@@ -177,3 +181,51 @@ async def raw() -> AsyncIterator[Callable[..., Awaitable[str]]]:
     for server in servers:
         server.close()
         await server.wait_closed()
+
+
+@pytest.fixture
+def rig(store: Store) -> Callable[..., Any]:
+    """Runs a dispatcher for the length of a block."""
+
+    @asynccontextmanager
+    async def running(outbox: Any = store, **changes: Any) -> AsyncIterator[Rig]:
+        sender, clock, observer = (
+            ScriptedSender(),
+            changes.pop("clock", None) or FakeClock(),
+            RecordingObserver(),
+        )
+        sender = changes.pop("sender", sender)
+        settings = replace(SETTINGS, **changes)
+        dispatcher = Dispatcher(outbox, sender, settings, clock, observer, spread=lambda: 0.5)
+        task = asyncio.ensure_future(dispatcher.run())
+        try:
+            yield Rig(dispatcher, sender, clock, observer)
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    return running
+
+
+@pytest.fixture
+def tick(until: Any) -> Callable[..., Awaitable[None]]:
+    """Moves the clock in small steps until a condition holds; each step waits until all due work is done."""
+
+    async def move(r: Rig, condition: Callable[[], Any], step_s: float = 0.5) -> None:
+        def quiet() -> bool:
+            asleep = sum(not future.done() for _, _, future in r.clock._sleepers)
+            return asleep >= (1 if r.dispatcher._queue._all_settled.is_set() else 2)
+
+        async def reached() -> bool:
+            outcome = condition()
+            return bool(await outcome if asyncio.iscoroutine(outcome) else outcome)
+
+        async with asyncio.timeout(60):
+            while not await reached():
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                await until(quiet)
+                r.clock.advance(step_s)
+
+    return move

@@ -1,4 +1,4 @@
-"""Batches: what piled up goes out as one array, in order, signed as a whole, settled together; and when they are refused."""
+"""Batches: pending events are sent as one array, in order, signed as a whole, settled together; and refused batches."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ def numbers(got: Any) -> list[int]:
     return [event["jobsequence"] for event in (found if isinstance(found, list) else [found])]
 
 
-async def test_what_piled_up_goes_out_as_arrays_of_the_stored_bytes(
+async def test_pending_events_are_sent_as_arrays_of_the_stored_bytes(
     delivering: Any, jobs: Any, receivers: Any, until: Any, store: Store
 ) -> None:
     receiver = await receivers()
@@ -86,7 +86,7 @@ async def test_a_single_event_of_a_batching_job_is_sent_as_one_event(
     assert receiver.got[0].headers["Ce-Id"] == "x-1"
 
 
-async def test_what_comes_while_one_is_in_flight_goes_together_next(
+async def test_events_that_arrive_during_a_request_form_the_next_batch(
     delivering: Any, jobs: Any, receivers: Any, until: Any
 ) -> None:
     receiver = await receivers()
@@ -128,7 +128,7 @@ async def test_a_batch_is_bounded_in_bytes_too(
 
 
 @pytest.mark.parametrize("status", [413, 415, 400])
-async def test_a_batch_that_is_refused_goes_out_one_by_one(
+async def test_a_refused_batch_is_sent_as_single_events(
     delivering: Any, jobs: Any, receivers: Any, until: Any, store: Store, status: int
 ) -> None:
     receiver = await receivers()
@@ -161,7 +161,7 @@ async def test_of_a_refused_batch_only_the_bad_event_is_parked(
     assert await jobs.states("x") == "delivered delivered parked delivered delivered"
 
 
-async def test_gone_ends_all_of_a_batch_and_what_waits_behind_it(
+async def test_gone_abandons_a_whole_batch_and_the_events_behind(
     delivering: Any, jobs: Any, receivers: Any, until: Any, store: Store
 ) -> None:
     receiver = await receivers()
@@ -179,7 +179,7 @@ async def test_gone_ends_all_of_a_batch_and_what_waits_behind_it(
     assert len(receiver.got) == 1
 
 
-async def test_a_batch_that_fails_counts_for_each_of_its_events_and_comes_again_in_order(
+async def test_a_failed_batch_counts_for_each_event_and_is_retried_in_order(
     delivering: Any, jobs: Any, receivers: Any, until: Any, store: Store
 ) -> None:
     receiver = await receivers()

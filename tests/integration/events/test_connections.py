@@ -1,4 +1,4 @@
-"""Connections over real sockets: kept, bounded, closed when the receiver closes them, TLS, and a machine that has run out."""
+"""Connections over real sockets: kept, bounded, closed when the receiver closes them, TLS, and a machine without descriptors."""
 
 import asyncio
 import resource
@@ -84,7 +84,7 @@ async def test_a_connection_that_the_receiver_closes_is_not_used_again(raw: Any,
     async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal opened
         opened += 1
-        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")  # and then the connection ends
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")  # then the connection ends
 
     at = origin(await raw(once))
     async with made(4) as pool:
@@ -105,7 +105,7 @@ async def test_a_name_with_a_dead_address_still_reaches_the_live_one(receivers: 
         assert await exchange(pool, origin(url, "two.example")) == 204
 
 
-async def test_want_of_descriptors_is_not_the_receivers_failure(receivers: Any) -> None:
+async def test_lack_of_descriptors_is_not_the_receivers_failure(receivers: Any) -> None:
     receiver = await receivers()
     async with Sender(POLICY, SystemClock()) as sender:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -137,7 +137,7 @@ async def test_a_header_cannot_be_broken(receivers: Any) -> None:
 
 @pytest.fixture
 def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
-    """A receiver's certificate, for `localhost`, trusted by what this process trusts."""
+    """A receiver's certificate for `localhost`, which this process trusts."""
     openssl = shutil.which("openssl")
     assert openssl, "openssl is needed: apt-get install openssl"
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2")
@@ -164,7 +164,7 @@ async def test_certificates_are_checked_against_the_name(certificate: ssl.SSLCon
         try:
             await answer(reader, writer)
         except (OSError, asyncio.IncompleteReadError):
-            pass  # the client left
+            pass  # the client disconnected
         finally:
             writer.close()
 

@@ -71,7 +71,7 @@ async def test_every_event_arrives_in_order_signed_and_numbered(
 
 
 @pytest.mark.parametrize(("batch", "length"), [(False, 1), (True, 1), (False, 40_000)])
-async def test_an_event_that_the_disk_has_changed_is_parked_and_the_others_go_out(
+async def test_a_damaged_event_is_parked_and_the_others_are_sent(
     delivering: Any,
     jobs: Any,
     receivers: Any,
@@ -99,7 +99,7 @@ async def _all_but_pending(jobs: Any) -> bool:
     return "pending" not in await jobs.states("j")
 
 
-async def test_each_kind_of_bad_receiver_ends_where_it_should(
+async def test_each_kind_of_bad_receiver_has_its_outcome(
     delivering: Any, jobs: Any, receivers: Any, raw: Any, until: Any, store: Any, unused_tcp_port: int
 ) -> None:
     async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -195,7 +195,7 @@ async def test_one_receiver_that_never_answers_leaves_the_others_alone(
                 await jobs.emit(f"w{n}-{k}", receiver.url)
                 dispatcher.notify(f"w{n}-{k}")
         await until(lambda: all(len(receiver.got) == 20 for receiver in well))
-        assert dispatcher.state().in_flight >= 2  # the dead ones were in the way all the time
+        assert dispatcher.state().in_flight >= 2  # requests to the dead hosts were under way all the time
 
 
 DELIVER_AND_DIE = """
@@ -214,7 +214,7 @@ class Outbox:
     async def settle(self, settlements):
         self.left -= len(settlements)
         if self.left <= 0:
-            os.kill(os.getpid(), signal.SIGKILL)  # after the receiver's 2xx, before it is on record
+            os.kill(os.getpid(), signal.SIGKILL)  # after the receiver's 2xx, before the commit
         return await self.store.settle(settlements)
 
 async def main():

@@ -1,12 +1,9 @@
-"""Deliveries that are too old for a host that stays down are parked all together, in order, by time that has passed.
+"""Too old deliveries of a host that stays down are parked together, in order, by observed time.
 
-Also the breakers of hosts for which nothing waits. The clock stands still until a test moves it.
+Also the breakers of hosts without pending deliveries. Only tests move the clock.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -15,49 +12,21 @@ from typing import Any
 import pytest
 
 from jobd.events.delivery import expiry, outbox_poller
-from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.delivery.response_policy import Answer
-from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.store import Store
 from tests.integration.events.conftest import START, Jobs
-from tests.support.fakes.clock import FakeClock
-
-A = "http://a.test/hook"
-DESTINATION = "http://a.test:80"
-DAY_S = 86_400.0
-SETTINGS = DispatcherSettings(
-    record_after_s=0, breaker_threshold=1, breaker_cooldown_s=600, max_age_s=3 * DAY_S, max_requeues=1_000_000
+from tests.support.expiry_rig import (
+    DAY_S,
+    DESTINATION,
+    SETTINGS,
+    A,
+    Rig,
+    Running,
+    dispatching,
+    opened,
+    passed,
 )
-
-
-@dataclass
-class Rig:
-    dispatcher: Dispatcher
-    clock: FakeClock
-    answers: dict[str, Answer] = field(default_factory=dict)
-    sent: list[str] = field(default_factory=list)
-
-    async def send(
-        self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
-    ) -> Answer:
-        self.sent.append(event_id)
-        return self.answers.get(url, Answer("network", text="cannot connect"))
-
-
-Running = Callable[..., Any]
-
-
-@asynccontextmanager
-async def dispatching(store: Store, clock: FakeClock, **changes: Any) -> AsyncIterator[Rig]:
-    rig = Rig(None, clock)  # type: ignore[arg-type]
-    rig.dispatcher = Dispatcher(store, rig, replace(SETTINGS, **changes), clock, spread=lambda: 0.5)
-    task = asyncio.ensure_future(rig.dispatcher.run())
-    try:
-        yield rig
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+from tests.support.fakes.clock import FakeClock
 
 
 @pytest.fixture
@@ -67,7 +36,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def store(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
-    """A store that sees the time of the clock that tests move."""
+    """A store on the clock that tests move."""
     opened = await Store.open(tmp_path / "jobd.db", clock=clock)
     yield opened
     await opened.close()
@@ -80,7 +49,7 @@ def running(store: Store, clock: FakeClock) -> Running:
 
 @pytest.fixture
 def scans(monkeypatch: pytest.MonkeyPatch, until: Any) -> Callable[..., Awaitable[None]]:
-    """Lets the poller scan the outbox so many times, and moves the clock by the time between two scans."""
+    """Lets the poller scan the outbox a number of times, and moves the clock by the time between two scans."""
     done = 0
     scan = outbox_poller.OutboxPoller._scan
 
@@ -94,30 +63,14 @@ def scans(monkeypatch: pytest.MonkeyPatch, until: Any) -> Callable[..., Awaitabl
     async def move(rig: Rig, times: int) -> None:
         for _ in range(times):
             before = done
-            # The poller sleeps: a clock that is moved before would have it sleep for the whole of its time from then on.
+            # The poller sleeps now: moving the clock earlier would make the poller sleep for its whole delay afterwards.
             await passed(rig, until, outbox_poller.SCAN_S)
             await until(lambda before=before: done > before)
 
     return move
 
 
-async def passed(rig: Rig, until: Any, seconds: float) -> None:
-    """Moves the clock once the poller sleeps and every answer is on record: a job that is in memory does not expire."""
-
-    def quiet() -> bool:
-        asleep = any(not future.done() for _, _, future in rig.clock._sleepers)
-        return asleep and rig.dispatcher._queue._all_settled.is_set() and not rig.dispatcher.state().held
-
-    await until(quiet)
-    rig.clock.advance(seconds)
-
-
-async def opened(rig: Rig, until: Any) -> None:
-    await until(lambda: rig.dispatcher.state().breakers_open == 1)
-    await until(lambda: rig.dispatcher.state().held == 0)
-
-
-async def test_all_that_has_expired_is_parked_within_a_few_scans(
+async def test_all_expired_deliveries_are_parked_within_a_few_scans(
     running: Running, jobs: Jobs, scans: Any, until: Any
 ) -> None:
     await jobs.emit("x", A, 3_000)
@@ -132,7 +85,7 @@ async def test_all_that_has_expired_is_parked_within_a_few_scans(
         assert await jobs.states("y") == " ".join(["parked"] * 10)
 
 
-async def test_what_was_parked_is_listed_with_why_and_goes_out_in_order_when_it_is_replayed(
+async def test_parked_deliveries_are_listed_with_the_reason_and_replayed_in_order(
     running: Running, jobs: Jobs, scans: Any, until: Any, store: Store
 ) -> None:
     await jobs.emit("x", A, 50)
@@ -150,7 +103,7 @@ async def test_what_was_parked_is_listed_with_why_and_goes_out_in_order_when_it_
         assert rig.sent == [f"x-{n}" for n in range(1, 51)]
 
 
-async def test_what_was_replayed_is_given_its_time(
+async def test_a_replayed_delivery_does_not_expire_at_once(
     running: Running, jobs: Jobs, scans: Any, until: Any
 ) -> None:
     await jobs.emit("x", A, 5)
@@ -168,7 +121,7 @@ async def test_what_was_replayed_is_given_its_time(
         assert await jobs.states("x") == " ".join(["parked"] * 5)
 
 
-async def test_a_jump_of_the_wall_clock_parks_nothing(
+async def test_a_step_of_the_wall_clock_parks_no_delivery(
     running: Running, jobs: Jobs, scans: Any, until: Any
 ) -> None:
     await jobs.emit("x", A, 20)
@@ -186,7 +139,7 @@ async def test_a_jump_of_the_wall_clock_parks_nothing(
 
 
 @pytest.mark.parametrize("boot", ["fake", "another"])
-async def test_a_restart_while_the_clock_is_ahead_parks_nothing(
+async def test_a_restart_while_the_clock_is_ahead_parks_no_delivery(
     tmp_path: Path, scans: Any, until: Any, boot: str
 ) -> None:
     path, clock = tmp_path / "restarted.db", FakeClock(START)
@@ -216,7 +169,7 @@ async def test_a_restart_while_the_clock_is_ahead_parks_nothing(
     await store.close()
 
 
-async def test_what_was_replayed_has_its_time_also_after_a_restart_while_the_clock_is_ahead(
+async def test_a_replayed_delivery_does_not_expire_after_a_restart_with_the_clock_ahead(
     tmp_path: Path, scans: Any, until: Any
 ) -> None:
     path, clock = tmp_path / "restarted.db", FakeClock(START)
@@ -261,7 +214,7 @@ async def test_the_batches_are_bounded_and_keep_the_order_of_each_job(
         counts.append(await store.expire_deliveries(uids, DAY_S, 60, at, "too old", 10))
         for uid in ("x", "y"):
             states = (await jobs.states(uid)).split()
-            assert states == sorted(states), "a later one was parked before an earlier one"
+            assert states == sorted(states), "a later delivery was parked before an earlier one"
         due = await store.due(DESTINATION, 10)
         assert {one.job_uid for one in due} == {
             uid for uid in ("x", "y") if "pending" in [*(await jobs.states(uid)).split()]
@@ -270,14 +223,14 @@ async def test_the_batches_are_bounded_and_keep_the_order_of_each_job(
     assert await store.expire_deliveries(["x", "nobody"], DAY_S, 60, at, "too old", 10) == 0
 
 
-async def test_what_follows_has_waited_as_long(store: Store, jobs: Jobs, clock: FakeClock) -> None:
+async def test_the_next_deliveries_of_a_job_expire_too(store: Store, jobs: Jobs, clock: FakeClock) -> None:
     await jobs.emit("x", A, 3)
     clock.advance(5 * DAY_S)
     assert await store.expire_deliveries(["x"], DAY_S, 60, clock.now(), "too old", 2) == 2
     assert [one.due_at for one in await store.due(DESTINATION, 9)] == [START]
 
 
-async def test_only_what_is_old_is_parked_and_the_rest_of_the_job_is_due(
+async def test_only_old_deliveries_are_parked_and_the_jobs_next_one_is_due(
     store: Store, jobs: Jobs, clock: FakeClock
 ) -> None:
     await jobs.emit("x", A, 2)
@@ -292,14 +245,14 @@ async def test_only_what_is_old_is_parked_and_the_rest_of_the_job_is_due(
     assert [one.event_id for one in await store.due(DESTINATION, 9)] == ["x-3"]
 
 
-async def test_the_breaker_of_a_host_for_which_nothing_waits_is_forgotten(
+async def test_the_breaker_of_a_host_without_pending_deliveries_is_dropped(
     running: Running, jobs: Jobs, scans: Any, until: Any, store: Store
 ) -> None:
     await jobs.emit("x", A, 3)
     async with running() as rig:
         await opened(rig, until)
         await scans(rig, 30)
-        assert rig.dispatcher.state().breakers == 1, "something waits for the host"
+        assert rig.dispatcher.state().breakers == 1, "a delivery waits for the host"
         await passed(rig, until, 3 * DAY_S)
         await scans(rig, 3)
         assert await jobs.states("x") == "parked parked parked"
@@ -308,7 +261,7 @@ async def test_the_breaker_of_a_host_for_which_nothing_waits_is_forgotten(
         assert (rig.dispatcher.state().breakers, rig.dispatcher.state().breakers_open) == (0, 0)
 
 
-async def test_failures_of_a_host_for_which_nothing_waits_are_forgotten_after_the_cooldown(
+async def test_failures_of_a_host_without_pending_deliveries_are_dropped_after_the_cooldown(
     running: Running, jobs: Jobs, scans: Any, until: Any
 ) -> None:
     await jobs.emit("x", A)

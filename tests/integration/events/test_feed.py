@@ -1,4 +1,4 @@
-"""The feed: from any number on, without a gap or a repeat, while others write."""
+"""The feed: from any number on, without a gap or a repeat, during writes."""
 
 import asyncio
 import gc
@@ -31,7 +31,7 @@ def feed(store: Store, budget: ByteBudget) -> Feed:
 
 
 async def take(events: AsyncIterator[StoredEvent | None], count: int) -> list[StoredEvent]:
-    """The first events, without the signs of life between them."""
+    """Returns the first events, without keep-alives."""
     got: list[StoredEvent] = []
     async with asyncio.timeout(DEADLINE_S):
         async for event in events:
@@ -42,7 +42,7 @@ async def take(events: AsyncIterator[StoredEvent | None], count: int) -> list[St
     return got
 
 
-async def test_a_follower_sees_what_was_and_what_comes_each_once(feed: Feed, jobs: Any) -> None:
+async def test_a_follower_gets_stored_and_new_events_once_each(feed: Feed, jobs: Any) -> None:
     await jobs.emit("x", URL, 250)
     following = asyncio.ensure_future(take(feed.read(100, follow=True), 300))
     for _ in range(150):
@@ -50,7 +50,7 @@ async def test_a_follower_sees_what_was_and_what_comes_each_once(feed: Feed, job
     assert [event.seq for event in await following] == list(range(101, 401))
 
 
-async def test_many_followers_of_their_own_jobs_see_only_those(feed: Feed, jobs: Any) -> None:
+async def test_followers_of_a_job_get_only_its_events(feed: Feed, jobs: Any) -> None:
     followers = [asyncio.ensure_future(take(feed.read(0, f"j{n}", follow=True), 30)) for n in range(10)]
     for _ in range(30):
         stored = await asyncio.gather(*(jobs.emit(f"j{n}", URL) for n in range(10)))
@@ -62,12 +62,12 @@ async def test_many_followers_of_their_own_jobs_see_only_those(feed: Feed, jobs:
     ]
 
 
-async def test_what_is_stored_is_read_to_its_end(feed: Feed, jobs: Any) -> None:
+async def test_stored_events_are_read_to_their_end(feed: Feed, jobs: Any) -> None:
     await jobs.emit("x", URL, 450)
     assert [event.seq for event in await take(feed.read(1, follow=False), 1000)] == list(range(2, 451))
 
 
-async def test_a_reader_without_news_gives_signs_of_life(feed: Feed, jobs: Any) -> None:
+async def test_a_reader_without_new_events_gets_keep_alives(feed: Feed, jobs: Any) -> None:
     await jobs.emit("x", URL, 3)
     reading = feed.read(2, follow=True, quiet_s=0.01)
     first = await anext(reading)
@@ -88,7 +88,7 @@ async def test_following_a_job_ends_with_its_purge(feed: Feed, store: Store, job
     assert await take(feed.read(2, "x", follow=True, quiet_s=0.01), 1) == []
 
 
-async def test_nothing_is_kept_of_readers_that_have_left(feed: Feed, budget: ByteBudget, jobs: Any) -> None:
+async def test_no_state_is_kept_of_disconnected_readers(feed: Feed, budget: ByteBudget, jobs: Any) -> None:
     reading = [asyncio.ensure_future(take(feed.read(0, follow=True), 1)) for _ in range(20)]
     await asyncio.sleep(0)
     assert len(feed._waiting) == 20
@@ -119,7 +119,7 @@ async def test_readers_that_do_not_read_hold_no_more_than_the_budget(
     assert budget.reserved_bytes == 0
 
 
-async def test_events_of_other_jobs_wake_nobody(
+async def test_events_of_other_jobs_wake_no_reader(
     store: Store, budget: ByteBudget, jobs: Any, until: Any
 ) -> None:
     reads = 0
@@ -157,7 +157,7 @@ async def next_of(events: AsyncIterator[Any]) -> Any:
 
 
 @pytest.mark.parametrize("as_sse", [True, False], ids=["sse", "ndjson"])
-async def test_a_follower_keeps_no_event_while_it_waits_for_news(
+async def test_a_follower_keeps_no_event_while_it_waits(
     feed: Feed, budget: ByteBudget, jobs: Any, traced: None, as_sse: bool
 ) -> None:
     await jobs.emit("x", URL, 1, text="x" * 300_000)
@@ -188,7 +188,7 @@ async def test_a_reader_keeps_no_page_while_it_waits_for_room(store: Store, jobs
     readers = [feed.read(0, follow=False) for _ in range(20)]
     for reader in readers:
         assert await anext(reader) is not None
-    async with budget.reserve(1, estimated=True):  # no other hold is given
+    async with budget.reserve(1, estimated=True):  # no other reservation fits
         waiting = [asyncio.create_task(next_of(reader)) for reader in readers]
         await asyncio.sleep(0)
         assert budget.reserved_bytes == 1

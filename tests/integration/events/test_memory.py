@@ -1,4 +1,4 @@
-"""What deliveries keep in memory: the queues count bodies, or the bodies belong to a request that is under way."""
+"""The memory of deliveries: the queues count bodies, or the bodies belong to a request under way."""
 
 import asyncio
 import gc
@@ -26,7 +26,7 @@ SETTINGS = DispatcherSettings(workers=WORKERS, record_after_s=0)
 
 
 class Refuses:
-    """A store that is read and takes no settlement while `full`."""
+    """A store that can be read but refuses settlements while `full`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -82,7 +82,7 @@ async def dispatching(
 
 @pytest.mark.parametrize("status", [204, 500])
 @pytest.mark.parametrize(("batch", "length"), [(True, 20_000), (False, 20_000), (False, 10_000)])
-async def test_what_waits_for_its_record_keeps_no_bodies(
+async def test_answers_that_wait_for_their_commit_keep_no_bodies(
     store: Store, jobs: Any, until: Any, batch: bool, length: int, status: int
 ) -> None:
     for n in range(UNSETTLED_PER_WORKER * WORKERS + 4):
@@ -97,12 +97,12 @@ async def test_what_waits_for_its_record_keeps_no_bodies(
         await until(lambda: not dispatcher._queue.in_flight)
         assert len(dispatcher._settler._waiting) <= UNSETTLED_PER_WORKER * WORKERS
         assert len(dispatcher._queue._idle_workers) <= WORKERS
-        # A page that is being read comes and goes; what is kept for the record would stay, since the store refuses.
+        # A page is in memory only while it is read; bodies of waiting answers would stay, since the store refuses.
         await until(all_asleep)
         await until(lambda: body_bytes() <= dispatcher._queue._queues._inline_bytes)
 
 
-async def test_what_is_on_record_keeps_no_bodies(store: Store, jobs: Any, until: Any) -> None:
+async def test_stored_answers_keep_no_bodies(store: Store, jobs: Any, until: Any) -> None:
     outbox = Refuses(store)
     async with dispatching(outbox) as (dispatcher, clock):
         await jobs.emit("x", "http://a.test/", 4, text="x" * 10_000, batch=True)
@@ -120,7 +120,7 @@ async def test_what_is_on_record_keeps_no_bodies(store: Store, jobs: Any, until:
         await until(lambda: body_bytes() == 0)
 
 
-async def test_deliveries_whose_texts_do_not_fit_at_once_all_go_out(
+async def test_deliveries_whose_texts_exceed_the_budget_are_all_sent(
     store: Store, jobs: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(destination_queues, "TEXT_BUDGET_BYTES", 300_000)
@@ -145,9 +145,7 @@ async def test_deliveries_whose_texts_do_not_fit_at_once_all_go_out(
     assert most < 400_000
 
 
-async def test_what_is_remembered_of_jobs_is_bounded_by_those_in_memory(
-    store: Store, jobs: Any, until: Any
-) -> None:
+async def test_state_of_jobs_is_bounded_by_the_jobs_in_memory(store: Store, jobs: Any, until: Any) -> None:
     buffer = 20
     for n in range(300):
         await jobs.emit(f"j{n}", f"http://host{n % 10}.test/", 3)
@@ -203,7 +201,7 @@ async def test_long_bodies_of_requests_under_way_are_bounded_in_bytes(
 
 async def test_short_bodies_do_not_wait_for_long_ones(store: Store, jobs: Any, until: Any) -> None:
     class Stuck(Takes):
-        """A receiver that never answers where a body is long."""
+        """A receiver that never answers a long body."""
 
         short = 0
 

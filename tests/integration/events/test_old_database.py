@@ -1,4 +1,4 @@
-"""A database that schema 1 wrote: opened, brought to this version, and what waited in it delivered."""
+"""A database of schema 1: opened, migrated to this version, and its pending events delivered."""
 
 import asyncio
 import sqlite3
@@ -22,7 +22,7 @@ DUMP = Path(__file__).parent.parent / "store" / "fixtures" / "schema_1.sql"
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-async def test_what_waited_in_a_database_of_the_first_schema_is_delivered(
+async def test_pending_events_of_a_database_of_the_first_schema_are_delivered(
     tmp_path: Path, receivers: Any, until: Any
 ) -> None:
     receiver = await receivers()
@@ -32,7 +32,7 @@ async def test_what_waited_in_a_database_of_the_first_schema_is_delivered(
             DUMP.read_text().replace("http://127.0.0.1:59999", receiver.url.removesuffix("/hook"))
         )
         assert old.execute("PRAGMA user_version").fetchone() == (1,)
-        # What was put off before is due at once: the clock of today is far from that of the dump.
+        # Postponed deliveries are due at once: today's clock is far from the dump's.
         old.execute("UPDATE deliveries SET due_at = 0 WHERE due_at IS NOT NULL")
         old.commit()
     store = await Store.open(path)

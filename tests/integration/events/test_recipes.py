@@ -1,4 +1,4 @@
-"""The receivers' recipes in docs/events.md, run as they stand there against what jobd sends."""
+"""Runs the receivers' recipes of docs/events.md, unchanged, on jobd's requests."""
 
 import base64
 import re
@@ -18,7 +18,7 @@ NEW, OLD, OTHER = (
     "whsec_" + base64.b64encode(f"a key of a receiver {n}".encode()).decode() for n in range(3)
 )
 PLAIN = ("whsec_abc123", "whsec_", "whsec_not-base64", "a plain key", "ä")
-"""Keys that stand for their own bytes."""
+"""Keys that are used as plain bytes."""
 BODY = '{"n":1,"text":"ä"}\n'.encode()
 
 GO_MAIN = """
@@ -90,7 +90,7 @@ def test_go(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", [NEW, *PLAIN])
 def test_shell(tmp_path: Path, key: str) -> None:
     if shutil.which("openssl") is None:
-        pytest.skip("no openssl here")
+        pytest.skip("openssl is not installed")
     (tmp_path / "body").write_bytes(BODY)
     stamp = int(time.time())
     given = {"KEY": key, "ID": "u-1", "STAMP": str(stamp), "BODY": str(tmp_path / "body")}

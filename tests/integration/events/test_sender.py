@@ -1,4 +1,4 @@
-"""One request over real sockets: what is sent, and what is made of every bad answer."""
+"""One request over real sockets: the sent bytes, and the result of every bad answer."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from standardwebhooks.webhooks import Webhook
 from jobd.clock import SystemClock
 from jobd.events.delivery.response_policy import Answer
 from jobd.events.http import sender as sender_module
-from jobd.events.http.egress import EgressPolicy, EgressRule, parse_rule
+from jobd.events.http.egress import EgressPolicy, EgressRule
 from jobd.events.http.sender import Sender
 from jobd.wire.event import ARTIFACT, encode
 from jobd.wire.signing import verify_256
@@ -102,7 +102,7 @@ async def test_proxy_variables_are_ignored(receivers: Any, monkeypatch: pytest.M
         assert (await sender.send(receiver.url, KEY, "e-1", BODY)).status == 204
 
 
-async def test_an_error_says_what_the_receiver_said(sender: Sender, receivers: Any) -> None:
+async def test_an_error_quotes_the_receivers_answer(sender: Sender, receivers: Any) -> None:
     receiver = await receivers()
     receiver.answer = lambda request: web.Response(
         status=415, text="only\nXML \x1b[31m" + "x" * 9000, headers={"Retry-After": "7"}
@@ -186,7 +186,7 @@ async def test_an_endless_body_is_not_read(sender: Sender, raw: Any) -> None:
     assert written < 64 << 20
 
 
-async def test_a_body_that_stalls_does_not_take_the_success_away(hasty: Sender, raw: Any) -> None:
+async def test_a_stalled_body_does_not_undo_the_success(hasty: Sender, raw: Any) -> None:
     async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
         await writer.drain()
@@ -211,7 +211,7 @@ async def test_a_reset_after_the_status_line_is_no_answer(sender: Sender, raw: A
     "answer",
     [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 banana OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: " + b"x" * 99999],
 )
-async def test_what_is_not_http_is_no_answer(sender: Sender, raw: Any, answer: bytes) -> None:
+async def test_bytes_that_are_not_http_are_no_answer(sender: Sender, raw: Any, answer: bytes) -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
         await writer.drain()
@@ -220,63 +220,6 @@ async def test_what_is_not_http_is_no_answer(sender: Sender, raw: Any, answer: b
     assert got.kind == "network"
     assert "s3cret" not in got.text
     assert "\n" not in got.text
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["169.254.169.254", "[::ffff:169.254.169.254]", "0.0.0.0", "0x0", "[::]", "[fe80::1]"],
-)
-async def test_forbidden_addresses_are_refused_in_every_spelling(sender: Sender, host: str) -> None:
-    answer = await sender.send(f"http://{host}:80/", KEY, "e-1", BODY)
-    assert answer.kind == "refused", answer
-    assert "egress policy" in answer.text
-
-
-@pytest.mark.parametrize("host", ["0", "0251.0376.0xa9fe", "2852039166", "169.254.43518", "127.1"])
-async def test_numbers_that_are_no_address_are_not_used_as_one(sender: Sender, host: str) -> None:
-    answer = await sender.send(f"http://{host}:1/", KEY, "e-1", BODY)
-    assert answer.kind in ("refused", "invalid")
-
-
-async def test_own_listeners_are_refused_by_name_too(receivers: Any) -> None:
-    receiver = await receivers()
-    port = int(receiver.url.split(":")[2].split("/")[0])
-    policy = EgressPolicy(EgressRule(), frozenset({("127.0.0.1", port)}))
-    async with Sender(policy, SystemClock()) as sender:
-        for host in ("127.0.0.1", "localhost", "host.docker.internal", "[::ffff:127.0.0.1]"):
-            answer = await sender.send(f"http://{host}:{port}/hook", KEY, "e-1", BODY)
-            assert answer.kind == "refused", (host, answer)
-    assert receiver.got == []
-
-
-async def test_strict_refuses_this_machine_and_takes_what_is_listed(receivers: Any) -> None:
-    receiver = await receivers()
-    async with Sender(EgressPolicy(parse_rule("strict")), SystemClock()) as sender:
-        assert (await sender.send(receiver.url, KEY, "e-1", BODY)).kind == "refused"
-        assert (
-            await sender.send(receiver.url.replace("127.0.0.1", "localhost"), KEY, "e-1", BODY)
-        ).kind == "refused"
-    async with Sender(EgressPolicy(parse_rule("strict,127.0.0.0/8")), SystemClock()) as sender:
-        assert (await sender.send(receiver.url, KEY, "e-1", BODY)).status == 204
-
-
-async def test_the_name_for_this_machine_works_here_too(sender: Sender, receivers: Any) -> None:
-    receiver = await receivers()
-    url = receiver.url.replace("127.0.0.1", "host.docker.internal")
-    assert (await sender.send(url, KEY, "e-1", BODY)).status == 204
-    assert receiver.got[0].headers["Host"].startswith("host.docker.internal:")
-
-
-async def test_a_name_that_does_not_exist_is_a_network_error(sender: Sender) -> None:
-    answer = await sender.send("http://no-such-name.invalid/", KEY, "e-1", BODY)
-    assert answer.kind == "network"
-
-
-@pytest.mark.parametrize("url", ["nonsense", "http://", "http://h:99999/", "ftp://127.0.0.1/"])
-async def test_a_url_that_is_not_usable_is_invalid_and_not_shown(sender: Sender, url: str) -> None:
-    answer = await sender.send(url, "whsec_!!!", "e-1", BODY)
-    assert answer.kind == "invalid"
-    assert "!!!" not in answer.text
 
 
 async def test_a_body_that_is_no_event_is_invalid(sender: Sender, receivers: Any) -> None:

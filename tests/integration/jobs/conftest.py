@@ -11,6 +11,7 @@ import pytest
 from jobd.composition.events import build_events
 from jobd.composition.jobs import build_jobs
 from jobd.jobs.admission.submission import Submission
+from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.record import Record
 from jobd.metrics.jobs import JobObserver
 from jobd.metrics.metrics import Metrics
@@ -21,6 +22,7 @@ from jobd.store.store import Store
 from jobd.wire.job import JobSpec
 from tests.support.fakes.clock import FakeClock
 from tests.support.fakes.orchestrator import FakeOrchestrator
+from tests.support.stored_log import SPEC, Log
 
 DEADLINE_S = 10.0
 SETTINGS = {
@@ -31,20 +33,20 @@ SETTINGS = {
     "LOG_MAX_BYTES": str(1 << 20),
     "KEPT_OUTPUTS_MAX_BYTES": str(1 << 20),
 }
-"""Smaller than the defaults, so that tests reach the limits soon; a job may ask for the longest timeout of the contract."""
+"""Smaller than the defaults, so that tests reach the limits soon; a job may request the contract's longest timeout."""
 
 
 class NoSender:
-    """No event leaves: the dispatcher of these tests does not run."""
+    """Fails if jobd sends an event: the dispatcher of these tests does not run."""
 
     async def send(
         self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
     ) -> Any:
-        raise AssertionError("nothing is to be sent")
+        raise AssertionError("jobd must not send events")
 
 
-class House:
-    """The parts of jobd that jobs are made of, joined as jobd joins them. `restart` leaves the store and the engine as they are."""
+class System:
+    """The modules of `jobd/jobs`, composed as in jobd. `restart` keeps the store and the engine."""
 
     def __init__(self, store: Store, folder: Path, clock: FakeClock) -> None:
         self.store = store
@@ -82,7 +84,7 @@ class House:
             await asyncio.gather(self._listening, return_exceptions=True)
 
     async def restart(self) -> None:
-        """Ends all supervisors without a word and begins again from what is stored."""
+        """Kills all supervisors and starts again from the store."""
         await self.stop()
         self._build()
         await recover(self._jobs, self.store, self._state, self._observer)
@@ -93,14 +95,14 @@ class House:
         return record
 
     async def stored(self, record: Record) -> Record:
-        """The record as the API shows it. Waits for a read of the store, so that the writer gets on as well."""
+        """Returns the stored record. Waits for a read of the store, so that the writer continues too."""
         assert await self.store.get_by_uid(record.uid) is not None
         now = await self.service.current(record)
         assert now is not None
         return now
 
     async def until(self, record: Record, condition: Callable[[Record], bool], tick_s: float = 0.0) -> Record:
-        """Returns the record once the condition holds; moves the clock by `tick_s` at each look."""
+        """Returns the record once the condition holds; moves the clock by `tick_s` at each check."""
         async with asyncio.timeout(DEADLINE_S):
             while not condition(now := await self.stored(record)):
                 self.clock.advance(tick_s)
@@ -130,8 +132,15 @@ async def store(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def house(store: Store, tmp_path: Path, clock: FakeClock) -> AsyncIterator[House]:
-    made = House(store, tmp_path, clock)
+async def system(store: Store, tmp_path: Path, clock: FakeClock) -> AsyncIterator[System]:
+    made = System(store, tmp_path, clock)
     yield made
     await made.stop()
     await made.engine.close()
+
+
+@pytest.fixture
+async def log(system: Any) -> Log:
+    record = new_record(SPEC, now=system.clock.now(), owner=None, digest="", has_spool=False)
+    await system.repository.open(record, SPEC, msgspec.json.encode(SPEC), None)
+    return Log(system, record)

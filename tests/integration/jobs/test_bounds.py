@@ -1,4 +1,4 @@
-"""What live jobs and their watchers hold in memory."""
+"""The memory of unfinished jobs and their watchers."""
 
 import asyncio
 from typing import Any
@@ -13,27 +13,27 @@ from tests.support.fakes.worker import WorkerScript
 PLACES, MAY_WAIT = 2, 100
 
 
-async def test_no_more_supervisors_than_queued_jobs_and_none_of_those_has_its_spec(house: Any) -> None:
+async def test_no_more_supervisors_than_queued_jobs_and_none_of_those_has_its_spec(system: Any) -> None:
     async def submit(name: str) -> Any:
-        house.engine.workers[name] = WorkerScript(runs_s=None)
-        return await house.submit(id=name, environment={"TEXT": "x" * 100_000})
+        system.engine.workers[name] = WorkerScript(runs_s=None)
+        return await system.submit(id=name, environment={"TEXT": "x" * 100_000})
 
     records = []
     for n in range(PLACES + MAY_WAIT):
         records.append(await submit(f"j{n}"))
         if n < PLACES:
-            await house.until(records[n], lambda now: now.phase == "running")
+            await system.until(records[n], lambda now: now.phase == "running")
     with pytest.raises(QueueFull):
         await submit("beyond")
-    assert len(house.supervisors) == PLACES + MAY_WAIT
-    await house.restart()
-    assert len(house.supervisors) == PLACES + MAY_WAIT
-    await house.until(records[0], lambda now: now.phase == "running")
-    waiting = [one for one in house.supervisors if one.record.phase == "queued"]
+    assert len(system.supervisors) == PLACES + MAY_WAIT
+    await system.restart()
+    assert len(system.supervisors) == PLACES + MAY_WAIT
+    await system.until(records[0], lambda now: now.phase == "running")
+    waiting = [one for one in system.supervisors if one.record.phase == "queued"]
     assert len(waiting) == MAY_WAIT
     assert all(one._job_state._spec is None for one in waiting)
     assert max(len(encode_record(one.record)) for one in waiting) < 2000
-    assert len(house.supervisors._tasks) == len(house.supervisors._supervisors)
+    assert len(system.supervisors._tasks) == len(system.supervisors._supervisors)
 
 
 async def test_the_notifier_drops_watchers_that_have_left() -> None:

@@ -31,12 +31,12 @@ async def read(kept: KeptOutputs, uid: str, number: int = 0) -> bytes | None:
     return None if stream is None else b"".join([block async for block in stream])
 
 
-async def fetched(house: Any, path: str = "result.txt") -> bytes:
-    return b"".join([block async for block in await house.service.open_files("a", path)])
+async def fetched(system: Any, path: str = "result.txt") -> bytes:
+    return b"".join([block async for block in await system.service.open_files("a", path)])
 
 
-def writes(house: Any) -> None:
-    house.engine.workers["a"] = WorkerScript(writes={"result.txt": b"text"})
+def writes(system: Any) -> None:
+    system.engine.workers["a"] = WorkerScript(writes={"result.txt": b"text"})
 
 
 # -- the files
@@ -74,7 +74,7 @@ async def test_a_stream_that_breaks_leaves_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_outputs, "FREE_SHARE", 1)  # all of the disk is to stay free
+    monkeypatch.setattr(kept_outputs, "FREE_SHARE", 1)  # the whole disk must stay free
     with pytest.raises(NoRoom, match="disk"):
         await KeptOutputs(tmp_path, 100).keep("u", 0, tar_of(b"1"))
     assert list(tmp_path.iterdir()) == []
@@ -142,71 +142,71 @@ def test_any_order_of_calls_stays_within_the_limit_and_counts_right(
 # -- jobs
 
 
-async def test_a_kept_output_outlives_the_workspace_and_is_removed_with_the_record(house: Any) -> None:
-    writes(house)
-    record = await house.ended(await house.submit(outputs=OUTPUTS))
+async def test_a_kept_output_outlives_the_workspace_and_is_removed_with_the_record(system: Any) -> None:
+    writes(system)
+    record = await system.ended(await system.submit(outputs=OUTPUTS))
     assert (record.status, record.outputs["result.txt"].status) == ("completed", "kept")
-    while_there = await fetched(house)
-    house.clock.advance(JOBS_S + 1)
-    await house.retention.sweep()
-    assert await house.engine.refs() == []
-    assert await fetched(house) == while_there
+    while_there = await fetched(system)
+    system.clock.advance(JOBS_S + 1)
+    await system.retention.sweep()
+    assert await system.engine.refs() == []
+    assert await fetched(system) == while_there
     with pytest.raises(
         NotFound, match=r"no workspace any more: jobd removed it at .*; jobd has kept 'result\.txt'"
     ):
-        await fetched(house, "other")
-    await house.restart()
-    await house.retention.sweep()
-    assert await fetched(house) == while_there
-    house.clock.advance(HISTORY_S + 1)
-    await house.retention.sweep()
-    assert house.outputs.sizes() == []
+        await fetched(system, "other")
+    await system.restart()
+    await system.retention.sweep()
+    assert await fetched(system) == while_there
+    system.clock.advance(HISTORY_S + 1)
+    await system.retention.sweep()
+    assert system.outputs.sizes() == []
 
 
-async def test_a_missing_output_fails_the_job(house: Any) -> None:
-    record = await house.ended(await house.submit(outputs=[Output(path="result.txt")]))
+async def test_a_missing_output_fails_the_job(system: Any) -> None:
+    record = await system.ended(await system.submit(outputs=[Output(path="result.txt")]))
     assert (record.status, record.reason) == ("failed", "output-failed")
-    assert await house.event_types(record) == ["start", "exit", "complete"]
+    assert await system.event_types(record) == ["start", "exit", "complete"]
 
 
-async def test_an_output_over_the_limit_has_a_reason_of_its_own(house: Any) -> None:
-    house.engine.workers["a"] = WorkerScript(writes={"result.txt": b"x" * (2 << 20)})
-    record = await house.ended(await house.submit(outputs=OUTPUTS))
+async def test_an_output_over_the_limit_has_a_reason_of_its_own(system: Any) -> None:
+    system.engine.workers["a"] = WorkerScript(writes={"result.txt": b"x" * (2 << 20)})
+    record = await system.ended(await system.submit(outputs=OUTPUTS))
     assert (record.status, record.reason) == ("failed", "output-too-large")
-    assert house.outputs.sizes() == []
-    assert await fetched(house), "the workspace is there for a while"
+    assert system.outputs.sizes() == []
+    assert await fetched(system), "the workspace is kept for a while"
 
 
-async def test_a_restart_and_an_unavailable_engine_lose_no_output(house: Any) -> None:
-    house.engine.workers["a"] = WorkerScript(writes={"result.txt": b"text"}, runs_s=5)
-    record = await house.submit(outputs=OUTPUTS)
-    await house.until(record, lambda now: now.started_at is not None)
-    opened = house.engine.open_tar
-    house.engine.open_tar = lambda ref, path: _away()
-    house.clock.advance(6)
-    await house.until(record, lambda now: isinstance(now.state, CollectingOutputs))
-    await house.restart()
-    assert isinstance((await house.stored(record)).state, CollectingOutputs)
-    house.engine.open_tar = opened
-    ended = await house.ended(record, tick_s=1)
+async def test_a_restart_and_an_unavailable_engine_lose_no_output(system: Any) -> None:
+    system.engine.workers["a"] = WorkerScript(writes={"result.txt": b"text"}, runs_s=5)
+    record = await system.submit(outputs=OUTPUTS)
+    await system.until(record, lambda now: now.started_at is not None)
+    opened = system.engine.open_tar
+    system.engine.open_tar = lambda ref, path: _away()
+    system.clock.advance(6)
+    await system.until(record, lambda now: isinstance(now.state, CollectingOutputs))
+    await system.restart()
+    assert isinstance((await system.stored(record)).state, CollectingOutputs)
+    system.engine.open_tar = opened
+    ended = await system.ended(record, tick_s=1)
     assert (ended.status, ended.outputs["result.txt"].status) == ("completed", "kept")
-    assert len(house.engine.starts) == 1
+    assert len(system.engine.starts) == 1
 
 
-async def test_a_delete_removes_the_kept_output(house: Any) -> None:
-    writes(house)
-    record = await house.ended(await house.submit(outputs=OUTPUTS))
-    assert len(house.outputs.sizes()) == 1
-    await house.service.delete("a", by="x")
+async def test_a_delete_removes_the_kept_output(system: Any) -> None:
+    writes(system)
+    record = await system.ended(await system.submit(outputs=OUTPUTS))
+    assert len(system.outputs.sizes()) == 1
+    await system.service.delete("a", by="x")
     async with asyncio.timeout(60):
-        while house.outputs.sizes() or house.supervisors.get(record.uid):
+        while system.outputs.sizes() or system.supervisors.get(record.uid):
             await asyncio.sleep(0.005)
 
 
-async def test_a_daemon_without_kept_outputs_refuses_a_spec_that_needs_them(house: Any) -> None:
-    house.outputs._max_bytes = 0
+async def test_a_daemon_without_kept_outputs_refuses_a_spec_that_needs_them(system: Any) -> None:
+    system.outputs._max_bytes = 0
     with pytest.raises(InvalidRequest, match="KEPT_OUTPUTS_MAX_BYTES") as refused:
-        await house.submit(outputs=[Output(path="a"), *OUTPUTS])
+        await system.submit(outputs=[Output(path="a"), *OUTPUTS])
     assert refused.value.field == "outputs[1].keep"
 
 

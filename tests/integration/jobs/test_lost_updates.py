@@ -38,11 +38,11 @@ DEADLINE_S = 60.0
 
 
 @pytest.fixture
-def between(house: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
+def between(system: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
     """Runs a call to its end between a sweep's read of its rows and the sweep's first write."""
 
     def arrange(call: Callable[[], Any]) -> None:
-        remove, called = house.engine.remove, False
+        remove, called = system.engine.remove, False
 
         async def removing(*args: Any) -> None:
             nonlocal called
@@ -51,87 +51,87 @@ def between(house: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[
                 await call()
             await remove(*args)
 
-        monkeypatch.setattr(house.engine, "remove", removing)
+        monkeypatch.setattr(system.engine, "remove", removing)
 
     return arrange
 
 
 async def test_a_delete_during_a_sweep_stays_a_delete(
-    house: Any, between: Callable[[Callable[[], Any]], None]
+    system: Any, between: Callable[[Callable[[], Any]], None]
 ) -> None:
-    records = [await house.ended(await house.submit(id=f"j{n}")) for n in range(8)]
-    house.clock.advance(JOBS_S + 1)
+    records = [await system.ended(await system.submit(id=f"j{n}")) for n in range(8)]
+    system.clock.advance(JOBS_S + 1)
 
     async def delete_all() -> None:
         for record in records:
-            await house.service.delete(record.id, "a user")
+            await system.service.delete(record.id, "a user")
 
     between(delete_all)
-    await house.retention.sweep()
-    assert (await house.store.list_jobs()).jobs == []
+    await system.retention.sweep()
+    assert (await system.store.list_jobs()).jobs == []
     for record in records:
         with pytest.raises(NotFound):
-            await house.service.get(record.id)
-        row = await house.store.get_by_uid(record.uid)
+            await system.service.get(record.id)
+        row = await system.store.get_by_uid(record.uid)
         assert row is None or row.hidden
 
 
 async def test_a_sweep_does_not_unhide_an_older_job_of_the_same_id(
-    house: Any, between: Callable[[Callable[[], Any]], None]
+    system: Any, between: Callable[[Callable[[], Any]], None]
 ) -> None:
-    first = await house.ended(await house.submit(id="same"))
-    house.clock.advance(JOBS_S + 1)
-    await house.retention.sweep()
-    second = await house.ended(await house.submit(id="same"))
-    house.clock.advance(JOBS_S + 1)
-    between(lambda: house.service.delete("same", "a user"))
-    await house.retention.sweep()
+    first = await system.ended(await system.submit(id="same"))
+    system.clock.advance(JOBS_S + 1)
+    await system.retention.sweep()
+    second = await system.ended(await system.submit(id="same"))
+    system.clock.advance(JOBS_S + 1)
+    between(lambda: system.service.delete("same", "a user"))
+    await system.retention.sweep()
     for record in (first, second):
-        row = await house.store.get_by_uid(record.uid)
+        row = await system.store.get_by_uid(record.uid)
         assert row is None or row.hidden
 
 
 @pytest.mark.parametrize("delete_first", [True, False], ids=["delete-first", "cancel-first"])
 @pytest.mark.parametrize("started", [True, False], ids=["running", "queued"])
 async def test_a_delete_and_a_cancel_at_once_are_a_delete(
-    house: Any, delete_first: bool, started: bool
+    system: Any, delete_first: bool, started: bool
 ) -> None:
-    house.engine.workers["a"] = WorkerScript(runs_s=None)
+    system.engine.workers["a"] = WorkerScript(runs_s=None)
     for n in range(0 if started else 2):  # they take all slots
-        house.engine.workers[f"before-{n}"] = WorkerScript(runs_s=None)
-        await house.submit(id=f"before-{n}")
-    record = await house.submit(id="a")
-    await house.until(record, lambda now: (now.started_at is not None) is started)
-    row = await house.store.get_by_id("a")
+        system.engine.workers[f"before-{n}"] = WorkerScript(runs_s=None)
+        await system.submit(id=f"before-{n}")
+    record = await system.submit(id="a")
+    await system.until(record, lambda now: (now.started_at is not None) is started)
+    row = await system.store.get_by_id("a")
     requests = [
         facts.CancelRequested(by="one", grace_s=0, delete=True),
         facts.CancelRequested(by="two", grace_s=0, delete=False),
     ]
-    supervisor = house.supervisors.get(row.uid)
+    supervisor = system.supervisors.get(row.uid)
     for request in requests if delete_first else reversed(requests):
         await supervisor.request(request)
-    assert (await house.store.get_by_uid(record.uid)).hidden
-    await house.until(record, lambda now: now.removal, tick_s=1)
-    row = await house.store.get_by_uid(record.uid)
+    assert (await system.store.get_by_uid(record.uid)).hidden
+    await system.until(record, lambda now: now.removal, tick_s=1)
+    row = await system.store.get_by_uid(record.uid)
     assert row is None or row.hidden
-    assert "a" not in {job.id for job in (await house.store.list_jobs()).jobs}
+    assert "a" not in {job.id for job in (await system.store.list_jobs()).jobs}
 
 
-async def test_calls_of_delete_and_cancel_at_once_leave_nothing(house: Any) -> None:
+async def test_calls_of_delete_and_cancel_at_once_leave_nothing(system: Any) -> None:
     for n in range(20):
-        house.engine.workers[f"j{n}"] = WorkerScript(runs_s=None)
-        record = await house.submit(id=f"j{n}")
+        system.engine.workers[f"j{n}"] = WorkerScript(runs_s=None)
+        record = await system.submit(id=f"j{n}")
         if n % 2:
-            await house.until(record, lambda now: now.started_at is not None)
+            await system.until(record, lambda now: now.started_at is not None)
         calls = [
-            house.service.delete(record.id, "one"),
-            house.service.cancel(record.id, facts.CancelRequested(by="two", grace_s=0, delete=False)),
+            system.service.delete(record.id, "one"),
+            system.service.cancel(record.id, facts.CancelRequested(by="two", grace_s=0, delete=False)),
         ]
         answers = await asyncio.gather(*(calls if n % 3 else reversed(calls)), return_exceptions=True)
         assert not [a for a in answers if a is not None and not isinstance(a, NotFound | Conflict)]
-        assert (await house.store.list_jobs(prefix=f"j{n}")).jobs == []
-        await house.until(record, lambda now: now.removal, tick_s=1)
-        assert (await house.store.list_jobs(prefix=f"j{n}")).jobs == []
+        assert (await system.store.list_jobs(prefix=f"j{n}")).jobs == []
+        await system.until(record, lambda now: now.removal, tick_s=1)
+        assert (await system.store.list_jobs(prefix=f"j{n}")).jobs == []
 
 
 FACTS: dict[str, facts.Fact] = {

@@ -1,4 +1,4 @@
-"""The caller disconnects, or jobd stops, while a submission commits: the commit alone decides whether there is a job."""
+"""The caller disconnects, or jobd stops, while a submission commits: the commit alone decides whether the job exists."""
 
 import asyncio
 import tarfile
@@ -27,9 +27,9 @@ class Gate:
 
 
 @pytest.fixture
-async def gate(house: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gate]:
+async def gate(system: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gate]:
     made = Gate()
-    commit = house.store.commit
+    commit = system.store.commit
 
     async def committing(transition: Transition) -> Any:
         made.reached.set()
@@ -38,7 +38,7 @@ async def gate(house: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gat
             raise made.error
         return await commit(transition)
 
-    monkeypatch.setattr(house.store, "commit", committing)
+    monkeypatch.setattr(system.store, "commit", committing)
     yield made
     made.open.set()
 
@@ -51,13 +51,13 @@ def files(tmp_path: Path) -> Path:
     return made
 
 
-def kept(house: Any) -> list[str]:
-    return sorted(path.name for path in house.folder.rglob("*") if path.suffix in (".tar", ".json"))
+def kept(system: Any) -> list[str]:
+    return sorted(path.name for path in system.folder.rglob("*") if path.suffix in (".tar", ".json"))
 
 
-async def cut(house: Any, gate: Gate, files: Path) -> None:
+async def cut(system: Any, gate: Gate, files: Path) -> None:
     """Submits, and cancels the call while the commit waits."""
-    submitting = asyncio.create_task(house.submitter.submit(Submission(SPEC, owner=None, files=files)))
+    submitting = asyncio.create_task(system.submitter.submit(Submission(SPEC, owner=None, files=files)))
     async with asyncio.timeout(DEADLINE_S):
         await gate.reached.wait()
     submitting.cancel()
@@ -65,42 +65,42 @@ async def cut(house: Any, gate: Gate, files: Path) -> None:
         await submitting
 
 
-async def test_the_files_of_a_committed_job_are_kept(house: Any, gate: Gate, files: Path) -> None:
-    await cut(house, gate, files)
+async def test_the_files_of_a_committed_job_are_kept(system: Any, gate: Gate, files: Path) -> None:
+    await cut(system, gate, files)
     gate.open.set()
-    await house.submitter.settled(DEADLINE_S)
-    (row,) = await house.store.live_rows()
-    assert kept(house) == sorted([f"{row.uid}.json", f"{row.uid}.tar"])
+    await system.submitter.settled(DEADLINE_S)
+    (row,) = await system.store.live_rows()
+    assert kept(system) == sorted([f"{row.uid}.json", f"{row.uid}.tar"])
 
 
-async def test_a_job_whose_caller_disconnected_runs(house: Any, gate: Gate, files: Path) -> None:
-    await cut(house, gate, files)
+async def test_a_job_whose_caller_disconnected_runs(system: Any, gate: Gate, files: Path) -> None:
+    await cut(system, gate, files)
     gate.open.set()
-    await house.submitter.settled(DEADLINE_S)
-    (row,) = await house.store.live_rows()
-    supervisor = house.supervisors.get(row.uid)
-    assert (await house.ended(supervisor.record)).status == "completed"
+    await system.submitter.settled(DEADLINE_S)
+    (row,) = await system.store.live_rows()
+    supervisor = system.supervisors.get(row.uid)
+    assert (await system.ended(supervisor.record)).status == "completed"
     async with asyncio.timeout(DEADLINE_S):
-        while len(house.supervisors):  # the supervisor removes the files last
+        while len(system.supervisors):  # the supervisor removes the files last
             await asyncio.sleep(0)
-    assert kept(house) == []
+    assert kept(system) == []
 
 
-async def test_the_files_of_a_failed_submission_are_removed(house: Any, gate: Gate, files: Path) -> None:
+async def test_the_files_of_a_failed_submission_are_removed(system: Any, gate: Gate, files: Path) -> None:
     gate.error = StoreFull("no room")
-    await cut(house, gate, files)
+    await cut(system, gate, files)
     gate.open.set()
-    await house.submitter.settled(DEADLINE_S)
-    assert await house.store.live_rows() == []
-    assert kept(house) == []
+    await system.submitter.settled(DEADLINE_S)
+    assert await system.store.live_rows() == []
+    assert kept(system) == []
 
 
-async def test_a_stop_of_jobd_during_the_commit_keeps_the_files(house: Any, gate: Gate, files: Path) -> None:
-    await cut(house, gate, files)
-    await house.submitter.settled(0.0)  # without time for an orderly end
-    names = kept(house)
+async def test_a_stop_of_jobd_during_the_commit_keeps_the_files(system: Any, gate: Gate, files: Path) -> None:
+    await cut(system, gate, files)
+    await system.submitter.settled(0.0)  # without time for an orderly end
+    names = kept(system)
     assert len(names) == 2
     gate.open.set()
-    await house.restart()
-    for row in await house.store.live_rows():
+    await system.restart()
+    for row in await system.store.live_rows():
         assert names == sorted([f"{row.uid}.json", f"{row.uid}.tar"])

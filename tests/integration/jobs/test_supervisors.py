@@ -41,59 +41,63 @@ class GatedStore:
 
 
 @pytest.fixture
-def gates(house: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def gates(system: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The reload of a record, and the inspection of a job's containers."""
-    house.gated = GatedStore(house.store)
-    monkeypatch.setattr(house.supervisors, "_store", house.gated)
-    look = Gate(house.engine.observe)
-    monkeypatch.setattr(house.engine, "observe", look)
-    return house.gated.get_by_uid, look
+    system.gated = GatedStore(system.store)
+    monkeypatch.setattr(system.supervisors, "_store", system.gated)
+    look = Gate(system.engine.observe)
+    monkeypatch.setattr(system.engine, "observe", look)
+    return system.gated.get_by_uid, look
 
 
-async def reached(house: Any, gate: Gate, count: int) -> None:
+async def reached(system: Any, gate: Gate, count: int) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while gate.reached < count:
-            house.clock.advance(AGAIN_AFTER_FAULT_S)
+            system.clock.advance(AGAIN_AFTER_FAULT_S)
             await asyncio.sleep(0)
 
 
-async def running(house: Any) -> Any:
-    house.engine.workers["a"] = WorkerScript(runs_s=None)
-    record = await house.submit()
-    return await house.until(record, lambda now: now.status == "running")
+async def running(system: Any) -> Any:
+    system.engine.workers["a"] = WorkerScript(runs_s=None)
+    record = await system.submit()
+    return await system.until(record, lambda now: now.status == "running")
 
 
-async def test_a_failed_reload_is_retried(house: Any, gates: Any) -> None:
+async def test_a_failed_reload_is_retried(system: Any, gates: Any) -> None:
     reload, look = gates
-    record = await running(house)
+    record = await running(system)
     look.failures = [RuntimeError("a fault in the code")]
-    reload.failures = [StoreFailed("the disk is away"), StoreFailed("still"), ValueError("not a record")]
-    await reached(house, reload, 4)
-    assert house.supervisors.get(record.uid) is not None
-    house.engine.end("a", "worker", 3)
-    record = await house.ended(record, tick_s=0.5)
+    reload.failures = [
+        StoreFailed("the disk is unavailable"),
+        StoreFailed("still"),
+        ValueError("not a record"),
+    ]
+    await reached(system, reload, 4)
+    assert system.supervisors.get(record.uid) is not None
+    system.engine.end("a", "worker", 3)
+    record = await system.ended(record, tick_s=0.5)
     assert (record.status, record.exit_code) == ("failed", 3)
-    assert len(house.engine.starts) == 1
+    assert len(system.engine.starts) == 1
 
 
-async def test_a_cancel_request_during_a_reload_is_kept(house: Any, gates: Any) -> None:
+async def test_a_cancel_request_during_a_reload_is_kept(system: Any, gates: Any) -> None:
     reload, look = gates
-    record = await running(house)
+    record = await running(system)
     look.failures = [RuntimeError("a fault in the code")]
     reload.held = asyncio.Event()
-    await reached(house, reload, 1)
-    await house.service.cancel("a", facts.CancelRequested(by="x", grace_s=0, delete=False))
+    await reached(system, reload, 1)
+    await system.service.cancel("a", facts.CancelRequested(by="x", grace_s=0, delete=False))
     reload.held.set()
-    record = await house.ended(record, tick_s=0.5)
+    record = await system.ended(record, tick_s=0.5)
     assert (record.status, record.cancel.by) == ("cancelled", "x")
 
 
 @pytest.mark.parametrize("what", ["unlink", "stop_reading"])
 async def test_a_failed_clean_up_is_retried_and_holds_no_slot(
-    house: Any, monkeypatch: pytest.MonkeyPatch, what: str
+    system: Any, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    record = await running(house)
-    supervisor = house.supervisors.get(record.uid)
+    record = await running(system)
+    supervisor = system.supervisors.get(record.uid)
     failing, cleaned = True, 0
     stops = supervisor._execution.stop_reading
 
@@ -101,7 +105,7 @@ async def test_a_failed_clean_up_is_retried_and_holds_no_slot(
         def unlink(self, missing_ok: bool) -> None:
             nonlocal cleaned
             if failing and what == "unlink":
-                raise OSError("the folder is away")
+                raise OSError("the folder is unavailable")
             cleaned += 1
 
     async def stop_reading() -> None:
@@ -112,15 +116,15 @@ async def test_a_failed_clean_up_is_retried_and_holds_no_slot(
     monkeypatch.setattr(type(supervisor._deps), "spool_path", property(lambda self: lambda uid: Spool()))
     if what == "stop_reading":
         monkeypatch.setattr(supervisor._execution, "stop_reading", stop_reading)
-    house.engine.end("a", "worker", 0)
-    await house.ended(record, tick_s=0.5)
+    system.engine.end("a", "worker", 0)
+    await system.ended(record, tick_s=0.5)
     async with asyncio.timeout(DEADLINE_S):
-        while house.queue.running:
+        while system.queue.running:
             await asyncio.sleep(0)
-    assert house.supervisors.get(record.uid) is not None, "its clean-up is not done yet"
+    assert system.supervisors.get(record.uid) is not None, "the clean-up is not complete yet"
     failing = False
     async with asyncio.timeout(DEADLINE_S):
-        while house.supervisors.get(record.uid) is not None:
-            house.clock.advance(AGAIN_AFTER_FAULT_S)
+        while system.supervisors.get(record.uid) is not None:
+            system.clock.advance(AGAIN_AFTER_FAULT_S)
             await asyncio.sleep(0)
     assert cleaned == 1, "the job's file is removed"

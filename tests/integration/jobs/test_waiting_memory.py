@@ -1,4 +1,4 @@
-"""What queued jobs and waiting submissions hold in memory: each is bounded in bytes, whatever its spec holds."""
+"""The memory of queued jobs and waiting submissions: bounded in bytes for any spec."""
 
 import asyncio
 import gc
@@ -27,29 +27,33 @@ JOB_BYTES = 20_000
 """A supervisor with its tasks and events: about 9 kB."""
 
 
-async def test_a_queued_job_holds_its_record_and_not_its_spec(house: Any) -> None:
-    house.engine.away = True
-    house.queue.limit = 0
+async def test_a_queued_job_holds_its_record_and_not_its_spec(system: Any) -> None:
+    system.engine.away = True
+    system.queue.limit = 0
     environment = {f"V{n}": "x" * 1000 for n in range(100)}
-    await house.submit(id="first", environment=environment)
+    await system.submit(id="first", environment=environment)
     tracemalloc.start()
     try:
         for number in range(90):
-            await house.submit(id=f"j{number}", environment=environment)
+            await system.submit(id=f"j{number}", environment=environment)
         for _ in range(20):
             await asyncio.sleep(0)
         gc.collect()
-        assert (house.queue.waiting, len(house.supervisors), len(house.submitter._submitting)) == (91, 91, 0)
+        assert (system.queue.waiting, len(system.supervisors), len(system.submitter._submitting)) == (
+            91,
+            91,
+            0,
+        )
         assert tracemalloc.get_traced_memory()[0] < 90 * JOB_BYTES
     finally:
         tracemalloc.stop()
 
 
 @pytest.fixture
-async def stalled(house: Any) -> AsyncIterator[threading.Event]:
+async def stalled(system: Any) -> AsyncIterator[threading.Event]:
     """The disk writes nothing until this is set."""
     goes_on = threading.Event()
-    writer: Writer = house.store._writer
+    writer: Writer = system.store._writer
     stall = asyncio.create_task(writer.write(lambda connection: goes_on.wait(), outside_transaction=True))
     await asyncio.sleep(0)
     yield goes_on
@@ -58,14 +62,14 @@ async def stalled(house: Any) -> AsyncIterator[threading.Event]:
 
 
 async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_bodies(
-    house: Any, stalled: threading.Event, unused_tcp_port: int
+    system: Any, stalled: threading.Event, unused_tcp_port: int
 ) -> None:
-    house.engine.away = True
+    system.engine.away = True
     bodies = ByteBudget(BODIES_BYTES)
     app = web.Application(
         middlewares=[error_responses, memory_budget(bodies, ByteBudget(1), {})], client_max_size=1 << 20
     )
-    context: Any = SimpleNamespace(submitter=house.submitter, bodies=bodies, jobs=house.service)
+    context: Any = SimpleNamespace(submitter=system.submitter, bodies=bodies, jobs=system.service)
     app[CONTEXT] = context
     app.router.add_post("/v1/jobs", jobs.submit)
     runner = web.AppRunner(app)
@@ -78,10 +82,10 @@ async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_b
         writer.write(b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
         writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
         writers.append(writer)
-    room = house.store._writer.capacity
+    room = system.store._writer.capacity
     fit = BODIES_BYTES // len(body)
     async with asyncio.timeout(DEADLINE_S):
-        while len(house.submitter._submitting) < fit:
+        while len(system.submitter._submitting) < fit:
             await asyncio.sleep(0.01)
     # A client that disconnects frees nothing: its bytes are on their way to the disk.
     for writer in writers[:fit]:
@@ -89,27 +93,27 @@ async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_b
     for _ in range(100):
         await asyncio.sleep(0.001)
     waiting = room.size_bytes + sum(size for _, size in room._waiters)
-    assert len(house.submitter._submitting) == fit
+    assert len(system.submitter._submitting) == fit
     assert bodies.reserved_bytes <= BODIES_BYTES
     assert 0 < waiting <= bodies.reserved_bytes + fit * 4096, (
         "a spec with its defaults, and the rest of a change"
     )
     stalled.set()
     async with asyncio.timeout(DEADLINE_S):
-        while len(house.supervisors) < 40:
+        while len(system.supervisors) < 40:
             await asyncio.sleep(0.01)
     for writer in writers:
         writer.close()
     await runner.cleanup()
 
 
-async def test_submissions_under_way_count_as_queued_jobs(house: Any, stalled: threading.Event) -> None:
-    house.engine.away = True
-    house.submitter._limits = SubmissionLimits(max_queued=3)
-    outcomes = [asyncio.create_task(house.submit(id=f"j{number}")) for number in range(10)]
+async def test_submissions_under_way_count_as_queued_jobs(system: Any, stalled: threading.Event) -> None:
+    system.engine.away = True
+    system.submitter._limits = SubmissionLimits(max_queued=3)
+    outcomes = [asyncio.create_task(system.submit(id=f"j{number}")) for number in range(10)]
     for _ in range(10):
         await asyncio.sleep(0)
-    assert len(house.submitter._submitting) == 3
+    assert len(system.submitter._submitting) == 3
     assert sum(one.done() for one in outcomes) == 7
     stalled.set()
     ended = await asyncio.gather(*outcomes, return_exceptions=True)

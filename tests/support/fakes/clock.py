@@ -1,4 +1,4 @@
-"""A clock that stands still until it is told to move: makes backoffs, deadlines and cooldowns exact in tests."""
+"""A clock that only tests advance: makes backoffs, deadlines and cooldowns exact."""
 
 import asyncio
 import heapq
@@ -37,11 +37,11 @@ class FakeClock:
 
     @property
     def boot(self) -> str:
-        """One boot for each clock that is given another."""
+        """The boot id, which tests may replace."""
         return self._boot
 
     def offset(self) -> float:
-        """Changed by `jump` alone."""
+        """Only `jump` changes the offset."""
         return self._now.timestamp() - self._monotonic
 
     def uptime(self) -> float:
@@ -49,7 +49,7 @@ class FakeClock:
         return self._monotonic
 
     def advance(self, seconds: float) -> None:
-        """Moves both clocks by `seconds` and wakes who sleeps no longer than that."""
+        """Moves both clocks by `seconds` and wakes the sleepers that are due."""
         self._monotonic += seconds
         self._now += timedelta(seconds=seconds)
         while self._sleepers and self._sleepers[0][0] <= self._monotonic:

@@ -1,4 +1,4 @@
-"""Who waits for news of the fake engine: readers of hints, and readers of logs that wait for the next line.
+"""Subscribers of the fake engine: readers of hints, and readers of logs that wait for the next line.
 
 Owns their bounded queues. Must not know of jobs.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from jobd.jobs.port.hints import Connected, Disconnected, Hint
 
 MAX_HINTS = 256
-"""As many as a slow listener may be behind, like the engine's own buffer; then the oldest are lost."""
+"""The size of a reader's queue, like the engine's own buffer; when full, the oldest hints are lost."""
 
 
 class Hints:
@@ -21,21 +21,21 @@ class Hints:
         self._waiting: set[asyncio.Event] = set()
         self._listeners: set[_Listener] = set()
 
-    def tell(self, hint: Hint) -> None:
-        """Gives a hint to all who read them."""
+    def send(self, hint: Hint) -> None:
+        """Sends a hint to all readers."""
         for listener in self._listeners:
             listener.hints.append(hint)
             del listener.hints[:-MAX_HINTS]
         self.wake()
 
     def interrupt(self) -> None:
-        """Breaks the streams of all readers, which are connected again at once."""
+        """Breaks the streams of all readers, which reconnect at once."""
         for listener in self._listeners:
             listener.interrupted = True
         self.wake()
 
     def wake(self) -> None:
-        """Something has changed: all readers check again."""
+        """Wakes all readers after a change."""
         for news in self._waiting:
             news.set()
         for listener in self._listeners:
@@ -43,7 +43,7 @@ class Hints:
 
     @contextmanager
     def waiting(self) -> Iterator[asyncio.Event]:
-        """Gives an event that is set at each change."""
+        """Yields an event that is set at each change."""
         news = asyncio.Event()
         self._waiting.add(news)
         try:
@@ -52,7 +52,7 @@ class Hints:
             self._waiting.discard(news)
 
     async def listen(self, is_away: Callable[[], bool]) -> AsyncGenerator[Hint, None]:
-        """Yields `Connected` first and after each time away, `Disconnected` when such a time begins, and what is told."""
+        """Yields `Connected` first and after each outage, `Disconnected` at each outage, and all hints."""
         listener = _Listener()
         self._listeners.add(listener)
         connected: bool | None = None

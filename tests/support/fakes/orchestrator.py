@@ -1,17 +1,15 @@
 """A container engine in memory: implements all of `jobs.port.protocols.EnginePort` and passes its contract suite.
 
-Owns how calls are answered, and what goes wrong (missing images, refused or lost calls, an engine that is away). What
-happens to the containers is in `world.py`, what they do is scripted by `worker.py` and `sidecar.py`. Runs nothing and touches no
-file but the tar that `create` is given. Must not know of the store, of HTTP or of Docker.
+Owns the answers to calls. `controls.py` has the faults (missing images, refused or lost calls, an unavailable engine), `world.py` the
+containers, `worker.py` and `sidecar.py` their scripts. Executes nothing and reads no file but the tar for `create`. Must not know
+of the store, of HTTP or of Docker.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from jobd.clock import Clock, SystemClock
 from jobd.jobs.port.errors import (
     ContainerGone,
     EngineUnavailable,
@@ -41,122 +39,17 @@ from jobd.jobs.port.model import (
 )
 from jobd.wire.job import Pull
 from jobd.wire.report import SidecarOrder
-from tests.support.fakes.hints import Hints
+from tests.support.fakes.controls import Controls
 from tests.support.fakes.printed import output, printed
-from tests.support.fakes.sidecar import SidecarScript
 from tests.support.fakes.worker import WorkerScript
 from tests.support.fakes.workspace import below, owner_of, packed, unpacked
-from tests.support.fakes.world import Container, Job, World
+from tests.support.fakes.world import Job
 
 _TAR_CHUNK = 64 * 1024
 
 
-class FakeOrchestrator:
-    """Belongs to one event loop. `workers` and `sidecars` hold scripts by job id; what has none does nothing, successfully.
-    A list of sidecar scripts gives each start its own; the last one stays.
-
-    `missing_images`: not to be had. `refuse_create`: why `create` is refused. `errors`: what calls of these names are answered with,
-    as long as it stands there: errors that may pass. `lose_start`: the answer to `start_worker` is
-    lost, `before` or `after` it took effect; `late`: it takes effect at `let_starts_arrive`. `before_removal` is called when a
-    container that has not run is about to be removed. `unreadable_logs`: the roles whose logs the engine cannot give.
-    `starts` lists the workers that were really started, in order.
-    """
-
-    def __init__(self, clock: Clock | None = None) -> None:
-        self.workers: dict[str, WorkerScript] = {}
-        self.sidecars: dict[str, SidecarScript | list[SidecarScript]] = {}
-        self.missing_images: set[str] = set()
-        self.sidecar_image_missing = False
-        self.refuse_create: str | None = None
-        self.errors: dict[str, str] = {}
-        self.lose_start: Literal["before", "after", "late"] | None = None
-        self.before_removal: Callable[[], None] = lambda: None
-        self.unreadable_logs: set[Role] = set()
-        self.facts = EngineFacts(
-            name="fake", version="0", api_version="0", cpus=4, memory_bytes=8 << 30, platform="linux/amd64"
-        )
-        self.starts: list[JobRef] = []
-        self._away = False
-        self._late: list[tuple[JobRef, str]] = []
-        self._hints = Hints()
-        self._world = World(clock or SystemClock(), self._hints)
-
-    # --- what tests do to the engine
-
-    @property
-    def away(self) -> bool:
-        """True while every call raises EngineUnavailable. Containers go on meanwhile."""
-        return self._away
-
-    @away.setter
-    def away(self, away: bool) -> None:
-        self._away = away
-        self._hints.wake()
-
-    @property
-    def hints_say_all(self) -> bool:
-        """True where hints of a start or an end carry facts, as Docker's do."""
-        return self._world.hints_say_all
-
-    @hints_say_all.setter
-    def hints_say_all(self, all_: bool) -> None:
-        self._world.hints_say_all = all_
-
-    def end(
-        self,
-        job_id: str,
-        role: Role,
-        exit_code: int | None,
-        *,
-        cause: EndCause = EndCause.OWN_EXIT,
-        told_late: bool = False,
-    ) -> None:
-        """Ends a running container, by itself or for another cause. `told_late`: the kernel killed it for its memory, and its facts
-        lack that.
-        """
-        job = self._world.jobs.get(job_id)
-        if job is not None and (box := job.of(role)) is not None:
-            if told_late:
-                self._world.late_memory_kills.add(box.facts.id)
-            self._world.end(job, role, box, exit_code, cause)
-
-    def signal_from_outside(self, job_id: str, role: Role, exit_code: int) -> None:
-        """Sends a signal as somebody else would; the container ends with `exit_code`."""
-        job = self._world.jobs.get(job_id)
-        if job is not None and (box := job.of(role)) is not None and box.running:
-            self._world.signal_from_outside(job, role, box, exit_code)
-
-    def interrupt_hints(self) -> None:
-        """Breaks the streams of hints; they are connected again at once."""
-        self._hints.interrupt()
-
-    def restart(self) -> None:
-        """Stops the engine, and with it all that runs, and starts it again."""
-        self._world.stop_all()
-        self.interrupt_hints()
-
-    def remove_by_hand(self, job_id: str, role: Role) -> None:
-        """Removes one container as somebody else would."""
-        self.signal_from_outside(job_id, role, 137)
-        if (job := self._world.jobs.get(job_id)) is not None:
-            self._world.drop(job, role)
-
-    def let_starts_arrive(self) -> None:
-        """Carries out the starts that were held back; one whose container is gone, or has run, does nothing."""
-        late, self._late = self._late, []
-        for ref, container_id in late:
-            job = self._world.find(ref)
-            box = job.worker if job is not None else None
-            if job is not None and box is not None and box.facts.id == container_id:
-                self._start(job, box)
-
-    def forget_events(self) -> None:
-        """Lets go what was known of containers that are gone, as an engine's bounded buffer does."""
-        self._world.forget_events()
-
-    async def close(self) -> None:
-        """Ends all runs; the containers stay as they are."""
-        await self._world.close()
+class FakeOrchestrator(Controls):
+    """The fake engine: answers every call of the port by the state in `Controls`."""
 
     # --- Engine
 
@@ -166,19 +59,19 @@ class FakeOrchestrator:
         return self.facts
 
     async def usage(self, ref: JobRef) -> Usage | None:
-        """Measures the least that a worker takes."""
+        """Returns a minimal measurement."""
         self._here()
         job = self._world.find(ref)
         running = job is not None and job.worker is not None and job.worker.running
         return Usage(0.0, 1) if running else None
 
     async def refs(self) -> list[JobRef]:
-        """Lists what exists."""
+        """Lists the existing jobs."""
         self._here()
         return [job.ref for job in self._world.jobs.values()]
 
     async def disk_use(self) -> DiskUse:
-        """Counts what exists; nothing takes any room."""
+        """Counts the existing containers and volumes, of size 0."""
         self._here()
         jobs = list(self._world.jobs.values())
         boxes = [box for job in jobs for box in (job.worker, job.sidecar) if box is not None]
@@ -196,7 +89,7 @@ class FakeOrchestrator:
     async def ensure_image(
         self, image: str, pull: Pull, platform: str | None, on_progress: Callable[[str], None]
     ) -> ImageFacts:
-        """Finds every image that is not among `missing_images`; says something only where it is told to pull."""
+        """Finds every image that is not in `missing_images`; reports progress only for a pull."""
         self._here()
         if image in self.missing_images:
             raise ImageUnavailable(f"there is no image {image!r}")
@@ -205,7 +98,7 @@ class FakeOrchestrator:
         return ImageFacts(id=f"sha256:{image}", digest=None, user="")
 
     async def create(self, order: WorkOrder, files: Path | None) -> Created:
-        """Takes over what of this attempt has run; makes everything else anew."""
+        """Reuses containers of this attempt that have run; creates the others again."""
         self._here("create")
         if self.refuse_create is not None:
             raise RefusedByEngine(self.refuse_create)
@@ -218,12 +111,12 @@ class FakeOrchestrator:
             job.sidecar = self._world.new_container(order.ref) if order.sidecar else None
             self._world.put(job)
         if job.worker is None:
-            job.worker = self._world.new_container(order.ref)  # made anew beside a sidecar that has run
+            job.worker = self._world.new_container(order.ref)  # created again beside a sidecar that has run
         uid, gid = owner_of(order.spec.user)
         return Created(job.worker.facts.id, job.sidecar.facts.id if job.sidecar else None, uid, gid)
 
     async def start_sidecar(self, ref: JobRef, order: SidecarOrder) -> None:
-        """Starts the sidecar with its order; one that runs or has run is left alone."""
+        """Starts the sidecar with its order, unless it runs or has run."""
         self._here()
         job = self._world.find(ref)
         if job is None or job.sidecar is None:
@@ -232,7 +125,7 @@ class FakeOrchestrator:
             self._world.start_sidecar(job, job.sidecar, order, self._sidecar_script(ref.id))
 
     async def start_worker(self, ref: JobRef) -> None:
-        """Starts the worker; one that runs or has run is left alone."""
+        """Starts the worker, unless it runs or has run."""
         self._here("start_worker")
         job = self._world.find(ref)
         if job is None or job.worker is None:
@@ -249,7 +142,7 @@ class FakeOrchestrator:
             raise EngineUnavailable("the answer was lost")
 
     async def observe(self, ref: JobRef) -> Observation:
-        """Looks at what there is of this job, whatever its attempt."""
+        """Observes this job's containers, of any attempt."""
         self._here("observe")
         job = self._world.jobs.get(ref.id)
         if job is None or job.ref.uid != ref.uid:
@@ -259,7 +152,7 @@ class FakeOrchestrator:
         )
 
     async def end_cause(self, ref: JobRef, role: Role, ended: ContainerFacts) -> EndCause:
-        """Returns the cause of its facts, or what only the engine's record has."""
+        """Returns the cause in the facts, or a cause that only the engine's events have."""
         self._here()
         if ended.id in self._world.stopped_with_engine:
             return EndCause.ENGINE_STOPPED
@@ -280,11 +173,11 @@ class FakeOrchestrator:
             self._world.end(job, role, box, 143, EndCause.SIGNAL)
 
     async def notify_worker_ended(self, ref: JobRef, succeeded: bool) -> None:
-        """The sidecar does its outputs, once."""
+        """Lets the sidecar transfer its outputs, once."""
         self._here("notify_worker_ended")
         job = self._world.find(ref)
         if job is not None and job.sidecar is not None and job.sidecar.running:
-            self._world.tell_sidecar(job, job.sidecar, succeeded)
+            self._world.notify_sidecar(job, job.sidecar, succeeded)
 
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
         """Removes this job's containers, and without a role its volume."""
@@ -298,7 +191,7 @@ class FakeOrchestrator:
             self._world.remove(job)
 
     async def remove_stopped(self, ref: JobRef) -> None:
-        """Removes this job's containers and its volume, where none of them runs."""
+        """Removes this job's containers and its volume, unless a container runs."""
         self._here()
         job = self._world.jobs.get(ref.id)
         if job is None or job.ref.uid != ref.uid:
@@ -308,7 +201,7 @@ class FakeOrchestrator:
         self._world.remove(job)
 
     async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
-        """Removes a container that has not run; what it was is remembered by its id."""
+        """Removes a container that has not run, and keeps its last state by id."""
         self._here()
         job = self._world.find(ref)
         box = job.of(role) if job is not None else None
@@ -326,7 +219,7 @@ class FakeOrchestrator:
     async def logs(
         self, ref: JobRef, role: Role, cursor: LogCursor, follow: bool
     ) -> AsyncGenerator[LogBatch, None]:
-        """Yields what was printed after the cursor; with `follow` what is printed until the end."""
+        """Yields the lines after the cursor; with `follow` also new lines until the end."""
         self._here()
         job = self._world.find(ref)
         box = job.of(role) if job is not None else None
@@ -340,7 +233,7 @@ class FakeOrchestrator:
 
     @asynccontextmanager
     async def output(self, ref: JobRef) -> AsyncIterator[AsyncIterator[tuple[StreamName, bytes]]]:
-        """Gives what the worker prints until it ends."""
+        """Yields the worker's output until its end."""
         self._here()
         job = self._world.find(ref)
         if job is None or job.worker is None:
@@ -348,13 +241,13 @@ class FakeOrchestrator:
         yield output(job.worker, len(job.worker.log), self._hints, self._here)
 
     def hints(self) -> AsyncGenerator[Hint, None]:
-        """Yields `Connected` first and after each time away, then what happens."""
+        """Yields `Connected` first and after each outage, then the events."""
         return self._hints.listen(lambda: self._away)
 
     # --- Files
 
     async def open_tar(self, ref: JobRef, path: str) -> AsyncGenerator[bytes, None]:
-        """Streams a file, or a folder with what is below it."""
+        """Streams a file, or a folder with its contents."""
         self._here()
         job = self._world.find(ref)
         found = below(job.files, path) if job is not None and job.worker is not None else {}
@@ -363,28 +256,3 @@ class FakeOrchestrator:
         whole = packed(found)
         for start in range(0, len(whole), _TAR_CHUNK):
             yield whole[start : start + _TAR_CHUNK]
-
-    # --- inside
-
-    def _here(self, call: str = "") -> None:
-        if self._away:
-            raise EngineUnavailable("the engine is away")
-        if call in self.errors:
-            raise EngineUnavailable(self.errors[call], answered=True)
-
-    def _start(self, job: Job, box: Container) -> None:
-        if box.facts.started_at is not None:
-            return
-        script = self.workers.get(job.ref.id, WorkerScript())
-        if script.start_error is not None:
-            code, text = script.start_error
-            box.facts = replace(box.facts, exit_code=code, error=text)
-            raise StartFailed(text, code)
-        self.starts.append(job.ref)
-        self._world.start_worker(job, box, script)
-
-    def _sidecar_script(self, job_id: str) -> SidecarScript:
-        script = self.sidecars.get(job_id, SidecarScript())
-        if isinstance(script, list):
-            return script.pop(0) if len(script) > 1 else script[0]
-        return script

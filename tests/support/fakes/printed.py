@@ -1,6 +1,6 @@
-"""Reading a fake container's log from a cursor on, as the engine streams it. A cursor is the number of lines that were read.
+"""Reads a fake container's log from a cursor on, as the engine streams logs. A cursor is the number of read lines.
 
-Must not know of scripts, nor of how a line came to be printed.
+Must not know of scripts.
 """
 
 from collections.abc import AsyncGenerator, Callable
@@ -15,9 +15,9 @@ from tests.support.fakes.world import Container
 async def printed(
     box: Container, cursor: LogCursor, follow: bool, hints: Hints, answers: Callable[[], None]
 ) -> AsyncGenerator[LogBatch, None]:
-    """Yields what was printed after the cursor; with `follow` what is printed until the end.
+    """Yields the lines after the cursor; with `follow` also new lines until the end.
 
-    `answers` raises where the engine is away: also in the middle of a stream.
+    `answers` raises while the engine is unavailable: also in the middle of a stream.
     """
     taken = msgspec.json.decode(cursor, type=dict[str, int]).get("lines", 0)
     with hints.waiting() as news:
@@ -38,7 +38,7 @@ async def printed(
 async def output(
     box: Container, taken: int, hints: Hints, answers: Callable[[], None]
 ) -> AsyncGenerator[tuple[StreamName, bytes], None]:
-    """Yields what a worker prints after its first `taken` lines, its unfinished line at once, until it has ended. `answers` as in
+    """Yields a worker's output after its first `taken` lines, its unfinished line at once, until the worker has ended. `answers` as in
     `printed`.
     """
     rest = None

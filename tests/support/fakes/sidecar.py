@@ -1,6 +1,6 @@
-"""What the fake engine's sidecar says: by default what a real one would that succeeds in everything.
+"""The reports of the fake engine's sidecar: by default those of a sidecar that succeeds.
 
-Owns the scripts of reports alone; when they are said is in `world.py`. No file is moved.
+Owns the scripts of reports; `world.py` decides when they are printed. Moves no file.
 """
 
 from collections.abc import Sequence
@@ -22,21 +22,21 @@ from jobd.wire.report import (
 
 Status = Literal["success", "failed", "skipped"]
 Said = Report | str
-"""A report, or a line as it stands on the output, whatever it is."""
+"""A report, or any line of output."""
 
 
 @dataclass(frozen=True, slots=True)
 class SidecarScript:
-    """`inputs` are said after the start, `outputs` once it is told that the worker has ended; None: all succeed.
+    """The sidecar reports `inputs` after its start, `outputs` once notified of the worker's end; None: all succeed.
 
-    It ends by itself after `Refused` (code 2), `InputsFailed` (1) and `Done` (0); else it waits.
+    The sidecar ends by itself after `Refused` (code 2), `InputsFailed` (1) and `Done` (0); else it waits.
     """
 
     inputs: Sequence[Said] | None = None
     outputs: Sequence[Said] | None = None
 
     def inputs_of(self, order: SidecarOrder) -> Sequence[Said]:
-        """Returns what is said after the start, numbered from 1."""
+        """Returns the reports after the start, numbered from 1."""
         if self.inputs is not None:
             return self.inputs
         late = after_job(order.artifacts)
@@ -54,7 +54,7 @@ class SidecarScript:
         return [*said, Ready(n=len(said) + 1)]
 
     def outputs_of(self, order: SidecarOrder, succeeded: bool) -> Sequence[Said]:
-        """Returns what is said after the worker's end; what its `when` leaves out is skipped."""
+        """Returns the reports after the worker's end; artifacts that their `when` excludes are skipped."""
         if self.outputs is not None:
             return self.outputs
         late = after_job(order.artifacts)
@@ -78,7 +78,7 @@ class SidecarScript:
 
     @staticmethod
     def exit_code_after(reports: Sequence[Said]) -> int | None:
-        """Returns the code with which the sidecar ends after saying these, or None where it goes on."""
+        """Returns the sidecar's exit code after these reports, or None if it continues."""
         match reports[-1] if reports else None:
             case Refused():
                 return 2

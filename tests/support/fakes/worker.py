@@ -1,6 +1,6 @@
-"""What the fake engine's worker does: by default nothing, successfully.
+"""The script of the fake engine's worker: by default does nothing and succeeds.
 
-Owns the script alone; it is played in `world.py`. Nothing is run.
+`world.py` plays the script. Nothing is executed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from jobd.jobs.port.model import EndCause
 
 @dataclass(frozen=True, slots=True)
 class WorkerScript:
-    """What a worker does once it is started: prints, writes, and ends for `cause` after `runs_s` (None: when a signal ends it).
+    """A started worker prints, writes, and ends for `cause` after `runs_s` (None: when a signal ends it).
 
-    `shows` names secrets that are printed after `lines`, or missed on stderr. `rest` is printed to stdout last, without a newline. `writes` are files, by path within the workspace.
-    `start_error` (code, text): it does not start at all.
+    `shows` names secrets to print after `lines`, or to report on stderr if missing. `rest`: printed to stdout last, without a newline. `writes` are files, by path within the workspace.
+    `start_error` (code, text): the start fails.
     """
 
     lines: Sequence[str] = ()

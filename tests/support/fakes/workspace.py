@@ -1,4 +1,4 @@
-"""The files of a fake job's workspace: bytes by absolute path, in from a tar and out as one, and whose they are.
+"""The files of a fake job's workspace: bytes by absolute path, read from a tar and written as a tar, and their owner.
 
 Pure but for reading the tar. Must not know of containers.
 """
@@ -25,7 +25,7 @@ def unpacked(tar: Path | None, workspace: str) -> Files:
 
 
 def below(files: Mapping[str, bytes], path: str) -> Files:
-    """Returns the file at `path`, or what is below it, by the names that they have in a tar of it."""
+    """Returns the file at `path`, or the files below, by their names in a tar."""
     path = path.rstrip("/")
     name = path.rpartition("/")[2]
     if path in files:
@@ -49,6 +49,6 @@ def packed(files: Mapping[str, bytes]) -> bytes:
 
 
 def owner_of(user: str | None) -> tuple[int, int]:
-    """Returns uid and gid of numeric users; names stand for root, as the fake has no passwd."""
+    """Returns uid and gid of numeric users; names mean root, as the fake has no passwd."""
     uid, _, gid = (user or "0").partition(":")
     return int(uid) if uid.isdigit() else 0, int(gid) if gid.isdigit() else 0

@@ -1,7 +1,7 @@
-"""What exists in the fake engine and what happens to it: containers start, play their scripts, print, end and go.
+"""The fake engine's containers: they start, play their scripts, print, end and are removed.
 
-Owns the jobs in memory and the tasks that are their workers' runs; tells each change to `hints.py`. Whether the engine answers,
-refuses or loses a call is in `orchestrator.py`.
+Owns the jobs in memory and the tasks of running workers; sends each change to `hints.py`. `orchestrator.py` decides whether the
+engine answers, refuses or loses a call.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ ROLES: tuple[Role, ...] = ("worker", "sidecar")
 
 @dataclass(eq=False, slots=True)
 class Container:
-    """One container: what the engine says of it, its log, and the task that is its run."""
+    """One container: its facts, its log, and the task of its run."""
 
     facts: ContainerFacts
     log: list[RawLine] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Container:
     run: asyncio.Task[None] | None = None
     order: SidecarOrder | None = None
     script: SidecarScript = field(default_factory=SidecarScript)
-    told: bool = False
+    notified: bool = False
 
     @property
     def running(self) -> bool:
@@ -51,7 +51,7 @@ class Container:
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """What exists under one id: containers, and the volume's files by absolute path."""
+    """One job's containers, and the volume's files by absolute path."""
 
     ref: JobRef
     spec: JobSpec
@@ -61,19 +61,19 @@ class Job:
 
     @property
     def has_run(self) -> bool:
-        """True where any of its containers was started."""
+        """True if any of its containers was started."""
         return any(
             box is not None and box.facts.started_at is not None for box in (self.worker, self.sidecar)
         )
 
     @property
     def secrets(self) -> Mapping[str, str]:
-        """The values that a worker finds: they are in memory that its sidecar keeps while it runs."""
+        """The values that a worker finds, in memory that a running sidecar keeps."""
         box = self.sidecar
         return box.order.secrets if box is not None and box.order and box.running else {}
 
     def of(self, role: Role) -> Container | None:
-        """Returns the container of this role, if there is one."""
+        """Returns the container of this role, if any."""
         return self.worker if role == "worker" else self.sidecar
 
 
@@ -84,25 +84,25 @@ class World:
         self.jobs: dict[str, Job] = {}
         self.hints_say_all = True
         self.late_memory_kills: set[str] = set()
-        """Ids of containers that the kernel killed for their memory; their facts do not say so."""
+        """Ids of containers that the kernel killed for their memory, without that cause in their facts."""
         self.stopped_with_engine: set[str] = set()
-        """Ids of containers that ended with the engine; their facts do not say so."""
+        """Ids of containers that ended with the engine, without that cause in their facts."""
         self._clock = clock
         self._hints = hints
         self._gone: dict[str, ContainerFacts] = {}
-        """Containers that were removed, as they were last, by id."""
+        """The last state of removed containers, by id."""
         self._made = count(1)
         self._ticks = count(1)
 
     def find(self, ref: JobRef) -> Job | None:
-        """Returns what there is of this attempt."""
+        """Returns this attempt's job."""
         job = self.jobs.get(ref.id)
         return job if job is not None and job.ref == ref else None
 
     def put(self, job: Job) -> None:
-        """A job's containers have been made."""
+        """Adds a job with its containers."""
         self.jobs[job.ref.id] = job
-        self._hints.tell(Changed(job.ref.uid, "worker"))
+        self._hints.send(Changed(job.ref.uid, "worker"))
 
     def new_container(self, ref: JobRef) -> Container:
         """Returns a container that was never started."""
@@ -135,16 +135,16 @@ class World:
             box.run = asyncio.create_task(self._run(job, box, script, script.runs_s))
 
     def start_sidecar(self, job: Job, box: Container, order: SidecarOrder, script: SidecarScript) -> None:
-        """Starts a sidecar that says what its script has for the inputs of `order`."""
+        """Starts a sidecar that prints its script's reports on the inputs of `order`."""
         box.order, box.script = order, script
         self._started(job, "sidecar", box)
         self._say(job, box, script.inputs_of(order))
 
-    def tell_sidecar(self, job: Job, box: Container, succeeded: bool) -> None:
-        """Tells a sidecar, once, that the worker has ended."""
-        if not box.told:
+    def notify_sidecar(self, job: Job, box: Container, succeeded: bool) -> None:
+        """Notifies a sidecar, once, that the worker has ended."""
+        if not box.notified:
             assert box.order is not None
-            box.told = True
+            box.notified = True
             self._say(job, box, box.script.outputs_of(box.order, succeeded))
 
     def end(
@@ -157,7 +157,7 @@ class World:
         *,
         ordered: bool = True,
     ) -> None:
-        """Ends a container that runs. Of an end that was not `ordered` through the port, the hint tells nothing but that it was."""
+        """Ends a running container. The hint of an end that was not `ordered` through the port has no facts."""
         if not box.running:
             return
         if box.run is not None:
@@ -167,19 +167,19 @@ class World:
         box.facts = replace(
             box.facts, state=ContainerState.ENDED, exit_code=code, finished_at=finished_at, cause=cause
         )
-        # As an engine's own event: it has no start, and says nothing where only an observation tells the cause.
-        is_told = cause is EndCause.OWN_EXIT or (cause is EndCause.SIGNAL and ordered)
-        is_told = is_told and box.facts.id not in self.late_memory_kills
-        told = replace(box.facts, started_at=None) if is_told and self.hints_say_all else None
-        self._hints.tell(Ended(job.ref.uid, role, told))
+        # Like an engine's event: without a start, and without facts if only an observation shows the cause.
+        has_facts = cause is EndCause.OWN_EXIT or (cause is EndCause.SIGNAL and ordered)
+        has_facts = has_facts and box.facts.id not in self.late_memory_kills
+        end_facts = replace(box.facts, started_at=None) if has_facts and self.hints_say_all else None
+        self._hints.send(Ended(job.ref.uid, role, end_facts))
 
     def signal_from_outside(self, job: Job, role: Role, box: Container, code: int) -> None:
-        """Somebody else sends a signal, which ends the container."""
-        self._hints.tell(SignalledExternally(job.ref.uid, role))
+        """Ends the container by an external signal."""
+        self._hints.send(SignalledExternally(job.ref.uid, role))
         self.end(job, role, box, code, EndCause.SIGNAL, ordered=False)
 
     def stop_all(self) -> None:
-        """Ends all that runs, as an engine does that is stopped."""
+        """Ends all running containers, as a stopping engine does."""
         for job in self.jobs.values():
             for role in ROLES:
                 if (box := job.of(role)) is not None and box.running:
@@ -197,23 +197,23 @@ class World:
             job.worker = None
         else:
             job.sidecar = None
-        self._hints.tell(Changed(job.ref.uid, role))
+        self._hints.send(Changed(job.ref.uid, role))
 
     def remove(self, job: Job) -> None:
-        """Removes all of a job by force."""
+        """Removes all containers of a job by force."""
         self.drop(job, "worker")
         self.drop(job, "sidecar")
         self.jobs.pop(job.ref.id, None)
 
     def fate(self, container_id: str) -> StartFate:
-        """Returns whether a container that is gone has run."""
+        """Returns whether a removed container has run."""
         last = self._gone.get(container_id)
         if last is None:
             return StartFate("unknown")
         return StartFate("never") if last.started_at is None else StartFate("began", last)
 
     def forget_events(self) -> None:
-        """What was removed is known no longer."""
+        """Forgets removed containers."""
         self._gone = {}
 
     async def close(self) -> None:
@@ -226,7 +226,7 @@ class World:
 
     def _started(self, job: Job, role: Role, box: Container) -> None:
         box.facts = replace(box.facts, state=ContainerState.RUNNING, started_at=self._clock.now())
-        self._hints.tell(Started(job.ref.uid, role, box.facts if self.hints_say_all else None))
+        self._hints.send(Started(job.ref.uid, role, box.facts if self.hints_say_all else None))
 
     async def _run(self, job: Job, box: Container, script: WorkerScript, seconds: float) -> None:
         await self._clock.sleep(seconds)
@@ -243,6 +243,6 @@ class World:
             self.end(job, "sidecar", box, code)
 
     def _line(self, stream: StreamName, text: str) -> RawLine:
-        # As the engine's own: RFC 3339 with nanoseconds, growing within a stream.
+        # Like the engine's time: RFC 3339 with nanoseconds, growing within a stream.
         time = f"{self._clock.now():%Y-%m-%dT%H:%M:%S}.{next(self._ticks):09d}Z"
         return RawLine(stream=stream, time=time, text=text)

@@ -1,4 +1,4 @@
-"""A job that is walked through its states by facts, without an engine: what it becomes, announces and asks for."""
+"""Walks a job through its states by facts, without an engine."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -83,7 +83,7 @@ class Walk:
         assert len(found) == 1
         return found[0]
 
-    # The stations of a job, each from the one before.
+    # The phases of a job, each from the previous one.
 
     def created(self) -> "Walk":
         sidecar = "s" if self.spec.artifacts else None
@@ -97,28 +97,28 @@ class Walk:
             .look(container("created"), container("running"), drained=False)
         )
 
-    def to(self, station: str) -> "Walk":
-        if station == "queued":
+    def to(self, phase: str) -> "Walk":
+        if phase == "queued":
             return self
-        if station == "pulling":
+        if phase == "pulling":
             return self.tell(facts.Admitted())
-        if station == "creating":
+        if phase == "creating":
             return self.tell(facts.Admitted(), facts.ImageReady(ImageFacts("sha256:1", None, "")))
-        if station == "inputs":
+        if phase == "inputs":
             return self.sidecar_runs()
         if self.spec.artifacts:
             self.sidecar_runs().tell(facts.Reported(report.Started(n=1)), facts.Reported(report.Ready(n=2)))
         else:
             self.created()
-        if station == "ready":
+        if phase == "ready":
             return self
         self.tell(facts.WorkerStarting()).look(container("running"), self._sidecar("running"), drained=False)
-        if station == "running":
+        if phase == "running":
             return self
         self.look(self.exited(0), self._sidecar("running"), drained=False)
-        if station == "drained":
+        if phase == "drained":
             return self
-        assert station == "outputs"
+        assert phase == "outputs"
         return self.tell(facts.LogsDrained())
 
     def exited(self, code: int, **fields: Any) -> ContainerFacts:
@@ -131,7 +131,7 @@ class Walk:
 
 @pytest.fixture(scope="session")
 def job() -> Callable[..., Walk]:
-    """Returns a job that has just been submitted; fields as `JobSpec` has them."""
+    """Returns a new job; fields as in `JobSpec`."""
 
     def made(*artifacts: Artifact, **fields: Any) -> Walk:
         return Walk(JobSpec(id="a", image="busybox", artifacts=list(artifacts), meta={"k": "v"}, **fields))

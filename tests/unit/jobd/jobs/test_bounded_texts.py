@@ -1,4 +1,4 @@
-"""The texts of others in a job's record and events are bounded, whoever wrote them: the engine, a sidecar, a registry."""
+"""External texts in a job's record and events are bounded: the engine's, a sidecar's, a registry's."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,9 +33,9 @@ FACTS = {
 
 
 @pytest.mark.parametrize("name", FACTS)
-def test_a_record_and_its_events_hold_no_text_of_any_length(job_with_files: Job, name: str) -> None:
-    station, fact = FACTS[name]
-    a = job_with_files().to(station)
+def test_the_texts_of_a_record_and_its_events_are_bounded(job_with_files: Job, name: str) -> None:
+    phase, fact = FACTS[name]
+    a = job_with_files().to(phase)
     before = a.record
     a.tell(fact)
     assert a.record != before

@@ -1,4 +1,4 @@
-"""A wall clock that is set changes no limit: what is waited for moves along."""
+"""Setting the wall clock changes no limit: awaited times move with the clock."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,7 +33,7 @@ def test_the_limit_is_counted_by_our_own_clock(job: Callable[..., Any], engine_i
     assert a.now + timedelta(seconds=58) <= a.record.worker.deadline <= a.now + timedelta(seconds=60)
 
 
-def test_another_boot_only_changes_what_is_compared_with(job: Callable[..., Any]) -> None:
+def test_another_boot_changes_only_the_clock_mark(job: Callable[..., Any]) -> None:
     a = job()
     a.tell(facts.ClockMoved("one", 5.0))
     a.to("running")

@@ -1,4 +1,4 @@
-"""How drafts become numbered events, and a record its row."""
+"""Drafts become numbered events, and a record becomes a row."""
 
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +39,7 @@ def sequences(events: Any) -> list[int | None]:
     return [msgspec.json.decode(made.body, type=event.CloudEvent).jobsequence for made in events]
 
 
-def test_events_are_numbered_on_from_the_record() -> None:
+def test_event_numbers_continue_from_the_record() -> None:
     record, events = number(RECORD, spec(), drafts(event.START, event.LOG), NOW)
     assert (record.events.count, record.events.sequence) == (2, 2)
     record, more = number(record, spec(), drafts(event.EXIT), NOW)
@@ -48,20 +48,20 @@ def test_events_are_numbered_on_from_the_record() -> None:
     assert all(made.deliver for made in (*events, *more))
 
 
-def test_what_the_filter_stops_is_kept_without_a_number_and_not_delivered() -> None:
+def test_a_filtered_event_is_kept_without_a_number_and_not_delivered() -> None:
     record, events = number(RECORD, spec(event.EXIT), drafts(event.START, event.EXIT, event.COMPLETE), NOW)
     assert [made.deliver for made in events] == [False, True, False]
     assert sequences(events) == [None, 1, None]
     assert (record.events.count, record.events.sequence) == (3, 1)
 
 
-def test_without_a_callback_all_are_numbered_and_none_is_delivered() -> None:
+def test_without_a_callback_all_events_are_numbered_and_none_is_delivered() -> None:
     _, events = number(RECORD, spec(callback=False), drafts(event.START, event.EXIT), NOW)
     assert [made.deliver for made in events] == [False, False]
     assert sequences(events) == [1, 2]
 
 
-def test_an_event_with_a_key_has_the_same_id_whoever_sends_it() -> None:
+def test_an_event_with_a_key_has_the_same_id_from_any_sender() -> None:
     by_sidecar = Draft(event.ARTIFACT, {}, "artifact-x", True)
     by_jobd = Draft(event.ARTIFACT, {}, "artifact-x", False)
     record, (sent,) = number(RECORD, spec(), [by_sidecar], NOW)
@@ -70,7 +70,7 @@ def test_an_event_with_a_key_has_the_same_id_whoever_sends_it() -> None:
     assert (ours.event_id, ours.deliver, record.events.sequence) == ("u1-artifact-x", True, 1)
 
 
-def test_the_body_says_what_the_row_says() -> None:
+def test_the_body_matches_the_row() -> None:
     _, (made,) = number(RECORD, spec(), [Draft(event.EXIT, {"jobId": "a", "exitCode": 7})], NOW)
     body = msgspec.json.decode(made.body)
     assert (body["id"], body["type"], body["subject"], body["jobuid"]) == (
@@ -84,7 +84,7 @@ def test_the_body_says_what_the_row_says() -> None:
     assert made.created_at == NOW
 
 
-def test_no_drafts_leave_the_record_as_it_is() -> None:
+def test_without_drafts_the_record_is_unchanged() -> None:
     assert number(RECORD, spec(), [], NOW) == (RECORD, ())
 
 
@@ -93,9 +93,7 @@ def test_no_drafts_leave_the_record_as_it_is() -> None:
     st.lists(st.lists(st.sampled_from(list(event.SOURCES)), max_size=4), max_size=5),
     st.sets(st.sampled_from(list(event.SOURCES))),
 )
-def test_numbers_are_gapless_over_what_passes_and_ids_are_never_used_twice(
-    commits: list[list[str]], wanted: set[str]
-) -> None:
+def test_numbers_have_no_gaps_and_ids_are_unique(commits: list[list[str]], wanted: set[str]) -> None:
     record = RECORD
     everything: list[NewEvent] = []
     for types in commits:
@@ -120,7 +118,7 @@ def test_numbers_are_gapless_over_what_passes_and_ids_are_never_used_twice(
         (QUEUED, CancelRequest(), True, False, True),
     ],
 )
-def test_a_row_says_who_needs_work_who_is_shown_and_whose_the_id_is(
+def test_a_rows_flags_follow_from_its_record(
     state: State, cancel: CancelRequest | None, live: bool, hidden: bool, holds_id: bool
 ) -> None:
     record = RECORD.with_state(state).change(cancel=cancel)

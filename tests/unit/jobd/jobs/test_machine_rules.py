@@ -1,4 +1,4 @@
-"""The state machine against every order of facts, as far as a moment allows; the fault tests walk on for longer."""
+"""Short random walks of the state machine through any order of facts; the fault tests run longer walks."""
 
 from pathlib import Path
 from typing import get_args
@@ -6,11 +6,11 @@ from typing import get_args
 from hypothesis import settings
 
 from jobd.jobs.state import facts
-from tests.support import job_life
+from tests.support import job_life, job_turns
 
 
 class ShortLife(job_life.Life):
-    """A class of its own: the settings are the class's."""
+    """A separate class, because settings belong to a class."""
 
 
 TestLife = ShortLife.TestCase
@@ -18,5 +18,5 @@ TestLife.settings = settings(max_examples=12, stateful_step_count=25, deadline=N
 
 
 def test_every_fact_is_drawn() -> None:
-    text = Path(job_life.__file__).read_text()
+    text = "".join(Path(str(module.__file__)).read_text() for module in (job_life, job_turns))
     assert [fact.__name__ for fact in get_args(facts.Fact) if f"facts.{fact.__name__}(" not in text] == []

@@ -1,4 +1,4 @@
-"""Secrets leave a spec at once, wait in a private file of their own, and show nowhere."""
+"""jobd removes secrets from a spec at once, stores them in a private file, and shows them nowhere."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""A job as clients see it, and what it waits for in words."""
+"""A job's view for clients, with the text of what the job waits for."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +28,7 @@ def test_a_job_that_was_just_accepted(job: Job) -> None:
 
 
 @pytest.mark.parametrize(
-    ("station", "progress", "words"),
+    ("phase", "progress", "words"),
     [
         ("queued", None, "a free place"),
         ("pulling", None, "the image and the containers"),
@@ -38,19 +38,19 @@ def test_a_job_that_was_just_accepted(job: Job) -> None:
         ("outputs", None, "its outputs"),
     ],
 )
-def test_what_a_job_waits_for_is_said_in_words(
-    job_with_files: Job, station: str, progress: str | None, words: str
+def test_a_view_says_what_a_job_waits_for(
+    job_with_files: Job, phase: str, progress: str | None, words: str
 ) -> None:
-    assert seen(job_with_files().to(station), progress=progress).waiting_for == words
+    assert seen(job_with_files().to(phase), progress=progress).waiting_for == words
 
 
-def test_a_job_that_is_to_stop_waits_for_its_containers(job: Job) -> None:
+def test_a_stopping_job_waits_for_its_containers(job: Job) -> None:
     walk = job().to("running").tell(facts.CancelRequested(by="x", grace_s=1, delete=False))
     assert seen(walk).waiting_for == "its containers to stop"
     assert seen(walk).cancelled_by == "x"
 
 
-def test_a_job_that_has_ended_shows_how_and_until_when_its_files_are_kept(job: Job) -> None:
+def test_an_ended_jobs_view_has_its_end_and_the_expiry_of_its_files(job: Job) -> None:
     walk = (
         job()
         .to("ready")

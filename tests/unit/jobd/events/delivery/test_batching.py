@@ -1,4 +1,4 @@
-"""What is remembered of receivers that take no batch: bounded, the latest kept."""
+"""The jobs whose receivers take no batches: bounded, the latest kept."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,7 +9,7 @@ from tests.unit.jobd.events.delivery.test_destination_queues import due
 
 
 def test_of_more_jobs_that_go_singly_than_are_remembered_the_latest_are() -> None:
-    stored: Any = None  # nothing is read from it here
+    stored: Any = None  # not read here
     batching = Batching(stored, FakeClock())
     for n in range(MAX_SINGLY + 50):
         batching.refused([due(f"j{n}", number=n), due(f"j{n}", number=n + 1)])
@@ -18,7 +18,7 @@ def test_of_more_jobs_that_go_singly_than_are_remembered_the_latest_are() -> Non
     assert batching._singly[f"j{MAX_SINGLY + 49}"] == MAX_SINGLY + 50
 
 
-async def test_a_job_whose_refused_batch_is_out_is_not_remembered() -> None:
+async def test_a_job_whose_refused_batch_is_sent_is_forgotten() -> None:
     class Stored:
         async def delivery_run(self, delivery_id: int, limit: int, max_bytes: int) -> list[Any]:
             return [replace(due("j", number=delivery_id), batch=True)]

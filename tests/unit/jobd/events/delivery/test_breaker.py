@@ -1,4 +1,4 @@
-"""The breaker, driven through any order of events, agrees with what it promises."""
+"""The breaker agrees with a model in any order of events."""
 
 import pytest
 from hypothesis import settings
@@ -11,7 +11,7 @@ COOLDOWN = 30.0
 
 
 class BreakerMachine(RuleBasedStateMachine):
-    """A model of one breaker: what was taken, and what was answered in which state."""
+    """A model of one breaker: its tickets, and the state in which each was answered."""
 
     @initialize(threshold=st.integers(1, 4))
     def begin(self, threshold: int) -> None:
@@ -169,7 +169,7 @@ def test_more_hosts_that_fail_than_are_remembered() -> None:
     assert "held" in open_now
 
 
-def test_a_request_that_says_nothing_about_its_host_changes_nothing() -> None:
+def test_a_result_that_does_not_depend_on_the_host_changes_nothing() -> None:
     breakers = Breakers(1, COOLDOWN, lambda destination, state: pytest.fail("changed"))
     breakers.record("a", breakers.take("a", 0), "unknown", 0)
     assert breakers.size == 0

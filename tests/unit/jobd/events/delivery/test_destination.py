@@ -1,4 +1,4 @@
-"""The destination of a callback's URL: scheme, host and port, and never long."""
+"""The destination of a callback's URL: scheme, host and port, bounded in length."""
 
 import pytest
 from hypothesis import given
@@ -31,6 +31,6 @@ def test_a_url_without_a_destination_is_refused(url: str) -> None:
     st.text(min_size=1, max_size=9000).map(lambda host: f"https://{host}:65535/")
     | st.text("aäİ漢.", min_size=200, max_size=8000).map(lambda host: f"https://user@{host}/")
 )
-def test_whatever_a_url_is_its_destination_is_short(url: str) -> None:
+def test_the_destination_of_any_url_is_short(url: str) -> None:
     if url_problem(url) is None:
         assert len(destination_of(url)) <= DESTINATION_CHARACTERS

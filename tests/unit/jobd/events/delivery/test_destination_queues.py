@@ -1,4 +1,4 @@
-"""The queues, driven through any order of events: one in flight per job, bounds kept, no destination starved."""
+"""The queues in any order of events: one in flight per job, bounds kept, no destination starved."""
 
 from collections import Counter
 from dataclasses import replace
@@ -73,7 +73,7 @@ class QueuesMachine(RuleBasedStateMachine):
             full = len(self.in_flight) >= self.queues.workers
             assert full or all(
                 busy[destination] > 0 for destination in open_destinations
-            )  # an idle host's turn comes at once
+            )  # an idle host is served at once
             return
         assert picked.destination in open_destinations
         assert picked == self.waiting[picked.destination].pop(0)
@@ -85,7 +85,7 @@ class QueuesMachine(RuleBasedStateMachine):
                 if destination == picked.destination or destination in {d.destination for d in self.in_flight}
                 else (self.passed_over[destination] + 1)
             )
-            assert self.passed_over[destination] <= 3  # no more turns than there are other destinations
+            assert self.passed_over[destination] <= 3  # at most as often as there are other destinations
 
     @precondition(lambda self: self.in_flight)
     @rule(data=st.data(), proven=st.booleans())
@@ -240,7 +240,7 @@ def test_many_deliveries_behind_a_first_one_are_bounded_in_bytes() -> None:
     assert 0 < held * 500 < 2 * TEXT_BUDGET_BYTES
 
 
-def test_what_waits_keeps_no_bodies_that_are_not_counted() -> None:
+def test_waiting_deliveries_keep_no_uncounted_bodies() -> None:
     queues = DestinationQueues(1, 4)
     big = tuple(due("j", number=n, body=b"x" * 1000) for n in range(2, 40))
     assert queues.hold(replace(due("j"), ahead=big))

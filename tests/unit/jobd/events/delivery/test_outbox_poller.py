@@ -1,4 +1,4 @@
-"""What the poller remembers of jobs and destinations that it has not loaded."""
+"""The poller's state of jobs and destinations that are not loaded."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,7 +29,7 @@ class Nothing:
 
 
 class Rig:
-    """A poller with its queue, its schedule and a clock that stands still."""
+    """A poller with its queue, its schedule and a clock that tests move."""
 
     def __init__(self, outbox: Nothing) -> None:
         self.clock = FakeClock()

@@ -1,4 +1,4 @@
-"""When destinations are read next: bounded in number, the soonest kept; a clock that is set back delays nothing."""
+"""The planned reads of destinations: bounded, the earliest kept; a clock that is set back delays no read."""
 
 from datetime import timedelta
 

@@ -33,7 +33,7 @@ def test_success_is_2xx(status: int) -> None:
 
 
 @given(st.integers(500, 599) | st.sampled_from([408, 425, 429]))
-def test_what_may_pass_is_retried(status: int) -> None:
+def test_a_transient_failure_is_retried(status: int) -> None:
     assert of(status, "7") == Retry(7.0, f"HTTP {status}")
 
 
@@ -60,12 +60,12 @@ def test_no_answer_is_retried(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["refused", "invalid"])
-def test_what_cannot_be_sent_is_parked(kind: str) -> None:
+def test_an_invalid_request_is_parked(kind: str) -> None:
     assert decide(Answer(kind, text="why"), NOW, LONGEST) == Park("why")  # type: ignore[arg-type]
 
 
 @given(st.integers(200, 699))
-def test_a_batch_is_refused_by_what_would_park_its_events(status: int) -> None:
+def test_an_answer_that_would_park_its_events_refuses_a_batch(status: int) -> None:
     assert refuses_batch(Answer("answer", status)) == isinstance(of(status), Park)
 
 
@@ -79,7 +79,7 @@ def test_only_5xx_and_429_say_that_a_host_is_down(status: int) -> None:
     assert host_after(Answer("answer", status)) == ("down" if status >= 500 or status == 429 else "up")
 
 
-def test_silence_says_that_a_host_is_down_and_a_refusal_says_nothing() -> None:
+def test_a_timeout_means_that_a_host_is_down_and_a_refusal_does_not() -> None:
     assert host_after(Answer("network")) == host_after(Answer("timeout")) == "down"
     assert host_after(Answer("refused")) == host_after(Answer("invalid")) == "unknown"
 

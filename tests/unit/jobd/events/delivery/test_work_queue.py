@@ -1,4 +1,4 @@
-"""The queue between poller and workers: what wakes a worker, what a breaker that opens drops, how many answers may wait."""
+"""The queue between poller and workers: waking workers, dropping deliveries of an open breaker, the bound on waiting answers."""
 
 import asyncio
 from pathlib import Path
@@ -21,7 +21,7 @@ def queue_of(workers: int = 10, threshold: int = 1) -> tuple[WorkQueue, FakeCloc
     return WorkQueue(DestinationQueues(workers, 1000), breakers, clock), clock
 
 
-async def test_what_is_put_goes_to_the_worker_that_waits() -> None:
+async def test_a_queued_delivery_goes_to_the_waiting_worker() -> None:
     queue, _ = queue_of()
     assert queue.take() is None
     first, second = queue.next_taken(), queue.next_taken()
@@ -31,7 +31,7 @@ async def test_what_is_put_goes_to_the_worker_that_waits() -> None:
     assert not queue.put(due("x", A))  # the job is in memory already
 
 
-async def test_an_open_breaker_drops_what_is_queued_and_its_cooldown_lets_a_probe_go() -> None:
+async def test_an_open_breaker_drops_the_queue_and_admits_a_probe_after_its_cooldown() -> None:
     queue, clock = queue_of()
     for job in ("x", "y"):
         queue.put(due(job, A))
@@ -89,7 +89,7 @@ async def test_a_read_that_is_older_than_a_record_is_known() -> None:
     assert not queue.was_released("x")
 
 
-async def test_a_queue_that_has_stopped_hands_out_nothing_and_waits_for_what_is_under_way() -> None:
+async def test_a_stopped_queue_hands_out_no_delivery_and_waits_for_requests() -> None:
     queue, clock = queue_of()
     queue.put(due("x", A))
     taken = queue.take()

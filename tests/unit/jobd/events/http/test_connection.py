@@ -1,4 +1,4 @@
-"""One connection, fed by hand: whatever comes, in whatever pieces, there is one answer or none, bounded, and never a second."""
+"""One connection, fed by hand: any bytes, in any pieces, give at most one answer, of bounded size."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ LONG_S = 3600.0
 
 
 class Wire(asyncio.Transport):
-    """A transport that keeps what is written."""
+    """A transport that records written bytes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Wire(asyncio.Transport):
 
 
 def exchanged(act: Callable[[Connection, Wire], None]) -> tuple[Reply | Exception | None, Connection, Wire]:
-    """Sends a request, lets `act` play the receiver; returns what became of it, None where it still waits."""
+    """Sends a request, lets `act` play the receiver; returns the result, None while the request waits."""
 
     async def run() -> tuple[Reply | Exception | None, Connection, Wire]:
         connection, wire = Connection(), Wire()
@@ -56,7 +56,7 @@ def exchanged(act: Callable[[Connection, Wire], None]) -> tuple[Reply | Exceptio
         if future.done():
             outcome = future.exception() or future.result()  # type: ignore[assignment]
         elif not wire.gone:
-            connection.connection_lost(None)  # for the timer's sake
+            connection.connection_lost(None)  # stops the timer
             future.exception()
         return outcome, connection, wire
 
@@ -102,7 +102,7 @@ def framed(status: int, body: bytes, how: str, retry: str | None, interim: int) 
     interim=st.integers(0, 3),
     at=st.lists(st.integers(0, 10**6), max_size=30),
 )
-def test_an_answer_is_the_same_in_whatever_pieces_it_comes(
+def test_an_answer_is_the_same_in_any_pieces(
     status: int, body: bytes, how: str, retry: str | None, interim: int, at: list[int]
 ) -> None:
     outcome, connection, wire = fed(*cut(framed(status, body, how, retry, interim), at))
@@ -112,17 +112,17 @@ def test_an_answer_is_the_same_in_whatever_pieces_it_comes(
 
 
 @given(st.lists(st.binary(max_size=300), max_size=8))
-def test_whatever_comes_there_is_no_error_but_no_answer(pieces: list[bytes]) -> None:
+def test_any_bytes_give_an_answer_or_no_answer(pieces: list[bytes]) -> None:
     outcome, connection, _ = fed(*pieces)
     assert outcome is None or isinstance(outcome, Reply | NoAnswer)
     assert not (isinstance(outcome, NoAnswer) and connection.reusable)
 
 
 @given(st.binary(min_size=1, max_size=60), st.lists(st.integers(0, 10**6), max_size=9))
-def test_what_comes_after_an_answer_ends_the_connection(more: bytes, at: list[int]) -> None:
+def test_bytes_after_an_answer_end_the_connection(more: bytes, at: list[int]) -> None:
     outcome, connection, wire = fed(*cut(b"HTTP/1.1 204 No Content\r\n\r\n" + more, at))
     assert outcome == Reply(204, None, b"")
-    # Line ends before a next answer are let pass by the parser; it would be read as the next request's.
+    # The parser accepts line ends before a next answer.
     if more.strip(b"\r\n"):
         assert wire.gone
         assert not connection.reusable
@@ -141,7 +141,7 @@ def test_what_comes_after_an_answer_ends_the_connection(more: bytes, at: list[in
         (b"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Reply(500, None, b"")),
     ],
 )
-def test_answers_after_which_the_connection_is_of_no_more_use(data: bytes, reply: Reply) -> None:
+def test_answers_after_which_the_connection_is_closed(data: bytes, reply: Reply) -> None:
     outcome, connection, wire = fed(data)
     assert outcome == reply
     assert not connection.reusable
@@ -158,7 +158,7 @@ def test_answers_after_which_the_connection_is_of_no_more_use(data: bytes, reply
         b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n0 \n\n",
     ],
 )
-def test_what_a_receiver_of_a_few_lines_says_is_understood(data: bytes) -> None:
+def test_a_simple_receivers_answer_is_parsed(data: bytes) -> None:
     def act(connection: Connection, wire: Wire) -> None:
         connection.data_received(data)
         connection.connection_lost(None)
@@ -231,7 +231,7 @@ def test_an_answer_before_all_was_sent_counts_and_ends_the_connection() -> None:
 
 
 @pytest.mark.parametrize("length", [10, 30_000, 200_000])
-def test_of_a_retry_after_no_more_is_kept_than_any_needs(length: int) -> None:
+def test_a_kept_retry_after_is_bounded(length: int) -> None:
     head = b"HTTP/1.1 503 Busy\r\nRetry-After: " + b"9" * length + b"\r\nContent-Length: 0\r\n\r\n"
     reply, _, _ = fed(head)
     assert isinstance(reply, Reply)
@@ -242,5 +242,5 @@ def test_a_body_in_many_pieces_takes_no_more_memory_than_one_in_one_piece() -> N
     body = b"x" * BODY_BYTES
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
     reply, connection, _ = fed(head, *(b"x" for _ in body[:-1]))
-    assert reply is None, "the last byte is not there yet"
+    assert reply is None, "the last byte has not arrived"
     assert sys.getsizeof(connection._body) < 2 * BODY_BYTES

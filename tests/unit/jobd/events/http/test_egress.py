@@ -1,4 +1,4 @@
-"""What jobd may connect to, in every spelling of an address."""
+"""The egress policy, for every spelling of an address."""
 
 from ipaddress import IPv4Address, IPv6Address
 
@@ -15,7 +15,7 @@ STRICT = EgressPolicy(parse_rule("strict,10.1.0.0/16,fd12::/16"))
 @pytest.mark.parametrize(
     "ip", ["127.0.0.1", "::1", "10.0.0.1", "192.168.1.1", "172.17.0.1", "fd00::1", "8.8.8.8", "2600::1"]
 )
-def test_a_workstation_may_talk_to_itself_and_its_neighbours(ip: str) -> None:
+def test_local_allows_this_machine_and_private_networks(ip: str) -> None:
     assert LOCAL.refusal(ip, 80) is None
 
 
@@ -64,7 +64,7 @@ def test_strict_allows_public_and_listed_networks(ip: str) -> None:
 
 
 @given(st.integers(0, 2**32 - 1).map(IPv4Address))
-def test_ipv4_inside_ipv6_is_treated_as_itself(address: IPv4Address) -> None:
+def test_ipv4_inside_ipv6_is_treated_as_ipv4(address: IPv4Address) -> None:
     for policy in (LOCAL, STRICT):
         plain = policy.refusal(str(address), 80)
         mapped = policy.refusal(f"::ffff:{address}", 80)
@@ -93,7 +93,7 @@ def test_a_listener_on_all_addresses_is_refused_on_each_of_them() -> None:
     assert policy.refusal("192.168.1.6", 8080) is None
 
 
-def test_the_kernel_knows_its_own_addresses() -> None:
+def test_own_addresses_are_recognized() -> None:
     assert is_local(IPv4Address("127.0.0.1"))
     assert not is_local(IPv4Address("8.8.8.8"))
 
@@ -101,7 +101,7 @@ def test_the_kernel_knows_its_own_addresses() -> None:
 @pytest.mark.parametrize(
     "text", ["", "open", "local,10.0.0.0/8", "strict,", "strict,10.0.0.1/8", "strict,x", "STRICT"]
 )
-def test_a_rule_that_is_not_one_is_refused(text: str) -> None:
+def test_an_invalid_rule_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must be"):
         parse_rule(text)
 

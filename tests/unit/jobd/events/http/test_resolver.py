@@ -1,4 +1,4 @@
-"""What is kept of names: few names, few addresses of each, and no line of questions before a name server that does not answer."""
+"""The resolver's bounds: names, addresses per name, and queries to a name server that does not answer."""
 
 import asyncio
 import socket
@@ -18,7 +18,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, ips: list[str]) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
 
 
-async def test_of_a_name_with_many_addresses_few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_addresses_of_a_name_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, [f"10.0.{n // 256}.{n % 256}" for n in range(4000)])
     resolver = EgressResolver(POLICY)
     first = await resolver.resolve("many.example", 80)
@@ -28,7 +28,7 @@ async def test_of_a_name_with_many_addresses_few_are_kept(monkeypatch: pytest.Mo
     await resolver.close()
 
 
-async def test_few_names_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_names_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, ["10.0.0.1"])
     resolver = EgressResolver(POLICY)
     for n in range(MAX_KEPT + 20):
@@ -38,7 +38,7 @@ async def test_few_names_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     await resolver.close()
 
 
-async def test_questions_do_not_pile_up_before_a_name_server_that_does_not_answer(
+async def test_queries_to_a_name_server_that_does_not_answer_are_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answered = threading.Event()

@@ -1,4 +1,4 @@
-"""The tables of special addresses: each block's first and last address, what is next to them, and IPv4 inside IPv6."""
+"""The tables of special addresses: each block's first and last address, their neighbours, and IPv4 inside IPv6."""
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
@@ -30,7 +30,7 @@ ADDRESS = st.one_of(
 
 
 def beside(row: Block) -> list[Address]:
-    """The addresses before and after a block, where there are some."""
+    """The addresses before and after a block, if any."""
     first, last = row.network[0], row.network[-1]
     found = []
     if int(first):
@@ -46,7 +46,7 @@ def longest(address: Address) -> Block | None:
 
 
 @pytest.mark.parametrize("row", BLOCKS, ids=lambda row: str(row.network))
-def test_a_block_begins_and_ends_where_the_registry_says(row: Block) -> None:
+def test_a_block_begins_and_ends_as_in_the_registry(row: Block) -> None:
     for address in (row.network[0], row.network[-1]):
         most_special = longest(address)
         assert most_special is not None
@@ -81,8 +81,8 @@ def test_strict_allows_what_is_public(ip: str) -> None:
 
 
 @given(ADDRESS)
-def test_nothing_is_public_that_the_standard_library_holds_for_private(address: Address) -> None:
-    """Its table is right where it says private, but for blocks in 2001::/23 that newer releases know to be reachable."""
+def test_no_address_is_public_that_the_standard_library_calls_private(address: Address) -> None:
+    """Its private blocks are correct, except for blocks in 2001::/23 that newer releases treat as reachable."""
     row = longest(address)
     if address.is_private and not (row is not None and row.reachable):
         assert not is_public(address)
@@ -108,7 +108,7 @@ def test_the_metadata_of_one_cloud_over_ipv6_and_its_neighbours() -> None:
 
 
 def forms(inner: IPv4Address) -> list[str]:
-    """All ways to write an IPv4 address inside an IPv6 one, as RFC 4291, 2765, 3056, 4380, 5214 and 6052 have it."""
+    """All forms of an IPv4 address inside an IPv6 address, by RFC 4291, 2765, 3056, 4380, 5214 and 6052."""
     n = int(inner)
     nat64 = int(IPv6Address("64:ff9b:1::"))
     values = [
@@ -130,20 +130,20 @@ def forms(inner: IPv4Address) -> list[str]:
 
 
 @given(st.integers(1 << 24, 2**32 - 1).map(IPv4Address))
-def test_whatever_form_an_address_comes_in_it_is_refused_as_itself(inner: IPv4Address) -> None:
+def test_an_address_is_refused_in_every_form(inner: IPv4Address) -> None:
     for policy in (LOCAL, STRICT):
         if policy.refusal(str(inner), 80) is not None:
             assert [ip for ip in forms(inner) if policy.refusal(ip, 80) is None] == []
 
 
 @given(st.integers(1 << 24, 2**32 - 1).map(IPv4Address))
-def test_every_form_is_taken_apart(inner: IPv4Address) -> None:
+def test_every_form_is_parsed(inner: IPv4Address) -> None:
     for ip in forms(inner)[1:]:
         assert inner in set(embedded(IPv6Address(ip)))
 
 
 @given(ADDRESS)
-def test_an_address_without_an_ipv4_one_inside_is_judged_alone(address: Address) -> None:
+def test_an_address_without_an_embedded_ipv4_address_is_checked_alone(address: Address) -> None:
     if isinstance(address, IPv6Address) and address in IPv6Network("2600::/12"):
         isatap = int(address) >> 32 & 0xFFFFFFFF in (0x5EFE, 0x02005EFE)
         assert isatap or list(embedded(address)) == []

@@ -1,4 +1,4 @@
-"""The same submission has the same fingerprint, another has another, and none can be guessed backwards."""
+"""Equal submissions have equal fingerprints, others differ, and no fingerprint reveals a secret."""
 
 import hashlib
 
@@ -18,7 +18,7 @@ def fingerprints() -> Fingerprints:
 
 
 @pytest.mark.parametrize("spec", [PLAIN, SECRET])
-def test_what_is_the_same_has_one_fingerprint(fingerprints: Fingerprints, spec: JobSpec) -> None:
+def test_equal_submissions_have_equal_fingerprints(fingerprints: Fingerprints, spec: JobSpec) -> None:
     turned = msgspec.structs.replace(
         spec,
         labels=dict(reversed(spec.labels.items())),
@@ -38,23 +38,23 @@ def test_what_is_the_same_has_one_fingerprint(fingerprints: Fingerprints, spec: 
         {"pin": "", "token": "t"},
     ],
 )
-def test_other_secrets_have_another(fingerprints: Fingerprints, secrets: dict[str, str]) -> None:
+def test_other_secrets_change_the_fingerprint(fingerprints: Fingerprints, secrets: dict[str, str]) -> None:
     assert fingerprints.of(msgspec.structs.replace(SECRET, secrets=secrets)) != fingerprints.of(SECRET)
 
 
-def test_anything_else_that_differs_has_another(fingerprints: Fingerprints) -> None:
+def test_any_other_difference_changes_the_fingerprint(fingerprints: Fingerprints) -> None:
     for spec in (PLAIN, SECRET):
         assert fingerprints.of(msgspec.structs.replace(spec, image="j")) != fingerprints.of(spec)
 
 
-def test_a_secret_cannot_be_tried_out_without_the_key(fingerprints: Fingerprints) -> None:
+def test_a_secret_cannot_be_guessed_without_the_key(fingerprints: Fingerprints) -> None:
     """Ten thousand digests would find a PIN."""
     assert Fingerprints(b"l" * 32).of(SECRET) != fingerprints.of(SECRET)
     plain = hashlib.sha256(msgspec.json.encode(SECRET, order="sorted")).hexdigest()
     assert fingerprints.of(SECRET) != plain
 
 
-def test_other_files_have_another(fingerprints: Fingerprints) -> None:
+def test_other_files_change_the_fingerprint(fingerprints: Fingerprints) -> None:
     tar, other = hashlib.sha256(b"tar").digest(), hashlib.sha256(b"other").digest()
     for spec in (PLAIN, SECRET):
         found = {

@@ -1,4 +1,4 @@
-"""A job's place follows the job's record: waiting, running, waiting again for the next attempt, over."""
+"""A job's place follows the job's record: waiting, running, waiting for the next attempt, ended."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -28,14 +28,14 @@ def test_a_new_job_queues_and_an_admitted_one_keeps_its_place_over_the_limit() -
 
 
 @pytest.mark.parametrize("fields", [{"retry_at": NOW}, {"phase": "done", "status": "failed"}])
-def test_a_job_that_waits_for_its_next_attempt_or_is_over_takes_no_place(fields: dict[str, Any]) -> None:
+def test_a_job_that_waits_for_its_next_attempt_or_has_ended_takes_no_place(fields: dict[str, Any]) -> None:
     queue = AdmissionQueue(1)
     now = record(**fields)
     Place(queue, now).take(now)
     assert (queue.running, queue.waiting) == (0, 0)
 
 
-async def test_a_place_is_held_through_an_attempt_and_given_up_for_the_next() -> None:
+async def test_a_place_is_held_through_an_attempt_and_released_for_the_next() -> None:
     queue = AdmissionQueue(1)
     first = record()
     place = Place(queue, first)
@@ -55,7 +55,7 @@ async def test_a_place_is_held_through_an_attempt_and_given_up_for_the_next() ->
     assert queue.running == 0
 
 
-async def test_an_attempt_that_was_not_seen_to_begin_keeps_the_place_that_it_gets() -> None:
+async def test_an_attempt_whose_start_was_not_observed_keeps_its_place() -> None:
     queue = AdmissionQueue(1)
     place = Place(queue, record())
     await place.admitted(record(attempt=2))

@@ -1,4 +1,4 @@
-"""Admission: first in, first out, never more than the limit, and a place is always given on."""
+"""Admission: first in, first out, never more than the limit, and a released place is always used."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jobd.jobs.admission.queue import AdmissionQueue
 
 
-async def test_the_first_in_line_comes_first() -> None:
+async def test_the_first_in_the_queue_is_admitted_first() -> None:
     queue = AdmissionQueue(1)
     for uid in "abc":
         queue.enter(uid)
@@ -21,7 +21,7 @@ async def test_the_first_in_line_comes_first() -> None:
     await asyncio.wait_for(queue.admitted("c"), 5)
 
 
-async def test_who_waits_goes_on_when_a_place_is_given_up_and_not_before() -> None:
+async def test_a_waiting_job_is_admitted_once_a_place_is_released() -> None:
     queue = AdmissionQueue(1)
     queue.enter("a")
     queue.enter("b")
@@ -32,7 +32,7 @@ async def test_who_waits_goes_on_when_a_place_is_given_up_and_not_before() -> No
     await asyncio.wait_for(waiting, 60)
 
 
-async def test_who_leaves_the_line_is_let_go_and_takes_no_place() -> None:
+async def test_a_job_that_leaves_the_queue_takes_no_place() -> None:
     queue = AdmissionQueue(1)
     queue.enter("a")
     queue.enter("b")
@@ -46,11 +46,11 @@ async def test_who_leaves_the_line_is_let_go_and_takes_no_place() -> None:
     assert (queue.running, queue.waiting) == (1, 0)
 
 
-async def test_who_is_not_in_line_is_not_held_up() -> None:
+async def test_a_job_outside_the_queue_does_not_wait() -> None:
     await asyncio.wait_for(AdmissionQueue(1).admitted("x"), 5)
 
 
-def test_entering_twice_keeps_the_place_in_line() -> None:
+def test_entering_twice_keeps_the_position() -> None:
     queue = AdmissionQueue(1)
     for uid in ("a", "b", "c", "b", "a"):
         queue.enter(uid)
@@ -58,7 +58,7 @@ def test_entering_twice_keeps_the_place_in_line() -> None:
     assert queue.running == 1
 
 
-def test_leaving_twice_gives_up_one_place_alone() -> None:
+def test_leaving_twice_releases_one_place() -> None:
     queue = AdmissionQueue(1)
     for uid in "abc":
         queue.enter(uid)
@@ -67,7 +67,7 @@ def test_leaving_twice_gives_up_one_place_alone() -> None:
     assert (queue.running, queue.waiting) == (1, 1)
 
 
-def test_jobs_of_before_a_restart_keep_their_places_over_the_limit() -> None:
+def test_jobs_from_before_a_restart_keep_their_places_over_the_limit() -> None:
     queue = AdmissionQueue(1)
     queue.occupy("a")
     queue.occupy("b")
@@ -84,7 +84,7 @@ def test_jobs_of_before_a_restart_keep_their_places_over_the_limit() -> None:
     st.integers(1, 3),
     st.lists(st.tuples(st.sampled_from(["enter", "leave"]), st.sampled_from("abcdef")), max_size=30),
 )
-def test_it_is_a_fifo_with_a_limit_whatever_happens(limit: int, moves: list[tuple[str, str]]) -> None:
+def test_any_order_of_calls_is_a_fifo_with_a_limit(limit: int, moves: list[tuple[str, str]]) -> None:
     queue = AdmissionQueue(limit)
     line: list[str] = []
     for move, uid in moves:

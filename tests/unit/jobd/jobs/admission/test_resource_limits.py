@@ -1,4 +1,4 @@
-"""What one job may ask for at most."""
+"""The limits on one job's request."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def test_the_defaults_are_the_contracts_limits() -> None:
         (Caps(timeout_s=60), {"timeout_seconds": 61}, "timeoutSeconds", "asks for 1m1s"),
     ],
 )  # fmt: skip
-def test_a_cap_is_named_with_its_setting_also_against_a_default(
+def test_an_error_names_the_limit_and_its_setting(
     caps: Caps, fields: dict[str, Any], field: str, words: str
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
@@ -40,5 +40,5 @@ def test_a_cap_is_named_with_its_setting_also_against_a_default(
     assert words in str(caught.value)
 
 
-def test_what_is_at_the_cap_is_allowed() -> None:
+def test_a_request_at_the_limit_is_allowed() -> None:
     Caps(timeout_s=60, memory_mb=100, cpus=0.5).check(spec(cpu=0.5, memory=100, timeout_seconds=60))

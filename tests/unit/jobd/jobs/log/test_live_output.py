@@ -1,4 +1,4 @@
-"""Bytes that are shown before their line ends: each once and in order, whatever happens to the log, the output and the reader's connection."""
+"""Bytes shown before their line ends: each once and in order, for any behaviour of the log, the output and the reader's connection."""
 
 import asyncio
 import io
@@ -80,7 +80,7 @@ async def test_the_bytes_of_an_unfinished_line_are_there_until_the_log_has_the_l
     assert list(one.output.unfinished(0, {})) == [], "a reader reads the rest of the log first"
 
 
-async def test_a_line_that_the_log_has_at_once_notifies_nobody() -> None:
+async def test_a_line_that_the_log_has_at_once_notifies_no_reader() -> None:
     one = Worker()
     one.output.append("stdout", b"quick\n")
     one.log(line(b"quick\n"))

@@ -111,7 +111,7 @@ def test_each_line_gets_one_event_in_order_whatever_fails(
 
 
 def test_pending_lines_are_bounded_in_bytes(job: Callable[..., Any]) -> None:
-    """The records of the batches are not held either: a flood in small batches makes very many."""
+    """The batches' records are dropped too: many small batches have many records."""
     record = job().record
     log_event_batcher = LogEventBatcher(Stored(record).frames)
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""The contract suite passes with the engine in memory, and fails with one that leaves out a hint, a cause or a method."""
+"""The contract suite passes with the engine in memory, and fails with an engine that lacks a hint, a cause or a method."""
 
 import inspect
 import itertools
@@ -108,7 +108,7 @@ class WithoutHint:
 
 
 class WithoutCause:
-    """The engine in memory that takes one cause for another."""
+    """The engine in memory with a wrong cause."""
 
     def __init__(self, engine: Any, cause: EndCause) -> None:
         self._engine, self._cause = engine, cause
@@ -133,7 +133,7 @@ class WithoutCause:
 
 
 async def failing(change: Callable[[Any], Any], folder: Path) -> str | None:
-    """Returns the first check that an engine changed so does not pass; None: it passes the whole suite."""
+    """Returns the first check that the changed engine fails; None if the engine passes the suite."""
     for number, check in enumerate(checks()):
         world = FakeWorld(DEADLINE_S)
         world.orchestrator = change(world.fake)

@@ -35,12 +35,12 @@ def spec(**fields: Any) -> JobSpec:
 
 
 @pytest.mark.parametrize("fields", [{}, {"cpu": 2}, {"memory": 1024}, {"cpu": 0.5, "memory": 6}])
-def test_what_fits_is_let_through(fields: dict[str, Any]) -> None:
+def test_a_job_that_fits_is_accepted(fields: dict[str, Any]) -> None:
     watch().check_fits(spec(**fields))
 
 
 @pytest.mark.parametrize(("fields", "field"), [({"cpu": 2.01}, "cpu"), ({"memory": 1025}, "memory")])
-def test_what_does_not_fit_is_refused_with_its_field_and_the_hosts_size(
+def test_a_job_that_does_not_fit_is_refused_with_its_field_and_the_hosts_size(
     fields: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidRequest, match="this host has") as caught:
@@ -48,7 +48,7 @@ def test_what_does_not_fit_is_refused_with_its_field_and_the_hosts_size(
     assert caught.value.field == field
 
 
-def test_an_engine_that_was_never_reached_refuses_nothing() -> None:
+def test_an_engine_that_was_never_reached_refuses_no_job() -> None:
     watch(None).check_fits(spec(cpu=64, memory=65536))
 
 
@@ -56,7 +56,7 @@ def trouble_of(watching: EngineMonitor) -> str | None:
     return watching.trouble
 
 
-async def test_an_answer_is_kept_and_trouble_is_told_until_the_next_one() -> None:
+async def test_an_answer_is_kept_and_an_error_shown_until_the_next_answer() -> None:
     engine = FakeOrchestrator()
     watching = EngineMonitor(engine, cast(Supervisors, None), FakeClock())
     assert trouble_of(watching) == "not asked yet"
@@ -69,7 +69,7 @@ async def test_an_answer_is_kept_and_trouble_is_told_until_the_next_one() -> Non
     assert watching.facts == engine.facts
 
 
-async def test_trouble_of_any_length_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_error_of_any_length_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = FakeOrchestrator()
     watching = EngineMonitor(engine, cast(Supervisors, None), FakeClock())
 

@@ -1,4 +1,4 @@
-"""Outputs that the client fetches: what is asked for after a worker that succeeded, and what the job becomes of it."""
+"""Outputs that the client fetches: their collection after a successful worker, and the job's end."""
 
 import io
 import tarfile
@@ -65,13 +65,13 @@ def test_outputs_come_after_the_sidecars_own(job_with_files: Job) -> None:
 
 
 @pytest.mark.parametrize("code", [1, 137])
-def test_a_worker_that_failed_is_not_asked_for_outputs(job: Job, code: int) -> None:
+def test_a_failed_workers_outputs_are_not_collected(job: Job, code: int) -> None:
     a = job(outputs=[FILE]).to("running").look(job().exited(code)).tell(facts.LogsDrained())
     assert (a.record.status, a.record.reason, a.record.outputs) == ("failed", "exit-code", {})
 
 
 @pytest.mark.parametrize("delete", [False, True])
-def test_a_wish_ends_the_looking(job: Job, delete: bool) -> None:
+def test_a_cancel_request_ends_the_collection(job: Job, delete: bool) -> None:
     a = job(outputs=[FILE]).to("drained").tell(facts.LogsDrained())
     a.tell(facts.CancelRequested(by="x", grace_s=0, delete=delete))
     assert a.record.status == "cancelled"
@@ -79,7 +79,7 @@ def test_a_wish_ends_the_looking(job: Job, delete: bool) -> None:
     assert a.record.outputs == {}
 
 
-def test_an_engine_that_goes_on_with_errors_ends_the_looking(job: Job) -> None:
+def test_an_engine_with_lasting_errors_ends_the_collection(job: Job) -> None:
     a = job(outputs=[FILE]).to("drained").tell(facts.LogsDrained())
     a.tell(facts.EngineErred("CollectOutputs", "no", 60, 60))
     assert (a.record.status, a.record.reason) == ("failed", "output-failed")
@@ -94,12 +94,12 @@ def test_a_link_or_a_special_file_is_no_output(kind: bytes, there: bool, name: s
     assert is_file_or_folder(archive(kind, name)[:LOOKED_AT_BYTES]) is there
 
 
-def test_nothing_is_no_output() -> None:
+def test_an_empty_tar_is_no_output() -> None:
     assert not is_file_or_folder(b"")
 
 
 @given(st.binary(max_size=2000))
-def test_any_bytes_can_be_looked_at(begin: bytes) -> None:
+def test_any_bytes_can_be_checked(begin: bytes) -> None:
     assert is_file_or_folder(begin) in (True, False)
 
 

@@ -1,4 +1,4 @@
-"""What a sidecar is told: all that it needs, and the callback's key only where it posts itself."""
+"""A sidecar's order: complete, and with the callback's key only in direct mode."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +34,7 @@ def test_the_order_holds_the_job_and_the_settings(job_with_files: Callable[..., 
     assert (order.callback_timeout_s, order.upload_timeout_s, order.upload_retries) == (7, 8, 9)
 
 
-def test_the_callback_goes_along_in_direct_mode(job_with_files: Callable[..., Any]) -> None:
+def test_the_order_has_the_callback_in_direct_mode(job_with_files: Callable[..., Any]) -> None:
     walk = job_with_files(callback=CALLBACK)
     order = sidecar_order(walk.record, walk.spec, settings(direct=True))
     assert order.callback == DirectCallback(
@@ -43,7 +43,7 @@ def test_the_callback_goes_along_in_direct_mode(job_with_files: Callable[..., An
 
 
 @pytest.mark.parametrize("callback", [CALLBACK, None])
-def test_no_callback_and_no_key_goes_along_otherwise(
+def test_the_order_has_no_callback_and_no_key_otherwise(
     job_with_files: Callable[..., Any], callback: Callback | None
 ) -> None:
     walk = job_with_files(callback=callback)

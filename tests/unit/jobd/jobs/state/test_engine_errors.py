@@ -1,4 +1,4 @@
-"""An engine that answers with errors is asked again for a bounded time, and what the job becomes after that."""
+"""jobd retries a call that the engine answers with errors for a bounded time; then the job fails."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,9 +25,9 @@ def erred(seen_s: float, action: str = "Create", limit_s: float = 60.0) -> facts
     return facts.EngineErred(action, FULL, seen_s, limit_s)
 
 
-@pytest.mark.parametrize("station", ["pulling", "creating", "ready"])
-def test_a_job_fails_when_the_engine_goes_on_with_errors(job: Job, station: str) -> None:
-    a = job().to(station).tell(erred(0), erred(59))
+@pytest.mark.parametrize("phase", ["pulling", "creating", "ready"])
+def test_a_job_fails_when_the_engines_errors_continue(job: Job, phase: str) -> None:
+    a = job().to(phase).tell(erred(0), erred(59))
     assert (a.record.status, errors(a)) == ("accepted", EngineErrors(action="Create", seconds=59))
     a.tell(erred(1))
     assert (a.record.status, a.record.reason) == ("failed", "engine-error")
@@ -36,12 +36,12 @@ def test_a_job_fails_when_the_engine_goes_on_with_errors(job: Job, station: str)
     assert a.asks(blind=True) == actions.Done()
 
 
-def test_an_answer_without_an_error_begins_the_time_anew(job: Job) -> None:
+def test_an_answer_without_an_error_resets_the_time(job: Job) -> None:
     a = job().to("creating").tell(erred(0), erred(59), facts.EngineAnswered("Create"), erred(0), erred(59))
     assert (a.record.status, errors(a)) == ("accepted", EngineErrors(action="Create", seconds=59))
 
 
-def test_what_is_done_between_two_tries_begins_nothing_anew(job: Job) -> None:
+def test_other_actions_between_two_tries_do_not_reset_the_time(job: Job) -> None:
     a = (
         job()
         .to("ready")
@@ -50,7 +50,7 @@ def test_what_is_done_between_two_tries_begins_nothing_anew(job: Job) -> None:
     assert a.tell(erred(30, "StartWorker")).record.reason == "engine-error"
 
 
-def test_a_worker_that_runs_is_not_given_up_before_its_own_limit(job: Job) -> None:
+def test_errors_do_not_end_a_running_worker_before_its_own_limit(job: Job) -> None:
     a = job().to("running").tell(erred(9999, "Observe"))
     assert (a.record.status, errors(a)) == ("running", None)
     a.later(2000).tell(facts.TimePassed())
@@ -65,19 +65,19 @@ def test_a_cancelled_job_ends_though_the_engine_answers_with_errors(job: Job) ->
     assert (a.record.status, a.record.reason) == ("cancelled", "cancelled")
 
 
-def test_outputs_that_the_engine_keeps_from_being_made_fail_the_job(job_with_files: Job) -> None:
+def test_outputs_that_the_engine_prevents_fail_the_job(job_with_files: Job) -> None:
     a = job_with_files().to("outputs").tell(erred(60, "TellSidecar"))
     assert (a.record.status, a.record.reason) == ("failed", "output-failed")
     assert a.types[-1] == "complete"
 
 
-def test_the_failed_attempt_is_repeated_where_the_job_asks_for_that(job: Job) -> None:
+def test_the_failed_attempt_is_repeated_if_the_job_has_retries(job: Job) -> None:
     a = job(retries=1, retry_on=["engine-error"]).to("creating").tell(erred(60))
     assert (a.record.attempt.number, a.record.status, errors(a)) == (2, "accepted", None)
     assert a.tell(erred(60, "Remove")).record.reason == "engine-error", "leftovers that cannot be removed"
 
 
-def test_a_start_that_failed_because_of_the_machine_is_made_anew(job: Job) -> None:
+def test_a_start_that_failed_because_of_the_machine_is_repeated(job: Job) -> None:
     a = job().to("ready").tell(facts.WorkerStarting())
     a.look(a.container("created", exit_code=128, error=FULL, start_may_pass=True))
     assert a.asks(blind=True) == actions.RemoveUnstarted("worker")

@@ -1,4 +1,4 @@
-"""Until when an observation counts, and what is taken from a hint without one."""
+"""When an observation is out of date, and which hints replace an observation."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +13,7 @@ from jobd.jobs.state.observed_state import ObservedState
 
 @pytest.fixture
 def running(job: Callable[..., Any]) -> Any:
-    """A walk whose worker runs, under the id that its record has."""
+    """A walk whose worker runs under the record's id."""
     walk = job().to("running")
     assert walk.record.worker_id == "w"
     return walk
@@ -39,11 +39,11 @@ def end_of(walk: Any, code: int = 0, **fields: Any) -> Any:
 def test_an_observation_counts_until_a_hint_comes(hint: Hint) -> None:
     observed_state, seen = ObservedState(), Observation(None, None)
     observed_state.keep(seen, observed_state.hint_count)
-    assert observed_state.seen is seen
+    assert observed_state.observation is seen
     before = observed_state.hint_count
     observed_state.take_hint(hint)
     observed_state.keep(seen, before)
-    assert observed_state.seen is None, "a hint came while the containers were observed"
+    assert observed_state.observation is None, "a hint came while the containers were observed"
 
 
 def test_a_start_that_the_engine_has_answered_is_as_good_as_an_observation(running: Any) -> None:
@@ -53,7 +53,7 @@ def test_a_start_that_the_engine_has_answered_is_as_good_as_an_observation(runni
         for hint in hints:
             observed_state.take_hint(hint)
         observed_state.started(worker, 0)
-        assert observed_state.seen == Observation(worker, None)
+        assert observed_state.observation == Observation(worker, None)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_start_after_which_another_hint_came_needs_an_observation(
         observed_state.take_hint(Started("u", "worker", worker))
     observed_state.take_hint(hint)
     observed_state.started(worker, 0)
-    assert observed_state.seen is None
+    assert observed_state.observation is None
 
 
 @pytest.mark.parametrize("hint", [Disconnected(), SignalledExternally("u", "worker")])
@@ -86,30 +86,30 @@ def test_a_start_after_a_disturbance_needs_an_observation_until_one_was_made(
     observed_state, worker = ObservedState(), replace(running.container(ContainerState.RUNNING), id="w")
     observed_state.take_hint(hint)
     observed_state.started(worker, observed_state.hint_count)
-    assert observed_state.seen is None
+    assert observed_state.observation is None
     observed_state.keep(Observation(worker, None), observed_state.hint_count)
     observed_state.forget()
     observed_state.started(worker, observed_state.hint_count)
-    assert observed_state.seen == Observation(worker, None)
+    assert observed_state.observation == Observation(worker, None)
 
 
-def test_an_end_that_was_told_needs_no_observation_and_counts_once(running: Any) -> None:
+def test_an_end_event_needs_no_observation_and_counts_once(running: Any) -> None:
     observed_state, began = ObservedState(), replace(running.container("running"), id="w")
     observed_state.take_hint(Started("u", "worker", began))
     observed_state.take_hint(Ended("u", "worker", end_of(running, 3)))
-    told = observed_state.pop_end_event(running.record)
-    assert told is not None
-    assert (told.exit_code, told.started_at) == (3, began.started_at)
+    end = observed_state.pop_end_event(running.record)
+    assert end is not None
+    assert (end.exit_code, end.started_at) == (3, began.started_at)
     assert observed_state.pop_end_event(running.record) is None
 
 
-def test_an_end_whose_start_was_not_told_is_observed(running: Any) -> None:
+def test_an_end_without_a_start_event_is_observed(running: Any) -> None:
     observed_state = ObservedState()
     observed_state.take_hint(Ended("u", "worker", end_of(running, 3)))
     assert observed_state.pop_end_event(running.record) is None
 
 
-def test_a_start_that_was_told_is_known(running: Any) -> None:
+def test_a_start_event_is_kept(running: Any) -> None:
     observed_state, began = ObservedState(), replace(running.container("running"), id="w")
     observed_state.take_hint(Started("u", "worker", began))
     assert observed_state.start_event(running.record) == began

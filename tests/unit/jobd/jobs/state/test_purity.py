@@ -1,4 +1,4 @@
-"""The state decides and does not act: no module of it imports what waits, reads, writes or tells the time."""
+"""`jobs/state` is pure: no module imports code that waits, reads, writes or reads a clock."""
 
 import ast
 from pathlib import Path
@@ -21,7 +21,7 @@ def imported(path: Path) -> set[str]:
     return found - {"jobd"}
 
 
-def test_the_state_imports_nothing_that_acts() -> None:
+def test_the_state_imports_no_code_with_effects() -> None:
     files = sorted(Path(jobd.jobs.state.__path__[0]).glob("*.py"))
     assert len(files) > 10
     for path in files:

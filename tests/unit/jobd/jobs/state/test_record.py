@@ -1,4 +1,4 @@
-"""A job's record: its beginning, and that its stored form holds over versions."""
+"""A job's record: its first state, and its stored form over versions."""
 
 import re
 from datetime import timedelta
@@ -54,7 +54,7 @@ def test_uids_sort_by_time_and_tokens_cannot_be_guessed() -> None:
     assert len(earlier.token) >= 32
 
 
-def test_a_record_comes_back_as_it_was_stored() -> None:
+def test_a_record_decodes_as_it_was_encoded() -> None:
     record = made()
     assert decode_record(encode_record(record)) == record
 
@@ -65,7 +65,7 @@ def test_a_record_of_a_newer_version_of_the_same_form_is_read() -> None:
     assert decode_record(msgspec.json.encode({**tree, "retriesLeft": 3})).id == "a"
 
 
-def test_a_record_of_a_newer_form_is_not_taken_for_another() -> None:
+def test_a_record_of_a_newer_form_is_refused() -> None:
     tree = msgspec.json.decode(encode_record(made()))
     with pytest.raises(msgspec.DecodeError):
         decode_record(msgspec.json.encode({**tree, "form": 3}))
@@ -88,7 +88,7 @@ def test_an_end_has_its_status(done: Done, status: str, reason: str | None) -> N
     assert (record.ended, record.status, record.reason, record.phase) == (True, status, reason, "done")
 
 
-def test_a_job_whose_row_is_gone_is_over_and_asks_for_nothing() -> None:
+def test_a_purged_job_has_ended_and_asks_for_no_action() -> None:
     record = purged(made(), reason="deleted")
     assert (record.status, record.reason, record.is_deleted) == ("cancelled", "deleted", True)
     assert record.removal is not None
@@ -96,14 +96,14 @@ def test_a_job_whose_row_is_gone_is_over_and_asks_for_nothing() -> None:
     assert (purged(over).status, purged(over).is_deleted) == ("completed", True)
 
 
-def test_what_a_spec_has_of_outputs_and_types() -> None:
+def test_the_outputs_and_types_of_a_spec() -> None:
     assert has_outputs(SPEC)
     assert not has_outputs(JobSpec(id="a", image="b", artifacts=SPEC.artifacts[:1]))
     assert artifact_type(SPEC, "in") == "write"
     assert artifact_type(SPEC, "nope") is None
 
 
-def test_a_span_is_never_negative_and_unknown_without_both_ends() -> None:
+def test_a_duration_is_never_negative_and_unknown_without_both_times() -> None:
     later = NOW + timedelta(seconds=1.5)
     assert seconds_between(NOW, later) == 1.5
     assert seconds_between(later, NOW) == 0.0

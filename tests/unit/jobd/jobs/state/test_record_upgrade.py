@@ -1,7 +1,7 @@
-"""Records as jobd 0.1 stored them, in every phase: each opens, asks for the same and is shown the same as it was then.
+"""Records of jobd 0.1 in every phase: each decodes, and has the same next action and view as in that version.
 
-`tests/fixtures/records_form_1.jsonl` was made with that version: a job a line, with what that version said of it. Its lines are never
-changed.
+jobd 0.1 created `tests/fixtures/records_form_1.jsonl`: one job per line, with that version's next action and view. Never change its
+lines.
 """
 
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ LATER_S = (0, 11, 4000)
 
 
 class Case(msgspec.Struct):
-    """One job of that version. `asks`: what it asked for, `LATER_S` after `now`, with these containers seen; "any": whatever is seen."""
+    """One job of that version. `asks`: its next action `LATER_S` after `now`, by observed containers; "any": for any observation."""
 
     name: str
     record: msgspec.Raw
@@ -69,7 +69,7 @@ def opened(case: Case) -> Record:
 
 
 @pytest.mark.parametrize("case", CASES, ids=named)
-def test_a_stored_job_asks_for_the_same(case: Case) -> None:
+def test_a_stored_job_has_the_same_next_action(case: Case) -> None:
     record = opened(case)
     for name, asks in case.asks.items():
         for later_s, words in zip(LATER_S, asks, strict=True):
@@ -80,7 +80,7 @@ def test_a_stored_job_asks_for_the_same(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=named)
-def test_a_stored_job_is_shown_the_same(case: Case) -> None:
+def test_a_stored_job_has_the_same_view(case: Case) -> None:
     record = opened(case)
     position = 1 if record.phase == "queued" else None
     view = view_of(record, case.spec, queue_position=position, progress=None, retention_s=900.0)
@@ -90,7 +90,7 @@ def test_a_stored_job_is_shown_the_same(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=named)
-def test_the_next_change_stores_todays_form(case: Case) -> None:
+def test_the_next_change_stores_form_2(case: Case) -> None:
     record = opened(case)
     stored = encode_record(record)
     assert msgspec.json.decode(stored)["form"] == 2
@@ -98,13 +98,13 @@ def test_the_next_change_stores_todays_form(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=named)
-def test_reading_of_the_log_goes_on_where_that_version_stopped(case: Case) -> None:
+def test_reading_the_log_continues_at_the_old_versions_cursor(case: Case) -> None:
     cursors = msgspec.json.decode(case.record).get("log_cursors", {})
     assert msgspec.json.decode(opened(case).attempt.reading.cursor) == cursors
 
 
 @pytest.mark.parametrize("case", CASES, ids=named)
-def test_a_version_that_knows_form_1_alone_does_not_take_form_2_for_a_new_job(case: Case) -> None:
+def test_a_version_that_knows_only_form_1_refuses_form_2(case: Case) -> None:
     with pytest.raises(msgspec.DecodeError):
         msgspec.json.decode(encode_record(opened(case)), type=FlatRecord)
     assert database.migrations()[-1][0] >= 6, "and refuses the whole database"

@@ -1,4 +1,4 @@
-"""When an attempt is repeated, and what the next one begins with."""
+"""When an attempt is repeated, and the first state of the next attempt."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -51,7 +51,7 @@ RESET = frozenset(
 
 
 def full() -> Record:
-    """A record in which every field that is not of a state has another value than by default."""
+    """A record in which every field outside of the state differs from its default."""
     setup = Setup(admitted_at=NOW)
     over = DrainingLog(
         since=NOW,
@@ -98,10 +98,10 @@ def leaves(part: Part, path: str = "") -> dict[str, object]:
     return found
 
 
-def test_each_field_of_a_record_is_kept_or_begins_anew() -> None:
+def test_each_field_of_a_record_is_kept_or_reset() -> None:
     record = full()
     assert isinstance(record.state, DrainingLog)
-    assert set(leaves(record)) == KEPT | GROWS | RESET, "a new field is to be put into one of these"
+    assert set(leaves(record)) == KEPT | GROWS | RESET, "add each new field to one of these sets"
     empty = leaves(Record(uid="", id="", created_at=NOW, attempt=Attempt(state=Queued(since=NOW))))
     same = {path for path, value in leaves(record).items() if path in empty and empty[path] == value}
     assert same == {"created_at"}, "a field with its default value shows nothing"
@@ -165,13 +165,15 @@ def test_a_cancel_between_two_attempts_ends_the_job(job: Job) -> None:
         ({"retries": 1, "retry_on": ["lost"]}, 3, False),
     ],
 )
-def test_only_what_is_named_is_repeated(job: Job, options: dict[str, Any], code: int, again: bool) -> None:
+def test_only_the_named_failures_are_repeated(
+    job: Job, options: dict[str, Any], code: int, again: bool
+) -> None:
     a = failed(job(**options), code)
     assert ("retry" in a.types) == again
     assert a.record.ended != again
 
 
-def test_a_set_up_that_fails_is_repeated_too(job: Job) -> None:
+def test_a_failed_setup_is_repeated_too(job: Job) -> None:
     a = job(retries=1).tell(facts.Admitted(), facts.SetupFailed("image-not-found", "no such image"))
     assert a.types == ["retry"]
     a.tell(facts.Cleaned(), facts.Admitted(), facts.SetupFailed("image-not-found", "no such image"))
@@ -179,7 +181,7 @@ def test_a_set_up_that_fails_is_repeated_too(job: Job) -> None:
 
 
 @given(st.integers(1, 50))
-def test_pauses_grow_to_a_bound(attempt: int) -> None:
+def test_delays_grow_to_a_bound(attempt: int) -> None:
     assert 0 < retry.delay_s(attempt) <= retry.delay_s(attempt + 1) <= retry.LONGEST_DELAY_S
 
 
@@ -191,7 +193,7 @@ def test_never_more_attempts_than_asked_for(reason: str | None, attempt: int) ->
     assert retry.is_repeated(record, SPEC, failure, None) == (reason in RETRY_REASONS and attempt <= 3)
 
 
-def test_a_signal_of_the_attempt_before_is_none_of_the_next(job: Job) -> None:
+def test_a_signal_of_the_previous_attempt_does_not_count_for_the_next(job: Job) -> None:
     """A signal is recorded once the engine has answered; a report may have ended the attempt meanwhile."""
     a = failed(job(retries=1, timeout_seconds=60), 3).tell(facts.StopSent(kill=True), facts.Cleaned())
     a.later(1).created().tell(facts.WorkerStarting())

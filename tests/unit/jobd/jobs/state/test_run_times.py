@@ -1,4 +1,4 @@
-"""The moments that people read are in one order, whatever clocks the facts carry."""
+"""The times that people read are in one order, for any clocks of the facts."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ def shown(walk: Walk) -> list[str]:
     st.lists(st.tuples(STEPS, MOMENTS, MOMENTS, st.sampled_from([0, 1])), min_size=1, max_size=3),
     st.lists(STEPS, min_size=6, max_size=6),
 )
-def test_any_stamps_of_any_clocks_come_out_in_order(
+def test_times_of_any_clocks_are_in_order(
     runs: list[tuple[float, datetime | None, datetime | None, int]], steps: list[float]
 ) -> None:
     a = Walk(JobSpec(id="a", image="b", retries=2, timeout_seconds=86_400))
@@ -66,7 +66,7 @@ def test_any_stamps_of_any_clocks_come_out_in_order(
 
 
 @pytest.mark.parametrize("skew_s", [-86_400, -0.4, 0, 0.4, 86_400])
-def test_how_long_a_worker_ran_is_by_the_engines_clock_alone(job: Job, skew_s: float) -> None:
+def test_a_workers_run_time_comes_from_the_engines_clock_alone(job: Job, skew_s: float) -> None:
     skew = timedelta(seconds=skew_s)
     a = job().to("ready").tell(facts.WorkerStarting()).later(1)
     began, over = START + timedelta(seconds=0.5) + skew, START + timedelta(seconds=7.5) + skew
@@ -76,15 +76,15 @@ def test_how_long_a_worker_ran_is_by_the_engines_clock_alone(job: Job, skew_s: f
     assert START <= a.record.started_at <= START + timedelta(seconds=1)
 
 
-def test_a_start_that_was_seen_late_does_not_lie_after_the_end(job: Job) -> None:
-    """The answer to a start comes when a short worker is over: its end, by the engine, was before."""
+def test_a_start_that_was_observed_late_is_not_after_the_end(job: Job) -> None:
+    """The answer to a start arrives after a short worker's end, by the engine's clock."""
     a = job().to("ready").tell(facts.WorkerStarting()).later(3)
     a.look(a.container("running", started_at=a.now))
     a.later(0.1).look(a.exited(0)).tell(facts.LogsDrained())
     assert a.record.started_at <= a.record.exited_at <= a.record.finished_at
 
 
-def test_events_are_not_told_to_be_before_what_they_tell(job: Job) -> None:
+def test_an_event_is_not_earlier_than_its_facts(job: Job) -> None:
     from jobd.jobs.job_repository import number
 
     a = job().to("drained").later(-3600)

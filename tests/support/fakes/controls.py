@@ -1,0 +1,151 @@
+"""The state of the fake engine, and the calls by which tests inject faults into it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+from jobd.clock import Clock, SystemClock
+from jobd.jobs.port.errors import (
+    EngineUnavailable,
+    StartFailed,
+)
+from jobd.jobs.port.model import (
+    EndCause,
+    EngineFacts,
+    JobRef,
+    Role,
+)
+from tests.support.fakes.hints import Hints
+from tests.support.fakes.sidecar import SidecarScript
+from tests.support.fakes.worker import WorkerScript
+from tests.support.fakes.world import Container, Job, World
+
+_TAR_CHUNK = 64 * 1024
+
+
+class Controls:
+    """Belongs to one event loop. `workers` and `sidecars` hold scripts by job id; a container without a script succeeds.
+    A list of sidecar scripts has one per start; the last one stays.
+
+    `missing_images`: cannot be pulled. `refuse_create`: why `create` is refused. `errors`: transient errors by the name of the call.
+    `lose_start`: the answer to `start_worker` is lost, `before` or `after` the start took effect; `late`: the start takes effect at
+    `let_starts_arrive`. `before_removal` is called before the removal of a container that has not run. `unreadable_logs`: the roles
+    whose logs the engine does not return. `starts` lists the started workers, in order.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.workers: dict[str, WorkerScript] = {}
+        self.sidecars: dict[str, SidecarScript | list[SidecarScript]] = {}
+        self.missing_images: set[str] = set()
+        self.sidecar_image_missing = False
+        self.refuse_create: str | None = None
+        self.errors: dict[str, str] = {}
+        self.lose_start: Literal["before", "after", "late"] | None = None
+        self.before_removal: Callable[[], None] = lambda: None
+        self.unreadable_logs: set[Role] = set()
+        self.facts = EngineFacts(
+            name="fake", version="0", api_version="0", cpus=4, memory_bytes=8 << 30, platform="linux/amd64"
+        )
+        self.starts: list[JobRef] = []
+        self._away = False
+        self._late: list[tuple[JobRef, str]] = []
+        self._hints = Hints()
+        self._world = World(clock or SystemClock(), self._hints)
+
+    @property
+    def away(self) -> bool:
+        """True while every call raises EngineUnavailable. Containers continue meanwhile."""
+        return self._away
+
+    @away.setter
+    def away(self, away: bool) -> None:
+        self._away = away
+        self._hints.wake()
+
+    @property
+    def hints_say_all(self) -> bool:
+        """True if hints of a start or an end carry facts, as Docker's do."""
+        return self._world.hints_say_all
+
+    @hints_say_all.setter
+    def hints_say_all(self, all_: bool) -> None:
+        self._world.hints_say_all = all_
+
+    def end(
+        self,
+        job_id: str,
+        role: Role,
+        exit_code: int | None,
+        *,
+        cause: EndCause = EndCause.OWN_EXIT,
+        told_late: bool = False,
+    ) -> None:
+        """Ends a running container, by itself or for another cause. `told_late`: the kernel killed the container for its memory, and
+        its facts lack that cause.
+        """
+        job = self._world.jobs.get(job_id)
+        if job is not None and (box := job.of(role)) is not None:
+            if told_late:
+                self._world.late_memory_kills.add(box.facts.id)
+            self._world.end(job, role, box, exit_code, cause)
+
+    def signal_from_outside(self, job_id: str, role: Role, exit_code: int) -> None:
+        """Sends an external signal; the container ends with `exit_code`."""
+        job = self._world.jobs.get(job_id)
+        if job is not None and (box := job.of(role)) is not None and box.running:
+            self._world.signal_from_outside(job, role, box, exit_code)
+
+    def interrupt_hints(self) -> None:
+        """Breaks the streams of hints, which reconnect at once."""
+        self._hints.interrupt()
+
+    def restart(self) -> None:
+        """Stops the engine with all running containers, and starts the engine again."""
+        self._world.stop_all()
+        self.interrupt_hints()
+
+    def remove_by_hand(self, job_id: str, role: Role) -> None:
+        """Removes one container, as another program would."""
+        self.signal_from_outside(job_id, role, 137)
+        if (job := self._world.jobs.get(job_id)) is not None:
+            self._world.drop(job, role)
+
+    def let_starts_arrive(self) -> None:
+        """Executes the delayed starts; a start of a removed container, or one that has run, does nothing."""
+        late, self._late = self._late, []
+        for ref, container_id in late:
+            job = self._world.find(ref)
+            box = job.worker if job is not None else None
+            if job is not None and box is not None and box.facts.id == container_id:
+                self._start(job, box)
+
+    def forget_events(self) -> None:
+        """Forgets the events of removed containers, as an engine's bounded buffer does."""
+        self._world.forget_events()
+
+    async def close(self) -> None:
+        """Ends all runs; the containers stay as they are."""
+        await self._world.close()
+
+    def _here(self, call: str = "") -> None:
+        if self._away:
+            raise EngineUnavailable("the engine is away")
+        if call in self.errors:
+            raise EngineUnavailable(self.errors[call], answered=True)
+
+    def _start(self, job: Job, box: Container) -> None:
+        if box.facts.started_at is not None:
+            return
+        script = self.workers.get(job.ref.id, WorkerScript())
+        if script.start_error is not None:
+            code, text = script.start_error
+            box.facts = replace(box.facts, exit_code=code, error=text)
+            raise StartFailed(text, code)
+        self.starts.append(job.ref)
+        self._world.start_worker(job, box, script)
+
+    def _sidecar_script(self, job_id: str) -> SidecarScript:
+        script = self.sidecars.get(job_id, SidecarScript())
+        if isinstance(script, list):
+            return script.pop(0) if len(script) > 1 else script[0]
+        return script
