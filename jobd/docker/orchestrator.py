@@ -12,14 +12,14 @@ from pathlib import Path
 
 from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.containers.creation import Creation
-from jobd.docker.containers.end_causes import EndCauses
+from jobd.docker.containers.exits import ContainerExits
 from jobd.docker.containers.network import Network
 from jobd.docker.containers.own_signals import OwnSignals
 from jobd.docker.containers.removal import Removal
 from jobd.docker.containers.start import Start
 from jobd.docker.containers.unstarted import UnstartedRemoval
 from jobd.docker.engine import Engine
-from jobd.docker.events import Events
+from jobd.docker.event_stream import Events
 from jobd.docker.files.workspace_tar import open_tar
 from jobd.docker.http.endpoint import endpoint
 from jobd.docker.http.errors import Refusal
@@ -76,8 +76,8 @@ class DockerOrchestrator:
         self._ids = ContainerIds(engine, settings.instance)
         self._own_signals = OwnSignals()
         self._sizes = Sizes(engine, settings)
-        self._end_causes = EndCauses(engine, settings.instance, self._own_signals, self._sizes.probe)
-        self._events = Events(engine, settings.instance, self._end_causes)
+        self._exits = ContainerExits(engine, settings.instance, self._own_signals, self._sizes.probe)
+        self._events = Events(engine, settings.instance, self._exits)
         self._output = ContainerOutput(engine, self._ids)
         self._images = Images(engine)
         self._network = Network(engine, settings.instance)
@@ -99,7 +99,7 @@ class DockerOrchestrator:
 
     async def usage(self, ref: JobRef) -> Usage | None:
         """Measures the running worker. Raises EngineUnavailable."""
-        with self._end_causes.noting_outages(ref.uid):
+        with self._exits.noting_outages(ref.uid):
             container_id = await self._ids.of(ref, "worker")
             return None if container_id is None else await self._sizes.usage(container_id)
 
@@ -128,7 +128,7 @@ class DockerOrchestrator:
         incomplete. Removes this instance's stale containers and volumes with the same names.
         Raises: RefusedByEngine, ImageUnavailable, EngineUnavailable.
         """
-        with self._end_causes.noting_outages(order.ref.uid):
+        with self._exits.noting_outages(order.ref.uid):
             made, is_new = await self._creation.create(order, files)
         self._fresh.pop(order.ref, None)
         if is_new and len(made.worker_id) <= inspection.LONGEST_ID:
@@ -142,7 +142,7 @@ class DockerOrchestrator:
 
     async def start_sidecar(self, ref: JobRef, order: SidecarOrder) -> None:
         """Starts the sidecar and writes its order, unless the sidecar runs or has run. Raises: StartFailed, EngineUnavailable."""
-        with self._end_causes.noting_outages(ref.uid):
+        with self._exits.noting_outages(ref.uid):
             await self._start.sidecar(ref, order)
 
     async def start_worker(self, ref: JobRef) -> None:
@@ -150,7 +150,7 @@ class DockerOrchestrator:
 
         Raises: StartFailed, also if the worker is gone. EngineUnavailable: the worker may have started.
         """
-        with self._end_causes.noting_outages(ref.uid):
+        with self._exits.noting_outages(ref.uid):
             container_id = self._fresh.pop(ref, None)
             if container_id is None:
                 found = await self._ids.inspect(ref, "worker")
@@ -163,7 +163,7 @@ class DockerOrchestrator:
 
     async def observe(self, ref: JobRef) -> Observation:
         """Inspects both containers by name, so that a foreign container with that name is detected."""
-        with self._end_causes.noting_outages(ref.uid):
+        with self._exits.noting_outages(ref.uid):
             worker, sidecar = await self._removal.inspect(ref.id)
         return Observation(
             worker=await self._observed(ref, "worker", worker),
@@ -172,16 +172,16 @@ class DockerOrchestrator:
 
     async def _observed(self, ref: JobRef, role: Role, found: Inspected | None) -> ContainerFacts | None:
         facts = None if found is None else inspection.facts(found, ref, self._settings.instance)
-        return await self._end_causes.observed(ref.uid, role, facts)
+        return await self._exits.observed(ref.uid, role, facts)
 
     async def end_cause(self, ref: JobRef, role: Role, ended: ContainerFacts) -> EndCause:
         """Returns what ended the container; see `port.protocols.Containers`. Raises EngineUnavailable."""
-        with self._end_causes.noting_outages(ref.uid):
-            return await self._end_causes.of(ref.uid, role, ended)
+        with self._exits.noting_outages(ref.uid):
+            return await self._exits.of(ref.uid, role, ended)
 
     async def signal(self, ref: JobRef, role: Role, signal: str) -> None:
         """Sends a signal by name. A missing or stopped container is no error."""
-        with self._end_causes.noting_outages(ref.uid):
+        with self._exits.noting_outages(ref.uid):
             container_id = await self._ids.of(ref, role)
             if container_id is None:
                 return
@@ -208,7 +208,7 @@ class DockerOrchestrator:
             ref, roles, volume=role is None, label_filter=lambda found: self._is_of(ref, found)
         )
         if role is None:
-            self._end_causes.forget(ref.uid)
+            self._exits.forget(ref.uid)
 
     async def remove_stopped(self, ref: JobRef) -> None:
         """Removes the job's containers of all attempts and its volumes, and kills nothing; absent is no error.
@@ -216,7 +216,7 @@ class DockerOrchestrator:
         Raises: EngineUnavailable, also if a container runs; RefusedByEngine: another container uses the volume.
         """
         self._fresh.pop(ref, None)
-        with self._end_causes.noting_outages(ref.uid):
+        with self._exits.noting_outages(ref.uid):
             await self._removal.remove_stopped(ref, label_filter=lambda found: self._is_of(ref, found))
 
     async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
@@ -225,14 +225,14 @@ class DockerOrchestrator:
         Raises: EngineUnavailable.
         """
         self._fresh.pop(ref, None)
-        with self._end_causes.noting_outages(ref.uid):
+        with self._exits.noting_outages(ref.uid):
             return await self._unstarted.remove(container_id, ref.attempt)
 
     async def logs(
         self, ref: JobRef, role: Role, cursor: LogCursor, follow: bool
     ) -> AsyncGenerator[LogBatch, None]:
         """Yields the lines after the cursor; see `port.protocols.Logs`."""
-        with nullcontext() if follow else self._end_causes.noting_outages(ref.uid):
+        with nullcontext() if follow else self._exits.noting_outages(ref.uid):
             async with aclosing(self._output.logs(ref, role, cursor, follow)) as batches:
                 async for batch in batches:
                     yield batch

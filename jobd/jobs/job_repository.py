@@ -14,7 +14,7 @@ from jobd.clock import Clock
 from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.jobs.change_notifier import ChangeNotifier
-from jobd.jobs.log.log_batches import Batch, mark_damaged
+from jobd.jobs.log.log_storage import Batch, mark_damaged
 from jobd.jobs.state.event_drafts import Draft
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.record_form import encode_record

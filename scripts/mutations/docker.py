@@ -117,7 +117,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what the engine did while nobody heard it stays unheard",
-        "jobd/docker/events.py",
+        "jobd/docker/event_stream.py",
         "        if self._left_at is not None:",
         "        if False:",
         "tests/integration/docker/test_streams.py::test_missed_events_come_before_connected",

@@ -5,17 +5,17 @@ from scripts.mutations.mutation import Mutation
 MUTATIONS = (
     Mutation(
         "a kill for memory that the engine tells late is nobody's",
-        "jobd/docker/containers/end_causes.py",
+        "jobd/docker/containers/exits.py",
         "return EndCause.OUT_OF_MEMORY if await killed_for_memory(self._engine, ended.id) else cause",
         "return cause",
-        "tests/unit/jobd/docker/containers/test_end_causes.py::test_a_late_oom_event_is_waited_for",
+        "tests/unit/jobd/docker/containers/test_exits.py::test_a_late_oom_event_is_waited_for",
     ),
     Mutation(
         "a signal of jobd's own is taken for somebody else's",
         "jobd/docker/containers/own_signals.py",
         "        return left > 0\n",
         "        return False\n",
-        "tests/unit/jobd/docker/containers/test_end_causes.py::test_a_signal_from_jobd_is_not_external",
+        "tests/unit/jobd/docker/containers/test_exits.py::test_a_signal_from_jobd_is_not_external",
     ),
     Mutation(
         "lines whose event cannot be stored are all kept in memory",

@@ -62,8 +62,8 @@ MUTATIONS = (
     Mutation(
         "a clean-up that fails keeps the job's place",
         "jobd/jobs/run/supervisor.py",
-        "            if self.record.ended:\n                self._place.leave()\n            await self._execution.stop_reading()\n",
-        "            await self._execution.stop_reading()\n            if self.record.ended:\n                self._place.leave()\n",
+        "            if self.record.ended:\n                self._slot.leave()\n            await self._execution.stop_reading()\n",
+        "            await self._execution.stop_reading()\n            if self.record.ended:\n                self._slot.leave()\n",
         "tests/integration/jobs/test_supervisors.py",
     ),
     Mutation(
@@ -90,7 +90,7 @@ MUTATIONS = (
     Mutation(
         "a job that cannot be read keeps its place",
         "jobd/jobs/run/supervisor.py",
-        "            self._place.leave()  # the containers stay",
+        "            self._slot.leave()  # the containers stay",
         "            pass  # the containers stay",
         "tests/integration/jobs/test_unreadable.py::test_a_queued_job_with_a_damaged_spec_takes_no_slot",
     ),

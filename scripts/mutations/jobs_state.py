@@ -118,17 +118,17 @@ MUTATIONS = (
     ),
     Mutation(
         "an error answer is asked for again without an end",
-        "jobd/jobs/state/engine_errors.py",
+        "jobd/jobs/state/engine_error_limit.py",
         "if waited_s < fact.limit_s:",
         "if waited_s < float('inf'):",
-        "tests/unit/jobd/jobs/state/test_engine_errors.py::test_a_job_fails_when_the_engines_errors_continue",
+        "tests/unit/jobd/jobs/state/test_engine_error_limit.py::test_a_job_fails_when_the_engines_errors_continue",
     ),
     Mutation(
         "a worker that runs is given up for the engine's errors",
-        "jobd/jobs/state/engine_errors.py",
+        "jobd/jobs/state/engine_error_limit.py",
         "if isinstance(record.worker, Started) and not record.end_ordered:",
         "if False:",
-        "tests/unit/jobd/jobs/state/test_engine_errors.py::test_errors_do_not_end_a_running_worker_before_its_own_limit",
+        "tests/unit/jobd/jobs/state/test_engine_error_limit.py::test_errors_do_not_end_a_running_worker_before_its_own_limit",
     ),
     Mutation(
         "an end is told by the engine's clock",

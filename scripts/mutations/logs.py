@@ -19,7 +19,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a log has no end",
-        "jobd/jobs/log/log_batches.py",
+        "jobd/jobs/log/log_storage.py",
         "if size + len(text) > max_bytes:",
         "if size + len(text) > max_bytes * 1000:",
         "test_exhaustion.py::test_log_floods",
@@ -75,14 +75,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a mark is stored again after a crash",
-        "jobd/jobs/log/log_batches.py",
+        "jobd/jobs/log/log_storage.py",
         "if attempt.reading.incomplete or log.is_full:",
         "if log.is_full:",
         "tests/integration/jobs/test_log_loss.py::test_a_gap_mark_is_stored_once_over_a_crash",
     ),
     Mutation(
         "a damaged log is passed on",
-        "jobd/jobs/log/log_batches.py",
+        "jobd/jobs/log/log_storage.py",
         "    if not chunk.damaged:",
         "    if True:",
         "tests/integration/jobs/test_unreadable.py",
@@ -96,10 +96,10 @@ MUTATIONS = (
     ),
     Mutation(
         "bytes that are no text are stored as text alone",
-        "jobd/jobs/log/log_batches.py",
+        "jobd/jobs/log/log_storage.py",
         "raw=None if full else raw.raw,",
         "raw=None,",
-        "tests/unit/jobd/jobs/log/test_log_batches.py",
+        "tests/unit/jobd/jobs/log/test_log_storage.py",
     ),
     Mutation(
         "the engine keeps text instead of bytes",
@@ -159,10 +159,10 @@ MUTATIONS = (
     ),
     Mutation(
         "bytes that are no text are sent without their text",
-        "jobd/jobs/log/log_frames.py",
+        "jobd/jobs/log/stored_frames.py",
         '            frame = _encoder.encode(decode_frame(frame)) + b"\\n"\n',
         "            pass\n",
-        "tests/unit/jobd/jobs/log/test_log_frames.py::test_every_line_is_sent_as_it_was_stored",
+        "tests/unit/jobd/jobs/log/test_stored_frames.py::test_every_line_is_sent_as_it_was_stored",
     ),
     Mutation(
         "a newline alone is taken for a part of what is read already",

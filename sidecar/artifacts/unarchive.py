@@ -14,7 +14,7 @@ from typing import IO
 
 from jobd.wire.artifact import Unarchive
 from jobd.wire.paths import Parts
-from sidecar.archives.member import (
+from sidecar.archive_readers.member import (
     BadArchive,
     Content,
     Contents,
@@ -23,7 +23,7 @@ from sidecar.archives.member import (
     check_symlink,
     name_parts,
 )
-from sidecar.archives.tar import BLOCK, Read, read_tar
+from sidecar.archive_readers.tar import BLOCK, Read, read_tar
 from sidecar.artifacts.base import Caps, Context, Meter, Transferred
 from sidecar.entry import parts_of, shown
 from sidecar.errors import ArtifactError
@@ -102,7 +102,7 @@ def _members(file: IO[bytes], budget: _Budget) -> Members:
     head = file.read(BLOCK)
     file.seek(0)
     if head[:4] in _ZIP:
-        from sidecar.archives.zip import read_zip
+        from sidecar.archive_readers.zip import read_zip
 
         for member, content in read_zip(file, budget.most_members):
             yield member, _counted(content, budget)

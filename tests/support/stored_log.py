@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from jobd.jobs.log.live_output import LiveOutput, LiveOutputs
-from jobd.jobs.log.log_batches import append_lines
+from jobd.jobs.log.log_storage import append_lines
 from jobd.jobs.log.log_view import LogQuery, LogView
 from jobd.jobs.port.model import LOG_START, LogBatch, RawLine, StreamName
 from jobd.jobs.state.parts import Ended, Failure

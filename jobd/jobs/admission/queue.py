@@ -1,6 +1,6 @@
 """Admission: how many jobs run at once, and which job is next. First in, first out.
 
-Owns the order and the limit; `place.py` says when a job enters and leaves. A job holds its place from its admission to its end, over
+Owns the order and the limit; `slot.py` says when a job enters and leaves. A job holds its place from its admission to its end, over
 also over restarts of jobd (`occupy`). Not thread-safe: the queue belongs to the event loop.
 """
 

@@ -7,7 +7,7 @@ store, as after a restart. Stores nothing itself: the caller commits the events 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from jobd.jobs.log.log_batches import Batch, log_events
+from jobd.jobs.log.log_storage import Batch, log_events
 from jobd.jobs.state.event_drafts import Draft
 from jobd.jobs.state.record import Record
 from jobd.wire.job import JobSpec

@@ -15,8 +15,8 @@ import msgspec
 from jobd.budget import ByteBudget
 from jobd.jobs.change_notifier import ChangeNotifier
 from jobd.jobs.log.live_output import LiveOutputs
-from jobd.jobs.log.log_batches import mark_damaged
-from jobd.jobs.log.log_frames import split, wire_parts
+from jobd.jobs.log.log_storage import mark_damaged
+from jobd.jobs.log.stored_frames import split, wire_parts
 from jobd.jobs.port.model import StreamName
 from jobd.jobs.state.outcome import purged
 from jobd.jobs.state.record import Record

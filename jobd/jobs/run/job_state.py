@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 
 from jobd.clock import wall_clock_and_offset
 from jobd.jobs.job_repository import MAX_TRIES
-from jobd.jobs.log.log_batches import Batch, append_lines, mark_incomplete
 from jobd.jobs.log.log_event_batcher import FLUSH_AFTER_S, LogEventBatcher, has_pending_lines
+from jobd.jobs.log.log_storage import Batch, append_lines, mark_incomplete
 from jobd.jobs.port.model import JobRef, LogBatch, LogCursor, RawLine
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.state import event_drafts, facts

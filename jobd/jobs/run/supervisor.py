@@ -9,7 +9,7 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from jobd.jobs.admission.place import Place
+from jobd.jobs.admission.slot import Slot
 from jobd.jobs.port.errors import EngineError, EngineUnavailable
 from jobd.jobs.port.hints import Connected, Hint
 from jobd.jobs.run.dependencies import Dependencies
@@ -46,7 +46,7 @@ class Supervisor:
         self._erred_at: float | None = None
         """When the engine last answered with an error, in monotonic seconds."""
         self._observed_state = ObservedState()
-        self._place = Place(deps.queue, record)
+        self._slot = Slot(deps.queue, record)
         self._job_state = JobState(record, deps, self._changed)
         self._preparation = Preparation(self._job_state, self._observed_state, deps, self._say)
         self._execution = Execution(self._job_state, self._observed_state, deps)
@@ -66,9 +66,9 @@ class Supervisor:
         """True if the state asks for no further action."""
         return isinstance(next_action(self.record, None, self._deps.clock.now()), actions.Done)
 
-    def take_place(self) -> None:
+    def take_slot(self) -> None:
         """Takes the place that the record gives the job, in the queue or among the running jobs."""
-        self._place.take(self.record)
+        self._slot.take(self.record)
 
     def begin_again(self, stored: Record) -> None:
         """After a fault: the next run continues from the stored record."""
@@ -93,7 +93,7 @@ class Supervisor:
         self._preparation.interrupt()
         self._collection.interrupt()
         if self.record.ended:
-            self._place.leave()
+            self._slot.leave()
 
     async def run(self) -> None:
         """Returns when the job's state asks for no further action; jobd's end cancels the call. Raises UnreadableJob."""
@@ -128,13 +128,13 @@ class Supervisor:
                     await self._pause(pause_s, self._worth_a_try)
                     pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         except UnreadableJob:
-            self._place.leave()  # the containers stay as they are until a user deletes the job
+            self._slot.leave()  # the containers stay as they are until a user deletes the job
             raise
         finally:
             # The calls that cannot fail come first. The next run repeats a call that fails here.
             self._job_state.stop_announcing()
             if self.record.ended:
-                self._place.leave()
+                self._slot.leave()
             await self._execution.stop_reading()
             if self.record.ended:
                 self._deps.spool_path(self.record.uid).unlink(missing_ok=True)
@@ -205,7 +205,7 @@ class Supervisor:
                 await self._wait(until)
 
     async def _admit(self) -> None:
-        await self._place.admitted(self.record)
+        await self._slot.admitted(self.record)
         await self.apply(facts.Admitted())
 
     async def _wait(self, until: datetime | None) -> None:
@@ -232,7 +232,7 @@ class Supervisor:
             waker.cancel()
 
     def _changed(self) -> None:
-        self._place.follow(self.record)
+        self._slot.follow(self.record)
         self._wake.set()
 
     def _say(self, text: str) -> None:

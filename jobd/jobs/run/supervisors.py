@@ -56,7 +56,7 @@ class Supervisors:
         """
         uid = supervisor.record.uid
         if uid not in self._supervisors and not self._stopped:
-            supervisor.take_place()
+            supervisor.take_slot()
             self._supervisors[uid] = supervisor
             self._tasks[uid] = asyncio.create_task(
                 self._supervise(supervisor), name=f"job {supervisor.record.id}"

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from jobd.jobs.state import facts
 from jobd.jobs.state.awaited_times import clock_moved
-from jobd.jobs.state.engine_errors import answered, erred
+from jobd.jobs.state.engine_error_limit import answered, erred
 from jobd.jobs.state.next_action import INPUTS_LIMIT, OUTPUTS_LIMIT
 from jobd.jobs.state.on_observed import never_started, observed
 from jobd.jobs.state.on_reported import reported, unread

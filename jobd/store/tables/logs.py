@@ -1,6 +1,6 @@
 """Logs in SQL: chunks of lines, written once and read in order.
 
-Pure functions of a connection. `jobd.jobs.log.log_batches` knows what a chunk's bytes mean.
+Pure functions of a connection. `jobd.jobs.log.log_storage` knows what a chunk's bytes mean.
 """
 
 import sqlite3

@@ -54,7 +54,7 @@ MUTATIONS = (
     SecurityMutation(
         W,
         "a worker's line is taken for a frame",
-        "jobd/jobs/log/log_batches.py",
+        "jobd/jobs/log/log_storage.py",
         "encoded = encode_frame(frame)",
         'encoded = text.encode() if text.startswith("{") else encode_frame(frame)',
         f"{SECURITY}/test_worker_output.py::test_binary_output_is_text_everywhere",

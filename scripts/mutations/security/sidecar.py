@@ -62,7 +62,7 @@ MUTATIONS = (
     SecurityMutation(
         I,
         "devices in an archive are unpacked as files",
-        "sidecar/archives/tar.py",
+        "sidecar/archive_readers/tar.py",
         '_FILE_TYPES = (b"0", b"\\0", b"7")',
         '_FILE_TYPES = (b"0", b"\\0", b"7", b"3", b"4", b"6")',
         f"{SECURITY}/test_input.py::test_hostile_archives_are_refused_by_the_sidecar",
@@ -94,7 +94,7 @@ MUTATIONS = (
     SecurityMutation(
         I,
         "'..' in an archive is ignored",
-        "sidecar/archives/member.py",
+        "sidecar/archive_readers/member.py",
         "if flaw := path_flaw(name):",
         'if (flaw := path_flaw(name)) and flaw != "parent":',
         f"{SECURITY}/test_input.py::test_hostile_archives_are_refused_by_the_sidecar",
@@ -102,7 +102,7 @@ MUTATIONS = (
     SecurityMutation(
         I,
         "absolute paths in an archive are accepted",
-        "sidecar/archives/member.py",
+        "sidecar/archive_readers/member.py",
         "if flaw := path_flaw(name):",
         'if (flaw := path_flaw(name)) and flaw != "absolute":',
         f"{SECURITY}/test_input.py::test_hostile_archives_are_refused_by_the_sidecar",
@@ -126,7 +126,7 @@ MUTATIONS = (
     SecurityMutation(
         I,
         "the entries of a zip are created before they are counted",
-        "sidecar/archives/zip.py",
+        "sidecar/archive_readers/zip.py",
         "if data.startswith(_ENTRY) and data.count(_ENTRY) > self._most_members:",
         "if False:",
         f"{SECURITY}/test_million.py::test_archives_of_a_million_files_are_refused_and_leave_nothing",

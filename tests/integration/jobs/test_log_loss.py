@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from jobd.jobs.log.container_log_follower import GONE, READ_LIMIT_S, UNREADABLE
-from jobd.jobs.log.log_batches import mark_incomplete
+from jobd.jobs.log.log_storage import mark_incomplete
 from jobd.jobs.port.model import JobRef
 from jobd.jobs.state.record_form import decode_record
 from jobd.wire.artifact import Read, Write

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from jobd.docker import orchestrator
-from jobd.docker.containers import container_ids, end_causes, unconfirmed_volumes, unstarted
+from jobd.docker.containers import container_ids, exits, unconfirmed_volumes, unstarted
 from jobd.docker.containers.container_ids import ContainerIds
-from jobd.docker.containers.end_causes import EndCauses
+from jobd.docker.containers.exits import ContainerExits
 from jobd.docker.containers.own_signals import OwnSignals
 from jobd.docker.containers.unconfirmed_volumes import UnconfirmedVolumes
 from jobd.docker.containers.unstarted import UnstartedRemoval
@@ -95,8 +95,8 @@ def test_the_evidence_of_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     async def ping() -> None:
         raise AssertionError
 
-    monkeypatch.setattr(end_causes, "_REMEMBERED", BOUND)
-    causes = EndCauses(None, "one", OwnSignals(), ping)  # type: ignore[arg-type]
+    monkeypatch.setattr(exits, "_REMEMBERED", BOUND)
+    causes = ContainerExits(None, "one", OwnSignals(), ping)  # type: ignore[arg-type]
     for number in range(3 * BOUND):
         with pytest.raises(EngineUnavailable), causes.noting_outages(f"u{number}"):
             raise EngineUnavailable("no answer")

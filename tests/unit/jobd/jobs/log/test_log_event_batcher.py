@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobd.jobs.log.log_batches import Batch, append_lines
 from jobd.jobs.log.log_event_batcher import (
     FLUSH_AT_BYTES,
     MAX_BUFFERED_BATCHES,
     LogEventBatcher,
     has_pending_lines,
 )
+from jobd.jobs.log.log_storage import Batch, append_lines
 from jobd.jobs.port.model import LOG_START, LogBatch, RawLine
 from jobd.jobs.state.record import Record
 from jobd.wire.job import JobSpec

@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobd.jobs.log.log_batches import Batch, log_events, mark_incomplete
-from jobd.jobs.log.log_batches import append_lines as append_batch
-from jobd.jobs.log.log_frames import decode_frame
+from jobd.jobs.log.log_storage import Batch, log_events, mark_incomplete
+from jobd.jobs.log.log_storage import append_lines as append_batch
+from jobd.jobs.log.stored_frames import decode_frame
 from jobd.jobs.port.model import LOG_START, LogBatch, LogCursor, RawLine, StreamName
 from jobd.jobs.state.event_drafts import Draft
 from jobd.jobs.state.new_record import new_record

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.archives.member import BadArchive, Member
-from sidecar.archives.tar import BLOCK, read_tar
+from sidecar.archive_readers.member import BadArchive, Member
+from sidecar.archive_readers.tar import BLOCK, read_tar
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
 NAMES = st.text(

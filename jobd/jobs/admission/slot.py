@@ -1,6 +1,6 @@
-"""One job's place: in the queue, then among the running jobs. Only the job's supervisor moves the job.
+"""One job's slot: in the queue, then among the running jobs. Only the job's supervisor moves the job.
 
-Owns when a job waits, runs and releases its place. `queue.py` owns the order of the jobs.
+Owns when a job waits, runs and releases its slot. `queue.py` owns the order of the jobs.
 """
 
 from jobd.jobs.admission.queue import AdmissionQueue
@@ -8,8 +8,8 @@ from jobd.jobs.state.record import Record
 from jobd.jobs.state.states import Queued
 
 
-class Place:
-    """The place of `record`'s job. Every call is safe to repeat."""
+class Slot:
+    """The slot of `record`'s job. Every call is safe to repeat."""
 
     def __init__(self, queue: AdmissionQueue, record: Record) -> None:
         self._queue = queue
@@ -17,7 +17,7 @@ class Place:
         self._attempt = record.attempt.number
 
     def take(self, record: Record) -> None:
-        """Takes the place that the stored record gives the job: over the limit if the job was admitted before a restart; no place while
+        """Takes the slot that the stored record gives the job: over the limit if the job was admitted before a restart; no slot while
         the job waits for its next attempt, or after the job's end.
         """
         self._attempt = record.attempt.number
@@ -35,11 +35,11 @@ class Place:
         await self._queue.admitted(self._uid)
 
     def follow(self, record: Record) -> None:
-        """Releases the place once the record is at the next attempt, which queues like any other job."""
+        """Releases the slot once the record is at the next attempt, which queues like any other job."""
         if record.attempt.number != self._attempt:
             self._attempt = record.attempt.number
             self.leave()
 
     def leave(self) -> None:
-        """Releases the place."""
+        """Releases the slot."""
         self._queue.leave(self._uid)

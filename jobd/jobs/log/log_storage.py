@@ -1,6 +1,6 @@
 """Turns the engine's log lines into stored frames, and stored frames into log events: numbers, gap marks, the size limit. Pure.
 
-A batch of lines becomes one chunk of NDJSON frames (`log_frames.py`). The frames that have no event yet become one log event for
+A batch of lines becomes one chunk of NDJSON frames (`stored_frames.py`). The frames that have no event yet become one log event for
 each stream. When a job's log reaches its limit, one gap mark says so, and later lines are dropped.
 """
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from jobd.jobs.log.log_frames import decode_frame, encode_frame
+from jobd.jobs.log.stored_frames import decode_frame, encode_frame
 from jobd.jobs.port.model import LogBatch
 from jobd.jobs.state.event_drafts import Draft
 from jobd.jobs.state.record import Record

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from sidecar.archives.member import BadArchive, Content, Member, Members
+from sidecar.archive_readers.member import BadArchive, Content, Member, Members
 from sidecar.entry import shown
 
 _CHUNK_BYTES = 256 * 1024

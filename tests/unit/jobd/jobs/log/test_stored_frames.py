@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jobd.jobs.log.log_frames import PART_BYTES, decode_frame, encode_frame, wire_parts
+from jobd.jobs.log.stored_frames import PART_BYTES, decode_frame, encode_frame, wire_parts
 from jobd.wire.view import LogLine
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobd.jobs.admission.place import Place
 from jobd.jobs.admission.queue import AdmissionQueue
+from jobd.jobs.admission.slot import Slot
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.record_form import decode_record
 
@@ -23,7 +23,7 @@ def test_a_new_job_queues_and_an_admitted_one_keeps_its_place_over_the_limit() -
     queue = AdmissionQueue(1)
     for uid, phase in (("a", "running"), ("b", "inputs"), ("c", "queued")):
         now = record(uid, phase=phase)
-        Place(queue, now).take(now)
+        Slot(queue, now).take(now)
     assert (queue.running, queue.position("c")) == (2, 1)
 
 
@@ -31,14 +31,14 @@ def test_a_new_job_queues_and_an_admitted_one_keeps_its_place_over_the_limit() -
 def test_a_job_that_waits_for_its_next_attempt_or_has_ended_takes_no_place(fields: dict[str, Any]) -> None:
     queue = AdmissionQueue(1)
     now = record(**fields)
-    Place(queue, now).take(now)
+    Slot(queue, now).take(now)
     assert (queue.running, queue.waiting) == (0, 0)
 
 
 async def test_a_place_is_held_through_an_attempt_and_released_for_the_next() -> None:
     queue = AdmissionQueue(1)
     first = record()
-    place = Place(queue, first)
+    place = Slot(queue, first)
     place.take(first)
     await place.admitted(first)
     for phase in ("pulling", "inputs", "running", "outputs"):
@@ -57,7 +57,7 @@ async def test_a_place_is_held_through_an_attempt_and_released_for_the_next() ->
 
 async def test_an_attempt_whose_start_was_not_observed_keeps_its_place() -> None:
     queue = AdmissionQueue(1)
-    place = Place(queue, record())
+    place = Slot(queue, record())
     await place.admitted(record(attempt=2))
     place.follow(record(attempt=2, phase="pulling"))
     assert queue.running == 1

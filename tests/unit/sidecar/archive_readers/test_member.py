@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.archives.member import BadArchive, Contents, check_symlink, name_parts
+from sidecar.archive_readers.member import BadArchive, Contents, check_symlink, name_parts
 
 
 @pytest.mark.parametrize("name", ["", "/", "/etc/passwd", "../x", "a/../x", "a/..", "a\0b"])

@@ -25,7 +25,7 @@ STAYS_LIMIT_S = 2.0
 _REMEMBERED = 8192
 
 
-class EndCauses:
+class ContainerExits:
     """The containers of one instance. `ping` raises EngineUnavailable if the engine accepts no new connections."""
 
     def __init__(

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobd.docker.containers import end_causes
-from jobd.docker.containers.end_causes import EndCauses
+from jobd.docker.containers import exits
+from jobd.docker.containers.exits import ContainerExits
 from jobd.docker.containers.own_signals import OwnSignals
 from jobd.docker.mapping import labels
 from jobd.docker.mapping.inspection import EngineEvent
@@ -20,7 +20,7 @@ REF = JobRef("u", "j", 2)
 End = Callable[..., ContainerFacts]
 
 
-class Causes(EndCauses):
+class Causes(ContainerExits):
     """By default the engine is up, was up throughout, and has no `oom` event."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ def causes(monkeypatch: pytest.MonkeyPatch) -> Causes:
         made.asked.append("memory")
         return False
 
-    monkeypatch.setattr(end_causes, "killed_for_memory", killed_for_memory)
+    monkeypatch.setattr(exits, "killed_for_memory", killed_for_memory)
     return made
 
 
@@ -156,7 +156,7 @@ async def test_a_late_oom_event_is_waited_for(
         assert container_id == "w"
         return killed
 
-    monkeypatch.setattr(end_causes, "killed_for_memory", killed_for_memory)
+    monkeypatch.setattr(exits, "killed_for_memory", killed_for_memory)
     assert await causes.of("u", "worker", ended(137, EndCause.SIGNAL)) is cause
     assert await causes.of("u", "sidecar", ended(137, EndCause.SIGNAL)) is EndCause.SIGNAL
 

@@ -1,6 +1,6 @@
 """The engine's events as hints, over successive connections.
 
-Owns these connections, and reads the missed events after a reconnect. `end_causes.py` and `inspection.py` interpret the events.
+Owns these connections, and reads the missed events after a reconnect. `exits.py` and `inspection.py` interpret the events.
 
 Source: Docker Engine API, SystemEvents.
 """
@@ -14,7 +14,7 @@ from email.utils import parsedate
 
 import msgspec
 
-from jobd.docker.containers.end_causes import EndCauses
+from jobd.docker.containers.exits import ContainerExits
 from jobd.docker.engine import Engine
 from jobd.docker.http.errors import Refusal
 from jobd.docker.http.http_session import Body
@@ -31,10 +31,10 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
 class Events:
     """The events of one instance's containers on one engine."""
 
-    def __init__(self, engine: Engine, instance: str, end_causes: EndCauses) -> None:
+    def __init__(self, engine: Engine, instance: str, exits: ContainerExits) -> None:
         self._engine = engine
         self._instance = instance
-        self._end_causes = end_causes
+        self._exits = exits
         self._left_at: int | None = None
         """When the event stream was last lost, by the engine's clock."""
 
@@ -48,7 +48,7 @@ class Events:
                     yield hint
             except (EngineUnavailable, Refusal):
                 pass  # the next call to the engine raises it; here jobd only reconnects
-            self._end_causes.stream_lost()
+            self._exits.stream_lost()
             yield Disconnected()
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
@@ -63,7 +63,7 @@ class Events:
                 async for hint in missed:
                     yield hint
         async with self._subscribed(since=now - 1) as news:
-            self._end_causes.stream_back()
+            self._exits.stream_back()
             yield Connected()
             try:
                 async for hint in news:
@@ -99,7 +99,7 @@ class Events:
 
     def _hint(self, line: bytes) -> Hint | None:
         try:
-            return self._end_causes.hint(msgspec.json.decode(line, type=EngineEvent))
+            return self._exits.hint(msgspec.json.decode(line, type=EngineEvent))
         except msgspec.DecodeError:
             return None  # the periodic reconciliation covers a missed event
 

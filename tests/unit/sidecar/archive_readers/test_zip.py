@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sidecar.archives.member import BadArchive, Member
-from sidecar.archives.zip import read_zip
+from sidecar.archive_readers.member import BadArchive, Member
+from sidecar.archive_readers.zip import read_zip
 
 MOST = 50
 

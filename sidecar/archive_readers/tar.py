@@ -9,7 +9,7 @@ Source: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block"; GN
 import re
 from collections.abc import Callable
 
-from sidecar.archives.member import BadArchive, Content, Member, Members
+from sidecar.archive_readers.member import BadArchive, Content, Member, Members
 from sidecar.entry import shown
 
 BLOCK = 512
