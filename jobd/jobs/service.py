@@ -150,9 +150,7 @@ class JobService:
             unescape(path).decode()
         except UnicodeDecodeError:
             # The engine accepts such a path, and then sends an empty archive.
-            why = (
-                "names bytes that are no UTF-8, which the engine loses; fetch the folder that holds the file"
-            )
+            why = "names bytes that are no UTF-8, which the engine loses; fetch the folder that contains the file"
             raise InvalidRequest(f"path {why}", field="path") from None
         row = await self._row(job_id)
         record = self._current(row)

@@ -133,7 +133,7 @@ def test_names_that_are_no_utf8_are_escaped_and_keep_their_bytes(
         assert [os.fsencode(each) for each in archive.getnames()] == [name]
     alone = daemon.jobctl("cp", f"{job_id}:out/{shown}", str(tmp_path / "alone"))
     assert alone.returncode != 0
-    assert "fetch the folder that holds it" in alone.stderr
+    assert "fetch the folder that contains the file" in alone.stderr
 
 
 def test_a_filter_selects_and_numbers_the_named_events(
