@@ -67,7 +67,7 @@ def main() -> int:
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
-    except OSError as error:  # the interpreter would exit with 120, which has another meaning here
+    except OSError as error:  # the disk is full, or the reader has closed the pipe
         _discard_stdout()
         if code == 0:
             output.note(f"cannot write to standard output: {error.strerror}")
@@ -162,7 +162,7 @@ def _wants_json(session: Session, arguments: Sequence[str]) -> bool:
 
 
 def _discard_stdout() -> None:
-    """Redirects stdout to /dev/null, so that the interpreter's last flush does not fail when the reader has closed the pipe."""
+    """Redirects stdout to /dev/null, so that the last flush does not fail when the reader has closed the pipe."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
 """Why a job waits or failed, as sentences, with remedies. Pure: from the daemon's answer and the job's last lines to text.
 
-Owns the texts for each reason, phase and exit code. `commands/explain.py` makes the requests.
+Owns which texts of `explanation_texts.py` apply. `commands/explain.py` makes the requests.
 """
 
 import signal
@@ -10,19 +10,22 @@ from typing import Any
 
 from jobctl.output.attempt_text import attempt_text
 from jobctl.output.engine_remedies import filled, of_engine
+from jobctl.output.explanation_texts import (
+    ARCHITECTURE,
+    ARCHITECTURE_ERROR,
+    BY_SIGNAL,
+    CODES,
+    ENGINE_ERRS,
+    FORK_ERRORS,
+    FORK_LIMIT,
+    PHASES,
+    REMEDIES,
+    RETRYING,
+    UNREADABLE,
+    OfEngine,
+    Template,
+)
 from jobctl.output.progress import waiting_sentence
-
-
-@dataclass(frozen=True, slots=True)
-class OfEngine:
-    """A remedy with the engine's own tools: the daemon gives its text under the name `problem`. `otherwise`: for a daemon without it."""
-
-    problem: str
-    otherwise: str
-
-
-Template = tuple[str, tuple[str | OfEngine, ...]]
-"""The state, and the remedies; `{names}` are filled in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,132 +42,6 @@ class Explanation:
     artifacts: tuple[str, ...] = ()
     last_lines: tuple[str, ...] = ()
     undelivered: int = 0
-
-
-_REMEDIES: dict[str, Template] = {
-    "exit-code": (
-        "the command ended with exit code {code}",
-        ("read the last lines of the log: jobctl logs --tail 50 {id}", "copy the job's files: jobctl cp {id}:. ./{id}-files"),
-    ),
-    "timeout": (
-        "jobd ended the job: it ran longer than its limit of {limit} s",
-        ("allow more time: --timeout 2h (timeoutSeconds in a job file)", "read the last lines of the log: jobctl logs --tail 50 {id}"),
-    ),
-    "oom-killed": (
-        "the kernel killed the command: it needed more than the job's {memory} MiB of memory",
-        ("allow more memory: -m {more_memory}m (memory in a job file)",),
-    ),
-    "image-not-found": (
-        "the engine could not get the image {image}",
-        (OfEngine("image-not-found", "check the name and tag, and the login to its registry"),
-         "use an image that exists only on this machine: --pull never"),
-    ),
-    "input-failed": (
-        "an input failed, so the command was not started",
-        (OfEngine("input-failed", "check the URLs from inside a container"), "see which input failed: jobctl show {id}"),
-    ),
-    "output-failed": (
-        "the command succeeded, but an output failed",
-        ("see which output failed: jobctl show {id}", "copy the file while the workspace exists: jobctl cp {id}:PATH ."),
-    ),
-    "output-too-large": (
-        "the command succeeded, but jobd has no room to keep an output",
-        ("copy the file while the workspace exists: jobctl cp {id}:PATH .",
-         "allow more: KEPT_OUTPUTS_MAX_BYTES, then restart jobd", "see how much jobd keeps: jobctl doctor"),
-    ),
-    "refused-by-engine": (
-        "the engine refused to create the container",
-        ("correct what the engine's message names", "check the engine: jobctl doctor"),
-    ),
-    "engine-error": (
-        "the engine answered with errors until jobd gave up (ENGINE_ERROR_LIMIT)",
-        ("check the engine: jobctl doctor", "run the job again when the engine works, or use --retries 3"),
-    ),
-    "start-failed": (
-        "the engine could not start the command",
-        ("check that the image contains the command: jobctl run --entrypoint /bin/sh {image} -c 'command -v NAME'",
-         "use --sh for a shell line", "check the image's architecture: --platform"),
-    ),
-    "cancelled": ("the job was cancelled{by}{why}", ()),
-    "lost": (
-        "the job was lost: its container or the engine disappeared, so the exit code is unknown",
-        ("check the engine: jobctl doctor", "run the job again if that is safe"),
-    ),
-}  # fmt: skip
-
-_KILLED: Template = (
-    "the command was killed (SIGKILL, exit code 137), neither by jobd nor for its memory limit of {memory} MiB",
-    (OfEngine("killed", "look for another cause, for instance the kernel out of memory (dmesg | grep -i oom)"),
-     "look for a process of the job that sent the signal: jobctl logs --tail 50 {id}"),
-)  # fmt: skip
-_BY_SIGNAL: Template = (
-    "the command was ended by {signal} (exit code {code}), which jobd did not send",
-    ("read the last lines of the log: jobctl logs --tail 50 {id}",),
-)
-_CODES: dict[int, Template] = {
-    126: (
-        "the job's shell found a command that is not executable (exit code 126)",
-        ("make the file executable: chmod +x, or run it with its interpreter: sh FILE",
-         "see which command: jobctl logs --tail 50 {id}"),
-    ),
-    127: (
-        "the job's shell did not find a command (exit code 127)",
-        ("check that the image contains the command: jobctl run --sh 'command -v NAME' {image}",
-         "see which command: jobctl logs --tail 50 {id}"),
-    ),
-    137: _KILLED,
-}  # fmt: skip
-_FORK_ERRORS = ("can't fork", "cannot fork", "fork: retry", "fork: resource temporarily unavailable", "unable to start new thread",
-                "can't create thread", "resource temporarily unavailable")  # fmt: skip
-_FORK_LIMIT: Template = (
-    "the job seems to have reached its limit of {pids} processes and threads",
-    ("allow more: --pids-limit {more_pids} (pids in a job file)",),
-)
-_ARCHITECTURE_ERROR = "exec format error"
-_ARCHITECTURE: Template = (
-    "the program seems to be built for another architecture than this machine's",
-    ("use an image for this machine, or select the image's platform: --platform",),
-)
-
-_PHASES: dict[str, Template] = {
-    "queued": (
-        "the job is queued",
-        (
-            "see the running jobs: jobctl ls",
-            "allow more jobs at once: MAX_CONCURRENT_JOBS, then restart jobd",
-        ),
-    ),
-    "pulling": (
-        "jobd prepares the image {image} and the containers",
-        ("use an image that this machine has already: --pull missing",),
-    ),
-    "inputs": ("the sidecar transfers the inputs", ("see each input: jobctl show {id}",)),
-    "running": (
-        "the job is running",
-        ("follow its log: jobctl logs -f {id}", "cancel it: jobctl cancel {id}"),
-    ),
-    "outputs": (
-        "the command has ended, and the sidecar transfers the outputs",
-        ("see each output: jobctl show {id}",),
-    ),
-}
-
-_UNREADABLE: Template = (
-    "the job's stored record is damaged, so its state is unknown; all other jobs go on",
-    (
-        OfEngine("unreadable", "read the log of the container job-{id}-worker with the engine's own tools"),
-        "jobctl rm {id}",
-        "jobctl doctor",
-    ),
-)
-_ENGINE_ERRS: Template = (
-    "the engine answers with a temporary error, and jobd tries again for a while (ENGINE_ERROR_LIMIT)",
-    ("check the engine: jobctl doctor", "cancel the job: jobctl cancel {id}"),
-)
-_RETRYING: Template = (
-    "the last attempt failed, and another attempt will follow",
-    ("see why the attempt failed: jobctl logs --tail 50 {id}", "cancel the job: jobctl cancel {id}"),
-)
 
 
 def explanation(
@@ -187,16 +64,16 @@ def explanation(
     if status == "completed":
         what = "the job completed: its command succeeded, and all outputs were delivered"
     elif status == "unreadable":
-        what, remedies = _UNREADABLE
+        what, remedies = UNREADABLE
     elif status in ("failed", "cancelled"):
         what, remedies = _failure("cancelled" if status == "cancelled" else reason, job.get("exitCode"))
         recognized = _recognized_errors(last_lines) if status == "failed" else []
     elif retrying:
-        what, remedies = _RETRYING
+        what, remedies = RETRYING
     elif str(job.get("waitingFor") or "").startswith("another try: "):
-        what, remedies = _ENGINE_ERRS
+        what, remedies = ENGINE_ERRS
     else:
-        what, remedies = _PHASES.get(str(job.get("phase")), ("the job is in progress", ("jobctl show {id}",)))
+        what, remedies = PHASES.get(str(job.get("phase")), ("the job is in progress", ("jobctl show {id}",)))
     artifacts = tuple(_artifact_errors(job))
     redundant = (  # `what` or the artifacts say the same
         (status == "cancelled" and job.get("cancelledBy"))
@@ -267,11 +144,11 @@ def undelivered_of(deliveries: Iterable[dict[str, Any]]) -> Undelivered | None:
 
 def _failure(reason: str, code: object) -> Template:
     if reason == "exit-code" and isinstance(code, int):
-        if code in _CODES:
-            return _CODES[code]
+        if code in CODES:
+            return CODES[code]
         if _signal_name(code):
-            return _BY_SIGNAL
-    return _REMEDIES.get(reason, ("the job failed{reason}", ("jobctl logs {id}", "jobctl doctor")))
+            return BY_SIGNAL
+    return REMEDIES.get(reason, ("the job failed{reason}", ("jobctl logs {id}", "jobctl doctor")))
 
 
 def _signal_name(code: object) -> str:
@@ -284,8 +161,8 @@ def _signal_name(code: object) -> str:
 def _recognized_errors(lines: Sequence[str]) -> list[Template]:
     """Returns the known errors that the last lines of stderr contain."""
     text = "\n".join(lines).lower()
-    found = [_FORK_LIMIT] if any(error in text for error in _FORK_ERRORS) else []
-    return found + ([_ARCHITECTURE] if _ARCHITECTURE_ERROR in text else [])
+    found = [FORK_LIMIT] if any(error in text for error in FORK_ERRORS) else []
+    return found + ([ARCHITECTURE] if ARCHITECTURE_ERROR in text else [])
 
 
 def _values(job: dict[str, Any]) -> dict[str, object]:

@@ -62,7 +62,7 @@ MUTATIONS = (
     Mutation(
         "jobctl: a kill from outside passes for any exit code",
         "jobctl/output/explanation.py",
-        "        if code in _CODES:",
+        "        if code in CODES:",
         "        if False:",
         "tests/e2e/test_everyday_explain.py::test_a_kill_from_outside_has_its_own_explanation",
     ),

@@ -28,6 +28,8 @@ class Story:
         self.unseen: set[StreamName] = set()
         """Streams that lost entries before the first read: indistinguishable from a stream that begins later."""
         self._steps = list(steps)
+        self._is_distinct = leaves_out or any(step[0] == "rotate" for step in steps)
+        """Without newlines, and after a rotation within a line, only the text distinguishes the parts of a line."""
         self._number = 0
 
     async def tell(self) -> None:
@@ -69,8 +71,7 @@ class Story:
         match step:
             case ("write", stream, size, ended):
                 self._number += 1
-                # Without newlines, only the text distinguishes the parts of a line.
-                rest = DISTINCT[:size] if self.log.leaves_out else b"x" * size
+                rest = DISTINCT[:size] if self._is_distinct else b"x" * size
                 text = f"{self._number}:".encode() + rest + (b"\n" if ended else b"")
                 self.log.write(stream, text)
             case ("clock", by_ns):

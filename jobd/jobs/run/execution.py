@@ -62,7 +62,7 @@ class Execution:
                 why = "the sidecar that held the job's secrets ended before the worker was started"
                 await job_state.apply(facts.SetupFailed("input-failed", why))
                 return
-        # The observation waits for the engine, the commit for the disk.
+        # Attaching waits for the engine, the commit waits for the disk.
         following = asyncio.ensure_future(self._output.attach(job_state.record.log.seq))
         try:
             await job_state.apply(facts.WorkerStarting())

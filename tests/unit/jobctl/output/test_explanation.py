@@ -8,20 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobctl.main import REASONS
-from jobctl.output.explanation import (
-    _CODES,
-    _PHASES,
-    _REMEDIES,
-    _UNREADABLE,
-    OfEngine,
-    explanation,
-    undelivered_of,
-)
+from jobctl.output.explanation import explanation, undelivered_of
+from jobctl.output.explanation_texts import CODES, PHASES, REMEDIES, UNREADABLE, OfEngine
 
 
 @pytest.mark.parametrize("reason", [*REASONS, "exit-code", "start-failed"])
 def test_each_reason_is_explained(reason: Any) -> None:
-    assert reason in _REMEDIES
+    assert reason in REMEDIES
     explained = explanation(
         {"id": "a", "status": "failed", "reason": reason, "exitCode": 3, "image": "i", "error": "why"}
     )
@@ -32,7 +25,7 @@ def test_each_reason_is_explained(reason: Any) -> None:
 
 @pytest.mark.parametrize("phase", ["queued", "pulling", "inputs", "running", "outputs"])
 def test_each_phase_is_explained(phase: Any) -> None:
-    assert phase in _PHASES
+    assert phase in PHASES
     job = {
         "id": "a",
         "status": "accepted",
@@ -158,8 +151,8 @@ def test_undelivered_events_are_counted_once_a_delivery_has_failed() -> None:
     assert explained.remedies[-1] == "send the given-up deliveries again: jobctl replay --job a"
 
 
-ALL = [*_REMEDIES.values(), *_CODES.values(), *_PHASES.values(), _UNREADABLE]
-REMEDIES = {
+ALL = [*REMEDIES.values(), *CODES.values(), *PHASES.values(), UNREADABLE]
+VERSION = {
     "remedies": {
         "image-not-found": ["pull {image} with its tool", "log in"],
         "unreadable": ["read {id} {else}"],
@@ -169,13 +162,13 @@ REMEDIES = {
 
 def test_what_helps_with_the_engines_own_tools_is_what_the_daemon_says() -> None:
     job = {"id": "a", "status": "failed", "reason": "image-not-found", "image": "{id}:1", "error": "why"}
-    explained = explanation(job, version=REMEDIES)
+    explained = explanation(job, version=VERSION)
     assert explained.remedies == (
         "pull {id}:1 with its tool",
         "log in",
         "use an image that exists only on this machine: --pull never",
     )
-    damaged = explanation({"id": "a", "status": "unreadable"}, version=REMEDIES)
+    damaged = explanation({"id": "a", "status": "unreadable"}, version=VERSION)
     assert damaged.remedies[0] == "read a {else}"
     older = explanation(job).remedies
     assert older[0] == "check the name and tag, and the login to its registry"

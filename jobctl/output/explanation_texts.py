@@ -1,0 +1,144 @@
+"""The texts of `jobctl explain`: the state and the remedies for each reason, phase, exit code and recognized error. Pure data.
+
+`explanation.py` chooses the texts and fills them in.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class OfEngine:
+    """A remedy with the engine's own tools: the daemon gives its text under the name `problem`. `otherwise`: for a daemon without it."""
+
+    problem: str
+    otherwise: str
+
+
+Template = tuple[str, tuple[str | OfEngine, ...]]
+"""The state, and the remedies; `{names}` are filled in."""
+
+
+REMEDIES: dict[str, Template] = {
+    "exit-code": (
+        "the command ended with exit code {code}",
+        ("read the last lines of the log: jobctl logs --tail 50 {id}", "copy the job's files: jobctl cp {id}:. ./{id}-files"),
+    ),
+    "timeout": (
+        "jobd ended the job: it ran longer than its limit of {limit} s",
+        ("allow more time: --timeout 2h (timeoutSeconds in a job file)", "read the last lines of the log: jobctl logs --tail 50 {id}"),
+    ),
+    "oom-killed": (
+        "the kernel killed the command: it needed more than the job's {memory} MiB of memory",
+        ("allow more memory: -m {more_memory}m (memory in a job file)",),
+    ),
+    "image-not-found": (
+        "the engine could not get the image {image}",
+        (OfEngine("image-not-found", "check the name and tag, and the login to its registry"),
+         "use an image that exists only on this machine: --pull never"),
+    ),
+    "input-failed": (
+        "an input failed, so the command was not started",
+        (OfEngine("input-failed", "check the URLs from inside a container"), "see which input failed: jobctl show {id}"),
+    ),
+    "output-failed": (
+        "the command succeeded, but an output failed",
+        ("see which output failed: jobctl show {id}", "copy the file while the workspace exists: jobctl cp {id}:PATH ."),
+    ),
+    "output-too-large": (
+        "the command succeeded, but jobd has no room to keep an output",
+        ("copy the file while the workspace exists: jobctl cp {id}:PATH .",
+         "allow more: KEPT_OUTPUTS_MAX_BYTES, then restart jobd", "see how much jobd keeps: jobctl doctor"),
+    ),
+    "refused-by-engine": (
+        "the engine refused to create the container",
+        ("correct what the engine's message names", "check the engine: jobctl doctor"),
+    ),
+    "engine-error": (
+        "the engine answered with errors until jobd gave up (ENGINE_ERROR_LIMIT)",
+        ("check the engine: jobctl doctor", "run the job again when the engine works, or use --retries 3"),
+    ),
+    "start-failed": (
+        "the engine could not start the command",
+        ("check that the image contains the command: jobctl run --entrypoint /bin/sh {image} -c 'command -v NAME'",
+         "use --sh for a shell line", "check the image's architecture: --platform"),
+    ),
+    "cancelled": ("the job was cancelled{by}{why}", ()),
+    "lost": (
+        "the job was lost: its container or the engine disappeared, so the exit code is unknown",
+        ("check the engine: jobctl doctor", "run the job again if that is safe"),
+    ),
+}  # fmt: skip
+
+KILLED: Template = (
+    "the command was killed (SIGKILL, exit code 137), neither by jobd nor for its memory limit of {memory} MiB",
+    (OfEngine("killed", "look for another cause, for instance the kernel out of memory (dmesg | grep -i oom)"),
+     "look for a process of the job that sent the signal: jobctl logs --tail 50 {id}"),
+)  # fmt: skip
+BY_SIGNAL: Template = (
+    "the command was ended by {signal} (exit code {code}), which jobd did not send",
+    ("read the last lines of the log: jobctl logs --tail 50 {id}",),
+)
+CODES: dict[int, Template] = {
+    126: (
+        "the job's shell found a command that is not executable (exit code 126)",
+        ("make the file executable: chmod +x, or run it with its interpreter: sh FILE",
+         "see which command: jobctl logs --tail 50 {id}"),
+    ),
+    127: (
+        "the job's shell did not find a command (exit code 127)",
+        ("check that the image contains the command: jobctl run --sh 'command -v NAME' {image}",
+         "see which command: jobctl logs --tail 50 {id}"),
+    ),
+    137: KILLED,
+}  # fmt: skip
+FORK_ERRORS = ("can't fork", "cannot fork", "fork: retry", "fork: resource temporarily unavailable", "unable to start new thread",
+                "can't create thread", "resource temporarily unavailable")  # fmt: skip
+FORK_LIMIT: Template = (
+    "the job seems to have reached its limit of {pids} processes and threads",
+    ("allow more: --pids-limit {more_pids} (pids in a job file)",),
+)
+ARCHITECTURE_ERROR = "exec format error"
+ARCHITECTURE: Template = (
+    "the program seems to be built for another architecture than this machine's",
+    ("use an image for this machine, or select the image's platform: --platform",),
+)
+
+PHASES: dict[str, Template] = {
+    "queued": (
+        "the job is queued",
+        (
+            "see the running jobs: jobctl ls",
+            "allow more jobs at once: MAX_CONCURRENT_JOBS, then restart jobd",
+        ),
+    ),
+    "pulling": (
+        "jobd prepares the image {image} and the containers",
+        ("use an image that this machine has already: --pull missing",),
+    ),
+    "inputs": ("the sidecar transfers the inputs", ("see each input: jobctl show {id}",)),
+    "running": (
+        "the job is running",
+        ("follow its log: jobctl logs -f {id}", "cancel it: jobctl cancel {id}"),
+    ),
+    "outputs": (
+        "the command has ended, and the sidecar transfers the outputs",
+        ("see each output: jobctl show {id}",),
+    ),
+}
+
+UNREADABLE: Template = (
+    "the job's stored record is damaged, so its state is unknown; all other jobs go on",
+    (
+        OfEngine("unreadable", "read the log of the container job-{id}-worker with the engine's own tools"),
+        "jobctl rm {id}",
+        "jobctl doctor",
+    ),
+)
+ENGINE_ERRS: Template = (
+    "the engine answers with a temporary error, and jobd tries again for a while (ENGINE_ERROR_LIMIT)",
+    ("check the engine: jobctl doctor", "cancel the job: jobctl cancel {id}"),
+)
+RETRYING: Template = (
+    "the last attempt failed, and another attempt will follow",
+    ("see why the attempt failed: jobctl logs --tail 50 {id}", "cancel the job: jobctl cancel {id}"),
+)
