@@ -11,6 +11,8 @@ from jobd.jobs.port.errors import RefusedByEngine
 from jobd.jobs.port.protocols import EnginePort
 from jobd.settings.config import Config
 
+AUTO_SANDBOXES = 32
+"""The most network sandboxes if SANDBOX_POOL sets no number."""
 OnCall = Callable[[str, float, bool], None]
 """Called after each control call with its name, its seconds, and whether the engine answered successfully."""
 
@@ -42,6 +44,9 @@ def _docker(config: Config, instance: str, on_call: OnCall) -> Engine:
         extra_hosts=config.extra_hosts,
         # The engine rotates by raw bytes: keep twice the bytes that jobd stores.
         log_max_bytes=max(2 * config.log_max_bytes, MIN_LOG_BYTES),
+        sandbox_pool=min(config.max_concurrent_jobs, AUTO_SANDBOXES)
+        if config.sandbox_pool is None
+        else config.sandbox_pool,
     )
     try:
         return DockerOrchestrator(settings, on_call=on_call)

@@ -20,7 +20,7 @@ from jobd.docker.http.sdk import registry_auth
 from jobd.docker.http.transport import SMALL_ANSWER, OnCall, Transport
 from jobd.docker.mapping.container_spec import Body
 from jobd.docker.mapping.inspection import LONGEST_ID, Inspected, parse_timestamp
-from jobd.docker.mapping.models import DiskUsage, ImageInspected, Info, Stats, Version
+from jobd.docker.mapping.models import DiskUsage, ImageInspected, Info, Listed, Stats, Version
 from jobd.jobs.port.errors import EngineUnavailable
 
 Labels = dict[str, str]
@@ -219,13 +219,13 @@ class Engine:
         """Removes an unused image. Raises: Refusal (404, 409: in use, or several tags), EngineUnavailable."""
         await self._transport.in_thread("image-remove", lambda client: client.remove_image(image_id), "work")
 
-    async def container_labels(self, labels: Mapping[str, str]) -> list[Labels]:
-        """Returns the labels of all containers, running or not, that carry `labels`."""
+    async def containers(self, labels: Mapping[str, str]) -> list[Listed]:
+        """Returns all containers, running or not, that carry `labels`."""
         filters = {"label": [f"{name}={value}" for name, value in labels.items()]}
         listed: Any = await self._transport.in_thread(
             "list", lambda client: client.containers(all=True, filters=filters), "work"
         )
-        return [_labels(entry) for entry in listed]
+        return msgspec.convert(listed, list[Listed])
 
     async def labels_of_volumes(self, labels: Mapping[str, str]) -> list[Labels]:
         """Returns the labels of all volumes that carry `labels`."""

@@ -8,7 +8,7 @@ Source: Docker Engine API, SystemEvents.
 import asyncio
 import calendar
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email.utils import parsedate
 
@@ -31,10 +31,14 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
 class Events:
     """The events of one instance's containers on one engine."""
 
-    def __init__(self, engine: Engine, instance: str, exits: ContainerExits) -> None:
+    def __init__(
+        self, engine: Engine, instance: str, exits: ContainerExits, on_end: Callable[[str], None]
+    ) -> None:
         self._engine = engine
         self._instance = instance
         self._exits = exits
+        self._on_end = on_end
+        """Called with the id of each container that has ended, sandboxes included."""
         self._left_at: int | None = None
         """When the event stream was last lost, by the engine's clock."""
 
@@ -99,9 +103,13 @@ class Events:
 
     def _hint(self, line: bytes) -> Hint | None:
         try:
-            return self._exits.hint(msgspec.json.decode(line, type=EngineEvent))
+            event = msgspec.json.decode(line, type=EngineEvent)
         except msgspec.DecodeError:
             return None  # the periodic reconciliation covers a missed event
+        hint = self._exits.hint(event)
+        if event.type == "container" and event.action == "die":
+            self._on_end(event.actor.id)
+        return hint
 
     async def _engine_time(self) -> int:
         """Returns the engine's clock, which stamps the events. A subscription begins shortly after its answer, so jobd requests

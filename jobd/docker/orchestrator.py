@@ -30,9 +30,10 @@ from jobd.docker.logs.container_output import ContainerOutput
 from jobd.docker.mapping import inspection, labels
 from jobd.docker.mapping.inspection import Inspected
 from jobd.docker.mapping.settings import DockerSettings
+from jobd.docker.sandboxes.pool import SandboxPool
 from jobd.docker.sizes import Sizes
-from jobd.jobs.port.errors import StartFailed
-from jobd.jobs.port.hints import Hint
+from jobd.jobs.port.errors import EngineError, EngineUnavailable, StartFailed
+from jobd.jobs.port.hints import Connected, Hint
 from jobd.jobs.port.model import (
     ContainerFacts,
     Created,
@@ -77,10 +78,17 @@ class DockerOrchestrator:
         self._own_signals = OwnSignals()
         self._sizes = Sizes(engine, settings)
         self._exits = ContainerExits(engine, settings.instance, self._own_signals, self._sizes.probe)
-        self._events = Events(engine, settings.instance, self._exits)
         self._output = ContainerOutput(engine, self._ids)
         self._images = Images(engine)
         self._network = Network(engine, settings.instance)
+        self._sandboxes = SandboxPool(
+            engine,
+            settings,
+            self._network,
+            on_broken=lambda ref: self._exits.network_lost(ref.uid),
+            ensure_image=self.ensure_sidecar_image,
+        )
+        self._events = Events(engine, settings.instance, self._exits, self._sandboxes.ended)
         self._removal = Removal(engine, self._own_signals)
         self._start = Start(engine, self._ids, self._network)
         self._unstarted = UnstartedRemoval(engine)
@@ -89,7 +97,8 @@ class DockerOrchestrator:
         """Workers that this process created and has not started: a start needs no inspection first."""
 
     async def close(self) -> None:
-        """Removes the network if no container runs in it, and closes the connections and threads."""
+        """Removes the sandboxes, and the network if no container runs in it; closes the connections and threads."""
+        await self._sandboxes.close()
         await self._network.release()
         await self._engine.close()
 
@@ -129,7 +138,17 @@ class DockerOrchestrator:
         Raises: RefusedByEngine, ImageUnavailable, EngineUnavailable.
         """
         with self._exits.noting_outages(order.ref.uid):
-            made, is_new = await self._creation.create(order, files)
+            sandbox_id = await self._sandboxes.lease(order.ref, order.spec)
+            try:
+                made, is_new = await self._creation.create(order, files, sandbox_id)
+            except EngineUnavailable:
+                raise  # the containers may exist, and join the sandbox
+            except EngineError:
+                self._sandboxes.release(order.ref)
+                raise
+        self._sandboxes.joined(
+            order.ref, [one for one in (made.worker_id, made.sidecar_id) if one is not None]
+        )
         self._fresh.pop(order.ref, None)
         if is_new and len(made.worker_id) <= inspection.LONGEST_ID:
             self._fresh[order.ref] = made.worker_id
@@ -208,6 +227,7 @@ class DockerOrchestrator:
             ref, roles, volume=role is None, label_filter=lambda found: self._is_of(ref, found)
         )
         if role is None:
+            self._sandboxes.release(ref)
             self._exits.forget(ref.uid)
 
     async def remove_stopped(self, ref: JobRef) -> None:
@@ -218,6 +238,7 @@ class DockerOrchestrator:
         self._fresh.pop(ref, None)
         with self._exits.noting_outages(ref.uid):
             await self._removal.remove_stopped(ref, label_filter=lambda found: self._is_of(ref, found))
+        self._sandboxes.release(ref)
 
     async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
         """Removes a container whose start was requested, unless it has run; see `port.protocols.Removal`.
@@ -226,7 +247,10 @@ class DockerOrchestrator:
         """
         self._fresh.pop(ref, None)
         with self._exits.noting_outages(ref.uid):
-            return await self._unstarted.remove(container_id, ref.attempt)
+            fate = await self._unstarted.remove(container_id, ref.attempt)
+        if fate.kind != "began":
+            self._sandboxes.ended(container_id)
+        return fate
 
     async def logs(
         self, ref: JobRef, role: Role, cursor: LogCursor, follow: bool
@@ -241,9 +265,13 @@ class DockerOrchestrator:
         """Yields what the worker prints from now on; see `port.protocols.WorkerOutput`."""
         return self._output.output(ref)
 
-    def hints(self) -> AsyncGenerator[Hint, None]:
+    async def hints(self) -> AsyncGenerator[Hint, None]:
         """Yields hints without end; see `port.protocols.HintStream`."""
-        return self._events.hints()
+        async with aclosing(self._events.hints()) as hints:
+            async for hint in hints:
+                if isinstance(hint, Connected):
+                    self._sandboxes.connected()
+                yield hint
 
     def open_tar(self, ref: JobRef, path: str) -> AsyncGenerator[bytes, None]:
         """Streams a file or folder as tar; see `port.protocols.Files`."""

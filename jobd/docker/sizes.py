@@ -64,9 +64,12 @@ class Sizes:
         """Lists the jobs of this instance that have a container or a volume."""
         selector = labels.instance_labels(self._settings.instance)
         containers, volumes = await asyncio.gather(
-            self._engine.container_labels(selector), self._engine.labels_of_volumes(selector)
+            self._engine.containers(selector), self._engine.labels_of_volumes(selector)
         )
-        found = (labels.ref_of(entry, self._settings.instance) for entry in [*containers, *volumes])
+        found = (
+            labels.ref_of(entry, self._settings.instance)
+            for entry in [*(one.labels for one in containers), *volumes]
+        )
         return list(dict.fromkeys(ref for ref in found if ref is not None))
 
     async def disk_use(self) -> DiskUse:

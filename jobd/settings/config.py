@@ -30,7 +30,9 @@ _DEFAULTS = {v.name: v.default for v in VARIABLES}
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All settings, validated. Durations in seconds, sizes in bytes. `callback_proxy_url` None: direct mode."""
+    """All settings, validated. Durations in seconds, sizes in bytes. `callback_proxy_url` None: direct mode.
+    `sandbox_pool` None: as many sandboxes as jobs run at once.
+    """
 
     port: int
     host: str
@@ -51,6 +53,7 @@ class Config:
     callback_proxy_url: str | None
     extra_hosts: tuple[str, ...]
     max_concurrent_jobs: int
+    sandbox_pool: int | None
     engine: str
     engine_error_limit_s: float
     max_queued_jobs: int
@@ -134,6 +137,7 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         callback_proxy_url=r.read("CALLBACK_PROXY_URL", lambda text: parse.proxy(text, values, port), None),
         extra_hosts=r.read("EXTRA_HOSTS", parse.extra_hosts, ()),
         max_concurrent_jobs=r.read("MAX_CONCURRENT_JOBS", parse.concurrency, 1),
+        sandbox_pool=r.read("SANDBOX_POOL", parse.sandbox_pool, None),
         engine=r.read("JOBD_ENGINE", parse.engine, "docker"),
         engine_error_limit_s=r.duration("ENGINE_ERROR_LIMIT"),
         max_queued_jobs=r.integer("MAX_QUEUED_JOBS", 1, 10_000_000),

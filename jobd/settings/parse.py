@@ -20,6 +20,7 @@ ENGINES = ("docker",)
 """The engines that jobd knows; `composition/engine.py` builds them."""
 _HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 _LONGEST_SOCKET = 107
+MAX_SANDBOXES = 256
 _MEMORY = re.compile(r"^(\d{1,12}(?:\.\d{1,6})?)\s*([mgt])(?:i?b)?\Z", re.IGNORECASE | re.ASCII)
 _UNIT_MB = {"m": 1, "g": 1 << 10, "t": 1 << 20}
 
@@ -136,6 +137,15 @@ def concurrency(text: str) -> int:
         return 4 * (os.cpu_count() or 1)
     if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < 1:
         raise ValueError(f"must be a whole number from 1 to 999999, not {text[:40]!r}")
+    return int(text)
+
+
+def sandbox_pool(text: str) -> int | None:
+    """Returns the most network sandboxes; 0 for `off`, None for `auto`."""
+    if text in ("auto", "off"):
+        return None if text == "auto" else 0
+    if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > MAX_SANDBOXES:
+        raise ValueError(f"must be auto, off or a whole number up to {MAX_SANDBOXES}, not {text[:40]!r}")
     return int(text)
 
 

@@ -90,6 +90,11 @@ VARIABLES: tuple[Variable, ...] = (
         "jobs that run at once, further jobs wait; default: 4 per core",
         "--max-concurrent-jobs",
     ),
+    Variable(
+        "SANDBOX_POOL",
+        "auto",
+        "most network sandboxes at once, which make jobs start faster (auto: as many as jobs run at once, at most 32); off: none",
+    ),
     Variable("JOBD_ENGINE", "docker", "container engine that runs the jobs: docker"),
     Variable(
         "ENGINE_ERROR_LIMIT",

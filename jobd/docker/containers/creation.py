@@ -35,8 +35,11 @@ class Creation:
         self._removal = removal
         self._workspace = Workspace(engine)
 
-    async def create(self, order: WorkOrder, files: Path | None) -> tuple[Created, bool]:
-        """Creates what `order` names, or adopts containers that have run; see `port.protocols.Containers.create`.
+    async def create(
+        self, order: WorkOrder, files: Path | None, sandbox_id: str | None
+    ) -> tuple[Created, bool]:
+        """Creates what `order` names, or adopts containers that have run; see `port.protocols.Containers.create`. `sandbox_id`: the
+        container whose network new containers join.
 
         Returns also whether the containers are new: adopted containers may have run.
         Raises: RefusedByEngine, ImageUnavailable, EngineUnavailable.
@@ -44,13 +47,13 @@ class Creation:
         await self._network.ensure()
         making = secrets.token_hex(8)
         try:
-            created = await self._make(order, making)
+            created = await self._make(order, making, sandbox_id)
         except _NameTaken:
-            if adopted := await self._adopted(order, making):
+            if adopted := await self._adopted(order, making, sandbox_id):
                 return adopted, False
             await self._remove_stale(order.ref)
             try:
-                created = await self._make(order, making)
+                created = await self._make(order, making, sandbox_id)
             except _NameTaken as error:
                 what = f"{error} was created again while jobd replaced it"
                 raise EngineUnavailable(what, answered=True) from error
@@ -63,7 +66,9 @@ class Creation:
             )
         return Created(worker_id, sidecar_id, uid, gid), True
 
-    async def _make(self, order: WorkOrder, making: str) -> tuple[str, str | None, str]:
+    async def _make(
+        self, order: WorkOrder, making: str, sandbox_id: str | None
+    ) -> tuple[str, str | None, str]:
         """Creates volume and containers; returns the containers' ids and the worker's user.
 
         Raises: _NameTaken: a name is taken. What was created before stays.
@@ -83,8 +88,10 @@ class Creation:
                 raise _NameTaken(f"the volume {volume}")
         # All three run to their end even if one fails: no container may appear after a clean-up.
         worker, sidecar, user = await asyncio.gather(
-            self._make_container(order, "worker", container_spec.worker_body(order, self._settings, making)),
-            self._make_sidecar(order, making),
+            self._make_container(
+                order, "worker", container_spec.worker_body(order, self._settings, making, sandbox_id)
+            ),
+            self._make_sidecar(order, making, sandbox_id),
             self._user(order),
             return_exceptions=True,
         )
@@ -96,10 +103,10 @@ class Creation:
             raise user
         return worker, sidecar, user
 
-    async def _make_sidecar(self, order: WorkOrder, making: str) -> str | None:
+    async def _make_sidecar(self, order: WorkOrder, making: str, sandbox_id: str | None) -> str | None:
         if not order.sidecar:
             return None
-        body = container_spec.sidecar_body(order, self._settings, making)
+        body = container_spec.sidecar_body(order, self._settings, making, sandbox_id)
         try:
             return await self._make_container(order, "sidecar", body)
         except ImageUnavailable:
@@ -129,7 +136,7 @@ class Creation:
             raise ImageUnavailable(f"the image {order.spec.image!r} is gone")
         return found.config.user if found.config else ""
 
-    async def _adopted(self, order: WorkOrder, making: str) -> Created | None:
+    async def _adopted(self, order: WorkOrder, making: str, sandbox_id: str | None) -> Created | None:
         """Returns this attempt's containers if one of them has run; None: the existing containers may be replaced.
 
         If the sidecar has run and the worker is missing, creates the worker: the workspace holds the inputs.
@@ -151,7 +158,7 @@ class Creation:
                 raise _foreign("volume", name, f"docker volume rm {name}")
         own_sidecar = sidecar if sidecar is not None and self._is_of(sidecar.config.labels, ref) else None
         if worker is None and own_sidecar is not None and not own_sidecar.never_started:
-            body = container_spec.worker_body(order, self._settings, making)
+            body = container_spec.worker_body(order, self._settings, making, sandbox_id)
             created = await self._make_container(order, "worker", body)
             uid, gid = await self._workspace.owner(created, await self._user(order))
             return Created(created, own_sidecar.id, uid, gid)

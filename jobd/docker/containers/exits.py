@@ -23,6 +23,7 @@ from jobd.jobs.port.model import ContainerFacts, EndCause, Role
 STAYS_LIMIT_S = 2.0
 """An engine that is still starting behind systemd's socket takes longer to answer."""
 _REMEMBERED = 8192
+NETWORK_LOST = "its network had ended before: the network sandbox was killed or removed"
 
 
 class ContainerExits:
@@ -59,6 +60,11 @@ class ContainerExits:
         for evidence in self._evidence.values():
             evidence.stream_back()
 
+    def network_lost(self, uid: str) -> None:
+        """The job's network sandbox has ended before the job's containers."""
+        for role in labels.ROLES:
+            self._of(uid, role).network_lost = True
+
     def forget(self, uid: str) -> None:
         """The job's containers are removed."""
         for role in labels.ROLES:
@@ -88,8 +94,10 @@ class ContainerExits:
 
     async def observed(self, uid: str, role: Role, seen: ContainerFacts | None) -> ContainerFacts | None:
         """Returns the facts; if the engine's stop made a start fail, `start_may_pass` is set. Notes that a container runs."""
-        if seen is None or seen.ended:
+        if seen is None:
             return seen
+        if seen.ended:
+            return replace(seen, error=NETWORK_LOST) if self._of(uid, role).network_lost else seen
         evidence = self._of(uid, role)
         leaving = evidence.is_in_doubt(seen) and not await self._stays()
         if leaving:

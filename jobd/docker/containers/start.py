@@ -6,6 +6,7 @@ Source: Docker Engine API, ContainerStart, ContainerAttach.
 """
 
 import asyncio
+from http import HTTPStatus
 
 from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.containers.network import Network
@@ -53,7 +54,9 @@ class Start:
         try:
             try:
                 await self._engine.start(container_id)
-            except Refusal as error:
+            except (Refusal, Trouble) as error:
+                if inspection.sandbox_missing(error.status, error.message, container_id):
+                    raise Refusal(HTTPStatus.BAD_REQUEST, error.message) from error
                 if not inspection.network_missing(error.status, error.message):
                     raise
                 # The engine refused before anything ran: this start may be repeated.

@@ -22,6 +22,8 @@ class StopEvidence:
         self._external_signal_seen = False
         """The container got a signal that jobd did not request. If the engine is unavailable as well, the engine is stopping."""
         self._ended_with_engine = False
+        self.network_lost = False
+        """The job's network sandbox has ended: an observation of the container's end says so."""
 
     def stream_lost(self) -> None:
         """The event stream ended, or could not be opened."""
@@ -46,7 +48,9 @@ class StopEvidence:
 
     def explains(self, event: ContainerFacts) -> bool:
         """True if the `die` event alone shows what ended the container."""
-        return event.cause is not EndCause.UNKNOWN and not self._external_signal_seen
+        return (
+            event.cause is not EndCause.UNKNOWN and not self._external_signal_seen and not self.network_lost
+        )
 
     def needs_record(self, seen: ContainerFacts) -> bool:
         """True if the engine's stop may have ended the container: the engine's start time is needed."""

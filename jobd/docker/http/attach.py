@@ -1,4 +1,4 @@
-"""A container's standard input, over a hijacked HTTP connection.
+"""A container's standard input, alone or with its output, over a hijacked HTTP connection.
 
 Owns the upgrade and the raw bytes after it: neither the SDK nor aiohttp supports a half-close.
 
@@ -72,24 +72,37 @@ async def attach_stdin(
 
     Raises: Refusal, Trouble: the engine refused. EngineUnavailable.
     """
-    try:
-        async with asyncio.timeout(timeouts.connect_s):
-            reader, writer = await connect(endpoint)
-    except (OSError, TimeoutError) as error:
-        raise EngineUnavailable(f"cannot attach to a container at {endpoint.url}: {error}") from error
+    reader, writer = await _connected(endpoint, timeouts)
     attached = Attached(reader, writer, timeouts)
     try:
-        async with asyncio.timeout(timeouts.answer_s):
-            await _upgrade(
-                reader, writer, f"/v{api_version}/containers/{container_id}/attach?stream=1&stdin=1"
-            )
-    except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-        await attached.__aexit__(None, None, None)
-        raise EngineUnavailable(f"the engine closed an attach: {error}") from error
+        await _upgraded(
+            reader, writer, timeouts, f"/v{api_version}/containers/{container_id}/attach?stream=1&stdin=1"
+        )
     except BaseException:
         await attached.__aexit__(None, None, None)
         raise
     return attached
+
+
+async def attach_dialogue(
+    endpoint: Endpoint, timeouts: Timeouts, api_version: str, container_id: str
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Opens a container's standard input and output, before the container's start. The output comes in frames (`frames.py`).
+
+    Raises: Refusal, Trouble: the engine refused. EngineUnavailable.
+    """
+    reader, writer = await _connected(endpoint, timeouts)
+    try:
+        await _upgraded(
+            reader,
+            writer,
+            timeouts,
+            f"/v{api_version}/containers/{container_id}/attach?stream=1&stdin=1&stdout=1",
+        )
+    except BaseException:
+        writer.transport.abort()
+        raise
+    return reader, writer
 
 
 async def connect(endpoint: Endpoint) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -98,6 +111,27 @@ async def connect(endpoint: Endpoint) -> tuple[asyncio.StreamReader, asyncio.Str
         return await asyncio.open_unix_connection(endpoint.socket_path, limit=_HEAD_BYTES)
     context = None if endpoint.tls is None else endpoint.tls.context()
     return await asyncio.open_connection(endpoint.host, endpoint.port, ssl=context, limit=_HEAD_BYTES)
+
+
+async def _connected(
+    endpoint: Endpoint, timeouts: Timeouts
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    try:
+        async with asyncio.timeout(timeouts.connect_s):
+            return await connect(endpoint)
+    except (OSError, TimeoutError) as error:
+        raise EngineUnavailable(f"cannot attach to a container at {endpoint.url}: {error}") from error
+
+
+async def _upgraded(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeouts: Timeouts, target: str
+) -> None:
+    """Upgrades the connection. Raises: Refusal, Trouble, EngineUnavailable."""
+    try:
+        async with asyncio.timeout(timeouts.answer_s):
+            await _upgrade(reader, writer, target)
+    except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+        raise EngineUnavailable(f"the engine closed an attach: {error}") from error
 
 
 async def _upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str) -> None:

@@ -44,8 +44,12 @@ _NO_HEALTHCHECK: Body = {"Test": ["NONE"]}
 _NO_NEW_PRIVILEGES = ["no-new-privileges"]
 
 
-def worker_body(order: WorkOrder, settings: DockerSettings, making: str) -> Body:
-    """Returns the create body of the worker. `making` is the random label of the volumes that this `create` makes."""
+def worker_body(
+    order: WorkOrder, settings: DockerSettings, making: str, sandbox_id: str | None = None
+) -> Body:
+    """Returns the create body of the worker. `making` is the random label of the volumes that this `create` makes.
+    `sandbox_id`: the container whose network the worker joins.
+    """
     spec = order.spec
     mounts = [
         _workspace(order, settings, making, spec.workspace),
@@ -64,7 +68,7 @@ def worker_body(order: WorkOrder, settings: DockerSettings, making: str) -> Body
     if spec.user is not None:
         body["User"] = spec.user
     host: Body = {
-        **_host(settings, WORKER_LOG_DRIVER, settings.log_max_bytes, mounts),
+        **_host(settings, WORKER_LOG_DRIVER, settings.log_max_bytes, mounts, sandbox_id),
         "NanoCpus": nano_cpus(spec.cpu_cores),
         "PidsLimit": spec.pids_limit,
         **_capabilities(spec),
@@ -80,7 +84,9 @@ def worker_body(order: WorkOrder, settings: DockerSettings, making: str) -> Body
     return body
 
 
-def sidecar_body(order: WorkOrder, settings: DockerSettings, making: str) -> Body:
+def sidecar_body(
+    order: WorkOrder, settings: DockerSettings, making: str, sandbox_id: str | None = None
+) -> Body:
     """Returns the create body of the sidecar, which reads its order from a standard input that can be attached once.
 
     The environment is empty: the sidecar gets its order, with all secrets, on that input.
@@ -100,7 +106,7 @@ def sidecar_body(order: WorkOrder, settings: DockerSettings, making: str) -> Bod
         "Tty": False,
         "Healthcheck": _NO_HEALTHCHECK,
         "HostConfig": {
-            **_host(settings, SIDECAR_LOG_DRIVER, SIDECAR_LOG_BYTES, mounts),
+            **_host(settings, SIDECAR_LOG_DRIVER, SIDECAR_LOG_BYTES, mounts, sandbox_id),
             "PidsLimit": SIDECAR_PIDS,
             "CapDrop": ["ALL"],
             "CapAdd": list(SIDECAR_CAPABILITIES),
@@ -156,12 +162,13 @@ def _process(spec: JobSpec) -> Body:
     return process
 
 
-def _host(settings: DockerSettings, driver: str, log_bytes: int, mounts: list[Body]) -> Body:
+def _host(
+    settings: DockerSettings, driver: str, log_bytes: int, mounts: list[Body], sandbox_id: str | None
+) -> Body:
     bound = {"max-size": str(log_bytes // _LOG_FILES), "max-file": str(_LOG_FILES)}
     return {
-        "NetworkMode": labels.network_name(settings.instance),
+        **network(settings, sandbox_id),
         "SecurityOpt": _NO_NEW_PRIVILEGES,
-        "ExtraHosts": extra_hosts(settings.extra_hosts),
         "Mounts": mounts,
         "LogConfig": {
             "Type": driver,
@@ -169,6 +176,16 @@ def _host(settings: DockerSettings, driver: str, log_bytes: int, mounts: list[Bo
         },
         "RestartPolicy": {"Name": "no"},
         "AutoRemove": False,
+    }
+
+
+def network(settings: DockerSettings, sandbox_id: str | None = None) -> Body:
+    """Returns the network of a container: of its own, or a sandbox's, which has the host entries already."""
+    if sandbox_id is not None:
+        return {"NetworkMode": f"container:{sandbox_id}"}
+    return {
+        "NetworkMode": labels.network_name(settings.instance),
+        "ExtraHosts": extra_hosts(settings.extra_hosts),
     }
 
 

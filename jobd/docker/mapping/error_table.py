@@ -217,6 +217,14 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("image-gone", "final", "{text}", calls=frozenset({"create"}), statuses=range(404, 405), any_of=("image",)),
     Row(
+        "sandbox-gone",
+        "passing",
+        "the network sandbox of the job is gone",
+        calls=RUNNING,
+        statuses=range(400, 404),  # 404: the container itself
+        any_of=("cannot join network of a non running container", "no such container"),
+    ),
+    Row(
         "container-gone",
         "final",
         "the container was removed before it was started",

@@ -159,6 +159,20 @@ def facts_of_event(event: EngineEvent, attempt: int) -> ContainerFacts | None:
     return None
 
 
+def joined_container(network_mode: str) -> str:
+    """Returns the id of the container whose network a container joins; empty: none."""
+    kind, _, container_id = network_mode.partition(":")
+    return container_id if kind == "container" else ""
+
+
+def sandbox_missing(status: int, message: str, container_id: str) -> bool:
+    """True if the engine refused this container's start because the container whose network it joins does not run: nothing has run."""
+    text = message.lower()
+    if "cannot join network of a non running container" in text:
+        return True
+    return status == 404 and "no such container" in text and container_id not in text
+
+
 def network_missing(status: int, message: str) -> bool:
     """True if the engine refused a start because the container's network does not exist: nothing has run."""
     text = message.lower()

@@ -23,6 +23,8 @@ MAKING = "job.making"
 """On volumes only: a random text for each `create`, which tells a new volume from an existing one."""
 
 ROLES: tuple[Role, ...] = ("worker", "sidecar")
+SANDBOX = "sandbox"
+"""The value of `job.type` on network sandboxes, which belong to no job."""
 
 
 def container_name(job_id: str, role: Role) -> str:

@@ -1,6 +1,6 @@
 """Models of the engine's answers, with the fields that jobd reads. `inspection.py` and `images.py` interpret them.
 
-Source: Docker Engine API, SystemVersion, SystemInfo, SystemDataUsage, ImageInspect.
+Source: Docker Engine API, SystemVersion, SystemInfo, SystemDataUsage, ImageInspect, ContainerList.
 """
 
 from typing import Any
@@ -39,6 +39,21 @@ class NetworkInspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal
     """The part of NetworkInspect that jobd reads."""
 
     created: str = ""
+
+
+class ListedHostConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """`HostConfig` of an entry of ContainerList."""
+
+    network_mode: str = ""
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The part of an entry of ContainerList that jobd reads."""
+
+    id: str
+    state: str = ""
+    labels: dict[str, str] | None = None
+    host_config: ListedHostConfig = ListedHostConfig()
 
 
 class CpuUsage(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,12 +13,14 @@ class DockerSettings:
 
     `instance` tells two daemons on one engine apart: labels and the network's name contain it.
     `extra_hosts` are `host:ip` or `host:host-gateway`. `log_max_bytes` is how much of one worker's log the engine keeps.
+    `sandbox_pool` is the most network sandboxes at once; 0: no job uses one.
     """
 
     instance: str
     sidecar_image: str = "job-sidecar:latest"
     extra_hosts: tuple[str, ...] = ()
     log_max_bytes: int = 64 * 1024 * 1024
+    sandbox_pool: int = 0
 
     def __post_init__(self) -> None:
         if not _INSTANCE.match(self.instance):

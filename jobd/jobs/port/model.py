@@ -68,7 +68,7 @@ class ContainerFacts:
     """What the engine reports of one container.
 
     `exit_code` and `cause` only after an end; `exit_code` also after a failed start, which leaves the state `created` with the reason
-    in `error`. `cause` follows from the container's own facts; `end_cause` asks the engine further.
+    in `error`. After an end, `error` says what else the job's owner should know of the end. `cause` follows from the container's own facts; `end_cause` asks the engine further.
     `start_may_pass`: the start failed because of the machine's or the engine's state, and another start may succeed.
     `started_at` is None for a container that never ran.
     """

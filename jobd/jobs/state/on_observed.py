@@ -74,7 +74,7 @@ def _inputs(
         why = "the sidecar container was removed while inputs were loaded"
         return worker_never_ran(record, spec, now, Failure(reason="lost", error=why))
     if sidecar.state is ContainerState.CREATED:
-        if now >= run.asked_at + AMBIGUOUS_START:
+        if sidecar.start_may_pass or now >= run.asked_at + AMBIGUOUS_START:
             return Step(record.with_state(state.change(sidecar=run.change(in_doubt=True))))
         return Step(record)
     if drained and sidecar.ended:

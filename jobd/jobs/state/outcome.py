@@ -66,7 +66,9 @@ def worker_ended(
     if record.cancel is not None:
         failure = _cancelled(record)
     elif failure is None:
-        failure = _failure_of(spec, code, oom=oom, timed_out=record.timed_out)
+        failure = _failure_of(
+            spec, code, oom=oom, timed_out=record.timed_out, why=worker_facts.error if worker_facts else ""
+        )
     over = ended(worker).change(
         exit_code=code, oom_killed=oom, exited_at=run_times.exited(record, worker_facts, now)
     )
@@ -79,13 +81,14 @@ def worker_ended(
     )
 
 
-def _failure_of(spec: JobSpec, code: int | None, *, oom: bool, timed_out: bool) -> Failure | None:
+def _failure_of(spec: JobSpec, code: int | None, *, oom: bool, timed_out: bool, why: str) -> Failure | None:
     if timed_out:
         return Failure(reason="timeout", error=f"stopped after {spec.timeout_s} seconds (timeoutSeconds)")
     if oom:
         return Failure(reason="oom-killed", error=f"killed by the kernel: over {spec.memory_mb} MB of memory")
     if code != 0:
-        return Failure(reason="exit-code", error=f"the command exited with code {code}")
+        words = f"the command exited with code {code}"
+        return Failure(reason="exit-code", error=f"{words}; {why}" if why else words)
     return None
 
 

@@ -1,0 +1,35 @@
+"""How many sandboxes are wanted, from the number of jobs that ran at once. Pure.
+
+From the first job on, one sandbox is kept ready. With more jobs at once, as many are kept as there were jobs at once within the last
+minute, up to the bound.
+"""
+
+MINIMUM = 1
+"""Sandboxes that are kept ready between jobs."""
+REMEMBERED_S = 60.0
+
+
+class Demand:
+    """The demand for sandboxes. `bound`: the most sandboxes at once, leased ones included; 0: none. Times by one monotonic clock."""
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._in_use = 0
+        self._peak = 0
+        self._peak_at = 0.0
+        self._is_known = False
+
+    def changed(self, in_use: int, now: float) -> None:
+        """Notes how many jobs hold or would have liked a sandbox."""
+        self._in_use = in_use
+        self._is_known = self._is_known or in_use > 0
+        if in_use >= self._peak:
+            self._peak, self._peak_at = in_use, now
+
+    def wanted(self, leased: int, now: float) -> int:
+        """Returns how many sandboxes should be ready beside the leased ones."""
+        if now - self._peak_at >= REMEMBERED_S:
+            self._peak, self._peak_at = self._in_use, now
+        if not self._is_known:
+            return 0
+        return max(0, min(max(MINIMUM, self._peak - leased), self._bound - leased))
