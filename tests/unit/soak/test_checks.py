@@ -12,6 +12,7 @@ from tests.soak.plan import make_plan
 from tests.soak.records import (
     Answer,
     End,
+    Expect,
     Line,
     Listing,
     OnEngine,
@@ -214,6 +215,16 @@ def test_before_the_end_jobs_may_still_run() -> None:
 def test_a_code_may_be_lost_while_the_engine_is_unreachable() -> None:
     made = records()
     lost_code(made, 30.5)
+    assert check_all(made, final=True).violations[4] == []
+
+
+def test_a_kill_for_memory_must_be_named_if_the_engine_told_of_it() -> None:
+    made = records()
+    made.jobs["killed"].expect = Expect("failed", "oom-killed", 137)
+    assert check_all(made, final=True).violations[4] == []
+    made.happened.append(happened("killed", "oom", 8.9))
+    assert len(check_all(made, final=True).violations[4]) == 1
+    made.jobs["killed"].end = End("failed", "oom-killed", 137)
     assert check_all(made, final=True).violations[4] == []
 
 
