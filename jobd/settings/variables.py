@@ -93,7 +93,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "SANDBOX_POOL",
         "auto",
-        "most network sandboxes at once, which make jobs start faster (auto: as many as jobs run at once, at most 32); off: none",
+        "most network sandboxes (small containers that let jobs start faster) at once; auto: as many as jobs run at once, at most 32; off: none",
     ),
     Variable("JOBD_ENGINE", "docker", "container engine that runs the jobs: docker"),
     Variable(

@@ -88,10 +88,31 @@ MUTATIONS = (
         "tests/unit/jobd/docker/containers/test_unstarted.py",
     ),
     Mutation(
+        "a list from before the containers ends their lease",
+        "jobd/docker/sandboxes/leases.py",
+        "if not lease.is_creating)",
+        "if lease)",
+        "tests/unit/jobd/docker/sandboxes/test_leases.py",
+    ),
+    Mutation(
+        "a sandbox is free when the first of two containers ends",
+        "jobd/docker/sandboxes/leases.py",
+        "return None if lease.containers else self.end(ref)",
+        "return self.end(ref)",
+        "tests/unit/jobd/docker/sandboxes/test_leases.py",
+    ),
+    Mutation(
+        "a job whose sandbox is gone fails",
+        "jobd/docker/mapping/error_table.py",
+        '        "sandbox-gone",\n        "passing",',
+        '        "sandbox-gone",\n        "final",',
+        "tests/integration/docker/test_sandboxes.py",
+    ),
+    Mutation(
         "a container that is gone unseen is made anew",
         "jobd/docker/orchestrator.py",
-        "return await self._unstarted.remove(container_id, ref.attempt)",
-        'await self._unstarted.remove(container_id, ref.attempt)\n        return StartFate("never")',
+        "fate = await self._unstarted.remove(container_id, ref.attempt)",
+        'await self._unstarted.remove(container_id, ref.attempt)\n            fate = StartFate("never")',
         "test_late_starts.py::test_a_start_arrives_while_the_container_is_removed",
     ),
     Mutation(

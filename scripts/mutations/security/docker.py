@@ -5,6 +5,30 @@ from scripts.mutations.mutation import SECURITY, I, S, SecurityMutation, W
 MUTATIONS = (
     SecurityMutation(
         W,
+        "a used sandbox serves another job",
+        "jobd/docker/sandboxes/pool.py",
+        "and await sandbox.report() == sandbox.fresh:",
+        "and await sandbox.report():",
+        "tests/integration/docker/test_sandboxes.py::test_a_sandbox_in_which_a_job_left_a_trace_serves_no_other_job",
+    ),
+    SecurityMutation(
+        W,
+        "what a job wrote into the shared files stays",
+        "jobd/docker/sandboxes/network_state.py",
+        "return NetworkState(files, (*_ipv4(lines), *_ipv6(lines)), sockets)",
+        "return NetworkState((), (*_ipv4(lines), *_ipv6(lines)), sockets)",
+        "tests/unit/jobd/docker/sandboxes/test_network_state.py",
+    ),
+    SecurityMutation(
+        W,
+        "a job with added capabilities joins a sandbox",
+        "jobd/docker/sandboxes/sandbox_spec.py",
+        "return not spec.cap_add and spec.runtime is None",
+        "return spec.runtime is None",
+        "tests/integration/docker/test_sandboxes.py::test_a_job_that_could_change_the_namespace_has_its_own",
+    ),
+    SecurityMutation(
+        W,
         "no limit of processes",
         "jobd/docker/mapping/container_spec.py",
         '        "PidsLimit": spec.pids_limit,\n',

@@ -25,6 +25,7 @@ from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import MAX_UID, Created, JobRef
+from jobd.wire.job import JobSpec
 
 LONG = "x" * (LONGEST_ID + 1)
 BOUND = 100
@@ -111,7 +112,7 @@ class Making:
     def __init__(self, container_id: str = "c" * 64) -> None:
         self.container_id = container_id
 
-    async def create(self, order: Any, files: Any) -> tuple[Created, bool]:
+    async def create(self, order: Any, files: Any, sandbox_id: Any) -> tuple[Created, bool]:
         return Created(self.container_id, None, 0, 0), True
 
 
@@ -124,6 +125,7 @@ async def test_fresh_workers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
 
     class Order:
         ref: JobRef
+        spec = JobSpec(id="a", image="i")
 
     for number in range(3 * BOUND):
         order = Order()

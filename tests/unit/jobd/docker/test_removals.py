@@ -15,6 +15,10 @@ FORCED = {
     ("docker/containers/removal.py", "destroy"): "the containers under a job's names",
     ("docker/containers/removal.py", "_container"): "compares: one that is killed is waited for",
     ("docker/orchestrator.py", "remove"): "the orchestrator's removal by force",
+    (
+        "docker/sandboxes/sandbox.py",
+        "remove_sandbox",
+    ): "no job's container: the callers remove sandboxes that no job uses",
     # the callers
     (
         "docker/containers/creation.py",

@@ -32,6 +32,7 @@ ROWS: list[tuple[str, str, Any, str, Any]] = [
     ("MAX_MEMORY", "max_memory_mb", 65536, "1.5g", 1536),
     ("MAX_CPUS", "max_cpus", 64, "0.5", 0.5),
     ("ALLOW_CAP_ADD", "allow_cap_add", False, "true", True),
+    ("SANDBOX_POOL", "sandbox_pool", None, "4", 4),
     (
         "JOBD_SOCKET",
         "socket",
@@ -112,6 +113,7 @@ WRONG: dict[str, list[str]] = {
     "MAX_MEMORY": ["64", "5m", "17t", "0g", "1e3m", "-1g", ""],
     "MAX_CPUS": ["0", "-1", "4097", "nan", "1e3", "inf", ""],
     "ALLOW_CAP_ADD": ["maybe", "2"],
+    "SANDBOX_POOL": ["", "on", "-1", "257", "1.5"],
     "JOBD_SOCKET": ["/" + "x" * 107, "~no-such-user-here/sock"],
     "JOBD_STATE_DIR": ["~no-such-user-here/state"],
     "SHUTDOWN_DRAIN_WAIT": ["5", "-5s", "soon"],

@@ -25,6 +25,8 @@ ANSWERS: list[tuple[str, Call, int, str]] = [
     ("no-space", "pull", 500, "failed to register layer: write /usr/bin/x: no space left on device"),
     ("no-space", "fill", 500, "write /workspace/a: disk quota exceeded"),
     ("broke-off", "start", 500, "rpc error: transport is closing: unavailable"),
+    ("sandbox-gone", "start", 400, "cannot join network of a non running container: 0123"),
+    ("sandbox-gone", "start", 400, "No such container: 0123"),
     ("broke-off", "create", 500, "context canceled"),
     ("unavailable", "create", 503, "busy"),
     ("short-of-something", "create", 500, "open /dev/mapper/control: too many open files"),
@@ -64,6 +66,7 @@ ANSWERS: list[tuple[str, Call, int, str]] = [
     ("refused", "create", 400, "Minimum memory limit allowed is 6MB"),
 ]  # fmt: skip
 PASSING = {
+    "sandbox-gone",
     "no-space",
     "short-of-something",
     "no-address-range",
@@ -129,11 +132,14 @@ def test_a_start_of_a_path_that_is_no_command_is_no_missing_command() -> None:
     assert failure("start", 400, "error mounting /a: no such file or directory").exit_code == 128
 
 
+MISSING = next(one for one in ANSWERS if one[0] == "exec-missing" and '"nope"' in one[3])
+
+
 def test_the_message_names_the_workspace_and_the_command() -> None:
     made = failure("create", 500, "Cannot mkdir: /etc/passwd is not a directory", workspace="/etc/passwd")
     assert "'/etc/passwd'" in made.words
     assert made.remedy == "choose another path for the workspace"
-    assert failure("start", 400, ANSWERS[9][3]).words == 'the command "nope" does not exist in the image'
+    assert failure("start", 400, MISSING[3]).words == 'the command "nope" does not exist in the image'
 
 
 def test_long_names_are_cut_in_the_middle() -> None:
