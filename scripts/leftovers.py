@@ -14,8 +14,8 @@ NETWORK_S = 5
 
 
 def left(api: docker.APIClient, instance: str) -> list[str]:
-    """Returns the names of the instance's containers and volumes."""
-    mine = {"label": f"{labels.JOB_INSTANCE}={instance}"}
+    """Returns the names of the containers and volumes of the instance's jobs."""
+    mine = {"label": [f"{labels.JOB_INSTANCE}={instance}", labels.JOB_ID]}
     containers = api.containers(all=True, filters=mine)
     volumes = api.volumes(filters=mine)["Volumes"] or []
     return [container["Names"][0].lstrip("/") for container in containers] + [

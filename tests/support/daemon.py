@@ -232,8 +232,11 @@ def remove_all(daemon: Daemon) -> None:
         return
     client = docker.from_env(timeout=60)
     wanted: dict[str, str | list[str] | bool] = {"label": f"job.instance={path.read_text().strip()}"}
-    for container in client.containers.list(all=True, filters=wanted):
-        container.remove(force=True, v=True)
+    for container in client.containers.list(all=True, filters=wanted, ignore_removed=True):
+        if container.labels.get("job.type") == "sandbox":
+            _remove_sandbox(container)
+        else:
+            container.remove(force=True, v=True)
     for volume in client.volumes.list(filters=wanted):
         volume.remove(force=True)
     for network in client.networks.list(filters=wanted):
@@ -242,6 +245,15 @@ def remove_all(daemon: Daemon) -> None:
         with contextlib.suppress(pytest.fail.Exception):
             until(partial(_removed, network), f"the network {network.name} is removed", 10)
     client.close()
+
+
+def _remove_sandbox(sandbox: Any) -> None:
+    """The engine removes it as well, as it ends with its jobd."""
+    with contextlib.suppress(docker.errors.APIError):
+        sandbox.remove(force=True)
+    until(
+        lambda: not sandbox.client.containers.list(all=True, filters={"id": sandbox.id}), "a sandbox is gone"
+    )
 
 
 def _removed(network: Any) -> bool:
