@@ -1,11 +1,11 @@
 """How many sandboxes are wanted, from the number of jobs that ran at once. Pure.
 
-From the first job on, one sandbox is kept ready. With more jobs at once, as many are kept as there were jobs at once within the last
-minute, up to the bound.
+From the first job on, one sandbox is kept. With more jobs at once, as many are kept as there were jobs at once within the last minute, up
+to the bound: a job that finds none ready has a plain start, and the next such job finds one.
 """
 
 MINIMUM = 1
-"""Sandboxes that are kept ready between jobs."""
+"""Sandboxes that are kept between jobs."""
 REMEMBERED_S = 60.0
 
 
@@ -26,10 +26,8 @@ class Demand:
         if in_use >= self._peak:
             self._peak, self._peak_at = in_use, now
 
-    def wanted(self, leased: int, now: float) -> int:
-        """Returns how many sandboxes should be ready beside the leased ones."""
+    def wanted(self, now: float) -> int:
+        """Returns how many sandboxes there should be, leased ones included."""
         if now - self._peak_at >= REMEMBERED_S:
             self._peak, self._peak_at = self._in_use, now
-        if not self._is_known:
-            return 0
-        return max(0, min(max(MINIMUM, self._peak - leased), self._bound - leased))
+        return min(max(MINIMUM, self._peak), self._bound) if self._is_known else 0

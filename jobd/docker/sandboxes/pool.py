@@ -214,13 +214,12 @@ class SandboxPool:
 
     async def _adjust(self) -> bool:
         """Starts or removes one sandbox; returns whether another one may be needed."""
-        leased = self._leases.sandbox_ids
-        wanted = self._demand.wanted(len(leased), asyncio.get_running_loop().time())
-        unleased = len(self._sandboxes.keys() - leased)  # ready ones, and those whose last job has just ended
-        if unleased > wanted and self._ready:
+        wanted = self._demand.wanted(asyncio.get_running_loop().time())
+        total = len(self._sandboxes.keys() | self._leases.sandbox_ids)
+        if total > wanted and self._ready:
             await self._remove(self._ready.pop(0))
             return True
-        if unleased >= wanted:
+        if total >= wanted:
             return False
         if await self._engine.inspect_image(self._settings.sidecar_image) is None:
             await self._ensure_image()
