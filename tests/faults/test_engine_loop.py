@@ -191,7 +191,7 @@ def delete_all(daemon: Daemon, names: list[str]) -> None:
 
 def nothing_is_left(daemon: Daemon, engine: docker.DockerClient, before: set[str]) -> None:
     state = daemon.folder / "state"
-    ours: Any = {"label": f"job.instance={(state / 'instance').read_text().strip()}"}
+    ours: Any = {"label": [f"job.instance={(state / 'instance').read_text().strip()}", "job.id"]}
 
     def left() -> list[str]:
         volumes = {volume["Name"] for volume in engine.api.volumes()["Volumes"] or []}

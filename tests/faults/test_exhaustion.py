@@ -135,7 +135,7 @@ def test_two_hundred_jobs_at_once(
 
 def jobs_left(client: docker.DockerClient, daemon: Daemon) -> list[Any]:
     instance = (daemon.folder / "state" / "instance").read_text().strip()
-    wanted = {"label": f"job.instance={instance}"}
+    wanted = {"label": [f"job.instance={instance}", "job.id"]}
     return [
         *client.api.containers(all=True, filters=wanted),
         *(client.api.volumes(filters=wanted)["Volumes"] or []),
@@ -177,7 +177,7 @@ def test_two_thousand_jobs_submitted_at_once(
     for n, start in enumerate(starts[2:]):
         assert start > starts[n], "first in, first out, two at a time"
     instance = (daemon.folder / "state" / "instance").read_text().strip()
-    alive = docker_client.api.containers(filters={"label": f"job.instance={instance}"})
+    alive = docker_client.api.containers(filters={"label": [f"job.instance={instance}", "job.id"]})
     assert len(alive) <= 2
     with ThreadPoolExecutor(20) as pool:
         gone = list(pool.map(lambda n: daemon.call("DELETE", f"/v1/jobs/{job_id}-{n}").status, range(QUEUED)))

@@ -31,7 +31,7 @@ class EngineObserver:
 
     def look(self) -> OnEngine:
         """Records and returns the jobs that have a container or a volume."""
-        wanted: dict[str, Any] = {"label": f"job.instance={self.instance}"}
+        wanted: dict[str, Any] = {"label": [f"job.instance={self.instance}", "job.id"]}
         containers = self._client.api.containers(all=True, filters=wanted)
         volumes = self._client.api.volumes(filters=wanted)["Volumes"] or []
         ids = frozenset((thing["Labels"] or {}).get("job.id", "?") for thing in [*containers, *volumes])
@@ -57,7 +57,7 @@ class EngineObserver:
 
     def _take(self, event: dict[str, Any]) -> None:
         about = event["Actor"]["Attributes"]
-        if self.instance and about.get("job.instance") != self.instance:
+        if (self.instance and about.get("job.instance") != self.instance) or "job.id" not in about:
             return
         code = about.get("exitCode")
         if event["Action"] == "start" and about.get("job.type") == "worker":
