@@ -143,7 +143,9 @@ class SandboxPool:
     async def _reset(self, sandbox: Sandbox) -> None:
         """Makes the sandbox ready for another job if the last one has left no trace in the namespace; removes it otherwise."""
         try:
-            if sandbox.leases < MAX_LEASES and await sandbox.report() == sandbox.fresh:
+            is_clean = await sandbox.report() == sandbox.fresh
+            self._demand.released(is_clean)
+            if is_clean and sandbox.leases < MAX_LEASES:
                 await sandbox.release()
                 self._ready.append(sandbox)
                 return

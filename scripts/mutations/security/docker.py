@@ -7,8 +7,8 @@ MUTATIONS = (
         W,
         "a used sandbox serves another job",
         "jobd/docker/sandboxes/pool.py",
-        "and await sandbox.report() == sandbox.fresh:",
-        "and await sandbox.report():",
+        "is_clean = await sandbox.report() == sandbox.fresh",
+        "is_clean = bool(await sandbox.report())",
         "tests/integration/docker/test_sandboxes.py::test_a_sandbox_in_which_a_job_left_a_trace_serves_no_other_job",
     ),
     SecurityMutation(

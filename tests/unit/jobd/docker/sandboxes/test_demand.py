@@ -35,6 +35,17 @@ def test_jobs_that_still_run_stay_the_demand() -> None:
     assert demand.wanted(1000.0 + 10 * REMEMBERED_S) == 5
 
 
+def test_jobs_that_use_their_network_keep_one_sandbox_until_they_stop() -> None:
+    demand = Demand(8)
+    demand.changed(8, 1000.0)
+    for _ in range(3):
+        demand.released(False)
+    assert demand.wanted(1000.0) == MINIMUM
+    for _ in range(3):
+        demand.released(True)
+    assert demand.wanted(1000.0) == 8
+
+
 @given(st.integers(0, 8), st.lists(st.tuples(st.integers(0, 12), st.floats(0, 100)), max_size=30))
 def test_the_bound_is_never_exceeded(bound: int, steps: list[tuple[int, float]]) -> None:
     demand, now = Demand(bound), 0.0
