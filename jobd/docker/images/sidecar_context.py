@@ -4,6 +4,7 @@ Owns the list of files, their digest, and the build context in memory.
 A compiled package is copied if the image's Python can load it; else pip downloads a matching wheel.
 """
 
+import functools
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -60,8 +61,9 @@ def source_files() -> dict[str, bytes]:
     return {**files, "jobd/__init__.py": (jobd / "__init__.py").read_bytes()}
 
 
+@functools.cache
 def source_digest() -> str:
-    """Returns a digest of the files, the Dockerfile and the versions of the two packages."""
+    """Returns a digest of the files, the Dockerfile and the versions of the two packages. Each artifact job asks for it."""
     digest = hashlib.sha256(_DOCKERFILE.encode())
     for name in _PACKAGES:
         digest.update(f"{name}={importlib.metadata.version(name)}\n".encode())
