@@ -220,11 +220,7 @@ def test_a_job_does_not_reach_the_daemon_the_engine_or_another_job(
         id=other, image=worker_image, command="echo inside > index.html; echo up; exec httpd -f -p 8080"
     )
     until(lambda: daemon.log_lines(other), "the other job serves")
-    network = next(
-        iter(
-            docker_client.containers.get(f"job-{other}-worker").attrs["NetworkSettings"]["Networks"].values()
-        )
-    )
+    network = network_of(docker_client, f"job-{other}-worker")
     until(lambda: answers(network["IPAddress"], 8080), "the other job answers this machine")
     port, metrics = daemon.http.rpartition(":")[2], daemon.metrics.removesuffix("/metrics").rpartition(":")[2]
     hosts = ("$host", network["Gateway"], "127.0.0.1", "0.0.0.0")
@@ -244,6 +240,16 @@ def test_a_job_does_not_reach_the_daemon_the_engine_or_another_job(
     daemon.call("DELETE", f"/v1/jobs/{other}")
     assert view["status"] == "completed"
     assert said == ["reached control", "end"]
+
+
+def network_of(client: docker.DockerClient, name: str) -> dict[str, Any]:
+    """The addresses of a container: its own, or those of the sandbox that the container has joined."""
+    attrs = client.containers.get(name).attrs
+    mode: str = attrs["HostConfig"]["NetworkMode"]
+    if mode.startswith("container:"):
+        attrs = client.containers.get(mode.removeprefix("container:")).attrs
+    network: dict[str, Any] = next(iter(attrs["NetworkSettings"]["Networks"].values()))
+    return network
 
 
 def answers(host: str, port: int) -> bool:

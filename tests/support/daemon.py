@@ -251,9 +251,8 @@ def _remove_sandbox(sandbox: Any) -> None:
     """The engine removes it as well, as it ends with its jobd."""
     with contextlib.suppress(docker.errors.APIError):
         sandbox.remove(force=True)
-    until(
-        lambda: not sandbox.client.containers.list(all=True, filters={"id": sandbox.id}), "a sandbox is gone"
-    )
+    api, mine = sandbox.client.api, {"id": sandbox.id}
+    until(lambda: not api.containers(all=True, filters=mine), "a sandbox is gone")
 
 
 def _removed(network: Any) -> bool:
