@@ -10,6 +10,7 @@ from jobd.docker.http.errors import Refusal
 from jobd.docker.http.probe import is_answering
 from jobd.docker.mapping import labels
 from jobd.docker.mapping.settings import DockerSettings
+from jobd.docker.sandboxes import sandbox_spec
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import DiskUse, EngineFacts, JobRef, Usage
 
@@ -73,10 +74,14 @@ class Sizes:
         return list(dict.fromkeys(ref for ref in found if ref is not None))
 
     async def disk_use(self) -> DiskUse:
-        """Measures the containers and volumes of this instance. Raises EngineUnavailable."""
+        """Measures the containers and volumes of this instance's jobs. Raises EngineUnavailable."""
         usage = await self._engine.disk_usage()
         instance = self._settings.instance
-        containers = [one for one in usage.containers or [] if labels.is_owned(one.labels, instance)]
+        containers = [
+            one
+            for one in usage.containers or []
+            if labels.is_owned(one.labels, instance) and not sandbox_spec.is_sandbox(one.labels, instance)
+        ]
         volumes = [one for one in usage.volumes or [] if labels.is_owned(one.labels, instance)]
         return DiskUse(
             containers=len(containers),
