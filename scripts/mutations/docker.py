@@ -34,7 +34,7 @@ MUTATIONS = (
     Mutation(
         "a workspace that can never be made is asked for again",
         "jobd/docker/containers/creation.py",
-        '        except Trouble as error:\n            raise port_error("create"',
+        '        except ServerError as error:\n            raise port_error("create"',
         '        except KeyError as error:\n            raise port_error("create"',
         "test_engine_answers.py::test_a_job_that_can_never_run_fails_at_once_and_keeps_no_place",
     ),

@@ -14,7 +14,7 @@ from jobd.docker.containers.network import Network
 from jobd.docker.containers.removal import Removal
 from jobd.docker.engine import Engine
 from jobd.docker.files.workspace import Workspace
-from jobd.docker.http.errors import Refusal, Trouble, port_error
+from jobd.docker.http.errors import Refusal, ServerError, port_error
 from jobd.docker.images.images import Images
 from jobd.docker.mapping import container_spec, labels
 from jobd.docker.mapping.settings import DockerSettings
@@ -116,7 +116,7 @@ class Creation:
             if error.status == 409:
                 raise _NameTaken(f"the container {name}") from error
             raise port_error("create", error, workspace=order.spec.workspace) from error
-        except Trouble as error:
+        except ServerError as error:
             raise port_error("create", error, workspace=order.spec.workspace) from error
 
     async def _user(self, order: WorkOrder) -> str:

@@ -11,7 +11,7 @@ from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.containers.network import Network
 from jobd.docker.engine import Engine
 from jobd.docker.http.attach import Attached, attach_stdin
-from jobd.docker.http.errors import Refusal, Trouble, port_error
+from jobd.docker.http.errors import Refusal, ServerError, port_error
 from jobd.docker.http.probe import is_answering
 from jobd.docker.mapping import inspection
 from jobd.jobs.port.errors import EngineUnavailable, StartFailed
@@ -39,10 +39,10 @@ class Start:
             raise StartFailed("the sidecar container is gone")
         if not found.never_started:
             return
-        version = (await self._engine.version()).spoken
+        version = (await self._engine.version()).negotiated
         try:
             stdin = await attach_stdin(self._engine.endpoint, self._engine.timeouts, version, found.id)
-        except (Refusal, Trouble) as error:
+        except (Refusal, ServerError) as error:
             raise port_error("inspect", error) from error
         async with stdin:
             await self.container(found.id)
@@ -60,10 +60,10 @@ class Start:
                 self._network.forget()
                 await self._network.ensure()
                 await self._engine.start(container_id)
-        except (Refusal, Trouble) as error:
+        except (Refusal, ServerError) as error:
             failure = port_error("start", error)
             if (
-                isinstance(error, Trouble)
+                isinstance(error, ServerError)
                 and isinstance(failure, StartFailed)
                 and failure.exit_code == inspection.NOT_STARTED
                 and not await is_answering(self._engine.endpoint)

@@ -15,7 +15,7 @@ from docker.utils import parse_repository_tag
 
 from jobd.docker.engine import Engine
 from jobd.docker.http.endpoint import endpoint
-from jobd.docker.http.errors import Refusal, Trouble
+from jobd.docker.http.errors import Refusal, ServerError
 from jobd.docker.images import sidecar_context
 from jobd.docker.images.pulls import Progress, Pulls, unavailable
 from jobd.docker.images.sidecar_context import Context
@@ -104,7 +104,7 @@ class Images:
             return
         try:
             await self._engine.remove_image(image_id)
-        except (Refusal, Trouble):
+        except (Refusal, ServerError):
             pass  # the image is in use; docker image prune removes it later
 
     async def _base(self, say: Progress) -> tuple[str, str]:
@@ -145,7 +145,7 @@ class Images:
                         "\n".join([f"the sidecar image cannot be built: {message.error}", *output]),
                         sidecar_context.REMEDY,
                     )
-        except (Refusal, Trouble) as error:
+        except (Refusal, ServerError) as error:
             raise unavailable(
                 f"the sidecar image cannot be built: {error.message}", sidecar_context.REMEDY
             ) from error

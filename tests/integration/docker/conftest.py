@@ -14,7 +14,7 @@ import pytest
 from docker.errors import APIError, NotFound
 
 from jobd.docker.http.http_session import Timeouts
-from jobd.docker.logs.log_cursors import PlacedLine, Places, encoded
+from jobd.docker.logs.log_cursors import PositionedLine, Positions, encoded
 from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
 from jobd.jobs.port.model import ContainerFacts, Created, JobRef, Role, WorkOrder
@@ -67,13 +67,15 @@ class Bench:
         self,
         ref: JobRef | None = None,
         role: Role = "worker",
-        places: Places | None = None,
+        positions: Positions | None = None,
         follow: bool = False,
-    ) -> list[PlacedLine]:
-        out: list[PlacedLine] = []
+    ) -> list[PositionedLine]:
+        out: list[PositionedLine] = []
         async with asyncio.timeout(DEADLINE_S):
-            async for batch in self.orchestrator.logs(ref or self.ref, role, encoded(places or {}), follow):
-                out += [line for line in batch.lines if isinstance(line, PlacedLine)]
+            async for batch in self.orchestrator.logs(
+                ref or self.ref, role, encoded(positions or {}), follow
+            ):
+                out += [line for line in batch.lines if isinstance(line, PositionedLine)]
         return out
 
     async def output(self, ref: JobRef | None = None, **fields: Any) -> list[str]:

@@ -38,7 +38,7 @@ async def test_followed_and_rest_together_are_the_whole_log(bench: Any) -> None:
     await bench.create(command="seq 20000; seq 20000 >&2; printf end")
     await bench.orchestrator.start_worker(bench.ref)
     followed = await bench.lines(follow=True)
-    rest = await bench.lines(places={line.stream: line.place for line in followed})
+    rest = await bench.lines(positions={line.stream: line.position for line in followed})
     expected = [str(number) for number in range(1, 20001)]
     got = [*followed, *rest]
     assert [line.text for line in got if line.stream == "stdout"] == [*expected, "end"]
@@ -54,7 +54,7 @@ async def test_a_line_longer_than_any_chunk_comes_in_parts(bench: Any) -> None:
     assert [line.partial for line in parts] == [True, True, True, False]
     assert last.text == "next"
     for number, line in enumerate([*parts, last]):
-        assert await bench.lines(places={"stdout": line.place}) == [*parts, last][number + 1 :]
+        assert await bench.lines(positions={"stdout": line.position}) == [*parts, last][number + 1 :]
 
 
 async def test_binary_output_is_read_as_text(bench: Any) -> None:
@@ -73,7 +73,7 @@ async def test_lines_that_rotated_away_are_marked(make_bench: Any) -> None:
     assert first.text == "first"
     await bench.orchestrator.signal(bench.ref, "worker", "SIGUSR1")
     await bench.ended()
-    rest = await bench.lines(places=decoded(batch.cursor))
+    rest = await bench.lines(positions=decoded(batch.cursor))
     assert rest[0].gap == GAP
     assert rest[-1].text == "100000"
     assert [line.gap for line in rest[1:]] == [None] * (len(rest) - 1)
@@ -99,7 +99,7 @@ async def test_a_follow_whose_connection_breaks_goes_on_from_its_cursor(make_ben
     with pytest.raises(EngineUnavailable):
         await anext(stream)
     await bench.orchestrator.signal(bench.ref, "worker", "SIGTERM")
-    lines += await bench.lines(places={line.stream: line.place for line in lines}, follow=True)
+    lines += await bench.lines(positions={line.stream: line.position for line in lines}, follow=True)
     assert [line.text for line in lines] == ["one", "two"]
 
 
