@@ -6,9 +6,8 @@ events, end causes and file downloads have their own modules. All state is a cac
 
 import os
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from pathlib import Path
 
 from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.containers.creation import Creation
@@ -18,6 +17,7 @@ from jobd.docker.containers.own_signals import OwnSignals
 from jobd.docker.containers.removal import Removal
 from jobd.docker.containers.start import Start
 from jobd.docker.containers.unstarted import UnstartedRemoval
+from jobd.docker.containers.workspace_owners import WorkspaceOwners
 from jobd.docker.engine import Engine
 from jobd.docker.event_stream import Events
 from jobd.docker.files.workspace_tar import open_tar
@@ -39,7 +39,6 @@ from jobd.jobs.port.model import (
     DiskUse,
     EndCause,
     EngineFacts,
-    ImageFacts,
     JobRef,
     LogBatch,
     LogCursor,
@@ -50,7 +49,7 @@ from jobd.jobs.port.model import (
     Usage,
     WorkOrder,
 )
-from jobd.wire.job import Pull
+from jobd.jobs.port.protocols import PreparationProgress
 from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL, SidecarOrder
 
 _REMEMBERED = 4096
@@ -82,9 +81,10 @@ class DockerOrchestrator:
         self._images = Images(engine)
         self._network = Network(engine, settings.instance)
         self._removal = Removal(engine, self._own_signals)
-        self._start = Start(engine, self._ids, self._network)
+        owners = WorkspaceOwners(engine, self._ids)
+        self._start = Start(engine, self._ids, self._network, owners)
         self._unstarted = UnstartedRemoval(engine)
-        self._creation = Creation(engine, settings, self._images, self._network, self._removal)
+        self._creation = Creation(engine, settings, self._images, self._network, self._removal, owners)
         self._fresh: OrderedDict[JobRef, str] = OrderedDict()
         """Workers that this process created and has not started: a start needs no inspection first."""
 
@@ -93,8 +93,8 @@ class DockerOrchestrator:
         await self._network.release()
         await self._engine.close()
 
-    async def ping(self) -> EngineFacts:
-        """Returns the engine's facts. Raises EngineUnavailable, also if the engine is stopping and accepts no new connections."""
+    async def probe(self) -> EngineFacts:
+        """Returns the engine's facts. Raises EngineUnavailable: the engine accepts no new connections; see `port.protocols.Probe`."""
         return await self._sizes.probe()
 
     async def usage(self, ref: JobRef) -> Usage | None:
@@ -111,25 +111,22 @@ class DockerOrchestrator:
         """Measures the containers and volumes of this instance. Raises EngineUnavailable."""
         return await self._sizes.disk_use()
 
-    async def ensure_image(
-        self, image: str, pull: Pull, platform: str | None, on_progress: Callable[[str], None]
-    ) -> ImageFacts:
-        """Pulls the image if the policy requires it. Raises: ImageUnavailable, EngineUnavailable."""
-        return await self._images.ensure(image, pull, platform, on_progress)
-
-    async def ensure_sidecar_image(self) -> None:
-        """Finds, pulls or builds the sidecar image. Raises: ImageUnavailable with a remedy."""
-        await self._images.ensure_sidecar(self._settings.sidecar_image)
-
-    async def create(self, order: WorkOrder, files: Path | None) -> Created:
-        """Creates volume, worker and, if requested, sidecar, and fills the workspace.
+    async def prepare(self, order: WorkOrder, progress: PreparationProgress) -> Created:
+        """Pulls the images, finds, pulls or builds the sidecar image; creates volume, worker and, if requested, sidecar; fills the workspace.
 
         Adopts this attempt's containers only if one of them has run; otherwise replaces them, since the workspace may be
         incomplete. Removes this instance's stale containers and volumes with the same names.
-        Raises: RefusedByEngine, ImageUnavailable, EngineUnavailable.
+        Raises: RefusedByEngine, ImageUnavailable, EngineUnavailable; what `progress` raises.
         """
+        image_user, spec = None, order.spec
+        if not order.image_ready:
+            image = await self._images.ensure(spec.image, spec.pull, spec.platform, progress.report)
+            if order.sidecar:
+                await self._images.ensure_sidecar(self._settings.sidecar_image)
+            await progress.image_ready(image.facts)
+            image_user = image.user
         with self._exits.noting_outages(order.ref.uid):
-            made, is_new = await self._creation.create(order, files)
+            made, is_new = await self._creation.create(order, image_user)
         self._fresh.pop(order.ref, None)
         if is_new and len(made.worker_id) <= inspection.LONGEST_ID:
             self._fresh[order.ref] = made.worker_id
@@ -140,8 +137,11 @@ class DockerOrchestrator:
             self._fresh.popitem(last=False)
         return made
 
-    async def start_sidecar(self, ref: JobRef, order: SidecarOrder) -> None:
-        """Starts the sidecar and writes its order, unless the sidecar runs or has run. Raises: StartFailed, EngineUnavailable."""
+    async def start_inputs(self, ref: JobRef, order: SidecarOrder) -> None:
+        """Starts the sidecar and writes its order, unless the sidecar runs or has run.
+
+        Raises: StartFailed, RefusedByEngine, EngineUnavailable.
+        """
         with self._exits.noting_outages(ref.uid):
             await self._start.sidecar(ref, order)
 
@@ -175,7 +175,7 @@ class DockerOrchestrator:
         return await self._exits.observed(ref.uid, role, facts)
 
     async def end_cause(self, ref: JobRef, role: Role, ended: ContainerFacts) -> EndCause:
-        """Returns what ended the container; see `port.protocols.Containers`. Raises EngineUnavailable."""
+        """Returns what ended the container; see `port.protocols.Observing`. Raises EngineUnavailable."""
         with self._exits.noting_outages(ref.uid):
             return await self._exits.of(ref.uid, role, ended)
 
@@ -220,7 +220,7 @@ class DockerOrchestrator:
             await self._removal.remove_stopped(ref, label_filter=lambda found: self._is_of(ref, found))
 
     async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
-        """Removes a container whose start was requested, unless it has run; see `port.protocols.Removal`.
+        """Removes a container whose start was requested, unless it has run; see `port.protocols.Workers`.
 
         Raises: EngineUnavailable.
         """

@@ -142,7 +142,7 @@ class JobService:
         comes from jobd's own copy, also after the workspace is removed.
 
         Raises:
-            NotFound: no such job or file, or the workspace is removed. InvalidRequest: the path leaves the workspace, or is no UTF-8.
+            NotFound: no such job or file, the workspace is removed, or the engine keeps no files after the worker's end. InvalidRequest: the path leaves the workspace, or is no UTF-8.
         """
         if why := path_problem(path):
             raise InvalidRequest(f"path {why}", field="path")

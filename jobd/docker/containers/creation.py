@@ -8,10 +8,12 @@ that is taken the engine answers 409. Only then are the existing containers and 
 
 import asyncio
 import secrets
-from pathlib import Path
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from jobd.docker.containers.network import Network
 from jobd.docker.containers.removal import Removal
+from jobd.docker.containers.workspace_owners import WorkspaceOwners
 from jobd.docker.engine import Engine
 from jobd.docker.files.workspace import Workspace
 from jobd.docker.http.errors import Refusal, ServerError, port_error
@@ -21,22 +23,32 @@ from jobd.docker.mapping.settings import DockerSettings
 from jobd.jobs.port.errors import EngineUnavailable, ImageUnavailable, RefusedByEngine
 from jobd.jobs.port.model import Created, JobRef, Role, WorkOrder
 
+T = TypeVar("T")
+
 
 class Creation:
     """Creates containers on one engine for one instance of jobd."""
 
     def __init__(
-        self, engine: Engine, settings: DockerSettings, images: Images, network: Network, removal: Removal
+        self,
+        engine: Engine,
+        settings: DockerSettings,
+        images: Images,
+        network: Network,
+        removal: Removal,
+        owners: WorkspaceOwners,
     ) -> None:
         self._engine = engine
         self._settings = settings
         self._images = images
         self._network = network
         self._removal = removal
+        self._owners = owners
         self._workspace = Workspace(engine)
 
-    async def create(self, order: WorkOrder, files: Path | None) -> tuple[Created, bool]:
-        """Creates what `order` names, or adopts containers that have run; see `port.protocols.Containers.create`.
+    async def create(self, order: WorkOrder, image_user: str | None) -> tuple[Created, bool]:
+        """Creates what `order` names and fills the workspace, or adopts containers that have run; see `port.protocols.Preparing`.
+        `image_user`: the image's `USER`, if known already.
 
         Returns also whether the containers are new: adopted containers may have run.
         Raises: RefusedByEngine, ImageUnavailable, EngineUnavailable.
@@ -44,26 +56,28 @@ class Creation:
         await self._network.ensure()
         making = secrets.token_hex(8)
         try:
-            created = await self._make(order, making)
+            created = await _completed(self._make(order, image_user, making))
         except _NameTaken:
-            if adopted := await self._adopted(order, making):
+            if adopted := await _completed(self._adopted(order, image_user, making)):
                 return adopted, False
             await self._remove_stale(order.ref)
             try:
-                created = await self._make(order, making)
+                created = await _completed(self._make(order, image_user, making))
             except _NameTaken as error:
                 what = f"{error} was created again while jobd replaced it"
                 raise EngineUnavailable(what, answered=True) from error
         worker_id, sidecar_id, user = created
-        uid, gid = await self._workspace.owner(worker_id, user)
+        uid, gid = await self._owners.resolve(order.ref, worker_id, user)
         # A sidecar changes the workspace's owner itself; a read-only worker always has a sidecar.
-        if files is not None or (sidecar_id is None and (uid, gid) != (0, 0)):
+        if order.files is not None or (sidecar_id is None and (uid, gid) != (0, 0)):
             await self._workspace.fill(
-                worker_id, order.spec.workspace, uid, gid, files, inside=order.spec.read_only
+                worker_id, order.spec.workspace, uid, gid, order.files, inside=order.spec.read_only
             )
-        return Created(worker_id, sidecar_id, uid, gid), True
+        return Created(worker_id, sidecar_id), True
 
-    async def _make(self, order: WorkOrder, making: str) -> tuple[str, str | None, str]:
+    async def _make(
+        self, order: WorkOrder, image_user: str | None, making: str
+    ) -> tuple[str, str | None, str]:
         """Creates volume and containers; returns the containers' ids and the worker's user.
 
         Raises: _NameTaken: a name is taken. What was created before stays.
@@ -85,7 +99,7 @@ class Creation:
         worker, sidecar, user = await asyncio.gather(
             self._make_container(order, "worker", container_spec.worker_body(order, self._settings, making)),
             self._make_sidecar(order, making),
-            self._user(order),
+            self._user(order, image_user),
             return_exceptions=True,
         )
         if isinstance(worker, BaseException):
@@ -119,17 +133,17 @@ class Creation:
         except ServerError as error:
             raise port_error("create", error, workspace=order.spec.workspace) from error
 
-    async def _user(self, order: WorkOrder) -> str:
+    async def _user(self, order: WorkOrder, image_user: str | None) -> str:
         if order.spec.user is not None:
             return order.spec.user
-        if order.image_user is not None:
-            return order.image_user
+        if image_user is not None:
+            return image_user
         found = await self._engine.inspect_image(order.spec.image)
         if found is None:
             raise ImageUnavailable(f"the image {order.spec.image!r} is gone")
         return found.config.user if found.config else ""
 
-    async def _adopted(self, order: WorkOrder, making: str) -> Created | None:
+    async def _adopted(self, order: WorkOrder, image_user: str | None, making: str) -> Created | None:
         """Returns this attempt's containers if one of them has run; None: the existing containers may be replaced.
 
         If the sidecar has run and the worker is missing, creates the worker: the workspace holds the inputs.
@@ -153,14 +167,14 @@ class Creation:
         if worker is None and own_sidecar is not None and not own_sidecar.never_started:
             body = container_spec.worker_body(order, self._settings, making)
             created = await self._make_container(order, "worker", body)
-            uid, gid = await self._workspace.owner(created, await self._user(order))
-            return Created(created, own_sidecar.id, uid, gid)
+            await self._owners.resolve(ref, created, await self._user(order, image_user))
+            return Created(created, own_sidecar.id)
         if worker is None or not self._is_of(worker.config.labels, ref):
             return None
         if worker.never_started and (own_sidecar is None or own_sidecar.never_started):
             return None
-        uid, gid = await self._workspace.owner(worker.id, worker.config.user)
-        return Created(worker.id, None if own_sidecar is None else own_sidecar.id, uid, gid)
+        await self._owners.resolve(ref, worker.id, worker.config.user)
+        return Created(worker.id, None if own_sidecar is None else own_sidecar.id)
 
     async def _remove_stale(self, ref: JobRef) -> None:
         """Removes the containers and volumes with the job's names.
@@ -189,6 +203,18 @@ class Creation:
 
 class _NameTaken(Exception):
     """The name of a container or volume is taken."""
+
+
+async def _completed(work: Coroutine[Any, Any, T]) -> T:
+    """Returns what `work` returns. A cancelled caller waits for the end of `work`: no container appears after that."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # a cancelled caller does not retrieve the exception
+        raise
 
 
 def _foreign(kind: str, name: str, command: str) -> RefusedByEngine:

@@ -7,8 +7,11 @@ Source: Docker Engine API, ContainerStart, ContainerAttach.
 
 import asyncio
 
+import msgspec
+
 from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.containers.network import Network
+from jobd.docker.containers.workspace_owners import WorkspaceOwners
 from jobd.docker.engine import Engine
 from jobd.docker.http.attach import Attached, attach_stdin
 from jobd.docker.http.errors import Refusal, ServerError, port_error
@@ -24,21 +27,24 @@ _INSPECT_AGAIN_S = 1.0
 class Start:
     """Starts containers."""
 
-    def __init__(self, engine: Engine, ids: ContainerIds, network: Network) -> None:
+    def __init__(self, engine: Engine, ids: ContainerIds, network: Network, owners: WorkspaceOwners) -> None:
         self._engine = engine
         self._ids = ids
         self._network = network
+        self._owners = owners
 
     async def sidecar(self, ref: JobRef, order: SidecarOrder) -> None:
-        """Attaches, starts, writes the order, closes the input. Does nothing if the sidecar runs or has run.
+        """Attaches, starts, writes the order with the worker's uid and gid, closes the input. Does nothing if the sidecar runs or has run.
 
-        Raises: StartFailed, EngineUnavailable.
+        Raises: StartFailed, RefusedByEngine, EngineUnavailable.
         """
         found = await self._ids.inspect(ref, "sidecar")
         if found is None:
             raise StartFailed("the sidecar container is gone")
         if not found.never_started:
             return
+        uid, gid = await self._owners.of(ref)
+        order = msgspec.structs.replace(order, worker_uid=uid, worker_gid=gid)
         version = (await self._engine.version()).negotiated
         try:
             stdin = await attach_stdin(self._engine.endpoint, self._engine.timeouts, version, found.id)

@@ -1,4 +1,4 @@
-"""What `create` makes, its owner, and how `create` handles existing containers and volumes."""
+"""What `prepare` creates, its owner, and how `prepare` handles existing containers and volumes."""
 
 import asyncio
 import io
@@ -56,8 +56,7 @@ async def test_the_workspace_is_where_the_worker_starts(bench: Any) -> None:
 async def test_the_workspace_belongs_to_the_user_that_runs(
     bench: Any, user: str | None, expected: tuple[int, int]
 ) -> None:
-    made = await bench.create(user=user, command="id -u; id -g; touch mine && stat -c '%u %g' .")
-    assert (made.worker_uid, made.worker_gid) == expected
+    await bench.create(user=user, command="id -u; id -g; touch mine && stat -c '%u %g' .")
     await bench.orchestrator.start_worker(bench.ref)
     facts = await bench.ended()
     uid, gid = map(str, expected)
@@ -66,8 +65,12 @@ async def test_the_workspace_belongs_to_the_user_that_runs(
 
 
 async def test_the_images_user_counts_where_the_job_names_none(bench: Any, build_image: BuildImage) -> None:
-    made = await bench.create(image=build_image("USER nobody:root"))
-    assert (made.worker_uid, made.worker_gid) == (65534, 0)
+    command = "id -u; id -g; touch mine && stat -c '%u %g' ."
+    assert await bench.output(image=build_image("USER nobody:root"), command=command) == [
+        "65534",
+        "0",
+        "65534 0",
+    ]
 
 
 async def test_an_unknown_user_is_named(bench: Any) -> None:

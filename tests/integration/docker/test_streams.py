@@ -152,7 +152,7 @@ async def test_hints_wait_for_an_engine_that_is_away(make_bench: Any, proxy: Any
     stream = bench.orchestrator.hints()
     first = asyncio.ensure_future(connected(stream))
     with pytest.raises(EngineUnavailable):
-        await bench.orchestrator.ping()
+        await bench.orchestrator.probe()
     assert not first.done()
     await proxy.start()
     assert await asyncio.wait_for(first, DEADLINE_S)
@@ -188,10 +188,10 @@ async def test_an_engine_that_is_silent_is_unavailable_and_no_call_hangs(make_be
         environ={"DOCKER_HOST": proxy.url},
         timeouts=Timeouts(connect_s=0.2, answer_s=0.2, work_s=0.2, stall_s=0.2),
     )
-    await bench.orchestrator.ping()
+    await bench.orchestrator.probe()
     proxy.silent = True
     for call in (
-        bench.orchestrator.ping,
+        bench.orchestrator.probe,
         bench.orchestrator.refs,
         lambda: bench.orchestrator.observe(bench.ref),
     ):
@@ -202,7 +202,7 @@ async def test_an_engine_that_is_silent_is_unavailable_and_no_call_hangs(make_be
 
 async def test_an_engine_that_is_away_is_unavailable(make_bench: Any, tmp_path: Any) -> None:
     bench = make_bench(environ={"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
-    for call in (bench.orchestrator.ping, bench.orchestrator.refs, bench.create, bench.lines):
+    for call in (bench.orchestrator.probe, bench.orchestrator.refs, bench.create, bench.lines):
         with pytest.raises(EngineUnavailable):
             await call()
 
@@ -217,7 +217,7 @@ async def test_an_order_of_any_size_arrives_whole(
     async def one() -> str:
         ref = bench.another()
         await bench.create(ref, sidecar=True)
-        await bench.orchestrator.start_sidecar(ref, order)
+        await bench.orchestrator.start_inputs(ref, order)
         await bench.ended(ref, "sidecar")
         (line,) = await bench.lines(ref, "sidecar")
         return str(line.text).split()[0]
@@ -233,7 +233,7 @@ async def test_a_sidecar_that_reads_nothing_does_not_hang_the_daemon(
     bench = make_bench(sidecar_image=build_image('ENTRYPOINT ["true"]'))
     order = SidecarOrder(job_id="j", job_uid="u", artifacts=[Write(id="w", source="x" * 500_000, out="w")])
     await bench.create(sidecar=True)
-    await asyncio.wait_for(bench.orchestrator.start_sidecar(bench.ref, order), DEADLINE_S)
+    await asyncio.wait_for(bench.orchestrator.start_inputs(bench.ref, order), DEADLINE_S)
     assert (await bench.ended(role="sidecar")).exit_code == 0
 
 
@@ -241,21 +241,18 @@ async def test_a_sidecar_whose_program_is_missing(make_bench: Any, build_image: 
     bench = make_bench(sidecar_image=build_image('ENTRYPOINT ["/no/such/program"]'))
     await bench.create(sidecar=True)
     with pytest.raises(StartFailed) as caught:
-        await bench.orchestrator.start_sidecar(bench.ref, SidecarOrder(job_id="j", job_uid="u", artifacts=[]))
+        await bench.orchestrator.start_inputs(bench.ref, SidecarOrder(job_id="j", job_uid="u", artifacts=[]))
     assert caught.value.exit_code == 127
 
 
 async def test_the_real_sidecar_reports_on_its_output(bench: Any) -> None:
-    await bench.orchestrator.ensure_sidecar_image()
-    made = await bench.create(sidecar=True, user="nobody", command="cat in; stat -c %u in")
+    await bench.prepare(sidecar=True, user="nobody", command="cat in; stat -c %u in")
     order = SidecarOrder(
         job_id=bench.ref.id,
         job_uid=bench.ref.uid,
         artifacts=[Write(id="w", source="hello\n", out="in")],
-        worker_uid=made.worker_uid,
-        worker_gid=made.worker_gid,
     )
-    await bench.orchestrator.start_sidecar(bench.ref, order)
+    await bench.orchestrator.start_inputs(bench.ref, order)
     await bench.ended(role="sidecar")
     reports = [decode_report(line.text.encode()) for line in await bench.lines(role="sidecar")]
     assert reports[0] == Started(n=1)
