@@ -10,7 +10,7 @@ from datetime import datetime
 
 from jobd.errors import Conflict, InvalidRequest, NotFound, Unauthorized
 from jobd.jobs.admission.queue import AdmissionQueue
-from jobd.jobs.port.errors import NoSuchFile
+from jobd.jobs.port.errors import FilesNotKept, NoSuchFile
 from jobd.jobs.port.model import JobRef
 from jobd.jobs.port.protocols import Files
 from jobd.jobs.retention.kept_outputs import KeptOutputs
@@ -165,6 +165,8 @@ class JobService:
             first = await anext(stream)
         except StopAsyncIteration:
             first = b""
+        except FilesNotKept as error:
+            raise NotFound(str(error), code=error.code) from None
         except NoSuchFile as error:
             raise NotFound(str(error), code=error.code, field="path") from None
         return _chain(first, stream)

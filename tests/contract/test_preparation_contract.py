@@ -105,8 +105,9 @@ async def test_after_a_cancelled_preparation_no_container_appears(
     preparing.cancel()
     await asyncio.gather(preparing, return_exceptions=True)
     await world.orchestrator.remove(ref)
-    await asyncio.sleep(0.01)
-    assert await world.orchestrator.observe(ref) == Observation(None, None)
+    for _ in range(10):
+        assert await world.orchestrator.observe(ref) == Observation(None, None)
+        await asyncio.sleep(0.02)
     assert ref not in await world.orchestrator.refs()
 
 
