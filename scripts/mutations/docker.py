@@ -25,6 +25,13 @@ MUTATIONS = (
         "test_failpoints.py::test_killed_at_a_failpoint[before-engine:start_worker]",
     ),
     Mutation(
+        "a cancelled creation ends before its requests",
+        "jobd/docker/containers/creation.py",
+        "        await asyncio.wait({task})\n",
+        "",
+        "tests/unit/jobd/docker/containers/test_creation.py",
+    ),
+    Mutation(
         "another instance's containers are taken for ours",
         "jobd/docker/mapping/labels.py",
         " and labels.get(JOB_INSTANCE) == instance",

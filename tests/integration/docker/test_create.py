@@ -16,6 +16,7 @@ from jobctl.transfers.transfer_flags import Transfer
 from jobctl.transfers.upload import members, tar_stream
 from jobd.jobs.port.errors import ContainerGone, ImageUnavailable, NoSuchFile, RefusedByEngine
 from jobd.jobs.port.model import LOG_START, JobRef
+from tests.support.repeated import repeated
 
 TarOf = Callable[[dict[str, bytes]], Path]
 BuildImage = Callable[[str], str]
@@ -92,6 +93,19 @@ async def test_files_belong_to_the_worker(bench: Any, tar_of: TarOf) -> None:
 async def test_files_larger_than_any_buffer_arrive_whole(bench: Any, tar_of: TarOf) -> None:
     content = bytes(range(256)) * 80_000
     assert await bench.output(files=tar_of({"big": content}), command="wc -c < big") == [str(len(content))]
+
+
+async def test_a_cancelled_transfer_of_files_leaves_nothing_after_the_removal(
+    bench: Any, tar_of: TarOf
+) -> None:
+    creating = asyncio.create_task(bench.create(files=tar_of({"big": bytes(100_000_000)})))
+    while not (await bench.orchestrator.observe(bench.ref)).worker:
+        await asyncio.sleep(0.01)
+    creating.cancel()
+    await asyncio.gather(creating, return_exceptions=True)
+    assert creating.cancelled()
+    await repeated(lambda: bench.orchestrator.remove(bench.ref))
+    assert await bench.orchestrator.refs() == []
 
 
 async def test_files_that_may_not_be_there_are_refused_with_the_member(bench: Any, tar_of: TarOf) -> None:
