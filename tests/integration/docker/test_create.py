@@ -99,8 +99,9 @@ async def test_a_cancelled_transfer_of_files_leaves_nothing_after_the_removal(
     bench: Any, tar_of: TarOf
 ) -> None:
     creating = asyncio.create_task(bench.create(files=tar_of({"big": bytes(100_000_000)})))
-    while not (await bench.orchestrator.observe(bench.ref)).worker:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(60):
+        while not (await bench.orchestrator.observe(bench.ref)).worker:
+            await asyncio.sleep(0.01)
     creating.cancel()
     await asyncio.gather(creating, return_exceptions=True)
     assert creating.cancelled()
