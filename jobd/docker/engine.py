@@ -101,7 +101,7 @@ class Engine:
         return container_id
 
     async def start(self, container_id: str) -> None:
-        """Starts a container, once. Raises: Refusal, Trouble, EngineUnavailable."""
+        """Starts a container, once. Raises: Refusal, ServerError, EngineUnavailable."""
         await self._transport.in_thread("start", lambda client: client.start(container_id), "work")
 
     async def kill(self, container_id: str, signal: str) -> None:

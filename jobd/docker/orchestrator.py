@@ -6,9 +6,8 @@ events, end causes and file downloads have their own modules. All state is a cac
 
 import os
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from pathlib import Path
 
 from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.containers.creation import Creation
@@ -18,6 +17,7 @@ from jobd.docker.containers.own_signals import OwnSignals
 from jobd.docker.containers.removal import Removal
 from jobd.docker.containers.start import Start
 from jobd.docker.containers.unstarted import UnstartedRemoval
+from jobd.docker.containers.workspace_owners import WorkspaceOwners
 from jobd.docker.engine import Engine
 from jobd.docker.event_stream import Events
 from jobd.docker.files.workspace_tar import open_tar
@@ -32,7 +32,7 @@ from jobd.docker.mapping.inspection import Inspected
 from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.sandboxes.pool import SandboxPool
 from jobd.docker.sizes import Sizes
-from jobd.jobs.port.errors import EngineError, EngineUnavailable, StartFailed
+from jobd.jobs.port.errors import StartFailed
 from jobd.jobs.port.hints import Connected, Hint
 from jobd.jobs.port.model import (
     ContainerFacts,
@@ -40,7 +40,6 @@ from jobd.jobs.port.model import (
     DiskUse,
     EndCause,
     EngineFacts,
-    ImageFacts,
     JobRef,
     LogBatch,
     LogCursor,
@@ -51,7 +50,7 @@ from jobd.jobs.port.model import (
     Usage,
     WorkOrder,
 )
-from jobd.wire.job import Pull
+from jobd.jobs.port.protocols import PreparationProgress
 from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL, SidecarOrder
 
 _REMEMBERED = 4096
@@ -86,13 +85,16 @@ class DockerOrchestrator:
             settings,
             self._network,
             on_broken=lambda ref: self._exits.network_lost(ref.uid),
-            ensure_image=self.ensure_sidecar_image,
+            ensure_image=lambda: self._images.ensure_sidecar(settings.sidecar_image),
         )
         self._events = Events(engine, settings.instance, self._exits, self._sandboxes.ended)
         self._removal = Removal(engine, self._own_signals)
-        self._start = Start(engine, self._ids, self._network)
+        owners = WorkspaceOwners(engine, self._ids)
+        self._start = Start(engine, self._ids, self._network, owners)
         self._unstarted = UnstartedRemoval(engine)
-        self._creation = Creation(engine, settings, self._images, self._network, self._removal)
+        self._creation = Creation(
+            engine, settings, self._images, self._network, self._sandboxes, self._removal, owners
+        )
         self._fresh: OrderedDict[JobRef, str] = OrderedDict()
         """Workers that this process created and has not started: a start needs no inspection first."""
 
@@ -102,8 +104,8 @@ class DockerOrchestrator:
         await self._network.release()
         await self._engine.close()
 
-    async def ping(self) -> EngineFacts:
-        """Returns the engine's facts. Raises EngineUnavailable, also if the engine is stopping and accepts no new connections."""
+    async def probe(self) -> EngineFacts:
+        """Returns the engine's facts. Raises EngineUnavailable: the engine accepts no new connections; see `port.protocols.Probe`."""
         return await self._sizes.probe()
 
     async def usage(self, ref: JobRef) -> Usage | None:
@@ -120,35 +122,22 @@ class DockerOrchestrator:
         """Measures the containers and volumes of this instance. Raises EngineUnavailable."""
         return await self._sizes.disk_use()
 
-    async def ensure_image(
-        self, image: str, pull: Pull, platform: str | None, on_progress: Callable[[str], None]
-    ) -> ImageFacts:
-        """Pulls the image if the policy requires it. Raises: ImageUnavailable, EngineUnavailable."""
-        return await self._images.ensure(image, pull, platform, on_progress)
-
-    async def ensure_sidecar_image(self) -> None:
-        """Finds, pulls or builds the sidecar image. Raises: ImageUnavailable with a remedy."""
-        await self._images.ensure_sidecar(self._settings.sidecar_image)
-
-    async def create(self, order: WorkOrder, files: Path | None) -> Created:
-        """Creates volume, worker and, if requested, sidecar, and fills the workspace.
+    async def prepare(self, order: WorkOrder, progress: PreparationProgress) -> Created:
+        """Pulls the images, finds, pulls or builds the sidecar image; creates volume, worker and, if requested, sidecar; fills the workspace.
 
         Adopts this attempt's containers only if one of them has run; otherwise replaces them, since the workspace may be
         incomplete. Removes this instance's stale containers and volumes with the same names.
-        Raises: RefusedByEngine, ImageUnavailable, EngineUnavailable.
+        Raises: RefusedByEngine, ImageUnavailable, EngineUnavailable; what `progress` raises.
         """
+        image_user, spec = None, order.spec
+        if not order.image_ready:
+            image = await self._images.ensure(spec.image, spec.pull, spec.platform, progress.report)
+            if order.sidecar:
+                await self._images.ensure_sidecar(self._settings.sidecar_image)
+            await progress.image_ready(image.facts)
+            image_user = image.user
         with self._exits.noting_outages(order.ref.uid):
-            sandbox_id = await self._sandboxes.lease(order.ref, order.spec)
-            try:
-                made, is_new = await self._creation.create(order, files, sandbox_id)
-            except EngineUnavailable:
-                raise  # the containers may exist, and join the sandbox
-            except EngineError:
-                self._sandboxes.release(order.ref)
-                raise
-        self._sandboxes.joined(
-            order.ref, [one for one in (made.worker_id, made.sidecar_id) if one is not None]
-        )
+            made, is_new = await self._creation.create(order, image_user)
         self._fresh.pop(order.ref, None)
         if is_new and len(made.worker_id) <= inspection.LONGEST_ID:
             self._fresh[order.ref] = made.worker_id
@@ -159,8 +148,11 @@ class DockerOrchestrator:
             self._fresh.popitem(last=False)
         return made
 
-    async def start_sidecar(self, ref: JobRef, order: SidecarOrder) -> None:
-        """Starts the sidecar and writes its order, unless the sidecar runs or has run. Raises: StartFailed, EngineUnavailable."""
+    async def start_inputs(self, ref: JobRef, order: SidecarOrder) -> None:
+        """Starts the sidecar and writes its order, unless the sidecar runs or has run.
+
+        Raises: StartFailed, RefusedByEngine, EngineUnavailable.
+        """
         with self._exits.noting_outages(ref.uid):
             await self._start.sidecar(ref, order)
 
@@ -194,7 +186,7 @@ class DockerOrchestrator:
         return await self._exits.observed(ref.uid, role, facts)
 
     async def end_cause(self, ref: JobRef, role: Role, ended: ContainerFacts) -> EndCause:
-        """Returns what ended the container; see `port.protocols.Containers`. Raises EngineUnavailable."""
+        """Returns what ended the container; see `port.protocols.Observing`. Raises EngineUnavailable."""
         with self._exits.noting_outages(ref.uid):
             return await self._exits.of(ref.uid, role, ended)
 
@@ -227,7 +219,7 @@ class DockerOrchestrator:
             ref, roles, volume=role is None, label_filter=lambda found: self._is_of(ref, found)
         )
         if role is None:
-            self._sandboxes.release(ref)
+            self._sandboxes.release(ref.uid)
             self._exits.forget(ref.uid)
 
     async def remove_stopped(self, ref: JobRef) -> None:
@@ -238,10 +230,10 @@ class DockerOrchestrator:
         self._fresh.pop(ref, None)
         with self._exits.noting_outages(ref.uid):
             await self._removal.remove_stopped(ref, label_filter=lambda found: self._is_of(ref, found))
-        self._sandboxes.release(ref)
+        self._sandboxes.release(ref.uid)
 
     async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
-        """Removes a container whose start was requested, unless it has run; see `port.protocols.Removal`.
+        """Removes a container whose start was requested, unless it has run; see `port.protocols.Workers`.
 
         Raises: EngineUnavailable.
         """
@@ -251,6 +243,10 @@ class DockerOrchestrator:
         if fate.kind != "began":
             self._sandboxes.ended(container_id)
         return fate
+
+    def release_run(self, ref: JobRef) -> None:
+        """Frees the job's network sandbox; see `port.protocols.Workers`."""
+        self._sandboxes.release(ref.uid)
 
     async def logs(
         self, ref: JobRef, role: Role, cursor: LogCursor, follow: bool

@@ -34,7 +34,7 @@ class Sizes:
         return EngineFacts(
             name="docker",
             version=version.version,
-            api_version=version.spoken,
+            api_version=version.negotiated,
             cpus=info.cpus,
             memory_bytes=info.mem_total,
             platform=f"{version.os}/{version.arch}",

@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import DiskUse
-from jobd.jobs.port.protocols import EnginePort
+from jobd.jobs.port.protocols import DiskMeasurement
 from jobd.jobs.retention.kept_outputs import KeptOutputs
 from jobd.jobs.run.engine_monitor import EngineMonitor
 from jobd.process.state_folder import StateFolder, sizes
@@ -25,7 +25,7 @@ class About:
         instance: str,
         folder: StateFolder,
         store: Store,
-        engine: EnginePort,
+        engine: DiskMeasurement,
         engine_monitor: EngineMonitor,
         outputs: KeptOutputs,
     ) -> None:

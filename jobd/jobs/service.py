@@ -10,7 +10,7 @@ from datetime import datetime
 
 from jobd.errors import Conflict, InvalidRequest, NotFound, Unauthorized
 from jobd.jobs.admission.queue import AdmissionQueue
-from jobd.jobs.port.errors import NoSuchFile
+from jobd.jobs.port.errors import FilesNotKept, NoSuchFile
 from jobd.jobs.port.model import JobRef
 from jobd.jobs.port.protocols import Files
 from jobd.jobs.retention.kept_outputs import KeptOutputs
@@ -142,7 +142,7 @@ class JobService:
         comes from jobd's own copy, also after the workspace is removed.
 
         Raises:
-            NotFound: no such job or file, or the workspace is removed. InvalidRequest: the path leaves the workspace, or is no UTF-8.
+            NotFound: no such job or file, the workspace is removed, or the engine keeps no files after the worker's end. InvalidRequest: the path leaves the workspace, or is no UTF-8.
         """
         if why := path_problem(path):
             raise InvalidRequest(f"path {why}", field="path")
@@ -165,6 +165,8 @@ class JobService:
             first = await anext(stream)
         except StopAsyncIteration:
             first = b""
+        except FilesNotKept as error:
+            raise NotFound(str(error), code=error.code) from None
         except NoSuchFile as error:
             raise NotFound(str(error), code=error.code, field="path") from None
         return _chain(first, stream)

@@ -25,6 +25,13 @@ MUTATIONS = (
         "test_failpoints.py::test_killed_at_a_failpoint[before-engine:start_worker]",
     ),
     Mutation(
+        "a cancelled creation ends before its requests",
+        "jobd/docker/containers/creation.py",
+        "        await asyncio.wait({task})\n",
+        "",
+        "tests/unit/jobd/docker/containers/test_creation.py",
+    ),
+    Mutation(
         "another instance's containers are taken for ours",
         "jobd/docker/mapping/labels.py",
         " and labels.get(JOB_INSTANCE) == instance",
@@ -34,7 +41,7 @@ MUTATIONS = (
     Mutation(
         "a workspace that can never be made is asked for again",
         "jobd/docker/containers/creation.py",
-        '        except Trouble as error:\n            raise port_error("create"',
+        '        except ServerError as error:\n            raise port_error("create"',
         '        except KeyError as error:\n            raise port_error("create"',
         "test_engine_answers.py::test_a_job_that_can_never_run_fails_at_once_and_keeps_no_place",
     ),

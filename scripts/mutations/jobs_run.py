@@ -32,6 +32,13 @@ MUTATIONS = (
         "tests/integration/jobs/test_stale_records.py::test_a_commit_that_is_durable_although_it_was_reported_as_failed",
     ),
     Mutation(
+        "a pulled image is pulled again",
+        "jobd/jobs/run/preparation.py",
+        "image_ready = record.setup is not None and record.setup.image is not None",
+        "image_ready = False",
+        "tests/integration/jobs/test_preparation.py::test_a_pulled_image_is_not_pulled_again",
+    ),
+    Mutation(
         "the log is not read again after the end",
         "jobd/jobs/run/execution.py",
         "        missing = await self._logs.drain()\n",

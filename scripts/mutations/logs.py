@@ -25,9 +25,9 @@ MUTATIONS = (
         "test_exhaustion.py::test_log_floods",
     ),
     Mutation(
-        "a log's place is found by its time alone",
+        "a log's position is found by its time alone",
         "jobd/docker/logs/log_positions.py",
-        "            if not self._exact or self._check == self._place.check:\n",
+        "            if not self._exact or self._check == self._position.check:\n",
         "            if True:\n",
         "tests/unit/jobd/docker/logs/test_log_parser.py::test_a_position_is_identified_by_its_text_and_not_by_its_time_alone",
     ),
@@ -35,7 +35,7 @@ MUTATIONS = (
         "a run whose beginning is not seen is taken for whole",
         "jobd/docker/logs/log_positions.py",
         "self._taken, self._check = 0, crc32(before)",
-        "self._taken, self._check = 0, self._place.check or 0",
+        "self._taken, self._check = 0, self._position.check or 0",
         "tests/unit/jobd/docker/logs/test_log_parser.py::test_a_position_in_a_run_without_its_beginning_is_not_confused_with_another",
     ),
     Mutation(

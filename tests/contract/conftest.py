@@ -22,6 +22,7 @@ from jobd.jobs.port.protocols import EnginePort
 from jobd.wire.job import JobSpec
 from tests.contract.worlds import OPTIONAL, Behaviour, FakeWorld, World, observed_until
 from tests.support.engine_proxy import EngineProxy
+from tests.support.progress import Progress
 from tests.support.second_engine import SecondEngine
 
 DEADLINE_S = 60.0
@@ -32,6 +33,7 @@ class DockerWorld:
 
     deadline_s = DEADLINE_S
     without = OPTIONAL
+    keeps_files = True
 
     def __init__(
         self, client: docker.DockerClient, image: str, proxy: EngineProxy, second: Callable[[], SecondEngine]
@@ -50,7 +52,16 @@ class DockerWorld:
     def on(self, url: str) -> DockerOrchestrator:
         return DockerOrchestrator(DockerSettings(self.instance), environ={"DOCKER_HOST": url})
 
-    def work(self, ref: JobRef, behaviour: Behaviour, *, sidecar: bool = False, **fields: Any) -> WorkOrder:
+    def work(
+        self,
+        ref: JobRef,
+        behaviour: Behaviour,
+        *,
+        sidecar: bool = False,
+        files: Path | None = None,
+        image_ready: bool = False,
+        **fields: Any,
+    ) -> WorkOrder:
         self.made.add(ref)
         script = [f"printf %s {shlex.quote(text)} > {path}" for path, text in behaviour.writes.items()]
         script += [f"echo {shlex.quote(line)}" for line in behaviour.lines]
@@ -63,7 +74,9 @@ class DockerWorld:
         script += ["exec sleep 3600"] if behaviour.stays else [f"exit {behaviour.exit_code}"]
         command: str | list[str] = ["/no/such/command"] if behaviour.missing else "; ".join(script)
         fields = {"command": command, "secrets": dict.fromkeys(behaviour.shows, ""), **fields}
-        return WorkOrder(ref, JobSpec(id=ref.id, image=self.image, **fields), sidecar)
+        return WorkOrder(
+            ref, JobSpec(**{"id": ref.id, "image": self.image, **fields}), sidecar, files, image_ready
+        )
 
     async def interrupt_hints(self) -> None:
         await asyncio.to_thread(self._proxy.cut, r"GET .*/events")
@@ -118,7 +131,7 @@ class DockerWorld:
             self.others.append(engine)
 
     async def _start(self, engine: DockerOrchestrator, order: WorkOrder) -> None:
-        await engine.create(order, None)
+        await engine.prepare(order, Progress())
         await engine.start_worker(order.ref)
 
 

@@ -9,6 +9,7 @@ from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import ContainerFacts, ContainerState, EndCause, JobRef
 from jobd.jobs.port.protocols import EnginePort
 from tests.contract.worlds import OPTIONAL
+from tests.support.progress import Progress
 
 
 async def cause_of(engine: EnginePort, ref: JobRef, ended: ContainerFacts, deadline_s: float) -> EndCause:
@@ -39,7 +40,7 @@ async def test_each_cause_is_reported(world: Any, ref: JobRef, cause: EndCause) 
 async def test_an_engine_that_stayed_up_is_not_the_cause(
     world: Any, ref: JobRef, behave: Any, until: Any, code: int
 ) -> None:
-    await world.orchestrator.create(world.work(ref, behave(exit_code=code)), None)
+    await world.orchestrator.prepare(world.work(ref, behave(exit_code=code)), Progress())
     await world.orchestrator.start_worker(ref)
     worker = (await until(ref, lambda seen: seen.worker is not None and seen.worker.ended)).worker
     assert worker.cause is EndCause.OWN_EXIT

@@ -8,6 +8,7 @@ from typing import Any
 from jobd.jobs.port.hints import Changed, Connected, Disconnected, Ended, Hint, SignalledExternally, Started
 from jobd.jobs.port.model import ContainerState, EndCause, JobRef
 from jobd.wire.report import SidecarOrder
+from tests.support.progress import Progress
 
 
 @asynccontextmanager
@@ -49,14 +50,14 @@ async def test_a_broken_stream_reports_disconnected_and_reconnects(
         assert await anext(stream) == Disconnected()
         while (hint := await anext(stream)) != Connected():
             assert hint == Disconnected()
-        await world.orchestrator.create(world.work(ref, behave()), None)
+        await world.orchestrator.prepare(world.work(ref, behave()), Progress())
         await world.orchestrator.start_worker(ref)
         await to(stream, Ended, ref)
 
 
 async def test_a_start_and_an_end_are_reported(world: Any, ref: JobRef, behave: Any) -> None:
     async with hints(world) as stream:
-        made = await world.orchestrator.create(world.work(ref, behave(exit_code=3)), None)
+        made = await world.orchestrator.prepare(world.work(ref, behave(exit_code=3)), Progress())
         await world.orchestrator.start_worker(ref)
         begun, over = (await to(stream, Started, ref))[-1], (await to(stream, Ended, ref))[-1]
     assert isinstance(begun, Started)
@@ -75,7 +76,7 @@ async def test_an_external_signal_is_reported_before_the_end_it_causes(
     world: Any, ref: JobRef, behave: Any
 ) -> None:
     async with hints(world) as stream:
-        await world.orchestrator.create(world.work(ref, behave(stays=True)), None)
+        await world.orchestrator.prepare(world.work(ref, behave(stays=True)), Progress())
         await world.orchestrator.start_worker(ref)
         await to(stream, Started, ref)
         await world.kill_from_outside(ref)
@@ -87,7 +88,7 @@ async def test_a_signal_that_was_sent_through_the_port_is_not_external(
     world: Any, ref: JobRef, behave: Any
 ) -> None:
     async with hints(world) as stream:
-        await world.orchestrator.create(world.work(ref, behave(stays=True)), None)
+        await world.orchestrator.prepare(world.work(ref, behave(stays=True)), Progress())
         await world.orchestrator.start_worker(ref)
         await world.orchestrator.signal(ref, "worker", "SIGKILL")
         told = [type(hint) for hint in await to(stream, Ended, ref)]
@@ -97,10 +98,9 @@ async def test_a_signal_that_was_sent_through_the_port_is_not_external(
 async def test_neither_a_notification_nor_a_removal_is_an_external_signal(
     world: Any, ref: JobRef, behave: Any
 ) -> None:
-    await world.orchestrator.ensure_sidecar_image()
     async with hints(world) as stream:
-        await world.orchestrator.create(world.work(ref, behave(stays=True), sidecar=True), None)
-        await world.orchestrator.start_sidecar(
+        await world.orchestrator.prepare(world.work(ref, behave(stays=True), sidecar=True), Progress())
+        await world.orchestrator.start_inputs(
             ref, SidecarOrder(job_id=ref.id, job_uid=ref.uid, artifacts=[], secrets={"a": "b"})
         )
         await world.orchestrator.start_worker(ref)
@@ -111,7 +111,7 @@ async def test_neither_a_notification_nor_a_removal_is_an_external_signal(
 
 
 async def test_a_removal_is_reported_as_a_change(world: Any, ref: JobRef, behave: Any, until: Any) -> None:
-    await world.orchestrator.create(world.work(ref, behave()), None)
+    await world.orchestrator.prepare(world.work(ref, behave()), Progress())
     await world.orchestrator.start_worker(ref)
     await until(ref, lambda seen: seen.worker is not None and seen.worker.ended)
     async with hints(world) as stream:

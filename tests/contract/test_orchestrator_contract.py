@@ -32,6 +32,7 @@ from jobd.jobs.port.model import (
 )
 from jobd.wire.artifact import Artifact, Read, Write
 from jobd.wire.report import ArtifactDone, Ready, Report, SidecarOrder, decode_report
+from tests.support.progress import Progress
 
 Until = Callable[[JobRef, Callable[[Observation], bool]], Coroutine[Any, Any, Observation]]
 
@@ -41,7 +42,7 @@ def ended(seen: Observation) -> bool:
 
 
 async def run(world: Any, ref: JobRef, behaviour: Any, until: Until) -> ContainerFacts:
-    await world.orchestrator.create(world.work(ref, behaviour), None)
+    await world.orchestrator.prepare(world.work(ref, behaviour), Progress())
     await world.orchestrator.start_worker(ref)
     worker = (await until(ref, ended)).worker
     assert worker is not None
@@ -82,7 +83,7 @@ async def file_of(world: Any, ref: JobRef, path: str) -> bytes:
 
 
 async def test_the_engine_says_who_it_is(world: Any) -> None:
-    facts = await world.orchestrator.ping()
+    facts = await world.orchestrator.probe()
     assert facts.cpus > 0
     assert facts.memory_bytes > 0
     assert facts.name
@@ -102,7 +103,7 @@ async def test_the_disk_use_of_jobs_is_measured(world: Any, ref: JobRef, behave:
 
 
 async def test_a_made_job_has_not_run(world: Any, ref: JobRef, behave: Any) -> None:
-    made = await world.orchestrator.create(world.work(ref, behave()), None)
+    made = await world.orchestrator.prepare(world.work(ref, behave()), Progress())
     seen = await world.orchestrator.observe(ref)
     assert seen.worker is not None
     assert (seen.worker.id, seen.worker.state, seen.worker.attempt) == (
@@ -119,8 +120,8 @@ async def test_making_again_leaves_one_job_that_has_not_run(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
     order = world.work(ref, behave(exit_code=3))
-    await world.orchestrator.create(order, None)
-    made = await world.orchestrator.create(order, None)
+    await world.orchestrator.prepare(order, Progress())
+    made = await world.orchestrator.prepare(order, Progress())
     seen = await world.orchestrator.observe(ref)
     assert seen.worker is not None
     assert (seen.worker.id, seen.worker.state) == (made.worker_id, ContainerState.CREATED)
@@ -145,7 +146,7 @@ async def test_what_has_run_is_taken_over_and_not_made_again(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
     worker = await run(world, ref, behave(exit_code=7), until)
-    made = await world.orchestrator.create(world.work(ref, behave(exit_code=7)), None)
+    made = await world.orchestrator.prepare(world.work(ref, behave(exit_code=7)), Progress())
     seen = await world.orchestrator.observe(ref)
     assert made.worker_id == worker.id
     assert seen.worker == worker
@@ -161,7 +162,7 @@ async def test_what_was_taken_over_is_not_started_again(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
     worker = await run(world, ref, behave(exit_code=7), until)
-    await world.orchestrator.create(world.work(ref, behave(exit_code=7)), None)
+    await world.orchestrator.prepare(world.work(ref, behave(exit_code=7)), Progress())
     await world.orchestrator.start_worker(ref)
     assert (await world.orchestrator.observe(ref)).worker == worker
 
@@ -171,7 +172,7 @@ async def test_a_new_attempt_replaces_the_one_before(
 ) -> None:
     worker = await run(world, ref, behave(writes={"old": "1"}), until)
     again = JobRef(ref.uid, ref.id, 2)
-    made = await world.orchestrator.create(world.work(again, behave()), None)
+    made = await world.orchestrator.prepare(world.work(again, behave()), Progress())
     assert made.worker_id != worker.id
     for look in (ref, again):
         seen = await world.orchestrator.observe(look)
@@ -186,14 +187,14 @@ async def test_a_job_that_reuses_an_id_is_not_the_earlier_job(
 ) -> None:
     await run(world, ref, behave(), until)
     other = JobRef("another-uid", ref.id, 1)
-    await world.orchestrator.create(world.work(other, behave()), None)
+    await world.orchestrator.prepare(world.work(other, behave()), Progress())
     assert await world.orchestrator.observe(ref) == Observation(None, None)
     await world.orchestrator.remove(ref)
     assert (await world.orchestrator.observe(other)).worker is not None
 
 
 async def test_a_command_that_does_not_exist(world: Any, ref: JobRef, behave: Any) -> None:
-    await world.orchestrator.create(world.work(ref, behave(missing=True)), None)
+    await world.orchestrator.prepare(world.work(ref, behave(missing=True)), Progress())
     with pytest.raises(StartFailed) as caught:
         await world.orchestrator.start_worker(ref)
     assert caught.value.exit_code == 127
@@ -209,7 +210,7 @@ async def test_a_command_that_does_not_exist(world: Any, ref: JobRef, behave: An
 
 
 async def test_a_signal_ends_a_worker(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
-    await world.orchestrator.create(world.work(ref, behave(stays=True)), None)
+    await world.orchestrator.prepare(world.work(ref, behave(stays=True)), Progress())
     await world.orchestrator.start_worker(ref)
     await until(ref, lambda seen: seen.worker is not None and seen.worker.state is ContainerState.RUNNING)
     await world.orchestrator.signal(ref, "worker", "SIGKILL")
@@ -220,7 +221,7 @@ async def test_a_signal_ends_a_worker(world: Any, ref: JobRef, behave: Any, unti
 
 
 async def test_nothing_is_left_after_removal(world: Any, ref: JobRef, behave: Any) -> None:
-    await world.orchestrator.create(world.work(ref, behave(stays=True)), None)
+    await world.orchestrator.prepare(world.work(ref, behave(stays=True)), Progress())
     await world.orchestrator.start_worker(ref)
     await world.orchestrator.remove(ref)
     assert await world.orchestrator.observe(ref) == Observation(None, None)
@@ -229,7 +230,7 @@ async def test_nothing_is_left_after_removal(world: Any, ref: JobRef, behave: An
 
 
 async def test_the_volume_alone_still_names_the_job(world: Any, ref: JobRef, behave: Any) -> None:
-    await world.orchestrator.create(world.work(ref, behave()), None)
+    await world.orchestrator.prepare(world.work(ref, behave()), Progress())
     await world.orchestrator.remove(ref, "worker")
     assert (await world.orchestrator.observe(ref)).worker is None
     assert ref in await world.orchestrator.refs()
@@ -271,7 +272,7 @@ async def test_reading_goes_on_after_each_cursor(world: Any, ref: JobRef, behave
 async def test_following_ends_with_the_worker_and_keeps_back_an_unfinished_line(
     world: Any, ref: JobRef, behave: Any
 ) -> None:
-    await world.orchestrator.create(world.work(ref, behave(lines=("one", "two"), rest="three")), None)
+    await world.orchestrator.prepare(world.work(ref, behave(lines=("one", "two"), rest="three")), Progress())
     await world.orchestrator.start_worker(ref)
     followed = await batches(world, ref, follow=True)
     shown = [line.text for batch in followed for line in batch.lines]
@@ -281,7 +282,7 @@ async def test_following_ends_with_the_worker_and_keeps_back_an_unfinished_line(
 
 
 async def test_a_line_is_followed_while_the_worker_runs(world: Any, ref: JobRef, behave: Any) -> None:
-    await world.orchestrator.create(world.work(ref, behave(lines=("hello",), stays=True)), None)
+    await world.orchestrator.prepare(world.work(ref, behave(lines=("hello",), stays=True)), Progress())
     await world.orchestrator.start_worker(ref)
     stream = world.orchestrator.logs(ref, "worker", LOG_START, True)
     async with asyncio.timeout(world.deadline_s):
@@ -290,7 +291,9 @@ async def test_a_line_is_followed_while_the_worker_runs(world: Any, ref: JobRef,
 
 
 async def test_output_arrives_before_its_line_ends(world: Any, ref: JobRef, behave: Any) -> None:
-    await world.orchestrator.create(world.work(ref, behave(lines=("one",), rest="two", stays=True)), None)
+    await world.orchestrator.prepare(
+        world.work(ref, behave(lines=("one",), rest="two", stays=True)), Progress()
+    )
     heard = b""
     async with asyncio.timeout(world.deadline_s), world.orchestrator.output(ref) as pieces:
         await world.orchestrator.start_worker(ref)
@@ -304,7 +307,7 @@ async def test_output_arrives_before_its_line_ends(world: Any, ref: JobRef, beha
 
 async def test_the_streams_of_an_output_are_apart(world: Any, ref: JobRef, behave: Any) -> None:
     behaviour = behave(lines=("a", "b"), errors=("c",), rest="d")
-    await world.orchestrator.create(world.work(ref, behaviour), None)
+    await world.orchestrator.prepare(world.work(ref, behaviour), Progress())
     heard = {"stdout": b"", "stderr": b""}
     async with asyncio.timeout(world.deadline_s), world.orchestrator.output(ref) as pieces:
         await world.orchestrator.start_worker(ref)
@@ -326,10 +329,13 @@ async def test_files_go_in_before_the_start_and_come_out(
         member = tarfile.TarInfo("given/a.txt")
         member.size = 5
         archive.addfile(member, io.BytesIO(b"hello"))
-    await world.orchestrator.create(world.work(ref, behave(writes={"made": "out"})), tmp_path / "in.tar")
+    behaviour = behave(writes={"made": "out"}, lines=("done",), stays=True)
+    await world.orchestrator.prepare(world.work(ref, behaviour, files=tmp_path / "in.tar"), Progress())
     assert await file_of(world, ref, "/workspace/given/a.txt") == b"hello"
     await world.orchestrator.start_worker(ref)
-    await read(world, ref, follow=True)
+    async with asyncio.timeout(world.deadline_s):
+        while not await read(world, ref):
+            await asyncio.sleep(0.02)
     assert await file_of(world, ref, "/workspace/made") == b"out"
     with pytest.raises(NoSuchFile):
         await file_of(world, ref, "/workspace/nothing")
@@ -340,36 +346,39 @@ async def test_making_again_fills_again(world: Any, ref: JobRef, behave: Any, tm
         member = tarfile.TarInfo("a.txt")
         member.size = 5
         archive.addfile(member, io.BytesIO(b"hello"))
-    order = world.work(ref, behave())
-    await world.orchestrator.create(order, None)
-    await world.orchestrator.create(order, tmp_path / "in.tar")
+    await world.orchestrator.prepare(world.work(ref, behave()), Progress())
+    await world.orchestrator.prepare(world.work(ref, behave(), files=tmp_path / "in.tar"), Progress())
     assert await file_of(world, ref, "/workspace/a.txt") == b"hello"
 
 
-async def test_a_local_image_is_found_without_a_pull(world: Any) -> None:
-    said: list[str] = []
-    facts = await world.orchestrator.ensure_image(world.image, "missing", None, said.append)
-    assert facts.id
-    assert said == []
+async def test_a_local_image_is_found_without_a_pull(world: Any, ref: JobRef, behave: Any) -> None:
+    progress = Progress()
+    await world.orchestrator.prepare(world.work(ref, behave(), pull="missing"), progress)
+    assert [bool(image.id) for image in progress.images] == [True]
+    assert progress.texts == []
 
 
-async def test_an_image_that_may_not_be_pulled_is_named(world: Any) -> None:
+async def test_an_image_that_may_not_be_pulled_is_named(world: Any, ref: JobRef, behave: Any) -> None:
+    progress = Progress()
     with pytest.raises(ImageUnavailable, match="no-such-image"):
-        await world.orchestrator.ensure_image("no-such-image:1", "never", None, lambda text: None)
+        await world.orchestrator.prepare(
+            world.work(ref, behave(), image="no-such-image:1", pull="never"), progress
+        )
+    assert progress.images == []
+    assert await world.orchestrator.observe(ref) == Observation(None, None)
 
 
 async def test_a_sidecar_starts_once(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
-    await world.orchestrator.ensure_sidecar_image()
-    made = await world.orchestrator.create(world.work(ref, behave(), sidecar=True), None)
+    made = await world.orchestrator.prepare(world.work(ref, behave(), sidecar=True), Progress())
     assert made.sidecar_id is not None
     order = SidecarOrder(
         job_id=ref.id,
         job_uid=ref.uid,
         artifacts=[Write(id="w", source="hi", out="w"), Write(id="x", source="", out="x", depends="w")],
     )
-    await world.orchestrator.start_sidecar(ref, order)
+    await world.orchestrator.start_inputs(ref, order)
     first = await until(ref, lambda seen: seen.sidecar is not None and seen.sidecar.started_at is not None)
-    await world.orchestrator.start_sidecar(ref, order)
+    await world.orchestrator.start_inputs(ref, order)
     again = await world.orchestrator.observe(ref)
     assert first.sidecar is not None
     assert again.sidecar is not None
@@ -381,16 +390,15 @@ async def test_a_sidecar_starts_once(world: Any, ref: JobRef, behave: Any, until
 async def test_a_worker_that_is_made_anew_finds_its_sidecar_and_what_it_left(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
-    await world.orchestrator.ensure_sidecar_image()
-    made = await world.orchestrator.create(world.work(ref, behave(), sidecar=True), None)
+    made = await world.orchestrator.prepare(world.work(ref, behave(), sidecar=True), Progress())
     write = Write(id="w", source="hi", out="w.txt")
-    await world.orchestrator.start_sidecar(
+    await world.orchestrator.start_inputs(
         ref, SidecarOrder(job_id=ref.id, job_uid=ref.uid, artifacts=[write])
     )
     # Without outputs the sidecar may end before the first observation.
     await until(ref, lambda seen: seen.sidecar is not None and seen.sidecar.started_at is not None)
     await world.orchestrator.remove(ref, "worker")
-    again = await world.orchestrator.create(world.work(ref, behave(), sidecar=True), None)
+    again = await world.orchestrator.prepare(world.work(ref, behave(), sidecar=True), Progress())
     assert again.sidecar_id == made.sidecar_id
     assert again.worker_id != made.worker_id
     seen = await world.orchestrator.observe(ref)
@@ -400,7 +408,7 @@ async def test_a_worker_that_is_made_anew_finds_its_sidecar_and_what_it_left(
 async def test_what_has_not_run_is_removed_and_its_late_start_finds_nothing(
     world: Any, ref: JobRef, behave: Any
 ) -> None:
-    made = await world.orchestrator.create(world.work(ref, behave()), None)
+    made = await world.orchestrator.prepare(world.work(ref, behave()), Progress())
     assert await world.orchestrator.remove_unstarted(ref, "worker", made.worker_id) == StartFate("never")
     assert (await world.orchestrator.observe(ref)).worker is None
     assert await world.orchestrator.remove_unstarted(ref, "worker", made.worker_id) == StartFate("never")
@@ -412,7 +420,7 @@ async def test_what_has_not_run_is_removed_and_its_late_start_finds_nothing(
 async def test_what_has_run_is_not_removed_as_not_started(
     world: Any, ref: JobRef, behave: Any, until: Until, stays: bool
 ) -> None:
-    made = await world.orchestrator.create(world.work(ref, behave(stays=stays, exit_code=7)), None)
+    made = await world.orchestrator.prepare(world.work(ref, behave(stays=stays, exit_code=7)), Progress())
     await world.orchestrator.start_worker(ref)
     seen = await until(ref, lambda now: now.worker is not None and (stays or now.worker.ended))
     assert await world.orchestrator.remove_unstarted(ref, "worker", made.worker_id) == StartFate("began")
@@ -433,7 +441,7 @@ async def test_what_has_run_and_is_gone_is_known_by_its_end(
 async def test_a_removal_that_kills_nothing_waits_for_what_runs(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
-    await world.orchestrator.create(world.work(ref, behave(stays=True)), None)
+    await world.orchestrator.prepare(world.work(ref, behave(stays=True)), Progress())
     await world.orchestrator.start_worker(ref)
     with pytest.raises(EngineUnavailable):
         await world.orchestrator.remove_stopped(ref)
@@ -449,7 +457,7 @@ async def test_a_removal_that_kills_nothing_waits_for_what_runs(
 
 async def test_a_running_worker_is_measured(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
     assert await world.orchestrator.usage(ref) is None
-    await world.orchestrator.create(world.work(ref, behave(stays=True)), None)
+    await world.orchestrator.prepare(world.work(ref, behave(stays=True)), Progress())
     await world.orchestrator.start_worker(ref)
     async with asyncio.timeout(world.deadline_s):
         while (used := await world.orchestrator.usage(ref)) is None:
@@ -464,15 +472,14 @@ async def test_a_running_worker_is_measured(world: Any, ref: JobRef, behave: Any
 async def test_a_sidecar_does_its_outputs_once_notified_of_the_workers_end(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
-    await world.orchestrator.ensure_sidecar_image()
-    assert (await world.orchestrator.ping()).has_sidecar_image
     await world.orchestrator.notify_worker_ended(ref, True)  # a missing sidecar is no error
-    await world.orchestrator.create(world.work(ref, behave(writes={"f": "x"}), sidecar=True), None)
+    await world.orchestrator.prepare(world.work(ref, behave(writes={"f": "x"}), sidecar=True), Progress())
+    assert (await world.orchestrator.probe()).has_sidecar_image
     outputs: list[Artifact] = [
         Read(id=when, source="f", depends="job", when=when) for when in ("success", "failure")
     ]
     order = SidecarOrder(job_id=ref.id, job_uid=ref.uid, artifacts=outputs)
-    await world.orchestrator.start_sidecar(ref, order)
+    await world.orchestrator.start_inputs(ref, order)
     await reported(world, ref, Ready)
     await world.orchestrator.start_worker(ref)
     await until(ref, ended)

@@ -9,6 +9,7 @@ import pytest
 
 from jobd.jobs.port.model import LOG_START, ContainerState, JobRef, Observation, RawLine, Role
 from jobd.wire.report import Ready, SidecarOrder, decode_report
+from tests.support.progress import Progress
 from tests.support.repeated import repeated
 
 Until = Callable[[JobRef, Callable[[Observation], bool]], Coroutine[Any, Any, Observation]]
@@ -26,10 +27,9 @@ async def printed(world: Any, ref: JobRef, role: Role) -> list[RawLine]:
 
 async def given(world: Any, ref: JobRef, behaviour: Any, values: dict[str, str]) -> None:
     """Creates the job and waits until its sidecar reports that the worker may start."""
-    await world.orchestrator.ensure_sidecar_image()
-    await world.orchestrator.create(world.work(ref, behaviour, sidecar=True), None)
+    await world.orchestrator.prepare(world.work(ref, behaviour, sidecar=True), Progress())
     order = SidecarOrder(job_id=ref.id, job_uid=ref.uid, artifacts=[], secrets=values)
-    await repeated(lambda: world.orchestrator.start_sidecar(ref, order))
+    await repeated(lambda: world.orchestrator.start_inputs(ref, order))
     async with asyncio.timeout(world.deadline_s):
         while True:
             lines = await printed(world, ref, "sidecar")

@@ -6,13 +6,15 @@ A further implementation adds a world, here or beside `conftest.py`, and an entr
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from jobd.jobs.port.model import ContainerFacts, EndCause, JobRef, Observation, WorkOrder
 from jobd.jobs.port.protocols import EnginePort
 from jobd.wire.job import JobSpec
 from tests.support.fakes.orchestrator import FakeOrchestrator
 from tests.support.fakes.worker import WorkerScript
+from tests.support.progress import Progress
 
 OPTIONAL = frozenset({EndCause.DEADLINE, EndCause.EVICTED, EndCause.NODE_LOST})
 """The causes that an engine may lack: on one machine no container is evicted."""
@@ -36,15 +38,27 @@ class Behaviour:
 
 
 class World(Protocol):
-    """One implementation under test. `deadline_s`: the limit of each wait. `without`: the causes that the engine lacks."""
+    """One implementation under test. `deadline_s`: the limit of each wait. `without`: the causes that the engine lacks.
+    `keeps_files`: False if the engine keeps no files after a worker's end.
+    """
 
     orchestrator: EnginePort
     image: str
     deadline_s: float
     without: frozenset[EndCause]
+    keeps_files: bool
 
-    def work(self, ref: JobRef, behaviour: Behaviour, *, sidecar: bool = False) -> WorkOrder:
-        """Returns an order for a job with this behaviour; the world cleans up `ref`."""
+    def work(
+        self,
+        ref: JobRef,
+        behaviour: Behaviour,
+        *,
+        sidecar: bool = False,
+        files: Path | None = None,
+        image_ready: bool = False,
+        **fields: Any,
+    ) -> WorkOrder:
+        """Returns an order for a job with this behaviour, and further `fields` of its spec; the world cleans up `ref`."""
         ...
 
     async def interrupt_hints(self) -> None:
@@ -66,13 +80,23 @@ class FakeWorld:
     image = "fake:latest"
     without: frozenset[EndCause] = frozenset()
 
-    def __init__(self, deadline_s: float = 60) -> None:
+    def __init__(self, deadline_s: float = 60, *, keeps_files: bool = True) -> None:
         self.fake = FakeOrchestrator()
+        self.fake.keeps_files = self.keeps_files = keeps_files
         self.fake.missing_images.add("no-such-image:1")
         self.orchestrator: EnginePort = self.fake
         self.deadline_s = deadline_s
 
-    def work(self, ref: JobRef, behaviour: Behaviour, *, sidecar: bool = False) -> WorkOrder:
+    def work(
+        self,
+        ref: JobRef,
+        behaviour: Behaviour,
+        *,
+        sidecar: bool = False,
+        files: Path | None = None,
+        image_ready: bool = False,
+        **fields: Any,
+    ) -> WorkOrder:
         self.fake.workers[ref.id] = WorkerScript(
             lines=behaviour.lines,
             errors=behaviour.errors,
@@ -83,8 +107,8 @@ class FakeWorld:
             runs_s=None if behaviour.stays else 0.0,
             start_error=(127, "no such command") if behaviour.missing else None,
         )
-        secrets = dict.fromkeys(behaviour.shows, "")
-        return WorkOrder(ref, JobSpec(id=ref.id, image=self.image, secrets=secrets), sidecar)
+        fields = {"image": self.image, "secrets": dict.fromkeys(behaviour.shows, ""), **fields}
+        return WorkOrder(ref, JobSpec(id=ref.id, **fields), sidecar, files, image_ready)
 
     async def interrupt_hints(self) -> None:
         self.fake.interrupt_hints()
@@ -93,7 +117,7 @@ class FakeWorld:
         self.fake.signal_from_outside(ref.id, "worker", 137)
 
     async def end_for(self, cause: EndCause, ref: JobRef) -> tuple[EnginePort, ContainerFacts]:
-        await self.orchestrator.create(self.work(ref, Behaviour(stays=True)), None)
+        await self.orchestrator.prepare(self.work(ref, Behaviour(stays=True)), Progress())
         await self.orchestrator.start_worker(ref)
         if cause is EndCause.ENGINE_STOPPED:
             self.fake.restart()

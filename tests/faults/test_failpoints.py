@@ -18,7 +18,7 @@ STOPPING = ("commit:cancel-request", "commit:stop-sent", "engine:signal", "call:
 """Points that only a cancelled job reaches."""
 TRIES = 5
 """A fast sidecar may report the end of its outputs before its notification is stored: not every job reaches that point."""
-FAST = ("after-commit:accepted", "before-engine:create", "after-engine:start_worker", "after-commit:started")
+FAST = ("after-commit:accepted", "before-engine:prepare", "after-engine:start_worker", "after-commit:started")
 
 
 def spec(receiver: Receiver, worker_image: str, job_id: str, command: str) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def test_every_failpoint_is_reached_and_named(
 def test_jobd_itself_has_no_failpoints(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
-    daemon = make_daemon(environ={**LOUD, "JOBD_FAILPOINT": "before-engine:create"}).start()
+    daemon = make_daemon(environ={**LOUD, "JOBD_FAILPOINT": "before-engine:prepare"}).start()
     daemon.submit(id=job_id, image=worker_image, command="true")
     assert daemon.ended(job_id)["status"] == "completed"
     assert reached(daemon) == set()
@@ -155,7 +155,7 @@ def test_killed_at_a_failpoint(
 ) -> None:
     stopping = point.endswith(STOPPING)
     daemon = make_daemon(environ={**LOUD, "JOBD_FAILPOINT": point}, module=FAILPOINTS)
-    if point.endswith(("engine:ping", "engine:refs")):
+    if point.endswith(("engine:probe", "engine:refs")):
         wanted = short(receiver, worker_image, job_id)
         start_and_die(daemon)
     else:

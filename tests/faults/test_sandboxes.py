@@ -2,7 +2,7 @@
 
 import signal
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import docker
@@ -49,9 +49,7 @@ class Pool:
 
 
 @pytest.fixture
-def pool(
-    make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str
-) -> Iterator[Pool]:
+def pool(make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str) -> Pool:
     return Pool(make_daemon(environ=POOL).start(), docker_client).fill(worker_image)
 
 

@@ -49,16 +49,14 @@ COMMITS = (
 """The names of commits of a job's record, by the record's latest stage."""
 WRITES = ("hide", "settle")
 ENGINE = (
-    "ensure_image",
-    "ensure_sidecar_image",
-    "create",
-    "start_sidecar",
+    "prepare",
+    "start_inputs",
     "start_worker",
     "observe",
     "signal",
     "notify_worker_ended",
     "remove",
-    "ping",
+    "probe",
     "refs",
 )
 ENGINE_CALLS = ("network-create", "volume-create", "create", "start", "kill", "destroy", "volume-remove")

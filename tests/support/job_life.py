@@ -114,7 +114,7 @@ class Life(JobInvariants):
             assert self.record.worker.in_doubt
 
     @rule(
-        action=st.sampled_from(["Create", "Observe", "StartWorker", "TellSidecar", "Remove"]),
+        action=st.sampled_from(["Prepare", "Observe", "StartWorker", "TellSidecar", "Remove"]),
         seen_s=st.sampled_from([0.0, 5.0, 60.0]),
     )
     def the_engine_answers_with_an_error(self, action: str, seen_s: float) -> None:
@@ -127,7 +127,7 @@ class Life(JobInvariants):
         if attempt.number == before.attempt.number and not before.ended and not self.record.worker_over:
             assert attempt.engine_errors is None or attempt.engine_errors.seconds < ENGINE_ERROR_LIMIT_S
 
-    @rule(action=st.sampled_from(["Create", "Observe", "StartWorker", "TellSidecar", "Remove"]))
+    @rule(action=st.sampled_from(["Prepare", "Observe", "StartWorker", "TellSidecar", "Remove"]))
     def the_engine_answers_again(self, action: str) -> None:
         before = self.record
         self.apply(facts.EngineAnswered(action))

@@ -99,6 +99,10 @@ class JobTurns(RuleBasedStateMachine):
                 draft.type
             )
 
+    @property
+    def image_ready(self) -> bool:
+        return self.record.setup is not None and self.record.setup.image is not None
+
     def read_reports(self, most: int = 1000) -> None:
         """Continues reading the sidecar's log; after a restart from the beginning."""
         box = self.engine.sidecar
@@ -154,13 +158,13 @@ class JobTurns(RuleBasedStateMachine):
         match action:
             case actions.Admit():
                 self.apply(facts.Admitted())
-            case actions.Pull() if fault == "refused":
-                self.apply(facts.SetupFailed("image-not-found", "no"))
-            case actions.Pull() if fault == "none":
-                self.apply(facts.ImageReady(ImageFacts("sha256:1", None, "")))
-            case actions.Create() if fault == "refused":
+            case actions.Prepare() if fault == "refused":
                 self.apply(facts.SetupFailed("refused-by-engine", "no"))
-            case actions.Create():
+            case actions.Prepare() if fault == "lost-before" and not self.image_ready:
+                pass  # the pull has failed
+            case actions.Prepare():
+                if not self.image_ready:
+                    self.apply(facts.ImageReady(ImageFacts("sha256:1", None)))
                 created = self.engine.create(self.record.attempt.number)
                 self.read = 0
                 if fault == "none":

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from jobd.docker.logs.log_cursors import Place, PlacedLine, places_after
+from jobd.docker.logs.log_cursors import Position, PositionedLine, positions_after
 from jobd.docker.logs.log_requests import lines_after
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import StreamName
@@ -23,8 +23,8 @@ class Story:
 
     def __init__(self, steps: list[Any], piece_bytes: int = PIECE_BYTES, *, leaves_out: bool = False) -> None:
         self.log = ModelLog(piece_bytes=piece_bytes, leaves_out=leaves_out, turn=self._turn)
-        self.stored: list[PlacedLine] = []
-        self.cursors: dict[StreamName, Place] = {}
+        self.stored: list[PositionedLine] = []
+        self.cursors: dict[StreamName, Position] = {}
         self.unseen: set[StreamName] = set()
         """Streams that lost entries before the first read: indistinguishable from a stream that begins later."""
         self._steps = list(steps)
@@ -52,7 +52,7 @@ class Story:
                 kept = batch[:keep]
                 keep -= len(kept)
                 self.stored += kept
-                self.cursors = places_after(self.cursors, kept)
+                self.cursors = positions_after(self.cursors, kept)
                 if keep <= 0:
                     return
         except EngineUnavailable:

@@ -60,7 +60,7 @@ class ModelEngine:
             assert self.sidecar is None or self.sidecar not in self.late_starts
             self.sidecar = self._new(attempt)
         assert self.worker is not None
-        return Created(self.worker.facts.id, self.sidecar.facts.id if self.sidecar and wanted else None, 0, 0)
+        return Created(self.worker.facts.id, self.sidecar.facts.id if self.sidecar and wanted else None)
 
     def start(self, box: Box | None, now: datetime) -> None:
         """Starts a container unless it was started before or is removed."""

@@ -8,7 +8,7 @@ from jobd.jobs.state import facts
 from jobd.wire import report
 
 Job = Callable[..., Any]
-IMAGE = ImageFacts("sha256:1", "sha256:2", "")
+IMAGE = ImageFacts("sha256:1", "sha256:2")
 
 
 def reported(sent: report.Report) -> facts.Reported:

@@ -27,15 +27,15 @@ NETWORK_LOST = "its network had ended before: the network sandbox was killed or 
 
 
 class ContainerExits:
-    """The containers of one instance. `ping` raises EngineUnavailable if the engine accepts no new connections."""
+    """The containers of one instance. `probe` raises EngineUnavailable if the engine accepts no new connections."""
 
     def __init__(
-        self, engine: Engine, instance: str, own_signals: OwnSignals, ping: Callable[[], Awaitable[object]]
+        self, engine: Engine, instance: str, own_signals: OwnSignals, probe: Callable[[], Awaitable[object]]
     ) -> None:
         self._engine = engine
         self._instance = instance
         self._own_signals = own_signals
-        self._ping = ping
+        self._probe = probe
         self._uptime = Uptime(engine)
         self._evidence: OrderedDict[tuple[str, Role], StopEvidence] = OrderedDict()
         """Keys: the job's uid and the container's role."""
@@ -136,7 +136,7 @@ class ContainerExits:
         """Returns whether the engine accepts new connections. While an engine stops, it still answers on open connections."""
         try:
             async with asyncio.timeout(STAYS_LIMIT_S):
-                await self._ping()
+                await self._probe()
         except (EngineUnavailable, TimeoutError):
             return False
         return True

@@ -7,7 +7,7 @@ instance. `container_spec.py` has the request body.
 import asyncio
 
 from jobd.docker.engine import Engine
-from jobd.docker.http.errors import Refusal, Trouble, port_error
+from jobd.docker.http.errors import Refusal, ServerError, port_error
 from jobd.docker.mapping import container_spec, labels
 from jobd.jobs.port.errors import EngineError, RefusedByEngine
 
@@ -77,7 +77,7 @@ class Network:
                 if error.status != 409:
                     raise port_error("network", error) from error
                 found = await self._engine.network_labels(name)
-            except Trouble as error:
+            except ServerError as error:
                 raise port_error("network", error) from error
             else:
                 return

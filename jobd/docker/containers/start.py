@@ -8,11 +8,14 @@ Source: Docker Engine API, ContainerStart, ContainerAttach.
 import asyncio
 from http import HTTPStatus
 
+import msgspec
+
 from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.containers.network import Network
+from jobd.docker.containers.workspace_owners import WorkspaceOwners
 from jobd.docker.engine import Engine
 from jobd.docker.http.attach import Attached, attach_stdin
-from jobd.docker.http.errors import Refusal, Trouble, port_error
+from jobd.docker.http.errors import Refusal, ServerError, port_error
 from jobd.docker.http.probe import is_answering
 from jobd.docker.mapping import inspection
 from jobd.jobs.port.errors import EngineUnavailable, StartFailed
@@ -25,25 +28,28 @@ _INSPECT_AGAIN_S = 1.0
 class Start:
     """Starts containers."""
 
-    def __init__(self, engine: Engine, ids: ContainerIds, network: Network) -> None:
+    def __init__(self, engine: Engine, ids: ContainerIds, network: Network, owners: WorkspaceOwners) -> None:
         self._engine = engine
         self._ids = ids
         self._network = network
+        self._owners = owners
 
     async def sidecar(self, ref: JobRef, order: SidecarOrder) -> None:
-        """Attaches, starts, writes the order, closes the input. Does nothing if the sidecar runs or has run.
+        """Attaches, starts, writes the order with the worker's uid and gid, closes the input. Does nothing if the sidecar runs or has run.
 
-        Raises: StartFailed, EngineUnavailable.
+        Raises: StartFailed, RefusedByEngine, EngineUnavailable.
         """
         found = await self._ids.inspect(ref, "sidecar")
         if found is None:
             raise StartFailed("the sidecar container is gone")
         if not found.never_started:
             return
-        version = (await self._engine.version()).spoken
+        uid, gid = await self._owners.of(ref)
+        order = msgspec.structs.replace(order, worker_uid=uid, worker_gid=gid)
+        version = (await self._engine.version()).negotiated
         try:
             stdin = await attach_stdin(self._engine.endpoint, self._engine.timeouts, version, found.id)
-        except (Refusal, Trouble) as error:
+        except (Refusal, ServerError) as error:
             raise port_error("inspect", error) from error
         async with stdin:
             await self.container(found.id)
@@ -54,7 +60,7 @@ class Start:
         try:
             try:
                 await self._engine.start(container_id)
-            except (Refusal, Trouble) as error:
+            except (Refusal, ServerError) as error:
                 if inspection.sandbox_missing(error.status, error.message, container_id):
                     raise Refusal(HTTPStatus.BAD_REQUEST, error.message) from error
                 if not inspection.network_missing(error.status, error.message):
@@ -63,10 +69,10 @@ class Start:
                 self._network.forget()
                 await self._network.ensure()
                 await self._engine.start(container_id)
-        except (Refusal, Trouble) as error:
+        except (Refusal, ServerError) as error:
             failure = port_error("start", error)
             if (
-                isinstance(error, Trouble)
+                isinstance(error, ServerError)
                 and isinstance(failure, StartFailed)
                 and failure.exit_code == inspection.NOT_STARTED
                 and not await is_answering(self._engine.endpoint)

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from jobd.docker.engine import Engine, Labels
-from jobd.docker.http.errors import Refusal, Trouble, port_error
+from jobd.docker.http.errors import Refusal, ServerError, port_error
 from jobd.docker.mapping import labels
 
 _REMEMBERED = 4096
@@ -38,7 +38,7 @@ class UnconfirmedVolumes:
                 self._asked.popitem(last=False)
         try:
             found = await self._engine.create_volume(name, named, options)
-        except (Refusal, Trouble) as error:
+        except (Refusal, ServerError) as error:
             raise port_error("volume", error) from error
         if before is None or found.get(labels.MAKING) == named.get(labels.MAKING):
             self.forget(name)

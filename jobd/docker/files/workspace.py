@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jobd.docker.engine import Engine
 from jobd.docker.files import tar_stream as tar
-from jobd.docker.http.errors import Refusal, Trouble, port_error
+from jobd.docker.http.errors import Refusal, ServerError, port_error
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, RefusedByEngine
 
 _TABLE_BYTES = 1024 * 1024
@@ -87,7 +87,7 @@ class Workspace:
                 silence_s=self._engine.timeouts.work_s,
             ):
                 pass
-        except (Refusal, Trouble) as error:
+        except (Refusal, ServerError) as error:
             raise port_error("fill", error, workspace=workspace) from error
 
     async def _table(self, container_id: str, path: str) -> bytes:

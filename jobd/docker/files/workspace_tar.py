@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.engine import Engine
 from jobd.docker.files.tar_check import DamagedTar, TarCheck
-from jobd.docker.http.errors import Refusal, Trouble
+from jobd.docker.http.errors import Refusal, ServerError
 from jobd.jobs.port.errors import FilesChanged, NoSuchFile
 from jobd.jobs.port.model import JobRef
 
@@ -44,8 +44,8 @@ async def open_tar(engine: Engine, ids: ContainerIds, ref: JobRef, path: str) ->
             check.end()
     except DamagedTar as error:
         raise FilesChanged(f"the files of job {ref.id} changed while they were read: {error}") from error
-    except (Refusal, Trouble) as error:
-        if isinstance(error, Trouble) and not _names_nothing(error.message):
+    except (Refusal, ServerError) as error:
+        if isinstance(error, ServerError) and not _names_nothing(error.message):
             raise
         raise NoSuchFile(f"{path!r} does not exist in job {ref.id}") from error
 

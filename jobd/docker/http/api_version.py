@@ -13,14 +13,14 @@ def agree(api_version: str, min_api_version: str) -> str:
 
     Raises: EngineUnavailable: they share no version.
     """
-    spoken = min(api_version, DEFAULT_DOCKER_API_VERSION, key=_ordered)
-    if _ordered(spoken) < _ordered(min_api_version):
+    negotiated = min(api_version, DEFAULT_DOCKER_API_VERSION, key=_ordered)
+    if _ordered(negotiated) < _ordered(min_api_version):
         error = EngineUnavailable(
-            f"the engine needs API {min_api_version} or newer, jobd supports up to {spoken}"
+            f"the engine needs API {min_api_version} or newer, jobd supports up to {negotiated}"
         )
         error.remedy = "upgrade jobd, or set DOCKER_MIN_API_VERSION for the engine"
         raise error
-    return spoken
+    return negotiated
 
 
 def _ordered(version: str) -> tuple[int, ...]:

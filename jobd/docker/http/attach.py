@@ -70,7 +70,7 @@ async def attach_stdin(
 ) -> Attached:
     """Opens a container's standard input, before the container's start.
 
-    Raises: Refusal, Trouble: the engine refused. EngineUnavailable.
+    Raises: Refusal, ServerError: the engine refused. EngineUnavailable.
     """
     reader, writer = await _connected(endpoint, timeouts)
     attached = Attached(reader, writer, timeouts)

@@ -1,6 +1,6 @@
 """The engine's error answers as exceptions with status and text.
 
-Owns both steps of translation: from an HTTP answer to `Refusal` or `Trouble`, and from these, for one call, to the error of the
+Owns both steps of translation: from an HTTP answer to `Refusal` or `ServerError`, and from these, for one call, to the error of the
 port, by the table in `error_table.py`.
 """
 
@@ -29,7 +29,7 @@ class Refusal(RefusedByEngine):
         self.message = message
 
 
-class Trouble(EngineUnavailable):
+class ServerError(EngineUnavailable):
     """A 5xx answer: the engine failed. `message` is the engine's own text."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -44,13 +44,13 @@ class _Message(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-def refusal(status: int, message: str) -> Refusal | Trouble:
+def refusal(status: int, message: str) -> Refusal | ServerError:
     """Returns the exception for an answer with this status and text."""
     text = message.strip() or f"the engine answered {status}"
-    return Trouble(status, text) if status >= 500 else Refusal(status, text)
+    return ServerError(status, text) if status >= 500 else Refusal(status, text)
 
 
-def port_error(call: Call, error: Refusal | Trouble, *, workspace: str = "") -> EngineError:
+def port_error(call: Call, error: Refusal | ServerError, *, workspace: str = "") -> EngineError:
     """Returns the error of the port for this answer to `call`, and logs the engine's own text."""
     found = failure(call, error.status, error.message, workspace=workspace)
     log.info(

@@ -98,7 +98,7 @@ class HttpSession:
 
         `silence_s`: the limit for the answer and for each part of the body; None: no limit. `fresh`: opens a new connection.
         `again`: the call is idempotent, and is tried three times if the connection breaks before the answer.
-        Raises: Refusal, Trouble: status 400 or above. EngineUnavailable: no connection, or the connection broke.
+        Raises: Refusal, ServerError: status 400 or above. EngineUnavailable: no connection, or the connection broke.
         """
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._timeouts.connect_s, sock_read=silence_s

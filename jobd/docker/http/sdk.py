@@ -50,7 +50,7 @@ def client_for(endpoint: Endpoint, version: str, limit_s: float, connections: in
 def translated(call: Callable[[APIClient], T], client: APIClient) -> T:
     """Returns the result of `call`, and translates the SDK's exceptions. Blocks; runs in a thread.
 
-    Raises: Refusal, Trouble, EngineUnavailable.
+    Raises: Refusal, ServerError, EngineUnavailable.
     """
     try:
         return call(client)

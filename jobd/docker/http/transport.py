@@ -65,18 +65,18 @@ class Transport:
             if self._agreed is not None and not fresh:
                 return self._agreed
             answer = await self.on_loop("/version", Version)
-            spoken = agree(answer.api_version, answer.min_api_version)
-            if self._agreed is None or self._agreed.spoken != spoken:
+            negotiated = agree(answer.api_version, answer.min_api_version)
+            if self._agreed is None or self._agreed.negotiated != negotiated:
                 self._clients = {
-                    "answer": self._client(spoken, "answer"),
-                    "work": self._client(spoken, "work"),
+                    "answer": self._client(negotiated, "answer"),
+                    "work": self._client(negotiated, "work"),
                 }
-            self._agreed = msgspec.structs.replace(answer, spoken=spoken)
+            self._agreed = msgspec.structs.replace(answer, negotiated=negotiated)
             return self._agreed
 
     async def path(self, path: str) -> str:
         """Returns `path` below the negotiated API version. Raises: EngineUnavailable."""
-        return f"/v{(await self.version()).spoken}{path}"
+        return f"/v{(await self.version()).negotiated}{path}"
 
     async def on_loop(self, path: str, model: type[T]) -> T:
         """Gets `path` on the event loop, so that health checks do not wait for a thread. Raises: EngineUnavailable."""
@@ -111,7 +111,7 @@ class Transport:
             raise port_error("inspect", error) from error
 
     async def in_thread(self, name: str, call: Callable[[APIClient], T], speed: Speed = "answer") -> T:
-        """Returns the answer of `call`, within the limit of its `speed`. Raises: Refusal, Trouble, EngineUnavailable."""
+        """Returns the answer of `call`, within the limit of its `speed`. Raises: Refusal, ServerError, EngineUnavailable."""
         await self.version()
         client = self._clients[speed]
         limit_s = self._limit_s(speed)

@@ -9,13 +9,14 @@ Source: Docker Engine API, ImageCreate, ImageBuild, ImageInspect.
 import asyncio
 import os
 import sys
+from dataclasses import dataclass
 
 import msgspec
 from docker.utils import parse_repository_tag
 
 from jobd.docker.engine import Engine
 from jobd.docker.http.endpoint import endpoint
-from jobd.docker.http.errors import Refusal, Trouble
+from jobd.docker.http.errors import Refusal, ServerError
 from jobd.docker.images import sidecar_context
 from jobd.docker.images.pulls import Progress, Pulls, unavailable
 from jobd.docker.images.sidecar_context import Context
@@ -33,6 +34,14 @@ BASE_PULL_S = 300
 _RUNS_ON = {("amd64", "386"), ("arm64", "arm")}
 
 
+@dataclass(frozen=True, slots=True)
+class LocalImage:
+    """An image on the engine: its facts for `jobs`, and its `USER` (empty: none)."""
+
+    facts: ImageFacts
+    user: str
+
+
 class Images:
     """The images of one engine."""
 
@@ -41,8 +50,8 @@ class Images:
         self._pulls = Pulls(engine)
         self._making_sidecar = asyncio.Lock()
 
-    async def ensure(self, image: str, pull: Pull, platform: str | None, on_progress: Progress) -> ImageFacts:
-        """Pulls the image if the policy requires it, and returns the facts of the local image.
+    async def ensure(self, image: str, pull: Pull, platform: str | None, on_progress: Progress) -> LocalImage:
+        """Pulls the image if the policy requires it, and returns the local image.
 
         Raises: ImageUnavailable, EngineUnavailable.
         """
@@ -61,7 +70,7 @@ class Images:
                 raise unavailable(f"the image {image!r} is missing after its pull", f"docker pull {image}")
         if platform is None:
             await self._check_architecture(image, found)
-        return facts(found, image)
+        return local_image(found, image)
 
     async def ensure_sidecar(self, image: str, say: Progress = lambda text: None) -> None:
         """Returns once the sidecar image is local; an image that was built from this code is also up to date.
@@ -104,7 +113,7 @@ class Images:
             return
         try:
             await self._engine.remove_image(image_id)
-        except (Refusal, Trouble):
+        except (Refusal, ServerError):
             pass  # the image is in use; docker image prune removes it later
 
     async def _base(self, say: Progress) -> tuple[str, str]:
@@ -145,7 +154,7 @@ class Images:
                         "\n".join([f"the sidecar image cannot be built: {message.error}", *output]),
                         sidecar_context.REMEDY,
                     )
-        except (Refusal, Trouble) as error:
+        except (Refusal, ServerError) as error:
             raise unavailable(
                 f"the sidecar image cannot be built: {error.message}", sidecar_context.REMEDY
             ) from error
@@ -168,25 +177,22 @@ class Images:
             )
 
 
-def facts(found: ImageInspected, image: str) -> ImageFacts:
-    """Returns an image's facts; of several digests, the digest of the repository in `image`.
+def local_image(found: ImageInspected, image: str) -> LocalImage:
+    """Returns an image's facts and user; of several digests, the digest of the repository in `image`.
 
     Raises: ImageUnavailable: a fact is too long for the job's record.
     """
     digests = found.repo_digests or []
     repository = parse_repository_tag(image)[0]
     matching = [digest for digest in digests if digest.partition("@")[0] == repository] or digests
-    image_facts = ImageFacts(
-        id=found.id,
-        digest=matching[0].partition("@")[2] if matching else None,
-        user=found.config.user if found.config else "",
-    )
-    if max(len(image_facts.id), len(image_facts.digest or ""), len(image_facts.user)) > _LONGEST_FACT:
+    facts = ImageFacts(id=found.id, digest=matching[0].partition("@")[2] if matching else None)
+    user = found.config.user if found.config else ""
+    if max(len(facts.id), len(facts.digest or ""), len(user)) > _LONGEST_FACT:
         raise unavailable(
             f"the image {image!r} has a user, a digest or an id of more than {_LONGEST_FACT} characters",
             "rebuild the image with a shorter USER",
         )
-    return image_facts
+    return LocalImage(facts, user)
 
 
 def fits(found: ImageInspected, platform: str) -> bool:

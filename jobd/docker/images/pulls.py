@@ -12,7 +12,7 @@ import msgspec
 from docker.utils import parse_repository_tag
 
 from jobd.docker.engine import Engine
-from jobd.docker.http.errors import Refusal, Trouble, as_error
+from jobd.docker.http.errors import Refusal, ServerError, as_error
 from jobd.docker.http.http_session import Silent
 from jobd.docker.mapping.error_table import failure
 from jobd.docker.mapping.models import Message, ProgressDetail
@@ -86,7 +86,7 @@ class Pulls:
                     raise _pull_failed(image, message.error)
                 detail = message.progress or ProgressDetail()
                 progress.note(message.status, message.id, detail.current, detail.total)
-        except (Refusal, Trouble) as error:
+        except (Refusal, ServerError) as error:
             raise _pull_failed(image, error.message) from error
         except Silent as error:
             stall_s = self._engine.timeouts.stall_s

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 
 from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.engine import Engine
-from jobd.docker.http.errors import Refusal, Trouble
+from jobd.docker.http.errors import Refusal, ServerError
 from jobd.docker.http.http_session import Body, Silent
 from jobd.docker.logs import log_cursors
 from jobd.docker.logs.frames import DamagedLog, Frames
@@ -36,7 +36,7 @@ class ContainerOutput:
         Raises: EngineUnavailable: the connection broke, or ended while the container runs; resume from the last cursor.
         LogUnreadable. ContainerGone.
         """
-        places = log_cursors.decoded(cursor)
+        positions = log_cursors.decoded(cursor)
         container_id = await self._ids.of(ref, role)
         if container_id is None:
             raise ContainerGone(f"the {role} of job {ref.id} does not exist")
@@ -50,16 +50,16 @@ class ContainerOutput:
             )
 
         try:
-            async with aclosing(lines_after(ask, places, follow)) as batches:
+            async with aclosing(lines_after(ask, positions, follow)) as batches:
                 async for batch in batches:
-                    places = log_cursors.places_after(places, batch)
-                    yield LogBatch(batch, log_cursors.encoded(places))
+                    positions = log_cursors.positions_after(positions, batch)
+                    yield LogBatch(batch, log_cursors.encoded(positions))
         except Refusal as error:
             if error.status in (404, 409):
                 self._ids.forget(ref, role)
                 raise ContainerGone(f"the {role} of job {ref.id} was removed") from error
             raise LogUnreadable(error.message) from error
-        except (Trouble, Silent) as error:
+        except (ServerError, Silent) as error:
             raise LogUnreadable(str(error)) from error
         except DamagedLog as error:
             raise LogUnreadable(f"cannot read the log of the {role} of job {ref.id}: {error}") from error
@@ -90,7 +90,7 @@ class ContainerOutput:
                 self._ids.forget(ref, "worker")
                 raise ContainerGone(f"the worker of job {ref.id} was removed") from error
             raise EngineUnavailable(error.message) from error
-        except Trouble as error:
+        except ServerError as error:
             raise EngineUnavailable(str(error)) from error
         except DamagedLog as error:
             raise EngineUnavailable(f"cannot read the output of job {ref.id}: {error}") from error

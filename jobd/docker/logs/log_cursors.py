@@ -13,53 +13,56 @@ from jobd.jobs.port.errors import LogUnreadable
 from jobd.jobs.port.model import LogCursor, RawLine, StreamName
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True):
+class Position(msgspec.Struct, frozen=True, array_like=True):
     """A position in one stream of a log: after `taken` bytes of what the stream holds under `timestamp`.
 
     Timestamps are compared for equality only, since the engine's clock may be set while a container runs. `check`: a CRC-32 of
     the bytes taken and of the timestamp before them, which tells this position from a similar one; None in cursors of older
-    versions. `beside`: a later position in the other stream, up to which this stream has been read as well.
+    versions. `in_other_stream`: a later position in the other stream, up to which this stream has been read as well.
     An empty timestamp means the start of the log.
     """
 
     timestamp: str
     taken: int = 0
     check: int | None = None
-    beside: "Place | None" = None
+    in_other_stream: "Position | None" = None
 
 
-START = Place("")
-Places = Mapping[StreamName, Place]
+START = Position("")
+Positions = Mapping[StreamName, Position]
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedLine(RawLine):
+class PositionedLine(RawLine):
     """A line with the position after it in its stream. `level`: the other stream has been read up to this position too."""
 
-    place: Place = START
+    position: Position = START
     level: bool = False
 
 
-def places_after(places: Places, lines: Iterable[PlacedLine]) -> dict[StreamName, Place]:
-    """Returns the positions after `lines`, which were read from `places` on."""
-    own = dict(places)
-    beside = {stream: place.beside for stream, place in own.items()}
+def positions_after(positions: Positions, lines: Iterable[PositionedLine]) -> dict[StreamName, Position]:
+    """Returns the positions after `lines`, which were read from `positions` on."""
+    own = dict(positions)
+    in_other_stream = {stream: position.in_other_stream for stream, position in own.items()}
     for line in lines:
-        own[line.stream], beside[line.stream] = line.place, line.place.beside
+        own[line.stream], in_other_stream[line.stream] = line.position, line.position.in_other_stream
         if line.level:
             other: StreamName = "stderr" if line.stream == "stdout" else "stdout"
-            beside[other] = line.place
+            in_other_stream[other] = line.position
             if other not in own:
-                own[other] = Place(line.place.timestamp, 0, 0)  # the stream is empty so far
-    return {stream: msgspec.structs.replace(place, beside=beside[stream]) for stream, place in own.items()}
+                own[other] = Position(line.position.timestamp, 0, 0)  # the stream is empty so far
+    return {
+        stream: msgspec.structs.replace(position, in_other_stream=in_other_stream[stream])
+        for stream, position in own.items()
+    }
 
 
-def encoded(places: Places) -> LogCursor:
+def encoded(positions: Positions) -> LogCursor:
     """Returns the stored form."""
-    return LogCursor(_encoder.encode(places))
+    return LogCursor(_encoder.encode(positions))
 
 
-def decoded(cursor: LogCursor) -> dict[StreamName, Place]:
+def decoded(cursor: LogCursor) -> dict[StreamName, Position]:
     """Returns the positions in a stored cursor. Raises LogUnreadable: the cursor is from another engine's adapter."""
     try:
         found = _decoder.decode(cursor)
@@ -69,4 +72,4 @@ def decoded(cursor: LogCursor) -> dict[StreamName, Place]:
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(dict[str, Place])
+_decoder = msgspec.json.Decoder(dict[str, Position])

@@ -14,7 +14,7 @@ Source: Docker Engine API, ContainerLogs.
 from collections.abc import Mapping
 
 from jobd.docker.logs.frames import DamagedLog, Frames
-from jobd.docker.logs.log_cursors import Place, PlacedLine, Places
+from jobd.docker.logs.log_cursors import Position, PositionedLine, Positions
 from jobd.docker.logs.log_positions import Missing, Search
 from jobd.docker.logs.stream_lines import StreamLines
 from jobd.jobs.port.model import StreamName
@@ -33,7 +33,7 @@ class LogReader:
     line a stream.
     """
 
-    def __init__(self, places: Places, missing: Mapping[StreamName, Missing] | None = None) -> None:
+    def __init__(self, positions: Positions, missing: Mapping[StreamName, Missing] | None = None) -> None:
         self.entries = 0
         """The number of entries so far."""
         self._frames = Frames()
@@ -42,23 +42,25 @@ class LogReader:
             "stderr": StreamLines("stderr"),
         }
         self._waiting: dict[StreamName, Search] = {}
-        searches: dict[tuple[StreamName, Place], Search] = {}
-        for stream, own in places.items():
-            at, place = (stream, own) if own.beside is None else (_OTHER[stream], own.beside)
-            if not place.timestamp:
+        searches: dict[tuple[StreamName, Position], Search] = {}
+        for stream, own in positions.items():
+            at, position = (
+                (stream, own) if own.in_other_stream is None else (_OTHER[stream], own.in_other_stream)
+            )
+            if not position.timestamp:
                 continue
             how = missing.get(stream) if missing else None
             if how is not None:
-                self._lines[stream].mark_lost(place, silent=not own.taken)
+                self._lines[stream].mark_lost(position, silent=not own.taken)
             if how is Missing.GONE:
                 continue
             if how is Missing.DAMAGED and at != stream:
                 self._lines[stream].recount()
             else:
                 self._lines[stream].resume_at(own)
-            key = (at, place)
+            key = (at, position)
             if key not in searches:
-                searches[key] = Search(place, at, damaged=how is Missing.DAMAGED)
+                searches[key] = Search(position, at, damaged=how is Missing.DAMAGED)
             self._waiting[stream] = searches[key]
 
     @property
@@ -81,12 +83,12 @@ class LogReader:
         """At the end of a whole log: the streams whose position was not found."""
         return {stream: search.missing for stream, search in self._waiting.items()}
 
-    def feed(self, data: bytes) -> list[PlacedLine]:
+    def feed(self, data: bytes) -> list[PositionedLine]:
         """Returns the lines that `data` completes, in the order of the log.
 
         Raises: DamagedLog.
         """
-        out: list[PlacedLine] = []
+        out: list[PositionedLine] = []
         for stream, entry in self._frames.feed(data):
             time, space, payload = entry.partition(b" ")
             if not space or len(time) > _TIME_BYTES:
@@ -94,7 +96,7 @@ class LogReader:
             self.entries += 1
             size = len(payload)
             if self._waiting:
-                payload = self._after_place(stream, time, payload)
+                payload = self._after_position(stream, time, payload)
                 if not payload and (size or stream in self._waiting):
                     self._lines[stream].skip(time, entry[-size:] if size else b"")
                     continue
@@ -104,27 +106,27 @@ class LogReader:
             stamp = time.decode("ascii", "replace")
             self._lines[stream].take(stamp, payload, size, self.entries, level, out)
             if level and len(out) > count and out[-1].time == stamp:
-                self._lines[other].level_with(out[-1].place)
+                self._lines[other].level_with(out[-1].position)
         return out
 
-    def end(self) -> list[PlacedLine]:
+    def end(self) -> list[PositionedLine]:
         """At the end of an ended container's log: returns the last lines without a newline."""
-        out: list[PlacedLine] = []
+        out: list[PositionedLine] = []
         for lines in sorted(self._lines.values(), key=lambda lines: lines.last_entry):
             lines.end(out)
         return out
 
-    def marks(self) -> list[PlacedLine]:
+    def marks(self) -> list[PositionedLine]:
         """At the end of a whole log: returns the gap marks that no line has carried."""
         for stream, search in self._waiting.items():
             if search.passed is not None:
-                self._lines[stream].reach(search.passed, beside=search.stream != stream)
-        out: list[PlacedLine] = []
+                self._lines[stream].reach(search.passed, in_other_stream=search.stream != stream)
+        out: list[PositionedLine] = []
         for lines in self._lines.values():
             lines.mark(out)
         return out
 
-    def _after_place(self, stream: StreamName, time: bytes, payload: bytes) -> bytes:
+    def _after_position(self, stream: StreamName, time: bytes, payload: bytes) -> bytes:
         """Returns the part of an entry after the position of its stream."""
         skipped = 0
         for search in set(self._waiting.values()):
@@ -135,5 +137,5 @@ class LogReader:
                 del self._waiting[waiting]
                 if waiting == search.stream:
                     skipped = before
-                self._lines[waiting].reach(search.found, beside=waiting != search.stream)
+                self._lines[waiting].reach(search.found, in_other_stream=waiting != search.stream)
         return b"" if stream in self._waiting else payload[skipped:]

@@ -10,7 +10,7 @@ A run is the consecutive entries of a stream with one timestamp: usually one lin
 from enum import Enum
 from zlib import crc32
 
-from jobd.docker.logs.log_cursors import Place
+from jobd.docker.logs.log_cursors import Position
 from jobd.jobs.port.model import StreamName
 
 
@@ -35,11 +35,11 @@ class Search:
     timestamp before the run. `damaged`: matches the run by its timestamp and byte count only.
     """
 
-    def __init__(self, place: Place, stream: StreamName, *, damaged: bool = False) -> None:
+    def __init__(self, position: Position, stream: StreamName, *, damaged: bool = False) -> None:
         self.stream = stream
-        self._place = place
-        self._time = place.timestamp.encode()
-        self._exact = not damaged and place.check is not None
+        self._position = position
+        self._time = position.timestamp.encode()
+        self._exact = not damaged and position.check is not None
         self._damaged = damaged
         self._run = b""
         self._taken = 0
@@ -52,14 +52,14 @@ class Search:
         return Missing.DAMAGED if self._met else Missing.GONE
 
     @property
-    def passed(self) -> Place | None:
+    def passed(self) -> Position | None:
         """The log's end, if the log ended within the run of a damaged position."""
         return self.found if self._damaged and self._met else None
 
     @property
-    def found(self) -> Place:
+    def found(self) -> Position:
         """The found position, with its check in this log."""
-        return Place(self._place.timestamp, self._taken, self._check)
+        return Position(self._position.timestamp, self._taken, self._check)
 
     def reach(self, stream: StreamName, time: bytes, payload: bytes) -> int | None:
         """Returns the number of payload bytes before the position, if the position is in or right before this entry; else None."""
@@ -73,14 +73,14 @@ class Search:
         if time != self._time:
             return None
         self._met = True
-        head = payload[: max(self._place.taken - self._taken, 0)]
+        head = payload[: max(self._position.taken - self._taken, 0)]
         rest = payload[len(head) :]
-        if self._taken + len(head) < self._place.taken:
+        if self._taken + len(head) < self._position.taken:
             self._count(head)
             return None
-        if self._taken <= self._place.taken:
+        if self._taken <= self._position.taken:
             self._count(head)
-            if not self._exact or self._check == self._place.check:
+            if not self._exact or self._check == self._position.check:
                 return len(head)
         self._count(rest)
         return None

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Protocol, get_args
 
-from jobd.docker.logs.log_cursors import PlacedLine, Places, places_after
+from jobd.docker.logs.log_cursors import PositionedLine, Positions, positions_after
 from jobd.docker.logs.log_parser import BATCH_LINES, LogReader
 from jobd.docker.logs.log_positions import Missing
 from jobd.jobs.port.errors import EngineUnavailable
@@ -40,17 +40,17 @@ Ask = Callable[[Mapping[str, str]], AbstractAsyncContextManager[Answer]]
 
 async def lines_after(
     ask: Ask,
-    places: Places,
+    positions: Positions,
     follow: bool,
     windows: tuple[int, ...] = WINDOWS,
-) -> AsyncGenerator[list[PlacedLine], None]:
+) -> AsyncGenerator[list[PositionedLine], None]:
     """Yields the lines after the positions, in batches; with `follow`, until the engine ends the log.
 
     Raises: EngineUnavailable: the log was cut, or rotated faster than read; resume from the last position. DamagedLog.
     """
-    reading = _Reading(ask, places, windows)
-    parts = [reading.catch_up(last=not follow)] if places else []
-    if follow or not places:
+    reading = _Reading(ask, positions, windows)
+    parts = [reading.catch_up(last=not follow)] if positions else []
+    if follow or not positions:
         parts.append(reading.live(follow))
     for part in parts:
         async with aclosing(part) as batches:
@@ -59,18 +59,18 @@ async def lines_after(
 
 
 class _Reading:
-    """Reads a log in several requests; `places` are the positions after the yielded lines."""
+    """Reads a log in several requests; `positions` are the positions after the yielded lines."""
 
-    def __init__(self, ask: Ask, places: Places, windows: tuple[int, ...]) -> None:
-        self.places = dict(places)
+    def __init__(self, ask: Ask, positions: Positions, windows: tuple[int, ...]) -> None:
+        self.positions = dict(positions)
         self._ask = ask
         self._window_sizes = windows
 
-    async def catch_up(self, *, last: bool) -> AsyncGenerator[list[PlacedLine], None]:
+    async def catch_up(self, *, last: bool) -> AsyncGenerator[list[PositionedLine], None]:
         """Reads the log to its present end; `last`: includes a last line without a newline."""
         missing: dict[StreamName, Missing] = {}
         for window in (*self._windows(), *[None] * WHOLE_READS):
-            reader = LogReader(self.places, missing)
+            reader = LogReader(self.positions, missing)
             async with aclosing(self._read(reader, window, follow=False)) as batches:
                 async for batch in batches:
                     yield batch
@@ -82,9 +82,9 @@ class _Reading:
             missing = reader.missing if whole else {}
         raise EngineUnavailable("the engine rotates the log faster than it is read")
 
-    async def live(self, follow: bool) -> AsyncGenerator[list[PlacedLine], None]:
+    async def live(self, follow: bool) -> AsyncGenerator[list[PositionedLine], None]:
         """Reads the lines after the positions and, with `follow`, the lines that are added."""
-        reader = LogReader(self.places)
+        reader = LogReader(self.positions)
         window = next(iter(self._windows()), None)
         async with aclosing(self._read(reader, window, follow=follow)) as batches:
             async for batch in batches:
@@ -95,7 +95,7 @@ class _Reading:
 
     async def _read(
         self, reader: LogReader, window: int | None, *, follow: bool
-    ) -> AsyncGenerator[list[PlacedLine], None]:
+    ) -> AsyncGenerator[list[PositionedLine], None]:
         params = {"stdout": "1", "stderr": "1", "timestamps": "1", "follow": "1" if follow else "0"}
         if window is not None:
             params["tail"] = str(window)
@@ -122,10 +122,10 @@ class _Reading:
         """The end of a log suffices if both streams have a position with a check: without a check, a position in a long line whose
         beginning is not read looks like a later position.
         """
-        places = [place.beside or place for place in self.places.values()]
-        known = all(place.timestamp and place.check is not None for place in places)
-        return self._window_sizes if known and len(places) == len(get_args(StreamName)) else ()
+        positions = [position.in_other_stream or position for position in self.positions.values()]
+        known = all(position.timestamp and position.check is not None for position in positions)
+        return self._window_sizes if known and len(positions) == len(get_args(StreamName)) else ()
 
-    def _kept(self, lines: list[PlacedLine]) -> list[list[PlacedLine]]:
-        self.places = places_after(self.places, lines)
+    def _kept(self, lines: list[PositionedLine]) -> list[list[PositionedLine]]:
+        self.positions = positions_after(self.positions, lines)
         return [lines[at : at + BATCH_LINES] for at in range(0, len(lines), BATCH_LINES)]

@@ -5,7 +5,7 @@ Owns when a line is complete, where a long line is cut, and how many bytes of a 
 
 from zlib import crc32
 
-from jobd.docker.logs.log_cursors import START, Place, PlacedLine
+from jobd.docker.logs.log_cursors import START, Position, PositionedLine
 from jobd.docker.logs.log_positions import run_check
 from jobd.jobs.port.model import StreamName
 
@@ -26,11 +26,11 @@ class StreamLines:
         """True if entries at or before the position were skipped."""
         self._counts_skipped = False
         self._stream = stream
-        self._lost: Place | None = None
+        self._lost: Position | None = None
         """The position after which lines are missing, until a line carries the gap mark."""
-        self._beside: Place | None = None
+        self._in_other_stream: Position | None = None
         self._silent = True
-        self._placed = False
+        self._reached = False
         self._overtaken = False
         self._time = ""
         self._taken = 0
@@ -51,10 +51,10 @@ class StreamLines:
         """True if nothing shows that the stream lost a line: the other stream's mark suffices."""
         return self._silent and not self.skipped
 
-    def resume_at(self, place: Place) -> None:
+    def resume_at(self, position: Position) -> None:
         """The stream has been read up to this position."""
-        if place.taken:  # else the stream is empty so far
-            self._time, self._taken, self._check = place.timestamp, place.taken, place.check
+        if position.taken:  # else the stream is empty so far
+            self._time, self._taken, self._check = position.timestamp, position.taken, position.check
 
     def recount(self) -> None:
         """Counts the bytes of the run from the log's start: the log changed before the position."""
@@ -72,25 +72,25 @@ class StreamLines:
         self._taken += len(payload)
         self._check = crc32(payload, self._check or 0)
 
-    def reach(self, place: Place, *, beside: bool) -> None:
-        """The log was read up to this position, in this stream or, with `beside`, in the other one."""
-        self._placed = True
-        if beside:
-            self._beside = place
+    def reach(self, position: Position, *, in_other_stream: bool) -> None:
+        """The log was read up to this position, in this stream or, with `in_other_stream`, in the other one."""
+        self._reached = True
+        if in_other_stream:
+            self._in_other_stream = position
         else:
-            self.resume_at(place)
+            self.resume_at(position)
 
-    def level_with(self, place: Place) -> None:
+    def level_with(self, position: Position) -> None:
         """The other stream emitted a line up to whose position this stream has been read too."""
-        self.reach(place, beside=True)
+        self.reach(position, in_other_stream=True)
         self._overtaken = True
 
-    def mark_lost(self, place: Place, *, silent: bool) -> None:
+    def mark_lost(self, position: Position, *, silent: bool) -> None:
         """The first line gets a gap mark: lines after this position are missing. `silent`: the stream is empty so far."""
-        self._lost, self._silent = place, silent
+        self._lost, self._silent = position, silent
 
     def take(
-        self, time: str, payload: bytes, size_bytes: int, number: int, level: bool, out: list[PlacedLine]
+        self, time: str, payload: bytes, size_bytes: int, number: int, level: bool, out: list[PositionedLine]
     ) -> None:
         """Adds `payload`, the last bytes of an entry of `size_bytes`, and emits the completed lines."""
         if time != self._time:
@@ -119,35 +119,37 @@ class StreamLines:
                 break
         self._text = text[start:]
 
-    def flush(self, out: list[PlacedLine], *, partial: bool = False) -> None:
+    def flush(self, out: list[PositionedLine], *, partial: bool = False) -> None:
         """Emits the incomplete line, not as level: entries of the other stream may follow its position."""
         self._flush(out, partial=partial, newline=True)
 
-    def end(self, out: list[PlacedLine]) -> None:
+    def end(self, out: list[PositionedLine]) -> None:
         """Emits the last line of an ended container, which has no newline in the log."""
         # The engine never omits the newline of a line that is one entry, nor a newline after a full entry.
         unknown = self._goes_on and self._piece_bytes < PIECE_BYTES
         self._flush(out, newline=None if unknown else False)
 
-    def _flush(self, out: list[PlacedLine], *, partial: bool = False, newline: bool | None) -> None:
+    def _flush(self, out: list[PositionedLine], *, partial: bool = False, newline: bool | None) -> None:
         if self._text:
             text, self._text = self._text, b""
             self._emit(out, text, len(text), partial=partial, newline=newline)
 
-    def mark(self, out: list[PlacedLine]) -> None:
+    def mark(self, out: list[PositionedLine]) -> None:
         """Emits the gap mark if no line carried it; for a silent stream the other stream's mark suffices."""
         if self._lost is None or (self._overtaken and self._may_be_silent):
             return
-        place = START
-        if self._placed:
-            own = self._time or (self._beside.timestamp if self._beside else "")
-            place = Place(own, self._taken, self._check, self._beside)
-        out.append(PlacedLine(self._stream, self._lost.timestamp, "", partial=True, gap=GAP, place=place))
+        position = START
+        if self._reached:
+            own = self._time or (self._in_other_stream.timestamp if self._in_other_stream else "")
+            position = Position(own, self._taken, self._check, self._in_other_stream)
+        out.append(
+            PositionedLine(self._stream, self._lost.timestamp, "", partial=True, gap=GAP, position=position)
+        )
         self._lost = None
 
     def _emit(
         self,
-        out: list[PlacedLine],
+        out: list[PositionedLine],
         taken: bytes,
         shown: int,
         *,
@@ -164,11 +166,11 @@ class StreamLines:
         except UnicodeDecodeError:
             text, raw = line.decode("utf-8", "replace"), line
         out.append(
-            PlacedLine(
+            PositionedLine(
                 stream=self._stream,
                 time=self._time,
                 text=text,
-                place=Place(self._time, self._taken, self._check),
+                position=Position(self._time, self._taken, self._check),
                 partial=partial,
                 gap=None if self._lost is None else GAP,
                 level=level,

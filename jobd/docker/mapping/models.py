@@ -9,14 +9,14 @@ import msgspec
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """SystemVersion; jobd adds `spoken`, the negotiated API version."""
+    """SystemVersion; jobd adds `negotiated`, the negotiated API version."""
 
     version: str = "?"
     api_version: str = msgspec.field(name="ApiVersion", default="1.41")
     min_api_version: str = msgspec.field(name="MinAPIVersion", default="1.12")
     os: str = "linux"
     arch: str = ""
-    spoken: str = ""
+    negotiated: str = ""
 
 
 class Info(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):

@@ -65,6 +65,11 @@ class Leases:
         lease = self._leases.pop(ref, None)
         return None if lease is None else lease.sandbox_id
 
+    def end_all(self, uid: str) -> list[str]:
+        """Ends the leases of all attempts of a job; returns the sandboxes that are free by that."""
+        mine = [ref for ref in self._leases if ref.uid == uid]
+        return [sandbox_id for ref in mine if (sandbox_id := self.end(ref)) is not None]
+
     def broken(self, sandbox_id: str) -> JobRef | None:
         """Notes that a sandbox has ended; returns the attempt whose containers have lost their network."""
         for ref, lease in self._leases.items():

@@ -96,11 +96,15 @@ class SandboxPool:
         if container_id in self._leases.sandbox_ids:
             self._foreign.discard(container_id)
             self._broken(container_id)
-        self._free(self._leases.ended(container_id))
+        if (sandbox_id := self._leases.ended(container_id)) is not None:
+            self._free(sandbox_id)
+        self._changed()
 
-    def release(self, ref: JobRef) -> None:
-        """The containers of this attempt are removed, or were not created."""
-        self._free(self._leases.end(ref))
+    def release(self, uid: str) -> None:
+        """The job's containers are removed, were not created, or are not started any more."""
+        for sandbox_id in self._leases.end_all(uid):
+            self._free(sandbox_id)
+        self._changed()
 
     async def close(self) -> None:
         """Removes the sandboxes that no job uses. The others outlive jobd."""
@@ -129,10 +133,7 @@ class SandboxPool:
                 return sandbox
         return None
 
-    def _free(self, sandbox_id: str | None) -> None:
-        self._changed()
-        if sandbox_id is None:
-            return
+    def _free(self, sandbox_id: str) -> None:
         sandbox = self._sandboxes.get(sandbox_id)
         if sandbox is not None:
             self._start(self._reset(sandbox))

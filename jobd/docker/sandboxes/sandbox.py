@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from jobd.docker.engine import Engine
 from jobd.docker.http.attach import attach_dialogue
-from jobd.docker.http.errors import Refusal, Trouble
+from jobd.docker.http.errors import Refusal, ServerError
 from jobd.docker.logs.frames import DamagedLog, Frames
 from jobd.docker.mapping import labels
 from jobd.docker.mapping.settings import DockerSettings
@@ -110,7 +110,7 @@ async def start_sandbox(
     name = f"{labels.network_name(settings.instance)}-sandbox-{secrets.token_hex(6)}"
     container_id = await engine.create_container(sandbox_spec.body(settings), name, None)
     try:
-        version = (await engine.version()).spoken
+        version = (await engine.version()).negotiated
         reader, writer = await attach_dialogue(engine.endpoint, engine.timeouts, version, container_id)
         sandbox = Sandbox(container_id, reader, writer)
         try:
@@ -129,5 +129,5 @@ async def start_sandbox(
 
 async def remove_sandbox(engine: Engine, container_id: str) -> None:
     """Kills and removes a sandbox; absent is no error. Never raises: what remains is found by its labels later."""
-    with contextlib.suppress(Refusal, Trouble, EngineUnavailable):
+    with contextlib.suppress(Refusal, ServerError, EngineUnavailable):
         await engine.destroy_container(container_id)

@@ -8,6 +8,7 @@ EngineError
   RefusedByEngine       the engine refused the request
   StartFailed           the container did not start
   NoSuchFile            the path does not exist in the workspace
+    FilesNotKept        the engine keeps no files after the worker's end
   FilesChanged          the files changed while they were read
 """
 
@@ -78,6 +79,12 @@ class NoSuchFile(EngineError):
     """The path does not exist in the workspace, or the job's containers are removed."""
 
     code = "file-not-found"
+
+
+class FilesNotKept(NoSuchFile):
+    """The worker has ended, and the engine keeps no files after a worker's end."""
+
+    code = "files-not-kept"
 
 
 class FilesChanged(EngineError):

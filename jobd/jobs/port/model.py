@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -111,33 +112,31 @@ class StartFate:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """A local image: its id, its digest if any, and the image's `USER`."""
+    """A local image: its id, and its digest if any."""
 
     id: str
     digest: str | None
-    user: str
 
 
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
-    """The input for creating a job's containers. `sidecar`: True if the job needs a sidecar. `image_user`: the image's `USER`,
-    if known already (empty: none).
+    """The input for preparing one attempt. `sidecar`: True if the job needs a sidecar. `files`: a tar to unpack in the workspace.
+    `image_ready`: `prepare` has reported the image of this attempt before, and does not pull again.
     """
 
     ref: JobRef
     spec: JobSpec
     sidecar: bool
-    image_user: str | None = None
+    files: Path | None = None
+    image_ready: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The ids of the containers that `create` created or found, and the workspace's owner (resolved from the image)."""
+    """The ids of the containers that `prepare` created or found."""
 
     worker_id: str
     sidecar_id: str | None
-    worker_uid: int
-    worker_gid: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,8 @@ Every call may be repeated unless its text says otherwise. Every call raises Eng
 its text names only further errors.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Protocol
 
 from jobd.jobs.port.hints import Hint
@@ -28,46 +27,57 @@ from jobd.jobs.port.model import (
     Usage,
     WorkOrder,
 )
-from jobd.wire.job import Pull
 from jobd.wire.report import SidecarOrder
 
 
-class Images(Protocol):
-    """Pulling images before containers are created."""
+class PreparationProgress(Protocol):
+    """Receives the progress of one `prepare`. An exception of these calls ends `prepare`, which raises the exception again."""
 
-    async def ensure_image(
-        self, image: str, pull: Pull, platform: str | None, on_progress: Callable[[str], None]
-    ) -> ImageFacts:
-        """Pulls by the policy; `on_progress` gets short texts ("pulling 12.3 / 40.1 MB").
-
-        An engine that pulls after scheduling only checks the name here, and reports the pull from `create` on.
-        Raises: ImageUnavailable.
-        """
+    def report(self, text: str) -> None:
+        """Takes a short text for people ("pulling 12.3 / 40.1 MB")."""
         ...
 
-    async def ensure_sidecar_image(self) -> None:
-        """Finds, pulls or builds the sidecar image. An engine may leave that to `create`. Raises: ImageUnavailable with a remedy."""
+    async def image_ready(self, image: ImageFacts) -> None:
+        """The image is local: a repeated `prepare` of this attempt does not pull. Returns once that is stored."""
         ...
 
 
-class Containers(Protocol):
-    """Creating, starting, observing and signalling a job's containers."""
+class Preparing(Protocol):
+    """All that comes before a worker's start."""
 
-    async def create(self, order: WorkOrder, files: Path | None) -> Created:
-        """Creates volume, worker and, if needed, sidecar without starting them; puts the tar `files` into the workspace.
+    async def prepare(self, order: WorkOrder, progress: PreparationProgress) -> Created:
+        """Pulls the images by the spec's policy; creates the workspace, the worker and, if needed, the sidecar; unpacks `files`.
+
+        The workspace and the files in it belong to the worker's user. Does not start the worker. An engine may start the sidecar
+        here, before its order is sent, and may pull after it has created the containers.
 
         Reuses containers of this attempt that have run. First removes containers of an earlier attempt under the same names, and
-        containers of this attempt that were created and not filled. An engine may start the sidecar here, before its order is sent.
-        Raises: RefusedByEngine, ImageUnavailable.
+        containers of this attempt that were created and not filled.
+
+        A cancel interrupts a pull and the transfer of files. The cancelled call ends after the requests that it has sent: then no
+        further container appears.
+        Raises: ImageUnavailable, with a remedy. RefusedByEngine.
         """
         ...
 
-    async def start_sidecar(self, ref: JobRef, order: SidecarOrder) -> None:
-        """Starts the sidecar and sends its order, once: a sidecar that runs or has run gets no second order.
+    async def start_inputs(self, ref: JobRef, order: SidecarOrder) -> None:
+        """Starts the sidecar, unless the engine has, and sends its order, once: a sidecar that has got or missed its order gets no other.
 
+        The adapter sets the order's `worker_uid` and `worker_gid`, or has the engine settle who owns the inputs.
         Raises: StartFailed.
         """
         ...
+
+    async def remove_stopped(self, ref: JobRef) -> None:
+        """Removes this job's containers and the workspace volume, and kills nothing.
+
+        Raises: EngineUnavailable, also if a container runs. RefusedByEngine: another container uses the volume.
+        """
+        ...
+
+
+class Workers(Protocol):
+    """A worker's start, at most once an attempt, and what its end means for the sidecar."""
 
     async def start_worker(self, ref: JobRef) -> None:
         """Starts the worker, at most once per attempt; the engine never repeats a start by itself. EngineUnavailable: the answer is
@@ -76,6 +86,32 @@ class Containers(Protocol):
         Raises: StartFailed.
         """
         ...
+
+    async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
+        """Removes a container whose start was requested and may still be under way, unless the container has run.
+
+        A start that arrives later finds no container. Never kills a running container. An engine without a record of removed
+        containers returns `unknown`.
+        """
+        ...
+
+    def release_run(self, ref: JobRef) -> None:
+        """The job is over: no container of this job is started any more. Frees what the engine holds for runs alone, such as a network,
+        and keeps files and logs. Makes no request before it returns, and never raises.
+        """
+        ...
+
+    async def notify_worker_ended(self, ref: JobRef, succeeded: bool) -> None:
+        """Notifies the sidecar that the worker has ended, and whether the worker succeeded; the sidecar then transfers the outputs.
+
+        A notified sidecar ignores a second call. A sidecar that is removed or does not run is no error. The adapter chooses the
+        means: a signal, a file, a command.
+        """
+        ...
+
+
+class Observing(Protocol):
+    """The state of a job's containers."""
 
     async def observe(self, ref: JobRef) -> Observation:
         """Reads the state of this job's containers. A container of another attempt has that attempt's number."""
@@ -89,6 +125,14 @@ class Containers(Protocol):
         """
         ...
 
+    async def usage(self, ref: JobRef) -> Usage | None:
+        """Measures the running worker; None if the worker does not run, or the engine cannot measure."""
+        ...
+
+
+class Signals(Protocol):
+    """Ending a container."""
+
     async def signal(self, ref: JobRef, role: Role, signal: str) -> None:
         """Sends a signal by name ("SIGTERM"). A container that is removed or does not run is no error.
 
@@ -97,38 +141,15 @@ class Containers(Protocol):
         """
         ...
 
-    async def notify_worker_ended(self, ref: JobRef, succeeded: bool) -> None:
-        """Notifies the sidecar that the worker has ended, and whether the worker succeeded; the sidecar then transfers the outputs.
-
-        A notified sidecar ignores a second call. A sidecar that is removed or does not run is no error. The adapter chooses the
-        means: a signal, a file, a command.
-        """
-        ...
-
 
 class Removal(Protocol):
-    """Removing a job's containers. An absent container is no error. Objects without this jobd's labels are never touched."""
+    """Removing a job's containers by force. An absent container is no error. Objects without this jobd's labels are never touched."""
 
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
         """Removes this job's containers by force with their anonymous volumes, and without a `role` the workspace volume too.
 
         Only for a job or an attempt whose end is stored.
         Raises: RefusedByEngine: another container uses the volume.
-        """
-        ...
-
-    async def remove_stopped(self, ref: JobRef) -> None:
-        """Removes this job's containers and the workspace volume, and kills nothing.
-
-        Raises: EngineUnavailable, also if a container runs. RefusedByEngine: another container uses the volume.
-        """
-        ...
-
-    async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
-        """Removes a container whose start was requested and may still be under way, unless the container has run.
-
-        A start that arrives later finds no container. Never kills a running container. An engine without a record of removed
-        containers returns `unknown`.
         """
         ...
 
@@ -180,27 +201,21 @@ class Files(Protocol):
     """Reading files of a job's workspace."""
 
     def open_tar(self, ref: JobRef, path: str) -> AsyncGenerator[bytes, None]:
-        """Streams the file or folder at the absolute container path as tar, while the worker container exists; an engine may keep
-        no files after the worker's end.
+        """Streams the file or folder at the absolute container path as tar, while the worker container exists. An engine that keeps
+        no files after the worker's end raises FilesNotKept from then on.
 
-        A stream without an error is a whole tar. Raises: NoSuchFile before the first byte. FilesChanged.
+        A stream without an error is a whole tar. Raises: NoSuchFile, FilesNotKept before the first byte. FilesChanged.
         """
-        ...
-
-
-class Measurement(Protocol):
-    """Measuring a worker."""
-
-    async def usage(self, ref: JobRef) -> Usage | None:
-        """Measures the running worker; None if the worker does not run, or the engine cannot measure."""
         ...
 
 
 class Probe(Protocol):
     """Asking the engine for its size and versions."""
 
-    async def ping(self) -> EngineFacts:
-        """Returns the engine's facts. Raises EngineUnavailable, also while the engine is being stopped."""
+    async def probe(self) -> EngineFacts:
+        """Asks on a new connection, and returns the engine's facts. EngineUnavailable: the engine accepts no new connections, also
+        while the engine is being stopped and still answers on open ones.
+        """
         ...
 
 
@@ -211,13 +226,25 @@ class Inventory(Protocol):
         """Lists the jobs with a container or a volume."""
         ...
 
+
+class DiskMeasurement(Protocol):
+    """Measuring this jobd's objects on the engine."""
+
     async def disk_use(self) -> DiskUse:
         """Measures the containers and volumes; may take seconds. An engine that cannot measure sizes counts the objects and returns 0 bytes."""
         ...
 
 
-class JobEngine(Images, Containers, Removal, Logs, WorkerOutput, Files, Measurement, Protocol):
-    """The calls of a supervisor."""
+class PreparationEngine(Preparing, Signals, Protocol):
+    """The calls of `run/preparation.py`."""
+
+
+class ExecutionEngine(Workers, Observing, Signals, Removal, Logs, WorkerOutput, Protocol):
+    """The calls of `run/execution.py`."""
+
+
+class JobEngine(PreparationEngine, ExecutionEngine, Files, Protocol):
+    """The calls for one job, which a supervisor passes on to its parts."""
 
 
 class Monitored(Probe, HintStream, Protocol):
@@ -228,5 +255,5 @@ class Upkeep(Inventory, Removal, Protocol):
     """The calls of retention."""
 
 
-class EnginePort(JobEngine, Monitored, Upkeep, Protocol):
+class EnginePort(JobEngine, Monitored, Upkeep, DiskMeasurement, Protocol):
     """All Protocols in one object, which the composition root passes on."""

@@ -33,10 +33,10 @@ class EngineMonitor:
     async def ask(self) -> None:
         """Asks the engine once for its facts."""
         try:
-            self.facts = await self._engine.ping()
+            self.facts = await self._engine.probe()
         except EngineError as error:
             if self.trouble is None:
-                log.warning("engine unreachable", extra={"action": "ping", "error": str(error)})
+                log.warning("engine unreachable", extra={"action": "probe", "error": str(error)})
             self.trouble = short(str(error))
         else:
             self.trouble = None

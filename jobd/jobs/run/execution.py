@@ -11,6 +11,7 @@ from jobd.jobs.log.container_log_follower import ContainerLogFollower
 from jobd.jobs.log.output_follower import OutputFollower
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, StartFailed
 from jobd.jobs.port.model import ContainerFacts, ContainerState, EndCause, LogBatch, Observation, Role
+from jobd.jobs.port.protocols import ExecutionEngine
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
 from jobd.jobs.run.sidecar_reports import SidecarReports, follow_reports
@@ -24,15 +25,22 @@ _ALIVE = (ContainerState.CREATED, ContainerState.RUNNING)
 class Execution:
     """Every call is safe to repeat; EngineUnavailable and StoreError mean that the caller repeats the call."""
 
-    def __init__(self, job_state: JobState, observed_state: ObservedState, deps: Dependencies) -> None:
+    def __init__(
+        self,
+        job_state: JobState,
+        observed_state: ObservedState,
+        engine: ExecutionEngine,
+        deps: Dependencies,
+    ) -> None:
         self._job_state = job_state
         self._observed_state = observed_state
+        self._engine = engine
         self._deps = deps
         reports = SidecarReports(job_state.take_report, job_state.take_unread, lambda: job_state.record.id)
-        self._reports = follow_reports(deps.engine, deps.clock, lambda: job_state.ref, reports)
-        self._output = OutputFollower(deps.engine, deps.live_outputs, lambda: job_state.ref, deps.notify)
+        self._reports = follow_reports(engine, deps.clock, lambda: job_state.ref, reports)
+        self._output = OutputFollower(engine, deps.live_outputs, lambda: job_state.ref, deps.notify)
         self._logs = ContainerLogFollower(
-            deps.engine,
+            engine,
             deps.clock,
             "worker",
             lambda: (job_state.ref, job_state.log_cursor()),
@@ -56,7 +64,7 @@ class Execution:
         """Starts the worker, unless a user has cancelled the job meanwhile."""
         job_state = self._job_state
         if job_state.spec.secrets:
-            observation = await self._deps.engine.observe(job_state.ref)
+            observation = await self._engine.observe(job_state.ref)
             if observation.sidecar is None or observation.sidecar.state is not ContainerState.RUNNING:
                 # The secrets' memory ended with the sidecar: the worker would find an empty folder.
                 why = "the sidecar that held the job's secrets ended before the worker was started"
@@ -74,7 +82,7 @@ class Execution:
         self._observed_state.forget()
         hint_count_before = self._observed_state.hint_count
         try:
-            await self._deps.engine.start_worker(job_state.ref)
+            await self._engine.start_worker(job_state.ref)
         except EngineUnavailable:
             raise
         except EngineError as error:
@@ -101,7 +109,7 @@ class Execution:
         if container_id is None:
             await self.observe()
             return
-        fate = await self._deps.engine.remove_unstarted(job_state.ref, role, container_id)
+        fate = await self._engine.remove_unstarted(job_state.ref, role, container_id)
         self._observed_state.forget()
         if fate.kind == "never":
             if role == "worker":
@@ -132,7 +140,7 @@ class Execution:
             await job_state.apply(facts.Observed(Observation(died, None)))
             return
         hints_before = observed_state.hint_count
-        observation = await self._deps.engine.observe(job_state.ref)
+        observation = await self._engine.observe(job_state.ref)
         sidecar_over = observation.sidecar is not None and observation.sidecar.state not in _ALIVE
         if sidecar_over and job_state.record.phase in ("inputs", "outputs"):
             await self._reports.drain()
@@ -150,7 +158,7 @@ class Execution:
 
         Raises EngineUnavailable: the cause is not known yet.
         """
-        record, engine, ref = self._job_state.record, self._deps.engine, self._job_state.ref
+        record, engine, ref = self._job_state.record, self._engine, self._job_state.ref
         if record.end_ordered:
             return observation
         if record.phase == "inputs" and observation.sidecar is not None and observation.sidecar.ended:
@@ -164,7 +172,7 @@ class Execution:
     async def measure(self) -> None:
         """Measures a running worker."""
         if self._job_state.record.started_at is not None and not self._job_state.record.worker_over:
-            usage = await self._deps.engine.usage(self._job_state.ref)
+            usage = await self._engine.usage(self._job_state.ref)
             if usage is not None:
                 await self._job_state.apply(facts.Measured(usage))
 
@@ -181,19 +189,23 @@ class Execution:
         if self._deps.sidecar.direct and self._job_state.spec.callback is not None:
             # The sidecar's own callbacks must not overtake the exit event.
             await self._deps.repository.delivered(self._job_state.record.uid, DIRECT_ORDER_LIMIT_S)
-        await self._deps.engine.notify_worker_ended(self._job_state.ref, succeeded)
+        await self._engine.notify_worker_ended(self._job_state.ref, succeeded)
         await self._job_state.apply(facts.SidecarNotified())
         self._observed_state.forget()  # the last observation may predate the worker's end
 
     async def stop(self, role: Role, kill: bool) -> None:
         """Sends the signal that ends a container."""
         name = "SIGKILL" if kill else self._job_state.record.stop_signal
-        await self._deps.engine.signal(self._job_state.ref, role, name)
+        await self._engine.signal(self._job_state.ref, role, name)
         await self._job_state.apply(facts.StopSent(kill))
         self._observed_state.forget()
+
+    def release(self) -> None:
+        """Frees what the engine holds for the job's run."""
+        self._engine.release_run(self._job_state.ref)
 
     async def remove(self) -> None:
         """Removes containers and volume."""
         await self.stop_reading()
-        await self._deps.engine.remove(self._job_state.ref)
+        await self._engine.remove(self._job_state.ref)
         await self._job_state.apply(facts.Cleaned())

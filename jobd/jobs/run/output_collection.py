@@ -10,7 +10,8 @@ import tarfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from jobd.jobs.port.errors import EngineUnavailable, FilesChanged, NoSuchFile
+from jobd.jobs.port.errors import EngineUnavailable, FilesChanged, FilesNotKept, NoSuchFile
+from jobd.jobs.port.protocols import Files
 from jobd.jobs.retention.kept_outputs import NoRoom
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
@@ -29,8 +30,9 @@ FAILED = "output-failed"
 class Collection:
     """One job's outputs. `collect` is safe to repeat; EngineUnavailable and StoreError mean that the caller repeats it."""
 
-    def __init__(self, job_state: JobState, deps: Dependencies) -> None:
+    def __init__(self, job_state: JobState, engine: Files, deps: Dependencies) -> None:
         self._job_state = job_state
+        self._engine = engine
         self._deps = deps
         self._collecting: asyncio.Task[dict[str, OutputState]] | None = None
 
@@ -58,7 +60,7 @@ class Collection:
         return {output.path: await self._one(spec, n, output) for n, output in enumerate(spec.outputs)}
 
     async def _one(self, spec: JobSpec, number: int, output: Output) -> OutputState:
-        tar = self._deps.engine.open_tar(self._job_state.ref, container_path(spec, output.path))
+        tar = self._engine.open_tar(self._job_state.ref, container_path(spec, output.path))
         try:
             async with aclosing(tar):
                 begin = await _beginning(tar)
@@ -68,6 +70,8 @@ class Collection:
                     return OutputState(status="present")
                 size = await self._deps.outputs.keep(self._job_state.record.uid, number, _whole(begin, tar))
                 return OutputState(status="kept", bytes=size)
+        except FilesNotKept as error:
+            return OutputState(status="missing", error=str(error))
         except NoSuchFile:
             return OutputState(status="missing")
         except NoRoom as error:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, ImageUnavailable
-from jobd.jobs.port.model import WorkOrder
+from jobd.jobs.port.model import Created, ImageFacts, WorkOrder
+from jobd.jobs.port.protocols import PreparationEngine
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
 from jobd.jobs.run.sidecar_order import sidecar_order
@@ -22,19 +23,21 @@ T = TypeVar("T")
 
 
 class Preparation:
-    """`say` gets the progress of a pull, for people. Every call is safe to repeat; EngineUnavailable and StoreError mean that the
-    caller repeats the call.
+    """`say` gets the progress of a pull, for people; None ends the progress. Every call is safe to repeat; EngineUnavailable and
+    StoreError mean that the caller repeats the call.
     """
 
     def __init__(
         self,
         job_state: JobState,
         observed_state: ObservedState,
+        engine: PreparationEngine,
         deps: Dependencies,
-        say: Callable[[str], None],
+        say: Callable[[str | None], None],
     ) -> None:
         self._job_state = job_state
         self._observed_state = observed_state
+        self._engine = engine
         self._deps = deps
         self._say = say
         self._interruptible: asyncio.Task[Any] | None = None
@@ -44,45 +47,25 @@ class Preparation:
         if self._interruptible is not None:
             self._interruptible.cancel()
 
-    async def pull(self) -> None:
-        """Pulls the images."""
-        engine, spec = self._deps.engine, self._job_state.spec
-        try:
-            async with asyncio.timeout(PULL_LIMIT_S):
-                image = await self._unless_interrupted(
-                    engine.ensure_image(spec.image, spec.pull, spec.platform, self._say)
-                )
-                if spec.needs_sidecar:
-                    await self._unless_interrupted(engine.ensure_sidecar_image())
-        except ImageUnavailable as error:
-            await self._job_state.apply(facts.SetupFailed(error.code, error.advice))
-        except TimeoutError:
-            await self._job_state.apply(
-                facts.SetupFailed("image-not-found", "the image was not pulled within half an hour")
-            )
-        except _Interrupted:
-            return
-        else:
-            await self._job_state.apply(facts.ImageReady(image))
-
-    async def create(self) -> None:
-        """Creates the containers. The caller has stopped following an earlier sidecar."""
-        engine, spec, ref = self._deps.engine, self._job_state.spec, self._job_state.ref
-        record = self._job_state.record
-        image = record.setup.image if record.setup else None
-        order = WorkOrder(ref, spec, sidecar=spec.needs_sidecar, image_user=image.user if image else None)
+    async def prepare(self) -> None:
+        """Pulls the images and creates the containers. The caller has stopped following an earlier sidecar."""
+        record, ref, spec = self._job_state.record, self._job_state.ref, self._job_state.spec
+        image_ready = record.setup is not None and record.setup.image is not None
         files = self._deps.spool_path(record.uid) if record.has_spool else None
+        order = WorkOrder(ref, spec, spec.needs_sidecar, files, image_ready)
         try:
             if record.phase == "inputs":
                 # The sidecar has run and no other container has: jobd reuses no old container. A sidecar that has refused its order
                 # may be about to end.
-                await engine.signal(ref, "sidecar", "SIGKILL")
-                await engine.remove_stopped(ref)
-            created = await engine.create(order, files)
+                await self._engine.signal(ref, "sidecar", "SIGKILL")
+                await self._engine.remove_stopped(ref)
+            created = await self._pulled_and_created(order)
         except EngineUnavailable:
             raise
         except EngineError as error:
             await self._job_state.apply(facts.SetupFailed(error.code, error.advice))
+        except _Interrupted:
+            return
         else:
             if record.phase == "running" and created.sidecar_id != record.sidecar_id:
                 why = "the sidecar was removed before the worker was started, and the job's inputs with it"
@@ -90,7 +73,19 @@ class Preparation:
                 return
             await self._job_state.apply(facts.Prepared(created))
 
-    async def start_sidecar(self) -> None:
+    async def _pulled_and_created(self, order: WorkOrder) -> Created:
+        """Returns the containers. Raises EngineError; ImageUnavailable also if the pull takes too long. Raises _Interrupted."""
+        pull_limit = asyncio.timeout(None if order.image_ready else PULL_LIMIT_S)
+        try:
+            async with pull_limit:
+                progress = _Progress(self._job_state, self._say, pull_limit)
+                return await self._unless_interrupted(self._engine.prepare(order, progress))
+        except TimeoutError as error:
+            if not pull_limit.expired():
+                raise
+            raise ImageUnavailable("the image was not pulled within half an hour") from error
+
+    async def start_inputs(self) -> None:
         """Starts the sidecar with its order, unless a user has cancelled the job meanwhile."""
         job_state = self._job_state
         await job_state.apply(facts.SidecarStarting())
@@ -108,7 +103,7 @@ class Preparation:
         order = sidecar_order(job_state.record, job_state.spec, self._deps.sidecar, secrets)
         job_state.order_given = False
         try:
-            await self._deps.engine.start_sidecar(job_state.ref, order)
+            await self._engine.start_inputs(job_state.ref, order)
             job_state.order_given = True
         except EngineUnavailable:
             raise
@@ -119,7 +114,7 @@ class Preparation:
 
     async def _unless_interrupted(self, work: Coroutine[Any, Any, T]) -> T:
         """Returns what `work` returns. Raises _Interrupted: `interrupt` was called first, and `work` was cancelled."""
-        if self._job_state.record.ended:
+        if self._job_state.record.ended or self._job_state.record.cancel is not None:
             work.close()
             raise _Interrupted
         task = asyncio.create_task(work)
@@ -132,6 +127,28 @@ class Preparation:
         finally:
             self._interruptible = None
             task.cancel()
+
+
+class _Progress:
+    """The progress of one `prepare`: texts for people, and the image, which ends the time limit of the pull."""
+
+    def __init__(
+        self, job_state: JobState, say: Callable[[str | None], None], pull_limit: asyncio.Timeout
+    ) -> None:
+        self._job_state = job_state
+        self._say = say
+        self._pull_limit = pull_limit
+
+    def report(self, text: str) -> None:
+        """See `port.protocols.PreparationProgress`."""
+        self._say(text)
+
+    async def image_ready(self, image: ImageFacts) -> None:
+        """Stores that the image is local. Raises StoreError."""
+        if not self._pull_limit.expired():
+            self._pull_limit.reschedule(None)
+        self._say(None)
+        await self._job_state.apply(facts.ImageReady(image))
 
 
 class _Interrupted(Exception):

@@ -24,9 +24,9 @@ def sidecar_order(
     """Returns the order. Only in direct mode does the order hold the callback's key: only then does the sidecar sign events.
 
     `secrets` are the values, which the spec lacks. The workspace has its default path: the worker's own path could hide the sidecar's files.
+    The engine's adapter sets the worker's uid and gid.
     """
     callback = None
-    worker = record.setup.worker if record.setup else None
     if settings.direct and spec.callback is not None:
         callback = DirectCallback(url=spec.callback.url, events=spec.callback.events, key=spec.callback.key)
     return SidecarOrder(
@@ -35,8 +35,6 @@ def sidecar_order(
         artifacts=spec.artifacts,
         attempt=record.attempt.number,
         meta=spec.meta,
-        worker_uid=worker.uid if worker else 0,
-        worker_gid=worker.gid if worker else 0,
         timeout_s=spec.timeout_s,
         callback=callback,
         callback_timeout_s=settings.callback_timeout_s,

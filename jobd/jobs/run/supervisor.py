@@ -48,9 +48,9 @@ class Supervisor:
         self._observed_state = ObservedState()
         self._slot = Slot(deps.queue, record)
         self._job_state = JobState(record, deps, self._changed)
-        self._preparation = Preparation(self._job_state, self._observed_state, deps, self._say)
-        self._execution = Execution(self._job_state, self._observed_state, deps)
-        self._collection = Collection(self._job_state, deps)
+        self._preparation = Preparation(self._job_state, self._observed_state, deps.engine, deps, self._say)
+        self._execution = Execution(self._job_state, self._observed_state, deps.engine, deps)
+        self._collection = Collection(self._job_state, deps.engine, deps)
 
     @property
     def record(self) -> Record:
@@ -137,6 +137,7 @@ class Supervisor:
                 self._slot.leave()
             await self._execution.stop_reading()
             if self.record.ended:
+                self._execution.release()
                 self._deps.spool_path(self.record.uid).unlink(missing_ok=True)
                 self._deps.secrets.remove(self.record.uid)
             if self.record.ended and self.record.is_deleted:
@@ -152,7 +153,7 @@ class Supervisor:
             self._erred_at = None
             return False
         now = self._deps.clock.monotonic()
-        seen_s = 0.0 if self._erred_at is None else now - self._erred_at
+        seen_s = now - self._erred_at if self._erred_at is not None and self._errors.action else 0.0
         limit_s = self._deps.engine_error_limit_s
         try:
             await self.apply(facts.EngineErred(type(action).__name__, error.advice, seen_s, limit_s))
@@ -178,13 +179,11 @@ class Supervisor:
         match action:
             case actions.Admit():
                 await self._admit()
-            case actions.Pull():
-                await self._preparation.pull()
-            case actions.Create():
+            case actions.Prepare():
                 await self._execution.stop_reading_reports()
-                await self._preparation.create()
+                await self._preparation.prepare()
             case actions.StartSidecar():
-                await self._preparation.start_sidecar()
+                await self._preparation.start_inputs()
             case actions.StartWorker():
                 await self._execution.start_worker()
             case actions.RemoveUnstarted(role):
@@ -235,5 +234,5 @@ class Supervisor:
         self._slot.follow(self.record)
         self._wake.set()
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str | None) -> None:
         self.progress = text

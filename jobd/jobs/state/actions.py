@@ -12,13 +12,8 @@ class Admit:
 
 
 @dataclass(frozen=True, slots=True)
-class Pull:
-    """Pull the image."""
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Create the containers, after removing those of an earlier try of the same phase."""
+class Prepare:
+    """Pull the image unless that is done, and create the containers, after removing those of an earlier try of the same phase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +82,7 @@ class Done:
 
 Action = (
     Admit
-    | Pull
-    | Create
+    | Prepare
     | StartSidecar
     | StartWorker
     | RemoveUnstarted

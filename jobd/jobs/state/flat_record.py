@@ -52,11 +52,8 @@ class FlatRecord(msgspec.Struct, frozen=True, kw_only=True):
     phase_since: datetime | None = None
     image_id: str | None = None
     image_digest: str | None = None
-    image_user: str | None = None
     worker_id: str | None = None
     sidecar_id: str | None = None
-    worker_uid: int = 0
-    worker_gid: int = 0
     sidecar_intended_at: datetime | None = None
     sidecar_runs: int = 0
     report_n: int = 0

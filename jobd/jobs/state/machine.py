@@ -69,7 +69,9 @@ def step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step
                 record.with_state(Pulling(since=now, setup=Setup(admitted_at=not_before(record, now))))
             )
         case facts.ImageReady(image) if isinstance(state, Pulling):
-            pulled = record.with_setup(image=Image(id=image.id, user=image.user))
+            setup = state.setup.change(image=Image(id=image.id))
+            # The pull is over: errors of the engine during the pull do not count for the creation.
+            pulled = record.with_state(state.change(setup=setup), engine_errors=None)
             return Step(pulled.change(image_digest=image.digest))
         case facts.Prepared():
             return Step(_prepared(record, spec, fact, now))
@@ -120,14 +122,15 @@ def step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step
 
 def _prepared(record: Record, spec: JobSpec, fact: facts.Prepared, now: datetime) -> Record:
     created = fact.created
-    worker = WorkerContainer(id=created.worker_id, uid=created.worker_uid, gid=created.worker_gid)
+    worker = WorkerContainer(id=created.worker_id)
     prepared = record.with_setup(worker=worker, sidecar_id=created.sidecar_id)
     state = prepared.state
     if not isinstance(state, Pulling):
         return prepared
+    # Errors that were counted under an action of an older version end here too.
     if spec.needs_sidecar:
-        return prepared.with_state(LoadingInputs(since=now, setup=state.setup))
-    return prepared.with_state(Running(since=now, setup=state.setup))
+        return prepared.with_state(LoadingInputs(since=now, setup=state.setup), engine_errors=None)
+    return prepared.with_state(Running(since=now, setup=state.setup), engine_errors=None)
 
 
 def _stop_sent(record: Record, kill: bool, now: datetime) -> Record:

@@ -34,8 +34,8 @@ def next_action(record: Record, observation: Observation | None, now: datetime) 
     match record.state:
         case Queued() as state:
             return _next_in_queue(state, now)
-        case Pulling(setup=setup):
-            return actions.Pull() if setup.image is None else actions.Create()
+        case Pulling():
+            return actions.Prepare()
         case LoadingInputs() as state:
             return _next_in_inputs(record, state, observation, now)
         case Running() as state:
@@ -63,7 +63,7 @@ def _next_in_inputs(
 ) -> actions.Action:
     if not record.is_stopping:
         if state.setup.worker is None:
-            return actions.Create()
+            return actions.Prepare()
         if state.sidecar is None:
             return actions.StartSidecar()
         if state.sidecar.in_doubt:
@@ -82,7 +82,7 @@ def _next_in_running(
 ) -> actions.Action:
     worker = state.worker
     if state.setup.worker is None:
-        return actions.Create()
+        return actions.Prepare()
     if worker is None:
         return actions.StartWorker()
     if isinstance(worker, Starting) and worker.in_doubt:

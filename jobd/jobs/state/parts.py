@@ -129,15 +129,12 @@ class Image(Part, frozen=True, kw_only=True):
     """The worker's local image."""
 
     id: str
-    user: str | None = None
 
 
 class WorkerContainer(Part, frozen=True, kw_only=True):
-    """The worker's container and its user and group."""
+    """The worker's container."""
 
     id: str
-    uid: int = 0
-    gid: int = 0
 
 
 class Setup(Part, frozen=True, kw_only=True):

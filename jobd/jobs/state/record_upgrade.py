@@ -147,10 +147,8 @@ def _state(flat: FlatRecord) -> State:
 def _setup(flat: FlatRecord, since: datetime) -> Setup:
     return Setup(
         admitted_at=flat.admitted_at or since,
-        image=Image(id=flat.image_id, user=flat.image_user) if flat.image_id is not None else None,
-        worker=WorkerContainer(id=flat.worker_id, uid=flat.worker_uid, gid=flat.worker_gid)
-        if flat.worker_id is not None
-        else None,
+        image=Image(id=flat.image_id) if flat.image_id is not None else None,
+        worker=WorkerContainer(id=flat.worker_id) if flat.worker_id is not None else None,
         sidecar_id=flat.sidecar_id,
         sidecar_runs=flat.sidecar_runs,
     )

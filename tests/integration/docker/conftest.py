@@ -14,11 +14,12 @@ import pytest
 from docker.errors import APIError, NotFound
 
 from jobd.docker.http.http_session import Timeouts
-from jobd.docker.logs.log_cursors import PlacedLine, Places, encoded
+from jobd.docker.logs.log_cursors import PositionedLine, Positions, encoded
 from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
 from jobd.jobs.port.model import ContainerFacts, Created, JobRef, Role, WorkOrder
 from jobd.wire.job import JobSpec
+from tests.support.progress import Progress
 
 DEADLINE_S = 60
 
@@ -37,13 +38,29 @@ class Bench:
     def another(self) -> JobRef:
         return JobRef(uuid.uuid4().hex, f"{self.ref.id}-{uuid.uuid4().hex[:6]}", 1)
 
-    def order(self, ref: JobRef | None = None, *, sidecar: bool = False, **fields: Any) -> WorkOrder:
+    def order(
+        self,
+        ref: JobRef | None = None,
+        *,
+        sidecar: bool = False,
+        files: Path | None = None,
+        image_ready: bool = False,
+        **fields: Any,
+    ) -> WorkOrder:
         ref = ref or self.ref
         spec = JobSpec(**{"id": ref.id, "image": "busybox:latest", **fields})
-        return WorkOrder(ref, spec, sidecar)
+        return WorkOrder(ref, spec, sidecar, files, image_ready)
+
+    async def prepare(self, **fields: Any) -> Progress:
+        """Pulls and creates; returns what was reported meanwhile."""
+        progress = Progress()
+        await self.orchestrator.prepare(self.order(**fields), progress)
+        return progress
 
     async def create(self, ref: JobRef | None = None, files: Path | None = None, **fields: Any) -> Created:
-        return await self.orchestrator.create(self.order(ref, **fields), files)
+        """Creates the containers, as after a pull."""
+        order = self.order(ref, files=files, image_ready=True, **fields)
+        return await self.orchestrator.prepare(order, Progress())
 
     async def run(
         self, ref: JobRef | None = None, files: Path | None = None, **fields: Any
@@ -67,13 +84,15 @@ class Bench:
         self,
         ref: JobRef | None = None,
         role: Role = "worker",
-        places: Places | None = None,
+        positions: Positions | None = None,
         follow: bool = False,
-    ) -> list[PlacedLine]:
-        out: list[PlacedLine] = []
+    ) -> list[PositionedLine]:
+        out: list[PositionedLine] = []
         async with asyncio.timeout(DEADLINE_S):
-            async for batch in self.orchestrator.logs(ref or self.ref, role, encoded(places or {}), follow):
-                out += [line for line in batch.lines if isinstance(line, PlacedLine)]
+            async for batch in self.orchestrator.logs(
+                ref or self.ref, role, encoded(positions or {}), follow
+            ):
+                out += [line for line in batch.lines if isinstance(line, PositionedLine)]
         return out
 
     async def output(self, ref: JobRef | None = None, **fields: Any) -> list[str]:

@@ -53,7 +53,7 @@ async def test_a_sidecar_keeps_three_capabilities_and_writes_nowhere_else(
     bench = make_bench(sidecar_image=build_image(f'ENTRYPOINT ["sh", "-c", "{script}"]'))
     await bench.create(sidecar=True)
     order = SidecarOrder(job_id="j", job_uid="u", artifacts=[])
-    await bench.orchestrator.start_sidecar(bench.ref, order)
+    await bench.orchestrator.start_inputs(bench.ref, order)
     await bench.ended(role="sidecar")
     lines = [line.text for line in await bench.lines(role="sidecar")]
     assert capabilities(lines, "CapEff") == set(KEPT)
@@ -63,15 +63,14 @@ async def test_a_sidecar_keeps_three_capabilities_and_writes_nowhere_else(
 
 async def test_the_order_is_not_to_be_seen_from_outside(bench: Any) -> None:
     secret = uuid.uuid4().hex
-    await bench.orchestrator.ensure_sidecar_image()
-    await bench.create(sidecar=True)
+    await bench.prepare(sidecar=True)
     order = SidecarOrder(
         job_id=bench.ref.id,
         job_uid=bench.ref.uid,
         artifacts=[Write(id="w", source=secret, out="w")],
         callback=DirectCallback(url="http://127.0.0.1:9/", key=secret),
     )
-    await bench.orchestrator.start_sidecar(bench.ref, order)
+    await bench.orchestrator.start_inputs(bench.ref, order)
     await bench.ended(role="sidecar")
     assert secret not in str(bench.inspect("sidecar"))
     assert secret not in str(bench.inspect("worker"))

@@ -1,4 +1,4 @@
-"""What `create` makes, its owner, and how `create` handles existing containers and volumes."""
+"""What `prepare` creates, its owner, and how `prepare` handles existing containers and volumes."""
 
 import asyncio
 import io
@@ -16,6 +16,7 @@ from jobctl.transfers.transfer_flags import Transfer
 from jobctl.transfers.upload import members, tar_stream
 from jobd.jobs.port.errors import ContainerGone, ImageUnavailable, NoSuchFile, RefusedByEngine
 from jobd.jobs.port.model import LOG_START, JobRef
+from tests.support.repeated import repeated
 
 TarOf = Callable[[dict[str, bytes]], Path]
 BuildImage = Callable[[str], str]
@@ -56,8 +57,7 @@ async def test_the_workspace_is_where_the_worker_starts(bench: Any) -> None:
 async def test_the_workspace_belongs_to_the_user_that_runs(
     bench: Any, user: str | None, expected: tuple[int, int]
 ) -> None:
-    made = await bench.create(user=user, command="id -u; id -g; touch mine && stat -c '%u %g' .")
-    assert (made.worker_uid, made.worker_gid) == expected
+    await bench.create(user=user, command="id -u; id -g; touch mine && stat -c '%u %g' .")
     await bench.orchestrator.start_worker(bench.ref)
     facts = await bench.ended()
     uid, gid = map(str, expected)
@@ -66,8 +66,12 @@ async def test_the_workspace_belongs_to_the_user_that_runs(
 
 
 async def test_the_images_user_counts_where_the_job_names_none(bench: Any, build_image: BuildImage) -> None:
-    made = await bench.create(image=build_image("USER nobody:root"))
-    assert (made.worker_uid, made.worker_gid) == (65534, 0)
+    command = "id -u; id -g; touch mine && stat -c '%u %g' ."
+    assert await bench.output(image=build_image("USER nobody:root"), command=command) == [
+        "65534",
+        "0",
+        "65534 0",
+    ]
 
 
 async def test_an_unknown_user_is_named(bench: Any) -> None:
@@ -89,6 +93,20 @@ async def test_files_belong_to_the_worker(bench: Any, tar_of: TarOf) -> None:
 async def test_files_larger_than_any_buffer_arrive_whole(bench: Any, tar_of: TarOf) -> None:
     content = bytes(range(256)) * 80_000
     assert await bench.output(files=tar_of({"big": content}), command="wc -c < big") == [str(len(content))]
+
+
+async def test_a_cancelled_transfer_of_files_leaves_nothing_after_the_removal(
+    bench: Any, tar_of: TarOf
+) -> None:
+    creating = asyncio.create_task(bench.create(files=tar_of({"big": bytes(100_000_000)})))
+    async with asyncio.timeout(60):
+        while not (await bench.orchestrator.observe(bench.ref)).worker:
+            await asyncio.sleep(0.01)
+    creating.cancel()
+    await asyncio.gather(creating, return_exceptions=True)
+    assert creating.cancelled()
+    await repeated(lambda: bench.orchestrator.remove(bench.ref))
+    assert await bench.orchestrator.refs() == []
 
 
 async def test_files_that_may_not_be_there_are_refused_with_the_member(bench: Any, tar_of: TarOf) -> None:

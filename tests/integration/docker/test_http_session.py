@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobd.docker.http.endpoint import endpoint
-from jobd.docker.http.errors import Trouble
+from jobd.docker.http.errors import ServerError
 from jobd.docker.http.http_session import HttpSession, Timeouts
 from jobd.jobs.port.errors import EngineUnavailable
 
@@ -64,6 +64,6 @@ async def test_other_calls_and_longer_faults_are_not_retried(
 
 async def test_a_call_is_not_retried_after_an_answer(session: HttpSession, tmp_path: Path) -> None:
     engine = BreakingEngine(0, FULL)
-    with pytest.raises(Trouble):
+    with pytest.raises(ServerError):
         await asked(session, tmp_path, engine, again=True)
     assert engine.requests == 1

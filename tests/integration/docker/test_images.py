@@ -122,27 +122,25 @@ async def registry(docker_client: docker.DockerClient) -> AsyncIterator[Registry
 async def test_a_missing_image_is_pulled_and_its_digest_and_user_known(
     bench: Any, registry: Registry
 ) -> None:
-    said: list[str] = []
-    image = f"{registry.address}/tiny:1"
-    facts = await bench.orchestrator.ensure_image(image, "missing", None, said.append)
-    assert facts.digest == digest(registry.image()[0])
-    assert facts.user == "4321"
-    assert said
-    assert said[0].startswith("pulling")
+    progress = await bench.prepare(image=f"{registry.address}/tiny:1", command=["x"])
+    assert [image.digest for image in progress.images] == [digest(registry.image()[0])]
+    assert bench.inspect()["Config"]["User"] == "4321"
+    assert progress.texts
+    assert progress.texts[0].startswith("pulling")
 
 
 async def test_each_policy_pulls_as_it_says(bench: Any, registry: Registry) -> None:
     image = f"{registry.address}/tiny:1"
     with pytest.raises(ImageUnavailable, match="pull: never"):
-        await bench.orchestrator.ensure_image(image, "never", None, lambda text: None)
+        await bench.prepare(image=image, pull="never", command=["x"])
     assert registry.pulls == 0
-    await bench.orchestrator.ensure_image(image, "missing", None, lambda text: None)
+    await bench.prepare(image=image, pull="missing", command=["x"])
     first = registry.pulls
     assert first > 0
-    await bench.orchestrator.ensure_image(image, "missing", None, lambda text: None)
-    await bench.orchestrator.ensure_image(image, "never", None, lambda text: None)
+    await bench.prepare(image=image, pull="missing", command=["x"])
+    await bench.prepare(image=image, pull="never", command=["x"])
     assert registry.pulls == first
-    await bench.orchestrator.ensure_image(image, "always", None, lambda text: None)
+    await bench.prepare(image=image, pull="always", command=["x"])
     assert registry.pulls > first
 
 
@@ -152,29 +150,25 @@ async def test_an_image_for_another_machine_is_refused_with_both_names(
     registry.architecture = "s390x"
     image = f"{registry.address}/tiny:1"
     with pytest.raises(ImageUnavailable, match="linux/s390x") as caught:
-        await bench.orchestrator.ensure_image(image, "missing", None, lambda text: None)
+        await bench.prepare(image=image, pull="missing", command=["x"])
     assert "platform" in caught.value.remedy
 
 
 async def test_a_tag_that_does_not_exist(bench: Any, registry: Registry) -> None:
     with pytest.raises(ImageUnavailable, match="tiny:2"):
-        await bench.orchestrator.ensure_image(
-            f"{registry.address}/tiny:2", "missing", None, lambda text: None
-        )
+        await bench.prepare(image=f"{registry.address}/tiny:2", pull="missing", command=["x"])
 
 
 async def test_a_registry_that_is_away(bench: Any) -> None:
     with pytest.raises(ImageUnavailable, match=r"127\.0\.0\.1:1/"):
-        await bench.orchestrator.ensure_image("127.0.0.1:1/tiny:1", "missing", None, lambda text: None)
+        await bench.prepare(image="127.0.0.1:1/tiny:1", pull="missing", command=["x"])
 
 
 async def test_a_pull_that_stalls_fails(make_bench: Any, registry: Registry) -> None:
     registry.stalls = True
     bench = make_bench(timeouts=Timeouts(stall_s=0.5))
     with pytest.raises(ImageUnavailable, match="stalled"):
-        await bench.orchestrator.ensure_image(
-            f"{registry.address}/tiny:1", "missing", None, lambda text: None
-        )
+        await bench.prepare(image=f"{registry.address}/tiny:1", pull="missing", command=["x"])
 
 
 @pytest.fixture
@@ -186,7 +180,7 @@ def sidecar_tag(docker_client: docker.DockerClient) -> Iterator[str]:
 
 async def test_a_missing_sidecar_image_is_built(make_bench: Any, sidecar_tag: str) -> None:
     bench = make_bench(sidecar_image=sidecar_tag)
-    await bench.orchestrator.ensure_sidecar_image()
+    await bench.prepare(sidecar=True)
     image = bench.client.images.get(sidecar_tag)
     assert image.labels[sidecar_context.DIGEST_LABEL] == sidecar_context.source_digest()
     assert image.labels["managed-by"] == "jobs-service"
@@ -198,7 +192,7 @@ async def test_a_stale_sidecar_image_that_was_built_here_is_built_again(
 ) -> None:
     stale = f"FROM busybox:latest\nLABEL {sidecar_context.DIGEST_LABEL}=old\n".encode()
     old, _ = docker_client.images.build(fileobj=io.BytesIO(stale), tag=sidecar_tag, rm=True)
-    await make_bench(sidecar_image=sidecar_tag).orchestrator.ensure_sidecar_image()
+    await make_bench(sidecar_image=sidecar_tag).prepare(sidecar=True)
     labels = docker_client.images.get(sidecar_tag).labels
     assert labels[sidecar_context.DIGEST_LABEL] == sidecar_context.source_digest()
     with pytest.raises(ImageNotFound):
@@ -210,7 +204,7 @@ async def test_a_foreign_sidecar_image_is_used_unchanged(
 ) -> None:
     theirs = b"FROM busybox:latest\nLABEL theirs=yes\n"
     built, _ = docker_client.images.build(fileobj=io.BytesIO(theirs), tag=sidecar_tag, rm=True)
-    await make_bench(sidecar_image=sidecar_tag).orchestrator.ensure_sidecar_image()
+    await make_bench(sidecar_image=sidecar_tag).prepare(sidecar=True)
     assert docker_client.images.get(sidecar_tag).id == built.id
 
 

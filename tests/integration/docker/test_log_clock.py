@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobd.docker.logs.log_cursors import PlacedLine, places_after
+from jobd.docker.logs.log_cursors import PositionedLine, positions_after
 from jobd.docker.logs.stream_lines import GAP
 from jobd.docker.mapping import container_spec
 from jobd.jobs.port.errors import LogUnreadable
@@ -59,7 +59,7 @@ def set_clock(bench: Any, steps: list[int]) -> None:
     edit_log(bench, f"awk -v steps={numbers} '{REWRITE}' $LOG > $LOG.new; cat $LOG.new > $LOG; rm $LOG.new")
 
 
-def shown(lines: list[PlacedLine]) -> list[tuple[str, str, str | None]]:
+def shown(lines: list[PositionedLine]) -> list[tuple[str, str, str | None]]:
     return [(line.stream, line.text, line.gap) for line in lines]
 
 
@@ -70,9 +70,9 @@ async def test_a_clock_that_is_set_loses_and_repeats_no_line(bench: Any, steps: 
     whole = await bench.lines()
     assert sorted(line.text for line in whole) == [str(number) for number in range(len(steps))]
     for read in range(len(whole) + 1):
-        places = places_after({}, whole[:read])
+        positions = positions_after({}, whole[:read])
         for follow in (False, True):
-            rest = await bench.lines(places=places, follow=follow)
+            rest = await bench.lines(positions=positions, follow=follow)
             assert shown(rest) == shown(whole[read:]), (read, follow)
 
 
@@ -82,7 +82,7 @@ async def test_a_log_whose_file_was_harmed_is_marked_or_cannot_be_read(bench: An
     whole = await bench.lines()
     edit_log(bench, harm)
     try:
-        rest = await bench.lines(places=places_after({}, whole[:3]))
+        rest = await bench.lines(positions=positions_after({}, whole[:3]))
     except LogUnreadable:
         return
     assert rest
@@ -93,5 +93,5 @@ async def test_lines_that_were_taken_out_of_a_log_are_marked_where_they_were(ben
     await bench.run(command=COMMAND)
     whole = await bench.lines()
     edit_log(bench, "sed -i 1,4d $LOG")
-    rest = await bench.lines(places=places_after({}, whole[:2]))
+    rest = await bench.lines(positions=positions_after({}, whole[:2]))
     assert shown(rest) == [(line.stream, line.text, GAP) for line in whole[4:]]

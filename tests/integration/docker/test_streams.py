@@ -38,7 +38,7 @@ async def test_followed_and_rest_together_are_the_whole_log(bench: Any) -> None:
     await bench.create(command="seq 20000; seq 20000 >&2; printf end")
     await bench.orchestrator.start_worker(bench.ref)
     followed = await bench.lines(follow=True)
-    rest = await bench.lines(places={line.stream: line.place for line in followed})
+    rest = await bench.lines(positions={line.stream: line.position for line in followed})
     expected = [str(number) for number in range(1, 20001)]
     got = [*followed, *rest]
     assert [line.text for line in got if line.stream == "stdout"] == [*expected, "end"]
@@ -54,7 +54,7 @@ async def test_a_line_longer_than_any_chunk_comes_in_parts(bench: Any) -> None:
     assert [line.partial for line in parts] == [True, True, True, False]
     assert last.text == "next"
     for number, line in enumerate([*parts, last]):
-        assert await bench.lines(places={"stdout": line.place}) == [*parts, last][number + 1 :]
+        assert await bench.lines(positions={"stdout": line.position}) == [*parts, last][number + 1 :]
 
 
 async def test_binary_output_is_read_as_text(bench: Any) -> None:
@@ -73,7 +73,7 @@ async def test_lines_that_rotated_away_are_marked(make_bench: Any) -> None:
     assert first.text == "first"
     await bench.orchestrator.signal(bench.ref, "worker", "SIGUSR1")
     await bench.ended()
-    rest = await bench.lines(places=decoded(batch.cursor))
+    rest = await bench.lines(positions=decoded(batch.cursor))
     assert rest[0].gap == GAP
     assert rest[-1].text == "100000"
     assert [line.gap for line in rest[1:]] == [None] * (len(rest) - 1)
@@ -99,7 +99,7 @@ async def test_a_follow_whose_connection_breaks_goes_on_from_its_cursor(make_ben
     with pytest.raises(EngineUnavailable):
         await anext(stream)
     await bench.orchestrator.signal(bench.ref, "worker", "SIGTERM")
-    lines += await bench.lines(places={line.stream: line.place for line in lines}, follow=True)
+    lines += await bench.lines(positions={line.stream: line.position for line in lines}, follow=True)
     assert [line.text for line in lines] == ["one", "two"]
 
 
@@ -152,7 +152,7 @@ async def test_hints_wait_for_an_engine_that_is_away(make_bench: Any, proxy: Any
     stream = bench.orchestrator.hints()
     first = asyncio.ensure_future(connected(stream))
     with pytest.raises(EngineUnavailable):
-        await bench.orchestrator.ping()
+        await bench.orchestrator.probe()
     assert not first.done()
     await proxy.start()
     assert await asyncio.wait_for(first, DEADLINE_S)
@@ -188,10 +188,10 @@ async def test_an_engine_that_is_silent_is_unavailable_and_no_call_hangs(make_be
         environ={"DOCKER_HOST": proxy.url},
         timeouts=Timeouts(connect_s=0.2, answer_s=0.2, work_s=0.2, stall_s=0.2),
     )
-    await bench.orchestrator.ping()
+    await bench.orchestrator.probe()
     proxy.silent = True
     for call in (
-        bench.orchestrator.ping,
+        bench.orchestrator.probe,
         bench.orchestrator.refs,
         lambda: bench.orchestrator.observe(bench.ref),
     ):
@@ -202,7 +202,7 @@ async def test_an_engine_that_is_silent_is_unavailable_and_no_call_hangs(make_be
 
 async def test_an_engine_that_is_away_is_unavailable(make_bench: Any, tmp_path: Any) -> None:
     bench = make_bench(environ={"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
-    for call in (bench.orchestrator.ping, bench.orchestrator.refs, bench.create, bench.lines):
+    for call in (bench.orchestrator.probe, bench.orchestrator.refs, bench.create, bench.lines):
         with pytest.raises(EngineUnavailable):
             await call()
 
@@ -217,7 +217,7 @@ async def test_an_order_of_any_size_arrives_whole(
     async def one() -> str:
         ref = bench.another()
         await bench.create(ref, sidecar=True)
-        await bench.orchestrator.start_sidecar(ref, order)
+        await bench.orchestrator.start_inputs(ref, order)
         await bench.ended(ref, "sidecar")
         (line,) = await bench.lines(ref, "sidecar")
         return str(line.text).split()[0]
@@ -233,7 +233,7 @@ async def test_a_sidecar_that_reads_nothing_does_not_hang_the_daemon(
     bench = make_bench(sidecar_image=build_image('ENTRYPOINT ["true"]'))
     order = SidecarOrder(job_id="j", job_uid="u", artifacts=[Write(id="w", source="x" * 500_000, out="w")])
     await bench.create(sidecar=True)
-    await asyncio.wait_for(bench.orchestrator.start_sidecar(bench.ref, order), DEADLINE_S)
+    await asyncio.wait_for(bench.orchestrator.start_inputs(bench.ref, order), DEADLINE_S)
     assert (await bench.ended(role="sidecar")).exit_code == 0
 
 
@@ -241,21 +241,18 @@ async def test_a_sidecar_whose_program_is_missing(make_bench: Any, build_image: 
     bench = make_bench(sidecar_image=build_image('ENTRYPOINT ["/no/such/program"]'))
     await bench.create(sidecar=True)
     with pytest.raises(StartFailed) as caught:
-        await bench.orchestrator.start_sidecar(bench.ref, SidecarOrder(job_id="j", job_uid="u", artifacts=[]))
+        await bench.orchestrator.start_inputs(bench.ref, SidecarOrder(job_id="j", job_uid="u", artifacts=[]))
     assert caught.value.exit_code == 127
 
 
 async def test_the_real_sidecar_reports_on_its_output(bench: Any) -> None:
-    await bench.orchestrator.ensure_sidecar_image()
-    made = await bench.create(sidecar=True, user="nobody", command="cat in; stat -c %u in")
+    await bench.prepare(sidecar=True, user="nobody", command="cat in; stat -c %u in")
     order = SidecarOrder(
         job_id=bench.ref.id,
         job_uid=bench.ref.uid,
         artifacts=[Write(id="w", source="hello\n", out="in")],
-        worker_uid=made.worker_uid,
-        worker_gid=made.worker_gid,
     )
-    await bench.orchestrator.start_sidecar(bench.ref, order)
+    await bench.orchestrator.start_inputs(bench.ref, order)
     await bench.ended(role="sidecar")
     reports = [decode_report(line.text.encode()) for line in await bench.lines(role="sidecar")]
     assert reports[0] == Started(n=1)

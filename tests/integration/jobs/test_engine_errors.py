@@ -34,7 +34,7 @@ async def ended(system: Any, record: Any) -> Any:
     return await until(system, record, lambda now: now.ended)
 
 
-@pytest.mark.parametrize("call", ["create", "start_worker"])
+@pytest.mark.parametrize("call", ["pull", "create", "start_worker"])
 async def test_a_job_with_engine_errors_fails_after_the_limit_and_frees_its_slot(
     system: Any, call: str
 ) -> None:

@@ -15,6 +15,7 @@ from jobd.jobs.state.record import Record
 from jobd.store.tables.rows import Settlement
 from jobd.wire.job import Callback, JobSpec
 from tests.support.fakes.worker import WorkerScript
+from tests.support.progress import Progress
 
 JOBS_S, HISTORY_S, INTERVAL_S = 900, 86400, 60
 DEADLINE_S = 60.0
@@ -32,7 +33,8 @@ async def ended(system: Any, *ids: str, **fields: Any) -> list[Record]:
 async def orphan(system: Any, uid: str, job_id: str) -> JobRef:
     """Creates a container that belongs to no job."""
     ref = JobRef(uid, job_id, 1)
-    await system.engine.create(WorkOrder(ref, JobSpec(id=job_id, image="busybox"), sidecar=False), None)
+    order = WorkOrder(ref, JobSpec(id=job_id, image="busybox"), sidecar=False)
+    await system.engine.prepare(order, Progress())
     return ref
 
 

@@ -235,7 +235,7 @@ async def test_hints_do_not_shorten_the_pause_after_a_failure_but_a_reconnect_an
             while tries <= before:
                 await system.stored(record)
 
-    monkeypatch.setattr(system.engine, "ensure_image", away)
+    monkeypatch.setattr(system.engine, "prepare", away)
     record = await system.submit()
     await more_than(0)
     for _ in range(5):  # the first hints have arrived

@@ -1,6 +1,6 @@
 """The state of the fake engine, and the calls by which tests inject faults into it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -23,14 +23,19 @@ from tests.support.fakes.world import Container, Job, World
 _TAR_CHUNK = 64 * 1024
 
 
+async def _at_once() -> None:
+    pass
+
+
 class Controls:
     """Belongs to one event loop. `workers` and `sidecars` hold scripts by job id; a container without a script succeeds.
     A list of sidecar scripts has one per start; the last one stays.
 
-    `missing_images`: cannot be pulled. `refuse_create`: why `create` is refused. `errors`: transient errors by the name of the call.
+    `missing_images`: cannot be pulled. `refuse_create`: why `prepare` is refused. `errors`: transient errors by the name of the call;
+    those of `prepare` by its parts, "pull" and "create". `before_pull_ends` is awaited within each pull; `pulls` counts them.
     `lose_start`: the answer to `start_worker` is lost, `before` or `after` the start took effect; `late`: the start takes effect at
     `let_starts_arrive`. `before_removal` is called before the removal of a container that has not run. `unreadable_logs`: the roles
-    whose logs the engine does not return. `starts` lists the started workers, in order.
+    whose logs the engine does not return. `keeps_files`: False if files are gone with the worker's end. `starts` lists the started workers, in order.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -41,6 +46,9 @@ class Controls:
         self.refuse_create: str | None = None
         self.errors: dict[str, str] = {}
         self.lose_start: Literal["before", "after", "late"] | None = None
+        self.before_pull_ends: Callable[[], Awaitable[None]] = _at_once
+        self.pulls = 0
+        self.keeps_files = True
         self.before_removal: Callable[[], None] = lambda: None
         self.unreadable_logs: set[Role] = set()
         self.facts = EngineFacts(

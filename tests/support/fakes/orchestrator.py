@@ -1,18 +1,18 @@
 """A container engine in memory: implements all of `jobs.port.protocols.EnginePort` and passes its contract suite.
 
 Owns the answers to calls. `controls.py` has the faults (missing images, refused or lost calls, an unavailable engine), `world.py` the
-containers, `worker.py` and `sidecar.py` their scripts. Executes nothing and reads no file but the tar for `create`. Must not know
+containers, `worker.py` and `sidecar.py` their scripts. Executes nothing and reads no file but the tar of an order. Must not know
 of the store, of HTTP or of Docker.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from jobd.jobs.port.errors import (
     ContainerGone,
     EngineUnavailable,
+    FilesNotKept,
     ImageUnavailable,
     LogUnreadable,
     NoSuchFile,
@@ -37,7 +37,7 @@ from jobd.jobs.port.model import (
     Usage,
     WorkOrder,
 )
-from jobd.wire.job import Pull
+from jobd.jobs.port.protocols import PreparationProgress
 from jobd.wire.report import SidecarOrder
 from tests.support.fakes.controls import Controls
 from tests.support.fakes.printed import output, printed
@@ -53,7 +53,7 @@ class FakeOrchestrator(Controls):
 
     # --- Engine
 
-    async def ping(self) -> EngineFacts:
+    async def probe(self) -> EngineFacts:
         """Returns `facts`, which tests may replace."""
         self._here()
         return self.facts
@@ -77,45 +77,49 @@ class FakeOrchestrator(Controls):
         boxes = [box for job in jobs for box in (job.worker, job.sidecar) if box is not None]
         return DiskUse(len(boxes), 0, len(jobs), 0)
 
-    async def ensure_sidecar_image(self) -> None:
-        """Raises ImageUnavailable where `sidecar_image_missing`."""
-        self._here()
-        if self.sidecar_image_missing:
-            raise ImageUnavailable("the sidecar image is missing")
-        self.facts = replace(self.facts, has_sidecar_image=True)
-
     # --- Lifecycle
 
-    async def ensure_image(
-        self, image: str, pull: Pull, platform: str | None, on_progress: Callable[[str], None]
-    ) -> ImageFacts:
-        """Finds every image that is not in `missing_images`; reports progress only for a pull."""
-        self._here()
-        if image in self.missing_images:
-            raise ImageUnavailable(f"there is no image {image!r}")
-        if pull == "always":
-            on_progress(f"pulling {image}")
-        return ImageFacts(id=f"sha256:{image}", digest=None, user="")
-
-    async def create(self, order: WorkOrder, files: Path | None) -> Created:
-        """Reuses containers of this attempt that have run; creates the others again."""
+    async def prepare(self, order: WorkOrder, progress: PreparationProgress) -> Created:
+        """Finds every image that is not in `missing_images`; reports progress only for a pull. Reuses containers of this attempt that
+        have run; creates the others again.
+        """
+        if not order.image_ready:
+            await self._pull(order, progress)
         self._here("create")
+        self._find(order.spec.image)
         if self.refuse_create is not None:
             raise RefusedByEngine(self.refuse_create)
         job = self._world.jobs.get(order.ref.id)
         if job is None or job.ref != order.ref or not job.has_run:
             if job is not None:
                 self._world.remove(job)
-            job = Job(order.ref, order.spec, unpacked(files, order.spec.workspace))
+            files = unpacked(order.files, order.spec.workspace)
+            job = Job(order.ref, order.spec, files, owner_of(order.spec.user))
             job.worker = self._world.new_container(order.ref)
             job.sidecar = self._world.new_container(order.ref) if order.sidecar else None
             self._world.put(job)
         if job.worker is None:
             job.worker = self._world.new_container(order.ref)  # created again beside a sidecar that has run
-        uid, gid = owner_of(order.spec.user)
-        return Created(job.worker.facts.id, job.sidecar.facts.id if job.sidecar else None, uid, gid)
+        return Created(job.worker.facts.id, job.sidecar.facts.id if job.sidecar else None)
 
-    async def start_sidecar(self, ref: JobRef, order: SidecarOrder) -> None:
+    def _find(self, image: str) -> None:
+        if image in self.missing_images:
+            raise ImageUnavailable(f"there is no image {image!r}")
+
+    async def _pull(self, order: WorkOrder, progress: PreparationProgress) -> None:
+        self._here("pull")
+        image = order.spec.image
+        self._find(image)
+        if order.spec.pull == "always":
+            progress.report(f"pulling {image}")
+        await self.before_pull_ends()
+        if order.sidecar and self.sidecar_image_missing:
+            raise ImageUnavailable("the sidecar image is missing")
+        self.facts = replace(self.facts, has_sidecar_image=order.sidecar or self.facts.has_sidecar_image)
+        self.pulls += 1
+        await progress.image_ready(ImageFacts(id=f"sha256:{image}", digest=None))
+
+    async def start_inputs(self, ref: JobRef, order: SidecarOrder) -> None:
         """Starts the sidecar with its order, unless it runs or has run."""
         self._here()
         job = self._world.find(ref)
@@ -200,6 +204,10 @@ class FakeOrchestrator(Controls):
             raise EngineUnavailable("a container still runs")
         self._world.remove(job)
 
+    def release_run(self, ref: JobRef) -> None:
+        """Notes that the job's run is over."""
+        self._world.released.add(ref.uid)
+
     async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
         """Removes a container that has not run, and keeps its last state by id."""
         self._here()
@@ -250,9 +258,11 @@ class FakeOrchestrator(Controls):
         """Streams a file, or a folder with its contents."""
         self._here()
         job = self._world.find(ref)
+        if not self.keeps_files and job is not None and job.worker is not None and job.worker.facts.ended:
+            raise FilesNotKept(f"the engine keeps no files of job {ref.id} after the end of its worker")
         found = below(job.files, path) if job is not None and job.worker is not None else {}
         if not found and (job is None or job.worker is None or path.rstrip("/") != job.spec.workspace):
             raise NoSuchFile(f"{path} does not exist")
-        whole = packed(found)
+        whole = packed(found, job.owner if job is not None else (0, 0))
         for start in range(0, len(whole), _TAR_CHUNK):
             yield whole[start : start + _TAR_CHUNK]

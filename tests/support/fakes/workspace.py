@@ -37,13 +37,14 @@ def below(files: Mapping[str, bytes], path: str) -> Files:
     }
 
 
-def packed(files: Mapping[str, bytes]) -> bytes:
-    """Returns a tar of files by name."""
+def packed(files: Mapping[str, bytes], owner: tuple[int, int] = (0, 0)) -> bytes:
+    """Returns a tar of files by name, owned by this uid and gid."""
     whole = io.BytesIO()
     with tarfile.open(fileobj=whole, mode="w") as archive:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
+            member.uid, member.gid = owner
             archive.addfile(member, io.BytesIO(content))
     return whole.getvalue()
 

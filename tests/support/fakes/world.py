@@ -21,6 +21,7 @@ from jobd.jobs.port.model import (
     StartFate,
     StreamName,
 )
+from jobd.wire.artifact import Write
 from jobd.wire.job import JobSpec
 from jobd.wire.report import SidecarOrder, encode_report
 from tests.support.fakes.hints import Hints
@@ -51,11 +52,12 @@ class Container:
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """One job's containers, and the volume's files by absolute path."""
+    """One job's containers, the volume's files by absolute path, and their uid and gid."""
 
     ref: JobRef
     spec: JobSpec
     files: Files
+    owner: tuple[int, int] = (0, 0)
     worker: Container | None = None
     sidecar: Container | None = None
 
@@ -82,6 +84,8 @@ class World:
 
     def __init__(self, clock: Clock, hints: Hints) -> None:
         self.jobs: dict[str, Job] = {}
+        self.released: set[str] = set()
+        """Uids of jobs whose run is over."""
         self.hints_say_all = True
         self.late_memory_kills: set[str] = set()
         """Ids of containers that the kernel killed for their memory, without that cause in their facts."""
@@ -135,8 +139,11 @@ class World:
             box.run = asyncio.create_task(self._run(job, box, script, script.runs_s))
 
     def start_sidecar(self, job: Job, box: Container, order: SidecarOrder, script: SidecarScript) -> None:
-        """Starts a sidecar that prints its script's reports on the inputs of `order`."""
+        """Starts a sidecar that writes the texts of `order` and prints its script's reports on the inputs."""
         box.order, box.script = order, script
+        for artifact in order.artifacts:
+            if isinstance(artifact, Write):
+                job.files[f"{job.spec.workspace}/{artifact.out}"] = artifact.source.encode()
         self._started(job, "sidecar", box)
         self._say(job, box, script.inputs_of(order))
 

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from jobd import errors
 from jobd.api.respond import STATUSES, error_response
-from jobd.jobs.port.errors import EngineUnavailable, NoSuchFile, StartFailed
+from jobd.jobs.port.errors import EngineUnavailable, FilesNotKept, NoSuchFile, StartFailed
 from jobd.store import errors as store_errors
 from jobd.wire.problem import InvalidSpec, Problem
 
@@ -48,6 +48,7 @@ def test_no_row_is_hidden_by_an_earlier_row() -> None:
         (store_errors.NoSuchJob("x"), 404, "not-found"),
         (EngineUnavailable("x"), 503, "engine-unavailable"),
         (NoSuchFile("x"), 404, "file-not-found"),
+        (FilesNotKept("x"), 404, "files-not-kept"),
         (StartFailed("x"), 502, "start-failed"),
     ],
 )

@@ -8,12 +8,13 @@ import msgspec
 import pytest
 
 from jobd.docker import orchestrator
-from jobd.docker.containers import container_ids, exits, unconfirmed_volumes, unstarted
+from jobd.docker.containers import container_ids, exits, unconfirmed_volumes, unstarted, workspace_owners
 from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.containers.exits import ContainerExits
 from jobd.docker.containers.own_signals import OwnSignals
 from jobd.docker.containers.unconfirmed_volumes import UnconfirmedVolumes
 from jobd.docker.containers.unstarted import UnstartedRemoval
+from jobd.docker.containers.workspace_owners import WorkspaceOwners
 from jobd.docker.engine import Engine
 from jobd.docker.http.endpoint import parse
 from jobd.docker.http.errors import Refusal
@@ -24,8 +25,9 @@ from jobd.docker.mapping.inspection import LONGEST_ID, EngineEvent, Inspected, f
 from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
 from jobd.jobs.port.errors import EngineUnavailable
-from jobd.jobs.port.model import MAX_UID, Created, JobRef
+from jobd.jobs.port.model import MAX_UID, Created, JobRef, WorkOrder
 from jobd.wire.job import JobSpec
+from tests.support.progress import Progress
 
 LONG = "x" * (LONGEST_ID + 1)
 BOUND = 100
@@ -92,12 +94,22 @@ def test_cached_container_ids_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     assert LONG not in known._known.values()
 
 
+async def test_cached_owners_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspace_owners, "_REMEMBERED", BOUND)
+    owners: Any = WorkspaceOwners(None, None)  # type: ignore[arg-type]
+    for number in range(3 * BOUND):
+        await owners.resolve(JobRef(f"u{number}", "a"), "c" * 64, f"{number}:{number}")
+    assert len(owners._known) == BOUND
+    last = 3 * BOUND - 1
+    assert await owners.of(JobRef(f"u{last}", "a")) == (last, last), "the oldest are forgotten first"
+
+
 def test_the_evidence_of_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def ping() -> None:
+    async def probe() -> None:
         raise AssertionError
 
     monkeypatch.setattr(exits, "_REMEMBERED", BOUND)
-    causes = ContainerExits(None, "one", OwnSignals(), ping)  # type: ignore[arg-type]
+    causes = ContainerExits(None, "one", OwnSignals(), probe)  # type: ignore[arg-type]
     for number in range(3 * BOUND):
         with pytest.raises(EngineUnavailable), causes.noting_outages(f"u{number}"):
             raise EngineUnavailable("no answer")
@@ -112,8 +124,8 @@ class Making:
     def __init__(self, container_id: str = "c" * 64) -> None:
         self.container_id = container_id
 
-    async def create(self, order: Any, files: Any, sandbox_id: Any) -> tuple[Created, bool]:
-        return Created(self.container_id, None, 0, 0), True
+    async def create(self, order: Any, image_user: Any) -> tuple[Created, bool]:
+        return Created(self.container_id, None), True
 
 
 async def test_fresh_workers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,18 +135,14 @@ async def test_fresh_workers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     )
     made._creation = Making()
 
-    class Order:
-        ref: JobRef
-        spec = JobSpec(id="a", image="i")
+    def order(uid: str) -> WorkOrder:
+        return WorkOrder(JobRef(uid, "a"), JobSpec(id="a", image="b"), False, image_ready=True)
 
     for number in range(3 * BOUND):
-        order = Order()
-        order.ref = JobRef(f"u{number}", "a")
-        await made.create(order, None)
+        await made.prepare(order(f"u{number}"), Progress())
     assert len(made._fresh) == BOUND
     made._creation = Making(LONG)
-    order.ref = JobRef("u", "a")
-    await made.create(order, None)
+    await made.prepare(order("u"), Progress())
     assert LONG not in made._fresh.values()
     await made._engine.close()
 

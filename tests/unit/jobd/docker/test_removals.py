@@ -35,7 +35,7 @@ UNFORCED = {
     ("docker/containers/creation.py", "_remove_stale"): "this attempt's, none of which has run",
     ("docker/containers/unstarted.py", "remove"): "one whose start may be under way",
     ("docker/orchestrator.py", "remove_stopped"): "the orchestrator's removal of what does not run",
-    ("jobs/run/preparation.py", "create"): "the sidecar's run is over, the worker was not asked to start",
+    ("jobs/run/preparation.py", "prepare"): "the sidecar's run is over, the worker was not asked to start",
     ("jobs/run/execution.py", "remove_unstarted"): "one whose start may be under way",
     ("jobs/run/supervisor.py", "_carry_out"): "the same, as `next_action` asks for it",
 }

@@ -87,8 +87,8 @@ class Walk:
 
     def created(self) -> "Walk":
         sidecar = "s" if self.spec.artifacts else None
-        self.tell(facts.Admitted(), facts.ImageReady(ImageFacts("sha256:1", "sha256:2", "")))
-        return self.tell(facts.Prepared(Created("w", sidecar, 0, 0)))
+        self.tell(facts.Admitted(), facts.ImageReady(ImageFacts("sha256:1", "sha256:2")))
+        return self.tell(facts.Prepared(Created("w", sidecar)))
 
     def sidecar_runs(self) -> "Walk":
         return (
@@ -103,7 +103,7 @@ class Walk:
         if phase == "pulling":
             return self.tell(facts.Admitted())
         if phase == "creating":
-            return self.tell(facts.Admitted(), facts.ImageReady(ImageFacts("sha256:1", None, "")))
+            return self.tell(facts.Admitted(), facts.ImageReady(ImageFacts("sha256:1", None)))
         if phase == "inputs":
             return self.sidecar_runs()
         if self.spec.artifacts:

@@ -35,7 +35,7 @@ def test_a_start_that_failed_with_the_engine_is_repeated(job: Callable[..., Any]
     a.look(a.container("created", exit_code=128, error="database not open", start_may_pass=True))
     assert a.types == []
     assert a.asks(blind=True) == actions.RemoveUnstarted("worker"), "not by force: it may run by now"
-    assert a.tell(facts.NeverStarted("worker")).asks(blind=True) == actions.Create()
+    assert a.tell(facts.NeverStarted("worker")).asks(blind=True) == actions.Prepare()
 
 
 def test_a_start_that_failed_by_itself_fails_the_job(job: Callable[..., Any]) -> None:
@@ -54,7 +54,7 @@ def test_a_sidecar_that_ended_with_the_engine_counts_as_no_run(
             break
         cause = EndCause.ENGINE_STOPPED if with_engine else EndCause.SIGNAL
         a.look(a.container("created"), a.exited(137, cause=cause))
-        a.tell(facts.Prepared(Created("w", "s", 0, 0)), facts.SidecarStarting())
+        a.tell(facts.Prepared(Created("w", "s")), facts.SidecarStarting())
     assert a.record.reason == (None if with_engine else "input-failed")
 
 
@@ -63,8 +63,8 @@ def test_a_sidecar_whose_start_was_lost_counts_as_no_run(job_with_files: Callabl
     for _ in range(MAX_SIDECAR_RUNS + 1):
         a.tell(facts.SidecarStarting()).later(11).look(a.container("created"), a.container("created"))
         assert a.asks(blind=True) == actions.RemoveUnstarted("sidecar"), "not by force: it may run by now"
-        assert a.tell(facts.NeverStarted("sidecar")).asks(blind=True) == actions.Create()
-        a.tell(facts.Prepared(Created("w", "s", 0, 0)))
+        assert a.tell(facts.NeverStarted("sidecar")).asks(blind=True) == actions.Prepare()
+        a.tell(facts.Prepared(Created("w", "s")))
     assert not a.record.ended
 
 

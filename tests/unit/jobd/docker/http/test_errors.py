@@ -1,4 +1,4 @@
-from jobd.docker.http.errors import Refusal, Trouble, message_of, refusal
+from jobd.docker.http.errors import Refusal, ServerError, message_of, refusal
 from jobd.jobs.port.errors import EngineUnavailable, RefusedByEngine
 
 
@@ -11,7 +11,7 @@ def test_a_client_error_is_a_refusal() -> None:
 
 def test_a_server_error_is_engine_unavailable() -> None:
     error = refusal(500, "")
-    assert isinstance(error, Trouble)
+    assert isinstance(error, ServerError)
     assert isinstance(error, EngineUnavailable)
     assert "500" in str(error)
 

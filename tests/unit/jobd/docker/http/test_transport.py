@@ -24,7 +24,7 @@ async def calls() -> AsyncIterator[Transport]:
     timeouts = Timeouts(connect_s=0.02, answer_s=0.02, work_s=60)
     endpoint = parse("unix:///nonexistent", None)
     made: Any = Transport(endpoint, timeouts, HttpSession(endpoint, timeouts), None)
-    made._agreed, made._clients = Version(spoken="1.41"), {"answer": None, "work": None}
+    made._agreed, made._clients = Version(negotiated="1.41"), {"answer": None, "work": None}
     yield made
     made._clients = {}
     made.close()

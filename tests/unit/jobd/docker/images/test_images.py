@@ -20,22 +20,22 @@ def image(**fields: object) -> ImageInspected:
 )
 def test_facts_that_are_too_long_for_a_record_are_refused(odd: ImageInspected) -> None:
     with pytest.raises(ImageUnavailable, match="more than 1024 characters"):
-        images.facts(odd, "a")
+        images.local_image(odd, "a")
 
 
 def test_facts_of_an_image_that_was_never_pulled() -> None:
-    found = images.facts(image(), "local:1")
-    assert (found.id, found.digest, found.user) == ("sha256:1", None, "")
+    found = images.local_image(image(), "local:1")
+    assert (found.facts.id, found.facts.digest, found.user) == ("sha256:1", None, "")
 
 
 def test_the_digest_is_of_the_requested_repository() -> None:
     both = ["mirror/app@sha256:aa", "app@sha256:bb"]
-    assert images.facts(image(repo_digests=both), "app:1").digest == "sha256:bb"
-    assert images.facts(image(repo_digests=both), "other:1").digest == "sha256:aa"
+    assert images.local_image(image(repo_digests=both), "app:1").facts.digest == "sha256:bb"
+    assert images.local_image(image(repo_digests=both), "other:1").facts.digest == "sha256:aa"
 
 
 def test_the_user_is_the_images() -> None:
-    assert images.facts(image(config=ImageConfig(user="app")), "a").user == "app"
+    assert images.local_image(image(config=ImageConfig(user="app")), "a").user == "app"
 
 
 @pytest.mark.parametrize(

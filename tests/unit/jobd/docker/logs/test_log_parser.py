@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from jobd.docker.logs import stream_lines
 from jobd.docker.logs.frames import DamagedLog
-from jobd.docker.logs.log_cursors import Place, PlacedLine, places_after
+from jobd.docker.logs.log_cursors import Position, PositionedLine, positions_after
 from jobd.docker.logs.log_parser import LogReader
 from jobd.docker.logs.log_positions import Missing
 from jobd.docker.logs.stream_lines import GAP, LINE_BYTES
@@ -37,8 +37,8 @@ def wire(entries: list[Entry]) -> bytes:
 
 
 def read(
-    data: bytes, cursors: Mapping[StreamName, Place] | None = None, end: bool = True
-) -> list[PlacedLine]:
+    data: bytes, cursors: Mapping[StreamName, Position] | None = None, end: bool = True
+) -> list[PositionedLine]:
     reader = LogReader(cursors or {})
     return reader.feed(data) + (reader.end() if end else [])
 
@@ -56,7 +56,7 @@ def test_any_cutting_of_the_bytes_gives_the_same_lines(
 ) -> None:
     data = wire(entries_of(lines, chunk))
     reader = LogReader({})
-    got: list[PlacedLine] = []
+    got: list[PositionedLine] = []
     at = 0
     for cut in sorted(min(cut, len(data)) for cut in cuts):
         got += reader.feed(data[at:cut])
@@ -82,9 +82,9 @@ def test_reading_in_two_parts_gives_the_same_lines(
     sent = wire(entries)
     first = read(sent[: data.draw(st.integers(0, len(sent)))], end=False)
     first = first[: data.draw(st.integers(0, len(first)))]
-    second = read(wire(entries), places_after({}, first))
-    assert [(line.stream, line.text, line.place) for line in first + second] == [
-        (line.stream, line.text, line.place) for line in whole
+    second = read(wire(entries), positions_after({}, first))
+    assert [(line.stream, line.text, line.position) for line in first + second] == [
+        (line.stream, line.text, line.position) for line in whole
     ]
     assert all(line.gap is None for line in second)
 
@@ -99,7 +99,7 @@ def test_a_long_line_is_cut_and_resumed_without_loss(before: int, size: int, end
     assert all(len(line.text) == LINE_BYTES for line in whole[before:] if line.partial)
     assert not whole[-1].partial
     kept = whole[: min(taken, len(whole))]
-    assert kept + read(wire(entries), places_after({}, kept)) == whole
+    assert kept + read(wire(entries), positions_after({}, kept)) == whole
 
 
 def test_a_cut_falls_between_characters() -> None:
@@ -133,8 +133,8 @@ def test_lines_that_share_a_time_are_told_apart_by_the_bytes_taken() -> None:
         ("stdout", stamp(0), b"b\n"),
     ]
     whole = read(wire(entries))
-    assert [line.place.taken for line in whole] == [2, 4, 6]
-    assert [line.text for line in read(wire(entries), {"stdout": whole[1].place})] == ["b"]
+    assert [line.position.taken for line in whole] == [2, 4, 6]
+    assert [line.text for line in read(wire(entries), {"stdout": whole[1].position})] == ["b"]
 
 
 def test_a_new_time_within_a_line_loses_nothing() -> None:
@@ -166,7 +166,7 @@ def test_every_byte_and_newline_is_read_whatever_the_driver_omits(
         sent = wire(entries)
         first = read(sent[: data.draw(st.integers(0, len(sent)))], end=False)
         first = first[: data.draw(st.integers(0, len(first)))]
-        got = first + read(sent, places_after({}, first))
+        got = first + read(sent, positions_after({}, first))
     for stream in last:
         mine = [line for line in got if line.stream == stream]
         assert all(line.newline is True for line in mine[:-1])
@@ -190,7 +190,7 @@ def stored(stream: StreamName, time: str, text: bytes, newline: bool, leaves_out
     return entries
 
 
-def bytes_of(line: PlacedLine) -> bytes:
+def bytes_of(line: PositionedLine) -> bytes:
     said = line.text.encode() if line.raw is None else line.raw
     return said + b"\n" * (line.newline is True and not line.partial)
 
@@ -210,7 +210,7 @@ def test_an_omitted_newline_is_read_while_the_other_streams_position_is_searched
         ("stderr", stamp(1), b"a\n"),
         ("stdout", stamp(2), b"b\n"),
     ]
-    got = read(wire(entries), {"stderr": known.place})
+    got = read(wire(entries), {"stderr": known.position})
     assert [(len(line.text), line.partial, line.newline) for line in got] == [
         (CHUNK, False, True),
         (1, False, True),
@@ -233,7 +233,7 @@ def test_a_position_is_identified_by_its_text_and_not_by_its_time_alone() -> Non
     ]
     whole = read(wire(entries))
     for at in range(len(whole) + 1):
-        assert read(wire(entries), places_after({}, whole[:at])) == whole[at:]
+        assert read(wire(entries), positions_after({}, whole[:at])) == whole[at:]
 
 
 def test_a_position_in_a_run_without_its_beginning_is_not_confused_with_another() -> None:
@@ -241,23 +241,23 @@ def test_a_position_in_a_run_without_its_beginning_is_not_confused_with_another(
     entries: list[Entry] = [("stdout", stamp(0), b"first\n"), long, long, long, long]
     first, cut, *_ = read(wire(entries))
     assert cut.partial
-    reader = LogReader(places_after({}, [first, cut]))
+    reader = LogReader(positions_after({}, [first, cut]))
     assert reader.feed(wire(entries[2:])) == []
     assert not reader.located
 
 
 def test_a_cursor_of_an_older_version_is_found_by_time_and_count() -> None:
     entries = entries_of([("stdout", b"a\n"), ("stderr", b"b\n"), ("stdout", b"c\n"), ("stderr", b"d\n")])
-    cursors: dict[StreamName, Place] = {
-        "stdout": Place(stamp(0), 2),
-        "stderr": Place(stamp(1), 2),
+    cursors: dict[StreamName, Position] = {
+        "stdout": Position(stamp(0), 2),
+        "stderr": Position(stamp(1), 2),
     }
     assert [line.text for line in read(wire(entries), cursors)] == ["c", "d"]
 
 
 def test_lines_that_rotated_away_leave_a_mark() -> None:
     entries = entries_of([("stdout", b"%d\n" % number) for number in range(5)])
-    cursor = read(wire(entries))[0].place
+    cursor = read(wire(entries))[0].position
     left = wire(entries[3:])
     reader = LogReader({"stdout": cursor})
     assert reader.feed(left) == []
@@ -268,7 +268,7 @@ def test_lines_that_rotated_away_leave_a_mark() -> None:
 
 def test_a_stream_read_up_to_the_others_position_survives_the_loss_of_its_own_last_line() -> None:
     entries = entries_of([("stdout", b"a\n"), ("stderr", b"b\n"), ("stdout", b"c\n"), ("stderr", b"d\n")])
-    got = read(wire(entries[1:]), places_after({}, read(wire(entries))[:2]))
+    got = read(wire(entries[1:]), positions_after({}, read(wire(entries))[:2]))
     assert [(line.text, line.gap) for line in got] == [("c", None), ("d", None)]
 
 
@@ -280,12 +280,12 @@ def test_an_unfinished_line_keeps_its_stream_behind_the_other() -> None:
     ]
     (first,) = LogReader({}).feed(wire(entries[:2]))
     assert (first.text, first.level) == ("e", False)
-    assert [line.text for line in read(wire(entries), places_after({}, [first]))] == ["half done"]
+    assert [line.text for line in read(wire(entries), positions_after({}, [first]))] == ["half done"]
 
 
 def test_a_stream_that_was_silent_so_far_is_read_from_its_start() -> None:
     entries = entries_of([("stdout", b"a\n"), ("stderr", b"late\n"), ("stdout", b"b\n")])
-    got = read(wire(entries), {"stdout": Place(stamp(2), 2)})
+    got = read(wire(entries), {"stdout": Position(stamp(2), 2)})
     assert [(line.stream, line.text) for line in got] == [("stderr", "late")]
 
 
@@ -331,4 +331,4 @@ def test_what_a_reader_holds_of_a_log_is_bounded() -> None:
     with pytest.raises(DamagedLog, match="invalid frame"):
         reader.feed(b"\x01\0\0\0" + (4 * 1024 * 1024 + 1).to_bytes(4, "big"))
     with pytest.raises(DamagedLog, match="no timestamp"):
-        LogReader({"stdout": Place(stamp(0), 1)}).feed(frame("stdout", "9" * 65, b"x"))
+        LogReader({"stdout": Position(stamp(0), 1)}).feed(frame("stdout", "9" * 65, b"x"))

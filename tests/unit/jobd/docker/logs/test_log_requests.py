@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from jobd.docker.logs import stream_lines
-from jobd.docker.logs.log_cursors import PlacedLine
+from jobd.docker.logs.log_cursors import PositionedLine
 from jobd.docker.logs.log_requests import lines_after
 from jobd.docker.logs.stream_lines import GAP
 from jobd.jobs.port.errors import EngineUnavailable
@@ -145,7 +145,7 @@ def test_a_follow_ends_if_the_log_rotated_before_it(runner: asyncio.Runner) -> N
             log.rotate(1)
         return log.ask(params)
 
-    async def follow() -> list[PlacedLine]:
+    async def follow() -> list[PositionedLine]:
         batches = lines_after(ask, story.cursors, follow=True, windows=WINDOWS)
         return [line async for batch in batches for line in batch]
 

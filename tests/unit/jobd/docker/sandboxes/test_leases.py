@@ -67,6 +67,16 @@ def test_a_sandbox_that_ends_first_names_its_job() -> None:
     assert lease.is_broken
 
 
+def test_the_leases_of_all_attempts_end_with_the_job() -> None:
+    leases = leased("worker")
+    again = JobRef(REF.uid, REF.id, 2)
+    leases.begin(again, "second")
+    leases.begin(OTHER, "third")
+    assert sorted(leases.end_all(REF.uid)) == ["box", "second"]
+    assert leases.end_all(REF.uid) == []
+    assert leases.sandbox_ids == {"third"}
+
+
 def test_an_adopted_lease_does_not_replace_a_known_one() -> None:
     leases = leased("worker")
     leases.adopt(REF, "older", ["worker"])

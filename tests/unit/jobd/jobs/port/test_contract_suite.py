@@ -15,10 +15,11 @@ from jobd.jobs.port.hints import Hint
 from jobd.jobs.port.model import ContainerFacts, EndCause, JobRef, Observation
 from jobd.jobs.port.protocols import EnginePort
 from tests.contract import test_causes_contract, test_hints_contract, test_orchestrator_contract
+from tests.contract import test_preparation_contract as preparation
 from tests.contract import test_secrets_contract as secrets
 from tests.contract.worlds import Behaviour, FakeWorld, observed_until
 
-SUITE = (test_hints_contract, test_causes_contract, test_orchestrator_contract, secrets)
+SUITE = (test_hints_contract, test_causes_contract, test_orchestrator_contract, preparation, secrets)
 WHOLE_DEADLINE_S, DEADLINE_S = 5.0, 0.1
 METHODS = sorted(
     name for name in dir(EnginePort) if not name.startswith("_") and callable(getattr(EnginePort, name))
@@ -55,6 +56,7 @@ async def holds(check: Check, world: FakeWorld, folder: Path) -> None:
         "until": lambda ref, condition: observed_until(world, ref, condition),
         "values": {"token": "sEcReT", "other.pem": "two words"},
         "tmp_path": folder,
+        "files": folder / "files.tar",
         **chosen,
     }
     try:
@@ -148,6 +150,11 @@ async def failing(change: Callable[[Any], Any], folder: Path) -> str | None:
 @pytest.mark.parametrize("check", list(checks()), ids=lambda check: check[0].removeprefix("test_"))
 async def test_the_engine_in_memory_passes(check: Check, tmp_path: Path) -> None:
     await holds(check, FakeWorld(WHOLE_DEADLINE_S), tmp_path)
+
+
+@pytest.mark.parametrize("check", list(checks()), ids=lambda check: check[0].removeprefix("test_"))
+async def test_an_engine_that_keeps_no_files_passes(check: Check, tmp_path: Path) -> None:
+    await holds(check, FakeWorld(WHOLE_DEADLINE_S, keeps_files=False), tmp_path)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -73,9 +73,9 @@ async def test_an_error_of_any_length_is_cut(monkeypatch: pytest.MonkeyPatch) ->
     engine = FakeOrchestrator()
     watching = EngineMonitor(engine, cast(Supervisors, None), FakeClock())
 
-    async def ping() -> EngineFacts:
+    async def probe() -> EngineFacts:
         raise EngineUnavailable("x" * 1_000_000)
 
-    monkeypatch.setattr(engine, "ping", ping)
+    monkeypatch.setattr(engine, "probe", probe)
     await watching.ask()
     assert trouble_of(watching) == "x" * MAX_ERROR + "..."

@@ -23,14 +23,14 @@ def test_the_order_holds_the_job_and_the_settings(job_with_files: Callable[..., 
     walk = job_with_files(workspace="/data", timeout_seconds=60)
     walk.tell(
         facts.Admitted(),
-        facts.ImageReady(ImageFacts("sha256:1", None, "")),
-        facts.Prepared(Created("w", "s", 1000, 2000)),
+        facts.ImageReady(ImageFacts("sha256:1", None)),
+        facts.Prepared(Created("w", "s")),
     )
     order = sidecar_order(walk.record, walk.spec, settings(direct=False))
     assert (order.job_id, order.job_uid) == ("a", walk.record.uid)
     assert order.artifacts == walk.spec.artifacts
     assert (order.meta, order.workspace, order.timeout_s) == ({"k": "v"}, "/workspace", 60)
-    assert (order.worker_uid, order.worker_gid) == (1000, 2000)
+    assert (order.worker_uid, order.worker_gid) == (0, 0), "the engine's adapter sets these"
     assert (order.callback_timeout_s, order.upload_timeout_s, order.upload_retries) == (7, 8, 9)
 
 

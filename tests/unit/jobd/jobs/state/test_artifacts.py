@@ -145,8 +145,8 @@ class TestWithArtifacts:
         a = job_with_files().to("inputs")
         for run in (1, 2):
             assert a.record.setup.sidecar_runs == run
-            assert a.tell(reported(report.Refused(n=1, error="cut"))).asks(blind=True) == actions.Create()
-            assert a.tell(facts.Prepared(Created("w", "s", 0, 0))).asks(blind=True) == actions.StartSidecar()
+            assert a.tell(reported(report.Refused(n=1, error="cut"))).asks(blind=True) == actions.Prepare()
+            assert a.tell(facts.Prepared(Created("w", "s"))).asks(blind=True) == actions.StartSidecar()
             a.tell(facts.SidecarStarting()).look(
                 a.container("created"), a.container("running"), drained=False
             )
@@ -157,8 +157,8 @@ class TestWithArtifacts:
         a = job_with_files().to("inputs")
         for _ in range(5):
             a.tell(facts.Reported(report.Refused(n=1, error="no order"), order_given=False))
-            assert a.asks(blind=True) == actions.Create()
-            a.tell(facts.Prepared(Created("w", "s", 0, 0)), facts.SidecarStarting())
+            assert a.asks(blind=True) == actions.Prepare()
+            a.tell(facts.Prepared(Created("w", "s")), facts.SidecarStarting())
             a.look(a.container("created"), a.container("running"), drained=False)
         assert (a.record.setup.sidecar_runs, a.record.ended) == (1, False)
 
@@ -169,7 +169,7 @@ class TestWithArtifacts:
             .tell(reported(report.Started(n=1)), reported(report.Refused(n=2, error="cut")))
         )
         a.tell(
-            facts.Prepared(Created("w", "s", 0, 0)),
+            facts.Prepared(Created("w", "s")),
             facts.SidecarStarting(),
             reported(report.Started(n=1)),
             reported(report.Ready(n=2)),
@@ -181,14 +181,14 @@ class TestWithArtifacts:
         ended = a.exited(1)
         before = a.record
         assert a.look(a.container("created"), ended, drained=False).record == before
-        assert a.look(a.container("created"), ended).asks(blind=True) == actions.Create()
+        assert a.look(a.container("created"), ended).asks(blind=True) == actions.Prepare()
 
     def test_a_sidecar_that_never_starts_is_created_again(self, job_with_files: Job) -> None:
         a = job_with_files().created().tell(facts.SidecarStarting())
         stuck = a.container("created")
         assert a.later(9).look(stuck, stuck).asks(stuck, stuck) == actions.Wait(a.at(10))
         assert a.later(1).look(stuck, stuck).asks(blind=True) == actions.RemoveUnstarted("sidecar")
-        assert a.tell(facts.NeverStarted("sidecar")).asks(blind=True) == actions.Create()
+        assert a.tell(facts.NeverStarted("sidecar")).asks(blind=True) == actions.Prepare()
 
     def test_a_sidecar_that_was_removed_by_hand_loses_the_job(self, job_with_files: Job) -> None:
         a = job_with_files().to("inputs").look(job_with_files().container("created"), None)

@@ -122,7 +122,7 @@ class TestCancelRequests:
         a = job().to("creating").tell(facts.CancelRequested(by="x", grace_s=0, delete=False))
         before = a.record
         a.tell(
-            facts.Prepared(Created("w", None, 0, 0)),
+            facts.Prepared(Created("w", None)),
             facts.WorkerStarting(),
             facts.ImageReady(IMAGE),
             facts.Admitted(),
@@ -146,7 +146,7 @@ class TestCancelRequests:
 
     def test_a_cancelled_job_gets_no_new_sidecar(self, job_with_files: Job) -> None:
         a = job_with_files().to("inputs").tell(reported(report.Refused(n=1, error="cut")))
-        assert a.asks(blind=True) == actions.Create()
+        assert a.asks(blind=True) == actions.Prepare()
         a.tell(facts.CancelRequested(by="x", grace_s=0, delete=False))
         assert a.asks(blind=True) == actions.Observe()
         a.look(a.container("created"), a.exited(1))

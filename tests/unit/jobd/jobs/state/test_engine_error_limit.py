@@ -21,14 +21,14 @@ def errors(a: Walk) -> EngineErrors | None:
     return a.record.attempt.engine_errors
 
 
-def erred(seen_s: float, action: str = "Create", limit_s: float = 60.0) -> facts.EngineErred:
+def erred(seen_s: float, action: str = "Prepare", limit_s: float = 60.0) -> facts.EngineErred:
     return facts.EngineErred(action, FULL, seen_s, limit_s)
 
 
 @pytest.mark.parametrize("phase", ["pulling", "creating", "ready"])
 def test_a_job_fails_when_the_engines_errors_continue(job: Job, phase: str) -> None:
     a = job().to(phase).tell(erred(0), erred(59))
-    assert (a.record.status, errors(a)) == ("accepted", EngineErrors(action="Create", seconds=59))
+    assert (a.record.status, errors(a)) == ("accepted", EngineErrors(action="Prepare", seconds=59))
     a.tell(erred(1))
     assert (a.record.status, a.record.reason) == ("failed", "engine-error")
     assert a.record.error == f"the engine answered with errors for 1m; the last one: {FULL}"
@@ -37,15 +37,26 @@ def test_a_job_fails_when_the_engines_errors_continue(job: Job, phase: str) -> N
 
 
 def test_an_answer_without_an_error_resets_the_time(job: Job) -> None:
-    a = job().to("creating").tell(erred(0), erred(59), facts.EngineAnswered("Create"), erred(0), erred(59))
-    assert (a.record.status, errors(a)) == ("accepted", EngineErrors(action="Create", seconds=59))
+    a = job().to("creating").tell(erred(0), erred(59), facts.EngineAnswered("Prepare"), erred(0), erred(59))
+    assert (a.record.status, errors(a)) == ("accepted", EngineErrors(action="Prepare", seconds=59))
+
+
+def test_errors_during_the_pull_do_not_count_for_the_creation(job: Job) -> None:
+    a = job().to("pulling").tell(erred(0), erred(59), facts.ImageReady(ImageFacts("i", None)))
+    assert errors(a) is None
+    assert a.tell(erred(0), erred(59)).record.status == "accepted"
+
+
+def test_errors_that_an_older_version_counted_end_with_the_preparation(job: Job) -> None:
+    a = job().to("creating").tell(erred(0, "Create"), erred(30, "Create"))
+    assert errors(a.tell(facts.Prepared(Created("w", None)))) is None
 
 
 def test_other_actions_between_two_tries_do_not_reset_the_time(job: Job) -> None:
     a = (
         job()
         .to("ready")
-        .tell(erred(0, "StartWorker"), erred(30, "StartWorker"), facts.EngineAnswered("Create"))
+        .tell(erred(0, "StartWorker"), erred(30, "StartWorker"), facts.EngineAnswered("Prepare"))
     )
     assert a.tell(erred(30, "StartWorker")).record.reason == "engine-error"
 
@@ -82,14 +93,14 @@ def test_a_start_that_failed_because_of_the_machine_is_repeated(job: Job) -> Non
     a.look(a.container("created", exit_code=128, error=FULL, start_may_pass=True))
     assert a.asks(blind=True) == actions.RemoveUnstarted("worker")
     a.tell(facts.NeverStarted("worker"))
-    assert a.asks(blind=True) == actions.Create()
-    assert a.tell(facts.Prepared(Created("w2", None, 0, 0))).asks(blind=True) == actions.StartWorker()
+    assert a.asks(blind=True) == actions.Prepare()
+    assert a.tell(facts.Prepared(Created("w2", None))).asks(blind=True) == actions.StartWorker()
 
 
 @given(st.lists(st.floats(0, 30), max_size=30), st.floats(0, 100))
 def test_the_time_adds_up_over_restarts_and_ends_every_job(seen: list[float], limit_s: float) -> None:
 
-    a = Walk(JobSpec(id="a", image="b")).tell(facts.Admitted(), facts.ImageReady(ImageFacts("i", None, "")))
+    a = Walk(JobSpec(id="a", image="b")).tell(facts.Admitted(), facts.ImageReady(ImageFacts("i", None)))
     total = 0.0
     for seen_s in seen:
         if a.record.ended:

@@ -12,14 +12,10 @@ class TestWithoutArtifacts:
     def test_a_job_that_succeeds(self, job: Job) -> None:
         a = job()
         assert a.asks(blind=True) == actions.Admit()
-        assert a.tell(facts.Admitted()).asks(blind=True) == actions.Pull()
-        assert a.tell(facts.ImageReady(IMAGE)).asks(blind=True) == actions.Create()
-        assert a.tell(facts.Prepared(Created("w", None, 7, 8))).asks(blind=True) == actions.StartWorker()
-        assert (a.record.setup.worker.uid, a.record.setup.worker.gid, a.record.image_digest) == (
-            7,
-            8,
-            "sha256:2",
-        )
+        assert a.tell(facts.Admitted()).asks(blind=True) == actions.Prepare()
+        assert a.tell(facts.ImageReady(IMAGE)).asks(blind=True) == actions.Prepare()
+        assert a.tell(facts.Prepared(Created("w", None))).asks(blind=True) == actions.StartWorker()
+        assert (a.record.worker_id, a.record.image_digest) == ("w", "sha256:2")
         assert a.record.status == "accepted"
         assert a.tell(facts.WorkerStarting()).asks(blind=True) == actions.Observe()
         running = a.container("running")
@@ -123,8 +119,8 @@ class TestWithoutArtifacts:
         assert a.look(stuck).asks(stuck) == actions.Wait(a.at(10))
         assert a.later(9.9).look(stuck).asks(stuck) == actions.Wait(a.at(10))
         assert a.later(0.1).look(stuck).asks(blind=True) == actions.RemoveUnstarted("worker")
-        assert a.tell(facts.NeverStarted("worker")).asks(blind=True) == actions.Create()
-        assert a.tell(facts.Prepared(Created("w2", None, 0, 0))).asks(blind=True) == actions.StartWorker()
+        assert a.tell(facts.NeverStarted("worker")).asks(blind=True) == actions.Prepare()
+        assert a.tell(facts.Prepared(Created("w2", None))).asks(blind=True) == actions.StartWorker()
         a.tell(facts.WorkerStarting()).look(a.exited(0)).tell(facts.LogsDrained())
         assert a.types == ["start", "exit", "complete"]
 
@@ -177,7 +173,7 @@ def test_a_log_that_is_drained_again_announces_no_second_exit(job_with_files: Jo
 LATE: list[facts.Fact] = [
     facts.Admitted(),
     facts.ImageReady(IMAGE),
-    facts.Prepared(Created("w9", "s9", 1, 1)),
+    facts.Prepared(Created("w9", "s9")),
     facts.SetupFailed("image-not-found", "late"),
     facts.SidecarStarting(),
     facts.WorkerStarting(),

@@ -9,11 +9,11 @@ import pytest
 from jobd.jobs.state.event_drafts import artifact_type
 from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.outcome import has_outputs, purged
-from jobd.jobs.state.parts import ArtifactState, Failure
+from jobd.jobs.state.parts import ArtifactState, Failure, Image, Setup, WorkerContainer
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.record_form import decode_record, encode_record
 from jobd.jobs.state.run_times import seconds_between
-from jobd.jobs.state.states import Done
+from jobd.jobs.state.states import Done, LoadingInputs
 from jobd.wire.artifact import Read, Write
 from jobd.wire.job import JobSpec
 from tests.support.fakes.clock import FakeClock
@@ -63,6 +63,16 @@ def test_a_record_of_a_newer_version_of_the_same_form_is_read() -> None:
     tree = msgspec.json.decode(encode_record(made()))
     assert tree["form"] == 2
     assert decode_record(msgspec.json.encode({**tree, "retriesLeft": 3})).id == "a"
+
+
+def test_a_record_with_the_images_user_and_the_workers_ids_is_read() -> None:
+    """Older versions of form 2 store these; the engine's adapter now settles ownership."""
+    setup = Setup(admitted_at=NOW, image=Image(id="sha256:1"), worker=WorkerContainer(id="w"), sidecar_id="s")
+    record = made().with_state(LoadingInputs(since=NOW, setup=setup))
+    tree = msgspec.json.decode(encode_record(record))
+    tree["attempt"]["state"]["setup"]["image"]["user"] = "app"
+    tree["attempt"]["state"]["setup"]["worker"] |= {"uid": 1000, "gid": 2000}
+    assert decode_record(msgspec.json.encode(tree)) == record
 
 
 def test_a_record_of_a_newer_form_is_refused() -> None:

@@ -80,7 +80,7 @@ def full() -> Record:
             number=2,
             state=over,
             artifacts={"in": ArtifactState(status="failed", error="no", bytes=3, moved=2, optional=True)},
-            engine_errors=EngineErrors(action="Create", seconds=3.0),
+            engine_errors=EngineErrors(action="Prepare", seconds=3.0),
             reading=LogReading(cursor=LogCursor(b'{"stdout":["t1",5]}'), incomplete=True),
         ),
     )

@@ -42,7 +42,7 @@ def test_times_of_any_clocks_are_in_order(
             break
         later = iter(steps)
         a.later(step_s).tell(facts.Admitted()).later(next(later))
-        a.tell(facts.ImageReady(ImageFacts("i", None, "")), facts.Prepared(Created("w", None, 0, 0)))
+        a.tell(facts.ImageReady(ImageFacts("i", None)), facts.Prepared(Created("w", None)))
         a.later(next(later)).tell(facts.WorkerStarting()).later(next(later))
         attempt = a.record.attempt.number
         running = ContainerFacts("w", ContainerState.RUNNING, attempt, started_at or a.now)
