@@ -125,3 +125,25 @@ async def test_the_limit_of_a_pull_ends_with_the_pull(system: Any, monkeypatch: 
         while not (now := await system.stored(record)).ended:
             await asyncio.sleep(0.01)
     assert now.status == "completed"
+
+
+@pytest.mark.parametrize("fails_at", ["", "create", "start_worker"])
+async def test_what_the_engine_holds_for_a_run_is_freed_however_the_job_ends(
+    system: Any, fails_at: str
+) -> None:
+    if fails_at:
+        system.engine.errors[fails_at] = "final"
+    record = await system.submit()
+    assert (await system.ended(record, tick_s=1)).ended
+    await system.until(record, lambda _: system.supervisors.get(record.uid) is None)
+    assert system.engine._world.released == {record.uid}
+
+
+async def test_what_the_engine_holds_for_a_run_is_freed_after_a_cancel_before_the_start(system: Any) -> None:
+    pull = Held(system)
+    record = await system.submit()
+    await pull.begun.wait()
+    assert system.engine._world.released == set()
+    await system.supervisors.get(record.uid).request(facts.CancelRequested(by="x", grace_s=0, delete=False))
+    await system.until(record, lambda now: now.ended and system.supervisors.get(record.uid) is None)
+    assert system.engine._world.released == {record.uid}
