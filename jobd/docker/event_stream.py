@@ -6,16 +6,15 @@ Source: Docker Engine API, SystemEvents.
 """
 
 import asyncio
-import calendar
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from email.utils import parsedate
 
 import msgspec
 
 from jobd.docker.containers.exits import ContainerExits
 from jobd.docker.engine import Engine
+from jobd.docker.engine_time import engine_time
 from jobd.docker.http.errors import Refusal
 from jobd.docker.http.http_session import Body
 from jobd.docker.mapping import inspection, labels
@@ -60,7 +59,7 @@ class Events:
     async def _events(self) -> AsyncIterator[Hint]:
         """Yields the hints of one connection: the events missed since the last connection, then `Connected`, then new events."""
         await self._engine.version(fresh=True)
-        now, began = await self._engine_time(), time.monotonic()
+        now, began = await engine_time(self._engine), time.monotonic()
         if self._left_at is not None:
             # After a restart the engine ends surviving containers before it answers: read those events before any observation.
             async with self._subscribed(since=min(self._left_at, now) - 1, until=now) as missed:
@@ -110,13 +109,3 @@ class Events:
         if event.type == "container" and event.action == "die":
             self._on_end(event.actor.id)
         return hint
-
-    async def _engine_time(self) -> int:
-        """Returns the engine's clock, which stamps the events. A subscription begins shortly after its answer, so jobd requests
-        events from a little earlier.
-        """
-        async with self._engine.streams.open(
-            "GET", "/_ping", silence_s=self._engine.timeouts.connect_s
-        ) as body:
-            date = parsedate(body.date)
-        return calendar.timegm(date) if date is not None else int(time.time())

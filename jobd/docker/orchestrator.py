@@ -100,6 +100,7 @@ class DockerOrchestrator:
 
     async def close(self) -> None:
         """Removes the sandboxes, and the network if no container runs in it; closes the connections and threads."""
+        await self._images.cache.close()
         await self._sandboxes.close()
         await self._network.release()
         await self._engine.close()
@@ -267,6 +268,7 @@ class DockerOrchestrator:
             async for hint in hints:
                 if isinstance(hint, Connected):
                     self._sandboxes.connected()
+                    self._images.cache.follow()
                 yield hint
 
     def open_tar(self, ref: JobRef, path: str) -> AsyncGenerator[bytes, None]:
