@@ -67,6 +67,7 @@ class Subject:
                 "DISPATCHER_BREAKER_COOLDOWN": "1s",
             },
             module=FAILPOINTS,
+            is_executed=True,
         )
         self.api = Api(self.daemon.socket)
 

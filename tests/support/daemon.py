@@ -20,6 +20,8 @@ from typing import Any
 import docker
 import pytest
 
+from tests.support.prefork.programs import Program, start
+
 DEADLINE_S = 60.0
 FAILPOINTS = "tests.support.failpoints"
 
@@ -59,7 +61,9 @@ class Daemon:
     """A command that executes jobd, such as one that sets a limit."""
     module: str = "jobd"
     """What Python runs: jobd, or a program that starts jobd, such as FAILPOINTS."""
-    process: subprocess.Popen[bytes] | None = None
+    is_executed: bool = False
+    """False: jobd may be a forked process, whose `cmdline` and `environ` in /proc are those of the server that has forked it."""
+    process: Program | None = None
     http: str = ""
     metrics: str = ""
 
@@ -75,27 +79,19 @@ class Daemon:
         self.folder.mkdir(parents=True, exist_ok=True)
         begin = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    *self.within,
-                    sys.executable,
-                    "-m",
-                    self.module,
-                    "--socket",
-                    str(self.socket),
-                    "--state-dir",
-                    str(self.folder / "state"),
-                    *self.flags,
-                ],
-                env={
+            self.process = start(
+                self.module,
+                ("--socket", str(self.socket), "--state-dir", str(self.folder / "state"), *self.flags),
+                {
                     **os.environ,
                     "PORT": "0",
                     "METRICS_PORT": "0",
                     "SHUTDOWN_DRAIN_WAIT": "0s",  # no load balancer turns away
                     **self.environ,
                 },
-                stderr=log,
-                stdout=log,
+                log,
+                within=self.within,
+                is_executed=self.is_executed,
             )
         until(lambda: self._ready(begin), "jobd is ready")
         return self
