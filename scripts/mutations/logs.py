@@ -64,21 +64,21 @@ MUTATIONS = (
         "jobd/jobs/log/container_log_follower.py",
         "            return GONE\n",
         "            return None\n",
-        "tests/integration/jobs/test_log_loss.py::test_a_worker_removed_by_hand_leaves_a_gap_mark_in_its_log",
+        "tests/integration/jobs/log/test_log_loss.py::test_a_worker_removed_by_hand_leaves_a_gap_mark_in_its_log",
     ),
     Mutation(
         "a log that cannot be read is asked for forever",
         "jobd/jobs/log/container_log_follower.py",
         "return now - self._unreadable_since >= READ_LIMIT_S",
         "return False",
-        "tests/integration/jobs/test_log_loss.py::test_a_log_that_the_engine_does_not_return_is_marked_after_a_limit",
+        "tests/integration/jobs/log/test_log_loss.py::test_a_log_that_the_engine_does_not_return_is_marked_after_a_limit",
     ),
     Mutation(
         "a mark is stored again after a crash",
         "jobd/jobs/log/log_storage.py",
         "if attempt.reading.incomplete or log.is_full:",
         "if log.is_full:",
-        "tests/integration/jobs/test_log_loss.py::test_a_gap_mark_is_stored_once_over_a_crash",
+        "tests/integration/jobs/log/test_log_loss.py::test_a_gap_mark_is_stored_once_over_a_crash",
     ),
     Mutation(
         "a damaged log is passed on",
@@ -92,7 +92,7 @@ MUTATIONS = (
         "jobd/jobs/run/sidecar_reports.py",
         '                if "{" in text:',
         "                if False:",
-        "tests/integration/jobs/test_reports.py",
+        "tests/integration/jobs/run/test_reports.py",
     ),
     Mutation(
         "bytes that are no text are stored as text alone",

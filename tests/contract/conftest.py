@@ -21,8 +21,8 @@ from jobd.jobs.port.model import LOG_START, ContainerFacts, EndCause, JobRef, Ob
 from jobd.jobs.port.protocols import EnginePort
 from jobd.wire.job import JobSpec
 from tests.contract.worlds import OPTIONAL, Behaviour, FakeWorld, World, observed_until
-from tests.support.engine_proxy import EngineProxy
-from tests.support.second_engine import SecondEngine
+from tests.support.engine.engine_proxy import EngineProxy
+from tests.support.engine.second_engine import SecondEngine
 
 DEADLINE_S = 60.0
 

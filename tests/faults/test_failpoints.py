@@ -9,9 +9,9 @@ import docker
 import pytest
 
 from tests.support.daemon import DEADLINE_S, FAILPOINTS, Answer, Daemon, Receiver, until
+from tests.support.engine.starts import Starts
 from tests.support.failpoints import POINTS
 from tests.support.invariants import check_events, delete, delivered, left_of
-from tests.support.starts import Starts
 
 LOUD = {"LOG_LEVEL": "debug"}
 STOPPING = ("commit:cancel-request", "commit:stop-sent", "engine:signal", "call:kill")

@@ -10,8 +10,8 @@ import pytest
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.events.delivery.work_queue import UNSETTLED_PER_WORKER
 from tests.support.daemon import Daemon, until
-from tests.support.misbehaving import silent
-from tests.support.pending_events import OK, Make, Put, free_port, numbers, settled, states
+from tests.support.delivery.misbehaving import silent
+from tests.support.delivery.pending_events import OK, Make, Put, free_port, numbers, settled, states
 
 pytestmark = pytest.mark.fast
 

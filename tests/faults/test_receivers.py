@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.support.daemon import until
-from tests.support.misbehaving import endless, reset_after_status, says, silent, then
-from tests.support.pending_events import OK, Make, Put, free_port, numbers, settled, states
+from tests.support.delivery.misbehaving import endless, reset_after_status, says, silent, then
+from tests.support.delivery.pending_events import OK, Make, Put, free_port, numbers, settled, states
 
 pytestmark = pytest.mark.fast
 

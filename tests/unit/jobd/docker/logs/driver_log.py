@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from jobd.docker.logs.log_cursors import Place, PlacedLine
 from jobd.docker.logs.log_parser import LogReader
 from jobd.jobs.port.model import StreamName
-from tests.support.model_log import frame
+from tests.support.models.model_log import frame
 
 CHUNK = 16 * 1024
 

@@ -7,7 +7,7 @@ from jobd.docker.logs.log_cursors import Place, PlacedLine, places_after
 from jobd.docker.logs.log_parser import LogReader
 from jobd.docker.logs.stream_lines import LINE_BYTES
 from jobd.jobs.port.model import StreamName
-from tests.support.model_log import frame
+from tests.support.models.model_log import frame
 from tests.unit.jobd.docker.logs.driver_log import CHUNK, entries_of, logs, read, stamp, wire
 
 

@@ -8,9 +8,9 @@ import docker.errors
 import pytest
 
 from tests.support.daemon import Daemon, Receiver, until
-from tests.support.engine_proxy import EngineProxy
+from tests.support.engine.engine_proxy import EngineProxy
+from tests.support.engine.starts import Starts
 from tests.support.invariants import check_events, delete, delivered
-from tests.support.starts import Starts
 
 START = r"POST .*/containers/[^/]+/start"
 REMOVE = r"DELETE .*/containers/"

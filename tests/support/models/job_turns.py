@@ -26,7 +26,7 @@ from jobd.jobs.state.states import Queued, Running
 from jobd.wire import event, report
 from jobd.wire.job import JobSpec
 from scripts.check_docs import event_fields
-from tests.support.model_engine import ModelEngine
+from tests.support.models.model_engine import ModelEngine
 
 MOST_TURNS = 300
 MOST_TURNS_WITHOUT_WAIT = 25

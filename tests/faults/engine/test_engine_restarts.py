@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.support.daemon import Daemon, Receiver, until
+from tests.support.engine.second_engine import SecondEngine
 from tests.support.invariants import check_events, delivered
-from tests.support.second_engine import SecondEngine
 
 pytestmark = pytest.mark.alone
 

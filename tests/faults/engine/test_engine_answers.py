@@ -11,8 +11,8 @@ import docker
 import pytest
 
 from tests.support.daemon import Daemon, until
-from tests.support.engine_proxy import EngineProxy
-from tests.support.second_engine import SecondEngine
+from tests.support.engine.engine_proxy import EngineProxy
+from tests.support.engine.second_engine import SecondEngine
 
 LONG = "a" * 300
 RUNTIME_WORDS = (

@@ -14,7 +14,7 @@ import docker
 import pytest
 
 from tests.support.daemon import DEADLINE_S, Daemon, remove_all, until
-from tests.support.engine_proxy import EngineProxy, Fault
+from tests.support.engine.engine_proxy import EngineProxy, Fault
 
 ARCHIVE = r"^GET /v[0-9.]+/containers/[0-9a-f]+/archive"
 LEFT = f"left-{uuid.uuid4().hex[:8]}"

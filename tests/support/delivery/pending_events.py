@@ -16,7 +16,7 @@ from jobd.store.tables.rows import Callback, Transition
 from jobd.wire.event import EXIT
 from jobd.wire.job import JobSpec
 from tests.support.daemon import Daemon, until
-from tests.support.misbehaving import Misbehaving, says
+from tests.support.delivery.misbehaving import Misbehaving, says
 
 QUICK = {
     "DOCKER_HOST": "unix:///nonexistent/docker.sock",

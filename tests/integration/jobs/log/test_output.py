@@ -3,7 +3,7 @@
 from typing import Any
 
 from jobd.jobs.port.model import StreamName
-from tests.integration.jobs.test_log_loss import stored
+from tests.integration.jobs.log.test_log_loss import stored
 from tests.support.fakes.worker import WorkerScript
 
 SPEAKS = WorkerScript(lines=["one"], rest="two", runs_s=None)

@@ -8,9 +8,9 @@ import docker.errors
 import pytest
 
 from tests.support.daemon import Daemon, Receiver, until
-from tests.support.engine_proxy import EngineProxy, Fault
+from tests.support.engine.engine_proxy import EngineProxy, Fault
+from tests.support.engine.starts import Starts
 from tests.support.invariants import check_events, delete, delivered
-from tests.support.starts import Starts
 
 CREATE_WORKER = r"POST .*/containers/create\?.*-worker"
 CREATE_SIDECAR = r"POST .*/containers/create\?.*-sidecar"

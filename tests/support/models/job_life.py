@@ -20,8 +20,8 @@ from jobd.jobs.state.parts import Started, Starting
 from jobd.wire import event, report
 from jobd.wire.artifact import Artifact, List, Read, Write
 from jobd.wire.job import Callback, JobSpec, Output
-from tests.support.job_invariants import RETRIES, JobInvariants, awaited
-from tests.support.model_engine import ModelEngine
+from tests.support.models.job_invariants import RETRIES, JobInvariants, awaited
+from tests.support.models.model_engine import ModelEngine
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 ENGINE_ERROR_LIMIT_S = 100.0

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 
-from tests.soak.check_results import CheckResults
+from tests.soak.checks.check_results import CheckResults
 from tests.soak.records import Happened, Job, Records
 
 GRACE_S = 10.0

@@ -8,9 +8,9 @@ import docker.errors
 import pytest
 
 from tests.support.daemon import Daemon, Receiver, until
-from tests.support.engine_proxy import EngineProxy
+from tests.support.engine.engine_proxy import EngineProxy
+from tests.support.engine.made_images import for_another_architecture, without_shell
 from tests.support.invariants import check_events, delete, delivered
-from tests.support.made_images import for_another_architecture, without_shell
 from tests.support.silent_server import never_answers
 
 ARTIFACTS = [

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.daemon import Daemon
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize("package", ["jobd", "jobctl", "sidecar"])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.support.proxy_streams import forward, forward_beginning, forward_body, forward_both, write
+from tests.support.engine.proxy_streams import forward, forward_beginning, forward_body, forward_both, write
 
 ENGINE = "/var/run/docker.sock"
 LIMIT_S = 30.0

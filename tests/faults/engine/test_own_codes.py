@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.daemon import Daemon, Receiver, until
-from tests.support.engine_proxy import EngineProxy
+from tests.support.engine.engine_proxy import EngineProxy
+from tests.support.engine.starts import Starts
 from tests.support.invariants import check_events, delivered
-from tests.support.starts import Starts
 
 EVENTS = r"GET .*/events"
 

@@ -8,7 +8,7 @@ from jobd.docker.logs.log_cursors import Place, PlacedLine, places_after
 from jobd.docker.logs.log_requests import lines_after
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import StreamName
-from tests.support.model_log import NS, ModelLog
+from tests.support.models.model_log import NS, ModelLog
 
 HOUR_NS = 3600 * NS
 STREAMS: tuple[StreamName, ...] = ("stdout", "stderr")

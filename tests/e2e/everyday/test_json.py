@@ -14,7 +14,7 @@ import yaml
 from jobctl.command_table import COMMANDS, formats_of
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, until
 
-SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "jobctl-output.schema.json"
+SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "jobctl-output.schema.json"
 KEY = "a key of many characters"
 MEASURES = pytest.mark.takes("disk usage")
 

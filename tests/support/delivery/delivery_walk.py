@@ -31,8 +31,8 @@ from jobd.events.delivery.response_policy import Answer
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.store import Store
 from jobd.store.tables.rows import Callback, JobRow, NewEvent, Transition
+from tests.support.delivery.walk_receiver import Busy, Receiver, Request
 from tests.support.fakes.clock import FakeClock
-from tests.support.walk_receiver import Busy, Receiver, Request
 
 STEPS_A_WALK = 100
 SETTINGS = DispatcherSettings(

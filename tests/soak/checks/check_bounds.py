@@ -1,6 +1,6 @@
 """Promises 10 and 12 from the records: intruders, memory, the disk and its refusals. Pure."""
 
-from tests.soak.check_results import CheckResults
+from tests.soak.checks.check_results import CheckResults
 from tests.soak.records import Records
 
 MB = 1 << 20

@@ -117,7 +117,7 @@ def test_a_suggestion_is_similar_to_the_typed_name(daemon: Daemon, typed: str, m
 def test_a_format_is_honoured_or_refused(
     daemon: Daemon, worker_image: str, command: str, format: str
 ) -> None:
-    """What each command prints in a format is looked at in test_everyday_json; here: what it cannot print is said."""
+    """What each command prints in a format is looked at in `test_json.py`; here: what it cannot print is said."""
     from jobctl.command_table import formats_of
 
     if format in formats_of(command):

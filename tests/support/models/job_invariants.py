@@ -13,7 +13,7 @@ from jobd.jobs.state.parts import Part
 from jobd.jobs.state.states import CollectingOutputs
 from jobd.wire import event
 from jobd.wire.artifact import after_job
-from tests.support.job_turns import JobTurns
+from tests.support.models.job_turns import JobTurns
 
 RETRIES = 2
 

@@ -16,8 +16,8 @@ import docker
 import pytest
 
 from tests.support.daemon import Daemon, Receiver, until
+from tests.support.engine.second_engine import SecondEngine
 from tests.support.invariants import check_events, delivered
-from tests.support.second_engine import SecondEngine
 from tests.support.wire import multipart
 
 pytestmark = pytest.mark.alone

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from tests.soak.check_results import CheckResults
+from tests.soak.checks.check_results import CheckResults
 from tests.soak.records import Answer, Happened, Job, Records
 
 KILLED_CODES = (137, 255)

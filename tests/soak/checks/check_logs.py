@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from tests.soak.check_results import CheckResults
+from tests.soak.checks.check_results import CheckResults
 from tests.soak.records import Arrival, Job, Line, Records
 
 FULL = "the log is full"

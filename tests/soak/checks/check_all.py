@@ -1,11 +1,11 @@
 """All checks over all records. Pure."""
 
-from tests.soak.check_bounds import check_bounds
-from tests.soak.check_engine import check_engine
-from tests.soak.check_events import check_events
-from tests.soak.check_jobs import check_jobs
-from tests.soak.check_logs import check_logs
-from tests.soak.check_results import CheckResults
+from tests.soak.checks.check_bounds import check_bounds
+from tests.soak.checks.check_engine import check_engine
+from tests.soak.checks.check_events import check_events
+from tests.soak.checks.check_jobs import check_jobs
+from tests.soak.checks.check_logs import check_logs
+from tests.soak.checks.check_results import CheckResults
 from tests.soak.records import Records
 
 
