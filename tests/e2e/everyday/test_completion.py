@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,21 @@ import pytest
 from tests.support.daemon import DEADLINE_S, Daemon, until
 from tests.support.terminal import Terminal
 
+RUNS, OVER = (f"zz-{what}-{uuid.uuid4().hex[:8]}" for what in ("runs", "over"))
 STAYS = "trap 'exit 0' TERM; while true; do sleep 0.1; done"
 
 
 @pytest.fixture(scope="module")
 def jobs(daemon: Daemon, worker_image: str) -> Daemon:
-    """The jobs `zz-runs`, and `zz-over` with files in its workspace."""
-    daemon.submit(id="zz-runs", image=worker_image, command=STAYS)
+    """The jobs RUNS, and OVER with files in its workspace."""
+    daemon.submit(id=RUNS, image=worker_image, command=STAYS)
     daemon.submit(
-        id="zz-over",
+        id=OVER,
         image=worker_image,
         command="mkdir -p 'some folder' logs/old; echo 1 > result.csv; echo 2 > logs/a.txt",
     )
-    daemon.ended("zz-over")
-    until(lambda: daemon.call("GET", "/v1/jobs/zz-runs").json["phase"] == "running", "the job runs")
+    daemon.ended(OVER)
+    until(lambda: daemon.call("GET", f"/v1/jobs/{RUNS}").json["phase"] == "running", "the job runs")
     return daemon
 
 
@@ -98,18 +100,18 @@ SHELLS: list[Any] = [in_bash, in_fish]
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_only_active_jobs_are_offered_to_cancel(jobs: Daemon, folder: Path, shell: Any) -> None:
-    assert shell(jobs, folder, "jobctl", "cancel", "zz-") == ["zz-runs"]
-    assert shell(jobs, folder, "jobctl", "stop", "zz-") == ["zz-runs"]
-    assert shell(jobs, folder, "jobctl", "kill", "zz-") == ["zz-runs"]
-    assert shell(jobs, folder, "jobctl", "logs", "zz-") == ["zz-over", "zz-runs"]
-    assert shell(jobs, folder, "jobctl", "rm", "zz-") == ["zz-over", "zz-runs"]
+    assert shell(jobs, folder, "jobctl", "cancel", "zz-") == [RUNS]
+    assert shell(jobs, folder, "jobctl", "stop", "zz-") == [RUNS]
+    assert shell(jobs, folder, "jobctl", "kill", "zz-") == [RUNS]
+    assert shell(jobs, folder, "jobctl", "logs", "zz-") == [OVER, RUNS]
+    assert shell(jobs, folder, "jobctl", "rm", "zz-") == [OVER, RUNS]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_aliases_are_completed_like_their_commands(jobs: Daemon, folder: Path, shell: Any) -> None:
     assert "stop" in shell(jobs, folder, "jobctl", "st")
     assert "delete" not in shell(jobs, folder, "jobctl", "")
-    assert shell(jobs, folder, "jobctl", "delete", "zz-") == ["zz-over", "zz-runs"]
+    assert shell(jobs, folder, "jobctl", "delete", "zz-") == [OVER, RUNS]
     assert "--status" in shell(jobs, folder, "jobctl", "list", "--st")
 
 
@@ -117,7 +119,7 @@ def test_bash_offers_words_after_an_equals_sign(jobs: Daemon, folder: Path) -> N
     assert in_bash(jobs, folder, "jobctl", "run", "--pull=") == ["always", "missing", "never"]
     assert in_bash(jobs, folder, "jobctl", "run", "--pull=al") == ["always"]
     assert in_bash(jobs, folder, "jobctl", "ls", "--status=run") == ["running"]
-    assert in_bash(jobs, folder, "jobctl", "events", "--job=zz-r") == ["zz-runs"]
+    assert in_bash(jobs, folder, "jobctl", "events", "--job=zz-r") == [RUNS]
     assert in_bash(jobs, folder, "jobctl", "ls", "--output=wi") == ["wide"]
 
 
@@ -125,26 +127,26 @@ def test_bash_offers_local_paths(jobs: Daemon, folder: Path) -> None:
     for words in (["--in", "x="], ["--in", "x=./da"], ["--in=x=da"], ["--out", "a=da"], ["--secret", "t=da"]):
         assert in_bash(jobs, folder, "jobctl", "run", *words) == ["FILES"], words
     assert in_bash(jobs, folder, "jobctl", "run", "--in", "x") == []
-    assert in_bash(jobs, folder, "jobctl", "cp", "zz-over:result.csv", "da") == ["FILES"]
+    assert in_bash(jobs, folder, "jobctl", "cp", f"{OVER}:result.csv", "da") == ["FILES"]
 
 
 def test_fish_offers_the_same(jobs: Daemon, folder: Path) -> None:
     assert in_fish(jobs, folder, "jobctl", "run", "--pull=al") == ["--pull=always"]
     assert in_fish(jobs, folder, "jobctl", "ls", "--status=run") == ["--status=running"]
     assert in_fish(jobs, folder, "jobctl", "run", "--in", "x=da") == ["x=data-folder/", "x=data.csv"]
-    assert in_fish(jobs, folder, "jobctl", "cp", "zz-over:logs/") == [
-        "zz-over:logs/a.txt",
-        "zz-over:logs/old/",
+    assert in_fish(jobs, folder, "jobctl", "cp", f"{OVER}:logs/") == [
+        f"{OVER}:logs/a.txt",
+        f"{OVER}:logs/old/",
     ]
-    assert in_fish(jobs, folder, "jobctl", "cp", "zz-over:re") == ["zz-over:result.csv"]
+    assert in_fish(jobs, folder, "jobctl", "cp", f"{OVER}:re") == [f"{OVER}:result.csv"]
 
 
 def test_paths_of_a_workspace_are_offered(jobs: Daemon, folder: Path) -> None:
-    offered = in_bash(jobs, folder, "jobctl", "cp", "zz-over:")
+    offered = in_bash(jobs, folder, "jobctl", "cp", f"{OVER}:")
     assert {"result.csv", "logs/"} <= set(offered)
-    assert in_bash(jobs, folder, "jobctl", "cp", "zz-over:re") == ["result.csv"]
-    assert in_bash(jobs, folder, "jobctl", "cp", "zz-over:logs/") == ["logs/a.txt", "logs/old/"]
-    assert in_bash(jobs, folder, "jobctl", "cp", "zz-o") == ["zz-over:"]
+    assert in_bash(jobs, folder, "jobctl", "cp", f"{OVER}:re") == ["result.csv"]
+    assert in_bash(jobs, folder, "jobctl", "cp", f"{OVER}:logs/") == ["logs/a.txt", "logs/old/"]
+    assert in_bash(jobs, folder, "jobctl", "cp", "zz-o") == [f"{OVER}:"]
     assert in_bash(jobs, folder, "jobctl", "cp", "no-such-job:") == []
 
 

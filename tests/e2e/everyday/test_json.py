@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from jobctl.command_table import COMMANDS, formats_of
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, until
 
 SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "jobctl-output.schema.json"
+DONE, FAILED = (f"{end}-{uuid.uuid4().hex[:8]}" for end in ("done", "failed"))
 KEY = "a key of many characters"
 MEASURES = pytest.mark.takes("disk usage")
 
@@ -52,17 +54,17 @@ def test_every_command_is_in_the_schema() -> None:
 def seen(
     daemon: Daemon, receiver: Receiver, worker_image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Any:
-    """The jobs `done` and `failed`, the first with a delivery, artifacts and labels; and files of a received event."""
+    """The jobs DONE and FAILED, the first with a delivery, artifacts and labels; and files of a received event."""
     folder = tmp_path_factory.mktemp("seen")
     (folder / "key").write_text(KEY)
     daemon.submit(
-        id="done", image=worker_image, command="echo hello; echo oops >&2", labels={"a": "b"}, meta={"m": "n"},
+        id=DONE, image=worker_image, command="echo hello; echo oops >&2", labels={"a": "b"}, meta={"m": "n"},
         callback={"url": receiver.url("/done"), "key": KEY, "events": ["orchestrator.job.complete"]},
         artifacts=[{"id": "w", "type": "write", "in": "x", "out": "x"}],
     )  # fmt: skip
-    daemon.ended("done")
-    daemon.submit(id="failed", image=worker_image, command="echo bad >&2; exit 3")
-    daemon.ended("failed")
+    daemon.ended(DONE)
+    daemon.submit(id=FAILED, image=worker_image, command="echo bad >&2; exit 3")
+    daemon.ended(FAILED)
     receiver.complete("/done")
     headers, body = receiver.raw("/done")[-1]
     (folder / "body").write_bytes(body)
@@ -74,25 +76,25 @@ def seen(
 
 def test_the_json_of_one_job_is_a_list_too(daemon: Daemon, seen: Path) -> None:
     for command, name in (("show", "show"), ("explain", "explain")):
-        (one,) = check(name, daemon.jobctl(command, "--json", "done").stdout)
-        (two,) = check(name, daemon.jobctl(command, "--json", "done", "failed").stdout)
-        assert [job["id"] for job in one["jobs"]] == ["done"]
-        assert [job["id"] for job in two["jobs"]] == ["done", "failed"]
-    one = check("logs", daemon.jobctl("logs", "--json", "done").stdout)
-    two = check("logs", daemon.jobctl("logs", "--json", "done", "failed").stdout)
-    assert {line["id"] for line in one} == {"done"}
-    assert {line["id"] for line in two} == {"done", "failed"}
+        (one,) = check(name, daemon.jobctl(command, "--json", DONE).stdout)
+        (two,) = check(name, daemon.jobctl(command, "--json", DONE, FAILED).stdout)
+        assert [job["id"] for job in one["jobs"]] == [DONE]
+        assert [job["id"] for job in two["jobs"]] == [DONE, FAILED]
+    one = check("logs", daemon.jobctl("logs", "--json", DONE).stdout)
+    two = check("logs", daemon.jobctl("logs", "--json", DONE, FAILED).stdout)
+    assert {line["id"] for line in one} == {DONE}
+    assert {line["id"] for line in two} == {DONE, FAILED}
 
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
         ("ls", ["ls", "-a"]), ("ls", ["ls", "--status", "cancelled"]), ("ls", ["ls", "-a", "--limit", "1"]),
-        ("top", ["top"]), ("show", ["show", "done"]), ("explain", ["explain", "failed"]), ("wait", ["wait", "done", "failed"]),
-        ("events", ["events"]), ("events", ["events", "--job", "done"]), ("deliveries", ["deliveries", "done"]),
-        ("deliveries", ["deliveries", "failed"]), pytest.param("doctor", ["doctor"], marks=MEASURES), ("version", ["version"]),
-        ("version", ["version", "--client"]), ("replay", ["replay", "--job", "done"]), ("prune", ["prune", "--dry-run"]),
-        ("inspect", ["inspect", "done"]), ("error", ["show", "no-such-job"]), ("error", ["cancel", "no-such", "nor-this"]),
+        ("top", ["top"]), ("show", ["show", DONE]), ("explain", ["explain", FAILED]), ("wait", ["wait", DONE, FAILED]),
+        ("events", ["events"]), ("events", ["events", "--job", DONE]), ("deliveries", ["deliveries", DONE]),
+        ("deliveries", ["deliveries", FAILED]), pytest.param("doctor", ["doctor"], marks=MEASURES), ("version", ["version"]),
+        ("version", ["version", "--client"]), ("replay", ["replay", "--job", DONE]), ("prune", ["prune", "--dry-run"]),
+        ("inspect", ["inspect", DONE]), ("error", ["show", "no-such-job"]), ("error", ["cancel", "no-such", "nor-this"]),
         ("error", ["ls", "--status", "none"]),
     ],
 )  # fmt: skip
@@ -110,7 +112,7 @@ def test_changing_commands_print_what_they_changed(
     def jobctl(*arguments: str) -> str:
         return daemon.jobctl(arguments[0], "--json", *arguments[1:], cwd=seen).stdout
 
-    (delivery,) = check("deliveries", jobctl("deliveries", "done"))[0]["deliveries"]
+    (delivery,) = check("deliveries", jobctl("deliveries", DONE))[0]["deliveries"]
     assert check("replay", jobctl("replay", str(delivery["id"])))[0]["deliveries"] == [delivery["id"]]
     check("validate", jobctl("validate", "-f", "job.yaml"))
     (bad,) = check("validate", jobctl("validate", "-f", "bad.yaml"))
@@ -137,7 +139,7 @@ def test_changing_commands_print_what_they_changed(
     assert fetched == {"id": kept, "outputs": [{"path": "x", "target": str(seen / "kept")}]}
     (pruned,) = check("prune", jobctl("prune", "--dry-run"))
     assert pruned["dryRun"] is True
-    assert "done" in pruned["removed"]
+    assert DONE in pruned["removed"]
 
 
 def test_a_run_prints_its_id_first(daemon: Daemon, worker_image: str, job_id: str) -> None:
@@ -183,8 +185,8 @@ def test_received_events_are_lines(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["ls", "-a"], ["top"], ["show", "done"], ["explain", "failed"], ["events", "--job", "done"], ["deliveries", "done"],
-        pytest.param(["doctor"], marks=MEASURES), ["version"], ["prune", "--dry-run"], ["replay", "--job", "done"], ["cancel", "done"],
+        ["ls", "-a"], ["top"], ["show", DONE], ["explain", FAILED], ["events", "--job", DONE], ["deliveries", DONE],
+        pytest.param(["doctor"], marks=MEASURES), ["version"], ["prune", "--dry-run"], ["replay", "--job", DONE], ["cancel", DONE],
         ["validate", "-f", "job.yaml"], ["verify", "--key-file", "key", "-H", "@headers", "body"],
     ],
 )  # fmt: skip
@@ -200,7 +202,7 @@ def test_yaml_is_the_same_tree_as_json(daemon: Daemon, seen: Path, arguments: li
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["ls", "-a"], ["top"], ["show", "done"], ["events", "--job", "done"], ["deliveries", "done"], ["wait", "done"],
+        ["ls", "-a"], ["top"], ["show", DONE], ["events", "--job", DONE], ["deliveries", DONE], ["wait", DONE],
         ["prune", "--dry-run"],
     ],
 )  # fmt: skip
@@ -211,5 +213,5 @@ def test_names_are_printed_one_a_line(daemon: Daemon, seen: Path, arguments: lis
 
 
 def test_a_tar_has_no_other_format(daemon: Daemon, seen: Path) -> None:
-    done = daemon.jobctl("cp", "--json", "done:x", "-")
+    done = daemon.jobctl("cp", "--json", f"{DONE}:x", "-")
     assert (done.returncode, done.stdout) == (2, "")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from jobctl.command_table import COMMANDS
 from tests.support.daemon import Daemon, until
 
+HELD = f"held-{uuid.uuid4().hex[:8]}"
 STAYS = "trap 'exit 0' TERM; while true; do sleep 0.1; done"
 ARGUMENTS: dict[str, list[str]] = {
     **{name: [] for name in ("ls", "top", "doctor", "prune", "events", "listen", "version")},
@@ -21,7 +23,7 @@ ARGUMENTS: dict[str, list[str]] = {
 def held(make_daemon: Callable[..., Daemon], worker_image: str) -> Daemon:
     """A daemon that runs nothing but one job: all others stay in the queue."""
     daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "1"}).start()
-    daemon.submit(id="held-first", image=worker_image, command=STAYS)
+    daemon.submit(id=HELD, image=worker_image, command=STAYS)
     return daemon
 
 
@@ -43,7 +45,7 @@ def test_a_prefix_ends_no_job_and_lists_the_matching_ids(held: Daemon, command: 
     done = held.jobctl(*command, "other", "train")
     assert done.returncode == 4
     assert "train-final-do-not-touch" in done.stderr
-    assert sorted(ids_of(held)) == ["held-first", "other", "train-final-do-not-touch"], "nothing happens"
+    assert sorted(ids_of(held)) == [HELD, "other", "train-final-do-not-touch"], "nothing happens"
     assert held.call("GET", "/v1/jobs/other").json["status"] == "accepted"
     assert held.jobctl(*command, "other").returncode == 0
 
@@ -62,7 +64,7 @@ def test_a_missing_job_does_not_stop_the_removal_of_others(held: Daemon) -> None
     assert held.jobctl("submit", "--name", "c", "busybox:latest", "true").returncode == 0
     done = held.jobctl("rm", "-f", "a", "none", "@last")
     assert (done.returncode, done.stdout) == (4, "a\nc\n")
-    assert sorted(ids_of(held)) == ["b", "held-first"]
+    assert sorted(ids_of(held)) == ["b", HELD]
 
 
 # -- names of commands
@@ -70,7 +72,7 @@ def test_a_missing_job_does_not_stop_the_removal_of_others(held: Daemon) -> None
 
 def test_aliases_of_commands_work(held: Daemon) -> None:
     waits(held, "one", "two")
-    assert held.jobctl("list", "-q").stdout == held.jobctl("ps", "-q").stdout == "two\none\nheld-first\n"
+    assert held.jobctl("list", "-q").stdout == held.jobctl("ps", "-q").stdout == f"two\none\n{HELD}\n"
     assert json.loads(held.jobctl("inspect", "one").stdout)["jobs"][0]["id"] == "one"
     assert held.jobctl("inspect", "-o", "yaml", "one").stdout.startswith("jobs:\n- id: one\n")
     assert held.jobctl("stop", "one").stdout == "one\n"
@@ -80,9 +82,9 @@ def test_aliases_of_commands_work(held: Daemon) -> None:
 
 
 def test_kill_is_a_cancel_by_sigkill(held: Daemon, worker_image: str) -> None:
-    until(lambda: held.call("GET", "/v1/jobs/held-first").json["phase"] == "running", "the job runs")
-    assert held.jobctl("kill", "held-first").stdout == "held-first\n"
-    assert held.ended("held-first")["exitCode"] == 137
+    until(lambda: held.call("GET", f"/v1/jobs/{HELD}").json["phase"] == "running", "the job runs")
+    assert held.jobctl("kill", HELD).stdout == f"{HELD}\n"
+    assert held.ended(HELD)["exitCode"] == 137
 
 
 def test_help_and_version_have_their_usual_flags(daemon: Daemon) -> None:
