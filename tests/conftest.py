@@ -7,6 +7,7 @@ import os
 import signal
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import requests
 from jobd.jobs.port.errors import EngineError
 from scripts.engine_client import connect
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, remove_all
+from tests.support.ports import closed_port
 
 pytest_plugins = ["tests.support.fault_table", "tests.support.shared_imports", "tests.support.turns"]
 
@@ -66,6 +68,13 @@ def worker_image(docker_client: docker.DockerClient) -> str:
 def job_id() -> str:
     """A job id that no other test, run or person uses."""
     return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def free_port() -> Iterator[Callable[[], int]]:
+    """Chooses ports that refuse connections until the test's own server listens there."""
+    with ExitStack() as held:
+        yield lambda: held.enter_context(closed_port())
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Why a job failed, in words: each cause is told apart from the others, with the job's own last words."""
 
 import json
-import socket
 from collections.abc import Callable
 
 import docker
@@ -43,15 +42,14 @@ def test_control_sequences_of_a_job_reach_no_terminal(daemon: Daemon, worker_ima
     assert "\x07" not in text
 
 
-def test_a_failed_artifact_has_a_reason(daemon: Daemon, worker_image: str, job_id: str) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def test_a_failed_artifact_has_a_reason(
+    daemon: Daemon, worker_image: str, job_id: str, free_port: Callable[[], int]
+) -> None:
     text = ended(
         daemon, job_id, worker_image, "true",
         artifacts=[
             {"id": "good", "type": "write", "in": "x", "out": "x"},
-            {"id": "lost", "type": "download", "out": "y", "in": f"http://host.docker.internal:{port}/nothing"},
+            {"id": "lost", "type": "download", "out": "y", "in": f"http://host.docker.internal:{free_port()}/nothing"},
         ],
     )  # fmt: skip
     assert "lost (download): " in text
@@ -138,15 +136,12 @@ def test_a_failed_start_has_a_text(
 
 
 def test_a_failed_callback_is_noted(
-    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
+    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str, free_port: Callable[[], int]
 ) -> None:
     daemon = make_daemon().start()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     daemon.submit(
         id=job_id, image=worker_image, command="true",
-        callback={"url": f"http://127.0.0.1:{port}/", "events": ["orchestrator.job.exit", "orchestrator.job.complete"]},
+        callback={"url": f"http://127.0.0.1:{free_port()}/", "events": ["orchestrator.job.exit", "orchestrator.job.complete"]},
     )  # fmt: skip
     daemon.ended(job_id)
     until(lambda: "2 events have not reached" in explained(daemon, job_id), "it is said")

@@ -1,6 +1,5 @@
 """Images that are missing, stall, or cannot run: the job fails with a clear error, or is cancelled at once."""
 
-import socket
 from collections.abc import Callable
 
 import docker
@@ -30,10 +29,9 @@ def running(daemon: Daemon, job_id: str) -> None:
     invariant="image-not-found, with the reason",
 )
 def test_the_image_is_missing(
-    daemon: Daemon, receiver: Receiver, docker_client: docker.DockerClient, worker_image: str, job_id: str
+    daemon: Daemon, receiver: Receiver, job_id: str, free_port: Callable[[], int]
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     daemon.submit(
         id=job_id, image=f"127.0.0.1:{port}/no/such:1", callback={"url": receiver.url(f"/{job_id}")}
     )

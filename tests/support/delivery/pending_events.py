@@ -60,9 +60,3 @@ def states(found: list[dict[str, Any]]) -> list[tuple[str, int]]:
 
 def numbers(receiver: Misbehaving) -> list[int]:
     return [int(event_id.rpartition("-")[2]) for event_id in receiver.ids]
-
-
-def free_port() -> int:
-    receiver = Misbehaving(OK)
-    receiver.close()
-    return receiver.port
