@@ -22,7 +22,7 @@ from scripts.engine_client import connect
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, remove_all
 from tests.support.ports import closed_port
 
-pytest_plugins = ["tests.support.fault_table", "tests.support.shared_imports", "tests.support.turns"]
+pytest_plugins = ["tests.support.fault_table", "tests.support.quick_collection", "tests.support.turns"]
 
 # A machine that is busy with other tests is no fault of the code: how long an example takes is not judged.
 hypothesis.settings.register_profile("untimed", deadline=None)
