@@ -30,14 +30,21 @@ hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:
-    """Programs under test get SIGINT as from a terminal, also where this process was started with it ignored: as a background job of a
-    script, under nohup, by some CI systems. An ignored signal is inherited, one with a handler is not.
+    """Programs under test get signals as from a terminal, also where this process was started with some of them ignored: as a background
+    job of a script (SIGINT, SIGQUIT), under nohup (SIGHUP), by some CI systems. An ignored signal is inherited, one with a handler is not.
 
     They keep their bytecode, as installed programs do: without it each start compiles two hundred modules.
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, _do_nothing)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def _do_nothing(*_: object) -> None:
+    """A handler for a signal that ends the programs under test and not the tests."""
 
 
 @pytest.fixture(scope="session")
