@@ -30,7 +30,7 @@ def test_a_daemon_that_was_killed_leaves_nothing_when_it_ends(
 ) -> None:
     daemon = make_daemon().start()
     instance = (daemon.folder / "state" / "instance").read_text().strip()
-    daemon.submit(id=job_id, image=worker_image, command="sleep 600")
+    daemon.submit(id=job_id, image=worker_image, command="trap 'exit 0' TERM; sleep 600 & wait")
     daemon.kill()
     daemon.start()
     assert daemon.jobctl("rm", "-f", job_id).returncode == 0

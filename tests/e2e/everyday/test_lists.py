@@ -16,7 +16,9 @@ from tests.support.terminal import on_terminal, shown
 STAYS = "trap 'exit 0' TERM; while true; do sleep 0.1; done"
 MANY = 240
 SET = f"set-{uuid.uuid4().hex[:6]}"
-LONG = "a-rather-long-name-of-a-training-run-with-its-date-2030-01-31-x"
+SHORT = f"short-{uuid.uuid4().hex[:6]}"
+MIDDLE = f"middle-name-{uuid.uuid4().hex[:6]}"
+LONG = f"a-rather-long-name-of-a-training-run-with-its-date-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def test_all_jobs_of_a_label_are_cancelled(
 def shelf(tmp_path_factory: pytest.TempPathFactory, worker_image: str) -> Iterator[Daemon]:
     """A daemon with ended jobs of short and of long names, with labels and long commands."""
     daemon = Daemon(tmp_path_factory.mktemp("shelf")).start()
-    for name in ("short", LONG, "middle-name"):
+    for name in (SHORT, LONG, MIDDLE):
         daemon.submit(
             id=name, image=worker_image, command=["sh", "-c", f"exit 3 # {'words ' * 30}"],
             labels={"project": "demo", "owner": "somebody-with-a-long-name"},
@@ -86,7 +88,7 @@ def test_without_a_terminal_nothing_is_cut(shelf: Daemon) -> None:
             "ls", "-a", "-o", format, env={**os.environ, "COLUMNS": "40"}
         ).stdout.splitlines()
         assert len(lines) == 4
-        assert {line.split()[0] for line in lines[1:]} == {"short", LONG, "middle-name"}
+        assert {line.split()[0] for line in lines[1:]} == {SHORT, LONG, MIDDLE}
         assert all(line.split()[1] == "failed" for line in lines[1:])
     assert all("words " * 29 in line for line in lines[1:])
     assert lines[0].split() == [
@@ -102,21 +104,21 @@ def test_on_a_terminal_ids_are_whole_and_columns_go_as_a_whole(
 ) -> None:
     lines = shown(shelf, "ls", "-a", "-o", format, columns=columns)
     text = "\n".join(lines)
-    for name in ("short", LONG, "middle-name"):
+    for name in (SHORT, LONG, MIDDLE):
         assert re.search(rf"^{name}(\s|$)", text, re.MULTILINE), f"{name} is whole:\n{text}"
     assert all(len(line) <= columns or line.strip() == LONG for line in lines), text
     heads = lines[0].split()
     known = ["ID", "STATUS", "PHASE", "EXIT", "AGE", "IMAGE", "OWNER", "LABELS", "REASON", "COMMAND"]
     assert [head for head in known if head in heads] == heads, "a head is whole or not there"
     assert heads[:2] == ["ID", "STATUS"]
-    short = next(line for line in lines if line.startswith("short "))
+    short = next(line for line in lines if line.startswith(f"{SHORT} "))
     assert short.split()[1] == "failed"
 
 
 def test_a_long_id_does_not_shorten_the_rows_of_others(shelf: Daemon) -> None:
     lines = shown(shelf, "ls", "-a", columns=80)
     assert lines[0].split() == ["ID", "STATUS", "PHASE", "EXIT", "AGE", "IMAGE"]
-    short = next(line for line in lines if line.startswith("short "))
+    short = next(line for line in lines if line.startswith(f"{SHORT} "))
     assert short.split()[5] == "busybox:latest"
 
 
@@ -161,20 +163,21 @@ def test_an_unreadable_job_is_listed_with_the_active_ones(
     make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
 ) -> None:
     daemon = make_daemon().start()
-    for name in ("over", "damaged"):
+    damaged = f"{job_id}-damaged"
+    for name in (job_id, damaged):
         daemon.submit(id=name, image=worker_image, command="true")
         daemon.ended(name)
     daemon.stop()
     database = Path(daemon.folder / "state" / "jobd.db")
     with sqlite3.connect(database) as connection:
         connection.execute("DROP TRIGGER jobs_go_forward")
-        connection.execute("UPDATE jobs SET record = x'00' WHERE id = 'damaged'")
+        connection.execute("UPDATE jobs SET record = x'00' WHERE id = ?", (damaged,))
     connection.close()
     daemon.start()
-    until(lambda: daemon.jobctl("ls", "-q").stdout == "damaged\n", "it is listed")
+    until(lambda: daemon.jobctl("ls", "-q").stdout == f"{damaged}\n", "it is listed")
     line = daemon.jobctl("ls").stdout.splitlines()[1]
-    assert line.split()[:2] == ["damaged", "unreadable"]
-    assert "damaged" in daemon.jobctl("top").stdout
+    assert line.split()[:2] == [damaged, "unreadable"]
+    assert damaged in daemon.jobctl("top").stdout
     assert daemon.jobctl("ls", "-q", "--status", "running").stdout == ""
-    assert daemon.jobctl("rm", "damaged").returncode == 0
+    assert daemon.jobctl("rm", damaged).returncode == 0
     assert daemon.jobctl("ls", "-q").stdout == ""
