@@ -5,12 +5,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +19,7 @@ from typing import Any
 import docker
 import pytest
 
-from tests.support.prefork.programs import Program, start
+from tests.support.prefork.programs import Program, run, start
 
 DEADLINE_S = 60.0
 FAILPOINTS = "tests.support.failpoints"
@@ -154,14 +153,21 @@ class Daemon:
         body = self.call("GET", f"/v1/jobs/{job_id}/logs{query}").body
         return [json.loads(line) for line in body.splitlines() if line]
 
-    def jobctl(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "jobctl", "--host", f"unix://{self.socket}", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S * 2,
-            **options,
+    def jobctl(
+        self,
+        *arguments: str,
+        cwd: Path | str | None = None,
+        env: Mapping[str, str] | None = None,
+        errors: str = "strict",
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs jobctl with this daemon; returns its output as text, with the newlines of `subprocess.run(text=True)`."""
+        command = ["--host", f"unix://{self.socket}", *arguments]
+        done = run("jobctl", command, env or os.environ, folder=Path(cwd or "."), timeout_s=DEADLINE_S * 2)
+        out, err = (
+            data.decode(errors=errors).replace("\r\n", "\n").replace("\r", "\n")
+            for data in (done.stdout, done.stderr)
         )
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
 
 class Receiver:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.daemon import until
+from tests.support.prefork import programs
 from tests.support.prefork.programs import DEADLINE_S, ForkedProcess, Program, start
 
 PROBE = "tests.integration.support.probe"
@@ -46,10 +48,37 @@ def test_a_fork_has_this_moments_folder_and_umask(tmp_path: Path, monkeypatch: p
     assert (got["folder"], got["umask"]) == (str(tmp_path), 0o027)
 
 
-def test_what_the_interpreter_reads_at_its_start_executes_it(tmp_path: Path) -> None:
-    program, _, got = run(tmp_path, is_executed=False, PYTHONWARNINGS="always")
-    assert program is subprocess.Popen
-    assert got["environ"]["PYTHONWARNINGS"] == "always"
+def test_what_the_interpreter_reads_at_its_start_is_as_the_program_wants_it(tmp_path: Path) -> None:
+    _, _, got = run(tmp_path, is_executed=False, PYTHONWARNINGS="always")
+    _, _, wanted = run(tmp_path, is_executed=True, PYTHONWARNINGS="always")
+    assert got == wanted
+    assert got["warnings"] == ["always"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["ls"], ["validate", "-f", "-"], ["no-such"], ["run", "--json"]]
+)
+def test_a_forked_jobctl_does_what_an_executed_one_does(tmp_path: Path, arguments: list[str]) -> None:
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(Path.cwd()),
+        "HOME": str(tmp_path),
+        "JOBD_SOCKET": "/none",
+    }
+    spec = b"image: busybox\ncommand: [echo]\n" * 300
+    forked = programs.run("jobctl", arguments, environ, folder=tmp_path, stdin=spec)
+    command = [sys.executable, "-m", "jobctl", *arguments]
+    executed = subprocess.run(command, env=environ, cwd=tmp_path, input=spec, capture_output=True)
+    assert (forked.returncode, forked.stdout, forked.stderr) == (
+        executed.returncode,
+        executed.stdout,
+        executed.stderr,
+    )
+
+
+def test_a_run_that_takes_too_long_is_ended() -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        programs.run(PROBE, ["wait"], os.environ, timeout_s=0.5)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Starts jobd by the prefork server where a forked process is the same as one of `python -m`, and else by `python -m`."""
+"""Starts jobd and jobctl by prefork servers, or by `python -m` where a forked process would not be the same."""
 
 import atexit
 import functools
@@ -10,13 +10,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 DEADLINE_S = 60.0
-READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "OPENSSL_", "SSL_")
-"""Prefixes of variables that an interpreter or a library reads once, before the server forks."""
+READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "OPENSSL_", "SSL_", "TYPER_")
+"""Prefixes of variables that an interpreter or a library reads once. Programs for which these differ have another server."""
+IMPORTED = {
+    "jobd": ("jobd.process.serve", "jobd.docker.orchestrator"),
+    "jobctl": ("jobctl.main", "jobctl.connection.client", "jobctl.output.table"),
+}
+"""What a server imports. Not `__main__`: each child runs this module itself."""
 
 
 class Ended(Exception):
@@ -24,7 +30,7 @@ class Ended(Exception):
 
 
 class ForkedProcess:
-    """A child of the prefork server, with the methods of `subprocess.Popen` that tests use."""
+    """A child of a prefork server, with the methods of `subprocess.Popen` that tests use."""
 
     def __init__(self, args: Sequence[str], report: int) -> None:
         self.args = args
@@ -74,39 +80,41 @@ Program = ForkedProcess | subprocess.Popen[bytes]
 
 
 class Server:
-    """The prefork server of this test process."""
+    """A prefork server of this test process."""
 
-    def __init__(self) -> None:
-        self.read_at_start = read_at_start(os.environ)
+    def __init__(self, imported: Sequence[str], environ: Mapping[str, str]) -> None:
         self._control, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         with end:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.prefork.server", str(end.fileno())],
+                [sys.executable, "-m", "tests.support.prefork.server", str(end.fileno()), *imported],
                 pass_fds=[end.fileno()],
+                env=dict(environ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
 
     def start(
-        self, module: str, arguments: Sequence[str], environ: Mapping[str, str], output: IO[bytes]
+        self,
+        module: str,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        folder: Path,
+        streams: tuple[int, int, int],
     ) -> ForkedProcess:
-        """Starts a module with the current folder and umask; its stdin is empty."""
+        """Starts a module with these descriptors as its stdin, stdout and stderr."""
         request = {
             "module": module,
             "arguments": list(arguments),
             "environ": dict(environ),
-            "folder": str(Path.cwd()),
+            "folder": str(folder.absolute()),
             "umask": own_umask(),
         }
         report, end = os.pipe()
-        stdin = os.open(os.devnull, os.O_RDONLY)
         try:
-            descriptors = [end, stdin, output.fileno(), output.fileno()]
-            socket.send_fds(self._control, [json.dumps(request).encode()], descriptors)
+            socket.send_fds(self._control, [json.dumps(request).encode()], [end, *streams])
         finally:
             os.close(end)
-            os.close(stdin)
         return ForkedProcess([module, *arguments], report)
 
     def close(self) -> None:
@@ -116,15 +124,27 @@ class Server:
 
 
 @functools.cache
-def server() -> Server | None:
-    """Returns the server of this test process, or None where the kernel cannot tell the end of a child by a descriptor."""
+def server(imported: Sequence[str], variables: frozenset[tuple[str, str]]) -> Server:
+    """Returns this test process's server of programs with these modules and these values of READ_AT_START."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(READ_AT_START)}
+    made = Server(imported, {**others, **dict(variables)})
+    atexit.register(made.close)
+    return made
+
+
+@functools.cache
+def can_fork() -> bool:
+    """True if the kernel shows the end of a process by a descriptor."""
     try:
         os.close(os.pidfd_open(os.getpid()))
     except (AttributeError, OSError):
-        return None
-    made = Server()
-    atexit.register(made.close)
-    return made
+        return False
+    return True
+
+
+def _server_of(module: str, environ: Mapping[str, str]) -> Server:
+    variables = frozenset(item for item in environ.items() if item[0].startswith(READ_AT_START))
+    return server(IMPORTED["jobctl" if module == "jobctl" else "jobd"], variables)
 
 
 def start(
@@ -137,15 +157,60 @@ def start(
     is_executed: bool = False,
 ) -> Program:
     """Starts a module of jobd: by `python -m` if `is_executed`, or if a command `within` executes Python, such as one that sets a limit."""
-    forks = None if within or is_executed else server()
-    if forks is not None and read_at_start(environ) == forks.read_at_start:
-        return forks.start(module, arguments, environ, output)
-    command = [*within, sys.executable, "-m", module, *arguments]
-    return subprocess.Popen(command, env=dict(environ), stdout=output, stderr=output)
+    if within or is_executed or not can_fork():
+        command = [*within, sys.executable, "-m", module, *arguments]
+        return subprocess.Popen(command, env=dict(environ), stdout=output, stderr=output)
+    with Path(os.devnull).open("rb") as nothing:
+        streams = (nothing.fileno(), output.fileno(), output.fileno())
+        return _server_of(module, environ).start(module, arguments, environ, Path.cwd(), streams)
 
 
-def read_at_start(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environ.items() if name.startswith(READ_AT_START)}
+def run(
+    module: str,
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    folder: Path | None = None,
+    stdin: bytes = b"",
+    timeout_s: float = DEADLINE_S,
+) -> "subprocess.CompletedProcess[bytes]":
+    """Runs a module to its end, as `subprocess.run` does."""
+    if not can_fork():
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.run(
+            command, env=dict(environ), cwd=folder, input=stdin, capture_output=True, timeout=timeout_s
+        )
+    pipes = [os.pipe() for _ in range(3)]
+    ours = [os.fdopen(pipes[0][1], "wb"), os.fdopen(pipes[1][0], "rb"), os.fdopen(pipes[2][0], "rb")]
+    theirs = (pipes[0][0], pipes[1][1], pipes[2][1])
+    try:
+        program = _server_of(module, environ).start(module, arguments, environ, folder or Path.cwd(), theirs)
+    finally:
+        for descriptor in theirs:
+            os.close(descriptor)
+    read = [b"", b""]
+
+    def write() -> None:
+        try:
+            with ours[0]:
+                ours[0].write(stdin)
+        except BrokenPipeError:
+            pass  # the program does not read its stdin
+
+    def collect(number: int) -> None:
+        with ours[number + 1] as stream:
+            read[number] = stream.read()
+
+    work = [threading.Thread(target=write), *(threading.Thread(target=collect, args=[n]) for n in range(2))]
+    for thread in work:
+        thread.start()
+    try:
+        code = program.wait(timeout_s)
+    finally:
+        program.kill()
+        for thread in work:
+            thread.join(DEADLINE_S)
+    return subprocess.CompletedProcess(program.args, code, *read)
 
 
 def own_umask() -> int:
