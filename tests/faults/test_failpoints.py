@@ -119,7 +119,7 @@ def test_every_failpoint_is_reached_and_named(
         run_short(daemon, docker_client, short(receiver, worker_image, f"{job_id}-{n}"))
         if reached(daemon) == set(POINTS):
             break
-    until(lambda: reached(daemon) == set(POINTS), f"all are reached but {set(POINTS) - reached(daemon)}", 5)
+    until(lambda: reached(daemon) == set(POINTS), f"all are reached but {set(POINTS) - reached(daemon)}")
     daemon.stop()
 
 

@@ -22,7 +22,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         given: dict[str, Any] | None = getattr(session.config, "workerinput", None)
         if given is not None:
             number, count = int(given["workerid"].removeprefix("gw")), int(given["workercount"])
-            for name in share(test_modules(session.config.args, session.config.rootpath), number, count):
+            for name in share(modules_of_tests(session.config.args, session.config.rootpath), number, count):
                 # The collection imports the module again, and reports why it failed.
                 with contextlib.suppress(Exception, pytest.skip.Exception):
                     importlib.import_module(name)
@@ -32,7 +32,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.enable()
 
 
-def test_modules(arguments: Iterable[str], root: Path) -> Iterator[str]:
+def modules_of_tests(arguments: Iterable[str], root: Path) -> Iterator[str]:
     """Yields the names of the test modules in the folders of a command line."""
     for argument in arguments:
         folder = root / argument
