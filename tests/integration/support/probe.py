@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -22,6 +23,11 @@ json.dump(
         "environ": dict(os.environ),
         "folder": str(Path.cwd()),
         "umask": umask,
+        "limits": [
+            resource.getrlimit(getattr(resource, name))
+            for name in dir(resource)
+            if name.startswith("RLIMIT_")
+        ],
         "group": os.getpgrp(),
         "session": os.getsid(0),
         "signals": {

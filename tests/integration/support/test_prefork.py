@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -38,14 +39,21 @@ def test_a_forked_program_starts_as_an_executed_one(tmp_path: Path) -> None:
     assert got["environ"]["OF_THIS_TEST"] == "1"
 
 
-def test_a_fork_has_this_moments_folder_and_umask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fork_has_this_moments_folder_umask_and_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs.run(PROBE, [], os.environ)  # the server is there already
     monkeypatch.chdir(tmp_path)
-    before = os.umask(0o027)
+    umask = os.umask(0o027)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     try:
         _, _, got = run(tmp_path, is_executed=False)
     finally:
-        os.umask(before)
+        os.umask(umask)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert (got["folder"], got["umask"]) == (str(tmp_path), 0o027)
+    assert [256, hard] in got["limits"]
 
 
 def test_what_the_interpreter_reads_at_its_start_is_as_the_program_wants_it(tmp_path: Path) -> None:

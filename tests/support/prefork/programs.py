@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import re
+import resource
 import select
 import signal
 import socket
@@ -109,6 +110,7 @@ class Server:
             "environ": dict(environ),
             "folder": str(folder.absolute()),
             "umask": own_umask(),
+            "limits": own_limits(),
         }
         report, end = os.pipe()
         try:
@@ -211,6 +213,12 @@ def run(
         for thread in work:
             thread.join(DEADLINE_S)
     return subprocess.CompletedProcess(program.args, code, *read)
+
+
+def own_limits() -> dict[int, tuple[int, int]]:
+    """Returns this process's resource limits, which a test may have lowered for a program, by their numbers."""
+    numbers = {getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")}
+    return {number: resource.getrlimit(number) for number in sorted(numbers)}
 
 
 def own_umask() -> int:

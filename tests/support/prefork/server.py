@@ -2,8 +2,8 @@
 
     python -m tests.support.prefork.server FD MODULE...
 
-FD is the server's end of a socket pair. Each message asks for one program: its module, arguments, environment, folder and umask as JSON,
-and the descriptors of a report pipe and of its stdin, stdout and stderr. The child then does what `python -m MODULE` does. The server
+FD is the server's end of a socket pair. Each message asks for one program: its module, arguments, environment, folder, umask and limits as
+JSON, and the descriptors of a report pipe and of its stdin, stdout and stderr. The child then does what `python -m MODULE` does. The server
 writes the child's process id into the report pipe, and the exit code when the child has ended. The server ends when the socket pair is closed.
 """
 
@@ -11,6 +11,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import runpy
 import select
 import signal
@@ -85,6 +86,9 @@ def become(request: Request) -> None:
     os.environ.update(request.fields["environ"])
     time.tzset()
     os.umask(request.fields["umask"])
+    for number, (soft, hard) in request.fields["limits"].items():
+        if resource.getrlimit(int(number)) != (soft, hard):
+            resource.setrlimit(int(number), (soft, hard))
     os.chdir(request.fields["folder"])
     sys.argv = [request.fields["module"], *request.fields["arguments"]]
 

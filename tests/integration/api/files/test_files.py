@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import tarfile
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -56,10 +57,11 @@ def made(daemon: Daemon) -> str:
     """A job that was submitted with files and has written some."""
     files = tar_of({"run.sh": b"#!/bin/sh\nmkdir -p out/deep\ncat in/a in/b > out/both\ncp run.sh out/deep/\n",
                     "in/a": b"first ", "in/b": b"second"})  # fmt: skip
-    answer = send(daemon, ("spec", spec_of("made", "./run.sh")), ("files", files))
+    job_id = f"made-{uuid.uuid4().hex[:8]}"
+    answer = send(daemon, ("spec", spec_of(job_id, "./run.sh")), ("files", files))
     assert answer.status == 202, answer.body
-    assert daemon.ended("made")["status"] == "completed"
-    return "made"
+    assert daemon.ended(job_id)["status"] == "completed"
+    return job_id
 
 
 def test_files_go_in_and_come_out(daemon: Daemon, made: str) -> None:
