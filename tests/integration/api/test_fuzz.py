@@ -111,12 +111,7 @@ def test_no_check_is_off() -> None:
     assert on >= {"use_after_free", "ensure_resource_availability", "ignored_auth", "unsupported_method"}
 
 
-@pytest.fixture
-def api() -> schemathesis.BaseSchema:
-    return schema
-
-
-@schemathesis.pytest.from_fixture("api").parametrize()
+@schema.parametrize()
 @settings(
     max_examples=CASES,
     derandomize=CASES <= 100,
@@ -126,7 +121,6 @@ def api() -> schemathesis.BaseSchema:
     phases=[Phase.explicit, Phase.generate],
 )
 def test_every_answer_is_a_documented_one(case: schemathesis.Case[Any], fuzzed: Daemon) -> None:
-    """Each operation is a subtest. A fixture provides the document, so that cases are made here, not in each process that collects tests."""
     as_sent(case)
     response = case.call_and_validate(
         base_url=fuzzed.http, headers=key_of(fuzzed), excluded_checks=excluded(case), timeout=30
