@@ -20,6 +20,7 @@ import requests
 from jobd.jobs.port.errors import EngineError
 from scripts.engine_client import connect
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, remove_all
+from tests.support.engine.kept_network import kept_network
 from tests.support.ports import closed_port
 
 pytest_plugins = ["tests.support.fault_table", "tests.support.quick_collection", "tests.support.turns"]
@@ -69,6 +70,13 @@ def worker_image(docker_client: docker.DockerClient) -> str:
     except docker.errors.ImageNotFound:
         pytest.fail("busybox:latest is not on the engine; `make images` puts it there", pytrace=False)
     return "busybox:latest"
+
+
+@pytest.fixture(scope="session")
+def shared_instance(docker_client: docker.DockerClient, worker_image: str) -> Iterator[str]:
+    """An instance of jobd whose network is there already. The engine's events of the last second may be those of an earlier test."""
+    with kept_network(docker_client, worker_image) as instance:
+        yield instance
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
 from jobd.jobs.port.model import ContainerFacts, Created, JobRef, Role, WorkOrder
 from jobd.wire.job import JobSpec
-from tests.support.engine.kept_network import kept_network
 
 DEADLINE_S = 60
 
@@ -102,12 +101,6 @@ def sweep(client: docker.DockerClient, instance: str, *, keep_network: bool) -> 
 
 
 MakeBench = Callable[..., Bench]
-
-
-@pytest.fixture(scope="session")
-def shared_instance(docker_client: docker.DockerClient, worker_image: str) -> Iterator[str]:
-    with kept_network(docker_client, worker_image) as instance:
-        yield instance
 
 
 @pytest.fixture

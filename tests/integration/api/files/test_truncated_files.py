@@ -151,7 +151,7 @@ def test_changing_files_arrive_complete_or_the_response_is_aborted(
     daemon = make_daemon().start()
     one = "(while :; do head -c 3000000 /dev/zero | tr '\\0' x > d/f%d; : > d/f%d; done) &"
     command = "mkdir d; " + " ".join(one % (n, n) for n in range(3)) + " wait"
-    daemon.submit(id=job_id, image=worker_image, command=command)
+    daemon.submit(id=job_id, image=worker_image, command=command, cpu=0.5)  # the loops never rest
     path = f"/v1/jobs/{job_id}/files?path=d"
     until(lambda: get(daemon, path)[0] == 200, "the folder is there")
     for _ in range(40):
