@@ -7,6 +7,7 @@ import os
 import signal
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ import requests
 from jobd.jobs.port.errors import EngineError
 from scripts.engine_client import connect
 from tests.support.daemon import DEADLINE_S, Daemon, Receiver, remove_all
+from tests.support.engine.kept_network import kept_network
+from tests.support.ports import closed_port
 
-pytest_plugins = ["tests.support.fault_table", "tests.support.turns"]
+pytest_plugins = ["tests.support.fault_table", "tests.support.quick_collection", "tests.support.turns"]
 
 # A machine that is busy with other tests is no fault of the code: how long an example takes is not judged.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -28,14 +31,21 @@ hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:
-    """Programs under test get SIGINT as from a terminal, also where this process was started with it ignored: as a background job of a
-    script, under nohup, by some CI systems. An ignored signal is inherited, one with a handler is not.
+    """Programs under test get signals as from a terminal, also where this process was started with some of them ignored: as a background
+    job of a script (SIGINT, SIGQUIT), under nohup (SIGHUP), by some CI systems. An ignored signal is inherited, one with a handler is not.
 
     They keep their bytecode, as installed programs do: without it each start compiles two hundred modules.
     """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, _do_nothing)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def _do_nothing(*_: object) -> None:
+    """A handler for a signal that ends the programs under test and not the tests."""
 
 
 @pytest.fixture(scope="session")
@@ -62,10 +72,24 @@ def worker_image(docker_client: docker.DockerClient) -> str:
     return "busybox:latest"
 
 
+@pytest.fixture(scope="session")
+def shared_instance(docker_client: docker.DockerClient, worker_image: str) -> Iterator[str]:
+    """An instance of jobd whose network is there already. The engine's events of the last second may be those of an earlier test."""
+    with kept_network(docker_client, worker_image) as instance:
+        yield instance
+
+
 @pytest.fixture
 def job_id() -> str:
     """A job id that no other test, run or person uses."""
     return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def free_port() -> Iterator[Callable[[], int]]:
+    """Chooses ports that refuse connections until the test's own server listens there."""
+    with ExitStack() as held:
+        yield lambda: held.enter_context(closed_port())
 
 
 @pytest.fixture(scope="module")

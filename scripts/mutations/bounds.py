@@ -2,7 +2,7 @@
 
 from scripts.mutations.mutation import Mutation
 
-LOGVIEW = "tests/integration/jobs/test_log_view_memory.py"
+LOGVIEW = "tests/integration/jobs/log/test_log_view_memory.py"
 MUTATIONS = (
     Mutation(
         "a log's reader keeps its page while it waits",
@@ -45,7 +45,7 @@ MUTATIONS = (
         "jobd/api/memory.py",
         "    async with _reserve(copies, COPY_BYTES):",
         "    async with _reserve(copies, 0):",
-        "tests/integration/api/test_stalled_downloads.py::test_stalled_downloads_share_a_budget",
+        "tests/integration/api/files/test_stalled_downloads.py::test_stalled_downloads_share_a_budget",
     ),
     Mutation(
         "a call to the engine waits in the pool's queue",
@@ -59,14 +59,14 @@ MUTATIONS = (
         "jobd/jobs/retention/orphans.py",
         "new[: MAX_TRACKED - len(found_at)]",
         "new",
-        "tests/integration/jobs/test_retention.py::test_more_orphans_than_are_tracked_are_all_removed",
+        "tests/integration/jobs/retention/test_retention.py::test_more_orphans_than_are_tracked_are_all_removed",
     ),
     Mutation(
         "orphans in use take all turns",
         "jobd/jobs/retention/orphans.py",
         "                if is_crowded:",
         "                if False:",
-        "tests/integration/jobs/test_retention.py::test_orphans_in_use_do_not_hold_up_the_untracked_ones",
+        "tests/integration/jobs/retention/test_retention.py::test_orphans_in_use_do_not_hold_up_the_untracked_ones",
     ),
     Mutation(
         "a sidecar keeps all reports that were not sent",

@@ -43,21 +43,21 @@ MUTATIONS = (
         "jobd/docker/containers/creation.py",
         '        except ServerError as error:\n            raise port_error("create"',
         '        except KeyError as error:\n            raise port_error("create"',
-        "test_engine_answers.py::test_a_job_that_can_never_run_fails_at_once_and_keeps_no_place",
+        "engine/test_engine_answers.py::test_a_job_that_can_never_run_fails_at_once_and_keeps_no_place",
     ),
     Mutation(
         "the architecture is not looked at",
         "jobd/docker/images/images.py",
         "            await self._check_architecture(image, found)",
         "            pass",
-        "test_images.py::test_the_image_is_for_another_architecture",
+        "engine/test_images.py::test_the_image_is_for_another_architecture",
     ),
     Mutation(
         "an engine that came after the worker's start is old enough",
         "jobd/docker/containers/uptime.py",
         "if since > began or since > ended:",
         "if False:",
-        "test_engine_restarts.py::test_the_engine_is_killed_while_jobd_is_down",
+        "engine/test_engine_restarts.py::test_the_engine_is_killed_while_jobd_is_down",
     ),
     Mutation(
         "connections to the engine are kept for each URL",
@@ -71,7 +71,7 @@ MUTATIONS = (
         "jobd/docker/engine.py",
         "v=True, force=False",
         "v=True, force=True",
-        "test_late_starts.py::test_a_start_arrives_while_the_container_is_removed",
+        "engine/test_late_starts.py::test_a_start_arrives_while_the_container_is_removed",
     ),
     Mutation(
         "a removal without force becomes one by force",
@@ -85,7 +85,7 @@ MUTATIONS = (
         "jobd/docker/containers/unstarted.py",
         "return fate(await self._events(container_id), attempt, container_id in self._marked)",
         'return StartFate("never")',
-        "test_late_starts.py::test_a_start_arrives_while_the_container_is_removed",
+        "engine/test_late_starts.py::test_a_start_arrives_while_the_container_is_removed",
     ),
     Mutation(
         "no event stands for no start",
@@ -120,7 +120,7 @@ MUTATIONS = (
         "jobd/docker/orchestrator.py",
         "fate = await self._unstarted.remove(container_id, ref.attempt)",
         'await self._unstarted.remove(container_id, ref.attempt)\n            fate = StartFate("never")',
-        "test_late_starts.py::test_a_start_arrives_while_the_container_is_removed",
+        "engine/test_late_starts.py::test_a_start_arrives_while_the_container_is_removed",
     ),
     Mutation(
         "strangers are taken for orphans",
@@ -155,7 +155,7 @@ MUTATIONS = (
         "jobd/docker/files/workspace_tar.py",
         "            check.end()\n",
         "",
-        "tests/integration/api/test_truncated_files.py::test_a_truncated_tar_of_the_engine_aborts_the_response",
+        "tests/integration/api/files/test_truncated_files.py::test_a_truncated_tar_of_the_engine_aborts_the_response",
     ),
     Mutation(
         "a tar is believed to be whole at any member's end",

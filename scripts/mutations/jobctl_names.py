@@ -8,14 +8,14 @@ MUTATIONS = (
         "jobctl/selection/ids.py",
         "        job = _exactly(client, text)\n        if job is None:\n            raise _no_job(text)\n        return job",
         "        return find(client, text)",
-        "tests/e2e/test_everyday_names.py::test_a_prefix_ends_no_job_and_lists_the_matching_ids",
+        "tests/e2e/everyday/test_names.py::test_a_prefix_ends_no_job_and_lists_the_matching_ids",
     ),
     Mutation(
         "jobctl: a prefix among whole ids stops nothing",
         "jobctl/selection/ids.py",
         "                _refuse_prefix(client, text)",
         "                pass",
-        "tests/e2e/test_everyday_names.py::test_a_prefix_ends_no_job_and_lists_the_matching_ids",
+        "tests/e2e/everyday/test_names.py::test_a_prefix_ends_no_job_and_lists_the_matching_ids",
     ),
     Mutation(
         "jobctl: a list ends with its first page",
@@ -29,7 +29,7 @@ MUTATIONS = (
         "jobctl/output/drawing.py",
         "shutil.get_terminal_size().columns if sys.stdout.isatty() else None",
         "shutil.get_terminal_size().columns",
-        "tests/e2e/test_everyday_lists.py::test_without_a_terminal_nothing_is_cut",
+        "tests/e2e/everyday/test_lists.py::test_without_a_terminal_nothing_is_cut",
     ),
     Mutation(
         "jobctl: one long id takes the room of all rows",
@@ -50,21 +50,21 @@ MUTATIONS = (
         "jobctl/connection/session.py",
         "        if self.format and self.format not in formats:",
         "        if False:",
-        "tests/e2e/test_everyday_names.py::test_a_format_is_honoured_or_refused",
+        "tests/e2e/everyday/test_names.py::test_a_format_is_honoured_or_refused",
     ),
     Mutation(
         "jobctl: a signal leaves the keys of the terminal off",
         "jobctl/output/live.py",
         "        self._restore()\n        for number",
         "        for number",
-        "tests/e2e/test_everyday_screen.py::test_a_signal_leaves_the_terminal_as_it_was",
+        "tests/e2e/everyday/test_screen.py::test_a_signal_leaves_the_terminal_as_it_was",
     ),
     Mutation(
         "jobctl: a kill from outside passes for any exit code",
         "jobctl/output/explanation.py",
         "        if code in CODES:",
         "        if False:",
-        "tests/e2e/test_everyday_explain.py::test_a_kill_from_outside_has_its_own_explanation",
+        "tests/e2e/everyday/test_explain.py::test_a_kill_from_outside_has_its_own_explanation",
     ),
     Mutation(
         "jobctl: a damaged row is not listed with what is under way",
@@ -106,6 +106,6 @@ MUTATIONS = (
         "jobctl/completion/bash.py",
         "            place=command\n",
         "            place=first\n",
-        "tests/e2e/test_everyday_completion.py::test_images_are_offered_as_the_first_argument",
+        "tests/e2e/everyday/test_completion.py::test_images_are_offered_as_the_first_argument",
     ),
 )

@@ -37,7 +37,7 @@ MUTATIONS = (
         "jobd/jobs/state/on_observed.py",
         "    if worker is None or worker.attempt != record.attempt.number:\n        why =",
         "    if worker is None:\n        return Step(record)\n    if worker.attempt != record.attempt.number:\n        why =",
-        "test_removed_by_hand.py::test_the_worker_is_removed_by_hand",
+        "engine/test_removed_by_hand.py::test_the_worker_is_removed_by_hand",
     ),
     Mutation(
         "a limit is counted by the engine's clock",
@@ -170,6 +170,6 @@ MUTATIONS = (
         "jobd/jobs/state/on_reported.py",
         "lost = _pending(record, spec, inputs_alone=False) if all_read else []",
         "lost: list[str] = []",
-        "tests/integration/jobs/test_reports.py::test_a_missing_report_fails_its_artifact",
+        "tests/integration/jobs/run/test_reports.py::test_a_missing_report_fails_its_artifact",
     ),
 )

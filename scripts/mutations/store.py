@@ -197,7 +197,7 @@ MUTATIONS = (
         "jobd/store/tables/observed_time.py",
         "        return self._from_ms + _ms(self._clock.uptime())",
         "        return self._from_ms + _ms(self._clock.now().timestamp())",
-        "tests/integration/jobs/test_seen_time.py",
+        "tests/integration/jobs/retention/test_seen_time.py",
     ),
     Mutation(
         "each update of an ended job restarts its retention",

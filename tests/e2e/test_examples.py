@@ -1,7 +1,6 @@
 """The example receiver with a real jobd before it: what piled up while it was away arrives in a batch, once and in order."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,10 +13,13 @@ KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def test_waiting_events_arrive_in_a_batch(
-    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str, tmp_path: Path
+    make_daemon: Callable[..., Daemon],
+    worker_image: str,
+    job_id: str,
+    tmp_path: Path,
+    free_port: Callable[[], int],
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     daemon = make_daemon(
         environ={"DISPATCHER_MAX_BACKOFF": "300ms", "DISPATCHER_BREAKER_COOLDOWN": "300ms"}
     ).start()

@@ -124,29 +124,32 @@ def test_sigterm_leaves_the_job_running_and_prints_how_to_follow_it(
 
 
 def test_logs_f_may_start_before_the_job_and_ends_with_it(
-    make_daemon: Callable[..., Daemon], worker_image: str, start: Start
+    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str, start: Start
 ) -> None:
+    first, second = f"{job_id}-1", f"{job_id}-2"
     daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "1"}).start()
-    assert daemon.jobctl("submit", "--name", "first", "--sh", SLEEPS, worker_image).stdout == "first\n"
-    assert daemon.jobctl("submit", "--name", "second", worker_image, "echo", "my turn").returncode == 0
-    following = start("logs", "-f", "second", at=daemon)
-    waiting = start("wait", "second", "first", at=daemon)
-    until(lambda: daemon.call("GET", "/v1/jobs/first").json.get("phase") == "running", "the first job runs")
-    why = daemon.jobctl("explain", "second").stdout
+    assert daemon.jobctl("submit", "--name", first, "--sh", SLEEPS, worker_image).stdout == f"{first}\n"
+    assert daemon.jobctl("submit", "--name", second, worker_image, "echo", "my turn").returncode == 0
+    following = start("logs", "-f", second, at=daemon)
+    waiting = start("wait", second, first, at=daemon)
+    until(
+        lambda: daemon.call("GET", f"/v1/jobs/{first}").json.get("phase") == "running", "the first job runs"
+    )
+    why = daemon.jobctl("explain", second).stdout
     assert "the job is queued" in why
     assert "number 1 in the queue" in why
     top = daemon.jobctl("top")
     assert [line.split()[:2] for line in top.stdout.splitlines()[1:]] == [
-        ["first", "running"],
-        ["second", "queued"],
+        [first, "running"],
+        [second, "queued"],
     ]
-    assert daemon.jobctl("cancel", "first").returncode == 0
+    assert daemon.jobctl("cancel", first).returncode == 0
     assert finished(following) == (0, "my turn\n", "")
     code, out, _ = finished(waiting)
     assert code == 121
     assert sorted(line.split()[:2] for line in out.splitlines()) == [
-        ["first", "cancelled"],
-        ["second", "completed"],
+        [first, "cancelled"],
+        [second, "completed"],
     ]
 
 
@@ -190,12 +193,12 @@ def test_a_missing_daemon_is_reported_in_one_sentence(make_daemon: Callable[...,
 
 
 def test_a_restart_of_jobd_loses_no_line_and_no_exit_code(
-    make_daemon: Callable[..., Daemon], worker_image: str, start: Start
+    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str, start: Start
 ) -> None:
     daemon = make_daemon().start()
     lines = 60
     script = f"i=1; while [ $i -le {lines} ]; do echo line $i; sleep 0.1; i=$((i+1)); done; exit 5"
-    program = start("run", "--name", "long", "--sh", script, worker_image, at=daemon)
+    program = start("run", "--name", job_id, "--sh", script, worker_image, at=daemon)
     seen = [first_line(program) for _ in range(5)]
     daemon.kill()
     daemon.start()
@@ -264,11 +267,14 @@ def test_completion_offers_live_ids(daemon: Daemon, worker_image: str, job_id: s
     assert done.stdout == f"{job_id}\n", done.stderr
 
 
-def test_prune_removes_ended_jobs_for_good(make_daemon: Callable[..., Daemon], worker_image: str) -> None:
+def test_prune_removes_ended_jobs_for_good(
+    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
+) -> None:
+    over, runs = f"{job_id}-over", f"{job_id}-runs"
     daemon = make_daemon().start()
-    assert daemon.jobctl("run", "--name", "over", worker_image, "true").returncode == 0
-    assert daemon.jobctl("submit", "--name", "runs", "--sh", SLEEPS, worker_image).returncode == 0
+    assert daemon.jobctl("run", "--name", over, worker_image, "true").returncode == 0
+    assert daemon.jobctl("submit", "--name", runs, "--sh", SLEEPS, worker_image).returncode == 0
     assert daemon.jobctl("prune", "--older-than", "1h", "-f").stdout == ""
-    assert daemon.jobctl("prune", "-f").stdout == "over\n"
-    assert daemon.jobctl("ls", "-aq").stdout == "runs\n"
-    assert daemon.jobctl("rm", "-f", "runs").stdout == "runs\n"
+    assert daemon.jobctl("prune", "-f").stdout == f"{over}\n"
+    assert daemon.jobctl("ls", "-aq").stdout == f"{runs}\n"
+    assert daemon.jobctl("rm", "-f", runs).stdout == f"{runs}\n"

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,13 +69,13 @@ def test_a_received_request_is_verified_from_files(
 
 
 def test_a_refused_event_is_parked_and_replayed(
-    daemon: Daemon, worker_image: str, job_id: str, start: Start
+    daemon: Daemon, worker_image: str, job_id: str, start: Start, free_port: Callable[[], int]
 ) -> None:
-    refusing = start("listen", "--status", "400", "-n", "1")
+    port = str(free_port())
+    url = f"http://127.0.0.1:{port}/"
+    refusing = start("listen", "--port", port, "--status", "400", "-n", "1")
     assert refusing.stderr is not None
-    found = re.search(r"--callback http://127.0.0.1:(\d+)/", refusing.stderr.readline().decode())
-    assert found is not None
-    url = f"http://127.0.0.1:{found[1]}/"
+    assert f"--callback {url}".encode() in refusing.stderr.readline()
     job = ["run", "--name", job_id, "--callback", url, "--callback-events", "complete", worker_image, "true"]
     assert daemon.jobctl(*job).returncode == 0
     assert finished(refusing)[0] == 0
@@ -82,7 +83,7 @@ def test_a_refused_event_is_parked_and_replayed(
         lambda: daemon.jobctl("deliveries", job_id, "--state", "parked", "-o", "name").stdout.strip(),
         "the delivery is parked",
     )
-    taking = start("listen", "--port", found[1], "-n", "1", "--json")
+    taking = start("listen", "--port", port, "-n", "1", "--json")
     assert taking.stderr is not None
     assert b"listening" in taking.stderr.readline()
     replayed = daemon.jobctl("replay", "--job", job_id)

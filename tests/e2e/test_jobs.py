@@ -105,7 +105,7 @@ def test_a_deleted_running_job_says_that_it_was_cancelled_and_frees_its_id(
     spec = {
         "id": job_id,
         "image": worker_image,
-        "command": "echo up; sleep 600",
+        "command": "trap 'exit 0' TERM; echo up; sleep 600 & wait",
         "callback": {"url": receiver.url(path)},
     }
     daemon.submit(**spec)
@@ -149,11 +149,12 @@ def test_a_worker_is_measured_while_it_runs(daemon: Daemon, worker_image: str, j
         image=worker_image,
         command="x=$(head -c 20000000 /dev/zero | tr '\\0' x); while true; do :; done",
     )
-    usage = until(
-        lambda: daemon.call("GET", f"/v1/jobs/{job_id}").json.get("usage"), "the worker is measured"
-    )
-    assert usage["cpuSeconds"] > 0
-    assert usage["memoryPeakBytes"] > 20_000_000
+
+    def measured() -> Any:
+        found = daemon.call("GET", f"/v1/jobs/{job_id}").json.get("usage")
+        return found if found and found["cpuSeconds"] > 0 and found["memoryPeakBytes"] > 20_000_000 else None
+
+    usage = until(measured, "the worker is measured once it has used its memory")
     shown = next(
         line for line in daemon.jobctl("top", "--once").stdout.splitlines() if line.startswith(f"{job_id} ")
     )

@@ -11,11 +11,11 @@ import pytest
 
 from jobd.store.store import Store
 from tests.support.daemon import DEADLINE_S, Daemon
-from tests.support.engine_proxy import EngineProxy
-from tests.support.misbehaving import Answer, Misbehaving
-from tests.support.pending_events import QUICK, Make, Put, ended
-from tests.support.second_engine import SecondEngine
-from tests.support.starts import Starts
+from tests.support.delivery.misbehaving import Answer, Misbehaving
+from tests.support.delivery.pending_events import QUICK, Make, Put, ended
+from tests.support.engine.engine_proxy import EngineProxy
+from tests.support.engine.second_engine import SecondEngine
+from tests.support.engine.starts import Starts
 
 SIDECAR_IMAGE = "job-sidecar:latest"
 

@@ -24,8 +24,8 @@ from jobd.store.tables.rows import Callback as StoredCallback
 from jobd.store.tables.rows import Transition
 from jobd.wire.job import JobSpec
 from tests.support.daemon import DEADLINE_S, FAILPOINTS, Daemon, Receiver, until
+from tests.support.engine.starts import Starts
 from tests.support.invariants import ARTIFACT, EXIT, check_events, delete, delivered
-from tests.support.starts import Starts
 from tests.support.wire import ChoosingReceiver
 
 JOBS, KILLS = 50, 8

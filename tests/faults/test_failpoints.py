@@ -9,9 +9,9 @@ import docker
 import pytest
 
 from tests.support.daemon import DEADLINE_S, FAILPOINTS, Answer, Daemon, Receiver, until
+from tests.support.engine.starts import Starts
 from tests.support.failpoints import POINTS
 from tests.support.invariants import check_events, delete, delivered, left_of
-from tests.support.starts import Starts
 
 LOUD = {"LOG_LEVEL": "debug"}
 STOPPING = ("commit:cancel-request", "commit:stop-sent", "engine:signal", "call:kill")
@@ -119,7 +119,7 @@ def test_every_failpoint_is_reached_and_named(
         run_short(daemon, docker_client, short(receiver, worker_image, f"{job_id}-{n}"))
         if reached(daemon) == set(POINTS):
             break
-    until(lambda: reached(daemon) == set(POINTS), f"all are reached but {set(POINTS) - reached(daemon)}", 5)
+    until(lambda: reached(daemon) == set(POINTS), f"all are reached but {set(POINTS) - reached(daemon)}")
     daemon.stop()
 
 

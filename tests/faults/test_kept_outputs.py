@@ -7,9 +7,9 @@ import docker
 import pytest
 
 from tests.support.daemon import Daemon, until
-from tests.support.engine_proxy import EngineProxy
+from tests.support.engine.engine_proxy import EngineProxy
+from tests.support.engine.starts import Starts
 from tests.support.invariants import delete
-from tests.support.starts import Starts
 
 BYTES = 3_000_000
 ARCHIVE = r"GET .*/archive\?path=.*big"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from jobd.docker.logs import stream_lines
-from tests.support.log_story import LINE_BYTES, PIECE_BYTES, Story, short_stories, stories
+from tests.support.models.log_story import LINE_BYTES, PIECE_BYTES, Story, short_stories, stories
 
 
 @pytest.fixture(scope="module")

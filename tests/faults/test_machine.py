@@ -4,7 +4,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.support.job_life import Life
+from tests.support.models.job_life import Life
 
 
 @pytest.mark.fault(

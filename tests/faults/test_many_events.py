@@ -1,6 +1,7 @@
 """Many pending events: one dead host, kill -9, and bounded memory."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import pytest
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.events.delivery.work_queue import UNSETTLED_PER_WORKER
 from tests.support.daemon import Daemon, until
-from tests.support.misbehaving import silent
-from tests.support.pending_events import OK, Make, Put, free_port, numbers, settled, states
+from tests.support.delivery.misbehaving import silent
+from tests.support.delivery.pending_events import OK, Make, Put, numbers, settled, states
 
 pytestmark = pytest.mark.fast
 
@@ -40,7 +41,9 @@ async def test_one_dead_host_among_twenty(put: Put, misbehaving: Make) -> None:
     injection="kill -9 with 1,000 events waiting, receiver up afterwards",
     invariant="all arrive, in order per job, repeats under their ids only",
 )
-async def test_killed_with_a_thousand_events_waiting(put: Put, misbehaving: Make) -> None:
+async def test_killed_with_a_thousand_events_waiting(
+    put: Put, misbehaving: Make, free_port: Callable[[], int]
+) -> None:
     port = free_port()
     waiting = {f"j{n}": (f"http://127.0.0.1:{port}/", 100) for n in range(10)}
     daemon = (await put(waiting, DISPATCHER_MAX_REQUEUES="1000")).start()
@@ -85,7 +88,9 @@ def peak_mb(daemon: Daemon) -> float:
     injection="100,000 events waiting, host down and then up",
     invariant=f"at most {MORE_MB} MB more than with ten",
 )
-async def test_memory_stays_flat_while_a_hundred_thousand_events_wait(put: Put, misbehaving: Make) -> None:
+async def test_memory_stays_flat_while_a_hundred_thousand_events_wait(
+    put: Put, misbehaving: Make, free_port: Callable[[], int]
+) -> None:
     async def peak_with(jobs: int, each: int) -> float:
         port = free_port()
         url = f"http://127.0.0.1:{port}/"

@@ -5,6 +5,7 @@ No engine is needed: the jobs have ended, only their events are pending.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
@@ -14,8 +15,8 @@ from typing import Any
 import pytest
 
 from tests.support.daemon import until
-from tests.support.misbehaving import endless, reset_after_status, says, silent, then
-from tests.support.pending_events import OK, Make, Put, free_port, numbers, settled, states
+from tests.support.delivery.misbehaving import endless, reset_after_status, says, silent, then
+from tests.support.delivery.pending_events import OK, Make, Put, numbers, settled, states
 
 pytestmark = pytest.mark.fast
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.fast
 @pytest.mark.fault(
     row="Receiver", injection="down for many cooldowns, then up", invariant="all events arrive in order, once"
 )
-async def test_down_and_then_up(put: Put, misbehaving: Make) -> None:
+async def test_down_and_then_up(put: Put, misbehaving: Make, free_port: Callable[[], int]) -> None:
     port = free_port()
     daemon = (await put({"a": (f"http://127.0.0.1:{port}/", 50)}, DISPATCHER_MAX_REQUEUES="1000")).start()
     tried = partial(daemon.call, "GET", "/v1/jobs/a/deliveries?limit=1")

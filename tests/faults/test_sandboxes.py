@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.daemon import Daemon, Receiver, until
 from tests.support.invariants import check_events, delivered
-from tests.support.second_engine import SecondEngine
-from tests.support.starts import Starts
+from tests.support.engine.second_engine import SecondEngine
+from tests.support.engine.starts import Starts
 
 POOL = {"SANDBOX_POOL": "3"}
 

@@ -17,18 +17,19 @@ import pytest
 from tests.support.daemon import Daemon, Receiver, until
 from tests.support.wire import multipart, streaming
 
-pytestmark = pytest.mark.alone
-
 MOST_MEMBERS = 200_000
 COUNTS = [
     MOST_MEMBERS + 1,
     pytest.param(
         1_000_000,
-        marks=pytest.mark.fault(
-            row="Worker",
-            injection="a million files, in archives and in the workspace",
-            invariant="refused in bounded memory, and all of it goes with the job",
-        ),
+        marks=[
+            pytest.mark.alone,
+            pytest.mark.fault(
+                row="Worker",
+                injection="a million files, in archives and in the workspace",
+                invariant="refused in bounded memory, and all of it goes with the job",
+            ),
+        ],
     ),
 ]
 

@@ -19,7 +19,7 @@ import pytest
 from docker.errors import ImageNotFound
 
 from tests.support.daemon import Daemon, Receiver, until
-from tests.support.private_registry import PrivateRegistry
+from tests.support.engine.private_registry import PrivateRegistry
 
 USER = "robot"
 

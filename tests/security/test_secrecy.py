@@ -47,7 +47,7 @@ def found_in(text: bytes, secrets: dict[str, str]) -> list[str]:
 def keyed(request: pytest.FixtureRequest, make_daemon: Callable[..., Daemon], worker_image: str) -> Daemon:
     """A daemon that requires its key and logs everything, in both modes of callbacks."""
     environ = {"LOG_LEVEL": "debug", **({"CALLBACK_PROXY_URL": ""} if request.param == "direct" else {})}
-    return make_daemon(environ=environ, flags=()).start()
+    return make_daemon(environ=environ, flags=(), is_executed=True).start()
 
 
 def test_secrets_of_a_job_are_nowhere_but_where_they_must_be(

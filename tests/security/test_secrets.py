@@ -73,7 +73,7 @@ def test_a_secret_is_nowhere_else(
     secret: str,
 ) -> None:
     """While the job runs only one file on the disk contains the secret, and none after its end."""
-    daemon = make_daemon(environ={"LOG_LEVEL": "debug"}).start()
+    daemon = make_daemon(environ={"LOG_LEVEL": "debug"}, is_executed=True).start()
     spec = {
         "id": job_id,
         "image": worker_image,

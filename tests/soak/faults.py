@@ -14,7 +14,7 @@ from tests.soak.plan import PlannedFault, PlannedJob
 from tests.soak.records import Job, Records
 from tests.soak.subject import Subject, window
 from tests.soak.user import User
-from tests.support.engine_proxy import Rule
+from tests.support.engine.engine_proxy import Rule
 
 EVENTS, LOGS, ATTACH = r"GET .*/events", r"GET .*/containers/[^/]+/logs", r"POST .*/containers/[^/]+/attach"
 START = r"POST .*/containers/[^/]+/start"

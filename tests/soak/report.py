@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.soak.check_results import PROMISES, CheckResults
+from tests.soak.checks.check_results import PROMISES, CheckResults
 from tests.soak.plan import Plan
 from tests.soak.records import Records
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.soak import report
-from tests.soak.check_results import CheckResults
-from tests.soak.checks import check_all
+from tests.soak.checks.check_all import check_all
+from tests.soak.checks.check_results import CheckResults
 from tests.soak.engine import EngineObserver
 from tests.soak.faults import Faults
 from tests.soak.observer import Observer, until

@@ -21,7 +21,7 @@ from scripts import leftovers
 from tests.soak.api import Api
 from tests.soak.records import Records, Window
 from tests.support.daemon import FAILPOINTS, Daemon
-from tests.support.engine_proxy import EngineProxy
+from tests.support.engine.engine_proxy import EngineProxy
 
 DISK_BYTES = 128 << 20
 START_AGAIN_S, START_LIMIT_S, END_LIMIT_S = 1.0, 120.0, 60.0
@@ -67,6 +67,7 @@ class Subject:
                 "DISPATCHER_BREAKER_COOLDOWN": "1s",
             },
             module=FAILPOINTS,
+            is_executed=True,
         )
         self.api = Api(self.daemon.socket)
 

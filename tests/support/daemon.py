@@ -5,12 +5,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +18,8 @@ from typing import Any
 
 import docker
 import pytest
+
+from tests.support.prefork.programs import Program, run, start
 
 DEADLINE_S = 60.0
 FAILPOINTS = "tests.support.failpoints"
@@ -31,7 +32,9 @@ def until(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_
         value = condition()
         if value:
             return value
-        time.sleep(min(0.01 + waited_s / 20, 0.05))  # each check costs the daemon's processor time
+        check_s = time.monotonic() - began - waited_s
+        # Each check costs processor time, also the daemon's; a check that starts a program costs more.
+        time.sleep(max(min(0.01 + waited_s / 20, 0.05), 3 * check_s))
     pytest.fail(f"not within {deadline_s:g} s: {what}")
 
 
@@ -59,7 +62,9 @@ class Daemon:
     """A command that executes jobd, such as one that sets a limit."""
     module: str = "jobd"
     """What Python runs: jobd, or a program that starts jobd, such as FAILPOINTS."""
-    process: subprocess.Popen[bytes] | None = None
+    is_executed: bool = False
+    """False: jobd may be a forked process, whose `cmdline` and `environ` in /proc are those of the server that has forked it."""
+    process: Program | None = None
     http: str = ""
     metrics: str = ""
 
@@ -75,19 +80,10 @@ class Daemon:
         self.folder.mkdir(parents=True, exist_ok=True)
         begin = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    *self.within,
-                    sys.executable,
-                    "-m",
-                    self.module,
-                    "--socket",
-                    str(self.socket),
-                    "--state-dir",
-                    str(self.folder / "state"),
-                    *self.flags,
-                ],
-                env={
+            self.process = start(
+                self.module,
+                ("--socket", str(self.socket), "--state-dir", str(self.folder / "state"), *self.flags),
+                {
                     **os.environ,
                     "PORT": "0",
                     "METRICS_PORT": "0",
@@ -95,8 +91,9 @@ class Daemon:
                     "SANDBOX_POOL": os.environ.get("TEST_SANDBOX_POOL", "auto"),
                     **self.environ,
                 },
-                stderr=log,
-                stdout=log,
+                log,
+                within=self.within,
+                is_executed=self.is_executed,
             )
         until(lambda: self._ready(begin), "jobd is ready")
         return self
@@ -159,14 +156,21 @@ class Daemon:
         body = self.call("GET", f"/v1/jobs/{job_id}/logs{query}").body
         return [json.loads(line) for line in body.splitlines() if line]
 
-    def jobctl(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "jobctl", "--host", f"unix://{self.socket}", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S * 2,
-            **options,
+    def jobctl(
+        self,
+        *arguments: str,
+        cwd: Path | str | None = None,
+        env: Mapping[str, str] | None = None,
+        errors: str = "strict",
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs jobctl with this daemon; returns its output as text, with the newlines of `subprocess.run(text=True)`."""
+        command = ["--host", f"unix://{self.socket}", *arguments]
+        done = run("jobctl", command, env or os.environ, folder=Path(cwd or "."), timeout_s=DEADLINE_S * 2)
+        out, err = (
+            data.decode(errors=errors).replace("\r\n", "\n").replace("\r", "\n")
+            for data in (done.stdout, done.stderr)
         )
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
 
 class Receiver:

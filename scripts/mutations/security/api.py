@@ -169,7 +169,7 @@ MUTATIONS = (
         "jobd/api/part_head.py",
         "        if not _is_utf8(name) or not _is_utf8(value):",
         "        if False:",
-        "tests/integration/api/test_multipart.py::test_unexpected_part_headers_are_refused_with_a_text",
+        "tests/integration/api/files/test_multipart.py::test_unexpected_part_headers_are_refused_with_a_text",
     ),
     SecurityMutation(
         C,
@@ -177,7 +177,7 @@ MUTATIONS = (
         "jobd/api/upload.py",
         """        kept = CIMultiDict({"Content-Disposition": f'form-data; name="{part_name(part.headers)}"'})""",
         "        return part",
-        "tests/integration/api/test_multipart.py::test_unexpected_part_headers_are_refused_with_a_text",
+        "tests/integration/api/files/test_multipart.py::test_unexpected_part_headers_are_refused_with_a_text",
     ),
     SecurityMutation(
         C,

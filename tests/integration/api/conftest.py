@@ -1,5 +1,6 @@
 """Fixtures of the API tests: a daemon without an engine, and receivers with chosen responses."""
 
+import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -42,6 +43,6 @@ def no_engine() -> dict[str, str]:
 def printed(daemon: Daemon, worker_image: str) -> str:
     """A job that has printed 20 lines on each stream, alternately, and ended with code 3."""
     script = "i=1; while [ $i -le 20 ]; do echo o$i; echo e$i >&2; i=$((i+1)); sleep 0.01; done; exit 3"
-    job_id = daemon.submit(id="printed", image=worker_image, command=script)
+    job_id = daemon.submit(id=f"printed-{uuid.uuid4().hex[:8]}", image=worker_image, command=script)
     daemon.ended(job_id)
     return job_id

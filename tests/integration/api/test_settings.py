@@ -198,7 +198,7 @@ def test_max_concurrent_jobs_limits_running_jobs(
     def places() -> list[Any]:
         return [daemon.call("GET", f"/v1/jobs/job-{n}").json.get("queuePosition") for n in range(5)]
 
-    assert places() == [None, None, 1, 2, 3]
+    until(lambda: places() == [None, None, 1, 2, 3], "two jobs have a place, the others wait for one")
     assert daemon.call("POST", "/v1/jobs/job-0/cancel").status == 202
     until(lambda: places() == [None, None, None, 1, 2], "the next one has the place")
 

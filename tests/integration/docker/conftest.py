@@ -105,8 +105,8 @@ class Bench:
         return found
 
 
-def sweep(client: docker.DockerClient, instance: str) -> None:
-    """Removes all objects with the instance's label."""
+def sweep(client: docker.DockerClient, instance: str, *, keep_network: bool) -> None:
+    """Removes all objects with the instance's label, perhaps without its network."""
     mine: Any = {"label": f"job.instance={instance}"}
     for container in client.containers.list(all=True, filters=mine, ignore_removed=True):
         with contextlib.suppress(APIError):
@@ -114,7 +114,7 @@ def sweep(client: docker.DockerClient, instance: str) -> None:
     for volume in client.volumes.list(filters=mine):
         with contextlib.suppress(NotFound):
             volume.remove()
-    for network in client.networks.list(filters=mine):
+    for network in [] if keep_network else client.networks.list(filters=mine):
         with contextlib.suppress(NotFound):
             network.remove()
 
@@ -124,18 +124,19 @@ MakeBench = Callable[..., Bench]
 
 @pytest.fixture
 async def make_bench(
-    docker_client: docker.DockerClient, worker_image: str, job_id: str
+    docker_client: docker.DockerClient, worker_image: str, job_id: str, shared_instance: str
 ) -> AsyncIterator[MakeBench]:
-    """Makes benches with settings of their own; each is another instance of jobd."""
+    """Makes benches with settings of their own; each is another instance of jobd, unless the instance is given."""
     made: list[Bench] = []
 
     def make(
         environ: dict[str, str] | None = None,
         timeouts: Timeouts | None = None,
         on_call: Callable[[str, float, bool], None] | None = None,
+        instance: str | None = None,
         **settings: Any,
     ) -> Bench:
-        instance = f"test-{uuid.uuid4().hex[:10]}"
+        instance = instance or f"test-{uuid.uuid4().hex[:10]}"
         orchestrator = DockerOrchestrator(
             DockerSettings(instance, **settings), environ=environ, timeouts=timeouts, on_call=on_call
         )
@@ -145,11 +146,18 @@ async def make_bench(
     yield make
     for bench in made:
         await bench.orchestrator.close()
-        await asyncio.to_thread(sweep, docker_client, bench.instance)
+        is_shared = bench.instance == shared_instance
+        await asyncio.to_thread(sweep, docker_client, bench.instance, keep_network=is_shared)
 
 
 @pytest.fixture
-def bench(make_bench: MakeBench) -> Bench:
+def bench(make_bench: MakeBench, shared_instance: str) -> Bench:
+    """A bench whose instance and network earlier tests have used. The engine's events of the last second may be theirs."""
+    return make_bench(instance=shared_instance)
+
+
+@pytest.fixture
+def own_bench(make_bench: MakeBench) -> Bench:
     return make_bench()
 
 

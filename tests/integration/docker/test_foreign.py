@@ -65,11 +65,13 @@ async def test_a_foreign_volume_is_refused_and_kept(bench: Any, docker_client: d
         volume.remove()
 
 
-async def test_a_foreign_network_is_refused_and_kept(bench: Any, docker_client: docker.DockerClient) -> None:
-    network = docker_client.networks.create(f"jobs-service-{bench.instance}")
+async def test_a_foreign_network_is_refused_and_kept(
+    own_bench: Any, docker_client: docker.DockerClient
+) -> None:
+    network = docker_client.networks.create(f"jobs-service-{own_bench.instance}")
     try:
         with pytest.raises(RefusedByEngine, match="network"):
-            await bench.create()
+            await own_bench.create()
         network.reload()
     finally:
         network.remove()
@@ -91,11 +93,11 @@ async def test_a_volume_that_something_else_uses_says_so(
     assert await bench.orchestrator.refs() == []
 
 
-async def test_events_of_others_give_no_hints(bench: Any, make_bench: Any) -> None:
-    stream = bench.orchestrator.hints()
+async def test_events_of_others_give_no_hints(own_bench: Any, make_bench: Any) -> None:
+    stream = own_bench.orchestrator.hints()
     assert await anext(stream) == Connected()
     other = make_bench()
     await other.run(other.another(), command=["true"])
-    await bench.run(command=["true"])
-    assert (await anext(stream)).uid == bench.ref.uid
+    await own_bench.run(command=["true"])
+    assert (await anext(stream)).uid == own_bench.ref.uid
     await stream.aclose()

@@ -261,11 +261,11 @@ async def test_the_real_sidecar_reports_on_its_output(bench: Any) -> None:
     assert [line.text for line in await bench.lines()] == ["hello", "65534"]
 
 
-async def test_a_network_that_went_is_made_again(bench: Any) -> None:
-    await bench.create(command="echo up")
-    bench.client.networks.get(f"jobs-service-{bench.instance}").remove()
-    await bench.orchestrator.start_worker(bench.ref)
-    assert (await bench.ended()).exit_code == 0
+async def test_a_network_that_went_is_made_again(own_bench: Any) -> None:
+    await own_bench.create(command="echo up")
+    own_bench.client.networks.get(f"jobs-service-{own_bench.instance}").remove()
+    await own_bench.orchestrator.start_worker(own_bench.ref)
+    assert (await own_bench.ended()).exit_code == 0
 
 
 @pytest.mark.parametrize(("command", "code"), [(["/etc/passwd"], 126), (["/etc"], 126), (["nope"], 127)])

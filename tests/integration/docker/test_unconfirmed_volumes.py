@@ -12,7 +12,7 @@ import pytest
 from jobd.docker.http.endpoint import parse
 from jobd.docker.http.probe import is_answering
 from jobd.jobs.port.errors import EngineUnavailable, RefusedByEngine
-from tests.support.engine_proxy import EngineProxy
+from tests.support.engine.engine_proxy import EngineProxy
 
 MAKING = r"POST .*/volumes/create"
 

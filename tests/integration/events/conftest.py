@@ -17,7 +17,7 @@ from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.store.store import Store
 from jobd.store.tables.rows import Callback, JobRow, NewEvent, StoredEvent, Transition
 from jobd.wire.event import LOG, encode
-from tests.support.delivery_rig import SETTINGS, RecordingObserver, Rig, ScriptedSender
+from tests.support.delivery.delivery_rig import SETTINGS, RecordingObserver, Rig, ScriptedSender
 from tests.support.fakes.clock import FakeClock
 
 START = datetime(2030, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import Any
 from jobd.events.delivery.response_policy import Answer
 from jobd.store.errors import StoreFull
 from jobd.store.tables.rows import Settlement
-from tests.support.delivery_rig import DOWN, OK, A, B
+from tests.support.delivery.delivery_rig import DOWN, OK, A, B
 
 
 async def test_events_of_a_job_go_out_in_order_and_one_at_a_time(rig: Any, jobs: Any, until: Any) -> None:

@@ -15,7 +15,7 @@ from jobd.events.delivery import expiry, outbox_poller
 from jobd.events.delivery.response_policy import Answer
 from jobd.store.store import Store
 from tests.integration.events.conftest import START, Jobs
-from tests.support.expiry_rig import (
+from tests.support.delivery.expiry_rig import (
     DAY_S,
     DESTINATION,
     SETTINGS,

@@ -8,7 +8,7 @@ from hypothesis import Phase
 from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.delivery.response_policy import Answer
 from jobd.store.tables.rows import Due
-from tests.support.delivery_walk import Walk, check, walked
+from tests.support.delivery.delivery_walk import Walk, check, walked
 
 
 @pytest.fixture(autouse=True)

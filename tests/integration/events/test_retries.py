@@ -8,7 +8,7 @@ from typing import Any
 from jobd.events.delivery.response_policy import Answer
 from jobd.store.store import Store
 from tests.integration.events.conftest import Jobs
-from tests.support.delivery_rig import DOWN, OK, A, B
+from tests.support.delivery.delivery_rig import DOWN, OK, A, B
 from tests.support.fakes.clock import FakeClock
 
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,9 @@ DEADLINE_S = 60.0
 class Program:
     """The example as a process of its own."""
 
-    def __init__(self, key: str = KEY) -> None:
+    def __init__(self, port: int, key: str = KEY) -> None:
         self.key = key
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = port
         self.process = subprocess.Popen(
             [sys.executable, "-u", str(PROGRAM)],
             env={**os.environ, "WEBHOOK_KEY": key, "PORT": str(self.port)},
@@ -64,8 +63,8 @@ class Program:
 
 
 @pytest.fixture(params=[KEY, "whsec_abc123"])
-def program(request: pytest.FixtureRequest) -> Iterator[Program]:
-    made = Program(request.param)
+def program(request: pytest.FixtureRequest, free_port: Callable[[], int]) -> Iterator[Program]:
+    made = Program(free_port(), request.param)
     yield made
     if made.process.poll() is None:
         made.process.kill()

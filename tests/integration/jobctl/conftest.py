@@ -13,6 +13,7 @@ import pytest
 
 from tests.integration.jobctl.fake_daemon import DEADLINE_S, FakeDaemon
 from tests.integration.jobctl.keyed_daemon import KeyedDaemon
+from tests.support.prefork.programs import run
 
 
 class Runner:
@@ -47,10 +48,7 @@ class Runner:
                     pipe.close()
 
     def __call__(self, *arguments: str, stdin: bytes | None = None) -> "subprocess.CompletedProcess[bytes]":
-        command = [sys.executable, "-m", "jobctl", *arguments]
-        return subprocess.run(
-            command, env=self.env, cwd=self.home, input=stdin or b"", capture_output=True, timeout=60
-        )
+        return run("jobctl", arguments, self.env, folder=self.home, stdin=stdin or b"")
 
 
 def _until(condition: Callable[[], Any]) -> Any:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.soak.check_results import PROMISES
-from tests.soak.checks import check_all
+from tests.soak.checks.check_all import check_all
+from tests.soak.checks.check_results import PROMISES
 from tests.soak.plan import make_plan
 from tests.soak.records import (
     Answer,

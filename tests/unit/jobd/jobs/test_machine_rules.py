@@ -6,7 +6,7 @@ from typing import get_args
 from hypothesis import settings
 
 from jobd.jobs.state import facts
-from tests.support import job_life, job_turns
+from tests.support.models import job_life, job_turns
 
 
 class ShortLife(job_life.Life):

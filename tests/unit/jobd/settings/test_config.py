@@ -1,7 +1,6 @@
-"""Every setting: its default, a set value, a wrong one; who wins over whom; all problems at once."""
+"""Every setting: its default, a set value, a wrong one; all problems at once."""
 
 import os
-from collections.abc import Callable
 from ipaddress import ip_network
 from operator import attrgetter
 from pathlib import Path
@@ -9,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from jobd.errors import ConfigError
 from jobd.events.http.egress import EgressRule
-from jobd.settings.config import NAMES, Config, from_mapping, from_sources
-from jobd.settings.parse import is_loopback
+from jobd.settings.config import NAMES, from_mapping, from_sources
 from jobd.settings.variables import VARIABLES
+from tests.unit.jobd.settings.problems import problems
 
 CORES = os.cpu_count() or 1
+
 
 # Variable, attribute, value by default, a text, its value.
 ROWS: list[tuple[str, str, Any, str, Any]] = [
@@ -96,8 +95,10 @@ ROWS: list[tuple[str, str, Any, str, Any]] = [
     ("UPLOAD_RETRIES", "upload_retries", 3, "0", 0),
 ]
 
+
 # What one setting needs of another.
 ALSO = {"TLS_KEY_FILE": {"TLS_CERT_FILE": "/etc/cert"}}
+
 
 WRONG: dict[str, list[str]] = {
     "PORT": ["", "-1", "65536", "80a", "8 0", "٣", "0x50"],
@@ -148,18 +149,6 @@ WRONG: dict[str, list[str]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def dependencies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/x")
-    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
-
-
-def problems(make: Callable[[], Config]) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        make()
-    return caught.value.problems
-
-
 def test_each_setting_has_a_row_here() -> None:
     assert {row[0] for row in ROWS} == NAMES == set(WRONG)
     assert len(VARIABLES) == len(NAMES)
@@ -196,125 +185,3 @@ def test_a_wrong_value_is_refused_by_name_and_never_replaced(name: str, text: st
 def test_all_problems_are_reported_at_once() -> None:
     found = problems(lambda: from_mapping({name: texts[-1] for name, texts in WRONG.items()}))
     assert {problem.partition(":")[0] for problem in found} == NAMES
-
-
-class TestPrecedence:
-    @pytest.fixture
-    def file(self, tmp_path: Path) -> Path:
-        path = tmp_path / "jobd.toml"
-        path.write_text("port = 3\nmetrics_port = 3\nmax_queued_jobs = 3\n")
-        return path
-
-    def test_flag_over_variable_over_file_over_default(self, file: Path) -> None:
-        flags, environ = {"PORT": "1"}, {"PORT": "2", "METRICS_PORT": "2"}
-        config = from_sources(flags, environ, file)
-        assert (config.port, config.metrics_port, config.max_queued_jobs, config.upload_retries) == (
-            1,
-            2,
-            3,
-            3,
-        )
-        assert from_sources({}, environ, file).port == 2
-        assert from_sources({}, {}, file).port == 3
-        assert from_sources({}, {}, None).port == 8080
-
-    def test_an_empty_variable_counts_only_where_empty_means_something(self, file: Path) -> None:
-        assert from_sources({}, {"PORT": ""}, file).port == 3
-        assert from_sources({}, {"CALLBACK_PROXY_URL": ""}, file).callback_proxy_url is None
-
-    def test_other_variables_are_left_alone(self) -> None:
-        assert from_sources({}, {"port": "1", "PATH": "/bin"}, None) == from_mapping({})
-
-
-class TestFile:
-    def test_values_may_be_toml_of_the_natural_type(self, tmp_path: Path) -> None:
-        file = tmp_path / "jobd.toml"
-        file.write_text(
-            'jobd_no_auth = true\nextra_hosts = ["a:10.0.0.1", "b:host-gateway"]\nport = 81\njob_retention = "1h"\n'
-        )
-        config = from_sources({}, {}, file)
-        assert (config.no_auth, config.extra_hosts, config.port) == (
-            True,
-            ("a:10.0.0.1", "b:host-gateway"),
-            81,
-        )
-        assert config.job_retention_s == 3600
-
-    def test_unknown_settings_are_all_named(self, tmp_path: Path) -> None:
-        file = tmp_path / "jobd.toml"
-        file.write_text("prot = 1\nport = 2\n[dispatcher]\nworkers = 3\n")
-        found = problems(lambda: from_sources({}, {}, file))
-        assert ["'prot'" in found[0], "'dispatcher'" in found[1]] == [True, True]
-        assert all(str(file) in problem for problem in found)
-
-    @pytest.mark.parametrize("content", [b"port = ", b"\xff", b"port"])
-    def test_a_file_that_is_no_toml_is_refused_by_its_path(self, tmp_path: Path, content: bytes) -> None:
-        file = tmp_path / "jobd.toml"
-        file.write_bytes(content)
-        assert str(file) in problems(lambda: from_sources({}, {}, file))[0]
-
-    def test_a_file_that_is_not_there_is_refused_by_its_path(self, tmp_path: Path) -> None:
-        assert str(tmp_path / "no") in problems(lambda: from_sources({}, {}, tmp_path / "no"))[0]
-
-
-class TestCallbackProxy:
-    @pytest.mark.parametrize("port", ["81", "9999"])
-    def test_unset_its_port_follows_the_apis(self, port: str) -> None:
-        assert from_mapping({"PORT": port}).callback_proxy_url == f"http://host.docker.internal:{port}"
-        assert (
-            from_sources({"PORT": port}, {}, None).callback_proxy_url == f"http://host.docker.internal:{port}"
-        )
-
-    def test_set_it_is_taken_as_it_is(self) -> None:
-        assert (
-            from_mapping({"PORT": "81", "CALLBACK_PROXY_URL": "http://h:5"}).callback_proxy_url
-            == "http://h:5"
-        )
-
-    def test_empty_means_that_sidecars_call_back_directly(self) -> None:
-        assert from_mapping({"CALLBACK_PROXY_URL": ""}).callback_proxy_url is None
-
-
-class TestHost:
-    @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])
-    def test_running_without_a_key_is_for_loopback(self, host: str) -> None:
-        assert is_loopback(host)
-        assert from_mapping({"JOBD_NO_AUTH": "1", "JOBD_HOST": host}).no_auth
-
-    @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "::"])
-    def test_running_without_a_key_is_refused_elsewhere(self, host: str) -> None:
-        assert not is_loopback(host)
-        found = problems(lambda: from_mapping({"JOBD_NO_AUTH": "1", "JOBD_HOST": host}))
-        assert [problem.partition(":")[0] for problem in found] == ["JOBD_NO_AUTH"]
-
-    @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "::"])
-    def test_with_tls_and_a_key_other_addresses_are_served(self, host: str) -> None:
-        config = from_mapping({"JOBD_HOST": host, "TLS_CERT_FILE": "/c"})
-        assert (config.host, config.no_auth) == (host, False)
-        found = problems(
-            lambda: from_mapping({"JOBD_HOST": host, "TLS_CERT_FILE": "/c", "JOBD_NO_AUTH": "1"})
-        )
-        assert [problem.partition(":")[0] for problem in found] == ["JOBD_NO_AUTH"]
-
-    def test_a_name_is_not_loopback(self) -> None:
-        assert not is_loopback("example.org")
-
-
-class TestPlaces:
-    def test_the_socket_is_in_the_runtime_folder_or_else_in_the_state_folder(
-        self,
-    ) -> None:
-        assert from_sources({}, {"XDG_RUNTIME_DIR": "/run/user/7"}, None).socket == Path(
-            "/run/user/7/jobd/jobd.sock"
-        )
-        assert from_mapping({}).socket == Path("/home/x/.local/state/jobd/jobd.sock")
-        assert from_mapping({"JOBD_STATE_DIR": "/s"}).socket == Path("/s/jobd.sock")
-
-    def test_a_relative_path_becomes_absolute_and_a_tilde_is_home(self) -> None:
-        config = from_mapping({"JOBD_STATE_DIR": "state", "JOBD_SOCKET": "~/s.sock", "API_KEY_FILE": "~/k"})
-        assert config.state_dir == Path.cwd() / "state"
-        assert config.socket == Path("/home/x/s.sock")
-        assert config.api_key_file == Path("/home/x/k")
-
-    def test_a_socket_path_of_107_bytes_fits(self) -> None:
-        assert len(str(from_mapping({"JOBD_SOCKET": "/" + "x" * 106}).socket)) == 107

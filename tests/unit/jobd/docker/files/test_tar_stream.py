@@ -12,15 +12,6 @@ from jobd.docker.files import tar_stream
 from jobd.docker.files.tar_stream import RefusedFiles
 from tests.support.hostile_archives import HARMLESS, REFUSED, pax
 
-PASSWD = b"""\
-root:x:0:0:root:/root:/bin/sh
-damaged
-bad:x:y:z:::
-app:x:1000:1001:app:/home:/bin/sh
-4242:x:7:8::/:/bin/sh
-"""
-GROUP = b"root:x:0:\nstaff:x:50:app\n"
-
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int = 0) -> tarfile.TarInfo:
     made = tarfile.TarInfo(name)
@@ -215,6 +206,8 @@ KINDS = [
     tarfile.CHRTYPE,
     tarfile.FIFOTYPE,
 ]
+
+
 PATHS = st.lists(st.sampled_from(["a", "b", "..", ".", "", "c\n"]), min_size=1, max_size=4).map("/".join)
 
 
@@ -258,51 +251,6 @@ def test_no_archive_leads_out_of_the_workspace(
 def test_long_names_survive(tmp_path: Path) -> None:
     name = "/".join(["n" * 200] * 5)
     assert rewritten(archive(tmp_path, member(name)))[1].name == f"srv/space/{name}"
-
-
-@pytest.mark.parametrize(
-    ("user", "expected"),
-    [
-        ("", (0, 0)),
-        ("root", (0, 0)),
-        ("app", (1000, 1001)),
-        ("1000", (1000, 1001)),
-        ("1000:5", (1000, 5)),
-        ("app:staff", (1000, 50)),
-        ("app:7", (1000, 7)),
-        ("999", (999, 0)),
-        ("4242", (7, 8)),
-        (":staff", (0, 50)),
-    ],
-)
-def test_users_are_resolved_as_the_engine_does(user: str, expected: tuple[int, int]) -> None:
-    assert tar_stream.resolved_user(user, PASSWD, GROUP) == expected
-
-
-@pytest.mark.parametrize("user", ["nosuch", "app:nosuch", "bad", "damaged"])
-def test_an_unknown_user_is_none(user: str) -> None:
-    assert tar_stream.resolved_user(user, PASSWD, GROUP) is None
-
-
-@pytest.mark.parametrize(
-    ("user", "needed"),
-    [
-        ("", False),
-        ("0", False),
-        ("root", False),
-        ("1:2", False),
-        ("1", True),
-        ("app", True),
-        ("1:staff", True),
-    ],
-)
-def test_the_table_is_read_only_where_it_is_needed(user: str, needed: bool) -> None:
-    assert tar_stream.needs_passwd(user) is needed
-
-
-@given(st.binary(max_size=300), st.text(max_size=8))
-def test_any_table_is_read(table: bytes, user: str) -> None:
-    tar_stream.resolved_user(user, table, table)
 
 
 def test_the_only_file_of_a_tar(tmp_path: Path) -> None:

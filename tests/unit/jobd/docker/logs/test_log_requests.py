@@ -12,7 +12,7 @@ from jobd.docker.logs.log_cursors import PositionedLine
 from jobd.docker.logs.log_requests import lines_after
 from jobd.docker.logs.stream_lines import GAP
 from jobd.jobs.port.errors import EngineUnavailable
-from tests.support.log_story import LINE_BYTES, PIECE_BYTES, WINDOWS, Story, short_stories, stories
+from tests.support.models.log_story import LINE_BYTES, PIECE_BYTES, WINDOWS, Story, short_stories, stories
 
 LINE = ("write", "stdout", 0, True)
 

@@ -14,12 +14,30 @@ import pytest
 from jobd.jobs.port.hints import Hint
 from jobd.jobs.port.model import ContainerFacts, EndCause, JobRef, Observation
 from jobd.jobs.port.protocols import EnginePort
-from tests.contract import test_causes_contract, test_hints_contract, test_orchestrator_contract
-from tests.contract import test_preparation_contract as preparation
-from tests.contract import test_secrets_contract as secrets
+from tests.contract import (
+    test_causes_contract,
+    test_files_contract,
+    test_hints_contract,
+    test_logs_contract,
+    test_orchestrator_contract,
+    test_preparation_contract,
+    test_removal_contract,
+    test_secrets_contract,
+    test_sidecar_contract,
+)
 from tests.contract.worlds import Behaviour, FakeWorld, observed_until
 
-SUITE = (test_hints_contract, test_causes_contract, test_orchestrator_contract, preparation, secrets)
+SUITE = (
+    test_hints_contract,
+    test_causes_contract,
+    test_orchestrator_contract,
+    test_preparation_contract,
+    test_removal_contract,
+    test_logs_contract,
+    test_files_contract,
+    test_sidecar_contract,
+    test_secrets_contract,
+)
 WHOLE_DEADLINE_S, DEADLINE_S = 5.0, 0.1
 METHODS = sorted(
     name for name in dir(EnginePort) if not name.startswith("_") and callable(getattr(EnginePort, name))

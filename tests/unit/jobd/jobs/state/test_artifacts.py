@@ -6,7 +6,7 @@ from jobd.jobs.port.model import Created
 from jobd.jobs.state import actions, facts
 from jobd.wire import report
 from jobd.wire.artifact import Read
-from tests.support.reports import Job, done, reported, unread
+from tests.support.models.reports import Job, done, reported, unread
 
 
 class TestWithArtifacts:

@@ -8,7 +8,7 @@ from jobd.jobs.port.model import Created
 from jobd.jobs.state import actions, facts
 from jobd.jobs.state.parts import Started
 from jobd.wire import report
-from tests.support.reports import IMAGE, Job, reported
+from tests.support.models.reports import IMAGE, Job, reported
 
 PHASES = ["queued", "pulling", "creating", "inputs", "ready", "running", "drained", "outputs"]
 

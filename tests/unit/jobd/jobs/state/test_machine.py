@@ -5,7 +5,7 @@ import pytest
 from jobd.jobs.port.model import Created, EndCause
 from jobd.jobs.state import actions, facts
 from jobd.wire import report
-from tests.support.reports import IMAGE, Job, reported
+from tests.support.models.reports import IMAGE, Job, reported
 
 
 class TestWithoutArtifacts:

@@ -4,7 +4,7 @@ import pytest
 
 from jobd.jobs.state import actions, facts
 from jobd.wire import report
-from tests.support.reports import Job, done, reported
+from tests.support.models.reports import Job, done, reported
 
 
 class TestOutputs:

@@ -1,0 +1,40 @@
+"""What a day does to the daemon: a job that can never run, and a kill before a clean-up and an end."""
+
+from collections.abc import Callable
+
+import docker
+
+from tests.support.daemon import Daemon
+
+
+def test_an_invalid_workspace_is_reported_once(daemon: Daemon, worker_image: str, job_id: str) -> None:
+    done = daemon.jobctl("run", "--name", job_id, "-w", "/etc/passwd", worker_image, "true")
+    assert done.returncode == 123
+    assert "the workspace '/etc/passwd' cannot be a folder" in done.stderr
+    explained = daemon.jobctl("explain", job_id).stdout
+    assert "the engine refused to create the container" in explained
+    assert "pull" not in explained
+
+
+def test_nine_jobs_that_cannot_run_block_no_other_job(
+    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "2"}).start()
+    for number in range(9):
+        daemon.submit(id=f"{job_id}-{number}", image=worker_image, workspace="/etc/passwd/x", command="true")
+    assert daemon.jobctl("run", worker_image, "true").returncode == 0
+
+
+def test_a_daemon_that_was_killed_leaves_nothing_when_it_ends(
+    make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon().start()
+    instance = (daemon.folder / "state" / "instance").read_text().strip()
+    daemon.submit(id=job_id, image=worker_image, command="trap 'exit 0' TERM; sleep 600 & wait")
+    daemon.kill()
+    daemon.start()
+    assert daemon.jobctl("rm", "-f", job_id).returncode == 0
+    assert daemon.stop() == 0
+    ours: dict[str, str | list[str] | bool] = {"label": f"job.instance={instance}"}
+    assert docker_client.api.containers(all=True, filters=ours) == []
+    assert docker_client.networks.list(filters=ours) == []

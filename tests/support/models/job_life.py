@@ -1,0 +1,290 @@
+"""A rule machine of one job: actions of jobd and external events in any order, with invariants.
+
+Draws every fact of `jobd.jobs.state.facts`: a sidecar, users, restarts of jobd and of the engine, lost answers, clock steps.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, precondition, rule
+
+from jobd.jobs.port.model import (
+    EndCause,
+    Observation,
+    Usage,
+)
+from jobd.jobs.state import actions, facts
+from jobd.jobs.state.new_record import new_record
+from jobd.jobs.state.next_action import AMBIGUOUS_START, next_action
+from jobd.jobs.state.parts import Started, Starting
+from jobd.wire import event, report
+from jobd.wire.artifact import Artifact, List, Read, Write
+from jobd.wire.job import Callback, JobSpec, Output
+from tests.support.models.job_invariants import RETRIES, JobInvariants, awaited
+from tests.support.models.model_engine import ModelEngine
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+ENGINE_ERROR_LIMIT_S = 100.0
+
+ARTIFACTS: list[list[Artifact]] = [
+    [],
+    [Write(id="in", source="x", out="f")],
+    [Read(id="out", source="f", depends="job", optional=True)],
+    [
+        Write(id="in", source="x", out="f"),
+        Read(id="out", source="f", depends="job"),
+        List(id="late", source=".", depends="out"),
+        Write(id="in-2", source="x", out="g"),
+    ],
+]
+PHASES = ["queued", "start", "start-lost", "unstarted", "running", "over"]
+"""The phases at which a walk begins, without faults before: few walks would reach the later phases by themselves."""
+FAULTS = ["none", "none", "none", "none", "refused", "lost-before", "lost-after"]
+REQUESTS = ["none", "none", "none", "none", "cancel", "delete"]
+FILTERS: list[list[str] | None] = [None, [], [event.EXIT], [event.COMPLETE, event.ARTIFACT]]
+
+
+class Life(JobInvariants):
+    """One job: `turns` runs the supervisor, the other rules are external events."""
+
+    @initialize(
+        artifacts=st.sampled_from(ARTIFACTS),
+        outputs=st.sampled_from([[], [], [Output(path="f", keep=True)]]),
+        events=st.sampled_from(FILTERS),
+        grace=st.sampled_from([0, 10]),
+        retries=st.sampled_from([0, RETRIES]),
+        has_spool=st.booleans(),
+        phase=st.sampled_from(PHASES),
+    )
+    def submit(
+        self,
+        artifacts: list[Artifact],
+        outputs: list[Output],
+        events: list[str] | None,
+        grace: float,
+        retries: int,
+        has_spool: bool,
+        phase: str,
+    ) -> None:
+        callback = None if events is None else Callback(url="http://h", events=events)
+        self.spec = JobSpec(
+            id="a",
+            image="b",
+            artifacts=artifacts,
+            outputs=outputs,
+            callback=callback,
+            timeout_seconds=60,
+            retries=retries,
+        )
+        self.now = START
+        self.grace = grace
+        self.boots, self.offset = 1, 0.0
+        self.skew = timedelta(0)
+        self.record = new_record(
+            self.spec, now=START, owner=None, digest="", has_spool=has_spool, boot="boot-1"
+        )
+        self.engine_stopped = False
+        self.order_given = True
+        self.observation = None
+        self.engine = ModelEngine(self.spec)
+        self.events = []
+        self.event_ids = []
+        self.read = 0
+        self.damaged = {}
+        self.unread_in = set()
+        self.past = []
+        self.next_actions = []
+        self.late = "runs"
+
+        reached = {
+            "queued": lambda: True,
+            "start": lambda: self.may_start,
+            "start-lost": lambda: self.may_start,
+            "unstarted": lambda: self.may_start,
+            "running": lambda: self.record.status == "running",
+            "over": lambda: self.record.worker_over,
+        }
+        self.live_until(reached[phase])
+        if phase in ("start-lost", "unstarted"):
+            self.carry_out("lost-before")
+        if phase == "unstarted":
+            self.now += AMBIGUOUS_START
+            self.observe()
+            assert isinstance(self.record.worker, Starting)
+            assert self.record.worker.in_doubt
+
+    @rule(
+        action=st.sampled_from(["Prepare", "Observe", "StartWorker", "TellSidecar", "Remove"]),
+        seen_s=st.sampled_from([0.0, 5.0, 60.0]),
+    )
+    def the_engine_answers_with_an_error(self, action: str, seen_s: float) -> None:
+        before = self.record
+        self.apply(facts.EngineErred(action, "the disk is full", seen_s, ENGINE_ERROR_LIMIT_S))
+        self.observation = None
+        if before.started_at is not None and not before.worker_over:
+            assert before.end_ordered or self.record == before, "a running worker has its own limit"
+        attempt = self.record.attempt
+        if attempt.number == before.attempt.number and not before.ended and not self.record.worker_over:
+            assert attempt.engine_errors is None or attempt.engine_errors.seconds < ENGINE_ERROR_LIMIT_S
+
+    @rule(action=st.sampled_from(["Prepare", "Observe", "StartWorker", "TellSidecar", "Remove"]))
+    def the_engine_answers_again(self, action: str) -> None:
+        before = self.record
+        self.apply(facts.EngineAnswered(action))
+        errors = before.attempt.engine_errors
+        if errors is not None and errors.action == action and not before.ended:
+            assert self.record.attempt.engine_errors is None
+
+    @rule(faults=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=8))
+    def turns(self, faults: list[str]) -> None:
+        for fault in faults:
+            self.carry_out(fault)
+
+    @precondition(lambda self: self.may_start)
+    @rule(fault=st.sampled_from(["none", "refused", "lost-before", "lost-after"]))
+    def the_worker_is_started(self, fault: str) -> None:
+        """A rule of its own, because few walks would reach a lost start otherwise."""
+        self.carry_out(fault)
+
+    @rule(fails=st.booleans(), read=st.booleans())
+    def the_sidecar_reports(self, fails: bool, read: bool) -> None:
+        self.engine.next_report(fails, self.engine_now)
+        if read:
+            self.read_reports(most=2)
+
+    @precondition(lambda self: self.record.phase == "inputs")
+    @rule(order_given=st.booleans())
+    def the_sidecar_refuses(self, order_given: bool) -> None:
+        self.order_given = order_given
+        box = self.engine.sidecar
+        if box is not None and box.running and not box.said:
+            box.said.append(report.Refused(n=1, error="cut"))
+            self.engine.end(box, 2, self.engine_now)
+
+    @rule(code=st.sampled_from([0, 1, 137]), oom=st.booleans())
+    def the_worker_ends(self, code: int, oom: bool) -> None:
+        cause = EndCause.OUT_OF_MEMORY if oom and code == 137 else EndCause.OWN_EXIT
+        self.engine.end(self.engine.worker, code, self.engine_now, cause)
+        self.observation = None
+
+    @rule(code=st.sampled_from([0, 1]))
+    def the_sidecar_dies(self, code: int) -> None:
+        self.engine.end(self.engine.sidecar, code, self.engine_now)
+        self.observation = None
+
+    @rule(which=st.sampled_from(["worker", "sidecar"]))
+    def a_user_removes_a_container(self, which: str) -> None:
+        self.engine.drop(which)
+        self.observation = None
+
+    @rule()
+    def the_engine_forgets_its_events(self) -> None:
+        """The engine keeps 256 events."""
+        self.engine.gone = {}
+
+    @rule(late=st.sampled_from(["runs", "ends"]))
+    def a_start_arrives_with_the_removal(self, late: str) -> None:
+        self.late = late
+
+    @rule()
+    def a_start_that_was_lost_arrives_late(self) -> None:
+        self.engine.arrive(self.engine_now)
+
+    @rule(seconds=st.sampled_from([0.5, 2, 10, 61, 3700]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.observation = None
+        self.apply(facts.TimePassed())
+
+    @rule(request=st.sampled_from(REQUESTS))
+    def a_user_cancels_the_job(self, request: str) -> None:
+        if request != "none":
+            self.apply(facts.CancelRequested(by="x", grace_s=self.grace, delete=request == "delete"))
+
+    @rule(code=st.sampled_from([0, 137, 143]), starting=st.booleans())
+    def the_engine_is_stopped(self, code: int, starting: bool) -> None:
+        if starting and self.record.worker is not None:
+            self.engine.refuse_to_start(self.engine.worker)
+        self.engine.stop(code, self.engine_now)
+        self.engine_stopped = True
+        self.observation = None
+
+    @rule(cpu_s=st.floats(0, 1e6), peak=st.integers(1, 1 << 40))
+    def the_worker_is_measured(self, cpu_s: float, peak: int) -> None:
+        before = self.record
+        self.apply(facts.Measured(Usage(cpu_s, peak)))
+        if isinstance(before.worker, Started):
+            assert self.record.usage is not None
+            known = before.usage.memory_peak_bytes if before.usage else 0
+            assert self.record.usage.memory_peak_bytes == max(peak, known)
+        else:
+            assert self.record == before
+
+    @rule(seconds=st.sampled_from([-86400.0, -3.0, 3.0, 86400.0]), boots=st.booleans())
+    def the_clock_is_set(self, seconds: float, boots: bool) -> None:
+        """By hand, or by a boot, after which the offset does not show the clock's step."""
+        before, left = self.record, self.time_left()
+        self.boots += boots
+        self.offset += seconds
+        if not boots:
+            self.now += timedelta(seconds=seconds)
+        self.apply(facts.ClockMoved(f"boot-{self.boots}", self.offset))
+        assert self.time_left() == left, "the time left stays the same"
+        mark = self.record.clock
+        assert self.record.ended or (mark.boot, mark.offset) == (
+            f"boot-{self.boots}",
+            self.offset,
+        )
+        self.apply(facts.ClockMoved(f"boot-{self.boots}", self.offset))
+        assert self.record.phase == before.phase
+
+    @rule(seconds=st.sampled_from([-86400.0, -0.3, 0.0, 0.3, 86400.0]))
+    def the_engines_clock_is_set(self, seconds: float) -> None:
+        self.skew = timedelta(seconds=seconds)
+
+    def time_left(self) -> dict[str, timedelta]:
+        if self.record.ended:
+            return {}
+        return {path: at - self.now for path, at in awaited(self.record.attempt)}
+
+    @rule()
+    def jobd_restarts(self) -> None:
+        self.observation = None
+        self.read = 0
+        self.engine_stopped = False
+
+    @rule(knows_number=st.booleans(), knows_artifact=st.booleans())
+    def the_next_report_cannot_be_read(self, knows_number: bool, knows_artifact: bool) -> None:
+        box = self.engine.sidecar
+        if box is not None and self.read < len(box.said):
+            said = box.said[self.read]
+            # The report's number in the log, from 1, as in `read_reports`.
+            self.damaged[box.facts.id, self.read + 1] = report.Heading(
+                n=said.n if knows_number else None,
+                artifact_id=getattr(said, "artifact_id", None) if knows_artifact else None,
+            )
+
+    @rule(data=st.data())
+    def an_old_report_is_repeated(self, data: st.DataObject) -> None:
+        sidecar = self.record.sidecar
+        report_n = sidecar.report_n if sidecar else 0
+        old = [fact for fact in self.past if isinstance(fact, facts.Reported) and fact.report.n <= report_n]
+        if old:
+            before = self.record
+            self.apply(data.draw(st.sampled_from(old)))
+            assert self.record == before
+
+    def teardown(self) -> None:
+        """Asserts that the job ends without further faults, and that a deleted job leaves nothing."""
+        if not hasattr(self, "record"):
+            return
+        self.live_until(lambda: self.record.ended)
+        self.apply(facts.CancelRequested(by="x", grace_s=0, delete=True))
+        self.live_until(lambda: self.record.removal is not None)
+        assert next_action(self.record, None, self.now) == actions.Done()
+        assert self.engine.look() == Observation(None, None)
+        self.complete_and_the_final_status_match()
+        self.each_event_is_in_order()
+        self.numbers_have_no_gap()
+        self.a_worker_runs_once_at_most()
+        self.a_removed_job_has_no_leftovers()
