@@ -182,7 +182,7 @@ class JobService:
         Raises:
             Unauthorized: the token is not this job's, or no such job is under way. The error does not say which.
         """
-        supervisor = next((s for s in self._supervisors if s.record.id == job_id), None)
+        supervisor = self._supervisors.get_by_id(job_id)
         expected = supervisor.record.token if supervisor else ""
         if not hmac.compare_digest(expected.encode(), token.encode()) or not expected or supervisor is None:
             raise Unauthorized("no job under way has this token")
