@@ -30,6 +30,8 @@ READER_PATIENCE_S = 2.0
 """jobd evicts a client that has read nothing for so long while other clients wait."""
 WAIT_LIMIT_S = 30.0
 SEND_LIMIT_S = 120.0
+SHORT_BYTES = 64 << 10
+"""A response up to this length is sent as any other: a connection buffers as much in any case."""
 
 
 def memory_budget(
@@ -52,9 +54,11 @@ def memory_budget(
             async with _reserve(readers, size) as reservation:
                 response = await handler(request)
                 if isinstance(response, web.Response):
-                    # Twice: the connection copies the bytes that its client does not read at once.
-                    reservation.resize(2 * len(response.body) if isinstance(response.body, bytes) else 0)
-                    await _send(request, response)
+                    length = len(response.body) if isinstance(response.body, bytes) else 0
+                    if length > SHORT_BYTES:
+                        # Twice: the connection copies the bytes that its client does not read at once.
+                        reservation.resize(2 * length)
+                        await _send(request, response)
                 return response
         except asyncio.CancelledError as error:
             if EVICTED in error.args:
