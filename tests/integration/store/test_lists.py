@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from jobd.store.sqlite import database
+from jobd.store.store import Store
 from jobd.store.tables import jobs, listing
 from jobd.store.tables.rows import JobRow
 from tests.integration.store.conftest import START, Make
@@ -140,3 +141,14 @@ def test_a_page_costs_the_same_however_many_jobs_are_kept(
     few = cost(keep(300))
     many = cost(keep(3000))
     assert many <= few * 2 + 10
+
+
+async def test_the_liveness_of_many_jobs_is_read_at_once(
+    store: Store, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobd.store.stores.job_store.LIVENESS_UIDS", 3)
+    for n in range(8):
+        await store.commit(make.claim(f"u{n}", live=n % 2 == 0, hidden=n % 4 == 0))
+    wanted = [f"u{n}" for n in range(12)]
+    assert await store.liveness(wanted) == {f"u{n}": n % 2 == 0 for n in range(8)}
+    assert await store.liveness([]) == {}

@@ -116,6 +116,7 @@ def use_jobs(connection: Recording, make: Make) -> None:
     jobs.by_id(connection, "none")
     jobs.by_uid(connection, "u1")
     jobs.exists(connection, "u1")
+    jobs.liveness(connection, ["u1"])
     jobs.live(connection, 0, 1)
     jobs.ended_live(connection, 1, (-1, 0), 9, 1)
     jobs.is_damaged(connection, "u1", "job-1")
