@@ -51,19 +51,24 @@ def memory_budget(
         if size is None:
             return await handler(request)
         try:
-            async with _reserve(readers, size) as reservation:
-                response = await handler(request)
-                if isinstance(response, web.Response):
-                    length = len(response.body) if isinstance(response.body, bytes) else 0
-                    if length > SHORT_BYTES:
-                        # Twice: the connection copies the bytes that its client does not read at once.
-                        reservation.resize(2 * length)
-                        await _send(request, response)
-                return response
+            reservation = await readers.acquire(size, limit_s=WAIT_LIMIT_S)
+        except BudgetExhausted:
+            raise _busy() from None
+        try:
+            response = await handler(request)
+            if isinstance(response, web.Response) and isinstance(response.body, bytes):
+                length = len(response.body)
+                if length > SHORT_BYTES:
+                    # Twice: the connection copies the bytes that its client does not read at once.
+                    reservation.resize(2 * length)
+                    await _send(request, response)
+            return response
         except asyncio.CancelledError as error:
             if EVICTED in error.args:
                 _abort(request)
             raise
+        finally:
+            readers.release(reservation)
 
     return middleware
 
@@ -88,7 +93,11 @@ async def _reserve(budget: ByteBudget, size: int) -> AsyncIterator[Reservation]:
         async with budget.reserve(size, limit_s=WAIT_LIMIT_S) as reservation:
             yield reservation
     except BudgetExhausted:
-        raise Unavailable("too many requests are under way; try again in a moment", code="busy") from None
+        raise _busy() from None
+
+
+def _busy() -> Unavailable:
+    return Unavailable("too many requests are under way; try again in a moment", code="busy")
 
 
 async def _send(request: web.Request, response: web.Response) -> None:
