@@ -177,6 +177,8 @@ class Supervisor:
         return True
 
     async def _follow_clock(self) -> None:
+        if self._slot.waits(self.record):
+            return  # the job awaits no time, and the fact of its admission follows the clock
         clock = self._deps.clock
         offset = clock.offset()
         if self._job_state.clock_moved(self.record, offset):
