@@ -64,7 +64,18 @@ class ByteBudget:
     async def reserve(
         self, size: int, *, estimated: bool = False, limit_s: float = WAIT_LIMIT_S
     ) -> AsyncIterator[Reservation]:
-        """Waits in FIFO order until `size` bytes are free, and reserves them. A `size` above the limit waits for the whole budget.
+        """Reserves `size` bytes as `acquire` does, and frees them at the end. Raises BudgetExhausted."""
+        reservation = await self.acquire(size, estimated=estimated, limit_s=limit_s)
+        try:
+            yield reservation
+        finally:
+            self.release(reservation)
+
+    async def acquire(
+        self, size: int, *, estimated: bool = False, limit_s: float = WAIT_LIMIT_S
+    ) -> Reservation:
+        """Waits in FIFO order until `size` bytes are free, and reserves them until `release`. A `size` above the limit waits for the
+        whole budget.
 
         `estimated`: the task calls `Reservation.resize` when it has read the data; until then the budget makes no other
         reservation, so that too small estimates do not add up.
@@ -73,18 +84,20 @@ class ByteBudget:
             BudgetExhausted: after `limit_s`.
         """
         size = min(size, self.limit)
-        await self._wait_for_turn(size, limit_s)
+        if self._waiters or not self._fits(size):
+            await self._wait_for_turn(size, limit_s)
         reservation = Reservation(self, size, asyncio.current_task())
         if estimated:
             self._estimated = reservation
         self._reservations.add(reservation)
         self._reserved_bytes += size
         self._wake_first()  # the next request may fit too
-        try:
-            yield reservation
-        finally:
-            self._reservations.discard(reservation)
-            self.resize(reservation, 0)
+        return reservation
+
+    def release(self, reservation: Reservation) -> None:
+        """Frees what is reserved."""
+        self._reservations.discard(reservation)
+        self.resize(reservation, 0)
 
     def resize(self, reservation: Reservation, size: int) -> None:
         """Sets the size of a reservation."""
@@ -95,8 +108,6 @@ class ByteBudget:
         self._wake_first()
 
     async def _wait_for_turn(self, size: int, limit_s: float) -> None:
-        if not self._waiters and self._fits(size):
-            return
         turn = asyncio.Event()
         self._waiters.append(turn)
         until = self.now() + limit_s

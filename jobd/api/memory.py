@@ -30,6 +30,8 @@ READER_PATIENCE_S = 2.0
 """jobd evicts a client that has read nothing for so long while other clients wait."""
 WAIT_LIMIT_S = 30.0
 SEND_LIMIT_S = 120.0
+SHORT_BYTES = 64 << 10
+"""A response up to this length is sent as any other: a connection buffers as much in any case."""
 
 
 def memory_budget(
@@ -49,17 +51,24 @@ def memory_budget(
         if size is None:
             return await handler(request)
         try:
-            async with _reserve(readers, size) as reservation:
-                response = await handler(request)
-                if isinstance(response, web.Response):
+            reservation = await readers.acquire(size, limit_s=WAIT_LIMIT_S)
+        except BudgetExhausted:
+            raise _busy() from None
+        try:
+            response = await handler(request)
+            if isinstance(response, web.Response) and isinstance(response.body, bytes):
+                length = len(response.body)
+                if length > SHORT_BYTES:
                     # Twice: the connection copies the bytes that its client does not read at once.
-                    reservation.resize(2 * len(response.body) if isinstance(response.body, bytes) else 0)
+                    reservation.resize(2 * length)
                     await _send(request, response)
-                return response
+            return response
         except asyncio.CancelledError as error:
             if EVICTED in error.args:
                 _abort(request)
             raise
+        finally:
+            readers.release(reservation)
 
     return middleware
 
@@ -84,7 +93,11 @@ async def _reserve(budget: ByteBudget, size: int) -> AsyncIterator[Reservation]:
         async with budget.reserve(size, limit_s=WAIT_LIMIT_S) as reservation:
             yield reservation
     except BudgetExhausted:
-        raise Unavailable("too many requests are under way; try again in a moment", code="busy") from None
+        raise _busy() from None
+
+
+def _busy() -> Unavailable:
+    return Unavailable("too many requests are under way; try again in a moment", code="busy")
 
 
 async def _send(request: web.Request, response: web.Response) -> None:

@@ -90,7 +90,7 @@ ROUTES: tuple[Route, ...] = (
             Parameter("owner", _TEXT, "jobs of this user; `me` for the caller's own"),
             Parameter("since", {"type": "string", "format": "date-time"}, "submitted at or after"),
             Parameter("prefix", _TEXT, "the start of the id"),
-            Parameter("limit", _LIMIT, "jobs a page"),
+            Parameter("limit", _LIMIT, "jobs a page; a page may have fewer, or none, and a `next`"),
             Parameter("cursor", _TEXT, "`next` of the previous page"),
         ),
         response_bytes=16 << 20,

@@ -1,5 +1,6 @@
 """jobd's liveness and readiness. Owns the checks and their messages."""
 
+import time
 from collections.abc import Awaitable, Callable
 
 from jobd.jobs.run.engine_monitor import EngineMonitor
@@ -7,6 +8,8 @@ from jobd.store.errors import StoreError
 from jobd.wire.view import Health
 
 HEALTHY = "healthy"
+STORE_ANSWER_S = 1.0
+"""For so long an answer of the store holds, so that many probes cost few reads."""
 DISK_FULL = (
     "the disk of the state folder is full: jobd refuses new jobs until there is free space; "
     "running jobs and deletes use the reserved space"
@@ -21,7 +24,10 @@ class HealthCheck:
         ask_store: Callable[[], Awaitable[object]],
         has_room: Callable[[], Awaitable[bool]],
         engine: EngineMonitor,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._now = now
+        self._answer, self._answered_at = "", float("-inf")
         self._ask_store = ask_store
         self._has_room = has_room
         self._engine = engine
@@ -43,11 +49,15 @@ class HealthCheck:
         )
 
     async def _store(self) -> str:
-        try:
-            await self._ask_store()
-        except StoreError as error:
-            return str(error)
-        return HEALTHY
+        if self._now() - self._answered_at >= STORE_ANSWER_S:
+            try:
+                await self._ask_store()
+            except StoreError as error:
+                self._answer = str(error)
+            else:
+                self._answer = HEALTHY
+            self._answered_at = self._now()
+        return self._answer
 
 
 def _health(checks: dict[str, str]) -> Health:

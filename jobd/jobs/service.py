@@ -3,6 +3,7 @@
 No call does slow work: a call stores a request, and the job's supervisor carries the request out. `submission.py` accepts new jobs.
 """
 
+import asyncio
 import hmac
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ from jobd.wire.job import JobSpec
 from jobd.wire.report import Report
 from jobd.wire.validation.names import path_problem
 from jobd.wire.view import UNREADABLE, JobList, JobView
+
+VIEWS_AT_ONCE = 100
+"""After so many views of a long page the event loop does its other work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,11 @@ class JobService:
             )
         except ValueError as error:
             raise InvalidRequest(str(error), field="cursor") from None
-        views = [self._view(row) for row in page.jobs]
+        views: list[JobView] = []
+        for number, row in enumerate(page.jobs, start=1):
+            views.append(self._view(row))
+            if number % VIEWS_AT_ONCE == 0:
+                await asyncio.sleep(0)
         if query.statuses is not None:  # an undamaged row may hold a record that cannot be decoded
             views = [v for v in views if v.status != UNREADABLE or UNREADABLE in query.statuses]
         return JobList(jobs=views, next=page.cursor)
@@ -184,7 +192,7 @@ class JobService:
         Raises:
             Unauthorized: the token is not this job's, or no such job is under way. The error does not say which.
         """
-        supervisor = next((s for s in self._supervisors if s.record.id == job_id), None)
+        supervisor = self._supervisors.get_by_id(job_id)
         expected = supervisor.record.token if supervisor else ""
         if not hmac.compare_digest(expected.encode(), token.encode()) or not expected or supervisor is None:
             raise Unauthorized("no job under way has this token")

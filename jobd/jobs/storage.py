@@ -3,7 +3,7 @@
 Every method may raise `StoreError`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -98,6 +98,10 @@ class EndedJobs(JobRows, Protocol):
 
     async def is_damaged(self, uid: str, job_id: str) -> bool:
         """Returns whether a row with this uid or this id is damaged and not deleted."""
+        ...
+
+    async def liveness(self, uids: Iterable[str]) -> dict[str, bool]:
+        """Returns, for each of these uids that a job has, whether the job is live."""
         ...
 
     async def discard(self, number: int) -> None:

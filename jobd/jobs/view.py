@@ -25,15 +25,17 @@ def view_of(
     record: Record, spec: JobSpec, *, queue_position: int | None, progress: str | None, retention_s: float
 ) -> JobView:
     """Returns the answer of `GET /v1/jobs/{id}`. `progress` is the latest progress of a pull."""
-    cancel = record.cancel
-    kept = record.finished_at is not None and record.removal is None
+    cancel, worker, failure, outputs = record.cancel, record.worker, record.failure, record.outputs
+    finished_at = record.finished_at
+    started_text, finished_text = _text(record.started_at), _text(finished_at)
+    kept = finished_at is not None and record.removal is None
     return JobView(
         id=record.id,
         uid=record.uid,
         status=record.status,
         phase=record.phase,
-        reason=record.reason,
-        error=record.error,
+        reason=failure.reason if failure else None,
+        error=failure.error if failure else None,
         exit_code=record.exit_code,
         waiting_for=_waiting_for(record, queue_position, progress),
         queue_position=queue_position,
@@ -53,14 +55,12 @@ def view_of(
             _artifact(a.id, kind_of(a), record.attempt.artifacts.get(a.id, ArtifactState()))
             for a in spec.artifacts
         ],
-        outputs=[_output(o.path, record.outputs.get(o.path, OutputState())) for o in spec.outputs],
-        attempts=[*map(_earlier, record.earlier), *([_attempt(record)] if record.worker else [])],
+        outputs=[_output(o.path, outputs.get(o.path, OutputState())) for o in spec.outputs],
+        attempts=[*map(_earlier, record.earlier), *([_attempt(record, started_text)] if worker else [])],
         created_at=rfc3339(record.created_at),
-        started_at=_text(record.started_at),
-        finished_at=_text(record.finished_at),
-        files_until=_text(record.finished_at + timedelta(seconds=retention_s))
-        if kept and record.finished_at
-        else None,
+        started_at=started_text,
+        finished_at=finished_text,
+        files_until=_text(finished_at + timedelta(seconds=retention_s)) if kept and finished_at else None,
     )
 
 
@@ -109,12 +109,12 @@ def _earlier(attempt: FailedAttempt) -> AttemptView:
     )
 
 
-def _attempt(record: Record) -> AttemptView:
+def _attempt(record: Record, started_at: str | None) -> AttemptView:
     return AttemptView(
         number=record.attempt.number,
         exit_code=record.exit_code,
         reason=record.reason if record.worker_over else None,
-        started_at=_text(record.started_at),
+        started_at=started_at,
         finished_at=_text(record.exited_at),
     )
 

@@ -5,6 +5,8 @@ Owns the registry. Label values are bounded: paths are templates; after `MAX_IMA
 Source: docs/metrics.md.
 """
 
+from typing import NamedTuple
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -21,7 +23,17 @@ MAX_IMAGES = 100
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SLOW = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 1800, 3600, 14400, 86400)
 
+METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "PUT", "PATCH", "OPTIONS"})
+
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+
+class _RequestSeries(NamedTuple):
+    """The series of one method, path and class of statuses: found once, since each look-up by labels takes as long as a count."""
+
+    seconds: Histogram
+    requests: Counter
+    errors: Counter | None
 
 
 class Metrics:
@@ -72,6 +84,7 @@ class Metrics:
             buckets=_FAST,
             registry=registry,
         )
+        self._requests: dict[tuple[str, str, int], _RequestSeries] = {}
         self._images: set[str] = set()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -83,12 +96,23 @@ class Metrics:
 
     def http_request(self, method: str, path: str, status: int, seconds: float) -> None:
         """Counts an answered API request; `path` is a template, `status` becomes its class."""
-        method = method if method in ("GET", "POST", "DELETE", "HEAD", "PUT", "PATCH", "OPTIONS") else "other"
-        labels = (method, path, f"{status // 100}xx")
-        self._http_seconds.labels(*labels).observe(seconds)
-        self._http_requests.labels(*labels).inc()
-        if status >= 400:
-            self._http_errors.labels(*labels).inc()
+        method = method if method in METHODS else "other"
+        key = (method, path, status // 100)
+        series = self._requests.get(key)
+        if series is None:
+            series = self._requests[key] = self._request_series(*key)
+        series.seconds.observe(seconds)
+        series.requests.inc()
+        if series.errors is not None:
+            series.errors.inc()
+
+    def _request_series(self, method: str, path: str, status_class: int) -> "_RequestSeries":
+        labels = (method, path, f"{status_class}xx")
+        return _RequestSeries(
+            self._http_seconds.labels(*labels),
+            self._http_requests.labels(*labels),
+            self._http_errors.labels(*labels) if status_class >= 4 else None,
+        )
 
     def job_submitted(self, image: str) -> None:
         """A job was accepted."""

@@ -59,7 +59,7 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def rfc3339(time: datetime) -> str:
     """Returns an aware UTC time as RFC 3339 with microseconds and `Z`."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
+    return time.isoformat(timespec="microseconds")[:26] + "Z"  # the first 26 characters: without the offset
 
 
 def encode(

@@ -83,8 +83,8 @@ MUTATIONS = (
     Mutation(
         "kept outputs stay when their job's record has gone",
         "jobd/jobs/retention/retention.py",
-        "if row is None and self._supervisors.get(uid) is None:",
-        "if False:",
+        "for uid in uids - (await self._store.liveness(uids)).keys():",
+        "for uid in ():",
         "tests/integration/jobs/retention/test_kept_outputs.py::test_a_kept_output_outlives_the_workspace_and_is_removed_with_the_record",
     ),
     Mutation(

@@ -69,8 +69,9 @@ MUTATIONS = (
     Mutation(
         "a clean-up that fails keeps the job's place",
         "jobd/jobs/run/supervisor.py",
-        "            if self.record.ended:\n                self._slot.leave()\n            await self._execution.stop_reading()\n",
-        "            await self._execution.stop_reading()\n            if self.record.ended:\n                self._slot.leave()\n",
+        "            if self.record.ended:\n                self._slot.leave()\n            if self._executors is not None:\n",
+        "            await self._execution.stop_reading()\n            if self.record.ended:\n                self._slot.leave()\n"
+        "            if self._executors is not None:\n",
         "tests/integration/jobs/run/test_supervisors.py",
     ),
     Mutation(

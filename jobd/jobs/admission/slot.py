@@ -23,10 +23,15 @@ class Slot:
         self._attempt = record.attempt.number
         if record.ended:
             return
-        if not isinstance(record.state, Queued):
-            self._queue.occupy(self._uid)
-        elif record.state.retry is None:
+        if self.waits(record):
             self._queue.enter(self._uid)
+        elif not isinstance(record.state, Queued):
+            self._queue.occupy(self._uid)
+
+    @staticmethod
+    def waits(record: Record) -> bool:
+        """Returns whether the job waits for a place, and for no time before that."""
+        return isinstance(record.state, Queued) and record.state.retry is None
 
     async def admitted(self, record: Record) -> None:
         """Returns once the job is admitted or has left the queue: the job's state says which."""

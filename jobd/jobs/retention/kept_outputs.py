@@ -108,8 +108,10 @@ class KeptOutputs:
 
     async def uids(self) -> set[str]:
         """Returns the uids of all jobs with a file here."""
-        names = await asyncio.to_thread(os.listdir, self._folder)
-        return {found["uid"] for name in names if (found := _NAME.match(name))}
+        return await asyncio.to_thread(self._uids)
+
+    def _uids(self) -> set[str]:
+        return {found["uid"] for path in self._folder.iterdir() if (found := _NAME.match(path.name))}
 
     def sizes(self) -> list[int]:
         """Returns the sizes of all files, in bytes."""

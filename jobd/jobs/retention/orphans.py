@@ -55,7 +55,8 @@ class Orphans:
         refs = await self._engine.refs()
         present = {ref.uid for ref in refs}
         self._without_grace = {uid: None for uid in self._without_grace if uid in present}
-        orphans = [ref for ref in refs if await self._is_orphan(ref)]
+        live = await self._store.liveness(present)
+        orphans = [ref for ref in refs if await self._is_orphan(ref, live)]
         uids = {ref.uid for ref in orphans}
         self._found_at = tracked(before, uids, now, self._last_refused)
         is_crowded = len(uids) > len(self._found_at)
@@ -74,9 +75,8 @@ class Orphans:
             else:
                 log.info("orphan removed", extra={"job_id": ref.id, "action": "remove-orphan"})
 
-    async def _is_orphan(self, ref: JobRef) -> bool:
-        row = await self._store.get_by_uid(ref.uid)
-        if row is not None and (row.live or self._supervisors.get(ref.uid) is not None):
+    async def _is_orphan(self, ref: JobRef, live: Mapping[str, bool]) -> bool:
+        if live.get(ref.uid) or (ref.uid in live and self._supervisors.get(ref.uid) is not None):
             return False
         return not await self._store.is_damaged(ref.uid, ref.id)
 

@@ -136,9 +136,9 @@ class Retention:
 
     async def _remove_outputs(self) -> None:
         """Removes the kept outputs of jobs without a record."""
-        for uid in await self._outputs.uids():
-            row = await self._store.get_by_uid(uid)
-            if row is None and self._supervisors.get(uid) is None:
+        uids = await self._outputs.uids()
+        for uid in uids - (await self._store.liveness(uids)).keys():
+            if self._supervisors.get(uid) is None:
                 await self._outputs.remove(uid)
 
     def _check_clock(self) -> None:

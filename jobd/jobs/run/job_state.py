@@ -98,8 +98,7 @@ class JobState:
         self.record = await self._deps.repository.change(change.record, spec, drafts)
         self._log_event_batcher.events_stored(self.record)
         self._deps.on_change(before, self.record, spec)
-        if self.record.phase in ("queued", "done"):
-            self._spec = None
+        self._spec = None if self.record.phase in ("queued", "done") else spec
         return True
 
     def _step(self, record: Record, spec: JobSpec, fact: facts.Fact) -> Step:

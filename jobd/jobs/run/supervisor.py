@@ -14,9 +14,9 @@ from jobd.jobs.port.errors import EngineError, EngineUnavailable
 from jobd.jobs.port.hints import Connected, Hint
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.execution import Execution
+from jobd.jobs.run.executors import Executors
 from jobd.jobs.run.job_state import JobState
-from jobd.jobs.run.output_collection import Collection
-from jobd.jobs.run.preparation import Preparation
+from jobd.jobs.run.wakeup import Wakeup
 from jobd.jobs.state import actions, facts
 from jobd.jobs.state.next_action import next_action
 from jobd.jobs.state.observed_state import ObservedState
@@ -40,17 +40,24 @@ class Supervisor:
     def __init__(self, record: Record, deps: Dependencies) -> None:
         self.progress: str | None = None
         self._deps = deps
-        self._wake = asyncio.Event()
-        self._worth_a_try = asyncio.Event()
+        self._wake = Wakeup()
+        self._worth_a_try = Wakeup()
         """Ends the pause after a failure, on a user's request or a reconnect. Other hints may come from the failed try itself."""
         self._erred_at: float | None = None
         """When the engine last answered with an error, in monotonic seconds."""
         self._observed_state = ObservedState()
         self._slot = Slot(deps.queue, record)
         self._job_state = JobState(record, deps, self._changed)
-        self._preparation = Preparation(self._job_state, self._observed_state, deps.engine, deps, self._say)
-        self._execution = Execution(self._job_state, self._observed_state, deps.engine, deps)
-        self._collection = Collection(self._job_state, deps.engine, deps)
+        self._executors: Executors | None = None
+
+    def _made(self) -> Executors:
+        if self._executors is None:
+            self._executors = Executors(self._job_state, self._observed_state, self._deps, self._say)
+        return self._executors
+
+    @property
+    def _execution(self) -> Execution:
+        return self._made().execution
 
     @property
     def record(self) -> Record:
@@ -90,8 +97,8 @@ class Supervisor:
         """Stores a user's request, then interrupts what would delay it. Raises StoreError: nothing changed."""
         await self.apply(request)
         self._worth_a_try.set()
-        self._preparation.interrupt()
-        self._collection.interrupt()
+        if self._executors is not None:
+            self._executors.interrupt()
         if self.record.ended:
             self._slot.leave()
 
@@ -135,9 +142,11 @@ class Supervisor:
             self._job_state.stop_announcing()
             if self.record.ended:
                 self._slot.leave()
-            await self._execution.stop_reading()
+            if self._executors is not None:
+                await self._execution.stop_reading()
+                if self.record.ended:
+                    self._execution.release()
             if self.record.ended:
-                self._execution.release()
                 self._deps.spool_path(self.record.uid).unlink(missing_ok=True)
                 self._deps.secrets.remove(self.record.uid)
             if self.record.ended and self.record.is_deleted:
@@ -170,6 +179,8 @@ class Supervisor:
         return True
 
     async def _follow_clock(self) -> None:
+        if self._slot.waits(self.record):
+            return  # the job awaits no time, and the fact of its admission follows the clock
         clock = self._deps.clock
         offset = clock.offset()
         if self._job_state.clock_moved(self.record, offset):
@@ -181,9 +192,9 @@ class Supervisor:
                 await self._admit()
             case actions.Prepare():
                 await self._execution.stop_reading_reports()
-                await self._preparation.prepare()
+                await self._made().preparation.prepare()
             case actions.StartSidecar():
-                await self._preparation.start_inputs()
+                await self._made().preparation.start_inputs()
             case actions.StartWorker():
                 await self._execution.start_worker()
             case actions.RemoveUnstarted(role):
@@ -191,7 +202,7 @@ class Supervisor:
             case actions.Observe():
                 await self._execution.observe()
             case actions.CollectOutputs():
-                await self._collection.collect()
+                await self._made().collection.collect()
             case actions.TellSidecar(succeeded):
                 await self._execution.notify_sidecar(succeeded)
             case actions.DrainLogs():
@@ -215,10 +226,12 @@ class Supervisor:
             return
         self._observed_state.forget()
         await self._follow_clock()  # before the remaining time is computed
+        if self.record.phase == "queued":
+            return  # time alone changes nothing of it, and a fact would read the job's spec
         await self.apply(facts.TimePassed())
         await self._execution.measure()
 
-    async def _pause(self, seconds: float, wake: asyncio.Event) -> bool:
+    async def _pause(self, seconds: float, wake: Wakeup) -> bool:
         """Waits for `wake`, `seconds` at most; returns whether `wake` was set."""
         sleeper = asyncio.ensure_future(self._deps.clock.sleep(max(0.0, seconds)))
         waker = asyncio.ensure_future(wake.wait())

@@ -28,6 +28,8 @@ class Supervisors:
         self._deps = deps
         self._store = store
         self._supervisors: dict[str, Supervisor] = {}
+        self._by_id: dict[str, Supervisor] = {}
+        """The latest supervisor of each id."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopped = False
 
@@ -40,6 +42,10 @@ class Supervisors:
     def get(self, uid: str) -> Supervisor | None:
         """Returns the job's supervisor; None if the job asks for no action."""
         return self._supervisors.get(uid)
+
+    def get_by_id(self, job_id: str) -> Supervisor | None:
+        """Returns the supervisor of the latest job with this id; None if that job asks for no action."""
+        return self._by_id.get(job_id)
 
     def get_or_make(self, record: Record) -> Supervisor:
         """Returns the job's running supervisor, or a new supervisor that does not run yet."""
@@ -57,7 +63,7 @@ class Supervisors:
         uid = supervisor.record.uid
         if uid not in self._supervisors and not self._stopped:
             supervisor.take_slot()
-            self._supervisors[uid] = supervisor
+            self._supervisors[uid] = self._by_id[supervisor.record.id] = supervisor
             self._tasks[uid] = asyncio.create_task(
                 self._supervise(supervisor), name=f"job {supervisor.record.id}"
             )
@@ -111,6 +117,8 @@ class Supervisors:
         finally:
             self._supervisors.pop(uid, None)
             self._tasks.pop(uid, None)
+            if self._by_id.get(supervisor.record.id) is supervisor:  # a later job may have the id
+                del self._by_id[supervisor.record.id]
 
     async def _begin_again(self, supervisor: Supervisor) -> None:
         """Returns once the supervisor may run again, on the stored record. Only jobd's own end prevents that."""

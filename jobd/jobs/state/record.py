@@ -44,6 +44,12 @@ from jobd.jobs.state.states import (
 )
 from jobd.wire.view import Phase, Status
 
+# Tuples: an expression `A | B` makes a new type at each call, which takes longer than the check.
+_WITHOUT_SIDECAR = (Queued, Pulling, Done)
+_WITHOUT_WORKER = (Queued, Pulling, LoadingInputs)
+_WITHOUT_FAILURE = (Queued, Pulling, Running, CollectingOutputs)
+_MEASURED = (Started, Ended)
+
 
 class Attempt(Part, frozen=True, kw_only=True):
     """One attempt of a job: its state, and the fields of every state. The next attempt begins with none of these."""
@@ -130,12 +136,14 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     @property
     def sidecar(self) -> SidecarRun | None:
         """The sidecar whose start was requested, while the job has not ended."""
-        return None if isinstance(self.state, Queued | Pulling | Done) else self.state.sidecar
+        state = self.state
+        return None if isinstance(state, _WITHOUT_SIDECAR) else state.sidecar
 
     @property
     def worker(self) -> Starting | Started | Ended | None:
         """The worker whose start was requested."""
-        return None if isinstance(self.state, Queued | Pulling | LoadingInputs) else self.state.worker
+        state = self.attempt.state
+        return None if isinstance(state, _WITHOUT_WORKER) else state.worker
 
     @property
     def worker_over(self) -> bool:
@@ -145,44 +153,50 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     @property
     def started_at(self) -> datetime | None:
         """When the worker began to run."""
-        return None if self.worker is None or isinstance(self.worker, Starting) else self.worker.started_at
+        worker = self.worker
+        return None if worker is None or isinstance(worker, Starting) else worker.started_at
 
     @property
     def exited_at(self) -> datetime | None:
         """When the worker ended."""
-        return self.worker.exited_at if isinstance(self.worker, Ended) else None
+        worker = self.worker
+        return worker.exited_at if isinstance(worker, Ended) else None
 
     @property
     def exit_code(self) -> int | None:
         """The worker's exit code, None if there is none or the code is unknown."""
-        return self.worker.exit_code if isinstance(self.worker, Ended) else None
+        worker = self.worker
+        return worker.exit_code if isinstance(worker, Ended) else None
 
     @property
     def timed_out(self) -> bool:
         """True if jobd ends or has ended the worker at its time limit."""
-        return isinstance(self.worker, Started | Ended) and self.worker.timed_out
+        worker = self.worker
+        return isinstance(worker, _MEASURED) and worker.timed_out
 
     @property
     def usage(self) -> WorkerUsage | None:
         """The worker's measured use."""
-        return self.worker.usage if isinstance(self.worker, Started | Ended) else None
+        worker = self.worker
+        return worker.usage if isinstance(worker, _MEASURED) else None
 
     @property
     def failure(self) -> Failure | None:
         """Why the attempt does not succeed, if known."""
-        if isinstance(self.state, Queued | Pulling | Running | CollectingOutputs):
-            return None
-        return self.state.failure
+        state = self.state
+        return None if isinstance(state, _WITHOUT_FAILURE) else state.failure
 
     @property
     def reason(self) -> str | None:
         """The code of `failure`."""
-        return self.failure.reason if self.failure else None
+        failure = self.failure
+        return failure.reason if failure else None
 
     @property
     def error(self) -> str | None:
         """The text of `failure`."""
-        return self.failure.error if self.failure else None
+        failure = self.failure
+        return failure.error if failure else None
 
     @property
     def stop(self) -> Stop | None:
@@ -195,17 +209,20 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     @property
     def outputs(self) -> dict[str, OutputState]:
         """The status of the outputs that the client fetches, by path."""
-        return self.state.outputs if isinstance(self.state, Done) else {}
+        state = self.state
+        return state.outputs if isinstance(state, Done) else {}
 
     @property
     def finished_at(self) -> datetime | None:
         """When the job ended."""
-        return self.state.finished_at if isinstance(self.state, Done) else None
+        state = self.state
+        return state.finished_at if isinstance(state, Done) else None
 
     @property
     def removal(self) -> Removal | None:
         """The removal of the job's containers and volume, if done."""
-        return self.state.removal if isinstance(self.state, Done) else None
+        state = self.state
+        return state.removal if isinstance(state, Done) else None
 
     # --- users' requests and what follows from them
 

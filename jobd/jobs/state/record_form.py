@@ -14,6 +14,7 @@ class _Form(msgspec.Struct):
     form: int = 1
 
 
+_FORM_2 = b'{"form":2,'
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
 _form_decoder = msgspec.json.Decoder(_Form)
@@ -27,6 +28,7 @@ def encode_record(record: Record) -> bytes:
 
 def decode_record(data: bytes) -> Record:
     """Returns the record of a stored form. Raises msgspec.DecodeError."""
-    if _form_decoder.decode(data).form == 1:
+    # This jobd writes the form first: most records are parsed once.
+    if not data.startswith(_FORM_2) and _form_decoder.decode(data).form == 1:
         return upgraded(_flat_decoder.decode(data))
     return _decoder.decode(data)

@@ -1,6 +1,6 @@
 """Jobs in the store: transitions, single rows, pages of rows, and the search for damaged rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 
@@ -9,6 +9,7 @@ from jobd.store.tables import jobs, listing, transitions
 from jobd.store.tables.damaged_rows import DamagedRows
 from jobd.store.tables.rows import FIRST, EndedPage, JobPage, JobRow, StoredEvent, Transition
 
+LIVENESS_UIDS = 1000
 SMALL_BYTES = 64 << 10
 """The store still writes a transition with up to so many bytes of events when the disk is full."""
 
@@ -46,6 +47,17 @@ class JobStore(Connections):
     async def has_job(self, uid: str) -> bool:
         """Returns whether a job with this uid exists, hidden or not; False once the job is purged."""
         return await self._reader.read(partial(jobs.exists, uid=uid))
+
+    async def liveness(self, uids: Iterable[str]) -> dict[str, bool]:
+        """Returns, for each of these uids that a job has, hidden or not, whether the job has not ended or is not cleaned up. Reads
+        `LIVENESS_UIDS` jobs at a time.
+        """
+        found: dict[str, bool] = {}
+        wanted = list(uids)
+        for begin in range(0, len(wanted), LIVENESS_UIDS):
+            part = wanted[begin : begin + LIVENESS_UIDS]
+            found |= await self._reader.read(partial(jobs.liveness, uids=part))
+        return found
 
     async def live_rows(self) -> list[JobRow]:
         """Returns all jobs that have not ended or are being deleted, oldest first, without their specs: jobd resumes these at its start."""

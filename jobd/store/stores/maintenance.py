@@ -1,6 +1,7 @@
 """Maintenance of the store: removal of old jobs, free space, the observed time, and counts for metrics."""
 
 import asyncio
+import sqlite3
 from functools import partial
 from pathlib import Path
 
@@ -75,15 +76,18 @@ class Maintenance(Connections):
 
     async def counts(self) -> Counts:
         """Returns the numbers of jobs and deliveries and the sizes of the files."""
-        jobs, live, pending, parked, oldest = await self._reader.read(maintenance.counts)
-        used = await self._reader.read(maintenance.size_bytes)
         wal = self._path.with_name(self._path.name + "-wal")
-        return Counts(
-            jobs=jobs,
-            live_jobs=live,
-            pending=pending,
-            parked=parked,
-            oldest_pending_at=oldest,
-            size_bytes=used,
-            wal_bytes=wal.stat().st_size if wal.exists() else 0,
-        )
+
+        def read(connection: sqlite3.Connection) -> Counts:
+            jobs, live, pending, parked, oldest = maintenance.counts(connection)
+            return Counts(
+                jobs=jobs,
+                live_jobs=live,
+                pending=pending,
+                parked=parked,
+                oldest_pending_at=oldest,
+                size_bytes=maintenance.size_bytes(connection),
+                wal_bytes=wal.stat().st_size if wal.exists() else 0,
+            )
+
+        return await self._reader.read(read)

@@ -6,7 +6,7 @@ Pure functions of a connection. `listing.py` has the list for people; the writer
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from jobd.store.errors import IdTaken, NoSuchJob, StaleJob
@@ -120,6 +120,14 @@ def by_uid(connection: sqlite3.Connection, uid: str) -> JobRow | None:
 def exists(connection: sqlite3.Connection, uid: str) -> bool:
     """Returns whether a job with this uid exists, hidden or not."""
     return connection.execute("SELECT 1 FROM jobs WHERE uid = ?", (uid,)).fetchone() is not None
+
+
+def liveness(connection: sqlite3.Connection, uids: Sequence[str]) -> dict[str, bool]:
+    """Returns, for each of these uids that a job has, whether the job is live."""
+    rows = connection.execute(
+        "SELECT uid, live FROM jobs WHERE uid IN (SELECT value FROM json_each(?))", (json.dumps(uids),)
+    )
+    return {uid: bool(is_live) for uid, is_live in rows}
 
 
 def live(connection: sqlite3.Connection, after: int, max_bytes: int) -> list[JobRow]:

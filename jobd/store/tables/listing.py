@@ -1,9 +1,14 @@
-"""The list of jobs in SQL: filters, order, pages and cursors. Pure functions of a connection."""
+"""The list of jobs in SQL: filters, order, pages and cursors. Pure functions of a connection.
+
+No single index has both the order of a list and each filter. A page therefore comes from one of two plans: if few jobs match one of
+the filters, from the index of that filter alone; otherwise from a walk over the newest jobs, of at most `WALKED_ROWS` rows.
+"""
 # ruff: noqa: S608 - only clauses of this file are put together; every value is a parameter
 
 import json
 import sqlite3
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from jobd.store.sqlite.timestamps import to_micros
@@ -15,7 +20,21 @@ UNREADABLE = "unreadable"
 """The status of a damaged row, whatever its column says."""
 SCANNED_ROWS = 2000
 """The most rows that are read for one page of damaged rows."""
+FEW_ROWS = 2000
+"""A filter that at most so many jobs match is answered by its index."""
+WALKED_ROWS = 10_000
+"""The most rows, newest first, among which one page is looked for if every filter matches many jobs."""
 _LAST_CHARACTER = "\U0010ffff"
+_NEWEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    """`where`: the condition on a row of jobs. `matches`: a query of the numbers that match, by an index of the filter alone."""
+
+    where: str
+    matches: str
+    values: tuple[object, ...]
 
 
 def page(
@@ -30,40 +49,32 @@ def page(
     max_bytes: int,
     known_damaged: Collection[int] = (),
 ) -> JobPage:
-    """Returns one page of the jobs that are not hidden, newest first: up to `limit` and `max_bytes`, and at least one.
+    """Returns one page of the jobs that are not hidden, newest first: up to `limit` and `max_bytes`. A page without a job may have a
+    cursor: the next page continues the walk.
 
-    No index tells which rows are damaged. The status `unreadable` alone scans all rows; together with other statuses it adds the
-    rows with the numbers `known_damaged`, so that a list of running jobs does not scan the whole history.
+    No index tells which rows are damaged. The status `unreadable` alone reads all rows, `SCANNED_ROWS` a page; together with other
+    statuses it adds the rows with the numbers `known_damaged`, so that a list of running jobs does not read the whole history.
 
     Raises:
         ValueError: the cursor is not from a page of this list.
     """
     if statuses is not None and not statuses:
         return JobPage([], None)
-    wheres = ["hidden = 0"]
-    values: list[object] = []
-    if cursor is not None:
-        wheres.append("n < ?")
-        values.append(_cursor(cursor))
+    before = _NEWEST if cursor is None else _cursor(cursor)
     others = sorted(statuses - {UNREADABLE}) if statuses is not None else []
-    if others:
-        damaged = " OR n IN (SELECT value FROM json_each(?))" if UNREADABLE in (statuses or ()) else ""
-        wheres.append(f"(status IN ({', '.join('?' * len(others))}){damaged})")
-        values.extend([*others, *([json.dumps(list(known_damaged))] if damaged else [])])
-    if owner is not None:
-        wheres.append("owner = ?")
-        values.append(owner)
-    if since is not None:
-        wheres.append("created_at >= ?")
-        values.append(to_micros(since))
-    if prefix:
-        wheres.append("id >= ? AND id < ?")
-        values.extend((prefix, prefix + _LAST_CHARACTER))
-    for name, value in labels.items():
-        wheres.append("n IN (SELECT job FROM job_labels WHERE name = ? AND value = ?)")
-        values.extend((name, value))
+    only_damaged = statuses is not None and not others
+    damaged = known_damaged if statuses is not None and UNREADABLE in statuses else ()
+    filters = [*_filters(others, damaged, owner, since, prefix), *map(_labelled, labels.items())]
+    few = _most_selective(connection, filters)
+    # The walk ends at a row, so that one page reads a bounded number of rows; a list without filters ends at its limit.
+    floor = _walk_end(connection, before) if filters and few is None and not only_damaged else 0
+    wheres = ["hidden = 0", "n < ?", "n >= ?", *(one.where for one in filters)]
+    values: list[object] = [before, floor, *(value for one in filters for value in one.values)]
+    if few is not None:
+        wheres.append(f"n IN ({few.matches})")
+        values.extend(few.values)
     # The inner query reads the index alone; the outer one reads only the rows of the page.
-    scanned = limit if statuses is None or others else SCANNED_ROWS
+    scanned = SCANNED_ROWS if only_damaged else limit
     chosen = f"SELECT n FROM jobs INDEXED BY jobs_listed WHERE {' AND '.join(wheres)} ORDER BY n DESC LIMIT ?"
     rows = connection.execute(
         f"SELECT {READ} FROM jobs WHERE n IN ({chosen}) ORDER BY n DESC", (*values, scanned + 1)
@@ -78,7 +89,59 @@ def page(
         if wanted:
             found.append(job)
         last = job.number
-    return JobPage(found, None)
+    return JobPage(found, str(floor) if floor else None)
+
+
+def _filters(
+    statuses: list[str], damaged: Collection[int], owner: str | None, since: datetime | None, prefix: str
+) -> list[_Filter]:
+    found: list[_Filter] = []
+    if statuses:
+        where, values = f"status IN ({', '.join('?' * len(statuses))})", tuple(statuses)
+        matches = f"SELECT n FROM jobs INDEXED BY jobs_by_status WHERE {where}"
+        if damaged:
+            numbers = "SELECT value FROM json_each(?)"
+            where, matches = f"({where} OR n IN ({numbers}))", f"{matches} UNION ALL {numbers}"
+            values = (*values, json.dumps(list(damaged)))
+        found.append(_Filter(where, matches, values))
+    if owner is not None:
+        matches = "SELECT n FROM jobs INDEXED BY jobs_by_owner WHERE owner = ?"
+        found.append(_Filter("owner = ?", matches, (owner,)))
+    if since is not None:
+        matches = "SELECT n FROM jobs INDEXED BY jobs_by_time WHERE created_at >= ?"
+        found.append(_Filter("created_at >= ?", matches, (to_micros(since),)))
+    if prefix:
+        where = "id >= ? AND id < ?"
+        matches = f"SELECT n FROM jobs INDEXED BY jobs_by_id WHERE {where}"
+        found.append(_Filter(where, matches, (prefix, prefix + _LAST_CHARACTER)))
+    return found
+
+
+def _labelled(label: tuple[str, str]) -> _Filter:
+    matches = "SELECT job FROM job_labels WHERE name = ? AND value = ?"
+    where = "EXISTS (SELECT 1 FROM job_labels l WHERE l.name = ? AND l.value = ? AND l.job = jobs.n)"
+    return _Filter(where, matches, label)
+
+
+def _most_selective(connection: sqlite3.Connection, filters: list[_Filter]) -> _Filter | None:
+    """Returns the filter that the fewest jobs match, None if more than `FEW_ROWS` match each filter."""
+    found, fewest = None, FEW_ROWS + 1
+    for one in filters:
+        count: int = connection.execute(
+            f"SELECT count(*) FROM (SELECT 1 FROM ({one.matches}) LIMIT ?)", (*one.values, fewest)
+        ).fetchone()[0]
+        if count < fewest:
+            found, fewest = one, count
+    return found
+
+
+def _walk_end(connection: sqlite3.Connection, before: int) -> int:
+    """Returns the last of the `WALKED_ROWS` rows below `before`, 0 if there are no more rows below these."""
+    row = connection.execute(
+        "SELECT n FROM jobs INDEXED BY jobs_listed WHERE n < ? ORDER BY n DESC LIMIT 1 OFFSET ?",
+        (before, WALKED_ROWS - 1),
+    ).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def damaged_rows(connection: sqlite3.Connection, after: int, limit: int) -> tuple[list[int], int | None]:

@@ -51,10 +51,13 @@ def remove_hidden(connection: sqlite3.Connection, max_bytes: int) -> tuple[int, 
 
     An interrupted removal continues with the next call: a row remains, hidden, until its logs and events are removed.
     """
-    removed = 0
+    removed, after = 0, 0
     while max_bytes > 0:
+        # Hidden jobs with pending deliveries stay: each of them is passed once, not once for each removed job.
         row = connection.execute(
-            f"SELECT n FROM jobs INDEXED BY jobs_hidden WHERE hidden = 1 AND live = 0 AND NOT {_PENDING} LIMIT 1"
+            "SELECT n FROM jobs INDEXED BY jobs_hidden"
+            f" WHERE hidden = 1 AND live = 0 AND n > ? AND NOT {_PENDING} ORDER BY n LIMIT 1",
+            (after,),
         ).fetchone()
         if row is None:
             return removed, False
@@ -66,7 +69,7 @@ def remove_hidden(connection: sqlite3.Connection, max_bytes: int) -> tuple[int, 
             spec = connection.execute("SELECT length(spec) FROM specs WHERE job = ?", (number,)).fetchone()
             connection.execute("DELETE FROM jobs WHERE n = ?", (number,))
             max_bytes -= ROW_BYTES + (spec[0] if spec else 0)
-            removed += 1
+            removed, after = removed + 1, number
     return removed, True
 
 

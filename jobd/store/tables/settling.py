@@ -153,8 +153,8 @@ def _first_pending(connection: sqlite3.Connection, jobs: Sequence[int]) -> dict[
     """Returns the first pending delivery of each of these jobs that has one."""
     rows = ",".join(["(?)"] * len(jobs))
     packed = connection.execute(
-        f"WITH jobs (n) AS (VALUES {rows}) SELECT group_concat(n || ' ' || first) FROM (SELECT n, (SELECT id FROM deliveries"
-        " WHERE job = n AND state = 'pending' ORDER BY id LIMIT 1) AS first FROM jobs) WHERE first IS NOT NULL",
+        f"WITH wanted (n) AS (VALUES {rows}) SELECT group_concat(n || ' ' || first) FROM (SELECT n, (SELECT id FROM deliveries"
+        " WHERE job = n AND state = 'pending' ORDER BY id LIMIT 1) AS first FROM wanted) WHERE first IS NOT NULL",
         jobs,
     ).fetchone()[0]
     return _unpacked(packed)

@@ -39,3 +39,19 @@ async def test_a_restart_takes_no_place_from_a_job_that_runs(system: Any) -> Non
     assert (system.queue.running, system.queue.position(third.uid)) == (2, 1)
     system.engine.end("second", "worker", 0)
     assert (await system.ended(third, tick_s=0.5)).exit_code == 0
+
+
+async def test_a_start_after_a_boot_of_the_machine_writes_nothing_of_jobs_that_wait(system: Any) -> None:
+    for name in ("first", "second"):
+        system.engine.workers[name] = WorkerScript(runs_s=None)
+        running = await system.submit(id=name)
+        await system.until(running, lambda now: now.started_at is not None)
+    waiting = await system.submit(id="third")
+    system.clock._boot = "another"
+    await system.restart()
+    await system.until(running, lambda now: now.clock.boot == "another")
+    assert (await system.store.get_by_uid(waiting.uid)).version == 0
+    for name in ("first", "second"):
+        system.engine.end(name, "worker", 0)
+    ended = await system.ended(waiting, tick_s=0.5)
+    assert (ended.exit_code, ended.clock.boot) == (0, "another")

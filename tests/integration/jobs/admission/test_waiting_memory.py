@@ -23,8 +23,8 @@ from jobd.store.sqlite.writer import Writer
 DEADLINE_S = 60.0
 BODIES_BYTES = 8 << 20
 BODY = {"id": "", "image": "busybox", "environment": {f"V{n}": "x" * 125_000 for n in range(7)}}
-JOB_BYTES = 20_000
-"""A supervisor with its tasks and events: about 9 kB."""
+JOB_BYTES = 7_000
+"""A record and a supervisor with its task: about 5 kB."""
 
 
 async def test_a_queued_job_holds_its_record_and_not_its_spec(system: Any) -> None:

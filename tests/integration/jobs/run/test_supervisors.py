@@ -128,3 +128,14 @@ async def test_a_failed_clean_up_is_retried_and_holds_no_slot(
             system.clock.advance(AGAIN_AFTER_FAULT_S)
             await asyncio.sleep(0)
     assert cleaned == 1, "the job's file is removed"
+
+
+async def test_a_supervisor_is_found_by_the_id_of_its_job_until_the_job_has_ended(system: Any) -> None:
+    record = await running(system)
+    assert system.supervisors.get_by_id("a") is system.supervisors.get(record.uid)
+    system.engine.end("a", "worker", 0)
+    await system.ended(record, tick_s=0.5)
+    async with asyncio.timeout(DEADLINE_S):
+        while system.supervisors.get(record.uid) is not None:
+            await asyncio.sleep(0)
+    assert system.supervisors.get_by_id("a") is None
