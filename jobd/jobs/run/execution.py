@@ -28,7 +28,7 @@ class Execution:
         self._job_state = job_state
         self._observed_state = observed_state
         self._deps = deps
-        reports = SidecarReports(job_state.take_report, job_state.take_unread, lambda: job_state.record.id)
+        reports = SidecarReports(job_state.take_reports, lambda: job_state.record.id)
         self._reports = follow_reports(deps.engine, deps.clock, lambda: job_state.ref, reports)
         self._output = OutputFollower(deps.engine, deps.live_outputs, lambda: job_state.ref, deps.notify)
         self._logs = ContainerLogFollower(

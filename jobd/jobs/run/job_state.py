@@ -7,7 +7,7 @@ Owns the lock under which a record changes, and when pending lines get their eve
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from jobd.clock import wall_clock_and_offset
 from jobd.jobs.job_repository import MAX_TRIES
@@ -22,7 +22,7 @@ from jobd.jobs.state.record import Record
 from jobd.jobs.state.step import Step
 from jobd.store.errors import NoSuchJob, StaleJob, StoreError
 from jobd.wire.job import JobSpec
-from jobd.wire.report import Heading, Report
+from jobd.wire.report import Report
 
 CLOCK_TOLERANCE_S = 1.0
 
@@ -67,8 +67,8 @@ class JobState:
         """The job's present attempt."""
         return JobRef(self.record.uid, self.record.id, self.record.attempt.number)
 
-    async def apply(self, fact: facts.Fact) -> None:
-        """Applies `fact` to the record and stores the result. Safe from any task: changes are serialized.
+    async def apply(self, *given: facts.Fact) -> None:
+        """Applies the facts to the record, in order, and stores the result in one commit. Safe from any task: changes are serialized.
 
         Raises:
             StoreError: nothing changed. NoSuchJob: the job is purged; `record` then asks for no action.
@@ -77,23 +77,23 @@ class JobState:
             for _ in range(MAX_TRIES):
                 with contextlib.suppress(StaleJob):
                     async with self._reload_if_stale():
-                        changed = await self._apply(fact)
+                        changed = await self._apply(given)
                     break
             else:
                 raise StaleJob(f"job {self.record.id!r} changes too often; nothing was stored")
         if changed:
             self._changed()
 
-    async def _apply(self, fact: facts.Fact) -> bool:
+    async def _apply(self, given: tuple[facts.Fact, ...]) -> bool:
         before, spec = self.record, await self._read_spec()
-        change = self._step(before, spec, fact)
+        change = self._steps(before, spec, given)
         if change.record == before and not change.drafts:
             return False
         drafts = change.drafts
         if drafts and has_pending_lines(before):
             # Events keep the order of the facts: earlier log lines come first.
             before, logged = await self._announce(leave_last=True)
-            change = self._step(before, spec, fact)
+            change = self._steps(before, spec, given)
             drafts = (*logged, *change.drafts)
         self.record = await self._deps.repository.change(change.record, spec, drafts)
         self._log_event_batcher.events_stored(self.record)
@@ -101,6 +101,12 @@ class JobState:
         if self.record.phase in ("queued", "done"):
             self._spec = None
         return True
+
+    def _steps(self, record: Record, spec: JobSpec, given: tuple[facts.Fact, ...]) -> Step:
+        change = Step(record)
+        for fact in given:
+            change = change.then(self._step(change.record, spec, fact))
+        return change
 
     def _step(self, record: Record, spec: JobSpec, fact: facts.Fact) -> Step:
         """Returns the step of `fact`. If the clock was set, the record's times are moved first: otherwise the times that this fact
@@ -135,13 +141,15 @@ class JobState:
             self._changed()
             raise
 
-    async def take_report(self, report: Report) -> None:
-        """Stores a report of the sidecar. Raises StoreError: nothing changed."""
-        await self.apply(facts.Reported(report, self.order_given, all_read=True))
-
-    async def take_unread(self, why: str, heading: Heading) -> None:
-        """Stores that a report could not be read. Raises StoreError: nothing changed."""
-        await self.apply(facts.ReportUnread(why, heading))
+    async def take_reports(self, reports: Sequence[Report | facts.ReportUnread]) -> None:
+        """Stores reports of the sidecar, in one commit. Raises StoreError: nothing changed."""
+        given = [
+            report
+            if isinstance(report, facts.ReportUnread)
+            else facts.Reported(report, self.order_given, all_read=True)
+            for report in reports
+        ]
+        await self.apply(*given)
 
     def log_cursor(self) -> LogCursor:
         """Returns the cursor at which reading the worker's log continues; the next `take_log` gets the lines after this cursor."""
