@@ -48,6 +48,11 @@ class Execution:
         await self._output.stop()
         await self._reports.stop()
 
+    def start_reading_reports(self) -> None:
+        """Follows the reports of a sidecar that was just started: the first ones come before the next observation."""
+        if self._job_state.record.phase == "inputs":
+            self._reports.start()
+
     async def stop_reading_reports(self) -> None:
         """Stops following the sidecar's reports; a report that is being stored is stored first."""
         await self._reports.stop()

@@ -9,12 +9,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, ImageUnavailable
-from jobd.jobs.port.model import WorkOrder
+from jobd.jobs.port.model import ImageFacts, WorkOrder
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
 from jobd.jobs.run.sidecar_order import sidecar_order
 from jobd.jobs.state import facts
 from jobd.jobs.state.observed_state import ObservedState
+from jobd.wire.job import JobSpec
 
 PULL_LIMIT_S = 1800.0
 
@@ -46,14 +47,10 @@ class Preparation:
 
     async def pull(self) -> None:
         """Pulls the images."""
-        engine, spec = self._deps.engine, self._job_state.spec
+        spec = self._job_state.spec
         try:
             async with asyncio.timeout(PULL_LIMIT_S):
-                image = await self._unless_interrupted(
-                    engine.ensure_image(spec.image, spec.pull, spec.platform, self._say)
-                )
-                if spec.needs_sidecar:
-                    await self._unless_interrupted(engine.ensure_sidecar_image())
+                image = await self._unless_interrupted(self._images(spec))
         except ImageUnavailable as error:
             await self._job_state.apply(facts.SetupFailed(error.code, error.advice))
         except TimeoutError:
@@ -64,6 +61,15 @@ class Preparation:
             return
         else:
             await self._job_state.apply(facts.ImageReady(image))
+
+    async def _images(self, spec: JobSpec) -> ImageFacts:
+        """Returns the facts of the worker's image, once the sidecar's image is there too."""
+        engine = self._deps.engine
+        image = engine.ensure_image(spec.image, spec.pull, spec.platform, self._say)
+        if not spec.needs_sidecar:
+            return await image
+        facts_of_image, _ = await asyncio.gather(image, engine.ensure_sidecar_image())
+        return facts_of_image
 
     async def create(self) -> None:
         """Creates the containers. The caller has stopped following an earlier sidecar."""

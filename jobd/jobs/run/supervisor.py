@@ -185,6 +185,7 @@ class Supervisor:
                 await self._preparation.create()
             case actions.StartSidecar():
                 await self._preparation.start_sidecar()
+                self._execution.start_reading_reports()
             case actions.StartWorker():
                 await self._execution.start_worker()
             case actions.RemoveUnstarted(role):
