@@ -15,9 +15,13 @@ from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
 from jobd.jobs.run.sidecar_reports import SidecarReports, follow_reports
 from jobd.jobs.state import facts
+from jobd.jobs.state.next_action import has_succeeded
 from jobd.jobs.state.observed_state import ObservedState
+from jobd.jobs.state.outcome import outputs_follow
 
 DIRECT_ORDER_LIMIT_S = 10.0
+EARLY_NOTIFICATION_LIMIT_S = 1.0
+"""The exit event waits no longer for the engine's answer to the sidecar's signal."""
 _ALIVE = (ContainerState.CREATED, ContainerState.RUNNING)
 
 
@@ -174,12 +178,35 @@ class Execution:
                 await self._job_state.apply(facts.Measured(usage))
 
     async def drain_log(self) -> None:
-        """Reads the ended worker's log to its end, or stores a mark that says why the end is missing."""
-        missing = await self._logs.drain()
-        if missing is not None:
-            await self._job_state.mark_log(missing)
-        await self._job_state.apply(facts.LogsDrained())
+        """Reads the ended worker's log to its end, or stores a mark that says why the end is missing. Meanwhile the sidecar begins its
+        outputs, if outputs follow for certain.
+        """
+        notifying = asyncio.ensure_future(self._notify_early())
+        try:
+            missing = await self._logs.drain()
+            if missing is not None:
+                await self._job_state.mark_log(missing)
+            await asyncio.wait({notifying}, timeout=EARLY_NOTIFICATION_LIMIT_S)
+            is_notified = notifying.done() and notifying.result()
+        finally:
+            notifying.cancel()
+        notified = [facts.SidecarNotified()] if is_notified else []
+        await self._job_state.apply(facts.LogsDrained(), *notified)
+        self._observed_state.forget()  # an observation from before the worker's end
         await self._output.stop()
+
+    async def _notify_early(self) -> bool:
+        """Returns whether the sidecar was notified; if not, jobd does that after the exit event."""
+        record, spec = self._job_state.record, self._job_state.spec
+        # The sidecar's own callbacks must not overtake the exit event.
+        is_direct = self._deps.sidecar.direct and spec.callback is not None
+        if is_direct or not outputs_follow(record, spec):
+            return False
+        try:
+            await self._deps.engine.notify_worker_ended(self._job_state.ref, has_succeeded(record))
+        except EngineError:
+            return False
+        return True
 
     async def notify_sidecar(self, succeeded: bool) -> None:
         """Notifies the sidecar that the worker has ended, and how."""

@@ -15,10 +15,12 @@ from jobd.jobs.log.log_event_batcher import FLUSH_AFTER_S, LogEventBatcher, has_
 from jobd.jobs.log.log_storage import Batch, append_lines, mark_incomplete
 from jobd.jobs.port.model import JobRef, LogBatch, LogCursor, RawLine
 from jobd.jobs.run.dependencies import Dependencies
+from jobd.jobs.run.held_reports import HeldReports
 from jobd.jobs.state import event_drafts, facts
 from jobd.jobs.state.machine import step
 from jobd.jobs.state.outcome import purged
 from jobd.jobs.state.record import Record
+from jobd.jobs.state.states import DrainingLog
 from jobd.jobs.state.step import Step
 from jobd.store.errors import NoSuchJob, StaleJob, StoreError
 from jobd.wire.job import JobSpec
@@ -43,6 +45,7 @@ class JobState:
         self._deps = deps
         self._changed = changed
         self._changing = asyncio.Lock()
+        self._held = HeldReports()
         self._log_event_batcher = LogEventBatcher(deps.repository.log_frames)
         self._announcing: asyncio.Task[None] | None = None
         self._reading = False
@@ -86,6 +89,9 @@ class JobState:
 
     async def _apply(self, given: tuple[facts.Fact, ...]) -> bool:
         before, spec = self.record, await self._read_spec()
+        drained = facts.LogsDrained() in given
+        if drained:
+            given = (*given, *self._held.facts)
         change = self._steps(before, spec, given)
         if change.record == before and not change.drafts:
             return False
@@ -98,6 +104,8 @@ class JobState:
         self.record = await self._deps.repository.change(change.record, spec, drafts)
         self._log_event_batcher.events_stored(self.record)
         self._deps.on_change(before, self.record, spec)
+        if drained:
+            self._held.clear()
         if self.record.phase in ("queued", "done"):
             self._spec = None
         return True
@@ -141,14 +149,20 @@ class JobState:
             self._changed()
             raise
 
-    async def take_reports(self, reports: Sequence[Report | facts.ReportUnread]) -> None:
-        """Stores reports of the sidecar, in one commit. Raises StoreError: nothing changed."""
+    async def take_reports(self, reports: Sequence[Report | facts.ReportUnread], size_bytes: int) -> None:
+        """Stores reports of the sidecar, of `size_bytes` together, in one commit; while the worker's log is drained, holds them for the
+        commit of the exit event. Raises StoreError: nothing changed.
+        """
         given = [
             report
             if isinstance(report, facts.ReportUnread)
             else facts.Reported(report, self.order_given, all_read=True)
             for report in reports
         ]
+        async with self._changing:
+            if isinstance(self.record.state, DrainingLog):
+                self._held.add(given, size_bytes)
+                return
         await self.apply(*given)
 
     def log_cursor(self) -> LogCursor:

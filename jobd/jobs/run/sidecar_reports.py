@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class SidecarReports:
-    """Decodes the sidecar's lines and passes the reports that arrive together to `on_reports`.
+    """Decodes the sidecar's lines and passes the reports that arrive together, and their size, to `on_reports`.
 
     A line with a `{` that does not decode becomes a `ReportUnread`, with the reason and its readable heading. A line without a `{` is
     no report, damaged or not: another program printed the line, and jobd logs and drops it. A line holds at most
@@ -34,7 +34,7 @@ class SidecarReports:
 
     def __init__(
         self,
-        on_reports: Callable[[Sequence[Report | ReportUnread]], Coroutine[Any, Any, None]],
+        on_reports: Callable[[Sequence[Report | ReportUnread], int], Coroutine[Any, Any, None]],
         job_id: Callable[[], str],
     ) -> None:
         self._on_reports = on_reports
@@ -73,10 +73,10 @@ class SidecarReports:
                     reports.append(ReportUnread(why, heading_of(text)))
             size_bytes += len(text)
             if size_bytes >= COMMIT_BYTES:
-                await self._on_reports(reports)
+                await self._on_reports(reports, size_bytes)
                 reports, size_bytes = [], 0
         if reports:
-            await self._on_reports(reports)
+            await self._on_reports(reports, size_bytes)
 
     def _whole(self, line: RawLine) -> str | None:
         """Returns the line that ends here, up to the limit of a report; None while the line continues."""

@@ -26,7 +26,8 @@ class Handled:
         self.together: list[int] = []
         self.reports = SidecarReports(self._on_reports, lambda: "job-1")
 
-    async def _on_reports(self, reports: Sequence[Report | ReportUnread]) -> None:
+    async def _on_reports(self, reports: Sequence[Report | ReportUnread], size_bytes: int) -> None:
+        assert size_bytes > 0
         self.together.append(len(reports))
         self.all += [(one.why, one.heading) if isinstance(one, ReportUnread) else one for one in reports]
 
