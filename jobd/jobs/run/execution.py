@@ -53,8 +53,8 @@ class Execution:
         await self._reports.stop()
 
     def start_reading_reports(self) -> None:
-        """Follows the reports of a sidecar that was just started: the first ones come before the next observation."""
-        if self._job_state.record.phase == "inputs":
+        """Follows the reports of a sidecar that was just started, if any: the first ones come before the next observation."""
+        if self._job_state.order_given and self._job_state.record.phase == "inputs":
             self._reports.start()
 
     async def stop_reading_reports(self) -> None:

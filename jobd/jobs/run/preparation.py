@@ -72,7 +72,9 @@ class Preparation:
         return facts_of_image
 
     async def create(self) -> None:
-        """Creates the containers. The caller has stopped following an earlier sidecar."""
+        """Creates the containers, and starts the sidecar if there is one: both facts are stored in one commit. The caller has stopped
+        following an earlier sidecar.
+        """
         engine, spec, ref = self._deps.engine, self._job_state.spec, self._job_state.ref
         record = self._job_state.record
         image = record.setup.image if record.setup else None
@@ -94,12 +96,15 @@ class Preparation:
                 why = "the sidecar was removed before the worker was started, and the job's inputs with it"
                 await self._job_state.apply(facts.SetupFailed("input-failed", why))
                 return
-            await self._job_state.apply(facts.Prepared(created))
+            if record.phase == "running" or not order.sidecar:
+                await self._job_state.apply(facts.Prepared(created))
+            else:
+                await self.start_sidecar(facts.Prepared(created))
 
-    async def start_sidecar(self) -> None:
-        """Starts the sidecar with its order, unless a user has cancelled the job meanwhile."""
+    async def start_sidecar(self, *before: facts.Fact) -> None:
+        """Starts the sidecar with its order, unless a user has cancelled the job meanwhile. `before`: facts that are not stored yet."""
         job_state = self._job_state
-        await job_state.apply(facts.SidecarStarting())
+        await job_state.apply(*before, facts.SidecarStarting())
         if job_state.record.phase != "inputs" or job_state.record.sidecar is None:
             return
         self._observed_state.forget()

@@ -183,6 +183,7 @@ class Supervisor:
             case actions.Create():
                 await self._execution.stop_reading_reports()
                 await self._preparation.create()
+                self._execution.start_reading_reports()
             case actions.StartSidecar():
                 await self._preparation.start_sidecar()
                 self._execution.start_reading_reports()
