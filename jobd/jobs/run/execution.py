@@ -32,6 +32,8 @@ class Execution:
         self._job_state = job_state
         self._observed_state = observed_state
         self._deps = deps
+        self._end_is_from_event = False
+        """The engine has sent the event of the worker's end: it had read the worker's output to its end before that."""
         reports = SidecarReports(job_state.take_reports, lambda: job_state.record.id)
         self._reports = follow_reports(deps.engine, deps.clock, lambda: job_state.ref, reports)
         self._output = OutputFollower(deps.engine, deps.live_outputs, lambda: job_state.ref, deps.notify)
@@ -71,6 +73,7 @@ class Execution:
                 why = "the sidecar that held the job's secrets ended before the worker was started"
                 await job_state.apply(facts.SetupFailed("input-failed", why))
                 return
+        self._end_is_from_event = False
         # Attaching waits for the engine, the commit waits for the disk.
         following = asyncio.ensure_future(self._output.attach(job_state.record.log.seq))
         try:
@@ -138,6 +141,7 @@ class Execution:
             and job_state.record.phase == "running"
             and job_state.record.started_at is not None
         ):
+            self._end_is_from_event = True
             await job_state.apply(facts.Observed(Observation(died, None)))
             return
         hints_before = observed_state.hint_count
@@ -183,17 +187,24 @@ class Execution:
         """
         notifying = asyncio.ensure_future(self._notify_early())
         try:
-            missing = await self._logs.drain()
-            if missing is not None:
-                await self._job_state.mark_log(missing)
+            await self._read_log_to_end()
+        finally:
             await asyncio.wait({notifying}, timeout=EARLY_NOTIFICATION_LIMIT_S)
             is_notified = notifying.done() and notifying.result()
-        finally:
             notifying.cancel()
         notified = [facts.SidecarNotified()] if is_notified else []
         await self._job_state.apply(facts.LogsDrained(), *notified)
         self._observed_state.forget()  # an observation from before the worker's end
         await self._output.stop()
+
+    async def _read_log_to_end(self) -> None:
+        if self._end_is_from_event and await self._output.is_all_stored():
+            # The engine would answer a request for the log only once it has removed the worker's network.
+            await self._logs.stop()
+            return
+        missing = await self._logs.drain()
+        if missing is not None:
+            await self._job_state.mark_log(missing)
 
     async def _notify_early(self) -> bool:
         """Returns whether the sidecar was notified; if not, jobd does that after the exit event."""

@@ -11,7 +11,7 @@ from jobd.wire.artifact import Read, Write
 from tests.support.fakes.worker import WorkerScript
 
 FILES = (Write(id="in", source="x", out="f"), Read(id="out", source="f", depends="job"))
-STAYS = WorkerScript(lines=["one"], runs_s=None)
+STAYS = WorkerScript(lines=["one"], rest="two", runs_s=None)
 
 
 @pytest.fixture
