@@ -147,7 +147,7 @@ def test_no_module_is_compiled_at_a_start(docker_client: docker.DockerClient) ->
     output = docker_client.containers.run(
         IMAGE,
         entrypoint=[options[0], "-v", *options[1:]],
-        environment={"ARTIFACTS_JSON": json.dumps(artifacts), "SHARED_VOLUME_PATH": "/tmp"},
+        environment={"JOB_ID": "a", "ARTIFACTS_JSON": json.dumps(artifacts), "SHARED_VOLUME_PATH": "/tmp"},
         tmpfs={"/tmp": "mode=1777"},
         read_only=True,
         user="4321:4321",
