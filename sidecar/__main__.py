@@ -9,14 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from jobd.wire.artifact import kind_of
 from jobd.wire.report import SidecarOrder, decode_order
-from sidecar import secrets
-from sidecar.artifacts.base import Context, Meter
+from sidecar.artifacts.base import OPENS_MANY, Context, Meter
 from sidecar.errors import Refusal
 from sidecar.interrupts import Cancelled, Interrupts
 from sidecar.plan import make_plan
@@ -86,6 +85,8 @@ def _main(interrupts: Interrupts, environ: Mapping[str, str]) -> int:
     wait_s = order.timeout_s + (WAIT_MARGIN_BY_HAND_S if by_hand else WAIT_MARGIN_S)
 
     def place() -> None:
+        from sidecar import secrets
+
         secrets.place(order.secrets, order.worker_uid, order.worker_gid)
 
     run = Run(
@@ -167,13 +168,17 @@ def _read_line(wait_s: float) -> bytes:
 
 
 def _open(order: SidecarOrder, by_hand: bool) -> Workspace:
-    """Opens the workspace. Without jobd, the owner of the folder owns the new files."""
+    """Opens the workspace. Without jobd, the owner of the folder owns the new files.
+
+    Few opens are faster without openat2, which needs ctypes.
+    """
     try:
         uid, gid = order.worker_uid, order.worker_gid
         if by_hand:
-            status = Path(order.workspace).stat()
+            status = os.stat(order.workspace)  # noqa: PTH116 - pathlib would delay the start
             uid, gid = status.st_uid, status.st_gid
-        return Workspace(order.workspace, uid, gid)
+        many = any(kind_of(artifact) in OPENS_MANY for artifact in order.artifacts)
+        return Workspace(order.workspace, uid, gid, use_openat2=many)
     except OSError as error:
         raise Refusal(f"the workspace {order.workspace} cannot be opened: {error.strerror}") from None
 

@@ -6,7 +6,8 @@ A native path is the system's, in which Python keeps invalid bytes as surrogates
 
 import os
 import stat
-from dataclasses import dataclass
+
+import msgspec
 
 from jobd.wire.filenames import escape, readable, unescape
 from jobd.wire.paths import Parts, path_flaw, path_parts
@@ -50,8 +51,7 @@ def parts_of(path: str) -> Parts:
     return path_parts(path)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One entry of a directory. Links are not followed."""
 
     name: str

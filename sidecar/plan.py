@@ -6,8 +6,9 @@ Source: man/job.5, "ARTIFACTS".
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from jobd.wire.artifact import JOB, Artifact, OutputBase, after_job
 from sidecar.errors import Refusal
@@ -16,16 +17,14 @@ from sidecar.interrupts import WorkerEnd
 Status = Literal["success", "failed", "skipped"]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """The inputs and the outputs, each after the artifacts that it depends on."""
 
     inputs: tuple[Artifact, ...]
     outputs: tuple[Artifact, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """The result of one artifact. `why`: the reason of a failure or skip; `forgiven`: the artifact failed and is optional."""
 
     status: Status

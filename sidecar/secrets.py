@@ -25,7 +25,7 @@ def place(
     if not is_in_memory(Path(mounts).read_text(), folder):
         raise ArtifactError(f"{folder} is not in memory, and secrets must not be written to a disk")
     try:
-        files = Workspace(folder, uid, gid)
+        files = Workspace(folder, uid, gid, use_openat2=False)  # each name is a single open
     except OSError as error:
         raise ArtifactError(f"{folder} cannot be opened: {error.strerror}") from None
     try:

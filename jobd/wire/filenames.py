@@ -14,8 +14,9 @@ Pure. Source: path_resolution(7); RFC 3629 (UTF-8).
 
 import re
 
-_ESCAPE = re.compile(r"\\(\\|x[89a-fA-F][0-9a-fA-F])")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+# Compiled on first use: few names need them, and the sidecar's start delays each job with artifacts.
+_ESCAPE = r"\\(\\|x[89a-fA-F][0-9a-fA-F])"
+_LONE_SURROGATE = "[\ud800-\udfff]"
 _FIRST_OF_BYTES, _LAST_OF_BYTES = 0xDC80, 0xDCFF
 """The code points of single bytes in Python's `surrogateescape`."""
 
@@ -31,9 +32,11 @@ def unescape(text: str) -> bytes:
     Raises:
         UnicodeEncodeError: the text contains an unpaired surrogate.
     """
+    if "\\" not in text:
+        return text.encode()
     pieces: list[bytes] = []
     at = 0
-    for match in _ESCAPE.finditer(text):
+    for match in re.finditer(_ESCAPE, text):
         pieces.append(text[at : match.start()].encode())
         pieces.append(b"\\" if match[1] == "\\" else bytes((int(match[1][1:], 16),)))
         at = match.end()
@@ -43,7 +46,7 @@ def unescape(text: str) -> bytes:
 
 def readable(text: str) -> str:
     """Returns text that UTF-8 can encode: a surrogate of `surrogateescape` becomes the escape of its byte, any other one U+FFFD."""
-    return _LONE_SURROGATE.sub(_replacement, text)
+    return text if text.isascii() else re.sub(_LONE_SURROGATE, _replacement, text)
 
 
 def _replacement(match: re.Match[str]) -> str:

@@ -5,7 +5,6 @@ skip the reports that it has processed. Reports are ASCII: the engine's log file
 escapes the file names in them.
 """
 
-import json
 import re
 from typing import Any, Literal
 
@@ -149,12 +148,8 @@ class InternalReports(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     reports: list[Report]
 
 
-_HEADING = re.compile(
-    r'\{"type":"(?P<type>[a-z-]{1,32})","n":(?P<n>[0-9]{1,15})(?![0-9])(?:,"artifactId":"(?P<artifact>[A-Za-z0-9_-]{1,128})")?'
-)
+_HEADING = r'\{"type":"(?P<type>[a-z-]{1,32})","n":(?P<n>[0-9]{1,15})(?![0-9])(?:,"artifactId":"(?P<artifact>[A-Za-z0-9_-]{1,128})")?'
 """Fields have the order of the structs: the artifact's id comes before the fields that can damage a report."""
-_report: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)
-_order = msgspec.json.Decoder(SidecarOrder)
 
 
 def encode_report(report: Report) -> bytes:
@@ -163,12 +158,29 @@ def encode_report(report: Report) -> bytes:
     Raises:
         ValueError: the report contains NaN or an infinity, which JSON cannot represent.
     """
+    return (_plain_line(report) or _escaped_line(report)) + b"\n"
+
+
+def _plain_line(report: Report) -> bytes | None:
+    """Returns the line without an import of json, which delays a sidecar's start; None if characters of the report need an escape."""
+    if isinstance(report, ArtifactDone) and report.content is not None:
+        return None  # msgspec encodes NaN as null
+    try:
+        line = msgspec.json.encode(report)
+    except UnicodeEncodeError:
+        return None  # an unpaired surrogate
+    return line if line.isascii() else None
+
+
+def _escaped_line(report: Report) -> bytes:
     tree = msgspec.to_builtins(report)
     line = _line(tree)
-    return (_line(_readable(tree)) if b"\\ud" in line else line) + b"\n"
+    return _line(_readable(tree)) if b"\\ud" in line else line
 
 
 def _line(tree: Any) -> bytes:
+    import json
+
     return json.dumps(tree, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
 
 
@@ -187,7 +199,9 @@ def decode_report(line: bytes) -> Report:
         msgspec.DecodeError: the line is not a report.
     """
     try:
-        return _report.decode(line)
+        # No decoder is made with the module: the sidecar decodes no report, and its start delays each job with artifacts.
+        report: Report = msgspec.json.decode(line, type=Report)
+        return report
     except (RecursionError, UnicodeDecodeError) as error:
         raise msgspec.DecodeError(f"the line is not a report: {error}") from None
 
@@ -202,7 +216,7 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True):
 
 def heading_of(line: str) -> Heading:
     """Returns the readable fields of a line that `decode_report` refuses; never raises."""
-    match = _HEADING.search(line)
+    match = re.search(_HEADING, line)
     if match is None:
         return Heading()
     return Heading(type=match["type"], n=int(match["n"]), artifact_id=match["artifact"])
@@ -221,4 +235,4 @@ def decode_order(line: bytes) -> SidecarOrder:
     """
     if not line.endswith(b"\n"):
         raise msgspec.DecodeError("the order is truncated: it has no newline at its end")
-    return _order.decode(line)
+    return msgspec.json.decode(line, type=SidecarOrder)

@@ -5,7 +5,6 @@ use, so that a sidecar that only writes and reads files starts without the HTTP 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -44,9 +43,11 @@ PATHS: dict[str, tuple[str, ...]] = {
 }
 """The fields of each kind that are paths, in the workspace or, for `subdir`, in an archive."""
 
+OPENS_MANY = frozenset({"unarchive", "archive", "list"})
+"""The kinds that may open thousands of files and directories."""
 
-@dataclass(frozen=True, slots=True)
-class Caps:
+
+class Caps(msgspec.Struct, frozen=True):
     """The limits of one artifact: bytes, counts, seconds."""
 
     local_s: float = 3600
@@ -66,8 +67,7 @@ class Caps:
     """An archive of at most this size is checked completely before the first file is written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """The dependencies of a handler. `http` creates the client on first use."""
 
     workspace: Workspace
@@ -76,11 +76,10 @@ class Context:
     meter: Meter
     upload_timeout_s: float = 300
     upload_retries: int = 3
-    caps: Caps = field(default_factory=Caps)
+    caps: Caps = msgspec.field(default_factory=Caps)
 
 
-@dataclass(frozen=True, slots=True)
-class Transferred:
+class Transferred(msgspec.Struct, frozen=True):
     """The result: the number of transferred bytes, and the content for the event."""
 
     size_bytes: int | None = None

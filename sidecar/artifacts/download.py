@@ -7,6 +7,7 @@ from sidecar.artifacts.base import Context, Transferred
 from sidecar.errors import ArtifactError
 from sidecar.transfer.http import Answer, Request
 from sidecar.transfer.retry import safe_url
+from sidecar.workspace.writing import write
 
 RETRIES = 3
 _WHOLE = 200
@@ -36,7 +37,7 @@ def transfer(artifact: Download, context: Context) -> Transferred:
                     raise too_large()
                 if artifact.sha256 is not None:
                     digest.update(chunk)
-                file.write(chunk)
+                write(file, chunk)
                 context.meter(size, answer.total)
             if artifact.sha256 is not None and digest.hexdigest() != artifact.sha256.lower():
                 raise ArtifactError(

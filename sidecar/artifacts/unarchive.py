@@ -28,6 +28,7 @@ from sidecar.artifacts.base import Caps, Context, Meter, Transferred
 from sidecar.entry import parts_of, shown
 from sidecar.errors import ArtifactError
 from sidecar.workspace.paths import Workspace
+from sidecar.workspace.writing import write
 
 _GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -203,7 +204,7 @@ class _Extraction:
     def _write(self, place: Parts, member: Member, content: Content) -> None:
         with self._workspace.replace(self._path(place), member.mode) as file:
             for chunk in content:
-                file.write(chunk)
+                write(file, chunk)
                 self.size_bytes += len(chunk)
                 self._meter(self.size_bytes, None)
             if member.mtime_s is not None:

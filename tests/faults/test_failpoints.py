@@ -28,6 +28,16 @@ def spec(receiver: Receiver, worker_image: str, job_id: str, command: str) -> di
         "command": command,
         "artifacts": [
             {"id": "w", "type": "write", "in": "hello", "out": "in.txt"},
+            # Packed for longer than the worker's log is drained.
+            {
+                "id": "z",
+                "type": "archive",
+                "in": "zeros",
+                "out": "z.tgz",
+                "depends": "job",
+                "when": "always",
+                "optional": True,
+            },
             {
                 "id": "r",
                 "type": "read",
@@ -42,7 +52,12 @@ def spec(receiver: Receiver, worker_image: str, job_id: str, command: str) -> di
 
 
 def short(receiver: Receiver, worker_image: str, job_id: str) -> dict[str, Any]:
-    return spec(receiver, worker_image, job_id, "echo one; cp in.txt out.txt; echo two; exit 7")
+    return spec(
+        receiver,
+        worker_image,
+        job_id,
+        "echo one; head -c 40000000 /dev/zero > zeros; cp in.txt out.txt; echo two; exit 7",
+    )
 
 
 def long(receiver: Receiver, worker_image: str, job_id: str) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import docker
 import pytest
 
 from tests.support.daemon import Daemon, Receiver, until
-from tests.support.invariants import check_events, delivered
 from tests.support.engine.second_engine import SecondEngine
 from tests.support.engine.starts import Starts
+from tests.support.invariants import check_events, delivered
 
 POOL = {"SANDBOX_POOL": "3"}
 

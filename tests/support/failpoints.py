@@ -21,7 +21,6 @@ from jobd.clock import SystemClock
 from jobd.docker.orchestrator import DockerOrchestrator
 from jobd.events.http.sender import Sender
 from jobd.jobs.state.record_form import decode_record
-from jobd.jobs.state.states import DeliveringOutputs
 from jobd.metrics.metrics import Metrics
 from jobd.store.store import Store
 from jobd.store.tables.rows import Transition
@@ -33,14 +32,12 @@ COMMITS = (
     "pulling",
     "image",
     "inputs",
-    "sidecar-intended",
     "running",
     "start-intended",
     "started",
     "log",
     "worker-over",
     "outputs",
-    "outputs-told",
     "done",
     "cancel-request",
     "stop-sent",
@@ -174,7 +171,6 @@ class Failpoints:
 def commit_name(transition: Transition) -> str:
     """Returns the commit's name in COMMITS. Pure."""
     record = decode_record(transition.job.record)
-    state = record.state
     stages = (
         (transition.claim_id, "accepted"),
         (bool(transition.logs), "log"),
@@ -183,13 +179,11 @@ def commit_name(transition: Transition) -> str:
         (record.stop is not None and not record.worker_over, "stop-sent"),
         (record.cancel is not None and (record.ended or not record.worker_over), "cancel-request"),
         (record.ended, "done"),
-        (isinstance(state, DeliveringOutputs) and state.told_at is not None, "outputs-told"),
         (record.phase == "outputs", "outputs"),
         (record.worker_over, "worker-over"),
         (record.started_at is not None, "started"),
         (record.worker is not None, "start-intended"),
         (record.phase == "running", "running"),
-        (record.sidecar is not None, "sidecar-intended"),
         (record.phase == "inputs", "inputs"),
         (record.setup is not None and record.setup.image is not None, "image"),
     )

@@ -51,6 +51,8 @@ class Images:
         self._pulls = Pulls(engine)
         self.cache = ImageCache(engine)
         self._making_sidecar = asyncio.Lock()
+        self._digest: str | None = None
+        """The digest of the sidecar's files, which every job with artifacts needs; None before the first job and after a build."""
 
     async def ensure(self, image: str, pull: Pull, platform: str | None, on_progress: Progress) -> LocalImage:
         """Pulls the image if the policy requires it, and returns the local image.
@@ -88,9 +90,11 @@ class Images:
         built_here = found is not None and sidecar_context.DIGEST_LABEL in _labels(found)
         if found is not None and not built_here:
             return
-        digest = await asyncio.to_thread(sidecar_context.source_digest)
-        if found is not None and _labels(found)[sidecar_context.DIGEST_LABEL] == digest:
+        if self._digest is None:
+            self._digest = await asyncio.to_thread(sidecar_context.source_digest)
+        if found is not None and _labels(found)[sidecar_context.DIGEST_LABEL] == self._digest:
             return
+        self._digest = None
         if found is None and "/" in image and await self._pulled(image, SIDECAR_PULL_S, say):
             return
         await self.build_sidecar(image, say)

@@ -16,9 +16,13 @@ from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
 from jobd.jobs.run.sidecar_reports import SidecarReports, follow_reports
 from jobd.jobs.state import facts
+from jobd.jobs.state.next_action import has_succeeded
 from jobd.jobs.state.observed_state import ObservedState
+from jobd.jobs.state.outcome import outputs_follow
 
 DIRECT_ORDER_LIMIT_S = 10.0
+EARLY_NOTIFICATION_LIMIT_S = 1.0
+"""The exit event waits no longer for the engine's answer to the sidecar's signal."""
 _ALIVE = (ContainerState.CREATED, ContainerState.RUNNING)
 
 
@@ -36,7 +40,9 @@ class Execution:
         self._observed_state = observed_state
         self._engine = engine
         self._deps = deps
-        reports = SidecarReports(job_state.take_report, job_state.take_unread, lambda: job_state.record.id)
+        self._end_is_from_event = False
+        """The engine has sent the event of the worker's end: it had read the worker's output to its end before that."""
+        reports = SidecarReports(job_state.take_reports, lambda: job_state.record.id)
         self._reports = follow_reports(engine, deps.clock, lambda: job_state.ref, reports)
         self._output = OutputFollower(engine, deps.live_outputs, lambda: job_state.ref, deps.notify)
         self._logs = ContainerLogFollower(
@@ -56,6 +62,11 @@ class Execution:
         await self._output.stop()
         await self._reports.stop()
 
+    def start_reading_reports(self) -> None:
+        """Follows the reports of a sidecar that was just started, if any: the first ones come before the next observation."""
+        if self._job_state.order_given and self._job_state.record.phase == "inputs":
+            self._reports.start()
+
     async def stop_reading_reports(self) -> None:
         """Stops following the sidecar's reports; a report that is being stored is stored first."""
         await self._reports.stop()
@@ -70,6 +81,7 @@ class Execution:
                 why = "the sidecar that held the job's secrets ended before the worker was started"
                 await job_state.apply(facts.SetupFailed("input-failed", why))
                 return
+        self._end_is_from_event = False
         # Attaching waits for the engine, the commit waits for the disk.
         following = asyncio.ensure_future(self._output.attach(job_state.record.log.seq))
         try:
@@ -137,6 +149,7 @@ class Execution:
             and job_state.record.phase == "running"
             and job_state.record.started_at is not None
         ):
+            self._end_is_from_event = True
             await job_state.apply(facts.Observed(Observation(died, None)))
             return
         hints_before = observed_state.hint_count
@@ -177,12 +190,42 @@ class Execution:
                 await self._job_state.apply(facts.Measured(usage))
 
     async def drain_log(self) -> None:
-        """Reads the ended worker's log to its end, or stores a mark that says why the end is missing."""
+        """Reads the ended worker's log to its end, or stores a mark that says why the end is missing. Meanwhile the sidecar begins its
+        outputs, if outputs follow for certain.
+        """
+        notifying = asyncio.ensure_future(self._notify_early())
+        try:
+            await self._read_log_to_end()
+        finally:
+            await asyncio.wait({notifying}, timeout=EARLY_NOTIFICATION_LIMIT_S)
+            is_notified = notifying.done() and notifying.result()
+            notifying.cancel()
+        notified = [facts.SidecarNotified()] if is_notified else []
+        await self._job_state.apply(facts.LogsDrained(), *notified)
+        self._observed_state.forget()  # an observation from before the worker's end
+        await self._output.stop()
+
+    async def _read_log_to_end(self) -> None:
+        if self._end_is_from_event and await self._output.is_all_stored():
+            # The engine would answer a request for the log only once it has removed the worker's network.
+            await self._logs.stop()
+            return
         missing = await self._logs.drain()
         if missing is not None:
             await self._job_state.mark_log(missing)
-        await self._job_state.apply(facts.LogsDrained())
-        await self._output.stop()
+
+    async def _notify_early(self) -> bool:
+        """Returns whether the sidecar was notified; if not, jobd does that after the exit event."""
+        record, spec = self._job_state.record, self._job_state.spec
+        # The sidecar's own callbacks must not overtake the exit event.
+        is_direct = self._deps.sidecar.direct and spec.callback is not None
+        if is_direct or not outputs_follow(record, spec):
+            return False
+        try:
+            await self._engine.notify_worker_ended(self._job_state.ref, has_succeeded(record))
+        except EngineError:
+            return False
+        return True
 
     async def notify_sidecar(self, succeeded: bool) -> None:
         """Notifies the sidecar that the worker has ended, and how."""

@@ -23,7 +23,7 @@ class Executors:
         job_state: JobState,
         observed_state: ObservedState,
         deps: Dependencies,
-        say: Callable[[str], None],
+        say: Callable[[str | None], None],
     ) -> None:
         self.preparation = Preparation(job_state, observed_state, deps.engine, deps, say)
         self.execution = Execution(job_state, observed_state, deps.engine, deps)

@@ -7,7 +7,7 @@ Owns the lock under which a record changes, and when pending lines get their eve
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from jobd.clock import wall_clock_and_offset
 from jobd.jobs.job_repository import MAX_TRIES
@@ -15,14 +15,16 @@ from jobd.jobs.log.log_event_batcher import FLUSH_AFTER_S, LogEventBatcher, has_
 from jobd.jobs.log.log_storage import Batch, append_lines, mark_incomplete
 from jobd.jobs.port.model import JobRef, LogBatch, LogCursor, RawLine
 from jobd.jobs.run.dependencies import Dependencies
+from jobd.jobs.run.held_reports import HeldReports
 from jobd.jobs.state import event_drafts, facts
 from jobd.jobs.state.machine import step
 from jobd.jobs.state.outcome import purged
 from jobd.jobs.state.record import Record
+from jobd.jobs.state.states import DrainingLog
 from jobd.jobs.state.step import Step
 from jobd.store.errors import NoSuchJob, StaleJob, StoreError
 from jobd.wire.job import JobSpec
-from jobd.wire.report import Heading, Report
+from jobd.wire.report import Report
 
 CLOCK_TOLERANCE_S = 1.0
 
@@ -43,6 +45,7 @@ class JobState:
         self._deps = deps
         self._changed = changed
         self._changing = asyncio.Lock()
+        self._held = HeldReports()
         self._log_event_batcher = LogEventBatcher(deps.repository.log_frames)
         self._announcing: asyncio.Task[None] | None = None
         self._reading = False
@@ -67,8 +70,8 @@ class JobState:
         """The job's present attempt."""
         return JobRef(self.record.uid, self.record.id, self.record.attempt.number)
 
-    async def apply(self, fact: facts.Fact) -> None:
-        """Applies `fact` to the record and stores the result. Safe from any task: changes are serialized.
+    async def apply(self, *given: facts.Fact) -> None:
+        """Applies the facts to the record, in order, and stores the result in one commit. Safe from any task: changes are serialized.
 
         Raises:
             StoreError: nothing changed. NoSuchJob: the job is purged; `record` then asks for no action.
@@ -77,29 +80,40 @@ class JobState:
             for _ in range(MAX_TRIES):
                 with contextlib.suppress(StaleJob):
                     async with self._reload_if_stale():
-                        changed = await self._apply(fact)
+                        changed = await self._apply(given)
                     break
             else:
                 raise StaleJob(f"job {self.record.id!r} changes too often; nothing was stored")
         if changed:
             self._changed()
 
-    async def _apply(self, fact: facts.Fact) -> bool:
+    async def _apply(self, given: tuple[facts.Fact, ...]) -> bool:
         before, spec = self.record, await self._read_spec()
-        change = self._step(before, spec, fact)
+        drained = facts.LogsDrained() in given
+        if drained:
+            given = (*given, *self._held.facts)
+        change = self._steps(before, spec, given)
         if change.record == before and not change.drafts:
             return False
         drafts = change.drafts
         if drafts and has_pending_lines(before):
             # Events keep the order of the facts: earlier log lines come first.
             before, logged = await self._announce(leave_last=True)
-            change = self._step(before, spec, fact)
+            change = self._steps(before, spec, given)
             drafts = (*logged, *change.drafts)
         self.record = await self._deps.repository.change(change.record, spec, drafts)
         self._log_event_batcher.events_stored(self.record)
         self._deps.on_change(before, self.record, spec)
+        if drained:
+            self._held.clear()
         self._spec = None if self.record.phase in ("queued", "done") else spec
         return True
+
+    def _steps(self, record: Record, spec: JobSpec, given: tuple[facts.Fact, ...]) -> Step:
+        change = Step(record)
+        for fact in given:
+            change = change.then(self._step(change.record, spec, fact))
+        return change
 
     def _step(self, record: Record, spec: JobSpec, fact: facts.Fact) -> Step:
         """Returns the step of `fact`. If the clock was set, the record's times are moved first: otherwise the times that this fact
@@ -134,13 +148,21 @@ class JobState:
             self._changed()
             raise
 
-    async def take_report(self, report: Report) -> None:
-        """Stores a report of the sidecar. Raises StoreError: nothing changed."""
-        await self.apply(facts.Reported(report, self.order_given, all_read=True))
-
-    async def take_unread(self, why: str, heading: Heading) -> None:
-        """Stores that a report could not be read. Raises StoreError: nothing changed."""
-        await self.apply(facts.ReportUnread(why, heading))
+    async def take_reports(self, reports: Sequence[Report | facts.ReportUnread], size_bytes: int) -> None:
+        """Stores reports of the sidecar, of `size_bytes` together, in one commit; while the worker's log is drained, holds them for the
+        commit of the exit event. Raises StoreError: nothing changed.
+        """
+        given = [
+            report
+            if isinstance(report, facts.ReportUnread)
+            else facts.Reported(report, self.order_given, all_read=True)
+            for report in reports
+        ]
+        async with self._changing:
+            if isinstance(self.record.state, DrainingLog):
+                self._held.add(given, size_bytes)
+                return
+        await self.apply(*given)
 
     def log_cursor(self) -> LogCursor:
         """Returns the cursor at which reading the worker's log continues; the next `take_log` gets the lines after this cursor."""

@@ -48,7 +48,9 @@ class Preparation:
             self._interruptible.cancel()
 
     async def prepare(self) -> None:
-        """Pulls the images and creates the containers. The caller has stopped following an earlier sidecar."""
+        """Pulls the images and creates the containers, and starts the sidecar if there is one: both facts are stored in one commit. The caller
+        has stopped following an earlier sidecar.
+        """
         record, ref, spec = self._job_state.record, self._job_state.ref, self._job_state.spec
         image_ready = record.setup is not None and record.setup.image is not None
         files = self._deps.spool_path(record.uid) if record.has_spool else None
@@ -71,7 +73,10 @@ class Preparation:
                 why = "the sidecar was removed before the worker was started, and the job's inputs with it"
                 await self._job_state.apply(facts.SetupFailed("input-failed", why))
                 return
-            await self._job_state.apply(facts.Prepared(created))
+            if record.phase == "running" or not order.sidecar:
+                await self._job_state.apply(facts.Prepared(created))
+            else:
+                await self.start_inputs(facts.Prepared(created))
 
     async def _pulled_and_created(self, order: WorkOrder) -> Created:
         """Returns the containers. Raises EngineError; ImageUnavailable also if the pull takes too long. Raises _Interrupted."""
@@ -85,10 +90,10 @@ class Preparation:
                 raise
             raise ImageUnavailable("the image was not pulled within half an hour") from error
 
-    async def start_inputs(self) -> None:
-        """Starts the sidecar with its order, unless a user has cancelled the job meanwhile."""
+    async def start_inputs(self, *before: facts.Fact) -> None:
+        """Starts the sidecar with its order, unless a user has cancelled the job meanwhile. `before`: facts that are not stored yet."""
         job_state = self._job_state
-        await job_state.apply(facts.SidecarStarting())
+        await job_state.apply(*before, facts.SidecarStarting())
         if job_state.record.phase != "inputs" or job_state.record.sidecar is None:
             return
         self._observed_state.forget()

@@ -4,7 +4,7 @@ Owns how the parts of a line are joined, the limit of a line, and what is not a 
 """
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -13,30 +13,31 @@ from jobd.clock import Clock
 from jobd.jobs.log.container_log_follower import ContainerLogFollower
 from jobd.jobs.port.model import LOG_START, JobRef, LogBatch, LogCursor, RawLine
 from jobd.jobs.port.protocols import Logs
-from jobd.wire.report import Heading, Report, decode_report, heading_of
+from jobd.jobs.state.facts import ReportUnread
+from jobd.wire.report import Report, decode_report, heading_of
 
 MAX_REPORT_BYTES = 8 << 20
+COMMIT_BYTES = 1 << 20
+"""Reports that arrive together are stored in one commit, up to the report that reaches this size."""
 QUOTED_CHARACTERS = 200
 
 log = logging.getLogger(__name__)
 
 
 class SidecarReports:
-    """Decodes the sidecar's lines and passes each report to `on_report`.
+    """Decodes the sidecar's lines and passes the reports that arrive together, and their size, to `on_reports`.
 
-    A line with a `{` that does not decode goes to `on_unreadable`, with the reason and its readable heading. A line without a `{` is
+    A line with a `{` that does not decode becomes a `ReportUnread`, with the reason and its readable heading. A line without a `{` is
     no report, damaged or not: another program printed the line, and jobd logs and drops it. A line holds at most
     `MAX_REPORT_BYTES`; the rest of a longer line is dropped.
     """
 
     def __init__(
         self,
-        on_report: Callable[[Report], Coroutine[Any, Any, None]],
-        on_unreadable: Callable[[str, Heading], Coroutine[Any, Any, None]],
+        on_reports: Callable[[Sequence[Report | ReportUnread], int], Coroutine[Any, Any, None]],
         job_id: Callable[[], str],
     ) -> None:
-        self._on_report = on_report
-        self._on_unreadable = on_unreadable
+        self._on_reports = on_reports
         self._job_id = job_id
         self.reset()
 
@@ -48,6 +49,8 @@ class SidecarReports:
 
     async def feed(self, batch: LogBatch) -> None:
         """Handles the reports in the batch, in order."""
+        reports: list[Report | ReportUnread] = []
+        size_bytes = 0
         for line in batch.lines:
             if line.stream != "stdout":
                 continue
@@ -55,7 +58,7 @@ class SidecarReports:
             if text is None:
                 continue
             try:
-                report = decode_report(text.encode())
+                reports.append(decode_report(text.encode()))
             except msgspec.DecodeError as error:
                 quoted = text[:QUOTED_CHARACTERS]
                 fields = {
@@ -67,9 +70,13 @@ class SidecarReports:
                 log.warning("the sidecar printed a line that is no report", extra=fields)
                 if "{" in text:
                     why = f"the sidecar printed a report that cannot be read ({error}): {quoted!r}"
-                    await self._on_unreadable(why, heading_of(text))
-                continue
-            await self._on_report(report)
+                    reports.append(ReportUnread(why, heading_of(text)))
+            size_bytes += len(text)
+            if size_bytes >= COMMIT_BYTES:
+                await self._on_reports(reports, size_bytes)
+                reports, size_bytes = [], 0
+        if reports:
+            await self._on_reports(reports, size_bytes)
 
     def _whole(self, line: RawLine) -> str | None:
         """Returns the line that ends here, up to the limit of a report; None while the line continues."""

@@ -193,8 +193,10 @@ class Supervisor:
             case actions.Prepare():
                 await self._execution.stop_reading_reports()
                 await self._made().preparation.prepare()
+                self._execution.start_reading_reports()
             case actions.StartSidecar():
                 await self._made().preparation.start_inputs()
+                self._execution.start_reading_reports()
             case actions.StartWorker():
                 await self._execution.start_worker()
             case actions.RemoveUnstarted(role):

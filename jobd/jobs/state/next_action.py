@@ -104,7 +104,7 @@ def _next_in_running(
 def _next_in_outputs(
     record: Record, state: DeliveringOutputs, observation: Observation | None, now: datetime
 ) -> actions.Action:
-    notify = actions.TellSidecar(succeeded=state.failure is None and record.exit_code == 0)
+    notify = actions.TellSidecar(has_succeeded(record))
     if state.told_at is None and not record.is_stopping:
         return notify
     if observation is None:
@@ -116,6 +116,11 @@ def _next_in_outputs(
     if state.told_at is None or now >= state.told_at + TELL_AGAIN:
         return notify
     return actions.Wait(state.told_at + TELL_AGAIN)
+
+
+def has_succeeded(record: Record) -> bool:
+    """Returns whether an ended worker has succeeded: which outputs the sidecar delivers depends on that."""
+    return record.failure is None and record.exit_code == 0
 
 
 def _kill_sidecar(stop: Stop | None, now: datetime) -> actions.Action:

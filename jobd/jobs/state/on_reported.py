@@ -22,9 +22,15 @@ NEVER_REPORTED = "the sidecar never reported the artifact"
 
 
 def reported(record: Record, spec: JobSpec, fact: facts.Reported, now: datetime) -> Step:
-    """Returns the step of a report for an unfinished job. A repeated or late report changes nothing."""
+    """Returns the step of a report for an unfinished job. A repeated or late report changes nothing, and so does `started`, for which
+    a commit would delay the reports after it.
+    """
     received = fact.report
-    if record.sidecar is None or received.n <= record.sidecar.report_n:
+    if (
+        record.sidecar is None
+        or received.n <= record.sidecar.report_n
+        or isinstance(received, report.Started)
+    ):
         return Step(record)
     record = record.with_sidecar(report_n=received.n)
     match received:

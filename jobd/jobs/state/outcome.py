@@ -98,6 +98,14 @@ def _cancelled(record: Record) -> Failure:
     return Failure(reason=CANCELLED, error=f"{words}: {why}" if why else words)
 
 
+def outputs_follow(record: Record, spec: JobSpec) -> bool:
+    """True while the ended worker's log is drained, if the attempt certainly continues with the outputs: the sidecar may begin them."""
+    state = record.state
+    if not isinstance(state, DrainingLog) or state.sidecar is None or record.cancel is not None:
+        return False
+    return has_outputs(spec) and not is_repeated(record, spec, state.failure, state.worker)
+
+
 def log_drained(record: Record, spec: JobSpec, state: DrainingLog, now: datetime) -> Step:
     """Returns the job whose ended worker's log is complete: announces the exit and continues with the outputs or the end."""
     return _exited(record, spec, now, state.failure, state.worker)

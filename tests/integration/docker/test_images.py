@@ -185,7 +185,15 @@ async def test_a_missing_sidecar_image_is_built(make_bench: Any, sidecar_tag: st
     image = bench.client.images.get(sidecar_tag)
     assert image.labels[sidecar_context.DIGEST_LABEL] == sidecar_context.source_digest()
     assert image.labels["managed-by"] == "jobs-service"
-    assert image.attrs["Config"]["Entrypoint"] == ["python3", "-m", "sidecar"]
+    assert image.attrs["Config"]["Entrypoint"] == [
+        "python3",
+        "-I",
+        "-S",
+        "-B",
+        "-X",
+        "utf8",
+        "/app/sidecar/start.py",
+    ]
 
 
 async def test_a_stale_sidecar_image_that_was_built_here_is_built_again(

@@ -1,6 +1,8 @@
 """The sidecar as jobd runs it: its own image, root with three capabilities, read-only, beside a worker of another user."""
 
+import json
 import os
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -129,3 +131,31 @@ def test_inputs_belong_to_the_worker_and_links_lead_nowhere(
         "pack/",
         "root",
     ]
+
+
+def test_no_module_is_compiled_at_a_start(docker_client: docker.DockerClient) -> None:
+    """The order uses HTTP, both archive formats and the settings from variables: the most modules that a sidecar imports."""
+    options = docker_client.images.get(IMAGE).attrs["Config"]["Entrypoint"]
+    artifacts = [
+        {"id": "w", "type": "write", "in": "x", "out": "d/x"},
+        {"id": "pack", "type": "archive", "in": "d", "out": "d.tgz", "depends": "w"},
+        {"id": "unpack", "type": "unarchive", "in": "d.tgz", "out": "e", "depends": "pack"},
+        {"id": "list", "type": "list", "in": "e", "depends": "unpack"},
+        {"id": "read", "type": "read", "in": "e/x", "depends": "unpack"},
+        {"id": "up", "type": "upload", "in": "absent", "out": "http://127.0.0.1:9/", "optional": True},
+    ]
+    output = docker_client.containers.run(
+        IMAGE,
+        entrypoint=[options[0], "-v", *options[1:]],
+        environment={"JOB_ID": "a", "ARTIFACTS_JSON": json.dumps(artifacts), "SHARED_VOLUME_PATH": "/tmp"},
+        tmpfs={"/tmp": "mode=1777"},
+        read_only=True,
+        user="4321:4321",
+        network_mode="none",
+        stdout=False,
+        stderr=True,
+        remove=True,
+    ).decode()
+    loaded = re.findall(r"^# code object from '(.*)'$", output, re.MULTILINE)
+    assert any("/urllib3/" in path for path in loaded)
+    assert [path for path in loaded if not path.endswith(".pyc")] == []

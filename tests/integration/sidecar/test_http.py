@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from jobd.wire.artifact import Download, Upload
@@ -278,10 +279,10 @@ def test_only_a_regular_file_is_sent(context: Context, server: Any, root: Path) 
 
 
 def test_progress_is_reported(server: Any, root: Path, make_context: MakeContext) -> None:
-    from dataclasses import replace
-
     told: list[tuple[int, int | None]] = []
-    context = replace(make_context(), meter=lambda size_bytes, total: told.append((size_bytes, total)))
+    context = msgspec.structs.replace(
+        make_context(), meter=lambda size_bytes, total: told.append((size_bytes, total))
+    )
     get(context, server.on("/x", server.answer(200, CONTENT)))
     assert told[-1] == (len(CONTENT), len(CONTENT))
     (root / "result").write_bytes(CONTENT)

@@ -242,15 +242,3 @@ def test_the_console_script_has_an_entry_point() -> None:
     )
     assert done.returncode == 64
     assert b"no order on standard input" in done.stdout
-
-
-def test_writing_and_reading_import_no_http_client_and_no_archive_formats() -> None:
-    code = "import sidecar.__main__, sys; print([m for m in ('urllib3', 'tarfile', 'zipfile', 'ssl') if m in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        timeout=30,
-        check=True,
-        cwd=Path(__file__).parents[3],
-    )
-    assert done.stdout.strip() == b"[]"

@@ -9,9 +9,9 @@ import os
 import signal
 import tarfile
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -209,7 +209,7 @@ def test_all_names_are_listed_and_survive_an_archive(
     workspace = Workspace(str(folder), os.getuid(), os.getgid())
     try:
         done = run(
-            replace(context, workspace=workspace),
+            msgspec.structs.replace(context, workspace=workspace),
             List(id="l", source="out", depends="job"),
             Archive(id="a", source="out", out="x.tgz", depends="l"),
             Unarchive(id="u", source="x.tgz", out="back", depends="a"),

@@ -15,6 +15,7 @@ from jobd.wire.view import LogLine
 from tests.support.fakes.worker import WorkerScript
 
 STAYS = WorkerScript(lines=["one"], runs_s=None)
+UNFINISHED = WorkerScript(lines=["one"], rest="two", runs_s=None)
 
 
 async def stored(system: Any, uid: str) -> list[tuple[str, str | None]]:
@@ -57,7 +58,7 @@ async def test_a_worker_removed_by_hand_leaves_a_gap_mark_in_its_log(system: Any
 async def test_a_worker_removed_before_its_log_was_read_leaves_a_gap_mark(
     system: Any,
 ) -> None:
-    system.engine.workers["a"] = STAYS
+    system.engine.workers["a"] = UNFINISHED
     record = await system.submit()
     record = await system.until(record, lambda now: now.log.seq == 1)
     system.engine.unreadable_logs.add("worker")
@@ -104,7 +105,7 @@ async def test_a_log_that_the_engine_does_not_return_is_marked_after_a_limit(sys
 
 
 async def test_a_drain_waits_for_an_unavailable_engine_without_a_limit(system: Any) -> None:
-    system.engine.workers["a"] = STAYS
+    system.engine.workers["a"] = UNFINISHED
     record = await system.submit()
     record = await system.until(record, lambda now: now.log.seq == 1)
     system.engine.unreadable_logs.add("worker")
@@ -117,7 +118,7 @@ async def test_a_drain_waits_for_an_unavailable_engine_without_a_limit(system: A
     system.engine.unreadable_logs.clear()
     system.engine.away = False
     record = await system.ended(record, tick_s=0.5)
-    assert await stored(system, record.uid) == [("one", None)]
+    assert await stored(system, record.uid) == [("one", None), ("two", None)]
 
 
 async def test_reports_that_the_engine_does_not_return_fail_the_job_after_a_limit(system: Any) -> None:
@@ -175,3 +176,32 @@ async def test_reports_lost_with_their_sidecar_fail_the_job(system: Any) -> None
     record = await system.ended(record, tick_s=0.5)
     assert (record.status, record.reason) == ("failed", "output-failed")
     assert "removed" in (record.error or "")
+
+
+@pytest.mark.parametrize(
+    ("worker", "disturb", "marks"),
+    [
+        (STAYS, None, []),
+        (WorkerScript(runs_s=None), None, []),
+        (UNFINISHED, None, [("", UNREADABLE)]),
+        (STAYS, "restart", [("", UNREADABLE)]),
+        (STAYS, "no facts", [("", UNREADABLE)]),
+    ],
+)
+async def test_a_log_that_has_the_whole_output_is_not_read_again(
+    system: Any, worker: WorkerScript, disturb: str | None, marks: list[tuple[str, str]]
+) -> None:
+    """The engine does not return the log after the worker's end: without a further read, the log has no mark."""
+    system.engine.workers["a"] = worker
+    system.engine.hints_say_all = disturb != "no facts"
+    record = await system.submit()
+    record = await system.until(
+        record, lambda now: now.status == "running" and now.log.seq == len(worker.lines)
+    )
+    system.engine.unreadable_logs.add("worker")
+    if disturb == "restart":
+        await system.restart()
+    system.engine.end("a", "worker", 0)
+    record = await system.ended(record, tick_s=READ_LIMIT_S / 10)
+    assert record.status == "completed"
+    assert await stored(system, record.uid) == [*((line, None) for line in worker.lines), *marks]

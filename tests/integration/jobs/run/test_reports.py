@@ -110,3 +110,24 @@ async def test_an_unreadable_report_is_reported_once_over_a_restart(system: Any)
     record = await system.ended(record, tick_s=0.1)
     assert (await system.event_types(record)).count("artifact") == 2
     assert record.reason == "output-failed"
+
+
+async def test_inputs_take_one_commit_for_the_sidecars_start_and_one_for_its_reports(
+    system: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = []
+    change = system.repository.change
+
+    async def listed(record: Any, *more: Any) -> Any:
+        stored.append((record.phase, record.sidecar is not None))
+        return await change(record, *more)
+
+    monkeypatch.setattr(system.repository, "change", listed)
+    await system.ended(await system.submit(INPUT, OUTPUT), tick_s=0.1)
+    assert stored[:5] == [
+        ("pulling", False),
+        ("pulling", False),
+        ("inputs", True),
+        ("running", True),
+        ("running", True),
+    ]

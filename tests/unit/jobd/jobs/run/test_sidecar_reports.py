@@ -1,6 +1,7 @@
 """The lines that a sidecar prints: reports are handled, damaged reports are reported, other lines are dropped."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from jobd.jobs.port.model import LOG_START, LogBatch, RawLine
 from jobd.jobs.run import sidecar_reports
 from jobd.jobs.run.sidecar_reports import SidecarReports
+from jobd.jobs.state.facts import ReportUnread
 from jobd.wire import report
 from jobd.wire.report import Heading, Report, encode_report
 
@@ -21,13 +23,13 @@ class Handled:
 
     def __init__(self) -> None:
         self.all: list[Report | tuple[str, Heading]] = []
-        self.reports = SidecarReports(self._on_report, self._on_unreadable, lambda: "job-1")
+        self.together: list[int] = []
+        self.reports = SidecarReports(self._on_reports, lambda: "job-1")
 
-    async def _on_report(self, report_: Report) -> None:
-        self.all.append(report_)
-
-    async def _on_unreadable(self, why: str, heading: Heading) -> None:
-        self.all.append((why, heading))
+    async def _on_reports(self, reports: Sequence[Report | ReportUnread], size_bytes: int) -> None:
+        assert size_bytes > 0
+        self.together.append(len(reports))
+        self.all += [(one.why, one.heading) if isinstance(one, ReportUnread) else one for one in reports]
 
     def feed(self, *lines: tuple[str, bool]) -> list[Any]:
         raw = [RawLine("stdout", "2030-01-01T00:00:00Z", text, partial) for text, partial in lines]
@@ -99,3 +101,23 @@ def test_reset_drops_an_unfinished_report() -> None:
     handled.feed((LINE[:30], True))
     handled.reports.reset()
     assert handled.feed((LINE, False)) == [DONE]
+
+
+def test_reports_that_arrive_together_are_handled_together(monkeypatch: Any) -> None:
+    handled = Handled()
+    assert handled.feed((LINE, False), ("noise", False), ("{", False), (LINE, False)) == [
+        DONE,
+        *handled.all[1:2],
+        DONE,
+    ]
+    assert handled.together == [3]
+    monkeypatch.setattr(sidecar_reports, "COMMIT_BYTES", 2 * len(LINE))
+    handled = Handled()
+    handled.feed(*[(LINE, False)] * 5)
+    assert handled.together == [2, 2, 1]
+
+
+def test_nothing_is_handled_without_a_report() -> None:
+    handled = Handled()
+    handled.feed(("noise", False))
+    assert handled.together == []
