@@ -9,9 +9,13 @@ Source: Standard Webhooks 1.0, "Signature scheme"; docs/events.md, "Signatures".
 import base64
 import hashlib
 import hmac
+from functools import lru_cache
 
 SIGNATURE_HEADER = "X-Signature-256"
 _WHSEC = "whsec_"
+_KNOWN_KEYS = 64
+_KNOWN_KEY_CHARACTERS = 1024
+"""A longer key is prepared for each signature: it would stay in memory."""
 
 
 def keys_of(key: str) -> list[str]:
@@ -40,9 +44,8 @@ def standard_webhooks_key(key: str) -> bytes:
 
 def standard_webhooks_signature(key: str, message_id: str, timestamp_s: int, body: bytes) -> str:
     """Returns the `v1,<base64>` signature over `id.timestamp.body`."""
-    content = f"{message_id}.{timestamp_s}.".encode() + body
-    digest = hmac.new(standard_webhooks_key(key), content, hashlib.sha256).digest()
-    return "v1," + base64.b64encode(digest).decode()
+    prepared = hmac.new(standard_webhooks_key(key), digestmod=hashlib.sha256)
+    return _v1(prepared, f"{message_id}.{timestamp_s}.".encode() + body)
 
 
 def signature_headers(key: str | None, message_id: str, timestamp_s: int, body: bytes) -> dict[str, str]:
@@ -52,12 +55,34 @@ def signature_headers(key: str | None, message_id: str, timestamp_s: int, body: 
     """
     headers = {"Webhook-Id": message_id, "Webhook-Timestamp": str(timestamp_s)}
     if key:
-        keys = keys_of(key)
-        headers[SIGNATURE_HEADER] = signature_256(keys[0], body)
-        headers["Webhook-Signature"] = " ".join(
-            standard_webhooks_signature(one, message_id, timestamp_s, body) for one in keys
-        )
+        first, content = _prepared(key), f"{message_id}.{timestamp_s}.".encode() + body
+        headers[SIGNATURE_HEADER] = "sha256=" + _signed(first[0], body).hexdigest()
+        headers["Webhook-Signature"] = " ".join([_v1(one, content) for one in first[1:]])
     return headers
+
+
+def _signed(prepared: hmac.HMAC, content: bytes) -> hmac.HMAC:
+    signed = prepared.copy()
+    signed.update(content)
+    return signed
+
+
+def _v1(prepared: hmac.HMAC, content: bytes) -> str:
+    return "v1," + base64.b64encode(_signed(prepared, content).digest()).decode()
+
+
+def _prepared(key: str) -> tuple[hmac.HMAC, ...]:
+    """Returns the HMAC of `X-Signature-256`, and one of `Webhook-Signature` for each key; from a cache, since one key signs many events."""
+    return _known(key) if len(key) <= _KNOWN_KEY_CHARACTERS else _prepare(key)
+
+
+def _prepare(key: str) -> tuple[hmac.HMAC, ...]:
+    keys = keys_of(key)
+    secrets = [keys[0].encode(), *map(standard_webhooks_key, keys)]
+    return tuple(hmac.new(secret, digestmod=hashlib.sha256) for secret in secrets)
+
+
+_known = lru_cache(maxsize=_KNOWN_KEYS)(_prepare)
 
 
 def verify_256(key: str, body: bytes, signature: str) -> bool:
