@@ -7,8 +7,9 @@ deliveries keeps the order of each job. `settling.py` stores what became of a de
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from jobd.store.sqlite.checks import checksum, fits
 from jobd.store.sqlite.timestamps import from_micros, optional_time, to_micros
