@@ -140,7 +140,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a damaged event is sent empty",
-        "jobd/events/delivery/dispatcher.py",
+        "jobd/events/delivery/workers.py",
         "            if not first.body:",
         "            if False:",
         "tests/integration/events/test_delivery.py",

@@ -16,6 +16,7 @@ from jobd.events.http.connection import (
     RETRY_AFTER_BYTES,
     Connection,
     NoAnswer,
+    Outcome,
     Reply,
 )
 
@@ -217,6 +218,56 @@ async def test_one_connection_serves_one_exchange_after_the_other() -> None:
     assert wire.gone
     with pytest.raises(NoAnswer):
         await connection.exchange(b"", LONG_S)
+
+
+async def test_the_next_exchange_may_begin_with_the_outcome_of_the_last() -> None:
+    connection, wire = Connection(), Wire()
+    connection.connection_made(wire)
+    outcomes: list[Outcome] = []
+
+    def ended(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        if len(outcomes) < 3:
+            connection.begin(b"%d" % len(outcomes), LONG_S, ended)
+
+    connection.begin(b"0", LONG_S, ended)
+    for number in range(3):
+        assert len(outcomes) == number
+        connection.data_received(b"HTTP/1.1 20%d OK\r\nContent-Length: 0\r\n\r\n" % number)
+    assert outcomes == [Reply(200 + number, None, b"") for number in range(3)]
+    assert wire.sent == b"012"
+    connection.data_received(b"HTTP/1.1 204 No Content\r\n\r\n")  # nobody has asked
+    assert wire.gone
+    assert len(outcomes) == 3
+
+
+async def test_a_timer_of_an_earlier_exchange_ends_no_later_one() -> None:
+    connection, wire = Connection(), Wire()
+    connection.connection_made(wire)
+    first = connection.exchange(b"", 0.01)
+    connection.data_received(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert (await first).status == 204
+    second = connection.exchange(b"", LONG_S)
+    await asyncio.sleep(0.03)
+    assert not second.done()
+    assert connection._timer is not None
+    assert connection._timer.when() > asyncio.get_running_loop().time() + 60
+    third = connection.exchange
+    connection.data_received(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert (await second).status == 204
+    with pytest.raises(TimeoutError):
+        await third(b"", 0.01)
+    assert wire.gone
+
+
+async def test_a_cancelled_exchange_closes_the_connection() -> None:
+    connection, wire = Connection(), Wire()
+    connection.connection_made(wire)
+    future = connection.exchange(b"", LONG_S)
+    future.cancel()
+    await asyncio.sleep(0)
+    assert wire.gone
+    assert not connection.reusable
 
 
 def test_an_answer_before_all_was_sent_counts_and_ends_the_connection() -> None:
