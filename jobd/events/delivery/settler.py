@@ -22,7 +22,7 @@ STORE_PAUSE_S = 1.0
 """The pause before a retry."""
 MAX_GROUP = 256
 """Settlements in one commit."""
-FULL_ENOUGH = 64
+FULL_ENOUGH = 128
 """This many answers are written at once, without waiting for more."""
 
 

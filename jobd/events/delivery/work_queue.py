@@ -37,7 +37,7 @@ from jobd.events.delivery.breaker import Breaker, Breakers, Host, Ticket
 from jobd.events.delivery.destination_queues import DestinationQueues
 from jobd.store.tables.rows import Due
 
-UNSETTLED_PER_WORKER = 16
+UNSETTLED_PER_WORKER = 32
 """Answers per worker that may wait for their commit: beyond that nothing is sent until the store has caught up. A crash repeats at
 most these.
 """
