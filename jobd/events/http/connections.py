@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import aiohappyeyeballs
 
-from jobd.events.http.connection import Connection
+from jobd.events.http.connection import BUFFER_BYTES, Connection
 from jobd.events.http.egress import EgressPolicy
 from jobd.events.http.resolver import EgressResolver
 
@@ -42,6 +42,7 @@ class Connections:
         self._policy = policy
         self._resolver = EgressResolver(policy, gateway)
         self._most = most
+        self._buffer = bytearray(BUFFER_BYTES)
         self._open = 0
         self._idle: dict[Origin, list[Connection]] = {}
         self._in_use: set[Connection] = set()
@@ -91,7 +92,7 @@ class Connections:
         )
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                Connection,
+                lambda: Connection(self._buffer),
                 sock=sock,
                 ssl=_trusting() if origin.tls else None,
                 server_hostname=origin.host.rstrip(".") if origin.tls else None,
