@@ -16,6 +16,7 @@ _WHSEC = "whsec_"
 _KNOWN_KEYS = 64
 _KNOWN_KEY_CHARACTERS = 1024
 """A longer key is prepared for each signature: it would stay in memory."""
+_BLOCK_BYTES = 64
 
 
 def keys_of(key: str) -> list[str]:
@@ -44,8 +45,8 @@ def standard_webhooks_key(key: str) -> bytes:
 
 def standard_webhooks_signature(key: str, message_id: str, timestamp_s: int, body: bytes) -> str:
     """Returns the `v1,<base64>` signature over `id.timestamp.body`."""
-    prepared = hmac.new(standard_webhooks_key(key), digestmod=hashlib.sha256)
-    return _v1(prepared, f"{message_id}.{timestamp_s}.".encode() + body)
+    content = f"{message_id}.{timestamp_s}.".encode() + body
+    return _v1(hmac.new(standard_webhooks_key(key), content, hashlib.sha256).digest())
 
 
 def signature_headers(key: str | None, message_id: str, timestamp_s: int, body: bytes) -> dict[str, str]:
@@ -55,31 +56,44 @@ def signature_headers(key: str | None, message_id: str, timestamp_s: int, body: 
     """
     headers = {"Webhook-Id": message_id, "Webhook-Timestamp": str(timestamp_s)}
     if key:
-        first, content = _prepared(key), f"{message_id}.{timestamp_s}.".encode() + body
-        headers[SIGNATURE_HEADER] = "sha256=" + _signed(first[0], body).hexdigest()
-        headers["Webhook-Signature"] = " ".join([_v1(one, content) for one in first[1:]])
+        prepared = _known(key) if len(key) <= _KNOWN_KEY_CHARACTERS else _prepare(key)
+        content = f"{message_id}.{timestamp_s}.".encode() + body
+        headers[SIGNATURE_HEADER] = "sha256=" + prepared[0].digest(body).hex()
+        headers["Webhook-Signature"] = " ".join([_v1(one.digest(content)) for one in prepared[1:]])
     return headers
 
 
-def _signed(prepared: hmac.HMAC, content: bytes) -> hmac.HMAC:
-    signed = prepared.copy()
-    signed.update(content)
-    return signed
+def _v1(digest: bytes) -> str:
+    return "v1," + base64.b64encode(digest).decode()
 
 
-def _v1(prepared: hmac.HMAC, content: bytes) -> str:
-    return "v1," + base64.b64encode(_signed(prepared, content).digest()).decode()
+class _PreparedHmac:
+    """HMAC-SHA256 with one key for many messages: the key's two blocks are hashed once. `hmac.new` and `hmac.digest` take twice as
+    long, as they look up the algorithm for each message.
+
+    Source: RFC 2104, sections 2 and 4.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, secret: bytes) -> None:
+        block = secret if len(secret) <= _BLOCK_BYTES else hashlib.sha256(secret).digest()
+        block = block.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def digest(self, message: bytes) -> bytes:
+        """Returns the HMAC of one message."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
 
 
-def _prepared(key: str) -> tuple[hmac.HMAC, ...]:
-    """Returns the HMAC of `X-Signature-256`, and one of `Webhook-Signature` for each key; from a cache, since one key signs many events."""
-    return _known(key) if len(key) <= _KNOWN_KEY_CHARACTERS else _prepare(key)
-
-
-def _prepare(key: str) -> tuple[hmac.HMAC, ...]:
+def _prepare(key: str) -> tuple[_PreparedHmac, ...]:
+    """Returns the HMAC of `X-Signature-256`, then one of `Webhook-Signature` for each key."""
     keys = keys_of(key)
-    secrets = [keys[0].encode(), *map(standard_webhooks_key, keys)]
-    return tuple(hmac.new(secret, digestmod=hashlib.sha256) for secret in secrets)
+    return tuple(map(_PreparedHmac, [keys[0].encode(), *map(standard_webhooks_key, keys)]))
 
 
 _known = lru_cache(maxsize=_KNOWN_KEYS)(_prepare)

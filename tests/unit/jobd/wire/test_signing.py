@@ -160,8 +160,15 @@ def test_long_keys_are_not_kept() -> None:
     assert signing._known.cache_info().currsize == signing._KNOWN_KEYS
 
 
-def test_a_prepared_key_signs_each_body_anew() -> None:
+def test_a_known_key_signs_each_body_anew() -> None:
     for body in (b"a", b"b", b"a"):
         headers = signature_headers(WHSEC, "m", 5, body)
         assert headers["X-Signature-256"] == signature_256(WHSEC, body)
         assert headers["Webhook-Signature"] == standard_webhooks_signature(WHSEC, "m", 5, body)
+
+
+@given(st.binary(max_size=200), st.lists(st.binary(max_size=300), max_size=3))
+def test_a_prepared_hmac_is_that_of_the_standard_library(secret: bytes, messages: list[bytes]) -> None:
+    prepared = signing._PreparedHmac(secret)
+    for message in messages:
+        assert prepared.digest(message) == hmac.new(secret, message, hashlib.sha256).digest()
