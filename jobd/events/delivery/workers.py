@@ -62,7 +62,7 @@ class Workers:
         self._observer = observer
         self._answered = answered
         self._tasks: asyncio.TaskGroup | None = None
-        self._defect: asyncio.Future[None] | None = None
+        self._end: asyncio.Future[None] | None = None
         self._starting = False
 
     async def run(self) -> None:
@@ -71,17 +71,14 @@ class Workers:
         Raises:
             ExceptionGroup: `answered` has raised an error.
         """
-        self._defect = asyncio.get_running_loop().create_future()
-        try:
-            async with asyncio.TaskGroup() as self._tasks:
-                self.start()
-                await self._defect
-        finally:
-            self._tasks = None
+        self._end = asyncio.get_running_loop().create_future()
+        async with asyncio.TaskGroup() as self._tasks:
+            self.start()
+            await self._end  # a cancel of this task cancels the future at once
 
     def start(self) -> None:
         """Starts the requests that may be sent now. Never waits; an unneeded call does no harm."""
-        if self._tasks is None or self._starting:
+        if self._starting or self._tasks is None or self._end is None or self._end.done():
             return
         self._starting = True
         try:
@@ -102,7 +99,7 @@ class Workers:
             return False  # a defect: the task meets the same one, and its delivery is parked
 
     def _on_answer(self, taken: Taken, began: float, answer: Answer) -> None:
-        if self._tasks is None or self._defect is None or self._defect.done():
+        if self._end is None or self._end.done():
             return
         try:
             self._observer.requested(self._clock.monotonic() - began)
@@ -110,7 +107,7 @@ class Workers:
             self.start()
         except Exception as error:
             # A connection has made this call and can do nothing with an error; `run` raises it.
-            self._defect.set_exception(error)
+            self._end.set_exception(error)
 
     async def _deliver(self, taken: Taken) -> None:
         due = taken[0]

@@ -100,10 +100,20 @@ async def test_a_delivery_without_an_open_connection_has_a_task() -> None:
         await running
 
 
-async def test_nothing_is_sent_before_the_start() -> None:
+async def test_nothing_is_sent_before_the_start_or_after_the_end() -> None:
     bench = Bench()
     bench.queue.put(due("x", "a"))
     assert not bench.sender.waiting
+    running = asyncio.ensure_future(bench.workers.run())
+    await asyncio.sleep(0)
+    assert len(bench.sender.waiting) == 1
+    bench.sender.connected = False
+    running.cancel()
+    bench.queue.put(due("y", "b"))  # while the workers end
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    bench.queue.put(due("z", "c"))
+    assert not bench.sender.by_task
 
 
 async def test_a_defect_in_the_handling_of_an_answer_ends_the_workers() -> None:
