@@ -90,7 +90,7 @@ class Dispatcher:
         self._poller = OutboxPoller(outbox, self._queue, self._breakers, expiry, schedule, clock)
         batching = self._batching = Batching(outbox, clock)
         self._workers = Workers(self._queue, batching, sender, clock, self._observer, self._answered)
-        self._settler = Settler(outbox, clock, settings.record_after_s)
+        self._settler = Settler(outbox, clock, settings.record_after_s, self._queue.most_unsettled)
 
     def notify(self, job_uid: str) -> None:
         """Call after a commit with events of this job. Cheap, never waits; a lost call delays events by half a minute at most."""

@@ -60,7 +60,8 @@ class WorkQueue:
         self._wake_workers = wake_workers
         self._released: set[str] = set()
         self._unsettled = 0
-        self._most_unsettled = UNSETTLED_PER_WORKER * queues.workers
+        self.most_unsettled = UNSETTLED_PER_WORKER * queues.workers
+        """Beyond this number of answers without a commit nothing is sent."""
         self._all_settled = asyncio.Event()
         self._all_settled.set()
         self._draining = False
@@ -112,7 +113,7 @@ class WorkQueue:
 
     def take(self) -> Taken | None:
         """Takes the next delivery for a worker. None if no delivery may be sent now."""
-        if self._draining or self._unsettled >= self._most_unsettled:
+        if self._draining or self._unsettled >= self.most_unsettled:
             return None
         now = self._clock.monotonic()
         due = self._queues.pick(lambda destination: self._breakers.admits(destination, now))
@@ -160,7 +161,7 @@ class WorkQueue:
 
     def done(self) -> None:
         """All steps after an answer's commit are done."""
-        was_full = self._unsettled >= self._most_unsettled
+        was_full = self._unsettled >= self.most_unsettled
         self._unsettled -= 1
         if not self._unsettled:
             self._all_settled.set()
