@@ -35,6 +35,11 @@ SOURCES: dict[str, str] = {
 CONTENT_TYPE = "application/cloudevents+json"
 BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"
 
+_HEADERS = (
+    "Content-Type", "Ce-Specversion", "Ce-Id", "Ce-Type", "Ce-Source", "Ce-Subject", "Ce-Time", "Ce-Jobuid", "Ce-Jobsequence",
+)  # fmt: skip
+_LINES = {count: "".join(f"{name}: %s\r\n" for name in _HEADERS[:count]) for count in (8, 9)}
+
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
 
@@ -102,23 +107,35 @@ def binding_headers(body: bytes) -> dict[str, str]:
     Raises:
         msgspec.DecodeError: the body is no event of `encode`.
     """
+    return dict(zip(_HEADERS, _binding_values(body), strict=False))  # an event may have no sequence
+
+
+def binding_lines(body: bytes) -> str:
+    """Returns `binding_headers` as lines of a request, each with its line end.
+
+    Raises:
+        msgspec.DecodeError: the body is no event of `encode`.
+    """
+    values = _binding_values(body)
+    return _LINES[len(values)] % values
+
+
+def _binding_values(body: bytes) -> tuple[str, ...]:
     event = _decoder.decode(body)
-    headers = {
-        "Content-Type": CONTENT_TYPE,
-        "Ce-Specversion": event.specversion,
-        "Ce-Id": event.id,
-        "Ce-Type": event.type,
-        "Ce-Source": event.source,
-        "Ce-Subject": event.subject,
-        "Ce-Time": event.time,
-        "Ce-Jobuid": event.jobuid,
-    }
+    attributes = (
+        event.specversion,
+        event.id,
+        event.type,
+        event.source,
+        event.subject,
+        event.time,
+        event.jobuid,
+    )
+    values: tuple[str, ...] = (CONTENT_TYPE, *attributes)
     if event.jobsequence is not None:
-        headers["Ce-Jobsequence"] = str(event.jobsequence)
+        values = (*values, str(event.jobsequence))
     # One check for all values of an ordinary event: this is a part of every delivery.
-    if _is_plain("".join(headers.values())):
-        return headers
-    return {name: _header_value(value) for name, value in headers.items()}
+    return values if _is_plain("".join(values)) else tuple(map(_header_value, values))
 
 
 def batch_body(bodies: Sequence[bytes]) -> bytes:

@@ -24,7 +24,7 @@ from jobd.events.delivery.response_policy import Answer
 from jobd.events.http.connection import Connection, NoAnswer, Outcome, Reply
 from jobd.events.http.connections import Connections, Origin
 from jobd.events.http.egress import EgressPolicy, EgressRefused
-from jobd.wire.event import BATCH_CONTENT_TYPE, binding_headers
+from jobd.wire.event import BATCH_CONTENT_TYPE, binding_lines
 from jobd.wire.signing import signature_headers
 
 USER_AGENT = "jobd"
@@ -110,9 +110,9 @@ class Sender:
             ValueError: a header would break the line.
             MsgspecError: the body is no event.
         """
-        headers = {"Content-Type": BATCH_CONTENT_TYPE} if batch else binding_headers(body)
-        headers |= signature_headers(key, event_id, int(self._clock.now().timestamp()), body)
-        return _request(target, headers, body)
+        binding = f"Content-Type: {BATCH_CONTENT_TYPE}\r\n" if batch else binding_lines(body)
+        signature = signature_headers(key, event_id, int(self._clock.now().timestamp()), body)
+        return _request(target, binding, signature, body)
 
     async def _exchange(self, origin: Origin, request: bytes) -> Reply:
         left_s = self._timeout_s
@@ -197,17 +197,17 @@ def _parsed(url: str) -> _Target:
 _known_target = lru_cache(maxsize=1024)(_parsed)
 
 
-def _request(target: _Target, headers: dict[str, str], body: bytes) -> bytes:
-    """Returns the bytes of a request.
+def _request(target: _Target, lines: str, headers: dict[str, str], body: bytes) -> bytes:
+    """Returns the bytes of a request. `lines`: headers with their line ends.
 
     Raises:
         ValueError: a header would break the line.
     """
-    lines = "\n".join([f"{name}: {value}" for name, value in headers.items()])
-    if lines.count("\n") != len(headers) - 1 or "\r" in lines:
+    more = "\n".join([f"{name}: {value}" for name, value in headers.items()])
+    if more.count("\n") != len(headers) - 1 or "\r" in more:
         raise ValueError("a header holds a line break")
-    head = lines.replace("\n", "\r\n")
-    return f"{target.head}\r\n{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode("ascii") + body
+    more = more.replace("\n", "\r\n")
+    return f"{target.head}\r\n{lines}{more}\r\nContent-Length: {len(body)}\r\n\r\n".encode("ascii") + body
 
 
 def _shown(reply: Reply) -> str:
