@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jobd.composition.instrument import Instrument
 from jobd.errors import ConfigError
+from jobd.process.lean_imports import prepare_imports
 from jobd.settings.config import Config, from_sources
 from jobd.settings.variables import VARIABLES
 
@@ -54,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _run(config: Config, instrument: Instrument | None) -> int:
+    prepare_imports()
     from jobd.process.serve import serve
 
     return asyncio.run(serve(config, instrument))

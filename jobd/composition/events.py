@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from jobd.api.memory import READER_PATIENCE_S, READERS_BYTES
 from jobd.budget import ByteBudget
 from jobd.clock import Clock
-from jobd.events.delivery.dispatcher import Dispatcher, EventSender
+from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.delivery.observer import DeliveryObserver
+from jobd.events.delivery.workers import EventSender
 from jobd.events.feed import Feed
 from jobd.events.http.egress import EgressPolicy
 from jobd.events.http.sender import Sender

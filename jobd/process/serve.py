@@ -88,6 +88,9 @@ async def _serve(config: Config, folder: StateFolder, store: Store, instrument: 
         await recover(app.jobs, app.store, folder, app.observer)
         await api.setup()
         await metrics_api.setup()
+        # What the start has made stays until the end: later collections do not look at it, and so none holds up the event loop.
+        gc.collect()
+        gc.freeze()
         tasks = [
             asyncio.create_task(work, name=name)
             for name, work in (

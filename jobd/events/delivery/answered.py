@@ -4,16 +4,16 @@ The store may be slow or fail for a long time while many answers wait: no waitin
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
+
+import msgspec
 
 from jobd.events.delivery.response_policy import Answer
 from jobd.store.tables.rows import Due, Settlement
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """The deliveries of one answered request; the texts of the first delivery are shorter than 9 KiB together.
 
     `id`, `job_uid`, `job_id`, `destination`: of the first delivery. `created`: when the event of each was created. `settlements`: of

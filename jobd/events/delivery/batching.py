@@ -7,8 +7,9 @@ receiver has refused a batch. Knows nothing of sending.
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from jobd.budget import BudgetExhausted, ByteBudget
 from jobd.clock import Clock

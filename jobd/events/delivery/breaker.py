@@ -5,15 +5,13 @@ The answer to a request that began before the breaker's last change of state cha
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 State = Literal["closed", "open", "half-open"]
 Host = Literal["up", "down", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """Permission for one request; returned with the request's result."""
 
     generation: int

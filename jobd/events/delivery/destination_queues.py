@@ -7,7 +7,9 @@ the job's next deliveries may be in memory too: the first of them is queued once
 import sys
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from jobd.events.delivery.answered import Answered
 from jobd.store.tables.rows import Due
@@ -139,9 +141,9 @@ class DestinationQueues:
         """Takes the next delivery to send: round robin over the destinations for which `admits` returns True and that may use one
         more worker. None if no delivery may be sent now.
         """
+        if self.in_flight >= self.workers:
+            return None
         for _ in range(len(self._turns)):
-            if self.in_flight >= self.workers:
-                return None
             destination = self._turns.popleft()
             queue = self._queues[destination]
             if not self._may_use_a_worker(queue) or not admits(destination):
@@ -149,7 +151,8 @@ class DestinationQueues:
                 continue
             due = queue.waiting.popleft()
             self._jobs[due.job_uid].leaving = False
-            self._inline_bytes -= len(due.body or b"")
+            if due.body is not None:
+                self._inline_bytes -= len(due.body)
             if queue.waiting:
                 self._turns.append(destination)
             queue.in_flight += 1

@@ -4,7 +4,7 @@ Owns the tasks and a delivery's path through these modules:
 
     outbox_poller.py     reads what is due from the store
     work_queue.py        holds the delivery in its destination's queue and gives it to a worker; breaker.py says which hosts are called
-    dispatcher.py        a worker sends it: batching.py reads its bytes, http/sender.py makes the POST
+    workers.py           sends it: batching.py reads its bytes, http/sender.py makes the POST
     response_policy.py   decides what the answer means
     retry_policy.py      decides whether and when the delivery is retried
     settler.py           stores the settlement; delivery_log.py logs and counts it
@@ -15,7 +15,6 @@ the table, and sends deliveries that were in flight or not stored yet again unde
 """
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,24 +31,13 @@ from jobd.events.delivery.expiry import ExpiringOutbox, Expiry
 from jobd.events.delivery.observer import DeliveryObserver, NullObserver
 from jobd.events.delivery.outbox_poller import OutboxPoller, PolledOutbox
 from jobd.events.delivery.poll_schedule import PollSchedule
-from jobd.events.delivery.response_policy import (
-    Answer,
-    Decision,
-    Delivered,
-    decide,
-    host_after,
-    refuses_batch,
-)
+from jobd.events.delivery.response_policy import Answer, Decision, Delivered, decide, host_after
 from jobd.events.delivery.retry_policy import settlement
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.events.delivery.settler import SettlementStore, Settler
 from jobd.events.delivery.work_queue import Taken, WorkQueue
+from jobd.events.delivery.workers import EventSender, Workers
 from jobd.store.tables.rows import Delivery, Due, Settled
-from jobd.wire.event import batch_body
-
-log = logging.getLogger(__name__)
-
-DAMAGED = "the stored event, or its callback, does not match its checksum: the disk has changed its bytes; nothing was sent"
 
 
 class Outbox(PolledOutbox, StoredBodies, SettlementStore, ExpiringOutbox, Protocol):
@@ -61,16 +49,6 @@ class Outbox(PolledOutbox, StoredBodies, SettlementStore, ExpiringOutbox, Protoc
 
     async def replay_all(self, uid: str, at: datetime) -> int:
         """Makes all parked and abandoned deliveries of a job pending."""
-        ...
-
-
-class EventSender(Protocol):
-    """Sends events."""
-
-    async def send(
-        self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
-    ) -> Answer:
-        """POSTs the body, an array of events if `batch`; returns the result."""
         ...
 
 
@@ -97,7 +75,6 @@ class Dispatcher:
         spread: Callable[[], float] = random.random,
     ) -> None:
         self._outbox = outbox
-        self._sender = sender
         self._settings = settings
         self._clock = clock
         self._spread = spread
@@ -107,12 +84,13 @@ class Dispatcher:
             settings.breaker_threshold, settings.breaker_cooldown_s, self._delivery_log.breaker_changed
         )
         queues = DestinationQueues(settings.workers, settings.buffer_size)
-        self._queue = WorkQueue(queues, self._breakers, clock)
+        self._queue = WorkQueue(queues, self._breakers, clock, lambda: self._workers.start())
         expiry = Expiry(outbox, self._queue, clock, self._delivery_log, settings.max_age_s)
         schedule = PollSchedule(clock, settings.horizon_s)
         self._poller = OutboxPoller(outbox, self._queue, self._breakers, expiry, schedule, clock)
-        self._batching = Batching(outbox, clock)
-        self._settler = Settler(outbox, clock, settings.record_after_s)
+        batching = self._batching = Batching(outbox, clock)
+        self._workers = Workers(self._queue, batching, sender, clock, self._observer, self._answered)
+        self._settler = Settler(outbox, clock, settings.record_after_s, self._queue.most_unsettled)
 
     def notify(self, job_uid: str) -> None:
         """Call after a commit with events of this job. Cheap, never waits; a lost call delays events by half a minute at most."""
@@ -150,8 +128,7 @@ class Dispatcher:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._poller.run(), name="outbox-poller")
             group.create_task(self._write_settlements(), name="settler")
-            for number in range(self._settings.workers):
-                group.create_task(self._work(), name=f"dispatcher-{number}")
+            group.create_task(self._workers.run(), name="workers")
 
     async def drain(self, timeout_s: float) -> bool:
         """Sends nothing new and waits until the answers of requests under way are stored. False after `timeout_s`. Other deliveries
@@ -161,34 +138,13 @@ class Dispatcher:
         self._settler.hurry()
         return await self._queue.wait_until_settled(timeout_s)
 
-    async def _work(self) -> None:
-        while True:
-            taken = self._queue.take()
-            if taken is None:
-                taken = await self._queue.next_taken()
-            await self._deliver(taken)
-
-    async def _deliver(self, taken: Taken) -> None:
-        due = taken[0]
-        if due.body is not None and not due.batch:
-            await self._exchange(taken, [due])
-            return
-        async with self._batching.reading(due) as run:
-            await self._exchange(taken, run)
-
-    async def _exchange(self, taken: Taken, run: list[Due]) -> None:
-        due = taken[0]
-        answer = await self._send(run) if run else None
-        if answer is not None and len(run) > 1 and refuses_batch(answer):
-            # A bad event must not park the others of its batch: jobd sends each event alone from now on.
-            self._batching.refused(run)
-            run = run[:1]
-            answer = await self._send(run)
-        now = self._clock.now()
+    def _answered(self, taken: Taken, run: list[Due], answer: Answer | None) -> None:
+        """A worker's request has ended; no answer if the store no longer has the delivery."""
+        due, now = taken[0], self._clock.now()
         host: Host = "unknown" if answer is None else host_after(answer)
         if self._queue.answered(taken, host):
             self._poller.forgotten(due.destination)
-        if answer is None:  # the store no longer has the delivery
+        if answer is None:
             self._settler.add(Answered.of(due))
         else:
             self._settle(due, run, answer, decide(answer, now, self._settings.max_retry_after_s), now)
@@ -231,19 +187,3 @@ class Dispatcher:
         next_at = answered.settlements[0].next_attempt_at if answered.settlements else None
         self._queue.release(answered)
         self._poller.released(answered, following, next_at)
-
-    async def _send(self, run: list[Due]) -> Answer:
-        first, began = run[0], self._clock.monotonic()
-        try:
-            if not first.body:
-                answer = Answer("invalid", text=DAMAGED)
-            elif len(run) > 1:
-                body = batch_body([one.body or b"" for one in run])
-                answer = await self._sender.send(first.url, first.key, first.event_id, body, batch=True)
-            else:
-                answer = await self._sender.send(first.url, first.key, first.event_id, first.body or b"")
-        except Exception as error:  # a defect must not end the other deliveries
-            log.exception("sending failed unexpectedly", extra={"action": "deliver", "job_id": first.job_id})
-            answer = Answer("invalid", text=f"internal error: {type(error).__name__}")
-        self._observer.requested(self._clock.monotonic() - began)
-        return answer

@@ -10,13 +10,14 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
+import msgspec
+
 from jobd.events.delivery.breaker import Host
 
 Kind = Literal["answer", "network", "timeout", "local", "refused", "invalid"]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The result of one request. `status` and `retry_after` (as sent) only for the kind `answer`.
 
     `network` and `timeout`: no complete answer. `local`: this machine lacks descriptors or ports for a request.
@@ -59,6 +60,8 @@ class Abandon:
 
 Decision = Delivered | Retry | Park | Abandon
 
+_DELIVERED = Delivered()
+
 _RETRIED = frozenset({408, 425, 429})
 """The statuses below 500 after which a receiver may accept the same event later."""
 
@@ -70,9 +73,9 @@ def decide(answer: Answer, now: datetime, longest_s: float) -> Decision:
         if answer.kind in ("refused", "invalid"):
             return Park(answer.text or answer.kind)
         return Retry(None, answer.text or answer.kind)
-    reason = f"HTTP {status}" + (f": {answer.text}" if answer.text else "")
     if 200 <= status < 300:
-        return Delivered()
+        return _DELIVERED
+    reason = f"HTTP {status}" + (f": {answer.text}" if answer.text else "")
     if status == 410:
         return Abandon(reason)
     if status in _RETRIED or status >= 500:

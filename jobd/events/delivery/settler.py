@@ -22,8 +22,8 @@ STORE_PAUSE_S = 1.0
 """The pause before a retry."""
 MAX_GROUP = 256
 """Settlements in one commit."""
-FULL_ENOUGH = 64
-"""This many answers are written at once, without waiting for more."""
+FULL_ENOUGH = 128
+"""This many answers are written at once, without waiting for more; fewer if no more may wait."""
 
 
 class SettlementStore(Protocol):
@@ -35,12 +35,13 @@ class SettlementStore(Protocol):
 
 
 class Settler:
-    """Writes settlements in groups. The caller bounds how many wait; settlements that are not urgent wait `patience_s` for others."""
+    """Writes settlements in groups. The caller lets at most `most` answers wait; those that are not urgent wait `patience_s` for others."""
 
-    def __init__(self, store: SettlementStore, clock: Clock, patience_s: float) -> None:
+    def __init__(self, store: SettlementStore, clock: Clock, patience_s: float, most: int) -> None:
         self._store = store
         self._clock = clock
         self._patience_s = patience_s
+        self._full_enough = min(FULL_ENOUGH, max(1, most // 2))
         self._waiting: deque[tuple[Answered, bool]] = deque()
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -51,7 +52,7 @@ class Settler:
         """
         self._waiting.append((answered, urgent))
         self._wake.set()
-        if urgent or len(self._waiting) >= FULL_ENOUGH:
+        if urgent or len(self._waiting) >= self._full_enough:
             self._hurry.set()
 
     def hurry(self) -> None:
@@ -80,7 +81,7 @@ class Settler:
         while self._waiting and size + len(self._waiting[0][0].settlements) <= MAX_GROUP:
             group.append(self._waiting.popleft()[0])
             size += len(group[-1].settlements)
-        if len(self._waiting) >= FULL_ENOUGH or any(urgent for _, urgent in self._waiting):
+        if len(self._waiting) >= self._full_enough or any(urgent for _, urgent in self._waiting):
             self._hurry.set()
         return group
 

@@ -29,6 +29,7 @@ says pending until the settler has written the settlement, so after a crash the 
 """
 
 import asyncio
+from collections.abc import Callable
 
 from jobd.clock import Clock, wait_for
 from jobd.events.delivery.answered import Answered
@@ -36,7 +37,7 @@ from jobd.events.delivery.breaker import Breaker, Breakers, Host, Ticket
 from jobd.events.delivery.destination_queues import DestinationQueues
 from jobd.store.tables.rows import Due
 
-UNSETTLED_PER_WORKER = 16
+UNSETTLED_PER_WORKER = 32
 """Answers per worker that may wait for their commit: beyond that nothing is sent until the store has caught up. A crash repeats at
 most these.
 """
@@ -46,16 +47,21 @@ Taken = tuple[Due, tuple[Breaker, Ticket]]
 
 
 class WorkQueue:
-    """Created within a running loop. `breakers` decide which destinations get requests."""
+    """Created within a running loop. `breakers` decide which destinations get requests. The queue calls `wake_workers` when `take`
+    may return a delivery again.
+    """
 
-    def __init__(self, queues: DestinationQueues, breakers: Breakers, clock: Clock) -> None:
+    def __init__(
+        self, queues: DestinationQueues, breakers: Breakers, clock: Clock, wake_workers: Callable[[], None]
+    ) -> None:
         self._queues = queues
         self._breakers = breakers
         self._clock = clock
-        self._idle_workers: list[asyncio.Future[Taken]] = []
+        self._wake_workers = wake_workers
         self._released: set[str] = set()
         self._unsettled = 0
-        self._most_unsettled = UNSETTLED_PER_WORKER * queues.workers
+        self.most_unsettled = UNSETTLED_PER_WORKER * queues.workers
+        """Beyond this number of answers without a commit nothing is sent."""
         self._all_settled = asyncio.Event()
         self._all_settled.set()
         self._draining = False
@@ -66,7 +72,7 @@ class WorkQueue:
         """Queues a delivery. False if its job is in memory already or there is no room."""
         if not self._queues.hold(due):
             return False
-        self.wake_workers()
+        self._wake_workers()
         return True
 
     def holds(self, job_uid: str) -> bool:
@@ -106,24 +112,8 @@ class WorkQueue:
     # Below: called by the dispatcher.
 
     def take(self) -> Taken | None:
-        """Takes the next delivery for a worker, and gives idle workers further ones. None if no delivery may be sent now."""
-        taken = self._take()
-        self.wake_workers()
-        return taken
-
-    def next_taken(self) -> asyncio.Future[Taken]:
-        """Returns the future of the next delivery for a worker that has nothing to do."""
-        future: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
-        self._idle_workers.append(future)
-        return future
-
-    def wake_workers(self) -> None:
-        """Gives idle workers the deliveries that may be sent now. Also needed when time has passed: a cool-down may be over."""
-        while self._idle_workers and (taken := self._take()) is not None:
-            self._idle_workers.pop().set_result(taken)
-
-    def _take(self) -> Taken | None:
-        if self._draining or self._unsettled >= self._most_unsettled:
+        """Takes the next delivery for a worker. None if no delivery may be sent now."""
+        if self._draining or self._unsettled >= self.most_unsettled:
             return None
         now = self._clock.monotonic()
         due = self._queues.pick(lambda destination: self._breakers.admits(destination, now))
@@ -132,6 +122,10 @@ class WorkQueue:
         self._unsettled += 1
         self._all_settled.clear()
         return due, self._breakers.take(due.destination, now)
+
+    def wake_workers(self) -> None:
+        """Lets the workers take the deliveries that may be sent now. Also needed when time has passed: a cool-down may be over."""
+        self._wake_workers()
 
     def answered(self, taken: Taken, host: Host) -> bool:
         """The request has ended and its worker is free. True if that opened the breaker: the host's queued deliveries leave the memory."""
@@ -167,12 +161,12 @@ class WorkQueue:
 
     def done(self) -> None:
         """All steps after an answer's commit are done."""
-        was_full = self._unsettled >= self._most_unsettled
+        was_full = self._unsettled >= self.most_unsettled
         self._unsettled -= 1
         if not self._unsettled:
             self._all_settled.set()
         if was_full:
-            self.wake_workers()
+            self._wake_workers()
 
     @property
     def size(self) -> int:

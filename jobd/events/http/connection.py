@@ -7,9 +7,11 @@ Source: RFC 9112, 6.3 (where an answer ends), 9.3 (persistence), 9.6 (closing).
 """
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import cast
 
 import httptools
+import msgspec
 
 HEAD_BYTES = 32 * 1024
 """An answer's status line and headers, with any interim answers before it."""
@@ -17,6 +19,8 @@ BODY_BYTES = 4096
 """The kept bytes of a body; a connection whose answer has a longer body is not used again."""
 RETRY_AFTER_BYTES = 64
 """The kept bytes of `Retry-After`: a date has 29."""
+BUFFER_BYTES = 16 * 1024
+"""The most bytes of one read."""
 BODY_S = 1.0
 """The longest time for a body after its headers, if the connection is to be kept; the status is already known."""
 
@@ -25,8 +29,7 @@ class NoAnswer(ConnectionError):
     """The connection ended, or its bytes were no HTTP, before an answer's headers were complete. The text may be shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """The receiver's answer: the first `RETRY_AFTER_BYTES` of `Retry-After` as sent, the first `BODY_BYTES` of the body."""
 
     status: int
@@ -34,10 +37,22 @@ class Reply:
     body: bytes
 
 
-class Connection(asyncio.Protocol):
-    """One connection, made by `loop.create_connection`; one exchange at a time."""
+Outcome = Reply | OSError
+"""An answer, or why there is none: `NoAnswer`, or TimeoutError."""
 
-    def __init__(self) -> None:
+
+class Connection(asyncio.BufferedProtocol):
+    """One connection, made by `loop.create_connection`; one exchange at a time.
+
+    `buffer` takes the bytes of each read and keeps none of them, so all connections of an event loop may share one. Without a buffer
+    of its own a read allocates 256 KiB, which costs three times as much as the read itself.
+
+    The outcome of an exchange is a call of the requester's function, not a future: a future costs a task's wake-up and one more
+    turn of the event loop. The last statement of a method here makes the call, since the requester may begin the next exchange in it.
+    """
+
+    def __init__(self, buffer: bytearray | None = None) -> None:
+        self._buffer = memoryview(buffer if buffer is not None else bytearray(BUFFER_BYTES))
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
@@ -45,8 +60,10 @@ class Connection(asyncio.Protocol):
         self._parser.set_dangerous_leniencies(
             lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
-        self._waiting: asyncio.Future[Reply] | None = None
+        self._ended: Callable[[Outcome], None] | None = None
+        self._outcome: Outcome | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
         self._reusable = False
         self._status = 0
         self._retry_after: str | None = None
@@ -61,43 +78,66 @@ class Connection(asyncio.Protocol):
         """True if the last answer was read to its end and both sides keep the connection open."""
         return self._reusable
 
+    def begin(self, request: bytes, timeout_s: float, ended: Callable[[Outcome], None]) -> None:
+        """Sends one whole request. Calls `ended` once, later: with the answer once its status and the kept part of its body are known;
+        with `NoAnswer` if the receiver sends none, with TimeoutError if no headers come within `timeout_s`.
+        """
+        assert self._ended is None, "one exchange at a time"
+        self._reusable = False
+        if self._transport is None or self._transport.is_closing():
+            self._loop.call_soon(ended, NoAnswer("the receiver closed the connection without an answer"))
+            return
+        self._ended = ended
+        self._status = self._received = self._body_bytes = 0
+        self._retry_after = None
+        self._in_body = False
+        self._body.clear()
+        self._wait_until(self._loop.time() + timeout_s)
+        self._transport.write(request)
+
     def exchange(self, request: bytes, timeout_s: float) -> asyncio.Future[Reply]:
-        """Sends one whole request. The future gets the answer once its status and the kept part of its body are known. Cancelling
-        the future closes the connection.
+        """Sends one whole request, as `begin` does. Cancelling the future closes the connection.
 
         Raises, by the future:
             NoAnswer: the receiver sends no answer.
             TimeoutError: no headers within `timeout_s`.
         """
-        assert self._waiting is None, "one exchange at a time"
-        waiting: asyncio.Future[Reply] = self._loop.create_future()
-        self._reusable = False
-        if self._transport is None or self._transport.is_closing():
-            waiting.set_exception(NoAnswer("the receiver closed the connection without an answer"))
-            return waiting
-        self._waiting = waiting
-        self._status = self._received = self._body_bytes = 0
-        self._retry_after = None
-        self._in_body = False
-        self._body.clear()
-        self._timer = self._loop.call_later(timeout_s, self._too_late)
-        self._transport.write(request)
-        return waiting
+        future: asyncio.Future[Reply] = self._loop.create_future()
+
+        def ended(outcome: Outcome) -> None:
+            if future.done():
+                return
+            if isinstance(outcome, Reply):
+                future.set_result(outcome)
+            else:
+                future.set_exception(outcome)
+
+        self.begin(request, timeout_s, ended)
+        future.add_done_callback(lambda done: self.close() if done.cancelled() else None)
+        return future
 
     def close(self) -> None:
         """Closes the connection; a request under way gets no answer. Safe to repeat."""
         self._fail(NoAnswer("the connection was closed"))
+        self._report()
 
     # Below: called by the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Source: Python documentation, `asyncio.BaseProtocol`."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
 
-    def data_received(self, data: bytes) -> None:
-        """Source: Python documentation, `asyncio.Protocol`."""
-        if self._waiting is None or self._waiting.done():
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Source: Python documentation, `asyncio.BufferedProtocol`, as the next one."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """The buffer begins with the next bytes from the receiver."""
+        self.received(self._buffer[:nbytes])
+
+    def received(self, data: bytes | memoryview) -> None:
+        """Takes the next bytes from the receiver."""
+        if self._ended is None:
             self._end()  # no request waits for these bytes
             return
         self._received += len(data)
@@ -110,8 +150,9 @@ class Connection(asyncio.Protocol):
                 self._answer(whole=False)
             else:
                 self._fail(NoAnswer(f"not an HTTP answer: {' '.join(str(error).split())[:200]}"))
-        if self._waiting is not None:
+        if self._outcome is None:
             self._bound()
+        self._report()
 
     def _bound(self) -> None:
         """Bounds the size and the time of the rest of the answer."""
@@ -120,7 +161,7 @@ class Connection(asyncio.Protocol):
                 self._answer(whole=False)  # chunk extensions and trailers count too
             elif not self._in_body:
                 self._in_body = True
-                self._wait_until(self._loop.time() + BODY_S)
+                self._wait_until(min(self._deadline, self._loop.time() + BODY_S))
         elif self._received > HEAD_BYTES:
             self._fail(NoAnswer("not an HTTP answer: its headers are too long"))
 
@@ -134,12 +175,13 @@ class Connection(asyncio.Protocol):
             self._fail(NoAnswer(f"{type(error).__name__}: {error}"[:200]))
         else:
             self._fail(NoAnswer("the receiver closed the connection without an answer"))
+        self._report()
 
     # Below: called by the parser.
 
     def on_message_begin(self) -> None:
         """Source: httptools, `HttpResponseParser`, as those below."""
-        if self._waiting is None:
+        if self._outcome is not None:
             self._end()  # a second answer to one request
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -165,47 +207,63 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The answer is complete by its own framing."""
-        if self._status and self._waiting is not None:
+        if self._status:
             self._answer(whole=self._body_bytes <= BODY_BYTES and self._parser.should_keep_alive())
 
     # Below: how an exchange ends.
 
     def _answer(self, whole: bool) -> None:
-        waiting = self._over()
-        if waiting is not None and not waiting.done():
-            waiting.set_result(Reply(self._status, self._retry_after, bytes(self._body)))
+        """The answer is known; the first outcome counts."""
         transport = self._transport
         # A receiver may answer before it has read everything, and then never read the rest.
         sent = transport is not None and not transport.get_write_buffer_size()
-        self._reusable = whole and waiting is not None and sent
+        self._reusable = whole and self._outcome is None and self._ended is not None and sent
+        if self._outcome is None:
+            self._outcome = Reply(self._status, self._retry_after, bytes(self._body))
         if not self._reusable:
             self._end()
 
-    def _fail(self, error: Exception) -> None:
-        waiting = self._over()
-        if waiting is not None and not waiting.done():
-            waiting.set_exception(error)
+    def _fail(self, error: OSError) -> None:
+        if self._outcome is None:
+            self._outcome = error
         self._end()
 
-    def _too_late(self) -> None:
-        if self._status:
+    def _report(self) -> None:
+        """Gives the outcome, if there is one, to the requester, who may begin the next exchange at once."""
+        ended, outcome = self._ended, self._outcome
+        if outcome is None:
+            return
+        self._ended = self._outcome = None
+        if ended is not None:
+            ended(outcome)
+
+    def _wait_until(self, deadline: float) -> None:
+        """Sets the time for what comes next. A timer that is set for an earlier time stays: it looks at the deadline again, so that an
+        ordinary exchange sets no timer.
+        """
+        self._deadline = deadline
+        if self._timer is None:
+            self._timer = self._loop.call_at(deadline, self._timed_out)
+        elif deadline < self._timer.when():
+            self._timer.cancel()
+            self._timer = self._loop.call_at(deadline, self._timed_out)
+
+    def _timed_out(self) -> None:
+        self._timer = None
+        if self._ended is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._wait_until(self._deadline)
+        elif self._status:
             self._answer(whole=False)
         else:
             self._fail(TimeoutError())
-
-    def _wait_until(self, deadline: float) -> None:
-        if self._timer is not None and deadline < self._timer.when():
-            self._timer.cancel()
-            self._timer = self._loop.call_at(deadline, self._too_late)
-
-    def _over(self) -> asyncio.Future[Reply] | None:
-        waiting, self._waiting = self._waiting, None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        return waiting
+        self._report()
 
     def _end(self) -> None:
         self._reusable = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._transport is not None:
             self._transport.abort()  # the rest of the request is of no use

@@ -9,12 +9,12 @@ Source: RFC 8305 (addresses of both families are tried in turn); RFC 9110, 4.3.4
 import asyncio
 import socket
 import ssl
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import aiohappyeyeballs
 
-from jobd.events.http.connection import Connection
+from jobd.events.http.connection import BUFFER_BYTES, Connection
 from jobd.events.http.egress import EgressPolicy
 from jobd.events.http.resolver import EgressResolver
 
@@ -25,8 +25,7 @@ NEXT_ADDRESS_S = 0.25
 _AddressInfo = tuple[int, int, int, str, tuple[str, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Requests to the same origin share connections. `host`: a name or an address, without brackets."""
 
     tls: bool
@@ -43,8 +42,10 @@ class Connections:
         self._policy = policy
         self._resolver = EgressResolver(policy, gateway)
         self._most = most
+        self._buffer = bytearray(BUFFER_BYTES)
         self._open = 0
         self._idle: dict[Origin, list[Connection]] = {}
+        self._in_use: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
 
     def take(self, origin: Origin) -> Connection | None:
@@ -52,6 +53,7 @@ class Connections:
         while origin in self._idle:
             connection = self._pop_idle(origin, -1)
             if connection.reusable:
+                self._in_use.add(connection)
                 return connection
             self._open -= 1
         return None
@@ -76,10 +78,12 @@ class Connections:
             self._close_longest_idle()
         self._open += 1
         try:
-            return await self._connect(origin, addresses)
+            connection = await self._connect(origin, addresses)
         except BaseException:
             self._open -= 1
             raise
+        self._in_use.add(connection)
+        return connection
 
     async def _connect(self, origin: Origin, addresses: list[str]) -> Connection:
         infos = [_address_info(address, origin.port) for address in addresses]
@@ -88,7 +92,7 @@ class Connections:
         )
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                Connection,
+                lambda: Connection(self._buffer),
                 sock=sock,
                 ssl=_trusting() if origin.tls else None,
                 server_hostname=origin.host.rstrip(".") if origin.tls else None,
@@ -108,6 +112,7 @@ class Connections:
 
     def give_back(self, origin: Origin, connection: Connection) -> None:
         """Ends the use of a connection from `take` or `open`. Keeps a reusable connection, closes any other."""
+        self._in_use.discard(connection)
         if not connection.reusable:
             connection.close()
             self._open -= 1
@@ -140,7 +145,7 @@ class Connections:
             self._open -= 1
 
     async def close(self) -> None:
-        """Closes idle connections. Safe to repeat."""
+        """Closes all connections; requests under way get no answer. Safe to repeat."""
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
@@ -149,6 +154,8 @@ class Connections:
                 connection.close()
                 self._open -= 1
         self._idle.clear()
+        for connection in list(self._in_use):
+            connection.close()
         await self._resolver.close()
 
 

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import errno
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
@@ -20,10 +21,10 @@ from yarl import URL
 
 from jobd.clock import Clock
 from jobd.events.delivery.response_policy import Answer
-from jobd.events.http.connection import Connection, NoAnswer, Reply
+from jobd.events.http.connection import Connection, NoAnswer, Outcome, Reply
 from jobd.events.http.connections import Connections, Origin
 from jobd.events.http.egress import EgressPolicy, EgressRefused
-from jobd.wire.event import BATCH_CONTENT_TYPE, binding_headers
+from jobd.wire.event import BATCH_CONTENT_TYPE, binding_lines
 from jobd.wire.signing import signature_headers
 
 USER_AGENT = "jobd"
@@ -65,18 +66,53 @@ class Sender:
         """
         try:
             target = _target(url)
-            headers = {"Content-Type": BATCH_CONTENT_TYPE} if batch else binding_headers(body)
-            headers |= signature_headers(key, event_id, int(self._clock.now().timestamp()), body)
-            request = _request(target, headers, body)
+            request = self._request(target, key, event_id, body, batch)
         except (ValueError, msgspec.MsgspecError):
             return Answer("invalid", text="the callback's URL, its key or the stored event is not usable")
         try:
             reply = await self._exchange(target.origin, request)
-        except TimeoutError:
-            return Answer("timeout", text="no answer in time")
         except OSError as error:
-            return _no_answer(error)
-        return Answer("answer", reply.status, reply.retry_after, _shown(reply))
+            return _answer(error)
+        return _answer(reply)
+
+    def try_send(
+        self, url: str, key: str | None, event_id: str, body: bytes, answered: Callable[[Answer], None]
+    ) -> bool:
+        """POSTs one event over a connection that is open already, and calls `answered` later, once. False if no connection to the
+        receiver is open, or if the request cannot be made: then nothing is sent, and `send` opens a connection or says why.
+        """
+        try:
+            target = _target(url)
+            connection = self._connections.take(target.origin)
+            if connection is None:
+                return False
+            try:
+                request = self._request(target, key, event_id, body)
+            except BaseException:
+                self._connections.give_back(target.origin, connection)
+                raise
+        except (ValueError, msgspec.MsgspecError):
+            return False
+
+        def ended(outcome: Outcome) -> None:
+            self._connections.give_back(target.origin, connection)
+            answered(_answer(outcome))
+
+        connection.begin(request, self._timeout_s, ended)
+        return True
+
+    def _request(
+        self, target: "_Target", key: str | None, event_id: str, body: bytes, batch: bool = False
+    ) -> bytes:
+        """Returns the bytes of a signed request.
+
+        Raises:
+            ValueError: a header would break the line.
+            MsgspecError: the body is no event.
+        """
+        binding = f"Content-Type: {BATCH_CONTENT_TYPE}\r\n" if batch else binding_lines(body)
+        signature = signature_headers(key, event_id, int(self._clock.now().timestamp()), body)
+        return _request(target, binding, signature, body)
 
     async def _exchange(self, origin: Origin, request: bytes) -> Reply:
         left_s = self._timeout_s
@@ -161,16 +197,17 @@ def _parsed(url: str) -> _Target:
 _known_target = lru_cache(maxsize=1024)(_parsed)
 
 
-def _request(target: _Target, headers: dict[str, str], body: bytes) -> bytes:
-    """Returns the bytes of a request.
+def _request(target: _Target, lines: str, headers: dict[str, str], body: bytes) -> bytes:
+    """Returns the bytes of a request. `lines`: headers with their line ends.
 
     Raises:
         ValueError: a header would break the line.
     """
-    lines = "\r\n".join([f"{name}: {value}" for name, value in headers.items()])
-    if lines.count("\n") != len(headers) - 1 or lines.count("\r") != len(headers) - 1:
+    more = "\n".join([f"{name}: {value}" for name, value in headers.items()])
+    if more.count("\n") != len(headers) - 1 or "\r" in more:
         raise ValueError("a header holds a line break")
-    return f"{target.head}\r\n{lines}\r\nContent-Length: {len(body)}\r\n\r\n".encode("ascii") + body
+    more = more.replace("\n", "\r\n")
+    return f"{target.head}\r\n{lines}{more}\r\nContent-Length: {len(body)}\r\n\r\n".encode("ascii") + body
 
 
 def _shown(reply: Reply) -> str:
@@ -178,6 +215,15 @@ def _shown(reply: Reply) -> str:
         return ""
     text = reply.body[: 4 * _SHOWN_CHARACTERS].decode("utf-8", "replace")
     return "".join(c if c.isprintable() else " " for c in text)[:_SHOWN_CHARACTERS].strip()
+
+
+def _answer(outcome: Outcome) -> Answer:
+    """Returns what the dispatcher needs to know of a reply, or why there is none."""
+    if isinstance(outcome, Reply):
+        return Answer("answer", outcome.status, outcome.retry_after, _shown(outcome))
+    if isinstance(outcome, TimeoutError):
+        return Answer("timeout", text="no answer in time")
+    return _no_answer(outcome)
 
 
 def _no_answer(error: OSError) -> Answer:

@@ -6,9 +6,11 @@ deliveries keeps the order of each job. `settling.py` stores what became of a de
 # ruff: noqa: S608 - only column lists and clauses of this file are put together; every value is a parameter
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from jobd.store.sqlite.checks import checksum, fits
 from jobd.store.sqlite.timestamps import from_micros, optional_time, to_micros
@@ -23,6 +25,7 @@ GIVEN_UP_ON = (
     "NOT (d.tries = 0 AND d.requeues = 0 AND d.due_seen > ? AND (d.attempts > 0 OR d.last_error IS NOT NULL))"
 )
 """True of a first pending delivery that was not made pending again since then (milliseconds seen), or has been tried since."""
+_rows_behind = msgspec.json.Decoder(list[tuple[int, str, str, int, int, int, int, int | None]])
 DAMAGED = b""
 """The body of an event that the disk has changed: its bytes are not those that were stored, and are not sent."""
 
@@ -31,10 +34,17 @@ _DUE = f"""
            CASE WHEN length(e.body) <= {INLINE_BYTES} THEN e.body END, c.batch, e.sum, c.sum, length(e.body)
     FROM deliveries d JOIN events e ON e.seq = d.id JOIN jobs j ON j.n = d.job JOIN callbacks c ON c.job = d.job
 """
+# Many rows come as one, their bodies joined: each row that is fetched lets go of the interpreter and has to wait for it again. The
+# bodies of later deliveries, without room, are not read.
 _BEHIND = """
-    SELECT d.id, e.event_id, e.type, d.tries, d.requeues, e.created_at, e.body, e.sum
-    FROM deliveries d JOIN events e ON e.seq = d.id
-    WHERE d.job = (SELECT job FROM deliveries WHERE id = ?1) AND d.state = 'pending' AND d.id > ?1 ORDER BY d.id LIMIT ?2
+    SELECT json_group_array(json_array(
+               k.id, e.event_id, e.type, k.tries, k.requeues, e.created_at, length(e.body), e.sum)),
+           CAST(group_concat(CAST(e.body AS TEXT), '') AS BLOB)
+    FROM (SELECT id, tries, requeues, sum(size) OVER (ORDER BY id) AS bytes, max(size) OVER (ORDER BY id) AS longest
+          FROM (SELECT d.id, d.tries, d.requeues, length(e.body) AS size FROM deliveries d JOIN events e ON e.seq = d.id
+                WHERE d.job = (SELECT job FROM deliveries WHERE id = ?1) AND d.state = 'pending' AND d.id > ?1
+                ORDER BY d.id LIMIT ?2)) k
+    JOIN events e ON e.seq = k.id WHERE k.bytes <= ?3 AND k.longest <= ?4
 """
 _DELIVERY = """
     SELECT d.id, d.id, j.uid, j.id, e.event_id, e.type, c.url, d.lane, d.state, d.attempts, d.requeues, d.due_at,
@@ -175,28 +185,32 @@ def _with_ahead(connection: sqlite3.Connection, first: Due, limit: int) -> Due:
 
 def _behind(
     connection: sqlite3.Connection, first: Due, limit: int, max_bytes: int, longest: int
-) -> Iterator[Due]:
-    rows = connection.execute(_BEHIND, (first.id, limit))
-    for number, event_id, type_, tries, requeues, created, content, content_sum in rows:
-        max_bytes -= len(content)
-        if max_bytes < 0 or len(content) > longest:
-            return
-        yield Due(
-            number,
-            first.job_uid,
-            first.job_id,
-            event_id,
-            type_,
-            first.url,
-            first.key,
-            first.destination,
-            tries,
-            requeues,
-            from_micros(created),
-            first.due_at,
-            content if fits(content_sum, content) else DAMAGED,
-            first.batch,
+) -> list[Due]:
+    packed, bodies = connection.execute(_BEHIND, (first.id, limit, max_bytes, longest)).fetchone()
+    found, begin = [], 0
+    for number, event_id, type_, tries, requeues, created, length, content_sum in _rows_behind.decode(packed):
+        content = bodies[begin : begin + length]
+        begin += length
+        found.append(
+            Due(
+                number,
+                first.job_uid,
+                first.job_id,
+                event_id,
+                type_,
+                first.url,
+                first.key,
+                first.destination,
+                tries,
+                requeues,
+                from_micros(created),
+                first.due_at,
+                content if fits(content_sum, content) else DAMAGED,
+                first.batch,
+            )
         )
+    found.sort(key=lambda due: due.id)  # SQL promises no order of what is joined to one row
+    return found
 
 
 def body(connection: sqlite3.Connection, delivery_id: int) -> bytes | None:

@@ -1,12 +1,15 @@
 """The store's types: rows and bytes. What a status or a record means is the callers' knowledge.
 
-All times are aware UTC with microseconds.
+All times are aware UTC with microseconds. The types of deliveries, of which jobd makes thousands a second, are msgspec structs: making
+one takes a fifth of the time that a frozen dataclass takes.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
+
+import msgspec
 
 DeliveryState = Literal["pending", "delivered", "parked", "abandoned"]
 Outcome = Literal["delivered", "retry", "requeue", "park", "abandon"]
@@ -162,13 +165,12 @@ class Delivery:
     last_error: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """The first pending delivery of its job, for the dispatcher. `tries` counts the requests of the current round.
 
     `body` is empty where the stored body or the callback is damaged, and None where the body is long: `Store.delivery_body` reads it
     just before the request. `ahead`: the job's following deliveries, in order, as far as requested, each with its short body.
-    `body_bytes`: the length of a body that was not read yet.
+    `body_bytes`: the length of a body that was not read yet. `repr` shows no key and no body.
     """
 
     id: int
@@ -177,16 +179,19 @@ class Due:
     event_id: str
     event_type: str
     url: str
-    key: str | None = field(repr=False)
+    key: str | None
     destination: str
     tries: int
     requeues: int
     created_at: datetime
     due_at: datetime
-    body: bytes | None = field(repr=False)
+    body: bytes | None
     batch: bool = False
-    ahead: tuple["Due", ...] = field(default=(), repr=False)
+    ahead: tuple["Due", ...] = ()
     body_bytes: int = 0
+
+    def __repr__(self) -> str:
+        return f"Due(id={self.id}, job_uid={self.job_uid!r}, event_id={self.event_id!r}, destination={self.destination!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +202,7 @@ class DestinationDue:
     due_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True):
     """The result of one delivery at the time `at`.
 
     `delivered`: the receiver accepted the event. `retry`: the round continues at `next_attempt_at`. `requeue`: the round has failed,
@@ -218,8 +222,7 @@ class Settlement:
     ahead: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """The outcome of a settlement: the job's next pending delivery, if any, and the number of other deliveries abandoned with it."""
 
     following: Due | None

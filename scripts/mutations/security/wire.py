@@ -63,8 +63,8 @@ MUTATIONS = (
         I,
         "the signature is not that of the body",
         "jobd/wire/signing.py",
-        'return "sha256=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()',
-        'return "sha256=" + hmac.new(key.encode(), body.strip(b"}"), hashlib.sha256).hexdigest()',
+        "prepared[0].digest(body)",
+        'prepared[0].digest(body.strip(b"}"))',
         f"{SECURITY}/test_input.py::test_the_content_of_outputs_arrives_as_signed",
     ),
 )

@@ -204,6 +204,7 @@ def rig(store: Store) -> Callable[..., Any]:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+            await sender.hang_up()
 
     return running
 

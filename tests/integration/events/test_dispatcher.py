@@ -63,6 +63,12 @@ async def test_one_dead_host_among_twenty_hurts_only_itself(rig: Any, jobs: Any,
         assert r.dispatcher.state().in_flight == 2  # at most a fifth of the workers
 
 
+async def test_few_workers_do_not_wait_for_a_full_commit(rig: Any, jobs: Any, until: Any) -> None:
+    await jobs.emit("x", A, 200)
+    async with rig(workers=1, record_after_s=3600) as r:
+        await until(lambda: len(r.sender.sent) == 200)  # the clock stands still
+
+
 async def test_memory_holds_no_more_than_the_buffer_and_all_is_delivered(
     rig: Any, jobs: Any, until: Any
 ) -> None:

@@ -1,12 +1,15 @@
 """Random walks of the dispatcher keep its rules, and find a broken rule."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import Phase
 
 from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.work_queue import Taken
+from jobd.events.delivery.workers import Workers
 from jobd.store.tables.rows import Due
 from tests.support.delivery.delivery_walk import Walk, check, walked
 
@@ -37,19 +40,30 @@ def test_no_walk_loses_doubles_reorders_or_blocks_an_event(steps: int) -> None:
     assert walked["crashes"] > steps // 100
 
 
-class TwoAtOnce(Dispatcher):
+class TwoAtOnce(Workers):
     """A broken rule: sends a job's next delivery, if in memory, together with the first."""
+
+    def _sent_over_open_connection(self, taken: Taken) -> bool:
+        return False
 
     async def _send(self, run: list[Due]) -> Answer:
         ahead = self._queue._queues._jobs[run[0].job_uid].ahead
-        sending = [Dispatcher._send(self, one) for one in (run, [ahead[0]] if ahead else []) if one]
+        sending = [super(TwoAtOnce, self)._send(one) for one in (run, [ahead[0]] if ahead else []) if one]
         return (await asyncio.gather(*sending))[0]
+
+
+class Mutant(Dispatcher):
+    """A dispatcher with these workers."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._workers.__class__ = TwoAtOnce
 
 
 class Mutated(Walk):
     """The same walk with a broken rule."""
 
-    dispatchers = TwoAtOnce
+    dispatchers = Mutant
 
 
 def test_the_walk_finds_a_second_request_of_one_job() -> None:

@@ -22,6 +22,7 @@ from jobd.store.store import Store
 from jobd.wire.job import JobSpec
 from tests.support.fakes.clock import FakeClock
 from tests.support.fakes.orchestrator import FakeOrchestrator
+from tests.support.fakes.sender import UnconnectedSender
 from tests.support.stored_log import SPEC, Log
 
 DEADLINE_S = 10.0
@@ -36,7 +37,7 @@ SETTINGS = {
 """Smaller than the defaults, so that tests reach the limits soon; a job may request the contract's longest timeout."""
 
 
-class NoSender:
+class NoSender(UnconnectedSender):
     """Fails if jobd sends an event: the dispatcher of these tests does not run."""
 
     async def send(

@@ -56,6 +56,34 @@ async def test_a_long_body_is_read_separately(store: Store, make: Any) -> None:
     assert await store.delivery_body(99) is None
 
 
+async def test_the_following_deliveries_are_read_byte_for_byte_in_order(store: Store, make: Any) -> None:
+    bodies = [
+        b"1",
+        b"",
+        b"a\0b",
+        b"\xff\xfe\x00",
+        "\u00fc\U0001f600".encode(),
+        b"'\\\"",
+        bytes(range(256)) * 8,
+    ]
+    events = tuple(make.event(body=body) for body in bodies)
+    await store.commit(replace(make.claim("u1", port=1), events=events))
+    (first,) = await store.due(LANE, 1, ahead=100)
+    assert [entry.body for entry in first.ahead] == bodies[1:]
+    assert [entry.id for entry in (first, *first.ahead)] == [1, 2, 3, 4, 5, 6, 7]
+    assert [entry.event_id for entry in first.ahead] == [event.event_id for event in events[1:]]
+    assert [entry.created_at for entry in first.ahead] == [event.created_at for event in events[1:]]
+    assert [entry.id for entry in (await store.due(LANE, 1, ahead=2))[0].ahead] == [2, 3]
+
+
+async def test_no_delivery_behind_a_long_one_is_read(store: Store, make: Any) -> None:
+    bodies = [b"1", b"2", b"x" * 20_000, b"4"]
+    events = tuple(make.event(body=body) for body in bodies)
+    await store.commit(replace(make.claim("u1", port=1), events=events))
+    assert [entry.id for entry in (await store.due(LANE, 1, ahead=100))[0].ahead] == [2]
+    assert [entry.id for entry in await store.delivery_run(1, 10, 20_002)] == [1, 2, 3]
+
+
 async def test_events_without_callback_or_deliver_flag_are_not_delivered(store: Store, make: Any) -> None:
     await store.commit(make.claim("u1", events=2))
     await store.commit(replace(make.claim("u2", port=1), events=(make.event(deliver=False),)))

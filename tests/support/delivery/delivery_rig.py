@@ -11,6 +11,7 @@ from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.delivery.response_policy import Answer
 from jobd.events.delivery.settings import DispatcherSettings
 from tests.support.fakes.clock import FakeClock
+from tests.support.fakes.sender import ConnectedSender
 
 OK = Answer("answer", 204)
 DOWN = Answer("network", text="cannot connect")
@@ -18,10 +19,11 @@ SETTINGS = DispatcherSettings(record_after_s=0)  # only tests move the clock
 A, B = "http://a.test/hook", "http://b.test/hook"
 
 
-class ScriptedSender:
+class ScriptedSender(ConnectedSender):
     """Answers as a test defines; records sent events, and asserts that no job has two requests at once."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.sent: list[tuple[str, str]] = []
         self.answers: dict[str, Callable[[str], Answer | Awaitable[Answer]]] = {}
         self.in_flight: Counter[str] = Counter()

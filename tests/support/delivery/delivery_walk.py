@@ -224,6 +224,7 @@ class Walk(RuleBasedStateMachine):
             self.running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self.running
+            await self.receiver.hang_up()
             for uid, numbers in self.taken.items():
                 states = {d.event_id: d.state for d in await self.store.deliveries(uid, 0, 10_000)}
                 lost = {(uid, n) for n in numbers if states[f"{uid}-{n}"] == "pending"}
@@ -245,6 +246,7 @@ class Walk(RuleBasedStateMachine):
             self.running.cancel()
             with contextlib.suppress(BaseException):
                 self.loop.run_until_complete(self.running)
+            self.loop.run_until_complete(self.receiver.hang_up())
             self.loop.run_until_complete(self.store.close())
             self.loop.close()
             shutil.rmtree(self.folder)

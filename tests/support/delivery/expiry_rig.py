@@ -11,6 +11,7 @@ from jobd.events.delivery.response_policy import Answer
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.store import Store
 from tests.support.fakes.clock import FakeClock
+from tests.support.fakes.sender import UnconnectedSender
 
 A = "http://a.test/hook"
 DESTINATION = "http://a.test:80"
@@ -21,7 +22,7 @@ SETTINGS = DispatcherSettings(
 
 
 @dataclass
-class Rig:
+class Rig(UnconnectedSender):
     dispatcher: Dispatcher
     clock: FakeClock
     answers: dict[str, Answer] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from jobd.events.delivery.response_policy import Answer
 from jobd.store.store import Store
+from tests.support.fakes.sender import ConnectedSender
 
 
 @dataclass(eq=False)
@@ -31,10 +32,11 @@ class Walk(Protocol):
         """Answers a request."""
 
 
-class Receiver:
+class Receiver(ConnectedSender):
     """Holds every request until the walk answers; fails at once on a violated invariant."""
 
     def __init__(self, walk: Walk) -> None:
+        super().__init__()
         self.waiting: list[Request] = []
         self._walk = walk
 

@@ -109,3 +109,13 @@ def test_any_text_and_data_round_trip(event_id: str, job_id: str, data: dict[str
     assert all(value.isascii() and value.isprintable() and " " not in value for value in headers.values())
     assert unquote(headers["Ce-Id"]) == event_id
     assert unquote(headers["Ce-Subject"]) == job_id
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"sequence": None}, {"job_id": "gr\u00fcn 100%"}, {"event_id": "a\r\nX-Evil: 1"}]
+)
+def test_the_lines_of_a_request_are_its_headers(changes: dict[str, Any]) -> None:
+    body = made(**changes)
+    headers = event.binding_headers(body)
+    assert event.binding_lines(body) == "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    assert len(event.binding_lines(body).split("\r\n")) == len(headers) + 1

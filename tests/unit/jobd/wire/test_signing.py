@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from jobd.wire import signing
 from jobd.wire.signing import (
     keys_of,
     signature_256,
@@ -147,3 +148,27 @@ def test_what_the_official_library_signs_is_verified(key: str) -> None:
 @given(st.text(max_size=40))
 def test_other_signatures_never_verify(signatures: str) -> None:
     assert not verify_standard_webhooks("k", "m-1", 5, BODY, signatures)
+
+
+def test_long_keys_are_not_kept() -> None:
+    signing._known.cache_clear()
+    for n in range(100):
+        signature_headers(f"{n} " + "k" * signing._KNOWN_KEY_CHARACTERS, "m", 5, BODY)
+    assert signing._known.cache_info().currsize == 0
+    for n in range(100):
+        signature_headers(f"key {n}", "m", 5, BODY)
+    assert signing._known.cache_info().currsize == signing._KNOWN_KEYS
+
+
+def test_a_known_key_signs_each_body_anew() -> None:
+    for body in (b"a", b"b", b"a"):
+        headers = signature_headers(WHSEC, "m", 5, body)
+        assert headers["X-Signature-256"] == signature_256(WHSEC, body)
+        assert headers["Webhook-Signature"] == standard_webhooks_signature(WHSEC, "m", 5, body)
+
+
+@given(st.binary(max_size=200), st.lists(st.binary(max_size=300), max_size=3))
+def test_a_prepared_hmac_is_that_of_the_standard_library(secret: bytes, messages: list[bytes]) -> None:
+    prepared = signing._PreparedHmac(secret)
+    for message in messages:
+        assert prepared.digest(message) == hmac.new(secret, message, hashlib.sha256).digest()

@@ -1,7 +1,8 @@
 """The jobs whose receivers take no batches: bounded, the latest kept."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from jobd.events.delivery.batching import MAX_SINGLY, Batching
 from tests.support.fakes.clock import FakeClock

@@ -1,12 +1,12 @@
 """The queues in any order of events: one in flight per job, bounds kept, no destination starved."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from jobd.events.delivery.destination_queues import (
     INLINE_BUDGET_BYTES,

@@ -36,7 +36,7 @@ class Rig:
         self.queues = DestinationQueues(1, 10)
         self.schedule = PollSchedule(self.clock, 7200)
         breakers = Breakers(1, 30, lambda destination, state: None)
-        queue = WorkQueue(self.queues, breakers, self.clock)
+        queue = WorkQueue(self.queues, breakers, self.clock, lambda: None)
         expiry: Any = Expiring()
         self.poller = OutboxPoller(outbox, queue, breakers, expiry, self.schedule, self.clock)
 

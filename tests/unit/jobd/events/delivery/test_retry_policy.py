@@ -1,11 +1,11 @@
 """Waits are spread over a bound that doubles up to a limit; retries, then requeues, then parked."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from jobd.events.delivery.response_policy import Abandon, Answer, Delivered, Park, Retry
 from jobd.events.delivery.retry_policy import backoff_bound_s, backoff_s, settlement

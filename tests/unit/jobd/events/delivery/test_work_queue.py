@@ -7,7 +7,7 @@ from jobd.events.delivery import work_queue
 from jobd.events.delivery.answered import Answered
 from jobd.events.delivery.breaker import Breakers
 from jobd.events.delivery.destination_queues import DestinationQueues
-from jobd.events.delivery.work_queue import UNSETTLED_PER_WORKER, WorkQueue
+from jobd.events.delivery.work_queue import UNSETTLED_PER_WORKER, Taken, WorkQueue
 from tests.support.fakes.clock import FakeClock
 from tests.unit.jobd.events.delivery.test_destination_queues import due
 
@@ -18,16 +18,27 @@ PAGE = Path(work_queue.__file__).parents[3] / "docs" / "architecture.md"
 def queue_of(workers: int = 10, threshold: int = 1) -> tuple[WorkQueue, FakeClock]:
     clock = FakeClock()
     breakers = Breakers(threshold, 30, lambda destination, state: None)
-    return WorkQueue(DestinationQueues(workers, 1000), breakers, clock), clock
+    return WorkQueue(DestinationQueues(workers, 1000), breakers, clock, lambda: None), clock
+
+
+def working(queue: WorkQueue) -> list[Taken]:
+    """From now on a worker takes what the queue gives out, as soon as the queue says so."""
+    got: list[Taken] = []
+
+    def take() -> None:
+        while (taken := queue.take()) is not None:
+            got.append(taken)
+
+    queue._wake_workers = take
+    return got
 
 
 async def test_a_queued_delivery_goes_to_the_waiting_worker() -> None:
     queue, _ = queue_of()
     assert queue.take() is None
-    first, second = queue.next_taken(), queue.next_taken()
+    got = working(queue)
     assert queue.put(due("x", A))
-    (taken,) = [future.result() for future in (first, second) if future.done()]
-    assert taken[0].job_uid == "x"
+    assert [one.job_uid for one, _ in got] == ["x"]
     assert not queue.put(due("x", A))  # the job is in memory already
 
 
@@ -41,10 +52,10 @@ async def test_an_open_breaker_drops_the_queue_and_admits_a_probe_after_its_cool
     assert (queue.holds("x"), queue.holds("y")) == (True, False)
     queue.put(due("z", A))
     assert queue.take() is None
-    worker = queue.next_taken()
+    got = working(queue)
     clock.advance(30)
     queue.wake_workers()
-    assert worker.result()[0].job_uid == "z"
+    assert [one.job_uid for one, _ in got] == ["z"]
 
 
 async def test_an_answer_of_a_host_that_is_up_drops_nothing() -> None:
@@ -68,11 +79,11 @@ async def test_no_more_is_sent_while_too_many_answers_wait_for_their_record() ->
         answered.append(Answered.of(taken[0]))
     queue.put(due("next", B))
     assert queue.take() is None
-    worker = queue.next_taken()
+    got = working(queue)
     queue.release(answered[0])
-    assert not worker.done()
+    assert not got
     queue.done()
-    assert worker.result()[0].job_uid == "next"
+    assert [one.job_uid for one, _ in got] == ["next"]
 
 
 async def test_a_read_that_is_older_than_a_record_is_known() -> None:
