@@ -1,8 +1,9 @@
 """Connections to the daemon over its Unix socket or TCP, and the errors where there is none."""
 
+from __future__ import annotations
+
 import os
 import socket
-from pathlib import Path
 
 from jobctl.connection.config import LOOPBACK_HOSTS, SYSTEM_SOCKET, Target, config_home, sockets
 from jobctl.errors import LocalFile, NotAllowed, Unreachable
@@ -78,10 +79,12 @@ def _unreachable(target: Target, error: OSError) -> Unreachable:
 
 def start_command(socket_path: str) -> str:
     """Returns the command that starts the daemon of a local socket: through systemd where a unit exists."""
+    from pathlib import Path
+
     if socket_path == SYSTEM_SOCKET and Path("/etc/systemd/system/jobd.service").exists():
         return "sudo systemctl start jobd"
     for folder in (
-        config_home(os.environ) / "systemd/user",
+        Path(config_home(os.environ)) / "systemd/user",
         Path("/etc/systemd/user"),
         Path("/usr/lib/systemd/user"),
     ):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from jobctl.connection.log_stream import Frame
+from jobctl.connection.log_frames import Frame
 from jobctl.output.output import json_bytes, json_text
 from jobctl.output.printer import Printer
 
