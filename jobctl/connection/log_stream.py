@@ -51,10 +51,10 @@ def frames(
 
                 for batch in batches(read_blocks(response)):
                     pause, broke_at = FIRST_PAUSE_S, None  # also after a keep-alive, which is an empty batch
-                    fresh, seen = _fresh(batch, seen)
-                    if fresh:
-                        yield fresh
-                        if fresh[-1].end is not None:
+                    new, seen = fresh(batch, seen)
+                    if new:
+                        yield new
+                        if new[-1].end is not None:
                             return
             if not follow:
                 return
@@ -79,7 +79,7 @@ def frames(
         pause = min(pause * 2, LONGEST_PAUSE_S)
 
 
-def _fresh(batch: list[Frame], seen: int) -> tuple[list[Frame], int]:
+def fresh(batch: list[Frame], seen: int) -> tuple[list[Frame], int]:
     """Returns the frames after line `seen`, and the number of their last line. Lines arrive in their order."""
     last = next((frame.seq for frame in reversed(batch) if frame.seq), seen)
     if batch and batch[0].seq > seen:

@@ -60,7 +60,7 @@ def run_attached(session: Session, plan: Plan, source: Source, *, raw: bool) -> 
     job_id = str(plan.spec["id"])
     with attach.RunSignals(client, job_id) as signals:
         try:
-            answer = submitted(submit(client, plan, source))
+            answer = submitted(submit(client, plan, source, keep=True))
         except KeyboardInterrupt:
             try:  # jobd may have accepted the job already
                 request_cancel(client, job_id, by="Ctrl-C in jobctl run", timeout_s=5.0)

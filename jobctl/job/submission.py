@@ -124,11 +124,11 @@ def encoded(spec: Tree) -> bytes:
         raise Misuse(f"the job cannot be encoded as JSON: {error}") from None
 
 
-def submit(client: Client, prepared: Plan, source: Source) -> dict[str, Any]:
+def submit(client: Client, prepared: Plan, source: Source, *, keep: bool = False) -> dict[str, Any]:
     """Returns the daemon's answer to the submission: at least `id` and `status`.
 
     Where the answer is lost, the request is repeated with an idempotency key, so that jobd runs the job once. The first request has no
-    key, so that jobd refuses an id that is in use.
+    key, so that jobd refuses an id that is in use. `keep`: the next GET uses the same connection.
 
     Raises:
         JobctlError: jobd did not accept the job; an error about a field of the file has its line.
@@ -153,7 +153,7 @@ def submit(client: Client, prepared: Plan, source: Source) -> dict[str, Any]:
                         closing(metered(parts, "sending files", upload.size_bytes(entries)))
                     )
                 timeout_s = UPLOAD_TIMEOUT_S if entries is not None else 60.0
-                with client.open("POST", "/v1/jobs", None, body, headers, timeout_s, keep=True) as response:
+                with client.open("POST", "/v1/jobs", None, body, headers, timeout_s, keep=keep) as response:
                     answer: dict[str, Any] = json.loads(read_all(response, LONGEST_ANSWER_BYTES))
                     return answer
         except (ConnectionLost, Unreachable) as error:

@@ -31,6 +31,28 @@ def test_streams_keep_apart_and_the_exit_code_is_the_jobs(daemon: Any, jobctl: A
     }
 
 
+def test_the_log_follows_over_the_connection_of_the_submission(daemon: Any, jobctl: Any) -> None:
+    def play(job: Any) -> None:
+        job.say("to out")
+        job.end(0)
+
+    daemon.on_submit = play
+    assert jobctl("run", "busybox").stdout == b"to out\n"
+    assert [request[0] for request in daemon.requests] == ["POST", "GET"], "nothing is read after the end"
+    assert daemon.connections[0] is daemon.connections[1]
+
+
+def test_a_daemon_may_close_the_connection_after_the_submission(daemon: Any, jobctl: Any) -> None:
+    def play(job: Any) -> None:
+        job.say("to out")
+        job.end(3)
+
+    daemon.on_submit, daemon.close_after_submit = play, True
+    done = jobctl("run", "busybox")
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"to out\n", b"")
+    assert daemon.connections[0] is not daemon.connections[1]
+
+
 @pytest.mark.parametrize(
     ("exit_code", "reason", "status", "expected"),
     [
