@@ -89,7 +89,6 @@ def logs(
         output.fail(failures, as_json=session.format == "json")
 
     from jobctl.output.printer import Printer
-    from jobctl.transfers.local_outputs import fetch_remembered
 
     width = max(map(len, names))
     several = len(names) > 1 or bool(label)
@@ -111,6 +110,8 @@ def logs(
             for name, printer in printers.items():
                 _print_log(client, name, printer, follow, tail, stream, nullcontext())
         if follow:
+            from jobctl.transfers.local_outputs import fetch_remembered
+
             for name in names:
                 fetch_remembered(client, name)
     except KeyboardInterrupt:

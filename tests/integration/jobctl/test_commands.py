@@ -283,7 +283,6 @@ WITH_MSGSPEC = frozenset({"datetime", "decimal", "inspect", "msgspec", "uuid"})
         (("run", "-d", "busybox", "true"), frozenset[str]()),
         (("run", "-e", "A=1", "busybox", "true"), WITH_MSGSPEC),
         (("logs", "a"), WITH_MSGSPEC),
-        (("logs", "-f", "a"), WITH_MSGSPEC),
     ],
 )
 def test_a_command_imports_only_what_it_needs(
