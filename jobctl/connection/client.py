@@ -15,9 +15,10 @@ from jobctl.connection.sockets import connected, why
 from jobctl.errors import Conflict, ConnectionLost, JobctlError, NotAllowed, NotFound, Refused, Unreachable
 
 if TYPE_CHECKING:
-    import socket
+    import _socket
 
     from jobctl.connection.config import Target
+
 
 ANSWER_TIMEOUT_S = 60.0
 SILENCE_TIMEOUT_S = 90.0
@@ -36,7 +37,7 @@ class Client:
     def __init__(self, targets: Iterable[Target]) -> None:
         self._candidates = iter(targets)
         self._target: Target | None = None
-        self._kept: list[socket.socket] = []
+        self._kept: list[_socket.socket] = []
         """Connections for the next GETs, usually one."""
 
     @property
@@ -103,7 +104,7 @@ class Client:
         body: bytes | Iterable[bytes] | None,
         headers: Mapping[str, str],
         timeout_s: float,
-    ) -> tuple[socket.socket, Answer]:
+    ) -> tuple[_socket.socket, Answer]:
         """Returns the connection and the answer. A kept connection may have been closed by jobd: then a GET is repeated on a new one."""
         if method == "GET" and (kept := self._pop_kept()):
             try:
@@ -117,7 +118,7 @@ class Client:
             connection.close()
             raise
 
-    def _pop_kept(self) -> socket.socket | None:
+    def _pop_kept(self) -> _socket.socket | None:
         try:
             return self._kept.pop()  # one call: threads share a client
         except IndexError:
@@ -125,7 +126,7 @@ class Client:
 
     def _send(
         self,
-        connection: socket.socket,
+        connection: _socket.socket,
         method: str,
         path: str,
         query: Query | None,
@@ -154,7 +155,7 @@ class Client:
         except (http1.BadAnswer, OSError) as error:
             raise ConnectionLost(f"the connection to jobd at {self._target} broke: {why(error)}") from None
 
-    def _connect(self) -> socket.socket:
+    def _connect(self) -> _socket.socket:
         if self._target is not None:
             return connected(self._target)
         failures: list[Unreachable | NotAllowed] = []

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import socket
+    import _socket
 
 BLOCK_BYTES = 1 << 16
 LONGEST_HEAD_BYTES = 1 << 16
@@ -26,7 +26,7 @@ class BadAnswer(Exception):
 class Answer:
     """A status, header fields by lower-case name, and a body that can be read once."""
 
-    def __init__(self, status: int, headers: dict[str, str], rest: bytes, connection: socket.socket) -> None:
+    def __init__(self, status: int, headers: dict[str, str], rest: bytes, connection: _socket.socket) -> None:
         self.status = status
         self.headers = headers
         self.ends_connection = True
@@ -121,7 +121,7 @@ class Answer:
 
 
 def send(
-    connection: socket.socket,
+    connection: _socket.socket,
     method: str,
     address: str,
     headers: Mapping[str, str],
@@ -154,7 +154,7 @@ def send(
     connection.sendall(b"0\r\n\r\n")
 
 
-def receive(connection: socket.socket) -> Answer:
+def receive(connection: _socket.socket) -> Answer:
     """Returns the answer to the sent request, with its body unread. Skips interim answers (1xx).
 
     Raises:

@@ -1,17 +1,25 @@
-"""Connections to the daemon over its Unix socket or TCP, and the errors where there is none."""
+"""Connections to the daemon over its Unix socket or TCP, and the errors where there is none.
+
+A Unix socket is made from `_socket`, on which the module `socket` is built: the enums and selectors of `socket` take as long to import as the
+rest of the connection.
+"""
 
 from __future__ import annotations
 
+import _socket
 import os
-import socket
+from typing import TYPE_CHECKING
 
 from jobctl.connection.config import LOOPBACK_HOSTS, SYSTEM_SOCKET, Target, config_home, sockets
 from jobctl.errors import LocalFile, NotAllowed, Unreachable
 
+if TYPE_CHECKING:
+    import socket
+
 CONNECT_TIMEOUT_S = 5.0
 
 
-def connected(target: Target) -> socket.socket:
+def connected(target: Target) -> _socket.socket:
     """Returns an open connection to the daemon at `target`.
 
     Raises:
@@ -21,6 +29,8 @@ def connected(target: Target) -> socket.socket:
     try:
         if target.scheme == "unix":
             return _unix(target.path)
+        import socket
+
         connection = socket.create_connection((target.host, target.port), CONNECT_TIMEOUT_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return _secured(connection, target) if target.scheme == "https" else connection
@@ -33,8 +43,8 @@ def connected(target: Target) -> socket.socket:
         raise _unreachable(target, error) from None
 
 
-def _unix(path: str) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+def _unix(path: str) -> _socket.socket:
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         connection.settimeout(CONNECT_TIMEOUT_S)
         connection.connect(path)
@@ -44,7 +54,7 @@ def _unix(path: str) -> socket.socket:
     return connection
 
 
-def _secured(connection: socket.socket, target: Target) -> socket.socket:
+def _secured(connection: socket.socket, target: Target) -> _socket.socket:
     import ssl
 
     try:

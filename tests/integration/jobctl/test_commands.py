@@ -269,7 +269,7 @@ def test_version_shows_both(daemon: Any, jobctl: Any) -> None:
 SLOW_MODULES = (
     "aiohttp", "asyncio", "dataclasses", "datetime", "decimal", "docker", "email", "http", "importlib.metadata", "inspect",
     "jobctl.output.terminal", "jobctl.parser", "jobctl.units", "msgspec", "pathlib", "platformdirs", "rich", "shutil", "ssl",
-    "subprocess", "tempfile", "threading", "typer", "urllib", "uuid", "yaml",
+    "socket", "subprocess", "tempfile", "threading", "typer", "urllib", "uuid", "yaml",
 )  # fmt: skip
 WITH_MSGSPEC = frozenset({"datetime", "decimal", "inspect", "msgspec", "uuid"})
 """What a log needs. It is imported while jobd works."""
