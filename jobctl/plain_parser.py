@@ -101,12 +101,8 @@ def _options(
     """Removes the options at the beginning of `rest`, up to the first word, and stores their values."""
     while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
         option = rest.pop(0)
-        name, equals, value = option.partition("=")
-        if not option.startswith("--") and len(option) > 2:
-            name, more = option[:2], option[2:]
-            equals = ""
-        else:
-            more = ""
+        is_long = option.startswith("--")
+        name, equals, attached = option.partition("=") if is_long else (option[:2], "", option[2:])
         row = options.get(name) or GLOBAL_OPTIONS.get(name)
         if row is None:
             raise _NotPlain
@@ -115,16 +111,13 @@ def _options(
         if kind == "flag":
             if equals:
                 raise _NotPlain
-            if more:
-                rest.insert(0, "-" + more)
+            if attached:
+                rest.insert(0, "-" + attached)  # -aq is -a -q
             target[parameter] = True
             continue
-        if more:
-            value = more
-        elif not equals:
-            if not rest:
-                raise _NotPlain
-            value = rest.pop(0)
+        if not (equals or attached or rest):
+            raise _NotPlain
+        value = attached if equals or attached else rest.pop(0)
         if kind == "texts":
             target.setdefault(parameter, []).append(value)
         else:
