@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from jobctl.connection.client import Client, read_all
 from jobctl.connection.config import defaults
 from jobctl.errors import ConnectionLost, JobctlError, Misuse, Unreachable
+from jobctl.imports import import_aside
 from jobctl.job.plan import Flags, Plan, Tree, plan
 from jobctl.value import Value
 
@@ -168,6 +169,7 @@ def submit(client: Client, prepared: Plan, source: Source, *, keep: bool = False
 
 def _check_before_upload(spec: bytes, source: Source) -> None:
     """Checks the spec, so that no files are uploaded for a spec that the daemon would refuse."""
+    import_aside("jobd.wire.validation.job_spec")
     from jobd.wire.problem import InvalidSpec
     from jobd.wire.validation.job_spec import decode_spec
 

@@ -271,7 +271,7 @@ SLOW_MODULES = (
     "jobctl.output.terminal", "jobctl.parser", "jobctl.units", "msgspec", "pathlib", "platformdirs", "rich", "shutil", "ssl",
     "socket", "subprocess", "tempfile", "threading", "typer", "urllib", "uuid", "yaml",
 )  # fmt: skip
-WITH_MSGSPEC = frozenset({"datetime", "decimal", "inspect", "msgspec", "uuid"})
+WITH_MSGSPEC = frozenset({"datetime", "decimal", "inspect", "msgspec", "threading", "uuid"})
 """What a log needs. It is imported while jobd works."""
 
 
