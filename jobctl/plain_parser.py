@@ -109,7 +109,7 @@ def _options(
         target = values if name in options else globals_
         parameter, kind = row
         if kind == "flag":
-            if equals:
+            if equals or attached.startswith("-"):
                 raise _NotPlain
             if attached:
                 rest.insert(0, "-" + attached)  # -aq is -a -q

@@ -142,7 +142,7 @@ def test_ordinary_command_lines_need_no_typer(arguments: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     ["-h", "help ls", "ls --help", "--version", "unknown", "ls -z", "ls x", "show", "cp a", "ls --limit -1",
-     "ls --limit 1e3", "ls --limit", "run --pull always,never x", "ls -o html", "ls --all=1", "-- ls", "run --cpus inf x"],
+     "ls --limit 1e3", "ls --limit", "run --pull always,never x", "ls -o html", "ls --all=1", "ls -a-", "ls -a-q", "-- ls", "run --cpus inf x"],
 )  # fmt: skip
 def test_help_and_errors_are_typers(arguments: str) -> None:
     assert plain_parser.parse(arguments.split()) is None
