@@ -8,11 +8,9 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from typer import Abort, TyperException
-
-from jobctl.command_table import root
+from jobctl import plain_parser
 from jobctl.connection.session import Session
 from jobctl.errors import (
     Conflict,
@@ -79,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code. Prints errors on stderr, in one form for all commands."""
     session = Session()
     try:
-        result = root().main(args=list(arguments), prog_name="jobctl", standalone_mode=False, obj=session)
+        result = _result(arguments, session)
         sys.stdout.flush()
         if result is None or isinstance(result, int):
             return result or 0
@@ -97,10 +95,20 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except OSError as error:
         return _output_failed(error, session)
-    except TyperException as error:
-        return _usage(error, session, arguments)
-    except Abort:
-        return INTERRUPTED
+
+
+def _result(arguments: Sequence[str], session: Session) -> Any:
+    """Runs the command and returns its outcome. Imports typer only where the command line is not an ordinary one. Raises as the parser does."""
+    call = plain_parser.parse(arguments)
+    if call is None:
+        from jobctl import parser
+
+        return parser.run(arguments, session)
+    call.set_up(session)
+    try:
+        return call.run(session)
+    except BrokenPipeError:
+        raise EndedBySignal(signal.SIGPIPE, "") from None
 
 
 def outcome_code(outcome: "Outcome") -> int:
@@ -147,13 +155,6 @@ def _output_failed(error: OSError, session: Session) -> int:
     failure = JobctlError(f"cannot write to standard output: {error.strerror or error}", code="output")
     output.error(failure, as_json=session.format == "json")
     return error_code(failure, session.command)
-
-
-def _usage(error: TyperException, session: Session, arguments: Sequence[str]) -> int:
-    name = f"jobctl {session.command}".rstrip()
-    misuse = Misuse(error.format_message().rstrip("."), hint=f"{name} --help")
-    output.error(misuse, as_json=_wants_json(session, arguments))
-    return error_code(misuse, session.command)
 
 
 def _wants_json(session: Session, arguments: Sequence[str]) -> bool:

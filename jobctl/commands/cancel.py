@@ -1,9 +1,9 @@
 """`jobctl cancel`: cancels jobs; their records, logs and files remain."""
 
-import math
-from typing import Annotated
+from __future__ import annotations
 
-import typer
+import math
+from typing import TYPE_CHECKING, Annotated
 
 from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError, Misuse
@@ -12,6 +12,9 @@ from jobctl.output import output
 from jobctl.selection.ids import select_whole
 from jobctl.selection.listing import TERMINAL
 from jobctl.units import seconds_of
+
+if TYPE_CHECKING:
+    import typer
 
 FORMATS = ("json", "yaml", "name")
 EXAMPLES = """

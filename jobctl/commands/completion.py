@@ -1,10 +1,13 @@
 """`jobctl completion`: the completion script of a shell."""
 
-from typing import Annotated, Literal
+from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from jobctl.output import output
+
+if TYPE_CHECKING:
+    import typer
 
 FORMATS: tuple[str, ...] = ()
 EXAMPLES = """

@@ -1,15 +1,18 @@
 """`jobctl cp`: copies files out of a job's workspace."""
 
-import sys
-from typing import Annotated
+from __future__ import annotations
 
-import typer
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 from jobctl.connection.session import session_of
 from jobctl.errors import Misuse, NotFound, OutputMissing
 from jobctl.output import output
 from jobctl.selection.ids import resolve
 from jobctl.units import bytes_text, size_bytes
+
+if TYPE_CHECKING:
+    import typer
 
 FORMATS = ("json", "yaml")
 EXAMPLES = """

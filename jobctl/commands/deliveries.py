@@ -1,14 +1,13 @@
 """`jobctl deliveries`: lists the deliveries of a job's events to its callback."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from jobctl.commands.arguments import Id
 from jobctl.connection.client import job_path
 from jobctl.connection.session import session_of
 from jobctl.errors import Misuse
@@ -19,6 +18,9 @@ from jobctl.selection.ids import resolve
 from jobctl.units import age, parse_time, short_duration
 
 if TYPE_CHECKING:
+    import typer
+
+    from jobctl.commands.arguments import Id
     from jobctl.connection.client import Client
 
 STATES = ("pending", "delivered", "parked", "abandoned")
@@ -68,7 +70,7 @@ def deliveries(
             writer.add([row(entry, now, wide=wide) for entry in page])
 
 
-def pages_of(client: "Client", job_id: str, state: str | None) -> Iterator[list[dict[str, Any]]]:
+def pages_of(client: Client, job_id: str, state: str | None) -> Iterator[list[dict[str, Any]]]:
     """Yields the deliveries of a job page by page, oldest first; with `state`, only those in it."""
     cursor: object = None
     while True:

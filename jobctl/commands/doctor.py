@@ -1,5 +1,7 @@
 """`jobctl doctor`: checks everything that jobs need; each failure has a remedy."""
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
@@ -7,9 +9,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from jobctl.commands.version import engine_text, own_version
 from jobctl.connection.client import Client, read_all
@@ -22,6 +22,9 @@ from jobctl.output.drawing import table
 from jobctl.output.engine_remedies import filled, of_engine
 from jobctl.output.table import Table
 from jobctl.units import bytes_text
+
+if TYPE_CHECKING:
+    import typer
 
 FORMATS = ("table", "json", "yaml")
 TABLE = Table(("STATE", "CHECK", "RESULT"), folded=True)
@@ -139,7 +142,7 @@ def _key_files(session: Session) -> Iterator[Check]:
     """Checks that other users cannot read the key files."""
     named = os.environ.get("JOBCTL_API_KEY_FILE")
     files = [Path(named).expanduser()] if named else []
-    files.append(state_dir(os.environ) / "api-key")
+    files.append(Path(state_dir(os.environ)) / "api-key")
     for path in files:
         try:
             mode = stat.S_IMODE(path.stat().st_mode)

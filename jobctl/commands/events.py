@@ -1,15 +1,17 @@
 """`jobctl events`: prints the events of jobs, and with -f follows them."""
 
+from __future__ import annotations
+
 import sys
 from typing import TYPE_CHECKING, Annotated
-
-import typer
 
 from jobctl.connection.session import session_of
 from jobctl.errors import EndedBySignal
 from jobctl.output import event_text, output
 
 if TYPE_CHECKING:
+    import typer
+
     from jobctl.connection.event_stream import Line
 
 FORMATS = ("json", "yaml", "name")
@@ -58,7 +60,7 @@ def events(
         raise EndedBySignal(2, f"to continue: jobctl events -f --after {last}") from None
 
 
-def summary(line: "Line") -> str:
+def summary(line: Line) -> str:
     """Returns one event as a line of columns: number, time, type, job and data."""
     cells = [str(line.get("seq", "-")), *event_text.columns(line.get("event") or {})]
     return output.printable("  ".join(cells).rstrip())

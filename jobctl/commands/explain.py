@@ -1,12 +1,11 @@
 """`jobctl explain`: explains why a job waits or failed, and what helps."""
 
+from __future__ import annotations
+
 import json
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from jobctl.commands.arguments import Ids
 from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError
 from jobctl.output import output
@@ -14,6 +13,9 @@ from jobctl.output.explanation import Explanation, explanation, undelivered_of
 from jobctl.selection.ids import find_each
 
 if TYPE_CHECKING:
+    import typer
+
+    from jobctl.commands.arguments import Ids
     from jobctl.connection.client import Client
 
 FORMATS = ("json", "yaml")
@@ -42,7 +44,7 @@ def explain(
     output.fail(failures, as_json=session.format == "json")
 
 
-def _version(client: "Client") -> dict[str, Any]:
+def _version(client: Client) -> dict[str, Any]:
     """Returns what the daemon says of itself and its engine; nothing where it does not answer."""
     try:
         answer: dict[str, Any] = json.loads(client.get("/v1/version"))
@@ -51,7 +53,7 @@ def _version(client: "Client") -> dict[str, Any]:
     return answer
 
 
-def _explained(client: "Client", job: dict[str, Any], version: dict[str, Any]) -> Explanation:
+def _explained(client: Client, job: dict[str, Any], version: dict[str, Any]) -> Explanation:
     if job["status"] == "unreadable":
         return explanation(job, version=version)
     from jobctl.commands.deliveries import pages_of
@@ -64,7 +66,7 @@ def _explained(client: "Client", job: dict[str, Any], version: dict[str, Any]) -
     return explanation(job, lines, undelivered, version)
 
 
-def last_lines(client: "Client", job_id: str) -> list[str]:
+def last_lines(client: Client, job_id: str) -> list[str]:
     """Returns the last lines of a job's stderr; none where the log cannot be read."""
     from jobctl.connection.log_stream import frames
 

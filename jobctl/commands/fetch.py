@@ -1,14 +1,18 @@
 """`jobctl fetch`: copies the outputs of a detached job to local files."""
 
-from typing import Annotated
+from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING, Annotated
 
-from jobctl.commands.arguments import Id
 from jobctl.connection.session import session_of
 from jobctl.errors import Conflict, Misuse, NotFound
 from jobctl.output import output
 from jobctl.selection.ids import find
+
+if TYPE_CHECKING:
+    import typer
+
+    from jobctl.commands.arguments import Id
 
 EXAMPLES = """
   id=$(jobctl run -d --out model.bin=./models/ trainer:1)

@@ -3,18 +3,20 @@
 Reads one page of the daemon's list. A user waits at a prompt, so errors and slow answers give an empty list.
 """
 
+from __future__ import annotations
+
 import json
 import re
 import threading
 from typing import TYPE_CHECKING
-
-import typer
 
 from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError
 from jobctl.output import output
 
 if TYPE_CHECKING:
+    import typer
+
     from jobctl.connection.client import Client
 
 FORMATS: tuple[str, ...] = ()
@@ -43,7 +45,7 @@ def images(ctx: typer.Context) -> None:
     output.text("".join(f"{name}\n" for name in list(images)))
 
 
-def listed(client: "Client") -> object:
+def listed(client: Client) -> object:
     """Returns the daemon's newest jobs. Raises JobctlError; ValueError, RecursionError: the answer is no JSON."""
     from jobctl.connection.client import read_all
 

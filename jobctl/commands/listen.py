@@ -1,5 +1,7 @@
 """`jobctl listen`: receives events on this machine, shows and verifies them, to try callbacks."""
 
+from __future__ import annotations
+
 import json
 import sys
 import time
@@ -7,14 +9,14 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from jobctl.connection.session import session_of
 from jobctl.errors import LocalFile
 from jobctl.job.outcome import Outcome, ProblemsFound
 from jobctl.output import event_text, output
 
 if TYPE_CHECKING:
+    import typer
+
     from jobctl.receiving.receiver import Received, Reply
     from jobctl.receiving.signatures import Verification
 
@@ -106,7 +108,7 @@ class EventHandler:
         self.again = 0
         self.bad = 0
 
-    def handle(self, received: "Received") -> "Reply":
+    def handle(self, received: Received) -> Reply:
         """Prints the events of a request and returns the reply."""
         from jobctl.receiving.receiver import Reply
 
@@ -134,14 +136,14 @@ class EventHandler:
         parts += [f"{self.bad} not verified"] if self.bad else []
         return ", ".join(parts)
 
-    def _verification(self, received: "Received") -> "Verification | None":
+    def _verification(self, received: Received) -> Verification | None:
         if not self._keys:
             return None
         from jobctl.receiving.signatures import TOLERANCE_S, check
 
         return check(received.headers, received.body, self._keys, time.time(), TOLERANCE_S)
 
-    def _show(self, received: "Received", event: dict[str, Any], verification: "Verification | None") -> None:
+    def _show(self, received: Received, event: dict[str, Any], verification: Verification | None) -> None:
         self.events += 1
         event_id = str(event.get("id"))
         again = event_id in self._seen
@@ -170,12 +172,12 @@ class EventHandler:
             output.note(f"not verified: {reason}")
         self._last_reason = reason
 
-    def _note_no_event(self, received: "Received") -> None:
+    def _note_no_event(self, received: Received) -> None:
         start = received.body[:80].decode("utf-8", "replace")
         output.note(f"POST {received.path}: {len(received.body)} bytes without an event: {start}")
 
 
-def events_of(received: "Received") -> list[dict[str, Any]] | None:
+def events_of(received: Received) -> list[dict[str, Any]] | None:
     """Returns the events of a body, one or a batch; None where the body has none."""
     try:
         tree = json.loads(received.body)
@@ -188,7 +190,7 @@ def events_of(received: "Received") -> list[dict[str, Any]] | None:
     return events
 
 
-def _mark(received: "Received", verification: "Verification | None") -> str:
+def _mark(received: Received, verification: Verification | None) -> str:
     if verification is not None:
         if verification.verified:
             return output.styled("[verified]", "green")

@@ -1,20 +1,22 @@
 """`jobctl logs`: prints the logs of jobs, and with -f follows them until the jobs end."""
 
-import threading
-from datetime import UTC, datetime
+from __future__ import annotations
+
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
-from jobctl.commands.arguments import Label, OptionalIds
 from jobctl.connection.session import session_of
 from jobctl.errors import EndedBySignal, JobctlError, Misuse
 from jobctl.output import output
 from jobctl.selection.ids import check_ids_or_labels, find_each
 from jobctl.selection.listing import labelled
-from jobctl.units import time_before
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import typer
+
+    from jobctl.commands.arguments import Label, OptionalIds
     from jobctl.connection.client import Client
     from jobctl.output.printer import Printer
 
@@ -67,6 +69,10 @@ def logs(
     client = session.client()
     since_time = None
     if since is not None:
+        from datetime import UTC, datetime
+
+        from jobctl.units import time_before
+
         try:
             since_time = time_before(since, datetime.now(UTC))
         except ValueError as error:
@@ -83,7 +89,6 @@ def logs(
         output.fail(failures, as_json=session.format == "json")
 
     from jobctl.output.printer import Printer
-    from jobctl.transfers.local_outputs import fetch_remembered
 
     width = max(map(len, names))
     several = len(names) > 1 or bool(label)
@@ -103,8 +108,10 @@ def logs(
             _follow_all(client, printers, tail, stream)
         else:
             for name, printer in printers.items():
-                _print_log(client, name, printer, follow, tail, stream, threading.Lock())
+                _print_log(client, name, printer, follow, tail, stream, nullcontext())
         if follow:
+            from jobctl.transfers.local_outputs import fetch_remembered
+
             for name in names:
                 fetch_remembered(client, name)
     except KeyboardInterrupt:
@@ -113,13 +120,13 @@ def logs(
 
 
 def _print_log(
-    client: "Client",
+    client: Client,
     job_id: str,
-    printer: "Printer",
+    printer: Printer,
     follow: bool,
     tail: int | None,
     stream: str | None,
-    lock: threading.Lock,
+    lock: AbstractContextManager[object],
 ) -> None:
     from jobctl.connection.log_stream import frames
 
@@ -134,14 +141,14 @@ def _print_log(
             printer.show(batch)
 
 
-def _follow_all(
-    client: "Client", printers: dict[str, "Printer"], tail: int | None, stream: str | None
-) -> None:
+def _follow_all(client: Client, printers: dict[str, Printer], tail: int | None, stream: str | None) -> None:
     """Follows each job in its own thread and prints whole batches. Raises the first failure after all threads have ended."""
+    import threading
+
     lock = threading.Lock()
     failures: list[BaseException] = []
 
-    def follow_one(job_id: str, printer: "Printer") -> None:
+    def follow_one(job_id: str, printer: Printer) -> None:
         try:
             _print_log(client, job_id, printer, True, tail, stream, lock)
         except (JobctlError, OSError) as error:

@@ -1,15 +1,11 @@
 """`jobctl ls`: lists the active jobs, or with -a all jobs."""
 
-import json
+from __future__ import annotations
+
 import sys
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from jobctl.commands.arguments import LabelFilter
 from jobctl.connection.session import session_of
 from jobctl.errors import Misuse, NotFound
 from jobctl.output import output
@@ -18,6 +14,11 @@ from jobctl.output.table import Table
 from jobctl.selection.listing import STATUSES, filters, pages
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    import typer
+
+    from jobctl.commands.arguments import LabelFilter
     from jobctl.connection.client import Client
 
 FORMATS = ("table", "wide", "json", "yaml", "name")
@@ -122,6 +123,8 @@ def show(listed: Pages, style: str) -> bool:
         output.tree_of_list("jobs", jobs(), style, lambda: {"more": more})
     else:
         wide = style == "wide"
+        from datetime import UTC, datetime
+
         from jobctl.output.drawing import TableWriter
 
         writer = TableWriter(WIDE_TABLE if wide else TABLE)
@@ -151,7 +154,9 @@ def row(job: Job, now: datetime, *, wide: bool = False) -> list[str]:
     return cells
 
 
-def _watch(client: "Client", query: dict[str, object], limit: int, style: str) -> None:
+def _watch(client: Client, query: dict[str, object], limit: int, style: str) -> None:
+    from datetime import UTC, datetime
+
     def rows() -> list[list[str]]:
         now = datetime.now(UTC)
         return [
@@ -169,10 +174,13 @@ def _watch(client: "Client", query: dict[str, object], limit: int, style: str) -
         return
 
 
-def _watch_plainly(client: "Client", query: dict[str, object], limit: int, style: str) -> None:
+def _watch_plainly(client: Client, query: dict[str, object], limit: int, style: str) -> None:
     """Prints a line for each job that is new or has changed. Reads a job once more when it no longer matches the filter. Keeps only
     the state of each job.
     """
+    import json
+    import time
+
     from jobctl.connection.client import job_path
 
     known: dict[str, tuple[object, ...]] = {}
@@ -210,4 +218,6 @@ def _line(job: Job, style: str) -> str:
         return "---\n" + output.yaml_text(job)
     if style == "name":
         return f"{job['id']}\n"
+    from datetime import UTC, datetime
+
     return output.plain_columns(None, [row(job, datetime.now(UTC), wide=style == "wide")])

@@ -3,12 +3,12 @@
 The daemon sends folders only as tars, so this reads the beginning of a tar, for a short time.
 """
 
+from __future__ import annotations
+
 import tarfile
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
-
-import typer
 
 from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError
@@ -16,6 +16,8 @@ from jobctl.output import output
 from jobctl.selection.ids import resolve
 
 if TYPE_CHECKING:
+    import typer
+
     from jobctl.connection.client import Client
 
 FORMATS: tuple[str, ...] = ()
@@ -42,7 +44,7 @@ def paths(
         return  # the completion shows no errors
 
 
-def names(client: "Client", job_id: str, folder: str) -> Iterator[str]:
+def names(client: Client, job_id: str, folder: str) -> Iterator[str]:
     """Yields names in a folder of a workspace, within `MOST_READ_BYTES` and `LONGEST_S`."""
     from jobctl.connection.client import Body, read_blocks
     from jobctl.transfers.fetch import opened

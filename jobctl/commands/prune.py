@@ -1,14 +1,13 @@
 """`jobctl prune`: removes jobs that have ended, with their logs, files and history."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from jobctl.commands.arguments import LabelFilter
 from jobctl.connection.client import job_path
 from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError, Misuse, NotFound
@@ -17,6 +16,9 @@ from jobctl.selection.listing import TERMINAL, each, filters
 from jobctl.units import parse_time, seconds_of
 
 if TYPE_CHECKING:
+    import typer
+
+    from jobctl.commands.arguments import LabelFilter
     from jobctl.connection.client import Client
 
 FORMATS = ("json", "yaml", "name")
@@ -108,7 +110,7 @@ def _kept(job: Job) -> Job:
     return {key: job.get(key) for key in ("id", "uid", "finishedAt")}
 
 
-def _remove(client: "Client", job: Job) -> bool:
+def _remove(client: Client, job: Job) -> bool:
     """Removes a job, unless its id names another job by now."""
     try:
         now: Job = json.loads(client.get(job_path(str(job["id"]))))

@@ -1,9 +1,9 @@
 """`jobctl replay`: sends callback deliveries again, with the same event ids."""
 
+from __future__ import annotations
+
 import json
 from typing import TYPE_CHECKING, Annotated
-
-import typer
 
 from jobctl.connection.client import job_path
 from jobctl.connection.session import Session, session_of
@@ -11,6 +11,8 @@ from jobctl.errors import JobctlError, Misuse
 from jobctl.output import output
 
 if TYPE_CHECKING:
+    import typer
+
     from jobctl.connection.client import Client
 
 FORMATS = ("json", "yaml")
@@ -57,7 +59,7 @@ def replay(
     output.fail(failures, as_json=session.format == "json")
 
 
-def _replay_job(session: Session, client: "Client", job: str) -> None:
+def _replay_job(session: Session, client: Client, job: str) -> None:
     """Sends all given-up deliveries of a job again, in their order. Repeats safely."""
     from jobctl.selection.ids import resolve
 

@@ -1,8 +1,8 @@
 """`jobctl rm`: removes jobs, their containers, files and logs."""
 
-from typing import Annotated
+from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from jobctl.connection.client import job_path
 from jobctl.connection.session import session_of
@@ -10,6 +10,9 @@ from jobctl.errors import Conflict, JobctlError
 from jobctl.output import output
 from jobctl.selection.ids import find_whole
 from jobctl.selection.listing import ACTIVE
+
+if TYPE_CHECKING:
+    import typer
 
 FORMATS = ("json", "yaml", "name")
 EXAMPLES = """

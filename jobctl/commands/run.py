@@ -1,13 +1,16 @@
 """`jobctl run`: submits a job and follows it, or with -d prints its id."""
 
-from typing import Annotated, Literal
+from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from jobctl.connection.session import session_of
 from jobctl.job.flag_files import callback_key, secrets, text_of
 from jobctl.job.outcome import Outcome
 from jobctl.job.plan import Flags
+
+if TYPE_CHECKING:
+    import typer
 
 SETTINGS = {"allow_interspersed_args": False}
 FORMATS = ("json", "yaml", "name")

@@ -1,17 +1,21 @@
 """`jobctl show`: prints the details of jobs."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from jobctl.commands.arguments import Ids
 from jobctl.connection.session import session_of
 from jobctl.output import output
 from jobctl.output.attempt_text import attempt_text, time_between
 from jobctl.output.progress import waiting_for
 from jobctl.selection.ids import find_each
 from jobctl.units import age, bytes_text, short_duration
+
+if TYPE_CHECKING:
+    import typer
+
+    from jobctl.commands.arguments import Ids
 
 FORMATS = ("json", "yaml", "name")
 EXAMPLES = """

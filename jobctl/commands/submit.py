@@ -1,6 +1,5 @@
 """`jobctl submit`: the same as `run -d`, with the same flags."""
 
-import inspect
 from typing import Any
 
 from jobctl.commands.run import SETTINGS as SETTINGS
@@ -12,17 +11,14 @@ EXAMPLES = """
   jobctl submit -f job.yaml --label run=nightly --retries 2
   jobctl logs -f "$(jobctl submit -f job.yaml)"
 """
+LEFT_OUT = ("detach", "raw")
+"""Flags of `run` for an attached run."""
 
 
 def submit(**given: Any) -> Any:
     """Submit a job and print its id; the same as run -d."""
-    return run(**given, detach=True)
+    return run(**{**given, "detach": True})
 
 
-_ATTACHED = ("detach", "raw")
-"""Flags of `run` for an attached run."""
-_signature = inspect.signature(run)
-submit.__signature__ = _signature.replace(  # type: ignore[attr-defined]
-    parameters=[parameter for name, parameter in _signature.parameters.items() if name not in _ATTACHED]
-)
-submit.__annotations__ = {name: hint for name, hint in run.__annotations__.items() if name not in _ATTACHED}
+submit.__wrapped__ = run  # type: ignore[attr-defined] # the parser reads the flags there
+submit.__annotations__ = run.__annotations__

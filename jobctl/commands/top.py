@@ -1,5 +1,7 @@
 """`jobctl top`: a live table of the running and waiting jobs."""
 
+from __future__ import annotations
+
 import json
 import sys
 import time
@@ -7,8 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
 
 from jobctl.connection.session import session_of
 from jobctl.errors import ConnectionLost, Misuse, NotFound, Unreachable
@@ -22,6 +22,8 @@ from jobctl.selection.listing import ACTIVE, SHOWN, TERMINAL, UNREADABLE, each
 from jobctl.units import bytes_text, parse_time, seconds_of, short_duration
 
 if TYPE_CHECKING:
+    import typer
+
     from jobctl.connection.client import Client
 
 FORMATS = ("table", "json", "yaml", "name")
@@ -104,7 +106,7 @@ class Counts:
         return job
 
 
-def poll(client: "Client", now: datetime, most: int | None = None) -> tuple[list[Job], Counts]:
+def poll(client: Client, now: datetime, most: int | None = None) -> tuple[list[Job], Counts]:
     """Returns the active jobs, at most `most` of them (None: all), and those that ended within the last minute, in their printed order,
     and the counts of all jobs.
 
@@ -122,7 +124,7 @@ def poll(client: "Client", now: datetime, most: int | None = None) -> tuple[list
     return jobs, counts
 
 
-def last_line(client: "Client", job_id: str) -> str:
+def last_line(client: Client, job_id: str) -> str:
     """Returns the last line of a job's log, or ""."""
     from jobctl.connection.log_stream import frames
 
@@ -199,7 +201,7 @@ def _duration(job: Job, now: datetime) -> str:
     return "-" if begun is None else short_duration(((ended or now) - begun).total_seconds())
 
 
-def _live(client: "Client", every_s: float) -> None:
+def _live(client: Client, every_s: float) -> None:
     """Shows the live table until the user quits. While the daemon does not answer, the title says so."""
     jobs, counts = poll(client, datetime.now(UTC), MOST_SHOWN)
     samples = CpuSamples()

@@ -1,9 +1,9 @@
 """`jobctl validate`: checks a job file; each problem has its field and line."""
 
+from __future__ import annotations
+
 import os
 from typing import TYPE_CHECKING, Annotated
-
-import typer
 
 from jobctl.connection.config import defaults
 from jobctl.connection.session import session_of
@@ -14,6 +14,8 @@ from jobctl.job.plan import generated_id, set_defaults
 from jobctl.output import output
 
 if TYPE_CHECKING:
+    import typer
+
     from jobctl.connection.client import Client
     from jobctl.job.job_file import Position
     from jobd.wire.problem import Problem
@@ -76,7 +78,7 @@ def validate(
     return ProblemsFound() if problems else None
 
 
-def _show(problems: "list[tuple[Problem, Position | None]]", name: str, format: str) -> None:
+def _show(problems: list[tuple[Problem, Position | None]], name: str, format: str) -> None:
     if format in ("json", "yaml"):
         entries = [
             {
@@ -94,7 +96,7 @@ def _show(problems: "list[tuple[Problem, Position | None]]", name: str, format: 
         output.text(f"{where}: {problem.field + ': ' if problem.field else ''}{problem.message}\n")
 
 
-def _check_with_daemon(client: "Client", spec: bytes) -> "tuple[Problem | None, bool]":
+def _check_with_daemon(client: Client, spec: bytes) -> tuple[Problem | None, bool]:
     """Returns the daemon's objection, if any, and whether a daemon has checked the spec."""
     from jobctl.errors import Refused
     from jobd.wire.problem import Problem

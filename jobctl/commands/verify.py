@@ -1,17 +1,20 @@
 """`jobctl verify`: checks that a received body is the one that jobd signed."""
 
+from __future__ import annotations
+
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from jobctl.connection.session import session_of
 from jobctl.errors import LocalFile, Misuse
 from jobctl.job.outcome import Outcome, ProblemsFound
 from jobctl.output import output
 from jobctl.units import seconds_of
+
+if TYPE_CHECKING:
+    import typer
 
 FORMATS = ("json", "yaml")
 EXAMPLES = """

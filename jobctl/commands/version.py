@@ -1,13 +1,16 @@
 """`jobctl version`: prints the versions of jobctl, jobd and the engine."""
 
-import json
-from typing import Annotated, Any
+from __future__ import annotations
 
-import typer
+import json
+from typing import TYPE_CHECKING, Annotated, Any
 
 from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError
 from jobctl.output import output
+
+if TYPE_CHECKING:
+    import typer
 
 FORMATS = ("json", "yaml")
 EXAMPLES = """

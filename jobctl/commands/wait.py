@@ -1,14 +1,13 @@
 """`jobctl wait`: waits until jobs have ended."""
 
+from __future__ import annotations
+
 import queue
 import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from jobctl.commands.arguments import Label, OptionalIds
 from jobctl.connection.session import session_of
 from jobctl.errors import ConnectionLost, EndedBySignal, JobctlError, Misuse, NotFound
 from jobctl.job.outcome import Ended, Outcome, WaitTimedOut
@@ -18,6 +17,9 @@ from jobctl.selection.listing import TERMINAL
 from jobctl.units import seconds_of
 
 if TYPE_CHECKING:
+    import typer
+
+    from jobctl.commands.arguments import Label, OptionalIds
     from jobctl.connection.client import Client
 
 FORMATS = ("json", "name")
@@ -87,7 +89,7 @@ def wait(
     )
 
 
-def _fetch(client: "Client", job_id: str, end: Ended) -> None:
+def _fetch(client: Client, job_id: str, end: Ended) -> None:
     """Fetches the outputs of a detached job to the destinations of its submission."""
     if end.status == "completed":
         from jobctl.transfers.local_outputs import fetch_remembered
@@ -95,21 +97,21 @@ def _fetch(client: "Client", job_id: str, end: Ended) -> None:
         fetch_remembered(client, job_id)
 
 
-def _ends(client: "Client", job_ids: list[str], until: float | None) -> "list[tuple[str, Ended]] | _Ends":
+def _ends(client: Client, job_ids: list[str], until: float | None) -> list[tuple[str, Ended]] | _Ends:
     return _Ends(client, job_ids, until) if job_ids else []
 
 
 class _Ends:
     """Iterates over the ends of jobs as they happen. One thread a job follows its log, whose last frame has the end."""
 
-    def __init__(self, client: "Client", job_ids: list[str], until: float | None) -> None:
+    def __init__(self, client: Client, job_ids: list[str], until: float | None) -> None:
         self._until = until
         self._pending = len(job_ids)
         self._results: queue.Queue[tuple[str, Ended | JobctlError]] = queue.Queue(maxsize=MOST_JOBS)
         for job_id in job_ids:
             threading.Thread(target=self._watch, args=(client, job_id), daemon=True).start()
 
-    def __iter__(self) -> "_Ends":
+    def __iter__(self) -> _Ends:
         return self
 
     def __next__(self) -> tuple[str, Ended]:
@@ -128,7 +130,7 @@ class _Ends:
                 raise result
             return job_id, result
 
-    def _watch(self, client: "Client", job_id: str) -> None:
+    def _watch(self, client: Client, job_id: str) -> None:
         from jobctl.connection.log_stream import frames
 
         result: Ended | JobctlError = ConnectionLost("the log stream ended before the job ended")

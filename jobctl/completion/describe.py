@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from jobctl.command_table import ALIASES, COMMANDS, formats_of, load
+from jobctl.command_table import ALIASES, COMMANDS, formats_of
 from jobctl.commands.cancel import SIGNALS
 from jobctl.commands.deliveries import STATES
 from jobctl.commands.prune import ENDED
 from jobctl.commands.run import EVENT_TYPES, RETRY_REASONS
 from jobctl.completion.words import FORMATS, STATUSES, CommandWords, OptionWords
+from jobctl.parser import load
 
 ARGUMENTS = {
     **dict.fromkeys(("show", "explain", "fetch", "logs", "wait", "rm", "deliveries"), "jobs"),

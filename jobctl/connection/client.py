@@ -1,26 +1,32 @@
-"""HTTP requests to the daemon over its Unix socket or TCP: one connection a request, each with a timeout.
+"""HTTP requests to the daemon over its Unix socket or TCP, each with a timeout: one connection a request, except after `keep`.
 
 Owns the translation of socket errors, HTTP errors and the daemon's error answers into `jobctl.errors`.
 """
 
-import json
-import socket
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Any
 
 from jobctl.connection import http1
-from jobctl.connection.config import Target
 from jobctl.connection.http1 import Answer
 from jobctl.connection.sockets import connected, why
 from jobctl.errors import Conflict, ConnectionLost, JobctlError, NotAllowed, NotFound, Refused, Unreachable
+
+if TYPE_CHECKING:
+    import _socket
+
+    from jobctl.connection.config import Target
+
 
 ANSWER_TIMEOUT_S = 60.0
 SILENCE_TIMEOUT_S = 90.0
 """A followed stream counts as broken when the daemon sends nothing for this long, not even a keep-alive."""
 LONGEST_ANSWER_BYTES = 64 << 20
 LONGEST_ERROR_BYTES = 1 << 16
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+"""Source: RFC 3986, section 2.3."""
 
 Query = Mapping[str, object]
 
@@ -31,6 +37,8 @@ class Client:
     def __init__(self, targets: Iterable[Target]) -> None:
         self._candidates = iter(targets)
         self._target: Target | None = None
+        self._kept: list[_socket.socket] = []
+        """Connections for the next GETs, usually one."""
 
     @property
     def target(self) -> Target | None:
@@ -64,26 +72,61 @@ class Client:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
         also: tuple[int, ...] = (),
+        keep: bool = False,
     ) -> Iterator[Answer]:
         """Gives the answer with its body unread, where the answer is a success or its status is in `also`. `timeout_s` bounds each read.
+        `keep`: the next GET uses the same connection, if this answer is read to its end.
 
         Raises:
             Unreachable: no daemon accepts the connection.
             ConnectionLost: the connection broke before the answer.
             NotFound, NotAllowed, Conflict, Refused: the daemon refuses the request.
         """
-        connection = self._connect()
+        sent = {**(headers or {}), **({} if keep else {"Connection": "close"})}
+        connection, response = self._exchange(method, path, query, body, sent, timeout_s)
+        keeps = False
         try:
-            response = self._send(connection, method, path, query, body, headers or {}, timeout_s)
             if response.status >= 300 and response.status not in also:
                 raise refusal(response.status, read_all(response, LONGEST_ERROR_BYTES))
             yield response
+            keeps = keep and not response.ends_connection
         finally:
+            if keeps:
+                self._kept.append(connection)
+            else:
+                connection.close()
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        query: Query | None,
+        body: bytes | Iterable[bytes] | None,
+        headers: Mapping[str, str],
+        timeout_s: float,
+    ) -> tuple[_socket.socket, Answer]:
+        """Returns the connection and the answer. A kept connection may have been closed by jobd: then a GET is repeated on a new one."""
+        if method == "GET" and (kept := self._pop_kept()):
+            try:
+                return kept, self._send(kept, method, path, query, body, headers, timeout_s)
+            except ConnectionLost:
+                kept.close()
+        connection = self._connect()
+        try:
+            return connection, self._send(connection, method, path, query, body, headers, timeout_s)
+        except BaseException:
             connection.close()
+            raise
+
+    def _pop_kept(self) -> _socket.socket | None:
+        try:
+            return self._kept.pop()  # one call: threads share a client
+        except IndexError:
+            return None
 
     def _send(
         self,
-        connection: socket.socket,
+        connection: _socket.socket,
         method: str,
         path: str,
         query: Query | None,
@@ -93,12 +136,13 @@ class Client:
     ) -> Answer:
         connection.settimeout(timeout_s)
         host = self._target.authority if self._target is not None else "localhost"
-        sent = {"Host": host, "Accept": "application/json", "Connection": "close", **headers}
+        sent = {"Host": host, "Accept": "application/json", **headers}
         if isinstance(body, bytes):
             sent.setdefault("Content-Type", "application/json")
         if self._target is not None and self._target.key:
             sent["Authorization"] = f"Bearer {self._target.key}"
-        address = path + ("?" + urlencode(_pairs(query)) if query else "")
+        pairs = "&".join(f"{name}={quoted(value)}" for name, value in _pairs(query or {}))
+        address = f"{path}?{pairs}" if pairs else path
         try:
             try:
                 http1.send(connection, method, address, sent, body)
@@ -111,7 +155,7 @@ class Client:
         except (http1.BadAnswer, OSError) as error:
             raise ConnectionLost(f"the connection to jobd at {self._target} broke: {why(error)}") from None
 
-    def _connect(self) -> socket.socket:
+    def _connect(self) -> _socket.socket:
         if self._target is not None:
             return connected(self._target)
         failures: list[Unreachable | NotAllowed] = []
@@ -130,7 +174,12 @@ class Client:
 
 def job_path(job_id: str, *rest: str) -> str:
     """Returns the path of a job's resource: `/v1/jobs/<id>/<rest>`."""
-    return "/".join(["/v1/jobs", quote(job_id, safe=""), *rest])
+    return "/".join(["/v1/jobs", quoted(job_id), *rest])
+
+
+def quoted(text: str) -> str:
+    """Returns a text for a path or query, percent-encoded."""
+    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
 
 
 def read_all(response: Answer, longest_bytes: int) -> bytes:
@@ -198,6 +247,8 @@ def refusal(status: int, body: bytes) -> JobctlError:
 
     Source: jobd/api/respond.py.
     """
+    import json
+
     message, code, field = f"jobd answered with status {status}", f"http-{status}", None
     try:
         tree = json.loads(body)

@@ -1,33 +1,38 @@
 """The daemon's address and API key: --host, then JOBCTL_HOST, the context file, the user's socket, the system's socket.
 
-Owns this order. Reads files and opens no connection; `client.py` tries the targets in turn.
+Owns this order. Reads files and opens no connection; `client.py` tries the targets in turn. Every command runs this: paths are text, since
+`pathlib` takes longer to import than all of this takes.
 """
+
+from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 from jobctl.errors import LocalFile, Misuse, NotAllowed
+from jobctl.value import Value
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SYSTEM_SOCKET = "/run/jobd/jobd.sock"
-RUNTIME_DIRS = Path("/run/user")
+RUNTIME_DIRS = "/run/user"
 DEFAULT_PORT = 8080
 DEFAULTS = ("memory", "cpus", "timeout")
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """An address of a daemon: a Unix socket's `path`, or `host` and `port`. `repr` hides the key."""
+class Target(Value):
+    """An address of a daemon: a Unix socket's `path`, or `host` and `port`."""
+
+    _secret = frozenset({"key"})
 
     scheme: str
     path: str = ""
     host: str = ""
     port: int = 0
-    key: str | None = field(default=None, repr=False)
+    key: str | None = None
     ca_file: str | None = None
 
     @property
@@ -41,8 +46,7 @@ class Target:
         return f"unix://{self.path}" if self.scheme == "unix" else f"{self.scheme}://{self.authority}"
 
 
-@dataclass(frozen=True, slots=True)
-class Default:
+class Default(Value):
     """A default of this workstation for `memory`, `cpus` or `timeout`, and the variable or file that sets it."""
 
     name: str
@@ -78,6 +82,10 @@ def parse_host(text: str) -> Target:
     example = "use unix:///path/to/jobd.sock or http://host:8080"
     if text.startswith("/"):
         return Target("unix", path=text)
+    if text.startswith("unix:///") and text.isprintable() and not set("?#") & set(text):
+        return Target("unix", path=text.removeprefix("unix://"))
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -106,11 +114,13 @@ def with_key(target: Target, key_file: str | None, environ: Mapping[str, str]) -
     """
     if target.scheme == "unix":
         return target
+    from pathlib import Path
+
     key: str | None = None
     if key_file is not None:
         key = read_key(Path(key_file).expanduser())
     elif target.host in LOOPBACK_HOSTS:
-        key = _own_key(state_dir(environ) / "api-key")
+        key = _own_key(Path(state_dir(environ)) / "api-key")
     ca_file = environ.get("JOBCTL_CA_FILE") or None if target.scheme == "https" else None
     return Target(target.scheme, host=target.host, port=target.port, key=key, ca_file=ca_file)
 
@@ -150,41 +160,42 @@ def sockets(environ: Mapping[str, str]) -> Iterator[str]:
     if named := environ.get("JOBD_SOCKET"):
         yield named
         return
-    folders = [Path(named)] if (named := environ.get("XDG_RUNTIME_DIR")) else []
-    own = RUNTIME_DIRS / str(os.getuid())  # cron, sudo and su do not set XDG_RUNTIME_DIR
-    if own not in folders and own.is_dir():
+    folders = [named.rstrip("/") or "/"] if (named := environ.get("XDG_RUNTIME_DIR")) else []
+    own = os.path.join(RUNTIME_DIRS, str(os.getuid()))  # cron, sudo and su do not set XDG_RUNTIME_DIR
+    if own not in folders and os.path.isdir(own):
         folders.append(own)
     for folder in folders:
-        yield str(folder / "jobd" / "jobd.sock")
-    yield str(state_dir(environ) / "jobd.sock")
+        yield os.path.join(folder, "jobd", "jobd.sock")
+    yield os.path.join(state_dir(environ), "jobd.sock")
     yield SYSTEM_SOCKET
 
 
-def state_dir(environ: Mapping[str, str]) -> Path:
+def state_dir(environ: Mapping[str, str]) -> str:
     """Returns jobd's state directory: JOBD_STATE_DIR, else the platform's default."""
     if named := environ.get("JOBD_STATE_DIR"):
-        return Path(named)
+        return named
     import platformdirs
 
-    return platformdirs.user_state_path("jobd")
+    return platformdirs.user_state_dir("jobd")
 
 
-def context_path(environ: Mapping[str, str]) -> Path:
+def context_path(environ: Mapping[str, str]) -> str:
     """Returns the context file: JOBCTL_CONFIG, else `jobctl/contexts.toml` in the user's configuration folder."""
     if named := environ.get("JOBCTL_CONFIG"):
-        return Path(named)
-    return config_home(environ) / "jobctl" / "contexts.toml"
+        return named
+    return os.path.join(config_home(environ), "jobctl", "contexts.toml")
 
 
-def config_home(environ: Mapping[str, str]) -> Path:
+def config_home(environ: Mapping[str, str]) -> str:
     """Returns the user's configuration folder: XDG_CONFIG_HOME, else `~/.config`."""
     named = environ.get("XDG_CONFIG_HOME")
-    return Path(named) if named else Path(environ.get("HOME") or "~").expanduser() / ".config"
+    return named or os.path.join(os.path.expanduser(environ.get("HOME") or "~"), ".config")
 
 
-def _context_tree(path: Path) -> dict[str, Any] | None:
+def _context_tree(path: str) -> dict[str, Any] | None:
     try:
-        raw = path.read_bytes()
+        with open(path, "rb") as file:
+            raw = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

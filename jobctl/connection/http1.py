@@ -1,13 +1,18 @@
 """One HTTP/1.1 exchange over a connected socket: sends a request, reads an answer, yields its body in blocks.
 
 Owns the framing, and bounds what the server may send. `http.client` would import the mail parser and TLS
-(docs/adr/0013-http-of-jobctl.md). There are no persistent connections, redirects or caches.
+(docs/adr/0013-http-of-jobctl.md). There are no redirects or caches. A connection is kept only after a body with a length.
 
 Source: RFC 9112, sections 2 to 7.
 """
 
-import socket
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import _socket
 
 BLOCK_BYTES = 1 << 16
 LONGEST_HEAD_BYTES = 1 << 16
@@ -21,9 +26,11 @@ class BadAnswer(Exception):
 class Answer:
     """A status, header fields by lower-case name, and a body that can be read once."""
 
-    def __init__(self, status: int, headers: dict[str, str], rest: bytes, connection: socket.socket) -> None:
+    def __init__(self, status: int, headers: dict[str, str], rest: bytes, connection: _socket.socket) -> None:
         self.status = status
         self.headers = headers
+        self.ends_connection = True
+        """False once the body is read to its end and the server accepts another request."""
         self._rest = rest
         self._socket = connection
 
@@ -58,6 +65,9 @@ class Answer:
             left -= len(block)
             yield block
             block = b""
+        self.ends_connection = (
+            len(self._rest) > int(length) or "close" in self.headers.get("connection", "").lower()
+        )
 
     def _until_closed(self) -> Iterator[bytes]:
         block = self._rest
@@ -111,7 +121,7 @@ class Answer:
 
 
 def send(
-    connection: socket.socket,
+    connection: _socket.socket,
     method: str,
     address: str,
     headers: Mapping[str, str],
@@ -144,7 +154,7 @@ def send(
     connection.sendall(b"0\r\n\r\n")
 
 
-def receive(connection: socket.socket) -> Answer:
+def receive(connection: _socket.socket) -> Answer:
     """Returns the answer to the sent request, with its body unread. Skips interim answers (1xx).
 
     Raises:

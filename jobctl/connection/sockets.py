@@ -1,16 +1,25 @@
-"""Connections to the daemon over its Unix socket or TCP, and the errors where there is none."""
+"""Connections to the daemon over its Unix socket or TCP, and the errors where there is none.
 
+A Unix socket is made from `_socket`, on which the module `socket` is built: the enums and selectors of `socket` take as long to import as the
+rest of the connection.
+"""
+
+from __future__ import annotations
+
+import _socket
 import os
-import socket
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jobctl.connection.config import LOOPBACK_HOSTS, SYSTEM_SOCKET, Target, config_home, sockets
 from jobctl.errors import LocalFile, NotAllowed, Unreachable
 
+if TYPE_CHECKING:
+    import socket
+
 CONNECT_TIMEOUT_S = 5.0
 
 
-def connected(target: Target) -> socket.socket:
+def connected(target: Target) -> _socket.socket:
     """Returns an open connection to the daemon at `target`.
 
     Raises:
@@ -20,6 +29,8 @@ def connected(target: Target) -> socket.socket:
     try:
         if target.scheme == "unix":
             return _unix(target.path)
+        import socket
+
         connection = socket.create_connection((target.host, target.port), CONNECT_TIMEOUT_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return _secured(connection, target) if target.scheme == "https" else connection
@@ -32,8 +43,8 @@ def connected(target: Target) -> socket.socket:
         raise _unreachable(target, error) from None
 
 
-def _unix(path: str) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+def _unix(path: str) -> _socket.socket:
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         connection.settimeout(CONNECT_TIMEOUT_S)
         connection.connect(path)
@@ -43,7 +54,7 @@ def _unix(path: str) -> socket.socket:
     return connection
 
 
-def _secured(connection: socket.socket, target: Target) -> socket.socket:
+def _secured(connection: socket.socket, target: Target) -> _socket.socket:
     import ssl
 
     try:
@@ -78,10 +89,12 @@ def _unreachable(target: Target, error: OSError) -> Unreachable:
 
 def start_command(socket_path: str) -> str:
     """Returns the command that starts the daemon of a local socket: through systemd where a unit exists."""
+    from pathlib import Path
+
     if socket_path == SYSTEM_SOCKET and Path("/etc/systemd/system/jobd.service").exists():
         return "sudo systemctl start jobd"
     for folder in (
-        config_home(os.environ) / "systemd/user",
+        Path(config_home(os.environ)) / "systemd/user",
         Path("/etc/systemd/user"),
         Path("/usr/lib/systemd/user"),
     ):

@@ -4,11 +4,13 @@ The first Ctrl-C cancels the job, the second kills the job, the third only ends 
 output leave the job running.
 """
 
+from __future__ import annotations
+
 import signal
 import sys
-import threading
-from types import FrameType
-from typing import Any
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 from jobctl.connection.client import Client, job_path
 from jobctl.errors import (
@@ -23,7 +25,13 @@ from jobctl.errors import (
 from jobctl.job.cancellation import request_cancel
 from jobctl.job.outcome import Ended, Interrupted
 from jobctl.output import output
-from jobctl.transfers.transfer_flags import Transfer
+
+if TYPE_CHECKING:
+    import threading
+    from contextlib import AbstractContextManager
+    from types import FrameType
+
+    from jobctl.transfers.transfer_flags import Transfer
 
 OUTPUTS_FAILED = ("output-failed", "output-too-large")
 _DETACH_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
@@ -42,7 +50,7 @@ class RunSignals:
         self.accepted = False
         """True once jobd has accepted the job."""
 
-    def __enter__(self) -> "RunSignals":
+    def __enter__(self) -> RunSignals:
         for number in (signal.SIGINT, *_DETACH_SIGNALS):
             if signal.getsignal(number) is signal.SIG_IGN and number == signal.SIGHUP:
                 continue  # started by nohup
@@ -67,6 +75,8 @@ class RunSignals:
             else f"cancelling {self._job_id}; press Ctrl-C again to kill it",
             after_key=True,
         )
+        import threading
+
         request = threading.Thread(target=self._cancel, args=(kill,), daemon=True)
         self._cancel_requests.append(request)
         request.start()
@@ -107,15 +117,14 @@ def follow_to_end(
     """
     from jobctl.connection.log_stream import frames
     from jobctl.output.printer import Printer
-    from jobctl.output.progress import Progress
 
     printer = Printer(as_json=as_json, raw=raw, only_stderr=only_stderr)
-    with Progress(client, job_id) as progress:
+    with _progress(client, job_id) as log_has_begun:
         try:
             on_break = lambda why: output.note(f"{why}; reconnecting")  # noqa: E731 - one line, used once
             unfinished = printer.prints_unfinished_lines
             for batch in frames(client, job_id, follow=True, unfinished=unfinished, on_break=on_break):
-                progress.log_has_begun()
+                log_has_begun()
                 printer.show(batch)
                 end = batch[-1].end
                 if end is not None:
@@ -130,6 +139,15 @@ def follow_to_end(
             error.hint = signals.resume_hint()
             raise
     raise ConnectionLost("the log stream ended before the job ended", hint=signals.resume_hint())
+
+
+def _progress(client: Client, job_id: str) -> AbstractContextManager[Callable[[], None]]:
+    """Shows the progress line on a terminal at stderr. Gives a function that removes the line once the log begins."""
+    if not sys.stderr.isatty():
+        return nullcontext(lambda: None)
+    from jobctl.output.progress import Progress
+
+    return Progress(client, job_id)
 
 
 def finish(client: Client, job_id: str, ended: Ended, fetches: tuple[Transfer, ...]) -> Ended:

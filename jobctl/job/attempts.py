@@ -12,17 +12,15 @@ from jobctl.output.attempt_text import retry_text
 
 
 class AttemptNotes:
-    """Prints a note on stderr for each further attempt, from `__enter__` to `__exit__`. Without `retries` it does nothing."""
+    """Prints a note on stderr for each further attempt, from `__enter__` to `__exit__`."""
 
-    def __init__(self, client: Client, job_id: str, retries: object) -> None:
+    def __init__(self, client: Client, job_id: str) -> None:
         self._client = client
         self._job_id = job_id
         self._over = False
-        self._thread = threading.Thread(target=self._run, daemon=True) if retries else None
 
     def __enter__(self) -> "AttemptNotes":
-        if self._thread is not None:
-            self._thread.start()
+        threading.Thread(target=self._run, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:

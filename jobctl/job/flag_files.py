@@ -1,12 +1,12 @@
 """Reads the files that flags of `run` name: variables, secrets and keys."""
 
-from pathlib import Path
-
 from jobctl.errors import LocalFile, Misuse
 
 
 def text_of(path: str, flag: str) -> str:
     """Returns the text of a file. Raises LocalFile: the file cannot be read, or is not UTF-8."""
+    from pathlib import Path
+
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

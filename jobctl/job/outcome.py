@@ -1,10 +1,9 @@
 """The outcomes of commands, which `main.py` maps to exit codes."""
 
-from dataclasses import dataclass
+from jobctl.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Value):
     """The job ended. `reason`: a code of the daemon; `exit_code`: None where unknown; `stdout_cut`: jobctl's standard output lacks a
     part of the job's output.
     """
@@ -15,18 +14,15 @@ class Ended:
     stdout_cut: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupted:
+class Interrupted(Value):
     """The user pressed Ctrl-C, which cancelled the job."""
 
 
-@dataclass(frozen=True, slots=True)
-class WaitTimedOut:
+class WaitTimedOut(Value):
     """`wait --timeout` passed before the jobs ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemsFound:
+class ProblemsFound(Value):
     """`doctor`, `validate`, `verify` or `listen` found a problem and has printed it."""
 
 

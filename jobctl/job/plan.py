@@ -3,28 +3,30 @@
 Pure: the environment, the file's fields and a random id are arguments, and no file is opened. The daemon checks the spec.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from __future__ import annotations
 
-from jobctl.connection.config import Default
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 from jobctl.errors import Misuse
-from jobctl.job import env_file
-from jobctl.transfers.transfer_flags import Transfer, parse_transfers
-from jobctl.units import cores, memory_mb, whole_seconds
+from jobctl.value import Value
+
+if TYPE_CHECKING:
+    from jobctl.connection.config import Default
+    from jobctl.transfers.transfer_flags import Transfer
 
 Tree = dict[str, Any]
 
 EVENT_PREFIX = "orchestrator.job."
-_NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]+")
-_CODE = re.compile(r"[0-9]{1,9}")
+_NOT_IN_ID = r"[^a-zA-Z0-9_-]+"
+_LONGEST_CODE = 9
 _LONGEST_ID_STEM = 40
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flags:
+class Flags(Value):
     """The flags and arguments of `run`, as typed."""
+
+    _secret = frozenset({"secrets", "callback_key"})
 
     image: str | None = None
     command: Sequence[str] = ()
@@ -44,14 +46,14 @@ class Flags:
     read_only: bool = False
     cap_drop: Sequence[str] = ()
     cap_add: Sequence[str] = ()
-    secrets: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    secrets: Sequence[tuple[str, str]] = ()
     """(name, text of its file)"""
     entrypoint: str | None = None
     labels: Sequence[str] = ()
     meta: Sequence[str] = ()
     timeout: str | None = None
     callback: str | None = None
-    callback_key: str | None = field(default=None, repr=False)
+    callback_key: str | None = None
     callback_events: Sequence[str] = ()
     callback_batch: bool = False
     retries: int | None = None
@@ -62,8 +64,7 @@ class Flags:
     reads: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Value):
     """The spec in the API's form, the local files to upload, and the outputs to fetch after the job's end."""
 
     spec: Tree
@@ -106,9 +107,12 @@ def plan(
     _merge(spec, "meta", _key_values("--meta", flags.meta))
     _retries(spec, flags)
     _callback(spec, flags)
-    transfers = parse_transfers(
-        _present(spec, "artifacts", []), flags.inputs, flags.outputs, flags.writes, flags.reads
-    )
+    artifacts = _present(spec, "artifacts", [])
+    if not (artifacts or flags.inputs or flags.outputs or flags.writes or flags.reads):
+        return Plan(spec)
+    from jobctl.transfers.transfer_flags import parse_transfers
+
+    transfers = parse_transfers(artifacts, flags.inputs, flags.outputs, flags.writes, flags.reads)
     if transfers.artifacts:
         spec["artifacts"] = transfers.artifacts
     return Plan(spec, transfers.uploads, transfers.fetches)
@@ -117,7 +121,9 @@ def plan(
 def generated_id(image: str, fresh: str) -> str:
     """Returns an id: the image's base name and `fresh`."""
     base = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
-    stem = _NOT_IN_ID.sub("-", base)[:_LONGEST_ID_STEM].strip("-_") or "job"
+    import re
+
+    stem = re.sub(_NOT_IN_ID, "-", base)[:_LONGEST_ID_STEM].strip("-_") or "job"
     return f"{stem}-{fresh}"
 
 
@@ -131,6 +137,10 @@ def environment(
         Misuse: an entry has no name; the message has the file's name and line, or the flag.
     """
     variables: dict[str, str] = {}
+    if not (pairs or files):
+        return variables
+    from jobctl.job import env_file
+
     for source, text in files:
         for name, value in env_file.entries(text, source):
             _set_variable(variables, name, value, environ)
@@ -165,12 +175,10 @@ def _command(spec: Tree, flags: Flags) -> None:
 
 
 def _limits(spec: Tree, flags: Flags) -> None:
-    if flags.memory is not None:
-        spec["memory"] = _amount(memory_mb, flags.memory, "--memory", "memory")
-    if flags.timeout is not None:
-        spec["timeoutSeconds"] = _amount(whole_seconds, flags.timeout, "--timeout", "timeoutSeconds")
-    if flags.cpus is not None:
-        spec["cpu"] = _amount(cores, str(flags.cpus), "--cpus", "cpu")
+    cpus = None if flags.cpus is None else str(flags.cpus)
+    for name, text in (("memory", flags.memory), ("timeout", flags.timeout), ("cpus", cpus)):
+        if text is not None:
+            _set_amount(spec, name, text, f"--{name}")
 
 
 def set_defaults(spec: Tree, defaults: Sequence[Default]) -> None:
@@ -180,21 +188,24 @@ def set_defaults(spec: Tree, defaults: Sequence[Default]) -> None:
         Misuse: an applied default is no amount; the message names its variable or file.
     """
     for default in defaults:
-        name, convert = _DEFAULTED[default.name]
-        if spec.get(name) is None:
-            spec[name] = _amount(convert, default.text, default.source, name)
+        if spec.get(_AMOUNT_FIELDS[default.name]) is None:
+            _set_amount(spec, default.name, default.text, default.source)
 
 
-_DEFAULTED: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "memory": ("memory", memory_mb),
-    "cpus": ("cpu", cores),
-    "timeout": ("timeoutSeconds", whole_seconds),
-}
+_AMOUNT_FIELDS = {"memory": "memory", "cpus": "cpu", "timeout": "timeoutSeconds"}
 
 
-def _amount(convert: Callable[[str], Any], text: str, source: str, field: str) -> Any:
+def _set_amount(spec: Tree, name: str, text: str, source: str) -> None:
+    from jobctl.units import cores, memory_mb, whole_seconds
+
+    converters: dict[str, Callable[[str], Any]] = {
+        "memory": memory_mb,
+        "cpus": cores,
+        "timeout": whole_seconds,
+    }
+    field = _AMOUNT_FIELDS[name]
     try:
-        return convert(text)
+        spec[field] = converters[name](text)
     except ValueError as error:
         raise Misuse(f"{source}: {error}", field=field) from None
 
@@ -232,7 +243,11 @@ def _retries(spec: Tree, flags: Flags) -> None:
         return
     if not spec.get("retries"):
         raise Misuse("--retry-on needs --retries N", field="retries", hint="for instance: --retries 3")
-    spec["retryOn"] = [int(cause) if _CODE.fullmatch(cause) else cause for cause in causes]
+    spec["retryOn"] = [int(cause) if _is_code(cause) else cause for cause in causes]
+
+
+def _is_code(cause: str) -> bool:
+    return cause.isascii() and cause.isdigit() and len(cause) <= _LONGEST_CODE
 
 
 def _capabilities(given: Sequence[str]) -> list[str] | None:

@@ -1,8 +1,10 @@
 """Runs a planned job: detached, or attached until its end and the copy of its outputs."""
 
+from __future__ import annotations
+
 import sys
-from dataclasses import replace
-from typing import Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 from jobctl.connection.session import Session
 from jobctl.errors import JobctlError, Misuse
@@ -10,19 +12,26 @@ from jobctl.job.outcome import Outcome
 from jobctl.job.plan import Plan
 from jobctl.job.submission import Source, submit
 from jobctl.output import output
-from jobctl.transfers.local_outputs import declare_outputs, remember
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from jobctl.connection.client import Client
 
 
 def run_detached(session: Session, plan: Plan, source: Source) -> None:
     """Submits the job, stores the destinations of its outputs, and prints its id."""
-    plan = replace(plan, spec=declare_outputs(plan.spec, plan.fetches, keep=True))
+    plan = _with_outputs(plan, keep=True)
     if _an_output_is_stdout(plan, as_json=False):
         raise Misuse(
             "an output of a detached job cannot go to stdout: jobctl does not wait for it",
             hint="name a file; jobctl fetch or jobctl wait writes it after the job's end",
         )
     answer = submitted(submit(session.client(), plan, source))
-    remember(str(answer.get("uid") or ""), plan.fetches)
+    if plan.fetches:
+        from jobctl.transfers.local_outputs import remember
+
+        remember(str(answer.get("uid") or ""), plan.fetches)
     if session.format in ("json", "yaml"):
         output.tree(answer, session.format)
     else:
@@ -37,10 +46,9 @@ def submitted(answer: dict[str, Any]) -> dict[str, Any]:
 def run_attached(session: Session, plan: Plan, source: Source, *, raw: bool) -> Outcome:
     """Submits the job, prints its log until its end, and fetches its outputs."""
     from jobctl.job import attach
-    from jobctl.job.attempts import AttemptNotes
     from jobctl.job.cancellation import request_cancel
 
-    plan = replace(plan, spec=declare_outputs(plan.spec, plan.fetches, keep=False))
+    plan = _with_outputs(plan, keep=False)
     as_json = session.format == "json"
     only_stderr = _an_output_is_stdout(plan, as_json=as_json)
     if session.format not in ("", "json"):
@@ -52,7 +60,7 @@ def run_attached(session: Session, plan: Plan, source: Source, *, raw: bool) -> 
     job_id = str(plan.spec["id"])
     with attach.RunSignals(client, job_id) as signals:
         try:
-            answer = submitted(submit(client, plan, source))
+            answer = submitted(submit(client, plan, source, keep=True))
         except KeyboardInterrupt:
             try:  # jobd may have accepted the job already
                 request_cancel(client, job_id, by="Ctrl-C in jobctl run", timeout_s=5.0)
@@ -62,7 +70,7 @@ def run_attached(session: Session, plan: Plan, source: Source, *, raw: bool) -> 
         signals.accepted = True
         if as_json:
             output.json_line(answer)
-        with AttemptNotes(client, job_id, plan.spec.get("retries")):
+        with _attempt_notes(client, job_id, plan):
             ended = attach.follow_to_end(
                 client, job_id, signals, as_json=as_json, raw=raw, only_stderr=only_stderr
             )
@@ -70,6 +78,23 @@ def run_attached(session: Session, plan: Plan, source: Source, *, raw: bool) -> 
         if signals.presses:
             return attach.after_interrupt(signals, ended)
         return attach.after_interrupt(signals, attach.finish(client, job_id, ended, plan.fetches))
+
+
+def _attempt_notes(client: Client, job_id: str, plan: Plan) -> AbstractContextManager[object]:
+    if not plan.spec.get("retries"):
+        return nullcontext()
+    from jobctl.job.attempts import AttemptNotes
+
+    return AttemptNotes(client, job_id)
+
+
+def _with_outputs(plan: Plan, *, keep: bool) -> Plan:
+    """Returns the plan with its local outputs in the spec."""
+    if not plan.fetches:
+        return plan
+    from jobctl.transfers.local_outputs import declare_outputs
+
+    return Plan(declare_outputs(plan.spec, plan.fetches, keep=keep), plan.uploads, plan.fetches)
 
 
 def _an_output_is_stdout(plan: Plan, *, as_json: bool) -> bool:

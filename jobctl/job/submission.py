@@ -3,45 +3,53 @@
 Owns the request; `plan.py` builds the spec.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobctl.connection.client import Client, read_all
 from jobctl.connection.config import defaults
 from jobctl.errors import ConnectionLost, JobctlError, Misuse, Unreachable
-from jobctl.job import job_file
-from jobctl.job.job_fields import Fields, spec_fields
-from jobctl.job.plan import Flags, Plan, plan
+from jobctl.imports import import_aside
+from jobctl.job.plan import Flags, Plan, Tree, plan
+from jobctl.value import Value
+
+if TYPE_CHECKING:
+    from jobctl.job.job_fields import Fields
 
 RESEND_FOR_S = 30.0
 LONGEST_ANSWER_BYTES = 4 << 20
 UPLOAD_TIMEOUT_S = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The text of a job file. Without a file it has no fields."""
+class Source(Value):
+    """The text of a job file. Without a file, `name` is empty."""
 
     name: str = ""
     text: str = ""
 
     @property
     def fields(self) -> Fields:
-        """The fields in the API's form, and the problems of their conversion. Raises as `job_file.parse` does."""
-        return spec_fields(job_file.parse(self.text, self.name)) if self.name else Fields({})
+        """The fields of the file in the API's form, and the problems of their conversion. Raises as `job_file.parse` does."""
+        from jobctl.job import job_file
+        from jobctl.job.job_fields import spec_fields
+
+        return spec_fields(job_file.parse(self.text, self.name))
 
     @property
-    def tree(self) -> job_file.Tree:
-        """The fields in the API's form.
+    def tree(self) -> Tree:
+        """The fields in the API's form; none without a file.
 
         Raises:
             Misuse: the text is no job file, or a field has an invalid amount.
         """
+        if not self.name:
+            return {}
         fields = self.fields
         if fields.problems:
             problem = fields.problems[0]
@@ -60,6 +68,8 @@ class Source:
             raise
 
     def _locate(self, error: JobctlError, field: str) -> None:
+        from jobctl.job import job_file
+
         try:
             written = self.fields.in_file(field)
         except JobctlError:
@@ -88,6 +98,8 @@ def source_of(file: str | None) -> Source:
     """Reads the job file that `-f` names. Raises `LocalFile`."""
     if file is None:
         return Source()
+    from jobctl.job import job_file
+
     return Source("stdin" if file == "-" else file, job_file.read(file))
 
 
@@ -101,7 +113,7 @@ def prepare(flags: Flags, source: Source) -> Plan:
         return plan(flags, source.tree, os.environ, os.urandom(3).hex(), defaults(os.environ))
 
 
-def encoded(spec: job_file.Tree) -> bytes:
+def encoded(spec: Tree) -> bytes:
     """Returns the spec as JSON.
 
     Raises:
@@ -113,11 +125,11 @@ def encoded(spec: job_file.Tree) -> bytes:
         raise Misuse(f"the job cannot be encoded as JSON: {error}") from None
 
 
-def submit(client: Client, prepared: Plan, source: Source) -> dict[str, Any]:
+def submit(client: Client, prepared: Plan, source: Source, *, keep: bool = False) -> dict[str, Any]:
     """Returns the daemon's answer to the submission: at least `id` and `status`.
 
     Where the answer is lost, the request is repeated with an idempotency key, so that jobd runs the job once. The first request has no
-    key, so that jobd refuses an id that is in use.
+    key, so that jobd refuses an id that is in use. `keep`: the next GET uses the same connection.
 
     Raises:
         JobctlError: jobd did not accept the job; an error about a field of the file has its line.
@@ -142,7 +154,7 @@ def submit(client: Client, prepared: Plan, source: Source) -> dict[str, Any]:
                         closing(metered(parts, "sending files", upload.size_bytes(entries)))
                     )
                 timeout_s = UPLOAD_TIMEOUT_S if entries is not None else 60.0
-                with client.open("POST", "/v1/jobs", None, body, headers, timeout_s) as response:
+                with client.open("POST", "/v1/jobs", None, body, headers, timeout_s, keep=keep) as response:
                     answer: dict[str, Any] = json.loads(read_all(response, LONGEST_ANSWER_BYTES))
                     return answer
         except (ConnectionLost, Unreachable) as error:
@@ -157,6 +169,7 @@ def submit(client: Client, prepared: Plan, source: Source) -> dict[str, Any]:
 
 def _check_before_upload(spec: bytes, source: Source) -> None:
     """Checks the spec, so that no files are uploaded for a spec that the daemon would refuse."""
+    import_aside("jobd.wire.validation.job_spec")
     from jobd.wire.problem import InvalidSpec
     from jobd.wire.validation.job_spec import decode_spec
 

@@ -1,33 +1,34 @@
 """What jobctl prints: text, JSON, YAML and names on stdout; notes and errors on stderr.
 
 A terminal gets only text and colours (`terminal.py`); a pipe gets the text unchanged. JSON escapes control characters in both.
-Colours need a terminal and no NO_COLOR. `drawing.py` prints tables and live displays.
+Colours need a terminal and no NO_COLOR. `drawing.py` prints tables and live displays. Every command imports this module: functions import
+what only some commands need.
 """
 
-import json
+from __future__ import annotations
+
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobctl.errors import JobctlError
-from jobctl.output.terminal import ByteFilter, TerminalFilter, filtered
 
 if TYPE_CHECKING:
     from jobctl.output.table import Rows
+    from jobctl.output.terminal import ByteFilter, TerminalFilter
 
 ANSI_STYLES = {
     "green": "32", "red": "31", "yellow": "33", "cyan": "36", "magenta": "35", "bold red": "1;31", "bold": "1", "dim": "2",
 }  # fmt: skip
 """Styles of single words."""
 
-_CONTROLS = re.compile("[\x7f-\x9f\ud800-\udfff]")
-_CONTROL_BYTES = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
+_CONTROLS = "[\x7f-\x9f\ud800-\udfff]"
+_CONTROL_BYTES = rb"\x7f|\xc2[\x80-\x9f]"
 """DEL and the C1 controls in UTF-8. JSON always escapes the other control characters."""
 
 
-def plain_columns(columns: Sequence[str] | None, rows: "Rows") -> str:
+def plain_columns(columns: Sequence[str] | None, rows: Rows) -> str:
     """Returns rows as columns, separated by at least two blanks; no line ends with a blank."""
     from jobctl.output.table import GAP
 
@@ -92,13 +93,18 @@ def json_line(value: Any) -> None:
 
 def json_text(value: Any, *, indent: int | None = None, separators: tuple[str, str] | None = None) -> str:
     """Returns a value as JSON with DEL, C1 controls and lone surrogates escaped, so that it cannot control a terminal."""
+    import json
+    import re
+
     plain = json.dumps(value, indent=indent, separators=separators, ensure_ascii=False)
-    return _CONTROLS.sub(lambda match: f"\\u{ord(match.group()):04x}", plain)
+    return re.sub(_CONTROLS, lambda match: f"\\u{ord(match.group()):04x}", plain)
 
 
 def json_bytes(encoded: bytes) -> bytes:
     """Returns the same JSON, in UTF-8, with DEL and C1 controls escaped."""
-    return _CONTROL_BYTES.sub(lambda match: b"\\u00%02x" % match.group()[-1], encoded)
+    import re
+
+    return re.sub(_CONTROL_BYTES, lambda match: b"\\u00%02x" % match.group()[-1], encoded)
 
 
 def text(what: str) -> None:
@@ -106,18 +112,28 @@ def text(what: str) -> None:
     encode becomes a question mark.
     """
     if sys.stdout.isatty():
+        from jobctl.output.terminal import filtered
+
         what = filtered(what, colours=_may_colour())
     sys.stdout.buffer.write(what.encode("utf-8", "replace"))
 
 
 def terminal_filter(stream: Any) -> ByteFilter | None:
     """Returns the filter for a job's bytes on `stream`, or None where `stream` is no terminal."""
-    return ByteFilter(TerminalFilter(colours=_may_colour())) if stream.isatty() else None
+    if not stream.isatty():
+        return None
+    from jobctl.output.terminal import ByteFilter, TerminalFilter
+
+    return ByteFilter(TerminalFilter(colours=_may_colour()))
 
 
 def descriptor_filter(descriptor: int) -> TerminalFilter | None:
     """Returns the filter for text that is written to `descriptor`, or None where that is no terminal."""
-    return TerminalFilter(colours=_may_colour()) if os.isatty(descriptor) else None
+    if not os.isatty(descriptor):
+        return None
+    from jobctl.output.terminal import TerminalFilter
+
+    return TerminalFilter(colours=_may_colour())
 
 
 def note(what: str, *, after_key: bool = False) -> None:

@@ -4,21 +4,22 @@ Owns prefixes, times and the JSON form; a prefixed line always ends with a newli
 the lines pass one filter of `terminal.py` a stream, which resets the colours after each write.
 """
 
+from __future__ import annotations
+
 import sys
-from datetime import datetime
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from jobctl.connection.log_stream import Frame, Unfinished
 from jobctl.output import output
-from jobctl.output.terminal import ByteFilter
-from jobctl.units import parse_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from jobctl.connection.log_frames import Frame, Unfinished
+    from jobctl.output.terminal import ByteFilter
 
 MOST_AHEAD_BYTES = 1 << 20
 """The most bytes of an unfinished line that are printed before the line itself arrives."""
-
-_encoder = msgspec.json.Encoder()
 
 
 class Printer:
@@ -67,8 +68,12 @@ class Printer:
             self._json(batch)
             return
         for stream, group in groupby((f for f in batch if f.end is None), key=_stream_of):
+            frames = list(group)
+            if self._passes_through(stream, frames):
+                self._flush(stream, ["\n".join([*[frame.line for frame in frames], ""]).encode()])
+                continue
             parts: list[bytes] = []
-            for frame in group:
+            for frame in frames:
                 if frame.unfinished is not None:
                     parts.append(self._shown(stream, self._new(frame.unfinished)))
                     continue
@@ -80,6 +85,19 @@ class Printer:
                 if not frame.is_gap_only:
                     parts.append(self._line(frame))
             self._flush(stream, parts)
+
+    def _passes_through(self, stream: str, frames: list[Frame]) -> bool:
+        """True for whole lines of text that are printed as they are: most of most logs."""
+        if not self._plain or self._ahead.get(stream) or self._filter_of(stream) is not None:
+            return False
+        return not any(
+            frame.raw is not None
+            or frame.partial
+            or frame.unterminated
+            or frame.gap is not None
+            or frame.unfinished is not None
+            for frame in frames
+        )
 
     def _line(self, frame: Frame) -> bytes:
         data = frame.data
@@ -140,17 +158,21 @@ class Printer:
         return []
 
     def _json(self, batch: list[Frame]) -> None:
-        lines = bytearray()
+        import msgspec
+
+        lines: list[bytes] = []
         for frame in batch:
             # NDJSON as the daemon sends it; with several jobs each line has the job's id
             shown: object = {"end": frame.end} if frame.end is not None else frame
             if self._job_id:
                 shown = {"id": self._job_id, **msgspec.to_builtins(shown)}
-            lines += output.json_bytes(_encoder.encode(shown)) + b"\n"
-        sys.stdout.buffer.write(lines)
+            lines += (msgspec.json.encode(shown), b"\n")
+        sys.stdout.buffer.write(output.json_bytes(b"".join(lines)))
         sys.stdout.buffer.flush()
 
     def _recent(self, frame: Frame) -> bool:
+        from jobctl.units import parse_time
+
         moment = parse_time(frame.time)
         return moment is None or self._since is None or moment >= self._since
 

@@ -1,12 +1,12 @@
 """The progress line of an attached job: what the job waits for, with bytes and rate of its transfers.
 
-Owns a thread that asks the daemon until the log begins. Without a terminal at stderr there is no progress line.
+Owns a thread that asks the daemon until the log begins. Needs a terminal at stderr.
 """
 
 import json
-import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,20 +30,16 @@ class Progress:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> "Progress":
-        if sys.stderr.isatty():
-            self._thread = threading.Thread(target=self._run, daemon=True)
-            self._thread.start()
-        return self
+    def __enter__(self) -> Callable[[], None]:
+        """Returns a function that removes the progress line, since the log is shown from then on."""
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self._stop.set
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
-
-    def log_has_begun(self) -> None:
-        """Removes the progress line, since the log is shown from now on."""
-        self._stop.set()
 
     def _run(self) -> None:
         if self._stop.wait(QUIET_FOR_S):

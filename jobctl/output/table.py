@@ -5,9 +5,9 @@ the rest of its row. Where a row does not fit, the texts of the elastic columns 
 not enough, whole columns are dropped in the order of `drop`. Without a terminal the width is None, and the table stays whole.
 """
 
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from jobctl.value import Value
 
 GAP = 2
 SHORTEST_TEXT = 12
@@ -19,8 +19,7 @@ Line = list[tuple[str, str]]
 """Printed cells, each with the name of its column; all but the last are padded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Value):
     """The columns of a table in their order. `drop`: columns that may be dropped, the least useful first. `elastic`: columns whose
     texts may be shortened. `folded`: the last column takes several lines instead.
     """
@@ -33,7 +32,7 @@ class Table:
     def only(self, columns: tuple[str, ...]) -> "Table":
         """Returns the same table with only `columns`."""
         drop = tuple(name for name in self.drop if name in columns)
-        return replace(self, columns=columns, drop=drop, elastic=self.elastic & set(columns))
+        return Table(columns, drop, self.elastic & set(columns), self.folded)
 
 
 class Layout:
@@ -74,6 +73,8 @@ def cell_width(text: str) -> int:
     """
     if text.isascii():
         return len(text)
+    import unicodedata
+
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text

@@ -1,12 +1,15 @@
 """The daemon's list of jobs, page by page, and the filters for it. Owns the query of `GET /v1/jobs` and its cursor."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jobctl.connection.client import Client
 from jobctl.errors import Misuse, NotFound
+
+if TYPE_CHECKING:
+    from jobctl.connection.client import Client
 
 ACTIVE = ("accepted", "running")
 TERMINAL = ("completed", "failed", "cancelled")
@@ -38,6 +41,8 @@ def filters(all_: bool, statuses: list[str], labels: list[str], mine: bool, sinc
     if mine:
         query["owner"] = "me"
     if since is not None:
+        from datetime import UTC, datetime
+
         from jobctl.units import time_before
 
         try:

@@ -4,11 +4,11 @@ transfers. Pure; opens no file.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from jobctl.errors import Misuse
+from jobctl.value import Value
 from jobd.wire.filenames import readable
 from jobd.wire.host_alias import HOST_ALIAS
 from jobd.wire.paths import path_flaw
@@ -17,8 +17,7 @@ _URL = re.compile(r"^https?://", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(Value):
     """One file or folder between `path` in the workspace and the `local` path. A trailing `/` is kept: the file then goes into
     that folder under its own name.
     """
@@ -27,8 +26,7 @@ class Transfer:
     local: str
 
 
-@dataclass(frozen=True, slots=True)
-class Transfers:
+class Transfers(Value):
     """The artifacts of the spec, the uploads of the submission, and the outputs to fetch after the job's end."""
 
     artifacts: list[Any]

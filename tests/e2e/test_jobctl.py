@@ -106,7 +106,8 @@ def test_sigterm_leaves_the_job_running_and_prints_how_to_follow_it(
     code, _, err = finished(program)
     assert code == 143
     assert err == f"jobctl: {job_id} keeps running; to follow it again: jobctl logs -f {job_id}\n"
-    assert daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "running"
+    # The worker's output arrives before jobd has recorded the start, which a loaded machine makes visible.
+    assert daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] in ("accepted", "running")
     back = start("logs", "-f", job_id)
     assert first_line(back) == "ready"
     cancelled = daemon.jobctl(

@@ -21,7 +21,8 @@ DEADLINE_S = 60.0
 
 class FakeDaemon:
     """The daemon. `on_submit`: called for each new job; `cut_after`: breaks each log stream after so many lines; `unknown_parameter`: a
-    query parameter that its logs refuse; `trickle`: sends files slowly and without an end.
+    query parameter that its logs refuse; `trickle`: sends files slowly and without an end; `close_after_submit`: closes the connection
+    after the answer to a submission. `connections`: the connection of each request.
     """
 
     def __init__(self, socket_path: Path) -> None:
@@ -36,6 +37,8 @@ class FakeDaemon:
         self.followers = 0
         self.unknown_parameter = ""
         self.trickle = False
+        self.close_after_submit = False
+        self.connections: list[object] = []
         self._news = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
@@ -96,6 +99,7 @@ class FakeDaemon:
 
     def _seen(self, request: web.Request) -> None:
         self.requests.append((request.method, request.path_qs, dict(request.headers)))
+        self.connections.append(request.transport)
 
     async def _version(self, request: web.Request) -> web.Response:
         engine = {"name": "docker", "version": "20.10", "apiVersion": "1.41"}
@@ -144,7 +148,13 @@ class FakeDaemon:
             request.transport.abort()
         if known is not None:
             return web.json_response(known.view())
-        return web.json_response({"id": spec["id"], "status": "accepted", "uid": "u"}, status=202)
+        answer = web.json_response({"id": spec["id"], "status": "accepted", "uid": "u"}, status=202)
+        if self.close_after_submit:
+            await answer.prepare(request)
+            await answer.write_eof()
+            assert request.transport is not None
+            request.transport.close()
+        return answer
 
     def _job(self, request: web.Request) -> FakeJob:
         job = self.jobs.get(request.match_info["id"])

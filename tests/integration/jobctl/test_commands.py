@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -265,20 +266,37 @@ def test_version_shows_both(daemon: Any, jobctl: Any) -> None:
     assert jobctl("version").returncode == 3
 
 
-def test_ls_q_imports_only_what_it_needs(daemon: Any, jobctl: Any) -> None:
-    add(daemon, "a")
-    program = jobctl.start("ls", "-q")
-    program.communicate(timeout=60)
-    code = (
-        "import sys; from jobctl.main import run; run(['ls', '-q']); "
-        "print([m for m in ('aiohttp', 'docker', 'rich', 'yaml', 'msgspec', 'platformdirs', 'urllib3') if m in sys.modules])"
-    )
-    import subprocess
+SLOW_MODULES = (
+    "aiohttp", "asyncio", "dataclasses", "datetime", "decimal", "docker", "email", "http", "importlib.metadata", "inspect",
+    "jobctl.output.terminal", "jobctl.parser", "jobctl.units", "msgspec", "pathlib", "platformdirs", "rich", "shutil", "ssl",
+    "socket", "subprocess", "tempfile", "threading", "typer", "urllib", "uuid", "yaml",
+)  # fmt: skip
+WITH_MSGSPEC = frozenset({"datetime", "decimal", "inspect", "msgspec", "threading", "uuid"})
+"""What a log needs. It is imported while jobd works."""
 
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        (("ls", "-q"), frozenset[str]()),
+        (("ls", "-aq", "-l", "a=b", "--limit", "5"), frozenset[str]()),
+        (("run", "-d", "busybox", "true"), frozenset[str]()),
+        (("run", "-e", "A=1", "busybox", "true"), WITH_MSGSPEC),
+        (("logs", "a"), WITH_MSGSPEC),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(
+    daemon: Any, jobctl: Any, arguments: tuple[str, ...], needed: frozenset[str]
+) -> None:
+    add(daemon, "a", status="completed", exit_code=0)
+    daemon.on_submit = lambda job: job.end(0, None, "completed")
+    code = f"import sys, jobctl.main; jobctl.main.run({arguments!r}); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", code], env=jobctl.env, capture_output=True, timeout=60, check=True
     )
-    assert done.stdout == b"a\n[]\n"
+    imported = set(done.stderr.decode().split())
+    assert "jobctl.connection.client" in imported
+    assert imported & set(SLOW_MODULES) <= needed
 
 
 def test_tcp_sends_the_key_and_a_wrong_one_is_not_allowed(jobctl: Any, free_port_daemon: Any) -> None:

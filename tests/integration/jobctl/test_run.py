@@ -6,6 +6,7 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 import tarfile
 from typing import Any
 
@@ -29,6 +30,53 @@ def test_streams_keep_apart_and_the_exit_code_is_the_jobs(daemon: Any, jobctl: A
         "id": "a",
         "command": ["sh", "-c", "exit 7", "--json", "-d"],
     }
+
+
+def test_the_log_follows_over_the_connection_of_the_submission(daemon: Any, jobctl: Any) -> None:
+    def play(job: Any) -> None:
+        job.say("to out")
+        job.end(0)
+
+    daemon.on_submit = play
+    assert jobctl("run", "busybox").stdout == b"to out\n"
+    assert [request[0] for request in daemon.requests] == ["POST", "GET"], "nothing is read after the end"
+    assert daemon.connections[0] is daemon.connections[1]
+
+
+WHERE_MSGSPEC_IS_IMPORTED = """
+import sys, threading
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "msgspec._core":
+            print(threading.current_thread() is threading.main_thread(), file=sys.stderr)
+
+sys.meta_path.insert(0, Finder())
+import jobctl.main
+sys.exit(jobctl.main.run(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("arguments", [("busybox",), ("--in", "x=./x", "busybox")])
+def test_no_signal_handler_can_run_inside_the_import_of_msgspec(
+    daemon: Any, jobctl: Any, arguments: tuple[str, ...]
+) -> None:
+    (jobctl.home / "x").write_text("x")
+    daemon.on_submit = lambda job: job.end(0)
+    command = [sys.executable, "-c", WHERE_MSGSPEC_IS_IMPORTED, "run", *arguments]
+    done = subprocess.run(command, env=jobctl.env, cwd=jobctl.home, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"False\n"), "handlers run in the main thread alone"
+
+
+def test_a_daemon_may_close_the_connection_after_the_submission(daemon: Any, jobctl: Any) -> None:
+    def play(job: Any) -> None:
+        job.say("to out")
+        job.end(3)
+
+    daemon.on_submit, daemon.close_after_submit = play, True
+    done = jobctl("run", "busybox")
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"to out\n", b"")
+    assert daemon.connections[0] is not daemon.connections[1]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from jobctl.command_table import ALIASES, COMMANDS, load
+from jobctl.command_table import ALIASES, COMMANDS
+from jobctl.parser import load
 
 
 @pytest.mark.parametrize("name", COMMANDS)

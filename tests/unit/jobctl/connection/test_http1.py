@@ -76,6 +76,28 @@ def test_other_framings_of_bodies_are_read_or_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "ends"),
+    [
+        (HEAD + b"Content-Length: 3\r\n\r\nabc", False),
+        (HEAD + b"Content-Length: 0\r\n\r\n", False),
+        (HEAD + b"Connection: close\r\nContent-Length: 3\r\n\r\nabc", True),
+        (HEAD + b"Content-Length: 3\r\n\r\nabcd", True),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"0\r\n\r\n", True),
+        (HEAD + b"\r\nuntil closed", True),
+    ],
+)
+def test_a_connection_is_kept_only_after_a_body_with_a_length(data: bytes, ends: bool) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(data)
+        theirs.shutdown(socket.SHUT_WR)
+        answer = receive(ours)
+        assert answer.ends_connection, "the body is unread"
+        list(answer.blocks())
+        assert answer.ends_connection == ends
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"",

@@ -5,8 +5,10 @@ import json
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from jobctl.connection.log_stream import Frame
+from jobctl.connection.log_frames import Frame, Unfinished
 from jobctl.output.output import json_bytes, json_text
 from jobctl.output.printer import Printer
 
@@ -72,6 +74,41 @@ def test_a_pipe_gets_binary_output_without_an_added_newline(
         ]
     )
     assert (out.buffer.getvalue(), err.buffer.getvalue()) == (b"\xff\0\ncutend", b"\n")
+
+
+LINES = st.lists(
+    st.builds(
+        Frame,
+        seq=st.integers(1, 9),
+        stream=st.sampled_from(["stdout", "stderr"]),
+        line=st.text(max_size=5),
+        raw=st.none() | st.binary(max_size=5),
+        partial=st.booleans(),
+        unterminated=st.booleans(),
+    )
+    | st.builds(Frame, seq=st.integers(1, 9), line=st.text(max_size=5)),
+    max_size=8,
+)
+
+
+@given(st.lists(LINES, max_size=4))
+def test_a_pipe_gets_the_bytes_of_all_lines_however_they_arrive(batches: list[list[Frame]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        out, err = streams(patch, terminal=False)
+        printer = Printer()
+        for batch in batches:
+            printer.show(batch)
+    frames = [frame for batch in batches for frame in batch]
+    assert out.buffer.getvalue() == b"".join(frame.data for frame in frames if frame.stream == "stdout")
+    assert err.buffer.getvalue() == b"".join(frame.data for frame in frames if frame.stream == "stderr")
+
+
+def test_a_line_completes_what_was_printed_before_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, _ = streams(monkeypatch, terminal=False)
+    printer = Printer()
+    printer.show([Frame(unfinished=Unfinished(stream="stdout", at=0, raw=b"ab"))])
+    printer.show([Frame(seq=1, line="abc"), Frame(seq=2, line="d")])
+    assert out.text == "abc\nd\n"
 
 
 def test_an_empty_line_after_a_gap_is_printed_and_a_mark_alone_is_not(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jobctl.connection.log_stream import Frame
-from jobctl.connection.log_stream import Unfinished as Shown
+from jobctl.connection.log_frames import Frame
+from jobctl.connection.log_frames import Unfinished as Shown
 from jobctl.output.printer import Printer
 from jobd.jobs.log import live_output
 from jobd.jobs.log.live_output import LIVE_BYTES, LiveOutput, LiveOutputs, Unfinished
