@@ -13,7 +13,7 @@ from scripts.bench.support.progress import begin
 from scripts.daemon import Daemon
 
 FEW, MANY = 10, 10_000
-JOBS, AT_ONCE = 24, 8
+JOBS, AT_ONCE = 20, 8
 
 CPU = Budget(
     "P11", f"jobd's processor time a job, {MANY:,} kept jobs", f"the same with {FEW} kept jobs", 1.15
@@ -35,7 +35,7 @@ def benchmarks(wanted: frozenset[str]) -> Iterator[Result]:
         ours(), theirs()  # warms both up
         wall.ours.clear()
         wall.theirs.clear()
-        cpu = measure(CPU, ours, theirs, 5, 45)
+        cpu = measure(CPU, ours, theirs, 4, 40)
     yield from (result for result in (cpu, wall) if result.budget.name in wanted)
 
 

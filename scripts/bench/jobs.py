@@ -5,8 +5,8 @@ Owns these rows and their budgets. `support/bare.py` is the other side of P2 and
 
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jobd.settings.config import NAMES
@@ -85,41 +85,86 @@ def _on_one_jobd(variables: dict[str, str], budgets: list[Budget], *, shorter: b
             Daemon({"MAX_CONCURRENT_JOBS": str(AT_ONCE), **variables}) as jobd,
             tempfile.TemporaryDirectory() as folder,
         ):
-            runs = JobRuns(jobd)
+            measurements = Measurements(JobRuns(jobd), bare, Path(folder), 0.6 if shorter else 1.0)
             for budget in budgets:
                 begin(budget)
-                yield _measured(budget, runs, bare, Path(folder), 0.6 if shorter else 1.0)
+                yield measurements.take(budget)
     finally:
         bare.close()
 
 
-def _measured(budget: Budget, runs: JobRuns, bare: Bare, folder: Path, share: float) -> Result:
-    match budget.name.removesuffix("-off"):
-        case "P1":
-            ours = after(program(JOBCTL, "run", IMAGE, "true", jobd=runs.jobd), runs.calm)
-            theirs = program("docker", "run", "--rm", IMAGE, "true")
-            pairs, limit_s = 15, 25.0
-        case "P2":
-            ours = after(lambda: JOBS / runs.jobs(TRUE, JOBS), runs.sweep)
-            theirs = after(lambda: JOBS * 1000 / timed_ms(lambda: bare.jobs(TRUE, JOBS, AT_ONCE)), bare.sweep)
-            pairs, limit_s = 3, 45.0
-        case "P3":
-            ours = after(lambda: runs.jobs(WRITE_AND_READ, 1) * 1000, runs.sweep)
-            theirs = after(lambda: timed_ms(lambda: bare.job_with_artifacts(WRITE_AND_READ)), bare.sweep)
-            pairs, limit_s = 10, 30.0
-        case "P7":
-            smallest = folder / "smallest.py"
-            smallest.write_text(SMALLEST_TYPER_APP)
-            ours = program(JOBCTL, "ls", "-q", jobd=runs.jobd)
-            theirs = program(sys.executable, str(smallest))
-            pairs, limit_s = 25, 15.0
-        case _:
-            ours = after(lambda: runs.jobs(TRUE_WRITE_AND_READ, 1) * 1000, runs.sweep)
-            ours()
-            return sample(budget, ours, 8, 12.0)
-    ours(), theirs()  # warms both up
-    result = measure(budget, ours, theirs, max(2, round(pairs * share)), limit_s * share)
-    if budget.name.startswith("P1"):
-        runs.adopt("busybox")
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """The measurements on one jobd. `share`: the part of the usual pairs and seconds that each takes."""
+
+    runs: JobRuns
+    bare: Bare
+    folder: Path
+    share: float
+
+    def take(self, budget: Budget) -> Result:
+        """Measures one row; the rows with and without the pool have the same measurement."""
+        match budget.name.removesuffix("-off"):
+            case "P1":
+                return self._one_job(budget)
+            case "P2":
+                return self._many_jobs(budget)
+            case "P3":
+                return self._files(budget)
+            case "P7":
+                return self._start_of_jobctl(budget)
+            case _:
+                return self._true_with_files(budget)
+
+    def _one_job(self, budget: Budget) -> Result:
+        ours = after(program(JOBCTL, "run", IMAGE, "true", jobd=self.runs.jobd), self.runs.calm)
+        result = self._measure(budget, ours, program("docker", "run", "--rm", IMAGE, "true"), 15, 25)
+        self.runs.adopt("busybox")
+        self.runs.sweep()
+        return result
+
+    def _many_jobs(self, budget: Budget) -> Result:
+        runs, bare = self.runs, self.bare
+
+        def ours(count: int = JOBS) -> float:
+            return count / runs.jobs(TRUE, count)
+
+        def theirs(count: int = JOBS) -> float:
+            return count * 1000 / timed_ms(lambda: bare.jobs(TRUE, count, AT_ONCE))
+
+        ours(AT_ONCE), theirs(AT_ONCE)  # fewer jobs warm both up, too
         runs.sweep()
-    return result
+        bare.sweep()
+        return self._measure(budget, after(ours, runs.sweep), after(theirs, bare.sweep), 3, 45, is_warm=True)
+
+    def _files(self, budget: Budget) -> Result:
+        ours = after(lambda: self.runs.jobs(WRITE_AND_READ, 1) * 1000, self.runs.sweep)
+        theirs = after(
+            lambda: timed_ms(lambda: self.bare.job_with_artifacts(WRITE_AND_READ)), self.bare.sweep
+        )
+        return self._measure(budget, ours, theirs, 10, 30)
+
+    def _true_with_files(self, budget: Budget) -> Result:
+        ours = after(lambda: self.runs.jobs(TRUE_WRITE_AND_READ, 1) * 1000, self.runs.sweep)
+        ours()  # warms it up
+        return sample(budget, ours, 8, 12)
+
+    def _start_of_jobctl(self, budget: Budget) -> Result:
+        smallest = self.folder / "smallest.py"
+        smallest.write_text(SMALLEST_TYPER_APP)
+        ours = program(JOBCTL, "ls", "-q", jobd=self.runs.jobd)
+        return self._measure(budget, ours, program(sys.executable, str(smallest)), 25, 15)
+
+    def _measure(
+        self,
+        budget: Budget,
+        ours: Callable[[], float],
+        theirs: Callable[[], float],
+        pairs: int,
+        limit_s: float,
+        *,
+        is_warm: bool = False,
+    ) -> Result:
+        if not is_warm:
+            ours(), theirs()
+        return measure(budget, ours, theirs, max(2, round(pairs * self.share)), limit_s * self.share)
