@@ -5,6 +5,7 @@ budget is shown and is no error: absolute speed depends on the machine, and a pe
 """
 
 import json
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -59,5 +60,11 @@ def main(words: list[str]) -> int:
     return 1 if failed else 0
 
 
+def _end(*_: object) -> None:
+    """Ends the run as an exception does, so that daemons, containers and folders are removed."""
+    sys.exit(128 + signal.SIGTERM)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main(sys.argv[1:]))

@@ -1,8 +1,8 @@
 """P10: 1 GiB into a workspace and 1 GiB out of it, by the sidecar and by curl, over the same route.
 
 Both run in a container on the network of jobd's instance, with the memory limit of the sidecar, and write to and read from a volume. Both
-reach the server on this machine by the engine's address of the host. The server measures, so that no start of a container counts. curl is
-this machine's, in a container that sees the machine's files read-only.
+reach the server on this machine by the engine's address of the host. The server measures, so that no start of a container counts. Between
+the way in and the way out the file is written to the disk. curl is this machine's, in a container that sees the machine's files read-only.
 """
 
 import json
@@ -25,7 +25,7 @@ from jobd.docker.mapping import labels
 from jobd.docker.mapping.container_spec import SIDECAR_MEMORY_BYTES
 from jobd.wire.host_alias import HOST_ALIAS
 from scripts.bench.pairs import Budget, Result, Row, Skipped, measure
-from scripts.bench.support.job_runs import IMAGE, TRUE, JobRuns
+from scripts.bench.support.job_runs import IMAGE, JobRuns
 from scripts.bench.support.processes import MEGABYTE, peak_resident_mb
 from scripts.bench.support.progress import begin
 from scripts.daemon import ROOT, Daemon
@@ -42,7 +42,7 @@ BUDGETS = (IN, OUT, MEMORY)
 CURL = """
 host=$(awk '$2 == "{alias}" {{ print $1; exit }}' /etc/hosts)
 curl() {{ chroot /host {curl} --silent --show-error --fail --resolve "{alias}:{port}:$host" "$@"; }}
-curl --output {folder}/file {url}/{size} && curl --upload-file {folder}/file {url}
+curl --output {folder}/file {url}/{size} && sync && curl --upload-file {folder}/file {url}
 """
 
 
@@ -103,7 +103,8 @@ class Transfers:
         """Runs a job that downloads a file and uploads the same file."""
         name = self.runs.submit(
             {
-                **TRUE,
+                "image": IMAGE,
+                "command": ["sync"],
                 "artifacts": [
                     {"id": "in", "type": "download", "in": f"{self.server.url}/{size}", "out": "file"},
                     {"id": "out", "type": "upload", "in": "file", "out": self.server.url, "depends": "job"},

@@ -17,8 +17,8 @@ from scripts.bench.support.progress import begin
 from scripts.daemon import Daemon
 
 KEPT, PAGE = 10_000, 1000
-FLOODS, LINES = 2, 400_000
-FLOOD_S = 120
+FLOODS, LINES = 2, 300_000
+FLOOD_S = 240
 SETTLE_S, SAMPLES = 2.0, 5
 
 IDLE = Budget("P9-idle", "jobd's resident memory, idle", bound=80, unit="MB")

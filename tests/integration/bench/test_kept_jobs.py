@@ -21,7 +21,7 @@ def test_jobd_shows_kept_jobs_with_their_log_and_events(tmp_path: Path) -> None:
         assert {(job["status"], job["exitCode"]) for job in listed} == {("completed", 0)}
         lines = jobd.log_lines(kept_id(1))
         assert [line["line"] for line in lines if "line" in line] == [f"the only line of {kept_id(1)}"]
-        events = jobd.call("GET", f"/v1/jobs/{kept_id(1)}/events").body
+        events = jobd.call("GET", f"/v1/events?job={kept_id(1)}").body
         assert events.count(b"orchestrator.job.") == 3
     finally:
         jobd.stop()
