@@ -59,8 +59,8 @@ dev: images ## Run jobd with hot reload: state in .dev/, no API key, loopback on
 	@echo "jobctl --host unix://$(CURDIR)/.dev/jobd.sock   or   http://127.0.0.1:8080"
 	@SHUTDOWN_DRAIN_WAIT=0s exec $(PY) -m watchfiles --filter python --sigint-timeout 15 \
 		"$(PY) -m jobd --no-auth --state-dir .dev --socket .dev/jobd.sock" jobd
-bench: images ## Run the benchmarks and compare them with the performance budgets; writes build/bench.json
-	@$(PY) -m scripts.bench
+bench: images ## Run the benchmarks (BENCH="P1 P6": some rows) and compare them with the performance budgets; writes build/bench.json
+	@$(PY) -m scripts.bench $(BENCH)
 
 lint: venv types imports generated ## Run all static checks: style, types, imports, generated files, docs
 	@$(PY) -m ruff check .

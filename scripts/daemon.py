@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -46,14 +46,30 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Daemon:
-    """A context manager that runs jobd, stops it by SIGTERM and checks its exit code."""
+    """A context manager that runs jobd, stops it by SIGTERM and checks its exit code.
 
-    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+    `module`: what Python runs, jobd or a program that starts jobd. `prepare` gets the path of the state folder before the start.
+    """
+
+    def __init__(
+        self,
+        variables: Mapping[str, str] | None = None,
+        *,
+        module: str = "jobd",
+        prepare: Callable[[Path], None] | None = None,
+    ) -> None:
         self.engine = connect()
         self.instance = ""
         self.folder = Path(tempfile.mkdtemp(prefix="jobd-"))
         self.socket = self.folder / "jobd.sock"
         self.log = self.folder / "jobd.log"
+        if prepare is not None:
+            try:
+                prepare(self.folder / "state")
+            except BaseException:
+                self.engine.close()
+                shutil.rmtree(self.folder, ignore_errors=True)
+                raise
         inherited = {name: value for name, value in os.environ.items() if name not in NAMES}
         arguments = [
             "--socket",
@@ -67,7 +83,7 @@ class Daemon:
         ]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "jobd", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 cwd=ROOT,
                 env=inherited | {"SHUTDOWN_DRAIN_WAIT": "0s"} | dict(variables or {}),
                 stdin=subprocess.DEVNULL,

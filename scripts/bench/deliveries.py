@@ -33,6 +33,7 @@ from jobd.store.tables.rows import Callback, Due, JobRow, NewEvent, Transition
 from jobd.wire.event import LOG, binding_headers, encode
 from jobd.wire.signing import signature_headers
 from scripts.bench.pairs import Budget, Result, measure
+from scripts.bench.support.progress import begin
 from scripts.daemon import ROOT
 
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -44,8 +45,9 @@ LIMIT_S = 120.0
 P4 = Budget(
     "P4", f"{JOBS} jobs x {EVENTS} events, outbox", "a bare aiohttp loop", 0.7, "at-least", "events/s"
 )
-P4_BATCHED = Budget("P4b", "the same, batched", "a bare aiohttp loop", 4.0, "at-least", "events/s")
+P4_BATCHED = Budget("P4-batched", "the same, batched", "a bare aiohttp loop", 4.0, "at-least", "events/s")
 P5 = Budget("P5", "p99 to a host beside one that never answers", "without that one", 1.5)
+BUDGETS = (P4, P4_BATCHED, P5)
 
 
 class Counter(NullObserver):
@@ -75,7 +77,7 @@ class Receiver:
 
     def __enter__(self) -> "Receiver":
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "scripts.bench.receiver"], stdout=subprocess.PIPE, cwd=ROOT
+            [sys.executable, "-m", "scripts.bench.programs.receiver"], stdout=subprocess.PIPE, cwd=ROOT
         )
         assert self._process.stdout is not None
         self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
@@ -197,9 +199,25 @@ async def p99_ms(well: str, stuck: str | None) -> float:
     return sorted(counter.latencies_s)[int(0.99 * SAMPLES)] * 1000
 
 
-def benchmarks(say: Callable[[str], None] = lambda _: None) -> Iterator[Result]:
-    """Takes the measurements, each as pairs."""
+def benchmarks(wanted: frozenset[str]) -> Iterator[Result]:
+    """Takes the wanted measurements, each as pairs."""
     (ROOT / "build").mkdir(exist_ok=True)
+    if wanted & {P4.name, P4_BATCHED.name}:
+        yield from _rates(wanted)
+    if P5.name in wanted:
+        begin(P5)
+        with Receiver() as well, Receiver() as stuck:
+            hook, silent = well.url + "/hook", stuck.url + "/silent"
+            yield measure(
+                P5,
+                lambda: asyncio.run(p99_ms(hook, silent)),
+                lambda: asyncio.run(p99_ms(hook, None)),
+                9,
+                40,
+            )
+
+
+def _rates(wanted: frozenset[str]) -> Iterator[Result]:
     with Receiver() as receiver:
         hook = receiver.url + "/hook"
         sent = 0
@@ -217,17 +235,8 @@ def benchmarks(say: Callable[[str], None] = lambda _: None) -> Iterator[Result]:
 
         loop = rate(lambda: bare(hook))
         for budget, batch in ((P4, False), (P4_BATCHED, True)):
-            say(f"{budget.number}: {budget.what}")
-            ours = rate(partial(through_outbox, hook, batch))
-            ours(), loop()  # warms both up
-            yield measure(budget, ours, loop, 9, 60)
-    with Receiver() as well, Receiver() as stuck:
-        hook, silent = well.url + "/hook", stuck.url + "/silent"
-        say(f"{P5.number}: {P5.what}")
-        yield measure(
-            P5,
-            lambda: asyncio.run(p99_ms(hook, silent)),
-            lambda: asyncio.run(p99_ms(hook, None)),
-            9,
-            60,
-        )
+            if budget.name in wanted:
+                begin(budget)
+                ours = rate(partial(through_outbox, hook, batch))
+                ours(), loop()  # warms both up
+                yield measure(budget, ours, loop, 9, 40)

@@ -1,64 +1,85 @@
 """Measures two things alternately within one run, so that the machine's load affects both equally.
 
-Owns the arithmetic and the table. Knows no measured program.
+Owns the budgets' form, the samples and their arithmetic. Knows no measured program.
 """
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """One row of the budget table. `bound` limits the ratio ours / theirs, `at-most` for times, `at-least` for rates."""
+    """One row of the table of budgets.
 
-    number: str
+    With `against`, `bound` limits the ratio ours / theirs; without, `bound` limits ours itself, in `unit`. `kind`: `at-most` for times
+    and sizes, `at-least` for rates. `bound` None: the row is shown and has no budget.
+    """
+
+    name: str
     what: str
-    against: str
-    bound: float
+    against: str = ""
+    bound: float | None = None
     kind: Literal["at-most", "at-least"] = "at-most"
     unit: str = "ms"
 
 
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A median with its quartiles."""
+
+    median: float
+    low: float
+    high: float
+
+
 @dataclass(slots=True)
 class Result:
-    """The samples of one budget, in its unit, as pairs of consecutive measurements."""
+    """The samples of one budget, in its unit. With `against`, ours and theirs are pairs of consecutive measurements. `note`: further
+    figures for people.
+    """
 
     budget: Budget
     ours: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
+    note: str = ""
 
     @property
-    def ratio(self) -> float:
-        """The median of the pairs' ratios."""
-        return statistics.median(a / b for a, b in zip(self.ours, self.theirs, strict=True))
+    def ratio(self) -> Spread | None:
+        """The ratios of the pairs; None for a row that is compared with nothing."""
+        if not self.budget.against:
+            return None
+        return spread([a / b for a, b in zip(self.ours, self.theirs, strict=True)])
 
     @property
-    def within(self) -> bool:
-        """True if the budget is met."""
-        return (
-            self.ratio <= self.budget.bound
-            if self.budget.kind == "at-most"
-            else self.ratio >= self.budget.bound
-        )
+    def within(self) -> bool | None:
+        """True if the budget is met; None for a row without a budget."""
+        bound = self.budget.bound
+        if bound is None:
+            return None
+        figure = (self.ratio or spread(self.ours)).median
+        return figure <= bound if self.budget.kind == "at-most" else figure >= bound
 
-    def as_json(self) -> dict[str, object]:
-        """Returns the figures and all samples."""
-        return {
-            "id": self.budget.number,
-            "what": self.budget.what,
-            "against": self.budget.against,
-            "unit": self.budget.unit,
-            "ours_median": statistics.median(self.ours),
-            "theirs_median": statistics.median(self.theirs),
-            "ratio": self.ratio,
-            "budget": {self.budget.kind: self.budget.bound},
-            "within": self.within,
-            "ours": self.ours,
-            "theirs": self.theirs,
-        }
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row that this machine or this jobd cannot measure."""
+
+    name: str
+    why: str
+
+
+Row = Result | Skipped
+
+
+def spread(samples: Sequence[float]) -> Spread:
+    """Returns the median and the quartiles of one or more samples."""
+    if len(samples) == 1:
+        return Spread(samples[0], samples[0], samples[0])
+    low, median, high = statistics.quantiles(samples, n=4, method="inclusive")
+    return Spread(median, low, high)
 
 
 def timed_ms(call: Callable[[], object]) -> float:
@@ -84,30 +105,10 @@ def measure(
     return result
 
 
-def table(results: list[Result]) -> str:
-    """Returns the results as lines for a person."""
-    rows = [("", "what", "ours", "the other", "ratio", "budget", "", "pairs")]
-    for result in results:
-        budget, unit = result.budget, result.budget.unit
-        sign = "<=" if budget.kind == "at-most" else ">="
-        figures = (
-            f"{statistics.median(result.ours):.1f} {unit}",
-            f"{statistics.median(result.theirs):.1f} {unit}",
-        )
-        verdict = "ok" if result.within else "OVER" if budget.kind == "at-most" else "UNDER"
-        ratio, bound = f"{result.ratio:.2f}x", f"{sign} {budget.bound}x"
-        rows.append(
-            (
-                budget.number,
-                f"{budget.what} / {budget.against}",
-                *figures,
-                ratio,
-                bound,
-                verdict,
-                str(len(result.ours)),
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+def sample(budget: Budget, ours: Callable[[], float], count: int, limit_s: float) -> Result:
+    """Takes up to `count` samples (at least two) of a row that is compared with nothing, and stops early once `limit_s` have passed."""
+    result = Result(budget)
+    deadline = time.monotonic() + limit_s
+    while len(result.ours) < count and (len(result.ours) < 2 or time.monotonic() < deadline):
+        result.ours.append(ours())
+    return result

@@ -1,6 +1,6 @@
 """A receiver of callbacks in a process of its own, for the benchmarks: as little work as possible, so that the senders are measured.
 
-`python -m scripts.bench.receiver` prints its port. `POST /hook` is answered 204 and its events are counted; `GET /count` gives the
+`python -m scripts.bench.programs.receiver` prints its port. `POST /hook` is answered 204 and its events are counted; `GET /count` gives the
 number; `POST /silent` is never answered.
 """
 
