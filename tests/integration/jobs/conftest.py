@@ -46,6 +46,10 @@ class NoSender(UnconnectedSender):
         raise AssertionError("jobd must not send events")
 
 
+PAUSE_S = 0.001
+"""Between two checks of a condition, so that the processor is free for other tests while the disk stores."""
+
+
 class System:
     """The modules of `jobd/jobs`, composed as in jobd. `restart` keeps the store and the engine."""
 
@@ -107,7 +111,7 @@ class System:
         async with asyncio.timeout(DEADLINE_S):
             while not condition(now := await self.stored(record)):
                 self.clock.advance(tick_s)
-                await asyncio.sleep(0)
+                await asyncio.sleep(0 if tick_s else PAUSE_S)
             return now
 
     async def ended(self, record: Record, tick_s: float = 0.0) -> Record:

@@ -197,7 +197,7 @@ async def interleaved(store: Store, ended: bool, names: list[str], schedule: lis
         while not all(writer.done() for writer in writers):
             # Each writer waits for its turn or has ended: the earlier turn is complete.
             while len(turns.waiting) + sum(writer.done() for writer in writers) < len(writers):
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.0002)  # the store's threads and the disk have their turn
             if turns.waiting:
                 turns.waiting.pop(next(places) % len(turns.waiting)).set_result(None)
             acknowledged = any(writer.done() and writer.result() == "delete" for writer in writers)
