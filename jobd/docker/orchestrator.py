@@ -246,7 +246,7 @@ class DockerOrchestrator:
         return fate
 
     def release_run(self, ref: JobRef) -> None:
-        """Frees the job's network sandbox; see `port.protocols.Workers`."""
+        """Frees the job's network sandbox; see `port.protocols.RunRelease`."""
         self._sandboxes.release(ref.uid)
 
     async def logs(

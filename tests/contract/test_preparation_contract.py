@@ -157,7 +157,7 @@ async def test_files_after_the_workers_end_come_out_or_the_engine_keeps_none(
 async def test_a_job_whose_run_is_over_keeps_its_log_and_its_state(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
-    world.orchestrator.release_run(ref)
+    assert world.orchestrator.release_run(ref) is None
     await world.orchestrator.prepare(world.work(ref, behave(lines=("said",))), Progress())
     await world.orchestrator.start_worker(ref)
     await until(ref, lambda seen: seen.worker is not None and seen.worker.ended)

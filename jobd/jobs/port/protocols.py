@@ -95,12 +95,6 @@ class Workers(Protocol):
         """
         ...
 
-    def release_run(self, ref: JobRef) -> None:
-        """The job is over: no container of this job is started any more. Frees what the engine holds for runs alone, such as a network,
-        and keeps files and logs. Makes no request before it returns, and never raises.
-        """
-        ...
-
     async def notify_worker_ended(self, ref: JobRef, succeeded: bool) -> None:
         """Notifies the sidecar that the worker has ended, and whether the worker succeeded; the sidecar then transfers the outputs.
 
@@ -138,6 +132,16 @@ class Signals(Protocol):
 
         An engine without signals ends the container by its own means: after a grace period for SIGTERM and other signals, at once
         for SIGKILL.
+        """
+        ...
+
+
+class RunRelease(Protocol):
+    """What an engine holds for a job's run alone."""
+
+    def release_run(self, ref: JobRef) -> None:
+        """The job is over: no container of this job is started any more. Frees what the engine holds for runs alone, such as a network,
+        and keeps files and logs. Makes no request before it returns, and never raises.
         """
         ...
 
@@ -239,7 +243,7 @@ class PreparationEngine(Preparing, Signals, Protocol):
     """The calls of `run/preparation.py`."""
 
 
-class ExecutionEngine(Workers, Observing, Signals, Removal, Logs, WorkerOutput, Protocol):
+class ExecutionEngine(Workers, Observing, Signals, RunRelease, Removal, Logs, WorkerOutput, Protocol):
     """The calls of `run/execution.py`."""
 
 
