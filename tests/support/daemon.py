@@ -236,36 +236,31 @@ def remove_all(daemon: Daemon) -> None:
         return
     client = docker.from_env(timeout=60)
     wanted: dict[str, str | list[str] | bool] = {"label": f"job.instance={path.read_text().strip()}"}
+    # The engine may still remove what a daemon has asked for before its end: a second request fails meanwhile.
     for container in client.containers.list(all=True, filters=wanted, ignore_removed=True):
-        if container.labels.get("job.type") == "sandbox":
-            _remove_sandbox(container)
-        else:
-            container.remove(force=True, v=True)
+        until(_removes(partial(container.remove, force=True, v=True)), f"{container.name} is removed")
     for volume in client.volumes.list(filters=wanted):
-        volume.remove(force=True)
+        until(_removes(partial(volume.remove, force=True)), f"the volume {volume.name} is removed")
     for network in client.networks.list(filters=wanted):
         # A container leaves the engine's list shortly before its network; some engines lose one of many endpoints,
         # and keep the network until their next start.
         with contextlib.suppress(pytest.fail.Exception):
-            until(partial(_removed, network), f"the network {network.name} is removed", 10)
+            until(_removes(network.remove), f"the network {network.name} is removed", 10)
     client.close()
 
 
-def _remove_sandbox(sandbox: Any) -> None:
-    """The engine removes it as well, as it ends with its jobd."""
-    with contextlib.suppress(docker.errors.APIError):
-        sandbox.remove(force=True)
-    api, mine = sandbox.client.api, {"id": sandbox.id}
-    until(lambda: not api.containers(all=True, filters=mine), "a sandbox is gone")
+def _removes(remove: Callable[[], Any]) -> Callable[[], bool]:
+    """Returns a condition: what `remove` removes is gone."""
 
-
-def _removed(network: Any) -> bool:
-    try:
-        network.remove()
-    except docker.errors.NotFound:
+    def is_gone() -> bool:
+        try:
+            remove()
+        except docker.errors.NotFound:
+            return True
+        except docker.errors.APIError as error:
+            if error.status_code not in (403, 409):
+                raise
+            return False
         return True
-    except docker.errors.APIError as error:
-        if error.status_code != 403:
-            raise
-        return False
-    return True
+
+    return is_gone
