@@ -17,6 +17,7 @@ from jobd.docker.engine import Engine
 from jobd.docker.http.attach import Attached, attach_stdin
 from jobd.docker.http.errors import Refusal, ServerError, port_error
 from jobd.docker.http.probe import is_answering
+from jobd.docker.http.transport import SMALL_ANSWER
 from jobd.docker.mapping import inspection
 from jobd.jobs.port.errors import EngineUnavailable, StartFailed
 from jobd.jobs.port.model import JobRef
@@ -84,14 +85,28 @@ class Start:
             raise failure from error
 
     async def _hand_over(self, ref: JobRef, stdin: Attached, order: bytes) -> None:
-        """Writes the order; stops if the sidecar ended without reading its input, which the engine does not report."""
+        """Writes the order. The engine closes the connection once it has forwarded the order; if it does not, the sidecar's end or first
+        report ends the wait.
+        """
         writing = asyncio.ensure_future(stdin.write_all(order))
         try:
             while not (await asyncio.wait([writing], timeout=_INSPECT_AGAIN_S))[0]:
                 found = await self._ids.inspect(ref, "sidecar")
-                if found is None or found.state.status in ("exited", "dead"):
+                if found is None or found.state.status in ("exited", "dead") or await self._has_reported(found.id):
                     return
             await writing
         finally:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
+
+    async def _has_reported(self, container_id: str) -> bool:
+        """Returns whether the sidecar has printed a report: then it has read its order."""
+        path = await self._engine.path(f"/containers/{container_id}/logs")
+        silence_s = self._engine.timeouts.connect_s
+        try:
+            async with self._engine.streams.open(
+                "GET", path, params={"stdout": "1", "tail": "1"}, silence_s=silence_s
+            ) as body:
+                return bool(await body.read(SMALL_ANSWER))
+        except (Refusal, EngineUnavailable):
+            return False

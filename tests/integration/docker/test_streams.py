@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jobd.docker.http.attach import Attached
 from jobd.docker.http.http_session import Timeouts
 from jobd.docker.logs.log_cursors import decoded
 from jobd.docker.logs.stream_lines import GAP, LINE_BYTES
@@ -275,3 +276,20 @@ async def test_a_start_that_fails_says_how(bench: Any, command: list[str], code:
         await bench.orchestrator.start_worker(bench.ref)
     assert caught.value.exit_code == code
     assert caught.value.exit_code == bench.inspect()["State"]["ExitCode"]
+
+
+async def test_an_order_that_the_sidecar_has_read_needs_no_answer_of_the_engine(
+    build_image: BuildImage, make_bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine once kept the connection open although the sidecar had read the order to its end."""
+
+    async def hang(stdin: Attached, data: bytes) -> None:
+        await write(stdin, data)
+        await asyncio.Event().wait()
+
+    write = Attached.write_all
+    monkeypatch.setattr(Attached, "write_all", hang)
+    bench = make_bench(sidecar_image=build_image('ENTRYPOINT ["sh", "-c", "cat; sleep 600"]'))
+    order = SidecarOrder(job_id="j", job_uid="u", artifacts=[])
+    await bench.create(sidecar=True)
+    await asyncio.wait_for(bench.orchestrator.start_inputs(bench.ref, order), DEADLINE_S)
