@@ -1,4 +1,4 @@
-"""Writes large data in small pieces: one large write may need three times the CPU of the same bytes in pieces of 32 KiB (Linux 6, ext4)."""
+"""Writes large data in small pieces: one large write may need three times the CPU of the same bytes in pieces of 32 KiB (Linux 6.18, ext4)."""
 
 from typing import IO
 

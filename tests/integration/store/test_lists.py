@@ -118,7 +118,7 @@ def test_a_list_without_filters_has_full_pages(keep: Callable[[int], Kept]) -> N
     assert {len(page) for page in pages[:-1]} == {10}
 
 
-@pytest.mark.parametrize("query", RARE, ids=repr)
+@pytest.mark.parametrize("query", RARE, ids=range(len(RARE)))
 def test_a_page_costs_the_same_however_many_jobs_are_kept(
     keep: Callable[[int], Kept], query: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
