@@ -85,7 +85,7 @@ def build_jobs(
         notify=change_notifier.notify,
     )
     supervisors = Supervisors(deps, store)
-    engine_monitor = EngineMonitor(engine, supervisors, clock)
+    engine_monitor = EngineMonitor(engine, supervisors, clock, on_facts=queue.take_engine_facts)
     retention = Retention(
         store,
         repository,

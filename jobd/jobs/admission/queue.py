@@ -1,66 +1,122 @@
-"""Admission: how many jobs run at once, and which job is next. First in, first out.
+"""Admission: tells each waiting job when the job may start.
 
-Owns the order and the limit; `slot.py` says when a job enters and leaves. A job holds its place from its admission to its end, over
-also over restarts of jobd (`occupy`). Not thread-safe: the queue belongs to the event loop.
+Owns the waits of the supervisors and when the scheduler decides; `scheduling/scheduler.py` decides which job is next, `slot.py` says
+when a job enters and leaves. A job holds its resources from its admission to its end, also over restarts of jobd (`occupy`). Not
+thread-safe: the queue belongs to the event loop.
 """
 
 import asyncio
-from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from jobd.jobs.admission.scheduling.resources import Machine, demand_of
+from jobd.jobs.admission.scheduling.scheduler import Scheduler
+from jobd.jobs.admission.scheduling.waits import Wait
+from jobd.jobs.port.model import EngineFacts
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.scheduling import ticket_at
+
+GROUP = "default"
+MIB = 1024 * 1024
 
 
 class AdmissionQueue:
-    """`limit` places; the rest waits in the order of `enter`."""
+    """`limit` jobs at once, within the engine's cores and memory once the engine has answered; the rest waits."""
 
     def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._holders: set[str] = set()
-        self._waiting: OrderedDict[str, asyncio.Event] = OrderedDict()
+        self._scheduler = Scheduler(Machine(limit))
+        self._waiters: dict[str, asyncio.Future[None]] = {}
+        self._last_ticket = 0
+        self._is_rebuilding = False
+
+    @property
+    def limit(self) -> int:
+        """How many jobs may run at once."""
+        return self._scheduler.machine.places
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        self._scheduler.set_machine(self._scheduler.machine._replace(places=limit))
+        self._admit()
 
     @property
     def waiting(self) -> int:
         """How many jobs wait."""
-        return len(self._waiting)
+        return self._scheduler.waiting
 
     @property
     def running(self) -> int:
         """How many jobs hold a place."""
-        return len(self._holders)
+        return self._scheduler.running
 
-    def occupy(self, uid: str) -> None:
-        """Takes a place for a job that was admitted before a restart, even over the limit."""
-        self._holders.add(uid)
-
-    def enter(self, uid: str) -> None:
-        """Puts a job at the end of the queue; a job that already waits or holds a place keeps its position."""
-        if uid not in self._holders and uid not in self._waiting:
-            self._waiting[uid] = asyncio.Event()
+    def take_engine_facts(self, facts: EngineFacts) -> None:
+        """Sets what jobs may use together: the cores and the memory of the engine's host."""
+        machine = self._scheduler.machine._replace(
+            millicpus=facts.cpus * 1000, memory_mb=facts.memory_bytes // MIB
+        )
+        if machine != self._scheduler.machine:
+            self._scheduler.set_machine(machine)
             self._admit()
 
+    @contextmanager
+    def rebuilding(self) -> Iterator[None]:
+        """Admits no job until the end of the block: jobs from before a restart enter in any order, and start in the queue's order."""
+        self._is_rebuilding = True
+        try:
+            yield
+        finally:
+            self._is_rebuilding = False
+            self._admit()
+
+    def next_ticket(self, now: datetime) -> int:
+        """Returns a ticket behind those of all jobs that have entered so far, also if the clock was set back."""
+        self._last_ticket = max(self._last_ticket + 1, ticket_at(now))
+        return self._last_ticket
+
+    def occupy(self, record: Record) -> None:
+        """Takes the resources of a job that was admitted before a restart, even beyond what there is."""
+        scheduling = record.scheduling
+        demand = demand_of(scheduling.cpu, scheduling.memory_mb, 0)
+        self._scheduler.hold(record.uid, GROUP, demand, ())
+
+    def enter(self, record: Record) -> None:
+        """Puts a job into the queue; a job that already waits or holds its resources keeps its position."""
+        scheduling = record.scheduling
+        demand = demand_of(scheduling.cpu, scheduling.memory_mb, 0)
+        self._last_ticket = max(self._last_ticket, record.ticket)
+        self._scheduler.add(record.uid, GROUP, 0, record.ticket, demand)
+        self._admit()
+
     async def admitted(self, uid: str) -> None:
-        """Returns once the job holds a place or has left the queue: the job's state says which."""
-        event = self._waiting.get(uid)
-        if event is not None:
-            await event.wait()
+        """Returns once the job holds its resources or has left the queue: the job's state says which. One task waits for each job."""
+        if self._scheduler.is_waiting(uid):
+            waiter = self._waiters[uid] = asyncio.get_running_loop().create_future()
+            try:
+                await waiter
+            finally:
+                if self._waiters.get(uid) is waiter:
+                    del self._waiters[uid]
 
     def leave(self, uid: str) -> None:
-        """Releases the job's place, in the queue or among the running jobs. Safe to repeat."""
-        event = self._waiting.pop(uid, None)
-        if event is not None:
-            event.set()
-        self._holders.discard(uid)
+        """Releases the job's place in the queue, or its resources. Safe to repeat."""
+        self._scheduler.release(uid)
+        self._wake(uid)
         self._admit()
 
     def position(self, uid: str) -> int | None:
         """Returns the job's place in the queue, from 1; None if the job does not wait."""
-        if uid not in self._waiting:
-            return None
-        for position, waiting in enumerate(self._waiting, start=1):
-            if waiting == uid:
-                return position
-        return None
+        return self._scheduler.position(uid)
+
+    def wait_of(self, uid: str) -> Wait | None:
+        """Returns why the job waits; None if the job does not wait."""
+        return self._scheduler.wait_of(uid)
 
     def _admit(self) -> None:
-        while self._waiting and len(self._holders) < self.limit:
-            uid, event = self._waiting.popitem(last=False)
-            self._holders.add(uid)
-            event.set()
+        while not self._is_rebuilding and (start := self._scheduler.start_next()) is not None:
+            self._wake(start.uid)
+
+    def _wake(self, uid: str) -> None:
+        waiter = self._waiters.pop(uid, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

@@ -24,14 +24,14 @@ class Slot:
         if record.ended:
             return
         if not isinstance(record.state, Queued):
-            self._queue.occupy(self._uid)
+            self._queue.occupy(record)
         elif record.state.retry is None:
-            self._queue.enter(self._uid)
+            self._queue.enter(record)
 
     async def admitted(self, record: Record) -> None:
         """Returns once the job is admitted or has left the queue: the job's state says which."""
         self._attempt = record.attempt.number
-        self._queue.enter(self._uid)
+        self._queue.enter(record)
         await self._queue.admitted(self._uid)
 
     def follow(self, record: Record) -> None:

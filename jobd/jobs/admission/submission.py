@@ -110,6 +110,7 @@ class Submitter:
             has_spool=submission.files is not None,
             boot=self._deps.clock.boot,
             clock_offset=self._deps.clock.offset(),
+            ticket=self._deps.queue.next_ticket(self._deps.clock.now()),
         )
         if submission.files is not None:
             submission.files.rename(self._deps.spool_path(record.uid))

@@ -1,0 +1,26 @@
+"""What the queue must know of a job: its place in the order, its group, and what it needs of the machine. Pure data.
+
+A part of the record, so that a start of jobd rebuilds the queue without reading a spec.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from jobd.jobs.state.parts import Part
+from jobd.wire.job import DEFAULT_CPU, DEFAULT_MEMORY_MB
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Scheduling(Part, frozen=True, kw_only=True):
+    """`ticket`: jobs of one priority start in the order of their tickets, which are microseconds of the wall clock; no later step of
+    the clock changes a ticket. 0 in records of older versions: the time of the submission counts. `cpu` in cores.
+    """
+
+    ticket: int = 0
+    cpu: float = DEFAULT_CPU
+    memory_mb: int = DEFAULT_MEMORY_MB
+
+
+def ticket_at(time: datetime) -> int:
+    """Returns the ticket of a job that queues at this time."""
+    return (time - _EPOCH) // timedelta(microseconds=1)
