@@ -56,6 +56,8 @@ class Flags:
     callback_batch: bool = False
     retries: int | None = None
     retry_on: Sequence[str] = ()
+    priority: int | None = None
+    group: str | None = None
     inputs: Sequence[str] = ()
     outputs: Sequence[str] = ()
     writes: Sequence[str] = ()
@@ -104,6 +106,8 @@ def plan(
     _merge(spec, "secrets", dict(flags.secrets))
     _merge(spec, "labels", _key_values("--label", flags.labels))
     _merge(spec, "meta", _key_values("--meta", flags.meta))
+    _set(spec, "priority", flags.priority)
+    _set(spec, "group", flags.group)
     _retries(spec, flags)
     _callback(spec, flags)
     transfers = parse_transfers(

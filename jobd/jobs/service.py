@@ -206,10 +206,12 @@ class JobService:
             spec = spec_of(row)
         except UnreadableJob as error:
             return unreadable_view(row, error)
+        is_queued = record.phase == "queued"
         return view_of(
             record,
             spec,
-            queue_position=self._queue.position(row.uid) if record.phase == "queued" else None,
+            queue_position=self._queue.position(row.uid) if is_queued else None,
+            wait=self._queue.wait_of(row.uid) if is_queued else None,
             progress=supervisor.progress if supervisor else None,
             retention_s=self._retention_s,
         )

@@ -5,6 +5,7 @@ Owns the text that says what a job waits for; `wire/view.py` has the models.
 
 from datetime import datetime, timedelta
 
+from jobd.jobs.admission.scheduling.waits import Wait, sentence
 from jobd.jobs.state.parts import ArtifactState, FailedAttempt, OutputState
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.states import Queued
@@ -22,9 +23,15 @@ _WAITING = {
 
 
 def view_of(
-    record: Record, spec: JobSpec, *, queue_position: int | None, progress: str | None, retention_s: float
+    record: Record,
+    spec: JobSpec,
+    *,
+    queue_position: int | None,
+    progress: str | None,
+    retention_s: float,
+    wait: Wait | None = None,
 ) -> JobView:
-    """Returns the answer of `GET /v1/jobs/{id}`. `progress` is the latest progress of a pull."""
+    """Returns the answer of `GET /v1/jobs/{id}`. `progress` is the latest progress of a pull; `wait`: why a queued job waits."""
     cancel = record.cancel
     kept = record.finished_at is not None and record.removal is None
     return JobView(
@@ -35,8 +42,10 @@ def view_of(
         reason=record.reason,
         error=record.error,
         exit_code=record.exit_code,
-        waiting_for=_waiting_for(record, queue_position, progress),
+        waiting_for=_waiting_for(record, queue_position, wait, progress),
         queue_position=queue_position,
+        priority=record.scheduling.priority,
+        group=record.scheduling.group,
         image=spec.image,
         image_digest=record.image_digest,
         command=spec.command,
@@ -69,7 +78,7 @@ def _usage(record: Record) -> UsageView | None:
     return UsageView(cpu_seconds=usage.cpu_s, memory_peak_bytes=usage.memory_peak_bytes) if usage else None
 
 
-def _waiting_for(record: Record, position: int | None, progress: str | None) -> str | None:
+def _waiting_for(record: Record, position: int | None, wait: Wait | None, progress: str | None) -> str | None:
     if record.ended:
         return None
     if record.cancel is not None:
@@ -78,7 +87,8 @@ def _waiting_for(record: Record, position: int | None, progress: str | None) -> 
     if isinstance(state, Queued):
         if state.retry is not None and position is None:
             return f"attempt {record.attempt.number}, due at {rfc3339(state.retry.due_at)}"
-        return f"a free place: number {position} in the queue" if position else "a free place"
+        obstacle = "a free place" if wait is None else sentence(wait, record.scheduling.group)
+        return f"{obstacle}: number {position} in the queue" if position else obstacle
     if progress:
         return progress
     return _WAITING.get(record.phase)

@@ -14,6 +14,7 @@ DEFAULT_MEMORY_MB = 512
 DEFAULT_TIMEOUT_S = 1800
 DEFAULT_WORKSPACE = "/workspace"
 DEFAULT_PIDS = 4096
+DEFAULT_GROUP = "default"
 SECRETS_FOLDER = "/run/secrets"
 
 Pull = Literal["missing", "always", "never"]
@@ -84,7 +85,8 @@ class JobSpec(
     `retries`: the number of further attempts after a failure; `retry_on` limits them to these exit codes or reasons (empty: any).
     `read_only`: the worker can write only to its workspace and to a `/tmp` in memory. Capabilities have their names of
     capabilities(7) without `CAP_`; the daemon's settings must allow those in `cap_add`. `secrets`: name -> content of a file in
-    /run/secrets; a stored spec has only the names.
+    /run/secrets; a stored spec has only the names. `priority`: waiting jobs with a higher one start first; the operator may limit how
+    many jobs of a `group` run at once.
     """
 
     id: str
@@ -112,6 +114,8 @@ class JobSpec(
     secrets: dict[str, str] = {}
     retries: int = 0
     retry_on: list[int | str] = []
+    priority: int = 0
+    group: str = DEFAULT_GROUP
 
     @property
     def cpu_cores(self) -> float:

@@ -79,7 +79,8 @@ class UsageView(View, frozen=True, kw_only=True):
 
 class JobView(View, frozen=True, kw_only=True):
     """A job. `status` and `id` are always present. `exit_code` is absent while unknown; `reason` is a kebab-case code of a failure.
-    `waiting_for` is a text that says what the job waits for now.
+    `waiting_for` is a text that says what the job waits for now. `priority` is the present one; absent for 0, as is `group` for the
+    group `default`.
     """
 
     id: str
@@ -91,6 +92,8 @@ class JobView(View, frozen=True, kw_only=True):
     reason: str | None = None
     waiting_for: str | None = None
     queue_position: int | None = None
+    priority: int = 0
+    group: str = "default"
     image: str = ""
     image_digest: str | None = None
     command: str | list[str] | None = None

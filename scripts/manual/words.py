@@ -27,6 +27,8 @@ JOB_FIELDS = {
     "capDrop": "capabilities to drop, such as SETUID, or ALL; NET_RAW is always dropped",
     "capAdd": "capabilities to add; refused unless jobd runs with ALLOW_CAP_ADD",
     "retries": f"further attempts after a failure, at most {limits.MAX_RETRIES}; each starts from the beginning, after a delay that doubles",
+    "priority": f"waiting jobs with a higher one start first, {limits.MIN_PRIORITY} to {limits.MAX_PRIORITY}; equal ones in the order of their submission",
+    "group": f"name of the job's group, at most {limits.MAX_GROUP} letters, digits, '-', '_' and '.'; a group may have a limit of running jobs",
     "retryOn": "exit codes and reasons to retry after; empty: any failure before the outputs",
 }
 OUTPUT_FIELDS = {

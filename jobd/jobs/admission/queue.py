@@ -17,7 +17,6 @@ from jobd.jobs.port.model import EngineFacts
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.scheduling import ticket_at
 
-GROUP = "default"
 MIB = 1024 * 1024
 
 
@@ -78,14 +77,14 @@ class AdmissionQueue:
         """Takes the resources of a job that was admitted before a restart, even beyond what there is."""
         scheduling = record.scheduling
         demand = demand_of(scheduling.cpu, scheduling.memory_mb, 0)
-        self._scheduler.hold(record.uid, GROUP, demand, ())
+        self._scheduler.hold(record.uid, scheduling.group, demand, ())
 
     def enter(self, record: Record) -> None:
         """Puts a job into the queue; a job that already waits or holds its resources keeps its position."""
         scheduling = record.scheduling
         demand = demand_of(scheduling.cpu, scheduling.memory_mb, 0)
         self._last_ticket = max(self._last_ticket, record.ticket)
-        self._scheduler.add(record.uid, GROUP, 0, record.ticket, demand)
+        self._scheduler.add(record.uid, scheduling.group, scheduling.priority, record.ticket, demand)
         self._admit()
 
     async def admitted(self, uid: str) -> None:

@@ -33,6 +33,8 @@ def new_record(
         has_spool=has_spool,
         token=secrets.token_urlsafe(24),
         scheduling=Scheduling(
+            priority=spec.priority,
+            group=spec.group,
             ticket=ticket_at(now) if ticket is None else ticket,
             cpu=spec.cpu_cores,
             memory_mb=spec.memory_mb,

@@ -6,7 +6,7 @@ A part of the record, so that a start of jobd rebuilds the queue without reading
 from datetime import UTC, datetime, timedelta
 
 from jobd.jobs.state.parts import Part
-from jobd.wire.job import DEFAULT_CPU, DEFAULT_MEMORY_MB
+from jobd.wire.job import DEFAULT_CPU, DEFAULT_GROUP, DEFAULT_MEMORY_MB
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -16,6 +16,8 @@ class Scheduling(Part, frozen=True, kw_only=True):
     the clock changes a ticket. 0 in records of older versions: the time of the submission counts. `cpu` in cores.
     """
 
+    priority: int = 0
+    group: str = DEFAULT_GROUP
     ticket: int = 0
     cpu: float = DEFAULT_CPU
     memory_mb: int = DEFAULT_MEMORY_MB

@@ -37,6 +37,7 @@ from jobd.wire.validation.limits import (
     MAX_META_VALUE,
     MAX_OUTPUTS,
     MAX_PIDS,
+    MAX_PRIORITY,
     MAX_RETRIES,
     MAX_RETRY_ON,
     MAX_SECRET_BYTES,
@@ -44,8 +45,16 @@ from jobd.wire.validation.limits import (
     MAX_TEXT_BYTES,
     MAX_TIMEOUT_S,
     MIN_MEMORY_MB,
+    MIN_PRIORITY,
 )
-from jobd.wire.validation.names import id_problem, path_problem, url_problem, utf8_length, workspace_problem
+from jobd.wire.validation.names import (
+    group_problem,
+    id_problem,
+    path_problem,
+    url_problem,
+    utf8_length,
+    workspace_problem,
+)
 from jobd.wire.validation.normal import normal_form
 
 _USER = re.compile(r"^([0-9]{1,10}|[A-Za-z_][A-Za-z0-9_.-]*)(:([0-9]{1,10}|[A-Za-z_][A-Za-z0-9_.-]*))?\Z")
@@ -148,6 +157,7 @@ def _job(spec: JobSpec) -> Iterator[Problem]:
     yield from _capabilities("capAdd", spec.cap_add, CAPABILITIES)
     yield from _secrets(spec)
     yield from _retries(spec)
+    yield from _queueing(spec)
 
 
 def _outputs(outputs: list[Output]) -> Iterator[Problem]:
@@ -222,6 +232,13 @@ def _retries(spec: JobSpec) -> Iterator[Problem]:
             yield Problem(
                 f"retryOn[{index}]", f"must be an exit code or one of {', '.join(sorted(RETRY_REASONS))}"
             )
+
+
+def _queueing(spec: JobSpec) -> Iterator[Problem]:
+    if not MIN_PRIORITY <= spec.priority <= MAX_PRIORITY:
+        yield Problem("priority", f"must be from {MIN_PRIORITY} to {MAX_PRIORITY}")
+    if why := group_problem(spec.group):
+        yield Problem("group", why)
 
 
 def _arguments(spec: JobSpec) -> Iterator[Problem]:

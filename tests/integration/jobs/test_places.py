@@ -1,4 +1,4 @@
-"""Places among the running jobs: every attempt queues, and a restart takes no place away."""
+"""Places among the running jobs: every attempt queues, the order follows priorities, and a restart changes neither."""
 
 from typing import Any
 
@@ -39,3 +39,33 @@ async def test_a_restart_takes_no_place_from_a_job_that_runs(system: Any) -> Non
     assert (system.queue.running, system.queue.position(third.uid)) == (2, 1)
     system.engine.end("second", "worker", 0)
     assert (await system.ended(third, tick_s=0.5)).exit_code == 0
+
+
+async def test_a_higher_priority_starts_first_and_a_restart_keeps_the_order(system: Any) -> None:
+    for name in ("first", "second"):
+        system.engine.workers[name] = WorkerScript(runs_s=None)
+        await system.until(await system.submit(id=name), lambda now: now.started_at is not None)
+    waiting = [await system.submit(id=f"p{n}", priority=p) for n, p in enumerate((0, 5, -5, 5, 0))]
+    order = [system.queue.position(record.uid) for record in waiting]
+    assert order == [3, 1, 5, 2, 4]
+    await system.restart()
+    assert [system.queue.position(record.uid) for record in waiting] == order
+    view = await system.service.get("p0")
+    assert (view.waiting_for, view.priority) == ("a free place: number 3 in the queue", 0)
+    system.engine.end("first", "worker", 0)
+    ended = [await system.ended(record, tick_s=0.5) for record in waiting]
+    started = sorted(range(5), key=lambda n: ended[n].started_at)
+    assert started == [1, 3, 0, 4, 2]
+
+
+async def test_jobs_that_do_not_fit_into_the_memory_together_run_one_after_the_other(system: Any) -> None:
+    await system.engine_monitor.ask()
+    system.engine.workers["first"] = WorkerScript(runs_s=None)
+    first = await system.submit(id="first", memory=5000)
+    await system.until(first, lambda now: now.started_at is not None)
+    second = await system.submit(id="second", memory=5000)
+    assert (system.queue.running, system.queue.position(second.uid)) == (1, 1)
+    view = await system.service.get("second")
+    assert view.waiting_for == "5000 MB of memory, of which 3192 MB are free: number 1 in the queue"
+    system.engine.end("first", "worker", 0)
+    assert (await system.ended(second, tick_s=0.5)).exit_code == 0

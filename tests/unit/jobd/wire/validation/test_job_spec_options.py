@@ -51,6 +51,26 @@ def test_a_runtime_is_refused(refuse: Refuse, value: object) -> None:
     assert [p.field for p in refuse(runtime=value)] == ["runtime"]
 
 
+@pytest.mark.parametrize("value", [-100, 0, 100])
+def test_a_priority_is_accepted(accept: Accept, value: int) -> None:
+    assert accept(priority=value).priority == value
+
+
+@pytest.mark.parametrize("value", [-101, 101, 1.5, "1", True])
+def test_a_priority_is_refused(refuse: Refuse, value: object) -> None:
+    assert [p.field for p in refuse(priority=value)] == ["priority"]
+
+
+@pytest.mark.parametrize("value", ["default", "gpu", "0", "a.b_c-d", "g" * 64])
+def test_a_group_is_accepted(accept: Accept, value: str) -> None:
+    assert accept(group=value).group == value
+
+
+@pytest.mark.parametrize("value", [".", "-a", "a b", "a/b", "g" * 65, "*", "a\n", 5])
+def test_a_group_is_refused(refuse: Refuse, value: object) -> None:
+    assert [p.field for p in refuse(group=value)] == ["group"]
+
+
 @pytest.mark.parametrize("field", ["capDrop", "capAdd"])
 @pytest.mark.parametrize("names", [[], ["NET_ADMIN"], ["SETUID", "CHOWN", "SETUID"]])
 def test_capabilities_are_accepted(accept: Accept, field: str, names: list[str]) -> None:
