@@ -11,6 +11,7 @@ from typing import Any
 from jobctl.connection.config import Default
 from jobctl.errors import Misuse
 from jobctl.job import env_file
+from jobctl.job.job_fields import dependency
 from jobctl.transfers.transfer_flags import Transfer, parse_transfers
 from jobctl.units import cores, memory_mb, whole_seconds
 
@@ -58,6 +59,7 @@ class Flags:
     retry_on: Sequence[str] = ()
     priority: int | None = None
     group: str | None = None
+    after: Sequence[str] = ()
     inputs: Sequence[str] = ()
     outputs: Sequence[str] = ()
     writes: Sequence[str] = ()
@@ -108,6 +110,7 @@ def plan(
     _merge(spec, "meta", _key_values("--meta", flags.meta))
     _set(spec, "priority", flags.priority)
     _set(spec, "group", flags.group)
+    _set(spec, "after", [dependency(text) for text in _words(flags.after)] or None)
     _retries(spec, flags)
     _callback(spec, flags)
     transfers = parse_transfers(

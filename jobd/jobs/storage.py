@@ -27,12 +27,16 @@ class JobRows(Protocol):
         ...
 
 
-class Jobs(JobRows, Protocol):
-    """Clients' jobs, for the service."""
+class JobsById(Protocol):
+    """The jobs that clients name."""
 
     async def get_by_id(self, job_id: str) -> JobRow | None:
         """Returns the newest job with this id that is not hidden."""
         ...
+
+
+class Jobs(JobRows, JobsById, Protocol):
+    """Clients' jobs, for the service."""
 
     async def list_jobs(
         self,
@@ -69,7 +73,7 @@ class Logs(LogChunks, Protocol):
         ...
 
 
-class Transitions(JobRows, LogChunks, Protocol):
+class Transitions(JobRows, JobsById, LogChunks, Protocol):
     """Changes of records, for the repository."""
 
     async def commit(self, transition: Transition) -> list[StoredEvent]:

@@ -8,12 +8,22 @@ from datetime import datetime, timedelta
 from jobd.jobs.admission.scheduling.waits import Wait, sentence
 from jobd.jobs.state.parts import ArtifactState, FailedAttempt, OutputState
 from jobd.jobs.state.record import Record
+from jobd.jobs.state.scheduling import Awaited
 from jobd.jobs.state.states import Queued
 from jobd.wire.artifact import kind_of
 from jobd.wire.event import rfc3339
 from jobd.wire.job import JobSpec
-from jobd.wire.view import ArtifactView, AttemptView, JobView, LimitsView, OutputView, UsageView
+from jobd.wire.view import (
+    ArtifactView,
+    AttemptView,
+    DependencyView,
+    JobView,
+    LimitsView,
+    OutputView,
+    UsageView,
+)
 
+MAX_NAMED = 3
 _WAITING = {
     "pulling": "the image and the containers",
     "inputs": "its inputs",
@@ -46,6 +56,7 @@ def view_of(
         queue_position=queue_position,
         priority=record.scheduling.priority,
         group=record.scheduling.group,
+        after=[DependencyView(job=one.job, on=one.on) for one in spec.after],
         image=spec.image,
         image_digest=record.image_digest,
         command=spec.command,
@@ -88,10 +99,20 @@ def _waiting_for(record: Record, position: int | None, wait: Wait | None, progre
         if state.retry is not None and position is None:
             return f"attempt {record.attempt.number}, due at {rfc3339(state.retry.due_at)}"
         obstacle = "a free place" if wait is None else sentence(wait, record.scheduling.group)
+        if record.scheduling.after:
+            obstacle = _ends(record.scheduling.after)
         return f"{obstacle}: number {position} in the queue" if position else obstacle
     if progress:
         return progress
     return _WAITING.get(record.phase)
+
+
+def _ends(awaited: list[Awaited]) -> str:
+    """Returns which jobs must end, and how."""
+    how = {"completed": "completion", "failed": "failure", "any": "end"}
+    named = [f"the {how[one.on]} of job {one.id!r}" for one in awaited[:MAX_NAMED]]
+    more = len(awaited) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
 
 
 def _artifact(artifact_id: str, kind: str, state: ArtifactState) -> ArtifactView:

@@ -75,6 +75,18 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     keep: bool = False
 
 
+Condition = Literal["completed", "any", "failed"]
+
+
+class Dependency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An earlier job that must end before this one starts: `completed`, `failed`, or at all (`any`). If `job` ends otherwise, this job
+    ends as `cancelled` with the reason `dependency`.
+    """
+
+    job: str
+    on: Condition = "completed"
+
+
 class JobSpec(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"
 ):
@@ -116,6 +128,7 @@ class JobSpec(
     retry_on: list[int | str] = []
     priority: int = 0
     group: str = DEFAULT_GROUP
+    after: list[Dependency] = []
 
     @property
     def cpu_cores(self) -> float:

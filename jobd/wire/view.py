@@ -77,6 +77,13 @@ class UsageView(View, frozen=True, kw_only=True):
     memory_peak_bytes: int
 
 
+class DependencyView(View, frozen=True, kw_only=True):
+    """A job that must end before this one starts: completed, failed, or at all (`any`)."""
+
+    job: str
+    on: str = "completed"
+
+
 class JobView(View, frozen=True, kw_only=True):
     """A job. `status` and `id` are always present. `exit_code` is absent while unknown; `reason` is a kebab-case code of a failure.
     `waiting_for` is a text that says what the job waits for now. `priority` is the present one; absent for 0, as is `group` for the
@@ -94,6 +101,7 @@ class JobView(View, frozen=True, kw_only=True):
     queue_position: int | None = None
     priority: int = 0
     group: str = "default"
+    after: list[DependencyView] = []
     image: str = ""
     image_digest: str | None = None
     command: str | list[str] | None = None

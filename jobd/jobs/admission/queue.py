@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from jobd.jobs.admission.scheduling.dependency_graph import DependencyEnd
 from jobd.jobs.admission.scheduling.resources import Machine, demand_of
 from jobd.jobs.admission.scheduling.scheduler import Scheduler
 from jobd.jobs.admission.scheduling.waits import Wait
@@ -85,11 +86,29 @@ class AdmissionQueue:
         demand = demand_of(scheduling.cpu, scheduling.memory_mb, 0)
         self._last_ticket = max(self._last_ticket, record.ticket)
         self._scheduler.add(record.uid, scheduling.group, scheduling.priority, record.ticket, demand)
+        self.update(record)
+
+    def update(self, record: Record) -> None:
+        """Takes in a change of a waiting job's record."""
+        self._scheduler.block(record.uid, [one.uid for one in record.scheduling.after])
         self._admit()
 
-    async def admitted(self, uid: str) -> None:
-        """Returns once the job holds its resources or has left the queue: the job's state says which. One task waits for each job."""
-        if self._scheduler.is_waiting(uid):
+    def job_ended(self, uid: str, status: str) -> None:
+        """Tells the jobs that wait for the end of this job; `status` is final."""
+        for dependent in self._scheduler.dependency_ended(uid, status):
+            self._wake(dependent)
+
+    def holds(self, uid: str) -> bool:
+        """Returns whether the job holds its resources."""
+        return self._scheduler.gpus_of(uid) is not None
+
+    def news(self, uid: str) -> DependencyEnd | None:
+        """Returns the end of a dependency that the waiting job's record has not taken in yet."""
+        return self._scheduler.news(uid)
+
+    async def changed(self, uid: str) -> None:
+        """Returns once the job holds its resources, has `news`, or has left the queue. One task waits for each job."""
+        if self._scheduler.is_waiting(uid) and self.news(uid) is None:
             waiter = self._waiters[uid] = asyncio.get_running_loop().create_future()
             try:
                 await waiter

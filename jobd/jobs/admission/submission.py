@@ -89,6 +89,18 @@ class Submitter:
         self._limits.caps.check(spec)
         self._engine_monitor.check_fits(spec)
 
+    async def dependencies(self, spec: JobSpec) -> list[str]:
+        """Returns the uids of the jobs that the job waits for. Raises InvalidRequest: an id has no job, or a user has deleted the job."""
+        uids: list[str] = []
+        for index, dependency in enumerate(spec.after):
+            uid = await self._deps.repository.uid_of(dependency.job)
+            if uid is None:
+                raise InvalidRequest(
+                    f"no job {dependency.job!r}", code="invalid-spec", field=f"after[{index}].job"
+                )
+            uids.append(uid)
+        return uids
+
     async def submit(self, submission: Submission) -> tuple[Record, bool]:
         """Stores a new job and starts it; returns its record and whether it is new.
 
@@ -99,6 +111,7 @@ class Submitter:
         """
         spec = without_values(submission.spec)
         self.check(spec)
+        after = await self.dependencies(spec)
         waiting = self._deps.queue.waiting + len(self._submitting)
         if waiting >= self._limits.max_queued:
             raise QueueFull(f"{waiting} jobs wait already; try again later")
@@ -111,6 +124,7 @@ class Submitter:
             boot=self._deps.clock.boot,
             clock_offset=self._deps.clock.offset(),
             ticket=self._deps.queue.next_ticket(self._deps.clock.now()),
+            after=after,
         )
         if submission.files is not None:
             submission.files.rename(self._deps.spool_path(record.uid))

@@ -17,6 +17,14 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
+class DependencyEnded:
+    """A job that this one waits for has ended. `status`: its final status; any other text for a job that cannot be read."""
+
+    uid: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageReady:
     """The image is local."""
 
@@ -173,6 +181,7 @@ class Cleaned:
 
 Fact = (
     Admitted
+    | DependencyEnded
     | ImageReady
     | Prepared
     | SetupFailed

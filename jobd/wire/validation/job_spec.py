@@ -25,6 +25,7 @@ from jobd.wire.signing import keys_of
 from jobd.wire.validation.artifacts import artifact_problems
 from jobd.wire.validation.body import BodyDecoder
 from jobd.wire.validation.limits import (
+    MAX_AFTER,
     MAX_CALLBACK_EVENTS,
     MAX_CPU,
     MAX_IMAGE,
@@ -239,6 +240,19 @@ def _queueing(spec: JobSpec) -> Iterator[Problem]:
         yield Problem("priority", f"must be from {MIN_PRIORITY} to {MAX_PRIORITY}")
     if why := group_problem(spec.group):
         yield Problem("group", why)
+    if len(spec.after) > MAX_AFTER:
+        yield Problem("after", f"must have at most {MAX_AFTER} entries")
+        return
+    seen: set[str] = set()
+    for index, dependency in enumerate(spec.after):
+        at = f"after[{index}].job"
+        if why := id_problem(dependency.job):
+            yield Problem(at, why)
+        elif dependency.job == spec.id:
+            yield Problem(at, "a job cannot wait for itself")
+        elif dependency.job in seen:
+            yield Problem(at, f"{dependency.job!r} is listed twice")
+        seen.add(dependency.job)
 
 
 def _arguments(spec: JobSpec) -> Iterator[Problem]:

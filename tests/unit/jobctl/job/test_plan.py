@@ -165,6 +165,11 @@ def test_a_priority_and_a_group_override_the_file() -> None:
     assert (spec["priority"], spec["group"]) == (0, "gpu")
 
 
+def test_dependencies_have_their_conditions() -> None:
+    spec = planned(Flags(image="i", after=["a,b:any", "c:failed"]), {"after": [{"job": "z"}]}).spec
+    assert spec["after"] == [{"job": "a"}, {"job": "b", "on": "any"}, {"job": "c", "on": "failed"}]
+
+
 def test_retries_have_their_reasons() -> None:
     flags = Flags(image="i", retries=3, retry_on=["75, 76", "timeout", "75"])
     spec = planned(flags).spec

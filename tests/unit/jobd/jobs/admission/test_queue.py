@@ -11,7 +11,7 @@ from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.admission.scheduling.waits import WaitReason
 from jobd.jobs.port.model import EngineFacts
 from jobd.jobs.state.record import Attempt, Record
-from jobd.jobs.state.scheduling import Scheduling, ticket_at
+from jobd.jobs.state.scheduling import Awaited, Scheduling, ticket_at
 from jobd.jobs.state.states import Queued
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -36,16 +36,16 @@ async def test_the_first_in_the_queue_is_admitted_first() -> None:
     assert [queue.position(uid) for uid in "abc"] == [None, 1, 2]
     queue.leave("a")
     assert [queue.position(uid) for uid in "abc"] == [None, None, 1]
-    await asyncio.wait_for(queue.admitted("b"), 5)
+    await asyncio.wait_for(queue.changed("b"), 5)
     queue.leave("b")
-    await asyncio.wait_for(queue.admitted("c"), 5)
+    await asyncio.wait_for(queue.changed("c"), 5)
 
 
 async def test_a_waiting_job_is_admitted_once_a_place_is_released() -> None:
     queue = AdmissionQueue(1)
     queue.enter(job("a"))
     queue.enter(job("b"))
-    waiting = asyncio.create_task(queue.admitted("b"))
+    waiting = asyncio.create_task(queue.changed("b"))
     await asyncio.sleep(0)
     assert not waiting.done()
     queue.leave("a")
@@ -57,7 +57,7 @@ async def test_a_job_that_leaves_the_queue_takes_no_place() -> None:
     queue.enter(job("a"))
     queue.enter(job("b"))
     queue.enter(job("c"))
-    waiting = asyncio.create_task(queue.admitted("b"))
+    waiting = asyncio.create_task(queue.changed("b"))
     await asyncio.sleep(0)
     queue.leave("b")
     await asyncio.wait_for(waiting, 60)
@@ -67,7 +67,7 @@ async def test_a_job_that_leaves_the_queue_takes_no_place() -> None:
 
 
 async def test_a_job_outside_the_queue_does_not_wait() -> None:
-    await asyncio.wait_for(AdmissionQueue(1).admitted("x"), 5)
+    await asyncio.wait_for(AdmissionQueue(1).changed("x"), 5)
 
 
 def test_entering_twice_keeps_the_position() -> None:
@@ -158,3 +158,23 @@ def test_more_cores_than_one_are_counted() -> None:
         queue.enter(job(uid, cpu=cpu))
     assert queue.running == 3
     assert queue.wait_of("d") == (WaitReason.CPUS, 1500, 1000)
+
+
+async def test_a_job_waits_for_the_end_of_others_and_for_its_record_to_take_the_ends_in() -> None:
+    queue = AdmissionQueue(8)
+    after = [Awaited(uid="a", id="x"), Awaited(uid="b", id="y")]
+    queue.enter(job("a"))
+    queue.enter(job("c", after=after))
+    assert (queue.holds("c"), queue.news("c")) == (False, None)
+    waiting = asyncio.create_task(queue.changed("c"))
+    await asyncio.sleep(0)
+    queue.job_ended("a", "completed")
+    await asyncio.wait_for(waiting, 60)
+    await asyncio.wait_for(queue.changed("c"), 60)
+    assert queue.news("c") == ("a", "completed")
+    queue.update(job("c", after=after[1:]))
+    assert (queue.holds("c"), queue.news("c")) == (False, None)
+    queue.job_ended("b", "failed")
+    assert queue.news("c") == ("b", "failed")
+    queue.update(job("c"))
+    assert queue.holds("c")

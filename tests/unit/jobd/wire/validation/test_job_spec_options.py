@@ -71,6 +71,29 @@ def test_a_group_is_refused(refuse: Refuse, value: object) -> None:
     assert [p.field for p in refuse(group=value)] == ["group"]
 
 
+@pytest.mark.parametrize("on", ["completed", "any", "failed"])
+def test_a_dependency_is_accepted(accept: Accept, on: str) -> None:
+    spec = accept(after=[{"job": "first"}, {"job": "second", "on": on}])
+    assert [(one.job, one.on) for one in spec.after] == [("first", "completed"), ("second", on)]
+
+
+@pytest.mark.parametrize(
+    ("after", "field"),
+    [
+        ([{"job": "-"}], "after[0].job"),
+        ([{"job": "b"}, {"job": ""}], "after[1].job"),
+        ([{"job": "b"}, {"job": "b", "on": "any"}], "after[1].job"),
+        ([{"job": "b"}, {"job": "a"}], "after[1].job"),
+        ([{"job": "b", "on": "success"}], "after[0].on"),
+        ([{}], "after[0].job"),
+        (["b"], "after[0]"),
+        ([{"job": f"j{n}"} for n in range(65)], "after"),
+    ],
+)
+def test_a_dependency_is_refused(refuse: Refuse, after: list[object], field: str) -> None:
+    assert [p.field for p in refuse(id="a", after=after)] == [field]
+
+
 @pytest.mark.parametrize("field", ["capDrop", "capAdd"])
 @pytest.mark.parametrize("names", [[], ["NET_ADMIN"], ["SETUID", "CHOWN", "SETUID"]])
 def test_capabilities_are_accepted(accept: Accept, field: str, names: list[str]) -> None:
