@@ -9,6 +9,7 @@ from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.admission.resource_limits import Caps
 from jobd.jobs.admission.submission import SubmissionLimits, Submitter
 from jobd.jobs.change_notifier import ChangeNotifier
+from jobd.jobs.groups import GroupService
 from jobd.jobs.job_repository import JobRepository
 from jobd.jobs.log.live_output import LiveOutputs
 from jobd.jobs.log.log_view import LogView
@@ -41,6 +42,7 @@ class Jobs:
     retention: Retention
     submitter: Submitter
     service: JobService
+    groups: GroupService
     logs: LogView
 
 
@@ -116,5 +118,6 @@ def build_jobs(
         retention=retention,
         submitter=submitter,
         service=service,
+        groups=GroupService(store, queue),
         logs=LogView(store, change_notifier, service.current, events.readers, live_outputs),
     )

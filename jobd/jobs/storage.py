@@ -10,10 +10,12 @@ from typing import Protocol
 from jobd.store.tables.rows import (
     Due,
     EndedPage,
+    GroupRow,
     JobPage,
     JobRow,
     LogChunk,
     LogStats,
+    QueueRow,
     StoredEvent,
     Transition,
 )
@@ -54,6 +56,26 @@ class Jobs(JobRows, JobsById, Protocol):
 
     async def hide(self, job_id: str) -> None:
         """Hides the ended jobs with this id."""
+        ...
+
+
+class GroupRows(Protocol):
+    """The settings of groups."""
+
+    async def load_queue(self) -> QueueRow:
+        """Returns the settings of all groups, and whether everything is paused."""
+        ...
+
+    async def put_group(self, group: GroupRow) -> None:
+        """Writes the settings of a group."""
+        ...
+
+    async def remove_group(self, name: str) -> None:
+        """Removes the settings of a group."""
+        ...
+
+    async def set_queue_paused(self, paused: bool) -> None:
+        """Pauses or resumes all groups."""
         ...
 
 

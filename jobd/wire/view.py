@@ -128,6 +128,26 @@ class JobList(View, frozen=True, kw_only=True):
     next: str | None = None
 
 
+class GroupView(View, frozen=True, kw_only=True):
+    """A group of jobs. `limit`: how many of its jobs may run at once, absent where there is no limit; `paused`: none may start."""
+
+    name: str
+    running: int
+    waiting: int
+    limit: int | None = None
+    paused: bool = False
+
+
+class QueueView(View, frozen=True, kw_only=True):
+    """The queue. `limit`: how many jobs may run at once; `paused`: no job of any group may start; `groups`: those with settings or jobs."""
+
+    limit: int
+    running: int
+    waiting: int
+    groups: list[GroupView]
+    paused: bool = False
+
+
 class LogLine(View, frozen=True, kw_only=True):
     """One line of the worker's output, without its newline; `seq` counts from 1 over both streams. `gap` says why lines before this one
     were lost.

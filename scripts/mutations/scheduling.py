@@ -63,6 +63,13 @@ MUTATIONS = (
         _MODEL,
     ),
     Mutation(
+        "the pause of a group is forgotten at a start",
+        "jobd/process/recovery.py",
+        "    await jobs.groups.load()\n",
+        "",
+        "tests/integration/jobs/test_groups.py::test_a_paused_group_starts_nothing_until_it_is_resumed",
+    ),
+    Mutation(
         "a group that opens again gets no candidates",
         f"{_SCHEDULING}/lanes.py",
         "            self._fronts.extend((self._lanes[lane][0], lane) for lane in self._by_group.get(group, ()))\n",

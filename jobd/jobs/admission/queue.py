@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from jobd.jobs.admission.scheduling.dependency_graph import DependencyEnd
+from jobd.jobs.admission.scheduling.groups import GroupNumbers, GroupSettings
 from jobd.jobs.admission.scheduling.resources import Machine, demand_of
 from jobd.jobs.admission.scheduling.scheduler import Scheduler
 from jobd.jobs.admission.scheduling.waits import Wait
@@ -49,6 +50,33 @@ class AdmissionQueue:
     def running(self) -> int:
         """How many jobs hold a place."""
         return self._scheduler.running
+
+    @property
+    def paused(self) -> bool:
+        """True if no job of any group may start."""
+        return self._scheduler.groups.all_paused
+
+    def set_paused(self, paused: bool) -> None:
+        """Pauses or resumes all groups."""
+        self._scheduler.set_paused(paused)
+        self._admit()
+
+    def set_group(self, name: str, settings: GroupSettings | None) -> None:
+        """Sets the limit and the pause of a group; None: no limit, not paused."""
+        self._scheduler.set_group(name, settings)
+        self._admit()
+
+    def group_names(self) -> list[str]:
+        """Returns the groups that have settings or jobs, sorted."""
+        return self._scheduler.groups.names()
+
+    def group_settings(self, name: str) -> GroupSettings:
+        """Returns a group's settings."""
+        return self._scheduler.groups.settings(name)
+
+    def group_numbers(self, name: str) -> GroupNumbers:
+        """Returns the numbers of a group's jobs; read only."""
+        return self._scheduler.groups.number(name)
 
     def take_engine_facts(self, facts: EngineFacts) -> None:
         """Sets what jobs may use together: the cores and the memory of the engine's host."""
