@@ -123,6 +123,17 @@ ROUTES: tuple[Route, ...] = (
         body_required=False,
     ),
     Route(
+        "POST",
+        "/v1/jobs/{id}/priority",
+        jobs.prioritize,
+        "Change a waiting job's place in the queue",
+        {200: (view.JobView,)},
+        (404, 409, 413, 415, 507),
+        body=jobs.PriorityBody,
+        body_required=False,
+        response_bytes=2 << 20,
+    ),
+    Route(
         "GET",
         "/v1/jobs/{id}/logs",
         streams.logs,

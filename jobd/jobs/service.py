@@ -103,6 +103,23 @@ class JobService:
             raise Conflict(f"job {job_id!r} has ended already", code="ended")
         await supervisor.request(request)
 
+    async def prioritize(self, job_id: str, priority: int | None) -> JobView:
+        """Changes the priority of a waiting job; None puts the job before all other waiting jobs.
+
+        Raises:
+            NotFound: no such job. Conflict: the job does not wait any more. UnreadableJob: the job's record is damaged.
+        """
+        row = await self._row(job_id)
+        supervisor = self._supervisors.get(row.uid)
+        if supervisor is None:
+            record_of(row)  # raises for a damaged record
+        if supervisor is None or supervisor.record.phase != "queued":
+            raise Conflict(f"job {job_id!r} does not wait any more", code="not-waiting")
+        place = (priority, None) if priority is not None else self._queue.ahead_of(row.uid)
+        if place is not None:
+            await supervisor.apply(facts.Reprioritized(*place))
+        return self._view(row)
+
     async def delete(self, job_id: str, by: str) -> None:
         """Stores a request to delete the job. No call finds the job from now on; jobd removes its containers and its volume.
 

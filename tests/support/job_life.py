@@ -212,6 +212,13 @@ class Life(JobInvariants):
         if waited and was_queued and status != "completed":
             assert (self.record.status, self.record.reason) == ("cancelled", "dependency")
 
+    @rule(priority=st.integers(-100, 100), ticket=st.none() | st.integers(1, 9))
+    def a_user_changes_the_priority(self, priority: int, ticket: int | None) -> None:
+        before = self.record
+        self.apply(facts.Reprioritized(priority, ticket))
+        if before.phase != "queued":
+            assert self.record == before
+
     @rule(code=st.sampled_from([0, 137, 143]), starting=st.booleans())
     def the_engine_is_stopped(self, code: int, starting: bool) -> None:
         if starting and self.record.worker is not None:

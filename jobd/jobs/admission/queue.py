@@ -118,6 +118,7 @@ class AdmissionQueue:
 
     def update(self, record: Record) -> None:
         """Takes in a change of a waiting job's record."""
+        self._scheduler.reorder(record.uid, record.scheduling.priority, record.ticket)
         self._scheduler.block(record.uid, [one.uid for one in record.scheduling.after])
         self._admit()
 
@@ -153,6 +154,14 @@ class AdmissionQueue:
     def position(self, uid: str) -> int | None:
         """Returns the job's place in the queue, from 1; None if the job does not wait."""
         return self._scheduler.position(uid)
+
+    def waits(self) -> Iterator[tuple[str, str, int]]:
+        """Yields the numbers of waiting jobs by group and reason, in parts."""
+        yield from self._scheduler.waits()
+
+    def ahead_of(self, uid: str) -> tuple[int, int] | None:
+        """Returns the priority and the ticket that put the job before all others; None if no other job is before it."""
+        return self._scheduler.ahead_of(uid)
 
     def wait_of(self, uid: str) -> Wait | None:
         """Returns why the job waits; None if the job does not wait."""

@@ -25,6 +25,14 @@ class DependencyEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Reprioritized:
+    """A user changes the job's place in the queue. `ticket`: None leaves the job's own."""
+
+    priority: int
+    ticket: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ImageReady:
     """The image is local."""
 
@@ -182,6 +190,7 @@ class Cleaned:
 Fact = (
     Admitted
     | DependencyEnded
+    | Reprioritized
     | ImageReady
     | Prepared
     | SetupFailed

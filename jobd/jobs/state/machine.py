@@ -71,6 +71,9 @@ def step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step
             )
         case facts.DependencyEnded() if isinstance(state, Queued):
             return dependency_ended(record, spec, fact, now)
+        case facts.Reprioritized(priority, ticket) if isinstance(state, Queued):
+            changed = {} if ticket is None else {"ticket": ticket}
+            return Step(record.change(scheduling=record.scheduling.change(priority=priority, **changed)))
         case facts.ImageReady(image) if isinstance(state, Pulling):
             pulled = record.with_setup(image=Image(id=image.id, user=image.user))
             return Step(pulled.change(image_digest=image.digest))

@@ -74,3 +74,17 @@ def test_a_wrong_name_or_setting_is_refused_and_nothing_is_stored(
     refused = lonely.call("PUT", path, body)
     assert (refused.status, refused.json["field"]) == (400, field)
     assert "g" not in [group["name"] for group in lonely.call("GET", "/v1/queue").json["groups"]]
+
+
+def test_a_waiting_job_changes_its_priority(lonely: Daemon, job_id: str) -> None:
+    lonely.call("POST", "/v1/queue/pause")
+    lonely.submit(id=job_id, image="busybox", priority=-100)
+    path = f"/v1/jobs/{job_id}/priority"
+    assert lonely.call("POST", path, {"priority": 7}).json["priority"] == 7
+    assert lonely.call("POST", path).json["queuePosition"] == 1
+    for body in ({"priority": 101}, {"priority": "1"}, {"rank": 1}):
+        assert lonely.call("POST", path, body).status == 400
+    lonely.call("POST", f"/v1/jobs/{job_id}/cancel")
+    lonely.ended(job_id)
+    assert (lonely.call("POST", path).status, lonely.call("POST", path).json["code"]) == (409, "not-waiting")
+    lonely.call("POST", "/v1/queue/resume")

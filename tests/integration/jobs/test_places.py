@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from jobd.errors import Conflict
 from tests.support.fakes.worker import WorkerScript
 
 
@@ -69,3 +72,21 @@ async def test_jobs_that_do_not_fit_into_the_memory_together_run_one_after_the_o
     assert view.waiting_for == "5000 MB of memory, of which 3192 MB are free: number 1 in the queue"
     system.engine.end("first", "worker", 0)
     assert (await system.ended(second, tick_s=0.5)).exit_code == 0
+
+
+async def test_a_waiting_job_is_put_first_or_changes_its_priority_and_a_restart_keeps_that(
+    system: Any,
+) -> None:
+    for name in ("first", "second"):
+        system.engine.workers[name] = WorkerScript(runs_s=None)
+        await system.until(await system.submit(id=name), lambda now: now.started_at is not None)
+    waiting = [await system.submit(id=f"w{n}", priority=p) for n, p in enumerate((100, 0, 0))]
+    view = await system.service.prioritize("w2", None)
+    assert (view.queue_position, view.priority) == (1, 100)
+    assert (await system.service.prioritize("w2", None)).queue_position == 1
+    assert (await system.service.prioritize("w1", -3)).priority == -3
+    for _ in range(2):
+        assert [system.queue.position(record.uid) for record in waiting] == [2, 3, 1]
+        await system.restart()
+    with pytest.raises(Conflict, match="'first' does not wait any more"):
+        await system.service.prioritize("first", None)

@@ -97,8 +97,8 @@ class Scheduler:
         return None if waiting is None else bisect_left(self._order, waiting.key) + 1
 
     def ahead_of(self, uid: str) -> tuple[int, int] | None:
-        """Returns the priority and the ticket that put the job before all waiting jobs; None if the job is first or does not wait."""
-        if uid not in self._waiting or self._order[0].uid == uid:
+        """Returns the priority and the ticket that put the job before all waiting jobs; None if no other job is before it."""
+        if not self._order or self._order[0].uid == uid:
             return None
         first = self._order[0]
         return -first.rank, first.ticket - 1

@@ -107,9 +107,12 @@ def test_jobs_from_before_a_restart_keep_their_places_over_the_limit() -> None:
 def test_any_order_of_calls_is_a_fifo_with_a_limit(limit: int, moves: list[tuple[str, str]]) -> None:
     queue = AdmissionQueue(limit)
     line: list[str] = []
+    tickets: dict[str, int] = {}
     for move, uid in moves:
         if move == "enter":
-            queue.enter(job(uid, queue.next_ticket(NOW)))
+            if uid not in line:
+                tickets[uid] = queue.next_ticket(NOW)
+            queue.enter(job(uid, tickets[uid]))
         else:
             queue.leave(uid)
         if move == "enter" and uid not in line:
