@@ -60,6 +60,7 @@ class Flags:
     priority: int | None = None
     group: str | None = None
     after: Sequence[str] = ()
+    gpus: str | None = None
     inputs: Sequence[str] = ()
     outputs: Sequence[str] = ()
     writes: Sequence[str] = ()
@@ -111,6 +112,8 @@ def plan(
     _set(spec, "priority", flags.priority)
     _set(spec, "group", flags.group)
     _set(spec, "after", [dependency(text) for text in _words(flags.after)] or None)
+    if flags.gpus is not None:
+        spec["gpus"] = int(flags.gpus) if _CODE.fullmatch(flags.gpus) else flags.gpus
     _retries(spec, flags)
     _callback(spec, flags)
     transfers = parse_transfers(

@@ -63,7 +63,7 @@ def build_jobs(
     """
     change_notifier = ChangeNotifier()
     repository = JobRepository(store, events.feed, events.dispatcher, change_notifier, clock)
-    queue = AdmissionQueue(config.max_concurrent_jobs)
+    queue = AdmissionQueue(config.max_concurrent_jobs, config.gpus)
     outputs = KeptOutputs(folder.outputs, config.kept_outputs_max_bytes)
     live_outputs = LiveOutputs()
     deps = Dependencies(

@@ -66,8 +66,13 @@ def view_of(
         cancelled_by=cancel.by if cancel else None,
         cancel_reason=cancel.why if cancel else None,
         limits=LimitsView(
-            cpu=spec.cpu_cores, memory=spec.memory_mb, pids=spec.pids_limit, timeout_seconds=spec.timeout_s
+            cpu=spec.cpu_cores,
+            memory=spec.memory_mb,
+            pids=spec.pids_limit,
+            timeout_seconds=spec.timeout_s,
+            gpus=spec.gpus,
         ),
+        gpu_devices=record.setup.gpus if record.setup else [],
         usage=_usage(record),
         artifacts=[
             _artifact(a.id, kind_of(a), record.attempt.artifacts.get(a.id, ArtifactState()))

@@ -46,6 +46,10 @@ RETRY_REASONS = frozenset(
 """The reasons in `retryOn`: the ways in which an attempt can fail before its outputs."""
 
 
+Gpus = int | Literal["all"]
+"""How many GPUs a job holds alone while it runs."""
+
+
 class Callback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The receiver of a job's events: jobd POSTs the types in `events` (empty: all) to `url`, signed with `key`: one key, or
     several during a rotation (`whsec_new whsec_old`). `batch`: pending events are sent as one array. `normal.py` removes a
@@ -129,6 +133,7 @@ class JobSpec(
     priority: int = 0
     group: str = DEFAULT_GROUP
     after: list[Dependency] = []
+    gpus: Gpus = 0
 
     @property
     def cpu_cores(self) -> float:

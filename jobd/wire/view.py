@@ -62,12 +62,13 @@ class AttemptView(View, frozen=True, kw_only=True):
 
 
 class LimitsView(View, frozen=True, kw_only=True):
-    """The worker's limits: cores, MiB, processes, seconds."""
+    """The worker's limits: cores, MiB, processes, seconds, and the number of its GPUs."""
 
     cpu: float
     memory: int
     pids: int
     timeout_seconds: int
+    gpus: int | Literal["all"] = 0
 
 
 class UsageView(View, frozen=True, kw_only=True):
@@ -87,7 +88,7 @@ class DependencyView(View, frozen=True, kw_only=True):
 class JobView(View, frozen=True, kw_only=True):
     """A job. `status` and `id` are always present. `exit_code` is absent while unknown; `reason` is a kebab-case code of a failure.
     `waiting_for` is a text that says what the job waits for now. `priority` is the present one; absent for 0, as is `group` for the
-    group `default`.
+    group `default`. `gpu_devices`: the GPUs that the job holds, or held.
     """
 
     id: str
@@ -111,6 +112,7 @@ class JobView(View, frozen=True, kw_only=True):
     cancelled_by: str | None = None
     cancel_reason: str | None = None
     limits: LimitsView | None = None
+    gpu_devices: list[str] = []
     usage: UsageView | None = None
     artifacts: list[ArtifactView] = []
     outputs: list[OutputView] = []

@@ -30,6 +30,7 @@ JOB_FIELDS = {
     "priority": f"waiting jobs with a higher one start first, {limits.MIN_PRIORITY} to {limits.MAX_PRIORITY}; equal ones in the order of their submission",
     "group": f"name of the job's group, at most {limits.MAX_GROUP} letters, digits, '-', '_' and '.'; a group may have a limit of running jobs",
     "after": f"earlier jobs that must end before this one starts, at most {limits.MAX_AFTER}; see DEPENDENCIES",
+    "gpus": f"number of GPUs that the job holds alone, at most {limits.MAX_GPUS} and those of the daemon's GPU_DEVICES; all for every one",
     "retryOn": "exit codes and reasons to retry after; empty: any failure before the outputs",
 }
 DEPENDENCY_FIELDS = {

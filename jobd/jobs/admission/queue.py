@@ -23,10 +23,12 @@ MIB = 1024 * 1024
 
 
 class AdmissionQueue:
-    """`limit` jobs at once, within the engine's cores and memory once the engine has answered; the rest waits."""
+    """`limit` jobs at once, within the engine's cores and memory once the engine has answered; the rest waits. `gpus`: the ids
+    of the machine's devices.
+    """
 
-    def __init__(self, limit: int) -> None:
-        self._scheduler = Scheduler(Machine(limit))
+    def __init__(self, limit: int, gpus: tuple[str, ...] = ()) -> None:
+        self._scheduler = Scheduler(Machine(limit, gpus=gpus))
         self._waiters: dict[str, asyncio.Future[None]] = {}
         self._last_ticket = 0
         self._is_rebuilding = False
@@ -105,13 +107,14 @@ class AdmissionQueue:
     def occupy(self, record: Record) -> None:
         """Takes the resources of a job that was admitted before a restart, even beyond what there is."""
         scheduling = record.scheduling
-        demand = demand_of(scheduling.cpu, scheduling.memory_mb, 0)
-        self._scheduler.hold(record.uid, scheduling.group, demand, ())
+        demand = demand_of(scheduling.cpu, scheduling.memory_mb, scheduling.gpus)
+        gpus = tuple(record.setup.gpus) if record.setup else ()
+        self._scheduler.hold(record.uid, scheduling.group, demand, gpus)
 
     def enter(self, record: Record) -> None:
         """Puts a job into the queue; a job that already waits or holds its resources keeps its position."""
         scheduling = record.scheduling
-        demand = demand_of(scheduling.cpu, scheduling.memory_mb, 0)
+        demand = demand_of(scheduling.cpu, scheduling.memory_mb, scheduling.gpus)
         self._last_ticket = max(self._last_ticket, record.ticket)
         self._scheduler.add(record.uid, scheduling.group, scheduling.priority, record.ticket, demand)
         self.update(record)
@@ -127,9 +130,14 @@ class AdmissionQueue:
         for dependent in self._scheduler.dependency_ended(uid, status):
             self._wake(dependent)
 
-    def holds(self, uid: str) -> bool:
-        """Returns whether the job holds its resources."""
-        return self._scheduler.gpus_of(uid) is not None
+    @property
+    def gpus(self) -> tuple[str, ...]:
+        """The ids of the machine's GPUs."""
+        return self._scheduler.machine.gpus
+
+    def gpus_of(self, uid: str) -> tuple[str, ...] | None:
+        """Returns the GPUs of a job that holds its resources; None for any other job."""
+        return self._scheduler.gpus_of(uid)
 
     def news(self, uid: str) -> DependencyEnd | None:
         """Returns the end of a dependency that the waiting job's record has not taken in yet."""

@@ -45,9 +45,9 @@ class Slot:
         return self._queue.news(self._uid)
 
     @property
-    def is_admitted(self) -> bool:
-        """True from the job's admission until the job leaves."""
-        return self._queue.holds(self._uid)
+    def gpus(self) -> tuple[str, ...] | None:
+        """The job's GPUs from its admission until the job leaves; None at any other time."""
+        return self._queue.gpus_of(self._uid)
 
     def follow(self, record: Record) -> None:
         """Takes in a change of the record: releases the slot once the record is at the next attempt, which queues like any other job;

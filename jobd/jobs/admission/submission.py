@@ -26,7 +26,7 @@ from jobd.jobs.state.record import Record
 from jobd.jobs.stored import record_of
 from jobd.store.errors import IdTaken
 from jobd.store.tables.rows import Callback, JobRow
-from jobd.wire.job import JobSpec
+from jobd.wire.job import Gpus, JobSpec
 
 _spec_encoder = msgspec.json.Encoder(order="sorted")
 
@@ -87,7 +87,17 @@ class Submitter:
                 field=f"outputs[{kept}].keep",
             )
         self._limits.caps.check(spec)
+        self._check_gpus(spec.gpus)
         self._engine_monitor.check_fits(spec)
+
+    def _check_gpus(self, gpus: Gpus) -> None:
+        count, needed = len(self._deps.queue.gpus), 1 if gpus == "all" else gpus
+        if needed > count:
+            raise InvalidRequest(
+                f"asks for {gpus} GPU{'s' * (gpus != 1)}; this daemon has {count} (GPU_DEVICES, set by its operator)",
+                code="invalid-spec",
+                field="gpus",
+            )
 
     async def dependencies(self, spec: JobSpec) -> list[str]:
         """Returns the uids of the jobs that the job waits for. Raises InvalidRequest: an id has no job, or a user has deleted the job."""

@@ -121,13 +121,14 @@ class ImageFacts:
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
     """The input for creating a job's containers. `sidecar`: True if the job needs a sidecar. `image_user`: the image's `USER`,
-    if known already (empty: none).
+    if known already (empty: none). `gpus`: the ids of the devices that the worker gets.
     """
 
     ref: JobRef
     spec: JobSpec
     sidecar: bool
     image_user: str | None = None
+    gpus: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,13 @@ class Preparation:
         engine, spec, ref = self._deps.engine, self._job_state.spec, self._job_state.ref
         record = self._job_state.record
         image = record.setup.image if record.setup else None
-        order = WorkOrder(ref, spec, sidecar=spec.needs_sidecar, image_user=image.user if image else None)
+        order = WorkOrder(
+            ref,
+            spec,
+            sidecar=spec.needs_sidecar,
+            image_user=image.user if image else None,
+            gpus=tuple(record.setup.gpus) if record.setup else (),
+        )
         files = self._deps.spool_path(record.uid) if record.has_spool else None
         try:
             if record.phase == "inputs":

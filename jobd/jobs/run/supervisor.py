@@ -218,8 +218,8 @@ class Supervisor:
         await self._slot.changed()
         if (end := self._slot.news) is not None:
             await self.apply(facts.DependencyEnded(end.uid, end.status))
-        elif self._slot.is_admitted:
-            await self.apply(facts.Admitted())
+        elif (gpus := self._slot.gpus) is not None:
+            await self.apply(facts.Admitted(gpus))
 
     async def _tell_if_ended(self, uid: str) -> None:
         """Tells the queue of a dependency that ended before this job entered the queue; a later end is told by its own supervisor."""

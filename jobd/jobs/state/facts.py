@@ -13,7 +13,9 @@ from jobd.wire.report import Heading, Report
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The queue gave the job a place."""
+    """The queue gave the job a place, and these GPUs alone."""
+
+    gpus: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

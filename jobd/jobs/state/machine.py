@@ -65,10 +65,9 @@ def step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step
         return Step(_after_end(record, state, fact, now))
     fact = bounded(record, fact)
     match fact:
-        case facts.Admitted() if isinstance(state, Queued) and not record.scheduling.after:
-            return Step(
-                record.with_state(Pulling(since=now, setup=Setup(admitted_at=not_before(record, now))))
-            )
+        case facts.Admitted(gpus) if isinstance(state, Queued) and not record.scheduling.after:
+            setup = Setup(admitted_at=not_before(record, now), gpus=list(gpus))
+            return Step(record.with_state(Pulling(since=now, setup=setup)))
         case facts.DependencyEnded() if isinstance(state, Queued):
             return dependency_ended(record, spec, fact, now)
         case facts.Reprioritized(priority, ticket) if isinstance(state, Queued):

@@ -42,6 +42,7 @@ def new_record(
             ticket=ticket_at(now) if ticket is None else ticket,
             cpu=spec.cpu_cores,
             memory_mb=spec.memory_mb,
+            gpus=spec.gpus,
             after=[
                 Awaited(uid=uid, id=dependency.job, on=dependency.on)
                 for uid, dependency in zip(after, spec.after, strict=False)

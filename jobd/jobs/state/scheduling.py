@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from jobd.jobs.state.parts import Part
-from jobd.wire.job import DEFAULT_CPU, DEFAULT_GROUP, DEFAULT_MEMORY_MB, Condition
+from jobd.wire.job import DEFAULT_CPU, DEFAULT_GROUP, DEFAULT_MEMORY_MB, Condition, Gpus
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,6 +31,7 @@ class Scheduling(Part, frozen=True, kw_only=True):
     ticket: int = 0
     cpu: float = DEFAULT_CPU
     memory_mb: int = DEFAULT_MEMORY_MB
+    gpus: Gpus = 0
     after: list[Awaited] = msgspec.field(default_factory=list)
 
 

@@ -28,6 +28,7 @@ from jobd.wire.validation.limits import (
     MAX_AFTER,
     MAX_CALLBACK_EVENTS,
     MAX_CPU,
+    MAX_GPUS,
     MAX_IMAGE,
     MAX_KEY,
     MAX_KEYS,
@@ -240,6 +241,8 @@ def _queueing(spec: JobSpec) -> Iterator[Problem]:
         yield Problem("priority", f"must be from {MIN_PRIORITY} to {MAX_PRIORITY}")
     if why := group_problem(spec.group):
         yield Problem("group", why)
+    if isinstance(spec.gpus, int) and not 0 <= spec.gpus <= MAX_GPUS:
+        yield Problem("gpus", f"must be from 0 to {MAX_GPUS}, or all")
     if len(spec.after) > MAX_AFTER:
         yield Problem("after", f"must have at most {MAX_AFTER} entries")
         return

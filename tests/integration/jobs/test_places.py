@@ -1,10 +1,11 @@
 """Places among the running jobs: every attempt queues, the order follows priorities, and a restart changes neither."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from jobd.errors import Conflict
+from jobd.errors import Conflict, InvalidRequest
 from tests.support.fakes.worker import WorkerScript
 
 
@@ -90,3 +91,34 @@ async def test_a_waiting_job_is_put_first_or_changes_its_priority_and_a_restart_
         await system.restart()
     with pytest.raises(Conflict, match="'first' does not wait any more"):
         await system.service.prioritize("first", None)
+
+
+async def test_a_gpu_is_held_by_one_job_also_over_a_restart(system: Any) -> None:
+    system._config = replace(system._config, gpus=("0", "1"))
+    await system.restart()
+    for name in ("first", "second"):
+        system.engine.workers[name] = WorkerScript(runs_s=None)
+    first = await system.submit(id="first", gpus=1)
+    await system.until(first, lambda now: now.started_at is not None)
+    assert (await system.service.get("first")).gpu_devices == ["0"]
+    second = await system.submit(id="second", gpus="all")
+    third = await system.submit(id="third")
+    await system.restart()
+    view = await system.service.get("second")
+    assert view.waiting_for == "2 GPUs, of which 1 is free: number 1 in the queue"
+    assert system.queue.position(third.uid) == 2, "the only place is kept for the job that waits for the GPUs"
+    system.engine.end("first", "worker", 0)
+    await system.until(second, lambda now: now.started_at is not None, tick_s=0.5)
+    assert (await system.service.get("second")).gpu_devices == ["0", "1"]
+    assert (await system.service.get("second")).limits.gpus == "all"
+    assert (await system.ended(third, tick_s=0.5)).exit_code == 0
+
+
+@pytest.mark.parametrize("gpus", [3, "all"])
+async def test_more_gpus_than_there_are_are_refused(system: Any, gpus: Any) -> None:
+    if gpus != "all":
+        system._config = replace(system._config, gpus=("0", "1"))
+        await system.restart()
+    with pytest.raises(InvalidRequest, match=f"asks for {gpus} GPUs; this daemon has") as caught:
+        await system.submit(id="a", gpus=gpus)
+    assert caught.value.field == "gpus"

@@ -3,9 +3,9 @@
 Amounts are integers, so that a sum of many jobs and their release is exactly zero.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from jobd.wire.job import DEFAULT_CPU
+from jobd.wire.job import DEFAULT_CPU, Gpus
 
 ALL_GPUS = -1
 """A demand for every GPU of the machine."""
@@ -72,7 +72,7 @@ class Demand(NamedTuple):
         return Amounts(1, self.millicpus, self.memory_mb, gpus)
 
 
-def demand_of(cpu: float, memory_mb: int, gpus: int | Literal["all"]) -> Demand:
+def demand_of(cpu: float, memory_mb: int, gpus: Gpus) -> Demand:
     """Returns what a job with these limits needs. A job with at most the default of one core needs no CPU of its own: the number
     of places, several for each core, limits such jobs.
     """

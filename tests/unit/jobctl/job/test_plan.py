@@ -165,6 +165,11 @@ def test_a_priority_and_a_group_override_the_file() -> None:
     assert (spec["priority"], spec["group"]) == (0, "gpu")
 
 
+@pytest.mark.parametrize(("flag", "gpus"), [("2", 2), ("0", 0), ("all", "all"), ("x", "x")])
+def test_gpus_are_a_number_or_all(flag: str, gpus: object) -> None:
+    assert planned(Flags(image="i", gpus=flag), {"gpus": 1}).spec["gpus"] == gpus
+
+
 def test_dependencies_have_their_conditions() -> None:
     spec = planned(Flags(image="i", after=["a,b:any", "c:failed"]), {"after": [{"job": "z"}]}).spec
     assert spec["after"] == [{"job": "a"}, {"job": "b", "on": "any"}, {"job": "c", "on": "failed"}]

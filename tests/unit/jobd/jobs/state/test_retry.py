@@ -40,7 +40,7 @@ KEPT = frozenset(
     uid id created_at version image image_digest owner spec_digest has_spool token clock.boot clock.offset
     events.count events.sequence events.started log.seq log.size_bytes log.is_full log.announced
     cancel.delete cancel.by cancel.why cancel.signal cancel.grace_s scheduling.cpu scheduling.memory_mb
-    scheduling.priority scheduling.group scheduling.after
+    scheduling.priority scheduling.group scheduling.gpus scheduling.after
     """.split()  # noqa: SIM905 - a list of them would fill the page
 )
 GROWS = frozenset({"earlier", "attempt.number", "scheduling.ticket"})
@@ -74,7 +74,13 @@ def full() -> Record:
         has_spool=True,
         token="t",
         scheduling=Scheduling(
-            priority=3, after=[Awaited(uid="u2", id="b")], group="gpu", ticket=5, cpu=2.0, memory_mb=64
+            priority=3,
+            gpus=2,
+            after=[Awaited(uid="u2", id="b")],
+            group="gpu",
+            ticket=5,
+            cpu=2.0,
+            memory_mb=64,
         ),
         clock=ClockMark(boot="boot", offset=1.5),
         events=EventCounts(count=4, sequence=3, started=True),

@@ -71,6 +71,16 @@ def test_a_group_is_refused(refuse: Refuse, value: object) -> None:
     assert [p.field for p in refuse(group=value)] == ["group"]
 
 
+@pytest.mark.parametrize("value", [0, 1, 64, "all"])
+def test_a_number_of_gpus_is_accepted(accept: Accept, value: object) -> None:
+    assert accept(gpus=value).gpus == value
+
+
+@pytest.mark.parametrize("value", [-1, 65, 0.5, "", "some", "1", True, ["0"]])
+def test_a_number_of_gpus_is_refused(refuse: Refuse, value: object) -> None:
+    assert [p.field for p in refuse(gpus=value)] == ["gpus"]
+
+
 @pytest.mark.parametrize("on", ["completed", "any", "failed"])
 def test_a_dependency_is_accepted(accept: Accept, on: str) -> None:
     spec = accept(after=[{"job": "first"}, {"job": "second", "on": on}])
