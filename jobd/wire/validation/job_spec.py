@@ -14,7 +14,6 @@ from jobd.wire.filenames import unescape
 from jobd.wire.job import (
     ALL_CAPABILITIES,
     CAPABILITIES,
-    RETRY_REASONS,
     SECRETS_FOLDER,
     Callback,
     JobSpec,
@@ -25,10 +24,8 @@ from jobd.wire.signing import keys_of
 from jobd.wire.validation.artifacts import artifact_problems
 from jobd.wire.validation.body import BodyDecoder
 from jobd.wire.validation.limits import (
-    MAX_AFTER,
     MAX_CALLBACK_EVENTS,
     MAX_CPU,
-    MAX_GPUS,
     MAX_IMAGE,
     MAX_KEY,
     MAX_KEYS,
@@ -39,18 +36,13 @@ from jobd.wire.validation.limits import (
     MAX_META_VALUE,
     MAX_OUTPUTS,
     MAX_PIDS,
-    MAX_PRIORITY,
-    MAX_RETRIES,
-    MAX_RETRY_ON,
     MAX_SECRET_BYTES,
     MAX_SECRETS,
     MAX_TEXT_BYTES,
     MAX_TIMEOUT_S,
     MIN_MEMORY_MB,
-    MIN_PRIORITY,
 )
 from jobd.wire.validation.names import (
-    group_problem,
     id_problem,
     path_problem,
     url_problem,
@@ -58,6 +50,7 @@ from jobd.wire.validation.names import (
     workspace_problem,
 )
 from jobd.wire.validation.normal import normal_form
+from jobd.wire.validation.queue import queue_problems, retry_problems
 
 _USER = re.compile(r"^([0-9]{1,10}|[A-Za-z_][A-Za-z0-9_.-]*)(:([0-9]{1,10}|[A-Za-z_][A-Za-z0-9_.-]*))?\Z")
 _IMAGE = re.compile(
@@ -158,8 +151,8 @@ def _job(spec: JobSpec) -> Iterator[Problem]:
     yield from _capabilities("capDrop", spec.cap_drop, CAPABILITIES | {ALL_CAPABILITIES})
     yield from _capabilities("capAdd", spec.cap_add, CAPABILITIES)
     yield from _secrets(spec)
-    yield from _retries(spec)
-    yield from _queueing(spec)
+    yield from retry_problems(spec)
+    yield from queue_problems(spec)
 
 
 def _outputs(outputs: list[Output]) -> Iterator[Problem]:
@@ -220,42 +213,6 @@ def _capabilities(field: str, names: list[str], known: frozenset[str]) -> Iterat
                 f"{field}[{index}]",
                 f"must be a capability such as NET_ADMIN, without CAP_, in capitals{also}",
             )
-
-
-def _retries(spec: JobSpec) -> Iterator[Problem]:
-    if not 0 <= spec.retries <= MAX_RETRIES:
-        yield Problem("retries", f"must be from 0 to {MAX_RETRIES}")
-    if len(spec.retry_on) > MAX_RETRY_ON:
-        yield Problem("retryOn", f"must have at most {MAX_RETRY_ON} entries")
-    for index, cause in enumerate(spec.retry_on):
-        if isinstance(cause, int) and not 1 <= cause <= 255:
-            yield Problem(f"retryOn[{index}]", "an exit code must be from 1 to 255")
-        if isinstance(cause, str) and cause not in RETRY_REASONS:
-            yield Problem(
-                f"retryOn[{index}]", f"must be an exit code or one of {', '.join(sorted(RETRY_REASONS))}"
-            )
-
-
-def _queueing(spec: JobSpec) -> Iterator[Problem]:
-    if not MIN_PRIORITY <= spec.priority <= MAX_PRIORITY:
-        yield Problem("priority", f"must be from {MIN_PRIORITY} to {MAX_PRIORITY}")
-    if why := group_problem(spec.group):
-        yield Problem("group", why)
-    if isinstance(spec.gpus, int) and not 0 <= spec.gpus <= MAX_GPUS:
-        yield Problem("gpus", f"must be from 0 to {MAX_GPUS}, or all")
-    if len(spec.after) > MAX_AFTER:
-        yield Problem("after", f"must have at most {MAX_AFTER} entries")
-        return
-    seen: set[str] = set()
-    for index, dependency in enumerate(spec.after):
-        at = f"after[{index}].job"
-        if why := id_problem(dependency.job):
-            yield Problem(at, why)
-        elif dependency.job == spec.id:
-            yield Problem(at, "a job cannot wait for itself")
-        elif dependency.job in seen:
-            yield Problem(at, f"{dependency.job!r} is listed twice")
-        seen.add(dependency.job)
 
 
 def _arguments(spec: JobSpec) -> Iterator[Problem]:
