@@ -74,8 +74,8 @@ _jobctl() {
         esac
     done
     case "$command" in
-    run) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$' ;;
-    submit) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[h]*[fewmlo])$' ;;
+    run) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$' ;;
+    submit) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[h]*[fewmlo])$' ;;
     esac
     case "$place" in
     image) _jobctl_images; return ;;
@@ -123,6 +123,10 @@ _jobctl() {
         run:--out) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
         run:--write) return ;;
         run:--read) return ;;
+        run:--priority) return ;;
+        run:--group) return ;;
+        run:--after) return ;;
+        run:--gpus) return ;;
         run:--callback) return ;;
         run:--callback-key-file) _jobctl_files; return ;;
         run:--callback-events) _jobctl_offer "start log exit retry artifact complete"; return ;;
@@ -154,6 +158,10 @@ _jobctl() {
         submit:--out) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
         submit:--write) return ;;
         submit:--read) return ;;
+        submit:--priority) return ;;
+        submit:--group) return ;;
+        submit:--after) return ;;
+        submit:--gpus) return ;;
         submit:--callback) return ;;
         submit:--callback-key-file) _jobctl_files; return ;;
         submit:--callback-events) _jobctl_offer "start log exit retry artifact complete"; return ;;
@@ -241,8 +249,8 @@ _jobctl() {
         esac
     fi
     case "$command" in
-        run) flags="-f --file -d --detach --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --raw --host -o --output --json"; : ;;
-        submit) flags="-f --file --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; : ;;
+        run) flags="-f --file -d --detach --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --raw --host -o --output --json"; : ;;
+        submit) flags="-f --file --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; : ;;
         ls) flags="-a --all -q --quiet -w --watch --status -l --label --mine --since --limit --host -o --output --json"; : ;;
         top) flags="--once --interval --host -o --output --json"; : ;;
         show) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;

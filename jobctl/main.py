@@ -45,6 +45,7 @@ REASONS: Mapping[str, int] = MappingProxyType(
         "timeout": DEADLINE,
         "oom-killed": OUT_OF_MEMORY,
         "cancelled": CANCELLED,
+        "dependency": CANCELLED,
         "image-not-found": NOT_STARTED,
         "input-failed": NOT_STARTED,
         "refused-by-engine": NOT_STARTED,

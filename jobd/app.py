@@ -20,6 +20,7 @@ from jobd.metrics.deliveries import DeliveryMetrics
 from jobd.metrics.jobs import JobObserver
 from jobd.metrics.metrics import Metrics
 from jobd.metrics.outbox import OutboxMetrics
+from jobd.metrics.queue import QueueMetrics
 from jobd.process.state_folder import StateFolder
 from jobd.settings.config import Config
 from jobd.store.store import Store
@@ -82,6 +83,12 @@ def build(
         api_key=api_key,
     )
     outbox = OutboxMetrics(store, events.dispatcher, clock, deliveries)
+    queue = QueueMetrics(metrics.registry, jobs.queue.waits)
+
+    async def count() -> None:
+        queue.count()
+        await outbox.count()
+
     return App(
         store=store,
         engine=engine,
@@ -91,5 +98,5 @@ def build(
         observer=observer,
         health=health,
         api=api,
-        metrics_api=build_metrics_api(config, metrics, outbox.count),
+        metrics_api=build_metrics_api(config, metrics, count),
     )

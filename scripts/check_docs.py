@@ -17,6 +17,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from jobctl.command_table import ALIASES, COMMANDS, HELP
 from jobd.metrics.deliveries import DeliveryMetrics
 from jobd.metrics.metrics import Metrics
+from jobd.metrics.queue import QueueMetrics
 from jobd.settings.variables import VARIABLES
 from jobd.wire.event import SOURCES
 from scripts import check_sources
@@ -121,6 +122,7 @@ def metric_labels() -> dict[str, tuple[str, ...]]:
     """Returns the names of jobd's own metrics, as exposed, with the names of their labels."""
     registry = Metrics().registry
     DeliveryMetrics(registry)
+    QueueMetrics(registry, tuple)
     found: dict[str, tuple[str, ...]] = {}
     for metric in list(registry._collector_to_names):
         if isinstance(metric, MetricWrapperBase):

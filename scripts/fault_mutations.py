@@ -13,6 +13,7 @@ from scripts.mutations import (
     jobs_run,
     jobs_state,
     logs,
+    scheduling,
     sidecar,
     store,
 )
@@ -27,6 +28,7 @@ MUTATIONS = (
     *jobs_run.MUTATIONS,
     *jobs_state.MUTATIONS,
     *logs.MUTATIONS,
+    *scheduling.MUTATIONS,
     *sidecar.MUTATIONS,
     *store.MUTATIONS,
 )

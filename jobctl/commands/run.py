@@ -159,6 +159,30 @@ def run(
         Texts,
         typer.Option("--read", metavar="PATH", help="After success, put the content of PATH into an event."),
     ] = None,
+    priority: Annotated[
+        int | None,
+        typer.Option(
+            "--priority", metavar="N", help="Start before waiting jobs with a lower one, -100 to 100. [0]"
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group", metavar="NAME", help="The job's group, which may have a limit of its own. [default]"
+        ),
+    ] = None,
+    after: Annotated[
+        Texts,
+        typer.Option(
+            "--after",
+            metavar="ID[:any|failed]",
+            help="Start after an earlier job has completed; after any end; or after its failure.",
+        ),
+    ] = None,
+    gpus: Annotated[
+        str | None,
+        typer.Option("--gpus", metavar="N", help="GPUs that the job holds alone, or all. [0]"),
+    ] = None,
     callback: Annotated[
         str | None, typer.Option("--callback", metavar="URL", help="Send the job's events to this URL.")
     ] = None,
@@ -222,7 +246,7 @@ def run(
         user=user, pull=pull, platform=platform, runtime=runtime, entrypoint=entrypoint, labels=label or (),
         meta=meta or (), timeout=timeout, callback=callback, inputs=inputs or (), outputs=outputs or (),
         callback_key=callback_key(callback_key_file), callback_events=callback_events or (),
-        callback_batch=callback_batch, retries=retries, retry_on=retry_on or (), writes=write or (), reads=read or (),
+        callback_batch=callback_batch, retries=retries, retry_on=retry_on or (), priority=priority, group=group, after=after or (), gpus=gpus, writes=write or (), reads=read or (),
         read_only=read_only, cap_drop=cap_drop or (), cap_add=cap_add or (), secrets=secrets(secret or []),
     )  # fmt: skip
     session, source = session_of(ctx), source_of(file)

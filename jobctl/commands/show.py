@@ -54,7 +54,10 @@ def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("Id", job["id"]),
         ("Status", job["status"] + (f" ({reason})" if reason and reason != job["status"] else "")),
         ("Exit code", None if code is None else str(code)),
-        ("Error", job.get("error") if job["status"] != "cancelled" else None),
+        (
+            "Error",
+            job.get("error") if job["status"] != "cancelled" or job.get("reason") == "dependency" else None,
+        ),
         ("Cancelled by", job.get("cancelledBy")),
         ("Cancel reason", job.get("cancelReason")),
         ("Phase", job.get("phase") if job.get("phase") != "done" else None),

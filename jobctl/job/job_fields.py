@@ -73,6 +73,18 @@ def _callback(value: Any) -> Any:
     return {"url": value} if isinstance(value, str) else value
 
 
+def dependency(value: Any) -> Any:
+    """Returns the API's form of `ID`, `ID:any` or `ID:failed`."""
+    if not isinstance(value, str):
+        return value
+    job, colon, condition = value.partition(":")
+    return {"job": job, "on": condition} if colon else {"job": job}
+
+
+def _dependencies(value: Any) -> Any:
+    return [dependency(item) for item in value] if isinstance(value, list) else value
+
+
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "memory": _memory,
     "timeoutSeconds": _timeout,
@@ -81,4 +93,5 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "meta": _pairs,
     "entrypoint": _entrypoint,
     "callback": _callback,
+    "after": _dependencies,
 }

@@ -58,6 +58,10 @@ class Flags(Value):
     callback_batch: bool = False
     retries: int | None = None
     retry_on: Sequence[str] = ()
+    priority: int | None = None
+    group: str | None = None
+    after: Sequence[str] = ()
+    gpus: str | None = None
     inputs: Sequence[str] = ()
     outputs: Sequence[str] = ()
     writes: Sequence[str] = ()
@@ -105,6 +109,14 @@ def plan(
     _merge(spec, "secrets", dict(flags.secrets))
     _merge(spec, "labels", _key_values("--label", flags.labels))
     _merge(spec, "meta", _key_values("--meta", flags.meta))
+    _set(spec, "priority", flags.priority)
+    _set(spec, "group", flags.group)
+    if flags.after:
+        from jobctl.job.job_fields import dependency
+
+        spec["after"] = [dependency(text) for text in _words(flags.after)]
+    if flags.gpus is not None:
+        spec["gpus"] = int(flags.gpus) if flags.gpus.isdecimal() and len(flags.gpus) < 10 else flags.gpus
     _retries(spec, flags)
     _callback(spec, flags)
     artifacts = _present(spec, "artifacts", [])

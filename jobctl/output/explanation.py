@@ -66,7 +66,9 @@ def explanation(
     elif status == "unreadable":
         what, remedies = UNREADABLE
     elif status in ("failed", "cancelled"):
-        what, remedies = _failure("cancelled" if status == "cancelled" else reason, job.get("exitCode"))
+        what, remedies = _failure(
+            "cancelled" if status == "cancelled" and reason != "dependency" else reason, job.get("exitCode")
+        )
         recognized = _recognized_errors(last_lines) if status == "failed" else []
     elif retrying:
         what, remedies = RETRYING

@@ -62,6 +62,10 @@ REMEDIES: dict[str, Template] = {
         ("check that the image contains the command: jobctl run --entrypoint /bin/sh {image} -c 'command -v NAME'",
          "use --sh for a shell line", "check the image's architecture: --platform"),
     ),
+    "dependency": (
+        "the job was not started: a job that it waits for ended otherwise than required",
+        ("see why that job ended so: jobctl explain ID", "submit the job again when its inputs exist"),
+    ),
     "cancelled": ("the job was cancelled{by}{why}", ()),
     "lost": (
         "the job was lost: its container or the engine disappeared, so the exit code is unknown",

@@ -15,6 +15,7 @@ from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.health.health import HealthCheck
 from jobd.jobs.admission.submission import Submitter
+from jobd.jobs.groups import GroupService
 from jobd.jobs.log.log_view import LogView
 from jobd.jobs.service import JobService
 from jobd.store.tables.rows import Delivery, LogStats
@@ -47,6 +48,7 @@ class Context:
 
     submitter: Submitter
     jobs: JobService
+    groups: GroupService
     logs: LogView
     store: StoredData
     feed: Feed

@@ -16,6 +16,7 @@ from jobd.jobs.service import ListQuery
 from jobd.jobs.state.facts import CancelRequested
 from jobd.wire.validation.body import BodyDecoder
 from jobd.wire.validation.job_spec import decode_spec
+from jobd.wire.validation.limits import MAX_PRIORITY, MIN_PRIORITY
 from jobd.wire.view import TERMINAL, UNREADABLE, Accepted
 
 STATUSES = frozenset({"accepted", "running", *TERMINAL, UNREADABLE})
@@ -41,6 +42,15 @@ class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     grace_seconds: GraceSeconds | None = None
 
 
+Priority = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": MIN_PRIORITY, "maximum": MAX_PRIORITY})]
+
+
+class PriorityBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The new priority of a waiting job; absent: the job goes before all other waiting jobs."""
+
+    priority: Priority | None = None
+
+
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """The response to a dry run: the spec is valid."""
 
@@ -48,6 +58,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _cancel_decoder = BodyDecoder(CancelBody)
+_priority_decoder = BodyDecoder(PriorityBody)
 
 
 async def submit(request: web.Request) -> web.StreamResponse:
@@ -72,6 +83,7 @@ async def _submit(request: web.Request, received: SubmissionBody, dry_run: bool)
     spec = decode_spec(received.spec)
     if dry_run:
         context.submitter.check(spec)
+        await context.submitter.dependencies(spec)
         return json_response(Checked(valid=True))
     submission = Submission(
         spec=spec,
@@ -139,6 +151,16 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     )
     await context_of(request).jobs.cancel(job_id, cancelled)
     return json_response(Accepted(id=job_id, status="cancelling"), 202)
+
+
+async def prioritize(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/jobs/{id}/priority`: the body is optional."""
+    Parameters(request).done()
+    content = await read_json_bytes(request, optional=True)
+    priority = decode(content, _priority_decoder).priority if content else None
+    if priority is not None and not MIN_PRIORITY <= priority <= MAX_PRIORITY:
+        raise InvalidRequest(f"priority: must be from {MIN_PRIORITY} to {MAX_PRIORITY}", field="priority")
+    return json_response(await context_of(request).jobs.prioritize(request.match_info["id"], priority))
 
 
 def _by(request: web.Request) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from jobd.wire.validation.limits import ID_PATTERN, MAX_ID
+from jobd.wire.validation.limits import GROUP_PATTERN, ID_PATTERN, MAX_GROUP, MAX_ID
 from jobd.wire.view import Accepted, DeliveryList, Error, JobList, JobView
 
 if TYPE_CHECKING:
@@ -168,7 +168,11 @@ def _multipart(spec: Any) -> dict[str, Any]:
 def _path_parameters(path: str) -> list[dict[str, Any]]:
     names = re.findall(r"\{(\w+)\}", path)
     job_id = {"type": "string", "pattern": ID_PATTERN, "maxLength": MAX_ID}
-    schema = {"type": "integer", "minimum": 1} if path.startswith("/v1/deliveries") else job_id
+    schema: dict[str, Any] = job_id
+    if path.startswith("/v1/deliveries"):
+        schema = {"type": "integer", "minimum": 1}
+    elif path.startswith("/v1/groups"):
+        schema = {"type": "string", "pattern": GROUP_PATTERN, "maxLength": MAX_GROUP}
     return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from jobd.api import deliveries, internal, jobs, probes, streams
+from jobd.api import deliveries, groups, internal, jobs, probes, streams
 from jobd.wire import view
 from jobd.wire.job import JobSpec
 from jobd.wire.report import InternalReports
@@ -123,6 +123,17 @@ ROUTES: tuple[Route, ...] = (
         body_required=False,
     ),
     Route(
+        "POST",
+        "/v1/jobs/{id}/priority",
+        jobs.prioritize,
+        "Change a waiting job's place in the queue",
+        {200: (view.JobView,)},
+        (404, 409, 413, 415, 507),
+        body=jobs.PriorityBody,
+        body_required=False,
+        response_bytes=2 << 20,
+    ),
+    Route(
         "GET",
         "/v1/jobs/{id}/logs",
         streams.logs,
@@ -188,6 +199,52 @@ ROUTES: tuple[Route, ...] = (
             Parameter("Last-Event-ID", _TEXT, "SSE: the last event that the client has received", "header"),
         ),
         media=("application/x-ndjson", "text/event-stream"),
+    ),
+    Route(
+        "GET",
+        "/v1/queue",
+        groups.show_queue,
+        "The queue and its groups",
+        {200: (view.QueueView,)},
+        response_bytes=256 << 10,
+    ),
+    Route("POST", "/v1/queue/pause", groups.pause_queue, "Start no job", {200: (view.QueueView,)}, (507,)),
+    Route(
+        "POST", "/v1/queue/resume", groups.resume_queue, "Start jobs again", {200: (view.QueueView,)}, (507,)
+    ),
+    Route("GET", "/v1/groups/{name}", groups.show_group, "Show a group", {200: (view.GroupView,)}, (404,)),
+    Route(
+        "PUT",
+        "/v1/groups/{name}",
+        groups.put_group,
+        "Set a group's limit and pause",
+        {200: (view.GroupView,)},
+        (404, 409, 413, 415, 507),
+        body=groups.GroupBody,
+    ),
+    Route(
+        "DELETE",
+        "/v1/groups/{name}",
+        groups.remove_group,
+        "Remove a group's settings",
+        {204: ()},
+        (404, 409, 507),
+    ),
+    Route(
+        "POST",
+        "/v1/groups/{name}/pause",
+        groups.pause_group,
+        "Start no job of a group",
+        {200: (view.GroupView,)},
+        (404, 409, 507),
+    ),
+    Route(
+        "POST",
+        "/v1/groups/{name}/resume",
+        groups.resume_group,
+        "Start jobs of a group again",
+        {200: (view.GroupView,)},
+        (404, 409, 507),
     ),
     Route(
         "GET",

@@ -43,6 +43,7 @@ def build_api(
     context = Context(
         submitter=jobs.submitter,
         jobs=jobs.service,
+        groups=jobs.groups,
         logs=jobs.logs,
         store=store,
         feed=events.feed,

@@ -9,6 +9,7 @@ from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.admission.resource_limits import Caps
 from jobd.jobs.admission.submission import SubmissionLimits, Submitter
 from jobd.jobs.change_notifier import ChangeNotifier
+from jobd.jobs.groups import GroupService
 from jobd.jobs.job_repository import JobRepository
 from jobd.jobs.log.live_output import LiveOutputs
 from jobd.jobs.log.log_view import LogView
@@ -41,6 +42,7 @@ class Jobs:
     retention: Retention
     submitter: Submitter
     service: JobService
+    groups: GroupService
     logs: LogView
 
 
@@ -61,7 +63,7 @@ def build_jobs(
     """
     change_notifier = ChangeNotifier()
     repository = JobRepository(store, events.feed, events.dispatcher, change_notifier, clock)
-    queue = AdmissionQueue(config.max_concurrent_jobs)
+    queue = AdmissionQueue(config.max_concurrent_jobs, config.gpus)
     outputs = KeptOutputs(folder.outputs, config.kept_outputs_max_bytes)
     live_outputs = LiveOutputs()
     deps = Dependencies(
@@ -85,7 +87,7 @@ def build_jobs(
         notify=change_notifier.notify,
     )
     supervisors = Supervisors(deps, store)
-    engine_monitor = EngineMonitor(engine, supervisors, clock)
+    engine_monitor = EngineMonitor(engine, supervisors, clock, on_facts=queue.take_engine_facts)
     retention = Retention(
         store,
         repository,
@@ -116,5 +118,6 @@ def build_jobs(
         retention=retention,
         submitter=submitter,
         service=service,
+        groups=GroupService(store, queue),
         logs=LogView(store, change_notifier, service.current, events.readers, live_outputs),
     )

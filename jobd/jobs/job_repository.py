@@ -107,6 +107,11 @@ class JobRepository:
             raise NoSuchJob(f"no job with uid {uid!r}")
         return spec_of(row)
 
+    async def uid_of(self, job_id: str) -> str | None:
+        """Returns the uid of the newest job with this id, None if there is none or a user has deleted the job. Raises StoreError."""
+        row = await self._store.get_by_id(job_id)
+        return None if row is None else row.uid
+
     async def stored(self, uid: str) -> Record | None:
         """Returns a job's stored record, None if the job is purged. Raises StoreError."""
         row = await self._store.get_by_uid(uid)

@@ -111,6 +111,23 @@ class JobService:
             raise Conflict(f"job {job_id!r} has ended already", code="ended")
         await supervisor.request(request)
 
+    async def prioritize(self, job_id: str, priority: int | None) -> JobView:
+        """Changes the priority of a waiting job; None puts the job before all other waiting jobs.
+
+        Raises:
+            NotFound: no such job. Conflict: the job does not wait any more. UnreadableJob: the job's record is damaged.
+        """
+        row = await self._row(job_id)
+        supervisor = self._supervisors.get(row.uid)
+        if supervisor is None:
+            record_of(row)  # raises for a damaged record
+        if supervisor is None or supervisor.record.phase != "queued":
+            raise Conflict(f"job {job_id!r} does not wait any more", code="not-waiting")
+        place = (priority, None) if priority is not None else self._queue.ahead_of(row.uid)
+        if place is not None:
+            await supervisor.apply(facts.Reprioritized(*place))
+        return self._view(row)
+
     async def delete(self, job_id: str, by: str) -> None:
         """Stores a request to delete the job. No call finds the job from now on; jobd removes its containers and its volume.
 
@@ -216,10 +233,12 @@ class JobService:
             spec = spec_of(row)
         except UnreadableJob as error:
             return unreadable_view(row, error)
+        is_queued = record.phase == "queued"
         return view_of(
             record,
             spec,
-            queue_position=self._queue.position(row.uid) if record.phase == "queued" else None,
+            queue_position=self._queue.position(row.uid) if is_queued else None,
+            wait=self._queue.wait_of(row.uid) if is_queued else None,
             progress=supervisor.progress if supervisor else None,
             retention_s=self._retention_s,
         )

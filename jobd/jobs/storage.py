@@ -10,10 +10,12 @@ from typing import Protocol
 from jobd.store.tables.rows import (
     Due,
     EndedPage,
+    GroupRow,
     JobPage,
     JobRow,
     LogChunk,
     LogStats,
+    QueueRow,
     StoredEvent,
     Transition,
 )
@@ -27,12 +29,16 @@ class JobRows(Protocol):
         ...
 
 
-class Jobs(JobRows, Protocol):
-    """Clients' jobs, for the service."""
+class JobsById(Protocol):
+    """The jobs that clients name."""
 
     async def get_by_id(self, job_id: str) -> JobRow | None:
         """Returns the newest job with this id that is not hidden."""
         ...
+
+
+class Jobs(JobRows, JobsById, Protocol):
+    """Clients' jobs, for the service."""
 
     async def list_jobs(
         self,
@@ -53,6 +59,26 @@ class Jobs(JobRows, Protocol):
         ...
 
 
+class GroupRows(Protocol):
+    """The settings of groups."""
+
+    async def load_queue(self) -> QueueRow:
+        """Returns the settings of all groups, and whether everything is paused."""
+        ...
+
+    async def put_group(self, group: GroupRow) -> None:
+        """Writes the settings of a group."""
+        ...
+
+    async def remove_group(self, name: str) -> None:
+        """Removes the settings of a group."""
+        ...
+
+    async def set_queue_paused(self, paused: bool) -> None:
+        """Pauses or resumes all groups."""
+        ...
+
+
 class LogChunks(Protocol):
     """Chunks of logs."""
 
@@ -69,7 +95,7 @@ class Logs(LogChunks, Protocol):
         ...
 
 
-class Transitions(JobRows, LogChunks, Protocol):
+class Transitions(JobRows, JobsById, LogChunks, Protocol):
     """Changes of records, for the repository."""
 
     async def commit(self, transition: Transition) -> list[StoredEvent]:

@@ -5,14 +5,25 @@ Owns the text that says what a job waits for; `wire/view.py` has the models.
 
 from datetime import datetime, timedelta
 
+from jobd.jobs.admission.scheduling.waits import Wait, sentence
 from jobd.jobs.state.parts import ArtifactState, FailedAttempt, OutputState
 from jobd.jobs.state.record import Record
+from jobd.jobs.state.scheduling import Awaited
 from jobd.jobs.state.states import Queued
 from jobd.wire.artifact import kind_of
 from jobd.wire.event import rfc3339
 from jobd.wire.job import JobSpec
-from jobd.wire.view import ArtifactView, AttemptView, JobView, LimitsView, OutputView, UsageView
+from jobd.wire.view import (
+    ArtifactView,
+    AttemptView,
+    DependencyView,
+    JobView,
+    LimitsView,
+    OutputView,
+    UsageView,
+)
 
+MAX_NAMED = 3
 _WAITING = {
     "pulling": "the image and the containers",
     "inputs": "its inputs",
@@ -22,9 +33,15 @@ _WAITING = {
 
 
 def view_of(
-    record: Record, spec: JobSpec, *, queue_position: int | None, progress: str | None, retention_s: float
+    record: Record,
+    spec: JobSpec,
+    *,
+    queue_position: int | None,
+    progress: str | None,
+    retention_s: float,
+    wait: Wait | None = None,
 ) -> JobView:
-    """Returns the answer of `GET /v1/jobs/{id}`. `progress` is the latest progress of a pull."""
+    """Returns the answer of `GET /v1/jobs/{id}`. `progress` is the latest progress of a pull; `wait`: why a queued job waits."""
     cancel, worker, failure, outputs = record.cancel, record.worker, record.failure, record.outputs
     finished_at = record.finished_at
     started_text, finished_text = _text(record.started_at), _text(finished_at)
@@ -37,8 +54,11 @@ def view_of(
         reason=failure.reason if failure else None,
         error=failure.error if failure else None,
         exit_code=record.exit_code,
-        waiting_for=_waiting_for(record, queue_position, progress),
+        waiting_for=_waiting_for(record, queue_position, wait, progress),
         queue_position=queue_position,
+        priority=record.scheduling.priority,
+        group=record.scheduling.group,
+        after=[DependencyView(job=one.job, on=one.on) for one in spec.after],
         image=spec.image,
         image_digest=record.image_digest,
         command=spec.command,
@@ -48,8 +68,13 @@ def view_of(
         cancelled_by=cancel.by if cancel else None,
         cancel_reason=cancel.why if cancel else None,
         limits=LimitsView(
-            cpu=spec.cpu_cores, memory=spec.memory_mb, pids=spec.pids_limit, timeout_seconds=spec.timeout_s
+            cpu=spec.cpu_cores,
+            memory=spec.memory_mb,
+            pids=spec.pids_limit,
+            timeout_seconds=spec.timeout_s,
+            gpus=spec.gpus,
         ),
+        gpu_devices=record.setup.gpus if record.setup else [],
         usage=_usage(record),
         artifacts=[
             _artifact(a.id, kind_of(a), record.attempt.artifacts.get(a.id, ArtifactState()))
@@ -69,7 +94,7 @@ def _usage(record: Record) -> UsageView | None:
     return UsageView(cpu_seconds=usage.cpu_s, memory_peak_bytes=usage.memory_peak_bytes) if usage else None
 
 
-def _waiting_for(record: Record, position: int | None, progress: str | None) -> str | None:
+def _waiting_for(record: Record, position: int | None, wait: Wait | None, progress: str | None) -> str | None:
     if record.ended:
         return None
     if record.cancel is not None:
@@ -78,10 +103,21 @@ def _waiting_for(record: Record, position: int | None, progress: str | None) -> 
     if isinstance(state, Queued):
         if state.retry is not None and position is None:
             return f"attempt {record.attempt.number}, due at {rfc3339(state.retry.due_at)}"
-        return f"a free place: number {position} in the queue" if position else "a free place"
+        obstacle = "a free place" if wait is None else sentence(wait, record.scheduling.group)
+        if record.scheduling.after:
+            obstacle = _ends(record.scheduling.after)
+        return f"{obstacle}: number {position} in the queue" if position else obstacle
     if progress:
         return progress
     return _WAITING.get(record.phase)
+
+
+def _ends(awaited: list[Awaited]) -> str:
+    """Returns which jobs must end, and how."""
+    how = {"completed": "completion", "failed": "failure", "any": "end"}
+    named = [f"the {how[one.on]} of job {one.id!r}" for one in awaited[:MAX_NAMED]]
+    more = len(awaited) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
 
 
 def _artifact(artifact_id: str, kind: str, state: ArtifactState) -> ArtifactView:

@@ -1,4 +1,4 @@
-"""Recovery after a restart: starts a supervisor for each job that has not ended, and removes stale uploads and secrets."""
+"""Recovery after a restart: loads the settings of groups, starts a supervisor for each job that has not ended, and removes stale uploads and secrets."""
 
 import logging
 
@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 async def recover(jobs: Jobs, store: Store, folder: StateFolder, observer: JobObserver) -> None:
     """Starts a supervisor for each stored job that has not ended. Raises StoreError."""
+    await jobs.groups.load()
     rows = await store.live_rows()
     records = readable(rows)
     kept = {row.uid for row in rows}  # with the unreadable records

@@ -60,6 +60,7 @@ class Config:
     max_timeout_s: float
     max_memory_mb: int
     max_cpus: float
+    gpus: tuple[str, ...]
     log_max_bytes: int
     max_upload_bytes: int
     kept_outputs_max_bytes: int
@@ -144,6 +145,7 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         max_timeout_s=r.read("MAX_TIMEOUT", parse.timeout, 1.0),
         max_memory_mb=r.read("MAX_MEMORY", parse.memory, 1),
         max_cpus=r.read("MAX_CPUS", parse.cpus, 1.0),
+        gpus=r.read("GPU_DEVICES", parse.gpus, ()),
         log_max_bytes=r.integer("LOG_MAX_BYTES", 1024, 1 << 40),
         max_upload_bytes=r.integer("MAX_UPLOAD_BYTES", 0, 1 << 50),
         kept_outputs_max_bytes=r.integer("KEPT_OUTPUTS_MAX_BYTES", 0, 1 << 50),

@@ -13,12 +13,13 @@ import platformdirs
 
 from jobd.wire.duration import parse_duration
 from jobd.wire.host_alias import HOST_ALIAS
-from jobd.wire.validation.limits import MAX_CPU, MAX_MEMORY_MB, MAX_TIMEOUT_S, MIN_MEMORY_MB
+from jobd.wire.validation.limits import MAX_CPU, MAX_GPUS, MAX_MEMORY_MB, MAX_TIMEOUT_S, MIN_MEMORY_MB
 from jobd.wire.validation.names import url_problem
 
 ENGINES = ("docker",)
 """The engines that jobd knows; `composition/engine.py` builds them."""
 _HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
+_GPU = re.compile(r"^[A-Za-z0-9][A-Za-z0-9:._/=-]{0,127}\Z")
 _LONGEST_SOCKET = 107
 MAX_SANDBOXES = 256
 _MEMORY = re.compile(r"^(\d{1,12}(?:\.\d{1,6})?)\s*([mgt])(?:i?b)?\Z", re.IGNORECASE | re.ASCII)
@@ -114,6 +115,17 @@ def names(text: str) -> tuple[str, ...]:
         if not _HOST.match(name):
             raise ValueError(f"{name[:80]!r} is not a host name")
     return found
+
+
+def gpus(text: str) -> tuple[str, ...]:
+    """Returns the comma-separated ids of GPUs, each once."""
+    ids = tuple(part.strip() for part in text.split(",") if part.strip())
+    for one in ids:
+        if not _GPU.match(one):
+            raise ValueError(f"{one[:80]!r} must be the number or the UUID of a GPU")
+    if len(ids) > MAX_GPUS or len(set(ids)) < len(ids):
+        raise ValueError(f"must name each GPU once, at most {MAX_GPUS}")
+    return ids
 
 
 def extra_hosts(text: str) -> tuple[str, ...]:

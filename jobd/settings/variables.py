@@ -106,6 +106,11 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("MAX_MEMORY", "64g", "most memory that a job may ask for, with its unit: m, g or t"),
     Variable("MAX_CPUS", "64", "most cores that a job may ask for"),
     Variable(
+        "GPU_DEVICES",
+        "",
+        "comma list of the GPUs that jobs may use, as the engine names them: 0,1; a job holds a GPU alone; empty: none",
+    ),
+    Variable(
         "LOG_MAX_BYTES",
         "67108864",
         "bytes of log that are kept for one job; further lines are dropped and marked",

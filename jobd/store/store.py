@@ -22,6 +22,7 @@ from jobd.store.sqlite.reader import Reader
 from jobd.store.sqlite.reserve import Reserve
 from jobd.store.sqlite.writer import Writer
 from jobd.store.stores.event_store import EventStore
+from jobd.store.stores.group_store import GroupStore
 from jobd.store.stores.job_store import JobStore
 from jobd.store.stores.log_store import LogStore
 from jobd.store.stores.maintenance import Maintenance
@@ -31,7 +32,7 @@ from jobd.store.tables.damaged_rows import DamagedRows
 from jobd.store.tables.observed_time import ObservedTime
 
 
-class Store(JobStore, EventStore, LogStore, OutboxStore, Maintenance):
+class Store(JobStore, GroupStore, EventStore, LogStore, OutboxStore, Maintenance):
     """One open database. Made by `Store.open`; belongs to the event loop that opened it."""
 
     def __init__(

@@ -14,6 +14,7 @@ DEFAULT_MEMORY_MB = 512
 DEFAULT_TIMEOUT_S = 1800
 DEFAULT_WORKSPACE = "/workspace"
 DEFAULT_PIDS = 4096
+DEFAULT_GROUP = "default"
 SECRETS_FOLDER = "/run/secrets"
 
 Pull = Literal["missing", "always", "never"]
@@ -45,6 +46,10 @@ RETRY_REASONS = frozenset(
 """The reasons in `retryOn`: the ways in which an attempt can fail before its outputs."""
 
 
+Gpus = int | Literal["all"]
+"""How many GPUs a job holds alone while it runs."""
+
+
 class Callback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The receiver of a job's events: jobd POSTs the types in `events` (empty: all) to `url`, signed with `key`: one key, or
     several during a rotation (`whsec_new whsec_old`). `batch`: pending events are sent as one array. `normal.py` removes a
@@ -74,6 +79,18 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     keep: bool = False
 
 
+Condition = Literal["completed", "any", "failed"]
+
+
+class Dependency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An earlier job that must end before this one starts: `completed`, `failed`, or at all (`any`). If `job` ends otherwise, this job
+    ends as `cancelled` with the reason `dependency`.
+    """
+
+    job: str
+    on: Condition = "completed"
+
+
 class JobSpec(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"
 ):
@@ -84,7 +101,8 @@ class JobSpec(
     `retries`: the number of further attempts after a failure; `retry_on` limits them to these exit codes or reasons (empty: any).
     `read_only`: the worker can write only to its workspace and to a `/tmp` in memory. Capabilities have their names of
     capabilities(7) without `CAP_`; the daemon's settings must allow those in `cap_add`. `secrets`: name -> content of a file in
-    /run/secrets; a stored spec has only the names.
+    /run/secrets; a stored spec has only the names. `priority`: waiting jobs with a higher one start first; the operator may limit how
+    many jobs of a `group` run at once.
     """
 
     id: str
@@ -112,6 +130,10 @@ class JobSpec(
     secrets: dict[str, str] = {}
     retries: int = 0
     retry_on: list[int | str] = []
+    priority: int = 0
+    group: str = DEFAULT_GROUP
+    after: list[Dependency] = []
+    gpus: Gpus = 0
 
     @property
     def cpu_cores(self) -> float:

@@ -62,12 +62,13 @@ class AttemptView(View, frozen=True, kw_only=True):
 
 
 class LimitsView(View, frozen=True, kw_only=True):
-    """The worker's limits: cores, MiB, processes, seconds."""
+    """The worker's limits: cores, MiB, processes, seconds, and the number of its GPUs."""
 
     cpu: float
     memory: int
     pids: int
     timeout_seconds: int
+    gpus: int | Literal["all"] = 0
 
 
 class UsageView(View, frozen=True, kw_only=True):
@@ -77,9 +78,17 @@ class UsageView(View, frozen=True, kw_only=True):
     memory_peak_bytes: int
 
 
+class DependencyView(View, frozen=True, kw_only=True):
+    """A job that must end before this one starts: completed, failed, or at all (`any`)."""
+
+    job: str
+    on: str = "completed"
+
+
 class JobView(View, frozen=True, kw_only=True):
     """A job. `status` and `id` are always present. `exit_code` is absent while unknown; `reason` is a kebab-case code of a failure.
-    `waiting_for` is a text that says what the job waits for now.
+    `waiting_for` is a text that says what the job waits for now. `priority` is the present one; absent for 0, as is `group` for the
+    group `default`. `gpu_devices`: the GPUs that the job holds, or held.
     """
 
     id: str
@@ -91,6 +100,9 @@ class JobView(View, frozen=True, kw_only=True):
     reason: str | None = None
     waiting_for: str | None = None
     queue_position: int | None = None
+    priority: int = 0
+    group: str = "default"
+    after: list[DependencyView] = []
     image: str = ""
     image_digest: str | None = None
     command: str | list[str] | None = None
@@ -100,6 +112,7 @@ class JobView(View, frozen=True, kw_only=True):
     cancelled_by: str | None = None
     cancel_reason: str | None = None
     limits: LimitsView | None = None
+    gpu_devices: list[str] = []
     usage: UsageView | None = None
     artifacts: list[ArtifactView] = []
     outputs: list[OutputView] = []
@@ -115,6 +128,26 @@ class JobList(View, frozen=True, kw_only=True):
 
     jobs: list[JobView]
     next: str | None = None
+
+
+class GroupView(View, frozen=True, kw_only=True):
+    """A group of jobs. `limit`: how many of its jobs may run at once, absent where there is no limit; `paused`: none may start."""
+
+    name: str
+    running: int
+    waiting: int
+    limit: int | None = None
+    paused: bool = False
+
+
+class QueueView(View, frozen=True, kw_only=True):
+    """The queue. `limit`: how many jobs may run at once; `paused`: no job of any group may start; `groups`: those with settings or jobs."""
+
+    limit: int
+    running: int
+    waiting: int
+    groups: list[GroupView]
+    paused: bool = False
 
 
 class LogLine(View, frozen=True, kw_only=True):

@@ -4,13 +4,14 @@ from jobctl.job.job_file import LONGEST_BYTES
 from jobctl.main import REASONS
 from jobd.wire.artifact import KINDS
 from jobd.wire.flag_names import FLAG_NAMES
-from jobd.wire.job import Callback, JobSpec, Output
+from jobd.wire.job import Callback, Dependency, JobSpec, Output
 from jobd.wire.validation import limits
 from scripts.manual.roff import escaped, line, section, tagged, text, title
 from scripts.manual.structs import encoded_names, struct_fields
 from scripts.manual.words import (
     ARTIFACT_FIELDS,
     CALLBACK_FIELDS,
+    DEPENDENCY_FIELDS,
     EXAMPLE,
     GLOBS,
     IN_OUT,
@@ -35,10 +36,11 @@ def job_page() -> str:
         "has the unit in FIELDS. jobctl accepts names of flags too: "
         + flags
         + ". A field with names and values may be a list of "
-        "NAME=VALUE, callback may be a URL, and entrypoint may be a program. The API accepts none of these forms."
+        "NAME=VALUE, callback may be a URL, entrypoint may be a program, and an entry of after may be ID, ID:any or ID:failed. The API accepts none of these forms."
     )
     body += section("FIELDS") + struct_fields(JobSpec, JOB_FIELDS)
     body += section("CALLBACK") + struct_fields(Callback, CALLBACK_FIELDS)
+    body += section("DEPENDENCIES") + struct_fields(Dependency, DEPENDENCY_FIELDS)
     body += section("OUTPUTS") + struct_fields(Output, OUTPUT_FIELDS)
     body += section("ARTIFACTS") + text(
         "An artifact runs before the command unless it depends on job, directly or through others. Paths are relative to the "

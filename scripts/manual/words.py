@@ -27,7 +27,15 @@ JOB_FIELDS = {
     "capDrop": "capabilities to drop, such as SETUID, or ALL; NET_RAW is always dropped",
     "capAdd": "capabilities to add; refused unless jobd runs with ALLOW_CAP_ADD",
     "retries": f"further attempts after a failure, at most {limits.MAX_RETRIES}; each starts from the beginning, after a delay that doubles",
+    "priority": f"waiting jobs with a higher one start first, {limits.MIN_PRIORITY} to {limits.MAX_PRIORITY}; equal ones in the order of their submission",
+    "group": f"name of the job's group, at most {limits.MAX_GROUP} letters, digits, '-', '_' and '.'; a group may have a limit of running jobs",
+    "after": f"earlier jobs that must end before this one starts, at most {limits.MAX_AFTER}; see DEPENDENCIES",
+    "gpus": f"number of GPUs that the job holds alone, at most {limits.MAX_GPUS} and those of the daemon's GPU_DEVICES; all for every one",
     "retryOn": "exit codes and reasons to retry after; empty: any failure before the outputs",
+}
+DEPENDENCY_FIELDS = {
+    "job": "id of the earlier job; jobd refuses an id without a job",
+    "on": "how it must end: completed; failed; or any end. If it ends otherwise, this job ends as cancelled, with the reason dependency",
 }
 OUTPUT_FIELDS = {
     "path": "path in the workspace; where the command succeeds without it, the job fails with output-failed",

@@ -41,8 +41,8 @@ MUTATIONS = (
     Mutation(
         "jobs are not taken up at a start",
         "jobd/jobs/run/supervisors.py",
-        "            self.start(self.get_or_make(record))",
-        "            pass",
+        "                self.start(self.get_or_make(record))",
+        "                pass",
         "test_crashes.py::test_the_job_ends_while_jobd_is_down",
     ),
     Mutation(

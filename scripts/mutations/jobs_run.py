@@ -98,7 +98,7 @@ MUTATIONS = (
     Mutation(
         "a job that cannot be read keeps its place",
         "jobd/jobs/run/supervisor.py",
-        "            self._slot.leave()  # the containers stay",
+        "            self._slot.give_up()  # the containers stay",
         "            pass  # the containers stay",
         "tests/integration/jobs/test_unreadable.py::test_a_queued_job_with_a_damaged_spec_takes_no_slot",
     ),

@@ -5,6 +5,20 @@ from scripts.mutations.mutation import Mutation
 WALK = "test_machine.py::test_any_order_of_facts"
 MUTATIONS = (
     Mutation(
+        "a job starts whatever became of its dependency",
+        "jobd/jobs/state/on_dependency.py",
+        "    if fact.status in _MET_BY[awaited.on]:\n",
+        "    if True:\n",
+        "tests/integration/jobs/test_dependencies.py::test_a_job_runs_if_its_dependency_ends_as_required_and_else_is_cancelled",
+    ),
+    Mutation(
+        "the end of a dependency while jobd was down is not looked for",
+        "jobd/jobs/run/supervisor.py",
+        "                await self._tell_if_ended(awaited.uid)\n",
+        "                pass\n",
+        "tests/integration/jobs/test_dependencies.py::test_an_end_while_jobd_is_down_counts",
+    ),
+    Mutation(
         "a start that was answered is believed over an end that was heard since",
         "jobd/jobs/state/observed_state.py",
         "if not self._disturbed and self.hint_count - hint_count_before <= own:",

@@ -78,6 +78,8 @@ def worker_body(
         host["ReadonlyRootfs"] = True
         if spec.workspace != "/tmp":  # noqa: S108 - the worker's own
             host["Tmpfs"] = {"/tmp": WORKER_TMP}  # noqa: S108 - the same
+    if order.gpus:
+        host["DeviceRequests"] = [{"DeviceIDs": list(order.gpus), "Capabilities": [["gpu"]]}]
     if spec.runtime is not None:
         host["Runtime"] = spec.runtime
     body["HostConfig"] = host

@@ -1,85 +1,185 @@
-"""Admission: how many jobs run at once, and which job is next. First in, first out.
+"""Admission: tells each waiting job when the job may start.
 
-Owns the order and the limit; `slot.py` says when a job enters and leaves. A job holds its place from its admission to its end,
-also over restarts of jobd (`occupy`). Not thread-safe: the queue belongs to the event loop.
+Owns the waits of the supervisors and when the scheduler decides; `scheduling/scheduler.py` decides which job is next, `slot.py` says
+when a job enters and leaves. A job holds its resources from its admission to its end, also over restarts of jobd (`occupy`). Not
+thread-safe: the queue belongs to the event loop.
 """
 
 import asyncio
-from bisect import bisect_left
-from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 
+from jobd.jobs.admission.scheduling.dependency_graph import DependencyEnd
+from jobd.jobs.admission.scheduling.groups import GroupNumbers, GroupSettings
+from jobd.jobs.admission.scheduling.resources import Machine, demand_of
+from jobd.jobs.admission.scheduling.scheduler import Scheduler
+from jobd.jobs.admission.scheduling.waits import Wait
+from jobd.jobs.port.model import EngineFacts
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.scheduling import ticket_at
 
-class _Waiting:
-    """A job that waits. `ticket`: its number among all jobs that ever waited. `admitted`: ends the wait of its supervisor, if that waits."""
-
-    __slots__ = ("admitted", "ticket")
-
-    def __init__(self, ticket: int) -> None:
-        self.ticket = ticket
-        self.admitted: asyncio.Future[None] | None = None
-
-    def end(self) -> None:
-        if self.admitted is not None and not self.admitted.done():
-            self.admitted.set_result(None)
+MIB = 1024 * 1024
 
 
 class AdmissionQueue:
-    """`limit` places; the rest waits in the order of `enter`."""
+    """`limit` jobs at once, within the engine's cores and memory once the engine has answered; the rest waits. `gpus`: the ids
+    of the machine's devices.
+    """
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._holders: set[str] = set()
-        self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
-        self._tickets: list[int] = []
-        """The tickets of the waiting jobs, in order: a job's position is found without a walk over the jobs before it."""
+    def __init__(self, limit: int, gpus: tuple[str, ...] = ()) -> None:
+        self._scheduler = Scheduler(Machine(limit, gpus=gpus))
+        self._waiters: dict[str, asyncio.Future[None]] = {}
         self._last_ticket = 0
+        self._is_rebuilding = False
+
+    @property
+    def limit(self) -> int:
+        """How many jobs may run at once."""
+        return self._scheduler.machine.places
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        self._scheduler.set_machine(self._scheduler.machine._replace(places=limit))
+        self._admit()
 
     @property
     def waiting(self) -> int:
         """How many jobs wait."""
-        return len(self._waiting)
+        return self._scheduler.waiting
 
     @property
     def running(self) -> int:
         """How many jobs hold a place."""
-        return len(self._holders)
+        return self._scheduler.running
 
-    def occupy(self, uid: str) -> None:
-        """Takes a place for a job that was admitted before a restart, even over the limit."""
-        self._holders.add(uid)
+    @property
+    def paused(self) -> bool:
+        """True if no job of any group may start."""
+        return self._scheduler.groups.all_paused
 
-    def enter(self, uid: str) -> None:
-        """Puts a job at the end of the queue; a job that already waits or holds a place keeps its position."""
-        if uid not in self._holders and uid not in self._waiting:
-            self._last_ticket += 1
-            self._waiting[uid] = _Waiting(self._last_ticket)
-            self._tickets.append(self._last_ticket)
+    def set_paused(self, paused: bool) -> None:
+        """Pauses or resumes all groups."""
+        self._scheduler.set_paused(paused)
+        self._admit()
+
+    def set_group(self, name: str, settings: GroupSettings | None) -> None:
+        """Sets the limit and the pause of a group; None: no limit, not paused."""
+        self._scheduler.set_group(name, settings)
+        self._admit()
+
+    def group_names(self) -> list[str]:
+        """Returns the groups that have settings or jobs, sorted."""
+        return self._scheduler.groups.names()
+
+    def group_settings(self, name: str) -> GroupSettings:
+        """Returns a group's settings."""
+        return self._scheduler.groups.settings(name)
+
+    def group_numbers(self, name: str) -> GroupNumbers:
+        """Returns the numbers of a group's jobs; read only."""
+        return self._scheduler.groups.number(name)
+
+    def take_engine_facts(self, facts: EngineFacts) -> None:
+        """Sets what jobs may use together: the cores and the memory of the engine's host."""
+        machine = self._scheduler.machine._replace(
+            millicpus=facts.cpus * 1000, memory_mb=facts.memory_bytes // MIB
+        )
+        if machine != self._scheduler.machine:
+            self._scheduler.set_machine(machine)
             self._admit()
 
-    async def admitted(self, uid: str) -> None:
-        """Returns once the job holds a place or has left the queue: the job's state says which. One task waits for each job."""
-        waiting = self._waiting.get(uid)
-        if waiting is not None:
-            waiting.admitted = asyncio.get_running_loop().create_future()
-            await waiting.admitted
+    @contextmanager
+    def rebuilding(self) -> Iterator[None]:
+        """Admits no job until the end of the block: jobs from before a restart enter in any order, and start in the queue's order."""
+        self._is_rebuilding = True
+        try:
+            yield
+        finally:
+            self._is_rebuilding = False
+            self._admit()
+
+    def next_ticket(self, now: datetime) -> int:
+        """Returns a ticket behind those of all jobs that have entered so far, also if the clock was set back."""
+        self._last_ticket = max(self._last_ticket + 1, ticket_at(now))
+        return self._last_ticket
+
+    def occupy(self, record: Record) -> None:
+        """Takes the resources of a job that was admitted before a restart, even beyond what there is."""
+        scheduling = record.scheduling
+        demand = demand_of(scheduling.cpu, scheduling.memory_mb, scheduling.gpus)
+        gpus = tuple(record.setup.gpus) if record.setup else ()
+        self._scheduler.hold(record.uid, scheduling.group, demand, gpus)
+
+    def enter(self, record: Record) -> None:
+        """Puts a job into the queue; a job that already waits or holds its resources keeps its position."""
+        scheduling = record.scheduling
+        demand = demand_of(scheduling.cpu, scheduling.memory_mb, scheduling.gpus)
+        self._last_ticket = max(self._last_ticket, record.ticket)
+        self._scheduler.add(record.uid, scheduling.group, scheduling.priority, record.ticket, demand)
+        self.update(record)
+
+    def update(self, record: Record) -> None:
+        """Takes in a change of a waiting job's record."""
+        self._scheduler.reorder(record.uid, record.scheduling.priority, record.ticket)
+        self._scheduler.block(record.uid, [one.uid for one in record.scheduling.after])
+        self._admit()
+
+    def job_ended(self, uid: str, status: str) -> None:
+        """Tells the jobs that wait for the end of this job; `status` is final."""
+        for dependent in self._scheduler.dependency_ended(uid, status):
+            self._wake(dependent)
+
+    @property
+    def gpus(self) -> tuple[str, ...]:
+        """The ids of the machine's GPUs."""
+        return self._scheduler.machine.gpus
+
+    def gpus_of(self, uid: str) -> tuple[str, ...] | None:
+        """Returns the GPUs of a job that holds its resources; None for any other job."""
+        return self._scheduler.gpus_of(uid)
+
+    def news(self, uid: str) -> DependencyEnd | None:
+        """Returns the end of a dependency that the waiting job's record has not taken in yet."""
+        return self._scheduler.news(uid)
+
+    async def changed(self, uid: str) -> None:
+        """Returns once the job holds its resources, has `news`, or has left the queue. One task waits for each job."""
+        if self._scheduler.is_waiting(uid) and self.news(uid) is None:
+            waiter = self._waiters[uid] = asyncio.get_running_loop().create_future()
+            try:
+                await waiter
+            finally:
+                if self._waiters.get(uid) is waiter:
+                    del self._waiters[uid]
 
     def leave(self, uid: str) -> None:
-        """Releases the job's place, in the queue or among the running jobs. Safe to repeat."""
-        waiting = self._waiting.pop(uid, None)
-        if waiting is not None:
-            del self._tickets[bisect_left(self._tickets, waiting.ticket)]
-            waiting.end()
-        self._holders.discard(uid)
+        """Releases the job's place in the queue, or its resources. Safe to repeat."""
+        self._scheduler.release(uid)
+        self._wake(uid)
         self._admit()
 
     def position(self, uid: str) -> int | None:
         """Returns the job's place in the queue, from 1; None if the job does not wait."""
-        waiting = self._waiting.get(uid)
-        return None if waiting is None else bisect_left(self._tickets, waiting.ticket) + 1
+        return self._scheduler.position(uid)
+
+    def waits(self) -> Iterator[tuple[str, str, int]]:
+        """Yields the numbers of waiting jobs by group and reason, in parts."""
+        yield from self._scheduler.waits()
+
+    def ahead_of(self, uid: str) -> tuple[int, int] | None:
+        """Returns the priority and the ticket that put the job before all others; None if no other job is before it."""
+        return self._scheduler.ahead_of(uid)
+
+    def wait_of(self, uid: str) -> Wait | None:
+        """Returns why the job waits; None if the job does not wait."""
+        return self._scheduler.wait_of(uid)
 
     def _admit(self) -> None:
-        while self._waiting and len(self._holders) < self.limit:
-            uid, waiting = self._waiting.popitem(last=False)
-            del self._tickets[0]
-            self._holders.add(uid)
-            waiting.end()
+        while not self._is_rebuilding and (start := self._scheduler.start_next()) is not None:
+            self._wake(start.uid)
+
+    def _wake(self, uid: str) -> None:
+        waiter = self._waiters.pop(uid, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

@@ -26,7 +26,7 @@ from jobd.jobs.state.record import Record
 from jobd.jobs.stored import record_of
 from jobd.store.errors import IdTaken
 from jobd.store.tables.rows import Callback, JobRow
-from jobd.wire.job import JobSpec
+from jobd.wire.job import Gpus, JobSpec
 
 _spec_encoder = msgspec.json.Encoder(order="sorted")
 
@@ -87,7 +87,29 @@ class Submitter:
                 field=f"outputs[{kept}].keep",
             )
         self._limits.caps.check(spec)
+        self._check_gpus(spec.gpus)
         self._engine_monitor.check_fits(spec)
+
+    def _check_gpus(self, gpus: Gpus) -> None:
+        count, needed = len(self._deps.queue.gpus), 1 if gpus == "all" else gpus
+        if needed > count:
+            raise InvalidRequest(
+                f"asks for {gpus} GPU{'s' * (gpus != 1)}; this daemon has {count} (GPU_DEVICES, set by its operator)",
+                code="invalid-spec",
+                field="gpus",
+            )
+
+    async def dependencies(self, spec: JobSpec) -> list[str]:
+        """Returns the uids of the jobs that the job waits for. Raises InvalidRequest: an id has no job, or a user has deleted the job."""
+        uids: list[str] = []
+        for index, dependency in enumerate(spec.after):
+            uid = await self._deps.repository.uid_of(dependency.job)
+            if uid is None:
+                raise InvalidRequest(
+                    f"no job {dependency.job!r}", code="invalid-spec", field=f"after[{index}].job"
+                )
+            uids.append(uid)
+        return uids
 
     async def submit(self, submission: Submission) -> tuple[Record, bool]:
         """Stores a new job and starts it; returns its record and whether it is new.
@@ -99,6 +121,7 @@ class Submitter:
         """
         spec = without_values(submission.spec)
         self.check(spec)
+        after = await self.dependencies(spec)
         waiting = self._deps.queue.waiting + len(self._submitting)
         if waiting >= self._limits.max_queued:
             raise QueueFull(f"{waiting} jobs wait already; try again later")
@@ -110,6 +133,8 @@ class Submitter:
             has_spool=submission.files is not None,
             boot=self._deps.clock.boot,
             clock_offset=self._deps.clock.offset(),
+            ticket=self._deps.queue.next_ticket(self._deps.clock.now()),
+            after=after,
         )
         if submission.files is not None:
             submission.files.rename(self._deps.spool_path(record.uid))

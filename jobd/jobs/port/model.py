@@ -122,6 +122,7 @@ class ImageFacts:
 class WorkOrder:
     """The input for preparing one attempt. `sidecar`: True if the job needs a sidecar. `files`: a tar to unpack in the workspace.
     `image_ready`: `prepare` has reported the image of this attempt before, and does not pull again.
+    `gpus`: the ids of the devices that the worker gets.
     """
 
     ref: JobRef
@@ -129,6 +130,7 @@ class WorkOrder:
     sidecar: bool
     files: Path | None = None
     image_ready: bool = False
+    gpus: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

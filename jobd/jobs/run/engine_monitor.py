@@ -5,6 +5,7 @@ Owns the last answer, which health and admission read; no request waits for the 
 
 import contextlib
 import logging
+from collections.abc import Callable
 
 from jobd.clock import Clock
 from jobd.errors import InvalidRequest
@@ -21,9 +22,18 @@ log = logging.getLogger(__name__)
 
 
 class EngineMonitor:
-    """`facts` is the latest answer, None before the first; `trouble` is the last error, None while the engine answers."""
+    """`facts` is the latest answer, None before the first; `trouble` is the last error, None while the engine answers. `on_facts`
+    gets each answer.
+    """
 
-    def __init__(self, engine: Monitored, supervisors: Supervisors, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: Monitored,
+        supervisors: Supervisors,
+        clock: Clock,
+        on_facts: Callable[[EngineFacts], None] = lambda facts: None,
+    ) -> None:
+        self._on_facts = on_facts
         self._engine = engine
         self._supervisors = supervisors
         self._clock = clock
@@ -40,6 +50,7 @@ class EngineMonitor:
             self.trouble = short(str(error))
         else:
             self.trouble = None
+            self._on_facts(self.facts)
 
     async def keep_asking(self) -> None:
         """Asks every few seconds, for ever."""

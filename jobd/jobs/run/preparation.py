@@ -54,7 +54,8 @@ class Preparation:
         record, ref, spec = self._job_state.record, self._job_state.ref, self._job_state.spec
         image_ready = record.setup is not None and record.setup.image is not None
         files = self._deps.spool_path(record.uid) if record.has_spool else None
-        order = WorkOrder(ref, spec, spec.needs_sidecar, files, image_ready)
+        gpus = tuple(record.setup.gpus) if record.setup is not None else ()
+        order = WorkOrder(ref, spec, spec.needs_sidecar, files, image_ready, gpus)
         try:
             if record.phase == "inputs":
                 # The sidecar has run and no other container has: jobd reuses no old container. A sidecar that has refused its order

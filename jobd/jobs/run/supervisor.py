@@ -25,10 +25,13 @@ from jobd.jobs.state.record import Record
 from jobd.jobs.state.text_limits import short
 from jobd.store.errors import StoreError, UnreadableJob
 from jobd.wire.duration import format_duration
+from jobd.wire.view import UNREADABLE
 
 OBSERVE_INTERVAL_S = 2.0
 """The interval at which jobd observes a running job's containers even if the engine's event stream is silent."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+PURGED = "purged"
+"""The status of a dependency whose record was removed since its end."""
 NO_ERRORS = EngineErrors(action="", seconds=0.0)
 
 log = logging.getLogger(__name__)
@@ -45,6 +48,8 @@ class Supervisor:
         """Ends the pause after a failure, on a user's request or a reconnect. Other hints may come from the failed try itself."""
         self._erred_at: float | None = None
         """When the engine last answered with an error, in monotonic seconds."""
+        self._looked_for_ends = False
+        """True once the queue knows which dependencies had ended before the job entered the queue."""
         self._observed_state = ObservedState()
         self._slot = Slot(deps.queue, record)
         self._job_state = JobState(record, deps, self._changed)
@@ -135,7 +140,7 @@ class Supervisor:
                     await self._pause(pause_s, self._worth_a_try)
                     pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         except UnreadableJob:
-            self._slot.leave()  # the containers stay as they are until a user deletes the job
+            self._slot.give_up()  # the containers stay as they are until a user deletes the job
             raise
         finally:
             # The calls that cannot fail come first. The next run repeats a call that fails here.
@@ -217,8 +222,26 @@ class Supervisor:
                 await self._wait(until)
 
     async def _admit(self) -> None:
-        await self._slot.admitted(self.record)
-        await self.apply(facts.Admitted())
+        self._slot.enter(self.record)
+        if not self._looked_for_ends:
+            for awaited in self.record.scheduling.after:
+                await self._tell_if_ended(awaited.uid)
+            self._looked_for_ends = True
+        await self._slot.changed()
+        if (end := self._slot.news) is not None:
+            await self.apply(facts.DependencyEnded(end.uid, end.status))
+        elif (gpus := self._slot.gpus) is not None:
+            await self.apply(facts.Admitted(gpus))
+
+    async def _tell_if_ended(self, uid: str) -> None:
+        """Tells the queue of a dependency that ended before this job entered the queue; a later end is told by its own supervisor."""
+        try:
+            dependency = await self._deps.repository.stored(uid)
+        except UnreadableJob:
+            self._deps.queue.job_ended(uid, UNREADABLE)
+            return
+        if dependency is None or dependency.ended:
+            self._deps.queue.job_ended(uid, PURGED if dependency is None else dependency.status)
 
     async def _wait(self, until: datetime | None) -> None:
         left_s = OBSERVE_INTERVAL_S

@@ -52,9 +52,10 @@ class Supervisors:
         return self._supervisors.get(record.uid) or Supervisor(record, self._deps)
 
     def start_all(self, records: list[Record]) -> None:
-        """Starts a supervisor for each job from before a restart: admitted jobs keep their places, the others queue in their order."""
-        for record in sorted(records, key=lambda record: record.phase == "queued"):
-            self.start(self.get_or_make(record))
+        """Starts a supervisor for each job from before a restart: admitted jobs keep their places, the others queue as before."""
+        with self._deps.queue.rebuilding():
+            for record in records:
+                self.start(self.get_or_make(record))
 
     def start(self, supervisor: Supervisor) -> None:
         """Gives the job its place and runs the supervisor, unless the job has a running supervisor, or jobd ends: then the next start

@@ -13,7 +13,25 @@ from jobd.wire.report import Heading, Report
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The queue gave the job a place."""
+    """The queue gave the job a place, and these GPUs alone."""
+
+    gpus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyEnded:
+    """A job that this one waits for has ended. `status`: its final status; any other text for a job that cannot be read."""
+
+    uid: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reprioritized:
+    """A user changes the job's place in the queue. `ticket`: None leaves the job's own."""
+
+    priority: int
+    ticket: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +191,8 @@ class Cleaned:
 
 Fact = (
     Admitted
+    | DependencyEnded
+    | Reprioritized
     | ImageReady
     | Prepared
     | SetupFailed

@@ -15,6 +15,7 @@ from jobd.jobs.state import facts
 from jobd.jobs.state.awaited_times import clock_moved
 from jobd.jobs.state.engine_error_limit import answered, erred
 from jobd.jobs.state.next_action import INPUTS_LIMIT, OUTPUTS_LIMIT
+from jobd.jobs.state.on_dependency import dependency_ended
 from jobd.jobs.state.on_observed import never_started, observed
 from jobd.jobs.state.on_reported import reported, unread
 from jobd.jobs.state.outcome import (
@@ -64,10 +65,14 @@ def step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step
         return Step(_after_end(record, state, fact, now))
     fact = bounded(record, fact)
     match fact:
-        case facts.Admitted() if isinstance(state, Queued):
-            return Step(
-                record.with_state(Pulling(since=now, setup=Setup(admitted_at=not_before(record, now))))
-            )
+        case facts.Admitted(gpus) if isinstance(state, Queued) and not record.scheduling.after:
+            setup = Setup(admitted_at=not_before(record, now), gpus=list(gpus))
+            return Step(record.with_state(Pulling(since=now, setup=setup)))
+        case facts.DependencyEnded() if isinstance(state, Queued):
+            return dependency_ended(record, spec, fact, now)
+        case facts.Reprioritized(priority, ticket) if isinstance(state, Queued):
+            changed = {} if ticket is None else {"ticket": ticket}
+            return Step(record.change(scheduling=record.scheduling.change(priority=priority, **changed)))
         case facts.ImageReady(image) if isinstance(state, Pulling):
             setup = state.setup.change(image=Image(id=image.id))
             # The pull is over: errors of the engine during the pull do not count for the creation.

@@ -1,10 +1,12 @@
 """Creates a job's first record."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 
 from jobd.jobs.state.parts import ArtifactState, ClockMark
 from jobd.jobs.state.record import Attempt, Record
+from jobd.jobs.state.scheduling import Awaited, Scheduling, ticket_at
 from jobd.jobs.state.states import Queued
 from jobd.wire.job import JobSpec
 
@@ -18,8 +20,12 @@ def new_record(
     has_spool: bool,
     boot: str = "",
     clock_offset: float = 0.0,
+    ticket: int | None = None,
+    after: Sequence[str] = (),
 ) -> Record:
-    """Returns the record of a new job. Its `uid` sorts by time and is unique."""
+    """Returns the record of a new job. Its `uid` sorts by time and is unique. `ticket`: its place in the queue; None: that of `now`.
+    `after`: the uids of the spec's dependencies, in the order of the spec.
+    """
     artifacts = {a.id: ArtifactState(optional=bool(getattr(a, "optional", False))) for a in spec.artifacts}
     return Record(
         uid=f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(6)}",
@@ -30,6 +36,18 @@ def new_record(
         spec_digest=digest,
         has_spool=has_spool,
         token=secrets.token_urlsafe(24),
+        scheduling=Scheduling(
+            priority=spec.priority,
+            group=spec.group,
+            ticket=ticket_at(now) if ticket is None else ticket,
+            cpu=spec.cpu_cores,
+            memory_mb=spec.memory_mb,
+            gpus=spec.gpus,
+            after=[
+                Awaited(uid=uid, id=dependency.job, on=dependency.on)
+                for uid, dependency in zip(after, spec.after, strict=False)
+            ],
+        ),
         clock=ClockMark(boot=boot, offset=clock_offset),
         attempt=Attempt(state=Queued(since=now), artifacts=artifacts),
     )

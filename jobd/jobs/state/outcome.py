@@ -37,6 +37,8 @@ from jobd.wire.job import JobSpec
 
 MAX_SIDECAR_RUNS = 3
 CANCELLED = "cancelled"
+DEPENDENCY = "dependency"
+"""The reason of a job that was cancelled since a job that it waited for ended otherwise than required."""
 
 
 def has_outputs(spec: JobSpec) -> bool:
@@ -169,8 +171,8 @@ def finish(
                 CollectingOutputs(since=now, setup=record.setup, sidecar=record.sidecar, worker=worker)
             )
         )
-    is_cancelled = record.cancel is not None
-    if is_cancelled:
+    is_cancelled = record.cancel is not None or (failure is not None and failure.reason == DEPENDENCY)
+    if record.cancel is not None:
         failure = Failure(reason=CANCELLED, error=failure.error if failure else None)
     # The sidecar did not try artifacts without a report, and will not.
     skipped = ArtifactState(status="skipped")

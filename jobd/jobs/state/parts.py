@@ -139,7 +139,7 @@ class WorkerContainer(Part, frozen=True, kw_only=True):
 
 class Setup(Part, frozen=True, kw_only=True):
     """What an admitted attempt has: its image once pulled, its containers once created. Without a `worker` jobd must create the containers,
-    for the first time or again. `sidecar_runs`: how many sidecars were started, without those that did not end by themselves.
+    for the first time or again. `sidecar_runs`: how many sidecars were started, without those that did not end by themselves. `gpus`: the devices that the attempt holds alone.
     """
 
     admitted_at: datetime
@@ -147,6 +147,7 @@ class Setup(Part, frozen=True, kw_only=True):
     worker: WorkerContainer | None = None
     sidecar_id: str | None = None
     sidecar_runs: int = 0
+    gpus: list[str] = msgspec.field(default_factory=list)
 
 
 class SidecarRun(Part, frozen=True, kw_only=True):

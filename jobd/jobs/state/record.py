@@ -31,6 +31,7 @@ from jobd.jobs.state.parts import (
     Stop,
     WorkerUsage,
 )
+from jobd.jobs.state.scheduling import Scheduling, ticket_at
 from jobd.jobs.state.states import (
     WORKER_OVER,
     CollectingOutputs,
@@ -79,12 +80,18 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     spec_digest: str = ""
     has_spool: bool = False
     token: str = ""
+    scheduling: Scheduling = Scheduling()
     clock: ClockMark = ClockMark()
     events: EventCounts = EventCounts()
     log: LogState = LogState()
     cancel: CancelRequest | None = None
     earlier: list[FailedAttempt] = msgspec.field(default_factory=list)
     attempt: Attempt
+
+    @property
+    def ticket(self) -> int:
+        """The job's place among the waiting jobs of its priority."""
+        return self.scheduling.ticket or ticket_at(self.created_at)
 
     # --- the present attempt, read
 

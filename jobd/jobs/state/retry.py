@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from jobd.jobs.state.event_drafts import Draft, event_exit_code
 from jobd.jobs.state.parts import ArtifactState, Ended, FailedAttempt, Failure, PendingRetry
 from jobd.jobs.state.record import Attempt, Record
+from jobd.jobs.state.scheduling import ticket_at
 from jobd.jobs.state.states import Queued
 from jobd.wire import event
 from jobd.wire.job import RETRY_REASONS, JobSpec
@@ -34,10 +35,11 @@ def repeated(
     record: Record, spec: JobSpec, failure: Failure, worker: Ended | None, now: datetime
 ) -> tuple[Record, Draft]:
     """Returns the record at the start of the next attempt, and the event. Of the previous attempt it keeps only which artifacts are
-    optional.
+    optional. The next attempt queues behind the jobs that were submitted before the attempt is due.
     """
     attempt = record.attempt
     pause_s = delay_s(attempt.number)
+    due_at = now + timedelta(seconds=pause_s)
     failed = FailedAttempt(
         number=attempt.number,
         reason=failure.reason,
@@ -57,7 +59,9 @@ def repeated(
     }
     following = Attempt(
         number=attempt.number + 1,
-        state=Queued(since=now, retry=PendingRetry(due_at=now + timedelta(seconds=pause_s))),
+        state=Queued(since=now, retry=PendingRetry(due_at=due_at)),
         artifacts={name: ArtifactState(optional=state.optional) for name, state in attempt.artifacts.items()},
     )
-    return record.change(attempt=following, earlier=[*record.earlier, failed]), Draft(event.RETRY, data)
+    scheduling = record.scheduling.change(ticket=max(record.ticket + 1, ticket_at(due_at)))
+    next_record = record.change(attempt=following, earlier=[*record.earlier, failed], scheduling=scheduling)
+    return next_record, Draft(event.RETRY, data)

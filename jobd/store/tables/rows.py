@@ -46,6 +46,23 @@ class JobRow:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupRow:
+    """The settings of a group of jobs: how many may run at once (None: no limit), and whether none may start."""
+
+    name: str
+    limit: int | None
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """The settings of all groups; `paused`: no job of any group may start."""
+
+    paused: bool
+    groups: list[GroupRow]
+
+
+@dataclass(frozen=True, slots=True)
 class NewEvent:
     """One event to store; with `deliver` it also enters the outbox if the job has a callback."""
 

@@ -14,7 +14,6 @@ from jobd.wire.filenames import unescape
 from jobd.wire.job import (
     ALL_CAPABILITIES,
     CAPABILITIES,
-    RETRY_REASONS,
     SECRETS_FOLDER,
     Callback,
     JobSpec,
@@ -37,16 +36,21 @@ from jobd.wire.validation.limits import (
     MAX_META_VALUE,
     MAX_OUTPUTS,
     MAX_PIDS,
-    MAX_RETRIES,
-    MAX_RETRY_ON,
     MAX_SECRET_BYTES,
     MAX_SECRETS,
     MAX_TEXT_BYTES,
     MAX_TIMEOUT_S,
     MIN_MEMORY_MB,
 )
-from jobd.wire.validation.names import id_problem, path_problem, url_problem, utf8_length, workspace_problem
+from jobd.wire.validation.names import (
+    id_problem,
+    path_problem,
+    url_problem,
+    utf8_length,
+    workspace_problem,
+)
 from jobd.wire.validation.normal import normal_form
+from jobd.wire.validation.queue import queue_problems, retry_problems
 
 _USER = re.compile(r"^([0-9]{1,10}|[A-Za-z_][A-Za-z0-9_.-]*)(:([0-9]{1,10}|[A-Za-z_][A-Za-z0-9_.-]*))?\Z")
 _IMAGE = re.compile(
@@ -147,7 +151,8 @@ def _job(spec: JobSpec) -> Iterator[Problem]:
     yield from _capabilities("capDrop", spec.cap_drop, CAPABILITIES | {ALL_CAPABILITIES})
     yield from _capabilities("capAdd", spec.cap_add, CAPABILITIES)
     yield from _secrets(spec)
-    yield from _retries(spec)
+    yield from retry_problems(spec)
+    yield from queue_problems(spec)
 
 
 def _outputs(outputs: list[Output]) -> Iterator[Problem]:
@@ -207,20 +212,6 @@ def _capabilities(field: str, names: list[str], known: frozenset[str]) -> Iterat
             yield Problem(
                 f"{field}[{index}]",
                 f"must be a capability such as NET_ADMIN, without CAP_, in capitals{also}",
-            )
-
-
-def _retries(spec: JobSpec) -> Iterator[Problem]:
-    if not 0 <= spec.retries <= MAX_RETRIES:
-        yield Problem("retries", f"must be from 0 to {MAX_RETRIES}")
-    if len(spec.retry_on) > MAX_RETRY_ON:
-        yield Problem("retryOn", f"must have at most {MAX_RETRY_ON} entries")
-    for index, cause in enumerate(spec.retry_on):
-        if isinstance(cause, int) and not 1 <= cause <= 255:
-            yield Problem(f"retryOn[{index}]", "an exit code must be from 1 to 255")
-        if isinstance(cause, str) and cause not in RETRY_REASONS:
-            yield Problem(
-                f"retryOn[{index}]", f"must be an exit code or one of {', '.join(sorted(RETRY_REASONS))}"
             )
 
 

@@ -5,9 +5,10 @@ from urllib.parse import urlsplit
 
 from jobd.wire.filenames import readable, unescape
 from jobd.wire.paths import path_flaw
-from jobd.wire.validation.limits import ID_PATTERN, MAX_ID, MAX_PATH, MAX_URL
+from jobd.wire.validation.limits import GROUP_PATTERN, ID_PATTERN, MAX_GROUP, MAX_ID, MAX_PATH, MAX_URL
 
 _ID = re.compile(ID_PATTERN.replace("$", r"\Z"))
+_GROUP = re.compile(GROUP_PATTERN.replace("$", r"\Z"))
 _FORBIDDEN_WORKSPACES = ("/proc", "/sys", "/dev")
 
 
@@ -19,6 +20,15 @@ def id_problem(text: str) -> str | None:
         return f"must be at most {MAX_ID} characters"
     if not _ID.match(text):
         return "must start with a letter or digit and contain only letters, digits, '-' and '_'"
+    return None
+
+
+def group_problem(text: str) -> str | None:
+    """Returns why `text` is not a valid name of a group, None where it is."""
+    if len(text) > MAX_GROUP:
+        return f"must be at most {MAX_GROUP} characters"
+    if not _GROUP.match(text):
+        return "must start with a letter or digit and contain only letters, digits, '-', '_' and '.'"
     return None
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from jobd.wire.artifact import Artifact, Unarchive
 from jobd.wire.job import (
     DEFAULT_CPU,
+    DEFAULT_GROUP,
     DEFAULT_MEMORY_MB,
     DEFAULT_PIDS,
     DEFAULT_TIMEOUT_S,
@@ -25,6 +26,7 @@ _DEFAULTS: dict[str, Any] = {
     "timeout_seconds": DEFAULT_TIMEOUT_S,
     "pids": DEFAULT_PIDS,
     "workspace": DEFAULT_WORKSPACE,
+    "group": DEFAULT_GROUP,
 }
 """The fields in which 0, or the empty text, means the default."""
 

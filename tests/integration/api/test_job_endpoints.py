@@ -163,7 +163,7 @@ def test_an_unknown_path_gets_a_json_error(lonely: Daemon, path: str) -> None:
 def test_a_wrong_method_is_refused_with_the_allowed_ones(lonely: Daemon, path: str) -> None:
     allowed = {method for method, at in CALLS if at == path}
     for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - allowed:
-        answer = lonely.call(method, path.replace("{id}", "1"))
+        answer = lonely.call(method, path.replace("{id}", "1").replace("{name}", "1"))
         assert (answer.status, answer.json["code"]) == (405, "method-not-allowed")
         assert set(answer.headers["Allow"].split(",")) == allowed
 

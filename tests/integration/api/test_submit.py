@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from jobd.wire.artifact import KINDS, OutputBase
-from jobd.wire.job import Callback, JobSpec, Output
+from jobd.wire.job import Callback, Dependency, JobSpec, Output
 from jobd.wire.validation.limits import MAX_BODY_BYTES
 from tests.support.daemon import Daemon, until
 from tests.support.wire import answer_on, connect, exchange, head
@@ -20,7 +20,7 @@ JSON = "application/json"
 
 
 def full(job_id: str) -> dict[str, Any]:
-    """A spec with every field of `JobSpec` except `capAdd`, which needs a setting."""
+    """A spec with every field of `JobSpec` except `capAdd` and `gpus`, which need a setting, and `after`, which needs a job."""
     return {
         "id": job_id,
         "meta": {"team": "blue"},
@@ -59,6 +59,8 @@ def full(job_id: str) -> dict[str, Any]:
         "secrets": {"token": "secret-value"},
         "retries": 2,
         "retryOn": [3, "timeout"],
+        "priority": 5,
+        "group": "night",
     }  # fmt: skip
 
 
@@ -81,19 +83,23 @@ def names(kind: type[msgspec.Struct]) -> set[str]:
 def test_every_field_is_accepted(
     make_daemon: Callable[..., Daemon], no_engine: dict[str, str], job_id: str
 ) -> None:
-    spec = full(job_id) | {"capAdd": ["NET_ADMIN"]}
+    first = f"{job_id}-first"
+    spec = full(job_id) | {"capAdd": ["NET_ADMIN"], "gpus": 1, "after": [{"job": first, "on": "any"}]}
     assert spec.keys() == names(JobSpec)
     assert spec["callback"].keys() == names(Callback)
     assert spec["outputs"][0].keys() == names(Output)
+    assert spec["after"][0].keys() == names(Dependency)
     shared = names(OutputBase)
     assert shared <= {field for artifact in spec["artifacts"] for field in artifact}
     for artifact in spec["artifacts"]:
         assert artifact.keys() | shared >= names(KINDS[artifact["type"]]), artifact
     assert {artifact["type"] for artifact in spec["artifacts"]} == KINDS.keys()
-    daemon = make_daemon(environ=no_engine | {"ALLOW_CAP_ADD": "true"}).start()
+    daemon = make_daemon(environ=no_engine | {"ALLOW_CAP_ADD": "true", "GPU_DEVICES": "0"}).start()
+    daemon.submit(id=first, image="busybox")
     assert daemon.call("POST", "/v1/jobs", spec).status == 202
     view = daemon.call("GET", f"/v1/jobs/{job_id}").json
-    assert view["limits"] == {"cpu": 0.5, "memory": 64, "pids": 10, "timeoutSeconds": 60}
+    assert view["limits"] == {"cpu": 0.5, "memory": 64, "pids": 10, "timeoutSeconds": 60, "gpus": 1}
+    assert (view["priority"], view["group"], view["after"]) == (5, "night", [{"job": first, "on": "any"}])
     assert (view["meta"], view["labels"]) == ({"team": "blue"}, {"kind": "test"})
     assert [(a["id"], a["type"]) for a in view["artifacts"]] == [
         (a["id"], a["type"]) for a in spec["artifacts"]

@@ -19,7 +19,7 @@ from jobd.jobs.state.next_action import AMBIGUOUS_START, next_action
 from jobd.jobs.state.parts import Started, Starting
 from jobd.wire import event, report
 from jobd.wire.artifact import Artifact, List, Read, Write
-from jobd.wire.job import Callback, JobSpec, Output
+from jobd.wire.job import Callback, Dependency, JobSpec, Output
 from tests.support.models.job_invariants import RETRIES, JobInvariants, awaited
 from tests.support.models.model_engine import ModelEngine
 
@@ -55,6 +55,7 @@ class Life(JobInvariants):
         retries=st.sampled_from([0, RETRIES]),
         has_spool=st.booleans(),
         phase=st.sampled_from(PHASES),
+        after=st.sampled_from([[], [], ["x"], ["x", "y"]]),
     )
     def submit(
         self,
@@ -65,6 +66,7 @@ class Life(JobInvariants):
         retries: int,
         has_spool: bool,
         phase: str,
+        after: list[str],
     ) -> None:
         callback = None if events is None else Callback(url="http://h", events=events)
         self.spec = JobSpec(
@@ -75,13 +77,14 @@ class Life(JobInvariants):
             callback=callback,
             timeout_seconds=60,
             retries=retries,
+            after=[Dependency(job=name, on="completed") for name in after],
         )
         self.now = START
         self.grace = grace
         self.boots, self.offset = 1, 0.0
         self.skew = timedelta(0)
         self.record = new_record(
-            self.spec, now=START, owner=None, digest="", has_spool=has_spool, boot="boot-1"
+            self.spec, now=START, owner=None, digest="", has_spool=has_spool, boot="boot-1", after=after
         )
         self.engine_stopped = False
         self.order_given = True
@@ -200,6 +203,21 @@ class Life(JobInvariants):
     def a_user_cancels_the_job(self, request: str) -> None:
         if request != "none":
             self.apply(facts.CancelRequested(by="x", grace_s=self.grace, delete=request == "delete"))
+
+    @rule(name=st.sampled_from(["x", "y"]), status=st.sampled_from(["completed", "failed", "purged"]))
+    def a_dependency_ends(self, name: str, status: str) -> None:
+        waited = any(one.uid == name for one in self.record.scheduling.after)
+        was_queued = self.record.phase == "queued"
+        self.apply(facts.DependencyEnded(name, status))
+        if waited and was_queued and status != "completed":
+            assert (self.record.status, self.record.reason) == ("cancelled", "dependency")
+
+    @rule(priority=st.integers(-100, 100), ticket=st.none() | st.integers(1, 9))
+    def a_user_changes_the_priority(self, priority: int, ticket: int | None) -> None:
+        before = self.record
+        self.apply(facts.Reprioritized(priority, ticket))
+        if before.phase != "queued":
+            assert self.record == before
 
     @rule(code=st.sampled_from([0, 137, 143]), starting=st.booleans())
     def the_engine_is_stopped(self, code: int, starting: bool) -> None:

@@ -156,6 +156,8 @@ class JobTurns(RuleBasedStateMachine):
         action = next_action(self.record, self.observation, self.now)
         self.next_actions.append(type(action))
         match action:
+            case actions.Admit() if self.record.scheduling.after:
+                self.apply(facts.DependencyEnded(self.record.scheduling.after[0].uid, "completed"))
             case actions.Admit():
                 self.apply(facts.Admitted())
             case actions.Prepare() if fault == "refused":

@@ -1,7 +1,11 @@
-"""Places among the running jobs: every attempt queues, and a restart takes no place away."""
+"""Places among the running jobs: every attempt queues, the order follows priorities, and a restart changes neither."""
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from jobd.errors import Conflict, InvalidRequest
 from tests.support.fakes.worker import WorkerScript
 
 
@@ -55,3 +59,82 @@ async def test_a_start_after_a_boot_of_the_machine_writes_nothing_of_jobs_that_w
         system.engine.end(name, "worker", 0)
     ended = await system.ended(waiting, tick_s=0.5)
     assert (ended.exit_code, ended.clock.boot) == (0, "another")
+
+
+async def test_a_higher_priority_starts_first_and_a_restart_keeps_the_order(system: Any) -> None:
+    for name in ("first", "second"):
+        system.engine.workers[name] = WorkerScript(runs_s=None)
+        await system.until(await system.submit(id=name), lambda now: now.started_at is not None)
+    waiting = [await system.submit(id=f"p{n}", priority=p) for n, p in enumerate((0, 5, -5, 5, 0))]
+    order = [system.queue.position(record.uid) for record in waiting]
+    assert order == [3, 1, 5, 2, 4]
+    await system.restart()
+    assert [system.queue.position(record.uid) for record in waiting] == order
+    view = await system.service.get("p0")
+    assert (view.waiting_for, view.priority) == ("a free place: number 3 in the queue", 0)
+    system.engine.end("first", "worker", 0)
+    ended = [await system.ended(record, tick_s=0.5) for record in waiting]
+    started = sorted(range(5), key=lambda n: ended[n].started_at)
+    assert started == [1, 3, 0, 4, 2]
+
+
+async def test_jobs_that_do_not_fit_into_the_memory_together_run_one_after_the_other(system: Any) -> None:
+    await system.engine_monitor.ask()
+    system.engine.workers["first"] = WorkerScript(runs_s=None)
+    first = await system.submit(id="first", memory=5000)
+    await system.until(first, lambda now: now.started_at is not None)
+    second = await system.submit(id="second", memory=5000)
+    assert (system.queue.running, system.queue.position(second.uid)) == (1, 1)
+    view = await system.service.get("second")
+    assert view.waiting_for == "5000 MB of memory, of which 3192 MB are free: number 1 in the queue"
+    system.engine.end("first", "worker", 0)
+    assert (await system.ended(second, tick_s=0.5)).exit_code == 0
+
+
+async def test_a_waiting_job_is_put_first_or_changes_its_priority_and_a_restart_keeps_that(
+    system: Any,
+) -> None:
+    for name in ("first", "second"):
+        system.engine.workers[name] = WorkerScript(runs_s=None)
+        await system.until(await system.submit(id=name), lambda now: now.started_at is not None)
+    waiting = [await system.submit(id=f"w{n}", priority=p) for n, p in enumerate((100, 0, 0))]
+    view = await system.service.prioritize("w2", None)
+    assert (view.queue_position, view.priority) == (1, 100)
+    assert (await system.service.prioritize("w2", None)).queue_position == 1
+    assert (await system.service.prioritize("w1", -3)).priority == -3
+    for _ in range(2):
+        assert [system.queue.position(record.uid) for record in waiting] == [2, 3, 1]
+        await system.restart()
+    with pytest.raises(Conflict, match="'first' does not wait any more"):
+        await system.service.prioritize("first", None)
+
+
+async def test_a_gpu_is_held_by_one_job_also_over_a_restart(system: Any) -> None:
+    system._config = replace(system._config, gpus=("0", "1"))
+    await system.restart()
+    for name in ("first", "second"):
+        system.engine.workers[name] = WorkerScript(runs_s=None)
+    first = await system.submit(id="first", gpus=1)
+    await system.until(first, lambda now: now.started_at is not None)
+    assert (await system.service.get("first")).gpu_devices == ["0"]
+    second = await system.submit(id="second", gpus="all")
+    third = await system.submit(id="third")
+    await system.restart()
+    view = await system.service.get("second")
+    assert view.waiting_for == "2 GPUs, of which 1 is free: number 1 in the queue"
+    assert system.queue.position(third.uid) == 2, "the only place is kept for the job that waits for the GPUs"
+    system.engine.end("first", "worker", 0)
+    await system.until(second, lambda now: now.started_at is not None, tick_s=0.5)
+    assert (await system.service.get("second")).gpu_devices == ["0", "1"]
+    assert (await system.service.get("second")).limits.gpus == "all"
+    assert (await system.ended(third, tick_s=0.5)).exit_code == 0
+
+
+@pytest.mark.parametrize("gpus", [3, "all"])
+async def test_more_gpus_than_there_are_are_refused(system: Any, gpus: Any) -> None:
+    if gpus != "all":
+        system._config = replace(system._config, gpus=("0", "1"))
+        await system.restart()
+    with pytest.raises(InvalidRequest, match=f"asks for {gpus} GPUs; this daemon has") as caught:
+        await system.submit(id="a", gpus=gpus)
+    assert caught.value.field == "gpus"

@@ -160,6 +160,21 @@ def test_transfers_are_planned_or_refused_and_never_crash(pairs: Any, raw: Any) 
     assert len(ids) + len(made.uploads) + len(made.fetches) == len(pairs) + 4 * len(raw)
 
 
+def test_a_priority_and_a_group_override_the_file() -> None:
+    spec = planned(Flags(image="i", priority=0, group="gpu"), {"priority": 5, "group": "night"}).spec
+    assert (spec["priority"], spec["group"]) == (0, "gpu")
+
+
+@pytest.mark.parametrize(("flag", "gpus"), [("2", 2), ("0", 0), ("all", "all"), ("x", "x")])
+def test_gpus_are_a_number_or_all(flag: str, gpus: object) -> None:
+    assert planned(Flags(image="i", gpus=flag), {"gpus": 1}).spec["gpus"] == gpus
+
+
+def test_dependencies_have_their_conditions() -> None:
+    spec = planned(Flags(image="i", after=["a,b:any", "c:failed"]), {"after": [{"job": "z"}]}).spec
+    assert spec["after"] == [{"job": "a"}, {"job": "b", "on": "any"}, {"job": "c", "on": "failed"}]
+
+
 def test_retries_have_their_reasons() -> None:
     flags = Flags(image="i", retries=3, retry_on=["75, 76", "timeout", "75"])
     spec = planned(flags).spec

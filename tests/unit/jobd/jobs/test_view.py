@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from jobd.jobs.admission.scheduling.waits import Wait, WaitReason
 from jobd.jobs.state import facts
 from jobd.jobs.view import view_of
 from jobd.wire import report
@@ -25,6 +26,34 @@ def test_a_job_that_was_just_accepted(job: Job) -> None:
     assert (view.meta, view.labels, view.owner, view.command) == ({"k": "v"}, {"team": "x"}, "1000", "true")
     assert (view.attempts, view.exit_code, view.started_at, view.files_until) == ([], None, None, None)
     assert view.created_at == "2030-01-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("wait", "words"),
+    [
+        (Wait(WaitReason.DEPENDENCY), "the end of other jobs: number 2 in the queue"),
+        (Wait(WaitReason.PAUSED), "the queue to be resumed: number 2 in the queue"),
+        (Wait(WaitReason.GROUP_PAUSED), "group 'gpu' to be resumed: number 2 in the queue"),
+        (Wait(WaitReason.MACHINE), "more than this machine has now: number 2 in the queue"),
+        (
+            Wait(WaitReason.GROUP_LIMIT, 3),
+            "a free place in group 'gpu', which runs 3 at once: number 2 in the queue",
+        ),
+        (Wait(WaitReason.PLACE), "a free place: number 2 in the queue"),
+        (Wait(WaitReason.GPUS, 1, 0), "1 GPU, of which 0 are free: number 2 in the queue"),
+        (Wait(WaitReason.GPUS, 2, 1), "2 GPUs, of which 1 is free: number 2 in the queue"),
+        (
+            Wait(WaitReason.MEMORY, 900, 248),
+            "900 MB of memory, of which 248 MB are free: number 2 in the queue",
+        ),
+        (Wait(WaitReason.CPUS, 1500, 1000), "1.5 cores, of which 1 is free: number 2 in the queue"),
+        (Wait(WaitReason.TURN), "its turn: number 2 in the queue"),
+    ],
+)
+def test_a_queued_jobs_view_names_the_obstacle(job: Job, wait: Wait, words: str) -> None:
+    walk = job(group="gpu", priority=7)
+    view = view_of(walk.record, walk.spec, queue_position=2, progress=None, retention_s=900, wait=wait)
+    assert (view.waiting_for, view.priority, view.group) == (words, 7, "gpu")
 
 
 @pytest.mark.parametrize(

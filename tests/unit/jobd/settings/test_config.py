@@ -30,6 +30,7 @@ ROWS: list[tuple[str, str, Any, str, Any]] = [
     ("MAX_TIMEOUT", "max_timeout_s", 86400, "168h", 7 * 86400),
     ("MAX_MEMORY", "max_memory_mb", 65536, "1.5g", 1536),
     ("MAX_CPUS", "max_cpus", 64, "0.5", 0.5),
+    ("GPU_DEVICES", "gpus", (), "0, GPU-3a-f,nvidia.com/gpu=1", ("0", "GPU-3a-f", "nvidia.com/gpu=1")),
     ("ALLOW_CAP_ADD", "allow_cap_add", False, "true", True),
     ("SANDBOX_POOL", "sandbox_pool", None, "4", 4),
     (
@@ -113,6 +114,7 @@ WRONG: dict[str, list[str]] = {
     "MAX_TIMEOUT": ["0s", "24", "1d", "9000h", "-1h"],
     "MAX_MEMORY": ["64", "5m", "17t", "0g", "1e3m", "-1g", ""],
     "MAX_CPUS": ["0", "-1", "4097", "nan", "1e3", "inf", ""],
+    "GPU_DEVICES": ["0,0", "-1", "0 1", ",".join(map(str, range(65)))],
     "ALLOW_CAP_ADD": ["maybe", "2"],
     "SANDBOX_POOL": ["", "on", "-1", "257", "1.5"],
     "JOBD_SOCKET": ["/" + "x" * 107, "~no-such-user-here/sock"],

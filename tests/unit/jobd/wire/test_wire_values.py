@@ -114,6 +114,8 @@ MEANINGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"command": ""}, {}),
     ({"workspace": ""}, {}),
     ({"workspace": "/workspace/"}, {}),
+    ({"group": ""}, {}),
+    ({"group": "default"}, {}),
     ({"workspace": "/data//"}, {"workspace": "/data"}),
     ({"callback": {}}, {}),
     ({"callback": {"url": ""}}, {}),

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,6 +65,15 @@ def test_limits_are_those_that_were_asked_for() -> None:
 )
 def test_cores_are_counted_in_billionths(cores: float, nano: int) -> None:
     assert container_spec.nano_cpus(cores) == nano
+
+
+def test_a_worker_gets_the_gpus_of_its_order_and_no_others() -> None:
+    assert "DeviceRequests" not in worker(gpus=1)["HostConfig"]
+    with_gpus = replace(order(), gpus=("1", "GPU-3"))
+    body: Any = container_spec.worker_body(with_gpus, SETTINGS, "making")
+    assert body["HostConfig"]["DeviceRequests"] == [{"DeviceIDs": ["1", "GPU-3"], "Capabilities": [["gpu"]]}]
+    body = container_spec.sidecar_body(with_gpus, SETTINGS, "making")
+    assert "DeviceRequests" not in body["HostConfig"]
 
 
 def test_a_worker_is_confined() -> None:

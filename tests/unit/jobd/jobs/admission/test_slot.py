@@ -40,14 +40,16 @@ async def test_a_place_is_held_through_an_attempt_and_released_for_the_next() ->
     first = record()
     place = Slot(queue, first)
     place.take(first)
-    await place.admitted(first)
+    place.enter(first)
+    await place.changed()
     for phase in ("pulling", "inputs", "running", "outputs"):
         place.follow(record(phase=phase))
         assert queue.running == 1
     second = record(attempt=2, retry_at=NOW)
     place.follow(second)
     assert (queue.running, queue.waiting) == (0, 0)
-    await place.admitted(second)
+    place.enter(second)
+    await place.changed()
     place.follow(record(attempt=2, phase="pulling"))
     assert queue.running == 1
     place.leave()
@@ -58,6 +60,7 @@ async def test_a_place_is_held_through_an_attempt_and_released_for_the_next() ->
 async def test_an_attempt_whose_start_was_not_observed_keeps_its_place() -> None:
     queue = AdmissionQueue(1)
     place = Slot(queue, record())
-    await place.admitted(record(attempt=2))
+    place.enter(record(attempt=2))
+    await place.changed()
     place.follow(record(attempt=2, phase="pulling"))
     assert queue.running == 1

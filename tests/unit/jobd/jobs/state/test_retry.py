@@ -27,6 +27,7 @@ from jobd.jobs.state.parts import (
     SidecarRun,
 )
 from jobd.jobs.state.record import Attempt, Record
+from jobd.jobs.state.scheduling import Awaited, Scheduling, ticket_at
 from jobd.jobs.state.states import DrainingLog, Queued
 from jobd.wire.job import RETRY_REASONS, JobSpec
 
@@ -38,10 +39,11 @@ KEPT = frozenset(
     """
     uid id created_at version image image_digest owner spec_digest has_spool token clock.boot clock.offset
     events.count events.sequence events.started log.seq log.size_bytes log.is_full log.announced
-    cancel.delete cancel.by cancel.why cancel.signal cancel.grace_s
+    cancel.delete cancel.by cancel.why cancel.signal cancel.grace_s scheduling.cpu scheduling.memory_mb
+    scheduling.priority scheduling.group scheduling.gpus scheduling.after
     """.split()  # noqa: SIM905 - a list of them would fill the page
 )
-GROWS = frozenset({"earlier", "attempt.number"})
+GROWS = frozenset({"earlier", "attempt.number", "scheduling.ticket"})
 RESET = frozenset(
     """
     attempt.state attempt.artifacts attempt.engine_errors.action attempt.engine_errors.seconds attempt.reading.cursor
@@ -71,6 +73,15 @@ def full() -> Record:
         spec_digest="d",
         has_spool=True,
         token="t",
+        scheduling=Scheduling(
+            priority=3,
+            gpus=2,
+            after=[Awaited(uid="u2", id="b")],
+            group="gpu",
+            ticket=5,
+            cpu=2.0,
+            memory_mb=64,
+        ),
         clock=ClockMark(boot="boot", offset=1.5),
         events=EventCounts(count=4, sequence=3, started=True),
         log=LogState(seq=8, size_bytes=80, is_full=True, announced=7),
@@ -115,6 +126,7 @@ def test_each_field_of_a_record_is_kept_or_reset() -> None:
     )
     assert following.earlier == [*record.earlier, failed]
     due = PendingRetry(due_at=NOW + timedelta(seconds=retry.delay_s(2)), leftovers=True)
+    assert following.ticket == ticket_at(due.due_at), "behind the jobs that are submitted until then"
     assert following.attempt == Attempt(
         number=3, state=Queued(since=NOW, retry=due), artifacts={"in": ArtifactState(optional=True)}
     )

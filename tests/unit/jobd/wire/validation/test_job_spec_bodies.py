@@ -19,7 +19,7 @@ Refuse = Callable[..., list[Problem]]
         ({"": 1}, '""'),
         ({".id": 1}, ".id"),
         ({"timeout_seconds": 1}, "timeout_seconds"),
-        ({"priority": 1}, "priority"),
+        ({"rank": 1}, "rank"),
         ({"callback": {"url": "http://h", "secret": ""}}, "callback.secret"),
         ({"artifacts": [{"id": "a", "type": "read", "in": "x", "out": "y"}]}, "artifacts[0].out"),
     ],

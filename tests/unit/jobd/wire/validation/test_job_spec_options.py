@@ -51,6 +51,59 @@ def test_a_runtime_is_refused(refuse: Refuse, value: object) -> None:
     assert [p.field for p in refuse(runtime=value)] == ["runtime"]
 
 
+@pytest.mark.parametrize("value", [-100, 0, 100])
+def test_a_priority_is_accepted(accept: Accept, value: int) -> None:
+    assert accept(priority=value).priority == value
+
+
+@pytest.mark.parametrize("value", [-101, 101, 1.5, "1", True])
+def test_a_priority_is_refused(refuse: Refuse, value: object) -> None:
+    assert [p.field for p in refuse(priority=value)] == ["priority"]
+
+
+@pytest.mark.parametrize("value", ["default", "gpu", "0", "a.b_c-d", "g" * 64])
+def test_a_group_is_accepted(accept: Accept, value: str) -> None:
+    assert accept(group=value).group == value
+
+
+@pytest.mark.parametrize("value", [".", "-a", "a b", "a/b", "g" * 65, "*", "a\n", 5])
+def test_a_group_is_refused(refuse: Refuse, value: object) -> None:
+    assert [p.field for p in refuse(group=value)] == ["group"]
+
+
+@pytest.mark.parametrize("value", [0, 1, 64, "all"])
+def test_a_number_of_gpus_is_accepted(accept: Accept, value: object) -> None:
+    assert accept(gpus=value).gpus == value
+
+
+@pytest.mark.parametrize("value", [-1, 65, 0.5, "", "some", "1", True, ["0"]])
+def test_a_number_of_gpus_is_refused(refuse: Refuse, value: object) -> None:
+    assert [p.field for p in refuse(gpus=value)] == ["gpus"]
+
+
+@pytest.mark.parametrize("on", ["completed", "any", "failed"])
+def test_a_dependency_is_accepted(accept: Accept, on: str) -> None:
+    spec = accept(after=[{"job": "first"}, {"job": "second", "on": on}])
+    assert [(one.job, one.on) for one in spec.after] == [("first", "completed"), ("second", on)]
+
+
+@pytest.mark.parametrize(
+    ("after", "field"),
+    [
+        ([{"job": "-"}], "after[0].job"),
+        ([{"job": "b"}, {"job": ""}], "after[1].job"),
+        ([{"job": "b"}, {"job": "b", "on": "any"}], "after[1].job"),
+        ([{"job": "b"}, {"job": "a"}], "after[1].job"),
+        ([{"job": "b", "on": "success"}], "after[0].on"),
+        ([{}], "after[0].job"),
+        (["b"], "after[0]"),
+        ([{"job": f"j{n}"} for n in range(65)], "after"),
+    ],
+)
+def test_a_dependency_is_refused(refuse: Refuse, after: list[object], field: str) -> None:
+    assert [p.field for p in refuse(id="a", after=after)] == [field]
+
+
 @pytest.mark.parametrize("field", ["capDrop", "capAdd"])
 @pytest.mark.parametrize("names", [[], ["NET_ADMIN"], ["SETUID", "CHOWN", "SETUID"]])
 def test_capabilities_are_accepted(accept: Accept, field: str, names: list[str]) -> None:

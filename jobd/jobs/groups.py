@@ -1,0 +1,138 @@
+"""The use cases of groups and of the whole queue: show, set a limit, pause, resume.
+
+A change is stored before the queue follows it; a start of jobd loads the stored settings before any job enters the queue.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from jobd.errors import Conflict, InvalidRequest, NotFound
+from jobd.jobs.admission.queue import AdmissionQueue
+from jobd.jobs.admission.scheduling.groups import GroupSettings
+from jobd.jobs.storage import GroupRows
+from jobd.store.tables.rows import GroupRow
+from jobd.wire.validation.names import group_problem
+from jobd.wire.view import GroupView, QueueView
+
+MAX_GROUPS = 1000
+"""The most groups with settings."""
+
+
+class GroupService:
+    """Changes are made one after the other, and complete even if their caller is cancelled."""
+
+    def __init__(self, store: GroupRows, queue: AdmissionQueue) -> None:
+        self._store = store
+        self._queue = queue
+        self._stored: dict[str, GroupSettings] = {}
+        self._changing = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Sets the stored settings. Raises StoreError."""
+        stored = await self._store.load_queue()
+        self._stored = {group.name: GroupSettings(group.limit, group.paused) for group in stored.groups}
+        for name, settings in self._stored.items():
+            self._queue.set_group(name, settings)
+        self._queue.set_paused(stored.paused)
+
+    def show_queue(self) -> QueueView:
+        """Returns the queue with all groups that have settings or jobs."""
+        queue = self._queue
+        return QueueView(
+            paused=queue.paused,
+            limit=queue.limit,
+            running=queue.running,
+            waiting=queue.waiting,
+            groups=[self._view(name) for name in queue.group_names()],
+        )
+
+    def show(self, name: str) -> GroupView:
+        """Returns a group. Raises InvalidRequest: the name is no name of a group. NotFound: the group has neither settings nor jobs."""
+        self._check_exists(name)
+        return self._view(name)
+
+    async def put(self, name: str, limit: int | None, paused: bool | None) -> GroupView:
+        """Sets the limit of a group, and with `paused` its pause. Raises InvalidRequest; Conflict: too many groups have settings."""
+        _check(name)
+
+        async def change() -> None:
+            before = self._stored.get(name, GroupSettings())
+            await self._set(name, GroupSettings(limit, before.paused if paused is None else paused))
+
+        await self._in_turn(change)
+        return self._view(name)
+
+    async def pause(self, name: str, paused: bool) -> GroupView:
+        """Pauses or resumes a group. Raises as `put` and `show`."""
+
+        async def change() -> None:
+            self._check_exists(name)
+            await self._set(name, self._stored.get(name, GroupSettings())._replace(paused=paused))
+
+        await self._in_turn(change)
+        return self._view(name)
+
+    async def remove(self, name: str) -> None:
+        """Removes the settings of a group, which has no limit from then on.
+
+        Raises:
+            NotFound: the group has no settings. Conflict: jobs of the group wait, and the removal would start them.
+        """
+        _check(name)
+
+        async def change() -> None:
+            if name not in self._stored:
+                raise NotFound(f"group {name!r} has no settings")
+            if waiting := self._queue.group_numbers(name).waiting:
+                text = f"{waiting} job{'s' * (waiting != 1)} of group {name!r} {'wait' if waiting > 1 else 'waits'}"
+                raise Conflict(f"{text}; cancel them, or set the group's limit instead", code="group-in-use")
+            await self._store.remove_group(name)
+            del self._stored[name]
+            self._queue.set_group(name, None)
+
+        await self._in_turn(change)
+
+    async def pause_all(self, paused: bool) -> QueueView:
+        """Pauses or resumes all groups."""
+
+        async def change() -> None:
+            await self._store.set_queue_paused(paused)
+            self._queue.set_paused(paused)
+
+        await self._in_turn(change)
+        return self.show_queue()
+
+    def _check_exists(self, name: str) -> None:
+        _check(name)
+        if name not in self._queue.group_names():
+            raise NotFound(f"group {name!r} has neither settings nor jobs")
+
+    async def _set(self, name: str, settings: GroupSettings) -> None:
+        if name not in self._stored and len(self._stored) >= MAX_GROUPS:
+            raise Conflict(f"{MAX_GROUPS} groups have settings; remove one first", code="too-many-groups")
+        await self._store.put_group(GroupRow(name, settings.limit, settings.paused))
+        self._stored[name] = settings
+        self._queue.set_group(name, settings)
+
+    async def _in_turn(self, change: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        async def run() -> None:
+            async with self._changing:
+                await change()
+
+        await asyncio.shield(asyncio.create_task(run(), name="change a group"))
+
+    def _view(self, name: str) -> GroupView:
+        settings, numbers = self._queue.group_settings(name), self._queue.group_numbers(name)
+        return GroupView(
+            name=name,
+            limit=settings.limit,
+            paused=settings.paused,
+            running=numbers.running,
+            waiting=numbers.waiting,
+        )
+
+
+def _check(name: str) -> None:
+    if why := group_problem(name):
+        raise InvalidRequest(f"the group's name {why}", field="name")

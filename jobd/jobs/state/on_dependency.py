@@ -1,0 +1,43 @@
+"""The end of a job that another job waits for: the waiting job may start, or ends too. Pure.
+
+A job never runs without what it was submitted to wait for.
+"""
+
+from datetime import datetime
+
+from jobd.jobs.state import facts
+from jobd.jobs.state.outcome import DEPENDENCY, worker_never_ran
+from jobd.jobs.state.parts import Failure
+from jobd.jobs.state.record import Record
+from jobd.jobs.state.scheduling import Awaited
+from jobd.jobs.state.step import Step
+from jobd.wire.job import Condition, JobSpec
+from jobd.wire.view import TERMINAL
+
+_MET_BY: dict[Condition, frozenset[str]] = {
+    "completed": frozenset({"completed"}),
+    "failed": frozenset({"failed"}),
+    "any": TERMINAL,
+}
+_ENDS = {"completed": "has completed", "failed": "has failed", "cancelled": "was cancelled"}
+_GONE = "cannot be read any more"
+_WANTED: dict[Condition, str] = {"completed": "completes", "failed": "fails", "any": "ends"}
+
+
+def dependency_ended(record: Record, spec: JobSpec, fact: facts.DependencyEnded, now: datetime) -> Step:
+    """Returns the queued job without this dependency; ended, if the dependency ended otherwise than the job requires."""
+    awaited = next((one for one in record.scheduling.after if one.uid == fact.uid), None)
+    if awaited is None:
+        return Step(record)
+    left = [one for one in record.scheduling.after if one.uid != fact.uid]
+    following = record.change(scheduling=record.scheduling.change(after=left))
+    if fact.status in _MET_BY[awaited.on]:
+        return Step(following)
+    return worker_never_ran(
+        following, spec, now, Failure(reason=DEPENDENCY, error=_error(awaited, fact.status))
+    )
+
+
+def _error(awaited: Awaited, status: str) -> str:
+    how = _ENDS.get(status, _GONE)
+    return f"job {awaited.id!r} {how}; this job starts only if that job {_WANTED[awaited.on]}"
