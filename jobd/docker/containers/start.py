@@ -92,7 +92,11 @@ class Start:
         try:
             while not (await asyncio.wait([writing], timeout=_INSPECT_AGAIN_S))[0]:
                 found = await self._ids.inspect(ref, "sidecar")
-                if found is None or found.state.status in ("exited", "dead") or await self._has_reported(found.id):
+                if (
+                    found is None
+                    or found.state.status in ("exited", "dead")
+                    or await self._has_reported(found.id)
+                ):
                     return
             await writing
         finally:
