@@ -20,7 +20,15 @@ from jobd.docker.http.sdk import registry_auth
 from jobd.docker.http.transport import SMALL_ANSWER, OnCall, Transport
 from jobd.docker.mapping.container_spec import Body
 from jobd.docker.mapping.inspection import LONGEST_ID, Inspected, parse_timestamp
-from jobd.docker.mapping.models import DiskUsage, ImageInspected, Info, Listed, Stats, Version
+from jobd.docker.mapping.models import (
+    DiskUsage,
+    ImageInspected,
+    Info,
+    Listed,
+    ListedNetwork,
+    Stats,
+    Version,
+)
 from jobd.jobs.port.errors import EngineUnavailable
 
 Labels = dict[str, str]
@@ -172,16 +180,17 @@ class Engine:
         """Removes a volume. Raises: Refusal (404, 409: in use), EngineUnavailable."""
         await self._transport.in_thread("volume-remove", lambda client: client.remove_volume(name), "work")
 
-    async def network_labels(self, name: str) -> Labels | None:
-        """Returns a network's labels; None if the network does not exist. Raises: EngineUnavailable."""
-        found: Any = await self._transport.found(
-            "network-inspect", lambda client: client.inspect_network(name)
+    async def networks(self, name: str) -> list[ListedNetwork]:
+        """Returns the networks of exactly this name, the oldest first: the engine does not prevent a second one. Raises: EngineUnavailable."""
+        listed: Any = await self._transport.in_thread(
+            "network-list", lambda client: client.networks(names=[name])
         )
-        return None if found is None else _labels(found)
+        found = [one for one in msgspec.convert(listed, list[ListedNetwork]) if one.name == name]
+        return sorted(found, key=lambda one: one.created)
 
-    async def remove_network(self, name: str) -> None:
+    async def remove_network(self, network_id: str) -> None:
         """Removes a network. Raises: Refusal (403, 409: in use), EngineUnavailable."""
-        await self._transport.in_thread("network-remove", lambda client: client.remove_network(name))
+        await self._transport.in_thread("network-remove", lambda client: client.remove_network(network_id))
 
     async def runs_in_network(self, name: str) -> bool:
         """Returns whether a container runs in the network. Raises: Refusal, EngineUnavailable."""

@@ -236,17 +236,29 @@ def remove_all(daemon: Daemon) -> None:
         return
     client = docker.from_env(timeout=60)
     wanted: dict[str, str | list[str] | bool] = {"label": f"job.instance={path.read_text().strip()}"}
-    # The engine may still remove what a daemon has asked for before its end: a second request fails meanwhile.
-    for container in client.containers.list(all=True, filters=wanted, ignore_removed=True):
-        until(_removes(partial(container.remove, force=True, v=True)), f"{container.name} is removed")
-    for volume in client.volumes.list(filters=wanted):
-        until(_removes(partial(volume.remove, force=True)), f"the volume {volume.name} is removed")
+    until(lambda: _without_jobs(client, wanted), "the containers and volumes of a daemon are removed")
     for network in client.networks.list(filters=wanted):
         # A container leaves the engine's list shortly before its network; some engines lose one of many endpoints,
         # and keep the network until their next start.
         with contextlib.suppress(pytest.fail.Exception):
             until(_removes(network.remove), f"the network {network.name} is removed", 10)
     client.close()
+
+
+def _without_jobs(client: docker.DockerClient, wanted: dict[str, str | list[str] | bool]) -> bool:
+    """Removes what is there, and returns whether nothing was left: the engine may still create, or remove itself, what a daemon has asked
+    for before its end.
+    """
+    found = [
+        *(
+            partial(one.remove, force=True, v=True)
+            for one in client.containers.list(all=True, filters=wanted, ignore_removed=True)
+        ),
+        *(partial(one.remove, force=True) for one in client.volumes.list(filters=wanted)),
+    ]
+    for remove in found:
+        _removes(remove)()
+    return not found
 
 
 def _removes(remove: Callable[[], Any]) -> Callable[[], bool]:

@@ -5,11 +5,13 @@ instance. `container_spec.py` has the request body.
 """
 
 import asyncio
+import contextlib
 
 from jobd.docker.engine import Engine
 from jobd.docker.http.errors import Refusal, ServerError, port_error
 from jobd.docker.mapping import container_spec, labels
-from jobd.jobs.port.errors import EngineError, RefusedByEngine
+from jobd.docker.mapping.models import ListedNetwork
+from jobd.jobs.port.errors import EngineError, EngineUnavailable, RefusedByEngine
 
 RELEASE_S = 5.0
 RELEASE_AGAIN_S = 0.1
@@ -48,40 +50,53 @@ class Network:
         If a created container is started later, the start creates the network again. A container that was just removed may still
         be attached: the network's removal is retried while no container runs in it.
         """
-        name = labels.network_name(self._instance)
         try:
             async with asyncio.timeout(RELEASE_S):
                 if self._making is not None:
                     # The engine completes the request even if the caller was cancelled.
                     await asyncio.gather(self._making, return_exceptions=True)
-                while labels.is_owned(await self._engine.network_labels(name), self._instance):
-                    if await self._engine.runs_in_network(name):
-                        return
-                    try:
-                        await self._engine.remove_network(name)
-                        return
-                    except Refusal:
-                        await asyncio.sleep(RELEASE_AGAIN_S)
+                for network in await self._own():
+                    await self._remove(network.id)
         except (Refusal, EngineError, TimeoutError):
             return  # the engine is unavailable or refuses: jobd uses the network again after its next start
         finally:
             self._seen = False
 
+    async def _remove(self, network_id: str) -> None:
+        while not await self._engine.runs_in_network(network_id):
+            try:
+                await self._engine.remove_network(network_id)
+                return
+            except Refusal as error:
+                if error.status == 404:
+                    return
+                await asyncio.sleep(RELEASE_AGAIN_S)
+
     async def _make(self) -> None:
         name = labels.network_name(self._instance)
-        found = await self._engine.network_labels(name)
-        if found is None:
+        if not await self._own():
             try:
                 await self._engine.create_network(container_spec.network_body(self._instance))
             except Refusal as error:
                 if error.status != 409:
                     raise port_error("network", error) from error
-                found = await self._engine.network_labels(name)
             except ServerError as error:
                 raise port_error("network", error) from error
-            else:
-                return
-        if not labels.is_owned(found, self._instance):
+        # A process that was killed may have asked for the network as well: the engine refuses a start if a name is ambiguous.
+        found = await self._own()
+        if not found:
+            raise EngineUnavailable(f"the network {name!r} was removed while jobd created it", answered=True)
+        for network in found[1:]:
+            with contextlib.suppress(Refusal):
+                await self._engine.remove_network(network.id)
+
+    async def _own(self) -> list[ListedNetwork]:
+        """Returns this instance's networks, the oldest first. Raises: RefusedByEngine: a foreign network has the name."""
+        found = await self._engine.networks(labels.network_name(self._instance))
+        own = [one for one in found if labels.is_owned(one.labels, self._instance)]
+        if found and not own:
+            name = found[0].name
             foreign = RefusedByEngine(f"the network {name!r} exists, and this jobd did not create it")
             foreign.remedy = f"docker network rm {name}"
             raise foreign
+        return own

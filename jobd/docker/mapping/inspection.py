@@ -174,6 +174,6 @@ def sandbox_missing(status: int, message: str, container_id: str) -> bool:
 
 
 def network_missing(status: int, message: str) -> bool:
-    """True if the engine refused a start because the container's network does not exist: nothing has run."""
+    """True if the engine refused a start because the container's network does not exist, or exists twice: nothing has run."""
     text = message.lower()
-    return status == 404 and "network" in text and "not found" in text
+    return "network" in text and ((status == 404 and "not found" in text) or "is ambiguous" in text)

@@ -47,6 +47,15 @@ class ListedHostConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal
     network_mode: str = ""
 
 
+class ListedNetwork(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The part of an entry of NetworkList that jobd reads."""
+
+    id: str
+    name: str
+    created: str = ""
+    labels: dict[str, str] | None = None
+
+
 class Listed(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     """The part of an entry of ContainerList that jobd reads."""
 

@@ -293,3 +293,20 @@ async def test_an_order_that_the_sidecar_has_read_needs_no_answer_of_the_engine(
     order = SidecarOrder(job_id="j", job_uid="u", artifacts=[])
     await bench.create(sidecar=True)
     await asyncio.wait_for(bench.orchestrator.start_inputs(bench.ref, order), DEADLINE_S)
+
+
+@pytest.mark.parametrize("when", ["before the job", "before its start"])
+async def test_a_network_that_exists_twice_is_reduced_to_one(own_bench: Any, when: str) -> None:
+    """The engine carries out a create whose caller was killed, also beside the create of the next process."""
+    api, instance = own_bench.client.api, own_bench.instance
+    body = {"driver": "bridge", "labels": labels.instance_labels(instance), "check_duplicate": False}
+    if when == "before the job":
+        for _ in range(2):
+            api.create_network(labels.network_name(instance), **body)
+        await own_bench.create(command="echo up")
+    else:
+        await own_bench.create(command="echo up")
+        api.create_network(labels.network_name(instance), **body)
+    await own_bench.orchestrator.start_worker(own_bench.ref)
+    assert (await own_bench.ended()).exit_code == 0
+    assert len(api.networks(names=[labels.network_name(instance)])) == 1

@@ -45,6 +45,7 @@ FULL_SCANS = {
         "SCAN deliveries USING INDEX deliveries_pending": "a scrape counts the pending deliveries",
         "SCAN deliveries USING INDEX deliveries_parked": "a scrape counts the parked deliveries",
     },
+    ("outbox.py", "_behind"): {"SCAN k": "the rows of the inner query, at most as many as its LIMIT"},
     ("observed_time.py", "load"): {"SCAN deliveries": "the start reads one row, the last one"},
 }
 """Function, plan, reason. A scan of a partial index reads the few rows that are in it."""
