@@ -13,8 +13,8 @@ MUTATIONS = (
     Mutation(
         "a network that an earlier process made stays",
         "jobd/docker/containers/network.py",
-        "                while labels.is_owned(",
-        "                while self._seen and labels.is_owned(",
+        "                for network in await self._own():",
+        "                for network in await self._own() if self._seen else ():",
         "test_orphans.py::test_an_orderly_stop_removes_the_network_of_an_earlier_process",
     ),
     Mutation(
