@@ -222,7 +222,11 @@ ROWS: tuple[Row, ...] = (
         "the network sandbox of the job is gone",
         calls=RUNNING,
         statuses=range(400, 404),  # 404: the container itself
-        any_of=("cannot join network of a non running container", "no such container"),
+        any_of=(
+            "cannot join network of a non running container",
+            "/ns/net: no such file or directory",  # the sandbox ended during the start
+            "no such container",
+        ),
     ),
     Row(
         "container-gone",

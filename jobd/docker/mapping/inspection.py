@@ -168,7 +168,7 @@ def joined_container(network_mode: str) -> str:
 def sandbox_missing(status: int, message: str, container_id: str) -> bool:
     """True if the engine refused this container's start because the container whose network it joins does not run: nothing has run."""
     text = message.lower()
-    if "cannot join network of a non running container" in text:
+    if "cannot join network of a non running container" in text or "/ns/net: no such file" in text:
         return True
     return status == 404 and "no such container" in text and container_id not in text
 

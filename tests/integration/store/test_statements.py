@@ -20,6 +20,7 @@ from jobd.store.errors import DeliveriesPending, IdTaken, NoSuchJob, StaleJob
 from jobd.store.sqlite import database
 from jobd.store.tables import (
     events,
+    groups,
     jobs,
     listing,
     logs,
@@ -29,7 +30,7 @@ from jobd.store.tables import (
     settling,
     transitions,
 )
-from jobd.store.tables.rows import LogChunk, Outcome, Settlement, Transition
+from jobd.store.tables.rows import GroupRow, LogChunk, Outcome, Settlement, Transition
 from tests.integration.store.conftest import START, Make
 from tests.support.fakes.clock import FakeClock
 
@@ -39,6 +40,11 @@ SMALL = re.compile(
 )
 """Scans of what is not a table of jobs: a subquery with a limit, the values in the statement, one row."""
 FULL_SCANS = {
+    ("groups.py", "load"): {
+        "SCAN groups": "the start reads the settings of all groups, at most 1000",
+        "SCAN queue": "one row",
+    },
+    ("groups.py", "set_paused"): {"SCAN queue": "one row"},
     ("maintenance.py", "counts"): {
         "SCAN jobs USING COVERING INDEX jobs_by_time": "a scrape of the metrics counts the entries of an index",
         "SCAN jobs USING INDEX jobs_live": "a scrape counts the jobs that are not cleaned up",
@@ -98,6 +104,7 @@ def seen(path: Path, make: Make) -> Iterator[Recording]:
         use_lists(connection)
         use_outbox(connection, make)
         use_maintenance(connection)
+        use_groups(connection)
         yield connection
 
 
@@ -183,6 +190,13 @@ def use_maintenance(connection: Recording) -> None:
     jobs.hide_rows(connection, [3])
     maintenance.remove_hidden(connection, 1 << 20)
     maintenance.vacuum_step(connection)
+
+
+def use_groups(connection: Recording) -> None:
+    groups.put(connection, GroupRow("gpu", 1, False))
+    groups.set_paused(connection, True)
+    groups.load(connection)
+    groups.remove(connection, "gpu")
 
 
 def scans(plan: list[str]) -> list[str]:
