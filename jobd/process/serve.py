@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import socket
+import sys
 
 from jobd.app import build
 from jobd.composition.instrument import Instrument
@@ -33,6 +34,12 @@ LEFTOVERS_AGAIN_S = 60.0
 log = logging.getLogger(__name__)
 
 
+SWITCH_INTERVAL_S = 0.0005
+"""How long a thread may compute before the event loop gets the interpreter. With Python's 5 ms, several calls to the engine at once,
+each in its thread, hold the loop up for tens of milliseconds.
+"""
+
+
 async def serve(config: Config, instrument: Instrument | None = None) -> int:
     """Runs jobd until SIGTERM or SIGINT; returns the exit code. Only tests pass an `instrument`.
 
@@ -40,6 +47,7 @@ async def serve(config: Config, instrument: Instrument | None = None) -> int:
         ConfigError: jobd cannot start with these settings.
     """
     logs.set_up(config.log_level, config.log_format)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     folder = open_state(config.state_dir)
     try:
         with StateLock(folder.path):
