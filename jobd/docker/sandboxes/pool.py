@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 MAX_LEASES = 100
 """After so many jobs a sandbox is replaced."""
 RECONCILE_S = 30.0
+"""A missed event, or a sandbox that the engine created for a process that was killed meanwhile, is found after this time."""
 CLOSE_LIMIT_S = 10.0
 IMAGE_PAUSE_S = 600.0
 """A pull or a build of the image that has failed is not repeated at once."""
@@ -107,10 +108,11 @@ class SandboxPool:
         self._changed()
 
     async def close(self) -> None:
-        """Removes the sandboxes that no job uses. The others outlive jobd."""
-        if self._filler is not None:
-            self._filler.cancel()
-            await asyncio.gather(self._filler, return_exceptions=True)
+        """Removes the sandboxes that no job uses, also those of an earlier process. The others outlive jobd. Never raises."""
+        if self._filler is None:
+            return
+        self._filler.cancel()
+        await asyncio.gather(self._filler, return_exceptions=True)
         try:
             async with asyncio.timeout(CLOSE_LIMIT_S):
                 await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -118,7 +120,10 @@ class SandboxPool:
                 await asyncio.gather(
                     *(self._remove(one) for one in list(self._sandboxes.values()) if one.id not in leased)
                 )
-        except TimeoutError:
+                # The engine may have created one for a process that was killed meanwhile.
+                await self._reconcile()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+        except (Refusal, EngineError, TimeoutError):
             pass  # without their connection, sandboxes end by themselves
         await asyncio.gather(*(one.close() for one in self._sandboxes.values()))
 
@@ -213,7 +218,7 @@ class SandboxPool:
                 async with asyncio.timeout(RECONCILE_S):
                     await self._wake.wait()
             except TimeoutError:
-                self._must_reconcile = len(self._leases) > 0
+                self._must_reconcile = self._is_on or bool(self._foreign)
 
     async def _adjust(self) -> bool:
         """Starts or removes one sandbox; returns whether another one may be needed."""

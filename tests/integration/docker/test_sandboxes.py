@@ -315,3 +315,20 @@ async def test_a_missing_image_keeps_no_job_from_its_start(make_bench: MakeBench
 
 async def _refuse(image: str, say: Any = None) -> None:
     raise EngineUnavailable("no image")
+
+
+async def test_closing_removes_a_sandbox_that_the_engine_created_for_a_killed_process(pooled: Pooled) -> None:
+    """A create that was under way when its process was killed ends after the next process has looked."""
+    late = pooled.client.api.create_container(
+        "busybox:latest",
+        "true",
+        labels={
+            "managed-by": "jobs-service",
+            "job.instance": pooled.bench.instance,
+            "job.type": "sandbox",
+        },
+    )["Id"]
+    await pooled.close()
+    await pooled.bench.orchestrator.close()
+    with pytest.raises(docker.errors.NotFound):
+        pooled.client.api.inspect_container(late)
