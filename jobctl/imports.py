@@ -1,6 +1,7 @@
 """Imports of compiled modules while signal handlers are set."""
 
 import importlib
+import signal
 import sys
 
 
@@ -15,5 +16,10 @@ def import_aside(name: str) -> None:
     import threading
 
     thread = threading.Thread(target=importlib.import_module, args=(name,), daemon=True)
-    thread.start()
+    # A handler that raises inside `start` would leave a thread that Python does not know, and that complains on stderr.
+    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        thread.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
     thread.join()

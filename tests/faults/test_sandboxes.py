@@ -1,5 +1,6 @@
 """Network sandboxes under faults: killed before, during and after a job; jobd and the engine killed with a full pool."""
 
+import contextlib
 import signal
 import uuid
 from collections.abc import Callable
@@ -30,6 +31,11 @@ class Pool:
     def ids(self) -> set[str]:
         mine: Any = {"label": [f"job.instance={self.instance}", "job.type=sandbox"]}
         return {one["Id"] for one in self.client.api.containers(all=True, filters=mine)}
+
+    def kill_all(self) -> None:
+        for sandbox in self.ids():
+            with contextlib.suppress(docker.errors.APIError):  # one that is just being started or removed
+                self.client.api.kill(sandbox)
 
     def of(self, job_id: str, role: str = "worker") -> str:
         """The sandbox that a job's container has joined; empty: none."""
@@ -70,8 +76,7 @@ def running(daemon: Daemon, job_id: str) -> None:
 def test_sandboxes_are_killed_before_a_job(
     pool: Pool, receiver: Receiver, starts: Starts, worker_image: str, job_id: str
 ) -> None:
-    for sandbox in pool.ids():
-        pool.client.api.kill(sandbox)
+    pool.kill_all()
     submit(pool.daemon, receiver, job_id, worker_image, "exit 5")
     assert pool.daemon.ended(job_id)["exitCode"] == 5
     check_events(delivered(receiver, f"/{job_id}"), exit_code=5, status="failed")
@@ -133,8 +138,7 @@ def test_a_sandbox_is_killed_under_a_job(
 def test_a_sandbox_is_killed_after_a_job(pool: Pool, worker_image: str, job_id: str) -> None:
     pool.daemon.submit(id=job_id, image=worker_image, command="echo kept > kept; echo said")
     pool.daemon.ended(job_id)
-    for sandbox in pool.ids():
-        pool.client.api.kill(sandbox)
+    pool.kill_all()
     copied = pool.daemon.jobctl("cp", f"{job_id}:kept", "-")
     assert copied.returncode == 0, copied.stderr
     assert pool.daemon.jobctl("logs", job_id).stdout == "said\n"

@@ -225,6 +225,7 @@ ROWS: tuple[Row, ...] = (
         any_of=(
             "cannot join network of a non running container",
             "/ns/net: no such file or directory",  # the sandbox ended during the start
+            "can't get final child's pid from pipe",  # the same, a moment later
             "no such container",
         ),
     ),

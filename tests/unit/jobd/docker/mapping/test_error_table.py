@@ -27,6 +27,7 @@ ANSWERS: list[tuple[str, Call, int, str]] = [
     ("broke-off", "start", 500, "rpc error: transport is closing: unavailable"),
     ("sandbox-gone", "start", 400, "cannot join network of a non running container: 0123"),
     ("sandbox-gone", "start", 400, "No such container: 0123"),
+    ("sandbox-gone", "start", 400, RUNC + "can't get final child's PID from pipe: EOF: unknown"),
     ("sandbox-gone", "start", 400, RUNC + "unable to create new parent process: namespace path: lstat /proc/1210/ns/net: no such file or directory: unknown"),
     ("broke-off", "create", 500, "context canceled"),
     ("unavailable", "create", 503, "busy"),
