@@ -88,7 +88,7 @@ class Daemon:
                     "PORT": "0",
                     "METRICS_PORT": "0",
                     "SHUTDOWN_DRAIN_WAIT": "0s",  # no load balancer turns away
-                    "SANDBOX_POOL": os.environ.get("TEST_SANDBOX_POOL", "auto"),
+                    "SANDBOX_POOL": os.environ.get("TEST_SANDBOX_POOL", "off"),
                     **self.environ,
                 },
                 log,
