@@ -6,7 +6,6 @@ Source: Docker Engine API, ContainerStart, ContainerAttach.
 """
 
 import asyncio
-from http import HTTPStatus
 
 import msgspec
 
@@ -19,6 +18,7 @@ from jobd.docker.http.errors import Refusal, ServerError, port_error
 from jobd.docker.http.probe import is_answering
 from jobd.docker.http.transport import SMALL_ANSWER
 from jobd.docker.mapping import inspection
+from jobd.docker.mapping.error_table import SANDBOX_REMOVED
 from jobd.jobs.port.errors import EngineUnavailable, StartFailed
 from jobd.jobs.port.model import JobRef
 from jobd.wire.report import SidecarOrder, encode_order
@@ -62,8 +62,8 @@ class Start:
             try:
                 await self._engine.start(container_id)
             except (Refusal, ServerError) as error:
-                if inspection.sandbox_missing(error.status, error.message, container_id):
-                    raise Refusal(HTTPStatus.BAD_REQUEST, error.message) from error
+                if inspection.sandbox_removed(error.status, error.message, container_id):
+                    raise Refusal(SANDBOX_REMOVED.start, error.message) from error
                 if not inspection.network_missing(error.status, error.message):
                     raise
                 # The engine refused before anything ran: this start may be repeated.

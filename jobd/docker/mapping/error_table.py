@@ -21,6 +21,8 @@ MAKING: frozenset[Call] = frozenset({"create", "fill", "volume"})
 RUNNING: frozenset[Call] = frozenset({"start"})
 SERVER_ERRORS = range(500, 600)
 ALL_ERRORS = range(400, 600)
+SANDBOX_REMOVED = range(400, 401)
+"""The status that stands for the engine's 404 about the container whose network another one joins, and for that text in an inspection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +223,25 @@ ROWS: tuple[Row, ...] = (
         "passing",
         "the network sandbox of the job is gone",
         calls=RUNNING,
-        statuses=range(400, 404),  # 404: the container itself
         any_of=(
             "cannot join network of a non running container",
             "/ns/net: no such file or directory",  # the sandbox ended during the start
-            "can't get final child's pid from pipe",  # the same, a moment later
-            "no such container",
         ),
+    ),
+    Row(
+        "start-broke-off",
+        "passing",
+        "the start of the container broke off: {text}",
+        calls=RUNNING,
+        any_of=("can't get final child's pid from pipe",),  # also where a sandbox ends during the start
+    ),
+    Row(
+        "sandbox-removed",
+        "passing",
+        "the network sandbox of the job is gone",
+        calls=RUNNING,
+        statuses=SANDBOX_REMOVED,
+        any_of=("no such container",),
     ),
     Row(
         "container-gone",

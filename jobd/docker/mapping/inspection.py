@@ -165,19 +165,9 @@ def joined_container(network_mode: str) -> str:
     return container_id if kind == "container" else ""
 
 
-_SANDBOX_GONE = (
-    "cannot join network of a non running container",
-    "/ns/net: no such file",
-    "can't get final child's pid from pipe",
-)
-
-
-def sandbox_missing(status: int, message: str, container_id: str) -> bool:
-    """True if the engine refused this container's start because the container whose network it joins does not run: nothing has run."""
-    text = message.lower()
-    if any(part in text for part in _SANDBOX_GONE):
-        return True
-    return status == 404 and "no such container" in text and container_id not in text
+def sandbox_removed(status: int, message: str, container_id: str) -> bool:
+    """True if the container that the engine does not find is the one whose network this container joins: nothing has run."""
+    return status == 404 and "no such container" in message.lower() and container_id not in message
 
 
 def network_missing(status: int, message: str) -> bool:

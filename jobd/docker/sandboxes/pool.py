@@ -6,6 +6,7 @@ sandbox may serve another job. Every failure here means a plain start: jobs neve
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
 from jobd.docker.containers.network import Network
@@ -61,15 +62,20 @@ class SandboxPool:
         self._filler: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
-        self._must_reconcile = True
+        self._reconcile_at = 0.0
+        """When the engine is asked next, by the event loop's clock; 0: at once."""
 
     @property
     def _is_on(self) -> bool:
         return self._settings.sandbox_pool > 0
 
+    @property
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
     def connected(self) -> None:
         """The engine's events are connected, for the first time or again: sandboxes of an engine that has stopped are gone."""
-        self._must_reconcile = True
+        self._reconcile_at = 0.0
         self._wake.set()
         if self._filler is None:
             self._filler = asyncio.create_task(self._run(), name="sandbox pool")
@@ -83,7 +89,9 @@ class SandboxPool:
         if held is not None and not held.is_broken and held.sandbox_id is not None:
             held.is_creating = True
             return held.sandbox_id
-        sandbox = await self._take() if self._is_on and sandbox_spec.may_join(spec) else None
+        if not self._is_on or not sandbox_spec.may_join(spec):
+            return None
+        sandbox = await self._take()
         self._leases.begin(ref, None if sandbox is None else sandbox.id)
         self._changed()
         return None if sandbox is None else sandbox.id
@@ -187,7 +195,7 @@ class SandboxPool:
             self._on_broken(ref)
 
     def _changed(self) -> None:
-        self._demand.changed(len(self._leases), asyncio.get_running_loop().time())
+        self._demand.changed(len(self._leases), self._now)
         self._wake.set()
 
     def _start(self, work: Coroutine[object, object, None]) -> None:
@@ -201,7 +209,7 @@ class SandboxPool:
         while True:
             self._wake.clear()
             try:
-                if self._must_reconcile or self._foreign:
+                if self._now >= self._reconcile_at:
                     await self._reconcile()
                 while await self._adjust():
                     pause_s = _FIRST_PAUSE_S
@@ -215,22 +223,21 @@ class SandboxPool:
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 continue
             try:
-                async with asyncio.timeout(RECONCILE_S):
+                async with asyncio.timeout_at(self._reconcile_at):
                     await self._wake.wait()
             except TimeoutError:
-                self._must_reconcile = self._is_on or bool(self._foreign)
+                pass
 
     async def _adjust(self) -> bool:
         """Starts or removes one sandbox; returns whether another one may be needed."""
-        wanted = self._demand.wanted(asyncio.get_running_loop().time())
+        wanted = self._demand.wanted(self._now)
         total = len(self._sandboxes.keys() | self._leases.sandbox_ids)
         if total > wanted and self._ready:
             await self._remove(self._ready.pop(0))
             return True
         if total >= wanted:
             return False
-        if await self._engine.inspect_image(self._settings.sidecar_image) is None:
-            await self._ensure_image()
+        await self._ensure_image()
         await self._network.ensure()
         sandbox = await start_sandbox(self._engine, self._settings, self._on_end)
         if sandbox.has_ended:
@@ -244,7 +251,7 @@ class SandboxPool:
         settled = self._leases.settled()
         instance = self._settings.instance
         listed = await self._engine.containers(labels.instance_labels(instance))
-        self._must_reconcile = False
+        self._reconcile_at = self._now + RECONCILE_S
         alive: dict[JobRef, set[str]] = {}
         users: dict[str, set[JobRef]] = {}
         for one in listed:
@@ -269,4 +276,6 @@ class SandboxPool:
             self._foreign.add(one.id)
             for ref in users[one.id]:
                 self._leases.adopt(ref, one.id, alive[ref])
+        if not self._is_on and not self._foreign:
+            self._reconcile_at = math.inf
         self._changed()

@@ -25,9 +25,9 @@ ANSWERS: list[tuple[str, Call, int, str]] = [
     ("no-space", "pull", 500, "failed to register layer: write /usr/bin/x: no space left on device"),
     ("no-space", "fill", 500, "write /workspace/a: disk quota exceeded"),
     ("broke-off", "start", 500, "rpc error: transport is closing: unavailable"),
-    ("sandbox-gone", "start", 400, "cannot join network of a non running container: 0123"),
-    ("sandbox-gone", "start", 400, "No such container: 0123"),
-    ("sandbox-gone", "start", 400, RUNC + "can't get final child's PID from pipe: EOF: unknown"),
+    ("sandbox-gone", "start", 409, "cannot join network of a non running container: 0123"),
+    ("sandbox-removed", "start", 400, "No such container: 0123"),
+    ("start-broke-off", "start", 500, RUNC + "can't get final child's PID from pipe: EOF: unknown"),
     ("sandbox-gone", "start", 400, RUNC + "unable to create new parent process: namespace path: lstat /proc/1210/ns/net: no such file or directory: unknown"),
     ("broke-off", "create", 500, "context canceled"),
     ("unavailable", "create", 503, "busy"),
@@ -69,6 +69,8 @@ ANSWERS: list[tuple[str, Call, int, str]] = [
 ]  # fmt: skip
 PASSING = {
     "sandbox-gone",
+    "sandbox-removed",
+    "start-broke-off",
     "no-space",
     "short-of-something",
     "no-address-range",
