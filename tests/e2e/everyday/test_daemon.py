@@ -28,7 +28,8 @@ def test_nine_jobs_that_cannot_run_block_no_other_job(
 def test_a_daemon_that_was_killed_leaves_nothing_when_it_ends(
     make_daemon: Callable[..., Daemon], docker_client: docker.DockerClient, worker_image: str, job_id: str
 ) -> None:
-    daemon = make_daemon().start()
+    # A forked jobd starts before the engine has ended what it does for the killed one.
+    daemon = make_daemon(is_executed=True).start()
     instance = (daemon.folder / "state" / "instance").read_text().strip()
     daemon.submit(id=job_id, image=worker_image, command="trap 'exit 0' TERM; sleep 600 & wait")
     daemon.kill()
