@@ -100,7 +100,6 @@ class DockerOrchestrator:
 
     async def close(self) -> None:
         """Removes the sandboxes, and the network if no container runs in it; closes the connections and threads."""
-        await self._images.cache.close()
         await self._sandboxes.close()
         await self._network.release()
         await self._engine.close()
@@ -243,6 +242,7 @@ class DockerOrchestrator:
             fate = await self._unstarted.remove(container_id, ref.attempt)
         if fate.kind != "began":
             self._sandboxes.ended(container_id)
+            self._exits.replaced(ref.uid, role)
         return fate
 
     def release_run(self, ref: JobRef) -> None:
@@ -268,7 +268,6 @@ class DockerOrchestrator:
             async for hint in hints:
                 if isinstance(hint, Connected):
                     self._sandboxes.connected()
-                    self._images.cache.follow()
                 yield hint
 
     def open_tar(self, ref: JobRef, path: str) -> AsyncGenerator[bytes, None]:

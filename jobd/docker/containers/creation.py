@@ -198,13 +198,11 @@ class Creation:
         own_sidecar = sidecar if sidecar is not None and self._is_of(sidecar.config.labels, ref) else None
         if worker is None and own_sidecar is not None and not own_sidecar.never_started:
             created = await self._make_container(order, "worker", making.worker_body(self._settings))
-            await self._owners.resolve(ref, created, await self._user(making))
             return Created(created, own_sidecar.id)
         if worker is None or not self._is_of(worker.config.labels, ref):
             return None
         if worker.never_started and (own_sidecar is None or own_sidecar.never_started):
             return None
-        await self._owners.resolve(ref, worker.id, worker.config.user)
         return Created(worker.id, None if own_sidecar is None else own_sidecar.id)
 
     async def _remove_stale(self, ref: JobRef) -> None:

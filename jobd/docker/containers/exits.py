@@ -65,6 +65,10 @@ class ContainerExits:
         for role in labels.ROLES:
             self._of(uid, role).network_lost = True
 
+    def replaced(self, uid: str, role: Role) -> None:
+        """The container is removed before it ran: the one that follows has another network."""
+        self._of(uid, role).network_lost = False
+
     def forget(self, uid: str) -> None:
         """The job's containers are removed."""
         for role in labels.ROLES:

@@ -89,7 +89,7 @@ async def attach_dialogue(
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Opens a container's standard input and output, before the container's start. The output comes in frames (`frames.py`).
 
-    Raises: Refusal, Trouble: the engine refused. EngineUnavailable.
+    Raises: Refusal, ServerError: the engine refused. EngineUnavailable.
     """
     reader, writer = await _connected(endpoint, timeouts)
     try:
@@ -126,7 +126,7 @@ async def _connected(
 async def _upgraded(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeouts: Timeouts, target: str
 ) -> None:
-    """Upgrades the connection. Raises: Refusal, Trouble, EngineUnavailable."""
+    """Upgrades the connection. Raises: Refusal, ServerError, EngineUnavailable."""
     try:
         async with asyncio.timeout(timeouts.answer_s):
             await _upgrade(reader, writer, target)

@@ -18,7 +18,6 @@ from jobd.docker.engine import Engine
 from jobd.docker.http.endpoint import endpoint
 from jobd.docker.http.errors import Refusal, ServerError
 from jobd.docker.images import sidecar_context
-from jobd.docker.images.image_cache import ImageCache
 from jobd.docker.images.pulls import Progress, Pulls, unavailable
 from jobd.docker.images.sidecar_context import Context
 from jobd.docker.mapping import labels
@@ -49,7 +48,6 @@ class Images:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._pulls = Pulls(engine)
-        self.cache = ImageCache(engine)
         self._making_sidecar = asyncio.Lock()
         self._digest: str | None = None
         """The digest of the sidecar's files, which every job with artifacts needs; None before the first job and after a build."""
@@ -59,7 +57,7 @@ class Images:
 
         Raises: ImageUnavailable, EngineUnavailable.
         """
-        found = None if pull == "always" else await self.cache.inspect(image)
+        found = None if pull == "always" else await self._engine.inspect_image(image)
         if found is not None and platform is not None and not fits(found, platform):
             found = None
         if found is None and pull == "never":
@@ -69,8 +67,7 @@ class Images:
             )
         if found is None:
             await self._pulls.pull(image, platform, on_progress)
-            self.cache.drop()
-            found = await self.cache.inspect(image)
+            found = await self._engine.inspect_image(image)
             if found is None:
                 raise unavailable(f"the image {image!r} is missing after its pull", f"docker pull {image}")
         if platform is None:
@@ -86,7 +83,7 @@ class Images:
             await self._ensure_sidecar(image, say)
 
     async def _ensure_sidecar(self, image: str, say: Progress) -> None:
-        found = await self.cache.inspect(image)
+        found = await self._engine.inspect_image(image)
         built_here = found is not None and sidecar_context.DIGEST_LABEL in _labels(found)
         if found is not None and not built_here:
             return
@@ -112,7 +109,6 @@ class Images:
             sidecar_context.make, base, python, (await self._engine.version()).arch or "amd64"
         )
         await self._build(image, context)
-        self.cache.drop()
 
     async def _forget(self, image_id: str) -> None:
         """Removes the image whose tag moved to a newer image, unless a container uses the image or another tag names it."""
@@ -128,11 +124,13 @@ class Images:
         """Returns a local image with a Python in it, and that Python's version (X.Y)."""
         host = f"{sys.version_info.major}.{sys.version_info.minor}"
         for candidate in (f"job-sidecar-base:{host}", "job-sidecar-base:latest"):
-            found = await self.cache.inspect(candidate)
+            found = await self._engine.inspect_image(candidate)
             if found is not None:
                 return candidate, _labels(found).get(sidecar_context.PYTHON_LABEL, host)
         public = f"python:{host}-slim"
-        if await self.cache.inspect(public) is None and not await self._pulled(public, BASE_PULL_S, say):
+        if await self._engine.inspect_image(public) is None and not await self._pulled(
+            public, BASE_PULL_S, say
+        ):
             raise unavailable(
                 f"the sidecar image is missing and cannot be built: {public} cannot be pulled",
                 sidecar_context.REMEDY,
@@ -171,7 +169,6 @@ class Images:
                 await self._pulls.pull(image, None, say)
         except (ImageUnavailable, TimeoutError):
             return False
-        self.cache.drop()
         return True
 
     async def _check_architecture(self, image: str, found: ImageInspected) -> None:

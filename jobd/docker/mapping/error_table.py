@@ -233,7 +233,7 @@ ROWS: tuple[Row, ...] = (
         "passing",
         "the start of the container broke off: {text}",
         calls=RUNNING,
-        any_of=("can't get final child's pid from pipe",),  # also where a sandbox ends during the start
+        any_of=("final child's pid from pipe",),  # also where a sandbox ends during the start
     ),
     Row(
         "sandbox-removed",

@@ -46,7 +46,7 @@ class Sandbox:
             try:
                 while data := await self._reader.read(_READ_BYTES):
                     for _, piece in self._frames.feed(data):
-                        # A report that is too long has no end, so that nobody reads its beginning as a report.
+                        # A report that is too long loses its beginning, which names the files: `parse` refuses the rest.
                         self._received = (self._received + piece)[-LONGEST_REPORT:]
                         self._arrived.set()
             except (OSError, DamagedLog):

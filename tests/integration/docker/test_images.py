@@ -8,7 +8,7 @@ import io
 import json
 import tarfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import docker
@@ -19,7 +19,6 @@ from docker.errors import ImageNotFound
 from jobd.docker.http.http_session import Timeouts
 from jobd.docker.images import sidecar_context
 from jobd.jobs.port.errors import ImageUnavailable
-from tests.integration.docker.conftest import Bench, Until
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
@@ -224,23 +223,3 @@ async def test_a_sidecar_image_removed_while_jobd_runs_is_built_again(
     made = await bench.create(sidecar=True)
     assert made.sidecar_id is not None
     assert docker_client.images.get(sidecar_tag).labels["managed-by"] == "jobs-service"
-
-
-async def test_known_images_are_forgotten_when_one_changes(
-    bench: Bench, build_image: Callable[[str], str], docker_client: docker.DockerClient, until: Until
-) -> None:
-    images, tag = bench.orchestrator._images, build_image("LABEL n=1")
-    images.cache.follow()
-    await until(lambda: images.cache._is_following)
-    await asyncio.sleep(1.5)  # the events of the build, which the subscription repeats
-    first = await images.ensure(tag, "missing", None, _quiet)
-    assert tag in images.cache._images
-    assert (await images.ensure(tag, "missing", None, _quiet)).facts.id == first.facts.id
-    other = build_image("LABEL n=2")
-    docker_client.images.get(other).tag(*tag.split(":"))
-    await until(lambda: not images.cache._images)
-    assert (await images.ensure(tag, "missing", None, _quiet)).facts.id != first.facts.id
-
-
-def _quiet(text: str) -> None:
-    pass

@@ -199,7 +199,7 @@ async def test_a_start_in_a_sandbox_that_is_gone_may_be_repeated_after_a_new_cre
     pooled: Pooled, how: str
 ) -> None:
     ref, orchestrator = pooled.bench.another(), pooled.bench.orchestrator
-    made = await pooled.bench.create(ref, command="echo once")
+    made = await pooled.bench.create(ref, command="echo once; exit 3")
     sandbox = pooled.joined(ref)
     assert sandbox is not None
     if how == "kill":
@@ -214,10 +214,11 @@ async def test_a_start_in_a_sandbox_that_is_gone_may_be_repeated_after_a_new_cre
     assert seen.worker is not None
     assert seen.worker.start_may_pass
     assert (await orchestrator.remove_unstarted(ref, "worker", made.worker_id)).kind == "never"
-    await pooled.bench.create(ref, command="echo once")
+    await pooled.bench.create(ref, command="echo once; exit 3")
     assert pooled.joined(ref) != sandbox
     await orchestrator.start_worker(ref)
-    await pooled.bench.ended(ref)
+    ended = await pooled.bench.ended(ref)
+    assert (ended.exit_code, ended.error) == (3, "")
     assert [line.text for line in await pooled.bench.lines(ref)] == ["once"]
 
 

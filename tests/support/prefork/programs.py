@@ -1,6 +1,7 @@
 """Starts jobd and jobctl by prefork servers, or by `python -m` where a forked process would not be the same."""
 
 import atexit
+import contextlib
 import functools
 import json
 import os
@@ -54,7 +55,8 @@ class ForkedProcess:
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # the program has ended, and its code is on the way
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)

@@ -27,6 +27,7 @@ ANSWERS: list[tuple[str, Call, int, str]] = [
     ("broke-off", "start", 500, "rpc error: transport is closing: unavailable"),
     ("sandbox-gone", "start", 409, "cannot join network of a non running container: 0123"),
     ("sandbox-removed", "start", 400, "No such container: 0123"),
+    ("start-broke-off", "start", 400, "OCI runtime create failed: container_linux.go:367: starting container process caused: process_linux.go:340: getting the final child's pid from pipe caused: EOF: unknown"),
     ("start-broke-off", "start", 500, RUNC + "can't get final child's PID from pipe: EOF: unknown"),
     ("sandbox-gone", "start", 400, RUNC + "unable to create new parent process: namespace path: lstat /proc/1210/ns/net: no such file or directory: unknown"),
     ("broke-off", "create", 500, "context canceled"),
