@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading  # not in the handler of Ctrl-C, which may run within the first import of this module
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,6 @@ from jobctl.job.outcome import Ended, Interrupted
 from jobctl.output import output
 
 if TYPE_CHECKING:
-    import threading
     from contextlib import AbstractContextManager
     from types import FrameType
 
@@ -75,8 +75,6 @@ class RunSignals:
             else f"cancelling {self._job_id}; press Ctrl-C again to kill it",
             after_key=True,
         )
-        import threading
-
         request = threading.Thread(target=self._cancel, args=(kill,), daemon=True)
         self._cancel_requests.append(request)
         request.start()
