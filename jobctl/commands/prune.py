@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from jobctl.connection.client import job_path
 from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError, Misuse, NotFound
+from jobctl.flag_words import words
 from jobctl.output import output
 from jobctl.selection.listing import TERMINAL, each, filters
 from jobctl.units import parse_time, seconds_of
@@ -80,9 +81,9 @@ def statuses_of(given: list[str]) -> list[str]:
     """Returns the statuses to remove; by default all final ones.
 
     Raises:
-        Misuse: a status is not final.
+        Misuse: a status is not final, or empty.
     """
-    statuses = [name for text in given for name in text.split(",") if name]
+    statuses = words("--status", given, "a final status")
     for name in statuses:
         if name not in ENDED:
             raise Misuse(f"--status {name!r} is not a final status", hint=f"use one of {', '.join(ENDED)}")

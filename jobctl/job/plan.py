@@ -5,10 +5,12 @@ Pure: the environment, the file's fields and a random id are arguments, and no f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobctl.errors import Misuse
+from jobctl.flag_words import number_or_word, words
 from jobctl.value import Value
 
 if TYPE_CHECKING:
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
 Tree = dict[str, Any]
 
 EVENT_PREFIX = "orchestrator.job."
-_NOT_IN_ID = r"[^a-zA-Z0-9_-]+"
-_LONGEST_CODE = 9
+_NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]+")
 _LONGEST_ID_STEM = 40
 
 
@@ -103,8 +104,8 @@ def plan(
     _set(spec, "runtime", flags.runtime)
     _set(spec, "pids", flags.pids_limit)
     _set(spec, "readOnly", flags.read_only or None)
-    _set(spec, "capDrop", _capabilities(flags.cap_drop))
-    _set(spec, "capAdd", _capabilities(flags.cap_add))
+    _set(spec, "capDrop", _capabilities("--cap-drop", flags.cap_drop, "capDrop"))
+    _set(spec, "capAdd", _capabilities("--cap-add", flags.cap_add, "capAdd"))
     _merge(spec, "environment", environment(flags.env, flags.env_files, environ))
     _merge(spec, "secrets", dict(flags.secrets))
     _merge(spec, "labels", _key_values("--label", flags.labels))
@@ -114,9 +115,10 @@ def plan(
     if flags.after:
         from jobctl.job.job_fields import dependency
 
-        spec["after"] = [dependency(text) for text in _words(flags.after)]
+        jobs = _distinct("--after", flags.after, "the id of a job", "after")
+        spec["after"] = [dependency(job) for job in jobs]
     if flags.gpus is not None:
-        spec["gpus"] = int(flags.gpus) if flags.gpus.isdecimal() and len(flags.gpus) < 10 else flags.gpus
+        spec["gpus"] = number_or_word(flags.gpus)
     _retries(spec, flags)
     _callback(spec, flags)
     artifacts = _present(spec, "artifacts", [])
@@ -133,9 +135,7 @@ def plan(
 def generated_id(image: str, fresh: str) -> str:
     """Returns an id: the image's base name and `fresh`."""
     base = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
-    import re
-
-    stem = re.sub(_NOT_IN_ID, "-", base)[:_LONGEST_ID_STEM].strip("-_") or "job"
+    stem = _NOT_IN_ID.sub("-", base)[:_LONGEST_ID_STEM].strip("-_") or "job"
     return f"{stem}-{fresh}"
 
 
@@ -223,12 +223,10 @@ def _set_amount(spec: Tree, name: str, text: str, source: str) -> None:
 
 
 def _callback(spec: Tree, flags: Flags) -> None:
+    types = _distinct("--callback-events", flags.callback_events, "the type of an event", "callback.events")
     given = {
         "--callback-key-file": ("key", flags.callback_key),
-        "--callback-events": (
-            "events",
-            [_event_type(name) for name in _words(flags.callback_events)] or None,
-        ),
+        "--callback-events": ("events", [_event_type(name) for name in types] or None),
         "--callback-batch": ("batch", flags.callback_batch or None),
     }
     fields = {flag: pair for flag, pair in given.items() if pair[1] is not None}
@@ -238,7 +236,8 @@ def _callback(spec: Tree, flags: Flags) -> None:
     callback = dict(callback) if isinstance(callback, dict) else {}
     _set(callback, "url", flags.callback)
     if not callback.get("url"):
-        raise Misuse(f"{next(iter(fields))} needs --callback URL", field="callback.url")
+        needing = f"{next(iter(fields))} needs --callback URL" if fields else "--callback needs a URL"
+        raise Misuse(needing, field="callback.url")
     callback.update(fields.values())
     spec["callback"] = callback
 
@@ -250,27 +249,22 @@ def _event_type(name: str) -> str:
 
 def _retries(spec: Tree, flags: Flags) -> None:
     _set(spec, "retries", flags.retries)
-    causes = _words(flags.retry_on)
+    causes = _distinct("--retry-on", flags.retry_on, "an exit code or a reason", "retryOn")
     if not causes:
         return
     if not spec.get("retries"):
         raise Misuse("--retry-on needs --retries N", field="retries", hint="for instance: --retries 3")
-    spec["retryOn"] = [int(cause) if _is_code(cause) else cause for cause in causes]
+    spec["retryOn"] = [number_or_word(cause) for cause in causes]
 
 
-def _is_code(cause: str) -> bool:
-    return cause.isascii() and cause.isdigit() and len(cause) <= _LONGEST_CODE
-
-
-def _capabilities(given: Sequence[str]) -> list[str] | None:
+def _capabilities(flag: str, given: Sequence[str], field: str) -> list[str] | None:
     """Returns capabilities in the API's form; like docker, accepts any case, with or without CAP_."""
-    return [word.upper().removeprefix("CAP_") for word in _words(given)] or None
+    names = _distinct(flag, given, "the name of a capability", field)
+    return [name.upper().removeprefix("CAP_") for name in names] or None
 
 
-def _words(given: Sequence[str]) -> list[str]:
-    """Returns the distinct words of a flag that may be repeated and may have several words, separated by commas."""
-    words = (part.strip() for text in given for part in text.split(","))
-    return list(dict.fromkeys(word for word in words if word))
+def _distinct(flag: str, given: Sequence[str], needs: str, field: str) -> list[str]:
+    return list(dict.fromkeys(words(flag, given, needs, field)))
 
 
 def _key_values(flag: str, pairs: Sequence[str]) -> dict[str, str]:

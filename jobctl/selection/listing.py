@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from jobctl.errors import Misuse, NotFound
+from jobctl.flag_words import words
 
 if TYPE_CHECKING:
     from jobctl.connection.client import Client
@@ -27,9 +28,9 @@ def filters(all_: bool, statuses: list[str], labels: list[str], mine: bool, sinc
     """Returns the query for the flags.
 
     Raises:
-        Misuse: a status is unknown, a label is not KEY=VALUE, or a time is invalid.
+        Misuse: a status is unknown or empty, a label is not KEY=VALUE, or a time is invalid.
     """
-    selected = [name for text in statuses for name in text.split(",") if name]
+    selected = words("--status", statuses, "a status")
     for name in selected:
         if name not in STATUSES:
             raise Misuse(f"--status {name!r} is not a status", hint=f"use one of {', '.join(STATUSES)}")

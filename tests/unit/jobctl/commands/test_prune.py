@@ -30,3 +30,6 @@ def test_only_final_statuses_can_be_pruned() -> None:
     assert statuses_of(["failed,cancelled", "failed"]) == ["failed", "cancelled", "failed"]
     with pytest.raises(Misuse, match="'running' is not a final status"):
         statuses_of(["completed,running"])
+    for empty in ([""], ["failed,"]):
+        with pytest.raises(Misuse, match="--status needs a final status"):
+            statuses_of(empty)

@@ -19,6 +19,7 @@ from jobd.wire.validation.limits import MAX_ID
 from jobd.wire.validation.names import id_problem
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,10}", fullmatch=True)
+words = st.text(max_size=12).filter(lambda text: all(word.strip() for word in text.split(",")))
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 
 
@@ -92,6 +93,7 @@ def test_a_shell_line_takes_the_place_of_command_and_entrypoint() -> None:
         (Flags(image="i", labels=["x"]), "--label 'x' must be KEY=VALUE"),
         (Flags(image="i", shell="a", command=["b"]), "contradict each other"),
         (Flags(image="i", callback_key="k"), "needs --callback"),
+        (Flags(image="i", callback=""), "--callback needs a URL"),
         (Flags(image="i", inputs=["x"]), "PATH=SOURCE"),
         (Flags(image="i", inputs=["/abs=y"]), "inside the workspace"),
         (Flags(image="i", outputs=["a/../b=y"]), "inside the workspace"),
@@ -165,9 +167,31 @@ def test_a_priority_and_a_group_override_the_file() -> None:
     assert (spec["priority"], spec["group"]) == (0, "gpu")
 
 
-@pytest.mark.parametrize(("flag", "gpus"), [("2", 2), ("0", 0), ("all", "all"), ("x", "x")])
+@pytest.mark.parametrize(
+    ("flag", "gpus"), [("2", 2), ("0", 0), ("all", "all"), ("x", "x"), ("\u0662", "\u0662")]
+)
 def test_gpus_are_a_number_or_all(flag: str, gpus: object) -> None:
     assert planned(Flags(image="i", gpus=flag), {"gpus": 1}).spec["gpus"] == gpus
+
+
+@pytest.mark.parametrize("given", [[""], [","], [" "], ["a,"], ["a,,b"], ["a", ""]])
+@pytest.mark.parametrize(
+    ("flag", "words", "field"),
+    [
+        ("after", "--after needs the id of a job", "after"),
+        ("retry_on", "--retry-on needs an exit code or a reason", "retryOn"),
+        ("callback_events", "--callback-events needs the type of an event", "callback.events"),
+        ("cap_drop", "--cap-drop needs the name of a capability", "capDrop"),
+        ("cap_add", "--cap-add needs the name of a capability", "capAdd"),
+    ],
+)
+def test_an_empty_word_is_refused_and_is_not_the_same_as_no_flag(
+    flag: str, words: str, field: str, given: list[str]
+) -> None:
+    flags = Flags(image="i", retries=1, callback="http://h/", **{flag: given})
+    with pytest.raises(Misuse) as caught:
+        planned(flags, {"after": [{"job": "z"}], "capDrop": ["ALL"], "retryOn": [1]})
+    assert (caught.value.message, caught.value.field) == (words, field)
 
 
 def test_dependencies_have_their_conditions() -> None:
@@ -205,7 +229,7 @@ def test_callback_events_may_have_short_names() -> None:
         planned(Flags(image="i", callback_batch=True))
 
 
-@given(st.lists(st.text(max_size=12), max_size=4), st.lists(st.text(max_size=12), max_size=4))
+@given(st.lists(words, max_size=4), st.lists(words, max_size=4))
 def test_any_words_for_retries_and_events_make_a_plan(causes: list[str], events: list[str]) -> None:
     made = planned(
         Flags(image="i", retries=1, retry_on=causes, callback="http://h/", callback_events=events)

@@ -70,3 +70,9 @@ def test_without_all_unreadable_jobs_are_listed_with_active_ones() -> None:
     assert filters(False, [], [], False, None)["status"] == "accepted,running,unreadable"
     assert filters(False, ["running"], [], False, None)["status"] == "running"
     assert "status" not in filters(True, [], [], False, None)
+
+
+@pytest.mark.parametrize("given", [[""], [","], ["running", ""], ["running,"]])
+def test_an_empty_status_is_refused_and_is_not_the_same_as_no_flag(given: list[str]) -> None:
+    with pytest.raises(Misuse, match="--status needs a status"):
+        filters(True, given, [], False, None)
