@@ -106,7 +106,10 @@ def plan(
     _set(spec, "readOnly", flags.read_only or None)
     _set(spec, "capDrop", _capabilities("--cap-drop", flags.cap_drop, "capDrop"))
     _set(spec, "capAdd", _capabilities("--cap-add", flags.cap_add, "capAdd"))
-    _merge(spec, "environment", environment(flags.env, flags.env_files, environ))
+    if flags.env or flags.env_files:
+        from jobctl.job.environment import environment
+
+        _merge(spec, "environment", environment(flags.env, flags.env_files, environ))
     _merge(spec, "secrets", dict(flags.secrets))
     _merge(spec, "labels", _key_values("--label", flags.labels))
     _merge(spec, "meta", _key_values("--meta", flags.meta))
@@ -137,39 +140,6 @@ def generated_id(image: str, fresh: str) -> str:
     base = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
     stem = _NOT_IN_ID.sub("-", base)[:_LONGEST_ID_STEM].strip("-_") or "job"
     return f"{stem}-{fresh}"
-
-
-def environment(
-    pairs: Sequence[str], files: Sequence[tuple[str, str]], environ: Mapping[str, str]
-) -> dict[str, str]:
-    """Returns the variables of --env-file, overridden by those of -e. A NAME without a value gets the caller's value, or is left out
-    where the caller has none, as in docker.
-
-    Raises:
-        Misuse: an entry has no name; the message has the file's name and line, or the flag.
-    """
-    variables: dict[str, str] = {}
-    if not (pairs or files):
-        return variables
-    from jobctl.job import env_file
-
-    for source, text in files:
-        for name, value in env_file.entries(text, source):
-            _set_variable(variables, name, value, environ)
-    for pair in pairs:
-        name, equals, given = pair.partition("=")
-        env_file.check_name(name, pair, "-e")
-        _set_variable(variables, name, given if equals else None, environ)
-    return variables
-
-
-def _set_variable(
-    variables: dict[str, str], name: str, value: str | None, environ: Mapping[str, str]
-) -> None:
-    if value is not None:
-        variables[name] = value
-    elif name in environ:
-        variables[name] = environ[name]
 
 
 def _command(spec: Tree, flags: Flags) -> None:

@@ -11,7 +11,8 @@ from jobctl.commands.run import EVENT_TYPES
 from jobctl.commands.run import RETRY_REASONS as RETRY_WORDS
 from jobctl.connection.config import Default
 from jobctl.errors import Misuse
-from jobctl.job.plan import Flags, environment, generated_id, plan
+from jobctl.job.environment import environment
+from jobctl.job.plan import Flags, generated_id, plan
 from jobd.wire.event import SOURCES
 from jobd.wire.job import RETRY_REASONS
 from jobd.wire.validation.job_spec import convert_spec
