@@ -49,12 +49,13 @@ _jobctl_place() {
 _jobctl() {
     local place="" glue='^[=:]+$'
     local cur prev command="" flags="--host --output --json --help --version" words="" files="" copy="" i at piece cut
-    # Readline splits words at =, : and @; join them again. A word other than an image may begin with @.
+    # Readline splits words at =, : and @; join them again. A word other than an image, and the value of an option, may begin
+    # with @.
     local -a typed=()
     for ((i = 0; i <= COMP_CWORD; i++)); do
         piece="${COMP_WORDS[i]}"
         if [[ "$piece" == run || "$piece" == submit ]]; then glue='^[=:@]+$'; fi
-        if ((i > 1)) && [[ "$piece" =~ $glue || "${COMP_WORDS[i-1]}" =~ ^[=:@]+$ ]]; then
+        if ((i > 1)) && [[ "$piece" =~ $glue && ! ("$piece" == @ && "${COMP_WORDS[i-1]}" == -*) || "${COMP_WORDS[i-1]}" =~ ^[=:@]+$ ]]; then
             typed[${#typed[@]}-1]+="$piece"
         else
             typed+=("$piece")
@@ -125,8 +126,8 @@ _jobctl() {
         run:--read) return ;;
         run:--priority) return ;;
         run:--group) return ;;
-        run:--after) return ;;
-        run:--gpus) return ;;
+        run:--after) _jobctl_offer "$(jobctl ls -q -a --limit 200 2>/dev/null) @last"; return ;;
+        run:--gpus) _jobctl_offer "all"; return ;;
         run:--callback) return ;;
         run:--callback-key-file) _jobctl_files; return ;;
         run:--callback-events) _jobctl_offer "start log exit retry artifact complete"; return ;;
@@ -160,8 +161,8 @@ _jobctl() {
         submit:--read) return ;;
         submit:--priority) return ;;
         submit:--group) return ;;
-        submit:--after) return ;;
-        submit:--gpus) return ;;
+        submit:--after) _jobctl_offer "$(jobctl ls -q -a --limit 200 2>/dev/null) @last"; return ;;
+        submit:--gpus) _jobctl_offer "all"; return ;;
         submit:--callback) return ;;
         submit:--callback-key-file) _jobctl_files; return ;;
         submit:--callback-events) _jobctl_offer "start log exit retry artifact complete"; return ;;

@@ -19,6 +19,7 @@ EXAMPLES = """
   jobctl run --sh 'sort words.txt | uniq -c > counts.txt' --in words.txt=./words.txt --out counts.txt=. busybox
   jobctl run -f job.yaml -e LEVEL=debug
   jobctl run --retries 3 --retry-on 75,timeout fetcher:1
+  jobctl run --after @last report:1
   id=$(jobctl run -d -m 2g --timeout 2h trainer:1 python train.py)
 
 Put flags before IMAGE; all words after IMAGE are the command.
@@ -176,7 +177,7 @@ def run(
         typer.Option(
             "--after",
             metavar="ID[:any|failed]",
-            help="Start after an earlier job has completed; after any end; or after its failure.",
+            help="Start after an earlier job (a whole id, or @last) has completed; after any end; or after its failure.",
         ),
     ] = None,
     gpus: Annotated[
@@ -251,6 +252,10 @@ def run(
     )  # fmt: skip
     session, source = session_of(ctx), source_of(file)
     plan = prepare(flags, source)
+    if after and any(dependency["job"] == "@last" for dependency in plan.spec["after"]):
+        from jobctl.job.last_job import with_last_job
+
+        plan = with_last_job(session.client(), plan)
     if detach:
         run_detached(session, plan, source)
         return None

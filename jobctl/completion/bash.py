@@ -96,12 +96,13 @@ _jobctl_place() {{
 _jobctl() {{
     local place="" glue='^[=:]+$'
     local cur prev command="" flags="--host --output --json --help --version" words="" files="" copy="" i at piece cut
-    # Readline splits words at =, : and @; join them again. A word other than an image may begin with @.
+    # Readline splits words at =, : and @; join them again. A word other than an image, and the value of an option, may begin
+    # with @.
     local -a typed=()
     for ((i = 0; i <= COMP_CWORD; i++)); do
         piece="${{COMP_WORDS[i]}}"
         if [[ "$piece" == run || "$piece" == submit ]]; then glue='^[=:@]+$'; fi
-        if ((i > 1)) && [[ "$piece" =~ $glue || "${{COMP_WORDS[i-1]}}" =~ ^[=:@]+$ ]]; then
+        if ((i > 1)) && [[ "$piece" =~ $glue && ! ("$piece" == @ && "${{COMP_WORDS[i-1]}}" == -*) || "${{COMP_WORDS[i-1]}}" =~ ^[=:@]+$ ]]; then
             typed[${{#typed[@]}}-1]+="$piece"
         else
             typed+=("$piece")

@@ -20,13 +20,15 @@ ARGUMENTS = {
 PAIR_OPTIONS = frozenset({"--in", "--out", "--secret"})
 """Options with the value NAME=PATH, where PATH is local."""
 FILE_OPTIONS = frozenset({"--file", "--env-file", "--callback-key-file", "--key-file"})
-JOB_OPTIONS = frozenset({"--job"})
+JOB_OPTIONS = {"events": "--job", "replay": "--job", "run": "--after", "submit": "--after"}
+"""The option of a command with a job's id as its value."""
 OPTION_WORDS = {
     "--output": FORMATS,
     "--state": " ".join(STATES),
     "--signal": " ".join(SIGNALS),
     "--callback-events": EVENT_TYPES.replace(",", ""),
     "--retry-on": RETRY_REASONS.replace(",", ""),
+    "--gpus": "all",
 }
 STATUS_WORDS = {"ls": STATUSES, "prune": " ".join(ENDED)}
 
@@ -109,5 +111,5 @@ def _option_words(command: str, parameter: Any) -> OptionWords:
         words=choices,
         files=bool(FILE_OPTIONS & set(names)),
         pairs=bool(PAIR_OPTIONS & set(names)),
-        jobs=bool(JOB_OPTIONS & set(names)),
+        jobs=JOB_OPTIONS.get(command) in names,
     )

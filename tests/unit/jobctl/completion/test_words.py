@@ -1,4 +1,4 @@
-"""Behind which words a shell expects the value of an option."""
+"""Behind which words a shell expects the value of an option, and which values it offers."""
 
 import re
 
@@ -32,3 +32,21 @@ def test_run_and_submit_have_their_own_options(command: CommandWords) -> None:
     for option in command.options:
         for name in option.names:
             assert bool(re.search(pattern, name)) == option.takes_value, name
+
+
+def option(command: str, name: str) -> OptionWords:
+    described = next(each for each in words() if each.name == command)
+    return next(each for each in described.options if name in each.names)
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "jobs"),
+    [("run", "--after", True), ("submit", "--after", True), ("events", "--job", True), ("replay", "--job", True),
+     ("events", "--after", False), ("run", "--name", False)],
+)  # fmt: skip
+def test_an_option_that_names_a_job_offers_ids(command: str, name: str, jobs: bool) -> None:
+    assert option(command, name).jobs == jobs
+
+
+def test_gpus_offers_its_only_word() -> None:
+    assert option("run", "--gpus").words == ("all",)
