@@ -63,6 +63,9 @@ def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("Phase", job.get("phase") if job.get("phase") != "done" else None),
         ("Waiting for", waiting_for(job, now)),
         ("Queue position", None if job.get("queuePosition") is None else str(job["queuePosition"])),
+        ("Priority", str(job["priority"]) if job.get("priority") else None),
+        ("Group", job.get("group")),
+        ("After", ", ".join(map(_dependency, job.get("after") or []))),
         ("Image", job.get("image")),
         ("Digest", job.get("imageDigest")),
         ("Command", " ".join(map(str, command)) if isinstance(command, list) else command),
@@ -70,6 +73,7 @@ def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("Labels", output.labels(job["labels"]) if job.get("labels") else None),
         ("Meta", output.labels(job["meta"]) if job.get("meta") else None),
         ("Limits", _limits(job.get("limits"))),
+        ("GPUs", ", ".join(map(str, job.get("gpuDevices") or []))),
         ("Created", _time_and_age(job.get("createdAt"), now)),
         ("Started", _time_and_age(job.get("startedAt"), now)),
         ("Ended", _time_and_age(job.get("finishedAt"), now)),
@@ -87,9 +91,17 @@ def _limits(limits: dict[str, Any] | None) -> str | None:
     if not limits:
         return None
     seconds = short_duration(float(limits.get("timeoutSeconds", 0)))
+    gpus = limits.get("gpus")
     return (
         f"{limits.get('cpu'):g} cores, {limits.get('memory')} MiB, {limits.get('pids')} processes, {seconds}"
+        + (f", {gpus} GPU{'s' * (gpus != 1)}" if gpus else "")
     )
+
+
+def _dependency(dependency: dict[str, Any]) -> str:
+    """Returns a dependency as `--after` takes it."""
+    condition = dependency.get("on", "completed")
+    return str(dependency["job"]) + ("" if condition == "completed" else f":{condition}")
 
 
 def _time_and_age(text: str | None, now: datetime) -> str | None:
