@@ -3,6 +3,7 @@
 Owns which texts of `explanation_texts.py` apply. `commands/explain.py` makes the requests.
 """
 
+import re
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +23,14 @@ from jobctl.output.explanation_texts import (
     REMEDIES,
     RETRYING,
     UNREADABLE,
+    WAITS,
     OfEngine,
     Template,
 )
 from jobctl.output.progress import waiting_sentence
+
+_OTHER_JOB = re.compile(r"\bjob '([^']+)'")
+"""Where the daemon names another job, in `waitingFor` and in the error of a job whose dependency was not met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ def explanation(
         what, remedies = ENGINE_ERRS
     else:
         what, remedies = PHASES.get(str(job.get("phase")), ("the job is in progress", ("jobctl show {id}",)))
+        remedies = _wait_remedies(str(job.get("waitingFor") or "")) or remedies
     artifacts = tuple(_artifact_errors(job))
     redundant = (  # `what` or the artifacts say the same
         (status == "cancelled" and job.get("cancelledBy"))
@@ -91,12 +97,27 @@ def explanation(
     return Explanation(
         what.format(**values),
         "\n".join(str(each) for each in causes if each),
-        tuple(filled(text, values) for remedy in remedies for text in _texts(remedy, version or {})),
+        tuple(
+            filled(text, {**values, "other": other})
+            for remedy in remedies
+            for text in _texts(remedy, version or {})
+            for other in (_others(job) if "{other}" in text else [""])
+        ),
         attempts,
         artifacts,
         tuple(last_lines) if status == "failed" else (),
         undelivered.count if undelivered is not None else 0,
     )
+
+
+def _wait_remedies(waiting_for: str) -> tuple[str | OfEngine, ...]:
+    return next((remedies for begins, remedies in WAITS if re.match(begins, waiting_for)), ())
+
+
+def _others(job: dict[str, Any]) -> list[str]:
+    """Returns the ids of the jobs that the job waits for, or that kept the job from its start."""
+    named = _OTHER_JOB.findall(str(job.get("error") or job.get("waitingFor") or ""))
+    return list(dict.fromkeys(named)) or [str(one.get("job")) for one in job.get("after") or []]
 
 
 def _texts(remedy: str | OfEngine, version: Mapping[str, Any]) -> tuple[str, ...]:
@@ -178,6 +199,7 @@ def _values(job: dict[str, Any]) -> dict[str, object]:
         "more_memory": memory * 2, "limit": limits.get("timeoutSeconds", 1800), "by": f" by {by}" if by else "",
         "why": f": {job['cancelReason']}" if job.get("cancelReason") else "", "signal": _signal_name(code),
         "reason": f" ({job['reason']})" if job.get("reason") else "", "pids": pids, "more_pids": pids * 2,
+        "group": job.get("group") or "default",
     }  # fmt: skip
 
 

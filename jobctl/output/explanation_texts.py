@@ -15,7 +15,7 @@ class OfEngine:
 
 
 Template = tuple[str, tuple[str | OfEngine, ...]]
-"""The state, and the remedies; `{names}` are filled in."""
+"""The state, and the remedies; `{names}` are filled in. A remedy with `{other}` is repeated for each job that the text names."""
 
 
 REMEDIES: dict[str, Template] = {
@@ -64,7 +64,7 @@ REMEDIES: dict[str, Template] = {
     ),
     "dependency": (
         "the job was not started: a job that it waits for ended otherwise than required",
-        ("see why that job ended so: jobctl explain ID", "submit the job again when its inputs exist"),
+        ("see why that job ended so: jobctl explain {other}", "submit the job again when its inputs exist"),
     ),
     "cancelled": ("the job was cancelled{by}{why}", ()),
     "lost": (
@@ -110,10 +110,7 @@ ARCHITECTURE: Template = (
 PHASES: dict[str, Template] = {
     "queued": (
         "the job is queued",
-        (
-            "see the running jobs: jobctl ls",
-            "allow more jobs at once: MAX_CONCURRENT_JOBS, then restart jobd",
-        ),
+        ("see the running jobs: jobctl ls",),
     ),
     "pulling": (
         "jobd prepares the image {image} and the containers",
@@ -129,6 +126,27 @@ PHASES: dict[str, Template] = {
         ("see each output: jobctl show {id}",),
     ),
 }
+
+WAITS: tuple[Template, ...] = (
+    ("the (?:completion|failure|end) of job '", ("see what job {other} does or waits for: jobctl explain {other}",)),
+    ("the end of other jobs", ("see which jobs: jobctl show {id}",)),
+    ("the queue to be resumed", ("resume the queue: POST /v1/queue/resume",)),
+    ("group '.*' to be resumed", ("resume the group: POST /v1/groups/{group}/resume",)),
+    ("more than this machine has now",
+     ("see what the job asks for: jobctl show {id}", "cancel the job, and submit it with less: -m, --cpus or --gpus")),
+    ("a free place in group '",
+     ("see the running jobs: jobctl ls", 'allow more jobs of the group at once: PUT /v1/groups/{group} {"limit": N}')),
+    ("a free place", ("see the running jobs: jobctl ls", "allow more jobs at once: MAX_CONCURRENT_JOBS, then restart jobd")),
+    (r"\d+ GPUs?, of which ", ("see the running jobs: jobctl ls", "ask for fewer GPUs: --gpus (gpus in a job file)")),
+    (r"\d+ MB of memory, of which ",
+     ("see the running jobs: jobctl ls", "ask for less memory: -m (memory in a job file)")),
+    (r"\S+ cores, of which ", ("see the running jobs: jobctl ls", "ask for fewer cores: --cpus (cpu in a job file)")),
+    ("its turn",
+     ("see the waiting jobs: jobctl ls --status accepted", "let the job start before all others: POST /v1/jobs/{id}/priority")),
+    ("the container engine to answer", ("check the engine: jobctl doctor",)),
+    ("its containers to stop", ("end the job without a grace period: jobctl cancel --grace 0 {id}",)),
+)  # fmt: skip
+"""How `waitingFor` begins, as a regular expression, and the remedies; the first that matches counts."""
 
 UNREADABLE: Template = (
     "the job's stored record is damaged, so its state is unknown; all other jobs go on",

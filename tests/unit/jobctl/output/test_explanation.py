@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from jobctl.main import REASONS
 from jobctl.output.explanation import explanation, undelivered_of
-from jobctl.output.explanation_texts import CODES, PHASES, REMEDIES, UNREADABLE, OfEngine
+from jobctl.output.explanation_texts import CODES, PHASES, REMEDIES, UNREADABLE, WAITS, OfEngine
+from jobd.jobs.admission.scheduling.waits import Wait, WaitReason, sentence
 
 
 @pytest.mark.parametrize("reason", [*REASONS, "exit-code", "start-failed"])
@@ -34,6 +35,61 @@ def test_each_phase_is_explained(phase: Any) -> None:
     }
     explained = explanation(job)
     assert explained.cause == "waits for a free place: number 2 in the queue"
+
+
+def remedies_of_wait(waiting_for: str, **fields: Any) -> tuple[str, ...]:
+    job = {"id": "a", "status": "accepted", "phase": "queued", "waitingFor": waiting_for, **fields}
+    return explanation(job).remedies
+
+
+@pytest.mark.parametrize("reason", WaitReason)
+def test_each_reason_to_wait_has_its_own_remedies(reason: WaitReason) -> None:
+    text = sentence(Wait(reason, 2, 1), "gpu")
+    remedies = remedies_of_wait(f"{text}: number 2 in the queue", group="gpu")
+    assert remedies
+    assert remedies != PHASES["queued"][1]
+    assert any("MAX_CONCURRENT_JOBS" in remedy for remedy in remedies) == (reason == WaitReason.PLACE)
+    assert not re.search(r"{\w", "".join(remedies))
+
+
+@pytest.mark.parametrize(
+    ("waiting_for", "words"),
+    [
+        ("the queue to be resumed", "POST /v1/queue/resume"),
+        ("group 'night' to be resumed", "POST /v1/groups/night/resume"),
+        ("a free place in group 'night', which runs 2 at once", 'PUT /v1/groups/night {"limit": N}'),
+        ("a free place", "MAX_CONCURRENT_JOBS"),
+        ("2 GPUs, of which 1 is free", "--gpus"),
+        ("900 MB of memory, of which 248 MB are free", "-m "),
+        ("1.5 cores, of which 1 is free", "--cpus"),
+        ("its turn", "POST /v1/jobs/a/priority"),
+        ("the container engine to answer", "jobctl doctor"),
+        ("its containers to stop", "jobctl cancel --grace 0 a"),
+    ],
+)
+def test_the_remedy_fits_the_reason_to_wait(waiting_for: str, words: str) -> None:
+    assert words in remedies_of_wait(f"{waiting_for}: number 2 in the queue", group="night")[-1]
+
+
+def test_a_job_of_the_default_group_has_its_groups_name_in_the_remedy() -> None:
+    assert "/v1/groups/default/resume" in remedies_of_wait("group 'default' to be resumed")[0]
+
+
+def test_the_jobs_that_a_job_waits_for_are_named() -> None:
+    waiting_for = "the completion of job 'b', the end of job 'c-1' and 2 more: number 2 in the queue"
+    assert remedies_of_wait(waiting_for)[:2] == (
+        "see what job b does or waits for: jobctl explain b",
+        "see what job c-1 does or waits for: jobctl explain c-1",
+    )
+    after = [{"job": "b"}, {"job": "c", "on": "any"}]
+    error = "job 'c' was cancelled; this job starts only if that job completes"
+    ended: dict[str, Any] = {"id": "a", "status": "cancelled", "reason": "dependency", "after": after}
+    assert explanation({**ended, "error": error}).remedies[0] == "see why that job ended so: jobctl explain c"
+    assert [each.rpartition(" ")[2] for each in explanation(ended).remedies[:2]] == ["b", "c"]
+
+
+def test_an_unknown_reason_to_wait_gets_no_false_remedy() -> None:
+    assert remedies_of_wait("good weather: number 2 in the queue") == ("see the running jobs: jobctl ls",)
 
 
 @given(
@@ -151,7 +207,7 @@ def test_undelivered_events_are_counted_once_a_delivery_has_failed() -> None:
     assert explained.remedies[-1] == "send the given-up deliveries again: jobctl replay --job a"
 
 
-ALL = [*REMEDIES.values(), *CODES.values(), *PHASES.values(), UNREADABLE]
+ALL = [*REMEDIES.values(), *CODES.values(), *PHASES.values(), *WAITS, UNREADABLE]
 VERSION = {
     "remedies": {
         "image-not-found": ["pull {image} with its tool", "log in"],
