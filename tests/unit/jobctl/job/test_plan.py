@@ -189,7 +189,8 @@ def test_gpus_are_a_number_or_all(flag: str, gpus: object) -> None:
 def test_an_empty_word_is_refused_and_is_not_the_same_as_no_flag(
     flag: str, words: str, field: str, given: list[str]
 ) -> None:
-    flags = Flags(image="i", retries=1, callback="http://h/", **{flag: given})
+    one: dict[str, Any] = {flag: given}
+    flags = Flags(image="i", retries=1, callback="http://h/", **one)
     with pytest.raises(Misuse) as caught:
         planned(flags, {"after": [{"job": "z"}], "capDrop": ["ALL"], "retryOn": [1]})
     assert (caught.value.message, caught.value.field) == (words, field)
