@@ -1,5 +1,6 @@
 """unarchive against archives made to do harm: those of the corpus, and what a generator makes up. Nothing outside is ever touched."""
 
+import errno
 import gzip
 import io
 import stat
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from jobd.wire.artifact import Unarchive
@@ -49,10 +50,15 @@ def untouched(root: Path) -> bool:
 
 
 def resolved(path: Path) -> Path:
+    """The kernel is asked for circles of links, which lead nowhere: Python 3.11 resolves a circle with an empty part (`a -> a//a`) to a path
+    below the root folder.
+    """
     try:
-        return path.resolve()
-    except (OSError, RuntimeError):
-        return path.parent  # links in a circle lead nowhere
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return path.parent
+    return path.resolve()
 
 
 @LOOKS
@@ -120,6 +126,7 @@ def zipped(kinds: list[int], paths: list[tuple[str, str]]) -> bytes:
     st.one_of(st.none(), st.tuples(st.integers(0, 4000), st.binary(min_size=1, max_size=6))),
     st.booleans(),
 )
+@example([2], [("a", "a//a")] * 6, None, False)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_generated_archives_change_nothing_outside(
     interrupts: Interrupts,
