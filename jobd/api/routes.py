@@ -219,7 +219,7 @@ ROUTES: tuple[Route, ...] = (
         groups.put_group,
         "Set a group's limit and pause",
         {200: (view.GroupView,)},
-        (404, 409, 413, 415, 507),
+        (409, 413, 415, 507),
         body=groups.GroupBody,
     ),
     Route(
