@@ -8,7 +8,6 @@ Source: RFC 9112, 6.3 (where an answer ends), 9.3 (persistence), 9.6 (closing).
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
 
 import httptools
 import msgspec
@@ -125,7 +124,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Source: Python documentation, `asyncio.BaseProtocol`."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Source: Python documentation, `asyncio.BufferedProtocol`, as the next one."""
