@@ -1,5 +1,6 @@
 """jobd's liveness and readiness. Owns the checks and their messages."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
@@ -29,6 +30,7 @@ class HealthCheck:
         self._now = now
         self._answer, self._answered_at = "", float("-inf")
         self._ask_store = ask_store
+        self._asking = asyncio.Lock()
         self._has_room = has_room
         self._engine = engine
         self.stopping = False
@@ -49,15 +51,16 @@ class HealthCheck:
         )
 
     async def _store(self) -> str:
-        if self._now() - self._answered_at >= STORE_ANSWER_S:
-            try:
-                await self._ask_store()
-            except StoreError as error:
-                self._answer = str(error)
-            else:
-                self._answer = HEALTHY
-            self._answered_at = self._now()
-        return self._answer
+        async with self._asking:  # probes that come together share one read
+            if self._now() - self._answered_at >= STORE_ANSWER_S:
+                try:
+                    await self._ask_store()
+                except StoreError as error:
+                    self._answer = str(error)
+                else:
+                    self._answer = HEALTHY
+                self._answered_at = self._now()
+            return self._answer
 
 
 def _health(checks: dict[str, str]) -> Health:

@@ -1,5 +1,6 @@
 """Liveness and readiness: what is wrong is named, and many probes ask the store once a second."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +24,7 @@ class World:
 
     async def _read(self) -> None:
         self.reads += 1
+        await asyncio.sleep(0)
         if self.failure is not None:
             raise self.failure
 
@@ -42,6 +44,25 @@ async def test_many_probes_read_the_store_once_a_second(world: World) -> None:
     assert world.reads == 1
     world.now += STORE_ANSWER_S
     await world.health.live()
+    assert world.reads == 2
+
+
+async def test_probes_that_come_together_read_the_store_once(world: World) -> None:
+    found = await asyncio.gather(*(world.health.live() for _ in range(20)), world.health.ready())
+    assert {health.checks["store"] for health in found} == {"healthy"}
+    assert world.reads == 1
+    world.failure = StoreFailed("the disk is gone")
+    world.now += STORE_ANSWER_S
+    found = await asyncio.gather(*(world.health.live() for _ in range(20)))
+    assert {health.checks["store"] for health in found} == {"the disk is gone"}
+    assert world.reads == 2
+
+
+async def test_a_probe_that_leaves_stops_no_other(world: World) -> None:
+    first, second = (asyncio.ensure_future(world.health.live()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).status == "healthy"
     assert world.reads == 2
 
 
