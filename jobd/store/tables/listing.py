@@ -67,7 +67,7 @@ def page(
     filters = [*_filters(others, damaged, owner, since, prefix), *map(_labelled, labels.items())]
     few = _most_selective(connection, filters)
     # The walk ends at a row, so that one page reads a bounded number of rows; a list without filters ends at its limit.
-    floor = _walk_end(connection, before) if filters and few is None and not only_damaged else 0
+    floor = _walk_end(connection, before) if filters and few is None else 0
     wheres = ["hidden = 0", "n < ?", "n >= ?", *(one.where for one in filters)]
     values: list[object] = [before, floor, *(value for one in filters for value in one.values)]
     if few is not None:

@@ -22,8 +22,11 @@ RARE: list[dict[str, Any]] = [
     {},
     {"statuses": frozenset({"running"})},
     {"statuses": frozenset({"running", "accepted", listing.UNREADABLE})},
+    {"statuses": frozenset({listing.UNREADABLE})},
+    {"statuses": frozenset({listing.UNREADABLE}), "labels": {"team": "a", "not": "a"}},
     {"labels": {"n": "7"}},
     {"labels": {"team": "a", "n": "7"}},
+    {"labels": {"team": "a", "not": "a"}},
     {"owner": "nobody"},
     {"since": START + timedelta(days=300)},
     {"prefix": "none"},
@@ -60,11 +63,12 @@ def keep(path: Path, make: Make) -> Iterator[Callable[[int], Kept]]:
         def fill(count: int) -> Kept:
             connection.execute("BEGIN")
             for n in range(len(kept.rows), count):
+                team = chance.choice("ab")
                 row = make.job(
                     f"u{n}",
                     status=chance.choice(["completed", "failed"]),
                     owner=chance.choice(["me", "you"]),
-                    labels={"team": chance.choice("ab"), "n": str(n)},
+                    labels={"team": team, "not": "ba"["ab".index(team)], "n": str(n)},
                     created_at=START + timedelta(seconds=n - chance.choice([0, 0, 0, 50])),
                     hidden=n % 7 == 0,
                 )
@@ -118,12 +122,31 @@ def test_a_list_without_filters_has_full_pages(keep: Callable[[int], Kept]) -> N
     assert {len(page) for page in pages[:-1]} == {10}
 
 
+@pytest.mark.parametrize("few", [0, 1000], ids=["walks", "indexes"])
+def test_pages_of_damaged_rows_have_each_row_once(
+    keep: Callable[[int], Kept], few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "FEW_ROWS", few)
+    monkeypatch.setattr(listing, "WALKED_ROWS", 30)
+    monkeypatch.setattr(listing, "SCANNED_ROWS", 20)
+    kept = keep(200)
+    damaged = [row for row in kept.rows if row.uid in {f"u{n}" for n in range(0, 200, 3)}]
+    damage = "UPDATE jobs SET record = x'00', version = version + 1 WHERE uid = ?"
+    kept.connection.executemany(damage, [(row.uid,) for row in damaged])
+    for query in ({}, {"labels": {"team": "a"}}, {"owner": "me", "prefix": "job-1"}, {"labels": {"n": "33"}}):
+        pages = kept.pages(query | {"statuses": frozenset({listing.UNREADABLE})}, 2)
+        expected = [row.id for row in reversed(damaged) if matches(row, query)]
+        assert [job for page in pages for job in page] == expected, query
+        assert expected
+
+
 @pytest.mark.parametrize("query", RARE, ids=range(len(RARE)))
 def test_a_page_costs_the_same_however_many_jobs_are_kept(
     keep: Callable[[int], Kept], query: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing, "FEW_ROWS", 20)
     monkeypatch.setattr(listing, "WALKED_ROWS", 100)
+    monkeypatch.setattr(listing, "SCANNED_ROWS", 100)
 
     def cost(kept: Kept) -> int:
         """Counts instructions of SQLite's virtual machine, in hundreds."""
