@@ -9,7 +9,6 @@ from jobd.api.routes import ROUTES, Parameter, Route
 from jobd.wire.job import JobSpec
 from jobd.wire.view import Accepted, DeliveryList, JobList, JobView
 
-
 CREATES = {("PUT", "/v1/groups/{name}")}
 """The operations with an id that make what does not exist."""
 
