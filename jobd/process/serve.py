@@ -89,6 +89,7 @@ async def _serve(config: Config, folder: StateFolder, store: Store, instrument: 
     api = runner_of(app.api, UNDER_WAY_S)
     metrics_api = runner_of(app.metrics_api, 1.0)
     # The objects of now live until the end: each full collection would look at all of them, for some 20 ms in which nothing else runs.
+    # Not so those of the recovery: a supervisor leaves memory with its job's end, by a collection, since it is part of a cycle.
     gc.collect()
     gc.freeze()
     try:
@@ -96,9 +97,6 @@ async def _serve(config: Config, folder: StateFolder, store: Store, instrument: 
         await recover(app.jobs, app.store, folder, app.observer)
         await api.setup()
         await metrics_api.setup()
-        # What the start has made stays until the end: later collections do not look at it, and so none holds up the event loop.
-        gc.collect()
-        gc.freeze()
         tasks = [
             asyncio.create_task(work, name=name)
             for name, work in (
