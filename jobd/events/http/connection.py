@@ -3,7 +3,7 @@
 Owns the bytes on the wire and every bound on an answer. Knows no URL, no policy and no signature; `connections.py` opens and keeps
 connections. `httptools` (llhttp) parses answers.
 
-Source: RFC 9112, 6.3 (where an answer ends), 9.3 (persistence), 9.6 (closing).
+Source: RFC 9112, 6.3 (where an answer ends), 9.3 (persistence), 9.3.1 (requests again), 9.6 (closing).
 """
 
 import asyncio
@@ -26,6 +26,12 @@ BODY_S = 1.0
 
 class NoAnswer(ConnectionError):
     """The connection ended, or its bytes were no HTTP, before an answer's headers were complete. The text may be shown."""
+
+
+class KeptConnectionClosed(NoAnswer):
+    """A connection that had served an earlier request ended before any byte of this answer: the receiver may close a kept connection at
+    any moment, so this says nothing of the receiver (RFC 9112, 9.3.1).
+    """
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -64,6 +70,8 @@ class Connection(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
         self._reusable = False
+        self._kept = False
+        """True if this exchange is not the connection's first one."""
         self._status = 0
         self._retry_after: str | None = None
         self._received = 0
@@ -82,12 +90,12 @@ class Connection(asyncio.BufferedProtocol):
         with `NoAnswer` if the receiver sends none, with TimeoutError if no headers come within `timeout_s`.
         """
         assert self._ended is None, "one exchange at a time"
-        self._reusable = False
+        self._kept, self._reusable = self._reusable, False
+        self._status = self._received = self._body_bytes = 0
         if self._transport is None or self._transport.is_closing():
-            self._loop.call_soon(ended, NoAnswer("the receiver closed the connection without an answer"))
+            self._loop.call_soon(ended, self._closed(None))
             return
         self._ended = ended
-        self._status = self._received = self._body_bytes = 0
         self._retry_after = None
         self._in_body = False
         self._body.clear()
@@ -171,11 +179,16 @@ class Connection(asyncio.BufferedProtocol):
         self._reusable = False
         if self._status:
             self._answer(whole=False)
-        elif error is not None:
-            self._fail(NoAnswer(f"{type(error).__name__}: {error}"[:200]))
         else:
-            self._fail(NoAnswer("the receiver closed the connection without an answer"))
+            self._fail(self._closed(error))
         self._report()
+
+    def _closed(self, error: Exception | None) -> NoAnswer:
+        if error is not None:
+            why = f"{type(error).__name__}: {error}"[:200]
+        else:
+            why = "the receiver closed the connection without an answer"
+        return KeptConnectionClosed(why) if self._kept and not self._received else NoAnswer(why)
 
     # Below: called by the parser.
 

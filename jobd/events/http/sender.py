@@ -3,12 +3,14 @@
 Owns the request: target, headers, bound in time. No redirects, no proxies, no cookies. Decides nothing: `response_policy.py` says
 what an answer means. No returned text shows a signing key.
 
-Source: CloudEvents 1.0.2 HTTP binding (structured and batched mode); Standard Webhooks 1.0; RFC 9112, 3 (requests).
+Source: CloudEvents 1.0.2 HTTP binding (structured and batched mode); Standard Webhooks 1.0; RFC 9112, 3 (requests), 9.3.1 (a request that
+is sent again after the receiver has closed a kept connection).
 """
 
 import asyncio
 import base64
 import errno
+import logging
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from yarl import URL
 
 from jobd.clock import Clock
 from jobd.events.delivery.response_policy import Answer
-from jobd.events.http.connection import Connection, NoAnswer, Outcome, Reply
+from jobd.events.http.connection import Connection, KeptConnectionClosed, NoAnswer, Outcome, Reply
 from jobd.events.http.connections import Connections, Origin
 from jobd.events.http.egress import EgressPolicy, EgressRefused
 from jobd.wire.event import BATCH_CONTENT_TYPE, binding_lines
@@ -37,6 +39,11 @@ _HERE = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN}
 )
 """Errors of this machine, which say nothing about the receiver."""
+
+_CLOSED = Answer("network", text="the connection was closed")
+"""As for each request under way when the sender closes."""
+
+log = logging.getLogger(__name__)
 
 
 class Sender:
@@ -57,6 +64,8 @@ class Sender:
         self._clock = clock
         self._timeout_s = timeout_s
         self._connections = Connections(policy, connections, gateway)
+        self._again: set[asyncio.Task[Answer]] = set()
+        self._closed = False
 
     async def send(
         self, url: str, key: str | None, event_id: str, body: bytes, *, batch: bool = False
@@ -80,6 +89,8 @@ class Sender:
     ) -> bool:
         """POSTs one event over a connection that is open already, and calls `answered` later, once. False if no connection to the
         receiver is open, or if the request cannot be made: then nothing is sent, and `send` opens a connection or says why.
+
+        If the receiver has closed that connection, the same request goes over a new one, in the time of the first request.
         """
         try:
             target = _target(url)
@@ -94,12 +105,39 @@ class Sender:
         except (ValueError, msgspec.MsgspecError):
             return False
 
+        until = asyncio.get_running_loop().time() + self._timeout_s
+
         def ended(outcome: Outcome) -> None:
             self._connections.give_back(target.origin, connection)
-            answered(_answer(outcome))
+            if isinstance(outcome, KeptConnectionClosed) and not self._closed:
+                self._send_again(target.origin, request, until, answered)
+            else:
+                answered(_answer(outcome))
 
         connection.begin(request, self._timeout_s, ended)
         return True
+
+    def _send_again(
+        self, origin: Origin, request: bytes, until: float, answered: Callable[[Answer], None]
+    ) -> None:
+        """Sends the request over a new connection, in a task of its own. Calls `answered` later, once, also if `close` ends the task."""
+
+        def ended(task: asyncio.Task[Answer]) -> None:
+            self._again.discard(task)
+            answered(_CLOSED if task.cancelled() else task.result())
+
+        task = asyncio.create_task(self._answer_over_new(origin, request, until), name="send again")
+        self._again.add(task)
+        task.add_done_callback(ended)
+
+    async def _answer_over_new(self, origin: Origin, request: bytes, until: float) -> Answer:
+        try:
+            return _answer(await self._exchange_over_new(origin, request, until))
+        except OSError as error:
+            return _answer(error)
+        except Exception as error:  # a defect must not keep the worker
+            log.exception("sending failed unexpectedly", extra={"action": "deliver"})
+            return Answer("invalid", text=f"internal error: {type(error).__name__}")
 
     def _request(
         self, target: "_Target", key: str | None, event_id: str, body: bytes, batch: bool = False
@@ -115,19 +153,16 @@ class Sender:
         return _request(target, binding, signature, body)
 
     async def _exchange(self, origin: Origin, request: bytes) -> Reply:
-        left_s = self._timeout_s
+        until = asyncio.get_running_loop().time() + self._timeout_s
         connection = self._connections.take(origin)
-        if connection is None:
-            connection, left_s = await self._open(origin)
-        try:
-            return await connection.exchange(request, left_s)
-        finally:
-            self._connections.give_back(origin, connection)
+        if connection is not None:
+            try:
+                return await self._exchange_over(connection, origin, request, until)
+            except KeptConnectionClosed:
+                pass
+        return await self._exchange_over_new(origin, request, until)
 
-    async def _open(self, origin: Origin) -> tuple[Connection, float]:
-        """Returns a new connection, and the remaining seconds."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._timeout_s
+    async def _exchange_over_new(self, origin: Origin, request: bytes, until: float) -> Reply:
         async with asyncio.timeout_at(until):
             try:
                 connection = await self._connections.open(origin)
@@ -135,11 +170,24 @@ class Sender:
                 raise
             except OSError as error:
                 raise _CannotConnect(error) from error
-        return connection, max(0.0, until - loop.time())
+        return await self._exchange_over(connection, origin, request, until)
+
+    async def _exchange_over(
+        self, connection: Connection, origin: Origin, request: bytes, until: float
+    ) -> Reply:
+        left_s = max(0.0, until - asyncio.get_running_loop().time())
+        try:
+            return await connection.exchange(request, left_s)
+        finally:
+            self._connections.give_back(origin, connection)
 
     async def close(self) -> None:
-        """Closes all connections. Safe to repeat."""
+        """Closes all connections; requests under way get no answer. Safe to repeat."""
+        self._closed = True  # a request whose connection ends now is not sent again
+        for task in self._again:
+            task.cancel()
         await self._connections.close()
+        await asyncio.gather(*self._again, return_exceptions=True)
 
     async def __aenter__(self) -> Self:
         return self

@@ -160,7 +160,7 @@ class EndedPage:
 class Delivery:
     """The delivery of one event to the job's callback, as people see it.
 
-    `id` equals `event_seq`. `attempts` counts requests, `requeues` failed rounds of requests. `next_attempt_at` is None while
+    `id` equals `event_seq`. `attempts` counts tries, `requeues` failed rounds of tries. `next_attempt_at` is None while
     an earlier delivery of the job is pending, and where the delivery itself is not pending.
     """
 

@@ -70,6 +70,61 @@ async def test_every_event_arrives_in_order_signed_and_numbered(
     assert dict(order) == {f"j{n}": list(range(1, 11)) for n in range(10)}
 
 
+async def test_a_receiver_that_closes_its_connections_costs_no_tries(
+    delivering: Any, jobs: Any, receivers: Any, store: Store
+) -> None:
+    """It answers without `Connection: close`."""
+    receiver = await receivers()
+
+    async def answer_and_close(request: web.Request) -> web.StreamResponse:
+        response = web.Response(status=204)
+        await response.prepare(request)
+        await response.write_eof()
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    receiver.answer = answer_and_close
+    async with delivering(http_timeout_s=10) as dispatcher:
+        await jobs.emit("x", receiver.url, 100)
+        dispatcher.notify("x")
+        async with asyncio.timeout(60):
+            while (await jobs.states("x")).count("delivered") < 100:
+                await asyncio.sleep(0.01)
+    assert {one.attempts for one in await store.deliveries("x", 0, 1000)} == {1}
+
+
+async def test_drain_waits_for_a_request_that_is_sent_again(
+    delivering: Any, jobs: Any, receivers: Any, until: Any, store: Store
+) -> None:
+    receiver = await receivers()
+    go = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        number = len(receiver.got)
+        if number == 2:
+            assert request.transport is not None
+            request.transport.abort()
+        elif number == 3:
+            await go.wait()
+        return web.Response(status=204)
+
+    receiver.answer = answer
+    async with delivering(http_timeout_s=10) as dispatcher:
+        await jobs.emit("x", receiver.url, 10)
+        dispatcher.notify("x")
+        await until(lambda: len(receiver.got) == 3)
+        draining = asyncio.ensure_future(dispatcher.drain(10))
+        await asyncio.sleep(0)
+        assert not draining.done()
+        go.set()
+        assert await draining
+    ids = [got.headers["Webhook-Id"] for got in receiver.got]
+    assert ids == ["x-1", "x-2", "x-2"]
+    assert await jobs.states("x") == "delivered delivered" + " pending" * 8
+    assert [one.attempts for one in await store.deliveries("x", 0, 10)] == [1, 1] + [0] * 8
+
+
 @pytest.mark.parametrize(("batch", "length"), [(False, 1), (True, 1), (False, 40_000)])
 async def test_a_damaged_event_is_parked_and_the_others_are_sent(
     delivering: Any,
