@@ -27,7 +27,7 @@ MUTATIONS = (
     Mutation(
         "a record that others have changed is not read again",
         "jobd/jobs/run/job_state.py",
-        "            self.record = stored or purged(self.record)\n",
+        "            self.record = stored or purged(before)\n",
         "",
         "tests/integration/jobs/run/test_stale_records.py::test_a_commit_that_is_durable_although_it_was_reported_as_failed",
     ),
@@ -69,8 +69,8 @@ MUTATIONS = (
     Mutation(
         "a clean-up that fails keeps the job's place",
         "jobd/jobs/run/supervisor.py",
-        "            if self.record.ended:\n                self._slot.leave()\n            if self._executors is not None:\n",
-        "            await self._execution.stop_reading()\n            if self.record.ended:\n                self._slot.leave()\n"
+        "            if self.record.ended:\n                self._slot.end(self.record)\n            if self._executors is not None:\n",
+        "            await self._execution.stop_reading()\n            if self.record.ended:\n                self._slot.end(self.record)\n"
         "            if self._executors is not None:\n",
         "tests/integration/jobs/run/test_supervisors.py",
     ),

@@ -66,6 +66,11 @@ class Slot:
         elif isinstance(record.state, Queued):
             self._queue.update(record)
 
+    def end(self, record: Record) -> None:
+        """Releases the slot of an ended job, and tells the dependents, also if no call of `follow` got the end."""
+        self.follow(record)
+        self.leave()
+
     def leave(self) -> None:
         """Releases the slot."""
         self._queue.leave(self._uid)

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class JobState:
-    """One job's record. `record` is as stored; `changed` is called after each fact that changed the record.
+    """One job's record. `record` is as stored; `changed` is called after each fact or reload that changed the record.
 
     The spec is in memory only while the job is under way: thousands may wait for a place, each with a spec of up to 1 MiB.
     """
@@ -138,10 +138,13 @@ class JobState:
         try:
             yield
         except StaleJob:
-            stored = await self._deps.repository.stored(self.record.uid)
-            self.record = stored or purged(self.record)
+            before, stored = self.record, await self._deps.repository.stored(self.record.uid)
+            self.record = stored or purged(before)
             self._log_event_batcher.reset()
             self._reading = False
+            self._changed()
+            if stored is not None:
+                self._deps.on_change(before, stored, await self._read_spec())
             raise
         except NoSuchJob:
             self.record = purged(self.record)

@@ -86,6 +86,7 @@ class Supervisor:
         """After a fault: the next run continues from the stored record."""
         self._job_state.record = stored
         self._observed_state.forget()
+        self._changed()
 
     def hint(self, hint: Hint) -> None:
         """The containers may have changed: jobd observes them again, unless the hint has all facts."""
@@ -105,7 +106,7 @@ class Supervisor:
         if self._executors is not None:
             self._executors.interrupt()
         if self.record.ended:
-            self._slot.leave()
+            self._slot.end(self.record)
 
     async def run(self) -> None:
         """Returns when the job's state asks for no further action; jobd's end cancels the call. Raises UnreadableJob."""
@@ -146,7 +147,7 @@ class Supervisor:
             # The calls that cannot fail come first. The next run repeats a call that fails here.
             self._job_state.stop_announcing()
             if self.record.ended:
-                self._slot.leave()
+                self._slot.end(self.record)
             if self._executors is not None:
                 await self._execution.stop_reading()
                 if self.record.ended:

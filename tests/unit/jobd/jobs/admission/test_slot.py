@@ -10,6 +10,7 @@ from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.admission.slot import Slot
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.record_form import decode_record
+from jobd.jobs.state.scheduling import Awaited, Scheduling
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -64,3 +65,14 @@ async def test_an_attempt_whose_start_was_not_observed_keeps_its_place() -> None
     await place.changed()
     place.follow(record(attempt=2, phase="pulling"))
     assert queue.running == 1
+
+
+async def test_the_end_of_a_job_releases_its_place_and_is_told_to_the_jobs_behind_it() -> None:
+    queue = AdmissionQueue(1)
+    place = Slot(queue, record())
+    place.enter(record())
+    behind = Slot(queue, record("b"))
+    behind.enter(record("b").change(scheduling=Scheduling(after=[Awaited(uid="a", id="a")])))
+    for _ in range(2):
+        place.end(record(phase="done", status="completed"))
+        assert (queue.running, behind.news) == (0, ("a", "completed"))
