@@ -23,12 +23,12 @@ MIB = 1024 * 1024
 
 
 class AdmissionQueue:
-    """`limit` jobs at once, within the engine's cores and memory once the engine has answered; the rest waits. `gpus`: the ids
-    of the machine's devices.
+    """`limit` jobs at once, within the engine's cores and memory; the rest waits. Until the engine has told these, all jobs wait: an
+    admission is never taken back. `gpus`: the ids of the machine's devices.
     """
 
     def __init__(self, limit: int, gpus: tuple[str, ...] = ()) -> None:
-        self._scheduler = Scheduler(Machine(limit, gpus=gpus))
+        self._scheduler = Scheduler(Machine(limit, gpus=gpus, is_known=False))
         self._waiters: dict[str, asyncio.Future[None]] = {}
         self._last_ticket = 0
         self._is_rebuilding = False
@@ -83,7 +83,7 @@ class AdmissionQueue:
     def take_engine_facts(self, facts: EngineFacts) -> None:
         """Sets what jobs may use together: the cores and the memory of the engine's host."""
         machine = self._scheduler.machine._replace(
-            millicpus=facts.cpus * 1000, memory_mb=facts.memory_bytes // MIB
+            millicpus=facts.cpus * 1000, memory_mb=facts.memory_bytes // MIB, is_known=True
         )
         if machine != self._scheduler.machine:
             self._scheduler.set_machine(machine)

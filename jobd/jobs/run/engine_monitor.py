@@ -10,6 +10,7 @@ from collections.abc import Callable
 from jobd.clock import Clock
 from jobd.errors import InvalidRequest
 from jobd.jobs.port.errors import EngineError
+from jobd.jobs.port.hints import Connected
 from jobd.jobs.port.model import EngineFacts
 from jobd.jobs.port.protocols import Monitored
 from jobd.jobs.run.supervisors import Supervisors
@@ -59,9 +60,11 @@ class EngineMonitor:
             await self.ask()
 
     async def listen(self) -> None:
-        """Passes the engine's hints on to the supervisors, for ever."""
+        """Passes the engine's hints on to the supervisors, for ever. The first connect asks for the facts, for which all jobs wait."""
         async with contextlib.aclosing(self._engine.hints()) as hints:
             async for hint in hints:
+                if isinstance(hint, Connected) and self.facts is None:
+                    await self.ask()
                 self._supervisors.hint(hint)
 
     def check_fits(self, spec: JobSpec) -> None:

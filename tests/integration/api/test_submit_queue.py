@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, until
 
 
 def test_a_full_queue_refuses_jobs_until_one_leaves(
-    make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
+    make_daemon: Callable[..., Daemon], worker_image: str
 ) -> None:
-    daemon = make_daemon(environ={**no_engine, "MAX_CONCURRENT_JOBS": "1", "MAX_QUEUED_JOBS": "1"}).start()
-    for job_id in ("first", "second"):
-        daemon.submit(id=job_id, image="busybox")
+    daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "1", "MAX_QUEUED_JOBS": "1"}).start()
+    daemon.submit(id="first", image=worker_image, command="sleep 600")
+    until(lambda: daemon.call("GET", "/v1/jobs/first").json["phase"] != "queued", "the job has its place")
+    daemon.submit(id="second", image=worker_image)
     second = daemon.call("GET", "/v1/jobs/second").json
     assert (second["phase"], second["queuePosition"]) == ("queued", 1)
     answer = daemon.call("POST", "/v1/jobs", {"id": "third", "image": "busybox"})
@@ -19,7 +20,7 @@ def test_a_full_queue_refuses_jobs_until_one_leaves(
     assert daemon.call("GET", "/v1/jobs/third").status == 404
     assert daemon.call("POST", "/v1/jobs/second/cancel").status == 202
     daemon.ended("second")
-    daemon.submit(id="third", image="busybox")
+    daemon.submit(id="third", image=worker_image)
 
 
 def test_jobs_submitted_while_the_engine_is_down_run_once_it_is_back(
@@ -31,7 +32,9 @@ def test_jobs_submitted_while_the_engine_is_down_run_once_it_is_back(
     assert ready.json["checks"]["engine"].startswith("unreachable")
     assert daemon.call("GET", "/livez").status == 200
     daemon.submit(id=job_id, image=worker_image, command="exit 4")
-    assert daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "accepted"
+    waiting = daemon.call("GET", f"/v1/jobs/{job_id}").json
+    assert (waiting["status"], waiting["phase"]) == ("accepted", "queued")
+    assert waiting["waitingFor"] == "the container engine to answer: number 1 in the queue"
     daemon.kill()
     daemon.environ.clear()
     daemon.start()

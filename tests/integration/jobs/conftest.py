@@ -93,6 +93,7 @@ class System:
         """Kills all supervisors and starts again from the store."""
         await self.stop()
         self._build()
+        await self.engine_monitor.ask()
         await recover(self._jobs, self.store, self._state, self._observer)
 
     async def submit(self, *artifacts: Any, **fields: Any) -> Record:
@@ -140,6 +141,7 @@ async def store(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Store]:
 @pytest.fixture
 async def system(store: Store, tmp_path: Path, clock: FakeClock) -> AsyncIterator[System]:
     made = System(store, tmp_path, clock)
+    await made.engine_monitor.ask()
     yield made
     await made.stop()
     await made.engine.close()

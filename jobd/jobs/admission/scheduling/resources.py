@@ -11,7 +11,7 @@ ALL_GPUS = -1
 """A demand for every GPU of the machine."""
 
 UNLIMITED = 1 << 62
-"""The amount of a resource that nothing limits, such as the memory of an engine that has not answered yet."""
+"""The amount of a resource that nothing limits."""
 
 
 class Amounts(NamedTuple):
@@ -81,12 +81,15 @@ def demand_of(cpu: float, memory_mb: int, gpus: Gpus) -> Demand:
 
 
 class Machine(NamedTuple):
-    """What jobs may use at once. `gpus`: the ids of the devices; a job holds a device alone."""
+    """What jobs may use at once. `gpus`: the ids of the devices; a job holds a device alone. `is_known`: False until the engine has
+    told the cores and the memory; no job starts before that.
+    """
 
     places: int
     millicpus: int = UNLIMITED
     memory_mb: int = UNLIMITED
     gpus: tuple[str, ...] = ()
+    is_known: bool = True
 
     @property
     def amounts(self) -> Amounts:

@@ -3,7 +3,7 @@
 Order: the highest priority first, then the lowest ticket (first in, first out).
 
 A job is a *candidate* if its dependencies allow its start, its group and the queue are not paused, its group is below its limit, and
-the idle machine could run it. The first candidate is the *head*.
+the idle machine is known and could run it. The first candidate is the *head*.
 
 1. If the free amounts are sufficient for the head, the head starts.
 2. Otherwise its whole demand is reserved: of each resource, what the head needs, or everything if less is free. Another candidate may
@@ -221,7 +221,7 @@ class Scheduler:
     # --- the rule
 
     def _choose(self) -> tuple[Key, Lane] | None:
-        if self._groups.all_paused or self._free.places <= 0:
+        if not self._machine.is_known or self._groups.all_paused or self._free.places <= 0:
             return None
         head: Amounts | None = None
         room = self._free
@@ -249,6 +249,8 @@ class Scheduler:
             return Wait(WaitReason.PAUSED)
         if settings.paused:
             return Wait(WaitReason.GROUP_PAUSED)
+        if not self._machine.is_known:
+            return Wait(WaitReason.ENGINE)
         if not need.fit(self._total):
             return Wait(WaitReason.MACHINE)
         if settings.limit is not None and self._groups.running(lane.group) >= settings.limit:

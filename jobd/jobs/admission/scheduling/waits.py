@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import NamedTuple
 
+from jobd.wire.view import ENGINE_ANSWER
+
 
 class WaitReason(StrEnum):
     """The obstacles, in the order in which they are checked."""
@@ -10,6 +12,7 @@ class WaitReason(StrEnum):
     DEPENDENCY = "dependency"
     PAUSED = "paused"
     GROUP_PAUSED = "group-paused"
+    ENGINE = "engine"
     MACHINE = "machine"
     GROUP_LIMIT = "group-limit"
     PLACE = "place"
@@ -36,6 +39,8 @@ def sentence(wait: Wait, group: str) -> str:
             return "the queue to be resumed"
         case WaitReason.GROUP_PAUSED:
             return f"group {group!r} to be resumed"
+        case WaitReason.ENGINE:
+            return ENGINE_ANSWER
         case WaitReason.MACHINE:
             return "more than this machine has now"
         case WaitReason.GROUP_LIMIT:

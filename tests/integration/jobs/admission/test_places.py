@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from jobd.errors import Conflict, InvalidRequest
+from jobd.jobs.state.facts import CancelRequested
+from jobd.wire.view import ENGINE_ANSWER
 from tests.support.fakes.worker import WorkerScript
 
 
@@ -79,7 +81,6 @@ async def test_a_higher_priority_starts_first_and_a_restart_keeps_the_order(syst
 
 
 async def test_jobs_that_do_not_fit_into_the_memory_together_run_one_after_the_other(system: Any) -> None:
-    await system.engine_monitor.ask()
     system.engine.workers["first"] = WorkerScript(runs_s=None)
     first = await system.submit(id="first", memory=5000)
     await system.until(first, lambda now: now.started_at is not None)
@@ -89,6 +90,25 @@ async def test_jobs_that_do_not_fit_into_the_memory_together_run_one_after_the_o
     assert view.waiting_for == "5000 MB of memory, of which 3192 MB are free: number 1 in the queue"
     system.engine.end("first", "worker", 0)
     assert (await system.ended(second, tick_s=0.5)).exit_code == 0
+
+
+async def test_before_the_engines_first_answer_jobs_wait_and_then_run_within_its_memory(system: Any) -> None:
+    system.engine.away = True
+    await system.restart()
+    waiting = [await system.submit(id=f"w{n}", memory=5000) for n in range(2)]
+    await system.restart()
+    waiting.append(await system.submit(id="w2", memory=5000))
+    for record in waiting:
+        system.engine.workers[record.id] = WorkerScript(runs_s=None)
+    assert (system.queue.running, system.queue.waiting) == (0, 3)
+    views = [await system.service.get(record.id) for record in waiting]
+    assert {(view.phase, view.waiting_for.partition(":")[0]) for view in views} == {("queued", ENGINE_ANSWER)}
+    await system.service.cancel("w1", CancelRequested(by="x", grace_s=0, delete=False))
+    assert (await system.ended(waiting[1])).status == "cancelled"
+    system.engine.away = False
+    await system.until(waiting[0], lambda now: now.started_at is not None)
+    assert (system.queue.running, system.queue.waiting) == (1, 1)
+    assert (await system.service.get("w2")).waiting_for.startswith("5000 MB of memory")
 
 
 async def test_a_waiting_job_is_put_first_or_changes_its_priority_and_a_restart_keeps_that(

@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobd.jobs.admission.queue import AdmissionQueue
+from jobd.jobs.admission.scheduling.resources import UNLIMITED
 from jobd.jobs.admission.scheduling.waits import WaitReason
 from jobd.jobs.port.model import EngineFacts
 from jobd.jobs.state.record import Attempt, Record
 from jobd.jobs.state.scheduling import Awaited, Scheduling, ticket_at
 from jobd.jobs.state.states import Queued
+from tests.support.admission import open_queue
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -29,7 +31,7 @@ def job(uid: str, ticket: int = 0, **scheduling: Any) -> Record:
 
 
 async def test_the_first_in_the_queue_is_admitted_first() -> None:
-    queue = AdmissionQueue(1)
+    queue = open_queue(1)
     for uid in "abc":
         queue.enter(job(uid))
     assert (queue.running, queue.waiting) == (1, 2)
@@ -42,7 +44,7 @@ async def test_the_first_in_the_queue_is_admitted_first() -> None:
 
 
 async def test_a_waiting_job_is_admitted_once_a_place_is_released() -> None:
-    queue = AdmissionQueue(1)
+    queue = open_queue(1)
     queue.enter(job("a"))
     queue.enter(job("b"))
     waiting = asyncio.create_task(queue.changed("b"))
@@ -53,7 +55,7 @@ async def test_a_waiting_job_is_admitted_once_a_place_is_released() -> None:
 
 
 async def test_a_job_that_leaves_the_queue_takes_no_place() -> None:
-    queue = AdmissionQueue(1)
+    queue = open_queue(1)
     queue.enter(job("a"))
     queue.enter(job("b"))
     queue.enter(job("c"))
@@ -67,11 +69,11 @@ async def test_a_job_that_leaves_the_queue_takes_no_place() -> None:
 
 
 async def test_a_job_outside_the_queue_does_not_wait() -> None:
-    await asyncio.wait_for(AdmissionQueue(1).changed("x"), 5)
+    await asyncio.wait_for(open_queue(1).changed("x"), 5)
 
 
 def test_entering_twice_keeps_the_position() -> None:
-    queue = AdmissionQueue(1)
+    queue = open_queue(1)
     for uid in ("a", "b", "c", "b", "a"):
         queue.enter(job(uid))
     assert [queue.position(uid) for uid in "abc"] == [None, 1, 2]
@@ -79,7 +81,7 @@ def test_entering_twice_keeps_the_position() -> None:
 
 
 def test_leaving_twice_releases_one_place() -> None:
-    queue = AdmissionQueue(1)
+    queue = open_queue(1)
     for uid in "abc":
         queue.enter(job(uid))
     queue.leave("a")
@@ -88,7 +90,7 @@ def test_leaving_twice_releases_one_place() -> None:
 
 
 def test_jobs_from_before_a_restart_keep_their_places_over_the_limit() -> None:
-    queue = AdmissionQueue(1)
+    queue = open_queue(1)
     queue.occupy(job("a"))
     queue.occupy(job("b"))
     queue.enter(job("c"))
@@ -105,7 +107,7 @@ def test_jobs_from_before_a_restart_keep_their_places_over_the_limit() -> None:
     st.lists(st.tuples(st.sampled_from(["enter", "leave"]), st.sampled_from("abcdef")), max_size=30),
 )
 def test_any_order_of_calls_is_a_fifo_with_a_limit(limit: int, moves: list[tuple[str, str]]) -> None:
-    queue = AdmissionQueue(limit)
+    queue = open_queue(limit)
     line: list[str] = []
     tickets: dict[str, int] = {}
     for move, uid in moves:
@@ -126,7 +128,7 @@ def test_any_order_of_calls_is_a_fifo_with_a_limit(limit: int, moves: list[tuple
 
 
 def test_a_ticket_is_behind_all_jobs_even_if_the_clock_was_set_back() -> None:
-    queue = AdmissionQueue(0)
+    queue = open_queue(0)
     first = queue.next_ticket(NOW)
     assert first == ticket_at(NOW)
     queue.enter(job("retried", ticket_at(NOW + timedelta(seconds=5))))
@@ -134,7 +136,7 @@ def test_a_ticket_is_behind_all_jobs_even_if_the_clock_was_set_back() -> None:
 
 
 def test_jobs_from_before_a_restart_enter_in_any_order_and_start_in_that_of_their_tickets() -> None:
-    queue = AdmissionQueue(1)
+    queue = open_queue(1)
     with queue.rebuilding():
         for uid, ticket in (("c", 3), ("a", 1), ("b", 2)):
             queue.enter(job(uid, ticket))
@@ -145,7 +147,7 @@ def test_the_memory_of_the_engine_limits_the_jobs_that_run_at_once() -> None:
     queue = AdmissionQueue(8)
     queue.enter(job("a", memory_mb=900))
     queue.enter(job("b", memory_mb=900))
-    assert queue.running == 2, "the engine has not answered yet"
+    assert queue.running == 0, "the engine has not answered yet"
     queue.take_engine_facts(EngineFacts("x", "1", "1", cpus=4, memory_bytes=2 << 30, platform="linux"))
     queue.enter(job("c", memory_mb=900))
     wait = queue.wait_of("c")
@@ -164,7 +166,7 @@ def test_more_cores_than_one_are_counted() -> None:
 
 
 async def test_a_job_waits_for_the_end_of_others_and_for_its_record_to_take_the_ends_in() -> None:
-    queue = AdmissionQueue(8)
+    queue = open_queue(8)
     after = [Awaited(uid="a", id="x"), Awaited(uid="b", id="y")]
     queue.enter(job("a"))
     queue.enter(job("c", after=after))
@@ -181,3 +183,30 @@ async def test_a_job_waits_for_the_end_of_others_and_for_its_record_to_take_the_
     assert queue.news("c") == ("b", "failed")
     queue.update(job("c"))
     assert queue.gpus_of("c") == ()
+
+
+async def test_no_job_is_admitted_before_the_engine_has_told_its_cores_and_memory() -> None:
+    queue = AdmissionQueue(8)
+    queue.occupy(job("from before the restart", memory_mb=1500))
+    with queue.rebuilding():
+        for number in range(3):
+            queue.enter(job(f"j{number}", number + 1, memory_mb=900))
+    queue.enter(job("behind", 9, after=[Awaited(uid="j0", id="j0")]))
+    queue.limit = 9
+    queue.leave("nobody")
+    assert (queue.running, queue.position("j0")) == (1, 1)
+    assert queue.wait_of("j0") == (WaitReason.ENGINE, 0, 0)
+    assert set(queue.waits()) == {("default", "engine", 3), ("default", "dependency", 1)}
+    waiting = asyncio.create_task(queue.changed("j0"))
+    await asyncio.sleep(0)
+    queue.take_engine_facts(EngineFacts("x", "1", "1", cpus=4, memory_bytes=3 << 30, platform="linux"))
+    await asyncio.wait_for(waiting, 60)
+    assert (queue.running, queue.wait_of("j1")) == (2, (WaitReason.MEMORY, 900, 672))
+
+
+def test_the_first_answer_admits_also_if_the_machine_is_without_limits() -> None:
+    queue = AdmissionQueue(1)
+    queue.enter(job("a"))
+    unlimited = EngineFacts("x", "1", "1", cpus=UNLIMITED, memory_bytes=UNLIMITED << 20, platform="linux")
+    queue.take_engine_facts(unlimited)
+    assert queue.running == 1

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.admission.slot import Slot
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.record_form import decode_record
 from jobd.jobs.state.scheduling import Awaited, Scheduling
+from tests.support.admission import open_queue
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -21,7 +21,7 @@ def record(uid: str = "a", **fields: Any) -> Record:
 
 
 def test_a_new_job_queues_and_an_admitted_one_keeps_its_place_over_the_limit() -> None:
-    queue = AdmissionQueue(1)
+    queue = open_queue(1)
     for uid, phase in (("a", "running"), ("b", "inputs"), ("c", "queued")):
         now = record(uid, phase=phase)
         Slot(queue, now).take(now)
@@ -30,14 +30,14 @@ def test_a_new_job_queues_and_an_admitted_one_keeps_its_place_over_the_limit() -
 
 @pytest.mark.parametrize("fields", [{"retry_at": NOW}, {"phase": "done", "status": "failed"}])
 def test_a_job_that_waits_for_its_next_attempt_or_has_ended_takes_no_place(fields: dict[str, Any]) -> None:
-    queue = AdmissionQueue(1)
+    queue = open_queue(1)
     now = record(**fields)
     Slot(queue, now).take(now)
     assert (queue.running, queue.waiting) == (0, 0)
 
 
 async def test_a_place_is_held_through_an_attempt_and_released_for_the_next() -> None:
-    queue = AdmissionQueue(1)
+    queue = open_queue(1)
     first = record()
     place = Slot(queue, first)
     place.take(first)
@@ -59,7 +59,7 @@ async def test_a_place_is_held_through_an_attempt_and_released_for_the_next() ->
 
 
 async def test_an_attempt_whose_start_was_not_observed_keeps_its_place() -> None:
-    queue = AdmissionQueue(1)
+    queue = open_queue(1)
     place = Slot(queue, record())
     place.enter(record(attempt=2))
     await place.changed()
@@ -68,7 +68,7 @@ async def test_an_attempt_whose_start_was_not_observed_keeps_its_place() -> None
 
 
 async def test_the_end_of_a_job_releases_its_place_and_is_told_to_the_jobs_behind_it() -> None:
-    queue = AdmissionQueue(1)
+    queue = open_queue(1)
     place = Slot(queue, record())
     place.enter(record())
     behind = Slot(queue, record("b"))

@@ -24,6 +24,7 @@ MACHINES = st.builds(
     st.integers(2000, 6000),
     st.integers(3, 8),
     st.sampled_from([(), ("0",), ("0", "1"), ("0", "1", "2")]),
+    st.sampled_from([True, True, True, False]),
 )
 PRIORITIES = st.integers(-2, 2)
 
@@ -179,6 +180,7 @@ class SchedulerMachine(RuleBasedStateMachine):
                 and not job.after
                 and not one.paused
                 and (one.limit is None or runs < one.limit)
+                and self.machine.is_known
                 and self.need(job).fit(self.machine.amounts)
             )
 
@@ -234,6 +236,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             wait = self.scheduler.wait_of(job.uid)
             assert wait is not None
             assert (wait.reason is WaitReason.DEPENDENCY) == bool(job.after)
+            assert wait.reason is not WaitReason.ENGINE or not self.machine.is_known
             wanted[job.group, wait.reason] = wanted.get((job.group, wait.reason), 0) + 1
         assert found == wanted
 
