@@ -42,7 +42,7 @@ class LiveOutput:
         self.ended = asyncio.Event()
         """Set once no more bytes come."""
         self.all_stored = asyncio.Event()
-        """Set once the job's log has every byte of the worker's whole output."""
+        """Set while the job's log has every byte of the worker's whole output."""
         self._complete = False
         self._seq = seq
         self._notify = notify
@@ -81,8 +81,11 @@ class LiveOutput:
         self._compare_with_log()
 
     def lose(self) -> None:
-        """The log and the output differ: from now on readers get no unfinished line."""
+        """The log and the output differ: from now on readers get no unfinished line, and the output does not show whether the log
+        is complete.
+        """
         self._seq = None
+        self.all_stored.clear()
 
     def end(self) -> None:
         """The worker has ended, and all of its output has arrived."""
@@ -104,7 +107,12 @@ class LiveOutput:
         return self._seq is not None and not (self._complete and any(end != b"\n" for end in ends))
 
     def _compare_with_log(self) -> None:
-        if self._complete and self._seq is not None and not any(b.left for b in self._buffers.values()):
+        if not self._complete or self._seq is None:
+            return
+        left = [buffer.left for buffer in self._buffers.values()]
+        if min(left) < 0:
+            self.lose()  # the worker has printed more than this output
+        elif not any(left):
             self.all_stored.set()
 
     def unfinished(self, seq: int, seen: dict[StreamName, int]) -> Iterator[Unfinished]:

@@ -50,9 +50,13 @@ class OutputFollower:
         await self._attach(seq)
 
     async def attach_late(self) -> None:
-        """Attaches to a running worker, unless the follower is attached: its earlier output is unknown, its last output will be known."""
+        """Attaches to a running worker, unless the follower is attached: its earlier output is unknown, its last output will be known.
+        An output that has ended is not the whole output, because the worker runs.
+        """
         if self._output is None:
             await self._attach(None)
+        elif self._output.ended.is_set():
+            self._output.lose()
 
     async def stop(self) -> None:
         """Detaches from the worker and drops its output."""

@@ -121,6 +121,37 @@ async def test_an_output_is_registered_while_it_is_followed() -> None:
     await one.stop()
 
 
+async def test_an_output_that_ends_while_the_worker_runs_is_not_the_whole_output() -> None:
+    engine, outputs = Engine(b"a\n"), LiveOutputs()
+    one = follower(engine, outputs)
+    await one.attach(0)
+    output = outputs.of("u")
+    assert output is not None
+    engine.go.set()
+    async with asyncio.timeout(60):
+        await output.ended.wait()
+    output.stored([RawLine("stdout", "t", "a")], 1, 1)
+    assert await one.is_all_stored()
+    await one.attach_late()
+    assert not await one.is_all_stored()
+    await one.stop()
+
+
+async def test_an_observation_of_the_running_worker_leaves_its_output_known() -> None:
+    engine, outputs = Engine(b"a\n"), LiveOutputs()
+    one = follower(engine, outputs)
+    await one.attach(0)
+    await one.attach_late()
+    output = outputs.of("u")
+    assert output is not None
+    engine.go.set()
+    async with asyncio.timeout(60):
+        await output.ended.wait()
+    output.stored([RawLine("stdout", "t", "a")], 1, 1)
+    assert await one.is_all_stored()
+    await one.stop()
+
+
 async def test_a_closed_output_is_not_read_on() -> None:
     outputs, engine = LiveOutputs(), Engine(b"a" * 1000, b"b" * 1000)
     one = follower(engine, outputs)
