@@ -19,6 +19,7 @@ from jobd.jobs.state import facts
 from jobd.jobs.state.next_action import has_succeeded
 from jobd.jobs.state.observed_state import ObservedState
 from jobd.jobs.state.outcome import outputs_follow
+from jobd.store.errors import StoreError
 
 DIRECT_ORDER_LIMIT_S = 10.0
 EARLY_NOTIFICATION_LIMIT_S = 1.0
@@ -195,11 +196,17 @@ class Execution:
         """
         notifying = asyncio.ensure_future(self._notify_early())
         try:
-            await self._read_log_to_end()
-        finally:
+            try:
+                await self._read_log_to_end()
+            except (EngineError, StoreError):
+                # The signal may take longer than the read that fails. jobd's end, which cancels the call, does not wait for the signal.
+                await asyncio.wait({notifying}, timeout=EARLY_NOTIFICATION_LIMIT_S)
+                raise
             await asyncio.wait({notifying}, timeout=EARLY_NOTIFICATION_LIMIT_S)
             is_notified = notifying.done() and notifying.result()
+        finally:
             notifying.cancel()
+            await asyncio.wait({notifying}, timeout=EARLY_NOTIFICATION_LIMIT_S)
         notified = [facts.SidecarNotified()] if is_notified else []
         await self._job_state.apply(facts.LogsDrained(), *notified)
         self._observed_state.forget()  # an observation from before the worker's end

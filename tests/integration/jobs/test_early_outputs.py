@@ -1,10 +1,12 @@
 """Outputs begin while the ended worker's log is drained; their events follow the exit event all the same."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from jobd.jobs.run import held_reports
+from jobd.jobs.run import execution, held_reports
 from jobd.jobs.state import facts
 from jobd.jobs.state.states import DrainingLog
 from jobd.wire.artifact import Read, Write
@@ -110,3 +112,57 @@ async def test_a_signal_that_fails_during_the_drain_is_sent_after_it(
     system.engine.unreadable_logs.clear()
     record = await system.ended(record, tick_s=0.1)
     assert (record.status, notified) == ("completed", [True])
+
+
+async def test_a_signal_that_takes_longer_than_a_read_that_fails_arrives(
+    system: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notify, arrived = system.engine.notify_worker_ended, False
+
+    async def slowly(*args: Any) -> None:
+        nonlocal arrived
+        for _ in range(100):
+            await asyncio.sleep(0)
+        await notify(*args)
+        arrived = True
+
+    monkeypatch.setattr(system.engine, "notify_worker_ended", slowly)
+    record = await drained(system)
+    await system.until(record, lambda now: arrived, tick_s=0.1)
+    assert isinstance((await system.stored(record)).state, DrainingLog)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["once", "twice"])
+async def test_a_stop_during_the_drain_waits_for_no_signal_and_leaves_none_under_way(
+    system: Any, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    """The engine answers neither the read of the log nor the signal to the sidecar."""
+    monkeypatch.setattr(execution, "EARLY_NOTIFICATION_LIMIT_S", 3600.0)
+    under_way: set[str] = set()
+
+    async def hang(name: str) -> None:
+        under_way.add(name)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            under_way.discard(name)
+
+    async def logs(*args: Any) -> AsyncIterator[Any]:
+        await hang("log")
+        yield
+
+    system.engine.workers["a"] = STAYS
+    record = await system.submit(*FILES)
+    record = await system.until(record, lambda now: now.log.seq == 1)
+    monkeypatch.setattr(system.engine, "notify_worker_ended", lambda *args: hang("signal"))
+    monkeypatch.setattr(system.engine, "logs", logs)
+    system.engine.end("a", "worker", 0)
+    await system.until(record, lambda now: under_way == {"log", "signal"}, tick_s=0.1)
+    run = system.supervisors._tasks[record.uid]
+    run.cancel()
+    if again:
+        await asyncio.sleep(0)
+        run.cancel()
+    async with asyncio.timeout(60):
+        await asyncio.wait({run})
+    assert under_way == set()
