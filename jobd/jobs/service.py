@@ -121,11 +121,18 @@ class JobService:
         supervisor = self._supervisors.get(row.uid)
         if supervisor is None:
             record_of(row)  # raises for a damaged record
-        if supervisor is None or supervisor.record.phase != "queued":
-            raise Conflict(f"job {job_id!r} does not wait any more", code="not-waiting")
+        refusal = Conflict(f"job {job_id!r} does not wait any more", code="not-waiting")
+        if (
+            supervisor is None
+            or supervisor.record.phase != "queued"
+            or self._queue.gpus_of(row.uid) is not None  # the admission is being stored
+        ):
+            raise refusal
         place = (priority, None) if priority is not None else self._queue.ahead_of(row.uid)
         if place is not None:
-            await supervisor.apply(facts.Reprioritized(*place))
+            has_changed = await supervisor.apply(facts.Reprioritized(*place))
+            if not has_changed and supervisor.record.phase != "queued":
+                raise refusal  # the job was admitted, or ended, before the change was stored
         return self._view(row)
 
     async def delete(self, job_id: str, by: str) -> None:

@@ -70,8 +70,9 @@ class JobState:
         """The job's present attempt."""
         return JobRef(self.record.uid, self.record.id, self.record.attempt.number)
 
-    async def apply(self, *given: facts.Fact) -> None:
-        """Applies the facts to the record, in order, and stores the result in one commit. Safe from any task: changes are serialized.
+    async def apply(self, *given: facts.Fact) -> bool:
+        """Applies the facts to the record, in order, and stores the result in one commit; returns whether they changed anything.
+        Safe from any task: changes are serialized.
 
         Raises:
             StoreError: nothing changed. NoSuchJob: the job is purged; `record` then asks for no action.
@@ -86,6 +87,7 @@ class JobState:
                 raise StaleJob(f"job {self.record.id!r} changes too often; nothing was stored")
         if changed:
             self._changed()
+        return changed
 
     async def _apply(self, given: tuple[facts.Fact, ...]) -> bool:
         before, spec = self.record, await self._read_spec()

@@ -95,9 +95,11 @@ class Supervisor:
         if isinstance(hint, Connected):
             self._worth_a_try.set()
 
-    async def apply(self, fact: facts.Fact) -> None:
-        """Applies `fact` to the record and stores the result. Safe from any task. Raises StoreError: nothing changed."""
-        await self._job_state.apply(fact)
+    async def apply(self, fact: facts.Fact) -> bool:
+        """Applies `fact` to the record and stores the result; returns whether anything changed. Safe from any task. Raises StoreError:
+        nothing changed.
+        """
+        return await self._job_state.apply(fact)
 
     async def request(self, request: facts.CancelRequested) -> None:
         """Stores a user's request, then interrupts what would delay it. Raises StoreError: nothing changed."""

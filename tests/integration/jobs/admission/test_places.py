@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobd.errors import Conflict, InvalidRequest
-from jobd.jobs.state.facts import CancelRequested
+from jobd.jobs.state.facts import CancelRequested, Reprioritized
 from jobd.wire.view import ENGINE_ANSWER
 from tests.support.fakes.worker import WorkerScript
 
@@ -127,6 +127,40 @@ async def test_a_waiting_job_is_put_first_or_changes_its_priority_and_a_restart_
         await system.restart()
     with pytest.raises(Conflict, match="'first' does not wait any more"):
         await system.service.prioritize("first", None)
+
+
+@pytest.mark.parametrize("priority", [7, None])
+async def test_a_job_that_is_admitted_before_its_new_priority_is_stored_is_refused(
+    system: Any, monkeypatch: pytest.MonkeyPatch, priority: int | None
+) -> None:
+    """The job waits when the call begins, and its admission is stored before the priority."""
+    system.queue.set_paused(True)
+    others = [await system.submit(id=f"o{n}") for n in range(2)]
+    record = await system.submit(id="a")
+    apply = system.supervisors.get(record.uid).apply
+
+    async def late(fact: Any) -> Any:
+        if isinstance(fact, Reprioritized):
+            system.queue.set_paused(False)
+            await system.until(record, lambda now: now.phase != "queued", tick_s=0.5)
+        return await apply(fact)
+
+    monkeypatch.setattr(system.supervisors.get(record.uid), "apply", late)
+    with pytest.raises(Conflict, match="'a' does not wait any more") as caught:
+        await system.service.prioritize("a", priority)
+    assert caught.value.code == "not-waiting"
+    assert (await system.service.get("a")).priority == 0
+    for other in [*others, record]:
+        await system.ended(other, tick_s=0.5)
+
+
+async def test_a_job_whose_admission_is_being_stored_does_not_wait_any_more(system: Any) -> None:
+    system.queue.set_paused(True)
+    record = await system.submit(id="a")
+    system.queue.set_paused(False)
+    assert (system.queue.running, (await system.stored(record)).phase) == (1, "queued")
+    with pytest.raises(Conflict, match="'a' does not wait any more"):
+        await system.service.prioritize("a", None)
 
 
 async def test_a_gpu_is_held_by_one_job_also_over_a_restart(system: Any) -> None:
