@@ -112,6 +112,11 @@ class JobRepository:
         row = await self._store.get_by_id(job_id)
         return None if row is None else row.uid
 
+    async def holder_of(self, job_id: str) -> JobRow | None:
+        """Returns the row of the job that holds this id; None if the id is free, or its job is being deleted. Raises StoreError."""
+        row = await self._store.get_by_id(job_id)
+        return row if row is not None and row.holds_id else None
+
     async def stored(self, uid: str) -> Record | None:
         """Returns a job's stored record, None if the job is purged. Raises StoreError."""
         row = await self._store.get_by_uid(uid)

@@ -112,7 +112,8 @@ class Submitter:
         return uids
 
     async def submit(self, submission: Submission) -> tuple[Record, bool]:
-        """Stores a new job and starts it; returns its record and whether it is new.
+        """Stores a new job and starts it; returns its record and whether it is new. A repeated submission gets its job, even if jobd
+        would refuse a new job by now: the queue is full, or a dependency is deleted.
 
         Cancelling the caller undoes nothing: the commit decides whether the job exists.
 
@@ -120,6 +121,9 @@ class Submitter:
             InvalidRequest: the host can never run the job. QueueFull: too many jobs wait. Conflict: the id is taken.
         """
         spec = without_values(submission.spec)
+        digest = self._fingerprints.of(submission.spec, submission.files_digest)
+        if submission.idempotent and (existing := await self._deps.repository.holder_of(spec.id)) is not None:
+            return _same_or_refuse(existing, digest, idempotent=True), False
         self.check(spec)
         after = await self.dependencies(spec)
         waiting = self._deps.queue.waiting + len(self._submitting)
@@ -129,7 +133,7 @@ class Submitter:
             spec,
             now=self._deps.clock.now(),
             owner=submission.owner,
-            digest=self._fingerprints.of(submission.spec, submission.files_digest),
+            digest=digest,
             has_spool=submission.files is not None,
             boot=self._deps.clock.boot,
             clock_offset=self._deps.clock.offset(),

@@ -1,14 +1,17 @@
 """Jobs that wait for the end of other jobs: each condition, each end, also over a restart, and chains of them."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
-from jobd.errors import InvalidRequest
+from jobd.errors import Conflict, InvalidRequest
+from jobd.jobs.admission.submission import Submission
 from jobd.jobs.state import facts
 from jobd.jobs.state.record import Record
-from jobd.wire.job import Condition, Dependency
+from jobd.wire.job import Condition, Dependency, JobSpec
 from tests.support.fakes.worker import WorkerScript
 
 
@@ -18,8 +21,10 @@ def after(*ids: str, on: Condition = "completed") -> list[Dependency]:
 
 async def running(system: Any, name: str) -> Record:
     system.engine.workers[name] = WorkerScript(runs_s=None)
-    record: Record = await system.until(await system.submit(id=name), lambda now: now.started_at is not None)
-    return record
+    # The clock, which the tests move while they wait, does not reach the job's time limit.
+    record = await system.submit(id=name, timeout_seconds=8784 * 3600)
+    started: Record = await system.until(record, lambda now: now.started_at is not None)
+    return started
 
 
 async def cancel(system: Any, name: str) -> None:
@@ -125,6 +130,25 @@ async def test_an_id_without_a_job_is_refused_with_its_name(system: Any, deleted
         await system.submit(id="a", after=after("nobody"))
     assert caught.value.field == "after[0].job"
     assert await system.store.get_by_id("a") is None
+
+
+async def test_a_repeated_submission_gets_its_job_also_if_a_new_job_would_be_refused(system: Any) -> None:
+    """The dependency is deleted, the queue is full and the host is smaller now."""
+    await system.ended(await system.submit(id="first"))
+    spec = JobSpec(id="second", image="busybox", memory=6000, after=after("first"))
+    record, _ = await system.submitter.submit(Submission(spec, None, idempotent=True))
+    await system.service.delete("first", "x")
+    system.submitter._limits = replace(system.submitter._limits, max_queued=0)
+    system.engine_monitor.facts = replace(system.engine_monitor.facts, memory_bytes=1 << 30)
+    again, is_new = await system.submitter.submit(Submission(spec, None, idempotent=True))
+    assert (again.uid, is_new) == (record.uid, False)
+    other = msgspec.structs.replace(spec, command="other")
+    with pytest.raises(Conflict, match="another spec") as caught:
+        await system.submitter.submit(Submission(other, None, idempotent=True))
+    assert caught.value.code == "exists"
+    await system.service.delete("second", "x")
+    with pytest.raises(InvalidRequest):
+        await system.submitter.submit(Submission(spec, None, idempotent=True))
 
 
 async def test_hundreds_of_jobs_may_wait_for_one(system: Any) -> None:
