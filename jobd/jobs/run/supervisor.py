@@ -20,6 +20,7 @@ from jobd.jobs.run.wakeup import Wakeup
 from jobd.jobs.state import actions, facts
 from jobd.jobs.state.next_action import next_action
 from jobd.jobs.state.observed_state import ObservedState
+from jobd.jobs.state.on_dependency import PURGED
 from jobd.jobs.state.parts import EngineErrors
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.text_limits import short
@@ -30,8 +31,6 @@ from jobd.wire.view import UNREADABLE
 OBSERVE_INTERVAL_S = 2.0
 """The interval at which jobd observes a running job's containers even if the engine's event stream is silent."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
-PURGED = "purged"
-"""The status of a dependency whose record was removed since its end."""
 NO_ERRORS = EngineErrors(action="", seconds=0.0)
 
 log = logging.getLogger(__name__)

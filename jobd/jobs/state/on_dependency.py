@@ -14,12 +14,19 @@ from jobd.jobs.state.step import Step
 from jobd.wire.job import Condition, JobSpec
 from jobd.wire.view import TERMINAL
 
+PURGED = "purged"
+"""The status of a dependency whose record was removed since its end: how the job ended is unknown."""
 _MET_BY: dict[Condition, frozenset[str]] = {
     "completed": frozenset({"completed"}),
     "failed": frozenset({"failed"}),
-    "any": TERMINAL,
+    "any": TERMINAL | {PURGED},
 }
-_ENDS = {"completed": "has completed", "failed": "has failed", "cancelled": "was cancelled"}
+_ENDS = {
+    "completed": "has completed",
+    "failed": "has failed",
+    "cancelled": "was cancelled",
+    PURGED: "has ended, and its record was removed",
+}
 _GONE = "cannot be read any more"
 _WANTED: dict[Condition, str] = {"completed": "completes", "failed": "fails", "any": "ends"}
 

@@ -151,6 +151,29 @@ async def test_a_repeated_submission_gets_its_job_also_if_a_new_job_would_be_ref
         await system.submitter.submit(Submission(spec, None, idempotent=True))
 
 
+@pytest.mark.parametrize("on", ["completed", "failed", "any"])
+async def test_a_job_whose_record_was_removed_has_ended_in_an_unknown_way(system: Any, on: Condition) -> None:
+    first = await running(system, "first")
+    second = await system.submit(id="second", after=after("first", on=on))
+    system.supervisors._tasks[second.uid].cancel()
+    await asyncio.sleep(0)
+    await system.service.delete("first", "x")
+    await system.until(first, lambda now: now.removal, tick_s=0.5)
+    await system.stop()
+    await system.store.remove_hidden()
+    assert await system.store.get_by_uid(first.uid) is None
+    await system.restart()
+    ended = await system.ended(second, tick_s=0.5)
+    if on == "any":
+        assert ended.status == "completed"
+    else:
+        assert (ended.status, ended.reason) == ("cancelled", "dependency")
+        wanted = {"completed": "completes", "failed": "fails"}[on]
+        assert ended.error == (
+            f"job 'first' has ended, and its record was removed; this job starts only if that job {wanted}"
+        )
+
+
 async def test_hundreds_of_jobs_may_wait_for_one(system: Any) -> None:
     system.submitter._limits = type(system.submitter._limits)(max_queued=2000)
     await running(system, "first")
