@@ -188,11 +188,11 @@ def remove(client: docker.DockerClient, daemon: Daemon) -> None:
 
 
 def test_max_concurrent_jobs_limits_running_jobs(
-    make_daemon: Callable[..., Daemon], no_engine: dict[str, str]
+    make_daemon: Callable[..., Daemon], worker_image: str
 ) -> None:
-    daemon = make_daemon(environ={**no_engine, "MAX_CONCURRENT_JOBS": "2"}).start()
+    daemon = make_daemon(environ={"MAX_CONCURRENT_JOBS": "2"}).start()
     for number in range(5):
-        daemon.submit(id=f"job-{number}", image="busybox")
+        daemon.submit(id=f"job-{number}", image=worker_image, command="sleep 600")
     assert daemon.call("GET", "/v1/version").json["maxConcurrentJobs"] == 2
 
     def places() -> list[Any]:

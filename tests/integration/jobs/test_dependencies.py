@@ -175,7 +175,7 @@ async def test_a_job_whose_record_was_removed_has_ended_in_an_unknown_way(system
 
 
 async def test_hundreds_of_jobs_may_wait_for_one(system: Any) -> None:
-    system.submitter._limits = type(system.submitter._limits)(max_queued=2000)
+    system.submitter._limits = replace(system.submitter._limits, max_queued=2000)
     await running(system, "first")
     waiting = [await system.submit(id=f"w{n}", after=after("first", on="failed")) for n in range(300)]
     system.engine.end("first", "worker", 0)
