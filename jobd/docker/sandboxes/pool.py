@@ -124,13 +124,13 @@ class SandboxPool:
         try:
             async with asyncio.timeout(CLOSE_LIMIT_S):
                 await asyncio.gather(*self._tasks, return_exceptions=True)
+                # The engine may have created one for a process that was killed meanwhile.
+                await self._reconcile()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
                 leased = self._leases.sandbox_ids
                 await asyncio.gather(
                     *(self._remove(one) for one in list(self._sandboxes.values()) if one.id not in leased)
                 )
-                # The engine may have created one for a process that was killed meanwhile.
-                await self._reconcile()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
         except (Refusal, EngineError, TimeoutError):
             pass  # without their connection, sandboxes end by themselves
         await asyncio.gather(*(one.close() for one in self._sandboxes.values()))
@@ -198,10 +198,11 @@ class SandboxPool:
         self._demand.changed(len(self._leases), self._now)
         self._wake.set()
 
-    def _start(self, work: Coroutine[object, object, None]) -> None:
+    def _start(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name="sandbox")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _run(self) -> None:
         """Keeps as many sandboxes ready as are wanted; after a failure pauses, longer each time."""
@@ -239,12 +240,16 @@ class SandboxPool:
             return False
         await self._ensure_image()
         await self._network.ensure()
+        # The engine completes a create whose client has left: `close` waits for this task, and removes the sandbox.
+        await asyncio.shield(self._start(self._add()))
+        return True
+
+    async def _add(self) -> None:
         sandbox = await start_sandbox(self._engine, self._settings, self._on_end)
         if sandbox.has_ended:
             raise EngineUnavailable("a network sandbox ended at once", answered=True)
         self._sandboxes[sandbox.id] = sandbox
         self._ready.append(sandbox)
-        return True
 
     async def _reconcile(self) -> None:
         """Compares with the engine: ends leases whose containers are gone, adopts or removes the sandboxes of an earlier process."""

@@ -5,7 +5,7 @@ import contextlib
 import io
 import tarfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,95 +14,11 @@ import pytest
 from docker.errors import APIError, NotFound
 
 from jobd.docker.http.http_session import Timeouts
-from jobd.docker.logs.log_cursors import PositionedLine, Positions, encoded
 from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
-from jobd.jobs.port.model import ContainerFacts, Created, JobRef, Role, WorkOrder
-from jobd.wire.job import JobSpec
-from tests.support.progress import Progress
-
-DEADLINE_S = 60
-
-
-class Bench:
-    """Creates jobs through one orchestrator and inspects them through the SDK."""
-
-    def __init__(
-        self, client: docker.DockerClient, orchestrator: DockerOrchestrator, instance: str, ref: JobRef
-    ) -> None:
-        self.client = client
-        self.orchestrator = orchestrator
-        self.instance = instance
-        self.ref = ref
-
-    def another(self) -> JobRef:
-        return JobRef(uuid.uuid4().hex, f"{self.ref.id}-{uuid.uuid4().hex[:6]}", 1)
-
-    def order(
-        self,
-        ref: JobRef | None = None,
-        *,
-        sidecar: bool = False,
-        files: Path | None = None,
-        image_ready: bool = False,
-        **fields: Any,
-    ) -> WorkOrder:
-        ref = ref or self.ref
-        spec = JobSpec(**{"id": ref.id, "image": "busybox:latest", **fields})
-        return WorkOrder(ref, spec, sidecar, files, image_ready)
-
-    async def prepare(self, **fields: Any) -> Progress:
-        """Pulls and creates; returns what was reported meanwhile."""
-        progress = Progress()
-        await self.orchestrator.prepare(self.order(**fields), progress)
-        return progress
-
-    async def create(self, ref: JobRef | None = None, files: Path | None = None, **fields: Any) -> Created:
-        """Creates the containers, as after a pull."""
-        order = self.order(ref, files=files, image_ready=True, **fields)
-        return await self.orchestrator.prepare(order, Progress())
-
-    async def run(
-        self, ref: JobRef | None = None, files: Path | None = None, **fields: Any
-    ) -> ContainerFacts:
-        """Makes and starts a job and returns the facts of its end."""
-        ref = ref or self.ref
-        await self.create(ref, files, **fields)
-        await self.orchestrator.start_worker(ref)
-        return await self.ended(ref)
-
-    async def ended(self, ref: JobRef | None = None, role: Role = "worker") -> ContainerFacts:
-        async with asyncio.timeout(DEADLINE_S):
-            while True:
-                seen = await self.orchestrator.observe(ref or self.ref)
-                facts = seen.worker if role == "worker" else seen.sidecar
-                if facts is not None and facts.ended:
-                    return facts
-                await asyncio.sleep(0.05)
-
-    async def lines(
-        self,
-        ref: JobRef | None = None,
-        role: Role = "worker",
-        positions: Positions | None = None,
-        follow: bool = False,
-    ) -> list[PositionedLine]:
-        out: list[PositionedLine] = []
-        async with asyncio.timeout(DEADLINE_S):
-            async for batch in self.orchestrator.logs(
-                ref or self.ref, role, encoded(positions or {}), follow
-            ):
-                out += [line for line in batch.lines if isinstance(line, PositionedLine)]
-        return out
-
-    async def output(self, ref: JobRef | None = None, **fields: Any) -> list[str]:
-        """Runs a job and returns what it printed."""
-        await self.run(ref, **fields)
-        return [line.text for line in await self.lines(ref)]
-
-    def inspect(self, role: str = "worker", ref: JobRef | None = None) -> dict[str, Any]:
-        found: dict[str, Any] = self.client.api.inspect_container(f"job-{(ref or self.ref).id}-{role}")
-        return found
+from jobd.jobs.port.model import JobRef
+from tests.integration.docker.bench import DEADLINE_S, Bench, MakeBench, Until
+from tests.integration.docker.pooled import Pooled
 
 
 def sweep(client: docker.DockerClient, instance: str, *, keep_network: bool) -> None:
@@ -117,9 +33,6 @@ def sweep(client: docker.DockerClient, instance: str, *, keep_network: bool) -> 
     for network in [] if keep_network else client.networks.list(filters=mine):
         with contextlib.suppress(NotFound):
             network.remove()
-
-
-MakeBench = Callable[..., Bench]
 
 
 @pytest.fixture
@@ -279,9 +192,6 @@ async def proxy(
     await made.stop()
 
 
-Until = Callable[[Callable[[], bool]], Coroutine[Any, Any, None]]
-
-
 @pytest.fixture
 def until() -> Until:
     async def wait(condition: Callable[[], bool]) -> None:
@@ -290,3 +200,12 @@ def until() -> Until:
                 await asyncio.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture
+async def pooled(make_bench: MakeBench, until: Until) -> AsyncIterator[Pooled]:
+    """A pool of one sandbox, which is ready."""
+    made = await Pooled(make_bench(sandbox_pool=1), until).open()
+    await made.run()
+    yield made
+    await made.close()

@@ -1,81 +1,15 @@
 """Network sandboxes on a real engine: who joins, what a job leaves behind, and what happens when a sandbox or jobd ends."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
-import docker
 import pytest
 
 from jobd.docker.containers.exits import NETWORK_LOST
-from jobd.docker.mapping.settings import DockerSettings
-from jobd.docker.orchestrator import DockerOrchestrator
 from jobd.docker.sandboxes import pool
 from jobd.jobs.port.errors import EngineUnavailable
-from jobd.jobs.port.hints import Connected
-from jobd.jobs.port.model import JobRef
-from tests.integration.docker.conftest import Bench, MakeBench, Until
-
-STAYS = "exec sleep 600"
-
-
-class Pooled:
-    """A bench whose pool runs, as in jobd: the hints are read all the time."""
-
-    def __init__(self, bench: Bench, until: Until) -> None:
-        self.bench = bench
-        self.client: docker.DockerClient = bench.client
-        self.until = until
-        self.reading: asyncio.Task[None] | None = None
-
-    async def open(self) -> "Pooled":
-        connected = asyncio.Event()
-
-        async def read() -> None:
-            async for hint in self.bench.orchestrator.hints():
-                if isinstance(hint, Connected):
-                    connected.set()
-
-        self.reading = asyncio.create_task(read())
-        await connected.wait()
-        return self
-
-    async def close(self) -> None:
-        if self.reading is not None:
-            self.reading.cancel()
-            await asyncio.gather(self.reading, return_exceptions=True)
-
-    def sandboxes(self) -> list[str]:
-        """The ids of the running sandboxes."""
-        mine: Any = {"label": [f"job.instance={self.bench.instance}", "job.type=sandbox"]}
-        return [one["Id"] for one in self.client.api.containers(filters=mine)]
-
-    async def run(self, command: str = "true", **fields: Any) -> list[str]:
-        """Runs a job, waits until its sandbox is free again, and returns what the job printed."""
-        ref = self.bench.another()
-        printed = await self.bench.output(ref, command=command, **fields)
-        await self.settled()
-        return printed
-
-    async def settled(self) -> None:
-        """Waits until the pool is at rest with a sandbox ready."""
-        inner = self.bench.orchestrator._sandboxes
-        await self.until(lambda: not inner._tasks and len(inner._leases) == 0 and bool(inner._ready))
-
-    def joined(self, ref: JobRef, role: str = "worker") -> str | None:
-        """The sandbox that the container has joined."""
-        mode: str = self.bench.inspect(role, ref)["HostConfig"]["NetworkMode"]
-        kind, _, container_id = mode.partition(":")
-        return container_id if kind == "container" else None
-
-
-@pytest.fixture
-async def pooled(make_bench: MakeBench, until: Until) -> AsyncIterator[Pooled]:
-    """A pool of one sandbox, which is ready."""
-    made = await Pooled(make_bench(sandbox_pool=1), until).open()
-    await made.run()
-    yield made
-    await made.close()
+from tests.integration.docker.bench import MakeBench, Until
+from tests.integration.docker.pooled import STAYS, Pooled
 
 
 async def test_no_sandbox_is_made_before_the_first_job(make_bench: MakeBench, until: Until) -> None:
@@ -242,61 +176,6 @@ async def test_files_of_an_ended_job_are_read_after_its_sandbox_is_gone(pooled: 
     assert b"kept" in data
 
 
-async def test_closing_removes_all_sandboxes_without_a_job(pooled: Pooled) -> None:
-    await pooled.close()
-    await pooled.bench.orchestrator.close()
-    assert pooled.sandboxes() == []
-
-
-async def test_a_leased_sandbox_outlives_jobd_and_ends_with_its_job(
-    pooled: Pooled, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pool, "RECONCILE_S", 0.1)
-    ref = pooled.bench.another()
-    await pooled.bench.create(ref, command=STAYS)
-    await pooled.bench.orchestrator.start_worker(ref)
-    sandbox = pooled.joined(ref)
-    await pooled.close()
-    await pooled.bench.orchestrator.close()
-    assert pooled.sandboxes() == [sandbox]
-
-    again = DockerOrchestrator(DockerSettings(pooled.bench.instance, sandbox_pool=1))
-    pooled.bench.orchestrator = again
-    await pooled.open()
-    await asyncio.sleep(0.5)
-    assert pooled.sandboxes() == [sandbox]
-    assert (await again.observe(ref)).worker is not None
-    await again.remove(ref)
-    await pooled.until(lambda: sandbox not in pooled.sandboxes())
-
-
-async def test_a_sandbox_without_a_job_ends_with_the_connection_of_a_killed_jobd(pooled: Pooled) -> None:
-    inner = pooled.bench.orchestrator._sandboxes
-    assert pooled.sandboxes()
-    assert inner._filler is not None
-    inner._filler.cancel()
-    for sandbox in inner._sandboxes.values():
-        sandbox._writer.transport.abort()  # as the kernel does for a killed process
-    await pooled.until(lambda: pooled.sandboxes() == [])
-
-
-async def test_sandboxes_of_an_earlier_jobd_are_removed(
-    pooled: Pooled, docker_client: docker.DockerClient
-) -> None:
-    left = docker_client.containers.create(
-        "busybox:latest",
-        "sleep 600",
-        labels={
-            "managed-by": "jobs-service",
-            "job.instance": pooled.bench.instance,
-            "job.type": "sandbox",
-        },
-    )
-    left.start()
-    pooled.bench.orchestrator._sandboxes.connected()
-    await pooled.until(lambda: left.id not in pooled.sandboxes())
-
-
 async def test_a_sandbox_is_replaced_after_many_jobs(pooled: Pooled, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "MAX_LEASES", 2)
     (sandbox,) = pooled.sandboxes()
@@ -316,20 +195,3 @@ async def test_a_missing_image_keeps_no_job_from_its_start(make_bench: MakeBench
 
 async def _refuse(image: str, say: Any = None) -> None:
     raise EngineUnavailable("no image")
-
-
-async def test_closing_removes_a_sandbox_that_the_engine_created_for_a_killed_process(pooled: Pooled) -> None:
-    """A create that was under way when its process was killed ends after the next process has looked."""
-    late = pooled.client.api.create_container(
-        "busybox:latest",
-        "true",
-        labels={
-            "managed-by": "jobs-service",
-            "job.instance": pooled.bench.instance,
-            "job.type": "sandbox",
-        },
-    )["Id"]
-    await pooled.close()
-    await pooled.bench.orchestrator.close()
-    with pytest.raises(docker.errors.NotFound):
-        pooled.client.api.inspect_container(late)
