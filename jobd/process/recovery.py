@@ -1,4 +1,7 @@
-"""Recovery after a restart: loads the settings of groups, starts a supervisor for each job that has not ended, and removes stale uploads and secrets."""
+"""Recovery after a restart: loads the settings of groups, starts a supervisor for each job that has not ended, and removes stale uploads and secrets.
+
+Decides nothing about a job: `jobs/state/next_action.py` chooses what follows, after a restart as in normal operation.
+"""
 
 import logging
 

@@ -186,7 +186,7 @@ def test_deleting_needs_no_room(make_daemon: Callable[..., Daemon], worker_image
         assert (answer.status, answer.json["code"]) == (507, "disk-full")
         ready = daemon.call("GET", "/readyz")
         assert ready.status == 503
-        assert "new jobs are refused" in ready.json["checks"]["disk"]
+        assert "jobd refuses new jobs" in ready.json["checks"]["disk"]
         (state / "filler").unlink()
         until(lambda: daemon.call("GET", "/readyz").status == 200, "the disk has room")
         remove_all(daemon)
