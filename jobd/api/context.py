@@ -10,6 +10,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from jobd.api.job_views import JobViews
 from jobd.budget import ByteBudget
 from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.feed import Feed
@@ -48,6 +49,7 @@ class Context:
 
     submitter: Submitter
     jobs: JobService
+    job_views: JobViews
     groups: GroupService
     logs: LogView
     store: StoredData

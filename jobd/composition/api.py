@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from jobd.api.context import CONTEXT, Context
+from jobd.api.job_views import JobViews
 from jobd.api.memory import BODIES_BYTES, COPIES_BYTES, memory_budget
 from jobd.api.middleware import AccessPolicy, access_control, error_responses, request_metrics
 from jobd.api.openapi import document
@@ -43,6 +44,7 @@ def build_api(
     context = Context(
         submitter=jobs.submitter,
         jobs=jobs.service,
+        job_views=JobViews(jobs.service, store.ended_views),
         groups=jobs.groups,
         logs=jobs.logs,
         store=store,
