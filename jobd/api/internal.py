@@ -5,9 +5,9 @@ The caller names the job and authenticates with the job's token.
 
 from aiohttp import web
 
+from jobd.api.access import bearer
 from jobd.api.body import decode, read_json_bytes
 from jobd.api.context import context_of
-from jobd.api.middleware import bearer
 from jobd.api.respond import json_response
 from jobd.errors import Unauthorized
 from jobd.wire.report import InternalReports

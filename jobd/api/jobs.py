@@ -8,7 +8,7 @@ from aiohttp import web
 from jobd.api.body import Parameters, decode, read_json_bytes
 from jobd.api.context import caller, context_of
 from jobd.api.memory import reserve_body
-from jobd.api.respond import json_response
+from jobd.api.respond import encoded_response, json_response
 from jobd.api.upload import SubmissionBody, receive_multipart
 from jobd.errors import InvalidRequest
 from jobd.jobs.admission.submission import Submission
@@ -120,7 +120,7 @@ async def list_jobs(request: web.Request) -> web.StreamResponse:
 async def show(request: web.Request) -> web.StreamResponse:
     """`GET /v1/jobs/{id}`."""
     Parameters(request).done()
-    return json_response(await context_of(request).jobs.get(request.match_info["id"]))
+    return encoded_response(await context_of(request).job_views.json(request.match_info["id"]))
 
 
 async def delete(request: web.Request) -> web.StreamResponse:

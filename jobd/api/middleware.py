@@ -1,128 +1,60 @@
-"""The middleware of every request, outermost first: request metrics, error responses, access control.
+"""The middleware of every request: request metrics, error responses, access control.
 
-Owns the rules of access: a request over TCP has the API key and a Host of this daemon; a request from a web page (Origin) is
-refused. File permissions control the access to the Unix socket.
+One middleware for all of them: each further one costs a request as much processor time as what it does.
 """
 
-import hmac
 import logging
 import time
-from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from jobd.api.context import is_unix
+from jobd.api.access import AccessPolicy, check_access
 from jobd.api.respond import error_response
-from jobd.errors import Forbidden, Unauthorized
 from jobd.metrics.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-OPEN_PATHS = frozenset({"/livez", "/readyz"})
-OWN_TOKEN_PATHS = frozenset({"/internal/events"})
-"""Requests to these paths have the job's token instead of the API key."""
 
-
-@dataclass(frozen=True, slots=True)
-class AccessPolicy:
-    """The access over TCP: the API key, and the accepted Host names. `api_key` None: no key is needed (an explicit setting)."""
-
-    api_key: str | None
-    hosts: frozenset[str]
-
-
-def request_metrics(metrics: Metrics) -> Middleware:
-    """Returns the middleware that counts and times requests; the label is the path template, to keep the labels few."""
+def each_request(policy: AccessPolicy | None = None, metrics: Metrics | None = None) -> Middleware:
+    """Returns the middleware that refuses requests without access, turns an exception into the documented response, and counts and times
+    requests. Without a `policy` every request has access; without `metrics` none is counted.
+    """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
         status = 500
         try:
+            if policy is not None:
+                check_access(request, policy)
             response = await handler(request)
             status = response.status
             return response
+        except (ConnectionError, web.HTTPSuccessful):
+            raise
+        except Exception as error:
+            response = _response_to(error, request)
+            status = response.status
+            return response
         finally:
-            resource = request.match_info.route.resource
-            template = resource.canonical if resource is not None else "unknown"
-            path = template.replace(
-                "/v1/jobs/{id}", "/v1/jobs/{jobId}"
-            )  # the label in the Go service's dashboards
-            metrics.http_request(request.method, path, status, time.perf_counter() - started)
+            if metrics is not None:
+                metrics.http_request(request.method, _label(request), status, time.perf_counter() - started)
 
     return middleware
 
 
-@web.middleware
-async def error_responses(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns a handler's exception into the documented response; logs exceptions that are bugs."""
-    try:
-        return await handler(request)
-    except (ConnectionError, web.HTTPSuccessful):
-        raise
-    except Exception as error:
-        response = error_response(error)
-        if response.status == 500:
-            log.exception(
-                "request failed", extra={"action": "http", "method": request.method, "path": request.path}
-            )
-        return response
+def _response_to(error: Exception, request: web.Request) -> web.Response:
+    """Returns the documented response; logs an exception that is a bug."""
+    response = error_response(error)
+    if response.status == 500:
+        fields = {"action": "http", "method": request.method, "path": request.path}
+        log.error("request failed", extra=fields, exc_info=error)
+    return response
 
 
-def access_control(policy: AccessPolicy) -> Middleware:
-    """Returns the middleware that refuses requests without access."""
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if "Origin" in request.headers or _is_from_web_page(request):
-            raise Forbidden("requests from web pages are refused", code="origin-refused")
-        if not is_unix(request):
-            _check_host(request, policy)
-            if request.path not in OPEN_PATHS and request.path not in OWN_TOKEN_PATHS:
-                _check_key(request, policy)
-        return await handler(request)
-
-    return middleware
-
-
-def _is_from_web_page(request: web.Request) -> bool:
-    """Returns whether a browser sends the request for a page of another site, as an image, a script or a frame, without an Origin.
-    A navigation of the user passes: no page can read its response.
-
-    Source: Fetch Metadata Request Headers (W3C).
-    """
-    site, dest = request.headers.get("Sec-Fetch-Site", "none"), request.headers.get("Sec-Fetch-Dest", "")
-    return site not in ("none", "same-origin") and dest != "document"
-
-
-def bearer(request: web.Request) -> str:
-    """Returns the bearer token of the Authorization header, empty where there is no ASCII token."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return _ascii(token.strip()) if scheme.lower() == "bearer" else ""
-
-
-def _ascii(text: str) -> str:
-    """Returns the text, empty where it is not ASCII: other bytes of a header are decoded as surrogates, which `encode` refuses."""
-    return text if text.isascii() else ""
-
-
-def _check_host(request: web.Request, policy: AccessPolicy) -> None:
-    host = request.headers.get("Host", "")
-    name = host[: host.rindex("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
-    # The address of the connection itself is safe: no foreign DNS server can point a name at it.
-    if name.lower() not in policy.hosts and name.strip("[]") != _own_address(request):
-        raise Forbidden("the Host header is none of this daemon's names", code="host-refused")
-
-
-def _own_address(request: web.Request) -> str | None:
-    at = request.transport.get_extra_info("sockname") if request.transport is not None else None
-    return str(at[0]) if isinstance(at, tuple) else None
-
-
-def _check_key(request: web.Request, policy: AccessPolicy) -> None:
-    if policy.api_key is None:
-        return
-    given = bearer(request) or _ascii(request.headers.get("X-API-Key", ""))
-    if not hmac.compare_digest(given.encode(), policy.api_key.encode()):
-        raise Unauthorized("the API key is missing or wrong; send it as Authorization: Bearer <key>")
+def _label(request: web.Request) -> str:
+    """Returns the path's template, to keep the labels few."""
+    resource = request.match_info.route.resource
+    template = resource.canonical if resource is not None else "unknown"
+    return template.replace("/v1/jobs/{id}", "/v1/jobs/{jobId}")  # the label in the Go service's dashboards

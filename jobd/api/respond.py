@@ -40,11 +40,19 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
 _HTTP_CODES = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 
 
+def encode(body: Any) -> bytes:
+    """Returns `body`, a msgspec struct or builtins, as a line of JSON."""
+    return _encoder.encode(body) + b"\n"
+
+
 def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """Returns `body`, a msgspec struct or builtins, as JSON."""
-    return web.Response(
-        body=_encoder.encode(body) + b"\n", status=status, content_type="application/json", headers=headers
-    )
+    return encoded_response(encode(body), status, headers)
+
+
+def encoded_response(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Returns `body`, which is JSON already."""
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
 
 
 def error_response(error: Exception) -> web.Response:

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
+from jobd.api.access import AccessPolicy
 from jobd.api.context import CONTEXT, Context
+from jobd.api.job_views import JobViews
 from jobd.api.memory import BODIES_BYTES, COPIES_BYTES, memory_budget
-from jobd.api.middleware import AccessPolicy, access_control, error_responses, request_metrics
+from jobd.api.middleware import each_request
 from jobd.api.openapi import document
 from jobd.api.routes import ROUTES
 from jobd.api.streams import FOLLOWERS, close_followers
@@ -43,6 +45,7 @@ def build_api(
     context = Context(
         submitter=jobs.submitter,
         jobs=jobs.service,
+        job_views=JobViews(jobs.service, store.ended_views),
         groups=jobs.groups,
         logs=jobs.logs,
         store=store,
@@ -62,9 +65,7 @@ def build_api(
     }
     api = web.Application(
         middlewares=[
-            request_metrics(metrics),
-            error_responses,
-            access_control(AccessPolicy(api_key, _names(config, config.host))),
+            each_request(AccessPolicy(api_key, _names(config, config.host)), metrics),
             memory_budget(context.bodies, events.readers, response_bytes),
         ],
         client_max_size=MAX_BODY_BYTES,
@@ -92,7 +93,7 @@ def build_metrics_api(
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     policy = AccessPolicy(None, _names(config, config.metrics_host))
-    api = web.Application(middlewares=[error_responses, access_control(policy)])
+    api = web.Application(middlewares=[each_request(policy)])
     api.router.add_get("/metrics", scrape)
     return api
 

@@ -30,7 +30,7 @@ from jobd.wire.filenames import unescape
 from jobd.wire.job import JobSpec
 from jobd.wire.report import Report
 from jobd.wire.validation.names import path_problem
-from jobd.wire.view import UNREADABLE, JobList, JobView
+from jobd.wire.view import TERMINAL, UNREADABLE, JobList, JobView
 
 VIEWS_AT_ONCE = 100
 """After so many views of a long page the event loop does its other work."""
@@ -72,7 +72,15 @@ class JobService:
 
     async def get(self, job_id: str) -> JobView:
         """Returns the newest job with this id. Raises NotFound."""
-        return self._view(await self._row(job_id))
+        return (await self.show(job_id))[0]
+
+    async def show(self, job_id: str) -> tuple[JobView, bool]:
+        """Returns the newest job with this id, and whether its view is final: made from the job's row alone, so that the view changes
+        only when the row does. Raises NotFound.
+        """
+        row = await self._row(job_id)
+        view = self._view(row)
+        return view, view.status in TERMINAL and self._supervisors.get(row.uid) is None
 
     async def page(self, query: ListQuery) -> JobList:
         """Returns one page of jobs. Raises InvalidRequest: jobd did not make this cursor."""

@@ -1,6 +1,6 @@
 """TLS for the API's TCP port: jobd reads the operator's certificate and key once, at the start.
 
-Owns the reading of the files, and its errors. `settings/config.py` decides which addresses need TLS, `api/middleware.py` which
+Owns the reading of the files, and its errors. `settings/config.py` decides which addresses need TLS, `api/access.py` which
 requests are allowed.
 """
 

@@ -21,6 +21,7 @@ from jobd.store.sqlite import database, wal_check
 from jobd.store.sqlite.reader import Reader
 from jobd.store.sqlite.reserve import Reserve
 from jobd.store.sqlite.writer import Writer
+from jobd.store.stores.ended_views import EndedViews
 from jobd.store.stores.event_store import EventStore
 from jobd.store.stores.group_store import GroupStore
 from jobd.store.stores.job_store import JobStore
@@ -43,8 +44,10 @@ class Store(JobStore, GroupStore, EventStore, LogStore, OutboxStore, Maintenance
         reserve: Reserve | None,
         clock: Clock,
         observed: ObservedTime,
+        ended_views: EndedViews,
     ) -> None:
         super().__init__(writer, reader, observed)
+        self.ended_views = ended_views
         self.warning: str | None = None
         """What the operator must know about damage from the last run; None where there is none."""
         self._path = path
@@ -78,14 +81,16 @@ class Store(JobStore, GroupStore, EventStore, LogStore, OutboxStore, Maintenance
             raise StoreFailed(f"{path}: its write-ahead log cannot be read: {error.strerror}") from error
         connection = await asyncio.to_thread(_prepared, prepare, reserve)
         clock = clock or SystemClock()
-        writer = Writer(connection, partial(database.open_writer, path, max_bytes, wal_bytes), reserve)
+        ended_views = EndedViews()
+        reopen = partial(database.open_writer, path, max_bytes, wal_bytes)
+        writer = Writer(connection, reopen, reserve, ended_views)
         try:
             reader = await asyncio.to_thread(Reader, path)
             observed = await reader.read(partial(observed_time.load, clock=clock))
         except BaseException:
             await writer.close()
             raise
-        store = cls(path, writer, reader, reserve, clock, observed)
+        store = cls(path, writer, reader, reserve, clock, observed, ended_views)
         store.warning = warning
         return store
 

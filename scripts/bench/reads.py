@@ -1,6 +1,7 @@
 """P6: one job and one page of jobs, read from a jobd that keeps 10,000 jobs.
 
-A job is read as fast as possible, against a handler of bare aiohttp that responds with the same bytes. Pages are read one after the other
+A job is read as fast as possible, against a handler of bare aiohttp that responds with the same bytes: P6 reads the same jobs again and
+again, so that jobd has their responses in memory; P6-first reads each job for the first time. Pages are read one after the other
 on one connection, from the newest job to older ones.
 """
 
@@ -10,8 +11,9 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +26,7 @@ from scripts.bench.support.progress import begin
 from scripts.daemon import ROOT, Daemon, UnixConnection
 
 KEPT, REQUESTS, CONNECTIONS, PAGE = 10_000, 3000, 8, 100
+FIRST_SAMPLES, FIRST_REQUESTS = 9, 700
 
 P6 = Budget(
     "P6",
@@ -33,8 +36,15 @@ P6 = Budget(
     "at-least",
     "requests/s",
 )
+P6_FIRST = Budget(
+    "P6-first",
+    "the same, each job for the first time",
+    "bare aiohttp, the same bytes",
+    kind="at-least",
+    unit="requests/s",
+)
 P6_PAGE = Budget("P6-page", f"GET /v1/jobs, one page of {PAGE} of {KEPT:,} kept jobs", bound=20)
-BUDGETS = (P6, P6_PAGE)
+BUDGETS = (P6, P6_FIRST, P6_PAGE)
 
 
 class Pages:
@@ -90,6 +100,9 @@ def benchmarks(wanted: frozenset[str]) -> Iterator[Result]:
         if P6.name in wanted:
             begin(P6)
             yield _one_job(jobd)
+        if P6_FIRST.name in wanted:
+            begin(P6_FIRST)
+            yield _first_reads(jobd)
         if P6_PAGE.name in wanted:
             begin(P6_PAGE)
             pages = Pages(jobd.socket)
@@ -100,13 +113,44 @@ def benchmarks(wanted: frozenset[str]) -> Iterator[Result]:
                 pages.close()
 
 
-def _one_job(jobd: Daemon) -> Result:
-    targets = [f"/v1/jobs/{kept_id(index * KEPT // REQUESTS)}" for index in range(REQUESTS)]
+def _indices() -> list[int]:
+    """Returns the jobs that P6 reads, over all kept jobs; P6-first reads others."""
+    return [index * KEPT // REQUESTS for index in range(REQUESTS)]
+
+
+def _target(index: int) -> str:
+    return f"/v1/jobs/{kept_id(index)}"
+
+
+def _body(jobd: Daemon, target: str) -> bytes:
     connection = UnixConnection(str(jobd.socket), timeout_s=PROGRAM_S)
-    connection.request("GET", targets[0])
-    body = connection.getresponse().read()
-    connection.close()
-    with constant_server(body) as constant:
+    try:
+        connection.request("GET", target)
+        return connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+def _first_reads(jobd: Daemon) -> Result:
+    known = _indices()
+    others = iter(sorted(set(range(KEPT)) - set(known)))
+    with constant_server(_body(jobd, _target(known[0]))) as constant:
+
+        def rate(socket: Path, indices: Iterable[int]) -> float:
+            return asyncio.run(requests_per_s(socket, [*map(_target, indices)], CONNECTIONS))
+
+        return measure(
+            P6_FIRST,
+            lambda: rate(jobd.socket, islice(others, FIRST_REQUESTS)),
+            lambda: rate(constant, known[:FIRST_REQUESTS]),
+            FIRST_SAMPLES,
+            20,
+        )
+
+
+def _one_job(jobd: Daemon) -> Result:
+    targets = [*map(_target, _indices())]
+    with constant_server(_body(jobd, targets[0])) as constant:
 
         def rate(socket: Path) -> Callable[[], float]:
             return lambda: asyncio.run(requests_per_s(socket, targets, CONNECTIONS))

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from jobd.api import body as body_module
-from jobd.api.middleware import error_responses
+from jobd.api.middleware import each_request
 from tests.support.daemon import Daemon, Receiver, until
 
 NOBODY = 65534
@@ -89,7 +89,7 @@ async def test_a_slow_body_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     async def take(request: web.Request) -> web.Response:
         return web.Response(body=await body_module.read_json_bytes(request))
 
-    app = web.Application(middlewares=[error_responses])
+    app = web.Application(middlewares=[each_request()])
     app.router.add_post("/", take)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()

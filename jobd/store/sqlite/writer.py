@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from jobd.store.errors import StoreClosed, StoreError, StoreFull, translated
 from jobd.store.sqlite.database import checkpoint_what_fits, run_despite_bad_utf8
+from jobd.store.sqlite.observer import Observer
 from jobd.store.sqlite.reserve import Reserve
 from jobd.store.sqlite.write_capacity import WriteCapacity
 
@@ -51,7 +52,7 @@ class Writer:
     """Runs changes on its thread: each change in a savepoint of its own, a group of changes in one transaction.
 
     `reopen` makes a new connection after an input/output error. `reserve`, if there is one, is released when the disk is
-    full. Belongs to one event loop.
+    full. `observer` learns what each group has changed. Belongs to one event loop.
     """
 
     def __init__(
@@ -59,9 +60,11 @@ class Writer:
         connection: sqlite3.Connection,
         reopen: Callable[[], sqlite3.Connection],
         reserve: Reserve | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._connection: sqlite3.Connection | None = connection
+        self._observer = observer
+        self._connection: sqlite3.Connection | None = self._watched(connection)
         self._reopen = reopen
         self._reserve = reserve
         self._allocated_at = float("-inf")
@@ -116,13 +119,24 @@ class Writer:
                 self._run_outside_transaction(group[0])
             else:
                 self._write_group(group)
-            self._loop.call_soon_threadsafe(self._resolve, group)
+            changed = set() if self._observer is None else self._observer.take()
+            self._loop.call_soon_threadsafe(self._resolve, group, changed)
             item = item or self._queue.get()
         if self._connection is not None:
             try:
                 self._connection.close()
             except sqlite3.Error:
                 pass  # the log file remains; the next start reads it
+
+    def _open_connection(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._watched(self._reopen())
+        return self._connection
+
+    def _watched(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        if self._observer is not None:
+            self._observer.watch(connection)
+        return connection
 
     def _next_group(self, first: _Queued) -> tuple[list[_Queued], _Queued | None]:
         """Returns the changes to write with `first`, and a dequeued change that must wait for the next group."""
@@ -192,7 +206,7 @@ class Writer:
         for queued in group:
             queued.result, queued.error = None, None
         try:
-            connection = self._connection = self._connection or self._reopen()
+            connection = self._open_connection()
             connection.execute("BEGIN IMMEDIATE")
             for queued in group:
                 connection.execute("SAVEPOINT one")
@@ -216,7 +230,7 @@ class Writer:
 
     def _run_outside_transaction(self, queued: _Queued) -> None:
         try:
-            connection = self._connection = self._connection or self._reopen()
+            connection = self._open_connection()
             queued.result = queued.change(connection)
         except Exception as error:
             self._roll_back(error)
@@ -242,7 +256,9 @@ class Writer:
 
     # On the event loop:
 
-    def _resolve(self, group: list[_Queued]) -> None:
+    def _resolve(self, group: list[_Queued], changed: set[str] | None) -> None:
+        if self._observer is not None:
+            self._observer.drop(changed)
         for queued in group:
             self.capacity.release(queued.size_bytes)
             if queued.future.done():

@@ -2,8 +2,8 @@
 
     BENCH_LAG_FILE=file python -m scripts.bench.programs.probed_jobd [flags of jobd]
 
-The probe starts when jobd is built and writes its samples at jobd's end: pairs of the due time, by the machine's monotonic clock, and the
-seconds of delay. Uses the hook `jobd.composition.instrument`, and changes nothing in jobd.
+The probe starts when jobd is built and writes its samples at jobd's end, three numbers each: the due time, by the machine's monotonic
+clock, the seconds of delay, and the seconds of processor time that all threads of jobd have used since the sample before. Uses the hook `jobd.composition.instrument`, and changes nothing in jobd.
 """
 
 import asyncio
@@ -40,10 +40,10 @@ class LagProbe:
     async def _run(self) -> None:
         samples = array("d")
         try:
-            while len(samples) < 2 * MOST_SAMPLES:
-                due = time.monotonic() + INTERVAL_S
+            while len(samples) < 3 * MOST_SAMPLES:
+                due, used = time.monotonic() + INTERVAL_S, time.process_time()
                 await asyncio.sleep(INTERVAL_S)
-                samples.extend((due, max(0.0, time.monotonic() - due)))
+                samples.extend((due, max(0.0, time.monotonic() - due), time.process_time() - used))
         finally:  # the loop's end cancels the task
             with self._file.open("wb") as file:
                 samples.tofile(file)

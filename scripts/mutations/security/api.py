@@ -54,7 +54,7 @@ MUTATIONS = (
     SecurityMutation(
         C,
         "requests of web pages are accepted",
-        "jobd/api/middleware.py",
+        "jobd/api/access.py",
         'if "Origin" in request.headers or _is_from_web_page(request):',
         "if _is_from_web_page(request):",
         "tests/integration/api/test_access_control.py::test_a_request_from_a_web_page_is_refused",
@@ -62,7 +62,7 @@ MUTATIONS = (
     SecurityMutation(
         C,
         "requests for images and frames of web pages are accepted",
-        "jobd/api/middleware.py",
+        "jobd/api/access.py",
         'if "Origin" in request.headers or _is_from_web_page(request):',
         'if "Origin" in request.headers:',
         f"{SECURITY}/test_client.py::test_requests_of_pages_without_origin_are_refused_by_fetch_metadata",
@@ -70,7 +70,7 @@ MUTATIONS = (
     SecurityMutation(
         C,
         "any Host is accepted",
-        "jobd/api/middleware.py",
+        "jobd/api/access.py",
         "if name.lower() not in policy.hosts and",
         "if False and",
         "tests/integration/api/test_access_control.py::test_a_foreign_host_is_refused",
@@ -78,7 +78,7 @@ MUTATIONS = (
     SecurityMutation(
         C,
         "any Host is accepted, in a browser",
-        "jobd/api/middleware.py",
+        "jobd/api/access.py",
         "if name.lower() not in policy.hosts and",
         "if False and",
         f"{SECURITY}/test_browser.py::test_a_page_with_the_daemons_own_name_and_port_reads_nothing_either",
@@ -86,7 +86,7 @@ MUTATIONS = (
     SecurityMutation(
         C,
         "no key is required",
-        "jobd/api/middleware.py",
+        "jobd/api/access.py",
         "if not hmac.compare_digest(given.encode(), policy.api_key.encode()):",
         "if False:",
         "tests/integration/api/test_access_control.py::test_without_the_key_only_health_responds",
@@ -127,7 +127,7 @@ MUTATIONS = (
         C,
         "metrics for web pages",
         "jobd/composition/api.py",
-        'web.Application(middlewares=[error_responses, access_control(policy)])\n    api.router.add_get("/metrics"',
+        'web.Application(middlewares=[each_request(policy)])\n    api.router.add_get("/metrics"',
         'web.Application()\n    api.router.add_get("/metrics"',
         f"{SECURITY}/test_listeners.py::test_web_pages_cannot_read_the_metrics",
     ),

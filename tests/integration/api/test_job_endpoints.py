@@ -209,6 +209,20 @@ def test_disk_usage_is_reported_as_far_as_it_is_known(lonely: Daemon) -> None:
     assert "volumes" not in disk
 
 
+def test_a_request_sees_each_change_that_was_answered_before(lonely: Daemon, job_id: str) -> None:
+    """The response about an ended job is kept: no answered change may be hidden by it."""
+    path = f"/v1/jobs/{job_id}"
+    lonely.submit(id=job_id, image="busybox")
+    assert lonely.call("GET", path).json["status"] == "accepted"
+    assert lonely.call("POST", f"{path}/cancel").status == 202
+    ended = lonely.ended(job_id)
+    answers = [lonely.call("GET", path) for _ in range(3)]
+    assert [answer.json for answer in answers] == [ended] * 3
+    assert {answer.headers["Content-Type"] for answer in answers} == {"application/json"}
+    assert lonely.call("DELETE", path).status == 204
+    assert lonely.call("GET", path).status == 404
+
+
 def references(node: Any) -> set[str]:
     if isinstance(node, dict):
         own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()

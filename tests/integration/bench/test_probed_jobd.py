@@ -16,7 +16,8 @@ def test_the_delays_are_written_at_the_end(tmp_path: Path) -> None:
     assert jobd.call("GET", "/livez").status == 200
     assert jobd.stop() == 0
     numbers = array("d", file.read_bytes())
-    due, delays = numbers[::2], numbers[1::2]
-    assert len(due) == len(delays) > 1
+    due, delays, used = numbers[::3], numbers[1::3], numbers[2::3]
+    assert len(due) == len(delays) == len(used) > 1
     assert list(due) == sorted(due)
     assert min(delays) >= 0
+    assert min(used) >= 0

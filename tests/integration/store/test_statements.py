@@ -21,6 +21,7 @@ from jobd.store.sqlite import database
 from jobd.store.tables import (
     events,
     groups,
+    job_changes,
     jobs,
     listing,
     logs,
@@ -100,6 +101,7 @@ def seen(path: Path, make: Make) -> Iterator[Recording]:
         assert isinstance(connection, Recording)
         connection.seen = {}
         connection.execute("PRAGMA foreign_keys = ON")
+        job_changes.watch(connection, lambda _: None)
         use_jobs(connection, make)
         use_lists(connection)
         use_outbox(connection, make)

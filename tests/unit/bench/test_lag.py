@@ -1,6 +1,6 @@
 import pytest
 
-from scripts.bench.lag import percentile, waits_of
+from scripts.bench.lag import own_delays, percentile, waits_of
 
 
 def test_a_blocked_loop_counts_for_each_callback_that_would_have_been_due() -> None:
@@ -20,3 +20,8 @@ def test_only_the_time_of_the_load_counts() -> None:
 )
 def test_a_percentile_is_a_measured_value(count: int, share: float, expected: int) -> None:
     assert percentile([float(n) for n in range(count, 0, -1)], share) == expected
+
+
+def test_the_time_in_which_the_kernel_ran_others_is_no_delay_of_jobd() -> None:
+    samples = [(1.0, 0.020, 0.005), (2.0, 0.004, 0.006), (3.0, 0.030, 0.0)]
+    assert own_delays(samples) == [(1.0, 0.005), (2.0, 0.004), (3.0, 0.0)]

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from jobd.api import memory, streams
 from jobd.api.context import CONTEXT
-from jobd.api.middleware import error_responses
+from jobd.api.middleware import each_request
 from jobd.budget import ByteBudget
 
 PART_BYTES = 1 << 20
@@ -42,7 +42,7 @@ def files() -> Files:
 
 @pytest.fixture
 async def port(files: Files, unused_tcp_port: int) -> AsyncIterator[int]:
-    app = web.Application(middlewares=[error_responses])
+    app = web.Application(middlewares=[each_request()])
     context: Any = SimpleNamespace(jobs=files, copies=ByteBudget(8 * memory.COPY_BYTES))
     app[CONTEXT] = context
     app[streams.FOLLOWERS] = set()

@@ -15,7 +15,7 @@ from aiohttp import web
 from jobd.api import jobs
 from jobd.api.context import CONTEXT
 from jobd.api.memory import memory_budget
-from jobd.api.middleware import error_responses
+from jobd.api.middleware import each_request
 from jobd.budget import ByteBudget
 from jobd.jobs.admission.submission import SubmissionLimits
 from jobd.store.sqlite.writer import Writer
@@ -67,7 +67,7 @@ async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_b
     system.engine.away = True
     bodies = ByteBudget(BODIES_BYTES)
     app = web.Application(
-        middlewares=[error_responses, memory_budget(bodies, ByteBudget(1), {})], client_max_size=1 << 20
+        middlewares=[each_request(), memory_budget(bodies, ByteBudget(1), {})], client_max_size=1 << 20
     )
     context: Any = SimpleNamespace(submitter=system.submitter, bodies=bodies, jobs=system.service)
     app[CONTEXT] = context
