@@ -29,7 +29,7 @@ function __jobctl_place
     echo $place
 end
 function __jobctl_images; jobctl __images 2>/dev/null; end
-function __jobctl_bare; not __fish_seen_subcommand_from run submit ls ps list top show inspect explain logs wait cancel stop kill rm delete prune cp fetch validate events deliveries replay verify listen doctor completion version help; end
+function __jobctl_bare; not __fish_seen_subcommand_from run submit ls ps list top show inspect explain logs wait bump pause resume group cancel stop kill rm delete prune cp fetch validate events deliveries replay verify listen doctor completion version help; end
 function __jobctl_begun; __jobctl_bare; and test -n (commandline -ct | string collect); end
 complete -c jobctl -f
 complete -c jobctl -n __jobctl_bare -l host -x -d 'The daemon'
@@ -37,7 +37,7 @@ complete -c jobctl -n __jobctl_bare -s o -l output -x -a 'table wide json yaml n
 complete -c jobctl -n __jobctl_bare -l json -d 'The same as -o json'
 complete -c jobctl -n __jobctl_bare -l version -d 'The version of jobctl'
 complete -c jobctl -n __jobctl_begun -a help -d 'The help of a command'
-complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit ls top show explain logs wait cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version'
+complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit ls top show explain logs wait bump pause resume group cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version'
 function __jobctl_place_run; __jobctl_place run '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$'; end
 complete -c jobctl -n __jobctl_bare -a run -d 'Run a job, stream its log, exit with its exit code.'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin. Flags override its fields'
@@ -173,6 +173,27 @@ complete -c jobctl -n '__fish_seen_subcommand_from wait' -l host -x -d 'The daem
 complete -c jobctl -n '__fish_seen_subcommand_from wait' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
 complete -c jobctl -n '__fish_seen_subcommand_from wait' -l json -d 'The same as -o json'
 complete -c jobctl -n '__fish_seen_subcommand_from wait' -a '(__jobctl_jobs)'
+complete -c jobctl -n __jobctl_bare -a bump -d 'Put waiting jobs before all others, or set their priority.'
+complete -c jobctl -n '__fish_seen_subcommand_from bump' -l priority -x -d 'Set this priority instead, from -100 to 100; jobs of one priority keep their order'
+complete -c jobctl -n '__fish_seen_subcommand_from bump' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from bump' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
+complete -c jobctl -n '__fish_seen_subcommand_from bump' -l json -d 'The same as -o json'
+complete -c jobctl -n __jobctl_bare -a pause -d 'Start no job until resume; or pause single jobs.'
+complete -c jobctl -n '__fish_seen_subcommand_from pause' -l running -d 'Also freeze the containers that run, until they are resumed'
+complete -c jobctl -n '__fish_seen_subcommand_from pause' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from pause' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
+complete -c jobctl -n '__fish_seen_subcommand_from pause' -l json -d 'The same as -o json'
+complete -c jobctl -n __jobctl_bare -a resume -d 'Let jobs start again after pause.'
+complete -c jobctl -n '__fish_seen_subcommand_from resume' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from resume' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
+complete -c jobctl -n '__fish_seen_subcommand_from resume' -l json -d 'The same as -o json'
+complete -c jobctl -n __jobctl_bare -a group -d 'List, limit, pause, resume or remove groups of the queue.'
+complete -c jobctl -n '__fish_seen_subcommand_from group' -l max -x -d 'set: at most N jobs of the group run at once'
+complete -c jobctl -n '__fish_seen_subcommand_from group' -l no-max -d 'set: remove the limit of the group'
+complete -c jobctl -n '__fish_seen_subcommand_from group' -l running -d 'Also freeze the containers that run, until they are resumed'
+complete -c jobctl -n '__fish_seen_subcommand_from group' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from group' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
+complete -c jobctl -n '__fish_seen_subcommand_from group' -l json -d 'The same as -o json'
 complete -c jobctl -n __jobctl_bare -a cancel -d 'Cancel jobs and keep their records.'
 complete -c jobctl -n __jobctl_begun -a stop -d cancel
 complete -c jobctl -n __jobctl_begun -a kill -d cancel

@@ -117,6 +117,19 @@ PARAMETERS: dict[str, tuple[dict[str, Option], tuple[Positional, ...], bool]] = 
         "--any": ("any_", "flag"),
         "--timeout": ("timeout", "text"),
     }, (("ids", False, True),), True),
+    "bump": ({
+        "--priority": ("priority", "whole"),
+    }, (("ids", True, True),), True),
+    "pause": ({
+        "--running": ("running", "flag"),
+    }, (("ids", False, True),), True),
+    "resume": ({
+    }, (("ids", False, True),), True),
+    "group": ({
+        "--max": ("most", "whole"),
+        "--no-max": ("no_max", "flag"),
+        "--running": ("running", "flag"),
+    }, (("action", False, False), ("name", False, False),), True),
     "cancel": ({
         "-l": ("label", "texts"), "--label": ("label", "texts"),
         "--grace": ("grace", "text"),
