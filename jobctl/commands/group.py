@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from jobctl.connection.session import session_of
 from jobctl.errors import Misuse, NotFound
-from jobctl.job.pausing import QUEUE, group_path, request_pause
+from jobctl.job.pausing import request_pause
 from jobctl.output import output
 from jobctl.output.table import Table
+from jobctl.selection.groups import QUEUE, group_path, no_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,6 +159,4 @@ def _change(session: Session, action: str, name: str, change: Callable[[Client],
     try:
         return change(client)
     except NotFound as error:
-        from jobctl.selection.groups import no_group
-
         raise no_group(client, name, error.message, f"jobctl group {action}") from None

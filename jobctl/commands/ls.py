@@ -165,9 +165,9 @@ def _watch(client: Client, query: dict[str, object], limit: int, style: str) -> 
 
     try:
         if can_animate() and style in ("", "table", "wide"):
-            from jobctl.output.drawing import watch_table
+            from jobctl.output.live_table import watch_table
 
-            watch_table(WIDE_TABLE if style == "wide" else TABLE, rows, WATCH_EVERY_S)
+            watch_table(lambda: (WIDE_TABLE if style == "wide" else TABLE, rows()), WATCH_EVERY_S)
         else:
             _watch_plainly(client, query, limit, style)
     except KeyboardInterrupt:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from jobctl.commands.pause import change_jobs, show_queue
 from jobctl.connection.session import session_of
-from jobctl.job.pausing import QUEUE, request_pause
+from jobctl.job.pausing import request_pause
+from jobctl.selection.groups import QUEUE
 
 if TYPE_CHECKING:
     import typer

@@ -3,15 +3,9 @@
 import json
 from typing import Any
 
-from jobctl.connection.client import Client, job_path, quoted
+from jobctl.connection.client import Client, job_path
 
-QUEUE = "/v1/queue"
 TIMEOUT_S = 30.0
-
-
-def group_path(name: str) -> str:
-    """Returns the path of a group."""
-    return f"/v1/groups/{quoted(name)}"
 
 
 def request_pause(client: Client, path: str, *, paused: bool, running: bool = False) -> dict[str, Any]:

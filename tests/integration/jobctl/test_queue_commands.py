@@ -9,16 +9,6 @@ import pytest
 
 from tests.support.daemon import Daemon
 
-NO_ENGINE = "unix:///nonexistent/engine.sock"
-
-
-@pytest.fixture(scope="module")
-def jobd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    made = Daemon(tmp_path_factory.mktemp("jobd"), environ={"DOCKER_HOST": NO_ENGINE})
-    made.start()
-    yield made
-    made.stop()
-
 
 @pytest.fixture
 def group() -> str:

@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.commands.top import COLUMNS, Counts, ordered, row, summary
+from jobctl.top.active_jobs import Counts, ordered, summary
+from jobctl.top.rows import COLUMNS, row
 
 NOW = datetime(2030, 1, 31, 8, 0, tzinfo=UTC)
 
