@@ -177,6 +177,7 @@ _jobctl() {
         submit:-o|submit:--output) _jobctl_offer "table wide json yaml name"; return ;;
         ls:--status) _jobctl_offer "accepted running completed failed cancelled unreadable"; return ;;
         ls:-l|ls:--label) return ;;
+        ls:--group) return ;;
         ls:--since) return ;;
         ls:--limit) return ;;
         ls:--host) return ;;
@@ -262,7 +263,7 @@ _jobctl() {
     case "$command" in
         run) flags="-f --file -d --detach --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --raw --host -o --output --json"; : ;;
         submit) flags="-f --file --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; : ;;
-        ls) flags="-a --all -q --quiet -w --watch --status -l --label --mine --since --limit --host -o --output --json"; : ;;
+        ls) flags="-a --all -q --quiet -w --watch --status -l --label --group --mine --since --limit --host -o --output --json"; : ;;
         top) flags="--once --interval --host -o --output --json"; : ;;
         show) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         explain) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;

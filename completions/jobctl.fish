@@ -130,6 +130,7 @@ complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -s q -l quiet -d 
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -s w -l watch -d 'Update the list until Ctrl-C; without a terminal, print a line for each change'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l status -x -a 'accepted running completed failed cancelled unreadable' -d 'Only jobs with this status: accepted, running, completed, failed, cancelled, unreadable'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -s l -l label -x -d 'Only jobs with this label'
+complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l group -x -d 'Only jobs of this group'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l mine -d 'Only this user\'s jobs'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l since -x -d 'Only jobs submitted after this time: 2h (ago), or an RFC 3339 time'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l limit -x -d 'At most N jobs, the newest. [all]'

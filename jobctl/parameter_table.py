@@ -91,6 +91,7 @@ PARAMETERS: dict[str, tuple[dict[str, Option], tuple[Positional, ...], bool]] = 
         "-w": ("watch", "flag"), "--watch": ("watch", "flag"),
         "--status": ("status", "texts"),
         "-l": ("label", "texts"), "--label": ("label", "texts"),
+        "--group": ("group", "text"),
         "--mine": ("mine", "flag"),
         "--since": ("since", "text"),
         "--limit": ("limit", "whole"),

@@ -3,8 +3,8 @@
 from jobctl.command_table import ALIASES, HELP, PRESET_FORMATS, PRESETS
 from jobctl.commands.deliveries import WIDE_TABLE as DELIVERIES
 from jobctl.commands.doctor import TABLE as DOCTOR
-from jobctl.commands.ls import WIDE_TABLE as LS
 from jobctl.completion.describe import CommandText, texts
+from jobctl.output.job_table import WIDE_TABLE as LS
 from jobctl.output.table import Table
 from jobctl.top.rows import TABLE as TOP
 from scripts.manual.roff import escaped, line, option, section, tagged, text, title

@@ -149,6 +149,39 @@ def test_an_unknown_job_is_not_paused(jobd: Daemon) -> None:
     assert "paused" not in jobd.call("GET", "/v1/queue").json
 
 
+# -- ls
+
+
+def test_a_list_has_positions_and_groups_where_a_job_has_them(
+    jobd: Daemon, group: str, waiting: list[str]
+) -> None:
+    usual = ["ID", "STATUS", "PHASE", "EXIT", "AGE", "IMAGE"]
+    head, *lines = jobd.jobctl("ls").stdout.splitlines()
+    assert head.split() == [*usual, "POSITION", "GROUP"]
+    cells = {line.split()[0]: line.split()[6:] for line in lines}
+    assert [cells[job_id][1] for job_id in waiting] == [group] * 3
+    assert [int(cells[job_id][0]) for job_id in waiting] == sorted(
+        int(cells[job_id][0]) for job_id in waiting
+    )
+    ended = jobd.jobctl("ls", "--status", "completed").stdout
+    assert ended.split() == usual
+    assert "POSITION" in jobd.jobctl("ls", "--status", "completed", "-o", "wide").stdout.split()
+
+
+def test_a_list_can_be_that_of_one_group(jobd: Daemon, group: str, waiting: list[str]) -> None:
+    jobd.submit(id=f"{group}-other", image="busybox")
+    assert jobd.jobctl("ls", "-q", "--group", group).stdout.split() == waiting[::-1]
+    limited = jobd.jobctl("ls", "--group", group, "--limit", "2", "--json")
+    assert [job["id"] for job in json.loads(limited.stdout)["jobs"]] == waiting[:0:-1]
+    assert json.loads(limited.stdout)["more"] is True
+    whole = json.loads(jobd.jobctl("ls", "--group", group, "--limit", "3", "--json").stdout)
+    assert (len(whole["jobs"]), whole["more"]) == (3, False)
+    assert f"{group}-other" in jobd.jobctl("ls", "-q", "--group", "default").stdout.split()
+    assert jobd.jobctl("ls", "-q", "--group", "no-such").stdout == ""
+    jobd.call("POST", f"/v1/jobs/{group}-other/cancel")
+    jobd.ended(f"{group}-other")
+
+
 # -- bump
 
 
