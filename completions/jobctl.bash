@@ -48,7 +48,7 @@ _jobctl_place() {
 }
 _jobctl() {
     local place="" glue='^[=:]+$'
-    local cur prev command="" flags="--host --output --json --help --version" words="" files="" copy="" i at piece cut
+    local cur prev command="" flags="--host --output --json --help --version" words="" files="" copy="" group="" i at piece cut
     # Readline splits words at =, : and @; join them again. A word other than an image, and the value of an option, may begin
     # with @.
     local -a typed=()
@@ -125,7 +125,7 @@ _jobctl() {
         run:--write) return ;;
         run:--read) return ;;
         run:--priority) return ;;
-        run:--group) return ;;
+        run:--group) _jobctl_offer "$(jobctl group ls -o name 2>/dev/null)"; return ;;
         run:--after) _jobctl_offer "$(jobctl ls -q -a --limit 200 2>/dev/null) @last"; return ;;
         run:--gpus) _jobctl_offer "all"; return ;;
         run:--callback) return ;;
@@ -160,7 +160,7 @@ _jobctl() {
         submit:--write) return ;;
         submit:--read) return ;;
         submit:--priority) return ;;
-        submit:--group) return ;;
+        submit:--group) _jobctl_offer "$(jobctl group ls -o name 2>/dev/null)"; return ;;
         submit:--after) _jobctl_offer "$(jobctl ls -q -a --limit 200 2>/dev/null) @last"; return ;;
         submit:--gpus) _jobctl_offer "all"; return ;;
         submit:--callback) return ;;
@@ -177,7 +177,7 @@ _jobctl() {
         submit:-o|submit:--output) _jobctl_offer "table wide json yaml name"; return ;;
         ls:--status) _jobctl_offer "accepted running completed failed cancelled unreadable"; return ;;
         ls:-l|ls:--label) return ;;
-        ls:--group) return ;;
+        ls:--group) _jobctl_offer "$(jobctl group ls -o name 2>/dev/null)"; return ;;
         ls:--since) return ;;
         ls:--limit) return ;;
         ls:--host) return ;;
@@ -269,10 +269,10 @@ _jobctl() {
         explain) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         logs) flags="-l --label -f --follow --tail --since -t --timestamps --stream --raw --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         wait) flags="-l --label --any --timeout --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
-        bump) flags="--priority --host -o --output --json"; : ;;
-        pause) flags="--running --host -o --output --json"; : ;;
-        resume) flags="--host -o --output --json"; : ;;
-        group) flags="--max --no-max --running --host -o --output --json"; : ;;
+        bump) flags="--priority --host -o --output --json"; words="$(jobctl ls -q --status accepted --limit 200 2>/dev/null) @last" ;;
+        pause) flags="--running --host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
+        resume) flags="--host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
+        group) flags="--max --no-max --running --host -o --output --json"; group=1 ;;
         cancel) flags="-l --label --grace --signal --reason --host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
         rm) flags="-f --force --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         prune) flags="--older-than --status -l --label --mine --dry-run -f --yes --host -o --output --json"; : ;;
@@ -294,6 +294,10 @@ _jobctl() {
         _jobctl_offer "$flags"
     elif [[ -n "$place" && "${typed[${#typed[@]}-1]}" != -* ]]; then
         _jobctl_images
+    elif [[ -n "$group" && "$prev" == "${typed[at]}" ]]; then
+        _jobctl_offer "set ls pause resume rm"
+    elif [[ -n "$group" ]]; then
+        if [[ "$prev" == "${typed[at+1]}" && "$prev" != ls ]]; then _jobctl_offer "$(jobctl group ls -o name 2>/dev/null)"; fi
     elif [[ -n "$copy" && "$prev" == "${typed[at]}" ]]; then
         _jobctl_source
     elif [[ -n "$files$copy" ]]; then
