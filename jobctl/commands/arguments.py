@@ -21,5 +21,5 @@ LabelFilter = Annotated[
     list[str] | None, typer.Option("-l", "--label", metavar="KEY=VALUE", help="Only jobs with this label.")
 ]
 Running = Annotated[
-    bool, typer.Option("--running", help="Also freeze the containers that run, until they are resumed.")
+    bool, typer.Option("--running", help="Running jobs stand still too, until they are resumed.")
 ]

@@ -55,8 +55,8 @@ def group(
     """List the groups of the queue, limit, pause, resume or remove them.
 
     Jobs join a group with --group NAME; without it their group is default. set NAME changes a group's limit, and makes the group.
-    pause NAME lets no job of the group start until resume NAME; running jobs continue, unless --running freezes their containers. rm
-    NAME removes a group's settings. The limit of the group and the limit of jobd both hold.
+    pause NAME lets no job of the group start until resume NAME; with --running its running jobs stand still too. rm NAME removes a
+    group's settings. The limit of the group and the limit of jobd both hold.
     """
     session = session_of(ctx)
     _check(action, name, most, no_max, running)
@@ -127,7 +127,8 @@ def _list(session: Session) -> None:
     else:
         _table(groups)
         if queue.get("paused"):
-            output.note("the queue is paused: no job of any group starts until jobctl resume")
+            still = ", and running jobs stand still," if queue.get("runningPaused") else ""
+            output.note(f"the queue is paused: no job of any group starts{still} until jobctl resume")
 
 
 def _show(session: Session, one: dict[str, Any]) -> None:
@@ -147,8 +148,9 @@ def _table(groups: list[dict[str, Any]]) -> None:
 
 def _row(one: dict[str, Any]) -> list[str]:
     limit = one.get("limit")
+    paused = "frozen" if one.get("runningPaused") else "yes" if one.get("paused") else "-"
     return [
-        str(one["name"]), "-" if limit is None else str(limit), "yes" if one.get("paused") else "-",
+        str(one["name"]), "-" if limit is None else str(limit), paused,
         str(one["running"]), str(one["waiting"]),
     ]  # fmt: skip
 

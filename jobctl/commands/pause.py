@@ -32,27 +32,31 @@ def pause(
 ) -> None:
     """Start no job until jobctl resume; with ids, pause only these jobs.
 
-    Running jobs continue, unless --running freezes their containers; their timeouts stand still meanwhile. jobctl group pause pauses
-    one group.
+    Without ids, running jobs continue, unless --running is given. A job that is named does not start, or stands still if it runs. The
+    timeout of a job that stands still does not run. jobctl group pause pauses one group.
     """
     session = session_of(ctx)
     if ids:
-        change_jobs(session, ids, paused=True, running=running)
+        change_jobs(session, ids, paused=True)
         return
     queue = request_pause(session.client(), QUEUE, paused=True, running=running)
-    waiting, active = queue["waiting"], queue["running"]
-    rest = "" if running else f", {active} running {'job continues' if active == 1 else 'jobs continue'}"
-    show_queue(session, queue, f"no job starts until jobctl resume: {waiting} {_wait(waiting)}{rest}")
+    waiting, active = int(queue["waiting"]), int(queue["running"])
+    rest = (
+        f"{active} running {'job stands still' if active == 1 else 'jobs stand still'}"
+        if running
+        else (f"{active} running {'job continues' if active == 1 else 'jobs continue'}")
+    )
+    show_queue(session, queue, f"no job starts until jobctl resume: {waiting} {_wait(waiting)}, {rest}")
 
 
-def change_jobs(session: Session, ids: list[str], *, paused: bool, running: bool = False) -> None:
+def change_jobs(session: Session, ids: list[str], *, paused: bool) -> None:
     """Pauses or resumes the jobs that the ids name, and prints those that it has changed. Raises the first failure at the end."""
     client = session.client()
     jobs, failures = find_each(client, ids)
     done: list[str] = []
     for job in jobs:
         try:
-            request_job_pause(client, str(job["id"]), paused=paused, running=running)
+            request_job_pause(client, str(job["id"]), paused=paused)
             done.append(str(job["id"]))
         except JobctlError as error:
             failures.append(error)

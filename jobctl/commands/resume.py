@@ -27,7 +27,7 @@ def resume(
 ) -> None:
     """Let jobs start again after jobctl pause; with ids, resume only these jobs.
 
-    Frozen containers go on. Groups that are paused stay paused: jobctl group resume.
+    Jobs that stand still go on. Groups that are paused stay paused: jobctl group resume.
     """
     session = session_of(ctx)
     if ids:

@@ -16,6 +16,7 @@ from jobctl.output.table import Layout, Line, Rows, Table, cell_width, shortened
 STATUS_STYLES = {
     "running": "cyan",
     "accepted": "yellow",
+    "paused": "yellow",
     "completed": "green",
     "failed": "red",
     "cancelled": "magenta",

@@ -127,9 +127,15 @@ PHASES: dict[str, Template] = {
     ),
 }
 
+PAUSED: Template = (
+    "the job is paused: its command stands still, and so does its timeout",
+    ("resume the job: jobctl resume {id}",),
+)
+
 WAITS: tuple[Template, ...] = (
     ("the (?:completion|failure|end) of job '", ("see what job {other} does or waits for: jobctl explain {other}",)),
     ("the end of other jobs", ("see which jobs: jobctl show {id}",)),
+    ("the job to be resumed", ("resume the job: jobctl resume {id}",)),
     ("the queue to be resumed", ("resume the queue: jobctl resume",)),
     ("group '.*' to be resumed", ("resume the group: jobctl group resume {group}",)),
     ("more than this machine has now",

@@ -31,6 +31,12 @@ def table_of(jobs: Iterable[Job], *, wide: bool = False) -> Table:
     return WIDE_TABLE.only((*COLUMNS, *present)) if present else TABLE
 
 
+def phase_text(job: Job) -> str | None:
+    """Returns the phase of a job; `paused` for a job whose command stands still."""
+    phase = job.get("phase")
+    return "paused" if phase == "running" and job.get("paused") else phase
+
+
 def row(job: Job, now: datetime, shape: Table = TABLE) -> list[str]:
     """Returns one row of the table; `-` means unknown."""
     from jobctl.units import age
@@ -38,7 +44,7 @@ def row(job: Job, now: datetime, shape: Table = TABLE) -> list[str]:
     code, command = job.get("exitCode"), job.get("command")
     position = job.get("queuePosition")
     cells = {
-        "ID": job["id"], "STATUS": job["status"], "PHASE": job.get("phase"), "EXIT": None if code is None else str(code),
+        "ID": job["id"], "STATUS": job["status"], "PHASE": phase_text(job), "EXIT": None if code is None else str(code),
         "AGE": age(job.get("createdAt"), now), "IMAGE": job.get("image"),
         "POSITION": None if position is None else str(position), "GROUP": job.get("group"), "OWNER": job.get("owner"),
         "LABELS": output.labels(job.get("labels") or {}), "REASON": job.get("reason"),

@@ -120,8 +120,7 @@ class JobScreen:
             request_cancel(self._client, job_id)
             return f"cancelling {job_id}"
         paused = action.kind == controls.PAUSE
-        is_running = action.job.get("phase") == "running"
-        request_job_pause(self._client, job_id, paused=paused, running=paused and is_running)
+        request_job_pause(self._client, job_id, paused=paused)
         return f"{job_id} is {'paused' if paused else 'resumed'}"
 
 

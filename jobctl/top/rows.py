@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from jobctl.output.job_table import phase_text
 from jobctl.output.progress import transferred, waiting_for
 from jobctl.output.table import Table
 from jobctl.output.usage import average_cores, cpu_text, memory_text
@@ -20,7 +21,7 @@ def row(job: Job, now: datetime, cores: float | None = None) -> list[str]:
     attempts = job.get("attempts") or []
     return [
         str(job["id"]),
-        str(job["status"] if job["status"] not in ACTIVE else job.get("phase") or job["status"]),
+        str(job["status"] if job["status"] not in ACTIVE else phase_text(job) or job["status"]),
         _duration(job, now),
         str(max((int(a.get("number") or 1) for a in attempts), default=1)) if attempts else "-",
         cpu_text(job, average_cores(job, now) if cores is None else cores),
@@ -38,7 +39,7 @@ def activity(job: Job, now: datetime) -> str:
         return ", ".join(filter(None, parts)) or str(job.get("image") or "-")
     done, total = transferred(job)
     size = f": {bytes_text(done)}{f' of {bytes_text(total)}' if total else ''}" if done else ""
-    if job.get("phase") == "running":
+    if job.get("phase") == "running" and not job.get("paused"):
         return str(job.get("lastLine") or job.get("image") or "-")
     return (waiting_for(job, now) or str(job.get("image") or "-")) + size
 

@@ -18,11 +18,11 @@ FREEZE = '{"running": true}'
         (("group", "pause", "gpu", "--running"), "/v1/groups/gpu/pause", FREEZE),
         (("group", "resume", "gpu"), "/v1/groups/gpu/resume", ""),
         (("pause", "web-1"), "/v1/jobs/web-1/pause", ""),
-        (("pause", "web-1", "--running"), "/v1/jobs/web-1/pause", FREEZE),
+        (("pause", "web-1", "--running"), "/v1/jobs/web-1/pause", ""),
         (("resume", "web-1"), "/v1/jobs/web-1/resume", ""),
     ],
 )
-def test_only_the_flag_freezes_what_runs(
+def test_only_the_flag_pauses_running_jobs_of_the_queue_or_of_a_group(
     daemon: Any, jobctl: Any, command: tuple[str, ...], path: str, body: str
 ) -> None:
     daemon.make("web-1")

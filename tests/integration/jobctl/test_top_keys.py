@@ -129,20 +129,15 @@ def test_a_selected_job_is_visible_also_on_a_small_screen(daemon: Any) -> None:
         assert "18 more jobs do not fit" in terminal.text.splitlines()[0]
 
 
-def test_a_running_job_is_frozen_and_resumed(daemon: Any) -> None:
-    daemon.make("web")
+@pytest.mark.parametrize(("phase", "shown"), [("running", b"paused"), ("queued", b"queued")])
+def test_a_job_is_paused_and_resumed(daemon: Any, phase: str, shown: bytes) -> None:
+    daemon.make("web").extra = {"phase": phase}
     with top(daemon) as terminal:
         press(terminal, b"p", b"web is paused")
         press(terminal, b"x", b"p resume")
+        terminal.read_until(shown)
         press(terminal, b"p", b"web is resumed")
-    assert daemon.pauses == [("/v1/jobs/web/pause", '{"running": true}'), ("/v1/jobs/web/resume", "")]
-
-
-def test_a_waiting_job_is_paused_without_freezing_anything(daemon: Any) -> None:
-    daemon.make("web").extra = {"phase": "queued"}
-    with top(daemon) as terminal:
-        press(terminal, b"p", b"web is paused")
-    assert daemon.pauses == [("/v1/jobs/web/pause", "")]
+    assert daemon.pauses == [("/v1/jobs/web/pause", ""), ("/v1/jobs/web/resume", "")]
 
 
 def test_a_log_is_followed_and_ctrl_c_returns(daemon: Any) -> None:

@@ -56,6 +56,7 @@ def test_each_reason_to_wait_has_its_own_remedies(reason: WaitReason) -> None:
     ("waiting_for", "words"),
     [
         ("the queue to be resumed", "jobctl resume"),
+        ("the job to be resumed", "jobctl resume a"),
         ("group 'night' to be resumed", "jobctl group resume night"),
         ("a free place in group 'night', which runs 2 at once", "jobctl group set night --max N"),
         ("a free place", "MAX_CONCURRENT_JOBS"),
@@ -95,6 +96,14 @@ def test_the_jobs_that_a_job_waits_for_are_named() -> None:
     ended: dict[str, Any] = {"id": "a", "status": "cancelled", "reason": "dependency", "after": after}
     assert explanation({**ended, "error": error}).remedies[0] == "see why that job ended so: jobctl explain c"
     assert [each.rpartition(" ")[2] for each in explanation(ended).remedies[:2]] == ["b", "c"]
+
+
+def test_a_paused_job_stands_still() -> None:
+    job = {"id": "a", "status": "running", "phase": "running", "paused": True}
+    explained = explanation({**job, "waitingFor": "group 'night' to be resumed", "group": "night"})
+    assert "stands still" in explained.what
+    assert explained.remedies == ("resume the group: jobctl group resume night",)
+    assert explanation(job).remedies == ("resume the job: jobctl resume a",)
 
 
 def test_an_unknown_reason_to_wait_gets_no_false_remedy() -> None:

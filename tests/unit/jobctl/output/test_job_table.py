@@ -36,3 +36,8 @@ def test_a_row_has_the_cells_of_its_table() -> None:
     cells = dict(zip(WIDE_TABLE.columns, row(job, NOW, WIDE_TABLE), strict=True))
     assert (cells["LABELS"], cells["REASON"], cells["COMMAND"]) == ("-", "-", "echo a b")
     assert TABLE.columns == COLUMNS
+
+
+def test_a_job_that_stands_still_is_paused() -> None:
+    assert row({**JOB, "phase": "running", "paused": True}, NOW)[2] == "paused"
+    assert row({**JOB, "phase": "queued", "paused": True}, NOW)[2] == "queued"
