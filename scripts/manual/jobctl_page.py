@@ -17,7 +17,10 @@ EXIT_CODES = (
     ("3", "daemon unreachable"),
     ("4", "not found"),
     ("5", "not allowed"),
-    ("6", "conflict: the id is in use, or matches several jobs"),
+    (
+        "6",
+        "conflict: the id is in use or matches several jobs, or the job or group is in another state than needed",
+    ),
 )
 RUN_EXIT_CODES = (
     ("120", "the timeout of wait has passed"),
