@@ -51,6 +51,7 @@ class LiveTerminal:
         self._handlers: dict[int, Any] = {}
         self._has_keys = sys.stdin is not None and sys.stdin.isatty()
         self._decoder = KeyDecoder()
+        self._is_released = False
 
     @property
     def has_keys(self) -> bool:
@@ -70,13 +71,14 @@ class LiveTerminal:
 
     @contextmanager
     def released(self) -> Iterator[None]:
-        """Inside the block the terminal has its own settings, and Ctrl-Z its usual effect."""
+        """Inside the block the terminal has its own settings and its cursor, also after Ctrl-Z."""
+        self._is_released = True
         self._restore()
-        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        _write(_SHOW_CURSOR)  # a stop just before the block has hidden the cursor again
         try:
             yield
         finally:
-            signal.signal(signal.SIGTSTP, handler)
+            self._is_released = False
             self._set_keys()
 
     def keys(self, seconds: float) -> list[str]:
@@ -138,8 +140,9 @@ class LiveTerminal:
         self._restore()
         _write(_SHOW_CURSOR)
         os.kill(os.getpid(), signal.SIGSTOP)
-        self._set_keys()
-        _write(_HIDE_CURSOR)
+        if not self._is_released:
+            self._set_keys()
+            _write(_HIDE_CURSOR)
 
 
 def _raise(number: int, frame: FrameType | None) -> None:

@@ -24,6 +24,8 @@ from jobctl.top.log_screen import show_log
 from jobctl.top.rows import TABLE, row
 
 MOST_SHOWN = 200
+REDRAW_S = 1.0
+"""The longest time between two drawings: ages grow, messages end, and the terminal gets another size."""
 
 
 def watch(client: Client, every_s: float) -> None:
@@ -50,7 +52,7 @@ def _watch_until_log(screen: "JobScreen", terminal: LiveTerminal, every_s: float
             next_read = time.monotonic() + every_s
             while (left_s := next_read - time.monotonic()) > 0:
                 screen.draw(display, has_keys=terminal.has_keys)
-                for key in terminal.keys(left_s):
+                for key in terminal.keys(min(left_s, REDRAW_S)):
                     action = screen.controls.press(key, time.monotonic())
                     if action is not None and action.kind in (controls.QUIT, controls.LOGS):
                         screen.draw(display, has_keys=False)

@@ -200,7 +200,8 @@ def in_a_question(terminal: Terminal) -> None:
 
 
 def in_a_log(terminal: Terminal) -> None:
-    press(terminal, b"l", b"a line")
+    press(terminal, b"l", b"returns to the list")
+    terminal.read_until(b"a line", after=terminal.shown.rfind(b"returns to the list"))
 
 
 PLACES = [in_the_list, in_a_question, in_a_log]
@@ -236,6 +237,7 @@ def test_a_stop_restores_the_terminal_until_top_continues(
         if place is in_a_log:
             daemon.jobs["web"].say("another line")
             terminal.read_until(b"another line")
+            assert has_own_settings(terminal)
             press(terminal, b"\x03", HELP)
         else:
             terminal.read_until(b"web", after=len(terminal.shown))
