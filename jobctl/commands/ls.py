@@ -82,6 +82,8 @@ def ls(
     session = session_of(ctx)
     if quiet and session.format not in ("", "name"):
         raise Misuse(f"-q and -o {session.format} contradict each other", hint="give only one of them")
+    if group == "":
+        raise Misuse("--group needs the name of a group", hint="a variable of the shell may be empty")
     client = session.client()
     query = filters(all_, status or [], label or [], mine, since)
     style = "name" if quiet else session.format

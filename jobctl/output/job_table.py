@@ -42,11 +42,10 @@ def row(job: Job, now: datetime, shape: Table = TABLE) -> list[str]:
     from jobctl.units import age
 
     code, command = job.get("exitCode"), job.get("command")
-    position = job.get("queuePosition")
     cells = {
         "ID": job["id"], "STATUS": job["status"], "PHASE": phase_text(job), "EXIT": None if code is None else str(code),
         "AGE": age(job.get("createdAt"), now), "IMAGE": job.get("image"),
-        "POSITION": None if position is None else str(position), "GROUP": job.get("group"), "OWNER": job.get("owner"),
+        **{name: job.get(field) for name, field in OF_THE_QUEUE.items()}, "OWNER": job.get("owner"),
         "LABELS": output.labels(job.get("labels") or {}), "REASON": job.get("reason"),
         "COMMAND": " ".join(map(str, command)) if isinstance(command, list) else command,
     }  # fmt: skip

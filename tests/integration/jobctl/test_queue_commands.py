@@ -178,6 +178,7 @@ def test_a_list_can_be_that_of_one_group(jobd: Daemon, group: str, waiting: list
     assert (len(whole["jobs"]), whole["more"]) == (3, False)
     assert f"{group}-other" in jobd.jobctl("ls", "-q", "--group", "default").stdout.split()
     assert jobd.jobctl("ls", "-q", "--group", "no-such").stdout == ""
+    assert jobd.jobctl("ls", "-q", "--group", "").returncode == 2
     jobd.call("POST", f"/v1/jobs/{group}-other/cancel")
     jobd.ended(f"{group}-other")
 
