@@ -48,7 +48,7 @@ _jobctl_place() {
 }
 _jobctl() {
     local place="" glue='^[=:]+$'
-    local cur prev command="" flags="--host --output --json --help --version" words="" files="" copy="" i at piece cut
+    local cur prev command="" flags="--host --output --json --help --version" words="" files="" copy="" group="" i at piece cut
     # Readline splits words at =, : and @; join them again. A word other than an image, and the value of an option, may begin
     # with @.
     local -a typed=()
@@ -92,7 +92,7 @@ _jobctl() {
     --host) return ;;
     esac
     if [[ -z "$command" ]]; then
-        _jobctl_offer "run submit ls top show explain logs wait cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version $flags"
+        _jobctl_offer "run submit ls top show explain logs wait bump pause resume group cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version $flags"
         [[ -n "$cur" ]] && _jobctl_offer "ps list inspect stop kill delete help"
         return
     fi
@@ -101,7 +101,7 @@ _jobctl() {
     inspect) command=show ;;
     stop|kill) command=cancel ;;
     delete) command=rm ;;
-    help) _jobctl_offer "run submit ls top show explain logs wait cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version"; return ;;
+    help) _jobctl_offer "run submit ls top show explain logs wait bump pause resume group cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version"; return ;;
     esac
     if ((${#typed[@]} > at + 2)) || [[ "${typed[${#typed[@]}-1]}" == --*=* ]]; then
         case "$command:$prev" in
@@ -125,7 +125,7 @@ _jobctl() {
         run:--write) return ;;
         run:--read) return ;;
         run:--priority) return ;;
-        run:--group) return ;;
+        run:--group) _jobctl_offer "$(jobctl group ls -o name 2>/dev/null)"; return ;;
         run:--after) _jobctl_offer "$(jobctl ls -q -a --limit 200 2>/dev/null) @last"; return ;;
         run:--gpus) _jobctl_offer "all"; return ;;
         run:--callback) return ;;
@@ -160,7 +160,7 @@ _jobctl() {
         submit:--write) return ;;
         submit:--read) return ;;
         submit:--priority) return ;;
-        submit:--group) return ;;
+        submit:--group) _jobctl_offer "$(jobctl group ls -o name 2>/dev/null)"; return ;;
         submit:--after) _jobctl_offer "$(jobctl ls -q -a --limit 200 2>/dev/null) @last"; return ;;
         submit:--gpus) _jobctl_offer "all"; return ;;
         submit:--callback) return ;;
@@ -177,6 +177,7 @@ _jobctl() {
         submit:-o|submit:--output) _jobctl_offer "table wide json yaml name"; return ;;
         ls:--status) _jobctl_offer "accepted running completed failed cancelled unreadable"; return ;;
         ls:-l|ls:--label) return ;;
+        ls:--group) _jobctl_offer "$(jobctl group ls -o name 2>/dev/null)"; return ;;
         ls:--since) return ;;
         ls:--limit) return ;;
         ls:--host) return ;;
@@ -198,6 +199,16 @@ _jobctl() {
         wait:--timeout) return ;;
         wait:--host) return ;;
         wait:-o|wait:--output) _jobctl_offer "table wide json yaml name"; return ;;
+        bump:--priority) return ;;
+        bump:--host) return ;;
+        bump:-o|bump:--output) _jobctl_offer "table wide json yaml name"; return ;;
+        pause:--host) return ;;
+        pause:-o|pause:--output) _jobctl_offer "table wide json yaml name"; return ;;
+        resume:--host) return ;;
+        resume:-o|resume:--output) _jobctl_offer "table wide json yaml name"; return ;;
+        group:--max) return ;;
+        group:--host) return ;;
+        group:-o|group:--output) _jobctl_offer "table wide json yaml name"; return ;;
         cancel:-l|cancel:--label) return ;;
         cancel:--grace) return ;;
         cancel:--signal) _jobctl_offer "TERM INT QUIT HUP USR1 USR2 KILL"; return ;;
@@ -252,12 +263,16 @@ _jobctl() {
     case "$command" in
         run) flags="-f --file -d --detach --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --raw --host -o --output --json"; : ;;
         submit) flags="-f --file --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; : ;;
-        ls) flags="-a --all -q --quiet -w --watch --status -l --label --mine --since --limit --host -o --output --json"; : ;;
+        ls) flags="-a --all -q --quiet -w --watch --status -l --label --group --mine --since --limit --host -o --output --json"; : ;;
         top) flags="--once --interval --host -o --output --json"; : ;;
         show) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         explain) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         logs) flags="-l --label -f --follow --tail --since -t --timestamps --stream --raw --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         wait) flags="-l --label --any --timeout --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        bump) flags="--priority --host -o --output --json"; words="$(jobctl ls -q --status accepted --limit 200 2>/dev/null) @last" ;;
+        pause) flags="--running --host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
+        resume) flags="--host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
+        group) flags="--max --no-max --running --host -o --output --json"; group=1 ;;
         cancel) flags="-l --label --grace --signal --reason --host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
         rm) flags="-f --force --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         prune) flags="--older-than --status -l --label --mine --dry-run -f --yes --host -o --output --json"; : ;;
@@ -279,6 +294,10 @@ _jobctl() {
         _jobctl_offer "$flags"
     elif [[ -n "$place" && "${typed[${#typed[@]}-1]}" != -* ]]; then
         _jobctl_images
+    elif [[ -n "$group" && "$prev" == "${typed[at]}" ]]; then
+        _jobctl_offer "set ls pause resume rm"
+    elif [[ -n "$group" ]]; then
+        if [[ "$prev" == "${typed[at+1]}" && "$prev" != ls ]]; then _jobctl_offer "$(jobctl group ls -o name 2>/dev/null)"; fi
     elif [[ -n "$copy" && "$prev" == "${typed[at]}" ]]; then
         _jobctl_source
     elif [[ -n "$files$copy" ]]; then

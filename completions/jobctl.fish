@@ -1,6 +1,8 @@
 # fish completion for jobctl. Made by scripts/generate_docs.py.
 function __jobctl_jobs; jobctl ls -q -a --limit 200 2>/dev/null; echo @last; end
 function __jobctl_active; jobctl ls -q --status accepted,running --limit 200 2>/dev/null; echo @last; end
+function __jobctl_waiting; jobctl ls -q --status accepted --limit 200 2>/dev/null; echo @last; end
+function __jobctl_groups; jobctl group ls -o name 2>/dev/null; end
 function __jobctl_source
     set -l typed (commandline -ct)
     if string match -q '*:*' -- $typed; jobctl __paths $typed 2>/dev/null
@@ -29,7 +31,7 @@ function __jobctl_place
     echo $place
 end
 function __jobctl_images; jobctl __images 2>/dev/null; end
-function __jobctl_bare; not __fish_seen_subcommand_from run submit ls ps list top show inspect explain logs wait cancel stop kill rm delete prune cp fetch validate events deliveries replay verify listen doctor completion version help; end
+function __jobctl_bare; not __fish_seen_subcommand_from run submit ls ps list top show inspect explain logs wait bump pause resume group cancel stop kill rm delete prune cp fetch validate events deliveries replay verify listen doctor completion version help; end
 function __jobctl_begun; __jobctl_bare; and test -n (commandline -ct | string collect); end
 complete -c jobctl -f
 complete -c jobctl -n __jobctl_bare -l host -x -d 'The daemon'
@@ -37,7 +39,7 @@ complete -c jobctl -n __jobctl_bare -s o -l output -x -a 'table wide json yaml n
 complete -c jobctl -n __jobctl_bare -l json -d 'The same as -o json'
 complete -c jobctl -n __jobctl_bare -l version -d 'The version of jobctl'
 complete -c jobctl -n __jobctl_begun -a help -d 'The help of a command'
-complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit ls top show explain logs wait cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version'
+complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit ls top show explain logs wait bump pause resume group cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version'
 function __jobctl_place_run; __jobctl_place run '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$'; end
 complete -c jobctl -n __jobctl_bare -a run -d 'Run a job, stream its log, exit with its exit code.'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin. Flags override its fields'
@@ -61,7 +63,7 @@ complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l out -r -
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l write -x -d 'Write TEXT to PATH before the command starts'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l read -x -d 'After success, put the content of PATH into an event'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l priority -x -d 'Start before waiting jobs with a lower one, -100 to 100. [0]'
-complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l group -x -d 'The job\'s group, which may have a limit of its own. [default]'
+complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l group -x -a '(__jobctl_groups)' -d 'The job\'s group, which may have a limit of its own. [default]'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l after -x -a '(__jobctl_jobs)' -d 'Start after an earlier job (a whole id, or @last) has completed; after any end; or after its failure'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l gpus -x -a 'all' -d 'GPUs that the job holds alone, or all. [0]'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l callback -x -d 'Send the job\'s events to this URL'
@@ -103,7 +105,7 @@ complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l out -
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l write -x -d 'Write TEXT to PATH before the command starts'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l read -x -d 'After success, put the content of PATH into an event'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l priority -x -d 'Start before waiting jobs with a lower one, -100 to 100. [0]'
-complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l group -x -d 'The job\'s group, which may have a limit of its own. [default]'
+complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l group -x -a '(__jobctl_groups)' -d 'The job\'s group, which may have a limit of its own. [default]'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l after -x -a '(__jobctl_jobs)' -d 'Start after an earlier job (a whole id, or @last) has completed; after any end; or after its failure'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l gpus -x -a 'all' -d 'GPUs that the job holds alone, or all. [0]'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l callback -x -d 'Send the job\'s events to this URL'
@@ -130,6 +132,7 @@ complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -s q -l quiet -d 
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -s w -l watch -d 'Update the list until Ctrl-C; without a terminal, print a line for each change'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l status -x -a 'accepted running completed failed cancelled unreadable' -d 'Only jobs with this status: accepted, running, completed, failed, cancelled, unreadable'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -s l -l label -x -d 'Only jobs with this label'
+complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l group -x -a '(__jobctl_groups)' -d 'Only jobs of this group'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l mine -d 'Only this user\'s jobs'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l since -x -d 'Only jobs submitted after this time: 2h (ago), or an RFC 3339 time'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l limit -x -d 'At most N jobs, the newest. [all]'
@@ -173,6 +176,32 @@ complete -c jobctl -n '__fish_seen_subcommand_from wait' -l host -x -d 'The daem
 complete -c jobctl -n '__fish_seen_subcommand_from wait' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
 complete -c jobctl -n '__fish_seen_subcommand_from wait' -l json -d 'The same as -o json'
 complete -c jobctl -n '__fish_seen_subcommand_from wait' -a '(__jobctl_jobs)'
+complete -c jobctl -n __jobctl_bare -a bump -d 'Put waiting jobs before all others, or set their priority.'
+complete -c jobctl -n '__fish_seen_subcommand_from bump' -l priority -x -d 'Set this priority instead, from -100 to 100; jobs of one priority keep their order'
+complete -c jobctl -n '__fish_seen_subcommand_from bump' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from bump' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
+complete -c jobctl -n '__fish_seen_subcommand_from bump' -l json -d 'The same as -o json'
+complete -c jobctl -n '__fish_seen_subcommand_from bump' -a '(__jobctl_waiting)'
+complete -c jobctl -n __jobctl_bare -a pause -d 'Start no job until resume; or pause single jobs.'
+complete -c jobctl -n '__fish_seen_subcommand_from pause' -l running -d 'Running jobs stand still too, until they are resumed'
+complete -c jobctl -n '__fish_seen_subcommand_from pause' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from pause' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
+complete -c jobctl -n '__fish_seen_subcommand_from pause' -l json -d 'The same as -o json'
+complete -c jobctl -n '__fish_seen_subcommand_from pause' -a '(__jobctl_active)'
+complete -c jobctl -n __jobctl_bare -a resume -d 'Let jobs start again after pause.'
+complete -c jobctl -n '__fish_seen_subcommand_from resume' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from resume' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
+complete -c jobctl -n '__fish_seen_subcommand_from resume' -l json -d 'The same as -o json'
+complete -c jobctl -n '__fish_seen_subcommand_from resume' -a '(__jobctl_active)'
+complete -c jobctl -n __jobctl_bare -a group -d 'List, limit, pause, resume or remove groups of the queue.'
+complete -c jobctl -n '__fish_seen_subcommand_from group' -l max -x -d 'set: at most N jobs of the group run at once'
+complete -c jobctl -n '__fish_seen_subcommand_from group' -l no-max -d 'set: remove the limit of the group'
+complete -c jobctl -n '__fish_seen_subcommand_from group' -l running -d 'Running jobs stand still too, until they are resumed'
+complete -c jobctl -n '__fish_seen_subcommand_from group' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from group' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
+complete -c jobctl -n '__fish_seen_subcommand_from group' -l json -d 'The same as -o json'
+complete -c jobctl -n '__fish_seen_subcommand_from group; and not __jobctl_second' -a 'set ls pause resume rm'
+complete -c jobctl -n '__fish_seen_subcommand_from group; and __jobctl_second' -a '(__jobctl_groups)'
 complete -c jobctl -n __jobctl_bare -a cancel -d 'Cancel jobs and keep their records.'
 complete -c jobctl -n __jobctl_begun -a stop -d cancel
 complete -c jobctl -n __jobctl_begun -a kill -d cancel

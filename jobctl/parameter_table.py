@@ -91,6 +91,7 @@ PARAMETERS: dict[str, tuple[dict[str, Option], tuple[Positional, ...], bool]] = 
         "-w": ("watch", "flag"), "--watch": ("watch", "flag"),
         "--status": ("status", "texts"),
         "-l": ("label", "texts"), "--label": ("label", "texts"),
+        "--group": ("group", "text"),
         "--mine": ("mine", "flag"),
         "--since": ("since", "text"),
         "--limit": ("limit", "whole"),
@@ -117,6 +118,19 @@ PARAMETERS: dict[str, tuple[dict[str, Option], tuple[Positional, ...], bool]] = 
         "--any": ("any_", "flag"),
         "--timeout": ("timeout", "text"),
     }, (("ids", False, True),), True),
+    "bump": ({
+        "--priority": ("priority", "whole"),
+    }, (("ids", True, True),), True),
+    "pause": ({
+        "--running": ("running", "flag"),
+    }, (("ids", False, True),), True),
+    "resume": ({
+    }, (("ids", False, True),), True),
+    "group": ({
+        "--max": ("most", "whole"),
+        "--no-max": ("no_max", "flag"),
+        "--running": ("running", "flag"),
+    }, (("action", False, False), ("name", False, False),), True),
     "cancel": ({
         "-l": ("label", "texts"), "--label": ("label", "texts"),
         "--grace": ("grace", "text"),

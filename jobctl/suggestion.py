@@ -1,7 +1,7 @@
 """The command that a misspelt name probably means. Pure.
 
 A command that ends or removes jobs is suggested only for one wrong letter in a name of four or more letters: a command of another
-tool, such as pause, must not lead to a destructive command.
+tool, such as rmi, must not lead to a destructive command.
 """
 
 from collections.abc import Collection, Iterable

@@ -20,3 +20,6 @@ Label = Annotated[
 LabelFilter = Annotated[
     list[str] | None, typer.Option("-l", "--label", metavar="KEY=VALUE", help="Only jobs with this label.")
 ]
+Running = Annotated[
+    bool, typer.Option("--running", help="Running jobs stand still too, until they are resumed.")
+]

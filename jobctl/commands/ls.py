@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from jobctl.connection.session import session_of
 from jobctl.errors import Misuse, NotFound
 from jobctl.output import output
+from jobctl.output.job_table import TABLE, WIDE_TABLE, row, table_of
 from jobctl.output.output import can_animate
-from jobctl.output.table import Table
 from jobctl.selection.listing import STATUSES, filters, pages
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import typer
 
     from jobctl.commands.arguments import LabelFilter
     from jobctl.connection.client import Client
+    from jobctl.output.table import Table
 
 FORMATS = ("table", "wide", "json", "yaml", "name")
 EXAMPLES = """
   jobctl ls
   jobctl ls -a --status failed --since 24h
   jobctl ls -a -q -l project=demo
+  jobctl ls --group gpu
   jobctl ls --json | jq -r '.jobs[].id'
 """
 
-COLUMNS = ("ID", "STATUS", "PHASE", "EXIT", "AGE", "IMAGE")
-WIDE = (*COLUMNS, "OWNER", "LABELS", "REASON", "COMMAND")
-DROP = ("OWNER", "COMMAND", "LABELS", "REASON", "IMAGE", "AGE", "EXIT", "PHASE")
-TEXTS = frozenset({"IMAGE", "LABELS", "REASON", "COMMAND"})
-WIDE_TABLE = Table(WIDE, DROP, TEXTS)
-TABLE = WIDE_TABLE.only(COLUMNS)
+DEFAULT_GROUP = "default"
 WATCH_EVERY_S = 1.0
 
 Job = dict[str, Any]
@@ -60,6 +55,9 @@ def ls(
         ),
     ] = None,
     label: LabelFilter = None,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="NAME", help="Only jobs of this group.")
+    ] = None,
     mine: Annotated[bool, typer.Option("--mine", help="Only this user's jobs.")] = False,
     since: Annotated[
         str | None,
@@ -78,22 +76,29 @@ def ls(
 ) -> None:
     """List the active jobs, and those with a damaged record, newest first.
 
-    The list has no limit without --limit.
+    The list has no limit without --limit. The table has the position in the queue and the group if one of the first jobs has them;
+    -o wide always has them.
     """
     session = session_of(ctx)
     if quiet and session.format not in ("", "name"):
         raise Misuse(f"-q and -o {session.format} contradict each other", hint="give only one of them")
+    if group == "":
+        raise Misuse("--group needs the name of a group", hint="a variable of the shell may be empty")
     client = session.client()
     query = filters(all_, status or [], label or [], mine, since)
     style = "name" if quiet else session.format
+
+    def listed() -> Pages:
+        return pages(client, query, limit) if group is None else _of_group(pages(client, query), group, limit)
+
     if watch:
-        _watch(client, query, limit, style)
+        _watch(client, listed, style)
         return
     count = 0
 
     def counted() -> Pages:
         nonlocal count
-        for page, more in pages(client, query, limit):
+        for page, more in listed():
             count += len(page)
             yield page, more
 
@@ -102,7 +107,7 @@ def ls(
     elif not count and not quiet and sys.stdout.isatty() and not session.format:
         output.note(
             "no matching jobs"
-            if all_ or status
+            if all_ or status or group
             else "no active jobs; jobctl ls -a also lists jobs that have ended"
         )
 
@@ -127,54 +132,52 @@ def show(listed: Pages, style: str) -> bool:
 
         from jobctl.output.drawing import TableWriter
 
-        writer = TableWriter(WIDE_TABLE if wide else TABLE)
+        shape = table_of((), wide=wide)
+        writer = None
         for page, more in listed:  # noqa: B007
-            writer.add([row(job, datetime.now(UTC), wide=wide) for job in page])
+            if page and writer is None:
+                shape = table_of(page, wide=wide)
+                writer = TableWriter(shape)
+            if writer is not None:
+                writer.add([row(job, datetime.now(UTC), shape) for job in page])
+        if writer is None:
+            TableWriter(shape).add(())
     return more
 
 
-def row(job: Job, now: datetime, *, wide: bool = False) -> list[str]:
-    """Returns one row of the table; `-` means unknown."""
-    from jobctl.units import age
-
-    code = job.get("exitCode")
-    cells = [
-        str(job["id"]), str(job["status"]), str(job.get("phase") or "-"), "-" if code is None else str(code),
-        age(job.get("createdAt"), now), str(job.get("image") or "-"),
-    ]  # fmt: skip
-    if wide:
-        command = job.get("command")
-        shown = " ".join(map(str, command)) if isinstance(command, list) else str(command or "-")
-        cells += [
-            str(job.get("owner") or "-"),
-            output.labels(job.get("labels") or {}),
-            str(job.get("reason") or "-"),
-            shown,
-        ]
-    return cells
+def _of_group(listed: Pages, group: str, limit: int) -> Pages:
+    """Yields the pages with only the jobs of a group, at most `limit` jobs (0: all)."""
+    left = limit
+    for page, more in listed:
+        found = [job for job in page if (job.get("group") or DEFAULT_GROUP) == group]
+        if limit and len(found) >= left:
+            yield found[:left], more or len(found) > left
+            return
+        left -= len(found)
+        yield found, more
 
 
-def _watch(client: Client, query: dict[str, object], limit: int, style: str) -> None:
+def _watch(client: Client, listed: Callable[[], Pages], style: str) -> None:
     from datetime import UTC, datetime
 
-    def rows() -> list[list[str]]:
+    def contents() -> tuple[Table, list[list[str]]]:
         now = datetime.now(UTC)
-        return [
-            row(job, now, wide=style == "wide") for page, _ in pages(client, query, limit) for job in page
-        ]
+        jobs = [job for page, _ in listed() for job in page]
+        shape = table_of(jobs, wide=style == "wide")
+        return shape, [row(job, now, shape) for job in jobs]
 
     try:
         if can_animate() and style in ("", "table", "wide"):
-            from jobctl.output.drawing import watch_table
+            from jobctl.output.live_table import watch_table
 
-            watch_table(WIDE_TABLE if style == "wide" else TABLE, rows, WATCH_EVERY_S)
+            watch_table(contents, WATCH_EVERY_S)
         else:
-            _watch_plainly(client, query, limit, style)
+            _watch_plainly(client, listed, style)
     except KeyboardInterrupt:
         return
 
 
-def _watch_plainly(client: Client, query: dict[str, object], limit: int, style: str) -> None:
+def _watch_plainly(client: Client, listed: Callable[[], Pages], style: str) -> None:
     """Prints a line for each job that is new or has changed. Reads a job once more when it no longer matches the filter. Keeps only
     the state of each job.
     """
@@ -187,7 +190,7 @@ def _watch_plainly(client: Client, query: dict[str, object], limit: int, style: 
     while True:
         seen: set[str] = set()
         changed: list[str] = []
-        for page, _ in pages(client, query, limit):
+        for page, _ in listed():
             for job in page:
                 seen.add(str(job["id"]))
                 if known.get(job["id"]) != _state(job):
@@ -220,4 +223,4 @@ def _line(job: Job, style: str) -> str:
         return f"{job['id']}\n"
     from datetime import UTC, datetime
 
-    return output.plain_columns(None, [row(job, datetime.now(UTC), wide=style == "wide")])
+    return output.plain_columns(None, [row(job, datetime.now(UTC), WIDE_TABLE if style == "wide" else TABLE)])

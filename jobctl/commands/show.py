@@ -77,6 +77,7 @@ def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("Created", _time_and_age(job.get("createdAt"), now)),
         ("Started", _time_and_age(job.get("startedAt"), now)),
         ("Ended", _time_and_age(job.get("finishedAt"), now)),
+        ("Stood still", short_duration(job["pausedSeconds"]) if job.get("pausedSeconds") else None),
         ("Ran for", time_between(job.get("startedAt"), job.get("finishedAt"))),
         ("Files until", job.get("filesUntil")),
         ("Attempts", "\n".join(map(attempt_text, attempts)) if len(attempts) > 1 else None),

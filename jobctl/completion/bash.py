@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from jobctl.completion.words import (
     ACTIVE_IDS,
     FORMATS,
+    GROUP_ACTIONS,
+    GROUP_NAMES,
     IDS,
     IMAGES,
     PATHS,
     SHELLS,
+    WAITING_IDS,
     CommandWords,
     before_value,
 )
@@ -22,6 +25,8 @@ def bash_script(commands: Sequence[CommandWords]) -> str:
         reply = {
             "jobs": f'words="$({IDS}) @last"',
             "active": f'words="$({ACTIVE_IDS}) @last"',
+            "waiting": f'words="$({WAITING_IDS}) @last"',
+            "group": "group=1",
             "copy": "copy=1",
             "shells": f'words="{" ".join(SHELLS)}"',
             "files": "files=1",
@@ -37,6 +42,8 @@ def bash_script(commands: Sequence[CommandWords]) -> str:
                 values.append(f'        {pattern}) _jobctl_offer "{" ".join(option.words)}"; return ;;')
             elif option.jobs:
                 values.append(f'        {pattern}) _jobctl_offer "$({IDS}) @last"; return ;;')
+            elif option.groups:
+                values.append(f'        {pattern}) _jobctl_offer "$({GROUP_NAMES})"; return ;;')
             elif option.pairs:
                 values.append(f'        {pattern}) [[ "$cur" == *=* ]] && _jobctl_files; return ;;')
             elif option.files:
@@ -95,7 +102,7 @@ _jobctl_place() {{
 }}
 _jobctl() {{
     local place="" glue='^[=:]+$'
-    local cur prev command="" flags="--host --output --json --help --version" words="" files="" copy="" i at piece cut
+    local cur prev command="" flags="--host --output --json --help --version" words="" files="" copy="" group="" i at piece cut
     # Readline splits words at =, : and @; join them again. A word other than an image, and the value of an option, may begin
     # with @.
     local -a typed=()
@@ -160,6 +167,10 @@ _jobctl() {{
         _jobctl_offer "$flags"
     elif [[ -n "$place" && "${{typed[${{#typed[@]}}-1]}}" != -* ]]; then
         _jobctl_images
+    elif [[ -n "$group" && "$prev" == "${{typed[at]}}" ]]; then
+        _jobctl_offer "{GROUP_ACTIONS}"
+    elif [[ -n "$group" ]]; then
+        if [[ "$prev" == "${{typed[at+1]}}" && "$prev" != ls ]]; then _jobctl_offer "$({GROUP_NAMES})"; fi
     elif [[ -n "$copy" && "$prev" == "${{typed[at]}}" ]]; then
         _jobctl_source
     elif [[ -n "$files$copy" ]]; then

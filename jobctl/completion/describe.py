@@ -14,7 +14,8 @@ from jobctl.parser import load
 ARGUMENTS = {
     **dict.fromkeys(("show", "explain", "fetch", "logs", "wait", "rm", "deliveries"), "jobs"),
     **dict.fromkeys(("run", "submit"), "image"),
-    "cancel": "active", "cp": "copy", "completion": "shells", "validate": "files", "verify": "files",
+    **dict.fromkeys(("cancel", "pause", "resume"), "active"),
+    "bump": "waiting", "group": "group", "cp": "copy", "completion": "shells", "validate": "files", "verify": "files",
 }  # fmt: skip
 """The kinds of arguments of commands."""
 PAIR_OPTIONS = frozenset({"--in", "--out", "--secret"})
@@ -22,6 +23,7 @@ PAIR_OPTIONS = frozenset({"--in", "--out", "--secret"})
 FILE_OPTIONS = frozenset({"--file", "--env-file", "--callback-key-file", "--key-file"})
 JOB_OPTIONS = {"events": "--job", "replay": "--job", "run": "--after", "submit": "--after"}
 """The option of a command with a job's id as its value."""
+GROUP_OPTION = "--group"
 OPTION_WORDS = {
     "--output": FORMATS,
     "--state": " ".join(STATES),
@@ -112,4 +114,5 @@ def _option_words(command: str, parameter: Any) -> OptionWords:
         files=bool(FILE_OPTIONS & set(names)),
         pairs=bool(PAIR_OPTIONS & set(names)),
         jobs=JOB_OPTIONS.get(command) in names,
+        groups=GROUP_OPTION in names,
     )

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from jobctl.completion.words import (
     ACTIVE_IDS,
     FORMATS,
+    GROUP_ACTIONS,
+    GROUP_NAMES,
     IDS,
     IMAGES,
     PATHS,
     SHELLS,
+    WAITING_IDS,
     CommandWords,
     before_value,
 )
@@ -21,6 +24,8 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
         "# fish completion for jobctl. Made by scripts/generate_docs.py.",
         f"function __jobctl_jobs; {IDS}; echo @last; end",
         f"function __jobctl_active; {ACTIVE_IDS}; echo @last; end",
+        f"function __jobctl_waiting; {WAITING_IDS}; echo @last; end",
+        f"function __jobctl_groups; {GROUP_NAMES}; end",
         "function __jobctl_source",
         "    set -l typed (commandline -ct)",
         f"    if string match -q '*:*' -- $typed; {PATHS} $typed 2>/dev/null",
@@ -79,6 +84,8 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
                 value = f" -x -a '{' '.join(option.words)}'"
             elif option.jobs:
                 value = " -x -a '(__jobctl_jobs)'"
+            elif option.groups:
+                value = " -x -a '(__jobctl_groups)'"
             elif option.files or option.pairs:  # fish completes files after a = by itself
                 value = " -r -F"
             else:
@@ -88,6 +95,12 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
             lines.append(f"complete -c jobctl {seen} -a '(__jobctl_jobs)'")
         elif command.argument == "active":
             lines.append(f"complete -c jobctl {seen} -a '(__jobctl_active)'")
+        elif command.argument == "waiting":
+            lines.append(f"complete -c jobctl {seen} -a '(__jobctl_waiting)'")
+        elif command.argument == "group":
+            within = f"__fish_seen_subcommand_from {command.name}"
+            lines.append(f"complete -c jobctl -n '{within}; and not __jobctl_second' -a '{GROUP_ACTIONS}'")
+            lines.append(f"complete -c jobctl -n '{within}; and __jobctl_second' -a '(__jobctl_groups)'")
         elif command.argument == "copy":
             within = f"__fish_seen_subcommand_from {command.name}"
             lines.append(f"complete -c jobctl -n '{within}; and not __jobctl_second' -a '(__jobctl_source)'")

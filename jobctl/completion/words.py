@@ -5,17 +5,20 @@ from dataclasses import dataclass
 
 IDS = "jobctl ls -q -a --limit 200 2>/dev/null"
 ACTIVE_IDS = "jobctl ls -q --status accepted,running --limit 200 2>/dev/null"
+WAITING_IDS = "jobctl ls -q --status accepted --limit 200 2>/dev/null"
+GROUP_NAMES = "jobctl group ls -o name 2>/dev/null"
 PATHS = "jobctl __paths"
 IMAGES = "jobctl __images 2>/dev/null"
 FORMATS = "table wide json yaml name"
 STATUSES = "accepted running completed failed cancelled unreadable"
 SHELLS = ("bash", "zsh", "fish")
+GROUP_ACTIONS = "set ls pause resume rm"
 
 
 @dataclass(frozen=True, slots=True)
 class OptionWords:
     """One option: its names, help text, and values. `files`: the value is a path; `pairs`: the value is NAME=PATH; `jobs`: the value is
-    a job's id.
+    a job's id; `groups`: the value is the name of a group.
     """
 
     names: tuple[str, ...]
@@ -25,12 +28,14 @@ class OptionWords:
     files: bool = False
     pairs: bool = False
     jobs: bool = False
+    groups: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CommandWords:
-    """One command: its name, summary, options and aliases. `argument`: the kind of its arguments - jobs, active (active jobs), copy (a
-    path in a workspace, then a local path), image (an image, then its command), files, shells or other.
+    """One command: its name, summary, options and aliases. `argument`: the kind of its arguments - jobs, active (active jobs), waiting
+    (waiting jobs), group (an action, then a group), copy (a path in a workspace, then a local path), image (an image, then its
+    command), files, shells or other.
     """
 
     name: str

@@ -2,7 +2,19 @@
 
 from collections.abc import Sequence
 
-from jobctl.completion.words import ACTIVE_IDS, FORMATS, IDS, IMAGES, PATHS, SHELLS, CommandWords, OptionWords
+from jobctl.completion.words import (
+    ACTIVE_IDS,
+    FORMATS,
+    GROUP_ACTIONS,
+    GROUP_NAMES,
+    IDS,
+    IMAGES,
+    PATHS,
+    SHELLS,
+    WAITING_IDS,
+    CommandWords,
+    OptionWords,
+)
 
 
 def zsh_script(commands: Sequence[CommandWords]) -> str:
@@ -12,6 +24,8 @@ def zsh_script(commands: Sequence[CommandWords]) -> str:
     arguments = {
         "jobs": ["'*:job:_jobctl_jobs'"],
         "active": ["'*:job:_jobctl_active'"],
+        "waiting": ["'*:job:_jobctl_waiting'"],
+        "group": [f"'1:action:({GROUP_ACTIONS})'", "'2:group:_jobctl_groups'"],
         "copy": ["'1:source:_jobctl_source'", "'2:destination:_files'"],
         "image": ["'(-)1:image:_jobctl_images'", "'(-)*:: :_default'"],
         "shells": [f"'1:shell:({' '.join(SHELLS)})'"],
@@ -34,6 +48,16 @@ _jobctl_active() {{
   local -a jobs
   jobs=(${{(f)"$({ACTIVE_IDS})"}} @last)
   compadd -a jobs
+}}
+_jobctl_waiting() {{
+  local -a jobs
+  jobs=(${{(f)"$({WAITING_IDS})"}} @last)
+  compadd -a jobs
+}}
+_jobctl_groups() {{
+  local -a groups
+  groups=(${{(f)"$({GROUP_NAMES})"}})
+  compadd -a groups
 }}
 _jobctl_images() {{
   local -a images
@@ -91,6 +115,8 @@ def _zsh_option(option: OptionWords) -> list[str]:
         value = f":value:({' '.join(option.words)})"
     elif option.jobs:
         value = ":job:_jobctl_jobs"
+    elif option.groups:
+        value = ":group:_jobctl_groups"
     elif option.pairs:
         value = ":pair:_jobctl_pair"
     elif option.files:

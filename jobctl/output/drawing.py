@@ -7,16 +7,16 @@ full width.
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from jobctl.output.output import can_animate, printable, styled, text
-from jobctl.output.table import Layout, Line, Rows, Table, shortened
+from jobctl.output.table import Layout, Line, Rows, Table, cell_width, shortened
 
 STATUS_STYLES = {
     "running": "cyan",
     "accepted": "yellow",
+    "paused": "yellow",
     "completed": "green",
     "failed": "red",
     "cancelled": "magenta",
@@ -27,9 +27,6 @@ STATUS_STYLES = {
     "ok": "green",
     "FAIL": "bold red",
 }
-
-TITLE_LINES = 2
-"""Lines of a terminal that a live table leaves free: its title, and the line of the cursor."""
 
 
 class Screen(Protocol):
@@ -49,7 +46,7 @@ class TableWriter:
 
     def add(self, rows: Rows) -> None:
         """Prints the next rows, and before the first rows the header."""
-        drawn = self._layout.lines(_clean(rows))
+        drawn = self._layout.lines(clean(rows))
         lines = []
         for number, row in enumerate(drawn):
             style = "bold" if self._header and number == 0 else None
@@ -63,7 +60,8 @@ def table(shape: Table, rows: Rows) -> None:
     TableWriter(shape).add(rows)
 
 
-def _clean(rows: Rows) -> Rows:
+def clean(rows: Rows) -> Rows:
+    """Returns the rows without control characters."""
     return [[printable(cell) for cell in row] for row in rows]
 
 
@@ -78,10 +76,12 @@ def screen(*, on_stderr: bool) -> AbstractContextManager[Screen | None]:
     stream = sys.stderr if on_stderr else sys.stdout
     if not can_animate(on_stderr=on_stderr):
         return nullcontext(None)
-    return _Live(stream, transient=on_stderr, hides_cursor=False)
+    return LiveDisplay(stream, transient=on_stderr, hides_cursor=False)
 
 
-class _Live:
+class LiveDisplay:
+    """A part of the terminal that is drawn again and again. Use as a context manager."""
+
     def __init__(self, stream: Any, *, transient: bool, hides_cursor: bool) -> None:
         from rich.live import Live
 
@@ -93,7 +93,7 @@ class _Live:
             redirect_stderr=False,
         )
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> "LiveDisplay":
         self._live.start()
         return self
 
@@ -101,64 +101,35 @@ class _Live:
         self._live.stop()
 
     def show(self, text: str) -> None:
+        """Shows one line of text."""
         from rich.text import Text
 
         self._live.update(Text(printable(text), no_wrap=True, overflow="ellipsis"), refresh=True)
 
-    def show_rows(self, rows: list[list[Line]], title: str) -> None:
-        """Shows a table, and a title above it."""
+    def show_rows(
+        self, rows: list[list[Line]], title: str = "", footer: str = "", selected: int | None = None
+    ) -> None:
+        """Shows a table with its header, a title above and a line below it. `selected`: the index of a row that is shown in reverse."""
         from rich.text import Text
 
+        width = self._live.console.width
         drawn = Text(overflow="fold")
         if title:
-            drawn.append(shortened(printable(title), self._live.console.width) + "\n", "dim")
+            drawn.append(shortened(printable(title), width) + "\n", "dim")
         for number, row in enumerate(rows):
             for line in row:
+                used = 0
                 for cell, _ in line:
-                    drawn.append(cell, "bold" if number == 0 else STATUS_STYLES.get(cell.rstrip(" "), ""))
+                    style = "bold" if number == 0 else STATUS_STYLES.get(cell.rstrip(" "), "")
+                    drawn.append(cell, f"{style} reverse".strip() if number == selected else style)
+                    used += cell_width(cell)
+                if number == selected:
+                    drawn.append(" " * max(0, width - used), "reverse")
                 drawn.append("\n")
+        if footer:
+            drawn.append(shortened(printable(footer), width) + "\n")
         drawn.right_crop(1)
         self._live.update(drawn, refresh=True)
-
-
-def watch_table(
-    shape: Table,
-    rows: Callable[[], Rows],
-    every_s: float,
-    title: Callable[[], str] = lambda: "",
-    omitted: Callable[[], int] = lambda: 0,
-) -> None:
-    """Shows a live table until the user quits; `title` and `omitted` are called after `rows`. The title counts the rows that do not
-    fit, and the `omitted` ones. Needs a terminal.
-
-    Raises:
-        EndedBySignal: a signal ends the program. KeyboardInterrupt.
-    """
-    from jobctl.output.live import LiveTerminal
-
-    live = _Live(sys.stdout, transient=False, hides_cursor=True)
-    with LiveTerminal() as terminal, live:
-        while True:
-            cleaned = _clean(rows())
-            size = shutil.get_terminal_size()
-            shown = Layout(shape, size.columns).lines(cleaned)
-            kept = fitting(shown, size.lines - TITLE_LINES)
-            hidden = len(shown) - len(kept) + omitted()
-            notes = [f"{hidden} more jobs do not fit" if hidden else "", title()]
-            live.show_rows(kept, "; ".join(filter(None, notes)))
-            if not terminal.pause(every_s):
-                return
-
-
-def fitting(rows: list[list[Line]], lines: int) -> list[list[Line]]:
-    """Returns the first rows that fit into `lines` lines, at least the header. Pure."""
-    kept: list[list[Line]] = []
-    for row in rows:
-        lines -= len(row)
-        if lines < 0 and kept:
-            break
-        kept.append(row)
-    return kept
 
 
 def _console(stream: Any, *, hides_cursor: bool) -> Any:

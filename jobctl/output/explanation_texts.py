@@ -127,22 +127,32 @@ PHASES: dict[str, Template] = {
     ),
 }
 
+PAUSED: Template = (
+    "the job is paused: its command stands still, and so does its timeout",
+    ("resume the job: jobctl resume {id}",),
+)
+
 WAITS: tuple[Template, ...] = (
     ("the (?:completion|failure|end) of job '", ("see what job {other} does or waits for: jobctl explain {other}",)),
     ("the end of other jobs", ("see which jobs: jobctl show {id}",)),
-    ("the queue to be resumed", ("resume the queue: POST /v1/queue/resume",)),
-    ("group '.*' to be resumed", ("resume the group: POST /v1/groups/{group}/resume",)),
+    ("the job to be resumed", ("resume the job: jobctl resume {id}",)),
+    ("the queue to be resumed", ("resume the queue: jobctl resume",)),
+    ("group '.*' to be resumed", ("resume the group: jobctl group resume {group}",)),
     ("more than this machine has now",
      ("see what the job asks for: jobctl show {id}", "cancel the job, and submit it with less: -m, --cpus or --gpus")),
     ("a free place in group '",
-     ("see the running jobs: jobctl ls", 'allow more jobs of the group at once: PUT /v1/groups/{group} {"limit": N}')),
-    ("a free place", ("see the running jobs: jobctl ls", "allow more jobs at once: MAX_CONCURRENT_JOBS, then restart jobd")),
+     ("see the running jobs: jobctl ls", "allow more jobs of the group at once: jobctl group set {group} --max N")),
+    ("a free place(?:: number 1 |$)",
+     ("see the running jobs: jobctl ls", "allow more jobs at once: MAX_CONCURRENT_JOBS, then restart jobd")),
+    ("a free place",
+     ("see the running and waiting jobs: jobctl ls", "let the job start before all others: jobctl bump {id}",
+      "allow more jobs at once: MAX_CONCURRENT_JOBS, then restart jobd")),
     (r"\d+ GPUs?, of which ", ("see the running jobs: jobctl ls", "ask for fewer GPUs: --gpus (gpus in a job file)")),
     (r"\d+ MB of memory, of which ",
      ("see the running jobs: jobctl ls", "ask for less memory: -m (memory in a job file)")),
     (r"\S+ cores, of which ", ("see the running jobs: jobctl ls", "ask for fewer cores: --cpus (cpu in a job file)")),
     ("its turn",
-     ("see the waiting jobs: jobctl ls --status accepted", "let the job start before all others: POST /v1/jobs/{id}/priority")),
+     ("see the waiting jobs: jobctl ls --status accepted", "let the job start before all others: jobctl bump {id}")),
     ("the container engine to answer", ("check the engine: jobctl doctor",)),
     ("its containers to stop", ("end the job without a grace period: jobctl cancel --grace 0 {id}",)),
 )  # fmt: skip

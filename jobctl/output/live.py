@@ -15,8 +15,11 @@ from types import FrameType
 from typing import Any
 
 from jobctl.errors import EndedBySignal
+from jobctl.output.keys import KeyDecoder
 
-QUIT_KEYS = frozenset(b"qQ")
+QUIT_KEYS = frozenset("qQ")
+ESCAPE_TIMEOUT_S = 0.05
+"""The bytes of one key arrive within this time."""
 _QUIT_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR, _HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
 
@@ -39,14 +42,21 @@ def raise_on_signals() -> Iterator[None]:
 
 
 class LiveTerminal:
-    """Inside the block `pause` reads keys. SIGTERM and SIGHUP raise `EndedBySignal`; Ctrl-Z restores the terminal's settings until the program
+    """Inside the block `keys` reads keys. SIGTERM and SIGHUP raise `EndedBySignal`; Ctrl-Z restores the terminal's settings until the program
     continues. Needs a terminal at stdout; keys need one at stdin too.
     """
 
     def __init__(self) -> None:
         self._settings: list[Any] | None = None
         self._handlers: dict[int, Any] = {}
-        self._keys = sys.stdin is not None and sys.stdin.isatty()
+        self._has_keys = sys.stdin is not None and sys.stdin.isatty()
+        self._decoder = KeyDecoder()
+        self._is_released = False
+
+    @property
+    def has_keys(self) -> bool:
+        """False where stdin is no terminal, or its terminal is closed."""
+        return self._has_keys
 
     def __enter__(self) -> "LiveTerminal":
         self._handlers = {number: signal.signal(number, _raise) for number in _QUIT_SIGNALS}
@@ -59,21 +69,51 @@ class LiveTerminal:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Inside the block the terminal has its own settings and its cursor, also after Ctrl-Z."""
+        self._is_released = True
+        self._restore()
+        _write(_SHOW_CURSOR)  # a stop just before the block has hidden the cursor again
+        try:
+            yield
+        finally:
+            self._is_released = False
+            self._set_keys()
+
+    def keys(self, seconds: float) -> list[str]:
+        """Waits for keys, at most `seconds`. Returns the keys as soon as some are pressed."""
+        until = time.monotonic() + seconds
+        while (left_s := until - time.monotonic()) > 0:
+            if not self._has_keys:
+                time.sleep(left_s)
+                continue
+            wait_s = min(left_s, ESCAPE_TIMEOUT_S) if self._decoder.unfinished else left_s
+            pressed = self._read() if select.select([sys.stdin], [], [], wait_s)[0] else []
+            if not pressed and self._decoder.unfinished:
+                pressed = self._decoder.flush()
+            if pressed:
+                return pressed
+        return []
+
     def pause(self, seconds: float) -> bool:
         """Waits for `seconds`. Returns False as soon as a key of `QUIT_KEYS` is pressed."""
         until = time.monotonic() + seconds
         while (left_s := until - time.monotonic()) > 0:
-            if not self._keys:
-                time.sleep(left_s)
-            elif select.select([sys.stdin], [], [], left_s)[0]:
-                pressed = os.read(sys.stdin.fileno(), 1024)
-                if QUIT_KEYS & set(pressed):
-                    return False
-                self._keys = bool(pressed)  # no byte: the terminal is closed
+            if not QUIT_KEYS.isdisjoint(self.keys(left_s)):
+                return False
         return True
 
+    def _read(self) -> list[str]:
+        try:
+            data = os.read(sys.stdin.fileno(), 1024)
+        except OSError:
+            data = b""
+        self._has_keys = bool(data)  # no byte: the terminal is closed
+        return self._decoder.feed(data)
+
     def _set_keys(self) -> None:
-        if not self._keys:
+        if not self._has_keys:
             return
         import termios
 
@@ -83,7 +123,7 @@ class LiveTerminal:
             keys[3] &= ~(termios.ICANON | termios.ECHO)
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, keys)
         except termios.error:
-            self._keys = False
+            self._has_keys = False
 
     def _restore(self) -> None:
         if self._settings is None:
@@ -100,8 +140,9 @@ class LiveTerminal:
         self._restore()
         _write(_SHOW_CURSOR)
         os.kill(os.getpid(), signal.SIGSTOP)
-        self._set_keys()
-        _write(_HIDE_CURSOR)
+        if not self._is_released:
+            self._set_keys()
+            _write(_HIDE_CURSOR)
 
 
 def _raise(number: int, frame: FrameType | None) -> None:

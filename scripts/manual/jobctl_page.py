@@ -3,10 +3,10 @@
 from jobctl.command_table import ALIASES, HELP, PRESET_FORMATS, PRESETS
 from jobctl.commands.deliveries import WIDE_TABLE as DELIVERIES
 from jobctl.commands.doctor import TABLE as DOCTOR
-from jobctl.commands.ls import WIDE_TABLE as LS
-from jobctl.commands.top import TABLE as TOP
 from jobctl.completion.describe import CommandText, texts
+from jobctl.output.job_table import WIDE_TABLE as LS
 from jobctl.output.table import Table
+from jobctl.top.rows import TABLE as TOP
 from scripts.manual.roff import escaped, line, option, section, tagged, text, title
 
 TABLES = (("ls", LS), ("top", TOP), ("deliveries", DELIVERIES), ("doctor", DOCTOR))
@@ -17,7 +17,10 @@ EXIT_CODES = (
     ("3", "daemon unreachable"),
     ("4", "not found"),
     ("5", "not allowed"),
-    ("6", "conflict: the id is in use, or matches several jobs"),
+    (
+        "6",
+        "conflict: the id is in use or matches several jobs, or the job or group is in another state than needed",
+    ),
 )
 RUN_EXIT_CODES = (
     ("120", "the timeout of wait has passed"),

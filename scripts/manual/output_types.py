@@ -92,6 +92,30 @@ class Waited(Shape, kw_only=True):
     reason: str | None = None
 
 
+class Bumped(Shape, kw_only=True):
+    """The ids of the jobs that go before all others, or have the new priority."""
+
+    bumped: list[str]
+
+
+class Paused(Shape, kw_only=True):
+    """The ids of the paused jobs."""
+
+    paused: list[str]
+
+
+class Resumed(Shape, kw_only=True):
+    """The ids of the resumed jobs."""
+
+    resumed: list[str]
+
+
+class RemovedGroups(Shape, kw_only=True):
+    """The names of the removed groups."""
+
+    removed: list[str]
+
+
 class Cancelling(Shape, kw_only=True):
     """The ids of the jobs that jobd cancels; they may not have ended yet."""
 
@@ -250,6 +274,10 @@ OUTPUTS: dict[str, tuple[tuple[type, ...], bool]] = {
     "explain": ((JobsExplained,), False),
     "logs": ((LogLineOf, LogEndOf), True),
     "wait": ((Waited,), True),
+    "bump": ((Bumped,), False),
+    "pause": ((view.QueueView, Paused), False),
+    "resume": ((view.QueueView, Resumed), False),
+    "group": ((view.QueueView, view.GroupView, RemovedGroups), False),
     "cancel": ((Cancelling,), False),
     "rm": ((Removed,), False),
     "prune": ((Pruned,), False),

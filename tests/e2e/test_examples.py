@@ -1,4 +1,4 @@
-"""The example receiver with a real jobd before it: what piled up while it was away arrives in a batch, once and in order."""
+"""The examples with a real jobd: the receiver gets what piled up while it was away; an urgent job starts before those that wait."""
 
 import os
 import subprocess
@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tests.support.daemon import Daemon, until
 
-PROGRAM = Path(__file__).resolve().parents[2] / "examples" / "receiver.py"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+PROGRAM = EXAMPLES / "receiver.py"
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -48,3 +49,22 @@ def test_waiting_events_arrive_in_a_batch(
     requests = err.read_text().splitlines()
     assert all('"POST /events HTTP/1.1" 204' in line for line in requests)
     assert 0 < len(requests) < len(events)
+
+
+def test_an_urgent_job_starts_before_those_that_wait(daemon: Daemon, worker_image: str) -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", str(EXAMPLES / "urgent.sh")],
+        env={**os.environ, "PATH": path, "JOBCTL_HOST": f"unix://{daemon.socket}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    group = done.stdout.splitlines()[1].split()[0]
+    started = {
+        name: daemon.call("GET", f"/v1/jobs/{group}-{name}").json["startedAt"]
+        for name in ("1", "urgent", "2", "3", "4")
+    }
+    assert sorted(started, key=lambda name: started[name]) == list(started)
+    assert daemon.call("GET", f"/v1/groups/{group}").status == 404

@@ -221,3 +221,18 @@ def test_a_tab_in_a_real_bash_completes(images: Daemon, folder: Path, typed: byt
         terminal.read_until(shown)
     finally:
         terminal.close()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_groups_and_waiting_jobs_are_offered(jobs: Daemon, folder: Path, shell: Any) -> None:
+    group, waits = f"zg-{uuid.uuid4().hex[:8]}", f"zw-{uuid.uuid4().hex[:8]}"
+    jobs.call("PUT", f"/v1/groups/{group}", {"paused": True})
+    jobs.submit(id=waits, image="busybox:latest", group=group)
+    assert shell(jobs, folder, "jobctl", "group", "pa") == ["pause"]
+    assert shell(jobs, folder, "jobctl", "group", "set", "zg-") == [group]
+    assert shell(jobs, folder, "jobctl", "ls", "--group", "zg-") == [group]
+    assert shell(jobs, folder, "jobctl", "bump", "z") == [waits]
+    assert shell(jobs, folder, "jobctl", "pause", "zz-") == [RUNS]
+    jobs.call("POST", f"/v1/jobs/{waits}/cancel")
+    jobs.ended(waits)
+    jobs.call("DELETE", f"/v1/groups/{group}")

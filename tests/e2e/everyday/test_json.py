@@ -94,6 +94,8 @@ def test_the_json_of_one_job_is_a_list_too(daemon: Daemon, seen: Path) -> None:
         ("events", ["events"]), ("events", ["events", "--job", DONE]), ("deliveries", ["deliveries", DONE]),
         ("deliveries", ["deliveries", FAILED]), pytest.param("doctor", ["doctor"], marks=MEASURES), ("version", ["version"]),
         ("version", ["version", "--client"]), ("replay", ["replay", "--job", DONE]), ("prune", ["prune", "--dry-run"]),
+        ("group", ["group", "set", "json", "--max", "1"]), ("group", ["group", "pause", "json"]), ("group", ["group"]),
+        ("group", ["group", "rm", "json"]), ("pause", ["pause"]), ("resume", ["resume"]),
         ("inspect", ["inspect", DONE]), ("error", ["show", "no-such-job"]), ("error", ["cancel", "no-such", "nor-this"]),
         ("error", ["ls", "--status", "none"]),
     ],

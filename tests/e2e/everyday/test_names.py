@@ -100,7 +100,7 @@ def test_help_and_version_have_their_usual_flags(daemon: Daemon) -> None:
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("pause", None), ("stopp", "stop"), ("delte", "delete"), ("rmi", None), ("restart", None), ("exec", None),
+        ("puase", "pause"), ("stopp", "stop"), ("delte", "delete"), ("rmi", None), ("restart", None), ("exec", None),
         ("log", "logs"), ("lgos", "logs"), ("pruen", "prune"), ("shwo", "show"), ("statsu", None), ("update", None),
     ],
 )  # fmt: skip

@@ -13,7 +13,10 @@ import pytest
 
 from tests.integration.jobctl.fake_daemon import DEADLINE_S, FakeDaemon
 from tests.integration.jobctl.keyed_daemon import KeyedDaemon
+from tests.support.daemon import Daemon
 from tests.support.prefork.programs import run
+
+NO_ENGINE = "unix:///nonexistent/engine.sock"
 
 
 class Runner:
@@ -88,3 +91,12 @@ def jobctl(tmp_path: Path) -> Iterator[Runner]:
     runner = Runner(tmp_path / "d.sock", home)
     yield runner
     runner.end_all()
+
+
+@pytest.fixture(scope="module")
+def jobd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A real jobd whose engine does not answer: all jobs wait."""
+    made = Daemon(tmp_path_factory.mktemp("jobd"), environ={"DOCKER_HOST": NO_ENGINE})
+    made.start()
+    yield made
+    made.stop()

@@ -22,7 +22,7 @@ DEADLINE_S = 60.0
 class FakeDaemon:
     """The daemon. `on_submit`: called for each new job; `cut_after`: breaks each log stream after so many lines; `unknown_parameter`: a
     query parameter that its logs refuse; `trickle`: sends files slowly and without an end; `close_after_submit`: closes the connection
-    after the answer to a submission. `connections`: the connection of each request.
+    after the answer to a submission. `pauses`: the paths and bodies of all requests to pause or resume. `connections`: the connection of each request.
     """
 
     def __init__(self, socket_path: Path) -> None:
@@ -39,6 +39,8 @@ class FakeDaemon:
         self.trickle = False
         self.close_after_submit = False
         self.connections: list[object] = []
+        self.paused = False
+        self.pauses: list[tuple[str, str]] = []
         self._news = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
@@ -77,6 +79,9 @@ class FakeDaemon:
         app.router.add_get("/v1/jobs/{id}", self._show)
         app.router.add_delete("/v1/jobs/{id}", self._delete)
         app.router.add_post("/v1/jobs/{id}/cancel", self._cancel)
+        app.router.add_post("/v1/jobs/{id}/{change:pause|resume}", self._pause_job)
+        app.router.add_post("/v1/{what:queue|groups/[^/]+}/{change:pause|resume}", self._pause)
+        app.router.add_get("/v1/queue", self._queue)
         app.router.add_get("/v1/jobs/{id}/logs", self._logs)
         app.router.add_get("/v1/jobs/{id}/files", self._files)
         app.router.add_get("/v1/jobs/{id}/deliveries", self._deliveries)
@@ -190,6 +195,21 @@ class FakeDaemon:
         job.cancels.append(json.loads(text) if text else {})
         self.on_cancel(job)
         return web.json_response({"id": job.spec["id"], "status": "cancelling"}, status=202)
+
+    async def _pause_job(self, request: web.Request) -> web.Response:
+        job = self._job(request)
+        job.extra["paused"] = request.match_info["change"] == "pause"
+        self.pauses.append((request.path, await request.text()))
+        return web.json_response(job.view())
+
+    async def _pause(self, request: web.Request) -> web.Response:
+        self.pauses.append((request.path, await request.text()))
+        self.paused = request.match_info["change"] == "pause"
+        return await self._queue(request)
+
+    async def _queue(self, request: web.Request) -> web.Response:
+        state = {"limit": 2, "running": 1, "waiting": 2, "paused": self.paused, "groups": []}
+        return web.json_response({**state, "name": "gpu"})
 
     async def _logs(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})

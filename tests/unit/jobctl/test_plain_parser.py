@@ -132,6 +132,10 @@ def test_a_command_gets_what_typer_gives_it(arguments: list[str]) -> None:
         "inspect a",
         "cp a:b .",
         "wait --any a --timeout 5s",
+        "bump a b --priority 3",
+        "pause --running",
+        "group set gpu --max 1",
+        "group",
         "__images",
     ],
 )

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from jobctl.commands.group import ACTIONS
 from jobctl.completion.describe import words
-from jobctl.completion.words import CommandWords, OptionWords, before_value
+from jobctl.completion.words import GROUP_ACTIONS, CommandWords, OptionWords, before_value
 
 OPTIONS = (
     OptionWords(("-m", "--memory"), "", takes_value=True),
@@ -50,3 +51,15 @@ def test_an_option_that_names_a_job_offers_ids(command: str, name: str, jobs: bo
 
 def test_gpus_offers_its_only_word() -> None:
     assert option("run", "--gpus").words == ("all",)
+
+
+@pytest.mark.parametrize(
+    ("command", "groups"), [("run", True), ("submit", True), ("ls", True), ("group", False)]
+)
+def test_an_option_that_names_a_group_offers_groups(command: str, groups: bool) -> None:
+    described = next(each for each in words() if each.name == command)
+    assert any(each.groups for each in described.options) == groups
+
+
+def test_the_actions_of_a_group_are_those_of_the_command() -> None:
+    assert tuple(GROUP_ACTIONS.split()) == ACTIONS

@@ -55,24 +55,34 @@ def test_each_reason_to_wait_has_its_own_remedies(reason: WaitReason) -> None:
 @pytest.mark.parametrize(
     ("waiting_for", "words"),
     [
-        ("the queue to be resumed", "POST /v1/queue/resume"),
-        ("group 'night' to be resumed", "POST /v1/groups/night/resume"),
-        ("a free place in group 'night', which runs 2 at once", 'PUT /v1/groups/night {"limit": N}'),
+        ("the queue to be resumed", "jobctl resume"),
+        ("the job to be resumed", "jobctl resume a"),
+        ("group 'night' to be resumed", "jobctl group resume night"),
+        ("a free place in group 'night', which runs 2 at once", "jobctl group set night --max N"),
         ("a free place", "MAX_CONCURRENT_JOBS"),
         ("2 GPUs, of which 1 is free", "--gpus"),
         ("900 MB of memory, of which 248 MB are free", "-m "),
         ("1.5 cores, of which 1 is free", "--cpus"),
-        ("its turn", "POST /v1/jobs/a/priority"),
+        ("its turn", "jobctl bump a"),
+        ("a free place", "jobctl bump a"),
         ("the container engine to answer", "jobctl doctor"),
         ("its containers to stop", "jobctl cancel --grace 0 a"),
     ],
 )
 def test_the_remedy_fits_the_reason_to_wait(waiting_for: str, words: str) -> None:
-    assert words in remedies_of_wait(f"{waiting_for}: number 2 in the queue", group="night")[-1]
+    assert words in "\n".join(remedies_of_wait(f"{waiting_for}: number 2 in the queue", group="night"))
+
+
+def test_the_first_job_in_the_queue_is_not_put_first() -> None:
+    for waiting_for, first in (
+        ("a free place: number 1 in the queue", True),
+        ("a free place: number 12 in the queue", False),
+    ):
+        assert ("jobctl bump a" not in "\n".join(remedies_of_wait(waiting_for))) == first
 
 
 def test_a_job_of_the_default_group_has_its_groups_name_in_the_remedy() -> None:
-    assert "/v1/groups/default/resume" in remedies_of_wait("group 'default' to be resumed")[0]
+    assert "jobctl group resume default" in remedies_of_wait("group 'default' to be resumed")[0]
 
 
 def test_the_jobs_that_a_job_waits_for_are_named() -> None:
@@ -86,6 +96,14 @@ def test_the_jobs_that_a_job_waits_for_are_named() -> None:
     ended: dict[str, Any] = {"id": "a", "status": "cancelled", "reason": "dependency", "after": after}
     assert explanation({**ended, "error": error}).remedies[0] == "see why that job ended so: jobctl explain c"
     assert [each.rpartition(" ")[2] for each in explanation(ended).remedies[:2]] == ["b", "c"]
+
+
+def test_a_paused_job_stands_still() -> None:
+    job = {"id": "a", "status": "running", "phase": "running", "paused": True}
+    explained = explanation({**job, "waitingFor": "group 'night' to be resumed", "group": "night"})
+    assert "stands still" in explained.what
+    assert explained.remedies == ("resume the group: jobctl group resume night",)
+    assert explanation(job).remedies == ("resume the job: jobctl resume a",)
 
 
 def test_an_unknown_reason_to_wait_gets_no_false_remedy() -> None:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from jobctl.commands.deliveries import TABLE as DELIVERIES
 from jobctl.commands.deliveries import WIDE_TABLE as DELIVERIES_WIDE
 from jobctl.commands.doctor import TABLE as DOCTOR
-from jobctl.commands.ls import TABLE as LS
-from jobctl.commands.ls import WIDE_TABLE as LS_WIDE
-from jobctl.commands.top import TABLE as TOP
+from jobctl.output.job_table import TABLE as LS
+from jobctl.output.job_table import WIDE_TABLE as LS_WIDE
 from jobctl.output.table import GAP, SHORTEST_TEXT, Layout, Table, cell_width, folded, shortened
+from jobctl.top.rows import TABLE as TOP
 
 TABLES = [LS, LS_WIDE, TOP, DELIVERIES, DELIVERIES_WIDE, DOCTOR]
 words = st.text(string.ascii_letters + "é日", min_size=1, max_size=70)

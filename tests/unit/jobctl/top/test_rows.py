@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.commands.top import COLUMNS, Counts, ordered, row, summary
+from jobctl.top.active_jobs import Counts, ordered, summary
+from jobctl.top.rows import COLUMNS, row
 
 NOW = datetime(2030, 1, 31, 8, 0, tzinfo=UTC)
 
@@ -49,6 +50,8 @@ def test_a_row_shows_the_activity_and_use_of_a_job() -> None:
     assert row(running, NOW, cores=0.5)[4] == "0.50 / 0.5"
     waiting = job("b", status="accepted", phase="queued", waitingFor="a free place: number 1 in the queue")
     assert row(waiting, NOW)[-1] == "a free place: number 1 in the queue"
+    paused = {**running, "paused": True, "waitingFor": "the job to be resumed"}
+    assert (row(paused, NOW)[1], row(paused, NOW)[-1]) == ("paused", "the job to be resumed")
     inputs = job("c", phase="inputs", artifacts=[{"status": "pending", "doneBytes": 1024, "bytes": 2048}])
     assert row(inputs, NOW)[-1].endswith(": 1.0 KiB of 2.0 KiB")
     failed = job("d", status="failed", phase="done", reason="oom-killed", exitCode=137)
