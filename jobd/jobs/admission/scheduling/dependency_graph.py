@@ -7,6 +7,9 @@ A job is blocked until its record has none of its dependencies left: the graph r
 from collections.abc import Iterable
 from typing import NamedTuple
 
+OWN_PAUSE = ""
+"""Stands for the pause of a job among the jobs that it waits for: no job has this uid, and the pause ends with the next `block`."""
+
 
 class DependencyEnd(NamedTuple):
     """The end of a job that another job waits for; the status is final."""

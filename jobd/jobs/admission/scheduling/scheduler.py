@@ -133,9 +133,9 @@ class Scheduler:
             used = used.plus(amounts)
         self._free = self._total.minus(used)
 
-    def set_paused(self, paused: bool) -> None:
-        """Pauses or resumes all groups."""
-        self._groups.all_paused = paused
+    def set_paused(self, paused: bool, freezes: bool = False) -> None:
+        """Pauses or resumes all groups. `freezes`: also the running workers."""
+        self._groups.all_paused, self._groups.all_frozen = paused, freezes
 
     def set_group(self, name: str, settings: GroupSettings | None) -> None:
         """Sets the limit and the pause of a group; None: no limit, not paused."""
