@@ -87,6 +87,8 @@ class Life(JobInvariants):
             self.spec, now=START, owner=None, digest="", has_spool=has_spool, boot="boot-1", after=after
         )
         self.engine_stopped = False
+        self.group_paused = self.frozen_by_others = False
+        self.unfrozen = timedelta(0)
         self.order_given = True
         self.observation = None
         self.engine = ModelEngine(self.spec)
@@ -111,7 +113,7 @@ class Life(JobInvariants):
         if phase in ("start-lost", "unstarted"):
             self.carry_out("lost-before")
         if phase == "unstarted":
-            self.now += AMBIGUOUS_START
+            self.pass_time(AMBIGUOUS_START)
             self.observe()
             assert isinstance(self.record.worker, Starting)
             assert self.record.worker.in_doubt
@@ -195,7 +197,7 @@ class Life(JobInvariants):
 
     @rule(seconds=st.sampled_from([0.5, 2, 10, 61, 3700]))
     def time_passes(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
+        self.pass_time(timedelta(seconds=seconds))
         self.observation = None
         self.apply(facts.TimePassed())
 
@@ -203,6 +205,14 @@ class Life(JobInvariants):
     def a_user_cancels_the_job(self, request: str) -> None:
         if request != "none":
             self.apply(facts.CancelRequested(by="x", grace_s=self.grace, delete=request == "delete"))
+
+    @precondition(lambda self: self.record.status == "running" and not self.record.worker_over)
+    @rule(fault=st.sampled_from(["none", "refused", "lost-before", "lost-after"]))
+    def a_running_job_is_paused(self, fault: str) -> None:
+        """A rule of its own, because few walks would freeze a worker otherwise."""
+        self.group_paused = True
+        self.carry_out("none")
+        self.carry_out(fault)
 
     @rule(name=st.sampled_from(["x", "y"]), status=st.sampled_from(["completed", "failed", "purged"]))
     def a_dependency_ends(self, name: str, status: str) -> None:
@@ -296,6 +306,8 @@ class Life(JobInvariants):
         """Asserts that the job ends without further faults, and that a deleted job leaves nothing."""
         if not hasattr(self, "record"):
             return
+        self.group_paused = False
+        self.apply(facts.PauseRequested(paused=False))
         self.live_until(lambda: self.record.ended)
         self.apply(facts.CancelRequested(by="x", grace_s=0, delete=True))
         self.live_until(lambda: self.record.removal is not None)
