@@ -7,25 +7,24 @@ import pytest
 
 from jobd.errors import Conflict, NotFound
 from jobd.jobs.state import facts, freezing
-from jobd.jobs.state.record import Record
 from jobd.wire.view import GroupView
 from tests.support.fakes.worker import WorkerScript
 
 RUNS_S = 30.0
 
 
-async def started(system: Any, runs_s: float | None = RUNS_S, **fields: Any) -> Record:
+async def started(system: Any, runs_s: float | None = RUNS_S, **fields: Any) -> Any:
     """Returns a job whose worker runs for `runs_s`; None: until a signal."""
     system.engine.workers[fields["id"]] = WorkerScript(runs_s=runs_s)
     record = await system.submit(**fields)
     return await system.until(record, lambda now: now.started_at is not None)
 
 
-async def frozen(system: Any, record: Record) -> Record:
+async def frozen(system: Any, record: Any) -> Any:
     return await system.until(record, lambda now: freezing.is_frozen(now.worker))
 
 
-async def thawed(system: Any, record: Record) -> Record:
+async def thawed(system: Any, record: Any) -> Any:
     return await system.until(record, lambda now: now.worker.freeze is None)
 
 

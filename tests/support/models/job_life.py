@@ -87,8 +87,7 @@ class Life(JobInvariants):
             self.spec, now=START, owner=None, digest="", has_spool=has_spool, boot="boot-1", after=after
         )
         self.engine_stopped = False
-        self.group_paused = self.frozen_by_others = False
-        self.unfrozen = timedelta(0)
+        self.not_paused()
         self.order_given = True
         self.observation = None
         self.engine = ModelEngine(self.spec)
@@ -205,14 +204,6 @@ class Life(JobInvariants):
     def a_user_cancels_the_job(self, request: str) -> None:
         if request != "none":
             self.apply(facts.CancelRequested(by="x", grace_s=self.grace, delete=request == "delete"))
-
-    @precondition(lambda self: self.record.status == "running" and not self.record.worker_over)
-    @rule(fault=st.sampled_from(["none", "refused", "lost-before", "lost-after"]))
-    def a_running_job_is_paused(self, fault: str) -> None:
-        """A rule of its own, because few walks would freeze a worker otherwise."""
-        self.group_paused = True
-        self.carry_out("none")
-        self.carry_out(fault)
 
     @rule(name=st.sampled_from(["x", "y"]), status=st.sampled_from(["completed", "failed", "purged"]))
     def a_dependency_ends(self, name: str, status: str) -> None:

@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from jobd.jobs.port.model import Observation
-from jobd.jobs.state import facts
+from jobd.jobs.state import actions, facts
+from jobd.jobs.state.parts import Started
 from jobd.jobs.state.record import Record
 from jobd.wire.job import JobSpec
 from tests.support.models.model_engine import ModelEngine
@@ -29,6 +30,13 @@ class JobPauses(RuleBasedStateMachine):
     def apply(self, fact: facts.Fact) -> None:
         raise NotImplementedError
 
+    def carry_out(self, fault: str) -> actions.Action:
+        raise NotImplementedError
+
+    def not_paused(self) -> None:
+        self.group_paused = self.frozen_by_others = False
+        self.unfrozen = timedelta(0)
+
     @rule(own=st.booleans(), paused=st.booleans())
     def a_user_pauses_or_resumes(self, own: bool, paused: bool) -> None:
         before = self.record
@@ -38,6 +46,14 @@ class JobPauses(RuleBasedStateMachine):
         else:
             self.group_paused = paused
         assert (self.record.phase, self.record.frozen_s) == (before.phase, before.frozen_s)
+
+    @precondition(lambda self: self.record.status == "running" and not self.record.worker_over)
+    @rule(fault=st.sampled_from(["none", "refused", "lost-before", "lost-after"]))
+    def a_running_job_is_paused(self, fault: str) -> None:
+        """A rule of its own, because few walks would freeze a worker otherwise."""
+        self.group_paused = True
+        self.carry_out("none")
+        self.carry_out(fault)
 
     @rule(frozen=st.booleans())
     def another_program_freezes_or_thaws_the_worker(self, frozen: bool) -> None:
@@ -79,6 +95,10 @@ class JobPauses(RuleBasedStateMachine):
     def is_frozen(self) -> bool:
         """True if the engine has frozen the worker."""
         return self.engine.worker is not None and self.engine.worker.facts.frozen
+
+    def check_signal(self) -> None:
+        worker = self.record.worker
+        assert not isinstance(worker, Started) or worker.freeze is None, "a frozen worker handles no signal"
 
     def check_time_limit(self, before: Record) -> None:
         if self.record.timed_out and not before.timed_out and not self.frozen_by_others:

@@ -18,7 +18,7 @@ from jobd.jobs.port.model import (
 from jobd.jobs.state import actions, event_drafts, facts
 from jobd.jobs.state.machine import step
 from jobd.jobs.state.next_action import next_action
-from jobd.jobs.state.parts import OutputState, Started
+from jobd.jobs.state.parts import OutputState
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.record_form import decode_record, encode_record
 from jobd.jobs.state.states import Queued, Running
@@ -200,10 +200,7 @@ class JobTurns(JobPauses):
                 self.apply(facts.LogsDrained())
             case actions.Signal(role, kill):
                 box = self.engine.worker if role == "worker" else self.engine.sidecar
-                worker = self.record.worker
-                assert not isinstance(worker, Started) or worker.freeze is None, (
-                    "a frozen worker handles no signal"
-                )
+                self.check_signal()
                 if fault != "lost-before" and (kill or fault != "refused"):
                     self.engine.end(box, 137 if kill else 143, self.engine_now)
                 if fault != "lost-after":
