@@ -80,7 +80,8 @@ def explanation(
     elif str(job.get("waitingFor") or "").startswith("another try: "):
         what, remedies = ENGINE_ERRS
     else:
-        what, remedies = PHASES.get(str(job.get("phase")), ("the job is in progress", ("jobctl show {id}",)))
+        phase = "paused" if job.get("paused") else str(job.get("phase"))
+        what, remedies = PHASES.get(phase, ("the job is in progress", ("jobctl show {id}",)))
         remedies = _wait_remedies(str(job.get("waitingFor") or "")) or remedies
     artifacts = tuple(_artifact_errors(job))
     redundant = (  # `what` or the artifacts say the same

@@ -121,6 +121,7 @@ PHASES: dict[str, Template] = {
         "the job is running",
         ("follow its log: jobctl logs -f {id}", "cancel it: jobctl cancel {id}"),
     ),
+    "paused": ("the job is paused", ("resume the job: jobctl resume {id}",)),
     "outputs": (
         "the command has ended, and the sidecar transfers the outputs",
         ("see each output: jobctl show {id}",),
@@ -130,6 +131,7 @@ PHASES: dict[str, Template] = {
 WAITS: tuple[Template, ...] = (
     ("the (?:completion|failure|end) of job '", ("see what job {other} does or waits for: jobctl explain {other}",)),
     ("the end of other jobs", ("see which jobs: jobctl show {id}",)),
+    ("the job to be resumed", ("resume the job: jobctl resume {id}",)),
     ("the queue to be resumed", ("resume the queue: POST /v1/queue/resume",)),
     ("group '.*' to be resumed", ("resume the group: POST /v1/groups/{group}/resume",)),
     ("more than this machine has now",

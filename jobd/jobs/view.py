@@ -5,7 +5,7 @@ Owns the text that says what a job waits for; `wire/view.py` has the models.
 
 from datetime import datetime, timedelta
 
-from jobd.jobs.admission.scheduling.waits import Wait, sentence
+from jobd.jobs.admission.scheduling.waits import Wait, WaitReason, sentence
 from jobd.jobs.state.parts import ArtifactState, FailedAttempt, OutputState, Started
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.scheduling import Awaited
@@ -106,7 +106,7 @@ def _held_by(record: Record, pause: Wait | None) -> str | None:
     if record.worker_over or record.cancel is not None:
         return None
     if record.paused:
-        return "the job to be resumed"
+        return sentence(Wait(WaitReason.JOB_PAUSED), record.scheduling.group)
     is_queued = isinstance(record.state, Queued)
     return None if pause is None or is_queued else sentence(pause, record.scheduling.group)
 

@@ -68,6 +68,7 @@ async def test_one_job_is_paused_before_its_start_and_while_it_runs(system: Any,
     await system.groups.pause_all(True)
     record = await system.submit(id="a")
     view = await system.service.pause("a", True)
+    assert list(system.queue.waits()) == [("default", "job-paused", 1)]
     assert (view.paused, view.waiting_for) == (True, "the job to be resumed: number 1 in the queue")
     await system.groups.pause_all(False)
     if restarts:

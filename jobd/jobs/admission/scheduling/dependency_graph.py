@@ -32,6 +32,10 @@ class DependencyGraph:
     def __contains__(self, uid: str) -> bool:
         return uid in self._pending
 
+    def is_paused(self, uid: str) -> bool:
+        """Returns whether a pause of the job alone is among what the job waits for."""
+        return OWN_PAUSE in self._pending.get(uid, ())
+
     def dependents(self, uid: str) -> list[str]:
         """Returns the blocked jobs that wait for this job, in the order of their arrival."""
         return list(self._dependents.get(uid, ()))
