@@ -199,7 +199,7 @@ class WorkerOutput(Protocol):
         """Yields the worker's output from now on, in the pieces that arrive, until the worker ends; the whole output if entered
         before the worker's start. While the caller reads no pieces, the worker's writes block.
 
-        An engine without such a connection raises ContainerGone: readers then get each line when it ends.
+        An engine without such a connection raises ContainerGone: readers then get each line when it ends. A frozen worker may raise it.
         Raises: ContainerGone. EngineUnavailable: the connection broke, or the engine's bytes cannot be decoded.
         """
         ...

@@ -251,3 +251,20 @@ async def test_frozen_workers_are_counted(system: Any) -> None:
     await system.service.pause("a", True)
     await frozen(system, record)
     assert system.supervisors.frozen == 1
+
+
+async def test_an_adopted_frozen_worker_is_followed_from_its_thaw_on(system: Any) -> None:
+    record = await started(system, None, id="a")
+    await system.service.pause("a", True)
+    await frozen(system, record)
+    await system.restart()
+    for _ in range(3):
+        await system.until(record, lambda now: True, tick_s=2)
+    await system.service.pause("a", False)
+    await thawed(system, record)
+
+    def followed(_: Any) -> bool:
+        output = system.live_outputs.of(record.uid)
+        return output is not None and not output.ended.is_set()
+
+    await system.until(record, followed, tick_s=0.5)

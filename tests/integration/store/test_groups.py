@@ -16,6 +16,7 @@ async def test_the_pauses_of_an_older_database_hold_waiting_jobs_alone(tmp_path:
     path = tmp_path / "jobd.db"
     with closing(sqlite3.connect(path)) as connection:
         checks.register(connection)
+        connection.execute(f"PRAGMA application_id = {database.APPLICATION_ID}")
         for number, text in database.migrations():
             if number <= BEFORE_FREEZES:
                 connection.executescript(f"{text}; PRAGMA user_version = {number}")

@@ -268,6 +268,8 @@ class FakeOrchestrator(Controls):
         job = self._world.find(ref)
         if job is None or job.worker is None:
             raise ContainerGone(f"the worker of job {ref.id} does not exist")
+        if job.worker.facts.frozen:
+            raise ContainerGone(f"the worker of job {ref.id} is frozen")
         yield output(job.worker, len(job.worker.log), self._hints, self._here)
 
     def hints(self) -> AsyncGenerator[Hint, None]:
