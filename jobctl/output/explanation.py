@@ -19,6 +19,7 @@ from jobctl.output.explanation_texts import (
     ENGINE_ERRS,
     FORK_ERRORS,
     FORK_LIMIT,
+    PAUSED,
     PHASES,
     REMEDIES,
     RETRYING,
@@ -80,8 +81,9 @@ def explanation(
     elif str(job.get("waitingFor") or "").startswith("another try: "):
         what, remedies = ENGINE_ERRS
     else:
-        phase = "paused" if job.get("paused") else str(job.get("phase"))
-        what, remedies = PHASES.get(phase, ("the job is in progress", ("jobctl show {id}",)))
+        stands_still = job.get("paused") and job.get("phase") == "running"
+        known = PAUSED if stands_still else PHASES.get(str(job.get("phase")))
+        what, remedies = known or ("the job is in progress", ("jobctl show {id}",))
         remedies = _wait_remedies(str(job.get("waitingFor") or "")) or remedies
     artifacts = tuple(_artifact_errors(job))
     redundant = (  # `what` or the artifacts say the same

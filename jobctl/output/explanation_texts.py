@@ -121,12 +121,16 @@ PHASES: dict[str, Template] = {
         "the job is running",
         ("follow its log: jobctl logs -f {id}", "cancel it: jobctl cancel {id}"),
     ),
-    "paused": ("the job is paused", ("resume the job: jobctl resume {id}",)),
     "outputs": (
         "the command has ended, and the sidecar transfers the outputs",
         ("see each output: jobctl show {id}",),
     ),
 }
+
+PAUSED: Template = (
+    "the job is paused: its command stands still, and so does its timeout",
+    ("resume the job: jobctl resume {id}",),
+)
 
 WAITS: tuple[Template, ...] = (
     ("the (?:completion|failure|end) of job '", ("see what job {other} does or waits for: jobctl explain {other}",)),
