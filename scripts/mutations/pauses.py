@@ -51,9 +51,16 @@ MUTATIONS = (
     Mutation(
         "a request that did not reach the engine counts as a pause",
         "jobd/jobs/state/freezing.py",
-        "    if freeze.confirmed or freeze.thaw_at is not None:\n",
-        "    if True:\n",
+        "    return worker.change(freeze=None)  # the request",
+        "    return _closed(worker, now)  # the request",
         f"{_STATE}::test_a_request_that_did_not_reach_the_engine_gives_no_time",
+    ),
+    Mutation(
+        "a worker that does not stay frozen is frozen again and again",
+        "jobd/jobs/state/freezing.py",
+        "        is_kept = now >= freeze.since + KEPT_FOR\n",
+        "        is_kept = True\n",
+        f"{_STATE}::test_a_worker_that_is_thawed_at_once_is_not_frozen_again_and_again",
     ),
     Mutation(
         "a thaw that did not reach the engine ends the pause",

@@ -13,6 +13,9 @@ from jobd.jobs.state.run_times import seconds_between
 
 REFUSED_AGAIN = timedelta(minutes=1)
 """How long after a refusal jobd tries again to freeze the worker."""
+KEPT_FOR = timedelta(seconds=2)
+"""A freeze that lasts no longer, without a thaw by jobd, counts as refused: jobd does not freeze the worker again and again."""
+NOT_KEPT = "the engine does not keep the worker frozen"
 
 
 def freezing(worker: Started, now: datetime) -> Started:
@@ -50,8 +53,11 @@ def observed(worker: Started, is_frozen: bool, now: datetime) -> Started:
         return worker
     if is_frozen:
         return worker.change(freeze=freeze.change(confirmed=True, thaw_at=None))
-    if freeze.confirmed or freeze.thaw_at is not None:
+    if freeze.thaw_at is not None:
         return _closed(worker, now)
+    if freeze.confirmed:
+        is_kept = now >= freeze.since + KEPT_FOR
+        return _closed(worker, now) if is_kept else refused(worker, NOT_KEPT, now)
     return worker.change(freeze=None)  # the request did not reach the engine: the worker has run
 
 

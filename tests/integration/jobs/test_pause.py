@@ -30,6 +30,12 @@ async def thawed(system: Any, record: Any) -> Any:
     return await system.until(record, lambda now: now.worker.freeze is None)
 
 
+async def time_passes(system: Any, record: Any, steps: int, step_s: float = 1) -> None:
+    for _ in range(steps):
+        system.clock.advance(step_s)
+        await system.stored(record)
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 @pytest.mark.parametrize("whole", [False, True])
 async def test_running_workers_stand_still_until_the_resume(system: Any, restarts: bool, whole: bool) -> None:
@@ -44,9 +50,7 @@ async def test_running_workers_stand_still_until_the_resume(system: Any, restart
     await frozen(system, record)
     if restarts:
         await system.restart()
-    for _ in range(10):
-        system.clock.advance(LIMIT_S)
-        await system.stored(record)
+    await time_passes(system, record, 10, LIMIT_S)
     view = await system.service.get("a")
     held = "the queue" if whole else "group 'gpu'"
     assert (view.paused, view.waiting_for) == (True, f"{held} to be resumed")
@@ -184,6 +188,7 @@ async def test_a_worker_that_another_program_thaws_is_frozen_again(system: Any) 
     record = await started(system, None, id="a")
     await system.service.pause("a", True)
     await frozen(system, record)
+    await time_passes(system, record, 5)
     system.engine.thaw_from_outside("a")
     await system.until(record, lambda now: now.frozen_s > 0 and freezing.is_frozen(now.worker), tick_s=0.5)
 
@@ -260,8 +265,7 @@ async def test_an_adopted_frozen_worker_is_followed_from_its_thaw_on(system: Any
     await system.service.pause("a", True)
     await frozen(system, record)
     await system.restart()
-    for _ in range(3):
-        await system.until(record, lambda now: True, tick_s=2)
+    await time_passes(system, record, 10)
     await system.service.pause("a", False)
     await thawed(system, record)
 

@@ -111,6 +111,12 @@ def test_a_worker_that_another_program_thaws_is_frozen_again(running: Any) -> No
     assert asks(a, container("running")) == actions.FreezeWorker()
 
 
+def test_a_worker_that_is_thawed_at_once_is_not_frozen_again_and_again(running: Any) -> None:
+    a = freeze(running).later(1).look(container("running"))
+    assert a.record.worker.freeze_refusal.error == freezing.NOT_KEPT
+    assert isinstance(asks(a, container("running")), actions.Wait)
+
+
 def test_a_worker_that_another_program_freezes_is_left_alone(running: Any) -> None:
     a = running.look(frozen_worker())
     assert asks(a, frozen_worker(), group_paused=False) == actions.Wait(a.at(5 + LIMIT_S))
