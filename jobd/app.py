@@ -83,7 +83,7 @@ def build(
         api_key=api_key,
     )
     outbox = OutboxMetrics(store, events.dispatcher, clock, deliveries)
-    queue = QueueMetrics(metrics.registry, jobs.queue.waits)
+    queue = QueueMetrics(metrics.registry, jobs.queue.waits, lambda: jobs.supervisors.frozen)
 
     async def count() -> None:
         queue.count()

@@ -122,7 +122,7 @@ def metric_labels() -> dict[str, tuple[str, ...]]:
     """Returns the names of jobd's own metrics, as exposed, with the names of their labels."""
     registry = Metrics().registry
     DeliveryMetrics(registry)
-    QueueMetrics(registry, tuple)
+    QueueMetrics(registry, tuple, lambda: 0)
     found: dict[str, tuple[str, ...]] = {}
     for metric in list(registry._collector_to_names):
         if isinstance(metric, MetricWrapperBase):

@@ -163,6 +163,18 @@ async def prioritize(request: web.Request) -> web.StreamResponse:
     return json_response(await context_of(request).jobs.prioritize(request.match_info["id"], priority))
 
 
+async def pause(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/jobs/{id}/pause`."""
+    Parameters(request).done()
+    return json_response(await context_of(request).jobs.pause(request.match_info["id"], True))
+
+
+async def resume(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/jobs/{id}/resume`."""
+    Parameters(request).done()
+    return json_response(await context_of(request).jobs.pause(request.match_info["id"], False))
+
+
 def _by(request: web.Request) -> str:
     return caller(request) or "the API"
 

@@ -14,7 +14,7 @@ from jobd.wire.validation.limits import GROUP_PATTERN, ID_PATTERN, MAX_GROUP, MA
 from jobd.wire.view import Accepted, DeliveryList, Error, JobList, JobView
 
 if TYPE_CHECKING:
-    from jobd.api.routes import Route
+    from jobd.api.route import Route
 
 _COMMON_REFUSALS = (400, 401, 403, 503)
 _REFERENCE = "#/components/schemas/{name}"

@@ -1,51 +1,10 @@
 """The API as one table: paths, handlers, and their descriptions for the OpenAPI document."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-
-from aiohttp import web
-
 from jobd.api import deliveries, groups, internal, jobs, probes, streams
+from jobd.api.route import Parameter, Route
 from jobd.wire import view
 from jobd.wire.job import JobSpec
 from jobd.wire.report import InternalReports
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A query or header parameter. `schema` is JSON Schema."""
-
-    name: str
-    schema: Mapping[str, object]
-    help: str
-    where: str = "query"
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One operation. `body`: the type of its JSON body. `responses`: status -> types of the JSON body, none where there is no such body.
-
-    `refusals`: the documented error statuses beside those of every operation (400, 401, 403, 500, 503). `media`: the content
-    types of a success. `response_bytes`: the memory that a long response may need, None where the response is short or its
-    handler reserves memory itself.
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    summary: str
-    responses: Mapping[int, tuple[type, ...]]
-    refusals: tuple[int, ...] = ()
-    body: type | None = None
-    body_required: bool = True
-    multipart: bool = False
-    parameters: tuple[Parameter, ...] = ()
-    media: tuple[str, ...] = ("application/json",)
-    open: bool = False
-    response_bytes: int | None = None
-
 
 _FLAG = {"type": "string", "enum": ["", "0", "1", "true", "false"]}
 _SEQ = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
@@ -134,6 +93,24 @@ ROUTES: tuple[Route, ...] = (
         response_bytes=2 << 20,
     ),
     Route(
+        "POST",
+        "/v1/jobs/{id}/pause",
+        jobs.pause,
+        "Pause a job: its worker does not start, or stands still",
+        {200: (view.JobView,)},
+        (404, 409, 507),
+        response_bytes=2 << 20,
+    ),
+    Route(
+        "POST",
+        "/v1/jobs/{id}/resume",
+        jobs.resume,
+        "Let a paused job start or run again",
+        {200: (view.JobView,)},
+        (404, 409, 507),
+        response_bytes=2 << 20,
+    ),
+    Route(
         "GET",
         "/v1/jobs/{id}/logs",
         streams.logs,
@@ -200,52 +177,7 @@ ROUTES: tuple[Route, ...] = (
         ),
         media=("application/x-ndjson", "text/event-stream"),
     ),
-    Route(
-        "GET",
-        "/v1/queue",
-        groups.show_queue,
-        "The queue and its groups",
-        {200: (view.QueueView,)},
-        response_bytes=256 << 10,
-    ),
-    Route("POST", "/v1/queue/pause", groups.pause_queue, "Start no job", {200: (view.QueueView,)}, (507,)),
-    Route(
-        "POST", "/v1/queue/resume", groups.resume_queue, "Start jobs again", {200: (view.QueueView,)}, (507,)
-    ),
-    Route("GET", "/v1/groups/{name}", groups.show_group, "Show a group", {200: (view.GroupView,)}, (404,)),
-    Route(
-        "PUT",
-        "/v1/groups/{name}",
-        groups.put_group,
-        "Set a group's limit and pause",
-        {200: (view.GroupView,)},
-        (409, 413, 415, 507),
-        body=groups.GroupBody,
-    ),
-    Route(
-        "DELETE",
-        "/v1/groups/{name}",
-        groups.remove_group,
-        "Remove a group's settings",
-        {204: ()},
-        (404, 409, 507),
-    ),
-    Route(
-        "POST",
-        "/v1/groups/{name}/pause",
-        groups.pause_group,
-        "Start no job of a group",
-        {200: (view.GroupView,)},
-        (404, 409, 507),
-    ),
-    Route(
-        "POST",
-        "/v1/groups/{name}/resume",
-        groups.resume_group,
-        "Start jobs of a group again",
-        {200: (view.GroupView,)},
-        (404, 409, 507),
-    ),
+    *groups.ROUTES,
     Route(
         "GET",
         "/v1/version",

@@ -118,6 +118,6 @@ def build_jobs(
         retention=retention,
         submitter=submitter,
         service=service,
-        groups=GroupService(store, queue),
+        groups=GroupService(store, queue, supervisors.wake),
         logs=LogView(store, change_notifier, service.current, events.readers, live_outputs),
     )

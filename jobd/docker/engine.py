@@ -116,6 +116,14 @@ class Engine:
         """Sends a signal. Raises: Refusal (404, 409: the container does not run), EngineUnavailable."""
         await self._transport.in_thread("kill", lambda client: client.kill(container_id, signal))
 
+    async def pause(self, container_id: str) -> None:
+        """Freezes a running container. Raises: Refusal (404, 409: is paused or does not run), ServerError, EngineUnavailable."""
+        await self._transport.in_thread("pause", lambda client: client.pause(container_id))
+
+    async def unpause(self, container_id: str) -> None:
+        """Thaws a container. Raises: Refusal (404), ServerError (also if the container is not paused), EngineUnavailable."""
+        await self._transport.in_thread("unpause", lambda client: client.unpause(container_id))
+
     async def remove_container(self, container_id: str) -> None:
         """Removes a container that does not run, with its anonymous volumes.
 

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.containers.creation import Creation
 from jobd.docker.containers.exits import ContainerExits
+from jobd.docker.containers.freezing import Freezing
 from jobd.docker.containers.network import Network
 from jobd.docker.containers.own_signals import OwnSignals
 from jobd.docker.containers.removal import Removal
@@ -92,6 +93,7 @@ class DockerOrchestrator:
         owners = WorkspaceOwners(engine, self._ids)
         self._start = Start(engine, self._ids, self._network, owners)
         self._unstarted = UnstartedRemoval(engine)
+        self._freezing = Freezing(engine, self._ids)
         self._creation = Creation(
             engine, settings, self._images, self._network, self._sandboxes, self._removal, owners
         )
@@ -207,6 +209,16 @@ class DockerOrchestrator:
     async def notify_worker_ended(self, ref: JobRef, succeeded: bool) -> None:
         """Sends the sidecar the signal for the worker's success or failure."""
         await self.signal(ref, "sidecar", SUCCEEDED_SIGNAL if succeeded else FAILED_SIGNAL)
+
+    async def freeze_worker(self, ref: JobRef) -> None:
+        """Freezes the worker; see `port.protocols.Freezing`."""
+        with self._exits.noting_outages(ref.uid):
+            await self._freezing.freeze(ref)
+
+    async def thaw_worker(self, ref: JobRef) -> None:
+        """Lets a frozen worker run again; see `port.protocols.Freezing`."""
+        with self._exits.noting_outages(ref.uid):
+            await self._freezing.thaw(ref)
 
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
         """Removes by force the job's containers of all attempts, and without a `role` its volumes; absent is no error.

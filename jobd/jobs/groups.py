@@ -20,27 +20,31 @@ MAX_GROUPS = 1000
 
 
 class GroupService:
-    """Changes are made one after the other, and complete even if their caller is cancelled."""
+    """Changes are made one after the other, and complete even if their caller is cancelled. `wake` wakes the supervisors of running jobs."""
 
-    def __init__(self, store: GroupRows, queue: AdmissionQueue) -> None:
+    def __init__(self, store: GroupRows, queue: AdmissionQueue, wake: Callable[[], None]) -> None:
         self._store = store
         self._queue = queue
+        self._wake = wake
         self._stored: dict[str, GroupSettings] = {}
         self._changing = asyncio.Lock()
 
     async def load(self) -> None:
         """Sets the stored settings. Raises StoreError."""
         stored = await self._store.load_queue()
-        self._stored = {group.name: GroupSettings(group.limit, group.paused) for group in stored.groups}
+        self._stored = {
+            group.name: GroupSettings(group.limit, group.paused, group.freezes) for group in stored.groups
+        }
         for name, settings in self._stored.items():
             self._queue.set_group(name, settings)
-        self._queue.set_paused(stored.paused)
+        self._queue.set_paused(stored.paused, stored.freezes)
 
     def show_queue(self) -> QueueView:
         """Returns the queue with all groups that have settings or jobs."""
         queue = self._queue
         return QueueView(
             paused=queue.paused,
+            running_paused=queue.freezes_all,
             limit=queue.limit,
             running=queue.running,
             waiting=queue.waiting,
@@ -58,17 +62,20 @@ class GroupService:
 
         async def change() -> None:
             before = self._stored.get(name, GroupSettings())
-            await self._set(name, GroupSettings(limit, before.paused if paused is None else paused))
+            is_paused = before.paused if paused is None else paused
+            await self._set(name, GroupSettings(limit, is_paused, before.freezes and is_paused))
 
         await self._in_turn(change)
         return self._view(name)
 
-    async def pause(self, name: str, paused: bool) -> GroupView:
-        """Pauses or resumes a group. Raises as `put` and `show`."""
+    async def pause(self, name: str, paused: bool, running: bool | None = None) -> GroupView:
+        """Pauses or resumes a group. `running`: whether a pause also freezes running workers; None: as before. Raises as `put` and `show`."""
 
         async def change() -> None:
             self._check_exists(name)
-            await self._set(name, self._stored.get(name, GroupSettings())._replace(paused=paused))
+            before = self._stored.get(name, GroupSettings())
+            freezes = paused and (before.freezes if running is None else running)
+            await self._set(name, before._replace(paused=paused, freezes=freezes))
 
         await self._in_turn(change)
         return self._view(name)
@@ -90,15 +97,18 @@ class GroupService:
             await self._store.remove_group(name)
             del self._stored[name]
             self._queue.set_group(name, None)
+            self._wake()
 
         await self._in_turn(change)
 
-    async def pause_all(self, paused: bool) -> QueueView:
-        """Pauses or resumes all groups."""
+    async def pause_all(self, paused: bool, running: bool | None = None) -> QueueView:
+        """Pauses or resumes all groups; `running` as in `pause`."""
 
         async def change() -> None:
-            await self._store.set_queue_paused(paused)
-            self._queue.set_paused(paused)
+            freezes = paused and (self._queue.freezes_all if running is None else running)
+            await self._store.set_queue_paused(paused, freezes)
+            self._queue.set_paused(paused, freezes)
+            self._wake()
 
         await self._in_turn(change)
         return self.show_queue()
@@ -111,9 +121,10 @@ class GroupService:
     async def _set(self, name: str, settings: GroupSettings) -> None:
         if name not in self._stored and len(self._stored) >= MAX_GROUPS:
             raise Conflict(f"{MAX_GROUPS} groups have settings; remove one first", code="too-many-groups")
-        await self._store.put_group(GroupRow(name, settings.limit, settings.paused))
+        await self._store.put_group(GroupRow(name, settings.limit, settings.paused, freezes=settings.freezes))
         self._stored[name] = settings
         self._queue.set_group(name, settings)
+        self._wake()
 
     async def _in_turn(self, change: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def run() -> None:
@@ -128,6 +139,7 @@ class GroupService:
             name=name,
             limit=settings.limit,
             paused=settings.paused,
+            running_paused=settings.freezes,
             running=numbers.running,
             waiting=numbers.waiting,
         )

@@ -143,6 +143,28 @@ class JobService:
                 raise refusal  # the job was admitted, or ended, before the change was stored
         return self._view(row)
 
+    async def pause(self, job_id: str, paused: bool) -> JobView:
+        """Pauses one job: its worker does not start, or stands still; or resumes the job, which a pause of its group may still hold.
+
+        Raises:
+            NotFound: no such job. Conflict: the job's command has ended. UnreadableJob: the job's record is damaged.
+        """
+        row = await self._row(job_id)
+        supervisor = self._supervisors.get(row.uid)
+        if supervisor is None:
+            record_of(row)  # raises for a damaged record
+        if supervisor is None or supervisor.record.ended:
+            raise Conflict(f"job {job_id!r} has ended already", code="ended")
+        if paused and supervisor.record.worker_over:
+            raise Conflict(
+                f"the command of job {job_id!r} has ended; its outputs are not paused", code="command-ended"
+            )
+        if paused and supervisor.record.cancel is not None:
+            raise Conflict(f"job {job_id!r} is being cancelled", code="cancelling")
+        await supervisor.apply(facts.PauseRequested(paused))
+        supervisor.wake()
+        return self._view(row)
+
     async def delete(self, job_id: str, by: str) -> None:
         """Stores a request to delete the job. No call finds the job from now on; jobd removes its containers and its volume.
 
@@ -254,6 +276,8 @@ class JobService:
             spec,
             queue_position=self._queue.position(row.uid) if is_queued else None,
             wait=self._queue.wait_of(row.uid) if is_queued else None,
+            pause=self._queue.freezes(record.scheduling.group),
+            frozen_s=self._supervisors.frozen_s(record),
             progress=supervisor.progress if supervisor else None,
             retention_s=self._retention_s,
         )

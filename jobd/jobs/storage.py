@@ -74,8 +74,8 @@ class GroupRows(Protocol):
         """Removes the settings of a group."""
         ...
 
-    async def set_queue_paused(self, paused: bool) -> None:
-        """Pauses or resumes all groups."""
+    async def set_queue_paused(self, paused: bool, freezes: bool) -> None:
+        """Pauses or resumes all groups; `freezes`: also their running jobs."""
         ...
 
 

@@ -5,8 +5,8 @@ Owns the text that says what a job waits for; `wire/view.py` has the models.
 
 from datetime import datetime, timedelta
 
-from jobd.jobs.admission.scheduling.waits import Wait, sentence
-from jobd.jobs.state.parts import ArtifactState, FailedAttempt, OutputState
+from jobd.jobs.admission.scheduling.waits import Wait, WaitReason, sentence
+from jobd.jobs.state.parts import ArtifactState, FailedAttempt, OutputState, Started
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.scheduling import Awaited
 from jobd.jobs.state.states import Queued
@@ -40,12 +40,17 @@ def view_of(
     progress: str | None,
     retention_s: float,
     wait: Wait | None = None,
+    pause: Wait | None = None,
+    frozen_s: float = 0.0,
 ) -> JobView:
-    """Returns the answer of `GET /v1/jobs/{id}`. `progress` is the latest progress of a pull; `wait`: why a queued job waits."""
+    """Returns the answer of `GET /v1/jobs/{id}`. `progress` is the latest progress of a pull; `wait`: why a queued job waits; `pause`: the
+    pause of the group's or of all running jobs; `frozen_s`: for how long the worker was frozen.
+    """
     cancel, worker, failure, outputs = record.cancel, record.worker, record.failure, record.outputs
     finished_at = record.finished_at
     started_text, finished_text = _text(record.started_at), _text(finished_at)
     kept = finished_at is not None and record.removal is None
+    held = _held_by(record, pause)
     return JobView(
         id=record.id,
         uid=record.uid,
@@ -54,7 +59,9 @@ def view_of(
         reason=failure.reason if failure else None,
         error=failure.error if failure else None,
         exit_code=record.exit_code,
-        waiting_for=_waiting_for(record, queue_position, wait, progress),
+        waiting_for=_waiting_for(record, queue_position, wait, progress, held),
+        paused=held is not None and _refusal(record) is None,
+        paused_seconds=round(frozen_s, 3) if frozen_s else None,
         queue_position=queue_position,
         priority=record.scheduling.priority,
         group=record.scheduling.group,
@@ -94,7 +101,26 @@ def _usage(record: Record) -> UsageView | None:
     return UsageView(cpu_seconds=usage.cpu_s, memory_peak_bytes=usage.memory_peak_bytes) if usage else None
 
 
-def _waiting_for(record: Record, position: int | None, wait: Wait | None, progress: str | None) -> str | None:
+def _held_by(record: Record, pause: Wait | None) -> str | None:
+    """Returns what must be resumed before the worker starts or continues."""
+    if record.worker_over or record.cancel is not None:
+        return None
+    if record.paused:
+        return sentence(Wait(WaitReason.JOB_PAUSED), record.scheduling.group)
+    is_queued = isinstance(record.state, Queued)
+    return None if pause is None or is_queued else sentence(pause, record.scheduling.group)
+
+
+def _refusal(record: Record) -> str | None:
+    """Returns why the engine has not frozen the worker, if it has refused that."""
+    worker = record.worker
+    refusal = worker.freeze_refusal if isinstance(worker, Started) else None
+    return refusal.error if refusal else None
+
+
+def _waiting_for(
+    record: Record, position: int | None, wait: Wait | None, progress: str | None, held: str | None
+) -> str | None:
     if record.ended:
         return None
     if record.cancel is not None:
@@ -104,11 +130,16 @@ def _waiting_for(record: Record, position: int | None, wait: Wait | None, progre
         if state.retry is not None and position is None:
             return f"attempt {record.attempt.number}, due at {rfc3339(state.retry.due_at)}"
         obstacle = "a free place" if wait is None else sentence(wait, record.scheduling.group)
-        if record.scheduling.after:
+        if held is not None:
+            obstacle = held
+        elif record.scheduling.after:
             obstacle = _ends(record.scheduling.after)
         return f"{obstacle}: number {position} in the queue" if position else obstacle
     if progress:
         return progress
+    if held is not None and record.phase == "running":
+        refusal = _refusal(record)
+        return held if refusal is None else f"the command to end, which runs on: {refusal}"
     return _WAITING.get(record.phase)
 
 

@@ -33,8 +33,8 @@ class JobObserver:
             if after.status == "cancelled":
                 metrics.job_cancelled()
             else:
-                ran_s = seconds_between(after.started_at, after.exited_at) or 0.0
-                metrics.job_ended(spec.image, after.reason, ran_s)
+                ran_s = (seconds_between(after.started_at, after.exited_at) or 0.0) - after.frozen_s
+                metrics.job_ended(spec.image, after.reason, max(0.0, ran_s))
             metrics.job_active(spec.image, -1)
         if after.log.size_bytes > before.log.size_bytes:
             metrics.log_stored(after.log.size_bytes - before.log.size_bytes)

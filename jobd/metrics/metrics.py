@@ -52,7 +52,7 @@ class Metrics:
         )
         self._job_seconds = Histogram(
             "job_duration_seconds",
-            "Time that a job's worker ran in its last attempt, 0 where it never did",
+            "Time that a job's worker ran in its last attempt, without pauses; 0 where it never did",
             ("image", "success"),
             buckets=_SLOW,
             registry=registry,

@@ -90,7 +90,9 @@ class DependencyView(View, frozen=True, kw_only=True):
 class JobView(View, frozen=True, kw_only=True):
     """A job. `status` and `id` are always present. `exit_code` is absent while unknown; `reason` is a kebab-case code of a failure.
     `waiting_for` is a text that says what the job waits for now. `priority` is the present one; absent for 0, as is `group` for the
-    group `default`. `gpu_devices`: the GPUs that the job holds, or held.
+    group `default`. `gpu_devices`: the GPUs that the job holds, or held. `paused`: the job does not start, or its worker stands still,
+    since a user has paused the job, its running group or all running jobs. `paused_seconds`: for how long the worker of the present attempt
+    has stood still, to which no time limit applies; absent if it has not.
     """
 
     id: str
@@ -101,6 +103,8 @@ class JobView(View, frozen=True, kw_only=True):
     phase: str = ""
     reason: str | None = None
     waiting_for: str | None = None
+    paused: bool = False
+    paused_seconds: float | None = None
     queue_position: int | None = None
     priority: int = 0
     group: str = "default"
@@ -133,23 +137,29 @@ class JobList(View, frozen=True, kw_only=True):
 
 
 class GroupView(View, frozen=True, kw_only=True):
-    """A group of jobs. `limit`: how many of its jobs may run at once, absent where there is no limit; `paused`: none may start."""
+    """A group of jobs. `limit`: how many of its jobs may run at once, absent where there is no limit; `paused`: none may start.
+    `running_paused`: its running jobs are paused too.
+    """
 
     name: str
     running: int
     waiting: int
     limit: int | None = None
     paused: bool = False
+    running_paused: bool = False
 
 
 class QueueView(View, frozen=True, kw_only=True):
-    """The queue. `limit`: how many jobs may run at once; `paused`: no job of any group may start; `groups`: those with settings or jobs."""
+    """The queue. `limit`: how many jobs may run at once; `paused`: no job of any group may start; `groups`: those with settings or jobs.
+    `running_paused`: the running jobs are paused too.
+    """
 
     limit: int
     running: int
     waiting: int
     groups: list[GroupView]
     paused: bool = False
+    running_paused: bool = False
 
 
 class LogLine(View, frozen=True, kw_only=True):

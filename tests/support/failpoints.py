@@ -20,6 +20,7 @@ from jobd.__main__ import main
 from jobd.clock import SystemClock
 from jobd.docker.orchestrator import DockerOrchestrator
 from jobd.events.http.sender import Sender
+from jobd.jobs.state.parts import Started
 from jobd.jobs.state.record_form import decode_record
 from jobd.metrics.metrics import Metrics
 from jobd.store.store import Store
@@ -44,6 +45,7 @@ COMMITS = (
     "cleaned",
 )
 """The names of commits of a job's record, by the record's latest stage."""
+PAUSE_COMMITS = ("freezing", "frozen", "thawing", "thawed")
 WRITES = ("hide", "settle")
 ENGINE = (
     "prepare",
@@ -56,6 +58,7 @@ ENGINE = (
     "probe",
     "refs",
 )
+PAUSE_ENGINE = ("freeze_worker", "thaw_worker")
 ENGINE_CALLS = ("network-create", "volume-create", "create", "start", "kill", "destroy", "volume-remove")
 """The single requests of these calls that change the engine; ambiguous starts have their own tests."""
 
@@ -66,6 +69,11 @@ POINTS = (
     "before-send:event",
     "after-send:event",
 )
+PAUSE_POINTS = (
+    *(f"{when}-commit:{name}" for name in PAUSE_COMMITS for when in ("before", "after")),
+    *(f"{when}-engine:{name}" for name in PAUSE_ENGINE for when in ("before", "after")),
+)
+"""The points that only a job reaches that is paused while it runs."""
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +117,7 @@ class Failpoints:
         name, _, count = text.rpartition(":")
         if not (count.isascii() and count.isdecimal()):
             name, count = text, "1"
-        if name not in POINTS or int(count) < 1:
+        if name not in (*POINTS, *PAUSE_POINTS) or int(count) < 1:
             raise ValueError(f"JOBD_FAILPOINT: there is no point {text[:80]!r}")
         return cls(name, int(count), clock_file)
 
@@ -124,7 +132,7 @@ class Failpoints:
                 self._around(part, name, lambda *_, name=name: f"commit:{name}")
             self._around(part, "commit", lambda transition: f"commit:{commit_name(transition)}")
         elif isinstance(part, DockerOrchestrator):
-            for name in ENGINE:
+            for name in (*ENGINE, *PAUSE_ENGINE):
                 self._around(part, name, lambda *_, name=name: f"engine:{name}")
         elif isinstance(part, Sender):
             self._around(
@@ -171,6 +179,7 @@ class Failpoints:
 def commit_name(transition: Transition) -> str:
     """Returns the commit's name in COMMITS. Pure."""
     record = decode_record(transition.job.record)
+    freeze = record.worker.freeze if isinstance(record.worker, Started) else None
     stages = (
         (transition.claim_id, "accepted"),
         (bool(transition.logs), "log"),
@@ -181,6 +190,9 @@ def commit_name(transition: Transition) -> str:
         (record.ended, "done"),
         (record.phase == "outputs", "outputs"),
         (record.worker_over, "worker-over"),
+        (freeze is not None and freeze.thaw_at is not None, "thawing"),
+        (freeze is not None, "frozen" if freeze is not None and freeze.confirmed else "freezing"),
+        (record.frozen_s > 0, "thawed"),
         (record.started_at is not None, "started"),
         (record.worker is not None, "start-intended"),
         (record.phase == "running", "running"),

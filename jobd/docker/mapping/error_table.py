@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Call = Literal["create", "fill", "start", "volume", "network", "pull", "inspect"]
+Call = Literal["create", "fill", "start", "volume", "network", "pull", "inspect", "pause"]
 Meaning = Literal["final", "passing", "lost"]
 """`final`: a retry fails again. `passing`: a retry may succeed. `lost`: the connection broke, the result is unknown."""
 
@@ -73,7 +73,7 @@ ROWS: tuple[Row, ...] = (
         "passing",
         "the engine's disk is full",
         _DISK_REMEDY,
-        calls=frozenset({"create", "fill", "start", "volume", "network", "pull", "inspect"}),
+        calls=frozenset({"create", "fill", "start", "volume", "network", "pull", "inspect", "pause"}),
         any_of=("no space left on device", "disk quota exceeded", "not enough space"),
     ),
     Row(
@@ -251,6 +251,7 @@ ROWS: tuple[Row, ...] = (
         statuses=range(404, 405),
         any_of=("no such container",),
     ),
+    Row("not-paused", "final", "the engine cannot pause or resume the container: {text}", calls=frozenset({"pause"})),
     # --- all other answers, by status
     Row("pull-failed", "final", "{text}", calls=frozenset({"pull"})),
     Row("not-started", "final", "the engine could not start the container: {text}", calls=RUNNING),
@@ -262,9 +263,9 @@ ROWS: tuple[Row, ...] = (
 """The first matching row applies; one row always matches."""
 
 _LAYERS = re.compile(
-    r"(failed to create (shim )?task( for container)?|oci runtime (create|start) failed|runc (create|start|run) failed"
+    r"(failed to create (shim )?task( for container)?|oci runtime (create|start|pause|resume) failed|runc (create|start|run) failed"
     r"|unable to start container process|error during container init|error response from daemon"
-    r"|container_linux\.go:\d+|process_linux\.go:\d+|starting container process caused|cannot start service \S+): ",
+    r"|container_linux\.go:\d+|process_linux\.go:\d+|starting container process caused|cannot (start service|(un)?pause container) \S+): ",
     re.IGNORECASE,
 )
 _COMMAND = re.compile(r'exec: ("(?:[^"\\]|\\.)*")')

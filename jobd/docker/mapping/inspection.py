@@ -118,6 +118,7 @@ def facts(inspected: Inspected, ref: JobRef, instance: str) -> ContainerFacts | 
         cause=_cause(state.exit_code, state.oom_killed) if ended else None,
         error=why.words if why else plain(state.error),
         start_may_pass=why is not None and why.meaning == "passing",
+        frozen=state.status == "paused",
     )
 
 

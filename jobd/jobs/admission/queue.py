@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from jobd.jobs.admission.scheduling.dependency_graph import DependencyEnd
+from jobd.jobs.admission.scheduling.dependency_graph import OWN_PAUSE, DependencyEnd
 from jobd.jobs.admission.scheduling.groups import GroupNumbers, GroupSettings
 from jobd.jobs.admission.scheduling.resources import Machine, demand_of
 from jobd.jobs.admission.scheduling.scheduler import Scheduler
-from jobd.jobs.admission.scheduling.waits import Wait
+from jobd.jobs.admission.scheduling.waits import Wait, WaitReason
 from jobd.jobs.port.model import EngineFacts
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.scheduling import ticket_at
@@ -58,13 +58,24 @@ class AdmissionQueue:
         """True if no job of any group may start."""
         return self._scheduler.groups.all_paused
 
-    def set_paused(self, paused: bool) -> None:
-        """Pauses or resumes all groups."""
-        self._scheduler.set_paused(paused)
+    @property
+    def freezes_all(self) -> bool:
+        """True if the workers of all groups are paused too."""
+        return self._scheduler.groups.all_frozen
+
+    def freezes(self, group: str) -> Wait | None:
+        """Returns the pause that holds the running workers of this group, if any."""
+        if self.freezes_all:
+            return Wait(WaitReason.PAUSED)
+        return Wait(WaitReason.GROUP_PAUSED) if self.group_settings(group).freezes else None
+
+    def set_paused(self, paused: bool, freezes: bool = False) -> None:
+        """Pauses or resumes all groups; with `freezes` also their running workers, whose supervisors must be woken."""
+        self._scheduler.set_paused(paused, freezes)
         self._admit()
 
     def set_group(self, name: str, settings: GroupSettings | None) -> None:
-        """Sets the limit and the pause of a group; None: no limit, not paused."""
+        """Sets the limit and the pause of a group; None: no limit, not paused. If `freezes` changes, the supervisors must be woken."""
         self._scheduler.set_group(name, settings)
         self._admit()
 
@@ -122,7 +133,8 @@ class AdmissionQueue:
     def update(self, record: Record) -> None:
         """Takes in a change of a waiting job's record."""
         self._scheduler.reorder(record.uid, record.scheduling.priority, record.ticket)
-        self._scheduler.block(record.uid, [one.uid for one in record.scheduling.after])
+        own_pause = [OWN_PAUSE] if record.paused else []
+        self._scheduler.block(record.uid, [*own_pause, *(one.uid for one in record.scheduling.after)])
         self._admit()
 
     def job_ended(self, uid: str, status: str) -> None:

@@ -36,7 +36,7 @@ class ContainerState(Enum):
     CREATED = "created"
     """The container exists and has not run; its start may have failed."""
     RUNNING = "running"
-    """The container's process runs, or is paused."""
+    """The container's process runs, or is frozen."""
     ENDED = "ended"
     """The container's process has ended; its log can be read."""
     GONE = "gone"
@@ -71,6 +71,7 @@ class ContainerFacts:
     `exit_code` and `cause` only after an end; `exit_code` also after a failed start, which leaves the state `created` with the reason
     in `error`. After an end, `error` says what else the job's owner should know of the end. `cause` follows from the container's own facts; `end_cause` asks the engine further.
     `start_may_pass`: the start failed because of the machine's or the engine's state, and another start may succeed.
+    `frozen`: the processes of a running container stand still (`Freezing`), whoever asked for that.
     `started_at` is None for a container that never ran.
     """
 
@@ -83,6 +84,7 @@ class ContainerFacts:
     cause: EndCause | None = None
     error: str = ""
     start_may_pass: bool = False
+    frozen: bool = False
 
     @property
     def ended(self) -> bool:

@@ -136,6 +136,21 @@ class Signals(Protocol):
         ...
 
 
+class Freezing(Protocol):
+    """Freezing a worker: all its processes stand still, and keep their memory and their connections."""
+
+    async def freeze_worker(self, ref: JobRef) -> None:
+        """Freezes the worker, until `thaw_worker` or the worker's end. A worker that is removed or does not run is no error.
+
+        Raises: RefusedByEngine: the engine cannot freeze this worker; the worker runs on.
+        """
+        ...
+
+    async def thaw_worker(self, ref: JobRef) -> None:
+        """Lets a frozen worker run again. A worker that is removed, has ended or is not frozen is no error. Raises: RefusedByEngine."""
+        ...
+
+
 class RunRelease(Protocol):
     """What an engine holds for a job's run alone."""
 
@@ -184,7 +199,7 @@ class WorkerOutput(Protocol):
         """Yields the worker's output from now on, in the pieces that arrive, until the worker ends; the whole output if entered
         before the worker's start. While the caller reads no pieces, the worker's writes block.
 
-        An engine without such a connection raises ContainerGone: readers then get each line when it ends.
+        An engine without such a connection raises ContainerGone: readers then get each line when it ends. A frozen worker may raise it.
         Raises: ContainerGone. EngineUnavailable: the connection broke, or the engine's bytes cannot be decoded.
         """
         ...
@@ -243,7 +258,9 @@ class PreparationEngine(Preparing, Signals, Protocol):
     """The calls of `run/preparation.py`."""
 
 
-class ExecutionEngine(Workers, Observing, Signals, RunRelease, Removal, Logs, WorkerOutput, Protocol):
+class ExecutionEngine(
+    Workers, Observing, Signals, Freezing, RunRelease, Removal, Logs, WorkerOutput, Protocol
+):
     """The calls of `run/execution.py`."""
 
 

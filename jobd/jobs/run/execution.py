@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from jobd.jobs.log.container_log_follower import ContainerLogFollower
 from jobd.jobs.log.output_follower import OutputFollower
-from jobd.jobs.port.errors import EngineError, EngineUnavailable, StartFailed
+from jobd.jobs.port.errors import EngineError, EngineUnavailable, RefusedByEngine, StartFailed
 from jobd.jobs.port.model import ContainerFacts, ContainerState, EndCause, LogBatch, Observation, Role
 from jobd.jobs.port.protocols import ExecutionEngine
 from jobd.jobs.run.dependencies import Dependencies
@@ -164,7 +164,8 @@ class Execution:
         await job_state.apply(facts.Observed(observation, sidecar_over))
         if job_state.record.started_at is not None and not job_state.record.worker_over:
             self._logs.start()
-            await self._output.attach_late()
+            if observation.worker is None or not observation.worker.frozen:  # a frozen worker prints nothing
+                await self._output.attach_late()
         observed_state.keep(observation, hints_before)
 
     async def _with_end_cause(self, observation: Observation) -> Observation:
@@ -242,6 +243,32 @@ class Execution:
         await self._engine.notify_worker_ended(self._job_state.ref, succeeded)
         await self._job_state.apply(facts.SidecarNotified())
         self._observed_state.forget()  # the last observation may predate the worker's end
+
+    async def freeze(self) -> None:
+        """Freezes the worker, unless a user has cancelled the job meanwhile."""
+        job_state = self._job_state
+        await job_state.apply(facts.WorkerFreezing())
+        if job_state.record.end_ordered:
+            return
+        try:
+            await self._engine.freeze_worker(job_state.ref)
+        except RefusedByEngine as error:
+            await job_state.apply(facts.FreezeRefused(error.advice))
+        else:
+            await job_state.apply(facts.WorkerFrozen())
+        self._observed_state.forget()
+
+    async def thaw(self) -> None:
+        """Lets the worker run again."""
+        job_state = self._job_state
+        await job_state.apply(facts.WorkerThawing())
+        try:
+            await self._engine.thaw_worker(job_state.ref)
+        except RefusedByEngine:
+            if not job_state.record.end_ordered:
+                raise  # jobd tries again; a worker that is to end gets its signals now
+        await job_state.apply(facts.WorkerThawed())
+        self._observed_state.forget()
 
     async def stop(self, role: Role, kill: bool) -> None:
         """Sends the signal that ends a container."""

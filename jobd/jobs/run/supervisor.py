@@ -94,6 +94,11 @@ class Supervisor:
         if isinstance(hint, Connected):
             self._worth_a_try.set()
 
+    def wake(self) -> None:
+        """A pause of the group or of all jobs has changed."""
+        self._wake.set()
+        self._worth_a_try.set()
+
     async def apply(self, fact: facts.Fact) -> bool:
         """Applies `fact` to the record and stores the result; returns whether anything changed. Safe from any task. Raises StoreError:
         nothing changed.
@@ -116,7 +121,12 @@ class Supervisor:
         try:
             while True:
                 await self._follow_clock()
-                action = next_action(self.record, self._observed_state.observation, self._deps.clock.now())
+                action = next_action(
+                    self.record,
+                    self._observed_state.observation,
+                    self._deps.clock.now(),
+                    group_paused=self._deps.queue.freezes(self.record.scheduling.group) is not None,
+                )
                 if isinstance(action, actions.Done):
                     return
                 try:
@@ -216,6 +226,10 @@ class Supervisor:
                 await self._execution.notify_sidecar(succeeded)
             case actions.DrainLogs():
                 await self._execution.drain_log()
+            case actions.FreezeWorker():
+                await self._execution.freeze()
+            case actions.ThawWorker():
+                await self._execution.thaw()
             case actions.Signal(role, kill):
                 await self._execution.stop(role, kill)
             case actions.Remove():

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from jobd.jobs.port.hints import Connected, Disconnected, Hint
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.supervisor import Supervisor
+from jobd.jobs.state import freezing
+from jobd.jobs.state.parts import Started
 from jobd.jobs.state.record import Record
 from jobd.jobs.storage import JobRows
 from jobd.jobs.stored import record_of
@@ -77,6 +79,23 @@ class Supervisors:
                 supervisor.hint(hint)
         elif uid in self._supervisors:
             self._supervisors[uid].hint(hint)
+
+    @property
+    def frozen(self) -> int:
+        """How many workers are frozen."""
+        return sum(freezing.is_frozen(supervisor.record.worker) for supervisor in self)
+
+    def frozen_s(self, record: Record) -> float:
+        """Returns for how many seconds the job's worker has been frozen so far."""
+        worker = record.worker
+        if isinstance(worker, Started):
+            return freezing.frozen_s(worker, self._deps.clock.now())
+        return record.frozen_s
+
+    def wake(self) -> None:
+        """Wakes all supervisors: a pause of a group or of all jobs has changed."""
+        for supervisor in self:
+            supervisor.wake()
 
     async def removed(self, limit_s: float) -> int:
         """Waits until the containers of deleted jobs are gone, `limit_s` at most. Returns how many jobs are left: the next start of jobd

@@ -56,6 +56,16 @@ class DrainLogs:
 
 
 @dataclass(frozen=True, slots=True)
+class FreezeWorker:
+    """Freeze the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThawWorker:
+    """Thaw the worker."""
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """Send a stopping signal to a container."""
 
@@ -90,6 +100,8 @@ Action = (
     | TellSidecar
     | CollectOutputs
     | DrainLogs
+    | FreezeWorker
+    | ThawWorker
     | Signal
     | Remove
     | Wait

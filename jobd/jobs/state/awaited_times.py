@@ -9,7 +9,7 @@ from typing import TypeVar
 from jobd.jobs.state.parts import ClockMark, Part
 from jobd.jobs.state.record import Record
 
-AWAITED = frozenset({"since", "due_at", "asked_at", "sent_at", "told_at", "deadline"})
+AWAITED = frozenset({"since", "due_at", "asked_at", "sent_at", "told_at", "deadline", "thaw_at"})
 
 P = TypeVar("P", bound=Part)
 

@@ -165,6 +165,40 @@ class CancelRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseRequested:
+    """A user pauses this job alone, or resumes it."""
+
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFreezing:
+    """The worker is about to be frozen. Stored before the call, so that the time limit stands still from then on, also over a kill of jobd."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFrozen:
+    """The engine has frozen the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeRefused:
+    """The engine has refused to freeze the worker, which runs on."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerThawing:
+    """The worker is about to be thawed. Stored before the call, so that the time limit counts from then on, also over a kill of jobd."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerThawed:
+    """The engine has thawed the worker."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """The time of a `Wait` has come."""
 
@@ -210,6 +244,12 @@ Fact = (
     | LogsDrained
     | StopSent
     | CancelRequested
+    | PauseRequested
+    | WorkerFreezing
+    | WorkerFrozen
+    | FreezeRefused
+    | WorkerThawing
+    | WorkerThawed
     | TimePassed
     | ClockMoved
     | Measured

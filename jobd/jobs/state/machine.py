@@ -11,7 +11,7 @@ the end of a run. Must not know of the store, the engine's calls, HTTP or asynci
 
 from datetime import datetime
 
-from jobd.jobs.state import facts
+from jobd.jobs.state import facts, freezing
 from jobd.jobs.state.awaited_times import clock_moved
 from jobd.jobs.state.engine_error_limit import answered, erred
 from jobd.jobs.state.next_action import INPUTS_LIMIT, OUTPUTS_LIMIT
@@ -112,6 +112,17 @@ def step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step
             return Step(_stop_sent(record, kill, now))
         case facts.CancelRequested():
             return _cancelled(record, spec, fact, now)
+        case facts.PauseRequested(paused):
+            return Step(_paused(record, paused))
+        case (
+            facts.WorkerFreezing()
+            | facts.WorkerFrozen()
+            | facts.FreezeRefused()
+            | facts.WorkerThawing()
+            | facts.WorkerThawed()
+        ) if isinstance(state, Running) and isinstance(state.worker, Started):
+            worker = _frozen_or_thawed(record, state.worker, fact, now)
+            return Step(record.with_state(state.change(worker=worker)))
         case facts.TimePassed():
             return Step(_time_passed(record, now))
         case facts.Measured() if isinstance(state, Running) and isinstance(state.worker, Started):
@@ -169,9 +180,33 @@ def _cancelled(record: Record, spec: JobSpec, request: facts.CancelRequested, no
     return Step(requested)
 
 
+def _paused(record: Record, paused: bool) -> Record:
+    state = record.state
+    if paused and isinstance(state, Running) and isinstance(state.worker, Started):
+        # The user asks again: the engine may freeze the worker now.
+        record = record.with_state(state.change(worker=state.worker.change(freeze_refusal=None)))
+    return record.change(paused=paused)
+
+
+def _frozen_or_thawed(record: Record, worker: Started, fact: facts.Fact, now: datetime) -> Started:
+    match fact:
+        case facts.WorkerFreezing() if not record.end_ordered:
+            return freezing.freezing(worker, now)
+        case facts.WorkerFrozen():
+            return freezing.frozen(worker)
+        case facts.FreezeRefused(message):
+            return freezing.refused(worker, message, now)
+        case facts.WorkerThawing():
+            return freezing.thawing(worker, now)
+        case facts.WorkerThawed():
+            return freezing.thawed(worker, now)
+        case _:
+            return worker
+
+
 def _time_passed(record: Record, now: datetime) -> Record:
     match record.state:
-        case Running(worker=Started() as worker) as state if now >= worker.deadline:
+        case Running(worker=Started(freeze=None) as worker) as state if now >= worker.deadline:
             return record.with_state(state.change(worker=worker.change(timed_out=True)))
         case LoadingInputs(failure=None) as state if now >= state.since + INPUTS_LIMIT:
             failure = Failure(reason="input-failed", error=INPUTS_TOOK_TOO_LONG)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from jobd.jobs.port.model import ContainerState, Observation
 from jobd.jobs.state import actions
+from jobd.jobs.state.freezing import REFUSED_AGAIN
 from jobd.jobs.state.own_containers import is_mine
 from jobd.jobs.state.parts import Started, Starting, Stop
 from jobd.jobs.state.record import Record
@@ -29,8 +30,12 @@ AMBIGUOUS_START = timedelta(seconds=10)
 TELL_AGAIN = timedelta(seconds=1)
 
 
-def next_action(record: Record, observation: Observation | None, now: datetime) -> actions.Action:
-    """Returns the next action. `observation`: made since the last change, or None."""
+def next_action(
+    record: Record, observation: Observation | None, now: datetime, *, group_paused: bool = False
+) -> actions.Action:
+    """Returns the next action. `observation`: made since the last change, or None. `group_paused`: the group's workers, or all workers,
+    are paused.
+    """
     match record.state:
         case Queued() as state:
             return _next_in_queue(state, now)
@@ -39,7 +44,7 @@ def next_action(record: Record, observation: Observation | None, now: datetime) 
         case LoadingInputs() as state:
             return _next_in_inputs(record, state, observation, now)
         case Running() as state:
-            return _next_in_running(record, state, observation, now)
+            return _next_in_running(record, state, observation, now, record.paused or group_paused)
         case DrainingLog():
             return actions.DrainLogs()
         case DeliveringOutputs() as state:
@@ -78,13 +83,13 @@ def _next_in_inputs(
 
 
 def _next_in_running(
-    record: Record, state: Running, observation: Observation | None, now: datetime
+    record: Record, state: Running, observation: Observation | None, now: datetime, paused: bool
 ) -> actions.Action:
     worker = state.worker
     if state.setup.worker is None:
         return actions.Prepare()
     if worker is None:
-        return actions.StartWorker()
+        return actions.Wait(None) if paused else actions.StartWorker()
     if isinstance(worker, Starting) and worker.in_doubt:
         return actions.RemoveUnstarted("worker")
     if observation is None:
@@ -92,13 +97,27 @@ def _next_in_running(
     if is_mine(observation.worker, record, ContainerState.CREATED):
         return actions.Wait(worker.asked_at + AMBIGUOUS_START)
     if not record.end_ordered:
-        return actions.Wait(worker.deadline if isinstance(worker, Started) else None)
+        return _next_while_running(worker, now, paused) if isinstance(worker, Started) else actions.Wait(None)
+    if isinstance(worker, Started) and worker.freeze is not None:
+        return actions.ThawWorker()  # a frozen worker handles no signal
     if worker.stop is None:
         return actions.Signal("worker", kill=record.grace_s <= 0)
     kill_at = worker.stop.sent_at + timedelta(seconds=record.grace_s)
     if not worker.stop.killed and now >= kill_at:
         return actions.Signal("worker", kill=True)
     return actions.Wait(None if worker.stop.killed else kill_at)
+
+
+def _next_while_running(worker: Started, now: datetime, paused: bool) -> actions.Action:
+    freeze, refusal = worker.freeze, worker.freeze_refusal
+    if not paused:
+        # Without a freeze, a refusal is forgotten: the next pause tries again.
+        return actions.Wait(worker.deadline) if freeze is None and refusal is None else actions.ThawWorker()
+    if refusal is not None and now < refusal.since + REFUSED_AGAIN:
+        return actions.Wait(min(worker.deadline, refusal.since + REFUSED_AGAIN))
+    if freeze is None or not freeze.confirmed or freeze.thaw_at is not None:
+        return actions.FreezeWorker()
+    return actions.Wait(None)
 
 
 def _next_in_outputs(

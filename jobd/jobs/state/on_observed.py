@@ -7,7 +7,7 @@ handles the sidecar's reports.
 from datetime import datetime, timedelta
 
 from jobd.jobs.port.model import ContainerFacts, ContainerState, EndCause
-from jobd.jobs.state import facts, run_times
+from jobd.jobs.state import facts, freezing, run_times
 from jobd.jobs.state.event_drafts import Draft, data_of
 from jobd.jobs.state.next_action import AMBIGUOUS_START
 from jobd.jobs.state.outcome import (
@@ -113,7 +113,8 @@ def _worker(
         events = record.events.change(started=True)
         started = Step(record.with_state(state.change(worker=run)).change(events=events), drafts)
     if not worker.ended:
-        return started
+        run = freezing.observed(run, worker.frozen, now)
+        return started.then(Step(started.record.with_state(state.change(worker=run))))
     ordered = record.end_ordered
     lost = None if worker.cause is None or ordered else _LOST.get(worker.cause)
     if lost is not None:

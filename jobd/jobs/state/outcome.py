@@ -7,7 +7,7 @@ Owns what ends a job and the order of its last events: exit, then outputs, then 
 from datetime import datetime
 
 from jobd.jobs.port.model import ContainerFacts, EndCause
-from jobd.jobs.state import facts, run_times
+from jobd.jobs.state import facts, freezing, run_times
 from jobd.jobs.state.event_drafts import Draft, artifact_type, data_of, event_exit_code
 from jobd.jobs.state.parts import (
     ArtifactState,
@@ -71,9 +71,10 @@ def worker_ended(
         failure = _failure_of(
             spec, code, oom=oom, timed_out=record.timed_out, why=worker_facts.error if worker_facts else ""
         )
-    over = ended(worker).change(
-        exit_code=code, oom_killed=oom, exited_at=run_times.exited(record, worker_facts, now)
-    )
+    exited_at = run_times.exited(record, worker_facts, now)
+    if isinstance(worker, Started):
+        worker = freezing.ended(worker, exited_at)
+    over = ended(worker).change(exit_code=code, oom_killed=oom, exited_at=exited_at)
     return Step(
         record.with_state(
             DrainingLog(

@@ -181,13 +181,35 @@ class Starting(Part, frozen=True, kw_only=True, tag="starting"):
     stop: Stop | None = None
 
 
+class Freeze(Part, frozen=True, kw_only=True):
+    """The worker's time limit stands still from `since` on: jobd freezes, or has frozen, the worker. `confirmed`: the engine has frozen
+    the worker. `thaw_at`: jobd has begun to thaw the worker; the freeze lasts until then, if the engine has thawed the worker.
+    """
+
+    since: datetime
+    confirmed: bool = False
+    thaw_at: datetime | None = None
+
+
+class FreezeRefusal(Part, frozen=True, kw_only=True):
+    """The engine has refused to freeze the worker; the worker runs, and its time limit counts."""
+
+    since: datetime
+    error: str
+
+
 class Started(Part, frozen=True, kw_only=True, tag="started"):
-    """The worker has begun to run, and its end is not known. `timed_out`: the deadline has passed."""
+    """The worker has begun to run, and its end is not known. `timed_out`: the deadline has passed. `frozen_s`: the ended freezes together,
+    by which `deadline` is later.
+    """
 
     asked_at: datetime
     started_at: datetime
     deadline: datetime
     timed_out: bool = False
+    freeze: Freeze | None = None
+    freeze_refusal: FreezeRefusal | None = None
+    frozen_s: float = 0.0
     stop: Stop | None = None
     usage: WorkerUsage | None = None
 
@@ -201,6 +223,7 @@ class Ended(Part, frozen=True, kw_only=True, tag="ended"):
     exit_code: int | None = None
     oom_killed: bool = False
     timed_out: bool = False
+    frozen_s: float = 0.0
     usage: WorkerUsage | None = None
 
 
@@ -218,6 +241,7 @@ def ended(worker: Starting | Started | Ended | None) -> Ended | None:
                 asked_at=worker.asked_at,
                 started_at=worker.started_at,
                 timed_out=worker.timed_out,
+                frozen_s=worker.frozen_s,
                 usage=worker.usage,
             )
         case _:

@@ -67,7 +67,8 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
 
     `version` counts the stored changes. `image`: the spec's image, for callers that do not need the whole spec; empty in records of older
     versions. `image_digest`: the digest of the last pulled image. `has_spool`: local files were sent with the job, and jobd still has them.
-    `token`: authenticates the job's sidecar. `form`, 2, is the version of the stored form (`record_form.py`).
+    `token`: authenticates the job's sidecar. `paused`: a user has paused this job alone. `form`, 2, is the version of the stored form
+    (`record_form.py`).
     """
 
     uid: str
@@ -84,6 +85,7 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     clock: ClockMark = ClockMark()
     events: EventCounts = EventCounts()
     log: LogState = LogState()
+    paused: bool = False
     cancel: CancelRequest | None = None
     earlier: list[FailedAttempt] = msgspec.field(default_factory=list)
     attempt: Attempt
@@ -186,6 +188,12 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
         """The worker's measured use."""
         worker = self.worker
         return worker.usage if isinstance(worker, _MEASURED) else None
+
+    @property
+    def frozen_s(self) -> float:
+        """For how many seconds the worker was frozen, without a freeze that lasts."""
+        worker = self.worker
+        return worker.frozen_s if isinstance(worker, _MEASURED) else 0.0
 
     @property
     def failure(self) -> Failure | None:

@@ -54,7 +54,9 @@ def exited(record: Record, worker: ContainerFacts | None, now: datetime) -> date
 
 
 def durations(record: Record) -> dict[str, float]:
-    """Returns the seconds that the job spent queued, preparing, running, finishing, and and in total, if known."""
+    """Returns the seconds that the job spent queued, preparing, running, finishing, and in total, if known; `paused`: for how much of
+    `running` the worker was frozen, absent for 0.
+    """
     spans = {
         "queued": (record.created_at, record.admitted_at),
         "preparing": (record.admitted_at, record.started_at),
@@ -62,7 +64,8 @@ def durations(record: Record) -> dict[str, float]:
         "finishing": (record.exited_at, record.finished_at),
         "total": (record.created_at, record.finished_at),
     }
-    return {name: s for name, (a, b) in spans.items() if (s := seconds_between(a, b)) is not None}
+    known = {name: s for name, (a, b) in spans.items() if (s := seconds_between(a, b)) is not None}
+    return {**known, "paused": round(record.frozen_s, 6)} if record.frozen_s else known
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:

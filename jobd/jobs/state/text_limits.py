@@ -20,7 +20,11 @@ MAX_ERROR = 8192
 def bounded(record: Record, fact: facts.Fact) -> facts.Fact:
     """Returns the fact with its errors cut. A report keeps only the job's own artifacts, each once."""
     match fact:
-        case facts.SetupFailed(message=message) | facts.WorkerStartFailed(message=message):
+        case (
+            facts.SetupFailed(message=message)
+            | facts.WorkerStartFailed(message=message)
+            | facts.FreezeRefused(message=message)
+        ):
             return replace(fact, message=short(message))
         case facts.Reported(report=received):
             return replace(fact, report=_report(record, received))

@@ -22,6 +22,6 @@ class GroupStore(Connections):
         """Removes the settings of a group. Safe to repeat."""
         await self._writer.write(partial(groups.remove, name=name))
 
-    async def set_queue_paused(self, paused: bool) -> None:
-        """Pauses or resumes all groups."""
-        await self._writer.write(partial(groups.set_paused, paused=paused))
+    async def set_queue_paused(self, paused: bool, freezes: bool) -> None:
+        """Pauses or resumes all groups; `freezes`: also their running jobs."""
+        await self._writer.write(partial(groups.set_paused, paused=paused, freezes=freezes))

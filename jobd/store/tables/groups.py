@@ -7,18 +7,21 @@ from jobd.store.tables.rows import GroupRow, QueueRow
 
 def load(connection: sqlite3.Connection) -> QueueRow:
     """Returns all settings."""
-    rows = connection.execute("SELECT name, most, paused FROM groups ORDER BY name").fetchall()
-    paused = connection.execute("SELECT paused FROM queue").fetchone()
-    groups = [GroupRow(name=name, limit=most, paused=bool(is_paused)) for name, most, is_paused in rows]
-    return QueueRow(paused=bool(paused and paused[0]), groups=groups)
+    rows = connection.execute("SELECT name, most, paused, freezes FROM groups ORDER BY name").fetchall()
+    paused, freezes = connection.execute("SELECT paused, freezes FROM queue").fetchone() or (0, 0)
+    groups = [
+        GroupRow(name=name, limit=most, paused=bool(is_paused), freezes=bool(too))
+        for name, most, is_paused, too in rows
+    ]
+    return QueueRow(paused=bool(paused), groups=groups, freezes=bool(freezes))
 
 
 def put(connection: sqlite3.Connection, group: GroupRow) -> None:
     """Writes the settings of a group."""
     connection.execute(
-        "INSERT INTO groups (name, most, paused) VALUES (?, ?, ?)"
-        " ON CONFLICT (name) DO UPDATE SET most = excluded.most, paused = excluded.paused",
-        (group.name, group.limit, group.paused),
+        "INSERT INTO groups (name, most, paused, freezes) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET most = excluded.most, paused = excluded.paused, freezes = excluded.freezes",
+        (group.name, group.limit, group.paused, group.freezes),
     )
 
 
@@ -27,6 +30,6 @@ def remove(connection: sqlite3.Connection, name: str) -> None:
     connection.execute("DELETE FROM groups WHERE name = ?", (name,))
 
 
-def set_paused(connection: sqlite3.Connection, paused: bool) -> None:
+def set_paused(connection: sqlite3.Connection, paused: bool, freezes: bool) -> None:
     """Pauses or resumes all groups."""
-    connection.execute("UPDATE queue SET paused = ?", (paused,))
+    connection.execute("UPDATE queue SET paused = ?, freezes = ?", (paused, freezes))

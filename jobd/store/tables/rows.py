@@ -47,19 +47,23 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """The settings of a group of jobs: how many may run at once (None: no limit), and whether none may start."""
+    """The settings of a group of jobs: how many may run at once (None: no limit), and whether none may start. `freezes`: the pause
+    also holds for running jobs.
+    """
 
     name: str
     limit: int | None
     paused: bool
+    freezes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """The settings of all groups; `paused`: no job of any group may start."""
+    """The settings of all groups; `paused`: no job of any group may start. `freezes`: the pause also holds for running jobs."""
 
     paused: bool
     groups: list[GroupRow]
+    freezes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

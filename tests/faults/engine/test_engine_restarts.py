@@ -124,3 +124,63 @@ def test_the_engine_is_killed_while_jobd_is_down(
     over_second.start()
     assert over_second.ended(after)["exitCode"] == 137
     check_events(delivered(receiver, f"/{after}"), exit_code=137, status="failed")
+
+
+def pause(daemon: Daemon, second: SecondEngine, job_id: str) -> None:
+    assert daemon.call("POST", "/v1/queue/pause", {"running": True}).json["runningPaused"]
+    client = second.client()
+    until(
+        lambda: client.api.inspect_container(f"job-{job_id}-worker")["State"]["Paused"],
+        "the worker is paused",
+    )
+    client.close()
+
+
+@pytest.mark.fault(
+    row="Engine",
+    injection="dockerd is stopped or killed and started while a worker is paused",
+    invariant="lost; the next job starts after the resume",
+)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_engine_is_restarted_under_a_paused_worker(
+    over_second: Daemon,
+    second: SecondEngine,
+    receiver: Receiver,
+    worker_image: str,
+    job_id: str,
+    number: signal.Signals,
+) -> None:
+    submit(over_second, receiver, job_id, worker_image, "trap 'exit 0' TERM; sleep 600 & wait")
+    pause(over_second, second, job_id)
+    second.restart(number)
+    check_lost(over_second, receiver, job_id)
+    after = f"{job_id}-after"
+    over_second.submit(id=after, image=worker_image, command="exit 1")
+    over_second.call("POST", "/v1/queue/resume")
+    assert over_second.ended(after)["exitCode"] == 1
+
+
+@pytest.mark.fault(
+    row="Engine",
+    injection="dockerd with live-restore is stopped or killed and started while a worker is paused",
+    invariant="the worker stays paused until the resume, and ends with its own code",
+)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_paused_worker_outlives_an_engine_with_live_restore(
+    over_second: Daemon,
+    second: SecondEngine,
+    receiver: Receiver,
+    worker_image: str,
+    job_id: str,
+    number: signal.Signals,
+) -> None:
+    second.live_restore = True
+    second.restart(signal.SIGTERM)
+    submit(over_second, receiver, job_id, worker_image, "echo one; sleep 2; echo two; exit 6")
+    pause(over_second, second, job_id)
+    second.restart(number)
+    pause(over_second, second, job_id)
+    until(lambda: over_second.call("GET", f"/v1/jobs/{job_id}").json.get("paused"), "jobd says so")
+    over_second.call("POST", "/v1/queue/resume")
+    assert over_second.ended(job_id)["exitCode"] == 6
+    assert [line["line"] for line in over_second.log_lines(job_id)[:-1]] == ["one", "two"]

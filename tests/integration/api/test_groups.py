@@ -88,3 +88,42 @@ def test_a_waiting_job_changes_its_priority(lonely: Daemon, job_id: str) -> None
     lonely.ended(job_id)
     assert (lonely.call("POST", path).status, lonely.call("POST", path).json["code"]) == (409, "not-waiting")
     lonely.call("POST", "/v1/queue/resume")
+
+
+def test_a_pause_of_running_jobs_survives_a_kill_and_ends_with_the_resume(killed: Daemon) -> None:
+    killed.call("PUT", "/v1/groups/gpu", {"limit": 2})
+    for path in ("/v1/groups/gpu/pause", "/v1/queue/pause"):
+        assert "runningPaused" not in killed.call("POST", path).json
+        assert "runningPaused" not in killed.call("POST", path, {}).json
+        assert killed.call("POST", path, {"running": True}).json["runningPaused"] is True
+        assert killed.call("POST", path).json["runningPaused"] is True, "as before"
+        refused = killed.call("POST", path, {"running": "yes"})
+        assert (refused.status, refused.json["field"]) == (400, "running")
+        refused = killed.call("POST", path, {"workers": True})
+        assert (refused.status, refused.json["field"]) == (400, "workers")
+    killed.kill()
+    killed.start()
+    found = killed.call("GET", "/v1/queue").json
+    assert found["runningPaused"] is True
+    assert found["groups"][0]["runningPaused"] is True
+    assert "runningPaused" not in killed.call("POST", "/v1/groups/gpu/pause", {"running": False}).json
+    assert "runningPaused" not in killed.call("POST", "/v1/queue/resume").json
+    killed.kill()
+    killed.start()
+    found = killed.call("GET", "/v1/queue").json
+    assert found.get("runningPaused") is None
+    assert found["groups"][0] == {"name": "gpu", "running": 0, "waiting": 0, "limit": 2, "paused": True}
+
+
+def test_one_waiting_job_is_paused_and_resumed(lonely: Daemon, job_id: str) -> None:
+    assert lonely.call("POST", f"/v1/jobs/{job_id}/pause").status == 404
+    lonely.call("PUT", "/v1/groups/g2", {"paused": True})
+    lonely.submit(id=job_id, image="busybox", group="g2")
+    view = lonely.call("POST", f"/v1/jobs/{job_id}/pause").json
+    assert (view["paused"], view["waitingFor"]) == (True, "the job to be resumed: number 1 in the queue")
+    assert "paused" not in lonely.call("POST", f"/v1/jobs/{job_id}/resume").json
+    lonely.call("POST", f"/v1/jobs/{job_id}/cancel")
+    lonely.ended(job_id)
+    lonely.call("DELETE", "/v1/groups/g2")
+    refused = lonely.call("POST", f"/v1/jobs/{job_id}/pause")
+    assert (refused.status, refused.json["code"]) == (409, "ended")

@@ -196,7 +196,7 @@ def use_maintenance(connection: Recording) -> None:
 
 def use_groups(connection: Recording) -> None:
     groups.put(connection, GroupRow("gpu", 1, False))
-    groups.set_paused(connection, True)
+    groups.set_paused(connection, True, freezes=True)
     groups.load(connection)
     groups.remove(connection, "gpu")
 

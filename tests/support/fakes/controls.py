@@ -31,7 +31,8 @@ class Controls:
     """Belongs to one event loop. `workers` and `sidecars` hold scripts by job id; a container without a script succeeds.
     A list of sidecar scripts has one per start; the last one stays.
 
-    `missing_images`: cannot be pulled. `refuse_create`: why `prepare` is refused. `errors`: transient errors by the name of the call;
+    `missing_images`: cannot be pulled. `refuse_create`: why `prepare` is refused. `refuse_freeze`: why
+    no worker can be frozen, and `refuse_thaw`: thawed. `errors`: transient errors by the name of the call;
     those of `prepare` by its parts, "pull" and "create". `before_pull_ends` is awaited within each pull; `pulls` counts them.
     `lose_start`: the answer to `start_worker` is lost, `before` or `after` the start took effect; `late`: the start takes effect at
     `let_starts_arrive`. `before_removal` is called before the removal of a container that has not run. `unreadable_logs`: the roles
@@ -44,6 +45,8 @@ class Controls:
         self.missing_images: set[str] = set()
         self.sidecar_image_missing = False
         self.refuse_create: str | None = None
+        self.refuse_freeze: str | None = None
+        self.refuse_thaw: str | None = None
         self.errors: dict[str, str] = {}
         self.lose_start: Literal["before", "after", "late"] | None = None
         self.before_pull_ends: Callable[[], Awaitable[None]] = _at_once
@@ -102,6 +105,12 @@ class Controls:
         job = self._world.jobs.get(job_id)
         if job is not None and (box := job.of(role)) is not None and box.running:
             self._world.signal_from_outside(job, role, box, exit_code)
+
+    def thaw_from_outside(self, job_id: str) -> None:
+        """Thaws a frozen worker, as another program would."""
+        job = self._world.jobs.get(job_id)
+        if job is not None and job.worker is not None:
+            self._world.thaw(job.worker)
 
     def interrupt_hints(self) -> None:
         """Breaks the streams of hints, which reconnect at once."""

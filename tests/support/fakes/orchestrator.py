@@ -173,8 +173,30 @@ class FakeOrchestrator(Controls):
             return
         if signal == "SIGKILL":
             self._world.end(job, role, box, 137, EndCause.SIGNAL)
-        elif signal == "SIGTERM" and not self.workers.get(ref.id, WorkerScript()).ignores_sigterm:
+        elif (
+            signal == "SIGTERM"
+            and not box.facts.frozen  # a frozen process handles no signal
+            and not self.workers.get(ref.id, WorkerScript()).ignores_sigterm
+        ):
             self._world.end(job, role, box, 143, EndCause.SIGNAL)
+
+    async def freeze_worker(self, ref: JobRef) -> None:
+        """Freezes a running worker, unless `refuse_freeze`."""
+        self._here("freeze_worker")
+        job = self._world.find(ref)
+        if job is not None and job.worker is not None and job.worker.running:
+            if self.refuse_freeze is not None:
+                raise RefusedByEngine(self.refuse_freeze)
+            self._world.freeze(job.worker)
+
+    async def thaw_worker(self, ref: JobRef) -> None:
+        """Lets a frozen worker run again."""
+        self._here("thaw_worker")
+        job = self._world.find(ref)
+        if job is not None and job.worker is not None and job.worker.facts.frozen:
+            if self.refuse_thaw is not None:
+                raise RefusedByEngine(self.refuse_thaw)
+            self._world.thaw(job.worker)
 
     async def notify_worker_ended(self, ref: JobRef, succeeded: bool) -> None:
         """Lets the sidecar transfer its outputs, once."""
@@ -246,6 +268,8 @@ class FakeOrchestrator(Controls):
         job = self._world.find(ref)
         if job is None or job.worker is None:
             raise ContainerGone(f"the worker of job {ref.id} does not exist")
+        if job.worker.facts.frozen:
+            raise ContainerGone(f"the worker of job {ref.id} is frozen")
         yield output(job.worker, len(job.worker.log), self._hints, self._here)
 
     def hints(self) -> AsyncGenerator[Hint, None]:

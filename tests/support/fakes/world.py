@@ -40,6 +40,11 @@ class Container:
     log: list[RawLine] = field(default_factory=list)
     unfinished: RawLine | None = None
     run: asyncio.Task[None] | None = None
+    thawed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while the container is not frozen."""
+    frozen_at: float = 0.0
+    frozen_s: float = 0.0
+    """How long the ended freezes have lasted."""
     order: SidecarOrder | None = None
     script: SidecarScript = field(default_factory=SidecarScript)
     notified: bool = False
@@ -172,13 +177,32 @@ class World:
             box.run = None
         finished_at = self._clock.now()
         box.facts = replace(
-            box.facts, state=ContainerState.ENDED, exit_code=code, finished_at=finished_at, cause=cause
+            box.facts,
+            state=ContainerState.ENDED,
+            exit_code=code,
+            finished_at=finished_at,
+            cause=cause,
+            frozen=False,
         )
         # Like an engine's event: without a start, and without facts if only an observation shows the cause.
         has_facts = cause is EndCause.OWN_EXIT or (cause is EndCause.SIGNAL and ordered)
         has_facts = has_facts and box.facts.id not in self.late_memory_kills
         end_facts = replace(box.facts, started_at=None) if has_facts and self.hints_say_all else None
         self._hints.send(Ended(job.ref.uid, role, end_facts))
+
+    def freeze(self, box: Container) -> None:
+        """Lets a running worker stand still: its time does not pass."""
+        if box.running and not box.facts.frozen:
+            box.facts = replace(box.facts, frozen=True)
+            box.frozen_at = self._clock.monotonic()
+            box.thawed.clear()
+
+    def thaw(self, box: Container) -> None:
+        """Lets a frozen worker run again."""
+        if box.facts.frozen:
+            box.facts = replace(box.facts, frozen=False)
+            box.frozen_s += self._clock.monotonic() - box.frozen_at
+            box.thawed.set()
 
     def signal_from_outside(self, job: Job, role: Role, box: Container, code: int) -> None:
         """Ends the container by an external signal."""
@@ -233,10 +257,15 @@ class World:
 
     def _started(self, job: Job, role: Role, box: Container) -> None:
         box.facts = replace(box.facts, state=ContainerState.RUNNING, started_at=self._clock.now())
+        box.thawed.set()
         self._hints.send(Started(job.ref.uid, role, box.facts if self.hints_say_all else None))
 
     async def _run(self, job: Job, box: Container, script: WorkerScript, seconds: float) -> None:
-        await self._clock.sleep(seconds)
+        began, left_s = self._clock.monotonic(), seconds
+        while left_s > 0:
+            await self._clock.sleep(left_s)
+            await box.thawed.wait()
+            left_s = seconds - (self._clock.monotonic() - began - box.frozen_s)
         box.run = None
         self.end(job, "worker", box, script.exit_code, script.cause)
 

@@ -87,6 +87,7 @@ class Life(JobInvariants):
             self.spec, now=START, owner=None, digest="", has_spool=has_spool, boot="boot-1", after=after
         )
         self.engine_stopped = False
+        self.not_paused()
         self.order_given = True
         self.observation = None
         self.engine = ModelEngine(self.spec)
@@ -111,7 +112,7 @@ class Life(JobInvariants):
         if phase in ("start-lost", "unstarted"):
             self.carry_out("lost-before")
         if phase == "unstarted":
-            self.now += AMBIGUOUS_START
+            self.pass_time(AMBIGUOUS_START)
             self.observe()
             assert isinstance(self.record.worker, Starting)
             assert self.record.worker.in_doubt
@@ -195,7 +196,7 @@ class Life(JobInvariants):
 
     @rule(seconds=st.sampled_from([0.5, 2, 10, 61, 3700]))
     def time_passes(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
+        self.pass_time(timedelta(seconds=seconds))
         self.observation = None
         self.apply(facts.TimePassed())
 
@@ -296,6 +297,8 @@ class Life(JobInvariants):
         """Asserts that the job ends without further faults, and that a deleted job leaves nothing."""
         if not hasattr(self, "record"):
             return
+        self.group_paused = False
+        self.apply(facts.PauseRequested(paused=False))
         self.live_until(lambda: self.record.ended)
         self.apply(facts.CancelRequested(by="x", grace_s=0, delete=True))
         self.live_until(lambda: self.record.removal is not None)

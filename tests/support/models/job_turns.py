@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import msgspec
-from hypothesis.stateful import RuleBasedStateMachine
 
 from jobd.jobs.job_repository import number
 from jobd.jobs.port.model import (
@@ -24,9 +23,8 @@ from jobd.jobs.state.record import Record
 from jobd.jobs.state.record_form import decode_record, encode_record
 from jobd.jobs.state.states import Queued, Running
 from jobd.wire import event, report
-from jobd.wire.job import JobSpec
 from scripts.check_docs import event_fields
-from tests.support.models.model_engine import ModelEngine
+from tests.support.models.job_pauses import JobPauses
 
 MOST_TURNS = 300
 MOST_TURNS_WITHOUT_WAIT = 25
@@ -43,20 +41,15 @@ def with_engine(observation: ContainerFacts | None) -> ContainerFacts | None:
     )
 
 
-class JobTurns(RuleBasedStateMachine):
+class JobTurns(JobPauses):
     """One job, its engine, and what the supervisor has done so far. `Life` sets the fields."""
 
-    spec: JobSpec
-    now: datetime
     grace: float
     boots: int
     offset: float
     skew: timedelta
-    record: Record
-    engine: ModelEngine
     engine_stopped: bool
     order_given: bool
-    observation: Observation | None
     events: list[tuple[str, str | None, int | None]]
     event_ids: list[str]
     read: int
@@ -82,6 +75,7 @@ class JobTurns(RuleBasedStateMachine):
             assert required <= set(draft.data) <= documented, draft.type
             self.events.append((draft.type, draft.data.get("artifactId"), sequence))
             self.event_ids.append(stored.event_id)
+        self.check_time_limit(before)
         if before.ended:
             assert (self.record.status, self.record.reason, self.record.exit_code) == (
                 before.status,
@@ -153,7 +147,7 @@ class JobTurns(RuleBasedStateMachine):
 
     def carry_out(self, fault: str) -> actions.Action:
         """Runs one turn of the supervisor; returns the action."""
-        action = next_action(self.record, self.observation, self.now)
+        action = next_action(self.record, self.observation, self.now, group_paused=self.group_paused)
         self.next_actions.append(type(action))
         match action:
             case actions.Admit() if self.record.scheduling.after:
@@ -180,6 +174,10 @@ class JobTurns(RuleBasedStateMachine):
                         self.engine.late_starts.append(self.engine.sidecar)
                     else:
                         self.engine.start(self.engine.sidecar, self.engine_now)
+            case actions.FreezeWorker():
+                self.freeze(fault)
+            case actions.ThawWorker():
+                self.thaw(fault)
             case actions.RemoveUnstarted(role):
                 self.remove_unstarted(role, fault)
             case actions.StartWorker():
@@ -202,6 +200,7 @@ class JobTurns(RuleBasedStateMachine):
                 self.apply(facts.LogsDrained())
             case actions.Signal(role, kill):
                 box = self.engine.worker if role == "worker" else self.engine.sidecar
+                self.check_signal()
                 if fault != "lost-before" and (kill or fault != "refused"):
                     self.engine.end(box, 137 if kill else 143, self.engine_now)
                 if fault != "lost-after":
@@ -260,13 +259,14 @@ class JobTurns(RuleBasedStateMachine):
         left = timedelta(seconds=2)
         if until is not None:
             left = min(left, max(until - self.now, timedelta(0)))
-        self.now += left
+        self.pass_time(left)
         self.observation = None
         self.apply(facts.TimePassed())
 
     @property
     def may_start(self) -> bool:
-        return isinstance(next_action(self.record, self.observation, self.now), actions.StartWorker)
+        action = next_action(self.record, self.observation, self.now, group_paused=self.group_paused)
+        return isinstance(action, actions.StartWorker)
 
     @property
     def engine_now(self) -> datetime:
@@ -290,7 +290,7 @@ class JobTurns(RuleBasedStateMachine):
                 busy = 0
                 self.engine.next_report(False, self.engine_now)
                 self.read_reports()
-                if self.record.phase == "running" and self.observation is not None:
+                if self.record.phase == "running" and self.observation is not None and not self.is_frozen:
                     self.engine.end(self.engine.worker, 0, self.engine_now)
                 self.wait(action.until)
         raise AssertionError(f"does not end: {self.next_actions[-8:]} in {self.record}")

@@ -109,10 +109,20 @@ class ModelEngine:
             assert box.facts.id not in self.asked_to_start
             self.asked_to_start.add(box.facts.id)
 
+    def freeze(self, box: Box | None, frozen: bool) -> None:
+        """Freezes or thaws a running container."""
+        if box is not None and box.running:
+            box.facts = replace(box.facts, frozen=frozen)
+
     def end(self, box: Box | None, code: int, now: datetime, cause: EndCause = EndCause.OWN_EXIT) -> None:
         if box is not None and box.running:
             box.facts = replace(
-                box.facts, state=ContainerState.ENDED, exit_code=code, finished_at=now, cause=cause
+                box.facts,
+                state=ContainerState.ENDED,
+                exit_code=code,
+                finished_at=now,
+                cause=cause,
+                frozen=False,
             )
 
     def stop(self, code: int, now: datetime) -> None:

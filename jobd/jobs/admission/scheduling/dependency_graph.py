@@ -7,6 +7,9 @@ A job is blocked until its record has none of its dependencies left: the graph r
 from collections.abc import Iterable
 from typing import NamedTuple
 
+OWN_PAUSE = ""
+"""Stands for the pause of a job among the jobs that it waits for: no job has this uid, and the pause ends with the next `block`."""
+
 
 class DependencyEnd(NamedTuple):
     """The end of a job that another job waits for; the status is final."""
@@ -28,6 +31,10 @@ class DependencyGraph:
 
     def __contains__(self, uid: str) -> bool:
         return uid in self._pending
+
+    def is_paused(self, uid: str) -> bool:
+        """Returns whether a pause of the job alone is among what the job waits for."""
+        return OWN_PAUSE in self._pending.get(uid, ())
 
     def dependents(self, uid: str) -> list[str]:
         """Returns the blocked jobs that wait for this job, in the order of their arrival."""

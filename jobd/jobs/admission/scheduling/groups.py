@@ -6,10 +6,13 @@ from typing import NamedTuple
 
 
 class GroupSettings(NamedTuple):
-    """How many jobs of a group may run at once (None: no limit), and whether jobs of the group may start."""
+    """How many jobs of a group may run at once (None: no limit), and whether jobs of the group may start. `freezes`: a pause, which
+    also freezes the running workers.
+    """
 
     limit: int | None = None
     paused: bool = False
+    freezes: bool = False
 
 
 FREE = GroupSettings()
@@ -33,6 +36,8 @@ class Groups:
 
     def __init__(self) -> None:
         self.all_paused = False
+        self.all_frozen = False
+        """True if the pause of all groups also freezes the running workers."""
         self._settings: dict[str, GroupSettings] = {}
         self._numbers: dict[str, GroupNumbers] = {}
 

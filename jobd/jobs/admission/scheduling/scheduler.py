@@ -16,10 +16,12 @@ every candidate becomes the head once those before it have started. Jobs of one 
 """
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from jobd.jobs.admission.scheduling.dependency_graph import DependencyEnd, DependencyGraph
+from jobd.jobs.admission.scheduling.dependency_graph import OWN_PAUSE, DependencyEnd, DependencyGraph
+from jobd.jobs.admission.scheduling.entries import Holding, Waiting
 from jobd.jobs.admission.scheduling.groups import Groups, GroupSettings
 from jobd.jobs.admission.scheduling.lanes import Key, Lane, Lanes, key_of
 from jobd.jobs.admission.scheduling.resources import Amounts, Demand, Machine
@@ -33,30 +35,18 @@ class Start(NamedTuple):
     gpus: tuple[str, ...]
 
 
-class _Waiting(NamedTuple):
-    key: Key
-    lane: Lane
-
-
-class _Holding(NamedTuple):
-    group: str
-    demand: Demand
-    gpus: tuple[str, ...]
-    amounts: Amounts
-
-
 class Scheduler:
     """Waiting jobs and jobs that hold their resources, by uid. A change takes effect with the next `start_next`."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._total = self._free = machine.amounts
-        self._waiting: dict[str, _Waiting] = {}
+        self._waiting: dict[str, Waiting] = {}
         self._order: list[Key] = []
         self._lanes = Lanes()
         self._graph = DependencyGraph()
         self._groups = Groups()
-        self._holding: dict[str, _Holding] = {}
+        self._holding: dict[str, Holding] = {}
         self._leased: dict[str, str] = {}
         """GPU -> the job that holds it."""
 
@@ -109,14 +99,17 @@ class Scheduler:
         if waiting is None:
             return None
         if uid in self._graph:
-            return Wait(WaitReason.DEPENDENCY)
+            return Wait(WaitReason.JOB_PAUSED if self._graph.is_paused(uid) else WaitReason.DEPENDENCY)
         return self._wait(waiting.lane)
 
     def waits(self) -> Iterator[tuple[str, WaitReason, int]]:
         """Yields the numbers of waiting jobs by group and reason, in parts."""
+        paused = Counter(self._waiting[uid].lane.group for uid in self._graph.dependents(OWN_PAUSE))
         for group, numbers in self._groups.numbers():
-            if numbers.blocked:
-                yield group, WaitReason.DEPENDENCY, numbers.blocked
+            if paused[group]:
+                yield group, WaitReason.JOB_PAUSED, paused[group]
+            if numbers.blocked > paused[group]:
+                yield group, WaitReason.DEPENDENCY, numbers.blocked - paused[group]
         for lane, count in self._lanes.lanes():
             yield lane.group, self._wait(lane).reason, count
 
@@ -133,9 +126,9 @@ class Scheduler:
             used = used.plus(amounts)
         self._free = self._total.minus(used)
 
-    def set_paused(self, paused: bool) -> None:
-        """Pauses or resumes all groups."""
-        self._groups.all_paused = paused
+    def set_paused(self, paused: bool, freezes: bool = False) -> None:
+        """Pauses or resumes all groups. `freezes`: also the running workers."""
+        self._groups.all_paused, self._groups.all_frozen = paused, freezes
 
     def set_group(self, name: str, settings: GroupSettings | None) -> None:
         """Sets the limit and the pause of a group; None: no limit, not paused."""
@@ -146,7 +139,7 @@ class Scheduler:
         """Adds a job that waits. A job that waits or holds its resources already stays as it is."""
         if uid in self._waiting or uid in self._holding:
             return
-        waiting = _Waiting(key_of(priority, ticket, uid), Lane(group, demand))
+        waiting = Waiting(key_of(priority, ticket, uid), Lane(group, demand))
         self._waiting[uid] = waiting
         insort(self._order, waiting.key)
         self._groups.count(group, waiting=1)
@@ -269,7 +262,7 @@ class Scheduler:
 
     def _take(self, uid: str, lane: Lane, gpus: tuple[str, ...]) -> None:
         amounts = self._held_amounts(lane.demand, gpus)
-        self._holding[uid] = _Holding(lane.group, lane.demand, gpus, amounts)
+        self._holding[uid] = Holding(lane.group, lane.demand, gpus, amounts)
         self._free = self._free.minus(amounts)
         for gpu in gpus:
             self._leased[gpu] = uid

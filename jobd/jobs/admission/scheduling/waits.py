@@ -9,6 +9,7 @@ from jobd.wire.view import ENGINE_ANSWER
 class WaitReason(StrEnum):
     """The obstacles, in the order in which they are checked."""
 
+    JOB_PAUSED = "job-paused"
     DEPENDENCY = "dependency"
     PAUSED = "paused"
     GROUP_PAUSED = "group-paused"
@@ -33,6 +34,8 @@ class Wait(NamedTuple):
 def sentence(wait: Wait, group: str) -> str:
     """Returns what a job of this group waits for, as the object of "waits for"."""
     match wait.reason:
+        case WaitReason.JOB_PAUSED:
+            return "the job to be resumed"
         case WaitReason.DEPENDENCY:
             return "the end of other jobs"
         case WaitReason.PAUSED:

@@ -37,6 +37,16 @@ def test_each_phase_is_explained(phase: Any) -> None:
     assert explained.cause == "waits for a free place: number 2 in the queue"
 
 
+def test_a_paused_job_is_explained_with_its_resume() -> None:
+    job = {"id": "a", "status": "running", "phase": "running", "paused": True}
+    explained = explanation({**job, "waitingFor": "the job to be resumed"})
+    assert explained.what == "the job is paused: its command stands still, and so does its timeout"
+    assert explained.cause == "waits for the job to be resumed"
+    assert explained.remedies == ("resume the job: jobctl resume a",)
+    held = explanation({**job, "group": "gpu", "waitingFor": "group 'gpu' to be resumed"})
+    assert held.remedies == remedies_of_wait("group 'gpu' to be resumed", group="gpu")
+
+
 def remedies_of_wait(waiting_for: str, **fields: Any) -> tuple[str, ...]:
     job = {"id": "a", "status": "accepted", "phase": "queued", "waitingFor": waiting_for, **fields}
     return explanation(job).remedies

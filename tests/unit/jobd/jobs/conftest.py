@@ -74,6 +74,9 @@ class Walk:
     ) -> actions.Action:
         return next_action(self.record, None if blind else Observation(worker, sidecar), self.now)
 
+    def observation(self, worker: ContainerFacts) -> Observation:
+        return Observation(worker, None)
+
     @property
     def types(self) -> list[str]:
         return [draft.type.removeprefix("orchestrator.job.") for draft in self.drafts]

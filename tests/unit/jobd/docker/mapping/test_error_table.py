@@ -62,6 +62,7 @@ ANSWERS: list[tuple[str, Call, int, str]] = [
     ("not-started", "start", 400, ""),
     ("too-many-requests", "create", 429, "slow down"),
     ("unexplained", "inspect", 409, "removal in progress"),
+    ("not-paused", "pause", 500, "Cannot pause container 0123: OCI runtime pause failed: openat2 /sys/fs/cgroup/freezer/docker/0123/freezer.state: no such file or directory: unknown"),
     ("engine-error", "create", 500, "layer does not exist"),
     ("engine-error", "volume", 500, VOLUME + "permission denied"),
     ("refused", "create", 400, 'invalid CapAdd: unknown capability: "CAP_NOPE"'),
@@ -81,7 +82,7 @@ PASSING = {
 }
 LOST = {"broke-off", "unavailable"}
 RUNTIME_WORDS = ("OCI runtime", "runc ", "shim task", "/overlay2/", "unable to start container process")
-CALLS: list[Call] = ["create", "fill", "start", "volume", "network", "pull", "inspect"]
+CALLS: list[Call] = ["create", "fill", "start", "volume", "network", "pull", "inspect", "pause"]
 
 
 @pytest.mark.parametrize(("row", "call", "status", "message"), ANSWERS)

@@ -17,6 +17,7 @@ from jobd.jobs.port.protocols import EnginePort
 from tests.contract import (
     test_causes_contract,
     test_files_contract,
+    test_freezing_contract,
     test_hints_contract,
     test_logs_contract,
     test_orchestrator_contract,
@@ -37,6 +38,7 @@ SUITE = (
     test_files_contract,
     test_sidecar_contract,
     test_secrets_contract,
+    test_freezing_contract,
 )
 WHOLE_DEADLINE_S, DEADLINE_S = 5.0, 0.1
 METHODS = sorted(

@@ -40,7 +40,7 @@ KEPT = frozenset(
     uid id created_at version image image_digest owner spec_digest has_spool token clock.boot clock.offset
     events.count events.sequence events.started log.seq log.size_bytes log.is_full log.announced
     cancel.delete cancel.by cancel.why cancel.signal cancel.grace_s scheduling.cpu scheduling.memory_mb
-    scheduling.priority scheduling.group scheduling.gpus scheduling.after
+    scheduling.priority scheduling.group scheduling.gpus scheduling.after paused
     """.split()  # noqa: SIM905 - a list of them would fill the page
 )
 GROWS = frozenset({"earlier", "attempt.number", "scheduling.ticket"})
@@ -85,6 +85,7 @@ def full() -> Record:
         clock=ClockMark(boot="boot", offset=1.5),
         events=EventCounts(count=4, sequence=3, started=True),
         log=LogState(seq=8, size_bytes=80, is_full=True, announced=7),
+        paused=True,
         cancel=CancelRequest(delete=True, by="me", why="so", signal="SIGINT", grace_s=1.0),
         earlier=[FailedAttempt(number=1, reason="lost")],
         attempt=Attempt(
