@@ -14,6 +14,7 @@ from jobd.budget import ByteBudget
 from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.health.health import HealthCheck
+from jobd.jobs.admission.resubmission import Resubmitter
 from jobd.jobs.admission.submission import Submitter
 from jobd.jobs.groups import GroupService
 from jobd.jobs.log.log_view import LogView
@@ -47,6 +48,7 @@ class Context:
     """
 
     submitter: Submitter
+    resubmitter: Resubmitter
     jobs: JobService
     groups: GroupService
     logs: LogView

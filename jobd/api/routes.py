@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from jobd.api import deliveries, groups, internal, jobs, probes, streams
+from jobd.api import deliveries, groups, internal, jobs, probes, retry, streams
 from jobd.wire import view
 from jobd.wire.job import JobSpec
 from jobd.wire.report import InternalReports
@@ -121,6 +121,17 @@ ROUTES: tuple[Route, ...] = (
         (404, 409, 413, 415, 507),
         body=jobs.CancelBody,
         body_required=False,
+    ),
+    Route(
+        "POST",
+        "/v1/jobs/{id}/retry",
+        retry.retry,
+        "Run an ended job anew under a new id",
+        {202: (view.Accepted,), 200: (view.JobView,)},
+        (404, 409, 413, 415, 429, 507),
+        body=retry.RetryBody,
+        body_required=False,
+        multipart=True,
     ),
     Route(
         "POST",

@@ -42,6 +42,7 @@ def build_api(
     """Returns the API. `api_key` None: no authentication."""
     context = Context(
         submitter=jobs.submitter,
+        resubmitter=jobs.resubmitter,
         jobs=jobs.service,
         groups=jobs.groups,
         logs=jobs.logs,

@@ -90,7 +90,7 @@ class DependencyView(View, frozen=True, kw_only=True):
 class JobView(View, frozen=True, kw_only=True):
     """A job. `status` and `id` are always present. `exit_code` is absent while unknown; `reason` is a kebab-case code of a failure.
     `waiting_for` is a text that says what the job waits for now. `priority` is the present one; absent for 0, as is `group` for the
-    group `default`. `gpu_devices`: the GPUs that the job holds, or held.
+    group `default`. `gpu_devices`: the GPUs that the job holds, or held. `retried_from`: the id of the job that this one runs anew.
     """
 
     id: str
@@ -117,6 +117,7 @@ class JobView(View, frozen=True, kw_only=True):
     gpu_devices: list[str] = []
     usage: UsageView | None = None
     artifacts: list[ArtifactView] = []
+    retried_from: str | None = None
     outputs: list[OutputView] = []
     attempts: list[AttemptView] = []
     created_at: str | None = None

@@ -48,6 +48,7 @@ class JobTurns(RuleBasedStateMachine):
 
     spec: JobSpec
     now: datetime
+    had_files: bool
     grace: float
     boots: int
     offset: float
