@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("explain", "Explain why a job waits or failed, and what helps."),
     "logs": ("logs", "Print or follow the logs of jobs."),
     "wait": ("wait", "Wait until jobs have ended; exit with their exit code."),
+    "retry": ("retry", "Run ended jobs anew under new ids."),
     "cancel": ("cancel", "Cancel jobs and keep their records."),
     "rm": ("rm", "Remove jobs with their containers, files and logs."),
     "prune": ("prune", "Remove jobs that have ended."),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jobctl.completion.words import (
     ACTIVE_IDS,
+    ENDED_IDS,
     FORMATS,
     IDS,
     IMAGES,
@@ -22,6 +23,7 @@ def bash_script(commands: Sequence[CommandWords]) -> str:
         reply = {
             "jobs": f'words="$({IDS}) @last"',
             "active": f'words="$({ACTIVE_IDS}) @last"',
+            "ended": f'words="$({ENDED_IDS}) @last"',
             "copy": "copy=1",
             "shells": f'words="{" ".join(SHELLS)}"',
             "files": "files=1",

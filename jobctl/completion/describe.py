@@ -14,7 +14,7 @@ from jobctl.parser import load
 ARGUMENTS = {
     **dict.fromkeys(("show", "explain", "fetch", "logs", "wait", "rm", "deliveries"), "jobs"),
     **dict.fromkeys(("run", "submit"), "image"),
-    "cancel": "active", "cp": "copy", "completion": "shells", "validate": "files", "verify": "files",
+    "cancel": "active", "retry": "ended", "cp": "copy", "completion": "shells", "validate": "files", "verify": "files",
 }  # fmt: skip
 """The kinds of arguments of commands."""
 PAIR_OPTIONS = frozenset({"--in", "--out", "--secret"})

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jobctl.completion.words import (
     ACTIVE_IDS,
+    ENDED_IDS,
     FORMATS,
     IDS,
     IMAGES,
@@ -21,6 +22,7 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
         "# fish completion for jobctl. Made by scripts/generate_docs.py.",
         f"function __jobctl_jobs; {IDS}; echo @last; end",
         f"function __jobctl_active; {ACTIVE_IDS}; echo @last; end",
+        f"function __jobctl_ended; {ENDED_IDS}; echo @last; end",
         "function __jobctl_source",
         "    set -l typed (commandline -ct)",
         f"    if string match -q '*:*' -- $typed; {PATHS} $typed 2>/dev/null",
@@ -88,6 +90,8 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
             lines.append(f"complete -c jobctl {seen} -a '(__jobctl_jobs)'")
         elif command.argument == "active":
             lines.append(f"complete -c jobctl {seen} -a '(__jobctl_active)'")
+        elif command.argument == "ended":
+            lines.append(f"complete -c jobctl {seen} -a '(__jobctl_ended)'")
         elif command.argument == "copy":
             within = f"__fish_seen_subcommand_from {command.name}"
             lines.append(f"complete -c jobctl -n '{within}; and not __jobctl_second' -a '(__jobctl_source)'")

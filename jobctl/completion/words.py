@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 IDS = "jobctl ls -q -a --limit 200 2>/dev/null"
 ACTIVE_IDS = "jobctl ls -q --status accepted,running --limit 200 2>/dev/null"
+ENDED_IDS = "jobctl ls -q --status completed,failed,cancelled --limit 200 2>/dev/null"
 PATHS = "jobctl __paths"
 IMAGES = "jobctl __images 2>/dev/null"
 FORMATS = "table wide json yaml name"
@@ -29,7 +30,7 @@ class OptionWords:
 
 @dataclass(frozen=True, slots=True)
 class CommandWords:
-    """One command: its name, summary, options and aliases. `argument`: the kind of its arguments - jobs, active (active jobs), copy (a
+    """One command: its name, summary, options and aliases. `argument`: the kind of its arguments - jobs, active (active jobs), ended (ended jobs), copy (a
     path in a workspace, then a local path), image (an image, then its command), files, shells or other.
     """
 

@@ -2,7 +2,17 @@
 
 from collections.abc import Sequence
 
-from jobctl.completion.words import ACTIVE_IDS, FORMATS, IDS, IMAGES, PATHS, SHELLS, CommandWords, OptionWords
+from jobctl.completion.words import (
+    ACTIVE_IDS,
+    ENDED_IDS,
+    FORMATS,
+    IDS,
+    IMAGES,
+    PATHS,
+    SHELLS,
+    CommandWords,
+    OptionWords,
+)
 
 
 def zsh_script(commands: Sequence[CommandWords]) -> str:
@@ -12,6 +22,7 @@ def zsh_script(commands: Sequence[CommandWords]) -> str:
     arguments = {
         "jobs": ["'*:job:_jobctl_jobs'"],
         "active": ["'*:job:_jobctl_active'"],
+        "ended": ["'*:job:_jobctl_ended'"],
         "copy": ["'1:source:_jobctl_source'", "'2:destination:_files'"],
         "image": ["'(-)1:image:_jobctl_images'", "'(-)*:: :_default'"],
         "shells": [f"'1:shell:({' '.join(SHELLS)})'"],
@@ -33,6 +44,11 @@ _jobctl_jobs() {{
 _jobctl_active() {{
   local -a jobs
   jobs=(${{(f)"$({ACTIVE_IDS})"}} @last)
+  compadd -a jobs
+}}
+_jobctl_ended() {{
+  local -a jobs
+  jobs=(${{(f)"$({ENDED_IDS})"}} @last)
   compadd -a jobs
 }}
 _jobctl_images() {{
