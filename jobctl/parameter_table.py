@@ -117,6 +117,15 @@ PARAMETERS: dict[str, tuple[dict[str, Option], tuple[Positional, ...], bool]] = 
         "--any": ("any_", "flag"),
         "--timeout": ("timeout", "text"),
     }, (("ids", False, True),), True),
+    "retry": ({
+        "--failed": ("failed", "flag"),
+        "-l": ("label", "texts"), "--label": ("label", "texts"),
+        "--name": ("name", "text"),
+        "--secret": ("secret", "texts"),
+        "--in": ("inputs", "texts"),
+        "--out": ("outputs", "texts"),
+        "--after": ("after", "texts"),
+    }, (("ids", False, True),), True),
     "cancel": ({
         "-l": ("label", "texts"), "--label": ("label", "texts"),
         "--grace": ("grace", "text"),

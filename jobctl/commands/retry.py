@@ -10,13 +10,14 @@ from jobctl.job.flag_files import secrets
 from jobctl.job.resubmission import Retry, resubmit
 from jobctl.output import output
 from jobctl.selection.failed import failed_jobs
-from jobctl.selection.ids import find_each
+from jobctl.selection.ids import LAST, find_each, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import typer
 
+    from jobctl.connection.client import Client
     from jobctl.transfers.transfer_flags import Transfer
     from jobctl.transfers.upload import Member
 
@@ -81,7 +82,7 @@ def retry(
         typer.Option(
             "--after",
             metavar="ID[:any|failed]",
-            help="Start after this job. [those that the old job still waited for]",
+            help="Start after this job (a whole id, or @last). [those that the old job still waited for]",
         ),
     ] = None,
 ) -> None:
@@ -100,13 +101,10 @@ def retry(
     if not ids and not failed:
         raise Misuse("no job given", hint="jobctl retry ID..., or jobctl retry --failed --label KEY=VALUE")
     fetches = _fetches(outputs or [])
-    given = Retry(
-        name=name,
-        secrets=secrets(secret or []),
-        after=_dependencies(after) if after else None,
-        entries=_entries(inputs or []),
-    )
+    given_secrets, entries = secrets(secret or []), _entries(inputs or [])
+    given_after = _dependencies(after) if after else None
     client = session.client()
+    given_after = _resolved(client, given_after)
     new_ids: dict[str, str] = {}
     if failed:
         selected = failed_jobs(client, ids, label)
@@ -121,9 +119,8 @@ def retry(
     ):  # a dependency is older than its dependents
         try:
             _check_outputs(job, fetches)
-            dependencies = given.after if given.after is not None else renamed_after(job, new_ids)
-            again = Retry(given.name, given.secrets, dependencies, given.entries)
-            answer = resubmit(client, str(job["id"]), again)
+            dependencies = renamed_after(job, new_ids) if given_after is None else given_after
+            answer = resubmit(client, str(job["id"]), Retry(name, given_secrets, dependencies, entries))
             new_ids[str(job["id"])] = str(answer["id"])
             done.append({key: answer[key] for key in ("id", "uid", "status") if key in answer})
             done[-1]["retriedFrom"] = job["id"]
@@ -161,9 +158,18 @@ def _newest(job_id: str, newer: Mapping[str, str]) -> str:
 
 
 def _dependencies(texts: Sequence[str]) -> list[Job]:
+    from jobctl.flag_words import words
     from jobctl.job.job_fields import dependency
 
-    return [dependency(word.strip()) for text in texts for word in text.split(",") if word.strip()]
+    return [dependency(word) for word in dict.fromkeys(words("--after", texts, "a job's id", "after"))]
+
+
+def _resolved(client: Client, after: list[Job] | None) -> list[Job] | None:
+    """Returns the dependencies with the id of the user's newest job in place of `@last`."""
+    if not any(each["job"] == LAST for each in after or ()):
+        return after
+    last_id = resolve(client, LAST)
+    return [{**each, "job": last_id} if each["job"] == LAST else each for each in after or ()]
 
 
 def _entries(inputs: list[str]) -> Sequence[Member]:

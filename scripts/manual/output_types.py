@@ -92,6 +92,21 @@ class Waited(Shape, kw_only=True):
     reason: str | None = None
 
 
+class RetriedJob(Shape, kw_only=True):
+    """A job that runs the ended job `retried_from` anew."""
+
+    id: str
+    status: str
+    retried_from: str
+    uid: str = ""
+
+
+class JobsRetried(Shape, kw_only=True):
+    """The new jobs, in the order of the submission of the old ones."""
+
+    jobs: list[RetriedJob]
+
+
 class Cancelling(Shape, kw_only=True):
     """The ids of the jobs that jobd cancels; they may not have ended yet."""
 
@@ -250,6 +265,7 @@ OUTPUTS: dict[str, tuple[tuple[type, ...], bool]] = {
     "explain": ((JobsExplained,), False),
     "logs": ((LogLineOf, LogEndOf), True),
     "wait": ((Waited,), True),
+    "retry": ((JobsRetried,), False),
     "cancel": ((Cancelling,), False),
     "rm": ((Removed,), False),
     "prune": ((Pruned,), False),
