@@ -37,6 +37,14 @@ class JobsById(Protocol):
         ...
 
 
+class JobsToRetry(JobsById, Protocol):
+    """Ended jobs, and the ids of their retries."""
+
+    async def newest_ids(self, prefix: str, limit: int) -> list[str]:
+        """Returns up to `limit` ids that begin with `prefix`, of deleted jobs too, newest job first."""
+        ...
+
+
 class Jobs(JobRows, JobsById, Protocol):
     """Clients' jobs, for the service."""
 

@@ -4,6 +4,7 @@ Owns the decisions before the submission: which jobs may run anew, what the clie
 and its id. `submission.py` creates the job, in one commit.
 """
 
+import asyncio
 import dataclasses
 import hashlib
 import os
@@ -21,7 +22,7 @@ from jobd.jobs.state.on_dependency import why_unmet
 from jobd.jobs.state.outcome import DEPENDENCY
 from jobd.jobs.state.parts import RetriedFrom
 from jobd.jobs.state.record import Record
-from jobd.jobs.storage import Jobs
+from jobd.jobs.storage import JobsToRetry
 from jobd.jobs.stored import record_of, spec_of
 from jobd.store.tables.rows import JobRow
 from jobd.wire.job import Dependency, JobSpec
@@ -31,7 +32,9 @@ from jobd.wire.validation.job_spec import checked
 LISTED_RETRIES = 100
 """The newest retries of a job, among which the highest number is looked for."""
 MAX_TRIES = 100
-"""How many ids jobd tries: jobs that are being deleted hold ids that no list shows."""
+"""How many ids jobd tries: other retries may take ids meanwhile."""
+SPECS_AT_ONCE = 8
+"""How many retries have the old job's spec in memory, 1 MiB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,10 @@ class Resubmission:
 class Resubmitter:
     """Resubmits ended jobs."""
 
-    def __init__(self, store: Jobs, submitter: Submitter) -> None:
+    def __init__(self, store: JobsToRetry, submitter: Submitter) -> None:
         self._store = store
         self._submitter = submitter
+        self._specs = asyncio.Semaphore(SPECS_AT_ONCE)
 
     async def resubmit(self, request: Resubmission) -> tuple[Record, bool]:
         """Stores and starts a new job with the spec of an ended one; returns its record and whether it is new. The same request with
@@ -65,6 +69,10 @@ class Resubmitter:
             id is taken. InvalidRequest: secrets or files are missing, or the host can never run the job. InvalidSpec: the new id or a
             secret is invalid. UnreadableJob: the job is damaged. QueueFull: too many jobs wait.
         """
+        async with self._specs:
+            return await self._resubmit(request)
+
+    async def _resubmit(self, request: Resubmission) -> tuple[Record, bool]:
         row = await self._store.get_by_id(request.job_id)
         if row is None:
             raise NotFound(f"no job {request.job_id!r}")
@@ -143,8 +151,7 @@ class Resubmitter:
 
     async def _free_ids(self, job_id: str) -> AsyncIterator[str]:
         prefix = retry_prefix(job_id)
-        page = await self._store.list_jobs(prefix=prefix, limit=LISTED_RETRIES)
-        used = [row.id for row in page.jobs]
+        used = await self._store.newest_ids(prefix, LISTED_RETRIES)
         for _ in range(MAX_TRIES):
             used.append(next_retry_id(prefix, used))
             yield used[-1]

@@ -92,6 +92,15 @@ def page(
     return JobPage(found, str(floor) if floor else None)
 
 
+def newest_ids(connection: sqlite3.Connection, prefix: str, limit: int) -> list[str]:
+    """Returns the ids that begin with `prefix`, of hidden jobs too, newest job first."""
+    rows = connection.execute(
+        "SELECT id FROM jobs INDEXED BY jobs_by_id WHERE id >= ? AND id < ? ORDER BY n DESC LIMIT ?",
+        (prefix, prefix + _LAST_CHARACTER, limit),
+    )
+    return [str(job_id) for (job_id,) in rows]
+
+
 def _filters(
     statuses: list[str], damaged: Collection[int], owner: str | None, since: datetime | None, prefix: str
 ) -> list[_Filter]:

@@ -92,6 +92,15 @@ def matches(row: JobRow, query: dict[str, Any]) -> bool:
     )
 
 
+def test_the_newest_ids_with_a_prefix_are_those_of_hidden_jobs_too(keep: Callable[[int], Kept]) -> None:
+    kept = keep(120)
+    wanted = [row.id for row in reversed(kept.rows) if row.id.startswith("job-1")]
+    assert any(row.hidden for row in kept.rows if row.id in wanted)
+    assert listing.newest_ids(kept.connection, "job-1", 1000) == wanted
+    assert listing.newest_ids(kept.connection, "job-1", 3) == wanted[:3]
+    assert listing.newest_ids(kept.connection, "none", 3) == []
+
+
 @pytest.mark.parametrize("few", [0, 40, 1000], ids=["walks", "either", "indexes"])
 def test_any_filters_give_each_matching_job_once_and_the_newest_first(
     keep: Callable[[int], Kept], few: int, monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobd.errors import Conflict, InvalidRequest, NotFound, QueueFull
-from jobd.jobs.admission.resubmission import Resubmission
+from jobd.jobs.admission.resubmission import SPECS_AT_ONCE, Resubmission
 from jobd.jobs.admission.submission import Submission
 from jobd.jobs.state import facts
 from jobd.jobs.state.parts import RetriedFrom
@@ -255,3 +255,23 @@ async def test_a_job_whose_spec_is_damaged_is_refused(system: Any) -> None:
     with pytest.raises(UnreadableJob):
         await retry(system)
     assert old.ended
+
+
+async def test_retries_at_once_read_few_specs(system: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await failed(system)
+    under_way, most = 0, 0
+    submit = system.submitter.submit
+
+    async def counted(submission: Submission) -> Any:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            return await submit(submission)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(system.submitter, "submit", counted)
+    made = await asyncio.gather(*(retry(system) for _ in range(3 * SPECS_AT_ONCE)))
+    assert len({record.id for record in made}) == 3 * SPECS_AT_ONCE
+    assert 1 < most <= SPECS_AT_ONCE

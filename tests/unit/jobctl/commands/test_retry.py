@@ -30,7 +30,7 @@ def job(*after: str, status: str = "failed", **fields: Any) -> Job:
 )  # fmt: skip
 def test_dependencies_are_renamed(old: Job, newer: dict[str, str], expected: list[str] | None) -> None:
     found = renamed_after(old, newer)
-    assert (found and [each["job"] for each in found]) == expected
+    assert (None if found is None else [each["job"] for each in found]) == expected
 
 
 def test_a_condition_stays() -> None:
