@@ -38,10 +38,10 @@ class JobsById(Protocol):
 
 
 class JobsToRetry(JobsById, Protocol):
-    """Ended jobs, and the ids of their retries."""
+    """Ended jobs, and the numbers of their retries."""
 
-    async def newest_ids(self, prefix: str, limit: int) -> list[str]:
-        """Returns up to `limit` ids that begin with `prefix`, of deleted jobs too, newest job first."""
+    async def highest_number(self, prefix: str, digits: int) -> int:
+        """Returns the highest number of up to `digits` digits with which an id continues `prefix`; 0 if there is none."""
         ...
 
 

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from jobd.wire.validation.limits import MAX_ID
 
 _INFIX = "-retry-"
-_DIGITS = 8
-_RETRY = re.compile(rf"(.+){_INFIX}([1-9][0-9]{{0,{_DIGITS - 1}}})\Z", re.ASCII)
+RETRY_DIGITS = 8
+_RETRY = re.compile(rf"(.+){_INFIX}([1-9][0-9]{{0,{RETRY_DIGITS - 1}}})\Z", re.ASCII)
 
 
 def retry_prefix(job_id: str) -> str:
     """Returns how the ids of a job's retries begin: `train-retry-` for `train` and for `train-retry-3`. A long id is cut."""
     found = _RETRY.match(job_id)
     name = found[1] if found else job_id
-    return name[: MAX_ID - len(_INFIX) - _DIGITS - 1] + _INFIX
+    return name[: MAX_ID - len(_INFIX) - RETRY_DIGITS - 1] + _INFIX
 
 
 def next_retry_id(prefix: str, used: Iterable[str]) -> str:

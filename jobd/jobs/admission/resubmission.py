@@ -26,11 +26,9 @@ from jobd.jobs.storage import JobsToRetry
 from jobd.jobs.stored import record_of, spec_of
 from jobd.store.tables.rows import JobRow
 from jobd.wire.job import Dependency, JobSpec
-from jobd.wire.retry_ids import next_retry_id, retry_prefix
+from jobd.wire.retry_ids import RETRY_DIGITS, retry_prefix
 from jobd.wire.validation.job_spec import checked
 
-LISTED_RETRIES = 100
-"""The newest retries of a job, among which the highest number is looked for."""
 MAX_TRIES = 100
 """How many ids jobd tries: other retries may take ids meanwhile."""
 SPECS_AT_ONCE = 8
@@ -93,7 +91,7 @@ class Resubmitter:
         after = request.after
         if after is None:
             after = spec.after if _still_waited(record) else []
-        fixed = next_retry_id(retry_prefix(record.id), ()) if request.new_id is None else request.new_id
+        fixed = retry_prefix(record.id) if request.new_id is None else request.new_id
         again = checked(replace(spec, id=fixed, secrets=dict(request.secrets), after=after))
         submission = Submission(
             spec=again,
@@ -151,10 +149,9 @@ class Resubmitter:
 
     async def _free_ids(self, job_id: str) -> AsyncIterator[str]:
         prefix = retry_prefix(job_id)
-        used = await self._store.newest_ids(prefix, LISTED_RETRIES)
-        for _ in range(MAX_TRIES):
-            used.append(next_retry_id(prefix, used))
-            yield used[-1]
+        highest = await self._store.highest_number(prefix, RETRY_DIGITS)
+        for number in range(highest + 1, highest + 1 + MAX_TRIES):
+            yield f"{prefix}{number}"
 
 
 def _still_waited(record: Record) -> bool:

@@ -92,13 +92,20 @@ def page(
     return JobPage(found, str(floor) if floor else None)
 
 
-def newest_ids(connection: sqlite3.Connection, prefix: str, limit: int) -> list[str]:
-    """Returns the ids that begin with `prefix`, of hidden jobs too, newest job first."""
-    rows = connection.execute(
-        "SELECT id FROM jobs INDEXED BY jobs_by_id WHERE id >= ? AND id < ? ORDER BY n DESC LIMIT ?",
-        (prefix, prefix + _LAST_CHARACTER, limit),
-    )
-    return [str(job_id) for (job_id,) in rows]
+def highest_number(connection: sqlite3.Connection, prefix: str, digits: int) -> int:
+    """Returns the highest number of up to `digits` digits with which an id continues `prefix`, of hidden jobs too; 0 if there is none."""
+    row = connection.execute(
+        "SELECT max(CAST(substr(id, ?) AS INTEGER)) FROM jobs INDEXED BY jobs_by_id"
+        " WHERE id >= ? AND id < ? AND length(id) <= ? AND substr(id, ?) NOT GLOB '*[^0-9]*'",
+        (
+            len(prefix) + 1,
+            prefix,
+            prefix + _LAST_CHARACTER,
+            len(prefix) + digits,
+            len(prefix) + 1,
+        ),
+    ).fetchone()
+    return int(row[0] or 0)
 
 
 def _filters(
