@@ -208,7 +208,8 @@ async def test_met_dependencies_are_dropped(system: Any) -> None:
 
 async def test_a_job_that_never_started_waits_again(system: Any) -> None:
     system.engine.workers["first"] = WorkerScript(runs_s=None)
-    await system.submit(id="first")
+    first = await system.submit(id="first")
+    await system.until(first, lambda now: now.started_at is not None)
     old = await system.submit(id="a", after=[Dependency(job="first")])
     await cancel(system, "a")
     await system.ended(old)
