@@ -30,8 +30,8 @@ EXAMPLES = """
 """
 
 COLUMNS = ("ID", "STATUS", "PHASE", "EXIT", "AGE", "IMAGE")
-WIDE = (*COLUMNS, "OWNER", "LABELS", "REASON", "COMMAND")
-DROP = ("OWNER", "COMMAND", "LABELS", "REASON", "IMAGE", "AGE", "EXIT", "PHASE")
+WIDE = (*COLUMNS, "OWNER", "LABELS", "REASON", "RETRY-OF", "COMMAND")
+DROP = ("RETRY-OF", "OWNER", "COMMAND", "LABELS", "REASON", "IMAGE", "AGE", "EXIT", "PHASE")
 TEXTS = frozenset({"IMAGE", "LABELS", "REASON", "COMMAND"})
 WIDE_TABLE = Table(WIDE, DROP, TEXTS)
 TABLE = WIDE_TABLE.only(COLUMNS)
@@ -149,6 +149,7 @@ def row(job: Job, now: datetime, *, wide: bool = False) -> list[str]:
             str(job.get("owner") or "-"),
             output.labels(job.get("labels") or {}),
             str(job.get("reason") or "-"),
+            str(job.get("retriedFrom") or "-"),
             shown,
         ]
     return cells

@@ -48,6 +48,12 @@ def test_a_retry_runs_the_job_again_and_prints_its_new_id(
     assert (ended["exitCode"], ended["labels"], ended["retriedFrom"]) == (3, {"k": "v"}, name)
     assert daemon.log_lines(new[0])[0]["line"] == "hi"
     assert re.search(f"^Retried from: +{name}$", daemon.jobctl("show", new[0]).stdout, re.MULTILINE)
+    (row,) = (
+        line
+        for line in daemon.jobctl("ls", "-a", "-o", "wide", "-l", "k=v").stdout.splitlines()
+        if new[0] in line
+    )
+    assert name in row.split()
     assert f"(a retry of {name})" in daemon.jobctl("explain", new[0]).stdout
     both = daemon.jobctl("retry", name, new[0], "-o", "json")
     jobs = json.loads(both.stdout)["jobs"]

@@ -1,12 +1,14 @@
 """The failed jobs of a set or label: each once, and none that was retried already."""
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.selection.failed import has_failed, retries_of, to_retry
+from jobctl.errors import NotFound, Refused
+from jobctl.selection.failed import failed_jobs, has_failed, retries_of, to_retry
 
 Job = dict[str, Any]
 
@@ -53,3 +55,49 @@ def test_each_id_is_retried_once_at_most(jobs: list[Job]) -> None:
     assert not set(ids) & {each["retriedFrom"] for each in jobs}
     newest = {each["id"]: each for each in reversed(jobs)}
     assert all(has_failed(newest[job_id]) for job_id in ids)
+
+
+class Sets:
+    """Answers `GET /v1/jobs` for sets, and `GET /v1/jobs/ID`. `knows_sets`: False for a jobd without sets."""
+
+    def __init__(self, members: dict[str, list[Job]], knows_sets: bool = True) -> None:
+        self.members = members
+        self.knows_sets = knows_sets
+
+    def get(self, path: str, query: Any = None) -> bytes:
+        if "set" in (query or {}):
+            if not self.knows_sets:
+                raise Refused("unknown parameter 'set'", field="set")
+            return json.dumps({"jobs": self.members.get(query["set"], [])}).encode()
+        if query is not None:
+            return b'{"jobs": []}'
+        found = [each for jobs in self.members.values() for each in jobs if path.endswith(f"/{each['id']}")]
+        if not found:
+            raise NotFound("no job")
+        return json.dumps(found[0]).encode()
+
+
+def test_a_set_names_its_failed_jobs_and_an_id_its_own_job() -> None:
+    sweep = [job("a-retry-1", "completed", retriedFrom="a"), job("c"), job("b", "completed"), job("a")]
+    client: Any = Sets({"sweep": sweep, "": [job("d"), job("e", "completed")]})
+    found = failed_jobs(client, ["sweep", "d", "e", "none"], None)
+    assert [each["id"] for each in found.jobs] == ["c", "d"]
+    assert found.newer == {"a": "a-retry-1"}
+    assert [str(error) for error in found.errors] == ["no job 'none'"]
+
+
+def test_a_daemon_without_sets_has_no_set() -> None:
+    client: Any = Sets({"sweep": [job("a")]}, knows_sets=False)
+    found = failed_jobs(client, ["a", "sweep"], None)
+    assert [each["id"] for each in found.jobs] == ["a"]
+    assert len(found.errors) == 1
+
+
+def test_another_refusal_is_an_error() -> None:
+    class Refusing:
+        def get(self, path: str, query: Any = None) -> bytes:
+            raise Refused("busy")
+
+    client: Any = Refusing()
+    with pytest.raises(Refused, match="busy"):
+        failed_jobs(client, ["a"], None)
