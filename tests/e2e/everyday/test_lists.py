@@ -108,7 +108,19 @@ def test_on_a_terminal_ids_are_whole_and_columns_go_as_a_whole(
         assert re.search(rf"^{name}(\s|$)", text, re.MULTILINE), f"{name} is whole:\n{text}"
     assert all(len(line) <= columns or line.strip() == LONG for line in lines), text
     heads = lines[0].split()
-    known = ["ID", "STATUS", "PHASE", "EXIT", "AGE", "IMAGE", "OWNER", "LABELS", "REASON", "RETRY-OF", "COMMAND"]
+    known = [
+        "ID",
+        "STATUS",
+        "PHASE",
+        "EXIT",
+        "AGE",
+        "IMAGE",
+        "OWNER",
+        "LABELS",
+        "REASON",
+        "RETRY-OF",
+        "COMMAND",
+    ]
     assert [head for head in known if head in heads] == heads, "a head is whole or not there"
     assert heads[:2] == ["ID", "STATUS"]
     short = next(line for line in lines if line.startswith(f"{SHORT} "))
