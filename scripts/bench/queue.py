@@ -6,6 +6,7 @@ is the 99th percentile, in processor time: a busy machine makes no decision slow
 
 import asyncio
 import shutil
+import statistics
 import tempfile
 import time
 from collections import deque
@@ -18,7 +19,7 @@ from jobd.jobs.admission.scheduling.resources import Machine, demand_of
 from jobd.jobs.admission.scheduling.scheduler import Scheduler
 from scripts.bench.pairs import Budget, Result, measure
 from scripts.bench.support.load import posts_per_s
-from scripts.bench.support.processes import resident_mb
+from scripts.bench.support.processes import cpu_s, resident_mb
 from scripts.bench.support.progress import begin
 from scripts.bench.support.waiting_jobs import GROUP_LIMIT, group_name, keep_waiting, waiting_jobs
 from scripts.daemon import Daemon
@@ -57,7 +58,9 @@ def benchmarks(wanted: frozenset[str]) -> Iterator[Result]:
         with _stored_queue() as state:
             if START.name in wanted:
                 begin(START)
-                yield Result(START, [_start_ms(state) for _ in range(STARTS)])
+                starts = [_start_ms(state) for _ in range(STARTS)]
+                used_s = statistics.median(cpu for _, cpu in starts)
+                yield Result(START, [wall for wall, _ in starts], note=f"processor time {used_s:.2f} s")
             if wanted & {MEMORY.name, SUBMIT.name}:
                 with Daemon(SETTINGS, prepare=_copy_of(state)) as jobd:
                     if MEMORY.name in wanted:
@@ -111,8 +114,8 @@ def _copy_of(state: Path) -> Callable[[Path], None]:
     return copy
 
 
-def _start_ms(state: Path) -> float:
-    """Returns the milliseconds until jobd has responded that it is ready, and that the last job waits."""
+def _start_ms(state: Path) -> tuple[float, float]:
+    """Returns the milliseconds until jobd has responded that it is ready and that all jobs wait, and jobd's processor time in seconds."""
     began = 0.0
 
     def prepare(target: Path) -> None:
@@ -125,7 +128,7 @@ def _start_ms(state: Path) -> float:
         took_ms = (time.perf_counter() - began) * 1000
         if view["waiting"] != JOBS:
             raise RuntimeError(f"{view['waiting']} of {JOBS} jobs wait")
-        return took_ms
+        return took_ms, cpu_s(jobd.process.pid)
 
 
 def _at_rest(jobd: Daemon) -> list[float]:
