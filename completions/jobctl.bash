@@ -92,7 +92,7 @@ _jobctl() {
     --host) return ;;
     esac
     if [[ -z "$command" ]]; then
-        _jobctl_offer "run submit ls top show explain logs wait bump pause resume group cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version $flags"
+        _jobctl_offer "run submit ls top show explain logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version $flags"
         [[ -n "$cur" ]] && _jobctl_offer "ps list inspect stop kill delete help"
         return
     fi
@@ -101,7 +101,7 @@ _jobctl() {
     inspect) command=show ;;
     stop|kill) command=cancel ;;
     delete) command=rm ;;
-    help) _jobctl_offer "run submit ls top show explain logs wait bump pause resume group cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version"; return ;;
+    help) _jobctl_offer "run submit ls top show explain logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version"; return ;;
     esac
     if ((${#typed[@]} > at + 2)) || [[ "${typed[${#typed[@]}-1]}" == --*=* ]]; then
         case "$command:$prev" in
@@ -209,6 +209,14 @@ _jobctl() {
         group:--max) return ;;
         group:--host) return ;;
         group:-o|group:--output) _jobctl_offer "table wide json yaml name"; return ;;
+        retry:-l|retry:--label) return ;;
+        retry:--name) return ;;
+        retry:--secret) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        retry:--in) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        retry:--out) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        retry:--after) return ;;
+        retry:--host) return ;;
+        retry:-o|retry:--output) _jobctl_offer "table wide json yaml name"; return ;;
         cancel:-l|cancel:--label) return ;;
         cancel:--grace) return ;;
         cancel:--signal) _jobctl_offer "TERM INT QUIT HUP USR1 USR2 KILL"; return ;;
@@ -273,6 +281,7 @@ _jobctl() {
         pause) flags="--running --host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
         resume) flags="--host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
         group) flags="--max --no-max --running --host -o --output --json"; group=1 ;;
+        retry) flags="--failed -l --label --name --secret --in --out --after --host -o --output --json"; words="$(jobctl ls -q --status completed,failed,cancelled --limit 200 2>/dev/null) @last" ;;
         cancel) flags="-l --label --grace --signal --reason --host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
         rm) flags="-f --force --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         prune) flags="--older-than --status -l --label --mine --dry-run -f --yes --host -o --output --json"; : ;;

@@ -3,6 +3,7 @@ function __jobctl_jobs; jobctl ls -q -a --limit 200 2>/dev/null; echo @last; end
 function __jobctl_active; jobctl ls -q --status accepted,running --limit 200 2>/dev/null; echo @last; end
 function __jobctl_waiting; jobctl ls -q --status accepted --limit 200 2>/dev/null; echo @last; end
 function __jobctl_groups; jobctl group ls -o name 2>/dev/null; end
+function __jobctl_ended; jobctl ls -q --status completed,failed,cancelled --limit 200 2>/dev/null; echo @last; end
 function __jobctl_source
     set -l typed (commandline -ct)
     if string match -q '*:*' -- $typed; jobctl __paths $typed 2>/dev/null
@@ -31,7 +32,7 @@ function __jobctl_place
     echo $place
 end
 function __jobctl_images; jobctl __images 2>/dev/null; end
-function __jobctl_bare; not __fish_seen_subcommand_from run submit ls ps list top show inspect explain logs wait bump pause resume group cancel stop kill rm delete prune cp fetch validate events deliveries replay verify listen doctor completion version help; end
+function __jobctl_bare; not __fish_seen_subcommand_from run submit ls ps list top show inspect explain logs wait bump pause resume group retry cancel stop kill rm delete prune cp fetch validate events deliveries replay verify listen doctor completion version help; end
 function __jobctl_begun; __jobctl_bare; and test -n (commandline -ct | string collect); end
 complete -c jobctl -f
 complete -c jobctl -n __jobctl_bare -l host -x -d 'The daemon'
@@ -39,7 +40,7 @@ complete -c jobctl -n __jobctl_bare -s o -l output -x -a 'table wide json yaml n
 complete -c jobctl -n __jobctl_bare -l json -d 'The same as -o json'
 complete -c jobctl -n __jobctl_bare -l version -d 'The version of jobctl'
 complete -c jobctl -n __jobctl_begun -a help -d 'The help of a command'
-complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit ls top show explain logs wait bump pause resume group cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version'
+complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit ls top show explain logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version'
 function __jobctl_place_run; __jobctl_place run '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$'; end
 complete -c jobctl -n __jobctl_bare -a run -d 'Run a job, stream its log, exit with its exit code.'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin. Flags override its fields'
@@ -202,6 +203,18 @@ complete -c jobctl -n '__fish_seen_subcommand_from group' -s o -l output -x -a '
 complete -c jobctl -n '__fish_seen_subcommand_from group' -l json -d 'The same as -o json'
 complete -c jobctl -n '__fish_seen_subcommand_from group; and not __jobctl_second' -a 'set ls pause resume rm'
 complete -c jobctl -n '__fish_seen_subcommand_from group; and __jobctl_second' -a '(__jobctl_groups)'
+complete -c jobctl -n __jobctl_bare -a retry -d 'Run ended jobs anew under new ids.'
+complete -c jobctl -n '__fish_seen_subcommand_from retry' -l failed -d 'Of these jobs, run only the failed ones that were not retried yet'
+complete -c jobctl -n '__fish_seen_subcommand_from retry' -s l -l label -x -d 'With --failed: all jobs with this label'
+complete -c jobctl -n '__fish_seen_subcommand_from retry' -l name -x -d 'The new job\'s id. [the old id and -retry-N]'
+complete -c jobctl -n '__fish_seen_subcommand_from retry' -l secret -r -F -d 'The text of a secret of the job again; jobd does not keep it'
+complete -c jobctl -n '__fish_seen_subcommand_from retry' -l in -r -F -d 'A local file or folder of the job again'
+complete -c jobctl -n '__fish_seen_subcommand_from retry' -l out -r -F -d 'The local destination of one of the job\'s outputs, for wait and fetch. [the one of the old job]'
+complete -c jobctl -n '__fish_seen_subcommand_from retry' -l after -x -d 'Start after this job (a whole id, or @last). [those that the old job still waited for]'
+complete -c jobctl -n '__fish_seen_subcommand_from retry' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from retry' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
+complete -c jobctl -n '__fish_seen_subcommand_from retry' -l json -d 'The same as -o json'
+complete -c jobctl -n '__fish_seen_subcommand_from retry' -a '(__jobctl_ended)'
 complete -c jobctl -n __jobctl_bare -a cancel -d 'Cancel jobs and keep their records.'
 complete -c jobctl -n __jobctl_begun -a stop -d cancel
 complete -c jobctl -n __jobctl_begun -a kill -d cancel

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pause": ("pause", "Start no job until resume; or pause single jobs."),
     "resume": ("resume", "Let jobs start again after pause."),
     "group": ("group", "List, limit, pause, resume or remove groups of the queue."),
+    "retry": ("retry", "Run ended jobs anew under new ids."),
     "cancel": ("cancel", "Cancel jobs and keep their records."),
     "rm": ("rm", "Remove jobs with their containers, files and logs."),
     "prune": ("prune", "Remove jobs that have ended."),

@@ -131,6 +131,15 @@ PARAMETERS: dict[str, tuple[dict[str, Option], tuple[Positional, ...], bool]] = 
         "--no-max": ("no_max", "flag"),
         "--running": ("running", "flag"),
     }, (("action", False, False), ("name", False, False),), True),
+    "retry": ({
+        "--failed": ("failed", "flag"),
+        "-l": ("label", "texts"), "--label": ("label", "texts"),
+        "--name": ("name", "text"),
+        "--secret": ("secret", "texts"),
+        "--in": ("inputs", "texts"),
+        "--out": ("outputs", "texts"),
+        "--after": ("after", "texts"),
+    }, (("ids", False, True),), True),
     "cancel": ({
         "-l": ("label", "texts"), "--label": ("label", "texts"),
         "--grace": ("grace", "text"),

@@ -68,6 +68,7 @@ def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("After", ", ".join(map(_dependency, job.get("after") or []))),
         ("Image", job.get("image")),
         ("Digest", job.get("imageDigest")),
+        ("Retried from", job.get("retriedFrom")),
         ("Command", " ".join(map(str, command)) if isinstance(command, list) else command),
         ("Owner", job.get("owner")),
         ("Labels", output.labels(job["labels"]) if job.get("labels") else None),

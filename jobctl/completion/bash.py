@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jobctl.completion.words import (
     ACTIVE_IDS,
+    ENDED_IDS,
     FORMATS,
     GROUP_ACTIONS,
     GROUP_NAMES,
@@ -27,6 +28,7 @@ def bash_script(commands: Sequence[CommandWords]) -> str:
             "active": f'words="$({ACTIVE_IDS}) @last"',
             "waiting": f'words="$({WAITING_IDS}) @last"',
             "group": "group=1",
+            "ended": f'words="$({ENDED_IDS}) @last"',
             "copy": "copy=1",
             "shells": f'words="{" ".join(SHELLS)}"',
             "files": "files=1",

@@ -14,8 +14,8 @@ from jobctl.parser import load
 ARGUMENTS = {
     **dict.fromkeys(("show", "explain", "fetch", "logs", "wait", "rm", "deliveries"), "jobs"),
     **dict.fromkeys(("run", "submit"), "image"),
-    **dict.fromkeys(("cancel", "pause", "resume"), "active"),
-    "bump": "waiting", "group": "group", "cp": "copy", "completion": "shells", "validate": "files", "verify": "files",
+    **dict.fromkeys(("cancel", "pause", "resume"), "active"), "bump": "waiting", "retry": "ended", "group": "group",
+    "cp": "copy", "completion": "shells", "validate": "files", "verify": "files",
 }  # fmt: skip
 """The kinds of arguments of commands."""
 PAIR_OPTIONS = frozenset({"--in", "--out", "--secret"})

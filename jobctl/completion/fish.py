@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jobctl.completion.words import (
     ACTIVE_IDS,
+    ENDED_IDS,
     FORMATS,
     GROUP_ACTIONS,
     GROUP_NAMES,
@@ -26,6 +27,7 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
         f"function __jobctl_active; {ACTIVE_IDS}; echo @last; end",
         f"function __jobctl_waiting; {WAITING_IDS}; echo @last; end",
         f"function __jobctl_groups; {GROUP_NAMES}; end",
+        f"function __jobctl_ended; {ENDED_IDS}; echo @last; end",
         "function __jobctl_source",
         "    set -l typed (commandline -ct)",
         f"    if string match -q '*:*' -- $typed; {PATHS} $typed 2>/dev/null",
@@ -101,6 +103,8 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
             within = f"__fish_seen_subcommand_from {command.name}"
             lines.append(f"complete -c jobctl -n '{within}; and not __jobctl_second' -a '{GROUP_ACTIONS}'")
             lines.append(f"complete -c jobctl -n '{within}; and __jobctl_second' -a '(__jobctl_groups)'")
+        elif command.argument == "ended":
+            lines.append(f"complete -c jobctl {seen} -a '(__jobctl_ended)'")
         elif command.argument == "copy":
             within = f"__fish_seen_subcommand_from {command.name}"
             lines.append(f"complete -c jobctl -n '{within}; and not __jobctl_second' -a '(__jobctl_source)'")

@@ -7,6 +7,7 @@ IDS = "jobctl ls -q -a --limit 200 2>/dev/null"
 ACTIVE_IDS = "jobctl ls -q --status accepted,running --limit 200 2>/dev/null"
 WAITING_IDS = "jobctl ls -q --status accepted --limit 200 2>/dev/null"
 GROUP_NAMES = "jobctl group ls -o name 2>/dev/null"
+ENDED_IDS = "jobctl ls -q --status completed,failed,cancelled --limit 200 2>/dev/null"
 PATHS = "jobctl __paths"
 IMAGES = "jobctl __images 2>/dev/null"
 FORMATS = "table wide json yaml name"
@@ -34,7 +35,7 @@ class OptionWords:
 @dataclass(frozen=True, slots=True)
 class CommandWords:
     """One command: its name, summary, options and aliases. `argument`: the kind of its arguments - jobs, active (active jobs), waiting
-    (waiting jobs), group (an action, then a group), copy (a path in a workspace, then a local path), image (an image, then its
+    (waiting jobs), ended (ended jobs), group (an action, then a group), copy (a path in a workspace, then a local path), image (an image, then its
     command), files, shells or other.
     """
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jobctl.completion.words import (
     ACTIVE_IDS,
+    ENDED_IDS,
     FORMATS,
     GROUP_ACTIONS,
     GROUP_NAMES,
@@ -26,6 +27,7 @@ def zsh_script(commands: Sequence[CommandWords]) -> str:
         "active": ["'*:job:_jobctl_active'"],
         "waiting": ["'*:job:_jobctl_waiting'"],
         "group": [f"'1:action:({GROUP_ACTIONS})'", "'2:group:_jobctl_groups'"],
+        "ended": ["'*:job:_jobctl_ended'"],
         "copy": ["'1:source:_jobctl_source'", "'2:destination:_files'"],
         "image": ["'(-)1:image:_jobctl_images'", "'(-)*:: :_default'"],
         "shells": [f"'1:shell:({' '.join(SHELLS)})'"],
@@ -58,6 +60,11 @@ _jobctl_groups() {{
   local -a groups
   groups=(${{(f)"$({GROUP_NAMES})"}})
   compadd -a groups
+}}
+_jobctl_ended() {{
+  local -a jobs
+  jobs=(${{(f)"$({ENDED_IDS})"}} @last)
+  compadd -a jobs
 }}
 _jobctl_images() {{
   local -a images

@@ -98,7 +98,7 @@ def explanation(
         remedies = (*remedies, *undelivered.remedies)
     remedies = (*(remedy for _, helps in recognized for remedy in helps), *remedies)
     return Explanation(
-        what.format(**values),
+        what.format(**values) + _origin(job),
         "\n".join(str(each) for each in causes if each),
         tuple(
             filled(text, {**values, "other": other})
@@ -121,6 +121,10 @@ def _others(job: dict[str, Any]) -> list[str]:
     """Returns the ids of the jobs that the job waits for, or that kept the job from its start."""
     named = _OTHER_JOB.findall(str(job.get("error") or job.get("waitingFor") or ""))
     return list(dict.fromkeys(named)) or [str(one.get("job")) for one in job.get("after") or []]
+
+
+def _origin(job: dict[str, Any]) -> str:
+    return f" (a retry of {job['retriedFrom']})" if job.get("retriedFrom") else ""
 
 
 def _texts(remedy: str | OfEngine, version: Mapping[str, Any]) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ REMEDIES: dict[str, Template] = {
     ),
     "engine-error": (
         "the engine answered with errors until jobd gave up (ENGINE_ERROR_LIMIT)",
-        ("check the engine: jobctl doctor", "run the job again when the engine works, or use --retries 3"),
+        ("check the engine: jobctl doctor", "run the job again when the engine works: jobctl retry {id}; or submit it with --retries 3"),
     ),
     "start-failed": (
         "the engine could not start the command",
@@ -64,12 +64,13 @@ REMEDIES: dict[str, Template] = {
     ),
     "dependency": (
         "the job was not started: a job that it waits for ended otherwise than required",
-        ("see why that job ended so: jobctl explain {other}", "submit the job again when its inputs exist"),
+        ("see why that job ended so: jobctl explain {other}", "run both jobs again: jobctl retry {other} {id}",
+         "let the job wait for another one: jobctl retry {id} --after ID"),
     ),
     "cancelled": ("the job was cancelled{by}{why}", ()),
     "lost": (
         "the job was lost: its container or the engine disappeared, so the exit code is unknown",
-        ("check the engine: jobctl doctor", "run the job again if that is safe"),
+        ("check the engine: jobctl doctor", "run the job again if that is safe: jobctl retry {id}"),
     ),
 }  # fmt: skip
 

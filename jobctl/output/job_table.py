@@ -14,8 +14,20 @@ if TYPE_CHECKING:
 COLUMNS = ("ID", "STATUS", "PHASE", "EXIT", "AGE", "IMAGE")
 OF_THE_QUEUE = {"POSITION": "queuePosition", "GROUP": "group"}
 """The columns that the table has only where a job has the field; the daemon leaves out the group `default`."""
-WIDE = (*COLUMNS, *OF_THE_QUEUE, "OWNER", "LABELS", "REASON", "COMMAND")
-DROP = ("OWNER", "COMMAND", "LABELS", "REASON", "IMAGE", "GROUP", "AGE", "EXIT", "POSITION", "PHASE")
+WIDE = (*COLUMNS, *OF_THE_QUEUE, "OWNER", "LABELS", "REASON", "RETRY-OF", "COMMAND")
+DROP = (
+    "RETRY-OF",
+    "OWNER",
+    "COMMAND",
+    "LABELS",
+    "REASON",
+    "IMAGE",
+    "GROUP",
+    "AGE",
+    "EXIT",
+    "POSITION",
+    "PHASE",
+)
 TEXTS = frozenset({"IMAGE", "LABELS", "REASON", "COMMAND"})
 WIDE_TABLE = Table(WIDE, DROP, TEXTS)
 TABLE = WIDE_TABLE.only(COLUMNS)
@@ -46,7 +58,7 @@ def row(job: Job, now: datetime, shape: Table = TABLE) -> list[str]:
         "ID": job["id"], "STATUS": job["status"], "PHASE": phase_text(job), "EXIT": None if code is None else str(code),
         "AGE": age(job.get("createdAt"), now), "IMAGE": job.get("image"),
         **{name: job.get(field) for name, field in OF_THE_QUEUE.items()}, "OWNER": job.get("owner"),
-        "LABELS": output.labels(job.get("labels") or {}), "REASON": job.get("reason"),
+        "LABELS": output.labels(job.get("labels") or {}), "REASON": job.get("reason"), "RETRY-OF": job.get("retriedFrom"),
         "COMMAND": " ".join(map(str, command)) if isinstance(command, list) else command,
     }  # fmt: skip
     return [str(cells[name] or "-") for name in shape.columns]

@@ -15,6 +15,7 @@ from jobd.budget import ByteBudget
 from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.health.health import HealthCheck
+from jobd.jobs.admission.resubmission import Resubmitter
 from jobd.jobs.admission.submission import Submitter
 from jobd.jobs.groups import GroupService
 from jobd.jobs.log.log_view import LogView
@@ -48,6 +49,7 @@ class Context:
     """
 
     submitter: Submitter
+    resubmitter: Resubmitter
     jobs: JobService
     job_views: JobViews
     groups: GroupService

@@ -1,6 +1,6 @@
 """The API as one table: paths, handlers, and their descriptions for the OpenAPI document."""
 
-from jobd.api import deliveries, groups, internal, jobs, probes, streams
+from jobd.api import deliveries, groups, internal, jobs, probes, retry, streams
 from jobd.api.route import Parameter, Route
 from jobd.wire import view
 from jobd.wire.job import JobSpec
@@ -80,6 +80,17 @@ ROUTES: tuple[Route, ...] = (
         (404, 409, 413, 415, 507),
         body=jobs.CancelBody,
         body_required=False,
+    ),
+    Route(
+        "POST",
+        "/v1/jobs/{id}/retry",
+        retry.retry,
+        "Run an ended job anew under a new id",
+        {202: (view.Accepted,), 200: (view.JobView,)},
+        (404, 409, 413, 415, 429, 507),
+        body=retry.RetryBody,
+        body_required=False,
+        multipart=True,
     ),
     Route(
         "POST",

@@ -44,6 +44,7 @@ def build_api(
     """Returns the API. `api_key` None: no authentication."""
     context = Context(
         submitter=jobs.submitter,
+        resubmitter=jobs.resubmitter,
         jobs=jobs.service,
         job_views=JobViews(jobs.service, store.ended_views),
         groups=jobs.groups,

@@ -7,6 +7,7 @@ from jobd.composition.events import Events
 from jobd.jobs.admission.fingerprint import Fingerprints
 from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.admission.resource_limits import Caps
+from jobd.jobs.admission.resubmission import Resubmitter
 from jobd.jobs.admission.submission import SubmissionLimits, Submitter
 from jobd.jobs.change_notifier import ChangeNotifier
 from jobd.jobs.groups import GroupService
@@ -41,6 +42,7 @@ class Jobs:
     engine_monitor: EngineMonitor
     retention: Retention
     submitter: Submitter
+    resubmitter: Resubmitter
     service: JobService
     groups: GroupService
     logs: LogView
@@ -117,6 +119,7 @@ def build_jobs(
         engine_monitor=engine_monitor,
         retention=retention,
         submitter=submitter,
+        resubmitter=Resubmitter(store, submitter),
         service=service,
         groups=GroupService(store, queue, supervisors.wake),
         logs=LogView(store, change_notifier, service.current, events.readers, live_outputs),

@@ -37,6 +37,14 @@ class JobsById(Protocol):
         ...
 
 
+class JobsToRetry(JobsById, Protocol):
+    """Ended jobs, and the numbers of their retries."""
+
+    async def highest_number(self, prefix: str, digits: int) -> int:
+        """Returns the highest number of up to `digits` digits with which an id continues `prefix`; 0 if there is none."""
+        ...
+
+
 class Jobs(JobRows, JobsById, Protocol):
     """Clients' jobs, for the service."""
 

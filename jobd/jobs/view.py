@@ -87,6 +87,7 @@ def view_of(
             _artifact(a.id, kind_of(a), record.attempt.artifacts.get(a.id, ArtifactState()))
             for a in spec.artifacts
         ],
+        retried_from=record.retried_from.id if record.retried_from else None,
         outputs=[_output(o.path, outputs.get(o.path, OutputState())) for o in spec.outputs],
         attempts=[*map(_earlier, record.earlier), *([_attempt(record, started_text)] if worker else [])],
         created_at=rfc3339(record.created_at),

@@ -92,7 +92,7 @@ class JobView(View, frozen=True, kw_only=True):
     `waiting_for` is a text that says what the job waits for now. `priority` is the present one; absent for 0, as is `group` for the
     group `default`. `gpu_devices`: the GPUs that the job holds, or held. `paused`: the job does not start, or its worker stands still,
     since a user has paused the job, its running group or all running jobs. `paused_seconds`: for how long the worker of the present attempt
-    has stood still, to which no time limit applies; absent if it has not.
+    has stood still, to which no time limit applies; absent if it has not. `retried_from`: the id of the job that this one runs anew.
     """
 
     id: str
@@ -121,6 +121,7 @@ class JobView(View, frozen=True, kw_only=True):
     gpu_devices: list[str] = []
     usage: UsageView | None = None
     artifacts: list[ArtifactView] = []
+    retried_from: str | None = None
     outputs: list[OutputView] = []
     attempts: list[AttemptView] = []
     created_at: str | None = None

@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 
-from scripts.bench import deliveries, files, growth, jobs, lag, logs, memory, reads
+from scripts.bench import deliveries, files, growth, jobs, lag, logs, memory, queue, reads
 from scripts.bench.pairs import Budget, Row
 from scripts.bench.report import as_json, ordered, table
 from scripts.bench.selection import UnknownNames, in_order, select
@@ -27,6 +27,7 @@ BENCHMARKS: tuple[tuple[tuple[Budget, ...], Callable[[frozenset[str]], Iterable[
     (memory.BUDGETS, memory.benchmarks),
     (files.BUDGETS, files.benchmarks),
     (growth.BUDGETS, growth.benchmarks),
+    (queue.BUDGETS, queue.benchmarks),
     (lag.BUDGETS, lag.benchmarks),
 )
 NAMES = sorted((budget.name for budgets, _ in BENCHMARKS for budget in budgets), key=in_order)

@@ -116,6 +116,21 @@ class RemovedGroups(Shape, kw_only=True):
     removed: list[str]
 
 
+class RetriedJob(Shape, kw_only=True):
+    """A job that runs the ended job `retried_from` anew."""
+
+    id: str
+    status: str
+    retried_from: str
+    uid: str = ""
+
+
+class JobsRetried(Shape, kw_only=True):
+    """The new jobs, in the order of the submission of the old ones."""
+
+    jobs: list[RetriedJob]
+
+
 class Cancelling(Shape, kw_only=True):
     """The ids of the jobs that jobd cancels; they may not have ended yet."""
 
@@ -278,6 +293,7 @@ OUTPUTS: dict[str, tuple[tuple[type, ...], bool]] = {
     "pause": ((view.QueueView, Paused), False),
     "resume": ((view.QueueView, Resumed), False),
     "group": ((view.QueueView, view.GroupView, RemovedGroups), False),
+    "retry": ((JobsRetried,), False),
     "cancel": ((Cancelling,), False),
     "rm": ((Removed,), False),
     "prune": ((Pruned,), False),

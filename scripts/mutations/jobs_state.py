@@ -7,7 +7,7 @@ MUTATIONS = (
     Mutation(
         "a job starts whatever became of its dependency",
         "jobd/jobs/state/on_dependency.py",
-        "    if fact.status in _MET_BY[awaited.on]:\n",
+        "    if error is None:\n",
         "    if True:\n",
         "tests/integration/jobs/test_dependencies.py::test_a_job_runs_if_its_dependency_ends_as_required_and_else_is_cancelled",
     ),
@@ -110,10 +110,10 @@ MUTATIONS = (
         WALK,
     ),
     Mutation(
-        "the files of a job are never let go",
+        "a job without its workspace forgets that it had local files",
         "jobd/jobs/state/machine.py",
-        "return record.with_state(state.change(removal=Removal(at=at))).change(has_spool=False)",
         "return record.with_state(state.change(removal=Removal(at=at)))",
+        "return record.with_state(state.change(removal=Removal(at=at))).change(has_spool=False)",
         WALK,
     ),
     Mutation(

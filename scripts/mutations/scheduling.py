@@ -23,8 +23,8 @@ MUTATIONS = (
     Mutation(
         "a head that the machine can never run holds everybody up",
         f"{_SCHEDULING}/scheduler.py",
-        "            if not need.fit(self._total):\n                continue\n",
-        "",
+        "if head is None and need.fit(self._total):",
+        "if head is None:",
         _MODEL,
     ),
     Mutation(

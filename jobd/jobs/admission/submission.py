@@ -22,6 +22,7 @@ from jobd.jobs.run.engine_monitor import EngineMonitor
 from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.secrets import without_values
 from jobd.jobs.state.new_record import new_record
+from jobd.jobs.state.parts import RetriedFrom
 from jobd.jobs.state.record import Record
 from jobd.jobs.stored import record_of
 from jobd.store.errors import IdTaken
@@ -35,7 +36,8 @@ _spec_encoder = msgspec.json.Encoder(order="sorted")
 class Submission:
     """A valid spec and its sender. `files`: a received tar on disk that goes into the workspace;
     accepting the job moves the tar away; `files_digest` is the SHA-256 of its bytes. `idempotent`: jobd
-    accepts the same spec under the same id, with the same secrets and files, again.
+    accepts the same spec under the same id, with the same secrets and files, again. `retried_from`: the ended job
+    that this one runs anew.
     """
 
     spec: JobSpec
@@ -43,6 +45,7 @@ class Submission:
     files: Path | None = None
     files_digest: bytes | None = None
     idempotent: bool = False
+    retried_from: RetriedFrom | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,10 @@ class Submitter:
             uids.append(uid)
         return uids
 
+    def fingerprint(self, submission: Submission) -> str:
+        """Returns the digest that is the same for the same spec, secrets and files."""
+        return self._fingerprints.of(submission.spec, submission.files_digest)
+
     async def submit(self, submission: Submission) -> tuple[Record, bool]:
         """Stores a new job and starts it; returns its record and whether it is new. A repeated submission gets its job, even if jobd
         would refuse a new job by now: the queue is full, or a dependency is deleted.
@@ -121,9 +128,9 @@ class Submitter:
             InvalidRequest: the host can never run the job. QueueFull: too many jobs wait. Conflict: the id is taken.
         """
         spec = without_values(submission.spec)
-        digest = self._fingerprints.of(submission.spec, submission.files_digest)
+        digest = self.fingerprint(submission)
         if submission.idempotent and (existing := await self._deps.repository.holder_of(spec.id)) is not None:
-            return _same_or_refuse(existing, digest, idempotent=True), False
+            return _same_or_refuse(existing, digest, submission), False
         self.check(spec)
         after = await self.dependencies(spec)
         waiting = self._deps.queue.waiting + len(self._submitting)
@@ -139,6 +146,7 @@ class Submitter:
             clock_offset=self._deps.clock.offset(),
             ticket=self._deps.queue.next_ticket(self._deps.clock.now()),
             after=after,
+            retried_from=submission.retried_from,
         )
         if submission.files is not None:
             submission.files.rename(self._deps.spool_path(record.uid))
@@ -166,7 +174,7 @@ class Submitter:
             deps.spool_path(record.uid).unlink(missing_ok=True)
             deps.secrets.remove(record.uid)
             if isinstance(error, IdTaken):
-                return _same_or_refuse(error.existing, record.spec_digest, submission.idempotent), False
+                return _same_or_refuse(error.existing, record.spec_digest, submission), False
             raise
         self._on_accepted(spec)
         self._supervisors.start(self._supervisors.get_or_make(record))
@@ -182,15 +190,20 @@ def _callback(spec: JobSpec) -> Callback | None:
     )
 
 
-def _same_or_refuse(existing: JobRow, digest: str, idempotent: bool) -> Record:
+def is_same_submission(stored: Record, digest: str, retried_from: RetriedFrom | None) -> bool:
+    """Returns whether the job of `stored` was submitted with this spec, secrets and files, as a retry of this job or as no retry."""
+    return hmac.compare_digest(stored.spec_digest, digest) and stored.retried_from == retried_from
+
+
+def _same_or_refuse(existing: JobRow, digest: str, submission: Submission) -> Record:
     if existing.hidden:
         raise Conflict(
             f"job {existing.id!r} is being deleted; its id is free in a moment", code="deleting", field="id"
         )
     record = record_of(existing)
-    if idempotent and hmac.compare_digest(record.spec_digest, digest):
+    if submission.idempotent and is_same_submission(record, digest, submission.retried_from):
         return record
-    what = "exists with another spec or other files" if idempotent else "exists"
+    what = "exists with another spec or other files" if submission.idempotent else "exists"
     raise Conflict(
         f"job {record.id!r} {what}; choose another id, or delete it first", code="exists", field="id"
     )

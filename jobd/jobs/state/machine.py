@@ -232,6 +232,6 @@ def _after_end(record: Record, state: Done, fact: facts.Fact, now: datetime) -> 
             return record.change(cancel=(record.cancel or CancelRequest()).change(delete=True))
         case facts.Cleaned():
             at = (state.removal.at if state.removal else None) or not_before(record, now)
-            return record.with_state(state.change(removal=Removal(at=at))).change(has_spool=False)
+            return record.with_state(state.change(removal=Removal(at=at)))
         case _:
             return record

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from jobd.jobs.state.parts import ArtifactState, ClockMark
+from jobd.jobs.state.parts import ArtifactState, ClockMark, RetriedFrom
 from jobd.jobs.state.record import Attempt, Record
 from jobd.jobs.state.scheduling import Awaited, Scheduling, ticket_at
 from jobd.jobs.state.states import Queued
@@ -22,9 +22,10 @@ def new_record(
     clock_offset: float = 0.0,
     ticket: int | None = None,
     after: Sequence[str] = (),
+    retried_from: RetriedFrom | None = None,
 ) -> Record:
     """Returns the record of a new job. Its `uid` sorts by time and is unique. `ticket`: its place in the queue; None: that of `now`.
-    `after`: the uids of the spec's dependencies, in the order of the spec.
+    `after`: the uids of the spec's dependencies, in the order of the spec. `retried_from`: the job that this one runs anew.
     """
     artifacts = {a.id: ArtifactState(optional=bool(getattr(a, "optional", False))) for a in spec.artifacts}
     return Record(
@@ -48,6 +49,7 @@ def new_record(
                 for uid, dependency in zip(after, spec.after, strict=False)
             ],
         ),
+        retried_from=retried_from,
         clock=ClockMark(boot=boot, offset=clock_offset),
         attempt=Attempt(state=Queued(since=now), artifacts=artifacts),
     )

@@ -9,7 +9,6 @@ from jobd.jobs.state import facts
 from jobd.jobs.state.outcome import DEPENDENCY, worker_never_ran
 from jobd.jobs.state.parts import Failure
 from jobd.jobs.state.record import Record
-from jobd.jobs.state.scheduling import Awaited
 from jobd.jobs.state.step import Step
 from jobd.wire.job import Condition, JobSpec
 from jobd.wire.view import TERMINAL
@@ -38,13 +37,14 @@ def dependency_ended(record: Record, spec: JobSpec, fact: facts.DependencyEnded,
         return Step(record)
     left = [one for one in record.scheduling.after if one.uid != fact.uid]
     following = record.change(scheduling=record.scheduling.change(after=left))
-    if fact.status in _MET_BY[awaited.on]:
+    error = why_unmet(awaited.id, awaited.on, fact.status)
+    if error is None:
         return Step(following)
-    return worker_never_ran(
-        following, spec, now, Failure(reason=DEPENDENCY, error=_error(awaited, fact.status))
-    )
+    return worker_never_ran(following, spec, now, Failure(reason=DEPENDENCY, error=error))
 
 
-def _error(awaited: Awaited, status: str) -> str:
-    how = _ENDS.get(status, _GONE)
-    return f"job {awaited.id!r} {how}; this job starts only if that job {_WANTED[awaited.on]}"
+def why_unmet(job_id: str, on: Condition, status: str) -> str | None:
+    """Returns why a dependency that ended with this status is not met, None if it is met."""
+    if status in _MET_BY[on]:
+        return None
+    return f"job {job_id!r} {_ENDS.get(status, _GONE)}; this job starts only if that job {_WANTED[on]}"

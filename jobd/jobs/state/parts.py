@@ -31,6 +31,13 @@ class Failure(Part, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class RetriedFrom(Part, frozen=True, kw_only=True):
+    """The ended job that a job runs anew. `uid`: the id may belong to another job later."""
+
+    uid: str
+    id: str
+
+
 class CancelRequest(Part, frozen=True, kw_only=True):
     """A user's request to end a job; with `delete`, to delete the job too, even an ended job.
 

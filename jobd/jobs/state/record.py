@@ -24,6 +24,7 @@ from jobd.jobs.state.parts import (
     OutputState,
     Part,
     Removal,
+    RetriedFrom,
     Setup,
     SidecarRun,
     Started,
@@ -66,7 +67,8 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     """One job's facts and its users' requests. A repeated attempt replaces only `attempt`.
 
     `version` counts the stored changes. `image`: the spec's image, for callers that do not need the whole spec; empty in records of older
-    versions. `image_digest`: the digest of the last pulled image. `has_spool`: local files were sent with the job, and jobd still has them.
+    versions. `image_digest`: the digest of the last pulled image. `has_spool`: local files were sent with the job; jobd has them until
+    the job's end. `retried_from`: the job that this one runs anew.
     `token`: authenticates the job's sidecar. `paused`: a user has paused this job alone. `form`, 2, is the version of the stored form
     (`record_form.py`).
     """
@@ -86,6 +88,7 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     events: EventCounts = EventCounts()
     log: LogState = LogState()
     paused: bool = False
+    retried_from: RetriedFrom | None = None
     cancel: CancelRequest | None = None
     earlier: list[FailedAttempt] = msgspec.field(default_factory=list)
     attempt: Attempt

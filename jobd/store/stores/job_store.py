@@ -118,6 +118,10 @@ class JobStore(Connections):
         self._damaged.add(job.number for job in page.jobs if job.damage)
         return page
 
+    async def highest_number(self, prefix: str, digits: int) -> int:
+        """Returns the highest number of up to `digits` digits with which an id continues `prefix`, of deleted jobs too; 0 if there is none."""
+        return await self._reader.read(partial(listing.highest_number, prefix=prefix, digits=digits))
+
     async def is_damaged(self, uid: str, job_id: str) -> bool:
         """Returns whether a row with this uid or this id is damaged and not deleted."""
         return await self._reader.read(partial(jobs.is_damaged, uid=uid, job_id=job_id))

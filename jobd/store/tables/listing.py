@@ -92,6 +92,22 @@ def page(
     return JobPage(found, str(floor) if floor else None)
 
 
+def highest_number(connection: sqlite3.Connection, prefix: str, digits: int) -> int:
+    """Returns the highest number of up to `digits` digits with which an id continues `prefix`, of hidden jobs too; 0 if there is none."""
+    row = connection.execute(
+        "SELECT max(CAST(substr(id, ?) AS INTEGER)) FROM jobs INDEXED BY jobs_by_id"
+        " WHERE id >= ? AND id < ? AND length(id) <= ? AND substr(id, ?) NOT GLOB '*[^0-9]*'",
+        (
+            len(prefix) + 1,
+            prefix,
+            prefix + _LAST_CHARACTER,
+            len(prefix) + digits,
+            len(prefix) + 1,
+        ),
+    ).fetchone()
+    return int(row[0] or 0)
+
+
 def _filters(
     statuses: list[str], damaged: Collection[int], owner: str | None, since: datetime | None, prefix: str
 ) -> list[_Filter]:

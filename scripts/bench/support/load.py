@@ -4,10 +4,11 @@ Each connection sends its next request once the response to the one before is co
 """
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-OK = b"HTTP/1.1 200"
+OK, ACCEPTED = b"HTTP/1.1 200", b"HTTP/1.1 202"
 LIMIT_S = 60.0
 
 
@@ -21,10 +22,23 @@ async def requests_per_s(socket: Path, targets: Sequence[str], connections: int)
     Raises:
         LoadFailed: a response is no 200, or the server closes a connection. TimeoutError.
     """
+    requests = [f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for target in targets]
+    return await _rate(socket, requests, connections, OK)
+
+
+async def posts_per_s(socket: Path, path: str, bodies: Sequence[object], connections: int) -> float:
+    """Returns the rate at which the server accepts one POST of each body. Raises as `requests_per_s` does, where a response is no 202."""
+    requests = []
+    for body in map(json.dumps, bodies):
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        requests.append(f"{head}\r\n\r\n{body}".encode())
+    return await _rate(socket, requests, connections, ACCEPTED)
+
+
+async def _rate(socket: Path, requests: Sequence[bytes], connections: int, expected: bytes) -> float:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
-    left = iter([f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for target in targets])
-    running = _Running(left, len(targets), done)
+    running = _Running(iter(requests), len(requests), done, expected)
     transports = [
         (await loop.create_unix_connection(lambda: _Connection(running), str(socket)))[0]
         for _ in range(connections)
@@ -37,7 +51,7 @@ async def requests_per_s(socket: Path, targets: Sequence[str], connections: int)
             protocol.send_next()
         async with asyncio.timeout(LIMIT_S):
             await done
-        return len(targets) / (loop.time() - began)
+        return len(requests) / (loop.time() - began)
     finally:
         for transport in transports:
             transport.close()
@@ -46,8 +60,10 @@ async def requests_per_s(socket: Path, targets: Sequence[str], connections: int)
 class _Running:
     """The requests that are not sent yet, and the number of responses that are missing."""
 
-    def __init__(self, left: Iterator[bytes], missing: int, done: asyncio.Future[None]) -> None:
-        self.left, self.missing, self.done = left, missing, done
+    def __init__(
+        self, left: Iterator[bytes], missing: int, done: asyncio.Future[None], expected: bytes
+    ) -> None:
+        self.left, self.missing, self.done, self.expected = left, missing, done, expected
 
     def responded(self) -> None:
         self.missing -= 1
@@ -82,7 +98,7 @@ class _Connection(asyncio.Protocol):
         if len(self._got) < end + 4 + int(length.partition(b"\r\n")[0] or 0):
             return
         self._got.clear()
-        if not head.startswith(OK):
+        if not head.startswith(self._running.expected):
             self._running.fail(f"the server responded {head[:60]!r}")
             return
         self._running.responded()

@@ -108,6 +108,11 @@ def test_only_active_jobs_are_offered_to_cancel(jobs: Daemon, folder: Path, shel
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_only_ended_jobs_are_offered_to_retry(jobs: Daemon, folder: Path, shell: Any) -> None:
+    assert shell(jobs, folder, "jobctl", "retry", "zz-") == [OVER]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_aliases_are_completed_like_their_commands(jobs: Daemon, folder: Path, shell: Any) -> None:
     assert "stop" in shell(jobs, folder, "jobctl", "st")
     assert "delete" not in shell(jobs, folder, "jobctl", "")

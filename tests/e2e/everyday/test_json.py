@@ -130,6 +130,8 @@ def test_changing_commands_print_what_they_changed(
     until(lambda: daemon.call("GET", f"/v1/jobs/{job_id}").json["phase"] == "running", "the job runs")
     assert check("cancel", jobctl("cancel", "--grace", "0", job_id))[0] == {"cancelling": [job_id]}
     daemon.ended(job_id)
+    (retried,) = check("retry", jobctl("retry", FAILED))
+    assert [job["retriedFrom"] for job in retried["jobs"]] == [FAILED]
     assert check("cp", jobctl("cp", f"{job_id}:x", "fetched"))[0]["files"] == 1
     assert check("rm", jobctl("rm", job_id))[0] == {"removed": [job_id]}
     waited = daemon.jobctl(

@@ -3,6 +3,7 @@
 import signal
 from pathlib import Path
 
+from scripts.bench.support.waiting_jobs import keep_waiting
 from tests.support.daemon import Daemon, until
 
 JOBS = 5
@@ -33,3 +34,13 @@ def test_the_supervisor_of_a_recovered_job_leaves_memory(tmp_path: Path, no_engi
         until(lambda: count() == 0, "no supervisor is left")
     finally:
         daemon.kill()
+
+
+def test_a_recovery_of_many_jobs_takes_no_collection(tmp_path: Path, no_engine: dict[str, str]) -> None:
+    file = tmp_path / "count"
+    keep_waiting(tmp_path / "jobd" / "state", 200, 10, 20)
+    environ = {**no_engine, "JOBD_COLLECTION_COUNT": str(file)}
+    daemon = Daemon(tmp_path / "jobd", environ=environ, module="tests.support.collection_count").start()
+    assert file.read_text() == "0"
+    assert daemon.call("GET", "/v1/queue").json["waiting"] == 200
+    assert daemon.stop() == 0

@@ -110,7 +110,7 @@ async def test_a_write_of_other_tables_drops_nothing(store: Store, make: Make) -
     kept = store.ended_views
     kept.keep("job-1", VIEW, kept.changes)
     before = kept.changes
-    await store.set_queue_paused(True)
+    await store.set_queue_paused(True, False)
     assert (kept.get("job-1"), kept.changes) == (VIEW, before)
 
 

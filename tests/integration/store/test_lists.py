@@ -92,6 +92,20 @@ def matches(row: JobRow, query: dict[str, Any]) -> bool:
     )
 
 
+def test_the_highest_number_after_a_prefix_counts_hidden_jobs_and_no_other_ids(
+    path: Path, make: Make
+) -> None:
+    database.prepare(path).close()
+    ids = ["a-9", "a-10", "a-x", "a-", "a-11x", "a-123456", "a-b-7", "b-99", "a", "A-50", "a--12"]
+    with closing(sqlite3.connect(path)) as connection:
+        for number, job_id in enumerate(ids):
+            jobs.insert(connection, make.job(f"u{number}", id=job_id, hidden=job_id == "a-10"), 1)
+        assert listing.highest_number(connection, "a-", 5) == 10
+        assert listing.highest_number(connection, "a-", 6) == 123456
+        assert listing.highest_number(connection, "a-b-", 5) == 7
+        assert listing.highest_number(connection, "c-", 5) == 0
+
+
 @pytest.mark.parametrize("few", [0, 40, 1000], ids=["walks", "either", "indexes"])
 def test_any_filters_give_each_matching_job_once_and_the_newest_first(
     keep: Callable[[int], Kept], few: int, monkeypatch: pytest.MonkeyPatch

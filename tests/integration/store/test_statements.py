@@ -156,6 +156,7 @@ def use_lists(connection: Recording) -> None:
                 for cursor in (None, "3"):
                     listing.page(connection, **one, cursor=cursor, limit=9, max_bytes=9, known_damaged={1})
     listing.damaged_rows(connection, 0, 9)
+    listing.highest_number(connection, "job-", 9)
 
 
 def use_outbox(connection: Recording, make: Make) -> None:

@@ -91,7 +91,12 @@ class JobInvariants(JobTurns):
         if hasattr(self, "record") and self.record.removal is not None:
             assert self.record.ended
             assert self.engine.look() == Observation(None, None)
-            assert not self.record.has_spool
+
+    @invariant()
+    def a_job_remembers_its_local_files(self) -> None:
+        """A retry needs them again."""
+        if hasattr(self, "record"):
+            assert self.record.has_spool == self.had_files
 
 
 def awaited(part: Part, path: str = "") -> Iterator[tuple[str, datetime]]:

@@ -86,6 +86,7 @@ class Life(JobInvariants):
         self.record = new_record(
             self.spec, now=START, owner=None, digest="", has_spool=has_spool, boot="boot-1", after=after
         )
+        self.had_files = has_spool
         self.engine_stopped = False
         self.not_paused()
         self.order_given = True

@@ -44,6 +44,7 @@ def with_engine(observation: ContainerFacts | None) -> ContainerFacts | None:
 class JobTurns(JobPauses):
     """One job, its engine, and what the supervisor has done so far. `Life` sets the fields."""
 
+    had_files: bool
     grace: float
     boots: int
     offset: float

@@ -39,13 +39,19 @@ def test_rows_are_in_the_order_of_their_numbers() -> None:
 
 def test_every_budget_has_a_row_of_its_own() -> None:
     assert len(set(NAMES)) == len(NAMES)
-    assert select([f"P{number}" for number in range(1, 12)], NAMES) == {n for n in NAMES if n.startswith("P")}
+    assert select([f"P{number}" for number in range(1, 13)], NAMES) == {n for n in NAMES if n.startswith("P")}
     bounds = {budget.name: budget.bound for budgets, _ in BENCHMARKS for budget in budgets}
     assert [bounds[name] for name in ("P1", "P2", "P3", "P4", "P4-batched", "P5", "P6", "P7", "P8", "P11")] == [
         0.8, 1.8, 0.9, 0.7, 4.0, 1.5, 0.6, 1.5, 0.7, 1.15,
     ]  # fmt: skip
     assert [bounds[f"P{number}-off"] for number in (1, 2, 3)] == [1.25, 0.95, 1.2]
     assert [bounds[f"P9-{state}"] for state in ("idle", "kept", "floods")] == [80, 120, 160]
+    assert [bounds[f"P12-{what}"] for what in ("decision", "start", "memory", "submit")] == [
+        1,
+        3000,
+        120,
+        0.8,
+    ]
     assert [bounds[name] for name in ("P6-page", "P10-in", "P10-out", "lag-P2", "lag-P4")] == [
         20,
         0.8,

@@ -218,13 +218,16 @@ class Scheduler:
             return None
         head: Amounts | None = None
         room = self._free
+        refused: set[Demand] = set()  # the room only shrinks: what did not fit does not fit later
         for front in self._lanes.fronts():
-            need = self._need(front[1].demand)
-            if not need.fit(self._total):
+            demand = front[1].demand
+            if demand in refused:
                 continue
+            need = self._need(demand)
             if need.fit(room):
                 return front
-            if head is None:
+            refused.add(demand)
+            if head is None and need.fit(self._total):
                 head = need
                 room = room.without(head)
                 if room.places == 0 or room.memory_mb == 0:

@@ -23,6 +23,7 @@ from jobd.jobs.state.parts import (
     LogState,
     Part,
     PendingRetry,
+    RetriedFrom,
     Setup,
     SidecarRun,
 )
@@ -40,7 +41,7 @@ KEPT = frozenset(
     uid id created_at version image image_digest owner spec_digest has_spool token clock.boot clock.offset
     events.count events.sequence events.started log.seq log.size_bytes log.is_full log.announced
     cancel.delete cancel.by cancel.why cancel.signal cancel.grace_s scheduling.cpu scheduling.memory_mb
-    scheduling.priority scheduling.group scheduling.gpus scheduling.after paused
+    scheduling.priority scheduling.group scheduling.gpus scheduling.after retried_from.uid retried_from.id paused
     """.split()  # noqa: SIM905 - a list of them would fill the page
 )
 GROWS = frozenset({"earlier", "attempt.number", "scheduling.ticket"})
@@ -73,6 +74,7 @@ def full() -> Record:
         spec_digest="d",
         has_spool=True,
         token="t",
+        retried_from=RetriedFrom(uid="u3", id="c"),
         scheduling=Scheduling(
             priority=3,
             gpus=2,

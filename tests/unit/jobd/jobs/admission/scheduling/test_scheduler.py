@@ -3,7 +3,7 @@
 import pytest
 
 from jobd.jobs.admission.scheduling.groups import GroupSettings
-from jobd.jobs.admission.scheduling.resources import ALL_GPUS, UNLIMITED, Demand, Machine, demand_of
+from jobd.jobs.admission.scheduling.resources import ALL_GPUS, UNLIMITED, Amounts, Demand, Machine, demand_of
 from jobd.jobs.admission.scheduling.scheduler import Scheduler
 from jobd.jobs.admission.scheduling.waits import WaitReason
 
@@ -62,6 +62,28 @@ def test_nothing_passes_a_head_that_waits_for_memory() -> None:
     assert reason(scheduler, "small") is WaitReason.TURN
     scheduler.release("first")
     assert started(scheduler) == ["head"]
+
+
+def test_a_decision_compares_each_demand_once_however_many_groups_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scheduler = Scheduler(Machine(99, 4000, 10_000))
+    add(scheduler, "first", Demand(3000, 6000))
+    assert started(scheduler) == ["first"]
+    demands = [Demand(2000, 512), Demand(4000, 600), Demand(0, 20_000), Demand(0, 9000)]
+    for number in range(100):
+        for demand in demands:
+            add(scheduler, f"{number}-{demand}", demand, f"group-{number}")
+    compared: list[Demand] = []
+    need = Scheduler._need
+
+    def compare(self: Scheduler, demand: Demand) -> Amounts:
+        compared.append(demand)
+        return need(self, demand)
+
+    monkeypatch.setattr(Scheduler, "_need", compare)
+    assert started(scheduler) == []
+    assert compared == demands
 
 
 def test_a_full_or_paused_group_does_not_hold_up_the_others() -> None:
