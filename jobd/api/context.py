@@ -18,6 +18,7 @@ from jobd.jobs.admission.submission import Submitter
 from jobd.jobs.groups import GroupService
 from jobd.jobs.log.log_view import LogView
 from jobd.jobs.service import JobService
+from jobd.jobs.sets import SetService
 from jobd.store.tables.rows import Delivery, LogStats
 from jobd.wire.view import Disk, Version
 
@@ -49,6 +50,7 @@ class Context:
     submitter: Submitter
     jobs: JobService
     groups: GroupService
+    sets: SetService
     logs: LogView
     store: StoredData
     feed: Feed

@@ -14,7 +14,7 @@ from jobd.wire.validation.limits import GROUP_PATTERN, ID_PATTERN, MAX_GROUP, MA
 from jobd.wire.view import Accepted, DeliveryList, Error, JobList, JobView
 
 if TYPE_CHECKING:
-    from jobd.api.routes import Route
+    from jobd.api.route import Route
 
 _COMMON_REFUSALS = (400, 401, 403, 503)
 _REFERENCE = "#/components/schemas/{name}"
@@ -171,7 +171,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
     schema: dict[str, Any] = job_id
     if path.startswith("/v1/deliveries"):
         schema = {"type": "integer", "minimum": 1}
-    elif path.startswith("/v1/groups"):
+    elif path.startswith(("/v1/groups", "/v1/sets")):
         schema = {"type": "string", "pattern": GROUP_PATTERN, "maxLength": MAX_GROUP}
     return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
 

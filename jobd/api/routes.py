@@ -1,51 +1,10 @@
 """The API as one table: paths, handlers, and their descriptions for the OpenAPI document."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-
-from aiohttp import web
-
-from jobd.api import deliveries, groups, internal, jobs, probes, streams
+from jobd.api import deliveries, groups, internal, jobs, probes, sets, streams
+from jobd.api.route import Parameter, Route
 from jobd.wire import view
 from jobd.wire.job import JobSpec
 from jobd.wire.report import InternalReports
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A query or header parameter. `schema` is JSON Schema."""
-
-    name: str
-    schema: Mapping[str, object]
-    help: str
-    where: str = "query"
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One operation. `body`: the type of its JSON body. `responses`: status -> types of the JSON body, none where there is no such body.
-
-    `refusals`: the documented error statuses beside those of every operation (400, 401, 403, 500, 503). `media`: the content
-    types of a success. `response_bytes`: the memory that a long response may need, None where the response is short or its
-    handler reserves memory itself.
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    summary: str
-    responses: Mapping[int, tuple[type, ...]]
-    refusals: tuple[int, ...] = ()
-    body: type | None = None
-    body_required: bool = True
-    multipart: bool = False
-    parameters: tuple[Parameter, ...] = ()
-    media: tuple[str, ...] = ("application/json",)
-    open: bool = False
-    response_bytes: int | None = None
-
 
 _FLAG = {"type": "string", "enum": ["", "0", "1", "true", "false"]}
 _SEQ = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
@@ -90,6 +49,7 @@ ROUTES: tuple[Route, ...] = (
             Parameter("owner", _TEXT, "jobs of this user; `me` for the caller's own"),
             Parameter("since", {"type": "string", "format": "date-time"}, "submitted at or after"),
             Parameter("prefix", _TEXT, "the start of the id"),
+            Parameter("set", _TEXT, "jobs of this set"),
             Parameter("limit", _LIMIT, "jobs a page; a page may have fewer, or none, and a `next`"),
             Parameter("cursor", _TEXT, "`next` of the previous page"),
         ),
@@ -246,6 +206,7 @@ ROUTES: tuple[Route, ...] = (
         {200: (view.GroupView,)},
         (404, 409, 507),
     ),
+    *sets.ROUTES,
     Route(
         "GET",
         "/v1/version",

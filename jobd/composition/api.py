@@ -44,6 +44,7 @@ def build_api(
         submitter=jobs.submitter,
         jobs=jobs.service,
         groups=jobs.groups,
+        sets=jobs.sets,
         logs=jobs.logs,
         store=store,
         feed=events.feed,

@@ -104,6 +104,7 @@ class JobView(View, frozen=True, kw_only=True):
     queue_position: int | None = None
     priority: int = 0
     group: str = "default"
+    set: str = ""
     after: list[DependencyView] = []
     image: str = ""
     image_digest: str | None = None
@@ -133,13 +134,16 @@ class JobList(View, frozen=True, kw_only=True):
 
 
 class GroupView(View, frozen=True, kw_only=True):
-    """A group of jobs. `limit`: how many of its jobs may run at once, absent where there is no limit; `paused`: none may start."""
+    """A group of jobs. `limit`: how many of its jobs may run at once, absent where there is no limit; `paused`: none may start;
+    `temporary`: jobd removes the settings an hour after the last job.
+    """
 
     name: str
     running: int
     waiting: int
     limit: int | None = None
     paused: bool = False
+    temporary: bool = False
 
 
 class QueueView(View, frozen=True, kw_only=True):

@@ -7,18 +7,21 @@ from jobd.store.tables.rows import GroupRow, QueueRow
 
 def load(connection: sqlite3.Connection) -> QueueRow:
     """Returns all settings."""
-    rows = connection.execute("SELECT name, most, paused FROM groups ORDER BY name").fetchall()
+    rows = connection.execute("SELECT name, most, paused, temporary FROM groups ORDER BY name").fetchall()
     paused = connection.execute("SELECT paused FROM queue").fetchone()
-    groups = [GroupRow(name=name, limit=most, paused=bool(is_paused)) for name, most, is_paused in rows]
+    groups = [
+        GroupRow(name=name, limit=most, paused=bool(is_paused), temporary=bool(temporary))
+        for name, most, is_paused, temporary in rows
+    ]
     return QueueRow(paused=bool(paused and paused[0]), groups=groups)
 
 
 def put(connection: sqlite3.Connection, group: GroupRow) -> None:
     """Writes the settings of a group."""
     connection.execute(
-        "INSERT INTO groups (name, most, paused) VALUES (?, ?, ?)"
-        " ON CONFLICT (name) DO UPDATE SET most = excluded.most, paused = excluded.paused",
-        (group.name, group.limit, group.paused),
+        "INSERT INTO groups (name, most, paused, temporary) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET most = excluded.most, paused = excluded.paused, temporary = excluded.temporary",
+        (group.name, group.limit, group.paused, group.temporary),
     )
 
 

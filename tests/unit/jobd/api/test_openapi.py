@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from jobd.api.openapi import document
-from jobd.api.routes import ROUTES, Parameter, Route
+from jobd.api.route import Parameter, Route
+from jobd.api.routes import ROUTES
 from jobd.wire.job import JobSpec
 from jobd.wire.view import Accepted, DeliveryList, JobList, JobView
 
