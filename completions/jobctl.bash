@@ -75,8 +75,8 @@ _jobctl() {
         esac
     done
     case "$command" in
-    run) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$' ;;
-    submit) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[h]*[fewmlo])$' ;;
+    run) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$' ;;
+    submit) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[h]*[fewmlo])$' ;;
     esac
     case "$place" in
     image) _jobctl_images; return ;;
@@ -126,6 +126,7 @@ _jobctl() {
         run:--read) return ;;
         run:--priority) return ;;
         run:--group) return ;;
+        run:--set) return ;;
         run:--after) _jobctl_offer "$(jobctl ls -q -a --limit 200 2>/dev/null) @last"; return ;;
         run:--gpus) _jobctl_offer "all"; return ;;
         run:--callback) return ;;
@@ -161,6 +162,7 @@ _jobctl() {
         submit:--read) return ;;
         submit:--priority) return ;;
         submit:--group) return ;;
+        submit:--set) return ;;
         submit:--after) _jobctl_offer "$(jobctl ls -q -a --limit 200 2>/dev/null) @last"; return ;;
         submit:--gpus) _jobctl_offer "all"; return ;;
         submit:--callback) return ;;
@@ -250,8 +252,8 @@ _jobctl() {
         esac
     fi
     case "$command" in
-        run) flags="-f --file -d --detach --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --raw --host -o --output --json"; : ;;
-        submit) flags="-f --file --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; : ;;
+        run) flags="-f --file -d --detach --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --raw --host -o --output --json"; : ;;
+        submit) flags="-f --file --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; : ;;
         ls) flags="-a --all -q --quiet -w --watch --status -l --label --mine --since --limit --host -o --output --json"; : ;;
         top) flags="--once --interval --host -o --output --json"; : ;;
         show) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;

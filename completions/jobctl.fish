@@ -38,7 +38,7 @@ complete -c jobctl -n __jobctl_bare -l json -d 'The same as -o json'
 complete -c jobctl -n __jobctl_bare -l version -d 'The version of jobctl'
 complete -c jobctl -n __jobctl_begun -a help -d 'The help of a command'
 complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit ls top show explain logs wait cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version'
-function __jobctl_place_run; __jobctl_place run '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$'; end
+function __jobctl_place_run; __jobctl_place run '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$'; end
 complete -c jobctl -n __jobctl_bare -a run -d 'Run a job, stream its log, exit with its exit code.'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin. Flags override its fields'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s d -l detach -d 'Print the id and do not wait'
@@ -62,6 +62,7 @@ complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l write -x
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l read -x -d 'After success, put the content of PATH into an event'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l priority -x -d 'Start before waiting jobs with a lower one, -100 to 100. [0]'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l group -x -d 'The job\'s group, which may have a limit of its own. [default]'
+complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l set -x -d 'The set that the job belongs to, for ls, wait and cancel --set'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l after -x -a '(__jobctl_jobs)' -d 'Start after an earlier job (a whole id, or @last) has completed; after any end; or after its failure'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l gpus -x -a 'all' -d 'GPUs that the job holds alone, or all. [0]'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l callback -x -d 'Send the job\'s events to this URL'
@@ -81,7 +82,7 @@ complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l host -x 
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l json -d 'The same as -o json'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first image' -k -a '(__jobctl_images)'
-function __jobctl_place_submit; __jobctl_place submit '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[h]*[fewmlo])$'; end
+function __jobctl_place_submit; __jobctl_place submit '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[h]*[fewmlo])$'; end
 complete -c jobctl -n __jobctl_bare -a submit -d 'Submit a job and print its id; the same as run -d.'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin. Flags override its fields'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l sh -x -d 'A shell line, which /bin/sh -c runs instead of COMMAND'
@@ -104,6 +105,7 @@ complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l write
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l read -x -d 'After success, put the content of PATH into an event'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l priority -x -d 'Start before waiting jobs with a lower one, -100 to 100. [0]'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l group -x -d 'The job\'s group, which may have a limit of its own. [default]'
+complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l set -x -d 'The set that the job belongs to, for ls, wait and cancel --set'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l after -x -a '(__jobctl_jobs)' -d 'Start after an earlier job (a whole id, or @last) has completed; after any end; or after its failure'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l gpus -x -a 'all' -d 'GPUs that the job holds alone, or all. [0]'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l callback -x -d 'Send the job\'s events to this URL'

@@ -172,6 +172,10 @@ def run(
             "--group", metavar="NAME", help="The job's group, which may have a limit of its own. [default]"
         ),
     ] = None,
+    set_: Annotated[
+        str | None,
+        typer.Option("--set", metavar="SET", help="The set that the job belongs to, for ls, wait and cancel --set."),
+    ] = None,
     after: Annotated[
         Texts,
         typer.Option(
@@ -247,7 +251,7 @@ def run(
         user=user, pull=pull, platform=platform, runtime=runtime, entrypoint=entrypoint, labels=label or (),
         meta=meta or (), timeout=timeout, callback=callback, inputs=inputs or (), outputs=outputs or (),
         callback_key=callback_key(callback_key_file), callback_events=callback_events or (),
-        callback_batch=callback_batch, retries=retries, retry_on=retry_on or (), priority=priority, group=group, after=after or (), gpus=gpus, writes=write or (), reads=read or (),
+        callback_batch=callback_batch, retries=retries, retry_on=retry_on or (), priority=priority, group=group, set=set_, after=after or (), gpus=gpus, writes=write or (), reads=read or (),
         read_only=read_only, cap_drop=cap_drop or (), cap_add=cap_add or (), secrets=secrets(secret or []),
     )  # fmt: skip
     session, source = session_of(ctx), source_of(file)

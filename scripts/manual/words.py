@@ -29,6 +29,7 @@ JOB_FIELDS = {
     "retries": f"further attempts after a failure, at most {limits.MAX_RETRIES}; each starts from the beginning, after a delay that doubles",
     "priority": f"waiting jobs with a higher one start first, {limits.MIN_PRIORITY} to {limits.MAX_PRIORITY}; equal ones in the order of their submission",
     "group": f"name of the job's group, at most {limits.MAX_GROUP} letters, digits, '-', '_' and '.'; a group may have a limit of running jobs",
+    "set": f"id of the set that the job belongs to, at most {limits.MAX_GROUP} characters as a group's name; none where it is empty",
     "after": f"earlier jobs that must end before this one starts, at most {limits.MAX_AFTER}; see DEPENDENCIES",
     "gpus": f"number of GPUs that the job holds alone, at most {limits.MAX_GPUS} and those of the daemon's GPU_DEVICES; all for every one",
     "retryOn": "exit codes and reasons to retry after; empty: any failure before the outputs",
