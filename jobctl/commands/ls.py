@@ -26,6 +26,7 @@ EXAMPLES = """
   jobctl ls
   jobctl ls -a --status failed --since 24h
   jobctl ls -a -q -l project=demo
+  jobctl ls -a --set nightly --status failed
   jobctl ls --json | jq -r '.jobs[].id'
 """
 
@@ -60,6 +61,10 @@ def ls(
         ),
     ] = None,
     label: LabelFilter = None,
+    set_: Annotated[
+        str | None,
+        typer.Option("--set", metavar="SET", help="Only jobs of this set; jobctl sets lists them."),
+    ] = None,
     mine: Annotated[bool, typer.Option("--mine", help="Only this user's jobs.")] = False,
     since: Annotated[
         str | None,
@@ -84,7 +89,7 @@ def ls(
     if quiet and session.format not in ("", "name"):
         raise Misuse(f"-q and -o {session.format} contradict each other", hint="give only one of them")
     client = session.client()
-    query = filters(all_, status or [], label or [], mine, since)
+    query = filters(all_, status or [], label or [], mine, since, set_)
     style = "name" if quiet else session.format
     if watch:
         _watch(client, query, limit, style)

@@ -8,6 +8,7 @@ from jobctl.completion.words import (
     IDS,
     IMAGES,
     PATHS,
+    SETS,
     SHELLS,
     CommandWords,
     before_value,
@@ -21,6 +22,7 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
         "# fish completion for jobctl. Made by scripts/generate_docs.py.",
         f"function __jobctl_jobs; {IDS}; echo @last; end",
         f"function __jobctl_active; {ACTIVE_IDS}; echo @last; end",
+        f"function __jobctl_sets; {SETS}; end",
         "function __jobctl_source",
         "    set -l typed (commandline -ct)",
         f"    if string match -q '*:*' -- $typed; {PATHS} $typed 2>/dev/null",
@@ -79,6 +81,8 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
                 value = f" -x -a '{' '.join(option.words)}'"
             elif option.jobs:
                 value = " -x -a '(__jobctl_jobs)'"
+            elif option.sets:
+                value = " -x -a '(__jobctl_sets)'"
             elif option.files or option.pairs:  # fish completes files after a = by itself
                 value = " -r -F"
             else:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 IDS = "jobctl ls -q -a --limit 200 2>/dev/null"
 ACTIVE_IDS = "jobctl ls -q --status accepted,running --limit 200 2>/dev/null"
+SETS = "jobctl sets -q --limit 100 2>/dev/null"
 PATHS = "jobctl __paths"
 IMAGES = "jobctl __images 2>/dev/null"
 FORMATS = "table wide json yaml name"
@@ -15,7 +16,7 @@ SHELLS = ("bash", "zsh", "fish")
 @dataclass(frozen=True, slots=True)
 class OptionWords:
     """One option: its names, help text, and values. `files`: the value is a path; `pairs`: the value is NAME=PATH; `jobs`: the value is
-    a job's id.
+    a job's id; `sets`: that of a set.
     """
 
     names: tuple[str, ...]
@@ -25,6 +26,7 @@ class OptionWords:
     files: bool = False
     pairs: bool = False
     jobs: bool = False
+    sets: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,17 @@
 
 from collections.abc import Sequence
 
-from jobctl.completion.words import ACTIVE_IDS, FORMATS, IDS, IMAGES, PATHS, SHELLS, CommandWords, OptionWords
+from jobctl.completion.words import (
+    ACTIVE_IDS,
+    FORMATS,
+    IDS,
+    IMAGES,
+    PATHS,
+    SETS,
+    SHELLS,
+    CommandWords,
+    OptionWords,
+)
 
 
 def zsh_script(commands: Sequence[CommandWords]) -> str:
@@ -34,6 +44,11 @@ _jobctl_active() {{
   local -a jobs
   jobs=(${{(f)"$({ACTIVE_IDS})"}} @last)
   compadd -a jobs
+}}
+_jobctl_sets() {{
+  local -a sets
+  sets=(${{(f)"$({SETS})"}})
+  compadd -a sets
 }}
 _jobctl_images() {{
   local -a images
@@ -91,6 +106,8 @@ def _zsh_option(option: OptionWords) -> list[str]:
         value = f":value:({' '.join(option.words)})"
     elif option.jobs:
         value = ":job:_jobctl_jobs"
+    elif option.sets:
+        value = ":set:_jobctl_sets"
     elif option.pairs:
         value = ":pair:_jobctl_pair"
     elif option.files:

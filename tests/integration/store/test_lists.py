@@ -17,7 +17,14 @@ from jobd.store.tables import jobs, listing
 from jobd.store.tables.rows import JobRow
 from tests.integration.store.conftest import START, Make
 
-NONE: dict[str, Any] = {"statuses": None, "labels": {}, "owner": None, "since": None, "prefix": "", "set_name": None}
+NONE: dict[str, Any] = {
+    "statuses": None,
+    "labels": {},
+    "owner": None,
+    "since": None,
+    "prefix": "",
+    "set_name": None,
+}
 RARE: list[dict[str, Any]] = [
     {},
     {"statuses": frozenset({"running"})},
