@@ -48,7 +48,7 @@ def check_job(written: Tree, prefix: str = "", job_id: str | None = None) -> tup
     found = list(fields.problems)
     for problem in spec_problems(tree):
         field = fields.in_file(problem.field)
-        if field not in unconverted:
+        if field not in unconverted and (field != "id" or job_id is None):
             found.append(Problem(field, problem.message))
     named = [Problem(prefix + problem.field, problem.message) for problem in found]
     return CheckedJob(tree, lambda field: prefix + fields.in_file(field)), named

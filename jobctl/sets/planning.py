@@ -118,8 +118,7 @@ def planned(flags: Flags, tree: Tree, surroundings: Surroundings) -> Plan:
 def check_use(texts: Sequence[str], tree: Tree, axes: Sequence[Axis]) -> None:
     """Raises Misuse: a placeholder is unknown, or an axis is not used."""
     known = [one.name for one in axes]
-    in_tree = list(texts_in({name: value for name, value in tree.items() if name not in _LITERAL_FIELDS}))
-    used = names_in([*texts, *in_tree])
+    used = names_in([*texts, *texts_in(_filled_part(tree))])
     for unknown in sorted(used - {*known, *RESERVED}):
         raise unknown_placeholder(unknown, known)
     for one in axes:
@@ -153,14 +152,19 @@ def filled_flags(flags: Flags, values: Mapping[str, str]) -> Flags:
 def filled_tree(tree: Tree, values: Mapping[str, str]) -> Tree:
     """Returns the fields of a file with values in place of placeholders. A field that is a number becomes one."""
     found: Tree = {}
-    for name, value in tree.items():
-        if name in _LITERAL_FIELDS:
-            found[name] = value
-            continue
+    for name, value in _filled_part(tree).items():
         filled = mapped(value, lambda text: replaced(text, values))
         found[name] = _number(filled) if name in _NUMBERS and filled != value else filled
-    if isinstance(key := tree.get("callback"), dict) and "key" in key:
-        found["callback"] = {**found["callback"], "key": key["key"]}
+    if isinstance(callback := tree.get("callback"), dict) and "key" in callback:
+        found["callback"]["key"] = callback["key"]
+    return {name: found.get(name, value) for name, value in tree.items()}
+
+
+def _filled_part(tree: Tree) -> Tree:
+    """Returns the fields in which placeholders count."""
+    found = {name: value for name, value in tree.items() if name not in _LITERAL_FIELDS}
+    if isinstance(callback := found.get("callback"), dict):
+        found["callback"] = {name: value for name, value in callback.items() if name != "key"}
     return found
 
 
