@@ -56,5 +56,6 @@ def test_random_kills_during_a_set(
     jobs = daemon.call("GET", f"/v1/jobs?set={job_id}&limit=1000").json["jobs"]
     found = {job["id"].removeprefix(f"{job_id}-"): (job["status"], job.get("exitCode")) for job in jobs}
     assert found == ends
-    for name, (status, _) in ends.items():
-        assert starts.of(f"job-{job_id}-{name}-worker") == (status != "cancelled")
+    starts.settle(f"mark-{job_id}")
+    counts = {name: starts.count(f"{job_id}-{name}") for name in ends}
+    assert counts == {name: int(status != "cancelled") for name, (status, _) in ends.items()}
