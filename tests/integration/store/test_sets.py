@@ -37,7 +37,8 @@ async def test_the_numbers_of_a_set_follow_its_jobs(store: Store, make: Make) ->
     assert (found.created_at, found.finished_at) == (START, None)
     await store.commit(Transition(make.next("u1", status="completed", **end)))
     found = await store.get_set("s")
-    assert found is not None and found.finished_at == START + timedelta(hours=1)
+    assert found is not None
+    assert found.finished_at == START + timedelta(hours=1)
 
 
 async def test_sets_are_listed_newest_first_page_by_page(store: Store, make: Make) -> None:
