@@ -71,7 +71,7 @@ def cancel(
         if count:
             done.append(one.id)
         output.note(
-            f"{one.id}: {count} job{'s end' if count != 1 else ' ends'}"
+            f"{one.id}: cancelling {count} job{'s' * (count != 1)}"
             if count
             else f"all jobs of {one.id} have already ended"
         )

@@ -107,8 +107,10 @@ def _run(
             raise EndedBySignal(2, _interrupted(planned)) from None
         except EndedBySignal as left:
             raise EndedBySignal(left.number, _interrupted(planned)) from None
-    if session.format in ("json", "yaml"):
-        output.tree(followed.view, session.format)
+    if session.format == "json":
+        output.json_line(followed.view)
+    elif session.format == "yaml":
+        output.tree(followed.view, "yaml")
     elif session.format == "name":
         output.text(f"{planned.id}\n")
     following.fetch_outputs(client, planned.id)
