@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from jobctl.errors import Misuse
 from jobctl.job.plan import Tree
-from jobctl.sets.planning import check_use
+from jobctl.sets.planning import check_use, set_id
 from jobctl.sets.values import MOST_JOBS, Axis, axis, product, values_of
 from jobctl.value import Value
 from jobd.wire.problem import Problem
@@ -50,10 +50,11 @@ def has_several(tree: Tree) -> bool:
 
 def read_document(tree: Tree) -> Document:
     """Returns the jobs of a file, and its problems. With problems, the entries are those that could be read."""
+    problems = list(_set_problems(tree.get("set")))
     if "jobs" not in tree:
-        entry, problems = _entry("", "", tree)
-        return Document(tree.get("set"), (entry,), tuple(problems))
-    problems = [
+        entry, found = _entry("", "", tree)
+        return Document(tree.get("set"), (entry,), (*problems, *found))
+    problems += [
         Problem(name, "is a field of one job; beside jobs there are only set and names that begin with x-")
         for name in tree
         if name not in ("jobs", "set") and not name.startswith("x-")
@@ -83,6 +84,13 @@ def read_document(tree: Tree) -> Document:
         where = f"jobs.{circle[0]}.after"
         problems.append(Problem(where, f"the jobs wait for each other: {' -> '.join(circle)}"))
     return Document(tree.get("set"), tuple(ordered or entries), tuple(problems))
+
+
+def _set_problems(name: object) -> Iterator[Problem]:
+    try:
+        set_id(name, None, "")
+    except Misuse as error:
+        yield Problem("set", error.message)
 
 
 def _entry(name: str, path: str, fields: Tree) -> tuple[Entry, list[Problem]]:

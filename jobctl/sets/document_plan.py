@@ -45,7 +45,7 @@ def plan_document(flags: Flags, source: Source, tree: Tree, surroundings: Surrou
             source, document.problems[0].field, document.problems[0].message, len(document.problems)
         )
     for name, flag in _FLAGS_OF_ONE_JOB.items():
-        if "jobs" in tree and getattr(flags, name) not in (None, (), []):
+        if getattr(flags, name) not in (None, (), []):
             raise Misuse(
                 f"{flag} is about one job, and {source.name} has several", hint="write it into the file"
             )

@@ -47,8 +47,6 @@ def run_sweep(
     """Submits a sweep, at most `most` of its jobs at once. Returns the end of the first job that did not complete."""
     if source.has_several:
         raise Misuse(f"{source.name} has several jobs", hint=f"without --each: jobctl run -f {source.name}")
-    if flags.name is not None:
-        raise Misuse("--name names one job; a sweep has several", hint="name the set: --set NAME")
     if most is not None and flags.group is not None:
         raise Misuse(
             "--max and --group contradict each other: --max makes a group of the sweep's own",

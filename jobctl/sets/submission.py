@@ -63,16 +63,13 @@ def submit_set(
         for wave in waves(planned.jobs):
             submission.send(wave, on_accepted)
     except JobctlError as error:
-        if error.code == "exists":
-            error.hint = f"the set {planned.id} has another job of this id; name another set: --set NAME"
         if submission.accepted:
             error.message += (
                 f" ({submission.accepted} of {len(planned.jobs)} jobs of {planned.id} are submitted)"
             )
-            error.hint = (
-                error.hint
-                or f"the same command with --set {planned.id} submits the others; jobctl cancel --set {planned.id} ends these"
-            )
+            error.hint = f"the same command with --set {planned.id} submits the others; jobctl cancel --set {planned.id} ends these"
+        if error.code == "exists":
+            error.hint = f"the set {planned.id} has another job of this id; name another set: --set NAME"
         raise
     return Submitted(submission.accepted, submission.known)
 

@@ -52,6 +52,22 @@ def test_a_repeated_sweep_submits_what_is_missing(daemon: Any, jobctl: Any) -> N
     assert b"s-1: the id is in use" in other.stderr
 
 
+def test_a_submission_that_is_refused_midway_says_how_to_continue(daemon: Any, jobctl: Any) -> None:
+    def refuse(job: Any) -> None:
+        if len(daemon.jobs) == 2:
+            daemon.refuse = (429, {"error": "9 jobs wait already; try again later", "code": "queue-full"})
+
+    daemon.on_submit = refuse
+    done = jobctl("sweep", "-d", "--set", "s", "--each", "n=1..9", "busybox", "echo", "{n}")
+    assert done.returncode == 125
+    message, hint = done.stderr.decode().splitlines()
+    assert "9 jobs wait already; try again later (2 of 9 jobs of s are submitted)" in message
+    assert "the same command with --set s submits the others; jobctl cancel --set s ends these" in hint
+    daemon.refuse, daemon.on_submit = None, lambda job: None
+    again = jobctl("sweep", "-d", "--set", "s", "--each", "n=1..9", "busybox", "echo", "{n}")
+    assert (again.returncode, len(daemon.jobs)) == (0, 9)
+
+
 def test_lost_answers_and_a_set_without_an_id(daemon: Any, jobctl: Any) -> None:
     daemon.lose_answers = 2
     done = jobctl("sweep", "-d", "--each", "n=1..3", "busybox", "echo", "{n}")

@@ -79,6 +79,8 @@ def test_a_file_of_one_job_may_have_a_matrix_and_its_own_set() -> None:
         ({"jobs": {}}, [("jobs", "must be a mapping of names to jobs")]),
         ({"jobs": {"a": JOB}, "image": "x"}, [("image", "is a field of one job")]),
         ({"jobs": {"a": JOB}, "x-common": 1}, []),
+        ({"jobs": {"a": JOB}, "set": "a b"}, [("set", "the set's id must start")]),
+        ({"jobs": {"a": JOB}, "set": 3}, [("set", "must be text")]),
         ({"jobs": {"a b": JOB}}, [("jobs.a b", "a job's name")]),
         ({"jobs": {"a": 3}}, [("jobs.a", "must be a mapping of fields")]),
         ({"jobs": {"a": {**JOB, "id": "x"}}}, [("jobs.a.id", "is not a field of a job of several")]),
@@ -127,6 +129,8 @@ def test_each_problem_is_found_with_its_field_and_nothing_is_planned(
 def test_flags_of_one_job_are_refused_beside_several(flags: dict[str, Any]) -> None:
     with pytest.raises(Misuse, match="is about one job"):
         plan({"jobs": {"a": JOB}}, **flags)
+    with pytest.raises(Misuse, match="is about one job"):
+        plan({**JOB, "matrix": {"n": [1]}, "command": "{n}"}, **flags)
 
 
 def test_an_error_has_its_line() -> None:
