@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from jobctl.errors import Misuse
 from jobctl.job.plan import Tree
-from jobctl.sets.planning import check_use, set_id
+from jobctl.sets.planning import check_use, job_id, set_id
 from jobctl.sets.values import MOST_JOBS, Axis, axis, product, values_of
 from jobctl.value import Value
 from jobd.wire.problem import Problem
@@ -79,11 +79,18 @@ def read_document(tree: Tree) -> Document:
     if sum(len(entry.choices) for entry in entries) > MOST_JOBS:
         problems.append(Problem("jobs", f"must be at most {MOST_JOBS} jobs"))
     problems += _unknown(entries, list(jobs))
+    problems += _same_ids(entries)
     ordered, circle = _ordered(entries)
     if circle:
         where = f"jobs.{circle[0]}.after"
         problems.append(Problem(where, f"the jobs wait for each other: {' -> '.join(circle)}"))
     return Document(tree.get("set"), tuple(ordered or entries), tuple(problems))
+
+
+def ids_of(entry: Entry, set_name: str) -> Iterator[str]:
+    """Yields the ids of an entry's jobs."""
+    for index in range(1, len(entry.choices) + 1):
+        yield job_id(set_name, entry.name, index if entry.has_matrix else None)
 
 
 def _set_problems(name: object) -> Iterator[Problem]:
@@ -178,6 +185,16 @@ def _unknown(entries: Sequence[Entry], names: Sequence[str]) -> Iterator[Problem
             elif name in seen:
                 yield Problem(at, f"{name!r} is listed twice")
             seen.add(name)
+
+
+def _same_ids(entries: Sequence[Entry]) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for entry in entries:
+        for own_id in ids_of(entry, "SET"):
+            if own_id in seen:
+                yield Problem(entry.path, f"{seen[own_id]} and {entry.name} would both have the id {own_id}")
+                break
+            seen[own_id] = entry.name
 
 
 def _ordered(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from jobctl.errors import JobctlError, Misuse
 from jobctl.job.plan import Flags, Tree
-from jobctl.sets.document import Entry, read_document
+from jobctl.sets.document import Entry, ids_of, read_document
 from jobctl.sets.planning import (
     PlannedJob,
     SetPlan,
     Surroundings,
     filled_tree,
-    job_id,
     planned,
     set_id,
     with_fields,
@@ -77,12 +76,6 @@ def filled_entries(entry: Entry, set_name: str) -> Iterator[tuple[str, Tree, dic
         index = own_id.rpartition("-")[2]
         values = {**chosen, "set": set_name, "index": index}
         yield own_id, filled_tree(entry.tree, values) if entry.has_matrix else dict(entry.tree), chosen
-
-
-def ids_of(entry: Entry, set_name: str) -> Iterator[str]:
-    """Yields the ids of an entry's jobs."""
-    for index in range(1, len(entry.choices) + 1):
-        yield job_id(set_name, entry.name, index if entry.has_matrix else None)
 
 
 def too_many(awaited: int) -> str:

@@ -81,6 +81,10 @@ def test_a_file_of_one_job_may_have_a_matrix_and_its_own_set() -> None:
         ({"jobs": {"a": JOB}, "x-common": 1}, []),
         ({"jobs": {"a": JOB}, "set": "a b"}, [("set", "the set's id must start")]),
         ({"jobs": {"a": JOB}, "set": 3}, [("set", "must be text")]),
+        (
+            {"jobs": {"a": {**JOB, "matrix": {"n": "1..3"}, "command": "{n}"}, "a-3": JOB}},
+            [("jobs.a-3", "a and a-3 would both have the id SET-a-3")],
+        ),
         ({"jobs": {"a b": JOB}}, [("jobs.a b", "a job's name")]),
         ({"jobs": {"a": 3}}, [("jobs.a", "must be a mapping of fields")]),
         ({"jobs": {"a": {**JOB, "id": "x"}}}, [("jobs.a.id", "is not a field of a job of several")]),
