@@ -14,6 +14,7 @@ from scripts.mutations import (
     jobs_state,
     logs,
     scheduling,
+    sets,
     sidecar,
     store,
 )
@@ -29,6 +30,7 @@ MUTATIONS = (
     *jobs_state.MUTATIONS,
     *logs.MUTATIONS,
     *scheduling.MUTATIONS,
+    *sets.MUTATIONS,
     *sidecar.MUTATIONS,
     *store.MUTATIONS,
 )

@@ -83,6 +83,10 @@ async def test_a_set_of_three_stages_ends_the_same_with_and_without_kills(system
     assert {view.id: (view.status, view.exit_code) for view in views} == expected()
     assert {view.reason for view in views if view.status == "cancelled"} == {"dependency"}
     assert {len(view.attempts) for view in views if view.status != "cancelled"} == {1}
+    started = [ref.id for ref in system.engine.starts]
+    assert sorted(started) == sorted(
+        job_id for job_id, (status, _) in expected().items() if status != "cancelled"
+    )
     numbers = await system.sets.get("s")
     ends = [status for status, _ in expected().values()]
     assert numbers.total == 3 * STAGE

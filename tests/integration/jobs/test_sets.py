@@ -1,5 +1,6 @@
 """Sets of jobs on the engine in memory: honest numbers, a cancel that starts nothing, and the group of a set."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -31,6 +32,21 @@ async def test_jobs_of_a_set_are_counted_as_waiting_only_while_they_are_queued(s
     assert await numbers(system, "s") == (2, 2, 1, 0, 0)
     await system.restart()
     assert await numbers(system, "s") == (2, 2, 1, 0, 0)
+
+
+async def test_a_job_that_was_admitted_and_has_not_started_runs(system: Any) -> None:
+    goes_on = asyncio.Event()
+
+    async def wait() -> None:
+        await goes_on.wait()
+
+    system.engine.before_pull_ends = wait
+    record = await system.submit(id="j", set="s", pull="always")
+    await system.until(record, lambda now: now.phase == "pulling")
+    assert await numbers(system, "s") == (0, 1, 0, 0, 0)
+    goes_on.set()
+    await system.ended(record, tick_s=0.5)
+    assert await numbers(system, "s") == (0, 0, 1, 0, 0)
 
 
 async def test_a_job_between_two_attempts_waits(system: Any) -> None:
