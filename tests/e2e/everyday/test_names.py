@@ -125,7 +125,9 @@ def test_a_format_is_honoured_or_refused(
     if format in formats_of(command):
         return
     done = daemon.jobctl(command, "-o", format, *ARGUMENTS.get(command, ["x"]))
-    assert (done.stdout, done.returncode) == ("", 125 if command in ("run", "sweep", "wait") else 2), done.stderr
+    assert (done.stdout, done.returncode) == ("", 125 if command in ("run", "sweep", "wait") else 2), (
+        done.stderr
+    )
     assert f"-o {format}" in done.stderr or "--json" in done.stderr
 
 
