@@ -76,7 +76,9 @@ def recorded(name: str, seen: Seen, session: Session) -> Iterator[None]:
     def recorder(**given: Any) -> None:
         del given["ctx"]
         defaults = {each.name: each.default for each in parameters if each.name != "ctx"}
-        seen.append(({**defaults, **given}, dict(vars(session))))
+        # A command's own options come from typer without a conversion of their lists.
+        lists = {each: list(given[each]) or None for each in given if isinstance(given[each], tuple)}
+        seen.append(({**defaults, **given, **lists}, dict(vars(session))))
 
     setattr(module, attribute, recorder)
     try:
