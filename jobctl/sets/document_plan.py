@@ -66,7 +66,7 @@ def plan_document(flags: Flags, source: Source, tree: Tree, surroundings: Surrou
                 raise located(source, _path(entry, _written(fields, error.field)), error.message) from None
             if after:
                 plan.spec["after"] = after
-            jobs.append(PlannedJob(plan, values, tuple(one["job"] for one in after)))
+            jobs.append(PlannedJob(plan, values))
     return SetPlan(name, tuple(jobs))
 
 

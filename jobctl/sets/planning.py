@@ -40,11 +40,10 @@ _NUMBERS = frozenset(
 
 
 class PlannedJob(Value):
-    """One job of a set. `values`: those of its placeholders; `after`: ids of jobs of the same set that must be submitted before."""
+    """One job of a set. `values`: those of its placeholders."""
 
     plan: Plan
     values: Mapping[str, str]
-    after: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -53,7 +52,7 @@ class PlannedJob(Value):
 
 
 class SetPlan(Value):
-    """The jobs of a set in the order of their submission."""
+    """The jobs of a set in the order of their submission: each comes after those that it waits for."""
 
     id: str
     jobs: tuple[PlannedJob, ...]

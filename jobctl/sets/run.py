@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 from jobctl.connection.config import defaults
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from jobctl.job.submission import Source
     from jobctl.sets.values import Axis
 
+SHOW_EVERY_S = 0.2
 _LAST = re.compile(r"(?<![^,])@last(?![^,:])")
 
 
@@ -120,9 +122,12 @@ def _submit(client: Client, planned: SetPlan, source: Source) -> None:
 
     total = len(planned.jobs)
     with drawing.screen(on_stderr=True) as screen:
+        shown_at = time.monotonic()
 
         def show(accepted: int) -> None:
-            if screen is not None and accepted < total:
+            nonlocal shown_at
+            if screen is not None and time.monotonic() - shown_at > SHOW_EVERY_S:
+                shown_at = time.monotonic()
                 screen.show(
                     f"{output.bar(accepted, total)} {planned.id}  {accepted} of {total} jobs submitted"
                 )
@@ -187,7 +192,6 @@ def _with_outputs(planned: SetPlan) -> SetPlan:
                     job.plan.fetches,
                 ),
                 job.values,
-                job.after,
             )
             for job in planned.jobs
         ),
@@ -196,7 +200,7 @@ def _with_outputs(planned: SetPlan) -> SetPlan:
 
 def _with_spec(job: PlannedJob, **fields: object) -> PlannedJob:
     plan = job.plan
-    return PlannedJob(Plan({**plan.spec, **fields}, plan.uploads, plan.fetches), job.values, job.after)
+    return PlannedJob(Plan({**plan.spec, **fields}, plan.uploads, plan.fetches), job.values)
 
 
 def _without_last(client: Client, flags: Flags) -> Flags:

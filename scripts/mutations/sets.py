@@ -54,10 +54,10 @@ MUTATIONS = (
     ),
     Mutation(
         "sweep: a job is sent before one that it waits for",
-        "jobctl/sets/submission.py",
-        "        if part and (number == 1 or not ids.isdisjoint(job.after)):",
-        "        if part and number == 1:",
-        "tests/unit/jobctl/sets/test_planning.py::test_jobs_are_sent_after_those_that_they_wait_for_and_the_first_alone",
+        "jobctl/sets/document.py",
+        "tuple(ordered or entries)",
+        "tuple(entries)",
+        "tests/unit/jobctl/sets/test_document.py::test_any_graph_is_ordered_or_its_circle_is_named",
     ),
     Mutation(
         "sweep: a repeated sweep has other ids",

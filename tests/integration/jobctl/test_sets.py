@@ -29,15 +29,15 @@ def posts(daemon: Any) -> list[str]:
     return [path for method, path, _ in daemon.requests if method == "POST"]
 
 
-def test_a_sweep_is_submitted_over_few_connections_and_followed(daemon: Any, jobctl: Any) -> None:
+def test_a_sweep_is_submitted_in_order_over_few_connections_and_followed(daemon: Any, jobctl: Any) -> None:
     end_at_once(daemon)
     done = jobctl("sweep", "--set", "s", "--each", "n=1..200", "busybox", "echo", "{n}")
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr.splitlines() == [b"jobctl: s: 200 jobs submitted", b"jobctl: s: 200 completed"]
     assert [job.spec["command"] for job in daemon.jobs.values()][:1] == [["echo", "1"]]
-    assert sorted(daemon.jobs) == sorted(f"s-{n}" for n in range(1, 201))
+    assert list(daemon.jobs) == [f"s-{n}" for n in range(1, 201)]
     assert {job.spec["set"] for job in daemon.jobs.values()} == {"s"}
-    assert len(set(map(id, daemon.connections))) <= 8
+    assert len(set(map(id, daemon.connections))) <= 4
 
 
 def test_a_repeated_sweep_submits_what_is_missing(daemon: Any, jobctl: Any) -> None:

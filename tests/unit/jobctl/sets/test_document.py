@@ -52,7 +52,6 @@ def test_jobs_come_after_those_that_they_wait_for() -> None:
     ]
     assert all(job.plan.spec["environment"] == {"A": "1"} for job in planned.jobs)
     assert {job.plan.spec["set"] for job in planned.jobs} == {"s"}
-    assert planned.jobs[3].after == ("s-train-1", "s-train-2", "s-split")
 
 
 def test_a_file_of_one_job_may_have_a_matrix_and_its_own_set() -> None:

@@ -17,7 +17,6 @@ from jobctl.sets.planning import (
     plan_sweep,
     set_id,
 )
-from jobctl.sets.submission import waves
 from jobctl.sets.values import Axis, each
 from jobctl.transfers.transfer_flags import Transfer
 from jobd.wire.validation.job_spec import convert_spec
@@ -124,9 +123,8 @@ def test_a_set_without_an_id_has_that_of_its_image() -> None:
         set_id(3, None, "")
 
 
-def job(name: str, *after: str, out: str | None = None) -> PlannedJob:
-    fetches = () if out is None else (Transfer("r/x.csv", out),)
-    return PlannedJob(Plan({"id": name}, (), fetches), {}, after)
+def job(name: str, out: str) -> PlannedJob:
+    return PlannedJob(Plan({"id": name}, (), (Transfer("r/x.csv", out),)), {})
 
 
 def test_two_jobs_must_not_write_one_place() -> None:
@@ -136,9 +134,3 @@ def test_two_jobs_must_not_write_one_place() -> None:
             check_destinations([job("a", out=first), job("b", out=second)])
     with pytest.raises(Misuse, match="stdout"):
         check_destinations([job("a", out="-")])
-
-
-def test_jobs_are_sent_after_those_that_they_wait_for_and_the_first_alone() -> None:
-    jobs = [job("a"), job("b"), job("c", "a"), job("d", "c"), job("e"), job("f", "e")]
-    assert [[one.id for one in wave] for wave in waves(jobs)] == [["a"], ["b", "c"], ["d", "e"], ["f"]]
-    assert list(waves([])) == []
